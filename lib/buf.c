@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* buf.c - a growing run of bytes; see buf.h */
+#include "buf.h"
+
+#include <stdlib.h>
+
+void buf_free(struct buf *b) {
+        free(b->data);
+        *b = (struct buf)BUF_INIT;
+}
+
+void buf_wipe(struct buf *b) {
+        if (b->data)
+                explicit_bzero(b->data, b->room);
+        buf_free(b);
+}
+
+void buf_clear(struct buf *b) {
+        b->len = 0;
+        if (b->data)
+                b->data[0] = '\0';
+}
+
+void buf_reserve(struct buf *b, size_t more) {
+        b->data = mem_grow(b->data, &b->room, b->len + more + 1, 1);
+}
+
+void buf_add(struct buf *b, const void *data, size_t n) {
+        buf_reserve(b, n);
+        if (n)
+                memcpy(b->data + b->len, data, n);
+        b->len += n;
+        b->data[b->len] = '\0';
+}
+
+void buf_puts(struct buf *b, const char *s) {
+        buf_add(b, s, strlen(s));
+}
+
+void buf_putc(struct buf *b, char c) {
+        buf_add(b, &c, 1);
+}
+
+void buf_printf(struct buf *b, const char *fmt, ...) {
+        va_list ap;
+        va_list again;
+        int n;
+
+        va_start(ap, fmt);
+        va_copy(again, ap);
+        n = vsnprintf(NULL, 0, fmt, ap);
+        va_end(ap);
+        if (n > 0) {
+                buf_reserve(b, (size_t)n);
+                vsnprintf(b->data + b->len, (size_t)n + 1, fmt, again);
+                b->len += (size_t)n;
+        }
+        va_end(again);
+}
+
+void buf_skip(struct buf *b, size_t n) {
+        memmove(b->data, b->data + n, b->len - n);
+        b->len -= n;
+        b->data[b->len] = '\0';
+}
+
+char *buf_take(struct buf *b) {
+        char *s = b->data ? take_ptr(b->data) : str_dup("");
+
+        *b = (struct buf)BUF_INIT;
+        return s;
+}
+
+const char *buf_str(const struct buf *b) {
+        return b->data ? b->data : "";
+}

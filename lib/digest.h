@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* digest.h - SHA-256, HMAC, hex and base64, over OpenSSL */
+#pragma once
+
+#include "buf.h"
+#include "err.h"
+
+#define DIGEST_SIZE 32
+#define DIGEST_HEX_SIZE 65 /* with NUL */
+
+void digest_sha256(const void *data, size_t len, uint8_t ret[DIGEST_SIZE]);
+void digest_hmac(const void *key, size_t key_len, const void *data, size_t len, uint8_t ret[DIGEST_SIZE]);
+/* Lower-case hex with NUL; RET holds 2*LEN+1. Returns RET. */
+const char *digest_hex(const uint8_t *data, size_t len, char *ret);
+bool digest_unhex(const char *hex, uint8_t *ret, size_t len); /* exactly LEN bytes */
+void digest_base64(const void *data, size_t len, struct buf *out);
+/* -EBADMSG: not base64. Blanks and newlines are skipped. */
+int digest_unbase64(const char *text, size_t len, struct buf *out, struct err *err);
+/* Random bytes from the kernel; aborts when there are none. */
+void digest_random(void *ret, size_t len);
+/* LEN characters of ALPHABET (at most 256), each equally likely, and a NUL. */
+void digest_random_text(const char *alphabet, size_t len, char *ret);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* opt.h - an option is a row: arguments, config file, environment, --help and the man page come from it
+ *
+ * Order, later wins: default, config file, environment, arguments. A value that does not fit is an error that
+ * names the option, where it was given, and what would be right. */
+#pragma once
+
+#include "err.h"
+#include "json.h"
+
+enum opt_type {
+        OPT_STRING,   /* char *, owned by the struct: free with opt_deinit */
+        OPT_PATH,     /* char *, as OPT_STRING */
+        OPT_INT,      /* int64_t */
+        OPT_BOOL,     /* bool; --name or --name=false, --no-name */
+        OPT_DURATION, /* int64_t milliseconds; "90s", "10m" */
+        OPT_SIZE,     /* int64_t bytes; "64MiB", "10G" */
+        OPT_ENUM,     /* int: index in NAMES */
+        OPT_LIST,     /* char **, NULL-terminated, each use appends */
+        OPT_TYPE_MAX
+};
+
+enum {
+        OPT_SECRET = 1 << 0,     /* never printed, not taken from arguments */
+        OPT_RELOAD = 1 << 1,     /* may change while running (SIGHUP) */
+        OPT_ARGS_ONLY = 1 << 2,  /* not in the config file */
+        OPT_REQUIRED = 1 << 3,
+        OPT_HIDDEN = 1 << 4,     /* not in --help: for tests */
+};
+
+struct opt {
+        const char *name;    /* long name, "state-dir"; the file's key; the environment's MOORING_STATE_DIR */
+        char letter;         /* short name or 0 */
+        enum opt_type type;
+        size_t offset;
+        const char *value;   /* default as text; NULL: zero or NULL */
+        int64_t min, max;    /* OPT_INT, DURATION, SIZE when they differ */
+        const char *unit;    /* what the argument is called in --help: "DIR", "SECONDS" */
+        unsigned flags;
+        const char *const *names; /* OPT_ENUM */
+        const char *help;    /* one sentence, without a full stop */
+};
+
+/* The table ends with a row whose name is NULL. */
+int opt_defaults(const struct opt *table, void *target, struct err *err);
+int opt_from_file(const struct opt *table, void *target, const char *path, struct err *err);
+int opt_from_env(const struct opt *table, void *target, struct err *err);
+/* Takes options out of ARGV wherever they stand, up to "--"; operands stay, in order, from index 0; *ARGC is
+ * their number. -EINVAL with a message that names the nearest known option. */
+int opt_from_args(const struct opt *table, void *target, int *argc, char **argv, struct err *err);
+/* One value, as if given in WHERE ("--scale", "mooringd.yaml:3: scale"). */
+int opt_set(const struct opt *row, void *target, const char *text, const char *where, struct err *err);
+void opt_deinit(const struct opt *table, void *target);
+void opt_help(const struct opt *table, FILE *out);
+void opt_man(const struct opt *table, FILE *out); /* roff, .TP entries */
+const struct opt *opt_find(const struct opt *table, const char *name);
+/* Of TEXT the nearest of NAMES within a third of its letters, or NULL: "did you mean". */
+const char *opt_nearest(const char *text, const char *const *names);
