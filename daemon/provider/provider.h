@@ -190,6 +190,8 @@ struct provider {
         int (*check)(const json_t *config, const json_t *credential, struct err *err);
         /* DEFAULT_SCOPE is the model's namespace. -EINVAL: what is wrong with the document. */
         int (*identify)(const json_t *wanted, const char *default_scope, struct identity *ret, struct err *err);
+        /* May a secret's token stand at POINTER of WANTED (or of a target's config)? Anywhere else it fails the plan. */
+        bool (*secret_place)(const json_t *wanted, const char *pointer);
         int (*open)(const struct target_config *c, const struct observer *o, struct target **ret, struct err *err);
         struct target *(*close)(struct target *t); /* operations of it were cancelled before */
         /* From now on resources of TYPE are of interest: watch them. Without PROVIDER_WATCHES: NULL. */
