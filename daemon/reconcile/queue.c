@@ -24,7 +24,7 @@ struct queue {
         queue_handler *handler;
         void *arg;
         struct map entries;
-        struct list ready[QUEUE_PRIORITY_MAX];
+        struct list ready[QUEUE_PRIORITY_MAX][QUEUE_KINDS_MAX]; /* by kind, so that a full kind is skipped in one look */
         size_t ready_count;
         size_t busy[QUEUE_KINDS_MAX], limit[QUEUE_KINDS_MAX];
         struct later run;
@@ -88,7 +88,7 @@ static void make_ready(struct entry *e, enum queue_priority p) {
                 q->ready_count--;
         }
         e->priority = p;
-        list_append(&q->ready[p], &e->ready);
+        list_append(&q->ready[p][e->key.kind], &e->ready);
         q->ready_count++;
         later_run(&q->run);
 }
@@ -102,11 +102,11 @@ static void on_timer(void *arg) {
 /* The most urgent ready key whose kind has room. */
 static struct entry *next_ready(struct queue *q) {
         for (int p = 0; p < QUEUE_PRIORITY_MAX; p++) {
-                list_each(link, &q->ready[p]) {
-                        struct entry *e = list_entry(link, struct entry, ready);
+                for (int kind = 0; kind < QUEUE_KINDS_MAX; kind++) {
+                        struct list *ready = &q->ready[p][kind];
 
-                        if (q->busy[e->key.kind] < q->limit[e->key.kind])
-                                return e;
+                        if (!list_empty(ready) && q->busy[kind] < q->limit[kind])
+                                return list_entry(ready->next, struct entry, ready);
                 }
         }
         return NULL;
@@ -137,10 +137,11 @@ int queue_new(struct loop *l, queue_handler *handler, void *arg, struct queue **
         q->loop = l;
         q->handler = handler;
         q->arg = arg;
-        for (int i = 0; i < QUEUE_PRIORITY_MAX; i++)
-                list_init(&q->ready[i]);
-        for (int i = 0; i < QUEUE_KINDS_MAX; i++)
-                q->limit[i] = 1;
+        for (int kind = 0; kind < QUEUE_KINDS_MAX; kind++) {
+                q->limit[kind] = 1;
+                for (int p = 0; p < QUEUE_PRIORITY_MAX; p++)
+                        list_init(&q->ready[p][kind]);
+        }
         later_init(&q->run, l, "queue run", run, q);
         *ret = q;
         return 0;
@@ -227,10 +228,11 @@ int64_t queue_failed_until(struct queue *q, int kind, int64_t id, enum queue_pri
         e->failures++;
         next = MAX_OF(clock_mono() + back_off(e->failures), at);
         e->priority = p;
-        if (e->again && e->failures == 1) {
+        if (e->again && e->failures == 1 && !at) {
                 make_ready(e, p); /* something changed meanwhile: that may be the mend */
                 return clock_mono();
         }
+        e->again = false;
         timer_set(&e->timer, next);
         return next;
 }
