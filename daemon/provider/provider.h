@@ -36,6 +36,7 @@ struct identity {
         char *lock;   /* operations with the same lock name in a target run one after the other; or NULL */
         bool data;    /* holds data: never deleted without consent (PVC, database, bucket, Namespace, CRD, ...) */
         bool group;   /* other resources live in it: removed last, applied first (Namespace, CRD) */
+        bool remake;  /* data: made again empty at once, because that hides nothing (a bucket); its loss is shown all the same */
 };
 void identity_need(struct identity *i, enum need_kind kind, const char *type, const char *path);
 void identity_free(struct identity *i); /* also a cleanup function */
@@ -48,6 +49,7 @@ struct observation {
         enum presence presence;
         enum readiness ready;
         bool ours;                 /* carries our mark for this model; meaningless while absent */
+        bool filled;               /* of data: something is in it (a table, an object, a bound volume) */
         char incarnation[64];      /* uid: another one is another thing of the same name */
         char version[64];
         uint64_t order;            /* rises with version where the provider can compare versions, else 0 */
@@ -190,6 +192,8 @@ struct provider {
         int (*check)(const json_t *config, const json_t *credential, struct err *err);
         /* DEFAULT_SCOPE is the model's namespace. -EINVAL: what is wrong with the document. */
         int (*identify)(const json_t *wanted, const char *default_scope, struct identity *ret, struct err *err);
+        /* May a secret's token stand at POINTER of WANTED (or of a target's config)? Anywhere else it fails the plan. */
+        bool (*secret_place)(const json_t *wanted, const char *pointer);
         int (*open)(const struct target_config *c, const struct observer *o, struct target **ret, struct err *err);
         struct target *(*close)(struct target *t); /* operations of it were cancelled before */
         /* From now on resources of TYPE are of interest: watch them. Without PROVIDER_WATCHES: NULL. */
@@ -208,6 +212,8 @@ struct provider {
         void (*rights)(const json_t *wanted, json_t *rules);
 };
 
+/* The providers of this program, NULL-terminated: provider-table.c, one line each. */
+extern const struct provider *const provider_table[];
 const struct provider *provider_find(const char *name); /* NULL: no such provider */
 const struct provider *const *provider_all(void);       /* NULL-terminated */
 /* Tests put doubles in: replaces the table until called with NULL. */
