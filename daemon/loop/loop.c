@@ -58,7 +58,11 @@ static void slow(struct loop *l, const char *name, int64_t took, int64_t now) {
                 l->slow_unlogged++;
                 return;
         }
-        log_event(LOG_WARNING, "slow-handler", (struct log_field[]){ { "HANDLER", name }, {} },
+        log_event(LOG_WARNING, "slow-handler",
+                  (struct log_field[]){
+                          {"HANDLER",                   name },
+                          {                           }
+        },
                   "%s held the loop for %lld.%lld ms (%llu more were not logged)", name,
                   (long long)(took / 1000), (long long)(took % 1000 / 100),
                   (unsigned long long)l->slow_unlogged);
