@@ -65,6 +65,7 @@ enum json_kind {
 enum {
         JSON_REQUIRED = 1 << 0,
         JSON_NULL_OK = 1 << 1, /* null counts as absent */
+        JSON_SECRET = 1 << 2,  /* messages never show the value */
 };
 
 struct json_field {

@@ -33,7 +33,10 @@ typedef void log_sink(void *arg, const struct log_line *line);
 void log_set_level(int level);              /* default LOG_INFO */
 int log_level_from_name(const char *name);  /* "error", ...; -1: no such level */
 const char *log_level_name(int level);
-void log_set_sink(log_sink *sink, void *arg);
+void log_set_sink(log_sink *sink, void *arg); /* called in the thread that logs; must not log */
 void log_event(int level, const char *event, const struct log_field *fields, const char *fmt, ...)
         printf_(4, 5);
 #define log_plain(level, event, ...) log_event((level), (event), NULL, __VA_ARGS__)
+/* The lines kept, oldest first. EACH must not log. */
+void log_recent(log_sink *each, void *arg);
+void log_reset(void); /* drops kept lines, sink and level: tests, and the end of main */
