@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* store-engine.h - what a store engine is: SQLite now, dqlite later, doubles in tests
  *
- * All functions are called from the store thread (write connection) or the read thread (read connection) and block.
- * A statement is one of the generated table (queries.gen.h), prepared once a connection. */
+ * All functions are called from the store thread (write connection) or the read thread (read
+ * connection) and block. A statement is one of the generated table (queries.gen.h), prepared
+ * once a connection. */
 #pragma once
 
 #include "store.h"
@@ -21,9 +22,10 @@ struct store_value {
 struct store_field {
         const char *name;
         enum store_type type;
-        bool null;      /* may be NULL: text and bytes as a NULL pointer, numbers by x_null */
+        bool null; /* may be NULL: text and bytes as a NULL pointer, numbers by x_null */
         uint16_t offset;
-        uint16_t extra; /* offset of x_len (bytes) or of x_null (a number that may be NULL); else 0 */
+        uint16_t
+                extra; /* offset of x_len (bytes) or of x_null (a number that may be NULL); else 0 */
 };
 
 struct store_statement { /* a row of the generated table */
@@ -57,15 +59,16 @@ struct store_engine {
         int (*set_version)(struct store_connection *c, int version, struct err *err);
         int (*script)(struct store_connection *c, const char *sql, struct err *err);
         int (*begin)(struct store_connection *c, struct err *err);
-        /* 0; -ENOSPC, -EIO: nothing of it is there; -ENODATA: unknown whether it is there: the group is sent again. */
+        /* 0; -ENOSPC, -EIO: nothing of it is there; -ENODATA: unknown whether it is there: the
+         * group is sent again. */
         int (*commit)(struct store_connection *c, struct err *err);
         void (*rollback)(struct store_connection *c); /* fine without a transaction */
         int (*savepoint)(struct store_connection *c, struct err *err);
         /* keep=false: rolls back to the savepoint. <0: the whole transaction is lost. */
         int (*release)(struct store_connection *c, bool keep, struct err *err);
-        /* Runs a statement; ROW (may be NULL) is called for each result row and stops the run by returning <0, which
-         * is returned. -EEXIST, -ENOENT, -EINVAL for UNIQUE, FOREIGN KEY and CHECK failures; -ENOSPC, -EIO, -EUCLEAN,
-         * -ENODATA: the transaction is lost. */
+        /* Runs a statement; ROW (may be NULL) is called for each result row and stops the run by
+         * returning <0, which is returned. -EEXIST, -ENOENT, -EINVAL for UNIQUE, FOREIGN KEY and
+         * CHECK failures; -ENOSPC, -EIO, -EUCLEAN, -ENODATA: the transaction is lost. */
         int (*exec)(struct store_connection *c, const struct store_statement *s,
                     const struct store_value *inputs, store_row_fn *row, void *arg,
                     int64_t *ret_changes, struct err *err);
@@ -75,7 +78,8 @@ struct store_engine {
 
 extern const struct store_engine store_engine_sqlite;
 
-/* What generated functions call. IN is the struct of inputs (NULL: none); rows live until run returned. */
+/* What generated functions call. IN is the struct of inputs (NULL: none); rows live until run
+ * returned. */
 int tx_query(struct tx *tx, const struct store_statement *s, const void *in, void **ret_rows,
              size_t *ret_n, struct err *err);
 int tx_write(struct tx *tx, const struct store_statement *s, const void *in, struct err *err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* check.c - prepares each query against the migrated schema: what it may not do, and the types of its fields */
+/* check.c - prepares each query against the migrated schema: what it may not do, and the types
+ * of its fields */
 #include "gen-sql.h"
 
 #include <stdlib.h>
@@ -118,7 +119,8 @@ static void check_limit(struct gen *g, const struct gen_query *q) {
                 }
         }
         if (!found && !q->one)
-                fault(g, q, "a read without LIMIT; or \"-- one\", where a unique key finds the row");
+                fault(g, q,
+                      "a read without LIMIT; or \"-- one\", where a unique key finds the row");
 }
 
 static bool first_word_ok(struct gen *g, const struct gen_query *q) {
@@ -134,8 +136,9 @@ static bool first_word_ok(struct gen *g, const struct gen_query *q) {
                 if (gen_token_is(&t, words[i]))
                         return true;
         }
-        gen_fault(g, q->file, q->sql_line, "%s: %.*s is not allowed: a query is SELECT, INSERT, "
-                                           "UPDATE or DELETE",
+        gen_fault(g, q->file, q->sql_line,
+                  "%s: %.*s is not allowed: a query is SELECT, INSERT, "
+                  "UPDATE or DELETE",
                   q->name, (int)t.len, t.start);
         return false;
 }
@@ -153,8 +156,8 @@ static bool mentions(const struct gen_query *q, const char *table) {
         return false;
 }
 
-/* By the column of that name in any table; the tables must agree. It may be NULL where a table that the query names
- * allows it. */
+/* By the column of that name in any table; the tables must agree. It may be NULL where a table
+ * that the query names allows it. */
 static void type_by_name(struct gen *g, const struct gen_query *q, struct gen_field *f) {
         static const char sql[] = "SELECT c.type, t.name, NOT (c.\"notnull\" OR c.pk > 0)"
                                   " FROM sqlite_schema t, pragma_table_info(t.name) c"

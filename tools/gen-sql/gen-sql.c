@@ -3,11 +3,12 @@
  *
  *     gen-sql --schema DIR --queries DIR --symbol NAME --header FILE --source FILE [--depfile FILE]
  *
- * Applies DIR/NNNN-*.sql in order to an empty database in memory, reads the named queries (docs of the form in
- * schema/queries/README), prepares each against that database, and writes one struct and one function a query, a
- * table of all statements, and the migrations cut into statements. What would fail or crawl at run time ends the build
- * with file, line and reason. The dep file names the folders too, so that a new file is noticed.
- * It knows nothing of the daemon; the code that it writes calls tx_query and tx_write (store-engine.h). */
+ * Applies DIR/NNNN-*.sql in order to an empty database in memory, reads the named queries (docs
+ * of the form in schema/queries/README), prepares each against that database, and writes one
+ * struct and one function a query, a table of all statements, and the migrations cut into
+ * statements. What would fail or crawl at run time ends the build with file, line and reason.
+ * The dep file names the folders too, so that a new file is noticed. It knows nothing of the
+ * daemon; the code that it writes calls tx_query and tx_write (store-engine.h). */
 #include "gen-sql.h"
 
 #include <dirent.h>
@@ -140,13 +141,13 @@ static int write_files(struct gen *g, const struct arguments *a) {
 
 static bool read_arguments(int argc, char **argv, struct arguments *a) {
         static const struct option options[] = {
-                { "schema", required_argument, NULL, OPT_SCHEMA },
-                { "queries", required_argument, NULL, OPT_QUERIES },
-                { "symbol", required_argument, NULL, OPT_SYMBOL },
-                { "header", required_argument, NULL, OPT_HEADER },
-                { "source", required_argument, NULL, OPT_SOURCE },
-                { "depfile", required_argument, NULL, OPT_DEPFILE },
-                {},
+                {"schema",           required_argument, NULL, OPT_SCHEMA },
+                { "queries",              required_argument, NULL, OPT_QUERIES },
+                { "symbol",                 required_argument, NULL, OPT_SYMBOL },
+                { "header",required_argument, NULL, OPT_HEADER },
+                { "source",       required_argument, NULL, OPT_SOURCE },
+                { "depfile",          required_argument, NULL, OPT_DEPFILE },
+                {                },
         };
         const char **places[] = { &a->schema, &a->queries, &a->symbol,
                                   &a->header, &a->source,  &a->depfile };

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gen-sql.h - what the four parts of gen-sql share: a query, its fields, and how a fault is reported
+/* gen-sql.h - what the four parts of gen-sql share: a query, its fields, and how a fault is
+ * reported
  *
- * schema.c applies the migrations, queries.c reads the named queries, check.c prepares them and finds the types of
- * what goes in and comes out, print.c writes the C. Faults are collected, so that one run shows all of them. */
+ * schema.c applies the migrations, queries.c reads the named queries, check.c prepares them and
+ * finds the types of what goes in and comes out, print.c writes the C. Faults are collected, so
+ * that one run shows all of them. */
 #pragma once
 
 #include "buf.h"
@@ -71,8 +73,9 @@ struct gen_token {
 
 /* "FILE:LINE: text" on stderr, and counts. */
 void gen_fault(struct gen *g, const char *file, int line, const char *fmt, ...) printf_(4, 5);
-int gen_line_of(const char *text, size_t offset, int first); /* the line of an offset, counted from FIRST */
-char *gen_read_file(const char *path);                       /* NULL: cannot be read */
+int gen_line_of(const char *text, size_t offset,
+                int first);            /* the line of an offset, counted from FIRST */
+char *gen_read_file(const char *path); /* NULL: cannot be read */
 void gen_files_add(struct gen_files *f, const char *path);
 
 bool gen_token_next(const char **p, struct gen_token *ret);

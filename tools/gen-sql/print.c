@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* print.c - writes the header and the source: structs, functions, the table of statements, the migrations */
+/* print.c - writes the header and the source: structs, functions, the table of statements, the
+ * migrations */
 #include "gen-sql.h"
 
 #include <errno.h>
@@ -44,8 +45,8 @@ static void print_fields(FILE *f, const struct gen_fields *fields) {
                         fprintf(f, "        const char *%s;%s\n", x->name,
                                 x->null ? " /* may be NULL */" : "");
                 else if (x->type == GEN_BLOB)
-                        fprintf(f, "        const uint8_t *%s;%s\n        size_t %s_len;\n", x->name,
-                                x->null ? " /* may be NULL */" : "", x->name);
+                        fprintf(f, "        const uint8_t *%s;%s\n        size_t %s_len;\n",
+                                x->name, x->null ? " /* may be NULL */" : "", x->name);
                 else
                         fprintf(f, "        %s %s;\n", x->type == GEN_REAL ? "double" : "int64_t",
                                 x->name);
@@ -76,12 +77,13 @@ static void print_head(FILE *f, const struct gen_query *q, const char *end) {
 }
 
 static void print_header(struct gen *g, FILE *f) {
-        fprintf(f, "/* Written by gen-sql from schema/: not for editing. */\n#pragma once\n\n"
-                   "#include \"store-engine.h\"\n\n"
-                   "extern const struct store_statement %s_statements[];\n"
-                   "#define %s_statements_count %zu\n"
-                   "extern const struct store_migration %s_migrations[];\n"
-                   "#define %s_migrations_count %zu\n",
+        fprintf(f,
+                "/* Written by gen-sql from schema/: not for editing. */\n#pragma once\n\n"
+                "#include \"store-engine.h\"\n\n"
+                "extern const struct store_statement %s_statements[];\n"
+                "#define %s_statements_count %zu\n"
+                "extern const struct store_migration %s_migrations[];\n"
+                "#define %s_migrations_count %zu\n",
                 g->symbol, g->symbol, g->n_queries, g->symbol, g->symbol, g->n_migrations);
         for (size_t i = 0; i < g->n_queries; i++) {
                 const struct gen_query *q = &g->queries[i];
@@ -137,14 +139,15 @@ static void print_field_tables(FILE *f, const struct gen_query *q) {
 }
 
 static void print_statement(FILE *f, const struct gen_query *q, size_t index) {
-        fprintf(f, "        { .name = \"%s\", .index = %zu, .inputs = %zu, .columns = %zu, "
-                   ".writes = %s,\n",
+        fprintf(f,
+                "        { .name = \"%s\", .index = %zu, .inputs = %zu, .columns = %zu, "
+                ".writes = %s,\n",
                 q->name, index, q->in.n, q->out.n, q->writes ? "true" : "false");
         if (q->in.n)
                 fprintf(f, "          .in = in_%s,\n", q->name);
         if (!q->writes)
-                fprintf(f, "          .out = out_%s, .row_size = sizeof(struct q_%s_row),\n", q->name,
-                        row_name(q));
+                fprintf(f, "          .out = out_%s, .row_size = sizeof(struct q_%s_row),\n",
+                        q->name, row_name(q));
         fputs("          .sql =\n", f);
         print_text(f, q->sql.data, q->sql.len, "          ");
         fputs(" },\n", f);
@@ -160,10 +163,11 @@ static void print_function(struct gen *g, FILE *f, const struct gen_query *q, si
                         g->symbol, index, in);
                 return;
         }
-        fprintf(f, "        void *rows;\n"
-                   "        int r = tx_query(tx, &%s_statements[%zu], %s, &rows, ret_n, err);\n\n"
-                   "        if (r < 0)\n                return r;\n"
-                   "        *ret = rows;\n        return 0;\n}\n",
+        fprintf(f,
+                "        void *rows;\n"
+                "        int r = tx_query(tx, &%s_statements[%zu], %s, &rows, ret_n, err);\n\n"
+                "        if (r < 0)\n                return r;\n"
+                "        *ret = rows;\n        return 0;\n}\n",
                 g->symbol, index, in);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* schema.c - the migrations: numbered without gap or double, applied in order, cut into statements */
+/* schema.c - the migrations: numbered without gap or double, applied in order, cut into
+ * statements */
 #include "gen-sql.h"
 
 #include <ctype.h>
@@ -71,8 +72,9 @@ static void apply_file(struct gen *g, struct gen_migration *m, const char *text)
 
 /* STRICT keeps out the types that the two engines read differently (BOOLEAN, DATE). */
 static void check_strict(struct gen *g) {
-        static const char sql[] = "SELECT name FROM pragma_table_list"
-                                  " WHERE type = 'table' AND strict = 0 AND name NOT LIKE 'sqlite_%'";
+        static const char sql[] =
+                "SELECT name FROM pragma_table_list"
+                " WHERE type = 'table' AND strict = 0 AND name NOT LIKE 'sqlite_%'";
         sqlite3_stmt *s = NULL;
 
         if (sqlite3_prepare_v2(g->db, sql, -1, &s, NULL) != SQLITE_OK) {
@@ -80,8 +82,7 @@ static void check_strict(struct gen *g) {
                 return;
         }
         while (sqlite3_step(s) == SQLITE_ROW)
-                gen_fault(g, g->schema_dir, 0, "table %s is not STRICT",
-                          sqlite3_column_text(s, 0));
+                gen_fault(g, g->schema_dir, 0, "table %s is not STRICT", sqlite3_column_text(s, 0));
         sqlite3_finalize(s);
 }
 
@@ -103,8 +104,8 @@ void schema_apply(struct gen *g) {
                         gen_fault(g, file, 0, "cannot be read");
                         return;
                 }
-                g->migrations = mem_grow(g->migrations, &g->migrations_room, i + 1,
-                                         sizeof(*g->migrations));
+                g->migrations =
+                        mem_grow(g->migrations, &g->migrations_room, i + 1, sizeof(*g->migrations));
                 m = &g->migrations[g->n_migrations++];
                 *m = (struct gen_migration){ .number = i + 1, .file = file };
                 if (gen_forbidden(g, file, 1, text))

@@ -12,7 +12,7 @@ static const struct {
         bool call; /* only where a bracket follows */
         const char *instead;
 } forbidden[] = {
-        { "RETURNING",         false, "read the row with a query of its own"         },
+        {"RETURNING",          false, "read the row with a query of its own"         },
         { "VACUUM",            false, "files are the engine's"                       },
         { "ATTACH",            false, "files are the engine's"                       },
         { "DETACH",            false, "files are the engine's"                       },
@@ -23,8 +23,8 @@ static const struct {
         { "last_insert_rowid", true,  "take the id from tx_id before"                },
         { "changes",           true,  "the write function returns it"                },
         { "total_changes",     true,  "the write function returns it"                },
-        { "random",            true,  "a transaction may run twice; make it an input" },
-        { "randomblob",        true,  "a transaction may run twice; make it an input" },
+        { "random",            true,  "a transaction may run twice; make it an input"},
+        { "randomblob",        true,  "a transaction may run twice; make it an input"},
         { "date",              true,  "make the time an input (tx_now)"              },
         { "time",              true,  "make the time an input (tx_now)"              },
         { "datetime",          true,  "make the time an input (tx_now)"              },
