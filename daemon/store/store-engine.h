@@ -24,8 +24,7 @@ struct store_field {
         enum store_type type;
         bool null; /* may be NULL: text and bytes as a NULL pointer, numbers by x_null */
         uint16_t offset;
-        uint16_t
-                extra; /* offset of x_len (bytes) or of x_null (a number that may be NULL); else 0 */
+        uint16_t extra; /* offset of x_len, or of x_null of a number that may be NULL; else 0 */
 };
 
 struct store_statement { /* a row of the generated table */
