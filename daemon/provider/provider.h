@@ -49,6 +49,7 @@ struct observation {
         enum presence presence;
         enum readiness ready;
         bool ours;                 /* carries our mark for this model; meaningless while absent */
+        bool foreign;              /* carries another controller's or another model's mark */
         bool filled;               /* of data: something is in it (a table, an object, a bound volume) */
         char incarnation[64];      /* uid: another one is another thing of the same name */
         char version[64];
@@ -132,7 +133,7 @@ struct op {
         struct observation seen;   /* after the call */
         char *fields;              /* apply: our field set as text, for the store; free'd by op_clear */
         json_t *baseline;          /* apply: the baseline projection */
-        uint8_t baseline_digest[DIGEST_SIZE];
+        uint8_t baseline_digest[DIGEST_SIZE]; /* SHA-256 of the baseline's canonical text (json_canonical) */
         bool created;              /* apply: it was not there before */
         char *took_over;           /* whose fields were taken over, or NULL */
         json_t *warnings;          /* list of texts, or NULL */
@@ -192,6 +193,8 @@ struct provider {
         int (*check)(const json_t *config, const json_t *credential, struct err *err);
         /* DEFAULT_SCOPE is the model's namespace. -EINVAL: what is wrong with the document. */
         int (*identify)(const json_t *wanted, const char *default_scope, struct identity *ret, struct err *err);
+        /* What a model needs to exist in (a namespace), as a document with the model's uuid on it. NULL: nothing. */
+        json_t *(*scope)(const char *model, const char *uuid);
         /* May a secret's token stand at POINTER of WANTED (or of a target's config)? Anywhere else it fails the plan. */
         bool (*secret_place)(const json_t *wanted, const char *pointer);
         int (*open)(const struct target_config *c, const struct observer *o, struct target **ret, struct err *err);

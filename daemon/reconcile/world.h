@@ -120,6 +120,7 @@ struct world_resource {
         int64_t *wanters;         /* applications that want it */
         size_t wanter_count;
         bool busy, stale;
+        bool look_again;          /* what was seen last cannot be trusted: ask, though it is watched */
         int64_t drift;            /* open line of the ledger, or 0 */
         int64_t drift_seen_us;    /* monotonic: when the difference was met, for figures */
 };
