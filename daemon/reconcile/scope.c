@@ -214,6 +214,15 @@ static int describe(struct scope_work *w, const struct provider *p, struct err *
         return 1;
 }
 
+/* The namespace's row is there with this content: nothing to write. */
+static bool in_place(struct reconcile *rec, const struct scope_work *w) {
+        const struct world_resource *s = world_resource(&rec->world, w->scope);
+        uint8_t digest[DIGEST_SIZE];
+
+        digest_sha256(w->document, strlen(w->document), digest);
+        return s && s->wanted_valid && !s->document_lost && memcmp(s->wanted, digest, DIGEST_SIZE) == 0;
+}
+
 static void end_model(struct scope_work *w) {
         struct reconcile *rec = w->rec;
         struct world_resource *s = world_resource(&rec->world, w->scope);
@@ -292,7 +301,7 @@ static void on_read(struct store_call *c, int r, const struct err *err) {
                 return;
         }
         r = describe(w, t->provider, &e);
-        if (r > 0)
+        if (r > 0 && !in_place(rec, w))
                 return write(w, ensure_run);
         if (r < 0)
                 log_plain(LOG_ERR, "model", "%s: %s", w->name, err_text(&e));
