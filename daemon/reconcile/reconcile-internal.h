@@ -58,7 +58,8 @@ struct resource_job {              /* from reading the rows to saving the outcom
         json_t *marks;
         struct drift_list differences;
         int64_t drift_line;
-        bool close_drift;
+        struct ledger_line *line;  /* ledger.c's, while the line is being written */
+        void (*ledger_done)(struct store_call *c, int r, const struct err *err);
         char *lock;
 };
 void resource_handle(struct reconcile *rec, int64_t id);
