@@ -2,10 +2,10 @@
 /* writer.c - the store thread: takes what waits, runs it in one transaction, commits, sends it
  * back
  *
- *      wait ─▶ take a group ─▶ run each call in a savepoint ─▶ commit ─▶ marks and results to the loop
- *                    ▲                 │ engine fails             │ unknown
- *                    └── history shed ─┤ full                     └─▶ is the group's row there? else again
- *                                      └▶ read-only: all fail, a probe each STORE_PROBE_MS
+ *      wait ─▶ take a group ─▶ each call in a savepoint ─▶ commit ─▶ marks, results to the loop
+ *                    ▲                │ engine fails            │ unknown
+ *                    └─ shed history ─┤ full                    └─▶ is its row there? else again
+ *                                     └▶ read-only: all fail, a probe each STORE_PROBE_MS
  *
  * A group that writes leaves a row of its own id among the recorded answers. After a commit of
  * unknown outcome that row tells whether it is there, so that nothing is lost and nothing is
