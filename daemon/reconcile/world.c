@@ -250,9 +250,8 @@ void world_application_drop(struct world *w, struct world_application *a) {
 }
 
 void world_ids_add(struct world_ids *l, int64_t id) {
-        for (size_t i = 0; i < l->count; i++)
-                if (l->ids[i] == id)
-                        return;
+        if (l->count && l->ids[l->count - 1] == id)
+                return; /* one resource's needs are added one after the other */
         l->ids = mem_grow(l->ids, &l->room, l->count + 1, sizeof(*l->ids));
         l->ids[l->count++] = id;
 }
@@ -268,6 +267,8 @@ const struct world_ids *world_needed_by(struct world *w, int64_t id) {
 }
 
 void world_set_needs(struct world *w, struct world_resource *r, const struct world_need *needs, size_t n) {
+        if (n == r->need_count && (!n || memcmp(needs, r->needs, n * sizeof(*needs)) == 0))
+                return;
         for (size_t i = 0; i < r->need_count; i++) {
                 struct world_ids *l = find_id(&w->needed_by, r->needs[i].id);
 
