@@ -4,7 +4,7 @@
  * The reconciler knows targets, resources, observations and outcomes; what a Deployment or a database user is, is known
  * below this line only. A provider is a row of provider_table and a folder. Adding one changes nothing else.
  *
- * Rules. identify, compare and projection_* are pure. An operation ends exactly once, never before its start returned,
+ * Rules. identify, compare, decorate, secret_place and projection_* are pure and may run in any thread. An operation ends exactly once, never before its start returned,
  * with one of enum outcome (flow.h). One operation per resource is in flight; the caller keeps that. Documents are JSON
  * objects that only the provider understands; tokens ("{{secret:...}}", secret-token.h) stand in them for secret values and
  * are replaced while the request is written. What a secret was seen to hold leaves the provider as a keyed hash only. */
@@ -197,6 +197,9 @@ struct provider {
         json_t *(*scope)(const char *model, const char *uuid);
         /* May a secret's token stand at POINTER of WANTED (or of a target's config)? Anywhere else it fails the plan. */
         bool (*secret_place)(const json_t *wanted, const char *pointer);
+        /* Puts a model's options (image-registry, image-pull-secret, tolerations, node-selector) into WANTED. NULL: they mean
+         * nothing here. Pure; any thread. */
+        void (*decorate)(json_t *wanted, const json_t *options);
         int (*open)(const struct target_config *c, const struct observer *o, struct target **ret, struct err *err);
         struct target *(*close)(struct target *t); /* operations of it were cancelled before */
         /* From now on resources of TYPE are of interest: watch them. Without PROVIDER_WATCHES: NULL. */

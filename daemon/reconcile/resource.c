@@ -506,8 +506,16 @@ static void step(struct reconcile *rec, struct world_resource *r) {
 }
 
 static void ask_for_plan(struct reconcile *rec, struct world_resource *r) {
-        for (size_t i = 0; i < r->wanter_count; i++)
+        r->document_lost = true;
+        for (size_t i = 0; i < r->wanter_count; i++) {
+                struct world_application *a = world_application(&rec->world, r->wanters[i]);
+
+                if (a)
+                        a->replan = true;
                 queue_add(rec->queue, KEY_APPLICATION, r->wanters[i], QUEUE_CHANGE);
+        }
+        if (r->model)
+                queue_add(rec->queue, KEY_MODEL, r->model, QUEUE_CHANGE);
         set_state(rec, r, STATE_WAITING, "waiting for a new plan: the document is not in cache.db");
 }
 
@@ -533,6 +541,7 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
         target_follow(world_target(&rec->world, r->target), r->type);
         resource_policy(rec, r, &text, &policy);
         decide(&r->row, &r->seen, &policy, clock_wall(), &d);
+        r->document_lost &= !j->document;
         if (d.action == ACTION_APPLY && j->docs && !j->document) {
                 ask_for_plan(rec, r);
                 return finish(j, false);
