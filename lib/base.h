@@ -47,7 +47,7 @@ void *mem_dup(const void *p, size_t size);
 char *str_dup(const char *s);              /* NULL stays NULL */
 char *str_ndup(const char *s, size_t n);
 char *str_format(const char *fmt, ...) printf_(1, 2);
-char *str_vformat(const char *fmt, va_list ap);
+char *str_vformat(const char *fmt, va_list ap) printf_(1, 0);
 /* Sets *P to a copy of S and frees what was there; S may be NULL or point into *P. */
 void str_set(char **p, const char *s);
 bool str_eq(const char *a, const char *b);  /* two NULLs are equal */
