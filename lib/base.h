@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* base.h - what every file starts from: cleanup attributes, moving ownership, memory that never fails
+/* base.h - what every file starts from: cleanup attributes, ownership, memory that never fails
  *
  * Small allocations abort when memory is out: state is in the store, systemd starts us again.
  * Sizes that come from outside are capped by their reader before they get here. */
