@@ -68,11 +68,21 @@ static void base64_vectors_and_bad_texts(void **state) {
                 const char *text;
                 const char *data; /* NULL: refused */
         } rows[] = {
-                { "Zm9vYmFy", "foobar" }, { "Zm9vYg==", "foob" },   { "Zm9vYg", "foob" },
-                { "Zm9v\nYmE=\n", "fooba" }, { "", "" },            { "Zg= =", "f" },
-                { "Z", NULL },            { "Zg=", NULL },          { "Zg==Zg==", NULL },
-                { "Zg===", NULL },        { "=", NULL },            { "Z===", NULL },
-                { "Zm9*", NULL },         { "Zm9v-_", NULL },       { "Zm9vYmFy=", NULL },
+                { "Zm9vYmFy", "foobar" },
+                { "Zm9vYg==", "foob" },
+                { "Zm9vYg", "foob" },
+                { "Zm9v\nYmE=\n", "fooba" },
+                { "", "" },
+                { "Zg= =", "f" },
+                { "Z", NULL },
+                { "Zg=", NULL },
+                { "Zg==Zg==", NULL },
+                { "Zg===", NULL },
+                { "=", NULL },
+                { "Z===", NULL },
+                { "Zm9*", NULL },
+                { "Zm9v-_", NULL },
+                { "Zm9vYmFy=", NULL },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -101,8 +111,9 @@ static void random_texts_use_all_of_the_alphabet_evenly(void **state) {
         assert_int_equal(strlen(text), sizeof(text) - 1);
         for (const char *p = text; *p; p++)
                 counts[(unsigned char)*p]++;
-        /* 1,000 expected of each, deviation 31: ten of them either way never happen by chance, but taking bytes
-         * modulo 36 would give the first four letters 1.14 times their share and another total elsewhere. */
+        /* 1,000 expected of each, deviation 31: ten of them either way never happen by chance,
+         * but taking bytes modulo 36 would give the first four letters 1.14 times their share
+         * and another total elsewhere. */
         for (const char *p = alphabet; *p; p++)
                 assert_in_range(counts[(unsigned char)*p], 690, 1310);
 }
