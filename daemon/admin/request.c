@@ -20,6 +20,27 @@ static const struct {
         { -ETIMEDOUT, 504, "timeout" },     { -ENOKEY, 409, "no-key" },       { -EPROTO, 405, "method" },
 };
 
+struct request *request_ref(struct request *q) {
+        q->refs++;
+        return q;
+}
+
+struct request *request_unref(struct request *q) {
+        if (!q || --q->refs)
+                return NULL;
+        for (size_t i = 0; i < REQUEST_PARAMS_MAX; i++)
+                free(q->params[i]);
+        buf_wipe(&q->body); /* may hold a credential */
+        json_decref(q->json);
+        free(q->data);
+        free(q->user);
+        free(q->actor);
+        free(q->id);
+        free(q->reply);
+        free(q);
+        return NULL;
+}
+
 const char *request_param(const struct request *q, size_t i) {
         return i < REQUEST_PARAMS_MAX ? q->params[i] : NULL;
 }
@@ -41,6 +62,10 @@ bool request_query_bool(const struct request *q, const char *name) {
 }
 
 void request_reply_text(struct request *q, unsigned status, const char *type, char *text) {
+        if (q->gone) {
+                free(text);
+                return;
+        }
         q->status = status;
         q->type = type;
         free(q->reply);
@@ -105,13 +130,14 @@ static void read_done(struct store_call *c, int k, const struct err *err) {
         } else {
                 request_reply(r->request, 200, json ? json : json_object());
         }
+        request_unref(r->request);
         free(r);
 }
 
 void request_read(struct request *q, request_read_fn *fn, void (*finish)(struct request *q, json_t *json)) {
         struct reading *r = mem_new(struct reading);
 
-        r->request = q;
+        r->request = request_ref(q);
         r->fn = fn;
         r->finish = finish;
         r->call = (struct store_call){ .lane = STORE_COMMAND, .actor = q->actor, .run = read_run, .done = read_done, .arg = r };
@@ -159,13 +185,14 @@ static void command_done(struct store_call *c, int r, const struct err *err) {
         command_deinit(k->command);
         if (k->release)
                 k->release(k->command);
+        request_unref(k->request);
         free(k);
 }
 
 void request_command(struct request *q, struct command *command, void (*release)(struct command *c)) {
         struct commanding *k = mem_new(struct commanding);
 
-        k->request = q;
+        k->request = request_ref(q);
         k->command = command;
         k->release = release;
         command->actor = q->actor;

@@ -43,6 +43,8 @@ struct request {
         char *actor;                 /* "uid 1000 (alice)" */
         enum role role;
         char *id;                    /* request id: Idempotency-Key header or "" */
+        int refs;                    /* the connection, and each call that is out */
+        bool gone;                   /* the connection ended: answers are dropped */
         bool started, replied, suspended, too_big;
         unsigned status;
         char *reply;                 /* body */
@@ -52,6 +54,9 @@ struct request {
         struct list link;
 };
 
+/* Whoever answers later holds it meanwhile. */
+struct request *request_ref(struct request *q);
+struct request *request_unref(struct request *q);
 const char *request_param(const struct request *q, size_t i);
 const char *request_query(const struct request *q, const char *name); /* NULL: not given */
 int64_t request_query_int(const struct request *q, const char *name, int64_t or);

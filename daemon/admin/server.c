@@ -182,6 +182,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 
         if (!q) {
                 q = *state = mem_new(struct request);
+                q->refs = 1;
                 q->admin = a;
                 q->connection = connection;
                 list_append(&a->requests, &q->link);
@@ -208,15 +209,8 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
         if (!q)
                 return;
         list_unlink(&q->link);
-        clear_params(q);
-        buf_wipe(&q->body); /* may hold a credential */
-        json_decref(q->json);
-        free(q->data);
-        free(q->user);
-        free(q->actor);
-        free(q->id);
-        free(q->reply);
-        free(q);
+        q->gone = true;
+        request_unref(q);
         *state = NULL;
 }
 
