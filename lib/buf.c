@@ -59,6 +59,8 @@ void buf_printf(struct buf *b, const char *fmt, ...) {
 }
 
 void buf_skip(struct buf *b, size_t n) {
+        if (!n)
+                return;
         memmove(b->data, b->data + n, b->len - n);
         b->len -= n;
         b->data[b->len] = '\0';

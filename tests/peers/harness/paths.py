@@ -1,0 +1,98 @@
+"""Where things are: the cache of built peers, their pinned versions, the programs in it.
+
+The cache is one folder per name and version, so that two checkouts with different pins share it
+without harm.  A folder only exists when it is complete (built elsewhere, then renamed), so its
+existence is the only thing that is ever asked.
+"""
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+PEERS = Path(__file__).resolve().parent.parent
+VERSIONS = PEERS / "versions"
+ENVTEST = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+
+
+class Pin:
+    """One line of the versions file."""
+
+    def __init__(self, name, version, kind, words):
+        self.name = name
+        self.version = version
+        self.kind = kind
+        self.module = words[0] if kind in ("go", "own") else None
+        self.programs = dict(w.split("=", 1) for w in words[1:]) if self.module else {}
+        self.packages = [w for w in words if "==" in w] if kind == "pypi" else []
+
+    @property
+    def source(self):
+        """The folder of a program of our own."""
+        return PEERS / "harness" / self.name
+
+    @property
+    def folder(self):
+        """Our own programs have their source's hash in the name: a changed one is built anew."""
+        if self.kind == "own":
+            digest = hashlib.sha256((self.source / "main.go").read_bytes()).hexdigest()[:12]
+            return cache() / f"{self.name}-{self.version}-{digest}"
+        return cache() / f"{self.name}-{self.version}"
+
+
+def cache():
+    """The cache's root; MOORING_PEERS_CACHE moves it."""
+    given = os.environ.get("MOORING_PEERS_CACHE")
+    if given:
+        return Path(given).absolute()
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(home) / "mooring-peers"
+
+
+def pins():
+    """Name → Pin, and under the name "pin" the list of held-back packages."""
+    found = {"pin": []}
+    for line in VERSIONS.read_text().splitlines():
+        words = line.split("#")[0].split()
+        if not words:
+            continue
+        if words[0] == "pin":
+            found["pin"] += words[1:]
+        else:
+            found[words[0]] = Pin(words[0], words[1], words[2], words[3:])
+    return found
+
+
+def given_assets():
+    """Programs of the folder that KUBEBUILDER_ASSETS names (envtest's convention)."""
+    folder = os.environ.get("KUBEBUILDER_ASSETS")
+    if not folder:
+        return {}
+    here = {name: Path(folder) / name for name in ENVTEST}
+    return {name: path for name, path in here.items() if os.access(path, os.X_OK)}
+
+
+def program(name):
+    """The path of one program: the user's own first, then the cache's, then the machine's."""
+    given = given_assets().get(name)
+    if given:
+        return str(given)
+    for pin in pins().values():
+        if isinstance(pin, Pin) and name in pin.programs and (pin.folder / name).exists():
+            return str(pin.folder / name)
+    found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin")
+    if not found:
+        raise LookupError(f"no program {name}: run tools/peers build, or install its Debian package")
+    return found
+
+
+def postgres(name):
+    """A PostgreSQL server program: Debian keeps them off PATH, one folder a version."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    if not found:
+        raise LookupError(f"no {name}: install Debian's postgresql package")
+    return str(found[-1])
+
+
+def mlflow_python():
+    """The interpreter of MLflow's venv."""
+    return str(pins()["mlflow"].folder / "bin" / "python")
