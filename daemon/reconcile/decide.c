@@ -52,6 +52,8 @@ static void decide_removal(const struct resource_row *row, const struct observat
                 return conclude_because(d, ACTION_WAIT, STATE_REMOVING, "paused: ", p->paused);
         if (p->held_up)
                 return conclude_because(d, ACTION_WAIT, STATE_REMOVING, "waiting until gone: ", p->held_up);
+        if (p->backing_off)
+                return conclude(d, ACTION_WAIT, STATE_REMOVING, p->backing_off);
         if (o->presence == PRESENCE_UNKNOWN)
                 return conclude(d, ACTION_LOOK, STATE_REMOVING, "looking whether it is still there");
         if (row->incarnation[0] && o->incarnation[0] && !str_eq(row->incarnation, o->incarnation) && !o->ours)
@@ -105,8 +107,19 @@ static enum resource_state state_of(const struct observation *o) {
         }
 }
 
-static bool is_final(enum outcome o) {
-        return o == OUTCOME_CONFLICT || o == OUTCOME_REFUSED || o == OUTCOME_IMMUTABLE || o == OUTCOME_DENIED;
+/* Where a resource stands whose last operation failed: some failures need a person, and are tried all the same. */
+static enum resource_state state_after(enum outcome o) {
+        switch (o) {
+        case OUTCOME_CONFLICT:
+        case OUTCOME_REFUSED:
+        case OUTCOME_IMMUTABLE:
+        case OUTCOME_DENIED:
+                return STATE_BLOCKED;
+        case OUTCOME_NOT_YET:
+                return STATE_WAITING;
+        default:
+                return STATE_RETRYING;
+        }
 }
 
 void decide(const struct resource_row *row, const struct observation *o, const struct policy *p, int64_t now,
@@ -129,8 +142,8 @@ void decide(const struct resource_row *row, const struct observation *o, const s
                                         o->reason ? o->reason : "is being deleted; made again when it is gone");
         if (d->drift == DRIFT_DATA_LOST)
                 return decide_drift(row, p, d);
-        if (row->outcome_final && is_final(row->outcome))
-                return conclude(d, ACTION_BLOCK, STATE_BLOCKED, "");
+        if (p->backing_off && (changed || d->drift != DRIFT_NONE))
+                return conclude(d, ACTION_WAIT, state_after(row->outcome), p->backing_off);
         if (changed)
                 return decide_first(row, p, d);
         if (d->drift != DRIFT_NONE)

@@ -34,14 +34,14 @@ struct resource_row {              /* what decide needs of the store's row */
         uint8_t baseline[DIGEST_SIZE];
         char incarnation[64];
         int64_t applied_at;        /* clock_wall of the last accepted apply; 0: never */
-        enum outcome outcome;      /* of the last operation ... */
-        bool outcome_final;        /* ... and nothing it depends on changed since: do not ask again unchanged */
+        enum outcome outcome;      /* of the last operation */
 };
 
 struct policy {
         const char *paused;        /* who and why, or NULL: nothing outside is written */
         const char *blocked;       /* the model writes nothing: another cluster, another stamp; or NULL */
         const char *unmet;         /* a dependency that is not there yet, as text, or NULL */
+        const char *backing_off;   /* the last try of this generation failed with this text, and it is not time yet; or NULL */
         const char *held_up;       /* dying: what still stands on it, as text, or NULL */
         int64_t audit_every_ms;    /* 0: never */
         bool watched;              /* the target tells of changes by itself, and its lists are complete */

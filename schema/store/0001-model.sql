@@ -12,9 +12,10 @@ CREATE TABLE counter (              -- next id of each table: ids are never used
 ) STRICT;
 
 CREATE TABLE request (              -- recorded answers: the same request is not run twice
-        id TEXT PRIMARY KEY,
+        name TEXT PRIMARY KEY,          -- the request id
         serial INTEGER NOT NULL UNIQUE,
-        answer BLOB NOT NULL,
+        result INTEGER NOT NULL,        -- what run returned
+        answer BLOB,                    -- NULL: it gave none
         at INTEGER NOT NULL
 ) STRICT;
 
@@ -40,6 +41,7 @@ CREATE TABLE model (
         namespace_made INTEGER NOT NULL DEFAULT 0,   -- 1: the daemon created the namespace, and may delete it
         stamped INTEGER NOT NULL DEFAULT 0,          -- 1: the namespace carries our stamp
         blocked TEXT,                   -- why nothing is written: another cluster, another stamp
+        scope INTEGER,                  -- resource of its namespace
         paused_by TEXT, paused_why TEXT, paused_at INTEGER,
         destroy_storage INTEGER NOT NULL DEFAULT 0,
         force INTEGER NOT NULL DEFAULT 0,
@@ -91,6 +93,8 @@ CREATE TABLE application (
         message TEXT NOT NULL DEFAULT '',
         status_at INTEGER NOT NULL,
         version TEXT NOT NULL DEFAULT '',             -- of the workload, said by the charm
+        see TEXT NOT NULL DEFAULT '{}', -- JSON {label: [pointer]}: what the charm asked to see
+        conflicts TEXT NOT NULL DEFAULT '',           -- wants of it that another application owns
         created_at INTEGER NOT NULL,
         UNIQUE (model_id, name)
 ) STRICT;
@@ -178,7 +182,8 @@ CREATE TABLE resource (             -- one thing outside that we look after
         made INTEGER NOT NULL DEFAULT 0,              -- 1: we created it, so we may delete it
         adopted INTEGER NOT NULL DEFAULT 0,           -- 1: it was there before and adopt named it
         keep INTEGER NOT NULL DEFAULT 0,              -- holds data: never deleted without consent
-        initialised_at INTEGER,         -- data: first time it was ready
+        remake INTEGER NOT NULL DEFAULT 0,            -- data that is made again empty at once (a bucket)
+        initialised_at INTEGER,         -- data: first time something was in it
         accepted_loss INTEGER NOT NULL DEFAULT 0,     -- accept-data-loss named it
         state TEXT NOT NULL,            -- waiting, applying, applied, ready, blocked, removing, ...
         reason TEXT NOT NULL DEFAULT '', -- of the state, for people
@@ -249,6 +254,7 @@ CREATE TABLE detached (             -- storage that outlived its application, wi
         at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX detached_model ON detached (model_id, application);
+CREATE INDEX detached_target ON detached (target_id);
 
 CREATE TABLE drift (                -- the ledger
         id INTEGER PRIMARY KEY,
@@ -268,7 +274,10 @@ CREATE TABLE drift (                -- the ledger
         before INTEGER NOT NULL         -- how often the same fields of it drifted before
 ) STRICT;
 CREATE INDEX drift_model ON drift (model_id, id);
+CREATE INDEX drift_application ON drift (model_id, application, id);
 CREATE INDEX drift_resource ON drift (resource_id, id);
+CREATE INDEX drift_open ON drift (resource_id) WHERE outcome = 'open';
+CREATE INDEX drift_seen ON drift (seen_at);     -- prune by age
 
 CREATE TABLE status_history (
         id INTEGER PRIMARY KEY,
@@ -280,6 +289,7 @@ CREATE TABLE status_history (
         at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX status_history_entity ON status_history (model_id, entity, id);
+CREATE INDEX status_history_at ON status_history (at);  -- prune by age
 
 CREATE TABLE leftover (             -- what a removal could not or must not take away
         id INTEGER PRIMARY KEY,
@@ -290,3 +300,4 @@ CREATE TABLE leftover (             -- what a removal could not or must not take
         why TEXT NOT NULL,
         at INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX leftover_model ON leftover (model, id);

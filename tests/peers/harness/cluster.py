@@ -65,7 +65,7 @@ class Cluster:
         certs.Authority(self.pki, "front-proxy-ca").sign("front-proxy", "front-proxy-client")
         certs.signing_key(self.pki, "service-account")
         (self.etc / "audit.yaml").write_text(json.dumps(AUDIT_POLICY))
-        (self.etc / "kwok.yaml").write_text(kwok_stages())
+        (self.etc / "kwok.yaml").write_text(kwok_stages(self.options.get("no_podd")))
 
     def write_kubeconfig(self, authority, name, crt, key):
         def read(path):
@@ -136,6 +136,14 @@ class Cluster:
                 "--cidr", netns.ANYIP, "--tls-cert-file", f"{self.pki}/kubelet.crt",
                 "--tls-private-key-file", f"{self.pki}/kubelet.key"]
 
+    def streams(self):
+        return [paths.program("streams"), f"{self.folder}/run/state", f"{netns.HOST_ADDRESS}:{KUBELET_PORT}",
+                f"{self.pki}/kubelet.crt", f"{self.pki}/kubelet.key", f"{self.pki}/ca.crt"]
+
+    def podd(self):
+        return ["/usr/bin/python3", "-X", f"pycache_prefix={self.folder}/run/pycache", "-m", "harness.podd",
+                str(self.folder)]
+
     # ---- start ----
 
     def add(self, name, argv, **more):
@@ -157,6 +165,8 @@ class Cluster:
         self.add("kube-scheduler", self.scheduler())
         await self.first_objects(api)
         self.add("kwok", self.kwok())
+        self.add("streams", self.streams())
+        self.add("podd", self.podd())           # with --no-podd it still makes volumes and the hosts file
         await self.until_usable(api)
 
     async def until_ready(self, api):
@@ -197,7 +207,7 @@ def is_ready(item):
     return any(c["type"] == "Ready" and c["status"] == "True" for c in item["status"].get("conditions", ()))
 
 
-def kwok_stages():
+def kwok_stages(all_pods=False):
     """kwok's own stages; those of pods leave out every pod that podd runs as real processes.
 
     The choice is made by the image alone (kwok's selectors are jq), so there is no moment in which
@@ -205,7 +215,7 @@ def kwok_stages():
     documents = []
     for path in sorted((paths.pins()["kwok"].folder / "stages").glob("*.yaml")):
         for stage in yaml.safe_load_all(path.read_text()):
-            if stage["spec"]["resourceRef"]["kind"] == "Pod":
+            if stage["spec"]["resourceRef"]["kind"] == "Pod" and not all_pods:
                 stage["spec"]["selector"]["matchExpressions"] += images.kwok_excludes()
             documents.append(stage)
     return yaml.safe_dump_all(documents)

@@ -90,6 +90,11 @@ def network(run):
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="ascii")
 
 
+def join(handle, what="namespace"):
+    """Join one namespace by an open descriptor."""
+    _check(_libc.setns(handle, 0), f"setns {what}")
+
+
 def enter(pid, kinds=("user", "net", "ipc", "mnt")):
     """Join the namespaces of a process.  The user namespace first: it gives the right to the others."""
     handles = []
@@ -99,7 +104,7 @@ def enter(pid, kinds=("user", "net", "ipc", "mnt")):
         if not same:
             handles.append((os.open(path, os.O_RDONLY | os.O_CLOEXEC), path))
     for handle, path in handles:
-        _check(_libc.setns(handle, 0), f"setns {path}")
+        join(handle, path)
         os.close(handle)
 
 
@@ -115,16 +120,3 @@ def inside(pid):
             except OSError:
                 continue
     return found
-
-
-def outer_pid(pid, members):
-    """The machine's number of a process that the cluster knows by `pid` (its pid namespace is one deep)."""
-    for candidate in members:
-        try:
-            status = Path(f"/proc/{candidate}/status").read_text(encoding="ascii", errors="replace")
-        except OSError:
-            continue
-        numbers = status.split("NSpid:")[1].split("\n")[0].split()
-        if len(numbers) > 1 and int(numbers[1]) == pid:
-            return candidate
-    return None
