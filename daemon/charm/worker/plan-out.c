@@ -90,6 +90,14 @@ static json_t *text_json(struct charm_plan *p, const char *function, const char 
         return json_null();
 }
 
+const char *charm_quote(struct charm_plan *p, const char *text) {
+        cleanup_(json_freep) json_t *j = text_json(p, "charm_quote", text ? text : "");
+        cleanup_(buf_free) struct buf out = BUF_INIT;
+
+        json_canonical(j, &out);
+        return arena_text(p->arena, out.data, out.len);
+}
+
 /* ---- telling */
 
 static void tell(struct charm_plan *p, const struct charm_relation *r, const char *key, json_t *value) {
