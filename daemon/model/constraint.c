@@ -25,7 +25,7 @@ static int take_size(const char *name, const char *value, json_t *into, struct e
 
         if (!size_parse(value, &bytes) || bytes == 0)
                 return wrong(err, name, value, "a size such as 2G or 512M");
-        json_object_set_new(into, name, json_integer(bytes));
+        json_object_set_new(into, name, json_sprintf("%" PRId64, bytes));
         return 0;
 }
 
@@ -34,7 +34,7 @@ static int take_count(const char *name, const char *value, json_t *into, struct 
 
         if (!str_to_int(value, &n) || n < 1 || n > CORES_MAX * 100)
                 return wrong(err, name, value, "a whole number above 0");
-        json_object_set_new(into, name, json_integer(n));
+        json_object_set_new(into, name, json_sprintf("%" PRId64, n));
         return 0;
 }
 
@@ -52,21 +52,16 @@ static int take_arch(const char *name, const char *value, json_t *into, struct e
 }
 
 static int put_node(const char *label, const char *value, json_t *into, struct err *err) {
-        json_t *nodes = json_object_get(into, "nodes");
-        const char *before;
+        cleanup_(freep) char *name = str_format("nodes.%s", label);
+        const char *before = json_get_str(into, name, NULL);
 
         if (!name_is_label_key(label) || !name_is_label_value(value))
                 return wrong(err, label, value,
                              "a node's label and its value, as Kubernetes has them");
-        if (!nodes) {
-                nodes = json_object();
-                json_object_set_new(into, "nodes", nodes);
-        }
-        before = json_get_str(nodes, label, NULL);
         if (before && !str_eq(before, value))
                 return err_set(err, -EINVAL, "constraint: node label %s is both %s and %s", label,
                                before, value);
-        json_object_set_new(nodes, label, json_string(value));
+        json_object_set_new(into, name, json_string(value));
         return 0;
 }
 
@@ -174,39 +169,18 @@ static bool is_size(const char *name) {
 }
 
 char *constraint_text(const json_t *constraints) {
-        cleanup_(json_freep) json_t *view = constraint_view(constraints);
         struct buf out = BUF_INIT;
         char size[SIZE_TEXT_MAX];
         const char *name;
         json_t *value;
 
-        json_object_foreach(view, name, value) {
+        json_object_foreach((json_t *)constraints, name, value) {
                 const char *text = json_string_value(value);
+                int64_t bytes;
 
-                if (is_size(name))
-                        text = size_text(json_get_int(constraints, name, 0), size);
-                buf_printf(&out, "%s%s=%s", out.len ? " " : "", name, text);
+                if (is_size(name) && text && str_to_int(text, &bytes))
+                        text = size_text(bytes, size);
+                buf_printf(&out, "%s%s=%s", out.len ? " " : "", name, text ? text : "");
         }
         return buf_take(&out);
-}
-
-json_t *constraint_view(const json_t *constraints) {
-        json_t *view = json_object();
-        const char *name, *label;
-        json_t *value, *node;
-
-        json_object_foreach((json_t *)constraints, name, value) {
-                if (json_is_integer(value))
-                        json_object_set_new(
-                                view, name,
-                                json_sprintf("%" JSON_INTEGER_FORMAT, json_integer_value(value)));
-                else if (json_is_string(value))
-                        json_object_set(view, name, value);
-                json_object_foreach(value, label, node) {
-                        cleanup_(freep) char *full = str_format("nodes.%s", label);
-
-                        json_object_set(view, full, node);
-                }
-        }
-        return view;
 }

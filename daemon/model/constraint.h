@@ -4,7 +4,8 @@
  * mem, cores, cpu-power (hundredths of a core), arch, root-disk as in Juju; nodes.LABEL=VALUE for nodes by label, and Juju's
  * tags=LABEL=VALUE,... for the same. What Juju knows but Kubernetes has no use for is refused by name.
  *
- * Kept as JSON: {"arch": "arm64", "cores": 2, "mem": 2147483648, "nodes": {"pool": "user"}}; sizes are bytes. */
+ * Kept, and shown to charms, as flat JSON of texts: {"arch": "arm64", "cores": "2", "mem": "2147483648", "nodes.pool": "user"}; sizes
+ * are bytes. */
 #pragma once
 
 #include "json.h"
@@ -13,5 +14,3 @@
 int constraint_parse(const char *text, json_t **ret, struct err *err);
 /* Back to text, as bundles have it: members in order; the caller frees. */
 char *constraint_text(const json_t *constraints);
-/* For the view of a charm: flat, each value a text: {"cores": "2", "mem": "2147483648", "nodes.pool": "user"}. */
-json_t *constraint_view(const json_t *constraints);

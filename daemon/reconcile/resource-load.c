@@ -212,6 +212,10 @@ static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
         return read_documents(tx, j, row, err);
 }
 
+int resource_load_now(struct tx *tx, struct resource_job *j, struct err *err) {
+        return read_run(tx, &j->call, err);
+}
+
 void resource_load(struct resource_job *j, void (*done)(struct store_call *c, int r, const struct err *err)) {
         j->call.run = read_run;
         j->call.done = done;

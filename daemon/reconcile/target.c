@@ -113,7 +113,7 @@ static int fill(const struct secret_values *v, const json_t *j, json_t **ret, st
 static int read_credential(struct tx *tx, struct opening *o, const struct q_target_row *row, struct err *err) {
         const struct sealer *sealer = o->rec->options.sealer;
         struct filler f = { tx, sealer, secret_values_new() };
-        struct seal_place at = { "target", "credential", row->name, 0 };
+        struct seal_place at = { "target", "credential", row->name, 1 };
         cleanup_(secret_text_free) struct secret_text text = { 0 };
         int r;
 

@@ -65,6 +65,9 @@ struct world_application {
         int64_t id, model;
         char *name;
         char *charm;              /* sha256 hex, or NULL */
+        char *charm_name, *held, *plan_error, *plan_word, *plan_message, *conflicts; /* as the row says */
+        int64_t scale;
+        bool planned;             /* a plan was saved at least once */
         bool dying;
         char *paused;             /* "alice: reason", or NULL */
         struct world_want *wants; /* by label */

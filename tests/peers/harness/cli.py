@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import build, netns, paths, supervisor
+from . import build, netns, services, supervisor
 from .cluster import Cluster
 
 TOOL = Path(__file__).resolve().parents[3] / "tools" / "peers"
@@ -91,8 +91,11 @@ def command_up(args):
         if cluster:
             cluster.write_files()
         netns.enter(note["holder"])
+        data = services.Services(folder) if args.services_only or args.data else None
         if cluster:
             cluster.start()
+        if data:
+            values |= data.start()
         write_env(folder, values)
     except BaseException:
         end(note)

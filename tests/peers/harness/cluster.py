@@ -132,7 +132,8 @@ class Cluster:
         """Its own kubelet server is put aside: the streams program answers for all nodes."""
         return [paths.program("kwok"), f"--kubeconfig={self.etc}/kwok.kubeconfig",
                 f"--config={self.etc}/kwok.yaml", "--manage-all-nodes=true", "--node-ip", netns.HOST_ADDRESS,
-                "--node-port", str(KUBELET_PORT), "--server-address", "127.0.0.1:10247",
+                "--node-port", str(KUBELET_PORT), "--node-lease-duration-seconds", "40",
+                "--server-address", "127.0.0.1:10247",
                 "--cidr", netns.ANYIP, "--tls-cert-file", f"{self.pki}/kubelet.crt",
                 "--tls-private-key-file", f"{self.pki}/kubelet.key"]
 
@@ -243,6 +244,8 @@ def node(number):
     return {"metadata": {"name": name, "labels": labels},
             "spec": {"providerID": f"azure:///peers/{name}"},
             "status": {"capacity": size, "allocatable": size,
+                       "addresses": [{"type": "InternalIP", "address": netns.HOST_ADDRESS},
+                                     {"type": "Hostname", "address": name}],
                        "nodeInfo": {"architecture": arch, "operatingSystem": "linux", "machineID": "",
                                     "systemUUID": "", "bootID": "", "kernelVersion": "6.1.0-peers",
                                     "osImage": "peers", "containerRuntimeVersion": "peers://1",

@@ -5,8 +5,9 @@ an address where nothing listens, so that a connection is refused, as it is thro
 """
 import asyncio
 
+from .netns import HOSTS_HEAD
+
 NOBODY = "10.244.127.254"
-HEAD = "127.0.0.1 localhost\n::1 localhost\n"
 SETTLE_SECONDS = 0.05
 DOMAIN = "cluster.local"
 
@@ -30,9 +31,9 @@ class Hosts:
         """The file for containers of a namespace: there a service's bare name is enough."""
         if namespace not in self.namespaces:
             path = self.folder / namespace
-            path.write_text(HEAD, encoding="ascii")
+            path.write_text(HOSTS_HEAD, encoding="ascii")
             self.namespaces[namespace] = path
-            self.write(path, HEAD + self.text(namespace))
+            self.write(path, HOSTS_HEAD + self.text(namespace))
         return str(self.namespaces[namespace])
 
     def lines(self):
@@ -64,9 +65,9 @@ class Hosts:
             await self.dirty.wait()
             await asyncio.sleep(SETTLE_SECONDS)
             self.dirty.clear()
-            self.write(self.path, HEAD + self.text())
+            self.write(self.path, HOSTS_HEAD + self.text())
             for namespace, path in self.namespaces.items():
-                self.write(path, HEAD + self.text(namespace))
+                self.write(path, HOSTS_HEAD + self.text(namespace))
 
     def write(self, path, text):
         if self.written.get(path) == text:

@@ -169,7 +169,8 @@ async def start(spec, log):
 async def read_all(descriptor):
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
-    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb"))
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader),
+                                                os.fdopen(descriptor, "rb"))
     said = await reader.read()
     transport.close()
     return said.decode(errors="replace")

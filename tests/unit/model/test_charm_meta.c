@@ -105,7 +105,7 @@ static void each_fault_names_its_line(void **state) {
                  "charm.yaml:4: config.options.p.type: must be one of string, int"                                                                        },
                 { "name: a\nconfig:\n  options:\n    p: {type: int, default: x}\n",
                  "charm.yaml:4: config.options.p.default: application a: option p: wants a "
-                 "whole"                                                                                                                                  },
+                  "whole"                                                                                                                                 },
                 { "name: a\nconfig:\n  options:\n    p: {type: string, secret: true, default: x}\n",
                  "charm.yaml:4: config.options.p.default: a secret has no default"                                                                        },
                 { "name: a\nresources:\n  f: {type: file, source: \"https://x\"}\n",

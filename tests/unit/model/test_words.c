@@ -113,12 +113,12 @@ static void constraints_become_json_and_text_again(void **state) {
         static const struct {
                 const char *text, *json, *back;
         } cases[] = {
-                {"",                                      "{}",                                 ""                                           },
-                { "mem=2G",                               "{\"mem\":2147483648}",               "mem=2G"                                     },
-                { " cores=2  arch=ppc64el ",              "{\"arch\":\"ppc64le\",\"cores\":2}",
-                 "cores=2 arch=ppc64le"                                                                                                      },
+                {"",                                      "{}",                                     ""                                           },
+                { "mem=2G",                               "{\"mem\":\"2147483648\"}",               "mem=2G"                                     },
+                { " cores=2  arch=ppc64el ",              "{\"arch\":\"ppc64le\",\"cores\":\"2\"}",
+                 "cores=2 arch=ppc64le"                                                                                                          },
                 { "tags=pool=user,zone=a nodes.x.io/y=z",
-                 "{\"nodes\":{\"pool\":\"user\",\"x.io/y\":\"z\",\"zone\":\"a\"}}",             "nodes.pool=user nodes.zone=a nodes.x.io/y=z"},
+                 "{\"nodes.pool\":\"user\",\"nodes.x.io/y\":\"z\",\"nodes.zone\":\"a\"}",           "nodes.pool=user nodes.zone=a nodes.x.io/y=z"},
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
