@@ -2,8 +2,8 @@
 /* template.c - a web service that may keep its data in a MySQL database
  *
  * Wants a Deployment and a Service, and while it is related to a database a Secret with the way to it. What needs no decision stands in
- * objects/; here is what does: without a relation the pods get no database; with one they wait until the database has told
- * its credentials, and they roll when those change. */
+ * objects/; here is what does: without a relation the pods get no database; with one the
+ * first pods wait until the database has told its credentials, and they roll when those change. */
 #include "charm.gen.h"
 
 #define DATABASE_NAME "template"
@@ -48,17 +48,17 @@ static void plan(const struct charm_view *v, struct charm_plan *p) {
         const char *name = NULL;
 
         charm_want(p, "service", "service.yaml", NULL);
-        if (r && !ask_for_database(p, r)) {
-                charm_status(p, CHARM_WAITING, "waiting for %s to give a database", r->application);
-                return;
-        }
-        if (r) {
+        if (r && ask_for_database(p, r)) {
                 name = charm_text(p, "%s-database", charm_application(v));
                 want_credentials(p, r, name);
+                charm_needs(p, "deployment", "database", CHARM_EXISTS);
+        } else if (r) {
+                charm_status(p, CHARM_WAITING, "waiting for %s to give a database", r->application);
+                /* What is not wanted any more is deleted: pods that run already stay as they are. */
+                if (!charm_exists(v, "deployment"))
+                        return;
         }
         want_pods(v, p, name);
-        if (r)
-                charm_needs(p, "deployment", "database", CHARM_EXISTS);
 }
 
 CHARM(.plan = plan);

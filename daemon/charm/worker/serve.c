@@ -158,6 +158,7 @@ static int prepare(struct serve *s, const struct serve_options *o, struct err *e
                 r = sandbox_one(module, WORKER_MEMORY, WORKER_CPU_S, err);
         if (r >= 0)
                 r = load_module(s, d, module, err);
+        closep(&module); /* there is no close in stage two */
         if (r >= 0)
                 r = o->sandbox ? sandbox_two(err) : 0;
         return r;
@@ -234,6 +235,9 @@ int serve_run(const struct serve_options *o) {
                 r = frame_write(SERVE_CHANNEL, PLAN_FRAME_READY, NULL, 0, NULL);
                 r = r < 0 ? 1 : answer_views(&s);
         }
+        fflush(stdout);
+        if (o->sandbox)
+                _exit(r ? 1 : 0); /* what runs at exit may make calls that are not there any more */
         serve_deinit(&s);
         return r ? 1 : 0;
 }
