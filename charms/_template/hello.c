@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* template.c - a web service that may keep its data in a MySQL database
+/* hello.c - a web service that may keep its data in a MySQL database
  *
  * Wants a Deployment and a Service, and while it is related to a database a Secret with the way to it. What needs no decision stands in
  * objects/; here is what does: without a relation the pods get no database; with one the
  * first pods wait until the database has told its credentials, and they roll when those change. */
 #include "charm.gen.h"
 
-#define DATABASE_NAME "template"
+#define DATABASE_NAME "hello"
 
 /* Tells what is wanted. False: not all of the answer is there yet. */
 static bool ask_for_database(struct charm_plan *p, const struct charm_relation *r) {
