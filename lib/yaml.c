@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* yaml.c - libyaml's events into jansson trees with lines; see yaml.h
  *
- * Read by bundles, kubeconfigs, charm.yaml, the objects of charms and release manifests. One function per kind of
- * node, recursive: depth is limited before it costs stack. An alias becomes a copy of its anchor, so that whoever
- * changes one place of the tree does not change another; what copies may cost is counted before they are made. */
+ * Read by bundles, kubeconfigs, charm.yaml, the objects of charms and release manifests. One
+ * function per kind of node, recursive: depth is limited before it costs stack. An alias becomes
+ * a copy of its anchor, so that whoever changes one place of the tree does not change another;
+ * what copies may cost is counted before they are made. */
 #include "yaml.h"
 
 #include "json-lines.h"
@@ -13,8 +14,8 @@
 #include <stdlib.h>
 #include <yaml-lib.h>
 
-/* What all aliases of one document may expand to, in nodes, where 64 bytes of text count as one: 6 MB of text or
- * 100,000 nodes, built in some 20 ms. The widest real files expand to hundreds. */
+/* What all aliases of one document may expand to, in nodes, where 64 bytes of text count as one:
+ * 6 MB of text or 100,000 nodes, built in some 20 ms. The widest real files expand to hundreds. */
 #define EXPANDED_MAX 100000
 #define BYTES_PER_NODE 64
 
@@ -406,8 +407,8 @@ static int read_map(struct reader *r, json_t **ret) {
 
 static int read_container(struct reader *r, json_t **ret) {
         bool list = r->event.type == YAML_SEQUENCE_START_EVENT;
-        const char *tag = tag_of(list ? r->event.data.sequence_start.tag
-                                      : r->event.data.mapping_start.tag);
+        const char *tag =
+                tag_of(list ? r->event.data.sequence_start.tag : r->event.data.mapping_start.tag);
         int e;
 
         if (tag && strcmp(tag, list ? "seq" : "map") != 0)

@@ -145,7 +145,7 @@ static int save_targets(struct tx *tx, struct application_work *w, struct err *e
 
                 if (json_get(w->plan->targets, rows[i].label))
                         continue;
-                r = q_target_used(tx, &(struct q_target_used_in){ .id = rows[i].id, .target_id = rows[i].id }, &used, &k,
+                r = q_target_used(tx, &(struct q_target_used_in){ .id = rows[i].id }, &used, &k,
                                   err);
                 if (r < 0 || used->models || used->resources || used->stores)
                         continue;

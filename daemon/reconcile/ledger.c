@@ -7,6 +7,7 @@
 #include "reconcile-internal.h"
 
 #include "clock.h"
+#include "log.h"
 #include "queries.gen.h"
 
 #include <errno.h>

@@ -112,8 +112,8 @@ static int release(struct store_connection *c, bool keep, struct err *err) {
 }
 
 static int exec(struct store_connection *c, const struct store_statement *s,
-                const struct store_value *inputs, store_row_fn *row, void *arg, int64_t *ret_changes,
-                struct err *err) {
+                const struct store_value *inputs, store_row_fn *row, void *arg,
+                int64_t *ret_changes, struct err *err) {
         return sqlite->exec(c->inner, s, inputs, row, arg, ret_changes, err);
 }
 

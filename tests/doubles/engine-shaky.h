@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* engine-shaky.h - a store engine that behaves as a replicated one does on a bad day
  *
- * SQLite underneath. Every SHAKY_AGAIN_EVERY-th commit is rolled back and said to be unknown, so that the
- * group runs twice; every SHAKY_LOST_EVERY-th is committed and said to be unknown; after either the next
- * begin fails once, as on a connection that is gone. On demand another controller takes the term. */
+ * SQLite underneath. Every SHAKY_AGAIN_EVERY-th commit is rolled back and said to be unknown, so
+ * that the group runs twice; every SHAKY_LOST_EVERY-th is committed and said to be unknown;
+ * after either the next begin fails once, as on a connection that is gone. On demand another
+ * controller takes the term. */
 #pragma once
 
 #include "store-engine.h"

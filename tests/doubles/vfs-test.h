@@ -6,7 +6,7 @@
 
 #include "base.h"
 
-void vfs_test_install(void); /* once; passes everything through until told otherwise */
+void vfs_test_install(void);       /* once; passes everything through until told otherwise */
 void vfs_test_delay(int64_t us);   /* each sync takes at least this long */
 void vfs_test_room(int64_t bytes); /* by how much files may still grow; -1: without limit */
 int64_t vfs_test_syncs(void);      /* how many there were */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* driver.c - runs files, or every file of a folder, through a fuzz target: seeds as ordinary tests
+/* driver.c - runs files, or every file of a folder, through a fuzz target: seeds as ordinary
+ * tests
  *
- * Linked instead of libFuzzer. Fails when there was nothing to run, so that an empty folder is not a passed test. */
+ * Linked instead of libFuzzer. Fails when there was nothing to run, so that an empty folder is
+ * not a passed test. */
 #include "buf.h"
 
 #include <dirent.h>

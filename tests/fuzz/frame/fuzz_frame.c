@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_frame.c - worker frames: the same frames come out in one piece and byte by byte, none beyond its limit */
+/* fuzz_frame.c - worker frames: the same frames come out in one piece and byte by byte, none
+ * beyond its limit */
 #include "frame.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_json.c - parsing, canonical text and decoding: the text of a tree reads back as the same tree and the
- * same text, and decoding any object fails with a message or not at all */
+/* fuzz_json.c - parsing, canonical text and decoding: the text of a tree reads back as the same
+ * tree and the same text, and decoding any object fails with a message or not at all */
 #include "json.h"
 
 #include <errno.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_jsplit.c - the splitter: any chunking gives the same items, and they are those that jansson sees
+/* fuzz_jsplit.c - the splitter: any chunking gives the same items, and they are those that
+ * jansson sees
  *
- * The first byte chooses the mode and the size of the chunks. When the whole is a list that jansson reads, the
- * items must be its items. */
+ * The first byte chooses the mode and the size of the chunks. When the whole is a list that
+ * jansson reads, the items must be its items. */
 #include "jsplit.h"
 #include "json.h"
 

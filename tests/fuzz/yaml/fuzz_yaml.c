@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_yaml.c - YAML text: errors have a message, documents lie in order inside the text, and what yaml_write
- * makes of a tree reads back as the same tree */
+/* fuzz_yaml.c - YAML text: errors have a message, documents lie in order inside the text, and
+ * what yaml_write makes of a tree reads back as the same tree */
 #include "yaml.h"
 
 #include <stdlib.h>

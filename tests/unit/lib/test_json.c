@@ -27,7 +27,8 @@ static void check_canonical(const char *text, const char *wanted) {
 static void canonical_text_is_sorted_tight_and_plain(void **state) {
         check_canonical("{ \"b\" : [ 1 , 2 ], \"a\" : { } }", "{\"a\":{},\"b\":[1,2]}");
         check_canonical("\"a\\/b\"", "\"a/b\"");
-        check_canonical("\"\\u00e9\\n\\t\\u0001\\u007f\\\"\\\\\"", "\"é\\n\\t\\u0001\x7f\\\"\\\\\"");
+        check_canonical("\"\\u00e9\\n\\t\\u0001\\u007f\\\"\\\\\"",
+                        "\"é\\n\\t\\u0001\x7f\\\"\\\\\"");
         check_canonical("[true,false,null,-0]", "[true,false,null,0]");
         check_canonical("[]", "[]");
         check_canonical("{\"ab\":1,\"a\":2,\"B\":3,\"\":4}", "{\"\":4,\"B\":3,\"a\":2,\"ab\":1}");
@@ -64,8 +65,20 @@ static void equal_trees_give_equal_bytes(void **state) {
 
 static void bad_json_is_refused(void **state) {
         static const char *const texts[] = {
-                "", " ", "{", "[1,]", "{\"a\":1,\"a\":2}", "{\"a\":1} x", "\"\xff\"", "nul", "1e999",
-                "\"\\u0000\"", "{\"a\\u0000b\":1}", "[1 2]", "'a'", "\"\\ud800\"",
+                "",
+                " ",
+                "{",
+                "[1,]",
+                "{\"a\":1,\"a\":2}",
+                "{\"a\":1} x",
+                "\"\xff\"",
+                "nul",
+                "1e999",
+                "\"\\u0000\"",
+                "{\"a\\u0000b\":1}",
+                "[1 2]",
+                "'a'",
+                "\"\\ud800\"",
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
@@ -157,7 +170,7 @@ static void digging_stops_where_nothing_is(void **state) {
 static void types_have_names_for_people(void **state) {
         cleanup_(json_freep) json_t *j = parse("[{},[],\"\",1,1.5,true,false,null]");
         static const char *const names[] = { "an object", "a list", "a text", "a whole number",
-                                             "a number", "true", "false", "null" };
+                                             "a number",  "true",   "false",  "null" };
 
         for (size_t i = 0; i < ARRAY_SIZE(names); i++)
                 assert_string_equal(json_type_name(json_array_get(j, i)), names[i]);

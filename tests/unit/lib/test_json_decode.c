@@ -156,7 +156,8 @@ static void what_is_no_object_is_told_with_its_path(void **state) {
         struct err e = { 0 };
 
         assert_int_equal(decode("[]", false, &t, &j, &e), -EINVAL);
-        assert_string_equal(e.text, "bundle.yaml: applications.minio: must be an object, is a list");
+        assert_string_equal(e.text,
+                            "bundle.yaml: applications.minio: must be an object, is a list");
         assert_int_equal(json_decode(NULL, fields, false, &t, NULL, &e), -EINVAL);
         assert_string_equal(e.text, "must be an object, is nothing");
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_jsplit.c - the splitter at every split position, its limits, and against jansson's own view of a list */
+/* test_jsplit.c - the splitter at every split position, its limits, and against jansson's own
+ * view of a list */
 #include "jsplit.h"
 #include "json.h"
 
@@ -105,7 +106,8 @@ static void broken_streams_are_refused(void **state) {
                 { JSPLIT_VALUES, "\"abc", "ends inside a value" },
                 { JSPLIT_LIST, "", "ends inside a value, after 0 bytes" },
                 { JSPLIT_LIST, "[1]", "byte 1 is '[', wanted an object" },
-                { JSPLIT_LIST, "{\"items\":[1 2]}", "byte 13 is '2', wanted a comma or the list's" },
+                { JSPLIT_LIST, "{\"items\":[1 2]}",
+                  "byte 13 is '2', wanted a comma or the list's" },
                 { JSPLIT_LIST, "{\"items\":[1,]}", "byte 13 is ']', wanted a value" },
                 { JSPLIT_LIST, "{\"items\":[,1]}", "byte 11 is ',', wanted a value" },
                 { JSPLIT_LIST, "{\"a\" 1}", "byte 6 is '1', wanted a colon" },
@@ -122,8 +124,9 @@ static void broken_streams_are_refused(void **state) {
                         struct err e = { 0 };
                         size_t len = strlen(rows[i].text);
 
-                        assert_int_equal(run(rows[i].mode, rows[i].text, len, chunk, &items, NULL, &e),
-                                         -EBADMSG);
+                        assert_int_equal(
+                                run(rows[i].mode, rows[i].text, len, chunk, &items, NULL, &e),
+                                -EBADMSG);
                         assert_non_null(strstr(e.text, rows[i].message));
                 }
         }

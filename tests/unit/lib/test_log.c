@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_log.c - lines on stderr, the sink, the lines kept, and the way to the journal
  *
- * Whether stderr is the journal is found once in a process, so each such case runs in a child of its own whose
- * stderr is a pipe. */
+ * Whether stderr is the journal is found once in a process, so each such case runs in a child of
+ * its own whose stderr is a pipe. */
 #include "buf.h"
 #include "clock.h"
 #include "log.h"
@@ -48,7 +48,8 @@ static void write_some(int fd) {
         unsetenv("JOURNAL_STREAM");
         clock_fake(0, 1790172127000);
         log_event(LOG_NOTICE, "repaired",
-                  (struct log_field[]){ { "APPLICATION", "mlflow" }, { "UNIT", NULL }, { "WHAT", "a b" }, {} },
+                  (struct log_field[]){
+                          { "APPLICATION", "mlflow" }, { "UNIT", NULL }, { "WHAT", "a b" }, {} },
                   "%s healed", "label");
         log_plain(LOG_DEBUG, "noise", "not seen");
         log_plain(LOG_ERR, "forged", "a\nb\x1b[31m");

@@ -44,7 +44,8 @@ static void keys_are_bytes_and_are_copied(void **state) {
         map_free(&m);
 }
 
-/* 20,000 random sets, removals and look-ups of 500 keys; a deletion that breaks a run of slots shows here. */
+/* 20,000 random sets, removals and look-ups of 500 keys; a deletion that breaks a run of slots
+ * shows here. */
 static void random_changes_agree_with_a_plain_array(void **state) {
         static int values[500];
         bool there[500] = { false };

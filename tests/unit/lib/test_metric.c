@@ -9,7 +9,8 @@
 static const double bounds[] = { 0.1, 1, 0 };
 static struct metric repairs = { "mooring_repairs_total", "repairs done", METRIC_COUNTER, "kind" };
 static struct metric queue = { "mooring_queue", "keys that wait", METRIC_GAUGE };
-static struct metric took = { "mooring_apply_seconds", "a line\nand \\", METRIC_HISTOGRAM, NULL, bounds };
+static struct metric took = { "mooring_apply_seconds", "a line\nand \\", METRIC_HISTOGRAM, NULL,
+                              bounds };
 
 static void check_print(const char *wanted) {
         cleanup_(buf_free) struct buf out = BUF_INIT;

@@ -24,7 +24,8 @@ static const char *const formats[] = { "text", "json", "yaml", NULL };
 static const struct opt table[] = {
         { "state-dir", 's', OPT_PATH, AT(state_dir), "/var/lib/mooring", 0, 0, "DIR", 0, NULL,
           "where state is kept" },
-        { "name", 'n', OPT_STRING, AT(name), NULL, 0, 0, NULL, OPT_REQUIRED, NULL, "what it is called" },
+        { "name", 'n', OPT_STRING, AT(name), NULL, 0, 0, NULL, OPT_REQUIRED, NULL,
+          "what it is called" },
         { "scale", 0, OPT_INT, AT(scale), "1", 0, 100, NULL, OPT_RELOAD, NULL, "how many units" },
         { "jobs", 'j', OPT_INT, AT(jobs), NULL, 0, 0, NULL, 0, NULL, "how many at once" },
         { "verbose", 'v', OPT_BOOL, AT(verbose), NULL, 0, 0, NULL, 0, NULL, "say more" },
@@ -32,7 +33,8 @@ static const struct opt table[] = {
         { "wait", 'w', OPT_DURATION, AT(wait), "10m", 1000, 3600000, NULL, 0, NULL,
           "how long to wait for all of the units before giving up" },
         { "size", 0, OPT_SIZE, AT(size), "64MiB", 1, INT64_MAX, NULL, 0, NULL, "how much is kept" },
-        { "format", 'f', OPT_ENUM, AT(format), "text", 0, 0, NULL, 0, formats, "how it is written" },
+        { "format", 'f', OPT_ENUM, AT(format), "text", 0, 0, NULL, 0, formats,
+          "how it is written" },
         { "list", 'l', OPT_LIST, AT(list), "a,b", 0, 0, "NAME", 0, NULL, "names" },
         { "token", 0, OPT_STRING, AT(token), NULL, 0, 0, NULL, OPT_SECRET, NULL, "opens the door" },
         { NULL },
@@ -90,10 +92,12 @@ static void arguments_are_taken_wherever_they_stand(void **state) {
         int argc;
 
         setup_target(&t);
-        assert_int_equal(parse(&t, "deploy -vs /tmp/x --scale=5 ./b.yaml -j7 --wait 90s -f json --no-color "
-                                   "--size=10G - --name= -- --scale=6 -v",
-                               &argc, argv, line, NULL),
-                         0);
+        assert_int_equal(
+                parse(&t,
+                      "deploy -vs /tmp/x --scale=5 ./b.yaml -j7 --wait 90s -f json --no-color "
+                      "--size=10G - --name= -- --scale=6 -v",
+                      &argc, argv, line, NULL),
+                0);
         assert_int_equal(argc, 5);
         assert_string_equal(argv[0], "deploy");
         assert_string_equal(argv[1], "./b.yaml");
@@ -135,11 +139,13 @@ static void every_wrong_argument_has_its_message(void **state) {
                 { "--scale=", "--scale: must be a whole number between 0 and 100, is \"\"" },
                 { "--jobs=2.5", "--jobs: must be a whole number, is \"2.5\"" },
                 { "-jx", "-j: must be a whole number, is \"x\"" },
-                { "--wait=2h", "--wait: must be a time such as 90s, 10m or 2h, between 1s and 1h, is \"2h\"" },
+                { "--wait=2h",
+                  "--wait: must be a time such as 90s, 10m or 2h, between 1s and 1h, is \"2h\"" },
                 { "--wait=soon",
                   "--wait: must be a time such as 90s, 10m or 2h, between 1s and 1h, is \"soon\"" },
                 { "--size=0", "--size: must be a size such as 64MiB or 10G, at least 1, is \"0\"" },
-                { "--size=5X", "--size: must be a size such as 64MiB or 10G, at least 1, is \"5X\"" },
+                { "--size=5X",
+                  "--size: must be a size such as 64MiB or 10G, at least 1, is \"5X\"" },
                 { "--size=G", "--size: must be a size such as 64MiB or 10G, at least 1, is \"G\"" },
                 { "--size=99999999999T",
                   "--size: must be a size such as 64MiB or 10G, at least 1, is \"99999999999T\"" },
@@ -154,8 +160,9 @@ static void every_wrong_argument_has_its_message(void **state) {
                 { "-vx", "-x: no such option, --help lists all" },
                 { "--state-dir", "--state-dir: a value is missing (DIR)" },
                 { "-s", "-s: a value is missing (DIR)" },
-                { "--token=abc", "--token: is secret, and every user of the machine sees arguments; use "
-                                 "the config file or MOORING_TOKEN" },
+                { "--token=abc",
+                  "--token: is secret, and every user of the machine sees arguments; use "
+                  "the config file or MOORING_TOKEN" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -178,10 +185,10 @@ static void sizes_have_units_of_both_kinds(void **state) {
                 const char *text;
                 int64_t bytes;
         } rows[] = {
-                { "5", 5 },           { "5B", 5 },           { "2k", 2048 },
-                { "2K", 2048 },       { "2KiB", 2048 },      { "2Ki", 2048 },
-                { "2kB", 2000 },      { "3MB", 3000000 },    { "64MiB", 64 << 20 },
-                { "1T", 1ll << 40 },  { "1GB", 1000000000 },
+                { "5", 5 },          { "5B", 5 },           { "2k", 2048 },
+                { "2K", 2048 },      { "2KiB", 2048 },      { "2Ki", 2048 },
+                { "2kB", 2000 },     { "3MB", 3000000 },    { "64MiB", 64 << 20 },
+                { "1T", 1ll << 40 }, { "1GB", 1000000000 },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -241,11 +248,12 @@ static void the_config_file_is_read(void **state) {
         struct target t;
 
         setup_target(&t);
-        assert_int_equal(from_file(&t,
-                                   "# comment\nstate-dir: /file\nscale: 7\nverbose: true\nwait: 90\n"
-                                   "size: 1G\nformat: yaml\nlist: [x, y]\ntoken: abc\nname: \"12\"\n",
-                                   &message),
-                         0);
+        assert_int_equal(
+                from_file(&t,
+                          "# comment\nstate-dir: /file\nscale: 7\nverbose: true\nwait: 90\n"
+                          "size: 1G\nformat: yaml\nlist: [x, y]\ntoken: abc\nname: \"12\"\n",
+                          &message),
+                0);
         assert_string_equal(t.state_dir, "/file");
         assert_int_equal(t.scale, 7);
         assert_true(t.verbose);
@@ -263,7 +271,8 @@ static void the_config_file_is_read(void **state) {
 
 static void every_wrong_line_of_the_config_file_has_its_message(void **state) {
         static const char *const rows[][2] = {
-                { "\nscale: two\n", "FILE:2: scale: must be a whole number between 0 and 100, is \"two\"" },
+                { "\nscale: two\n",
+                  "FILE:2: scale: must be a whole number between 0 and 100, is \"two\"" },
                 { "sclae: 2\n", "FILE:1: sclae: is not an option, did you mean \"scale\"?" },
                 { "nothing-like-it: 2\n", "FILE:1: nothing-like-it: is not an option" },
                 { "color: true\n", "FILE:1: color: is given as --color, not in the config file" },
@@ -304,7 +313,8 @@ static void a_missing_or_huge_file_is_told(void **state) {
 }
 
 static void a_secret_is_not_in_messages(void **state) {
-        static const struct opt secret = { "pin", 0, OPT_INT, 0, NULL, 0, 9999, NULL, OPT_SECRET, NULL, "x" };
+        static const struct opt secret = { "pin", 0,    OPT_INT,    0,    NULL, 0,
+                                           9999,  NULL, OPT_SECRET, NULL, "x" };
         int64_t pin = 0;
         struct err e = { 0 };
 
@@ -361,8 +371,9 @@ static void the_man_page_has_an_entry_for_each_option(void **state) {
                                      "Environment: \\fBMOORING_STATE_DIR\\fR.\n"));
         assert_non_null(strstr(text, "how many units (0 to 100; default 1).\n"
                                      "May change while running.\n"));
-        assert_non_null(strstr(text, ".TP\n\\fBtoken\\fR=\\fITEXT\\fR\nopens the door (secret: only in "
-                                     "the config file or as MOORING_TOKEN).\n"));
+        assert_non_null(strstr(text,
+                               ".TP\n\\fBtoken\\fR=\\fITEXT\\fR\nopens the door (secret: only in "
+                               "the config file or as MOORING_TOKEN).\n"));
 }
 
 static void the_nearest_name_lies_within_a_third_of_the_letters(void **state) {

@@ -110,7 +110,8 @@ static void nothing_and_comments_are_no_document(void **state) {
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
                 cleanup_(yaml_stream_free) struct yaml_stream s = { 0 };
 
-                assert_int_equal(yaml_parse(texts[i], strlen(texts[i]), NULL, YAML_CORE, &s, NULL), 0);
+                assert_int_equal(yaml_parse(texts[i], strlen(texts[i]), NULL, YAML_CORE, &s, NULL),
+                                 0);
                 assert_int_equal(s.count, 0);
         }
 }
@@ -120,7 +121,8 @@ static void aliases_are_copies(void **state) {
         cleanup_(yaml_stream_free) struct yaml_stream s = { 0 };
         json_t *root;
 
-        check("a: &x [1, &y two]\nb: *x\n*y : *y\n", "{\"a\":[1,\"two\"],\"b\":[1,\"two\"],\"two\":\"two\"}");
+        check("a: &x [1, &y two]\nb: *x\n*y : *y\n",
+              "{\"a\":[1,\"two\"],\"b\":[1,\"two\"],\"two\":\"two\"}");
         check("- &a 1\n- &a 2\n- *a\n", "[1,2,2]");
         assert_int_equal(yaml_parse(text, strlen(text), NULL, YAML_CORE, &s, NULL), 0);
         root = s.documents[0].root;
@@ -128,8 +130,10 @@ static void aliases_are_copies(void **state) {
         assert_int_equal(json_array_size(json_dig(root, "b", "k", NULL)), 1);
         assert_int_equal(json_line_of(s.documents[0].lines, json_get(root, "b"), "k", 0), 1);
         assert_int_equal(json_line_of(s.documents[0].lines, root, "b", 0), 2);
-        check_bad("a: &x [*x]", -EBADMSG, "f.yaml:1:8: alias *x stands for nothing that ended before it");
-        check_bad("a: *x", -EBADMSG, "f.yaml:1:4: alias *x stands for nothing that ended before it");
+        check_bad("a: &x [*x]", -EBADMSG,
+                  "f.yaml:1:8: alias *x stands for nothing that ended before it");
+        check_bad("a: *x", -EBADMSG,
+                  "f.yaml:1:4: alias *x stands for nothing that ended before it");
         check_bad("a: &x 1\n---\nb: *x\n", -EBADMSG,
                   "f.yaml:3:4: alias *x stands for nothing that ended before it");
 }
@@ -137,7 +141,8 @@ static void aliases_are_copies(void **state) {
 static void merge_keys_fill_in_what_is_missing(void **state) {
         check("d: &d {a: 1, b: 2}\ne: &e {b: 3, c: 4}\nx:\n  <<: [*d, *e]\n  a: 0\n",
               "{\"d\":{\"a\":1,\"b\":2},\"e\":{\"b\":3,\"c\":4},\"x\":{\"a\":0,\"b\":2,\"c\":4}}");
-        check("x:\n  a: 0\n  <<: {a: 1, b: 2}\n  <<: {b: 3, c: 4}\n", "{\"x\":{\"a\":0,\"b\":2,\"c\":4}}");
+        check("x:\n  a: 0\n  <<: {a: 1, b: 2}\n  <<: {b: 3, c: 4}\n",
+              "{\"x\":{\"a\":0,\"b\":2,\"c\":4}}");
         check("\"<<\": 1\n", "{\"<<\":1}");
         check_bad("<<: 1\na: 2\n", -EBADMSG, "f.yaml:1:5: << takes a map or a list of maps");
 }
@@ -239,7 +244,8 @@ static void lines_of_members_and_items_are_known(void **state) {
         assert_int_equal(json_line_of(lines, json_get(root, "b"), "d", 0), 7);
         assert_int_equal(json_line_of(lines, root, "none", 0), 0);
         assert_int_equal(json_line_of(NULL, root, "a", 0), 0);
-        json_object_del(root, "a"); /* the table still holds the list, so its address is not used again */
+        json_object_del(root,
+                        "a"); /* the table still holds the list, so its address is not used again */
         assert_int_equal(json_line_of(lines, root, "b", 0), 6);
 }
 
@@ -260,7 +266,8 @@ static void broken_texts_name_file_line_and_column(void **state) {
                   "f.yaml:1:4: tag int is not known, or the value does not fit it");
         check_bad("a: !x [1]\n", -EBADMSG, "f.yaml:1:4: a tag that is not known");
         check_bad("- {a: 1, b}}\n", -EBADMSG,
-                  "f.yaml:1:12: did not find expected '-' indicator while parsing a block collection");
+                  "f.yaml:1:12: did not find expected '-' indicator while parsing a block "
+                  "collection");
 }
 
 static void without_a_file_name_the_line_is_told(void **state) {

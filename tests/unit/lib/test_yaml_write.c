@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_yaml_write.c - what is written reads back as the same tree, in both schemas, and looks as people write it */
+/* test_yaml_write.c - what is written reads back as the same tree, in both schemas, and looks as
+ * people write it */
 #include "yaml.h"
 
 #include <setjmp.h>
@@ -62,11 +63,15 @@ static void texts_of_several_lines_become_blocks(void **state) {
 }
 
 static void texts_that_read_as_something_else_are_quoted(void **state) {
-        check_text("[\"yes\",\"n\",\"12\",\"0x1\",\"1e3\",\"~\",\"\",\"null\",\".inf\",\"2001-01-01\",\"12:30\"]",
-                   "- \"yes\"\n- \"n\"\n- \"12\"\n- \"0x1\"\n- \"1e3\"\n- \"~\"\n- \"\"\n- \"null\"\n"
-                   "- \".inf\"\n- \"2001-01-01\"\n- \"12:30\"\n");
-        check_text("[\"a b\",\"latest/edge\",\"1.11/stable\",\"mlflow:db\",\"a: b\",\"a #b\",\"-x\",\"/p\"]",
-                   "- a b\n- latest/edge\n- 1.11/stable\n- mlflow:db\n- \"a: b\"\n- \"a #b\"\n- \"-x\"\n"
+        check_text(
+                "[\"yes\",\"n\",\"12\",\"0x1\",\"1e3\",\"~\",\"\",\"null\",\".inf\",\"2001-01-01\","
+                "\"12:30\"]",
+                "- \"yes\"\n- \"n\"\n- \"12\"\n- \"0x1\"\n- \"1e3\"\n- \"~\"\n- \"\"\n- \"null\"\n"
+                "- \".inf\"\n- \"2001-01-01\"\n- \"12:30\"\n");
+        check_text("[\"a b\",\"latest/edge\",\"1.11/stable\",\"mlflow:db\",\"a: b\",\"a "
+                   "#b\",\"-x\",\"/p\"]",
+                   "- a b\n- latest/edge\n- 1.11/stable\n- mlflow:db\n- \"a: b\"\n- \"a #b\"\n- "
+                   "\"-x\"\n"
                    "- /p\n");
         check_text("{\"on\":1,\"3\":2}", "\"on\": 1\n\"3\": 2\n");
 }
@@ -74,10 +79,50 @@ static void texts_that_read_as_something_else_are_quoted(void **state) {
 /* Every pair of two odd characters, as a value, a key and an item. */
 static void every_pair_of_odd_characters_reads_back(void **state) {
         static const char *const odd[] = {
-                "a", "Z", "0", "9", " ", "\n", "\t", "-", "?", ":", ",", "[", "]", "{", "}", "#", "&",
-                "*", "!", "|", ">", "'", "\"", "%", "@", "`", "\\", "/", "_", "=", "~", "<", ".", "+",
-                "\x01", "\x7f", "\xc2\x85", "\xc2\xa0", "\xe2\x80\xa8", "\xef\xbb\xbf", "é", "\r",
-                "\xf0\x9f\x9a\xa2", "\xef\xbf\xbe",
+                "a",
+                "Z",
+                "0",
+                "9",
+                " ",
+                "\n",
+                "\t",
+                "-",
+                "?",
+                ":",
+                ",",
+                "[",
+                "]",
+                "{",
+                "}",
+                "#",
+                "&",
+                "*",
+                "!",
+                "|",
+                ">",
+                "'",
+                "\"",
+                "%",
+                "@",
+                "`",
+                "\\",
+                "/",
+                "_",
+                "=",
+                "~",
+                "<",
+                ".",
+                "+",
+                "\x01",
+                "\x7f",
+                "\xc2\x85",
+                "\xc2\xa0",
+                "\xe2\x80\xa8",
+                "\xef\xbb\xbf",
+                "é",
+                "\r",
+                "\xf0\x9f\x9a\xa2",
+                "\xef\xbf\xbe",
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {

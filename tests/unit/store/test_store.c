@@ -14,7 +14,8 @@ static int run_count(struct tx *tx, struct store_call *c, struct err *err) {
         struct waited *w = waited_of(c);
         cleanup_(freep) char *value = str_format("%d", ++w->runs);
 
-        return w_setting_set(tx, &(struct w_setting_set_in){ .name = w->name, .value = value }, err);
+        return w_setting_set(tx, &(struct w_setting_set_in){ .name = w->name, .value = value },
+                             err);
 }
 
 static int run_failing(struct tx *tx, struct store_call *c, struct err *err) {
@@ -269,8 +270,8 @@ static int64_t take_id(struct fixture *f, bool fail, int want) {
 }
 
 static int run_drop(struct tx *tx, struct store_call *c, struct err *err) {
-        return w_leftover_delete(tx, &(struct w_leftover_delete_in){ .id = *(int64_t *)waited_of(c)->arg },
-                                 err);
+        return w_leftover_delete(
+                tx, &(struct w_leftover_delete_in){ .id = *(int64_t *)waited_of(c)->arg }, err);
 }
 
 static void an_id_is_never_given_twice(void **state) {
@@ -382,7 +383,7 @@ static int run_id_in_read(struct tx *tx, struct store_call *c, struct err *err) 
 static void a_read_may_not_write(void **state) {
         struct fixture *f = *state;
         int (*runs[])(struct tx *, struct store_call *, struct err *) = { run_write_in_read,
-                                                                         run_id_in_read };
+                                                                          run_id_in_read };
 
         for (size_t i = 0; i < ARRAY_SIZE(runs); i++) {
                 struct waited *w = waited_new(f, "read", runs[i], NULL);
@@ -416,9 +417,11 @@ static void a_read_beyond_the_row_limit_fails(void **state) {
 }
 
 static int run_constraints(struct tx *tx, struct store_call *c, struct err *err) {
-        struct w_target_insert_in t = {
-                .id = 1, .name = "t", .provider = "kubernetes", .config = "{}", .application_id_null = true
-        };
+        struct w_target_insert_in t = { .id = 1,
+                                        .name = "t",
+                                        .provider = "kubernetes",
+                                        .config = "{}",
+                                        .application_id_null = true };
         struct w_model_insert_in m = { .id = 1, .name = "m", .uuid = "u", .target_id = 2 };
         struct w_model_set_life_in l = { .id = 1, .life = "undead" };
         struct q_target_by_id_in by = { .id = 1 };
@@ -466,7 +469,9 @@ static int run_upsert(struct tx *tx, struct store_call *c, struct err *err) {
                                              .revision_null = true,
                                              .constraints = "{}",
                                              .annotations = "{}" };
-        struct w_relation_data_set_in d = { .relation_id = 1, .application_id = 1, .key = "k", .value = "" };
+        struct w_relation_data_set_in d = {
+                .relation_id = 1, .application_id = 1, .key = "k", .value = ""
+        };
 
         assert_int_equal(w_target_insert(tx, &t, err), 1);
         assert_int_equal(w_model_insert(tx, &m, err), 1);
@@ -727,7 +732,7 @@ static int set_up_shaky(void **state) {
 
 #define BOTH(run)                                                                                  \
         SQLITE(run), {                                                                             \
-                #run " (shaky)", run, set_up_shaky, fixture_tear_down, NULL                        \
+#run " (shaky)", run, set_up_shaky, fixture_tear_down, NULL                        \
         }
 #define SQLITE(name) cmocka_unit_test_setup_teardown(name, set_up_sqlite, fixture_tear_down)
 #define SHAKY(name) cmocka_unit_test_setup_teardown(name, set_up_shaky, fixture_tear_down)
