@@ -213,6 +213,7 @@ static int open_reconcile(struct controller *c, struct err *err) {
                 .controller = c->uuid,
                 .audit_ms = c->options->audit,
                 .in_flight = (size_t)c->options->in_flight,
+                .poll_ms = c->options->poll,
                 .provider_options = provider_options,
                 .event = on_event,
                 .arg = c,

@@ -168,6 +168,8 @@ void decide(const struct resource_row *row, const struct observation *o, const s
                 return decide_first(row, p, d);
         if (d->drift != DRIFT_NONE)
                 return decide_drift(row, p, d);
+        if (p->look_due)
+                return conclude(d, ACTION_LOOK, state_of(o), o->reason ? o->reason : "");
         if (p->audit_every_ms && now - row->applied_at >= p->audit_every_ms) {
                 d->audit = true;
                 return conclude(d, ACTION_APPLY, state_of(o), "audit");

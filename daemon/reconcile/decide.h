@@ -46,6 +46,7 @@ struct policy {
                 backing_off; /* how the last try failed, and it is not time yet; or NULL */
         const char *held_up;    /* dying: what still stands on it, as text, or NULL */
         int64_t audit_every_ms; /* 0: never */
+        bool look_due;          /* not watched, and it was looked at too long ago */
         bool watched; /* the target tells of changes by itself, and its lists are complete */
 };
 

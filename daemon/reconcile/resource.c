@@ -87,6 +87,13 @@ static const char *find_paused(struct reconcile *rec, const struct world_resourc
         return a ? a->paused : NULL;
 }
 
+/* How often resources of a target that tells nothing by itself are looked at; 0: it tells. */
+static int64_t poll_of(const struct world_target *t) {
+        if (!t || !t->provider || (t->provider->can & PROVIDER_WATCHES))
+                return 0;
+        return t->poll_ms ? t->poll_ms : t->provider->poll_every_ms;
+}
+
 void resource_policy(struct reconcile *rec, struct world_resource *r,
                      struct resource_policy_text *text, struct policy *ret) {
         const struct world_target *t = world_target(&rec->world, r->target);
@@ -104,6 +111,8 @@ void resource_policy(struct reconcile *rec, struct world_resource *r,
                 ret->unmet = find_unmet(rec, r, text->unmet, sizeof(text->unmet));
         if (r->retry_at > clock_mono() && r->retry_generation == r->row.wanted_generation)
                 ret->backing_off = r->reason;
+        ret->look_due = poll_of(t) && r->seen.presence != PRESENCE_UNKNOWN &&
+                        clock_mono() - r->seen.as_of >= poll_of(t);
         ret->watched = t && !r->look_again && target_watches(t, r->type);
         /* Spread over the period by id, so that a start with thousands of objects does not audit
          * them together. */
@@ -474,11 +483,15 @@ static const char *action_word(const struct decision *d) {
 }
 
 static void rest(struct reconcile *rec, struct world_resource *r, const struct decision *d) {
+        int64_t poll = poll_of(world_target(&rec->world, r->target));
+
         set_state(rec, r, d->state, d->why);
         r->busy = false;
         queue_done(rec->queue, KEY_RESOURCE, r->id);
         if (r->retry_at > clock_mono())
                 queue_add_at(rec->queue, KEY_RESOURCE, r->id, QUEUE_CHANGE, r->retry_at);
+        else if (poll && r->row.applied_generation)
+                queue_add_at(rec->queue, KEY_RESOURCE, r->id, QUEUE_AUDIT, clock_mono() + poll);
         else if (rec->options.audit_ms && d->action == ACTION_NONE && r->row.applied_at)
                 queue_add_at(rec->queue, KEY_RESOURCE, r->id, QUEUE_AUDIT,
                              clock_mono() + rec->options.audit_ms +

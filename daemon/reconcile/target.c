@@ -441,6 +441,7 @@ static void take(struct reconcile *rec, struct opening *o) {
         str_set(&t->bound, o->bound);
         t->application = o->application;
         t->provider = provider_find(o->provider);
+        t->poll_ms = rec->options.poll_ms;
         if (t->open && memcmp(t->config_digest, o->digest, DIGEST_SIZE) == 0) {
                 wake_models(rec, t->id);
                 queue_done(rec->queue, KEY_TARGET, t->id);

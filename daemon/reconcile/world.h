@@ -27,7 +27,7 @@ struct world_target {
         char *identity;                     /* as it said last, or NULL: not known yet */
         uint8_t config_digest[DIGEST_SIZE]; /* of what it was opened with */
         struct target *open;                /* NULL: not open */
-        bool opening, closing;
+        int64_t poll_ms;         /* the daemon's option for providers that are polled */
         bool reachable, reach_known;
         int64_t reach_since; /* clock_wall */
         char *reach_why;     /* why not, or NULL */

@@ -200,6 +200,16 @@ static void the_audit_applies_again_what_is_in_place(void **state) {
         assert_true(run(&row, &o, &p).audit);
 }
 
+static void what_tells_nothing_by_itself_is_looked_at_in_its_turn(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = as_applied();
+        struct policy p = { .look_due = true };
+
+        assert_int_equal(run(&row, &o, &p).action, ACTION_LOOK);
+        o.digest[0]++; /* what is known to differ is mended first */
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+}
+
 static void a_dying_resource_goes_after_what_stands_on_it(void **state) {
         struct resource_row row = in_place();
         struct observation o = as_applied();
@@ -245,6 +255,7 @@ int main(void) {
                 cmocka_unit_test(what_is_being_deleted_is_waited_for),
                 cmocka_unit_test(a_failed_try_backs_off_until_its_time),
                 cmocka_unit_test(the_audit_applies_again_what_is_in_place),
+                cmocka_unit_test(what_tells_nothing_by_itself_is_looked_at_in_its_turn),
                 cmocka_unit_test(a_dying_resource_goes_after_what_stands_on_it),
                 cmocka_unit_test(an_adopted_or_foreign_object_is_never_deleted),
         };
