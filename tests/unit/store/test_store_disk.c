@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_store_disk.c - a disk that is full, and one whose power goes: nothing acknowledged is lost */
+/* test_store_disk.c - a disk that is full, and one whose power goes: nothing acknowledged is
+ * lost */
 #include "store-fixture.h"
 
 #include "store-engine.h"
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define CUTS 40            /* each at another moment and with another part of the writes kept */
+#define CUTS 40 /* each at another moment and with another part of the writes kept */
 #define WRITES_A_CUT 24
 #define HISTORY_BYTES (1 << 20)
 
@@ -26,11 +27,13 @@ static int run_large(struct tx *tx, struct store_call *c, struct err *err) {
         char *text = tx_alloc(tx, HISTORY_BYTES + 1);
 
         memset(text, 'h', HISTORY_BYTES);
-        return w_setting_set(tx, &(struct w_setting_set_in){ .name = "history", .value = text }, err);
+        return w_setting_set(tx, &(struct w_setting_set_in){ .name = "history", .value = text },
+                             err);
 }
 
 static int run_small(struct tx *tx, struct store_call *c, struct err *err) {
-        return w_setting_set(tx, &(struct w_setting_set_in){ .name = "command", .value = "1" }, err);
+        return w_setting_set(tx, &(struct w_setting_set_in){ .name = "command", .value = "1" },
+                             err);
 }
 
 static int run_hold(struct tx *tx, struct store_call *c, struct err *err) {
@@ -111,8 +114,9 @@ static void what_is_not_synced_is_forgotten(void **state) {
         sqlite3 *db = NULL;
 
         assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-        assert_int_equal(sqlite3_exec(db, "PRAGMA journal_mode = WAL; CREATE TABLE t (n INTEGER);"
-                                          "PRAGMA wal_checkpoint; PRAGMA synchronous = OFF",
+        assert_int_equal(sqlite3_exec(db,
+                                      "PRAGMA journal_mode = WAL; CREATE TABLE t (n INTEGER);"
+                                      "PRAGMA wal_checkpoint; PRAGMA synchronous = OFF",
                                       NULL, NULL, NULL),
                          SQLITE_OK);
         vfs_test_watch(true);
@@ -128,7 +132,6 @@ static void what_is_not_synced_is_forgotten(void **state) {
         sqlite3_finalize(s);
         sqlite3_close(db);
 }
-
 
 static int run_insert(struct tx *tx, struct store_call *c, struct err *err) {
         int64_t id = tx_id(tx, "leftover");
@@ -154,7 +157,8 @@ static int run_look(struct tx *tx, struct store_call *c, struct err *err) {
         return r < 0 ? r : n == 1 && row->id == id;
 }
 
-/* Submits, cuts the power after some were acknowledged, and returns how many were; their ids in IDS. */
+/* Submits, cuts the power after some were acknowledged, and returns how many were; their ids in
+ * IDS. */
 static size_t write_until_cut(struct fixture *f, size_t cut_after, int64_t *ids) {
         struct waited *w[WRITES_A_CUT];
         bool dark = false;
