@@ -276,15 +276,21 @@ static int run_rounds(const char *self, const char *dir, int rounds) {
         return bad;
 }
 
+static int64_t number_of(const char *text, int64_t otherwise) {
+        int64_t n;
+
+        return text && str_to_int(text, &n) ? n : otherwise;
+}
+
 int main(int argc, char **argv) {
         char dir[] = "/tmp/store-crash-XXXXXX";
         cleanup_(freep) char *clean = NULL;
-        int rounds = argc > 1 ? atoi(argv[1]) : ROUNDS;
-        unsigned seed = argc > 2 ? strtoul(argv[2], NULL, 10) : (unsigned)time(NULL);
+        int rounds = number_of(argv[1], ROUNDS);
+        unsigned seed = number_of(argc > 2 ? argv[2] : NULL, clock_wall());
         int r;
 
         if (argc == 5 && str_eq(argv[1], "--write"))
-                return write_for_ever(argv[2], atoi(argv[3]), atoi(argv[4]));
+                return write_for_ever(argv[2], number_of(argv[3], 0), number_of(argv[4], -1));
         log_set_level(LOG_ERR);
         if (!mkdtemp(dir) || rounds < 1)
                 return 2;
