@@ -210,6 +210,8 @@ struct provider {
         void (*rights)(const json_t *wanted, json_t *rules);
 };
 
+/* The providers of this program, NULL-terminated: provider-table.c, one line each. */
+extern const struct provider *const provider_table[];
 const struct provider *provider_find(const char *name); /* NULL: no such provider */
 const struct provider *const *provider_all(void);       /* NULL-terminated */
 /* Tests put doubles in: replaces the table until called with NULL. */

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* secret-token.c - tokens in documents, and values put in at the last moment; see secret-token.h
+ *
+ * A token is recognised by its exact grammar only. Text that begins like a token but is none stays text: it
+ * opens nothing, so nothing can leak through it. */
+#include "secret-token.h"
+
+#include "arena.h"
+#include "digest.h"
+#include "map.h"
+
+#include <crypt.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#define TOKEN_HEAD "{{secret:"
+#define TOKEN_TAIL "}}"
+#define BCRYPT_COST 10 /* what dex and htpasswd use; about 50 ms once a revision */
+
+static const char *const form_names[] = { "plain", "base64", "url", "yaml", "bcrypt", "pem-bundle" };
+_Static_assert(ARRAY_SIZE(form_names) == SECRET_FORM_MAX, "a form without a name");
+
+const char *secret_form_name(enum secret_form f) {
+        return form_names[f];
+}
+
+int secret_form_find(const char *name) {
+        for (int i = 0; i < SECRET_FORM_MAX; i++)
+                if (str_eq(name, form_names[i]))
+                        return i;
+        return -1;
+}
+
+const char *secret_token_write(const char *uri, int64_t revision, enum secret_form form, char *ret) {
+        snprintf(ret, SECRET_TOKEN_MAX, TOKEN_HEAD "%s:%lld:%s" TOKEN_TAIL, uri, (long long)revision,
+                 form_names[form]);
+        return ret;
+}
+
+/* Reads one token that begins at TEXT. False: it is none. */
+static bool read_token(const char *text, struct secret_ref *ret, size_t *ret_len) {
+        const char *p = text + strlen(TOKEN_HEAD);
+        const char *end = strstr(p, TOKEN_TAIL);
+        char body[SECRET_TOKEN_MAX];
+        char *revision, *form;
+        int kind;
+
+        if (!end || (size_t)(end - p) >= sizeof(body))
+                return false;
+        str_copy(body, (size_t)(end - p) + 1, p);
+        revision = strchr(body, ':');
+        form = revision ? strchr(revision + 1, ':') : NULL;
+        if (!form)
+                return false;
+        *revision++ = *form++ = '\0';
+        kind = secret_form_find(form);
+        if (kind < 0 || strlen(body) != SECRET_URI_SIZE - 1 || !str_to_int(revision, &ret->revision))
+                return false;
+        str_copy(ret->uri, sizeof(ret->uri), body);
+        ret->form = (enum secret_form)kind;
+        *ret_len = (size_t)(end - text) + strlen(TOKEN_TAIL);
+        return true;
+}
+
+bool secret_token_next(const char *text, size_t from, struct secret_ref *ret) {
+        const char *p = text + from;
+        struct secret_ref ref;
+        size_t len;
+
+        while ((p = strstr(p, TOKEN_HEAD))) {
+                if (read_token(p, &ref, &len)) {
+                        ref.start = (size_t)(p - text);
+                        ref.end = ref.start + len;
+                        *ret = ref;
+                        return true;
+                }
+                p += strlen(TOKEN_HEAD);
+        }
+        return false;
+}
+
+bool secret_token_in(const char *text) {
+        struct secret_ref ref;
+
+        return secret_token_next(text, 0, &ref);
+}
+
+struct walk {
+        int (*fn)(void *arg, const struct secret_ref *r, const char *pointer, bool in_name, struct err *err);
+        void *arg;
+        struct buf pointer;
+};
+
+static int walk_text(struct walk *w, const char *text, bool in_name, struct err *err) {
+        struct secret_ref ref;
+        size_t from = 0;
+
+        while (secret_token_next(text, from, &ref)) {
+                int r = w->fn(w->arg, &ref, buf_str(&w->pointer), in_name, err);
+
+                if (r < 0)
+                        return r;
+                from = ref.end;
+        }
+        return 0;
+}
+
+static void add_escaped(struct buf *b, const char *name) {
+        buf_putc(b, '/');
+        for (; *name; name++) {
+                if (*name == '~')
+                        buf_puts(b, "~0");
+                else if (*name == '/')
+                        buf_puts(b, "~1");
+                else
+                        buf_putc(b, *name);
+        }
+}
+
+static void cut(struct buf *b, size_t len) {
+        b->len = len;
+        if (b->data)
+                b->data[len] = '\0';
+}
+
+static int walk_value(struct walk *w, const json_t *j, struct err *err);
+
+static int walk_object(struct walk *w, const json_t *j, struct err *err) {
+        size_t at = w->pointer.len;
+        const char *name;
+        json_t *value;
+
+        json_object_foreach((json_t *)j, name, value) {
+                int r;
+
+                add_escaped(&w->pointer, name);
+                r = walk_text(w, name, true, err);
+                if (r == 0)
+                        r = walk_value(w, value, err);
+                cut(&w->pointer, at);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int walk_value(struct walk *w, const json_t *j, struct err *err) {
+        size_t at = w->pointer.len;
+        size_t i;
+        json_t *value;
+
+        if (json_is_string(j))
+                return walk_text(w, json_string_value(j), false, err);
+        if (json_is_object(j))
+                return walk_object(w, j, err);
+        json_array_foreach((json_t *)j, i, value) {
+                int r;
+
+                buf_printf(&w->pointer, "/%zu", i);
+                r = walk_value(w, value, err);
+                cut(&w->pointer, at);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int secret_token_walk(const json_t *j,
+                      int (*fn)(void *arg, const struct secret_ref *r, const char *pointer, bool in_name, struct err *err),
+                      void *arg, struct err *err) {
+        struct walk w = { .fn = fn, .arg = arg };
+        int r = walk_value(&w, j, err);
+
+        buf_free(&w.pointer);
+        return r;
+}
+
+/* ---- values */
+
+struct secret_values {
+        struct map by_key; /* "URI:REVISION" -> struct secret_text in the arena */
+};
+
+static const char *key_of(const char *uri, int64_t revision, char key[64]) {
+        snprintf(key, 64, "%s:%lld", uri, (long long)revision);
+        return key;
+}
+
+static void free_text(void *p) {
+        struct secret_text *t = p;
+
+        secret_text_free(t);
+        free(t);
+}
+
+struct secret_values *secret_values_new(void) {
+        return mem_new(struct secret_values);
+}
+
+struct secret_values *secret_values_free(struct secret_values *v) {
+        if (v)
+                map_free_with(&v->by_key, free_text);
+        free(v);
+        return NULL;
+}
+
+void secret_values_add(struct secret_values *v, const char *uri, int64_t revision, const void *data, size_t len) {
+        struct secret_text *t = mem_new(struct secret_text);
+        struct secret_text *old;
+        char key[64];
+
+        secret_text_set(t, data, len);
+        old = map_set(&v->by_key, key_of(uri, revision, key), t);
+        if (old)
+                free_text(old);
+}
+
+const void *secret_values_get(const struct secret_values *v, const char *uri, int64_t revision, size_t *ret_len) {
+        const struct secret_text *t;
+        char key[64];
+
+        if (!v)
+                return NULL;
+        t = map_find(&v->by_key, key_of(uri, revision, key));
+        if (!t)
+                return NULL;
+        *ret_len = t->len;
+        return t->data;
+}
+
+static void add_url(struct buf *out, const unsigned char *p, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                if ((p[i] >= '0' && p[i] <= '9') || (p[i] >= 'A' && p[i] <= 'Z') || (p[i] >= 'a' && p[i] <= 'z') ||
+                    (p[i] && strchr("-._~", p[i])))
+                        buf_putc(out, (char)p[i]);
+                else
+                        buf_printf(out, "%%%02X", p[i]);
+        }
+}
+
+static void add_yaml(struct buf *out, const unsigned char *p, size_t n) {
+        buf_putc(out, '"');
+        for (size_t i = 0; i < n; i++) {
+                if (p[i] == '"' || p[i] == '\\')
+                        buf_printf(out, "\\%c", p[i]);
+                else if (p[i] < 0x20 || p[i] == 0x7f)
+                        buf_printf(out, "\\x%02X", p[i]);
+                else
+                        buf_putc(out, (char)p[i]);
+        }
+        buf_putc(out, '"');
+}
+
+/* The salt comes from the token, so that the same revision gives the same hash and no document changes by itself. */
+static int add_bcrypt(struct buf *out, const struct secret_ref *ref, const char *value, size_t len, struct err *err) {
+        cleanup_(freep) struct crypt_data *data = mem_new(struct crypt_data);
+        cleanup_(freep) char *text = str_ndup(value, len);
+        uint8_t seed[DIGEST_SIZE];
+        char salt[CRYPT_GENSALT_OUTPUT_SIZE];
+        char key[64];
+        const char *hash;
+
+        key_of(ref->uri, ref->revision, key);
+        digest_sha256(key, strlen(key), seed);
+        if (!crypt_gensalt_rn("$2b$", BCRYPT_COST, (const char *)seed, 16, salt, sizeof(salt)))
+                return err_set(err, -EINVAL, "secret %s: no bcrypt salt: %s", ref->uri, strerror(errno));
+        hash = crypt_rn(text, salt, data, sizeof(*data));
+        explicit_bzero(text, len);
+        if (!hash)
+                return err_set(err, -EINVAL, "secret %s: bcrypt: %s", ref->uri, strerror(errno));
+        buf_puts(out, hash);
+        explicit_bzero(data, sizeof(*data));
+        return 0;
+}
+
+static int add_value(const struct secret_values *v, const struct secret_ref *ref, struct buf *out, struct err *err) {
+        size_t len = 0;
+        const void *value = secret_values_get(v, ref->uri, ref->revision, &len);
+
+        if (!value)
+                return err_set(err, -ENOKEY, "secret %s revision %lld has no value here", ref->uri,
+                               (long long)ref->revision);
+        switch (ref->form) {
+        case SECRET_BASE64:
+                digest_base64(value, len, out);
+                return 0;
+        case SECRET_URL:
+                add_url(out, value, len);
+                return 0;
+        case SECRET_YAML:
+                add_yaml(out, value, len);
+                return 0;
+        case SECRET_BCRYPT:
+                return add_bcrypt(out, ref, value, len, err);
+        case SECRET_PLAIN:
+        case SECRET_PEM_BUNDLE:
+        case SECRET_FORM_MAX:
+                break;
+        }
+        buf_add(out, value, len);
+        return 0;
+}
+
+int secret_values_fill(const struct secret_values *v, const char *text, struct buf *out, struct err *err) {
+        struct secret_ref ref;
+        size_t from = 0;
+
+        while (secret_token_next(text, from, &ref)) {
+                int r;
+
+                buf_add(out, text + from, ref.start - from);
+                r = add_value(v, &ref, out, err);
+                if (r < 0)
+                        return r;
+                from = ref.end;
+        }
+        buf_puts(out, text + from);
+        return 0;
+}
