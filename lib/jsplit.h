@@ -3,7 +3,10 @@
  *
  * Two streams: JSPLIT_VALUES, JSON values one after the other with blanks between (a Kubernetes watch), and
  * JSPLIT_LIST, one object whose member "items" is a list: each item is handed out as it ends, and the rest of
- * the object (kind, metadata) is kept as text with an empty list in its place. */
+ * the object (kind, metadata) is kept as text with an empty list in its place.
+ *
+ * Cuts, does not judge: brackets are counted, not matched, and what stands inside a value is left to json_parse,
+ * which every value goes through next. After an error nothing more is taken. */
 #pragma once
 
 #include "buf.h"
@@ -21,14 +24,16 @@ struct jsplit {
         void *arg;
 
         /* private */
-        struct buf part;
+        struct buf part; /* the item so far, when it began in an earlier chunk */
         struct buf rest;
-        int depth;
-        int items_depth;
         int state;
-        bool in_string, escaped, ended;
-        char key[16];
+        int depth;     /* open brackets inside the current value */
+        bool scalar;   /* the current value is a number, true, false or null */
+        bool in_string;
+        bool escaped;  /* the chunk before ended in an odd run of backslashes inside a string */
+        char key[16];  /* the member's name, cut */
         size_t key_len;
+        uint64_t at;   /* bytes fed before this chunk, for messages */
 };
 
 void jsplit_init(struct jsplit *s, enum jsplit_mode mode, size_t item_max, jsplit_item *item, void *arg);

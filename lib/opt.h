@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* opt.h - an option is a row: arguments, config file, environment, --help and the man page come from it
  *
- * Order, later wins: default, config file, environment, arguments. A value that does not fit is an error that
+ * Order, later wins: default, config file, environment, arguments; a list is replaced by the next source as a
+ * whole, and what stands in one text (default, environment) is separated by commas. A value that does not fit is an error that
  * names the option, where it was given, and what would be right. */
 #pragma once
 
@@ -14,7 +15,7 @@ enum opt_type {
         OPT_INT,      /* int64_t */
         OPT_BOOL,     /* bool; --name or --name=false, --no-name */
         OPT_DURATION, /* int64_t milliseconds; "90s", "10m" */
-        OPT_SIZE,     /* int64_t bytes; "64MiB", "10G" */
+        OPT_SIZE,     /* int64_t bytes; "64MiB", "64Mi", "10G" = powers of 1024, "10GB" = of 1000 */
         OPT_ENUM,     /* int: index in NAMES */
         OPT_LIST,     /* char **, NULL-terminated, each use appends */
         OPT_TYPE_MAX
@@ -50,6 +51,8 @@ int opt_from_env(const struct opt *table, void *target, struct err *err);
 int opt_from_args(const struct opt *table, void *target, int *argc, char **argv, struct err *err);
 /* One value, as if given in WHERE ("--scale", "mooringd.yaml:3: scale"). */
 int opt_set(const struct opt *row, void *target, const char *text, const char *where, struct err *err);
+/* Texts, paths and lists that are OPT_REQUIRED were given by one of the sources. */
+int opt_check(const struct opt *table, const void *target, struct err *err);
 void opt_deinit(const struct opt *table, void *target);
 void opt_help(const struct opt *table, FILE *out);
 void opt_man(const struct opt *table, FILE *out); /* roff, .TP entries */

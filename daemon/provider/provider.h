@@ -36,6 +36,7 @@ struct identity {
         char *lock;   /* operations with the same lock name in a target run one after the other; or NULL */
         bool data;    /* holds data: never deleted without consent (PVC, database, bucket, Namespace, CRD, ...) */
         bool group;   /* other resources live in it: removed last, applied first (Namespace, CRD) */
+        bool remake;  /* data: made again empty at once, because that hides nothing (a bucket); its loss is shown all the same */
 };
 void identity_need(struct identity *i, enum need_kind kind, const char *type, const char *path);
 void identity_free(struct identity *i); /* also a cleanup function */
@@ -48,6 +49,7 @@ struct observation {
         enum presence presence;
         enum readiness ready;
         bool ours;                 /* carries our mark for this model; meaningless while absent */
+        bool filled;               /* of data: something is in it (a table, an object, a bound volume) */
         char incarnation[64];      /* uid: another one is another thing of the same name */
         char version[64];
         uint64_t order;            /* rises with version where the provider can compare versions, else 0 */

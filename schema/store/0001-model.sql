@@ -12,9 +12,10 @@ CREATE TABLE counter (              -- next id of each table: ids are never used
 ) STRICT;
 
 CREATE TABLE request (              -- recorded answers: the same request is not run twice
-        id TEXT PRIMARY KEY,
+        name TEXT PRIMARY KEY,          -- the request id
         serial INTEGER NOT NULL UNIQUE,
-        answer BLOB NOT NULL,
+        result INTEGER NOT NULL,        -- what run returned
+        answer BLOB,                    -- NULL: it gave none
         at INTEGER NOT NULL
 ) STRICT;
 
@@ -249,6 +250,7 @@ CREATE TABLE detached (             -- storage that outlived its application, wi
         at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX detached_model ON detached (model_id, application);
+CREATE INDEX detached_target ON detached (target_id);
 
 CREATE TABLE drift (                -- the ledger
         id INTEGER PRIMARY KEY,
@@ -268,7 +270,10 @@ CREATE TABLE drift (                -- the ledger
         before INTEGER NOT NULL         -- how often the same fields of it drifted before
 ) STRICT;
 CREATE INDEX drift_model ON drift (model_id, id);
+CREATE INDEX drift_application ON drift (model_id, application, id);
 CREATE INDEX drift_resource ON drift (resource_id, id);
+CREATE INDEX drift_open ON drift (resource_id) WHERE outcome = 'open';
+CREATE INDEX drift_seen ON drift (seen_at);     -- prune by age
 
 CREATE TABLE status_history (
         id INTEGER PRIMARY KEY,
@@ -280,6 +285,7 @@ CREATE TABLE status_history (
         at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX status_history_entity ON status_history (model_id, entity, id);
+CREATE INDEX status_history_at ON status_history (at);  -- prune by age
 
 CREATE TABLE leftover (             -- what a removal could not or must not take away
         id INTEGER PRIMARY KEY,
@@ -290,3 +296,4 @@ CREATE TABLE leftover (             -- what a removal could not or must not take
         why TEXT NOT NULL,
         at INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX leftover_model ON leftover (model, id);

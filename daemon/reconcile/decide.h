@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* decide.h - what is to be done about one resource: a pure function of its row, what was seen, and policy
+ *
+ * The loop, `plan`, `why` and the tests all call decide(). It reads no clock and asks nobody. */
+#pragma once
+
+#include "provider.h"
+
+/* Where a resource stands; kept in its row, shown to people. */
+enum resource_state {
+        STATE_NEW,      /* wanted, never applied */
+        STATE_WAITING,  /* for what it stands on */
+        STATE_APPLYING, /* an operation is out */
+        STATE_APPLIED,  /* in place, not ready */
+        STATE_READY,
+        STATE_FAILED,   /* in place, and its own controller gave up */
+        STATE_RETRYING, /* the last operation failed; tried again */
+        STATE_BLOCKED,  /* needs a person */
+        STATE_LOST,     /* data that was there is gone: needs a person */
+        STATE_REMOVING,
+        STATE_MAX
+};
+const char *decide_state_name(enum resource_state s);
+int decide_state_find(const char *name); /* -1: none */
+
+struct resource_row {              /* what decide needs of the store's row */
+        bool dying;                /* no want is left */
+        bool data, remake;         /* identity's words */
+        int64_t wanted_generation, applied_generation;
+        bool made, adopted;
+        bool initialised;          /* data: was filled once */
+        bool accepted_loss;
+        bool baseline_valid;
+        uint8_t baseline[DIGEST_SIZE];
+        char incarnation[64];
+        int64_t applied_at;        /* clock_wall of the last accepted apply; 0: never */
+        enum outcome outcome;      /* of the last operation */
+};
+
+struct policy {
+        const char *paused;        /* who and why, or NULL: nothing outside is written */
+        const char *blocked;       /* the model writes nothing: another cluster, another stamp; or NULL */
+        const char *unmet;         /* a dependency that is not there yet, as text, or NULL */
+        const char *backing_off;   /* the last try of this generation failed with this text, and it is not time yet; or NULL */
+        const char *held_up;       /* dying: what still stands on it, as text, or NULL */
+        int64_t audit_every_ms;    /* 0: never */
+        bool watched;              /* the target tells of changes by itself, and its lists are complete */
+};
+
+enum action {
+        ACTION_NONE,
+        ACTION_LOOK,
+        ACTION_APPLY,
+        ACTION_REMOVE,
+        ACTION_FORGET, /* dying and gone: the row goes */
+        ACTION_WAIT,   /* for a dependency, the list, a window: nothing is asked */
+        ACTION_BLOCK,  /* a person must act */
+        ACTION_MAX
+};
+const char *decide_action_name(enum action a);
+
+enum drift_kind { DRIFT_NONE, DRIFT_DELETED, DRIFT_REPLACED, DRIFT_CHANGED, DRIFT_DATA_LOST };
+
+struct decision {
+        enum action action;
+        enum drift_kind drift;     /* what was found is a line in the ledger */
+        enum resource_state state;
+        bool audit;                /* an apply only to look again */
+        char why[256];             /* for people: "waiting for Secret kubeflow/x: not there yet" */
+};
+
+/* Pure. NOW is clock_wall. O is never NULL; its presence may be unknown. */
+void decide(const struct resource_row *row, const struct observation *o, const struct policy *p, int64_t now,
+            struct decision *ret);

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* queue.c - the keyed work queue; see queue.h
+ *
+ * A key is in one of these places: a ready list (one a priority), the timers, being worked on (busy, perhaps dirty again), or
+ * only remembered for its back-off. Entries without back-off and work are freed. */
+#include "queue.h"
+
+#include "clock.h"
+
+#include <stdlib.h>
+
+struct entry {
+        struct queue *queue;
+        struct queue_key key;
+        enum queue_priority priority;
+        struct list ready;
+        struct timer timer;
+        int failures;
+        bool busy, again;
+};
+
+struct queue {
+        struct loop *loop;
+        queue_handler *handler;
+        void *arg;
+        struct map entries;
+        struct list ready[QUEUE_PRIORITY_MAX][QUEUE_KINDS_MAX]; /* by kind, so that a full kind is skipped in one look */
+        size_t ready_count;
+        size_t busy[QUEUE_KINDS_MAX], limit[QUEUE_KINDS_MAX];
+        struct later run;
+};
+
+/* Handlers run in slices, so that a thousand ready keys do not hold the loop. */
+#define SLICE_US 2000
+
+static struct entry *entry_find(const struct queue *q, int kind, int64_t id) {
+        struct queue_key key = { kind, id };
+        char bytes[sizeof(int64_t) * 2];
+
+        memcpy(bytes, &(int64_t){ key.kind }, sizeof(int64_t));
+        memcpy(bytes + sizeof(int64_t), &key.id, sizeof(int64_t));
+        return map_find_bytes(&q->entries, bytes, sizeof(bytes));
+}
+
+static void on_timer(void *arg);
+
+static struct entry *entry_get(struct queue *q, int kind, int64_t id) {
+        struct entry *e = entry_find(q, kind, id);
+        char bytes[sizeof(int64_t) * 2];
+
+        if (e)
+                return e;
+        e = mem_new(struct entry);
+        e->queue = q;
+        e->key = (struct queue_key){ kind, id };
+        e->priority = QUEUE_AUDIT;
+        list_init(&e->ready);
+        timer_init(&e->timer, q->loop, "queue", on_timer, e);
+        memcpy(bytes, &(int64_t){ kind }, sizeof(int64_t));
+        memcpy(bytes + sizeof(int64_t), &id, sizeof(int64_t));
+        map_set_bytes(&q->entries, bytes, sizeof(bytes), e);
+        return e;
+}
+
+static void entry_free(struct entry *e) {
+        struct queue *q = e->queue;
+        char bytes[sizeof(int64_t) * 2];
+
+        if (list_linked(&e->ready)) {
+                list_unlink(&e->ready);
+                q->ready_count--;
+        }
+        timer_cancel(&e->timer);
+        memcpy(bytes, &(int64_t){ e->key.kind }, sizeof(int64_t));
+        memcpy(bytes + sizeof(int64_t), &e->key.id, sizeof(int64_t));
+        map_remove_bytes(&q->entries, bytes, sizeof(bytes));
+        free(e);
+}
+
+static void make_ready(struct entry *e, enum queue_priority p) {
+        struct queue *q = e->queue;
+
+        timer_cancel(&e->timer);
+        if (list_linked(&e->ready)) {
+                if (p >= e->priority)
+                        return;
+                list_unlink(&e->ready);
+                q->ready_count--;
+        }
+        e->priority = p;
+        list_append(&q->ready[p][e->key.kind], &e->ready);
+        q->ready_count++;
+        later_run(&q->run);
+}
+
+static void on_timer(void *arg) {
+        struct entry *e = arg;
+
+        make_ready(e, e->priority);
+}
+
+/* The most urgent ready key whose kind has room. */
+static struct entry *next_ready(struct queue *q) {
+        for (int p = 0; p < QUEUE_PRIORITY_MAX; p++) {
+                for (int kind = 0; kind < QUEUE_KINDS_MAX; kind++) {
+                        struct list *ready = &q->ready[p][kind];
+
+                        if (!list_empty(ready) && q->busy[kind] < q->limit[kind])
+                                return list_entry(ready->next, struct entry, ready);
+                }
+        }
+        return NULL;
+}
+
+static void run(void *arg) {
+        struct queue *q = arg;
+        int64_t until = clock_mono_us() + SLICE_US;
+        struct entry *e;
+
+        while ((e = next_ready(q))) {
+                if (clock_mono_us() >= until) {
+                        later_run(&q->run);
+                        return;
+                }
+                list_unlink(&e->ready);
+                q->ready_count--;
+                e->busy = true;
+                e->again = false;
+                q->busy[e->key.kind]++;
+                q->handler(q->arg, e->key);
+        }
+}
+
+int queue_new(struct loop *l, queue_handler *handler, void *arg, struct queue **ret) {
+        struct queue *q = mem_new(struct queue);
+
+        q->loop = l;
+        q->handler = handler;
+        q->arg = arg;
+        for (int kind = 0; kind < QUEUE_KINDS_MAX; kind++) {
+                q->limit[kind] = 1;
+                for (int p = 0; p < QUEUE_PRIORITY_MAX; p++)
+                        list_init(&q->ready[p][kind]);
+        }
+        later_init(&q->run, l, "queue run", run, q);
+        *ret = q;
+        return 0;
+}
+
+struct queue *queue_free(struct queue *q) {
+        struct map_entry *m;
+
+        if (!q)
+                return NULL;
+        later_cancel(&q->run);
+        for (size_t i = 0; (m = map_next(&q->entries, &i));) {
+                struct entry *e = m->value;
+
+                timer_cancel(&e->timer);
+        }
+        map_free_with(&q->entries, free);
+        free(q);
+        return NULL;
+}
+
+void queue_limit(struct queue *q, int kind, size_t n) {
+        q->limit[kind] = n;
+}
+
+void queue_add(struct queue *q, int kind, int64_t id, enum queue_priority p) {
+        struct entry *e = entry_get(q, kind, id);
+
+        if (e->busy) {
+                e->priority = e->again ? MIN_OF(e->priority, p) : p;
+                e->again = true;
+                return;
+        }
+        make_ready(e, p);
+}
+
+void queue_add_at(struct queue *q, int kind, int64_t id, enum queue_priority p, int64_t at) {
+        struct entry *e = entry_get(q, kind, id);
+
+        if (e->again || list_linked(&e->ready))
+                return;
+        if (e->timer.at && e->timer.at <= at)
+                return;
+        e->priority = p;
+        timer_set(&e->timer, at);
+}
+
+static void release(struct queue *q, struct entry *e) {
+        if (!e->busy)
+                return;
+        e->busy = false;
+        q->busy[e->key.kind]--;
+        if (q->ready_count)
+                later_run(&q->run);
+}
+
+void queue_done(struct queue *q, int kind, int64_t id) {
+        struct entry *e = entry_find(q, kind, id);
+
+        if (!e)
+                return;
+        release(q, e);
+        e->failures = 0;
+        if (e->again)
+                make_ready(e, e->priority);
+        else if (!e->timer.at && !list_linked(&e->ready))
+                entry_free(e);
+}
+
+static int64_t back_off(int failures) {
+        int64_t ms = QUEUE_BACKOFF_FIRST_MS;
+
+        for (int i = 1; i < failures && ms < QUEUE_BACKOFF_MAX_MS; i++)
+                ms *= 2;
+        ms = MIN_OF(ms, QUEUE_BACKOFF_MAX_MS);
+        return ms + random() % (ms / 4 + 1); /* spread, so that many keys of one outage do not come back at once */
+}
+
+int64_t queue_failed_until(struct queue *q, int kind, int64_t id, enum queue_priority p, int64_t at) {
+        struct entry *e = entry_get(q, kind, id);
+        int64_t next;
+
+        release(q, e);
+        e->failures++;
+        next = MAX_OF(clock_mono() + back_off(e->failures), at);
+        e->priority = p;
+        if (e->again && e->failures == 1 && !at) {
+                make_ready(e, p); /* something changed meanwhile: that may be the mend */
+                return clock_mono();
+        }
+        e->again = false;
+        timer_set(&e->timer, next);
+        return next;
+}
+
+int64_t queue_failed(struct queue *q, int kind, int64_t id, enum queue_priority p) {
+        return queue_failed_until(q, kind, id, p, 0);
+}
+
+void queue_forget(struct queue *q, int kind, int64_t id) {
+        struct entry *e = entry_find(q, kind, id);
+
+        if (!e)
+                return;
+        release(q, e);
+        entry_free(e);
+}
+
+int64_t queue_next(const struct queue *q, int kind, int64_t id, int *ret_failures) {
+        const struct entry *e = entry_find(q, kind, id);
+
+        *ret_failures = e ? e->failures : 0;
+        if (!e)
+                return 0;
+        if (list_linked(&e->ready) || e->again)
+                return clock_mono();
+        return e->timer.at;
+}
+
+size_t queue_waiting(const struct queue *q) {
+        return q->ready_count;
+}
+
+bool queue_idle(const struct queue *q) {
+        for (int i = 0; i < QUEUE_KINDS_MAX; i++)
+                if (q->busy[i])
+                        return false;
+        return q->ready_count == 0;
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* world.c - the loop's memory of rows and observations; see world.h */
+#include "world.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static void *find_id(const struct map *m, int64_t id) {
+        return map_find_bytes(m, &id, sizeof(id));
+}
+
+static void set_id(struct map *m, int64_t id, void *value) {
+        map_set_bytes(m, &id, sizeof(id), value);
+}
+
+void world_init(struct world *w) {
+        *w = (struct world){ 0 };
+}
+
+static void target_free(void *p) {
+        struct world_target *t = p;
+
+        free(t->name);
+        free(t->label);
+        free(t->bound);
+        free(t->identity);
+        free(t->reach_why);
+        map_free(&t->followed);
+        map_free(&t->locks);
+        free(t);
+}
+
+static void model_free(void *p) {
+        struct world_model *m = p;
+
+        free(m->name);
+        free(m->uuid);
+        free(m->paused);
+        free(m->blocked);
+        free(m);
+}
+
+void world_unit_free(void *p) {
+        struct world_unit *u = p;
+
+        if (!u)
+                return;
+        free(u->name);
+        free(u->uid);
+        free(u->status);
+        free(u->agent);
+        free(u->message);
+        free(u->address);
+        free(u->node);
+        free(u->ports);
+        free(u);
+}
+
+static void wants_free(struct world_want *wants, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                free(wants[i].label);
+        free(wants);
+}
+
+static void application_free(void *p) {
+        struct world_application *a = p;
+
+        wants_free(a->wants, a->want_count);
+        for (size_t i = 0; i < a->see_count; i++)
+                free(a->see[i]);
+        free(a->see);
+        map_free_with(&a->units, world_unit_free);
+        free(a->providers);
+        free(a->name);
+        free(a->charm);
+        free(a->paused);
+        free(a->message);
+        free(a);
+}
+
+static void projection_release(struct world *w, struct world_projection *p) {
+        if (!p || --p->users)
+                return;
+        map_remove_bytes(&w->projections, p->digest, sizeof(p->digest));
+        p->provider->projection_free(p->parsed);
+        free(p);
+}
+
+static void resource_free(void *p) {
+        struct world_resource *r = p;
+
+        observation_clear(&r->seen);
+        free(r->type);
+        free(r->path);
+        free(r->reason);
+        free(r->see);
+        free(r->needs);
+        free(r->wanters);
+        free(r);
+}
+
+static void ids_free(void *p) {
+        struct world_ids *l = p;
+
+        free(l->ids);
+        free(l);
+}
+
+void world_deinit(struct world *w) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&w->resources, &i));)
+                projection_release(w, ((struct world_resource *)e->value)->projection);
+        map_free_with(&w->resources, resource_free);
+        map_free_with(&w->applications, application_free);
+        map_free_with(&w->models, model_free);
+        map_free_with(&w->targets, target_free);
+        map_free_with(&w->needed_by, ids_free);
+        map_free(&w->identities);
+        map_free(&w->model_names);
+        map_free(&w->projections);
+}
+
+struct world_target *world_target(struct world *w, int64_t id) {
+        return find_id(&w->targets, id);
+}
+
+struct world_model *world_model(struct world *w, int64_t id) {
+        return find_id(&w->models, id);
+}
+
+struct world_model *world_model_named(struct world *w, const char *name) {
+        return name ? map_find(&w->model_names, name) : NULL;
+}
+
+struct world_application *world_application(struct world *w, int64_t id) {
+        return find_id(&w->applications, id);
+}
+
+struct world_resource *world_resource(struct world *w, int64_t id) {
+        return find_id(&w->resources, id);
+}
+
+struct world_application *world_application_named(struct world *w, int64_t model, const char *name) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&w->applications, &i));) {
+                struct world_application *a = e->value;
+
+                if (a->model == model && str_eq(a->name, name))
+                        return a;
+        }
+        return NULL;
+}
+
+static void identity_key(struct buf *b, int64_t target, const char *type, const char *path) {
+        buf_printf(b, "%lld\n%s\n%s", (long long)target, type, path);
+}
+
+struct world_resource *world_resource_at(struct world *w, int64_t target, const char *type, const char *path) {
+        cleanup_(buf_free) struct buf key = BUF_INIT;
+
+        identity_key(&key, target, type, path);
+        return map_find_bytes(&w->identities, key.data, key.len);
+}
+
+struct world_target *world_target_get(struct world *w, int64_t id) {
+        struct world_target *t = world_target(w, id);
+
+        if (!t) {
+                t = mem_new(struct world_target);
+                t->id = id;
+                set_id(&w->targets, id, t);
+        }
+        return t;
+}
+
+struct world_model *world_model_get(struct world *w, int64_t id) {
+        struct world_model *m = world_model(w, id);
+
+        if (!m) {
+                m = mem_new(struct world_model);
+                m->id = id;
+                set_id(&w->models, id, m);
+        }
+        return m;
+}
+
+void world_model_rename(struct world *w, struct world_model *m, const char *name) {
+        if (str_eq(m->name, name))
+                return;
+        if (m->name)
+                map_remove(&w->model_names, m->name);
+        str_set(&m->name, name);
+        map_set(&w->model_names, name, m);
+}
+
+struct world_application *world_application_get(struct world *w, int64_t id) {
+        struct world_application *a = world_application(w, id);
+
+        if (!a) {
+                a = mem_new(struct world_application);
+                a->id = id;
+                a->message = str_dup("");
+                set_id(&w->applications, id, a);
+        }
+        return a;
+}
+
+struct world_resource *world_resource_get(struct world *w, int64_t id, int64_t target, const char *type,
+                                          const char *path) {
+        cleanup_(buf_free) struct buf key = BUF_INIT;
+        struct world_resource *r = world_resource(w, id);
+
+        if (r)
+                return r;
+        r = mem_new(struct world_resource);
+        r->id = id;
+        r->target = target;
+        r->type = str_dup(type);
+        r->path = str_dup(path);
+        r->reason = str_dup("");
+        r->stale = true;
+        r->interest.resource = id;
+        set_id(&w->resources, id, r);
+        identity_key(&key, target, type, path);
+        map_set_bytes(&w->identities, key.data, key.len, r);
+        return r;
+}
+
+static void remove_id(struct map *m, int64_t id) {
+        map_remove_bytes(m, &id, sizeof(id));
+}
+
+void world_target_drop(struct world *w, struct world_target *t) {
+        remove_id(&w->targets, t->id);
+        target_free(t);
+}
+
+void world_model_drop(struct world *w, struct world_model *m) {
+        remove_id(&w->models, m->id);
+        if (m->name)
+                map_remove(&w->model_names, m->name);
+        model_free(m);
+}
+
+void world_application_drop(struct world *w, struct world_application *a) {
+        remove_id(&w->applications, a->id);
+        application_free(a);
+}
+
+void world_ids_add(struct world_ids *l, int64_t id) {
+        if (l->count && l->ids[l->count - 1] == id)
+                return; /* one resource's needs are added one after the other */
+        l->ids = mem_grow(l->ids, &l->room, l->count + 1, sizeof(*l->ids));
+        l->ids[l->count++] = id;
+}
+
+static void ids_remove(struct world_ids *l, int64_t id) {
+        for (size_t i = 0; i < l->count; i++)
+                if (l->ids[i] == id)
+                        l->ids[i--] = l->ids[--l->count];
+}
+
+const struct world_ids *world_needed_by(struct world *w, int64_t id) {
+        return find_id(&w->needed_by, id);
+}
+
+void world_set_needs(struct world *w, struct world_resource *r, const struct world_need *needs, size_t n) {
+        if (n == r->need_count && (!n || memcmp(needs, r->needs, n * sizeof(*needs)) == 0))
+                return;
+        for (size_t i = 0; i < r->need_count; i++) {
+                struct world_ids *l = find_id(&w->needed_by, r->needs[i].id);
+
+                if (l)
+                        ids_remove(l, r->id);
+        }
+        free(r->needs);
+        r->needs = n ? mem_dup(needs, n * sizeof(*needs)) : NULL;
+        r->need_count = n;
+        for (size_t i = 0; i < n; i++) {
+                struct world_ids *l = find_id(&w->needed_by, needs[i].id);
+
+                if (!l) {
+                        l = mem_new(struct world_ids);
+                        set_id(&w->needed_by, needs[i].id, l);
+                }
+                world_ids_add(l, r->id);
+        }
+}
+
+void world_resource_drop(struct world *w, struct world_resource *r) {
+        cleanup_(buf_free) struct buf key = BUF_INIT;
+
+        world_set_needs(w, r, NULL, 0);
+        projection_release(w, r->projection);
+        identity_key(&key, r->target, r->type, r->path);
+        map_remove_bytes(&w->identities, key.data, key.len);
+        remove_id(&w->resources, r->id);
+        resource_free(r);
+}
+
+bool world_has_fields(struct world *w, const uint8_t *digest) {
+        return map_find_bytes(&w->projections, digest, DIGEST_SIZE) != NULL;
+}
+
+static void use_projection(struct world *w, struct world_resource *r, struct world_projection *p) {
+        if (p)
+                p->users++;
+        projection_release(w, r->projection);
+        r->projection = p;
+        r->interest.projection = p ? p->parsed : NULL;
+        if (p)
+                memcpy(r->fields, p->digest, DIGEST_SIZE);
+}
+
+int world_set_fields(struct world *w, struct world_resource *r, const struct provider *provider,
+                     const uint8_t *digest, const char *text, struct err *err) {
+        struct world_projection *p;
+        struct projection *parsed = NULL;
+        int k;
+
+        if (!digest) {
+                use_projection(w, r, NULL);
+                return 0;
+        }
+        p = map_find_bytes(&w->projections, digest, DIGEST_SIZE);
+        if (!p) {
+                if (!text)
+                        return err_set(err, -ENOENT, "the field set is not known");
+                k = provider->projection_parse(text, &parsed, err);
+                if (k < 0)
+                        return k;
+                p = mem_new(struct world_projection);
+                memcpy(p->digest, digest, DIGEST_SIZE);
+                p->provider = provider;
+                p->parsed = parsed;
+                map_set_bytes(&w->projections, digest, DIGEST_SIZE, p);
+        }
+        use_projection(w, r, p);
+        return 0;
+}
+
+static int by_label(const void *a, const void *b) {
+        return strcmp(((const struct world_want *)a)->label, ((const struct world_want *)b)->label);
+}
+
+void world_set_wants(struct world_application *a, struct world_want *wants, size_t n) {
+        wants_free(a->wants, a->want_count);
+        a->wants = wants;
+        a->want_count = n;
+        if (n)
+                qsort(wants, n, sizeof(*wants), by_label);
+}
+
+const struct world_want *world_want(const struct world_application *a, const char *label) {
+        struct world_want key = { .label = (char *)label };
+
+        if (!a->want_count)
+                return NULL;
+        return bsearch(&key, a->wants, a->want_count, sizeof(*a->wants), by_label);
+}

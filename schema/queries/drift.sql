@@ -1,0 +1,80 @@
+-- The ledger of drift.
+
+-- name: drift_insert
+-- in: fields TEXT
+INSERT INTO drift (id, model_id, application, resource_id, type, path, fields, who, changed_at, seen_at, detected_ms,
+                   action, outcome, before)
+VALUES (:id, :model_id, :application, :resource_id, :type, :path, :fields, :who, :changed_at, :seen_at, :detected_ms,
+        :action, :outcome, :before);
+
+-- name: drift_by_id
+-- row: drift
+-- one
+SELECT * FROM drift WHERE id = :id;
+
+-- name: drift_open_by_resource
+-- row: drift
+SELECT * FROM drift WHERE resource_id = :resource_id AND outcome = 'open' ORDER BY id DESC LIMIT 100;
+
+-- name: drift_by_resource
+-- The newest of one resource.
+-- row: drift
+-- in: max INT
+SELECT * FROM drift WHERE resource_id = :resource_id ORDER BY id DESC LIMIT :max;
+
+-- name: drift_list
+-- Newest first, older than the cursor (the first page: the largest number). Filters that are NULL do not count.
+-- row: drift
+-- in: before_id INT
+-- in: application TEXT NULL
+-- in: type TEXT NULL
+-- in: since INT
+-- in: max INT
+SELECT * FROM drift
+WHERE model_id = :model_id AND id < :before_id AND seen_at >= :since
+  AND (:application IS NULL OR application = :application) AND (:type IS NULL OR type = :type)
+ORDER BY id DESC LIMIT :max;
+
+-- name: drift_by_application
+-- Newest first, older than the cursor.
+-- row: drift
+-- in: before_id INT
+-- in: since INT
+-- in: max INT
+SELECT * FROM drift
+WHERE model_id = :model_id AND application = :application AND id < :before_id AND seen_at >= :since
+ORDER BY id DESC LIMIT :max;
+
+-- name: drift_count_same
+-- How often the same fields of a resource drifted before.
+-- in: fields TEXT
+-- out: total INT
+SELECT count(*) AS total FROM drift WHERE resource_id = :resource_id AND fields = :fields LIMIT 1;
+
+-- name: drift_close
+UPDATE drift SET outcome = :outcome, repaired_at = :repaired_at WHERE id = :id;
+
+-- name: drift_close_open
+-- Every open one of a resource.
+UPDATE drift SET outcome = :outcome, repaired_at = :repaired_at WHERE resource_id = :resource_id AND outcome = 'open';
+
+-- name: drift_prune_age
+-- Closed ones seen before that time, a few at a time.
+-- in: before_at INT
+-- in: max INT
+DELETE FROM drift WHERE id IN (SELECT id FROM drift WHERE seen_at < :before_at AND outcome <> 'open' LIMIT :max);
+
+-- name: drift_prune_count
+-- The oldest closed ones beyond the newest KEEP, a few at a time.
+-- in: keep INT
+-- in: max INT
+-- scan ok: counts the KEEP newest, now and then
+DELETE FROM drift WHERE id IN (
+        SELECT id FROM drift
+        WHERE id <= (SELECT id FROM drift ORDER BY id DESC LIMIT 1 OFFSET :keep) AND outcome <> 'open'
+        ORDER BY id LIMIT :max);
+
+-- name: drift_delete_model
+-- A few at a time.
+-- in: max INT
+DELETE FROM drift WHERE id IN (SELECT id FROM drift WHERE model_id = :model_id LIMIT :max);

@@ -1,0 +1,95 @@
+-- Resources: the things outside.
+
+-- name: resource_insert
+INSERT INTO resource (id, target_id, type, path, owner_id, life, wanted, wanted_generation, keep, state)
+VALUES (:id, :target_id, :type, :path, :owner_id, 'alive', :wanted, :wanted_generation, :keep, :state);
+
+-- name: resource_by_id
+-- row: resource
+-- one
+SELECT * FROM resource WHERE id = :id;
+
+-- name: resource_by_identity
+-- row: resource
+-- one
+SELECT * FROM resource WHERE target_id = :target_id AND type = :type AND path = :path;
+
+-- name: resource_list_page
+-- All of them, by id: loading at the start.
+-- row: resource
+-- in: after INT
+-- in: max INT
+SELECT * FROM resource WHERE id > :after ORDER BY id LIMIT :max;
+
+-- name: resource_by_owner
+-- Those whose labels are this application's.
+-- row: resource
+-- in: after INT
+-- in: max INT
+SELECT * FROM resource WHERE owner_id = :owner_id AND id > :after ORDER BY id LIMIT :max;
+
+-- name: resource_by_application
+-- Those that this application wants, by label.
+-- in: after TEXT
+-- in: max INT
+SELECT want.label, want.document, resource.*
+FROM want JOIN resource ON resource.id = want.resource_id
+WHERE want.application_id = :application_id AND want.label > :after ORDER BY want.label LIMIT :max;
+
+-- name: resource_by_target
+-- By type and path, after the cursor of both.
+-- row: resource
+-- in: after_type TEXT
+-- in: after_path TEXT
+-- in: max INT
+SELECT * FROM resource
+WHERE target_id = :target_id AND (type, path) > (:after_type, :after_path) ORDER BY type, path LIMIT :max;
+
+-- name: resource_digests
+-- What the sweep of cache.db keeps.
+-- in: after INT
+-- in: max INT
+SELECT id, wanted, fields, baseline FROM resource WHERE id > :after ORDER BY id LIMIT :max;
+
+-- name: resource_want
+-- A new or changed want: the generation rises.
+UPDATE resource SET wanted = :wanted, wanted_generation = wanted_generation + 1, life = 'alive', owner_id = :owner_id,
+                    keep = :keep
+WHERE id = :id;
+
+-- name: resource_set_owner
+UPDATE resource SET owner_id = :owner_id WHERE id = :id;
+
+-- name: resource_set_life
+UPDATE resource SET life = :life WHERE id = :id;
+
+-- name: resource_set_state
+UPDATE resource SET state = :state, reason = :reason, outcome = :outcome, tries = :tries WHERE id = :id;
+
+-- name: resource_set_token
+-- Of a long-running operation: committed before the next poll.
+UPDATE resource SET token = :token, state = :state, outcome = :outcome WHERE id = :id;
+
+-- name: resource_set_applied
+-- The outside accepted this generation.
+-- in: fields BLOB NULL
+UPDATE resource SET applied_generation = :applied_generation, fields = :fields, baseline = :baseline,
+                    incarnation = :incarnation, version = :version, token = '', made = :made, state = :state,
+                    reason = :reason, outcome = :outcome, tries = 0, applied_at = :applied_at
+WHERE id = :id;
+
+-- name: resource_set_seen
+UPDATE resource SET incarnation = :incarnation, version = :version, state = :state, reason = :reason WHERE id = :id;
+
+-- name: resource_set_adopted
+UPDATE resource SET adopted = :adopted WHERE id = :id;
+
+-- name: resource_set_initialised
+-- The first time counts; later ones change nothing.
+UPDATE resource SET initialised_at = :initialised_at WHERE id = :id AND initialised_at IS NULL;
+
+-- name: resource_accept_loss
+UPDATE resource SET accepted_loss = :accepted_loss, initialised_at = NULL WHERE id = :id;
+
+-- name: resource_delete
+DELETE FROM resource WHERE id = :id;

@@ -1,0 +1,108 @@
+-- Secrets: what tokens name, their sealed revisions, and who may open them.
+
+-- name: secret_insert
+INSERT INTO secret (id, uri, model_id, application_id, label, field, purpose, policy, revision, created_at)
+VALUES (:id, :uri, :model_id, :application_id, :label, :field, :purpose, :policy, :revision, :created_at);
+
+-- name: secret_by_id
+-- row: secret
+-- one
+SELECT * FROM secret WHERE id = :id;
+
+-- name: secret_by_uri
+-- row: secret
+-- one
+SELECT * FROM secret WHERE uri = :uri;
+
+-- name: secret_by_label
+-- row: secret
+-- one
+SELECT * FROM secret WHERE application_id = :application_id AND label = :label AND field = :field;
+
+-- name: secret_by_application
+-- row: secret
+-- in: after_label TEXT
+-- in: after_field TEXT
+-- in: max INT
+SELECT * FROM secret WHERE application_id = :application_id AND (label, field) > (:after_label, :after_field)
+ORDER BY label, field LIMIT :max;
+
+-- name: secret_list
+-- row: secret
+-- in: after INT
+-- in: max INT
+SELECT * FROM secret WHERE model_id = :model_id AND id > :after ORDER BY id LIMIT :max;
+
+-- name: secret_set_revision
+UPDATE secret SET revision = :revision WHERE id = :id;
+
+-- name: secret_set_owner
+-- NULL: kept for detached storage.
+UPDATE secret SET application_id = :application_id WHERE id = :id;
+
+-- name: secret_delete
+DELETE FROM secret WHERE id = :id;
+
+-- name: secret_revision_insert
+INSERT INTO secret_revision (secret_id, revision, sealed, created_at)
+VALUES (:secret_id, :revision, :sealed, :created_at);
+
+-- name: secret_revision_get
+-- row: secret_revision
+-- one
+SELECT * FROM secret_revision WHERE secret_id = :secret_id AND revision = :revision;
+
+-- name: secret_revision_list
+-- row: secret_revision
+SELECT * FROM secret_revision WHERE secret_id = :secret_id ORDER BY revision DESC LIMIT 100;
+
+-- name: secret_revision_page
+-- All of them: sealing again under a new key.
+-- row: secret_revision
+-- in: after_secret INT
+-- in: after_revision INT
+-- in: max INT
+SELECT * FROM secret_revision WHERE (secret_id, revision) > (:after_secret, :after_revision)
+ORDER BY secret_id, revision LIMIT :max;
+
+-- name: secret_revision_seal
+-- The same value under another key.
+UPDATE secret_revision SET sealed = :sealed WHERE secret_id = :secret_id AND revision = :revision;
+
+-- name: secret_revision_prune
+-- Older revisions than this one.
+DELETE FROM secret_revision WHERE secret_id = :secret_id AND revision < :revision;
+
+-- name: secret_revision_delete_all
+DELETE FROM secret_revision WHERE secret_id = :secret_id;
+
+-- name: secret_grant_insert
+INSERT INTO secret_grant (secret_id, relation_id) VALUES (:secret_id, :relation_id) ON CONFLICT DO NOTHING;
+
+-- name: secret_grant_get
+-- one
+SELECT secret_id, relation_id FROM secret_grant WHERE secret_id = :secret_id AND relation_id = :relation_id;
+
+-- name: secret_grant_list
+SELECT relation_id FROM secret_grant WHERE secret_id = :secret_id ORDER BY relation_id LIMIT 1000;
+
+-- name: secret_grant_by_relation
+SELECT secret_id FROM secret_grant WHERE relation_id = :relation_id ORDER BY secret_id LIMIT 1000;
+
+-- name: secret_grant_delete
+DELETE FROM secret_grant WHERE secret_id = :secret_id AND relation_id = :relation_id;
+
+-- name: secret_grant_delete_relation
+DELETE FROM secret_grant WHERE relation_id = :relation_id;
+
+-- name: secret_grant_delete_all
+DELETE FROM secret_grant WHERE secret_id = :secret_id;
+
+-- name: sealed_exists
+-- Whether anything is sealed: then the key may not be a new one.
+-- out: credentials INT
+-- out: secrets INT
+-- scan ok: a target table has few rows, of secret_revision the first row answers
+SELECT EXISTS (SELECT 1 FROM target WHERE credential IS NOT NULL) AS credentials,
+       EXISTS (SELECT 1 FROM secret_revision) AS secrets
+LIMIT 1;
