@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* base.h - what every file starts from: cleanup attributes, moving ownership, memory that never fails
+/* base.h - what every file starts from: cleanup attributes, ownership, memory that never fails
  *
  * Small allocations abort when memory is out: state is in the store, systemd starts us again.
  * Sizes that come from outside are capped by their reader before they get here. */
@@ -47,7 +47,7 @@ void *mem_dup(const void *p, size_t size);
 char *str_dup(const char *s);              /* NULL stays NULL */
 char *str_ndup(const char *s, size_t n);
 char *str_format(const char *fmt, ...) printf_(1, 2);
-char *str_vformat(const char *fmt, va_list ap);
+char *str_vformat(const char *fmt, va_list ap) printf_(1, 0);
 /* Sets *P to a copy of S and frees what was there; S may be NULL or point into *P. */
 void str_set(char **p, const char *s);
 bool str_eq(const char *a, const char *b);  /* two NULLs are equal */

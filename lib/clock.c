@@ -206,7 +206,9 @@ static size_t take_unit(const char *p, int64_t *ret_ms) {
         static const struct {
                 const char *name;
                 int64_t ms;
-        } units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 } };
+        } units[] = {
+                { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 }
+        };
 
         for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
                 if (!str_starts(p, units[i].name))

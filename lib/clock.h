@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* clock.h - the two clocks, which tests drive
  *
- * clock_mono: CLOCK_BOOTTIME in milliseconds, for deadlines and waits; goes on while the machine sleeps.
+ * clock_mono: CLOCK_BOOTTIME in milliseconds, for deadlines and waits; goes on while the machine
+ * sleeps.
  * clock_wall: milliseconds since 1970, only for stamps, cron and certificates; may jump. */
 #pragma once
 

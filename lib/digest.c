@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* digest.c - SHA-256, HMAC, hex and base64, over OpenSSL; see digest.h
  *
- * Base64 is written here: OpenSSL's decoder takes padding in the middle and drops what follows, and a value that
- * decodes to something else than its writer meant would be compared, hashed and repaired for ever. */
+ * Base64 is written here: OpenSSL's decoder takes padding in the middle and drops what follows,
+ * and a value that decodes to something else than its writer meant would be compared, hashed and
+ * repaired for ever. */
 #include "digest.h"
 
 #include <errno.h>
@@ -135,7 +136,8 @@ int digest_unbase64(const char *text, size_t len, struct buf *out, struct err *e
                         bits = 0;
                 }
         }
-        /* Missing padding is taken; a lone letter or half of the padding means that the end is cut off. */
+        /* Missing padding is taken; a lone letter or half of the padding means that the end is
+         * cut off. */
         if (count == 1 || (pads && count + pads != 4)) {
                 out->len = before;
                 return err_set(err, -EBADMSG, "not base64: the end is missing");

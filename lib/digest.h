@@ -9,7 +9,8 @@
 #define DIGEST_HEX_SIZE 65 /* with NUL */
 
 void digest_sha256(const void *data, size_t len, uint8_t ret[DIGEST_SIZE]);
-void digest_hmac(const void *key, size_t key_len, const void *data, size_t len, uint8_t ret[DIGEST_SIZE]);
+void digest_hmac(const void *key, size_t key_len, const void *data, size_t len,
+                 uint8_t ret[DIGEST_SIZE]);
 /* Lower-case hex with NUL; RET holds 2*LEN+1. Returns RET. */
 const char *digest_hex(const uint8_t *data, size_t len, char *ret);
 bool digest_unhex(const char *hex, uint8_t *ret, size_t len); /* exactly LEN bytes */

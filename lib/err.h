@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* err.h - the one way an error travels
  *
- * `int f(..., struct err *err)`: 0 is done; >0 is a result that the function's header documents and
- * only its caller handles; <0 is -errno and is passed up unchanged, after context was added:
+ * `int f(..., struct err *err)`: 0 is done; >0 is a result that the function's header documents
+ * and only its caller handles; <0 is -errno and is passed up unchanged, after context was added:
  *
  *         return err_set(err, -ENOENT, "no application %s", name);
  *         return err_add(err, r, "unit %s", id);          // "unit mysql/0: <what was there>"
  *
- * The struct lives on the caller's stack; nothing in it is freed. Text too long for it is cut and ends
- * in "...". Messages say what, where and what to do; they never hold a secret. */
+ * The struct lives on the caller's stack; nothing in it is freed. Text too long for it is cut
+ * and ends in "...". Messages say what, where and what to do; they never hold a secret. */
 #pragma once
 
 #include "base.h"

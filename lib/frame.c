@@ -7,8 +7,8 @@
 #include <errno.h>
 #include <unistd.h>
 
-#define HEAD_SIZE 5               /* length and type */
-#define READ_SIZE (64u << 10)     /* what a socketpair holds at most by default */
+#define HEAD_SIZE 5           /* length and type */
+#define READ_SIZE (64u << 10) /* what a socketpair holds at most by default */
 
 void frame_reader_init(struct frame_reader *r, size_t max) {
         *r = (struct frame_reader){ .in = BUF_INIT, .max = max };
@@ -52,7 +52,9 @@ int frame_next(struct frame_reader *r, struct frame *ret, struct err *err) {
                                length - 1, r->max);
         if (have < 4 + (size_t)length)
                 return 0;
-        *ret = (struct frame){ .type = (uint8_t)head[4], .body = head + HEAD_SIZE, .len = length - 1 };
+        *ret = (struct frame){ .type = (uint8_t)head[4],
+                               .body = head + HEAD_SIZE,
+                               .len = length - 1 };
         r->done += 4 + (size_t)length;
         return 1;
 }

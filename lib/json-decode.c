@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* json-decode.c - objects into structs by field table, with messages that name file, line and path
+/* json-decode.c - objects into structs by field table, with messages that name file, line and
+ * path
  *
- * Every admin request, bundle, charm.yaml and kubeconfig goes through here. The first wrong member ends the
- * decoding; members of the struct that were decoded before keep their values. Values of fields marked
- * JSON_SECRET never appear in a message. */
+ * Every admin request, bundle, charm.yaml and kubeconfig goes through here. The first wrong
+ * member ends the decoding; members of the struct that were decoded before keep their values.
+ * Values of fields marked JSON_SECRET never appear in a message. */
 #include "json.h"
 
 #include "json-lines.h"
@@ -95,8 +96,8 @@ static int wrong_range(const struct pass *p, const char *what, const char *link,
         else if (f->max == INT64_MAX)
                 wanted = str_format("%s %sat least %" PRId64 "%s", what, link, f->min, unit);
         else
-                wanted = str_format("%s %sbetween %" PRId64 " and %" PRId64 "%s", what, link, f->min,
-                                    f->max, unit);
+                wanted = str_format("%s %sbetween %" PRId64 " and %" PRId64 "%s", what, link,
+                                    f->min, f->max, unit);
         return wrong(p, wanted);
 }
 
@@ -238,8 +239,9 @@ int json_decode(const json_t *j, const struct json_field *fields, bool open, voi
         if (r < 0)
                 return r;
         for (const struct json_field *f = fields; f->name; f++) {
-                struct pass p = { j, f, json_object_get(j, f->name), (char *)target + f->offset,
-                                  where, err };
+                struct pass p = {
+                        j, f, json_object_get(j, f->name), (char *)target + f->offset, where, err
+                };
                 bool absent = !p.value || (json_is_null(p.value) && f->flags & JSON_NULL_OK);
 
                 if (absent && !(f->flags & JSON_REQUIRED))

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* json-lines.h - inside lib: the table of lines beside a tree, written by yaml.c and read by json-decode.c
+/* json-lines.h - inside lib: the table of lines beside a tree, from yaml.c to json-decode.c
  *
- * Per container one line per member (found by a hash of its name, so that members may be removed later) or per
- * item (by index). The table holds a reference on every container: an address is never used twice. */
+ * Per container one line per member (found by a hash of its name, so that members may be removed
+ * later) or per item (by index). The table holds a reference on every container: an address is
+ * never used twice. */
 #pragma once
 
 #include "json.h"
@@ -27,6 +28,7 @@ struct json_lines *json_lines_free(struct json_lines *lines); /* returns NULL */
 /* CONTAINER is an object or a list that begins at LINE. */
 void json_lines_begin(struct json_lines *lines, json_t *container, int line);
 /* The next member, or with MEMBER NULL the next item, of a container that was begun. */
-void json_lines_add(struct json_lines *lines, const json_t *container, const char *member, int line);
+void json_lines_add(struct json_lines *lines, const json_t *container, const char *member,
+                    int line);
 /* Where the container itself begins; 0: not known. */
 int json_lines_own(const struct json_lines *lines, const json_t *container);

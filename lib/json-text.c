@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* json-text.c - the one canonical text of a tree: json_canonical, json_text
  *
- * Not json_dumps: that prints 0.1 as 0.10000000000000001, and builds its text piece by piece with a callback.
- * Digests of wants and baselines are taken of this text, so its form never changes. */
+ * Not json_dumps: that prints 0.1 as 0.10000000000000001, and builds its text piece by piece
+ * with a callback. Digests of wants and baselines are taken of this text, so its form never
+ * changes. */
 #include "json.h"
 
 #include <inttypes.h>

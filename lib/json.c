@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* json.c - parsing with limits, getters and pointers over jansson trees; see json.h
  *
- * Decoding by field table is in json-decode.c, the canonical text in json-text.c. jansson's memory is told to
- * abort when there is none, as all our small memory is: what comes from outside has its limit before. */
+ * Decoding by field table is in json-decode.c, the canonical text in json-text.c. jansson's
+ * memory is told to abort when there is none, as all our small memory is: what comes from
+ * outside has its limit before. */
 #include "json.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 static void *alloc_or_abort(size_t size) {
+        /* check-style: banned: mem_alloc zeroes, which jansson does not need */
         void *p = malloc(size);
 
         if (!p)
@@ -26,7 +28,8 @@ void json_freep(json_t **p) {
         *p = NULL;
 }
 
-/* What stands before the first byte of a string's end: P is behind the opening quote, the answer too. */
+/* What stands before the first byte of a string's end: P is behind the opening quote, the answer
+ * too. */
 static const char *skip_string(const char *p, const char *end) {
         for (; p < end && *p != '"'; p++)
                 if (*p == '\\' && p + 1 < end)
@@ -120,22 +123,22 @@ json_t *json_get(const json_t *j, const char *member) {
         return json_object_get(j, member);
 }
 
-const char *json_get_str(const json_t *j, const char *member, const char *or) {
+const char *json_get_str(const json_t *j, const char *member, const char *fallback) {
         const char *s = json_string_value(json_object_get(j, member));
 
-        return s ? s : or;
+        return s ? s : fallback;
 }
 
-int64_t json_get_int(const json_t *j, const char *member, int64_t or) {
+int64_t json_get_int(const json_t *j, const char *member, int64_t fallback) {
         const json_t *value = json_object_get(j, member);
 
-        return json_is_integer(value) ? json_integer_value(value) : or;
+        return json_is_integer(value) ? json_integer_value(value) : fallback;
 }
 
-bool json_get_bool(const json_t *j, const char *member, bool or) {
+bool json_get_bool(const json_t *j, const char *member, bool fallback) {
         const json_t *value = json_object_get(j, member);
 
-        return json_is_boolean(value) ? json_is_true(value) : or;
+        return json_is_boolean(value) ? json_is_true(value) : fallback;
 }
 
 json_t *json_dig(const json_t *j, ...) {
@@ -152,16 +155,17 @@ json_t *json_dig(const json_t *j, ...) {
 
 const char *json_type_name(const json_t *j) {
         static const char *const names[] = {
-                [JSON_OBJECT] = "an object", [JSON_ARRAY] = "a list",     [JSON_STRING] = "a text",
-                [JSON_INTEGER] = "a whole number", [JSON_REAL] = "a number", [JSON_TRUE] = "true",
-                [JSON_FALSE] = "false", [JSON_NULL] = "null",
+                [JSON_OBJECT] = "an object", [JSON_ARRAY] = "a list",
+                [JSON_STRING] = "a text",    [JSON_INTEGER] = "a whole number",
+                [JSON_REAL] = "a number",    [JSON_TRUE] = "true",
+                [JSON_FALSE] = "false",      [JSON_NULL] = "null",
         };
 
         return j ? names[json_typeof(j)] : "nothing";
 }
 
-/* One reference token of a pointer, "~1" and "~0" resolved. *P stands behind its slash and moves to the next
- * slash or the end. */
+/* One reference token of a pointer, "~1" and "~0" resolved. *P stands behind its slash and moves
+ * to the next slash or the end. */
 static char *take_token(const char **p) {
         size_t n = strcspn(*p, "/");
         char *token = str_ndup(*p, n);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* json.h - jansson with limits, decoding by field table, and one canonical form
  *
- * Decoding: a static table says which member goes where in a struct; every message names the file, the
- * line where it is known (text that came through yaml.h), and the path:
+ * Decoding: a static table says which member goes where in a struct; every message names the
+ * file, the line where it is known (text that came through yaml.h), and the path:
  *
  *         bundle.yaml:12: applications.minio.scale: must be a whole number, is the text "two"
  *
@@ -19,8 +19,8 @@
 
 void json_freep(json_t **p); /* cleanup_(json_freep) json_t *j = NULL; */
 
-/* Parses one JSON value that fills all of TEXT. Duplicate members, bad UTF-8 and what is deeper than
- * JSON_DEPTH_MAX are errors (-EBADMSG). */
+/* Parses one JSON value that fills all of TEXT. Duplicate members, bad UTF-8 and what is deeper
+ * than JSON_DEPTH_MAX are errors (-EBADMSG). */
 int json_parse(const char *text, size_t len, json_t **ret, struct err *err);
 
 /* Sorted members, no blanks, plain escapes (no `\/`): equal values give equal bytes. */
@@ -29,13 +29,15 @@ char *json_text(const json_t *j); /* canonical, caller frees; NULL gives "null" 
 
 /* RFC 6901 pointer, borrowed; NULL when nothing is there. "" is J itself. */
 json_t *json_at(const json_t *j, const char *pointer);
-/* Sets what POINTER names, making objects on the way; steals VALUE. False when a parent is no object. */
+/* Sets what POINTER names, making objects on the way; steals VALUE. False when a parent is no
+ * object. */
 bool json_put(json_t *j, const char *pointer, json_t *value);
 
-/* Members of an object; the default when J is no object, the member is missing or of another type. */
-const char *json_get_str(const json_t *j, const char *member, const char *or);
-int64_t json_get_int(const json_t *j, const char *member, int64_t or);
-bool json_get_bool(const json_t *j, const char *member, bool or);
+/* Members of an object; the default when J is no object, the member is missing or of another
+ * type. */
+const char *json_get_str(const json_t *j, const char *member, const char *fallback);
+int64_t json_get_int(const json_t *j, const char *member, int64_t fallback);
+bool json_get_bool(const json_t *j, const char *member, bool fallback);
 json_t *json_get(const json_t *j, const char *member); /* borrowed or NULL */
 /* Path of members: json_dig(j, "metadata", "labels", NULL). */
 json_t *json_dig(const json_t *j, ...) __attribute__((sentinel));
@@ -77,9 +79,9 @@ struct json_field {
         const char *const *names; /* JSON_FIELD_ENUM: NULL-terminated */
 };
 
-/* Members that are not in the table are errors that name the nearest known one, unless they start with
- * "_" or "x-" (bundles carry such notes) or OPEN is set. Fields that are absent are not written: fill in
- * defaults before. -EINVAL. */
+/* Members that are not in the table are errors that name the nearest known one, unless they
+ * start with "_" or "x-" (bundles carry such notes) or OPEN is set. Fields that are absent are
+ * not written: fill in defaults before. -EINVAL. */
 int json_decode(const json_t *j, const struct json_field *fields, bool open, void *target,
                 const struct json_where *where, struct err *err);
 

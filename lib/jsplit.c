@@ -4,10 +4,13 @@
  * States, the same for any chunking:
  *
  *      values:  GAP ─▶ VALUE ─▶ GAP
- *      list:    START ─▶ FIRST_KEY ─▶ KEY_TEXT ─▶ COLON ─▶ MEMBER ─▶ AFTER_MEMBER ─▶ KEY ─▶ KEY_TEXT …
- *                                                   └ "items": [ ─▶ FIRST_ITEM ─▶ ITEM ─▶ AFTER_ITEM ─▶ NEXT_ITEM …
+ *      list:    START ─▶ FIRST_KEY ─▶ KEY_TEXT ─▶ COLON ─▶ MEMBER_START ─▶ MEMBER ─▶ AFTER_MEMBER
+ *      members: AFTER_MEMBER ─▶ KEY ─▶ KEY_TEXT …, or DONE at the object's end
+ *      items:   MEMBER_START ─▶ FIRST_ITEM ─▶ ITEM ─▶ AFTER_ITEM ─▶ NEXT_ITEM ─▶ ITEM …,
+ *               and AFTER_MEMBER at the list's end
  *
- * An item that lies in one chunk is handed out where it lies; only one that spans chunks is copied. */
+ * An item that lies in one chunk is handed out where it lies; only one that spans chunks is
+ * copied. */
 #include "jsplit.h"
 
 #include <errno.h>
@@ -66,8 +69,8 @@ static int unexpected(const struct jsplit *s, const struct feed *f, const char *
         return err_set(f->err, -EBADMSG, "not JSON: byte %llu is '%c', wanted %s", at, c, wanted);
 }
 
-/* Inside a string: behind its closing quote, or END. The quote is found with memchr; whether it closes is told
- * by the run of backslashes before it, which may have begun in the chunk before. */
+/* Inside a string: behind its closing quote, or END. The quote is found with memchr; whether it
+ * closes is told by the run of backslashes before it, which may have begun in the chunk before. */
 static const char *skip_string(struct jsplit *s, const char *p, const char *end) {
         while (p < end) {
                 const char *quote = memchr(p, '"', (size_t)(end - p));
@@ -102,8 +105,9 @@ static const char *skip_scalar(const char *p, const char *end) {
 
 /* The next byte that opens or closes something. */
 static const char *skip_plain(const char *p, const char *end) {
-        static const bool stops[256] = { ['"'] = true, ['{'] = true, ['}'] = true,
-                                         ['['] = true, [']'] = true };
+        static const bool stops[256] = {
+                ['"'] = true, ['{'] = true, ['}'] = true, ['['] = true, [']'] = true
+        };
 
         while (p < end && !stops[(unsigned char)*p])
                 p++;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* jsplit.h - cuts single objects out of a JSON byte stream, so that no reply is ever parsed whole
+/* jsplit.h - cuts single objects out of a JSON byte stream, so that no reply is parsed whole
  *
- * Two streams: JSPLIT_VALUES, JSON values one after the other with blanks between (a Kubernetes watch), and
- * JSPLIT_LIST, one object whose member "items" is a list: each item is handed out as it ends, and the rest of
- * the object (kind, metadata) is kept as text with an empty list in its place.
+ * Two streams: JSPLIT_VALUES, JSON values one after the other with blanks between (a Kubernetes
+ * watch), and JSPLIT_LIST, one object whose member "items" is a list: each item is handed out as
+ * it ends, and the rest of the object (kind, metadata) is kept as text with an empty list in its
+ * place.
  *
- * Cuts, does not judge: brackets are counted, not matched, and what stands inside a value is left to json_parse,
- * which every value goes through next. After an error nothing more is taken. */
+ * Cuts, does not judge: brackets are counted, not matched, and what stands inside a value is
+ * left to json_parse, which every value goes through next. After an error nothing more is taken. */
 #pragma once
 
 #include "buf.h"
@@ -36,7 +37,8 @@ struct jsplit {
         uint64_t at;   /* bytes fed before this chunk, for messages */
 };
 
-void jsplit_init(struct jsplit *s, enum jsplit_mode mode, size_t item_max, jsplit_item *item, void *arg);
+void jsplit_init(struct jsplit *s, enum jsplit_mode mode, size_t item_max, jsplit_item *item,
+                 void *arg);
 void jsplit_deinit(struct jsplit *s);
 /* -EBADMSG: not JSON; -E2BIG; or what the item function returned. */
 int jsplit_feed(struct jsplit *s, const char *data, size_t len, struct err *err);

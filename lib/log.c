@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* log.c - one event a line, to the journal or to stderr; see log.h
  *
- * Any thread may log: a line is one write, the ring has a lock. Whether stderr is the journal is looked up once:
- * a program that redirects its stderr later starts a new image. */
+ * Any thread may log: a line is one write, the ring has a lock. Whether stderr is the journal is
+ * looked up once: a program that redirects its stderr later starts a new image. */
 #define SD_JOURNAL_SUPPRESS_LOCATION 1
 #include "log.h"
 
@@ -18,9 +18,9 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
-#define FIELDS_MAX 16         /* of one event; we use five at most, more is a bug and is left out */
-#define TEXT_MAX (16u << 10)  /* of one message: four screens; longer ones are cut */
-#define RING_MAX 500          /* lines kept for debug-log: 100 KB at 200 bytes each */
+#define FIELDS_MAX 16        /* of one event; we use five at most, more is a bug and is left out */
+#define TEXT_MAX (16u << 10) /* of one message: four screens; longer ones are cut */
+#define RING_MAX 500         /* lines kept for debug-log: 100 KB at 200 bytes each */
 
 /* A line in the ring, with everything it points at in one piece of memory. */
 struct kept {
@@ -107,7 +107,8 @@ static bool write_journal(const struct log_line *line) {
                 const char *prefix = strcmp(f->name, "MESSAGE_ID") == 0 ? "" : "MOORING_";
 
                 if (f->value && count < (int)ARRAY_SIZE(entries))
-                        add_entry(entries, &count, str_format("%s%s=%s", prefix, f->name, f->value));
+                        add_entry(entries, &count,
+                                  str_format("%s%s=%s", prefix, f->name, f->value));
         }
         r = sd_journal_sendv(entries, count);
         for (int i = 0; i < count; i++)

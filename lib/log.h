@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* log.h - one event a line, with fields, to the journal or to stderr
  *
- * Who handles an error logs it, once. Levels: error = a human must act, warning = we retry or degrade,
- * notice = state changed, info = a piece of work ended, debug = the rest. Secrets are a type with no printer.
+ * Who handles an error logs it, once. Levels: error = a human must act, warning = we retry or
+ * degrade, notice = state changed, info = a piece of work ended, debug = the rest. Secrets are a
+ * type with no printer.
  *
- *         log_event(LOG_NOTICE, "repaired", (struct log_field[]){ { "APPLICATION", app }, {} }, "%s healed", what);
+ *         log_event(LOG_NOTICE, "repaired", (struct log_field[]){ { "APPLICATION", app }, {} },
+ *                   "%s healed", what);
  *
  * To the journal when stderr is connected to it (JOURNAL_STREAM), else to stderr as
- * "2026-09-23T14:02:07Z notice repaired: ... APPLICATION=mlflow". A ring of the last lines is kept for
- * debug-log; a sink sees every line that passes the level. */
+ * "2026-09-23T14:02:07Z notice repaired: ... APPLICATION=mlflow". A ring of the last lines is
+ * kept for debug-log; a sink sees every line that passes the level. */
 #pragma once
 
 #include "base.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* map.c - open addressing with backward-shift deletion; see map.h
  *
- * FNV-1a with a per-process seed: keys come from outside, an attacker must not choose their slots. */
+ * FNV-1a with a per-process seed: keys come from outside, an attacker must not choose their
+ * slots. */
 #include "map.h"
 
 #include <stdlib.h>

@@ -29,5 +29,6 @@ void *map_set_bytes(struct map *m, const void *key, size_t len, void *value);
 /* Returns what was there, or NULL. */
 void *map_remove(struct map *m, const char *key);
 void *map_remove_bytes(struct map *m, const void *key, size_t len);
-/* Walks all entries: `for (size_t i = 0; (e = map_next(m, &i)); )`. No change of the map meanwhile. */
+/* Walks all entries: `for (size_t i = 0; (e = map_next(m, &i)); )`. No change of the map
+ * meanwhile. */
 struct map_entry *map_next(const struct map *m, size_t *i);

@@ -10,7 +10,7 @@
 #define BOUNDS_MAX 32 /* buckets of a histogram; Prometheus' own default has 11 */
 
 struct metric_child {
-        char *label; /* NULL: the metric has none */
+        char *label;  /* NULL: the metric has none */
         double value; /* of a histogram the sum */
         uint64_t count;
         uint64_t buckets[BOUNDS_MAX];

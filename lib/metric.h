@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* metric.h - counters, gauges and histograms, printed in Prometheus' text format
  *
- * A metric is a static object that links itself on first use; one thread (the loop) writes them. Labels are a
- * fixed, short list of values kept as children. */
+ * A metric is a static object that links itself on first use; one thread (the loop) writes them.
+ * Labels are a fixed, short list of values kept as children. */
 #pragma once
 
 #include "buf.h"

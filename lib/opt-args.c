@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* opt-args.c - options out of an argument vector: opt_from_args
  *
- * Own code instead of getopt_long: subcommands have tables of their own, getopt's state is global, and its
- * messages neither name the nearest option nor what a value must be. Names are not abbreviated: an option added
- * later must not change what a script means. */
+ * Own code instead of getopt_long: subcommands have tables of their own, getopt's state is
+ * global, and its messages neither name the nearest option nor what a value must be. Names are
+ * not abbreviated: an option added later must not change what a script means. */
 #include "opt-parts.h"
 
 #include <errno.h>
@@ -44,10 +44,11 @@ static int set(struct walk *w, const struct opt *row, const char *text, const ch
         if (row->flags & OPT_SECRET) {
                 cleanup_(freep) char *env = opt_env_name(row);
 
-                return err_set(w->err, -EINVAL,
-                               "%s: is secret, and every user of the machine sees arguments; use the "
-                               "config file or %s",
-                               where, env);
+                return err_set(
+                        w->err, -EINVAL,
+                        "%s: is secret, and every user of the machine sees arguments; use the "
+                        "config file or %s",
+                        where, env);
         }
         /* Arguments replace what default, file and environment said, then each use appends. */
         if (row->type == OPT_LIST && !w->seen[i])

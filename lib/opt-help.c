@@ -24,7 +24,7 @@ const char *opt_number_text(const struct opt *row, int64_t n, char text[CLOCK_TE
 
 static const char *unit_of(const struct opt *row) {
         static const char *const units[OPT_TYPE_MAX] = {
-                [OPT_STRING] = "TEXT", [OPT_PATH] = "PATH", [OPT_INT] = "N",
+                [OPT_STRING] = "TEXT",   [OPT_PATH] = "PATH", [OPT_INT] = "N",
                 [OPT_DURATION] = "TIME", [OPT_SIZE] = "SIZE", [OPT_ENUM] = "WORD",
                 [OPT_LIST] = "TEXT",
         };
@@ -38,9 +38,11 @@ static void add_choice(const struct opt *row, struct buf *out) {
         char low[CLOCK_TEXT_MAX];
         char high[CLOCK_TEXT_MAX];
 
-        for (int i = 0; row->type == OPT_ENUM && row->names[i]; i++)
-                buf_printf(out, "%s%s", i == 0 ? "" : row->names[i + 1] ? ", " : " or ",
-                           row->names[i]);
+        for (int i = 0; row->type == OPT_ENUM && row->names[i]; i++) {
+                const char *link = row->names[i + 1] ? ", " : " or ";
+
+                buf_printf(out, "%s%s", i ? link : "", row->names[i]);
+        }
         if (!number || row->min == row->max)
                 return;
         opt_number_text(row, row->min, low);

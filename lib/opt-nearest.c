@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* opt-nearest.c - "did you mean": the nearest of some names; see opt.h
  *
- * Distance as Damerau's, restricted: an insertion, a deletion, another letter or two neighbours swapped count
- * one each. */
+ * Distance as Damerau's, restricted: an insertion, a deletion, another letter or two neighbours
+ * swapped count one each. */
 #include "opt.h"
 
 #define NAME_MAX_LETTERS 64 /* longer texts are no typing mistakes of our names */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* opt.c - option rows: values from text, default, config file and environment; see opt.h
  *
- * Arguments are in opt-args.c, --help and the man page in opt-help.c, the nearest name in opt-nearest.c. */
+ * Arguments are in opt-args.c, --help and the man page in opt-help.c, the nearest name in
+ * opt-nearest.c. */
 #include "opt.h"
 
 #include "clock.h"
@@ -16,7 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MAX (1u << 20) /* a config file has some lines; more is another file given by mistake */
+/* A config file has some lines; what is larger is another file, given by mistake. */
+#define FILE_MAX (1u << 20)
 
 static void *field(const struct opt *row, void *target) {
         return (char *)target + row->offset;
@@ -87,7 +89,8 @@ static int set_duration(const struct setting *s) {
         return set_number(s, is_number, n, "a time such as 90s, 10m or 2h");
 }
 
-/* K, M, G and T are powers of 1024, as Juju has them, so are KiB and Ki; kB, MB, GB, TB are powers of 1000. */
+/* K, M, G and T are powers of 1024, as Juju has them, so are KiB and Ki; kB, MB, GB, TB are
+ * powers of 1000. */
 static bool take_size_unit(const char *unit, int64_t *ret) {
         static const char letters[] = "kmgt";
         const char *at = *unit ? strchr(letters, tolower((unsigned char)*unit)) : NULL;
@@ -322,7 +325,8 @@ static int set_member(const struct config_file *c, const char *member, const jso
 
 static int set_document(const struct opt *table, void *target, const char *path,
                         const struct yaml_document *d, struct err *err) {
-        struct config_file c = { table, target, { path, d->lines, NULL }, d->root, err };
+        struct json_where where = { path, d->lines, NULL };
+        struct config_file c = { table, target, where, d->root, err };
         const char *member;
         json_t *value;
 
@@ -358,8 +362,8 @@ int opt_from_file(const struct opt *table, void *target, const char *path, struc
 
 int opt_check(const struct opt *table, const void *target, struct err *err) {
         for (const struct opt *row = table; row->name; row++) {
-                bool pointer = row->type == OPT_STRING || row->type == OPT_PATH ||
-                               row->type == OPT_LIST;
+                bool pointer =
+                        row->type == OPT_STRING || row->type == OPT_PATH || row->type == OPT_LIST;
                 cleanup_(freep) char *env = opt_env_name(row);
 
                 if (!(row->flags & OPT_REQUIRED) || !pointer)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* opt.h - an option is a row: arguments, config file, environment, --help and the man page come from it
+/* opt.h - an option is a row: arguments, file, environment, --help and the man page come from it
  *
- * Order, later wins: default, config file, environment, arguments; a list is replaced by the next source as a
- * whole, and what stands in one text (default, environment) is separated by commas. A value that does not fit is an error that
- * names the option, where it was given, and what would be right. */
+ * Order, later wins: default, config file, environment, arguments; a list is replaced by the
+ * next source as a whole, and what stands in one text (default, environment) is separated by
+ * commas. A value that does not fit is an error that names the option, where it was given, and
+ * what would be right. */
 #pragma once
 
 #include "err.h"
@@ -30,7 +31,8 @@ enum {
 };
 
 struct opt {
-        const char *name;    /* long name, "state-dir"; the file's key; the environment's MOORING_STATE_DIR */
+        /* Long name, "state-dir"; the key in the file; MOORING_STATE_DIR in the environment. */
+        const char *name;
         char letter;         /* short name or 0 */
         enum opt_type type;
         size_t offset;
@@ -46,11 +48,12 @@ struct opt {
 int opt_defaults(const struct opt *table, void *target, struct err *err);
 int opt_from_file(const struct opt *table, void *target, const char *path, struct err *err);
 int opt_from_env(const struct opt *table, void *target, struct err *err);
-/* Takes options out of ARGV wherever they stand, up to "--"; operands stay, in order, from index 0; *ARGC is
- * their number. -EINVAL with a message that names the nearest known option. */
+/* Takes options out of ARGV wherever they stand, up to "--"; operands stay, in order, from index
+ * 0; *ARGC is their number. -EINVAL with a message that names the nearest known option. */
 int opt_from_args(const struct opt *table, void *target, int *argc, char **argv, struct err *err);
 /* One value, as if given in WHERE ("--scale", "mooringd.yaml:3: scale"). */
-int opt_set(const struct opt *row, void *target, const char *text, const char *where, struct err *err);
+int opt_set(const struct opt *row, void *target, const char *text, const char *where,
+            struct err *err);
 /* Texts, paths and lists that are OPT_REQUIRED were given by one of the sources. */
 int opt_check(const struct opt *table, const void *target, struct err *err);
 void opt_deinit(const struct opt *table, void *target);

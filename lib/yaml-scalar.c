@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* yaml-scalar.c - what a plain scalar means; see yaml-scalar.h
  *
- * YAML_KUBERNETES does what kubectl does on the way to JSON: underscores in numbers are dropped, a leading 0 is
- * octal, but "08" is a decimal number, and a number with nothing behind its point is a whole one. */
+ * YAML_KUBERNETES does what kubectl does on the way to JSON: underscores in numbers are dropped,
+ * a leading 0 is octal, but "08" is a decimal number, and a number with nothing behind its point
+ * is a whole one. */
 #include "yaml-scalar.h"
 
 #include <errno.h>
@@ -20,16 +21,14 @@ static bool one_of(const char *text, const char *const *names) {
 
 static bool is_true(const char *text, enum yaml_schema schema) {
         static const char *const core[] = { "true", "True", "TRUE", NULL };
-        static const char *const more[] = { "y",  "Y",  "yes", "Yes", "YES", "on",
-                                            "On", "ON", NULL };
+        static const char *const more[] = { "y", "Y", "yes", "Yes", "YES", "on", "On", "ON", NULL };
 
         return one_of(text, core) || (schema == YAML_KUBERNETES && one_of(text, more));
 }
 
 static bool is_false(const char *text, enum yaml_schema schema) {
         static const char *const core[] = { "false", "False", "FALSE", NULL };
-        static const char *const more[] = { "n",   "N",   "no",  "No", "NO", "off",
-                                            "Off", "OFF", NULL };
+        static const char *const more[] = { "n", "N", "no", "No", "NO", "off", "Off", "OFF", NULL };
 
         return one_of(text, core) || (schema == YAML_KUBERNETES && one_of(text, more));
 }
@@ -41,9 +40,9 @@ static bool is_null(const char *text) {
 }
 
 static bool is_special_real(const char *text) {
-        static const char *const names[] = { ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF",
-                                             "-.inf", "-.Inf", "-.INF", ".nan", ".NaN", ".NAN",
-                                             NULL };
+        static const char *const names[] = { ".inf",  ".Inf",  ".INF",  "+.inf", "+.Inf",
+                                             "+.INF", "-.inf", "-.Inf", "-.INF", ".nan",
+                                             ".NaN",  ".NAN",  NULL };
 
         return one_of(text, names);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* yaml-write.c - trees as YAML in block style: yaml_write, for export-bundle and --format yaml
  *
- * Every text that any reader could take for something else is quoted; what is written reads back as the same
- * tree in both schemas. Texts of several lines become literal blocks where that loses nothing. */
+ * Every text that any reader could take for something else is quoted; what is written reads back
+ * as the same tree in both schemas. Texts of several lines become literal blocks where that
+ * loses nothing. */
 #include "yaml.h"
 
 #include "yaml-scalar.h"
@@ -36,11 +37,14 @@ static bool looks_old(const char *s) {
 }
 
 static bool is_plain(const char *s, size_t len) {
-        static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-        static const char middle[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                     " _./@%+=,;()~^$<>*&!?-:'";
+        static const char letters[] =
+                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+        static const char middle[] =
+                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                " _./@%+=,;()~^$<>*&!?-:'";
 
-        /* The first letter and what stands around colons and blanks decide; when in doubt, quotes. */
+        /* The first letter and what stands around colons and blanks decide; when in doubt,
+         * quotes. */
         if (!len || strspn(s, middle) != len || !strchr(letters, s[0]))
                 if (!len || s[0] != '/' || strspn(s, middle) != len)
                         return false;

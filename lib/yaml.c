@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* yaml.c - libyaml's events into jansson trees with lines; see yaml.h
  *
- * Read by bundles, kubeconfigs, charm.yaml, the objects of charms and release manifests. One function per kind of
- * node, recursive: depth is limited before it costs stack. An alias becomes a copy of its anchor, so that whoever
- * changes one place of the tree does not change another; what copies may cost is counted before they are made. */
+ * Read by bundles, kubeconfigs, charm.yaml, the objects of charms and release manifests. One
+ * function per kind of node, recursive: depth is limited before it costs stack. An alias becomes
+ * a copy of its anchor, so that whoever changes one place of the tree does not change another;
+ * what copies may cost is counted before they are made. */
 #include "yaml.h"
 
 #include "json-lines.h"
@@ -13,8 +14,8 @@
 #include <stdlib.h>
 #include <yaml-lib.h>
 
-/* What all aliases of one document may expand to, in nodes, where 64 bytes of text count as one: 6 MB of text or
- * 100,000 nodes, built in some 20 ms. The widest real files expand to hundreds. */
+/* What all aliases of one document may expand to, in nodes, where 64 bytes of text count as one:
+ * 6 MB of text or 100,000 nodes, built in some 20 ms. The widest real files expand to hundreds. */
 #define EXPANDED_MAX 100000
 #define BYTES_PER_NODE 64
 
@@ -315,48 +316,50 @@ static int read_key(struct reader *r, const json_t *object, char **ret_key) {
         return 0;
 }
 
+static bool can_merge(const json_t *value) {
+        json_t *part;
+        size_t i;
+
+        if (!json_is_array(value))
+                return json_is_object(value);
+        json_array_foreach(value, i, part)
+                if (!json_is_object(part))
+                        return false;
+        return true;
+}
+
 /* Members of FROM that OBJECT lacks. */
-static int merge_one(struct reader *r, json_t *object, json_t *from) {
+static void merge_one(struct reader *r, json_t *object, json_t *from) {
         const char *member;
         json_t *value;
 
-        if (!json_is_object(from))
-                return fail(r, -EBADMSG, "<< takes a map or a list of maps");
         json_object_foreach(from, member, value) {
                 if (json_object_get(object, member))
                         continue;
                 json_object_set(object, member, value);
                 json_lines_add(r->lines, object, member, json_line_of(r->lines, from, member, 0));
         }
-        return 0;
 }
 
-static int merge_all(struct reader *r, json_t *object, json_t *sources) {
+/* SOURCES: what stood behind the merge keys, the first wins. */
+static void merge_all(struct reader *r, json_t *object, json_t *sources) {
         json_t *source;
         json_t *part;
         size_t i, k;
-        int e = 0;
 
         json_array_foreach(sources, i, source) {
-                if (!json_is_array(source)) {
-                        e = merge_one(r, object, source);
-                        if (e < 0)
-                                return e;
-                        continue;
-                }
-                json_array_foreach(source, k, part) {
-                        e = merge_one(r, object, part);
-                        if (e < 0)
-                                return e;
-                }
+                if (json_is_object(source))
+                        merge_one(r, object, source);
+                json_array_foreach(source, k, part)
+                        merge_one(r, object, part);
         }
-        return 0;
 }
 
 /* One key and its value. */
 static int read_member(struct reader *r, json_t *object, json_t *merges) {
         cleanup_(freep) char *key = NULL;
         json_t *value = NULL;
+        yaml_mark_t mark;
         int line = line_now(r);
         int e = read_key(r, object, &key);
 
@@ -365,16 +368,18 @@ static int read_member(struct reader *r, json_t *object, json_t *merges) {
         e = next_event(r);
         if (e < 0)
                 return e;
+        mark = r->event.start_mark;
         e = read_node(r, &value);
         if (e < 0)
                 return e;
         if (key) {
                 json_object_set_new(object, key, value);
                 json_lines_add(r->lines, object, key, line);
-        } else {
-                json_array_append_new(merges, value);
+                return 0;
         }
-        return 0;
+        json_array_append_new(merges, value);
+        return can_merge(value) ? 0
+                                : fail_at(r, &mark, -EBADMSG, "<< takes a map or a list of maps");
 }
 
 static int read_map(struct reader *r, json_t **ret) {
@@ -394,9 +399,7 @@ static int read_map(struct reader *r, json_t **ret) {
                 if (e < 0)
                         return e;
         }
-        e = merge_all(r, object, merges);
-        if (e < 0)
-                return e;
+        merge_all(r, object, merges);
         set_anchor(r, anchor, object);
         *ret = take_ptr(object);
         return 0;
@@ -404,8 +407,8 @@ static int read_map(struct reader *r, json_t **ret) {
 
 static int read_container(struct reader *r, json_t **ret) {
         bool list = r->event.type == YAML_SEQUENCE_START_EVENT;
-        const char *tag = tag_of(list ? r->event.data.sequence_start.tag
-                                      : r->event.data.mapping_start.tag);
+        const char *tag =
+                tag_of(list ? r->event.data.sequence_start.tag : r->event.data.mapping_start.tag);
         int e;
 
         if (tag && strcmp(tag, list ? "seq" : "map") != 0)

@@ -9,13 +9,15 @@
  *         };
  *
  * A step fills one struct ask and reads one answer. ask: 0 = asked, FLOW_SKIP = nothing to ask, go on with the
- * next step, FLOW_END = done, <0 = the flow failed. got: 0 = next step, FLOW_AGAIN = this step once more after its
- * pause, FLOW_END, FLOW_GOTO(n) = step n, <0 = the flow failed. A flow does not roll back: each step looks
- * before it acts; cancel is drop, crash is run again from the top.
+ * next step, FLOW_AGAIN = nothing to ask yet, FLOW_END = done, FLOW_GOTO(n), <0 = the flow failed. got: 0 = next step,
+ * FLOW_AGAIN = this step once more after its pause (and not before again_at), FLOW_END, FLOW_GOTO(n) = step n,
+ * <0 = the flow failed. A flow does not roll back: each step looks before it acts; cancel is drop, crash is run again
+ * from the top.
  *
  * Answers whose outcome is worth another try (OUTCOME_UNREACHABLE, THROTTLED, NOT_YET) never reach got unless the step
  * has FLOW_ALL: flow asks again, after again_at or with back-off and jitter, until the step's deadline; then the flow
- * fails with "step patch: gave up after 30s: <last error>".
+ * fails with "step patch: gave up after 30s: <last error>". All other outcomes reach got, which looks at them. The last
+ * try is one pause before the deadline; an again_at behind the deadline ends the flow at once.
  *
  * Flow knows no kind of ask: the layer that owns one gives its struct ask_kind. */
 #pragma once
@@ -74,7 +76,7 @@ struct flow_step {
         const char *name;
         flow_ask *ask;
         flow_got *got;
-        int64_t deadline_ms; /* for all tries of this step */
+        int64_t deadline_ms; /* for all tries of this step; 0: none, for steps that wait for an event */
         int64_t pause_ms;    /* FLOW_AGAIN's pause, and the first back-off */
         unsigned flags;
 };
@@ -97,8 +99,9 @@ struct flow {
         bool asking;
         struct timer timer;
         struct later soon;
-        struct err last;
+        struct err last; /* of the newest try that did not do */
         struct list link;
+        bool *dropped; /* set while a step's function runs: tells that the flow was cancelled in it */
 };
 
 /* Runs the first step from the loop, later. F is zeroed before its public fields are set. */

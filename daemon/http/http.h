@@ -22,7 +22,8 @@ enum http_pool { HTTP_REQUESTS, HTTP_WATCHES, HTTP_TUNNELS, HTTP_POOL_MAX };
 
 int http_new(struct loop *l, struct http **ret, struct err *err);
 struct http *http_free(struct http *h); /* every request was ended or cancelled before */
-/* Watches to expect at once: sizes the connection limit, ceil(n/100)+2. */
+/* Streams to expect at once on one server: sizes the limit of connections of HTTP/2, ceil(n/100)+2. More than fit wait,
+ * with their first-byte deadline running; when it passes for one that was never sent, the limit is raised. */
 void http_expect(struct http *h, enum http_pool pool, size_t n);
 
 /* How to reach one server. Shared by reference; immutable after http_server_new except for rotate. */
@@ -70,7 +71,7 @@ struct http_request {
         int64_t total_ms;               /* 0: 60 s; <0: none */
         const char *aws_sigv4;          /* "aws:amz:REGION:s3" signs with USER and PASSWORD */
         const char *user, *password;
-        bool fresh;                     /* a new connection */
+        bool fresh;                     /* a new connection; not tried a second time */
         /* Streams: called for each piece when the status is 2xx; else the body is collected. <0 ends it. */
         int (*on_data)(struct http_request *r, const char *data, size_t len);
         void (*on_head)(struct http_request *r); /* status and headers are there; optional */
@@ -90,18 +91,23 @@ struct http_request {
 
 /* R is zeroed, then filled. Never calls back before it returned; an error that shows at once comes by done too. */
 void http_start(struct http *h, struct http_request *r);
+/* Tests: the COUNTDOWN-th request from now on ends as END. HTTP_RESET and HTTP_TIMEOUT: it was sent and done, its answer is
+ * lost (at once; no waiting); the other ends: it was never sent. 0: none. */
+void http_fault(struct http *h, int countdown, enum http_end end);
 void http_cancel(struct http_request *r); /* done is never called; fine when not running, and inside callbacks */
 void http_deinit(struct http_request *r); /* cancels, frees the reply; R may be started again */
 const char *http_header(const struct http_request *r, const char *name); /* reply header or NULL */
 /* The I-th value of a header that may come more than once (Warning), or NULL. */
 const char *http_header_at(const struct http_request *r, const char *name, size_t i);
-/* What an end and a status mean in the provider's words: 2xx DONE, 404/410 GONE, 409 CONFLICT, 401/403 DENIED, 429 THROTTLED
- * (retry_after), 5xx UNREACHABLE (or THROTTLED with Retry-After), 400/422 REFUSED. Sets again_at too. */
+/* What an end and a status mean in the provider's words: 2xx DONE, 404/410 GONE, 409/412 CONFLICT, 401/403 DENIED, 429
+ * THROTTLED (retry_after), 408 and 5xx UNREACHABLE (or THROTTLED with Retry-After), other 4xx REFUSED; 3xx, which no API we
+ * ask answers, UNREACHABLE: a proxy's or a login page's. Too big and stopped: REFUSED; the other ends UNREACHABLE. Sets
+ * again_at too (0: not said). */
 enum outcome http_outcome(const struct http_request *r, int64_t *ret_again_at);
 const char *http_end_name(enum http_end e);
 
 /* Blocking, for mooringctl and tests: same struct, no loop; on_data works, done is not called. Returns 0 when end is
- * HTTP_OK, else <0 with err. */
+ * HTTP_OK, else <0 with err. Pool and connections end with the call. */
 int http_blocking(struct http_request *r, struct err *err);
 
 /* Percent-encodes everything but unreserved characters; with SLASH "/" stays too. */
@@ -134,4 +140,6 @@ struct websocket_config {
 int websocket_open(struct http *h, const struct websocket_config *c, struct websocket **ret, struct err *err);
 int websocket_send(struct websocket *w, const void *data, size_t len); /* one binary message; 0 or -EAGAIN, -EPIPE */
 size_t websocket_unsent(const struct websocket *w);
+/* Stops and goes on reading, for a consumer that cannot take more: TCP then slows the sender down. */
+void websocket_pause(struct websocket *w, bool paused);
 struct websocket *websocket_free(struct websocket *w); /* closes; on_close is not called any more */

@@ -3,7 +3,8 @@
  *
  * One thread. Handlers run to completion and never wait; one that takes longer than LOOP_SLOW_MS is logged by
  * name and counted. All deadlines live in one heap under one uv timer, fed by lib's clock, so that a test with a fake
- * clock moves them by loop_advance. Nothing is called back before the call that started it returned. */
+ * clock moves them by loop_advance. Nothing is called back before the call that started it returned. The names that are
+ * given here are literals, or outlive the loop. */
 #pragma once
 
 #include "err.h"
@@ -19,8 +20,11 @@ int loop_run(struct loop *l);           /* until loop_stop; returns what loop_st
 void loop_stop(struct loop *l, int result);
 /* Runs what is ready now, waiting at most MS for the first; returns whether anything ran. Tests. */
 bool loop_step(struct loop *l, int64_t ms);
-/* Fake clock only: moves time on and fires what falls due, in order. */
+/* Fake clock only: moves time on and fires what falls due, in order; laters run between. Descriptors do not: the
+ * test steps for those. */
 void loop_advance(struct loop *l, int64_t ms);
+/* Milliseconds until the next timer falls due, 0 when one already is; -1: none is set. */
+int64_t loop_next(const struct loop *l);
 int64_t loop_slowest_us(struct loop *l, const char **ret_name); /* since start; for figures */
 
 /* Timers: embedded, zeroed, then timer_init once. */

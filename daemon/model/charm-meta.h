@@ -2,7 +2,7 @@
 /* charm-meta.h - charm.yaml as a struct: endpoints, options, resources, storage, highest scale
  *
  * charm.yaml has the keys of a Juju charm (name, summary, description, provides, requires, peers, config.options, resources,
- * storage) and Mooring's own: revision, channels, scale {default, max, zero-keeps-data}, option keys min, max, enum, secret,
+ * storage; the rest of Juju's is accepted and kept) and Mooring's own: revision, channels, scale {default, max, zero-keeps-data}, option keys min, max, enum, secret,
  * runtime-fields (fields that the component itself completes), defaults-changed (Juju's insecure defaults that differ here, with why). */
 #pragma once
 
@@ -23,7 +23,7 @@ struct meta_option {
         char *name, *description;
         enum meta_type type; /* META_SECRET: text that is kept as a secret */
         json_t *value;       /* default, or NULL */
-        int64_t min, max;    /* when they differ */
+        int64_t min, max;    /* when they differ; of a text: its length, unless it is empty */
         json_t *choices;     /* list of texts, or NULL */
 };
 
@@ -31,7 +31,7 @@ struct meta_resource {
         char *name, *description;
         bool image;          /* else a file */
         char *source;        /* image reference with digest; URL of a file */
-        char *sha256;        /* of a file, hex; NULL for images */
+        char *sha256;        /* of a file, hex; NULL for images and for files in the charm's folder */
         char *path;          /* file shipped in the charm's folder, or NULL */
 };
 
@@ -45,6 +45,7 @@ struct charm_meta {
         int64_t revision;
         char **channels;     /* NULL-terminated: "8.0/stable", ...; "*": any */
         int64_t scale, scale_max;
+        bool zero_keeps_data;   /* scale 0 leaves the data where it is */
         struct meta_endpoint *endpoints;
         size_t endpoint_count;
         struct meta_option *options;
@@ -67,7 +68,9 @@ const struct meta_option *charm_meta_option(const struct charm_meta *m, const ch
 const struct meta_endpoint *charm_meta_endpoint(const struct charm_meta *m, const char *name);
 const struct meta_resource *charm_meta_resource(const struct charm_meta *m, const char *name);
 const struct meta_storage *charm_meta_storage(const struct charm_meta *m, const char *name);
+extern const char *const meta_type_names[]; /* "string", "int", "float", "boolean", "secret", NULL */
 /* VALUE for option NAME, as bundles and `config` give it: converted, checked. "application minio: option port: wants a whole number
- * 1-65535, is the text \"x\"" -EINVAL. */
+ * between 1 and 65535, is the text \"x\"" -EINVAL. A text that reads as what is wanted is taken (the command line gives texts); null is
+ * not a value. A secret option's value is never in a message. */
 int charm_meta_check_option(const struct charm_meta *m, const char *application, const char *name, const json_t *value,
                             json_t **ret, struct err *err);

@@ -4,7 +4,7 @@
  * The reconciler knows targets, resources, observations and outcomes; what a Deployment or a database user is, is known
  * below this line only. A provider is a row of provider_table and a folder. Adding one changes nothing else.
  *
- * Rules. identify, compare and projection_* are pure. An operation ends exactly once, never before its start returned,
+ * Rules. identify, compare, decorate, secret_place and projection_* are pure and may run in any thread. An operation ends exactly once, never before its start returned,
  * with one of enum outcome (flow.h). One operation per resource is in flight; the caller keeps that. Documents are JSON
  * objects that only the provider understands; tokens ("{{secret:...}}", secret-token.h) stand in them for secret values and
  * are replaced while the request is written. What a secret was seen to hold leaves the provider as a keyed hash only. */
@@ -49,6 +49,7 @@ struct observation {
         enum presence presence;
         enum readiness ready;
         bool ours;                 /* carries our mark for this model; meaningless while absent */
+        bool foreign;              /* carries another controller's or another model's mark */
         bool filled;               /* of data: something is in it (a table, an object, a bound volume) */
         char incarnation[64];      /* uid: another one is another thing of the same name */
         char version[64];
@@ -132,7 +133,7 @@ struct op {
         struct observation seen;   /* after the call */
         char *fields;              /* apply: our field set as text, for the store; free'd by op_clear */
         json_t *baseline;          /* apply: the baseline projection */
-        uint8_t baseline_digest[DIGEST_SIZE];
+        uint8_t baseline_digest[DIGEST_SIZE]; /* SHA-256 of the baseline's canonical text (json_canonical) */
         bool created;              /* apply: it was not there before */
         char *took_over;           /* whose fields were taken over, or NULL */
         json_t *warnings;          /* list of texts, or NULL */
@@ -192,8 +193,13 @@ struct provider {
         int (*check)(const json_t *config, const json_t *credential, struct err *err);
         /* DEFAULT_SCOPE is the model's namespace. -EINVAL: what is wrong with the document. */
         int (*identify)(const json_t *wanted, const char *default_scope, struct identity *ret, struct err *err);
+        /* What a model needs to exist in (a namespace), as a document with the model's uuid on it. NULL: nothing. */
+        json_t *(*scope)(const char *model, const char *uuid);
         /* May a secret's token stand at POINTER of WANTED (or of a target's config)? Anywhere else it fails the plan. */
         bool (*secret_place)(const json_t *wanted, const char *pointer);
+        /* Puts a model's options (image-registry, image-pull-secret, tolerations, node-selector) into WANTED. NULL: they mean
+         * nothing here. Pure; any thread. */
+        void (*decorate)(json_t *wanted, const json_t *options);
         int (*open)(const struct target_config *c, const struct observer *o, struct target **ret, struct err *err);
         struct target *(*close)(struct target *t); /* operations of it were cancelled before */
         /* From now on resources of TYPE are of interest: watch them. Without PROVIDER_WATCHES: NULL. */

@@ -58,7 +58,8 @@ struct resource_job {              /* from reading the rows to saving the outcom
         json_t *marks;
         struct drift_list differences;
         int64_t drift_line;
-        bool close_drift;
+        struct ledger_line *line;  /* ledger.c's, while the line is being written */
+        void (*ledger_done)(struct store_call *c, int r, const struct err *err);
         char *lock;
 };
 void resource_handle(struct reconcile *rec, int64_t id);
@@ -76,6 +77,7 @@ void resource_wake_target(struct reconcile *rec, int64_t target, enum queue_prio
 struct resource_job *resource_job_new(struct reconcile *rec, int64_t id, bool docs);
 struct resource_job *resource_job_free(struct resource_job *j);
 void resource_load(struct resource_job *j, void (*done)(struct store_call *c, int r, const struct err *err));
+int resource_load_now(struct tx *tx, struct resource_job *j, struct err *err); /* inside a read: start-up */
 /* Copies what was read into the world. NULL: the row is gone. */
 struct world_resource *resource_take(struct resource_job *j, struct err *err);
 void resource_save(struct resource_job *j, void (*done)(struct store_call *c, int r, const struct err *err));

@@ -73,6 +73,12 @@ static void application_free(void *p) {
         free(a->providers);
         free(a->name);
         free(a->charm);
+        free(a->charm_name);
+        free(a->held);
+        free(a->plan_error);
+        free(a->plan_word);
+        free(a->plan_message);
+        free(a->conflicts);
         free(a->paused);
         free(a->message);
         free(a);

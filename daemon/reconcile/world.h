@@ -65,6 +65,9 @@ struct world_application {
         int64_t id, model;
         char *name;
         char *charm;              /* sha256 hex, or NULL */
+        char *charm_name, *held, *plan_error, *plan_word, *plan_message, *conflicts; /* as the row says */
+        int64_t scale;
+        bool planned;             /* a plan was saved at least once */
         bool dying;
         char *paused;             /* "alice: reason", or NULL */
         struct world_want *wants; /* by label */
@@ -74,6 +77,7 @@ struct world_application {
         struct map units;         /* pod name -> struct world_unit */
         int64_t *providers;       /* applications whose relations feed this one */
         size_t provider_count;
+        bool replan;              /* every document is needed again: cache.db forgot some */
         bool busy;                /* its handler is under way */
         bool executing;           /* a plan is being made or applied */
         char status[16], *message; /* as shown last */
@@ -120,6 +124,8 @@ struct world_resource {
         int64_t *wanters;         /* applications that want it */
         size_t wanter_count;
         bool busy, stale;
+        bool look_again;          /* what was seen last cannot be trusted: ask, though it is watched */
+        bool document_lost;       /* cache.db forgot what is wanted: a new plan is under way */
         int64_t drift;            /* open line of the ledger, or 0 */
         int64_t drift_seen_us;    /* monotonic: when the difference was met, for figures */
 };

@@ -1,17 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store.h - the only truth: two SQLite files behind one call, committed in groups on a thread of its own
+/* store.h - the only truth: two SQLite files behind one call, committed in groups on its own
+ * thread
  *
  * model.db: what cannot be made again. cache.db: documents by hash, may be deleted at any time.
- * A write is a struct store_call with a `run` that works on the store thread inside a savepoint, may run again (a
- * group is redone when its commit's outcome is unknown), and touches only its input, the transaction and its answer;
- * and a `done` that comes back on the loop once the group is durable. Writes that wait are committed together, oldest
- * first, lane by lane. The same request id gets the recorded answer without running again. Rows are numbered from
- * counters (tx_id), never by last_insert_rowid. Keys marked dirty are handed to the mark function after the commit and
- * before `done`. The term of a call is checked inside its transaction. Reads have a thread of their own.
  *
- * SQL lives in schema/: tools/gen-sql writes one struct and one function a named query (queries.gen.h); a misspelt
- * column, an unindexed scan, or a read without LIMIT breaks the build. Engines: SQLite here, dqlite later, `shaky` in
- * tests, all behind struct store_engine (store-engine.h). */
+ * A write is a struct store_call with a `run` that works on the store thread inside a savepoint,
+ * may run again (a group is redone when its commit's outcome is unknown), and touches only its
+ * input, the transaction and its answer; and a `done` that comes back on the loop once the group
+ * is durable. Writes that wait are committed together, oldest first, lane by lane. The same
+ * request id gets the recorded answer without running again. Rows are numbered from counters
+ * (tx_id), never by last_insert_rowid. Keys marked dirty are handed to the mark function after
+ * the commit and before `done`. The term of a call is checked inside its transaction. Reads have
+ * a thread of their own.
+ *
+ * SQL lives in schema/: tools/gen-sql writes one struct and one function a named query
+ * (queries.gen.h); a misspelt column, an unindexed scan, or a read without LIMIT breaks the
+ * build. Engines: SQLite here, dqlite later, `shaky` in tests, all behind struct store_engine
+ * (store-engine.h).
+ *
+ * Full disk: calls of the history lane fail first (-ENOSPC); when that is not enough everything
+ * fails with -EROFS, readonly() says so, and the store tries again every STORE_PROBE_MS until it
+ * can write. What was acknowledged stays. */
 #pragma once
 
 #include "digest.h"
@@ -19,15 +28,17 @@
 #include "list.h"
 #include "loop.h"
 
-#define STORE_GROUP_MAX 256         /* writes in one commit: bounds how long a commit holds up the next one */
-#define STORE_GROUP_WAIT_US 100     /* a lone write waits this long for company: measured to gain 10-30 % with slow disks */
-#define STORE_QUEUE_MAX 100000      /* calls that wait; beyond: -EBUSY to commands, loop lanes block their own keys */
-#define STORE_ROWS_MAX 10000        /* rows one read may return; every query has a LIMIT of its own below this */
-#define STORE_REQUEST_KEEP 100000   /* recorded answers; oldest go first */
-#define STORE_ANSWER_MAX (64u << 10)
+#define STORE_GROUP_MAX 256       /* writes in one commit: bounds how long it holds up the next */
+#define STORE_GROUP_WAIT_US 100   /* a lone write waits for company: gains 10-30 % on slow disks */
+#define STORE_QUEUE_MAX 100000    /* calls that wait; beyond: -EBUSY, a loop lane blocks its key */
+#define STORE_ROWS_MAX 10000      /* rows one read may return; queries have a LIMIT below this */
+#define STORE_REQUEST_KEEP 100000 /* recorded answers; oldest go first */
+#define STORE_ANSWER_MAX (64u << 10) /* of a call with a request id, because it is recorded */
+#define STORE_PROBE_MS 500           /* how often a read-only store tries to write again */
 
 struct store;
 struct tx;
+struct store_engine;
 
 enum store_lane {
         STORE_COMMAND, /* what a person asked: first */
@@ -37,79 +48,92 @@ enum store_lane {
 };
 
 /* What became dirty: handled on the loop. The id is the row's. */
-enum store_mark {
-        MARK_MODEL,
-        MARK_APPLICATION,
-        MARK_RESOURCE,
-        MARK_TARGET,
-        MARK_SECRET,
-        MARK_MAX
-};
+enum store_mark { MARK_MODEL, MARK_APPLICATION, MARK_RESOURCE, MARK_TARGET, MARK_SECRET, MARK_MAX };
 
 struct store_call {
         /* set by who submits */
-        char request[64];       /* "" for none */
-        uint64_t term;          /* 0: not checked */
-        const char *actor;      /* "uid 1000 (alice)", "loop": borrowed until done */
+        char request[64];  /* "" for none */
+        uint64_t term;     /* 0: not checked */
+        const char *actor; /* "uid 1000 (alice)", "loop": borrowed until done */
         enum store_lane lane;
-        int (*run)(struct tx *tx, struct store_call *c, struct err *err);       /* store thread; may run again */
-        void (*done)(struct store_call *c, int r, const struct err *err);       /* loop, once; frees C */
-        void *arg;              /* the submitter's */
+        /* Store thread; may run again. <0: nothing of it stays; >=0 is handed to done. */
+        int (*run)(struct tx *tx, struct store_call *c, struct err *err);
+        /* Loop, once; frees C. ERR holds the reason while R < 0. */
+        void (*done)(struct store_call *c, int r, const struct err *err);
+        void *arg; /* the submitter's */
 
-        /* the answer: set by run (malloc'd; freed by the store after done), recorded with the request id */
+        /* the answer: set by run with tx_answer, readable in done, freed by the store after it;
+         * recorded with the request id */
         char *answer;
         size_t answer_len;
 
-        struct list link;       /* private from here */
-        struct store *store;
+        struct list link; /* private from here */
         int result;
         struct err err;
-        bool reading;
-        struct later later;
+        bool now, finished;
 };
 
 struct store_options {
-        const char *state_dir;  /* holds model.db and cache.db; 0700, locked against a second daemon */
+        const char *state_dir; /* holds model.db, cache.db; 0700, locked against a second daemon */
         const struct store_engine *engine; /* NULL: SQLite */
         /* After a commit, on the loop, before the calls' done: each mark once. */
         void (*mark)(void *arg, enum store_mark kind, int64_t id);
         void *arg;
         /* The disk is full or failing (true), or writable again (false): on the loop. */
         void (*readonly)(void *arg, bool readonly, const char *why);
+        size_t group_max; /* 0: STORE_GROUP_MAX; 1: a commit for each call (benches) */
 };
 
-/* Opens, locks, migrates. -EWOULDBLOCK: another daemon has it (its pid in the message); -EPROTONOSUPPORT: the schema is newer than
- * this program; -EUCLEAN: damaged, with what to do. */
+/* Opens, locks, migrates. -EWOULDBLOCK: another daemon has it (its pid in the message);
+ * -EPROTONOSUPPORT: the schema is newer than this program; -EUCLEAN: damaged, with what to do. */
 int store_open(struct loop *l, const struct store_options *o, struct store **ret, struct err *err);
-struct store *store_close(struct store *s); /* waits for writes that were submitted; their done runs */
+/* Waits for calls that were submitted; their done runs. What done submits then is refused
+ * (-ESHUTDOWN). */
+struct store *store_close(struct store *s);
 
 void store_submit(struct store *s, struct store_call *c);
 void store_read(struct store *s, struct store_call *c); /* run must not write: -EPERM if it does */
-/* Runs C now, on the caller's thread, before the loop runs: start-up only. */
+/* Runs C as a write and waits for it: start-up only, before the loop runs. `done` is not called;
+ * the answer is the caller's to free. Its marks come when the loop runs. */
 int store_now(struct store *s, struct store_call *c, struct err *err);
-int64_t store_generation(struct store *s); /* rises with every committed write; safe from the loop */
-size_t store_waiting(struct store *s);
+int64_t store_generation(struct store *s); /* rises with every committed write; any thread */
+size_t store_waiting(struct store *s);     /* calls not yet taken up */
 bool store_is_readonly(struct store *s);
+/* A consistent copy of model.db as a new file PATH (0600; -EEXIST when it is there). Blocks for the
+ * length of the copy, writes go on meanwhile: from a job's thread. */
+int store_backup(struct store *s, const char *path, struct err *err);
 
-/* ---- inside run */
-int64_t tx_id(struct tx *tx, const char *table); /* next id of the table's counter; never reused */
+/* ---- inside run
+ * When the engine fails (disk, quorum) every further function fails, and the call with it. */
+int64_t tx_id(struct tx *tx, const char *table); /* next id of the table; never reused */
 void tx_mark(struct tx *tx, enum store_mark kind, int64_t id);
-int64_t tx_now(struct tx *tx);    /* clock_wall, the same for the whole call */
-void *tx_alloc(struct tx *tx, size_t n);               /* until run returned */
+int64_t tx_now(struct tx *tx);           /* clock_wall, the same for the whole call */
+void *tx_alloc(struct tx *tx, size_t n); /* zeroed; until run returned */
 char *tx_format(struct tx *tx, const char *fmt, ...) printf_(2, 3);
 void tx_answer(struct store_call *c, const void *data, size_t len); /* copies */
-/* Rows of generated reads live until run returned. A UNIQUE or FOREIGN KEY failure of a generated write is -EEXIST or
- * -ENOENT, of a CHECK -EINVAL; an engine may show it at commit only, so look before you insert. */
+/* Rows of generated reads live until run returned. A UNIQUE or FOREIGN KEY failure of a
+ * generated write is -EEXIST or -ENOENT, of a CHECK or NOT NULL -EINVAL; an engine may show it
+ * at commit only, so look before you insert. */
 
-/* cache.db: documents by SHA-256; may forget. Threads: only inside run. */
-int tx_cache_put(struct tx *tx, const void *data, size_t len, uint8_t ret_sha256[DIGEST_SIZE], struct err *err);
+/* cache.db: documents by SHA-256; may forget. Only inside run. */
+int tx_cache_put(struct tx *tx, const void *data, size_t len, uint8_t ret_sha256[DIGEST_SIZE],
+                 struct err *err);
 /* 0, or -ENOENT when it is not (any more) there. Lives until run returned. */
-int tx_cache_get(struct tx *tx, const uint8_t sha256[DIGEST_SIZE], const char **ret, size_t *ret_len, struct err *err);
-/* Drops what no resource or want names any more; called by the loop now and then. */
+int tx_cache_get(struct tx *tx, const uint8_t sha256[DIGEST_SIZE], const char **ret,
+                 size_t *ret_len, struct err *err);
+/* One short step of dropping what no resource or want names any more: 1: more to do, 0: the
+ * round is over. Called by the loop now and then. */
 int tx_cache_sweep(struct tx *tx, struct err *err);
 
-/* ---- tests: the N-th write, sync or commit fails, or its outcome is unknown */
-enum store_fault { STORE_FAULT_WRITE, STORE_FAULT_COMMIT, STORE_FAULT_UNKNOWN, STORE_FAULT_FULL };
+/* ---- tests: the COUNTDOWN-th write or commit from now fails, or a commit's outcome is unknown;
+ * FULL lasts until it is set to 0. */
+enum store_fault {
+        STORE_FAULT_WRITE,
+        STORE_FAULT_COMMIT,
+        STORE_FAULT_UNKNOWN,
+        STORE_FAULT_FULL,
+        STORE_FAULT_MAX
+};
 void store_fault(struct store *s, enum store_fault what, int countdown);
 /* Called on the store thread after each commit; the crash tests exit in it. */
 void store_on_commit(struct store *s, void (*fn)(void *arg, int64_t generation), void *arg);

@@ -41,6 +41,7 @@ CREATE TABLE model (
         namespace_made INTEGER NOT NULL DEFAULT 0,   -- 1: the daemon created the namespace, and may delete it
         stamped INTEGER NOT NULL DEFAULT 0,          -- 1: the namespace carries our stamp
         blocked TEXT,                   -- why nothing is written: another cluster, another stamp
+        scope INTEGER,                  -- resource of its namespace
         paused_by TEXT, paused_why TEXT, paused_at INTEGER,
         destroy_storage INTEGER NOT NULL DEFAULT 0,
         force INTEGER NOT NULL DEFAULT 0,
@@ -92,6 +93,8 @@ CREATE TABLE application (
         message TEXT NOT NULL DEFAULT '',
         status_at INTEGER NOT NULL,
         version TEXT NOT NULL DEFAULT '',             -- of the workload, said by the charm
+        see TEXT NOT NULL DEFAULT '{}', -- JSON {label: [pointer]}: what the charm asked to see
+        conflicts TEXT NOT NULL DEFAULT '',           -- wants of it that another application owns
         created_at INTEGER NOT NULL,
         UNIQUE (model_id, name)
 ) STRICT;
@@ -179,7 +182,8 @@ CREATE TABLE resource (             -- one thing outside that we look after
         made INTEGER NOT NULL DEFAULT 0,              -- 1: we created it, so we may delete it
         adopted INTEGER NOT NULL DEFAULT 0,           -- 1: it was there before and adopt named it
         keep INTEGER NOT NULL DEFAULT 0,              -- holds data: never deleted without consent
-        initialised_at INTEGER,         -- data: first time it was ready
+        remake INTEGER NOT NULL DEFAULT 0,            -- data that is made again empty at once (a bucket)
+        initialised_at INTEGER,         -- data: first time something was in it
         accepted_loss INTEGER NOT NULL DEFAULT 0,     -- accept-data-loss named it
         state TEXT NOT NULL,            -- waiting, applying, applied, ready, blocked, removing, ...
         reason TEXT NOT NULL DEFAULT '', -- of the state, for people

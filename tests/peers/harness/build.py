@@ -19,6 +19,7 @@ from pathlib import Path
 from . import paths
 
 GO_FLOOR = (1, 26)              # kwok 0.8.0 names it in its go.mod (Kubernetes 1.34.4 would do with 1.24)
+GO_ORDER = ("etcd", "kubernetes", "kwok", "streams", "minio")
 KWOK_STAGES = ("node/fast/node-initialize", "node/heartbeat-with-lease/node-heartbeat-with-lease",
                "pod/fast/pod-ready", "pod/fast/pod-complete", "pod/fast/pod-delete")
 
@@ -102,13 +103,19 @@ class Build:
         env = self.go_env()
         version = "v" + pin.version
         self.write_go_mod(pin, source, version, env)
-        packages = [join(pin.module, path) for path in pin.programs.values()]
-        # with the version: without it `go get` jumps to the newest, and the replaces no longer fit
-        self.run([self.go, "get", "-tool", *[f"{p}@{version}" for p in packages]], source, env)
+        if pin.kind == "own":
+            shutil.copy(pin.source / "main.go", source)
+            self.run([self.go, "get", f"{pin.module}@{version}"], source, env)
+            self.run([self.go, "mod", "tidy"], source, env)
+        else:
+            # with the version: without it `go get` jumps to the newest, and the replaces no longer fit
+            self.run([self.go, "get", "-tool", *[f"{join(pin.module, p)}@{version}"
+                                                 for p in pin.programs.values()]], source, env)
         for program, path in pin.programs.items():
             began = time.monotonic()
-            self.run([self.go, "build", "-trimpath", f"-ldflags={ldflags(pin)}", "-o", out / program,
-                      join(pin.module, path)], source, env)
+            package = "." if pin.kind == "own" else join(pin.module, path)
+            self.run([self.go, "build", "-trimpath", f"-ldflags={ldflags(pin)}", "-o", out / program, package],
+                     source, env)
             self.progress.say(f"{pin.name}: {program} built in {time.monotonic() - began:.0f} s")
         if pin.name == "kwok":
             self.copy_stages(source, out, env)
@@ -161,7 +168,7 @@ class Build:
     # ---- all of it ----
 
     def all_go(self):
-        wanted = [name for name in ("etcd", "kubernetes", "kwok", "minio") if self.missing(name)]
+        wanted = [name for name in GO_ORDER if self.missing(name)]
         given = paths.given_assets()
         wanted = [name for name in wanted if not set(self.pins[name].programs) <= set(given)]
         if not wanted:

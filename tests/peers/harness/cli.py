@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import build, netns, paths, supervisor
+from . import build, netns, services, supervisor
 from .cluster import Cluster
 
 TOOL = Path(__file__).resolve().parents[3] / "tools" / "peers"
@@ -91,8 +91,11 @@ def command_up(args):
         if cluster:
             cluster.write_files()
         netns.enter(note["holder"])
+        data = services.Services(folder) if args.services_only or args.data else None
         if cluster:
             cluster.start()
+        if data:
+            values |= data.start()
         write_env(folder, values)
     except BaseException:
         end(note)
@@ -103,12 +106,13 @@ def command_up(args):
 
 # ---- down ----
 
-def clear(folder):
-    """What a run left in DIR, but for its traces."""
-    if folder.exists() and not (folder / "options").exists() and any(folder.iterdir()):
+def clear(folder, keep=()):
+    """What a run left in DIR, but for what is to be kept; nothing when it was never ours."""
+    strange = {e.name for e in folder.iterdir()} - KEPT if folder.exists() else set()
+    if strange and "options" not in strange:
         raise RuntimeError(f"{folder} holds something else than peers")
     for entry in folder.iterdir() if folder.exists() else ():
-        if entry.name in KEPT:
+        if entry.name in keep:
             continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry, ignore_errors=True)
@@ -144,7 +148,7 @@ def command_down(args):
     note = holder(folder)
     if note:
         end(note)
-    clear(folder)
+    clear(folder, KEPT)
     return 0
 
 
@@ -177,10 +181,10 @@ def command_env(args):
 
 def command_status(args):
     note = must_hold(args.dir)
-    members = netns.inside(note["holder"])
+    known = machine_pids(note)
     states = supervisor.ask(args.dir, do="status")
     for state in states:
-        state["pid"] = netns.outer_pid(state["pid"], members) if state["running"] else None
+        state["pid"] = known.get(state["pid"]) if state["running"] else None
     if args.json:
         print(json.dumps(states, indent=1))
         return 0
@@ -201,6 +205,58 @@ def command_component(args):
         states = {s["name"]: s for s in supervisor.ask(folder, do="status")}
         if states["kube-apiserver"]["running"] and states["etcd"]["running"]:
             asyncio.run(cluster.until_ready(cluster.api()))
+    return 0
+
+
+def pod_states(folder):
+    """What podd notes of each real pod: (namespace/name, note)."""
+    for path in sorted((Path(folder) / "run" / "state").glob("*/*.json")):
+        try:
+            yield f"{path.parent.name}/{path.stem}", json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue                    # gone meanwhile
+
+
+def machine_pids(note):
+    """The cluster's pid → the machine's, for all that runs in its pid namespace: the family of its pid 1."""
+    numbers, parents = {}, {}
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            status = Path(f"/proc/{entry}/status").read_text(encoding="ascii", errors="replace")
+        except OSError:
+            continue
+        fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+        numbers[int(entry)] = fields["NSpid"].split()
+        parents[int(entry)] = int(fields["PPid"])
+
+    def ours(pid):
+        while pid and pid != note["init"]:
+            pid = parents.get(pid)
+        return bool(pid)
+    return {int(inner[1]): pid for pid, inner in numbers.items() if len(inner) > 1 and ours(pid)}
+
+
+def command_pods(args):
+    """Real pods, their addresses and the pids of their containers."""
+    note = must_hold(args.dir)
+    known = machine_pids(note)
+    for name, state in pod_states(args.dir):
+        for container, one in state["containers"].items():
+            print(f"{name}\t{container}\t{state['address']}\tpid {known.get(one['pid'])}")
+    return 0
+
+
+def command_kill_pod(args):
+    """A signal to pid 1 of a container: from outside, so that SIGKILL and unhandled ones work too."""
+    note = must_hold(args.dir)
+    state = dict(pod_states(args.dir)).get(args.pod)
+    if not state or not state["containers"]:
+        raise RuntimeError(f"no real pod {args.pod} is running: tools/peers pods {args.dir}")
+    container = args.container or next(iter(state["containers"]))
+    if container not in state["containers"]:
+        raise RuntimeError(f"no container {container} is running in {args.pod}")
+    number = int(args.signal) if args.signal.isdigit() else signal.Signals["SIG" + args.signal.removeprefix("SIG")]
+    os.kill(machine_pids(note)[state["containers"][container]["pid"]], number)
     return 0
 
 
@@ -249,6 +305,15 @@ def parser():
     run.add_argument("dir", metavar="DIR")
     run.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND…")
     run.set_defaults(run=command_run)
+    pods = commands.add_parser("pods", help="pods that are real processes, with their pids")
+    pods.add_argument("dir", metavar="DIR")
+    pods.set_defaults(run=command_pods)
+    kill = commands.add_parser("kill-pod", help="send a signal to a container's first process")
+    kill.add_argument("dir", metavar="DIR")
+    kill.add_argument("pod", metavar="NAMESPACE/POD")
+    kill.add_argument("--container")
+    kill.add_argument("--signal", default="KILL")
+    kill.set_defaults(run=command_kill_pod)
     for what in ("start", "stop", "kill", "restart"):
         one = commands.add_parser(what, help=f"{what} one component")
         one.add_argument("dir", metavar="DIR")

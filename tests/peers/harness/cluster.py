@@ -65,7 +65,7 @@ class Cluster:
         certs.Authority(self.pki, "front-proxy-ca").sign("front-proxy", "front-proxy-client")
         certs.signing_key(self.pki, "service-account")
         (self.etc / "audit.yaml").write_text(json.dumps(AUDIT_POLICY))
-        (self.etc / "kwok.yaml").write_text(kwok_stages())
+        (self.etc / "kwok.yaml").write_text(kwok_stages(self.options.get("no_podd")))
 
     def write_kubeconfig(self, authority, name, crt, key):
         def read(path):
@@ -132,9 +132,18 @@ class Cluster:
         """Its own kubelet server is put aside: the streams program answers for all nodes."""
         return [paths.program("kwok"), f"--kubeconfig={self.etc}/kwok.kubeconfig",
                 f"--config={self.etc}/kwok.yaml", "--manage-all-nodes=true", "--node-ip", netns.HOST_ADDRESS,
-                "--node-port", str(KUBELET_PORT), "--server-address", "127.0.0.1:10247",
+                "--node-port", str(KUBELET_PORT), "--node-lease-duration-seconds", "40",
+                "--server-address", "127.0.0.1:10247",
                 "--cidr", netns.ANYIP, "--tls-cert-file", f"{self.pki}/kubelet.crt",
                 "--tls-private-key-file", f"{self.pki}/kubelet.key"]
+
+    def streams(self):
+        return [paths.program("streams"), f"{self.folder}/run/state", f"{netns.HOST_ADDRESS}:{KUBELET_PORT}",
+                f"{self.pki}/kubelet.crt", f"{self.pki}/kubelet.key", f"{self.pki}/ca.crt"]
+
+    def podd(self):
+        return ["/usr/bin/python3", "-X", f"pycache_prefix={self.folder}/run/pycache", "-m", "harness.podd",
+                str(self.folder)]
 
     # ---- start ----
 
@@ -157,6 +166,8 @@ class Cluster:
         self.add("kube-scheduler", self.scheduler())
         await self.first_objects(api)
         self.add("kwok", self.kwok())
+        self.add("streams", self.streams())
+        self.add("podd", self.podd())           # with --no-podd it still makes volumes and the hosts file
         await self.until_usable(api)
 
     async def until_ready(self, api):
@@ -197,7 +208,7 @@ def is_ready(item):
     return any(c["type"] == "Ready" and c["status"] == "True" for c in item["status"].get("conditions", ()))
 
 
-def kwok_stages():
+def kwok_stages(all_pods=False):
     """kwok's own stages; those of pods leave out every pod that podd runs as real processes.
 
     The choice is made by the image alone (kwok's selectors are jq), so there is no moment in which
@@ -205,7 +216,7 @@ def kwok_stages():
     documents = []
     for path in sorted((paths.pins()["kwok"].folder / "stages").glob("*.yaml")):
         for stage in yaml.safe_load_all(path.read_text()):
-            if stage["spec"]["resourceRef"]["kind"] == "Pod":
+            if stage["spec"]["resourceRef"]["kind"] == "Pod" and not all_pods:
                 stage["spec"]["selector"]["matchExpressions"] += images.kwok_excludes()
             documents.append(stage)
     return yaml.safe_dump_all(documents)
@@ -233,6 +244,8 @@ def node(number):
     return {"metadata": {"name": name, "labels": labels},
             "spec": {"providerID": f"azure:///peers/{name}"},
             "status": {"capacity": size, "allocatable": size,
+                       "addresses": [{"type": "InternalIP", "address": netns.HOST_ADDRESS},
+                                     {"type": "Hostname", "address": name}],
                        "nodeInfo": {"architecture": arch, "operatingSystem": "linux", "machineID": "",
                                     "systemUUID": "", "bootID": "", "kernelVersion": "6.1.0-peers",
                                     "osImage": "peers", "containerRuntimeVersion": "peers://1",

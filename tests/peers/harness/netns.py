@@ -20,6 +20,10 @@ HOST_ADDRESS = "10.255.0.1"             # the API server, kwok, etcd: "the node 
 POD_NETWORK = "10.244.0.0/16"
 ANYIP = "10.244.0.0/17"                 # kwok's pods: every address is this machine's own
 BRIDGE = "10.244.128.1/17"              # podd's pods: real network namespaces behind a bridge
+DATA_ADDRESSES = {"mariadb": "10.255.0.11", "postgres": "10.255.0.12", "minio": "10.255.0.13"}
+DATA_DOMAIN = "peers.test"              # mariadb.peers.test and its like, in every hosts file
+HOSTS_HEAD = "127.0.0.1 localhost\n::1 localhost\n" + "".join(
+    f"{address} {name}.{DATA_DOMAIN}\n" for name, address in DATA_ADDRESSES.items())
 SERVICE_NETWORK = "10.96.0.0/12"
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -84,10 +88,17 @@ def make(hosts):
 
 def network(run):
     """Addresses and routes of the cluster's network; `run` executes one command."""
-    lines = ["link set lo up", f"addr add {HOST_ADDRESS}/32 dev lo", f"route add local {ANYIP} dev lo",
+    lines = ["link set lo up", f"addr add {HOST_ADDRESS}/32 dev lo",
+             *[f"addr add {address}/32 dev lo" for address in DATA_ADDRESSES.values()],
+             f"route add local {ANYIP} dev lo",
              "link add name cni0 type bridge", f"addr add {BRIDGE} dev cni0", "link set cni0 up"]
     run(["ip", "-batch", "-"], input="\n".join(lines).encode())
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="ascii")
+
+
+def join(handle, what="namespace"):
+    """Join one namespace by an open descriptor."""
+    _check(_libc.setns(handle, 0), f"setns {what}")
 
 
 def enter(pid, kinds=("user", "net", "ipc", "mnt")):
@@ -99,7 +110,7 @@ def enter(pid, kinds=("user", "net", "ipc", "mnt")):
         if not same:
             handles.append((os.open(path, os.O_RDONLY | os.O_CLOEXEC), path))
     for handle, path in handles:
-        _check(_libc.setns(handle, 0), f"setns {path}")
+        join(handle, path)
         os.close(handle)
 
 
@@ -115,16 +126,3 @@ def inside(pid):
             except OSError:
                 continue
     return found
-
-
-def outer_pid(pid, members):
-    """The machine's number of a process that the cluster knows by `pid` (its pid namespace is one deep)."""
-    for candidate in members:
-        try:
-            status = Path(f"/proc/{candidate}/status").read_text(encoding="ascii", errors="replace")
-        except OSError:
-            continue
-        numbers = status.split("NSpid:")[1].split("\n")[0].split()
-        if len(numbers) > 1 and int(numbers[1]) == pid:
-            return candidate
-    return None

@@ -4,6 +4,7 @@ The cache is one folder per name and version, so that two checkouts with differe
 without harm.  A folder only exists when it is complete (built elsewhere, then renamed), so its
 existence is the only thing that is ever asked.
 """
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -20,12 +21,21 @@ class Pin:
         self.name = name
         self.version = version
         self.kind = kind
-        self.module = words[0] if kind == "go" else None
-        self.programs = dict(w.split("=", 1) for w in words[1:]) if kind == "go" else {}
+        self.module = words[0] if kind in ("go", "own") else None
+        self.programs = dict(w.split("=", 1) for w in words[1:]) if self.module else {}
         self.packages = [w for w in words if "==" in w] if kind == "pypi" else []
 
     @property
+    def source(self):
+        """The folder of a program of our own."""
+        return PEERS / "harness" / self.name
+
+    @property
     def folder(self):
+        """Our own programs have their source's hash in the name: a changed one is built anew."""
+        if self.kind == "own":
+            digest = hashlib.sha256((self.source / "main.go").read_bytes()).hexdigest()[:12]
+            return cache() / f"{self.name}-{self.version}-{digest}"
         return cache() / f"{self.name}-{self.version}"
 
 

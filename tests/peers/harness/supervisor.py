@@ -185,7 +185,7 @@ def hold(folder, while_pid=None):
     folder = Path(folder)
     watched = os.pidfd_open(while_pid) if while_pid else None
     hosts = folder / "hosts"
-    hosts.write_text("127.0.0.1 localhost\n::1 localhost\n", encoding="ascii")
+    hosts.write_text(netns.HOSTS_HEAD, encoding="ascii")
     netns.make(hosts)
     child = os.fork()
     if child:

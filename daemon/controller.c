@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* controller.c - the parts in the order they stand on each other; see controller.h
+ *
+ * Start: loop, store (locks the state folder), key, charm host, http, reconciler, admin socket last: who can connect
+ * finds a daemon that knows its rows. Stop: the other way round; what is submitted is still written. */
+#include "controller.h"
+
+#include "admin.h"
+#include "charm-host.h"
+#include "clock.h"
+#include "http.h"
+#include "log.h"
+#include "loop.h"
+#include "queries.gen.h"
+#include "reconcile.h"
+#include "seal.h"
+#include "store.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#define UUID_SIZE 37
+
+struct controller {
+        const struct options *options;
+        struct loop *loop;
+        struct store *store;
+        struct sealer *sealer;
+        struct charm_host *host;
+        struct http *http;
+        struct reconcile *reconcile;
+        struct admin *admin;
+        struct timer watchdog, sweep;
+        int64_t watchdog_ms;
+        char uuid[UUID_SIZE];
+};
+
+/* Borrowed by the providers through a function without argument: there is one daemon in a process. */
+static const struct options *provider_source;
+
+static json_t *list_json(char **items) {
+        json_t *list = json_array();
+
+        for (size_t i = 0; items && items[i]; i++)
+                json_array_append_new(list, json_string(items[i]));
+        return list;
+}
+
+static json_t *provider_options(void) {
+        return json_pack("{s:o, s:o, s:I}", "token-folders", list_json(provider_source->token_folders), "exec-plugins",
+                         list_json(provider_source->exec_plugins), "poll-ms", (json_int_t)provider_source->poll);
+}
+
+static void on_mark(void *arg, enum store_mark kind, int64_t id) {
+        struct controller *c = arg;
+
+        if (c->reconcile)
+                reconcile_mark(c->reconcile, kind, id);
+}
+
+static void on_readonly(void *arg, bool readonly, const char *why) {
+        if (readonly)
+                log_plain(LOG_ERR, "read-only", "the state folder cannot be written (%s): commands are refused until it can",
+                          why ? why : "");
+        else
+                log_plain(LOG_NOTICE, "writable", "the state folder can be written again");
+}
+
+static void on_event(void *arg, const json_t *event) {
+        struct controller *c = arg;
+
+        if (c->admin)
+                admin_event(c->admin, event);
+}
+
+static void on_log(void *arg, const struct log_line *line) {
+        struct controller *c = arg;
+
+        if (c->admin)
+                admin_log(c->admin, line);
+}
+
+/* ---- who we are: made at the first start, kept */
+
+static void make_uuid(char ret[UUID_SIZE]) {
+        uint8_t b[16];
+
+        digest_random(b, sizeof(b));
+        b[6] = (b[6] & 0x0f) | 0x40;
+        b[8] = (b[8] & 0x3f) | 0x80;
+        snprintf(ret, UUID_SIZE, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2],
+                 b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+}
+
+struct identity_call {
+        struct store_call call;
+        struct controller *controller;
+        char fresh[UUID_SIZE];
+        bool sealed; /* secrets or credentials are there already */
+};
+
+static int identity_run(struct tx *tx, struct store_call *call, struct err *err) {
+        struct identity_call *i = call->arg;
+        struct q_setting_get_row *row;
+        struct q_sealed_exists_row *sealed;
+        size_t n;
+        int r = q_setting_get(tx, &(struct q_setting_get_in){ .name = "controller" }, &row, &n, err);
+
+        if (r < 0)
+                return r;
+        str_copy(i->controller->uuid, UUID_SIZE, n ? row->value : i->fresh);
+        if (!n)
+                r = w_setting_set(tx, &(struct w_setting_set_in){ .name = "controller", .value = i->fresh }, err);
+        if (r >= 0)
+                r = q_sealed_exists(tx, &sealed, &n, err);
+        if (r < 0)
+                return r;
+        i->sealed = n && (sealed->credentials || sealed->secrets);
+        return 0;
+}
+
+static int open_state(struct controller *c, struct err *err) {
+        struct store_options store = { .state_dir = c->options->state_dir, .mark = on_mark, .arg = c, .readonly = on_readonly };
+        struct identity_call identity = { .controller = c };
+        struct seal_options seal = { .state_dir = c->options->state_dir, .key_file = c->options->key_file };
+        cleanup_(freep) char *made = NULL;
+        int r = store_open(c->loop, &store, &c->store, err);
+
+        if (r < 0)
+                return r;
+        make_uuid(identity.fresh);
+        identity.call = (struct store_call){ .lane = STORE_COMMAND, .actor = "start", .run = identity_run, .arg = &identity };
+        r = store_now(c->store, &identity.call, err);
+        if (r < 0)
+                return r;
+        seal.must_exist = identity.sealed;
+        r = seal_new(&seal, &c->sealer, &made, err);
+        if (r >= 0 && made)
+                log_plain(LOG_NOTICE, "key", "made a key that seals secrets: %s; back it up apart from the state folder", made);
+        return r;
+}
+
+/* ---- parts */
+
+static char *find_worker(const struct options *o) {
+        char self[4096];
+        ssize_t n;
+        char *slash, *path;
+
+        if (o->worker)
+                return str_dup(o->worker);
+        n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+        self[n < 0 ? 0 : n] = '\0';
+        slash = strrchr(self, '/');
+        if (slash)
+                *slash = '\0';
+        path = str_format("%s/mooring-charm", self);
+        if (access(path, X_OK) == 0)
+                return path;
+        free(path);
+        return str_dup(MOORING_LIBEXEC "/mooring-charm");
+}
+
+static int open_charms(struct controller *c, struct err *err) {
+        static const char *const installed[] = { MOORING_CHARMS, NULL };
+        cleanup_(freep) char *worker = find_worker(c->options);
+        struct charm_host_options host = {
+                .state_dir = c->options->state_dir,
+                .charm_dirs = c->options->charm_dirs && c->options->charm_dirs[0] ? (const char *const *)c->options->charm_dirs
+                                                                                  : installed,
+                .worker = worker,
+                .user = c->options->charm_user,
+                .dev = c->options->dev,
+                .sandbox = c->options->sandbox,
+        };
+        int r = charm_host_new(c->loop, &host, &c->host, err);
+
+        return r < 0 ? r : charm_host_scan(c->host, err);
+}
+
+static int open_reconcile(struct controller *c, struct err *err) {
+        struct reconcile_options o = {
+                .loop = c->loop,
+                .store = c->store,
+                .http = c->http,
+                .host = c->host,
+                .sealer = c->sealer,
+                .state_dir = c->options->state_dir,
+                .controller = c->uuid,
+                .audit_ms = c->options->audit,
+                .in_flight = (size_t)c->options->in_flight,
+                .provider_options = provider_options,
+                .event = on_event,
+                .arg = c,
+        };
+        int r = reconcile_new(&o, &c->reconcile, err);
+
+        return r < 0 ? r : reconcile_start(c->reconcile, err);
+}
+
+static int open_admin(struct controller *c, struct err *err) {
+        struct admin_options o = {
+                .loop = c->loop,
+                .store = c->store,
+                .reconcile = c->reconcile,
+                .host = c->host,
+                .sealer = c->sealer,
+                .socket = c->options->socket,
+                .state_dir = c->options->state_dir,
+                .viewer_group = c->options->viewer_group,
+                .operator_group = c->options->operator_group,
+                .admin_group = c->options->admin_group,
+                .controller = c->uuid,
+                .name = c->options->name,
+        };
+
+        return admin_new(&o, &c->admin, err);
+}
+
+/* ---- housekeeping */
+
+static void on_signal(void *arg, int signum) {
+        struct controller *c = arg;
+
+        log_plain(LOG_NOTICE, "stop", "stopping on signal %d", signum);
+        sd_notify(0, "STOPPING=1");
+        loop_stop(c->loop, 0);
+}
+
+static void on_watchdog(void *arg) {
+        struct controller *c = arg;
+
+        sd_notify(0, "WATCHDOG=1");
+        timer_after(&c->watchdog, c->watchdog_ms);
+}
+
+#define SWEEP_MS 3600000 /* cache.db and the histories grow slowly; an hour's growth is small */
+#define DRIFT_KEEP 100000
+#define DRIFT_KEEP_MS (90 * 86400000ll)
+#define HISTORY_KEEP 100000
+#define HISTORY_KEEP_MS (90 * 86400000ll)
+#define SWEEP_SLICE 1000
+
+static int sweep_run(struct tx *tx, struct store_call *call, struct err *err) {
+        int r = w_drift_prune_age(
+                tx, &(struct w_drift_prune_age_in){ .before_at = tx_now(tx) - DRIFT_KEEP_MS, .max = SWEEP_SLICE }, err);
+
+        if (r >= 0)
+                r = w_drift_prune_count(tx, &(struct w_drift_prune_count_in){ .keep = DRIFT_KEEP, .max = SWEEP_SLICE }, err);
+        if (r >= 0)
+                r = w_status_history_prune_age(
+                        tx,
+                        &(struct w_status_history_prune_age_in){ .before_at = tx_now(tx) - HISTORY_KEEP_MS, .max = SWEEP_SLICE },
+                        err);
+        if (r >= 0)
+                r = w_status_history_prune_count(
+                        tx, &(struct w_status_history_prune_count_in){ .keep = HISTORY_KEEP, .max = SWEEP_SLICE }, err);
+        if (r >= 0)
+                r = tx_cache_sweep(tx, err);
+        return r < 0 ? r : 0;
+}
+
+static void sweep_done(struct store_call *call, int r, const struct err *err) {
+        if (r < 0)
+                log_plain(LOG_WARNING, "sweep", "%s", err_text(err));
+        free(call);
+}
+
+static void on_sweep(void *arg) {
+        struct controller *c = arg;
+        struct store_call *call = mem_new(struct store_call);
+
+        *call = (struct store_call){ .lane = STORE_HISTORY, .actor = "sweep", .run = sweep_run, .done = sweep_done };
+        store_submit(c->store, call);
+        timer_after(&c->sweep, SWEEP_MS);
+}
+
+static int start_housekeeping(struct controller *c, struct err *err) {
+        uint64_t usec = 0;
+        int r = loop_signal(c->loop, SIGTERM, on_signal, c, err);
+
+        if (r >= 0)
+                r = loop_signal(c->loop, SIGINT, on_signal, c, err);
+        if (r < 0)
+                return r;
+        timer_init(&c->watchdog, c->loop, "watchdog", on_watchdog, c);
+        timer_init(&c->sweep, c->loop, "sweep", on_sweep, c);
+        timer_after(&c->sweep, SWEEP_MS);
+        if (sd_watchdog_enabled(0, &usec) > 0) {
+                c->watchdog_ms = (int64_t)(usec / 3000);
+                timer_after(&c->watchdog, c->watchdog_ms);
+        }
+        return 0;
+}
+
+int controller_new(const struct options *o, struct controller **ret, struct err *err) {
+        struct controller *c = mem_new(struct controller);
+        int r;
+
+        c->options = provider_source = o;
+        r = loop_new(&c->loop, err);
+        if (r >= 0)
+                r = open_state(c, err);
+        if (r >= 0)
+                r = open_charms(c, err);
+        if (r >= 0)
+                r = http_new(c->loop, &c->http, err);
+        if (r >= 0)
+                r = open_reconcile(c, err);
+        if (r >= 0)
+                r = open_admin(c, err);
+        if (r >= 0)
+                r = start_housekeeping(c, err);
+        if (r < 0) {
+                controller_free(c);
+                return r;
+        }
+        log_set_sink(on_log, c);
+        *ret = c;
+        return 0;
+}
+
+int controller_run(struct controller *c) {
+        sd_notify(0, "READY=1");
+        log_plain(LOG_NOTICE, "ready", "mooringd %s serves %s, state in %s", MOORING_VERSION, c->options->socket,
+                  c->options->state_dir);
+        return loop_run(c->loop);
+}
+
+struct controller *controller_free(struct controller *c) {
+        if (!c)
+                return NULL;
+        log_set_sink(NULL, NULL);
+        if (c->loop) {
+                timer_cancel(&c->watchdog);
+                timer_cancel(&c->sweep);
+        }
+        c->admin = admin_free(c->admin);
+        if (c->reconcile)
+                reconcile_stop(c->reconcile);
+        c->store = store_close(c->store);
+        c->reconcile = reconcile_free(c->reconcile);
+        c->host = charm_host_free(c->host);
+        c->http = http_free(c->http);
+        c->sealer = seal_free(c->sealer);
+        c->loop = loop_free(c->loop);
+        free(c);
+        return NULL;
+}

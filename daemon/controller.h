@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* controller.h - owns every part of the daemon: built in one order, freed in reverse */
+#pragma once
+
+#include "err.h"
+#include "options.h"
+
+struct controller;
+
+int controller_new(const struct options *o, struct controller **ret, struct err *err);
+/* Until SIGTERM or SIGINT. Returns the exit code. */
+int controller_run(struct controller *c);
+struct controller *controller_free(struct controller *c);

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* child.c - child processes: exact descriptors, exact environment, and one notice of their end
+ *
+ * fork and execve by hand, because libuv's spawn leaves open whatever lacks O_CLOEXEC, and a charm worker must start
+ * with the descriptors it was given and no others. A failure between fork and execve comes back through a pipe, so that
+ * child_start tells what is wrong. The end is seen on a pidfd, so that nobody needs SIGCHLD and no number is reused before
+ * its status was taken.
+ *
+ * Between fork and execve only calls that are safe there are made: other threads may hold any lock. */
+#include "loop-internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CHILD_FDS_MAX 64 /* a worker gets a handful; the moved copies lie above this number */
+
+struct child {
+        struct loop *loop;
+        const char *name;
+        pid_t pid;
+        int pidfd;
+        struct watcher *watcher;
+        void (*exited)(void *arg, int status, int signum);
+        void *arg;
+        bool dying;       /* freed by its owner, killed, not yet reaped: frees itself */
+        struct list link; /* in the loop's list of those */
+};
+
+/* ---- in the child */
+
+static void give_up(int report) {
+        int code = errno;
+        ssize_t n unused_ = write(report, &code, sizeof(code));
+
+        _exit(127);
+}
+
+/* First everything out of the way, then each to its place: a descriptor may be wanted at another's number. */
+static int place_descriptors(const struct child_spec *spec, int report) {
+        int moved[CHILD_FDS_MAX + 1];
+        int high = CHILD_FDS_MAX + 1;
+
+        moved[spec->nfds] = fcntl(report, F_DUPFD_CLOEXEC, high);
+        if (moved[spec->nfds] < 0)
+                give_up(report);
+        for (size_t i = 0; i < spec->nfds; i++) {
+                int fd = spec->fds[i] >= 0 ? spec->fds[i] : open("/dev/null", O_RDWR | O_CLOEXEC);
+
+                moved[i] = fcntl(fd, F_DUPFD_CLOEXEC, high);
+                if (moved[i] < 0)
+                        give_up(report);
+        }
+        report = moved[spec->nfds];
+        for (size_t i = 0; i < spec->nfds; i++)
+                if (dup2(moved[i], (int)i) < 0)
+                        give_up(report);
+        if (dup3(report, (int)spec->nfds, O_CLOEXEC) < 0)
+                give_up(report);
+        report = (int)spec->nfds;
+        if (syscall(SYS_close_range, spec->nfds + 1, ~0U, 0) < 0)
+                give_up(report);
+        return report;
+}
+
+static void reset_signals(void) {
+        sigset_t none;
+
+        for (int s = 1; s < NSIG; s++)
+                signal(s, SIG_DFL); /* what is ignored would stay so over execve */
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static _Noreturn void become(const struct child_spec *spec, int report) {
+        static const char *const no_env[] = { NULL };
+        const char *const *env = spec->env ? spec->env : no_env;
+
+        reset_signals();
+        if (spec->session && setsid() < 0)
+                give_up(report);
+        report = place_descriptors(spec, report);
+        if (spec->uid != (uid_t)-1 && setgroups(0, NULL) < 0)
+                give_up(report);
+        if (spec->gid != (gid_t)-1 && setresgid(spec->gid, spec->gid, spec->gid) < 0)
+                give_up(report);
+        if (spec->uid != (uid_t)-1 && setresuid(spec->uid, spec->uid, spec->uid) < 0)
+                give_up(report);
+        execve(spec->argv[0], (char *const *)spec->argv, (char *const *)env);
+        give_up(report);
+        _exit(127);
+}
+
+/* ---- in the parent */
+
+static void on_exit_seen(void *arg, int fd, int events) {
+        struct child *c = arg;
+        siginfo_t info = { 0 };
+
+        if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+                return;
+        c->watcher = watcher_stop(c->watcher);
+        closep(&c->pidfd);
+        if (c->dying) {
+                list_unlink(&c->link);
+                free(c);
+                return;
+        }
+        if (!c->exited)
+                return;
+        if (info.si_code == CLD_EXITED)
+                c->exited(c->arg, info.si_status, 0);
+        else
+                c->exited(c->arg, -1, info.si_status);
+}
+
+static void kill_and_reap(pid_t pid) {
+        kill(pid, SIGKILL);
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+}
+
+/* Waits for execve: the pipe closes without a word when it worked. */
+static int await_exec(int report, const struct child_spec *spec, struct err *err) {
+        int code = 0;
+        ssize_t n;
+
+        do
+                n = read(report, &code, sizeof(code));
+        while (n < 0 && errno == EINTR);
+        if (n <= 0)
+                return 0;
+        return err_set(err, -code, "starting %s: %s", spec->argv[0], strerror(code));
+}
+
+static int spawn(const struct child_spec *spec, pid_t *ret_pid, struct err *err) {
+        int pipes[2];
+        pid_t pid;
+        int r;
+
+        if (pipe2(pipes, O_CLOEXEC) < 0)
+                return err_set(err, -errno, "starting %s: %s", spec->argv[0], strerror(errno));
+        pid = fork();
+        if (pid == 0) {
+                close(pipes[0]);
+                become(spec, pipes[1]);
+        }
+        r = pid < 0 ? err_set(err, -errno, "starting %s: %s", spec->argv[0], strerror(errno)) : 0;
+        close(pipes[1]);
+        if (r == 0)
+                r = await_exec(pipes[0], spec, err);
+        close(pipes[0]);
+        if (r < 0) {
+                if (pid > 0)
+                        kill_and_reap(pid);
+                return r;
+        }
+        *ret_pid = pid;
+        return 0;
+}
+
+int child_start(struct loop *l, const struct child_spec *spec, struct child **ret,
+                struct err *err) {
+        struct child *c;
+        pid_t pid;
+        int r;
+
+        if (spec->nfds > CHILD_FDS_MAX)
+                return err_set(err, -EINVAL, "starting %s: more than %d descriptors", spec->argv[0],
+                               CHILD_FDS_MAX);
+        r = spawn(spec, &pid, err);
+        if (r < 0)
+                return r;
+        c = mem_new(struct child);
+        c->loop = l;
+        c->name = spec->name ? spec->name : "child";
+        c->pid = pid;
+        c->exited = spec->exited;
+        c->arg = spec->arg;
+        c->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+        if (c->pidfd < 0)
+                r = err_set(err, -errno, "starting %s: %s", spec->argv[0], strerror(errno));
+        else
+                r = watcher_start(l, c->name, c->pidfd, LOOP_READ, on_exit_seen, c, &c->watcher,
+                                  err);
+        if (r < 0) {
+                closep(&c->pidfd);
+                kill_and_reap(pid);
+                free(c);
+                return r;
+        }
+        *ret = c;
+        return 0;
+}
+
+pid_t child_pid(const struct child *c) {
+        return c->pid;
+}
+
+void child_kill(struct child *c, int signum) {
+        if (c->pidfd >= 0)
+                syscall(SYS_pidfd_send_signal, c->pidfd, signum, NULL, 0);
+}
+
+struct child *child_free(struct child *c) {
+        if (!c)
+                return NULL;
+        if (c->pidfd < 0) {
+                free(c);
+                return NULL;
+        }
+        /* The kernel may take its time to give back a gigabyte: no handler waits for that. */
+        child_kill(c, SIGKILL);
+        c->dying = true;
+        list_append(&c->loop->dying, &c->link);
+        return NULL;
+}
+
+void child_reap_all(struct loop *l) {
+        for (struct list *pos; (pos = list_pop(&l->dying));) {
+                struct child *c = list_entry(pos, struct child, link);
+
+                c->watcher = watcher_stop(c->watcher);
+                kill_and_reap(c->pid);
+                closep(&c->pidfd);
+                free(c);
+        }
+}

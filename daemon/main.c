@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* main.c - mooringd: options, then the controller, until a signal */
+#include "clock.h"
+#include "controller.h"
+#include "log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void options_deinit(struct options *o) {
+        opt_deinit(options_table, o);
+}
+
+static int read_file(struct options *o, struct err *err) {
+        const struct opt *row = opt_find(options_table, "config");
+
+        if (access(o->config, F_OK) < 0 && errno == ENOENT && str_eq(o->config, row->value))
+                return 0;
+        return opt_from_file(options_table, o, o->config, err);
+}
+
+/* The file's name may come from the environment and the arguments, which win over what is in it: so they are read twice. */
+static int read_options(struct options *o, int *argc, char **argv, struct err *err) {
+        cleanup_(freep) char **copy = mem_dup(argv, ((size_t)*argc + 1) * sizeof(*argv));
+        int count = *argc;
+        int r = opt_defaults(options_table, o, err);
+
+        if (r >= 0)
+                r = opt_from_env(options_table, o, err);
+        if (r >= 0)
+                r = opt_from_args(options_table, o, &count, copy, err);
+        if (r < 0 || o->help || o->version)
+                return r;
+        copy[0] = take_ptr(o->config);
+        opt_deinit(options_table, o);
+        r = opt_defaults(options_table, o, err);
+        str_set(&o->config, copy[0]);
+        free(copy[0]);
+        if (r >= 0)
+                r = read_file(o, err);
+        if (r >= 0)
+                r = opt_from_env(options_table, o, err);
+        if (r >= 0)
+                r = opt_from_args(options_table, o, argc, argv, err);
+        if (r >= 0 && *argc > 1)
+                r = err_set(err, -EINVAL, "\"%s\" is no option; see mooringd --help", argv[1]);
+        return r;
+}
+
+static void harden(void) {
+        /* Sealed values are opened in memory: no core of them, and no look from others of our uid. */
+        prctl(PR_SET_DUMPABLE, 0);
+        umask(0077);
+        signal(SIGPIPE, SIG_IGN);
+}
+
+int main(int argc, char **argv) {
+        static const int levels[] = { LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG };
+        cleanup_(options_deinit) struct options o = { 0 };
+        struct controller *c = NULL;
+        struct err err = { 0 };
+        int r = read_options(&o, &argc, argv, &err);
+
+        if (r < 0) {
+                fprintf(stderr, "mooringd: %s\n", err_text(&err));
+                return 2;
+        }
+        if (o.help) {
+                printf("Usage: mooringd [OPTION]...\nKeeps an AI platform moored to its model.\n\n");
+                opt_help(options_table, stdout);
+                return 0;
+        }
+        if (o.version) {
+                printf("mooringd %s\n", MOORING_VERSION);
+                return 0;
+        }
+        harden();
+        log_set_level(levels[o.log_level]);
+        r = controller_new(&o, &c, &err);
+        if (r < 0) {
+                log_plain(LOG_ERR, "start", "cannot start: %s", err_text(&err));
+                return 1;
+        }
+        r = controller_run(c);
+        controller_free(c);
+        return r;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* charm-meta-option.c - a value for a charm's option: converted to its type, checked, or told what is wrong with it
+ *
+ * Bundles give typed values, the command line texts; a text that reads as the wanted type is taken. A message names
+ * application, option, what is wanted and what was found; of a secret option never the value. */
+#include "charm-meta.h"
+
+#include "opt.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+#define SHOWN_MAX 60 /* letters of a wrong text that a message repeats */
+#define OPTION_TEXT_MAX                                                                            \
+        (256u << 10) /* = CHARM_VIEW_MAX: a longer one could never be planned with */
+
+struct check {
+        const char *application;
+        const struct meta_option *option;
+        const json_t *value;
+        const char *text; /* the value where it is a text */
+        struct err *err;
+};
+
+static bool has_range(const struct meta_option *o) {
+        return o->min != o->max;
+}
+
+static void add_range(struct buf *out, const struct meta_option *o, const char *unit) {
+        if (!has_range(o))
+                return;
+        if (o->min == INT64_MIN)
+                buf_printf(out, " of at most %" PRId64 "%s", o->max, unit);
+        else if (o->max == INT64_MAX)
+                buf_printf(out, " of at least %" PRId64 "%s", o->min, unit);
+        else
+                buf_printf(out, " between %" PRId64 " and %" PRId64 "%s", o->min, o->max, unit);
+}
+
+/* "a whole number between 1 and 65535" */
+static void add_wanted(struct buf *out, const struct meta_option *o) {
+        static const char *const words[META_TYPE_MAX] = { "a text", "a whole number", "a number",
+                                                          "true or false", "a text" };
+        const char *item;
+        size_t i;
+        json_t *j;
+
+        if (o->choices) {
+                buf_puts(out, "one of ");
+                json_array_foreach(o->choices, i, j) {
+                        item = json_string_value(j);
+                        buf_printf(out, "%s%s", i ? ", " : "", *item ? item : "\"\"");
+                }
+                return;
+        }
+        buf_puts(out, words[o->type]);
+        if (o->type == META_STRING || o->type == META_SECRET)
+                add_range(out, o, " letters");
+        else
+                add_range(out, o, "");
+}
+
+static void add_found(struct buf *out, const struct check *c) {
+        if (c->option->type == META_SECRET) {
+                buf_printf(out, "%s that is not shown", json_type_name(c->value));
+        } else if (c->text) {
+                bool cut = strlen(c->text) > SHOWN_MAX;
+
+                buf_printf(out, "the text \"%.*s%s\"", SHOWN_MAX, c->text, cut ? "..." : "");
+        } else if (json_is_number(c->value)) {
+                cleanup_(freep) char *number = json_text(c->value);
+
+                buf_printf(out, "the number %s", number);
+        } else if (json_is_boolean(c->value)) {
+                buf_puts(out, json_is_true(c->value) ? "true" : "false");
+        } else {
+                buf_puts(out, json_type_name(c->value));
+        }
+}
+
+static int wrong(const struct check *c) {
+        cleanup_(buf_free) struct buf out = BUF_INIT;
+
+        buf_puts(&out, "wants ");
+        add_wanted(&out, c->option);
+        buf_puts(&out, ", is ");
+        add_found(&out, c);
+        return err_set(c->err, -EINVAL, "application %s: option %s: %s", c->application,
+                       c->option->name, buf_str(&out));
+}
+
+static bool in_range(const struct meta_option *o, int64_t n) {
+        return !has_range(o) || (n >= o->min && n <= o->max);
+}
+
+static bool is_choice(const struct meta_option *o, const char *text) {
+        size_t i;
+        json_t *j;
+
+        json_array_foreach(o->choices, i, j) {
+                if (str_eq(json_string_value(j), text))
+                        return true;
+        }
+        return !o->choices;
+}
+
+static int check_text(const struct check *c, json_t **ret) {
+        size_t n = c->text ? strlen(c->text) : 0;
+
+        if (!c->text || n != json_string_length(c->value) || !is_choice(c->option, c->text))
+                return wrong(c);
+        if (n > 0 && !in_range(c->option, (int64_t)n))
+                return wrong(c);
+        if (n > OPTION_TEXT_MAX)
+                return err_set(c->err, -EINVAL,
+                               "application %s: option %s: has %zu bytes, at most %u fit",
+                               c->application, c->option->name, n, OPTION_TEXT_MAX);
+        *ret = json_incref((json_t *)c->value);
+        return 0;
+}
+
+static int check_int(const struct check *c, json_t **ret) {
+        int64_t n = json_integer_value(c->value);
+
+        if (!json_is_integer(c->value) && !(c->text && str_to_int(c->text, &n)))
+                return wrong(c);
+        if (!in_range(c->option, n))
+                return wrong(c);
+        *ret = json_integer(n);
+        return 0;
+}
+
+static int check_float(const struct check *c, json_t **ret) {
+        double d = json_number_value(c->value);
+        char *end = NULL;
+
+        if (c->text) {
+                d = strtod(c->text, &end);
+                if (end == c->text || *end)
+                        return wrong(c);
+        } else if (!json_is_number(c->value)) {
+                return wrong(c);
+        }
+        if (!isfinite(d) ||
+            (has_range(c->option) && (d < (double)c->option->min || d > (double)c->option->max)))
+                return wrong(c);
+        *ret = json_real(d);
+        return 0;
+}
+
+static int check_bool(const struct check *c, json_t **ret) {
+        bool yes = json_is_true(c->value) || str_eq(c->text, "true") || str_eq(c->text, "True");
+        bool no = json_is_false(c->value) || str_eq(c->text, "false") || str_eq(c->text, "False");
+
+        if (!yes && !no)
+                return wrong(c);
+        *ret = json_boolean(yes);
+        return 0;
+}
+
+static int unknown(const struct charm_meta *m, const char *application, const char *name,
+                   struct err *err) {
+        cleanup_(freep) const char **names = mem_array(const char *, m->option_count + 1);
+        const char *near;
+
+        for (size_t i = 0; i < m->option_count; i++)
+                names[i] = m->options[i].name;
+        near = opt_nearest(name, names);
+        if (near)
+                return err_set(
+                        err, -EINVAL,
+                        "application %s: charm %s has no option \"%.80s\", did you mean \"%s\"?",
+                        application, m->name, name, near);
+        return err_set(err, -EINVAL, "application %s: charm %s has no option \"%.80s\"",
+                       application, m->name, name);
+}
+
+int charm_meta_check_option(const struct charm_meta *m, const char *application, const char *name,
+                            const json_t *value, json_t **ret, struct err *err) {
+        static int (*const checks[META_TYPE_MAX])(const struct check *, json_t **) = {
+                [META_STRING] = check_text,  [META_INT] = check_int,     [META_FLOAT] = check_float,
+                [META_BOOLEAN] = check_bool, [META_SECRET] = check_text,
+        };
+        const struct meta_option *o = charm_meta_option(m, name);
+        struct check c = { application, o, value, json_string_value(value), err };
+
+        if (!o)
+                return unknown(m, application, name, err);
+        return checks[o->type](&c, ret);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* command.h - every change that a person may ask of the model: one struct and one run function each
+ *
+ * The admin API decodes a request into the struct, resolves charms on the loop (charm_choice), and submits a store_call whose
+ * run is command_run and whose arg is the command. Inside the transaction the command checks all against the rows, writes rows,
+ * marks what became dirty, and answers. It never touches the outside: the reconciler follows the rows. All that is wrong is
+ * collected and nothing of it is written.
+ *
+ * Structs are filled with zero first; text and JSON in them are borrowed until done and may stand for "not said" as NULL, numbers as -1
+ * where that is written. `head` comes first.
+ *
+ * Answer (store_call.answer, JSON, also when it failed, and when the same request id comes again):
+ *   { "changes": [{"change": word, "application": name, "text": sentence}], "notes": [{"file", "line", "text"}], "more": n, ... }
+ *   { "errors": [{"file", "line", "text"}], "more": n }                                         after a failure (r < 0)
+ * An empty "changes" means that all was so already. Result codes: -ENOENT no such model, application, cluster; -EEXIST; -EINVAL a wrong
+ * value; -EBUSY being removed, or still in use. A dry run ends with -ECANCELED (so that nothing is kept), with the answer of success. */
+#pragma once
+
+#include "bundle.h"
+#include "seal.h"
+#include "store.h"
+
+#define COMMAND_CHANGES_MAX 400 /* lines of one answer: below STORE_ANSWER_MAX; the rest is counted */
+
+struct command {
+        int (*run)(struct tx *tx, struct command *c, struct err *err); /* one of those below */
+        const struct sealer *sealer; /* needed by those that set options; else NULL */
+        const char *actor;           /* "uid 1000 (alice)" */
+        bool dry_run;
+        /* private: made anew by each run */
+        json_t *answer;
+        struct faults faults, notes;
+        size_t more;
+        uint8_t seed[DIGEST_SIZE];   /* stays when run again: ids that are not numbers come from it */
+        bool seeded;
+};
+int command_run(struct tx *tx, struct store_call *call, struct err *err); /* store_call.run; arg: struct command * */
+void command_deinit(struct command *c);
+
+/* What serves a charm of that name, channel and revision, as charm_host_find said; resolved before the transaction. */
+struct charm_choice {
+        char sha256[DIGEST_HEX_SIZE]; /* "": none */
+        struct charm_meta *meta;      /* owned; NULL: none */
+        char *missing;                /* why there is none: "no charm module \"dex-auth\" ..." */
+        bool refused;                 /* a charm of that name is there, but not so: the command is refused with `missing`. Else the
+                                       * application is taken and blocked with it. */
+};
+/* META is copied (through its JSON): it may be used on another thread after. */
+void charm_choice_found(struct charm_choice *c, const char *sha256, const struct charm_meta *meta);
+void charm_choice_missing(struct charm_choice *c, bool refused, const char *why);
+void charm_choice_deinit(struct charm_choice *c);
+
+/* ---- clusters (targets that an operator made) */
+struct command_cluster_add {
+        struct command head;
+        const char *name;
+        json_t *config;              /* without secrets */
+        const void *credential;      /* sealed, at (target, credential, NAME, 1); NULL: none */
+        size_t credential_len;
+};
+int command_cluster_add(struct tx *tx, struct command *c, struct err *err);
+int command_cluster_update(struct tx *tx, struct command *c, struct err *err); /* same struct; config NULL: stays */
+struct command_cluster {
+        struct command head;
+        const char *name;
+        bool force;                  /* remove: storage that stayed behind becomes a leftover */
+};
+int command_cluster_remove(struct tx *tx, struct command *c, struct err *err);
+/* The next write binds it to the cluster that answers then. */
+int command_cluster_rebind(struct tx *tx, struct command *c, struct err *err);
+
+/* ---- models */
+struct command_model {
+        struct command head;
+        const char *model;
+        const char *cluster;         /* add */
+        bool destroy_storage, force; /* remove */
+        json_t *set;                 /* config: {name: text or value} */
+        const json_t *reset;         /* config: [name] */
+};
+int command_model_add(struct tx *tx, struct command *c, struct err *err);
+int command_model_remove(struct tx *tx, struct command *c, struct err *err);
+int command_model_config(struct tx *tx, struct command *c, struct err *err);
+/* The stamp of another controller or model is replaced with the next write. */
+int command_model_take_over(struct tx *tx, struct command *c, struct err *err);
+
+/* ---- deploying */
+struct command_bundle {
+        struct command head;
+        const char *model;
+        const struct bundle *bundle;
+        struct charm_choice *choices; /* one for each application of the bundle, in its order */
+        bool attach_storage;
+};
+int command_deploy_bundle(struct tx *tx, struct command *c, struct err *err);
+struct command_charm {
+        struct command head;
+        const char *model;
+        const char *application;     /* NULL: the charm's name */
+        const char *charm, *channel; /* channel NULL: any */
+        int64_t revision, scale;     /* -1: not said */
+        int trust;                   /* -1: not said */
+        json_t *options;             /* {name: value}; texts are converted */
+        const char *constraints;
+        json_t *storage;             /* {name: "[CLASS,]SIZE"} */
+        json_t *resources;           /* {name: image reference} */
+        struct charm_choice *choice;
+        bool attach_storage;
+};
+int command_deploy_charm(struct tx *tx, struct command *c, struct err *err);
+/* A charm arrived (or the loop looks at the start): pins an application that had none. Not for people. */
+struct command_pin {
+        struct command head;
+        int64_t application;
+        struct charm_choice *choice;
+};
+int command_deploy_pin(struct tx *tx, struct command *c, struct err *err);
+
+/* ---- options of an application */
+struct command_config {
+        struct command head;
+        const char *model, *application;
+        json_t *set;                 /* {name: value} */
+        const json_t *reset;         /* [name] */
+        const char *file, *text;     /* --file: its name and its YAML, {name: value} or {APPLICATION: {name: value}}; or NULL */
+};
+int command_config_set(struct tx *tx, struct command *c, struct err *err);
+
+/* ---- one application */
+struct command_application {
+        struct command head;
+        const char *model, *application;
+        int64_t scale;               /* scale */
+        bool trust;                  /* trust */
+        const char *constraints;     /* constraints */
+        bool destroy_storage, force; /* remove */
+        const char *why;             /* pause: the reason */
+        const char *resource, *value; /* attach-resource: image reference, or SHA-256 of an attached file; value NULL: the charm's own */
+        const char *object;          /* adopt: "kind/name"; NULL: all that are blocked by what was there before */
+};
+int command_application_scale(struct tx *tx, struct command *c, struct err *err);
+int command_application_trust(struct tx *tx, struct command *c, struct err *err);
+int command_application_constraints(struct tx *tx, struct command *c, struct err *err);
+int command_application_remove(struct tx *tx, struct command *c, struct err *err);
+int command_application_pause(struct tx *tx, struct command *c, struct err *err);   /* application NULL: the whole model */
+int command_application_unpause(struct tx *tx, struct command *c, struct err *err);
+int command_application_attach_resource(struct tx *tx, struct command *c, struct err *err);
+int command_application_apply_held(struct tx *tx, struct command *c, struct err *err);
+int command_application_accept_loss(struct tx *tx, struct command *c, struct err *err);
+int command_application_adopt(struct tx *tx, struct command *c, struct err *err);
+int command_application_attach_storage(struct tx *tx, struct command *c, struct err *err);
+int command_application_destroy_storage(struct tx *tx, struct command *c, struct err *err); /* what an earlier one left */
+
+/* ---- relations */
+struct command_relation {
+        struct command head;
+        const char *model;
+        const char *a, *b;           /* "application[:endpoint]" */
+        int64_t id;                  /* remove: instead of a and b; 0: not said */
+        bool force;
+};
+int command_relation_add(struct tx *tx, struct command *c, struct err *err);
+int command_relation_remove(struct tx *tx, struct command *c, struct err *err);
+
+/* ---- removal's last step, for the reconciler: all that was outside is gone or listed as leftover. Deletes the rows; the row of a
+ * secret that detached storage still needs stays. -EBUSY: wants are left. Not commands: called inside a transaction. */
+int removal_application(struct tx *tx, int64_t application, struct err *err);
+int removal_relation(struct tx *tx, int64_t relation, struct err *err);
+int removal_model(struct tx *tx, int64_t model, struct err *err);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* options.c - the option table of mooringd, nothing else */
+#include "options.h"
+
+#define AT(member) offsetof(struct options, member)
+
+static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
+
+const struct opt options_table[] = {
+        { "config", 'c', OPT_PATH, AT(config), "/etc/mooring/mooringd.yaml", 0, 0, "FILE", OPT_ARGS_ONLY, NULL,
+          "configuration file; missing is fine when it is the default one" },
+        { "state-dir", 0, OPT_PATH, AT(state_dir), "/var/lib/mooring", 0, 0, "DIR", 0, NULL,
+          "folder of the databases, pinned charms and the key; one daemon each" },
+        { "socket", 0, OPT_PATH, AT(socket), "/run/mooring/admin.sock", 0, 0, "PATH", 0, NULL, "unix socket of the admin API" },
+        { "charm-dir", 0, OPT_LIST, AT(charm_dirs), NULL, 0, 0, "DIR", 0, NULL,
+          "folder of charms on offer; may be given several times, the first that has a charm serves it" },
+        { "key-file", 0, OPT_PATH, AT(key_file), NULL, 0, 0, "FILE", 0, NULL,
+          "file of the key that seals secrets; default STATE-DIR/key, or the systemd credential mooring-key" },
+        { "worker", 0, OPT_PATH, AT(worker), NULL, 0, 0, "FILE", 0, NULL,
+          "the mooring-charm program; default beside mooringd, or in libexec" },
+        { "charm-user", 0, OPT_STRING, AT(charm_user), "nobody", 0, 0, "USER", 0, NULL,
+          "unprivileged user that charm workers run as when the daemon is root" },
+        { "token-folder", 0, OPT_LIST, AT(token_folders), NULL, 0, 0, "DIR", OPT_RELOAD, NULL,
+          "folder whose files a kubeconfig's tokenFile may name" },
+        { "exec-plugin", 0, OPT_LIST, AT(exec_plugins), NULL, 0, 0, "PATH", OPT_RELOAD, NULL,
+          "absolute path of a root-owned credential plugin that a kubeconfig may run" },
+        { "viewer-group", 0, OPT_STRING, AT(viewer_group), "mooring-viewer", 0, 0, "GROUP", 0, NULL,
+          "unix group whose members may read" },
+        { "operator-group", 0, OPT_STRING, AT(operator_group), "mooring-operator", 0, 0, "GROUP", 0, NULL,
+          "unix group whose members may also run named actions, pause and let held plans go" },
+        { "admin-group", 0, OPT_STRING, AT(admin_group), "mooring-admin", 0, 0, "GROUP", 0, NULL,
+          "unix group whose members may do everything" },
+        { "name", 0, OPT_STRING, AT(name), "mooring", 0, 0, "NAME", 0, NULL, "what status calls this controller" },
+        { "log-level", 0, OPT_ENUM, AT(log_level), "info", 0, 0, "LEVEL", OPT_RELOAD, log_levels, "least level that is logged" },
+        { "audit-period", 0, OPT_DURATION, AT(audit), "24h", 0, 366 * 86400000ll, "TIME", 0, NULL,
+          "each object is applied again once in this time, spread out; 0 never" },
+        { "operations", 0, OPT_INT, AT(in_flight), "32", 1, 256, "N", 0, NULL, "operations on the outside at once" },
+        { "poll-period", 0, OPT_DURATION, AT(poll), "30s", 1000, 3600000, "TIME", 0, NULL,
+          "how often databases and buckets are looked at" },
+        { "dev", 0, OPT_BOOL, AT(dev), NULL, 0, 0, NULL, 0, NULL, "follow changes of the charm folders while running" },
+        { "sandbox", 0, OPT_BOOL, AT(sandbox), "true", 0, 0, NULL, OPT_HIDDEN, NULL,
+          "confine charm workers; only sanitizer builds may switch it off" },
+        { "help", 'h', OPT_BOOL, AT(help), NULL, 0, 0, NULL, OPT_ARGS_ONLY, NULL, "show this and end" },
+        { "version", 0, OPT_BOOL, AT(version), NULL, 0, 0, NULL, OPT_ARGS_ONLY, NULL, "show the version and end" },
+        {}
+};

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* application-view.c - what a charm is shown, read from the rows on the store's read thread
+ *
+ * Everything but "seen", which the loop adds from its observations. The shape is in charm-host.h. */
+#include "application.h"
+
+#include "charm-meta.h"
+#include "queries.gen.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define PAGE 1000
+
+static int read_row(struct tx *tx, struct application_work *w, struct err *err) {
+        struct q_application_row *a;
+        struct q_model_row *m;
+        size_t n;
+        int r = q_application_by_id(tx, &(struct q_application_by_id_in){ .id = w->id }, &a, &n, err);
+
+        if (r < 0 || n == 0)
+                return r;
+        r = q_model_by_id(tx, &(struct q_model_by_id_in){ .id = a->model_id }, &m, &n, err);
+        if (r < 0 || n == 0)
+                return r;
+        w->found = true;
+        w->name = str_dup(a->name);
+        w->model = a->model_id;
+        w->model_name = str_dup(m->name);
+        w->target = m->target_id;
+        w->charm_name = str_dup(a->charm_name);
+        w->charm_sha256 = str_dup(a->charm_sha256);
+        w->channel = str_dup(a->channel);
+        w->revision = a->revision_null ? -1 : a->revision;
+        w->dying = str_eq(a->life, "dying");
+        w->force = a->force;
+        w->destroy_storage = a->destroy_storage;
+        w->attach_storage = a->attach_storage;
+        w->paused = a->paused_at_null ? NULL : str_format("%s: %s", a->paused_by, a->paused_why);
+        w->held = str_dup(a->held);
+        w->plan_error = str_dup(a->plan_error);
+        w->plan_status = str_dup(a->plan_status);
+        w->plan_message = str_dup(a->plan_message);
+        w->conflicts = str_dup(a->conflicts);
+        w->plan_digest_valid = a->plan_digest_len == DIGEST_SIZE;
+        if (w->plan_digest_valid)
+                memcpy(w->plan_digest, a->plan_digest, DIGEST_SIZE);
+        w->release_valid = a->release_digest_len == DIGEST_SIZE;
+        if (w->release_valid)
+                memcpy(w->release_digest, a->release_digest, DIGEST_SIZE);
+        w->view = json_object();
+        json_object_set_new(w->view, "application", json_string(a->name));
+        json_object_set_new(w->view, "model", json_string(m->name));
+        json_object_set_new(w->view, "scale", json_integer(a->scale));
+        r = json_parse(a->see, strlen(a->see), &w->see, err);
+        if (r == 0) {
+                json_t *constraints = NULL;
+
+                r = json_parse(a->constraints, strlen(a->constraints), &constraints, err);
+                if (r == 0)
+                        json_object_set_new(w->view, "constraints", constraints);
+        }
+        return r;
+}
+
+static int read_options(struct tx *tx, struct application_work *w, const struct charm_meta *meta, struct err *err) {
+        json_t *config = json_object();
+        struct q_application_option_list_row *rows;
+        size_t n;
+        int r = q_application_option_list(tx, &(struct q_application_option_list_in){ .application_id = w->id }, &rows, &n,
+                                          err);
+
+        json_object_set_new(w->view, "config", config);
+        for (size_t i = 0; i < meta->option_count; i++)
+                json_object_set_new(config, meta->options[i].name,
+                                    meta->options[i].value ? json_incref(meta->options[i].value) : json_null());
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                json_t *value = NULL;
+
+                /* A row of an option that a newer charm dropped stays, and means nothing. */
+                if (!charm_meta_option(meta, rows[i].name))
+                        continue;
+                r = json_parse(rows[i].value, strlen(rows[i].value), &value, err);
+                if (r == 0)
+                        json_object_set_new(config, rows[i].name, value);
+        }
+        return r;
+}
+
+static int read_resources(struct tx *tx, struct application_work *w, const struct charm_meta *meta, struct err *err) {
+        json_t *images = json_object(), *files = json_object();
+        struct q_application_resource_list_row *rows;
+        size_t n;
+        int r = q_application_resource_list(tx, &(struct q_application_resource_list_in){ .application_id = w->id }, &rows,
+                                            &n, err);
+
+        json_object_set_new(w->view, "images", images);
+        json_object_set_new(w->view, "files", files);
+        for (size_t i = 0; i < meta->resource_count; i++) {
+                const struct meta_resource *m = &meta->resources[i];
+                const char *value = m->image ? m->source : m->sha256;
+
+                for (size_t k = 0; r >= 0 && k < n; k++)
+                        if (str_eq(rows[k].name, m->name))
+                                value = rows[k].value;
+                if (value)
+                        json_object_set_new(m->image ? images : files, m->name, json_string(value));
+        }
+        return r;
+}
+
+static int read_storage(struct tx *tx, struct application_work *w, const struct charm_meta *meta, struct err *err) {
+        json_t *storage = json_object();
+        struct q_application_storage_list_row *rows;
+        size_t n;
+        int r = q_application_storage_list(tx, &(struct q_application_storage_list_in){ .application_id = w->id }, &rows,
+                                           &n, err);
+
+        json_object_set_new(w->view, "storage", storage);
+        for (size_t i = 0; i < meta->storage_count; i++) {
+                const struct meta_storage *m = &meta->storages[i];
+                const char *class = NULL;
+                int64_t size = m->size;
+
+                for (size_t k = 0; r >= 0 && k < n; k++) {
+                        if (!str_eq(rows[k].name, m->name))
+                                continue;
+                        class = rows[k].class;
+                        size = rows[k].size;
+                }
+                json_object_set_new(storage, m->name,
+                                    json_pack("{s:s?, s:I}", "class", class, "size", (json_int_t)size));
+        }
+        return r;
+}
+
+static int read_secrets(struct tx *tx, struct application_work *w, struct err *err) {
+        json_t *secrets = json_object();
+        const char *label = "", *field = "";
+        struct q_secret_row *rows;
+        size_t n;
+        int r;
+
+        json_object_set_new(w->view, "secrets", secrets);
+        do {
+                r = q_secret_by_application(tx,
+                                            &(struct q_secret_by_application_in){ .application_id = w->id,
+                                                                                  .after_label = label,
+                                                                                  .after_field = field,
+                                                                                  .max = PAGE },
+                                            &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++) {
+                        char token[SECRET_TOKEN_MAX];
+
+                        label = rows[i].label;
+                        field = rows[i].field;
+                        if (str_eq(rows[i].purpose, "option"))
+                                continue; /* its token is the option's value */
+                        json_object_set_new(secrets, tx_format(tx, "%s/%s", label, field),
+                                            json_string(secret_token_write(rows[i].uri, rows[i].revision, SECRET_PLAIN,
+                                                                           token)));
+                }
+        } while (r >= 0 && n == PAGE);
+        return r;
+}
+
+static int read_told(struct tx *tx, int64_t relation, int64_t application, json_t *told, struct err *err) {
+        struct q_relation_data_list_row *rows;
+        const char *after = "";
+        size_t n;
+        int r;
+
+        do {
+                r = q_relation_data_list(tx,
+                                         &(struct q_relation_data_list_in){ .relation_id = relation,
+                                                                            .application_id = application,
+                                                                            .after = after,
+                                                                            .max = PAGE },
+                                         &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++) {
+                        json_t *value = NULL;
+
+                        after = rows[i].key;
+                        r = json_parse(rows[i].value, strlen(rows[i].value), &value, err);
+                        if (r == 0)
+                                json_object_set_new(told, rows[i].key, value);
+                }
+        } while (r >= 0 && n == PAGE);
+        return r;
+}
+
+static int read_relations(struct tx *tx, struct application_work *w, struct err *err) {
+        json_t *list = json_array();
+        struct q_relation_other_sides_row *rows;
+        size_t n;
+        int r = q_relation_other_sides(tx, &(struct q_relation_other_sides_in){ .application_id = w->id }, &rows, &n, err);
+
+        json_object_set_new(w->view, "relations", list);
+        if (r < 0)
+                return r;
+        w->providers = mem_array(int64_t, n);
+        for (size_t i = 0; i < n; i++) {
+                json_t *told, *item;
+
+                if (!str_eq(rows[i].life, "alive") || !rows[i].endpoint[0])
+                        continue;
+                if (str_eq(rows[i].role, "requires"))
+                        w->providers[w->provider_count++] = rows[i].other_id;
+                told = json_object();
+                item = json_pack("{s:I, s:s, s:s, s:s, s:s, s:o}", "id", (json_int_t)rows[i].relation_id, "endpoint",
+                                 rows[i].endpoint, "interface", rows[i].interface, "application", rows[i].other_name,
+                                 "role", rows[i].role, "told", told);
+                json_array_append_new(list, item);
+                r = read_told(tx, rows[i].relation_id, rows[i].other_id, told, err);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int read_wants(struct tx *tx, struct application_work *w, struct err *err) {
+        struct q_want_row *rows;
+        const char *after = "";
+        size_t room = 0, n;
+        int r;
+
+        do {
+                r = q_want_by_application(
+                        tx, &(struct q_want_by_application_in){ .application_id = w->id, .after = after, .max = PAGE },
+                        &rows, &n, err);
+                if (r < 0)
+                        return r;
+                w->wants = mem_grow(w->wants, &room, w->want_count + n, sizeof(*w->wants));
+                for (size_t i = 0; i < n; i++) {
+                        struct world_want *to = &w->wants[w->want_count++];
+
+                        after = rows[i].label;
+                        to->label = str_dup(rows[i].label);
+                        to->resource = rows[i].resource_id;
+                        memcpy(to->document, rows[i].document, MIN_OF(rows[i].document_len, (size_t)DIGEST_SIZE));
+                }
+        } while (n == PAGE);
+        return 0;
+}
+
+static int read_units(struct tx *tx, struct application_work *w, struct err *err) {
+        struct q_unit_row *rows;
+        size_t n;
+        int r = q_unit_list(tx, &(struct q_unit_list_in){ .application_id = w->id, .after = "", .max = PAGE }, &rows, &n,
+                            err);
+
+        if (r < 0)
+                return r;
+        w->units = mem_array(struct world_unit, n);
+        w->unit_count = n;
+        for (size_t i = 0; i < n; i++)
+                w->units[i] = (struct world_unit){
+                        .name = str_dup(rows[i].name),       .uid = str_dup(rows[i].uid),
+                        .status = str_dup(rows[i].status),   .agent = str_dup(rows[i].agent),
+                        .message = str_dup(rows[i].message), .address = str_dup(rows[i].address),
+                        .node = str_dup(rows[i].node),       .ports = str_dup(rows[i].ports),
+                        .number = rows[i].number,            .since = rows[i].status_at,
+                };
+        return 0;
+}
+
+static int read_model_options(struct tx *tx, struct application_work *w, struct err *err) {
+        struct q_model_option_list_row *rows;
+        size_t n;
+        int r = q_model_option_list(tx, &(struct q_model_option_list_in){ .model_id = w->model }, &rows, &n, err);
+
+        w->model_options = json_object();
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                json_t *value = NULL;
+
+                r = json_parse(rows[i].value, strlen(rows[i].value), &value, err);
+                if (r == 0)
+                        json_object_set_new(w->model_options, rows[i].name, value);
+        }
+        return r;
+}
+
+static int read_charm(struct tx *tx, struct application_work *w, struct charm_meta **ret, struct err *err) {
+        cleanup_(json_freep) json_t *j = NULL;
+        struct q_charm_row *row;
+        size_t n;
+        int r = q_charm_by_sha256(tx, &(struct q_charm_by_sha256_in){ .sha256 = w->charm_sha256 }, &row, &n, err);
+
+        if (r < 0)
+                return r;
+        if (n == 0)
+                return err_set(err, -ENOENT, "charm %s is not in the store", w->charm_sha256);
+        r = json_parse(row->metadata, strlen(row->metadata), &j, err);
+        return r < 0 ? r : charm_meta_from_json(j, ret, err);
+}
+
+int application_view_run(struct tx *tx, struct store_call *c, struct err *err) {
+        struct application_work *w = c->arg;
+        cleanup_(charm_meta_freep) struct charm_meta *meta = NULL;
+        int r = read_row(tx, w, err);
+
+        if (r < 0 || !w->found)
+                return r;
+        r = read_wants(tx, w, err);
+        if (r >= 0)
+                r = read_units(tx, w, err);
+        if (r >= 0)
+                r = read_model_options(tx, w, err);
+        if (r >= 0)
+                r = read_relations(tx, w, err);
+        if (r < 0 || !w->charm_sha256)
+                return r;
+        r = read_charm(tx, w, &meta, err);
+        if (r >= 0)
+                r = read_options(tx, w, meta, err);
+        if (r >= 0)
+                r = read_resources(tx, w, meta, err);
+        if (r >= 0)
+                r = read_storage(tx, w, meta, err);
+        if (r >= 0)
+                r = read_secrets(tx, w, err);
+        return r < 0 ? r : 0;
+}

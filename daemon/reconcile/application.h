@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* application.h - the work on one application key, shared by the application-*.c files
+ *
+ *   dirty ──▶ view (read thread) ──▶ unchanged? status only
+ *                 │ changed
+ *                 ▼
+ *             plan (charm worker) ──▶ prepare (job thread: parse, identify, check) ──▶ save (one transaction)
+ *
+ * A dying application has no plan: its wants are taken away, its storage detached or destroyed by consent, and
+ * its rows go with its last resource. */
+#pragma once
+
+#include "reconcile-internal.h"
+
+struct prepared {                  /* one document of a plan */
+        const char *label;         /* borrowed from the plan, or owned by OWN_LABEL */
+        char *own_label;
+        const char *target;        /* label of a declared target, or NULL */
+        const struct provider *provider;
+        uint8_t mark[DIGEST_SIZE]; /* of the plan's bytes and the model's options: equal means nothing to do */
+        bool unchanged;            /* as the want that is there */
+        struct identity identity;
+        char *text;                /* canonical, as it will be applied */
+        size_t len;
+        struct map uris;           /* secrets whose tokens stand in it */
+        int64_t resource;          /* save: its row */
+};
+
+struct new_secret {                /* asked for, not there yet: made before the transaction, which may run again */
+        char *label, *field, *policy;
+        char uri[SECRET_URI_SIZE];
+        struct buf sealed;
+};
+
+struct application_work {
+        struct store_call call;
+        struct charm_call charm;
+        struct job job;
+        struct reconcile *rec;
+        int64_t id;
+        struct list link;
+        bool stopped;
+
+        /* read: the row and its view */
+        bool found, dying, destroy_storage, force, attach_storage;
+        char *name, *charm_sha256, *charm_name, *channel, *model_name, *paused, *held, *plan_error;
+        char *plan_status, *plan_message, *conflicts, *see_text;
+        int64_t model, revision;
+        uint8_t plan_digest[DIGEST_SIZE], release_digest[DIGEST_SIZE];
+        bool plan_digest_valid, release_valid;
+        json_t *view, *see, *model_options;
+        struct world_want *wants;
+        size_t want_count;
+        struct world_unit *units;
+        size_t unit_count;
+        int64_t *providers;
+        size_t provider_count;
+        int64_t target;            /* the model's default */
+        const struct provider *provider;
+
+        /* plan */
+        char *view_text;
+        uint8_t digest[DIGEST_SIZE];
+        struct plan *plan;
+        struct prepared *docs;
+        size_t doc_count, doc_room;
+        struct new_secret *secrets;
+        size_t secret_count;
+        bool replan;
+        struct err err;
+
+        /* save */
+        bool again;                /* secrets were made: plan once more with them */
+        char *held_now;
+        struct buf conflicts_now;
+        size_t removed;
+};
+
+struct application_work *application_work_free(struct application_work *w);
+/* application-view.c: on the read thread. */
+int application_view_run(struct tx *tx, struct store_call *c, struct err *err);
+/* application-plan.c: in a job thread; fills docs or err. */
+void application_prepare(void *arg);
+/* application-save.c: on the store thread. */
+int application_save_run(struct tx *tx, struct store_call *c, struct err *err);
+int application_save_error_run(struct tx *tx, struct store_call *c, struct err *err);
+/* application-remove.c: on the store thread. */
+int application_remove_run(struct tx *tx, struct store_call *c, struct err *err);

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ledger.c - the drift ledger: what was found is committed before the repair goes out
+ *
+ * One line an incident: what, wanted, found, who (the name the writer gave itself, only for values that were changed or added;
+ * else "not recorded"), when, what is done. resource-save.c closes it in the commit that saves the repair. Values of
+ * secrets come here as the provider's masks only. */
+#include "reconcile-internal.h"
+
+#include "clock.h"
+#include "log.h"
+#include "queries.gen.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define LEDGER_FIELDS_MAX 100 /* differences told one by one; more are counted */
+#define LEDGER_WHO_UNKNOWN "not recorded"
+
+static const char *const what_happened[] = {
+        [DRIFT_DELETED] = "deleted",
+        [DRIFT_REPLACED] = "replaced",
+        [DRIFT_CHANGED] = "changed",
+        [DRIFT_DATA_LOST] = "data lost",
+};
+
+static json_t *fields_of(const struct resource_job *j) {
+        json_t *list = json_array();
+
+        if (!j->differences.count)
+                json_array_append_new(list, json_pack("{s:s}", "what", what_happened[j->drift]));
+        for (size_t i = 0; i < j->differences.count && i < LEDGER_FIELDS_MAX; i++) {
+                const struct drift *d = &j->differences.items[i];
+                json_t *item = json_object();
+
+                json_object_set_new(item, "field", json_string(d->field));
+                if (d->wanted)
+                        json_object_set(item, "wanted", d->wanted);
+                if (d->found)
+                        json_object_set(item, "found", d->found);
+                if (d->who)
+                        json_object_set_new(item, "who", json_string(d->who));
+                json_array_append_new(list, item);
+        }
+        if (j->differences.count > LEDGER_FIELDS_MAX)
+                json_array_append_new(list, json_pack("{s:I}", "more",
+                                                      (json_int_t)(j->differences.count - LEDGER_FIELDS_MAX)));
+        return list;
+}
+
+static const struct drift *first_with_who(const struct drift_list *l) {
+        for (size_t i = 0; i < l->count; i++)
+                if (l->items[i].who)
+                        return &l->items[i];
+        return NULL;
+}
+
+static int count_before(struct tx *tx, const struct resource_job *j, const char *fields, int64_t *ret, struct err *err) {
+        struct q_drift_count_same_row *row;
+        size_t n;
+        int r = q_drift_count_same(tx, &(struct q_drift_count_same_in){ .resource_id = j->id, .fields = fields }, &row, &n,
+                                   err);
+
+        *ret = r >= 0 && n ? row->total : 0;
+        return r;
+}
+
+struct ledger_line {
+        char *application, *fields, *who;
+        int64_t model, changed_at;
+        const char *action;
+};
+
+static void line_free(struct ledger_line *l) {
+        free(l->application);
+        free(l->fields);
+        free(l->who);
+        free(l);
+}
+
+static int run(struct tx *tx, struct store_call *c, struct err *err) {
+        struct resource_job *j = c->arg;
+        const struct ledger_line *l = j->line;
+        int64_t before;
+        int r = count_before(tx, j, l->fields, &before, err);
+
+        if (r < 0)
+                return r;
+        j->drift_line = tx_id(tx, "drift");
+        r = w_drift_insert(tx,
+                           &(struct w_drift_insert_in){ .id = j->drift_line,
+                                                        .model_id = l->model,
+                                                        .application = l->application,
+                                                        .resource_id = j->id,
+                                                        .type = j->type,
+                                                        .path = j->path,
+                                                        .fields = l->fields,
+                                                        .who = l->who,
+                                                        .changed_at = l->changed_at,
+                                                        .changed_at_null = !l->changed_at,
+                                                        .seen_at = tx_now(tx),
+                                                        .detected_ms = MAX_OF(tx_now(tx) - l->changed_at, 0),
+                                                        .detected_ms_null = !l->changed_at,
+                                                        .action = l->action,
+                                                        .outcome = "open",
+                                                        .before = before },
+                           err);
+        return r < 0 ? r : 0;
+}
+
+static void done(struct store_call *c, int r, const struct err *err) {
+        struct resource_job *j = c->arg;
+
+        line_free(take_ptr(j->line));
+        if (r < 0)
+                j->drift_line = 0;
+        j->ledger_done(c, r, err);
+}
+
+void ledger_open(struct resource_job *j, const char *action,
+                 void (*ledger_done)(struct store_call *c, int r, const struct err *err)) {
+        struct reconcile *rec = j->rec;
+        const struct world_resource *r = world_resource(&rec->world, j->id);
+        const struct world_application *a = world_application(&rec->world, r->owner);
+        const struct drift *d = first_with_who(&j->differences);
+        cleanup_(json_freep) json_t *fields = fields_of(j);
+        struct ledger_line *l = mem_new(struct ledger_line);
+
+        l->application = str_dup(a ? a->name : "");
+        l->model = a ? a->model : r->model;
+        l->fields = json_text(fields);
+        l->who = str_dup(d ? d->who : LEDGER_WHO_UNKNOWN);
+        l->changed_at = d ? d->at : 0;
+        l->action = action;
+        j->line = l;
+        j->ledger_done = ledger_done;
+        j->call.run = run;
+        j->call.done = done;
+        reconcile_log(LOG_NOTICE, "drift", rec, r, "%s %s: %s by %s: %s", r->type, r->path, what_happened[j->drift], l->who,
+                      action);
+        store_submit(rec->options.store, &j->call);
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* resource-load.c - reads all that one resource's handling needs, on the store's read thread
+ *
+ * Row, edges and wanters always; the documents, the field set and the values of the document's secrets only when an
+ * operation may follow. Parsing happens here too: a large CRD would hold the loop for longer than it may. */
+#include "reconcile-internal.h"
+
+#include "queries.gen.h"
+#include "secret-token.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define TOKENS_MAX 256 /* secret values in one document: a Secret with more is a mistake */
+
+struct resource_job *resource_job_new(struct reconcile *rec, int64_t id, bool docs) {
+        struct resource_job *j = mem_new(struct resource_job);
+
+        j->rec = rec;
+        j->id = id;
+        j->docs = docs;
+        j->call.lane = STORE_LOOP;
+        j->call.actor = "loop";
+        j->call.arg = j;
+        list_init(&j->link);
+        list_append(&rec->jobs, &j->link);
+        return j;
+}
+
+static void forget_read(struct resource_job *j) {
+        free(take_ptr(j->type));
+        free(take_ptr(j->path));
+        free(take_ptr(j->token));
+        free(take_ptr(j->reason));
+        free(take_ptr(j->state));
+        free(take_ptr(j->needs));
+        free(take_ptr(j->wanters));
+        free(take_ptr(j->fields_text));
+        json_decref(take_ptr(j->document));
+        json_decref(take_ptr(j->baseline));
+        j->values = secret_values_free(j->values);
+        j->need_count = j->wanter_count = 0;
+        j->found = j->document_missing = false;
+}
+
+struct resource_job *resource_job_free(struct resource_job *j) {
+        if (!j)
+                return NULL;
+        list_unlink(&j->link);
+        forget_read(j);
+        op_clear(&j->op);
+        drift_list_free(&j->differences);
+        json_decref(j->marks);
+        free(j->lock);
+        free(j);
+        return NULL;
+}
+
+static void copy_row(struct resource_job *j, const struct q_resource_row *row) {
+        struct resource_row *to = &j->row;
+
+        *to = (struct resource_row){
+                .dying = str_eq(row->life, "dying"),
+                .data = row->keep,
+                .remake = row->remake,
+                .wanted_generation = row->wanted_generation,
+                .applied_generation = row->applied_generation,
+                .made = row->made,
+                .adopted = row->adopted,
+                .initialised = !row->initialised_at_null,
+                .accepted_loss = row->accepted_loss,
+                .baseline_valid = row->baseline_len == DIGEST_SIZE,
+                .applied_at = row->applied_at_null ? 0 : row->applied_at,
+        };
+        str_copy(to->incarnation, sizeof(to->incarnation), row->incarnation);
+        if (to->baseline_valid)
+                memcpy(to->baseline, row->baseline, DIGEST_SIZE);
+        j->wanted_valid = row->wanted_len == DIGEST_SIZE;
+        if (j->wanted_valid)
+                memcpy(j->wanted, row->wanted, DIGEST_SIZE);
+        j->fields_valid = row->fields_len == DIGEST_SIZE;
+        if (j->fields_valid)
+                memcpy(j->fields, row->fields, DIGEST_SIZE);
+        j->target = row->target_id;
+        j->owner = row->owner_id_null ? 0 : row->owner_id;
+        j->type = str_dup(row->type);
+        j->path = str_dup(row->path);
+        j->token = str_dup(row->token);
+        j->reason = str_dup(row->reason);
+        j->state = str_dup(row->state);
+        j->tries = row->tries;
+}
+
+static int read_edges(struct tx *tx, struct resource_job *j, struct err *err) {
+        struct q_edge_row *edges;
+        struct q_want_row *wants;
+        size_t n;
+        int r = q_edge_of(tx, &(struct q_edge_of_in){ .resource_id = j->id }, &edges, &n, err);
+
+        if (r < 0)
+                return r;
+        j->needs = mem_array(struct world_need, n);
+        for (size_t i = 0; i < n; i++) {
+                enum need_kind kind = NEED_EXISTS;
+
+                while (kind < NEED_VALUE && !str_eq(need_name(kind), edges[i].kind))
+                        kind++;
+                j->needs[i] = (struct world_need){ edges[i].needs_id, kind };
+        }
+        j->need_count = n;
+        r = q_want_by_resource(tx, &(struct q_want_by_resource_in){ .resource_id = j->id }, &wants, &n, err);
+        if (r < 0)
+                return r;
+        j->wanters = mem_array(int64_t, n);
+        for (size_t i = 0; i < n; i++)
+                if (!i || wants[i].application_id != j->wanters[j->wanter_count - 1])
+                        j->wanters[j->wanter_count++] = wants[i].application_id;
+        return 0;
+}
+
+struct token_reader {
+        struct tx *tx;
+        struct resource_job *job;
+        size_t count;
+};
+
+/* Opens one secret value for the request. The sealer is read only, so this thread may use it. */
+static int read_token(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name, struct err *err) {
+        struct token_reader *t = arg;
+        struct q_secret_row *secret;
+        struct q_secret_revision_row *rev;
+        struct seal_place at = { "secret_revision", "sealed", ref->uri, ref->revision };
+        cleanup_(secret_text_free) struct secret_text text = { 0 };
+        size_t n, len;
+        int r;
+
+        if (secret_values_get(t->job->values, ref->uri, ref->revision, &len))
+                return 0;
+        if (++t->count > TOKENS_MAX)
+                return err_set(err, -E2BIG, "more than %d secret values in one document", TOKENS_MAX);
+        r = q_secret_by_uri(t->tx, &(struct q_secret_by_uri_in){ .uri = ref->uri }, &secret, &n, err);
+        if (r < 0)
+                return r;
+        if (n == 0)
+                return err_set(err, -ENOKEY, "secret %s is not known any more", ref->uri);
+        r = q_secret_revision_get(t->tx,
+                                  &(struct q_secret_revision_get_in){ .secret_id = secret->id,
+                                                                      .revision = ref->revision },
+                                  &rev, &n, err);
+        if (r < 0)
+                return r;
+        if (n == 0)
+                return err_set(err, -ENOKEY, "secret %s (%s) has no revision %lld any more", ref->uri, secret->label,
+                               (long long)ref->revision);
+        r = seal_open(t->job->rec->options.sealer, &at, rev->sealed, rev->sealed_len, &text, err);
+        if (r < 0)
+                return err_add(err, r, "secret %s", ref->uri);
+        secret_values_add(t->job->values, ref->uri, ref->revision, text.data, text.len);
+        return 0;
+}
+
+static int read_json(struct tx *tx, const uint8_t *digest, json_t **ret, struct err *err) {
+        const char *text;
+        size_t len;
+        int r = tx_cache_get(tx, digest, &text, &len, err);
+
+        if (r < 0)
+                return r;
+        return json_parse(text, len, ret, err);
+}
+
+static int read_documents(struct tx *tx, struct resource_job *j, const struct q_resource_row *row, struct err *err) {
+        struct token_reader tokens = { tx, j, 0 };
+        const char *text;
+        size_t len;
+        int r;
+
+        if (j->fields_valid && tx_cache_get(tx, j->fields, &text, &len, NULL) == 0)
+                j->fields_text = str_ndup(text, len);
+        if (!j->docs)
+                return 0;
+        if (j->row.baseline_valid && read_json(tx, row->baseline, &j->baseline, err) < 0)
+                j->baseline = NULL; /* forgotten: the ledger says less, the repair is the same */
+        if (!j->wanted_valid)
+                return 0;
+        r = read_json(tx, row->wanted, &j->document, err);
+        if (r == -ENOENT) {
+                j->document_missing = true;
+                return 0;
+        }
+        if (r < 0)
+                return r;
+        j->values = secret_values_new();
+        return secret_token_walk(j->document, read_token, &tokens, err);
+}
+
+static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
+        struct resource_job *j = c->arg;
+        struct q_resource_row *row;
+        size_t n;
+        int r;
+
+        forget_read(j);
+        r = q_resource_by_id(tx, &(struct q_resource_by_id_in){ .id = j->id }, &row, &n, err);
+        if (r < 0 || n == 0)
+                return r;
+        j->found = true;
+        copy_row(j, row);
+        r = read_edges(tx, j, err);
+        if (r < 0)
+                return r;
+        return read_documents(tx, j, row, err);
+}
+
+int resource_load_now(struct tx *tx, struct resource_job *j, struct err *err) {
+        return read_run(tx, &j->call, err);
+}
+
+void resource_load(struct resource_job *j, void (*done)(struct store_call *c, int r, const struct err *err)) {
+        j->call.run = read_run;
+        j->call.done = done;
+        store_read(j->rec->options.store, &j->call);
+}
+
+static int64_t scope_model(struct reconcile *rec, const struct resource_job *j) {
+        struct map_entry *e;
+
+        if (j->owner || j->wanter_count)
+                return 0;
+        for (size_t i = 0; (e = map_next(&rec->world.models, &i));) {
+                struct world_model *m = e->value;
+
+                if (m->scope == j->id)
+                        return m->id;
+        }
+        return 0;
+}
+
+struct world_resource *resource_take(struct resource_job *j, struct err *err) {
+        struct world *w = &j->rec->world;
+        struct world_resource *r;
+        struct world_target *t;
+
+        if (!j->found) {
+                r = world_resource(w, j->id);
+                if (r)
+                        world_resource_drop(w, r);
+                return NULL;
+        }
+        r = world_resource_get(w, j->id, j->target, j->type, j->path);
+        r->reconcile = j->rec;
+        r->row = j->row;
+        r->owner = j->owner;
+        r->model = scope_model(j->rec, j);
+        r->wanted_valid = j->wanted_valid;
+        memcpy(r->wanted, j->wanted, DIGEST_SIZE);
+        r->tries = (int)j->tries;
+        str_copy(r->token, sizeof(r->token), j->token);
+        world_set_needs(w, r, j->needs, j->need_count);
+        free(r->wanters);
+        r->wanters = take_ptr(j->wanters);
+        r->wanter_count = j->wanter_count;
+        r->interest.baseline_valid = r->row.baseline_valid;
+        memcpy(r->interest.baseline, r->row.baseline, DIGEST_SIZE);
+        t = world_target(w, r->target);
+        if (j->fields_valid && t && t->provider && (j->fields_text || world_has_fields(w, j->fields)) &&
+            world_set_fields(w, r, t->provider, j->fields, j->fields_text, err) < 0)
+                world_set_fields(w, r, t->provider, NULL, NULL, NULL);
+        r->stale = false;
+        return r;
+}

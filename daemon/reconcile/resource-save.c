@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* resource-save.c - writes down how an operation on a resource ended
+ *
+ * The reconciler's writes wait together and are committed in groups, so a first convergence of thousands of
+ * objects costs a few commits. The run may be repeated: it reads only the job. */
+#include "reconcile-internal.h"
+
+#include "queries.gen.h"
+
+#include <errno.h>
+
+static int save_applied(struct tx *tx, struct resource_job *j, struct err *err) {
+        cleanup_(buf_free) struct buf text = BUF_INIT;
+        struct w_resource_set_applied_in in = {
+                .id = j->id,
+                .applied_generation = j->generation,
+                .incarnation = j->op.seen.incarnation,
+                .version = j->op.seen.version,
+                .made = j->op.created || j->row.made,
+                .state = "applied",
+                .reason = "",
+                .outcome = outcome_name(OUTCOME_DONE),
+                .applied_at = tx_now(tx),
+        };
+        uint8_t baseline[DIGEST_SIZE];
+        int k;
+
+        if (j->op.fields) {
+                k = tx_cache_put(tx, j->op.fields, strlen(j->op.fields), j->fields, err);
+                if (k < 0)
+                        return k;
+                in.fields = j->fields;
+                in.fields_len = DIGEST_SIZE;
+        }
+        if (j->op.baseline) {
+                json_canonical(j->op.baseline, &text);
+                k = tx_cache_put(tx, text.data, text.len, baseline, err);
+                if (k < 0)
+                        return k;
+                in.baseline = j->op.baseline_digest;
+                in.baseline_len = DIGEST_SIZE;
+        }
+        k = w_resource_set_applied(tx, &in, err);
+        if (k < 0 || !j->drift_line)
+                return k;
+        return w_drift_close(tx,
+                             &(struct w_drift_close_in){ .id = j->drift_line,
+                                                         .outcome = "repaired",
+                                                         .repaired_at = tx_now(tx) },
+                             err);
+}
+
+static int save_gone(struct tx *tx, struct resource_job *j, struct err *err) {
+        int r = w_edge_delete_of(tx, &(struct w_edge_delete_of_in){ .resource_id = j->id }, err);
+
+        if (r >= 0)
+                r = w_edge_delete_to(tx, &(struct w_edge_delete_to_in){ .needs_id = j->id }, err);
+        if (r >= 0)
+                r = w_resource_delete(tx, &(struct w_resource_delete_in){ .id = j->id }, err);
+        if (r >= 0 && j->owner)
+                tx_mark(tx, MARK_APPLICATION, j->owner);
+        return r;
+}
+
+/* What the last operation ended with, for status after a restart, and a long-running operation's token. */
+static int save_failed(struct tx *tx, struct resource_job *j, struct err *err) {
+        struct w_resource_set_state_in in = {
+                .id = j->id,
+                .state = j->op.outcome == OUTCOME_RUNNING ? "applying" : "retrying",
+                .reason = err_text(&j->op.err),
+                .outcome = outcome_name(j->op.outcome),
+                .tries = j->tries + 1,
+        };
+        int r = w_resource_set_state(tx, &in, err);
+
+        if (r < 0 || j->op.outcome != OUTCOME_RUNNING)
+                return r;
+        return w_resource_set_token(tx,
+                                    &(struct w_resource_set_token_in){ .id = j->id,
+                                                                       .token = j->op.token,
+                                                                       .state = "applying",
+                                                                       .outcome = outcome_name(OUTCOME_RUNNING) },
+                                    err);
+}
+
+int resource_save_run(struct tx *tx, struct store_call *c, struct err *err) {
+        struct resource_job *j = c->arg;
+        int r;
+
+        if (j->action == ACTION_FORGET)
+                return save_gone(tx, j, err);
+        if (j->action == ACTION_APPLY && j->op.outcome == OUTCOME_DONE)
+                r = save_applied(tx, j, err);
+        else
+                r = save_failed(tx, j, err);
+        return r < 0 ? r : 0;
+}
+
+void resource_save(struct resource_job *j, void (*done)(struct store_call *c, int r, const struct err *err)) {
+        j->call.run = resource_save_run;
+        j->call.done = done;
+        store_submit(j->rec->options.store, &j->call);
+}

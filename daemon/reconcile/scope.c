@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* scope.c - one model: what it lives in (a namespace), whether anything of it may be written, and its end
+ *
+ * The namespace is a resource wanted by the model itself. It carries the stamp (controller, model uuid): a namespace with
+ * another stamp, or another cluster than the one the model was bound to, and nothing of the model is written. A dying model waits for
+ * its applications to end, then for its namespace (deleted only when the daemon made it and nothing else is in it), then its rows
+ * go. */
+#include "reconcile-internal.h"
+
+#include "clock.h"
+#include "log.h"
+#include "queries.gen.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct scope_work {
+        struct store_call call;
+        struct reconcile *rec;
+        int64_t id;
+        bool found;
+        /* read */
+        char *name, *uuid, *paused, *blocked;
+        int64_t target, scope, applications;
+        bool dying, force, destroy_storage;
+        /* to write */
+        char *type, *path, *document;
+        int64_t new_scope;
+};
+
+static void work_free(struct scope_work *w) {
+        free(w->name);
+        free(w->uuid);
+        free(w->paused);
+        free(w->blocked);
+        free(w->type);
+        free(w->path);
+        free(w->document);
+        free(w);
+}
+
+static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
+        struct scope_work *w = c->arg;
+        struct q_application_count_row *count;
+        struct q_model_row *m;
+        size_t n;
+        int r = q_model_by_id(tx, &(struct q_model_by_id_in){ .id = w->id }, &m, &n, err);
+
+        if (r < 0 || n == 0)
+                return r;
+        w->found = true;
+        w->name = str_dup(m->name);
+        w->uuid = str_dup(m->uuid);
+        w->blocked = str_dup(m->blocked);
+        w->paused = m->paused_at_null ? NULL : str_format("%s: %s", m->paused_by, m->paused_why);
+        w->target = m->target_id;
+        w->scope = m->scope_null ? 0 : m->scope;
+        w->dying = str_eq(m->life, "dying");
+        w->force = m->force;
+        w->destroy_storage = m->destroy_storage;
+        r = q_application_count(tx, &(struct q_application_count_in){ .model_id = w->id }, &count, &n, err);
+        if (r >= 0 && n)
+                w->applications = count->total;
+        return r;
+}
+
+const char *scope_blocked(struct reconcile *rec, const struct world_model *m, char *text, size_t size) {
+        const struct world_target *t = world_target(&rec->world, m->target);
+        const struct world_resource *s = world_resource(&rec->world, m->scope);
+
+        if (m->blocked)
+                return m->blocked;
+        if (t && t->bound && t->identity && !str_eq(t->bound, t->identity)) {
+                snprintf(text, size,
+                         "%s is another outside than the one this model was bound to (%s, was %s): nothing is written; "
+                         "mooringctl rebind-cluster %s",
+                         t->name, t->identity, t->bound, t->name);
+                return text;
+        }
+        if (s && s->seen.presence == PRESENCE_PRESENT && s->seen.foreign) {
+                snprintf(text, size,
+                         "%s %s carries the stamp of another controller or model: nothing is written; mooringctl "
+                         "take-over-model %s",
+                         s->type, s->path, m->name);
+                return text;
+        }
+        if (s && !s->row.applied_generation && s->row.outcome == OUTCOME_CONFLICT) {
+                snprintf(text, size, "%s %s: %s; mooringctl take-over-model %s", s->type, s->path, s->reason, m->name);
+                return text;
+        }
+        return NULL;
+}
+
+/* ---- writing */
+
+static void on_written(struct store_call *c, int r, const struct err *err) {
+        struct scope_work *w = c->arg;
+        struct reconcile *rec = w->rec;
+        struct world_model *m = world_model(&rec->world, w->id);
+
+        if (r < 0) {
+                log_plain(LOG_WARNING, "model", "%s: %s", w->name, err_text(err));
+                queue_failed(rec->queue, KEY_MODEL, w->id, QUEUE_CHANGE);
+        } else {
+                if (m && w->new_scope)
+                        m->scope = w->new_scope;
+                queue_done(rec->queue, KEY_MODEL, w->id);
+        }
+        work_free(w);
+}
+
+static void write(struct scope_work *w, int (*run)(struct tx *, struct store_call *, struct err *)) {
+        w->call.run = run;
+        w->call.done = on_written;
+        store_submit(w->rec->options.store, &w->call);
+}
+
+static int ensure_run(struct tx *tx, struct store_call *c, struct err *err) {
+        struct scope_work *w = c->arg;
+        uint8_t digest[DIGEST_SIZE];
+        struct q_resource_row *row;
+        size_t n;
+        int r = tx_cache_put(tx, w->document, strlen(w->document), digest, err);
+
+        if (r < 0)
+                return r;
+        r = q_resource_by_identity(tx,
+                                   &(struct q_resource_by_identity_in){ .target_id = w->target,
+                                                                        .type = w->type,
+                                                                        .path = w->path },
+                                   &row, &n, err);
+        if (r < 0)
+                return r;
+        w->new_scope = n ? row->id : tx_id(tx, "resource");
+        if (n) {
+                if (row->wanted_len != DIGEST_SIZE || memcmp(row->wanted, digest, DIGEST_SIZE) != 0)
+                        r = w_resource_want(tx,
+                                            &(struct w_resource_want_in){ .id = row->id,
+                                                                          .wanted = digest,
+                                                                          .wanted_len = DIGEST_SIZE,
+                                                                          .owner_id_null = true,
+                                                                          .keep = true },
+                                            err);
+        } else {
+                r = w_resource_scope_insert(tx,
+                                            &(struct w_resource_scope_insert_in){ .id = w->new_scope,
+                                                                                  .target_id = w->target,
+                                                                                  .type = w->type,
+                                                                                  .path = w->path,
+                                                                                  .wanted = digest,
+                                                                                  .wanted_len = DIGEST_SIZE },
+                                            err);
+        }
+        if (r >= 0)
+                r = w_model_set_scope(tx, &(struct w_model_set_scope_in){ .id = w->id, .scope = w->new_scope }, err);
+        if (r < 0)
+                return r;
+        tx_mark(tx, MARK_RESOURCE, w->new_scope);
+        return 0;
+}
+
+static int dying_run(struct tx *tx, struct store_call *c, struct err *err) {
+        struct scope_work *w = c->arg;
+        int r = w_resource_set_life(tx, &(struct w_resource_set_life_in){ .id = w->scope, .life = "dying" }, err);
+
+        if (r < 0)
+                return r;
+        tx_mark(tx, MARK_RESOURCE, w->scope);
+        return 0;
+}
+
+#define HISTORY_SLICE 10000 /* rows of the past deleted in one commit: bounds how long it holds up others */
+
+static int delete_run(struct tx *tx, struct store_call *c, struct err *err) {
+        struct scope_work *w = c->arg;
+        int r = w_drift_delete_model(tx, &(struct w_drift_delete_model_in){ .model_id = w->id, .max = HISTORY_SLICE }, err);
+        int s;
+
+        if (r < 0)
+                return r;
+        s = w_status_history_delete_model(
+                tx, &(struct w_status_history_delete_model_in){ .model_id = w->id, .max = HISTORY_SLICE }, err);
+        if (s < 0)
+                return s;
+        if (r == HISTORY_SLICE || s == HISTORY_SLICE) {
+                tx_mark(tx, MARK_MODEL, w->id);
+                return 0;
+        }
+        r = w_model_option_delete_all(tx, &(struct w_model_option_delete_all_in){ .model_id = w->id }, err);
+        if (r >= 0)
+                r = w_model_delete(tx, &(struct w_model_delete_in){ .id = w->id }, err);
+        if (r < 0)
+                return r;
+        tx_mark(tx, MARK_MODEL, w->id);
+        tx_mark(tx, MARK_TARGET, w->target);
+        return 0;
+}
+
+/* ---- deciding */
+
+static int describe(struct scope_work *w, const struct provider *p, struct err *err) {
+        cleanup_(json_freep) json_t *doc = p->scope ? p->scope(w->name, w->uuid) : NULL;
+        cleanup_(identity_free) struct identity i = { 0 };
+        int r;
+
+        if (!doc)
+                return 0;
+        r = p->identify(doc, w->name, &i, err);
+        if (r < 0)
+                return r;
+        w->document = json_text(doc);
+        w->type = take_ptr(i.type);
+        w->path = take_ptr(i.path);
+        return 1;
+}
+
+/* The namespace's row is there with this content: nothing to write. */
+static bool in_place(struct reconcile *rec, const struct scope_work *w) {
+        const struct world_resource *s = world_resource(&rec->world, w->scope);
+        uint8_t digest[DIGEST_SIZE];
+
+        digest_sha256(w->document, strlen(w->document), digest);
+        return s && s->wanted_valid && !s->document_lost && memcmp(s->wanted, digest, DIGEST_SIZE) == 0;
+}
+
+static void end_model(struct scope_work *w) {
+        struct reconcile *rec = w->rec;
+        struct world_resource *s = world_resource(&rec->world, w->scope);
+
+        if (w->applications) {
+                queue_done(rec->queue, KEY_MODEL, w->id); /* the last application's end marks the model */
+                work_free(w);
+                return;
+        }
+        if (s && !s->row.dying)
+                return write(w, dying_run);
+        if (s && !w->force) {
+                queue_done(rec->queue, KEY_MODEL, w->id);
+                work_free(w);
+                return;
+        }
+        reconcile_event(rec, "model", w->name, w->name, "removed");
+        write(w, delete_run);
+}
+
+static void wake_applications(struct reconcile *rec, int64_t model) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.applications, &i));) {
+                struct world_application *a = e->value;
+
+                if (a->model == model)
+                        application_touch(rec, a->id);
+        }
+}
+
+/* Copies what was read; returns whether pausing or blocking changed, so that its resources are decided anew. */
+static bool take(struct reconcile *rec, struct scope_work *w) {
+        struct world_model *m = world_model_get(&rec->world, w->id);
+        bool news = !str_eq(m->paused, w->paused) || !str_eq(m->blocked, w->blocked);
+
+        world_model_rename(&rec->world, m, w->name);
+        str_set(&m->uuid, w->uuid);
+        str_set(&m->paused, w->paused);
+        str_set(&m->blocked, w->blocked);
+        m->target = w->target;
+        m->scope = w->scope;
+        m->dying = w->dying;
+        m->force = w->force;
+        m->destroy_storage = w->destroy_storage;
+        m->stale = false;
+        return news;
+}
+
+static void on_read(struct store_call *c, int r, const struct err *err) {
+        struct scope_work *w = c->arg;
+        struct reconcile *rec = w->rec;
+        struct world_model *m = world_model(&rec->world, w->id);
+        struct world_target *t;
+        struct err e = { 0 };
+
+        if (r < 0 || rec->stopping || !w->found) {
+                if (r < 0)
+                        queue_failed(rec->queue, KEY_MODEL, w->id, QUEUE_CHANGE);
+                else
+                        queue_done(rec->queue, KEY_MODEL, w->id);
+                if (r >= 0 && !w->found && m)
+                        world_model_drop(&rec->world, m);
+                work_free(w);
+                return;
+        }
+        t = world_target(&rec->world, w->target);
+        if (take(rec, w) && t)
+                resource_wake_target(rec, t->id, QUEUE_CHANGE);
+        wake_applications(rec, w->id);
+        if (w->dying)
+                return end_model(w);
+        if (!t || !t->provider) {
+                queue_failed(rec->queue, KEY_MODEL, w->id, QUEUE_CHANGE);
+                work_free(w);
+                return;
+        }
+        r = describe(w, t->provider, &e);
+        if (r > 0 && !in_place(rec, w))
+                return write(w, ensure_run);
+        if (r < 0)
+                log_plain(LOG_ERR, "model", "%s: %s", w->name, err_text(&e));
+        queue_done(rec->queue, KEY_MODEL, w->id);
+        work_free(w);
+}
+
+void scope_handle(struct reconcile *rec, int64_t id) {
+        struct scope_work *w = mem_new(struct scope_work);
+
+        w->rec = rec;
+        w->id = id;
+        w->call = (struct store_call){ .lane = STORE_LOOP, .actor = "loop", .run = read_run, .done = on_read, .arg = w };
+        store_read(rec->options.store, &w->call);
+}

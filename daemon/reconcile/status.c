@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* status.c - gathers what is known of an application for status_compute, and writes what is shown when it changed */
+#include "reconcile-internal.h"
+
+#include "status.h"
+
+#include "clock.h"
+#include "log.h"
+#include "queries.gen.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct status_write {
+        struct store_call call;
+        int64_t id, model;
+        char *name, *status, *message, *cause;
+};
+
+static void write_free(struct status_write *w) {
+        free(w->name);
+        free(w->status);
+        free(w->message);
+        free(w->cause);
+        free(w);
+}
+
+static int write_run(struct tx *tx, struct store_call *c, struct err *err) {
+        struct status_write *w = c->arg;
+        int r = w_application_set_status(tx,
+                                         &(struct w_application_set_status_in){ .id = w->id,
+                                                                                .status = w->status,
+                                                                                .message = w->message,
+                                                                                .status_at = tx_now(tx) },
+                                         err);
+
+        if (r <= 0)
+                return r; /* 0: it was removed meanwhile */
+        r = w_status_history_insert(tx,
+                                    &(struct w_status_history_insert_in){ .id = tx_id(tx, "status_history"),
+                                                                          .model_id = w->model,
+                                                                          .entity = tx_format(tx, "application %s", w->name),
+                                                                          .status = w->status,
+                                                                          .message = w->message,
+                                                                          .cause = w->cause,
+                                                                          .at = tx_now(tx) },
+                                    err);
+        return r < 0 ? r : 0;
+}
+
+static void write_done(struct store_call *c, int r, const struct err *err) {
+        struct status_write *w = c->arg;
+
+        if (r < 0)
+                log_plain(LOG_WARNING, "status", "%s: %s", w->name, err_text(err));
+        write_free(w);
+}
+
+/* ---- gathering */
+
+struct gathered {
+        char unseen[300], blocked[400], failing[400], not_ready[400], lost[400], unit_error[300], model_blocked[400];
+        char no_charm[400], removing[300];
+        char cause[300];
+};
+
+static void first(char *to, size_t size, const char *fmt, ...) printf_(3, 4);
+static void first(char *to, size_t size, const char *fmt, ...) {
+        va_list ap;
+
+        if (to[0])
+                return;
+        va_start(ap, fmt);
+        vsnprintf(to, size, fmt, ap);
+        va_end(ap);
+}
+
+static void gather_resource(struct reconcile *rec, const struct world_application *a, struct world_resource *r,
+                            struct gathered *g) {
+        switch (r->state) {
+        case STATE_BLOCKED:
+                first(g->blocked, sizeof(g->blocked), "%s %s: %s", r->type, r->path, r->reason);
+                break;
+        case STATE_LOST:
+                first(g->lost, sizeof(g->lost), "%s %s %s: restore it, or mooringctl accept-data-loss %s", r->type, r->path,
+                      r->seen.presence == PRESENCE_PRESENT ? "is empty, and was not" : "is gone, and held data", a->name);
+                break;
+        case STATE_RETRYING:
+                first(g->failing, sizeof(g->failing), "%s %s: %s", r->type, r->path, r->reason);
+                break;
+        case STATE_READY:
+                break;
+        default:
+                first(g->not_ready, sizeof(g->not_ready), "%s %s: %s", r->type, r->path,
+                      r->reason[0] ? r->reason : decide_state_name(r->state));
+        }
+}
+
+static void gather_units(const struct world_application *a, struct gathered *g) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&a->units, &i));) {
+                const struct world_unit *u = e->value;
+
+                if (str_eq(u->status, "error") || str_eq(u->status, "blocked"))
+                        first(g->unit_error, sizeof(g->unit_error), "%s/%lld: %s", a->name, (long long)u->number, u->message);
+        }
+}
+
+/* Data that a provider of this application lost is this application's trouble too. */
+static void gather_providers(struct reconcile *rec, const struct world_application *a, struct gathered *g) {
+        for (size_t i = 0; i < a->provider_count; i++) {
+                const struct world_application *p = world_application(&rec->world, a->providers[i]);
+
+                for (size_t k = 0; p && k < p->want_count; k++) {
+                        const struct world_resource *r = world_resource(&rec->world, p->wants[k].resource);
+
+                        if (r && r->state == STATE_LOST)
+                                first(g->lost, sizeof(g->lost), "%s: %s %s held data that is gone: restore it, or mooringctl "
+                                      "accept-data-loss %s", p->name, r->type, r->path, p->name);
+                }
+        }
+}
+
+static const char *none_if_empty(const char *text) {
+        return text && text[0] ? text : NULL;
+}
+
+static void gather_reach(struct reconcile *rec, const struct world_application *a, struct gathered *g) {
+        const struct world_model *m = world_model(&rec->world, a->model);
+        const struct world_target *t = m ? world_target(&rec->world, m->target) : NULL;
+
+        if (m && scope_blocked(rec, m, g->model_blocked, sizeof(g->model_blocked)) && !g->model_blocked[0])
+                str_copy(g->model_blocked, sizeof(g->model_blocked), m->blocked);
+        if (!t || !t->open)
+                first(g->unseen, sizeof(g->unseen), "%s is not open: %s", t && t->name ? t->name : "its cluster",
+                      t && t->reach_why ? t->reach_why : "starting");
+        else if (t->reach_known && !t->reachable)
+                first(g->unseen, sizeof(g->unseen), "%s cannot be read: %s", t->name, t->reach_why);
+        else if ((t->provider->can & PROVIDER_WATCHES) && !t->reach_known)
+                first(g->unseen, sizeof(g->unseen), "%s has not answered yet", t->name);
+}
+
+static void gather(struct reconcile *rec, struct world_application *a, struct gathered *g) {
+        gather_reach(rec, a, g);
+        for (size_t i = 0; i < a->want_count; i++) {
+                struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
+
+                if (!r)
+                        first(g->not_ready, sizeof(g->not_ready), "%s: not planned yet", a->wants[i].label);
+                else
+                        gather_resource(rec, a, r, g);
+        }
+        gather_units(a, g);
+        gather_providers(rec, a, g);
+        if (a->conflicts && a->conflicts[0])
+                first(g->blocked, sizeof(g->blocked), "%s", a->conflicts);
+}
+
+static const char *missing_charm(struct reconcile *rec, const struct world_application *a, struct gathered *g) {
+        const struct charm_offer *offer;
+        struct err err = { 0 };
+
+        if (a->charm)
+                return NULL;
+        if (charm_host_find(rec->options.host, a->charm_name, NULL, -1, &offer, &err) < 0)
+                str_copy(g->no_charm, sizeof(g->no_charm), err_text(&err));
+        else
+                snprintf(g->no_charm, sizeof(g->no_charm), "charm %s is being taken in", a->charm_name);
+        return g->no_charm;
+}
+
+/* What changed last, as far as one sentence can say it. */
+static const char *cause_of(const struct gathered *g, const struct world_application *a) {
+        const char *texts[] = { g->unseen, g->model_blocked, g->lost, g->blocked, g->failing, g->unit_error, g->not_ready };
+
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+                if (texts[i][0])
+                        return texts[i];
+        return a->plan_message && a->plan_message[0] ? a->plan_message : "all that is wanted is in place and ready";
+}
+
+static void show(struct reconcile *rec, struct world_application *a, const char *word, const char *message,
+                 const char *cause) {
+        const struct world_model *m = world_model(&rec->world, a->model);
+        struct status_write *w;
+
+        if (str_eq(a->status, word) && str_eq(a->message, message))
+                return;
+        str_copy(a->status, sizeof(a->status), word);
+        str_set(&a->message, message);
+        a->status_at = clock_wall();
+        w = mem_new(struct status_write);
+        w->id = a->id;
+        w->model = a->model;
+        w->name = str_dup(a->name);
+        w->status = str_dup(word);
+        w->message = str_dup(message);
+        w->cause = str_dup(cause);
+        w->call = (struct store_call){ .lane = STORE_LOOP, .actor = "loop", .run = write_run, .done = write_done, .arg = w };
+        store_submit(rec->options.store, &w->call);
+        log_event(LOG_INFO, "status", (struct log_field[]){ { "MODEL", m ? m->name : "" }, { "APPLICATION", a->name }, {} },
+                  "%s is %s%s%s", a->name, word, message[0] ? ": " : "", message);
+        reconcile_event(rec, "status", m ? m->name : "", a->name, word);
+}
+
+void status_update(struct reconcile *rec, struct world_application *a) {
+        struct gathered g = { 0 };
+        struct status_output out;
+        struct status_input in = { 0 };
+
+        if (!a->name)
+                return;
+        gather(rec, a, &g);
+        in = (struct status_input){
+                .unseen = none_if_empty(g.unseen),
+                .last_word = a->last_active ? "active" : a->status,
+                .last_seen = a->last_active,
+                .dying = a->dying,
+                .removing = none_if_empty(g.not_ready),
+                .no_charm = missing_charm(rec, a, &g),
+                .paused = a->paused,
+                .model_blocked = none_if_empty(g.model_blocked),
+                .held = a->held,
+                .lost = none_if_empty(g.lost),
+                .plan_error = a->plan_error,
+                .planned = a->planned && !a->executing,
+                .plan_word = none_if_empty(a->plan_word),
+                .plan_message = a->plan_message,
+                .blocked = none_if_empty(g.blocked),
+                .failing = none_if_empty(g.failing),
+                .unit_error = none_if_empty(g.unit_error),
+                .not_ready = none_if_empty(g.not_ready),
+                .scale = a->scale,
+                .keeps_data = true,
+        };
+        status_compute(&in, &out);
+        if (out.word == STATUS_ACTIVE)
+                a->last_active = clock_wall();
+        show(rec, a, status_words[out.word], out.message, cause_of(&g, a));
+}

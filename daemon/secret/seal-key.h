@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* seal-key.h - finding, checking and making the key file; only seal.c includes it */
+#pragma once
+
+#include "seal.h"
+
+/* The keys, one after the other: a multiple of SEAL_KEY_SIZE, at least one. *RET_MADE as in
+ * seal.h. */
+int seal_key_load(const struct seal_options *o, struct secret_text *ret, char **ret_made,
+                  struct err *err);

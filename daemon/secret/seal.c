@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* seal.c - AES-256-GCM by OpenSSL; see seal.h for the form
+ *
+ * Keys and what is opened lie in the arena. The nonce is random: with 96 bits, 2^32 values may be
+ * sealed under one key before two nonces are likely to meet; rotation writes a few a day. */
+#include "seal.h"
+
+#include "seal-key.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
+#include <stdlib.h>
+
+#define FORMAT 1
+#define ID_SIZE 8
+#define NONCE_SIZE 12
+#define TAG_SIZE 16
+#define HEAD_SIZE (1 + ID_SIZE + NONCE_SIZE)
+#define HASH_LABEL "mooring keyed hash 1" /* never changes: hashes in the store depend on it */
+_Static_assert(HEAD_SIZE + TAG_SIZE == SEAL_OVERHEAD, "seal.h tells another size");
+
+struct key {
+        uint8_t bytes[SEAL_KEY_SIZE];
+        uint8_t id[ID_SIZE];
+};
+
+struct sealer { /* in the arena */
+        struct key keys[SEAL_KEYS_MAX];
+        size_t n;
+        uint8_t hash_key[DIGEST_SIZE];
+};
+
+/* ---- keys */
+
+static int derive(const uint8_t key[SEAL_KEY_SIZE], const char *label, uint8_t ret[DIGEST_SIZE]) {
+        EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
+        EVP_KDF_CTX *c = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
+        OSSL_PARAM params[] = {
+                OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)"SHA256", 0),
+                OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)key, SEAL_KEY_SIZE),
+                OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)label,
+                                                  strlen(label)),
+                OSSL_PARAM_construct_end(),
+        };
+        int r = c && EVP_KDF_derive(c, ret, DIGEST_SIZE, params) == 1 ? 0 : -EIO;
+
+        EVP_KDF_CTX_free(c);
+        EVP_KDF_free(kdf);
+        return r;
+}
+
+static void add_key(struct sealer *s, const uint8_t *bytes) {
+        struct key *k = &s->keys[s->n++];
+        uint8_t digest[DIGEST_SIZE];
+
+        memcpy(k->bytes, bytes, SEAL_KEY_SIZE);
+        digest_sha256(k->bytes, SEAL_KEY_SIZE, digest);
+        memcpy(k->id, digest, ID_SIZE);
+}
+
+int seal_new(const struct seal_options *o, struct sealer **ret, char **ret_made, struct err *err) {
+        cleanup_(secret_text_free) struct secret_text keys = {};
+        cleanup_(freep) char *made = NULL;
+        struct sealer *s;
+        int r = seal_key_load(o, &keys, &made, err);
+
+        if (r < 0)
+                return r;
+        s = arena_alloc(sizeof(*s));
+        for (size_t i = 0; i < keys.len; i += SEAL_KEY_SIZE)
+                add_key(s, (const uint8_t *)keys.data + i);
+        r = derive(s->keys[0].bytes, HASH_LABEL, s->hash_key);
+        if (r < 0) {
+                seal_free(s);
+                return err_set(err, r, "no key could be derived");
+        }
+        *ret = s;
+        if (ret_made)
+                *ret_made = take_ptr(made);
+        return 0;
+}
+
+struct sealer *seal_free(struct sealer *s) {
+        arena_free(s, sizeof(*s));
+        return NULL;
+}
+
+static const struct key *find_key(const struct sealer *s, const uint8_t id[ID_SIZE]) {
+        for (size_t i = 0; i < s->n; i++) {
+                if (memcmp(s->keys[i].id, id, ID_SIZE) == 0)
+                        return &s->keys[i];
+        }
+        return NULL;
+}
+
+/* ---- sealing and opening */
+
+static void place_bytes(const struct seal_place *at, struct buf *ret) {
+        buf_add(ret, at->table, strlen(at->table) + 1);
+        buf_add(ret, at->column, strlen(at->column) + 1);
+        buf_add(ret, at->key, strlen(at->key) + 1);
+        buf_printf(ret, "%lld", (long long)at->revision);
+}
+
+static void free_contextp(EVP_CIPHER_CTX **c) {
+        EVP_CIPHER_CTX_free(*c);
+}
+
+/* Key, nonce and associated data are set; data may follow. */
+static bool start_cipher(EVP_CIPHER_CTX *c, const struct key *k, const uint8_t *nonce,
+                         const struct seal_place *at, bool encrypt) {
+        cleanup_(buf_free) struct buf place = BUF_INIT;
+        int n;
+
+        place_bytes(at, &place);
+        return EVP_CipherInit_ex(c, EVP_aes_256_gcm(), NULL, k->bytes, nonce, encrypt) == 1 &&
+               EVP_CipherUpdate(c, NULL, &n, (const uint8_t *)place.data, place.len) == 1;
+}
+
+int seal_value(const struct sealer *s, const struct seal_place *at, const void *data, size_t len,
+               struct buf *out, struct err *err) {
+        cleanup_(free_contextp) EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+        const struct key *k = &s->keys[0];
+        uint8_t nonce[NONCE_SIZE], last[16];
+        size_t before = out->len;
+        uint8_t *to;
+        int n = 0;
+
+        if (len > INT32_MAX)
+                return err_set(err, -E2BIG, "a value of %zu bytes cannot be sealed", len);
+        digest_random(nonce, sizeof(nonce));
+        buf_reserve(out, SEAL_OVERHEAD + len);
+        buf_putc(out, FORMAT);
+        buf_add(out, k->id, ID_SIZE);
+        buf_add(out, nonce, sizeof(nonce));
+        to = (uint8_t *)out->data + out->len;
+        if (!c || !start_cipher(c, k, nonce, at, true) ||
+            (len && EVP_CipherUpdate(c, to, &n, data, len) != 1) || (size_t)n != len ||
+            EVP_CipherFinal_ex(c, last, &n) != 1 ||
+            EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, TAG_SIZE, to + len) != 1) {
+                out->len = before;
+                return err_set(err, -EIO, "a value could not be sealed");
+        }
+        out->len += len + TAG_SIZE;
+        out->data[out->len] = '\0';
+        return 0;
+}
+
+static int unseal(const struct key *k, const struct seal_place *at, const uint8_t *sealed,
+                  size_t len, struct secret_text *ret) {
+        cleanup_(free_contextp) EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+        const uint8_t *data = sealed + HEAD_SIZE;
+        size_t data_len = len - SEAL_OVERHEAD;
+        uint8_t last[16];
+        int n = 0;
+
+        ret->data = arena_alloc(data_len + 1);
+        ret->len = data_len;
+        if (c && start_cipher(c, k, sealed + 1 + ID_SIZE, at, false) &&
+            (!data_len || EVP_CipherUpdate(c, (uint8_t *)ret->data, &n, data, data_len) == 1) &&
+            EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_SET_TAG, TAG_SIZE, (void *)(data + data_len)) ==
+                    1 &&
+            EVP_CipherFinal_ex(c, last, &n) == 1)
+                return 0;
+        secret_text_free(ret);
+        return -EBADMSG;
+}
+
+int seal_open(const struct sealer *s, const struct seal_place *at, const void *sealed, size_t len,
+              struct secret_text *ret, struct err *err) {
+        const uint8_t *bytes = sealed;
+        struct secret_text text = {};
+        const struct key *k;
+        char id[2 * ID_SIZE + 1];
+
+        if (len < SEAL_OVERHEAD || len > INT32_MAX || bytes[0] != FORMAT)
+                return err_set(err, -EBADMSG, "%s.%s of %s: not a sealed value", at->table,
+                               at->column, at->key);
+        k = find_key(s, bytes + 1);
+        if (!k)
+                return err_set(err, -ENOKEY,
+                               "%s.%s of %s is sealed under key %s, which is not in the key file: "
+                               "add that key to its end",
+                               at->table, at->column, at->key, digest_hex(bytes + 1, ID_SIZE, id));
+        if (unseal(k, at, bytes, len, &text) < 0)
+                return err_set(
+                        err, -EBADMSG,
+                        "%s.%s of %s revision %lld is damaged, or was moved here from another "
+                        "row: restore a backup",
+                        at->table, at->column, at->key, (long long)at->revision);
+        secret_text_free(ret);
+        *ret = text;
+        return 0;
+}
+
+bool seal_is_current(const struct sealer *s, const void *sealed, size_t len) {
+        return len >= SEAL_OVERHEAD &&
+               memcmp((const uint8_t *)sealed + 1, s->keys[0].id, ID_SIZE) == 0;
+}
+
+const uint8_t *seal_hash_key(const struct sealer *s) {
+        return s->hash_key;
+}
+
+void seal_keyed_hash(const struct sealer *s, const void *data, size_t len,
+                     uint8_t ret[DIGEST_SIZE]) {
+        digest_hmac(s->hash_key, DIGEST_SIZE, data, len, ret);
+}

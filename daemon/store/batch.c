@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* batch.c - the way back: calls that ended together, with the marks of their transaction, to the
+ * loop
+ *
+ * A batch is delivered whole: what changed of read-only first, then each mark once, then each
+ * call's done. One a turn of the loop, so that no turn is long. The loop is posted to at most
+ * once at a time, with a mailbox that outlives the store when the loop never runs again. */
+#include "store-private.h"
+
+#include <stdlib.h>
+
+/* Mailboxes whose store is gone while a post is still on its way; the post frees them. */
+static struct mailbox *orphans;
+
+struct batch *batch_new(void) {
+        struct batch *b = mem_new(struct batch);
+
+        list_init(&b->link);
+        list_init(&b->calls);
+        return b;
+}
+
+void batch_free(struct batch *b) {
+        free(b->marks);
+        free(b);
+}
+
+void batch_end_call(struct store *s, struct batch *b, struct store_call *c, int r) {
+        c->result = r;
+        if (c->now) {
+                c->finished = true;
+                pthread_cond_broadcast(&s->ended);
+        } else {
+                list_append(&b->calls, &c->link);
+        }
+}
+
+static int compare_marks(const void *a, const void *b) {
+        const struct tx_dirty *x = a;
+        const struct tx_dirty *y = b;
+
+        if (x->kind != y->kind)
+                return x->kind < y->kind ? -1 : 1;
+        return (x->id > y->id) - (x->id < y->id);
+}
+
+static void tell_marks(struct store *s, struct batch *b) {
+        if (!s->options.mark || b->n_marks == 0)
+                return;
+        qsort(b->marks, b->n_marks, sizeof(*b->marks), compare_marks);
+        for (size_t i = 0; i < b->n_marks; i++) {
+                if (i == 0 || compare_marks(&b->marks[i - 1], &b->marks[i]) != 0)
+                        s->options.mark(s->options.arg, b->marks[i].kind, b->marks[i].id);
+        }
+}
+
+static void tell_call(struct store_call *c) {
+        char *answer = c->answer;
+        struct err err = {};
+
+        if (c->result < 0)
+                err = c->err;
+        c->done(c, c->result, &err); /* frees C */
+        free(answer);
+}
+
+static void deliver(struct store *s, struct batch *b) {
+        struct list *l;
+
+        if (b->tells && s->options.readonly)
+                s->options.readonly(s->options.arg, b->readonly, b->why);
+        tell_marks(s, b);
+        while ((l = list_pop(&b->calls)))
+                tell_call(list_entry(l, struct store_call, link));
+        batch_free(b);
+}
+
+static struct batch *next_batch(struct store *s) {
+        struct list *l;
+
+        pthread_mutex_lock(&s->lock);
+        l = list_pop(&s->finished);
+        pthread_mutex_unlock(&s->lock);
+        return l ? list_entry(l, struct batch, link) : NULL;
+}
+
+static void forget_orphan(struct mailbox *m) {
+        struct mailbox **p = &orphans;
+
+        while (*p != m)
+                p = &(*p)->next_orphan;
+        *p = m->next_orphan;
+        free(m);
+}
+
+static void on_loop(void *arg);
+
+static void post(struct store *s) {
+        s->posted = true;
+        loop_post(s->loop, on_loop, s->mailbox);
+}
+
+static void on_loop(void *arg) {
+        struct mailbox *m = arg;
+        struct store *s = m->store;
+        struct batch *b;
+
+        if (!s) {
+                forget_orphan(m);
+                return;
+        }
+        pthread_mutex_lock(&s->lock);
+        s->posted = false;
+        pthread_mutex_unlock(&s->lock);
+        b = next_batch(s);
+        /* Posted before the delivery: a done may close the store. */
+        pthread_mutex_lock(&s->lock);
+        if (!list_empty(&s->finished) && !s->posted)
+                post(s);
+        pthread_mutex_unlock(&s->lock);
+        if (b)
+                deliver(s, b);
+}
+
+void batch_send(struct store *s, struct batch *b) {
+        if (list_empty(&b->calls) && b->n_marks == 0 && !b->tells) {
+                batch_free(b);
+                return;
+        }
+        list_append(&s->finished, &b->link);
+        if (!s->posted)
+                post(s);
+}
+
+void batch_deliver_all(struct store *s) {
+        struct batch *b;
+
+        while ((b = next_batch(s)))
+                deliver(s, b);
+}
+
+struct mailbox *batch_mailbox_new(struct store *s) {
+        struct mailbox *m = mem_new(struct mailbox);
+
+        m->store = s;
+        return m;
+}
+
+void batch_mailbox_close(struct store *s) {
+        struct mailbox *m = s->mailbox;
+
+        m->store = NULL;
+        if (s->posted) {
+                m->next_orphan = orphans;
+                orphans = m;
+        } else {
+                free(m);
+        }
+        s->mailbox = NULL;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store-private.h - what the files of the store share; nobody else includes it
+ *
+ * Three threads: the loop (store.c), the store thread (writer.c) and the read thread (reader.c).
+ * `lock` guards the queues and flags; a connection belongs to its thread. */
+#pragma once
+
+#include "store-engine.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct cache;
+
+struct tx_dirty {
+        int64_t id;
+        enum store_mark kind;
+};
+
+/* Calls that ended together, on their way to the loop. */
+struct batch {
+        struct list link, calls;
+        struct tx_dirty *marks;
+        size_t n_marks, marks_room;
+        bool tells, readonly; /* tells: the state changed to `readonly` */
+        char why[ERR_TEXT_MAX];
+};
+
+/* What loop_post gets: outlives the store when the loop has not run since. */
+struct mailbox {
+        struct store *store; /* NULL: closed */
+        struct mailbox *next_orphan;
+};
+
+struct store {
+        struct loop *loop;
+        struct store_options options;
+        char *state_dir;
+        const struct store_engine *engine;
+        int lock_fd;
+        struct store_connection *write, *read;
+        struct cache *write_cache, *read_cache;
+        pthread_t writer, reader;
+        bool running; /* both threads are there */
+
+        pthread_mutex_t lock;
+        pthread_cond_t wake, wake_reader, ended; /* ended: a call of store_now */
+        struct list lanes[STORE_LANE_MAX], reads;
+        size_t waiting; /* in lanes */
+        size_t last_group;
+        struct list finished; /* batches */
+        struct mailbox *mailbox;
+        bool posted, closing, readonly;
+        char why[ERR_TEXT_MAX]; /* of readonly */
+
+        int64_t shed_until; /* store thread: history is refused until then */
+        _Atomic int64_t generation;
+        _Atomic int faults[STORE_FAULT_MAX];
+        void (*on_commit)(void *arg, int64_t generation);
+        void *on_commit_arg;
+};
+
+/* Memory of one call. */
+struct chunk;
+struct tx_memory {
+        struct chunk *chunks;
+};
+
+struct tx_counter {
+        char *name;
+        int64_t value;
+};
+
+/* What the calls of one transaction share. */
+struct tx_group {
+        struct tx_counter *counters;
+        size_t n_counters, counters_room;
+        struct batch *batch; /* marks go here */
+};
+
+struct tx {
+        struct store *store;
+        const struct store_engine *engine;
+        struct store_connection *connection;
+        struct cache *cache;
+        struct tx_group *group; /* NULL: reading */
+        struct tx_memory *memory;
+        int64_t now;
+        bool changed; /* something was written */
+        int lost;     /* the engine's error that ended the transaction, or -EPERM */
+        struct err lost_err;
+};
+
+/* tx.c */
+void tx_memory_free(struct tx_memory *m);
+void tx_group_reset(struct tx_group *g);                  /* counters are read again */
+int tx_group_flush(struct tx *tx, struct err *err);       /* counters to their rows */
+int tx_lose(struct tx *tx, int r, const struct err *err); /* returns R */
+bool tx_is_loss(int r);
+
+/* migrate.c */
+int migrate_run(const struct store_engine *e, struct store_connection *c,
+                const struct store_migration *all, int n, struct err *err);
+
+/* cache.c */
+int cache_open(const char *state_dir, bool write, struct cache **ret, struct err *err);
+struct cache *cache_close(struct cache *c);
+struct store_connection *cache_connection(struct cache *c);
+int cache_begin(struct cache *c, struct err *err);  /* fine when begun */
+int cache_commit(struct cache *c, struct err *err); /* fine when not begun */
+void cache_rollback(struct cache *c);               /* fine when not begun */
+int cache_recreate(struct cache *c, struct err *err);
+
+/* engine-sqlite.c */
+struct engine_sqlite_file {
+        const char *path;
+        int32_t application_id;
+        bool write;
+        bool durable; /* a commit is on the disk before it returns */
+};
+int engine_sqlite_open(const struct engine_sqlite_file *f, struct store_connection **ret,
+                       struct err *err);
+
+/* batch.c: the way back to the loop */
+struct batch *batch_new(void);
+void batch_free(struct batch *b);
+void batch_end_call(struct store *s, struct batch *b, struct store_call *c, int r); /* lock held */
+void batch_send(struct store *s, struct batch *b);                                  /* lock held */
+void batch_deliver_all(struct store *s); /* loop; the threads are gone */
+struct mailbox *batch_mailbox_new(struct store *s);
+void batch_mailbox_close(struct store *s);
+
+void *writer_thread(void *store);
+void *reader_thread(void *store);
+bool writer_fault(struct store *s, enum store_fault what); /* whether it strikes now */

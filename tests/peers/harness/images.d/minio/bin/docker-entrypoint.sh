@@ -1,0 +1,6 @@
+#!/bin/sh
+# The minio image's entrypoint: arguments alone mean the server program.
+if [ "$1" != minio ] && [ -n "$1" ]; then
+        set -- minio "$@"
+fi
+exec "$@"

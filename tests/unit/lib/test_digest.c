@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_digest.c - hashes against published vectors, base64 both ways */
+#include "digest.h"
+
+#include <errno.h>
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+static void hashes_match_the_published_vectors(void **state) {
+        uint8_t d[DIGEST_SIZE];
+        char hex[DIGEST_HEX_SIZE];
+        uint8_t key[20];
+
+        digest_sha256("", 0, d);
+        assert_string_equal(digest_hex(d, DIGEST_SIZE, hex),
+                            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        digest_sha256("abc", 3, d);
+        assert_string_equal(digest_hex(d, DIGEST_SIZE, hex),
+                            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        /* RFC 4231, case 1 */
+        memset(key, 0x0b, sizeof(key));
+        digest_hmac(key, sizeof(key), "Hi There", 8, d);
+        assert_string_equal(digest_hex(d, DIGEST_SIZE, hex),
+                            "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+}
+
+static void an_empty_key_is_not_the_key_before(void **state) {
+        uint8_t keyed[DIGEST_SIZE], bare[DIGEST_SIZE];
+
+        digest_hmac("k", 1, "x", 1, keyed);
+        digest_hmac(NULL, 0, "x", 1, bare);
+        assert_memory_not_equal(keyed, bare, DIGEST_SIZE);
+}
+
+static void hex_reads_back_and_refuses_the_rest(void **state) {
+        uint8_t out[2] = { 9, 9 };
+
+        assert_true(digest_unhex("0aFf", out, 2));
+        assert_int_equal(out[0], 0x0a);
+        assert_int_equal(out[1], 0xff);
+        assert_false(digest_unhex("0aF", out, 2));
+        assert_false(digest_unhex("0aFg", out, 2));
+        assert_false(digest_unhex("0aFf00", out, 2));
+        assert_int_equal(out[0], 0x0a);
+}
+
+static void base64_of_every_length_reads_back(void **state) {
+        uint8_t data[300];
+
+        for (size_t n = 0; n <= sizeof(data); n++) {
+                struct buf text = BUF_INIT, back = BUF_INIT;
+
+                digest_random(data, sizeof(data));
+                digest_base64(data, n, &text);
+                assert_int_equal(text.len, (n + 2) / 3 * 4);
+                assert_int_equal(digest_unbase64(buf_str(&text), text.len, &back, NULL), 0);
+                assert_int_equal(back.len, n);
+                if (n)
+                        assert_memory_equal(back.data, data, n);
+                buf_free(&text);
+                buf_free(&back);
+        }
+}
+
+static void base64_vectors_and_bad_texts(void **state) {
+        static const struct {
+                const char *text;
+                const char *data; /* NULL: refused */
+        } rows[] = {
+                { "Zm9vYmFy", "foobar" },
+                { "Zm9vYg==", "foob" },
+                { "Zm9vYg", "foob" },
+                { "Zm9v\nYmE=\n", "fooba" },
+                { "", "" },
+                { "Zg= =", "f" },
+                { "Z", NULL },
+                { "Zg=", NULL },
+                { "Zg==Zg==", NULL },
+                { "Zg===", NULL },
+                { "=", NULL },
+                { "Z===", NULL },
+                { "Zm9*", NULL },
+                { "Zm9v-_", NULL },
+                { "Zm9vYmFy=", NULL },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+                struct buf out = BUF_INIT;
+                struct err e = { 0 };
+                int r;
+
+                buf_puts(&out, "<");
+                r = digest_unbase64(rows[i].text, strlen(rows[i].text), &out, &e);
+                assert_int_equal(r, rows[i].data ? 0 : -EBADMSG);
+                assert_int_equal(out.len, 1 + (rows[i].data ? strlen(rows[i].data) : 0));
+                if (rows[i].data)
+                        assert_string_equal(buf_str(&out) + 1, rows[i].data);
+                else
+                        assert_non_null(strstr(e.text, "not base64"));
+                buf_free(&out);
+        }
+}
+
+static void random_texts_use_all_of_the_alphabet_evenly(void **state) {
+        static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+        static char text[36000 + 1];
+        int counts[256] = { 0 };
+
+        digest_random_text(alphabet, sizeof(text) - 1, text);
+        assert_int_equal(strlen(text), sizeof(text) - 1);
+        for (const char *p = text; *p; p++)
+                counts[(unsigned char)*p]++;
+        /* 1,000 expected of each, deviation 31: ten of them either way never happen by chance,
+         * but taking bytes modulo 36 would give the first four letters 1.14 times their share
+         * and another total elsewhere. */
+        for (const char *p = alphabet; *p; p++)
+                assert_in_range(counts[(unsigned char)*p], 690, 1310);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(hashes_match_the_published_vectors),
+                cmocka_unit_test(an_empty_key_is_not_the_key_before),
+                cmocka_unit_test(hex_reads_back_and_refuses_the_rest),
+                cmocka_unit_test(base64_of_every_length_reads_back),
+                cmocka_unit_test(base64_vectors_and_bad_texts),
+                cmocka_unit_test(random_texts_use_all_of_the_alphabet_evenly),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
