@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define MESSAGE_HEAD 160 /* of a long message its beginning (what) and its end (why); between them stands the whole value */
+#define MESSAGE_TAIL 240
 #define AGAIN_SOON_MS 1000 /* a change under us, a namespace that is going: gone in a moment */
 
 struct reading {
@@ -91,6 +93,18 @@ static void mask_secret(struct reading *r) {
         r->m->immutable = answer_says_immutable(r->message);
         freep(&r->message);
         r->message = causes_only(r);
+}
+
+/* "Job.batch "x" is invalid: spec.template: Invalid value: {2 KB of it}: field is immutable" */
+static void shorten(struct reading *r) {
+        size_t len = strlen(r->message);
+        char *cut;
+
+        if (len <= MESSAGE_HEAD + MESSAGE_TAIL)
+                return;
+        cut = str_format("%.*s ... %s", MESSAGE_HEAD, r->message, r->message + len - MESSAGE_TAIL);
+        free(r->message);
+        r->message = cut;
 }
 
 /* ---- who refused */
@@ -187,12 +201,17 @@ static void read_conflict(struct reading *r) {
                 say(r, OUTCOME_CONFLICT, "%s", r->message);
                 return;
         }
-        if (r->a->verb == ANSWER_DELETE && has(r, "UID in precondition")) {
+        if (r->a->verb == ANSWER_DELETE && has(r, "UID in the precondition")) {
                 say(r, OUTCOME_GONE, "another one of that name is there now");
                 return;
         }
         say(r, OUTCOME_NOT_YET, "it changed under us: %s", r->message);
         r->m->again_at = r->a->now + AGAIN_SOON_MS;
+}
+
+/* What a server says with 500 although the document is what is wrong. */
+static bool is_typing_error(const struct reading *r) {
+        return has(r, "failed to create typed patch object") || has(r, "field not declared in schema");
 }
 
 static void read_wait(struct reading *r) {
@@ -221,6 +240,8 @@ static void read_status(struct reading *r) {
                 read_conflict(r);
         } else if (s == 422) {
                 read_invalid(r);
+        } else if (s == 500 && is_typing_error(r)) {
+                say(r, OUTCOME_REFUSED, "%s", r->message);
         } else if (s == 429 || s >= 500) {
                 read_wait(r);
         } else if (s == 410) {
@@ -242,5 +263,6 @@ void answer_read(const struct answer *a, struct answer_meaning *ret, struct err 
         if (!r.message)
                 r.message = str_format("(no reason given, %zu bytes)", a->body.len);
         mask_secret(&r);
+        shorten(&r);
         read_status(&r);
 }

@@ -207,7 +207,7 @@ static void on_health(void *arg, const struct watch_health *h) {
         }
         if (h->status == 404) /* its definition went away, or another version took over */
                 target_park(t, f->type ? f->type : "Pod");
-        if (f->warned)
+        if (f->warned || h->status == 429) /* busy, or a new kind's store is being made: it comes */
                 return;
         f->warned = true;
         text = str_format("not watching %s: %s", f->type ? f->type : "pods", h->why);

@@ -360,6 +360,7 @@ struct watch *watch_new(const struct watch_config *c) {
         w->selector = str_dup(c->selector);
         w->accept = str_format("Accept: %s", c->accept ? c->accept : "application/json");
         w->headers[0] = w->accept;
+        str_copy(w->version, sizeof(w->version), c->version ? c->version : "");
         if (w->c.silence_ms <= 0)
                 w->c.silence_ms = WATCH_SILENCE_MS;
         timer_init(&w->timer, c->loop, "watch", begin, w);

@@ -43,6 +43,7 @@ struct watch_config {
         const char *path;     /* of the collection */
         const char *selector; /* label selector or NULL */
         const char *accept;   /* NULL: JSON */
+        const char *version;  /* goes on from this resource version; NULL: lists first */
         int64_t silence_ms;   /* 0: WATCH_SILENCE_MS */
         void (*item)(void *arg, enum watch_event event, struct scan_slice object);
         void (*listed)(void *arg, bool begin);
