@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* provider-table.c - which kinds of outside this program has: one line each */
+/* provider-table.c - the providers of this program: one line each */
 #include "provider.h"
 
-#include "kube.h"
+extern const struct provider provider_kube;
 
 const struct provider *const provider_table[] = {
-        &kube_provider,
+        &provider_kube,
         NULL,
 };

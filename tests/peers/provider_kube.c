@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* provider_kube.c - the Kubernetes provider against a server: the same file for the real one and for mooring-sim
+/* provider_kube.c - the Kubernetes provider against a server: the same file for the real one and
+ * for mooring-sim
  *
- * KUBECONFIG names the server. Each test works in a namespace of its own making; another writer's edits go out by plain requests
- * under another field manager. Nothing depends on time: each wait is for an event, with a deadline that only a failure meets. */
+ * KUBECONFIG names the server. Each test works in a namespace of its own making; another
+ * writer's edits go out by plain requests under another field manager. Nothing depends on time:
+ * each wait is for an event, with a deadline that only a failure meets. */
 #include "clock.h"
 #include "kube.h"
 #include "kubeconfig-flatten.h"
@@ -44,7 +46,7 @@ struct world {
 };
 
 static struct world w;
-static const struct provider *const kube = &kube_provider;
+static const struct provider *const kube = &provider_kube;
 
 /* ---- observer */
 
@@ -74,7 +76,8 @@ static void on_observed(void *arg, const char *type, const char *path, struct ob
 }
 
 static void on_unit(void *arg, const struct unit_seen *u) {
-        char *text = str_format("%s|%s|%s|%s", u->gone ? "gone" : u->status, u->application, u->address, u->message);
+        char *text = str_format("%s|%s|%s|%s", u->gone ? "gone" : u->status, u->application,
+                                u->address, u->message);
 
         free(map_set(&w.units, u->name, text));
 }
@@ -135,8 +138,8 @@ struct asked {
 
 typedef void call(struct target *t, const struct apply_request *r, struct op *op);
 
-static void run_call(call *fn, const json_t *wanted, const char *type, const char *path, const struct asked *a,
-                     struct op *op) {
+static void run_call(call *fn, const json_t *wanted, const char *type, const char *path,
+                     const struct asked *a, struct op *op) {
         struct thing *t = thing(type, path);
         bool done = false;
         struct apply_request r = {
@@ -216,7 +219,9 @@ static char *in_ns(const char *name) {
 static long send(const char *method, const char *type, const char *body, const char *path) {
         cleanup_(freep) char *content = str_format("Content-Type: %s", type);
         const char *headers[] = { content, NULL };
-        struct http_request r = { .server = w.server, .method = method, .path = path, .headers = headers };
+        struct http_request r = {
+                .server = w.server, .method = method, .path = path, .headers = headers
+        };
         struct err err = { 0 };
         long status;
 
@@ -259,7 +264,9 @@ static char *ns_path(const char *api, const char *rest) {
 /* The newest observation differs from the baseline: its drift. */
 static struct drift_list drift_of(const char *type, const char *path) {
         struct thing *t = thing(type, path);
-        struct apply_request r = { .type = type, .path = path, .projection = t->projection, .baseline = t->baseline };
+        struct apply_request r = {
+                .type = type, .path = path, .projection = t->projection, .baseline = t->baseline
+        };
         struct drift_list list = { 0 };
         struct err err = { 0 };
 
@@ -278,7 +285,8 @@ static bool in_place(const struct thing *t) {
                memcmp(t->last.digest, t->interest.baseline, DIGEST_SIZE) == 0;
 }
 
-static void assert_drift(const struct drift *d, const char *field, const char *wanted, const char *found, const char *who) {
+static void assert_drift(const struct drift *d, const char *field, const char *wanted,
+                         const char *found, const char *who) {
         cleanup_(freep) char *a = d->wanted ? json_text(d->wanted) : NULL;
         cleanup_(freep) char *b = d->found ? json_text(d->found) : NULL;
 
@@ -304,7 +312,9 @@ static void heal(const char *text, unsigned flags, const char *type, const char 
         wait_for(in_place(t));
 }
 
-#define CONFIG_MAP(name, data) "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"" name "\"},\"data\":" data "}"
+#define CONFIG_MAP(name, data)                                                                     \
+        "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"" name             \
+        "\"},\"data\":" data "}"
 
 /* ---- tests */
 
@@ -318,7 +328,9 @@ static void an_applied_object_is_seen_in_place_by_the_watch(void **state) {
         struct thing *t = thing("ConfigMap", path);
         struct op op;
 
-        assert_int_equal(apply(CONFIG_MAP("plain", "{\"a\":\"1\",\"b\":\"2\"}"), (struct asked){ .first = true }, &op), OUTCOME_DONE);
+        assert_int_equal(apply(CONFIG_MAP("plain", "{\"a\":\"1\",\"b\":\"2\"}"),
+                               (struct asked){ .first = true }, &op),
+                         OUTCOME_DONE);
         assert_true(op.created);
         assert_int_equal(op.seen.presence, PRESENCE_PRESENT);
         assert_int_equal(op.seen.ready, READY_YES);
@@ -332,8 +344,11 @@ static void an_applied_object_is_seen_in_place_by_the_watch(void **state) {
 static void an_identical_apply_changes_nothing(void **state) {
         struct op one, two;
 
-        assert_int_equal(apply(CONFIG_MAP("same", "{\"a\":\"1\"}"), (struct asked){ .first = true }, &one), OUTCOME_DONE);
-        assert_int_equal(apply(CONFIG_MAP("same", "{\"a\":\"1\"}"), (struct asked){ 0 }, &two), OUTCOME_DONE);
+        assert_int_equal(
+                apply(CONFIG_MAP("same", "{\"a\":\"1\"}"), (struct asked){ .first = true }, &one),
+                OUTCOME_DONE);
+        assert_int_equal(apply(CONFIG_MAP("same", "{\"a\":\"1\"}"), (struct asked){ 0 }, &two),
+                         OUTCOME_DONE);
         assert_false(two.created);
         assert_string_equal(one.seen.version, two.seen.version);
         assert_string_equal(one.fields, two.fields);
@@ -411,22 +426,25 @@ static void a_removed_label_of_ours_is_drift_and_not_a_deletion(void **state) {
 
         apply_ok(CONFIG_MAP("unlabelled", "{\"a\":\"1\"}"));
         wait_for(in_place(t));
-        edit(url, "[{\"op\":\"remove\",\"path\":\"/metadata/labels/app.kubernetes.io~1managed-by\"}]");
+        edit(url,
+             "[{\"op\":\"remove\",\"path\":\"/metadata/labels/app.kubernetes.io~1managed-by\"}]");
         wait_for(drifted(t));
         assert_false(t->last.ours);
         list = drift_of("ConfigMap", path);
         assert_int_equal(list.count, 1);
-        assert_drift(&list.items[0], "metadata.labels[\"app.kubernetes.io/managed-by\"]", "\"mooring\"", NULL, NULL);
+        assert_drift(&list.items[0], "metadata.labels[\"app.kubernetes.io/managed-by\"]",
+                     "\"mooring\"", NULL, NULL);
         drift_list_free(&list);
         heal(CONFIG_MAP("unlabelled", "{\"a\":\"1\"}"), 0, "ConfigMap", path);
 }
 
 #define SERVICE(ports)                                                                             \
-        "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"web\"},\"spec\":"        \
+        "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"web\"},\"spec\":"    \
         "{\"selector\":{\"app\":\"web\"},\"ports\":" ports "}}"
 
 static void a_port_edited_by_hand_is_healed_by_taking_it_over(void **state) {
-        static const char wanted[] = SERVICE("[{\"name\":\"http\",\"port\":80,\"targetPort\":8080}]");
+        static const char wanted[] =
+                SERVICE("[{\"name\":\"http\",\"port\":80,\"targetPort\":8080}]");
         cleanup_(freep) char *path = in_ns("web");
         cleanup_(freep) char *url = ns_path("/api/v1", "services/web");
         cleanup_(json_freep) json_t *after = NULL;
@@ -451,13 +469,17 @@ static void a_port_edited_by_hand_is_healed_by_taking_it_over(void **state) {
         wait_for(in_place(t));
         after = fetch(url);
         assert_int_equal(json_array_size(json_dig(after, "spec", "ports", NULL)), 1);
-        assert_int_equal(json_get_int(json_array_get(json_dig(after, "spec", "ports", NULL), 0), "port", 0), 80);
+        assert_int_equal(
+                json_get_int(json_array_get(json_dig(after, "spec", "ports", NULL), 0), "port", 0),
+                80);
 }
 
 #define DEPLOYMENT(name, replicas)                                                                 \
-        "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"" name "\"},\"spec\":{\"replicas\":" replicas   \
-        ",\"selector\":{\"matchLabels\":{\"app\":\"" name "\"}},\"template\":{\"metadata\":{\"labels\":{\"app\":\"" name "\"}},"  \
-        "\"spec\":{\"containers\":[{\"name\":\"main\",\"image\":\"registry.example/pause:1\"}]}}}}"
+        "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"" name       \
+        "\"},\"spec\":{\"replicas\":" replicas ",\"selector\":{\"matchLabels\":{\"app\":\"" name   \
+        "\"}},\"template\":{\"metadata\":{\"labels\":{\"app\":\"" name "\"}},"                     \
+        "\"spec\":{\"containers\":[{\"name\":\"main\",\"image\":\"registry.example/"               \
+        "pause:1\"}]}}}}"
 
 static void a_renamed_container_is_told_and_goes_when_taken_over(void **state) {
         static const char wanted[] = DEPLOYMENT("renamed", "0");
@@ -468,7 +490,8 @@ static void a_renamed_container_is_told_and_goes_when_taken_over(void **state) {
         struct drift_list list;
 
         apply_ok(wanted);
-        edit(url, "[{\"op\":\"replace\",\"path\":\"/spec/template/spec/containers/0/name\",\"value\":\"evil\"}]");
+        edit(url, "[{\"op\":\"replace\",\"path\":\"/spec/template/spec/containers/0/"
+                  "name\",\"value\":\"evil\"}]");
         wait_for(drifted(t));
         list = drift_of("Deployment.apps", path);
         assert_int_equal(list.count, 2);
@@ -478,7 +501,9 @@ static void a_renamed_container_is_told_and_goes_when_taken_over(void **state) {
         drift_list_free(&list);
         heal(wanted, APPLY_TAKE_OVER, "Deployment.apps", path);
         after = fetch(url);
-        assert_int_equal(json_array_size(json_dig(after, "spec", "template", "spec", "containers", NULL)), 1);
+        assert_int_equal(
+                json_array_size(json_dig(after, "spec", "template", "spec", "containers", NULL)),
+                1);
 }
 
 static void a_field_of_a_pod_template_has_a_readable_path(void **state) {
@@ -489,12 +514,13 @@ static void a_field_of_a_pod_template_has_a_readable_path(void **state) {
         struct drift_list list;
 
         apply_ok(wanted);
-        edit(url, "[{\"op\":\"replace\",\"path\":\"/spec/template/spec/containers/0/image\",\"value\":\"other\"}]");
+        edit(url, "[{\"op\":\"replace\",\"path\":\"/spec/template/spec/containers/0/"
+                  "image\",\"value\":\"other\"}]");
         wait_for(drifted(t));
         list = drift_of("Deployment.apps", path);
         assert_int_equal(list.count, 1);
-        assert_drift(&list.items[0], "spec.template.spec.containers[name=main].image", "\"registry.example/pause:1\"",
-                     "\"other\"", OTHER);
+        assert_drift(&list.items[0], "spec.template.spec.containers[name=main].image",
+                     "\"registry.example/pause:1\"", "\"other\"", OTHER);
         drift_list_free(&list);
         heal(wanted, 0, "Deployment.apps", path);
 }
@@ -519,7 +545,9 @@ static void a_deployment_becomes_ready_and_its_pods_are_units(void **state) {
         wait_for(unit_is("runs-", "gone"));
 }
 
-#define SECRET(text) "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"login\"},\"stringData\":{\"password\":\"" text "\"}}"
+#define SECRET(text)                                                                               \
+        "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"login\"},"            \
+        "\"stringData\":{\"password\":\"" text "\"}}"
 
 static void a_secret_is_filled_on_the_way_out_and_hidden_on_the_way_in(void **state) {
         static const char uri[] = "abcdefghijklmnopqrstuvwxyz";
@@ -529,25 +557,30 @@ static void a_secret_is_filled_on_the_way_out_and_hidden_on_the_way_in(void **st
         cleanup_(json_freep) json_t *after = NULL;
         struct secret_values *values = secret_values_new();
         char token[SECRET_TOKEN_MAX];
-        cleanup_(freep) char *wanted = str_format(SECRET("%s"), secret_token_write(uri, 1, SECRET_PLAIN, token));
+        cleanup_(freep) char *wanted =
+                str_format(SECRET("%s"), secret_token_write(uri, 1, SECRET_PLAIN, token));
         struct thing *t = thing("Secret", path);
         struct drift_list list;
         struct op op;
 
         secret_values_add(values, uri, 1, "hunter2hunter2", 14);
-        assert_int_equal(apply(wanted, (struct asked){ .first = true, .values = values }, &op), OUTCOME_DONE);
+        assert_int_equal(apply(wanted, (struct asked){ .first = true, .values = values }, &op),
+                         OUTCOME_DONE);
         text = json_text(op.baseline);
         assert_null(strstr(text, "hunter2"));
         assert_null(strstr(text, "aHVudGVyM"));
         assert_non_null(strstr(text, "(hidden, "));
         op_clear(&op);
         after = fetch(url);
-        assert_string_equal(json_get_str(json_get(after, "data"), "password", ""), "aHVudGVyMmh1bnRlcjI=");
-        edit(url, "[{\"op\":\"replace\",\"path\":\"/data/password\",\"value\":\"b3RoZXJvdGhlcg==\"}]");
+        assert_string_equal(json_get_str(json_get(after, "data"), "password", ""),
+                            "aHVudGVyMmh1bnRlcjI=");
+        edit(url,
+             "[{\"op\":\"replace\",\"path\":\"/data/password\",\"value\":\"b3RoZXJvdGhlcg==\"}]");
         wait_for(drifted(t));
         list = drift_of("Secret", path);
         assert_int_equal(list.count, 1);
-        assert_drift(&list.items[0], "data.password", "\"(hidden, differs)\"", "\"(hidden, differs)\"", OTHER);
+        assert_drift(&list.items[0], "data.password", "\"(hidden, differs)\"",
+                     "\"(hidden, differs)\"", OTHER);
         drift_list_free(&list);
         free(text);
         text = json_text(t->last.found);
@@ -560,8 +593,11 @@ static void a_secret_is_filled_on_the_way_out_and_hidden_on_the_way_in(void **st
 static void a_token_outside_of_a_secret_is_refused(void **state) {
         struct op op;
 
-        assert_int_equal(apply(CONFIG_MAP("leak", "{\"a\":\"{{secret:abcdefghijklmnopqrstuvwxyz:1:plain}}\"}"), (struct asked){ .first = true }, &op),
-                         OUTCOME_REFUSED);
+        assert_int_equal(
+                apply(CONFIG_MAP("leak",
+                                 "{\"a\":\"{{secret:abcdefghijklmnopqrstuvwxyz:1:plain}}\"}"),
+                      (struct asked){ .first = true }, &op),
+                OUTCOME_REFUSED);
         assert_non_null(strstr(err_text(&op.err), "/data/a"));
         op_clear(&op);
 }
@@ -572,13 +608,18 @@ static void what_is_there_and_not_ours_is_left_alone_until_adopted(void **state)
         cleanup_(json_freep) json_t *after = NULL;
         struct op op;
 
-        assert_int_equal(send("POST", "application/json", CONFIG_MAP("theirs", "{\"a\":\"theirs\"}"), url), 201);
-        assert_int_equal(apply(CONFIG_MAP("theirs", "{\"a\":\"ours\"}"), (struct asked){ .first = true }, &op), OUTCOME_CONFLICT);
+        assert_int_equal(
+                send("POST", "application/json", CONFIG_MAP("theirs", "{\"a\":\"theirs\"}"), url),
+                201);
+        assert_int_equal(apply(CONFIG_MAP("theirs", "{\"a\":\"ours\"}"),
+                               (struct asked){ .first = true }, &op),
+                         OUTCOME_CONFLICT);
         assert_non_null(strstr(err_text(&op.err), "mooringctl adopt configmap/theirs"));
         op_clear(&op);
         after = fetch(one);
         assert_string_equal(json_get_str(json_get(after, "data"), "a", ""), "theirs");
-        assert_int_equal(apply(CONFIG_MAP("theirs", "{\"a\":\"ours\"}"), (struct asked){ .first = true, .flags = APPLY_ADOPT }, &op),
+        assert_int_equal(apply(CONFIG_MAP("theirs", "{\"a\":\"ours\"}"),
+                               (struct asked){ .first = true, .flags = APPLY_ADOPT }, &op),
                          OUTCOME_DONE);
         assert_false(op.created);
         op_clear(&op);
@@ -591,7 +632,9 @@ static void a_dry_run_writes_nothing(void **state) {
         cleanup_(freep) char *url = ns_path("/api/v1", "configmaps/dry");
         struct op op;
 
-        assert_int_equal(apply(CONFIG_MAP("dry", "{\"a\":\"1\"}"), (struct asked){ .flags = APPLY_DRY_RUN }, &op), OUTCOME_DONE);
+        assert_int_equal(apply(CONFIG_MAP("dry", "{\"a\":\"1\"}"),
+                               (struct asked){ .flags = APPLY_DRY_RUN }, &op),
+                         OUTCOME_DONE);
         op_clear(&op);
         assert_null(fetch(url));
 }
@@ -599,8 +642,10 @@ static void a_dry_run_writes_nothing(void **state) {
 static void an_unknown_field_is_refused_by_name(void **state) {
         struct op op;
 
-        assert_int_equal(apply("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"odd\"},\"dta\":{\"a\":\"1\"}}",
-                               (struct asked){ .first = true }, &op), OUTCOME_REFUSED);
+        assert_int_equal(apply("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{"
+                               "\"name\":\"odd\"},\"dta\":{\"a\":\"1\"}}",
+                               (struct asked){ .first = true }, &op),
+                         OUTCOME_REFUSED);
         assert_non_null(strstr(err_text(&op.err), "dta"));
         op_clear(&op);
 }
@@ -608,27 +653,41 @@ static void an_unknown_field_is_refused_by_name(void **state) {
 static void an_object_waits_for_its_namespace(void **state) {
         struct op op;
 
-        assert_int_equal(apply("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\",\"namespace\":\"no-such-ns\"}}",
-                               (struct asked){ .first = true }, &op), OUTCOME_NOT_YET);
+        assert_int_equal(apply("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{"
+                               "\"name\":\"x\",\"namespace\":\"no-such-ns\"}}",
+                               (struct asked){ .first = true }, &op),
+                         OUTCOME_NOT_YET);
         assert_non_null(strstr(err_text(&op.err), "no-such-ns"));
         op_clear(&op);
 }
 
-/* One CRD for all runs, with a group that carries the namespace, so that a second run meets nothing of the first. */
+/* One CRD for all runs, with a group that carries the namespace, so that a second run meets
+ * nothing of the first. */
 static void a_kind_that_is_not_served_parks_its_object_until_it_is(void **state) {
-        cleanup_(freep) char *crd = str_format(
-                "{\"apiVersion\":\"apiextensions.k8s.io/v1\",\"kind\":\"CustomResourceDefinition\",\"metadata\":{\"name\":\"boats.%s.example\"},"
-                "\"spec\":{\"group\":\"%s.example\",\"scope\":\"Namespaced\",\"names\":{\"kind\":\"Boat\",\"plural\":\"boats\",\"singular\":\"boat\"},"
-                "\"versions\":[{\"name\":\"v1\",\"served\":true,\"storage\":true,\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\",\"properties\":"
-                "{\"spec\":{\"type\":\"object\",\"properties\":{\"length\":{\"type\":\"integer\"},\"crew\":{\"type\":\"array\","
-                "\"x-kubernetes-list-type\":\"map\",\"x-kubernetes-list-map-keys\":[\"name\"],\"items\":{\"type\":\"object\",\"required\":[\"name\"],"
-                "\"properties\":{\"name\":{\"type\":\"string\"},\"role\":{\"type\":\"string\"}}}}}}}}}}]}}", w.namespace, w.namespace);
+        cleanup_(freep) char *crd =
+                str_format("{\"apiVersion\":\"apiextensions.k8s.io/"
+                           "v1\",\"kind\":\"CustomResourceDefinition\",\"metadata\":{\"name\":"
+                           "\"boats.%s.example\"},"
+                           "\"spec\":{\"group\":\"%s.example\",\"scope\":\"Namespaced\",\"names\":{"
+                           "\"kind\":\"Boat\",\"plural\":\"boats\",\"singular\":\"boat\"},"
+                           "\"versions\":[{\"name\":\"v1\",\"served\":true,\"storage\":true,"
+                           "\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\",\"properties\":"
+                           "{\"spec\":{\"type\":\"object\",\"properties\":{\"length\":{\"type\":"
+                           "\"integer\"},\"crew\":{\"type\":\"array\","
+                           "\"x-kubernetes-list-type\":\"map\",\"x-kubernetes-list-map-keys\":["
+                           "\"name\"],\"items\":{\"type\":\"object\",\"required\":[\"name\"],"
+                           "\"properties\":{\"name\":{\"type\":\"string\"},\"role\":{\"type\":"
+                           "\"string\"}}}}}}}}}}]}}",
+                           w.namespace, w.namespace);
         cleanup_(freep) char *boat = str_format(
-                "{\"apiVersion\":\"%s.example/v1\",\"kind\":\"Boat\",\"metadata\":{\"name\":\"b\"},\"spec\":{\"length\":7,"
-                "\"crew\":[{\"name\":\"jo\",\"role\":\"skipper\"}]}}", w.namespace);
+                "{\"apiVersion\":\"%s.example/"
+                "v1\",\"kind\":\"Boat\",\"metadata\":{\"name\":\"b\"},\"spec\":{\"length\":7,"
+                "\"crew\":[{\"name\":\"jo\",\"role\":\"skipper\"}]}}",
+                w.namespace);
         cleanup_(freep) char *name = str_format("boats.%s.example", w.namespace);
         cleanup_(freep) char *type = str_format("Boat.%s.example", w.namespace);
-        cleanup_(freep) char *url = str_format("/apis/%s.example/v1/namespaces/%s/boats/b", w.namespace, w.namespace);
+        cleanup_(freep) char *url =
+                str_format("/apis/%s.example/v1/namespaces/%s/boats/b", w.namespace, w.namespace);
         cleanup_(freep) char *path = in_ns("b");
         struct thing *t = thing(type, path);
         struct thing *definition = thing("CustomResourceDefinition.apiextensions.k8s.io", name);
@@ -643,7 +702,8 @@ static void a_kind_that_is_not_served_parks_its_object_until_it_is(void **state)
         apply_ok(crd);
         wait_for(definition->last.ready == READY_YES);
         wait_for(w.changed > changed);
-        for (int64_t end = clock_mono() + DEADLINE_MS; apply(boat, (struct asked){ .first = true }, NULL) != OUTCOME_DONE;) {
+        for (int64_t end = clock_mono() + DEADLINE_MS;
+             apply(boat, (struct asked){ .first = true }, NULL) != OUTCOME_DONE;) {
                 assert_true(clock_mono() < end);
                 loop_step(w.loop, 50);
         }
@@ -658,8 +718,11 @@ static void a_kind_that_is_not_served_parks_its_object_until_it_is(void **state)
 }
 
 #define JOB(image)                                                                                 \
-        "{\"apiVersion\":\"batch/v1\",\"kind\":\"Job\",\"metadata\":{\"name\":\"fixed\"},\"spec\":{\"suspend\":true,\"template\":{\"spec\":" \
-        "{\"restartPolicy\":\"Never\",\"containers\":[{\"name\":\"main\",\"image\":\"" image "\"}]}}}}"
+        "{\"apiVersion\":\"batch/"                                                                 \
+        "v1\",\"kind\":\"Job\",\"metadata\":{\"name\":\"fixed\"},\"spec\":{\"suspend\":true,"      \
+        "\"template\":{\"spec\":"                                                                  \
+        "{\"restartPolicy\":\"Never\",\"containers\":[{\"name\":\"main\",\"image\":\"" image       \
+        "\"}]}}}}"
 
 static void what_cannot_be_changed_says_so_and_is_made_anew_when_asked(void **state) {
         cleanup_(freep) char *path = in_ns("fixed");
@@ -672,7 +735,8 @@ static void what_cannot_be_changed_says_so_and_is_made_anew_when_asked(void **st
         assert_int_equal(apply(JOB("two"), (struct asked){ 0 }, &op), OUTCOME_IMMUTABLE);
         assert_non_null(strstr(err_text(&op.err), "immutable"));
         op_clear(&op);
-        assert_int_equal(apply(JOB("two"), (struct asked){ .flags = APPLY_RECREATE }, &op), OUTCOME_DONE);
+        assert_int_equal(apply(JOB("two"), (struct asked){ .flags = APPLY_RECREATE }, &op),
+                         OUTCOME_DONE);
         assert_string_not_equal(op.seen.incarnation, uid);
         op_clear(&op);
 }
@@ -680,13 +744,15 @@ static void what_cannot_be_changed_says_so_and_is_made_anew_when_asked(void **st
 static void a_wrong_value_is_refused_and_not_called_immutable(void **state) {
         struct op op;
 
-        assert_int_equal(apply(DEPLOYMENT("wrong", "-1"), (struct asked){ .first = true }, &op), OUTCOME_REFUSED);
+        assert_int_equal(apply(DEPLOYMENT("wrong", "-1"), (struct asked){ .first = true }, &op),
+                         OUTCOME_REFUSED);
         assert_non_null(strstr(err_text(&op.err), "spec.replicas"));
         op_clear(&op);
 }
 
 static void a_removal_waits_for_a_finalizer_and_names_it(void **state) {
-        static const char wanted[] = "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"held\",\"finalizers\":[\"example.com/hold\"]}}";
+        static const char wanted[] = "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{"
+                                     "\"name\":\"held\",\"finalizers\":[\"example.com/hold\"]}}";
         cleanup_(freep) char *path = in_ns("held");
         cleanup_(freep) char *url = ns_path("/api/v1", "configmaps/held");
         struct thing *t = thing("ConfigMap", path);
@@ -703,7 +769,8 @@ static void a_removal_waits_for_a_finalizer_and_names_it(void **state) {
         op_clear(&op);
         wait_for(t->last.presence == PRESENCE_LEAVING);
         edit(url, "[{\"op\":\"remove\",\"path\":\"/metadata/finalizers\"}]");
-        run_call(kube->remove, NULL, "ConfigMap", path, &(struct asked){ .incarnation = uid, .token = uid }, &op);
+        run_call(kube->remove, NULL, "ConfigMap", path,
+                 &(struct asked){ .incarnation = uid, .token = uid }, &op);
         assert_int_equal(op.outcome, OUTCOME_GONE);
         op_clear(&op);
         wait_for(t->last.presence == PRESENCE_ABSENT);
@@ -762,8 +829,14 @@ static void old_health(void *arg, const struct watch_health *h) {
 
 static void a_watch_from_an_old_version_brings_all_that_happened_since(void **state) {
         struct watch_config c = {
-                .loop = w.loop, .http = w.http, .server = w.server, .path = "/api/v1/configmaps", .version = "1",
-                .item = old_item, .listed = old_list, .health = old_health,
+                .loop = w.loop,
+                .http = w.http,
+                .server = w.server,
+                .path = "/api/v1/configmaps",
+                .version = "1",
+                .item = old_item,
+                .listed = old_list,
+                .health = old_health,
         };
         struct watch *watch = watch_new(&c);
 
@@ -776,15 +849,26 @@ static void a_watch_from_an_old_version_brings_all_that_happened_since(void **st
 /* ---- setup */
 
 static const struct observer observer = {
-        .interest = on_interest, .observed = on_observed, .unit = on_unit, .listed = on_listed,
-        .reach = on_reach, .warning = on_warning, .changed = on_changed,
+        .interest = on_interest,
+        .observed = on_observed,
+        .unit = on_unit,
+        .listed = on_listed,
+        .reach = on_reach,
+        .warning = on_warning,
+        .changed = on_changed,
 };
 
 static void open_target(void) {
         static const uint8_t key[DIGEST_SIZE] = "a key for hashes of what is seen";
         struct target_config c = {
-                .id = 1, .name = "peer", .config = w.config, .credential = w.credential, .marks = w.marks,
-                .hash_key = key, .http = w.http, .loop = w.loop,
+                .id = 1,
+                .name = "peer",
+                .config = w.config,
+                .credential = w.credential,
+                .marks = w.marks,
+                .hash_key = key,
+                .http = w.http,
+                .loop = w.loop,
         };
         struct err err = { 0 };
 
@@ -810,7 +894,8 @@ static int setup(void **state) {
         cleanup_(freep) char *controller = NULL;
         cleanup_(freep) char *namespace = NULL;
 
-        snprintf(w.namespace, sizeof(w.namespace), "peer-%x-%x", (unsigned)getpid(), (unsigned)clock_wall());
+        snprintf(w.namespace, sizeof(w.namespace), "peer-%x-%x", (unsigned)getpid(),
+                 (unsigned)clock_wall());
         controller = str_format("c-%s", w.namespace);
         w.marks = json_object();
         json_object_set_new(w.marks, "controller", json_string(controller));
@@ -823,7 +908,9 @@ static int setup(void **state) {
         }
         make_server();
         open_target();
-        namespace = str_format("{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"%s\"}}", w.namespace);
+        namespace = str_format(
+                "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"%s\"}}",
+                w.namespace);
         wait_for(w.reachable);
         apply_ok(namespace);
         return 0;
@@ -839,7 +926,9 @@ static void thing_free(void *p) {
 }
 
 static int teardown(void **state) {
-        cleanup_(freep) char *crd = str_format("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/boats.%s.example", w.namespace);
+        cleanup_(freep) char *crd = str_format(
+                "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/boats.%s.example",
+                w.namespace);
         cleanup_(freep) char *namespace = str_format("/api/v1/namespaces/%s", w.namespace);
 
         send("DELETE", "application/json", NULL, crd);

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* answer.c - from HTTP status and Status object to one outcome with a reason
  *
- * Called at the end of every request, pure. Order: what was answered by something in front of the object (a webhook, a policy, a
- * quota, rights) is told apart by the words of the message, because the code is chosen by whoever denied. What may pass by itself is
- * NOT_YET (a kind, a namespace, a webhook that is not there yet), so that it is tried again without anybody's help. */
+ * Called at the end of every request, pure. Order: what was answered by something in front of
+ * the object (a webhook, a policy, a quota, rights) is told apart by the words of the message,
+ * because the code is chosen by whoever denied. What may pass by itself is NOT_YET (a kind, a
+ * namespace, a webhook that is not there yet), so that it is tried again without anybody's help. */
 #include "answer.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#define MESSAGE_HEAD 160 /* of a long message its beginning (what) and its end (why); between them stands the whole value */
+#define MESSAGE_HEAD                                                                               \
+        160 /* of a long message its beginning (what) and its end (why); between them stands the whole value */
 #define MESSAGE_TAIL 240
 #define AGAIN_SOON_MS 1000 /* a change under us, a namespace that is going: gone in a moment */
 
@@ -55,9 +57,15 @@ static char *quoted_after(const struct reading *r, const char *words, char quote
 
 bool answer_says_immutable(const char *message) {
         static const char *const words[] = {
-                "field is immutable", "is immutable", "are immutable", "cannot change roleRef",
-                "may not change once set", "updates to statefulset spec for fields other than",
-                "Forbidden: updates to ", "may not be changed after", NULL,
+                "field is immutable",
+                "is immutable",
+                "are immutable",
+                "cannot change roleRef",
+                "may not change once set",
+                "updates to statefulset spec for fields other than",
+                "Forbidden: updates to ",
+                "may not be changed after",
+                NULL,
         };
 
         for (const char *const *w = words; *w; w++)
@@ -88,7 +96,8 @@ static char *causes_only(const struct reading *r) {
 static void mask_secret(struct reading *r) {
         long s = r->a->status;
 
-        if (!str_eq(r->a->type, "Secret") || s < 400 || s >= 500 || s == 403 || s == 404 || s == 429)
+        if (!str_eq(r->a->type, "Secret") || s < 400 || s >= 500 || s == 403 || s == 404 ||
+            s == 429)
                 return;
         r->m->immutable = answer_says_immutable(r->message);
         freep(&r->message);
@@ -126,24 +135,31 @@ static bool by_admission(struct reading *r) {
         cleanup_(freep) char *name = NULL;
 
         if (has(r, "failed calling webhook") || has(r, "conversion webhook for")) {
-                name = quoted_after(r, has(r, "failed calling webhook") ? "failed calling webhook" : "webhook for", '"');
-                say(r, OUTCOME_NOT_YET, "webhook %s does not answer: %s", name ? name : "(unnamed)", r->message);
+                name = quoted_after(r,
+                                    has(r, "failed calling webhook") ? "failed calling webhook"
+                                                                     : "webhook for",
+                                    '"');
+                say(r, OUTCOME_NOT_YET, "webhook %s does not answer: %s", name ? name : "(unnamed)",
+                    r->message);
                 return true;
         }
         if (has(r, "admission webhook \"")) {
                 name = quoted_after(r, "admission webhook", '"');
                 r->m->immutable = answer_says_immutable(r->message);
-                say(r, OUTCOME_REFUSED, "refused by webhook %s: %s", name ? name : "(unnamed)", r->message);
+                say(r, OUTCOME_REFUSED, "refused by webhook %s: %s", name ? name : "(unnamed)",
+                    r->message);
                 return true;
         }
         if (has(r, "ValidatingAdmissionPolicy '")) {
                 name = quoted_after(r, "ValidatingAdmissionPolicy", '\'');
-                say(r, OUTCOME_DENIED, "denied by policy %s: %s", name ? name : "(unnamed)", r->message);
+                say(r, OUTCOME_DENIED, "denied by policy %s: %s", name ? name : "(unnamed)",
+                    r->message);
                 return true;
         }
         if (has(r, "violates PodSecurity \"")) {
                 name = quoted_after(r, "violates PodSecurity", '"');
-                say(r, OUTCOME_DENIED, "denied by policy PodSecurity %s: %s", name ? name : "", r->message);
+                say(r, OUTCOME_DENIED, "denied by policy PodSecurity %s: %s", name ? name : "",
+                    r->message);
                 return true;
         }
         return false;
@@ -155,7 +171,8 @@ static void by_quota(struct reading *r) {
         say(r, OUTCOME_DENIED, "quota %.*s is exceeded: %s", (int)strcspn(p, ",;"), p, r->message);
 }
 
-/* 'deployments.apps is forbidden: User "x" cannot patch resource "deployments" in API group "apps" in the namespace "y"' */
+/* 'deployments.apps is forbidden: User "x" cannot patch resource "deployments" in API group
+ * "apps" in the namespace "y"' */
 static void by_rights(struct reading *r) {
         const char *p = strstr(r->message, " cannot ");
         cleanup_(freep) char *user = quoted_after(r, "User", '"');
@@ -163,7 +180,8 @@ static void by_rights(struct reading *r) {
         if (!p)
                 say(r, OUTCOME_DENIED, "forbidden: %s", r->message);
         else
-                say(r, OUTCOME_DENIED, "missing right: %s (as %s)", p + strlen(" cannot "), user ? user : "?");
+                say(r, OUTCOME_DENIED, "missing right: %s (as %s)", p + strlen(" cannot "),
+                    user ? user : "?");
 }
 
 static void read_forbidden(struct reading *r) {
@@ -211,15 +229,16 @@ static void read_conflict(struct reading *r) {
 
 /* What a server says with 500 although the document is what is wrong. */
 static bool is_typing_error(const struct reading *r) {
-        return has(r, "failed to create typed patch object") || has(r, "field not declared in schema");
+        return has(r, "failed to create typed patch object") ||
+               has(r, "field not declared in schema");
 }
 
 static void read_wait(struct reading *r) {
         int64_t wait = r->a->retry_after_ms;
         bool throttled = r->a->status == 429 || wait >= 0;
 
-        say(r, throttled ? OUTCOME_THROTTLED : OUTCOME_UNREACHABLE, "the API server answered %ld: %s", r->a->status,
-            r->message);
+        say(r, throttled ? OUTCOME_THROTTLED : OUTCOME_UNREACHABLE,
+            "the API server answered %ld: %s", r->a->status, r->message);
         if (throttled)
                 r->m->again_at = r->a->now + (wait >= 0 ? wait : AGAIN_SOON_MS);
 }
@@ -231,7 +250,8 @@ static void read_status(struct reading *r) {
                 return;
         if (s == 401) {
                 r->m->credential = true;
-                say(r, OUTCOME_UNREACHABLE, "the API server refuses our credentials (401): %s", r->message);
+                say(r, OUTCOME_UNREACHABLE, "the API server refuses our credentials (401): %s",
+                    r->message);
         } else if (s == 403) {
                 read_forbidden(r);
         } else if (s == 404) {

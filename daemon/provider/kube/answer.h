@@ -8,7 +8,8 @@
 enum answer_verb { ANSWER_GET, ANSWER_APPLY, ANSWER_CREATE, ANSWER_DELETE };
 
 struct answer {
-        const char *type;       /* of the object asked about: a Secret's values never get into a message */
+        const char
+                *type; /* of the object asked about: a Secret's values never get into a message */
         enum answer_verb verb;
         long status;
         struct scan_slice body; /* a Status when it was refused */
@@ -19,7 +20,7 @@ struct answer {
 struct answer_meaning {
         enum outcome outcome;
         int64_t again_at;
-        bool duplicate;  /* 422 because two items of a keyed list have one name: taking ownership heals it */
+        bool duplicate; /* 422 because two items of a keyed list have one name: taking ownership heals it */
         bool immutable;  /* says so; to be confirmed */
         bool credential; /* 401: our credentials are refused */
         bool kind;       /* 404 because the kind (or its version) is not served */

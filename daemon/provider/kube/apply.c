@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* apply.c - server-side apply as a flow
  *
- * The repeated case is one PATCH: an identical apply changes nothing on the server, and its answer is the observation, the field
- * set and the baseline. Around it, each only when it is needed:
+ * The repeated case is one PATCH: an identical apply changes nothing on the server, and its
+ * answer is the observation, the field set and the baseline. Around it, each only when it is
+ * needed:
  *
  *   look       the first time: what is there and is not ours is not touched
  *   serving    webhooks and API services: what serves them is ready, else everything they guard would stand still
@@ -26,20 +27,20 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define TAKE_TRIES_MAX 5       /* the object changes between our look and our patch */
+#define TAKE_TRIES_MAX 5 /* the object changes between our look and our patch */
 #define GONE_PAUSE_MS 300
-#define GONE_TRIES_MAX 100     /* half a minute: then the reconciler waits instead */
+#define GONE_TRIES_MAX 100 /* half a minute: then the reconciler waits instead */
 #define ANSWER_MAX (16u << 20)
 
 struct applying {
         struct operation operation;
         struct look_wish wish;
         struct buf body;
-        char *refused;              /* why there is no body: the document cannot be sent */
-        json_t *services;           /* of a webhook configuration: those still to be asked about */
+        char *refused;    /* why there is no body: the document cannot be sent */
+        json_t *services; /* of a webhook configuration: those still to be asked about */
         unsigned flags;
         bool first, taken, created;
-        char *uid;                  /* of what is to be deleted */
+        char *uid; /* of what is to be deleted */
         char *whose, *patch;
         const char *headers[4];
         int tries;
@@ -49,21 +50,32 @@ struct applying {
         json_t *warnings;
 };
 
-static flow_ask ask_look, ask_serving, ask_delete, ask_gone, ask_taken, ask_take, ask_patch, ask_confirm;
-static flow_got got_look, got_serving, got_delete, got_gone, got_taken, got_take, got_patch, got_confirm;
+static flow_ask ask_look, ask_serving, ask_delete, ask_gone, ask_taken, ask_take, ask_patch,
+        ask_confirm;
+static flow_got got_look, got_serving, got_delete, got_gone, got_taken, got_take, got_patch,
+        got_confirm;
 
-enum { STEP_LOOK, STEP_SERVING, STEP_DELETE, STEP_GONE, STEP_TAKE_LOOK, STEP_TAKE, STEP_PATCH, STEP_CONFIRM };
+enum {
+        STEP_LOOK,
+        STEP_SERVING,
+        STEP_DELETE,
+        STEP_GONE,
+        STEP_TAKE_LOOK,
+        STEP_TAKE,
+        STEP_PATCH,
+        STEP_CONFIRM
+};
 
 static const struct flow_step steps[] = {
         // step          ask          got          deadline           pause          flags
-        { "look",      ask_look,    got_look,    OPERATION_STEP_MS, 0,             FLOW_ALL },
-        { "serving",   ask_serving, got_serving, OPERATION_STEP_MS, 1,             FLOW_ALL },
-        { "delete",    ask_delete,  got_delete,  OPERATION_STEP_MS, 0,             FLOW_ALL },
-        { "gone",      ask_gone,    got_gone,    OPERATION_STEP_MS, GONE_PAUSE_MS, FLOW_ALL },
-        { "take-look", ask_taken,   got_taken,   OPERATION_STEP_MS, 0,             FLOW_ALL },
-        { "take-over", ask_take,    got_take,    OPERATION_STEP_MS, 0,             FLOW_ALL },
-        { "patch",     ask_patch,   got_patch,   OPERATION_STEP_MS, 0,             FLOW_ALL },
-        { "confirm",   ask_confirm, got_confirm, OPERATION_STEP_MS, 0,             FLOW_ALL },
+        { "look", ask_look, got_look, OPERATION_STEP_MS, 0, FLOW_ALL },
+        { "serving", ask_serving, got_serving, OPERATION_STEP_MS, 1, FLOW_ALL },
+        { "delete", ask_delete, got_delete, OPERATION_STEP_MS, 0, FLOW_ALL },
+        { "gone", ask_gone, got_gone, OPERATION_STEP_MS, GONE_PAUSE_MS, FLOW_ALL },
+        { "take-look", ask_taken, got_taken, OPERATION_STEP_MS, 0, FLOW_ALL },
+        { "take-over", ask_take, got_take, OPERATION_STEP_MS, 0, FLOW_ALL },
+        { "patch", ask_patch, got_patch, OPERATION_STEP_MS, 0, FLOW_ALL },
+        { "confirm", ask_confirm, got_confirm, OPERATION_STEP_MS, 0, FLOW_ALL },
         {}
 };
 
@@ -92,11 +104,14 @@ static int refuse_foreign(struct applying *a, struct scan_slice object) {
         cleanup_(freep) char *controller = scan_dup(scan_get(labels, LABEL_CONTROLLER));
 
         if (controller && model && !str_eq(controller, o->target->controller))
-                return operation_say(o, OUTCOME_CONFLICT, "%s exists and belongs to model %s of another controller (%s)",
+                return operation_say(o, OUTCOME_CONFLICT,
+                                     "%s exists and belongs to model %s of another controller (%s)",
                                      name, model, controller);
         if (controller && model)
-                return operation_say(o, OUTCOME_CONFLICT, "%s exists and belongs to model %s", name, model);
-        return operation_say(o, OUTCOME_CONFLICT, "%s exists and is not ours: `mooringctl adopt %s`", name, name);
+                return operation_say(o, OUTCOME_CONFLICT, "%s exists and belongs to model %s", name,
+                                     model);
+        return operation_say(o, OUTCOME_CONFLICT,
+                             "%s exists and is not ours: `mooringctl adopt %s`", name, name);
 }
 
 static int ask_look(struct flow *f, struct ask *ask, struct err *err) {
@@ -143,8 +158,10 @@ static int ask_serving(struct flow *f, struct ask *ask, struct err *err) {
         if (!service || a->flags & APPLY_DRY_RUN)
                 return FLOW_SKIP;
         r = http_ask(ask, t->http, t->server, "GET", NULL,
-                     "/apis/discovery.k8s.io/v1/namespaces/%s/endpointslices?labelSelector=kubernetes.io%%2Fservice-name%%3D%s",
-                     json_get_str(service, "namespace", "default"), json_get_str(service, "name", ""));
+                     "/apis/discovery.k8s.io/v1/namespaces/%s/"
+                     "endpointslices?labelSelector=kubernetes.io%%2Fservice-name%%3D%s",
+                     json_get_str(service, "namespace", "default"),
+                     json_get_str(service, "name", ""));
         r->headers = a->operation.headers;
         return 0;
 }
@@ -179,8 +196,10 @@ static int got_serving(struct flow *f, struct ask *ask, struct err *err) {
                         while (!ready && scan_item(&c, &slice))
                                 ready = slice_is_ready(slice);
                 if (!ready)
-                        return operation_say(&a->operation, OUTCOME_NOT_YET, "Service %s/%s, which serves it, has no ready pod",
-                                             json_get_str(service, "namespace", "default"), json_get_str(service, "name", ""));
+                        return operation_say(&a->operation, OUTCOME_NOT_YET,
+                                             "Service %s/%s, which serves it, has no ready pod",
+                                             json_get_str(service, "namespace", "default"),
+                                             json_get_str(service, "name", ""));
         }
         json_array_remove(a->services, 0);
         return FLOW_AGAIN;
@@ -196,10 +215,13 @@ static int ask_delete(struct flow *f, struct ask *ask, struct err *err) {
         if (!(a->flags & APPLY_RECREATE) || a->flags & APPLY_DRY_RUN)
                 return FLOW_GOTO(STEP_TAKE_LOOK);
         if (row && row->flags & KIND_DATA)
-                return operation_say(&a->operation, OUTCOME_REFUSED, "it holds data and is never made anew");
+                return operation_say(&a->operation, OUTCOME_REFUSED,
+                                     "it holds data and is never made anew");
         freep(&a->patch);
-        a->patch = str_format("{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"propagationPolicy\":\"Foreground\","
-                              "\"preconditions\":{\"uid\":\"%s\"}}", a->uid);
+        a->patch = str_format("{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\","
+                              "\"propagationPolicy\":\"Foreground\","
+                              "\"preconditions\":{\"uid\":\"%s\"}}",
+                              a->uid);
         a->headers[1] = "Content-Type: application/json";
         r = operation_ask(&a->operation, ask, "DELETE", "");
         r->headers = a->headers;
@@ -231,7 +253,9 @@ static int got_gone(struct flow *f, struct ask *ask, struct err *err) {
         struct scan_slice object = operation_got(&a->operation, ask, ANSWER_GET, &m, &why);
         cleanup_(freep) char *leaving = NULL;
 
-        if (m.outcome == OUTCOME_GONE || (m.outcome == OUTCOME_DONE && !scan_says(scan_dig(object, "metadata", "uid", NULL), a->uid)))
+        if (m.outcome == OUTCOME_GONE ||
+            (m.outcome == OUTCOME_DONE &&
+             !scan_says(scan_dig(object, "metadata", "uid", NULL), a->uid)))
                 return 0;
         if (m.outcome != OUTCOME_DONE)
                 return operation_end(&a->operation, m.outcome, m.again_at, &why);
@@ -278,7 +302,8 @@ static int got_taken(struct flow *f, struct ask *ask, struct err *err) {
 
 static int ask_take(struct flow *f, struct ask *ask, struct err *err) {
         struct applying *a = applying_of(f);
-        struct http_request *r = operation_ask(&a->operation, ask, "PATCH", "?fieldManager=" FIELDSET_MANAGER);
+        struct http_request *r =
+                operation_ask(&a->operation, ask, "PATCH", "?fieldManager=" FIELDSET_MANAGER);
 
         a->headers[1] = "Content-Type: application/json-patch+json";
         r->headers = a->headers;
@@ -309,8 +334,10 @@ static int ask_patch(struct flow *f, struct ask *ask, struct err *err) {
         struct applying *a = applying_of(f);
         bool dry = a->flags & APPLY_DRY_RUN;
         struct http_request *r = operation_ask(&a->operation, ask, "PATCH",
-                                               dry ? "?fieldManager=" FIELDSET_MANAGER "&force=true&fieldValidation=Strict&dryRun=All"
-                                                   : "?fieldManager=" FIELDSET_MANAGER "&force=true&fieldValidation=Strict");
+                                               dry ? "?fieldManager=" FIELDSET_MANAGER
+                                                     "&force=true&fieldValidation=Strict&dryRun=All"
+                                                   : "?fieldManager=" FIELDSET_MANAGER
+                                                     "&force=true&fieldValidation=Strict");
 
         a->headers[1] = "Content-Type: application/apply-patch+yaml";
         r->headers = a->headers;
@@ -332,14 +359,16 @@ static void keep_warnings(struct applying *a, const struct http_request *r) {
                         continue;
                 if (!a->warnings)
                         a->warnings = json_array();
-                json_array_append_new(a->warnings, json_stringn(start + 1, (size_t)(end - start - 1)));
+                json_array_append_new(a->warnings,
+                                      json_stringn(start + 1, (size_t)(end - start - 1)));
         }
 }
 
 static int got_patch(struct flow *f, struct ask *ask, struct err *err) {
         struct applying *a = applying_of(f);
         struct err why = { 0 };
-        struct scan_slice object = operation_got(&a->operation, ask, ANSWER_APPLY, &a->meaning, &why);
+        struct scan_slice object =
+                operation_got(&a->operation, ask, ANSWER_APPLY, &a->meaning, &why);
         const struct answer_meaning *m = &a->meaning;
 
         keep_warnings(a, http_answer(ask));
@@ -372,8 +401,9 @@ static int ask_confirm(struct flow *f, struct ask *ask, struct err *err) {
         json_object_set_new(json_get(document, "metadata"), "name", json_string("mooring-check"));
         free(a->patch);
         a->patch = json_text(document);
-        r = http_ask(ask, o->target->http, o->target->server, "POST", NULL, "%.*s?dryRun=All&fieldManager=" FIELDSET_MANAGER,
-                     (int)(slash - o->url), o->url);
+        r = http_ask(ask, o->target->http, o->target->server, "POST", NULL,
+                     "%.*s?dryRun=All&fieldManager=" FIELDSET_MANAGER, (int)(slash - o->url),
+                     o->url);
         a->headers[1] = "Content-Type: application/json";
         r->headers = a->headers;
         r->body = a->patch;
@@ -387,15 +417,19 @@ static int got_confirm(struct flow *f, struct ask *ask, struct err *err) {
         struct err ignored = { 0 };
 
         operation_got(&a->operation, ask, ANSWER_CREATE, &m, &ignored);
-        return operation_end(&a->operation, m.outcome == OUTCOME_DONE ? OUTCOME_IMMUTABLE : a->meaning.outcome, 0, &a->why);
+        return operation_end(&a->operation,
+                             m.outcome == OUTCOME_DONE ? OUTCOME_IMMUTABLE : a->meaning.outcome, 0,
+                             &a->why);
 }
 
 /* ---- ends */
 
-/* Field set, baseline and digest from the answer. Without an entry of ours (an edit can clear them) the stored set goes on. */
+/* Field set, baseline and digest from the answer. Without an entry of ours (an edit can clear
+ * them) the stored set goes on. */
 static void take_baseline(struct applying *a, struct scan_slice object) {
         struct op *op = a->operation.op;
-        const uint8_t *key = normalise_secret_key(a->operation.type, object, a->operation.target->hash_key);
+        const uint8_t *key =
+                normalise_secret_key(a->operation.type, object, a->operation.target->hash_key);
         struct projection *p = NULL;
 
         op->fields = fieldset_of_answer(object);

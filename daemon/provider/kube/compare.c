@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* compare.c - the lines of a drift record: which field, what it should say, what it says, who wrote it
+/* compare.c - the lines of a drift record: which field, what it should say, what it says, who
+ * wrote it
  *
- * Called only when the digest of an event differs from the baseline's, so trees are fine here. Who: the newest entry of
- * managedFields other than ours that owns the field. What is missing has nobody's name on it: the last editor of an object
- * need not be the one who removed something, so none is given. */
+ * Called only when the digest of an event differs from the baseline's, so trees are fine here.
+ * Who: the newest entry of managedFields other than ours that owns the field. What is missing
+ * has nobody's name on it: the last editor of an object need not be the one who removed
+ * something, so none is given. */
 #include "compare.h"
 
 #include "clock.h"
@@ -13,25 +15,28 @@
 
 #define COMPARE_VALUE_MAX 4096 /* bytes of a value in the ledger; a CRD's schema has 900,000 */
 
-/* Writers that are part of the platform: their items in our lists are not residue of somebody's edit. */
+/* Writers that are part of the platform: their items in our lists are not residue of somebody's
+ * edit. */
 static const char *const platform_writers[] = {
-        "kube-controller-manager", "kube-scheduler", "kubelet", "cluster-autoscaler", "vpa-recommender",
-        "kube-apiserver", NULL,
+        "kube-controller-manager", "kube-scheduler", "kubelet", "cluster-autoscaler",
+        "vpa-recommender",         "kube-apiserver", NULL,
 };
 
 struct comparing {
         const struct projection *p;
         const json_t *others;
         struct drift_list *list;
-        struct buf path;       /* "spec.ports[port=80]" */
-        char **elements;       /* "f:spec", ... as in managedFields */
+        struct buf path; /* "spec.ports[port=80]" */
+        char **elements; /* "f:spec", ... as in managedFields */
         size_t depth, room;
 };
 
 /* ---- path */
 
 static bool is_word(const char *s) {
-        return *s && s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] == '\0';
+        return *s &&
+               s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] ==
+                       '\0';
 }
 
 /* {"name":"x","port":1} as [name=x,port=1]. */
@@ -54,7 +59,10 @@ static void put_key(const char *key, struct buf *out) {
 }
 
 static const char letters[FIELDSET_KIND_MAX] = {
-        [FIELDSET_FIELD] = 'f', [FIELDSET_KEY] = 'k', [FIELDSET_VALUE] = 'v', [FIELDSET_INDEX] = 'i',
+        [FIELDSET_FIELD] = 'f',
+        [FIELDSET_KEY] = 'k',
+        [FIELDSET_VALUE] = 'v',
+        [FIELDSET_INDEX] = 'i',
 };
 
 /* Goes one element down; the answer is the path's length before, for leave. */
@@ -241,7 +249,8 @@ static void add_extras(struct comparing *c, uint32_t node, const struct fieldset
 
 /* ---- the walk */
 
-static void walk(struct comparing *c, uint32_t node, struct scan_slice wanted, struct scan_slice found);
+static void walk(struct comparing *c, uint32_t node, struct scan_slice wanted,
+                 struct scan_slice found);
 
 static void walk_children(struct comparing *c, uint32_t node, struct scan_slice wanted,
                           struct scan_slice found) {
@@ -261,7 +270,8 @@ static void walk_children(struct comparing *c, uint32_t node, struct scan_slice 
         add_extras(c, node, &w, &f, found);
 }
 
-static void walk(struct comparing *c, uint32_t node, struct scan_slice wanted, struct scan_slice found) {
+static void walk(struct comparing *c, uint32_t node, struct scan_slice wanted,
+                 struct scan_slice found) {
         const struct fieldset_node *n = &c->p->nodes[node];
         bool no_wanted = scan_is_null(wanted), no_found = scan_is_null(found);
 

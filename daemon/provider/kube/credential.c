@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* credential.c - tokens, token files and exec plugins; see credential.h
  *
- * A plugin is a program that an operator listed by its absolute path. It must be root's, writable by nobody else, and runs with a clean
- * environment, no stdin, a deadline and an output limit, never as root. Its answer is kept until shortly before it runs out; a 401
- * makes it run again, at most once in REFUSED_PAUSE_MS, so that a wrong login is not a storm.
+ * A plugin is a program that an operator listed by its absolute path. It must be root's,
+ * writable by nobody else, and runs with a clean environment, no stdin, a deadline and an output
+ * limit, never as root. Its answer is kept until shortly before it runs out; a 401 makes it run
+ * again, at most once in REFUSED_PAUSE_MS, so that a wrong login is not a storm.
  *
  *   IDLE --needed or refused--> RUNNING --answer--> IDLE
  *                                  \--failure, deadline--> IDLE, again at the next need */
@@ -26,14 +27,14 @@
 
 struct credential {
         struct credential_config c;
-        char *authorization;          /* "Bearer ...": wiped when replaced */
-        char *certificate, *key;      /* of a plugin */
+        char *authorization;     /* "Bearer ...": wiped when replaced */
+        char *certificate, *key; /* of a plugin */
 
         char *token_file;
         int64_t file_checked;
         struct timespec file_time;
 
-        char *command, *info;         /* info: KUBERNETES_EXEC_INFO */
+        char *command, *info; /* info: KUBERNETES_EXEC_INFO */
         char **args, **env;
         uid_t uid;
         gid_t gid;
@@ -43,7 +44,7 @@ struct credential {
         struct buf output;
         bool too_much, ended;
         int wait_status;
-        struct timer deadline;        /* while it runs; else: when the login runs out */
+        struct timer deadline; /* while it runs; else: when the login runs out */
         int64_t asked;
         bool ready;
 };
@@ -76,7 +77,8 @@ static bool listed(const json_t *options, const char *list, const char *path, bo
                         continue;
                 while (below && n > 1 && allowed[n - 1] == '/')
                         n--;
-                if (below ? strncmp(path, allowed, n) == 0 && path[n] == '/' : str_eq(path, allowed))
+                if (below ? strncmp(path, allowed, n) == 0 && path[n] == '/'
+                          : str_eq(path, allowed))
                         return true;
         }
         return false;
@@ -86,11 +88,15 @@ static int check_token_file(const char *path, const json_t *options, struct err 
         if (path[0] != '/' || strstr(path, "/../") || strstr(path, "/./"))
                 return err_set(err, -EINVAL, "token-file %s is no plain absolute path", path);
         if (!listed(options, "token-folders", path, true))
-                return err_set(err, -EPERM, "token-file %s: its folder is not listed under token-folders of the daemon's options", path);
+                return err_set(err, -EPERM,
+                               "token-file %s: its folder is not listed under token-folders of the "
+                               "daemon's options",
+                               path);
         return 0;
 }
 
-/* Symbolic links are followed: kubelets swap whole folders by one. The real file must lie below a listed folder too. */
+/* Symbolic links are followed: kubelets swap whole folders by one. The real file must lie below
+ * a listed folder too. */
 static int open_token_file(struct credential *c, struct err *err) {
         cleanup_(freep) char *real = realpath(c->token_file, NULL);
         int fd;
@@ -98,7 +104,8 @@ static int open_token_file(struct credential *c, struct err *err) {
         if (!real)
                 return err_set(err, -errno, "token-file %s: %s", c->token_file, strerror(errno));
         if (!listed(c->c.options, "token-folders", real, true))
-                return err_set(err, -EPERM, "token-file %s leads out of the listed folders", c->token_file);
+                return err_set(err, -EPERM, "token-file %s leads out of the listed folders",
+                               c->token_file);
         fd = open(real, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         if (fd < 0)
                 return err_set(err, -errno, "token-file %s: %s", c->token_file, strerror(errno));
@@ -115,7 +122,8 @@ static int read_token_file(struct credential *c, struct err *err) {
                 return fd;
         if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
                 return err_set(err, -EINVAL, "token-file %s is no file", c->token_file);
-        if (c->authorization && st.st_mtim.tv_sec == c->file_time.tv_sec && st.st_mtim.tv_nsec == c->file_time.tv_nsec)
+        if (c->authorization && st.st_mtim.tv_sec == c->file_time.tv_sec &&
+            st.st_mtim.tv_nsec == c->file_time.tv_nsec)
                 return 0;
         n = read(fd, text, sizeof(text) - 1);
         while (n > 0 && strchr(" \r\n\t", text[n - 1]))
@@ -137,11 +145,14 @@ static int check_plugin_file(const char *path, const json_t *options, struct err
         if (path[0] != '/')
                 return err_set(err, -EINVAL, "exec: %s is no absolute path", path);
         if (!listed(options, "exec-plugins", path, false))
-                return err_set(err, -EPERM, "exec: %s is not listed under exec-plugins of the daemon's options", path);
+                return err_set(err, -EPERM,
+                               "exec: %s is not listed under exec-plugins of the daemon's options",
+                               path);
         if (lstat(path, &st) < 0)
                 return err_set(err, -errno, "exec: %s: %s", path, strerror(errno));
         if (!S_ISREG(st.st_mode) || st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH))
-                return err_set(err, -EPERM, "exec: %s must be a file of root that nobody else can write", path);
+                return err_set(err, -EPERM,
+                               "exec: %s must be a file of root that nobody else can write", path);
         return 0;
 }
 
@@ -156,7 +167,9 @@ static int find_user(struct credential *c, struct err *err) {
                 return 0;
         user = getpwnam(name);
         if (!user || user->pw_uid == 0)
-                return err_set(err, -EINVAL, "exec: there is no user %s to run plugins as (option exec-user)", name);
+                return err_set(err, -EINVAL,
+                               "exec: there is no user %s to run plugins as (option exec-user)",
+                               name);
         c->uid = user->pw_uid;
         c->gid = user->pw_gid;
         return 0;
@@ -211,9 +224,12 @@ static int take_status(struct credential *c, const json_t *answer, struct err *e
         int64_t at;
 
         if (!str_eq(json_get_str(answer, "kind", ""), "ExecCredential") || !status)
-                return err_set(err, -EBADMSG, "exec: %s did not answer with an ExecCredential that has a status", c->command);
+                return err_set(err, -EBADMSG,
+                               "exec: %s did not answer with an ExecCredential that has a status",
+                               c->command);
         if (!token && !json_get(status, "clientCertificateData"))
-                return err_set(err, -EBADMSG, "exec: %s gave neither a token nor a certificate", c->command);
+                return err_set(err, -EBADMSG, "exec: %s gave neither a token nor a certificate",
+                               c->command);
         wipe_text(&c->certificate);
         wipe_text(&c->key);
         c->certificate = str_dup(json_get_str(status, "clientCertificateData", NULL));
@@ -222,7 +238,8 @@ static int take_status(struct credential *c, const json_t *answer, struct err *e
                 set_authorization(c, "Bearer", token);
         timer_cancel(&c->deadline);
         if (expires && clock_parse_iso(expires, &at))
-                timer_after(&c->deadline, MAX_OF(at - clock_wall() - CREDENTIAL_EARLY_MS, (int64_t)REFUSED_PAUSE_MS));
+                timer_after(&c->deadline, MAX_OF(at - clock_wall() - CREDENTIAL_EARLY_MS,
+                                                 (int64_t)REFUSED_PAUSE_MS));
         return 0;
 }
 
@@ -231,9 +248,12 @@ static int read_answer(struct credential *c, struct err *err) {
         cleanup_(json_freep) json_t *answer = NULL;
 
         if (c->too_much)
-                return err_set(err, -E2BIG, "exec: %s printed more than %d bytes", c->command, CREDENTIAL_EXEC_OUTPUT_MAX);
+                return err_set(err, -E2BIG, "exec: %s printed more than %d bytes", c->command,
+                               CREDENTIAL_EXEC_OUTPUT_MAX);
         if (c->wait_status)
-                return err_set(err, -EKEYREJECTED, "exec: %s failed with status %d: run it by hand to see why", c->command, c->wait_status);
+                return err_set(err, -EKEYREJECTED,
+                               "exec: %s failed with status %d: run it by hand to see why",
+                               c->command, c->wait_status);
         if (json_parse(buf_str(&c->output), c->output.len, &answer, NULL) < 0)
                 return err_set(err, -EBADMSG, "exec: %s did not print JSON", c->command);
         return take_status(c, answer, err);
@@ -303,8 +323,11 @@ static void on_timer(void *arg) {
                 run_plugin(c);
                 return;
         }
-        finish_plugin(c, err_set(&err, -ETIMEDOUT, "exec: %s gave no answer in %s (does it wait for a person?)", c->command,
-                                 clock_span(CREDENTIAL_EXEC_MS, span)), &err);
+        finish_plugin(c,
+                      err_set(&err, -ETIMEDOUT,
+                              "exec: %s gave no answer in %s (does it wait for a person?)",
+                              c->command, clock_span(CREDENTIAL_EXEC_MS, span)),
+                      &err);
 }
 
 static int start_plugin(struct credential *c, struct err *err) {
@@ -335,7 +358,8 @@ static int start_plugin(struct credential *c, struct err *err) {
         fcntl(c->out, F_SETFL, O_NONBLOCK);
         c->ended = c->too_much = false;
         buf_wipe(&c->output);
-        r = watcher_start(c->c.loop, "exec-plugin", c->out, LOOP_READ | LOOP_HANGUP, on_output, c, &c->watcher, err);
+        r = watcher_start(c->c.loop, "exec-plugin", c->out, LOOP_READ | LOOP_HANGUP, on_output, c,
+                          &c->watcher, err);
         return r < 0 ? r : child_start(c->c.loop, &spec, &c->child, err);
 }
 
@@ -404,7 +428,8 @@ static int open_kind(struct credential *c, const struct kubeconfig *k, struct er
         return 0;
 }
 
-int credential_new(const struct credential_config *config, struct credential **ret, struct err *err) {
+int credential_new(const struct credential_config *config, struct credential **ret,
+                   struct err *err) {
         struct credential *c = mem_new(struct credential);
         int r;
 
@@ -462,8 +487,10 @@ void credential_authorize(void *credential, struct buf *ret_value) {
         struct credential *c = credential;
         struct err ignored;
 
-        if (c->token_file && (!c->file_checked || clock_mono() - c->file_checked >= CREDENTIAL_FILE_CHECK_MS)) {
-                /* A file that cannot be read keeps the token that was: the server decides whether it still holds. */
+        if (c->token_file &&
+            (!c->file_checked || clock_mono() - c->file_checked >= CREDENTIAL_FILE_CHECK_MS)) {
+                /* A file that cannot be read keeps the token that was: the server decides
+                 * whether it still holds. */
                 read_token_file(c, &ignored);
                 c->file_checked = clock_mono();
         }

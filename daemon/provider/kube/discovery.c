@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* discovery.c - reads and keeps the table of served kinds; see discovery.h
  *
- * Run at the start, after each change of a CustomResourceDefinition or APIService, and while somebody waits for a kind that is not
- * served. ETags make a run without news two empty answers. */
+ * Run at the start, after each change of a CustomResourceDefinition or APIService, and while
+ * somebody waits for a kind that is not served. ETags make a run without news two empty answers. */
 #include "discovery.h"
 
 #include "kinds.h"
@@ -44,7 +44,8 @@ const struct discovery_kind *discovery_find(const struct discovery_table *t, con
         return t ? map_find(&t->kinds, type) : NULL;
 }
 
-const struct discovery_version *discovery_version(const struct discovery_kind *k, const char *version) {
+const struct discovery_version *discovery_version(const struct discovery_kind *k,
+                                                  const char *version) {
         if (!version)
                 return k->count ? &k->versions[0] : NULL;
         for (size_t i = 0; i < k->count; i++)
@@ -53,8 +54,8 @@ const struct discovery_version *discovery_version(const struct discovery_kind *k
         return NULL;
 }
 
-void discovery_path(const struct discovery_kind *k, const struct discovery_version *v, const char *path,
-                    struct buf *out) {
+void discovery_path(const struct discovery_kind *k, const struct discovery_version *v,
+                    const char *path, struct buf *out) {
         const char *slash = path ? strchr(path, '/') : NULL;
 
         if (*k->group)
@@ -72,7 +73,8 @@ void discovery_path(const struct discovery_kind *k, const struct discovery_versi
         http_escape(out, slash ? slash + 1 : path, false);
 }
 
-static struct discovery_kind *kind_get(struct discovery_table *t, const char *type, const char *group) {
+static struct discovery_kind *kind_get(struct discovery_table *t, const char *type,
+                                       const char *group) {
         struct discovery_kind *k = map_find(&t->kinds, type);
 
         if (k)
@@ -84,24 +86,25 @@ static struct discovery_kind *kind_get(struct discovery_table *t, const char *ty
         return k;
 }
 
-static void kind_add(struct discovery_kind *k, const char *version, const char *plural, bool namespaced,
-                     bool listable) {
+static void kind_add(struct discovery_kind *k, const char *version, const char *plural,
+                     bool namespaced, bool listable) {
         if (discovery_version(k, version))
                 return;
         k->versions = mem_grow(k->versions, &k->room, k->count + 1, sizeof(*k->versions));
-        k->versions[k->count++] = (struct discovery_version){ str_dup(version), str_dup(plural), namespaced, listable };
+        k->versions[k->count++] = (struct discovery_version){ str_dup(version), str_dup(plural),
+                                                              namespaced, listable };
 }
 
-static void kind_served(struct discovery_table *t, const char *group, const char *kind, const char *version,
-                        const char *plural, bool namespaced, bool listable) {
+static void kind_served(struct discovery_table *t, const char *group, const char *kind,
+                        const char *version, const char *plural, bool namespaced, bool listable) {
         cleanup_(freep) char *type = *group ? str_format("%s.%s", kind, group) : str_dup(kind);
 
         kind_add(kind_get(t, type, group), version, plural, namespaced, listable);
 }
 
 /* What BEFORE knew of a group, or of one version of it when VERSION is given. */
-static void keep_group(struct discovery_table *t, const struct discovery_table *before, const char *group,
-                       const char *version, bool stale) {
+static void keep_group(struct discovery_table *t, const struct discovery_table *before,
+                       const char *group, const char *version, bool stale) {
         struct map_entry *e;
 
         for (size_t i = 0; before && (e = map_next(&before->kinds, &i));) {
@@ -167,8 +170,8 @@ static void read_version(struct discovery_table *t, const char *group, struct sc
                 read_resource(t, group, version, resource);
 }
 
-int discovery_read(struct discovery_table *t, struct scan_slice body, const struct discovery_table *before,
-                   struct err *err) {
+int discovery_read(struct discovery_table *t, struct scan_slice body,
+                   const struct discovery_table *before, struct err *err) {
         struct scan_slice group, version;
         struct scan_cursor groups, versions;
 
@@ -203,7 +206,8 @@ int discovery_read_old(struct discovery_table *t, struct scan_slice body, struct
 
                 if (!plural || !kind || strchr(plural, '/') || !list_says(verbs, "get"))
                         continue;
-                kind_served(t, group, kind, version, plural, scan_get(r, "namespaced").len == strlen("true"),
+                kind_served(t, group, kind, version, plural,
+                            scan_get(r, "namespaced").len == strlen("true"),
                             list_says(verbs, "list") && list_says(verbs, "watch"));
         }
         return 0;
@@ -226,7 +230,8 @@ bool discovery_same(const struct discovery_table *a, const struct discovery_tabl
         if (!a || !b || a->kinds.count != b->kinds.count)
                 return false;
         for (size_t i = 0; (e = map_next(&a->kinds, &i));)
-                if (!kind_same(e->value, map_find(&b->kinds, ((struct discovery_kind *)e->value)->type)))
+                if (!kind_same(e->value,
+                               map_find(&b->kinds, ((struct discovery_kind *)e->value)->type)))
                         return false;
         return true;
 }
@@ -238,9 +243,9 @@ static flow_got got_core, got_groups, got_group;
 
 static const struct flow_step steps[] = {
         // step      ask         got         deadline           pause flags
-        { "core",   ask_core,   got_core,   DISCOVERY_STEP_MS, 200, FLOW_ALL },
+        { "core", ask_core, got_core, DISCOVERY_STEP_MS, 200, FLOW_ALL },
         { "groups", ask_groups, got_groups, DISCOVERY_STEP_MS, 200, FLOW_ALL },
-        { "group",  ask_group,  got_group,  DISCOVERY_STEP_MS, 1,   FLOW_ALL },
+        { "group", ask_group, got_group, DISCOVERY_STEP_MS, 1, FLOW_ALL },
         {}
 };
 
@@ -248,9 +253,10 @@ static struct discovery *discovery_of(struct flow *f) {
         return container_of(f, struct discovery, flow);
 }
 
-static const char accept[] = "Accept: application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
-                             "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,"
-                             "application/json";
+static const char accept[] =
+        "Accept: application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
+        "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,"
+        "application/json";
 
 static void groups_free(struct discovery *d) {
         for (size_t i = 0; i < d->group_count; i++)
@@ -277,7 +283,8 @@ static int ask_path(struct discovery *d, struct ask *a, const char *path, size_t
         d->headers[0] = accept;
         d->headers[1] = NULL;
         /* A table that has holes is read anew, whatever the tag says. */
-        if (which < ARRAY_SIZE(d->etag) && d->etag[which] && d->table && d->table->stale_groups == 0) {
+        if (which < ARRAY_SIZE(d->etag) && d->etag[which] && d->table &&
+            d->table->stale_groups == 0) {
                 d->match = str_format("If-None-Match: %s", d->etag[which]);
                 d->headers[1] = d->match;
         }
@@ -312,7 +319,9 @@ static int failed(const struct ask *a, const struct http_request *r, struct err 
         if (r->status == 401)
                 return err_set(err, -EKEYREJECTED, "the API server refuses our credentials (401)");
         if (r->status == 403)
-                return err_set(err, -EACCES, "discovery is forbidden: missing right: get nonResourceURL \"%s\"", r->path);
+                return err_set(err, -EACCES,
+                               "discovery is forbidden: missing right: get nonResourceURL \"%s\"",
+                               r->path);
         return err_set(err, -EPROTO, "discovery of %s answered %ld", r->path, r->status);
 }
 
@@ -338,7 +347,8 @@ static void queue_versions(struct discovery *d, struct scan_slice body, bool cor
                 if (!scan_list(scan_get(item, "versions"), &versions))
                         continue;
                 while (scan_item(&versions, &version))
-                        if (!scan_says(scan_get(version, "groupVersion"), d->group_count ? d->groups[d->group_count - 1] : ""))
+                        if (!scan_says(scan_get(version, "groupVersion"),
+                                       d->group_count ? d->groups[d->group_count - 1] : ""))
                                 group_add(d, scan_dup(scan_get(version, "groupVersion")));
         }
 }

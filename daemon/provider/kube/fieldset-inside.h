@@ -15,7 +15,7 @@ enum fieldset_kind {
 
 struct fieldset_node {
         uint8_t kind;
-        bool self;         /* "." */
+        bool self; /* "." */
         uint32_t name, name_len;
         uint32_t first;    /* its first child; of a key: behind its parts */
         uint32_t next;     /* what stands behind all below it: the next sibling */
@@ -39,5 +39,6 @@ struct fieldset_match {
         uint32_t *nodes; /* the children's numbers */
         size_t node_room;
 };
-void project_match(const struct projection *p, uint32_t node, struct scan_slice value, struct fieldset_match *m);
+void project_match(const struct projection *p, uint32_t node, struct scan_slice value,
+                   struct fieldset_match *m);
 void project_match_free(struct fieldset_match *m);

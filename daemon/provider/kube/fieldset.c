@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fieldset.c - parses field sets, and finds what they name in an object; see fieldset.h
  *
- * A projection is one array of nodes in running order and one pool of names. Children stand in the order of their kind and name, so
- * that a member of an object is found by halving, and so that the digest does not depend on the order in a text.
- * Equal sets are one projection: 10,000 ConfigMaps of one shape share 400 bytes.
+ * A projection is one array of nodes in running order and one pool of names. Children stand in
+ * the order of their kind and name, so that a member of an object is found by halving, and so
+ * that the digest does not depend on the order in a text. Equal sets are one projection: 10,000
+ * ConfigMaps of one shape share 400 bytes.
  *
  * What reads objects with it (digest, restriction) is in project.c, what compares in compare.c. */
 #include "fieldset-inside.h"
@@ -35,7 +36,8 @@ static uint32_t pool_add(struct building *b, const char *s, size_t len) {
         return (uint32_t)at;
 }
 
-static uint32_t node_add(struct building *b, enum fieldset_kind kind, const char *name, size_t len) {
+static uint32_t node_add(struct building *b, enum fieldset_kind kind, const char *name,
+                         size_t len) {
         struct projection *p = b->p;
         struct fieldset_node *n;
 
@@ -82,14 +84,16 @@ static int read_element(const char *name, size_t len, struct element *ret, struc
         cleanup_(buf_free) struct buf plain = BUF_INIT;
 
         if (len < 2 || name[1] != ':' || !kind_of(name[0], &ret->kind))
-                return err_set(err, -EBADMSG, "field set: \"%.*s\" is no path element", (int)MIN_OF(len, 60u), name);
+                return err_set(err, -EBADMSG, "field set: \"%.*s\" is no path element",
+                               (int)MIN_OF(len, 60u), name);
         if (ret->kind == FIELDSET_FIELD || ret->kind == FIELDSET_INDEX) {
                 ret->name = str_ndup(name + 2, len - 2);
                 return 0;
         }
         if (!scan_canonical(scan_of(name + 2, len - 2), &plain) ||
             (ret->kind == FIELDSET_KEY && buf_str(&plain)[0] != '{'))
-                return err_set(err, -EBADMSG, "field set: \"%.*s\" has no JSON value", (int)MIN_OF(len, 60u), name);
+                return err_set(err, -EBADMSG, "field set: \"%.*s\" has no JSON value",
+                               (int)MIN_OF(len, 60u), name);
         ret->name = buf_take(&plain);
         return 0;
 }
@@ -133,7 +137,8 @@ static int read_elements(struct scan_slice object, struct elements *ret, struct 
         return 0;
 }
 
-/* {"name":"x","port":1}: one part for each key, so that an item is matched without making its key's text. */
+/* {"name":"x","port":1}: one part for each key, so that an item is matched without making its
+ * key's text. */
 static void add_key_parts(struct building *b, const char *key) {
         struct scan_slice name, value;
         struct scan_cursor c;
@@ -153,7 +158,8 @@ static void add_key_parts(struct building *b, const char *key) {
         }
 }
 
-static int add_children(struct building *b, uint32_t parent, struct scan_slice object, struct err *err);
+static int add_children(struct building *b, uint32_t parent, struct scan_slice object,
+                        struct err *err);
 
 static int add_child(struct building *b, const struct element *e, struct err *err) {
         uint32_t at = node_add(b, e->kind, e->name, strlen(e->name));
@@ -171,12 +177,14 @@ static int add_child(struct building *b, const struct element *e, struct err *er
         return 0;
 }
 
-static int add_children(struct building *b, uint32_t parent, struct scan_slice object, struct err *err) {
+static int add_children(struct building *b, uint32_t parent, struct scan_slice object,
+                        struct err *err) {
         cleanup_(elements_free) struct elements e = { 0 };
         int r;
 
         if (b->depth >= FIELDSET_DEPTH_MAX)
-                return err_set(err, -EBADMSG, "field set: nested deeper than %d", FIELDSET_DEPTH_MAX);
+                return err_set(err, -EBADMSG, "field set: nested deeper than %d",
+                               FIELDSET_DEPTH_MAX);
         r = read_elements(object, &e, err);
         if (r < 0)
                 return r;
@@ -195,6 +203,13 @@ static void projection_free(struct projection *p) {
         free(p->version);
         free(p->text);
         free(p);
+}
+
+static void fit(void **p, size_t size) {
+        void *copy = mem_dup(*p, size);
+
+        free(*p);
+        *p = copy;
 }
 
 static int build(const char *text, struct projection **ret, struct err *err) {
@@ -217,8 +232,8 @@ static int build(const char *text, struct projection **ret, struct err *err) {
         b.p->text = str_dup(text);
         b.p->refs = 1;
         /* Projections live long and are many: give back what growing left over. */
-        b.p->nodes = realloc(b.p->nodes, b.p->count * sizeof(*b.p->nodes));
-        b.p->pool = realloc(b.p->pool, b.p->pool_len);
+        fit((void **)&b.p->nodes, b.p->count * sizeof(*b.p->nodes));
+        fit((void **)&b.p->pool, b.p->pool_len);
         *ret = b.p;
         return 0;
 }

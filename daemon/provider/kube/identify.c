@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* identify.c - pure: type, path, needs and flags of a document
  *
- * Called for each wanted document, before any cluster was asked. type is "Kind.group" (core: "Kind"), so that an object keeps
- * its identity when its API version goes up. Needs are by reference, and only what keeps the object from working: a Secret
- * that a pod mounts, the role of a binding. What a document marks as optional is none. */
+ * Called for each wanted document, before any cluster was asked. type is "Kind.group" (core:
+ * "Kind"), so that an object keeps its identity when its API version goes up. Needs are by
+ * reference, and only what keeps the object from working: a Secret that a pod mounts, the role
+ * of a binding. What a document marks as optional is none. */
 #include "identify.h"
 
 #include "kinds.h"
@@ -52,7 +53,8 @@ static void volume_needs(struct finding *f, const json_t *volume) {
 
         need_ref(f, "Secret", json_get(volume, "secret"), "secretName");
         need_ref(f, "ConfigMap", json_get(volume, "configMap"), "name");
-        need_ref(f, "PersistentVolumeClaim", json_get(volume, "persistentVolumeClaim"), "claimName");
+        need_ref(f, "PersistentVolumeClaim", json_get(volume, "persistentVolumeClaim"),
+                 "claimName");
         json_array_foreach(sources, i, source) {
                 need_ref(f, "Secret", json_get(source, "secret"), "name");
                 need_ref(f, "ConfigMap", json_get(source, "configMap"), "name");
@@ -106,7 +108,8 @@ static void binding_needs(struct finding *f) {
         json_array_foreach(json_get(f->document, "subjects"), i, subject) {
                 const char *name = json_get_str(subject, "name", NULL);
 
-                if (str_eq(json_get_str(subject, "kind", ""), "ServiceAccount") && !str_eq(name, "default"))
+                if (str_eq(json_get_str(subject, "kind", ""), "ServiceAccount") &&
+                    !str_eq(name, "default"))
                         need_in(f, NEED_EXISTS, "ServiceAccount",
                                 json_get_str(subject, "namespace", f->namespace), name);
         }
@@ -167,14 +170,17 @@ static void find_needs(struct finding *f) {
 
 /* ---- identity */
 
-/* Names end up in paths of requests: what Kubernetes would refuse is refused here, with the reason. */
+/* Names end up in paths of requests: what Kubernetes would refuse is refused here, with the
+ * reason. */
 static int check_name(const char *what, const char *name, struct err *err) {
         size_t len = strlen(name);
 
         if (len == 0 || len > IDENTIFY_NAME_MAX)
-                return err_set(err, -EINVAL, "%s: must have 1 to %d characters", what, IDENTIFY_NAME_MAX);
+                return err_set(err, -EINVAL, "%s: must have 1 to %d characters", what,
+                               IDENTIFY_NAME_MAX);
         if (strpbrk(name, "/%?# \t\r\n\"\\") || str_eq(name, ".") || str_eq(name, ".."))
-                return err_set(err, -EINVAL, "%s \"%s\": Kubernetes takes no such name", what, name);
+                return err_set(err, -EINVAL, "%s \"%s\": Kubernetes takes no such name", what,
+                               name);
         return 0;
 }
 
@@ -187,9 +193,8 @@ static int find_path(struct identity *to, const json_t *metadata, const char *de
         if (r < 0)
                 return err_add(err, r, "%s", to->type);
         if (kinds_cluster_scoped(to->type))
-                namespace = NULL;
-        else if (!namespace)
-                namespace = default_scope;
+        namespace = NULL;
+        else if (!namespace) namespace = default_scope;
         if (namespace) {
                 r = check_name("metadata.namespace", namespace, err);
                 if (r < 0)
@@ -200,7 +205,8 @@ static int find_path(struct identity *to, const json_t *metadata, const char *de
         return 0;
 }
 
-int identify_document(const json_t *wanted, const char *default_scope, struct identity *ret, struct err *err) {
+int identify_document(const json_t *wanted, const char *default_scope, struct identity *ret,
+                      struct err *err) {
         cleanup_(identity_free) struct identity i = { 0 };
         struct finding f = { .to = &i, .document = wanted };
         const struct kind_row *row;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kinds.c - the table of kinds that Kubernetes itself brings, and the CRD kinds that are known to have no namespace
+/* kinds.c - the table of kinds that Kubernetes itself brings, and the CRD kinds that are known
+ * to have no namespace
  *
- * Only what is needed before discovery was read (identify is pure): whether there is a namespace in the path, whether it
- * holds data, and where its pods are described. All else comes from the server. A kind that is missing here is namespaced,
- * has no pods, and is judged by its conditions. */
+ * Only what is needed before discovery was read (identify is pure): whether there is a namespace
+ * in the path, whether it holds data, and where its pods are described. All else comes from the
+ * server. A kind that is missing here is namespaced, has no pods, and is judged by its
+ * conditions. */
 #include "kinds.h"
 
 static const struct kind_row rows[] = {
@@ -15,7 +17,8 @@ static const struct kind_row rows[] = {
         { "ControllerRevision.apps", KIND_PLAIN, NULL },
         { "CronJob.batch", 0, "/spec/jobTemplate/spec/template" },
         { "CSIDriver.storage.k8s.io", KIND_CLUSTER | KIND_PLAIN, NULL },
-        { "CustomResourceDefinition.apiextensions.k8s.io", KIND_CLUSTER | KIND_DATA | KIND_GROUP, NULL },
+        { "CustomResourceDefinition.apiextensions.k8s.io", KIND_CLUSTER | KIND_DATA | KIND_GROUP,
+          NULL },
         { "DaemonSet.apps", 0, "/spec/template" },
         { "Deployment.apps", 0, "/spec/template" },
         { "EndpointSlice.discovery.k8s.io", KIND_PLAIN, NULL },
@@ -27,7 +30,8 @@ static const struct kind_row rows[] = {
         { "Job.batch", 0, "/spec/template" },
         { "Lease.coordination.k8s.io", KIND_PLAIN, NULL },
         { "LimitRange", KIND_PLAIN, NULL },
-        { "MutatingWebhookConfiguration.admissionregistration.k8s.io", KIND_CLUSTER | KIND_PLAIN, NULL },
+        { "MutatingWebhookConfiguration.admissionregistration.k8s.io", KIND_CLUSTER | KIND_PLAIN,
+          NULL },
         { "Namespace", KIND_CLUSTER | KIND_DATA | KIND_GROUP, NULL },
         { "NetworkPolicy.networking.k8s.io", KIND_PLAIN, NULL },
         { "Node", KIND_CLUSTER, NULL },
@@ -36,7 +40,8 @@ static const struct kind_row rows[] = {
         { "Pod", 0, "" },
         { "PodDisruptionBudget.policy", 0, NULL },
         { "PriorityClass.scheduling.k8s.io", KIND_CLUSTER | KIND_PLAIN, NULL },
-        { "PriorityLevelConfiguration.flowcontrol.apiserver.k8s.io", KIND_CLUSTER | KIND_PLAIN, NULL },
+        { "PriorityLevelConfiguration.flowcontrol.apiserver.k8s.io", KIND_CLUSTER | KIND_PLAIN,
+          NULL },
         { "ReplicaSet.apps", 0, "/spec/template" },
         { "ReplicationController", 0, "/spec/template" },
         { "ResourceQuota", KIND_PLAIN, NULL },
@@ -49,16 +54,21 @@ static const struct kind_row rows[] = {
         { "StatefulSet.apps", 0, "/spec/template" },
         { "StorageClass.storage.k8s.io", KIND_CLUSTER | KIND_DATA | KIND_PLAIN, NULL },
         { "ValidatingAdmissionPolicy.admissionregistration.k8s.io", KIND_CLUSTER, NULL },
-        { "ValidatingAdmissionPolicyBinding.admissionregistration.k8s.io", KIND_CLUSTER | KIND_PLAIN, NULL },
-        { "ValidatingWebhookConfiguration.admissionregistration.k8s.io", KIND_CLUSTER | KIND_PLAIN, NULL },
+        { "ValidatingAdmissionPolicyBinding.admissionregistration.k8s.io",
+          KIND_CLUSTER | KIND_PLAIN, NULL },
+        { "ValidatingWebhookConfiguration.admissionregistration.k8s.io", KIND_CLUSTER | KIND_PLAIN,
+          NULL },
         { "VolumeAttributesClass.storage.k8s.io", KIND_CLUSTER | KIND_PLAIN, NULL },
 };
 
-/* Kinds of CRDs without a namespace. One that is missing here and whose document names no namespace is taken to be in the
- * model's; discovery later says that it is not, and the provider then finds it all the same (target.c). */
+/* Kinds of CRDs without a namespace. One that is missing here and whose document names no
+ * namespace is taken to be in the model's; discovery later says that it is not, and the provider
+ * then finds it all the same (target.c). */
 static const char *const cluster_kinds[] = {
-        "CompositeController.metacontroller.k8s.io", "DecoratorController.metacontroller.k8s.io",
-        "Profile.kubeflow.org", "GatewayClass.gateway.networking.k8s.io",
+        "CompositeController.metacontroller.k8s.io",
+        "DecoratorController.metacontroller.k8s.io",
+        "Profile.kubeflow.org",
+        "GatewayClass.gateway.networking.k8s.io",
         NULL,
 };
 
@@ -77,7 +87,8 @@ bool kinds_cluster_scoped(const char *type) {
         for (const char *const *k = cluster_kinds; *k; k++)
                 if (str_eq(*k, type))
                         return true;
-        /* ClusterIssuer, ClusterServingRuntime, ClusterWorkflowTemplate, ...: the custom of all of them. */
+        /* ClusterIssuer, ClusterServingRuntime, ClusterWorkflowTemplate, ...: the custom of all
+         * of them. */
         return str_starts(type, "Cluster") && strchr(type, '.');
 }
 

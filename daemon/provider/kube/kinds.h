@@ -12,9 +12,9 @@ enum {
 };
 
 struct kind_row {
-        const char *type;     /* "Deployment.apps" */
+        const char *type; /* "Deployment.apps" */
         unsigned flags;
-        const char *pod;      /* pointer to its pod template ("" : it is a pod), or NULL */
+        const char *pod; /* pointer to its pod template ("" : it is a pod), or NULL */
 };
 
 const struct kind_row *kinds_find(const char *type); /* NULL: nothing known */

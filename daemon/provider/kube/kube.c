@@ -28,20 +28,25 @@ static void cancel(struct op *op) {
                 o->drop(o);
 }
 
-static int compare(const struct apply_request *r, const struct observation *o, struct drift_list *ret, struct err *err) {
+static int compare(const struct apply_request *r, const struct observation *o,
+                   struct drift_list *ret, struct err *err) {
         if (!r->projection || !r->baseline)
-                return err_set(err, -EINVAL, "%s %s was never applied: there is nothing to compare with", r->type, r->path);
+                return err_set(err, -EINVAL,
+                               "%s %s was never applied: there is nothing to compare with", r->type,
+                               r->path);
         if (o->presence == PRESENCE_ABSENT) {
                 drift_list_add(ret)->field = str_dup("");
                 return 0;
         }
         if (!o->found)
-                return o->digest_valid ? 0 : err_set(err, -ENODATA, "%s %s must be looked at first", r->type, r->path);
+                return o->digest_valid ? 0
+                                       : err_set(err, -ENODATA, "%s %s must be looked at first",
+                                                 r->type, r->path);
         compare_fields(r->projection, r->baseline, o->found, ret);
         return 0;
 }
 
-const struct provider kube_provider = {
+const struct provider provider_kube = {
         .name = "kubernetes",
         .can = PROVIDER_WATCHES | PROVIDER_DRY_RUN | PROVIDER_TAKE_OVER,
         .check = check,

@@ -4,4 +4,4 @@
 
 #include "provider.h"
 
-extern const struct provider kube_provider;
+extern const struct provider provider_kube;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kubeconfig-flatten.c - reads a kubeconfig; see kubeconfig-flatten.h
  *
- * Called by mooringctl (add-cluster, update-cluster) and by tests. tokenFile and exec stay names: the first is read again by the
- * daemon when it changes, the second is run there; both only where the daemon's options allow it. */
+ * Called by mooringctl (add-cluster, update-cluster) and by tests. tokenFile and exec stay
+ * names: the first is read again by the daemon when it changes, the second is run there; both
+ * only where the daemon's options allow it. */
 #include "kubeconfig-flatten.h"
 
 #include "clock.h"
@@ -38,7 +39,8 @@ static int read_file(const char *path, struct buf *out, struct err *err) {
                         return err_set(err, -errno, "%s: %s", path, strerror(errno));
                 out->len += (size_t)n;
                 if (out->len > FILE_MAX)
-                        return err_set(err, -E2BIG, "%s: larger than %u bytes: no kubeconfig", path, FILE_MAX);
+                        return err_set(err, -E2BIG, "%s: larger than %u bytes: no kubeconfig", path,
+                                       FILE_MAX);
         }
         buf_putc(out, '\0');
         out->len--;
@@ -54,7 +56,8 @@ static char *beside(const struct flatten *f, const char *file) {
         return str_format("%.*s/%s", (int)(slash - f->path), f->path, file);
 }
 
-static json_t *named(const struct flatten *f, const char *list, const char *member, const char *name) {
+static json_t *named(const struct flatten *f, const char *list, const char *member,
+                     const char *name) {
         json_t *item;
         size_t i;
 
@@ -80,7 +83,8 @@ static void set_text(json_t *to, const char *member, const char *value) {
 }
 
 /* MEMBER-data in base64, or MEMBER, a file. */
-static int take_material(struct flatten *f, const json_t *from, const char *member, const char *as, struct err *err) {
+static int take_material(struct flatten *f, const json_t *from, const char *member, const char *as,
+                         struct err *err) {
         cleanup_(freep) char *data_member = str_format("%s-data", member);
         const char *data = json_get_str(from, data_member, NULL);
         const char *file = json_get_str(from, member, NULL);
@@ -151,15 +155,18 @@ static int take_exec(struct flatten *f, const json_t *exec, struct err *err) {
         if (!*json_get_str(exec, "command", ""))
                 return err_set(err, -EINVAL, "%s: exec without a command", f->path);
         if (str_eq(json_get_str(exec, "interactiveMode", ""), "Always"))
-                return err_set(err, -EINVAL, "%s: the login \"%s\" needs a terminal (interactiveMode: Always); a daemon has none", f->path,
-                               json_get_str(exec, "command", ""));
+                return err_set(err, -EINVAL,
+                               "%s: the login \"%s\" needs a terminal (interactiveMode: Always); a "
+                               "daemon has none",
+                               f->path, json_get_str(exec, "command", ""));
         program = find_program(f, json_get_str(exec, "command", ""));
         set_text(to, "command", program);
         set_text(to, "api-version", json_get_str(exec, "apiVersion", NULL));
         if (json_array_size(json_get(exec, "args")))
                 json_object_set(to, "args", json_get(exec, "args"));
         json_array_foreach(json_get(exec, "env"), i, item)
-                json_object_set_new(env, json_get_str(item, "name", ""), json_string(json_get_str(item, "value", "")));
+                json_object_set_new(env, json_get_str(item, "name", ""),
+                                    json_string(json_get_str(item, "value", "")));
         if (json_get_bool(exec, "provideClusterInfo", false))
                 json_object_set_new(to, "provide-cluster-info", json_true());
         check.command = program;
@@ -173,11 +180,14 @@ static int take_user(struct flatten *f, const char *name, struct err *err) {
         int r;
 
         if (!user)
-                return err_set(err, -EINVAL, "%s: no user \"%s\" (there %s: %s)", f->path, name, *known ? "are" : "is",
-                               *known ? known : "none");
+                return err_set(err, -EINVAL, "%s: no user \"%s\" (there %s: %s)", f->path, name,
+                               *known ? "are" : "is", *known ? known : "none");
         if (json_get(user, "auth-provider"))
-                return err_set(err, -EINVAL, "%s: user \"%s\" logs in with an auth-provider, which Kubernetes removed in 1.26: "
-                               "convert it (`kubelogin convert-kubeconfig -l msi` for Azure)", f->path, name);
+                return err_set(err, -EINVAL,
+                               "%s: user \"%s\" logs in with an auth-provider, which Kubernetes "
+                               "removed in 1.26: "
+                               "convert it (`kubelogin convert-kubeconfig -l msi` for Azure)",
+                               f->path, name);
         r = take_material(f, user, "client-certificate", "cert", err);
         if (r == 0)
                 r = take_material(f, user, "client-key", "key", err);
@@ -203,12 +213,13 @@ static int take_context(struct flatten *f, const char *context, struct err *err)
         int r;
 
         if (!*name)
-                return err_set(err, -EINVAL, "%s: no current-context: choose one with --context (%s)", f->path,
+                return err_set(err, -EINVAL,
+                               "%s: no current-context: choose one with --context (%s)", f->path,
                                *known ? known : "the file has none");
         c = named(f, "contexts", "context", name);
         if (!c)
-                return err_set(err, -EINVAL, "%s: no context \"%s\" (there %s: %s)", f->path, name, *known ? "are" : "is",
-                               *known ? known : "none");
+                return err_set(err, -EINVAL, "%s: no context \"%s\" (there %s: %s)", f->path, name,
+                               *known ? "are" : "is", *known ? known : "none");
         set_text(f->config, "namespace", json_get_str(c, "namespace", NULL));
         r = take_cluster(f, json_get_str(c, "cluster", ""), err);
         if (r == 0 && *json_get_str(c, "user", ""))
@@ -225,8 +236,8 @@ static int check_result(struct flatten *f, struct err *err) {
         return r < 0 ? err_add(err, r, "%s", f->path) : 0;
 }
 
-int kubeconfig_flatten(const char *path, const char *context, json_t **ret_config, json_t **ret_credential,
-                       struct err *err) {
+int kubeconfig_flatten(const char *path, const char *context, json_t **ret_config,
+                       json_t **ret_credential, struct err *err) {
         cleanup_(buf_wipe) struct buf text = BUF_INIT;
         cleanup_(yaml_stream_free) struct yaml_stream stream = { 0 };
         cleanup_(json_freep) json_t *config = json_object();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kubeconfig.c - reads and checks what a cluster's row says; see kubeconfig.h
  *
- * Pure: opens no file. What the files of a user's kubeconfig hold was read by mooringctl with the caller's rights
- * (kubeconfig-flatten.c). */
+ * Pure: opens no file. What the files of a user's kubeconfig hold was read by mooringctl with
+ * the caller's rights (kubeconfig-flatten.c). */
 #include "kubeconfig.h"
 
 #include "clock.h"
@@ -45,7 +45,8 @@ static const struct json_field exec_fields[] = {
 #undef AT
 
 /* Logins of kubelogin that need a person or another program's session. */
-static const char *const interactive_modes[] = { "devicecode", "interactive", "azurecli", "azd", "ropc", NULL };
+static const char *const interactive_modes[] = { "devicecode", "interactive", "azurecli",
+                                                 "azd",        "ropc",        NULL };
 
 static const char *arg_after(const json_t *args, const char *name, const char *letter) {
         size_t n = json_array_size(args);
@@ -71,20 +72,30 @@ int kubeconfig_check_exec(const struct kubeconfig_exec *e, struct err *err) {
         const char *program = base_name(e->command);
         const char *mode;
 
-        if (!str_eq(program, "kubelogin") && !str_eq(program, "kubectl-oidc_login") && !str_eq(program, "az"))
+        if (!str_eq(program, "kubelogin") && !str_eq(program, "kubectl-oidc_login") &&
+            !str_eq(program, "az"))
                 return 0;
         if (str_eq(program, "az"))
-                return err_set(err, -EINVAL, "the login runs \"az\", which needs a person's session: convert it with "
-                               "`kubelogin convert-kubeconfig -l msi` (or -l spn, -l workloadidentity) and add the cluster again");
+                return err_set(
+                        err, -EINVAL,
+                        "the login runs \"az\", which needs a person's session: convert it with "
+                        "`kubelogin convert-kubeconfig -l msi` (or -l spn, -l workloadidentity) "
+                        "and add the cluster again");
         if (str_eq(program, "kubectl-oidc_login"))
-                return err_set(err, -EINVAL, "the login \"%s\" opens a browser: give the cluster a service account's token", program);
+                return err_set(err, -EINVAL,
+                               "the login \"%s\" opens a browser: give the cluster a service "
+                               "account's token",
+                               program);
         mode = arg_after(e->args, "--login", "-l");
         /* kubelogin's own default is devicecode. */
         for (const char *const *m = interactive_modes; *m; m++)
                 if (str_eq(mode ? mode : "devicecode", *m))
                         return err_set(err, -EINVAL,
-                                       "the login mode %s needs a person: convert the kubeconfig with `kubelogin convert-kubeconfig "
-                                       "-l msi` (or -l spn, -l workloadidentity) and add the cluster again", *m);
+                                       "the login mode %s needs a person: convert the kubeconfig "
+                                       "with `kubelogin convert-kubeconfig "
+                                       "-l msi` (or -l spn, -l workloadidentity) and add the "
+                                       "cluster again",
+                                       *m);
         return 0;
 }
 
@@ -115,7 +126,9 @@ static int read_exec(struct kubeconfig *k, struct err *err) {
                 return r;
         if (!str_eq(k->exec.api_version, "client.authentication.k8s.io/v1") &&
             !str_eq(k->exec.api_version, "client.authentication.k8s.io/v1beta1"))
-                return err_set(err, -EINVAL, "exec: API version %s is not known (v1 and v1beta1 are)", k->exec.api_version);
+                return err_set(err, -EINVAL,
+                               "exec: API version %s is not known (v1 and v1beta1 are)",
+                               k->exec.api_version);
         r = check_texts(&k->exec, err);
         return r < 0 ? r : kubeconfig_check_exec(&k->exec, err);
 }
@@ -130,11 +143,13 @@ static int check_server(const struct kubeconfig *k, struct err *err) {
                 return err_set(err, -EINVAL, "server \"%s\" names no host", k->server);
         if (str_starts(k->server, "http://") && !str_starts(host, "127.0.0.1:") &&
             (k->token || k->password || k->key || k->token_file || k->has_exec))
-                return err_set(err, -EINVAL, "server \"%s\" would be given credentials without TLS", k->server);
+                return err_set(err, -EINVAL, "server \"%s\" would be given credentials without TLS",
+                               k->server);
         return 0;
 }
 
-int kubeconfig_read(const json_t *config, const json_t *credential, struct kubeconfig *ret, struct err *err) {
+int kubeconfig_read(const json_t *config, const json_t *credential, struct kubeconfig *ret,
+                    struct err *err) {
         struct json_where where = { .path = "" };
         struct kubeconfig k = { 0 };
         int r = json_decode(config, config_fields, false, &k, &where, err);
@@ -150,7 +165,9 @@ int kubeconfig_read(const json_t *config, const json_t *credential, struct kubec
         if (!k.cert != !k.key)
                 return err_set(err, -EINVAL, "a client certificate and its key must come together");
         if (k.ca && k.insecure)
-                return err_set(err, -EINVAL, "a certificate authority and insecure-skip-tls-verify exclude each other");
+                return err_set(
+                        err, -EINVAL,
+                        "a certificate authority and insecure-skip-tls-verify exclude each other");
         *ret = k;
         return 0;
 }
@@ -174,6 +191,8 @@ int kubeconfig_check_certificate(const char *pem, int64_t now_wall, struct err *
         X509_free(certificate);
         if (end >= now_wall)
                 return 0;
-        return err_set(err, -EKEYEXPIRED, "the client certificate expired at %s: renew it and add the cluster again "
-                       "(or `mooringctl update-cluster`)", clock_iso(end, false, text));
+        return err_set(err, -EKEYEXPIRED,
+                       "the client certificate expired at %s: renew it and add the cluster again "
+                       "(or `mooringctl update-cluster`)",
+                       clock_iso(end, false, text));
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* look.c - asks for one object and says what it looks like
  *
- * For the reconciler (an observation that lies too far back, or whose object was dropped) and for pokes. With events, a
- * second request asks why a controller could not make its pods: quota and PodSecurity say so nowhere else for StatefulSets, DaemonSets
- * and Jobs. */
+ * For the reconciler (an observation that lies too far back, or whose object was dropped) and
+ * for pokes. With events, a second request asks why a controller could not make its pods: quota
+ * and PodSecurity say so nowhere else for StatefulSets, DaemonSets and Jobs. */
 #include "look.h"
 
 #include "identify.h"
@@ -27,8 +27,8 @@ static flow_got got_object, got_events;
 
 static const struct flow_step steps[] = {
         // step      ask         got         deadline           pause flags
-        { "get",    ask_object, got_object, OPERATION_STEP_MS, 0,    FLOW_ALL },
-        { "events", ask_events, got_events, OPERATION_STEP_MS, 0,    FLOW_ALL },
+        { "get", ask_object, got_object, OPERATION_STEP_MS, 0, FLOW_ALL },
+        { "events", ask_events, got_events, OPERATION_STEP_MS, 0, FLOW_ALL },
         {}
 };
 
@@ -55,7 +55,8 @@ static char **copy_pointers(const char *const *see) {
 void look_wish_init(struct look_wish *w, const struct apply_request *r) {
         cleanup_(freep) char *text = NULL;
 
-        *w = (struct look_wish){ .projection = fieldset_ref(r->projection), .see = copy_pointers(r->see) };
+        *w = (struct look_wish){ .projection = fieldset_ref(r->projection),
+                                 .see = copy_pointers(r->see) };
         w->model = str_dup(json_get_str(r->marks, "model", NULL));
         if (!r->baseline || !r->projection)
                 return;
@@ -73,7 +74,8 @@ void look_wish_deinit(struct look_wish *w) {
         *w = (struct look_wish){ 0 };
 }
 
-void look_wish_context(const struct look_wish *w, const struct operation *o, struct observe_context *ret) {
+void look_wish_context(const struct look_wish *w, const struct operation *o,
+                       struct observe_context *ret) {
         *ret = (struct observe_context){
                 .type = o->type,
                 .path = o->path,
@@ -113,10 +115,12 @@ static int ask_events(struct flow *f, struct ask *a, struct err *err) {
         struct operation *o = &l->operation;
         size_t namespace_len;
         const char *name = identify_split(o->path, &namespace_len);
-        struct http_request *r = http_ask(a, o->target->http, o->target->server, "GET", NULL,
-                                          "/api/v1/namespaces/%.*s/events?limit=20&fieldSelector=involvedObject.kind%%3D%.*s%%2C"
-                                          "involvedObject.name%%3D%s%%2Creason%%3DFailedCreate",
-                                          (int)namespace_len, o->path, (int)strcspn(o->type, "."), o->type, name);
+        struct http_request *r =
+                http_ask(a, o->target->http, o->target->server, "GET", NULL,
+                         "/api/v1/namespaces/%.*s/"
+                         "events?limit=20&fieldSelector=involvedObject.kind%%3D%.*s%%2C"
+                         "involvedObject.name%%3D%s%%2Creason%%3DFailedCreate",
+                         (int)namespace_len, o->path, (int)strcspn(o->type, "."), o->type, name);
 
         r->headers = o->headers;
         return FLOW_OK;
@@ -173,7 +177,8 @@ static void drop(struct operation *o) {
         free(l);
 }
 
-static struct looking *looking_new(struct target *t, const char *type, const char *path, struct op *op) {
+static struct looking *looking_new(struct target *t, const char *type, const char *path,
+                                   struct op *op) {
         struct looking *l = mem_new(struct looking);
 
         operation_init(&l->operation, t, type, path, op);
@@ -191,8 +196,8 @@ void look_start(struct target *t, const struct apply_request *r, struct op *op) 
         operation_run(&l->operation, "kube-look", steps);
 }
 
-struct operation *look_poke(struct target *t, const char *type, const char *path, const char *version, bool events,
-                            look_told *told, void *arg) {
+struct operation *look_poke(struct target *t, const char *type, const char *path,
+                            const char *version, bool events, look_told *told, void *arg) {
         struct looking *l = looking_new(t, type, path, NULL);
 
         l->told = told;

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* normalise.c - documents between our form and the server's
  *
- * Out: what only a server writes is taken off (some upstream manifests carry status and creationTimestamp: null), the rules of
- * an aggregated ClusterRole too (they are its controller's; declaring them would be drift for ever), stringData of a
- * Secret becomes data (the server does the same, and then no field set names what was sent), and our labels are added.
+ * Out: what only a server writes is taken off (some upstream manifests carry status and
+ * creationTimestamp: null), the rules of an aggregated ClusterRole too (they are its
+ * controller's; declaring them would be drift for ever), stringData of a Secret becomes data
+ * (the server does the same, and then no field set names what was sent), and our labels are
+ * added.
  *
- * Tokens: in stringData a value's text is filled in as it is and made base64 after; in data the value is base64 already, and a token in
- * it uses form base64. No other kind of object may hold one.
+ * Tokens: in stringData a value's text is filled in as it is and made base64 after; in data the
+ * value is base64 already, and a token in it uses form base64. No other kind of object may hold
+ * one.
  *
- * In: what a Secret holds becomes keyed hashes, when the object says that it is one or was asked for as one. */
+ * In: what a Secret holds becomes keyed hashes, when the object says that it is one or was asked
+ * for as one. */
 #include "normalise.h"
 
 #include "identify.h"
@@ -20,8 +24,15 @@
 #define LAST_APPLIED "kubectl.kubernetes.io/last-applied-configuration"
 
 static const char *const server_metadata[] = {
-        "managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink",
-        "deletionTimestamp", "deletionGracePeriodSeconds", NULL,
+        "managedFields",
+        "resourceVersion",
+        "uid",
+        "creationTimestamp",
+        "generation",
+        "selfLink",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        NULL,
 };
 
 /* ---- out */
@@ -69,7 +80,8 @@ static void strip_last_applied(json_t *metadata) {
                 json_object_del(own_member(metadata, "annotations"), LAST_APPLIED);
 }
 
-static json_t *marked_copy(const json_t *wanted, const char *type, const char *path, const json_t *marks) {
+static json_t *marked_copy(const json_t *wanted, const char *type, const char *path,
+                           const json_t *marks) {
         const struct kind_row *row = kinds_find(type);
         json_t *document = json_copy((json_t *)wanted);
         json_t *metadata = own_member(document, "metadata");
@@ -88,7 +100,8 @@ static json_t *marked_copy(const json_t *wanted, const char *type, const char *p
         set_text(json_get(metadata, "labels"), LABEL_MANAGED_BY, MANAGED_BY);
         if (row && row->pod && *row->pod)
                 mark_pods(document, row->pod, marks);
-        if (str_eq(type, "ClusterRole.rbac.authorization.k8s.io") && json_get(document, "aggregationRule"))
+        if (str_eq(type, "ClusterRole.rbac.authorization.k8s.io") &&
+            json_get(document, "aggregationRule"))
                 json_object_del(document, "rules");
         return document;
 }
@@ -98,7 +111,8 @@ static int put_data(struct buf *body, const char *key, const struct buf *filled,
         cleanup_(buf_wipe) struct buf plain = BUF_INIT;
 
         if (digest_unbase64(buf_str(filled), filled->len, &plain, NULL) < 0)
-                return err_set(err, -EINVAL, "data.%s is not base64 (use stringData for plain text)", key);
+                return err_set(err, -EINVAL,
+                               "data.%s is not base64 (use stringData for plain text)", key);
         digest_base64(buf_str(&plain), plain.len, body);
         return 0;
 }
@@ -110,9 +124,10 @@ static int put_member(struct buf *body, const char *key, const json_t *value, bo
         int r;
 
         if (!json_is_string(value) && !json_is_null(value))
-                return err_set(err, -EINVAL, "%s.%s must be a text, is %s", base64 ? "data" : "stringData", key,
-                               json_type_name(value));
-        r = secret_values_fill(values, json_is_null(value) ? "" : json_string_value(value), &filled, err);
+                return err_set(err, -EINVAL, "%s.%s must be a text, is %s",
+                               base64 ? "data" : "stringData", key, json_type_name(value));
+        r = secret_values_fill(values, json_is_null(value) ? "" : json_string_value(value), &filled,
+                               err);
         if (r < 0)
                 return r;
         json_canonical(name, body);
@@ -152,12 +167,14 @@ static int put_secret_data(struct buf *body, const json_t *data, const json_t *t
 
 static int refuse_token(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name,
                         struct err *err) {
-        return err_set(err, -EINVAL,
-                       "a secret's token stands in %s: only data and stringData of a Secret may hold one",
-                       pointer);
+        return err_set(
+                err, -EINVAL,
+                "a secret's token stands in %s: only data and stringData of a Secret may hold one",
+                pointer);
 }
 
-static int secret_body(json_t *document, const struct secret_values *values, struct buf *body, struct err *err) {
+static int secret_body(json_t *document, const struct secret_values *values, struct buf *body,
+                       struct err *err) {
         cleanup_(json_freep) json_t *data = json_incref(json_get(document, "data"));
         cleanup_(json_freep) json_t *texts = json_incref(json_get(document, "stringData"));
         int r;
@@ -184,7 +201,8 @@ int normalise_body(const json_t *wanted, const char *type, const char *path, con
         if (str_eq(type, "Secret"))
                 return secret_body(document, values, body, err);
         json_canonical(document, body);
-        /* One look at the text first: walking every tree of every apply would cost more than the apply. */
+        /* One look at the text first: walking every tree of every apply would cost more than the
+         * apply. */
         if (strstr(buf_str(body), "{{secret:"))
                 return secret_token_walk(document, refuse_token, NULL, err);
         return 0;
@@ -192,7 +210,8 @@ int normalise_body(const json_t *wanted, const char *type, const char *path, con
 
 /* ---- in */
 
-const uint8_t *normalise_secret_key(const char *type, struct scan_slice object, const uint8_t *key) {
+const uint8_t *normalise_secret_key(const char *type, struct scan_slice object,
+                                    const uint8_t *key) {
         return str_eq(type, "Secret") || scan_says(scan_get(object, "kind"), "Secret") ? key : NULL;
 }
 

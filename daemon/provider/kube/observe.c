@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* observe.c - from an object's text to an observation: presence, incarnation, digest, readiness, and what was asked for
+/* observe.c - from an object's text to an observation: presence, incarnation, digest, readiness,
+ * and what was asked for
  *
- * Called for each event and each answer. A tree is made only of objects that have a state, without what readiness does not read; the
- * object itself is attached only when its digest is not the baseline's. */
+ * Called for each event and each answer. A tree is made only of objects that have a state,
+ * without what readiness does not read; the object itself is attached only when its digest is
+ * not the baseline's. */
 #include "observe.h"
 
 #include "clock.h"
@@ -15,8 +17,8 @@
 
 #include <stdlib.h>
 
-#define SPEC_MAX (128u << 10)  /* larger specs (CRDs) are not needed to judge anything */
-#define OUTPUT_MAX 4096        /* of a status handed on for others to take values from */
+#define SPEC_MAX (128u << 10) /* larger specs (CRDs) are not needed to judge anything */
+#define OUTPUT_MAX 4096       /* of a status handed on for others to take values from */
 
 char *observe_path(struct scan_slice object) {
         struct scan_slice metadata = scan_get(object, "metadata");
@@ -34,7 +36,8 @@ void observe_absent(struct observation *ret) {
 
 /* What readiness reads: no managedFields, and no spec that is megabytes. */
 static json_t *small_tree(struct scan_slice object) {
-        static const char *const kept[] = { "generation", "deletionTimestamp", "creationTimestamp", "finalizers", NULL };
+        static const char *const kept[] = { "generation", "deletionTimestamp", "creationTimestamp",
+                                            "finalizers", NULL };
         struct scan_slice metadata = scan_get(object, "metadata");
         struct scan_slice spec = scan_get(object, "spec");
         json_t *tree = json_object();
@@ -125,7 +128,8 @@ static json_t *output_of(const char *type, struct scan_slice object) {
         json_t *metadata = json_object();
 
         json_object_set_new(metadata, "uid", scan_json(scan_dig(object, "metadata", "uid", NULL)));
-        json_object_set_new(metadata, "name", scan_json(scan_dig(object, "metadata", "name", NULL)));
+        json_object_set_new(metadata, "name",
+                            scan_json(scan_dig(object, "metadata", "name", NULL)));
         json_object_set_new(out, "metadata", metadata);
         if (status.text && status.len <= OUTPUT_MAX)
                 json_object_set_new(out, "status", scan_json(status));
@@ -140,8 +144,8 @@ static void take_text(struct scan_slice value, char *to, size_t size) {
         str_copy(to, size, text ? text : "");
 }
 
-static void take_digest(const struct observe_context *c, struct scan_slice object, const uint8_t *key,
-                        const uint8_t *hash_key, struct observation *ret) {
+static void take_digest(const struct observe_context *c, struct scan_slice object,
+                        const uint8_t *key, const uint8_t *hash_key, struct observation *ret) {
         if (!c->projection)
                 return;
         project_digest(c->projection, object, key, ret->digest);
@@ -200,7 +204,8 @@ void observe_object(struct target *t, const struct observe_context *c, struct sc
 
 /* ---- what is watched */
 
-/* A kind that identify took to be namespaced and that is not: its resource stands under the model's name. */
+/* A kind that identify took to be namespaced and that is not: its resource stands under the
+ * model's name. */
 static const struct interest *find_interest(struct target *t, const char *type, const char *path,
                                             struct scan_slice object, char **ret_path) {
         const struct interest *i = t->observer.interest(t->observer.arg, type, path);
@@ -216,9 +221,10 @@ static const struct interest *find_interest(struct target *t, const char *type, 
         return t->observer.interest(t->observer.arg, type, *ret_path);
 }
 
-/* The field set means something only in its own version: "apps/v1" of the set against the object's. Items of lists carry
- * none; they were asked for in the preferred version. */
-static bool other_version(struct target *t, const char *type, const struct projection *p, struct scan_slice object) {
+/* The field set means something only in its own version: "apps/v1" of the set against the
+ * object's. Items of lists carry none; they were asked for in the preferred version. */
+static bool other_version(struct target *t, const char *type, const struct projection *p,
+                          struct scan_slice object) {
         struct scan_slice said = scan_get(object, "apiVersion");
         const struct discovery_kind *kind;
         const char *version;

@@ -9,10 +9,11 @@ struct observe_context {
         const struct projection *projection; /* NULL: none */
         const uint8_t *baseline;             /* digest, or NULL: none to compare with */
         const char *const *see;
-        const char *model;                   /* NULL: any of this controller's */
+        const char *model; /* NULL: any of this controller's */
 };
 
-/* RET_NO_PODS (may be NULL): a controller that has fewer pods than it wants, and no reason for it. */
+/* RET_NO_PODS (may be NULL): a controller that has fewer pods than it wants, and no reason for
+ * it. */
 void observe_object(struct target *t, const struct observe_context *c, struct scan_slice object,
                     struct observation *ret, bool *ret_no_pods);
 void observe_absent(struct observation *ret);

@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define PARKED_AGAIN_MS 2000     /* a kind that is not served: the change of discovery comes first, this is the net below */
+#define PARKED_AGAIN_MS                                                                            \
+        2000 /* a kind that is not served: the change of discovery comes first, this is the net below */
 #define UNREACHABLE_AGAIN_MS 1000
 
-void operation_init(struct operation *o, struct target *t, const char *type, const char *path, struct op *op) {
+void operation_init(struct operation *o, struct target *t, const char *type, const char *path,
+                    struct op *op) {
         o->target = t;
         o->op = op;
         o->type = str_dup(type);
@@ -38,7 +40,8 @@ static void finished(struct flow *f, int r, const struct err *err) {
         if (!o->decided) {
                 o->outcome = OUTCOME_UNREACHABLE;
                 o->again_at = clock_mono() + UNREACHABLE_AGAIN_MS;
-                err_set(&o->err, r < 0 ? r : -EIO, "%s", err ? err_text(err) : "ended without an answer");
+                err_set(&o->err, r < 0 ? r : -EIO, "%s",
+                        err ? err_text(err) : "ended without an answer");
         }
         if (op) {
                 op->outcome = o->outcome;
@@ -53,12 +56,15 @@ static void finished(struct flow *f, int r, const struct err *err) {
 }
 
 void operation_run(struct operation *o, const char *name, const struct flow_step *steps) {
-        o->flow = (struct flow){ .steps = steps, .loop = o->target->loop, .name = name, .done = finished };
+        o->flow = (struct flow){
+                .steps = steps, .loop = o->target->loop, .name = name, .done = finished
+        };
         snprintf(o->flow.subject, sizeof(o->flow.subject), "%s %s", o->type, o->path);
         flow_start(&o->flow);
 }
 
-int operation_end(struct operation *o, enum outcome outcome, int64_t again_at, const struct err *why) {
+int operation_end(struct operation *o, enum outcome outcome, int64_t again_at,
+                  const struct err *why) {
         o->decided = true;
         o->outcome = outcome;
         o->again_at = again_at;
@@ -76,7 +82,8 @@ int operation_say(struct operation *o, enum outcome outcome, const char *fmt, ..
         text = str_vformat(fmt, ap);
         va_end(ap);
         err_set(&why, -EAGAIN, "%s", text);
-        return operation_end(o, outcome, outcome == OUTCOME_NOT_YET ? clock_mono() + PARKED_AGAIN_MS : 0, &why);
+        return operation_end(o, outcome,
+                             outcome == OUTCOME_NOT_YET ? clock_mono() + PARKED_AGAIN_MS : 0, &why);
 }
 
 int operation_address(struct operation *o) {
@@ -87,7 +94,8 @@ int operation_address(struct operation *o) {
         const char *name = NULL;
 
         if (!t->discovery.table) {
-                operation_say(o, OUTCOME_UNREACHABLE, "the cluster was not reached yet%s%s", t->why ? ": " : "", t->why ? t->why : "");
+                operation_say(o, OUTCOME_UNREACHABLE, "the cluster was not reached yet%s%s",
+                              t->why ? ": " : "", t->why ? t->why : "");
                 o->again_at = clock_mono() + UNREACHABLE_AGAIN_MS;
                 return FLOW_END;
         }
@@ -97,19 +105,22 @@ int operation_address(struct operation *o) {
                 version = discovery_version(kind, name);
         if (!version) {
                 target_park(t, o->type);
-                return operation_say(o, OUTCOME_NOT_YET, "the cluster does not serve %s%s%s yet", o->type,
-                                     name ? " in version " : "", name ? name : "");
+                return operation_say(o, OUTCOME_NOT_YET, "the cluster does not serve %s%s%s yet",
+                                     o->type, name ? " in version " : "", name ? name : "");
         }
         if (!o->version)
-                o->version = str_format("%s%s%s", kind->group, *kind->group ? "/" : "", version->version);
+                o->version = str_format("%s%s%s", kind->group, *kind->group ? "/" : "",
+                                        version->version);
         discovery_path(kind, version, o->path, &url);
         free(o->url);
         o->url = buf_take(&url);
         return 0;
 }
 
-struct http_request *operation_ask(struct operation *o, struct ask *a, const char *method, const char *query) {
-        struct http_request *r = http_ask(a, o->target->http, o->target->server, method, NULL, "%s%s", o->url, query);
+struct http_request *operation_ask(struct operation *o, struct ask *a, const char *method,
+                                   const char *query) {
+        struct http_request *r = http_ask(a, o->target->http, o->target->server, method, NULL,
+                                          "%s%s", o->url, query);
 
         r->headers = o->headers;
         r->total_ms = OPERATION_STEP_MS;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* poke.c - the queue of objects to look at soon; see poke.h
  *
- * At most POKE_RUNNING_MAX at once: when a namespace with a thousand objects goes, writes must still get through. A look that
- * fails is tried again while somebody is interested. */
+ * At most POKE_RUNNING_MAX at once: when a namespace with a thousand objects goes, writes must
+ * still get through. A look that fails is tried again while somebody is interested. */
 #include "poke.h"
 
 #include "clock.h"
@@ -20,13 +20,13 @@ struct poke {
         char *key, *type, *path;
         unsigned flags;
         int64_t at;
-        bool again;              /* something happened while it ran */
+        bool again; /* something happened while it ran */
         struct operation *running;
 };
 
 struct poke_queue {
         struct target *target;
-        struct map pokes;        /* "type path" -> struct poke */
+        struct map pokes; /* "type path" -> struct poke */
         struct timer timer;
         size_t running;
 };
@@ -129,12 +129,15 @@ void poke_soon(struct target *t, const char *type, const char *path, unsigned fl
 
         if (!k) {
                 k = mem_new(struct poke);
-                *k = (struct poke){ .queue = q, .type = str_dup(type), .path = str_dup(path), .at = at };
+                *k = (struct poke){
+                        .queue = q, .type = str_dup(type), .path = str_dup(path), .at = at
+                };
                 k->key = take_ptr(key);
                 map_set(&q->pokes, k->key, k);
         }
         k->flags |= flags;
-        /* What runs now may have been answered before this happened; its own answer asks for no other round. */
+        /* What runs now may have been answered before this happened; its own answer asks for no
+         * other round. */
         if (k->running && !(flags & POKE_EVENTS))
                 k->again = true;
         else

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* project.c - walks an object along a field set: the digest for each event, the restricted document for a baseline
+/* project.c - walks an object along a field set: the digest for each event, the restricted
+ * document for a baseline
  *
- * Called for every watch event, so the digest is made from the text itself. What goes into it: for each leaf, in the set's order, a
- * byte that says missing or there, and the value's canonical text; null counts as missing. A restriction has the same
- * digest as what it was made of: items of keyed lists carry their key values for that.
+ * Called for every watch event, so the digest is made from the text itself. What goes into it:
+ * for each leaf, in the set's order, a byte that says missing or there, and the value's
+ * canonical text; null counts as missing. A restriction has the same digest as what it was made
+ * of: items of keyed lists carry their key values for that.
  *
- * Secrets: values under data and stringData of a Secret, by the object's own kind, are replaced by keyed hashes of what they
- * decode to before they go anywhere: digest, restriction, comparison. */
+ * Secrets: values under data and stringData of a Secret, by the object's own kind, are replaced
+ * by keyed hashes of what they decode to before they go anywhere: digest, restriction,
+ * comparison. */
 #include "project.h"
 
 #include "fieldset-inside.h"
@@ -14,7 +17,8 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
-#define HIDDEN_HEX 32 /* 128 bits of the keyed hash: enough to tell two values apart, no use for guessing without the key */
+#define HIDDEN_HEX                                                                                 \
+        32 /* 128 bits of the keyed hash: enough to tell two values apart, no use for guessing without the key */
 
 /* ---- which child is where */
 
@@ -70,7 +74,8 @@ static bool same_value(struct scan_slice value, const char *canonical, size_t le
                memcmp(buf_str(&plain), canonical, len) == 0;
 }
 
-static bool is_item(const struct projection *p, uint32_t node, struct scan_slice item, size_t index) {
+static bool is_item(const struct projection *p, uint32_t node, struct scan_slice item,
+                    size_t index) {
         const struct fieldset_node *n = &p->nodes[node];
         int64_t wanted;
 
@@ -90,7 +95,8 @@ static bool is_item(const struct projection *p, uint32_t node, struct scan_slice
         return true;
 }
 
-/* Items mostly come in the order that they have in the set: the search goes on where it last ended. */
+/* Items mostly come in the order that they have in the set: the search goes on where it last
+ * ended. */
 static void match_items(const struct projection *p, struct fieldset_match *m, uint32_t count,
                         struct scan_cursor *c) {
         struct scan_slice item;
@@ -168,7 +174,8 @@ struct digesting {
         struct buf text;
 };
 
-/* EVP's start, update and end cost a microsecond together: the text is gathered and hashed in larger runs. */
+/* EVP's start, update and end cost a microsecond together: the text is gathered and hashed in
+ * larger runs. */
 #define GATHER_MAX 65536
 
 static void gathered(struct digesting *d) {
@@ -193,7 +200,8 @@ static void digest_leaf(struct digesting *d, struct scan_slice value, enum below
                 gathered(d);
 }
 
-static void digest_node(struct digesting *d, uint32_t node, struct scan_slice value, enum below below) {
+static void digest_node(struct digesting *d, uint32_t node, struct scan_slice value,
+                        enum below below) {
         const struct fieldset_node *n = &d->p->nodes[node];
         cleanup_(project_match_free) struct fieldset_match m = { 0 };
 
@@ -228,8 +236,8 @@ void project_digest(const struct projection *p, struct scan_slice object, const 
 static json_t *restrict_node(const struct projection *p, uint32_t node, struct scan_slice value,
                              const uint8_t *key, enum below below);
 
-static json_t *restrict_leaf(const struct fieldset_node *n, struct scan_slice value, const uint8_t *key,
-                             enum below below) {
+static json_t *restrict_leaf(const struct fieldset_node *n, struct scan_slice value,
+                             const uint8_t *key, enum below below) {
         cleanup_(buf_free) struct buf hidden = BUF_INIT;
 
         if (scan_is_null(value))
@@ -242,8 +250,8 @@ static json_t *restrict_leaf(const struct fieldset_node *n, struct scan_slice va
         return json_stringn(buf_str(&hidden), hidden.len);
 }
 
-static json_t *restrict_members(const struct projection *p, const struct fieldset_match *m, uint32_t count,
-                                const uint8_t *key, enum below below, bool root) {
+static json_t *restrict_members(const struct projection *p, const struct fieldset_match *m,
+                                uint32_t count, const uint8_t *key, enum below below, bool root) {
         json_t *object = json_object();
 
         for (uint32_t i = 0; i < count; i++) {
@@ -251,7 +259,8 @@ static json_t *restrict_members(const struct projection *p, const struct fieldse
                 json_t *value = restrict_node(p, m->nodes[i], m->slots[i], key, child);
 
                 if (value)
-                        json_object_set_new_nocheck(object, p->pool + p->nodes[m->nodes[i]].name, value);
+                        json_object_set_new_nocheck(object, p->pool + p->nodes[m->nodes[i]].name,
+                                                    value);
         }
         return object;
 }
@@ -263,12 +272,13 @@ static void add_parts(const struct projection *p, uint32_t node, json_t *item) {
 
                 if (!json_object_get(item, name))
                         json_object_set_new_nocheck(
-                                item, name, scan_json(scan_of(p->pool + part->value, part->value_len)));
+                                item, name,
+                                scan_json(scan_of(p->pool + part->value, part->value_len)));
         }
 }
 
-static json_t *restrict_items(const struct projection *p, const struct fieldset_match *m, uint32_t count,
-                              const uint8_t *key, enum below below) {
+static json_t *restrict_items(const struct projection *p, const struct fieldset_match *m,
+                              uint32_t count, const uint8_t *key, enum below below) {
         json_t *list = json_array();
 
         for (uint32_t i = 0; i < count; i++) {

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* readiness.c - a function for each kind that has a state; custom kinds by their conditions
  *
- * Called for each event of a kind that is not plain data. What the API conventions say holds for all: a status of an older
- * generation says nothing yet, and Stalled means that waiting is of no use.
+ * Called for each event of a kind that is not plain data. What the API conventions say holds for
+ * all: a status of an older generation says nothing yet, and Stalled means that waiting is of no
+ * use.
  *
- * Where this differs from kstatus, on purpose: a running Job is not ready (what needs it needs its result); a failed Pod is failed;
- * a LoadBalancer without an address is not ready; an HPA that cannot read its metrics is not ready. */
+ * Where this differs from kstatus, on purpose: a running Job is not ready (what needs it needs
+ * its result); a failed Pod is failed; a LoadBalancer without an address is not ready; an HPA
+ * that cannot read its metrics is not ready. */
 #include "readiness.h"
 
 #include "clock.h"
@@ -112,17 +114,21 @@ static void judge_stateful_set(struct judging *j) {
         int64_t want = json_get_int(j->spec, "replicas", 1);
         const char *current = json_get_str(j->status, "currentRevision", NULL);
         const char *update = json_get_str(j->status, "updateRevision", NULL);
-        const json_t *partition = json_dig(j->spec, "updateStrategy", "rollingUpdate", "partition", NULL);
-        const char *strategy = json_get_str(json_get(j->spec, "updateStrategy"), "type", "RollingUpdate");
+        const json_t *partition =
+                json_dig(j->spec, "updateStrategy", "rollingUpdate", "partition", NULL);
+        const char *strategy =
+                json_get_str(json_get(j->spec, "updateStrategy"), "type", "RollingUpdate");
 
         j->to->no_pods = status_int(j, "replicas") < want;
         if (!enough(j, "pods created", status_int(j, "replicas"), want) ||
             !enough(j, "pods ready", status_int(j, "readyReplicas"), want))
                 return;
         if (status_int(j, "replicas") > want)
-                verdict(j, READY_NO, "%" PRId64 " pods too many are still there", status_int(j, "replicas") - want);
+                verdict(j, READY_NO, "%" PRId64 " pods too many are still there",
+                        status_int(j, "replicas") - want);
         else if (json_integer_value(partition) > 0)
-                enough(j, "pods updated", status_int(j, "updatedReplicas"), want - json_integer_value(partition));
+                enough(j, "pods updated", status_int(j, "updatedReplicas"),
+                       want - json_integer_value(partition));
         else if (update && !str_eq(current, update) && !str_eq(strategy, "OnDelete"))
                 enough(j, "pods updated", MIN_OF(status_int(j, "updatedReplicas"), want - 1), want);
 }
@@ -174,10 +180,15 @@ static void judge_pod(struct judging *j) {
         if (str_eq(phase, "Succeeded"))
                 return;
         if (str_eq(phase, "Failed")) {
-                verdict(j, READY_FAILED, "%s", json_get_str(j->status, "message", json_get_str(j->status, "reason", "failed")));
+                verdict(j, READY_FAILED, "%s",
+                        json_get_str(j->status, "message",
+                                     json_get_str(j->status, "reason", "failed")));
         } else if (condition_is(scheduled, "False")) {
-                clock_parse_iso(json_get_str(json_get(j->object, "metadata"), "creationTimestamp", ""), &born);
-                verdict_of(j, j->now - born > UNSCHEDULABLE_GRACE_MS ? READY_FAILED : READY_NO, scheduled);
+                clock_parse_iso(
+                        json_get_str(json_get(j->object, "metadata"), "creationTimestamp", ""),
+                        &born);
+                verdict_of(j, j->now - born > UNSCHEDULABLE_GRACE_MS ? READY_FAILED : READY_NO,
+                           scheduled);
         } else if (!ready) {
                 verdict(j, READY_NO, "%s", *phase ? phase : "not seen by a scheduler yet");
         } else if (!condition_is(ready, "True")) {
@@ -199,12 +210,14 @@ static void judge_claim(struct judging *j) {
 static void judge_service(struct judging *j) {
         const json_t *ingress = json_dig(j->status, "loadBalancer", "ingress", NULL);
 
-        if (str_eq(json_get_str(j->spec, "type", ""), "LoadBalancer") && json_array_size(ingress) == 0)
+        if (str_eq(json_get_str(j->spec, "type", ""), "LoadBalancer") &&
+            json_array_size(ingress) == 0)
                 verdict(j, READY_NO, "the load balancer has no address yet");
 }
 
 static void judge_ingress(struct judging *j) {
-        /* Some controllers never write an address; then only a class that does counts, and there is no way to know. */
+        /* Some controllers never write an address; then only a class that does counts, and there
+         * is no way to know. */
         const json_t *balancer = json_get(j->status, "loadBalancer");
 
         if (json_is_object(balancer) && json_array_size(json_get(balancer, "ingress")) == 0)
@@ -239,7 +252,8 @@ static void judge_autoscaler(struct judging *j) {
                 const json_t *c = condition(j, *type);
 
                 /* With the target at 0 an autoscaler is off, which is no failure of it. */
-                if (!condition_is(c, "False") || str_eq(json_get_str(c, "reason", ""), "ScalingDisabled"))
+                if (!condition_is(c, "False") ||
+                    str_eq(json_get_str(c, "reason", ""), "ScalingDisabled"))
                         continue;
                 verdict_of(j, READY_NO, c);
                 return;
@@ -252,7 +266,8 @@ static void judge_budget(struct judging *j) {
         if (!json_get(j->status, "currentHealthy"))
                 verdict(j, READY_NO, "its controller has not seen it yet");
         else
-                enough(j, "pods healthy", status_int(j, "currentHealthy"), status_int(j, "desiredHealthy"));
+                enough(j, "pods healthy", status_int(j, "currentHealthy"),
+                       status_int(j, "desiredHealthy"));
 }
 
 static void judge_namespace(struct judging *j) {
@@ -328,7 +343,8 @@ static bool is_old_status(struct judging *j) {
         return true;
 }
 
-void readiness_judge(const char *type, const json_t *object, int64_t now_wall, struct readiness_verdict *ret) {
+void readiness_judge(const char *type, const json_t *object, int64_t now_wall,
+                     struct readiness_verdict *ret) {
         const struct kind_row *row = kinds_find(type);
         struct judging j = {
                 .object = object,

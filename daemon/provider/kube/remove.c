@@ -4,8 +4,9 @@
  *   look     when no uid is known, or a token says that the deletion was asked for: gone, another one, or still leaving
  *   delete   with the uid as precondition: what was made anew under the name by somebody else is not touched
  *
- * While finalizers hold it the outcome is RUNNING with the uid as token; each later call is one look. Workloads go in the
- * foreground, so that gone means that their pods are gone too and nothing writes into a volume any more. */
+ * While finalizers hold it the outcome is RUNNING with the uid as token; each later call is one
+ * look. Workloads go in the foreground, so that gone means that their pods are gone too and
+ * nothing writes into a volume any more. */
 #include "remove.h"
 
 #include "clock.h"
@@ -16,14 +17,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define AGAIN_MS 500        /* background deletion of something without finalizers is one more look away */
-#define AGAIN_SLOW_MS 3000  /* finalizers are another program's work */
+#define AGAIN_MS 500 /* background deletion of something without finalizers is one more look away */
+#define AGAIN_SLOW_MS 3000 /* finalizers are another program's work */
 
 struct removing {
         struct operation operation;
         struct look_wish wish;
         char *uid;
-        bool asked;              /* the deletion was accepted, now or in a call before */
+        bool asked; /* the deletion was accepted, now or in a call before */
         char *options;
         const char *headers[3];
         struct observation seen;
@@ -34,8 +35,8 @@ static flow_got got_look, got_delete;
 
 static const struct flow_step steps[] = {
         // step      ask         got         deadline           pause flags
-        { "look",   ask_look,   got_look,   OPERATION_STEP_MS, 0,    FLOW_ALL },
-        { "delete", ask_delete, got_delete, OPERATION_STEP_MS, 0,    FLOW_ALL },
+        { "look", ask_look, got_look, OPERATION_STEP_MS, 0, FLOW_ALL },
+        { "delete", ask_delete, got_delete, OPERATION_STEP_MS, 0, FLOW_ALL },
         {}
 };
 
@@ -74,7 +75,8 @@ static int still_leaving(struct removing *r, struct scan_slice object) {
         look_wish_context(&r->wish, o, &c);
         observe_object(o->target, &c, object, &r->seen, NULL);
         err_set(&text, -EAGAIN, "%s", why);
-        return operation_end(o, OUTCOME_RUNNING, clock_mono() + (held ? AGAIN_SLOW_MS : AGAIN_MS), &text);
+        return operation_end(o, OUTCOME_RUNNING, clock_mono() + (held ? AGAIN_SLOW_MS : AGAIN_MS),
+                             &text);
 }
 
 static int got_look(struct flow *f, struct ask *a, struct err *err) {
@@ -92,7 +94,8 @@ static int got_look(struct flow *f, struct ask *a, struct err *err) {
         if (r->uid && !scan_says(uid, r->uid))
                 return gone(r);
         if (!r->uid && !normalise_is_ours(object, o->target->controller, r->wish.model))
-                return operation_say(o, OUTCOME_CONFLICT, "%s %s is not ours: it is left alone", o->type, o->path);
+                return operation_say(o, OUTCOME_CONFLICT, "%s %s is not ours: it is left alone",
+                                     o->type, o->path);
         if (!r->uid)
                 r->uid = scan_dup(uid);
         if (!scan_is_null(scan_dig(object, "metadata", "deletionTimestamp", NULL)))
@@ -106,9 +109,10 @@ static int ask_delete(struct flow *f, struct ask *a, struct err *err) {
         struct http_request *q = operation_ask(&r->operation, a, "DELETE", "");
 
         free(r->options);
-        r->options = str_format("{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"propagationPolicy\":\"%s\","
-                                "\"preconditions\":{\"uid\":\"%s\"}}",
-                                row && row->pod && *row->pod ? "Foreground" : "Background", r->uid);
+        r->options = str_format(
+                "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"propagationPolicy\":\"%s\","
+                "\"preconditions\":{\"uid\":\"%s\"}}",
+                row && row->pod && *row->pod ? "Foreground" : "Background", r->uid);
         r->headers[0] = r->operation.headers[0];
         r->headers[1] = "Content-Type: application/json";
         q->headers = r->headers;

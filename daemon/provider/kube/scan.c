@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* scan.c - a reader of JSON texts that makes no trees; see scan.h
  *
- * Called for every watch event and list item. The canonical form is made in one pass: members are written as they come
- * with a note of where each begins, and only a run that turns out unsorted is put in order. Two texts that
- * mean the same give the same bytes; the bytes are those of lib's json_canonical but for names with escapes in
- * them, whose place in the order may differ, so that both are never mixed. */
+ * Called for every watch event and list item. The canonical form is made in one pass: members
+ * are written as they come with a note of where each begins, and only a run that turns out
+ * unsorted is put in order. Two texts that mean the same give the same bytes; the bytes are
+ * those of lib's json_canonical but for names with escapes in them, whose place in the order may
+ * differ, so that both are never mixed. */
 #include "scan.h"
 
 #include <stdlib.h>
@@ -25,7 +26,8 @@ static const char *skip_text(const char *p, const char *end) {
                         return NULL;
                 for (back = quote; back > p && back[-1] == '\\';)
                         back--;
-                /* An even number of backslashes before it: they escape each other, and the quote is one. */
+                /* An even number of backslashes before it: they escape each other, and the quote
+                 * is one. */
                 if (((quote - back) & 1) == 0)
                         return quote + 1;
                 p = quote;
@@ -81,7 +83,8 @@ struct scan_slice scan_of(const char *text, size_t len) {
         const char *start = skip_blanks(text, text + len);
         const char *end = text + len;
 
-        while (end > start && (end[-1] == ' ' || end[-1] == '\n' || end[-1] == '\r' || end[-1] == '\t'))
+        while (end > start &&
+               (end[-1] == ' ' || end[-1] == '\n' || end[-1] == '\r' || end[-1] == '\t'))
                 end--;
         return (struct scan_slice){ start, (size_t)(end - start) };
 }
@@ -240,7 +243,8 @@ static void put_utf8(uint32_t c, struct buf *out) {
         }
 }
 
-/* P stands behind "\u"; the answer behind the digits. Half a surrogate pair becomes U+FFFD, as Go writes it. */
+/* P stands behind "\u"; the answer behind the digits. Half a surrogate pair becomes U+FFFD, as
+ * Go writes it. */
 static const char *take_unicode(const char *p, const char *end, struct buf *out) {
         int32_t unit = hex_unit(p, end);
         int32_t low;
@@ -308,10 +312,10 @@ int64_t scan_int(struct scan_slice value, int64_t or) {
         int64_t n;
 
         if (!value.text || value.len >= sizeof(digits))
-                return or;
+                return or ;
         memcpy(digits, value.text, value.len);
         digits[value.len] = '\0';
-        return str_to_int(digits, &n) ? n : or;
+        return str_to_int(digits, &n) ? n : or ;
 }
 
 json_t *scan_json(struct scan_slice value) {

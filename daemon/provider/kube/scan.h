@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* scan.h - reading a few members of a JSON text without making a tree of it
  *
- * A watch brings every change of every object that we own. Most of them change nothing of ours, and to see that,
- * a tree is 5 to 18 times the text and ten times the work. So objects are read where they lie: a slice is the exact bytes of
- * one value. Texts come from jsplit, which cut them out of a stream, but are not trusted: on what is not JSON these
- * functions find nothing; they never read outside of the slice. */
+ * A watch brings every change of every object that we own. Most of them change nothing of ours,
+ * and to see that, a tree is 5 to 18 times the text and ten times the work. So objects are read
+ * where they lie: a slice is the exact bytes of one value. Texts come from jsplit, which cut
+ * them out of a stream, but are not trusted: on what is not JSON these functions find nothing;
+ * they never read outside of the slice. */
 #pragma once
 
 #include "buf.h"
@@ -44,6 +45,6 @@ char *scan_dup(struct scan_slice value); /* a text's characters; NULL when it is
 int64_t scan_int(struct scan_slice value, int64_t or);
 json_t *scan_json(struct scan_slice value); /* a tree; NULL when it is not JSON */
 
-/* Appends the one canonical form of VALUE: members sorted, no blanks, plain escapes. False: not JSON, or nested too
- * deep; OUT then has a part of it. */
+/* Appends the one canonical form of VALUE: members sorted, no blanks, plain escapes. False: not
+ * JSON, or nested too deep; OUT then has a part of it. */
 bool scan_canonical(struct scan_slice value, struct buf *out);

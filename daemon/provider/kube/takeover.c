@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* takeover.c - rewrites managedFields; see takeover.h
  *
- * A hand-edited key of a list item (a port's number, a container's name) leaves two items of one name for an apply to make: 422 for ever,
- * or a container that nobody asked for. Owned by us, the foreign item goes with the next apply, which does not declare it.
+ * A hand-edited key of a list item (a port's number, a container's name) leaves two items of one
+ * name for an apply to make: 422 for ever, or a container that nobody asked for. Owned by us,
+ * the foreign item goes with the next apply, which does not declare it.
  *
- * Entries with a subresource and those of the platform's own controllers are left alone: what they wrote is theirs to keep. Pure. */
+ * Entries with a subresource and those of the platform's own controllers are left alone: what
+ * they wrote is theirs to keep. Pure. */
 #include "takeover.h"
 
 #include "clock.h"
 #include "fieldset-inside.h"
 
 static const char *const platform_writers[] = {
-        "kube-controller-manager", "kube-scheduler", "kubelet", "kube-apiserver", "cluster-autoscaler", NULL,
+        "kube-controller-manager", "kube-scheduler",     "kubelet",
+        "kube-apiserver",          "cluster-autoscaler", NULL,
 };
 
 static bool is_left_alone(const json_t *entry) {
@@ -27,7 +30,8 @@ static bool is_left_alone(const json_t *entry) {
 
 static bool is_our_entry(const json_t *entry) {
         return str_eq(json_get_str(entry, "manager", ""), FIELDSET_MANAGER) &&
-               str_eq(json_get_str(entry, "operation", ""), "Apply") && !*json_get_str(entry, "subresource", "");
+               str_eq(json_get_str(entry, "operation", ""), "Apply") &&
+               !*json_get_str(entry, "subresource", "");
 }
 
 static bool has_keys(const json_t *set) {
@@ -126,7 +130,8 @@ static void add_operation(json_t *patch, const char *path, json_t *value) {
         json_array_append_new(patch, operation);
 }
 
-char *takeover_patch(const struct projection *stored, struct scan_slice object, int64_t now_wall, char **ret_whose) {
+char *takeover_patch(const struct projection *stored, struct scan_slice object, int64_t now_wall,
+                     char **ret_whose) {
         struct scan_slice metadata = scan_get(object, "metadata");
         cleanup_(json_freep) json_t *entries = scan_json(scan_get(metadata, "managedFields"));
         cleanup_(json_freep) json_t *set = scan_json(scan_of(stored->text, strlen(stored->text)));
@@ -141,7 +146,8 @@ char *takeover_patch(const struct projection *stored, struct scan_slice object, 
         ours = our_entry(entries, stored, now_wall);
         json_object_update_recursive(json_get(ours, "fieldsV1"), taken);
         add_operation(patch, "/metadata/managedFields", json_incref(entries));
-        add_operation(patch, "/metadata/resourceVersion", scan_json(scan_get(metadata, "resourceVersion")));
+        add_operation(patch, "/metadata/resourceVersion",
+                      scan_json(scan_get(metadata, "resourceVersion")));
         *ret_whose = buf_take(&names);
         return json_text(patch);
 }

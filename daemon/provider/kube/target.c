@@ -3,9 +3,10 @@
  *
  *   open -> credential -> identity (uid of namespace kube-system) -> discovery -> watches of what is followed
  *
- * Each step is tried again with back-off while it fails, and again when the credential changes. "Reachable" is told once the identity
- * is known and something was listed; "lost" when nobody answers, TLS fails or our credentials are refused. That one kind may
- * not be listed is a warning about that kind: the others go on. */
+ * Each step is tried again with back-off while it fails, and again when the credential changes.
+ * "Reachable" is told once the identity is known and something was listed; "lost" when nobody
+ * answers, TLS fails or our credentials are refused. That one kind may not be listed is a
+ * warning about that kind: the others go on. */
 #include "target.h"
 
 #include "clock.h"
@@ -19,18 +20,18 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define RETRY_MS 800            /* as the watches' back-off */
+#define RETRY_MS 800 /* as the watches' back-off */
 #define RETRY_MAX_MS 30000
-#define DISCOVER_SOON_MS 150    /* CRDs come in heaps: one read for all of them */
-#define DISCOVER_PARKED_MS 500  /* a kind is served a moment after its CRD is established */
+#define DISCOVER_SOON_MS 150   /* CRDs come in heaps: one read for all of them */
+#define DISCOVER_PARKED_MS 500 /* a kind is served a moment after its CRD is established */
 #define DISCOVER_PARKED_MAX_MS 15000
 
 struct follow {
         struct target *target;
-        char *type;            /* NULL: pods, as units */
+        char *type; /* NULL: pods, as units */
         struct watch *watch;
-        bool warned;           /* that it may not be listed was said */
-        struct map listed;     /* pods seen in this list: "ns/name" */
+        bool warned;       /* that it may not be listed was said */
+        struct map listed; /* pods seen in this list: "ns/name" */
 };
 
 static void begin_identity(void *arg);
@@ -93,11 +94,15 @@ static void identity_done(struct http_request *r) {
         if (r->end != HTTP_OK)
                 why = str_dup(err_text(&r->err));
         else if (r->status == 401)
-                why = str_format("the API server refuses our credentials (401): %s", message ? message : "no reason given");
+                why = str_format("the API server refuses our credentials (401): %s",
+                                 message ? message : "no reason given");
         else if (r->status == 403)
-                why = str_format("missing right: get namespace kube-system, which says which cluster this is: %s", message ? message : "");
+                why = str_format("missing right: get namespace kube-system, which says which "
+                                 "cluster this is: %s",
+                                 message ? message : "");
         else
-                why = str_format("the API server answered %ld: %s", r->status, message ? message : "no reason given");
+                why = str_format("the API server answered %ld: %s", r->status,
+                                 message ? message : "no reason given");
         timer_after(&t->identity_timer, back_off(&t->identity_tries));
         if (r->end == HTTP_OK && r->status == 401)
                 credential_refused(t->credential);
@@ -236,8 +241,8 @@ static void on_listed(void *arg, bool begin) {
         t->observer.listed(t->observer.arg, f->type, begin);
 }
 
-static struct watch *new_watch(struct target *t, const char *type, const char *selector, const char *accept,
-                               const struct watch_config *how) {
+static struct watch *new_watch(struct target *t, const char *type, const char *selector,
+                               const char *accept, const struct watch_config *how) {
         const struct discovery_kind *kind = discovery_find(t->discovery.table, type);
         const struct discovery_version *version = kind ? discovery_version(kind, NULL) : NULL;
         cleanup_(buf_free) struct buf path = BUF_INIT;
@@ -261,9 +266,11 @@ static struct watch *new_watch(struct target *t, const char *type, const char *s
 
 static void begin_objects(struct follow *f) {
         struct target *t = f->target;
-        cleanup_(freep) char *selector =
-                str_format(LABEL_MANAGED_BY "=" MANAGED_BY "," LABEL_CONTROLLER "=%s", t->controller);
-        struct watch_config how = { .item = on_object, .listed = on_listed, .health = on_health, .arg = f };
+        cleanup_(freep) char *selector = str_format(
+                LABEL_MANAGED_BY "=" MANAGED_BY "," LABEL_CONTROLLER "=%s", t->controller);
+        struct watch_config how = {
+                .item = on_object, .listed = on_listed, .health = on_health, .arg = f
+        };
 
         f->watch = new_watch(t, f->type, selector, NULL, &how);
         if (!f->watch)
@@ -277,7 +284,8 @@ static void pod_free(void *p) {
         free(p);
 }
 
-/* The workload that PATH's pod stands for: its ReplicaSet's Deployment, or its controller itself. */
+/* The workload that PATH's pod stands for: its ReplicaSet's Deployment, or its controller
+ * itself. */
 static char *workload_of(const struct units_pod *u, const char **ret_type) {
         const char *dash = u->owner ? strrchr(u->owner, '-') : NULL;
 
@@ -319,7 +327,8 @@ static void pod_seen(struct target *t, const char *path, struct scan_slice objec
 
         units_read(tree, u);
         before = map_set(&t->unit_pods, path, u);
-        worse = (u->bad || (before && before->bad)) && !(before && str_eq(before->message, u->message));
+        worse = (u->bad || (before && before->bad)) &&
+                !(before && str_eq(before->message, u->message));
         ready = u->ready && !(before && before->ready);
         if (before)
                 pod_free(before);
@@ -384,8 +393,11 @@ static void on_pods_listed(void *arg, bool begin) {
 }
 
 static void begin_pods(struct target *t) {
-        cleanup_(freep) char *selector = str_format(LABEL_CONTROLLER "=%s," LABEL_APPLICATION, t->controller);
-        struct watch_config how = { .item = on_pod, .listed = on_pods_listed, .health = on_health, .arg = t->pods };
+        cleanup_(freep) char *selector =
+                str_format(LABEL_CONTROLLER "=%s," LABEL_APPLICATION, t->controller);
+        struct watch_config how = {
+                .item = on_pod, .listed = on_pods_listed, .health = on_health, .arg = t->pods
+        };
 
         t->pods->watch = new_watch(t, "Pod", selector, NULL, &how);
 }
@@ -408,12 +420,14 @@ char *target_pod_reason(struct target *t, const char *type, const char *path) {
                 const struct units_pod *u = e->value;
 
                 identify_split(e->key, &n);
-                if (u->ready || n != namespace_len || strncmp(e->key, path, n) != 0 || !is_of(u, type, name))
+                if (u->ready || n != namespace_len || strncmp(e->key, path, n) != 0 ||
+                    !is_of(u, type, name))
                         continue;
                 if (!worst || (u->bad && !worst->bad))
                         worst = u;
         }
-        return worst && *worst->message ? str_format("pod %s: %s", worst->name, worst->message) : NULL;
+        return worst && *worst->message ? str_format("pod %s: %s", worst->name, worst->message)
+                                        : NULL;
 }
 
 /* ---- what makes discovery out of date */
@@ -440,14 +454,19 @@ static void on_kinds_health(void *arg, const struct watch_health *h) {
 
 static void begin_kinds(struct target *t) {
         static const char *const types[] = { TARGET_CRD, TARGET_API_SERVICE };
-        struct watch_config how = { .item = on_kind, .listed = on_kinds_listed, .health = on_kinds_health, .arg = t->pods };
+        struct watch_config how = { .item = on_kind,
+                                    .listed = on_kinds_listed,
+                                    .health = on_kinds_health,
+                                    .arg = t->pods };
 
         for (size_t i = 0; i < ARRAY_SIZE(types); i++)
                 if (!t->kinds[i])
-                        t->kinds[i] = new_watch(t, types[i], NULL,
-                                                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,"
-                                                "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json",
-                                                &how);
+                        t->kinds[i] = new_watch(
+                                t, types[i], NULL,
+                                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,"
+                                "application/"
+                                "json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json",
+                                &how);
 }
 
 static void begin_follows(struct target *t) {
@@ -506,10 +525,15 @@ static void credential_changed(void *arg, int r, const struct err *err) {
                 timer_after(&t->identity_timer, 0);
 }
 
-static int open_server(struct target *t, const struct kubeconfig *k, const struct target_config *c, struct err *err) {
+static int open_server(struct target *t, const struct kubeconfig *k, const struct target_config *c,
+                       struct err *err) {
         cleanup_(json_freep) json_t *options = c->options ? c->options() : NULL;
         struct credential_config login = {
-                .loop = t->loop, .kubeconfig = k, .options = options, .changed = credential_changed, .arg = t,
+                .loop = t->loop,
+                .kubeconfig = k,
+                .options = options,
+                .changed = credential_changed,
+                .arg = t,
         };
         struct http_server_config server = {
                 .url = k->server,
@@ -531,7 +555,8 @@ static int open_server(struct target *t, const struct kubeconfig *k, const struc
         return http_server_new(&server, &t->server, err);
 }
 
-int target_open(const struct target_config *c, const struct observer *o, struct target **ret, struct err *err) {
+int target_open(const struct target_config *c, const struct observer *o, struct target **ret,
+                struct err *err) {
         struct kubeconfig k;
         struct target *t;
         int r = kubeconfig_read(c->config, c->credential, &k, err);

@@ -28,25 +28,26 @@ struct target {
         struct discovery discovery;
         struct timer discover_timer;
         int discover_tries;
-        struct map parked;            /* types that somebody waits for */
+        struct map parked; /* types that somebody waits for */
 
-        char *identity;               /* uid of the namespace kube-system */
+        char *identity; /* uid of the namespace kube-system */
         struct http_request identity_request;
         struct timer identity_timer;
         int identity_tries;
         bool reachable, told;
         char *why;
 
-        struct map follows;           /* type -> struct follow */
+        struct map follows; /* type -> struct follow */
         struct follow *pods;
-        struct watch *kinds[2];       /* what says that discovery is out of date */
-        struct map unit_pods;         /* "ns/name" -> struct units_pod */
-        struct list operations;       /* struct operation */
+        struct watch *kinds[2]; /* what says that discovery is out of date */
+        struct map unit_pods;   /* "ns/name" -> struct units_pod */
+        struct list operations; /* struct operation */
         struct poke_queue *pokes;
         int64_t silence_ms;
 };
 
-int target_open(const struct target_config *c, const struct observer *o, struct target **ret, struct err *err);
+int target_open(const struct target_config *c, const struct observer *o, struct target **ret,
+                struct err *err);
 struct target *target_close(struct target *t);
 void target_follow(struct target *t, const char *type);
 /* Somebody waits for a kind that is not served: discovery is read again until it is. */

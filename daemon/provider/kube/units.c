@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* units.c - from a pod's status to Juju's words, with the reason where it does not run
  *
- * Called for each pod of ours that is listed or changes. Pure but for the call of the observer. The first container that keeps the
- * pod back gives the message: of init containers first, as they run first. A word of what the kubelet says is kept as it is, so
- * that it can be searched for. */
+ * Called for each pod of ours that is listed or changes. Pure but for the call of the observer.
+ * The first container that keeps the pod back gives the message: of init containers first, as
+ * they run first. A word of what the kubelet says is kept as it is, so that it can be searched
+ * for. */
 #include "units.h"
 
 #include "normalise.h"
@@ -72,8 +73,10 @@ static char *last_exit(const json_t *container) {
                 str_set(&words, json_get_str(end, "reason", ""));
         signal = json_get_int(end, "signal", 0);
         if (signal)
-                return str_format("ended by signal %" PRId64 "%s%s", signal, *words ? ": " : "", words);
-        return str_format("exited %" PRId64 "%s%s", json_get_int(end, "exitCode", 0), *words ? ": " : "", words);
+                return str_format("ended by signal %" PRId64 "%s%s", signal, *words ? ": " : "",
+                                  words);
+        return str_format("exited %" PRId64 "%s%s", json_get_int(end, "exitCode", 0),
+                          *words ? ": " : "", words);
 }
 
 static bool is_starting(const char *reason) {
@@ -91,7 +94,8 @@ static bool waiting_container(struct units_pod *u, const json_t *container) {
                 return false;
         if (str_eq(reason, "CrashLoopBackOff")) {
                 exit = last_exit(container);
-                put_message(u, "CrashLoopBackOff: container %s %s, %" PRId64 " restarts", name, exit ? exit : "does not stay up",
+                put_message(u, "CrashLoopBackOff: container %s %s, %" PRId64 " restarts", name,
+                            exit ? exit : "does not stay up",
                             json_get_int(container, "restartCount", 0));
                 state(u, "error", "error", true);
                 return true;
@@ -138,13 +142,17 @@ static void not_ready(struct units_pod *u, const json_t *pod, const json_t *read
                 if (json_get_bool(container, "ready", false))
                         continue;
                 if (json_dig(container, "state", "running", NULL))
-                        put_message(u, "container %s: %s has not passed yet", json_get_str(container, "name", "?"),
-                                    json_get_bool(container, "started", true) ? "readiness probe" : "startup probe");
+                        put_message(u, "container %s: %s has not passed yet",
+                                    json_get_str(container, "name", "?"),
+                                    json_get_bool(container, "started", true) ? "readiness probe"
+                                                                              : "startup probe");
                 else
-                        put_message(u, "container %s is starting", json_get_str(container, "name", "?"));
+                        put_message(u, "container %s is starting",
+                                    json_get_str(container, "name", "?"));
                 return;
         }
-        put_message(u, "%s", json_get_str(ready, "message", json_get_str(ready, "reason", "not ready")));
+        put_message(u, "%s",
+                    json_get_str(ready, "message", json_get_str(ready, "reason", "not ready")));
 }
 
 static void starting(struct units_pod *u, const json_t *status) {
@@ -155,7 +163,8 @@ static void starting(struct units_pod *u, const json_t *status) {
         json_array_foreach(json_get(status, "initContainerStatuses"), i, container)
                 if (json_dig(container, "state", "running", NULL)) {
                         state(u, "maintenance", "executing", false);
-                        put_message(u, "init container %s is running", json_get_str(container, "name", "?"));
+                        put_message(u, "init container %s is running",
+                                    json_get_str(container, "name", "?"));
                         return;
                 }
         put_message(u, "starting containers");
@@ -175,12 +184,14 @@ static void judge(struct units_pod *u, const json_t *pod) {
                 put_message(u, "completed");
         } else if (str_eq(phase, "Failed") && !container_trouble(u, status)) {
                 state(u, "error", "lost", true);
-                put_message(u, "%s: %s", json_get_str(status, "reason", "Failed"), json_get_str(status, "message", ""));
+                put_message(u, "%s: %s", json_get_str(status, "reason", "Failed"),
+                            json_get_str(status, "message", ""));
         } else if (str_eq(phase, "Failed") || container_trouble(u, status)) {
                 return;
         } else if (is_false(scheduled)) {
                 state(u, "waiting", "allocating", true);
-                put_message(u, "%s: %s", json_get_str(scheduled, "reason", "not scheduled"), json_get_str(scheduled, "message", ""));
+                put_message(u, "%s: %s", json_get_str(scheduled, "reason", "not scheduled"),
+                            json_get_str(scheduled, "message", ""));
         } else if (str_eq(phase, "Running") && ready && !is_false(ready)) {
                 state(u, "active", "idle", false);
                 u->ready = true;
@@ -210,7 +221,8 @@ static char *ports_of(const json_t *spec) {
 
         json_array_foreach(json_get(spec, "containers"), i, container)
                 json_array_foreach(json_get(container, "ports"), n, port)
-                        buf_printf(&out, "%s%" PRId64 "/%s", out.len ? "," : "", json_get_int(port, "containerPort", 0),
+                        buf_printf(&out, "%s%" PRId64 "/%s", out.len ? "," : "",
+                                   json_get_int(port, "containerPort", 0),
                                    json_get_str(port, "protocol", "TCP"));
         return buf_take(&out);
 }
@@ -249,8 +261,8 @@ void units_read(const json_t *pod, struct units_pod *ret) {
 }
 
 void units_clear(struct units_pod *p) {
-        char **texts[] = { &p->model, &p->application, &p->name, &p->uid, &p->address, &p->node,
-                           &p->ports, &p->message,     &p->owner_kind, &p->owner };
+        char **texts[] = { &p->model, &p->application, &p->name,    &p->uid,        &p->address,
+                           &p->node,  &p->ports,       &p->message, &p->owner_kind, &p->owner };
 
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
                 free(*texts[i]);

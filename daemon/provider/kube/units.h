@@ -10,7 +10,7 @@ struct units_pod {
         char *owner_kind, *owner; /* its controller */
         int64_t number;
         const char *status, *agent;
-        bool ready, bad;          /* BAD: something keeps it from starting; MESSAGE says what */
+        bool ready, bad; /* BAD: something keeps it from starting; MESSAGE says what */
 };
 void units_read(const json_t *pod, struct units_pod *ret);
 void units_clear(struct units_pod *p);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* watch.c - list and watch with pages, bookmarks, 410 in all its places, silence and back-off; see watch.h
+/* watch.c - list and watch with pages, bookmarks, 410 in all its places, silence and back-off;
+ * see watch.h
  *
- * Called by target.c, one for each followed type. 410 comes as an HTTP status before a watch or a page, as an ERROR event inside a
- * stream that began with 200, and in the middle of a list: each time it is listed anew. A second 410 in a row drops the wish
- * for "not older than" and the pages too (a server that compacts faster than pages are read would never let us through).
+ * Called by target.c, one for each followed type. 410 comes as an HTTP status before a watch or
+ * a page, as an ERROR event inside a stream that began with 200, and in the middle of a list:
+ * each time it is listed anew. A second 410 in a row drops the wish for "not older than" and the
+ * pages too (a server that compacts faster than pages are read would never let us through).
  *
  * Items are cut out of the stream and handed on as text; nothing of them is kept here. */
 #include "watch.h"
@@ -14,7 +16,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define TIMEOUT_MIN_S 300 /* the server ends a watch after 300 to 600 s, so that not all come back at once */
+#define TIMEOUT_MIN_S                                                                              \
+        300 /* the server ends a watch after 300 to 600 s, so that not all come back at once */
 #define SHORT_LIFE_MS 1000 /* a stream that ends sooner without an event counts as an error */
 #define VERSION_MAX 64
 
@@ -33,11 +36,11 @@ struct watch {
         char *next;                /* continue token of a list */
         int expired;               /* 410s in a row */
         int tries;
-        bool gone;                 /* 410 inside the stream */
-        bool events;               /* the stream brought any */
-        long event_status;         /* code of an ERROR event that is no 410 */
+        bool gone;         /* 410 inside the stream */
+        bool events;       /* the stream brought any */
+        long event_status; /* code of an ERROR event that is no 410 */
         int64_t began, bad_since, last_error;
-        bool ill;                  /* health was told to be bad */
+        bool ill; /* health was told to be bad */
 };
 
 static void begin(void *arg);
@@ -93,7 +96,8 @@ static char *status_text(const struct http_request *r) {
         cleanup_(freep) char *message =
                 scan_dup(scan_get(scan_of(buf_str(&r->reply), r->reply.len), "message"));
 
-        return message ? str_format("%ld: %s", r->status, message) : str_format("answered %ld", r->status);
+        return message ? str_format("%ld: %s", r->status, message)
+                       : str_format("answered %ld", r->status);
 }
 
 static void failed(struct watch *w) {
@@ -119,7 +123,8 @@ static void put_query(struct watch *w, struct buf *path) {
         http_escape(path, w->selector, false);
 }
 
-static void send_request(struct watch *w, struct buf *path, int (*on_data)(struct http_request *, const char *, size_t),
+static void send_request(struct watch *w, struct buf *path,
+                         int (*on_data)(struct http_request *, const char *, size_t),
                          void (*done)(struct http_request *)) {
         freep(&w->request_path);
         w->request_path = buf_take(path);
@@ -230,7 +235,8 @@ static void ask_list(struct watch *w) {
                 buf_puts(&path, "&continue=");
                 http_escape(&path, w->next, false);
         } else if (w->version[0]) {
-                buf_printf(&path, "&resourceVersion=%s&resourceVersionMatch=NotOlderThan", w->version);
+                buf_printf(&path, "&resourceVersion=%s&resourceVersionMatch=NotOlderThan",
+                           w->version);
         }
         put_query(w, &path);
         jsplit_deinit(&w->split);
@@ -304,7 +310,8 @@ static void watch_done(struct http_request *r) {
                 failed(w);
                 return;
         }
-        /* An end, a reset or silence of a stream that stood is no sign of illness yet: the next try tells. */
+        /* An end, a reset or silence of a stream that stood is no sign of illness yet: the next
+         * try tells. */
         if (lived && r->end != HTTP_UNREACHABLE && r->end != HTTP_TLS && !w->event_status) {
                 later_run(&w->soon);
                 return;
@@ -321,8 +328,9 @@ static void ask_watch(struct watch *w) {
         uint16_t chance;
 
         digest_random(&chance, sizeof(chance));
-        buf_printf(&path, "%s?watch=1&allowWatchBookmarks=true&resourceVersion=%s&timeoutSeconds=%d", w->path,
-                   w->version, TIMEOUT_MIN_S + chance % TIMEOUT_MIN_S);
+        buf_printf(&path,
+                   "%s?watch=1&allowWatchBookmarks=true&resourceVersion=%s&timeoutSeconds=%d",
+                   w->path, w->version, TIMEOUT_MIN_S + chance % TIMEOUT_MIN_S);
         put_query(w, &path);
         jsplit_deinit(&w->split);
         jsplit_init(&w->split, JSPLIT_VALUES, WATCH_ITEM_MAX, on_event, w);

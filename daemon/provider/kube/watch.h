@@ -8,20 +8,22 @@
  *               |    error             v
  *               +------ WAITING (0.8 s x 2^n, at most 30 s, and as much again by chance)
  *
- * A watch that ends, is reset or falls silent goes on from the last resource version: a list is asked for only at the start and after a
- * 410, and then for one not older than what was seen, so that time never runs backwards. */
+ * A watch that ends, is reset or falls silent goes on from the last resource version: a list is
+ * asked for only at the start and after a 410, and then for one not older than what was seen, so
+ * that time never runs backwards. */
 #pragma once
 
 #include "http.h"
 #include "jsplit.h"
 #include "scan.h"
 
-#define WATCH_PAGE 500              /* as client-go: a page of pods is 2 MB */
-#define WATCH_SILENCE_MS 70000      /* bookmarks come each minute: a stream silent for longer is dead */
+#define WATCH_PAGE 500         /* as client-go: a page of pods is 2 MB */
+#define WATCH_SILENCE_MS 70000 /* bookmarks come each minute: a stream silent for longer is dead */
 #define WATCH_BACKOFF_MS 800
 #define WATCH_BACKOFF_MAX_MS 30000
-#define WATCH_HEALTHY_MS 120000     /* after so long without an error the back-off starts anew */
-#define WATCH_ITEM_MAX (8u << 20)   /* etcd holds 1.5 MB; a CRD converted to its other version is not much more */
+#define WATCH_HEALTHY_MS 120000 /* after so long without an error the back-off starts anew */
+#define WATCH_ITEM_MAX                                                                             \
+        (8u << 20) /* etcd holds 1.5 MB; a CRD converted to its other version is not much more */
 
 enum watch_event { WATCH_LISTED, WATCH_ADDED, WATCH_MODIFIED, WATCH_DELETED };
 enum watch_state { WATCH_STOPPED, WATCH_LISTING, WATCH_WATCHING, WATCH_WAITING };
@@ -29,10 +31,10 @@ enum watch_state { WATCH_STOPPED, WATCH_LISTING, WATCH_WATCHING, WATCH_WAITING }
 /* How the collection can be read. */
 struct watch_health {
         bool good;
-        bool connection;      /* not good: nobody answered, TLS failed, or 401: it concerns all of the server */
-        bool credential;      /* 401 */
-        long status;          /* HTTP status when the server refused, else 0 */
-        int64_t since;        /* clock_mono: not watching since */
+        bool connection; /* not good: nobody answered, TLS failed, or 401: it concerns all of the server */
+        bool credential; /* 401 */
+        long status;     /* HTTP status when the server refused, else 0 */
+        int64_t since;   /* clock_mono: not watching since */
         const char *why;
 };
 
@@ -53,7 +55,7 @@ struct watch_config {
 
 struct watch;
 struct watch *watch_new(const struct watch_config *c);
-void watch_start(struct watch *w);             /* later; fine when running */
-void watch_again(struct watch *w);             /* ends a wait at once */
+void watch_start(struct watch *w);         /* later; fine when running */
+void watch_again(struct watch *w);         /* ends a wait at once */
 struct watch *watch_free(struct watch *w); /* not inside its own callbacks */
 enum watch_state watch_state(const struct watch *w);

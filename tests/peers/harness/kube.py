@@ -75,7 +75,7 @@ class Api:
             writer.close()
         if status >= 300:
             raise ApiError(status, data)
-        return json.loads(data) if data[:1] in (b"{", b"[") else data
+        return json.loads(data) if headers.get("content-type", "").startswith("application/json") else data
 
     async def get(self, path):
         return await self.request("GET", path)

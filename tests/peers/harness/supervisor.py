@@ -19,7 +19,7 @@ from pathlib import Path
 
 from . import netns
 
-STOP_SECONDS = 15               # SIGTERM, this long, SIGKILL: etcd and the API server need one or two
+STOP_SECONDS = 5                # SIGTERM, this long, SIGKILL: an API server with open watches would take a minute
 PEERS = Path(__file__).resolve().parent.parent
 
 

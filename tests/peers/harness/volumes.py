@@ -157,10 +157,12 @@ class Volumes:
         return found
 
     def part(self, source, part):
-        """A subPath that does not exist is made as a folder, like a kubelet does; links are followed now."""
+        """A subPath that does not exist is made as a folder of the volume's own mode, like a kubelet does;
+        links are followed now."""
         path = os.path.join(source, part)
         if not os.path.exists(path):
-            os.makedirs(path, mode=0o750, exist_ok=True)
+            os.makedirs(path)
+            os.chmod(path, os.stat(source).st_mode & 0o7777)
         return os.path.realpath(path)
 
     def remove(self):

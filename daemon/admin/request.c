@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* request.c - how a request is answered: with JSON, with an error, from a read, from a command */
+#include "admin-internal.h"
+
+#include "command.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdlib.h>
+
+static const struct {
+        int code;
+        unsigned status;
+        const char *word;
+} failures[] = {
+        { -EINVAL, 400, "invalid" },    { -EBADMSG, 400, "invalid" },
+        { -EPERM, 403, "forbidden" },   { -EACCES, 403, "forbidden" },
+        { -ENOENT, 404, "not-found" },  { -EEXIST, 409, "exists" },
+        { -EBUSY, 409, "busy" },        { -E2BIG, 413, "too-large" },
+        { -EROFS, 503, "read-only" },   { -ENOSPC, 503, "disk-full" },
+        { -EAGAIN, 503, "again" },      { -ENOTSUP, 501, "not-supported" },
+        { -ETIMEDOUT, 504, "timeout" }, { -ENOKEY, 409, "no-key" },
+        { -EPROTO, 405, "method" },
+};
+
+struct request *request_ref(struct request *q) {
+        q->refs++;
+        return q;
+}
+
+struct request *request_unref(struct request *q) {
+        if (!q || --q->refs)
+                return NULL;
+        for (size_t i = 0; i < REQUEST_PARAMS_MAX; i++)
+                free(q->params[i]);
+        buf_wipe(&q->body); /* may hold a credential */
+        json_decref(q->json);
+        free(q->data);
+        free(q->user);
+        free(q->actor);
+        free(q->id);
+        free(q->reply);
+        free(q);
+        return NULL;
+}
+
+const char *request_param(const struct request *q, size_t i) {
+        return i < REQUEST_PARAMS_MAX ? q->params[i] : NULL;
+}
+
+const char *request_query(const struct request *q, const char *name) {
+        return MHD_lookup_connection_value(q->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+int64_t request_query_int(const struct request *q, const char *name, int64_t or) {
+        int64_t n;
+
+        return str_to_int(request_query(q, name), &n) ? n : or ;
+}
+
+bool request_query_bool(const struct request *q, const char *name) {
+        const char *v = request_query(q, name);
+
+        return v && !str_eq(v, "false") && !str_eq(v, "0");
+}
+
+void request_reply_text(struct request *q, unsigned status, const char *type, char *text) {
+        if (q->gone) {
+                free(text);
+                return;
+        }
+        q->status = status;
+        q->type = type;
+        free(q->reply);
+        q->reply = text;
+        q->reply_len = strlen(text);
+        q->replied = true;
+        if (q->suspended) {
+                q->suspended = false;
+                MHD_resume_connection(q->connection);
+                server_kick(q->admin);
+        }
+}
+
+void request_reply(struct request *q, unsigned status, json_t *json) {
+        struct buf text = BUF_INIT;
+
+        json_canonical(json, &text);
+        buf_putc(&text, '\n');
+        json_decref(json);
+        request_reply_text(q, status, "application/json", buf_take(&text));
+}
+
+void request_fail(struct request *q, int r, const struct err *err) {
+        unsigned status = 500;
+        const char *word = "internal";
+
+        for (size_t i = 0; i < ARRAY_SIZE(failures); i++)
+                if (failures[i].code == r) {
+                        status = failures[i].status;
+                        word = failures[i].word;
+                }
+        request_reply(q, status,
+                      json_pack("{s:{s:s, s:s}}", "error", "code", word, "message",
+                                err && err->text[0] ? err->text : strerror(-r)));
+}
+
+/* ---- reads */
+
+struct reading {
+        struct store_call call;
+        struct request *request;
+        request_read_fn *fn;
+        void (*finish)(struct request *q, json_t *json);
+        json_t *json;
+};
+
+static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
+        struct reading *r = c->arg;
+
+        json_decref(take_ptr(r->json));
+        return r->fn(tx, r->request, &r->json, err);
+}
+
+static void read_done(struct store_call *c, int k, const struct err *err) {
+        struct reading *r = c->arg;
+        json_t *json = take_ptr(r->json);
+
+        if (k < 0) {
+                json_decref(json);
+                request_fail(r->request, k, err);
+        } else if (r->finish) {
+                r->finish(r->request, json);
+        } else {
+                request_reply(r->request, 200, json ? json : json_object());
+        }
+        request_unref(r->request);
+        free(r);
+}
+
+void request_read(struct request *q, request_read_fn *fn,
+                  void (*finish)(struct request *q, json_t *json)) {
+        struct reading *r = mem_new(struct reading);
+
+        r->request = request_ref(q);
+        r->fn = fn;
+        r->finish = finish;
+        r->call = (struct store_call){ .lane = STORE_COMMAND,
+                                       .actor = q->actor,
+                                       .run = read_run,
+                                       .done = read_done,
+                                       .arg = r };
+        store_read(q->admin->options.store, &r->call);
+}
+
+/* ---- commands */
+
+struct commanding {
+        struct store_call call;
+        struct request *request;
+        struct command *command;
+        void (*release)(struct command *c);
+};
+
+/* What the command said, with the error's word beside it when it failed. */
+static void answer(struct request *q, const struct store_call *c, int r, const struct err *err) {
+        json_t *json = NULL;
+
+        if (c->answer && json_parse(c->answer, c->answer_len, &json, NULL) < 0)
+                json = NULL;
+        if (r >= 0 || r == -ECANCELED) {
+                request_reply(q, 200, json ? json : json_object());
+                return;
+        }
+        if (!json) {
+                request_fail(q, r, err);
+                return;
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(failures); i++)
+                if (failures[i].code == r) {
+                        json_object_set_new(json, "error",
+                                            json_pack("{s:s, s:s}", "code", failures[i].word,
+                                                      "message", err_text(err)));
+                        request_reply(q, failures[i].status, json);
+                        return;
+                }
+        json_decref(json);
+        request_fail(q, r, err);
+}
+
+static void command_done(struct store_call *c, int r, const struct err *err) {
+        struct commanding *k = container_of(c, struct commanding, call);
+
+        answer(k->request, c, r, err);
+        command_deinit(k->command);
+        if (k->release)
+                k->release(k->command);
+        request_unref(k->request);
+        free(k);
+}
+
+void request_command(struct request *q, struct command *command,
+                     void (*release)(struct command *c)) {
+        struct commanding *k = mem_new(struct commanding);
+
+        k->request = request_ref(q);
+        k->command = command;
+        k->release = release;
+        command->actor = q->actor;
+        command->sealer = q->admin->options.sealer;
+        k->call = (struct store_call){ .lane = STORE_COMMAND,
+                                       .actor = q->actor,
+                                       .run = command_run,
+                                       .done = command_done,
+                                       .arg = command };
+        str_copy(k->call.request, sizeof(k->call.request), q->id ? q->id : "");
+        store_submit(q->admin->options.store, &k->call);
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* server.c - libmicrohttpd under the loop: sockets, bodies, routes, replies
+ *
+ * One thread: MHD's epoll descriptor is watched by the loop, MHD_run follows each event, each
+ * resume, and its own timeout. Measured traps (libmicrohttpd 0.9.75): a suspended connection
+ * does not notice that its client left, and stopping aborts while one is suspended; so all are
+ * resumed and ended first. */
+#include "admin-internal.h"
+
+#include "metric.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static struct metric requests = { .name = "mooring_admin_requests_total",
+                                  .help = "Requests on the admin socket, by status",
+                                  .type = METRIC_COUNTER,
+                                  .label = "status" };
+
+static void run(void *arg) {
+        struct admin *a = arg;
+        MHD_UNSIGNED_LONG_LONG ms;
+
+        MHD_run(a->daemon);
+        if (MHD_get_timeout(a->daemon, &ms) == MHD_YES)
+                timer_after(&a->timer, (int64_t)MIN_OF(ms, 60000ull));
+        else
+                timer_cancel(&a->timer);
+}
+
+static void on_event(void *arg, int fd, int events) {
+        run(arg);
+}
+
+void server_kick(struct admin *a) {
+        if (!a->stopping)
+                later_run(&a->run);
+}
+
+/* ---- routes */
+
+/* Matches PATH against a route's, filling params. */
+static bool match(const char *pattern, const char *path, char *params[REQUEST_PARAMS_MAX]) {
+        size_t n = 0;
+
+        while (*pattern && *path) {
+                if (*pattern != '{') {
+                        if (*pattern++ != *path++)
+                                return false;
+                        continue;
+                }
+                if (n == REQUEST_PARAMS_MAX)
+                        return false;
+                size_t len = strcspn(path, "/");
+                if (len == 0)
+                        return false;
+                params[n] = str_ndup(path, len);
+                MHD_http_unescape(params[n++]);
+                path += len;
+                pattern = strchr(pattern, '}') + 1;
+        }
+        return !*pattern && !*path;
+}
+
+static void clear_params(struct request *q) {
+        for (size_t i = 0; i < REQUEST_PARAMS_MAX; i++)
+                free(take_ptr(q->params[i]));
+}
+
+static int find_route(struct request *q, const char *method, const char *path, struct err *err) {
+        const struct route *other = NULL;
+
+        for (const struct route *r = route_table; r->method; r++) {
+                if (match(r->path, path, q->params)) {
+                        if (str_eq(r->method, method)) {
+                                q->route = r;
+                                return 0;
+                        }
+                        other = r;
+                }
+                clear_params(q);
+        }
+        if (other)
+                return err_set(err, -EPROTO, "%s takes %s and others, not %s", path, other->method,
+                               method);
+        return err_set(err, -ENOENT, "nothing at %s; /v1/openapi.yaml lists what there is", path);
+}
+
+static enum MHD_Result check_query(void *arg, enum MHD_ValueKind kind, const char *name,
+                                   const char *value) {
+        struct request *q = arg;
+
+        for (size_t i = 0; q->route->query && q->route->query[i]; i++)
+                if (str_eq(q->route->query[i], name))
+                        return MHD_YES;
+        q->reply = str_format("unknown query parameter \"%s\"", name);
+        return MHD_NO;
+}
+
+static int admit(struct request *q, const char *method, const char *path, struct err *err) {
+        const union MHD_ConnectionInfo *info =
+                MHD_get_connection_info(q->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        int r = info ? peer_identify(q, info->connect_fd) : -ENOTCONN;
+
+        if (r < 0)
+                return err_set(err, -EACCES, "the socket does not say who asks");
+        r = find_route(q, method, path, err);
+        if (r < 0)
+                return r;
+        if (q->role < q->route->access)
+                return err_set(err, -EACCES, "%s %s needs the role %s; %s has %s", method, path,
+                               request_role_name(q->route->access), q->user,
+                               request_role_name(q->role));
+        MHD_get_connection_values(q->connection, MHD_GET_ARGUMENT_KIND, check_query, q);
+        if (q->reply) {
+                err_set(err, -EINVAL, "%s", q->reply);
+                free(take_ptr(q->reply));
+                return -EINVAL;
+        }
+        return 0;
+}
+
+static int decode(struct request *q, struct err *err) {
+        struct json_where where = { .file = "request", .path = "" };
+        int r;
+
+        if (!q->route->fields)
+                return q->body.len ? err_set(err, -EINVAL, "this request takes no body") : 0;
+        q->data = mem_alloc(q->route->size);
+        r = q->body.len ? json_parse(q->body.data, q->body.len, &q->json, err) : 0;
+        if (r < 0)
+                return err_add(err, r, "request body");
+        if (!q->json)
+                q->json = json_object();
+        return json_decode(q->json, q->route->fields, false, q->data, &where, err);
+}
+
+/* ---- MHD's callbacks */
+
+static enum MHD_Result send_reply(struct request *q) {
+        struct MHD_Response *response;
+        enum MHD_Result r;
+        char status[8];
+
+        snprintf(status, sizeof(status), "%u", q->status);
+        metric_add(&requests, status, 1);
+        response = MHD_create_response_from_buffer(q->reply_len, q->reply, MHD_RESPMEM_MUST_COPY);
+        MHD_add_response_header(response, "Content-Type", q->type);
+        MHD_add_response_header(response, "Cache-Control", "no-store");
+        r = MHD_queue_response(q->connection, q->status, response);
+        MHD_destroy_response(response);
+        return r;
+}
+
+static enum MHD_Result handle_whole(struct request *q) {
+        struct err err = { 0 };
+        int r;
+
+        if (!q->started && !q->replied) {
+                q->started = true;
+                r = q->too_big ? err_set(&err, -E2BIG, "the body is larger than %u bytes",
+                                         ADMIN_BODY_MAX)
+                               : decode(q, &err);
+                if (r < 0)
+                        request_fail(q, r, &err);
+                else
+                        q->route->handler(q);
+        }
+        if (q->replied)
+                return send_reply(q);
+        if (q->stream)
+                return MHD_YES;
+        q->suspended = true;
+        MHD_suspend_connection(q->connection);
+        return MHD_YES;
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *size, void **state) {
+        struct admin *a = arg;
+        struct request *q = *state;
+        struct err err = { 0 };
+        int r;
+
+        if (!q) {
+                q = *state = mem_new(struct request);
+                q->refs = 1;
+                q->admin = a;
+                q->connection = connection;
+                list_append(&a->requests, &q->link);
+                r = admit(q, method, url, &err);
+                if (r < 0)
+                        request_fail(q, r, &err);
+                str_set(&q->id, MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+                                                            "Idempotency-Key"));
+                return MHD_YES;
+        }
+        if (*size) {
+                if (q->body.len + *size > ADMIN_BODY_MAX)
+                        q->too_big = true;
+                else if (!q->replied)
+                        buf_add(&q->body, data, *size);
+                *size = 0;
+                return MHD_YES;
+        }
+        return handle_whole(q);
+}
+
+static void on_completed(void *arg, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode code) {
+        struct request *q = *state;
+
+        if (!q)
+                return;
+        list_unlink(&q->link);
+        q->gone = true;
+        request_unref(q);
+        *state = NULL;
+}
+
+/* ---- the socket */
+
+static int is_alive(const struct sockaddr_un *address) {
+        cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        return fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
+}
+
+static int listen_on(struct admin *a, struct err *err) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+        if (str_copy(address.sun_path, sizeof(address.sun_path), a->socket) >=
+            sizeof(address.sun_path))
+                return err_set(err, -ENAMETOOLONG,
+                               "socket %s: longer than %zu characters; --socket names another",
+                               a->socket, sizeof(address.sun_path) - 1);
+        if (is_alive(&address))
+                return err_set(err, -EADDRINUSE, "socket %s: another daemon answers there",
+                               a->socket);
+        unlink(a->socket);
+        a->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        /* Anyone may connect: who it is decides what he may do. The folder may be closed more. */
+        if (a->fd < 0 || bind(a->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+            chmod(a->socket, 0666) < 0 || listen(a->fd, 128) < 0)
+                return err_set(err, -errno, "socket %s: %s", a->socket, strerror(errno));
+        return 0;
+}
+
+static int start_daemon(struct admin *a, struct err *err) {
+        const union MHD_DaemonInfo *info;
+
+        a->daemon = MHD_start_daemon(
+                MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, on_request,
+                a, MHD_OPTION_LISTEN_SOCKET, a->fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+                MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNECTIONS_MAX,
+                MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)32768, MHD_OPTION_END);
+        info = a->daemon ? MHD_get_daemon_info(a->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
+        if (!info)
+                return err_set(err, -EIO, "socket %s: libmicrohttpd cannot serve it", a->socket);
+        return watcher_start(a->options.loop, "admin", info->epoll_fd, LOOP_READ, on_event, a,
+                             &a->watcher, err);
+}
+
+int admin_new(const struct admin_options *o, struct admin **ret, struct err *err) {
+        struct admin *a = mem_new(struct admin);
+        int r;
+
+        a->options = *o;
+        a->socket = str_dup(o->socket);
+        a->fd = -1;
+        list_init(&a->requests);
+        list_init(&a->streams);
+        timer_init(&a->timer, o->loop, "admin timeout", run, a);
+        later_init(&a->run, o->loop, "admin run", run, a);
+        peer_init(a);
+        r = listen_on(a, err);
+        if (r >= 0)
+                r = start_daemon(a, err);
+        if (r < 0) {
+                admin_free(a);
+                return r;
+        }
+        *ret = a;
+        return 0;
+}
+
+/* Whoever still waits is told that the daemon stops. */
+static void end_requests(struct admin *a) {
+        struct err err = { .code = -EAGAIN, .text = "the daemon is stopping" };
+
+        list_each(link, &a->requests) {
+                struct request *q = list_entry(link, struct request, link);
+
+                if (q->suspended && !q->stream)
+                        request_fail(q, -EAGAIN, &err);
+        }
+}
+
+struct admin *admin_free(struct admin *a) {
+        if (!a)
+                return NULL;
+        a->stopping = true;
+        if (a->daemon) {
+                stream_end_all(a);
+                end_requests(a);
+                MHD_run(a->daemon);
+        }
+        if (a->watcher)
+                a->watcher = watcher_stop(a->watcher);
+        timer_cancel(&a->timer);
+        later_cancel(&a->run);
+        if (a->daemon) {
+                MHD_stop_daemon(a->daemon); /* closes the listening socket too */
+                unlink(a->socket);
+        } else if (a->fd >= 0) {
+                close(a->fd);
+        }
+        free(a->socket);
+        free(a);
+        return NULL;
+}
