@@ -8,7 +8,7 @@ struct MHD_Daemon;
 struct mail;
 
 struct admin {
-        int refs;                    /* admin_free's, and each request's: reads may be out when the daemon stops */
+        int refs; /* admin_free's, and each request's: reads may be out when the daemon stops */
         struct admin_options options;
         char *socket;
         int fd;
@@ -19,11 +19,11 @@ struct admin {
         struct list requests;
         struct list streams;
         size_t stream_count;
-        struct timer beat;           /* of all streams */
-        struct mail *mail;           /* log lines on their way from other threads */
-        gid_t groups[ROLE_MAX];      /* of viewer, operator, admin */
+        struct timer beat;      /* of all streams */
+        struct mail *mail;      /* log lines on their way from other threads */
+        gid_t groups[ROLE_MAX]; /* of viewer, operator, admin */
         bool group_known[ROLE_MAX];
-        uid_t owner;                 /* who started the daemon: admin */
+        uid_t owner; /* who started the daemon: admin */
         bool stopping;
 };
 

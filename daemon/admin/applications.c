@@ -15,20 +15,16 @@
 #define SCALE_MAX 10000 /* far above what any charm allows; keeps sums sane */
 
 const struct json_field applications_scale_fields[] = {
-        { "scale", JSON_FIELD_INT, AT(scale), JSON_REQUIRED, 0, SCALE_MAX, NULL },
-        {}
+        { "scale", JSON_FIELD_INT, AT(scale), JSON_REQUIRED, 0, SCALE_MAX, NULL }, {}
 };
 const struct json_field applications_trust_fields[] = {
-        { "trust", JSON_FIELD_BOOL, AT(trust), JSON_REQUIRED, 0, 0, NULL },
-        {}
+        { "trust", JSON_FIELD_BOOL, AT(trust), JSON_REQUIRED, 0, 0, NULL }, {}
 };
 const struct json_field applications_constraints_fields[] = {
-        { "constraints", JSON_FIELD_STRING, AT(constraints), JSON_REQUIRED, 0, 1000, NULL },
-        {}
+        { "constraints", JSON_FIELD_STRING, AT(constraints), JSON_REQUIRED, 0, 1000, NULL }, {}
 };
 const struct json_field applications_adopt_fields[] = {
-        { "object", JSON_FIELD_STRING, AT(object), JSON_NULL_OK, 1, 600, NULL },
-        {}
+        { "object", JSON_FIELD_STRING, AT(object), JSON_NULL_OK, 1, 600, NULL }, {}
 };
 const struct json_field applications_config_fields[] = {
         { "set", JSON_FIELD_OBJECT, AT(set), 0, 0, 0, NULL },
@@ -49,7 +45,8 @@ static void finish_application(struct request *q, json_t *json) {
         cleanup_(json_freep) json_t *live = reconcile_status(rec, request_param(q, 0));
 
         models_add_live(json, json_object_get(live, request_param(q, 1)));
-        json_object_set_new(json, "resources", reconcile_resources(rec, request_param(q, 0), request_param(q, 1)));
+        json_object_set_new(json, "resources",
+                            reconcile_resources(rec, request_param(q, 0), request_param(q, 1)));
         request_reply(q, 200, json);
 }
 
@@ -83,7 +80,8 @@ void applications_set_config(struct request *q) {
         const struct applications_body *b = q->data;
         struct command_config *c = mem_new(struct command_config);
 
-        *c = (struct command_config){ .head = { .run = command_config_set, .dry_run = request_query_bool(q, "dry-run") },
+        *c = (struct command_config){ .head = { .run = command_config_set,
+                                                .dry_run = request_query_bool(q, "dry-run") },
                                       .model = request_param(q, 0),
                                       .application = request_param(q, 1),
                                       .set = b->set,
@@ -97,8 +95,8 @@ static void release(struct command *c) {
         free(container_of(c, struct command_application, head));
 }
 
-static struct command_application *command_new(struct request *q,
-                                               int (*run)(struct tx *, struct command *, struct err *)) {
+static struct command_application *
+command_new(struct request *q, int (*run)(struct tx *, struct command *, struct err *)) {
         struct command_application *c = mem_new(struct command_application);
 
         c->head.run = run;

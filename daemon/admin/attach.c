@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* attach.c - attach-resource: another image for a resource, or a file whose text is kept in <state>/resources/<sha256>
+/* attach.c - attach-resource: another image for a resource, or a file whose text is kept in
+ * <state>/resources/<sha256>
  *
- * The text is written, synced and renamed in a thread before the row names it: a row never names a file that is not
- * there. A file that no row names is harmless and is not looked for. */
+ * The text is written, synced and renamed in a thread before the row names it: a row never names
+ * a file that is not there. A file that no row names is harmless and is not looked for. */
 #include "admin-internal.h"
 #include "routes.h"
 
@@ -35,8 +36,8 @@ struct attaching {
 };
 
 static void release(struct command *c) {
-        struct attaching *a =
-                container_of(container_of(c, struct command_application, head), struct attaching, command);
+        struct attaching *a = container_of(container_of(c, struct command_application, head),
+                                           struct attaching, command);
 
         free(a->folder);
         free(a->path);
@@ -102,7 +103,8 @@ static void done(void *arg) {
                 request_fail(q, a->result, &a->err);
                 release(&a->command.head);
         } else if (q->gone) {
-                release(&a->command.head); /* the client left, or the daemon stops: nobody would hear of it */
+                release(&a->command
+                                 .head); /* the client left, or the daemon stops: nobody would hear of it */
         } else {
                 request_command(q, &a->command.head, release);
         }
@@ -120,12 +122,14 @@ void attach_resource(struct request *q) {
                 return request_fail(q, -EINVAL, &err);
         }
         a = mem_new(struct attaching);
-        a->command = (struct command_application){ .head = { .run = command_application_attach_resource,
-                                                             .dry_run = request_query_bool(q, "dry-run") },
-                                                   .model = request_param(q, 0),
-                                                   .application = request_param(q, 1),
-                                                   .resource = b->resource,
-                                                   .value = b->image };
+        a->command =
+                (struct command_application){ .head = { .run = command_application_attach_resource,
+                                                        .dry_run =
+                                                                request_query_bool(q, "dry-run") },
+                                              .model = request_param(q, 0),
+                                              .application = request_param(q, 1),
+                                              .resource = b->resource,
+                                              .value = b->image };
         if (!b->text)
                 return request_command(q, &a->command.head, release);
         digest_sha256(b->text, strlen(b->text), digest);
@@ -133,7 +137,10 @@ void attach_resource(struct request *q) {
         a->folder = str_format("%s/resources", q->admin->options.state_dir);
         a->path = str_format("%s/%s", a->folder, a->sha256);
         a->request = request_ref(q);
-        a->job = (struct job){ .loop = q->admin->options.loop, .work = work, .done = done, .arg = a,
+        a->job = (struct job){ .loop = q->admin->options.loop,
+                               .work = work,
+                               .done = done,
+                               .arg = a,
                                .name = "attach-resource" };
         job_start(&a->job);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cluster-role.c - the least rights an identity needs in the cluster, with the reason of each
  *
- * From three sources, each asked of the provider document by document: what a model lives in, the documents that
- * resources want now, and the objects of charm folders (those in use, or those that are named, or before the first
- * deployment all that are on offer), so that the role can be made before anything runs. Objects that a charm builds in C
- * or takes from attached files are known once it was planned. Runs on the store's read thread. */
+ * From three sources, each asked of the provider document by document: what a model lives in,
+ * the documents that resources want now, and the objects of charm folders (those in use, or
+ * those that are named, or before the first deployment all that are on offer), so that the role
+ * can be made before anything runs. Objects that a charm builds in C or takes from attached
+ * files are known once it was planned. Runs on the store's read thread. */
 #include "admin-internal.h"
 #include "routes.h"
 
@@ -27,9 +28,9 @@
 
 struct gathering {
         const struct provider *provider;
-        json_t *rules;      /* of the provider: {"group", "resource", "verbs", "why"} */
-        struct map kinds;   /* types whose document was asked about already */
-        size_t unknown;     /* resources whose document cache.db does not have now */
+        json_t *rules;    /* of the provider: {"group", "resource", "verbs", "why"} */
+        struct map kinds; /* types whose document was asked about already */
+        size_t unknown;   /* resources whose document cache.db does not have now */
 };
 
 /* ---- documents */
@@ -43,7 +44,8 @@ static void ask(struct gathering *g, const json_t *document) {
         g->provider->rights(document, g->rules);
 }
 
-static int ask_wanted(struct tx *tx, struct gathering *g, const struct q_resource_row *row, struct err *err) {
+static int ask_wanted(struct tx *tx, struct gathering *g, const struct q_resource_row *row,
+                      struct err *err) {
         cleanup_(freep) char *type = str_format("type %s", row->type);
         cleanup_(json_freep) json_t *document = NULL;
         const char *text;
@@ -147,7 +149,8 @@ static json_t *offered_folders(struct request *q, const char *names) {
 }
 
 /* Charms that applications are pinned to; 0: there is none. */
-static int ask_pinned(struct tx *tx, struct gathering *g, const char *state_dir, size_t *ret_n, struct err *err) {
+static int ask_pinned(struct tx *tx, struct gathering *g, const char *state_dir, size_t *ret_n,
+                      struct err *err) {
         struct q_application_list_all_in in = { .max = RESOURCE_PAGE };
         struct q_application_row *rows;
         size_t n = RESOURCE_PAGE, found = 0;
@@ -180,7 +183,8 @@ static json_t *rule_of(json_t *merged, const char *group, const char *resource) 
         size_t i;
 
         json_array_foreach(merged, i, rule)
-                if (str_eq(json_get_str(rule, "group", ""), group) && str_eq(json_get_str(rule, "resource", ""), resource))
+                if (str_eq(json_get_str(rule, "group", ""), group) &&
+                    str_eq(json_get_str(rule, "resource", ""), resource))
                         return rule;
         rule = json_object();
         json_object_set_new(rule, "group", json_string(group));
@@ -207,7 +211,8 @@ static json_t *merge(const json_t *rules) {
         size_t i, k;
 
         json_array_foreach(rules, i, rule) {
-                json_t *into = rule_of(merged, json_get_str(rule, "group", ""), json_get_str(rule, "resource", ""));
+                json_t *into = rule_of(merged, json_get_str(rule, "group", ""),
+                                       json_get_str(rule, "resource", ""));
 
                 json_array_foreach(json_get(rule, "verbs"), k, verb)
                         add_text(json_get(into, "verbs"), json_string_value(verb));
@@ -230,8 +235,8 @@ static void put_rule(struct buf *out, const json_t *rule) {
 
         json_array_foreach(json_get(rule, "why"), i, why)
                 buf_printf(out, "# %s\n", json_string_value(why));
-        buf_printf(out, "- apiGroups: [\"%s\"]\n  resources: [\"%s\"]\n  verbs: [", json_get_str(rule, "group", ""),
-                   json_get_str(rule, "resource", ""));
+        buf_printf(out, "- apiGroups: [\"%s\"]\n  resources: [\"%s\"]\n  verbs: [",
+                   json_get_str(rule, "group", ""), json_get_str(rule, "resource", ""));
         put_list(out, json_get(rule, "verbs"));
         buf_puts(out, "]\n");
 }
@@ -242,11 +247,15 @@ static char *role_text(const json_t *json) {
         const json_t *rule;
         size_t i;
 
-        buf_puts(&out, "# The least that mooringd needs in this cluster; bind it to the identity of the kubeconfig.\n");
+        buf_puts(&out, "# The least that mooringd needs in this cluster; bind it to the identity "
+                       "of the kubeconfig.\n");
         if (unknown)
-                buf_printf(&out, "# Not complete: %lld objects are being planned again; ask once more in a minute.\n",
+                buf_printf(&out,
+                           "# Not complete: %lld objects are being planned again; ask once more in "
+                           "a minute.\n",
                            (long long)unknown);
-        buf_puts(&out, "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: mooring\nrules:\n");
+        buf_puts(&out, "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  "
+                       "name: mooring\nrules:\n");
         json_array_foreach(json_get(json, "rules"), i, rule)
                 put_rule(&out, rule);
         return buf_take(&out);
@@ -256,7 +265,8 @@ static char *role_text(const json_t *json) {
 
 static int gather(struct tx *tx, struct request *q, struct gathering *g, struct err *err) {
         const char *names = request_query(q, "charms");
-        cleanup_(json_freep) json_t *scope = g->provider->scope ? g->provider->scope("model", "uuid") : NULL;
+        cleanup_(json_freep) json_t *scope =
+                g->provider->scope ? g->provider->scope("model", "uuid") : NULL;
         const json_t *folder;
         size_t pinned = 0, i;
         int r;

@@ -41,7 +41,8 @@ static json_t *drift_json(const struct q_drift_row *d) {
                 set_time(j, "changed-at", d->changed_at);
         if (!d->repaired_at_null) {
                 set_time(j, "repaired-at", d->repaired_at);
-                json_object_set_new(j, "took-ms", json_integer(MAX_OF(d->repaired_at - d->seen_at, 0)));
+                json_object_set_new(j, "took-ms",
+                                    json_integer(MAX_OF(d->repaired_at - d->seen_at, 0)));
         }
         if (!d->detected_ms_null)
                 json_object_set_new(j, "detected-ms", json_integer(d->detected_ms));
@@ -59,7 +60,9 @@ static int read_since(const char *text, int64_t now, int64_t *ret, struct err *e
         if (!text || clock_parse_iso(text, ret))
                 return 0;
         if (!clock_parse_span(text, &span))
-                return err_set(err, -EINVAL, "since: must be a time such as 2026-09-23T14:00:00Z, or a span such as 2h, is \"%s\"",
+                return err_set(err, -EINVAL,
+                               "since: must be a time such as 2026-09-23T14:00:00Z, or a span such "
+                               "as 2h, is \"%s\"",
                                text);
         *ret = now - span;
         return 0;
@@ -67,7 +70,8 @@ static int read_since(const char *text, int64_t now, int64_t *ret, struct err *e
 
 static int read_list(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
         const struct q_model_row *model;
-        struct q_drift_list_in in = { .application = request_query(q, "application"), .type = request_query(q, "type") };
+        struct q_drift_list_in in = { .application = request_query(q, "application"),
+                                      .type = request_query(q, "type") };
         struct q_drift_row *rows;
         json_t *list;
         size_t n;
@@ -107,13 +111,15 @@ static int read_one(struct tx *tx, struct request *q, json_t **ret, struct err *
         if (r < 0)
                 return r;
         if (!str_to_int(request_param(q, 1), &id))
-                return err_set(err, -EINVAL, "drift lines have numbers, not \"%s\"", request_param(q, 1));
+                return err_set(err, -EINVAL, "drift lines have numbers, not \"%s\"",
+                               request_param(q, 1));
         r = q_drift_by_id(tx, &(struct q_drift_by_id_in){ .id = id }, &row, &n, err);
         if (r < 0)
                 return r;
         if (n == 0 || row->model_id != model->id)
-                return err_set(err, -ENOENT, "model %s has no drift line %lld: it never had, or it is too old", model->name,
-                               (long long)id);
+                return err_set(err, -ENOENT,
+                               "model %s has no drift line %lld: it never had, or it is too old",
+                               model->name, (long long)id);
         *ret = drift_json(row);
         return 0;
 }
@@ -136,7 +142,9 @@ static json_t *history_json(const struct q_status_history_row *h) {
 
 static int read_history(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
         const char *entity = request_query(q, "entity");
-        struct q_status_history_list_in in = { .before_id = request_query_int(q, "before", INT64_MAX), .max = lines_wanted(q) };
+        struct q_status_history_list_in in = { .before_id =
+                                                       request_query_int(q, "before", INT64_MAX),
+                                               .max = lines_wanted(q) };
         const struct q_model_row *model;
         struct q_status_history_row *rows;
         json_t *list;
@@ -191,10 +199,13 @@ static int read_leftovers(struct tx *tx, struct request *q, json_t **ret, struct
         int r;
 
         if (model)
-                r = q_leftover_by_model(
-                        tx, &(struct q_leftover_by_model_in){ .model = model, .after = after, .max = max }, &rows, &n, err);
+                r = q_leftover_by_model(tx,
+                                        &(struct q_leftover_by_model_in){
+                                                .model = model, .after = after, .max = max },
+                                        &rows, &n, err);
         else
-                r = q_leftover_list(tx, &(struct q_leftover_list_in){ .after = after, .max = max }, &rows, &n, err);
+                r = q_leftover_list(tx, &(struct q_leftover_list_in){ .after = after, .max = max },
+                                    &rows, &n, err);
         if (r < 0)
                 return r;
         *ret = json_object();

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* explain.c - what only the loop knows: plan, why, resources, targets, metrics
  *
- * The model is looked up in the rows first, so that a name that is not there is answered with the nearest one. */
+ * The model is looked up in the rows first, so that a name that is not there is answered with
+ * the nearest one. */
 #include "admin-internal.h"
 #include "routes.h"
 
@@ -28,7 +29,8 @@ static void reply_list(struct request *q, const char *name, json_t *list) {
 
 static void finish_plan(struct request *q, json_t *json) {
         reply_list(q, "plan",
-                   reconcile_plan(q->admin->options.reconcile, request_param(q, 0), request_query(q, "application")));
+                   reconcile_plan(q->admin->options.reconcile, request_param(q, 0),
+                                  request_query(q, "application")));
 }
 
 void explain_plan(struct request *q) {
@@ -37,7 +39,8 @@ void explain_plan(struct request *q) {
 
 static void finish_resources(struct request *q, json_t *json) {
         reply_list(q, "resources",
-                   reconcile_resources(q->admin->options.reconcile, request_param(q, 0), request_query(q, "application")));
+                   reconcile_resources(q->admin->options.reconcile, request_param(q, 0),
+                                       request_query(q, "application")));
 }
 
 void explain_resources(struct request *q) {

@@ -18,8 +18,8 @@ static void release(struct command *c) {
         free(container_of(c, struct command_relation, head));
 }
 
-static struct command_relation *command_new(struct request *q,
-                                            int (*run)(struct tx *, struct command *, struct err *)) {
+static struct command_relation *
+command_new(struct request *q, int (*run)(struct tx *, struct command *, struct err *)) {
         struct command_relation *c = mem_new(struct command_relation);
 
         c->head.run = run;

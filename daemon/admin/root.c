@@ -78,7 +78,8 @@ void root_charms(struct request *q) {
                         json_array_append_new(list, offer_json(&offers[i], name != NULL));
         if (name && json_array_size(list) == 0) {
                 json_decref(list);
-                err_set(&err, -ENOENT, "no charm %s is on offer; mooringctl charms lists them", name);
+                err_set(&err, -ENOENT, "no charm %s is on offer; mooringctl charms lists them",
+                        name);
                 return request_fail(q, -ENOENT, &err);
         }
         j = json_object();

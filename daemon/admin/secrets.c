@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* secrets.c - which secrets there are, and the value of one for an admin who asks for it by name
  *
- * A list never holds a value. A value that is shown is logged with who asked; what carried it is overwritten. */
+ * A list never holds a value. A value that is shown is logged with who asked; what carried it is
+ * overwritten. */
 #include "admin-internal.h"
 #include "routes.h"
 
@@ -19,7 +20,9 @@ static int set_owner(struct tx *tx, const struct q_secret_row *s, json_t *j, str
         int r = 0;
 
         if (!s->application_id_null)
-                r = q_application_by_id(tx, &(struct q_application_by_id_in){ .id = s->application_id }, &owner, &n, err);
+                r = q_application_by_id(tx,
+                                        &(struct q_application_by_id_in){ .id = s->application_id },
+                                        &owner, &n, err);
         if (r < 0)
                 return r;
         json_object_set_new(j, "owner", n ? json_string(owner->name) : json_null());
@@ -27,10 +30,12 @@ static int set_owner(struct tx *tx, const struct q_secret_row *s, json_t *j, str
 }
 
 /* The sides that are not the owner's own may open it. */
-static int add_grant(struct tx *tx, const struct q_secret_row *s, int64_t relation, json_t *list, struct err *err) {
+static int add_grant(struct tx *tx, const struct q_secret_row *s, int64_t relation, json_t *list,
+                     struct err *err) {
         struct q_relation_side_list_row *sides;
         size_t n;
-        int r = q_relation_side_list(tx, &(struct q_relation_side_list_in){ .relation_id = relation }, &sides, &n, err);
+        int r = q_relation_side_list(
+                tx, &(struct q_relation_side_list_in){ .relation_id = relation }, &sides, &n, err);
 
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 json_t *grant;
@@ -50,7 +55,8 @@ static int set_grants(struct tx *tx, const struct q_secret_row *s, json_t *j, st
         struct q_secret_grant_list_row *grants;
         json_t *list = json_array();
         size_t n;
-        int r = q_secret_grant_list(tx, &(struct q_secret_grant_list_in){ .secret_id = s->id }, &grants, &n, err);
+        int r = q_secret_grant_list(tx, &(struct q_secret_grant_list_in){ .secret_id = s->id },
+                                    &grants, &n, err);
 
         json_object_set_new(j, "granted", list);
         for (size_t i = 0; r >= 0 && i < n; i++)
@@ -79,7 +85,8 @@ static int secret_json(struct tx *tx, const struct q_secret_row *s, json_t **ret
 }
 
 static int read_list(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
-        struct q_secret_list_in in = { .after = request_query_int(q, "after", 0), .max = SECRETS_PAGE };
+        struct q_secret_list_in in = { .after = request_query_int(q, "after", 0),
+                                       .max = SECRETS_PAGE };
         cleanup_(json_freep) json_t *out = json_object();
         const struct q_model_row *model;
         struct q_secret_row *rows = NULL;
@@ -113,19 +120,23 @@ void secrets_list(struct request *q) {
 
 /* ---- one value */
 
-static int open_value(struct tx *tx, struct request *q, const struct q_secret_row *s, json_t *j, struct err *err) {
+static int open_value(struct tx *tx, struct request *q, const struct q_secret_row *s, json_t *j,
+                      struct err *err) {
         struct seal_place at = { "secret_revision", "sealed", s->uri, s->revision };
         cleanup_(secret_text_free) struct secret_text value = { 0 };
         struct q_secret_revision_row *row;
         json_t *text;
         size_t n;
         int r = q_secret_revision_get(
-                tx, &(struct q_secret_revision_get_in){ .secret_id = s->id, .revision = s->revision }, &row, &n, err);
+                tx,
+                &(struct q_secret_revision_get_in){ .secret_id = s->id, .revision = s->revision },
+                &row, &n, err);
 
         if (r < 0)
                 return r;
         if (n == 0)
-                return err_set(err, -ENOENT, "secret %s has no revision %lld", s->uri, (long long)s->revision);
+                return err_set(err, -ENOENT, "secret %s has no revision %lld", s->uri,
+                               (long long)s->revision);
         r = seal_open(q->admin->options.sealer, &at, row->sealed, row->sealed_len, &value, err);
         if (r < 0)
                 return err_add(err, r, "secret %s", s->uri);
@@ -144,12 +155,14 @@ static int read_value(struct tx *tx, struct request *q, json_t **ret, struct err
         int r = lookup_model(tx, request_param(q, 0), &model, err);
 
         if (r >= 0)
-                r = q_secret_by_uri(tx, &(struct q_secret_by_uri_in){ .uri = request_param(q, 1) }, &row, &n, err);
+                r = q_secret_by_uri(tx, &(struct q_secret_by_uri_in){ .uri = request_param(q, 1) },
+                                    &row, &n, err);
         if (r < 0)
                 return r;
         if (n == 0 || row->model_id != model->id)
-                return err_set(err, -ENOENT, "model %s has no secret %s; mooringctl secrets lists them", model->name,
-                               request_param(q, 1));
+                return err_set(err, -ENOENT,
+                               "model %s has no secret %s; mooringctl secrets lists them",
+                               model->name, request_param(q, 1));
         r = secret_json(tx, row, &j, err);
         if (r >= 0)
                 r = open_value(tx, q, row, j, err);
@@ -167,8 +180,9 @@ static void finish_value(struct request *q, json_t *json) {
                                         { "SECRET", request_param(q, 1) },
                                         { "ACTOR", q->actor },
                                         {} },
-                  "%s was shown the value of %s/%s of %s", q->actor, json_get_str(json, "label", ""),
-                  json_get_str(json, "field", ""), json_get_str(json, "owner", "no application"));
+                  "%s was shown the value of %s/%s of %s", q->actor,
+                  json_get_str(json, "label", ""), json_get_str(json, "field", ""),
+                  json_get_str(json, "owner", "no application"));
         q->secret = true;
         json_incref(json);
         request_reply(q, 200, json);

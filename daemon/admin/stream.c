@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* stream.c - /v1/events and /v1/log: one JSON object a line, for as long as the reader stays
  *
- * A line waits in its stream's buffer until libmicrohttpd asks for it; while there is none the connection is
- * suspended. A suspended connection does not notice that its client left: every ADMIN_STREAM_BEAT_MS an empty line goes
- * out, and the write finds it. A reader that is more than ADMIN_STREAM_LAG_MAX lines behind loses what waits and is
- * told so with {"kind": "lagged", "lost": n}: it reads the state again, as after any lost event.
+ * A line waits in its stream's buffer until libmicrohttpd asks for it; while there is none the
+ * connection is suspended. A suspended connection does not notice that its client left: every
+ * ADMIN_STREAM_BEAT_MS an empty line goes out, and the write finds it. A reader that is more
+ * than ADMIN_STREAM_LAG_MAX lines behind loses what waits and is told so with {"kind": "lagged",
+ * "lost": n}: it reads the state again, as after any lost event.
  *
- * Log lines come from any thread: they are put into a mail box under a lock, and handed to the streams on the loop. */
+ * Log lines come from any thread: they are put into a mail box under a lock, and handed to the
+ * streams on the loop. */
 #include "admin-internal.h"
 #include "routes.h"
 
@@ -25,10 +27,10 @@ enum stream_kind { STREAM_EVENTS, STREAM_LOG };
 struct stream {
         struct request *request; /* borrowed: it ends the stream before it goes */
         enum stream_kind kind;
-        int level;               /* least important log level that is wanted */
+        int level; /* least important log level that is wanted */
         struct buf waiting;
-        size_t lines;            /* in WAITING */
-        size_t lost;             /* since the last "lagged" */
+        size_t lines; /* in WAITING */
+        size_t lost;  /* since the last "lagged" */
         bool suspended, ended;
         struct list link;
 };
@@ -119,8 +121,8 @@ static ssize_t read_more(void *arg, uint64_t at, char *out, size_t max) {
 }
 
 int stream_respond(struct request *q) {
-        struct MHD_Response *response =
-                MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_more, q->stream, NULL);
+        struct MHD_Response *response = MHD_create_response_from_callback(
+                MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_more, q->stream, NULL);
         enum MHD_Result r;
 
         MHD_add_response_header(response, "Content-Type", "application/x-ndjson");
@@ -149,7 +151,8 @@ static struct stream *start(struct request *q, enum stream_kind kind) {
         struct err err = { 0 };
 
         if (a->stream_count >= ADMIN_STREAMS_MAX) {
-                err_set(&err, -EAGAIN, "%d streams are open, which is as many as there can be", ADMIN_STREAMS_MAX);
+                err_set(&err, -EAGAIN, "%d streams are open, which is as many as there can be",
+                        ADMIN_STREAMS_MAX);
                 request_fail(q, -EAGAIN, &err);
                 return NULL;
         }
@@ -177,7 +180,8 @@ static bool wants_event(const struct stream *s, const json_t *event) {
         const char *model = request_query(s->request, "model");
         const char *kind = request_query(s->request, "kind");
 
-        return s->kind == STREAM_EVENTS && (!model || str_eq(model, json_get_str(event, "model", ""))) &&
+        return s->kind == STREAM_EVENTS &&
+               (!model || str_eq(model, json_get_str(event, "model", ""))) &&
                (!kind || str_eq(kind, json_get_str(event, "kind", "")));
 }
 
@@ -224,7 +228,8 @@ static char *line_text(const struct log_line *line) {
 static bool wants_line(const struct stream *s, int level, const char *application) {
         const char *wanted = request_query(s->request, "application");
 
-        return s->kind == STREAM_LOG && level <= s->level && (!wanted || str_eq(wanted, application));
+        return s->kind == STREAM_LOG && level <= s->level &&
+               (!wanted || str_eq(wanted, application));
 }
 
 static void hand_out(struct admin *a, const struct mail_item *i) {
@@ -312,7 +317,8 @@ static void replay_line(void *arg, const struct log_line *line) {
 
 /* The lines that are kept: all with "replay", else the last "tail". */
 static void replay(struct stream *s, const struct request *q) {
-        int64_t tail = request_query_int(q, "tail", request_query_bool(q, "replay") ? INT64_MAX : 10);
+        int64_t tail =
+                request_query_int(q, "tail", request_query_bool(q, "replay") ? INT64_MAX : 10);
         struct replay r = { .stream = s, .counting = true };
 
         log_recent(replay_line, &r);
@@ -329,7 +335,8 @@ void stream_log(struct request *q) {
         struct stream *s;
 
         if (number < 0) {
-                err_set(&err, -EINVAL, "level: must be error, warning, notice, info or debug, is \"%s\"", level);
+                err_set(&err, -EINVAL,
+                        "level: must be error, warning, notice, info or debug, is \"%s\"", level);
                 return request_fail(q, -EINVAL, &err);
         }
         s = start(q, STREAM_LOG);
