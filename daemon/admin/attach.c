@@ -102,9 +102,8 @@ static void done(void *arg) {
         if (a->result < 0) {
                 request_fail(q, a->result, &a->err);
                 release(&a->command.head);
-        } else if (q->gone) {
-                release(&a->command
-                                 .head); /* the client left, or the daemon stops: nobody would hear of it */
+        } else if (q->gone) { /* nobody would hear of it */
+                release(&a->command.head);
         } else {
                 request_command(q, &a->command.head, release);
         }

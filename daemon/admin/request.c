@@ -172,9 +172,10 @@ struct commanding {
 
 /* What the command said, with the error's word beside it when it failed. */
 static void answer(struct request *q, const struct store_call *c, int r, const struct err *err) {
+        const char *said = command_reply(c);
         json_t *json = NULL;
 
-        if (c->answer && json_parse(c->answer, c->answer_len, &json, NULL) < 0)
+        if (json_parse(said, strlen(said), &json, NULL) < 0)
                 json = NULL;
         if (r >= 0 || r == -ECANCELED) {
                 request_reply(q, 200, json ? json : json_object());
