@@ -6,7 +6,6 @@
 #include "typed.h"
 #include "typed_shape.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 void typed_problems_deinit(struct typed_problems *p) {
@@ -109,11 +108,12 @@ bool typed_equal(const json_t *a, const json_t *b) {
 /* --- list items */
 
 static void put_value(struct buf *out, const json_t *v) {
-        double d = json_is_real(v) ? json_real_value(v) : 0.5;
+        double d = json_real_value(v);
         cleanup_(freep) char *text = NULL;
 
-        if (floor(d) == d && fabs(d) < 1e15) {
-                buf_printf(out, "%.0f", d);
+        if (json_is_real(v)) {
+                text = str_format("%.15g", d); /* the shortest that reads as the same number */
+                buf_printf(out, strtod(text, NULL) == d ? "%.15g" : "%.17g", d);
                 return;
         }
         text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
