@@ -293,10 +293,10 @@ static void check_string(const json_t *p, const json_t *v, const char *path, str
                 n += (*c & 0xc0) != 0x80;
         if (n < min)
                 should(out, path, v, "should be at least %lld chars long", (long long)min);
-        if (max >= 0 && n > max)
+        else if (max >= 0 && n > max)
                 invalid_add(out, "FieldValueTooLong", path, "Too long: may not be more than %lld bytes",
                             (long long)max);
-        if (pattern && !pattern_matches(pattern, text))
+        else if (pattern && !pattern_matches(pattern, text))
                 should(out, path, v, "should match '%s'", pattern);
 }
 
@@ -388,9 +388,9 @@ static void check(const json_t *p, const json_t *v, const char *path, struct inv
                 return;
         }
         if (!has_type(type, v)) {
-                cleanup_(json_freep) json_t *is = json_string(type_of(v));
-
-                should(out, path, is, "must be of type %s: \"%s\"", type, type_of(v));
+                invalid_add(out, "FieldValueTypeInvalid", path,
+                            "Invalid value: \"%s\": %s in body must be of type %s: \"%s\"", type_of(v), path, type,
+                            type_of(v));
                 return;
         }
         check_enum(p, v, path, out);
@@ -408,4 +408,20 @@ static void check(const json_t *p, const json_t *v, const char *path, struct inv
 void crd_validate(const struct kind *kind, const json_t *object, struct invalid *invalid) {
         if (kind->structure)
                 check(kind->structure, object, "", invalid);
+}
+
+void crd_validate_status(const struct kind *kind, const json_t *object, struct invalid *invalid) {
+        json_t *schema = json_dig(kind->structure, "properties", "status", NULL), *cause;
+        cleanup_(invalid_deinit) struct invalid inner = { 0 };
+        size_t i;
+
+        if (!schema || !json_get(object, "status"))
+                return;
+        check(schema, json_get(object, "status"), "", &inner);
+        json_array_foreach(inner.causes, i, cause) {
+                cleanup_(freep) char *field = str_format("status.%s", json_get_str(cause, "field", ""));
+
+                invalid_add(invalid, json_get_str(cause, "reason", ""), field, "%s",
+                            json_get_str(cause, "message", ""));
+        }
 }

@@ -7,5 +7,7 @@
 #include "sim.h"
 
 void defaults_set(struct sim *sim, const struct kind *kind, const json_t *live, json_t *object);
+/* What the server adds after it was noted who owns what. */
+void defaults_prepare(const struct kind *kind, const json_t *live, json_t *object);
 /* status as a new object has it. */
 void defaults_status(const struct kind *kind, json_t *object);

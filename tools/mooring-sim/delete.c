@@ -17,16 +17,17 @@ static bool check_preconditions(struct write *w, const json_t *live, const json_
         const char *is = json_get_str(store_meta(live), "resourceVersion", "");
 
         if (uid && !str_eq(uid, store_uid(live))) {
-                reply_conflict(w->reply, w->kind, w->name,
-                               "Precondition failed: UID in precondition: %s, UID in object meta: %s", uid,
-                               store_uid(live));
+                reply_precondition(w->reply, w->kind, w->name,
+                                   "the UID in the precondition (%s) does not match the UID in record (%s). The "
+                                   "object might have been deleted and then recreated",
+                                   uid, store_uid(live));
                 return false;
         }
         if (version && !str_eq(version, is)) {
-                reply_conflict(w->reply, w->kind, w->name,
-                               "Precondition failed: ResourceVersion in precondition: %s, ResourceVersion in "
-                               "object meta: %s",
-                               version, is);
+                reply_precondition(w->reply, w->kind, w->name,
+                                   "the ResourceVersion in the precondition (%s) does not match the "
+                                   "ResourceVersion in record (%s). The object might have been modified",
+                                   version, is);
                 return false;
         }
         return true;
@@ -86,25 +87,27 @@ static json_t *marked(struct write *w, const json_t *live, const json_t *options
         cleanup_(json_freep) json_t *object = json_deep_copy(live);
         json_t *meta = store_meta(object);
         const char *policy = propagation(w, options);
+        bool crd = str_eq(w->kind->kind, "CustomResourceDefinition"); /* its deletion is its own */
         int64_t seconds = grace(w, live, options), generation = json_get_int(meta, "generation", 0);
 
         if (str_eq(policy, "Foreground"))
                 add_finalizer(meta, "foregroundDeletion");
         else if (str_eq(policy, "Orphan"))
                 add_finalizer(meta, "orphan");
-        if (str_eq(w->kind->kind, "CustomResourceDefinition"))
+        if (crd)
                 add_finalizer(meta, CRD_FINALIZER);
         if (json_array_size(json_get(meta, "finalizers")) == 0 && seconds == 0 &&
             json_array_size(json_dig(object, "spec", "finalizers", NULL)) == 0)
                 return NULL;
         if (!json_get(meta, "deletionTimestamp")) {
                 json_object_set_new(meta, "deletionTimestamp", sim_now());
-                if (generation)
+                if (generation && !crd)
                         json_object_set_new(meta, "generation", json_integer(generation + 1));
-                if (str_eq(w->kind->kind, "CustomResourceDefinition"))
+                if (crd)
                         terminating_crd(object);
         }
-        json_object_set_new(meta, "deletionGracePeriodSeconds", json_integer(seconds));
+        if (!crd)
+                json_object_set_new(meta, "deletionGracePeriodSeconds", json_integer(seconds));
         if (str_eq(w->kind->kind, "Namespace") && !*w->kind->group)
                 json_object_set_new(json_get(object, "status"), "phase", json_string("Terminating"));
         return take_ptr(object);

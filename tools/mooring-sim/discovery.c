@@ -13,15 +13,19 @@ static bool aggregated(const char *accept) {
 }
 
 static json_t *verbs(const struct kind *k, const char *subresource) {
-        static const char *const all[] = { "create", "delete", "deletecollection", "get", "list",
-                                           "patch",  "update", "watch" };
-        json_t *list = json_array();
+        static const char *const built_in[] = { "create", "delete", "deletecollection", "get",
+                                                "list",   "patch",  "update",           "watch" };
+        static const char *const custom[] = { "delete", "deletecollection", "get",    "list",
+                                              "patch",  "create",           "update", "watch" };
+        const char *const *all = k->flags & KIND_CUSTOM ? custom : built_in;
+        json_t *list;
 
         if (k->flags & KIND_REVIEW)
                 return json_pack("[s]", "create");
         if (*subresource)
                 return json_pack("[s,s,s]", "get", "patch", "update");
-        for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+        list = json_array();
+        for (size_t i = 0; i < ARRAY_SIZE(built_in); i++)
                 json_array_append_new(list, json_string(all[i]));
         return list;
 }

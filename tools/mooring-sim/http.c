@@ -108,6 +108,7 @@ static void resume(struct exchange *x) {
         if (!x->suspended)
                 return;
         x->suspended = false;
+        x->sim->resumed = true;
         loop_remove(&x->hangup);
         MHD_resume_connection(x->connection);
 }
@@ -357,7 +358,10 @@ int64_t http_tick(struct sim *sim) {
         MHD_UNSIGNED_LONG_LONG timeout;
 
         release_delayed(sim, now);
+        sim->resumed = false;
         MHD_run(sim->daemon);
+        if (sim->resumed)
+                return now;
         list_each(e, &sim->delayed) {
                 const struct exchange *x = list_entry(e, struct exchange, entry);
 

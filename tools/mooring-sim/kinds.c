@@ -184,8 +184,8 @@ static void set_ignored(struct kind *x) {
         if (!(x->flags & KIND_STATUS))
                 return;
         x->ignored_main = json_pack("{s:{s:{}}}", "*", "f:status");
-        x->ignored_status = json_pack("{s:{s:{},s:{},s:{},s:{}}}", "*", "f:spec", "f:metadata",
-                                      "f:apiVersion", "f:kind");
+        x->ignored_status = x->flags & KIND_CUSTOM ? json_pack("{s:{s:{},s:{}}}", "*", "f:spec", "f:metadata")
+                                                   : json_pack("{s:{s:{}}}", "*", "f:spec");
 }
 
 struct kind *kinds_add(struct kinds *k, const struct kind *from) {

@@ -11,6 +11,7 @@
 struct managed_request {
         const struct kind *kind;
         const char *manager;
+        const char *namespace;   /* as an applied object named it, for messages */
         const char *subresource; /* "" or "status", "scale" */
         bool force;
 };

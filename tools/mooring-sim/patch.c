@@ -164,8 +164,8 @@ static json_t *without_directive(const json_t *item) {
         return copy;
 }
 
-/* False: the item says that the whole list is replaced. */
-static void merge_item(const struct schema_type *t, json_t *out, const json_t *item) {
+static void merge_item(const struct schema_type *t, json_t *out, const json_t *item,
+                       size_t *ret_new) {
         const char *directive = json_get_str(item, "$patch", "");
         const char *why;
         cleanup_(json_freep) json_t *plain = without_directive(item);
@@ -176,7 +176,8 @@ static void merge_item(const struct schema_type *t, json_t *out, const json_t *i
                 if (at != SIZE_MAX)
                         json_array_remove(out, at);
         } else if (at == SIZE_MAX) {
-                json_array_append_new(out, patch_strategic(t->item, NULL, plain));
+                /* New items come before those that only the server has, in the order of the patch. */
+                json_array_insert_new(out, (*ret_new)++, patch_strategic(t->item, NULL, plain));
         } else if (json_is_object(plain)) {
                 json_array_set_new(out, at, patch_strategic(t->item, json_array_get(out, at), plain));
         }
@@ -184,7 +185,7 @@ static void merge_item(const struct schema_type *t, json_t *out, const json_t *i
 
 static json_t *merge_list(const struct schema_type *t, const json_t *list, const json_t *patch) {
         json_t *out = json_is_array(list) ? json_deep_copy(list) : json_array(), *item;
-        size_t i;
+        size_t i, added = 0;
 
         json_array_foreach((json_t *)patch, i, item) {
                 if (str_eq(json_get_str(item, "$patch", ""), "replace")) {
@@ -195,7 +196,7 @@ static json_t *merge_list(const struct schema_type *t, const json_t *list, const
                 }
         }
         json_array_foreach((json_t *)patch, i, item) {
-                merge_item(t, out, item);
+                merge_item(t, out, item, &added);
         }
         return out;
 }

@@ -105,7 +105,7 @@ static bool page_of(struct sim *sim, const struct request *q, struct page *ret, 
                 return true;
         }
         if (!token_read(token, ret)) {
-                reply_bad_request(reply, "continue key is not valid: %s", token);
+                reply_bad_request(reply, "invalid continue token: continue key is not valid: %s", token);
                 return false;
         }
         if (ret->version <= sim->store.compacted) {
@@ -147,6 +147,19 @@ static bool check_version(struct sim *sim, const struct request *q, struct reply
         return true;
 }
 
+/* Items of built-in lists do not say their kind: the list does. */
+static json_t *list_item(const struct request *q, json_t *object) {
+        json_t *form = read_form(q->kind, q->accept, object), *copy;
+
+        if (q->kind->flags & KIND_CUSTOM || metadata_only(q->accept))
+                return form;
+        copy = json_copy(form);
+        json_decref(form);
+        json_object_del(copy, "kind");
+        json_object_del(copy, "apiVersion");
+        return copy;
+}
+
 static void fill(struct sim *sim, const struct request *q, const struct selector *selector,
                  struct page *page, json_t *meta, json_t *items) {
         const struct collection *c = q->kind->collection;
@@ -164,7 +177,7 @@ static void fill(struct sim *sim, const struct request *q, const struct selector
                         json_object_set_new(meta, "continue", json_string(token));
                         break;
                 }
-                json_array_append_new(items, read_form(q->kind, q->accept, object));
+                json_array_append_new(items, list_item(q, object));
         }
         for (; i < c->count && str_starts(c->items[i]->key, prefix); i++)
                 left++;

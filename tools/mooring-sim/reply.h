@@ -27,10 +27,17 @@ void reply_not_found(struct reply *r, const struct kind *kind, const char *name)
 void reply_exists(struct reply *r, const struct kind *kind, const char *name);
 void reply_conflict(struct reply *r, const struct kind *kind, const char *name, const char *fmt, ...)
         printf_(4, 5);
+/* The same, of a precondition: it names the kind instead of the resource. */
+void reply_precondition(struct reply *r, const struct kind *kind, const char *name, const char *fmt,
+                        ...) printf_(4, 5);
 void reply_forbidden(struct reply *r, const struct kind *kind, const char *name, json_t *causes,
                      const char *fmt, ...) printf_(5, 6);
 void reply_expired(struct reply *r, const char *fmt, ...) printf_(2, 3);
 void reply_internal(struct reply *r, const char *fmt, ...) printf_(2, 3);
+/* An update of a custom object that names no resourceVersion. */
+void reply_version_missing(struct reply *r, const struct kind *kind, const char *name);
+/* Nothing is served there. */
+void reply_no_resource(struct reply *r);
 void reply_method(struct reply *r);
 
 /* Problems of one object, collected and then told together (422). */

@@ -151,7 +151,15 @@ static json_t *parse(const struct request *q, bool yaml, struct reply *reply) {
                         return out;
                 err_set(&err, -1, "one document is expected");
         }
-        reply_bad_request(reply, "error decoding %s: %s", yaml ? "YAML" : "JSON", err_text(&err));
+        if (yaml)
+                reply_bad_request(reply, "error decoding YAML: error converting YAML to JSON: yaml: %s",
+                                  err_text(&err));
+        else if (str_eq(q->method, "PATCH"))
+                reply_bad_request(reply, "error decoding patch: %s", err_text(&err));
+        else
+                reply_bad_request(reply, "the object provided is unrecognized (must be of type %s): couldn't "
+                                         "get version/kind; json parse error: %s",
+                                  q->kind->kind, err_text(&err));
         return NULL;
 }
 
@@ -182,9 +190,9 @@ static void unsupported(struct reply *reply, const char *options, const char *fi
         reply_status(reply, 422, "Invalid",
                      json_pack("{s:s,s:s,s:[{s:s,s:o,s:s}]}", "group", "meta.k8s.io", "kind", options,
                                "causes", "reason", "FieldValueNotSupported", "message",
-                               json_sprintf("Unsupported value: \"%s\": supported values: %s", is, supported),
+                               json_sprintf("Unsupported value: %s: supported values: %s", is, supported),
                                "field", field),
-                     "%s.meta.k8s.io \"\" is invalid: %s: Unsupported value: \"%s\": supported values: %s",
+                     "%s.meta.k8s.io \"\" is invalid: %s: Unsupported value: %s: supported values: %s",
                      options, field, is, supported);
 }
 
@@ -193,12 +201,16 @@ static bool read_options(const struct request *q, const char *options, struct wr
         const char *force = request_query(q, "force");
 
         if (dry && !str_eq(dry, "All")) {
-                unsupported(w->reply, options, "dryRun", dry, "\"All\"");
+                cleanup_(freep) char *list = str_format("[\"%s\"]", dry);
+
+                unsupported(w->reply, options, "dryRun", list, "\"All\"");
                 return false;
         }
         if (check && !str_eq(check, "Strict") && !str_eq(check, "Warn") && !str_eq(check, "Ignore") &&
             *check) {
-                unsupported(w->reply, options, "fieldValidation", check,
+                cleanup_(freep) char *text = str_format("\"%s\"", check);
+
+                unsupported(w->reply, options, "fieldValidation", text,
                             "\"\", \"Ignore\", \"Strict\", \"Warn\"");
                 return false;
         }
@@ -279,11 +291,14 @@ static void patch(const struct request *q, struct write *w) {
         }
         if (!str_eq(type, "application/json-patch+json") && !str_eq(type, "application/merge-patch+json") &&
             !(strategic && !custom)) {
-                reply_status(w->reply, 415, "UnsupportedMediaType", json_object(),
-                             "the body of the request was in an unknown format - accepted media types include: "
-                             "application/json-patch+json, application/merge-patch+json, %s"
-                             "application/apply-patch+yaml",
-                             custom ? "" : "application/strategic-merge-patch+json, ");
+                if (custom)
+                        reply_status(w->reply, 415, "UnsupportedMediaType", NULL,
+                                     "the body of the request was in an unknown format - accepted media types "
+                                     "include: application/json-patch+json, application/merge-patch+json, "
+                                     "application/apply-patch+yaml");
+                else
+                        reply_status(w->reply, 415, "UnsupportedMediaType", json_object(),
+                                     "415: Unsupported Media Type");
                 return;
         }
         body = parse(q, false, w->reply);
@@ -391,6 +406,22 @@ static void dispatch(struct sim *sim, const struct request *q, struct write *w) 
         }
 }
 
+/* Below a built-in group the answer is a Status, elsewhere the server's bare text. */
+static void no_such_path(struct sim *sim, const char *path, struct reply *reply) {
+        bool built_in = str_starts(path, "/api/");
+
+        list_each(e, &sim->kinds.all) {
+                const struct kind *k = list_entry(e, struct kind, entry);
+                cleanup_(freep) char *prefix = str_format("/apis/%s/%s/", k->group, k->version);
+
+                built_in = built_in || (!(k->flags & KIND_CUSTOM) && str_starts(path, prefix));
+        }
+        if (built_in)
+                reply_no_resource(reply);
+        else
+                reply_text(reply, 404, "404 page not found\n");
+}
+
 static bool is_watch(const struct request *q) {
         const char *watch = request_query(q, "watch");
 
@@ -410,7 +441,7 @@ enum routes_next routes_handle(struct sim *sim, struct request *q, struct reply 
         if (str_eq(q->method, "GET") && discovery_answer(sim, q, reply))
                 return ROUTES_DONE;
         if (!find_kind(sim, q) || !has_subresource(q)) {
-                reply_text(reply, 404, "404 page not found\n");
+                no_such_path(sim, q->path, reply);
                 return ROUTES_DONE;
         }
         if (is_watch(q))

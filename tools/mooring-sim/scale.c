@@ -46,6 +46,9 @@ json_t *scale_of(const struct kind *kind, const json_t *object) {
         return out;
 }
 
+/* Messages about a Scale name it, not what is scaled. */
+static const struct kind scale_kind = { .group = (char *)"autoscaling", .kind = (char *)"Scale" };
+
 json_t *scale_set(const struct kind *kind, const json_t *live, const json_t *scale,
                   struct reply *reply) {
         cleanup_(freep) char *spec = pointer(kind, "specReplicasPath", ".spec.replicas");
@@ -57,7 +60,7 @@ json_t *scale_set(const struct kind *kind, const json_t *live, const json_t *sca
 
                 invalid_value(&invalid, "spec.replicas", json_get(json_get(scale, "spec"), "replicas"),
                               "must be greater than or equal to 0");
-                invalid_reply(&invalid, reply, kind, store_name(live));
+                invalid_reply(&invalid, reply, &scale_kind, store_name(live));
                 return NULL;
         }
         out = json_deep_copy(live);

@@ -131,8 +131,17 @@ static bool field_known(const struct kind *kind, const char *field) {
         return false;
 }
 
-static bool fields_known(const struct kind *kind, const struct selector *s, const char *labels,
-                         const char *fields, struct reply *reply) {
+static bool has_own_fields(const struct kind *kind) {
+        static const char *const kinds[] = { "Pod", "Node", "ReplicationController", "Event",
+                                             "Namespace", "Secret", "Service", "Job" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+                if (str_eq(kind->kind, kinds[i]))
+                        return true;
+        return false;
+}
+
+static bool fields_known(const struct kind *kind, const struct selector *s, struct reply *reply) {
         json_t *r;
         size_t i;
 
@@ -141,11 +150,12 @@ static bool fields_known(const struct kind *kind, const struct selector *s, cons
 
                 if (field_known(kind, key))
                         continue;
-                reply_bad_request(reply,
-                                  "Unable to find \"%s%s%s, Resource=%s\" that match label selector \"%s\", "
-                                  "field selector \"%s\": field label not supported: %s",
-                                  kind->group, "/", kind->version, kind->plural, labels ? labels : "",
-                                  fields ? fields : "", key);
+                if (kind->flags & KIND_CUSTOM || has_own_fields(kind))
+                        reply_bad_request(reply, "field label not supported: %s", key);
+                else
+                        reply_bad_request(reply, "\"%s\" is not a known field selector: only "
+                                                 "\"metadata.name\", \"metadata.namespace\"",
+                                          key);
                 return false;
         }
         return true;
@@ -161,7 +171,7 @@ bool selector_parse(const struct kind *kind, const char *labels, const char *fie
                                   labels);
         else if (fields && !parse(fields, s.fields))
                 reply_bad_request(reply, "invalid selector: '%s'; can't understand '%s'", fields, fields);
-        else if (fields_known(kind, &s, labels, fields, reply)) {
+        else if (fields_known(kind, &s, reply)) {
                 *ret = s;
                 return true;
         }

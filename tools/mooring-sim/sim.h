@@ -96,6 +96,7 @@ struct sim {
         struct MHD_Daemon *daemon;
         char *address;            /* "127.0.0.1:41234" */
         bool stopping;
+        bool resumed; /* a suspended connection waits for libmicrohttpd to look at it */
         uint64_t seed, next_uid, next_ip, next_node;
 };
 

@@ -47,7 +47,7 @@ static bool free_name(const struct kind *kind) {
 }
 
 static bool label_name(const struct kind *kind) {
-        return !*kind->group && (str_eq(kind->kind, "Namespace") || str_eq(kind->kind, "Service"));
+        return !*kind->group && str_eq(kind->kind, "Namespace");
 }
 
 static void check_name(const struct kind *kind, const char *name, struct invalid *invalid) {
@@ -58,6 +58,13 @@ static void check_name(const struct kind *kind, const char *name, struct invalid
         } else if (free_name(kind)) {
                 if (strpbrk(name, "/%"))
                         invalid_value(invalid, "metadata.name", value, "may not contain '/'");
+        } else if (!*kind->group && str_eq(kind->kind, "Service")) {
+                if (!is_label(name, strlen(name)) || isdigit((unsigned char)*name))
+                        invalid_value(invalid, "metadata.name", value,
+                                      "a DNS-1035 label must consist of lower case alphanumeric characters or "
+                                      "'-', start with an alphabetic character, and end with an alphanumeric "
+                                      "character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
+                                      "'[a-z]([-a-z0-9]*[a-z0-9])?')");
         } else if (label_name(kind)) {
                 if (!is_label(name, strlen(name)))
                         invalid_value(invalid, "metadata.name", value,
@@ -205,6 +212,8 @@ static void check_selector(const json_t *spec, struct invalid *invalid) {
 
         if (!selector) {
                 invalid_required(invalid, "spec.selector", "");
+                invalid_value(invalid, "spec.template.metadata.labels", labels,
+                              "`selector` does not match template `labels`");
                 return;
         }
         if (json_object_size(json_get(selector, "matchLabels")) == 0 &&
@@ -407,8 +416,11 @@ static void check_claim(const json_t *live, const json_t *object, struct invalid
                 return;
         a = json_copy(old);
         b = json_copy(spec);
-        json_object_del(a, "resources");
-        json_object_del(b, "resources");
+        /* A claim that is not bound cannot grow either. */
+        if (str_eq(json_get_str(json_get(live, "status"), "phase", ""), "Bound")) {
+                json_object_del(a, "resources");
+                json_object_del(b, "resources");
+        }
         json_object_del(a, "volumeName");
         json_object_del(b, "volumeName");
         json_object_del(a, "volumeAttributesClassName");
@@ -417,7 +429,7 @@ static void check_claim(const json_t *live, const json_t *object, struct invalid
                 invalid_forbidden(invalid, "spec",
                                   "spec is immutable after creation except resources.requests and "
                                   "volumeAttributesClassName for bound claims");
-        if (quantity(size) < quantity(was))
+        else if (quantity(size) < quantity(was))
                 invalid_forbidden(invalid, "spec.resources.requests.storage",
                                   "field can not be less than status.capacity");
 }
@@ -436,29 +448,14 @@ static void check_config(const struct kind *kind, const json_t *live, const json
                                           "field is immutable when `immutable` is set");
 }
 
-static bool is_base64(const char *s) {
-        size_t n = strlen(s), digits = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                                 "0123456789+/");
-
-        return n % 4 == 0 && n - digits <= 2 && strspn(s + digits, "=") == n - digits;
-}
-
-static void check_secret_data(const json_t *object, struct invalid *invalid) {
-        const char *key;
-        json_t *value;
-
-        json_object_foreach(json_get(object, "data"), key, value) {
-                cleanup_(freep) char *field = str_format("data[%s]", key);
-
-                if (json_is_string(value) && !is_base64(json_string_value(value)))
-                        invalid_add(invalid, "FieldValueInvalid", field,
-                                    "Invalid value: not base64"); /* never the value: it may be a secret */
-        }
-}
-
 static void check_role_ref(const json_t *live, const json_t *object, struct invalid *invalid) {
+        json_t *is = json_get(object, "roleRef");
+        cleanup_(json_freep) json_t *ref =
+                json_pack("{s:s,s:s,s:s}", "APIGroup", json_get_str(is, "apiGroup", ""), "Kind",
+                          json_get_str(is, "kind", ""), "Name", json_get_str(is, "name", ""));
+
         if (live && !typed_equal(json_get(live, "roleRef"), json_get(object, "roleRef")))
-                invalid_value(invalid, "roleRef", json_get(object, "roleRef"), "cannot change roleRef");
+                invalid_value(invalid, "roleRef", ref, "cannot change roleRef");
         if (!*json_get_str(json_get(object, "roleRef"), "name", ""))
                 invalid_required(invalid, "roleRef.name", "");
 }
@@ -490,10 +487,8 @@ static void check_core(const struct kind *kind, const json_t *live, const json_t
                 check_claim(live, object, invalid);
         else if (str_eq(kind->kind, "ConfigMap"))
                 check_config(kind, live, object, invalid);
-        else if (str_eq(kind->kind, "Secret")) {
+        else if (str_eq(kind->kind, "Secret"))
                 check_config(kind, live, object, invalid);
-                check_secret_data(object, invalid);
-        }
 }
 
 void validate_object(const struct kind *kind, const json_t *live, const json_t *object,
@@ -510,4 +505,24 @@ void validate_object(const struct kind *kind, const json_t *live, const json_t *
                 check_role_ref(live, object, invalid);
         else if (str_eq(kind->kind, "CustomResourceDefinition"))
                 check_crd(live, object, invalid);
+}
+
+static bool is_base64(const char *s) {
+        size_t n = strlen(s), digits = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                                 "0123456789+/");
+
+        return n % 4 == 0 && n - digits <= 2 && strspn(s + digits, "=") == n - digits;
+}
+
+bool validate_bytes(const struct kind *kind, const json_t *object) {
+        json_t *data = json_get(object, str_eq(kind->kind, "Secret") ? "data" : "binaryData"), *value;
+        const char *key;
+
+        if (*kind->group || (!str_eq(kind->kind, "Secret") && !str_eq(kind->kind, "ConfigMap")))
+                return true;
+        json_object_foreach(data, key, value) {
+                if (json_is_string(value) && !is_base64(json_string_value(value)))
+                        return false;
+        }
+        return true;
 }

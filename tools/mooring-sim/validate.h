@@ -5,6 +5,8 @@
 #include "reply.h"
 #include "sim.h"
 
+/* False: a member that holds bytes is not base64. */
+bool validate_bytes(const struct kind *kind, const json_t *object);
 /* LIVE is NULL on creation. Problems are added to INVALID. */
 void validate_object(const struct kind *kind, const json_t *live, const json_t *object,
                      struct invalid *invalid);

@@ -43,9 +43,9 @@ static bool check_identity(struct write *w, json_t *object) {
                 json_object_set_new(object, "apiVersion", json_string(k->api_version));
         else if (!str_eq(version, k->api_version)) {
                 reply_bad_request(w->reply,
-                                  "the API version in the data (%s) does not match the expected API version "
-                                  "(%s)",
-                                  version, k->api_version);
+                                  "%s in version \"%s\" cannot be handled as a %s: no kind \"%s\" is "
+                                  "registered for version \"%s\" in scheme \"pkg/runtime/scheme.go:110\"",
+                                  *kind ? kind : k->kind, version, k->kind, *kind ? kind : k->kind, version);
                 return false;
         }
         if (!*kind)
@@ -126,12 +126,9 @@ static bool report_unknown(struct write *w, const json_t *unknown) {
         }
         if (w->unknown == WRITE_WARN)
                 return true;
-        if (w->kind->flags & KIND_CUSTOM)
-                reply_bad_request(w->reply, "strict decoding error: %s", buf_str(&text));
-        else
-                reply_bad_request(w->reply,
-                                  "%s in version \"%s\" cannot be handled as a %s: strict decoding error: %s",
-                                  w->kind->kind, w->kind->version, w->kind->kind, buf_str(&text));
+        reply_bad_request(w->reply,
+                          "%s in version \"%s\" cannot be handled as a %s: strict decoding error: %s",
+                          w->kind->kind, w->kind->version, w->kind->kind, buf_str(&text));
         return false;
 }
 
@@ -142,6 +139,12 @@ static bool check_types(struct write *w, const json_t *object) {
         if (w->kind->flags & KIND_CUSTOM)
                 return true; /* crd_validate says it better, as 422 */
         typed_check(w->kind->type, object, true, &problems);
+        if (!problems.list && !validate_bytes(w->kind, object)) {
+                reply_bad_request(w->reply, "%s in version \"%s\" cannot be handled as a %s: illegal base64 "
+                                            "data at input byte 0",
+                                  w->kind->kind, w->kind->version, w->kind->kind);
+                return false;
+        }
         if (!problems.list)
                 return true;
         typed_problems_text(&problems, &text);
@@ -198,16 +201,21 @@ static void keep_from_live(struct write *w, const json_t *live, json_t *object) 
         json_object_set_new(m, "name", json_string(store_name(live)));
         if (w->kind->flags & KIND_STATUS && !is_status(w))
                 keep(live, object, "status");
-        if (w->kind->flags & KIND_GENERATION && spec_changed(live, object))
+        /* Binding a pod to its node is no change of what was wanted. */
+        if (w->kind->flags & KIND_GENERATION && !(w->trusted && w->kind->flags & KIND_PODS) &&
+            spec_changed(live, object))
                 json_object_set_new(m, "generation",
                                     json_integer(json_get_int(store_meta(live), "generation", 0) + 1));
 }
 
-/* Only the status of OBJECT, on top of LIVE. */
-static json_t *status_only(const json_t *live, json_t *object) {
+/* Only the status of OBJECT, on top of LIVE; and of a built-in kind its annotations, which controllers write
+ * along with it. */
+static json_t *status_only(const struct kind *kind, const json_t *live, json_t *object) {
         json_t *out = json_deep_copy(live), *managed = json_get(store_meta(object), "managedFields");
 
         keep(object, out, "status");
+        if (!(kind->flags & KIND_CUSTOM))
+                keep(store_meta(object), store_meta(out), "annotations");
         keep(store_meta(object), store_meta(out), "resourceVersion");
         if (managed)
                 json_object_set(store_meta(out), "managedFields", managed);
@@ -238,7 +246,10 @@ static bool check_valid(struct write *w, const json_t *live, const json_t *objec
         cleanup_(invalid_deinit) struct invalid invalid = { 0 };
 
         validate_object(w->kind, live, object, &invalid);
-        crd_validate(w->kind, object, &invalid);
+        if (is_status(w))
+                crd_validate_status(w->kind, object, &invalid);
+        else
+                crd_validate(w->kind, object, &invalid);
         return !invalid_reply(&invalid, w->reply, w->kind, store_name(object));
 }
 
@@ -293,6 +304,7 @@ static void change(struct write *w, const json_t *live, json_t *object, bool own
         defaults_set(w->sim, w->kind, live, object);
         if (!owned)
                 managed_update(&q, live, object);
+        defaults_prepare(w->kind, live, object);
         keep_from_live(w, live, object);
         if (!check_valid(w, live, object))
                 return;
@@ -339,12 +351,13 @@ static void create(struct write *w, json_t *object, bool owned) {
                 crd_prune(w->kind, object, NULL);
                 crd_defaults(w->kind, object);
         }
-        if (!w->trusted || !(w->kind->flags & KIND_STATUS))
+        if (!w->trusted || !json_get(object, "status"))
                 defaults_status(w->kind, object);
         admission_defaults(w->sim, w->kind, object);
         defaults_set(w->sim, w->kind, NULL, object);
         if (!owned)
                 managed_update(&q, NULL, object);
+        defaults_prepare(w->kind, NULL, object);
         if (!check_valid(w, NULL, object))
                 return;
         put(w, 201, take_ptr(mine));
@@ -378,7 +391,8 @@ void write_create(struct write *w, json_t *object) {
         if (!check_namespace(w))
                 return;
         if (*json_get_str(store_meta(object), "resourceVersion", "")) {
-                reply_bad_request(w->reply, "resourceVersion should not be set on objects to be created");
+                reply_status(w->reply, 500, "", NULL,
+                             "resourceVersion should not be set on objects to be created");
                 return;
         }
         if (store_get(w->kind, w->namespace, w->name)) {
@@ -426,15 +440,11 @@ void write_update(struct write *w, json_t *object) {
         }
         if (w->kind->flags & KIND_CUSTOM &&
             !*json_get_str(store_meta(object), "resourceVersion", "")) {
-                cleanup_(invalid_deinit) struct invalid invalid = { 0 };
-
-                invalid_add(&invalid, "FieldValueInvalid", "metadata.resourceVersion",
-                            "Invalid value: 0: must be specified for an update");
-                invalid_reply(&invalid, w->reply, w->kind, w->name);
+                reply_version_missing(w->reply, w->kind, w->name);
                 return;
         }
         object = take_ptr(mine);
-        change(w, live, is_status(w) ? status_only(live, object) : object, false);
+        change(w, live, is_status(w) ? status_only(w->kind, live, object) : object, false);
 }
 
 /* The patched object, or NULL: answered. */
@@ -453,8 +463,7 @@ static json_t *patched(struct write *w, const char *type, const json_t *base, co
                 reply_bad_request(w->reply, "%s", err_text(&err));
         else if (r < 0)
                 reply_status(w->reply, 422, "Invalid", json_object(),
-                             "the server rejected our request due to an error in our request: %s",
-                             err_text(&err));
+                             "the server rejected our request due to an error in our request");
         return out;
 }
 
@@ -485,28 +494,31 @@ void write_patch(struct write *w, const char *content_type, const json_t *patch)
                 json_decref(object);
                 return;
         }
-        change(w, live, is_status(w) ? status_only(live, object) : object, false);
+        change(w, live, is_status(w) ? status_only(w->kind, live, object) : object, false);
 }
 
-static bool check_apply_version(struct write *w, const json_t *config) {
-        const char *version = json_get_str(config, "apiVersion", "");
+static bool check_apply_type(struct write *w, const json_t *config) {
+        const char *version = json_get_str(config, "apiVersion", ""), *kind = json_get_str(config, "kind", "");
 
-        if (str_eq(version, w->kind->api_version))
+        if (str_eq(version, w->kind->api_version) && str_eq(kind, w->kind->kind))
                 return true;
-        reply_bad_request(w->reply,
-                          "Incorrect version specified in apply patch. Specified patch version: %s, "
-                          "expected: %s",
-                          version, w->kind->api_version);
+        reply_bad_request(w->reply, "invalid object type: %s%s, Kind=%s", strchr(version, '/') ? "" : "/",
+                          version, kind);
         return false;
 }
 
 void write_apply(struct write *w, json_t *config) {
         json_t *live = store_get(w->kind, w->namespace, w->name), *object = NULL;
         cleanup_(json_freep) json_t *mine = config, *hold = json_incref(live);
+        cleanup_(freep) char *sent_namespace = NULL;
         struct managed_request q = managed_request_of(w);
 
         w->sim->stats.applies++;
-        if (!check_name(w, config) || !check_apply_version(w, config) || !check_identity(w, config))
+        if (!check_apply_type(w, config) || !check_name(w, config))
+                return;
+        sent_namespace = str_dup(store_namespace(config));
+        q.namespace = sent_namespace;
+        if (!check_identity(w, config))
                 return;
         if (!live && *w->subresource) {
                 reply_not_found(w->reply, w->kind, w->name);
@@ -528,5 +540,5 @@ void write_apply(struct write *w, json_t *config) {
         if (!live)
                 create(w, object, true);
         else
-                change(w, live, is_status(w) ? status_only(live, object) : object, true);
+                change(w, live, is_status(w) ? status_only(w->kind, live, object) : object, true);
 }

@@ -76,16 +76,29 @@ bool control_update(struct sim *sim, struct kind *kind, json_t *object, const ch
 
 void control_set_status(struct sim *sim, struct kind *kind, const char *namespace, const char *name,
                         json_t *status, const char *manager) {
+        control_set_status_noted(sim, kind, namespace, name, status, manager, NULL, NULL);
+}
+
+void control_set_status_noted(struct sim *sim, struct kind *kind, const char *namespace,
+                              const char *name, json_t *status, const char *manager,
+                              const char *annotation, const char *value) {
         json_t *live = store_get(kind, namespace, name), *object;
         struct reply reply = { 0 };
         struct write w = writing(sim, kind, namespace, name, manager, &reply);
 
-        if (!live || typed_equal(json_get(live, "status"), status)) {
+        bool noted = !annotation || str_eq(json_get_str(json_get(store_meta(live), "annotations"), annotation, NULL), value);
+
+        if (!live || (noted && typed_equal(json_get(live, "status"), status))) {
                 json_decref(status);
                 return;
         }
         object = json_deep_copy(live);
         json_object_set_new(object, "status", status);
+        if (!json_get(store_meta(object), "annotations") && annotation)
+                json_object_set_new(store_meta(object), "annotations", json_object());
+        if (annotation)
+                json_object_set_new(json_get(store_meta(object), "annotations"), annotation,
+                                    json_string(value));
         w.subresource = "status";
         write_update(&w, object);
         reply_deinit(&reply);

@@ -18,6 +18,10 @@ bool control_update(struct sim *sim, struct kind *kind, json_t *object, const ch
 /* Steals STATUS; nothing is written when it is as it was. */
 void control_set_status(struct sim *sim, struct kind *kind, const char *namespace, const char *name,
                         json_t *status, const char *manager);
+/* The same, and an annotation in the same write. */
+void control_set_status_noted(struct sim *sim, struct kind *kind, const char *namespace,
+                              const char *name, json_t *status, const char *manager,
+                              const char *annotation, const char *value);
 void control_delete(struct sim *sim, struct kind *kind, const char *namespace, const char *name,
                     const char *propagation);
 void control_delete_all(struct sim *sim, struct kind *kind, const char *namespace);

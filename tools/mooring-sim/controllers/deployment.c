@@ -68,9 +68,11 @@ static void make_set(struct sim *sim, const json_t *deployment, const char *hash
         json_t *set;
 
         json_put(selector, "/matchLabels/pod-template-hash", json_string(hash));
-        set = json_pack("{s:{s:o,s:o,s:{s:o},s:o},s:{s:I,s:o,s:o}}", "metadata", "name",
+        set = json_pack("{s:{s:o,s:o,s:{s:o,s:o},s:o},s:{s:I,s:o,s:o}}", "metadata", "name",
                         json_sprintf("%s-%s", store_name(deployment), hash), "labels", labels, "annotations",
-                        REVISION, json_sprintf("%lld", (long long)revision), "ownerReferences",
+                        REVISION, json_sprintf("%lld", (long long)revision),
+                        "deployment.kubernetes.io/desired-replicas",
+                        json_sprintf("%lld", (long long)replicas), "ownerReferences",
                         control_owner(control_kind(sim, "apps", "deployments"), deployment), "spec",
                         "replicas", (json_int_t)replicas, "selector", selector, "template", template);
         control_create(sim, kind, store_namespace(deployment), set, CONTROL_MANAGER, NULL);
@@ -100,17 +102,6 @@ static bool shrink_old(struct sim *sim, const json_t *sets, const char *hash, bo
                         set_scale(sim, set, 0);
         }
         return none;
-}
-
-static void note_revision(struct sim *sim, const json_t *deployment, int64_t revision) {
-        json_t *object;
-
-        if (revision_of(deployment) == revision)
-                return;
-        object = json_deep_copy(deployment);
-        json_put(object, "/metadata/annotations/deployment.kubernetes.io~1revision",
-                 json_sprintf("%lld", (long long)revision));
-        control_update(sim, control_kind(sim, "apps", "deployments"), object, CONTROL_MANAGER);
 }
 
 /* --- status of a Deployment */
@@ -172,7 +163,9 @@ static void write_status(struct sim *sim, const json_t *deployment, const json_t
         int64_t total = sum(sets, "replicas"), updated = new_set ? status_of(new_set, "replicas") : 0;
         bool enough = available >= least_available(deployment);
         bool complete = updated == n && total == n && available == n;
-        json_t *status = json_object();
+        cleanup_(freep) char *revision = NULL;
+        json_t *status = json_object(), *c;
+        size_t i;
 
         json_object_set_new(status, "observedGeneration",
                             json_integer(json_get_int(store_meta(deployment), "generation", 0)));
@@ -187,8 +180,12 @@ static void write_status(struct sim *sim, const json_t *deployment, const json_t
                                  : "Deployment does not have minimum availability.");
         progress(deployment, new_set, status, complete);
         failure(deployment, sets, status);
-        control_set_status(sim, kind, store_namespace(deployment), store_name(deployment), status,
-                           CONTROL_MANAGER);
+        json_array_foreach(json_get(status, "conditions"), i, c) {
+                json_object_set(c, "lastUpdateTime", json_get(c, "lastTransitionTime"));
+        }
+        revision = str_format("%lld", (long long)(new_set ? revision_of(new_set) : revision_of(deployment)));
+        control_set_status_noted(sim, kind, store_namespace(deployment), store_name(deployment), status,
+                                 CONTROL_MANAGER, REVISION, revision);
 }
 
 void deployment_sync(struct sim *sim, const char *namespace, const char *name) {
@@ -215,8 +212,7 @@ void deployment_sync(struct sim *sim, const char *namespace, const char *name) {
 
                 if (!new_set) {
                         make_set(sim, deployment, hash, wanted(deployment), revision + 1);
-                        note_revision(sim, deployment, revision + 1);
-                        return;
+                        return; /* the set's change brings us back */
                 }
                 set_scale(sim, new_set, wanted(deployment));
         }
