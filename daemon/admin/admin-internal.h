@@ -17,9 +17,9 @@ struct admin {
         struct list requests;
         struct list streams;
         size_t stream_count;
-        gid_t groups[ROLE_MAX];      /* of viewer, operator, admin */
+        gid_t groups[ROLE_MAX]; /* of viewer, operator, admin */
         bool group_known[ROLE_MAX];
-        uid_t owner;                 /* who started the daemon: admin */
+        uid_t owner; /* who started the daemon: admin */
         bool stopping;
 };
 
@@ -29,5 +29,6 @@ void server_kick(struct admin *a); /* MHD has something to do: after a resume */
 int peer_identify(struct request *q, int fd);
 void peer_init(struct admin *a);
 /* stream.c */
+/* check-style: name: the handlers are declared in routes.h, these two are for the server */
 void stream_start(struct request *q, const char *what); /* "events" or "log" */
 void stream_end_all(struct admin *a);

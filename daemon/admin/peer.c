@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* peer.c - who asks, from the socket: uid and groups give the role
  *
- * root and who started the daemon are admins. Groups come from the kernel (SO_PEERGROUPS): what the peer had when it connected, so no
- * look-up in a directory service can hold the loop. */
+ * root and who started the daemon are admins. Groups come from the kernel (SO_PEERGROUPS): what
+ * the peer had when it connected, so no look-up in a directory service can hold the loop. */
 #include "admin-internal.h"
 
 #include <errno.h>

@@ -13,11 +13,14 @@ static const struct {
         unsigned status;
         const char *word;
 } failures[] = {
-        { -EINVAL, 400, "invalid" },        { -EBADMSG, 400, "invalid" },     { -EPERM, 403, "forbidden" },
-        { -EACCES, 403, "forbidden" },      { -ENOENT, 404, "not-found" },    { -EEXIST, 409, "exists" },
-        { -EBUSY, 409, "busy" },            { -E2BIG, 413, "too-large" },     { -EROFS, 503, "read-only" },
-        { -ENOSPC, 503, "disk-full" },      { -EAGAIN, 503, "again" },        { -ENOTSUP, 501, "not-supported" },
-        { -ETIMEDOUT, 504, "timeout" },     { -ENOKEY, 409, "no-key" },       { -EPROTO, 405, "method" },
+        { -EINVAL, 400, "invalid" },    { -EBADMSG, 400, "invalid" },
+        { -EPERM, 403, "forbidden" },   { -EACCES, 403, "forbidden" },
+        { -ENOENT, 404, "not-found" },  { -EEXIST, 409, "exists" },
+        { -EBUSY, 409, "busy" },        { -E2BIG, 413, "too-large" },
+        { -EROFS, 503, "read-only" },   { -ENOSPC, 503, "disk-full" },
+        { -EAGAIN, 503, "again" },      { -ENOTSUP, 501, "not-supported" },
+        { -ETIMEDOUT, 504, "timeout" }, { -ENOKEY, 409, "no-key" },
+        { -EPROTO, 405, "method" },
 };
 
 struct request *request_ref(struct request *q) {
@@ -52,7 +55,7 @@ const char *request_query(const struct request *q, const char *name) {
 int64_t request_query_int(const struct request *q, const char *name, int64_t or) {
         int64_t n;
 
-        return str_to_int(request_query(q, name), &n) ? n : or;
+        return str_to_int(request_query(q, name), &n) ? n : or ;
 }
 
 bool request_query_bool(const struct request *q, const char *name) {
@@ -97,8 +100,9 @@ void request_fail(struct request *q, int r, const struct err *err) {
                         status = failures[i].status;
                         word = failures[i].word;
                 }
-        request_reply(q, status, json_pack("{s:{s:s, s:s}}", "error", "code", word, "message",
-                                           err && err->text[0] ? err->text : strerror(-r)));
+        request_reply(q, status,
+                      json_pack("{s:{s:s, s:s}}", "error", "code", word, "message",
+                                err && err->text[0] ? err->text : strerror(-r)));
 }
 
 /* ---- reads */
@@ -134,13 +138,18 @@ static void read_done(struct store_call *c, int k, const struct err *err) {
         free(r);
 }
 
-void request_read(struct request *q, request_read_fn *fn, void (*finish)(struct request *q, json_t *json)) {
+void request_read(struct request *q, request_read_fn *fn,
+                  void (*finish)(struct request *q, json_t *json)) {
         struct reading *r = mem_new(struct reading);
 
         r->request = request_ref(q);
         r->fn = fn;
         r->finish = finish;
-        r->call = (struct store_call){ .lane = STORE_COMMAND, .actor = q->actor, .run = read_run, .done = read_done, .arg = r };
+        r->call = (struct store_call){ .lane = STORE_COMMAND,
+                                       .actor = q->actor,
+                                       .run = read_run,
+                                       .done = read_done,
+                                       .arg = r };
         store_read(q->admin->options.store, &r->call);
 }
 
@@ -169,8 +178,9 @@ static void answer(struct request *q, const struct store_call *c, int r, const s
         }
         for (size_t i = 0; i < ARRAY_SIZE(failures); i++)
                 if (failures[i].code == r) {
-                        json_object_set_new(json, "error", json_pack("{s:s, s:s}", "code", failures[i].word, "message",
-                                                                     err_text(err)));
+                        json_object_set_new(json, "error",
+                                            json_pack("{s:s, s:s}", "code", failures[i].word,
+                                                      "message", err_text(err)));
                         request_reply(q, failures[i].status, json);
                         return;
                 }
@@ -189,7 +199,8 @@ static void command_done(struct store_call *c, int r, const struct err *err) {
         free(k);
 }
 
-void request_command(struct request *q, struct command *command, void (*release)(struct command *c)) {
+void request_command(struct request *q, struct command *command,
+                     void (*release)(struct command *c)) {
         struct commanding *k = mem_new(struct commanding);
 
         k->request = request_ref(q);
@@ -197,7 +208,10 @@ void request_command(struct request *q, struct command *command, void (*release)
         k->release = release;
         command->actor = q->actor;
         command->sealer = q->admin->options.sealer;
-        k->call = (struct store_call){ .lane = STORE_COMMAND, .actor = q->actor, .run = command_run, .done = command_done,
+        k->call = (struct store_call){ .lane = STORE_COMMAND,
+                                       .actor = q->actor,
+                                       .run = command_run,
+                                       .done = command_done,
                                        .arg = command };
         str_copy(k->call.request, sizeof(k->call.request), q->id ? q->id : "");
         store_submit(q->admin->options.store, &k->call);

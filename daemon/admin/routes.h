@@ -13,9 +13,12 @@ struct clusters_body {
 };
 
 /* models.c */
-request_handler models_list, models_add, models_remove, models_config, models_set_config, models_take_over, models_status;
-request_handler models_storage, models_relations, models_bundle, models_diff, models_pause, models_unpause;
-extern const struct json_field models_add_fields[], models_config_fields[], models_pause_fields[], models_bundle_fields[];
+request_handler models_list, models_add, models_remove, models_config, models_set_config,
+        models_take_over, models_status;
+request_handler models_storage, models_relations, models_bundle, models_diff, models_pause,
+        models_unpause;
+extern const struct json_field models_add_fields[], models_config_fields[], models_pause_fields[],
+        models_bundle_fields[];
 struct models_add_body {
         const char *name, *cluster;
 };
@@ -42,12 +45,17 @@ struct deploy_charm_body {
 };
 
 /* applications.c */
-request_handler applications_list, applications_show, applications_remove, applications_scale, applications_trust;
-request_handler applications_config, applications_set_config, applications_pause, applications_unpause, applications_resource;
-request_handler applications_held, applications_accept_loss, applications_adopt, applications_attach_storage;
+request_handler applications_list, applications_show, applications_remove, applications_scale,
+        applications_trust;
+request_handler applications_config, applications_set_config, applications_pause,
+        applications_unpause, applications_resource;
+request_handler applications_held, applications_accept_loss, applications_adopt,
+        applications_attach_storage;
 request_handler applications_destroy_storage, applications_constraints, applications_unit;
-extern const struct json_field applications_scale_fields[], applications_trust_fields[], applications_config_fields[];
-extern const struct json_field applications_resource_fields[], applications_adopt_fields[], applications_constraints_fields[];
+extern const struct json_field applications_scale_fields[], applications_trust_fields[],
+        applications_config_fields[];
+extern const struct json_field applications_resource_fields[], applications_adopt_fields[],
+        applications_constraints_fields[];
 struct applications_body {
         int64_t scale;
         bool trust;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* server.c - libmicrohttpd under the loop: sockets, bodies, routes, replies
  *
- * One thread: MHD's epoll descriptor is watched by the loop, MHD_run follows each event, each resume, and its own timeout.
- * Measured traps (libmicrohttpd 0.9.75): a suspended connection does not notice that its client left, and stopping
- * aborts while one is suspended; so all are resumed and ended first. */
+ * One thread: MHD's epoll descriptor is watched by the loop, MHD_run follows each event, each
+ * resume, and its own timeout. Measured traps (libmicrohttpd 0.9.75): a suspended connection
+ * does not notice that its client left, and stopping aborts while one is suspended; so all are
+ * resumed and ended first. */
 #include "admin-internal.h"
 
 #include "metric.h"
@@ -85,11 +86,13 @@ static int find_route(struct request *q, const char *method, const char *path, s
                 clear_params(q);
         }
         if (other)
-                return err_set(err, -EPROTO, "%s takes %s and others, not %s", path, other->method, method);
+                return err_set(err, -EPROTO, "%s takes %s and others, not %s", path, other->method,
+                               method);
         return err_set(err, -ENOENT, "nothing at %s; /v1/openapi.yaml lists what there is", path);
 }
 
-static enum MHD_Result check_query(void *arg, enum MHD_ValueKind kind, const char *name, const char *value) {
+static enum MHD_Result check_query(void *arg, enum MHD_ValueKind kind, const char *name,
+                                   const char *value) {
         struct request *q = arg;
 
         for (size_t i = 0; q->route->query && q->route->query[i]; i++)
@@ -100,7 +103,8 @@ static enum MHD_Result check_query(void *arg, enum MHD_ValueKind kind, const cha
 }
 
 static int admit(struct request *q, const char *method, const char *path, struct err *err) {
-        const union MHD_ConnectionInfo *info = MHD_get_connection_info(q->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        const union MHD_ConnectionInfo *info =
+                MHD_get_connection_info(q->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         int r = info ? peer_identify(q, info->connect_fd) : -ENOTCONN;
 
         if (r < 0)
@@ -110,7 +114,8 @@ static int admit(struct request *q, const char *method, const char *path, struct
                 return r;
         if (q->role < q->route->access)
                 return err_set(err, -EACCES, "%s %s needs the role %s; %s has %s", method, path,
-                               request_role_name(q->route->access), q->user, request_role_name(q->role));
+                               request_role_name(q->route->access), q->user,
+                               request_role_name(q->role));
         MHD_get_connection_values(q->connection, MHD_GET_ARGUMENT_KIND, check_query, q);
         if (q->reply) {
                 err_set(err, -EINVAL, "%s", q->reply);
@@ -158,7 +163,9 @@ static enum MHD_Result handle_whole(struct request *q) {
 
         if (!q->started && !q->replied) {
                 q->started = true;
-                r = q->too_big ? err_set(&err, -E2BIG, "the body is larger than %u bytes", ADMIN_BODY_MAX) : decode(q, &err);
+                r = q->too_big ? err_set(&err, -E2BIG, "the body is larger than %u bytes",
+                                         ADMIN_BODY_MAX)
+                               : decode(q, &err);
                 if (r < 0)
                         request_fail(q, r, &err);
                 else
@@ -173,8 +180,9 @@ static enum MHD_Result handle_whole(struct request *q) {
         return MHD_YES;
 }
 
-static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
-                                  const char *version, const char *data, size_t *size, void **state) {
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *size, void **state) {
         struct admin *a = arg;
         struct request *q = *state;
         struct err err = { 0 };
@@ -189,7 +197,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
                 r = admit(q, method, url, &err);
                 if (r < 0)
                         request_fail(q, r, &err);
-                str_set(&q->id, MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Idempotency-Key"));
+                str_set(&q->id, MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+                                                            "Idempotency-Key"));
                 return MHD_YES;
         }
         if (*size) {
@@ -203,7 +212,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         return handle_whole(q);
 }
 
-static void on_completed(void *arg, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code) {
+static void on_completed(void *arg, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode code) {
         struct request *q = *state;
 
         if (!q)
@@ -225,16 +235,19 @@ static int is_alive(const struct sockaddr_un *address) {
 static int listen_on(struct admin *a, struct err *err) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
 
-        if (str_copy(address.sun_path, sizeof(address.sun_path), a->socket) >= sizeof(address.sun_path))
-                return err_set(err, -ENAMETOOLONG, "socket %s: longer than %zu characters; --socket names another", a->socket,
-                               sizeof(address.sun_path) - 1);
+        if (str_copy(address.sun_path, sizeof(address.sun_path), a->socket) >=
+            sizeof(address.sun_path))
+                return err_set(err, -ENAMETOOLONG,
+                               "socket %s: longer than %zu characters; --socket names another",
+                               a->socket, sizeof(address.sun_path) - 1);
         if (is_alive(&address))
-                return err_set(err, -EADDRINUSE, "socket %s: another daemon answers there", a->socket);
+                return err_set(err, -EADDRINUSE, "socket %s: another daemon answers there",
+                               a->socket);
         unlink(a->socket);
         a->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         /* Anyone may connect: who it is decides what he may do. The folder may be closed more. */
-        if (a->fd < 0 || bind(a->fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(a->socket, 0666) < 0 ||
-            listen(a->fd, 128) < 0)
+        if (a->fd < 0 || bind(a->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+            chmod(a->socket, 0666) < 0 || listen(a->fd, 128) < 0)
                 return err_set(err, -errno, "socket %s: %s", a->socket, strerror(errno));
         return 0;
 }
@@ -242,14 +255,16 @@ static int listen_on(struct admin *a, struct err *err) {
 static int start_daemon(struct admin *a, struct err *err) {
         const union MHD_DaemonInfo *info;
 
-        a->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, on_request, a,
-                                     MHD_OPTION_LISTEN_SOCKET, a->fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-                                     MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNECTIONS_MAX,
-                                     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)32768, MHD_OPTION_END);
+        a->daemon = MHD_start_daemon(
+                MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, on_request,
+                a, MHD_OPTION_LISTEN_SOCKET, a->fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+                MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNECTIONS_MAX,
+                MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)32768, MHD_OPTION_END);
         info = a->daemon ? MHD_get_daemon_info(a->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
         if (!info)
                 return err_set(err, -EIO, "socket %s: libmicrohttpd cannot serve it", a->socket);
-        return watcher_start(a->options.loop, "admin", info->epoll_fd, LOOP_READ, on_event, a, &a->watcher, err);
+        return watcher_start(a->options.loop, "admin", info->epoll_fd, LOOP_READ, on_event, a,
+                             &a->watcher, err);
 }
 
 int admin_new(const struct admin_options *o, struct admin **ret, struct err *err) {
