@@ -35,7 +35,8 @@ struct adding {
 };
 
 static void release_adding(struct command *c) {
-        struct adding *a = container_of(container_of(c, struct command_cluster_add, head), struct adding, command);
+        struct adding *a = container_of(container_of(c, struct command_cluster_add, head),
+                                        struct adding, command);
 
         buf_free(&a->sealed);
         json_decref(a->config);
@@ -44,7 +45,8 @@ static void release_adding(struct command *c) {
 }
 
 /* The credential is sealed before it goes anywhere; the request's copy is wiped with it. */
-static int seal_credential(struct request *q, struct adding *a, const json_t *credential, struct err *err) {
+static int seal_credential(struct request *q, struct adding *a, const json_t *credential,
+                           struct err *err) {
         struct seal_place at = { "target", "credential", a->name, 1 };
         struct buf text = BUF_INIT;
         int r;
@@ -67,7 +69,8 @@ static void submit(struct request *q, const char *name, bool add) {
                 return request_fail(q, -EINVAL, &err);
         }
         if (b->config)
-                r = p ? p->check(b->config, b->credential, &err) : err_set(&err, -ENOTSUP, "no kubernetes provider");
+                r = p ? p->check(b->config, b->credential, &err)
+                      : err_set(&err, -ENOTSUP, "no kubernetes provider");
         if (r < 0)
                 return request_fail(q, r, &err);
         a = mem_new(struct adding);
@@ -75,7 +78,8 @@ static void submit(struct request *q, const char *name, bool add) {
         a->config = json_incref(b->config);
         if (b->credential)
                 r = seal_credential(q, a, b->credential, &err);
-        a->command = (struct command_cluster_add){ .head = { .run = add ? command_cluster_add : command_cluster_update },
+        a->command = (struct command_cluster_add){ .head = { .run = add ? command_cluster_add
+                                                                        : command_cluster_update },
                                                    .name = a->name,
                                                    .config = a->config,
                                                    .credential = a->sealed.data,
@@ -102,7 +106,8 @@ static void release(struct command *c) {
 static void one(struct request *q, int (*run)(struct tx *, struct command *, struct err *)) {
         struct command_cluster *c = mem_new(struct command_cluster);
 
-        *c = (struct command_cluster){ .head = { .run = run }, .name = request_param(q, 0),
+        *c = (struct command_cluster){ .head = { .run = run },
+                                       .name = request_param(q, 0),
                                        .force = request_query_bool(q, "force") };
         request_command(q, &c->head, release);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* deploy.c - bundles and single charms: charms are found and taken in on the loop, the rest is one transaction */
+/* deploy.c - bundles and single charms: charms are found and taken in on the loop, the rest is
+ * one transaction */
 #include "admin-internal.h"
 #include "routes.h"
 
@@ -36,7 +37,8 @@ static bool is_offered(const struct charm_host *h, const char *name) {
 }
 
 /* What serves the charm; taken into the state folder, for the rows will name it. */
-static void choose(struct request *q, struct charm_choice *c, const char *name, const char *channel, int64_t revision) {
+static void choose(struct request *q, struct charm_choice *c, const char *name, const char *channel,
+                   int64_t revision) {
         struct charm_host *h = q->admin->options.host;
         const struct charm_offer *offer;
         struct err err = { 0 };
@@ -58,7 +60,8 @@ struct deploying {
 };
 
 static void release_bundle(struct command *c) {
-        struct deploying *d = container_of(container_of(c, struct command_bundle, head), struct deploying, command);
+        struct deploying *d = container_of(container_of(c, struct command_bundle, head),
+                                           struct deploying, command);
 
         for (size_t i = 0; i < d->bundle->application_count; i++)
                 charm_choice_deinit(&d->choices[i]);
@@ -97,12 +100,13 @@ void deploy_bundle(struct request *q) {
                 if (a->charm)
                         choose(q, &d->choices[i], a->charm, a->channel, a->revision);
         }
-        d->command = (struct command_bundle){ .head = { .run = command_deploy_bundle,
-                                                        .dry_run = request_query_bool(q, "dry-run") },
-                                              .model = request_param(q, 0),
-                                              .bundle = d->bundle,
-                                              .choices = d->choices,
-                                              .attach_storage = b->attach_storage };
+        d->command =
+                (struct command_bundle){ .head = { .run = command_deploy_bundle,
+                                                   .dry_run = request_query_bool(q, "dry-run") },
+                                         .model = request_param(q, 0),
+                                         .bundle = d->bundle,
+                                         .choices = d->choices,
+                                         .attach_storage = b->attach_storage };
         request_command(q, &d->command.head, release_bundle);
 }
 
@@ -114,8 +118,8 @@ struct deploying_charm {
 };
 
 static void release_charm(struct command *c) {
-        struct deploying_charm *d =
-                container_of(container_of(c, struct command_charm, head), struct deploying_charm, command);
+        struct deploying_charm *d = container_of(container_of(c, struct command_charm, head),
+                                                 struct deploying_charm, command);
 
         charm_choice_deinit(&d->choice);
         free(d);
@@ -124,7 +128,8 @@ static void release_charm(struct command *c) {
 void deploy_charm(struct request *q) {
         const struct deploy_charm_body *b = q->data;
         struct deploying_charm *d = mem_new(struct deploying_charm);
-        bool has_scale = json_object_get(q->json, "scale"), has_revision = json_object_get(q->json, "revision");
+        bool has_scale = json_object_get(q->json, "scale"),
+             has_revision = json_object_get(q->json, "revision");
         struct err err = { 0 };
 
         if (charm_host_scan(q->admin->options.host, &err) < 0) {
@@ -133,7 +138,8 @@ void deploy_charm(struct request *q) {
         }
         choose(q, &d->choice, b->charm, b->channel, has_revision ? b->revision : -1);
         d->command = (struct command_charm){
-                .head = { .run = command_deploy_charm, .dry_run = request_query_bool(q, "dry-run") },
+                .head = { .run = command_deploy_charm,
+                          .dry_run = request_query_bool(q, "dry-run") },
                 .model = request_param(q, 0),
                 .application = b->application,
                 .charm = b->charm,

@@ -12,7 +12,8 @@
 #include <stdlib.h>
 
 const struct json_field models_add_fields[] = {
-        { "name", JSON_FIELD_STRING, offsetof(struct models_add_body, name), JSON_REQUIRED, 1, 63, NULL },
+        { "name", JSON_FIELD_STRING, offsetof(struct models_add_body, name), JSON_REQUIRED, 1, 63,
+          NULL },
         { "cluster", JSON_FIELD_STRING, offsetof(struct models_add_body, cluster), 0, 1, 63, NULL },
         {}
 };
@@ -21,14 +22,17 @@ const struct json_field models_config_fields[] = {
         { "reset", JSON_FIELD_LIST, offsetof(struct models_config_body, reset), 0, 0, 0, NULL },
         {}
 };
-const struct json_field models_pause_fields[] = {
-        { "reason", JSON_FIELD_STRING, offsetof(struct models_pause_body, reason), JSON_REQUIRED, 1, 1000, NULL },
-        {}
-};
+const struct json_field models_pause_fields[] = { { "reason", JSON_FIELD_STRING,
+                                                    offsetof(struct models_pause_body, reason),
+                                                    JSON_REQUIRED, 1, 1000, NULL },
+                                                  {} };
 const struct json_field models_bundle_fields[] = {
-        { "sources", JSON_FIELD_LIST, offsetof(struct models_bundle_body, sources), JSON_REQUIRED, 0, 0, NULL },
-        { "includes", JSON_FIELD_OBJECT, offsetof(struct models_bundle_body, includes), 0, 0, 0, NULL },
-        { "attach-storage", JSON_FIELD_BOOL, offsetof(struct models_bundle_body, attach_storage), 0, 0, 0, NULL },
+        { "sources", JSON_FIELD_LIST, offsetof(struct models_bundle_body, sources), JSON_REQUIRED,
+          0, 0, NULL },
+        { "includes", JSON_FIELD_OBJECT, offsetof(struct models_bundle_body, includes), 0, 0, 0,
+          NULL },
+        { "attach-storage", JSON_FIELD_BOOL, offsetof(struct models_bundle_body, attach_storage), 0,
+          0, 0, NULL },
         {}
 };
 
@@ -36,7 +40,8 @@ static void release(struct command *c) {
         free(container_of(c, struct command_model, head));
 }
 
-static struct command_model *command_new(struct request *q, int (*run)(struct tx *, struct command *, struct err *)) {
+static struct command_model *command_new(struct request *q,
+                                         int (*run)(struct tx *, struct command *, struct err *)) {
         struct command_model *c = mem_new(struct command_model);
 
         c->head.run = run;
@@ -103,19 +108,22 @@ static int read_status(struct tx *tx, struct request *q, json_t **ret, struct er
         return view_model_status(tx, request_param(q, 0), &f, ret, err);
 }
 
+void models_add_live(json_t *application, const json_t *live) {
+        if (!live)
+                return;
+        json_object_set_new(application, "executing",
+                            json_boolean(json_get_bool(live, "executing", false)));
+        json_object_set_new(application, "readable",
+                            json_boolean(json_get_bool(live, "readable", false)));
+        json_object_set(application, "seen-until", json_get(live, "seen-until"));
+}
+
 static void add_live(json_t *shown, const json_t *live) {
         const char *name;
         json_t *application;
 
-        json_object_foreach(json_get(shown, "applications"), name, application) {
-                const json_t *l = json_object_get(live, name);
-
-                if (!l)
-                        continue;
-                json_object_set_new(application, "executing", json_boolean(json_get_bool(l, "executing", false)));
-                json_object_set_new(application, "readable", json_boolean(json_get_bool(l, "readable", false)));
-                json_object_set(application, "seen-until", json_get(l, "seen-until"));
-        }
+        json_object_foreach(json_get(shown, "applications"), name, application)
+                models_add_live(application, json_object_get(live, name));
 }
 
 static void finish_status(struct request *q, json_t *json) {
@@ -125,8 +133,9 @@ static void finish_status(struct request *q, json_t *json) {
 
         add_live(json, live);
         json_object_set_new(json, "controller",
-                            json_pack("{s:s, s:s, s:s, s:s}", "name", o->name, "version", MOORING_VERSION, "uuid", o->controller,
-                                      "timestamp", clock_iso(clock_wall(), false, stamp)));
+                            json_pack("{s:s, s:s, s:s, s:s}", "name", o->name, "version",
+                                      MOORING_VERSION, "uuid", o->controller, "timestamp",
+                                      clock_iso(clock_wall(), false, stamp)));
         json_object_set_new(json, "targets", reconcile_targets(o->reconcile));
         request_reply(q, 200, json);
 }
@@ -144,7 +153,8 @@ void models_storage(struct request *q) {
 }
 
 static int read_relations(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
-        return view_model_relations(tx, request_param(q, 0), request_query(q, "application"), ret, err);
+        return view_model_relations(tx, request_param(q, 0), request_query(q, "application"), ret,
+                                    err);
 }
 
 void models_relations(struct request *q) {
@@ -158,7 +168,8 @@ static int read_bundle(struct tx *tx, struct request *q, json_t **ret, struct er
 
         if (secrets && q->role < ROLE_ADMIN)
                 return err_set(err, -EACCES, "--include-secrets needs the role admin");
-        return view_model_bundle(tx, request_param(q, 0), secrets ? q->admin->options.sealer : NULL, ret, err);
+        return view_model_bundle(tx, request_param(q, 0), secrets ? q->admin->options.sealer : NULL,
+                                 ret, err);
 }
 
 static void finish_bundle(struct request *q, json_t *json) {
@@ -177,7 +188,8 @@ void models_bundle(struct request *q) {
 
 static int read_diff(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
         const struct models_bundle_body *b = q->data;
-        cleanup_(freep) struct bundle_source *sources = mem_array(struct bundle_source, json_array_size(b->sources));
+        cleanup_(freep) struct bundle_source *sources =
+                mem_array(struct bundle_source, json_array_size(b->sources));
         cleanup_(bundle_freep) struct bundle *bundle = NULL;
         size_t i;
         json_t *s;
@@ -206,15 +218,18 @@ static void release_application(struct command *c) {
 void models_pause(struct request *q) {
         struct command_application *c = mem_new(struct command_application);
 
-        *c = (struct command_application){ .head = { .run = command_application_pause },
-                                           .model = request_param(q, 0),
-                                           .why = ((const struct models_pause_body *)q->data)->reason };
+        *c = (struct command_application){
+                .head = { .run = command_application_pause },
+                .model = request_param(q, 0),
+                .why = ((const struct models_pause_body *)q->data)->reason
+        };
         request_command(q, &c->head, release_application);
 }
 
 void models_unpause(struct request *q) {
         struct command_application *c = mem_new(struct command_application);
 
-        *c = (struct command_application){ .head = { .run = command_application_unpause }, .model = request_param(q, 0) };
+        *c = (struct command_application){ .head = { .run = command_application_unpause },
+                                           .model = request_param(q, 0) };
         request_command(q, &c->head, release_application);
 }

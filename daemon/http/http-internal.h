@@ -77,6 +77,7 @@ struct transfer {
         struct timer total, gap;
         int64_t last_byte;
         bool tried_fresh;
+        int attempts; /* times it was about to be sent; counted when it is not repeatable */
         bool repeatable; /* its method does the same when it is done twice */
         bool streaming; /* 2xx and on_data */
         bool in_head, head_done;
@@ -120,6 +121,7 @@ void http_easy_wipe_list(struct curl_slist *l);
 
 /* http-request.c */
 size_t http_on_header(char *data, size_t size, size_t n, void *arg);
+int http_on_send(void *arg, char *from, char *to, int from_port, int to_port);
 size_t http_on_body(char *data, size_t size, size_t n, void *arg);
 void http_ended(struct transfer *t, CURLcode code); /* releases T */
 void http_released(struct transfer *t);             /* the rest of T, once the handle is out */

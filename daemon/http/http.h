@@ -5,7 +5,8 @@
  * its connection; HTTP/2 where the server offers it. Traps that this file deals with, each with a test: a connection
  * limit that is too low leaves streams unstarted without an error (first-byte deadline, then a fresh connection);
  * CURLE_HTTP2 and CURLE_HTTP2_STREAM (GOAWAY, RST) are resets; curl adds no PING (silence timers); two transfers ending
- * in one wake; the last transfer ending on the timer; a request freed inside its own callback. */
+ * in one wake; the last transfer ending on the timer; a request freed inside its own callback; curl repeating a POST by itself. A
+ * POST is never sent twice; all other methods may be, on a fresh connection, when no byte of an answer came. */
 #pragma once
 
 #include "buf.h"

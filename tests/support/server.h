@@ -35,6 +35,7 @@ struct server_config {
         const char *cert_pem, *key_pem; /* TLS when set */
         const char *client_ca_pem;      /* client certificates are wanted, signed by this */
         const char *unix_path;          /* instead of a port on 127.0.0.1 */
+        bool one_request;               /* each connection serves one, as clients of old servers see it */
         server_fn *raw;                 /* gets each connection before anything is read; no routes then */
         void *raw_arg;
 };
@@ -71,6 +72,7 @@ bool server_wait(struct server_call *c, const char *gate);
 void server_hold(struct server_call *c);   /* never answers: until the client leaves */
 void server_reset(struct server_call *c);  /* RST */
 void server_hangup(struct server_call *c); /* closes in order */
+void server_mute(struct server_call *c);   /* what is sent from now on goes nowhere */
 /* The other end of a proxy's CONNECT: relays to 127.0.0.1:PORT until either side ends. */
 void server_tunnel(struct server_call *c, int port);
 
