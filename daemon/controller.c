@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* controller.c - the parts in the order they stand on each other; see controller.h
  *
- * Start: loop, store (locks the state folder), key, charm host, http, reconciler, admin socket last: who can connect
- * finds a daemon that knows its rows. Stop: the other way round; what is submitted is still written. */
+ * Start: loop, store (locks the state folder), key, charm host, http, reconciler, admin socket
+ * last: who can connect finds a daemon that knows its rows. Stop: the other way round; what is
+ * submitted is still written. */
 #include "controller.h"
 
 #include "admin.h"
@@ -38,7 +39,8 @@ struct controller {
         char uuid[UUID_SIZE];
 };
 
-/* Borrowed by the providers through a function without argument: there is one daemon in a process. */
+/* Borrowed by the providers through a function without argument: there is one daemon in a
+ * process. */
 static const struct options *provider_source;
 
 static json_t *list_json(char **items) {
@@ -50,8 +52,10 @@ static json_t *list_json(char **items) {
 }
 
 static json_t *provider_options(void) {
-        return json_pack("{s:o, s:o, s:I}", "token-folders", list_json(provider_source->token_folders), "exec-plugins",
-                         list_json(provider_source->exec_plugins), "poll-ms", (json_int_t)provider_source->poll);
+        return json_pack("{s:o, s:o, s:I}", "token-folders",
+                         list_json(provider_source->token_folders), "exec-plugins",
+                         list_json(provider_source->exec_plugins), "poll-ms",
+                         (json_int_t)provider_source->poll);
 }
 
 static void on_mark(void *arg, enum store_mark kind, int64_t id) {
@@ -63,7 +67,9 @@ static void on_mark(void *arg, enum store_mark kind, int64_t id) {
 
 static void on_readonly(void *arg, bool readonly, const char *why) {
         if (readonly)
-                log_plain(LOG_ERR, "read-only", "the state folder cannot be written (%s): commands are refused until it can",
+                log_plain(LOG_ERR, "read-only",
+                          "the state folder cannot be written (%s): commands are refused until it "
+                          "can",
                           why ? why : "");
         else
                 log_plain(LOG_NOTICE, "writable", "the state folder can be written again");
@@ -91,8 +97,10 @@ static void make_uuid(char ret[UUID_SIZE]) {
         digest_random(b, sizeof(b));
         b[6] = (b[6] & 0x0f) | 0x40;
         b[8] = (b[8] & 0x3f) | 0x80;
-        snprintf(ret, UUID_SIZE, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2],
-                 b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+        snprintf(ret, UUID_SIZE,
+                 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+                 b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+                 b[15]);
 }
 
 struct identity_call {
@@ -107,13 +115,16 @@ static int identity_run(struct tx *tx, struct store_call *call, struct err *err)
         struct q_setting_get_row *row;
         struct q_sealed_exists_row *sealed;
         size_t n;
-        int r = q_setting_get(tx, &(struct q_setting_get_in){ .name = "controller" }, &row, &n, err);
+        int r = q_setting_get(tx, &(struct q_setting_get_in){ .name = "controller" }, &row, &n,
+                              err);
 
         if (r < 0)
                 return r;
         str_copy(i->controller->uuid, UUID_SIZE, n ? row->value : i->fresh);
         if (!n)
-                r = w_setting_set(tx, &(struct w_setting_set_in){ .name = "controller", .value = i->fresh }, err);
+                r = w_setting_set(
+                        tx, &(struct w_setting_set_in){ .name = "controller", .value = i->fresh },
+                        err);
         if (r >= 0)
                 r = q_sealed_exists(tx, &sealed, &n, err);
         if (r < 0)
@@ -123,23 +134,32 @@ static int identity_run(struct tx *tx, struct store_call *call, struct err *err)
 }
 
 static int open_state(struct controller *c, struct err *err) {
-        struct store_options store = { .state_dir = c->options->state_dir, .mark = on_mark, .arg = c, .readonly = on_readonly };
+        struct store_options store = { .state_dir = c->options->state_dir,
+                                       .mark = on_mark,
+                                       .arg = c,
+                                       .readonly = on_readonly };
         struct identity_call identity = { .controller = c };
-        struct seal_options seal = { .state_dir = c->options->state_dir, .key_file = c->options->key_file };
+        struct seal_options seal = { .state_dir = c->options->state_dir,
+                                     .key_file = c->options->key_file };
         cleanup_(freep) char *made = NULL;
         int r = store_open(c->loop, &store, &c->store, err);
 
         if (r < 0)
                 return r;
         make_uuid(identity.fresh);
-        identity.call = (struct store_call){ .lane = STORE_COMMAND, .actor = "start", .run = identity_run, .arg = &identity };
+        identity.call = (struct store_call){
+                .lane = STORE_COMMAND, .actor = "start", .run = identity_run, .arg = &identity
+        };
         r = store_now(c->store, &identity.call, err);
         if (r < 0)
                 return r;
         seal.must_exist = identity.sealed;
         r = seal_new(&seal, &c->sealer, &made, err);
         if (r >= 0 && made)
-                log_plain(LOG_NOTICE, "key", "made a key that seals secrets: %s; back it up apart from the state folder", made);
+                log_plain(
+                        LOG_NOTICE, "key",
+                        "made a key that seals secrets: %s; back it up apart from the state folder",
+                        made);
         return r;
 }
 
@@ -169,8 +189,9 @@ static int open_charms(struct controller *c, struct err *err) {
         cleanup_(freep) char *worker = find_worker(c->options);
         struct charm_host_options host = {
                 .state_dir = c->options->state_dir,
-                .charm_dirs = c->options->charm_dirs && c->options->charm_dirs[0] ? (const char *const *)c->options->charm_dirs
-                                                                                  : installed,
+                .charm_dirs = c->options->charm_dirs && c->options->charm_dirs[0]
+                                      ? (const char *const *)c->options->charm_dirs
+                                      : installed,
                 .worker = worker,
                 .user = c->options->charm_user,
                 .dev = c->options->dev,
@@ -192,6 +213,7 @@ static int open_reconcile(struct controller *c, struct err *err) {
                 .controller = c->uuid,
                 .audit_ms = c->options->audit,
                 .in_flight = (size_t)c->options->in_flight,
+                .poll_ms = c->options->poll,
                 .provider_options = provider_options,
                 .event = on_event,
                 .arg = c,
@@ -246,18 +268,27 @@ static void on_watchdog(void *arg) {
 
 static int sweep_run(struct tx *tx, struct store_call *call, struct err *err) {
         int r = w_drift_prune_age(
-                tx, &(struct w_drift_prune_age_in){ .before_at = tx_now(tx) - DRIFT_KEEP_MS, .max = SWEEP_SLICE }, err);
+                tx,
+                &(struct w_drift_prune_age_in){ .before_at = tx_now(tx) - DRIFT_KEEP_MS,
+                                                .max = SWEEP_SLICE },
+                err);
 
         if (r >= 0)
-                r = w_drift_prune_count(tx, &(struct w_drift_prune_count_in){ .keep = DRIFT_KEEP, .max = SWEEP_SLICE }, err);
+                r = w_drift_prune_count(
+                        tx,
+                        &(struct w_drift_prune_count_in){ .keep = DRIFT_KEEP, .max = SWEEP_SLICE },
+                        err);
         if (r >= 0)
                 r = w_status_history_prune_age(
                         tx,
-                        &(struct w_status_history_prune_age_in){ .before_at = tx_now(tx) - HISTORY_KEEP_MS, .max = SWEEP_SLICE },
+                        &(struct w_status_history_prune_age_in){
+                                .before_at = tx_now(tx) - HISTORY_KEEP_MS, .max = SWEEP_SLICE },
                         err);
         if (r >= 0)
-                r = w_status_history_prune_count(
-                        tx, &(struct w_status_history_prune_count_in){ .keep = HISTORY_KEEP, .max = SWEEP_SLICE }, err);
+                r = w_status_history_prune_count(tx,
+                                                 &(struct w_status_history_prune_count_in){
+                                                         .keep = HISTORY_KEEP, .max = SWEEP_SLICE },
+                                                 err);
         if (r >= 0)
                 r = tx_cache_sweep(tx, err);
         return r < 0 ? r : 0;
@@ -273,7 +304,9 @@ static void on_sweep(void *arg) {
         struct controller *c = arg;
         struct store_call *call = mem_new(struct store_call);
 
-        *call = (struct store_call){ .lane = STORE_HISTORY, .actor = "sweep", .run = sweep_run, .done = sweep_done };
+        *call = (struct store_call){
+                .lane = STORE_HISTORY, .actor = "sweep", .run = sweep_run, .done = sweep_done
+        };
         store_submit(c->store, call);
         timer_after(&c->sweep, SWEEP_MS);
 }
@@ -325,8 +358,8 @@ int controller_new(const struct options *o, struct controller **ret, struct err 
 
 int controller_run(struct controller *c) {
         sd_notify(0, "READY=1");
-        log_plain(LOG_NOTICE, "ready", "mooringd %s serves %s, state in %s", MOORING_VERSION, c->options->socket,
-                  c->options->state_dir);
+        log_plain(LOG_NOTICE, "ready", "mooringd %s serves %s, state in %s", MOORING_VERSION,
+                  c->options->socket, c->options->state_dir);
         return loop_run(c->loop);
 }
 

@@ -23,7 +23,8 @@ static int read_file(struct options *o, struct err *err) {
         return opt_from_file(options_table, o, o->config, err);
 }
 
-/* The file's name may come from the environment and the arguments, which win over what is in it: so they are read twice. */
+/* The file's name may come from the environment and the arguments, which win over what is in it:
+ * so they are read twice. */
 static int read_options(struct options *o, int *argc, char **argv, struct err *err) {
         cleanup_(freep) char **copy = mem_dup(argv, ((size_t)*argc + 1) * sizeof(*argv));
         int count = *argc;
@@ -52,7 +53,8 @@ static int read_options(struct options *o, int *argc, char **argv, struct err *e
 }
 
 static void harden(void) {
-        /* Sealed values are opened in memory: no core of them, and no look from others of our uid. */
+        /* Sealed values are opened in memory: no core of them, and no look from others of our
+         * uid. */
         prctl(PR_SET_DUMPABLE, 0);
         umask(0077);
         signal(SIGPIPE, SIG_IGN);
@@ -70,7 +72,8 @@ int main(int argc, char **argv) {
                 return 2;
         }
         if (o.help) {
-                printf("Usage: mooringd [OPTION]...\nKeeps an AI platform moored to its model.\n\n");
+                printf("Usage: mooringd [OPTION]...\nKeeps an AI platform moored to its "
+                       "model.\n\n");
                 opt_help(options_table, stdout);
                 return 0;
         }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* options.h - mooringd's options: one table drives arguments, file, environment, --help and the man page */
+/* options.h - mooringd's options: one table drives arguments, file, environment, --help and the
+ * man page */
 #pragma once
 
 #include "opt.h"

@@ -71,7 +71,7 @@ size_t charm_relations(const struct charm_view *v, const char *endpoint);
 /* What the other side tells: scalars as text, structures as JSON text; NULL: not told. */
 const char *charm_told(const struct charm_relation *r, const char *key);
 /* What we tell the other side. The interface schema says which keys, types, and which are secret. */
-void charm_tell(struct charm_plan *p, const struct charm_relation *r, const char *key, const char *value);
+void charm_tell(struct charm_plan *p, const struct charm_relation *r, const char *key, const char *value); /* NULL: not told */
 void charm_tell_int(struct charm_plan *p, const struct charm_relation *r, const char *key, int64_t value);
 void charm_tell_bool(struct charm_plan *p, const struct charm_relation *r, const char *key, bool value);
 void charm_tell_json(struct charm_plan *p, const struct charm_relation *r, const char *key, const char *json);
@@ -137,5 +137,7 @@ void charm_fail(struct charm_plan *p, const char *fmt, ...) __attribute__((forma
 
 /* Formatted text that lives as long as the plan. */
 const char *charm_text(struct charm_plan *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* TEXT as a JSON string, quotes and all: to put together JSON for CHARM_JSON holes and charm_tell_json with charm_text. */
+const char *charm_quote(struct charm_plan *p, const char *text);
 /* N bytes, zeroed, as long as the plan. */
 void *charm_memory(struct charm_plan *p, size_t n);

@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* admin.h - the admin API: HTTP/1.1 with JSON on a unix socket, described by schema/api/openapi.yaml
+/* admin.h - the admin API: HTTP/1.1 with JSON on a unix socket, described by
+ * schema/api/openapi.yaml
  *
- * Who asks is known from the socket: uid and groups of the peer give the role (viewer, operator, admin). Requests are decoded by
- * field tables into a struct, become one command (command.h) or one read, and are answered when that is durable. Lists
- * have a cursor; /v1/events is a stream of lines. libmicrohttpd is used here (and in the simulator) only. */
+ * Who asks is known from the socket: uid and groups of the peer give the role (viewer, operator,
+ * admin). Requests are decoded by field tables into a struct, become one command (command.h) or
+ * one read, and are answered when that is durable. Lists have a cursor; /v1/events is a stream
+ * of lines. libmicrohttpd is used here (and in the simulator) only. */
 #pragma once
 
 #include "log.h"
 #include "reconcile.h"
 
-#define ADMIN_BODY_MAX (8u << 20)      /* a bundle with overlays is far below; a kubeconfig too */
+#define ADMIN_BODY_MAX (8u << 20) /* a bundle with overlays is far below; a kubeconfig too */
 #define ADMIN_CONNECTIONS_MAX 256
 #define ADMIN_CONNECTIONS_PER_UID 64
-#define ADMIN_STREAMS_MAX 64           /* event streams at once: 14 kB each (measured) */
-#define ADMIN_STREAM_LAG_MAX 1000      /* events a slow reader may be behind; then it is told so and reads again */
-#define ADMIN_STREAM_BEAT_MS 15000     /* an empty line: a suspended stream does not notice that its client left */
+#define ADMIN_STREAMS_MAX 64 /* event streams at once: 14 kB each (measured) */
+#define ADMIN_STREAM_LAG_MAX                                                                       \
+        1000 /* events a slow reader may be behind; then it is told so and reads again */
+#define ADMIN_STREAM_BEAT_MS                                                                       \
+        15000 /* an empty line: a suspended stream does not notice that its client left */
 
 struct admin;
 struct admin_options {
@@ -23,11 +27,12 @@ struct admin_options {
         struct reconcile *reconcile;
         struct charm_host *host;
         struct sealer *sealer;
-        const char *socket;            /* path */
+        const char *socket; /* path */
         const char *state_dir;
-        const char *viewer_group, *operator_group, *admin_group; /* unix groups; NULL or unknown: nobody */
-        const char *controller;        /* uuid */
-        const char *name;              /* what `status` calls the controller */
+        const char *viewer_group, *operator_group,
+                *admin_group;   /* unix groups; NULL or unknown: nobody */
+        const char *controller; /* uuid */
+        const char *name;       /* what `status` calls the controller */
 };
 /* -EADDRINUSE: another daemon answers there. A dead socket file is replaced. */
 int admin_new(const struct admin_options *o, struct admin **ret, struct err *err);

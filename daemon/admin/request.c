@@ -13,11 +13,14 @@ static const struct {
         unsigned status;
         const char *word;
 } failures[] = {
-        { -EINVAL, 400, "invalid" },        { -EBADMSG, 400, "invalid" },     { -EPERM, 403, "forbidden" },
-        { -EACCES, 403, "forbidden" },      { -ENOENT, 404, "not-found" },    { -EEXIST, 409, "exists" },
-        { -EBUSY, 409, "busy" },            { -E2BIG, 413, "too-large" },     { -EROFS, 503, "read-only" },
-        { -ENOSPC, 503, "disk-full" },      { -EAGAIN, 503, "again" },        { -ENOTSUP, 501, "not-supported" },
-        { -ETIMEDOUT, 504, "timeout" },     { -ENOKEY, 409, "no-key" },       { -EPROTO, 405, "method" },
+        { -EINVAL, 400, "invalid" },    { -EBADMSG, 400, "invalid" },
+        { -EPERM, 403, "forbidden" },   { -EACCES, 403, "forbidden" },
+        { -ENOENT, 404, "not-found" },  { -EEXIST, 409, "exists" },
+        { -EBUSY, 409, "busy" },        { -E2BIG, 413, "too-large" },
+        { -EROFS, 503, "read-only" },   { -ENOSPC, 503, "disk-full" },
+        { -EAGAIN, 503, "again" },      { -ENOTSUP, 501, "not-supported" },
+        { -ETIMEDOUT, 504, "timeout" }, { -ENOKEY, 409, "no-key" },
+        { -EPROTO, 405, "method" },
 };
 
 struct request *request_ref(struct request *q) {
@@ -30,13 +33,17 @@ struct request *request_unref(struct request *q) {
                 return NULL;
         for (size_t i = 0; i < REQUEST_PARAMS_MAX; i++)
                 free(q->params[i]);
+        if (q->secret && q->reply)
+                explicit_bzero(q->reply, q->reply_len);
         buf_wipe(&q->body); /* may hold a credential */
+        json_decref(q->query);
         json_decref(q->json);
         free(q->data);
         free(q->user);
         free(q->actor);
         free(q->id);
         free(q->reply);
+        server_unref(q->admin);
         free(q);
         return NULL;
 }
@@ -46,13 +53,13 @@ const char *request_param(const struct request *q, size_t i) {
 }
 
 const char *request_query(const struct request *q, const char *name) {
-        return MHD_lookup_connection_value(q->connection, MHD_GET_ARGUMENT_KIND, name);
+        return json_get_str(q->query, name, NULL);
 }
 
 int64_t request_query_int(const struct request *q, const char *name, int64_t or) {
         int64_t n;
 
-        return str_to_int(request_query(q, name), &n) ? n : or;
+        return str_to_int(request_query(q, name), &n) ? n : or ;
 }
 
 bool request_query_bool(const struct request *q, const char *name) {
@@ -63,6 +70,8 @@ bool request_query_bool(const struct request *q, const char *name) {
 
 void request_reply_text(struct request *q, unsigned status, const char *type, char *text) {
         if (q->gone) {
+                if (q->secret)
+                        explicit_bzero(text, strlen(text));
                 free(text);
                 return;
         }
@@ -97,8 +106,9 @@ void request_fail(struct request *q, int r, const struct err *err) {
                         status = failures[i].status;
                         word = failures[i].word;
                 }
-        request_reply(q, status, json_pack("{s:{s:s, s:s}}", "error", "code", word, "message",
-                                           err && err->text[0] ? err->text : strerror(-r)));
+        request_reply(q, status,
+                      json_pack("{s:{s:s, s:s}}", "error", "code", word, "message",
+                                err && err->text[0] ? err->text : strerror(-r)));
 }
 
 /* ---- reads */
@@ -122,7 +132,9 @@ static void read_done(struct store_call *c, int k, const struct err *err) {
         struct reading *r = c->arg;
         json_t *json = take_ptr(r->json);
 
-        if (k < 0) {
+        if (r->request->gone) { /* perhaps with the daemon, and what FINISH would ask */
+                json_decref(json);
+        } else if (k < 0) {
                 json_decref(json);
                 request_fail(r->request, k, err);
         } else if (r->finish) {
@@ -134,13 +146,18 @@ static void read_done(struct store_call *c, int k, const struct err *err) {
         free(r);
 }
 
-void request_read(struct request *q, request_read_fn *fn, void (*finish)(struct request *q, json_t *json)) {
+void request_read(struct request *q, request_read_fn *fn,
+                  void (*finish)(struct request *q, json_t *json)) {
         struct reading *r = mem_new(struct reading);
 
         r->request = request_ref(q);
         r->fn = fn;
         r->finish = finish;
-        r->call = (struct store_call){ .lane = STORE_COMMAND, .actor = q->actor, .run = read_run, .done = read_done, .arg = r };
+        r->call = (struct store_call){ .lane = STORE_COMMAND,
+                                       .actor = q->actor,
+                                       .run = read_run,
+                                       .done = read_done,
+                                       .arg = r };
         store_read(q->admin->options.store, &r->call);
 }
 
@@ -155,9 +172,10 @@ struct commanding {
 
 /* What the command said, with the error's word beside it when it failed. */
 static void answer(struct request *q, const struct store_call *c, int r, const struct err *err) {
+        const char *said = command_reply(c);
         json_t *json = NULL;
 
-        if (c->answer && json_parse(c->answer, c->answer_len, &json, NULL) < 0)
+        if (json_parse(said, strlen(said), &json, NULL) < 0)
                 json = NULL;
         if (r >= 0 || r == -ECANCELED) {
                 request_reply(q, 200, json ? json : json_object());
@@ -169,8 +187,9 @@ static void answer(struct request *q, const struct store_call *c, int r, const s
         }
         for (size_t i = 0; i < ARRAY_SIZE(failures); i++)
                 if (failures[i].code == r) {
-                        json_object_set_new(json, "error", json_pack("{s:s, s:s}", "code", failures[i].word, "message",
-                                                                     err_text(err)));
+                        json_object_set_new(json, "error",
+                                            json_pack("{s:s, s:s}", "code", failures[i].word,
+                                                      "message", err_text(err)));
                         request_reply(q, failures[i].status, json);
                         return;
                 }
@@ -189,7 +208,8 @@ static void command_done(struct store_call *c, int r, const struct err *err) {
         free(k);
 }
 
-void request_command(struct request *q, struct command *command, void (*release)(struct command *c)) {
+void request_command(struct request *q, struct command *command,
+                     void (*release)(struct command *c)) {
         struct commanding *k = mem_new(struct commanding);
 
         k->request = request_ref(q);
@@ -197,7 +217,10 @@ void request_command(struct request *q, struct command *command, void (*release)
         k->release = release;
         command->actor = q->actor;
         command->sealer = q->admin->options.sealer;
-        k->call = (struct store_call){ .lane = STORE_COMMAND, .actor = q->actor, .run = command_run, .done = command_done,
+        k->call = (struct store_call){ .lane = STORE_COMMAND,
+                                       .actor = q->actor,
+                                       .run = command_run,
+                                       .done = command_done,
                                        .arg = command };
         str_copy(k->call.request, sizeof(k->call.request), q->id ? q->id : "");
         store_submit(q->admin->options.store, &k->call);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* request.h - one request of the admin API, and the table that says who handles it
  *
- * A route's handler runs on the loop when the whole body is there, decoded into a struct by the route's field table, and ends,
- * now or later, with one request_reply or request_fail. It never touches JSON on the way in but through its struct. */
+ * A route's handler runs on the loop when the whole body is there, decoded into a struct by the
+ * route's field table, and ends, now or later, with one request_reply or request_fail. It never
+ * touches JSON on the way in but through its struct. */
 #pragma once
 
 #include "admin.h"
@@ -18,13 +19,13 @@ typedef void request_handler(struct request *q);
 
 struct route {
         const char *method;
-        const char *path;            /* "/v1/models/{model}/status" */
-        enum role access;            /* the least role */
+        const char *path; /* "/v1/models/{model}/status" */
+        enum role access; /* the least role */
         request_handler *handler;
         const struct json_field *fields; /* of the body; NULL: none is taken */
-        size_t size;                 /* of the struct the body is decoded into */
-        const char *const *query;    /* query parameters it knows, NULL-terminated, or NULL */
-        const char *help;            /* one line, as in openapi.yaml */
+        size_t size;                     /* of the struct the body is decoded into */
+        const char *const *query;        /* query parameters it knows, NULL-terminated, or NULL */
+        const char *help;                /* one line, as in openapi.yaml */
 };
 extern const struct route route_table[]; /* routes.c; ends with a row whose method is NULL */
 
@@ -35,41 +36,48 @@ struct request {
         struct MHD_Connection *connection;
         const struct route *route;
         char *params[REQUEST_PARAMS_MAX]; /* in the order of the path's {names} */
+        json_t *query;                    /* {name: text} */
         struct buf body;
-        json_t *json;                /* the decoded body, backing DATA */
-        void *data;                  /* struct of route->size, filled from the body */
+        json_t *json; /* the decoded body, backing DATA */
+        void *data;   /* struct of route->size, filled from the body */
         uid_t uid;
-        char *user;                  /* name or number */
-        char *actor;                 /* "uid 1000 (alice)" */
+        char *user;  /* name or number */
+        char *actor; /* "uid 1000 (alice)" */
         enum role role;
-        char *id;                    /* request id: Idempotency-Key header or "" */
-        int refs;                    /* the connection, and each call that is out */
-        bool gone;                   /* the connection ended: answers are dropped */
+        char *id;  /* request id: Idempotency-Key header or "" */
+        int refs;  /* the connection, and each call that is out */
+        bool gone; /* the connection ended: answers are dropped */
         bool started, replied, suspended, too_big;
+        bool secret; /* the reply holds a value: overwritten when it is freed */
         unsigned status;
-        char *reply;                 /* body */
+        char *reply; /* body */
         size_t reply_len;
-        const char *type;            /* content type */
-        void *stream;                /* stream.c's, when this is one */
+        const char *type;      /* content type */
+        struct stream *stream; /* stream.c's, when this is one */
         struct list link;
 };
 
 /* Whoever answers later holds it meanwhile. */
 struct request *request_ref(struct request *q);
 struct request *request_unref(struct request *q);
+/* Parameters are copies: they stay when the connection ends, and may be read in any thread. */
 const char *request_param(const struct request *q, size_t i);
 const char *request_query(const struct request *q, const char *name); /* NULL: not given */
 int64_t request_query_int(const struct request *q, const char *name, int64_t or);
 bool request_query_bool(const struct request *q, const char *name);
 /* Each ends the request; takes JSON over. */
 void request_reply(struct request *q, unsigned status, json_t *json);
-void request_reply_text(struct request *q, unsigned status, const char *type, char *text); /* takes TEXT over */
+void request_reply_text(struct request *q, unsigned status, const char *type,
+                        char *text); /* takes TEXT over */
 /* {"error": {"code": word, "message": text}}; status and word from the errno. */
 void request_fail(struct request *q, int r, const struct err *err);
 
 /* A read of the store as an answer: FN fills *ret_json inside the transaction. */
 typedef int request_read_fn(struct tx *tx, struct request *q, json_t **ret, struct err *err);
-void request_read(struct request *q, request_read_fn *fn, void (*finish)(struct request *q, json_t *json));
-/* Submits COMMAND (a struct whose head is a struct command, filled; owned here and freed after) and answers with what it says. */
+void request_read(struct request *q, request_read_fn *fn,
+                  void (*finish)(struct request *q, json_t *json));
+/* Submits COMMAND (a struct whose head is a struct command, filled; owned here and freed after)
+ * and answers with what it says. */
 struct command;
-void request_command(struct request *q, struct command *command, void (*release)(struct command *c));
+void request_command(struct request *q, struct command *command,
+                     void (*release)(struct command *c));

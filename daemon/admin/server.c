@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* server.c - libmicrohttpd under the loop: sockets, bodies, routes, replies
  *
- * One thread: MHD's epoll descriptor is watched by the loop, MHD_run follows each event, each resume, and its own timeout.
- * Measured traps (libmicrohttpd 0.9.75): a suspended connection does not notice that its client left, and stopping
- * aborts while one is suspended; so all are resumed and ended first. */
+ * One thread: MHD's epoll descriptor is watched by the loop, MHD_run follows each event, each
+ * resume, and its own timeout. Measured traps (libmicrohttpd 0.9.75): a suspended connection
+ * does not notice that its client left, and stopping aborts while one is suspended; so all are
+ * resumed and ended first. */
 #include "admin-internal.h"
 
 #include "metric.h"
@@ -15,6 +16,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#define CONNECTION_IDLE_S 60 /* without a byte; waiting for an answer does not count */
 
 static struct metric requests = { .name = "mooring_admin_requests_total",
                                   .help = "Requests on the admin socket, by status",
@@ -42,6 +45,12 @@ void server_kick(struct admin *a) {
 }
 
 /* ---- routes */
+
+/* libmicrohttpd hands on paths and queries as they were sent (keep_escaped), so that "%2F" is a
+ * part of a name. */
+static size_t keep_escaped(void *arg, struct MHD_Connection *connection, char *text) {
+        return strlen(text);
+}
 
 /* Matches PATH against a route's, filling params. */
 static bool match(const char *pattern, const char *path, char *params[REQUEST_PARAMS_MAX]) {
@@ -85,32 +94,70 @@ static int find_route(struct request *q, const char *method, const char *path, s
                 clear_params(q);
         }
         if (other)
-                return err_set(err, -EPROTO, "%s takes %s and others, not %s", path, other->method, method);
+                return err_set(err, -EPROTO, "%s takes %s and others, not %s", path, other->method,
+                               method);
         return err_set(err, -ENOENT, "nothing at %s; /v1/openapi.yaml lists what there is", path);
 }
 
-static enum MHD_Result check_query(void *arg, enum MHD_ValueKind kind, const char *name, const char *value) {
+static enum MHD_Result check_query(void *arg, enum MHD_ValueKind kind, const char *name,
+                                   const char *value) {
         struct request *q = arg;
 
-        for (size_t i = 0; q->route->query && q->route->query[i]; i++)
-                if (str_eq(q->route->query[i], name))
+        cleanup_(freep) char *plain = str_dup(value ? value : "");
+
+        MHD_http_unescape(plain);
+        for (size_t i = 0; q->route->query && q->route->query[i]; i++) {
+                if (!str_eq(q->route->query[i], name))
+                        continue;
+                if (json_object_set_new(q->query, name, json_string(plain)) == 0)
                         return MHD_YES;
+                q->reply = str_format("query parameter %s: not UTF-8", name);
+                return MHD_NO;
+        }
         q->reply = str_format("unknown query parameter \"%s\"", name);
         return MHD_NO;
 }
 
+static int check_params(const struct request *q, struct err *err) {
+        for (size_t i = 0; i < REQUEST_PARAMS_MAX && q->params[i]; i++) {
+                cleanup_(json_freep) json_t *text = json_string(q->params[i]);
+
+                if (!text)
+                        return err_set(err, -EINVAL, "the path is not UTF-8");
+        }
+        return 0;
+}
+
+/* One user may not keep the socket from all others. */
+static int check_share(const struct request *q, struct err *err) {
+        size_t n = 0;
+
+        list_each(link, &q->admin->requests)
+                n += list_entry(link, struct request, link)->uid == q->uid;
+        return n <= ADMIN_CONNECTIONS_PER_UID
+                       ? 0
+                       : err_set(err, -EAGAIN, "%s has %d requests waiting: end some", q->user,
+                                 ADMIN_CONNECTIONS_PER_UID);
+}
+
 static int admit(struct request *q, const char *method, const char *path, struct err *err) {
-        const union MHD_ConnectionInfo *info = MHD_get_connection_info(q->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        const union MHD_ConnectionInfo *info =
+                MHD_get_connection_info(q->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         int r = info ? peer_identify(q, info->connect_fd) : -ENOTCONN;
 
         if (r < 0)
                 return err_set(err, -EACCES, "the socket does not say who asks");
-        r = find_route(q, method, path, err);
+        r = check_share(q, err);
+        if (r >= 0)
+                r = find_route(q, method, path, err);
+        if (r >= 0)
+                r = check_params(q, err);
         if (r < 0)
                 return r;
         if (q->role < q->route->access)
                 return err_set(err, -EACCES, "%s %s needs the role %s; %s has %s", method, path,
-                               request_role_name(q->route->access), q->user, request_role_name(q->role));
+                               request_role_name(q->route->access), q->user,
+                               request_role_name(q->role));
         MHD_get_connection_values(q->connection, MHD_GET_ARGUMENT_KIND, check_query, q);
         if (q->reply) {
                 err_set(err, -EINVAL, "%s", q->reply);
@@ -144,7 +191,7 @@ static enum MHD_Result send_reply(struct request *q) {
 
         snprintf(status, sizeof(status), "%u", q->status);
         metric_add(&requests, status, 1);
-        response = MHD_create_response_from_buffer(q->reply_len, q->reply, MHD_RESPMEM_MUST_COPY);
+        response = MHD_create_response_from_buffer(q->reply_len, q->reply, MHD_RESPMEM_PERSISTENT);
         MHD_add_response_header(response, "Content-Type", q->type);
         MHD_add_response_header(response, "Cache-Control", "no-store");
         r = MHD_queue_response(q->connection, q->status, response);
@@ -158,7 +205,9 @@ static enum MHD_Result handle_whole(struct request *q) {
 
         if (!q->started && !q->replied) {
                 q->started = true;
-                r = q->too_big ? err_set(&err, -E2BIG, "the body is larger than %u bytes", ADMIN_BODY_MAX) : decode(q, &err);
+                r = q->too_big ? err_set(&err, -E2BIG, "the body is larger than %u bytes",
+                                         ADMIN_BODY_MAX)
+                               : decode(q, &err);
                 if (r < 0)
                         request_fail(q, r, &err);
                 else
@@ -167,14 +216,15 @@ static enum MHD_Result handle_whole(struct request *q) {
         if (q->replied)
                 return send_reply(q);
         if (q->stream)
-                return MHD_YES;
+                return stream_respond(q);
         q->suspended = true;
         MHD_suspend_connection(q->connection);
         return MHD_YES;
 }
 
-static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
-                                  const char *version, const char *data, size_t *size, void **state) {
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *size, void **state) {
         struct admin *a = arg;
         struct request *q = *state;
         struct err err = { 0 };
@@ -184,12 +234,15 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
                 q = *state = mem_new(struct request);
                 q->refs = 1;
                 q->admin = a;
+                a->refs++;
+                q->query = json_object();
                 q->connection = connection;
                 list_append(&a->requests, &q->link);
                 r = admit(q, method, url, &err);
                 if (r < 0)
                         request_fail(q, r, &err);
-                str_set(&q->id, MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Idempotency-Key"));
+                str_set(&q->id, MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+                                                            "Idempotency-Key"));
                 return MHD_YES;
         }
         if (*size) {
@@ -203,13 +256,15 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         return handle_whole(q);
 }
 
-static void on_completed(void *arg, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code) {
+static void on_completed(void *arg, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode code) {
         struct request *q = *state;
 
         if (!q)
                 return;
         list_unlink(&q->link);
         q->gone = true;
+        stream_free(q);
         request_unref(q);
         *state = NULL;
 }
@@ -225,16 +280,19 @@ static int is_alive(const struct sockaddr_un *address) {
 static int listen_on(struct admin *a, struct err *err) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
 
-        if (str_copy(address.sun_path, sizeof(address.sun_path), a->socket) >= sizeof(address.sun_path))
-                return err_set(err, -ENAMETOOLONG, "socket %s: longer than %zu characters; --socket names another", a->socket,
-                               sizeof(address.sun_path) - 1);
+        if (str_copy(address.sun_path, sizeof(address.sun_path), a->socket) >=
+            sizeof(address.sun_path))
+                return err_set(err, -ENAMETOOLONG,
+                               "socket %s: longer than %zu characters; --socket names another",
+                               a->socket, sizeof(address.sun_path) - 1);
         if (is_alive(&address))
-                return err_set(err, -EADDRINUSE, "socket %s: another daemon answers there", a->socket);
+                return err_set(err, -EADDRINUSE, "socket %s: another daemon answers there",
+                               a->socket);
         unlink(a->socket);
         a->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         /* Anyone may connect: who it is decides what he may do. The folder may be closed more. */
-        if (a->fd < 0 || bind(a->fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(a->socket, 0666) < 0 ||
-            listen(a->fd, 128) < 0)
+        if (a->fd < 0 || bind(a->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+            chmod(a->socket, 0666) < 0 || listen(a->fd, 128) < 0)
                 return err_set(err, -errno, "socket %s: %s", a->socket, strerror(errno));
         return 0;
 }
@@ -242,20 +300,25 @@ static int listen_on(struct admin *a, struct err *err) {
 static int start_daemon(struct admin *a, struct err *err) {
         const union MHD_DaemonInfo *info;
 
-        a->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, on_request, a,
-                                     MHD_OPTION_LISTEN_SOCKET, a->fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-                                     MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNECTIONS_MAX,
-                                     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)32768, MHD_OPTION_END);
+        a->daemon = MHD_start_daemon(
+                MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, on_request,
+                a, MHD_OPTION_LISTEN_SOCKET, a->fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+                MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNECTIONS_MAX,
+                MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE_S,
+                MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL,
+                MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)32768, MHD_OPTION_END);
         info = a->daemon ? MHD_get_daemon_info(a->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
         if (!info)
                 return err_set(err, -EIO, "socket %s: libmicrohttpd cannot serve it", a->socket);
-        return watcher_start(a->options.loop, "admin", info->epoll_fd, LOOP_READ, on_event, a, &a->watcher, err);
+        return watcher_start(a->options.loop, "admin", info->epoll_fd, LOOP_READ, on_event, a,
+                             &a->watcher, err);
 }
 
 int admin_new(const struct admin_options *o, struct admin **ret, struct err *err) {
         struct admin *a = mem_new(struct admin);
         int r;
 
+        a->refs = 1;
         a->options = *o;
         a->socket = str_dup(o->socket);
         a->fd = -1;
@@ -264,6 +327,7 @@ int admin_new(const struct admin_options *o, struct admin **ret, struct err *err
         timer_init(&a->timer, o->loop, "admin timeout", run, a);
         later_init(&a->run, o->loop, "admin run", run, a);
         peer_init(a);
+        stream_init(a);
         r = listen_on(a, err);
         if (r >= 0)
                 r = start_daemon(a, err);
@@ -287,6 +351,14 @@ static void end_requests(struct admin *a) {
         }
 }
 
+struct admin *server_unref(struct admin *a) {
+        if (!a || --a->refs)
+                return NULL;
+        free(a->socket);
+        free(a);
+        return NULL;
+}
+
 struct admin *admin_free(struct admin *a) {
         if (!a)
                 return NULL;
@@ -306,7 +378,6 @@ struct admin *admin_free(struct admin *a) {
         } else if (a->fd >= 0) {
                 close(a->fd);
         }
-        free(a->socket);
-        free(a);
-        return NULL;
+        stream_deinit(a);
+        return server_unref(a);
 }

@@ -9,50 +9,24 @@
  * View (JSON, canonical, at most CHARM_VIEW_MAX):
  *   { "application": name, "model": name, "scale": n, "config": {name: value}, "images": {resource: reference}, "files": {resource: sha256},
  *     "constraints": {name: text}, "storage": {name: {"class": text|null, "size": bytes}}, "secrets": {"label/field": token},
- *     "relations": [{"id", "endpoint", "interface", "application", "told": {key: value}, "role"}], 
- *     "seen": {label: {"exists", "ready", "reason", "incarnation", "fields": {pointer: value}}} }
- * Plan: a stream of frames: H head JSON, D one document (label, target, SHA-256, canonical bytes), F a file want, E end. Nothing is handed on
- * before the end frame. */
+ *     "relations": [{"id", "endpoint", "interface", "role", "application", "told": {key: value}}],
+ *     "seen": {label: {"exists", "ready", "reason", "incarnation", "fields": {pointer: value}}}, "ready": [label, ...] }
+ * "ready" is the short form for labels that exist and are ready and of which no field was asked for: with thousands of them "seen" would not fit.
+ *
+ * Plan: frames as plan.h says. A plan that asks for a secret which "secrets" of its view lacks is a draft: in its place stands
+ * {{want:LABEL/FIELD:FORM}}; make the secrets, plan again, apply nothing of the draft. */
 #pragma once
 
-#include "digest.h"
-#include "json.h"
 #include "loop.h"
+#include "plan.h"
 
-#define CHARM_VIEW_MAX (256u << 10)
-#define CHARM_DOC_MAX (3u << 20)        /* one document: what a kube-apiserver takes */
-#define CHARM_PLAN_DOCS_MAX 20000
-#define CHARM_PLAN_MAX (64u << 20)
 #define CHARM_WORKERS_MAX 64            /* live at once: all applications of Charmed Kubeflow and some */
-#define CHARM_CALL_MS 10000             /* wall clock of one plan */
-#define CHARM_WORKER_MEMORY (512u << 20)
-#define CHARM_WORKER_CPU_S 20           /* of one plan */
-
-struct plan_doc {
-        char *label;
-        char *target;              /* label of a declared target, or NULL */
-        uint8_t sha256[DIGEST_SIZE]; /* of the bytes, checked by the host */
-        char *text;                /* canonical JSON */
-        size_t len;
-};
-struct plan_file {
-        char *label, *resource;
-        json_t *edits;             /* list or NULL */
-};
-struct plan {
-        char *status, *message;    /* charm's word or NULL: computed from readiness */
-        char *version;
-        json_t *tell;              /* {"relation id": {key: value}} */
-        json_t *secrets;           /* {"label/field": {"length", "alphabet"}} asked for */
-        json_t *targets;           /* {label: {"provider", "config": document}} */
-        json_t *see;               /* {label: [pointer, ...]} */
-        json_t *needs;             /* [{"label", "on", "kind"}] */
-        struct plan_doc *docs;
-        size_t doc_count, doc_room;
-        struct plan_file *files;
-        size_t file_count, file_room;
-};
-struct plan *plan_free(struct plan *p);
+#define CHARM_CALL_MS 10000             /* wall clock of one plan, from the view to the last frame */
+#define CHARM_WORKER_MEMORY (512u << 20) /* address space: a plan of 64 MiB is held twice while it is put together */
+#define CHARM_WORKER_CPU_S 20           /* of one worker; one that used half of it is replaced between two calls */
+#define CHARM_IDLE_MS 120000            /* an idle worker costs 0.2 MB and starts in 3 ms: kept as long as events come in bursts */
+#define CHARM_STARTS 64                 /* workers started at once: all applications after a restart */
+#define CHARM_STARTS_PER_S 20           /* beyond that: modules that crash at every call cost a tenth of a core */
 
 struct charm_host;
 struct charm_host_options {
@@ -60,10 +34,13 @@ struct charm_host_options {
         const char *const *charm_dirs; /* NULL-terminated; first match wins */
         const char *worker;        /* path of mooring-charm */
         const char *user;          /* unprivileged user when the daemon is root, "nobody" when NULL */
-        bool dev;                  /* follow changes of the folders while running */
+        bool dev;                  /* follow changes of the folders while running; what modules print goes to stderr */
         bool sandbox;              /* false only in sanitizer builds */
+        void (*changed)(void *arg); /* with DEV: the offers are others now; from the loop. May be NULL */
+        void *arg;
 };
-/* Refuses to start when seccomp or landlock is missing (unless sandbox is off, which release builds refuse too). */
+/* Refuses to start when seccomp or landlock is missing (unless sandbox is off, which release builds refuse too). Tries both in a worker:
+ * blocking, some milliseconds. The strings of O are copied. */
 int charm_host_new(struct loop *l, const struct charm_host_options *o, struct charm_host **ret, struct err *err);
 struct charm_host *charm_host_free(struct charm_host *h);
 
@@ -81,7 +58,8 @@ const struct charm_offer *charm_host_offers(const struct charm_host *h, size_t *
  * "minio has channels ..., not ...". */
 int charm_host_find(const struct charm_host *h, const char *name, const char *channel, int64_t revision,
                     const struct charm_offer **ret, struct err *err);
-/* Copies the offer into the state folder (idempotent, checked by hash, fsynced). */
+/* Copies the offer into the state folder (idempotent, checked by hash, fsynced). Blocks for the disk: where that matters, call
+ * charm_pin (charm-pin.h) from a job. */
 int charm_host_pin(struct charm_host *h, const struct charm_offer *offer, struct err *err);
 int charm_host_unpin(struct charm_host *h, const char *sha256, struct err *err); /* no application is pinned to it any more */
 /* Folder of a pinned charm: "<state>/charms/<sha256>". Free it. */

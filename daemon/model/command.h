@@ -9,7 +9,7 @@
  * Structs are filled with zero first; text and JSON in them are borrowed until done and may stand for "not said" as NULL, numbers as -1
  * where that is written. `head` comes first.
  *
- * Answer (store_call.answer, JSON, also when it failed, and when the same request id comes again):
+ * Answer (command_reply in `done`, JSON, also of a failure; the recorded one when the same request id came again):
  *   { "changes": [{"change": word, "application": name, "text": sentence}], "notes": [{"file", "line", "text"}], "more": n, ... }
  *   { "errors": [{"file", "line", "text"}], "more": n }                                         after a failure (r < 0)
  * An empty "changes" means that all was so already. Result codes: -ENOENT no such model, application, cluster; -EEXIST; -EINVAL a wrong
@@ -17,6 +17,7 @@
 #pragma once
 
 #include "bundle.h"
+#include "endpoint.h"
 #include "seal.h"
 #include "store.h"
 
@@ -29,12 +30,15 @@ struct command {
         bool dry_run;
         /* private: made anew by each run */
         json_t *answer;
+        char *reply;
         struct faults faults, notes;
         size_t more;
         uint8_t seed[DIGEST_SIZE];   /* stays when run again: ids that are not numbers come from it */
         bool seeded;
 };
 int command_run(struct tx *tx, struct store_call *call, struct err *err); /* store_call.run; arg: struct command * */
+/* In `done`: the answer's text, of success, dry run or failure. Lives as long as the call and the command. */
+const char *command_reply(const struct store_call *call);
 void command_deinit(struct command *c);
 
 /* What serves a charm of that name, channel and revision, as charm_host_find said; resolved before the transaction. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* provider.c - the words' names, and who owns what in observations, operations and drift lists; see provider.h */
+/* provider.c - the words' names, and who owns what in observations, operations and drift lists;
+ * see provider.h */
 #include "provider.h"
 
 #include <stdlib.h>
@@ -43,7 +44,8 @@ const struct provider *provider_find(const char *name) {
 
 void identity_need(struct identity *i, enum need_kind kind, const char *type, const char *path) {
         for (size_t n = 0; n < i->count; n++)
-                if (i->needs[n].kind == kind && str_eq(i->needs[n].type, type) && str_eq(i->needs[n].path, path))
+                if (i->needs[n].kind == kind && str_eq(i->needs[n].type, type) &&
+                    str_eq(i->needs[n].path, path))
                         return;
         i->needs = mem_grow(i->needs, &i->room, i->count + 1, sizeof(*i->needs));
         i->needs[i->count++] = (struct need){ kind, str_dup(type), str_dup(path) };

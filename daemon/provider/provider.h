@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* provider.h - one vtable per kind of outside, and the words in which the outside is spoken of
  *
- * The reconciler knows targets, resources, observations and outcomes; what a Deployment or a database user is, is known
- * below this line only. A provider is a row of provider_table and a folder. Adding one changes nothing else.
+ * The reconciler knows targets, resources, observations and outcomes; what a Deployment or a
+ * database user is, is known below this line only. A provider is a row of provider_table and a
+ * folder. Adding one changes nothing else.
  *
- * Rules. identify, compare, decorate, secret_place and projection_* are pure and may run in any thread. An operation ends exactly once, never before its start returned,
- * with one of enum outcome (flow.h). One operation per resource is in flight; the caller keeps that. Documents are JSON
- * objects that only the provider understands; tokens ("{{secret:...}}", secret-token.h) stand in them for secret values and
- * are replaced while the request is written. What a secret was seen to hold leaves the provider as a keyed hash only. */
+ * Rules. identify, compare, decorate, secret_place and projection_* are pure and may run in any
+ * thread. An operation ends exactly once, never before its start returned, with one of enum
+ * outcome (flow.h). One operation per resource is in flight; the caller keeps that. Documents
+ * are JSON objects that only the provider understands; tokens ("{{secret:...}}", secret-token.h)
+ * stand in them for secret values and are replaced while the request is written. What a secret
+ * was seen to hold leaves the provider as a keyed hash only. */
 #pragma once
 
 #include "digest.h"
@@ -18,7 +21,8 @@
 #define PROVIDER_SEEN_MAX 256        /* fields a plan may ask to see of its resources (charm_see) */
 #define PROVIDER_SEEN_VALUE_MAX 4096 /* bytes of one of them */
 #define PROVIDER_DOC_MAX (3u << 20)  /* what a kube-apiserver takes in one request */
-#define PROVIDER_FOUND_MAX (512u << 10) /* found object kept beside a dirty key; larger ones are looked at again */
+#define PROVIDER_FOUND_MAX                                                                         \
+        (512u << 10) /* found object kept beside a dirty key; larger ones are looked at again */
 
 struct target; /* provider's own; begins with nothing the reconciler reads */
 
@@ -29,50 +33,58 @@ struct need {
         char *type, *path;
 };
 struct identity {
-        char *type;   /* "Deployment.apps", "user": canonical, without version */
-        char *path;   /* "kubeflow/mlflow-server": canonical */
+        char *type; /* "Deployment.apps", "user": canonical, without version */
+        char *path; /* "kubeflow/mlflow-server": canonical */
         struct need *needs;
         size_t count, room;
-        char *lock;   /* operations with the same lock name in a target run one after the other; or NULL */
-        bool data;    /* holds data: never deleted without consent (PVC, database, bucket, Namespace, CRD, ...) */
-        bool group;   /* other resources live in it: removed last, applied first (Namespace, CRD) */
-        bool remake;  /* data: made again empty at once, because that hides nothing (a bucket); its loss is shown all the same */
+        char *lock; /* operations of one lock in a target run one after the other; or NULL */
+        bool data; /* holds data: never deleted without consent (PVC, database, Namespace, ...) */
+        bool group;  /* other resources live in it: removed last, applied first (Namespace, CRD) */
+        bool remake; /* data that is made again empty at once (a bucket): its loss is still shown */
 };
 void identity_need(struct identity *i, enum need_kind kind, const char *type, const char *path);
 void identity_free(struct identity *i); /* also a cleanup function */
 
-enum presence { PRESENCE_UNKNOWN, PRESENCE_ABSENT, PRESENCE_PRESENT, PRESENCE_LEAVING, PRESENCE_MAX };
+enum presence {
+        PRESENCE_UNKNOWN,
+        PRESENCE_ABSENT,
+        PRESENCE_PRESENT,
+        PRESENCE_LEAVING,
+        PRESENCE_MAX
+};
 enum readiness { READY_UNKNOWN, READY_NO, READY_YES, READY_FAILED, READY_MAX };
 
 /* What was seen of one resource, newest wins. Owned by who holds it. */
 struct observation {
         enum presence presence;
         enum readiness ready;
-        bool ours;                 /* carries our mark for this model; meaningless while absent */
-        bool foreign;              /* carries another controller's or another model's mark */
-        bool filled;               /* of data: something is in it (a table, an object, a bound volume) */
-        char incarnation[64];      /* uid: another one is another thing of the same name */
+        bool ours;            /* carries our mark for this model; meaningless while absent */
+        bool foreign;         /* carries another controller's or another model's mark */
+        bool filled;          /* of data: something is in it (a table, an object, a bound volume) */
+        char incarnation[64]; /* uid: another one is another thing of the same name */
         char version[64];
-        uint64_t order;            /* rises with version where the provider can compare versions, else 0 */
-        int64_t as_of;             /* clock_mono when it was seen */
+        uint64_t order; /* rises with version where the provider can compare versions, else 0 */
+        int64_t as_of;  /* clock_mono when it was seen */
         uint8_t digest[DIGEST_SIZE]; /* of the projection to our field set; zero: none */
         bool digest_valid;
-        json_t *found;             /* what `compare` needs; NULL while the digest equals the baseline's */
-        json_t *seen;              /* {"/status/x": value}: the fields the plan asked for; NULL: none asked */
-        json_t *output;            /* what others may take values from (clusterIP, ...); NULL: nothing */
-        char *reason;              /* why it is not ready, in the outside's own words; NULL */
+        json_t *found;  /* what `compare` needs; NULL while the digest equals the baseline's */
+        json_t *seen;   /* {"/status/x": value}: the fields the plan asked for; NULL: none asked */
+        json_t *output; /* what others may take values from (clusterIP, ...); NULL: nothing */
+        char *reason;   /* why it is not ready, in the outside's own words; NULL */
 };
 void observation_clear(struct observation *o);
-void observation_move(struct observation *to, struct observation *from); /* frees what TO held; FROM is empty after */
+void observation_move(struct observation *to,
+                      struct observation *from); /* frees what TO held; FROM is empty after */
 
 /* A workload instance that a provider reports under an application (a pod). */
 struct unit_seen {
         const char *model, *application; /* from our labels */
         const char *name, *uid;
-        int64_t number;            /* ordinal, or -1: the reconciler numbers it */
+        int64_t number; /* ordinal, or -1: the reconciler numbers it */
         bool gone;
-        const char *status;        /* Juju's word: active, waiting, maintenance, blocked, error, terminated */
-        const char *agent;         /* idle, executing, allocating, error, lost */
+        const char
+                *status; /* Juju's word: active, waiting, maintenance, blocked, error, terminated */
+        const char *agent; /* idle, executing, allocating, error, lost */
         const char *message, *address, *node, *ports;
 };
 
@@ -81,25 +93,29 @@ struct projection;
 
 /* What the reconciler tells the provider about a resource that it may see by itself. */
 struct interest {
-        int64_t resource;                /* the row's id, for logs */
+        int64_t resource;                    /* the row's id, for logs */
         const struct projection *projection; /* NULL: never applied */
         uint8_t baseline[DIGEST_SIZE];
         bool baseline_valid;
-        const char *const *see;          /* JSON pointers, NULL-terminated, or NULL */
+        const char *const *see; /* JSON pointers, NULL-terminated, or NULL */
 };
 
 struct observer {
         void *arg;
         /* NULL: the resource is none of ours. Valid until the loop turns. */
         const struct interest *(*interest)(void *arg, const char *type, const char *path);
-        void (*observed)(void *arg, const char *type, const char *path, struct observation *o); /* takes O's content */
+        void (*observed)(void *arg, const char *type, const char *path,
+                         struct observation *o); /* takes O's content */
         void (*unit)(void *arg, const struct unit_seen *u);
-        /* Everything of TYPE (NULL: units) was listed: what was not observed since BEGIN of this list is absent. */
+        /* Everything of TYPE (NULL: units) was listed: what was not observed since BEGIN of this
+         * list is absent. */
         void (*listed)(void *arg, const char *type, bool begin);
-        /* The target can (not) be read. IDENTITY: which outside this is (kube-system's uid), when known. */
+        /* The target can (not) be read. IDENTITY: which outside this is (kube-system's uid),
+         * when known. */
         void (*reach)(void *arg, bool reachable, const char *identity, const char *why);
         void (*warning)(void *arg, const char *type, const char *path, const char *text);
-        /* Something that parked operations may wait for happened (a kind came to be served, a webhook's pods are ready). */
+        /* Something that parked operations may wait for happened (a kind came to be served, a
+         * webhook's pods are ready). */
         void (*changed)(void *arg);
 };
 
@@ -107,20 +123,23 @@ enum { APPLY_DRY_RUN = 1, APPLY_TAKE_OVER = 2, APPLY_ADOPT = 4, APPLY_RECREATE =
 
 struct apply_request {
         const char *type, *path;
-        const json_t *wanted;      /* with tokens; without our marks */
-        const json_t *marks;       /* {"model": name, "model-uuid", "application": name, "controller": id} */
-        const struct secret_values *values; /* for the tokens in WANTED */
+        const json_t *wanted; /* with tokens; without our marks */
+        const json_t
+                *marks; /* {"model": name, "model-uuid", "application": name, "controller": id} */
+        const struct secret_values *values;  /* for the tokens in WANTED */
         const struct projection *projection; /* stored field set or NULL */
-        const json_t *baseline;    /* or NULL */
-        const char *incarnation;   /* what we know it as; "": never seen. remove: only this one is deleted */
-        const char *token;         /* of a running operation, or "" */
+        const json_t *baseline;              /* or NULL */
+        const char *
+                incarnation; /* as we know it; "": never seen. remove: only this one */
+        const char *token; /* of a running operation, or "" */
         const char *const *see;
-        bool first;                /* never applied by us: what is there already and does not carry our mark is CONFLICT */
+        bool first; /* never applied by us: what is there without our mark is CONFLICT */
         unsigned flags;
         uint64_t term;
 };
 
-/* One call to the outside. Zeroed, filled, given to look/apply/remove; owned by the caller until done. */
+/* One call to the outside. Zeroed, filled, given to look/apply/remove; owned by the caller until
+ * done. */
 struct op {
         struct loop *loop;
         void (*done)(struct op *op); /* once, from the loop; may free OP */
@@ -128,24 +147,25 @@ struct op {
 
         enum outcome outcome;
         int64_t again_at;
-        struct err err;            /* outcome's reason, in the outside's own words; no secret in it */
-        char token[512];           /* OUTCOME_RUNNING: committed before the next poll */
-        struct observation seen;   /* after the call */
-        char *fields;              /* apply: our field set as text, for the store; free'd by op_clear */
-        json_t *baseline;          /* apply: the baseline projection */
-        uint8_t baseline_digest[DIGEST_SIZE]; /* SHA-256 of the baseline's canonical text (json_canonical) */
-        bool created;              /* apply: it was not there before */
-        char *took_over;           /* whose fields were taken over, or NULL */
-        json_t *warnings;          /* list of texts, or NULL */
+        struct err err;          /* outcome's reason, in the outside's own words; no secret in it */
+        char token[512];         /* OUTCOME_RUNNING: committed before the next poll */
+        struct observation seen; /* after the call */
+        char *fields;     /* apply: our field set as text, for the store; free'd by op_clear */
+        json_t *baseline; /* apply: the baseline projection */
+        uint8_t baseline_digest
+                [DIGEST_SIZE]; /* SHA-256 of the baseline's canonical text (json_canonical) */
+        bool created;          /* apply: it was not there before */
+        char *took_over;       /* whose fields were taken over, or NULL */
+        json_t *warnings;      /* list of texts, or NULL */
         void *private;
 };
 void op_clear(struct op *op); /* the answer's memory */
 
 struct drift {
-        char *field;               /* "spec.template.spec.containers[name=mlflow].image" */
-        json_t *wanted, *found;    /* NULL: not there; secrets as "(hidden, differs)" */
-        char *who;                 /* name the writer gave itself, or NULL: not recorded */
-        int64_t at;                /* clock_wall when it says it wrote; 0: not known */
+        char *field;            /* "spec.template.spec.containers[name=mlflow].image" */
+        json_t *wanted, *found; /* NULL: not there; secrets as "(hidden, differs)" */
+        char *who;              /* name the writer gave itself, or NULL: not recorded */
+        int64_t at;             /* clock_wall when it says it wrote; 0: not known */
 };
 struct drift_list {
         struct drift *items;
@@ -156,7 +176,7 @@ void drift_list_free(struct drift_list *l); /* also a cleanup function */
 
 /* A byte pipe to a port of a ready instance, through a target (websocket port-forward). */
 struct tunnel_request {
-        const char *path;          /* "kubeflow/mlflow-mysql-0": the instance */
+        const char *path; /* "kubeflow/mlflow-mysql-0": the instance */
         int port;
         void (*on_open)(void *arg);
         void (*on_data)(void *arg, const uint8_t *data, size_t len);
@@ -164,23 +184,26 @@ struct tunnel_request {
         void *arg;
 };
 struct tunnel {
-        int (*send)(struct tunnel *t, const void *data, size_t len); /* 0, -EAGAIN: try again after a while, -EPIPE */
+        int (*send)(struct tunnel *t, const void *data,
+                    size_t len); /* 0, -EAGAIN: try again after a while, -EPIPE */
         struct tunnel *(*free)(struct tunnel *t);
 };
 
 struct target_config {
         int64_t id;
         const char *name;
-        const json_t *config;      /* the row's, without secrets */
-        const json_t *credential;  /* opened; wiped by the caller after open */
-        const json_t *marks;       /* {"controller": id} */
-        const uint8_t *hash_key;   /* DIGEST_SIZE bytes: for keyed hashes of what secrets were seen to hold */
+        const json_t *config;     /* the row's, without secrets */
+        const json_t *credential; /* opened; wiped by the caller after open */
+        const json_t *marks;      /* {"controller": id} */
+        const uint8_t *
+                hash_key; /* DIGEST_SIZE bytes: for keyed hashes of seen secrets */
         struct http *http;
         struct loop *loop;
         /* The target through which this one is reached, or NULL. */
         const struct provider *reach_provider;
         struct target *reach;
-        json_t *(*options)(void);  /* daemon options providers may read (token folders, exec plugins); or NULL */
+        json_t *(*options)(
+                void); /* what providers may read of the daemon's options; or NULL */
 };
 
 enum { PROVIDER_WATCHES = 1, PROVIDER_DRY_RUN = 2, PROVIDER_TAKE_OVER = 4 };
@@ -188,33 +211,40 @@ enum { PROVIDER_WATCHES = 1, PROVIDER_DRY_RUN = 2, PROVIDER_TAKE_OVER = 4 };
 struct provider {
         const char *name;
         uint32_t can;
-        int64_t poll_every_ms;     /* without PROVIDER_WATCHES: each resource is looked at this often */
+        int64_t poll_every_ms; /* without PROVIDER_WATCHES: each resource is looked at this often */
         /* Checks CONFIG (and CREDENTIAL) of an add-cluster or of a plan's target. -EINVAL. */
         int (*check)(const json_t *config, const json_t *credential, struct err *err);
         /* DEFAULT_SCOPE is the model's namespace. -EINVAL: what is wrong with the document. */
-        int (*identify)(const json_t *wanted, const char *default_scope, struct identity *ret, struct err *err);
-        /* What a model needs to exist in (a namespace), as a document with the model's uuid on it. NULL: nothing. */
+        int (*identify)(const json_t *wanted, const char *default_scope, struct identity *ret,
+                        struct err *err);
+        /* What a model needs to exist in (a namespace), as a document with the model's uuid on
+         * it. NULL: nothing. */
         json_t *(*scope)(const char *model, const char *uuid);
-        /* May a secret's token stand at POINTER of WANTED (or of a target's config)? Anywhere else it fails the plan. */
+        /* May a secret's token stand at POINTER of WANTED (or of a target's config)? Anywhere
+         * else it fails the plan. */
         bool (*secret_place)(const json_t *wanted, const char *pointer);
-        /* Puts a model's options (image-registry, image-pull-secret, tolerations, node-selector) into WANTED. NULL: they mean
-         * nothing here. Pure; any thread. */
+        /* Puts a model's options (image-registry, image-pull-secret, tolerations, node-selector)
+         * into WANTED. NULL: they mean nothing here. Pure; any thread. */
         void (*decorate)(json_t *wanted, const json_t *options);
-        int (*open)(const struct target_config *c, const struct observer *o, struct target **ret, struct err *err);
+        int (*open)(const struct target_config *c, const struct observer *o, struct target **ret,
+                    struct err *err);
         struct target *(*close)(struct target *t); /* operations of it were cancelled before */
-        /* From now on resources of TYPE are of interest: watch them. Without PROVIDER_WATCHES: NULL. */
+        /* From now on resources of TYPE are of interest: watch them. Without PROVIDER_WATCHES:
+         * NULL. */
         void (*follow)(struct target *t, const char *type);
         void (*look)(struct target *t, const struct apply_request *r, struct op *op);
         void (*apply)(struct target *t, const struct apply_request *r, struct op *op);
         void (*remove)(struct target *t, const struct apply_request *r, struct op *op);
         void (*cancel)(struct op *op); /* done is then never called */
         /* Field by field, what of FOUND (an observation's) is not as BASELINE says. */
-        int (*compare)(const struct apply_request *r, const struct observation *o, struct drift_list *ret, struct err *err);
+        int (*compare)(const struct apply_request *r, const struct observation *o,
+                       struct drift_list *ret, struct err *err);
         int (*projection_parse)(const char *fields, struct projection **ret, struct err *err);
         void (*projection_free)(struct projection *p);
         /* NULL: this provider is no way to reach others. */
         struct tunnel *(*tunnel)(struct target *t, const struct tunnel_request *r, struct err *err);
-        /* Rights an identity needs for documents of TYPE: appended to a list of {"group","resource","verbs":[...],"why"}. NULL: none. */
+        /* Rights an identity needs for documents of TYPE: appended to a list of
+         * {"group","resource","verbs":[...],"why"}. NULL: none. */
         void (*rights)(const json_t *wanted, json_t *rules);
 };
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* application-plan.c - a charm's plan made ready to be saved: split, parsed, named, checked
  *
- * Runs in a job thread, for a plan may hold megabytes of CRDs. Touches only its work and the providers' pure functions. A
- * document whose bytes and model options are those of the want that is there is not even parsed. The first mistake refuses the
- * whole plan, with the label it stands at. */
+ * Runs in a job thread, for a plan may hold megabytes of CRDs. Touches only its work and the
+ * providers' pure functions. A document whose bytes and model options are those of the want that
+ * is there is not even parsed. The first mistake refuses the whole plan, with the label it
+ * stands at. */
 #include "application.h"
 
 #include "log.h"
@@ -46,19 +47,22 @@ struct place_check {
         struct prepared *doc;
 };
 
-static int check_place(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name, struct err *err) {
+static int check_place(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name,
+                       struct err *err) {
         struct place_check *c = arg;
 
         if (in_name || !c->provider->secret_place || !c->provider->secret_place(c->wanted, pointer))
                 return err_set(err, -EPERM,
-                               "a secret's token stands at %s, where no secret may: only data and stringData of a Secret, "
+                               "a secret's token stands at %s, where no secret may: only data and "
+                               "stringData of a Secret, "
                                "password fields, and secret relation data may hold one",
                                pointer);
         map_set(&c->doc->uris, ref->uri, c->doc);
         return 0;
 }
 
-static void mark_of(const struct application_work *w, const uint8_t sha256[DIGEST_SIZE], uint8_t ret[DIGEST_SIZE]) {
+static void mark_of(const struct application_work *w, const uint8_t sha256[DIGEST_SIZE],
+                    uint8_t ret[DIGEST_SIZE]) {
         cleanup_(buf_free) struct buf b = BUF_INIT;
 
         buf_add(&b, sha256, DIGEST_SIZE);
@@ -67,7 +71,8 @@ static void mark_of(const struct application_work *w, const uint8_t sha256[DIGES
 }
 
 /* Takes over JSON. */
-static int prepare_json(struct application_work *w, struct prepared *d, json_t *json, struct err *err) {
+static int prepare_json(struct application_work *w, struct prepared *d, json_t *json,
+                        struct err *err) {
         cleanup_(json_freep) json_t *wanted = json;
         struct place_check check = { d->provider, wanted, d };
         struct buf text = BUF_INIT;
@@ -85,7 +90,8 @@ static int prepare_json(struct application_work *w, struct prepared *d, json_t *
         json_canonical(wanted, &text);
         if (text.len > PROVIDER_DOC_MAX) {
                 buf_free(&text);
-                return err_set(err, -E2BIG, "%s: %zu bytes, at most %u", d->label, text.len, PROVIDER_DOC_MAX);
+                return err_set(err, -E2BIG, "%s: %zu bytes, at most %u", d->label, text.len,
+                               PROVIDER_DOC_MAX);
         }
         d->len = text.len;
         d->text = buf_take(&text);
@@ -110,8 +116,9 @@ static int prepare_doc(struct application_work *w, const struct plan_doc *p, str
         int r;
 
         if (!d->provider)
-                return err_set(err, -ENOENT, "%s: wanted at \"%s\", which the plan declares no target of", p->label,
-                               p->target ? p->target : "the model's default");
+                return err_set(err, -ENOENT,
+                               "%s: wanted at \"%s\", which the plan declares no target of",
+                               p->label, p->target ? p->target : "the model's default");
         mark_of(w, p->sha256, d->mark);
         if (want && !w->replan && memcmp(want->document, d->mark, DIGEST_SIZE) == 0) {
                 d->unchanged = true;
@@ -131,7 +138,8 @@ static int read_file(const char *path, struct buf *out, struct err *err) {
         if (fd < 0 || fstat(fd, &st) < 0)
                 return err_set(err, -errno, "%s: %s", path, strerror(errno));
         if (st.st_size > FILE_MAX)
-                return err_set(err, -E2BIG, "%s: %lld bytes, at most %u", path, (long long)st.st_size, FILE_MAX);
+                return err_set(err, -E2BIG, "%s: %lld bytes, at most %u", path,
+                               (long long)st.st_size, FILE_MAX);
         buf_reserve(out, (size_t)st.st_size);
         while ((n = read(fd, out->data + out->len, out->room - out->len - 1)) > 0) {
                 out->len += (size_t)n;
@@ -187,7 +195,8 @@ static bool edit(json_t *object, const json_t *edits) {
         return true;
 }
 
-static int prepare_object(struct application_work *w, const struct plan_file *f, json_t *object, struct err *err) {
+static int prepare_object(struct application_work *w, const struct plan_file *f, json_t *object,
+                          struct err *err) {
         const json_t *meta = json_get(object, "metadata");
         cleanup_(json_freep) json_t *copy = json_deep_copy(object);
         cleanup_(buf_free) struct buf text = BUF_INIT;
@@ -198,7 +207,8 @@ static int prepare_object(struct application_work *w, const struct plan_file *f,
 
         if (!edit(copy, f->edits))
                 return 0;
-        label = str_format("%s/%s/%s%s%s", f->label, json_get_str(copy, "kind", "?"), json_get_str(meta, "namespace", ""),
+        label = str_format("%s/%s/%s%s%s", f->label, json_get_str(copy, "kind", "?"),
+                           json_get_str(meta, "namespace", ""),
                            json_get(meta, "namespace") ? "/" : "", json_get_str(meta, "name", "?"));
         d = add(w, label, NULL);
         d->own_label = label;
@@ -227,8 +237,9 @@ static int prepare_file(struct application_work *w, const struct plan_file *f, s
         path = str_format("%s/resources/%s", w->rec->options.state_dir, sha256);
         r = read_file(path, &text, err);
         if (r < 0)
-                return err_add(err, r, "resource %s is not here: mooringctl attach-resource %s %s=FILE", f->resource, w->name,
-                               f->resource);
+                return err_add(err, r,
+                               "resource %s is not here: mooringctl attach-resource %s %s=FILE",
+                               f->resource, w->name, f->resource);
         digest_sha256(buf_str(&text), text.len, digest);
         if (!str_eq(digest_hex(digest, DIGEST_SIZE, hex), sha256))
                 return err_set(err, -EBADMSG, "%s: is damaged: its SHA-256 is %s", path, hex);
@@ -248,7 +259,8 @@ static int check_labels(struct application_work *w, struct err *err) {
                 qsort(w->docs, w->doc_count, sizeof(*w->docs), by_label);
         for (size_t i = 1; i < w->doc_count; i++)
                 if (str_eq(w->docs[i].label, w->docs[i - 1].label))
-                        return err_set(err, -EEXIST, "two documents have the label %s", w->docs[i].label);
+                        return err_set(err, -EEXIST, "two documents have the label %s",
+                                       w->docs[i].label);
         return 0;
 }
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* application-remove.c - a removal is a resumable plan that ends
  *
- * Each run does what can be done now, and the end of each resource marks the application again: relations go first, so that the
- * other sides plan without it; then its wants. What holds data is detached (the row moves to `detached`, with the secrets
- * that open it) unless destroying it was asked for; what lives inside a server of its own that is itself going is dropped, not
- * connected to; the rest is dying and waits for what stands on it. With the last resource gone the rows go
- * (removal_application). --force lists what cannot be reached as leftover and ends. */
+ * Each run does what can be done now, and the end of each resource marks the application again:
+ * relations go first, so that the other sides plan without it; then its wants. What holds data
+ * is detached (the row moves to `detached`, with the secrets that open it) unless destroying it
+ * was asked for; what lives inside a server of its own that is itself going is dropped, not
+ * connected to; the rest is dying and waits for what stands on it. With the last resource gone
+ * the rows go (removal_application). --force lists what cannot be reached as leftover and ends. */
 #include "application.h"
 
 #include "command.h"
@@ -18,7 +19,8 @@
 static int remove_relations(struct tx *tx, struct application_work *w, struct err *err) {
         struct q_relation_other_sides_row *rows;
         size_t n;
-        int r = q_relation_other_sides(tx, &(struct q_relation_other_sides_in){ .application_id = w->id }, &rows, &n, err);
+        int r = q_relation_other_sides(
+                tx, &(struct q_relation_other_sides_in){ .application_id = w->id }, &rows, &n, err);
 
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 r = removal_relation(tx, rows[i].relation_id, err);
@@ -27,15 +29,17 @@ static int remove_relations(struct tx *tx, struct application_work *w, struct er
         return r;
 }
 
-static int secrets_as_json(struct tx *tx, struct application_work *w, json_t **ret, struct err *err) {
+static int secrets_as_json(struct tx *tx, struct application_work *w, json_t **ret,
+                           struct err *err) {
         struct q_secret_row *rows;
         size_t n;
-        int r = q_secret_by_application(tx,
-                                        &(struct q_secret_by_application_in){ .application_id = w->id,
-                                                                              .after_label = "",
-                                                                              .after_field = "",
-                                                                              .max = PAGE },
-                                        &rows, &n, err);
+        int r = q_secret_by_application(
+                tx,
+                &(struct q_secret_by_application_in){ .application_id = w->id,
+                                                      .after_label = "",
+                                                      .after_field = "",
+                                                      .max = PAGE },
+                &rows, &n, err);
 
         *ret = json_array();
         for (size_t i = 0; r >= 0 && i < n; i++)
@@ -43,7 +47,8 @@ static int secrets_as_json(struct tx *tx, struct application_work *w, json_t **r
         return r;
 }
 
-static int detach(struct tx *tx, struct application_work *w, const struct q_resource_row *row, struct err *err) {
+static int detach(struct tx *tx, struct application_work *w, const struct q_resource_row *row,
+                  struct err *err) {
         cleanup_(json_freep) json_t *ids = NULL;
         cleanup_(freep) char *text = NULL;
         int r = secrets_as_json(tx, w, &ids, err);
@@ -51,33 +56,36 @@ static int detach(struct tx *tx, struct application_work *w, const struct q_reso
         if (r < 0)
                 return r;
         text = json_text(ids);
-        return w_detached_insert(tx,
-                                 &(struct w_detached_insert_in){ .id = tx_id(tx, "detached"),
-                                                                 .model_id = w->model,
-                                                                 .application = w->name,
-                                                                 .charm_name = w->charm_name,
-                                                                 .target_id = row->target_id,
-                                                                 .type = row->type,
-                                                                 .path = row->path,
-                                                                 .secrets = text,
-                                                                 .initialised_at = row->initialised_at,
-                                                                 .initialised_at_null = row->initialised_at_null,
-                                                                 .at = tx_now(tx) },
-                                 err);
+        return w_detached_insert(
+                tx,
+                &(struct w_detached_insert_in){ .id = tx_id(tx, "detached"),
+                                                .model_id = w->model,
+                                                .application = w->name,
+                                                .charm_name = w->charm_name,
+                                                .target_id = row->target_id,
+                                                .type = row->type,
+                                                .path = row->path,
+                                                .secrets = text,
+                                                .initialised_at = row->initialised_at,
+                                                .initialised_at_null = row->initialised_at_null,
+                                                .at = tx_now(tx) },
+                err);
 }
 
 static int delete_row(struct tx *tx, int64_t resource, struct err *err) {
         int r = w_edge_delete_of(tx, &(struct w_edge_delete_of_in){ .resource_id = resource }, err);
 
         if (r >= 0)
-                r = w_edge_delete_to(tx, &(struct w_edge_delete_to_in){ .needs_id = resource }, err);
+                r = w_edge_delete_to(tx, &(struct w_edge_delete_to_in){ .needs_id = resource },
+                                     err);
         if (r >= 0)
                 r = w_resource_delete(tx, &(struct w_resource_delete_in){ .id = resource }, err);
         tx_mark(tx, MARK_RESOURCE, resource);
         return r;
 }
 
-static int is_inside(struct tx *tx, const struct application_work *w, int64_t target, bool *ret, struct err *err) {
+static int is_inside(struct tx *tx, const struct application_work *w, int64_t target, bool *ret,
+                     struct err *err) {
         struct q_target_row *row;
         size_t n;
         int r = q_target_by_id(tx, &(struct q_target_by_id_in){ .id = target }, &row, &n, err);
@@ -86,8 +94,8 @@ static int is_inside(struct tx *tx, const struct application_work *w, int64_t ta
         return r;
 }
 
-static int leave(struct tx *tx, struct application_work *w, const struct q_resource_row *row, const char *why,
-                 struct err *err) {
+static int leave(struct tx *tx, struct application_work *w, const struct q_resource_row *row,
+                 const char *why, struct err *err) {
         int r = w_leftover_insert(tx,
                                   &(struct w_leftover_insert_in){ .id = tx_id(tx, "leftover"),
                                                                   .model = w->model_name,
@@ -102,18 +110,23 @@ static int leave(struct tx *tx, struct application_work *w, const struct q_resou
 }
 
 /* One resource that lost this application's want. */
-static int let_go(struct tx *tx, struct application_work *w, const struct q_resource_row *row, struct err *err) {
+static int let_go(struct tx *tx, struct application_work *w, const struct q_resource_row *row,
+                  struct err *err) {
         struct q_want_row *wants;
         bool inside = false;
         size_t n;
-        int r = q_want_by_resource(tx, &(struct q_want_by_resource_in){ .resource_id = row->id }, &wants, &n, err);
+        int r = q_want_by_resource(tx, &(struct q_want_by_resource_in){ .resource_id = row->id },
+                                   &wants, &n, err);
 
         if (r < 0)
                 return r;
         if (n) {
                 tx_mark(tx, MARK_RESOURCE, row->id);
                 return w_resource_set_owner(
-                        tx, &(struct w_resource_set_owner_in){ .id = row->id, .owner_id = wants[0].application_id }, err);
+                        tx,
+                        &(struct w_resource_set_owner_in){ .id = row->id,
+                                                           .owner_id = wants[0].application_id },
+                        err);
         }
         r = is_inside(tx, w, row->target_id, &inside, err);
         if (r < 0)
@@ -129,7 +142,8 @@ static int let_go(struct tx *tx, struct application_work *w, const struct q_reso
         if (str_eq(row->life, "dying"))
                 return w->force && row->tries > 0 ? leave(tx, w, row, row->reason, err) : 0;
         tx_mark(tx, MARK_RESOURCE, row->id);
-        return w_resource_set_life(tx, &(struct w_resource_set_life_in){ .id = row->id, .life = "dying" }, err);
+        return w_resource_set_life(
+                tx, &(struct w_resource_set_life_in){ .id = row->id, .life = "dying" }, err);
 }
 
 int application_remove_run(struct tx *tx, struct store_call *c, struct err *err) {
@@ -140,19 +154,24 @@ int application_remove_run(struct tx *tx, struct store_call *c, struct err *err)
         int r = remove_relations(tx, w, err);
 
         if (r >= 0)
-                r = w_want_delete_all(tx, &(struct w_want_delete_all_in){ .application_id = w->id }, err);
+                r = w_want_delete_all(tx, &(struct w_want_delete_all_in){ .application_id = w->id },
+                                      err);
         do {
                 if (r < 0)
                         return r;
-                r = q_resource_by_owner(
-                        tx, &(struct q_resource_by_owner_in){ .owner_id = w->id, .after = after, .max = PAGE }, &rows, &n, err);
+                r = q_resource_by_owner(tx,
+                                        &(struct q_resource_by_owner_in){
+                                                .owner_id = w->id, .after = after, .max = PAGE },
+                                        &rows, &n, err);
                 for (size_t i = 0; r >= 0 && i < n; i++) {
                         after = rows[i].id;
                         r = let_go(tx, w, &rows[i], err);
                 }
         } while (r >= 0 && n == PAGE);
         if (r >= 0)
-                r = q_resource_by_owner(tx, &(struct q_resource_by_owner_in){ .owner_id = w->id, .after = 0, .max = PAGE },
+                r = q_resource_by_owner(tx,
+                                        &(struct q_resource_by_owner_in){
+                                                .owner_id = w->id, .after = 0, .max = PAGE },
                                         &rows, &left, err);
         w->removed = left;
         if (r < 0 || left)

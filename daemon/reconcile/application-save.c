@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* application-save.c - a prepared plan becomes rows, in one transaction
  *
- * Order: secrets asked for (then nothing else: the next plan has their tokens), what went away (held when it is too much), targets,
- * what is told, wants and resources, edges, the application's row. Runs on the store thread and may run again: it reads its work
- * and writes only what it resets at its start. */
+ * Order: secrets asked for (then nothing else: the next plan has their tokens), what went away
+ * (held when it is too much), targets, what is told, wants and resources, edges, the
+ * application's row. Runs on the store thread and may run again: it reads its work and writes
+ * only what it resets at its start. */
 #include "application.h"
 
 #include "queries.gen.h"
@@ -11,7 +12,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Rule 6: what a plan may take away by itself. Fewer than this few always go; beyond, half of them at most. */
+/* Rule 6: what a plan may take away by itself. Fewer than this few always go; beyond, half of
+ * them at most. */
 #define PRUNE_FREE 3
 #define PRUNE_SHARE_PERCENT 50
 
@@ -45,13 +47,15 @@ static int store_secrets(struct tx *tx, struct application_work *w, struct err *
                                                                   .created_at = tx_now(tx) },
                                     err);
                 if (r >= 0)
-                        r = w_secret_revision_insert(tx,
-                                                     &(struct w_secret_revision_insert_in){ .secret_id = id,
-                                                                                            .revision = 1,
-                                                                                            .sealed = (const uint8_t *)s->sealed.data,
-                                                                                            .sealed_len = s->sealed.len,
-                                                                                            .created_at = tx_now(tx) },
-                                                     err);
+                        r = w_secret_revision_insert(
+                                tx,
+                                &(struct w_secret_revision_insert_in){
+                                        .secret_id = id,
+                                        .revision = 1,
+                                        .sealed = (const uint8_t *)s->sealed.data,
+                                        .sealed_len = s->sealed.len,
+                                        .created_at = tx_now(tx) },
+                                err);
                 if (r < 0)
                         return r;
         }
@@ -77,7 +81,8 @@ static const struct prepared *find_doc(const struct application_work *w, const c
         return NULL;
 }
 
-/* A plan that would take away more than its share is held, until a person lets this very plan go, or a new one comes. */
+/* A plan that would take away more than its share is held, until a person lets this very plan
+ * go, or a new one comes. */
 static bool is_held(struct application_work *w) {
         bool released = w->release_valid && memcmp(w->release_digest, w->digest, DIGEST_SIZE) == 0;
 
@@ -89,7 +94,8 @@ static bool is_held(struct application_work *w) {
                 return false;
         if (w->doc_count && w->removed * 100 <= w->want_count * PRUNE_SHARE_PERCENT)
                 return false;
-        w->held_now = str_format("deletes %zu of %zu; mooringctl apply-held %s lets it go", w->removed, w->want_count, w->name);
+        w->held_now = str_format("deletes %zu of %zu; mooringctl apply-held %s lets it go",
+                                 w->removed, w->want_count, w->name);
         return true;
 }
 
@@ -99,7 +105,8 @@ static char *target_name(struct tx *tx, const struct application_work *w, const 
         return tx_format(tx, "%s/%s/%s", w->model_name, w->name, label);
 }
 
-static int save_target(struct tx *tx, struct application_work *w, const char *label, const json_t *target, struct err *err) {
+static int save_target(struct tx *tx, struct application_work *w, const char *label,
+                       const json_t *target, struct err *err) {
         cleanup_(freep) char *config = json_text(json_get(target, "config"));
         char *name = target_name(tx, w, label);
         struct q_target_row *row;
@@ -111,16 +118,18 @@ static int save_target(struct tx *tx, struct application_work *w, const char *la
                 return r;
         id = n ? row->id : tx_id(tx, "target");
         if (n)
-                r = w_target_set_config(tx, &(struct w_target_set_config_in){ .id = id, .config = config }, err);
+                r = w_target_set_config(
+                        tx, &(struct w_target_set_config_in){ .id = id, .config = config }, err);
         else
                 r = w_target_insert(tx,
-                                    &(struct w_target_insert_in){ .id = id,
-                                                                  .name = name,
-                                                                  .provider = json_get_str(target, "provider", ""),
-                                                                  .config = config,
-                                                                  .application_id = w->id,
-                                                                  .label = label,
-                                                                  .created_at = tx_now(tx) },
+                                    &(struct w_target_insert_in){
+                                            .id = id,
+                                            .name = name,
+                                            .provider = json_get_str(target, "provider", ""),
+                                            .config = config,
+                                            .application_id = w->id,
+                                            .label = label,
+                                            .created_at = tx_now(tx) },
                                     err);
         tx_mark(tx, MARK_TARGET, id);
         return r;
@@ -138,7 +147,9 @@ static int save_targets(struct tx *tx, struct application_work *w, struct err *e
                 if (r < 0)
                         return r;
         }
-        r = q_target_by_application(tx, &(struct q_target_by_application_in){ .application_id = w->id }, &rows, &n, err);
+        r = q_target_by_application(tx,
+                                    &(struct q_target_by_application_in){ .application_id = w->id },
+                                    &rows, &n, err);
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 struct q_target_used_row *used;
                 size_t k;
@@ -164,25 +175,31 @@ struct granting {
 };
 
 /* A token that is told opens for the other side of this relation, and for nobody else. */
-static int grant(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name, struct err *err) {
+static int grant(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name,
+                 struct err *err) {
         struct granting *g = arg;
         struct q_secret_row *row;
         size_t n;
-        int r = q_secret_by_uri(g->tx, &(struct q_secret_by_uri_in){ .uri = ref->uri }, &row, &n, err);
+        int r = q_secret_by_uri(g->tx, &(struct q_secret_by_uri_in){ .uri = ref->uri }, &row, &n,
+                                err);
 
         if (r < 0)
                 return r;
         if (n == 0 || row->application_id != g->w->id)
                 return err_set(err, -EPERM, "tells a secret that is not its own");
-        r = w_secret_grant_insert(
-                g->tx, &(struct w_secret_grant_insert_in){ .secret_id = row->id, .relation_id = g->relation }, err);
+        r = w_secret_grant_insert(g->tx,
+                                  &(struct w_secret_grant_insert_in){ .secret_id = row->id,
+                                                                      .relation_id = g->relation },
+                                  err);
         return r < 0 ? r : 0;
 }
 
-static int other_side(struct tx *tx, const struct application_work *w, int64_t relation, int64_t *ret, struct err *err) {
+static int other_side(struct tx *tx, const struct application_work *w, int64_t relation,
+                      int64_t *ret, struct err *err) {
         struct q_relation_other_sides_row *rows;
         size_t n;
-        int r = q_relation_other_sides(tx, &(struct q_relation_other_sides_in){ .application_id = w->id }, &rows, &n, err);
+        int r = q_relation_other_sides(
+                tx, &(struct q_relation_other_sides_in){ .application_id = w->id }, &rows, &n, err);
 
         *ret = 0;
         for (size_t i = 0; r >= 0 && i < n; i++)
@@ -191,7 +208,8 @@ static int other_side(struct tx *tx, const struct application_work *w, int64_t r
         return r;
 }
 
-static int tell_relation(struct tx *tx, struct application_work *w, int64_t relation, const json_t *said, struct err *err) {
+static int tell_relation(struct tx *tx, struct application_work *w, int64_t relation,
+                         const json_t *said, struct err *err) {
         struct granting g = { tx, w, relation };
         struct q_relation_data_list_row *rows;
         int64_t other, changes = 0;
@@ -218,17 +236,21 @@ static int tell_relation(struct tx *tx, struct application_work *w, int64_t rela
                         return r;
                 changes += r;
         }
-        r = q_relation_data_list(
-                tx, &(struct q_relation_data_list_in){ .relation_id = relation, .application_id = w->id, .after = "", .max = 1000 },
-                &rows, &n, err);
+        r = q_relation_data_list(tx,
+                                 &(struct q_relation_data_list_in){ .relation_id = relation,
+                                                                    .application_id = w->id,
+                                                                    .after = "",
+                                                                    .max = 1000 },
+                                 &rows, &n, err);
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 if (json_object_get(said, rows[i].key))
                         continue;
-                r = w_relation_data_delete(tx,
-                                           &(struct w_relation_data_delete_in){ .relation_id = relation,
-                                                                                .application_id = w->id,
-                                                                                .key = rows[i].key },
-                                           err);
+                r = w_relation_data_delete(
+                        tx,
+                        &(struct w_relation_data_delete_in){ .relation_id = relation,
+                                                             .application_id = w->id,
+                                                             .key = rows[i].key },
+                        err);
                 changes++;
         }
         if (changes)
@@ -242,7 +264,9 @@ static int tell(struct tx *tx, struct application_work *w, struct err *err) {
 
         json_array_foreach(json_get(w->view, "relations"), i, relation) {
                 int64_t id = json_get_int(relation, "id", 0);
-                int r = tell_relation(tx, w, id, json_get(w->plan->tell, tx_format(tx, "%lld", (long long)id)), err);
+                int r = tell_relation(tx, w, id,
+                                      json_get(w->plan->tell, tx_format(tx, "%lld", (long long)id)),
+                                      err);
 
                 if (r < 0)
                         return r;
@@ -252,14 +276,16 @@ static int tell(struct tx *tx, struct application_work *w, struct err *err) {
 
 /* ---- wants */
 
-static int check_secrets(struct tx *tx, const struct application_work *w, const struct prepared *d, struct err *err) {
+static int check_secrets(struct tx *tx, const struct application_work *w, const struct prepared *d,
+                         struct err *err) {
         struct map_entry *e;
 
         for (size_t i = 0; (e = map_next(&d->uris, &i));) {
                 struct q_secret_row *row;
                 size_t n, k;
                 bool granted = false;
-                int r = q_secret_by_uri(tx, &(struct q_secret_by_uri_in){ .uri = e->key }, &row, &n, err);
+                int r = q_secret_by_uri(tx, &(struct q_secret_by_uri_in){ .uri = e->key }, &row, &n,
+                                        err);
                 json_t *relation;
 
                 if (r < 0)
@@ -270,21 +296,27 @@ static int check_secrets(struct tx *tx, const struct application_work *w, const 
                         struct q_secret_grant_get_row *g;
                         size_t found = 0;
 
-                        if (n && q_secret_grant_get(tx,
-                                                    &(struct q_secret_grant_get_in){
-                                                            .secret_id = row->id,
-                                                            .relation_id = json_get_int(relation, "id", 0) },
-                                                    &g, &found, err) >= 0 &&
+                        if (n &&
+                            q_secret_grant_get(
+                                    tx,
+                                    &(struct q_secret_grant_get_in){
+                                            .secret_id = row->id,
+                                            .relation_id = json_get_int(relation, "id", 0) },
+                                    &g, &found, err) >= 0 &&
                             found)
                                 granted = true;
                 }
                 if (!granted)
-                        return err_set(err, -EPERM, "%s: holds a secret that is neither its own nor granted to it", d->label);
+                        return err_set(
+                                err, -EPERM,
+                                "%s: holds a secret that is neither its own nor granted to it",
+                                d->label);
         }
         return 0;
 }
 
-static int target_of(struct tx *tx, const struct application_work *w, const struct prepared *d, int64_t *ret, struct err *err) {
+static int target_of(struct tx *tx, const struct application_work *w, const struct prepared *d,
+                     int64_t *ret, struct err *err) {
         struct q_target_row *row;
         size_t n;
         int r;
@@ -292,7 +324,9 @@ static int target_of(struct tx *tx, const struct application_work *w, const stru
         *ret = w->target;
         if (!d->target)
                 return 0;
-        r = q_target_by_name(tx, &(struct q_target_by_name_in){ .name = target_name(tx, w, d->target) }, &row, &n, err);
+        r = q_target_by_name(tx,
+                             &(struct q_target_by_name_in){ .name = target_name(tx, w, d->target) },
+                             &row, &n, err);
         if (r < 0 || n == 0)
                 return r < 0 ? r : err_set(err, -ENOENT, "%s: no target %s", d->label, d->target);
         *ret = row->id;
@@ -300,25 +334,29 @@ static int target_of(struct tx *tx, const struct application_work *w, const stru
 }
 
 /* Who else wants this row: its name, or NULL. */
-static int other_wanter(struct tx *tx, const struct application_work *w, int64_t resource, const char **ret, struct err *err) {
+static int other_wanter(struct tx *tx, const struct application_work *w, int64_t resource,
+                        const char **ret, struct err *err) {
         struct q_want_row *wants;
         struct q_application_row *a;
         size_t n, k;
-        int r = q_want_by_resource(tx, &(struct q_want_by_resource_in){ .resource_id = resource }, &wants, &n, err);
+        int r = q_want_by_resource(tx, &(struct q_want_by_resource_in){ .resource_id = resource },
+                                   &wants, &n, err);
 
         *ret = NULL;
         for (size_t i = 0; r >= 0 && i < n && !*ret; i++) {
                 if (wants[i].application_id == w->id)
                         continue;
-                r = q_application_by_id(tx, &(struct q_application_by_id_in){ .id = wants[i].application_id }, &a, &k, err);
+                r = q_application_by_id(
+                        tx, &(struct q_application_by_id_in){ .id = wants[i].application_id }, &a,
+                        &k, err);
                 if (r >= 0 && k)
                         *ret = a->name;
         }
         return r;
 }
 
-static int insert_resource(struct tx *tx, struct application_work *w, struct prepared *d, int64_t target,
-                           const uint8_t *digest, struct err *err) {
+static int insert_resource(struct tx *tx, struct application_work *w, struct prepared *d,
+                           int64_t target, const uint8_t *digest, struct err *err) {
         int r;
 
         d->resource = tx_id(tx, "resource");
@@ -337,9 +375,11 @@ static int insert_resource(struct tx *tx, struct application_work *w, struct pre
         return r;
 }
 
-static int update_resource(struct tx *tx, struct application_work *w, struct prepared *d, const struct q_resource_row *row,
-                           const uint8_t *digest, bool *ret_conflict, struct err *err) {
-        bool equal = row->wanted_len == DIGEST_SIZE && memcmp(row->wanted, digest, DIGEST_SIZE) == 0;
+static int update_resource(struct tx *tx, struct application_work *w, struct prepared *d,
+                           const struct q_resource_row *row, const uint8_t *digest,
+                           bool *ret_conflict, struct err *err) {
+        bool equal =
+                row->wanted_len == DIGEST_SIZE && memcmp(row->wanted, digest, DIGEST_SIZE) == 0;
         const char *other;
         int r = other_wanter(tx, w, row->id, &other, err);
 
@@ -347,8 +387,8 @@ static int update_resource(struct tx *tx, struct application_work *w, struct pre
         if (r < 0)
                 return r;
         if (other && !equal) {
-                buf_printf(&w->conflicts_now, "%s%s %s is owned by %s", w->conflicts_now.len ? "; " : "", row->type, row->path,
-                           other);
+                buf_printf(&w->conflicts_now, "%s%s %s is owned by %s",
+                           w->conflicts_now.len ? "; " : "", row->type, row->path, other);
                 *ret_conflict = true;
                 return 0;
         }
@@ -356,17 +396,22 @@ static int update_resource(struct tx *tx, struct application_work *w, struct pre
                 return 0;
         if (equal)
                 return w_resource_rewant(
-                        tx, &(struct w_resource_rewant_in){ .id = row->id, .wanted = digest, .wanted_len = DIGEST_SIZE }, err);
-        return w_resource_want(tx,
-                               &(struct w_resource_want_in){ .id = row->id,
-                                                             .wanted = digest,
-                                                             .wanted_len = DIGEST_SIZE,
-                                                             .owner_id = other ? row->owner_id : w->id,
-                                                             .keep = d->identity.data },
-                               err);
+                        tx,
+                        &(struct w_resource_rewant_in){
+                                .id = row->id, .wanted = digest, .wanted_len = DIGEST_SIZE },
+                        err);
+        return w_resource_want(
+                tx,
+                &(struct w_resource_want_in){ .id = row->id,
+                                              .wanted = digest,
+                                              .wanted_len = DIGEST_SIZE,
+                                              .owner_id = other ? row->owner_id : w->id,
+                                              .keep = d->identity.data },
+                err);
 }
 
-static int save_doc(struct tx *tx, struct application_work *w, struct prepared *d, struct err *err) {
+static int save_doc(struct tx *tx, struct application_work *w, struct prepared *d,
+                    struct err *err) {
         uint8_t digest[DIGEST_SIZE];
         struct q_resource_row *row;
         bool conflict = false;
@@ -387,16 +432,17 @@ static int save_doc(struct tx *tx, struct application_work *w, struct prepared *
                                    &row, &n, err);
         if (r < 0)
                 return r;
-        r = n ? update_resource(tx, w, d, row, digest, &conflict, err) : insert_resource(tx, w, d, target, digest, err);
+        r = n ? update_resource(tx, w, d, row, digest, &conflict, err)
+              : insert_resource(tx, w, d, target, digest, err);
         if (r < 0 || conflict) {
                 d->resource = 0;
                 return r;
         }
-        r = w_resource_set_identity(tx,
-                                    &(struct w_resource_set_identity_in){ .id = d->resource,
-                                                                          .keep = d->identity.data,
-                                                                          .remake = d->identity.remake },
-                                    err);
+        r = w_resource_set_identity(
+                tx,
+                &(struct w_resource_set_identity_in){
+                        .id = d->resource, .keep = d->identity.data, .remake = d->identity.remake },
+                err);
         if (r >= 0)
                 r = w_want_put(tx,
                                &(struct w_want_put_in){ .application_id = w->id,
@@ -412,7 +458,9 @@ static int save_doc(struct tx *tx, struct application_work *w, struct prepared *
 static int add_edge(struct tx *tx, int64_t from, int64_t to, const char *kind, struct err *err) {
         if (!from || !to || from == to)
                 return 0;
-        return w_edge_insert(tx, &(struct w_edge_insert_in){ .resource_id = from, .needs_id = to, .kind = kind }, err);
+        return w_edge_insert(
+                tx, &(struct w_edge_insert_in){ .resource_id = from, .needs_id = to, .kind = kind },
+                err);
 }
 
 static int64_t resource_of_label(const struct application_work *w, const char *label) {
@@ -426,9 +474,11 @@ static int64_t resource_of_label(const struct application_work *w, const char *l
         return 0;
 }
 
-static int save_edges(struct tx *tx, struct application_work *w, struct prepared *d, struct err *err) {
+static int save_edges(struct tx *tx, struct application_work *w, struct prepared *d,
+                      struct err *err) {
         int64_t target;
-        int r = w_edge_delete_of(tx, &(struct w_edge_delete_of_in){ .resource_id = d->resource }, err);
+        int r = w_edge_delete_of(tx, &(struct w_edge_delete_of_in){ .resource_id = d->resource },
+                                 err);
 
         if (r >= 0)
                 r = target_of(tx, w, d, &target, err);
@@ -437,11 +487,11 @@ static int save_edges(struct tx *tx, struct application_work *w, struct prepared
                 struct q_resource_row *row;
                 size_t n;
 
-                r = q_resource_by_identity(tx,
-                                           &(struct q_resource_by_identity_in){ .target_id = target,
-                                                                                .type = need->type,
-                                                                                .path = need->path },
-                                           &row, &n, err);
+                r = q_resource_by_identity(
+                        tx,
+                        &(struct q_resource_by_identity_in){
+                                .target_id = target, .type = need->type, .path = need->path },
+                        &row, &n, err);
                 if (r >= 0 && n)
                         r = add_edge(tx, d->resource, row->id, need_name(need->kind), err);
         }
@@ -460,7 +510,8 @@ static int save_needs(struct tx *tx, struct application_work *w, struct err *err
                 int r;
 
                 if (!from || !to)
-                        return err_set(err, -ENOENT, "charm_needs: no document has the label %s", from ? on : label);
+                        return err_set(err, -ENOENT, "charm_needs: no document has the label %s",
+                                       from ? on : label);
                 r = add_edge(tx, from, to, json_get_str(need, "kind", "exists"), err);
                 if (r < 0)
                         return r;
@@ -468,20 +519,31 @@ static int save_needs(struct tx *tx, struct application_work *w, struct err *err
         return 0;
 }
 
-static int drop_want(struct tx *tx, struct application_work *w, const struct world_want *want, struct err *err) {
+static int drop_want(struct tx *tx, struct application_work *w, const struct world_want *want,
+                     struct err *err) {
         struct q_want_row *wants;
         size_t n;
-        int r = w_want_delete(tx, &(struct w_want_delete_in){ .application_id = w->id, .label = want->label }, err);
+        int r = w_want_delete(
+                tx, &(struct w_want_delete_in){ .application_id = w->id, .label = want->label },
+                err);
 
         if (r >= 0)
-                r = q_want_by_resource(tx, &(struct q_want_by_resource_in){ .resource_id = want->resource }, &wants, &n, err);
+                r = q_want_by_resource(
+                        tx, &(struct q_want_by_resource_in){ .resource_id = want->resource },
+                        &wants, &n, err);
         if (r < 0)
                 return r;
         if (n)
                 r = w_resource_set_owner(
-                        tx, &(struct w_resource_set_owner_in){ .id = want->resource, .owner_id = wants[0].application_id }, err);
+                        tx,
+                        &(struct w_resource_set_owner_in){ .id = want->resource,
+                                                           .owner_id = wants[0].application_id },
+                        err);
         else
-                r = w_resource_set_life(tx, &(struct w_resource_set_life_in){ .id = want->resource, .life = "dying" }, err);
+                r = w_resource_set_life(
+                        tx,
+                        &(struct w_resource_set_life_in){ .id = want->resource, .life = "dying" },
+                        err);
         tx_mark(tx, MARK_RESOURCE, want->resource);
         return r;
 }
@@ -507,27 +569,32 @@ static int save_wants(struct tx *tx, struct application_work *w, struct err *err
 
 static int save_row(struct tx *tx, struct application_work *w, struct err *err) {
         cleanup_(freep) char *see = w->plan->see ? json_text(w->plan->see) : str_dup("{}");
-        int r = w_application_set_plan(tx,
-                                       &(struct w_application_set_plan_in){ .id = w->id,
-                                                                            .plan_digest = w->digest,
-                                                                            .plan_digest_len = DIGEST_SIZE,
-                                                                            .plan_status = w->plan->status ? w->plan->status : "",
-                                                                            .plan_message = w->plan->message ? w->plan->message : "",
-                                                                            .version = w->plan->version ? w->plan->version : "" },
-                                       err);
+        int r = w_application_set_plan(
+                tx,
+                &(struct w_application_set_plan_in){
+                        .id = w->id,
+                        .plan_digest = w->digest,
+                        .plan_digest_len = DIGEST_SIZE,
+                        .plan_status = w->plan->status ? w->plan->status : "",
+                        .plan_message = w->plan->message ? w->plan->message : "",
+                        .version = w->plan->version ? w->plan->version : "" },
+                err);
 
         if (r >= 0)
                 r = w_application_set_see(
                         tx,
-                        &(struct w_application_set_see_in){ .id = w->id, .see = see, .conflicts = buf_str(&w->conflicts_now) },
+                        &(struct w_application_set_see_in){
+                                .id = w->id, .see = see, .conflicts = buf_str(&w->conflicts_now) },
                         err);
         if (r >= 0)
-                r = w_application_set_held(tx,
-                                           &(struct w_application_set_held_in){ .id = w->id,
-                                                                                .held = w->held_now,
-                                                                                .held_digest = w->held_now ? w->digest : NULL,
-                                                                                .held_digest_len = w->held_now ? DIGEST_SIZE : 0 },
-                                           err);
+                r = w_application_set_held(
+                        tx,
+                        &(struct w_application_set_held_in){
+                                .id = w->id,
+                                .held = w->held_now,
+                                .held_digest = w->held_now ? w->digest : NULL,
+                                .held_digest_len = w->held_now ? DIGEST_SIZE : 0 },
+                        err);
         return r;
 }
 
@@ -535,10 +602,12 @@ static int save_row(struct tx *tx, struct application_work *w, struct err *err) 
 static int check_row(struct tx *tx, struct application_work *w, bool *ret_stale, struct err *err) {
         struct q_application_row *a;
         size_t n;
-        int r = q_application_by_id(tx, &(struct q_application_by_id_in){ .id = w->id }, &a, &n, err);
+        int r = q_application_by_id(tx, &(struct q_application_by_id_in){ .id = w->id }, &a, &n,
+                                    err);
 
         if (r >= 0)
-                *ret_stale = n == 0 || !str_eq(a->life, "alive") || !str_eq(a->charm_sha256, w->charm_sha256);
+                *ret_stale = n == 0 || !str_eq(a->life, "alive") ||
+                             !str_eq(a->charm_sha256, w->charm_sha256);
         return r;
 }
 
@@ -574,13 +643,14 @@ int application_save_run(struct tx *tx, struct store_call *c, struct err *err) {
 
 int application_save_error_run(struct tx *tx, struct store_call *c, struct err *err) {
         struct application_work *w = c->arg;
-        int r = w_application_set_plan(tx,
-                                       &(struct w_application_set_plan_in){ .id = w->id,
-                                                                            .plan_error = w->err.text,
-                                                                            .plan_status = w->plan_status,
-                                                                            .plan_message = w->plan_message,
-                                                                            .version = "" },
-                                       err);
+        int r = w_application_set_plan(
+                tx,
+                &(struct w_application_set_plan_in){ .id = w->id,
+                                                     .plan_error = w->err.text,
+                                                     .plan_status = w->plan_status,
+                                                     .plan_message = w->plan_message,
+                                                     .version = "" },
+                err);
 
         return r < 0 ? r : 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* application-view.c - what a charm is shown, read from the rows on the store's read thread
  *
- * Everything but "seen", which the loop adds from its observations. The shape is in charm-host.h. */
+ * Everything but "seen", which the loop adds from its observations. The shape is in
+ * charm-host.h. */
 #include "application.h"
 
 #include "charm-meta.h"
@@ -16,7 +17,8 @@ static int read_row(struct tx *tx, struct application_work *w, struct err *err) 
         struct q_application_row *a;
         struct q_model_row *m;
         size_t n;
-        int r = q_application_by_id(tx, &(struct q_application_by_id_in){ .id = w->id }, &a, &n, err);
+        int r = q_application_by_id(tx, &(struct q_application_by_id_in){ .id = w->id }, &a, &n,
+                                    err);
 
         if (r < 0 || n == 0)
                 return r;
@@ -63,17 +65,20 @@ static int read_row(struct tx *tx, struct application_work *w, struct err *err) 
         return r;
 }
 
-static int read_options(struct tx *tx, struct application_work *w, const struct charm_meta *meta, struct err *err) {
+static int read_options(struct tx *tx, struct application_work *w, const struct charm_meta *meta,
+                        struct err *err) {
         json_t *config = json_object();
         struct q_application_option_list_row *rows;
         size_t n;
-        int r = q_application_option_list(tx, &(struct q_application_option_list_in){ .application_id = w->id }, &rows, &n,
-                                          err);
+        int r = q_application_option_list(
+                tx, &(struct q_application_option_list_in){ .application_id = w->id }, &rows, &n,
+                err);
 
         json_object_set_new(w->view, "config", config);
         for (size_t i = 0; i < meta->option_count; i++)
                 json_object_set_new(config, meta->options[i].name,
-                                    meta->options[i].value ? json_incref(meta->options[i].value) : json_null());
+                                    meta->options[i].value ? json_incref(meta->options[i].value)
+                                                           : json_null());
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 json_t *value = NULL;
 
@@ -87,12 +92,14 @@ static int read_options(struct tx *tx, struct application_work *w, const struct 
         return r;
 }
 
-static int read_resources(struct tx *tx, struct application_work *w, const struct charm_meta *meta, struct err *err) {
+static int read_resources(struct tx *tx, struct application_work *w, const struct charm_meta *meta,
+                          struct err *err) {
         json_t *images = json_object(), *files = json_object();
         struct q_application_resource_list_row *rows;
         size_t n;
-        int r = q_application_resource_list(tx, &(struct q_application_resource_list_in){ .application_id = w->id }, &rows,
-                                            &n, err);
+        int r = q_application_resource_list(
+                tx, &(struct q_application_resource_list_in){ .application_id = w->id }, &rows, &n,
+                err);
 
         json_object_set_new(w->view, "images", images);
         json_object_set_new(w->view, "files", files);
@@ -109,12 +116,14 @@ static int read_resources(struct tx *tx, struct application_work *w, const struc
         return r;
 }
 
-static int read_storage(struct tx *tx, struct application_work *w, const struct charm_meta *meta, struct err *err) {
+static int read_storage(struct tx *tx, struct application_work *w, const struct charm_meta *meta,
+                        struct err *err) {
         json_t *storage = json_object();
         struct q_application_storage_list_row *rows;
         size_t n;
-        int r = q_application_storage_list(tx, &(struct q_application_storage_list_in){ .application_id = w->id }, &rows,
-                                           &n, err);
+        int r = q_application_storage_list(
+                tx, &(struct q_application_storage_list_in){ .application_id = w->id }, &rows, &n,
+                err);
 
         json_object_set_new(w->view, "storage", storage);
         for (size_t i = 0; i < meta->storage_count; i++) {
@@ -128,8 +137,9 @@ static int read_storage(struct tx *tx, struct application_work *w, const struct 
                         class = rows[k].class;
                         size = rows[k].size;
                 }
-                json_object_set_new(storage, m->name,
-                                    json_pack("{s:s?, s:I}", "class", class, "size", (json_int_t)size));
+                json_object_set_new(
+                        storage, m->name,
+                        json_pack("{s:s?, s:I}", "class", class, "size", (json_int_t)size));
         }
         return r;
 }
@@ -143,12 +153,13 @@ static int read_secrets(struct tx *tx, struct application_work *w, struct err *e
 
         json_object_set_new(w->view, "secrets", secrets);
         do {
-                r = q_secret_by_application(tx,
-                                            &(struct q_secret_by_application_in){ .application_id = w->id,
-                                                                                  .after_label = label,
-                                                                                  .after_field = field,
-                                                                                  .max = PAGE },
-                                            &rows, &n, err);
+                r = q_secret_by_application(
+                        tx,
+                        &(struct q_secret_by_application_in){ .application_id = w->id,
+                                                              .after_label = label,
+                                                              .after_field = field,
+                                                              .max = PAGE },
+                        &rows, &n, err);
                 for (size_t i = 0; r >= 0 && i < n; i++) {
                         char token[SECRET_TOKEN_MAX];
 
@@ -156,27 +167,30 @@ static int read_secrets(struct tx *tx, struct application_work *w, struct err *e
                         field = rows[i].field;
                         if (str_eq(rows[i].purpose, "option"))
                                 continue; /* its token is the option's value */
-                        json_object_set_new(secrets, tx_format(tx, "%s/%s", label, field),
-                                            json_string(secret_token_write(rows[i].uri, rows[i].revision, SECRET_PLAIN,
-                                                                           token)));
+                        json_object_set_new(
+                                secrets, tx_format(tx, "%s/%s", label, field),
+                                json_string(secret_token_write(rows[i].uri, rows[i].revision,
+                                                               SECRET_PLAIN, token)));
                 }
         } while (r >= 0 && n == PAGE);
         return r;
 }
 
-static int read_told(struct tx *tx, int64_t relation, int64_t application, json_t *told, struct err *err) {
+static int read_told(struct tx *tx, int64_t relation, int64_t application, json_t *told,
+                     struct err *err) {
         struct q_relation_data_list_row *rows;
         const char *after = "";
         size_t n;
         int r;
 
         do {
-                r = q_relation_data_list(tx,
-                                         &(struct q_relation_data_list_in){ .relation_id = relation,
-                                                                            .application_id = application,
-                                                                            .after = after,
-                                                                            .max = PAGE },
-                                         &rows, &n, err);
+                r = q_relation_data_list(
+                        tx,
+                        &(struct q_relation_data_list_in){ .relation_id = relation,
+                                                           .application_id = application,
+                                                           .after = after,
+                                                           .max = PAGE },
+                        &rows, &n, err);
                 for (size_t i = 0; r >= 0 && i < n; i++) {
                         json_t *value = NULL;
 
@@ -193,7 +207,8 @@ static int read_relations(struct tx *tx, struct application_work *w, struct err 
         json_t *list = json_array();
         struct q_relation_other_sides_row *rows;
         size_t n;
-        int r = q_relation_other_sides(tx, &(struct q_relation_other_sides_in){ .application_id = w->id }, &rows, &n, err);
+        int r = q_relation_other_sides(
+                tx, &(struct q_relation_other_sides_in){ .application_id = w->id }, &rows, &n, err);
 
         json_object_set_new(w->view, "relations", list);
         if (r < 0)
@@ -207,8 +222,9 @@ static int read_relations(struct tx *tx, struct application_work *w, struct err 
                 if (str_eq(rows[i].role, "requires"))
                         w->providers[w->provider_count++] = rows[i].other_id;
                 told = json_object();
-                item = json_pack("{s:I, s:s, s:s, s:s, s:s, s:o}", "id", (json_int_t)rows[i].relation_id, "endpoint",
-                                 rows[i].endpoint, "interface", rows[i].interface, "application", rows[i].other_name,
+                item = json_pack("{s:I, s:s, s:s, s:s, s:s, s:o}", "id",
+                                 (json_int_t)rows[i].relation_id, "endpoint", rows[i].endpoint,
+                                 "interface", rows[i].interface, "application", rows[i].other_name,
                                  "role", rows[i].role, "told", told);
                 json_array_append_new(list, item);
                 r = read_told(tx, rows[i].relation_id, rows[i].other_id, told, err);
@@ -226,7 +242,9 @@ static int read_wants(struct tx *tx, struct application_work *w, struct err *err
 
         do {
                 r = q_want_by_application(
-                        tx, &(struct q_want_by_application_in){ .application_id = w->id, .after = after, .max = PAGE },
+                        tx,
+                        &(struct q_want_by_application_in){
+                                .application_id = w->id, .after = after, .max = PAGE },
                         &rows, &n, err);
                 if (r < 0)
                         return r;
@@ -237,7 +255,8 @@ static int read_wants(struct tx *tx, struct application_work *w, struct err *err
                         after = rows[i].label;
                         to->label = str_dup(rows[i].label);
                         to->resource = rows[i].resource_id;
-                        memcpy(to->document, rows[i].document, MIN_OF(rows[i].document_len, (size_t)DIGEST_SIZE));
+                        memcpy(to->document, rows[i].document,
+                               MIN_OF(rows[i].document_len, (size_t)DIGEST_SIZE));
                 }
         } while (n == PAGE);
         return 0;
@@ -246,8 +265,9 @@ static int read_wants(struct tx *tx, struct application_work *w, struct err *err
 static int read_units(struct tx *tx, struct application_work *w, struct err *err) {
         struct q_unit_row *rows;
         size_t n;
-        int r = q_unit_list(tx, &(struct q_unit_list_in){ .application_id = w->id, .after = "", .max = PAGE }, &rows, &n,
-                            err);
+        int r = q_unit_list(
+                tx, &(struct q_unit_list_in){ .application_id = w->id, .after = "", .max = PAGE },
+                &rows, &n, err);
 
         if (r < 0)
                 return r;
@@ -255,11 +275,16 @@ static int read_units(struct tx *tx, struct application_work *w, struct err *err
         w->unit_count = n;
         for (size_t i = 0; i < n; i++)
                 w->units[i] = (struct world_unit){
-                        .name = str_dup(rows[i].name),       .uid = str_dup(rows[i].uid),
-                        .status = str_dup(rows[i].status),   .agent = str_dup(rows[i].agent),
-                        .message = str_dup(rows[i].message), .address = str_dup(rows[i].address),
-                        .node = str_dup(rows[i].node),       .ports = str_dup(rows[i].ports),
-                        .number = rows[i].number,            .since = rows[i].status_at,
+                        .name = str_dup(rows[i].name),
+                        .uid = str_dup(rows[i].uid),
+                        .status = str_dup(rows[i].status),
+                        .agent = str_dup(rows[i].agent),
+                        .message = str_dup(rows[i].message),
+                        .address = str_dup(rows[i].address),
+                        .node = str_dup(rows[i].node),
+                        .ports = str_dup(rows[i].ports),
+                        .number = rows[i].number,
+                        .since = rows[i].status_at,
                 };
         return 0;
 }
@@ -267,7 +292,8 @@ static int read_units(struct tx *tx, struct application_work *w, struct err *err
 static int read_model_options(struct tx *tx, struct application_work *w, struct err *err) {
         struct q_model_option_list_row *rows;
         size_t n;
-        int r = q_model_option_list(tx, &(struct q_model_option_list_in){ .model_id = w->model }, &rows, &n, err);
+        int r = q_model_option_list(tx, &(struct q_model_option_list_in){ .model_id = w->model },
+                                    &rows, &n, err);
 
         w->model_options = json_object();
         for (size_t i = 0; r >= 0 && i < n; i++) {
@@ -280,11 +306,13 @@ static int read_model_options(struct tx *tx, struct application_work *w, struct 
         return r;
 }
 
-static int read_charm(struct tx *tx, struct application_work *w, struct charm_meta **ret, struct err *err) {
+static int read_charm(struct tx *tx, struct application_work *w, struct charm_meta **ret,
+                      struct err *err) {
         cleanup_(json_freep) json_t *j = NULL;
         struct q_charm_row *row;
         size_t n;
-        int r = q_charm_by_sha256(tx, &(struct q_charm_by_sha256_in){ .sha256 = w->charm_sha256 }, &row, &n, err);
+        int r = q_charm_by_sha256(tx, &(struct q_charm_by_sha256_in){ .sha256 = w->charm_sha256 },
+                                  &row, &n, err);
 
         if (r < 0)
                 return r;

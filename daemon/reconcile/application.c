@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* application.c - one application key: view, plan, prepare, save; see application.h for the way
  *
- * What a charm sees changes often while things come up, so touches wait a moment (TOUCH_MS, and longer for charms whose plans take
- * long); what a person or another application changed does not wait. */
+ * What a charm sees changes often while things come up, so touches wait a moment (TOUCH_MS, and
+ * longer for charms whose plans take long); what a person or another application changed does
+ * not wait. */
 #include "application.h"
 
 #include "clock.h"
@@ -13,8 +14,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define TOUCH_MS 30          /* observations of one rollout come in bursts: one plan for each burst */
-#define SEEN_ALL_MAX 64      /* a plan of at most so many wants sees all of them; a larger one those it asked for */
+#define TOUCH_MS 30 /* observations of one rollout come in bursts: one plan for each burst */
+#define SEEN_ALL_MAX                                                                               \
+        64 /* a plan of at most so many wants sees all of them; a larger one those it asked for */
 #define SECRET_LENGTH_MAX 128
 
 static struct metric plans = { .name = "mooring_plans_total",
@@ -87,7 +89,8 @@ static void finish(struct application_work *w, bool failed) {
         application_work_free(w);
 }
 
-static void submit(struct application_work *w, int (*run)(struct tx *, struct store_call *, struct err *),
+static void submit(struct application_work *w,
+                   int (*run)(struct tx *, struct store_call *, struct err *),
                    void (*done)(struct store_call *, int, const struct err *)) {
         w->call.run = run;
         w->call.done = done;
@@ -117,7 +120,8 @@ static void on_pinned(struct store_call *c, int r, const struct err *err) {
         struct pin *p = container_of(command, struct pin, command);
 
         if (r < 0)
-                log_plain(LOG_WARNING, "pin", "application %lld: %s", (long long)command->application, err_text(err));
+                log_plain(LOG_WARNING, "pin", "application %lld: %s",
+                          (long long)command->application, err_text(err));
         command_deinit(&command->head);
         charm_choice_deinit(&p->choice);
         free(p);
@@ -130,15 +134,21 @@ static void look_for_charm(struct application_work *w) {
         struct err err = { 0 };
         struct pin *p;
 
-        if (charm_host_find(o->host, w->charm_name, w->channel[0] ? w->channel : NULL, w->revision, &offer, &err) < 0 ||
+        if (charm_host_find(o->host, w->charm_name, w->channel[0] ? w->channel : NULL, w->revision,
+                            &offer, &err) < 0 ||
             charm_host_pin(o->host, offer, &err) < 0)
                 return;
         p = mem_new(struct pin);
         charm_choice_found(&p->choice, offer->sha256, offer->meta);
-        p->command = (struct command_pin){ .head = { .run = command_deploy_pin, .sealer = o->sealer, .actor = "loop" },
-                                           .application = w->id,
-                                           .choice = &p->choice };
-        p->call = (struct store_call){ .lane = STORE_LOOP, .actor = "loop", .run = command_run, .done = on_pinned,
+        p->command = (struct command_pin){
+                .head = { .run = command_deploy_pin, .sealer = o->sealer, .actor = "loop" },
+                .application = w->id,
+                .choice = &p->choice
+        };
+        p->call = (struct store_call){ .lane = STORE_LOOP,
+                                       .actor = "loop",
+                                       .run = command_run,
+                                       .done = on_pinned,
                                        .arg = &p->command };
         store_submit(o->store, &p->call);
 }
@@ -162,12 +172,14 @@ static void set_see(struct world_application *a, const json_t *see) {
         json_object_foreach((json_t *)see, label, pointers) {
                 json_array_foreach(pointers, i, p) {
                         a->see[a->see_count++] = str_dup(label);
-                        a->see[a->see_count++] = str_dup(json_string_value(p) ? json_string_value(p) : "");
+                        a->see[a->see_count++] =
+                                str_dup(json_string_value(p) ? json_string_value(p) : "");
                 }
         }
 }
 
-/* Which fields of which resources this charm wants to see: told to the providers through the interests. */
+/* Which fields of which resources this charm wants to see: told to the providers through the
+ * interests. */
 static void share_see(struct reconcile *rec, struct world_application *a) {
         for (size_t i = 0; i < a->want_count; i++) {
                 struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
@@ -178,7 +190,8 @@ static void share_see(struct reconcile *rec, struct world_application *a) {
                 free(r->see);
                 r->see = mem_array(const char *, a->see_count / 2 + 1);
                 for (size_t k = 0; k < a->see_count; k += 2)
-                        if (str_eq(a->see[k], a->wants[i].label) && a->see[k + 1][0] && n < PROVIDER_SEEN_MAX)
+                        if (str_eq(a->see[k], a->wants[i].label) && a->see[k + 1][0] &&
+                            n < PROVIDER_SEEN_MAX)
                                 r->see[n++] = a->see[k + 1];
                 if (n == 0)
                         free(take_ptr(r->see));
@@ -215,7 +228,8 @@ static void on_saved(struct store_call *c, int r, const struct err *err) {
         } else if (!w->stopped) {
                 metric_add(&plans, "saved", 1);
         }
-        if (a && r >= 0 && !w->stopped && w->plan && !json_equal(w->plan->see, w->see) && !w->again) {
+        if (a && r >= 0 && !w->stopped && w->plan && !json_equal(w->plan->see, w->see) &&
+            !w->again) {
                 set_see(a, w->plan->see);
                 share_see(rec, a);
                 look_again(rec, a);
@@ -231,17 +245,21 @@ static void on_error_saved(struct store_call *c, int r, const struct err *err) {
 }
 
 static void refuse(struct application_work *w) {
-        log_event(LOG_ERR, "charm", (struct log_field[]){ { "MODEL", w->model_name }, { "APPLICATION", w->name }, {} },
-                  "charm of %s: %s", w->name, err_text(&w->err));
+        log_event(
+                LOG_ERR, "charm",
+                (struct log_field[]){ { "MODEL", w->model_name }, { "APPLICATION", w->name }, {} },
+                "charm of %s: %s", w->name, err_text(&w->err));
         metric_add(&plans, "error", 1);
         submit(w, application_save_error_run, on_error_saved);
 }
 
 /* ---- secrets asked for */
 
-static int make_secret(struct application_work *w, const char *key, const json_t *policy, struct err *err) {
+static int make_secret(struct application_work *w, const char *key, const json_t *policy,
+                       struct err *err) {
         static const char base32[] = "abcdefghijklmnopqrstuvwxyz234567";
-        static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+        static const char letters[] =
+                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
         int64_t length = json_get_int(policy, "length", 32);
         const char *alphabet = json_get_str(policy, "alphabet", letters);
         const char *slash = strrchr(key, '/');
@@ -251,11 +269,12 @@ static int make_secret(struct application_work *w, const char *key, const json_t
         int r;
 
         if (!slash || length < 8 || length > SECRET_LENGTH_MAX || strlen(alphabet) < 10)
-                return err_set(err, -EINVAL, "secret %s: needs LABEL/FIELD, a length of 8 to %d, an alphabet of at least 10", key,
-                               SECRET_LENGTH_MAX);
-        w->secrets = realloc(w->secrets, (w->secret_count + 1) * sizeof(*w->secrets));
-        if (!w->secrets)
-                abort();
+                return err_set(err, -EINVAL,
+                               "secret %s: needs LABEL/FIELD, a length of 8 to %d, an alphabet of "
+                               "at least 10",
+                               key, SECRET_LENGTH_MAX);
+        w->secrets =
+                mem_grow(w->secrets, &w->secret_room, w->secret_count + 1, sizeof(*w->secrets));
         s = &w->secrets[w->secret_count++];
         *s = (struct new_secret){ .label = str_ndup(key, (size_t)(slash - key)),
                                   .field = str_dup(slash + 1),
@@ -350,11 +369,13 @@ static json_t *seen_of(struct reconcile *rec, struct world_application *a) {
                 if (!r || (a->want_count > SEEN_ALL_MAX && !asked_for(a, a->wants[i].label)))
                         continue;
                 exists = r->row.applied_generation && r->seen.presence == PRESENCE_PRESENT;
-                json_object_set_new(seen, a->wants[i].label,
-                                    json_pack("{s:b, s:b, s:s, s:s, s:o}", "exists", exists, "ready",
-                                              exists && r->seen.ready == READY_YES, "reason",
-                                              r->state == STATE_READY || !r->reason ? "" : r->reason, "incarnation",
-                                              exists ? r->seen.incarnation : "", "fields", seen_fields(r)));
+                json_object_set_new(
+                        seen, a->wants[i].label,
+                        json_pack("{s:b, s:b, s:s, s:s, s:o}", "exists", exists, "ready",
+                                  exists && r->seen.ready == READY_YES, "reason",
+                                  r->state == STATE_READY || !r->reason ? "" : r->reason,
+                                  "incarnation", exists ? r->seen.incarnation : "", "fields",
+                                  seen_fields(r)));
         }
         return seen;
 }
@@ -377,12 +398,15 @@ static void start_plan(struct application_work *w, struct world_application *a) 
         w->view_text = json_text(w->view);
         digest_view(w);
         w->replan = a->replan;
-        if (w->plan_digest_valid && memcmp(w->digest, w->plan_digest, DIGEST_SIZE) == 0 && !w->replan && !w->plan_error)
+        if (w->plan_digest_valid && memcmp(w->digest, w->plan_digest, DIGEST_SIZE) == 0 &&
+            !w->replan && !w->plan_error)
                 return finish(w, false);
         len = strlen(w->view_text);
         if (len > CHARM_VIEW_MAX) {
-                err_set(&w->err, -E2BIG, "its view has %zu bytes, at most %u: too much relation data or configuration", len,
-                        CHARM_VIEW_MAX);
+                err_set(&w->err, -E2BIG,
+                        "its view has %zu bytes, at most %u: too much relation data or "
+                        "configuration",
+                        len, CHARM_VIEW_MAX);
                 return refuse(w);
         }
         a->executing = true;
@@ -467,7 +491,8 @@ static void on_read(struct store_call *c, int r, const struct err *err) {
         if (rec->stopping)
                 return finish(w, false);
         if (r < 0) {
-                log_plain(LOG_ERR, "application", "application %lld: %s", (long long)w->id, err_text(err));
+                log_plain(LOG_ERR, "application", "application %lld: %s", (long long)w->id,
+                          err_text(err));
                 return finish(w, true);
         }
         if (!w->found)
@@ -509,7 +534,8 @@ void application_touch(struct reconcile *rec, int64_t id) {
         const struct world_application *a = world_application(&rec->world, id);
         int64_t wait = TOUCH_MS;
 
-        /* A charm whose plans take long is asked less often: at most a tenth of the time goes into it. */
+        /* A charm whose plans take long is asked less often: at most a tenth of the time goes
+         * into it. */
         if (a)
                 wait = MAX_OF(wait, a->plan_took_us / 100);
         queue_add_at(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE, clock_mono() + wait);

@@ -4,29 +4,30 @@
  *   dirty ──▶ view (read thread) ──▶ unchanged? status only
  *                 │ changed
  *                 ▼
- *             plan (charm worker) ──▶ prepare (job thread: parse, identify, check) ──▶ save (one transaction)
+ *             plan (charm worker) ──▶ prepare (job thread) ──▶ save (one transaction)
  *
- * A dying application has no plan: its wants are taken away, its storage detached or destroyed by consent, and
- * its rows go with its last resource. */
+ * A dying application has no plan: its wants are taken away, its storage detached or destroyed
+ * by consent, and its rows go with its last resource. */
 #pragma once
 
 #include "reconcile-internal.h"
 
-struct prepared {                  /* one document of a plan */
-        const char *label;         /* borrowed from the plan, or owned by OWN_LABEL */
+struct prepared {          /* one document of a plan */
+        const char *label; /* borrowed from the plan, or owned by OWN_LABEL */
         char *own_label;
-        const char *target;        /* label of a declared target, or NULL */
+        const char *target; /* label of a declared target, or NULL */
         const struct provider *provider;
-        uint8_t mark[DIGEST_SIZE]; /* of the plan's bytes and the model's options: equal means nothing to do */
-        bool unchanged;            /* as the want that is there */
+        uint8_t mark
+                [DIGEST_SIZE]; /* of the plan's bytes and the model's options: equal is done */
+        bool unchanged;        /* as the want that is there */
         struct identity identity;
-        char *text;                /* canonical, as it will be applied */
+        char *text; /* canonical, as it will be applied */
         size_t len;
-        struct map uris;           /* secrets whose tokens stand in it */
-        int64_t resource;          /* save: its row */
+        struct map uris;  /* secrets whose tokens stand in it */
+        int64_t resource; /* save: its row */
 };
 
-struct new_secret {                /* asked for, not there yet: made before the transaction, which may run again */
+struct new_secret { /* asked for, not there yet: made before the transaction, which may run again */
         char *label, *field, *policy;
         char uri[SECRET_URI_SIZE];
         struct buf sealed;
@@ -55,7 +56,7 @@ struct application_work {
         size_t unit_count;
         int64_t *providers;
         size_t provider_count;
-        int64_t target;            /* the model's default */
+        int64_t target; /* the model's default */
         const struct provider *provider;
 
         /* plan */
@@ -65,12 +66,12 @@ struct application_work {
         struct prepared *docs;
         size_t doc_count, doc_room;
         struct new_secret *secrets;
-        size_t secret_count;
+        size_t secret_count, secret_room;
         bool replan;
         struct err err;
 
         /* save */
-        bool again;                /* secrets were made: plan once more with them */
+        bool again; /* secrets were made: plan once more with them */
         char *held_now;
         struct buf conflicts_now;
         size_t removed;

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* decide.c - the one place that says what happens to a resource; see decide.h
  *
- * Read top to bottom: each rule returns. The order is the meaning: removal, then what cannot be known, then what
- * must not be touched, then data, then what differs, then what is in place. */
+ * Read top to bottom: each rule returns. The order is the meaning: removal, then what cannot be
+ * known, then what must not be touched, then data, then what differs, then what is in place. */
 #include "decide.h"
 
-static const char *const state_names[] = { "new",      "waiting", "applying", "applied", "ready",
-                                           "failed",   "retrying", "blocked",  "lost",    "removing" };
+static const char *const state_names[] = {
+        "new",    "waiting",  "applying", "applied", "ready",
+        "failed", "retrying", "blocked",  "lost",    "removing"
+};
 _Static_assert(ARRAY_SIZE(state_names) == STATE_MAX, "a state without a name");
 
-static const char *const action_names[] = { "none", "look", "apply", "remove", "forget", "wait", "block" };
+static const char *const action_names[] = { "none",   "look", "apply", "remove",
+                                            "forget", "wait", "block" };
 _Static_assert(ARRAY_SIZE(action_names) == ACTION_MAX, "an action without a name");
 
 const char *decide_state_name(enum resource_state s) {
@@ -27,73 +30,87 @@ const char *decide_action_name(enum action a) {
         return action_names[a];
 }
 
-static void conclude(struct decision *d, enum action action, enum resource_state state, const char *why) {
+static void conclude(struct decision *d, enum action action, enum resource_state state,
+                     const char *why) {
         d->action = action;
         d->state = state;
         str_copy(d->why, sizeof(d->why), why);
 }
 
-static void conclude_because(struct decision *d, enum action action, enum resource_state state, const char *head,
-                             const char *why) {
+static void conclude_because(struct decision *d, enum action action, enum resource_state state,
+                             const char *head, const char *why) {
         d->action = action;
         d->state = state;
         snprintf(d->why, sizeof(d->why), "%s%s", head, why);
 }
 
-static void decide_removal(const struct resource_row *row, const struct observation *o, const struct policy *p,
-                           struct decision *d) {
+static void decide_removal(const struct resource_row *row, const struct observation *o,
+                           const struct policy *p, struct decision *d) {
         if (o->presence == PRESENCE_ABSENT)
                 return conclude(d, ACTION_FORGET, STATE_REMOVING, "gone");
         if (!row->made || row->adopted)
-                return conclude(d, ACTION_FORGET, STATE_REMOVING, "was not made by us: left in place");
+                return conclude(d, ACTION_FORGET, STATE_REMOVING,
+                                "was not made by us: left in place");
         if (p->blocked)
                 return conclude_because(d, ACTION_BLOCK, STATE_BLOCKED, "", p->blocked);
         if (p->paused)
                 return conclude_because(d, ACTION_WAIT, STATE_REMOVING, "paused: ", p->paused);
         if (p->held_up)
-                return conclude_because(d, ACTION_WAIT, STATE_REMOVING, "waiting until gone: ", p->held_up);
+                return conclude_because(d, ACTION_WAIT, STATE_REMOVING,
+                                        "waiting until gone: ", p->held_up);
         if (p->backing_off)
                 return conclude(d, ACTION_WAIT, STATE_REMOVING, p->backing_off);
         if (o->presence == PRESENCE_UNKNOWN)
-                return conclude(d, ACTION_LOOK, STATE_REMOVING, "looking whether it is still there");
-        if (row->incarnation[0] && o->incarnation[0] && !str_eq(row->incarnation, o->incarnation) && !o->ours)
-                return conclude(d, ACTION_FORGET, STATE_REMOVING, "somebody else made another one: left in place");
+                return conclude(d, ACTION_LOOK, STATE_REMOVING,
+                                "looking whether it is still there");
+        if (row->incarnation[0] && o->incarnation[0] && !str_eq(row->incarnation, o->incarnation) &&
+            !o->ours)
+                return conclude(d, ACTION_FORGET, STATE_REMOVING,
+                                "somebody else made another one: left in place");
         conclude(d, ACTION_REMOVE, STATE_REMOVING,
-                 o->presence == PRESENCE_LEAVING ? (o->reason ? o->reason : "being deleted") : "no longer wanted");
+                 o->presence == PRESENCE_LEAVING ? (o->reason ? o->reason : "being deleted")
+                                                 : "no longer wanted");
 }
 
 /* What differs from the baseline, or DRIFT_NONE. */
 static enum drift_kind find_drift(const struct resource_row *row, const struct observation *o) {
         if (o->presence == PRESENCE_ABSENT)
-                return row->data && row->initialised && !row->accepted_loss ? DRIFT_DATA_LOST : DRIFT_DELETED;
+                return row->data && row->initialised && !row->accepted_loss ? DRIFT_DATA_LOST
+                                                                            : DRIFT_DELETED;
         if (row->incarnation[0] && o->incarnation[0] && !str_eq(row->incarnation, o->incarnation)) {
                 if (row->data && row->initialised && !row->accepted_loss && !o->filled)
                         return DRIFT_DATA_LOST;
                 return DRIFT_REPLACED;
         }
-        if (row->baseline_valid && o->digest_valid && memcmp(row->baseline, o->digest, DIGEST_SIZE) != 0)
+        if (row->baseline_valid && o->digest_valid &&
+            memcmp(row->baseline, o->digest, DIGEST_SIZE) != 0)
                 return DRIFT_CHANGED;
         return DRIFT_NONE;
 }
 
-static void decide_first(const struct resource_row *row, const struct policy *p, struct decision *d) {
+static void decide_first(const struct resource_row *row, const struct policy *p,
+                         struct decision *d) {
         if (p->unmet)
                 return conclude_because(d, ACTION_WAIT, STATE_WAITING, "waiting for ", p->unmet);
         conclude(d, ACTION_APPLY, row->applied_generation ? STATE_APPLYING : STATE_NEW,
                  row->applied_generation ? "what is wanted changed" : "to be made");
 }
 
-static void decide_drift(const struct resource_row *row, const struct policy *p, struct decision *d) {
+static void decide_drift(const struct resource_row *row, const struct policy *p,
+                         struct decision *d) {
         static const char *const what[] = {
-                [DRIFT_DELETED] = "was deleted", [DRIFT_REPLACED] = "was replaced by another of the same name",
-                [DRIFT_CHANGED] = "was changed", [DRIFT_DATA_LOST] = "data that was there is gone",
+                [DRIFT_DELETED] = "was deleted",
+                [DRIFT_REPLACED] = "was replaced by another of the same name",
+                [DRIFT_CHANGED] = "was changed",
+                [DRIFT_DATA_LOST] = "data that was there is gone",
         };
 
         if (d->drift == DRIFT_DATA_LOST && !row->remake)
                 return conclude(d, ACTION_BLOCK, STATE_LOST, what[d->drift]);
         if (p->unmet)
                 return conclude_because(d, ACTION_WAIT, STATE_WAITING, "waiting for ", p->unmet);
-        conclude(d, ACTION_APPLY, d->drift == DRIFT_DATA_LOST ? STATE_LOST : STATE_APPLYING, what[d->drift]);
+        conclude(d, ACTION_APPLY, d->drift == DRIFT_DATA_LOST ? STATE_LOST : STATE_APPLYING,
+                 what[d->drift]);
 }
 
 static enum resource_state state_of(const struct observation *o) {
@@ -107,7 +124,8 @@ static enum resource_state state_of(const struct observation *o) {
         }
 }
 
-/* Where a resource stands whose last operation failed: some failures need a person, and are tried all the same. */
+/* Where a resource stands whose last operation failed: some failures need a person, and are
+ * tried all the same. */
 static enum resource_state state_after(enum outcome o) {
         switch (o) {
         case OUTCOME_CONFLICT:
@@ -122,8 +140,8 @@ static enum resource_state state_after(enum outcome o) {
         }
 }
 
-void decide(const struct resource_row *row, const struct observation *o, const struct policy *p, int64_t now,
-            struct decision *d) {
+void decide(const struct resource_row *row, const struct observation *o, const struct policy *p,
+            int64_t now, struct decision *d) {
         bool changed = row->wanted_generation > row->applied_generation;
 
         *d = (struct decision){ 0 };
@@ -132,14 +150,16 @@ void decide(const struct resource_row *row, const struct observation *o, const s
         if (p->blocked)
                 return conclude_because(d, ACTION_BLOCK, STATE_BLOCKED, "", p->blocked);
         if (row->applied_generation && o->presence == PRESENCE_UNKNOWN && !changed)
-                return conclude(d, p->watched ? ACTION_WAIT : ACTION_LOOK, STATE_APPLIED, "not seen yet");
+                return conclude(d, p->watched ? ACTION_WAIT : ACTION_LOOK, STATE_APPLIED,
+                                "not seen yet");
         if (row->applied_generation && o->presence != PRESENCE_UNKNOWN)
                 d->drift = find_drift(row, o);
         if (p->paused)
                 return conclude_because(d, ACTION_WAIT, state_of(o), "paused: ", p->paused);
         if (o->presence == PRESENCE_LEAVING)
                 return conclude_because(d, ACTION_WAIT, STATE_WAITING, "",
-                                        o->reason ? o->reason : "is being deleted; made again when it is gone");
+                                        o->reason ? o->reason
+                                                  : "is being deleted; made again when it is gone");
         if (d->drift == DRIFT_DATA_LOST)
                 return decide_drift(row, p, d);
         if (p->backing_off && (changed || d->drift != DRIFT_NONE))
@@ -148,6 +168,8 @@ void decide(const struct resource_row *row, const struct observation *o, const s
                 return decide_first(row, p, d);
         if (d->drift != DRIFT_NONE)
                 return decide_drift(row, p, d);
+        if (p->look_due)
+                return conclude(d, ACTION_LOOK, state_of(o), o->reason ? o->reason : "");
         if (p->audit_every_ms && now - row->applied_at >= p->audit_every_ms) {
                 d->audit = true;
                 return conclude(d, ACTION_APPLY, state_of(o), "audit");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* decide.h - what is to be done about one resource: a pure function of its row, what was seen, and policy
+/* decide.h - what is to be done about one resource: a pure function of its row, what was seen,
+ * and policy
  *
  * The loop, `plan`, `why` and the tests all call decide(). It reads no clock and asks nobody. */
 #pragma once
@@ -23,28 +24,30 @@ enum resource_state {
 const char *decide_state_name(enum resource_state s);
 int decide_state_find(const char *name); /* -1: none */
 
-struct resource_row {              /* what decide needs of the store's row */
-        bool dying;                /* no want is left */
-        bool data, remake;         /* identity's words */
+struct resource_row {      /* what decide needs of the store's row */
+        bool dying;        /* no want is left */
+        bool data, remake; /* identity's words */
         int64_t wanted_generation, applied_generation;
         bool made, adopted;
-        bool initialised;          /* data: was filled once */
+        bool initialised; /* data: was filled once */
         bool accepted_loss;
         bool baseline_valid;
         uint8_t baseline[DIGEST_SIZE];
         char incarnation[64];
-        int64_t applied_at;        /* clock_wall of the last accepted apply; 0: never */
-        enum outcome outcome;      /* of the last operation */
+        int64_t applied_at;   /* clock_wall of the last accepted apply; 0: never */
+        enum outcome outcome; /* of the last operation */
 };
 
 struct policy {
-        const char *paused;        /* who and why, or NULL: nothing outside is written */
-        const char *blocked;       /* the model writes nothing: another cluster, another stamp; or NULL */
-        const char *unmet;         /* a dependency that is not there yet, as text, or NULL */
-        const char *backing_off;   /* the last try of this generation failed with this text, and it is not time yet; or NULL */
-        const char *held_up;       /* dying: what still stands on it, as text, or NULL */
-        int64_t audit_every_ms;    /* 0: never */
-        bool watched;              /* the target tells of changes by itself, and its lists are complete */
+        const char *paused;  /* who and why, or NULL: nothing outside is written */
+        const char *blocked; /* the model writes nothing: another cluster, another stamp; or NULL */
+        const char *unmet;   /* a dependency that is not there yet, as text, or NULL */
+        const char *
+                backing_off; /* how the last try failed, and it is not time yet; or NULL */
+        const char *held_up;    /* dying: what still stands on it, as text, or NULL */
+        int64_t audit_every_ms; /* 0: never */
+        bool look_due;          /* not watched, and it was looked at too long ago */
+        bool watched; /* the target tells of changes by itself, and its lists are complete */
 };
 
 enum action {
@@ -63,12 +66,12 @@ enum drift_kind { DRIFT_NONE, DRIFT_DELETED, DRIFT_REPLACED, DRIFT_CHANGED, DRIF
 
 struct decision {
         enum action action;
-        enum drift_kind drift;     /* what was found is a line in the ledger */
+        enum drift_kind drift; /* what was found is a line in the ledger */
         enum resource_state state;
-        bool audit;                /* an apply only to look again */
-        char why[256];             /* for people: "waiting for Secret kubeflow/x: not there yet" */
+        bool audit;    /* an apply only to look again */
+        char why[256]; /* for people: "waiting for Secret kubeflow/x: not there yet" */
 };
 
 /* Pure. NOW is clock_wall. O is never NULL; its presence may be unknown. */
-void decide(const struct resource_row *row, const struct observation *o, const struct policy *p, int64_t now,
-            struct decision *ret);
+void decide(const struct resource_row *row, const struct observation *o, const struct policy *p,
+            int64_t now, struct decision *ret);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* explain.c - what the loop knows, as JSON for people: status beside the rows, plan, and why
  *
- * `plan` and `why` call the same resource_policy and decide as the loop does, and change nothing. */
+ * `plan` and `why` call the same resource_policy and decide as the loop does, and change
+ * nothing. */
 #include "reconcile-internal.h"
 
 #include "clock.h"
@@ -10,8 +11,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#define WHY_DEPTH_MAX 12   /* causes of causes: one screen */
-#define LIST_MAX 20000     /* resources in one answer: the largest plan */
+#define WHY_DEPTH_MAX 12 /* causes of causes: one screen */
+#define LIST_MAX 20000   /* resources in one answer: the largest plan */
 
 static json_t *stamp(int64_t wall) {
         char text[CLOCK_TEXT_MAX];
@@ -20,9 +21,10 @@ static json_t *stamp(int64_t wall) {
 }
 
 static json_t *unit_json(const struct world_unit *u) {
-        return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o}", "pod", u->name, "status", u->status, "agent", u->agent,
-                         "message", u->message, "address", u->address, "node", u->node, "number", (json_int_t)u->number,
-                         "since", stamp(u->since));
+        return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o}", "pod", u->name, "status",
+                         u->status, "agent", u->agent, "message", u->message, "address", u->address,
+                         "node", u->node, "number", (json_int_t)u->number, "since",
+                         stamp(u->since));
 }
 
 static json_t *application_json(struct reconcile *rec, const struct world_application *a) {
@@ -37,10 +39,11 @@ static json_t *application_json(struct reconcile *rec, const struct world_applic
 
                 json_object_set_new(units, name, unit_json(u));
         }
-        out = json_pack("{s:s, s:s, s:o, s:b, s:o}", "current", a->status, "message", a->message, "since",
-                        stamp(a->status_at), "executing", a->executing, "units", units);
+        out = json_pack("{s:s, s:s, s:o, s:b, s:o}", "current", a->status, "message", a->message,
+                        "since", stamp(a->status_at), "executing", a->executing, "units", units);
         json_object_set_new(out, "readable", json_boolean(t && t->reachable));
-        json_object_set_new(out, "seen-until", t && t->reachable ? json_null() : stamp(t ? t->lost_at : 0));
+        json_object_set_new(out, "seen-until",
+                            t && t->reachable ? json_null() : stamp(t ? t->lost_at : 0));
         return out;
 }
 
@@ -58,8 +61,8 @@ json_t *reconcile_status(struct reconcile *rec, const char *model) {
         return out;
 }
 
-static bool belongs(struct reconcile *rec, const struct world_resource *r, const struct world_model *m,
-                    const char *application) {
+static bool belongs(struct reconcile *rec, const struct world_resource *r,
+                    const struct world_model *m, const char *application) {
         const struct world_application *a = world_application(&rec->world, r->owner);
 
         if (application)
@@ -72,17 +75,18 @@ static json_t *resource_json(struct reconcile *rec, struct world_resource *r) {
         const struct world_target *t = world_target(&rec->world, r->target);
         int failures;
         int64_t next = queue_next(rec->queue, KEY_RESOURCE, r->id, &failures);
-        json_t *out = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:s?}", "type", r->type, "path", r->path, "state",
-                                decide_state_name(r->state), "reason", r->reason, "presence",
-                                presence_name(r->seen.presence), "application", a ? a->name : NULL, "target",
-                                t ? t->name : NULL);
+        json_t *out = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:s?}", "type", r->type, "path",
+                                r->path, "state", decide_state_name(r->state), "reason", r->reason,
+                                "presence", presence_name(r->seen.presence), "application",
+                                a ? a->name : NULL, "target", t ? t->name : NULL);
 
         json_object_set_new(out, "ready", json_boolean(r->seen.ready == READY_YES));
         json_object_set_new(out, "generation", json_integer(r->row.wanted_generation));
         json_object_set_new(out, "applied", json_integer(r->row.applied_generation));
         if (r->tries) {
                 json_object_set_new(out, "tries", json_integer(r->tries));
-                json_object_set_new(out, "next-try-ms", json_integer(MAX_OF(next - clock_mono(), 0)));
+                json_object_set_new(out, "next-try-ms",
+                                    json_integer(MAX_OF(next - clock_mono(), 0)));
         }
         return out;
 }
@@ -124,11 +128,14 @@ json_t *reconcile_plan(struct reconcile *rec, const char *model, const char *app
                         continue;
                 resource_policy(rec, r, &text, &policy);
                 decide(&r->row, &r->seen, &policy, clock_wall(), &d);
-                if (d.audit || (d.drift == DRIFT_NONE && r->row.wanted_generation == r->row.applied_generation && !r->row.dying))
+                if (d.audit ||
+                    (d.drift == DRIFT_NONE &&
+                     r->row.wanted_generation == r->row.applied_generation && !r->row.dying))
                         continue;
-                json_array_append_new(out, json_pack("{s:s, s:s, s:s, s:s, s:s}", "change", change_word(r, &d), "type",
-                                                     r->type, "path", r->path, "action", decide_action_name(d.action), "why",
-                                                     d.why));
+                json_array_append_new(out, json_pack("{s:s, s:s, s:s, s:s, s:s}", "change",
+                                                     change_word(r, &d), "type", r->type, "path",
+                                                     r->path, "action",
+                                                     decide_action_name(d.action), "why", d.why));
         }
         return out;
 }
@@ -136,15 +143,18 @@ json_t *reconcile_plan(struct reconcile *rec, const char *model, const char *app
 /* ---- why */
 
 static void add_cause(json_t *list, int depth, const char *what, const char *why) {
-        json_array_append_new(list, json_pack("{s:i, s:s, s:s}", "depth", depth, "subject", what, "text", why));
+        json_array_append_new(
+                list, json_pack("{s:i, s:s, s:s}", "depth", depth, "subject", what, "text", why));
 }
 
 static void why_resource(struct reconcile *rec, struct world_resource *r, json_t *list, int depth);
 
-static void why_need(struct reconcile *rec, const struct world_need *need, json_t *list, int depth) {
+static void why_need(struct reconcile *rec, const struct world_need *need, json_t *list,
+                     int depth) {
         struct world_resource *n = world_resource(&rec->world, need->id);
 
-        if (n && (n->seen.presence != PRESENCE_PRESENT || (need->kind == NEED_READY && n->seen.ready != READY_YES)))
+        if (n && (n->seen.presence != PRESENCE_PRESENT ||
+                  (need->kind == NEED_READY && n->seen.ready != READY_YES)))
                 why_resource(rec, n, list, depth);
 }
 
@@ -164,14 +174,17 @@ static void why_resource(struct reconcile *rec, struct world_resource *r, json_t
         if (d.why[0])
                 buf_printf(&text, ": %s", d.why);
         if (r->tries)
-                buf_printf(&text, " (try %d, next in %s)", r->tries, clock_span(MAX_OF(next - clock_mono(), 0), span));
+                buf_printf(&text, " (try %d, next in %s)", r->tries,
+                           clock_span(MAX_OF(next - clock_mono(), 0), span));
         add_cause(list, depth, name, text.data);
         for (size_t i = 0; depth < WHY_DEPTH_MAX && i < r->need_count; i++)
                 why_need(rec, &r->needs[i], list, depth + 1);
 }
 
-static void why_application(struct reconcile *rec, struct world_application *a, json_t *list, int depth) {
-        cleanup_(freep) char *text = str_format("%s%s%s", a->status, a->message[0] ? ": " : "", a->message);
+static void why_application(struct reconcile *rec, struct world_application *a, json_t *list,
+                            int depth) {
+        cleanup_(freep) char *text =
+                str_format("%s%s%s", a->status, a->message[0] ? ": " : "", a->message);
         struct map_entry *e;
 
         add_cause(list, depth, a->name, text);
@@ -199,31 +212,37 @@ static void why_application(struct reconcile *rec, struct world_application *a, 
         }
 }
 
-/* "deployment/mlflow-server": kind in any case, with or without its group; path with or without its namespace. */
-static bool is_meant(const struct world_resource *r, const char *kind, size_t kind_len, const char *name) {
+/* "deployment/mlflow-server": kind in any case, with or without its group; path with or without
+ * its namespace. */
+static bool is_meant(const struct world_resource *r, const char *kind, size_t kind_len,
+                     const char *name) {
         const char *dot = strchr(r->type, '.');
         size_t len = dot ? (size_t)(dot - r->type) : strlen(r->type);
         const char *slash = strrchr(r->path, '/');
 
-        if (strncasecmp(r->type, kind, kind_len) != 0 || (kind_len != len && kind_len != strlen(r->type)))
+        if (strncasecmp(r->type, kind, kind_len) != 0 ||
+            (kind_len != len && kind_len != strlen(r->type)))
                 return false;
         return str_eq(r->path, name) || str_eq(slash ? slash + 1 : r->path, name);
 }
 
-static struct world_resource *find_subject(struct reconcile *rec, const struct world_model *m, const char *subject) {
+static struct world_resource *find_subject(struct reconcile *rec, const struct world_model *m,
+                                           const char *subject) {
         const char *slash = strchr(subject, '/');
         struct map_entry *e;
 
         for (size_t i = 0; slash && (e = map_next(&rec->world.resources, &i));) {
                 struct world_resource *r = e->value;
 
-                if (belongs(rec, r, m, NULL) && is_meant(r, subject, (size_t)(slash - subject), slash + 1))
+                if (belongs(rec, r, m, NULL) &&
+                    is_meant(r, subject, (size_t)(slash - subject), slash + 1))
                         return r;
         }
         return NULL;
 }
 
-json_t *reconcile_why(struct reconcile *rec, const char *model, const char *subject, struct err *err) {
+json_t *reconcile_why(struct reconcile *rec, const char *model, const char *subject,
+                      struct err *err) {
         const struct world_model *m = world_model_named(&rec->world, model);
         cleanup_(freep) char *head = NULL;
         struct world_application *a;
@@ -238,8 +257,10 @@ json_t *reconcile_why(struct reconcile *rec, const char *model, const char *subj
         a = world_application_named(&rec->world, m->id, head);
         r = find_subject(rec, m, subject);
         if (!a && !r) {
-                err_set(err, -ENOENT, "nothing of model %s is called %s: give an application, a unit, or KIND/NAME", model,
-                        subject);
+                err_set(err, -ENOENT,
+                        "nothing of model %s is called %s: give an application, a unit, or "
+                        "KIND/NAME",
+                        model, subject);
                 return NULL;
         }
         list = json_array();
@@ -256,9 +277,10 @@ json_t *reconcile_targets(struct reconcile *rec) {
 
         for (size_t i = 0; (e = map_next(&rec->world.targets, &i));) {
                 const struct world_target *t = e->value;
-                json_t *j = json_pack("{s:s, s:s?, s:b, s:b, s:s?, s:s?, s:I}", "name", t->name, "provider",
-                                      t->provider ? t->provider->name : NULL, "open", t->open != NULL, "readable",
-                                      t->reachable, "identity", t->identity, "why", t->reach_why, "in-flight",
+                json_t *j = json_pack("{s:s, s:s?, s:b, s:b, s:s?, s:s?, s:I}", "name", t->name,
+                                      "provider", t->provider ? t->provider->name : NULL, "open",
+                                      t->open != NULL, "readable", t->reachable, "identity",
+                                      t->identity, "why", t->reach_why, "in-flight",
                                       (json_int_t)t->in_flight);
 
                 json_object_set_new(j, "since", stamp(t->reach_since));

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ledger.c - the drift ledger: what was found is committed before the repair goes out
  *
- * One line an incident: what, wanted, found, who (the name the writer gave itself, only for values that were changed or added;
- * else "not recorded"), when, what is done. resource-save.c closes it in the commit that saves the repair. Values of
- * secrets come here as the provider's masks only. */
+ * One line an incident: what, wanted, found, who (the name the writer gave itself, only for
+ * values that were changed or added; else "not recorded"), when, what is done. resource-save.c
+ * closes it in the commit that saves the repair. Values of secrets come here as the provider's
+ * masks only. */
 #include "reconcile-internal.h"
 
 #include "clock.h"
@@ -42,8 +43,9 @@ static json_t *fields_of(const struct resource_job *j) {
                 json_array_append_new(list, item);
         }
         if (j->differences.count > LEDGER_FIELDS_MAX)
-                json_array_append_new(list, json_pack("{s:I}", "more",
-                                                      (json_int_t)(j->differences.count - LEDGER_FIELDS_MAX)));
+                json_array_append_new(
+                        list, json_pack("{s:I}", "more",
+                                        (json_int_t)(j->differences.count - LEDGER_FIELDS_MAX)));
         return list;
 }
 
@@ -54,11 +56,13 @@ static const struct drift *first_with_who(const struct drift_list *l) {
         return NULL;
 }
 
-static int count_before(struct tx *tx, const struct resource_job *j, const char *fields, int64_t *ret, struct err *err) {
+static int count_before(struct tx *tx, const struct resource_job *j, const char *fields,
+                        int64_t *ret, struct err *err) {
         struct q_drift_count_same_row *row;
         size_t n;
-        int r = q_drift_count_same(tx, &(struct q_drift_count_same_in){ .resource_id = j->id, .fields = fields }, &row, &n,
-                                   err);
+        int r = q_drift_count_same(
+                tx, &(struct q_drift_count_same_in){ .resource_id = j->id, .fields = fields }, &row,
+                &n, err);
 
         *ret = r >= 0 && n ? row->total : 0;
         return r;
@@ -86,24 +90,25 @@ static int run(struct tx *tx, struct store_call *c, struct err *err) {
         if (r < 0)
                 return r;
         j->drift_line = tx_id(tx, "drift");
-        r = w_drift_insert(tx,
-                           &(struct w_drift_insert_in){ .id = j->drift_line,
-                                                        .model_id = l->model,
-                                                        .application = l->application,
-                                                        .resource_id = j->id,
-                                                        .type = j->type,
-                                                        .path = j->path,
-                                                        .fields = l->fields,
-                                                        .who = l->who,
-                                                        .changed_at = l->changed_at,
-                                                        .changed_at_null = !l->changed_at,
-                                                        .seen_at = tx_now(tx),
-                                                        .detected_ms = MAX_OF(tx_now(tx) - l->changed_at, 0),
-                                                        .detected_ms_null = !l->changed_at,
-                                                        .action = l->action,
-                                                        .outcome = "open",
-                                                        .before = before },
-                           err);
+        r = w_drift_insert(
+                tx,
+                &(struct w_drift_insert_in){ .id = j->drift_line,
+                                             .model_id = l->model,
+                                             .application = l->application,
+                                             .resource_id = j->id,
+                                             .type = j->type,
+                                             .path = j->path,
+                                             .fields = l->fields,
+                                             .who = l->who,
+                                             .changed_at = l->changed_at,
+                                             .changed_at_null = !l->changed_at,
+                                             .seen_at = tx_now(tx),
+                                             .detected_ms = MAX_OF(tx_now(tx) - l->changed_at, 0),
+                                             .detected_ms_null = !l->changed_at,
+                                             .action = l->action,
+                                             .outcome = "open",
+                                             .before = before },
+                err);
         return r < 0 ? r : 0;
 }
 
@@ -135,7 +140,7 @@ void ledger_open(struct resource_job *j, const char *action,
         j->ledger_done = ledger_done;
         j->call.run = run;
         j->call.done = done;
-        reconcile_log(LOG_NOTICE, "drift", rec, r, "%s %s: %s by %s: %s", r->type, r->path, what_happened[j->drift], l->who,
-                      action);
+        reconcile_log(LOG_NOTICE, "drift", rec, r, "%s %s: %s by %s: %s", r->type, r->path,
+                      what_happened[j->drift], l->who, action);
         store_submit(rec->options.store, &j->call);
 }

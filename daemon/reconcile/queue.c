@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* queue.c - the keyed work queue; see queue.h
  *
- * A key is in one of these places: a ready list (one a priority), the timers, being worked on (busy, perhaps dirty again), or
- * only remembered for its back-off. Entries without back-off and work are freed. */
+ * A key is in one of these places: a ready list (one a priority), the timers, being worked on
+ * (busy, perhaps dirty again), or only remembered for its back-off. Entries without back-off and
+ * work are freed. */
 #include "queue.h"
 
 #include "clock.h"
+#include "digest.h"
 
 #include <stdlib.h>
 
@@ -24,7 +26,9 @@ struct queue {
         queue_handler *handler;
         void *arg;
         struct map entries;
-        struct list ready[QUEUE_PRIORITY_MAX][QUEUE_KINDS_MAX]; /* by kind, so that a full kind is skipped in one look */
+        struct list
+                ready[QUEUE_PRIORITY_MAX]
+                     [QUEUE_KINDS_MAX]; /* by kind, so that a full kind is skipped in one look */
         size_t ready_count;
         size_t busy[QUEUE_KINDS_MAX], limit[QUEUE_KINDS_MAX];
         struct later run;
@@ -213,14 +217,18 @@ void queue_done(struct queue *q, int kind, int64_t id) {
 
 static int64_t back_off(int failures) {
         int64_t ms = QUEUE_BACKOFF_FIRST_MS;
+        uint32_t spread;
 
         for (int i = 1; i < failures && ms < QUEUE_BACKOFF_MAX_MS; i++)
                 ms *= 2;
         ms = MIN_OF(ms, QUEUE_BACKOFF_MAX_MS);
-        return ms + random() % (ms / 4 + 1); /* spread, so that many keys of one outage do not come back at once */
+        digest_random(&spread, sizeof(spread));
+        /* Spread, so that many keys of one outage do not come back at once. */
+        return ms + spread % (ms / 4 + 1);
 }
 
-int64_t queue_failed_until(struct queue *q, int kind, int64_t id, enum queue_priority p, int64_t at) {
+int64_t queue_failed_until(struct queue *q, int kind, int64_t id, enum queue_priority p,
+                           int64_t at) {
         struct entry *e = entry_get(q, kind, id);
         int64_t next;
 

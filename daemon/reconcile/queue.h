@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* queue.h - the keyed work queue: what is dirty, once each, in order of urgency, with a back-off of its own
+/* queue.h - the keyed work queue: what is dirty, once each, in order of urgency, with a back-off
+ * of its own
  *
- * A key is (kind, id). Adding a key that waits raises its urgency at most; adding one that is being worked on makes it
- * run once more after. The handler owns a key from queue_take to queue_done. Level-triggered: an add carries no work. */
+ * A key is (kind, id). Adding a key that waits raises its urgency at most; adding one that is
+ * being worked on makes it run once more after. The handler owns a key from queue_take to
+ * queue_done. Level-triggered: an add carries no work. */
 #pragma once
 
 #include "list.h"
@@ -10,15 +12,16 @@
 #include "map.h"
 
 enum queue_priority {
-        QUEUE_DRIFT,   /* deletion and drift before ... */
-        QUEUE_CHANGE,  /* ... what a person or a charm changed, before ... */
-        QUEUE_FIRST,   /* ... first convergence, before ... */
-        QUEUE_AUDIT,   /* ... looking again at what is in place */
+        QUEUE_DRIFT,  /* deletion and drift before ... */
+        QUEUE_CHANGE, /* ... what a person or a charm changed, before ... */
+        QUEUE_FIRST,  /* ... first convergence, before ... */
+        QUEUE_AUDIT,  /* ... looking again at what is in place */
         QUEUE_PRIORITY_MAX
 };
 
 #define QUEUE_BACKOFF_FIRST_MS 500
-#define QUEUE_BACKOFF_MAX_MS 60000 /* a thing that keeps failing is tried once a minute: met again soon after it is mended */
+#define QUEUE_BACKOFF_MAX_MS                                                                       \
+        60000 /* what keeps failing is tried once a minute */
 
 struct queue;
 struct queue_key {
@@ -36,14 +39,17 @@ void queue_limit(struct queue *q, int kind, size_t n);
 void queue_add(struct queue *q, int kind, int64_t id, enum queue_priority p);
 /* At the earliest at that time (clock_mono); an earlier queue_add wins. */
 void queue_add_at(struct queue *q, int kind, int64_t id, enum queue_priority p, int64_t at);
-/* The handler (or what it started) is through with the key. FAILED: again after the key's back-off, which grows; else the
- * back-off is forgotten. */
+/* The handler (or what it started) is through with the key. FAILED: again after the key's
+ * back-off, which grows; else the back-off is forgotten. */
 void queue_done(struct queue *q, int kind, int64_t id);
-int64_t queue_failed(struct queue *q, int kind, int64_t id, enum queue_priority p); /* when it will be tried, clock_mono */
+int64_t queue_failed(struct queue *q, int kind, int64_t id,
+                     enum queue_priority p); /* when it will be tried, clock_mono */
 /* As queue_failed, but not before AT (Retry-After). */
-int64_t queue_failed_until(struct queue *q, int kind, int64_t id, enum queue_priority p, int64_t at);
+int64_t queue_failed_until(struct queue *q, int kind, int64_t id, enum queue_priority p,
+                           int64_t at);
 void queue_forget(struct queue *q, int kind, int64_t id);
-/* For `why` and status: when the key runs next (0: not waiting) and how often it failed in a row. */
+/* For `why` and status: when the key runs next (0: not waiting) and how often it failed in a
+ * row. */
 int64_t queue_next(const struct queue *q, int kind, int64_t id, int *ret_failures);
 size_t queue_waiting(const struct queue *q); /* ready to run now */
 bool queue_idle(const struct queue *q);      /* nothing ready and nothing being worked on */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* reconcile-internal.h - what the files of this folder share
  *
- * One file a kind of key: target.c, scope.c (models), application.c, resource.c. Each has KIND_handle(), which the queue
- * calls, and ends with queue_done or queue_failed, perhaps much later. */
+ * One file a kind of key: target.c, scope.c (models), application.c, resource.c. Each has
+ * KIND_handle(), which the queue calls, and ends with queue_done or queue_failed, perhaps much
+ * later. */
 #pragma once
 
 #include "queue.h"
@@ -19,20 +20,20 @@ struct reconcile {
         struct interfaces *interfaces;
         struct timer audit;
         bool started, stopping;
-        size_t in_flight;          /* operations that are out */
-        struct list jobs;          /* resource jobs, for stop */
-        struct list plans;         /* application work, for stop */
+        size_t in_flight;  /* operations that are out */
+        struct list jobs;  /* resource jobs, for stop */
+        struct list plans; /* application work, for stop */
 };
 
 /* ---- resource.c, resource-load.c, resource-save.c: one resource */
-struct resource_job {              /* from reading the rows to saving the outcome */
+struct resource_job { /* from reading the rows to saving the outcome */
         struct store_call call;
         struct op op;
         struct apply_request request;
         struct reconcile *rec;
         int64_t id;
         struct list link;
-        bool docs;                 /* the documents were asked for too */
+        bool docs; /* the documents were asked for too */
         /* read on the store's read thread; owned here */
         bool found;
         struct resource_row row;
@@ -46,7 +47,7 @@ struct resource_job {              /* from reading the rows to saving the outcom
         int64_t *wanters;
         size_t wanter_count;
         json_t *document, *baseline;
-        bool document_missing;     /* cache.db forgot it: the application is planned again */
+        bool document_missing; /* cache.db forgot it: the application is planned again */
         char *fields_text;
         struct secret_values *values;
         struct err read_err;
@@ -58,51 +59,60 @@ struct resource_job {              /* from reading the rows to saving the outcom
         json_t *marks;
         struct drift_list differences;
         int64_t drift_line;
-        struct ledger_line *line;  /* ledger.c's, while the line is being written */
+        struct ledger_line *line; /* ledger.c's, while the line is being written */
         void (*ledger_done)(struct store_call *c, int r, const struct err *err);
         char *lock;
 };
 void resource_handle(struct reconcile *rec, int64_t id);
-void resource_observed(struct reconcile *rec, struct world_target *t, const char *type, const char *path,
-                       struct observation *o);
+void resource_observed(struct reconcile *rec, struct world_target *t, const char *type,
+                       const char *path, struct observation *o);
 /* What decide says now, for handling, plan and why. TEXT backs the policy's strings. */
 struct resource_policy_text {
         char unmet[256], held_up[256], blocked[256];
 };
-void resource_policy(struct reconcile *rec, struct world_resource *r, struct resource_policy_text *text,
-                     struct policy *ret);
-void resource_changed(struct reconcile *rec, struct world_resource *r); /* wakes who depends on it */
-void resource_wake_waiting(struct reconcile *rec, int64_t target);      /* those parked with NOT_YET */
+void resource_policy(struct reconcile *rec, struct world_resource *r,
+                     struct resource_policy_text *text, struct policy *ret);
+void resource_changed(struct reconcile *rec,
+                      struct world_resource *r);                   /* wakes who depends on it */
+void resource_wake_waiting(struct reconcile *rec, int64_t target); /* those parked with NOT_YET */
 void resource_wake_target(struct reconcile *rec, int64_t target, enum queue_priority p);
 struct resource_job *resource_job_new(struct reconcile *rec, int64_t id, bool docs);
 struct resource_job *resource_job_free(struct resource_job *j);
-void resource_load(struct resource_job *j, void (*done)(struct store_call *c, int r, const struct err *err));
-int resource_load_now(struct tx *tx, struct resource_job *j, struct err *err); /* inside a read: start-up */
+void resource_load(struct resource_job *j,
+                   void (*done)(struct store_call *c, int r, const struct err *err));
+int resource_load_now(struct tx *tx, struct resource_job *j,
+                      struct err *err); /* inside a read: start-up */
 /* Copies what was read into the world. NULL: the row is gone. */
 struct world_resource *resource_take(struct resource_job *j, struct err *err);
-void resource_save(struct resource_job *j, void (*done)(struct store_call *c, int r, const struct err *err));
+void resource_save(struct resource_job *j,
+                   void (*done)(struct store_call *c, int r, const struct err *err));
 int resource_save_run(struct tx *tx, struct store_call *c, struct err *err);
 
 /* ---- ledger.c */
 /* Writes the line for J's differences before the repair; then DONE. */
-void ledger_open(struct resource_job *j, const char *action, void (*done)(struct store_call *c, int r, const struct err *err));
+void ledger_open(struct resource_job *j, const char *action,
+                 void (*done)(struct store_call *c, int r, const struct err *err));
 
 /* ---- target.c */
 void target_handle(struct reconcile *rec, int64_t id);
 void target_close_all(struct reconcile *rec);
-/* May operations go out: open, reachable as far as known, bound to this outside. WHY gets the reason if not. */
+/* May operations go out: open, reachable as far as known, bound to this outside. WHY gets the
+ * reason if not. */
 bool target_usable(const struct world_target *t, char *why, size_t size);
-bool target_watches(const struct world_target *t, const char *type); /* its list is complete and it is watched */
+bool target_watches(const struct world_target *t,
+                    const char *type); /* its list is complete and it is watched */
 void target_follow(struct world_target *t, const char *type);
 
 /* ---- scope.c */
 void scope_handle(struct reconcile *rec, int64_t id);
 /* Why nothing of this model may be written now, or NULL; TEXT backs it. */
-const char *scope_blocked(struct reconcile *rec, const struct world_model *m, char *text, size_t size);
+const char *scope_blocked(struct reconcile *rec, const struct world_model *m, char *text,
+                          size_t size);
 
 /* ---- application.c, application-view.c, application-plan.c, application-save.c */
 void application_handle(struct reconcile *rec, int64_t id);
-void application_touch(struct reconcile *rec, int64_t id); /* something it sees changed: soon, not at once */
+void application_touch(struct reconcile *rec,
+                       int64_t id); /* something it sees changed: soon, not at once */
 void application_stop(struct reconcile *rec);
 
 /* ---- unit.c, status.c */
@@ -112,6 +122,7 @@ void unit_listed(struct reconcile *rec, struct world_target *t, bool begin);
 void status_update(struct reconcile *rec, struct world_application *a);
 
 /* ---- shared */
-void reconcile_event(struct reconcile *rec, const char *kind, const char *model, const char *subject, const char *text);
-void reconcile_log(int level, const char *event, const struct reconcile *rec, const struct world_resource *r,
-                   const char *fmt, ...) printf_(5, 6);
+void reconcile_event(struct reconcile *rec, const char *kind, const char *model,
+                     const char *subject, const char *text);
+void reconcile_log(int level, const char *event, const struct reconcile *rec,
+                   const struct world_resource *r, const char *fmt, ...) printf_(5, 6);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* reconcile.c - builds the loop, reads the rows at the start, hands dirty keys to the files of their kind */
+/* reconcile.c - builds the loop, reads the rows at the start, hands dirty keys to the files of
+ * their kind */
 #include "reconcile-internal.h"
 
 #include "clock.h"
@@ -10,21 +11,23 @@
 #include <stdlib.h>
 
 #define LOAD_PAGE 500
-#define APPLICATIONS_AT_ONCE 8 /* plans in workers at once: as many as a small machine can run, and some that wait for I/O */
+#define APPLICATIONS_AT_ONCE                                                                       \
+        8 /* plans at once: what a small machine runs, and some waiting for I/O */
 
-void reconcile_event(struct reconcile *rec, const char *kind, const char *model, const char *subject, const char *text) {
+void reconcile_event(struct reconcile *rec, const char *kind, const char *model,
+                     const char *subject, const char *text) {
         cleanup_(json_freep) json_t *event = NULL;
         char stamp[CLOCK_TEXT_MAX];
 
         if (!rec->options.event)
                 return;
-        event = json_pack("{s:s, s:s, s:s, s:s, s:s}", "kind", kind, "model", model, "subject", subject, "text", text, "at",
-                          clock_iso(clock_wall(), true, stamp));
+        event = json_pack("{s:s, s:s, s:s, s:s, s:s}", "kind", kind, "model", model, "subject",
+                          subject, "text", text, "at", clock_iso(clock_wall(), true, stamp));
         rec->options.event(rec->options.arg, event);
 }
 
-void reconcile_log(int level, const char *event, const struct reconcile *rec, const struct world_resource *r,
-                   const char *fmt, ...) {
+void reconcile_log(int level, const char *event, const struct reconcile *rec,
+                   const struct world_resource *r, const char *fmt, ...) {
         struct world *w = (struct world *)&rec->world;
         const struct world_application *a = r ? world_application(w, r->owner) : NULL;
         const struct world_model *m = r ? world_model(w, a ? a->model : r->model) : NULL;
@@ -113,7 +116,8 @@ struct load {
 static int load_targets(struct tx *tx, struct store_call *c, struct err *err) {
         struct load *l = c->arg;
         struct q_target_row *rows;
-        int r = q_target_list(tx, &(struct q_target_list_in){ .after = l->after, .max = LOAD_PAGE }, &rows, &l->count, err);
+        int r = q_target_list(tx, &(struct q_target_list_in){ .after = l->after, .max = LOAD_PAGE },
+                              &rows, &l->count, err);
 
         for (size_t i = 0; r >= 0 && i < l->count; i++) {
                 struct world_target *t = world_target_get(&l->rec->world, rows[i].id);
@@ -131,7 +135,8 @@ static int load_targets(struct tx *tx, struct store_call *c, struct err *err) {
 static int load_models(struct tx *tx, struct store_call *c, struct err *err) {
         struct load *l = c->arg;
         struct q_model_row *rows;
-        int r = q_model_list(tx, &(struct q_model_list_in){ .after = l->after, .max = LOAD_PAGE }, &rows, &l->count, err);
+        int r = q_model_list(tx, &(struct q_model_list_in){ .after = l->after, .max = LOAD_PAGE },
+                             &rows, &l->count, err);
 
         for (size_t i = 0; r >= 0 && i < l->count; i++) {
                 struct world_model *m = world_model_get(&l->rec->world, rows[i].id);
@@ -152,8 +157,9 @@ static int load_models(struct tx *tx, struct store_call *c, struct err *err) {
 static int load_applications(struct tx *tx, struct store_call *c, struct err *err) {
         struct load *l = c->arg;
         struct q_application_row *rows;
-        int r = q_application_list_all(tx, &(struct q_application_list_all_in){ .after = l->after, .max = LOAD_PAGE }, &rows,
-                                       &l->count, err);
+        int r = q_application_list_all(
+                tx, &(struct q_application_list_all_in){ .after = l->after, .max = LOAD_PAGE },
+                &rows, &l->count, err);
 
         for (size_t i = 0; r >= 0 && i < l->count; i++) {
                 struct world_application *a = world_application_get(&l->rec->world, rows[i].id);
@@ -175,12 +181,14 @@ static int load_applications(struct tx *tx, struct store_call *c, struct err *er
         return r;
 }
 
-/* Each resource by the same function that reads it later, so that there is one way from row to world. */
+/* Each resource by the same function that reads it later, so that there is one way from row to
+ * world. */
 static int load_resources(struct tx *tx, struct store_call *c, struct err *err) {
         struct load *l = c->arg;
         struct q_resource_row *rows;
-        int r = q_resource_list_page(tx, &(struct q_resource_list_page_in){ .after = l->after, .max = LOAD_PAGE }, &rows,
-                                     &l->count, err);
+        int r = q_resource_list_page(
+                tx, &(struct q_resource_list_page_in){ .after = l->after, .max = LOAD_PAGE }, &rows,
+                &l->count, err);
 
         for (size_t i = 0; r >= 0 && i < l->count; i++) {
                 struct resource_job *j = resource_job_new(l->rec, rows[i].id, false);
@@ -198,8 +206,9 @@ static int load_resources(struct tx *tx, struct store_call *c, struct err *err) 
 static int load_drift(struct tx *tx, struct store_call *c, struct err *err) {
         struct load *l = c->arg;
         struct q_drift_open_page_row *rows;
-        int r = q_drift_open_page(tx, &(struct q_drift_open_page_in){ .after = l->after, .max = LOAD_PAGE }, &rows, &l->count,
-                                  err);
+        int r = q_drift_open_page(
+                tx, &(struct q_drift_open_page_in){ .after = l->after, .max = LOAD_PAGE }, &rows,
+                &l->count, err);
 
         for (size_t i = 0; r >= 0 && i < l->count; i++) {
                 struct world_resource *res = world_resource(&l->rec->world, rows[i].resource_id);
@@ -211,13 +220,16 @@ static int load_drift(struct tx *tx, struct store_call *c, struct err *err) {
         return r;
 }
 
-static int load(struct reconcile *rec, int (*run)(struct tx *, struct store_call *, struct err *), struct err *err) {
+static int load(struct reconcile *rec, int (*run)(struct tx *, struct store_call *, struct err *),
+                struct err *err) {
         struct load l = { .rec = rec };
 
         do {
                 int r;
 
-                l.call = (struct store_call){ .lane = STORE_LOOP, .actor = "start", .run = run, .arg = &l };
+                l.call = (struct store_call){
+                        .lane = STORE_LOOP, .actor = "start", .run = run, .arg = &l
+                };
                 r = store_now(rec->options.store, &l.call, err);
                 if (r < 0)
                         return r;

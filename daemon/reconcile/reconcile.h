@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* reconcile.h - the loop that makes the outside equal to the model, and keeps it so
  *
- * Rows in, operations out. It is told what is dirty (reconcile_mark, from the store after a commit; observations from the
- * providers), and handles each key level-triggered: read the row, decide, start one operation, save. The admin API reads
- * through the functions below what the loop knows beyond the rows. */
+ * Rows in, operations out. It is told what is dirty (reconcile_mark, from the store after a
+ * commit; observations from the providers), and handles each key level-triggered: read the row,
+ * decide, start one operation, save. The admin API reads through the functions below what the
+ * loop knows beyond the rows. */
 #pragma once
 
 #include "charm-host.h"
@@ -13,7 +14,8 @@
 #include "seal.h"
 #include "store.h"
 
-#define RECONCILE_IN_FLIGHT 32        /* operations at once: beyond it a 2-core API server only queues (bench) */
+#define RECONCILE_IN_FLIGHT                                                                        \
+        32 /* operations at once: beyond it a 2-core API server only queues (bench) */
 #define RECONCILE_AUDIT_MS 86400000ll /* each object is applied again once a day, spread out */
 
 struct reconcile;
@@ -26,11 +28,13 @@ struct reconcile_options {
         struct charm_host *host;
         struct sealer *sealer;
         const char *state_dir;
-        const char *controller;          /* this controller's uuid */
-        int64_t audit_ms;                /* 0: never */
+        const char *controller; /* this controller's uuid */
+        int64_t audit_ms;       /* 0: never */
         size_t in_flight;
+        int64_t poll_ms; /* how often what tells nothing by itself is looked at; 0: the provider's own */
         json_t *(*provider_options)(void);
-        /* Something a person may watch changed: application status, a drift line, reachability. On the loop. */
+        /* Something a person may watch changed: application status, a drift line, reachability.
+         * On the loop. */
         void (*event)(void *arg, const json_t *event);
         void *arg;
 };
@@ -38,7 +42,8 @@ struct reconcile_options {
 int reconcile_new(const struct reconcile_options *o, struct reconcile **ret, struct err *err);
 /* Reads all rows, opens targets, begins. Before the loop runs. */
 int reconcile_start(struct reconcile *r, struct err *err);
-void reconcile_stop(struct reconcile *r); /* no new operation is started; those that are out are cancelled */
+void reconcile_stop(
+        struct reconcile *r); /* no new operation is started; those that are out are cancelled */
 struct reconcile *reconcile_free(struct reconcile *r);
 
 /* store_options.mark: the row became dirty. */
@@ -51,7 +56,9 @@ json_t *reconcile_status(struct reconcile *r, const char *model);
 json_t *reconcile_resources(struct reconcile *r, const char *model, const char *application);
 /* What the loop would do now, resource by resource, and what it waits for. */
 json_t *reconcile_plan(struct reconcile *r, const char *model, const char *application);
-/* Causes to the root of "deployment/mlflow-server", "mlflow-server" or "mlflow-server/0". NULL: nothing of that name, with err. */
+/* Causes to the root of "deployment/mlflow-server", "mlflow-server" or "mlflow-server/0". NULL:
+ * nothing of that name, with err. */
 json_t *reconcile_why(struct reconcile *r, const char *model, const char *subject, struct err *err);
 json_t *reconcile_targets(struct reconcile *r);
-bool reconcile_idle(const struct reconcile *r); /* nothing in flight, nothing ready: benches and tests */
+bool reconcile_idle(
+        const struct reconcile *r); /* nothing in flight, nothing ready: benches and tests */

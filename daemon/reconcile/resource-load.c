@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* resource-load.c - reads all that one resource's handling needs, on the store's read thread
  *
- * Row, edges and wanters always; the documents, the field set and the values of the document's secrets only when an
- * operation may follow. Parsing happens here too: a large CRD would hold the loop for longer than it may. */
+ * Row, edges and wanters always; the documents, the field set and the values of the document's
+ * secrets only when an operation may follow. Parsing happens here too: a large CRD would hold
+ * the loop for longer than it may. */
 #include "reconcile-internal.h"
 
 #include "queries.gen.h"
@@ -108,7 +109,8 @@ static int read_edges(struct tx *tx, struct resource_job *j, struct err *err) {
                 j->needs[i] = (struct world_need){ edges[i].needs_id, kind };
         }
         j->need_count = n;
-        r = q_want_by_resource(tx, &(struct q_want_by_resource_in){ .resource_id = j->id }, &wants, &n, err);
+        r = q_want_by_resource(tx, &(struct q_want_by_resource_in){ .resource_id = j->id }, &wants,
+                               &n, err);
         if (r < 0)
                 return r;
         j->wanters = mem_array(int64_t, n);
@@ -125,7 +127,8 @@ struct token_reader {
 };
 
 /* Opens one secret value for the request. The sealer is read only, so this thread may use it. */
-static int read_token(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name, struct err *err) {
+static int read_token(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name,
+                      struct err *err) {
         struct token_reader *t = arg;
         struct q_secret_row *secret;
         struct q_secret_revision_row *rev;
@@ -137,8 +140,10 @@ static int read_token(void *arg, const struct secret_ref *ref, const char *point
         if (secret_values_get(t->job->values, ref->uri, ref->revision, &len))
                 return 0;
         if (++t->count > TOKENS_MAX)
-                return err_set(err, -E2BIG, "more than %d secret values in one document", TOKENS_MAX);
-        r = q_secret_by_uri(t->tx, &(struct q_secret_by_uri_in){ .uri = ref->uri }, &secret, &n, err);
+                return err_set(err, -E2BIG, "more than %d secret values in one document",
+                               TOKENS_MAX);
+        r = q_secret_by_uri(t->tx, &(struct q_secret_by_uri_in){ .uri = ref->uri }, &secret, &n,
+                            err);
         if (r < 0)
                 return r;
         if (n == 0)
@@ -150,8 +155,8 @@ static int read_token(void *arg, const struct secret_ref *ref, const char *point
         if (r < 0)
                 return r;
         if (n == 0)
-                return err_set(err, -ENOKEY, "secret %s (%s) has no revision %lld any more", ref->uri, secret->label,
-                               (long long)ref->revision);
+                return err_set(err, -ENOKEY, "secret %s (%s) has no revision %lld any more",
+                               ref->uri, secret->label, (long long)ref->revision);
         r = seal_open(t->job->rec->options.sealer, &at, rev->sealed, rev->sealed_len, &text, err);
         if (r < 0)
                 return err_add(err, r, "secret %s", ref->uri);
@@ -169,7 +174,8 @@ static int read_json(struct tx *tx, const uint8_t *digest, json_t **ret, struct 
         return json_parse(text, len, ret, err);
 }
 
-static int read_documents(struct tx *tx, struct resource_job *j, const struct q_resource_row *row, struct err *err) {
+static int read_documents(struct tx *tx, struct resource_job *j, const struct q_resource_row *row,
+                          struct err *err) {
         struct token_reader tokens = { tx, j, 0 };
         const char *text;
         size_t len;
@@ -216,7 +222,8 @@ int resource_load_now(struct tx *tx, struct resource_job *j, struct err *err) {
         return read_run(tx, &j->call, err);
 }
 
-void resource_load(struct resource_job *j, void (*done)(struct store_call *c, int r, const struct err *err)) {
+void resource_load(struct resource_job *j,
+                   void (*done)(struct store_call *c, int r, const struct err *err)) {
         j->call.run = read_run;
         j->call.done = done;
         store_read(j->rec->options.store, &j->call);
@@ -263,7 +270,8 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
         r->interest.baseline_valid = r->row.baseline_valid;
         memcpy(r->interest.baseline, r->row.baseline, DIGEST_SIZE);
         t = world_target(w, r->target);
-        if (j->fields_valid && t && t->provider && (j->fields_text || world_has_fields(w, j->fields)) &&
+        if (j->fields_valid && t && t->provider &&
+            (j->fields_text || world_has_fields(w, j->fields)) &&
             world_set_fields(w, r, t->provider, j->fields, j->fields_text, err) < 0)
                 world_set_fields(w, r, t->provider, NULL, NULL, NULL);
         r->stale = false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* resource-save.c - writes down how an operation on a resource ended
  *
- * The reconciler's writes wait together and are committed in groups, so a first convergence of thousands of
- * objects costs a few commits. The run may be repeated: it reads only the job. */
+ * The reconciler's writes wait together and are committed in groups, so a first convergence of
+ * thousands of objects costs a few commits. The run may be repeated: it reads only the job. */
 #include "reconcile-internal.h"
 
 #include "queries.gen.h"
@@ -62,7 +62,8 @@ static int save_gone(struct tx *tx, struct resource_job *j, struct err *err) {
         return r;
 }
 
-/* What the last operation ended with, for status after a restart, and a long-running operation's token. */
+/* What the last operation ended with, for status after a restart, and a long-running operation's
+ * token. */
 static int save_failed(struct tx *tx, struct resource_job *j, struct err *err) {
         struct w_resource_set_state_in in = {
                 .id = j->id,
@@ -75,12 +76,13 @@ static int save_failed(struct tx *tx, struct resource_job *j, struct err *err) {
 
         if (r < 0 || j->op.outcome != OUTCOME_RUNNING)
                 return r;
-        return w_resource_set_token(tx,
-                                    &(struct w_resource_set_token_in){ .id = j->id,
-                                                                       .token = j->op.token,
-                                                                       .state = "applying",
-                                                                       .outcome = outcome_name(OUTCOME_RUNNING) },
-                                    err);
+        return w_resource_set_token(
+                tx,
+                &(struct w_resource_set_token_in){ .id = j->id,
+                                                   .token = j->op.token,
+                                                   .state = "applying",
+                                                   .outcome = outcome_name(OUTCOME_RUNNING) },
+                err);
 }
 
 int resource_save_run(struct tx *tx, struct store_call *c, struct err *err) {
@@ -96,7 +98,8 @@ int resource_save_run(struct tx *tx, struct store_call *c, struct err *err) {
         return r < 0 ? r : 0;
 }
 
-void resource_save(struct resource_job *j, void (*done)(struct store_call *c, int r, const struct err *err)) {
+void resource_save(struct resource_job *j,
+                   void (*done)(struct store_call *c, int r, const struct err *err)) {
         j->call.run = resource_save_run;
         j->call.done = done;
         store_submit(j->rec->options.store, &j->call);

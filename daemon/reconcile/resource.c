@@ -2,14 +2,13 @@
 /* resource.c - one resource from dirty to in place
  *
  *   dirty ──▶ (stale? read the row) ──▶ decide ──▶ nothing: remember state and reason
- *                                        │
  *                                        ├─▶ drift: a line in the ledger, committed first ─┐
- *                                        ├─▶ apply, look, remove: read documents, one operation ──▶ save ──▶ again
- *                                        └─▶ wait, block: say why; woken by what it waits for, or by back-off
+ *                                        ├─▶ apply, look, remove: one operation ──▶ save ──┴▶ again
+ *                                        └─▶ wait, block: say why; woken later
  *
- * Called by the queue (resource_handle) and by providers (resource_observed). While an operation is out, observations are
- * kept and not decided on: one that is newer than the operation's answer is looked at again, because its digest was taken
- * with the field set from before. */
+ * Called by the queue (resource_handle) and by providers (resource_observed). While an operation
+ * is out, observations are kept and not decided on: one that is newer than the operation's
+ * answer is looked at again, because its digest was taken with the field set from before. */
 #include "reconcile-internal.h"
 
 #include "clock.h"
@@ -36,7 +35,8 @@ static bool need_met(const struct world_resource *n, enum need_kind kind) {
         return kind == NEED_EXISTS || n->seen.ready == READY_YES;
 }
 
-static const char *find_unmet(struct reconcile *rec, const struct world_resource *r, char *text, size_t size) {
+static const char *find_unmet(struct reconcile *rec, const struct world_resource *r, char *text,
+                              size_t size) {
         for (size_t i = 0; i < r->need_count; i++) {
                 const struct world_resource *n = world_resource(&rec->world, r->needs[i].id);
                 const char *what;
@@ -49,14 +49,16 @@ static const char *find_unmet(struct reconcile *rec, const struct world_resource
                         what = "not there yet";
                 else
                         what = n->seen.reason ? n->seen.reason : "not ready yet";
-                snprintf(text, size, "%s %s: %s", n ? n->type : "resource", n ? n->path : "?", what);
+                snprintf(text, size, "%s %s: %s", n ? n->type : "resource", n ? n->path : "?",
+                         what);
                 return text;
         }
         return NULL;
 }
 
 /* A dying resource goes after what stands on it: those that need it and are not gone. */
-static const char *find_held_up(struct reconcile *rec, const struct world_resource *r, char *text, size_t size) {
+static const char *find_held_up(struct reconcile *rec, const struct world_resource *r, char *text,
+                                size_t size) {
         const struct world_ids *l = world_needed_by(&rec->world, r->id);
 
         for (size_t i = 0; l && i < l->count; i++) {
@@ -85,8 +87,15 @@ static const char *find_paused(struct reconcile *rec, const struct world_resourc
         return a ? a->paused : NULL;
 }
 
-void resource_policy(struct reconcile *rec, struct world_resource *r, struct resource_policy_text *text,
-                     struct policy *ret) {
+/* How often resources of a target that tells nothing by itself are looked at; 0: it tells. */
+static int64_t poll_of(const struct world_target *t) {
+        if (!t || !t->provider || (t->provider->can & PROVIDER_WATCHES))
+                return 0;
+        return t->poll_ms ? t->poll_ms : t->provider->poll_every_ms;
+}
+
+void resource_policy(struct reconcile *rec, struct world_resource *r,
+                     struct resource_policy_text *text, struct policy *ret) {
         const struct world_target *t = world_target(&rec->world, r->target);
         const struct world_model *m = model_of(rec, r);
 
@@ -102,8 +111,11 @@ void resource_policy(struct reconcile *rec, struct world_resource *r, struct res
                 ret->unmet = find_unmet(rec, r, text->unmet, sizeof(text->unmet));
         if (r->retry_at > clock_mono() && r->retry_generation == r->row.wanted_generation)
                 ret->backing_off = r->reason;
+        ret->look_due = poll_of(t) && r->seen.presence != PRESENCE_UNKNOWN &&
+                        clock_mono() - r->seen.as_of >= poll_of(t);
         ret->watched = t && !r->look_again && target_watches(t, r->type);
-        /* Spread over the period by id, so that a start with thousands of objects does not audit them together. */
+        /* Spread over the period by id, so that a start with thousands of objects does not audit
+         * them together. */
         if (ret->audit_every_ms)
                 ret->audit_every_ms += r->id * 7919 % (ret->audit_every_ms / 4 + 1);
 }
@@ -125,7 +137,8 @@ void resource_changed(struct reconcile *rec, struct world_resource *r) {
                 queue_add(rec->queue, KEY_MODEL, r->model, QUEUE_CHANGE);
 }
 
-static void set_state(struct reconcile *rec, struct world_resource *r, enum resource_state state, const char *why) {
+static void set_state(struct reconcile *rec, struct world_resource *r, enum resource_state state,
+                      const char *why) {
         if (r->state == state && str_eq(r->reason, why))
                 return;
         r->state = state;
@@ -161,10 +174,12 @@ void resource_wake_waiting(struct reconcile *rec, int64_t target) {
 /* ---- observations */
 
 static bool looks_same(const struct observation *a, const struct observation *b) {
-        return a->presence == b->presence && a->ready == b->ready && a->ours == b->ours && a->foreign == b->foreign &&
-               a->filled == b->filled && a->digest_valid == b->digest_valid &&
-               memcmp(a->digest, b->digest, DIGEST_SIZE) == 0 && str_eq(a->incarnation, b->incarnation) &&
-               str_eq(a->reason, b->reason) && json_equal(a->seen, b->seen) && json_equal(a->output, b->output);
+        return a->presence == b->presence && a->ready == b->ready && a->ours == b->ours &&
+               a->foreign == b->foreign && a->filled == b->filled &&
+               a->digest_valid == b->digest_valid &&
+               memcmp(a->digest, b->digest, DIGEST_SIZE) == 0 &&
+               str_eq(a->incarnation, b->incarnation) && str_eq(a->reason, b->reason) &&
+               json_equal(a->seen, b->seen) && json_equal(a->output, b->output);
 }
 
 /* json_equal does not take two NULLs as equal. */
@@ -178,8 +193,8 @@ static bool same(const struct observation *a, const struct observation *b) {
         return looks_same(&x, &y);
 }
 
-void resource_observed(struct reconcile *rec, struct world_target *t, const char *type, const char *path,
-                       struct observation *o) {
+void resource_observed(struct reconcile *rec, struct world_target *t, const char *type,
+                       const char *path, struct observation *o) {
         struct world_resource *r = world_resource_at(&rec->world, t->id, type, path);
         bool changed;
 
@@ -236,7 +251,8 @@ static void on_saved(struct store_call *c, int k, const struct err *err) {
 
         if (k < 0) {
                 /* The outside has it, our row does not know: read again and find it in place. */
-                log_plain(LOG_WARNING, "save", "resource %lld: %s", (long long)j->id, err_text(err));
+                log_plain(LOG_WARNING, "save", "resource %lld: %s", (long long)j->id,
+                          err_text(err));
                 if (r)
                         r->stale = true;
                 return finish(j, true);
@@ -269,7 +285,8 @@ static void take_baseline(struct resource_job *j, struct world_resource *r) {
         memcpy(r->interest.baseline, r->row.baseline, DIGEST_SIZE);
         if (j->op.fields) {
                 digest_sha256(j->op.fields, strlen(j->op.fields), j->fields);
-                if (world_set_fields(&j->rec->world, r, t->provider, j->fields, j->op.fields, &err) < 0)
+                if (world_set_fields(&j->rec->world, r, t->provider, j->fields, j->op.fields,
+                                     &err) < 0)
                         reconcile_log(LOG_ERR, "field-set", j->rec, r, "%s", err_text(&err));
         }
         observation_move(&r->seen, &j->op.seen);
@@ -284,14 +301,14 @@ static void log_outcome(struct resource_job *j, struct world_resource *r) {
         json_t *text;
 
         json_array_foreach(j->op.warnings, i, text)
-                reconcile_log(LOG_WARNING, "server-warning", j->rec, r, "%s %s: %s", r->type, r->path,
-                              json_string_value(text));
+                reconcile_log(LOG_WARNING, "server-warning", j->rec, r, "%s %s: %s", r->type,
+                              r->path, json_string_value(text));
         if (j->op.took_over)
-                reconcile_log(LOG_NOTICE, "took-over", j->rec, r, "%s %s: took over fields of %s", r->type, r->path,
-                              j->op.took_over);
+                reconcile_log(LOG_NOTICE, "took-over", j->rec, r, "%s %s: took over fields of %s",
+                              r->type, r->path, j->op.took_over);
         if (j->op.outcome != OUTCOME_DONE && j->op.outcome != OUTCOME_RUNNING && r->tries <= 1)
-                reconcile_log(LOG_WARNING, "operation", j->rec, r, "%s %s: %s: %s", r->type, r->path,
-                              outcome_name(j->op.outcome), err_text(&j->op.err));
+                reconcile_log(LOG_WARNING, "operation", j->rec, r, "%s %s: %s: %s", r->type,
+                              r->path, outcome_name(j->op.outcome), err_text(&j->op.err));
 }
 
 static void take_failure(struct resource_job *j, struct world_resource *r) {
@@ -318,7 +335,8 @@ static void take_failure(struct resource_job *j, struct world_resource *r) {
 static void on_failed_saved(struct store_call *c, int k, const struct err *err) {
         struct resource_job *j = c->arg;
         struct world_resource *r = world_resource(&j->rec->world, j->id);
-        int64_t next = queue_failed_until(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE, j->op.again_at);
+        int64_t next = queue_failed_until(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE,
+                                          j->op.again_at);
 
         if (r) {
                 r->busy = false;
@@ -337,7 +355,8 @@ static void on_op(struct op *op) {
         if (!r)
                 return finish(j, false);
         log_outcome(j, r);
-        if (j->action == ACTION_LOOK && (op->outcome == OUTCOME_DONE || op->outcome == OUTCOME_GONE)) {
+        if (j->action == ACTION_LOOK &&
+            (op->outcome == OUTCOME_DONE || op->outcome == OUTCOME_GONE)) {
                 bool changed;
 
                 if (op->outcome == OUTCOME_GONE)
@@ -360,7 +379,8 @@ static void on_op(struct op *op) {
                 r->drift_seen_us = 0;
                 return resource_save(j, on_saved);
         }
-        if (j->action == ACTION_REMOVE && (op->outcome == OUTCOME_DONE || op->outcome == OUTCOME_GONE)) {
+        if (j->action == ACTION_REMOVE &&
+            (op->outcome == OUTCOME_DONE || op->outcome == OUTCOME_GONE)) {
                 observation_clear(&r->seen);
                 r->seen.presence = PRESENCE_ABSENT;
                 return finish(j, true);
@@ -428,7 +448,8 @@ static void on_drift_written(struct store_call *c, int k, const struct err *err)
         struct world_resource *r = world_resource(&j->rec->world, j->id);
 
         if (k < 0)
-                log_plain(LOG_WARNING, "ledger", "resource %lld: %s", (long long)j->id, err_text(err));
+                log_plain(LOG_WARNING, "ledger", "resource %lld: %s", (long long)j->id,
+                          err_text(err));
         if (!r)
                 return finish(j, false);
         if (k >= 0)
@@ -462,14 +483,19 @@ static const char *action_word(const struct decision *d) {
 }
 
 static void rest(struct reconcile *rec, struct world_resource *r, const struct decision *d) {
+        int64_t poll = poll_of(world_target(&rec->world, r->target));
+
         set_state(rec, r, d->state, d->why);
         r->busy = false;
         queue_done(rec->queue, KEY_RESOURCE, r->id);
         if (r->retry_at > clock_mono())
                 queue_add_at(rec->queue, KEY_RESOURCE, r->id, QUEUE_CHANGE, r->retry_at);
+        else if (poll && r->row.applied_generation)
+                queue_add_at(rec->queue, KEY_RESOURCE, r->id, QUEUE_AUDIT, clock_mono() + poll);
         else if (rec->options.audit_ms && d->action == ACTION_NONE && r->row.applied_at)
                 queue_add_at(rec->queue, KEY_RESOURCE, r->id, QUEUE_AUDIT,
-                             clock_mono() + rec->options.audit_ms + r->id * 7919 % (rec->options.audit_ms / 4 + 1));
+                             clock_mono() + rec->options.audit_ms +
+                                     r->id * 7919 % (rec->options.audit_ms / 4 + 1));
 }
 
 static void mark_filled(struct reconcile *rec, struct world_resource *r);
@@ -551,7 +577,8 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
                 resource_job_free(j);
                 return;
         }
-        if (d.drift == DRIFT_NONE && (d.action == ACTION_NONE || d.action == ACTION_WAIT || d.action == ACTION_BLOCK)) {
+        if (d.drift == DRIFT_NONE &&
+            (d.action == ACTION_NONE || d.action == ACTION_WAIT || d.action == ACTION_BLOCK)) {
                 resource_job_free(j);
                 return rest(rec, r, &d);
         }
@@ -583,8 +610,8 @@ struct filled {
 static int filled_run(struct tx *tx, struct store_call *c, struct err *err) {
         struct filled *f = c->arg;
         int r = w_resource_set_initialised(tx,
-                                           &(struct w_resource_set_initialised_in){ .id = f->id,
-                                                                                    .initialised_at = tx_now(tx) },
+                                           &(struct w_resource_set_initialised_in){
+                                                   .id = f->id, .initialised_at = tx_now(tx) },
                                            err);
 
         return r < 0 ? r : 0;
@@ -597,13 +624,18 @@ static void filled_done(struct store_call *c, int k, const struct err *err) {
 static void mark_filled(struct reconcile *rec, struct world_resource *r) {
         struct filled *f;
 
-        if (!r->row.data || r->row.initialised || !r->seen.filled || r->seen.presence != PRESENCE_PRESENT)
+        if (!r->row.data || r->row.initialised || !r->seen.filled ||
+            r->seen.presence != PRESENCE_PRESENT)
                 return;
         r->row.initialised = true;
         r->row.accepted_loss = false;
         f = mem_new(struct filled);
         f->rec = rec;
         f->id = r->id;
-        f->call = (struct store_call){ .lane = STORE_LOOP, .actor = "loop", .run = filled_run, .done = filled_done, .arg = f };
+        f->call = (struct store_call){ .lane = STORE_LOOP,
+                                       .actor = "loop",
+                                       .run = filled_run,
+                                       .done = filled_done,
+                                       .arg = f };
         store_submit(rec->options.store, &f->call);
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* scope.c - one model: what it lives in (a namespace), whether anything of it may be written, and its end
+/* scope.c - one model: what it lives in (a namespace), whether anything of it may be written,
+ * and its end
  *
- * The namespace is a resource wanted by the model itself. It carries the stamp (controller, model uuid): a namespace with
- * another stamp, or another cluster than the one the model was bound to, and nothing of the model is written. A dying model waits for
- * its applications to end, then for its namespace (deleted only when the daemon made it and nothing else is in it), then its rows
- * go. */
+ * The namespace is a resource wanted by the model itself. It carries the stamp (controller,
+ * model uuid): a namespace with another stamp, or another cluster than the one the model was
+ * bound to, and nothing of the model is written. A dying model waits for its applications to
+ * end, then for its namespace (deleted only when the daemon made it and nothing else is in it),
+ * then its rows go. */
 #include "reconcile-internal.h"
 
 #include "clock.h"
@@ -58,13 +60,15 @@ static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
         w->dying = str_eq(m->life, "dying");
         w->force = m->force;
         w->destroy_storage = m->destroy_storage;
-        r = q_application_count(tx, &(struct q_application_count_in){ .model_id = w->id }, &count, &n, err);
+        r = q_application_count(tx, &(struct q_application_count_in){ .model_id = w->id }, &count,
+                                &n, err);
         if (r >= 0 && n)
                 w->applications = count->total;
         return r;
 }
 
-const char *scope_blocked(struct reconcile *rec, const struct world_model *m, char *text, size_t size) {
+const char *scope_blocked(struct reconcile *rec, const struct world_model *m, char *text,
+                          size_t size) {
         const struct world_target *t = world_target(&rec->world, m->target);
         const struct world_resource *s = world_resource(&rec->world, m->scope);
 
@@ -72,20 +76,23 @@ const char *scope_blocked(struct reconcile *rec, const struct world_model *m, ch
                 return m->blocked;
         if (t && t->bound && t->identity && !str_eq(t->bound, t->identity)) {
                 snprintf(text, size,
-                         "%s is another outside than the one this model was bound to (%s, was %s): nothing is written; "
+                         "%s is another outside than the one this model was bound to (%s, was %s): "
+                         "nothing is written; "
                          "mooringctl rebind-cluster %s",
                          t->name, t->identity, t->bound, t->name);
                 return text;
         }
         if (s && s->seen.presence == PRESENCE_PRESENT && s->seen.foreign) {
                 snprintf(text, size,
-                         "%s %s carries the stamp of another controller or model: nothing is written; mooringctl "
+                         "%s %s carries the stamp of another controller or model: nothing is "
+                         "written; mooringctl "
                          "take-over-model %s",
                          s->type, s->path, m->name);
                 return text;
         }
         if (s && !s->row.applied_generation && s->row.outcome == OUTCOME_CONFLICT) {
-                snprintf(text, size, "%s %s: %s; mooringctl take-over-model %s", s->type, s->path, s->reason, m->name);
+                snprintf(text, size, "%s %s: %s; mooringctl take-over-model %s", s->type, s->path,
+                         s->reason, m->name);
                 return text;
         }
         return NULL;
@@ -109,7 +116,8 @@ static void on_written(struct store_call *c, int r, const struct err *err) {
         work_free(w);
 }
 
-static void write(struct scope_work *w, int (*run)(struct tx *, struct store_call *, struct err *)) {
+static void write(struct scope_work *w,
+                  int (*run)(struct tx *, struct store_call *, struct err *)) {
         w->call.run = run;
         w->call.done = on_written;
         store_submit(w->rec->options.store, &w->call);
@@ -142,17 +150,20 @@ static int ensure_run(struct tx *tx, struct store_call *c, struct err *err) {
                                                                           .keep = true },
                                             err);
         } else {
-                r = w_resource_scope_insert(tx,
-                                            &(struct w_resource_scope_insert_in){ .id = w->new_scope,
-                                                                                  .target_id = w->target,
-                                                                                  .type = w->type,
-                                                                                  .path = w->path,
-                                                                                  .wanted = digest,
-                                                                                  .wanted_len = DIGEST_SIZE },
-                                            err);
+                r = w_resource_scope_insert(
+                        tx,
+                        &(struct w_resource_scope_insert_in){ .id = w->new_scope,
+                                                              .target_id = w->target,
+                                                              .type = w->type,
+                                                              .path = w->path,
+                                                              .wanted = digest,
+                                                              .wanted_len = DIGEST_SIZE },
+                        err);
         }
         if (r >= 0)
-                r = w_model_set_scope(tx, &(struct w_model_set_scope_in){ .id = w->id, .scope = w->new_scope }, err);
+                r = w_model_set_scope(
+                        tx, &(struct w_model_set_scope_in){ .id = w->id, .scope = w->new_scope },
+                        err);
         if (r < 0)
                 return r;
         tx_mark(tx, MARK_RESOURCE, w->new_scope);
@@ -161,7 +172,8 @@ static int ensure_run(struct tx *tx, struct store_call *c, struct err *err) {
 
 static int dying_run(struct tx *tx, struct store_call *c, struct err *err) {
         struct scope_work *w = c->arg;
-        int r = w_resource_set_life(tx, &(struct w_resource_set_life_in){ .id = w->scope, .life = "dying" }, err);
+        int r = w_resource_set_life(
+                tx, &(struct w_resource_set_life_in){ .id = w->scope, .life = "dying" }, err);
 
         if (r < 0)
                 return r;
@@ -169,24 +181,30 @@ static int dying_run(struct tx *tx, struct store_call *c, struct err *err) {
         return 0;
 }
 
-#define HISTORY_SLICE 10000 /* rows of the past deleted in one commit: bounds how long it holds up others */
+#define HISTORY_SLICE                                                                              \
+        10000 /* rows of the past deleted in one commit: bounds how long it holds up others */
 
 static int delete_run(struct tx *tx, struct store_call *c, struct err *err) {
         struct scope_work *w = c->arg;
-        int r = w_drift_delete_model(tx, &(struct w_drift_delete_model_in){ .model_id = w->id, .max = HISTORY_SLICE }, err);
+        int r = w_drift_delete_model(
+                tx, &(struct w_drift_delete_model_in){ .model_id = w->id, .max = HISTORY_SLICE },
+                err);
         int s;
 
         if (r < 0)
                 return r;
-        s = w_status_history_delete_model(
-                tx, &(struct w_status_history_delete_model_in){ .model_id = w->id, .max = HISTORY_SLICE }, err);
+        s = w_status_history_delete_model(tx,
+                                          &(struct w_status_history_delete_model_in){
+                                                  .model_id = w->id, .max = HISTORY_SLICE },
+                                          err);
         if (s < 0)
                 return s;
         if (r == HISTORY_SLICE || s == HISTORY_SLICE) {
                 tx_mark(tx, MARK_MODEL, w->id);
                 return 0;
         }
-        r = w_model_option_delete_all(tx, &(struct w_model_option_delete_all_in){ .model_id = w->id }, err);
+        r = w_model_option_delete_all(
+                tx, &(struct w_model_option_delete_all_in){ .model_id = w->id }, err);
         if (r >= 0)
                 r = w_model_delete(tx, &(struct w_model_delete_in){ .id = w->id }, err);
         if (r < 0)
@@ -220,7 +238,8 @@ static bool in_place(struct reconcile *rec, const struct scope_work *w) {
         uint8_t digest[DIGEST_SIZE];
 
         digest_sha256(w->document, strlen(w->document), digest);
-        return s && s->wanted_valid && !s->document_lost && memcmp(s->wanted, digest, DIGEST_SIZE) == 0;
+        return s && s->wanted_valid && !s->document_lost &&
+               memcmp(s->wanted, digest, DIGEST_SIZE) == 0;
 }
 
 static void end_model(struct scope_work *w) {
@@ -228,7 +247,8 @@ static void end_model(struct scope_work *w) {
         struct world_resource *s = world_resource(&rec->world, w->scope);
 
         if (w->applications) {
-                queue_done(rec->queue, KEY_MODEL, w->id); /* the last application's end marks the model */
+                queue_done(rec->queue, KEY_MODEL,
+                           w->id); /* the last application's end marks the model */
                 work_free(w);
                 return;
         }
@@ -254,7 +274,8 @@ static void wake_applications(struct reconcile *rec, int64_t model) {
         }
 }
 
-/* Copies what was read; returns whether pausing or blocking changed, so that its resources are decided anew. */
+/* Copies what was read; returns whether pausing or blocking changed, so that its resources are
+ * decided anew. */
 static bool take(struct reconcile *rec, struct scope_work *w) {
         struct world_model *m = world_model_get(&rec->world, w->id);
         bool news = !str_eq(m->paused, w->paused) || !str_eq(m->blocked, w->blocked);
@@ -314,6 +335,8 @@ void scope_handle(struct reconcile *rec, int64_t id) {
 
         w->rec = rec;
         w->id = id;
-        w->call = (struct store_call){ .lane = STORE_LOOP, .actor = "loop", .run = read_run, .done = on_read, .arg = w };
+        w->call = (struct store_call){
+                .lane = STORE_LOOP, .actor = "loop", .run = read_run, .done = on_read, .arg = w
+        };
         store_read(rec->options.store, &w->call);
 }

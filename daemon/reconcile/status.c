@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* status.c - gathers what is known of an application for status_compute, and writes what is shown when it changed */
+/* status.c - gathers what is known of an application for status_compute, and writes what is
+ * shown when it changed */
 #include "reconcile-internal.h"
 
 #include "status.h"
@@ -27,23 +28,25 @@ static void write_free(struct status_write *w) {
 
 static int write_run(struct tx *tx, struct store_call *c, struct err *err) {
         struct status_write *w = c->arg;
-        int r = w_application_set_status(tx,
-                                         &(struct w_application_set_status_in){ .id = w->id,
-                                                                                .status = w->status,
-                                                                                .message = w->message,
-                                                                                .status_at = tx_now(tx) },
-                                         err);
+        int r = w_application_set_status(
+                tx,
+                &(struct w_application_set_status_in){ .id = w->id,
+                                                       .status = w->status,
+                                                       .message = w->message,
+                                                       .status_at = tx_now(tx) },
+                err);
 
         if (r <= 0)
                 return r; /* 0: it was removed meanwhile */
         r = w_status_history_insert(tx,
-                                    &(struct w_status_history_insert_in){ .id = tx_id(tx, "status_history"),
-                                                                          .model_id = w->model,
-                                                                          .entity = tx_format(tx, "application %s", w->name),
-                                                                          .status = w->status,
-                                                                          .message = w->message,
-                                                                          .cause = w->cause,
-                                                                          .at = tx_now(tx) },
+                                    &(struct w_status_history_insert_in){
+                                            .id = tx_id(tx, "status_history"),
+                                            .model_id = w->model,
+                                            .entity = tx_format(tx, "application %s", w->name),
+                                            .status = w->status,
+                                            .message = w->message,
+                                            .cause = w->cause,
+                                            .at = tx_now(tx) },
                                     err);
         return r < 0 ? r : 0;
 }
@@ -59,7 +62,8 @@ static void write_done(struct store_call *c, int r, const struct err *err) {
 /* ---- gathering */
 
 struct gathered {
-        char unseen[300], blocked[400], failing[400], not_ready[400], lost[400], unit_error[300], model_blocked[400];
+        char unseen[300], blocked[400], failing[400], not_ready[400], lost[400], unit_error[300],
+                model_blocked[400];
         char no_charm[400], removing[300];
         char cause[300];
 };
@@ -75,15 +79,18 @@ static void first(char *to, size_t size, const char *fmt, ...) {
         va_end(ap);
 }
 
-static void gather_resource(struct reconcile *rec, const struct world_application *a, struct world_resource *r,
-                            struct gathered *g) {
+static void gather_resource(struct reconcile *rec, const struct world_application *a,
+                            struct world_resource *r, struct gathered *g) {
         switch (r->state) {
         case STATE_BLOCKED:
                 first(g->blocked, sizeof(g->blocked), "%s %s: %s", r->type, r->path, r->reason);
                 break;
         case STATE_LOST:
-                first(g->lost, sizeof(g->lost), "%s %s %s: restore it, or mooringctl accept-data-loss %s", r->type, r->path,
-                      r->seen.presence == PRESENCE_PRESENT ? "is empty, and was not" : "is gone, and held data", a->name);
+                first(g->lost, sizeof(g->lost),
+                      "%s %s %s: restore it, or mooringctl accept-data-loss %s", r->type, r->path,
+                      r->seen.presence == PRESENCE_PRESENT ? "is empty, and was not"
+                                                           : "is gone, and held data",
+                      a->name);
                 break;
         case STATE_RETRYING:
                 first(g->failing, sizeof(g->failing), "%s %s: %s", r->type, r->path, r->reason);
@@ -103,21 +110,26 @@ static void gather_units(const struct world_application *a, struct gathered *g) 
                 const struct world_unit *u = e->value;
 
                 if (str_eq(u->status, "error") || str_eq(u->status, "blocked"))
-                        first(g->unit_error, sizeof(g->unit_error), "%s/%lld: %s", a->name, (long long)u->number, u->message);
+                        first(g->unit_error, sizeof(g->unit_error), "%s/%lld: %s", a->name,
+                              (long long)u->number, u->message);
         }
 }
 
 /* Data that a provider of this application lost is this application's trouble too. */
-static void gather_providers(struct reconcile *rec, const struct world_application *a, struct gathered *g) {
+static void gather_providers(struct reconcile *rec, const struct world_application *a,
+                             struct gathered *g) {
         for (size_t i = 0; i < a->provider_count; i++) {
                 const struct world_application *p = world_application(&rec->world, a->providers[i]);
 
                 for (size_t k = 0; p && k < p->want_count; k++) {
-                        const struct world_resource *r = world_resource(&rec->world, p->wants[k].resource);
+                        const struct world_resource *r =
+                                world_resource(&rec->world, p->wants[k].resource);
 
                         if (r && r->state == STATE_LOST)
-                                first(g->lost, sizeof(g->lost), "%s: %s %s held data that is gone: restore it, or mooringctl "
-                                      "accept-data-loss %s", p->name, r->type, r->path, p->name);
+                                first(g->lost, sizeof(g->lost),
+                                      "%s: %s %s held data that is gone: restore it, or mooringctl "
+                                      "accept-data-loss %s",
+                                      p->name, r->type, r->path, p->name);
                 }
         }
 }
@@ -126,14 +138,17 @@ static const char *none_if_empty(const char *text) {
         return text && text[0] ? text : NULL;
 }
 
-static void gather_reach(struct reconcile *rec, const struct world_application *a, struct gathered *g) {
+static void gather_reach(struct reconcile *rec, const struct world_application *a,
+                         struct gathered *g) {
         const struct world_model *m = world_model(&rec->world, a->model);
         const struct world_target *t = m ? world_target(&rec->world, m->target) : NULL;
 
-        if (m && scope_blocked(rec, m, g->model_blocked, sizeof(g->model_blocked)) && !g->model_blocked[0])
+        if (m && scope_blocked(rec, m, g->model_blocked, sizeof(g->model_blocked)) &&
+            !g->model_blocked[0])
                 str_copy(g->model_blocked, sizeof(g->model_blocked), m->blocked);
         if (!t || !t->open)
-                first(g->unseen, sizeof(g->unseen), "%s is not open: %s", t && t->name ? t->name : "its cluster",
+                first(g->unseen, sizeof(g->unseen), "%s is not open: %s",
+                      t && t->name ? t->name : "its cluster",
                       t && t->reach_why ? t->reach_why : "starting");
         else if (t->reach_known && !t->reachable)
                 first(g->unseen, sizeof(g->unseen), "%s cannot be read: %s", t->name, t->reach_why);
@@ -147,7 +162,8 @@ static void gather(struct reconcile *rec, struct world_application *a, struct ga
                 struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
 
                 if (!r)
-                        first(g->not_ready, sizeof(g->not_ready), "%s: not planned yet", a->wants[i].label);
+                        first(g->not_ready, sizeof(g->not_ready), "%s: not planned yet",
+                              a->wants[i].label);
                 else
                         gather_resource(rec, a, r, g);
         }
@@ -157,7 +173,8 @@ static void gather(struct reconcile *rec, struct world_application *a, struct ga
                 first(g->blocked, sizeof(g->blocked), "%s", a->conflicts);
 }
 
-static const char *missing_charm(struct reconcile *rec, const struct world_application *a, struct gathered *g) {
+static const char *missing_charm(struct reconcile *rec, const struct world_application *a,
+                                 struct gathered *g) {
         const struct charm_offer *offer;
         struct err err = { 0 };
 
@@ -166,22 +183,25 @@ static const char *missing_charm(struct reconcile *rec, const struct world_appli
         if (charm_host_find(rec->options.host, a->charm_name, NULL, -1, &offer, &err) < 0)
                 str_copy(g->no_charm, sizeof(g->no_charm), err_text(&err));
         else
-                snprintf(g->no_charm, sizeof(g->no_charm), "charm %s is being taken in", a->charm_name);
+                snprintf(g->no_charm, sizeof(g->no_charm), "charm %s is being taken in",
+                         a->charm_name);
         return g->no_charm;
 }
 
 /* What changed last, as far as one sentence can say it. */
 static const char *cause_of(const struct gathered *g, const struct world_application *a) {
-        const char *texts[] = { g->unseen, g->model_blocked, g->lost, g->blocked, g->failing, g->unit_error, g->not_ready };
+        const char *texts[] = { g->unseen,  g->model_blocked, g->lost,     g->blocked,
+                                g->failing, g->unit_error,    g->not_ready };
 
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
                 if (texts[i][0])
                         return texts[i];
-        return a->plan_message && a->plan_message[0] ? a->plan_message : "all that is wanted is in place and ready";
+        return a->plan_message && a->plan_message[0] ? a->plan_message
+                                                     : "all that is wanted is in place and ready";
 }
 
-static void show(struct reconcile *rec, struct world_application *a, const char *word, const char *message,
-                 const char *cause) {
+static void show(struct reconcile *rec, struct world_application *a, const char *word,
+                 const char *message, const char *cause) {
         const struct world_model *m = world_model(&rec->world, a->model);
         struct status_write *w;
 
@@ -197,9 +217,13 @@ static void show(struct reconcile *rec, struct world_application *a, const char 
         w->status = str_dup(word);
         w->message = str_dup(message);
         w->cause = str_dup(cause);
-        w->call = (struct store_call){ .lane = STORE_LOOP, .actor = "loop", .run = write_run, .done = write_done, .arg = w };
+        w->call = (struct store_call){
+                .lane = STORE_LOOP, .actor = "loop", .run = write_run, .done = write_done, .arg = w
+        };
         store_submit(rec->options.store, &w->call);
-        log_event(LOG_INFO, "status", (struct log_field[]){ { "MODEL", m ? m->name : "" }, { "APPLICATION", a->name }, {} },
+        log_event(LOG_INFO, "status",
+                  (struct log_field[]){
+                          { "MODEL", m ? m->name : "" }, { "APPLICATION", a->name }, {} },
                   "%s is %s%s%s", a->name, word, message[0] ? ": " : "", message);
         reconcile_event(rec, "status", m ? m->name : "", a->name, word);
 }

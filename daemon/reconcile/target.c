@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* target.c - opens and closes the outsides, and hears what their providers see
  *
- * A target that a plan made (a database server in the cluster) is reached through the model's cluster when its provider
- * needs a tunnel, and its secrets are filled into what it is opened with. A changed row closes it and opens it again;
- * operations that are out are cancelled and their resources decided anew. */
+ * A target that a plan made (a database server in the cluster) is reached through the model's
+ * cluster when its provider needs a tunnel, and its secrets are filled into what it is opened
+ * with. A changed row closes it and opens it again; operations that are out are cancelled and
+ * their resources decided anew. */
 #include "reconcile-internal.h"
 
 #include "clock.h"
@@ -46,23 +47,27 @@ struct filler {
         struct secret_values *values;
 };
 
-static int add_value(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name, struct err *err) {
+static int add_value(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name,
+                     struct err *err) {
         struct filler *f = arg;
         struct seal_place at = { "secret_revision", "sealed", ref->uri, ref->revision };
         cleanup_(secret_text_free) struct secret_text text = { 0 };
         struct q_secret_revision_row *rev;
         struct q_secret_row *secret;
         size_t n;
-        int r = q_secret_by_uri(f->tx, &(struct q_secret_by_uri_in){ .uri = ref->uri }, &secret, &n, err);
+        int r = q_secret_by_uri(f->tx, &(struct q_secret_by_uri_in){ .uri = ref->uri }, &secret, &n,
+                                err);
 
         if (r < 0 || n == 0)
-                return r < 0 ? r : err_set(err, -ENOKEY, "secret %s is not known any more", ref->uri);
+                return r < 0 ? r
+                             : err_set(err, -ENOKEY, "secret %s is not known any more", ref->uri);
         r = q_secret_revision_get(f->tx,
                                   &(struct q_secret_revision_get_in){ .secret_id = secret->id,
                                                                       .revision = ref->revision },
                                   &rev, &n, err);
         if (r < 0 || n == 0)
-                return r < 0 ? r : err_set(err, -ENOKEY, "secret %s has no such revision", ref->uri);
+                return r < 0 ? r
+                             : err_set(err, -ENOKEY, "secret %s has no such revision", ref->uri);
         r = seal_open(f->sealer, &at, rev->sealed, rev->sealed_len, &text, err);
         if (r == 0)
                 secret_values_add(f->values, ref->uri, ref->revision, text.data, text.len);
@@ -110,7 +115,8 @@ static int fill(const struct secret_values *v, const json_t *j, json_t **ret, st
         return 0;
 }
 
-static int read_credential(struct tx *tx, struct opening *o, const struct q_target_row *row, struct err *err) {
+static int read_credential(struct tx *tx, struct opening *o, const struct q_target_row *row,
+                           struct err *err) {
         const struct sealer *sealer = o->rec->options.sealer;
         struct filler f = { tx, sealer, secret_values_new() };
         struct seal_place at = { "target", "credential", row->name, 1 };
@@ -230,7 +236,8 @@ struct binding {
 
 static int bind_run(struct tx *tx, struct store_call *c, struct err *err) {
         struct binding *b = c->arg;
-        int r = w_target_set_bound(tx, &(struct w_target_set_bound_in){ .id = b->id, .bound_uid = b->identity }, err);
+        int r = w_target_set_bound(
+                tx, &(struct w_target_set_bound_in){ .id = b->id, .bound_uid = b->identity }, err);
 
         return r < 0 ? r : 0;
 }
@@ -244,7 +251,8 @@ static void bind_done(struct store_call *c, int r, const struct err *err) {
         free(b);
 }
 
-/* The first outside that answers under this name is the one; another one later is not written to. */
+/* The first outside that answers under this name is the one; another one later is not written
+ * to. */
 static void bind(struct world_target *t) {
         struct binding *b;
 
@@ -254,7 +262,9 @@ static void bind(struct world_target *t) {
         b = mem_new(struct binding);
         b->id = t->id;
         b->identity = str_dup(t->identity);
-        b->call = (struct store_call){ .lane = STORE_LOOP, .actor = "loop", .run = bind_run, .done = bind_done, .arg = b };
+        b->call = (struct store_call){
+                .lane = STORE_LOOP, .actor = "loop", .run = bind_run, .done = bind_done, .arg = b
+        };
         store_submit(t->reconcile->options.store, &b->call);
 }
 
@@ -278,7 +288,8 @@ static void wake_models(struct reconcile *rec, int64_t target) {
 
 static void on_reach(void *arg, bool reachable, const char *identity, const char *why) {
         struct world_target *t = arg;
-        bool news = !t->reach_known || t->reachable != reachable || !str_eq(t->reach_why, reachable ? NULL : why);
+        bool news = !t->reach_known || t->reachable != reachable ||
+                    !str_eq(t->reach_why, reachable ? NULL : why);
 
         if (identity && !str_eq(t->identity, identity)) {
                 str_set(&t->identity, identity);
@@ -294,8 +305,10 @@ static void on_reach(void *arg, bool reachable, const char *identity, const char
         t->reach_known = true;
         t->reachable = reachable;
         str_set(&t->reach_why, reachable ? NULL : why);
-        log_event(reachable ? LOG_NOTICE : LOG_WARNING, "reach", (struct log_field[]){ { "TARGET", t->name }, {} },
-                  reachable ? "%s can be read%s%s" : "%s cannot be read: %s%s", t->name, why ? why : "", "");
+        log_event(reachable ? LOG_NOTICE : LOG_WARNING, "reach",
+                  (struct log_field[]){ { "TARGET", t->name }, {} },
+                  reachable ? "%s can be read%s%s" : "%s cannot be read: %s%s", t->name,
+                  why ? why : "", "");
         wake_models(t->reconcile, t->id);
         if (reachable)
                 resource_wake_target(t->reconcile, t->id, QUEUE_FIRST);
@@ -304,8 +317,8 @@ static void on_reach(void *arg, bool reachable, const char *identity, const char
 static void on_warning(void *arg, const char *type, const char *path, const char *text) {
         struct world_target *t = arg;
 
-        reconcile_log(LOG_WARNING, "server-warning", t->reconcile, NULL, "%s %s: %s", type ? type : "", path ? path : "",
-                      text);
+        reconcile_log(LOG_WARNING, "server-warning", t->reconcile, NULL, "%s %s: %s",
+                      type ? type : "", path ? path : "", text);
 }
 
 static void on_changed(void *arg) {
@@ -384,7 +397,8 @@ static void follow_all(struct reconcile *rec, struct world_target *t) {
         }
 }
 
-static int open_target(struct reconcile *rec, struct world_target *t, struct opening *o, struct err *err) {
+static int open_target(struct reconcile *rec, struct world_target *t, struct opening *o,
+                       struct err *err) {
         cleanup_(json_freep) json_t *marks = json_pack("{s:s}", "controller", rec->controller);
         struct world_target *via = t->application ? reach_of(rec, t) : NULL;
         struct target_config config = {
@@ -427,6 +441,7 @@ static void take(struct reconcile *rec, struct opening *o) {
         str_set(&t->bound, o->bound);
         t->application = o->application;
         t->provider = provider_find(o->provider);
+        t->poll_ms = rec->options.poll_ms;
         if (t->open && memcmp(t->config_digest, o->digest, DIGEST_SIZE) == 0) {
                 wake_models(rec, t->id);
                 queue_done(rec->queue, KEY_TARGET, t->id);
@@ -440,7 +455,8 @@ static void take(struct reconcile *rec, struct opening *o) {
         if (r < 0) {
                 str_set(&t->reach_why, err_text(&err));
                 if (r != -EAGAIN)
-                        log_plain(LOG_WARNING, "target", "%s cannot be opened: %s", t->name, err_text(&err));
+                        log_plain(LOG_WARNING, "target", "%s cannot be opened: %s", t->name,
+                                  err_text(&err));
                 queue_failed(rec->queue, KEY_TARGET, t->id, QUEUE_CHANGE);
                 return;
         }
@@ -479,7 +495,9 @@ void target_handle(struct reconcile *rec, int64_t id) {
 
         o->rec = rec;
         o->id = id;
-        o->call = (struct store_call){ .lane = STORE_LOOP, .actor = "loop", .run = read_run, .done = on_read, .arg = o };
+        o->call = (struct store_call){
+                .lane = STORE_LOOP, .actor = "loop", .run = read_run, .done = on_read, .arg = o
+        };
         store_read(rec->options.store, &o->call);
 }
 
@@ -493,12 +511,14 @@ bool target_usable(const struct world_target *t, char *why, size_t size) {
                 return true;
         if (t->reachable)
                 return true;
-        snprintf(why, size, "%s to be readable: %s", t->name, t->reach_why ? t->reach_why : "no answer yet");
+        snprintf(why, size, "%s to be readable: %s", t->name,
+                 t->reach_why ? t->reach_why : "no answer yet");
         return false;
 }
 
 bool target_watches(const struct world_target *t, const char *type) {
-        return t->open && (t->provider->can & PROVIDER_WATCHES) && map_find(&t->followed, type) == LISTED;
+        return t->open && (t->provider->can & PROVIDER_WATCHES) &&
+               map_find(&t->followed, type) == LISTED;
 }
 
 void target_follow(struct world_target *t, const char *type) {

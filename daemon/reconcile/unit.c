@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* unit.c - units are pods as they were last seen: remembered here, and in their rows for after a restart */
+/* unit.c - units are pods as they were last seen: remembered here, and in their rows for after a
+ * restart */
 #include "reconcile-internal.h"
 
 #include "clock.h"
@@ -36,15 +37,16 @@ static void write_free(struct unit_write *w) {
 static int add_history(struct tx *tx, const struct unit_write *w, struct err *err) {
         if (!w->entity)
                 return 0;
-        return w_status_history_insert(tx,
-                                       &(struct w_status_history_insert_in){ .id = tx_id(tx, "status_history"),
-                                                                             .model_id = w->model,
-                                                                             .entity = w->entity,
-                                                                             .status = w->unit.status,
-                                                                             .message = w->unit.message,
-                                                                             .cause = w->history,
-                                                                             .at = tx_now(tx) },
-                                       err);
+        return w_status_history_insert(
+                tx,
+                &(struct w_status_history_insert_in){ .id = tx_id(tx, "status_history"),
+                                                      .model_id = w->model,
+                                                      .entity = w->entity,
+                                                      .status = w->unit.status,
+                                                      .message = w->unit.message,
+                                                      .cause = w->history,
+                                                      .at = tx_now(tx) },
+                err);
 }
 
 static int write_run(struct tx *tx, struct store_call *c, struct err *err) {
@@ -52,7 +54,9 @@ static int write_run(struct tx *tx, struct store_call *c, struct err *err) {
         int r;
 
         if (w->gone)
-                r = w_unit_delete(tx, &(struct w_unit_delete_in){ .application_id = w->application, .name = w->unit.name },
+                r = w_unit_delete(tx,
+                                  &(struct w_unit_delete_in){ .application_id = w->application,
+                                                              .name = w->unit.name },
                                   err);
         else
                 r = w_unit_put(tx,
@@ -81,24 +85,34 @@ static void write_done(struct store_call *c, int r, const struct err *err) {
         write_free(w);
 }
 
-static void write_unit(struct reconcile *rec, struct world_application *a, const struct world_unit *u, bool gone,
-                       const char *cause) {
+static void write_unit(struct reconcile *rec, struct world_application *a,
+                       const struct world_unit *u, bool gone, const char *cause) {
         struct unit_write *w = mem_new(struct unit_write);
 
         w->application = a->id;
         w->model = a->model;
         w->gone = gone;
         w->unit = (struct world_unit){
-                .name = str_dup(u->name),       .uid = str_dup(u->uid),         .status = str_dup(gone ? "terminated" : u->status),
-                .agent = str_dup(u->agent),     .message = str_dup(u->message), .address = str_dup(u->address),
-                .node = str_dup(u->node),       .ports = str_dup(u->ports),     .number = u->number,
+                .name = str_dup(u->name),
+                .uid = str_dup(u->uid),
+                .status = str_dup(gone ? "terminated" : u->status),
+                .agent = str_dup(u->agent),
+                .message = str_dup(u->message),
+                .address = str_dup(u->address),
+                .node = str_dup(u->node),
+                .ports = str_dup(u->ports),
+                .number = u->number,
                 .since = u->since,
         };
         if (cause) {
                 w->history = str_dup(cause);
                 w->entity = str_format("unit %s/%lld", a->name, (long long)u->number);
         }
-        w->call = (struct store_call){ .lane = STORE_HISTORY, .actor = "loop", .run = write_run, .done = write_done, .arg = w };
+        w->call = (struct store_call){ .lane = STORE_HISTORY,
+                                       .actor = "loop",
+                                       .run = write_run,
+                                       .done = write_done,
+                                       .arg = w };
         store_submit(rec->options.store, &w->call);
 }
 
@@ -131,7 +145,8 @@ static void unit_gone(struct reconcile *rec, struct world_application *a, struct
 
 void unit_seen(struct reconcile *rec, struct world_target *t, const struct unit_seen *s) {
         struct world_model *m = world_model_named(&rec->world, s->model);
-        struct world_application *a = m ? world_application_named(&rec->world, m->id, s->application) : NULL;
+        struct world_application *a =
+                m ? world_application_named(&rec->world, m->id, s->application) : NULL;
         struct world_unit *u;
         bool status, rest;
 
@@ -166,7 +181,8 @@ void unit_seen(struct reconcile *rec, struct world_target *t, const struct unit_
 }
 
 static void each_unit(struct reconcile *rec, struct world_target *t,
-                      void (*fn)(struct reconcile *, struct world_application *, struct world_unit *)) {
+                      void (*fn)(struct reconcile *, struct world_application *,
+                                 struct world_unit *)) {
         struct map_entry *e, *f;
 
         for (size_t i = 0; (e = map_next(&rec->world.applications, &i));) {
@@ -185,11 +201,13 @@ static void each_unit(struct reconcile *rec, struct world_target *t,
         }
 }
 
-static void forget_listed(struct reconcile *rec, struct world_application *a, struct world_unit *u) {
+static void forget_listed(struct reconcile *rec, struct world_application *a,
+                          struct world_unit *u) {
         u->listed = false;
 }
 
-static void drop_unlisted(struct reconcile *rec, struct world_application *a, struct world_unit *u) {
+static void drop_unlisted(struct reconcile *rec, struct world_application *a,
+                          struct world_unit *u) {
         if (!u->listed)
                 unit_gone(rec, a, u);
 }

@@ -147,7 +147,8 @@ struct world_resource *world_resource(struct world *w, int64_t id) {
         return find_id(&w->resources, id);
 }
 
-struct world_application *world_application_named(struct world *w, int64_t model, const char *name) {
+struct world_application *world_application_named(struct world *w, int64_t model,
+                                                  const char *name) {
         struct map_entry *e;
 
         for (size_t i = 0; (e = map_next(&w->applications, &i));) {
@@ -163,7 +164,8 @@ static void identity_key(struct buf *b, int64_t target, const char *type, const 
         buf_printf(b, "%lld\n%s\n%s", (long long)target, type, path);
 }
 
-struct world_resource *world_resource_at(struct world *w, int64_t target, const char *type, const char *path) {
+struct world_resource *world_resource_at(struct world *w, int64_t target, const char *type,
+                                         const char *path) {
         cleanup_(buf_free) struct buf key = BUF_INIT;
 
         identity_key(&key, target, type, path);
@@ -213,8 +215,8 @@ struct world_application *world_application_get(struct world *w, int64_t id) {
         return a;
 }
 
-struct world_resource *world_resource_get(struct world *w, int64_t id, int64_t target, const char *type,
-                                          const char *path) {
+struct world_resource *world_resource_get(struct world *w, int64_t id, int64_t target,
+                                          const char *type, const char *path) {
         cleanup_(buf_free) struct buf key = BUF_INIT;
         struct world_resource *r = world_resource(w, id);
 
@@ -272,7 +274,8 @@ const struct world_ids *world_needed_by(struct world *w, int64_t id) {
         return find_id(&w->needed_by, id);
 }
 
-void world_set_needs(struct world *w, struct world_resource *r, const struct world_need *needs, size_t n) {
+void world_set_needs(struct world *w, struct world_resource *r, const struct world_need *needs,
+                     size_t n) {
         if (n == r->need_count && (!n || memcmp(needs, r->needs, n * sizeof(*needs)) == 0))
                 return;
         for (size_t i = 0; i < r->need_count; i++) {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* world.h - what the loop remembers of the rows: targets, models, applications, resources, and who needs whom
+/* world.h - what the loop remembers of the rows: targets, models, applications, resources, and
+ * who needs whom
  *
- * A copy for speed of what the store holds, plus the newest observation of each resource. Nothing here is truth: an
- * entry marked stale is read again before it is used, and all of it is built anew at the start. No objects are kept, only
- * digests, unless an observation differs from its baseline. Used by the files of this folder only. */
+ * A copy for speed of what the store holds, plus the newest observation of each resource.
+ * Nothing here is truth: an entry marked stale is read again before it is used, and all of it is
+ * built anew at the start. No objects are kept, only digests, unless an observation differs from
+ * its baseline. Used by the files of this folder only. */
 #pragma once
 
 #include "decide.h"
@@ -19,21 +21,21 @@ struct world_target {
         int64_t id;
         char *name;
         const struct provider *provider;
-        int64_t application;      /* whose plan made it, or 0 */
-        char *label;              /* of the plan */
-        char *bound;              /* identity it is bound to, or NULL */
-        char *identity;           /* as it said last, or NULL: not known yet */
+        int64_t application;                /* whose plan made it, or 0 */
+        char *label;                        /* of the plan */
+        char *bound;                        /* identity it is bound to, or NULL */
+        char *identity;                     /* as it said last, or NULL: not known yet */
         uint8_t config_digest[DIGEST_SIZE]; /* of what it was opened with */
-        struct target *open;      /* NULL: not open */
-        bool opening, closing;
+        struct target *open;                /* NULL: not open */
+        int64_t poll_ms;         /* the daemon's option for providers that are polled */
         bool reachable, reach_known;
-        int64_t reach_since;      /* clock_wall */
-        char *reach_why;          /* why not, or NULL */
-        int64_t lost_at;          /* clock_wall when it was last seen well; 0: never */
+        int64_t reach_since; /* clock_wall */
+        char *reach_why;     /* why not, or NULL */
+        int64_t lost_at;     /* clock_wall when it was last seen well; 0: never */
         size_t in_flight;
         struct observer observer; /* borrowed by the provider while open */
-        struct map followed;      /* type -> (void *)1: watched; (void *)2: its first list is complete */
-        struct map locks;         /* lock name -> holder */
+        struct map followed; /* type -> (void *)1: watched; (void *)2: its first list is complete */
+        struct map locks;    /* lock name -> holder */
         bool listed_units;
 };
 
@@ -42,9 +44,9 @@ struct world_model {
         char *name, *uuid;
         int64_t target;
         bool dying, force, destroy_storage;
-        char *paused;             /* "alice: reason", or NULL */
-        char *blocked;            /* why nothing is written, or NULL */
-        int64_t scope;            /* resource of its namespace, or 0 */
+        char *paused;  /* "alice: reason", or NULL */
+        char *blocked; /* why nothing is written, or NULL */
+        int64_t scope; /* resource of its namespace, or 0 */
         bool stale;
 };
 
@@ -57,34 +59,35 @@ struct world_want {
 struct world_unit {
         char *name, *uid, *status, *agent, *message, *address, *node, *ports;
         int64_t number, since;
-        bool listed;              /* seen in the list that is coming in */
+        bool listed; /* seen in the list that is coming in */
 };
 
 struct world_application {
         struct reconcile *reconcile;
         int64_t id, model;
         char *name;
-        char *charm;              /* sha256 hex, or NULL */
-        char *charm_name, *held, *plan_error, *plan_word, *plan_message, *conflicts; /* as the row says */
+        char *charm; /* sha256 hex, or NULL */
+        char *charm_name, *held, *plan_error, *plan_word, *plan_message,
+                *conflicts; /* as the row says */
         int64_t scale;
-        bool planned;             /* a plan was saved at least once */
+        bool planned; /* a plan was saved at least once */
         bool dying;
         char *paused;             /* "alice: reason", or NULL */
         struct world_want *wants; /* by label */
         size_t want_count, want_room;
-        char **see;               /* flat: label, pointer, label, pointer, ... */
+        char **see; /* flat: label, pointer, label, pointer, ... */
         size_t see_count;
-        struct map units;         /* pod name -> struct world_unit */
-        int64_t *providers;       /* applications whose relations feed this one */
+        struct map units;   /* pod name -> struct world_unit */
+        int64_t *providers; /* applications whose relations feed this one */
         size_t provider_count;
-        bool replan;              /* every document is needed again: cache.db forgot some */
-        bool busy;                /* its handler is under way */
-        bool executing;           /* a plan is being made or applied */
+        bool replan;               /* every document is needed again: cache.db forgot some */
+        bool busy;                 /* its handler is under way */
+        bool executing;            /* a plan is being made or applied */
         char status[16], *message; /* as shown last */
         int64_t status_at;
-        int64_t planned_at;       /* clock_mono of the last plan */
+        int64_t planned_at; /* clock_mono of the last plan */
         int64_t plan_took_us;
-        int64_t last_active;      /* clock_wall it was last known active; 0: never */
+        int64_t last_active; /* clock_wall it was last known active; 0: never */
 };
 
 struct world_need {
@@ -110,7 +113,7 @@ struct world_resource {
         uint8_t fields[DIGEST_SIZE];
         struct world_projection *projection;
         struct interest interest;
-        const char **see;         /* borrowed texts, NULL-terminated */
+        const char **see; /* borrowed texts, NULL-terminated */
         enum resource_state state;
         char *reason;
         char token[512];
@@ -118,24 +121,24 @@ struct world_resource {
         int64_t retry_at;         /* clock_mono; of a failed operation */
         int64_t retry_generation; /* the generation that failed: a newer one is tried at once */
         struct observation seen;
-        bool listed;              /* observed since the list of its type began */
+        bool listed; /* observed since the list of its type began */
         struct world_need *needs;
         size_t need_count;
-        int64_t *wanters;         /* applications that want it */
+        int64_t *wanters; /* applications that want it */
         size_t wanter_count;
         bool busy, stale;
-        bool look_again;          /* what was seen last cannot be trusted: ask, though it is watched */
-        bool document_lost;       /* cache.db forgot what is wanted: a new plan is under way */
-        int64_t drift;            /* open line of the ledger, or 0 */
-        int64_t drift_seen_us;    /* monotonic: when the difference was met, for figures */
+        bool look_again;       /* what was seen last cannot be trusted: ask, though it is watched */
+        bool document_lost;    /* cache.db forgot what is wanted: a new plan is under way */
+        int64_t drift;         /* open line of the ledger, or 0 */
+        int64_t drift_seen_us; /* monotonic: when the difference was met, for figures */
 };
 
 struct world {
         struct map targets, models, applications, resources; /* by id */
-        struct map identities;    /* "target\ntype\npath" -> resource */
-        struct map needed_by;     /* id -> struct world_ids of resources that need it */
-        struct map projections;   /* digest -> struct world_projection */
-        struct map model_names;   /* name -> model */
+        struct map identities;                               /* "target\ntype\npath" -> resource */
+        struct map needed_by;   /* id -> struct world_ids of resources that need it */
+        struct map projections; /* digest -> struct world_projection */
+        struct map model_names; /* name -> model */
 };
 
 struct world_ids {
@@ -151,14 +154,16 @@ struct world_model *world_model(struct world *w, int64_t id);
 struct world_model *world_model_named(struct world *w, const char *name);
 struct world_application *world_application(struct world *w, int64_t id);
 struct world_resource *world_resource(struct world *w, int64_t id);
-struct world_resource *world_resource_at(struct world *w, int64_t target, const char *type, const char *path);
+struct world_resource *world_resource_at(struct world *w, int64_t target, const char *type,
+                                         const char *path);
 struct world_application *world_application_named(struct world *w, int64_t model, const char *name);
 
-struct world_target *world_target_get(struct world *w, int64_t id); /* makes the entry when it is not there */
+struct world_target *world_target_get(struct world *w,
+                                      int64_t id); /* makes the entry when it is not there */
 struct world_model *world_model_get(struct world *w, int64_t id);
 struct world_application *world_application_get(struct world *w, int64_t id);
-struct world_resource *world_resource_get(struct world *w, int64_t id, int64_t target, const char *type,
-                                          const char *path);
+struct world_resource *world_resource_get(struct world *w, int64_t id, int64_t target,
+                                          const char *type, const char *path);
 void world_target_drop(struct world *w, struct world_target *t); /* must be closed */
 void world_model_drop(struct world *w, struct world_model *m);
 void world_application_drop(struct world *w, struct world_application *a);
@@ -166,13 +171,15 @@ void world_resource_drop(struct world *w, struct world_resource *r);
 void world_model_rename(struct world *w, struct world_model *m, const char *name);
 
 /* Replaces what R needs, and who is therefore needed by it. */
-void world_set_needs(struct world *w, struct world_resource *r, const struct world_need *needs, size_t n);
+void world_set_needs(struct world *w, struct world_resource *r, const struct world_need *needs,
+                     size_t n);
 const struct world_ids *world_needed_by(struct world *w, int64_t id); /* NULL: nobody */
 /* The field set of R; TEXT is NULL when it has none. -EBADMSG: the text is not one. */
-int world_set_fields(struct world *w, struct world_resource *r, const struct provider *p, const uint8_t *digest,
-                     const char *text, struct err *err);
+int world_set_fields(struct world *w, struct world_resource *r, const struct provider *p,
+                     const uint8_t *digest, const char *text, struct err *err);
 bool world_has_fields(struct world *w, const uint8_t *digest); /* then TEXT is not needed */
-void world_set_wants(struct world_application *a, struct world_want *wants, size_t n); /* takes the array */
+void world_set_wants(struct world_application *a, struct world_want *wants,
+                     size_t n); /* takes the array */
 const struct world_want *world_want(const struct world_application *a, const char *label);
 void world_unit_free(void *unit);
 void world_ids_add(struct world_ids *l, int64_t id);

@@ -24,7 +24,7 @@ struct sealer;
 struct seal_options {
         const char *state_dir;
         const char *key_file; /* NULL: <state_dir>/key */
-        bool must_exist; /* something is sealed already (sealed_exists): a new key would open nothing */
+        bool must_exist; /* something is sealed (sealed_exists): a new key would open nothing */
 };
 /* -ENOKEY: the key is missing though it must be there; -EPERM: others can read it; -EINVAL: not
  * a key file. *RET_MADE, when not NULL: the path of the key file that was made now, or NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* secret-token.c - tokens in documents, and values put in at the last moment; see secret-token.h
  *
- * A token is recognised by its exact grammar only. Text that begins like a token but is none stays text: it
- * opens nothing, so nothing can leak through it. */
+ * A token is recognised by its exact grammar only. Text that begins like a token but is none
+ * stays text: it opens nothing, so nothing can leak through it. */
 #include "secret-token.h"
 
 #include "arena.h"
@@ -17,7 +17,9 @@
 #define TOKEN_TAIL "}}"
 #define BCRYPT_COST 10 /* what dex and htpasswd use; about 50 ms once a revision */
 
-static const char *const form_names[] = { "plain", "base64", "url", "yaml", "bcrypt", "pem-bundle" };
+static const char *const form_names[] = {
+        "plain", "base64", "url", "yaml", "bcrypt", "pem-bundle"
+};
 _Static_assert(ARRAY_SIZE(form_names) == SECRET_FORM_MAX, "a form without a name");
 
 const char *secret_form_name(enum secret_form f) {
@@ -31,9 +33,10 @@ int secret_form_find(const char *name) {
         return -1;
 }
 
-const char *secret_token_write(const char *uri, int64_t revision, enum secret_form form, char *ret) {
-        snprintf(ret, SECRET_TOKEN_MAX, TOKEN_HEAD "%s:%lld:%s" TOKEN_TAIL, uri, (long long)revision,
-                 form_names[form]);
+const char *secret_token_write(const char *uri, int64_t revision, enum secret_form form,
+                               char *ret) {
+        snprintf(ret, SECRET_TOKEN_MAX, TOKEN_HEAD "%s:%lld:%s" TOKEN_TAIL, uri,
+                 (long long)revision, form_names[form]);
         return ret;
 }
 
@@ -54,7 +57,8 @@ static bool read_token(const char *text, struct secret_ref *ret, size_t *ret_len
                 return false;
         *revision++ = *form++ = '\0';
         kind = secret_form_find(form);
-        if (kind < 0 || strlen(body) != SECRET_URI_SIZE - 1 || !str_to_int(revision, &ret->revision))
+        if (kind < 0 || strlen(body) != SECRET_URI_SIZE - 1 ||
+            !str_to_int(revision, &ret->revision))
                 return false;
         str_copy(ret->uri, sizeof(ret->uri), body);
         ret->form = (enum secret_form)kind;
@@ -86,7 +90,8 @@ bool secret_token_in(const char *text) {
 }
 
 struct walk {
-        int (*fn)(void *arg, const struct secret_ref *r, const char *pointer, bool in_name, struct err *err);
+        int (*fn)(void *arg, const struct secret_ref *r, const char *pointer, bool in_name,
+                  struct err *err);
         void *arg;
         struct buf pointer;
 };
@@ -166,7 +171,8 @@ static int walk_value(struct walk *w, const json_t *j, struct err *err) {
 }
 
 int secret_token_walk(const json_t *j,
-                      int (*fn)(void *arg, const struct secret_ref *r, const char *pointer, bool in_name, struct err *err),
+                      int (*fn)(void *arg, const struct secret_ref *r, const char *pointer,
+                                bool in_name, struct err *err),
                       void *arg, struct err *err) {
         struct walk w = { .fn = fn, .arg = arg };
         int r = walk_value(&w, j, err);
@@ -204,7 +210,8 @@ struct secret_values *secret_values_free(struct secret_values *v) {
         return NULL;
 }
 
-void secret_values_add(struct secret_values *v, const char *uri, int64_t revision, const void *data, size_t len) {
+void secret_values_add(struct secret_values *v, const char *uri, int64_t revision, const void *data,
+                       size_t len) {
         struct secret_text *t = mem_new(struct secret_text);
         struct secret_text *old;
         char key[64];
@@ -215,7 +222,8 @@ void secret_values_add(struct secret_values *v, const char *uri, int64_t revisio
                 free_text(old);
 }
 
-const void *secret_values_get(const struct secret_values *v, const char *uri, int64_t revision, size_t *ret_len) {
+const void *secret_values_get(const struct secret_values *v, const char *uri, int64_t revision,
+                              size_t *ret_len) {
         const struct secret_text *t;
         char key[64];
 
@@ -230,8 +238,8 @@ const void *secret_values_get(const struct secret_values *v, const char *uri, in
 
 static void add_url(struct buf *out, const unsigned char *p, size_t n) {
         for (size_t i = 0; i < n; i++) {
-                if ((p[i] >= '0' && p[i] <= '9') || (p[i] >= 'A' && p[i] <= 'Z') || (p[i] >= 'a' && p[i] <= 'z') ||
-                    (p[i] && strchr("-._~", p[i])))
+                if ((p[i] >= '0' && p[i] <= '9') || (p[i] >= 'A' && p[i] <= 'Z') ||
+                    (p[i] >= 'a' && p[i] <= 'z') || (p[i] && strchr("-._~", p[i])))
                         buf_putc(out, (char)p[i]);
                 else
                         buf_printf(out, "%%%02X", p[i]);
@@ -251,8 +259,10 @@ static void add_yaml(struct buf *out, const unsigned char *p, size_t n) {
         buf_putc(out, '"');
 }
 
-/* The salt comes from the token, so that the same revision gives the same hash and no document changes by itself. */
-static int add_bcrypt(struct buf *out, const struct secret_ref *ref, const char *value, size_t len, struct err *err) {
+/* The salt comes from the token, so that the same revision gives the same hash and no document
+ * changes by itself. */
+static int add_bcrypt(struct buf *out, const struct secret_ref *ref, const char *value, size_t len,
+                      struct err *err) {
         cleanup_(freep) struct crypt_data *data = mem_new(struct crypt_data);
         cleanup_(freep) char *text = str_ndup(value, len);
         uint8_t seed[DIGEST_SIZE];
@@ -263,7 +273,8 @@ static int add_bcrypt(struct buf *out, const struct secret_ref *ref, const char 
         key_of(ref->uri, ref->revision, key);
         digest_sha256(key, strlen(key), seed);
         if (!crypt_gensalt_rn("$2b$", BCRYPT_COST, (const char *)seed, 16, salt, sizeof(salt)))
-                return err_set(err, -EINVAL, "secret %s: no bcrypt salt: %s", ref->uri, strerror(errno));
+                return err_set(err, -EINVAL, "secret %s: no bcrypt salt: %s", ref->uri,
+                               strerror(errno));
         hash = crypt_rn(text, salt, data, sizeof(*data));
         explicit_bzero(text, len);
         if (!hash)
@@ -273,7 +284,8 @@ static int add_bcrypt(struct buf *out, const struct secret_ref *ref, const char 
         return 0;
 }
 
-static int add_value(const struct secret_values *v, const struct secret_ref *ref, struct buf *out, struct err *err) {
+static int add_value(const struct secret_values *v, const struct secret_ref *ref, struct buf *out,
+                     struct err *err) {
         size_t len = 0;
         const void *value = secret_values_get(v, ref->uri, ref->revision, &len);
 
@@ -301,7 +313,8 @@ static int add_value(const struct secret_values *v, const struct secret_ref *ref
         return 0;
 }
 
-int secret_values_fill(const struct secret_values *v, const char *text, struct buf *out, struct err *err) {
+int secret_values_fill(const struct secret_values *v, const char *text, struct buf *out,
+                       struct err *err) {
         struct secret_ref ref;
         size_t from = 0;
 

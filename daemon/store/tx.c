@@ -59,7 +59,7 @@ char *tx_format(struct tx *tx, const char *fmt, ...) {
         text = str_vformat(fmt, ap);
         va_end(ap);
         p = tx_alloc(tx, strlen(text) + 1);
-        strcpy(p, text);
+        memcpy(p, text, strlen(text) + 1);
         return p;
 }
 

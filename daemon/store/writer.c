@@ -52,10 +52,15 @@ static int64_t real_ms(void) {
         return t.tv_sec * (int64_t)1000 + t.tv_nsec / 1000000;
 }
 
-static void pause_ms(int64_t ms) {
-        struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+/* Between two tries; not while closing. */
+static void pause_ms(struct store *s, int64_t ms) {
+        struct timespec t;
 
-        nanosleep(&t, NULL);
+        wait_until(&t, ms * 1000);
+        pthread_mutex_lock(&s->lock);
+        while (!s->closing && pthread_cond_timedwait(&s->wake, &s->lock, &t) == 0)
+                ;
+        pthread_mutex_unlock(&s->lock);
 }
 
 bool writer_fault(struct store *s, enum store_fault what) {
@@ -331,7 +336,7 @@ static bool try_again(struct store *s, struct group *g, int r) {
         switch (r) {
         case -ENODATA:
                 if (g->tries > 1)
-                        pause_ms(MIN_OF(10 << MIN_OF(g->tries, 10), UNKNOWN_WAIT_MAX_MS));
+                        pause_ms(s, MIN_OF(10 << MIN_OF(g->tries, 10), UNKNOWN_WAIT_MAX_MS));
                 return g->tries < UNKNOWN_TRIES_MAX;
         case -EBUSY:
                 return g->tries < BUSY_TRIES_MAX;

@@ -140,7 +140,7 @@ CREATE TABLE unit (                 -- pods as they were last seen
 CREATE TABLE relation (
         id INTEGER PRIMARY KEY,
         model_id INTEGER NOT NULL REFERENCES model (id),
-        interface TEXT NOT NULL,
+        interface TEXT NOT NULL,        -- '': neither charm is there yet
         life TEXT NOT NULL CHECK (life IN ('alive', 'dying')),
         created_at INTEGER NOT NULL
 ) STRICT;
@@ -150,7 +150,7 @@ CREATE TABLE relation_side (
         relation_id INTEGER NOT NULL REFERENCES relation (id),
         role TEXT NOT NULL CHECK (role IN ('provides', 'requires', 'peers')),
         application_id INTEGER NOT NULL REFERENCES application (id),
-        endpoint TEXT NOT NULL,
+        endpoint TEXT NOT NULL,         -- '': implied, not known until the charms are there
         PRIMARY KEY (relation_id, role)
 ) STRICT;
 CREATE INDEX relation_side_application ON relation_side (application_id);
@@ -251,7 +251,8 @@ CREATE TABLE detached (             -- storage that outlived its application, wi
         path TEXT NOT NULL,
         secrets TEXT NOT NULL,          -- JSON list of secret ids
         initialised_at INTEGER,
-        at INTEGER NOT NULL
+        at INTEGER NOT NULL,
+        destroy INTEGER NOT NULL DEFAULT 0            -- 1: destroy-storage named it
 ) STRICT;
 CREATE INDEX detached_model ON detached (model_id, application);
 CREATE INDEX detached_target ON detached (target_id);

@@ -188,11 +188,14 @@ class Inside:
         """MLflow, by its own API, writes into the database."""
         await self.until("minio is ready", self.ready("mlflow-minio-0"))
         await self.until("MLflow is ready after its init container", self.ready("mlflow-server-0"), 60)
-        done = subprocess.run(
-            ["curl", "-s", "-X", "POST", "-H", "Content-Type: application/json", "-d", '{"name": "from-peers"}',
-             "http://mlflow-server.kubeflow:5000/api/2.0/mlflow/experiments/create"],
-            capture_output=True, text=True, check=False)
-        self.score.check("experiment_id" in done.stdout, "an experiment is created", done.stdout + done.stderr)
+
+        async def created():
+            done = subprocess.run(
+                ["curl", "-s", "-X", "POST", "-H", "Content-Type: application/json", "-d", '{"name": "from-peers"}',
+                 "http://mlflow-server.kubeflow:5000/api/2.0/mlflow/experiments/create"],
+                capture_output=True, text=True, check=False)
+            return "experiment_id" in done.stdout
+        await self.until("an experiment is created", created, 10)     # the name follows readiness a moment later
         said = self.query("SELECT COUNT(*) FROM mlflow.experiments WHERE name = 'from-peers'")
         self.score.check(said == "1", "and is a row in the database", said)
 
@@ -231,14 +234,14 @@ class Inside:
 # ---- outside ----
 
 def leftovers(folder, net):
-    """Processes in the peers' network or with DIR in their arguments, and mounts."""
+    """Processes in the peers' network or with files of DIR in their arguments, and mounts."""
     found = [f"pid {pid}" for pid in netns.inside(net)]
     for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
             words = Path(f"/proc/{entry}/cmdline").read_bytes()
         except OSError:
             continue
-        if folder.encode() in words and int(entry) not in (os.getpid(), os.getppid()):
+        if f"{folder}/".encode() in words and int(entry) not in (os.getpid(), os.getppid()):
             found.append(f"pid {entry}: {words[:80]}")
     mounts = Path("/proc/self/mounts").read_text(encoding="utf-8")
     return found + ([f"mount below {folder}"] if folder in mounts else [])

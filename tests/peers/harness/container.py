@@ -119,8 +119,8 @@ def make_root(spec):
         os.chmod(made, mode)
     for source, target in spec["files"]:
         shutil.copy(source, place(root, target, source))
-    for path in spec["programs"]:       # folders of programs outside /usr, at their own paths
-        bind(path, place(root, path, path), True)
+    for source, target in spec["programs"]:     # folders of programs outside /usr
+        bind(source, place(root, target, source), True)
     for one in sorted(spec["binds"], key=lambda b: b["target"].count("/")):
         bind(one["source"], place(root, one["target"], one["source"]), one["readonly"])
     return root

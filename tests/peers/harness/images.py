@@ -10,6 +10,7 @@ from . import paths
 
 RUN_BY = "peers.mooring.test/run-by"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+CACHE_INSIDE = "/opt/.peers"
 GENERIC = "mooring.test/process"        # a program of this machine: command and args as they are
 KNOWN = {
     "mysql": "mysql", "mariadb": "mysql", "charmed-mysql": "mysql",
@@ -79,13 +80,19 @@ IMAGES = {
 }
 
 
+def inside(program):
+    """A program of the cache, by its path in a container: where no pod's volume can hide it."""
+    cache = str(paths.cache())
+    return CACHE_INSIDE + program[len(cache):] if program.startswith(cache + "/") else program
+
+
 def image_env(image):
     """The image's environment, with where its programs really are."""
     env = dict(image.env)
     if image.name == "minio":
-        env["PEERS_PROGRAM"] = paths.program("minio")
+        env["PEERS_PROGRAM"] = inside(paths.program("minio"))
     if image.name == "mlflow":
-        env["PEERS_PROGRAM"] = paths.mlflow_python()
+        env["PEERS_PROGRAM"] = inside(paths.mlflow_python())
     if image.name == "postgres":
         env["PEERS_PROGRAM"] = str(Path(paths.postgres("postgres")).parent)
     return env

@@ -40,7 +40,7 @@ class Podd:
         self.slices = Informer(self.api, "/apis/discovery.k8s.io/v1/endpointslices", lambda *_: self.hosts.mark())
         self.hosts = Hosts(self.folder / "hosts", self.run_folder / "hosts", self.services, self.slices)
         self.pods = Informer(self.api, "/api/v1/pods?fieldSelector=spec.nodeName!%3D", self.pod_changed)
-        self.provisioner = Provisioner(self.api, self.folder / "volumes")
+        self.provisioner = Provisioner(self.api, self.folder / "volumes", self.spawn)
 
     def spawn(self, work):
         """A task that is kept until its end, and whose failure is seen."""

@@ -18,8 +18,9 @@ MADE_BY = "pv.kubernetes.io/provisioned-by"
 class Provisioner:
     """Watches claims and volumes."""
 
-    def __init__(self, api, folder):
+    def __init__(self, api, folder, spawn):
         self.api = api
+        self.spawn = spawn              # keeps a task until its end
         self.folder = folder
         self.claims = Informer(api, "/api/v1/persistentvolumeclaims", lambda item, gone: self.look(item, gone))
         self.volumes = Informer(api, "/api/v1/persistentvolumes", lambda item, gone: self.look_volume(item, gone))
@@ -53,7 +54,7 @@ class Provisioner:
                 print(f"volume {key}: {error}", flush=True)
             finally:
                 self.busy.discard(key)
-        asyncio.create_task(guarded())
+        self.spawn(guarded())
 
     def look(self, claim, gone):
         marks = claim["metadata"].get("annotations") or {}

@@ -113,8 +113,10 @@ class Running:
     def enter_argv(self):
         """What runs a command beside the container: its namespaces, its root, its user."""
         argv = ["/usr/bin/nsenter", "-t", str(self.pid), "-m", "-n", "-p", "-i", "-u", "-r"]
-        if netns.is_root() and self.spec["uid"]:
+        if self.spec["uid"] and netns.is_root():
             argv += ["-S", str(self.spec["uid"]), "-G", str(self.spec["gid"])]
+        elif self.spec["uid"]:
+            argv += ["-U", "--preserve-credentials"]
         return argv + ["--"]
 
 
@@ -132,7 +134,7 @@ def container_spec(pod, container, image, env, volumes, sandbox, folder, hosts):
         "netns": sandbox.net, "root": str(folder / "root"), "hosts": hosts, "users": users,
         "hostname": pod["spec"].get("hostname") or pod["metadata"]["name"], "shims": image.shims,
         "shim_folders": ALL_BINS[:1] if image.name == "mlflow" else ALL_BINS, "folders": image.folders,
-        "files": image.files, "programs": [str(paths.cache())], "argv": argv, "env": env,
+        "files": image.files, "programs": [(str(paths.cache()), images.CACHE_INSIDE)], "argv": argv, "env": env,
         "cwd": container.get("workingDir"), "uid": uid, "gid": gid, "groups": groups,
         "readonly_root": bool(security.get("readOnlyRootFilesystem")),
         "binds": volumes.binds(container, env, podspec.expand),

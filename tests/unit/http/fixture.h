@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-#define WAIT_MS 30000 /* generous: only reached when the test has failed */
+#define WAIT_MS 10000 /* generous: only reached when the test has failed */
 
 struct fixture {
         struct loop *loop;

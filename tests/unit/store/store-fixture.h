@@ -8,7 +8,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#define FIXTURE_EVENTS_MAX 1000
+#define FIXTURE_EVENTS_MAX 4000
 
 struct fixture {
         const struct store_engine *engine;

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* deploy.c - bundles and single charms: charms are found and taken in on the loop, the rest is
+ * one transaction */
+#include "admin-internal.h"
+#include "routes.h"
+
+#include "command.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define AT(member) offsetof(struct deploy_charm_body, member)
+
+const struct json_field deploy_charm_fields[] = {
+        { "charm", JSON_FIELD_STRING, AT(charm), JSON_REQUIRED, 1, 63, NULL },
+        { "application", JSON_FIELD_STRING, AT(application), JSON_NULL_OK, 1, 63, NULL },
+        { "channel", JSON_FIELD_STRING, AT(channel), JSON_NULL_OK, 1, 100, NULL },
+        { "constraints", JSON_FIELD_STRING, AT(constraints), JSON_NULL_OK, 0, 1000, NULL },
+        { "revision", JSON_FIELD_INT, AT(revision), 0, 0, 0, NULL },
+        { "scale", JSON_FIELD_INT, AT(scale), 0, 0, 0, NULL },
+        { "trust", JSON_FIELD_BOOL, AT(trust), 0, 0, 0, NULL },
+        { "attach-storage", JSON_FIELD_BOOL, AT(attach_storage), 0, 0, 0, NULL },
+        { "options", JSON_FIELD_OBJECT, AT(options), 0, 0, 0, NULL },
+        { "storage", JSON_FIELD_OBJECT, AT(storage), 0, 0, 0, NULL },
+        { "resources", JSON_FIELD_OBJECT, AT(resources), 0, 0, 0, NULL },
+        {}
+};
+
+static bool is_offered(const struct charm_host *h, const char *name) {
+        size_t n;
+        const struct charm_offer *offers = charm_host_offers(h, &n);
+
+        for (size_t i = 0; i < n; i++)
+                if (!offers[i].refused && str_eq(offers[i].meta->name, name))
+                        return true;
+        return false;
+}
+
+/* What serves the charm; taken into the state folder, for the rows will name it. */
+static void choose(struct request *q, struct charm_choice *c, const char *name, const char *channel,
+                   int64_t revision) {
+        struct charm_host *h = q->admin->options.host;
+        const struct charm_offer *offer;
+        struct err err = { 0 };
+
+        if (charm_host_find(h, name, channel, revision, &offer, &err) < 0)
+                charm_choice_missing(c, is_offered(h, name), err_text(&err));
+        else if (!request_query_bool(q, "dry-run") && charm_host_pin(h, offer, &err) < 0)
+                charm_choice_missing(c, true, err_text(&err));
+        else
+                charm_choice_found(c, offer->sha256, offer->meta);
+}
+
+/* ---- bundles */
+
+struct deploying {
+        struct command_bundle command;
+        struct bundle *bundle;
+        struct charm_choice *choices;
+};
+
+static void release_bundle(struct command *c) {
+        struct deploying *d = container_of(container_of(c, struct command_bundle, head),
+                                           struct deploying, command);
+
+        for (size_t i = 0; i < d->bundle->application_count; i++)
+                charm_choice_deinit(&d->choices[i]);
+        free(d->choices);
+        bundle_free(d->bundle);
+        free(d);
+}
+
+static struct bundle *parse(const struct models_bundle_body *b) {
+        size_t n = json_array_size(b->sources), i;
+        cleanup_(freep) struct bundle_source *sources = mem_array(struct bundle_source, n);
+        json_t *s;
+
+        json_array_foreach(b->sources, i, s) {
+                sources[i].file = json_get_str(s, "file", "bundle");
+                sources[i].text = json_get_str(s, "text", "");
+                sources[i].len = strlen(sources[i].text);
+        }
+        return bundle_parse(sources, n, b->includes);
+}
+
+void deploy_bundle(struct request *q) {
+        const struct models_bundle_body *b = q->data;
+        struct deploying *d = mem_new(struct deploying);
+        struct err err = { 0 };
+
+        if (charm_host_scan(q->admin->options.host, &err) < 0) {
+                free(d);
+                return request_fail(q, -EIO, &err);
+        }
+        d->bundle = parse(b);
+        d->choices = mem_array(struct charm_choice, d->bundle->application_count);
+        for (size_t i = 0; i < d->bundle->application_count; i++) {
+                const struct bundle_application *a = &d->bundle->applications[i];
+
+                if (a->charm)
+                        choose(q, &d->choices[i], a->charm, a->channel, a->revision);
+        }
+        d->command =
+                (struct command_bundle){ .head = { .run = command_deploy_bundle,
+                                                   .dry_run = request_query_bool(q, "dry-run") },
+                                         .model = request_param(q, 0),
+                                         .bundle = d->bundle,
+                                         .choices = d->choices,
+                                         .attach_storage = b->attach_storage };
+        request_command(q, &d->command.head, release_bundle);
+}
+
+/* ---- one charm */
+
+struct deploying_charm {
+        struct command_charm command;
+        struct charm_choice choice;
+};
+
+static void release_charm(struct command *c) {
+        struct deploying_charm *d = container_of(container_of(c, struct command_charm, head),
+                                                 struct deploying_charm, command);
+
+        charm_choice_deinit(&d->choice);
+        free(d);
+}
+
+void deploy_charm(struct request *q) {
+        const struct deploy_charm_body *b = q->data;
+        struct deploying_charm *d = mem_new(struct deploying_charm);
+        bool has_scale = json_object_get(q->json, "scale"),
+             has_revision = json_object_get(q->json, "revision");
+        struct err err = { 0 };
+
+        if (charm_host_scan(q->admin->options.host, &err) < 0) {
+                free(d);
+                return request_fail(q, -EIO, &err);
+        }
+        choose(q, &d->choice, b->charm, b->channel, has_revision ? b->revision : -1);
+        d->command = (struct command_charm){
+                .head = { .run = command_deploy_charm,
+                          .dry_run = request_query_bool(q, "dry-run") },
+                .model = request_param(q, 0),
+                .application = b->application,
+                .charm = b->charm,
+                .channel = b->channel,
+                .revision = has_revision ? b->revision : -1,
+                .scale = has_scale ? b->scale : -1,
+                .trust = json_object_get(q->json, "trust") ? b->trust : -1,
+                .options = b->options,
+                .constraints = b->constraints,
+                .storage = b->storage,
+                .resources = b->resources,
+                .choice = &d->choice,
+                .attach_storage = b->attach_storage,
+        };
+        request_command(q, &d->command.head, release_charm);
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* models.c - models: list, add, remove, options, status, export, diff, pause */
+#include "admin-internal.h"
+#include "routes.h"
+
+#include "clock.h"
+#include "command.h"
+#include "view-model.h"
+#include "yaml.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+const struct json_field models_add_fields[] = {
+        { "name", JSON_FIELD_STRING, offsetof(struct models_add_body, name), JSON_REQUIRED, 1, 63,
+          NULL },
+        { "cluster", JSON_FIELD_STRING, offsetof(struct models_add_body, cluster), 0, 1, 63, NULL },
+        {}
+};
+const struct json_field models_config_fields[] = {
+        { "set", JSON_FIELD_OBJECT, offsetof(struct models_config_body, set), 0, 0, 0, NULL },
+        { "reset", JSON_FIELD_LIST, offsetof(struct models_config_body, reset), 0, 0, 0, NULL },
+        {}
+};
+const struct json_field models_pause_fields[] = { { "reason", JSON_FIELD_STRING,
+                                                    offsetof(struct models_pause_body, reason),
+                                                    JSON_REQUIRED, 1, 1000, NULL },
+                                                  {} };
+const struct json_field models_bundle_fields[] = {
+        { "sources", JSON_FIELD_LIST, offsetof(struct models_bundle_body, sources), JSON_REQUIRED,
+          0, 0, NULL },
+        { "includes", JSON_FIELD_OBJECT, offsetof(struct models_bundle_body, includes), 0, 0, 0,
+          NULL },
+        { "attach-storage", JSON_FIELD_BOOL, offsetof(struct models_bundle_body, attach_storage), 0,
+          0, 0, NULL },
+        {}
+};
+
+static void release(struct command *c) {
+        free(container_of(c, struct command_model, head));
+}
+
+static struct command_model *command_new(struct request *q,
+                                         int (*run)(struct tx *, struct command *, struct err *)) {
+        struct command_model *c = mem_new(struct command_model);
+
+        c->head.run = run;
+        c->head.dry_run = request_query_bool(q, "dry-run");
+        c->model = request_param(q, 0);
+        return c;
+}
+
+static int read_list(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
+        return view_model_list(tx, request_query_int(q, "after", 0), ret, err);
+}
+
+void models_list(struct request *q) {
+        request_read(q, read_list, NULL);
+}
+
+void models_add(struct request *q) {
+        const struct models_add_body *b = q->data;
+        struct command_model *c = command_new(q, command_model_add);
+
+        c->model = b->name;
+        c->cluster = b->cluster;
+        request_command(q, &c->head, release);
+}
+
+void models_remove(struct request *q) {
+        struct command_model *c = command_new(q, command_model_remove);
+
+        c->destroy_storage = request_query_bool(q, "destroy-storage");
+        c->force = request_query_bool(q, "force");
+        request_command(q, &c->head, release);
+}
+
+void models_take_over(struct request *q) {
+        request_command(q, &command_new(q, command_model_take_over)->head, release);
+}
+
+void models_set_config(struct request *q) {
+        const struct models_config_body *b = q->data;
+        struct command_model *c = command_new(q, command_model_config);
+
+        c->set = b->set;
+        c->reset = b->reset;
+        request_command(q, &c->head, release);
+}
+
+static int read_config(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
+        return view_model_config(tx, request_param(q, 0), ret, err);
+}
+
+void models_config(struct request *q) {
+        request_read(q, read_config, NULL);
+}
+
+/* ---- status: the rows, and beside them what only the loop knows */
+
+static int read_status(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
+        struct view_filter f = { .application = request_query(q, "application"),
+                                 .relations = request_query_bool(q, "relations"),
+                                 .storage = request_query_bool(q, "storage"),
+                                 .units = true,
+                                 .after = request_query(q, "after") };
+
+        return view_model_status(tx, request_param(q, 0), &f, ret, err);
+}
+
+void models_add_live(json_t *application, const json_t *live) {
+        if (!live)
+                return;
+        json_object_set_new(application, "executing",
+                            json_boolean(json_get_bool(live, "executing", false)));
+        json_object_set_new(application, "readable",
+                            json_boolean(json_get_bool(live, "readable", false)));
+        json_object_set(application, "seen-until", json_get(live, "seen-until"));
+}
+
+static void add_live(json_t *shown, const json_t *live) {
+        const char *name;
+        json_t *application;
+
+        json_object_foreach(json_get(shown, "applications"), name, application)
+                models_add_live(application, json_object_get(live, name));
+}
+
+static void finish_status(struct request *q, json_t *json) {
+        const struct admin_options *o = &q->admin->options;
+        cleanup_(json_freep) json_t *live = reconcile_status(o->reconcile, request_param(q, 0));
+        char stamp[CLOCK_TEXT_MAX];
+
+        add_live(json, live);
+        json_object_set_new(json, "controller",
+                            json_pack("{s:s, s:s, s:s, s:s}", "name", o->name, "version",
+                                      MOORING_VERSION, "uuid", o->controller, "timestamp",
+                                      clock_iso(clock_wall(), false, stamp)));
+        json_object_set_new(json, "targets", reconcile_targets(o->reconcile));
+        request_reply(q, 200, json);
+}
+
+void models_status(struct request *q) {
+        request_read(q, read_status, finish_status);
+}
+
+static int read_storage(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
+        return view_model_storage(tx, request_param(q, 0), ret, err);
+}
+
+void models_storage(struct request *q) {
+        request_read(q, read_storage, NULL);
+}
+
+static int read_relations(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
+        return view_model_relations(tx, request_param(q, 0), request_query(q, "application"), ret,
+                                    err);
+}
+
+void models_relations(struct request *q) {
+        request_read(q, read_relations, NULL);
+}
+
+/* ---- export and diff */
+
+static int read_bundle(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
+        bool secrets = request_query_bool(q, "include-secrets");
+
+        if (secrets && q->role < ROLE_ADMIN)
+                return err_set(err, -EACCES, "--include-secrets needs the role admin");
+        return view_model_bundle(tx, request_param(q, 0), secrets ? q->admin->options.sealer : NULL,
+                                 ret, err);
+}
+
+static void finish_bundle(struct request *q, json_t *json) {
+        struct buf text = BUF_INIT;
+
+        if (str_eq(request_query(q, "format"), "json"))
+                return request_reply(q, 200, json);
+        yaml_write(json, &text);
+        json_decref(json);
+        request_reply_text(q, 200, "application/yaml", buf_take(&text));
+}
+
+void models_bundle(struct request *q) {
+        request_read(q, read_bundle, finish_bundle);
+}
+
+static int read_diff(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
+        const struct models_bundle_body *b = q->data;
+        cleanup_(freep) struct bundle_source *sources =
+                mem_array(struct bundle_source, json_array_size(b->sources));
+        cleanup_(bundle_freep) struct bundle *bundle = NULL;
+        size_t i;
+        json_t *s;
+        int r;
+
+        json_array_foreach(b->sources, i, s) {
+                sources[i].file = json_get_str(s, "file", "bundle");
+                sources[i].text = json_get_str(s, "text", "");
+                sources[i].len = strlen(sources[i].text);
+        }
+        bundle = bundle_parse(sources, json_array_size(b->sources), b->includes);
+        r = faults_end(&bundle->faults, err);
+        return r < 0 ? r : view_model_diff(tx, request_param(q, 0), bundle, ret, err);
+}
+
+void models_diff(struct request *q) {
+        request_read(q, read_diff, NULL);
+}
+
+/* ---- pause of the whole model */
+
+static void release_application(struct command *c) {
+        free(container_of(c, struct command_application, head));
+}
+
+void models_pause(struct request *q) {
+        struct command_application *c = mem_new(struct command_application);
+
+        *c = (struct command_application){
+                .head = { .run = command_application_pause },
+                .model = request_param(q, 0),
+                .why = ((const struct models_pause_body *)q->data)->reason
+        };
+        request_command(q, &c->head, release_application);
+}
+
+void models_unpause(struct request *q) {
+        struct command_application *c = mem_new(struct command_application);
+
+        *c = (struct command_application){ .head = { .run = command_application_unpause },
+                                           .model = request_param(q, 0) };
+        request_command(q, &c->head, release_application);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* routes.h - the handlers of the admin API, one file a resource; their rows are in routes.c */
+#pragma once
+
+#include "request.h"
+
+/* clusters.c */
+request_handler clusters_list, clusters_add, clusters_update, clusters_remove, clusters_rebind;
+extern const struct json_field clusters_fields[];
+struct clusters_body {
+        const char *name;
+        json_t *config, *credential;
+};
+
+/* models.c */
+request_handler models_list, models_add, models_remove, models_config, models_set_config,
+        models_take_over, models_status;
+request_handler models_storage, models_relations, models_bundle, models_diff, models_pause,
+        models_unpause;
+extern const struct json_field models_add_fields[], models_config_fields[], models_pause_fields[],
+        models_bundle_fields[];
+struct models_add_body {
+        const char *name, *cluster;
+};
+struct models_config_body {
+        json_t *set, *reset;
+};
+struct models_pause_body {
+        const char *reason;
+};
+struct models_bundle_body {
+        json_t *sources;  /* [{"file", "text"}]: the bundle, then overlays */
+        json_t *includes; /* {path: text} */
+        bool attach_storage;
+};
+
+/* deploy.c */
+request_handler deploy_bundle, deploy_charm;
+extern const struct json_field deploy_charm_fields[];
+struct deploy_charm_body {
+        const char *charm, *application, *channel, *constraints;
+        int64_t revision, scale;
+        bool trust, attach_storage;
+        json_t *options, *storage, *resources;
+};
+
+/* applications.c */
+request_handler applications_show, applications_remove, applications_scale, applications_trust,
+        applications_config;
+request_handler applications_set_config, applications_pause, applications_unpause,
+        applications_held;
+request_handler applications_accept_loss, applications_adopt, applications_attach_storage;
+request_handler applications_destroy_storage, applications_constraints, applications_unit;
+extern const struct json_field applications_scale_fields[], applications_trust_fields[],
+        applications_config_fields[];
+extern const struct json_field applications_adopt_fields[], applications_constraints_fields[];
+struct applications_body {
+        int64_t scale;
+        bool trust;
+        const char *constraints, *object;
+        json_t *set, *reset;
+        const char *file, *text;
+};
+
+/* attach.c: a resource of an application: an image reference, or a file's text that is kept in
+ * the state folder */
+request_handler attach_resource;
+extern const struct json_field attach_fields[];
+struct attach_body {
+        const char *resource, *image, *text;
+};
+
+/* relations.c */
+request_handler relations_add, relations_remove;
+extern const struct json_field relations_fields[];
+struct relations_body {
+        const char *a, *b;
+};
+
+/* drift.c */
+request_handler drift_list, drift_show, drift_history, drift_leftovers;
+
+/* explain.c: what only the loop knows */
+request_handler explain_plan, explain_why, explain_resources, explain_targets, explain_metrics;
+
+/* secrets.c */
+request_handler secrets_list, secrets_reveal;
+
+/* cluster-role.c */
+request_handler cluster_role_show;
+
+/* streams and the rest */
+request_handler stream_events, stream_log, root_info, root_openapi, root_charms;
+
+/* models.c: what only the loop knows of an application, put beside its rows */
+void models_add_live(json_t *application, const json_t *live);

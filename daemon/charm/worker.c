@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* worker.c - spawn, feed and bury one worker; see worker.h
+ *
+ * The worker is an attacker that may send anything at any time or nothing at all. So it has one deadline from the moment it is given a
+ * view until the plan's last frame, whatever happens between; a first wrong byte ends it; and what it said before is dropped.
+ * Its end is told when both the process is gone and its last words are read: a refusal is often followed at once by the exit. */
+#include "worker.h"
+
+#include "charm-dir.h"
+#include "charm-host.h"
+#include "clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define READ_SIZE (64u << 10)
+#define READS_PER_TURN 4        /* 256 KiB: hashing and checking them takes under a millisecond */
+#define REAP_MS 2000            /* between the channel's end and the process's; then it is killed */
+#define SPENT_CPU_S (CHARM_WORKER_CPU_S - CHARM_CALL_MS / 1000) /* so that a call never runs into the limit before its deadline */
+#define SPENT_MEMORY (64u << 20) /* resident; a worker has 3 MiB, one that leaks grows until then */
+#define MEMORY_EVERY 64         /* calls between two looks at it: a look is a read in /proc */
+#define PROGRAM_FD 5
+
+struct worker {
+        struct loop *loop;
+        struct child *child;
+        struct watcher *watcher;
+        struct timer deadline;
+        struct plan_reader reader;
+        struct buf out;                 /* the view on its way, from WRITTEN on */
+        size_t written;
+        int fd;
+        char *charm;                    /* name, for messages */
+        worker_done_fn *done;
+        void (*over_fn)(void *arg, struct worker *w);
+        void *arg;
+        bool busy, over, exited;
+        int status, signum;             /* of its end */
+        uint64_t calls;
+        int64_t idle_since;
+};
+
+/* ---- the end */
+
+static void stop_watching(struct worker *w) {
+        w->watcher = watcher_stop(w->watcher);
+        closep(&w->fd);
+}
+
+/* R and ERR for the call at hand; nobody waits while it is idle. W may be freed when this returns. */
+static void end(struct worker *w, int r, const struct err *err) {
+        bool busy = w->busy;
+
+        if (w->over)
+                return;
+        w->over = true;
+        w->busy = false;
+        timer_cancel(&w->deadline);
+        stop_watching(w);
+        w->child = child_free(w->child);
+        if (busy)
+                w->done(w->arg, w, r, NULL, err);
+        else
+                w->over_fn(w->arg, w);
+}
+
+static int end_in_words(const struct worker *w, struct err *err) {
+        if (w->signum == SIGSYS)
+                return err_set(err, -EPERM, "charm %s made a system call that charms do not have, and was ended", w->charm);
+        if (w->signum == SIGXCPU || w->signum == SIGKILL)
+                return err_set(err, -EDQUOT, "charm %s was ended: it used more CPU or memory than it may", w->charm);
+        if (w->signum == SIGABRT)
+                return err_set(err, -EFAULT, "charm %s crashed: Aborted (a failed assertion, or its memory of %u MiB used up)",
+                               w->charm, CHARM_WORKER_MEMORY >> 20);
+        if (w->signum)
+                return err_set(err, -EFAULT, "charm %s crashed: %s", w->charm, strsignal(w->signum));
+        return err_set(err, -EFAULT, "charm %s ended by itself with status %d", w->charm, w->status);
+}
+
+static void on_deadline(void *arg) {
+        struct worker *w = arg;
+        struct err err = {};
+        int r = w->busy ? err_set(&err, -ETIMEDOUT, "charm %s did not finish its plan within %d s", w->charm,
+                                  CHARM_CALL_MS / 1000)
+                        : -EPIPE;
+
+        end(w, r, &err);
+}
+
+/* ---- reading */
+
+/* 1: the answer is complete and was handed on, or W is over: stop. */
+static int take_frames(struct worker *w) {
+        struct plan *plan = NULL;
+        struct err err = {}, full = {};
+        int r;
+
+        do
+                r = plan_reader_next(&w->reader, &plan, &err);
+        while (r == PLAN_READY);
+        if (r == PLAN_MORE)
+                return 0;
+        if (r < 0 || !w->busy || plan_reader_left(&w->reader)) {
+                plan = plan_free(plan);
+                r = err_set(&full, r < 0 ? r : -EBADMSG, "charm %s sent what is no plan: %s", w->charm,
+                            r < 0 ? err_text(&err) : "bytes that nobody asked for");
+                end(w, r, &full);
+                return 1;
+        }
+        if (r == PLAN_REFUSED && !w->reader.ready) {
+                r = err_set(&full, -ENOEXEC, "charm %s cannot be used: %s", w->charm, err_text(&err));
+                end(w, r, &full);
+                return 1;
+        }
+        w->busy = false;
+        w->calls++;
+        w->idle_since = clock_mono();
+        timer_cancel(&w->deadline);
+        r = r == PLAN_WHOLE ? 0 : err_set(&full, -EINVAL, "charm %s: %s", w->charm, err_text(&err));
+        w->done(w->arg, w, r, plan, &full);
+        return 1;
+}
+
+/* 1: something was read; 0: nothing now; <0: the channel is closed. */
+static int read_once(struct worker *w) {
+        static char part[READ_SIZE]; /* one thread */
+        ssize_t n = read(w->fd, part, sizeof(part));
+
+        if (n < 0)
+                return errno == EAGAIN || errno == EINTR ? 0 : -EPIPE;
+        if (n == 0)
+                return -EPIPE;
+        plan_reader_feed(&w->reader, part, (size_t)n);
+        return 1;
+}
+
+static void finish_exited(struct worker *w) {
+        struct err err = {};
+        int r = end_in_words(w, &err);
+
+        end(w, r, &err);
+}
+
+static void on_closed(struct worker *w) {
+        if (w->exited)
+                return finish_exited(w);
+        /* Its status tells why; it comes within a moment. */
+        stop_watching(w);
+        timer_after(&w->deadline, REAP_MS);
+}
+
+/* LIMIT reads, 0: all there is. */
+static void read_answer(struct worker *w, int limit) {
+        int r = 1;
+
+        for (int i = 0; r > 0 && (!limit || i < limit); i++) {
+                r = read_once(w);
+                if (r > 0 && take_frames(w))
+                        return;
+        }
+        if (r < 0)
+                on_closed(w);
+        else if (w->exited)
+                finish_exited(w);
+}
+
+static void on_exited(void *arg, int status, int signum) {
+        struct worker *w = arg;
+
+        w->exited = true;
+        w->status = status;
+        w->signum = signum;
+        if (w->fd >= 0)
+                read_answer(w, 0);
+        else
+                finish_exited(w);
+}
+
+/* ---- writing */
+
+static int write_view(struct worker *w) {
+        while (w->written < w->out.len) {
+                ssize_t n = send(w->fd, w->out.data + w->written, w->out.len - w->written, MSG_NOSIGNAL);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return errno == EAGAIN ? 0 : -errno;
+                w->written += (size_t)n;
+        }
+        buf_clear(&w->out);
+        w->written = 0;
+        return 0;
+}
+
+static void on_socket(void *arg, int fd, int events) {
+        struct worker *w = arg;
+
+        /* A failed write shows as the channel's end, by the read. */
+        if ((events & LOOP_WRITE) && write_view(w) == 0 && !w->out.len)
+                (void)watcher_change(w->watcher, LOOP_READ, NULL);
+        if (events & (LOOP_READ | LOOP_HANGUP))
+                read_answer(w, READS_PER_TURN);
+}
+
+void worker_give(struct worker *w, const char *view, size_t len) {
+        w->busy = true;
+        timer_after(&w->deadline, CHARM_CALL_MS);
+        frame_put(&w->out, PLAN_FRAME_VIEW, view, len);
+        if (w->fd >= 0 && write_view(w) == 0 && w->out.len)
+                (void)watcher_change(w->watcher, LOOP_READ | LOOP_WRITE, NULL);
+}
+
+/* ---- starting */
+
+static int charm_name(const struct worker_spec *spec, int folder, char **ret, struct err *err) {
+        cleanup_(charm_dir_freep) struct charm_dir *d = NULL;
+        int r = charm_dir_load(folder, spec->sha256, &d, err);
+
+        if (r < 0)
+                return err_add(err, r, "charm %.12s...", spec->sha256);
+        if (!d->module)
+                return err_set(err, -ENOENT, "charm %.12s... has no module", spec->sha256);
+        *ret = str_ndup(d->module, strlen(d->module) - strlen(".so"));
+        return 0;
+}
+
+static int open_here(const char *path, int flags, int *ret, struct err *err) {
+        *ret = open(path, flags | O_CLOEXEC);
+        return *ret < 0 ? err_set(err, -errno, "%s: %s", path, strerror(errno)) : 0;
+}
+
+/* The program is started from a descriptor: the other user may not reach it by its path (a clone below /root). */
+static int start_child(struct worker *w, const struct worker_spec *spec, int channel, int folder, struct err *err) {
+        cleanup_(closep) int program = -1;
+        char parent[32], path[32];
+        int fds[] = { -1, spec->show_output ? 2 : -1, spec->show_output ? 2 : -1, channel, folder, -1 };
+        const char *argv[] = { path, "--worker", spec->sha256, parent, spec->sandbox ? NULL : "--no-sandbox", NULL };
+        struct child_spec child = { .argv = argv,
+                                    .fds = fds,
+                                    .nfds = ARRAY_SIZE(fds),
+                                    .uid = spec->uid,
+                                    .gid = spec->gid,
+                                    .session = true,
+                                    .name = "charm worker",
+                                    .exited = on_exited,
+                                    .arg = w };
+        int r = open_here(spec->program, O_RDONLY, &program, err);
+
+        if (r < 0)
+                return r;
+        fds[PROGRAM_FD] = program;
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", PROGRAM_FD);
+        snprintf(parent, sizeof(parent), "--parent=%d", (int)getpid());
+        return child_start(w->loop, &child, &w->child, err);
+}
+
+static int start(struct worker *w, const struct worker_spec *spec, struct err *err) {
+        cleanup_(closep) int folder = -1, channel = -1;
+        int pair[2], r = open_here(spec->folder, O_RDONLY | O_DIRECTORY, &folder, err);
+
+        if (r >= 0)
+                r = charm_name(spec, folder, &w->charm, err);
+        if (r < 0)
+                return r;
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                return err_set(err, -errno, "no channel to a charm worker: %s", strerror(errno));
+        w->fd = pair[0];
+        channel = pair[1];
+        if (fcntl(w->fd, F_SETFL, O_NONBLOCK) < 0)
+                return err_set(err, -errno, "no channel to a charm worker: %s", strerror(errno));
+        r = start_child(w, spec, channel, folder, err);
+        return r < 0 ? r : watcher_start(w->loop, "charm worker", w->fd, LOOP_READ, on_socket, w, &w->watcher, err);
+}
+
+int worker_start(struct loop *l, const struct worker_spec *spec, struct worker **ret, struct err *err) {
+        struct worker *w = mem_new(struct worker);
+        int r;
+
+        w->loop = l;
+        w->fd = -1;
+        w->done = spec->done;
+        w->over_fn = spec->over;
+        w->arg = spec->arg;
+        w->idle_since = clock_mono();
+        plan_reader_init(&w->reader);
+        timer_init(&w->deadline, l, "charm deadline", on_deadline, w);
+        r = start(w, spec, err);
+        if (r < 0) {
+                worker_free(w);
+                return r;
+        }
+        *ret = w;
+        return 0;
+}
+
+struct worker *worker_free(struct worker *w) {
+        if (!w)
+                return NULL;
+        timer_cancel(&w->deadline);
+        stop_watching(w);
+        child_free(w->child);
+        plan_reader_deinit(&w->reader);
+        buf_free(&w->out);
+        free(w->charm);
+        free(w);
+        return NULL;
+}
+
+/* ---- looking */
+
+bool worker_busy(const struct worker *w) {
+        return w->busy;
+}
+
+bool worker_over(const struct worker *w) {
+        return w->over;
+}
+
+int64_t worker_idle_since(const struct worker *w) {
+        return w->idle_since;
+}
+
+pid_t worker_pid(const struct worker *w) {
+        return w->child ? child_pid(w->child) : 0;
+}
+
+static bool used_much_memory(pid_t pid) {
+        cleanup_(closep) int fd = -1;
+        char path[40], text[80];
+        long resident = 0;
+        ssize_t n;
+
+        snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+        if (n <= 0)
+                return false;
+        text[n] = '\0';
+        return sscanf(text, "%*d %ld", &resident) == 1 && resident * sysconf(_SC_PAGESIZE) > (long)SPENT_MEMORY;
+}
+
+bool worker_spent(const struct worker *w) {
+        struct timespec used;
+        clockid_t clock;
+
+        if (!w->child || clock_getcpuclockid(child_pid(w->child), &clock) != 0 || clock_gettime(clock, &used) < 0)
+                return false;
+        if (used.tv_sec >= SPENT_CPU_S)
+                return true;
+        return w->calls % MEMORY_EVERY == 0 && w->calls && used_much_memory(child_pid(w->child));
+}

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* command-application.c - what is asked of one application: scale, trust, constraints, removal, pause, images, and the ways on
+ * where it is blocked (a held plan, lost data, objects that were there before, storage of an earlier one) */
+#include "command-internal.h"
+
+#include "constraint.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#define PAGE 500
+#define WHY_MAX 500     /* letters of a reason: it stands in status */
+#define SCALE_MAX 10000 /* as charm.yaml's */
+
+/* The rows that most commands begin with. */
+struct subject {
+        const struct q_model_row *model;
+        const struct q_application_row *row;
+};
+
+static int find(struct tx *tx, const struct command_application *c, struct subject *ret,
+                struct err *err) {
+        int r = lookup_live_model(tx, c->model, &ret->model, err);
+
+        return r < 0 ? r : lookup_live_application(tx, ret->model, c->application, &ret->row, err);
+}
+
+static int done(struct tx *tx, const struct subject *s, int r) {
+        if (r >= 0)
+                tx_mark(tx, MARK_APPLICATION, s->row->id);
+        return r < 0 ? r : 0;
+}
+
+/* ---- scale, trust, constraints */
+
+static int check_scale(struct tx *tx, const struct subject *s, int64_t scale, bool *ret_keeps,
+                       struct err *err) {
+        cleanup_(charm_meta_freep) struct charm_meta *meta = NULL;
+        int64_t most = SCALE_MAX;
+        int r = lookup_meta(tx, s->row, &meta, err);
+
+        if (r < 0)
+                return r;
+        most = meta ? meta->scale_max : most;
+        *ret_keeps = meta && (meta->storage_count > 0 || meta->zero_keeps_data);
+        if (scale < 0 || scale > most)
+                return err_set(err, -EINVAL,
+                               "application %s: scale %lld: charm %s can run 0 to %lld",
+                               s->row->name, (long long)scale, s->row->charm_name, (long long)most);
+        return 0;
+}
+
+int command_application_scale(struct tx *tx, struct command *c, struct err *err) {
+        struct command_application *scale = command_of(c, command_application);
+        bool keeps = false;
+        struct subject s;
+        int r = find(tx, scale, &s, err);
+
+        if (r >= 0)
+                r = check_scale(tx, &s, scale->scale, &keeps, err);
+        if (r < 0 || scale->scale == s.row->scale)
+                return r;
+        command_change(c, "scale", s.row->name, "scale %s from %lld to %lld", s.row->name,
+                       (long long)s.row->scale, (long long)scale->scale);
+        if (scale->scale == 0)
+                command_note(c, "application %s: its pods go%s", s.row->name,
+                             keeps ? ", its data is kept" : "");
+        return done(tx, &s,
+                    w_application_set_scale(tx,
+                                            &(struct w_application_set_scale_in){
+                                                    .scale = scale->scale, .id = s.row->id },
+                                            err));
+}
+
+int command_application_trust(struct tx *tx, struct command *c, struct err *err) {
+        struct command_application *trust = command_of(c, command_application);
+        struct subject s;
+        int r = find(tx, trust, &s, err);
+
+        if (r < 0 || trust->trust == s.row->trust)
+                return r;
+        command_change(c, "trust", s.row->name, "%s %s", trust->trust ? "trust" : "stop trusting",
+                       s.row->name);
+        return done(tx, &s,
+                    w_application_set_trust(tx,
+                                            &(struct w_application_set_trust_in){
+                                                    .trust = trust->trust, .id = s.row->id },
+                                            err));
+}
+
+int command_application_constraints(struct tx *tx, struct command *c, struct err *err) {
+        struct command_application *set = command_of(c, command_application);
+        cleanup_(json_freep) json_t *parsed = NULL;
+        cleanup_(freep) char *text = NULL;
+        struct subject s;
+        int r = find(tx, set, &s, err);
+
+        if (r >= 0)
+                r = constraint_parse(set->constraints ? set->constraints : "", &parsed, err);
+        if (r < 0)
+                return r;
+        text = json_text(parsed);
+        if (str_eq(text, s.row->constraints))
+                return 0;
+        command_change(c, "set-constraints", s.row->name, "set constraints of %s to \"%s\"",
+                       s.row->name, set->constraints);
+        return done(tx, &s,
+                    w_application_set_constraints(tx,
+                                                  &(struct w_application_set_constraints_in){
+                                                          .constraints = text, .id = s.row->id },
+                                                  err));
+}
+
+/* ---- removal */
+
+static int end_relations(struct tx *tx, int64_t application, struct err *err) {
+        struct q_relation_by_application_in in = { .application_id = application, .max = PAGE };
+        struct q_relation_by_application_row *rows;
+        size_t n;
+        int r;
+
+        do {
+                r = q_relation_by_application(tx, &in, &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++) {
+                        in.after = rows[i].relation_id;
+                        if (!str_eq(rows[i].life, "dying"))
+                                r = relation_row_end(tx, rows[i].relation_id, err);
+                }
+        } while (r >= 0 && n == PAGE);
+        return r < 0 ? r : 0;
+}
+
+/* Again with --force or --destroy-storage upgrades the removal that is under way. */
+int command_application_remove(struct tx *tx, struct command *c, struct err *err) {
+        struct command_application *remove = command_of(c, command_application);
+        bool destroy, force;
+        struct subject s;
+        int r = lookup_model(tx, remove->model, &s.model, err);
+
+        if (r >= 0)
+                r = lookup_application(tx, s.model, remove->application, &s.row, err);
+        if (r < 0)
+                return r;
+        destroy = remove->destroy_storage || s.row->destroy_storage;
+        force = remove->force || s.row->force;
+        if (str_eq(s.row->life, "dying") && destroy == s.row->destroy_storage &&
+            force == s.row->force)
+                return 0;
+        r = w_application_set_life(tx,
+                                   &(struct w_application_set_life_in){ .life = "dying",
+                                                                        .force = force,
+                                                                        .destroy_storage = destroy,
+                                                                        .id = s.row->id },
+                                   err);
+        if (r >= 0)
+                r = end_relations(tx, s.row->id, err);
+        command_change(c, "remove-application", s.row->name, "remove application %s%s%s",
+                       s.row->name, destroy ? ", with its data" : ", its data is kept",
+                       force ? ", without waiting for what cannot be reached" : "");
+        return done(tx, &s, r);
+}
+
+/* ---- pause */
+
+static int pause_model(struct tx *tx, struct command *c, const struct q_model_row *model,
+                       const char *who, const char *why, struct err *err) {
+        int r = w_model_pause(tx,
+                              &(struct w_model_pause_in){ .paused_by = who,
+                                                          .paused_why = why,
+                                                          .paused_at = who ? tx_now(tx) : 0,
+                                                          .paused_at_null = !who,
+                                                          .id = model->id },
+                              err);
+
+        command_change(c, who ? "pause" : "unpause", NULL, "%s model %s%s%s",
+                       who ? "pause" : "go on with", model->name, why ? ": " : "", why ? why : "");
+        tx_mark(tx, MARK_MODEL, model->id);
+        return r < 0 ? r : 0;
+}
+
+static int pause_application(struct tx *tx, struct command *c, const struct subject *s,
+                             const char *who, const char *why, struct err *err) {
+        int r = w_application_pause(
+                tx,
+                &(struct w_application_pause_in){ .paused_by = who,
+                                                  .paused_why = why,
+                                                  .paused_at = who ? tx_now(tx) : 0,
+                                                  .paused_at_null = !who,
+                                                  .id = s->row->id },
+                err);
+
+        command_change(c, who ? "pause" : "unpause", s->row->name, "%s %s%s%s",
+                       who ? "pause" : "go on with", s->row->name, why ? ": " : "", why ? why : "");
+        return done(tx, s, r);
+}
+
+int command_application_pause(struct tx *tx, struct command *c, struct err *err) {
+        struct command_application *pause = command_of(c, command_application);
+        const char *who = c->actor ? c->actor : "somebody";
+        struct subject s;
+        int r = lookup_live_model(tx, pause->model, &s.model, err);
+
+        if (r >= 0 && pause->application)
+                r = lookup_application(tx, s.model, pause->application, &s.row, err);
+        if (r < 0)
+                return r;
+        if (!pause->why || !*pause->why || strlen(pause->why) > WHY_MAX)
+                return err_set(err, -EINVAL,
+                               "pause needs a reason of 1 to %d letters: whoever finds it paused "
+                               "reads it",
+                               WHY_MAX);
+        return pause->application ? pause_application(tx, c, &s, who, pause->why, err)
+                                  : pause_model(tx, c, s.model, who, pause->why, err);
+}
+
+int command_application_unpause(struct tx *tx, struct command *c, struct err *err) {
+        struct command_application *pause = command_of(c, command_application);
+        struct subject s;
+        int r = lookup_model(tx, pause->model, &s.model, err);
+
+        if (r >= 0 && pause->application)
+                r = lookup_application(tx, s.model, pause->application, &s.row, err);
+        if (r < 0)
+                return r;
+        if (pause->application)
+                return s.row->paused_at_null ? 0 : pause_application(tx, c, &s, NULL, NULL, err);
+        return s.model->paused_at_null ? 0 : pause_model(tx, c, s.model, NULL, NULL, err);
+}
+
+/* ---- resources */
+
+int command_application_attach_resource(struct tx *tx, struct command *c, struct err *err) {
+        struct command_application *attach = command_of(c, command_application);
+        cleanup_(charm_meta_freep) struct charm_meta *meta = NULL;
+        struct application_row a;
+        struct subject s;
+        int r = find(tx, attach, &s, err);
+
+        if (r >= 0)
+                r = lookup_meta(tx, s.row, &meta, err);
+        if (r < 0)
+                return r;
+        a = (struct application_row){ tx, c, s.row->id, s.model->id, s.row->name, meta };
+        r = application_row_resource(&a, attach->resource ? attach->resource : "", attach->value,
+                                     (struct bundle_place){}, err);
+        return r > 0 ? done(tx, &s, r) : r;
+}
+
+/* ---- ways on */
+
+int command_application_apply_held(struct tx *tx, struct command *c, struct err *err) {
+        struct command_application *apply = command_of(c, command_application);
+        struct subject s;
+        int r = find(tx, apply, &s, err);
+
+        if (r < 0)
+                return r;
+        if (!s.row->held)
+                return err_set(err, -ENOENT, "application %s holds no plan back", s.row->name);
+        command_change(c, "apply-held", s.row->name, "apply the plan that was held: %s",
+                       s.row->held);
+        r = w_application_set_release(tx,
+                                      &(struct w_application_set_release_in){
+                                              .release_digest = s.row->held_digest,
+                                              .release_digest_len = s.row->held_digest_len,
+                                              .id = s.row->id },
+                                      err);
+        return done(tx, &s, r);
+}
+
+typedef int (*resource_fn)(struct tx *tx, struct command *c, const struct q_resource_row *r,
+                           struct err *err);
+
+/* FN for each resource that the application wants (as first owner). Returns how many it took. */
+static int each_resource(struct tx *tx, struct command *c, const struct subject *s, resource_fn fn,
+                         struct err *err) {
+        struct q_resource_by_owner_in in = { .owner_id = s->row->id, .max = PAGE };
+        struct q_resource_row *rows;
+        int taken = 0;
+        size_t n;
+        int r;
+
+        do {
+                r = q_resource_by_owner(tx, &in, &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++) {
+                        in.after = rows[i].id;
+                        r = fn(tx, c, &rows[i], err);
+                        taken += r > 0;
+                }
+        } while (r >= 0 && n == PAGE);
+        return r < 0 ? r : taken;
+}
+
+static int accept_loss(struct tx *tx, struct command *c, const struct q_resource_row *row,
+                       struct err *err) {
+        int r;
+
+        if (!str_eq(row->state, "lost"))
+                return 0;
+        command_change(c, "accept-data-loss", NULL, "begin anew with %s %s, whose data is gone",
+                       row->type, row->path);
+        r = w_resource_accept_loss(
+                tx, &(struct w_resource_accept_loss_in){ .accepted_loss = 1, .id = row->id }, err);
+        tx_mark(tx, MARK_RESOURCE, row->id);
+        return r < 0 ? r : 1;
+}
+
+int command_application_accept_loss(struct tx *tx, struct command *c, struct err *err) {
+        struct command_application *accept = command_of(c, command_application);
+        struct subject s;
+        int r = find(tx, accept, &s, err);
+
+        if (r >= 0)
+                r = each_resource(tx, c, &s, accept_loss, err);
+        if (r == 0)
+                return err_set(err, -ENOENT, "application %s has lost no data", s.row->name);
+        return done(tx, &s, r);
+}
+
+/* "deployment/mlflow-server" against type Deployment.apps and path kubeflow/mlflow-server. */
+static bool is_object(const struct q_resource_row *row, const char *object) {
+        const char *slash = strchr(object, '/'), *name = strrchr(row->path, '/');
+        size_t kind = slash ? (size_t)(slash - object) : 0;
+
+        name = name ? name + 1 : row->path;
+        return slash && strlen(row->type) >= kind && strncasecmp(row->type, object, kind) == 0 &&
+               (row->type[kind] == '\0' || row->type[kind] == '.') && str_eq(name, slash + 1);
+}
+
+/* Blocked by something of the same name that was there before: nothing of ours was ever accepted. */
+static int adopt(struct tx *tx, struct command *c, const struct q_resource_row *row,
+                 struct err *err) {
+        const char *object = command_of(c, command_application)->object;
+        int r;
+
+        if (row->adopted || row->applied_generation > 0 || !str_eq(row->state, "blocked"))
+                return 0;
+        if (object && !is_object(row, object))
+                return 0;
+        command_change(c, "adopt", NULL,
+                       "adopt %s %s, which was there before; it will not be deleted", row->type,
+                       row->path);
+        r = w_resource_set_adopted(
+                tx, &(struct w_resource_set_adopted_in){ .adopted = 1, .id = row->id }, err);
+        tx_mark(tx, MARK_RESOURCE, row->id);
+        return r < 0 ? r : 1;
+}
+
+int command_application_adopt(struct tx *tx, struct command *c, struct err *err) {
+        struct command_application *a = command_of(c, command_application);
+        struct subject s;
+        int r = find(tx, a, &s, err);
+
+        if (r >= 0)
+                r = each_resource(tx, c, &s, adopt, err);
+        if (r == 0)
+                return err_set(err, -ENOENT, "application %s is not blocked by %s", s.row->name,
+                               a->object ? a->object : "objects that were there before");
+        return done(tx, &s, r);
+}
+
+/* ---- storage of an earlier application */
+
+static int detached(struct tx *tx, const struct subject *s, const char *name,
+                    struct q_detached_row **ret, size_t *ret_n, struct err *err) {
+        struct q_detached_by_application_in in = { .model_id = s->model->id, .application = name };
+        int r = q_detached_by_application(tx, &in, ret, ret_n, err);
+
+        if (r >= 0 && *ret_n == 0)
+                return err_set(err, -ENOENT, "no storage of an earlier application %s is there",
+                               name);
+        return r < 0 ? r : 0;
+}
+
+int command_application_attach_storage(struct tx *tx, struct command *c, struct err *err) {
+        struct command_application *attach = command_of(c, command_application);
+        struct q_detached_row *rows;
+        struct subject s;
+        size_t n;
+        int r = find(tx, attach, &s, err);
+
+        if (r >= 0)
+                r = detached(tx, &s, attach->application, &rows, &n, err);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n; i++)
+                command_change(c, "attach-storage", s.row->name, "use %s %s of the earlier %s",
+                               rows[i].type, rows[i].path, s.row->name);
+        return done(tx, &s,
+                    w_application_set_attach(tx,
+                                             &(struct w_application_set_attach_in){
+                                                     .attach_storage = 1, .id = s.row->id },
+                                             err));
+}
+
+int command_application_destroy_storage(struct tx *tx, struct command *c, struct err *err) {
+        struct command_application *destroy = command_of(c, command_application);
+        struct q_application_row *row;
+        struct q_detached_row *rows;
+        struct subject s;
+        size_t n, there;
+        int r = lookup_model(tx, destroy->model, &s.model, err);
+
+        if (r >= 0)
+                r = detached(tx, &s, destroy->application, &rows, &n, err);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                command_change(c, "destroy-storage", destroy->application,
+                               "delete %s %s and the data in it", rows[i].type, rows[i].path);
+                r = w_detached_set_destroy(
+                        tx, &(struct w_detached_set_destroy_in){ .destroy = 1, .id = rows[i].id },
+                        err);
+        }
+        if (r >= 0)
+                r = q_application_by_name(
+                        tx,
+                        &(struct q_application_by_name_in){ .model_id = s.model->id,
+                                                            .name = destroy->application },
+                        &row, &there, err);
+        if (r < 0)
+                return r;
+        if (there > 0)
+                tx_mark(tx, MARK_APPLICATION, row->id);
+        tx_mark(tx, MARK_MODEL, s.model->id);
+        return 0;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* command-cluster.c - the clusters that an operator adds: rows of table target without an application */
+#include "command-internal.h"
+
+#include "name.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define CONFIG_MAX (256u << 10) /* a kubeconfig without its secrets */
+
+static int check_config(const struct command_cluster_add *c, char **ret, struct err *err) {
+        char *text = json_text(c->config);
+
+        if (strlen(text) > CONFIG_MAX) {
+                int r = err_set(err, -EINVAL,
+                                "cluster %s: its configuration has %zu bytes, at most %u fit",
+                                c->name, strlen(text), CONFIG_MAX);
+
+                free(text);
+                return r;
+        }
+        *ret = text;
+        return 0;
+}
+
+int command_cluster_add(struct tx *tx, struct command *c, struct err *err) {
+        struct command_cluster_add *add = command_of(c, command_cluster_add);
+        cleanup_(freep) char *config = NULL;
+        struct w_target_insert_in in;
+        struct q_target_row *row;
+        size_t n;
+        int r = name_check_cluster(add->name, err);
+
+        if (r >= 0)
+                r = q_target_by_name(tx, &(struct q_target_by_name_in){ .name = add->name }, &row,
+                                     &n, err);
+        if (r < 0)
+                return r;
+        if (n > 0)
+                return err_set(err, -EEXIST,
+                               "cluster %s is there already: update-cluster changes it", add->name);
+        if (!json_is_object(add->config))
+                return err_set(err, -EINVAL, "cluster %s: no configuration", add->name);
+        r = check_config(add, &config, err);
+        if (r < 0)
+                return r;
+        in = (struct w_target_insert_in){ .id = tx_id(tx, "target"),
+                                          .name = add->name,
+                                          .provider = "kubernetes",
+                                          .config = config,
+                                          .credential = add->credential,
+                                          .credential_len = add->credential_len,
+                                          .application_id_null = true,
+                                          .created_at = tx_now(tx) };
+        r = w_target_insert(tx, &in, err);
+        if (r < 0)
+                return r;
+        command_change(c, "add-cluster", NULL, "add cluster %s", add->name);
+        command_say(c, "cluster", json_string(add->name));
+        tx_mark(tx, MARK_TARGET, in.id);
+        return 0;
+}
+
+int command_cluster_update(struct tx *tx, struct command *c, struct err *err) {
+        struct command_cluster_add *add = command_of(c, command_cluster_add);
+        cleanup_(freep) char *config = NULL;
+        const struct q_target_row *row;
+        int r = lookup_cluster(tx, add->name, &row, err);
+
+        if (r >= 0 && add->config)
+                r = check_config(add, &config, err);
+        if (r < 0)
+                return r;
+        r = w_target_set_config(
+                tx,
+                &(struct w_target_set_config_in){
+                        .config = config ? config : row->config,
+                        .credential = add->credential ? add->credential : row->credential,
+                        .credential_len =
+                                add->credential ? add->credential_len : row->credential_len,
+                        .id = row->id },
+                err);
+        if (r < 0)
+                return r;
+        command_change(c, "update-cluster", NULL, "use the new configuration for cluster %s",
+                       add->name);
+        tx_mark(tx, MARK_TARGET, row->id);
+        return 0;
+}
+
+/* ---- removal */
+
+static int refuse_used(struct tx *tx, const struct q_target_row *row, struct err *err) {
+        cleanup_(buf_free) struct buf names = BUF_INIT;
+        struct q_model_row *models;
+        size_t n;
+        int r = q_model_by_target(tx,
+                                  &(struct q_model_by_target_in){ .target_id = row->id, .max = 20 },
+                                  &models, &n, err);
+
+        if (r < 0 || n == 0)
+                return r < 0 ? r : 0;
+        for (size_t i = 0; i < n; i++)
+                buf_printf(&names, "%s%s", i ? ", " : "", models[i].name);
+        return err_set(err, -EBUSY,
+                       "cluster %s has models: %s; remove them first (remove-model --force when "
+                       "the cluster "
+                       "cannot be reached)",
+                       row->name, buf_str(&names));
+}
+
+static int leave_behind(struct tx *tx, struct command *c, const struct q_detached_row *d,
+                        struct err *err) {
+        struct q_model_row *model;
+        size_t n;
+        int r = q_model_by_id(tx, &(struct q_model_by_id_in){ .id = d->model_id }, &model, &n, err);
+
+        if (r >= 0)
+                r = w_leftover_insert(
+                        tx,
+                        &(struct w_leftover_insert_in){ .id = tx_id(tx, "leftover"),
+                                                        .model = n ? model->name : "",
+                                                        .application = d->application,
+                                                        .type = d->type,
+                                                        .path = d->path,
+                                                        .why = "its cluster was removed",
+                                                        .at = tx_now(tx) },
+                        err);
+        if (r >= 0)
+                r = w_detached_delete(tx, &(struct w_detached_delete_in){ .id = d->id }, err);
+        if (r >= 0)
+                command_note(c, "%s %s of %s stays behind", d->type, d->path, d->application);
+        return r < 0 ? r : 0;
+}
+
+static int drop_detached(struct tx *tx, struct command *c, const struct q_target_row *row,
+                         bool force, struct err *err) {
+        struct q_detached_row *rows;
+        size_t n;
+        int r = q_detached_by_target(tx, &(struct q_detached_by_target_in){ .target_id = row->id },
+                                     &rows, &n, err);
+
+        if (r < 0)
+                return r;
+        if (n > 0 && !force)
+                return err_set(err, -EBUSY,
+                               "cluster %s has storage that outlived its application (%s of %s and "
+                               "%zu more): "
+                               "destroy-storage, or --force to leave it behind",
+                               row->name, rows[0].path, rows[0].application, n - 1);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = leave_behind(tx, c, &rows[i], err);
+        return r < 0 ? r : 0;
+}
+
+int command_cluster_remove(struct tx *tx, struct command *c, struct err *err) {
+        struct command_cluster *remove = command_of(c, command_cluster);
+        const struct q_target_row *row;
+        int64_t id;
+        int r = lookup_cluster(tx, remove->name, &row, err);
+
+        if (r >= 0)
+                r = refuse_used(tx, row, err);
+        if (r >= 0)
+                r = drop_detached(tx, c, row, remove->force, err);
+        if (r < 0)
+                return r;
+        id = row->id;
+        r = w_target_delete(tx, &(struct w_target_delete_in){ .id = id }, err);
+        if (r == -ENOENT)
+                return err_set(err, -EBUSY, "cluster %s is still in use by what is being removed",
+                               remove->name);
+        if (r < 0)
+                return r;
+        command_change(c, "remove-cluster", NULL, "forget cluster %s", remove->name);
+        tx_mark(tx, MARK_TARGET, id);
+        return 0;
+}
+
+static int mark_models(struct tx *tx, int64_t target, struct err *err) {
+        struct q_model_by_target_in in = { .target_id = target, .max = 1000 };
+        struct q_model_row *rows;
+        size_t n;
+        int r;
+
+        do {
+                r = q_model_by_target(tx, &in, &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++) {
+                        in.after = rows[i].id;
+                        tx_mark(tx, MARK_MODEL, rows[i].id);
+                }
+        } while (r >= 0 && n == (size_t)in.max);
+        return r < 0 ? r : 0;
+}
+
+int command_cluster_rebind(struct tx *tx, struct command *c, struct err *err) {
+        struct command_cluster *rebind = command_of(c, command_cluster);
+        const struct q_target_row *row;
+        int r = lookup_cluster(tx, rebind->name, &row, err);
+
+        if (r < 0 || !row->bound_uid)
+                return r;
+        r = w_target_set_bound(
+                tx, &(struct w_target_set_bound_in){ .bound_uid = NULL, .id = row->id }, err);
+        if (r < 0)
+                return r;
+        command_change(c, "rebind-cluster", NULL,
+                       "bind the models of %s to the cluster that answers now (was %s)",
+                       rebind->name, row->bound_uid);
+        tx_mark(tx, MARK_TARGET, row->id);
+        return mark_models(tx, row->id, err);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* command-internal.h - what the files of commands share: telling what was done, and the rows behind it */
+#pragma once
+
+#include "command.h"
+#include "lookup.h"
+
+/* The struct that has C as its head. */
+#define command_of(c, type) ((struct type *)(c))
+
+/* One line of the answer: CHANGE is a word ("deploy", "scale"), the sentence is for people. */
+void command_change(struct command *c, const char *change, const char *application, const char *fmt, ...)
+        printf_(4, 5);
+void command_note(struct command *c, const char *fmt, ...) printf_(2, 3);
+/* What ERR says becomes one of the faults. */
+void command_fault(struct command *c, struct bundle_place at, const char *fmt, ...) printf_(3, 4);
+void command_say(struct command *c, const char *member, json_t *value); /* steals VALUE */
+/* 26 letters of base32, random once for (command, NAME): the same when run again. */
+void command_uri(struct command *c, const char *name, char ret[27]);
+
+/* ---- application-row.c: options, storage, resources of one application. Return 1: changed, 0: was so, <0 */
+struct application_row {
+        struct tx *tx;
+        struct command *command;
+        int64_t id, model;
+        const char *name;
+        const struct charm_meta *meta; /* NULL: no charm; options are kept as they are given */
+};
+/* Checks and writes; a wrong value is a fault at AT (0). */
+int application_row_option(const struct application_row *a, const char *option, const json_t *value,
+                           struct bundle_place at, struct err *err);
+int application_row_reset(const struct application_row *a, const char *option, struct bundle_place at,
+                          struct err *err);
+int application_row_storage(const struct application_row *a, const char *name, const json_t *wanted,
+                            bool is_new, struct bundle_place at, struct err *err);
+int application_row_resource(const struct application_row *a, const char *name, const char *value,
+                             struct bundle_place at, struct err *err);
+/* Its charm came: options that were kept unchecked are checked and put where they belong. */
+int application_row_recheck(const struct application_row *a, struct err *err);
+/* Opens a secret option's value. *RET is wiped by the caller. 1: there is none. */
+int application_row_secret(struct tx *tx, const struct sealer *sealer, int64_t application,
+                           const char *option, struct secret_text *ret, struct err *err);
+
+/* ---- relation-row.c */
+struct relation_side_row {
+        int64_t id; /* of the application */
+        const char *application;
+        const char *endpoint;          /* NULL: implied */
+        const struct charm_meta *meta; /* NULL: no charm */
+};
+/* Matches and writes the relation; 1: made, 0: was there (its id too), <0; what does not fit is a fault at AT (0, *RET 0). */
+int relation_row_add(struct tx *tx, struct command *c, int64_t model,
+                     const struct relation_side_row sides[2], struct bundle_place at, int64_t *ret,
+                     struct err *err);
+/* Peers of its charm, and relations whose endpoints were open until now. */
+int relation_row_settle(struct tx *tx, struct command *c, const struct application_row *a,
+                        struct err *err);
+/* Life dying; both sides and their secrets' users become dirty. */
+int relation_row_end(struct tx *tx, int64_t relation, struct err *err);

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* removal.c - the last step of a removal: rows of what is gone outside; see command.h
+ *
+ * Called by the reconciler inside its own transactions. Wants are deleted by whoever removed their resources; a want that is left
+ * means that something outside may be left too, so it is refused. */
+#include "command-internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define PAGE 500
+
+int removal_relation(struct tx *tx, int64_t relation, struct err *err) {
+        int r = w_secret_grant_delete_relation(
+                tx, &(struct w_secret_grant_delete_relation_in){ .relation_id = relation }, err);
+
+        if (r >= 0)
+                r = w_relation_data_delete_all(
+                        tx, &(struct w_relation_data_delete_all_in){ .relation_id = relation },
+                        err);
+        if (r >= 0)
+                r = w_relation_side_delete(
+                        tx, &(struct w_relation_side_delete_in){ .relation_id = relation }, err);
+        if (r >= 0)
+                r = w_relation_delete(tx, &(struct w_relation_delete_in){ .id = relation }, err);
+        return r < 0 ? r : 0;
+}
+
+static int drop_relations(struct tx *tx, int64_t application, struct err *err) {
+        struct q_relation_by_application_in in = { .application_id = application, .max = PAGE };
+        struct q_relation_by_application_row *rows;
+        size_t n;
+        int r;
+
+        do {
+                r = q_relation_by_application(tx, &in, &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++) {
+                        struct q_relation_side_list_row *sides;
+                        size_t count = 0;
+
+                        in.after = rows[i].relation_id;
+                        r = q_relation_side_list(
+                                tx, &(struct q_relation_side_list_in){ .relation_id = in.after },
+                                &sides, &count, err);
+                        for (size_t k = 0; r >= 0 && k < count; k++)
+                                tx_mark(tx, MARK_APPLICATION, sides[k].application_id);
+                        if (r >= 0)
+                                r = removal_relation(tx, in.after, err);
+                }
+        } while (r >= 0 && n == PAGE);
+        return r < 0 ? r : 0;
+}
+
+static bool is_kept(const struct q_detached_row *rows, size_t n, int64_t secret) {
+        for (size_t i = 0; i < n; i++) {
+                cleanup_(json_freep) json_t *ids = json_loads(rows[i].secrets, 0, NULL);
+                size_t k;
+                json_t *id;
+
+                json_array_foreach(ids, k, id) {
+                        if (json_integer_value(id) == secret)
+                                return true;
+                }
+        }
+        return false;
+}
+
+static int drop_secret(struct tx *tx, int64_t secret, struct err *err) {
+        int r = w_secret_grant_delete_all(
+                tx, &(struct w_secret_grant_delete_all_in){ .secret_id = secret }, err);
+
+        if (r >= 0)
+                r = w_secret_revision_delete_all(
+                        tx, &(struct w_secret_revision_delete_all_in){ .secret_id = secret }, err);
+        if (r >= 0)
+                r = w_secret_delete(tx, &(struct w_secret_delete_in){ .id = secret }, err);
+        return r < 0 ? r : 0;
+}
+
+static int drop_secrets(struct tx *tx, const struct q_application_row *a, struct err *err) {
+        struct q_secret_by_application_in in = {
+                .application_id = a->id, .after_label = "", .after_field = "", .max = PAGE
+        };
+        struct q_detached_row *kept;
+        struct q_secret_row *rows;
+        size_t n, kept_count;
+        int r = q_detached_by_application(tx,
+                                          &(struct q_detached_by_application_in){
+                                                  .model_id = a->model_id, .application = a->name },
+                                          &kept, &kept_count, err);
+
+        do {
+                if (r >= 0)
+                        r = q_secret_by_application(tx, &in, &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++) {
+                        in.after_label = rows[i].label;
+                        in.after_field = rows[i].field;
+                        if (is_kept(kept, kept_count, rows[i].id))
+                                r = w_secret_set_owner(
+                                        tx,
+                                        &(struct w_secret_set_owner_in){
+                                                .application_id_null = true, .id = rows[i].id },
+                                        err);
+                        else
+                                r = drop_secret(tx, rows[i].id, err);
+                }
+        } while (r >= 0 && n == PAGE);
+        return r < 0 ? r : 0;
+}
+
+static int drop_targets(struct tx *tx, int64_t application, struct err *err) {
+        struct q_target_by_application_in in = { .application_id = application };
+        struct q_target_row *rows;
+        size_t n;
+        int r = q_target_by_application(tx, &in, &rows, &n, err);
+
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                r = w_target_delete(tx, &(struct w_target_delete_in){ .id = rows[i].id }, err);
+                tx_mark(tx, MARK_TARGET, rows[i].id);
+        }
+        return r < 0 ? r : 0;
+}
+
+static int drop_entries(struct tx *tx, int64_t id, struct err *err) {
+        int r = w_application_option_delete_all(
+                tx, &(struct w_application_option_delete_all_in){ .application_id = id }, err);
+
+        if (r >= 0)
+                r = w_application_resource_delete_all(
+                        tx, &(struct w_application_resource_delete_all_in){ .application_id = id },
+                        err);
+        if (r >= 0)
+                r = w_application_storage_delete_all(
+                        tx, &(struct w_application_storage_delete_all_in){ .application_id = id },
+                        err);
+        if (r >= 0)
+                r = w_unit_delete_all(tx, &(struct w_unit_delete_all_in){ .application_id = id },
+                                      err);
+        return r < 0 ? r : 0;
+}
+
+static int refuse_wants(struct tx *tx, const struct q_application_row *a, struct err *err) {
+        struct q_want_count_row *count;
+        size_t n;
+        int r = q_want_count(tx, &(struct q_want_count_in){ .application_id = a->id }, &count, &n,
+                             err);
+
+        if (r >= 0 && n && count->total > 0)
+                return err_set(err, -EBUSY,
+                               "application %s: %lld things outside are not removed yet", a->name,
+                               (long long)count->total);
+        return r < 0 ? r : 0;
+}
+
+int removal_application(struct tx *tx, int64_t application, struct err *err) {
+        struct q_application_row *row;
+        size_t n;
+        int r = q_application_by_id(tx, &(struct q_application_by_id_in){ .id = application }, &row,
+                                    &n, err);
+
+        if (r < 0 || n == 0)
+                return r < 0 ? r : 0;
+        r = refuse_wants(tx, row, err);
+        if (r >= 0)
+                r = drop_relations(tx, application, err);
+        if (r >= 0)
+                r = drop_secrets(tx, row, err);
+        if (r >= 0)
+                r = drop_targets(tx, application, err);
+        if (r >= 0)
+                r = drop_entries(tx, application, err);
+        if (r >= 0)
+                r = w_application_delete(tx, &(struct w_application_delete_in){ .id = application },
+                                         err);
+        if (r < 0)
+                return err_add(err, r, "application %s", row->name);
+        tx_mark(tx, MARK_MODEL, row->model_id);
+        return 0;
+}
+
+static int drop_left_secrets(struct tx *tx, int64_t model, struct err *err) {
+        struct q_secret_list_in in = { .model_id = model, .max = PAGE };
+        struct q_secret_row *rows;
+        size_t n;
+        int r;
+
+        do {
+                r = q_secret_list(tx, &in, &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++) {
+                        in.after = rows[i].id;
+                        r = drop_secret(tx, rows[i].id, err);
+                }
+        } while (r >= 0 && n == PAGE);
+        return r < 0 ? r : 0;
+}
+
+/* What outlives the model is a leftover from now on. */
+static int drop_detached(struct tx *tx, const struct q_model_row *model, struct err *err) {
+        struct q_detached_list_in in = { .model_id = model->id, .max = PAGE };
+        struct q_detached_row *rows;
+        size_t n;
+        int r;
+
+        do {
+                r = q_detached_list(tx, &in, &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++) {
+                        in.after = rows[i].id;
+                        r = w_leftover_insert(
+                                tx,
+                                &(struct w_leftover_insert_in){
+                                        .id = tx_id(tx, "leftover"),
+                                        .model = model->name,
+                                        .application = rows[i].application,
+                                        .type = rows[i].type,
+                                        .path = rows[i].path,
+                                        .why = "data is kept when a model is removed without "
+                                               "--destroy-storage",
+                                        .at = tx_now(tx) },
+                                err);
+                        if (r >= 0)
+                                r = w_detached_delete(
+                                        tx, &(struct w_detached_delete_in){ .id = rows[i].id },
+                                        err);
+                }
+        } while (r >= 0 && n == PAGE);
+        return r < 0 ? r : 0;
+}
+
+int removal_model(struct tx *tx, int64_t model, struct err *err) {
+        struct q_application_count_row *count;
+        struct q_model_row *row;
+        size_t n;
+        int r = q_model_by_id(tx, &(struct q_model_by_id_in){ .id = model }, &row, &n, err);
+
+        if (r < 0 || n == 0)
+                return r < 0 ? r : 0;
+        r = q_application_count(tx, &(struct q_application_count_in){ .model_id = model }, &count,
+                                &n, err);
+        if (r >= 0 && n && count->total > 0)
+                return err_set(err, -EBUSY, "model %s: %lld applications are not removed yet",
+                               row->name, (long long)count->total);
+        if (r >= 0)
+                r = drop_detached(tx, row, err);
+        if (r >= 0)
+                r = drop_left_secrets(tx, model, err);
+        if (r >= 0)
+                r = w_model_option_delete_all(
+                        tx, &(struct w_model_option_delete_all_in){ .model_id = model }, err);
+        if (r >= 0)
+                r = w_model_delete(tx, &(struct w_model_delete_in){ .id = model }, err);
+        return r < 0 ? err_add(err, r, "model %s", row->name) : 0;
+}

@@ -1,0 +1,25 @@
+-- Relations with both of their ends in one row; and what commands change of them.
+
+-- name: relation_ends
+-- The relations of one application with the other side; peers have none and are not here.
+-- in: after INT
+-- in: max INT
+SELECT mine.relation_id, mine.role, mine.endpoint, relation.interface, relation.life, other.application_id AS other_id,
+       other.endpoint AS other_endpoint, application.name AS other_name
+FROM relation_side AS mine
+JOIN relation ON relation.id = mine.relation_id
+JOIN relation_side AS other ON other.relation_id = mine.relation_id AND other.role <> mine.role
+JOIN application ON application.id = other.application_id
+WHERE mine.application_id = :application_id AND mine.relation_id > :after ORDER BY mine.relation_id LIMIT :max;
+
+-- name: relation_set_interface
+UPDATE relation SET interface = :interface WHERE id = :id;
+
+
+-- name: detached_by_target
+-- row: detached
+SELECT * FROM detached WHERE target_id = :target_id ORDER BY id LIMIT 1000;
+
+-- name: detached_set_destroy
+-- destroy-storage named it: the reconciler deletes it and then the row.
+UPDATE detached SET destroy = :destroy WHERE id = :id;

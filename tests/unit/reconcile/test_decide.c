@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_decide.c - what is done about a resource, case by case */
+#include "decide.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+static struct resource_row in_place(void) {
+        struct resource_row row = { .wanted_generation = 3,
+                                    .applied_generation = 3,
+                                    .made = true,
+                                    .baseline_valid = true,
+                                    .applied_at = 1000 };
+
+        memset(row.baseline, 7, sizeof(row.baseline));
+        str_copy(row.incarnation, sizeof(row.incarnation), "uid-1");
+        return row;
+}
+
+static struct observation as_applied(void) {
+        struct observation o = { .presence = PRESENCE_PRESENT,
+                                 .ready = READY_YES,
+                                 .ours = true,
+                                 .digest_valid = true };
+
+        memset(o.digest, 7, sizeof(o.digest));
+        str_copy(o.incarnation, sizeof(o.incarnation), "uid-1");
+        return o;
+}
+
+static struct decision run(const struct resource_row *row, const struct observation *o,
+                           const struct policy *p) {
+        struct decision d;
+
+        decide(row, o, p, 2000, &d);
+        return d;
+}
+
+static void what_is_in_place_is_left_alone(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = as_applied();
+        struct policy p = { .watched = true };
+        struct decision d = run(&row, &o, &p);
+
+        assert_int_equal(d.action, ACTION_NONE);
+        assert_int_equal(d.state, STATE_READY);
+        assert_int_equal(d.drift, DRIFT_NONE);
+}
+
+static void what_is_new_is_applied_when_its_needs_are_met(void **state) {
+        struct resource_row row = { .wanted_generation = 1 };
+        struct observation o = { 0 };
+        struct policy p = { .unmet = "Secret a/b: not there yet" };
+
+        assert_int_equal(run(&row, &o, &p).action, ACTION_WAIT);
+        assert_string_equal(run(&row, &o, &p).why, "waiting for Secret a/b: not there yet");
+        p.unmet = NULL;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+}
+
+static void a_changed_digest_is_drift_and_is_repaired(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = as_applied();
+        struct policy p = { .watched = true };
+        struct decision d;
+
+        o.digest[0]++;
+        d = run(&row, &o, &p);
+        assert_int_equal(d.drift, DRIFT_CHANGED);
+        assert_int_equal(d.action, ACTION_APPLY);
+}
+
+static void a_deleted_object_is_made_again(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = { .presence = PRESENCE_ABSENT };
+        struct policy p = { .watched = true };
+        struct decision d = run(&row, &o, &p);
+
+        assert_int_equal(d.drift, DRIFT_DELETED);
+        assert_int_equal(d.action, ACTION_APPLY);
+}
+
+static void another_of_the_same_name_is_drift(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = as_applied();
+        struct policy p = { .watched = true };
+
+        str_copy(o.incarnation, sizeof(o.incarnation), "uid-2");
+        assert_int_equal(run(&row, &o, &p).drift, DRIFT_REPLACED);
+}
+
+static void lost_data_is_never_begun_again_silently(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = { .presence = PRESENCE_ABSENT };
+        struct policy p = { .watched = true };
+        struct decision d;
+
+        row.data = row.initialised = true;
+        d = run(&row, &o, &p);
+        assert_int_equal(d.drift, DRIFT_DATA_LOST);
+        assert_int_equal(d.action, ACTION_BLOCK);
+        assert_int_equal(d.state, STATE_LOST);
+}
+
+static void accepted_loss_is_made_again(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = { .presence = PRESENCE_ABSENT };
+        struct policy p = { .watched = true };
+
+        row.data = row.initialised = row.accepted_loss = true;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+}
+
+static void a_bucket_is_made_again_at_once_and_still_shown_as_lost(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = { .presence = PRESENCE_ABSENT };
+        struct policy p = { 0 };
+        struct decision d;
+
+        row.data = row.remake = row.initialised = true;
+        d = run(&row, &o, &p);
+        assert_int_equal(d.action, ACTION_APPLY);
+        assert_int_equal(d.state, STATE_LOST);
+}
+
+static void data_that_was_never_filled_is_made_again(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = { .presence = PRESENCE_ABSENT };
+        struct policy p = { .watched = true };
+
+        row.data = true;
+        assert_int_equal(run(&row, &o, &p).drift, DRIFT_DELETED);
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+}
+
+static void a_pause_holds_writes_and_still_tells_the_drift(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = { .presence = PRESENCE_ABSENT };
+        struct policy p = { .watched = true, .paused = "alice: disk work" };
+        struct decision d = run(&row, &o, &p);
+
+        assert_int_equal(d.action, ACTION_WAIT);
+        assert_int_equal(d.drift, DRIFT_DELETED);
+        assert_string_equal(d.why, "paused: alice: disk work");
+}
+
+static void a_blocked_model_writes_nothing(void **state) {
+        struct resource_row row = { .wanted_generation = 1 };
+        struct observation o = { 0 };
+        struct policy p = { .blocked = "another cluster" };
+
+        assert_int_equal(run(&row, &o, &p).action, ACTION_BLOCK);
+}
+
+static void what_is_not_seen_yet_is_waited_for_or_looked_at(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = { 0 };
+        struct policy p = { .watched = true };
+
+        assert_int_equal(run(&row, &o, &p).action, ACTION_WAIT);
+        p.watched = false;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_LOOK);
+}
+
+static void what_is_being_deleted_is_waited_for(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = as_applied();
+        struct policy p = { .watched = true };
+
+        o.presence = PRESENCE_LEAVING;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_WAIT);
+}
+
+static void a_failed_try_backs_off_until_its_time(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = as_applied();
+        struct policy p = { .watched = true, .backing_off = "quota exceeded" };
+        struct decision d;
+
+        row.outcome = OUTCOME_DENIED;
+        o.digest[0]++;
+        d = run(&row, &o, &p);
+        assert_int_equal(d.action, ACTION_WAIT);
+        assert_int_equal(d.state, STATE_BLOCKED);
+        assert_string_equal(d.why, "quota exceeded");
+        p.backing_off = NULL;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+}
+
+static void the_audit_applies_again_what_is_in_place(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = as_applied();
+        struct policy p = { .watched = true, .audit_every_ms = 1001 };
+
+        assert_int_equal(run(&row, &o, &p).action, ACTION_NONE);
+        p.audit_every_ms = 1000;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+        assert_true(run(&row, &o, &p).audit);
+}
+
+static void what_tells_nothing_by_itself_is_looked_at_in_its_turn(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = as_applied();
+        struct policy p = { .look_due = true };
+
+        assert_int_equal(run(&row, &o, &p).action, ACTION_LOOK);
+        o.digest[0]++; /* what is known to differ is mended first */
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+}
+
+static void a_dying_resource_goes_after_what_stands_on_it(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = as_applied();
+        struct policy p = { .watched = true, .held_up = "Deployment a/b" };
+
+        row.dying = true;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_WAIT);
+        p.held_up = NULL;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_REMOVE);
+        o.presence = PRESENCE_ABSENT;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_FORGET);
+}
+
+static void an_adopted_or_foreign_object_is_never_deleted(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = as_applied();
+        struct policy p = { .watched = true };
+
+        row.dying = row.adopted = true;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_FORGET);
+        row.adopted = row.made = false;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_FORGET);
+        row.made = true;
+        o.ours = false;
+        str_copy(o.incarnation, sizeof(o.incarnation), "uid-9");
+        assert_int_equal(run(&row, &o, &p).action, ACTION_FORGET);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(what_is_in_place_is_left_alone),
+                cmocka_unit_test(what_is_new_is_applied_when_its_needs_are_met),
+                cmocka_unit_test(a_changed_digest_is_drift_and_is_repaired),
+                cmocka_unit_test(a_deleted_object_is_made_again),
+                cmocka_unit_test(another_of_the_same_name_is_drift),
+                cmocka_unit_test(lost_data_is_never_begun_again_silently),
+                cmocka_unit_test(accepted_loss_is_made_again),
+                cmocka_unit_test(a_bucket_is_made_again_at_once_and_still_shown_as_lost),
+                cmocka_unit_test(data_that_was_never_filled_is_made_again),
+                cmocka_unit_test(a_pause_holds_writes_and_still_tells_the_drift),
+                cmocka_unit_test(a_blocked_model_writes_nothing),
+                cmocka_unit_test(what_is_not_seen_yet_is_waited_for_or_looked_at),
+                cmocka_unit_test(what_is_being_deleted_is_waited_for),
+                cmocka_unit_test(a_failed_try_backs_off_until_its_time),
+                cmocka_unit_test(the_audit_applies_again_what_is_in_place),
+                cmocka_unit_test(what_tells_nothing_by_itself_is_looked_at_in_its_turn),
+                cmocka_unit_test(a_dying_resource_goes_after_what_stands_on_it),
+                cmocka_unit_test(an_adopted_or_foreign_object_is_never_deleted),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_queue.c - the keyed work queue on a loop whose clock the test drives */
+#include "queue.h"
+
+#include "clock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#define SEEN_MAX 64
+
+struct world {
+        struct loop *loop;
+        struct queue *queue;
+        struct queue_key seen[SEEN_MAX];
+        size_t count;
+        bool keep; /* the handler does not end its keys by itself */
+};
+
+static void handler(void *arg, struct queue_key key) {
+        struct world *w = arg;
+
+        assert_true(w->count < SEEN_MAX);
+        w->seen[w->count++] = key;
+        if (!w->keep)
+                queue_done(w->queue, key.kind, key.id);
+}
+
+static int up(void **state) {
+        struct world *w = mem_new(struct world);
+
+        clock_fake(1000, 1000);
+        assert_int_equal(loop_new(&w->loop, NULL), 0);
+        assert_int_equal(queue_new(w->loop, handler, w, &w->queue), 0);
+        queue_limit(w->queue, 0, 8);
+        queue_limit(w->queue, 1, 1);
+        *state = w;
+        return 0;
+}
+
+static int down(void **state) {
+        struct world *w = *state;
+
+        queue_free(w->queue);
+        loop_free(w->loop);
+        freep(state);
+        clock_real();
+        return 0;
+}
+
+static void settle(struct world *w) {
+        while (loop_step(w->loop, 0))
+                ;
+}
+
+static void a_key_added_twice_runs_once(void **state) {
+        struct world *w = *state;
+
+        queue_add(w->queue, 0, 5, QUEUE_CHANGE);
+        queue_add(w->queue, 0, 5, QUEUE_CHANGE);
+        assert_int_equal(w->count, 0);
+        settle(w);
+        assert_int_equal(w->count, 1);
+        assert_true(queue_idle(w->queue));
+}
+
+static void drift_goes_before_what_was_added_first(void **state) {
+        struct world *w = *state;
+
+        queue_add(w->queue, 0, 1, QUEUE_AUDIT);
+        queue_add(w->queue, 0, 2, QUEUE_FIRST);
+        queue_add(w->queue, 0, 3, QUEUE_DRIFT);
+        queue_add(w->queue, 0, 1, QUEUE_CHANGE);
+        settle(w);
+        assert_int_equal(w->count, 3);
+        assert_int_equal(w->seen[0].id, 3);
+        assert_int_equal(w->seen[1].id, 1);
+        assert_int_equal(w->seen[2].id, 2);
+}
+
+static void a_key_dirtied_while_worked_on_runs_again_after(void **state) {
+        struct world *w = *state;
+
+        w->keep = true;
+        queue_add(w->queue, 0, 1, QUEUE_CHANGE);
+        settle(w);
+        queue_add(w->queue, 0, 1, QUEUE_CHANGE);
+        settle(w);
+        assert_int_equal(w->count, 1);
+        queue_done(w->queue, 0, 1);
+        settle(w);
+        assert_int_equal(w->count, 2);
+        queue_done(w->queue, 0, 1);
+        settle(w);
+        assert_int_equal(w->count, 2);
+}
+
+static void a_full_kind_does_not_hold_up_another(void **state) {
+        struct world *w = *state;
+
+        w->keep = true;
+        queue_add(w->queue, 1, 1, QUEUE_DRIFT);
+        queue_add(w->queue, 1, 2, QUEUE_DRIFT);
+        queue_add(w->queue, 0, 3, QUEUE_AUDIT);
+        settle(w);
+        assert_int_equal(w->count, 2);
+        assert_int_equal(w->seen[1].id, 3);
+        queue_done(w->queue, 1, 1);
+        settle(w);
+        assert_int_equal(w->count, 3);
+        assert_int_equal(w->seen[2].id, 2);
+        queue_done(w->queue, 1, 2);
+        queue_done(w->queue, 0, 3);
+}
+
+static void a_failing_key_comes_back_later_and_later(void **state) {
+        struct world *w = *state;
+        int64_t last = 0;
+        int failures;
+
+        w->keep = true;
+        queue_add(w->queue, 0, 1, QUEUE_CHANGE);
+        settle(w);
+        for (int i = 1; i <= 5; i++) {
+                int64_t at = queue_failed(w->queue, 0, 1, QUEUE_CHANGE);
+                int64_t wait = at - clock_mono();
+
+                assert_true(wait > last);
+                assert_int_equal(queue_next(w->queue, 0, 1, &failures), at);
+                assert_int_equal(failures, i);
+                loop_advance(w->loop, wait - 1);
+                settle(w);
+                assert_int_equal(w->count, (size_t)i);
+                loop_advance(w->loop, 1);
+                settle(w);
+                assert_int_equal(w->count, (size_t)i + 1);
+                last = wait;
+        }
+        queue_done(w->queue, 0, 1);
+        queue_next(w->queue, 0, 1, &failures);
+        assert_int_equal(failures, 0);
+}
+
+static void a_change_does_not_wait_for_the_back_off(void **state) {
+        struct world *w = *state;
+
+        w->keep = true;
+        queue_add(w->queue, 0, 1, QUEUE_CHANGE);
+        settle(w);
+        queue_failed(w->queue, 0, 1, QUEUE_CHANGE);
+        queue_add(w->queue, 0, 1, QUEUE_CHANGE);
+        settle(w);
+        assert_int_equal(w->count, 2);
+        queue_done(w->queue, 0, 1);
+}
+
+static void a_retry_time_from_outside_is_a_minimum(void **state) {
+        struct world *w = *state;
+        int64_t at;
+
+        w->keep = true;
+        queue_add(w->queue, 0, 1, QUEUE_CHANGE);
+        settle(w);
+        at = queue_failed_until(w->queue, 0, 1, QUEUE_CHANGE, clock_mono() + 30000);
+        assert_true(at >= clock_mono() + 30000);
+        queue_forget(w->queue, 0, 1);
+        loop_advance(w->loop, 60000);
+        settle(w);
+        assert_int_equal(w->count, 1);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(a_key_added_twice_runs_once, up, down),
+                cmocka_unit_test_setup_teardown(drift_goes_before_what_was_added_first, up, down),
+                cmocka_unit_test_setup_teardown(a_key_dirtied_while_worked_on_runs_again_after, up, down),
+                cmocka_unit_test_setup_teardown(a_full_kind_does_not_hold_up_another, up, down),
+                cmocka_unit_test_setup_teardown(a_failing_key_comes_back_later_and_later, up, down),
+                cmocka_unit_test_setup_teardown(a_change_does_not_wait_for_the_back_off, up, down),
+                cmocka_unit_test_setup_teardown(a_retry_time_from_outside_is_a_minimum, up, down),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

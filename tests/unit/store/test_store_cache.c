@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_store_cache.c - documents by hash, and the sweep; on SQLite and beside the shaky engine */
+#include "store-fixture.h"
+
+#include "engine-shaky.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static int run_put(struct tx *tx, struct store_call *c, struct err *err) {
+        return tx_cache_put(tx, "document", 8, waited_of(c)->arg, err);
+}
+
+static int run_find(struct tx *tx, struct store_call *c, struct err *err) {
+        const char *text;
+        size_t len;
+        int r = tx_cache_get(tx, waited_of(c)->arg, &text, &len, err);
+
+        if (r == 0)
+                tx_answer(c, text, len);
+        return r;
+}
+
+static int find_document(struct fixture *f, uint8_t *sha256, bool reading) {
+        struct waited *w = waited_new(f, "find", run_find, sha256);
+        int r;
+
+        if (reading)
+                waited_read(w);
+        else
+                waited_submit(w);
+        r = waited_wait(w);
+        if (r == 0)
+                assert_string_equal(w->answer, "document");
+        waited_free(w);
+        return r;
+}
+
+static void put_document(struct fixture *f, uint8_t *sha256) {
+        struct waited *w = waited_new(f, "put", run_put, sha256);
+
+        waited_submit(w);
+        assert_int_equal(waited_wait(w), 0);
+        waited_free(w);
+}
+
+static void a_document_is_found_by_its_hash(void **state) {
+        struct fixture *f = *state;
+        uint8_t sha256[DIGEST_SIZE];
+        uint8_t want[DIGEST_SIZE];
+
+        put_document(f, sha256);
+        digest_sha256("document", 8, want);
+        assert_memory_equal(sha256, want, DIGEST_SIZE);
+        assert_int_equal(find_document(f, sha256, true), 0);
+        assert_int_equal(find_document(f, sha256, false), 0);
+        sha256[0] ^= 1;
+        assert_int_equal(find_document(f, sha256, true), -ENOENT);
+}
+
+static int run_sweep(struct tx *tx, struct store_call *c, struct err *err) {
+        return tx_cache_sweep(tx, err);
+}
+
+static void sweep_round(struct fixture *f) {
+        int r = 1;
+
+        while (r == 1) {
+                struct waited *w = waited_new(f, "sweep", run_sweep, NULL);
+
+                waited_submit(w);
+                r = waited_wait(w);
+                waited_free(w);
+        }
+        assert_int_equal(r, 0);
+}
+
+/* 1,200 resources, so that the sweep takes more than one step; the last one names the document. */
+static int run_name_it(struct tx *tx, struct store_call *c, struct err *err) {
+        struct w_target_insert_in t = {
+                .id = 1, .name = "t", .provider = "p", .config = "{}", .application_id_null = true
+        };
+        int r = w_target_insert(tx, &t, err);
+
+        for (int i = 1; r >= 0 && i <= 1200; i++) {
+                struct w_resource_insert_in in = { .id = i,
+                                                   .target_id = 1,
+                                                   .type = "t",
+                                                   .path = tx_format(tx, "p%d", i),
+                                                   .owner_id_null = true,
+                                                   .state = "waiting" };
+
+                if (i == 1200) {
+                        in.wanted = waited_of(c)->arg;
+                        in.wanted_len = DIGEST_SIZE;
+                }
+                r = w_resource_insert(tx, &in, err);
+        }
+        return r;
+}
+
+static void the_sweep_keeps_what_a_row_names_and_drops_the_rest(void **state) {
+        struct fixture *f = *state;
+        uint8_t sha256[DIGEST_SIZE];
+        struct waited *w = waited_new(f, "name", run_name_it, sha256);
+
+        put_document(f, sha256);
+        sweep_round(f); /* what was put after the round began stays in it */
+        sweep_round(f);
+        assert_int_equal(find_document(f, sha256, true), -ENOENT);
+        put_document(f, sha256);
+        waited_submit(w);
+        assert_int_equal(waited_wait(w), 1);
+        waited_free(w);
+        for (int i = 0; i < 3; i++)
+                sweep_round(f);
+        assert_int_equal(find_document(f, sha256, true), 0);
+}
+
+static int set_up_sqlite(void **state) {
+        return fixture_set_up(state, &store_engine_sqlite);
+}
+
+static int set_up_shaky(void **state) {
+        return fixture_set_up(state, &store_engine_shaky);
+}
+
+#define BOTH(run)                                                                                  \
+        SQLITE(run), {                                                                             \
+#run " (shaky)", run, set_up_shaky, fixture_tear_down, NULL                        \
+        }
+#define SQLITE(name) cmocka_unit_test_setup_teardown(name, set_up_sqlite, fixture_tear_down)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                BOTH(a_document_is_found_by_its_hash),
+                BOTH(the_sweep_keeps_what_a_row_names_and_drops_the_rest),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
