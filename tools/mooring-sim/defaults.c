@@ -4,6 +4,8 @@
 
 #include "store.h"
 
+#include <assert.h>
+
 static void put_str(json_t *o, const char *member, const char *value) {
         if (json_is_object(o) && !json_object_get(o, member))
                 json_object_set_new(o, member, json_string(value));
@@ -116,7 +118,8 @@ static void claim_spec(json_t *spec) {
 }
 
 static void volumes(json_t *list) {
-        static const char *const with_mode[] = { "secret", "configMap", "projected", "downwardAPI" };
+        static const char *const with_mode[] = { "secret", "configMap", "projected",
+                                                 "downwardAPI" };
         json_t *v;
         size_t i;
 
@@ -215,7 +218,8 @@ static void claim_templates(json_t *list) {
                 below(claim, "metadata");
                 claim_spec(below(claim, "spec"));
                 if (!json_get(claim, "status"))
-                        json_object_set_new(claim, "status", json_pack("{s:s}", "phase", "Pending"));
+                        json_object_set_new(claim, "status",
+                                            json_pack("{s:s}", "phase", "Pending"));
         }
 }
 
@@ -311,11 +315,13 @@ static void cluster_ip(struct sim *sim, const json_t *live, json_t *spec) {
                 json_object_set_new(spec, "clusterIPs",
                                     json_pack("[s]", json_get_str(spec, "clusterIP", "")));
         /* Headless without a selector: whoever writes the endpoints may use both families. */
-        both = str_eq(json_get_str(spec, "clusterIP", ""), "None") && !json_object_size(json_get(spec, "selector"));
+        both = str_eq(json_get_str(spec, "clusterIP", ""), "None") &&
+               !json_object_size(json_get(spec, "selector"));
         put_str(spec, "ipFamilyPolicy", both ? "RequireDualStack" : "SingleStack");
         if (!json_get(spec, "ipFamilies"))
                 json_object_set_new(spec, "ipFamilies",
-                                    both ? json_pack("[s,s]", "IPv4", "IPv6") : json_pack("[s]", "IPv4"));
+                                    both ? json_pack("[s,s]", "IPv4", "IPv6")
+                                         : json_pack("[s]", "IPv4"));
 }
 
 /* NodePorts are given out of the usual range; a port keeps what it has. */
@@ -435,8 +441,8 @@ static void crd(json_t *spec) {
         put_str(names, "singular", singular);
         put_str(below(spec, "conversion"), "strategy", "None");
         if (json_dig(spec, "conversion", "webhook", "clientConfig", "service", NULL))
-                put_int(json_dig(spec, "conversion", "webhook", "clientConfig", "service", NULL), "port",
-                        443);
+                put_int(json_dig(spec, "conversion", "webhook", "clientConfig", "service", NULL),
+                        "port", 443);
 }
 
 static void policy_ports(json_t *rules) {
@@ -541,6 +547,15 @@ static json_t *stored_versions(const json_t *crd) {
         return list;
 }
 
+/* Of a text in the table below. */
+static json_t *parsed(const char *text) {
+        json_t *out = NULL;
+        int r = json_parse(text, strlen(text), &out, NULL);
+
+        assert(r == 0);
+        return out;
+}
+
 void defaults_status(const struct kind *kind, json_t *object) {
         static const struct {
                 const char *kind, *status;
@@ -559,8 +574,9 @@ void defaults_status(const struct kind *kind, json_t *object) {
                 { "PodDisruptionBudget", "{\"disruptionsAllowed\":0,\"currentHealthy\":0,"
                                          "\"desiredHealthy\":0,\"expectedPods\":0}" },
                 { "HorizontalPodAutoscaler", "{\"desiredReplicas\":0,\"currentMetrics\":null}" },
-                { "CustomResourceDefinition", "{\"conditions\":null,\"acceptedNames\":"
-                                              "{\"plural\":\"\",\"kind\":\"\"},\"storedVersions\":[]}" },
+                { "CustomResourceDefinition",
+                  "{\"conditions\":null,\"acceptedNames\":"
+                  "{\"plural\":\"\",\"kind\":\"\"},\"storedVersions\":[]}" },
         };
         const char *status = "{}";
 
@@ -570,9 +586,10 @@ void defaults_status(const struct kind *kind, json_t *object) {
         for (size_t i = 0; i < ARRAY_SIZE(table); i++)
                 if (str_eq(kind->kind, table[i].kind))
                         status = table[i].status;
-        json_object_set_new(object, "status", json_loads(status, 0, NULL));
+        json_object_set_new(object, "status", parsed(status));
         if (str_eq(kind->kind, "CustomResourceDefinition"))
-                json_object_set_new(json_get(object, "status"), "storedVersions", stored_versions(object));
+                json_object_set_new(json_get(object, "status"), "storedVersions",
+                                    stored_versions(object));
 }
 
 /* A DaemonSet counts the changes of its template in an annotation, for clients of long ago. */
@@ -594,6 +611,7 @@ void defaults_prepare(const struct kind *kind, const json_t *live, json_t *objec
                 return;
         if (str_eq(kind->kind, "DaemonSet"))
                 template_generation(live, object);
-        if (!*kind->group && str_eq(kind->kind, "Namespace") && !live && !json_get(spec, "finalizers"))
+        if (!*kind->group && str_eq(kind->kind, "Namespace") && !live &&
+            !json_get(spec, "finalizers"))
                 json_object_set_new(spec, "finalizers", json_pack("[s]", "kubernetes"));
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* defaults.h - fields that the API server fills in, so that a client's drift detection meets them
+/* defaults.h - fields that the API server fills in, so that a client's drift detection meets
+ * them
  *
- * OBJECT is changed in place; LIVE is what is stored (NULL on creation) and keeps what was given once. */
+ * OBJECT is changed in place; LIVE is what is stored (NULL on creation) and keeps what was given
+ * once. */
 #pragma once
 
 #include "sim.h"

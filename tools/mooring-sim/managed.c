@@ -6,6 +6,7 @@
 #include "ssa.h"
 #include "store.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define CURRENT "current operation" /* id of the writer while what it changed is found out */
@@ -23,11 +24,19 @@ static void managed_deinit(struct managed *m) {
 
 static char *id_of(const char *manager, const char *operation, const char *version,
                    const char *subresource) {
-        cleanup_(json_freep) json_t *id =
-                json_pack("{s:s,s:s,s:s,s:s}", "manager", manager, "operation", operation, "apiVersion",
-                          str_eq(operation, "Apply") ? "" : version, "subresource", subresource);
+        cleanup_(json_freep) json_t *id = json_pack(
+                "{s:s,s:s,s:s,s:s}", "manager", manager, "operation", operation, "apiVersion",
+                str_eq(operation, "Apply") ? "" : version, "subresource", subresource);
 
-        return json_dumps(id, JSON_COMPACT);
+        return json_text(id);
+}
+
+static json_t *parse_id(const char *id) {
+        json_t *out = NULL;
+        int r = json_parse(id, strlen(id), &out, NULL);
+
+        assert(r == 0); /* id_of wrote it */
+        return out;
 }
 
 /* False: the list is not one that could be kept. */
@@ -67,7 +76,7 @@ static int by_rank(const void *a, const void *b) {
 }
 
 static json_t *encode_one(const struct ssa_manager *m, const json_t *times) {
-        cleanup_(json_freep) json_t *id = json_loads(m->id, 0, NULL);
+        cleanup_(json_freep) json_t *id = parse_id(m->id);
         json_t *entry = json_object(), *time = json_object_get(times, m->id);
         const char *subresource = json_get_str(id, "subresource", "");
 
@@ -109,10 +118,12 @@ static json_t *now(void) {
 
 /* What no manager owns: identity and what the server writes. */
 static json_t *never_owned(void) {
-        static const char *const meta[] = { "f:name",        "f:namespace",     "f:creationTimestamp",
-                                            "f:selfLink",    "f:uid",           "f:clusterName",
-                                            "f:generation",  "f:managedFields", "f:resourceVersion" };
-        json_t *set = json_pack("{s:{},s:{},s:{s:{}}}", "f:apiVersion", "f:kind", "f:metadata", ".");
+        static const char *const meta[] = {
+                "f:name",        "f:namespace",  "f:creationTimestamp", "f:selfLink",       "f:uid",
+                "f:clusterName", "f:generation", "f:managedFields",     "f:resourceVersion"
+        };
+        json_t *set =
+                json_pack("{s:{},s:{},s:{s:{}}}", "f:apiVersion", "f:kind", "f:metadata", ".");
 
         for (size_t i = 0; i < ARRAY_SIZE(meta); i++)
                 json_object_set_new(json_object_get(set, "f:metadata"), meta[i], json_object());
@@ -155,11 +166,12 @@ static struct ssa_request request_of(const struct managed_request *q, const char
 
 /* --- update */
 
-/* What an empty object of a built-in type holds all the same: the structs in it that are no pointers. A creation
- * does not own those. */
+/* What an empty object of a built-in type holds all the same: the structs in it that are no
+ * pointers. A creation does not own those. */
 static json_t *skeleton(const struct schema_type *t, const char *kind) {
-        static const char *const structs[] = { "metadata", "spec", "status", "template", "strategy",
-                                               "updateStrategy", "jobTemplate", "loadBalancer", "names",
+        static const char *const structs[] = { "metadata",      "spec",           "status",
+                                               "template",      "strategy",       "updateStrategy",
+                                               "jobTemplate",   "loadBalancer",   "names",
                                                "acceptedNames", "scaleTargetRef", "podSelector" };
         json_t *out = json_object();
 
@@ -176,7 +188,6 @@ static json_t *skeleton(const struct schema_type *t, const char *kind) {
         return out;
 }
 
-
 static int by_age(const void *a, const void *b) {
         const char *const *x = a, *const *y = b;
         int r = strcmp(x[0], y[0]);
@@ -187,7 +198,8 @@ static int by_age(const void *a, const void *b) {
 /* Too many update managers: the oldest of one version become "ancient-changes". */
 static void cap(struct managed *m) {
         size_t n = 0, rest;
-        cleanup_(freep) const char *(*old)[2] = mem_alloc_array(m->managers.count + 1, sizeof(*old));
+        cleanup_(freep) const char *(*old)[2] =
+                mem_alloc_array(m->managers.count + 1, sizeof(*old));
         cleanup_(json_freep) json_t *first = json_object();
         cleanup_(json_freep) json_t *ids = json_array();
 
@@ -215,7 +227,8 @@ static void cap(struct managed *m) {
                         json_object_set_new(first, version, json_string(old[i][1]));
                         continue;
                 }
-                y = ssa_managers_find(&m->managers, bucket) ?: ssa_managers_find(&m->managers, other);
+                y = ssa_managers_find(&m->managers, bucket)
+                            ?: ssa_managers_find(&m->managers, other);
                 both = y ? fieldset_union(x->set, y->set) : json_deep_copy(x->set);
                 json_object_set_new(m->times, bucket, json_string(old[i][0]));
                 if (!str_eq(old[i][1], bucket))
@@ -230,7 +243,8 @@ static void cap(struct managed *m) {
 static void update(const struct managed_request *q, const json_t *live, const json_t *object,
                    struct managed *m) {
         struct ssa_request ssa = request_of(q, CURRENT);
-        cleanup_(freep) char *id = id_of(q->manager, "Update", q->kind->api_version, q->subresource);
+        cleanup_(freep) char *id =
+                id_of(q->manager, "Update", q->kind->api_version, q->subresource);
         struct ssa_manager *mine, *before;
         json_t *set;
 
@@ -256,8 +270,8 @@ static bool is_reset(const json_t *list) {
 
 void managed_update(const struct managed_request *q, const json_t *live, json_t *object) {
         bool built_in = !(q->kind->flags & KIND_CUSTOM);
-        cleanup_(json_freep) json_t *old = live || !built_in ? bare(live)
-                                                             : skeleton(q->kind->type, q->kind->kind);
+        cleanup_(json_freep) json_t *old =
+                live || !built_in ? bare(live) : skeleton(q->kind->type, q->kind->kind);
         cleanup_(json_freep) json_t *new = bare(object);
         json_t *sent = json_get(store_meta(object), "managedFields");
         json_t *had = live ? json_get(store_meta(live), "managedFields") : NULL;
@@ -282,7 +296,7 @@ void managed_update(const struct managed_request *q, const json_t *live, json_t 
 /* --- apply */
 
 static void manager_text(const char *id, struct buf *out) {
-        cleanup_(json_freep) json_t *entry = json_loads(id, 0, NULL);
+        cleanup_(json_freep) json_t *entry = parse_id(id);
         const char *subresource = json_get_str(entry, "subresource", "");
 
         buf_printf(out, "\"%s\"", json_get_str(entry, "manager", ""));
@@ -322,10 +336,9 @@ static void reply_conflicts(const struct ssa_conflicts *c, struct reply *reply) 
 
                 buf_puts(&message, "conflict with ");
                 manager_text(c->items[i].id, &message);
-                json_array_append_new(causes, json_pack("{s:s,s:s,s:s}", "reason",
-                                                        "FieldManagerConflict", "message",
-                                                        buf_str(&message), "field",
-                                                        c->items[i].path));
+                json_array_append_new(
+                        causes, json_pack("{s:s,s:s,s:s}", "reason", "FieldManagerConflict",
+                                          "message", buf_str(&message), "field", c->items[i].path));
         }
         conflicts_text(c, &text);
         reply_status(reply, 409, "Conflict", json_pack("{s:o}", "causes", causes), "%s",
@@ -353,7 +366,8 @@ static bool check_config(const struct managed_request *q, const json_t *config,
 }
 
 /* Objects that nobody tracked get one manager for all they held before their first apply. */
-static void adopt_untracked(const struct managed_request *q, const json_t *live, struct managed *m) {
+static void adopt_untracked(const struct managed_request *q, const json_t *live,
+                            struct managed *m) {
         struct managed_request before = *q;
 
         before.manager = "before-first-apply";

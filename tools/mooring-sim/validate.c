@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* validate.c - refusals of the built-in kinds; see validate.h
  *
- * Only what deployers really meet: names, selectors, duplicate names and ports, required containers,
- * immutable fields. Fields that no rule here knows are taken as they are. */
+ * Only what deployers really meet: names, selectors, duplicate names and ports, required
+ * containers, immutable fields. Fields that no rule here knows are taken as they are. */
 #include "validate.h"
 
 #include "store.h"
@@ -19,7 +19,8 @@
 /* --- names */
 
 static bool is_label(const char *s, size_t n) {
-        if (!n || n > LABEL_MAX || !isalnum((unsigned char)s[0]) || !isalnum((unsigned char)s[n - 1]))
+        if (!n || n > LABEL_MAX || !isalnum((unsigned char)s[0]) ||
+            !isalnum((unsigned char)s[n - 1]))
                 return false;
         for (size_t i = 0; i < n; i++)
                 if (!islower((unsigned char)s[i]) && !isdigit((unsigned char)s[i]) && s[i] != '-')
@@ -61,23 +62,30 @@ static void check_name(const struct kind *kind, const char *name, struct invalid
         } else if (!*kind->group && str_eq(kind->kind, "Service")) {
                 if (!is_label(name, strlen(name)) || isdigit((unsigned char)*name))
                         invalid_value(invalid, "metadata.name", value,
-                                      "a DNS-1035 label must consist of lower case alphanumeric characters or "
-                                      "'-', start with an alphabetic character, and end with an alphanumeric "
-                                      "character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
+                                      "a DNS-1035 label must consist of lower case alphanumeric "
+                                      "characters or "
+                                      "'-', start with an alphabetic character, and end with an "
+                                      "alphanumeric "
+                                      "character (e.g. 'my-name',  or 'abc-123', regex used for "
+                                      "validation is "
                                       "'[a-z]([-a-z0-9]*[a-z0-9])?')");
         } else if (label_name(kind)) {
                 if (!is_label(name, strlen(name)))
-                        invalid_value(invalid, "metadata.name", value,
-                                      "a lowercase RFC 1123 label must consist of lower case alphanumeric "
-                                      "characters or '-', and must start and end with an alphanumeric "
-                                      "character (e.g. 'my-name',  or '123-abc', regex used for validation "
-                                      "is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')");
+                        invalid_value(
+                                invalid, "metadata.name", value,
+                                "a lowercase RFC 1123 label must consist of lower case "
+                                "alphanumeric "
+                                "characters or '-', and must start and end with an alphanumeric "
+                                "character (e.g. 'my-name',  or '123-abc', regex used for "
+                                "validation "
+                                "is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')");
         } else if (!is_subdomain(name)) {
-                invalid_value(invalid, "metadata.name", value,
-                              "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric "
-                              "characters, '-' or '.', and must start and end with an alphanumeric "
-                              "character (e.g. 'example.com', regex used for validation is "
-                              "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')");
+                invalid_value(
+                        invalid, "metadata.name", value,
+                        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric "
+                        "characters, '-' or '.', and must start and end with an alphanumeric "
+                        "character (e.g. 'example.com', regex used for validation is "
+                        "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')");
         }
 }
 
@@ -86,7 +94,8 @@ static bool is_label_value(const char *s) {
 
         if (!n)
                 return true;
-        if (n > LABEL_VALUE_MAX || !isalnum((unsigned char)s[0]) || !isalnum((unsigned char)s[n - 1]))
+        if (n > LABEL_VALUE_MAX || !isalnum((unsigned char)s[0]) ||
+            !isalnum((unsigned char)s[n - 1]))
                 return false;
         return strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == n;
 }
@@ -99,12 +108,14 @@ static void check_labels(const char *field, const json_t *labels, struct invalid
                 const char *text = json_string_value(value);
 
                 if (text && !is_label_value(text))
-                        invalid_value(invalid, field, value,
-                                      "a valid label must be an empty string or consist of alphanumeric "
-                                      "characters, '-', '_' or '.', and must start and end with an "
-                                      "alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', "
-                                      "regex used for validation is "
-                                      "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')");
+                        invalid_value(
+                                invalid, field, value,
+                                "a valid label must be an empty string or consist of alphanumeric "
+                                "characters, '-', '_' or '.', and must start and end with an "
+                                "alphanumeric character (e.g. 'MyValue',  or 'my_value',  or "
+                                "'12345', "
+                                "regex used for validation is "
+                                "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')");
         }
 }
 
@@ -176,8 +187,8 @@ static void check_mounts(const char *path, const json_t *spec, bool templates,
                                 str_format("%s.containers[%zu].volumeMounts[%zu].name", path, i, j);
 
                         if (!has_volume(spec, json_get_str(m, "name", ""), templates))
-                                invalid_add(invalid, "FieldValueNotFound", field, "Not found: \"%s\"",
-                                            json_get_str(m, "name", ""));
+                                invalid_add(invalid, "FieldValueNotFound", field,
+                                            "Not found: \"%s\"", json_get_str(m, "name", ""));
                 }
         }
 }
@@ -244,9 +255,12 @@ static void check_restart(const json_t *template, struct invalid *invalid) {
 /* Of a StatefulSet only these members may change. */
 static void check_stateful_set_change(const json_t *live, const json_t *spec,
                                       struct invalid *invalid) {
-        static const char *const may[] = { "replicas",        "ordinals",
-                                           "template",        "updateStrategy",
-                                           "minReadySeconds", "persistentVolumeClaimRetentionPolicy",
+        static const char *const may[] = { "replicas",
+                                           "ordinals",
+                                           "template",
+                                           "updateStrategy",
+                                           "minReadySeconds",
+                                           "persistentVolumeClaimRetentionPolicy",
                                            "revisionHistoryLimit" };
         cleanup_(json_freep) json_t *a = json_copy(json_get(live, "spec"));
         cleanup_(json_freep) json_t *b = json_copy((json_t *)spec);
@@ -256,10 +270,12 @@ static void check_stateful_set_change(const json_t *live, const json_t *spec,
                 json_object_del(b, may[i]);
         }
         if (!typed_equal(a, b))
-                invalid_forbidden(invalid, "spec",
-                                  "updates to statefulset spec for fields other than 'replicas', 'ordinals', "
-                                  "'template', 'updateStrategy', 'revisionHistoryLimit', "
-                                  "'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden");
+                invalid_forbidden(
+                        invalid, "spec",
+                        "updates to statefulset spec for fields other than 'replicas', 'ordinals', "
+                        "'template', 'updateStrategy', 'revisionHistoryLimit', "
+                        "'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are "
+                        "forbidden");
 }
 
 static void check_job(const json_t *live, const json_t *spec, struct invalid *invalid) {
@@ -331,8 +347,10 @@ static void check_pod(const json_t *live, const json_t *object, struct invalid *
                 invalid_forbidden(invalid, "spec",
                                   "pod updates may not change fields other than "
                                   "`spec.containers[*].image`,`spec.initContainers[*].image`,"
-                                  "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing "
-                                  "tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 "
+                                  "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions "
+                                  "to existing "
+                                  "tolerations),`spec.terminationGracePeriodSeconds` (allow it to "
+                                  "be set to 1 "
                                   "if it was previously negative)");
 }
 
@@ -390,9 +408,16 @@ static double quantity(const char *text) {
         static const struct {
                 const char *unit;
                 double factor;
-        } units[] = { { "Ki", 1024.0 }, { "Mi", 1048576.0 }, { "Gi", 1073741824.0 },
-                      { "Ti", 1099511627776.0 }, { "k", 1e3 }, { "M", 1e6 }, { "G", 1e9 },
-                      { "T", 1e12 }, { "", 1 }, { "m", 1e-3 } };
+        } units[] = { { "Ki", 1024.0 },
+                      { "Mi", 1048576.0 },
+                      { "Gi", 1073741824.0 },
+                      { "Ti", 1099511627776.0 },
+                      { "k", 1e3 },
+                      { "M", 1e6 },
+                      { "G", 1e9 },
+                      { "T", 1e12 },
+                      { "", 1 },
+                      { "m", 1e-3 } };
         char *end;
         double v = strtod(text, &end);
 
@@ -405,7 +430,8 @@ static double quantity(const char *text) {
 static void check_claim(const json_t *live, const json_t *object, struct invalid *invalid) {
         cleanup_(json_freep) json_t *a = NULL, *b = NULL;
         json_t *spec = json_get(object, "spec"), *old = json_get(live, "spec");
-        const char *size = json_get_str(json_dig(spec, "resources", "requests", NULL), "storage", "");
+        const char *size =
+                json_get_str(json_dig(spec, "resources", "requests", NULL), "storage", "");
         const char *was = json_get_str(json_dig(old, "resources", "requests", NULL), "storage", "");
 
         if (json_array_size(json_get(spec, "accessModes")) == 0)
@@ -508,14 +534,16 @@ void validate_object(const struct kind *kind, const json_t *live, const json_t *
 }
 
 static bool is_base64(const char *s) {
-        size_t n = strlen(s), digits = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                                 "0123456789+/");
+        size_t n = strlen(s),
+               digits = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                  "0123456789+/");
 
         return n % 4 == 0 && n - digits <= 2 && strspn(s + digits, "=") == n - digits;
 }
 
 bool validate_bytes(const struct kind *kind, const json_t *object) {
-        json_t *data = json_get(object, str_eq(kind->kind, "Secret") ? "data" : "binaryData"), *value;
+        json_t *data = json_get(object, str_eq(kind->kind, "Secret") ? "data" : "binaryData"),
+               *value;
         const char *key;
 
         if (*kind->group || (!str_eq(kind->kind, "Secret") && !str_eq(kind->kind, "ConfigMap")))

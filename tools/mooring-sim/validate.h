@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* validate.h - what the API server refuses: names, duplicates, immutable fields, in its own words */
+/* validate.h - what the API server refuses: names, duplicates, immutable fields, in its own
+ * words */
 #pragma once
 
 #include "reply.h"

@@ -42,7 +42,8 @@ static void fill(struct schema *s, struct schema_type *t, const json_t *atom) {
                         t->scalar = (enum schema_scalar)n;
         if (list) {
                 t->has_list = true;
-                t->list_atomic = !str_eq(json_get_str(list, "elementRelationship", ""), "associative");
+                t->list_atomic =
+                        !str_eq(json_get_str(list, "elementRelationship", ""), "associative");
                 t->item = type_of(s, json_get(list, "elementType"));
                 json_array_foreach(json_get(list, "keys"), i, key) {
                         buf_printf(&keys, "%s%s", i ? "," : "", json_string_value(key));
@@ -55,7 +56,8 @@ static void fill(struct schema *s, struct schema_type *t, const json_t *atom) {
         t->map_atomic = str_eq(json_get_str(map, "elementRelationship", ""), "atomic");
         json_array_foreach(json_get(map, "fields"), i, f) {
                 schema_field(t, json_get_str(f, "name", ""), type_of(s, json_get(f, "type")),
-                             json_get(f, "default") ? json_deep_copy(json_get(f, "default")) : NULL);
+                             json_get(f, "default") ? json_deep_copy(json_get(f, "default"))
+                                                    : NULL);
         }
         if (json_get(map, "elementType"))
                 t->other = type_of(s, json_get(map, "elementType"));
@@ -105,7 +107,8 @@ static struct schema_type *type_of(struct schema *s, const json_t *ref) {
 const struct schema_type *smd_schema(struct schema *s, const char *yaml, const char *type_ref) {
         struct yaml_stream stream;
         struct err err;
-        cleanup_(json_freep) json_t *ref = json_pack("{s:s}", "namedType", strchr(type_ref, ' ') + 1);
+        cleanup_(json_freep) json_t *ref =
+                json_pack("{s:s}", "namedType", strchr(type_ref, ' ') + 1);
         const struct schema_type *t;
 
         assert(yaml_parse(yaml, strlen(yaml), NULL, YAML_CORE, &stream, &err) == 0);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* smd.h - for tests: reading the schemas of structured-merge-diff, and finding its recorded cases
+/* smd.h - for tests: reading the schemas of structured-merge-diff, and finding its recorded
+ * cases
  *
- * The cases are not in this repository: MOORING_SHARED names the folder that holds fixtures/smd, or it lies
- * beside the checkout as ../shared. */
+ * The cases are not in this repository: MOORING_SHARED names the folder that holds fixtures/smd,
+ * or it lies beside the checkout as ../shared. */
 #pragma once
 
 #include "schema.h"

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_ssa.c - ownership: own cases, and the sequences recorded from structured-merge-diff's tests */
+/* test_ssa.c - ownership: own cases, and the sequences recorded from structured-merge-diff's
+ * tests */
 #include "ssa.h"
 
 #include "smd.h"
+
+#include "parse.h"
 
 #include <setjmp.h>
 #include <stdlib.h>
@@ -16,17 +19,21 @@
 /* What the recording does not say: the upstream test changes the schema, or has fields ignored. */
 static const struct special {
         const char *name;
-        int step;           /* from here on the recorded schema; before, SCHEMA */
+        int step; /* from here on the recorded schema; before, SCHEMA */
         const char *schema;
         const char *ignored; /* version -> set */
         const char *skip;
 } specials[] = {
         { "TestAtomicToGranularSchemaChanges/to-granular", 2, "fa473c3b93", NULL, NULL },
         { "TestGranularToAtomicSchemaChanges/to-atomic", 1, "45a5450d62", NULL, NULL },
-        { "TestIgnoreFilter/apply_does_not_own_ignored", 0, NULL, "{\"v1\":{\"f:string\":{}}}", NULL },
-        { "TestIgnoreFilter/update_does_not_own_ignored", 0, NULL, "{\"v1\":{\"f:string\":{}}}", NULL },
-        { "TestIgnoredFields/apply_does_not_own_ignored", 0, NULL, "{\"v1\":{\"f:string\":{}}}", NULL },
-        { "TestIgnoredFields/update_does_not_own_ignored", 0, NULL, "{\"v1\":{\"f:string\":{}}}", NULL },
+        { "TestIgnoreFilter/apply_does_not_own_ignored", 0, NULL, "{\"v1\":{\"f:string\":{}}}",
+          NULL },
+        { "TestIgnoreFilter/update_does_not_own_ignored", 0, NULL, "{\"v1\":{\"f:string\":{}}}",
+          NULL },
+        { "TestIgnoredFields/apply_does_not_own_ignored", 0, NULL, "{\"v1\":{\"f:string\":{}}}",
+          NULL },
+        { "TestIgnoredFields/update_does_not_own_ignored", 0, NULL, "{\"v1\":{\"f:string\":{}}}",
+          NULL },
         { "TestFilteredFieldsUsesVersions/update_does_not_steal_ignored", 0, NULL, NULL, RENAMES },
         { "TestFilteredFieldsUsesVersions/apply_does_not_steal_ignored", 0, NULL, NULL, RENAMES },
         {},
@@ -56,8 +63,8 @@ static void run_deinit(struct run *r) {
 static void copy_managers(const struct ssa_managers *from, struct ssa_managers *to) {
         *to = (struct ssa_managers){ 0 };
         for (size_t i = 0; i < from->count; i++)
-                ssa_managers_set(to, from->items[i].id, from->items[i].version, from->items[i].applied,
-                                 json_deep_copy(from->items[i].set));
+                ssa_managers_set(to, from->items[i].id, from->items[i].version,
+                                 from->items[i].applied, json_deep_copy(from->items[i].set));
 }
 
 static json_t *managers_json(const struct ssa_managers *m) {
@@ -66,11 +73,13 @@ static json_t *managers_json(const struct ssa_managers *m) {
         for (size_t i = 0; i < m->count; i++)
                 json_object_set_new(out, m->items[i].id,
                                     json_pack("{s:s,s:b,s:O}", "apiVersion", m->items[i].version,
-                                              "applied", m->items[i].applied, "fieldsV1", m->items[i].set));
+                                              "applied", m->items[i].applied, "fieldsV1",
+                                              m->items[i].set));
         return out;
 }
 
-static bool same(const char *name, size_t step, const char *what, const json_t *is, const json_t *wanted) {
+static bool same(const char *name, size_t step, const char *what, const json_t *is,
+                 const json_t *wanted) {
         cleanup_(freep) char *a = NULL, *b = NULL;
 
         if (typed_equal(is, wanted))
@@ -110,7 +119,8 @@ static void one_step(struct run *r, const struct ssa_request *q, const json_t *s
 }
 
 static bool run_step(struct run *r, size_t i, const json_t *step) {
-        const char *name = json_get_str(r->entry, "name", ""), *version = json_get_str(step, "apiVersion", "");
+        const char *name = json_get_str(r->entry, "name", ""),
+                   *version = json_get_str(step, "apiVersion", "");
         json_t *type = json_get(json_get(r->entry, "types"), version);
         const char *id = json_get_str(type, "schema", "");
         struct schema schema = { 0 };
@@ -124,7 +134,8 @@ static bool run_step(struct run *r, size_t i, const json_t *step) {
 
         if (r->special->schema && (int)i < r->special->step)
                 id = r->special->schema;
-        q.type = smd_schema(&schema, json_get_str(r->schemas, id, ""), json_get_str(type, "typeRef", ""));
+        q.type = smd_schema(&schema, json_get_str(r->schemas, id, ""),
+                            json_get_str(type, "typeRef", ""));
         one_step(r, &q, step, &conflicts);
         managers = managers_json(&r->managers);
         got = conflicts_json(&conflicts);
@@ -150,7 +161,7 @@ static int run_case(const json_t *entry, const json_t *schemas) {
                 return -1;
         }
         if (r.special->ignored)
-                r.ignored = json_loads(r.special->ignored, 0, NULL);
+                r.ignored = parse(r.special->ignored);
         json_array_foreach(json_get(entry, "steps"), i, step) {
                 ok = run_step(&r, i, step) && ok;
         }
@@ -159,7 +170,7 @@ static int run_case(const json_t *entry, const json_t *schemas) {
 
 static void the_recorded_sequences_give_the_recorded_owners(void **state) {
         cleanup_(freep) char *cases = smd_file("ssa-ops.jsonl"), *text = smd_file("schemas.json");
-        cleanup_(json_freep) json_t *schemas = text ? json_loads(text, 0, NULL) : NULL;
+        cleanup_(json_freep) json_t *schemas = text ? parse(text) : NULL;
         int count[3] = { 0 };
 
         if (!cases) {
@@ -168,7 +179,7 @@ static void the_recorded_sequences_give_the_recorded_owners(void **state) {
         }
         for (char *save = NULL, *line = strtok_r(cases, "\n", &save); line;
              line = strtok_r(NULL, "\n", &save)) {
-                cleanup_(json_freep) json_t *entry = json_loads(line, 0, NULL);
+                cleanup_(json_freep) json_t *entry = parse(line);
 
                 count[run_case(entry, schemas) + 1]++;
         }
@@ -179,9 +190,10 @@ static void the_recorded_sequences_give_the_recorded_owners(void **state) {
 
 /* --- own cases, on the built-in types */
 
-static const char types[] = "Root spec:Spec status:s\n"
-                            "Spec replicas:n ports:[port,protocol]Port labels:{}s set:[=]s list:[]s\n"
-                            "Port port:n protocol:s=TCP name:s\n";
+static const char types[] =
+        "Root spec:Spec status:s\n"
+        "Spec replicas:n ports:[port,protocol]Port labels:{}s set:[=]s list:[]s\n"
+        "Port port:n protocol:s=TCP name:s\n";
 
 struct fixture {
         struct schema schema;
@@ -211,7 +223,7 @@ static int tear_down(void **state) {
 }
 
 static int apply(struct fixture *f, const char *manager, bool force, const char *text) {
-        cleanup_(json_freep) json_t *config = json_loads(text, 0, NULL);
+        cleanup_(json_freep) json_t *config = parse(text);
         struct ssa_request q = { .type = schema_find(&f->schema, "Root"),
                                  .manager = manager,
                                  .version = "v1",
@@ -262,11 +274,13 @@ static void another_value_is_a_conflict_that_names_field_and_manager(void **stat
         struct fixture *f = *state;
 
         apply(f, "a", false, "{\"spec\":{\"ports\":[{\"port\":80,\"name\":\"http\"}]}}");
-        assert_int_equal(apply(f, "b", false, "{\"spec\":{\"ports\":[{\"port\":80,\"name\":\"web\"}]}}"),
-                         SSA_CONFLICT);
+        assert_int_equal(
+                apply(f, "b", false, "{\"spec\":{\"ports\":[{\"port\":80,\"name\":\"web\"}]}}"),
+                SSA_CONFLICT);
         assert_int_equal(f->conflicts.count, 1);
         assert_string_equal(f->conflicts.items[0].id, "a");
-        assert_string_equal(f->conflicts.items[0].path, ".spec.ports[port=80,protocol=\"TCP\"].name");
+        assert_string_equal(f->conflicts.items[0].path,
+                            ".spec.ports[port=80,protocol=\"TCP\"].name");
         assert_live(f, "{\"spec\":{\"ports\":[{\"name\":\"http\",\"port\":80}]}}");
 }
 
@@ -288,7 +302,7 @@ static void an_edited_list_key_leaves_two_items(void **state) {
         json_t *edited;
 
         apply(f, "a", false, "{\"spec\":{\"ports\":[{\"port\":80,\"name\":\"http\"}]}}");
-        edited = json_loads("{\"spec\":{\"ports\":[{\"port\":81,\"name\":\"http\"}]}}", 0, NULL);
+        edited = parse("{\"spec\":{\"ports\":[{\"port\":81,\"name\":\"http\"}]}}");
         ssa_update(&q, f->live, edited, &f->managers);
         json_decref(f->live);
         f->live = edited;
