@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kube-world.c - the world of kube-world.h: opened in setup, in a namespace of its own, and left clean */
+/* kube-world.c - the world of kube-world.h: opened in setup, in a namespace of its own, and left
+ * clean */
 #include "kube-world.h"
 
 struct world w;
@@ -60,7 +61,7 @@ static void on_changed(void *arg) {
 
 /* ---- waiting */
 
-static void on_done(struct op *op) {
+void world_done(struct op *op) {
         *(bool *)op->arg = true;
 }
 
@@ -76,7 +77,7 @@ json_t *world_parse(const char *text) {
 }
 
 void world_call(call *fn, const json_t *wanted, const char *type, const char *path,
-                     const struct asked *a, struct op *op) {
+                const struct asked *a, struct op *op) {
         struct thing *t = world_thing(type, path);
         bool done = false;
         struct apply_request r = {
@@ -93,7 +94,7 @@ void world_call(call *fn, const json_t *wanted, const char *type, const char *pa
                 .flags = a->flags,
         };
 
-        *op = (struct op){ .loop = w.loop, .done = on_done, .arg = &done };
+        *op = (struct op){ .loop = w.loop, .done = world_done, .arg = &done };
         fn(w.target, &r, op);
         assert_false(done);
         wait_for(done);
@@ -228,7 +229,7 @@ bool world_in_place(const struct thing *t) {
 }
 
 void world_assert_drift(const struct drift *d, const char *field, const char *wanted,
-                         const char *found, const char *who) {
+                        const char *found, const char *who) {
         cleanup_(freep) char *a = d->wanted ? json_text(d->wanted) : NULL;
         cleanup_(freep) char *b = d->found ? json_text(d->found) : NULL;
 
@@ -361,4 +362,3 @@ int world_teardown(void **state) {
         json_decref(w.marks);
         return 0;
 }
-

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kube-world.h - a target of the Kubernetes provider with an observer that remembers, for tests against a server
+/* kube-world.h - a target of the Kubernetes provider with an observer that remembers, for tests
+ * against a server
  *
- * One world a program. Calls of the provider are waited for; somebody else's writes go out by plain requests under another field
- * manager. Nothing depends on time: each wait is for an event, with a deadline that only a failure meets. */
+ * One world a program. Calls of the provider are waited for; somebody else's writes go out by
+ * plain requests under another field manager. Nothing depends on time: each wait is for an
+ * event, with a deadline that only a failure meets. */
 #pragma once
 
 #include "clock.h"
+#include "http.h"
 #include "kube.h"
 #include "kubeconfig-flatten.h"
 #include "map.h"
@@ -69,6 +72,7 @@ typedef void call(struct target *t, const struct apply_request *r, struct op *op
 int world_setup(void **state);
 int world_teardown(void **state);
 struct thing *world_thing(const char *type, const char *path);
+void world_done(struct op *op); /* sets the bool that arg points at */
 json_t *world_parse(const char *text);
 void world_call(call *fn, const json_t *wanted, const char *type, const char *path,
                 const struct asked *a, struct op *op);
@@ -76,8 +80,8 @@ enum outcome world_apply_tree(const json_t *wanted, struct asked a, struct op *r
 enum outcome world_apply(const char *text, struct asked a, struct op *ret);
 void world_apply_ok(const char *text);
 enum outcome world_look(const char *type, const char *path, struct op *ret);
-char *world_path(const char *name);                        /* "NS/NAME" */
-char *world_url(const char *api, const char *rest);        /* "API/namespaces/NS/REST" */
+char *world_path(const char *name);                 /* "NS/NAME" */
+char *world_url(const char *api, const char *rest); /* "API/namespaces/NS/REST" */
 long world_send(const char *method, const char *type, const char *body, const char *path);
 void world_edit(const char *path, const char *json_patch); /* as OTHER */
 json_t *world_fetch(const char *path);                     /* NULL: not there */
@@ -91,10 +95,13 @@ void world_assert_drift(const struct drift *d, const char *field, const char *wa
 void world_heal(const char *text, unsigned flags, const char *type, const char *path);
 
 #define CONFIG_MAP(name, data)                                                                     \
-        "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"" name "\"},"        \
+        "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"" name "\"},"      \
         "\"data\":" data "}"
 #define DEPLOYMENT(name, replicas)                                                                 \
-        "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"" name "\"},"  \
-        "\"spec\":{\"replicas\":" replicas ",\"selector\":{\"matchLabels\":{\"app\":\"" name "\"}},"   \
-        "\"template\":{\"metadata\":{\"labels\":{\"app\":\"" name "\"}},\"spec\":{\"containers\":["     \
+        "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"" name       \
+        "\"},"                                                                                     \
+        "\"spec\":{\"replicas\":" replicas ",\"selector\":{\"matchLabels\":{\"app\":\"" name       \
+        "\"}},"                                                                                    \
+        "\"template\":{\"metadata\":{\"labels\":{\"app\":\"" name                                  \
+        "\"}},\"spec\":{\"containers\":["                                                          \
         "{\"name\":\"main\",\"image\":\"registry.example/pause:1\"}]}}}}"

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* provider_kube.c - the Kubernetes provider against a server: the same program for the real one and for mooring-sim
+/* provider_kube.c - the Kubernetes provider against a server: the same program for the real one
+ * and for mooring-sim
  *
- * KUBECONFIG names the server. Drift is in provider_kube_drift.c; here: secrets, ownership, order, removal, watches. */
+ * KUBECONFIG names the server. Drift is in provider_kube_drift.c; here: secrets, ownership,
+ * order, removal, watches. */
 #include "provider_kube.h"
 
 #include "kube-world.h"
@@ -26,8 +28,9 @@ static void a_secret_is_filled_on_the_way_out_and_hidden_on_the_way_in(void **st
         struct op op;
 
         secret_values_add(values, uri, 1, "hunter2hunter2", 14);
-        assert_int_equal(world_apply(wanted, (struct asked){ .first = true, .values = values }, &op),
-                         OUTCOME_DONE);
+        assert_int_equal(
+                world_apply(wanted, (struct asked){ .first = true, .values = values }, &op),
+                OUTCOME_DONE);
         text = json_text(op.baseline);
         assert_null(strstr(text, "hunter2"));
         assert_null(strstr(text, "aHVudGVyM"));
@@ -36,18 +39,19 @@ static void a_secret_is_filled_on_the_way_out_and_hidden_on_the_way_in(void **st
         after = world_fetch(url);
         assert_string_equal(json_get_str(json_get(after, "data"), "password", ""),
                             "aHVudGVyMmh1bnRlcjI=");
-        world_edit(url,
-             "[{\"op\":\"replace\",\"path\":\"/data/password\",\"value\":\"b3RoZXJvdGhlcg==\"}]");
+        world_edit(url, "[{\"op\":\"replace\",\"path\":\"/data/"
+                        "password\",\"value\":\"b3RoZXJvdGhlcg==\"}]");
         wait_for(world_drifted(t));
         list = world_drift("Secret", path);
         assert_int_equal(list.count, 1);
         world_assert_drift(&list.items[0], "data.password", "\"(hidden, differs)\"",
-                     "\"(hidden, differs)\"", OTHER);
+                           "\"(hidden, differs)\"", OTHER);
         drift_list_free(&list);
         free(text);
         text = json_text(t->last.found);
         assert_null(strstr(text, "b3RoZXJ"));
-        assert_int_equal(world_apply(wanted, (struct asked){ .values = values }, NULL), OUTCOME_DONE);
+        assert_int_equal(world_apply(wanted, (struct asked){ .values = values }, NULL),
+                         OUTCOME_DONE);
         wait_for(world_in_place(t));
         secret_values_free(values);
 }
@@ -57,8 +61,8 @@ static void a_token_outside_of_a_secret_is_refused(void **state) {
 
         assert_int_equal(
                 world_apply(CONFIG_MAP("leak",
-                                 "{\"a\":\"{{secret:abcdefghijklmnopqrstuvwxyz:1:plain}}\"}"),
-                      (struct asked){ .first = true }, &op),
+                                       "{\"a\":\"{{secret:abcdefghijklmnopqrstuvwxyz:1:plain}}\"}"),
+                            (struct asked){ .first = true }, &op),
                 OUTCOME_REFUSED);
         assert_non_null(strstr(err_text(&op.err), "/data/a"));
         op_clear(&op);
@@ -70,18 +74,18 @@ static void what_is_there_and_not_ours_is_left_alone_until_adopted(void **state)
         cleanup_(json_freep) json_t *after = NULL;
         struct op op;
 
-        assert_int_equal(
-                world_send("POST", "application/json", CONFIG_MAP("theirs", "{\"a\":\"theirs\"}"), url),
-                201);
+        assert_int_equal(world_send("POST", "application/json",
+                                    CONFIG_MAP("theirs", "{\"a\":\"theirs\"}"), url),
+                         201);
         assert_int_equal(world_apply(CONFIG_MAP("theirs", "{\"a\":\"ours\"}"),
-                               (struct asked){ .first = true }, &op),
+                                     (struct asked){ .first = true }, &op),
                          OUTCOME_CONFLICT);
         assert_non_null(strstr(err_text(&op.err), "mooringctl adopt configmap/theirs"));
         op_clear(&op);
         after = world_fetch(one);
         assert_string_equal(json_get_str(json_get(after, "data"), "a", ""), "theirs");
         assert_int_equal(world_apply(CONFIG_MAP("theirs", "{\"a\":\"ours\"}"),
-                               (struct asked){ .first = true, .flags = APPLY_ADOPT }, &op),
+                                     (struct asked){ .first = true, .flags = APPLY_ADOPT }, &op),
                          OUTCOME_DONE);
         assert_false(op.created);
         op_clear(&op);
@@ -95,7 +99,7 @@ static void a_dry_run_writes_nothing(void **state) {
         struct op op;
 
         assert_int_equal(world_apply(CONFIG_MAP("dry", "{\"a\":\"1\"}"),
-                               (struct asked){ .flags = APPLY_DRY_RUN }, &op),
+                                     (struct asked){ .flags = APPLY_DRY_RUN }, &op),
                          OUTCOME_DONE);
         op_clear(&op);
         assert_null(world_fetch(url));
@@ -105,8 +109,8 @@ static void an_unknown_field_is_refused_by_name(void **state) {
         struct op op;
 
         assert_int_equal(world_apply("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{"
-                               "\"name\":\"odd\"},\"dta\":{\"a\":\"1\"}}",
-                               (struct asked){ .first = true }, &op),
+                                     "\"name\":\"odd\"},\"dta\":{\"a\":\"1\"}}",
+                                     (struct asked){ .first = true }, &op),
                          OUTCOME_REFUSED);
         assert_non_null(strstr(err_text(&op.err), "dta"));
         op_clear(&op);
@@ -116,8 +120,8 @@ static void an_object_waits_for_its_namespace(void **state) {
         struct op op;
 
         assert_int_equal(world_apply("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{"
-                               "\"name\":\"x\",\"namespace\":\"no-such-ns\"}}",
-                               (struct asked){ .first = true }, &op),
+                                     "\"name\":\"x\",\"namespace\":\"no-such-ns\"}}",
+                                     (struct asked){ .first = true }, &op),
                          OUTCOME_NOT_YET);
         assert_non_null(strstr(err_text(&op.err), "no-such-ns"));
         op_clear(&op);
@@ -152,7 +156,8 @@ static void a_kind_that_is_not_served_parks_its_object_until_it_is(void **state)
                 str_format("/apis/%s.example/v1/namespaces/%s/boats/b", w.namespace, w.namespace);
         cleanup_(freep) char *path = world_path("b");
         struct thing *t = world_thing(type, path);
-        struct thing *definition = world_thing("CustomResourceDefinition.apiextensions.k8s.io", name);
+        struct thing *definition =
+                world_thing("CustomResourceDefinition.apiextensions.k8s.io", name);
         struct drift_list list;
         struct op op;
         int changed;
@@ -174,7 +179,8 @@ static void a_kind_that_is_not_served_parks_its_object_until_it_is(void **state)
         wait_for(world_drifted(t));
         list = world_drift(type, path);
         assert_int_equal(list.count, 1);
-        world_assert_drift(&list.items[0], "spec.crew[name=jo].role", "\"skipper\"", "\"cook\"", OTHER);
+        world_assert_drift(&list.items[0], "spec.crew[name=jo].role", "\"skipper\"", "\"cook\"",
+                           OTHER);
         drift_list_free(&list);
         world_heal(boat, 0, type, path);
 }
@@ -191,7 +197,8 @@ static void what_cannot_be_changed_says_so_and_is_made_anew_when_asked(void **st
         cleanup_(freep) char *uid = NULL;
         struct op op;
 
-        assert_int_equal(world_apply(JOB("one"), (struct asked){ .first = true }, &op), OUTCOME_DONE);
+        assert_int_equal(world_apply(JOB("one"), (struct asked){ .first = true }, &op),
+                         OUTCOME_DONE);
         uid = str_dup(op.seen.incarnation);
         op_clear(&op);
         assert_int_equal(world_apply(JOB("two"), (struct asked){ 0 }, &op), OUTCOME_IMMUTABLE);
@@ -206,8 +213,9 @@ static void what_cannot_be_changed_says_so_and_is_made_anew_when_asked(void **st
 static void a_wrong_value_is_refused_and_not_called_immutable(void **state) {
         struct op op;
 
-        assert_int_equal(world_apply(DEPLOYMENT("wrong", "-1"), (struct asked){ .first = true }, &op),
-                         OUTCOME_REFUSED);
+        assert_int_equal(
+                world_apply(DEPLOYMENT("wrong", "-1"), (struct asked){ .first = true }, &op),
+                OUTCOME_REFUSED);
         assert_non_null(strstr(err_text(&op.err), "spec.replicas"));
         op_clear(&op);
 }
@@ -224,7 +232,8 @@ static void a_removal_waits_for_a_finalizer_and_names_it(void **state) {
         assert_int_equal(world_apply(wanted, (struct asked){ .first = true }, &op), OUTCOME_DONE);
         str_copy(uid, sizeof(uid), op.seen.incarnation);
         op_clear(&op);
-        world_call(kube->remove, NULL, "ConfigMap", path, &(struct asked){ .incarnation = uid }, &op);
+        world_call(kube->remove, NULL, "ConfigMap", path, &(struct asked){ .incarnation = uid },
+                   &op);
         assert_int_equal(op.outcome, OUTCOME_RUNNING);
         assert_string_equal(op.token, uid);
         assert_non_null(strstr(err_text(&op.err), "example.com/hold"));
@@ -232,7 +241,7 @@ static void a_removal_waits_for_a_finalizer_and_names_it(void **state) {
         wait_for(t->last.presence == PRESENCE_LEAVING);
         world_edit(url, "[{\"op\":\"remove\",\"path\":\"/metadata/finalizers\"}]");
         world_call(kube->remove, NULL, "ConfigMap", path,
-                 &(struct asked){ .incarnation = uid, .token = uid }, &op);
+                   &(struct asked){ .incarnation = uid, .token = uid }, &op);
         assert_int_equal(op.outcome, OUTCOME_GONE);
         op_clear(&op);
         wait_for(t->last.presence == PRESENCE_ABSENT);
@@ -244,7 +253,7 @@ static void only_the_incarnation_that_is_known_is_removed(void **state) {
 
         world_apply_ok(CONFIG_MAP("other-one", "{}"));
         world_call(kube->remove, NULL, "ConfigMap", path,
-                 &(struct asked){ .incarnation = "00000000-0000-0000-0000-000000000000" }, &op);
+                   &(struct asked){ .incarnation = "00000000-0000-0000-0000-000000000000" }, &op);
         assert_int_equal(op.outcome, OUTCOME_GONE);
         op_clear(&op);
         assert_int_equal(world_look("ConfigMap", path, &op), OUTCOME_DONE);
@@ -263,7 +272,7 @@ static void a_look_at_what_is_not_there_says_gone(void **state) {
 static void a_cancelled_operation_is_never_heard_of(void **state) {
         cleanup_(freep) char *path = world_path("cancelled");
         bool done = false;
-        struct op op = { .loop = w.loop, .done = on_done, .arg = &done };
+        struct op op = { .loop = w.loop, .done = world_done, .arg = &done };
         struct apply_request r = { .type = "ConfigMap", .path = path, .marks = w.marks };
 
         kube->look(w.target, &r, &op);

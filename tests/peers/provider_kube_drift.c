@@ -14,7 +14,7 @@ void an_applied_object_is_seen_in_place_by_the_watch(void **state) {
         struct op op;
 
         assert_int_equal(world_apply(CONFIG_MAP("plain", "{\"a\":\"1\",\"b\":\"2\"}"),
-                               (struct asked){ .first = true }, &op),
+                                     (struct asked){ .first = true }, &op),
                          OUTCOME_DONE);
         assert_true(op.created);
         assert_int_equal(op.seen.presence, PRESENCE_PRESENT);
@@ -29,11 +29,12 @@ void an_applied_object_is_seen_in_place_by_the_watch(void **state) {
 void an_identical_apply_changes_nothing(void **state) {
         struct op one, two;
 
-        assert_int_equal(
-                world_apply(CONFIG_MAP("same", "{\"a\":\"1\"}"), (struct asked){ .first = true }, &one),
-                OUTCOME_DONE);
-        assert_int_equal(world_apply(CONFIG_MAP("same", "{\"a\":\"1\"}"), (struct asked){ 0 }, &two),
+        assert_int_equal(world_apply(CONFIG_MAP("same", "{\"a\":\"1\"}"),
+                                     (struct asked){ .first = true }, &one),
                          OUTCOME_DONE);
+        assert_int_equal(
+                world_apply(CONFIG_MAP("same", "{\"a\":\"1\"}"), (struct asked){ 0 }, &two),
+                OUTCOME_DONE);
         assert_false(two.created);
         assert_string_equal(one.seen.version, two.seen.version);
         assert_string_equal(one.fields, two.fields);
@@ -111,14 +112,14 @@ void a_removed_label_of_ours_is_drift_and_not_a_deletion(void **state) {
 
         world_apply_ok(CONFIG_MAP("unlabelled", "{\"a\":\"1\"}"));
         wait_for(world_in_place(t));
-        world_edit(url,
-             "[{\"op\":\"remove\",\"path\":\"/metadata/labels/app.kubernetes.io~1managed-by\"}]");
+        world_edit(url, "[{\"op\":\"remove\",\"path\":\"/metadata/labels/"
+                        "app.kubernetes.io~1managed-by\"}]");
         wait_for(world_drifted(t));
         assert_false(t->last.ours);
         list = world_drift("ConfigMap", path);
         assert_int_equal(list.count, 1);
         world_assert_drift(&list.items[0], "metadata.labels[\"app.kubernetes.io/managed-by\"]",
-                     "\"mooring\"", NULL, NULL);
+                           "\"mooring\"", NULL, NULL);
         drift_list_free(&list);
         world_heal(CONFIG_MAP("unlabelled", "{\"a\":\"1\"}"), 0, "ConfigMap", path);
 }
@@ -159,7 +160,6 @@ void a_port_edited_by_hand_is_healed_by_taking_it_over(void **state) {
                 80);
 }
 
-
 void a_renamed_container_is_told_and_goes_when_taken_over(void **state) {
         static const char wanted[] = DEPLOYMENT("renamed", "0");
         cleanup_(freep) char *path = world_path("renamed");
@@ -170,7 +170,7 @@ void a_renamed_container_is_told_and_goes_when_taken_over(void **state) {
 
         world_apply_ok(wanted);
         world_edit(url, "[{\"op\":\"replace\",\"path\":\"/spec/template/spec/containers/0/"
-                  "name\",\"value\":\"evil\"}]");
+                        "name\",\"value\":\"evil\"}]");
         wait_for(world_drifted(t));
         list = world_drift("Deployment.apps", path);
         assert_int_equal(list.count, 2);
@@ -194,16 +194,15 @@ void a_field_of_a_pod_template_has_a_readable_path(void **state) {
 
         world_apply_ok(wanted);
         world_edit(url, "[{\"op\":\"replace\",\"path\":\"/spec/template/spec/containers/0/"
-                  "image\",\"value\":\"other\"}]");
+                        "image\",\"value\":\"other\"}]");
         wait_for(world_drifted(t));
         list = world_drift("Deployment.apps", path);
         assert_int_equal(list.count, 1);
         world_assert_drift(&list.items[0], "spec.template.spec.containers[name=main].image",
-                     "\"registry.example/pause:1\"", "\"other\"", OTHER);
+                           "\"registry.example/pause:1\"", "\"other\"", OTHER);
         drift_list_free(&list);
         world_heal(wanted, 0, "Deployment.apps", path);
 }
-
 
 void a_deployment_becomes_ready_and_its_pods_are_units(void **state) {
         cleanup_(freep) char *path = world_path("runs");
@@ -215,4 +214,3 @@ void a_deployment_becomes_ready_and_its_pods_are_units(void **state) {
         world_apply(DEPLOYMENT("runs", "0"), (struct asked){ 0 }, NULL);
         wait_for(world_unit_is("runs-", "gone"));
 }
-

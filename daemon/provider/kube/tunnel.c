@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tunnel.c - port-forward over a WebSocket: GET .../pods/P/portforward?ports=N, v4.channel.k8s.io
+/* tunnel.c - port-forward over a WebSocket: GET .../pods/P/portforward?ports=N,
+ * v4.channel.k8s.io
  *
- * Called for databases and object stores that live in the cluster. Every message begins with its channel: 0 carries the
- * bytes, 1 an error as text, after which nothing comes. The first message on each is the port, two bytes little-endian; when both
- * were read the way is open. One tunnel is one TCP connection to the pod; there is no half-close in this protocol, so that an end
- * on one side ends both. */
+ * Called for databases and object stores that live in the cluster. Every message begins with its
+ * channel: 0 carries the bytes, 1 an error as text, after which nothing comes. The first message
+ * on each is the port, two bytes little-endian; when both were read the way is open. One tunnel
+ * is one TCP connection to the pod; there is no half-close in this protocol, so that an end on
+ * one side ends both. */
 #include "tunnel.h"
 
 #include "identify.h"
