@@ -12,6 +12,7 @@
 #include "rights.h"
 #include "shape.h"
 #include "target.h"
+#include "tunnel.h"
 
 #include <errno.h>
 
@@ -65,5 +66,6 @@ const struct provider provider_kube = {
         .compare = compare,
         .projection_parse = fieldset_parse,
         .projection_free = fieldset_unref,
+        .tunnel = tunnel_open,
         .rights = rights_of,
 };
