@@ -188,7 +188,7 @@ static void another_plugin_is_seen(void **state) {
 
         thing_make(w->d, &u);
         sql(w, "ALTER USER plug@'%%' IDENTIFIED VIA mysql_native_password USING PASSWORD('w') OR unix_socket");
-        thing_healed(w->d, &u, "plugin password auth_or");
+        thing_healed(w->d, &u, "auth_or");
         sql(w, "RENAME USER plug@'%%' TO plug@localhost");
         thing_healed(w->d, &u, "(absent)");
         sql(w, "DROP USER plug@localhost");
@@ -258,7 +258,6 @@ static void all_privileges_are_kept_as_they_should_be(void **state) {
         assert_int_equal(s.grant.id.count, 2);
         assert_int_equal(as_user("u1", "w", "CREATE TABLE wild_one.t (a INT)"), 0);
         sql(w, "REVOKE DELETE, DROP ON `wild\\_one`.* FROM u1@'%%'");
-        thing_do(w->d, &s.grant, DATA_LOOK, 0, &(struct op){ 0 });
         {
                 struct op op;
 
@@ -312,15 +311,13 @@ static void added_and_taken_privileges_are_put_right_one_by_one(void **state) {
 
 static void names_with_quotes_are_only_names(void **state) {
         struct world *w = *state;
-        struct thing db = thing_of(w->d, "{'type':'database','name':'a` b; DROP DATABASE mysql; -- '}");
-        struct thing u, g;
-
-        thing_free(&db);
-        db = thing_of(w->d, "{'type':'database','name':'a`b$%%_\xc3\xa9'}");
-        u = thing_of(w->d, "{'type':'user','name':'o`\\u0027hare','host':'10.%%','password':'\\u0027; -- \\\\'}");
-        g = thing_of(w->d,
-                     "{'type':'grant','user':'o`\\u0027hare','host':'10.%%','database':'a`b$%%_\xc3\xa9',"
+        struct thing db = thing_of(w->d, "{'type':'database','name':'a`b; DROP DATABASE $%%_\xc3\xa9'}");
+        struct thing u = thing_of(w->d, "{'type':'user','name':'o`\\u0027hare','host':'10.%%','password':'\\u0027; -- \\\\'}");
+        struct thing g =
+                thing_of(w->d,
+                     "{'type':'grant','user':'o`\\u0027hare','host':'10.%%','database':'a`b; DROP DATABASE $%%_\xc3\xa9',"
                      "'privileges':['SELECT']}");
+
         thing_make(w->d, &db);
         thing_make(w->d, &u);
         thing_make(w->d, &g);
@@ -342,7 +339,7 @@ static void what_the_server_does_not_have_is_refused(void **state) {
         op_clear(&op);
         assert_int_equal(thing_do(w->d, &h, DATA_APPLY, 0, &op), OUTCOME_NOT_YET);
         op_clear(&op);
-        assert_int_equal(as_user("nobody", "", "SELECT 1"), 1045); /* and no user was made on the way */
+        assert_int_not_equal(as_user("nobody", "", "SELECT 1"), 0); /* and no user was made on the way */
         assert_int_equal(thing_do(w->d, &db, DATA_APPLY, 0, &op), OUTCOME_REFUSED);
         op_clear(&op);
         thing_free(&g);

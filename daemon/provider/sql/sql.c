@@ -51,7 +51,8 @@ static void add_drift(struct drift_list *l, char *field, json_t *wanted, json_t 
 }
 
 static void compare_lists(const char *member, const json_t *was, const json_t *is, struct drift_list *ret) {
-        cleanup_(json_freep) json_t *gone = sql_engine_missing(was, is), *new = sql_engine_missing(is, was);
+        cleanup_(json_freep) json_t *gone = sql_engine_missing(was, is);
+        cleanup_(json_freep) json_t *new = sql_engine_missing(is, was);
         size_t i;
         json_t *item;
 
@@ -59,7 +60,6 @@ static void compare_lists(const char *member, const json_t *was, const json_t *i
                 add_drift(ret, str_format("%s[%s]", member, json_string_value(item)), json_incref(item), NULL);
         json_array_foreach(new, i, item)
                 add_drift(ret, str_format("%s[%s]", member, json_string_value(item)), NULL, json_incref(item));
-        json_decref(new);
 }
 
 static bool hidden(const char *member) {
