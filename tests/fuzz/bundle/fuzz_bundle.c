@@ -51,7 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                         check_application(&b->applications[i], faulty);
                 for (size_t i = 0; i < b->relation_count; i++)
                         for (int k = 0; k < 2; k++)
-                                must(faulty || bundle_find(b, b->relations[i].sides[k].application));
+                                must(faulty ||
+                                     bundle_find(b, b->relations[i].sides[k].application));
         }
         return 0;
 }

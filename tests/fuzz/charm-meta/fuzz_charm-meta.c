@@ -37,7 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         must(m->name && m->scale >= 0 && m->scale <= m->scale_max);
         for (size_t i = 0; i < m->option_count; i++)
                 must(m->options[i].type < META_TYPE_MAX &&
-                     (m->options[i].type != META_SECRET || !json_string_length(m->options[i].value)));
+                     (m->options[i].type != META_SECRET ||
+                      !json_string_length(m->options[i].value)));
         check_back(m);
         return 0;
 }
