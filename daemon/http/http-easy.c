@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* http-easy.c - from a server and a request to the options of a curl easy handle
  *
- * Everything that curl would take from its surroundings is switched off: proxies of the environment, netrc,
- * redirects, signals, other protocols, decoding of bodies, "Expect: 100-continue". Its timeouts too: deadlines are the
- * loop's, so that tests move them; see http-request.c. */
+ * Everything that curl would take from its surroundings is switched off: proxies of the
+ * environment, netrc, redirects, signals, other protocols, decoding of bodies, "Expect:
+ * 100-continue". Its timeouts too: deadlines are the loop's, so that tests move them; see
+ * http-request.c. */
 #include "http-internal.h"
 
 #include <errno.h>
@@ -34,7 +35,8 @@ static void set_blob(CURL *easy, CURLoption option, char *pem) {
 }
 
 static void set_trust(CURL *easy, const struct http_server *s) {
-        /* The system's by name, as OpenSSL finds them one by one: the whole file takes 20 ms to read, on the loop. */
+        /* The system's by name, as OpenSSL finds them one by one: the whole file takes 20 ms to
+         * read, on the loop. */
         curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
         curl_easy_setopt(easy, CURLOPT_CAPATH, s->ca_pem ? NULL : SYSTEM_CERTIFICATES);
         if (s->ca_pem)
@@ -158,7 +160,8 @@ static void set_headers(struct transfer *t, const struct http_request *r) {
                 add_header(t, "Content-Type", "application/octet-stream");
         if (!has_header(r, "Accept"))
                 t->headers = curl_slist_append(t->headers, "Accept: */*");
-        /* No waiting for a "100 Continue" before a large body. (The signature would sign the missing header.) */
+        /* No waiting for a "100 Continue" before a large body. (The signature would sign the
+         * missing header.) */
         if (!r->aws_sigv4)
                 t->headers = curl_slist_append(t->headers, "Expect:");
 }

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* http-request.c - one request: start, head, body, deadlines, end, cancel
  *
- * Two timers a request. TOTAL bounds all of it. GAP is first the deadline of the first byte, then, when asked for, of
- * silence; it is not moved with each byte but looks at the time of the last one when it fires.
+ * Two timers a request. TOTAL bounds all of it. GAP is first the deadline of the first byte,
+ * then, when asked for, of silence; it is not moved with each byte but looks at the time of the
+ * last one when it fires.
  *
- *      started -> waiting for the first byte -> head -> body -> ended -> (next turn of the loop) done
- *                  |  GAP: once more on a fresh connection
+ *      started -> waiting for the first byte -> head -> body -> ended
+ *                   GAP: once more, fresh                        -> next turn of the loop: done
  *
- * No first byte: the stream may never have been sent (curl waits for room below its limit of connections, or the server
- * accepts no more streams after a GOAWAY), or the connection is dead without a word. So the request is started once
- * more on a fresh connection, unless it was sent and its method is one that must not be repeated (POST).
+ * No first byte: the stream may never have been sent (curl waits for room below its limit of
+ * connections, or the server accepts no more streams after a GOAWAY), or the connection is dead
+ * without a word. So the request is started once more on a fresh connection, unless it was sent
+ * and its method is one that must not be repeated (POST).
  *
- * on_head and on_data run inside curl, where the caller may still cancel, free or start requests: http.c puts off what
- * curl forbids, and nothing of R is touched after a callback when its transfer was detached. */
+ * on_head and on_data run inside curl, where the caller may still cancel, free or start requests:
+ * http.c puts off what curl forbids, and nothing of R is touched after a callback when its
+ * transfer was detached. */
 #include "http-internal.h"
 
 #include "clock.h"
@@ -220,8 +223,8 @@ size_t http_on_header(char *data, size_t size, size_t n, void *arg) {
         return n;
 }
 
-/* curl repeats by itself what a reused connection lost before the first byte of an answer, whatever the method: a POST
- * may have been done. */
+/* curl repeats by itself what a reused connection lost before the first byte of an answer,
+ * whatever the method: a POST may have been done. */
 int http_on_send(void *arg, char *from, char *to, int from_port, int to_port) {
         struct transfer *t = arg;
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* harness.c - runs a flow with each of its requests failing in each way; see harness.h
  *
- * The table is copied with every ask replaced by one that notes the step, so that a request is known by it and a step
- * that no run reaches is told. The server's one route decides whether this request is the one that fails.
+ * The table is copied with every ask replaced by one that notes the step, so that a request is
+ * known by it and a step that no run reaches is told. The server's one route decides whether this
+ * request is the one that fails.
  *
- * When may the virtual clock move on? While the flow pauses; while the server holds its request without an answer; and
- * while it waits for something that is not HTTP and nothing happens. Never while an answer may be on its way. */
+ * When may the virtual clock move on? While the flow pauses; while the server holds its request
+ * without an answer; and while it waits for something that is not HTTP and nothing happens. Never
+ * while an answer may be on its way. */
 #include "harness.h"
 
 #include "clock.h"
@@ -315,7 +317,8 @@ static int begin(const struct harness_flow *f, struct err *err) {
                 run->steps[run->steps_n] = f->steps[run->steps_n];
                 run->steps[run->steps_n].ask = ask_noted;
         }
-        /* One request a connection: on a reused one curl repeats by itself what a reset hit, and the flow sees nothing. */
+        /* One request a connection: on a reused one curl repeats by itself what a reset hit, and
+         * the flow sees nothing. */
         run->server = server_new(&(struct server_config){ .one_request = true });
         server_route(run->server, NULL, "*", serve, NULL);
         c.url = server_url(run->server);

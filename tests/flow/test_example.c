@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_example.c - the harness on a small flow that is right, and on six that are wrong in ways it must find
+/* test_example.c - the harness on a small flow that is right, and on six that are wrong in ways
+ * it must find
  *
- * The world: things are made by POST /things, found by GET /things/x, become ready at the third look, and get a label by
- * PATCH. Exactly one must be there, ready and labelled. */
+ * The world: things are made by POST /things, found by GET /things/x, become ready at the third
+ * look, and get a label by PATCH. Exactly one must be there, ready and labelled. */
 #include "harness.h"
 
 #include <setjmp.h>
@@ -156,8 +157,8 @@ static int got_made(struct flow *f, struct ask *a, struct err *err) {
         return check(a, err);
 }
 
-/* POST /things is not idempotent: when its answer is lost, asking again makes a second one. FLOW_ALL and going back to
- * the look puts that right. */
+/* POST /things is not idempotent: when its answer is lost, asking again makes a second one.
+ * FLOW_ALL and going back to the look puts that right. */
 static int got_made_or_look(struct flow *f, struct ask *a, struct err *err) {
         if (a->outcome == OUTCOME_DONE)
                 return check(a, err);

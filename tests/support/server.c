@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* server.c - a scripted HTTP/1.1 server on loopback; see server.h
  *
- * A connection's thread reads a request, finds the newest route that matches, calls its handler, and goes on with the
- * next request. server_free shuts every socket down, which ends the threads wherever they wait. */
+ * A connection's thread reads a request, finds the newest route that matches, calls its handler,
+ * and goes on with the next request. server_free shuts every socket down, which ends the threads
+ * wherever they wait. */
 #include "server-internal.h"
 
 #include <arpa/inet.h>
@@ -182,7 +183,8 @@ static void *connection_main(void *arg) {
                 SSL_set_fd(c->ssl, c->fd);
         }
         if (c->ssl && SSL_accept(c->ssl) != 1) {
-                /* Read on until the client leaves: closing now would be a RST, which may overtake our alert. */
+                /* Read on until the client leaves: closing now would be a RST, which may overtake
+                 * our alert. */
                 while (recv(c->fd, rest, sizeof(rest), 0) > 0)
                         ;
         } else {

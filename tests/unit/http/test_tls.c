@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_tls.c - trust in both directions, names, proxies with CONNECT, and the AWS signature as a server checks it */
+/* test_tls.c - trust in both directions, names, proxies with CONNECT, and the AWS signature as a
+ * server checks it */
 #include "certs.h"
 #include "fixture.h"
 
@@ -254,7 +255,7 @@ static void check_signature(struct server_call *c, void *arg) {
         const char *auth = server_header(c, "Authorization");
         const char *date = server_header(c, "x-amz-date");
         const char *hash = server_header(c, "x-amz-content-sha256");
-        char signed_names[256], got[128], want[65], sum[65];
+        char signed_names[256], names[256], got[128], want[65], sum[65];
         cleanup_(buf_free) struct buf b = BUF_INIT;
         uint8_t digest[32];
         char *save = NULL;
@@ -268,8 +269,8 @@ static void check_signature(struct server_call *c, void *arg) {
         SHA256((const uint8_t *)c->body, c->body_len, digest);
         hex(digest, 32, sum);
         buf_printf(&b, "%s\n%s\n%s\n", c->method, c->path, (const char *)arg);
-        for (char names[256], *n = strtok_r(strcpy(names, signed_names), ";", &save); n;
-             n = strtok_r(NULL, ";", &save))
+        str_copy(names, sizeof(names), signed_names);
+        for (char *n = strtok_r(names, ";", &save); n; n = strtok_r(NULL, ";", &save))
                 buf_printf(&b, "%s:%s\n", n, server_header(c, n));
         buf_printf(&b, "\n%s\n%s", signed_names, hash);
         sign(b.data, date, want);
