@@ -161,6 +161,9 @@ static void gather(struct reconcile *rec, struct world_application *a, struct ga
         for (size_t i = 0; i < a->want_count; i++) {
                 struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
 
+                if (r && r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN)
+                        first(g->unseen, sizeof(g->unseen), "%s %s is being read", r->type,
+                              r->path);
                 if (!r)
                         first(g->not_ready, sizeof(g->not_ready), "%s: not planned yet",
                               a->wants[i].label);
