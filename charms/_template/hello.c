@@ -6,7 +6,7 @@
  * first pods wait until the database has told its credentials, and they roll when those change. */
 #include "charm.gen.h"
 
-#define DATABASE_NAME "hello"
+#define DATABASE_NAME "app"
 
 /* Tells what is wanted. False: not all of the answer is there yet. */
 static bool ask_for_database(struct charm_plan *p, const struct charm_relation *r) {

@@ -141,8 +141,11 @@ static int load_module(struct serve *s, const struct charm_dir *d, int fd, struc
 static int prepare(struct serve *s, const struct serve_options *o, struct err *err) {
         cleanup_(charm_dir_freep) struct charm_dir *d = NULL;
         cleanup_(closep) int module = -1;
-        int r = read_dir(o, &d, err);
+        int r;
 
+        if (!o->module)
+                close(SERVE_MODULE); /* the daemon starts this program from that descriptor */
+        r = read_dir(o, &d, err);
         if (r >= 0)
                 r = read_meta(s, d, err);
         if (r >= 0)
@@ -152,7 +155,8 @@ static int prepare(struct serve *s, const struct serve_options *o, struct err *e
         if (r < 0)
                 return r;
         close(SERVE_FOLDER);
-        close(SERVE_MODULE);
+        if (o->module)
+                close(SERVE_MODULE);
         warm_up();
         if (o->sandbox)
                 r = sandbox_one(module, WORKER_MEMORY, WORKER_CPU_S, err);
