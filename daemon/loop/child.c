@@ -169,7 +169,7 @@ static int spawn(const struct child_spec *spec, pid_t *ret_pid, struct err *err)
 int child_start(struct loop *l, const struct child_spec *spec, struct child **ret,
                 struct err *err) {
         struct child *c;
-        pid_t pid;
+        pid_t pid = 0;
         int r;
 
         if (spec->nfds > CHILD_FDS_MAX)
