@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "command.h"
+#include "interface.h"
 #include "log.h"
 #include "metric.h"
 
@@ -329,7 +330,8 @@ static void on_plan(struct charm_call *c, int r, struct plan *plan, const struct
                 w->err = *err;
                 return refuse(w);
         }
-        if (make_secrets(w, &w->err) < 0)
+        if (interface_check_tell(json_get(w->view, "relations"), plan->tell, NULL, &w->err) < 0 ||
+            make_secrets(w, &w->err) < 0)
                 return refuse(w);
         if (w->secret_count)
                 return submit(w, application_save_run, on_saved);

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plan-bench.c - plans a second through the sandboxed worker, beside the same work in one process, in the same run
+/* plan-bench.c - plans a second through the sandboxed worker, beside the same work in one
+ * process, in the same run
  *
- *     plan-bench --charm-dir DIR --charm NAME --view FILE --worker mooring-charm [--rounds N] [--seconds S] [--decode]
+ *     plan-bench --charm-dir DIR --charm NAME --view FILE --worker mooring-charm
+ *                [--rounds N] [--seconds S] [--decode]
  *
- * Every view is another: the application's name counts up, so that every document that bears it is new too. Both ways do the
- * same: write the view, read it, plan, write the frames, check hashes and canonical form (--decode: read each document as well). One
- * application has one call at a time, as in the daemon. The two ways alternate; printed are the medians, their ratio and the
- * plan's size. Figures of the issue: at least 2,000 a second, and 50 % of the one process. Release build, please. */
+ * Every view is another: the application's name counts up, so that every document that bears it
+ * is new too. Both ways do the
+ * same: write the view, read it, plan, write the frames, check hashes and canonical form
+ * (--decode: read each document as well). One application has one call at a time, as in the
+ * daemon. The two ways alternate; printed are the medians, their ratio and the plan's size.
+ * Figures of the issue: at least 2,000 a second, and 50 % of the one process. Release build,
+ * please. */
 #include "charm-dir.h"
 #include "charm-host.h"
 #include "charm-meta.h"
@@ -33,28 +38,29 @@ struct setting {
 };
 
 static const struct opt table[] = {
-        { "charm-dir", 0, OPT_PATH, offsetof(struct setting, charm_dir), NULL, 0, 0, "DIR", OPT_ARGS_ONLY | OPT_REQUIRED, NULL,
-          "folder of built charms" },
-        { "charm", 0, OPT_STRING, offsetof(struct setting, charm), "hello", 0, 0, "NAME", OPT_ARGS_ONLY, NULL, "which one" },
-        { "view", 0, OPT_PATH, offsetof(struct setting, view), NULL, 0, 0, "FILE", OPT_ARGS_ONLY | OPT_REQUIRED, NULL,
-          "one of its tests/*.view.json" },
-        { "worker", 0, OPT_PATH, offsetof(struct setting, worker), NULL, 0, 0, "FILE", OPT_ARGS_ONLY | OPT_REQUIRED, NULL,
-          "the mooring-charm program" },
-        { "rounds", 0, OPT_INT, offsetof(struct setting, rounds), "5", 1, ROUNDS_MAX, "N", OPT_ARGS_ONLY, NULL,
-          "rounds of both ways" },
-        { "seconds", 0, OPT_INT, offsetof(struct setting, seconds), "2", 1, 600, "S", OPT_ARGS_ONLY, NULL,
-          "length of each way in a round" },
-        { "decode", 0, OPT_BOOL, offsetof(struct setting, decode), "false", 0, 0, NULL, OPT_ARGS_ONLY, NULL,
-          "reads each document into a tree as well" },
+        { "charm-dir", 0, OPT_PATH, offsetof(struct setting, charm_dir), NULL, 0, 0, "DIR",
+          OPT_ARGS_ONLY | OPT_REQUIRED, NULL, "folder of built charms" },
+        { "charm", 0, OPT_STRING, offsetof(struct setting, charm), "hello", 0, 0, "NAME",
+          OPT_ARGS_ONLY, NULL, "which one" },
+        { "view", 0, OPT_PATH, offsetof(struct setting, view), NULL, 0, 0, "FILE",
+          OPT_ARGS_ONLY | OPT_REQUIRED, NULL, "one of its tests/*.view.json" },
+        { "worker", 0, OPT_PATH, offsetof(struct setting, worker), NULL, 0, 0, "FILE",
+          OPT_ARGS_ONLY | OPT_REQUIRED, NULL, "the mooring-charm program" },
+        { "rounds", 0, OPT_INT, offsetof(struct setting, rounds), "5", 1, ROUNDS_MAX, "N",
+          OPT_ARGS_ONLY, NULL, "rounds of both ways" },
+        { "seconds", 0, OPT_INT, offsetof(struct setting, seconds), "2", 1, 600, "S", OPT_ARGS_ONLY,
+          NULL, "length of each way in a round" },
+        { "decode", 0, OPT_BOOL, offsetof(struct setting, decode), "false", 0, 0, NULL,
+          OPT_ARGS_ONLY, NULL, "reads each document into a tree as well" },
         {},
 };
 
 struct bench {
         const struct setting *setting;
         json_t *view;
-        int64_t number;                 /* of the next view */
-        size_t documents, bytes;        /* of the last plan */
-        struct buf text;                /* the view */
+        int64_t number;          /* of the next view */
+        size_t documents, bytes; /* of the last plan */
+        struct buf text;         /* the view */
         /* through the worker */
         struct loop *loop;
         struct charm_host *host;
@@ -168,7 +174,8 @@ static int open_here(struct bench *b, const char *folder, struct err *err) {
         cleanup_(buf_free) struct buf text = BUF_INIT;
         static const struct frame ready = { .type = PLAN_FRAME_READY };
         void *library = dlopen(module, RTLD_NOW | RTLD_LOCAL);
-        int r = library ? charm_dir_read(fd, -1, NULL, &d, err) : err_set(err, -ENOEXEC, "%s", dlerror());
+        int r = library ? charm_dir_read(fd, -1, NULL, &d, err)
+                        : err_set(err, -ENOEXEC, "%s", dlerror());
 
         if (r >= 0)
                 r = charm_dir_take(fd, charm_dir_find(d, "charm.yaml"), &text, err);
@@ -182,12 +189,16 @@ static int open_here(struct bench *b, const char *folder, struct err *err) {
         plan_reader_init(&b->reader);
         frame_put(&b->frames, ready.type, NULL, 0);
         plan_reader_feed(&b->reader, b->frames.data, b->frames.len);
-        return plan_reader_next(&b->reader, &(struct plan *){ NULL }, err) == PLAN_READY ? 0 : -EINVAL;
+        return plan_reader_next(&b->reader, &(struct plan *){ NULL }, err) == PLAN_READY ? 0
+                                                                                         : -EINVAL;
 }
 
 static int open_host(struct bench *b, const char *state, struct err *err) {
         const char *dirs[] = { b->setting->charm_dir, NULL };
-        struct charm_host_options o = { .state_dir = state, .charm_dirs = dirs, .worker = b->setting->worker, .sandbox = true };
+        struct charm_host_options o = { .state_dir = state,
+                                        .charm_dirs = dirs,
+                                        .worker = b->setting->worker,
+                                        .sandbox = true };
         const struct charm_offer *offer;
         int r = loop_new(&b->loop, err);
 
@@ -221,7 +232,8 @@ static void bench_deinit(struct bench *b) {
 
 /* ---- measuring */
 
-static int measure(struct bench *b, int (*plan)(struct bench *b, struct err *err), double *ret, struct err *err) {
+static int measure(struct bench *b, int (*plan)(struct bench *b, struct err *err), double *ret,
+                   struct err *err) {
         int64_t began = clock_mono_us(), ends = began + b->setting->seconds * 1000000, n = 0;
         int r = 0;
 
@@ -255,8 +267,9 @@ static int run(struct bench *b, struct err *err) {
         qsort(worker, n, sizeof(*worker), compare_numbers);
         qsort(here, n, sizeof(*here), compare_numbers);
         qsort(ratio, n, sizeof(*ratio), compare_numbers);
-        printf("plan of %s: %zu documents, %zu bytes; view %zu bytes; each view another%s\n", b->setting->charm, b->documents, b->bytes,
-               b->text.len, b->setting->decode ? "; documents decoded" : "");
+        printf("plan of %s: %zu documents, %zu bytes; view %zu bytes; each view another%s\n",
+               b->setting->charm, b->documents, b->bytes, b->text.len,
+               b->setting->decode ? "; documents decoded" : "");
         printf("through the worker   %8.0f /s (wanted: 2000)\n", worker[n / 2]);
         printf("in one process       %8.0f /s\n", here[n / 2]);
         printf("ratio                %8.2f    (wanted: 0.50)\n", ratio[n / 2]);
