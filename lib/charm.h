@@ -113,8 +113,8 @@ void charm_want(struct charm_plan *p, const char *label, const char *file,
 void charm_want_at(struct charm_plan *p, const char *label, const char *target, const char *file,
                    const struct charm_hole *holes);
 /* Wants every object of an attached file resource (upstream manifests); the daemon splits it.
- * Its objects are LABEL/KIND/NAME, or LABEL/KIND/NAMESPACE/NAME. EDITS is a JSON list of {"match": {"kind", "name"}, "patch": JSON merge
- * patch, "drop": bool}, or NULL. */
+ * Its objects are LABEL/KIND/NAME, or LABEL/KIND/NAMESPACE/NAME. EDITS is a JSON list of
+ * {"match": {"kind", "name"}, "patch": JSON merge patch, "drop": bool}, or NULL. */
 void charm_want_file(struct charm_plan *p, const char *label, const char *resource,
                      const char *edits);
 /* Declares an outside of our own: provider "sql" or "s3", configuration from objects/FILE (kind
