@@ -10,7 +10,9 @@
 #include "look.h"
 #include "remove.h"
 #include "rights.h"
+#include "shape.h"
 #include "target.h"
+#include "tunnel.h"
 
 #include <errno.h>
 
@@ -51,6 +53,9 @@ const struct provider provider_kube = {
         .can = PROVIDER_WATCHES | PROVIDER_DRY_RUN | PROVIDER_TAKE_OVER,
         .check = check,
         .identify = identify_document,
+        .scope = shape_scope,
+        .secret_place = shape_secret_place,
+        .decorate = shape_decorate,
         .open = target_open,
         .close = target_close,
         .follow = target_follow,
@@ -61,5 +66,6 @@ const struct provider provider_kube = {
         .compare = compare,
         .projection_parse = fieldset_parse,
         .projection_free = fieldset_unref,
+        .tunnel = tunnel_open,
         .rights = rights_of,
 };
