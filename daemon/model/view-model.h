@@ -36,6 +36,7 @@ int view_model_storage(struct tx *tx, const char *model, json_t **ret, struct er
 
 /* export-bundle: a tree for yaml_write, which deploys to the same rows. SEALER not NULL: with the values of secret options. */
 int view_model_bundle(struct tx *tx, const char *model, const struct sealer *sealer, json_t **ret, struct err *err);
-/* diff-bundle: {"applications": {name: {"missing": "bundle"|"model"} or {member: {"bundle", "model"}}}, "relations": {"bundle-additions",
- * "model-additions"}}; empty: equal. What the bundle does not say is not compared; secret options are not. */
+/* diff-bundle: {"applications": {name: {"missing": "bundle"|"model"} or {member: {"bundle", "model"}, "options": {name: {"bundle", "model"}}}},
+ * "relations": {"bundle-additions": [[a, b]], "model-additions": [[a, b]]}}; empty: equal. Scale, trust, channel and the like are compared
+ * where the bundle says them, options both ways, secret options not at all. */
 int view_model_diff(struct tx *tx, const char *model, const struct bundle *b, json_t **ret, struct err *err);
