@@ -216,34 +216,33 @@ static void fail_call(struct charm_call *c, int r, const struct err *err) {
         c->done(c, r, NULL, err);
 }
 
-/* False: nothing can be started now, whoever asks. */
-static bool serve(struct charm_host *h, struct charm_call *c) {
+/* Gives C to its worker, if that can be. *STARTED: a worker was started for it. */
+static void serve(struct charm_host *h, struct charm_call *c, bool *started) {
         struct slot *s = find_slot(h, c);
         struct err err = {};
         int r;
 
         if (s && worker_busy(s->worker))
-                return true;
+                return;
         if (!s) {
-                if (!make_room(h) || !take_start(h))
-                        return false;
+                if (*started || !make_room(h) || !take_start(h))
+                        return;
+                *started = true;
                 r = start_slot(h, c, &s, &err);
-                if (r < 0) {
-                        fail_call(c, r, &err);
-                        return true;
-                }
+                if (r < 0)
+                        return fail_call(c, r, &err);
         }
         list_unlink(&c->link);
         s->call = c;
         c->worker = s->worker;
         worker_give(s->worker, c->view, c->view_len);
-        return true;
 }
 
 static void on_dispatch(void *arg) {
         struct charm_host *h = arg;
         struct list waiting;
         struct list *pos;
+        bool started = false;
 
         /* Moved aside: a DONE that runs here may queue new calls, which wait for the next turn, and cancel any of these. */
         list_init(&waiting);
@@ -253,8 +252,11 @@ static void on_dispatch(void *arg) {
                 struct charm_call *c = list_entry(pos, struct charm_call, link);
 
                 list_append(&h->queue, &c->link);
-                (void)serve(h, c);
+                serve(h, c, &started);
         }
+        /* A start takes two milliseconds or more, which is why there is one a turn. */
+        if (started)
+                later_run(&h->dispatch);
 }
 
 void charm_host_plan(struct charm_host *h, struct charm_call *c) {

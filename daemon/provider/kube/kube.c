@@ -11,6 +11,7 @@
 #include "remove.h"
 #include "rights.h"
 #include "target.h"
+#include "tunnel.h"
 
 #include <errno.h>
 
@@ -61,5 +62,6 @@ const struct provider provider_kube = {
         .compare = compare,
         .projection_parse = fieldset_parse,
         .projection_free = fieldset_unref,
+        .tunnel = tunnel_open,
         .rights = rights_of,
 };

@@ -136,10 +136,18 @@ static void attack_bad_hash(void) {
 static void attack_no_head(void) {
         send_frame('E', "", 0);
 }
-/* A whole plan of its own; the real one follows it. */
+/* Two whole plans in one write, so that no read falls between them. */
 static void attack_two_plans(void) {
-        send_frame('H', "{}", 2);
+        send_bytes("\3\0\0\0H{}\1\0\0\0E\3\0\0\0H{}\1\0\0\0E", 24);
+}
+/* A whole plan of its own: is taken for the answer; what follows is nobody's. */
+static void attack_early_plan(void) {
+        static const char head[] = "{\"message\":\"early\",\"status\":\"active\"}";
+
+        send_frame('H', head, sizeof(head) - 1);
         send_frame('E', "", 0);
+        for (volatile unsigned long i = 0; i < 1000000000; i++)
+                ;
 }
 /* A frame of 100 bytes, one after the other. */
 static void attack_slow(void) {
@@ -235,6 +243,7 @@ static const struct {
         { "bad-hash", attack_bad_hash },
         { "no-head", attack_no_head },
         { "two-plans", attack_two_plans },
+        { "early-plan", attack_early_plan },
         { "slow", attack_slow },
         { "loop", attack_loop },
         { "leak", attack_leak },
