@@ -101,7 +101,7 @@ void target_close_all(struct reconcile *rec);
 bool target_usable(const struct world_target *t, char *why, size_t size);
 bool target_watches(const struct world_target *t,
                     const char *type); /* its list is complete and it is watched */
-void target_follow(struct world_target *t, const char *type);
+void target_follow_type(struct world_target *t, const char *type);
 
 /* ---- scope.c */
 void scope_handle(struct reconcile *rec, int64_t id);

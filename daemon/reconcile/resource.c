@@ -564,7 +564,7 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
         if (!r || rec->stopping)
                 return finish(j, false);
         r->busy = true;
-        target_follow(world_target(&rec->world, r->target), r->type);
+        target_follow_type(world_target(&rec->world, r->target), r->type);
         resource_policy(rec, r, &text, &policy);
         decide(&r->row, &r->seen, &policy, clock_wall(), &d);
         r->document_lost &= !j->document;

@@ -393,7 +393,7 @@ static void follow_all(struct reconcile *rec, struct world_target *t) {
                 struct world_resource *r = e->value;
 
                 if (r->target == t->id)
-                        target_follow(t, r->type);
+                        target_follow_type(t, r->type);
         }
 }
 
@@ -521,7 +521,7 @@ bool target_watches(const struct world_target *t, const char *type) {
                map_find(&t->followed, type) == LISTED;
 }
 
-void target_follow(struct world_target *t, const char *type) {
+void target_follow_type(struct world_target *t, const char *type) {
         if (!t || !t->open || !t->provider->follow || map_find(&t->followed, type))
                 return;
         map_set(&t->followed, type, FOLLOWED);

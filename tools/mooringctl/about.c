@@ -90,8 +90,9 @@ static int whoami(struct cli *c) {
 
         if (r || cli_print(c, info))
                 return r;
-        fprintf(c->out, "Controller  %s\nUser        %s\nRole        %s\n", json_get_str(info, "name", ""),
-                json_get_str(info, "user", ""), json_get_str(info, "role", ""));
+        fprintf(c->out, "Controller  %s\nUser        %s\nRole        %s\n",
+                json_get_str(info, "name", ""), json_get_str(info, "user", ""),
+                json_get_str(info, "role", ""));
         return CLI_DONE;
 }
 
@@ -102,7 +103,8 @@ static int help(struct cli *c) {
         const struct command *command = name ? command_find(name) : NULL;
 
         if (name && !command)
-                return cli_fail(CLI_USAGE, "\"%s\" is no command; mooringctl help lists them", name);
+                return cli_fail(CLI_USAGE, "\"%s\" is no command; mooringctl help lists them",
+                                name);
         if (command)
                 help_command(command, c->out);
         else
@@ -144,18 +146,19 @@ static int complete(struct cli *c) {
 }
 
 const struct command about_commands[] = {
-        { "charms", NULL, GROUP_LOOK, "[CHARM]", 0, 1, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0, charms,
-          "List charms on offer, or show all of one", NULL },
+        { "charms", NULL, GROUP_LOOK, "[CHARM]", 0, 1, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0,
+          charms, "List charms on offer, or show all of one", NULL },
         { "version", NULL, GROUP_HELP, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0, version,
           "Show the versions of mooringctl and mooringd", NULL },
         { "whoami", NULL, GROUP_HELP, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0, whoami,
           "Show what the daemon takes you for, and your role", NULL },
-        { "help", NULL, GROUP_HELP, "[COMMAND]", 0, 1, 0, COMPLETES_NOTHING, NULL, 0, help, "Show help", NULL },
-        { "print-man", NULL, GROUP_HELP, "", 0, 0, COMMAND_HIDDEN, COMPLETES_NOTHING, NULL, 0, print_man,
-          "Print the man page", NULL },
-        { "print-completion", NULL, GROUP_HELP, "", 0, 0, COMMAND_HIDDEN, COMPLETES_NOTHING, NULL, 0,
-          print_completion, "Print the bash completion", NULL },
-        { "complete", NULL, GROUP_HELP, "applications|models|clusters", 1, 1, COMMAND_HIDDEN, COMPLETES_NOTHING, NULL, 0,
-          complete, "Print names for the shell", NULL },
+        { "help", NULL, GROUP_HELP, "[COMMAND]", 0, 1, 0, COMPLETES_NOTHING, NULL, 0, help,
+          "Show help", NULL },
+        { "print-man", NULL, GROUP_HELP, "", 0, 0, COMMAND_HIDDEN, COMPLETES_NOTHING, NULL, 0,
+          print_man, "Print the man page", NULL },
+        { "print-completion", NULL, GROUP_HELP, "", 0, 0, COMMAND_HIDDEN, COMPLETES_NOTHING, NULL,
+          0, print_completion, "Print the bash completion", NULL },
+        { "complete", NULL, GROUP_HELP, "applications|models|clusters", 1, 1, COMMAND_HIDDEN,
+          COMPLETES_NOTHING, NULL, 0, complete, "Print names for the shell", NULL },
         {}
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* applications.c - show, scale, trust, constrain, pause, give another image, remove; and units, storage */
+/* applications.c - show, scale, trust, constrain, pause, give another image, remove; and units,
+ * storage */
 #include "call.h"
 #include "families.h"
 #include "parts.h"
@@ -15,7 +16,11 @@ struct options {
         char *reason;
 };
 #define AT(member) offsetof(struct options, member)
-#define DRY_RUN { "dry-run", 0, OPT_BOOL, AT(dry_run), NULL, 0, 0, NULL, 0, NULL, "say what would be done, do nothing" }
+#define DRY_RUN                                                                                    \
+        {                                                                                          \
+                "dry-run", 0, OPT_BOOL, AT(dry_run), NULL, 0, 0, NULL, 0, NULL,                    \
+                        "say what would be done, do nothing"                                       \
+        }
 
 static const struct opt dry_run_options[] = { DRY_RUN, {} };
 static const struct opt trust_options[] = {
@@ -24,12 +29,14 @@ static const struct opt trust_options[] = {
         {},
 };
 static const struct opt pause_options[] = {
-        { "reason", 0, OPT_STRING, AT(reason), NULL, 0, 0, "TEXT", 0, NULL, "why: shown in status" },
+        { "reason", 0, OPT_STRING, AT(reason), NULL, 0, 0, "TEXT", 0, NULL,
+          "why: shown in status" },
         {},
 };
 static const struct opt remove_options[] = {
         { "destroy-storage", 0, OPT_BOOL, AT(destroy_storage), NULL, 0, 0, NULL, 0, NULL,
-          "destroy its volumes, databases and buckets too; otherwise they stay as detached storage" },
+          "destroy its volumes, databases and buckets too; otherwise they stay as detached "
+          "storage" },
         { "force", 0, OPT_BOOL, AT(force), NULL, 0, 0, NULL, 0, NULL,
           "do not wait for what cannot be reached; what stays behind is listed by leftovers" },
         DRY_RUN,
@@ -53,7 +60,8 @@ static json_t *one(const char *name, json_t *value) {
         return body;
 }
 
-static int change(struct cli *c, const char *application, const char *method, const char *rest, json_t *body) {
+static int change(struct cli *c, const char *application, const char *method, const char *rest,
+                  json_t *body) {
         const struct options *o = c->options;
         cleanup_(freep) char *path = path_of(c, application, rest);
 
@@ -96,7 +104,8 @@ static int show_unit(struct cli *c) {
 }
 
 static void print_storage(struct cli *c, const json_t *json) {
-        static const char *const head[] = { "Application", "Storage", "Class", "Size", "Mountpoint", "Status", NULL };
+        static const char *const head[] = { "Application", "Storage", "Class", "Size",
+                                            "Mountpoint",  "Status",  NULL };
         cleanup_(freep) const char **names = text_members(json_get(json, "storage"));
         cleanup_(table_deinit) struct table t;
         const json_t *d;
@@ -121,7 +130,8 @@ static void print_storage(struct cli *c, const json_t *json) {
                 table_add(&t, "");
                 table_add(&t, "");
                 table_add(&t, "");
-                table_style(&t, json_get_bool(d, "destroying", false) ? "destroying" : "detached", STYLE_WAIT);
+                table_style(&t, json_get_bool(d, "destroying", false) ? "destroying" : "detached",
+                            STYLE_WAIT);
         }
         table_print(&t, c->globals->color, c->out);
 }
@@ -153,7 +163,8 @@ static int scale(struct cli *c) {
 static int trust(struct cli *c) {
         const struct options *o = c->options;
 
-        return change(c, cli_operand(c, 0), "PUT", "/trust", one("trust", json_boolean(!o->remove)));
+        return change(c, cli_operand(c, 0), "PUT", "/trust",
+                      one("trust", json_boolean(!o->remove)));
 }
 
 static int constraints(struct cli *c) {
@@ -165,11 +176,13 @@ static int constraints(struct cli *c) {
         for (int i = 1; i < c->count; i++)
                 buf_printf(&text, "%s%s", i > 1 ? " " : "", c->operands[i]);
         if (c->count > 1)
-                return change(c, cli_operand(c, 0), "PUT", "/constraints", one("constraints", json_string(buf_str(&text))));
+                return change(c, cli_operand(c, 0), "PUT", "/constraints",
+                              one("constraints", json_string(buf_str(&text))));
         path = path_of(c, cli_operand(c, 0), "");
         r = path ? call_get(c, path, &json) : CLI_FAILED;
         if (r == CLI_DONE)
-                fprintf(c->out, "%s\n", json_get_str(json_get(json, cli_operand(c, 0)), "constraints", ""));
+                fprintf(c->out, "%s\n",
+                        json_get_str(json_get(json, cli_operand(c, 0)), "constraints", ""));
         return r;
 }
 
@@ -193,7 +206,9 @@ static int pause_writes(struct cli *c) {
         const struct options *o = c->options;
 
         if (!o->reason)
-                return cli_fail(CLI_USAGE, "--reason TEXT is needed: whoever finds it paused wants to know why");
+                return cli_fail(
+                        CLI_USAGE,
+                        "--reason TEXT is needed: whoever finds it paused wants to know why");
         return pause_or_not(c, "/pause", one("reason", json_string(o->reason)));
 }
 
@@ -255,28 +270,36 @@ static int remove_application(struct cli *c) {
 
 #define SIZE sizeof(struct options)
 const struct command applications_commands[] = {
-        { "show-application", NULL, GROUP_LOOK, "APPLICATION", 1, 1, COMMAND_LIST, COMPLETES_APPLICATION, NULL, 0,
-          show_application, "Show all of an application: status, endpoints, relations, resources, objects", NULL },
-        { "show-unit", NULL, GROUP_LOOK, "UNIT|POD", 1, 1, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0, show_unit,
-          "Show all of a unit", "A unit is APPLICATION/NUMBER, or the name of its pod." },
-        { "scale-application", "scale", GROUP_OPERATE, "APPLICATION N", 2, 2, COMMAND_LIST, COMPLETES_APPLICATION,
-          dry_run_options, SIZE, scale, "Set how many units there should be",
+        { "show-application", NULL, GROUP_LOOK, "APPLICATION", 1, 1, COMMAND_LIST,
+          COMPLETES_APPLICATION, NULL, 0, show_application,
+          "Show all of an application: status, endpoints, relations, resources, objects", NULL },
+        { "show-unit", NULL, GROUP_LOOK, "UNIT|POD", 1, 1, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0,
+          show_unit, "Show all of a unit",
+          "A unit is APPLICATION/NUMBER, or the name of its pod." },
+        { "scale-application", "scale", GROUP_OPERATE, "APPLICATION N", 2, 2, COMMAND_LIST,
+          COMPLETES_APPLICATION, dry_run_options, SIZE, scale, "Set how many units there should be",
           "0 stops all units and keeps the data. More than the charm can run is refused." },
-        { "trust", NULL, GROUP_OPERATE, "APPLICATION", 1, 1, COMMAND_LIST, COMPLETES_APPLICATION, trust_options, SIZE, trust,
-          "Record that an application is trusted with the cluster", NULL },
-        { "constraints", "set-constraints", GROUP_OPERATE, "APPLICATION [CONSTRAINT...]", 1, -1, COMMAND_LIST,
-          COMPLETES_APPLICATION, dry_run_options, SIZE, constraints, "Show or set constraints: mem=4G cores=2 arch=amd64", NULL },
-        { "pause", NULL, GROUP_OPERATE, "[APPLICATION]", 0, 1, COMMAND_LIST, COMPLETES_APPLICATION, pause_options, SIZE,
-          pause_writes, "Write nothing outside for the model or an application",
+        { "trust", NULL, GROUP_OPERATE, "APPLICATION", 1, 1, COMMAND_LIST, COMPLETES_APPLICATION,
+          trust_options, SIZE, trust, "Record that an application is trusted with the cluster",
+          NULL },
+        { "constraints", "set-constraints", GROUP_OPERATE, "APPLICATION [CONSTRAINT...]", 1, -1,
+          COMMAND_LIST, COMPLETES_APPLICATION, dry_run_options, SIZE, constraints,
+          "Show or set constraints: mem=4G cores=2 arch=amd64", NULL },
+        { "pause", NULL, GROUP_OPERATE, "[APPLICATION]", 0, 1, COMMAND_LIST, COMPLETES_APPLICATION,
+          pause_options, SIZE, pause_writes,
+          "Write nothing outside for the model or an application",
           "Watching, the drift ledger and status go on; what differs is repaired after unpause." },
-        { "unpause", NULL, GROUP_OPERATE, "[APPLICATION]", 0, 1, COMMAND_LIST, COMPLETES_APPLICATION, NULL, 0, unpause,
-          "End a pause", NULL },
-        { "attach-resource", NULL, GROUP_OPERATE, "APPLICATION NAME=IMAGE|FILE", 2, 2, COMMAND_LIST, COMPLETES_APPLICATION,
-          dry_run_options, SIZE, attach_resource, "Use another image or file for a resource of the charm",
+        { "unpause", NULL, GROUP_OPERATE, "[APPLICATION]", 0, 1, COMMAND_LIST,
+          COMPLETES_APPLICATION, NULL, 0, unpause, "End a pause", NULL },
+        { "attach-resource", NULL, GROUP_OPERATE, "APPLICATION NAME=IMAGE|FILE", 2, 2, COMMAND_LIST,
+          COMPLETES_APPLICATION, dry_run_options, SIZE, attach_resource,
+          "Use another image or file for a resource of the charm",
           "NAME= alone goes back to the charm's own." },
-        { "remove-application", NULL, GROUP_DEPLOY, "APPLICATION...", 1, -1, COMMAND_LIST | COMMAND_DRY_RUN,
-          COMPLETES_APPLICATION, remove_options, SIZE, remove_application, "Remove applications",
-          "Volumes, databases and buckets stay as detached storage, with the secrets that open them, unless --destroy-storage." },
+        { "remove-application", NULL, GROUP_DEPLOY, "APPLICATION...", 1, -1,
+          COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_APPLICATION, remove_options, SIZE,
+          remove_application, "Remove applications",
+          "Volumes, databases and buckets stay as detached storage, with the secrets that open "
+          "them, unless --destroy-storage." },
         { "storage", NULL, GROUP_DATA, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0, storage,
           "List storage, also what removed applications left", NULL },
         {},

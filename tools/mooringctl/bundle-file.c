@@ -66,7 +66,8 @@ static int add_source(const char *path, json_t *sources, json_t *includes, struc
         json_object_set_new(source, "text", text);
         json_array_append_new(sources, source);
         /* What is no YAML is sent all the same: the daemon tells all that is wrong at once. */
-        if (yaml_parse(json_string_value(text), json_string_length(text), path, YAML_CORE, &s, NULL) < 0)
+        if (yaml_parse(json_string_value(text), json_string_length(text), path, YAML_CORE, &s,
+                       NULL) < 0)
                 return 0;
         for (size_t i = 0; r >= 0 && i < s.count; i++)
                 r = walk(path, s.documents[i].root, includes, err);
@@ -92,7 +93,8 @@ int bundle_file_body(const char *path, char *const *overlays, json_t **ret, stru
 bool bundle_file_is(const char *operand) {
         struct stat st;
 
-        if (str_eq(operand, "-") || str_ends(operand, ".yaml") || str_ends(operand, ".yml") || strchr(operand, '/'))
+        if (str_eq(operand, "-") || str_ends(operand, ".yaml") || str_ends(operand, ".yml") ||
+            strchr(operand, '/'))
                 return true;
         return stat(operand, &st) == 0 && S_ISREG(st.st_mode);
 }

@@ -20,14 +20,14 @@ struct options {
 static const struct opt export_options[] = {
         { "include-secrets", 0, OPT_BOOL, AT(include_secrets), NULL, 0, 0, NULL, 0, NULL,
           "with the values of secret options; admins only" },
-        { "filename", 0, OPT_PATH, AT(filename), NULL, 0, 0, "FILE", 0, NULL, "write into this file, readable to you only" },
+        { "filename", 0, OPT_PATH, AT(filename), NULL, 0, 0, "FILE", 0, NULL,
+          "write into this file, readable to you only" },
         {}
 };
 
-static const struct opt diff_options[] = {
-        { "overlay", 0, OPT_LIST, AT(overlays), NULL, 0, 0, "FILE", 0, NULL, "overlay over the bundle" },
-        {}
-};
+static const struct opt diff_options[] = { { "overlay", 0, OPT_LIST, AT(overlays), NULL, 0, 0,
+                                             "FILE", 0, NULL, "overlay over the bundle" },
+                                           {} };
 
 static int write_file(const char *path, const char *text) {
         cleanup_(closep) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -90,11 +90,13 @@ static int diff_bundle(struct cli *c) {
 }
 
 const struct command bundles_commands[] = {
-        { "export-bundle", NULL, GROUP_DEPLOY, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, export_options,
-          sizeof(struct options), export_bundle, "Print the model as a bundle",
-          "Deploying it gives the same model. Secret options are left out unless --include-secrets." },
-        { "diff-bundle", NULL, GROUP_DEPLOY, "BUNDLE", 1, 1, COMMAND_LIST, COMPLETES_FILE, diff_options,
-          sizeof(struct options), diff_bundle, "Show what differs between a bundle and the model",
+        { "export-bundle", NULL, GROUP_DEPLOY, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING,
+          export_options, sizeof(struct options), export_bundle, "Print the model as a bundle",
+          "Deploying it gives the same model. Secret options are left out unless "
+          "--include-secrets." },
+        { "diff-bundle", NULL, GROUP_DEPLOY, "BUNDLE", 1, 1, COMMAND_LIST, COMPLETES_FILE,
+          diff_options, sizeof(struct options), diff_bundle,
+          "Show what differs between a bundle and the model",
           "Ends with 0 when nothing differs, with 4 when something does." },
         {}
 };

@@ -70,9 +70,10 @@ static int cannot_reach(const struct cli *c, const struct http_request *r, struc
                                "or MOORING_SOCKET",
                                socket, strerror(errno));
         if (r->end == HTTP_UNREACHABLE)
-                return err_set(err, -ECONNREFUSED,
-                               "mooringd does not answer at %s: is it running? systemctl status mooringd",
-                               socket);
+                return err_set(
+                        err, -ECONNREFUSED,
+                        "mooringd does not answer at %s: is it running? systemctl status mooringd",
+                        socket);
         return err_add(err, r->err.code ? r->err.code : -EIO, "asking mooringd at %s", socket);
 }
 
@@ -158,7 +159,9 @@ static bool is_done(const struct exchange *x) {
 }
 
 int call_send(struct cli *c, const char *method, const char *path, json_t *body, json_t **ret) {
-        cleanup_(exchange_deinit) struct exchange x = { .method = method, .path = path, .body = body };
+        cleanup_(exchange_deinit) struct exchange x = { .method = method,
+                                                        .path = path,
+                                                        .body = body };
         struct err err = { 0 };
 
         if (ask(c, &x, &err) < 0)

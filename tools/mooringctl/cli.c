@@ -26,13 +26,16 @@ const char *const cli_exit_help[] = {
 };
 _Static_assert(ARRAY_SIZE(cli_exit_help) == CLI_EXIT_MAX, "an exit code without its sentence");
 
-static const char *const formats[] = { "tabular", "json", "yaml", "short", "line", "oneline", NULL };
+static const char *const formats[] = {
+        "tabular", "json", "yaml", "short", "line", "oneline", NULL
+};
 _Static_assert(ARRAY_SIZE(formats) == FORMAT_MAX + 1, "a format without a name");
 
 const struct opt cli_globals_table[] = {
         { "model", 'm', OPT_STRING, AT(model), NULL, 0, 0, "MODEL", 0, NULL,
           "model to work on; default is what switch chose, or the only one" },
-        { "format", 0, OPT_ENUM, AT(format), "tabular", 0, 0, "FORMAT", 0, formats, "how to print" },
+        { "format", 0, OPT_ENUM, AT(format), "tabular", 0, 0, "FORMAT", 0, formats,
+          "how to print" },
         { "output", 'o', OPT_PATH, AT(output), NULL, 0, 0, "FILE", OPT_ARGS_ONLY, NULL,
           "print into this file instead of stdout" },
         { "socket", 0, OPT_PATH, AT(socket), "/run/mooring/admin.sock", 0, 0, "PATH", 0, NULL,
@@ -41,7 +44,8 @@ const struct opt cli_globals_table[] = {
           "colour, also where stdout is no terminal; --no-color: never" },
         { "utc", 0, OPT_BOOL, AT(utc), NULL, 0, 0, NULL, 0, NULL, "times in UTC" },
         { "quiet", 'q', OPT_BOOL, AT(quiet), NULL, 0, 0, NULL, 0, NULL, "no chatter on stderr" },
-        { "help", 'h', OPT_BOOL, AT(help), NULL, 0, 0, NULL, OPT_ARGS_ONLY, NULL, "show help and end" },
+        { "help", 'h', OPT_BOOL, AT(help), NULL, 0, 0, NULL, OPT_ARGS_ONLY, NULL,
+          "show help and end" },
         {}
 };
 
@@ -132,12 +136,13 @@ static const char *only_model(struct cli *c) {
                 return NULL;
         list = json_get(json, "models");
         if (json_array_size(list) == 0) {
-                cli_fail(CLI_FAILED, "there is no model yet: mooringctl add-model NAME --cluster CLUSTER");
+                cli_fail(CLI_FAILED,
+                         "there is no model yet: mooringctl add-model NAME --cluster CLUSTER");
                 return NULL;
         }
         if (json_array_size(list) > 1) {
-                cli_fail(CLI_FAILED,
-                         "there are several models: choose one with mooringctl switch MODEL, --model or MOORING_MODEL");
+                cli_fail(CLI_FAILED, "there are several models: choose one with mooringctl switch "
+                                     "MODEL, --model or MOORING_MODEL");
                 return NULL;
         }
         c->model = str_dup(json_get_str(json_array_get(list, 0), "name", ""));
@@ -166,7 +171,8 @@ static int find_name(int argc, char **argv) {
                         return i;
                 if (arg[1] == '-' && !strchr(arg, '='))
                         row = opt_find(cli_globals_table, arg + 2);
-                for (const struct opt *o = cli_globals_table; arg[1] != '-' && !arg[2] && o->name; o++)
+                for (const struct opt *o = cli_globals_table; arg[1] != '-' && !arg[2] && o->name;
+                     o++)
                         if (o->letter == arg[1])
                                 row = o;
                 if (row && row->type != OPT_BOOL)
@@ -183,7 +189,8 @@ static size_t rows_of(const struct opt *table) {
         return n;
 }
 
-/* The global options and the command's own as one table, over one piece of memory: first the globals, then hers. */
+/* The global options and the command's own as one table, over one piece of memory: first the
+ * globals, then hers. */
 struct joined {
         struct opt *table;
         void *target;
@@ -213,7 +220,8 @@ static int read_options(const struct joined *j, int *argc, char **argv, struct e
         int r = opt_defaults(j->table, j->target, err);
 
         ((struct cli_globals *)j->target)->color = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
-        /* Only the global ones come from the environment: MOORING_FORCE must not reach every removal. */
+        /* Only the global ones come from the environment: MOORING_FORCE must not reach every
+         * removal. */
         if (r >= 0)
                 r = opt_from_env(cli_globals_table, j->target, err);
         return r < 0 ? r : opt_from_args(j->table, j->target, argc, argv, err);
@@ -250,7 +258,8 @@ static int close_output(struct cli *c, int code) {
 
         if (c->out != stdout)
                 bad = fclose(c->out) != 0 || bad;
-        return bad && code == CLI_DONE ? cli_fail(CLI_FAILED, "cannot print: %s", strerror(errno)) : code;
+        return bad && code == CLI_DONE ? cli_fail(CLI_FAILED, "cannot print: %s", strerror(errno))
+                                       : code;
 }
 
 static int run_command(const struct command *command, int argc, char **argv) {
@@ -271,7 +280,8 @@ static int run_command(const struct command *command, int argc, char **argv) {
         if (r >= 0)
                 r = check_usage(&c, &err);
         if (r < 0)
-                return cli_fail(CLI_USAGE, "%s; see mooringctl help %s", err_text(&err), command->name);
+                return cli_fail(CLI_USAGE, "%s; see mooringctl help %s", err_text(&err),
+                                command->name);
         r = open_output(&c);
         if (r == CLI_DONE)
                 r = close_output(&c, command->run(&c));

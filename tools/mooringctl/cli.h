@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli.h - one run of mooringctl: its global options, the command and what it was given
  *
- * Plain blocking code: a command reads operands and options, asks the daemon (call.h), prints. What a person asked for goes
- * to stdout (c->out), everything else to stderr. Errors are one line, "ERROR what: where: what to do", and end the command
- * with an exit code. */
+ * Plain blocking code: a command reads operands and options, asks the daemon (call.h), prints.
+ * What a person asked for goes to stdout (c->out), everything else to stderr. Errors are one
+ * line, "ERROR what: where: what to do", and end the command with an exit code. */
 #pragma once
 
 #include "command.h"
@@ -54,8 +54,8 @@ struct cli {
 int cli_run(int argc, char **argv);
 /* Operand I, or NULL. */
 const char *cli_operand(const struct cli *c, int i);
-/* The model to work on: --model, MOORING_MODEL, what `switch` chose, or the only one there is. NULL: an
- * error was printed. */
+/* The model to work on: --model, MOORING_MODEL, what `switch` chose, or the only one there is.
+ * NULL: an error was printed. */
 const char *cli_model(struct cli *c);
 /* Prints an error; returns EXIT, so that it ends a command. */
 int cli_fail(enum cli_exit code, const char *fmt, ...) printf_(2, 3);

@@ -18,17 +18,16 @@ struct options {
 static const struct opt kubeconfig_options[] = {
         { "kubeconfig", 0, OPT_PATH, AT(kubeconfig), NULL, 0, 0, "FILE", 0, NULL,
           "kubeconfig; default $KUBECONFIG, then ~/.kube/config" },
-        { "context", 0, OPT_STRING, AT(context), NULL, 0, 0, "NAME", 0, NULL, "context in it; default its current one" },
+        { "context", 0, OPT_STRING, AT(context), NULL, 0, 0, "NAME", 0, NULL,
+          "context in it; default its current one" },
         {}
 };
-static const struct opt remove_options[] = {
-        { "force", 0, OPT_BOOL, AT(force), NULL, 0, 0, NULL, 0, NULL, "though storage stays behind in it" },
-        {}
-};
-static const struct opt role_options[] = {
-        { "charms", 0, OPT_STRING, AT(charms), NULL, 0, 0, "NAME[,NAME]...", 0, NULL, "for these charms too" },
-        {}
-};
+static const struct opt remove_options[] = { { "force", 0, OPT_BOOL, AT(force), NULL, 0, 0, NULL, 0,
+                                               NULL, "though storage stays behind in it" },
+                                             {} };
+static const struct opt role_options[] = { { "charms", 0, OPT_STRING, AT(charms), NULL, 0, 0,
+                                             "NAME[,NAME]...", 0, NULL, "for these charms too" },
+                                           {} };
 
 /* The first file of $KUBECONFIG, as far as it names one. */
 static char *kubeconfig_path(const struct options *o) {
@@ -111,7 +110,8 @@ static void add_row(struct cli *c, struct table *t, const json_t *cluster, const
 }
 
 static int clusters(struct cli *c) {
-        static const char *const head[] = { "Cluster", "Server", "Models", "Status", "Since", "Message", NULL };
+        static const char *const head[] = { "Cluster", "Server",  "Models", "Status",
+                                            "Since",   "Message", NULL };
         cleanup_(table_deinit) struct table t = { 0 };
         cleanup_(json_freep) json_t *json = NULL;
         cleanup_(json_freep) json_t *live = NULL;
@@ -124,7 +124,8 @@ static int clusters(struct cli *c) {
         if (r)
                 return r;
         json_array_foreach(json_get(json, "clusters"), i, cluster) {
-                json_t *target = (json_t *)target_named(json_get(live, "targets"), json_get_str(cluster, "name", ""));
+                json_t *target = (json_t *)target_named(json_get(live, "targets"),
+                                                        json_get_str(cluster, "name", ""));
 
                 if (target)
                         json_object_set(cluster, "reach", target);
@@ -158,20 +159,25 @@ static int cluster_role(struct cli *c) {
 
 #define SIZE sizeof(struct options)
 const struct command clusters_commands[] = {
-        { "add-cluster", NULL, GROUP_CLUSTERS, "CLUSTER", 1, 1, COMMAND_LIST, COMPLETES_NOTHING, kubeconfig_options, SIZE,
-          add_cluster, "Add a cluster from a kubeconfig",
-          "Files that the kubeconfig names are read now, with your rights, and their contents are sent; mooringd opens none of "
+        { "add-cluster", NULL, GROUP_CLUSTERS, "CLUSTER", 1, 1, COMMAND_LIST, COMPLETES_NOTHING,
+          kubeconfig_options, SIZE, add_cluster, "Add a cluster from a kubeconfig",
+          "Files that the kubeconfig names are read now, with your rights, and their contents are "
+          "sent; mooringd opens none of "
           "them later, but for a tokenFile below a folder that its configuration lists." },
-        { "update-cluster", NULL, GROUP_CLUSTERS, "CLUSTER", 1, 1, COMMAND_LIST, COMPLETES_CLUSTER, kubeconfig_options, SIZE,
-          update_cluster, "Replace a cluster's address and credentials", NULL },
-        { "remove-cluster", NULL, GROUP_CLUSTERS, "CLUSTER", 1, 1, COMMAND_LIST, COMPLETES_CLUSTER, remove_options, SIZE,
-          remove_cluster, "Remove a cluster that no model uses", "Works though the cluster cannot be reached." },
-        { "rebind-cluster", NULL, GROUP_CLUSTERS, "CLUSTER", 1, 1, COMMAND_LIST, COMPLETES_CLUSTER, NULL, 0, rebind_cluster,
-          "Accept that another cluster answers under this name",
-          "Models are bound to the cluster of their first write; when another one answers nothing is written until this." },
-        { "clusters", NULL, GROUP_CLUSTERS, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0, clusters,
-          "List clusters and whether they can be read", NULL },
-        { "cluster-role", NULL, GROUP_CLUSTERS, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, role_options, SIZE, cluster_role,
+        { "update-cluster", NULL, GROUP_CLUSTERS, "CLUSTER", 1, 1, COMMAND_LIST, COMPLETES_CLUSTER,
+          kubeconfig_options, SIZE, update_cluster, "Replace a cluster's address and credentials",
+          NULL },
+        { "remove-cluster", NULL, GROUP_CLUSTERS, "CLUSTER", 1, 1, COMMAND_LIST, COMPLETES_CLUSTER,
+          remove_options, SIZE, remove_cluster, "Remove a cluster that no model uses",
+          "Works though the cluster cannot be reached." },
+        { "rebind-cluster", NULL, GROUP_CLUSTERS, "CLUSTER", 1, 1, COMMAND_LIST, COMPLETES_CLUSTER,
+          NULL, 0, rebind_cluster, "Accept that another cluster answers under this name",
+          "Models are bound to the cluster of their first write; when another one answers nothing "
+          "is written until this." },
+        { "clusters", NULL, GROUP_CLUSTERS, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0,
+          clusters, "List clusters and whether they can be read", NULL },
+        { "cluster-role", NULL, GROUP_CLUSTERS, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING,
+          role_options, SIZE, cluster_role,
           "Print the least ClusterRole, with the reason of each rule",
           "For the charms in use; before the first deployment for all that are on offer." },
         {}

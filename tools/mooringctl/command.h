@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* command.h - a command is a row: its name, operands, options, handler and help; --help, man page and completion
- * come from it */
+/* command.h - a command is a row: its name, operands, options, handler and help; --help, man
+ * page and completion come from it */
 #pragma once
 
 #include "opt.h"
@@ -19,11 +19,17 @@ enum command_group {
 extern const char *const command_groups[];
 
 /* What completes an operand. */
-enum command_completes { COMPLETES_NOTHING, COMPLETES_APPLICATION, COMPLETES_MODEL, COMPLETES_CLUSTER, COMPLETES_FILE };
+enum command_completes {
+        COMPLETES_NOTHING,
+        COMPLETES_APPLICATION,
+        COMPLETES_MODEL,
+        COMPLETES_CLUSTER,
+        COMPLETES_FILE
+};
 
 enum {
-        COMMAND_LIST = 1 << 0,    /* --format tabular, json, yaml */
-        COMMAND_STATUS = 1 << 1,  /* and short, line, oneline */
+        COMMAND_LIST = 1 << 0,   /* --format tabular, json, yaml */
+        COMMAND_STATUS = 1 << 1, /* and short, line, oneline */
         COMMAND_HIDDEN = 1 << 2,
         COMMAND_DRY_RUN = 1 << 3, /* for the reader of the table: it has --dry-run */
 };
@@ -31,10 +37,10 @@ enum {
 struct cli;
 struct command {
         const char *name;
-        const char *alias;         /* another name, or NULL */
+        const char *alias; /* another name, or NULL */
         enum command_group group;
-        const char *operands;      /* "APPLICATION [NAME[=VALUE]...]" or "" */
-        int min, max;              /* number of operands; max -1: any */
+        const char *operands; /* "APPLICATION [NAME[=VALUE]...]" or "" */
+        int min, max;         /* number of operands; max -1: any */
         unsigned flags;
         enum command_completes completes;
         const struct opt *options; /* or NULL */

@@ -19,18 +19,27 @@ struct options {
 #define NOT_SAID "-1"
 
 static const struct opt options[] = {
-        { "overlay", 0, OPT_LIST, AT(overlays), NULL, 0, 0, "FILE", 0, NULL, "overlay over the bundle" },
-        { "dry-run", 0, OPT_BOOL, AT(dry_run), NULL, 0, 0, NULL, 0, NULL, "say what would be done, do nothing" },
-        { "channel", 0, OPT_STRING, AT(channel), NULL, 0, 0, "CHANNEL", 0, NULL, "channel of the charm" },
-        { "revision", 0, OPT_INT, AT(revision), NOT_SAID, 0, 0, "N", 0, NULL, "revision of the charm" },
+        { "overlay", 0, OPT_LIST, AT(overlays), NULL, 0, 0, "FILE", 0, NULL,
+          "overlay over the bundle" },
+        { "dry-run", 0, OPT_BOOL, AT(dry_run), NULL, 0, 0, NULL, 0, NULL,
+          "say what would be done, do nothing" },
+        { "channel", 0, OPT_STRING, AT(channel), NULL, 0, 0, "CHANNEL", 0, NULL,
+          "channel of the charm" },
+        { "revision", 0, OPT_INT, AT(revision), NOT_SAID, 0, 0, "N", 0, NULL,
+          "revision of the charm" },
         { "config", 0, OPT_LIST, AT(config), NULL, 0, 0, "NAME=VALUE|FILE", 0, NULL,
           "option of the application, or a YAML file of options" },
-        { "constraints", 0, OPT_STRING, AT(constraints), NULL, 0, 0, "TEXT", 0, NULL, "as \"mem=4G cores=2\"" },
-        { "storage", 0, OPT_LIST, AT(storage), NULL, 0, 0, "NAME=[CLASS,]SIZE", 0, NULL, "class and size of a storage" },
-        { "resource", 0, OPT_LIST, AT(resources), NULL, 0, 0, "NAME=IMAGE", 0, NULL, "image instead of the charm's own" },
-        { "num-units", 'n', OPT_INT, AT(units), NOT_SAID, -1, 10000, "N", 0, NULL, "number of units" },
+        { "constraints", 0, OPT_STRING, AT(constraints), NULL, 0, 0, "TEXT", 0, NULL,
+          "as \"mem=4G cores=2\"" },
+        { "storage", 0, OPT_LIST, AT(storage), NULL, 0, 0, "NAME=[CLASS,]SIZE", 0, NULL,
+          "class and size of a storage" },
+        { "resource", 0, OPT_LIST, AT(resources), NULL, 0, 0, "NAME=IMAGE", 0, NULL,
+          "image instead of the charm's own" },
+        { "num-units", 'n', OPT_INT, AT(units), NOT_SAID, -1, 10000, "N", 0, NULL,
+          "number of units" },
         { "scale", 0, OPT_INT, AT(scale), NOT_SAID, -1, 10000, "N", 0, NULL, "as --num-units" },
-        { "trust", 0, OPT_BOOL, AT(trust), NULL, 0, 0, NULL, 0, NULL, "trust the application with the cluster" },
+        { "trust", 0, OPT_BOOL, AT(trust), NULL, 0, 0, NULL, 0, NULL,
+          "trust the application with the cluster" },
         { "attach-storage", 0, OPT_BOOL, AT(attach_storage), NULL, 0, 0, NULL, 0, NULL,
           "use the storage that an earlier application of that name left" },
         {}
@@ -44,9 +53,11 @@ static int deploy_bundle(struct cli *c, const char *path) {
         struct err err = { 0 };
         json_t *body;
 
-        if (c->count > 1 || o->channel || o->config || o->storage || o->resources || o->constraints || o->revision >= 0 ||
-            o->units >= 0 || o->scale >= 0)
-                return cli_fail(CLI_USAGE, "%s is a bundle: options of one charm belong into an --overlay", path);
+        if (c->count > 1 || o->channel || o->config || o->storage || o->resources ||
+            o->constraints || o->revision >= 0 || o->units >= 0 || o->scale >= 0)
+                return cli_fail(CLI_USAGE,
+                                "%s is a bundle: options of one charm belong into an --overlay",
+                                path);
         if (bundle_file_body(path, o->overlays, &body, &err) < 0)
                 return cli_fail_err(&err);
         json_object_set_new(body, "attach-storage", json_boolean(o->attach_storage));
@@ -57,14 +68,16 @@ static int deploy_bundle(struct cli *c, const char *path) {
 /* ---- one charm */
 
 /* {name: value}, or {APPLICATION: {name: value}} as Juju's --config files have it. */
-static int add_options_file(const char *path, const char *application, json_t *into, struct err *err) {
+static int add_options_file(const char *path, const char *application, json_t *into,
+                            struct err *err) {
         cleanup_(yaml_stream_free) struct yaml_stream s = { 0 };
         cleanup_(json_freep) json_t *text = NULL;
         const json_t *root;
         int r = parts_text(path, &text, err);
 
         if (r >= 0)
-                r = yaml_parse(json_string_value(text), json_string_length(text), path, YAML_CORE, &s, err);
+                r = yaml_parse(json_string_value(text), json_string_length(text), path, YAML_CORE,
+                               &s, err);
         if (r < 0)
                 return r;
         root = s.count ? s.documents[0].root : NULL;
@@ -94,7 +107,8 @@ static int add_config(char *const *list, const char *application, json_t *into, 
         return r;
 }
 
-static int add_pairs(json_t *body, const char *member, char *const *list, const char *what, struct err *err) {
+static int add_pairs(json_t *body, const char *member, char *const *list, const char *what,
+                     struct err *err) {
         json_t *pairs;
         int r = list ? parts_pairs(list, what, &pairs, err) : 0;
 
@@ -138,7 +152,8 @@ static int deploy_charm(struct cli *c) {
         struct err err = { 0 };
 
         if (o->overlays)
-                return cli_fail(CLI_USAGE, "--overlay is for bundles; %s is a charm", cli_operand(c, 0));
+                return cli_fail(CLI_USAGE, "--overlay is for bundles; %s is a charm",
+                                cli_operand(c, 0));
         if (charm_body(c, body, &err) < 0)
                 return cli_fail_err(&err);
         call_query_flag(&to, "dry-run", o->dry_run);
@@ -154,10 +169,14 @@ static int deploy(struct cli *c) {
 }
 
 const struct command deploy_commands[] = {
-        { "deploy", NULL, GROUP_DEPLOY, "BUNDLE|CHARM [APPLICATION]", 1, 2, COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_FILE,
-          options, sizeof(struct options), deploy, "Deploy a bundle, or one charm",
-          "A bundle is a file: a path, or a name that ends in .yaml. It is taken whole or not at all; all that is wrong is told "
-          "at once, with file and line. The same bundle again changes nothing. --dry-run prints what would be done. An "
-          "application whose charm is not there is taken, says so in status, and holds up nothing else." },
+        { "deploy", NULL, GROUP_DEPLOY, "BUNDLE|CHARM [APPLICATION]", 1, 2,
+          COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_FILE, options, sizeof(struct options), deploy,
+          "Deploy a bundle, or one charm",
+          "A bundle is a file: a path, or a name that ends in .yaml. It is taken whole or not at "
+          "all; all that is wrong is told "
+          "at once, with file and line. The same bundle again changes nothing. --dry-run prints "
+          "what would be done. An "
+          "application whose charm is not there is taken, says so in status, and holds up nothing "
+          "else." },
         {}
 };

@@ -16,15 +16,15 @@ struct options {
 #define AT(member) offsetof(struct options, member)
 #define LIMIT_DEFAULT "100"
 
-static const struct opt drift_options[] = {
-        { "since", 0, OPT_STRING, AT(since), NULL, 0, 0, "TIME", 0, NULL, "from this time on, or how long ago: 2h" },
-        { "type", 0, OPT_STRING, AT(type), NULL, 0, 0, "TYPE", 0, NULL, "only of this type: Deployment.apps" },
-        { "limit", 'n', OPT_INT, AT(limit), LIMIT_DEFAULT, 1, 100000, "N", 0, NULL, "newest lines" },
-        {}
-};
+static const struct opt drift_options[] = { { "since", 0, OPT_STRING, AT(since), NULL, 0, 0, "TIME",
+                                              0, NULL, "from this time on, or how long ago: 2h" },
+                                            { "type", 0, OPT_STRING, AT(type), NULL, 0, 0, "TYPE",
+                                              0, NULL, "only of this type: Deployment.apps" },
+                                            { "limit", 'n', OPT_INT, AT(limit), LIMIT_DEFAULT, 1,
+                                              100000, "N", 0, NULL, "newest lines" },
+                                            {} };
 static const struct opt history_options[] = {
-        { "limit", 'n', OPT_INT, AT(limit), "20", 1, 100000, "N", 0, NULL, "newest lines" },
-        {}
+        { "limit", 'n', OPT_INT, AT(limit), "20", 1, 100000, "N", 0, NULL, "newest lines" }, {}
 };
 
 #define PAGE_MAX 1000 /* what the daemon gives at once */
@@ -69,9 +69,11 @@ static void print_list(struct cli *c, const json_t *list) {
                 const char *outcome = json_get_str(line, "outcome", "");
 
                 table_printf(&t, "%lld", (long long)json_get_int(line, "id", 0));
-                table_add(&t, text_time(json_get_str(line, "seen-at", NULL), c->globals->utc, stamp));
+                table_add(&t,
+                          text_time(json_get_str(line, "seen-at", NULL), c->globals->utc, stamp));
                 table_add(&t, json_get_str(line, "application", ""));
-                table_printf(&t, "%s %s", json_get_str(line, "type", ""), json_get_str(line, "path", ""));
+                table_printf(&t, "%s %s", json_get_str(line, "type", ""),
+                             json_get_str(line, "path", ""));
                 table_add(&t, what);
                 table_add(&t, json_get_str(line, "who", ""));
                 table_add(&t, span);
@@ -106,12 +108,14 @@ static void print_field(struct cli *c, const json_t *f) {
 
         if (!field) {
                 if (json_get(f, "more"))
-                        fprintf(c->out, "  and %lld more fields\n", (long long)json_get_int(f, "more", 0));
+                        fprintf(c->out, "  and %lld more fields\n",
+                                (long long)json_get_int(f, "more", 0));
                 else
                         fprintf(c->out, "  %s\n", json_get_str(f, "what", ""));
                 return;
         }
-        fprintf(c->out, "  %s\n    wanted  %s\n    found   %s\n", field, json_get(f, "wanted") ? wanted : "(not there)",
+        fprintf(c->out, "  %s\n    wanted  %s\n    found   %s\n", field,
+                json_get(f, "wanted") ? wanted : "(not there)",
                 json_get(f, "found") ? found : "(not there)");
         if (json_get_str(f, "who", NULL))
                 fprintf(c->out, "    by      %s\n", json_get_str(f, "who", ""));
@@ -124,16 +128,21 @@ static void print_line(struct cli *c, const json_t *line) {
         char stamp[40];
         size_t i;
 
-        fprintf(c->out, "Object       %s %s\n", json_get_str(line, "type", ""), json_get_str(line, "path", ""));
+        fprintf(c->out, "Object       %s %s\n", json_get_str(line, "type", ""),
+                json_get_str(line, "path", ""));
         fprintf(c->out, "Application  %s\n", json_get_str(line, "application", ""));
-        fprintf(c->out, "Seen         %s\n", text_time(json_get_str(line, "seen-at", NULL), utc, stamp));
+        fprintf(c->out, "Seen         %s\n",
+                text_time(json_get_str(line, "seen-at", NULL), utc, stamp));
         if (json_get(line, "changed-at"))
-                fprintf(c->out, "Changed      %s\n", text_time(json_get_str(line, "changed-at", NULL), utc, stamp));
+                fprintf(c->out, "Changed      %s\n",
+                        text_time(json_get_str(line, "changed-at", NULL), utc, stamp));
         fprintf(c->out, "Who          %s\n", json_get_str(line, "who", "not recorded"));
-        fprintf(c->out, "Done         %s: %s\n", json_get_str(line, "action", ""), json_get_str(line, "outcome", ""));
+        fprintf(c->out, "Done         %s: %s\n", json_get_str(line, "action", ""),
+                json_get_str(line, "outcome", ""));
         if (span[0])
                 fprintf(c->out, "Took         %s\n", span);
-        fprintf(c->out, "Before       %lld times the same\n", (long long)json_get_int(line, "before", 0));
+        fprintf(c->out, "Before       %lld times the same\n",
+                (long long)json_get_int(line, "before", 0));
         fputs("What\n", c->out);
         json_array_foreach(json_get(line, "fields"), i, field)
                 print_field(c, field);
@@ -197,7 +206,9 @@ static int history(struct cli *c) {
 /* ---- leftovers */
 
 static int leftovers(struct cli *c) {
-        static const char *const head[] = { "Since", "Model", "Application", "Object", "Why", NULL };
+        static const char *const head[] = {
+                "Since", "Model", "Application", "Object", "Why", NULL
+        };
         cleanup_(table_deinit) struct table t = { 0 };
         cleanup_(freep) char *path = str_dup("/v1/leftovers");
         cleanup_(json_freep) json_t *json = NULL;
@@ -227,13 +238,16 @@ static int leftovers(struct cli *c) {
 }
 
 const struct command drift_commands[] = {
-        { "drift", NULL, GROUP_LOOK, "[APPLICATION] | show ID", 0, 2, COMMAND_LIST, COMPLETES_APPLICATION, drift_options,
-          sizeof(struct options), drift, "List what differed from the model and what was done about it",
-          "Who is the name that the writer gave itself, where the cluster records it; for deletions and removed fields it is "
+        { "drift", NULL, GROUP_LOOK, "[APPLICATION] | show ID", 0, 2, COMMAND_LIST,
+          COMPLETES_APPLICATION, drift_options, sizeof(struct options), drift,
+          "List what differed from the model and what was done about it",
+          "Who is the name that the writer gave itself, where the cluster records it; for "
+          "deletions and removed fields it is "
           "not recorded. drift show ID tells field by field what was wanted and what was found." },
-        { "show-status-log", NULL, GROUP_LOOK, "APPLICATION|UNIT", 1, 1, COMMAND_LIST, COMPLETES_APPLICATION, history_options,
-          sizeof(struct options), history, "Show what an application or unit was, when, and why it changed", NULL },
-        { "leftovers", NULL, GROUP_DATA, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0, leftovers,
-          "List what removals could not or must not take away", NULL },
+        { "show-status-log", NULL, GROUP_LOOK, "APPLICATION|UNIT", 1, 1, COMMAND_LIST,
+          COMPLETES_APPLICATION, history_options, sizeof(struct options), history,
+          "Show what an application or unit was, when, and why it changed", NULL },
+        { "leftovers", NULL, GROUP_DATA, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0,
+          leftovers, "List what removals could not or must not take away", NULL },
         {}
 };

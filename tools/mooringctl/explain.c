@@ -62,14 +62,16 @@ static int why(struct cli *c) {
                 int depth = (int)json_get_int(cause, "depth", 0);
 
                 fprintf(c->out, "%*s%s%s%s%s: %s\n", depth * 3, "", depth ? "└─ " : "",
-                        c->globals->color ? table_color(STYLE_BOLD) : "", subject, c->globals->color ? "\033[0m" : "", text);
+                        c->globals->color ? table_color(STYLE_BOLD) : "", subject,
+                        c->globals->color ? "\033[0m" : "", text);
         }
         return CLI_DONE;
 }
 
 static int by_object(const void *a, const void *b) {
         const json_t *x = *(const json_t *const *)a, *y = *(const json_t *const *)b;
-        int r = text_natural(json_get_str(x, "application", ""), json_get_str(y, "application", ""));
+        int r = text_natural(json_get_str(x, "application", ""),
+                             json_get_str(y, "application", ""));
 
         if (r == 0)
                 r = text_natural(json_get_str(x, "type", ""), json_get_str(y, "type", ""));
@@ -97,8 +99,12 @@ static int resources(struct cli *c) {
                 const char *state = json_get_str(sorted[i], "state", "");
 
                 table_add(&t, json_get_str(sorted[i], "application", ""));
-                table_printf(&t, "%s %s", json_get_str(sorted[i], "type", ""), json_get_str(sorted[i], "path", ""));
-                table_style(&t, state, str_eq(state, "ready") ? STYLE_GOOD : str_eq(state, "blocked") ? STYLE_BAD : STYLE_WAIT);
+                table_printf(&t, "%s %s", json_get_str(sorted[i], "type", ""),
+                             json_get_str(sorted[i], "path", ""));
+                table_style(&t, state,
+                            str_eq(state, "ready")     ? STYLE_GOOD
+                            : str_eq(state, "blocked") ? STYLE_BAD
+                                                       : STYLE_WAIT);
                 table_add(&t, json_get_str(sorted[i], "reason", ""));
         }
         table_print(&t, c->globals->color, c->out);
@@ -106,11 +112,14 @@ static int resources(struct cli *c) {
 }
 
 const struct command explain_commands[] = {
-        { "plan", NULL, GROUP_LOOK, "[APPLICATION]", 0, 1, COMMAND_LIST, COMPLETES_APPLICATION, NULL, 0, plan,
-          "Show what the daemon would do now, and what it waits for", "Ends with 4 when there is something to do." },
-        { "why", NULL, GROUP_LOOK, "APPLICATION|UNIT|KIND/NAME", 1, 1, COMMAND_LIST, COMPLETES_APPLICATION, NULL, 0, why,
+        { "plan", NULL, GROUP_LOOK, "[APPLICATION]", 0, 1, COMMAND_LIST, COMPLETES_APPLICATION,
+          NULL, 0, plan, "Show what the daemon would do now, and what it waits for",
+          "Ends with 4 when there is something to do." },
+        { "why", NULL, GROUP_LOOK, "APPLICATION|UNIT|KIND/NAME", 1, 1, COMMAND_LIST,
+          COMPLETES_APPLICATION, NULL, 0, why,
           "Show why something is not as it should be, down to the cause", NULL },
-        { "resources", "objects", GROUP_LOOK, "[APPLICATION]", 0, 1, COMMAND_LIST, COMPLETES_APPLICATION, NULL, 0, resources,
+        { "resources", "objects", GROUP_LOOK, "[APPLICATION]", 0, 1, COMMAND_LIST,
+          COMPLETES_APPLICATION, NULL, 0, resources,
           "List the objects outside that are looked after", NULL },
         {}
 };

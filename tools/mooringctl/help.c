@@ -11,8 +11,8 @@ static const char *blank(const char *operands) {
 }
 
 void help_command(const struct command *c, FILE *out) {
-        fprintf(out, "Usage: mooringctl %s%s%s [OPTION]...\n%s.\n", c->name, blank(c->operands), c->operands,
-                c->help);
+        fprintf(out, "Usage: mooringctl %s%s%s [OPTION]...\n%s.\n", c->name, blank(c->operands),
+                c->operands, c->help);
         if (c->alias)
                 fprintf(out, "Also called: %s.\n", c->alias);
         if (c->more)
@@ -40,7 +40,8 @@ static void help_line(const struct command *c, FILE *out) {
 
 void help_all(FILE *out) {
         fputs("Usage: mooringctl COMMAND [OPERAND]... [OPTION]...\n"
-              "Declares and watches models of an AI platform that mooringd keeps as they are declared.\n",
+              "Declares and watches models of an AI platform that mooringd keeps as they are "
+              "declared.\n",
               out);
         for (enum command_group g = 0; g < GROUP_MAX; g++) {
                 fprintf(out, "\n%s:\n", command_groups[g]);
@@ -121,17 +122,23 @@ static void man_ending(FILE *out) {
                 roff(cli_exit_help[i], out);
                 fputs("\n", out);
         }
-        fputs(".SH FILES\n.TP\n.I /run/mooring/admin.sock\nthe socket of mooringd\n.TP\n.I ~/.config/mooring/model\n"
+        fputs(".SH FILES\n.TP\n.I /run/mooring/admin.sock\nthe socket of mooringd\n.TP\n.I "
+              "~/.config/mooring/model\n"
               "the models that switch chose, one for each socket\n.SH SEE ALSO\n.BR mooringd (8)\n",
               out);
 }
 
 void help_man(FILE *out) {
-        fprintf(out, ".TH MOORINGCTL 1 \"\" \"mooring %s\" \"User Commands\"\n.SH NAME\nmooringctl \\- declare and "
-                     "watch models that mooringd keeps\n.SH SYNOPSIS\n.B mooringctl\n.I COMMAND\n[\\fIOPERAND\\fR]... "
-                     "[\\fIOPTION\\fR]...\n.SH DESCRIPTION\n"
-                     "Talks to mooringd over its unix socket. What was asked for is printed on stdout, everything else "
-                     "on stderr. Errors are lines that begin with ERROR and say what, where and what to do.\n",
+        fprintf(out,
+                ".TH MOORINGCTL 1 \"\" \"mooring %s\" \"User Commands\"\n.SH NAME\nmooringctl \\- "
+                "declare and "
+                "watch models that mooringd keeps\n.SH SYNOPSIS\n.B mooringctl\n.I "
+                "COMMAND\n[\\fIOPERAND\\fR]... "
+                "[\\fIOPTION\\fR]...\n.SH DESCRIPTION\n"
+                "Talks to mooringd over its unix socket. What was asked for is printed on stdout, "
+                "everything else "
+                "on stderr. Errors are lines that begin with ERROR and say what, where and what to "
+                "do.\n",
                 MOORING_VERSION);
         for (enum command_group g = 0; g < GROUP_MAX; g++) {
                 fprintf(out, ".SH %s\n", command_groups[g]);
@@ -157,8 +164,8 @@ static void put_options(const struct opt *table, FILE *out) {
 static void complete_command(const struct command *c, FILE *out) {
         static const char *const kinds[] = { "", "applications", "models", "clusters", "files" };
 
-        fprintf(out, "        %s%s%s) kind=\"%s\" options=\"", c->name, c->alias ? "|" : "", c->alias ? c->alias : "",
-                kinds[c->completes]);
+        fprintf(out, "        %s%s%s) kind=\"%s\" options=\"", c->name, c->alias ? "|" : "",
+                c->alias ? c->alias : "", kinds[c->completes]);
         put_options(c->options, out);
         fputs("\" ;;\n", out);
 }
@@ -166,7 +173,8 @@ static void complete_command(const struct command *c, FILE *out) {
 void help_completion(FILE *out) {
         fputs("# bash completion for mooringctl; made from its tables\n"
               "_mooringctl() {\n"
-              "        local current=\"${COMP_WORDS[COMP_CWORD]}\" command=\"\" kind=\"\" options=\"\" i\n"
+              "        local current=\"${COMP_WORDS[COMP_CWORD]}\" command=\"\" kind=\"\" "
+              "options=\"\" i\n"
               "        for ((i = 1; i < COMP_CWORD; i++)); do\n"
               "                case \"${COMP_WORDS[i]}\" in\n"
               "                -m|-o|--model|--output|--socket|--format) i=$((i + 1)) ;;\n"
@@ -179,10 +187,13 @@ void help_completion(FILE *out) {
               out);
         for (enum command_group g = 0; g < GROUP_MAX; g++)
                 each(g, names, out);
-        fputs("\" -- \"$current\"))\n                return\n        fi\n        case \"$command\" in\n", out);
+        fputs("\" -- \"$current\"))\n                return\n        fi\n        case \"$command\" "
+              "in\n",
+              out);
         for (enum command_group g = 0; g < GROUP_MAX; g++)
                 each(g, complete_command, out);
-        fputs("        esac\n        if [ \"${current#-}\" != \"$current\" ]; then\n                COMPREPLY=($(compgen -W "
+        fputs("        esac\n        if [ \"${current#-}\" != \"$current\" ]; then\n               "
+              " COMPREPLY=($(compgen -W "
               "\"$options",
               out);
         put_options(cli_globals_table, out);
@@ -190,7 +201,8 @@ void help_completion(FILE *out) {
               "        elif [ \"$kind\" = files ]; then\n"
               "                COMPREPLY=($(compgen -f -- \"$current\"))\n"
               "        elif [ -n \"$kind\" ]; then\n"
-              "                COMPREPLY=($(compgen -W \"$(mooringctl complete \"$kind\" 2>/dev/null)\" -- \"$current\"))\n"
+              "                COMPREPLY=($(compgen -W \"$(mooringctl complete \"$kind\" "
+              "2>/dev/null)\" -- \"$current\"))\n"
               "        fi\n"
               "}\n"
               "complete -F _mooringctl mooringctl\n",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* help.h - what people read about commands, from the tables: --help, the man page, bash completion */
+/* help.h - what people read about commands, from the tables: --help, the man page, bash
+ * completion */
 #pragma once
 
 #include "command.h"

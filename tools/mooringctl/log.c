@@ -17,10 +17,14 @@ struct options {
 #define LINES_NOT_SAID "-1"
 
 static const struct opt options[] = {
-        { "replay", 0, OPT_BOOL, AT(replay), NULL, 0, 0, NULL, 0, NULL, "all lines that are kept, not the last ten only" },
-        { "tail", 0, OPT_BOOL, AT(tail), NULL, 0, 0, NULL, 0, NULL, "follow, also where stdout is no terminal; --no-tail: end" },
-        { "lines", 'n', OPT_INT, AT(lines), LINES_NOT_SAID, -1, 100000, "N", 0, NULL, "that many of the lines that are kept" },
-        { "include", 0, OPT_STRING, AT(include), NULL, 0, 0, "APPLICATION", 0, NULL, "only lines about this application" },
+        { "replay", 0, OPT_BOOL, AT(replay), NULL, 0, 0, NULL, 0, NULL,
+          "all lines that are kept, not the last ten only" },
+        { "tail", 0, OPT_BOOL, AT(tail), NULL, 0, 0, NULL, 0, NULL,
+          "follow, also where stdout is no terminal; --no-tail: end" },
+        { "lines", 'n', OPT_INT, AT(lines), LINES_NOT_SAID, -1, 100000, "N", 0, NULL,
+          "that many of the lines that are kept" },
+        { "include", 0, OPT_STRING, AT(include), NULL, 0, 0, "APPLICATION", 0, NULL,
+          "only lines about this application" },
         { "level", 'l', OPT_STRING, AT(level), NULL, 0, 0, "LEVEL", 0, NULL,
           "error, warning, notice, info or debug: these and what is more important" },
         {}
@@ -57,10 +61,12 @@ static int print_line(void *arg, const json_t *line) {
                 return 0;
         }
         if (str_eq(json_get_str(line, "kind", ""), "lagged")) {
-                cli_say(c, "(%lld lines were lost: this terminal is too slow)", (long long)json_get_int(line, "lost", 0));
+                cli_say(c, "(%lld lines were lost: this terminal is too slow)",
+                        (long long)json_get_int(line, "lost", 0));
                 return 0;
         }
-        fprintf(c->out, "%s %s%-7s%s %s: %s", text_time(json_get_str(line, "at", NULL), c->globals->utc, stamp), begin, level,
+        fprintf(c->out, "%s %s%-7s%s %s: %s",
+                text_time(json_get_str(line, "at", NULL), c->globals->utc, stamp), begin, level,
                 begin[0] ? "\033[0m" : "", json_get_str(line, "event", ""), text);
         print_fields(c, json_get(line, "fields"));
         fputc('\n', c->out);
@@ -82,8 +88,8 @@ static int debug_log(struct cli *c) {
         return call_stream(c, path, print_line, c, -1, &err) < 0 ? cli_fail_err(&err) : CLI_DONE;
 }
 
-const struct command log_commands[] = {
-        { "debug-log", NULL, GROUP_LOOK, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, options, sizeof(struct options), debug_log,
-          "Show the daemon's log", "Without --tail it ends after the lines that are kept." },
-        {}
-};
+const struct command log_commands[] = { { "debug-log", NULL, GROUP_LOOK, "", 0, 0, COMMAND_LIST,
+                                          COMPLETES_NOTHING, options, sizeof(struct options),
+                                          debug_log, "Show the daemon's log",
+                                          "Without --tail it ends after the lines that are kept." },
+                                        {} };

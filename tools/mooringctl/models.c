@@ -21,9 +21,12 @@ static const struct opt add_options[] = {
         {}
 };
 static const struct opt remove_options[] = {
-        { "destroy-storage", 0, OPT_BOOL, AT(destroy_storage), NULL, 0, 0, NULL, 0, NULL, "destroy all data in it too" },
-        { "force", 0, OPT_BOOL, AT(force), NULL, 0, 0, NULL, 0, NULL, "do not wait for what cannot be reached" },
-        { "dry-run", 0, OPT_BOOL, AT(dry_run), NULL, 0, 0, NULL, 0, NULL, "say what would be done, do nothing" },
+        { "destroy-storage", 0, OPT_BOOL, AT(destroy_storage), NULL, 0, 0, NULL, 0, NULL,
+          "destroy all data in it too" },
+        { "force", 0, OPT_BOOL, AT(force), NULL, 0, 0, NULL, 0, NULL,
+          "do not wait for what cannot be reached" },
+        { "dry-run", 0, OPT_BOOL, AT(dry_run), NULL, 0, 0, NULL, 0, NULL,
+          "say what would be done, do nothing" },
         {}
 };
 
@@ -38,7 +41,8 @@ static int add_model(struct cli *c) {
 }
 
 static int list_models(struct cli *c) {
-        static const char *const head[] = { "Model", "Cloud/Region", "Applications", "Status", "Notes", NULL };
+        static const char *const head[] = { "Model",  "Cloud/Region", "Applications",
+                                            "Status", "Notes",        NULL };
         cleanup_(table_deinit) struct table t = { 0 };
         cleanup_(freep) char *chosen = switch_read(c->globals->socket);
         cleanup_(json_freep) json_t *json = NULL;
@@ -57,7 +61,8 @@ static int list_models(struct cli *c) {
                 table_printf(&t, "%s%s", name, str_eq(name, chosen) ? "*" : "");
                 table_add(&t, json_get_str(m, "cluster", ""));
                 table_printf(&t, "%lld", (long long)json_get_int(m, "applications", 0));
-                table_add(&t, str_eq(json_get_str(m, "life", ""), "alive") ? "available" : "destroying");
+                table_add(&t, str_eq(json_get_str(m, "life", ""), "alive") ? "available"
+                                                                           : "destroying");
                 if (paused)
                         table_printf(&t, "paused by %s: %s", json_get_str(paused, "by", "?"),
                                      json_get_str(paused, "why", ""));
@@ -84,7 +89,8 @@ static int choose(struct cli *c) {
                 fprintf(c->out, "%s\n", cli_model(c));
                 return CLI_DONE;
         }
-        path = call_path("/v1/models/%s/config", model); /* it is there, or the nearest name is told */
+        path = call_path("/v1/models/%s/config",
+                         model); /* it is there, or the nearest name is told */
         r = call_get(c, path, &json);
         if (r)
                 return r;
@@ -112,15 +118,18 @@ static int take_over(struct cli *c) {
 
 #define SIZE sizeof(struct options)
 const struct command models_commands[] = {
-        { "add-model", NULL, GROUP_BASICS, "MODEL", 1, 1, COMMAND_LIST, COMPLETES_NOTHING, add_options, SIZE, add_model,
-          "Add a model: a namespace of a cluster", NULL },
-        { "models", NULL, GROUP_BASICS, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0, list_models, "List models", NULL },
+        { "add-model", NULL, GROUP_BASICS, "MODEL", 1, 1, COMMAND_LIST, COMPLETES_NOTHING,
+          add_options, SIZE, add_model, "Add a model: a namespace of a cluster", NULL },
+        { "models", NULL, GROUP_BASICS, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0,
+          list_models, "List models", NULL },
         { "switch", NULL, GROUP_BASICS, "[MODEL]", 0, 1, 0, COMPLETES_MODEL, NULL, 0, choose,
           "Choose the model that commands work on, or show it", NULL },
-        { "remove-model", "destroy-model", GROUP_BASICS, "MODEL", 1, 1, COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_MODEL,
-          remove_options, SIZE, remove_model, "Remove a model and all that is in it",
+        { "remove-model", "destroy-model", GROUP_BASICS, "MODEL", 1, 1,
+          COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_MODEL, remove_options, SIZE, remove_model,
+          "Remove a model and all that is in it",
           "The namespace goes only when mooringd made it and nothing else is in it." },
-        { "take-over-model", NULL, GROUP_OPERATE, "MODEL", 1, 1, COMMAND_LIST, COMPLETES_MODEL, NULL, 0, take_over,
-          "Take a namespace over that carries another controller's stamp", "Look at plan first." },
+        { "take-over-model", NULL, GROUP_OPERATE, "MODEL", 1, 1, COMMAND_LIST, COMPLETES_MODEL,
+          NULL, 0, take_over, "Take a namespace over that carries another controller's stamp",
+          "Look at plan first." },
         {}
 };

@@ -10,15 +10,15 @@ struct options {
 };
 #define AT(member) offsetof(struct options, member)
 
-static const struct opt add_options[] = {
-        { "dry-run", 0, OPT_BOOL, AT(dry_run), NULL, 0, 0, NULL, 0, NULL, "say what would be done, do nothing" },
-        {}
-};
-static const struct opt remove_options[] = {
-        { "dry-run", 0, OPT_BOOL, AT(dry_run), NULL, 0, 0, NULL, 0, NULL, "say what would be done, do nothing" },
-        { "force", 0, OPT_BOOL, AT(force), NULL, 0, 0, NULL, 0, NULL, "do not wait for what cannot be reached" },
-        {}
-};
+static const struct opt add_options[] = { { "dry-run", 0, OPT_BOOL, AT(dry_run), NULL, 0, 0, NULL,
+                                            0, NULL, "say what would be done, do nothing" },
+                                          {} };
+static const struct opt remove_options[] = { { "dry-run", 0, OPT_BOOL, AT(dry_run), NULL, 0, 0,
+                                               NULL, 0, NULL,
+                                               "say what would be done, do nothing" },
+                                             { "force", 0, OPT_BOOL, AT(force), NULL, 0, 0, NULL, 0,
+                                               NULL, "do not wait for what cannot be reached" },
+                                             {} };
 
 static int integrate(struct cli *c) {
         const struct options *o = c->options;
@@ -41,7 +41,8 @@ static int remove_relation(struct cli *c) {
         int64_t id;
 
         if (c->count == 1 && !str_to_int(cli_operand(c, 0), &id))
-                return cli_fail(CLI_USAGE, "%s is no number of a relation: give two applications, or a number",
+                return cli_fail(CLI_USAGE,
+                                "%s is no number of a relation: give two applications, or a number",
                                 cli_operand(c, 0));
         if (!cli_model(c))
                 return CLI_FAILED;
@@ -54,10 +55,13 @@ static int remove_relation(struct cli *c) {
 }
 
 const struct command relations_commands[] = {
-        { "integrate", "relate", GROUP_DEPLOY, "APPLICATION[:ENDPOINT] APPLICATION[:ENDPOINT]", 2, 2, COMMAND_LIST,
-          COMPLETES_APPLICATION, add_options, sizeof(struct options), integrate, "Relate two applications",
+        { "integrate", "relate", GROUP_DEPLOY, "APPLICATION[:ENDPOINT] APPLICATION[:ENDPOINT]", 2,
+          2, COMMAND_LIST, COMPLETES_APPLICATION, add_options, sizeof(struct options), integrate,
+          "Relate two applications",
           "Endpoints may be left out where only one pair fits; where several do, they are named." },
-        { "remove-relation", NULL, GROUP_DEPLOY, "APPLICATION[:ENDPOINT] APPLICATION[:ENDPOINT] | ID", 1, 2, COMMAND_LIST,
-          COMPLETES_APPLICATION, remove_options, sizeof(struct options), remove_relation, "Remove a relation", NULL },
+        { "remove-relation", NULL, GROUP_DEPLOY,
+          "APPLICATION[:ENDPOINT] APPLICATION[:ENDPOINT] | ID", 1, 2, COMMAND_LIST,
+          COMPLETES_APPLICATION, remove_options, sizeof(struct options), remove_relation,
+          "Remove a relation", NULL },
         {}
 };

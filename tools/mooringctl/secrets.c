@@ -11,11 +11,10 @@
 struct options {
         bool reveal;
 };
-static const struct opt options[] = {
-        { "reveal", 0, OPT_BOOL, offsetof(struct options, reveal), NULL, 0, 0, NULL, 0, NULL,
-          "print the value; admins only, logged" },
-        {}
-};
+static const struct opt options[] = { { "reveal", 0, OPT_BOOL, offsetof(struct options, reveal),
+                                        NULL, 0, 0, NULL, 0, NULL,
+                                        "print the value; admins only, logged" },
+                                      {} };
 
 static int get_all(struct cli *c, json_t **ret) {
         cleanup_(freep) char *path = NULL;
@@ -32,12 +31,14 @@ static char *granted(const json_t *s) {
         size_t i;
 
         json_array_foreach(json_get(s, "granted"), i, g)
-                buf_printf(&out, "%s%s:%s", i ? ", " : "", json_get_str(g, "application", ""), json_get_str(g, "endpoint", ""));
+                buf_printf(&out, "%s%s:%s", i ? ", " : "", json_get_str(g, "application", ""),
+                           json_get_str(g, "endpoint", ""));
         return buf_take(&out);
 }
 
 static int list(struct cli *c) {
-        static const char *const head[] = { "ID", "Owner", "Label", "Field", "Purpose", "Revision", "Granted to", NULL };
+        static const char *const head[] = { "ID",      "Owner",    "Label",      "Field",
+                                            "Purpose", "Revision", "Granted to", NULL };
         cleanup_(table_deinit) struct table t = { 0 };
         cleanup_(json_freep) json_t *json = NULL;
         const json_t *s;
@@ -72,11 +73,13 @@ static const json_t *find(const json_t *all, const char *name) {
         size_t i;
 
         json_array_foreach(json_get(all, "secrets"), i, s) {
-                cleanup_(freep) char *label =
-                        str_format("%s/%s", json_get_str(s, "owner", ""), json_get_str(s, "label", ""));
-                cleanup_(freep) char *full = str_format("%s/%s", label, json_get_str(s, "field", ""));
+                cleanup_(freep) char *label = str_format("%s/%s", json_get_str(s, "owner", ""),
+                                                         json_get_str(s, "label", ""));
+                cleanup_(freep) char *full =
+                        str_format("%s/%s", label, json_get_str(s, "field", ""));
 
-                if (str_eq(json_get_str(s, "id", ""), name) || str_eq(full, name) || str_eq(label, name))
+                if (str_eq(json_get_str(s, "id", ""), name) || str_eq(full, name) ||
+                    str_eq(label, name))
                         return s;
         }
         return NULL;
@@ -104,10 +107,12 @@ static int show(struct cli *c) {
                 return r;
         s = find(json, cli_operand(c, 0));
         if (!s)
-                return cli_fail(CLI_FAILED, "no secret %s; mooringctl secrets lists them", cli_operand(c, 0));
+                return cli_fail(CLI_FAILED, "no secret %s; mooringctl secrets lists them",
+                                cli_operand(c, 0));
         if (!o->reveal)
                 return print_secret(c, s);
-        path = call_path("/v1/models/%s/secrets/%s/reveal", cli_model(c), json_get_str(s, "id", ""));
+        path = call_path("/v1/models/%s/secrets/%s/reveal", cli_model(c),
+                         json_get_str(s, "id", ""));
         r = call_send(c, "POST", path, NULL, &opened);
         return r ? r : print_secret(c, opened);
 }
@@ -115,8 +120,9 @@ static int show(struct cli *c) {
 const struct command secrets_commands[] = {
         { "secrets", NULL, GROUP_SECRETS, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0, list,
           "List secrets: owner, label, revision, who may open them; never values", NULL },
-        { "show-secret", NULL, GROUP_SECRETS, "ID|OWNER/LABEL/FIELD", 1, 1, COMMAND_LIST, COMPLETES_NOTHING, options,
-          sizeof(struct options), show, "Show a secret; its value with --reveal",
+        { "show-secret", NULL, GROUP_SECRETS, "ID|OWNER/LABEL/FIELD", 1, 1, COMMAND_LIST,
+          COMPLETES_NOTHING, options, sizeof(struct options), show,
+          "Show a secret; its value with --reveal",
           "--reveal is for admins, and the daemon logs who asked." },
         {}
 };

@@ -15,23 +15,25 @@ struct options {
 };
 #define AT(member) offsetof(struct options, member)
 
-static const struct opt config_options[] = {
-        { "reset", 0, OPT_LIST, AT(reset), NULL, 0, 0, "NAME[,NAME]...", 0, NULL, "back to the default" },
-        { "file", 0, OPT_PATH, AT(file), NULL, 0, 0, "FILE", 0, NULL, "YAML of options; - is stdin" },
-        { "dry-run", 0, OPT_BOOL, AT(dry_run), NULL, 0, 0, NULL, 0, NULL, "say what would be done, do nothing" },
-        {}
-};
-static const struct opt model_options[] = {
-        { "reset", 0, OPT_LIST, AT(reset), NULL, 0, 0, "NAME[,NAME]...", 0, NULL, "back to the default" },
-        {}
-};
+static const struct opt config_options[] = { { "reset", 0, OPT_LIST, AT(reset), NULL, 0, 0,
+                                               "NAME[,NAME]...", 0, NULL, "back to the default" },
+                                             { "file", 0, OPT_PATH, AT(file), NULL, 0, 0, "FILE", 0,
+                                               NULL, "YAML of options; - is stdin" },
+                                             { "dry-run", 0, OPT_BOOL, AT(dry_run), NULL, 0, 0,
+                                               NULL, 0, NULL,
+                                               "say what would be done, do nothing" },
+                                             {} };
+static const struct opt model_options[] = { { "reset", 0, OPT_LIST, AT(reset), NULL, 0, 0,
+                                              "NAME[,NAME]...", 0, NULL, "back to the default" },
+                                            {} };
 
 /* "--reset a,b --reset c" as a list. */
 static json_t *reset_list(char *const *given) {
         json_t *list = json_array();
 
         for (size_t i = 0; given && given[i]; i++)
-                for (const char *p = given[i]; *p; p += strcspn(p, ",") + (p[strcspn(p, ",")] == ','))
+                for (const char *p = given[i]; *p;
+                     p += strcspn(p, ",") + (p[strcspn(p, ",")] == ','))
                         if (strcspn(p, ","))
                                 json_array_append_new(list, json_stringn(p, strcspn(p, ",")));
         return list;
@@ -46,7 +48,8 @@ static int print_one(struct cli *c, const json_t *settings, const char *name, co
         const char *near = setting ? NULL : opt_nearest(name, names);
 
         if (!setting && near)
-                return cli_fail(CLI_FAILED, "%s has no option %s: did you mean %s?", whose, name, near);
+                return cli_fail(CLI_FAILED, "%s has no option %s: did you mean %s?", whose, name,
+                                near);
         if (!setting)
                 return cli_fail(CLI_FAILED, "%s has no option %s", whose, name);
         if (cli_print(c, json_get(setting, "value") ? json_get(setting, "value") : setting))
@@ -73,14 +76,17 @@ static void print_all(struct cli *c, const json_t *settings) {
                 cleanup_(freep) char *value = text_value(json_get(s, "value"));
 
                 table_add(&t, names[i]);
-                table_style(&t, source, str_eq(source, "user") || str_eq(source, "model") ? STYLE_BOLD : STYLE_PLAIN);
+                table_style(&t, source,
+                            str_eq(source, "user") || str_eq(source, "model") ? STYLE_BOLD
+                                                                              : STYLE_PLAIN);
                 table_add(&t, json_get_str(s, "type", ""));
                 table_add(&t, value);
         }
         table_print(&t, c->globals->color, c->out);
 }
 
-static int show(struct cli *c, const char *path, const char *member, const char *name, const char *whose) {
+static int show(struct cli *c, const char *path, const char *member, const char *name,
+                const char *whose) {
         cleanup_(json_freep) json_t *json = NULL;
         const json_t *settings;
         int r = call_get(c, path, &json);
@@ -98,7 +104,8 @@ static int show(struct cli *c, const char *path, const char *member, const char 
 /* ---- writing */
 
 /* Operands from FIRST on: all NAME=VALUE, or one NAME to read (*RET_NAME), or none. */
-static int read_operands(struct cli *c, int first, json_t **ret, const char **ret_name, struct err *err) {
+static int read_operands(struct cli *c, int first, json_t **ret, const char **ret_name,
+                         struct err *err) {
         int n = c->count - first;
 
         *ret_name = NULL;
@@ -169,11 +176,14 @@ static int model_config(struct cli *c) {
 }
 
 const struct command settings_commands[] = {
-        { "config", NULL, GROUP_DEPLOY, "APPLICATION [NAME|NAME=VALUE...]", 1, -1, COMMAND_LIST, COMPLETES_APPLICATION,
-          config_options, sizeof(struct options), config, "Show, set or reset options of an application",
+        { "config", NULL, GROUP_DEPLOY, "APPLICATION [NAME|NAME=VALUE...]", 1, -1, COMMAND_LIST,
+          COMPLETES_APPLICATION, config_options, sizeof(struct options), config,
+          "Show, set or reset options of an application",
           "NAME=@FILE takes the value from a file. Secret options are shown as (secret)." },
-        { "model-config", NULL, GROUP_DEPLOY, "[NAME|NAME=VALUE...]", 0, -1, COMMAND_LIST, COMPLETES_NOTHING, model_options,
-          sizeof(struct options), model_config, "Show, set or reset options of the model",
-          "image-registry, image-pull-secret, tolerations and node-selector concern every pod of the model." },
+        { "model-config", NULL, GROUP_DEPLOY, "[NAME|NAME=VALUE...]", 0, -1, COMMAND_LIST,
+          COMPLETES_NOTHING, model_options, sizeof(struct options), model_config,
+          "Show, set or reset options of the model",
+          "image-registry, image-pull-secret, tolerations and node-selector concern every pod of "
+          "the model." },
         {}
 };

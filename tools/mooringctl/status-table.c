@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* status-table.c - sections: Model, App, Unit, Integration, Storage; empty ones are left out
  *
- * Columns and their order are those of `juju status` for a model on Kubernetes. Numbers stand right. What cannot be read
- * now is "unknown", with when it was seen last, and the model's Notes say since when and why. */
+ * Columns and their order are those of `juju status` for a model on Kubernetes. Numbers stand
+ * right. What cannot be read now is "unknown", with when it was seen last, and the model's Notes
+ * say since when and why. */
 #include "status-table.h"
 
 #include "status.h"
@@ -13,7 +14,8 @@
 
 #define VERSION_MAX 30 /* columns, as Juju cuts it on Kubernetes */
 
-static void section(const struct table *t, const struct status_table_options *o, bool *first, FILE *out) {
+static void section(const struct table *t, const struct status_table_options *o, bool *first,
+                    FILE *out) {
         if (table_rows(t) == 0)
                 return;
         if (!*first)
@@ -38,24 +40,28 @@ static void add_note(struct buf *notes, const char *text) {
         buf_printf(notes, "%s%s", notes->len ? "; " : "", text);
 }
 
-static void find_notes(const json_t *status, const struct status_table_options *o, struct buf *notes) {
+static void find_notes(const json_t *status, const struct status_table_options *o,
+                       struct buf *notes) {
         const json_t *model = json_get(status, "model"), *paused = json_get(model, "paused");
         const json_t *target = target_of(status, json_get_str(model, "cloud", ""));
         const char *said = json_get_str(json_get(model, "model-status"), "message", "");
         char since[40];
 
-        if (!str_eq(json_get_str(json_get(model, "model-status"), "current", "available"), "available"))
+        if (!str_eq(json_get_str(json_get(model, "model-status"), "current", "available"),
+                    "available"))
                 add_note(notes, "being removed");
         if (target && !json_get_bool(target, "readable", true)) {
-                cleanup_(freep) char *text = str_format(
-                        "cannot be read since %s: %s", text_time(json_get_str(target, "since", NULL), o->utc, since),
-                        json_get_str(target, "why", "no answer yet"));
+                cleanup_(freep) char *text =
+                        str_format("cannot be read since %s: %s",
+                                   text_time(json_get_str(target, "since", NULL), o->utc, since),
+                                   json_get_str(target, "why", "no answer yet"));
 
                 add_note(notes, text);
         }
         if (paused) {
                 cleanup_(freep) char *text =
-                        str_format("paused by %s: %s", json_get_str(paused, "by", "?"), json_get_str(paused, "why", ""));
+                        str_format("paused by %s: %s", json_get_str(paused, "by", "?"),
+                                   json_get_str(paused, "why", ""));
 
                 add_note(notes, text);
         }
@@ -63,11 +69,15 @@ static void find_notes(const json_t *status, const struct status_table_options *
                 add_note(notes, said);
 }
 
-static void model_section(const json_t *status, const struct status_table_options *o, bool *first, FILE *out) {
-        static const char *const plain[] = { "Model", "Controller", "Cloud/Region", "Version", "Timestamp", NULL };
-        static const char *const noted[] = { "Model",   "Controller", "Cloud/Region", "Version",
-                                             "Timestamp", "Notes",      NULL };
-        const json_t *model = json_get(status, "model"), *controller = json_get(status, "controller");
+static void model_section(const json_t *status, const struct status_table_options *o, bool *first,
+                          FILE *out) {
+        static const char *const plain[] = { "Model",   "Controller", "Cloud/Region",
+                                             "Version", "Timestamp",  NULL };
+        static const char *const noted[] = { "Model",   "Controller", "Cloud/Region",
+                                             "Version", "Timestamp",  "Notes",
+                                             NULL };
+        const json_t *model = json_get(status, "model"),
+                     *controller = json_get(status, "controller");
         cleanup_(table_deinit) struct table t;
         cleanup_(buf_free) struct buf notes = BUF_INIT;
         char stamp[40];
@@ -124,9 +134,11 @@ static void add_application(struct table *t, const char *name, const json_t *a) 
                 table_add(t, message);
 }
 
-static void application_section(const json_t *status, const struct status_table_options *o, bool *first, FILE *out) {
-        static const char *const head[] = { "App",     "Version", "Status",  "Scale",   "Charm", "Channel",
-                                            "Rev",     "Address", "Exposed", "Message", NULL };
+static void application_section(const json_t *status, const struct status_table_options *o,
+                                bool *first, FILE *out) {
+        static const char *const head[] = { "App",     "Version", "Status", "Scale",
+                                            "Charm",   "Channel", "Rev",    "Address",
+                                            "Exposed", "Message", NULL };
         const json_t *applications = json_get(status, "applications");
         cleanup_(freep) const char **names = text_members(applications);
         cleanup_(table_deinit) struct table t;
@@ -143,7 +155,8 @@ static void application_section(const json_t *status, const struct status_table_
 
 static void add_unit(struct table *t, const char *name, const json_t *u) {
         const json_t *said = json_get(u, "workload-status");
-        const char *word = json_get_str(said, "current", ""), *agent = json_get_str(json_get(u, "juju-status"), "current", "");
+        const char *word = json_get_str(said, "current", ""),
+                   *agent = json_get_str(json_get(u, "juju-status"), "current", "");
 
         table_add(t, name);
         table_style(t, word, table_status_style(word));
@@ -153,8 +166,10 @@ static void add_unit(struct table *t, const char *name, const json_t *u) {
         table_add(t, json_get_str(said, "message", ""));
 }
 
-static void unit_section(const json_t *status, const struct status_table_options *o, bool *first, FILE *out) {
-        static const char *const head[] = { "Unit", "Workload", "Agent", "Address", "Ports", "Message", NULL };
+static void unit_section(const json_t *status, const struct status_table_options *o, bool *first,
+                         FILE *out) {
+        static const char *const head[] = { "Unit",  "Workload", "Agent", "Address",
+                                            "Ports", "Message",  NULL };
         const json_t *applications = json_get(status, "applications");
         cleanup_(freep) const char **names = text_members(applications);
         cleanup_(table_deinit) struct table t;
@@ -176,11 +191,15 @@ static int by_provider(const void *a, const void *b) {
         const json_t *x = *(const json_t *const *)a, *y = *(const json_t *const *)b;
         int r = text_natural(json_get_str(x, "provider", ""), json_get_str(y, "provider", ""));
 
-        return r ? r : text_natural(json_get_str(x, "requirer", ""), json_get_str(y, "requirer", ""));
+        return r ? r
+                 : text_natural(json_get_str(x, "requirer", ""), json_get_str(y, "requirer", ""));
 }
 
-static void relation_section(const json_t *status, const struct status_table_options *o, bool *first, FILE *out) {
-        static const char *const head[] = { "Integration provider", "Requirer", "Interface", "Type", "Message", NULL };
+static void relation_section(const json_t *status, const struct status_table_options *o,
+                             bool *first, FILE *out) {
+        static const char *const head[] = {
+                "Integration provider", "Requirer", "Interface", "Type", "Message", NULL
+        };
         const json_t *relations = json_get(status, "relations");
         size_t n = json_is_array(relations) ? json_array_size(relations) : 0;
         cleanup_(freep) const json_t **sorted = mem_array(const json_t *, n + 1);
@@ -216,7 +235,8 @@ static void add_detached(struct table *t, const json_t *list) {
         }
 }
 
-static void storage_section(const json_t *status, const struct status_table_options *o, bool *first, FILE *out) {
+static void storage_section(const json_t *status, const struct status_table_options *o, bool *first,
+                            FILE *out) {
         static const char *const head[] = { "Storage Unit", "Storage ID", "Type",    "Mountpoint",
                                             "Size",         "Status",     "Message", NULL };
         const json_t *storage = json_get(status, "storage");
@@ -250,10 +270,12 @@ void status_table_print(const json_t *status, const struct status_table_options 
         relation_section(status, o, &first, out);
         storage_section(status, o, &first, out);
         if (json_object_size(json_get(status, "applications")) == 0)
-                fprintf(out, "\nModel \"%s\" is empty.\n", json_get_str(json_get(status, "model"), "name", ""));
+                fprintf(out, "\nModel \"%s\" is empty.\n",
+                        json_get_str(json_get(status, "model"), "name", ""));
 }
 
-/* "- mlflow-server/0: 10.1.0.4 (agent:idle, workload:active) 5000/TCP", after an empty line, as Juju has it. */
+/* "- mlflow-server/0: 10.1.0.4 (agent:idle, workload:active) 5000/TCP", after an empty line, as
+ * Juju has it. */
 void status_table_short(const json_t *status, FILE *out) {
         const json_t *applications = json_get(status, "applications");
         cleanup_(freep) const char **names = text_members(applications);
@@ -268,8 +290,10 @@ void status_table_short(const json_t *status, FILE *out) {
                         const char *ports = json_get_str(u, "open-ports", "");
 
                         fprintf(out, "- %s: %s (agent:%s, workload:%s)%s%s\n", unit_names[k],
-                                json_get_str(u, "address", ""), json_get_str(json_get(u, "juju-status"), "current", ""),
-                                json_get_str(json_get(u, "workload-status"), "current", ""), ports[0] ? " " : "", ports);
+                                json_get_str(u, "address", ""),
+                                json_get_str(json_get(u, "juju-status"), "current", ""),
+                                json_get_str(json_get(u, "workload-status"), "current", ""),
+                                ports[0] ? " " : "", ports);
                 }
         }
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* status-table.h - a status answer as `juju status` prints it: sections in its order, with its columns */
+/* status-table.h - a status answer as `juju status` prints it: sections in its order, with its
+ * columns */
 #pragma once
 
 #include "json.h"

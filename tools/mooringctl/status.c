@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define WATCH_QUIET_MS 10000 /* drawn again after this time though no event came: one may have been missed */
+#define WATCH_QUIET_MS                                                                             \
+        10000 /* drawn again after this time though no event came: one may have been missed */
 
 struct options {
         bool relations, integrations, storage;
@@ -20,8 +21,10 @@ struct options {
 #define AT(member) offsetof(struct options, member)
 
 static const struct opt options[] = {
-        { "relations", 0, OPT_BOOL, AT(relations), NULL, 0, 0, NULL, 0, NULL, "show relations too" },
-        { "integrations", 0, OPT_BOOL, AT(integrations), NULL, 0, 0, NULL, OPT_HIDDEN, NULL, "as --relations" },
+        { "relations", 0, OPT_BOOL, AT(relations), NULL, 0, 0, NULL, 0, NULL,
+          "show relations too" },
+        { "integrations", 0, OPT_BOOL, AT(integrations), NULL, 0, 0, NULL, OPT_HIDDEN, NULL,
+          "as --relations" },
         { "storage", 0, OPT_BOOL, AT(storage), NULL, 0, 0, NULL, 0, NULL, "show storage too" },
         { "watch", 0, OPT_DURATION, AT(watch), NULL, 0, 0, "TIME", 0, NULL,
           "draw again when something changes, no more often than this" },
@@ -87,7 +90,8 @@ int status_try(struct cli *c, json_t **ret, struct err *err) {
 static bool is_selected(const char *name, const json_t *a, char *const *wanted, int count) {
         for (int i = 0; i < count; i++) {
                 size_t len = strcspn(wanted[i], "/");
-                cleanup_(freep) char *pattern = str_ndup(wanted[i], len); /* a unit selects its application */
+                cleanup_(freep) char *pattern =
+                        str_ndup(wanted[i], len); /* a unit selects its application */
 
                 if (fnmatch(pattern, name, 0) == 0 || str_eq(wanted[i], status_word(a)))
                         return true;
@@ -137,7 +141,8 @@ char *status_scale(const json_t *application) {
         json_object_foreach(json_get(application, "units"), name, unit) {
                 const char *agent = json_get_str(json_get(unit, "juju-status"), "current", "");
 
-                have += str_eq(agent, "idle") || str_eq(agent, "executing") || str_eq(agent, "running");
+                have += str_eq(agent, "idle") || str_eq(agent, "executing") ||
+                        str_eq(agent, "running");
         }
         return have >= wanted ? str_format("%lld", (long long)have)
                               : str_format("%lld/%lld", (long long)have, (long long)wanted);
@@ -204,10 +209,13 @@ static int status(struct cli *c) {
 }
 
 const struct command status_commands[] = {
-        { "status", NULL, GROUP_BASICS, "[APPLICATION|UNIT|STATUS]...", 0, -1, COMMAND_LIST | COMMAND_STATUS,
-          COMPLETES_APPLICATION, options, sizeof(struct options), status, "Show the model, its applications and units",
-          "Names may be patterns such as \"katib-*\"; a word such as blocked selects the applications in that state. "
-          "Where the cluster cannot be read, applications are unknown, with when they were seen last, and the model's "
+        { "status", NULL, GROUP_BASICS, "[APPLICATION|UNIT|STATUS]...", 0, -1,
+          COMMAND_LIST | COMMAND_STATUS, COMPLETES_APPLICATION, options, sizeof(struct options),
+          status, "Show the model, its applications and units",
+          "Names may be patterns such as \"katib-*\"; a word such as blocked selects the "
+          "applications in that state. "
+          "Where the cluster cannot be read, applications are unknown, with when they were seen "
+          "last, and the model's "
           "notes say since when and why." },
         {}
 };

@@ -57,7 +57,9 @@ int switch_write(const char *socket, const char *model, struct err *err) {
         cleanup_(fclosep) FILE *f = NULL;
 
         if (!dir)
-                return err_set(err, -ENOENT, "neither HOME nor XDG_CONFIG_HOME is set: use --model or MOORING_MODEL");
+                return err_set(
+                        err, -ENOENT,
+                        "neither HOME nor XDG_CONFIG_HOME is set: use --model or MOORING_MODEL");
         make_folders(dir);
         if (!json_is_object(json)) {
                 json_decref(json);

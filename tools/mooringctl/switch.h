@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* switch.h - the model that `switch` chose, one for each socket, in $XDG_CONFIG_HOME/mooring/model */
+/* switch.h - the model that `switch` chose, one for each socket, in
+ * $XDG_CONFIG_HOME/mooring/model */
 #pragma once
 
 #include "err.h"

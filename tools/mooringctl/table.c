@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 static const char *const colors[] = {
-        [STYLE_PLAIN] = "",          [STYLE_GOOD] = "\033[32m", [STYLE_WAIT] = "\033[33m",
+        [STYLE_PLAIN] = "",         [STYLE_GOOD] = "\033[32m", [STYLE_WAIT] = "\033[33m",
         [STYLE_BAD] = "\033[1;31m", [STYLE_DIM] = "\033[2m",   [STYLE_BOLD] = "\033[1m",
 };
 _Static_assert(ARRAY_SIZE(colors) == STYLE_MAX, "a style without a colour");
@@ -81,8 +81,7 @@ void table_print(const struct table *t, bool color, FILE *out) {
         size_t width[TABLE_COLUMNS_MAX] = { 0 };
 
         for (size_t i = 0; i < t->count; i++)
-                width[i % t->columns] =
-                        MAX_OF(width[i % t->columns], text_width(t->cells[i].text));
+                width[i % t->columns] = MAX_OF(width[i % t->columns], text_width(t->cells[i].text));
         for (size_t row = 0; row < t->count / t->columns; row++) {
                 size_t n = filled(t, row);
 
@@ -98,11 +97,12 @@ enum table_style table_status_style(const char *status) {
                 const char *word;
                 enum table_style style;
         } words[] = {
-                { "active", STYLE_GOOD },      { "idle", STYLE_GOOD },     { "available", STYLE_GOOD },
-                { "waiting", STYLE_WAIT },     { "maintenance", STYLE_WAIT },
-                { "executing", STYLE_WAIT },   { "allocating", STYLE_WAIT }, { "blocked", STYLE_BAD },
-                { "error", STYLE_BAD },        { "lost", STYLE_BAD },      { "unknown", STYLE_DIM },
-                { "terminated", STYLE_DIM },
+                { "active", STYLE_GOOD },      { "idle", STYLE_GOOD },
+                { "available", STYLE_GOOD },   { "waiting", STYLE_WAIT },
+                { "maintenance", STYLE_WAIT }, { "executing", STYLE_WAIT },
+                { "allocating", STYLE_WAIT },  { "blocked", STYLE_BAD },
+                { "error", STYLE_BAD },        { "lost", STYLE_BAD },
+                { "unknown", STYLE_DIM },      { "terminated", STYLE_DIM },
         };
 
         for (size_t i = 0; status && i < ARRAY_SIZE(words); i++)

@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* table.h - columns as `juju` aligns them: two blanks between, no blanks at a line's end, colour only when asked for
+/* table.h - columns as `juju` aligns them: two blanks between, no blanks at a line's end, colour
+ * only when asked for
  *
- * libsmartcols was tried: it pads the last column and cannot leave a section's widths alone, so these sixty lines are
- * our own. */
+ * libsmartcols was tried: it pads the last column and cannot leave a section's widths alone, so
+ * these sixty lines are our own. */
 #pragma once
 
 #include "base.h"
 
 #define TABLE_COLUMNS_MAX 12
 
-enum table_style { STYLE_PLAIN, STYLE_GOOD, STYLE_WAIT, STYLE_BAD, STYLE_DIM, STYLE_BOLD, STYLE_MAX };
+enum table_style {
+        STYLE_PLAIN,
+        STYLE_GOOD,
+        STYLE_WAIT,
+        STYLE_BAD,
+        STYLE_DIM,
+        STYLE_BOLD,
+        STYLE_MAX
+};
 
 struct table_cell {
         char *text;

@@ -53,7 +53,8 @@ size_t text_width(const char *text) {
                 int w;
 
                 if (n == (size_t)-1 || n == (size_t)-2 || n == 0) {
-                        /* not UTF-8, or a locale without it: one column a byte that begins a letter */
+                        /* not UTF-8, or a locale without it: one column a byte that begins a
+                         * letter */
                         memset(&state, 0, sizeof(state));
                         width += ((unsigned char)*text & 0xc0) != 0x80;
                         text++;
@@ -76,7 +77,8 @@ char *text_safe(const char *text) {
                         buf_putc(&out, ' ');
                 else if (c < 0x20 || c == 0x7f)
                         buf_putc(&out, '?');
-                else if (c == 0xc2 && (unsigned char)text[1] >= 0x80 && (unsigned char)text[1] < 0xa0)
+                else if (c == 0xc2 && (unsigned char)text[1] >= 0x80 &&
+                         (unsigned char)text[1] < 0xa0)
                         text++; /* C1: a terminal's commands in one character */
                 else
                         buf_putc(&out, *text);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* wait.c - wait until applications are what one waits for
  *
- * Asks, compares, and sleeps until an event or WAIT_PAUSE_MS, whichever is first: an event that is missed costs that
- * pause. On a terminal a bar is drawn on stderr, elsewhere one line a change. */
+ * Asks, compares, and sleeps until an event or WAIT_PAUSE_MS, whichever is first: an event that
+ * is missed costs that pause. On a terminal a bar is drawn on stderr, elsewhere one line a
+ * change. */
 #include "call.h"
 #include "families.h"
 #include "status.h"
@@ -31,7 +32,8 @@ struct options {
 static const struct opt options[] = {
         { "for", 0, OPT_STRING, AT(until), "active", 0, 0, "STATUS", 0, NULL,
           "status word to wait for: active, blocked, ...; or gone, for a removal" },
-        { "timeout", 0, OPT_DURATION, AT(timeout), "10m", 0, 0, "TIME", 0, NULL, "give up after this; 0 never" },
+        { "timeout", 0, OPT_DURATION, AT(timeout), "10m", 0, 0, "TIME", 0, NULL,
+          "give up after this; 0 never" },
         { "through-blocked", 0, OPT_BOOL, AT(through_blocked), NULL, 0, 0, NULL, 0, NULL,
           "go on waiting though a person has to act first" },
         {}
@@ -40,7 +42,7 @@ static const struct opt options[] = {
 struct waiting {
         struct cli *c;
         const struct options *o;
-        json_t *shown;       /* {application: "status: message"} that was printed last */
+        json_t *shown; /* {application: "status: message"} that was printed last */
         size_t total, there;
         size_t stuck;        /* blocked or in error */
         bool drawn;          /* a bar stands on the terminal's line */
@@ -77,7 +79,8 @@ static void draw_bar(struct waiting *w) {
         memset(bar, '.', BAR_WIDTH);
         memset(bar, '#', full);
         bar[BAR_WIDTH] = '\0';
-        text = str_format("[%s] %zu/%zu %s  %s", bar, w->there, w->total, w->o->until, w->missing ? w->missing : "");
+        text = str_format("[%s] %zu/%zu %s  %s", bar, w->there, w->total, w->o->until,
+                          w->missing ? w->missing : "");
         fprintf(stderr, "\r\033[K%.*s", size.ws_col ? size.ws_col - 1 : 79, text);
         fflush(stderr);
         w->drawn = true;
@@ -87,7 +90,9 @@ static void tell(struct waiting *w, const char *name, const char *now) {
         char stamp[40], iso[CLOCK_TEXT_MAX];
 
         clear_bar(w);
-        cli_say(w->c, "%s %s %s", text_time(clock_iso(clock_wall(), false, iso), w->c->globals->utc, stamp), name, now);
+        cli_say(w->c, "%s %s %s",
+                text_time(clock_iso(clock_wall(), false, iso), w->c->globals->utc, stamp), name,
+                now);
 }
 
 /* ---- one look */
@@ -139,14 +144,16 @@ static bool is_over(const struct waiting *w) {
 }
 
 static bool is_hopeless(const struct waiting *w) {
-        return !w->o->through_blocked && w->stuck_since && clock_mono() - w->stuck_since >= BLOCKED_MS;
+        return !w->o->through_blocked && w->stuck_since &&
+               clock_mono() - w->stuck_since >= BLOCKED_MS;
 }
 
 static int on_event(void *arg, const json_t *event) {
         return !str_eq(json_get_str(event, "kind", ""), "begin");
 }
 
-/* Until something happens. The stream may not be there (the daemon restarts): then the pause is slept. */
+/* Until something happens. The stream may not be there (the daemon restarts): then the pause is
+ * slept. */
 static void rest(struct waiting *w, const char *events) {
         struct timespec pause = { 0, WAIT_PAUSE_MS * 1000000ll / 5 };
         struct err err = { 0 };
@@ -158,8 +165,11 @@ static void rest(struct waiting *w, const char *events) {
 static int give_up(const struct waiting *w, const char *last) {
         char span[CLOCK_TEXT_MAX];
 
-        return cli_fail(CLI_TIMED_OUT, "after %s: %zu of %zu are %s: %s", clock_span(w->o->timeout, span), w->there,
-                        w->total, w->o->until, w->missing ? w->missing : last[0] ? last : "there is no application yet");
+        return cli_fail(CLI_TIMED_OUT, "after %s: %zu of %zu are %s: %s",
+                        clock_span(w->o->timeout, span), w->there, w->total, w->o->until,
+                        w->missing ? w->missing
+                        : last[0]  ? last
+                                   : "there is no application yet");
 }
 
 static int loop(struct waiting *w, const char *events) {
@@ -210,10 +220,14 @@ static int wait_for(struct cli *c) {
 }
 
 const struct command wait_commands[] = {
-        { "wait", "wait-for", GROUP_BASICS, "[APPLICATION]...", 0, -1, 0, COMPLETES_APPLICATION, options,
-          sizeof(struct options), wait_for, "Wait until applications are active, or in another state",
-          "Without names: all applications of the model, at least one. Ends with 0 when all are there, 3 when nothing but "
-          "blocked applications is missing for ten seconds (a person has to act; --through-blocked waits on), 5 when the "
-          "time is over. An application whose cluster cannot be read is unknown, and so not there." },
+        { "wait", "wait-for", GROUP_BASICS, "[APPLICATION]...", 0, -1, 0, COMPLETES_APPLICATION,
+          options, sizeof(struct options), wait_for,
+          "Wait until applications are active, or in another state",
+          "Without names: all applications of the model, at least one. Ends with 0 when all are "
+          "there, 3 when nothing but "
+          "blocked applications is missing for ten seconds (a person has to act; --through-blocked "
+          "waits on), 5 when the "
+          "time is over. An application whose cluster cannot be read is unknown, and so not "
+          "there." },
         {}
 };
