@@ -5,8 +5,10 @@
 #include "request.h"
 
 struct MHD_Daemon;
+struct mail;
 
 struct admin {
+        int refs; /* admin_free's, and each request's: reads may be out when the daemon stops */
         struct admin_options options;
         char *socket;
         int fd;
@@ -17,6 +19,8 @@ struct admin {
         struct list requests;
         struct list streams;
         size_t stream_count;
+        struct timer beat;      /* of all streams */
+        struct mail *mail;      /* log lines on their way from other threads */
         gid_t groups[ROLE_MAX]; /* of viewer, operator, admin */
         bool group_known[ROLE_MAX];
         uid_t owner; /* who started the daemon: admin */
@@ -25,10 +29,22 @@ struct admin {
 
 /* server.c */
 void server_kick(struct admin *a); /* MHD has something to do: after a resume */
+struct admin *server_unref(struct admin *a);
 /* peer.c */
 int peer_identify(struct request *q, int fd);
 void peer_init(struct admin *a);
+/* Tests: from now on every peer is this one; NULL: as the kernel says. Borrowed. */
+struct peer_fake {
+        uid_t uid;
+        gid_t gid;
+        const gid_t *groups;
+        size_t count;
+};
+void peer_set_fake(const struct peer_fake *fake);
 /* stream.c */
-/* check-style: name: the handlers are declared in routes.h, these two are for the server */
-void stream_start(struct request *q, const char *what); /* "events" or "log" */
+void stream_init(struct admin *a);
+void stream_deinit(struct admin *a);
+/* The request's answer begins: MHD asks the stream for its bytes from here on. */
+int stream_respond(struct request *q);
+void stream_free(struct request *q); /* its connection ended */
 void stream_end_all(struct admin *a);

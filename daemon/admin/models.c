@@ -108,21 +108,22 @@ static int read_status(struct tx *tx, struct request *q, json_t **ret, struct er
         return view_model_status(tx, request_param(q, 0), &f, ret, err);
 }
 
+void models_add_live(json_t *application, const json_t *live) {
+        if (!live)
+                return;
+        json_object_set_new(application, "executing",
+                            json_boolean(json_get_bool(live, "executing", false)));
+        json_object_set_new(application, "readable",
+                            json_boolean(json_get_bool(live, "readable", false)));
+        json_object_set(application, "seen-until", json_get(live, "seen-until"));
+}
+
 static void add_live(json_t *shown, const json_t *live) {
         const char *name;
         json_t *application;
 
-        json_object_foreach(json_get(shown, "applications"), name, application) {
-                const json_t *l = json_object_get(live, name);
-
-                if (!l)
-                        continue;
-                json_object_set_new(application, "executing",
-                                    json_boolean(json_get_bool(l, "executing", false)));
-                json_object_set_new(application, "readable",
-                                    json_boolean(json_get_bool(l, "readable", false)));
-                json_object_set(application, "seen-until", json_get(l, "seen-until"));
-        }
+        json_object_foreach(json_get(shown, "applications"), name, application)
+                models_add_live(application, json_object_get(live, name));
 }
 
 static void finish_status(struct request *q, json_t *json) {

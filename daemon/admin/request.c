@@ -33,13 +33,17 @@ struct request *request_unref(struct request *q) {
                 return NULL;
         for (size_t i = 0; i < REQUEST_PARAMS_MAX; i++)
                 free(q->params[i]);
+        if (q->secret && q->reply)
+                explicit_bzero(q->reply, q->reply_len);
         buf_wipe(&q->body); /* may hold a credential */
+        json_decref(q->query);
         json_decref(q->json);
         free(q->data);
         free(q->user);
         free(q->actor);
         free(q->id);
         free(q->reply);
+        server_unref(q->admin);
         free(q);
         return NULL;
 }
@@ -49,7 +53,7 @@ const char *request_param(const struct request *q, size_t i) {
 }
 
 const char *request_query(const struct request *q, const char *name) {
-        return MHD_lookup_connection_value(q->connection, MHD_GET_ARGUMENT_KIND, name);
+        return json_get_str(q->query, name, NULL);
 }
 
 int64_t request_query_int(const struct request *q, const char *name, int64_t or) {
@@ -66,6 +70,8 @@ bool request_query_bool(const struct request *q, const char *name) {
 
 void request_reply_text(struct request *q, unsigned status, const char *type, char *text) {
         if (q->gone) {
+                if (q->secret)
+                        explicit_bzero(text, strlen(text));
                 free(text);
                 return;
         }
@@ -126,7 +132,9 @@ static void read_done(struct store_call *c, int k, const struct err *err) {
         struct reading *r = c->arg;
         json_t *json = take_ptr(r->json);
 
-        if (k < 0) {
+        if (r->request->gone) { /* perhaps with the daemon, and what FINISH would ask */
+                json_decref(json);
+        } else if (k < 0) {
                 json_decref(json);
                 request_fail(r->request, k, err);
         } else if (r->finish) {
@@ -164,9 +172,10 @@ struct commanding {
 
 /* What the command said, with the error's word beside it when it failed. */
 static void answer(struct request *q, const struct store_call *c, int r, const struct err *err) {
+        const char *said = command_reply(c);
         json_t *json = NULL;
 
-        if (c->answer && json_parse(c->answer, c->answer_len, &json, NULL) < 0)
+        if (json_parse(said, strlen(said), &json, NULL) < 0)
                 json = NULL;
         if (r >= 0 || r == -ECANCELED) {
                 request_reply(q, 200, json ? json : json_object());

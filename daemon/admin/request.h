@@ -36,6 +36,7 @@ struct request {
         struct MHD_Connection *connection;
         const struct route *route;
         char *params[REQUEST_PARAMS_MAX]; /* in the order of the path's {names} */
+        json_t *query;                    /* {name: text} */
         struct buf body;
         json_t *json; /* the decoded body, backing DATA */
         void *data;   /* struct of route->size, filled from the body */
@@ -47,17 +48,19 @@ struct request {
         int refs;  /* the connection, and each call that is out */
         bool gone; /* the connection ended: answers are dropped */
         bool started, replied, suspended, too_big;
+        bool secret; /* the reply holds a value: overwritten when it is freed */
         unsigned status;
         char *reply; /* body */
         size_t reply_len;
-        const char *type; /* content type */
-        void *stream;     /* stream.c's, when this is one */
+        const char *type;      /* content type */
+        struct stream *stream; /* stream.c's, when this is one */
         struct list link;
 };
 
 /* Whoever answers later holds it meanwhile. */
 struct request *request_ref(struct request *q);
 struct request *request_unref(struct request *q);
+/* Parameters are copies: they stay when the connection ends, and may be read in any thread. */
 const char *request_param(const struct request *q, size_t i);
 const char *request_query(const struct request *q, const char *name); /* NULL: not given */
 int64_t request_query_int(const struct request *q, const char *name, int64_t or);

@@ -45,23 +45,29 @@ struct deploy_charm_body {
 };
 
 /* applications.c */
-request_handler applications_list, applications_show, applications_remove, applications_scale,
-        applications_trust;
-request_handler applications_config, applications_set_config, applications_pause,
-        applications_unpause, applications_resource;
-request_handler applications_held, applications_accept_loss, applications_adopt,
-        applications_attach_storage;
+request_handler applications_show, applications_remove, applications_scale, applications_trust,
+        applications_config;
+request_handler applications_set_config, applications_pause, applications_unpause,
+        applications_held;
+request_handler applications_accept_loss, applications_adopt, applications_attach_storage;
 request_handler applications_destroy_storage, applications_constraints, applications_unit;
 extern const struct json_field applications_scale_fields[], applications_trust_fields[],
         applications_config_fields[];
-extern const struct json_field applications_resource_fields[], applications_adopt_fields[],
-        applications_constraints_fields[];
+extern const struct json_field applications_adopt_fields[], applications_constraints_fields[];
 struct applications_body {
         int64_t scale;
         bool trust;
-        const char *constraints, *resource, *value, *object;
+        const char *constraints, *object;
         json_t *set, *reset;
         const char *file, *text;
+};
+
+/* attach.c: a resource of an application: an image reference, or a file's text that is kept in
+ * the state folder */
+request_handler attach_resource;
+extern const struct json_field attach_fields[];
+struct attach_body {
+        const char *resource, *image, *text;
 };
 
 /* relations.c */
@@ -69,8 +75,6 @@ request_handler relations_add, relations_remove;
 extern const struct json_field relations_fields[];
 struct relations_body {
         const char *a, *b;
-        int64_t id;
-        bool force;
 };
 
 /* drift.c */
@@ -82,5 +86,11 @@ request_handler explain_plan, explain_why, explain_resources, explain_targets, e
 /* secrets.c */
 request_handler secrets_list, secrets_reveal;
 
+/* cluster-role.c */
+request_handler cluster_role_show;
+
 /* streams and the rest */
-request_handler stream_events, stream_log, root_info, root_openapi, root_charms, root_cluster_role;
+request_handler stream_events, stream_log, root_info, root_openapi, root_charms;
+
+/* models.c: what only the loop knows of an application, put beside its rows */
+void models_add_live(json_t *application, const json_t *live);

@@ -17,6 +17,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define CONNECTION_IDLE_S 60 /* without a byte; waiting for an answer does not count */
+
 static struct metric requests = { .name = "mooring_admin_requests_total",
                                   .help = "Requests on the admin socket, by status",
                                   .type = METRIC_COUNTER,
@@ -43,6 +45,12 @@ void server_kick(struct admin *a) {
 }
 
 /* ---- routes */
+
+/* libmicrohttpd hands on paths and queries as they were sent (keep_escaped), so that "%2F" is a
+ * part of a name. */
+static size_t keep_escaped(void *arg, struct MHD_Connection *connection, char *text) {
+        return strlen(text);
+}
 
 /* Matches PATH against a route's, filling params. */
 static bool match(const char *pattern, const char *path, char *params[REQUEST_PARAMS_MAX]) {
@@ -95,11 +103,41 @@ static enum MHD_Result check_query(void *arg, enum MHD_ValueKind kind, const cha
                                    const char *value) {
         struct request *q = arg;
 
-        for (size_t i = 0; q->route->query && q->route->query[i]; i++)
-                if (str_eq(q->route->query[i], name))
+        cleanup_(freep) char *plain = str_dup(value ? value : "");
+
+        MHD_http_unescape(plain);
+        for (size_t i = 0; q->route->query && q->route->query[i]; i++) {
+                if (!str_eq(q->route->query[i], name))
+                        continue;
+                if (json_object_set_new(q->query, name, json_string(plain)) == 0)
                         return MHD_YES;
+                q->reply = str_format("query parameter %s: not UTF-8", name);
+                return MHD_NO;
+        }
         q->reply = str_format("unknown query parameter \"%s\"", name);
         return MHD_NO;
+}
+
+static int check_params(const struct request *q, struct err *err) {
+        for (size_t i = 0; i < REQUEST_PARAMS_MAX && q->params[i]; i++) {
+                cleanup_(json_freep) json_t *text = json_string(q->params[i]);
+
+                if (!text)
+                        return err_set(err, -EINVAL, "the path is not UTF-8");
+        }
+        return 0;
+}
+
+/* One user may not keep the socket from all others. */
+static int check_share(const struct request *q, struct err *err) {
+        size_t n = 0;
+
+        list_each(link, &q->admin->requests)
+                n += list_entry(link, struct request, link)->uid == q->uid;
+        return n <= ADMIN_CONNECTIONS_PER_UID
+                       ? 0
+                       : err_set(err, -EAGAIN, "%s has %d requests waiting: end some", q->user,
+                                 ADMIN_CONNECTIONS_PER_UID);
 }
 
 static int admit(struct request *q, const char *method, const char *path, struct err *err) {
@@ -109,7 +147,11 @@ static int admit(struct request *q, const char *method, const char *path, struct
 
         if (r < 0)
                 return err_set(err, -EACCES, "the socket does not say who asks");
-        r = find_route(q, method, path, err);
+        r = check_share(q, err);
+        if (r >= 0)
+                r = find_route(q, method, path, err);
+        if (r >= 0)
+                r = check_params(q, err);
         if (r < 0)
                 return r;
         if (q->role < q->route->access)
@@ -149,7 +191,7 @@ static enum MHD_Result send_reply(struct request *q) {
 
         snprintf(status, sizeof(status), "%u", q->status);
         metric_add(&requests, status, 1);
-        response = MHD_create_response_from_buffer(q->reply_len, q->reply, MHD_RESPMEM_MUST_COPY);
+        response = MHD_create_response_from_buffer(q->reply_len, q->reply, MHD_RESPMEM_PERSISTENT);
         MHD_add_response_header(response, "Content-Type", q->type);
         MHD_add_response_header(response, "Cache-Control", "no-store");
         r = MHD_queue_response(q->connection, q->status, response);
@@ -174,7 +216,7 @@ static enum MHD_Result handle_whole(struct request *q) {
         if (q->replied)
                 return send_reply(q);
         if (q->stream)
-                return MHD_YES;
+                return stream_respond(q);
         q->suspended = true;
         MHD_suspend_connection(q->connection);
         return MHD_YES;
@@ -192,6 +234,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
                 q = *state = mem_new(struct request);
                 q->refs = 1;
                 q->admin = a;
+                a->refs++;
+                q->query = json_object();
                 q->connection = connection;
                 list_append(&a->requests, &q->link);
                 r = admit(q, method, url, &err);
@@ -220,6 +264,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
                 return;
         list_unlink(&q->link);
         q->gone = true;
+        stream_free(q);
         request_unref(q);
         *state = NULL;
 }
@@ -259,6 +304,8 @@ static int start_daemon(struct admin *a, struct err *err) {
                 MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, on_request,
                 a, MHD_OPTION_LISTEN_SOCKET, a->fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
                 MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNECTIONS_MAX,
+                MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE_S,
+                MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL,
                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)32768, MHD_OPTION_END);
         info = a->daemon ? MHD_get_daemon_info(a->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
         if (!info)
@@ -271,6 +318,7 @@ int admin_new(const struct admin_options *o, struct admin **ret, struct err *err
         struct admin *a = mem_new(struct admin);
         int r;
 
+        a->refs = 1;
         a->options = *o;
         a->socket = str_dup(o->socket);
         a->fd = -1;
@@ -279,6 +327,7 @@ int admin_new(const struct admin_options *o, struct admin **ret, struct err *err
         timer_init(&a->timer, o->loop, "admin timeout", run, a);
         later_init(&a->run, o->loop, "admin run", run, a);
         peer_init(a);
+        stream_init(a);
         r = listen_on(a, err);
         if (r >= 0)
                 r = start_daemon(a, err);
@@ -302,6 +351,14 @@ static void end_requests(struct admin *a) {
         }
 }
 
+struct admin *server_unref(struct admin *a) {
+        if (!a || --a->refs)
+                return NULL;
+        free(a->socket);
+        free(a);
+        return NULL;
+}
+
 struct admin *admin_free(struct admin *a) {
         if (!a)
                 return NULL;
@@ -321,7 +378,6 @@ struct admin *admin_free(struct admin *a) {
         } else if (a->fd >= 0) {
                 close(a->fd);
         }
-        free(a->socket);
-        free(a);
-        return NULL;
+        stream_deinit(a);
+        return server_unref(a);
 }

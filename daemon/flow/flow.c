@@ -11,15 +11,15 @@
  *                 v              v                  v                 v
  *                done <----------+------------------+-----------------+
  *
- * One timer serves both waits: the deadline of the step while an answer is awaited, the pause between two tries. SOON is
- * a later, so that no function of a flow runs inside the call that caused it. Flow allocates nothing: all state is in
- * struct flow.
+ * One timer serves both waits: the deadline of the step while an answer is awaited, the pause
+ * between two tries. SOON is a later, so that no function of a flow runs inside the call that
+ * caused it. Flow allocates nothing: all state is in struct flow.
  *
- * A step's function may cancel the flow, and free what embeds it: after each call of one, nothing of F is touched when
- * DROPPED says so.
+ * A step's function may cancel the flow, and free what embeds it: after each call of one, nothing
+ * of F is touched when DROPPED says so.
  *
- * It does not: know kinds of asks, log, or keep history. The running flows of the process are in one list, for
- * `mooringctl debug flows`. */
+ * It does not: know kinds of asks, log, or keep history. The running flows of the process are in
+ * one list, for `mooringctl debug flows`. */
 #include "flow.h"
 
 #include "clock.h"
@@ -50,7 +50,8 @@ static void on_soon(void *arg);
 static void on_timer(void *arg);
 static void ask_step(struct flow *f);
 
-/* xorshift: only spreads retries, so that a thousand flows do not come back in the same millisecond. */
+/* xorshift: only spreads retries, so that a thousand flows do not come back in the same
+ * millisecond. */
 static uint64_t spread(void) {
         static uint64_t state;
 
@@ -163,7 +164,8 @@ static void retry(struct flow *f) {
         pause_until(f, clock_mono() + back_off(f), not_before);
 }
 
-/* What a step's function said, once the flow goes on. Returns whether the next ask follows at once. */
+/* What a step's function said, once the flow goes on. Returns whether the next ask follows at
+ * once. */
 static bool go_on(struct flow *f, int r, int64_t not_before) {
         if (r == FLOW_OK || r == FLOW_SKIP) {
                 enter_step(f, f->step + 1);

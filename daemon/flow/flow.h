@@ -8,16 +8,17 @@
  *                 {}
  *         };
  *
- * A step fills one struct ask and reads one answer. ask: 0 = asked, FLOW_SKIP = nothing to ask, go on with the
- * next step, FLOW_AGAIN = nothing to ask yet, FLOW_END = done, FLOW_GOTO(n), <0 = the flow failed. got: 0 = next step,
- * FLOW_AGAIN = this step once more after its pause (and not before again_at), FLOW_END, FLOW_GOTO(n) = step n,
- * <0 = the flow failed. A flow does not roll back: each step looks before it acts; cancel is drop, crash is run again
- * from the top.
+ * A step fills one struct ask and reads one answer. ask: 0 = asked, FLOW_SKIP = nothing to ask,
+ * go on with the next step, FLOW_AGAIN = nothing to ask yet, FLOW_END = done, FLOW_GOTO(n), <0 =
+ * the flow failed. got: 0 = next step, FLOW_AGAIN = this step once more after its pause (and not
+ * before again_at), FLOW_END, FLOW_GOTO(n) = step n, <0 = the flow failed. A flow does not roll
+ * back: each step looks before it acts; cancel is drop, crash is run again from the top.
  *
- * Answers whose outcome is worth another try (OUTCOME_UNREACHABLE, THROTTLED, NOT_YET) never reach got unless the step
- * has FLOW_ALL: flow asks again, after again_at or with back-off and jitter, until the step's deadline; then the flow
- * fails with "step patch: gave up after 30s: <last error>". All other outcomes reach got, which looks at them. The last
- * try is one pause before the deadline; an again_at behind the deadline ends the flow at once.
+ * Answers whose outcome is worth another try (OUTCOME_UNREACHABLE, THROTTLED, NOT_YET) never
+ * reach got unless the step has FLOW_ALL: flow asks again, after again_at or with back-off and
+ * jitter, until the step's deadline; then the flow fails with "step patch: gave up after 30s:
+ * <last error>". All other outcomes reach got, which looks at them. The last try is one pause
+ * before the deadline; an again_at behind the deadline ends the flow at once.
  *
  * Flow knows no kind of ask: the layer that owns one gives its struct ask_kind. */
 #pragma once
@@ -33,7 +34,8 @@ enum outcome {
         OUTCOME_GONE,        /* what was asked about is not there */
         OUTCOME_CONFLICT,    /* it is somebody else's, or it changed under us */
         OUTCOME_NOT_YET,     /* something it stands on is not ready; ask again */
-        OUTCOME_REFUSED,     /* the outside says the content is wrong: no use asking again unchanged */
+        /* the outside says the content is wrong: no use asking again unchanged */
+        OUTCOME_REFUSED,
         OUTCOME_IMMUTABLE,   /* refused, and only making it anew would help */
         OUTCOME_DENIED,      /* no right to do it */
         OUTCOME_THROTTLED,   /* until again_at */
@@ -43,7 +45,8 @@ enum outcome {
 const char *outcome_name(enum outcome o);
 
 struct ask;
-/* Start: 0, or <0 and the ask was not started. Ends with one flow_answer, never before start returned. */
+/* Start: 0, or <0 and the ask was not started. Ends with one flow_answer, never before start
+ * returned. */
 struct ask_kind {
         const char *name;
         int (*start)(struct ask *a, struct err *err);
@@ -76,12 +79,14 @@ struct flow_step {
         const char *name;
         flow_ask *ask;
         flow_got *got;
-        int64_t deadline_ms; /* for all tries of this step; 0: none, for steps that wait for an event */
+        /* for all tries of this step; 0: none, for steps that wait for an event */
+        int64_t deadline_ms;
         int64_t pause_ms;    /* FLOW_AGAIN's pause, and the first back-off */
         unsigned flags;
 };
 
-#define FLOW_BACKOFF_MAX_MS 30000 /* as client-go: a server that was away is met again within half a minute */
+/* As client-go: a server that was away is met again within half a minute. */
+#define FLOW_BACKOFF_MAX_MS 30000
 
 /* Embedded in the struct that holds what survives a wait. */
 struct flow {
@@ -89,7 +94,8 @@ struct flow {
         struct loop *loop;
         const char *name;    /* for trace and errors */
         char subject[128];   /* what it works on, for `flows` */
-        void (*done)(struct flow *f, int r, const struct err *err); /* once; not after flow_cancel */
+        /* once; not after flow_cancel */
+        void (*done)(struct flow *f, int r, const struct err *err);
 
         /* private */
         size_t step;
@@ -101,7 +107,8 @@ struct flow {
         struct later soon;
         struct err last; /* of the newest try that did not do */
         struct list link;
-        bool *dropped; /* set while a step's function runs: tells that the flow was cancelled in it */
+        /* set while a step's function runs: tells that the flow was cancelled in it */
+        bool *dropped;
 };
 
 /* Runs the first step from the loop, later. F is zeroed before its public fields are set. */
@@ -109,4 +116,5 @@ void flow_start(struct flow *f);
 void flow_cancel(struct flow *f); /* fine when not running */
 bool flow_running(const struct flow *f);
 /* The running flows of a loop, for `mooringctl debug flows`: calls FN for each. */
-void flow_each(struct loop *l, void (*fn)(void *arg, const struct flow *f, const char *step), void *arg);
+void flow_each(struct loop *l, void (*fn)(void *arg, const struct flow *f, const char *step),
+               void *arg);

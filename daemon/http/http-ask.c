@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* http-ask.c - an HTTP request as the ask of a flow's step
  *
- * The ask owns request, path and body. The error text names method, path without its query (which may hold a signature)
- * and status; what the body says about it is for who knows the API. */
+ * The ask owns request, path and body. The error text names method, path without its query (which
+ * may hold a signature) and status; what the body says about it is for who knows the API. */
 #include "http-internal.h"
 
 #include <errno.h>

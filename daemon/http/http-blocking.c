@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* http-blocking.c - one request at a time for programs without a loop: mooringctl, tests
  *
- * A loop and its multis for one call: so that deadlines, limits and ends are those of the daemon, from the same code. It
- * costs 50 microseconds, which no command notices. */
+ * A loop and its multis for one call: so that deadlines, limits and ends are those of the daemon,
+ * from the same code. It costs 50 microseconds, which no command notices. */
 #include "http-internal.h"
 
 #include <errno.h>

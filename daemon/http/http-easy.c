@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* http-easy.c - from a server and a request to the options of a curl easy handle
  *
- * Everything that curl would take from its surroundings is switched off: proxies of the environment, netrc,
- * redirects, signals, other protocols, decoding of bodies, "Expect: 100-continue". Its timeouts too: deadlines are the
- * loop's, so that tests move them; see http-request.c. */
+ * Everything that curl would take from its surroundings is switched off: proxies of the
+ * environment, netrc, redirects, signals, other protocols, decoding of bodies, "Expect:
+ * 100-continue". Its timeouts too: deadlines are the loop's, so that tests move them; see
+ * http-request.c. */
 #include "http-internal.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@
 /* 16 KiB for streams, because a hundred watches have one each; more where few lists run fast. */
 #define BUFFER_STREAM 16384L
 #define BUFFER_REQUEST 65536L
+#define SYSTEM_CERTIFICATES "/etc/ssl/certs" /* Debian's, with a link by hash for each */
 #define NEVER_MS 2000000000L /* curl's own deadlines, where 0 means a default of five minutes */
 
 static int set_socket(void *arg, curl_socket_t fd, curlsocktype purpose) {
@@ -33,6 +35,10 @@ static void set_blob(CURL *easy, CURLoption option, char *pem) {
 }
 
 static void set_trust(CURL *easy, const struct http_server *s) {
+        /* The system's by name, as OpenSSL finds them one by one: the whole file takes 20 ms to
+         * read, on the loop. */
+        curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
+        curl_easy_setopt(easy, CURLOPT_CAPATH, s->ca_pem ? NULL : SYSTEM_CERTIFICATES);
         if (s->ca_pem)
                 set_blob(easy, CURLOPT_CAINFO_BLOB, s->ca_pem);
         if (s->cert_pem) {
@@ -154,7 +160,10 @@ static void set_headers(struct transfer *t, const struct http_request *r) {
                 add_header(t, "Content-Type", "application/octet-stream");
         if (!has_header(r, "Accept"))
                 t->headers = curl_slist_append(t->headers, "Accept: */*");
-        t->headers = curl_slist_append(t->headers, "Expect:");
+        /* No waiting for a "100 Continue" before a large body. (The signature would sign the
+         * missing header.) */
+        if (!r->aws_sigv4)
+                t->headers = curl_slist_append(t->headers, "Expect:");
 }
 
 static void set_method(struct transfer *t, const struct http_request *r) {
@@ -206,6 +215,10 @@ void http_easy_request(struct transfer *t, const struct http_request *r) {
         set_headers(t, r);
         set_signature(t, r);
         authorize(t);
+        if (!t->repeatable) {
+                curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, http_on_send);
+                curl_easy_setopt(e, CURLOPT_PREREQDATA, t);
+        }
         curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers);
         curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, http_on_header);
         curl_easy_setopt(e, CURLOPT_HEADERDATA, t);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* http-end.c - what an end means: curl's codes to ours, ours and the status to the provider's words
  *
- * curl has one code for "the server's certificate is refused" but several places where ours is: with TLS 1.3 the
- * server's refusal arrives as an alert on the first read, long after the handshake. OpenSSL's reason strings for alerts
- * all contain the word; curl passes them on in its text. */
+ * curl has one code for "the server's certificate is refused" but several places where ours is:
+ * with TLS 1.3 the server's refusal arrives as an alert on the first read, long after the
+ * handshake. OpenSSL's reason strings for alerts all contain the word; curl passes them on in its
+ * text. */
 #include "http-internal.h"
 
 #include "clock.h"
@@ -55,7 +56,7 @@ enum http_end http_end_of(CURLcode code, const char *text, long connect_status) 
         case CURLE_WEIRD_SERVER_REPLY:
         case CURLE_UNSUPPORTED_PROTOCOL: /* an answer that is not HTTP */
         case CURLE_BAD_CONTENT_ENCODING:
-        case CURLE_WRITE_ERROR: /* chunks that cannot be decoded, or ours, which set the end before */
+        case CURLE_WRITE_ERROR: /* chunks that cannot be decoded; ours set the end before */
                 return HTTP_RESET;
         case CURLE_OPERATION_TIMEDOUT:
                 return HTTP_TIMEOUT;

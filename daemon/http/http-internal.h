@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* http-internal.h - what the files of this layer share
  *
- *      http_request (the caller's) --private--> exchange --> transfer (ours) --> easy handle, in the multi of a lane
+ *      http_request (the caller's) --private--> exchange
+ *              --> transfer (ours) --> easy handle, in the multi of a lane
  *
- * A request may be freed inside a curl callback, where curl allows no removal: the transfer then stays, without its
- * request, until curl has returned. */
+ * A request may be freed inside a curl callback, where curl allows no removal: the transfer then
+ * stays, without its request, until curl has returned. */
 #pragma once
 
 #include "http.h"
@@ -14,20 +15,22 @@
 #define HTTP_TOTAL_MS 60000
 /* A whole reply head; a kube-apiserver's has 500 bytes, an identity provider's a few thousand. */
 #define HTTP_HEAD_MAX (256u << 10)
-#define HTTP_RETRY_AFTER_MAX_MS 3600000 /* a server that says "next week" is asked again within the hour */
-/* HTTP/1.1 has one request a connection. Requests: what keeps a server with 8 to 32 workers busy. Watches and tunnels
- * hold theirs: as many as half the usual limit of descriptors. */
+/* A server that says "next week" is asked again within the hour. */
+#define HTTP_RETRY_AFTER_MAX_MS 3600000
+/* HTTP/1.1 has one request a connection. Requests: what keeps a server with 8 to 32 workers busy.
+ * Watches and tunnels hold theirs: as many as half the usual limit of descriptors. */
 #define HTTP_ONE_REQUESTS_MAX 32
 #define HTTP_ONE_STREAMS_MAX 512
 #define HTTP_IDLE_CONNECTIONS 64 /* kept open for the next request, of all servers of a lane */
 #define HTTP_SPARE_HANDLES 64    /* easy handles kept for reuse: 5 kB each */
 #define HTTP_KEEPALIVE_S 30L
-/* Sent bytes that nobody acknowledges: the kernel ends the connection, so that requests on it are not one by one
- * found dead by their first-byte deadline. */
+/* Sent bytes that nobody acknowledges: the kernel ends the connection, so that requests on it are
+ * not one by one found dead by their first-byte deadline. */
 #define HTTP_UNACKED_MS 15000
 
-/* One curl multi. Each pool has two: one for servers that speak HTTP/2, with a low limit of connections that many
- * streams share, and one for those that do not, where each stream needs a connection. */
+/* One curl multi. Each pool has two: one for servers that speak HTTP/2, with a low limit of
+ * connections that many streams share, and one for those that do not, where each stream needs a
+ * connection. */
 struct lane {
         struct http *http;
         enum http_pool pool;
@@ -36,7 +39,8 @@ struct lane {
         struct timer timer;
         struct later soon;
         int inside;          /* within curl: no adding, no removing */
-        bool move;           /* a server turned out to speak HTTP/1.1: its unstarted transfers change lanes */
+        /* a server turned out to speak HTTP/1.1: its unstarted transfers change lanes */
+        bool move;
         struct list running; /* transfers in CURL */
         struct list waiting; /* to be added once curl has returned */
         struct list dropped; /* cancelled within curl, to be removed */
@@ -77,6 +81,7 @@ struct transfer {
         struct timer total, gap;
         int64_t last_byte;
         bool tried_fresh;
+        int attempts; /* times it was about to be sent; counted when it is not repeatable */
         bool repeatable; /* its method does the same when it is done twice */
         bool streaming; /* 2xx and on_data */
         bool in_head, head_done;
@@ -85,7 +90,8 @@ struct transfer {
         bool end_set;
         struct err err;
         char text[CURL_ERROR_SIZE];
-        /* WebSockets: called when the connection is there, or failed; the handle stays in its multi */
+        /* WebSockets: called when the connection is there, or failed; the handle stays in its
+         * multi */
         void (*connected)(void *arg, CURLcode code, const char *text);
         void *arg;
         struct list link;
@@ -120,6 +126,7 @@ void http_easy_wipe_list(struct curl_slist *l);
 
 /* http-request.c */
 size_t http_on_header(char *data, size_t size, size_t n, void *arg);
+int http_on_send(void *arg, char *from, char *to, int from_port, int to_port);
 size_t http_on_body(char *data, size_t size, size_t n, void *arg);
 void http_ended(struct transfer *t, CURLcode code); /* releases T */
 void http_released(struct transfer *t);             /* the rest of T, once the handle is out */

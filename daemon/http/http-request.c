@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* http-request.c - one request: start, head, body, deadlines, end, cancel
  *
- * Two timers a request. TOTAL bounds all of it. GAP is first the deadline of the first byte, then, when asked for, of
- * silence; it is not moved with each byte but looks at the time of the last one when it fires.
+ * Two timers a request. TOTAL bounds all of it. GAP is first the deadline of the first byte,
+ * then, when asked for, of silence; it is not moved with each byte but looks at the time of the
+ * last one when it fires.
  *
- *      started -> waiting for the first byte -> head -> body -> ended -> (next turn of the loop) done
- *                  |  GAP: once more on a fresh connection
+ *      started -> waiting for the first byte -> head -> body -> ended
+ *                   GAP: once more, fresh                        -> next turn of the loop: done
  *
- * No first byte: the stream may never have been sent (curl waits for room below its limit of connections, or the server
- * accepts no more streams after a GOAWAY), or the connection is dead without a word. So the request is started once
- * more on a fresh connection, unless it was sent and its method is one that must not be repeated.
+ * No first byte: the stream may never have been sent (curl waits for room below its limit of
+ * connections, or the server accepts no more streams after a GOAWAY), or the connection is dead
+ * without a word. So the request is started once more on a fresh connection, unless it was sent
+ * and its method is one that must not be repeated (POST).
  *
- * on_head and on_data run inside curl, where the caller may still cancel, free or start requests: http.c puts off what
- * curl forbids, and nothing of R is touched after a callback when its transfer was detached. */
+ * on_head and on_data run inside curl, where the caller may still cancel, free or start requests:
+ * http.c puts off what curl forbids, and nothing of R is touched after a callback when its
+ * transfer was detached. */
 #include "http-internal.h"
 
 #include "clock.h"
@@ -220,6 +223,17 @@ size_t http_on_header(char *data, size_t size, size_t n, void *arg) {
         return n;
 }
 
+/* curl repeats by itself what a reused connection lost before the first byte of an answer,
+ * whatever the method: a POST may have been done. */
+int http_on_send(void *arg, char *from, char *to, int from_port, int to_port) {
+        struct transfer *t = arg;
+
+        if (++t->attempts == 1)
+                return CURL_PREREQFUNC_OK;
+        end_as(t, HTTP_RESET, -ECONNRESET, "the connection ended before the answer");
+        return CURL_PREREQFUNC_ABORT;
+}
+
 static size_t collect(struct transfer *t, struct http_request *r, const char *data, size_t n) {
         size_t max = r->reply_max ? r->reply_max : HTTP_BODY_MAX;
         curl_off_t whole = -1;
@@ -297,7 +311,8 @@ static void make_room(struct transfer *t) {
 
         if (was_sent(t))
                 return;
-        list_each(pos, &t->lane->running) n++;
+        list_each(pos, &t->lane->running)
+                n++;
         if (n > h->expected[t->lane->pool])
                 http_expect(h, t->lane->pool, n);
 }
@@ -352,6 +367,8 @@ void http_ended(struct transfer *t, CURLcode code) {
                 end_as(t, x->http->fault_end, -EIO, "a fault on demand: the answer was lost");
                 r->status = 0;
         }
+        if (!t->end_set && code == CURLE_OK && !t->head_done) /* which curl takes for an end */
+                end_as(t, HTTP_RESET, -ECONNRESET, "the reply ended within its head");
         if (!t->end_set && code != CURLE_OK) {
                 long connect_status = 0;
 

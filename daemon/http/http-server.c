@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* http-server.c - how to reach one server: address, trust, credentials
  *
- * Shared by reference between requests. Certificates and keys are held as PEM in memory, never as files, and are
- * overwritten when the last reference goes. What is wrong with a URL is told here, once, not by each request. */
+ * Shared by reference between requests. Certificates and keys are held as PEM in memory, never as
+ * files, and are overwritten when the last reference goes. What is wrong with a URL is told here,
+ * once, not by each request. */
 #include "http-internal.h"
 
 #include <errno.h>
@@ -57,7 +58,8 @@ static void set_names(struct http_server *s, const struct http_server_config *c,
                 s->url = str_format("%s://%s:%s", u->scheme, u->host, u->port);
                 return;
         }
-        /* curl verifies the host of the URL: that becomes the wanted name, and the address a detour. */
+        /* curl verifies the host of the URL: that becomes the wanted name, and the address a
+         * detour. */
         s->url = str_format("%s://%s:%s", u->scheme, c->tls_name, u->port);
         s->connect_to = str_format("::%s:%s", u->host, u->port);
         s->host = str_dup(s->authority);

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* http-sigv4.c - what libcurl's AWS signature leaves to its caller
  *
- * curl signs path and query as they stand: it neither sorts the parameters nor encodes what the canonical form wants
- * encoded (curl #9717), so that a server which does so refuses the signature. Here the path is brought into that form
- * before it is both sent and signed: every byte that is not unreserved is encoded, bare keys become "key=", parameters are
- * sorted by name and value. What was already encoded is decoded first, so that nothing is encoded twice. */
+ * curl signs path and query as they stand: it neither sorts the parameters nor encodes what the
+ * canonical form wants encoded (curl #9717), so that a server which does so refuses the
+ * signature. Here the path is brought into that form before it is both sent and signed: every
+ * byte that is not unreserved is encoded, bare keys become "key=", parameters are sorted by name
+ * and value. What was already encoded is decoded first, so that nothing is encoded twice. */
 #include "http-internal.h"
 
 #include <openssl/sha.h>
 #include <stdlib.h>
 
-#define QUERY_PARTS_MAX                                                                            \
-        64 /* S3 has calls with a dozen; what is beyond is sent unsorted and refused by the server */
+/* S3 has calls with a dozen; what is beyond is sent unsorted and refused by the server. */
+#define QUERY_PARTS_MAX 64
 
 static int hex_digit(char c) {
         if (c >= '0' && c <= '9')
@@ -23,7 +24,8 @@ static int hex_digit(char c) {
         return -1;
 }
 
-/* Appends N bytes of TEXT, decoded and encoded again. "%00" stays as it is: http_escape takes strings. */
+/* Appends N bytes of TEXT, decoded and encoded again. "%00" stays as it is: http_escape takes
+ * strings. */
 static void recode(struct buf *out, const char *text, size_t n, bool slash) {
         cleanup_(buf_free) struct buf plain = BUF_INIT;
 
@@ -45,8 +47,8 @@ static int by_text(const void *a, const void *b) {
         return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Sorting "name=value" as a whole would put "a-b=" before "a=": '-' is less than '='. Encoded text has no byte below '-'
- * but '%', so '=' is replaced by a lower one while sorting. */
+/* Sorting "name=value" as a whole would put "a-b=" before "a=": '-' is less than '='. Encoded
+ * text has no byte below '-' but '%', so '=' is replaced by a lower one while sorting. */
 static char *sort_key(const char *part, size_t n) {
         struct buf b = BUF_INIT;
         const char *eq = memchr(part, '=', n);

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* http.c - the curl multis on the loop: descriptors, timers, adding and taking out of transfers
  *
- * Called by http-request.c and websocket.c only. All entries into curl that may call back go through enter(); while one
- * is under way (lane->inside) nothing is added or removed, which curl forbids there; settle() does it afterwards, then
- * reads *all* messages of ended transfers, whatever woke us: descriptor or timer.
+ * Called by http-request.c and websocket.c only. All entries into curl that may call back go
+ * through enter(); while one is under way (lane->inside) nothing is added or removed, which curl
+ * forbids there; settle() does it afterwards, then reads *all* messages of ended transfers,
+ * whatever woke us: descriptor or timer.
  *
- * A transfer that ended is taken out at once; its request's done runs a turn later (http-request.c), each in a handler of
- * its own, so that a hundred that end in one wake do not make one long handler.
+ * A transfer that ended is taken out at once; its request's done runs a turn later
+ * (http-request.c), each in a handler of its own, so that a hundred that end in one wake do not
+ * make one long handler.
  *
- * It does not: queue. More streams than the limit of connections carries wait inside curl, and their first-byte
- * deadline runs; who starts thousands says so by http_expect. */
+ * It does not: queue. More streams than the limit of connections carries wait inside curl, and
+ * their first-byte deadline runs; who starts thousands says so by http_expect. */
 #include "http-internal.h"
 
 #include <assert.h>
@@ -80,7 +82,8 @@ static void release(struct transfer *t) {
 
 /* ---- lanes */
 
-/* Transfers whose server turned out to speak HTTP/1.1 only: behind the low limit of connections they would never start. */
+/* Transfers whose server turned out to speak HTTP/1.1 only: behind the low limit of connections
+ * they would never start. */
 static void change_lanes(struct lane *l) {
         l->move = false;
         list_each(pos, &l->running) {

@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* http.h - the only user of libcurl: requests, streams and WebSockets on the loop, and a blocking face
+/* http.h - the only user of libcurl: requests, streams and WebSockets on the loop, and a blocking
+ * face
  *
- * Three curl multis (HTTP_REQUESTS, HTTP_WATCHES, HTTP_TUNNELS), so that a hundred watches never keep a write from
- * its connection; HTTP/2 where the server offers it. Traps that this file deals with, each with a test: a connection
- * limit that is too low leaves streams unstarted without an error (first-byte deadline, then a fresh connection);
- * CURLE_HTTP2 and CURLE_HTTP2_STREAM (GOAWAY, RST) are resets; curl adds no PING (silence timers); two transfers ending
- * in one wake; the last transfer ending on the timer; a request freed inside its own callback. */
+ * Three curl multis (HTTP_REQUESTS, HTTP_WATCHES, HTTP_TUNNELS), so that a hundred watches never
+ * keep a write from its connection; HTTP/2 where the server offers it. Traps that this file deals
+ * with, each with a test: a connection limit that is too low leaves streams unstarted without an
+ * error (first-byte deadline, then a fresh connection); CURLE_HTTP2 and CURLE_HTTP2_STREAM
+ * (GOAWAY, RST) are resets; curl adds no PING (silence timers); two transfers ending in one wake;
+ * the last transfer ending on the timer; a request freed inside its own callback; curl repeating
+ * a POST by itself. A POST is never sent twice; all other methods may be, on a fresh connection,
+ * when no byte of an answer came. */
 #pragma once
 
 #include "buf.h"
 #include "flow.h"
 #include "loop.h"
 
-#define HTTP_BODY_MAX (16u << 20)        /* default cap of a collected reply: 4x the largest object etcd holds */
+/* Default cap of a collected reply: 4x the largest object etcd holds. */
+#define HTTP_BODY_MAX (16u << 20)
 #define HTTP_HEADERS_MAX 128
 #define HTTP_FIRST_BYTE_MS 10000         /* then the request is tried on a fresh connection */
 #define HTTP_STREAMS_PER_CONNECTION 100  /* what a kube-apiserver allows on one HTTP/2 connection */
@@ -22,11 +27,13 @@ enum http_pool { HTTP_REQUESTS, HTTP_WATCHES, HTTP_TUNNELS, HTTP_POOL_MAX };
 
 int http_new(struct loop *l, struct http **ret, struct err *err);
 struct http *http_free(struct http *h); /* every request was ended or cancelled before */
-/* Streams to expect at once on one server: sizes the limit of connections of HTTP/2, ceil(n/100)+2. More than fit wait,
- * with their first-byte deadline running; when it passes for one that was never sent, the limit is raised. */
+/* Streams to expect at once on one server: sizes the limit of connections of HTTP/2,
+ * ceil(n/100)+2. More than fit wait, with their first-byte deadline running; when it passes for
+ * one that was never sent, the limit is raised. */
 void http_expect(struct http *h, enum http_pool pool, size_t n);
 
-/* How to reach one server. Shared by reference; immutable after http_server_new except for rotate. */
+/* How to reach one server. Shared by reference; immutable after http_server_new except for
+ * rotate. */
 struct http_server;
 struct http_server_config {
         const char *url;             /* "https://10.0.0.1:6443", no path */
@@ -37,7 +44,8 @@ struct http_server_config {
         const char *proxy;           /* "http://...", "socks5://..." or NULL */
         bool insecure;               /* no verification: refused unless the operator said so */
         const char *user_agent;
-        /* Asked for each request when set: fills the value of Authorization ("Bearer ..."), or leaves BUF empty. */
+        /* Asked for each request when set: fills the value of Authorization ("Bearer ..."), or
+         * leaves BUF empty. */
         void (*authorize)(void *arg, struct buf *ret_value);
         void *arg;
 };
@@ -72,7 +80,8 @@ struct http_request {
         const char *aws_sigv4;          /* "aws:amz:REGION:s3" signs with USER and PASSWORD */
         const char *user, *password;
         bool fresh;                     /* a new connection; not tried a second time */
-        /* Streams: called for each piece when the status is 2xx; else the body is collected. <0 ends it. */
+        /* Streams: called for each piece when the status is 2xx; else the body is collected. <0
+         * ends it. */
         int (*on_data)(struct http_request *r, const char *data, size_t len);
         void (*on_head)(struct http_request *r); /* status and headers are there; optional */
         void (*done)(struct http_request *r);    /* once, from the loop; may free R */
@@ -82,32 +91,37 @@ struct http_request {
         enum http_end end;
         long status;
         struct buf reply;
-        struct err err;          /* when end is not HTTP_OK: who, what, e.g. "10.0.0.1:6443: connection refused" */
+        /* when end is not HTTP_OK: who, what, e.g. "10.0.0.1:6443: connection refused" */
+        struct err err;
         int64_t retry_after_ms;  /* from Retry-After, seconds or date; -1: none */
         int64_t took_us;
         int http_version;        /* 10, 11, 20 */
         void *private;
 };
 
-/* R is zeroed, then filled. Never calls back before it returned; an error that shows at once comes by done too. */
+/* R is zeroed, then filled. Never calls back before it returned; an error that shows at once
+ * comes by done too. */
 void http_start(struct http *h, struct http_request *r);
-/* Tests: the COUNTDOWN-th request from now on ends as END. HTTP_RESET and HTTP_TIMEOUT: it was sent and done, its answer is
- * lost (at once; no waiting); the other ends: it was never sent. 0: none. */
+/* Tests: the COUNTDOWN-th request from now on ends as END. HTTP_RESET and HTTP_TIMEOUT: it was
+ * sent and done, its answer is lost (at once; no waiting); the other ends: it was never sent. 0:
+ * none. */
 void http_fault(struct http *h, int countdown, enum http_end end);
-void http_cancel(struct http_request *r); /* done is never called; fine when not running, and inside callbacks */
+/* done is never called; fine when not running, and inside callbacks */
+void http_cancel(struct http_request *r);
 void http_deinit(struct http_request *r); /* cancels, frees the reply; R may be started again */
 const char *http_header(const struct http_request *r, const char *name); /* reply header or NULL */
 /* The I-th value of a header that may come more than once (Warning), or NULL. */
 const char *http_header_at(const struct http_request *r, const char *name, size_t i);
-/* What an end and a status mean in the provider's words: 2xx DONE, 404/410 GONE, 409/412 CONFLICT, 401/403 DENIED, 429
- * THROTTLED (retry_after), 408 and 5xx UNREACHABLE (or THROTTLED with Retry-After), other 4xx REFUSED; 3xx, which no API we
- * ask answers, UNREACHABLE: a proxy's or a login page's. Too big and stopped: REFUSED; the other ends UNREACHABLE. Sets
- * again_at too (0: not said). */
+/* What an end and a status mean in the provider's words: 2xx DONE, 404/410 GONE, 409/412
+ * CONFLICT, 401/403 DENIED, 429 THROTTLED (retry_after), 408 and 5xx UNREACHABLE (or THROTTLED
+ * with Retry-After), other 4xx REFUSED; 3xx, which no API we ask answers, UNREACHABLE: a proxy's
+ * or a login page's. Too big and stopped: REFUSED; the other ends UNREACHABLE. Sets again_at too
+ * (0: not said). */
 enum outcome http_outcome(const struct http_request *r, int64_t *ret_again_at);
 const char *http_end_name(enum http_end e);
 
-/* Blocking, for mooringctl and tests: same struct, no loop; on_data works, done is not called. Returns 0 when end is
- * HTTP_OK, else <0 with err. Pool and connections end with the call. */
+/* Blocking, for mooringctl and tests: same struct, no loop; on_data works, done is not called.
+ * Returns 0 when end is HTTP_OK, else <0 with err. Pool and connections end with the call. */
 int http_blocking(struct http_request *r, struct err *err);
 
 /* Percent-encodes everything but unreserved characters; with SLASH "/" stays too. */
@@ -115,13 +129,17 @@ void http_escape(struct buf *out, const char *text, bool slash);
 
 /* ---- as an ask of a flow: request is a struct http_request made by http_ask */
 extern const struct ask_kind http_ask_kind;
-/* Makes A an HTTP ask and returns its request to fill in (owned by the ask). BODY is taken over when not NULL. */
-struct http_request *http_ask(struct ask *a, struct http *h, struct http_server *s, const char *method, char *body,
+/* Makes A an HTTP ask and returns its request to fill in (owned by the ask). BODY is taken over
+ * when not NULL. */
+struct http_request *http_ask(struct ask *a, struct http *h, struct http_server *s,
+                              const char *method, char *body,
                               const char *path_fmt, ...) printf_(6, 7);
 const struct http_request *http_answer(const struct ask *a);
 
 /* ---- WebSocket (client): curl's CONNECT_ONLY carries over HTTP/1.1, wslay frames */
-#define WEBSOCKET_SEND_MAX (4u << 20) /* unsent bytes; beyond it websocket_send says -EAGAIN until on_writable */
+
+/* Unsent bytes; beyond it websocket_send says -EAGAIN until on_writable. */
+#define WEBSOCKET_SEND_MAX (4u << 20)
 struct websocket;
 struct websocket_config {
         struct http_server *server;
@@ -137,9 +155,12 @@ struct websocket_config {
         void (*on_close)(void *arg, int r, long status, const struct err *err);
         void *arg;
 };
-int websocket_open(struct http *h, const struct websocket_config *c, struct websocket **ret, struct err *err);
-int websocket_send(struct websocket *w, const void *data, size_t len); /* one binary message; 0 or -EAGAIN, -EPIPE */
+int websocket_open(struct http *h, const struct websocket_config *c, struct websocket **ret,
+                   struct err *err);
+/* one binary message; 0 or -EAGAIN, -EPIPE */
+int websocket_send(struct websocket *w, const void *data, size_t len);
 size_t websocket_unsent(const struct websocket *w);
-/* Stops and goes on reading, for a consumer that cannot take more: TCP then slows the sender down. */
+/* Stops and goes on reading, for a consumer that cannot take more: TCP then slows the sender
+ * down. */
 void websocket_pause(struct websocket *w, bool paused);
 struct websocket *websocket_free(struct websocket *w); /* closes; on_close is not called any more */

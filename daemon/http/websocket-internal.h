@@ -20,7 +20,8 @@ enum websocket_state {
 /* Written at once: one TLS record. Must not move while OpenSSL wants the same write again. */
 #define WEBSOCKET_FLIGHT 16384
 #define WEBSOCKET_READ 16384
-/* Of one descriptor in one turn of the loop, so that a fast sender does not hold it: about a millisecond. */
+/* Of one descriptor in one turn of the loop, so that a fast sender does not hold it: about a
+ * millisecond. */
 #define WEBSOCKET_TURN (256u << 10)
 
 struct websocket {
@@ -56,5 +57,7 @@ int websocket_frames_start(struct websocket *w, struct err *err);
 
 /* websocket-open.c */
 void websocket_ask_upgrade(struct websocket *w); /* fills the flight */
-/* Looks at IN. 1: the state is OPEN or REFUSED and whole, 0: more is wanted, <0: not a proper answer. */
-int websocket_read_upgrade(struct websocket *w, char *ret_protocol, size_t protocol_size, struct err *err);
+/* Looks at IN. 1: the state is OPEN or REFUSED and whole, 0: more is wanted, <0: not a proper
+ * answer. */
+int websocket_read_upgrade(struct websocket *w, char *ret_protocol, size_t protocol_size,
+                           struct err *err);

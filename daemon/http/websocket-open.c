@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* websocket-open.c - the handshake that turns an HTTP/1.1 connection into a WebSocket (RFC 6455, 4.1)
+/* websocket-open.c - the handshake that turns an HTTP/1.1 connection into a WebSocket (RFC 6455,
+ * 4.1)
  *
- * Written by hand because Debian 12's libcurl has none. What lies behind the 101's head in the same read (14 kB were
- * seen from a kube-apiserver) stays in IN, and is the frames' first input. A refusal's body is read as far as it says
- * its length, and its beginning goes into the error: an API server says there what is wrong. */
+ * Written by hand because Debian 12's libcurl has none. What lies behind the 101's head in the
+ * same read (14 kB were seen from a kube-apiserver) stays in IN, and is the frames' first input.
+ * A refusal's body is read as far as it says its length, and its beginning goes into the error:
+ * an API server says there what is wrong. */
 #include "websocket-internal.h"
 
 #include <ctype.h>

@@ -3,13 +3,15 @@
  *
  * For exec, attach and port-forward of the Kubernetes provider.
  *
- * curl's CONNECT_ONLY gives a connection that curl_easy_send and curl_easy_recv use. Two traps: over TLS with ALPN h2
- * curl_easy_send crashes, so HTTP/1.1 is asked for; and the handle must stay in its multi as long as the connection is
- * used. After the connect the descriptor is watched here, not by the multi. OpenSSL may hold bytes that poll does not
- * see, so every read goes on until curl says "again"; and a write that could not be done must be repeated from the same
- * address, so bytes to write lie in a flight of their own.
+ * curl's CONNECT_ONLY gives a connection that curl_easy_send and curl_easy_recv use. Two traps:
+ * over TLS with ALPN h2 curl_easy_send crashes, so HTTP/1.1 is asked for; and the handle must
+ * stay in its multi as long as the connection is used. After the connect the descriptor is
+ * watched here, not by the multi. OpenSSL may hold bytes that poll does not see, so every read
+ * goes on until curl says "again"; and a write that could not be done must be repeated from the
+ * same address, so bytes to write lie in a flight of their own.
  *
- * Callbacks may free the WebSocket: while one runs, or wslay is on the stack (busy), websocket_free only marks it.
+ * Callbacks may free the WebSocket: while one runs, or wslay is on the stack (busy),
+ * websocket_free only marks it.
  *
  * It does not: reconnect, compress, or send text. */
 #include "websocket-internal.h"
@@ -363,7 +365,8 @@ static void on_descriptor(void *arg, int fd, int events) {
         run(arg);
 }
 
-/* First after the connect, when the multi has let go of the descriptor; later for bytes that were left. */
+/* First after the connect, when the multi has let go of the descriptor; later for bytes that were
+ * left. */
 static void on_soon(void *arg) {
         struct websocket *w = arg;
         struct err err = { 0 };

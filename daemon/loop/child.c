@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* child.c - child processes: exact descriptors, exact environment, and one notice of their end
  *
- * fork and execve by hand, because libuv's spawn leaves open whatever lacks O_CLOEXEC, and a charm worker must start
- * with the descriptors it was given and no others. A failure between fork and execve comes back through a pipe, so that
- * child_start tells what is wrong. The end is seen on a pidfd, so that nobody needs SIGCHLD and no number is reused before
- * its status was taken.
+ * fork and execve by hand, because libuv's spawn leaves open whatever lacks O_CLOEXEC, and a
+ * charm worker must start with the descriptors it was given and no others. A failure between fork
+ * and execve comes back through a pipe, so that child_start tells what is wrong. The end is seen
+ * on a pidfd, so that nobody needs SIGCHLD and no number is reused before its status was taken.
  *
- * Between fork and execve only calls that are safe there are made: other threads may hold any lock. */
+ * Between fork and execve only calls that are safe there are made: other threads may hold any
+ * lock. */
 #include "loop-internal.h"
 
 #include <errno.h>
@@ -41,7 +42,8 @@ static void give_up(int report) {
         _exit(127);
 }
 
-/* First everything out of the way, then each to its place: a descriptor may be wanted at another's number. */
+/* First everything out of the way, then each to its place: a descriptor may be wanted at
+ * another's number. */
 static int place_descriptors(const struct child_spec *spec, int report) {
         int moved[CHILD_FDS_MAX + 1];
         int high = CHILD_FDS_MAX + 1;
@@ -167,7 +169,7 @@ static int spawn(const struct child_spec *spec, pid_t *ret_pid, struct err *err)
 int child_start(struct loop *l, const struct child_spec *spec, struct child **ret,
                 struct err *err) {
         struct child *c;
-        pid_t pid;
+        pid_t pid = 0;
         int r;
 
         if (spec->nfds > CHILD_FDS_MAX)

@@ -4,8 +4,9 @@
  *      idle --job_start--> busy --thread is out--> done
  *                            \--job_cancel--> busy, cancelled --thread is out--> dropped
  *
- * A job that no thread has taken yet is withdrawn when it is cancelled; one that runs goes on to its end, because
- * nothing can stop a thread inside a client library: its WORK has deadlines of its own. */
+ * A job that no thread has taken yet is withdrawn when it is cancelled; one that runs goes on to
+ * its end, because nothing can stop a thread inside a client library: its WORK has deadlines of
+ * its own. */
 #include "loop-internal.h"
 
 #include <assert.h>

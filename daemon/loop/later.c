@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* later.c - runs once, soon, from the loop and never from within the call that asked
  *
- * One turn of the loop runs those that waited when the turn began, in their order; what they ask for anew waits for the
- * next turn, so that descriptors get theirs between. A turn also ends after LOOP_SLOW_MS: a thousand short handlers must
- * not hold up the network longer than one slow handler may. */
+ * One turn of the loop runs those that waited when the turn began, in their order; what they ask
+ * for anew waits for the next turn, so that descriptors get theirs between. A turn also ends
+ * after LOOP_SLOW_MS: a thousand short handlers must not hold up the network longer than one slow
+ * handler may. */
 #include "loop-internal.h"
 
 void later_init(struct later *l, struct loop *loop, const char *name, timer_fn *fn, void *arg) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* loop-internal.h - what the files of this layer share: the loop itself and the measuring of handlers */
+/* loop-internal.h - what the files of this layer share: the loop itself and the measuring of
+ * handlers */
 #pragma once
 
 #include "loop.h"
@@ -7,8 +8,9 @@
 #include <pthread.h>
 #include <uv.h>
 
-/* libuv's timers stand still while the machine sleeps, our deadlines (CLOCK_BOOTTIME) do not: after a sleep a
- * deadline is met at most this late. One wake a minute costs nothing that can be measured. */
+/* libuv's timers stand still while the machine sleeps, our deadlines (CLOCK_BOOTTIME) do not:
+ * after a sleep a deadline is met at most this late. One wake a minute costs nothing that can be
+ * measured. */
 #define LOOP_RECHECK_MS 60000
 
 struct loop {

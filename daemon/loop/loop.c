@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* loop.c - running, stopping, posting from threads, signals, and the measuring of handlers
  *
- * Everything of the daemon that is not in a thread of its own is called from here. One turn of the loop: due timers
- * (timer.c), laters (later.c), then descriptors, posts and finished jobs. Each handler is measured by itself with the
- * real clock; one that takes longer than LOOP_SLOW_MS is counted and logged by its name, at most one line a second.
+ * Everything of the daemon that is not in a thread of its own is called from here. One turn of
+ * the loop: due timers (timer.c), laters (later.c), then descriptors, posts and finished jobs.
+ * Each handler is measured by itself with the real clock; one that takes longer than LOOP_SLOW_MS
+ * is counted and logged by its name, at most one line a second.
  *
  * SIGPIPE is ignored for the whole process: OpenSSL writes without MSG_NOSIGNAL.
  *
@@ -21,7 +22,8 @@
 #include <time.h>
 
 #define SLOW_LOG_EVERY_US 1000000 /* a handler that is always slow must not fill the journal */
-/* Rounds of laters after one instant of loop_advance: enough for chains, and an endless one ends. */
+/* Rounds of laters after one instant of loop_advance: enough for chains, and an endless one ends.
+ * */
 #define ADVANCE_ROUNDS_MAX 1000
 
 struct post {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* loop.h - the only wrapper of libuv: timers, descriptors, signals, jobs in threads, children
  *
- * One thread. Handlers run to completion and never wait; one that takes longer than LOOP_SLOW_MS is logged by
- * name and counted. All deadlines live in one heap under one uv timer, fed by lib's clock, so that a test with a fake
- * clock moves them by loop_advance. Nothing is called back before the call that started it returned. The names that are
- * given here are literals, or outlive the loop. */
+ * One thread. Handlers run to completion and never wait; one that takes longer than LOOP_SLOW_MS
+ * is logged by name and counted. All deadlines live in one heap under one uv timer, fed by lib's
+ * clock, so that a test with a fake clock moves them by loop_advance. Nothing is called back
+ * before the call that started it returned. The names that are given here are literals, or
+ * outlive the loop. */
 #pragma once
 
 #include "err.h"
@@ -20,8 +21,8 @@ int loop_run(struct loop *l);           /* until loop_stop; returns what loop_st
 void loop_stop(struct loop *l, int result);
 /* Runs what is ready now, waiting at most MS for the first; returns whether anything ran. Tests. */
 bool loop_step(struct loop *l, int64_t ms);
-/* Fake clock only: moves time on and fires what falls due, in order; laters run between. Descriptors do not: the
- * test steps for those. */
+/* Fake clock only: moves time on and fires what falls due, in order; laters run between.
+ * Descriptors do not: the test steps for those. */
 void loop_advance(struct loop *l, int64_t ms);
 /* Milliseconds until the next timer falls due, 0 when one already is; -1: none is set. */
 int64_t loop_next(const struct loop *l);
@@ -62,16 +63,19 @@ typedef void watcher_fn(void *arg, int fd, int events);
 int watcher_start(struct loop *l, const char *name, int fd, int events, watcher_fn *fn, void *arg,
                   struct watcher **ret, struct err *err);
 int watcher_change(struct watcher *w, int events, struct err *err);
-struct watcher *watcher_stop(struct watcher *w); /* the fd stays open; fine inside its own callback */
+/* the fd stays open; fine inside its own callback */
+struct watcher *watcher_stop(struct watcher *w);
 
-/* Blocking work in a thread of libuv's pool (LOOP_THREADS_MAX). WORK sees only ARG; DONE runs on the loop. */
+/* Blocking work in a thread of libuv's pool (LOOP_THREADS_MAX). WORK sees only ARG; DONE runs on
+ * the loop. */
 #define LOOP_THREADS_MAX 16 /* SQL sessions and file writes at once; set before the loop starts */
 struct job {
         struct loop *loop;
         void (*work)(void *arg); /* in a thread */
         void (*done)(void *arg); /* on the loop, once; after job_cancel: never */
         void *arg;
-        void (*dropped)(void *arg); /* on the loop, instead of done, when cancelled and the thread is out */
+        /* on the loop, instead of done, when cancelled and the thread is out */
+        void (*dropped)(void *arg);
         const char *name;
         bool busy, cancelled;
         void *private;
@@ -82,10 +86,11 @@ void job_cancel(struct job *j); /* J itself must live until done or dropped ran 
 /* From any thread: runs FN(ARG) on the loop. The poster must not outlive loop_free. */
 void loop_post(struct loop *l, timer_fn *fn, void *arg);
 
-int loop_signal(struct loop *l, int signum, void (*fn)(void *arg, int signum), void *arg, struct err *err);
+int loop_signal(struct loop *l, int signum, void (*fn)(void *arg, int signum), void *arg,
+                struct err *err);
 
-/* A child process: argv[0] is a path. FDS[i] becomes descriptor i of the child, -1 = /dev/null; all else is closed.
- * EXITED gets the wait status, on the loop, once. */
+/* A child process: argv[0] is a path. FDS[i] becomes descriptor i of the child, -1 = /dev/null;
+ * all else is closed. EXITED gets the wait status, on the loop, once. */
 struct child;
 struct child_spec {
         const char *const *argv;
@@ -102,4 +107,5 @@ struct child_spec {
 int child_start(struct loop *l, const struct child_spec *spec, struct child **ret, struct err *err);
 pid_t child_pid(const struct child *c);
 void child_kill(struct child *c, int signum);
-struct child *child_free(struct child *c); /* kills it when it still runs; EXITED is not called any more */
+/* kills it when it still runs; EXITED is not called any more */
+struct child *child_free(struct child *c);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* timer.c - all deadlines in one heap, under one uv timer
  *
- * A binary heap of pointers, ordered by (at, order): timers of the same instant fire in the order in which they were
- * set. A timer is set when AT is not 0; heap_index is its place. The uv timer is only ever moved forward to an earlier
- * deadline: a cancelled one lets it fire for nothing once, which is cheaper than a syscall for each of the many
- * deadlines that are set and never met.
+ * A binary heap of pointers, ordered by (at, order): timers of the same instant fire in the order
+ * in which they were set. A timer is set when AT is not 0; heap_index is its place. The uv timer
+ * is only ever moved forward to an earlier deadline: a cancelled one lets it fire for nothing
+ * once, which is cheaper than a syscall for each of the many deadlines that are set and never
+ * met.
  *
  * With a fake clock the uv timer is not used: loop_advance fires. */
 #include "loop-internal.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* watcher.c - descriptors, level-triggered
  *
- * libuv stops a poll by itself when the kernel reports POLLERR. That is passed on as "readable, writable and hung up",
- * whatever was asked for, so that the owner's next read or write meets the error and tells its text; the poll goes on
- * unless the owner stopped or changed it.
+ * libuv stops a poll by itself when the kernel reports POLLERR. That is passed on as "readable,
+ * writable and hung up", whatever was asked for, so that the owner's next read or write meets the
+ * error and tells its text; the poll goes on unless the owner stopped or changed it.
  *
- * The uv handle lives until libuv has closed it, a turn after watcher_stop; the callback is never called after that
- * call. */
+ * The uv handle lives until libuv has closed it, a turn after watcher_stop; the callback is never
+ * called after that call. */
 #include "loop-internal.h"
 
 #include <errno.h>

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* application-row.c - options, storage and resources of one application: checked against its charm, written when they differ
+/* application-row.c - options, storage and resources of one application: checked against its
+ * charm, written when they differ
  *
- * A secret option's row holds a token; its value is sealed in a revision of secret (application, "option", NAME). A new value
- * is a new revision, so what uses it rolls; the same value again changes nothing. While the charm is not there nobody knows
- * which options are secret: those whose name sounds so are sealed, and put right when it comes (application_row_recheck). */
+ * A secret option's row holds a token; its value is sealed in a revision of secret (application,
+ * "option", NAME). A new value is a new revision, so what uses it rolls; the same value again
+ * changes nothing. While the charm is not there nobody knows which options are secret: those
+ * whose name sounds so are sealed, and put right when it comes (application_row_recheck). */
 #include "command-internal.h"
 
 #include "opt.h"
@@ -160,21 +162,23 @@ static int set_secret(const struct application_row *a, const char *option, const
         return r < 0 ? r : write_token(a, option, s->uri, s->revision + 1, err);
 }
 
+int application_row_forget_secret(struct tx *tx, int64_t secret, struct err *err) {
+        int r = w_secret_grant_delete_all(
+                tx, &(struct w_secret_grant_delete_all_in){ .secret_id = secret }, err);
+
+        if (r >= 0)
+                r = w_secret_revision_delete_all(
+                        tx, &(struct w_secret_revision_delete_all_in){ .secret_id = secret }, err);
+        if (r >= 0)
+                r = w_secret_delete(tx, &(struct w_secret_delete_in){ .id = secret }, err);
+        return r < 0 ? r : 0;
+}
+
 static int drop_secret(const struct application_row *a, const char *option, struct err *err) {
         const struct q_secret_row *s;
         int r = find_secret(a->tx, a->id, option, &s, err);
 
-        if (r < 0 || !s)
-                return r;
-        r = w_secret_grant_delete_all(
-                a->tx, &(struct w_secret_grant_delete_all_in){ .secret_id = s->id }, err);
-        if (r >= 0)
-                r = w_secret_revision_delete_all(
-                        a->tx, &(struct w_secret_revision_delete_all_in){ .secret_id = s->id },
-                        err);
-        if (r >= 0)
-                r = w_secret_delete(a->tx, &(struct w_secret_delete_in){ .id = s->id }, err);
-        return r < 0 ? r : 0;
+        return r < 0 || !s ? r : application_row_forget_secret(a->tx, s->id, err);
 }
 
 /* ---- options */

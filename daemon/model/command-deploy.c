@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* command-deploy.c - a bundle, or one charm, into rows: all or nothing, only what differs
  *
- * The same bundle again changes nothing; a changed one changes what it says and never removes. An application stays pinned to
- * the charm it was deployed with until its channel or revision changes. Where no charm is there the application and its
- * relations are taken as they are and settled when it comes (command_deploy_pin). One charm is a bundle of one application
- * that may not be there yet. */
+ * The same bundle again changes nothing; a changed one changes what it says and never removes.
+ * An application stays pinned to the charm it was deployed with until its channel or revision
+ * changes. Where no charm is there the application and its relations are taken as they are and
+ * settled when it comes (command_deploy_pin). One charm is a bundle of one application that may
+ * not be there yet. */
 #include "command-internal.h"
 
 #include "channel.h"
@@ -155,9 +156,9 @@ static int update_constraints(struct deploy *d, const struct bundle_application 
 
 /* The row's annotations with what the bundle says laid over; the caller frees. */
 static char *merge_kept(const struct bundle_application *a, const char *before) {
-        cleanup_(json_freep) json_t *all = before ? json_loads(before, 0, NULL) : NULL;
+        cleanup_(json_freep) json_t *all = NULL;
 
-        if (!all)
+        if (!before || json_parse(before, strlen(before), &all, NULL) < 0)
                 all = json_object();
         for (size_t i = 0; i < a->kept.count; i++)
                 json_object_set(all, a->kept.items[i].name, a->kept.items[i].value);
@@ -217,15 +218,19 @@ static void tell_new(struct deploy *d, const struct bundle_application *a, int64
                 command_note(d->command, "application %s: scale 0: no pods are started", a->name);
 }
 
-/* What an earlier application of that name left needs a decision first. */
-static int tell_detached(struct deploy *d, const struct bundle_application *a, struct err *err) {
+/* What an earlier application of that name left is taken over, or needs a decision first. */
+static int take_detached(struct deploy *d, const struct bundle_application *a, int64_t id,
+                         struct err *err) {
         struct q_detached_by_application_in in = { .model_id = d->model->id,
                                                    .application = a->name };
         struct q_detached_row *rows;
         size_t n;
-        int r = q_detached_by_application(d->tx, &in, &rows, &n, err);
+        int r;
 
-        if (r < 0 || n == 0 || d->attach_storage)
+        if (d->attach_storage)
+                return detached_attach(d->tx, d->command, d->model, a->name, id, err);
+        r = q_detached_by_application(d->tx, &in, &rows, &n, err);
+        if (r < 0 || n == 0)
                 return r < 0 ? r : 0;
         command_note(
                 d->command,
@@ -265,7 +270,7 @@ static int insert_new(struct deploy *d, const struct bundle_application *a,
         p->id = in.id;
         p->is_new = true;
         tell_new(d, a, scale, choice);
-        return tell_detached(d, a, err);
+        return take_detached(d, a, in.id, err);
 }
 
 static int settle(struct deploy *d, const struct bundle_application *a, const struct placed *p,

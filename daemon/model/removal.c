@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* removal.c - the last step of a removal: rows of what is gone outside; see command.h
  *
- * Called by the reconciler inside its own transactions. Wants are deleted by whoever removed their resources; a want that is left
- * means that something outside may be left too, so it is refused. */
+ * Called by the reconciler inside its own transactions. Wants are deleted by whoever removed
+ * their resources; a want that is left means that something outside may be left too, so it is
+ * refused. */
 #include "command-internal.h"
 
 #include <errno.h>
@@ -53,28 +54,18 @@ static int drop_relations(struct tx *tx, int64_t application, struct err *err) {
 
 static bool is_kept(const struct q_detached_row *rows, size_t n, int64_t secret) {
         for (size_t i = 0; i < n; i++) {
-                cleanup_(json_freep) json_t *ids = json_loads(rows[i].secrets, 0, NULL);
+                cleanup_(json_freep) json_t *ids = NULL;
                 size_t k;
                 json_t *id;
 
+                if (json_parse(rows[i].secrets, strlen(rows[i].secrets), &ids, NULL) < 0)
+                        return true; /* cannot tell, so it stays */
                 json_array_foreach(ids, k, id) {
                         if (json_integer_value(id) == secret)
                                 return true;
                 }
         }
         return false;
-}
-
-static int drop_secret(struct tx *tx, int64_t secret, struct err *err) {
-        int r = w_secret_grant_delete_all(
-                tx, &(struct w_secret_grant_delete_all_in){ .secret_id = secret }, err);
-
-        if (r >= 0)
-                r = w_secret_revision_delete_all(
-                        tx, &(struct w_secret_revision_delete_all_in){ .secret_id = secret }, err);
-        if (r >= 0)
-                r = w_secret_delete(tx, &(struct w_secret_delete_in){ .id = secret }, err);
-        return r < 0 ? r : 0;
 }
 
 static int drop_secrets(struct tx *tx, const struct q_application_row *a, struct err *err) {
@@ -102,7 +93,7 @@ static int drop_secrets(struct tx *tx, const struct q_application_row *a, struct
                                                 .application_id_null = true, .id = rows[i].id },
                                         err);
                         else
-                                r = drop_secret(tx, rows[i].id, err);
+                                r = application_row_forget_secret(tx, rows[i].id, err);
                 }
         } while (r >= 0 && n == PAGE);
         return r < 0 ? r : 0;
@@ -188,7 +179,7 @@ static int drop_left_secrets(struct tx *tx, int64_t model, struct err *err) {
                 r = q_secret_list(tx, &in, &rows, &n, err);
                 for (size_t i = 0; r >= 0 && i < n; i++) {
                         in.after = rows[i].id;
-                        r = drop_secret(tx, rows[i].id, err);
+                        r = application_row_forget_secret(tx, rows[i].id, err);
                 }
         } while (r >= 0 && n == PAGE);
         return r < 0 ? r : 0;

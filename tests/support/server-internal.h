@@ -26,7 +26,7 @@ struct server_connection {
         int number;
         struct buf in; /* read and not used yet */
         bool closed;   /* no further request on it */
-        bool replied;
+        bool mute;
         char *headers[SERVER_HEADERS_MAX];
         size_t headers_n;
         struct list link;
@@ -40,7 +40,7 @@ struct server {
         pthread_t acceptor;
         pthread_mutex_t lock; /* all below, and the fds of connections */
         pthread_cond_t changed;
-        bool stopping;
+        bool stopping, one_request;
         size_t requests, connections, waiting;
         char *gates[SERVER_GATES_MAX];
         size_t gates_n;

@@ -26,6 +26,8 @@ ssize_t server_io_read(struct server_connection *c, void *data, size_t size) {
 bool server_io_write(struct server_connection *c, const void *data, size_t len) {
         const char *p = data;
 
+        if (c->mute)
+                return true;
         while (len) {
                 ssize_t n;
 

@@ -14,6 +14,8 @@ void server_reply_bytes(struct server_call *c, int status, const char *headers, 
         cleanup_(buf_free) struct buf out = BUF_INIT;
 
         buf_printf(&out, "HTTP/1.1 %d Scripted\r\n", status);
+        if (c->server->one_request)
+                buf_puts(&out, "Connection: close\r\n");
         if (status != 204 && status != 304)
                 buf_printf(&out, "Content-Length: %zu\r\n", len);
         buf_puts(&out, headers ? headers : "");
@@ -82,6 +84,10 @@ void server_reset(struct server_call *c) {
 
         setsockopt(c->on->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
         drop(c->on);
+}
+
+void server_mute(struct server_call *c) {
+        c->on->mute = true;
 }
 
 void server_hangup(struct server_call *c) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* server.c - a scripted HTTP/1.1 server on loopback; see server.h
  *
- * A connection's thread reads a request, finds the newest route that matches, calls its handler, and goes on with the
- * next request. server_free shuts every socket down, which ends the threads wherever they wait. */
+ * A connection's thread reads a request, finds the newest route that matches, calls its handler,
+ * and goes on with the next request. server_free shuts every socket down, which ends the threads
+ * wherever they wait. */
 #include "server-internal.h"
 
 #include <arpa/inet.h>
@@ -158,7 +159,7 @@ static bool serve_one(struct server_connection *on) {
         c.body = buf_str(&body);
         c.body_len = body.len;
         answer(&c);
-        return !on->closed;
+        return !on->closed && !on->server->one_request;
 }
 
 /* ---- connections */
@@ -175,12 +176,18 @@ static void *connection_main(void *arg) {
         struct server_connection *c = arg;
         struct server *s = c->server;
         struct server_call call = { .server = s, .connection = c->number, .on = c };
+        char rest[256];
 
         if (s->tls) {
                 c->ssl = SSL_new(s->tls);
                 SSL_set_fd(c->ssl, c->fd);
         }
-        if (!c->ssl || SSL_accept(c->ssl) == 1) {
+        if (c->ssl && SSL_accept(c->ssl) != 1) {
+                /* Read on until the client leaves: closing now would be a RST, which may overtake
+                 * our alert. */
+                while (recv(c->fd, rest, sizeof(rest), 0) > 0)
+                        ;
+        } else {
                 if (s->raw)
                         s->raw(&call, s->raw_arg);
                 else
@@ -263,6 +270,7 @@ struct server *server_new(const struct server_config *config) {
         pthread_cond_init(&s->changed, NULL);
         list_init(&s->routes);
         list_init(&s->open);
+        s->one_request = c->one_request;
         s->raw = c->raw;
         s->raw_arg = c->raw_arg;
         s->unix_path = str_dup(c->unix_path);

@@ -9,9 +9,10 @@
  *         ... server_url(s) ...
  *         s = server_free(s);
  *
- * One thread accepts, one serves each connection; a handler is plain blocking code in that thread. So handlers wait for a
- * condition, never for time: server_wait(c, "gate") until the test calls server_open(s, "gate"). Handlers must not
- * call cmocka's asserts: they would jump out of another thread's stack; they note what they saw, the test looks. */
+ * One thread accepts, one serves each connection; a handler is plain blocking code in that
+ * thread. So handlers wait for a condition, never for time: server_wait(c, "gate") until the test
+ * calls server_open(s, "gate"). Handlers must not call cmocka's asserts: they would jump out of
+ * another thread's stack; they note what they saw, the test looks. */
 #pragma once
 
 #include "buf.h"
@@ -35,7 +36,10 @@ struct server_config {
         const char *cert_pem, *key_pem; /* TLS when set */
         const char *client_ca_pem;      /* client certificates are wanted, signed by this */
         const char *unix_path;          /* instead of a port on 127.0.0.1 */
-        server_fn *raw;                 /* gets each connection before anything is read; no routes then */
+        /* each connection serves one, as clients of old servers see it */
+        bool one_request;
+        /* gets each connection before anything is read; no routes then */
+        server_fn *raw;
         void *raw_arg;
 };
 
@@ -43,8 +47,8 @@ struct server *server_new(const struct server_config *c); /* NULL: plain, 127.0.
 struct server *server_free(struct server *s);             /* ends every connection and handler */
 const char *server_url(const struct server *s);           /* "http://127.0.0.1:PORT" */
 int server_port(const struct server *s);
-/* METHOD NULL: all. A PATH that ends in "*" matches by its beginning. The newest route that matches counts. What
- * matches none is answered 404. */
+/* METHOD NULL: all. A PATH that ends in "*" matches by its beginning. The newest route that
+ * matches counts. What matches none is answered 404. */
 void server_route(struct server *s, const char *method, const char *path, server_fn *fn, void *arg);
 /* Lets handlers past server_wait(c, GATE), now and later. */
 void server_open(struct server *s, const char *gate);
@@ -71,6 +75,7 @@ bool server_wait(struct server_call *c, const char *gate);
 void server_hold(struct server_call *c);   /* never answers: until the client leaves */
 void server_reset(struct server_call *c);  /* RST */
 void server_hangup(struct server_call *c); /* closes in order */
+void server_mute(struct server_call *c);   /* what is sent from now on goes nowhere */
 /* The other end of a proxy's CONNECT: relays to 127.0.0.1:PORT until either side ends. */
 void server_tunnel(struct server_call *c, int port);
 
@@ -82,4 +87,10 @@ bool server_ws_send(struct server_call *c, int opcode, const void *data, size_t 
 int server_ws_recv(struct server_call *c, struct buf *ret);
 /* A frame's bytes, to send as part of something else. */
 void server_ws_frame(struct buf *out, int opcode, const void *data, size_t len);
-enum { SERVER_WS_TEXT = 1, SERVER_WS_BINARY = 2, SERVER_WS_CLOSE = 8, SERVER_WS_PING = 9, SERVER_WS_PONG = 10 };
+enum {
+        SERVER_WS_TEXT = 1,
+        SERVER_WS_BINARY = 2,
+        SERVER_WS_CLOSE = 8,
+        SERVER_WS_PING = 9,
+        SERVER_WS_PONG = 10
+};

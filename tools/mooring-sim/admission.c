@@ -26,7 +26,8 @@ static void claim(struct sim *sim, json_t *object) {
         if (class && json_is_object(spec) && !json_get(spec, "storageClassName"))
                 json_object_set_new(spec, "storageClassName", json_string(class));
         if (!json_get(meta, "finalizers"))
-                json_object_set_new(meta, "finalizers", json_pack("[s]", "kubernetes.io/pvc-protection"));
+                json_object_set_new(meta, "finalizers",
+                                    json_pack("[s]", "kubernetes.io/pvc-protection"));
 }
 
 /* Pods get the two tolerations by which they leave a broken node after five minutes. */
@@ -50,9 +51,10 @@ static void tolerations(json_t *object) {
                         there = there || str_eq(json_get_str(t, "key", ""), keys[i]);
                 }
                 if (!there)
-                        json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:i}", "key", keys[i],
-                                                              "operator", "Exists", "effect", "NoExecute",
-                                                              "tolerationSeconds", 300));
+                        json_array_append_new(list,
+                                              json_pack("{s:s,s:s,s:s,s:i}", "key", keys[i],
+                                                        "operator", "Exists", "effect", "NoExecute",
+                                                        "tolerationSeconds", 300));
         }
 }
 
@@ -69,11 +71,12 @@ bool admission_refuse_terminating(const struct kind *kind, const char *name, con
                                   struct reply *reply) {
         cleanup_(freep) char *message = str_format("namespace %s is being terminated", namespace);
 
-        reply_forbidden(reply, kind, name,
-                        json_pack("[{s:s,s:s,s:s}]", "reason", "NamespaceTerminating", "message", message,
-                                  "field", "metadata.namespace"),
-                        "unable to create new content in namespace %s because it is being terminated",
-                        namespace);
+        reply_forbidden(
+                reply, kind, name,
+                json_pack("[{s:s,s:s,s:s}]", "reason", "NamespaceTerminating", "message", message,
+                          "field", "metadata.namespace"),
+                "unable to create new content in namespace %s because it is being terminated",
+                namespace);
         return false;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* admission.h - the few admission plugins that a deployer meets: namespace life, service accounts, storage class,
- * protection of claims */
+/* admission.h - the few admission plugins that a deployer meets: namespace life, service
+ * accounts, storage class, protection of claims */
 #pragma once
 
 #include "reply.h"

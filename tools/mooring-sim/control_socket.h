@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control.h - the control socket: one line asks, the answer is lines and ends with "ok" or "error: ..."
+/* control_socket.h - the control socket: one line asks, the answer is lines and ends with "ok" or
+ * "error: ..."
  *
  * Its words are the table in control_words.c; `mooring-sim ctl` sends them (ctl.c). */
 #pragma once

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* control_words.c - what the control socket understands: a table of words, a function each
  *
- * Arguments are separated by blanks; one that holds blanks stands in single quotes. Options look like
- * "--count 5". */
+ * Arguments are separated by blanks; one that holds blanks stands in single quotes. Options look
+ * like "--count 5". */
 #include "control_socket.h"
 
 #include "controllers/controllers.h"
@@ -39,7 +39,8 @@ static const struct word {
         word_run *run;
         const char *usage, *help;
 } table[] = {
-        { "fault", 1, run_fault, "fault CODE|reset|silence|410 [--count N] [--path PART] [--method M]",
+        { "fault", 1, run_fault,
+          "fault CODE|reset|silence|410 [--count N] [--path PART] [--method M]",
           "requests get that answer; silence: watches go mute" },
         { "latency", 1, run_latency, "latency 200ms", "every request waits so long" },
         { "stale-reads", 0, run_stale, "stale-reads", "reads answer what is true now, for ever" },
@@ -69,7 +70,7 @@ void control_words_help(struct buf *out) {
                 buf_printf(out, "  %s\n        %s\n", table[i].usage, table[i].help);
 }
 
-static const char *option(const struct words *w, const char *name, const char *or) {
+static const char *option(const struct words *w, const char *name, const char * or) {
         return json_get_str(w->options, name, or);
 }
 
@@ -90,7 +91,8 @@ static int find(const struct words *w, struct kind **ret_kind, json_t **ret, str
                 return r;
         *ret = store_get(*ret_kind, namespace_of(w), w->item[3]);
         if (!*ret)
-                return err_set(err, -ENOENT, "%s \"%s\" not found", (*ret_kind)->plural, w->item[3]);
+                return err_set(err, -ENOENT, "%s \"%s\" not found", (*ret_kind)->plural,
+                               w->item[3]);
         return 0;
 }
 
@@ -114,11 +116,12 @@ static int run_fault(struct words *w, struct err *err) {
                 return 0;
         }
         if (!str_eq(what, "reset") && (!str_to_int(what, &code) || code < 400 || code > 599))
-                return err_set(err, -EINVAL, "a fault is a code from 400 to 599, reset or silence, not %s",
-                               what);
+                return err_set(err, -EINVAL,
+                               "a fault is a code from 400 to 599, reset or silence, not %s", what);
         if (count && (!str_to_int(count, &n) || n < 1))
                 return err_set(err, -EINVAL, "--count: must be a number from 1, is %s", count);
-        faults_add(&w->sim->faults, (int)code, n, option(w, "path", NULL), option(w, "method", NULL));
+        faults_add(&w->sim->faults, (int)code, n, option(w, "path", NULL),
+                   option(w, "method", NULL));
         return 0;
 }
 
@@ -204,7 +207,8 @@ static int set_field(struct words *w, const char *pointer, json_t *value, struct
         if (json_is_null(value)) {
                 patch = json_pack("[{s:s,s:s}]", "op", "remove", "path", pointer);
         } else if (json_at(object, pointer)) {
-                patch = json_pack("[{s:s,s:s,s:O}]", "op", "replace", "path", pointer, "value", value);
+                patch = json_pack("[{s:s,s:s,s:O}]", "op", "replace", "path", pointer, "value",
+                                  value);
         } else {
                 copy = json_deep_copy(object);
                 if (!json_put(copy, pointer, json_incref(value))) {
@@ -219,8 +223,10 @@ static int set_field(struct words *w, const char *pointer, json_t *value, struct
 }
 
 static int run_edit(struct words *w, struct err *err) {
-        json_t *value = json_loads(w->item[5], JSON_DECODE_ANY, NULL);
+        json_t *value = NULL;
 
+        if (json_parse(w->item[5], strlen(w->item[5]), &value, NULL) < 0)
+                value = NULL;
         return set_field(w, w->item[4], value ? value : json_string(w->item[5]), err);
 }
 
@@ -241,14 +247,15 @@ static int run_label(struct words *w, struct err *err) {
 }
 
 static int run_status(struct words *w, struct err *err) {
-        json_t *status = json_loads(w->item[4], 0, NULL), *object, *copy;
+        json_t *status = NULL, *object, *copy;
         struct reply reply = { 0 };
         struct kind *kind;
         struct write write;
         int r;
 
-        if (!status)
-                return err_set(err, -EINVAL, "the status is no JSON object");
+        r = json_parse(w->item[4], strlen(w->item[4]), &status, err);
+        if (r < 0)
+                return r;
         r = find(w, &kind, &object, err);
         if (r < 0) {
                 json_decref(status);
@@ -348,7 +355,8 @@ static int take_apart(char *line, struct words *w, struct err *err) {
                 if (str_starts(argument, "--") && argument[2]) {
                         char *value = next_argument(&p);
 
-                        json_object_set_new(w->options, argument + 2, json_string(value ? value : ""));
+                        json_object_set_new(w->options, argument + 2,
+                                            json_string(value ? value : ""));
                         continue;
                 }
                 if (w->count == ARGUMENTS_MAX)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* crd.c - CustomResourceDefinitions become kinds, and stop being kinds; see crd.h
  *
- * As on a real server this takes a moment: first the conditions NamesAccepted and Established, then
- * discovery. Deleting one deletes its objects first, and waits for their finalizers. */
+ * As on a real server this takes a moment: first the conditions NamesAccepted and Established,
+ * then discovery. Deleting one deletes its objects first, and waits for their finalizers. */
 #include "crd.h"
 
 #include "controllers/control.h"
@@ -34,7 +34,8 @@ static unsigned flags_of(const json_t *spec, const json_t *version) {
 
         return KIND_CUSTOM | KIND_GENERATION |
                (str_eq(json_get_str(spec, "scope", ""), "Namespaced") ? KIND_NAMESPACED : 0) |
-               (json_get(sub, "status") ? KIND_STATUS : 0) | (json_get(sub, "scale") ? KIND_SCALE : 0);
+               (json_get(sub, "status") ? KIND_STATUS : 0) |
+               (json_get(sub, "scale") ? KIND_SCALE : 0);
 }
 
 static void describe(struct sim *sim, struct kind *k, const json_t *version) {
@@ -90,8 +91,8 @@ static void retire(struct sim *sim, const char *group, const char *plural, const
         list_each(e, &sim->kinds.all) {
                 struct kind *k = list_entry(e, struct kind, entry);
 
-                if (!(k->flags & KIND_CUSTOM) || !str_eq(k->group, group) || !str_eq(k->plural, plural) ||
-                    (spec && still_served(spec, k->version)))
+                if (!(k->flags & KIND_CUSTOM) || !str_eq(k->group, group) ||
+                    !str_eq(k->plural, plural) || (spec && still_served(spec, k->version)))
                         continue;
                 watch_kind_gone(sim, k);
                 kinds_remove(&sim->kinds, k);
@@ -99,8 +100,8 @@ static void retire(struct sim *sim, const char *group, const char *plural, const
 }
 
 static json_t *condition(const char *type, const char *reason, const char *message) {
-        return json_pack("{s:s,s:s,s:o,s:s,s:s}", "type", type, "status", "True", "lastTransitionTime",
-                         sim_now(), "reason", reason, "message", message);
+        return json_pack("{s:s,s:s,s:o,s:s,s:s}", "type", type, "status", "True",
+                         "lastTransitionTime", sim_now(), "reason", reason, "message", message);
 }
 
 static void establish(struct sim *sim, const char *name, const json_t *object) {
@@ -111,8 +112,8 @@ static void establish(struct sim *sim, const char *name, const json_t *object) {
                 if (json_get_bool(version, "storage", false))
                         json_array_append(stored, json_get(version, "name"));
         }
-        status = json_pack("{s:O,s:o,s:[o,o]}", "acceptedNames", json_get(spec, "names"), "storedVersions",
-                           stored, "conditions",
+        status = json_pack("{s:O,s:o,s:[o,o]}", "acceptedNames", json_get(spec, "names"),
+                           "storedVersions", stored, "conditions",
                            condition("NamesAccepted", "NoConflicts", "no conflicts found"),
                            condition("Established", "InitialNamesAccepted",
                                      "the initial names have been accepted"));
@@ -135,7 +136,8 @@ static bool objects_gone(struct sim *sim, const char *group, const char *plural)
 }
 
 void crd_sync(struct sim *sim, const char *namespace, const char *name) {
-        json_t *object = store_get(crd_kind(sim), NULL, name), *spec = json_get(object, "spec"), *version;
+        json_t *object = store_get(crd_kind(sim), NULL, name), *spec = json_get(object, "spec"),
+               *version;
         const char *dot = strchr(name, '.');
         cleanup_(freep) char *plural = dot ? str_ndup(name, (size_t)(dot - name)) : str_dup(name);
         const char *group = dot ? dot + 1 : "";

@@ -9,6 +9,8 @@
 
 /* What does not fit the structural schema. CEL rules are not evaluated. */
 void crd_validate(const struct kind *kind, const json_t *object, struct invalid *invalid);
+/* Of a write to the status alone: told with paths from there, as the server does. */
+void crd_validate_status(const struct kind *kind, const json_t *object, struct invalid *invalid);
 /* Takes out what the schema does not know; names go to UNKNOWN (may be NULL) as "spec.x". */
 void crd_prune(const struct kind *kind, json_t *object, json_t *unknown);
 void crd_defaults(const struct kind *kind, json_t *object);

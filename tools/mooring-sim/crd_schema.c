@@ -35,7 +35,8 @@ static void add_identity(struct schema *s, struct schema_type *t, const struct s
 static struct schema_type *convert_object(struct schema *s, const json_t *p,
                                           const struct schema *builtin) {
         struct schema_type *t = schema_add(s, NULL);
-        json_t *properties = json_get(p, "properties"), *other = json_get(p, "additionalProperties");
+        json_t *properties = json_get(p, "properties"),
+               *other = json_get(p, "additionalProperties");
         const char *key;
         json_t *value;
 
@@ -69,7 +70,8 @@ static struct schema_type *convert_array(struct schema *s, const json_t *p,
                 return t;
         json_array_foreach(keys, i, key) {
                 const char *name = json_string_value(key);
-                json_t *fallback = json_dig(p, "items", "properties", name ? name : "", "default", NULL);
+                json_t *fallback =
+                        json_dig(p, "items", "properties", name ? name : "", "default", NULL);
                 const struct schema_field *f = name ? schema_field_find(t->item, name) : NULL;
 
                 if (f && fallback)
@@ -80,7 +82,8 @@ static struct schema_type *convert_array(struct schema *s, const json_t *p,
         return t;
 }
 
-static struct schema_type *convert(struct schema *s, const json_t *p, const struct schema *builtin) {
+static struct schema_type *convert(struct schema *s, const json_t *p,
+                                   const struct schema *builtin) {
         const char *type = json_get_str(p, "type", "");
 
         if (json_get_bool(p, INT_OR_STRING, false))
@@ -119,7 +122,8 @@ static bool identity_member(const char *key) {
 static void prune(const json_t *p, json_t *v, const char *path, bool root, json_t *unknown);
 
 static void prune_object(const json_t *p, json_t *v, const char *path, bool root, json_t *unknown) {
-        json_t *properties = json_get(p, "properties"), *other = json_get(p, "additionalProperties");
+        json_t *properties = json_get(p, "properties"),
+               *other = json_get(p, "additionalProperties");
         bool keep = json_get_bool(p, PRESERVE, false) || json_is_true(other);
         const char *key;
         json_t *value;
@@ -165,16 +169,19 @@ void crd_prune(const struct kind *kind, json_t *object, json_t *unknown) {
 /* --- defaults */
 
 static void fill(const json_t *p, json_t *v) {
-        json_t *properties = json_get(p, "properties"), *other = json_get(p, "additionalProperties");
+        json_t *properties = json_get(p, "properties"),
+               *other = json_get(p, "additionalProperties");
         json_t *schema, *value;
         const char *key;
         size_t i;
 
         if (json_is_object(v)) {
                 json_object_foreach(properties, key, schema) {
-                        json_t *fallback = json_get(schema, "default"), *is = json_object_get(v, key);
+                        json_t *fallback = json_get(schema, "default"),
+                               *is = json_object_get(v, key);
 
-                        if (fallback && (!is || (json_is_null(is) && !json_is_true(json_get(schema, "nullable")))))
+                        if (fallback && (!is || (json_is_null(is) &&
+                                                 !json_is_true(json_get(schema, "nullable")))))
                                 json_object_set_new(v, key, json_deep_copy(fallback));
                 }
                 json_object_foreach(v, key, value) {
@@ -225,13 +232,13 @@ static const char *type_of(const json_t *v) {
 static void check(const json_t *p, const json_t *v, const char *path, struct invalid *out);
 
 static void check_enum(const json_t *p, const json_t *v, const char *path, struct invalid *out) {
-        cleanup_(freep) char *is = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+        cleanup_(freep) char *is = json_text(v);
         cleanup_(buf_free) struct buf list = BUF_INIT;
         json_t *values = json_get(p, "enum"), *one;
         size_t i;
 
         json_array_foreach(values, i, one) {
-                cleanup_(freep) char *text = json_dumps(one, JSON_ENCODE_ANY | JSON_COMPACT);
+                cleanup_(freep) char *text = json_text(one);
 
                 if (typed_equal(one, v))
                         return;
@@ -287,16 +294,17 @@ static bool pattern_matches(const char *pattern, const char *text) {
 
 static void check_string(const json_t *p, const json_t *v, const char *path, struct invalid *out) {
         const char *text = json_string_value(v), *pattern = json_get_str(p, "pattern", NULL);
-        int64_t n = 0, min = json_get_int(p, "minLength", 0), max = json_get_int(p, "maxLength", -1);
+        int64_t n = 0, min = json_get_int(p, "minLength", 0),
+                max = json_get_int(p, "maxLength", -1);
 
         for (const char *c = text; *c; c++)
                 n += (*c & 0xc0) != 0x80;
         if (n < min)
                 should(out, path, v, "should be at least %lld chars long", (long long)min);
-        if (max >= 0 && n > max)
-                invalid_add(out, "FieldValueTooLong", path, "Too long: may not be more than %lld bytes",
-                            (long long)max);
-        if (pattern && !pattern_matches(pattern, text))
+        else if (max >= 0 && n > max)
+                invalid_add(out, "FieldValueTooLong", path,
+                            "Too long: may not be more than %lld bytes", (long long)max);
+        else if (pattern && !pattern_matches(pattern, text))
                 should(out, path, v, "should match '%s'", pattern);
 }
 
@@ -309,8 +317,9 @@ static void check_array(const json_t *p, const json_t *v, const char *path, stru
                 should(out, path, v, "should have at least %lld items",
                        (long long)json_get_int(p, "minItems", 0));
         if (max >= 0 && n > max)
-                invalid_add(out, "FieldValueTooMany", path, "Too many: %lld: must have at most %lld items",
-                            (long long)n, (long long)max);
+                invalid_add(out, "FieldValueTooMany", path,
+                            "Too many: %lld: must have at most %lld items", (long long)n,
+                            (long long)max);
         json_array_foreach((json_t *)v, i, item) {
                 cleanup_(freep) char *below = str_format("%s[%zu]", path, i);
 
@@ -320,7 +329,8 @@ static void check_array(const json_t *p, const json_t *v, const char *path, stru
 
 static void check_object(const json_t *p, const json_t *v, const char *path, struct invalid *out) {
         json_t *required = json_get(p, "required"), *name, *value;
-        json_t *properties = json_get(p, "properties"), *other = json_get(p, "additionalProperties");
+        json_t *properties = json_get(p, "properties"),
+               *other = json_get(p, "additionalProperties");
         const char *key;
         size_t i;
 
@@ -388,9 +398,9 @@ static void check(const json_t *p, const json_t *v, const char *path, struct inv
                 return;
         }
         if (!has_type(type, v)) {
-                cleanup_(json_freep) json_t *is = json_string(type_of(v));
-
-                should(out, path, is, "must be of type %s: \"%s\"", type, type_of(v));
+                invalid_add(out, "FieldValueTypeInvalid", path,
+                            "Invalid value: \"%s\": %s in body must be of type %s: \"%s\"",
+                            type_of(v), path, type, type_of(v));
                 return;
         }
         check_enum(p, v, path, out);
@@ -408,4 +418,21 @@ static void check(const json_t *p, const json_t *v, const char *path, struct inv
 void crd_validate(const struct kind *kind, const json_t *object, struct invalid *invalid) {
         if (kind->structure)
                 check(kind->structure, object, "", invalid);
+}
+
+void crd_validate_status(const struct kind *kind, const json_t *object, struct invalid *invalid) {
+        json_t *schema = json_dig(kind->structure, "properties", "status", NULL), *cause;
+        cleanup_(invalid_deinit) struct invalid inner = { 0 };
+        size_t i;
+
+        if (!schema || !json_get(object, "status"))
+                return;
+        check(schema, json_get(object, "status"), "", &inner);
+        json_array_foreach(inner.causes, i, cause) {
+                cleanup_(freep) char *field =
+                        str_format("status.%s", json_get_str(cause, "field", ""));
+
+                invalid_add(invalid, json_get_str(cause, "reason", ""), field, "%s",
+                            json_get_str(cause, "message", ""));
+        }
 }

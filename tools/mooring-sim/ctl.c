@@ -12,7 +12,8 @@ static int usage(FILE *to, int code) {
         cleanup_(buf_free) struct buf words = BUF_INIT;
 
         control_words_help(&words);
-        fprintf(to, "usage: mooring-sim ctl --control SOCKET WORD [ARGUMENT]...\n\n%s", buf_str(&words));
+        fprintf(to, "usage: mooring-sim ctl --control SOCKET WORD [ARGUMENT]...\n\n%s",
+                buf_str(&words));
         return code;
 }
 
@@ -31,7 +32,8 @@ static int dial(const char *path) {
 static void add_argument(struct buf *line, const char *text) {
         bool quote = !*text || strpbrk(text, " \t");
 
-        buf_printf(line, "%s%s%s%s", line->len ? " " : "", quote ? "'" : "", text, quote ? "'" : "");
+        buf_printf(line, "%s%s%s%s", line->len ? " " : "", quote ? "'" : "", text,
+                   quote ? "'" : "");
 }
 
 /* Prints lines up to the last, which says how it went. */
@@ -77,7 +79,8 @@ int ctl_main(int argc, char **argv) {
         buf_putc(&line, '\n');
         fd = dial(path);
         if (fd < 0 || write(fd, line.data, line.len) != (ssize_t)line.len) {
-                fprintf(stderr, "mooring-sim: no simulator listens on %s: %s\n", path, strerror(errno));
+                fprintf(stderr, "mooring-sim: no simulator listens on %s: %s\n", path,
+                        strerror(errno));
                 return 1;
         }
         return print_answer(fd);

@@ -4,6 +4,8 @@
 
 #include "store.h"
 
+#include <assert.h>
+
 static void put_str(json_t *o, const char *member, const char *value) {
         if (json_is_object(o) && !json_object_get(o, member))
                 json_object_set_new(o, member, json_string(value));
@@ -80,7 +82,7 @@ static void env(json_t *c) {
         }
 }
 
-static void container(json_t *c) {
+static void container(json_t *c, bool in_pod) {
         json_t *ports = json_get(c, "ports"), *port;
         size_t i;
 
@@ -88,7 +90,8 @@ static void container(json_t *c) {
         put_str(c, "terminationMessagePath", "/dev/termination-log");
         put_str(c, "terminationMessagePolicy", "File");
         below(c, "resources");
-        requests_from_limits(c);
+        if (in_pod)
+                requests_from_limits(c);
         env(c);
         json_array_foreach(ports, i, port) {
                 put_str(port, "protocol", "TCP");
@@ -115,7 +118,8 @@ static void claim_spec(json_t *spec) {
 }
 
 static void volumes(json_t *list) {
-        static const char *const with_mode[] = { "secret", "configMap", "projected", "downwardAPI" };
+        static const char *const with_mode[] = { "secret", "configMap", "projected",
+                                                 "downwardAPI" };
         json_t *v;
         size_t i;
 
@@ -134,12 +138,12 @@ static void volumes(json_t *list) {
         }
 }
 
-static void containers(json_t *spec, const char *member) {
+static void containers(json_t *spec, const char *member, bool in_pod) {
         json_t *list = json_get(spec, member), *c;
         size_t i;
 
         json_array_foreach(list, i, c) {
-                container(c);
+                container(c, in_pod);
         }
 }
 
@@ -154,7 +158,7 @@ static void service_account(json_t *spec) {
                 json_object_set_new(spec, "serviceAccountName", json_string(old));
 }
 
-static void pod_spec(json_t *spec) {
+static void pod_spec(json_t *spec, bool in_pod) {
         if (!json_is_object(spec))
                 return;
         put_str(spec, "restartPolicy", "Always");
@@ -163,15 +167,15 @@ static void pod_spec(json_t *spec) {
         put_str(spec, "schedulerName", "default-scheduler");
         below(spec, "securityContext");
         service_account(spec);
-        containers(spec, "containers");
-        containers(spec, "initContainers");
+        containers(spec, "containers", in_pod);
+        containers(spec, "initContainers", in_pod);
         volumes(json_get(spec, "volumes"));
 }
 
 static void pod(json_t *object) {
         json_t *spec = below(object, "spec");
 
-        pod_spec(spec);
+        pod_spec(spec, true);
         put_bool(spec, "enableServiceLinks", true);
         put_str(spec, "serviceAccountName", "default");
         put_str(spec, "serviceAccount", json_get_str(spec, "serviceAccountName", "default"));
@@ -185,7 +189,7 @@ static void pod_template(json_t *spec) {
         if (!template)
                 return;
         below(template, "metadata");
-        pod_spec(below(template, "spec"));
+        pod_spec(below(template, "spec"), false);
 }
 
 /* --- workloads */
@@ -214,7 +218,8 @@ static void claim_templates(json_t *list) {
                 below(claim, "metadata");
                 claim_spec(below(claim, "spec"));
                 if (!json_get(claim, "status"))
-                        json_object_set_new(claim, "status", json_pack("{s:s}", "phase", "Pending"));
+                        json_object_set_new(claim, "status",
+                                            json_pack("{s:s}", "phase", "Pending"));
         }
 }
 
@@ -273,6 +278,9 @@ static void job(json_t *object) {
                 put_str(labels, "job-name", store_name(object));
         }
         pod_template(spec);
+        labels = json_dig(spec, "template", "metadata", "labels", NULL);
+        if (labels && !json_object_size(json_get(store_meta(object), "labels")))
+                json_object_set_new(store_meta(object), "labels", json_deep_copy(labels));
 }
 
 static void cron_job(json_t *spec) {
@@ -292,6 +300,7 @@ static void cron_job(json_t *spec) {
 static void cluster_ip(struct sim *sim, const json_t *live, json_t *spec) {
         const char *before = json_get_str(json_get(live, "spec"), "clusterIP", NULL);
         char ip[32];
+        bool both;
 
         if (!json_get(spec, "clusterIP") || str_eq(json_get_str(spec, "clusterIP", ""), "")) {
                 if (!before) {
@@ -305,9 +314,14 @@ static void cluster_ip(struct sim *sim, const json_t *live, json_t *spec) {
         if (!json_get(spec, "clusterIPs"))
                 json_object_set_new(spec, "clusterIPs",
                                     json_pack("[s]", json_get_str(spec, "clusterIP", "")));
-        put_str(spec, "ipFamilyPolicy", "SingleStack");
+        /* Headless without a selector: whoever writes the endpoints may use both families. */
+        both = str_eq(json_get_str(spec, "clusterIP", ""), "None") &&
+               !json_object_size(json_get(spec, "selector"));
+        put_str(spec, "ipFamilyPolicy", both ? "RequireDualStack" : "SingleStack");
         if (!json_get(spec, "ipFamilies"))
-                json_object_set_new(spec, "ipFamilies", json_pack("[s]", "IPv4"));
+                json_object_set_new(spec, "ipFamilies",
+                                    both ? json_pack("[s,s]", "IPv4", "IPv6")
+                                         : json_pack("[s]", "IPv4"));
 }
 
 /* NodePorts are given out of the usual range; a port keeps what it has. */
@@ -427,11 +441,24 @@ static void crd(json_t *spec) {
         put_str(names, "singular", singular);
         put_str(below(spec, "conversion"), "strategy", "None");
         if (json_dig(spec, "conversion", "webhook", "clientConfig", "service", NULL))
-                put_int(json_dig(spec, "conversion", "webhook", "clientConfig", "service", NULL), "port",
-                        443);
+                put_int(json_dig(spec, "conversion", "webhook", "clientConfig", "service", NULL),
+                        "port", 443);
+}
+
+static void policy_ports(json_t *rules) {
+        json_t *rule, *port;
+        size_t i, j;
+
+        json_array_foreach(rules, i, rule) {
+                json_array_foreach(json_get(rule, "ports"), j, port) {
+                        put_str(port, "protocol", "TCP");
+                }
+        }
 }
 
 static void network_policy(json_t *spec) {
+        policy_ports(json_get(spec, "ingress"));
+        policy_ports(json_get(spec, "egress"));
         if (json_get(spec, "policyTypes"))
                 return;
         json_object_set_new(spec, "policyTypes",
@@ -490,12 +517,9 @@ static void other(const char *name, json_t *object) {
 }
 
 static void namespace_(json_t *object) {
-        json_t *spec = below(object, "spec");
-
+        below(object, "spec");
         put_str(below(below(object, "metadata"), "labels"), "kubernetes.io/metadata.name",
                 store_name(object));
-        if (!json_get(spec, "finalizers"))
-                json_object_set_new(spec, "finalizers", json_pack("[s]", "kubernetes"));
 }
 
 void defaults_set(struct sim *sim, const struct kind *kind, const json_t *live, json_t *object) {
@@ -512,27 +536,82 @@ void defaults_set(struct sim *sim, const struct kind *kind, const json_t *live, 
                 other(kind->kind, object);
 }
 
+static json_t *stored_versions(const json_t *crd) {
+        json_t *list = json_array(), *version;
+        size_t i;
+
+        json_array_foreach(json_dig(crd, "spec", "versions", NULL), i, version) {
+                if (json_get_bool(version, "storage", false))
+                        json_array_append(list, json_get(version, "name"));
+        }
+        return list;
+}
+
+/* Of a text in the table below. */
+static json_t *parsed(const char *text) {
+        json_t *out = NULL;
+        int r = json_parse(text, strlen(text), &out, NULL);
+
+        assert(r == 0);
+        return out;
+}
+
 void defaults_status(const struct kind *kind, json_t *object) {
         static const struct {
-                const char *kind, *member, *value;
+                const char *kind, *status;
         } table[] = {
-                { "Pod", "phase", "Pending" },
-                { "Namespace", "phase", "Active" },
-                { "PersistentVolumeClaim", "phase", "Pending" },
-                { "PersistentVolume", "phase", "Pending" },
+                { "Pod", "{\"phase\":\"Pending\"}" },
+                { "Namespace", "{\"phase\":\"Active\"}" },
+                { "PersistentVolumeClaim", "{\"phase\":\"Pending\"}" },
+                { "PersistentVolume", "{\"phase\":\"Pending\"}" },
+                { "Service", "{\"loadBalancer\":{}}" },
+                { "Ingress", "{\"loadBalancer\":{}}" },
+                { "StatefulSet", "{\"replicas\":0,\"availableReplicas\":0}" },
+                { "ReplicaSet", "{\"replicas\":0}" },
+                { "ReplicationController", "{\"replicas\":0}" },
+                { "DaemonSet", "{\"currentNumberScheduled\":0,\"numberMisscheduled\":0,"
+                               "\"desiredNumberScheduled\":0,\"numberReady\":0}" },
+                { "PodDisruptionBudget", "{\"disruptionsAllowed\":0,\"currentHealthy\":0,"
+                                         "\"desiredHealthy\":0,\"expectedPods\":0}" },
+                { "HorizontalPodAutoscaler", "{\"desiredReplicas\":0,\"currentMetrics\":null}" },
+                { "CustomResourceDefinition",
+                  "{\"conditions\":null,\"acceptedNames\":"
+                  "{\"plural\":\"\",\"kind\":\"\"},\"storedVersions\":[]}" },
         };
-        json_t *status;
+        const char *status = "{}";
 
         json_object_del(object, "status");
         if (!(kind->flags & KIND_STATUS) || kind->flags & KIND_CUSTOM)
                 return;
-        status = json_object();
-        json_object_set_new(object, "status", status);
         for (size_t i = 0; i < ARRAY_SIZE(table); i++)
-                if (!*kind->group && str_eq(kind->kind, table[i].kind))
-                        json_object_set_new(status, table[i].member, json_string(table[i].value));
-        if (!*kind->group && str_eq(kind->kind, "Service"))
-                json_object_set_new(status, "loadBalancer", json_object());
-        if (str_eq(kind->group, "apps") && str_eq(kind->kind, "StatefulSet"))
-                json_object_set_new(status, "replicas", json_integer(0));
+                if (str_eq(kind->kind, table[i].kind))
+                        status = table[i].status;
+        json_object_set_new(object, "status", parsed(status));
+        if (str_eq(kind->kind, "CustomResourceDefinition"))
+                json_object_set_new(json_get(object, "status"), "storedVersions",
+                                    stored_versions(object));
+}
+
+/* A DaemonSet counts the changes of its template in an annotation, for clients of long ago. */
+static void template_generation(const json_t *live, json_t *object) {
+        static const char name[] = "deprecated.daemonset.template.generation";
+        json_t *annotations = below(below(object, "metadata"), "annotations");
+        int64_t n = 0;
+
+        str_to_int(json_get_str(json_get(store_meta(live), "annotations"), name, "0"), &n);
+        n += !live || !json_equal(json_dig(live, "spec", "template", NULL),
+                                  json_dig(object, "spec", "template", NULL));
+        json_object_set_new(annotations, name, json_sprintf("%lld", (long long)n));
+}
+
+void defaults_prepare(const struct kind *kind, const json_t *live, json_t *object) {
+        json_t *spec = json_get(object, "spec");
+
+        if (kind->flags & KIND_CUSTOM)
+                return;
+        if (str_eq(kind->kind, "DaemonSet"))
+                template_generation(live, object);
+        if (!*kind->group && str_eq(kind->kind, "Namespace") && !live &&
+            !json_get(spec, "finalizers"))
+                json_object_set_new(spec, "finalizers", json_pack("[s]", "kubernetes"));
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* delete.c - DELETE of one and of many: preconditions, finalizers, graceful pods, propagation; see write.h
+/* delete.c - DELETE of one and of many: preconditions, finalizers, graceful pods, propagation;
+ * see write.h
  *
- * What cannot go at once is marked (deletionTimestamp) and goes when its last finalizer does (write.c) or when
- * a controller is done with it (controllers/). */
+ * What cannot go at once is marked (deletionTimestamp) and goes when its last finalizer does
+ * (write.c) or when a controller is done with it (controllers/). */
 #include "write.h"
 
 #include "crd.h"
@@ -13,20 +14,24 @@
 
 static bool check_preconditions(struct write *w, const json_t *live, const json_t *options) {
         json_t *p = json_get(options, "preconditions");
-        const char *uid = json_get_str(p, "uid", NULL), *version = json_get_str(p, "resourceVersion", NULL);
+        const char *uid = json_get_str(p, "uid", NULL),
+                   *version = json_get_str(p, "resourceVersion", NULL);
         const char *is = json_get_str(store_meta(live), "resourceVersion", "");
 
         if (uid && !str_eq(uid, store_uid(live))) {
-                reply_conflict(w->reply, w->kind, w->name,
-                               "Precondition failed: UID in precondition: %s, UID in object meta: %s", uid,
-                               store_uid(live));
+                reply_precondition(w->reply, w->kind, w->name,
+                                   "the UID in the precondition (%s) does not match the UID in "
+                                   "record (%s). The "
+                                   "object might have been deleted and then recreated",
+                                   uid, store_uid(live));
                 return false;
         }
         if (version && !str_eq(version, is)) {
-                reply_conflict(w->reply, w->kind, w->name,
-                               "Precondition failed: ResourceVersion in precondition: %s, ResourceVersion in "
-                               "object meta: %s",
-                               version, is);
+                reply_precondition(
+                        w->reply, w->kind, w->name,
+                        "the ResourceVersion in the precondition (%s) does not match the "
+                        "ResourceVersion in record (%s). The object might have been modified",
+                        version, is);
                 return false;
         }
         return true;
@@ -54,7 +59,8 @@ static const char *propagation(const struct write *w, const json_t *options) {
                 return policy;
         if (json_get(options, "orphanDependents"))
                 return json_get_bool(options, "orphanDependents", false) ? "Orphan" : "Background";
-        return str_eq(w->kind->kind, "Job") && str_eq(w->kind->group, "batch") ? "Orphan" : "Background";
+        return str_eq(w->kind->kind, "Job") && str_eq(w->kind->group, "batch") ? "Orphan"
+                                                                               : "Background";
 }
 
 static int64_t grace(const struct write *w, const json_t *live, const json_t *options) {
@@ -63,7 +69,8 @@ static int64_t grace(const struct write *w, const json_t *live, const json_t *op
 
         if (!str_eq(w->kind->kind, "Pod") || *w->kind->group)
                 return 0;
-        if (!*json_get_str(spec, "nodeName", "") || str_eq(phase, "Succeeded") || str_eq(phase, "Failed"))
+        if (!*json_get_str(spec, "nodeName", "") || str_eq(phase, "Succeeded") ||
+            str_eq(phase, "Failed"))
                 return 0;
         return json_get_int(options, "gracePeriodSeconds",
                             json_get_int(spec, "terminationGracePeriodSeconds", 30));
@@ -74,11 +81,13 @@ static void terminating_crd(json_t *object) {
 
         if (!json_is_array(conditions))
                 return;
-        json_array_append_new(conditions, json_pack("{s:s,s:s,s:o,s:s,s:s}", "type", "Terminating",
-                                                    "status", "True", "lastTransitionTime", sim_now(),
-                                                    "reason", "InstanceDeletionPending", "message",
-                                                    "CustomResourceDefinition marked for deletion; CustomResource "
-                                                    "deletion will begin soon"));
+        json_array_append_new(
+                conditions,
+                json_pack("{s:s,s:s,s:o,s:s,s:s}", "type", "Terminating", "status", "True",
+                          "lastTransitionTime", sim_now(), "reason", "InstanceDeletionPending",
+                          "message",
+                          "CustomResourceDefinition marked for deletion; CustomResource "
+                          "deletion will begin soon"));
 }
 
 /* LIVE marked as going; NULL when nothing holds it. */
@@ -86,34 +95,38 @@ static json_t *marked(struct write *w, const json_t *live, const json_t *options
         cleanup_(json_freep) json_t *object = json_deep_copy(live);
         json_t *meta = store_meta(object);
         const char *policy = propagation(w, options);
+        bool crd = str_eq(w->kind->kind, "CustomResourceDefinition"); /* its deletion is its own */
         int64_t seconds = grace(w, live, options), generation = json_get_int(meta, "generation", 0);
 
         if (str_eq(policy, "Foreground"))
                 add_finalizer(meta, "foregroundDeletion");
         else if (str_eq(policy, "Orphan"))
                 add_finalizer(meta, "orphan");
-        if (str_eq(w->kind->kind, "CustomResourceDefinition"))
+        if (crd)
                 add_finalizer(meta, CRD_FINALIZER);
         if (json_array_size(json_get(meta, "finalizers")) == 0 && seconds == 0 &&
             json_array_size(json_dig(object, "spec", "finalizers", NULL)) == 0)
                 return NULL;
         if (!json_get(meta, "deletionTimestamp")) {
                 json_object_set_new(meta, "deletionTimestamp", sim_now());
-                if (generation)
+                if (generation && !crd)
                         json_object_set_new(meta, "generation", json_integer(generation + 1));
-                if (str_eq(w->kind->kind, "CustomResourceDefinition"))
+                if (crd)
                         terminating_crd(object);
         }
-        json_object_set_new(meta, "deletionGracePeriodSeconds", json_integer(seconds));
+        if (!crd)
+                json_object_set_new(meta, "deletionGracePeriodSeconds", json_integer(seconds));
         if (str_eq(w->kind->kind, "Namespace") && !*w->kind->group)
-                json_object_set_new(json_get(object, "status"), "phase", json_string("Terminating"));
+                json_object_set_new(json_get(object, "status"), "phase",
+                                    json_string("Terminating"));
         return take_ptr(object);
 }
 
 static bool returns_object(const struct kind *k) {
-        return !*k->group && (str_eq(k->kind, "Pod") || str_eq(k->kind, "PersistentVolumeClaim") ||
-                              str_eq(k->kind, "PersistentVolume") || str_eq(k->kind, "ServiceAccount") ||
-                              str_eq(k->kind, "ResourceQuota") || str_eq(k->kind, "PodTemplate"));
+        return !*k->group &&
+               (str_eq(k->kind, "Pod") || str_eq(k->kind, "PersistentVolumeClaim") ||
+                str_eq(k->kind, "PersistentVolume") || str_eq(k->kind, "ServiceAccount") ||
+                str_eq(k->kind, "ResourceQuota") || str_eq(k->kind, "PodTemplate"));
 }
 
 static void answer_gone(struct write *w, const json_t *live) {
@@ -127,8 +140,9 @@ static void answer_gone(struct write *w, const json_t *live) {
                             store_uid(live));
         if (*w->kind->group)
                 json_object_set_new(details, "group", json_string(w->kind->group));
-        reply_ok(w->reply, 200, json_pack("{s:s,s:s,s:{},s:s,s:o}", "kind", "Status", "apiVersion", "v1",
-                                          "metadata", "status", "Success", "details", details));
+        reply_ok(w->reply, 200,
+                 json_pack("{s:s,s:s,s:{},s:s,s:o}", "kind", "Status", "apiVersion", "v1",
+                           "metadata", "status", "Success", "details", details));
 }
 
 void write_delete(struct write *w, const json_t *options) {
@@ -151,7 +165,8 @@ void write_delete(struct write *w, const json_t *options) {
                 return;
         }
         again = managed_same(live, object);
-        reply_ok(w->reply, json_get(options, "propagationPolicy") && !returns_object(w->kind) ? 202 : 200,
+        reply_ok(w->reply,
+                 json_get(options, "propagationPolicy") && !returns_object(w->kind) ? 202 : 200,
                  json_incref(again ? live : object));
         if (w->dry_run || again)
                 json_decref(object);
@@ -160,7 +175,8 @@ void write_delete(struct write *w, const json_t *options) {
 }
 
 void write_delete_all(struct write *w, const struct selector *selector, const json_t *options) {
-        cleanup_(freep) char *prefix = *w->namespace ? str_format("%s/", w->namespace) : str_dup("");
+        cleanup_(freep) char *prefix =
+                *w->namespace ? str_format("%s/", w->namespace) : str_dup("");
         cleanup_(json_freep) json_t *doomed = json_array();
         const struct collection *c = w->kind->collection;
         json_t *list, *object;

@@ -13,15 +13,19 @@ static bool aggregated(const char *accept) {
 }
 
 static json_t *verbs(const struct kind *k, const char *subresource) {
-        static const char *const all[] = { "create", "delete", "deletecollection", "get", "list",
-                                           "patch",  "update", "watch" };
-        json_t *list = json_array();
+        static const char *const built_in[] = { "create", "delete", "deletecollection", "get",
+                                                "list",   "patch",  "update",           "watch" };
+        static const char *const custom[] = { "delete", "deletecollection", "get",    "list",
+                                              "patch",  "create",           "update", "watch" };
+        const char *const *all = k->flags & KIND_CUSTOM ? custom : built_in;
+        json_t *list;
 
         if (k->flags & KIND_REVIEW)
                 return json_pack("[s]", "create");
         if (*subresource)
                 return json_pack("[s,s,s]", "get", "patch", "update");
-        for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+        list = json_array();
+        for (size_t i = 0; i < ARRAY_SIZE(built_in); i++)
                 json_array_append_new(list, json_string(all[i]));
         return list;
 }
@@ -47,9 +51,10 @@ static void put_words(json_t *o, const char *member, const char *text) {
 
 static void old_subresource(json_t *list, const struct kind *k, const char *name, const char *kind,
                             const char *group, const char *version) {
-        json_t *r = json_pack("{s:o,s:s,s:b,s:s,s:o}", "name", json_sprintf("%s/%s", k->plural, name),
-                              "singularName", "", "namespaced", (k->flags & KIND_NAMESPACED) != 0, "kind",
-                              kind, "verbs", verbs(k, name));
+        json_t *r =
+                json_pack("{s:o,s:s,s:b,s:s,s:o}", "name", json_sprintf("%s/%s", k->plural, name),
+                          "singularName", "", "namespaced", (k->flags & KIND_NAMESPACED) != 0,
+                          "kind", kind, "verbs", verbs(k, name));
 
         if (*version) {
                 json_object_set_new(r, "group", json_string(group));
@@ -59,9 +64,9 @@ static void old_subresource(json_t *list, const struct kind *k, const char *name
 }
 
 static void old_resource(json_t *list, const struct kind *k) {
-        json_t *r = json_pack("{s:s,s:s,s:b,s:s,s:o}", "name", k->plural, "singularName", k->singular,
-                              "namespaced", (k->flags & KIND_NAMESPACED) != 0, "kind", k->kind, "verbs",
-                              verbs(k, ""));
+        json_t *r = json_pack("{s:s,s:s,s:b,s:s,s:o}", "name", k->plural, "singularName",
+                              k->singular, "namespaced", (k->flags & KIND_NAMESPACED) != 0, "kind",
+                              k->kind, "verbs", verbs(k, ""));
 
         put_words(r, "shortNames", k->short_names);
         put_words(r, "categories", k->categories);
@@ -86,10 +91,11 @@ static bool old_resources(struct sim *sim, const char *group, const char *versio
                 json_decref(list);
                 return false;
         }
-        reply_ok(reply, 200, json_pack("{s:s,s:s,s:o,s:o}", "kind", "APIResourceList", "apiVersion", "v1",
-                                       "groupVersion",
-                                       *group ? json_sprintf("%s/%s", group, version) : json_string(version),
-                                       "resources", list));
+        reply_ok(reply, 200,
+                 json_pack("{s:s,s:s,s:o,s:o}", "kind", "APIResourceList", "apiVersion", "v1",
+                           "groupVersion",
+                           *group ? json_sprintf("%s/%s", group, version) : json_string(version),
+                           "resources", list));
         return true;
 }
 
@@ -111,8 +117,9 @@ static json_t *old_group(struct sim *sim, const char *group) {
                 const struct kind *k = list_entry(e, struct kind, entry);
 
                 if (str_eq(k->group, group) && !listed(versions, "version", k->version))
-                        json_array_append_new(versions, json_pack("{s:s,s:s}", "groupVersion",
-                                                                  k->api_version, "version", k->version));
+                        json_array_append_new(versions,
+                                              json_pack("{s:s,s:s}", "groupVersion", k->api_version,
+                                                        "version", k->version));
         }
         out = json_pack("{s:s,s:O}", "name", group, "versions", versions);
         json_object_set(out, "preferredVersion", json_array_get(versions, 0));
@@ -140,8 +147,9 @@ static void old_groups(struct sim *sim, struct reply *reply) {
         json_array_foreach(names, i, one) {
                 json_array_append_new(groups, old_group(sim, json_get_str(one, "name", "")));
         }
-        reply_ok(reply, 200, json_pack("{s:s,s:s,s:o}", "kind", "APIGroupList", "apiVersion", "v1",
-                                       "groups", groups));
+        reply_ok(reply, 200,
+                 json_pack("{s:s,s:s,s:o}", "kind", "APIGroupList", "apiVersion", "v1", "groups",
+                           groups));
 }
 
 /* --- the aggregated form */
@@ -153,8 +161,8 @@ static json_t *response_kind(const char *group, const char *version, const char 
 static json_t *new_resource(const struct kind *k) {
         json_t *r = json_pack("{s:s,s:o,s:s,s:s,s:o}", "resource", k->plural, "responseKind",
                               response_kind(k->group, k->version, k->kind), "scope",
-                              k->flags & KIND_NAMESPACED ? "Namespaced" : "Cluster", "singularResource",
-                              k->singular, "verbs", verbs(k, ""));
+                              k->flags & KIND_NAMESPACED ? "Namespaced" : "Cluster",
+                              "singularResource", k->singular, "verbs", verbs(k, ""));
         json_t *subs = json_array();
 
         put_words(r, "shortNames", k->short_names);
@@ -162,13 +170,13 @@ static json_t *new_resource(const struct kind *k) {
         if (k->flags & KIND_SCALE)
                 json_array_append_new(subs, json_pack("{s:s,s:o,s:o}", "subresource", "scale",
                                                       "responseKind",
-                                                      response_kind("autoscaling", "v1", "Scale"), "verbs",
-                                                      verbs(k, "scale")));
+                                                      response_kind("autoscaling", "v1", "Scale"),
+                                                      "verbs", verbs(k, "scale")));
         if (k->flags & KIND_STATUS)
-                json_array_append_new(subs,
-                                      json_pack("{s:s,s:o,s:o}", "subresource", "status", "responseKind",
-                                                response_kind(k->group, k->version, k->kind), "verbs",
-                                                verbs(k, "status")));
+                json_array_append_new(subs, json_pack("{s:s,s:o,s:o}", "subresource", "status",
+                                                      "responseKind",
+                                                      response_kind(k->group, k->version, k->kind),
+                                                      "verbs", verbs(k, "status")));
         if (json_array_size(subs))
                 json_object_set(r, "subresources", subs);
         json_decref(subs);
@@ -204,25 +212,28 @@ static json_t *new_group(struct sim *sim, const char *group) {
 }
 
 static void new_groups(struct sim *sim, bool core, struct reply *reply) {
-        cleanup_(json_freep) json_t *names = core ? json_pack("[{s:s}]", "name", "") : group_names(sim);
+        cleanup_(json_freep) json_t *names =
+                core ? json_pack("[{s:s}]", "name", "") : group_names(sim);
         json_t *items = json_array(), *one;
         size_t i;
 
         json_array_foreach(names, i, one) {
                 json_array_append_new(items, new_group(sim, json_get_str(one, "name", "")));
         }
-        reply_ok(reply, 200, json_pack("{s:s,s:s,s:{},s:o}", "kind", "APIGroupDiscoveryList", "apiVersion",
-                                       "apidiscovery.k8s.io/v2", "metadata", "items", items));
+        reply_ok(reply, 200,
+                 json_pack("{s:s,s:s,s:{},s:o}", "kind", "APIGroupDiscoveryList", "apiVersion",
+                           "apidiscovery.k8s.io/v2", "metadata", "items", items));
 }
 
 /* --- paths */
 
 static void version(struct reply *reply) {
-        reply_ok(reply, 200, json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "major", SIM_KUBERNETES_MAJOR,
-                                       "minor", SIM_KUBERNETES_MINOR, "gitVersion",
-                                       "v" SIM_KUBERNETES_MAJOR "." SIM_KUBERNETES_MINOR ".0+mooring-sim",
-                                       "gitTreeState", "clean", "platform", "linux/amd64", "compiler", "gcc",
-                                       "goVersion", "none"));
+        reply_ok(reply, 200,
+                 json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "major", SIM_KUBERNETES_MAJOR, "minor",
+                           SIM_KUBERNETES_MINOR, "gitVersion",
+                           "v" SIM_KUBERNETES_MAJOR "." SIM_KUBERNETES_MINOR ".0+mooring-sim",
+                           "gitTreeState", "clean", "platform", "linux/amd64", "compiler", "gcc",
+                           "goVersion", "none"));
 }
 
 static bool below_apis(struct sim *sim, const char *path, struct reply *reply) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* discovery.h - /version, /api, /apis and what each version serves, in the old and in the aggregated form */
+/* discovery.h - /version, /api, /apis and what each version serves, in the old and in the
+ * aggregated form */
 #pragma once
 
 #include "request.h"

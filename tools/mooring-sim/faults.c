@@ -69,8 +69,10 @@ static void answer(int code, struct reply *reply) {
                 reply_expired(reply, "The resourceVersion for the provided watch is too old.");
                 return;
         case 429:
-                reply_status(reply, 429, "TooManyRequests", json_pack("{s:i}", "retryAfterSeconds", 1),
-                             "the server has received too many requests and has asked us to try again later");
+                reply_status(reply, 429, "TooManyRequests",
+                             json_pack("{s:i}", "retryAfterSeconds", 1),
+                             "the server has received too many requests and has asked us to try "
+                             "again later");
                 reply->retry_after = 1;
                 return;
         case 500:
@@ -98,7 +100,8 @@ enum faults_effect faults_hit(struct sim *sim, const struct request *q, struct r
                 struct fault *x = list_entry(e, struct fault, entry);
                 int code = x->code;
 
-                if ((x->path && !strstr(q->path, x->path)) || (x->method && !str_eq(x->method, q->method)))
+                if ((x->path && !strstr(q->path, x->path)) ||
+                    (x->method && !str_eq(x->method, q->method)))
                         continue;
                 sim->stats.faults++;
                 if (x->left > 0 && --x->left == 0)

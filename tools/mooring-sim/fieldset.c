@@ -158,16 +158,18 @@ void fieldset_each(const json_t *set, fieldset_visit *visit, void *arg) {
 }
 
 static void value_text(const json_t *value, struct buf *out) {
-        cleanup_(freep) char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+        cleanup_(freep) char *text = json_text(value);
 
         buf_puts(out, text ? text : "?");
 }
 
 static void key_text(const char *json, struct buf *out) {
-        cleanup_(json_freep) json_t *key = json_loads(json, JSON_DECODE_ANY, NULL);
+        cleanup_(json_freep) json_t *key = NULL;
         const char *name, *sep = "";
         json_t *value;
 
+        if (json_parse(json, strlen(json), &key, NULL) < 0)
+                key = NULL;
         buf_putc(out, '[');
         json_object_foreach(key, name, value) {
                 buf_printf(out, "%s%s=", sep, name);

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fieldset.h - sets of field paths, in the very form that managedFields carries (FieldsV1)
  *
- * A set is a json_t object. Its members are path elements: `f:name` a map key, `k:{"name":"x"}` an item of a
- * keyed list, `v:"x"` an item of a set. An element belongs to the set itself when its object is empty or
- * holds "."; else it only leads to deeper elements. The root is never a member. Functions that return a
- * json_t return a new one; they share nothing with their input that they would change later. */
+ * A set is a json_t object. Its members are path elements: `f:name` a map key, `k:{"name":"x"}`
+ * an item of a keyed list, `v:"x"` an item of a set. An element belongs to the set itself when
+ * its object is empty or holds "."; else it only leads to deeper elements. The root is never a
+ * member. Functions that return a json_t return a new one; they share nothing with their input
+ * that they would change later. */
 #pragma once
 
 #include "json.h"
 
-#define FIELDSET_DEPTH_MAX 256 /* path elements; twice the depth of JSON that is let in, for list items */
+#define FIELDSET_DEPTH_MAX                                                                         \
+        256 /* path elements; twice the depth of JSON that is let in, for list items */
 
 struct fieldset_path {
         const char *element[FIELDSET_DEPTH_MAX]; /* borrowed */

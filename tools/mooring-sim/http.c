@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* http.c - libmicrohttpd: requests in, answers, watch streams and upgrades out; see http.h
  *
- * A stream without news is suspended, and then libmicrohttpd does not notice that its client left: so the
- * connection is polled for hang-up meanwhile. */
+ * A stream without news is suspended, and then libmicrohttpd does not notice that its client
+ * left: so the connection is polled for hang-up meanwhile. */
 #include "http.h"
 
 #include "clock.h"
@@ -40,6 +40,7 @@ struct exchange {
 /* --- answers */
 
 static struct MHD_Response *response_of(const struct reply *reply) {
+        /* check-style: banned: a reply needs no sorted members, and is on the hot path */
         char *text = reply->text ? str_dup(reply->text) : json_dumps(reply->body, JSON_COMPACT);
         size_t n = strlen(text);
         struct MHD_Response *response;
@@ -108,6 +109,7 @@ static void resume(struct exchange *x) {
         if (!x->suspended)
                 return;
         x->suspended = false;
+        x->sim->resumed = true;
         loop_remove(&x->hangup);
         MHD_resume_connection(x->connection);
 }
@@ -154,8 +156,8 @@ static enum MHD_Result start_watch(struct exchange *x) {
                 return send_reply(x, &reply);
         x->watch->wake = on_wake;
         x->watch->arg = x;
-        response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, HTTP_STREAM_BLOCK, read_stream, x,
-                                                     NULL);
+        response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, HTTP_STREAM_BLOCK,
+                                                     read_stream, x, NULL);
         MHD_add_response_header(response, "Content-Type", "application/json");
         MHD_add_response_header(response, "Cache-Control", "no-cache, private");
         r = MHD_queue_response(x->connection, 200, response);
@@ -213,7 +215,7 @@ static enum MHD_Result answer(struct exchange *x) {
                 return start_watch(x);
         case ROUTES_FORWARD:
                 return portforward_start(x->sim, x->connection, q, &reply) ? MHD_YES
-                                                                          : send_reply(x, &reply);
+                                                                           : send_reply(x, &reply);
         default:
                 return send_reply(x, &reply);
         }
@@ -313,8 +315,8 @@ static struct MHD_Daemon *start(struct sim *sim, struct sockaddr_in *address) {
 
         return MHD_start_daemon(flags | (tls ? MHD_USE_TLS : 0), 0, NULL, NULL, on_request, sim,
                                 MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_CONNECTION_LIMIT,
-                                HTTP_CONNECTIONS_MAX, MHD_OPTION_NOTIFY_COMPLETED, on_completed, sim,
-                                MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(128 << 10),
+                                HTTP_CONNECTIONS_MAX, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+                                sim, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(128 << 10),
                                 MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_ARRAY,
                                 tls ? extra : none, MHD_OPTION_END);
 }
@@ -329,7 +331,8 @@ int http_start(struct sim *sim, struct err *err) {
                 return r;
         sim->daemon = start(sim, &address);
         if (!sim->daemon)
-                return err_set(err, -EADDRINUSE, "--listen: cannot serve on %s", sim->options.listen);
+                return err_set(err, -EADDRINUSE, "--listen: cannot serve on %s",
+                               sim->options.listen);
         info = MHD_get_daemon_info(sim->daemon, MHD_DAEMON_INFO_BIND_PORT);
         inet_ntop(AF_INET, &address.sin_addr, host, sizeof(host));
         sim->address = str_format("%s:%u", host, info->port);
@@ -357,7 +360,10 @@ int64_t http_tick(struct sim *sim) {
         MHD_UNSIGNED_LONG_LONG timeout;
 
         release_delayed(sim, now);
+        sim->resumed = false;
         MHD_run(sim->daemon);
+        if (sim->resumed)
+                return now;
         list_each(e, &sim->delayed) {
                 const struct exchange *x = list_entry(e, struct exchange, entry);
 

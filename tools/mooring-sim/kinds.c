@@ -78,16 +78,16 @@ static const struct row rows[] = {
           "crd,crds", "api-extensions", "apiext.CustomResourceDefinition", S | G },
         { "apiregistration.k8s.io", "v1", "APIService", "apiservices", "", "api-extensions",
           "apireg.APIService", S },
-        { "storage.k8s.io", "v1", "StorageClass", "storageclasses", "sc", "", "storage.StorageClass",
-          0 },
+        { "storage.k8s.io", "v1", "StorageClass", "storageclasses", "sc", "",
+          "storage.StorageClass", 0 },
         { "scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", "pc", "",
           "scheduling.PriorityClass", G },
         { "coordination.k8s.io", "v1", "Lease", "leases", "", "", "coordination.Lease", N },
         { "discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", "", "",
           "discovery.EndpointSlice", N | G },
         { "events.k8s.io", "v1", "Event", "events", "ev", "", "events.Event", N },
-        { "authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", "", "",
-          NULL, KIND_REVIEW },
+        { "authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", "",
+          "", NULL, KIND_REVIEW },
         { "authorization.k8s.io", "v1", "SelfSubjectRulesReview", "selfsubjectrulesreviews", "", "",
           NULL, KIND_REVIEW },
         { "authentication.k8s.io", "v1", "SelfSubjectReview", "selfsubjectreviews", "", "", NULL,
@@ -140,14 +140,15 @@ struct kind *kinds_find_word(const struct kinds *k, const char *word) {
 
                 if (dot && !str_eq(x->group, dot + 1))
                         continue;
-                if (str_eq(x->plural, name) || str_eq(x->singular, name) || !strcasecmp(x->kind, name) ||
-                    has_word(x->short_names, name))
+                if (str_eq(x->plural, name) || str_eq(x->singular, name) ||
+                    !strcasecmp(x->kind, name) || has_word(x->short_names, name))
                         return x;
         }
         return NULL;
 }
 
-static struct collection *shared_collection(struct kinds *k, const char *group, const char *plural) {
+static struct collection *shared_collection(struct kinds *k, const char *group,
+                                            const char *plural) {
         struct collection *c;
 
         list_each(e, &k->all) {
@@ -179,13 +180,15 @@ static void collection_release(struct collection *c) {
         free(c);
 }
 
-/* What the main resource and its status may not own, at any version: each leaves the other alone. */
+/* What the main resource and its status may not own, at any version: each leaves the other
+ * alone. */
 static void set_ignored(struct kind *x) {
         if (!(x->flags & KIND_STATUS))
                 return;
         x->ignored_main = json_pack("{s:{s:{}}}", "*", "f:status");
-        x->ignored_status = json_pack("{s:{s:{},s:{},s:{},s:{}}}", "*", "f:spec", "f:metadata",
-                                      "f:apiVersion", "f:kind");
+        x->ignored_status = x->flags & KIND_CUSTOM
+                                    ? json_pack("{s:{s:{},s:{}}}", "*", "f:spec", "f:metadata")
+                                    : json_pack("{s:{s:{}}}", "*", "f:spec");
 }
 
 struct kind *kinds_add(struct kinds *k, const struct kind *from) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kinds.h - what the API serves: built-in kinds from a table, custom ones added and removed by crd.c
+/* kinds.h - what the API serves: built-in kinds from a table, custom ones added and removed by
+ * crd.c
  *
- * A kind is one (group, version, resource). Versions of one group and resource share a collection: the
- * objects themselves. */
+ * A kind is one (group, version, resource). Versions of one group and resource share a
+ * collection: the objects themselves. */
 #pragma once
 
 #include "list.h"
@@ -10,7 +11,7 @@
 
 enum {
         KIND_NAMESPACED = 1 << 0,
-        KIND_STATUS = 1 << 1,     /* has the subresource */
+        KIND_STATUS = 1 << 1, /* has the subresource */
         KIND_SCALE = 1 << 2,
         KIND_GENERATION = 1 << 3, /* counts changes of its spec */
         KIND_REVIEW = 1 << 4,     /* can only be created, and is answered at once */

@@ -50,10 +50,11 @@ int kubeconfig_write(const struct sim *sim, const char *path, struct err *err) {
         cleanup_(freep) char *ca = o->certificate ? base64(o->certificate) : NULL;
         cleanup_(buf_free) struct buf out = BUF_INIT;
 
-        buf_printf(&out,
-                   "apiVersion: v1\nkind: Config\ncurrent-context: sim\npreferences: {}\nclusters:\n"
-                   "- name: sim\n  cluster:\n    server: %s://%s\n",
-                   ca ? "https" : "http", sim->address);
+        buf_printf(
+                &out,
+                "apiVersion: v1\nkind: Config\ncurrent-context: sim\npreferences: {}\nclusters:\n"
+                "- name: sim\n  cluster:\n    server: %s://%s\n",
+                ca ? "https" : "http", sim->address);
         if (ca)
                 buf_printf(&out, "    certificate-authority-data: %s\n", ca);
         buf_puts(&out, "contexts:\n- name: sim\n  context:\n    cluster: sim\n    user: sim\n"
@@ -105,8 +106,8 @@ static bool describe(X509 *c, EVP_PKEY *key) {
         X509_gmtime_adj(X509_getm_notBefore(c), -60);
         X509_gmtime_adj(X509_getm_notAfter(c), VALID_SECONDS);
         X509_set_pubkey(c, key);
-        X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"mooring-sim", -1, -1,
-                                   0);
+        X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"mooring-sim",
+                                   -1, -1, 0);
         X509_set_issuer_name(c, name);
         return add_extension(c, NID_subject_alt_name, "IP:127.0.0.1,DNS:localhost") &&
                add_extension(c, NID_basic_constraints, "critical,CA:TRUE") &&

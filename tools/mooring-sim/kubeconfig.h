@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kubeconfig.h - the file that leads a client to the simulator, and the certificate it shows with --tls */
+/* kubeconfig.h - the file that leads a client to the simulator, and the certificate it shows
+ * with --tls */
 #pragma once
 
 #include "sim.h"

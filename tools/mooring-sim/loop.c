@@ -67,10 +67,12 @@ int loop_run(struct sim *sim, struct err *err) {
         int r = 0;
 
         while (!sim->stopping && r >= 0) {
-                int64_t next = work_run(sim);
+                int64_t next;
 
-                next = sooner(next, watch_tick(sim));
+                work_run(sim);
+                next = watch_tick(sim);
                 next = sooner(next, http_tick(sim));
+                next = sooner(next, work_next(sim)); /* last: requests make work */
                 r = wait_once(sim, next < 0 ? -1 : MAX_OF(next - clock_mono(), 0), err);
         }
         return r;

@@ -52,7 +52,8 @@ static const struct opt options[] = {
           "time between a watch's bookmarks" },
         { "no-watch-list", 0, OPT_BOOL, AT(sim.no_watch_list), NULL, 0, 0, NULL, 0, NULL,
           "refuse sendInitialEvents, as Kubernetes 1.33 does" },
-        { "help", 'h', OPT_BOOL, AT(help), NULL, 0, 0, NULL, OPT_ARGS_ONLY, NULL, "print this and end" },
+        { "help", 'h', OPT_BOOL, AT(help), NULL, 0, 0, NULL, OPT_ARGS_ONLY, NULL,
+          "print this and end" },
         {},
 };
 
@@ -73,7 +74,8 @@ static int watch_signals(struct signals *s, struct sim *sim, struct err *err) {
         sigaddset(&set, SIGINT);
         sigprocmask(SIG_BLOCK, &set, NULL);
         signal(SIGPIPE, SIG_IGN);
-        s->poller = (struct poller){ .fd = signalfd(-1, &set, SFD_CLOEXEC), .events = POLLIN,
+        s->poller = (struct poller){ .fd = signalfd(-1, &set, SFD_CLOEXEC),
+                                     .events = POLLIN,
                                      .ready = on_signal };
         s->sim = sim;
         if (s->poller.fd < 0)
@@ -156,7 +158,8 @@ int main(int argc, char **argv) {
         if (r == 0)
                 r = opt_from_args(options, &s, &n, argv + 1, &err);
         if (r == 0 && s.help) {
-                puts("usage: mooring-sim [OPTION]...\n       mooring-sim ctl --control SOCKET WORD ...\n");
+                puts("usage: mooring-sim [OPTION]...\n       mooring-sim ctl --control SOCKET WORD "
+                     "...\n");
                 opt_help(options, stdout);
         } else if (r == 0 && n > 0) {
                 r = err_set(&err, -EINVAL, "unexpected argument: %s", argv[1]);

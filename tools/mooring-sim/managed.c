@@ -6,6 +6,7 @@
 #include "ssa.h"
 #include "store.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define CURRENT "current operation" /* id of the writer while what it changed is found out */
@@ -23,11 +24,19 @@ static void managed_deinit(struct managed *m) {
 
 static char *id_of(const char *manager, const char *operation, const char *version,
                    const char *subresource) {
-        cleanup_(json_freep) json_t *id =
-                json_pack("{s:s,s:s,s:s,s:s}", "manager", manager, "operation", operation, "apiVersion",
-                          str_eq(operation, "Apply") ? "" : version, "subresource", subresource);
+        cleanup_(json_freep) json_t *id = json_pack(
+                "{s:s,s:s,s:s,s:s}", "manager", manager, "operation", operation, "apiVersion",
+                str_eq(operation, "Apply") ? "" : version, "subresource", subresource);
 
-        return json_dumps(id, JSON_COMPACT);
+        return json_text(id);
+}
+
+static json_t *parse_id(const char *id) {
+        json_t *out = NULL;
+        int r = json_parse(id, strlen(id), &out, NULL);
+
+        assert(r == 0); /* id_of wrote it */
+        return out;
 }
 
 /* False: the list is not one that could be kept. */
@@ -67,7 +76,7 @@ static int by_rank(const void *a, const void *b) {
 }
 
 static json_t *encode_one(const struct ssa_manager *m, const json_t *times) {
-        cleanup_(json_freep) json_t *id = json_loads(m->id, 0, NULL);
+        cleanup_(json_freep) json_t *id = parse_id(m->id);
         json_t *entry = json_object(), *time = json_object_get(times, m->id);
         const char *subresource = json_get_str(id, "subresource", "");
 
@@ -109,10 +118,12 @@ static json_t *now(void) {
 
 /* What no manager owns: identity and what the server writes. */
 static json_t *never_owned(void) {
-        static const char *const meta[] = { "f:name",        "f:namespace",     "f:creationTimestamp",
-                                            "f:selfLink",    "f:uid",           "f:clusterName",
-                                            "f:generation",  "f:managedFields", "f:resourceVersion" };
-        json_t *set = json_pack("{s:{},s:{},s:{s:{}}}", "f:apiVersion", "f:kind", "f:metadata", ".");
+        static const char *const meta[] = {
+                "f:name",        "f:namespace",  "f:creationTimestamp", "f:selfLink",       "f:uid",
+                "f:clusterName", "f:generation", "f:managedFields",     "f:resourceVersion"
+        };
+        json_t *set =
+                json_pack("{s:{},s:{},s:{s:{}}}", "f:apiVersion", "f:kind", "f:metadata", ".");
 
         for (size_t i = 0; i < ARRAY_SIZE(meta); i++)
                 json_object_set_new(json_object_get(set, "f:metadata"), meta[i], json_object());
@@ -155,6 +166,28 @@ static struct ssa_request request_of(const struct managed_request *q, const char
 
 /* --- update */
 
+/* What an empty object of a built-in type holds all the same: the structs in it that are no
+ * pointers. A creation does not own those. */
+static json_t *skeleton(const struct schema_type *t, const char *kind) {
+        static const char *const structs[] = { "metadata",      "spec",           "status",
+                                               "template",      "strategy",       "updateStrategy",
+                                               "jobTemplate",   "loadBalancer",   "names",
+                                               "acceptedNames", "scaleTargetRef", "podSelector" };
+        json_t *out = json_object();
+
+        for (size_t i = 0; i < ARRAY_SIZE(structs); i++) {
+                const struct schema_field *f = schema_field_find(t, structs[i]);
+
+                if (f && f->type->has_map && f->type != t && !f->type->map_atomic)
+                        json_object_set_new(out, structs[i], skeleton(f->type, kind));
+        }
+        if (schema_field_find(t, "containers"))
+                json_object_set_new(out, "containers", json_null());
+        if (str_eq(kind, "PersistentVolumeClaim") && schema_field_find(t, "resources"))
+                json_object_set_new(out, "resources", json_object());
+        return out;
+}
+
 static int by_age(const void *a, const void *b) {
         const char *const *x = a, *const *y = b;
         int r = strcmp(x[0], y[0]);
@@ -165,7 +198,8 @@ static int by_age(const void *a, const void *b) {
 /* Too many update managers: the oldest of one version become "ancient-changes". */
 static void cap(struct managed *m) {
         size_t n = 0, rest;
-        cleanup_(freep) const char *(*old)[2] = mem_alloc_array(m->managers.count + 1, sizeof(*old));
+        cleanup_(freep) const char *(*old)[2] =
+                mem_alloc_array(m->managers.count + 1, sizeof(*old));
         cleanup_(json_freep) json_t *first = json_object();
         cleanup_(json_freep) json_t *ids = json_array();
 
@@ -193,7 +227,8 @@ static void cap(struct managed *m) {
                         json_object_set_new(first, version, json_string(old[i][1]));
                         continue;
                 }
-                y = ssa_managers_find(&m->managers, bucket) ?: ssa_managers_find(&m->managers, other);
+                y = ssa_managers_find(&m->managers, bucket)
+                            ?: ssa_managers_find(&m->managers, other);
                 both = y ? fieldset_union(x->set, y->set) : json_deep_copy(x->set);
                 json_object_set_new(m->times, bucket, json_string(old[i][0]));
                 if (!str_eq(old[i][1], bucket))
@@ -208,7 +243,8 @@ static void cap(struct managed *m) {
 static void update(const struct managed_request *q, const json_t *live, const json_t *object,
                    struct managed *m) {
         struct ssa_request ssa = request_of(q, CURRENT);
-        cleanup_(freep) char *id = id_of(q->manager, "Update", q->kind->api_version, q->subresource);
+        cleanup_(freep) char *id =
+                id_of(q->manager, "Update", q->kind->api_version, q->subresource);
         struct ssa_manager *mine, *before;
         json_t *set;
 
@@ -233,7 +269,10 @@ static bool is_reset(const json_t *list) {
 }
 
 void managed_update(const struct managed_request *q, const json_t *live, json_t *object) {
-        cleanup_(json_freep) json_t *old = bare(live), *new = bare(object);
+        bool built_in = !(q->kind->flags & KIND_CUSTOM);
+        cleanup_(json_freep) json_t *old =
+                live || !built_in ? bare(live) : skeleton(q->kind->type, q->kind->kind);
+        cleanup_(json_freep) json_t *new = bare(object);
         json_t *sent = json_get(store_meta(object), "managedFields");
         json_t *had = live ? json_get(store_meta(live), "managedFields") : NULL;
         cleanup_(managed_deinit) struct managed m = { 0 };
@@ -256,27 +295,23 @@ void managed_update(const struct managed_request *q, const json_t *live, json_t 
 
 /* --- apply */
 
-static void manager_text(const char *id, const struct managed *m, struct buf *out) {
-        cleanup_(json_freep) json_t *entry = json_loads(id, 0, NULL);
+static void manager_text(const char *id, struct buf *out) {
+        cleanup_(json_freep) json_t *entry = parse_id(id);
         const char *subresource = json_get_str(entry, "subresource", "");
-        const char *time = json_get_str(m->times, id, NULL);
 
         buf_printf(out, "\"%s\"", json_get_str(entry, "manager", ""));
         if (*subresource)
                 buf_printf(out, " with subresource \"%s\"", subresource);
-        if (str_eq(json_get_str(entry, "operation", ""), "Update")) {
+        if (str_eq(json_get_str(entry, "operation", ""), "Update"))
                 buf_printf(out, " using %s", json_get_str(entry, "apiVersion", ""));
-                if (time)
-                        buf_printf(out, " at %s", time);
-        }
 }
 
-static void conflicts_text(const struct ssa_conflicts *c, const struct managed *m, struct buf *out) {
+static void conflicts_text(const struct ssa_conflicts *c, struct buf *out) {
         const char *last = NULL;
 
         if (c->count == 1) {
                 buf_puts(out, "Apply failed with 1 conflict: conflict with ");
-                manager_text(c->items[0].id, m, out);
+                manager_text(c->items[0].id, out);
                 buf_printf(out, ": %s", c->items[0].path);
                 return;
         }
@@ -284,7 +319,7 @@ static void conflicts_text(const struct ssa_conflicts *c, const struct managed *
         for (size_t i = 0; i < c->count; i++) {
                 if (!str_eq(last, c->items[i].id)) {
                         buf_printf(out, "%sconflicts with ", last ? "\n" : "");
-                        manager_text(c->items[i].id, m, out);
+                        manager_text(c->items[i].id, out);
                         buf_putc(out, ':');
                         last = c->items[i].id;
                 }
@@ -292,8 +327,7 @@ static void conflicts_text(const struct ssa_conflicts *c, const struct managed *
         }
 }
 
-static void reply_conflicts(const struct ssa_conflicts *c, const struct managed *m,
-                            struct reply *reply) {
+static void reply_conflicts(const struct ssa_conflicts *c, struct reply *reply) {
         cleanup_(buf_free) struct buf text = BUF_INIT;
         json_t *causes = json_array();
 
@@ -301,13 +335,12 @@ static void reply_conflicts(const struct ssa_conflicts *c, const struct managed 
                 cleanup_(buf_free) struct buf message = BUF_INIT;
 
                 buf_puts(&message, "conflict with ");
-                manager_text(c->items[i].id, m, &message);
-                json_array_append_new(causes, json_pack("{s:s,s:s,s:s}", "reason",
-                                                        "FieldManagerConflict", "message",
-                                                        buf_str(&message), "field",
-                                                        c->items[i].path));
+                manager_text(c->items[i].id, &message);
+                json_array_append_new(
+                        causes, json_pack("{s:s,s:s,s:s}", "reason", "FieldManagerConflict",
+                                          "message", buf_str(&message), "field", c->items[i].path));
         }
-        conflicts_text(c, m, &text);
+        conflicts_text(c, &text);
         reply_status(reply, 409, "Conflict", json_pack("{s:o}", "causes", causes), "%s",
                      buf_str(&text));
 }
@@ -316,7 +349,6 @@ static bool check_config(const struct managed_request *q, const json_t *config,
                          struct reply *reply) {
         cleanup_(typed_problems_deinit) struct typed_problems problems = { 0 };
         cleanup_(buf_free) struct buf text = BUF_INIT;
-        const char *namespace = store_namespace(config);
 
         if (json_get(store_meta(config), "managedFields")) {
                 reply_bad_request(reply, "metadata.managedFields must be nil");
@@ -327,13 +359,15 @@ static bool check_config(const struct managed_request *q, const json_t *config,
                 return true;
         typed_problems_text(&problems, &text);
         reply_status(reply, 500, "", NULL,
-                     "failed to create typed patch object (%s/%s; %s, Kind=%s): %s", namespace,
-                     store_name(config), q->kind->api_version, q->kind->kind, buf_str(&text));
+                     "failed to create typed patch object (%s/%s; %s/%s, Kind=%s): %s",
+                     q->namespace ? q->namespace : "", store_name(config), q->kind->group,
+                     q->kind->version, q->kind->kind, buf_str(&text));
         return false;
 }
 
 /* Objects that nobody tracked get one manager for all they held before their first apply. */
-static void adopt_untracked(const struct managed_request *q, const json_t *live, struct managed *m) {
+static void adopt_untracked(const struct managed_request *q, const json_t *live,
+                            struct managed *m) {
         struct managed_request before = *q;
 
         before.manager = "before-first-apply";
@@ -358,7 +392,7 @@ bool managed_apply(const struct managed_request *q, const json_t *live, const js
         }
         adopt_untracked(q, old, &m);
         if (ssa_apply(&ssa, old, new, &m.managers, &merged, &conflicts) == SSA_CONFLICT) {
-                reply_conflicts(&conflicts, &m, reply);
+                reply_conflicts(&conflicts, reply);
                 return false;
         }
         strip(&m.managers, id);

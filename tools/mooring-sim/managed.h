@@ -11,12 +11,13 @@
 struct managed_request {
         const struct kind *kind;
         const char *manager;
+        const char *namespace;   /* as an applied object named it, for messages */
         const char *subresource; /* "" or "status", "scale" */
         bool force;
 };
 
-/* CONFIG applied over LIVE (NULL: not there yet). *RET is a new object that shares nothing, with its
- * managedFields. False: answered with the conflict or what is wrong with CONFIG. */
+/* CONFIG applied over LIVE (NULL: not there yet). *RET is a new object that shares nothing, with
+ * its managedFields. False: answered with the conflict or what is wrong with CONFIG. */
 bool managed_apply(const struct managed_request *q, const json_t *live, const json_t *config,
                    json_t **ret, struct reply *reply);
 /* Sets OBJECT's managedFields after another kind of write. */

@@ -47,7 +47,8 @@ static int add(json_t *root, const char *pointer, json_t *value, bool replace, s
                         json_object_set_new(parent, buf_str(&token), json_deep_copy(value));
                         return 0;
                 }
-        } else if (json_is_array(parent) && index_of(buf_str(&token), json_array_size(parent), &i)) {
+        } else if (json_is_array(parent) &&
+                   index_of(buf_str(&token), json_array_size(parent), &i)) {
                 if (!replace) {
                         json_array_insert_new(parent, i, json_deep_copy(value));
                         return 0;
@@ -78,7 +79,8 @@ static int take(json_t *root, const char *pointer, struct err *err) {
 }
 
 static int one(json_t *root, const json_t *operation, struct err *err) {
-        const char *op = json_get_str(operation, "op", ""), *path = json_get_str(operation, "path", NULL);
+        const char *op = json_get_str(operation, "op", ""),
+                   *path = json_get_str(operation, "path", NULL);
         const char *from = json_get_str(operation, "from", NULL);
         cleanup_(json_freep) json_t *moved = from ? json_incref(json_at(root, from)) : NULL;
         json_t *value = json_get(operation, "value");
@@ -100,8 +102,9 @@ static int one(json_t *root, const json_t *operation, struct err *err) {
         if (!str_eq(op, "move") && !str_eq(op, "copy"))
                 return err_set(err, -EINVAL, "Unexpected kind: %s", op);
         if (!moved)
-                return err_set(err, -ENOENT, "%s operation does not apply: doc is missing from path: %s",
-                               op, from ? from : "");
+                return err_set(err, -ENOENT,
+                               "%s operation does not apply: doc is missing from path: %s", op,
+                               from ? from : "");
         r = str_eq(op, "move") ? take(root, from, err) : 0;
         return r < 0 ? r : add(root, path, moved, false, err);
 }
@@ -136,7 +139,8 @@ json_t *patch_merge(const json_t *object, const json_t *patch) {
                 if (json_is_null(value))
                         json_object_del(out, key);
                 else
-                        json_object_set_new(out, key, patch_merge(json_object_get(out, key), value));
+                        json_object_set_new(out, key,
+                                            patch_merge(json_object_get(out, key), value));
         }
         return out;
 }
@@ -164,8 +168,8 @@ static json_t *without_directive(const json_t *item) {
         return copy;
 }
 
-/* False: the item says that the whole list is replaced. */
-static void merge_item(const struct schema_type *t, json_t *out, const json_t *item) {
+static void merge_item(const struct schema_type *t, json_t *out, const json_t *item,
+                       size_t *ret_new) {
         const char *directive = json_get_str(item, "$patch", "");
         const char *why;
         cleanup_(json_freep) json_t *plain = without_directive(item);
@@ -176,15 +180,18 @@ static void merge_item(const struct schema_type *t, json_t *out, const json_t *i
                 if (at != SIZE_MAX)
                         json_array_remove(out, at);
         } else if (at == SIZE_MAX) {
-                json_array_append_new(out, patch_strategic(t->item, NULL, plain));
+                /* New items come before those that only the server has, in the order of the
+                 * patch. */
+                json_array_insert_new(out, (*ret_new)++, patch_strategic(t->item, NULL, plain));
         } else if (json_is_object(plain)) {
-                json_array_set_new(out, at, patch_strategic(t->item, json_array_get(out, at), plain));
+                json_array_set_new(out, at,
+                                   patch_strategic(t->item, json_array_get(out, at), plain));
         }
 }
 
 static json_t *merge_list(const struct schema_type *t, const json_t *list, const json_t *patch) {
         json_t *out = json_is_array(list) ? json_deep_copy(list) : json_array(), *item;
-        size_t i;
+        size_t i, added = 0;
 
         json_array_foreach((json_t *)patch, i, item) {
                 if (str_eq(json_get_str(item, "$patch", ""), "replace")) {
@@ -195,7 +202,7 @@ static json_t *merge_list(const struct schema_type *t, const json_t *list, const
                 }
         }
         json_array_foreach((json_t *)patch, i, item) {
-                merge_item(t, out, item);
+                merge_item(t, out, item, &added);
         }
         return out;
 }
@@ -222,7 +229,8 @@ static void merge_member(const struct schema_type *t, json_t *out, const char *k
         if (json_is_null(value))
                 json_object_del(out, key);
         else
-                json_object_set_new(out, key, patch_strategic(type, json_object_get(out, key), value));
+                json_object_set_new(out, key,
+                                    patch_strategic(type, json_object_get(out, key), value));
 }
 
 json_t *patch_strategic(const struct schema_type *t, const json_t *object, const json_t *patch) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* patch.h - the three kinds of patch that are not apply; each gives a new object
  *
- * Strategic merge: lists are merged by the keys that server-side apply uses for them, with $patch: delete and
- * replace, and deletion by null. $setElementOrder and $retainKeys are taken out and not obeyed. */
+ * Strategic merge: lists are merged by the keys that server-side apply uses for them, with
+ * $patch: delete and replace, and deletion by null. $setElementOrder and $retainKeys are taken
+ * out and not obeyed. */
 #pragma once
 
 #include "err.h"

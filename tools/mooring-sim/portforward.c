@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* portforward.c - see portforward.h
  *
- * One port a stream. Channel 0 carries data, channel 1 errors; the first message on each is the port, two
- * bytes, little-endian. Data waits in two bounded buffers; a full one stops reading from the other side. */
+ * One port a stream. Channel 0 carries data, channel 1 errors; the first message on each is the
+ * port, two bytes, little-endian. Data waits in two bounded buffers; a full one stops reading
+ * from the other side. */
 #include "portforward.h"
 
 #include "loop.h"
@@ -26,7 +27,8 @@
 #define WEBSOCKET_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455 */
 /* Bytes that wait for one side before the other is no longer read. */
 #define BACKLOG_MAX (1u << 20)
-#define MESSAGE_MAX (4u << 20) /* of one WebSocket message; database clients send at most 16 KiB at once */
+#define MESSAGE_MAX                                                                                \
+        (4u << 20) /* of one WebSocket message; database clients send at most 16 KiB at once */
 
 struct portforward {
         struct list entry; /* sim.streams */
@@ -144,7 +146,7 @@ static ssize_t ws_send(wslay_event_context_ptr ws, const uint8_t *data, size_t s
         if (n >= 0)
                 return n;
         wslay_event_set_error(ws, errno == EAGAIN || errno == EINTR ? WSLAY_ERR_WOULDBLOCK
-                                                                   : WSLAY_ERR_CALLBACK_FAILURE);
+                                                                    : WSLAY_ERR_CALLBACK_FAILURE);
         return -1;
 }
 
@@ -196,7 +198,9 @@ static void settle(struct portforward *p) {
         p->client.events = (short)((p->to_target.len < BACKLOG_MAX ? POLLIN : 0) |
                                    (wslay_event_want_write(p->ws) ? POLLOUT : 0));
         p->target.events =
-                (short)((wslay_event_get_queued_msg_length(p->ws) < BACKLOG_MAX && p->connected ? POLLIN : 0) |
+                (short)((wslay_event_get_queued_msg_length(p->ws) < BACKLOG_MAX && p->connected
+                                 ? POLLIN
+                                 : 0) |
                         (p->to_target.len || !p->connected ? POLLOUT : 0));
 }
 
@@ -242,11 +246,13 @@ static int connect_to(const char *address) {
         const char *colon = strrchr(address, ':');
         cleanup_(freep) char *host = colon ? str_ndup(address, (size_t)(colon - address)) : NULL;
         struct sockaddr_in to = { .sin_family = AF_INET };
+        int64_t port;
         int fd;
 
-        if (!host || inet_pton(AF_INET, str_eq(host, "localhost") ? "127.0.0.1" : host, &to.sin_addr) != 1)
+        if (!host || !str_to_int(colon + 1, &port) ||
+            inet_pton(AF_INET, str_eq(host, "localhost") ? "127.0.0.1" : host, &to.sin_addr) != 1)
                 return -1;
-        to.sin_port = htons((uint16_t)atoi(colon + 1));
+        to.sin_port = htons((uint16_t)port);
         fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) && errno != EINPROGRESS) {
                 close(fd);
@@ -274,7 +280,8 @@ static void on_upgrade(void *arg, struct MHD_Connection *connection, void *state
                        size_t extra_size, int fd, struct MHD_UpgradeResponseHandle *upgrade) {
         static const struct wslay_event_callbacks callbacks = { .recv_callback = ws_recv,
                                                                 .send_callback = ws_send,
-                                                                .on_msg_recv_callback = ws_message };
+                                                                .on_msg_recv_callback =
+                                                                        ws_message };
         struct portforward *p = arg;
 
         p->upgrade = upgrade;
@@ -316,7 +323,8 @@ static bool names_protocol(const char *list) {
 
 bool portforward_start(struct sim *sim, struct MHD_Connection *connection, const struct request *q,
                        struct reply *reply) {
-        const char *key = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Sec-WebSocket-Key");
+        const char *key =
+                MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Sec-WebSocket-Key");
         const char *list =
                 MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Sec-WebSocket-Protocol");
         const char *ports = request_query(q, "ports");
@@ -326,7 +334,8 @@ bool portforward_start(struct sim *sim, struct MHD_Connection *connection, const
         int64_t port;
 
         if (!key || !names_protocol(list)) {
-                reply_bad_request(reply, "unable to upgrade: Upgrade request required, protocol " PROTOCOL);
+                reply_bad_request(
+                        reply, "unable to upgrade: Upgrade request required, protocol " PROTOCOL);
                 return false;
         }
         if (!ports || !str_to_int(ports, &port) || port < 1 || port > 65535) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* portforward.h - a pod's port over WebSocket (v4.channel.k8s.io), led to an address on this machine
+/* portforward.h - a pod's port over WebSocket (v4.channel.k8s.io), led to an address on this
+ * machine
  *
  * Where to: the pod's annotation sim.mooring.dev/forward.PORT, or what `ctl forward` said. */
 #pragma once

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* read.c - GET and LIST; see read.h
  *
- * A continue token is the version of the first page and the last key given out. Pages come from the present
- * objects, not from a snapshot; an expired token is refused as the real server does. */
+ * A continue token is the version of the first page and the last key given out. Pages come from
+ * the present objects, not from a snapshot; an expired token is refused as the real server does. */
 #include "read.h"
 
 #include "scale.h"
@@ -31,10 +31,9 @@ json_t *read_form(const struct kind *kind, const char *accept, json_t *object) {
 }
 
 void read_get(struct sim *sim, const struct request *q, struct reply *reply) {
-        json_t *object = sim->faults.stale_reads
-                                 ? store_get_at(&sim->store, q->kind, q->namespace, q->name,
-                                                sim->faults.frozen)
-                                 : store_get(q->kind, q->namespace, q->name);
+        json_t *object = sim->faults.stale_reads ? store_get_at(&sim->store, q->kind, q->namespace,
+                                                                q->name, sim->faults.frozen)
+                                                 : store_get(q->kind, q->namespace, q->name);
 
         if (!object)
                 reply_not_found(reply, q->kind, q->name);
@@ -90,7 +89,8 @@ static bool token_read(const char *token, struct page *page) {
         return true;
 }
 
-static bool page_of(struct sim *sim, const struct request *q, struct page *ret, struct reply *reply) {
+static bool page_of(struct sim *sim, const struct request *q, struct page *ret,
+                    struct reply *reply) {
         const char *token = request_query(q, "continue"), *limit = request_query(q, "limit");
         const char *prefix = q->namespace;
         int64_t n = 0;
@@ -105,14 +105,17 @@ static bool page_of(struct sim *sim, const struct request *q, struct page *ret, 
                 return true;
         }
         if (!token_read(token, ret)) {
-                reply_bad_request(reply, "continue key is not valid: %s", token);
+                reply_bad_request(reply, "invalid continue token: continue key is not valid: %s",
+                                  token);
                 return false;
         }
         if (ret->version <= sim->store.compacted) {
-                reply_expired(reply, "The provided continue parameter is too old to display a consistent list "
-                                     "result. You can start a new list without the continue parameter, or use "
-                                     "the continue token in this response to retrieve the remainder of the "
-                                     "results.");
+                reply_expired(
+                        reply,
+                        "The provided continue parameter is too old to display a consistent list "
+                        "result. You can start a new list without the continue parameter, or use "
+                        "the continue token in this response to retrieve the remainder of the "
+                        "results.");
                 return false;
         }
         return true;
@@ -138,8 +141,8 @@ static bool check_version(struct sim *sim, const struct request *q, struct reply
         if (v > sim->store.version) {
                 reply_status(reply, 504, "Timeout",
                              json_pack("{s:[{s:s,s:s}],s:i}", "causes", "reason",
-                                       "ResourceVersionTooLarge", "message", "Too large resource version",
-                                       "retryAfterSeconds", 1),
+                                       "ResourceVersionTooLarge", "message",
+                                       "Too large resource version", "retryAfterSeconds", 1),
                              "Timeout: Too large resource version: %s, current: %" PRIu64, version,
                              sim->store.version);
                 return false;
@@ -147,13 +150,28 @@ static bool check_version(struct sim *sim, const struct request *q, struct reply
         return true;
 }
 
+/* Items of built-in lists do not say their kind: the list does. */
+static json_t *list_item(const struct request *q, json_t *object) {
+        json_t *form = read_form(q->kind, q->accept, object), *copy;
+
+        if (q->kind->flags & KIND_CUSTOM || metadata_only(q->accept))
+                return form;
+        copy = json_copy(form);
+        json_decref(form);
+        json_object_del(copy, "kind");
+        json_object_del(copy, "apiVersion");
+        return copy;
+}
+
 static void fill(struct sim *sim, const struct request *q, const struct selector *selector,
                  struct page *page, json_t *meta, json_t *items) {
         const struct collection *c = q->kind->collection;
-        cleanup_(freep) char *prefix = *q->namespace ? str_format("%s/", q->namespace) : str_dup("");
+        cleanup_(freep) char *prefix =
+                *q->namespace ? str_format("%s/", q->namespace) : str_dup("");
         size_t i, left = 0;
 
-        for (i = store_seek(c, page->from); i < c->count && str_starts(c->items[i]->key, prefix); i++) {
+        for (i = store_seek(c, page->from); i < c->count && str_starts(c->items[i]->key, prefix);
+             i++) {
                 json_t *object = shown(sim, q, c->items[i]->json);
 
                 if (!object || !selector_matches(selector, object))
@@ -164,7 +182,7 @@ static void fill(struct sim *sim, const struct request *q, const struct selector
                         json_object_set_new(meta, "continue", json_string(token));
                         break;
                 }
-                json_array_append_new(items, read_form(q->kind, q->accept, object));
+                json_array_append_new(items, list_item(q, object));
         }
         for (; i < c->count && str_starts(c->items[i]->key, prefix); i++)
                 left++;
@@ -184,12 +202,12 @@ void read_list(struct sim *sim, const struct request *q, struct reply *reply) {
                 return;
         items = json_array();
         meta = json_pack("{s:o}", "resourceVersion",
-                         json_sprintf("%" PRIu64, sim->faults.stale_reads ? sim->faults.frozen
-                                                                          : page.version));
+                         json_sprintf("%" PRIu64,
+                                      sim->faults.stale_reads ? sim->faults.frozen : page.version));
         fill(sim, q, &selector, &page, meta, items);
         reply_ok(reply, 200,
                  json_pack("{s:s,s:s,s:o,s:o}", "kind",
                            partial ? "PartialObjectMetadataList" : q->kind->list_kind, "apiVersion",
-                           partial ? "meta.k8s.io/v1" : q->kind->api_version, "metadata", meta, "items",
-                           items));
+                           partial ? "meta.k8s.io/v1" : q->kind->api_version, "metadata", meta,
+                           "items", items));
 }

@@ -91,20 +91,31 @@ static json_t *details_of(const struct kind *kind, const char *name) {
 
 void reply_not_found(struct reply *r, const struct kind *kind, const char *name) {
         char resource[KINDS_NAME_MAX];
-        cleanup_(freep) char *text =
-                str_format("%s \"%s\" not found", kinds_resource(kind, resource, sizeof(resource)),
-                           name);
+        cleanup_(freep) char *text = str_format(
+                "%s \"%s\" not found", kinds_resource(kind, resource, sizeof(resource)), name);
 
         put_status(r, 404, "NotFound", details_of(kind, name), text);
 }
 
 void reply_exists(struct reply *r, const struct kind *kind, const char *name) {
         char resource[KINDS_NAME_MAX];
-        cleanup_(freep) char *text =
-                str_format("%s \"%s\" already exists",
-                           kinds_resource(kind, resource, sizeof(resource)), name);
+        cleanup_(freep) char *text = str_format(
+                "%s \"%s\" already exists", kinds_resource(kind, resource, sizeof(resource)), name);
 
         put_status(r, 409, "AlreadyExists", details_of(kind, name), text);
+}
+
+void reply_precondition(struct reply *r, const struct kind *kind, const char *name, const char *fmt,
+                        ...) {
+        char words[KINDS_NAME_MAX];
+        cleanup_(freep) char *why = NULL, *text = NULL;
+        json_t *details = details_of(kind, name);
+
+        FORMAT(why, fmt);
+        json_object_set_new(details, "kind", json_string(kind->kind));
+        text = str_format("Operation cannot be fulfilled on %s \"%s\": %s",
+                          kinds_name(kind, words, sizeof(words)), name, why);
+        put_status(r, 409, "Conflict", details, text);
 }
 
 void reply_conflict(struct reply *r, const struct kind *kind, const char *name, const char *fmt,
@@ -145,7 +156,27 @@ void reply_internal(struct reply *r, const char *fmt, ...) {
 
         FORMAT(why, fmt);
         text = str_format("Internal error occurred: %s", why);
-        put_status(r, 500, "InternalError", json_pack("{s:[{s:s}]}", "causes", "message", why), text);
+        put_status(r, 500, "InternalError", json_pack("{s:[{s:s}]}", "causes", "message", why),
+                   text);
+}
+
+void reply_version_missing(struct reply *r, const struct kind *kind, const char *name) {
+        static const char why[] = "Invalid value: 0: must be specified for an update";
+        char resource[KINDS_NAME_MAX];
+        cleanup_(freep) char *text =
+                str_format("%s \"%s\" is invalid: metadata.resourceVersion: %s",
+                           kinds_resource(kind, resource, sizeof(resource)), name, why);
+        json_t *details = details_of(kind, name);
+
+        json_object_set_new(details, "causes",
+                            json_pack("[{s:s,s:s,s:s}]", "reason", "FieldValueInvalid", "message",
+                                      why, "field", "metadata.resourceVersion"));
+        put_status(r, 422, "Invalid", details, text);
+}
+
+void reply_no_resource(struct reply *r) {
+        put_status(r, 404, "NotFound", json_object(),
+                   "the server could not find the requested resource");
 }
 
 void reply_method(struct reply *r) {
@@ -179,8 +210,7 @@ void invalid_add(struct invalid *i, const char *type, const char *field, const c
 }
 
 void invalid_value(struct invalid *i, const char *field, const json_t *value, const char *why) {
-        cleanup_(freep) char *text =
-                value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : str_dup("null");
+        cleanup_(freep) char *text = value ? json_text(value) : str_dup("null");
 
         invalid_add(i, "FieldValueInvalid", field, "Invalid value: %s: %s", text, why);
 }
@@ -190,7 +220,7 @@ void invalid_required(struct invalid *i, const char *field, const char *why) {
 }
 
 void invalid_duplicate(struct invalid *i, const char *field, const json_t *value) {
-        cleanup_(freep) char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+        cleanup_(freep) char *text = json_text(value);
 
         invalid_add(i, "FieldValueDuplicate", field, "Duplicate value: %s", text);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* reply.h - what a request is answered with; failures are Status objects worded as the API server's */
+/* reply.h - what a request is answered with; failures are Status objects worded as the API
+ * server's */
 #pragma once
 
 #include "kinds.h"
@@ -7,8 +8,8 @@
 struct reply {
         int code; /* 0: not answered yet */
         json_t *body;
-        char *text; /* instead of body */
-        int retry_after; /* seconds; 0: no such header */
+        char *text;       /* instead of body */
+        int retry_after;  /* seconds; 0: no such header */
         json_t *warnings; /* texts */
 };
 
@@ -25,12 +26,19 @@ void reply_status(struct reply *r, int code, const char *reason, json_t *details
 void reply_bad_request(struct reply *r, const char *fmt, ...) printf_(2, 3);
 void reply_not_found(struct reply *r, const struct kind *kind, const char *name);
 void reply_exists(struct reply *r, const struct kind *kind, const char *name);
-void reply_conflict(struct reply *r, const struct kind *kind, const char *name, const char *fmt, ...)
-        printf_(4, 5);
+void reply_conflict(struct reply *r, const struct kind *kind, const char *name, const char *fmt,
+                    ...) printf_(4, 5);
+/* The same, of a precondition: it names the kind instead of the resource. */
+void reply_precondition(struct reply *r, const struct kind *kind, const char *name, const char *fmt,
+                        ...) printf_(4, 5);
 void reply_forbidden(struct reply *r, const struct kind *kind, const char *name, json_t *causes,
                      const char *fmt, ...) printf_(5, 6);
 void reply_expired(struct reply *r, const char *fmt, ...) printf_(2, 3);
 void reply_internal(struct reply *r, const char *fmt, ...) printf_(2, 3);
+/* An update of a custom object that names no resourceVersion. */
+void reply_version_missing(struct reply *r, const struct kind *kind, const char *name);
+/* Nothing is served there. */
+void reply_no_resource(struct reply *r);
 void reply_method(struct reply *r);
 
 /* Problems of one object, collected and then told together (422). */

@@ -10,7 +10,7 @@
 
 struct request {
         const char *method, *path;
-        json_t *query;        /* name -> value */
+        json_t *query;                                                  /* name -> value */
         const char *content_type, *accept, *user_agent, *authorization; /* NULL: not sent */
         struct buf body;
         /* filled in by routes.c; texts owned */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* routes.c - paths, methods and bodies; called by http.c, calls discovery, read, write
  *
- * What the real server checks in which order: who asks, the path, the method, the options, the body's type,
- * the body. */
+ * What the real server checks in which order: who asks, the path, the method, the options, the
+ * body's type, the body. */
 #include "routes.h"
 
 #include "discovery.h"
@@ -106,8 +106,8 @@ static bool find_kind(struct sim *sim, struct request *q) {
 }
 
 static bool has_subresource(const struct request *q) {
-        static const char *const pods[] = { "log", "exec", "attach", "portforward", "eviction",
-                                            "binding" };
+        static const char *const pods[] = { "log",         "exec",     "attach",
+                                            "portforward", "eviction", "binding" };
         unsigned flags = q->kind->flags;
 
         if (!*q->subresource)
@@ -143,7 +143,8 @@ static json_t *parse(const struct request *q, bool yaml, struct reply *reply) {
         if (!yaml || *text == '{') {
                 if (json_parse(buf_str(&q->body), q->body.len, &out, &err) == 0)
                         return out;
-        } else if (yaml_parse(buf_str(&q->body), q->body.len, NULL, YAML_KUBERNETES, &stream, &err) == 0) {
+        } else if (yaml_parse(buf_str(&q->body), q->body.len, NULL, YAML_KUBERNETES, &stream,
+                              &err) == 0) {
                 if (stream.count == 1)
                         out = json_incref(stream.documents[0].root);
                 yaml_stream_free(&stream);
@@ -151,7 +152,18 @@ static json_t *parse(const struct request *q, bool yaml, struct reply *reply) {
                         return out;
                 err_set(&err, -1, "one document is expected");
         }
-        reply_bad_request(reply, "error decoding %s: %s", yaml ? "YAML" : "JSON", err_text(&err));
+        if (yaml)
+                reply_bad_request(reply,
+                                  "error decoding YAML: error converting YAML to JSON: yaml: %s",
+                                  err_text(&err));
+        else if (str_eq(q->method, "PATCH"))
+                reply_bad_request(reply, "error decoding patch: %s", err_text(&err));
+        else
+                reply_bad_request(
+                        reply,
+                        "the object provided is unrecognized (must be of type %s): couldn't "
+                        "get version/kind; json parse error: %s",
+                        q->kind->kind, err_text(&err));
         return NULL;
 }
 
@@ -162,14 +174,17 @@ static json_t *parse_object(const struct request *q, struct reply *reply) {
 
         if (!yaml && !str_eq(type, "application/json") && *type) {
                 reply_status(reply, 415, "UnsupportedMediaType", json_object(),
-                             "the body of the request was in an unknown format - accepted media types include: "
+                             "the body of the request was in an unknown format - accepted media "
+                             "types include: "
                              "application/json, application/yaml");
                 return NULL;
         }
         out = parse(q, yaml, reply);
         if (out && !json_is_object(out)) {
                 json_decref(out);
-                reply_bad_request(reply, "couldn't get version/kind; json parse error: the body is no object");
+                reply_bad_request(
+                        reply,
+                        "couldn't get version/kind; json parse error: the body is no object");
                 return NULL;
         }
         return out;
@@ -179,13 +194,15 @@ static json_t *parse_object(const struct request *q, struct reply *reply) {
 
 static void unsupported(struct reply *reply, const char *options, const char *field, const char *is,
                         const char *supported) {
-        reply_status(reply, 422, "Invalid",
-                     json_pack("{s:s,s:s,s:[{s:s,s:o,s:s}]}", "group", "meta.k8s.io", "kind", options,
-                               "causes", "reason", "FieldValueNotSupported", "message",
-                               json_sprintf("Unsupported value: \"%s\": supported values: %s", is, supported),
-                               "field", field),
-                     "%s.meta.k8s.io \"\" is invalid: %s: Unsupported value: \"%s\": supported values: %s",
-                     options, field, is, supported);
+        reply_status(
+                reply, 422, "Invalid",
+                json_pack(
+                        "{s:s,s:s,s:[{s:s,s:o,s:s}]}", "group", "meta.k8s.io", "kind", options,
+                        "causes", "reason", "FieldValueNotSupported", "message",
+                        json_sprintf("Unsupported value: %s: supported values: %s", is, supported),
+                        "field", field),
+                "%s.meta.k8s.io \"\" is invalid: %s: Unsupported value: %s: supported values: %s",
+                options, field, is, supported);
 }
 
 static bool read_options(const struct request *q, const char *options, struct write *w) {
@@ -193,12 +210,16 @@ static bool read_options(const struct request *q, const char *options, struct wr
         const char *force = request_query(q, "force");
 
         if (dry && !str_eq(dry, "All")) {
-                unsupported(w->reply, options, "dryRun", dry, "\"All\"");
+                cleanup_(freep) char *list = str_format("[\"%s\"]", dry);
+
+                unsupported(w->reply, options, "dryRun", list, "\"All\"");
                 return false;
         }
-        if (check && !str_eq(check, "Strict") && !str_eq(check, "Warn") && !str_eq(check, "Ignore") &&
-            *check) {
-                unsupported(w->reply, options, "fieldValidation", check,
+        if (check && !str_eq(check, "Strict") && !str_eq(check, "Warn") &&
+            !str_eq(check, "Ignore") && *check) {
+                cleanup_(freep) char *text = str_format("\"%s\"", check);
+
+                unsupported(w->reply, options, "fieldValidation", text,
                             "\"\", \"Ignore\", \"Strict\", \"Warn\"");
                 return false;
         }
@@ -248,11 +269,13 @@ static void apply(const struct request *q, struct write *w) {
 
         if (!request_query(q, "fieldManager")) {
                 reply_status(w->reply, 422, "Invalid",
-                             json_pack("{s:s,s:s,s:[{s:s,s:s,s:s}]}", "group", "meta.k8s.io", "kind",
-                                       "PatchOptions", "causes", "reason", "FieldValueRequired", "message",
+                             json_pack("{s:s,s:s,s:[{s:s,s:s,s:s}]}", "group", "meta.k8s.io",
+                                       "kind", "PatchOptions", "causes", "reason",
+                                       "FieldValueRequired", "message",
                                        "Required value: is required for apply patch", "field",
                                        "fieldManager"),
-                             "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is "
+                             "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required "
+                             "value: is "
                              "required for apply patch");
                 return;
         }
@@ -277,13 +300,18 @@ static void patch(const struct request *q, struct write *w) {
                 apply(q, w);
                 return;
         }
-        if (!str_eq(type, "application/json-patch+json") && !str_eq(type, "application/merge-patch+json") &&
-            !(strategic && !custom)) {
-                reply_status(w->reply, 415, "UnsupportedMediaType", json_object(),
-                             "the body of the request was in an unknown format - accepted media types include: "
-                             "application/json-patch+json, application/merge-patch+json, %s"
-                             "application/apply-patch+yaml",
-                             custom ? "" : "application/strategic-merge-patch+json, ");
+        if (!str_eq(type, "application/json-patch+json") &&
+            !str_eq(type, "application/merge-patch+json") && !(strategic && !custom)) {
+                if (custom)
+                        reply_status(w->reply, 415, "UnsupportedMediaType", NULL,
+                                     "the body of the request was in an unknown format - accepted "
+                                     "media types "
+                                     "include: application/json-patch+json, "
+                                     "application/merge-patch+json, "
+                                     "application/apply-patch+yaml");
+                else
+                        reply_status(w->reply, 415, "UnsupportedMediaType", json_object(),
+                                     "415: Unsupported Media Type");
                 return;
         }
         body = parse(q, false, w->reply);
@@ -294,15 +322,15 @@ static void patch(const struct request *q, struct write *w) {
 static void delete_many(const struct request *q, struct write *w, const json_t *options) {
         struct selector selector = { 0 };
 
-        if (selector_parse(q->kind, request_query(q, "labelSelector"), request_query(q, "fieldSelector"),
-                           &selector, w->reply)) {
+        if (selector_parse(q->kind, request_query(q, "labelSelector"),
+                           request_query(q, "fieldSelector"), &selector, w->reply)) {
                 write_delete_all(w, &selector, options);
                 selector_deinit(&selector);
         }
 }
 
 /* DeleteOptions come in the body, or some of them in the query. */
-static void delete(const struct request *q, struct write *w) {
+static void delete (const struct request *q, struct write *w) {
         static const char *const texts[] = { "propagationPolicy" };
         const char *seconds = request_query(q, "gracePeriodSeconds");
         cleanup_(json_freep) json_t *options = NULL;
@@ -315,7 +343,8 @@ static void delete(const struct request *q, struct write *w) {
                 return;
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
                 if (request_query(q, texts[i]))
-                        json_object_set_new(options, texts[i], json_string(request_query(q, texts[i])));
+                        json_object_set_new(options, texts[i],
+                                            json_string(request_query(q, texts[i])));
         if (seconds && str_to_int(seconds, &n))
                 json_object_set_new(options, "gracePeriodSeconds", json_integer(n));
         if (json_array_size(json_get(options, "dryRun")))
@@ -339,8 +368,9 @@ static void evict(struct sim *sim, const struct request *q, struct write *w) {
         w->subresource = "";
         write_delete(w, options);
         if (!reply_failed(w->reply))
-                reply_ok(w->reply, 201, json_pack("{s:s,s:s,s:{},s:s,s:i}", "kind", "Status", "apiVersion",
-                                                  "v1", "metadata", "status", "Success", "code", 201));
+                reply_ok(w->reply, 201,
+                         json_pack("{s:s,s:s,s:{},s:s,s:i}", "kind", "Status", "apiVersion", "v1",
+                                   "metadata", "status", "Success", "code", 201));
 }
 
 /* finalize: PUT of a namespace takes its spec.finalizers. */
@@ -363,7 +393,8 @@ static enum routes_next pod_action(struct sim *sim, const struct request *q, str
         else if (str_eq(sub, "eviction"))
                 evict(sim, q, w);
         else
-                reply_status(w->reply, 501, "", NULL, "the simulator has no %s: its pods run no programs", sub);
+                reply_status(w->reply, 501, "", NULL,
+                             "the simulator has no %s: its pods run no programs", sub);
         return ROUTES_DONE;
 }
 
@@ -384,17 +415,35 @@ static void dispatch(struct sim *sim, const struct request *q, struct write *w) 
                         update(q, w);
         } else if (str_eq(q->method, "PATCH") && named) {
                 patch(q, w);
-        } else if (str_eq(q->method, "DELETE") && !*q->subresource && !(q->kind->flags & KIND_REVIEW)) {
+        } else if (str_eq(q->method, "DELETE") && !*q->subresource &&
+                   !(q->kind->flags & KIND_REVIEW)) {
                 delete (q, w);
         } else {
                 reply_method(w->reply);
         }
 }
 
+/* Below a built-in group the answer is a Status, elsewhere the server's bare text. */
+static void no_such_path(struct sim *sim, const char *path, struct reply *reply) {
+        bool built_in = str_starts(path, "/api/");
+
+        list_each(e, &sim->kinds.all) {
+                const struct kind *k = list_entry(e, struct kind, entry);
+                cleanup_(freep) char *prefix = str_format("/apis/%s/%s/", k->group, k->version);
+
+                built_in = built_in || (!(k->flags & KIND_CUSTOM) && str_starts(path, prefix));
+        }
+        if (built_in)
+                reply_no_resource(reply);
+        else
+                reply_text(reply, 404, "404 page not found\n");
+}
+
 static bool is_watch(const struct request *q) {
         const char *watch = request_query(q, "watch");
 
-        return str_eq(q->method, "GET") && !*q->name && (str_eq(watch, "true") || str_eq(watch, "1"));
+        return str_eq(q->method, "GET") && !*q->name &&
+               (str_eq(watch, "true") || str_eq(watch, "1"));
 }
 
 static bool is_pod_action(const struct request *q) {
@@ -403,14 +452,19 @@ static bool is_pod_action(const struct request *q) {
 
 enum routes_next routes_handle(struct sim *sim, struct request *q, struct reply *reply) {
         cleanup_(freep) char *manager = NULL;
+        cleanup_(json_freep) json_t *utf8 = json_string(q->path);
         struct write w = { .sim = sim, .reply = reply };
 
+        if (!utf8) {
+                reply_bad_request(reply, "the path is not UTF-8");
+                return ROUTES_DONE;
+        }
         if (!authenticated(sim, q, reply))
                 return ROUTES_DONE;
         if (str_eq(q->method, "GET") && discovery_answer(sim, q, reply))
                 return ROUTES_DONE;
         if (!find_kind(sim, q) || !has_subresource(q)) {
-                reply_text(reply, 404, "404 page not found\n");
+                no_such_path(sim, q->path, reply);
                 return ROUTES_DONE;
         }
         if (is_watch(q))

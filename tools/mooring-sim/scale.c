@@ -5,7 +5,7 @@
 #include "store.h"
 
 /* ".spec.replicas" of a CRD as a JSON pointer; built-in kinds have no other. */
-static char *pointer(const struct kind *kind, const char *member, const char *or) {
+static char *pointer(const struct kind *kind, const char *member, const char * or) {
         char *path = str_dup(json_get_str(kind->scale, member, or));
 
         for (char *p = path; *p; p++)
@@ -41,10 +41,14 @@ json_t *scale_of(const struct kind *kind, const json_t *object) {
                                         json_get(store_meta(object), members[i]));
         if (json_integer_value(wanted))
                 json_object_set(json_get(out, "spec"), "replicas", wanted);
-        json_object_set_new(json_get(out, "status"), "replicas", json_integer(json_integer_value(is)));
+        json_object_set_new(json_get(out, "status"), "replicas",
+                            json_integer(json_integer_value(is)));
         put_selector(object, json_get(out, "status"));
         return out;
 }
+
+/* Messages about a Scale name it, not what is scaled. */
+static const struct kind scale_kind = { .group = (char *)"autoscaling", .kind = (char *)"Scale" };
 
 json_t *scale_set(const struct kind *kind, const json_t *live, const json_t *scale,
                   struct reply *reply) {
@@ -55,9 +59,10 @@ json_t *scale_set(const struct kind *kind, const json_t *live, const json_t *sca
         if (replicas < 0) {
                 cleanup_(invalid_deinit) struct invalid invalid = { 0 };
 
-                invalid_value(&invalid, "spec.replicas", json_get(json_get(scale, "spec"), "replicas"),
+                invalid_value(&invalid, "spec.replicas",
+                              json_get(json_get(scale, "spec"), "replicas"),
                               "must be greater than or equal to 0");
-                invalid_reply(&invalid, reply, kind, store_name(live));
+                invalid_reply(&invalid, reply, &scale_kind, store_name(live));
                 return NULL;
         }
         out = json_deep_copy(live);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* scale.h - the scale subresource: an autoscaling/v1 Scale made of an object, and put back into it */
+/* scale.h - the scale subresource: an autoscaling/v1 Scale made of an object, and put back into
+ * it */
 #pragma once
 
 #include "reply.h"

@@ -113,7 +113,8 @@ void schema_keys(struct schema_type *t, const char *comma_separated) {
                 t->keys[t->key_count++] = str_ndup(p, n);
                 p += n + (p[n] == ',');
         }
-        qsort(t->keys, t->key_count, sizeof(*t->keys), by_text);
+        if (t->key_count)
+                qsort(t->keys, t->key_count, sizeof(*t->keys), by_text);
 }
 
 static struct schema_type *scalar(struct schema *s, char letter) {

@@ -81,15 +81,15 @@ static bool parse(const char *text, json_t *out) {
                 cleanup_(json_freep) json_t *list = json_array();
                 const char *operator= "!";
 
-                p += not;
+                p += not ;
                 blanks(&p);
                 key = word(&p);
                 if (!*key)
                         return false;
-                if (!not && !requirement(&p, &operator, list))
+                if (!not &&!requirement(&p, &operator, list))
                         return false;
-                json_array_append_new(out, json_pack("{s:s,s:s,s:O}", "key", key, "operator", operator,
-                                                     "values", list));
+                json_array_append_new(out, json_pack("{s:s,s:s,s:O}", "key", key,
+                                                     "operator", operator, "values", list));
                 blanks(&p);
                 if (*p && *p++ != ',')
                         return false;
@@ -131,8 +131,18 @@ static bool field_known(const struct kind *kind, const char *field) {
         return false;
 }
 
-static bool fields_known(const struct kind *kind, const struct selector *s, const char *labels,
-                         const char *fields, struct reply *reply) {
+static bool has_own_fields(const struct kind *kind) {
+        static const char *const kinds[] = { "Pod",     "Node",      "ReplicationController",
+                                             "Event",   "Namespace", "Secret",
+                                             "Service", "Job" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+                if (str_eq(kind->kind, kinds[i]))
+                        return true;
+        return false;
+}
+
+static bool fields_known(const struct kind *kind, const struct selector *s, struct reply *reply) {
         json_t *r;
         size_t i;
 
@@ -141,11 +151,13 @@ static bool fields_known(const struct kind *kind, const struct selector *s, cons
 
                 if (field_known(kind, key))
                         continue;
-                reply_bad_request(reply,
-                                  "Unable to find \"%s%s%s, Resource=%s\" that match label selector \"%s\", "
-                                  "field selector \"%s\": field label not supported: %s",
-                                  kind->group, "/", kind->version, kind->plural, labels ? labels : "",
-                                  fields ? fields : "", key);
+                if (kind->flags & KIND_CUSTOM || has_own_fields(kind))
+                        reply_bad_request(reply, "field label not supported: %s", key);
+                else
+                        reply_bad_request(reply,
+                                          "\"%s\" is not a known field selector: only "
+                                          "\"metadata.name\", \"metadata.namespace\"",
+                                          key);
                 return false;
         }
         return true;
@@ -156,12 +168,15 @@ bool selector_parse(const struct kind *kind, const char *labels, const char *fie
         struct selector s = { json_array(), json_array() };
 
         if (labels && !parse(labels, s.labels))
-                reply_bad_request(reply, "unable to parse requirement: found '%s', expected: an operator or "
-                                         "a value",
-                                  labels);
+                reply_bad_request(
+                        reply,
+                        "unable to parse requirement: found '%s', expected: an operator or "
+                        "a value",
+                        labels);
         else if (fields && !parse(fields, s.fields))
-                reply_bad_request(reply, "invalid selector: '%s'; can't understand '%s'", fields, fields);
-        else if (fields_known(kind, &s, labels, fields, reply)) {
+                reply_bad_request(reply, "invalid selector: '%s'; can't understand '%s'", fields,
+                                  fields);
+        else if (fields_known(kind, &s, reply)) {
                 *ret = s;
                 return true;
         }
@@ -225,7 +240,8 @@ bool selector_matches_object(const json_t *selector, const json_t *labels) {
 
         if (json_object_size(selector) == 0)
                 return false;
-        json_object_foreach(plain ? (json_t *)selector : json_get(selector, "matchLabels"), key, value) {
+        json_object_foreach(plain ? (json_t *)selector : json_get(selector, "matchLabels"), key,
+                            value) {
                 if (!str_eq(json_get_str(labels, key, NULL), json_string_value(value)))
                         return false;
         }

@@ -29,8 +29,9 @@ static uint64_t mix(uint64_t x) {
 static void uid_text(uint64_t seed, uint64_t n, char ret[37]) {
         uint64_t a = mix(seed + n * 0x9e3779b97f4a7c15u), b = mix(a ^ n);
 
-        snprintf(ret, 37, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32), (unsigned)(a >> 16 & 0xffff),
-                 (unsigned)(a & 0xfff), (unsigned)(0x8000 | (b >> 48 & 0x3fff)),
+        snprintf(ret, 37, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32),
+                 (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff),
+                 (unsigned)(0x8000 | (b >> 48 & 0x3fff)),
                  (unsigned long long)(b & 0xffffffffffffu));
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sim.h - the simulated cluster as one struct, and how its parts reach each other
  *
- *   http → routes → discovery, read, write, watch, portforward      requests
- *   write → managed (ssa), defaults, validate, crd → store          one change
- *   store → watch, work (controllers)                               what follows from it
- *   control → faults, write, store                                  a person or a test breaks things
+ *   http → routes → discovery, read, write, watch, portforward: requests
+ *   write → managed (ssa), defaults, validate, crd → store: one change
+ *   store → watch, work (controllers): what follows from it
+ *   control → faults, write, store: a person or a test breaks things
  *
- * Single-threaded: everything runs from the loop in http.c, one piece of work at a time. */
+ * Single-threaded: everything runs from loop.c, one piece of work at a time. */
 #pragma once
 
 #include "kinds.h"
@@ -25,14 +25,15 @@ struct store_event {
         json_t *before; /* NULL when added */
 };
 
-/* Events that a watch can still be given. Kubernetes keeps about 5 minutes; beyond this a watch gets 410. */
+/* Events that a watch can still be given. Kubernetes keeps about 5 minutes; beyond this a watch
+ * gets 410. */
 #define STORE_HISTORY_MAX 20000
 /* Objects in all: 100,000 managed ones are the largest design figure; more is refused with 507. */
 #define STORE_OBJECTS_MAX 400000
 
 struct store {
-        uint64_t version;   /* of the last change */
-        uint64_t compacted; /* versions up to this one are forgotten */
+        uint64_t version;            /* of the last change */
+        uint64_t compacted;          /* versions up to this one are forgotten */
         struct store_event *history; /* ring of STORE_HISTORY_MAX */
         size_t first, count;
         size_t objects;
@@ -40,10 +41,10 @@ struct store {
 
 struct fault {
         struct list entry;
-        int code;        /* answered: 429, 500, 410 ...; 0: the connection is reset */
-        int64_t left;    /* requests that it still hits; -1: all until cleared */
-        char *path;      /* part of the path, or NULL: every path */
-        char *method;    /* or NULL */
+        int code;     /* answered: 429, 500, 410 ...; 0: the connection is reset */
+        int64_t left; /* requests that it still hits; -1: all until cleared */
+        char *path;   /* part of the path, or NULL: every path */
+        char *method; /* or NULL */
 };
 
 struct pod_fault {
@@ -84,18 +85,19 @@ struct sim {
         struct store store;
         struct faults faults;
         struct sim_stats stats;
-        struct list watches;      /* struct watch */
-        struct list work;         /* struct work_item, by time */
-        struct map work_keys;     /* key -> struct work_item */
-        struct list forwards;     /* struct forward */
-        struct list streams;      /* struct portforward */
-        struct list clients;      /* struct control_client */
-        struct list delayed;      /* struct exchange that faults.latency_ms holds back */
-        struct list pollers;      /* struct poller */
-        struct map dependents;    /* owner's uid -> count of objects that name it, as a pointer */
+        struct list watches;   /* struct watch */
+        struct list work;      /* struct work_item, by time */
+        struct map work_keys;  /* key -> struct work_item */
+        struct list forwards;  /* struct forward */
+        struct list streams;   /* struct portforward */
+        struct list clients;   /* struct control_client */
+        struct list delayed;   /* struct exchange that faults.latency_ms holds back */
+        struct list pollers;   /* struct poller */
+        struct map dependents; /* owner's uid -> count of objects that name it, as a pointer */
         struct MHD_Daemon *daemon;
-        char *address;            /* "127.0.0.1:41234" */
+        char *address; /* "127.0.0.1:41234" */
         bool stopping;
+        bool resumed; /* a suspended connection waits for libmicrohttpd to look at it */
         uint64_t seed, next_uid, next_ip, next_node;
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ssa.c - apply and update on managers' field sets; see ssa.h. Called by managed.c and by the recorded cases */
+/* ssa.c - apply and update on managers' field sets; see ssa.h. Called by managed.c and by the
+ * recorded cases */
 #include "ssa.h"
 
 #include <stdlib.h>
@@ -69,8 +70,8 @@ static void collect_conflict(void *arg, const struct fieldset_path *path) {
         cleanup_(buf_free) struct buf text = BUF_INIT;
 
         fieldset_path_text(path, &text);
-        c->out->items = mem_grow(c->out->items, &c->out->room, c->out->count + 1,
-                                 sizeof(*c->out->items));
+        c->out->items =
+                mem_grow(c->out->items, &c->out->room, c->out->count + 1, sizeof(*c->out->items));
         c->out->items[c->out->count++] =
                 (struct ssa_conflict){ str_dup(c->id), str_dup(buf_str(&text)) };
 }
@@ -126,7 +127,8 @@ static void take_away(struct ssa_manager *m, const json_t *set) {
         m->set = rest;
 }
 
-/* Takes changed and removed fields away from the others. SSA_CONFLICT: nothing was taken, unless forced. */
+/* Takes changed and removed fields away from the others. SSA_CONFLICT: nothing was taken, unless
+ * forced. */
 static int settle(const struct ssa_request *q, const json_t *live, const json_t *object, bool force,
                   struct ssa_managers *managers, struct ssa_conflicts *ret_conflicts) {
         size_t n = managers->count;
@@ -207,8 +209,8 @@ static json_t *owned_by_all(const struct schema_type *t, const struct ssa_manage
         return named;
 }
 
-/* Removes what the manager owned (LAST), owns no more, and nobody else owns either. What lies below something
- * that goes, but belongs to others or to nobody, stays. */
+/* Removes what the manager owned (LAST), owns no more, and nobody else owns either. What lies
+ * below something that goes, but belongs to others or to nobody, stays. */
 static json_t *prune(const struct ssa_request *q, const json_t *merged,
                      const struct ssa_managers *managers, const json_t *last) {
         cleanup_(json_freep) json_t *named = typed_named_members(q->type, last);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ssa.h - who owns which fields: what apply and update do to an object and to its managers' field sets
+/* ssa.h - who owns which fields: what apply and update do to an object and to its managers'
+ * field sets
  *
- * Pure: no names, no time, no storage; managed.c turns metadata.managedFields into this form and back.
- * All versions of a kind share one type here (the simulator converts nothing but apiVersion). */
+ * Pure: no names, no time, no storage; managed.c turns metadata.managedFields into this form and
+ * back. All versions of a kind share one type here (the simulator converts nothing but
+ * apiVersion). */
 #pragma once
 
 #include "typed.h"
@@ -40,15 +42,16 @@ struct ssa_request {
         const struct schema_type *type;
         const char *manager; /* id */
         const char *version;
-        const json_t *ignored; /* version or "*" -> field set that no manager owns by it; NULL: none */
+        const json_t
+                *ignored; /* version or "*" -> field set that no manager owns by it; NULL: none */
         bool force;
 };
 
 /* Result of ssa_apply besides 0: others own what would change; nothing was changed. */
 enum { SSA_CONFLICT = 1 };
 
-/* Merges CONFIG into LIVE (NULL: not there yet), prunes what the manager gave up, and moves ownership.
- * 0 or SSA_CONFLICT. *RET shares parts with both inputs. */
+/* Merges CONFIG into LIVE (NULL: not there yet), prunes what the manager gave up, and moves
+ * ownership. 0 or SSA_CONFLICT. *RET shares parts with both inputs. */
 int ssa_apply(const struct ssa_request *q, const json_t *live, const json_t *config,
               struct ssa_managers *managers, json_t **ret, struct ssa_conflicts *ret_conflicts);
 /* What changed between LIVE and OBJECT now belongs to the manager. */

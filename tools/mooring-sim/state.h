@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* state.h - --state FILE: all objects, written when the simulator ends and read when it starts again */
+/* state.h - --state FILE: all objects, written when the simulator ends and read when it starts
+ * again */
 #pragma once
 
 #include "sim.h"

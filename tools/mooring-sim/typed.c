@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* typed.c - shapes, item keys, checking, field sets, removal; the two-sided walks are in typed_pair.c
+/* typed.c - shapes, item keys, checking, field sets, removal; the two-sided walks are in
+ * typed_pair.c
  *
- * Follows the rules of the structured-merge-diff library, which the API server uses, as its recorded tests
- * show them (tests/unit/sim runs those when they are at hand). Written from the rules, not from its code. */
+ * Follows the rules of the structured-merge-diff library, which the API server uses, as its
+ * recorded tests show them (tests/unit/sim runs those when they are at hand). Written from the
+ * rules, not from its code. */
 #include "typed.h"
 #include "typed_shape.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 void typed_problems_deinit(struct typed_problems *p) {
@@ -28,8 +29,8 @@ void typed_problems_text(const struct typed_problems *p, struct buf *out) {
         }
 }
 
-static void problem(struct typed_problems *p, const struct fieldset_path *path, const char *fmt, ...)
-        printf_(3, 4);
+static void problem(struct typed_problems *p, const struct fieldset_path *path, const char *fmt,
+                    ...) printf_(3, 4);
 
 static void problem(struct typed_problems *p, const struct fieldset_path *path, const char *fmt,
                     ...) {
@@ -109,14 +110,15 @@ bool typed_equal(const json_t *a, const json_t *b) {
 /* --- list items */
 
 static void put_value(struct buf *out, const json_t *v) {
-        double d = json_is_real(v) ? json_real_value(v) : 0.5;
+        double d = json_real_value(v);
         cleanup_(freep) char *text = NULL;
 
-        if (floor(d) == d && fabs(d) < 1e15) {
-                buf_printf(out, "%.0f", d);
+        if (json_is_real(v)) {
+                text = str_format("%.15g", d); /* the shortest that reads as the same number */
+                buf_printf(out, strtod(text, NULL) == d ? "%.15g" : "%.17g", d);
                 return;
         }
-        text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+        text = json_text(v);
         buf_puts(out, text ? text : "null");
 }
 
@@ -157,7 +159,8 @@ char *typed_item_element(const struct schema_type *list, const json_t *item, con
 
         if (list->key_count)
                 return keyed_element(list, item, ret_why);
-        *ret_why = json_is_object(item)  ? "associative list without keys has an element that's a map type"
+        *ret_why = json_is_object(item)
+                           ? "associative list without keys has an element that's a map type"
                    : json_is_array(item) ? "not supported: associative list with lists as elements"
                    : json_is_null(item)
                            ? "associative list without keys has an element that's an explicit null"
@@ -198,15 +201,16 @@ static const char *go_type(const json_t *v) {
 }
 
 static void check_scalar(struct check *c, const struct schema_type *t, const json_t *v) {
-        cleanup_(freep) char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+        cleanup_(freep) char *text = json_text(v);
 
         if (json_is_null(v))
                 return;
         if (t->scalar == SCHEMA_NUMBER && !json_is_number(v))
-                problem(c->problems, &c->path, "expected numeric (int or float), got %s", go_type(v));
+                problem(c->problems, &c->path, "expected numeric (int or float), got %s",
+                        go_type(v));
         else if (t->scalar == SCHEMA_STRING && !json_is_string(v))
-                problem(c->problems, &c->path, "expected string, got &value.valueUnstructured{Value:%s}",
-                        text);
+                problem(c->problems, &c->path,
+                        "expected string, got &value.valueUnstructured{Value:%s}", text);
         else if (t->scalar == SCHEMA_BOOLEAN && !json_is_boolean(v))
                 problem(c->problems, &c->path, "expected boolean, got %s", text);
         else if (json_is_object(v) || json_is_array(v))
@@ -234,7 +238,8 @@ static void check_items(struct check *c, const struct schema_type *t, const json
                         cleanup_(buf_free) struct buf text = BUF_INIT;
 
                         fieldset_element_text(element, &text);
-                        problem(c->problems, &c->path, "duplicate entries for key %s", buf_str(&text));
+                        problem(c->problems, &c->path, "duplicate entries for key %s",
+                                buf_str(&text));
                 }
                 check_below(c, element, t->item, item);
         }
@@ -244,17 +249,22 @@ static void check_members(struct check *c, const struct schema_type *t, const js
         const char *key;
         json_t *value;
 
+        /* An unknown member ends the check of its map, as upstream; found first, so that it is
+         * not luck. */
         json_object_foreach((json_t *)v, key, value) {
-                const struct schema_type *type = schema_member(t, key);
                 cleanup_(freep) char *element = str_format("f:%s", key);
 
-                if (type) {
-                        check_below(c, element, type, value);
+                if (schema_member(t, key))
                         continue;
-                }
                 c->path.element[c->path.length++] = element;
                 problem(c->problems, &c->path, "field not declared in schema");
                 c->path.length--;
+                return;
+        }
+        json_object_foreach((json_t *)v, key, value) {
+                cleanup_(freep) char *element = str_format("f:%s", key);
+
+                check_below(c, element, schema_member(t, key), value);
         }
 }
 
@@ -271,7 +281,7 @@ static void check(struct check *c, const struct schema_type *t, const json_t *v)
         if (json_is_null(v))
                 return;
         if (shape == TYPED_MAP ? !json_is_object(v) : !json_is_array(v)) {
-                text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+                text = json_text(v);
                 problem(c->problems, &c->path, "expected %s, got &{%s}",
                         shape == TYPED_MAP ? "map" : "list", text);
                 return;
@@ -327,7 +337,8 @@ static void fields_of_items(json_t *set, struct fieldset_path *path, const struc
 
                 if (element)
                         fields_below(set, path, element,
-                                     map_find(&seen, element) == &twice ? NULL : t->item, item, true);
+                                     map_find(&seen, element) == &twice ? NULL : t->item, item,
+                                     true);
         }
 }
 
@@ -379,7 +390,8 @@ static json_t *remove_items(const struct schema_type *t, const json_t *v, const 
                 if (!below)
                         json_array_append(out, item);
                 else
-                        json_array_append_new(out, typed_remove(t->item, item, below) ?: json_null());
+                        json_array_append_new(out,
+                                              typed_remove(t->item, item, below) ?: json_null());
         }
         return out;
 }
@@ -398,7 +410,8 @@ static json_t *remove_members(const struct schema_type *t, const json_t *v, cons
                 if (!below || !type)
                         json_object_set(out, key, value);
                 else
-                        json_object_set_new(out, key, typed_remove(type, value, below) ?: json_null());
+                        json_object_set_new(out, key,
+                                            typed_remove(type, value, below) ?: json_null());
         }
         return out;
 }
@@ -460,9 +473,9 @@ json_t *typed_follow_schema(const struct schema_type *t, const json_t *set) {
                 const struct schema_type *type = type_below(t, key);
                 json_t *below = fieldset_below(set, key), *copy;
                 bool atomic = type && !type->deduced &&
-                              (type->has_map   ? type->map_atomic
-                               : type->scalar  ? false
-                                               : type->list_atomic);
+                              (type->has_map  ? type->map_atomic
+                               : type->scalar ? false
+                                              : type->list_atomic);
 
                 if (str_eq(key, "."))
                         continue;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* typed.h - operations on a JSON value seen through its schema type: check, field set, compare, merge, remove
+/* typed.h - operations on a JSON value seen through its schema type: check, field set, compare,
+ * merge, remove
  *
- * These are the five operations that server-side apply is made of (ssa.c). A value that is absent is a NULL
- * json_t, which is not the same as JSON null. Results share parts with their input: copy deeply before
- * changing one. */
+ * These are the five operations that server-side apply is made of (ssa.c). A value that is
+ * absent is a NULL json_t, which is not the same as JSON null. Results share parts with their
+ * input: copy deeply before changing one. */
 #pragma once
 
 #include "fieldset.h"
@@ -36,9 +37,11 @@ json_t *typed_merge(const struct schema_type *t, const json_t *base, const json_
 json_t *typed_remove(const struct schema_type *t, const json_t *v, const json_t *set);
 /* SET, and every declared field on the way to its members. */
 json_t *typed_named_members(const struct schema_type *t, const json_t *set);
-/* SET as it must read after a type of its fields turned atomic. New, equal to SET when nothing changed. */
+/* SET as it must read after a type of its fields turned atomic. New, equal to SET when nothing
+ * changed. */
 json_t *typed_follow_schema(const struct schema_type *t, const json_t *set);
-/* The path element of a list item ("k:…" or "v:…"), or NULL with a reason (static text) in *RET_WHY. */
+/* The path element of a list item ("k:…" or "v:…"), or NULL with a reason (static text) in
+ * *RET_WHY. */
 char *typed_item_element(const struct schema_type *list, const json_t *item, const char **ret_why);
 /* json_equal, but 1 equals 1.0. */
 bool typed_equal(const json_t *a, const json_t *b);

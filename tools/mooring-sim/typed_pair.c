@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* typed_pair.c - walking two values together: typed_compare and typed_merge
  *
- * Lists with keys may hold one key twice (an update can do that; an apply cannot): such items are compared
- * as one and are never merged into. */
+ * Lists with keys may hold one key twice (an update can do that; an apply cannot): such items
+ * are compared as one and are never merged into. */
 #include "typed.h"
 #include "typed_shape.h"
 
@@ -239,7 +239,8 @@ struct weave {
 };
 
 static void next_shared(struct weave *w) {
-        while (w->shared < w->over.count && !index_find(&w->base, w->over.entries[w->shared].element))
+        while (w->shared < w->over.count &&
+               !index_find(&w->base, w->over.entries[w->shared].element))
                 w->shared++;
 }
 
@@ -262,8 +263,8 @@ static void weave_over(struct weave *w) {
         w->j++;
 }
 
-/* One step of bringing both orders together: the items of OVER keep their order, those that only BASE has
- * stay as near as that allows. */
+/* One step of bringing both orders together: the items of OVER keep their order, those that only
+ * BASE has stay as near as that allows. */
 static void weave_step(struct weave *w) {
         bool has_base = w->i < w->base.count, has_over = w->j < w->over.count;
         const struct entry *b = has_base ? &w->base.entries[w->i] : NULL;
@@ -308,7 +309,8 @@ static json_t *merge_items(const struct schema_type *t, const json_t *base, cons
 static void merge_member(json_t *out, const struct schema_type *t, const char *key,
                          const json_t *base, const json_t *over) {
         const struct schema_type *type = schema_member(t, key);
-        json_t *value = type ? typed_merge(type, base, over) : json_incref((json_t *)(over ?: base));
+        json_t *value =
+                type ? typed_merge(type, base, over) : json_incref((json_t *)(over ?: base));
 
         if (value)
                 json_object_set_new(out, key, value);
@@ -331,10 +333,10 @@ static json_t *merge_members(const struct schema_type *t, const json_t *base, co
 json_t *typed_merge(const struct schema_type *t, const json_t *base, const json_t *over) {
         enum typed_shape shape = typed_shape_of(t, over ? over : base);
         bool list = shape == TYPED_LIST;
-        const json_t *x = list ? (json_is_array(base) ? base : NULL)
-                               : (json_is_object(base) ? base : NULL);
-        const json_t *y = list ? (json_is_array(over) ? over : NULL)
-                               : (json_is_object(over) ? over : NULL);
+        const json_t *x =
+                list ? (json_is_array(base) ? base : NULL) : (json_is_object(base) ? base : NULL);
+        const json_t *y =
+                list ? (json_is_array(over) ? over : NULL) : (json_is_object(over) ? over : NULL);
         json_t *out;
 
         if (shape == TYPED_SCALAR || (list ? t->list_atomic : t->map_atomic) ||

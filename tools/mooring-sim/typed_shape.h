@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* typed_shape.h - which of a type's shapes a value takes; shared by typed.c and typed_pair.c alone */
+/* typed_shape.h - which of a type's shapes a value takes; shared by typed.c and typed_pair.c
+ * alone */
 #pragma once
 
 #include "schema.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* validate.c - refusals of the built-in kinds; see validate.h
  *
- * Only what deployers really meet: names, selectors, duplicate names and ports, required containers,
- * immutable fields. Fields that no rule here knows are taken as they are. */
+ * Only what deployers really meet: names, selectors, duplicate names and ports, required
+ * containers, immutable fields. Fields that no rule here knows are taken as they are. */
 #include "validate.h"
 
 #include "store.h"
@@ -19,7 +19,8 @@
 /* --- names */
 
 static bool is_label(const char *s, size_t n) {
-        if (!n || n > LABEL_MAX || !isalnum((unsigned char)s[0]) || !isalnum((unsigned char)s[n - 1]))
+        if (!n || n > LABEL_MAX || !isalnum((unsigned char)s[0]) ||
+            !isalnum((unsigned char)s[n - 1]))
                 return false;
         for (size_t i = 0; i < n; i++)
                 if (!islower((unsigned char)s[i]) && !isdigit((unsigned char)s[i]) && s[i] != '-')
@@ -47,7 +48,7 @@ static bool free_name(const struct kind *kind) {
 }
 
 static bool label_name(const struct kind *kind) {
-        return !*kind->group && (str_eq(kind->kind, "Namespace") || str_eq(kind->kind, "Service"));
+        return !*kind->group && str_eq(kind->kind, "Namespace");
 }
 
 static void check_name(const struct kind *kind, const char *name, struct invalid *invalid) {
@@ -58,19 +59,33 @@ static void check_name(const struct kind *kind, const char *name, struct invalid
         } else if (free_name(kind)) {
                 if (strpbrk(name, "/%"))
                         invalid_value(invalid, "metadata.name", value, "may not contain '/'");
+        } else if (!*kind->group && str_eq(kind->kind, "Service")) {
+                if (!is_label(name, strlen(name)) || isdigit((unsigned char)*name))
+                        invalid_value(invalid, "metadata.name", value,
+                                      "a DNS-1035 label must consist of lower case alphanumeric "
+                                      "characters or "
+                                      "'-', start with an alphabetic character, and end with an "
+                                      "alphanumeric "
+                                      "character (e.g. 'my-name',  or 'abc-123', regex used for "
+                                      "validation is "
+                                      "'[a-z]([-a-z0-9]*[a-z0-9])?')");
         } else if (label_name(kind)) {
                 if (!is_label(name, strlen(name)))
-                        invalid_value(invalid, "metadata.name", value,
-                                      "a lowercase RFC 1123 label must consist of lower case alphanumeric "
-                                      "characters or '-', and must start and end with an alphanumeric "
-                                      "character (e.g. 'my-name',  or '123-abc', regex used for validation "
-                                      "is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')");
+                        invalid_value(
+                                invalid, "metadata.name", value,
+                                "a lowercase RFC 1123 label must consist of lower case "
+                                "alphanumeric "
+                                "characters or '-', and must start and end with an alphanumeric "
+                                "character (e.g. 'my-name',  or '123-abc', regex used for "
+                                "validation "
+                                "is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')");
         } else if (!is_subdomain(name)) {
-                invalid_value(invalid, "metadata.name", value,
-                              "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric "
-                              "characters, '-' or '.', and must start and end with an alphanumeric "
-                              "character (e.g. 'example.com', regex used for validation is "
-                              "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')");
+                invalid_value(
+                        invalid, "metadata.name", value,
+                        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric "
+                        "characters, '-' or '.', and must start and end with an alphanumeric "
+                        "character (e.g. 'example.com', regex used for validation is "
+                        "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')");
         }
 }
 
@@ -79,7 +94,8 @@ static bool is_label_value(const char *s) {
 
         if (!n)
                 return true;
-        if (n > LABEL_VALUE_MAX || !isalnum((unsigned char)s[0]) || !isalnum((unsigned char)s[n - 1]))
+        if (n > LABEL_VALUE_MAX || !isalnum((unsigned char)s[0]) ||
+            !isalnum((unsigned char)s[n - 1]))
                 return false;
         return strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == n;
 }
@@ -92,12 +108,14 @@ static void check_labels(const char *field, const json_t *labels, struct invalid
                 const char *text = json_string_value(value);
 
                 if (text && !is_label_value(text))
-                        invalid_value(invalid, field, value,
-                                      "a valid label must be an empty string or consist of alphanumeric "
-                                      "characters, '-', '_' or '.', and must start and end with an "
-                                      "alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', "
-                                      "regex used for validation is "
-                                      "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')");
+                        invalid_value(
+                                invalid, field, value,
+                                "a valid label must be an empty string or consist of alphanumeric "
+                                "characters, '-', '_' or '.', and must start and end with an "
+                                "alphanumeric character (e.g. 'MyValue',  or 'my_value',  or "
+                                "'12345', "
+                                "regex used for validation is "
+                                "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')");
         }
 }
 
@@ -169,8 +187,8 @@ static void check_mounts(const char *path, const json_t *spec, bool templates,
                                 str_format("%s.containers[%zu].volumeMounts[%zu].name", path, i, j);
 
                         if (!has_volume(spec, json_get_str(m, "name", ""), templates))
-                                invalid_add(invalid, "FieldValueNotFound", field, "Not found: \"%s\"",
-                                            json_get_str(m, "name", ""));
+                                invalid_add(invalid, "FieldValueNotFound", field,
+                                            "Not found: \"%s\"", json_get_str(m, "name", ""));
                 }
         }
 }
@@ -205,6 +223,8 @@ static void check_selector(const json_t *spec, struct invalid *invalid) {
 
         if (!selector) {
                 invalid_required(invalid, "spec.selector", "");
+                invalid_value(invalid, "spec.template.metadata.labels", labels,
+                              "`selector` does not match template `labels`");
                 return;
         }
         if (json_object_size(json_get(selector, "matchLabels")) == 0 &&
@@ -235,9 +255,12 @@ static void check_restart(const json_t *template, struct invalid *invalid) {
 /* Of a StatefulSet only these members may change. */
 static void check_stateful_set_change(const json_t *live, const json_t *spec,
                                       struct invalid *invalid) {
-        static const char *const may[] = { "replicas",        "ordinals",
-                                           "template",        "updateStrategy",
-                                           "minReadySeconds", "persistentVolumeClaimRetentionPolicy",
+        static const char *const may[] = { "replicas",
+                                           "ordinals",
+                                           "template",
+                                           "updateStrategy",
+                                           "minReadySeconds",
+                                           "persistentVolumeClaimRetentionPolicy",
                                            "revisionHistoryLimit" };
         cleanup_(json_freep) json_t *a = json_copy(json_get(live, "spec"));
         cleanup_(json_freep) json_t *b = json_copy((json_t *)spec);
@@ -247,10 +270,12 @@ static void check_stateful_set_change(const json_t *live, const json_t *spec,
                 json_object_del(b, may[i]);
         }
         if (!typed_equal(a, b))
-                invalid_forbidden(invalid, "spec",
-                                  "updates to statefulset spec for fields other than 'replicas', 'ordinals', "
-                                  "'template', 'updateStrategy', 'revisionHistoryLimit', "
-                                  "'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden");
+                invalid_forbidden(
+                        invalid, "spec",
+                        "updates to statefulset spec for fields other than 'replicas', 'ordinals', "
+                        "'template', 'updateStrategy', 'revisionHistoryLimit', "
+                        "'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are "
+                        "forbidden");
 }
 
 static void check_job(const json_t *live, const json_t *spec, struct invalid *invalid) {
@@ -322,8 +347,10 @@ static void check_pod(const json_t *live, const json_t *object, struct invalid *
                 invalid_forbidden(invalid, "spec",
                                   "pod updates may not change fields other than "
                                   "`spec.containers[*].image`,`spec.initContainers[*].image`,"
-                                  "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing "
-                                  "tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 "
+                                  "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions "
+                                  "to existing "
+                                  "tolerations),`spec.terminationGracePeriodSeconds` (allow it to "
+                                  "be set to 1 "
                                   "if it was previously negative)");
 }
 
@@ -381,9 +408,16 @@ static double quantity(const char *text) {
         static const struct {
                 const char *unit;
                 double factor;
-        } units[] = { { "Ki", 1024.0 }, { "Mi", 1048576.0 }, { "Gi", 1073741824.0 },
-                      { "Ti", 1099511627776.0 }, { "k", 1e3 }, { "M", 1e6 }, { "G", 1e9 },
-                      { "T", 1e12 }, { "", 1 }, { "m", 1e-3 } };
+        } units[] = { { "Ki", 1024.0 },
+                      { "Mi", 1048576.0 },
+                      { "Gi", 1073741824.0 },
+                      { "Ti", 1099511627776.0 },
+                      { "k", 1e3 },
+                      { "M", 1e6 },
+                      { "G", 1e9 },
+                      { "T", 1e12 },
+                      { "", 1 },
+                      { "m", 1e-3 } };
         char *end;
         double v = strtod(text, &end);
 
@@ -396,7 +430,8 @@ static double quantity(const char *text) {
 static void check_claim(const json_t *live, const json_t *object, struct invalid *invalid) {
         cleanup_(json_freep) json_t *a = NULL, *b = NULL;
         json_t *spec = json_get(object, "spec"), *old = json_get(live, "spec");
-        const char *size = json_get_str(json_dig(spec, "resources", "requests", NULL), "storage", "");
+        const char *size =
+                json_get_str(json_dig(spec, "resources", "requests", NULL), "storage", "");
         const char *was = json_get_str(json_dig(old, "resources", "requests", NULL), "storage", "");
 
         if (json_array_size(json_get(spec, "accessModes")) == 0)
@@ -407,8 +442,11 @@ static void check_claim(const json_t *live, const json_t *object, struct invalid
                 return;
         a = json_copy(old);
         b = json_copy(spec);
-        json_object_del(a, "resources");
-        json_object_del(b, "resources");
+        /* A claim that is not bound cannot grow either. */
+        if (str_eq(json_get_str(json_get(live, "status"), "phase", ""), "Bound")) {
+                json_object_del(a, "resources");
+                json_object_del(b, "resources");
+        }
         json_object_del(a, "volumeName");
         json_object_del(b, "volumeName");
         json_object_del(a, "volumeAttributesClassName");
@@ -417,7 +455,7 @@ static void check_claim(const json_t *live, const json_t *object, struct invalid
                 invalid_forbidden(invalid, "spec",
                                   "spec is immutable after creation except resources.requests and "
                                   "volumeAttributesClassName for bound claims");
-        if (quantity(size) < quantity(was))
+        else if (quantity(size) < quantity(was))
                 invalid_forbidden(invalid, "spec.resources.requests.storage",
                                   "field can not be less than status.capacity");
 }
@@ -436,29 +474,14 @@ static void check_config(const struct kind *kind, const json_t *live, const json
                                           "field is immutable when `immutable` is set");
 }
 
-static bool is_base64(const char *s) {
-        size_t n = strlen(s), digits = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                                 "0123456789+/");
-
-        return n % 4 == 0 && n - digits <= 2 && strspn(s + digits, "=") == n - digits;
-}
-
-static void check_secret_data(const json_t *object, struct invalid *invalid) {
-        const char *key;
-        json_t *value;
-
-        json_object_foreach(json_get(object, "data"), key, value) {
-                cleanup_(freep) char *field = str_format("data[%s]", key);
-
-                if (json_is_string(value) && !is_base64(json_string_value(value)))
-                        invalid_add(invalid, "FieldValueInvalid", field,
-                                    "Invalid value: not base64"); /* never the value: it may be a secret */
-        }
-}
-
 static void check_role_ref(const json_t *live, const json_t *object, struct invalid *invalid) {
+        json_t *is = json_get(object, "roleRef");
+        cleanup_(json_freep) json_t *ref =
+                json_pack("{s:s,s:s,s:s}", "APIGroup", json_get_str(is, "apiGroup", ""), "Kind",
+                          json_get_str(is, "kind", ""), "Name", json_get_str(is, "name", ""));
+
         if (live && !typed_equal(json_get(live, "roleRef"), json_get(object, "roleRef")))
-                invalid_value(invalid, "roleRef", json_get(object, "roleRef"), "cannot change roleRef");
+                invalid_value(invalid, "roleRef", ref, "cannot change roleRef");
         if (!*json_get_str(json_get(object, "roleRef"), "name", ""))
                 invalid_required(invalid, "roleRef.name", "");
 }
@@ -490,10 +513,8 @@ static void check_core(const struct kind *kind, const json_t *live, const json_t
                 check_claim(live, object, invalid);
         else if (str_eq(kind->kind, "ConfigMap"))
                 check_config(kind, live, object, invalid);
-        else if (str_eq(kind->kind, "Secret")) {
+        else if (str_eq(kind->kind, "Secret"))
                 check_config(kind, live, object, invalid);
-                check_secret_data(object, invalid);
-        }
 }
 
 void validate_object(const struct kind *kind, const json_t *live, const json_t *object,
@@ -510,4 +531,26 @@ void validate_object(const struct kind *kind, const json_t *live, const json_t *
                 check_role_ref(live, object, invalid);
         else if (str_eq(kind->kind, "CustomResourceDefinition"))
                 check_crd(live, object, invalid);
+}
+
+static bool is_base64(const char *s) {
+        size_t n = strlen(s),
+               digits = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                  "0123456789+/");
+
+        return n % 4 == 0 && n - digits <= 2 && strspn(s + digits, "=") == n - digits;
+}
+
+bool validate_bytes(const struct kind *kind, const json_t *object) {
+        json_t *data = json_get(object, str_eq(kind->kind, "Secret") ? "data" : "binaryData"),
+               *value;
+        const char *key;
+
+        if (*kind->group || (!str_eq(kind->kind, "Secret") && !str_eq(kind->kind, "ConfigMap")))
+                return true;
+        json_object_foreach(data, key, value) {
+                if (json_is_string(value) && !is_base64(json_string_value(value)))
+                        return false;
+        }
+        return true;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* watch.h - streams of changes: from a version or from a list, with bookmarks, until the time is up
+/* watch.h - streams of changes: from a version or from a list, with bookmarks, until the time is
+ * up
  *
  * A watch is a text that grows; http.c takes it from there and is told when there is more. */
 #pragma once
@@ -8,7 +9,8 @@
 #include "selector.h"
 #include "sim.h"
 
-/* Bytes that a watcher may lag behind. One that reads nothing is cut off, as the API server does. */
+/* Bytes that a watcher may lag behind. One that reads nothing is cut off, as the API server
+ * does. */
 #define WATCH_BACKLOG_MAX (64u << 20)
 
 typedef void watch_wake(void *arg);
@@ -26,7 +28,7 @@ struct watch {
         int64_t bookmark_at;
         uint64_t version; /* of the last event given */
         struct buf text;
-        size_t at;        /* bytes of TEXT that were taken */
+        size_t at; /* bytes of TEXT that were taken */
         watch_wake *wake;
         void *arg;
 };

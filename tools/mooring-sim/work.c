@@ -55,20 +55,24 @@ void work_add(struct sim *sim, work_run_one *run, const char *namespace, const c
         insert(sim, w);
 }
 
-int64_t work_run(struct sim *sim) {
+void work_run(struct sim *sim) {
         for (size_t i = 0; i < WORK_BATCH && !list_empty(&sim->work); i++) {
                 struct work_item *w = list_entry(sim->work.next, struct work_item, entry);
 
                 if (w->due > clock_mono())
-                        return w->due;
+                        return;
                 /* Off the queue first: what it changes may queue it again. */
                 map_remove(&sim->work_keys, w->key);
                 list_unlink(&w->entry);
                 w->run(sim, w->namespace, w->name);
                 item_free(w);
         }
-        return list_empty(&sim->work) ? -1
-                                      : list_entry(sim->work.next, struct work_item, entry)->due;
+}
+
+int64_t work_next(const struct sim *sim) {
+        return list_empty((struct list *)&sim->work)
+                       ? -1
+                       : list_entry(sim->work.next, struct work_item, entry)->due;
 }
 
 void work_clear(struct sim *sim) {

@@ -11,6 +11,8 @@ typedef void work_run_one(struct sim *sim, const char *namespace, const char *na
 
 void work_add(struct sim *sim, work_run_one *run, const char *namespace, const char *name,
               int64_t delay_ms);
-/* Runs what is due; returns when more is (clock_mono), or -1. */
-int64_t work_run(struct sim *sim);
+/* Runs what is due. */
+void work_run(struct sim *sim);
+/* When more is due (clock_mono), or -1. */
+int64_t work_next(const struct sim *sim);
 void work_clear(struct sim *sim);

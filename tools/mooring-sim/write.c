@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* write.c - creating and changing objects; see write.h
  *
- * Every change runs the same way: decode and drop unknown fields, defaults, what the server keeps (uid,
- * status, generation), ownership, validation, and only if something changed the store. */
+ * Every change runs the same way: decode and drop unknown fields, defaults, what the server
+ * keeps (uid, status, generation), ownership, validation, and only if something changed the
+ * store. */
 #include "write.h"
 
 #include "admission.h"
@@ -36,29 +37,34 @@ static json_t *meta_of(json_t *object) {
 
 static bool check_identity(struct write *w, json_t *object) {
         const struct kind *k = w->kind;
-        const char *version = json_get_str(object, "apiVersion", ""), *kind = json_get_str(object, "kind", "");
+        const char *version = json_get_str(object, "apiVersion", ""),
+                   *kind = json_get_str(object, "kind", "");
         const char *namespace = store_namespace(object);
 
         if (!*version)
                 json_object_set_new(object, "apiVersion", json_string(k->api_version));
         else if (!str_eq(version, k->api_version)) {
-                reply_bad_request(w->reply,
-                                  "the API version in the data (%s) does not match the expected API version "
-                                  "(%s)",
-                                  version, k->api_version);
+                reply_bad_request(
+                        w->reply,
+                        "%s in version \"%s\" cannot be handled as a %s: no kind \"%s\" is "
+                        "registered for version \"%s\" in scheme \"pkg/runtime/scheme.go:110\"",
+                        *kind ? kind : k->kind, version, k->kind, *kind ? kind : k->kind, version);
                 return false;
         }
         if (!*kind)
                 json_object_set_new(object, "kind", json_string(k->kind));
         else if (!str_eq(kind, k->kind)) {
-                reply_bad_request(w->reply, "%s in version \"%s\" cannot be handled as a %s: converting "
-                                            "(%s) to (%s): unknown conversion",
+                reply_bad_request(w->reply,
+                                  "%s in version \"%s\" cannot be handled as a %s: converting "
+                                  "(%s) to (%s): unknown conversion",
                                   kind, k->version, k->kind, kind, k->kind);
                 return false;
         }
         if (*namespace && !str_eq(namespace, w->namespace)) {
-                reply_bad_request(w->reply, "the namespace of the provided object does not match the namespace "
-                                            "sent on the request");
+                reply_bad_request(
+                        w->reply,
+                        "the namespace of the provided object does not match the namespace "
+                        "sent on the request");
                 return false;
         }
         if (*w->namespace)
@@ -67,7 +73,8 @@ static bool check_identity(struct write *w, json_t *object) {
 }
 
 /* Members that the type does not know are dropped, as decoding into a Go struct does. */
-static void drop_unknown(const struct schema_type *t, json_t *v, const char *path, json_t *unknown) {
+static void drop_unknown(const struct schema_type *t, json_t *v, const char *path,
+                         json_t *unknown) {
         const char *key;
         json_t *value;
         void *tmp;
@@ -76,7 +83,8 @@ static void drop_unknown(const struct schema_type *t, json_t *v, const char *pat
         if (json_is_object(v) && t->has_map) {
                 json_object_foreach_safe(v, tmp, key, value) {
                         const struct schema_type *type = schema_member(t, key);
-                        cleanup_(freep) char *below = str_format("%s%s%s", path, *path ? "." : "", key);
+                        cleanup_(freep) char *below =
+                                str_format("%s%s%s", path, *path ? "." : "", key);
 
                         if (type) {
                                 if (!type->deduced && !str_eq(type->name, "~"))
@@ -126,12 +134,10 @@ static bool report_unknown(struct write *w, const json_t *unknown) {
         }
         if (w->unknown == WRITE_WARN)
                 return true;
-        if (w->kind->flags & KIND_CUSTOM)
-                reply_bad_request(w->reply, "strict decoding error: %s", buf_str(&text));
-        else
-                reply_bad_request(w->reply,
-                                  "%s in version \"%s\" cannot be handled as a %s: strict decoding error: %s",
-                                  w->kind->kind, w->kind->version, w->kind->kind, buf_str(&text));
+        reply_bad_request(
+                w->reply,
+                "%s in version \"%s\" cannot be handled as a %s: strict decoding error: %s",
+                w->kind->kind, w->kind->version, w->kind->kind, buf_str(&text));
         return false;
 }
 
@@ -142,11 +148,19 @@ static bool check_types(struct write *w, const json_t *object) {
         if (w->kind->flags & KIND_CUSTOM)
                 return true; /* crd_validate says it better, as 422 */
         typed_check(w->kind->type, object, true, &problems);
+        if (!problems.list && !validate_bytes(w->kind, object)) {
+                reply_bad_request(w->reply,
+                                  "%s in version \"%s\" cannot be handled as a %s: illegal base64 "
+                                  "data at input byte 0",
+                                  w->kind->kind, w->kind->version, w->kind->kind);
+                return false;
+        }
         if (!problems.list)
                 return true;
         typed_problems_text(&problems, &text);
-        reply_bad_request(w->reply, "%s in version \"%s\" cannot be handled as a %s: json: cannot "
-                                    "unmarshal: %s",
+        reply_bad_request(w->reply,
+                          "%s in version \"%s\" cannot be handled as a %s: json: cannot "
+                          "unmarshal: %s",
                           w->kind->kind, w->kind->version, w->kind->kind, buf_str(&text));
         return false;
 }
@@ -168,7 +182,8 @@ static bool decode(struct write *w, json_t *object) {
 /* --- one change */
 
 static bool spec_changed(const json_t *live, const json_t *object) {
-        cleanup_(json_freep) json_t *a = json_copy((json_t *)live), *b = json_copy((json_t *)object);
+        cleanup_(json_freep) json_t *a = json_copy((json_t *)live),
+                                    *b = json_copy((json_t *)object);
 
         json_object_del(a, "metadata");
         json_object_del(b, "metadata");
@@ -188,9 +203,13 @@ static void keep(const json_t *from, json_t *to, const char *member) {
 
 /* What a client cannot change stays as it was. */
 static void keep_from_live(struct write *w, const json_t *live, json_t *object) {
-        static const char *const meta[] = { "uid", "creationTimestamp", "generation",
-                                            "deletionTimestamp", "deletionGracePeriodSeconds",
-                                            "selfLink", "generateName" };
+        static const char *const meta[] = { "uid",
+                                            "creationTimestamp",
+                                            "generation",
+                                            "deletionTimestamp",
+                                            "deletionGracePeriodSeconds",
+                                            "selfLink",
+                                            "generateName" };
         json_t *m = meta_of(object);
 
         for (size_t i = 0; i < ARRAY_SIZE(meta); i++)
@@ -198,16 +217,23 @@ static void keep_from_live(struct write *w, const json_t *live, json_t *object) 
         json_object_set_new(m, "name", json_string(store_name(live)));
         if (w->kind->flags & KIND_STATUS && !is_status(w))
                 keep(live, object, "status");
-        if (w->kind->flags & KIND_GENERATION && spec_changed(live, object))
-                json_object_set_new(m, "generation",
-                                    json_integer(json_get_int(store_meta(live), "generation", 0) + 1));
+        /* Binding a pod to its node is no change of what was wanted. */
+        if (w->kind->flags & KIND_GENERATION && !(w->trusted && w->kind->flags & KIND_PODS) &&
+            spec_changed(live, object))
+                json_object_set_new(
+                        m, "generation",
+                        json_integer(json_get_int(store_meta(live), "generation", 0) + 1));
 }
 
-/* Only the status of OBJECT, on top of LIVE. */
-static json_t *status_only(const json_t *live, json_t *object) {
-        json_t *out = json_deep_copy(live), *managed = json_get(store_meta(object), "managedFields");
+/* Only the status of OBJECT, on top of LIVE; and of a built-in kind its annotations, which
+ * controllers write along with it. */
+static json_t *status_only(const struct kind *kind, const json_t *live, json_t *object) {
+        json_t *out = json_deep_copy(live),
+               *managed = json_get(store_meta(object), "managedFields");
 
         keep(object, out, "status");
+        if (!(kind->flags & KIND_CUSTOM))
+                keep(store_meta(object), store_meta(out), "annotations");
         keep(store_meta(object), store_meta(out), "resourceVersion");
         if (managed)
                 json_object_set(store_meta(out), "managedFields", managed);
@@ -220,17 +246,19 @@ static bool check_version(struct write *w, const json_t *live, const json_t *obj
         const char *uid = store_uid(object);
 
         if (*uid && !str_eq(uid, store_uid(live))) {
-                reply_conflict(w->reply, w->kind, store_name(live),
-                               "Precondition failed: UID in precondition: %s, UID in object meta: %s", uid,
-                               store_uid(live));
+                reply_conflict(
+                        w->reply, w->kind, store_name(live),
+                        "Precondition failed: UID in precondition: %s, UID in object meta: %s", uid,
+                        store_uid(live));
                 return false;
         }
         if (!*sent || str_eq(sent, "0") ||
             str_eq(sent, json_get_str(store_meta(live), "resourceVersion", "")))
                 return true;
-        reply_conflict(w->reply, w->kind, store_name(live),
-                       "the object has been modified; please apply your changes to the latest version and "
-                       "try again");
+        reply_conflict(
+                w->reply, w->kind, store_name(live),
+                "the object has been modified; please apply your changes to the latest version and "
+                "try again");
         return false;
 }
 
@@ -238,7 +266,10 @@ static bool check_valid(struct write *w, const json_t *live, const json_t *objec
         cleanup_(invalid_deinit) struct invalid invalid = { 0 };
 
         validate_object(w->kind, live, object, &invalid);
-        crd_validate(w->kind, object, &invalid);
+        if (is_status(w))
+                crd_validate_status(w->kind, object, &invalid);
+        else
+                crd_validate(w->kind, object, &invalid);
         return !invalid_reply(&invalid, w->reply, w->kind, store_name(object));
 }
 
@@ -278,7 +309,8 @@ static bool finished(const json_t *object) {
                json_get_int(store_meta(object), "deletionGracePeriodSeconds", 0) == 0;
 }
 
-/* Steals OBJECT: LIVE becomes OBJECT, unless they are the same. OWNED: managedFields are already right. */
+/* Steals OBJECT: LIVE becomes OBJECT, unless they are the same. OWNED: managedFields are already
+ * right. */
 static void change(struct write *w, const json_t *live, json_t *object, bool owned) {
         cleanup_(json_freep) json_t *mine = object;
         struct managed_request q = managed_request_of(w);
@@ -293,6 +325,7 @@ static void change(struct write *w, const json_t *live, json_t *object, bool own
         defaults_set(w->sim, w->kind, live, object);
         if (!owned)
                 managed_update(&q, live, object);
+        defaults_prepare(w->kind, live, object);
         keep_from_live(w, live, object);
         if (!check_valid(w, live, object))
                 return;
@@ -339,12 +372,13 @@ static void create(struct write *w, json_t *object, bool owned) {
                 crd_prune(w->kind, object, NULL);
                 crd_defaults(w->kind, object);
         }
-        if (!w->trusted || !(w->kind->flags & KIND_STATUS))
+        if (!w->trusted || !json_get(object, "status"))
                 defaults_status(w->kind, object);
         admission_defaults(w->sim, w->kind, object);
         defaults_set(w->sim, w->kind, NULL, object);
         if (!owned)
                 managed_update(&q, NULL, object);
+        defaults_prepare(w->kind, NULL, object);
         if (!check_valid(w, NULL, object))
                 return;
         put(w, 201, take_ptr(mine));
@@ -378,7 +412,8 @@ void write_create(struct write *w, json_t *object) {
         if (!check_namespace(w))
                 return;
         if (*json_get_str(store_meta(object), "resourceVersion", "")) {
-                reply_bad_request(w->reply, "resourceVersion should not be set on objects to be created");
+                reply_status(w->reply, 500, "", NULL,
+                             "resourceVersion should not be set on objects to be created");
                 return;
         }
         if (store_get(w->kind, w->namespace, w->name)) {
@@ -396,9 +431,10 @@ static bool check_name(struct write *w, json_t *object) {
         if (!*name)
                 json_object_set_new(meta_of(object), "name", json_string(w->name));
         else if (!str_eq(name, w->name)) {
-                reply_bad_request(w->reply,
-                                  "the name of the object (%s) does not match the name on the URL (%s)", name,
-                                  w->name);
+                reply_bad_request(
+                        w->reply,
+                        "the name of the object (%s) does not match the name on the URL (%s)", name,
+                        w->name);
                 return false;
         }
         return true;
@@ -426,15 +462,11 @@ void write_update(struct write *w, json_t *object) {
         }
         if (w->kind->flags & KIND_CUSTOM &&
             !*json_get_str(store_meta(object), "resourceVersion", "")) {
-                cleanup_(invalid_deinit) struct invalid invalid = { 0 };
-
-                invalid_add(&invalid, "FieldValueInvalid", "metadata.resourceVersion",
-                            "Invalid value: 0: must be specified for an update");
-                invalid_reply(&invalid, w->reply, w->kind, w->name);
+                reply_version_missing(w->reply, w->kind, w->name);
                 return;
         }
         object = take_ptr(mine);
-        change(w, live, is_status(w) ? status_only(live, object) : object, false);
+        change(w, live, is_status(w) ? status_only(w->kind, live, object) : object, false);
 }
 
 /* The patched object, or NULL: answered. */
@@ -453,8 +485,7 @@ static json_t *patched(struct write *w, const char *type, const json_t *base, co
                 reply_bad_request(w->reply, "%s", err_text(&err));
         else if (r < 0)
                 reply_status(w->reply, 422, "Invalid", json_object(),
-                             "the server rejected our request due to an error in our request: %s",
-                             err_text(&err));
+                             "the server rejected our request due to an error in our request");
         return out;
 }
 
@@ -485,28 +516,32 @@ void write_patch(struct write *w, const char *content_type, const json_t *patch)
                 json_decref(object);
                 return;
         }
-        change(w, live, is_status(w) ? status_only(live, object) : object, false);
+        change(w, live, is_status(w) ? status_only(w->kind, live, object) : object, false);
 }
 
-static bool check_apply_version(struct write *w, const json_t *config) {
-        const char *version = json_get_str(config, "apiVersion", "");
+static bool check_apply_type(struct write *w, const json_t *config) {
+        const char *version = json_get_str(config, "apiVersion", ""),
+                   *kind = json_get_str(config, "kind", "");
 
-        if (str_eq(version, w->kind->api_version))
+        if (str_eq(version, w->kind->api_version) && str_eq(kind, w->kind->kind))
                 return true;
-        reply_bad_request(w->reply,
-                          "Incorrect version specified in apply patch. Specified patch version: %s, "
-                          "expected: %s",
-                          version, w->kind->api_version);
+        reply_bad_request(w->reply, "invalid object type: %s%s, Kind=%s",
+                          strchr(version, '/') ? "" : "/", version, kind);
         return false;
 }
 
 void write_apply(struct write *w, json_t *config) {
         json_t *live = store_get(w->kind, w->namespace, w->name), *object = NULL;
         cleanup_(json_freep) json_t *mine = config, *hold = json_incref(live);
+        cleanup_(freep) char *sent_namespace = NULL;
         struct managed_request q = managed_request_of(w);
 
         w->sim->stats.applies++;
-        if (!check_name(w, config) || !check_apply_version(w, config) || !check_identity(w, config))
+        if (!check_apply_type(w, config) || !check_name(w, config))
+                return;
+        sent_namespace = str_dup(store_namespace(config));
+        q.namespace = sent_namespace;
+        if (!check_identity(w, config))
                 return;
         if (!live && *w->subresource) {
                 reply_not_found(w->reply, w->kind, w->name);
@@ -516,7 +551,8 @@ void write_apply(struct write *w, json_t *config) {
                 return;
         if (!live && *store_uid(config)) {
                 reply_conflict(w->reply, w->kind, w->name,
-                               "uid mismatch: the provided object specified uid %s, and no existing object "
+                               "uid mismatch: the provided object specified uid %s, and no "
+                               "existing object "
                                "was found",
                                store_uid(config));
                 return;
@@ -528,5 +564,5 @@ void write_apply(struct write *w, json_t *config) {
         if (!live)
                 create(w, object, true);
         else
-                change(w, live, is_status(w) ? status_only(live, object) : object, true);
+                change(w, live, is_status(w) ? status_only(w->kind, live, object) : object, true);
 }

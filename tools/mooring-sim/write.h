@@ -18,7 +18,7 @@ struct write {
         const char *subresource;
         const char *manager;
         bool dry_run, force;
-        bool trusted; /* a controller of the simulator: status may be set on creation, no admission */
+        bool trusted; /* our own controller: may set status on creation, no admission */
         enum write_unknown unknown;
         struct reply *reply;
 };

@@ -37,13 +37,13 @@ static void attack_connect(void) {
         struct sockaddr_un a = { .sun_family = AF_UNIX };
         int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
-        strncpy(a.sun_path, path, sizeof(a.sun_path) - 1);
+        memccpy(a.sun_path, path, 0, sizeof(a.sun_path) - 1);
         connect(fd, (struct sockaddr *)&a, sizeof(a));
 }
 static void attack_connect_channel(void) {
         struct sockaddr_un a = { .sun_family = AF_UNIX };
 
-        strncpy(a.sun_path, path, sizeof(a.sun_path) - 1);
+        memccpy(a.sun_path, path, 0, sizeof(a.sun_path) - 1);
         connect(CHANNEL, (struct sockaddr *)&a, sizeof(a));
 }
 static void attack_fork(void) {
@@ -108,7 +108,8 @@ static void send_bytes(const void *data, size_t len) {
         }
 }
 static void send_frame(char type, const char *body, size_t len) {
-        unsigned char head[5] = { (unsigned char)(len + 1), (unsigned char)((len + 1) >> 8), (unsigned char)((len + 1) >> 16),
+        unsigned char head[5] = { (unsigned char)(len + 1), (unsigned char)((len + 1) >> 8),
+                                  (unsigned char)((len + 1) >> 16),
                                   (unsigned char)((len + 1) >> 24), (unsigned char)type };
 
         send_bytes(head, 5);
@@ -136,10 +137,18 @@ static void attack_bad_hash(void) {
 static void attack_no_head(void) {
         send_frame('E', "", 0);
 }
-/* A whole plan of its own; the real one follows it. */
+/* Two whole plans in one write, so that no read falls between them. */
 static void attack_two_plans(void) {
-        send_frame('H', "{}", 2);
+        send_bytes("\3\0\0\0H{}\1\0\0\0E\3\0\0\0H{}\1\0\0\0E", 24);
+}
+/* A whole plan of its own: is taken for the answer; what follows is nobody's. */
+static void attack_early_plan(void) {
+        static const char head[] = "{\"message\":\"early\",\"status\":\"active\"}";
+
+        send_frame('H', head, sizeof(head) - 1);
         send_frame('E', "", 0);
+        for (volatile unsigned long i = 0; i < 1000000000; i++)
+                ;
 }
 /* A frame of 100 bytes, one after the other. */
 static void attack_slow(void) {
@@ -188,7 +197,8 @@ static void want_text(const char *label, size_t len) {
         char *text = charm_memory(out, len + 1);
 
         memset(text, 'x', len);
-        charm_want(out, label, "map.yaml", CHARM_HOLES({ "name", CHARM_TEXT, label }, { "text", CHARM_TEXT, text }));
+        charm_want(out, label, "map.yaml",
+                   CHARM_HOLES({ "name", CHARM_TEXT, label }, { "text", CHARM_TEXT, text }));
 }
 static void attack_document(void) {
         want_text("large", 4u << 20);
@@ -235,6 +245,7 @@ static const struct {
         { "bad-hash", attack_bad_hash },
         { "no-head", attack_no_head },
         { "two-plans", attack_two_plans },
+        { "early-plan", attack_early_plan },
         { "slow", attack_slow },
         { "loop", attack_loop },
         { "leak", attack_leak },

@@ -233,12 +233,7 @@ static void servers_close_is_told_with_its_code(void **state) {
         struct fixture *f = *state;
         static const struct {
                 int code, r;
-        } cases[] = {
-                {1000,  0      },
-                { 1001, 0      },
-                { 0,    0      },
-                { 1011, -EPROTO}
-        };
+        } cases[] = { { 1000, 0 }, { 1001, 0 }, { 0, 0 }, { 1011, -EPROTO } };
         struct peer p;
 
         server_saw_close = 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_loop.c - laters, posts from threads, signals, jobs, descriptors, and the measuring of handlers */
+/* test_loop.c - laters, posts from threads, signals, jobs, descriptors, and the measuring of
+ * handlers */
 #include "clock.h"
 #include "log.h"
 #include "loop.h"

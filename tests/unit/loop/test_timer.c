@@ -39,7 +39,9 @@ static struct seen *current;
 static void note(void *arg) {
         const char *name = arg;
 
-        strcat(current->order, name);
+        size_t n = strlen(current->order);
+
+        str_copy(current->order + n, sizeof(current->order) - n, name);
 }
 
 static void fire_in_order(void **state) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test_charm_meta.c - charm.yaml into a struct, and values for its options */
 #include "charm-meta.h"
 
+#include "files.h"
 #include "unit.h"
 
 static const char good[] = "name: minio\n"
@@ -85,41 +87,41 @@ static void each_fault_names_its_line(void **state) {
         static const struct {
                 const char *text, *wanted;
         } cases[] = {
-                {"name: a\nsumary: x\n",                                                             "charm.yaml:2: sumary: is not known here, did you mean "
-                                          "\"summary\"?"                                                          },
-                { "summary: x\n",                                                                    "charm.yaml:1: name: is missing"                     },
-                { "name: A\n",                                                                       "charm.yaml:1: name: charm name \"A\" has upper-case"},
+                { "name: a\nsumary: x\n", "charm.yaml:2: sumary: is not known here, did you mean "
+                                          "\"summary\"?" },
+                { "summary: x\n", "charm.yaml:1: name: is missing" },
+                { "name: A\n", "charm.yaml:1: name: charm name \"A\" has upper-case" },
                 { "name: a\nprovides:\n  x: {interfase: io}\n",
-                 "charm.yaml:3: provides.x.interfase: "                                                                                                   },
+                  "charm.yaml:3: provides.x.interfase: " },
                 { "name: a\nprovides:\n  x: {interface: io}\nrequires:\n  x: {interface: io}\n",
-                 "charm.yaml:5: requires.x: the endpoint is already in provides"                                                                          },
+                  "charm.yaml:5: requires.x: the endpoint is already in provides" },
                 { "name: a\nrequires:\n  x: {interface: io, limit: 0}\n",
-                 "charm.yaml:3: requires.x.limit"                                                                                                         },
+                  "charm.yaml:3: requires.x.limit" },
                 { "name: a\nchannels: [1.10]\n",
-                 "charm.yaml:2: channels: must be a list of texts"                                                                                        },
-                { "name: a\nchannels: [a/b/c/d]\n",                                                  "charm.yaml:2: channels: channel \"a/b/c/d\""        },
+                  "charm.yaml:2: channels: must be a list of texts" },
+                { "name: a\nchannels: [a/b/c/d]\n", "charm.yaml:2: channels: channel \"a/b/c/d\"" },
                 { "name: a\nscale: {default: 3, max: 1}\n",
-                 "charm.yaml:2: scale.default: is above max"                                                                                              },
-                { "name: a\nconfig: {port: 1}\n",                                                    "charm.yaml:2: config: may only have options"        },
+                  "charm.yaml:2: scale.default: is above max" },
+                { "name: a\nconfig: {port: 1}\n", "charm.yaml:2: config: may only have options" },
                 { "name: a\nconfig:\n  options:\n    p: {type: number}\n",
-                 "charm.yaml:4: config.options.p.type: must be one of string, int"                                                                        },
+                  "charm.yaml:4: config.options.p.type: must be one of string, int" },
                 { "name: a\nconfig:\n  options:\n    p: {type: int, default: x}\n",
-                 "charm.yaml:4: config.options.p.default: application a: option p: wants a "
-                  "whole"                                                                                                                                 },
+                  "charm.yaml:4: config.options.p.default: application a: option p: wants a "
+                  "whole" },
                 { "name: a\nconfig:\n  options:\n    p: {type: string, secret: true, default: x}\n",
-                 "charm.yaml:4: config.options.p.default: a secret has no default"                                                                        },
+                  "charm.yaml:4: config.options.p.default: a secret has no default" },
                 { "name: a\nresources:\n  f: {type: file, source: \"https://x\"}\n",
-                 "charm.yaml:3: resources.f: a file that is fetched needs its sha256"                                                                     },
+                  "charm.yaml:3: resources.f: a file that is fetched needs its sha256" },
                 { "name: a\nresources:\n  f: {type: file, path: ../x}\n",
-                 "charm.yaml:3: resources.f.path: must stay"                                                                                              },
-                { "name: a\nstorage:\n  d: {type: block}\n",                                         "charm.yaml:3: storage.d.type"                       },
+                  "charm.yaml:3: resources.f.path: must stay" },
+                { "name: a\nstorage:\n  d: {type: block}\n", "charm.yaml:3: storage.d.type" },
                 { "name: a\nstorage:\n  d: {type: filesystem, minimum-size: big}\n",
-                 "charm.yaml:3: storage.d.minimum-size: is no size"                                                                                       },
-                { "name: a\nsubordinate: true\n",                                                    "charm.yaml:2: subordinate"                          },
+                  "charm.yaml:3: storage.d.minimum-size: is no size" },
+                { "name: a\nsubordinate: true\n", "charm.yaml:2: subordinate" },
                 { "name: a\nruntime-fields: [x]\n",
-                 "runtime-fields: entry 1 needs kind and field"                                                                                           },
-                { "name: a\n---\nname: b\n",                                                         "charm.yaml: must be one YAML document, has 2"       },
-                { "name: [\n",                                                                       "charm.yaml:2"                                       },
+                  "runtime-fields: entry 1 needs kind and field" },
+                { "name: a\n---\nname: b\n", "charm.yaml: must be one YAML document, has 2" },
+                { "name: [\n", "charm.yaml:2" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -138,7 +140,7 @@ static void each_fault_names_its_line(void **state) {
 /* What CHECK answers for OPTION and a value given as JSON text. */
 static int check(const struct charm_meta *m, const char *option, const char *value, json_t **ret,
                  struct err *err) {
-        cleanup_(json_freep) json_t *j = json_loads(value, JSON_DECODE_ANY, NULL);
+        cleanup_(json_freep) json_t *j = files_json(value);
 
         return charm_meta_check_option(m, "store", option, j, ret, err);
 }
@@ -147,16 +149,16 @@ static void values_are_converted_to_the_options_type(void **state) {
         static const struct {
                 const char *option, *value, *wanted;
         } cases[] = {
-                {"port",        "80",           "80"          },
-                { "port",       "\"80\"",       "80"          },
-                { "mode",       "\"gateway\"",  "\"gateway\"" },
-                { "tls",        "true",         "true"        },
-                { "tls",        "\"false\"",    "false"       },
-                { "ratio",      "2",            "2.0"         },
-                { "ratio",      "\"0.25\"",     "0.25"        },
-                { "note",       "\"\"",         "\"\""        },
-                { "secret-key", "\"\"",         "\"\""        },
-                { "secret-key", "\"12345678\"", "\"12345678\""},
+                { "port", "80", "80" },
+                { "port", "\"80\"", "80" },
+                { "mode", "\"gateway\"", "\"gateway\"" },
+                { "tls", "true", "true" },
+                { "tls", "\"false\"", "false" },
+                { "ratio", "2", "2.0" },
+                { "ratio", "\"0.25\"", "0.25" },
+                { "note", "\"\"", "\"\"" },
+                { "secret-key", "\"\"", "\"\"" },
+                { "secret-key", "\"12345678\"", "\"12345678\"" },
         };
         cleanup_(charm_meta_freep) struct charm_meta *m = parse_good();
 
@@ -175,30 +177,30 @@ static void wrong_values_say_application_option_and_wanted_type(void **state) {
         static const struct {
                 const char *option, *value, *wanted;
         } cases[] = {
-                {"port",    "\"x\"",
-                 "application store: option port: wants a whole number between 1 and "
-                  "65535, is the text \"x\""                                                              },
-                { "port",   "0",
-                 "application store: option port: wants a whole number between 1 and 65535, "
-                  "is the number 0"                                                                       },
-                { "port",   "8.5",
-                 "application store: option port: wants a whole number between 1 and "
-                  "65535, is the number 8.5"                                                              },
-                { "mode",   "\"sever\"",
-                 "application store: option mode: wants one of server, gateway, is "
-                  "the text \"sever\""                                                                    },
-                { "note",   "5",           "application store: option note: wants a text, is the number 5"},
-                { "note",   "{}",          "application store: option note: wants a text, is an object"   },
-                { "tls",    "\"perhaps\"",
-                 "application store: option tls: wants true or false, is the text "
-                  "\"perhaps\""                                                                           },
-                { "ratio",  "\"nan\"",
-                 "application store: option ratio: wants a number, is the text "
-                  "\"nan\""                                                                               },
-                { "prot",   "1",
-                 "application store: charm minio has no option \"prot\", did you mean "
-                  "\"port\"?"                                                                             },
-                { "zzzzzz", "1",           "application store: charm minio has no option \"zzzzzz\""      },
+                { "port", "\"x\"",
+                  "application store: option port: wants a whole number between 1 and "
+                  "65535, is the text \"x\"" },
+                { "port", "0",
+                  "application store: option port: wants a whole number between 1 and 65535, "
+                  "is the number 0" },
+                { "port", "8.5",
+                  "application store: option port: wants a whole number between 1 and "
+                  "65535, is the number 8.5" },
+                { "mode", "\"sever\"",
+                  "application store: option mode: wants one of server, gateway, is "
+                  "the text \"sever\"" },
+                { "note", "5", "application store: option note: wants a text, is the number 5" },
+                { "note", "{}", "application store: option note: wants a text, is an object" },
+                { "tls", "\"perhaps\"",
+                  "application store: option tls: wants true or false, is the text "
+                  "\"perhaps\"" },
+                { "ratio", "\"nan\"",
+                  "application store: option ratio: wants a number, is the text "
+                  "\"nan\"" },
+                { "prot", "1",
+                  "application store: charm minio has no option \"prot\", did you mean "
+                  "\"port\"?" },
+                { "zzzzzz", "1", "application store: charm minio has no option \"zzzzzz\"" },
         };
         cleanup_(charm_meta_freep) struct charm_meta *m = parse_good();
 

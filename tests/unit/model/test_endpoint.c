@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test_endpoint.c - which endpoints a relation means */
 #include "endpoint.h"
 
 #include "unit.h"
@@ -42,10 +43,7 @@ static int tear_down(void **state) {
 
 static int match(const char *a_endpoint, const struct charm_meta *a, const char *b_endpoint,
                  const struct charm_meta *b, struct endpoint_match *ret, struct err *err) {
-        struct endpoint_side sides[2] = {
-                {"a",  a_endpoint, a},
-                { "b", b_endpoint, b}
-        };
+        struct endpoint_side sides[2] = { { "a", a_endpoint, a }, { "b", b_endpoint, b } };
 
         return endpoint_match(sides, ret, err);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* size.c, name.c, channel.c, constraint.c, faults.c */
+/* test_words.c - sizes, names, channels, constraints and lists of faults */
 #include "channel.h"
 #include "constraint.h"
 #include "faults.h"
@@ -14,18 +14,18 @@ static void sizes_read_as_juju_writes_them(void **state) {
                 int64_t bytes;
                 const char *back;
         } cases[] = {
-                {"10G",    10ll << 30,  "10G"  },
-                { "512M",  512ll << 20, "512M" },
-                { "1.5G",  3ll << 29,   "1536M"},
-                { "10Gi",  10ll << 30,  "10G"  },
-                { "10GiB", 10ll << 30,  "10G"  },
-                { "2GB",   2ll << 30,   "2G"   },
-                { "64",    64ll << 20,  "64M"  },
-                { "7E",    7ll << 60,   "7E"   },
-                { "3B",    3,           "3B"   },
-                { "1k",    1024,        "1K"   },
-                { "0",     0,           "0B"   },
-                { "0.5K",  512,         "512B" },
+                { "10G", 10ll << 30, "10G" },
+                { "512M", 512ll << 20, "512M" },
+                { "1.5G", 3ll << 29, "1536M" },
+                { "10Gi", 10ll << 30, "10G" },
+                { "10GiB", 10ll << 30, "10G" },
+                { "2GB", 2ll << 30, "2G" },
+                { "64", 64ll << 20, "64M" },
+                { "7E", 7ll << 60, "7E" },
+                { "3B", 3, "3B" },
+                { "1k", 1024, "1K" },
+                { "0", 0, "0B" },
+                { "0.5K", 512, "512B" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -54,16 +54,16 @@ static void names_that_kubernetes_would_refuse_are_refused(void **state) {
         static const struct {
                 const char *name, *wanted;
         } cases[] = {
-                {"My-App",                                             "upper-case"           },
-                { "my_app",                                            "may only have"        },
-                { "",                                                  "is empty"             },
-                { "-a",                                                "hyphen"               },
-                { "a-",                                                "hyphen"               },
-                { "1a",                                                "begin with a letter"  },
-                { "app-2",                                             "part without a letter"},
-                { "a--b",                                              "part without a letter"},
-                { "a.b",                                               "may only have"        },
-                { "a23456789012345678901234567890123456789012345678x", "49 letters"           },
+                { "My-App", "upper-case" },
+                { "my_app", "may only have" },
+                { "", "is empty" },
+                { "-a", "hyphen" },
+                { "a-", "hyphen" },
+                { "1a", "begin with a letter" },
+                { "app-2", "part without a letter" },
+                { "a--b", "part without a letter" },
+                { "a.b", "may only have" },
+                { "a23456789012345678901234567890123456789012345678x", "49 letters" },
         };
         struct err err = {};
 
@@ -86,11 +86,9 @@ static void channels_get_their_full_form(void **state) {
         static const struct {
                 const char *text, *wanted;
         } cases[] = {
-                {"stable",    "latest/stable"  },
-                { "8.0",      "8.0/stable"     },
-                { "8.0/edge", "8.0/edge"       },
-                { "edge/fix", "latest/edge/fix"},
-                { "1/beta/x", "1/beta/x"       },
+                { "stable", "latest/stable" }, { "8.0", "8.0/stable" },
+                { "8.0/edge", "8.0/edge" }, { "edge/fix", "latest/edge/fix" },
+                { "1/beta/x", "1/beta/x" },
         };
         static const char *const bad[] = { "", "/", "a/b", "a/stable/b/c", "a b", "8.0/" };
         char *const list[] = { (char *)"8.0", (char *)"latest/edge", NULL };
@@ -113,12 +111,13 @@ static void constraints_become_json_and_text_again(void **state) {
         static const struct {
                 const char *text, *json, *back;
         } cases[] = {
-                {"",                                      "{}",                                     ""                                           },
-                { "mem=2G",                               "{\"mem\":\"2147483648\"}",               "mem=2G"                                     },
-                { " cores=2  arch=ppc64el ",              "{\"arch\":\"ppc64le\",\"cores\":\"2\"}",
-                 "cores=2 arch=ppc64le"                                                                                                          },
+                { "", "{}", "" },
+                { "mem=2G", "{\"mem\":\"2147483648\"}", "mem=2G" },
+                { " cores=2  arch=ppc64el ", "{\"arch\":\"ppc64le\",\"cores\":\"2\"}",
+                  "cores=2 arch=ppc64le" },
                 { "tags=pool=user,zone=a nodes.x.io/y=z",
-                 "{\"nodes.pool\":\"user\",\"nodes.x.io/y\":\"z\",\"nodes.zone\":\"a\"}",           "nodes.pool=user nodes.zone=a nodes.x.io/y=z"},
+                  "{\"nodes.pool\":\"user\",\"nodes.x.io/y\":\"z\",\"nodes.zone\":\"a\"}",
+                  "nodes.pool=user nodes.zone=a nodes.x.io/y=z" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -142,16 +141,16 @@ static void wrong_constraints_say_what_is_wanted(void **state) {
         static const struct {
                 const char *text, *wanted;
         } cases[] = {
-                {"mem=lots",            "constraint mem=lots: wants a size"       },
-                { "cores=0",            "constraint cores=0: wants a whole number"},
-                { "arch=vax",           "wants one of amd64"                      },
-                { "mme=2G",             "did you mean \"mem\"?"                   },
-                { "mem",                "wants NAME=VALUE"                        },
-                { "mem=1G mem=2G",      "is given twice"                          },
-                { "zones=a",            "means nothing on Kubernetes"             },
-                { "tags=fast",          "tags=LABEL=VALUE"                        },
-                { "nodes.a=1 tags=a=2", "is both 1 and 2"                         },
-                { "nodes.-a=1",         "a node's label"                          },
+                { "mem=lots", "constraint mem=lots: wants a size" },
+                { "cores=0", "constraint cores=0: wants a whole number" },
+                { "arch=vax", "wants one of amd64" },
+                { "mme=2G", "did you mean \"mem\"?" },
+                { "mem", "wants NAME=VALUE" },
+                { "mem=1G mem=2G", "is given twice" },
+                { "zones=a", "means nothing on Kubernetes" },
+                { "tags=fast", "tags=LABEL=VALUE" },
+                { "nodes.a=1 tags=a=2", "is both 1 and 2" },
+                { "nodes.-a=1", "a node's label" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -76,16 +76,31 @@ bool control_update(struct sim *sim, struct kind *kind, json_t *object, const ch
 
 void control_set_status(struct sim *sim, struct kind *kind, const char *namespace, const char *name,
                         json_t *status, const char *manager) {
+        control_set_status_noted(sim, kind, namespace, name, status, manager, NULL, NULL);
+}
+
+void control_set_status_noted(struct sim *sim, struct kind *kind, const char *namespace,
+                              const char *name, json_t *status, const char *manager,
+                              const char *annotation, const char *value) {
         json_t *live = store_get(kind, namespace, name), *object;
         struct reply reply = { 0 };
         struct write w = writing(sim, kind, namespace, name, manager, &reply);
 
-        if (!live || typed_equal(json_get(live, "status"), status)) {
+        bool noted = !annotation || str_eq(json_get_str(json_get(store_meta(live), "annotations"),
+                                                        annotation, NULL),
+                                           value);
+
+        if (!live || (noted && typed_equal(json_get(live, "status"), status))) {
                 json_decref(status);
                 return;
         }
         object = json_deep_copy(live);
         json_object_set_new(object, "status", status);
+        if (!json_get(store_meta(object), "annotations") && annotation)
+                json_object_set_new(store_meta(object), "annotations", json_object());
+        if (annotation)
+                json_object_set_new(json_get(store_meta(object), "annotations"), annotation,
+                                    json_string(value));
         w.subresource = "status";
         write_update(&w, object);
         reply_deinit(&reply);
@@ -102,7 +117,8 @@ void control_delete(struct sim *sim, struct kind *kind, const char *namespace, c
 }
 
 void control_delete_all(struct sim *sim, struct kind *kind, const char *namespace) {
-        cleanup_(json_freep) json_t *options = json_pack("{s:s}", "propagationPolicy", "Background");
+        cleanup_(json_freep) json_t *options =
+                json_pack("{s:s}", "propagationPolicy", "Background");
         struct selector all = { 0 };
         struct reply reply = { 0 };
         struct write w = writing(sim, kind, namespace, "", CONTROL_MANAGER, &reply);
@@ -144,12 +160,14 @@ const json_t *control_owner_of(const json_t *object) {
         return NULL;
 }
 
-json_t *control_children(struct sim *sim, struct kind *kind, const char *namespace, const char *uid) {
+json_t *control_children(struct sim *sim, struct kind *kind, const char *namespace,
+                         const char *uid) {
         cleanup_(freep) char *prefix = str_format("%s/", namespace);
         const struct collection *c = kind->collection;
         json_t *out = json_array();
 
-        for (size_t i = store_seek(c, prefix); i < c->count && str_starts(c->items[i]->key, prefix); i++) {
+        for (size_t i = store_seek(c, prefix); i < c->count && str_starts(c->items[i]->key, prefix);
+             i++) {
                 const json_t *owner = control_owner_of(c->items[i]->json);
 
                 if (owner && str_eq(json_get_str(owner, "uid", ""), uid))
@@ -160,8 +178,8 @@ json_t *control_children(struct sim *sim, struct kind *kind, const char *namespa
 
 json_t *control_owner(const struct kind *kind, const json_t *owner) {
         return json_pack("[{s:s,s:s,s:s,s:s,s:b,s:b}]", "apiVersion", kind->api_version, "kind",
-                         kind->kind, "name", store_name(owner), "uid", store_uid(owner), "controller", 1,
-                         "blockOwnerDeletion", 1);
+                         kind->kind, "name", store_name(owner), "uid", store_uid(owner),
+                         "controller", 1, "blockOwnerDeletion", 1);
 }
 
 bool control_leaving(const json_t *object) {
@@ -220,19 +238,23 @@ void control_hash(const json_t *template, char ret[11]) {
 void control_event(struct sim *sim, const struct kind *kind, const json_t *object, const char *type,
                    const char *reason, const char *message) {
         const char *namespace = *store_namespace(object) ? store_namespace(object) : "default";
-        cleanup_(freep) char *name = str_format("%s.%llx", store_name(object),
-                                                (unsigned long long)++sim->next_uid * 0x9e3779b97f4aULL);
+        cleanup_(freep) char *name =
+                str_format("%s.%llx", store_name(object),
+                           (unsigned long long)++sim->next_uid * 0x9e3779b97f4aULL);
         json_t *event = json_pack(
-                "{s:{s:s},s:{s:s,s:s,s:s,s:s,s:s},s:s,s:s,s:s,s:{s:s},s:o,s:o,s:i,s:s,s:s}", "metadata",
-                "name", name, "involvedObject", "kind", kind->kind, "apiVersion", kind->api_version, "name",
-                store_name(object), "namespace", store_namespace(object), "uid", store_uid(object), "type",
-                type, "reason", reason, "message", message, "source", "component", CONTROL_MANAGER,
-                "firstTimestamp", sim_now(), "lastTimestamp", sim_now(), "count", 1, "reportingComponent",
-                CONTROL_MANAGER, "reportingInstance", "");
+                "{s:{s:s},s:{s:s,s:s,s:s,s:s,s:s},s:s,s:s,s:s,s:{s:s},s:o,s:o,s:i,s:s,s:s}",
+                "metadata", "name", name, "involvedObject", "kind", kind->kind, "apiVersion",
+                kind->api_version, "name", store_name(object), "namespace", store_namespace(object),
+                "uid", store_uid(object), "type", type, "reason", reason, "message", message,
+                "source", "component", CONTROL_MANAGER, "firstTimestamp", sim_now(),
+                "lastTimestamp", sim_now(), "count", 1, "reportingComponent", CONTROL_MANAGER,
+                "reportingInstance", "");
 
-        control_create(sim, control_kind(sim, "", "events"), namespace, event, CONTROL_MANAGER, NULL);
+        control_create(sim, control_kind(sim, "", "events"), namespace, event, CONTROL_MANAGER,
+                       NULL);
 }
 
 bool control_pod_ready(const json_t *pod) {
-        return str_eq(json_get_str(find_condition(json_get(pod, "status"), "Ready"), "status", ""), "True");
+        return str_eq(json_get_str(find_condition(json_get(pod, "status"), "Ready"), "status", ""),
+                      "True");
 }

@@ -18,18 +18,24 @@ bool control_update(struct sim *sim, struct kind *kind, json_t *object, const ch
 /* Steals STATUS; nothing is written when it is as it was. */
 void control_set_status(struct sim *sim, struct kind *kind, const char *namespace, const char *name,
                         json_t *status, const char *manager);
+/* The same, and an annotation in the same write. */
+void control_set_status_noted(struct sim *sim, struct kind *kind, const char *namespace,
+                              const char *name, json_t *status, const char *manager,
+                              const char *annotation, const char *value);
 void control_delete(struct sim *sim, struct kind *kind, const char *namespace, const char *name,
                     const char *propagation);
 void control_delete_all(struct sim *sim, struct kind *kind, const char *namespace);
 void control_drop_finalizer(struct sim *sim, struct kind *kind, const char *namespace,
                             const char *name, const char *finalizer);
 /* Objects of KIND in NAMESPACE whose controller is UID; a list of them, new. */
-json_t *control_children(struct sim *sim, struct kind *kind, const char *namespace, const char *uid);
+json_t *control_children(struct sim *sim, struct kind *kind, const char *namespace,
+                         const char *uid);
 /* A list with one controlling owner reference. */
 json_t *control_owner(const struct kind *kind, const json_t *owner);
 const json_t *control_owner_of(const json_t *object); /* the controlling reference, or NULL */
 bool control_leaving(const json_t *object);           /* has a deletionTimestamp */
-/* Sets a condition in STATUS; its time moves only with its status. BEFORE is the status as it was. */
+/* Sets a condition in STATUS; its time moves only with its status. BEFORE is the status as it
+ * was. */
 void control_condition(json_t *status, const json_t *before, const char *type, bool on,
                        const char *reason, const char *message);
 /* Leaves out members that are 0, as omitempty does. */

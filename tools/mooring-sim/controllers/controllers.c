@@ -40,8 +40,10 @@ static void queue_all(struct sim *sim, const char *group, const char *plural, co
         cleanup_(freep) char *prefix = *namespace ? str_format("%s/", namespace) : str_dup("");
         const struct collection *c = kind->collection;
 
-        for (size_t i = store_seek(c, prefix); i < c->count && str_starts(c->items[i]->key, prefix); i++)
-                work_add(sim, run, store_namespace(c->items[i]->json), store_name(c->items[i]->json), 0);
+        for (size_t i = store_seek(c, prefix); i < c->count && str_starts(c->items[i]->key, prefix);
+             i++)
+                work_add(sim, run, store_namespace(c->items[i]->json),
+                         store_name(c->items[i]->json), 0);
 }
 
 void controllers_all_pods(struct sim *sim) {
@@ -49,7 +51,8 @@ void controllers_all_pods(struct sim *sim) {
 }
 
 /* What others wait for: a Secret that a pod mounts, a claim, a service account. */
-static void queue_waiting(struct sim *sim, const struct kind *kind, const struct store_event *event) {
+static void queue_waiting(struct sim *sim, const struct kind *kind,
+                          const struct store_event *event) {
         const char *namespace = store_namespace(event->object);
 
         if (str_eq(kind->kind, "Secret") || str_eq(kind->kind, "ConfigMap") ||
@@ -81,7 +84,8 @@ void controllers_changed(struct sim *sim, struct kind *kind, const struct store_
         if (event->change == STORE_DELETED || control_leaving(event->object))
                 work_add(sim, owner_sync, "", store_uid(event->object), 0);
         if (control_leaving(event->object) && event->change != STORE_DELETED) {
-                cleanup_(freep) char *path = str_format("%s/%s/%s", kind->group, kind->plural, name);
+                cleanup_(freep) char *path =
+                        str_format("%s/%s/%s", kind->group, kind->plural, name);
 
                 work_add(sim, owner_finish, namespace, path, 0);
         }
@@ -100,11 +104,11 @@ void controllers_changed(struct sim *sim, struct kind *kind, const struct store_
 
 static void seed_node(struct sim *sim, const char *name, const char *arch) {
         json_t *node = json_pack(
-                "{s:{s:s,s:{s:s,s:s,s:s}},s:{},s:{s:{s:s,s:s,s:s},s:{s:s,s:s,s:s},s:{s:s,s:s}}}", "metadata",
-                "name", name, "labels", "kubernetes.io/arch", arch, "kubernetes.io/os", "linux",
-                "kubernetes.io/hostname", name, "spec", "status", "capacity", "cpu", "8", "memory", "32Gi",
-                "pods", "110", "allocatable", "cpu", "8", "memory", "32Gi", "pods", "110", "nodeInfo",
-                "architecture", arch, "operatingSystem", "linux");
+                "{s:{s:s,s:{s:s,s:s,s:s}},s:{},s:{s:{s:s,s:s,s:s},s:{s:s,s:s,s:s},s:{s:s,s:s}}}",
+                "metadata", "name", name, "labels", "kubernetes.io/arch", arch, "kubernetes.io/os",
+                "linux", "kubernetes.io/hostname", name, "spec", "status", "capacity", "cpu", "8",
+                "memory", "32Gi", "pods", "110", "allocatable", "cpu", "8", "memory", "32Gi",
+                "pods", "110", "nodeInfo", "architecture", arch, "operatingSystem", "linux");
 
         control_condition(json_get(node, "status"), NULL, "Ready", true, "KubeletReady",
                           "kubelet is posting ready status");
@@ -118,15 +122,15 @@ void controllers_seed(struct sim *sim) {
 
         for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++)
                 control_create(sim, control_kind(sim, "", "namespaces"), "",
-                               json_pack("{s:{s:s},s:{s:s}}", "metadata", "name", namespaces[i], "status",
-                                         "phase", "Active"),
+                               json_pack("{s:{s:s},s:{s:s}}", "metadata", "name", namespaces[i],
+                                         "status", "phase", "Active"),
                                "kube-apiserver", NULL);
         seed_node(sim, "node-amd64-0", "amd64");
         seed_node(sim, "node-amd64-1", "amd64");
         seed_node(sim, "node-arm64-0", "arm64");
-        class = json_pack("{s:{s:s,s:{s:s}},s:s,s:b}", "metadata", "name", "standard", "annotations",
-                          "storageclass.kubernetes.io/is-default-class", "true", "provisioner",
-                          "sim.mooring.dev/volume", "allowVolumeExpansion", 1);
+        class = json_pack("{s:{s:s,s:{s:s}},s:s,s:b}", "metadata", "name", "standard",
+                          "annotations", "storageclass.kubernetes.io/is-default-class", "true",
+                          "provisioner", "sim.mooring.dev/volume", "allowVolumeExpansion", 1);
         control_create(sim, control_kind(sim, "storage.k8s.io", "storageclasses"), "", class,
                        CONTROL_MANAGER, NULL);
 }

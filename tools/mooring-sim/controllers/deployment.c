@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* deployment.c - Deployment → ReplicaSets, ReplicaSet → pods
  *
- * A rolling update brings the new ReplicaSet to its full size, and takes the old ones down once the new pods
- * are ready; it does not step by maxSurge. Recreate takes the old ones down first. */
+ * A rolling update brings the new ReplicaSet to its full size, and takes the old ones down once
+ * the new pods are ready; it does not step by maxSurge. Recreate takes the old ones down first. */
 #include "control.h"
 #include "controllers.h"
 #include "store.h"
-
-#include <stdlib.h>
 
 #define REVISION "deployment.kubernetes.io/revision"
 #define RETRY_MS 200 /* when a pod was refused: the reason may go away */
@@ -53,7 +51,9 @@ static json_t *find_set(const json_t *sets, const char *hash) {
         size_t i;
 
         json_array_foreach((json_t *)sets, i, set) {
-                if (str_eq(json_get_str(json_get(store_meta(set), "labels"), "pod-template-hash", ""), hash))
+                if (str_eq(json_get_str(json_get(store_meta(set), "labels"), "pod-template-hash",
+                                        ""),
+                           hash))
                         return set;
         }
         return NULL;
@@ -68,11 +68,14 @@ static void make_set(struct sim *sim, const json_t *deployment, const char *hash
         json_t *set;
 
         json_put(selector, "/matchLabels/pod-template-hash", json_string(hash));
-        set = json_pack("{s:{s:o,s:o,s:{s:o},s:o},s:{s:I,s:o,s:o}}", "metadata", "name",
-                        json_sprintf("%s-%s", store_name(deployment), hash), "labels", labels, "annotations",
-                        REVISION, json_sprintf("%lld", (long long)revision), "ownerReferences",
+        set = json_pack("{s:{s:o,s:o,s:{s:o,s:o},s:o},s:{s:I,s:o,s:o}}", "metadata", "name",
+                        json_sprintf("%s-%s", store_name(deployment), hash), "labels", labels,
+                        "annotations", REVISION, json_sprintf("%lld", (long long)revision),
+                        "deployment.kubernetes.io/desired-replicas",
+                        json_sprintf("%lld", (long long)replicas), "ownerReferences",
                         control_owner(control_kind(sim, "apps", "deployments"), deployment), "spec",
-                        "replicas", (json_int_t)replicas, "selector", selector, "template", template);
+                        "replicas", (json_int_t)replicas, "selector", selector, "template",
+                        template);
         control_create(sim, kind, store_namespace(deployment), set, CONTROL_MANAGER, NULL);
 }
 
@@ -93,7 +96,9 @@ static bool shrink_old(struct sim *sim, const json_t *sets, const char *hash, bo
         size_t i;
 
         json_array_foreach((json_t *)sets, i, set) {
-                if (str_eq(json_get_str(json_get(store_meta(set), "labels"), "pod-template-hash", ""), hash))
+                if (str_eq(json_get_str(json_get(store_meta(set), "labels"), "pod-template-hash",
+                                        ""),
+                           hash))
                         continue;
                 none = none && status_of(set, "replicas") == 0 && wanted(set) == 0;
                 if (may)
@@ -102,23 +107,13 @@ static bool shrink_old(struct sim *sim, const json_t *sets, const char *hash, bo
         return none;
 }
 
-static void note_revision(struct sim *sim, const json_t *deployment, int64_t revision) {
-        json_t *object;
-
-        if (revision_of(deployment) == revision)
-                return;
-        object = json_deep_copy(deployment);
-        json_put(object, "/metadata/annotations/deployment.kubernetes.io~1revision",
-                 json_sprintf("%lld", (long long)revision));
-        control_update(sim, control_kind(sim, "apps", "deployments"), object, CONTROL_MANAGER);
-}
-
 /* --- status of a Deployment */
 
-static void progress(const json_t *deployment, const json_t *new_set, json_t *status, bool complete) {
-        cleanup_(freep) char *text =
-                str_format("ReplicaSet \"%s\" %s", new_set ? store_name(new_set) : store_name(deployment),
-                           complete ? "has successfully progressed." : "is progressing.");
+static void progress(const json_t *deployment, const json_t *new_set, json_t *status,
+                     bool complete) {
+        cleanup_(freep) char *text = str_format(
+                "ReplicaSet \"%s\" %s", new_set ? store_name(new_set) : store_name(deployment),
+                complete ? "has successfully progressed." : "is progressing.");
 
         control_condition(status, json_get(deployment, "status"), "Progressing", true,
                           complete ? "NewReplicaSetAvailable" : "ReplicaSetUpdated", text);
@@ -132,8 +127,9 @@ static void failure(const json_t *deployment, const json_t *sets, json_t *status
         json_array_foreach((json_t *)sets, i, set) {
                 json_array_foreach(json_dig(set, "status", "conditions", NULL), j, c) {
                         if (str_eq(json_get_str(c, "type", ""), "ReplicaFailure")) {
-                                control_condition(status, json_get(deployment, "status"), "ReplicaFailure",
-                                                  true, json_get_str(c, "reason", ""),
+                                control_condition(status, json_get(deployment, "status"),
+                                                  "ReplicaFailure", true,
+                                                  json_get_str(c, "reason", ""),
                                                   json_get_str(c, "message", ""));
                                 return;
                         }
@@ -152,16 +148,25 @@ static int64_t sum(const json_t *sets, const char *member) {
         return n;
 }
 
+static int64_t percent_of(const char *text) {
+        cleanup_(freep) char *number = str_ndup(text, strcspn(text, "%"));
+        int64_t n = 0;
+
+        str_to_int(number, &n);
+        return n;
+}
+
 /* With 25 % unavailable allowed, rounded down: what must be there to count as available. */
 static int64_t least_available(const json_t *deployment) {
         int64_t n = wanted(deployment);
-        json_t *max = json_dig(deployment, "spec", "strategy", "rollingUpdate", "maxUnavailable", NULL);
+        json_t *max =
+                json_dig(deployment, "spec", "strategy", "rollingUpdate", "maxUnavailable", NULL);
         int64_t percent = 0;
 
         if (json_is_integer(max))
                 return MAX_OF(n - json_integer_value(max), 0);
         if (json_is_string(max))
-                percent = atoll(json_string_value(max));
+                percent = percent_of(json_string_value(max));
         return n - n * percent / 100;
 }
 
@@ -169,10 +174,13 @@ static void write_status(struct sim *sim, const json_t *deployment, const json_t
                          const json_t *new_set) {
         struct kind *kind = control_kind(sim, "apps", "deployments");
         int64_t n = wanted(deployment), available = sum(sets, "availableReplicas");
-        int64_t total = sum(sets, "replicas"), updated = new_set ? status_of(new_set, "replicas") : 0;
+        int64_t total = sum(sets, "replicas"),
+                updated = new_set ? status_of(new_set, "replicas") : 0;
         bool enough = available >= least_available(deployment);
         bool complete = updated == n && total == n && available == n;
-        json_t *status = json_object();
+        cleanup_(freep) char *revision = NULL;
+        json_t *status = json_object(), *c;
+        size_t i;
 
         json_object_set_new(status, "observedGeneration",
                             json_integer(json_get_int(store_meta(deployment), "generation", 0)));
@@ -187,8 +195,13 @@ static void write_status(struct sim *sim, const json_t *deployment, const json_t
                                  : "Deployment does not have minimum availability.");
         progress(deployment, new_set, status, complete);
         failure(deployment, sets, status);
-        control_set_status(sim, kind, store_namespace(deployment), store_name(deployment), status,
-                           CONTROL_MANAGER);
+        json_array_foreach(json_get(status, "conditions"), i, c) {
+                json_object_set(c, "lastUpdateTime", json_get(c, "lastTransitionTime"));
+        }
+        revision = str_format(
+                "%lld", (long long)(new_set ? revision_of(new_set) : revision_of(deployment)));
+        control_set_status_noted(sim, kind, store_namespace(deployment), store_name(deployment),
+                                 status, CONTROL_MANAGER, REVISION, revision);
 }
 
 void deployment_sync(struct sim *sim, const char *namespace, const char *name) {
@@ -215,8 +228,7 @@ void deployment_sync(struct sim *sim, const char *namespace, const char *name) {
 
                 if (!new_set) {
                         make_set(sim, deployment, hash, wanted(deployment), revision + 1);
-                        note_revision(sim, deployment, revision + 1);
-                        return;
+                        return; /* the set's change brings us back */
                 }
                 set_scale(sim, new_set, wanted(deployment));
         }
@@ -228,8 +240,9 @@ void deployment_sync(struct sim *sim, const char *namespace, const char *name) {
 static bool make_pod(struct sim *sim, const json_t *set, struct err *why) {
         json_t *template = json_dig(set, "spec", "template", NULL);
         json_t *pod = json_pack("{s:O}", "spec", json_get(template, "spec"));
-        json_t *meta = json_get(template, "metadata") ? json_deep_copy(json_get(template, "metadata"))
-                                                      : json_object();
+        json_t *meta = json_get(template, "metadata")
+                               ? json_deep_copy(json_get(template, "metadata"))
+                               : json_object();
 
         json_object_set_new(pod, "spec", json_deep_copy(json_get(template, "spec")));
         json_object_set_new(meta, "generateName", json_sprintf("%s-", store_name(set)));
@@ -270,8 +283,8 @@ static void write_set_status(struct sim *sim, const json_t *set, int64_t total, 
         json_object_set_new(status, "observedGeneration",
                             json_integer(json_get_int(store_meta(set), "generation", 0)));
         if (refused->code)
-                control_condition(status, json_get(set, "status"), "ReplicaFailure", true, "FailedCreate",
-                                  err_text(refused));
+                control_condition(status, json_get(set, "status"), "ReplicaFailure", true,
+                                  "FailedCreate", err_text(refused));
         control_set_status(sim, control_kind(sim, "apps", "replicasets"), store_namespace(set),
                            store_name(set), status, CONTROL_MANAGER);
 }
@@ -286,14 +299,15 @@ static void report_refusal(struct sim *sim, const json_t *set, const struct err 
         cleanup_(freep) char *text = str_format("Error creating: %s", err_text(why));
 
         if (json_array_size(json_dig(set, "status", "conditions", NULL)) == 0)
-                control_event(sim, control_kind(sim, "apps", "replicasets"), set, "Warning", "FailedCreate",
-                              text);
+                control_event(sim, control_kind(sim, "apps", "replicasets"), set, "Warning",
+                              "FailedCreate", text);
         work_add(sim, replicaset_sync, store_namespace(set), store_name(set), RETRY_MS);
 }
 
 void replicaset_sync(struct sim *sim, const char *namespace, const char *name) {
         struct kind *kind = control_kind(sim, "apps", "replicasets");
-        cleanup_(json_freep) json_t *set = json_incref(store_get(kind, namespace, name)), *pods = NULL;
+        cleanup_(json_freep) json_t *set = json_incref(store_get(kind, namespace, name)),
+                                    *pods = NULL;
         int64_t total = 0, ready = 0, missing;
         struct err refused = { 0 };
         json_t *pod;

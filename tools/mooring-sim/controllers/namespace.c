@@ -7,21 +7,23 @@
 #define RETRY_MS 20 /* while something in it still has a finalizer */
 
 static void give(struct sim *sim, const char *namespace) {
-        json_t *map = json_pack("{s:{s:s,s:{s:s}},s:{s:s}}", "metadata", "name", "kube-root-ca.crt",
-                                "annotations", "kubernetes.io/description",
-                                "Contains a CA bundle that can be used to verify the kube-apiserver when using "
-                                "internal endpoints such as the internal service IP or "
-                                "kubernetes.default.svc. No other usage is guaranteed across distributions of "
-                                "Kubernetes clusters.",
-                                "data", "ca.crt", "");
+        json_t *map = json_pack(
+                "{s:{s:s,s:{s:s}},s:{s:s}}", "metadata", "name", "kube-root-ca.crt", "annotations",
+                "kubernetes.io/description",
+                "Contains a CA bundle that can be used to verify the kube-apiserver when using "
+                "internal endpoints such as the internal service IP or "
+                "kubernetes.default.svc. No other usage is guaranteed across distributions of "
+                "Kubernetes clusters.",
+                "data", "ca.crt", "");
 
         if (control_get(sim, "", "serviceaccounts", namespace, "default"))
                 json_decref(map);
         else {
                 control_create(sim, control_kind(sim, "", "serviceaccounts"), namespace,
-                               json_pack("{s:{s:s}}", "metadata", "name", "default"), CONTROL_MANAGER, NULL);
-                control_create(sim, control_kind(sim, "", "configmaps"), namespace, map, CONTROL_MANAGER,
-                               NULL);
+                               json_pack("{s:{s:s}}", "metadata", "name", "default"),
+                               CONTROL_MANAGER, NULL);
+                control_create(sim, control_kind(sim, "", "configmaps"), namespace, map,
+                               CONTROL_MANAGER, NULL);
         }
 }
 
@@ -41,8 +43,9 @@ static bool empty(struct sim *sim, const char *namespace) {
 static void report_remaining(struct sim *sim, struct kind *kind, const json_t *namespace) {
         json_t *status = json_pack("{s:s}", "phase", "Terminating");
 
-        control_condition(status, json_get(namespace, "status"), "NamespaceDeletionDiscoveryFailure", false,
-                          "ResourcesDiscovered", "All resources successfully discovered");
+        control_condition(status, json_get(namespace, "status"),
+                          "NamespaceDeletionDiscoveryFailure", false, "ResourcesDiscovered",
+                          "All resources successfully discovered");
         control_condition(status, json_get(namespace, "status"), "NamespaceContentRemaining", true,
                           "SomeResourcesRemain", "Some resources are remaining");
         control_set_status(sim, kind, "", store_name(namespace), status, CONTROL_MANAGER);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* owner.c - garbage collection: what goes when its owner goes, and what waits for its dependents
  *
- * sim.dependents counts, per owner's uid, how many objects name it, so that the many objects that own nothing
- * cost no search. */
+ * sim.dependents counts, per owner's uid, how many objects name it, so that the many objects
+ * that own nothing cost no search. */
 #include "control.h"
 #include "controllers.h"
 #include "store.h"
@@ -95,7 +95,8 @@ static void find_dependents(struct sim *sim, const char *uid, struct dependents 
 
                         if (!find_ref(object, uid))
                                 continue;
-                        ret->items = mem_grow(ret->items, &ret->room, ret->count + 1, sizeof(*ret->items));
+                        ret->items = mem_grow(ret->items, &ret->room, ret->count + 1,
+                                              sizeof(*ret->items));
                         ret->items[ret->count++] = (struct dependent){ k, json_incref(object) };
                 }
         }
@@ -148,8 +149,8 @@ void owner_sync(struct sim *sim, const char *namespace, const char *uid) {
                 if (!all_owners_gone(sim, d->object))
                         drop_ref(sim, d, uid);
                 else if (!control_leaving(d->object))
-                        control_delete(sim, d->kind, store_namespace(d->object), store_name(d->object),
-                                       "Background");
+                        control_delete(sim, d->kind, store_namespace(d->object),
+                                       store_name(d->object), "Background");
         }
 }
 
@@ -161,7 +162,8 @@ static void orphan(struct sim *sim, struct kind *kind, const json_t *owner,
 }
 
 /* True while a dependent that blocks is still there. */
-static bool delete_dependents(struct sim *sim, const json_t *owner, const struct dependents *found) {
+static bool delete_dependents(struct sim *sim, const json_t *owner,
+                              const struct dependents *found) {
         bool blocked = false;
 
         for (size_t i = 0; i < found->count; i++) {
@@ -170,8 +172,8 @@ static bool delete_dependents(struct sim *sim, const json_t *owner, const struct
 
                 blocked = blocked || json_get_bool(ref, "blockOwnerDeletion", false);
                 if (!control_leaving(d->object))
-                        control_delete(sim, d->kind, store_namespace(d->object), store_name(d->object),
-                                       "Foreground");
+                        control_delete(sim, d->kind, store_namespace(d->object),
+                                       store_name(d->object), "Foreground");
         }
         return blocked;
 }
@@ -179,7 +181,8 @@ static bool delete_dependents(struct sim *sim, const json_t *owner, const struct
 void owner_finish(struct sim *sim, const char *namespace, const char *path) {
         const char *slash = strchr(path, '/'), *second = slash ? strchr(slash + 1, '/') : NULL;
         cleanup_(freep) char *group = slash ? str_ndup(path, (size_t)(slash - path)) : NULL;
-        cleanup_(freep) char *plural = second ? str_ndup(slash + 1, (size_t)(second - slash - 1)) : NULL;
+        cleanup_(freep) char *plural =
+                second ? str_ndup(slash + 1, (size_t)(second - slash - 1)) : NULL;
         struct kind *kind = second ? control_kind(sim, group, plural) : NULL;
         cleanup_(json_freep) json_t *owner =
                 kind ? json_incref(store_get(kind, namespace, second + 1)) : NULL;
@@ -195,6 +198,7 @@ void owner_finish(struct sim *sim, const char *namespace, const char *path) {
                 if (delete_dependents(sim, owner, &found))
                         work_add(sim, owner_finish, namespace, path, RETRY_MS);
                 else
-                        control_drop_finalizer(sim, kind, namespace, second + 1, "foregroundDeletion");
+                        control_drop_finalizer(sim, kind, namespace, second + 1,
+                                               "foregroundDeletion");
         }
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pod.c - scheduler and kubelet in one: a pod is placed, waits for what it needs, runs, and ends
  *
- * No program runs. A pod is Running and Ready options.pod_start_ms after it was placed, unless a Secret,
- * ConfigMap or claim that it needs is missing, or a fault of the control socket says otherwise. */
+ * No program runs. A pod is Running and Ready options.pod_start_ms after it was placed, unless a
+ * Secret, ConfigMap or claim that it needs is missing, or a fault of the control socket says
+ * otherwise. */
 #include "control.h"
 #include "controllers.h"
 #include "faults.h"
@@ -30,8 +31,10 @@ static bool fits(const json_t *pod, const json_t *node) {
 static void unschedulable(struct sim *sim, struct kind *kind, const json_t *pod, const char *why) {
         json_t *status = json_pack("{s:s,s:s}", "phase", "Pending", "qosClass", "BestEffort");
 
-        control_condition(status, json_get(pod, "status"), "PodScheduled", false, "Unschedulable", why);
-        control_set_status(sim, kind, store_namespace(pod), store_name(pod), status, "kube-scheduler");
+        control_condition(status, json_get(pod, "status"), "PodScheduled", false, "Unschedulable",
+                          why);
+        control_set_status(sim, kind, store_namespace(pod), store_name(pod), status,
+                           "kube-scheduler");
 }
 
 /* Places the pod, round about; true when it has a node from now on. */
@@ -41,9 +44,10 @@ static bool schedule(struct sim *sim, struct kind *kind, const json_t *pod) {
         json_t *object;
 
         if (!why && faults_pod(&sim->faults, store_namespace(pod), store_name(pod)) &&
-            str_eq(faults_pod(&sim->faults, store_namespace(pod), store_name(pod)), "Unschedulable"))
-                why = str_format("0/%zu nodes are available: %zu Insufficient memory.", nodes->count,
-                                 nodes->count);
+            str_eq(faults_pod(&sim->faults, store_namespace(pod), store_name(pod)),
+                   "Unschedulable"))
+                why = str_format("0/%zu nodes are available: %zu Insufficient memory.",
+                                 nodes->count, nodes->count);
         for (size_t i = 0; !why && i < nodes->count; i++) {
                 const json_t *node = nodes->items[(sim->next_node + i) % nodes->count]->json;
 
@@ -81,7 +85,8 @@ static json_t *container_state(const struct view *v, const json_t *before) {
         json_t *old = json_dig(before, "state", "running", "startedAt", NULL);
 
         if (v->life == LIFE_RUNNING)
-                return json_pack("{s:{s:o}}", "running", "startedAt", old ? json_incref(old) : sim_now());
+                return json_pack("{s:{s:o}}", "running", "startedAt",
+                                 old ? json_incref(old) : sim_now());
         if (v->life == LIFE_WAITING) {
                 json_t *waiting = json_pack("{s:s}", "reason", v->reason);
 
@@ -107,7 +112,8 @@ static json_t *old_status(const json_t *pod, const char *member, const char *nam
 
 static json_t *container_status(const struct view *v, const char *member, const json_t *container,
                                 bool init) {
-        const char *name = json_get_str(container, "name", ""), *image = json_get_str(container, "image", "");
+        const char *name = json_get_str(container, "name", ""),
+                   *image = json_get_str(container, "image", "");
         json_t *before = old_status(v->pod, member, name), *c;
         bool up = v->life == LIFE_RUNNING && !init;
         struct view done = *v;
@@ -117,20 +123,21 @@ static json_t *container_status(const struct view *v, const char *member, const 
                 done.life = LIFE_SUCCEEDED;
         c = json_pack("{s:s,s:s,s:s,s:b,s:b,s:i,s:{}}", "name", name, "image", image, "imageID",
                       v->life == LIFE_WAITING ? "" : image, "ready",
-                      init ? v->life != LIFE_WAITING : up && v->ready, "started", up, "restartCount",
-                      init ? 0 : v->restarts, "lastState");
+                      init ? v->life != LIFE_WAITING : up && v->ready, "started", up,
+                      "restartCount", init ? 0 : v->restarts, "lastState");
         if (json_dig(before, "state", "terminated", NULL) && done.life >= LIFE_SUCCEEDED)
                 json_object_set(c, "state", json_get(before, "state"));
         else
                 json_object_set_new(c, "state", container_state(&done, before));
         if (v->restarts && !init)
                 json_object_set_new(c, "lastState",
-                                    json_get(before, "lastState") && json_object_size(json_get(before, "lastState"))
+                                    json_get(before, "lastState") &&
+                                                    json_object_size(json_get(before, "lastState"))
                                             ? json_incref(json_get(before, "lastState"))
-                                            : json_pack("{s:{s:i,s:s,s:o}}", "terminated", "exitCode",
-                                                        v->exit_code, "reason",
-                                                        v->exit_code == 137 ? "OOMKilled" : "Error", "finishedAt",
-                                                        sim_now()));
+                                            : json_pack("{s:{s:i,s:s,s:o}}", "terminated",
+                                                        "exitCode", v->exit_code, "reason",
+                                                        v->exit_code == 137 ? "OOMKilled" : "Error",
+                                                        "finishedAt", sim_now()));
         if (v->life != LIFE_WAITING)
                 json_object_set_new(c, "containerID",
                                     json_sprintf("containerd://%s-%s", store_uid(v->pod), name));
@@ -212,15 +219,16 @@ static void write_status(struct view *v, struct kind *kind) {
         json_t *before = json_get(v->pod, "status"), *status = json_object();
 
         /* A container that was up once keeps its pod Running while it waits to start again. */
-        json_object_set_new(status, "phase",
-                            json_string(v->life == LIFE_WAITING && v->restarts ? "Running"
-                                                                               : phases[v->life]));
+        json_object_set_new(
+                status, "phase",
+                json_string(v->life == LIFE_WAITING && v->restarts ? "Running" : phases[v->life]));
         json_object_set_new(status, "qosClass", json_string(quality(v->pod)));
         json_object_set_new(status, "observedGeneration",
                             json_integer(json_get_int(store_meta(v->pod), "generation", 0)));
         json_object_set_new(status, "startTime",
-                            json_get(before, "startTime") ? json_incref(json_get(before, "startTime"))
-                                                          : sim_now());
+                            json_get(before, "startTime")
+                                    ? json_incref(json_get(before, "startTime"))
+                                    : sim_now());
         json_object_set_new(status, "hostIP", json_string("10.0.0.1"));
         json_object_set_new(status, "hostIPs", json_pack("[{s:s}]", "ip", "10.0.0.1"));
         if (v->life != LIFE_WAITING || json_get(before, "podIP"))
@@ -235,7 +243,8 @@ static void write_status(struct view *v, struct kind *kind) {
 /* --- what becomes of it */
 
 static const char *first_image(const json_t *pod) {
-        return json_get_str(json_array_get(json_dig(pod, "spec", "containers", NULL), 0), "image", "");
+        return json_get_str(json_array_get(json_dig(pod, "spec", "containers", NULL), 0), "image",
+                            "");
 }
 
 /* What a fault's reason means for the containers. */
@@ -251,12 +260,12 @@ static void afflict(struct view *v, const char *reason) {
                 v->reason = "CrashLoopBackOff";
                 v->restarts = 3;
                 v->exit_code = str_eq(reason, "OOMKilled") ? 137 : 1;
-                v->message = str_format("back-off 40s restarting failed container=%s pod=%s_%s(%s)",
-                                        json_get_str(json_array_get(json_dig(v->pod, "spec", "containers",
-                                                                             NULL),
-                                                                    0),
-                                                     "name", ""),
-                                        store_name(v->pod), store_namespace(v->pod), store_uid(v->pod));
+                v->message = str_format(
+                        "back-off 40s restarting failed container=%s pod=%s_%s(%s)",
+                        json_get_str(
+                                json_array_get(json_dig(v->pod, "spec", "containers", NULL), 0),
+                                "name", ""),
+                        store_name(v->pod), store_namespace(v->pod), store_uid(v->pod));
         } else if (str_eq(reason, "ImagePullBackOff")) {
                 v->message = str_format("Back-off pulling image \"%s\"", first_image(v->pod));
         } else if (str_eq(reason, "ErrImagePull")) {
@@ -266,7 +275,8 @@ static void afflict(struct view *v, const char *reason) {
 }
 
 static void decide(struct view *v) {
-        const char *fault = faults_pod(&v->sim->faults, store_namespace(v->pod), store_name(v->pod));
+        const char *fault =
+                faults_pod(&v->sim->faults, store_namespace(v->pod), store_name(v->pod));
         const char *restart = json_get_str(json_get(v->pod, "spec"), "restartPolicy", "Always");
         cleanup_(freep) char *mount = pod_needs_volume(v->sim, v->pod);
 
@@ -326,7 +336,8 @@ static void finish_deletion(struct sim *sim, struct kind *kind, const json_t *po
                 if (json_get_int(store_meta(pod), "deletionGracePeriodSeconds", 0) == 0)
                         return;
                 object = json_deep_copy(pod);
-                json_object_set_new(store_meta(object), "deletionGracePeriodSeconds", json_integer(0));
+                json_object_set_new(store_meta(object), "deletionGracePeriodSeconds",
+                                    json_integer(0));
                 store_put(sim, kind, object, NULL);
                 return;
         }

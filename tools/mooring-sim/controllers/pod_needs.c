@@ -10,19 +10,22 @@ char *pod_needs_claim(struct sim *sim, const json_t *pod) {
         size_t i;
 
         json_array_foreach(json_dig(pod, "spec", "volumes", NULL), i, v) {
-                const char *name = json_get_str(json_get(v, "persistentVolumeClaim"), "claimName", NULL);
+                const char *name =
+                        json_get_str(json_get(v, "persistentVolumeClaim"), "claimName", NULL);
                 json_t *claim;
 
                 if (!name)
                         continue;
                 claim = control_get(sim, "", "persistentvolumeclaims", store_namespace(pod), name);
                 if (!claim)
-                        return str_format("0/3 nodes are available: persistentvolumeclaim \"%s\" not found.",
-                                          name);
+                        return str_format(
+                                "0/3 nodes are available: persistentvolumeclaim \"%s\" not found.",
+                                name);
                 if (control_leaving(claim))
-                        return str_format("0/3 nodes are available: persistentvolumeclaim \"%s\" is being "
-                                          "deleted.",
-                                          name);
+                        return str_format(
+                                "0/3 nodes are available: persistentvolumeclaim \"%s\" is being "
+                                "deleted.",
+                                name);
                 if (!str_eq(json_get_str(json_get(claim, "status"), "phase", ""), "Bound"))
                         return str_dup("0/3 nodes are available: pod has unbound immediate "
                                        "PersistentVolumeClaims.");
@@ -30,13 +33,14 @@ char *pod_needs_claim(struct sim *sim, const json_t *pod) {
         return NULL;
 }
 
-static char *missing_source(struct sim *sim, const json_t *pod, const char *volume, const char *plural,
-                            const char *word, const char *name, const json_t *source) {
+static char *missing_source(struct sim *sim, const json_t *pod, const char *volume,
+                            const char *plural, const char *word, const char *name,
+                            const json_t *source) {
         if (!name || json_get_bool(source, "optional", false) ||
             control_get(sim, "", plural, store_namespace(pod), name))
                 return NULL;
-        return str_format("MountVolume.SetUp failed for volume \"%s\" : %s \"%s\" not found", volume, word,
-                          name);
+        return str_format("MountVolume.SetUp failed for volume \"%s\" : %s \"%s\" not found",
+                          volume, word, name);
 }
 
 static char *missing_projected(struct sim *sim, const json_t *pod, const json_t *volume) {
@@ -109,10 +113,12 @@ static char *missing_env(struct sim *sim, const json_t *pod, const json_t *conta
                         return why;
         }
         json_array_foreach(json_get(container, "env"), i, e) {
-                char *why = missing_key(sim, pod, json_dig(e, "valueFrom", "secretKeyRef", NULL), true);
+                char *why =
+                        missing_key(sim, pod, json_dig(e, "valueFrom", "secretKeyRef", NULL), true);
 
                 if (!why)
-                        why = missing_key(sim, pod, json_dig(e, "valueFrom", "configMapKeyRef", NULL), false);
+                        why = missing_key(sim, pod,
+                                          json_dig(e, "valueFrom", "configMapKeyRef", NULL), false);
                 if (why)
                         return why;
         }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pvc.c - claims are bound to volumes made for them, grow, and are protected while a pod uses them */
+/* pvc.c - claims are bound to volumes made for them, grow, and are protected while a pod uses
+ * them */
 #include "control.h"
 #include "controllers.h"
 #include "store.h"
@@ -10,7 +11,8 @@ static const json_t *class_of(struct sim *sim, const json_t *claim) {
         return *name ? control_get(sim, "storage.k8s.io", "storageclasses", "", name) : NULL;
 }
 
-static void make_volume(struct sim *sim, const json_t *claim, const json_t *class, const char *name) {
+static void make_volume(struct sim *sim, const json_t *claim, const json_t *class,
+                        const char *name) {
         struct kind *kind = control_kind(sim, "", "persistentvolumes");
         json_t *spec = json_get(claim, "spec"), *volume;
         json_t *size = json_dig(spec, "resources", "requests", "storage", NULL);
@@ -18,14 +20,16 @@ static void make_volume(struct sim *sim, const json_t *claim, const json_t *clas
         if (store_get(kind, "", name))
                 return;
         volume = json_pack(
-                "{s:{s:s,s:{s:s}},s:{s:{s:O},s:O,s:s,s:s,s:{s:s,s:s,s:s,s:s,s:s},s:{s:s,s:s}},s:{s:s}}",
+                "{s:{s:s,s:{s:s}},s:{s:{s:O},s:O,s:s,s:s,s:{s:s,s:s,s:s,s:s,s:s},s:{s:s,s:s}},s:{s:"
+                "s}}",
                 "metadata", "name", name, "annotations", "pv.kubernetes.io/provisioned-by",
-                json_get_str(class, "provisioner", ""), "spec", "capacity", "storage", size, "accessModes",
-                json_get(spec, "accessModes"), "storageClassName", store_name(class),
-                "persistentVolumeReclaimPolicy", json_get_str(class, "reclaimPolicy", "Delete"), "claimRef",
-                "apiVersion", "v1", "kind", "PersistentVolumeClaim", "name", store_name(claim), "namespace",
-                store_namespace(claim), "uid", store_uid(claim), "csi", "driver", "sim.mooring.dev",
-                "volumeHandle", name, "status", "phase", "Bound");
+                json_get_str(class, "provisioner", ""), "spec", "capacity", "storage", size,
+                "accessModes", json_get(spec, "accessModes"), "storageClassName", store_name(class),
+                "persistentVolumeReclaimPolicy", json_get_str(class, "reclaimPolicy", "Delete"),
+                "claimRef", "apiVersion", "v1", "kind", "PersistentVolumeClaim", "name",
+                store_name(claim), "namespace", store_namespace(claim), "uid", store_uid(claim),
+                "csi", "driver", "sim.mooring.dev", "volumeHandle", name, "status", "phase",
+                "Bound");
         control_create(sim, kind, "", volume, CONTROL_MANAGER, NULL);
 }
 
@@ -36,8 +40,10 @@ static void bind(struct sim *sim, struct kind *kind, const json_t *claim, const 
         make_volume(sim, claim, class, name);
         object = json_deep_copy(claim);
         json_put(object, "/spec/volumeName", json_string(name));
-        json_put(object, "/metadata/annotations/pv.kubernetes.io~1bind-completed", json_string("yes"));
-        json_put(object, "/metadata/annotations/pv.kubernetes.io~1bound-by-controller", json_string("yes"));
+        json_put(object, "/metadata/annotations/pv.kubernetes.io~1bind-completed",
+                 json_string("yes"));
+        json_put(object, "/metadata/annotations/pv.kubernetes.io~1bound-by-controller",
+                 json_string("yes"));
         json_put(object, "/metadata/annotations/volume.kubernetes.io~1storage-provisioner",
                  json_string(json_get_str(class, "provisioner", "")));
         control_update(sim, kind, object, CONTROL_MANAGER);
@@ -62,7 +68,8 @@ static bool in_use(struct sim *sim, const json_t *claim) {
         for (size_t i = store_seek(pods, prefix);
              i < pods->count && str_starts(pods->items[i]->key, prefix); i++) {
                 json_array_foreach(json_dig(pods->items[i]->json, "spec", "volumes", NULL), j, v) {
-                        if (str_eq(json_get_str(json_get(v, "persistentVolumeClaim"), "claimName", ""),
+                        if (str_eq(json_get_str(json_get(v, "persistentVolumeClaim"), "claimName",
+                                                ""),
                                    store_name(claim)))
                                 return true;
                 }
@@ -85,7 +92,8 @@ static void release(struct sim *sim, const char *namespace, const char *name) {
                         control_delete(sim, kind, "", store_name(volume), "Background");
                 else
                         control_set_status(sim, kind, "", store_name(volume),
-                                           json_pack("{s:s}", "phase", "Released"), CONTROL_MANAGER);
+                                           json_pack("{s:s}", "phase", "Released"),
+                                           CONTROL_MANAGER);
         }
 }
 
@@ -100,7 +108,8 @@ void pvc_sync(struct sim *sim, const char *namespace, const char *name) {
         }
         if (control_leaving(claim)) {
                 if (!in_use(sim, claim))
-                        control_drop_finalizer(sim, kind, namespace, name, "kubernetes.io/pvc-protection");
+                        control_drop_finalizer(sim, kind, namespace, name,
+                                               "kubernetes.io/pvc-protection");
                 return;
         }
         class = class_of(sim, claim);

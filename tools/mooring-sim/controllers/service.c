@@ -27,8 +27,8 @@ static json_t *endpoint_ports(const json_t *service, const json_t *pod) {
         size_t i;
 
         json_array_foreach(json_dig(service, "spec", "ports", NULL), i, port) {
-                json_t *p = json_pack("{s:I,s:s}", "port", (json_int_t)target_port(port, pod), "protocol",
-                                      json_get_str(port, "protocol", "TCP"));
+                json_t *p = json_pack("{s:I,s:s}", "port", (json_int_t)target_port(port, pod),
+                                      "protocol", json_get_str(port, "protocol", "TCP"));
 
                 if (json_get(port, "name"))
                         json_object_set(p, "name", json_get(port, "name"));
@@ -51,14 +51,14 @@ static void choose(const json_t *pod, struct chosen *c) {
 
         if (!ip)
                 return;
-        ref = json_pack("{s:s,s:s,s:s,s:s}", "kind", "Pod", "namespace", store_namespace(pod), "name",
-                        store_name(pod), "uid", store_uid(pod));
+        ref = json_pack("{s:s,s:s,s:s,s:s}", "kind", "Pod", "namespace", store_namespace(pod),
+                        "name", store_name(pod), "uid", store_uid(pod));
         address = json_pack("{s:s,s:s,s:O}", "ip", ip, "nodeName", node, "targetRef", ref);
         json_array_append_new(ready ? c->ready : c->waiting, address);
-        json_array_append_new(c->slices, json_pack("{s:[s],s:{s:b,s:b,s:b},s:s,s:o}", "addresses", ip,
-                                                   "conditions", "ready", ready, "serving", ready,
-                                                   "terminating", control_leaving(pod), "nodeName", node,
-                                                   "targetRef", ref));
+        json_array_append_new(c->slices, json_pack("{s:[s],s:{s:b,s:b,s:b},s:s,s:o}", "addresses",
+                                                   ip, "conditions", "ready", ready, "serving",
+                                                   ready, "terminating", control_leaving(pod),
+                                                   "nodeName", node, "targetRef", ref));
         c->first = (json_t *)pod;
 }
 
@@ -94,20 +94,22 @@ static void put_endpoints(struct sim *sim, const json_t *service, const struct c
                 json_object_set_new(object, "subsets", json_pack("[O]", subset));
         }
         json_decref(subset);
-        put(sim, control_kind(sim, "", "endpoints"), store_namespace(service), store_name(service), object);
+        put(sim, control_kind(sim, "", "endpoints"), store_namespace(service), store_name(service),
+            object);
 }
 
 static void put_slice(struct sim *sim, const json_t *service, const struct chosen *c) {
         cleanup_(freep) char *name = str_format("%s-sim", store_name(service));
-        json_t *object = json_pack(
-                "{s:{s:s,s:{s:s,s:s},s:o},s:s,s:O,s:o}", "metadata", "name", name, "labels",
-                "kubernetes.io/service-name", store_name(service), "endpointslice.kubernetes.io/managed-by",
-                "endpointslice-controller.k8s.io", "ownerReferences",
-                control_owner(control_kind(sim, "", "services"), service), "addressType", "IPv4", "endpoints",
-                c->slices, "ports", endpoint_ports(service, c->first));
+        json_t *object = json_pack("{s:{s:s,s:{s:s,s:s},s:o},s:s,s:O,s:o}", "metadata", "name",
+                                   name, "labels", "kubernetes.io/service-name",
+                                   store_name(service), "endpointslice.kubernetes.io/managed-by",
+                                   "endpointslice-controller.k8s.io", "ownerReferences",
+                                   control_owner(control_kind(sim, "", "services"), service),
+                                   "addressType", "IPv4", "endpoints", c->slices, "ports",
+                                   endpoint_ports(service, c->first));
 
-        put(sim, control_kind(sim, "discovery.k8s.io", "endpointslices"), store_namespace(service), name,
-            object);
+        put(sim, control_kind(sim, "discovery.k8s.io", "endpointslices"), store_namespace(service),
+            name, object);
 }
 
 void service_sync(struct sim *sim, const char *namespace, const char *name) {
@@ -120,7 +122,8 @@ void service_sync(struct sim *sim, const char *namespace, const char *name) {
 
         if (!service) {
                 if (control_get(sim, "", "endpoints", namespace, name))
-                        control_delete(sim, control_kind(sim, "", "endpoints"), namespace, name, "Background");
+                        control_delete(sim, control_kind(sim, "", "endpoints"), namespace, name,
+                                       "Background");
                 return;
         }
         if (control_leaving(service) || !json_object_size(selector))

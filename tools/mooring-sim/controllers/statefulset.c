@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* statefulset.c - StatefulSet → claims and pods by ordinal, one after the other
  *
- * As the real controller with OrderedReady: an ordinal waits for the one before it to be ready; an update
- * deletes the highest outdated pod when all are ready. A pod that is broken in its old revision holds the
- * update up, as it really does. */
+ * As the real controller with OrderedReady: an ordinal waits for the one before it to be ready;
+ * an update deletes the highest outdated pod when all are ready. A pod that is broken in its old
+ * revision holds the update up, as it really does. */
 #include "control.h"
 #include "controllers.h"
 #include "store.h"
@@ -35,7 +35,8 @@ static json_t *pod_at(const struct set *s, int64_t ordinal) {
 /* --- claims */
 
 static char *claim_name(const struct set *s, const json_t *template, int64_t ordinal) {
-        return str_format("%s-%s-%lld", store_name(template), store_name(s->object), (long long)ordinal);
+        return str_format("%s-%s-%lld", store_name(template), store_name(s->object),
+                          (long long)ordinal);
 }
 
 static void make_claims(struct set *s, int64_t ordinal) {
@@ -50,7 +51,8 @@ static void make_claims(struct set *s, int64_t ordinal) {
 
                 if (store_get(s->claims, namespace, name))
                         continue;
-                claim = json_pack("{s:{s:s},s:{s:s}}", "metadata", "name", name, "status", "phase", "Pending");
+                claim = json_pack("{s:{s:s},s:{s:s}}", "metadata", "name", name, "status", "phase",
+                                  "Pending");
                 json_object_set_new(claim, "spec", json_deep_copy(json_get(t, "spec")));
                 if (json_get(store_meta(t), "annotations"))
                         json_object_set_new(store_meta(claim), "annotations",
@@ -75,8 +77,9 @@ static void add_volumes(const struct set *s, json_t *spec, int64_t ordinal) {
         json_array_foreach(templates, i, t) {
                 cleanup_(freep) char *name = claim_name(s, t, ordinal);
 
-                json_array_append_new(volumes, json_pack("{s:s,s:{s:s}}", "name", store_name(t),
-                                                         "persistentVolumeClaim", "claimName", name));
+                json_array_append_new(volumes,
+                                      json_pack("{s:s,s:{s:s}}", "name", store_name(t),
+                                                "persistentVolumeClaim", "claimName", name));
         }
 }
 
@@ -85,8 +88,9 @@ static void add_volumes(const struct set *s, json_t *spec, int64_t ordinal) {
 static bool make_pod(struct set *s, int64_t ordinal, struct err *why) {
         json_t *template = json_dig(s->object, "spec", "template", NULL);
         json_t *spec = json_deep_copy(json_get(template, "spec"));
-        json_t *meta = json_get(template, "metadata") ? json_deep_copy(json_get(template, "metadata"))
-                                                      : json_object();
+        json_t *meta = json_get(template, "metadata")
+                               ? json_deep_copy(json_get(template, "metadata"))
+                               : json_object();
         cleanup_(freep) char *name = pod_name(s, ordinal);
         const char *service = json_get_str(json_get(s->object, "spec"), "serviceName", "");
         json_t *labels;
@@ -106,13 +110,14 @@ static bool make_pod(struct set *s, int64_t ordinal, struct err *why) {
         json_object_set_new(meta, "name", json_string(name));
         json_object_set_new(meta, "ownerReferences", control_owner(s->kind, s->object));
         return control_create(s->sim, s->pods, store_namespace(s->object),
-                              json_pack("{s:o,s:o,s:{s:s}}", "metadata", meta, "spec", spec, "status",
-                                        "phase", "Pending"),
+                              json_pack("{s:o,s:o,s:{s:s}}", "metadata", meta, "spec", spec,
+                                        "status", "phase", "Pending"),
                               CONTROL_MANAGER, why);
 }
 
 static bool current(const struct set *s, const json_t *pod) {
-        return str_eq(json_get_str(json_get(store_meta(pod), "labels"), REVISION_LABEL, ""), s->revision);
+        return str_eq(json_get_str(json_get(store_meta(pod), "labels"), REVISION_LABEL, ""),
+                      s->revision);
 }
 
 static void delete_pod(struct set *s, const json_t *pod) {
@@ -134,9 +139,10 @@ static bool fill(struct set *s) {
                 struct err why = { 0 };
 
                 if (!pod && !make_pod(s, i, &why)) {
-                        cleanup_(freep) char *text = str_format(
-                                "create Pod %s-%lld in StatefulSet %s failed error: %s", store_name(s->object),
-                                (long long)i, store_name(s->object), err_text(&why));
+                        cleanup_(freep) char *text =
+                                str_format("create Pod %s-%lld in StatefulSet %s failed error: %s",
+                                           store_name(s->object), (long long)i,
+                                           store_name(s->object), err_text(&why));
 
                         control_event(s->sim, s->kind, s->object, "Warning", "FailedCreate", text);
                         work_add(s->sim, statefulset_sync, store_namespace(s->object),
@@ -209,7 +215,8 @@ static void write_status(struct set *s) {
                 total++;
                 ready += control_pod_ready(pod);
                 updated += current(s, pod);
-                old += str_eq(json_get_str(json_get(store_meta(pod), "labels"), REVISION_LABEL, ""), was);
+                old += str_eq(json_get_str(json_get(store_meta(pod), "labels"), REVISION_LABEL, ""),
+                              was);
         }
         if (updated == s->replicas && ready == s->replicas) {
                 was = s->revision;
@@ -225,8 +232,8 @@ static void write_status(struct set *s) {
         json_object_set_new(status, "currentRevision", json_string(was));
         json_object_set_new(status, "updateRevision", json_string(s->revision));
         json_object_set_new(status, "collisionCount", json_integer(0));
-        control_set_status(s->sim, s->kind, store_namespace(s->object), store_name(s->object), status,
-                           CONTROL_MANAGER);
+        control_set_status(s->sim, s->kind, store_namespace(s->object), store_name(s->object),
+                           status, CONTROL_MANAGER);
 }
 
 void statefulset_sync(struct sim *sim, const char *namespace, const char *name) {
@@ -240,7 +247,8 @@ void statefulset_sync(struct sim *sim, const char *namespace, const char *name) 
         s.pods = control_kind(sim, "", "pods");
         s.claims = control_kind(sim, "", "persistentvolumeclaims");
         s.replicas = json_get_int(json_get(object, "spec"), "replicas", 1);
-        s.parallel = str_eq(json_get_str(json_get(object, "spec"), "podManagementPolicy", ""), "Parallel");
+        s.parallel = str_eq(json_get_str(json_get(object, "spec"), "podManagementPolicy", ""),
+                            "Parallel");
         control_hash(json_dig(object, "spec", "template", NULL), hash);
         snprintf(s.revision, sizeof(s.revision), "%.240s-%s", name, hash);
         if (fill(&s) && condense(&s))

@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* apply.c - server-side apply as a flow
+ *
+ * The repeated case is one PATCH: an identical apply changes nothing on the server, and its
+ * answer is the observation, the field set and the baseline. Around it, each only when it is
+ * needed:
+ *
+ *   look       the first time: what is there and is not ours is not touched
+ *   serving    webhooks and API services: what serves them is ready, else everything they guard would stand still
+ *   delete     to make anew what cannot be changed (only when asked)
+ *   take       items that others put into our keyed lists become ours, on request or after 422 Duplicate value
+ *   confirm    "is immutable" is believed only when the same content under another name would be taken
+ *
+ * The body holds secret values: it is built once, kept until the end and wiped. */
+#include "apply.h"
+
+#include "clock.h"
+#include "fieldset.h"
+#include "identify.h"
+#include "kinds.h"
+#include "look.h"
+#include "normalise.h"
+#include "project.h"
+#include "takeover.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#define TAKE_TRIES_MAX 5 /* the object changes between our look and our patch */
+#define GONE_PAUSE_MS 300
+#define GONE_TRIES_MAX 100 /* half a minute: then the reconciler waits instead */
+#define ANSWER_MAX (16u << 20)
+
+struct applying {
+        struct operation operation;
+        struct look_wish wish;
+        struct buf body;
+        char *refused;    /* why there is no body: the document cannot be sent */
+        json_t *services; /* of a webhook configuration: those still to be asked about */
+        unsigned flags;
+        bool first, taken, created;
+        char *uid; /* of what is to be deleted */
+        char *whose, *patch;
+        const char *headers[4];
+        int tries;
+        struct answer_meaning meaning; /* of the apply that a confirmation is about */
+        struct err why;
+        struct buf answer;
+        json_t *warnings;
+};
+
+static flow_ask ask_look, ask_serving, ask_delete, ask_gone, ask_taken, ask_take, ask_patch,
+        ask_confirm;
+static flow_got got_look, got_serving, got_delete, got_gone, got_taken, got_take, got_patch,
+        got_confirm;
+
+enum {
+        STEP_LOOK,
+        STEP_SERVING,
+        STEP_DELETE,
+        STEP_GONE,
+        STEP_TAKE_LOOK,
+        STEP_TAKE,
+        STEP_PATCH,
+        STEP_CONFIRM
+};
+
+static const struct flow_step steps[] = {
+        // step          ask          got          deadline           pause          flags
+        { "look", ask_look, got_look, OPERATION_STEP_MS, 0, FLOW_ALL },
+        { "serving", ask_serving, got_serving, OPERATION_STEP_MS, 1, FLOW_ALL },
+        { "delete", ask_delete, got_delete, OPERATION_STEP_MS, 0, FLOW_ALL },
+        { "gone", ask_gone, got_gone, OPERATION_STEP_MS, GONE_PAUSE_MS, FLOW_ALL },
+        { "take-look", ask_taken, got_taken, OPERATION_STEP_MS, 0, FLOW_ALL },
+        { "take-over", ask_take, got_take, OPERATION_STEP_MS, 0, FLOW_ALL },
+        { "patch", ask_patch, got_patch, OPERATION_STEP_MS, 0, FLOW_ALL },
+        { "confirm", ask_confirm, got_confirm, OPERATION_STEP_MS, 0, FLOW_ALL },
+        {}
+};
+
+static struct applying *applying_of(struct flow *f) {
+        return container_of(container_of(f, struct operation, flow), struct applying, operation);
+}
+
+/* ---- look: whose is it? */
+
+/* "deployment/mlflow-server", as the command line names it. */
+static char *short_name(const struct operation *o) {
+        size_t namespace_len;
+        const char *name = identify_split(o->path, &namespace_len);
+        char *text = str_format("%.*s/%s", (int)strcspn(o->type, "."), o->type, name);
+
+        for (char *p = text; *p && *p != '/'; p++)
+                *p = (char)tolower((unsigned char)*p);
+        return text;
+}
+
+static int refuse_foreign(struct applying *a, struct scan_slice object) {
+        struct operation *o = &a->operation;
+        struct scan_slice labels = scan_dig(object, "metadata", "labels", NULL);
+        cleanup_(freep) char *name = short_name(o);
+        cleanup_(freep) char *model = scan_dup(scan_get(labels, LABEL_MODEL));
+        cleanup_(freep) char *controller = scan_dup(scan_get(labels, LABEL_CONTROLLER));
+
+        if (controller && model && !str_eq(controller, o->target->controller))
+                return operation_say(o, OUTCOME_CONFLICT,
+                                     "%s exists and belongs to model %s of another controller (%s)",
+                                     name, model, controller);
+        if (controller && model)
+                return operation_say(o, OUTCOME_CONFLICT, "%s exists and belongs to model %s", name,
+                                     model);
+        return operation_say(o, OUTCOME_CONFLICT,
+                             "%s exists and is not ours: `mooringctl adopt %s`", name, name);
+}
+
+static int ask_look(struct flow *f, struct ask *ask, struct err *err) {
+        struct applying *a = applying_of(f);
+        int r = operation_address(&a->operation);
+
+        if (r)
+                return r;
+        if (a->refused)
+                return operation_say(&a->operation, OUTCOME_REFUSED, "%s", a->refused);
+        if (!a->first && !(a->flags & APPLY_RECREATE))
+                return FLOW_SKIP;
+        operation_ask(&a->operation, ask, "GET", "");
+        return 0;
+}
+
+static int got_look(struct flow *f, struct ask *ask, struct err *err) {
+        struct applying *a = applying_of(f);
+        struct answer_meaning m;
+        struct err why = { 0 };
+        struct scan_slice object = operation_got(&a->operation, ask, ANSWER_GET, &m, &why);
+
+        if (m.outcome == OUTCOME_GONE) {
+                a->flags &= ~(unsigned)APPLY_RECREATE;
+                return 0;
+        }
+        if (m.outcome != OUTCOME_DONE)
+                return operation_end(&a->operation, m.outcome, m.again_at, &why);
+        if (!(a->flags & APPLY_ADOPT) &&
+            !normalise_is_ours(object, a->operation.target->controller, a->wish.model))
+                return refuse_foreign(a, object);
+        a->uid = scan_dup(scan_dig(object, "metadata", "uid", NULL));
+        return 0;
+}
+
+/* ---- serving: is anybody there to answer a webhook? */
+
+static int ask_serving(struct flow *f, struct ask *ask, struct err *err) {
+        struct applying *a = applying_of(f);
+        const json_t *service = json_array_get(a->services, 0);
+        struct target *t = a->operation.target;
+        struct http_request *r;
+
+        if (!service || a->flags & APPLY_DRY_RUN)
+                return FLOW_SKIP;
+        r = http_ask(ask, t->http, t->server, "GET", NULL,
+                     "/apis/discovery.k8s.io/v1/namespaces/%s/"
+                     "endpointslices?labelSelector=kubernetes.io%%2Fservice-name%%3D%s",
+                     json_get_str(service, "namespace", "default"),
+                     json_get_str(service, "name", ""));
+        r->headers = a->operation.headers;
+        return 0;
+}
+
+static bool slice_is_ready(struct scan_slice slice) {
+        struct scan_slice endpoint;
+        struct scan_cursor c;
+
+        if (!scan_list(scan_get(slice, "endpoints"), &c))
+                return false;
+        while (scan_item(&c, &endpoint)) {
+                struct scan_slice ready = scan_dig(endpoint, "conditions", "ready", NULL);
+
+                if (!ready.text || ready.len == strlen("true"))
+                        return true;
+        }
+        return false;
+}
+
+static int got_serving(struct flow *f, struct ask *ask, struct err *err) {
+        struct applying *a = applying_of(f);
+        const json_t *service = json_array_get(a->services, 0);
+        const struct http_request *r = http_answer(ask);
+        struct scan_slice slice;
+        struct scan_cursor c;
+
+        /* Who may not read endpoints is told so by the first call that a webhook fails. */
+        if (r->end == HTTP_OK && r->status == 200) {
+                bool ready = false;
+
+                if (scan_list(scan_get(scan_of(buf_str(&r->reply), r->reply.len), "items"), &c))
+                        while (!ready && scan_item(&c, &slice))
+                                ready = slice_is_ready(slice);
+                if (!ready)
+                        return operation_say(&a->operation, OUTCOME_NOT_YET,
+                                             "Service %s/%s, which serves it, has no ready pod",
+                                             json_get_str(service, "namespace", "default"),
+                                             json_get_str(service, "name", ""));
+        }
+        json_array_remove(a->services, 0);
+        return FLOW_AGAIN;
+}
+
+/* ---- delete and gone: to make it anew */
+
+static int ask_delete(struct flow *f, struct ask *ask, struct err *err) {
+        struct applying *a = applying_of(f);
+        const struct kind_row *row = kinds_find(a->operation.type);
+        struct http_request *r;
+
+        if (!(a->flags & APPLY_RECREATE) || a->flags & APPLY_DRY_RUN)
+                return FLOW_GOTO(STEP_TAKE_LOOK);
+        if (row && row->flags & KIND_DATA)
+                return operation_say(&a->operation, OUTCOME_REFUSED,
+                                     "it holds data and is never made anew");
+        freep(&a->patch);
+        a->patch = str_format("{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\","
+                              "\"propagationPolicy\":\"Foreground\","
+                              "\"preconditions\":{\"uid\":\"%s\"}}",
+                              a->uid);
+        a->headers[1] = "Content-Type: application/json";
+        r = operation_ask(&a->operation, ask, "DELETE", "");
+        r->headers = a->headers;
+        r->body = a->patch;
+        r->body_len = strlen(a->patch);
+        return 0;
+}
+
+static int got_delete(struct flow *f, struct ask *ask, struct err *err) {
+        struct applying *a = applying_of(f);
+        struct answer_meaning m;
+        struct err why = { 0 };
+
+        operation_got(&a->operation, ask, ANSWER_DELETE, &m, &why);
+        if (m.outcome != OUTCOME_DONE && m.outcome != OUTCOME_GONE)
+                return operation_end(&a->operation, m.outcome, m.again_at, &why);
+        return 0;
+}
+
+static int ask_gone(struct flow *f, struct ask *ask, struct err *err) {
+        operation_ask(&applying_of(f)->operation, ask, "GET", "");
+        return 0;
+}
+
+static int got_gone(struct flow *f, struct ask *ask, struct err *err) {
+        struct applying *a = applying_of(f);
+        struct answer_meaning m;
+        struct err why = { 0 };
+        struct scan_slice object = operation_got(&a->operation, ask, ANSWER_GET, &m, &why);
+        cleanup_(freep) char *leaving = NULL;
+
+        if (m.outcome == OUTCOME_GONE ||
+            (m.outcome == OUTCOME_DONE &&
+             !scan_says(scan_dig(object, "metadata", "uid", NULL), a->uid)))
+                return 0;
+        if (m.outcome != OUTCOME_DONE)
+                return operation_end(&a->operation, m.outcome, m.again_at, &why);
+        leaving = observe_leaving(object);
+        if (++a->tries > GONE_TRIES_MAX)
+                return operation_say(&a->operation, OUTCOME_NOT_YET, "%s", leaving);
+        return FLOW_AGAIN;
+}
+
+/* ---- take over */
+
+static int ask_taken(struct flow *f, struct ask *ask, struct err *err) {
+        struct applying *a = applying_of(f);
+        bool wished = a->flags & APPLY_TAKE_OVER || a->meaning.duplicate;
+
+        if (!wished || a->taken || !a->wish.projection || a->flags & APPLY_DRY_RUN)
+                return FLOW_GOTO(STEP_PATCH);
+        operation_ask(&a->operation, ask, "GET", "");
+        return 0;
+}
+
+static int got_taken(struct flow *f, struct ask *ask, struct err *err) {
+        struct applying *a = applying_of(f);
+        struct answer_meaning m;
+        struct err why = { 0 };
+        struct scan_slice object = operation_got(&a->operation, ask, ANSWER_GET, &m, &why);
+
+        if (m.outcome == OUTCOME_GONE)
+                return FLOW_GOTO(STEP_PATCH);
+        if (m.outcome != OUTCOME_DONE)
+                return operation_end(&a->operation, m.outcome, m.again_at, &why);
+        free(a->patch);
+        free(a->whose);
+        a->whose = NULL;
+        a->patch = takeover_patch(a->wish.projection, object, clock_wall(), &a->whose);
+        if (a->patch)
+                return 0;
+        a->taken = true;
+        /* The duplicate is in the document itself: nobody's item to take. */
+        if (a->meaning.duplicate)
+                return operation_end(&a->operation, OUTCOME_REFUSED, 0, &a->why);
+        return FLOW_GOTO(STEP_PATCH);
+}
+
+static int ask_take(struct flow *f, struct ask *ask, struct err *err) {
+        struct applying *a = applying_of(f);
+        struct http_request *r =
+                operation_ask(&a->operation, ask, "PATCH", "?fieldManager=" FIELDSET_MANAGER);
+
+        a->headers[1] = "Content-Type: application/json-patch+json";
+        r->headers = a->headers;
+        r->body = a->patch;
+        r->body_len = strlen(a->patch);
+        return 0;
+}
+
+static int got_take(struct flow *f, struct ask *ask, struct err *err) {
+        struct applying *a = applying_of(f);
+        const struct http_request *r = http_answer(ask);
+        struct answer_meaning m;
+        struct err why = { 0 };
+
+        operation_got(&a->operation, ask, ANSWER_APPLY, &m, &why);
+        if (r->end == HTTP_OK && r->status == 409 && ++a->tries < TAKE_TRIES_MAX)
+                return FLOW_GOTO(STEP_TAKE_LOOK);
+        if (m.outcome != OUTCOME_DONE)
+                return operation_end(&a->operation, m.outcome, m.again_at, &why);
+        a->taken = true;
+        a->operation.op->took_over = take_ptr(a->whose);
+        return 0;
+}
+
+/* ---- the apply itself */
+
+static int ask_patch(struct flow *f, struct ask *ask, struct err *err) {
+        struct applying *a = applying_of(f);
+        bool dry = a->flags & APPLY_DRY_RUN;
+        struct http_request *r = operation_ask(&a->operation, ask, "PATCH",
+                                               dry ? "?fieldManager=" FIELDSET_MANAGER
+                                                     "&force=true&fieldValidation=Strict&dryRun=All"
+                                                   : "?fieldManager=" FIELDSET_MANAGER
+                                                     "&force=true&fieldValidation=Strict");
+
+        a->headers[1] = "Content-Type: application/apply-patch+yaml";
+        r->headers = a->headers;
+        r->body = a->body.data;
+        r->body_len = a->body.len;
+        r->reply_max = ANSWER_MAX;
+        return 0;
+}
+
+/* 299 - "text" */
+static void keep_warnings(struct applying *a, const struct http_request *r) {
+        const char *header;
+
+        for (size_t i = 0; (header = http_header_at(r, "Warning", i)); i++) {
+                const char *start = strchr(header, '"');
+                const char *end = start ? strrchr(start + 1, '"') : NULL;
+
+                if (!end)
+                        continue;
+                if (!a->warnings)
+                        a->warnings = json_array();
+                json_array_append_new(a->warnings,
+                                      json_stringn(start + 1, (size_t)(end - start - 1)));
+        }
+}
+
+static int got_patch(struct flow *f, struct ask *ask, struct err *err) {
+        struct applying *a = applying_of(f);
+        struct err why = { 0 };
+        struct scan_slice object =
+                operation_got(&a->operation, ask, ANSWER_APPLY, &a->meaning, &why);
+        const struct answer_meaning *m = &a->meaning;
+
+        keep_warnings(a, http_answer(ask));
+        a->why = why;
+        if (m->outcome == OUTCOME_DONE) {
+                a->created = http_answer(ask)->status == 201;
+                buf_add(&a->answer, object.text, object.len);
+                return operation_end(&a->operation, OUTCOME_DONE, 0, NULL);
+        }
+        if (m->duplicate && !a->taken && a->wish.projection && !(a->flags & APPLY_DRY_RUN))
+                return FLOW_GOTO(STEP_TAKE_LOOK);
+        if (m->immutable && !(a->flags & APPLY_DRY_RUN))
+                return 0;
+        return operation_end(&a->operation, m->outcome, m->again_at, &why);
+}
+
+/* ---- confirm: the same content under another name */
+
+static int ask_confirm(struct flow *f, struct ask *ask, struct err *err) {
+        struct applying *a = applying_of(f);
+        struct operation *o = &a->operation;
+        cleanup_(json_freep) json_t *document = NULL;
+        const char *slash = strrchr(o->url, '/');
+        struct http_request *r;
+
+        /* A Secret's refusal names no values and its rule is the server's own: it is believed. */
+        if (str_eq(o->type, "Secret"))
+                return operation_end(o, OUTCOME_IMMUTABLE, 0, &a->why);
+        document = scan_json(scan_of(a->body.data, a->body.len));
+        json_object_set_new(json_get(document, "metadata"), "name", json_string("mooring-check"));
+        free(a->patch);
+        a->patch = json_text(document);
+        r = http_ask(ask, o->target->http, o->target->server, "POST", NULL,
+                     "%.*s?dryRun=All&fieldManager=" FIELDSET_MANAGER, (int)(slash - o->url),
+                     o->url);
+        a->headers[1] = "Content-Type: application/json";
+        r->headers = a->headers;
+        r->body = a->patch;
+        r->body_len = strlen(a->patch);
+        return 0;
+}
+
+static int got_confirm(struct flow *f, struct ask *ask, struct err *err) {
+        struct applying *a = applying_of(f);
+        struct answer_meaning m;
+        struct err ignored = { 0 };
+
+        operation_got(&a->operation, ask, ANSWER_CREATE, &m, &ignored);
+        return operation_end(&a->operation,
+                             m.outcome == OUTCOME_DONE ? OUTCOME_IMMUTABLE : a->meaning.outcome, 0,
+                             &a->why);
+}
+
+/* ---- ends */
+
+/* Field set, baseline and digest from the answer. Without an entry of ours (an edit can clear
+ * them) the stored set goes on. */
+static void take_baseline(struct applying *a, struct scan_slice object) {
+        struct op *op = a->operation.op;
+        const uint8_t *key =
+                normalise_secret_key(a->operation.type, object, a->operation.target->hash_key);
+        struct projection *p = NULL;
+
+        op->fields = fieldset_of_answer(object);
+        if (!op->fields || fieldset_parse(op->fields, &p, NULL) < 0) {
+                freep(&op->fields);
+                op->fields = NULL;
+                p = fieldset_ref(a->wish.projection);
+        }
+        if (!p)
+                return;
+        op->baseline = project_restrict(p, object, key);
+        project_digest(p, object, key, op->baseline_digest);
+        fieldset_unref(a->wish.projection);
+        a->wish.projection = p;
+        memcpy(a->wish.baseline, op->baseline_digest, DIGEST_SIZE);
+        a->wish.baseline_valid = true;
+}
+
+static void ended(struct operation *o) {
+        struct applying *a = container_of(o, struct applying, operation);
+        struct scan_slice object = scan_of(buf_str(&a->answer), a->answer.len);
+        struct observe_context c;
+
+        o->op->warnings = take_ptr(a->warnings);
+        if (o->outcome != OUTCOME_DONE)
+                return;
+        o->op->created = a->created;
+        take_baseline(a, object);
+        look_wish_context(&a->wish, o, &c);
+        observe_object(o->target, &c, object, &o->op->seen, NULL);
+}
+
+static void drop(struct operation *o) {
+        struct applying *a = container_of(o, struct applying, operation);
+
+        operation_deinit(o);
+        look_wish_deinit(&a->wish);
+        buf_wipe(&a->body);
+        buf_wipe(&a->answer);
+        free(a->refused);
+        free(a->uid);
+        free(a->whose);
+        free(a->patch);
+        json_decref(a->services);
+        json_decref(a->warnings);
+        free(a);
+}
+
+static void add_service(json_t *services, const json_t *service) {
+        const json_t *known;
+        size_t i;
+
+        if (!json_get(service, "name"))
+                return;
+        json_array_foreach(services, i, known)
+                if (json_equal(json_get(known, "name"), json_get(service, "name")) &&
+                    json_equal(json_get(known, "namespace"), json_get(service, "namespace")))
+                        return;
+        json_array_append(services, (json_t *)service);
+}
+
+/* Services that have to answer before this may be switched on. */
+static json_t *services_of(const char *type, const json_t *wanted) {
+        json_t *services = json_array();
+        const json_t *webhook;
+        size_t i;
+
+        if (str_eq(type, TARGET_API_SERVICE))
+                add_service(services, json_dig(wanted, "spec", "service", NULL));
+        if (strstr(type, "WebhookConfiguration.admissionregistration.k8s.io"))
+                json_array_foreach(json_get(wanted, "webhooks"), i, webhook)
+                        add_service(services, json_dig(webhook, "clientConfig", "service", NULL));
+        return services;
+}
+
+void apply_start(struct target *t, const struct apply_request *r, struct op *op) {
+        struct applying *a = mem_new(struct applying);
+        struct err err = { 0 };
+
+        operation_init(&a->operation, t, r->type, r->path, op);
+        a->operation.ended = ended;
+        a->operation.drop = drop;
+        a->operation.version = str_dup(json_get_str(r->wanted, "apiVersion", NULL));
+        a->headers[0] = a->operation.headers[0];
+        a->flags = r->flags;
+        a->first = r->first;
+        look_wish_init(&a->wish, r);
+        if (normalise_body(r->wanted, r->type, r->path, r->marks, r->values, &a->body, &err) < 0)
+                a->refused = str_dup(err_text(&err));
+        else if (r->first || !r->projection)
+                a->services = services_of(r->type, r->wanted);
+        operation_run(&a->operation, "kube-apply", steps);
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* compare.c - the lines of a drift record: which field, what it should say, what it says, who
+ * wrote it
+ *
+ * Called only when the digest of an event differs from the baseline's, so trees are fine here.
+ * Who: the newest entry of managedFields other than ours that owns the field. What is missing
+ * has nobody's name on it: the last editor of an object need not be the one who removed
+ * something, so none is given. */
+#include "compare.h"
+
+#include "clock.h"
+#include "fieldset-inside.h"
+
+#include <stdlib.h>
+
+#define COMPARE_VALUE_MAX 4096 /* bytes of a value in the ledger; a CRD's schema has 900,000 */
+
+/* Writers that are part of the platform: their items in our lists are not residue of somebody's
+ * edit. */
+static const char *const platform_writers[] = {
+        "kube-controller-manager", "kube-scheduler", "kubelet", "cluster-autoscaler",
+        "vpa-recommender",         "kube-apiserver", NULL,
+};
+
+struct comparing {
+        const struct projection *p;
+        const json_t *others;
+        struct drift_list *list;
+        struct buf path; /* "spec.ports[port=80]" */
+        char **elements; /* "f:spec", ... as in managedFields */
+        size_t depth, room;
+};
+
+/* ---- path */
+
+static bool is_word(const char *s) {
+        return *s &&
+               s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] ==
+                       '\0';
+}
+
+/* {"name":"x","port":1} as [name=x,port=1]. */
+static void put_key(const char *key, struct buf *out) {
+        struct scan_slice name, value;
+        struct scan_cursor c;
+        const char *comma = "[";
+
+        if (!scan_object(scan_of(key, strlen(key)), &c))
+                return;
+        while (scan_member(&c, &name, &value)) {
+                buf_puts(out, comma);
+                scan_name(name, out);
+                buf_putc(out, '=');
+                if (!scan_text(value, out))
+                        buf_add(out, value.text, value.len);
+                comma = ",";
+        }
+        buf_putc(out, ']');
+}
+
+static const char letters[FIELDSET_KIND_MAX] = {
+        [FIELDSET_FIELD] = 'f',
+        [FIELDSET_KEY] = 'k',
+        [FIELDSET_VALUE] = 'v',
+        [FIELDSET_INDEX] = 'i',
+};
+
+/* Goes one element down; the answer is the path's length before, for leave. */
+static size_t enter(struct comparing *c, enum fieldset_kind kind, const char *name) {
+        size_t before = c->path.len;
+
+        if (kind == FIELDSET_FIELD && is_word(name))
+                buf_printf(&c->path, "%s%s", before ? "." : "", name);
+        else if (kind == FIELDSET_FIELD)
+                buf_printf(&c->path, "[\"%s\"]", name);
+        else if (kind == FIELDSET_KEY)
+                put_key(name, &c->path);
+        else
+                buf_printf(&c->path, "[%s]", name);
+        c->elements = mem_grow(c->elements, &c->room, c->depth + 1, sizeof(*c->elements));
+        c->elements[c->depth++] = str_format("%c:%s", letters[kind], name);
+        return before;
+}
+
+static void leave(struct comparing *c, size_t before) {
+        free(c->elements[--c->depth]);
+        c->path.len = before;
+        if (c->path.data)
+                c->path.data[before] = '\0';
+}
+
+/* ---- who */
+
+/* An entry owns the path when it leads all the way down, or ends above it in a leaf. */
+static bool owns(const struct comparing *c, const json_t *fields) {
+        for (size_t i = 0; i < c->depth; i++) {
+                const json_t *child = json_object_get(fields, c->elements[i]);
+
+                if (!child)
+                        return i > 0 && json_object_size(fields) == 0;
+                fields = child;
+        }
+        return true;
+}
+
+static bool is_platform(const char *manager) {
+        for (const char *const *p = platform_writers; *p; p++)
+                if (str_eq(*p, manager))
+                        return true;
+        return false;
+}
+
+static const char *writer(const struct comparing *c, int64_t *ret_at) {
+        const char *who = NULL;
+        int64_t newest = -1;
+        const json_t *other;
+        size_t i;
+
+        json_array_foreach(c->others, i, other) {
+                int64_t at = 0;
+
+                if (!owns(c, json_get(other, "fields")))
+                        continue;
+                clock_parse_iso(json_get_str(other, "time", ""), &at);
+                if (at <= newest)
+                        continue;
+                newest = at;
+                who = json_get_str(other, "manager", NULL);
+        }
+        *ret_at = who ? newest : 0;
+        return who;
+}
+
+/* ---- what */
+
+static bool is_hidden(const json_t *j) {
+        return json_is_string(j) && str_starts(json_string_value(j), "(hidden, ");
+}
+
+/* A keyed hash tells a reader nothing; a value of 900 KB tells no reader anything either. */
+static json_t *shown(struct scan_slice value, bool both) {
+        json_t *j;
+
+        if (!value.text)
+                return NULL;
+        if (value.len > COMPARE_VALUE_MAX)
+                return json_sprintf("(%zu bytes)", value.len);
+        j = scan_json(value);
+        if (is_hidden(j)) {
+                json_decref(j);
+                j = json_string(both ? "(hidden, differs)" : "(hidden)");
+        }
+        return j;
+}
+
+/* Members that are hidden may stand deeper: a Secret's whole data gone is one line. */
+static json_t *shown_all(struct scan_slice value, bool both) {
+        json_t *j = shown(value, both);
+        const char *name;
+        json_t *member;
+
+        json_object_foreach(j, name, member) {
+                if (is_hidden(member))
+                        json_string_set(member, "(hidden)");
+        }
+        return j;
+}
+
+static void add(struct comparing *c, struct scan_slice wanted, struct scan_slice found) {
+        struct drift *d = drift_list_add(c->list);
+        const char *who = found.text ? writer(c, &d->at) : NULL;
+
+        d->field = str_dup(buf_str(&c->path));
+        d->wanted = shown_all(wanted, found.text != NULL);
+        d->found = shown_all(found, wanted.text != NULL);
+        d->who = str_dup(who);
+}
+
+static bool same(struct scan_slice a, struct scan_slice b) {
+        cleanup_(buf_free) struct buf x = BUF_INIT;
+        cleanup_(buf_free) struct buf y = BUF_INIT;
+
+        if (a.len == b.len && memcmp(a.text, b.text, a.len) == 0)
+                return true;
+        scan_canonical(a, &x);
+        scan_canonical(b, &y);
+        return x.len == y.len && memcmp(buf_str(&x), buf_str(&y), x.len) == 0;
+}
+
+/* ---- items that others added beside ours */
+
+/* The key of ITEM by the names of the key node KEY; NULL when it has not all of them. */
+static char *key_of(const struct projection *p, uint32_t key, struct scan_slice item) {
+        cleanup_(buf_free) struct buf out = BUF_INIT;
+        const char *comma = "{";
+
+        for (uint32_t i = key + 1; i < p->nodes[key].first; i++) {
+                const char *name = p->pool + p->nodes[i].name;
+                struct scan_slice value = scan_get(item, name);
+
+                buf_printf(&out, "%s\"%s\":", comma, name);
+                if (!scan_canonical(value, &out))
+                        return NULL;
+                comma = ",";
+        }
+        buf_putc(&out, '}');
+        return buf_take(&out);
+}
+
+static bool is_matched(const struct fieldset_match *m, uint32_t count, struct scan_slice item) {
+        for (uint32_t i = 0; i < count; i++)
+                if (m->slots[i].text == item.text)
+                        return true;
+        return false;
+}
+
+static void add_extra(struct comparing *c, uint32_t key, struct scan_slice item) {
+        cleanup_(freep) char *name = key_of(c->p, key, item);
+        const char *who;
+        size_t before;
+        int64_t at;
+
+        if (!name)
+                return;
+        before = enter(c, FIELDSET_KEY, name);
+        who = writer(c, &at);
+        if (who && !is_platform(who))
+                add(c, (struct scan_slice){ 0 }, item);
+        leave(c, before);
+}
+
+static void add_extras(struct comparing *c, uint32_t node, const struct fieldset_match *wanted,
+                       const struct fieldset_match *found, struct scan_slice list) {
+        const struct fieldset_node *n = &c->p->nodes[node];
+        struct scan_cursor cursor;
+        struct scan_slice item;
+        bool missing = false;
+
+        if (n->children == 0 || c->p->nodes[found->nodes[0]].kind != FIELDSET_KEY)
+                return;
+        for (uint32_t i = 0; i < n->children; i++)
+                missing = missing || (wanted->slots[i].text && !found->slots[i].text);
+        if (!missing || !scan_list(list, &cursor))
+                return;
+        while (scan_item(&cursor, &item))
+                if (!is_matched(found, n->children, item))
+                        add_extra(c, found->nodes[0], item);
+}
+
+/* ---- the walk */
+
+static void walk(struct comparing *c, uint32_t node, struct scan_slice wanted,
+                 struct scan_slice found);
+
+static void walk_children(struct comparing *c, uint32_t node, struct scan_slice wanted,
+                          struct scan_slice found) {
+        const struct fieldset_node *n = &c->p->nodes[node];
+        cleanup_(project_match_free) struct fieldset_match w = { 0 };
+        cleanup_(project_match_free) struct fieldset_match f = { 0 };
+
+        project_match(c->p, node, wanted, &w);
+        project_match(c->p, node, found, &f);
+        for (uint32_t i = 0; i < n->children; i++) {
+                const struct fieldset_node *child = &c->p->nodes[w.nodes[i]];
+                size_t before = enter(c, child->kind, c->p->pool + child->name);
+
+                walk(c, w.nodes[i], w.slots[i], f.slots[i]);
+                leave(c, before);
+        }
+        add_extras(c, node, &w, &f, found);
+}
+
+static void walk(struct comparing *c, uint32_t node, struct scan_slice wanted,
+                 struct scan_slice found) {
+        const struct fieldset_node *n = &c->p->nodes[node];
+        bool no_wanted = scan_is_null(wanted), no_found = scan_is_null(found);
+
+        if (no_wanted && no_found)
+                return;
+        if (no_wanted || no_found) {
+                if (n->children == 0 || no_found)
+                        add(c, no_wanted ? (struct scan_slice){ 0 } : wanted,
+                            no_found ? (struct scan_slice){ 0 } : found);
+                else
+                        walk_children(c, node, wanted, found);
+                return;
+        }
+        if (n->children)
+                walk_children(c, node, wanted, found);
+        else if (!n->self && !same(wanted, found))
+                add(c, wanted, found);
+}
+
+void compare_fields(const struct projection *p, const json_t *baseline, const json_t *found,
+                    struct drift_list *ret) {
+        cleanup_(freep) char *wanted = json_text(baseline);
+        cleanup_(freep) char *object = json_text(json_get(found, "object"));
+        struct comparing c = { .p = p, .others = json_get(found, "others"), .list = ret };
+
+        walk_children(&c, 0, scan_of(wanted, strlen(wanted)), scan_of(object, strlen(object)));
+        buf_free(&c.path);
+        free(c.elements);
+}

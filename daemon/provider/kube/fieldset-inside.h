@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fieldset-inside.h - the form of a projection, for fieldset.c, project.c and compare.c only */
+#pragma once
+
+#include "fieldset.h"
+
+enum fieldset_kind {
+        FIELDSET_FIELD, /* name: a member's */
+        FIELDSET_KEY,   /* name: the key object, canonical; its parts follow it */
+        FIELDSET_VALUE, /* name: the value, canonical */
+        FIELDSET_INDEX, /* name: the number */
+        FIELDSET_PART,  /* of a key: name, and value in canonical form */
+        FIELDSET_KIND_MAX
+};
+
+struct fieldset_node {
+        uint8_t kind;
+        bool self; /* "." */
+        uint32_t name, name_len;
+        uint32_t first;    /* its first child; of a key: behind its parts */
+        uint32_t next;     /* what stands behind all below it: the next sibling */
+        uint32_t children; /* how many; 0: a leaf, or with SELF the bare thing */
+        uint32_t value, value_len;
+};
+
+struct projection {
+        struct fieldset_node *nodes; /* [0] is the root */
+        uint32_t count;
+        char *pool;
+        size_t pool_len;
+        char *version, *text;
+        int refs;
+};
+
+/* Where the children of one node are in one object: a slice each, in the children's order. */
+struct fieldset_match {
+        struct scan_slice *slots; /* NULL text: missing */
+        size_t room;
+        uint32_t *nodes; /* the children's numbers */
+        size_t node_room;
+};
+void project_match(const struct projection *p, uint32_t node, struct scan_slice value,
+                   struct fieldset_match *m);
+void project_match_free(struct fieldset_match *m);

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kube.c - the Kubernetes provider's row: the functions of provider.h over this folder's parts */
+#include "kube.h"
+
+#include "apply.h"
+#include "compare.h"
+#include "fieldset.h"
+#include "identify.h"
+#include "kubeconfig.h"
+#include "look.h"
+#include "remove.h"
+#include "rights.h"
+#include "shape.h"
+#include "target.h"
+#include "tunnel.h"
+
+#include <errno.h>
+
+static int check(const json_t *config, const json_t *credential, struct err *err) {
+        struct kubeconfig k;
+
+        return kubeconfig_read(config, credential, &k, err);
+}
+
+static void cancel(struct op *op) {
+        struct operation *o = op->private;
+
+        op->private = NULL;
+        if (o)
+                o->drop(o);
+}
+
+static int compare(const struct apply_request *r, const struct observation *o,
+                   struct drift_list *ret, struct err *err) {
+        if (!r->projection || !r->baseline)
+                return err_set(err, -EINVAL,
+                               "%s %s was never applied: there is nothing to compare with", r->type,
+                               r->path);
+        if (o->presence == PRESENCE_ABSENT) {
+                drift_list_add(ret)->field = str_dup("");
+                return 0;
+        }
+        if (!o->found)
+                return o->digest_valid ? 0
+                                       : err_set(err, -ENODATA, "%s %s must be looked at first",
+                                                 r->type, r->path);
+        compare_fields(r->projection, r->baseline, o->found, ret);
+        return 0;
+}
+
+const struct provider provider_kube = {
+        .name = "kubernetes",
+        .can = PROVIDER_WATCHES | PROVIDER_DRY_RUN | PROVIDER_TAKE_OVER,
+        .check = check,
+        .identify = identify_document,
+        .scope = shape_scope,
+        .secret_place = shape_secret_place,
+        .decorate = shape_decorate,
+        .open = target_open,
+        .close = target_close,
+        .follow = target_follow,
+        .look = look_start,
+        .apply = apply_start,
+        .remove = remove_start,
+        .cancel = cancel,
+        .compare = compare,
+        .projection_parse = fieldset_parse,
+        .projection_free = fieldset_unref,
+        .tunnel = tunnel_open,
+        .rights = rights_of,
+};

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* readiness.h - whether an object does what it is there for, by its kind */
+#pragma once
+
+#include "provider.h"
+
+struct readiness_verdict {
+        enum readiness ready;
+        char *reason; /* in the object's own words; NULL while ready. Caller frees */
+        bool no_pods; /* a controller that wants pods and has fewer: an event may say why */
+};
+
+/* OBJECT may lack what does not matter (managedFields, a CRD's spec). Pure. */
+void readiness_judge(const char *type, const json_t *object, int64_t now_wall,
+                     struct readiness_verdict *ret);

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rights.h - what an identity must be allowed to do for a document */
+#pragma once
+
+#include "json.h"
+
+void rights_of(const json_t *wanted, json_t *rules);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* takeover.h - making items that others put into our keyed lists ours, so that an apply can
+ * remove them */
+#pragma once
+
+#include "fieldset.h"
+
+/* From an object as it is, a JSON patch that moves the items of others under the keyed lists of
+ * STORED (all items that STORED does not know) into our entry, pinned to the object's
+ * resourceVersion. NULL: there is nothing to move. RET_WHOSE: the managers' names. */
+char *takeover_patch(const struct projection *stored, struct scan_slice object, int64_t now_wall,
+                     char **ret_whose);

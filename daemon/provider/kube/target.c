@@ -1,0 +1,614 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* target.c - one cluster: opened, found out about, followed, closed
+ *
+ *   open -> credential -> identity (uid of namespace kube-system) -> discovery -> watches of what is followed
+ *
+ * Each step is tried again with back-off while it fails, and again when the credential changes.
+ * "Reachable" is told once the identity is known and something was listed; "lost" when nobody
+ * answers, TLS fails or our credentials are refused. That one kind may not be listed is a
+ * warning about that kind: the others go on. */
+#include "target.h"
+
+#include "clock.h"
+#include "identify.h"
+#include "kinds.h"
+#include "normalise.h"
+#include "observe.h"
+#include "operation.h"
+#include "poke.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define RETRY_MS 800 /* as the watches' back-off */
+#define RETRY_MAX_MS 30000
+#define DISCOVER_SOON_MS 150   /* CRDs come in heaps: one read for all of them */
+#define DISCOVER_PARKED_MS 500 /* a kind is served a moment after its CRD is established */
+#define DISCOVER_PARKED_MAX_MS 15000
+
+struct follow {
+        struct target *target;
+        char *type; /* NULL: pods, as units */
+        struct watch *watch;
+        bool warned;       /* that it may not be listed was said */
+        struct map listed; /* pods seen in this list: "ns/name" */
+};
+
+static void begin_identity(void *arg);
+static void begin_discovery(void *arg);
+static void begin_follows(struct target *t);
+
+/* ---- reach */
+
+static void tell_reach(struct target *t, bool good, const char *why) {
+        if (t->told && t->reachable == good && str_eq(t->why, why))
+                return;
+        t->told = true;
+        t->reachable = good;
+        str_set(&t->why, why);
+        t->observer.reach(t->observer.arg, good, t->identity, t->why);
+}
+
+static void lost(struct target *t, const char *why) {
+        tell_reach(t, false, why);
+}
+
+/* Something answered: good once it is known who. */
+static void reached(struct target *t) {
+        if (t->identity && t->discovery.table)
+                tell_reach(t, true, NULL);
+}
+
+void target_refused(struct target *t, const char *why) {
+        credential_refused(t->credential);
+        lost(t, why);
+}
+
+static int64_t back_off(int *tries) {
+        int64_t ms = RETRY_MS;
+        uint16_t chance;
+
+        for (int i = 0; i < *tries && ms < RETRY_MAX_MS; i++)
+                ms *= 2;
+        ++*tries;
+        digest_random(&chance, sizeof(chance));
+        return MIN_OF(ms, RETRY_MAX_MS) + MIN_OF(ms, RETRY_MAX_MS) * chance / UINT16_MAX;
+}
+
+/* ---- identity */
+
+static void identity_done(struct http_request *r) {
+        struct target *t = r->arg;
+        struct scan_slice body = scan_of(buf_str(&r->reply), r->reply.len);
+        cleanup_(freep) char *message = NULL;
+        cleanup_(freep) char *why = NULL;
+
+        if (r->end == HTTP_OK && r->status == 200) {
+                free(t->identity);
+                t->identity = scan_dup(scan_dig(body, "metadata", "uid", NULL));
+                t->identity_tries = 0;
+                begin_discovery(t);
+                return;
+        }
+        message = scan_dup(scan_get(body, "message"));
+        if (r->end != HTTP_OK)
+                why = str_dup(err_text(&r->err));
+        else if (r->status == 401)
+                why = str_format("the API server refuses our credentials (401): %s",
+                                 message ? message : "no reason given");
+        else if (r->status == 403)
+                why = str_format("missing right: get namespace kube-system, which says which "
+                                 "cluster this is: %s",
+                                 message ? message : "");
+        else
+                why = str_format("the API server answered %ld: %s", r->status,
+                                 message ? message : "no reason given");
+        timer_after(&t->identity_timer, back_off(&t->identity_tries));
+        if (r->end == HTTP_OK && r->status == 401)
+                credential_refused(t->credential);
+        lost(t, why);
+}
+
+static void begin_identity(void *arg) {
+        struct target *t = arg;
+
+        if (!credential_ready(t->credential)) {
+                timer_after(&t->identity_timer, RETRY_MS);
+                return;
+        }
+        http_deinit(&t->identity_request);
+        t->identity_request = (struct http_request){
+                .server = t->server,
+                .pool = HTTP_REQUESTS,
+                .method = "GET",
+                .path = "/api/v1/namespaces/kube-system",
+                .done = identity_done,
+                .arg = t,
+        };
+        http_start(t->http, &t->identity_request);
+}
+
+/* ---- discovery */
+
+static void unpark(struct target *t) {
+        struct map_entry *e;
+        bool again = true;
+
+        while (again) {
+                again = false;
+                for (size_t i = 0; (e = map_next(&t->parked, &i));)
+                        if (discovery_find(t->discovery.table, e->key)) {
+                                map_remove(&t->parked, e->key);
+                                again = true;
+                                break;
+                        }
+        }
+}
+
+static int64_t parked_pause(struct target *t) {
+        int64_t ms = DISCOVER_PARKED_MS;
+
+        for (int i = 0; i < t->discover_tries && ms < DISCOVER_PARKED_MAX_MS; i++)
+                ms *= 2;
+        t->discover_tries++;
+        return MIN_OF(ms, DISCOVER_PARKED_MAX_MS);
+}
+
+static void discovered(void *arg, bool changed, int r, const struct err *err) {
+        struct target *t = arg;
+
+        if (r < 0) {
+                timer_after(&t->discover_timer, back_off(&t->discover_tries));
+                lost(t, err_text(err));
+                return;
+        }
+        unpark(t);
+        if (changed)
+                t->discover_tries = 0;
+        if (t->parked.count || t->discovery.table->stale_groups)
+                timer_after(&t->discover_timer, parked_pause(t));
+        reached(t);
+        begin_follows(t);
+        if (changed)
+                t->observer.changed(t->observer.arg);
+}
+
+static void begin_discovery(void *arg) {
+        struct target *t = arg;
+
+        t->discovery.http = t->http;
+        t->discovery.server = t->server;
+        t->discovery.done = discovered;
+        t->discovery.arg = t;
+        if (t->identity)
+                discovery_start(&t->discovery, t->loop);
+}
+
+void target_park(struct target *t, const char *type) {
+        if (!map_find(&t->parked, type)) {
+                map_set(&t->parked, type, t);
+                t->discover_tries = 0;
+                timer_after(&t->discover_timer, DISCOVER_SOON_MS);
+        }
+}
+
+/* ---- watches */
+
+static void on_health(void *arg, const struct watch_health *h) {
+        struct follow *f = arg;
+        struct target *t = f->target;
+        cleanup_(freep) char *text = NULL;
+
+        if (h->good) {
+                f->warned = false;
+                reached(t);
+                return;
+        }
+        if (h->credential)
+                credential_refused(t->credential);
+        if (h->connection) {
+                lost(t, h->why);
+                return;
+        }
+        if (h->status == 404) /* its definition went away, or another version took over */
+                target_park(t, f->type ? f->type : "Pod");
+        if (f->warned || h->status == 429) /* busy, or a new kind's store is being made: it comes */
+                return;
+        f->warned = true;
+        text = str_format("not watching %s: %s", f->type ? f->type : "pods", h->why);
+        t->observer.warning(t->observer.arg, f->type ? f->type : "Pod", NULL, text);
+}
+
+static void on_object(void *arg, enum watch_event event, struct scan_slice object) {
+        struct follow *f = arg;
+        cleanup_(freep) char *path = observe_path(object);
+
+        if (!path)
+                return;
+        /* Gone, or without our labels: only the object itself can say. */
+        if (event == WATCH_DELETED)
+                poke_soon(f->target, f->type, path, 0);
+        else
+                observe_tell(f->target, f->type, path, object);
+}
+
+static void on_listed(void *arg, bool begin) {
+        struct follow *f = arg;
+        struct target *t = f->target;
+
+        if (!begin)
+                reached(t);
+        t->observer.listed(t->observer.arg, f->type, begin);
+}
+
+static struct watch *new_watch(struct target *t, const char *type, const char *selector,
+                               const char *accept, const struct watch_config *how) {
+        const struct discovery_kind *kind = discovery_find(t->discovery.table, type);
+        const struct discovery_version *version = kind ? discovery_version(kind, NULL) : NULL;
+        cleanup_(buf_free) struct buf path = BUF_INIT;
+        struct watch_config c = *how;
+        struct watch *w;
+
+        if (!version || !version->listable)
+                return NULL;
+        discovery_path(kind, version, NULL, &path);
+        c.loop = t->loop;
+        c.http = t->http;
+        c.server = t->server;
+        c.path = buf_str(&path);
+        c.selector = selector;
+        c.accept = accept;
+        c.silence_ms = t->silence_ms;
+        w = watch_new(&c);
+        watch_start(w);
+        return w;
+}
+
+static void begin_objects(struct follow *f) {
+        struct target *t = f->target;
+        cleanup_(freep) char *selector = str_format(
+                LABEL_MANAGED_BY "=" MANAGED_BY "," LABEL_CONTROLLER "=%s", t->controller);
+        struct watch_config how = {
+                .item = on_object, .listed = on_listed, .health = on_health, .arg = f
+        };
+
+        f->watch = new_watch(t, f->type, selector, NULL, &how);
+        if (!f->watch)
+                target_park(t, f->type);
+}
+
+/* ---- pods */
+
+static void pod_free(void *p) {
+        units_clear(p);
+        free(p);
+}
+
+/* The workload that PATH's pod stands for: its ReplicaSet's Deployment, or its controller
+ * itself. */
+static char *workload_of(const struct units_pod *u, const char **ret_type) {
+        const char *dash = u->owner ? strrchr(u->owner, '-') : NULL;
+
+        *ret_type = NULL;
+        if (!u->owner)
+                return NULL;
+        if (str_eq(u->owner_kind, "ReplicaSet") && dash) {
+                *ret_type = "Deployment.apps";
+                return str_ndup(u->owner, (size_t)(dash - u->owner));
+        }
+        if (str_eq(u->owner_kind, "StatefulSet"))
+                *ret_type = "StatefulSet.apps";
+        else if (str_eq(u->owner_kind, "DaemonSet"))
+                *ret_type = "DaemonSet.apps";
+        else if (str_eq(u->owner_kind, "Job"))
+                *ret_type = "Job.batch";
+        return *ret_type ? str_dup(u->owner) : NULL;
+}
+
+/* Its trouble is its controller's reason, which no event of the controller will bring. */
+static void poke_workload(struct target *t, const char *path, const struct units_pod *u) {
+        const char *type;
+        cleanup_(freep) char *name = workload_of(u, &type);
+        cleanup_(freep) char *full = NULL;
+        size_t namespace_len;
+
+        if (!name)
+                return;
+        identify_split(path, &namespace_len);
+        full = str_format("%.*s/%s", (int)namespace_len, path, name);
+        poke_soon(t, type, full, 0);
+}
+
+static void pod_seen(struct target *t, const char *path, struct scan_slice object) {
+        cleanup_(json_freep) json_t *tree = normalise_found("Pod", object, NULL);
+        struct units_pod *u = mem_new(struct units_pod);
+        struct units_pod *before;
+        bool worse, ready;
+
+        units_read(tree, u);
+        before = map_set(&t->unit_pods, path, u);
+        worse = (u->bad || (before && before->bad)) &&
+                !(before && str_eq(before->message, u->message));
+        ready = u->ready && !(before && before->ready);
+        if (before)
+                pod_free(before);
+        units_tell(u, &t->observer, false);
+        if (worse)
+                poke_workload(t, path, u);
+        if (ready) /* what it serves may be waited for: a webhook, an API service */
+                t->observer.changed(t->observer.arg);
+}
+
+static void pod_gone(struct target *t, const char *path) {
+        struct units_pod *u = map_remove(&t->unit_pods, path);
+
+        if (!u)
+                return;
+        units_tell(u, &t->observer, true);
+        pod_free(u);
+}
+
+static void on_pod(void *arg, enum watch_event event, struct scan_slice object) {
+        struct follow *f = arg;
+        cleanup_(freep) char *path = observe_path(object);
+
+        if (!path)
+                return;
+        if (event == WATCH_LISTED)
+                map_set(&f->listed, path, f);
+        if (event == WATCH_DELETED)
+                pod_gone(f->target, path);
+        else
+                pod_seen(f->target, path, object);
+}
+
+/* Pods that went while nobody watched. */
+static void forget_unlisted(struct follow *f) {
+        struct target *t = f->target;
+        struct map_entry *e;
+        bool again = true;
+
+        while (again) {
+                again = false;
+                for (size_t i = 0; (e = map_next(&t->unit_pods, &i));)
+                        if (!map_find(&f->listed, e->key)) {
+                                cleanup_(freep) char *path = str_dup(e->key);
+
+                                pod_gone(t, path);
+                                again = true;
+                                break;
+                        }
+        }
+        map_free(&f->listed);
+}
+
+static void on_pods_listed(void *arg, bool begin) {
+        struct follow *f = arg;
+
+        if (begin)
+                map_free(&f->listed);
+        else
+                forget_unlisted(f);
+        f->target->observer.listed(f->target->observer.arg, NULL, begin);
+}
+
+static void begin_pods(struct target *t) {
+        cleanup_(freep) char *selector =
+                str_format(LABEL_CONTROLLER "=%s," LABEL_APPLICATION, t->controller);
+        struct watch_config how = {
+                .item = on_pod, .listed = on_pods_listed, .health = on_health, .arg = t->pods
+        };
+
+        t->pods->watch = new_watch(t, "Pod", selector, NULL, &how);
+}
+
+/* A pod whose controller is the workload; a Deployment's are its ReplicaSets'. */
+static bool is_of(const struct units_pod *u, const char *type, const char *name) {
+        const char *owner_type;
+        cleanup_(freep) char *workload = workload_of(u, &owner_type);
+
+        return workload && str_eq(owner_type, type) && str_eq(workload, name);
+}
+
+char *target_pod_reason(struct target *t, const char *type, const char *path) {
+        size_t namespace_len, n;
+        const char *name = identify_split(path, &namespace_len);
+        const struct units_pod *worst = NULL;
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&t->unit_pods, &i));) {
+                const struct units_pod *u = e->value;
+
+                identify_split(e->key, &n);
+                if (u->ready || n != namespace_len || strncmp(e->key, path, n) != 0 ||
+                    !is_of(u, type, name))
+                        continue;
+                if (!worst || (u->bad && !worst->bad))
+                        worst = u;
+        }
+        return worst && *worst->message ? str_format("pod %s: %s", worst->name, worst->message)
+                                        : NULL;
+}
+
+/* ---- what makes discovery out of date */
+
+static void on_kind(void *arg, enum watch_event event, struct scan_slice object) {
+        struct follow *f = arg;
+
+        if (event == WATCH_LISTED)
+                return;
+        f->target->discover_tries = 0;
+        timer_after(&f->target->discover_timer, DISCOVER_SOON_MS);
+}
+
+static void on_kinds_listed(void *arg, bool begin) {
+}
+
+static void on_kinds_health(void *arg, const struct watch_health *h) {
+        struct follow *f = arg;
+
+        /* Who may not watch definitions learns of new kinds when something is parked. */
+        if (h->connection)
+                lost(f->target, h->why);
+}
+
+static void begin_kinds(struct target *t) {
+        static const char *const types[] = { TARGET_CRD, TARGET_API_SERVICE };
+        struct watch_config how = { .item = on_kind,
+                                    .listed = on_kinds_listed,
+                                    .health = on_kinds_health,
+                                    .arg = t->pods };
+
+        for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+                if (!t->kinds[i])
+                        t->kinds[i] = new_watch(
+                                t, types[i], NULL,
+                                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,"
+                                "application/"
+                                "json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json",
+                                &how);
+}
+
+static void begin_follows(struct target *t) {
+        struct map_entry *e;
+
+        http_expect(t->http, HTTP_WATCHES, t->follows.count + 3);
+        begin_kinds(t);
+        if (!t->pods->watch)
+                begin_pods(t);
+        for (size_t i = 0; (e = map_next(&t->follows, &i));) {
+                struct follow *f = e->value;
+
+                if (!f->watch)
+                        begin_objects(f);
+        }
+}
+
+static struct follow *follow_new(struct target *t, const char *type) {
+        struct follow *f = mem_new(struct follow);
+
+        f->target = t;
+        f->type = str_dup(type);
+        return f;
+}
+
+static void follow_free(void *p) {
+        struct follow *f = p;
+
+        watch_free(f->watch);
+        map_free(&f->listed);
+        free(f->type);
+        free(f);
+}
+
+void target_follow(struct target *t, const char *type) {
+        struct follow *f = map_find(&t->follows, type);
+
+        if (!f) {
+                f = follow_new(t, type);
+                map_set(&t->follows, type, f);
+        }
+        if (!f->watch && t->discovery.table)
+                begin_objects(f);
+}
+
+/* ---- life */
+
+static void credential_changed(void *arg, int r, const struct err *err) {
+        struct target *t = arg;
+
+        if (r < 0) {
+                lost(t, err_text(err));
+                return;
+        }
+        if (!t->identity)
+                timer_after(&t->identity_timer, 0);
+}
+
+static int open_server(struct target *t, const struct kubeconfig *k, const struct target_config *c,
+                       struct err *err) {
+        cleanup_(json_freep) json_t *options = c->options ? c->options() : NULL;
+        struct credential_config login = {
+                .loop = t->loop,
+                .kubeconfig = k,
+                .options = options,
+                .changed = credential_changed,
+                .arg = t,
+        };
+        struct http_server_config server = {
+                .url = k->server,
+                .ca_pem = k->ca,
+                .cert_pem = k->cert,
+                .key_pem = k->key,
+                .tls_name = k->tls_name,
+                .proxy = k->proxy,
+                .insecure = k->insecure,
+                .user_agent = "mooringd/" MOORING_VERSION,
+                .authorize = credential_authorize,
+        };
+        int r = credential_new(&login, &t->credential, err);
+
+        if (r < 0)
+                return r;
+        t->silence_ms = json_get_int(options, "watch-silence-ms", 0);
+        server.arg = t->credential;
+        return http_server_new(&server, &t->server, err);
+}
+
+int target_open(const struct target_config *c, const struct observer *o, struct target **ret,
+                struct err *err) {
+        struct kubeconfig k;
+        struct target *t;
+        int r = kubeconfig_read(c->config, c->credential, &k, err);
+
+        if (r == 0 && k.cert)
+                r = kubeconfig_check_certificate(k.cert, clock_wall(), err);
+        if (r < 0)
+                return r;
+        t = mem_new(struct target);
+        t->id = c->id;
+        t->name = str_dup(c->name);
+        t->controller = str_dup(json_get_str(c->marks, "controller", ""));
+        memcpy(t->hash_key, c->hash_key, DIGEST_SIZE);
+        t->loop = c->loop;
+        t->http = c->http;
+        t->observer = *o;
+        list_init(&t->operations);
+        timer_init(&t->identity_timer, t->loop, "kube-identity", begin_identity, t);
+        timer_init(&t->discover_timer, t->loop, "kube-discovery", begin_discovery, t);
+        t->pods = follow_new(t, NULL);
+        t->pokes = poke_queue_new(t);
+        r = open_server(t, &k, c, err);
+        if (r < 0) {
+                target_close(t);
+                return r;
+        }
+        timer_after(&t->identity_timer, 0);
+        *ret = t;
+        return 0;
+}
+
+struct target *target_close(struct target *t) {
+        if (!t)
+                return NULL;
+        timer_cancel(&t->identity_timer);
+        timer_cancel(&t->discover_timer);
+        http_deinit(&t->identity_request);
+        poke_queue_free(t->pokes);
+        map_free_with(&t->follows, follow_free);
+        for (size_t i = 0; i < ARRAY_SIZE(t->kinds); i++)
+                watch_free(t->kinds[i]);
+        follow_free(t->pods);
+        map_free_with(&t->unit_pods, pod_free);
+        map_free(&t->parked);
+        discovery_stop(&t->discovery);
+        http_server_unref(t->server);
+        credential_free(t->credential);
+        explicit_bzero(t->hash_key, sizeof(t->hash_key));
+        free(t->identity);
+        free(t->why);
+        free(t->controller);
+        free(t->name);
+        free(t);
+        return NULL;
+}

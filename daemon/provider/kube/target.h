@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* target.h - inside the folder: one cluster, with what is known of it and what runs against it */
+#pragma once
+
+#include "credential.h"
+#include "discovery.h"
+#include "list.h"
+#include "provider.h"
+#include "units.h"
+#include "watch.h"
+
+#define TARGET_CRD "CustomResourceDefinition.apiextensions.k8s.io"
+#define TARGET_API_SERVICE "APIService.apiregistration.k8s.io"
+
+struct follow;
+struct poke_queue;
+
+struct target {
+        int64_t id;
+        char *name, *controller;
+        uint8_t hash_key[DIGEST_SIZE];
+        struct loop *loop;
+        struct http *http;
+        struct http_server *server;
+        struct credential *credential;
+        struct observer observer;
+
+        struct discovery discovery;
+        struct timer discover_timer;
+        int discover_tries;
+        struct map parked; /* types that somebody waits for */
+
+        char *identity; /* uid of the namespace kube-system */
+        struct http_request identity_request;
+        struct timer identity_timer;
+        int identity_tries;
+        bool reachable, told;
+        char *why;
+
+        struct map follows; /* type -> struct follow */
+        struct follow *pods;
+        struct watch *kinds[2]; /* what says that discovery is out of date */
+        struct map unit_pods;   /* "ns/name" -> struct units_pod */
+        struct list operations; /* struct operation */
+        struct poke_queue *pokes;
+        int64_t silence_ms;
+};
+
+int target_open(const struct target_config *c, const struct observer *o, struct target **ret,
+                struct err *err);
+struct target *target_close(struct target *t);
+void target_follow(struct target *t, const char *type);
+/* Somebody waits for a kind that is not served: discovery is read again until it is. */
+void target_park(struct target *t, const char *type);
+/* The API server refused our credentials, or took them. */
+void target_refused(struct target *t, const char *why);
+/* Reason for a workload that is not ready, from its pods; NULL: they say nothing. Caller frees. */
+char *target_pod_reason(struct target *t, const char *type, const char *path);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* provider_kube.h - the tests of provider_kube that stand in files of their own */
+#pragma once
+
+void a_cluster_is_reached_and_says_which_it_is(void **state);
+void an_applied_object_is_seen_in_place_by_the_watch(void **state);
+void an_identical_apply_changes_nothing(void **state);
+void a_changed_value_is_drift_with_its_writer_and_is_healed(void **state);
+void a_removed_field_is_drift_without_a_writer(void **state);
+void a_field_that_is_not_ours_is_no_drift(void **state);
+void a_deleted_object_is_absent_and_comes_back(void **state);
+void a_removed_label_of_ours_is_drift_and_not_a_deletion(void **state);
+void a_port_edited_by_hand_is_healed_by_taking_it_over(void **state);
+void a_renamed_container_is_told_and_goes_when_taken_over(void **state);
+void a_field_of_a_pod_template_has_a_readable_path(void **state);
+void a_deployment_becomes_ready_and_its_pods_are_units(void **state);

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "clock.h"
+#include "server.h"
+#include "watch.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define WAIT_MS 20000 /* only reached when the test has failed */
+
+struct world {
+        struct loop *loop;
+        struct http *http;
+        struct server *server;
+        struct http_server *to;
+        struct watch *watch;
+        struct buf
+                log; /* what the watch told: "[" list begins, "]" ends, names, "-name", "good", "bad" */
+        const char *script; /* of the server: which place answers 410 */
+        int lists, watches;
+        struct buf asked; /* queries, one a line; under LOCK */
+        pthread_mutex_t lock;
+};
+
+static void on_item(void *arg, enum watch_event event, struct scan_slice object) {
+        struct world *w = arg;
+        cleanup_(freep) char *name = scan_dup(scan_dig(object, "metadata", "name", NULL));
+
+        buf_printf(&w->log, "%s%s ",
+                   event == WATCH_DELETED    ? "-"
+                   : event == WATCH_MODIFIED ? "~"
+                                             : "",
+                   name);
+}
+
+static void on_listed(void *arg, bool begin) {
+        buf_puts(&((struct world *)arg)->log, begin ? "[ " : "] ");
+}
+
+static void on_health(void *arg, const struct watch_health *h) {
+        struct world *w = arg;
+
+        buf_printf(&w->log, "%s ", h->good ? "good" : h->connection ? "lost" : "bad");
+}
+
+/* ---- the server: two pages, then a watch; SCRIPT says what goes wrong once */
+
+static int count(struct world *w, struct server_call *c, int *which) {
+        int n;
+
+        pthread_mutex_lock(&w->lock);
+        n = ++*which;
+        buf_printf(&w->asked, "%s\n", c->query);
+        pthread_mutex_unlock(&w->lock);
+        return n;
+}
+
+static bool plays(const struct world *w, const char *script) {
+        return str_eq(w->script, script);
+}
+
+static void gone(struct server_call *c) {
+        server_reply(c, 410, NULL,
+                     "{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\",\"message\":\"too "
+                     "old resource version\"}");
+}
+
+static void send_text(struct server_call *c, const char *text) {
+        server_send(c, text, strlen(text));
+}
+
+static void serve_watch(struct world *w, struct server_call *c) {
+        int n = count(w, c, &w->watches);
+
+        if (plays(w, "410 before the watch") && n == 1) {
+                gone(c);
+                return;
+        }
+        if (plays(w, "403") && n == 1) {
+                server_reply(c, 403, NULL, "{\"message\":\"things is forbidden\"}");
+                return;
+        }
+        server_begin(c, 200, NULL);
+        if (plays(w, "410 in the stream") && n == 1) {
+                send_text(c, "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,"
+                             "\"message\":\"too old\"}}\n");
+                server_end(c);
+                return;
+        }
+        if (n == 1) {
+                send_text(c, "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"c\","
+                             "\"resourceVersion\":\"11\"}}}\n{\"type\":\"BOOKMARK\",\"object\":{"
+                             "\"metad");
+                send_text(c, "ata\":{\"resourceVersion\":\"15\"}}}\n");
+                if (plays(w, "ends") || plays(w, "reset")) {
+                        if (plays(w, "reset"))
+                                server_reset(c);
+                        else
+                                server_end(c);
+                        return;
+                }
+        }
+        send_text(c, "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":\"a\","
+                     "\"resourceVersion\":\"20\"}}}\n"
+                     "{\"type\":\"DELETED\",\"object\":{\"metadata\":{\"name\":\"b\","
+                     "\"resourceVersion\":\"21\"}}}\n");
+        server_hold(c);
+}
+
+static void serve(struct server_call *c, void *arg) {
+        struct world *w = arg;
+        int n;
+
+        if (strstr(c->query, "watch=1")) {
+                serve_watch(w, c);
+                return;
+        }
+        n = count(w, c, &w->lists);
+        if (plays(w, "silent") && n == 1)
+                server_hold(c);
+        else if (plays(w, "401") && n == 1)
+                server_reply(c, 401, NULL, "{\"message\":\"Unauthorized\"}");
+        else if (plays(w, "garbage") && n == 1)
+                server_reply(c, 200, NULL, "<html>");
+        else if (strstr(c->query, "continue=next") && plays(w, "410 between pages") && n == 2)
+                gone(c);
+        else if (strstr(c->query, "continue=next"))
+                server_reply(c, 200, NULL,
+                             "{\"kind\":\"L\",\"metadata\":{\"resourceVersion\":\"10\"},\"items\":["
+                             "{\"metadata\":{\"name\":\"b\"}}]}");
+        else
+                server_reply(c, 200, NULL,
+                             "{\"kind\":\"L\",\"metadata\":{\"resourceVersion\":\"10\","
+                             "\"continue\":\"next\"},\"items\":[{\"metadata\":{\"name\":\"a\"}}]}");
+}
+
+/* ---- fixture */
+
+static struct world *play(const char *script, const char *version) {
+        struct world *w = mem_new(struct world);
+        struct watch_config c = { .path = "/things",
+                                  .selector = "a=b,c",
+                                  .version = version,
+                                  .item = on_item,
+                                  .listed = on_listed,
+                                  .health = on_health,
+                                  .arg = w };
+        struct http_server_config to = { 0 };
+
+        w->script = script;
+        pthread_mutex_init(&w->lock, NULL);
+        assert_int_equal(loop_new(&w->loop, NULL), 0);
+        assert_int_equal(http_new(w->loop, &w->http, NULL), 0);
+        w->server = server_new(NULL);
+        server_route(w->server, "GET", "/things", serve, w);
+        to.url = server_url(w->server);
+        assert_int_equal(http_server_new(&to, &w->to, NULL), 0);
+        c.loop = w->loop;
+        c.http = w->http;
+        c.server = w->to;
+        w->watch = watch_new(&c);
+        watch_start(w->watch);
+        return w;
+}
+
+static void until(struct world *w, const char *end) {
+        for (int64_t stop = clock_mono() + WAIT_MS; !str_ends(buf_str(&w->log), end);) {
+                if (clock_mono() > stop)
+                        fail_msg("%s: \"%s\" and not \"%s\"", w->script, buf_str(&w->log), end);
+                loop_step(w->loop, 50);
+        }
+}
+
+static void finish(struct world *w, const char *log) {
+        if (log)
+                assert_string_equal(buf_str(&w->log), log);
+        watch_free(w->watch);
+        http_free(w->http);
+        http_server_unref(w->to);
+        loop_free(w->loop);
+        server_free(w->server);
+        buf_free(&w->log);
+        buf_free(&w->asked);
+        pthread_mutex_destroy(&w->lock);
+        free(w);
+}
+
+static void pages_are_listed_and_then_watched_with_bookmarks(void **state) {
+        struct world *w = play("plain", NULL);
+
+        until(w, "-b ");
+        assert_non_null(strstr(buf_str(&w->asked), "limit=500&labelSelector=a%3Db%2Cc\n"));
+        assert_non_null(
+                strstr(buf_str(&w->asked), "limit=500&continue=next&labelSelector=a%3Db%2Cc\n"));
+        assert_non_null(
+                strstr(buf_str(&w->asked),
+                       "watch=1&allowWatchBookmarks=true&resourceVersion=10&timeoutSeconds="));
+        finish(w, "[ a b ] good c ~a -b ");
+}
+
+static void gone_before_the_watch_lists_again_not_older_than_seen(void **state) {
+        struct world *w = play("410 before the watch", NULL);
+
+        until(w, "-b ");
+        assert_non_null(
+                strstr(buf_str(&w->asked), "resourceVersion=10&resourceVersionMatch=NotOlderThan"));
+        finish(w, "[ a b ] [ a b ] good ~a -b ");
+}
+
+static void gone_in_the_stream_lists_again(void **state) {
+        struct world *w = play("410 in the stream", NULL);
+
+        until(w, "-b ");
+        assert_int_equal(w->lists, 4);
+        finish(w, "[ a b ] good [ a b ] good ~a -b ");
+}
+
+static void gone_between_pages_begins_the_list_anew(void **state) {
+        struct world *w = play("410 between pages", NULL);
+
+        until(w, "-b ");
+        finish(w, "[ a [ a b ] good c ~a -b ");
+}
+
+static void a_stream_that_ends_goes_on_from_its_bookmark(void **state) {
+        struct world *w = play("ends", NULL);
+
+        until(w, "-b ");
+        assert_non_null(strstr(buf_str(&w->asked), "resourceVersion=15&"));
+        assert_int_equal(w->lists, 2);
+        finish(w, "[ a b ] good c good ~a -b ");
+}
+
+static void a_stream_that_is_reset_goes_on_from_its_bookmark(void **state) {
+        struct world *w = play("reset", NULL);
+
+        until(w, "-b ");
+        assert_int_equal(w->lists, 2);
+        finish(w, NULL);
+}
+
+static void a_refused_watch_is_ill_and_is_tried_again(void **state) {
+        struct world *w = play("403", NULL);
+
+        until(w, "bad ");
+        assert_int_equal(watch_state(w->watch), WATCH_WAITING);
+        watch_again(w->watch);
+        until(w, "-b ");
+        finish(w, "[ a b ] bad good ~a -b ");
+}
+
+static void refused_credentials_concern_the_whole_server(void **state) {
+        struct world *w = play("401", NULL);
+
+        until(w, "lost ");
+        watch_again(w->watch);
+        until(w, "-b ");
+        finish(w, "[ lost [ a b ] good c ~a -b ");
+}
+
+static void garbage_is_no_list(void **state) {
+        struct world *w = play("garbage", NULL);
+
+        until(w, "bad ");
+        watch_again(w->watch);
+        until(w, "-b ");
+        finish(w, NULL);
+}
+
+static void a_known_version_needs_no_list(void **state) {
+        struct world *w = play("ends", "7");
+
+        until(w, "c good ~a -b ");
+        assert_int_equal(w->lists, 0);
+        assert_non_null(strstr(buf_str(&w->asked), "resourceVersion=7&"));
+        finish(w, NULL);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(pages_are_listed_and_then_watched_with_bookmarks),
+                cmocka_unit_test(gone_before_the_watch_lists_again_not_older_than_seen),
+                cmocka_unit_test(gone_in_the_stream_lists_again),
+                cmocka_unit_test(gone_between_pages_begins_the_list_anew),
+                cmocka_unit_test(a_stream_that_ends_goes_on_from_its_bookmark),
+                cmocka_unit_test(a_stream_that_is_reset_goes_on_from_its_bookmark),
+                cmocka_unit_test(a_refused_watch_is_ill_and_is_tried_again),
+                cmocka_unit_test(refused_credentials_concern_the_whole_server),
+                cmocka_unit_test(garbage_is_no_list),
+                cmocka_unit_test(a_known_version_needs_no_list),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
