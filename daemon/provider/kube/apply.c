@@ -6,10 +6,13 @@
  * needed:
  *
  *   look       the first time: what is there and is not ours is not touched
- *   serving    webhooks and API services: what serves them is ready, else everything they guard would stand still
+ *   serving    webhooks and API services: what serves them is ready,
+ *              else everything they guard would stand still
  *   delete     to make anew what cannot be changed (only when asked)
- *   take       items that others put into our keyed lists become ours, on request or after 422 Duplicate value
- *   confirm    "is immutable" is believed only when the same content under another name would be taken
+ *   take       items that others put into our keyed lists become ours,
+ *              on request or after 422 Duplicate value
+ *   confirm    "is immutable" is believed only when the same content under another
+ *              name would be taken
  *
  * The body holds secret values: it is built once, kept until the end and wiped. */
 #include "apply.h"

@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define PARKED_AGAIN_MS                                                                            \
-        2000 /* a kind that is not served: the change of discovery comes first, this is the net below */
+/* For a kind that is not served: the net below the news from discovery. */
+#define PARKED_AGAIN_MS 2000
 #define UNREACHABLE_AGAIN_MS 1000
 
 void operation_init(struct operation *o, struct target *t, const char *type, const char *path,

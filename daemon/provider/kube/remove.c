@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* remove.c - deletes what we know by its uid, and says what it waits for
  *
- *   look     when no uid is known, or a token says that the deletion was asked for: gone, another one, or still leaving
- *   delete   with the uid as precondition: what was made anew under the name by somebody else is not touched
+ *   look     when no uid is known, or a token says that the deletion was asked for:
+ *            gone, another one, or still leaving
+ *   delete   with the uid as precondition: what somebody else made anew under the
+ *            name is not touched
  *
  * While finalizers hold it the outcome is RUNNING with the uid as token; each later call is one
  * look. Workloads go in the foreground, so that gone means that their pods are gone too and

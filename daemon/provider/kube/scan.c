@@ -342,26 +342,48 @@ struct writer {
 
 static bool write_value(struct writer *w);
 
-static bool needs_escape(const char *p, size_t len) {
-        for (size_t i = 0; i < len; i++)
-                if ((unsigned char)p[i] < 0x20 || p[i] == '"' || p[i] == '\\')
-                        return true;
-        return false;
+/* What stands between the quotes is canonical already: of escapes only those that have no other form. So it is with
+ * nearly all texts, and then they are copied. */
+static bool is_canonical(struct scan_slice raw) {
+        const char *p = raw.text;
+        const char *end = p + raw.len;
+
+        while ((p = memchr(p, '\\', (size_t)(end - p)))) {
+                if (end - p < 2 || !p[1] || !strchr("bfnrt\"\\", p[1]))
+                        return false;
+                p += 2;
+                if (p == end)
+                        break;
+        }
+        return true;
+}
+
+static size_t plain_run(const char *p, size_t len) {
+        size_t n = 0;
+
+        while (n < len && (unsigned char)p[n] >= 0x20 && p[n] != '"' && p[n] != '\\')
+                n++;
+        return n;
 }
 
 static void put_escaped(const char *p, size_t len, struct buf *out) {
         static const char from[] = "\b\f\n\r\t\"\\";
         static const char to[] = "bfnrt\"\\";
 
-        for (size_t i = 0; i < len; i++) {
-                const char *known = p[i] ? strchr(from, p[i]) : NULL;
+        while (len) {
+                size_t n = plain_run(p, len);
+                const char *known;
 
+                buf_add(out, p, n);
+                if (n == len)
+                        return;
+                known = p[n] ? strchr(from, p[n]) : NULL;
                 if (known)
                         buf_printf(out, "\\%c", to[known - from]);
-                else if ((unsigned char)p[i] < 0x20)
-                        buf_printf(out, "\\u%04x", (unsigned char)p[i]);
                 else
-                        buf_putc(out, p[i]);
+                        buf_printf(out, "\\u%04x", (unsigned char)p[n]);
+                p += n + 1;
+                len -= n + 1;
         }
 }
 
@@ -371,7 +393,7 @@ static void write_text(struct scan_slice raw, struct buf *out) {
 
         buf_reserve(out, raw.len + 2);
         buf_putc(out, '"');
-        if (!memchr(raw.text, '\\', raw.len) && !needs_escape(raw.text, raw.len)) {
+        if (is_canonical(raw)) {
                 buf_add(out, raw.text, raw.len);
         } else {
                 scan_name(raw, &plain);
