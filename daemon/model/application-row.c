@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* application-row.c - options, storage and resources of one application: checked against its charm, written when they differ
+/* application-row.c - options, storage and resources of one application: checked against its
+ * charm, written when they differ
  *
- * A secret option's row holds a token; its value is sealed in a revision of secret (application, "option", NAME). A new value
- * is a new revision, so what uses it rolls; the same value again changes nothing. While the charm is not there nobody knows
- * which options are secret: those whose name sounds so are sealed, and put right when it comes (application_row_recheck). */
+ * A secret option's row holds a token; its value is sealed in a revision of secret (application,
+ * "option", NAME). A new value is a new revision, so what uses it rolls; the same value again
+ * changes nothing. While the charm is not there nobody knows which options are secret: those
+ * whose name sounds so are sealed, and put right when it comes (application_row_recheck). */
 #include "command-internal.h"
 
 #include "opt.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bundle-application.c - the keys of one application in a bundle: a table, one function a key
  *
- * Juju's keys are all known: those that mean something are taken, those that mean nothing on Kubernetes are kept and
- * noted, those that would need machines are refused. Others are faults with the nearest known key. */
+ * Juju's keys are all known: those that mean something are taken, those that mean nothing on
+ * Kubernetes are kept and noted, those that would need machines are refused. Others are faults
+ * with the nearest known key. */
 #include "bundle-internal.h"
 
 #include "channel.h"
@@ -50,7 +51,8 @@ static const char *text_of(const struct key *k) {
 
 /* ---- keys that mean something */
 
-/* ch:amd64/jammy/minio-45, minio: the name, and the revision where one stands at the end of a ch: URL. */
+/* ch:amd64/jammy/minio-45, minio: the name, and the revision where one stands at the end of a
+ * ch: URL. */
 static void take_charm(const struct key *k) {
         struct bundle_application *a = k->application;
         const char *text = text_of(k), *slash;
@@ -353,27 +355,27 @@ static const struct {
         const char *name;
         void (*take)(const struct key *k);
 } keys[] = {
-        {"charm",              take_charm      },
-        { "channel",           take_channel    },
-        { "revision",          take_revision   },
-        { "scale",             take_scale      },
-        { "num_units",         take_scale      },
-        { "trust",             take_trust      },
-        { "constraints",       take_constraints},
-        { "placement",         take_placement  },
-        { "to",                take_placement  },
-        { "options",           take_options    },
-        { "storage",           take_storage    },
-        { "resources",         take_resources  },
-        { "annotations",       take_annotations},
-        { "expose",            keep_noted      },
-        { "exposed-endpoints", keep_noted      },
-        { "bindings",          keep_noted      },
-        { "series",            keep_noted      },
-        { "base",              keep_noted      },
-        { "devices",           keep_noted      },
-        { "offers",            refuse_offers   },
-        { "plan",              refuse_plan     },
+        { "charm", take_charm },
+        { "channel", take_channel },
+        { "revision", take_revision },
+        { "scale", take_scale },
+        { "num_units", take_scale },
+        { "trust", take_trust },
+        { "constraints", take_constraints },
+        { "placement", take_placement },
+        { "to", take_placement },
+        { "options", take_options },
+        { "storage", take_storage },
+        { "resources", take_resources },
+        { "annotations", take_annotations },
+        { "expose", keep_noted },
+        { "exposed-endpoints", keep_noted },
+        { "bindings", keep_noted },
+        { "series", keep_noted },
+        { "base", keep_noted },
+        { "devices", keep_noted },
+        { "offers", refuse_offers },
+        { "plan", refuse_plan },
 };
 
 static bool is_known(const char *name) {

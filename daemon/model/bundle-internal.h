@@ -9,7 +9,8 @@ struct bundle_reader {
         const char *file; /* the bundle's copy */
         const struct json_lines *lines;
         const json_t *includes;      /* or NULL */
-        bool overlay;                /* a further document: may take away and need not be complete */
+        /* a further document: may take away and need not be complete */
+        bool overlay;
         struct bundle_values *taken; /* overlay: applications that it takes away */
 };
 
@@ -21,7 +22,8 @@ void bundle_fault(const struct bundle_reader *r, struct bundle_place at, const c
 void bundle_note(const struct bundle_reader *r, struct bundle_place at, const char *fmt, ...)
         printf_(3, 4);
 /* The members of J, an application's body, into A; what is wrong is a fault. */
-void bundle_read_application(struct bundle_reader *r, struct bundle_application *a, const json_t *j);
+void bundle_read_application(struct bundle_reader *r, struct bundle_application *a,
+                             const json_t *j);
 /* "is not known here, did you mean ..." for MEMBER at that place. */
 void bundle_unknown(const struct bundle_reader *r, struct bundle_place at, const char *where,
                     const char *member, const char *const *names);

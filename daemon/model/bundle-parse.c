@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bundle-parse.c - the documents of a bundle and its overlays into one struct; see bundle.h
  *
- * Each document becomes a bundle of its own, overlays are applied to the first in order (overlay.c), then the whole is
- * checked. Nothing ends the reading: a part that is wrong becomes a fault and is left out. */
+ * Each document becomes a bundle of its own, overlays are applied to the first in order
+ * (overlay.c), then the whole is checked. Nothing ends the reading: a part that is wrong becomes
+ * a fault and is left out. */
 #include "bundle-internal.h"
 
 #include "name.h"
@@ -207,24 +208,24 @@ static const struct {
         void (*take)(struct bundle_reader *r, const char *key, const json_t *root,
                      const json_t *value);
 } keys[] = {
-        {"bundle",        take_type        },
-        { "name",         take_text        },
-        { "description",  take_text        },
-        { "applications", take_applications},
-        { "services",     take_applications},
-        { "relations",    take_relations   },
-        { "machines",     refuse_machines  },
-        { "saas",         refuse_saas      },
-        { "series",       ignore           },
-        { "default-base", ignore           },
-        { "tags",         ignore           },
-        { "docs",         ignore           },
-        { "issues",       ignore           },
-        { "source",       ignore           },
-        { "website",      ignore           },
-        { "type",         ignore           },
-        { "assumes",      ignore           },
-        { "variables",    ignore           },
+        { "bundle", take_type },
+        { "name", take_text },
+        { "description", take_text },
+        { "applications", take_applications },
+        { "services", take_applications },
+        { "relations", take_relations },
+        { "machines", refuse_machines },
+        { "saas", refuse_saas },
+        { "series", ignore },
+        { "default-base", ignore },
+        { "tags", ignore },
+        { "docs", ignore },
+        { "issues", ignore },
+        { "source", ignore },
+        { "website", ignore },
+        { "type", ignore },
+        { "assumes", ignore },
+        { "variables", ignore },
 };
 
 static void find_unknown(struct bundle_reader *r, const json_t *root) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bundle.c - the struct of a bundle and the small texts in it; bundle-parse.c reads documents into it */
+/* bundle.c - the struct of a bundle and the small texts in it; bundle-parse.c reads documents
+ * into it */
 #include "bundle.h"
 
 #include "name.h"

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bundle.h - Juju's bundles and overlays as structs, each value with the place where it stands
  *
- * Read as they are: `bundle: kubernetes`, applications (or services), relations in both forms, overlays as further
- * documents or files. All that is wrong is collected (faults), what is accepted without meaning here is noted. Keys that begin with "_" and
- * Juju's keys without meaning on Kubernetes are kept and exported again. Machine bundles are refused by what makes them so.
+ * Read as they are: `bundle: kubernetes`, applications (or services), relations in both forms,
+ * overlays as further documents or files. All that is wrong is collected (faults), what is
+ * accepted without meaning here is noted. Keys that begin with "_" and Juju's keys without
+ * meaning on Kubernetes are kept and exported again. Machine bundles are refused by what makes
+ * them so.
  *
- * Overlays, as Juju does it: a value replaces, options, resources, storage and annotations merge key by key, an application
- * with nothing (`minio:`) is taken away with its relations, relations add. */
+ * Overlays, as Juju does it: a value replaces, options, resources, storage and annotations merge
+ * key by key, an application with nothing (`minio:`) is taken away with its relations, relations
+ * add. */
 #pragma once
 
 #include "charm-meta.h"
@@ -76,9 +79,11 @@ struct bundle_source {
         size_t len;
 };
 
-/* The first document of the first source is the bundle, all others are overlays. INCLUDES: {path: text} of the files that
- * include-file:// and include-base64:// name, read by whoever has the right to; or NULL. Never fails: see faults. */
-struct bundle *bundle_parse(const struct bundle_source *sources, size_t count, const json_t *includes);
+/* The first document of the first source is the bundle, all others are overlays. INCLUDES:
+ * {path: text} of the files that include-file:// and include-base64:// name, read by whoever has
+ * the right to; or NULL. Never fails: see faults. */
+struct bundle *bundle_parse(const struct bundle_source *sources, size_t count,
+                            const json_t *includes);
 struct bundle *bundle_new(void);
 struct bundle *bundle_free(struct bundle *b);
 void bundle_freep(struct bundle **b);
@@ -90,11 +95,13 @@ void bundle_set(struct bundle_values *v, const char *name, json_t *value, struct
 /* "application[:endpoint]". -EINVAL. */
 int bundle_read_side(const char *text, struct bundle_side *ret, struct err *err);
 void bundle_side_deinit(struct bundle_side *s);
-/* "[CLASS,][COUNT,]SIZE", or a CLASS alone: {"class", "size"}. -EINVAL: also for a count above 1. */
+/* "[CLASS,][COUNT,]SIZE", or a CLASS alone: {"class", "size"}. -EINVAL: also for a count above
+ * 1. */
 int bundle_read_storage(const char *text, json_t **ret, struct err *err);
 
 /* ---- for overlay.c */
-struct bundle_application *bundle_append(struct bundle *b, const char *name, struct bundle_place at);
+struct bundle_application *bundle_append(struct bundle *b, const char *name,
+                                         struct bundle_place at);
 void bundle_drop(struct bundle *b, const char *name); /* and its relations */
 /* OVER is emptied into BASE; applications named in TAKEN (a list of {name, place}) go first. */
 void overlay_apply(struct bundle *base, struct bundle *over, const struct bundle_values *taken);

@@ -10,7 +10,8 @@
 
 /* The full form of TEXT. -EINVAL: not a channel. */
 int channel_parse(const char *text, char ret[CHANNEL_MAX], struct err *err);
-/* Whether a charm whose charm.yaml lists CHANNELS (NULL-terminated) serves ASKED, in full form; "*" in the list serves all. */
+/* Whether a charm whose charm.yaml lists CHANNELS (NULL-terminated) serves ASKED, in full form;
+ * "*" in the list serves all. */
 bool channel_serves(char *const *channels, const char *asked);
 /* "8.0/stable, 8.0/edge": for messages; the caller frees. */
 char *channel_list(char *const *channels);

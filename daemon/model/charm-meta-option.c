@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* charm-meta-option.c - a value for a charm's option: converted to its type, checked, or told what is wrong with it
+/* charm-meta-option.c - a value for a charm's option: converted to its type, checked, or told
+ * what is wrong with it
  *
- * Bundles give typed values, the command line texts; a text that reads as the wanted type is taken. A message names
- * application, option, what is wanted and what was found; of a secret option never the value. */
+ * Bundles give typed values, the command line texts; a text that reads as the wanted type is
+ * taken. A message names application, option, what is wanted and what was found; of a secret
+ * option never the value. */
 #include "charm-meta.h"
 
 #include "opt.h"

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* charm-meta.c - charm.yaml's text, or what table charm holds of it, into a struct; see charm-meta.h
+/* charm-meta.c - charm.yaml's text, or what table charm holds of it, into a struct; see
+ * charm-meta.h
  *
- * Called by the charm host for each offered folder, by the commands for rows of table charm, and by gen tools. Members are
- * read by field tables; those of Juju that mean nothing to the daemon are named in one table and kept in the JSON.
- * The first fault ends the reading. Values of options are charm-meta-option.c's. */
+ * Called by the charm host for each offered folder, by the commands for rows of table charm, and
+ * by gen tools. Members are read by field tables; those of Juju that mean nothing to the daemon
+ * are named in one table and kept in the JSON. The first fault ends the reading. Values of
+ * options are charm-meta-option.c's. */
 #include "charm-meta.h"
 
 #include "channel.h"
@@ -34,21 +36,21 @@ struct top {
         { key, JSON_FIELD_ANY, AT(rest), 0, 0, 0, NULL }
 
 static const struct json_field top_fields[] = {
-        {"name",        JSON_FIELD_STRING, AT(name), JSON_REQUIRED, 1, NAME_MODEL_MAX, NULL },
-        { "summary",     JSON_FIELD_STRING, AT(summary), 0, 0, 0, NULL },
-        { "revision",            JSON_FIELD_INT, AT(revision), 0, 0, INT32_MAX, NULL },
-        { "channels",         JSON_FIELD_LIST, AT(channels), 0, 0, 0, NULL },
-        { "scale",    JSON_FIELD_OBJECT, AT(scale), 0, 0, 0, NULL },
-        { "provides",  JSON_FIELD_OBJECT, AT(roles[META_PROVIDES]), JSON_NULL_OK, 0, 0, NULL },
-        { "requires",            JSON_FIELD_OBJECT, AT(roles[META_REQUIRES]), JSON_NULL_OK, 0, 0, NULL },
-        { "peers",         JSON_FIELD_OBJECT, AT(roles[META_PEERS]), JSON_NULL_OK, 0, 0, NULL },
-        { "config",   JSON_FIELD_OBJECT, AT(config), JSON_NULL_OK, 0, 0, NULL },
+        { "name", JSON_FIELD_STRING, AT(name), JSON_REQUIRED, 1, NAME_MODEL_MAX, NULL },
+        { "summary", JSON_FIELD_STRING, AT(summary), 0, 0, 0, NULL },
+        { "revision", JSON_FIELD_INT, AT(revision), 0, 0, INT32_MAX, NULL },
+        { "channels", JSON_FIELD_LIST, AT(channels), 0, 0, 0, NULL },
+        { "scale", JSON_FIELD_OBJECT, AT(scale), 0, 0, 0, NULL },
+        { "provides", JSON_FIELD_OBJECT, AT(roles[META_PROVIDES]), JSON_NULL_OK, 0, 0, NULL },
+        { "requires", JSON_FIELD_OBJECT, AT(roles[META_REQUIRES]), JSON_NULL_OK, 0, 0, NULL },
+        { "peers", JSON_FIELD_OBJECT, AT(roles[META_PEERS]), JSON_NULL_OK, 0, 0, NULL },
+        { "config", JSON_FIELD_OBJECT, AT(config), JSON_NULL_OK, 0, 0, NULL },
         { "resources", JSON_FIELD_OBJECT, AT(resources), JSON_NULL_OK, 0, 0, NULL },
-        { "storage",            JSON_FIELD_OBJECT, AT(storage), JSON_NULL_OK, 0, 0, NULL },
-        { "runtime-fields",         JSON_FIELD_LIST, AT(runtime_fields), JSON_NULL_OK, 0, 0, NULL },
-        { "defaults-changed",   JSON_FIELD_ANY, AT(defaults_changed), 0, 0, 0, NULL },
+        { "storage", JSON_FIELD_OBJECT, AT(storage), JSON_NULL_OK, 0, 0, NULL },
+        { "runtime-fields", JSON_FIELD_LIST, AT(runtime_fields), JSON_NULL_OK, 0, 0, NULL },
+        { "defaults-changed", JSON_FIELD_ANY, AT(defaults_changed), 0, 0, 0, NULL },
         { "subordinate", JSON_FIELD_BOOL, AT(subordinate), 0, 0, 0, NULL },
- /* Juju's, kept as they are */
+        /* Juju's, kept as they are */
         KEPT("description"),
         KEPT("title"),
         KEPT("display-name"),
@@ -79,7 +81,7 @@ static const struct json_field top_fields[] = {
         KEPT("devices"),
         KEPT("payloads"),
         KEPT("min-juju-version"),
-        {        },
+        {},
 };
 
 /* Reads member by member of one object below the root. */
@@ -107,15 +109,15 @@ struct endpoint_in {
 };
 
 static const struct json_field endpoint_fields[] = {
-        {"interface",                  JSON_FIELD_STRING, offsetof(struct endpoint_in, interface), JSON_REQUIRED, 1,
+        { "interface", JSON_FIELD_STRING, offsetof(struct endpoint_in, interface), JSON_REQUIRED, 1,
          200, NULL },
         { "limit", JSON_FIELD_ANY, offsetof(struct endpoint_in, limit), 0, 0, 0, NULL },
-        { "optional",               JSON_FIELD_BOOL, offsetof(struct endpoint_in, optional), 0, 0, 0, NULL },
-        { "scope",                          JSON_FIELD_ANY, offsetof(struct endpoint_in, rest), 0, 0, 0, NULL },
-        { "schema",                           JSON_FIELD_ANY, offsetof(struct endpoint_in, rest), 0, 0, 0, NULL },
-        { "versions",              JSON_FIELD_ANY, offsetof(struct endpoint_in, rest), 0, 0, 0, NULL },
-        { "description",                      JSON_FIELD_ANY, offsetof(struct endpoint_in, rest), 0, 0, 0, NULL },
-        {                       },
+        { "optional", JSON_FIELD_BOOL, offsetof(struct endpoint_in, optional), 0, 0, 0, NULL },
+        { "scope", JSON_FIELD_ANY, offsetof(struct endpoint_in, rest), 0, 0, 0, NULL },
+        { "schema", JSON_FIELD_ANY, offsetof(struct endpoint_in, rest), 0, 0, 0, NULL },
+        { "versions", JSON_FIELD_ANY, offsetof(struct endpoint_in, rest), 0, 0, 0, NULL },
+        { "description", JSON_FIELD_ANY, offsetof(struct endpoint_in, rest), 0, 0, 0, NULL },
+        {},
 };
 
 static int read_endpoint(struct reader *r, enum meta_role role, const char *name, json_t *j,
@@ -178,14 +180,14 @@ struct resource_in {
 
 #define RESOURCE_AT(member) offsetof(struct resource_in, member)
 static const struct json_field resource_fields[] = {
-        {"type",                    JSON_FIELD_STRING, RESOURCE_AT(type), JSON_REQUIRED, 0, 0, NULL },
-        { "description",        JSON_FIELD_STRING, RESOURCE_AT(description), JSON_NULL_OK, 0, 0, NULL },
-        { "source",                        JSON_FIELD_STRING, RESOURCE_AT(source), 0, 1, 2048, NULL },
-        { "upstream-source",                     JSON_FIELD_STRING, RESOURCE_AT(upstream), 0, 1, 2048, NULL },
-        { "sha256",            JSON_FIELD_STRING, RESOURCE_AT(sha256), 0, 64, 64 + 1, NULL },
+        { "type", JSON_FIELD_STRING, RESOURCE_AT(type), JSON_REQUIRED, 0, 0, NULL },
+        { "description", JSON_FIELD_STRING, RESOURCE_AT(description), JSON_NULL_OK, 0, 0, NULL },
+        { "source", JSON_FIELD_STRING, RESOURCE_AT(source), 0, 1, 2048, NULL },
+        { "upstream-source", JSON_FIELD_STRING, RESOURCE_AT(upstream), 0, 1, 2048, NULL },
+        { "sha256", JSON_FIELD_STRING, RESOURCE_AT(sha256), 0, 64, 64 + 1, NULL },
         { "path", JSON_FIELD_STRING, RESOURCE_AT(path), 0, 1, 255, NULL },
-        { "filename",                        JSON_FIELD_STRING, RESOURCE_AT(filename), 0, 0, 0, NULL },
-        {                },
+        { "filename", JSON_FIELD_STRING, RESOURCE_AT(filename), 0, 0, 0, NULL },
+        {},
 };
 
 static int check_file(struct reader *r, const struct resource_in *in, const json_t *j,
@@ -237,15 +239,15 @@ struct storage_in {
 
 #define STORAGE_AT(member) offsetof(struct storage_in, member)
 static const struct json_field storage_fields[] = {
-        {"type",                JSON_FIELD_STRING, STORAGE_AT(type), JSON_REQUIRED, 0, 0, NULL },
-        { "location",     JSON_FIELD_STRING, STORAGE_AT(location), 0, 0, 0, NULL },
-        { "minimum-size",                    JSON_FIELD_SCALAR, STORAGE_AT(size), 0, 0, 0, NULL },
-        { "description",                 JSON_FIELD_ANY, STORAGE_AT(rest), 0, 0, 0, NULL },
-        { "multiple",           JSON_FIELD_ANY, STORAGE_AT(rest), 0, 0, 0, NULL },
+        { "type", JSON_FIELD_STRING, STORAGE_AT(type), JSON_REQUIRED, 0, 0, NULL },
+        { "location", JSON_FIELD_STRING, STORAGE_AT(location), 0, 0, 0, NULL },
+        { "minimum-size", JSON_FIELD_SCALAR, STORAGE_AT(size), 0, 0, 0, NULL },
+        { "description", JSON_FIELD_ANY, STORAGE_AT(rest), 0, 0, 0, NULL },
+        { "multiple", JSON_FIELD_ANY, STORAGE_AT(rest), 0, 0, 0, NULL },
         { "read-only", JSON_FIELD_ANY, STORAGE_AT(rest), 0, 0, 0, NULL },
-        { "shared",                    JSON_FIELD_ANY, STORAGE_AT(rest), 0, 0, 0, NULL },
-        { "properties",                 JSON_FIELD_ANY, STORAGE_AT(rest), 0, 0, 0, NULL },
-        {    },
+        { "shared", JSON_FIELD_ANY, STORAGE_AT(rest), 0, 0, 0, NULL },
+        { "properties", JSON_FIELD_ANY, STORAGE_AT(rest), 0, 0, 0, NULL },
+        {},
 };
 
 #define STORAGE_SIZE_DEFAULT ((int64_t)1 << 30) /* Juju's, where a charm names none */
@@ -288,14 +290,14 @@ struct option_in {
 
 #define OPTION_AT(member) offsetof(struct option_in, member)
 static const struct json_field option_fields[] = {
-        {"type",                  JSON_FIELD_ENUM, OPTION_AT(type), JSON_REQUIRED, 0, 0, meta_type_names },
-        { "description",        JSON_FIELD_STRING, OPTION_AT(description), JSON_NULL_OK, 0, 0, NULL },
-        { "default",                      JSON_FIELD_SCALAR, OPTION_AT(value), JSON_NULL_OK, 0, 0, NULL },
-        { "min",        JSON_FIELD_ANY, OPTION_AT(min), 0, 0, 0, NULL },
-        { "max",          JSON_FIELD_ANY, OPTION_AT(max), 0, 0, 0, NULL },
+        { "type", JSON_FIELD_ENUM, OPTION_AT(type), JSON_REQUIRED, 0, 0, meta_type_names },
+        { "description", JSON_FIELD_STRING, OPTION_AT(description), JSON_NULL_OK, 0, 0, NULL },
+        { "default", JSON_FIELD_SCALAR, OPTION_AT(value), JSON_NULL_OK, 0, 0, NULL },
+        { "min", JSON_FIELD_ANY, OPTION_AT(min), 0, 0, 0, NULL },
+        { "max", JSON_FIELD_ANY, OPTION_AT(max), 0, 0, 0, NULL },
         { "enum", JSON_FIELD_LIST, OPTION_AT(choices), 0, 0, 0, NULL },
-        { "secret",                      JSON_FIELD_BOOL, OPTION_AT(secret), 0, 0, 0, NULL },
-        {             },
+        { "secret", JSON_FIELD_BOOL, OPTION_AT(secret), 0, 0, 0, NULL },
+        {},
 };
 
 static int read_range(struct reader *r, const struct option_in *in, const json_t *j,
@@ -441,11 +443,11 @@ struct scale_in {
 };
 
 static const struct json_field scale_fields[] = {
-        {"default",                 JSON_FIELD_INT, offsetof(struct scale_in, value), 0, 0, SCALE_MAX, NULL },
+        { "default", JSON_FIELD_INT, offsetof(struct scale_in, value), 0, 0, SCALE_MAX, NULL },
         { "max", JSON_FIELD_INT, offsetof(struct scale_in, max), 0, 1, SCALE_MAX, NULL },
-        { "zero-keeps-data",                        JSON_FIELD_BOOL, offsetof(struct scale_in, zero_keeps_data), 0, 0, 0,
+        { "zero-keeps-data", JSON_FIELD_BOOL, offsetof(struct scale_in, zero_keeps_data), 0, 0, 0,
          NULL },
-        {                       },
+        {},
 };
 
 static int read_scale(struct reader *r, const struct top *top) {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* charm-meta.h - charm.yaml as a struct: endpoints, options, resources, storage, highest scale
  *
- * charm.yaml has the keys of a Juju charm (name, summary, description, provides, requires, peers, config.options, resources,
- * storage; the rest of Juju's is accepted and kept) and Mooring's own: revision, channels, scale {default, max, zero-keeps-data}, option keys min, max, enum, secret,
- * runtime-fields (fields that the component itself completes), defaults-changed (Juju's insecure defaults that differ here, with why). */
+ * charm.yaml has the keys of a Juju charm (name, summary, description, provides, requires,
+ * peers, config.options, resources, storage; the rest of Juju's is accepted and kept) and
+ * Mooring's own: revision, channels, scale {default, max, zero-keeps-data}, option keys min,
+ * max, enum, secret, runtime-fields (fields that the component itself completes),
+ * defaults-changed (Juju's insecure defaults that differ here, with why). */
 #pragma once
 
 #include "json.h"
@@ -31,7 +33,8 @@ struct meta_resource {
         char *name, *description;
         bool image;          /* else a file */
         char *source;        /* image reference with digest; URL of a file */
-        char *sha256;        /* of a file, hex; NULL for images and for files in the charm's folder */
+        /* of a file, hex; NULL for images and for files in the charm's folder */
+        char *sha256;
         char *path;          /* file shipped in the charm's folder, or NULL */
 };
 
@@ -58,8 +61,10 @@ struct charm_meta {
         json_t *json;           /* the whole, as stored in table charm */
 };
 
-/* From charm.yaml's text (FILE for messages), or from what table charm holds. -EINVAL, every message with its line. */
-int charm_meta_parse(const char *text, size_t len, const char *file, struct charm_meta **ret, struct err *err);
+/* From charm.yaml's text (FILE for messages), or from what table charm holds. -EINVAL, every
+ * message with its line. */
+int charm_meta_parse(const char *text, size_t len, const char *file, struct charm_meta **ret,
+                     struct err *err);
 int charm_meta_from_json(const json_t *j, struct charm_meta **ret, struct err *err);
 struct charm_meta *charm_meta_free(struct charm_meta *m);
 void charm_meta_freep(struct charm_meta **m);
@@ -68,9 +73,12 @@ const struct meta_option *charm_meta_option(const struct charm_meta *m, const ch
 const struct meta_endpoint *charm_meta_endpoint(const struct charm_meta *m, const char *name);
 const struct meta_resource *charm_meta_resource(const struct charm_meta *m, const char *name);
 const struct meta_storage *charm_meta_storage(const struct charm_meta *m, const char *name);
-extern const char *const meta_type_names[]; /* "string", "int", "float", "boolean", "secret", NULL */
-/* VALUE for option NAME, as bundles and `config` give it: converted, checked. "application minio: option port: wants a whole number
- * between 1 and 65535, is the text \"x\"" -EINVAL. A text that reads as what is wanted is taken (the command line gives texts); null is
- * not a value. A secret option's value is never in a message. */
-int charm_meta_check_option(const struct charm_meta *m, const char *application, const char *name, const json_t *value,
+/* "string", "int", "float", "boolean", "secret", NULL */
+extern const char *const meta_type_names[];
+/* VALUE for option NAME, as bundles and `config` give it: converted, checked. "application
+ * minio: option port: wants a whole number between 1 and 65535, is the text \"x\"" -EINVAL. A
+ * text that reads as what is wanted is taken (the command line gives texts); null is not a
+ * value. A secret option's value is never in a message. */
+int charm_meta_check_option(const struct charm_meta *m, const char *application, const char *name,
+                            const json_t *value,
                             json_t **ret, struct err *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* command-application.c - what is asked of one application: scale, trust, constraints, removal, pause, images, and the ways on
- * where it is blocked (a held plan, lost data, objects that were there before, storage of an earlier one) */
+/* command-application.c - what is asked of one application: scale, trust, constraints, removal,
+ * pause, images, and the ways on where it is blocked (a held plan, lost data, objects that were
+ * there before, storage of an earlier one) */
 #include "command-internal.h"
 
 #include "constraint.h"
@@ -328,7 +329,8 @@ static bool is_object(const struct q_resource_row *row, const char *object) {
                (row->type[kind] == '\0' || row->type[kind] == '.') && str_eq(name, slash + 1);
 }
 
-/* Blocked by something of the same name that was there before: nothing of ours was ever accepted. */
+/* Blocked by something of the same name that was there before: nothing of ours was ever
+ * accepted. */
 static int adopt(struct tx *tx, struct command *c, const struct q_resource_row *row,
                  struct err *err) {
         const char *object = command_of(c, command_application)->object;

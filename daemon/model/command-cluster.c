@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* command-cluster.c - the clusters that an operator adds: rows of table target without an application */
+/* command-cluster.c - the clusters that an operator adds: rows of table target without an
+ * application */
 #include "command-internal.h"
 
 #include "name.h"

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* command-config.c - options of an application, from names and values, a list to reset, and a file
+/* command-config.c - options of an application, from names and values, a list to reset, and a
+ * file
  *
- * The file is YAML as Juju takes it: {name: value}, or {APPLICATION: {name: value}}. Values on the command line win over it. */
+ * The file is YAML as Juju takes it: {name: value}, or {APPLICATION: {name: value}}. Values on
+ * the command line win over it. */
 #include "command-internal.h"
 
 #include "yaml.h"

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* command-deploy.c - a bundle, or one charm, into rows: all or nothing, only what differs
  *
- * The same bundle again changes nothing; a changed one changes what it says and never removes. An application stays pinned to
- * the charm it was deployed with until its channel or revision changes. Where no charm is there the application and its
- * relations are taken as they are and settled when it comes (command_deploy_pin). One charm is a bundle of one application
- * that may not be there yet. */
+ * The same bundle again changes nothing; a changed one changes what it says and never removes.
+ * An application stays pinned to the charm it was deployed with until its channel or revision
+ * changes. Where no charm is there the application and its relations are taken as they are and
+ * settled when it comes (command_deploy_pin). One charm is a bundle of one application that may
+ * not be there yet. */
 #include "command-internal.h"
 
 #include "channel.h"
@@ -155,9 +156,9 @@ static int update_constraints(struct deploy *d, const struct bundle_application 
 
 /* The row's annotations with what the bundle says laid over; the caller frees. */
 static char *merge_kept(const struct bundle_application *a, const char *before) {
-        cleanup_(json_freep) json_t *all = before ? json_loads(before, 0, NULL) : NULL;
+        cleanup_(json_freep) json_t *all = NULL;
 
-        if (!all)
+        if (!before || json_parse(before, strlen(before), &all, NULL) < 0)
                 all = json_object();
         for (size_t i = 0; i < a->kept.count; i++)
                 json_object_set(all, a->kept.items[i].name, a->kept.items[i].value);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* command-internal.h - what the files of commands share: telling what was done, and the rows behind it */
+/* command-internal.h - what the files of commands share: telling what was done, and the rows
+ * behind it */
 #pragma once
 
 #include "command.h"
@@ -9,7 +10,8 @@
 #define command_of(c, type) ((struct type *)(c))
 
 /* One line of the answer: CHANGE is a word ("deploy", "scale"), the sentence is for people. */
-void command_change(struct command *c, const char *change, const char *application, const char *fmt, ...)
+void command_change(struct command *c, const char *change, const char *application, const char *fmt,
+                    ...)
         printf_(4, 5);
 void command_note(struct command *c, const char *fmt, ...) printf_(2, 3);
 /* What ERR says becomes one of the faults. */
@@ -18,7 +20,8 @@ void command_say(struct command *c, const char *member, json_t *value); /* steal
 /* 26 letters of base32, random once for (command, NAME): the same when run again. */
 void command_uri(struct command *c, const char *name, char ret[27]);
 
-/* ---- application-row.c: options, storage, resources of one application. Return 1: changed, 0: was so, <0 */
+/* ---- application-row.c: options, storage, resources of one application. Return 1: changed, 0:
+ * was so, <0 */
 struct application_row {
         struct tx *tx;
         struct command *command;
@@ -29,7 +32,8 @@ struct application_row {
 /* Checks and writes; a wrong value is a fault at AT (0). */
 int application_row_option(const struct application_row *a, const char *option, const json_t *value,
                            struct bundle_place at, struct err *err);
-int application_row_reset(const struct application_row *a, const char *option, struct bundle_place at,
+int application_row_reset(const struct application_row *a, const char *option,
+                          struct bundle_place at,
                           struct err *err);
 int application_row_storage(const struct application_row *a, const char *name, const json_t *wanted,
                             bool is_new, struct bundle_place at, struct err *err);
@@ -48,7 +52,8 @@ struct relation_side_row {
         const char *endpoint;          /* NULL: implied */
         const struct charm_meta *meta; /* NULL: no charm */
 };
-/* Matches and writes the relation; 1: made, 0: was there (its id too), <0; what does not fit is a fault at AT (0, *RET 0). */
+/* Matches and writes the relation; 1: made, 0: was there (its id too), <0; what does not fit is
+ * a fault at AT (0, *RET 0). */
 int relation_row_add(struct tx *tx, struct command *c, int64_t model,
                      const struct relation_side_row sides[2], struct bundle_place at, int64_t *ret,
                      struct err *err);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* command-model.c - models: made, configured, taken over, and told to end
  *
- * model-config: image-registry rewrites every image, image-pull-secret names a Secret of the namespace, tolerations and
- * node-selector go to all pods. Removal only marks: the reconciler ends it and removal.c deletes the rows. */
+ * model-config: image-registry rewrites every image, image-pull-secret names a Secret of the
+ * namespace, tolerations and node-selector go to all pods. Removal only marks: the reconciler
+ * ends it and removal.c deletes the rows. */
 #include "command-internal.h"
 
 #include "name.h"
@@ -232,10 +233,10 @@ static const struct {
         bool text; /* else JSON, which the command line gives as text */
         check_fn check;
 } options[] = {
-        {"image-registry",     true,  check_registry   },
-        { "image-pull-secret", true,  check_secret_name},
-        { "tolerations",       false, check_tolerations},
-        { "node-selector",     false, check_selector   },
+        { "image-registry", true, check_registry },
+        { "image-pull-secret", true, check_secret_name },
+        { "tolerations", false, check_tolerations },
+        { "node-selector", false, check_selector },
 };
 
 static int find_option(const char *name, struct err *err) {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* command.c - runs one command inside the store's transaction and makes its answer; see command.h
+/* command.c - runs one command inside the store's transaction and makes its answer; see
+ * command.h
  *
- * A dry run does all that the command does and then fails with -ECANCELED, so that the savepoint takes everything back: what it told
- * is what would be done, because it was done. The store keeps no answer of a failure; command_reply finds it here. */
+ * A dry run does all that the command does and then fails with -ECANCELED, so that the savepoint
+ * takes everything back: what it told is what would be done, because it was done. The store
+ * keeps no answer of a failure; command_reply finds it here. */
 #include "command-internal.h"
 
 #include <errno.h>

@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* command.h - every change that a person may ask of the model: one struct and one run function each
+/* command.h - every change that a person may ask of the model: one struct and one run function
+ * each
  *
- * The admin API decodes a request into the struct, resolves charms on the loop (charm_choice), and submits a store_call whose
- * run is command_run and whose arg is the command. Inside the transaction the command checks all against the rows, writes rows,
- * marks what became dirty, and answers. It never touches the outside: the reconciler follows the rows. All that is wrong is
+ * The admin API decodes a request into the struct, resolves charms on the loop (charm_choice),
+ * and submits a store_call whose run is command_run and whose arg is the command. Inside the
+ * transaction the command checks all against the rows, writes rows, marks what became dirty, and
+ * answers. It never touches the outside: the reconciler follows the rows. All that is wrong is
  * collected and nothing of it is written.
  *
- * Structs are filled with zero first; text and JSON in them are borrowed until done and may stand for "not said" as NULL, numbers as -1
- * where that is written. `head` comes first.
+ * Structs are filled with zero first; text and JSON in them are borrowed until done and may
+ * stand for "not said" as NULL, numbers as -1 where that is written. `head` comes first.
  *
- * Answer (command_reply in `done`, JSON, also of a failure; the recorded one when the same request id came again):
- *   { "changes": [{"change": word, "application": name, "text": sentence}], "notes": [{"file", "line", "text"}], "more": n, ... }
- *   { "errors": [{"file", "line", "text"}], "more": n }                                         after a failure (r < 0)
- * An empty "changes" means that all was so already. Result codes: -ENOENT no such model, application, cluster; -EEXIST; -EINVAL a wrong
- * value; -EBUSY being removed, or still in use. A dry run ends with -ECANCELED (so that nothing is kept), with the answer of success. */
+ * Answer (command_reply in `done`, JSON, also of a failure; the recorded one when the same
+ * request id came again):
+ *   { "changes": [{"change": word, "application": name, "text": sentence}],
+ *     "notes": [{"file", "line", "text"}], "more": n, ... }
+ *   { "errors": [{"file", "line", "text"}], "more": n }     after a failure (r < 0)
+ * An empty "changes" means that all was so already. Result codes: -ENOENT no such model,
+ * application, cluster; -EEXIST; -EINVAL a wrong value; -EBUSY being removed, or still in use. A
+ * dry run ends with -ECANCELED (so that nothing is kept), with the answer of success. */
 #pragma once
 
 #include "bundle.h"
@@ -21,7 +26,8 @@
 #include "seal.h"
 #include "store.h"
 
-#define COMMAND_CHANGES_MAX 400 /* lines of one answer: below STORE_ANSWER_MAX; the rest is counted */
+/* Lines of one answer: below STORE_ANSWER_MAX; the rest is counted. */
+#define COMMAND_CHANGES_MAX 400
 
 struct command {
         int (*run)(struct tx *tx, struct command *c, struct err *err); /* one of those below */
@@ -33,21 +39,26 @@ struct command {
         char *reply;
         struct faults faults, notes;
         size_t more;
-        uint8_t seed[DIGEST_SIZE];   /* stays when run again: ids that are not numbers come from it */
+        /* stays when run again: ids that are not numbers come from it */
+        uint8_t seed[DIGEST_SIZE];
         bool seeded;
 };
-int command_run(struct tx *tx, struct store_call *call, struct err *err); /* store_call.run; arg: struct command * */
-/* In `done`: the answer's text, of success, dry run or failure. Lives as long as the call and the command. */
+/* store_call.run; arg: struct command * */
+int command_run(struct tx *tx, struct store_call *call, struct err *err);
+/* In `done`: the answer's text, of success, dry run or failure. Lives as long as the call and
+ * the command. */
 const char *command_reply(const struct store_call *call);
 void command_deinit(struct command *c);
 
-/* What serves a charm of that name, channel and revision, as charm_host_find said; resolved before the transaction. */
+/* What serves a charm of that name, channel and revision, as charm_host_find said; resolved
+ * before the transaction. */
 struct charm_choice {
         char sha256[DIGEST_HEX_SIZE]; /* "": none */
         struct charm_meta *meta;      /* owned; NULL: none */
         char *missing;                /* why there is none: "no charm module \"dex-auth\" ..." */
-        bool refused;                 /* a charm of that name is there, but not so: the command is refused with `missing`. Else the
-                                       * application is taken and blocked with it. */
+        /* A charm of that name is there, but not so: the command is refused with `missing`. Else
+         * the application is taken and blocked with it. */
+        bool refused;
 };
 /* META is copied (through its JSON): it may be used on another thread after. */
 void charm_choice_found(struct charm_choice *c, const char *sha256, const struct charm_meta *meta);
@@ -63,7 +74,8 @@ struct command_cluster_add {
         size_t credential_len;
 };
 int command_cluster_add(struct tx *tx, struct command *c, struct err *err);
-int command_cluster_update(struct tx *tx, struct command *c, struct err *err); /* same struct; config NULL: stays */
+/* same struct; config NULL: stays */
+int command_cluster_update(struct tx *tx, struct command *c, struct err *err);
 struct command_cluster {
         struct command head;
         const char *name;
@@ -112,7 +124,8 @@ struct command_charm {
         bool attach_storage;
 };
 int command_deploy_charm(struct tx *tx, struct command *c, struct err *err);
-/* A charm arrived (or the loop looks at the start): pins an application that had none. Not for people. */
+/* A charm arrived (or the loop looks at the start): pins an application that had none. Not for
+ * people. */
 struct command_pin {
         struct command head;
         int64_t application;
@@ -126,7 +139,8 @@ struct command_config {
         const char *model, *application;
         json_t *set;                 /* {name: value} */
         const json_t *reset;         /* [name] */
-        const char *file, *text;     /* --file: its name and its YAML, {name: value} or {APPLICATION: {name: value}}; or NULL */
+        /* --file: its name and its YAML, {name: value} or {APPLICATION: {name: value}}; or NULL */
+        const char *file, *text;
 };
 int command_config_set(struct tx *tx, struct command *c, struct err *err);
 
@@ -139,21 +153,26 @@ struct command_application {
         const char *constraints;     /* constraints */
         bool destroy_storage, force; /* remove */
         const char *why;             /* pause: the reason */
-        const char *resource, *value; /* attach-resource: image reference, or SHA-256 of an attached file; value NULL: the charm's own */
-        const char *object;          /* adopt: "kind/name"; NULL: all that are blocked by what was there before */
+        /* attach-resource: image reference, or SHA-256 of an attached file; value NULL: the
+         * charm's own */
+        const char *resource, *value;
+        /* adopt: "kind/name"; NULL: all that are blocked by what was there before */
+        const char *object;
 };
 int command_application_scale(struct tx *tx, struct command *c, struct err *err);
 int command_application_trust(struct tx *tx, struct command *c, struct err *err);
 int command_application_constraints(struct tx *tx, struct command *c, struct err *err);
 int command_application_remove(struct tx *tx, struct command *c, struct err *err);
-int command_application_pause(struct tx *tx, struct command *c, struct err *err);   /* application NULL: the whole model */
+/* application NULL: the whole model */
+int command_application_pause(struct tx *tx, struct command *c, struct err *err);
 int command_application_unpause(struct tx *tx, struct command *c, struct err *err);
 int command_application_attach_resource(struct tx *tx, struct command *c, struct err *err);
 int command_application_apply_held(struct tx *tx, struct command *c, struct err *err);
 int command_application_accept_loss(struct tx *tx, struct command *c, struct err *err);
 int command_application_adopt(struct tx *tx, struct command *c, struct err *err);
 int command_application_attach_storage(struct tx *tx, struct command *c, struct err *err);
-int command_application_destroy_storage(struct tx *tx, struct command *c, struct err *err); /* what an earlier one left */
+/* what an earlier one left */
+int command_application_destroy_storage(struct tx *tx, struct command *c, struct err *err);
 
 /* ---- relations */
 struct command_relation {
@@ -166,8 +185,9 @@ struct command_relation {
 int command_relation_add(struct tx *tx, struct command *c, struct err *err);
 int command_relation_remove(struct tx *tx, struct command *c, struct err *err);
 
-/* ---- removal's last step, for the reconciler: all that was outside is gone or listed as leftover. Deletes the rows; the row of a
- * secret that detached storage still needs stays. -EBUSY: wants are left. Not commands: called inside a transaction. */
+/* ---- removal's last step, for the reconciler: all that was outside is gone or listed as
+ * leftover. Deletes the rows; the row of a secret that detached storage still needs stays.
+ * -EBUSY: wants are left. Not commands: called inside a transaction. */
 int removal_application(struct tx *tx, int64_t application, struct err *err);
 int removal_relation(struct tx *tx, int64_t relation, struct err *err);
 int removal_model(struct tx *tx, int64_t model, struct err *err);

@@ -94,22 +94,22 @@ static const struct {
         const char *name;
         take_fn take;
 } rows[] = {
-        {"mem",                 take_size   },
-        { "cores",              take_count  },
-        { "cpu-power",          take_count  },
-        { "arch",               take_arch   },
-        { "root-disk",          take_size   },
-        { "tags",               take_tags   },
-        { "cpu-cores",          take_useless},
-        { "allocate-public-ip", take_useless},
-        { "container",          take_useless},
-        { "image-id",           take_useless},
-        { "instance-role",      take_useless},
-        { "instance-type",      take_useless},
-        { "root-disk-source",   take_useless},
-        { "spaces",             take_useless},
-        { "virt-type",          take_useless},
-        { "zones",              take_useless},
+        { "mem", take_size },
+        { "cores", take_count },
+        { "cpu-power", take_count },
+        { "arch", take_arch },
+        { "root-disk", take_size },
+        { "tags", take_tags },
+        { "cpu-cores", take_useless },
+        { "allocate-public-ip", take_useless },
+        { "container", take_useless },
+        { "image-id", take_useless },
+        { "instance-role", take_useless },
+        { "instance-type", take_useless },
+        { "root-disk-source", take_useless },
+        { "spaces", take_useless },
+        { "virt-type", take_useless },
+        { "zones", take_useless },
 };
 
 static int unknown(const char *name, struct err *err) {

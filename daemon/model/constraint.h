@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* constraint.h - what an application asks of the nodes it runs on: "mem=2G cores=2 arch=arm64 nodes.pool=user"
+/* constraint.h - what an application asks of the nodes it runs on: "mem=2G cores=2 arch=arm64
+ * nodes.pool=user"
  *
- * mem, cores, cpu-power (hundredths of a core), arch, root-disk as in Juju; nodes.LABEL=VALUE for nodes by label, and Juju's
- * tags=LABEL=VALUE,... for the same. What Juju knows but Kubernetes has no use for is refused by name.
+ * mem, cores, cpu-power (hundredths of a core), arch, root-disk as in Juju; nodes.LABEL=VALUE
+ * for nodes by label, and Juju's tags=LABEL=VALUE,... for the same. What Juju knows but
+ * Kubernetes has no use for is refused by name.
  *
- * Kept, and shown to charms, as flat JSON of texts: {"arch": "arm64", "cores": "2", "mem": "2147483648", "nodes.pool": "user"}; sizes
- * are bytes. */
+ * Kept, and shown to charms, as flat JSON of texts: {"arch": "arm64", "cores": "2", "mem":
+ * "2147483648", "nodes.pool": "user"}; sizes are bytes. */
 #pragma once
 
 #include "json.h"

@@ -40,7 +40,8 @@ static int no_endpoint(const struct endpoint_side *s, struct err *err) {
                        s->application, m->name, s->endpoint, all.len ? all.data : "none");
 }
 
-/* The endpoint that S names, which a relation can use; *RET NULL: implied, or the charm is not there. */
+/* The endpoint that S names, which a relation can use; *RET NULL: implied, or the charm is not
+ * there. */
 static int named(const struct endpoint_side *s, const struct meta_endpoint **ret, struct err *err) {
         *ret = NULL;
         if (!s->meta || !s->endpoint)

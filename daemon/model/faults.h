@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* faults.h - all that is wrong with a bundle or a request, each with its file and line, told at once
+/* faults.h - all that is wrong with a bundle or a request, each with its file and line, told at
+ * once
  *
- * Filled by bundle.c, overlay.c and the commands; read by the admin API (the whole list) and by whoever only has room for
- * one message. The same list carries notes: what was accepted but means nothing here. */
+ * Filled by bundle.c, overlay.c and the commands; read by the admin API (the whole list) and by
+ * whoever only has room for one message. The same list carries notes: what was accepted but
+ * means nothing here. */
 #pragma once
 
 #include "json.h"

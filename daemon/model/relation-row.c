@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* relation-row.c - rows of relations: made when their endpoints fit, settled when a charm comes, ended
+/* relation-row.c - rows of relations: made when their endpoints fit, settled when a charm comes,
+ * ended
  *
- * While the charm of a side is not there, an endpoint that was not named is '' and so may be the interface; roles are then
- * taken in the order given. relation_row_settle matches such a relation anew when a charm comes. */
+ * While the charm of a side is not there, an endpoint that was not named is '' and so may be the
+ * interface; roles are then taken in the order given. relation_row_settle matches such a
+ * relation anew when a charm comes. */
 #include "command-internal.h"
 
 #include <errno.h>
@@ -15,7 +17,8 @@ struct ends {
         size_t count;
 };
 
-/* All relations of one application: VIEW_RELATIONS_MAX bounds them for people, PAGE for one read. */
+/* All relations of one application: VIEW_RELATIONS_MAX bounds them for people, PAGE for one
+ * read. */
 static int read_ends(struct tx *tx, int64_t application, int64_t after, struct ends *ret,
                      struct err *err) {
         struct q_relation_ends_in in = { .application_id = application,

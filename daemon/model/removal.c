@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* removal.c - the last step of a removal: rows of what is gone outside; see command.h
  *
- * Called by the reconciler inside its own transactions. Wants are deleted by whoever removed their resources; a want that is left
- * means that something outside may be left too, so it is refused. */
+ * Called by the reconciler inside its own transactions. Wants are deleted by whoever removed
+ * their resources; a want that is left means that something outside may be left too, so it is
+ * refused. */
 #include "command-internal.h"
 
 #include <errno.h>
@@ -53,10 +54,12 @@ static int drop_relations(struct tx *tx, int64_t application, struct err *err) {
 
 static bool is_kept(const struct q_detached_row *rows, size_t n, int64_t secret) {
         for (size_t i = 0; i < n; i++) {
-                cleanup_(json_freep) json_t *ids = json_loads(rows[i].secrets, 0, NULL);
+                cleanup_(json_freep) json_t *ids = NULL;
                 size_t k;
                 json_t *id;
 
+                if (json_parse(rows[i].secrets, strlen(rows[i].secrets), &ids, NULL) < 0)
+                        return true; /* cannot tell, so it stays */
                 json_array_foreach(ids, k, id) {
                         if (json_integer_value(id) == secret)
                                 return true;

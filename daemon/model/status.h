@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* status.h - the word that is shown for an application, from all that is known: a pure function
  *
- * Juju's words: error, blocked, maintenance, waiting, active, terminated, unknown. blocked: a person must act. waiting: another application,
- * or the cluster, has to. The first row that holds wins:
+ * Juju's words: error, blocked, maintenance, waiting, active, terminated, unknown. blocked: a
+ * person must act. waiting: another application, or the cluster, has to. The first row that
+ * holds wins:
  *
  *   not seen (its cluster cannot be read)   unknown      "last seen active 14:02: <why>"
  *   being removed                           maintenance  "removing: <what is left>"
@@ -46,13 +47,16 @@ struct status_input {
         const char *model_blocked;
         const char *held;         /* why the last plan is held */
         const char *lost;         /* which data is lost and what to do */
-        const char *detached;     /* storage of an earlier application of that name, not decided on */
+        /* storage of an earlier application of that name, not decided on */
+        const char *detached;
         const char *plan_error;   /* the charm's crash or bad plan */
         bool planned;             /* a plan was made at least once */
-        const char *plan_word;    /* the charm's own: "active", "waiting", ..., "unknown"; or NULL */
+        /* the charm's own: "active", "waiting", ..., "unknown"; or NULL */
+        const char *plan_word;
         const char *plan_message;
         const char *blocked;      /* first resource that needs a person, with its reason */
-        const char *failing;      /* first resource whose operation fails, with the reason and the next try */
+        /* first resource whose operation fails, with the reason and the next try */
+        const char *failing;
         const char *unit_error;   /* first unit in error, with its reason */
         const char *not_ready;    /* first resource that is not ready, with its reason */
         int64_t scale;
@@ -65,5 +69,6 @@ struct status_output {
         char message[STATUS_MESSAGE_MAX];
 };
 void status_compute(const struct status_input *in, struct status_output *ret);
-/* Of several, the word that is worst: error, blocked, unknown, maintenance, waiting, terminated, active. */
+/* Of several, the word that is worst: error, blocked, unknown, maintenance, waiting, terminated,
+ * active. */
 enum status_word status_worst(const enum status_word *words, size_t n);

@@ -17,16 +17,21 @@ bool view_is_token(const json_t *value); /* what stands in the row of a secret o
 /* Calls FN for each application of a model, by name. <0 ends it. */
 typedef int (*view_application_fn)(struct tx *tx, const struct q_application_row *a, void *arg,
                                    struct err *err);
-int view_each_application(struct tx *tx, int64_t model, view_application_fn fn, void *arg, struct err *err);
+int view_each_application(struct tx *tx, int64_t model, view_application_fn fn, void *arg,
+                          struct err *err);
 /* And for each relation, with its sides (one of peers, else two: provides first). */
 typedef int (*view_relation_fn)(struct tx *tx, const struct q_relation_row *r,
-                                const struct q_relation_side_list_row *sides, size_t count, void *arg,
-                                struct err *err);
-int view_each_relation(struct tx *tx, int64_t model, view_relation_fn fn, void *arg, struct err *err);
+                                const struct q_relation_side_list_row *sides, size_t count,
+                                void *arg, struct err *err);
+int view_each_relation(struct tx *tx, int64_t model, view_relation_fn fn, void *arg,
+                       struct err *err);
 
-int view_application_json(struct tx *tx, const struct q_application_row *a, const struct view_filter *f,
+int view_application_json(struct tx *tx, const struct q_application_row *a,
+                          const struct view_filter *f,
                           json_t **ret, struct err *err);
-int view_units_json(struct tx *tx, const struct q_application_row *a, json_t **ret, struct err *err);
+int view_units_json(struct tx *tx, const struct q_application_row *a, json_t **ret,
+                    struct err *err);
 /* One relation as it is listed. */
-json_t *view_relation_json(const struct q_relation_row *r, const struct q_relation_side_list_row *sides,
+json_t *view_relation_json(const struct q_relation_row *r,
+                           const struct q_relation_side_list_row *sides,
                            size_t count);

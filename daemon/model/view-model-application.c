@@ -195,7 +195,8 @@ static int find_unit(struct tx *tx, const struct q_application_row *a, const cha
         return 1;
 }
 
-/* The application of "mlflow-server/0" or of pod "mlflow-server-0", which may be a deployment's with a longer tail. */
+/* The application of "mlflow-server/0" or of pod "mlflow-server-0", which may be a deployment's
+ * with a longer tail. */
 static int unit_application(struct tx *tx, const struct q_model_row *m, const char *unit,
                             const char *slash, json_t **ret, struct err *err) {
         cleanup_(freep) char *name = slash ? str_ndup(unit, (size_t)(slash - unit)) : str_dup(unit);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* view-model.c - lists of models and clusters, model-config, and what all views are made of; see view-model.h */
+/* view-model.c - lists of models and clusters, model-config, and what all views are made of; see
+ * view-model.h */
 #include "view-internal.h"
 
 #include "clock.h"

@@ -2,9 +2,10 @@
 /* provider-table.c - the providers of this program: one line each */
 #include "provider.h"
 
-extern const struct provider provider_kube;
+extern const struct provider provider_kube, provider_sql;
 
 const struct provider *const provider_table[] = {
         &provider_kube,
+        &provider_sql,
         NULL,
 };

@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "command.h"
+#include "interface.h"
 #include "log.h"
 #include "metric.h"
 
@@ -316,6 +317,11 @@ static void on_prepared(void *arg) {
         submit(w, application_save_run, on_saved);
 }
 
+/* What the interfaces forbid is told to the charm's writer now, not to the other side later. */
+static int check_told(struct application_work *w) {
+        return interface_check_tell(json_get(w->view, "relations"), w->plan->tell, NULL, &w->err);
+}
+
 static void on_plan(struct charm_call *c, int r, struct plan *plan, const struct err *err) {
         struct application_work *w = container_of(c, struct application_work, charm);
         struct world_application *a = world_application(&w->rec->world, w->id);
@@ -329,7 +335,7 @@ static void on_plan(struct charm_call *c, int r, struct plan *plan, const struct
                 w->err = *err;
                 return refuse(w);
         }
-        if (make_secrets(w, &w->err) < 0)
+        if (check_told(w) < 0 || make_secrets(w, &w->err) < 0)
                 return refuse(w);
         if (w->secret_count)
                 return submit(w, application_save_run, on_saved);

@@ -185,7 +185,8 @@ static int read_documents(struct tx *tx, struct resource_job *j, const struct q_
                 j->fields_text = str_ndup(text, len);
         if (!j->docs)
                 return 0;
-        if (j->row.baseline_valid && read_json(tx, row->baseline, &j->baseline, err) < 0)
+        if (row->baseline_document_len == DIGEST_SIZE &&
+            read_json(tx, row->baseline_document, &j->baseline, err) < 0)
                 j->baseline = NULL; /* forgotten: the ledger says less, the repair is the same */
         if (!j->wanted_valid)
                 return 0;

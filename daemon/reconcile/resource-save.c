@@ -39,6 +39,8 @@ static int save_applied(struct tx *tx, struct resource_job *j, struct err *err) 
                         return k;
                 in.baseline = j->op.baseline_digest;
                 in.baseline_len = DIGEST_SIZE;
+                in.baseline_document = baseline;
+                in.baseline_document_len = DIGEST_SIZE;
         }
         k = w_resource_set_applied(tx, &in, err);
         if (k < 0 || !j->drift_line)

@@ -105,7 +105,7 @@ void resource_policy(struct reconcile *rec, struct world_resource *r,
         ret->paused = find_paused(rec, r);
         if (r->row.dying)
                 ret->held_up = find_held_up(rec, r, text->held_up, sizeof(text->held_up));
-        else if (!target_usable(t, text->unmet, sizeof(text->unmet)))
+        else if (!outside_usable(t, text->unmet, sizeof(text->unmet)))
                 ret->unmet = text->unmet;
         else
                 ret->unmet = find_unmet(rec, r, text->unmet, sizeof(text->unmet));
@@ -113,7 +113,7 @@ void resource_policy(struct reconcile *rec, struct world_resource *r,
                 ret->backing_off = r->reason;
         ret->look_due = poll_of(t) && r->seen.presence != PRESENCE_UNKNOWN &&
                         clock_mono() - r->seen.as_of >= poll_of(t);
-        ret->watched = t && !r->look_again && target_watches(t, r->type);
+        ret->watched = t && !r->look_again && outside_watches(t, r->type);
         /* Spread over the period by id, so that a start with thousands of objects does not audit
          * them together. */
         if (ret->audit_every_ms)
@@ -564,7 +564,7 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
         if (!r || rec->stopping)
                 return finish(j, false);
         r->busy = true;
-        target_follow(world_target(&rec->world, r->target), r->type);
+        outside_follow(world_target(&rec->world, r->target), r->type);
         resource_policy(rec, r, &text, &policy);
         decide(&r->row, &r->seen, &policy, clock_wall(), &d);
         r->document_lost &= !j->document;

@@ -175,7 +175,8 @@ CREATE TABLE resource (             -- one thing outside that we look after
         wanted_generation INTEGER NOT NULL,           -- rises with each change of the want
         applied_generation INTEGER NOT NULL DEFAULT 0, -- what the outside last accepted
         fields BLOB,                    -- digest of our field set, in cache.db
-        baseline BLOB,                  -- digest of the baseline projection; the document in cache.db when kept
+        baseline BLOB,                  -- digest of the baseline projection, as the provider takes it
+        baseline_document BLOB,         -- digest of its text, in cache.db
         incarnation TEXT NOT NULL DEFAULT '',         -- uid
         version TEXT NOT NULL DEFAULT '',             -- resourceVersion, ETag of our last write
         token TEXT NOT NULL DEFAULT '', -- of a long-running operation

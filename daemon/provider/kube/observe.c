@@ -185,6 +185,7 @@ void observe_object(struct target *t, const struct observe_context *c, struct sc
         if (ret_no_pods)
                 *ret_no_pods = false;
         ret->ours = normalise_is_ours(object, t->controller, c->model);
+        ret->foreign = normalise_is_foreign(object, t->controller, c->model);
         take_text(scan_get(metadata, "uid"), ret->incarnation, sizeof(ret->incarnation));
         take_text(scan_get(metadata, "resourceVersion"), ret->version, sizeof(ret->version));
         ret->order = strtoull(ret->version, NULL, 10);

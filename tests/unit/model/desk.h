@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* desk.h - commands and views on a real store in a folder of its own, with a sealer and a few charms */
+/* desk.h - commands and views on a real store in a folder of its own, with a sealer and a few
+ * charms */
 #pragma once
 
 #include "command.h"

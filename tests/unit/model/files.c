@@ -29,3 +29,9 @@ char *files_shared(const char *name) {
         free(path);
         return NULL;
 }
+
+json_t *files_json(const char *text) {
+        json_t *j = NULL;
+
+        return json_parse(text, strlen(text), &j, NULL) == 0 ? j : NULL;
+}

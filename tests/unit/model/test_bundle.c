@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bundle*.c, overlay.c: good, bad and real bundles */
+/* test_bundle.c - good, bad and real bundles, and overlays */
 #include "bundle.h"
 
 #include "files.h"
@@ -162,95 +162,95 @@ static void included_files_come_with_the_request(void **state) {
                              "b.yaml:8: application a: options.none: the file \"none.pem\""));
 }
 
+static const struct {
+        const char *text, *wanted;
+} faulty[] = {
+        { "a: [\n", "b.yaml:2:" },
+        { "", "b.yaml: has no bundle in it" },
+        { "[]\n", "b.yaml:1: a bundle must be an object, is a list" },
+        { "applications: {a: {charm: x}}\n",
+          "a machine bundle: it does not say `bundle: kubernetes`" },
+        { HEAD "machines: {\"0\": {}}\n", "b.yaml:2: a machine bundle: it has machines" },
+        { "bundle: lxd\n", "b.yaml:1: a machine bundle: bundle says" },
+        { HEAD "saas: {x: {url: y}}\n", "b.yaml:2: saas: offers" },
+        { HEAD "aplications: {}\n",
+          "b.yaml:2: bundle: key \"aplications\" is not known, did you "
+          "mean \"applications\"?" },
+        { HEAD "applications:\n  a: {charm: x}\n  a: {charm: x}\n", "b.yaml:4" },
+        { HEAD "applications: {a: {charm: x}}\nservices: {b: {charm: x}}\n",
+          "b.yaml:3: applications and services" },
+        { HEAD "applications: []\n", "b.yaml:2: applications: must be an object" },
+        { HEAD "applications:\n  My_App: {charm: x}\n",
+          "b.yaml:3: application name \"My_App\"" },
+        { HEAD "applications:\n  a: null\n", "b.yaml:3: application a: must be an object" },
+        { HEAD "applications:\n  a: {scale: 1}\n", "b.yaml:3: application a: no charm" },
+        { HEAD "applications:\n  a:\n    charm: x\n    scalee: 1\n",
+          "b.yaml:5: application a: key \"scalee\" is not known, did you mean \"scale\"?" },
+        { HEAD "applications:\n  a: {charm: \"cs:x\"}\n",
+          "application a: charm: the charm store" },
+        { HEAD "applications:\n  a: {charm: ./x.charm}\n",
+          "application a: charm: a charm's file" },
+        { HEAD "applications:\n  a: {charm: x, channel: 1.10}\n",
+          "b.yaml:3: application a: channel: must be a text (put it in quotes), is" },
+        { HEAD "applications:\n  a: {charm: x, channel: a/b}\n",
+          "application a: channel: channel" },
+        { HEAD "applications:\n  a: {charm: x, scale: two}\n",
+          "application a: scale: must be a whole" },
+        { HEAD "applications:\n  a: {charm: x, scale: -1}\n",
+          "application a: scale: must be a whole" },
+        { HEAD "applications:\n  a: {charm: x, scale: 1, num_units: 2}\n",
+          "application a: num_units: says something else" },
+        { HEAD "applications:\n  a: {charm: x, trust: 1}\n",
+          "application a: trust: must be true" },
+        { HEAD "applications:\n  a: {charm: x, constraints: mme=2G}\n",
+          "did you mean \"mem\"?" },
+        { HEAD "applications:\n  a: {charm: x, to: [lxd]}\n",
+          "application a: to: \"lxd\" is a machine or container: this is a machine "
+          "bundle" },
+        { HEAD "applications:\n  a: {charm: x, options: [1]}\n",
+          "application a: options: must be an" },
+        { HEAD "applications:\n  a:\n    charm: x\n    options:\n      p: [1]\n",
+          "b.yaml:6: application a: option p: must be a text, a number" },
+        { HEAD "applications:\n  a: {charm: x, storage: {d: \"2,10G\"}}\n",
+          "has a count of 2" },
+        { HEAD "applications:\n  a: {charm: x, storage: {d: \"10G,20G\"}}\n",
+          "has two sizes" },
+        { HEAD "applications:\n  a: {charm: x, storage: {d: \"10Q\"}}\n",
+          "wants [CLASS,]SIZE" },
+        { HEAD "applications:\n  a: {charm: x, resources: {i: true}}\n",
+          "resources.i: must be an image" },
+        { HEAD "applications:\n  a: {charm: x, offers: {}}\n",
+          "application a: offers: offers between" },
+        { HEAD "relations: {}\n", "b.yaml:2: relations: must be a list" },
+        { HEAD "relations:\n- [a]\n", "b.yaml:3: relation: must be a list of two" },
+        { HEAD "relations:\n- [a, 1]\n", "b.yaml:3: relation: each side must be" },
+        { HEAD "relations:\n- [\"a:\", b]\n",
+          "b.yaml:3: relation [a:, b]: \"a:\": wants APPLICATION" },
+        { HEAD "applications:\n  minio: {charm: x}\nrelations:\n- [minio, mnio]\n",
+          "b.yaml:5: relation [minio, mnio]: there is no application \"mnio\" in this "
+          "bundle, did "
+          "you mean \"minio\"?" },
+        { HEAD "applications:\n  a: {charm: x}\nrelations:\n- [a, a]\n",
+          "related to itself" },
+        { HEAD "applications:\n  a: {charm: x}\n  b: {charm: x}\nrelations:\n- [a, b]\n- "
+               "[b, a]\n",
+          "b.yaml:7: relation [b, a]: is already at b.yaml:6" },
+        { HEAD "applications:\n  a: {charm: x}\n---\napplications:\n  c:\n",
+          "b.yaml:6: application c: is taken away, and is not in the bundle" },
+};
+
 static void each_fault_names_its_line(void **state) {
-        static const struct {
-                const char *text, *wanted;
-        } cases[] = {
-                { "a: [\n", "b.yaml:2:" },
-                { "", "b.yaml: has no bundle in it" },
-                { "[]\n", "b.yaml:1: a bundle must be an object, is a list" },
-                { "applications: {a: {charm: x}}\n",
-                  "a machine bundle: it does not say `bundle: kubernetes`" },
-                { HEAD "machines: {\"0\": {}}\n", "b.yaml:2: a machine bundle: it has machines" },
-                { "bundle: lxd\n", "b.yaml:1: a machine bundle: bundle says" },
-                { HEAD "saas: {x: {url: y}}\n", "b.yaml:2: saas: offers" },
-                { HEAD "aplications: {}\n",
-                  "b.yaml:2: bundle: key \"aplications\" is not known, did you "
-                  "mean \"applications\"?" },
-                { HEAD "applications:\n  a: {charm: x}\n  a: {charm: x}\n", "b.yaml:4" },
-                { HEAD "applications: {a: {charm: x}}\nservices: {b: {charm: x}}\n",
-                  "b.yaml:3: applications and services" },
-                { HEAD "applications: []\n", "b.yaml:2: applications: must be an object" },
-                { HEAD "applications:\n  My_App: {charm: x}\n",
-                  "b.yaml:3: application name \"My_App\"" },
-                { HEAD "applications:\n  a: null\n", "b.yaml:3: application a: must be an object" },
-                { HEAD "applications:\n  a: {scale: 1}\n", "b.yaml:3: application a: no charm" },
-                { HEAD "applications:\n  a:\n    charm: x\n    scalee: 1\n",
-                  "b.yaml:5: application a: key \"scalee\" is not known, did you mean \"scale\"?" },
-                { HEAD "applications:\n  a: {charm: \"cs:x\"}\n",
-                  "application a: charm: the charm store" },
-                { HEAD "applications:\n  a: {charm: ./x.charm}\n",
-                  "application a: charm: a charm's file" },
-                { HEAD "applications:\n  a: {charm: x, channel: 1.10}\n",
-                  "b.yaml:3: application a: channel: must be a text (put it in quotes), is" },
-                { HEAD "applications:\n  a: {charm: x, channel: a/b}\n",
-                  "application a: channel: channel" },
-                { HEAD "applications:\n  a: {charm: x, scale: two}\n",
-                  "application a: scale: must be a whole" },
-                { HEAD "applications:\n  a: {charm: x, scale: -1}\n",
-                  "application a: scale: must be a whole" },
-                { HEAD "applications:\n  a: {charm: x, scale: 1, num_units: 2}\n",
-                  "application a: num_units: says something else" },
-                { HEAD "applications:\n  a: {charm: x, trust: 1}\n",
-                  "application a: trust: must be true" },
-                { HEAD "applications:\n  a: {charm: x, constraints: mme=2G}\n",
-                  "did you mean \"mem\"?" },
-                { HEAD "applications:\n  a: {charm: x, to: [lxd]}\n",
-                  "application a: to: \"lxd\" is a machine or container: this is a machine "
-                  "bundle" },
-                { HEAD "applications:\n  a: {charm: x, options: [1]}\n",
-                  "application a: options: must be an" },
-                { HEAD "applications:\n  a:\n    charm: x\n    options:\n      p: [1]\n",
-                  "b.yaml:6: application a: option p: must be a text, a number" },
-                { HEAD "applications:\n  a: {charm: x, storage: {d: \"2,10G\"}}\n",
-                  "has a count of 2" },
-                { HEAD "applications:\n  a: {charm: x, storage: {d: \"10G,20G\"}}\n",
-                  "has two sizes" },
-                { HEAD "applications:\n  a: {charm: x, storage: {d: \"10Q\"}}\n",
-                  "wants [CLASS,]SIZE" },
-                { HEAD "applications:\n  a: {charm: x, resources: {i: true}}\n",
-                  "resources.i: must be an image" },
-                { HEAD "applications:\n  a: {charm: x, offers: {}}\n",
-                  "application a: offers: offers between" },
-                { HEAD "relations: {}\n", "b.yaml:2: relations: must be a list" },
-                { HEAD "relations:\n- [a]\n", "b.yaml:3: relation: must be a list of two" },
-                { HEAD "relations:\n- [a, 1]\n", "b.yaml:3: relation: each side must be" },
-                { HEAD "relations:\n- [\"a:\", b]\n",
-                  "b.yaml:3: relation [a:, b]: \"a:\": wants APPLICATION" },
-                { HEAD "applications:\n  minio: {charm: x}\nrelations:\n- [minio, mnio]\n",
-                  "b.yaml:5: relation [minio, mnio]: there is no application \"mnio\" in this "
-                  "bundle, did "
-                  "you mean \"minio\"?" },
-                { HEAD "applications:\n  a: {charm: x}\nrelations:\n- [a, a]\n",
-                  "related to itself" },
-                { HEAD "applications:\n  a: {charm: x}\n  b: {charm: x}\nrelations:\n- [a, b]\n- "
-                       "[b, a]\n",
-                  "b.yaml:7: relation [b, a]: is already at b.yaml:6" },
-                { HEAD "applications:\n  a: {charm: x}\n---\napplications:\n  c:\n",
-                  "b.yaml:6: application c: is taken away, and is not in the bundle" },
-        };
+        for (size_t i = 0; i < ARRAY_SIZE(faulty); i++) {
+                cleanup_(bundle_freep) struct bundle *b = parse(faulty[i].text);
 
-        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-                cleanup_(bundle_freep) struct bundle *b = parse(cases[i].text);
-
-                if (has_text(&b->faults, cases[i].wanted))
+                if (has_text(&b->faults, faulty[i].wanted))
                         continue;
                 for (size_t k = 0; k < b->faults.count; k++) {
                         cleanup_(freep) char *text = faults_text(&b->faults.items[k]);
 
                         print_error("case %zu: %s\n", i, text);
                 }
-                fail_msg("case %zu: wanted %s", i, cases[i].wanted);
+                fail_msg("case %zu: wanted %s", i, faulty[i].wanted);
         }
 }
 

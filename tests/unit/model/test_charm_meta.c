@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test_charm_meta.c - charm.yaml into a struct, and values for its options */
 #include "charm-meta.h"
 
+#include "files.h"
 #include "unit.h"
 
 static const char good[] = "name: minio\n"
@@ -138,7 +140,7 @@ static void each_fault_names_its_line(void **state) {
 /* What CHECK answers for OPTION and a value given as JSON text. */
 static int check(const struct charm_meta *m, const char *option, const char *value, json_t **ret,
                  struct err *err) {
-        cleanup_(json_freep) json_t *j = json_loads(value, JSON_DECODE_ANY, NULL);
+        cleanup_(json_freep) json_t *j = files_json(value);
 
         return charm_meta_check_option(m, "store", option, j, ret, err);
 }

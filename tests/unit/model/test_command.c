@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* command-*.c, removal.c, view-model*.c: each command on a small model */
+/* test_command.c - each command, and the views, on a small model in a real store */
 #include "desk.h"
 
 #include "files.h"
@@ -24,8 +24,8 @@ static int small_set_up(void **state) {
 
 static int config(struct desk *d, const char *application, const char *set, const char *reset,
                   const char *text) {
-        cleanup_(json_freep) json_t *values = set ? json_loads(set, 0, NULL) : NULL;
-        cleanup_(json_freep) json_t *names = reset ? json_loads(reset, 0, NULL) : NULL;
+        cleanup_(json_freep) json_t *values = set ? files_json(set) : NULL;
+        cleanup_(json_freep) json_t *names = reset ? files_json(reset) : NULL;
         struct command_config c = { .head.run = command_config_set,
                                     .model = "lab",
                                     .application = application,
@@ -413,8 +413,8 @@ static void models_are_added_once_with_a_name_that_can_be(void **state) {
 }
 
 static int model_config(struct desk *d, const char *set, const char *reset) {
-        cleanup_(json_freep) json_t *values = set ? json_loads(set, 0, NULL) : NULL;
-        cleanup_(json_freep) json_t *names = reset ? json_loads(reset, 0, NULL) : NULL;
+        cleanup_(json_freep) json_t *values = set ? files_json(set) : NULL;
+        cleanup_(json_freep) json_t *names = reset ? files_json(reset) : NULL;
         struct command_model c = {
                 .head.run = command_model_config, .model = "lab", .set = values, .reset = names
         };

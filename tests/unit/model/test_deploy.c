@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* command-deploy.c, application-row.c, relation-row.c, view-model-bundle.c: bundles into rows and out again */
+/* test_deploy.c - bundles into rows and out again */
 #include "desk.h"
 #include "files.h"
 
@@ -354,7 +354,7 @@ static struct charm_meta *from_facts(const char *name) {
         cleanup_(freep) char *file = str_format("reference/charms/%s.json", name);
         cleanup_(freep) char *path = files_shared(file);
         cleanup_(freep) char *text = path ? files_read(path) : NULL;
-        cleanup_(json_freep) json_t *facts = text ? json_loads(text, 0, NULL) : NULL;
+        cleanup_(json_freep) json_t *facts = text ? files_json(text) : NULL;
         cleanup_(json_freep) json_t *j =
                 json_pack("{s:s, s:{}, s:{}, s:{}, s:{s:{}}}", "name", name, "provides", "requires",
                           "peers", "config", "options");

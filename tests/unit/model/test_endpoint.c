@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test_endpoint.c - which endpoints a relation means */
 #include "endpoint.h"
 
 #include "unit.h"

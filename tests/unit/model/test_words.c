@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* size.c, name.c, channel.c, constraint.c, faults.c */
+/* test_words.c - sizes, names, channels, constraints and lists of faults */
 #include "channel.h"
 #include "constraint.h"
 #include "faults.h"
@@ -87,7 +87,7 @@ static void channels_get_their_full_form(void **state) {
                 const char *text, *wanted;
         } cases[] = {
                 { "stable", "latest/stable" }, { "8.0", "8.0/stable" },
-                { "8.0/edge", "8.0/edge" },    { "edge/fix", "latest/edge/fix" },
+                { "8.0/edge", "8.0/edge" }, { "edge/fix", "latest/edge/fix" },
                 { "1/beta/x", "1/beta/x" },
         };
         static const char *const bad[] = { "", "/", "a/b", "a/stable/b/c", "a b", "8.0/" };

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mysql-kinds.h - look, apply and remove of each kind on MySQL and MariaDB; see mysql.c */
+#pragma once
+
+#include "mysql-session.h"
+
+int mysql_database_look(struct mysql_session *s, struct sql_task *t);
+int mysql_database_apply(struct mysql_session *s, struct sql_task *t);
+int mysql_database_remove(struct mysql_session *s, struct sql_task *t);
+
+int mysql_user_look(struct mysql_session *s, struct sql_task *t);
+int mysql_user_apply(struct mysql_session *s, struct sql_task *t);
+int mysql_user_remove(struct mysql_session *s, struct sql_task *t);
+
+int mysql_grant_look(struct mysql_session *s, struct sql_task *t);
+int mysql_grant_apply(struct mysql_session *s, struct sql_task *t);
+int mysql_grant_remove(struct mysql_session *s, struct sql_task *t);

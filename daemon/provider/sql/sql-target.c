@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sql-target.c - the line of operations, the thread that does them, and their answers; see sql-target.h
+ *
+ *      start ──▶ waiting ──▶ (tunnel) ──▶ in a thread ──▶ answered, from the loop
+ *                  └── cancel ──▶ gone      └── cancel ──▶ the thread ends by its deadlines, nobody is told
+ *
+ * The session belongs to whoever works: to the thread while one is out, else to the loop. A target that is closed with
+ * a thread out lives on, without anybody's seeing it, until the thread is back. */
+#include "sql-target.h"
+
+#include "clock.h"
+#include "forward.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+
+struct line { /* one operation in line */
+        struct list link;
+        struct target *target;
+        struct op *op; /* NULL: cancelled while a thread has it */
+        struct sql_task task;
+        struct later soon; /* when it failed before it was begun */
+        const char *const *see;
+        uint8_t baseline[DIGEST_SIZE];
+        bool baseline_valid;
+};
+
+struct target {
+        struct sql_config config;
+        const struct sql_engine *engine;
+        const struct observer *observer;
+        struct loop *loop;
+        struct forward *forward; /* via; NULL: direct */
+        struct sql_session *session;
+        struct list waiting;
+        struct line *busy;
+        struct job job;
+        struct later next;
+        struct timer idle;
+        size_t count;
+        int tunnel_port;
+        bool closing;
+        int reachable; /* -1: not known */
+};
+
+/* ---- in the thread */
+
+typedef int engine_fn(struct sql_session *s, struct sql_task *t);
+
+static int do_once(struct target *t, struct sql_task *k) {
+        engine_fn *const fns[] = { t->engine->look, t->engine->apply, t->engine->remove };
+
+        if (!t->session)
+                t->session = t->engine->open(&t->config, t->tunnel_port, k);
+        return t->session ? fns[k->verb](t->session, k) : -1;
+}
+
+static void drop_session(struct target *t) {
+        t->session = t->engine->close(t->session);
+}
+
+static void work(void *arg) {
+        struct target *t = arg;
+        struct sql_task *k = &t->busy->task;
+        bool kept = t->session != NULL;
+        int r = do_once(t, k);
+
+        if (r < 0 && kept && t->session && t->engine->lost(t->session)) {
+                drop_session(t);
+                r = do_once(t, k);
+        }
+        if (t->session && t->engine->lost(t->session))
+                drop_session(t);
+        if (r == 0)
+                k->outcome = OUTCOME_DONE;
+}
+
+/* ---- tasks */
+
+static void line_free(struct line *l) {
+        list_unlink(&l->link);
+        later_cancel(&l->soon);
+        sql_document_free(&l->task.doc);
+        if (l->task.password)
+                OPENSSL_cleanse(l->task.password, strlen(l->task.password));
+        free(l->task.password);
+        json_decref(l->task.seen);
+        json_decref(l->task.warnings);
+        free(l);
+}
+
+static int fill_password(struct sql_task *k, const struct apply_request *r, struct err *err) {
+        struct buf text = BUF_INIT;
+        int rc;
+
+        if (!k->doc.password)
+                return 0;
+        buf_reserve(&text, 4096); /* so that no growing leaves a piece behind */
+        rc = r->values ? secret_values_fill(r->values, k->doc.password, &text, err) : 0;
+        if (!r->values)
+                buf_puts(&text, k->doc.password);
+        if (rc == 0)
+                k->password = str_dup(buf_str(&text));
+        buf_wipe(&text);
+        if (rc == 0 && strlen(k->password) > SQL_PASSWORD_MAX)
+                return err_set(err, -EINVAL, "password: longer than %d bytes", SQL_PASSWORD_MAX);
+        return rc;
+}
+
+static int fill_task(struct sql_task *k, enum sql_verb verb, const struct apply_request *r, struct err *err) {
+        int rc = r->wanted ? sql_document_parse(r->wanted, &k->doc, err)
+                           : sql_document_at(r->type, r->path, &k->doc, err);
+
+        if (rc < 0)
+                return rc;
+        k->verb = verb;
+        k->first = r->first;
+        k->adopt = (r->flags & (APPLY_ADOPT | APPLY_TAKE_OVER)) != 0;
+        str_copy(k->incarnation, sizeof(k->incarnation), r->incarnation);
+        snprintf(k->mark, sizeof(k->mark), "%s %s", json_get_str(r->marks, "model-uuid", "-"),
+                 json_get_str(r->marks, "application", "-"));
+        return verb == SQL_APPLY ? fill_password(k, r, err) : 0;
+}
+
+/* ---- answers */
+
+static void fill_see(const char *const *see, const json_t *seen, struct observation *o) {
+        for (; see && *see; see++) {
+                json_t *value = json_at(seen, *see);
+
+                if (!o->seen)
+                        o->seen = json_object();
+                if (value)
+                        json_object_set(o->seen, *see, value);
+        }
+}
+
+static void digest_of(const json_t *j, uint8_t ret[DIGEST_SIZE]) {
+        cleanup_(buf_free) struct buf text = BUF_INIT;
+
+        json_canonical(j, &text);
+        digest_sha256(text.data, text.len, ret);
+}
+
+static void fill_observation(const struct line *l, struct observation *o) {
+        const struct sql_task *k = &l->task;
+
+        o->as_of = clock_mono();
+        o->presence = k->present ? PRESENCE_PRESENT : PRESENCE_ABSENT;
+        if (!k->present)
+                return;
+        o->ready = READY_YES;
+        o->ours = k->ours;
+        o->filled = k->filled;
+        str_copy(o->incarnation, sizeof(o->incarnation), k->found_incarnation);
+        digest_of(k->seen, o->digest);
+        o->digest_valid = true;
+        if (!l->baseline_valid || memcmp(o->digest, l->baseline, DIGEST_SIZE) != 0)
+                o->found = json_incref(k->seen);
+        fill_see(l->see, k->seen, o);
+}
+
+static void tell_reach(struct target *t, const struct sql_task *k) {
+        int now = k->outcome == OUTCOME_UNREACHABLE ? 0 : 1;
+
+        if (now == t->reachable || !t->observer || !t->observer->reach)
+                return;
+        t->reachable = now;
+        t->observer->reach(t->observer->arg, now, NULL, now ? NULL : err_text(&k->err));
+}
+
+/* Through a tunnel the client library only sees a connection that ended: the tunnel knows why. */
+static void explain(struct target *t, struct sql_task *k) {
+        const struct err *why = t->forward ? forward_last(t->forward) : NULL;
+
+        if (k->outcome != OUTCOME_UNREACHABLE || !why || !why->text[0])
+                return;
+        k->outcome = OUTCOME_NOT_YET;
+        k->err = *why;
+}
+
+static void answer(struct line *l) {
+        struct op *op = l->op;
+        struct sql_task *k = &l->task;
+
+        op->private = NULL;
+        op->outcome = k->outcome;
+        op->err = k->err;
+        if (k->outcome == OUTCOME_DONE)
+                fill_observation(l, &op->seen);
+        if (k->outcome == OUTCOME_DONE && k->verb != SQL_APPLY && !k->present)
+                op->outcome = OUTCOME_GONE;
+        if (k->outcome == OUTCOME_DONE && k->verb == SQL_REMOVE)
+                op->outcome = OUTCOME_DONE;
+        if (k->outcome == OUTCOME_DONE && k->verb == SQL_APPLY) {
+                op->created = k->created;
+                op->fields = str_dup("sql/1");
+                op->baseline = json_incref(k->seen);
+                memcpy(op->baseline_digest, op->seen.digest, DIGEST_SIZE);
+        }
+        line_free(l);
+        op->done(op);
+}
+
+/* ---- the line */
+
+static void target_free(struct target *t) {
+        drop_session(t);
+        sql_config_free(&t->config);
+        free(t);
+}
+
+static void on_dropped(void *arg) {
+        struct target *t = arg;
+        struct line *l = take_ptr(t->busy);
+
+        line_free(l);
+        if (t->closing)
+                target_free(t);
+        else
+                later_run(&t->next);
+}
+
+static void on_done(void *arg) {
+        struct target *t = arg;
+        struct line *l = take_ptr(t->busy);
+
+        explain(t, &l->task);
+        timer_after(&t->idle, SQL_IDLE_MS);
+        later_run(&t->next);
+        tell_reach(t, &l->task);
+        answer(l);
+}
+
+static void on_idle(void *arg) {
+        struct target *t = arg;
+
+        if (!t->busy)
+                drop_session(t);
+}
+
+static void begin(void *arg) {
+        struct target *t = arg;
+        struct list *first;
+
+        if (t->busy)
+                return;
+        first = list_pop(&t->waiting);
+        if (!first)
+                return;
+        t->count--;
+        t->busy = list_entry(first, struct line, link);
+        timer_cancel(&t->idle);
+        if (t->forward)
+                forward_forget(t->forward);
+        job_start(&t->job);
+}
+
+static void on_refused(void *arg) {
+        answer(arg);
+}
+
+void sql_target_start(struct target *t, enum sql_verb verb, const struct apply_request *r, struct op *op) {
+        struct line *l = mem_new(struct line);
+        struct err err = { 0 };
+
+        list_init(&l->link);
+        l->target = t;
+        l->op = op;
+        l->see = r->see;
+        op->private = l;
+        later_init(&l->soon, t->loop, "sql-refused", on_refused, l);
+        if (r->baseline) {
+                digest_of(r->baseline, l->baseline);
+                l->baseline_valid = true;
+        }
+        if (fill_task(&l->task, verb, r, &err) < 0) {
+                sql_fail(&l->task, OUTCOME_REFUSED, "%s", err_text(&err));
+                return later_run(&l->soon);
+        }
+        if (t->count >= SQL_WAITING_MAX) {
+                sql_fail(&l->task, OUTCOME_NOT_YET, "%d operations are waiting for this server", SQL_WAITING_MAX);
+                return later_run(&l->soon);
+        }
+        list_append(&t->waiting, &l->link);
+        t->count++;
+        later_run(&t->next);
+}
+
+void sql_target_cancel(struct op *op) {
+        struct line *l = take_ptr(op->private);
+
+        if (!l)
+                return;
+        l->op = NULL;
+        if (l == l->target->busy) {
+                job_cancel(&l->target->job);
+                return;
+        }
+        if (list_linked(&l->link))
+                l->target->count--;
+        line_free(l);
+}
+
+int sql_target_open(const struct target_config *c, const struct observer *o, struct target **ret, struct err *err) {
+        struct target *t = mem_new(struct target);
+        int r = sql_config_parse(c->credential ? c->credential : c->config, &t->config, err);
+
+        if (r == 0 && t->config.via)
+                r = forward_open(c->loop, c->reach_provider, c->reach, t->config.via, t->config.port, &t->forward, err);
+        if (r < 0) {
+                if (t->config.user)
+                        sql_config_free(&t->config);
+                free(t);
+                return err_add(err, r, "%s", c->name);
+        }
+        memcpy(t->config.hash_key, c->hash_key, DIGEST_SIZE);
+        t->engine = sql_engine_of(t->config.engine);
+        t->observer = o;
+        t->loop = c->loop;
+        t->tunnel_port = t->forward ? forward_port(t->forward) : 0;
+        t->reachable = -1;
+        list_init(&t->waiting);
+        t->job = (struct job){
+                .loop = c->loop, .work = work, .done = on_done, .dropped = on_dropped, .arg = t, .name = "sql"
+        };
+        later_init(&t->next, c->loop, "sql-next", begin, t);
+        timer_init(&t->idle, c->loop, "sql-idle", on_idle, t);
+        *ret = t;
+        return 0;
+}
+
+struct target *sql_target_close(struct target *t) {
+        if (!t)
+                return NULL;
+        later_cancel(&t->next);
+        timer_cancel(&t->idle);
+        for (struct list *l; (l = list_pop(&t->waiting));)
+                line_free(list_entry(l, struct line, link));
+        t->forward = forward_close(t->forward);
+        t->closing = true;
+        if (t->busy)
+                job_cancel(&t->job);
+        else
+                target_free(t);
+        return NULL;
+}

@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* data_mysql.c - the sql provider against a real MariaDB: every kind made, damaged, seen and put right
+ *
+ * Runs inside the peers' network (tests/peers/with-services). Damage is done on a connection of our own, as a person
+ * would do it. */
+#include "data.h"
+
+#include <mariadb/mysql.h>
+
+extern const struct provider provider_sql;
+
+struct world {
+        struct data *d;
+        MYSQL *outside;
+};
+
+static json_t *config_of(const char *host, const char *password) {
+        cleanup_(freep) char *ca = data_file(data_env("PEERS_DATA_CA"));
+
+        return json_pack("{s:s, s:s, s:i, s:s, s:s, s:{s:s}}", "engine", "mysql", "host", host, "port",
+                         atoi(data_env("PEERS_MARIADB_PORT")), "user", data_env("PEERS_MARIADB_USER"), "password",
+                         password, "tls", "ca", ca);
+}
+
+static void sql(struct world *w, const char *fmt, ...) printf_(2, 3);
+static void sql(struct world *w, const char *fmt, ...) {
+        cleanup_(freep) char *text = NULL;
+        MYSQL_RES *result;
+        va_list ap;
+
+        va_start(ap, fmt);
+        text = str_vformat(fmt, ap);
+        va_end(ap);
+        if (mysql_query(w->outside, text) != 0)
+                fail_msg("%s: %s", text, mysql_error(w->outside));
+        result = mysql_store_result(w->outside);
+        if (result)
+                mysql_free_result(result);
+}
+
+/* Can this user log in and do STATEMENT? 0, or the server's number. */
+static unsigned as_user(const char *user, const char *password, const char *statement) {
+        MYSQL *my = mysql_init(NULL);
+        unsigned r = 0;
+
+        if (!mysql_real_connect(my, data_env("PEERS_MARIADB_ADDRESS"), user, password, NULL,
+                                (unsigned)atoi(data_env("PEERS_MARIADB_PORT")), NULL, 0) ||
+            mysql_query(my, statement) != 0)
+                r = mysql_errno(my);
+        if (r == 0) {
+                MYSQL_RES *result = mysql_store_result(my);
+
+                if (result)
+                        mysql_free_result(result);
+        }
+        mysql_close(my);
+        return r;
+}
+
+static int setup(void **state) {
+        struct world *w = mem_new(struct world);
+        struct err err = { 0 };
+
+        w->d = data_new(&provider_sql);
+        if (data_open(w->d, config_of(data_env("PEERS_MARIADB_NAME"), data_env("PEERS_MARIADB_PASSWORD")), &err) < 0)
+                fail_msg("%s", err_text(&err));
+        w->outside = mysql_init(NULL);
+        if (!mysql_real_connect(w->outside, data_env("PEERS_MARIADB_ADDRESS"), data_env("PEERS_MARIADB_USER"),
+                                data_env("PEERS_MARIADB_PASSWORD"), NULL,
+                                (unsigned)atoi(data_env("PEERS_MARIADB_PORT")), NULL, 0))
+                fail_msg("%s", mysql_error(w->outside));
+        *state = w;
+        return 0;
+}
+
+static int teardown(void **state) {
+        struct world *w = *state;
+
+        mysql_close(w->outside);
+        data_free(w->d);
+        free(w);
+        return 0;
+}
+
+static void remove_thing(struct world *w, struct thing *t) {
+        struct op op;
+
+        thing_do(w->d, t, DATA_REMOVE, 0, &op);
+        if (op.outcome != OUTCOME_DONE)
+                fail_msg("%s: %s", t->id.path, err_text(&op.err));
+        op_clear(&op);
+        assert_int_equal(thing_do(w->d, t, DATA_LOOK, 0, &op), OUTCOME_GONE);
+        op_clear(&op);
+        thing_free(t);
+}
+
+static void a_database_is_made_and_changes_of_it_are_put_right(void **state) {
+        struct world *w = *state;
+        struct thing db = thing_of(w->d, "{'type':'database','name':'ml_flow'}");
+
+        assert_true(db.id.data);
+        thing_make(w->d, &db);
+        assert_true(db.made);
+        sql(w, "ALTER DATABASE ml_flow CHARACTER SET latin1");
+        thing_healed(w->d, &db, "charset collation");
+        sql(w, "ALTER DATABASE ml_flow COLLATE utf8mb4_bin");
+        thing_healed(w->d, &db, "collation");
+        sql(w, "DROP DATABASE ml_flow");
+        thing_healed(w->d, &db, "(absent)");
+        remove_thing(w, &db);
+}
+
+static void a_database_made_again_by_another_is_told_from_ours(void **state) {
+        struct world *w = *state;
+        struct thing db = thing_of(w->d, "{'type':'database','name':'again'}");
+        struct op op;
+
+        thing_make(w->d, &db);
+        sql(w, "CREATE TABLE again.t (a INT)");
+        thing_do(w->d, &db, DATA_LOOK, 0, &op);
+        assert_true(op.seen.filled);
+        assert_true(op.seen.ours);
+        op_clear(&op);
+        sql(w, "DROP DATABASE again");
+        sql(w, "CREATE DATABASE again CHARACTER SET utf8mb4");
+        thing_do(w->d, &db, DATA_LOOK, 0, &op);
+        assert_int_equal(op.seen.presence, PRESENCE_PRESENT);
+        assert_false(op.seen.filled);
+        assert_false(op.seen.ours);
+        assert_string_not_equal(op.seen.incarnation, db.incarnation);
+        op_clear(&op);
+        /* It is not what was to be removed: left in place. */
+        thing_do(w->d, &db, DATA_REMOVE, 0, &op);
+        assert_int_equal(op.outcome, OUTCOME_GONE);
+        op_clear(&op);
+        sql(w, "CREATE TABLE again.t (a INT)");
+        sql(w, "DROP DATABASE again");
+        thing_free(&db);
+}
+
+static void a_database_with_tables_that_is_not_ours_is_not_taken(void **state) {
+        struct world *w = *state;
+        struct thing db = thing_of(w->d, "{'type':'database','name':'theirs'}");
+        struct op op;
+
+        sql(w, "CREATE DATABASE theirs");
+        sql(w, "CREATE TABLE theirs.t (a INT)");
+        assert_int_equal(thing_do(w->d, &db, DATA_APPLY, 0, &op), OUTCOME_CONFLICT);
+        assert_non_null(strstr(err_text(&op.err), "adopt"));
+        op_clear(&op);
+        assert_int_equal(thing_do(w->d, &db, DATA_APPLY, APPLY_ADOPT, &op), OUTCOME_DONE);
+        assert_false(op.created); /* so that a removal leaves it */
+        op_clear(&op);
+        thing_same(w->d, &db);
+        sql(w, "DROP DATABASE theirs");
+        thing_free(&db);
+}
+
+static void a_user_gets_in_and_whatever_is_done_to_it_is_put_right(void **state) {
+        struct world *w = *state;
+        struct thing u = thing_of(w->d, "{'type':'user','name':'relation-1','password':'pass\\\\word `%%'}");
+        const char *word = "pass\\word `%";
+
+        thing_make(w->d, &u);
+        assert_int_equal(as_user("relation-1", word, "SELECT 1"), 0);
+        sql(w, "ALTER USER 'relation-1'@'%%' IDENTIFIED BY 'other'");
+        thing_healed(w->d, &u, "password");
+        assert_int_equal(as_user("relation-1", word, "SELECT 1"), 0);
+        assert_int_equal(as_user("relation-1", "other", "SELECT 1"), 1045);
+        sql(w, "ALTER USER 'relation-1'@'%%' ACCOUNT LOCK");
+        thing_healed(w->d, &u, "locked");
+        sql(w, "ALTER USER 'relation-1'@'%%' PASSWORD EXPIRE");
+        thing_healed(w->d, &u, "expired");
+        sql(w, "GRANT SELECT, PROCESS ON *.* TO 'relation-1'@'%%' WITH GRANT OPTION");
+        thing_healed(w->d, &u, "global[PROCESS] global[SELECT]");
+        sql(w, "ALTER USER 'relation-1'@'%%' REQUIRE SSL");
+        thing_healed(w->d, &u, "ssl_type");
+        sql(w, "DROP USER 'relation-1'@'%%'");
+        thing_healed(w->d, &u, "(absent)");
+        assert_int_equal(as_user("relation-1", word, "SELECT 1"), 0);
+        remove_thing(w, &u);
+        assert_int_equal(as_user("relation-1", word, "SELECT 1"), 1045);
+}
+
+static void another_plugin_is_seen(void **state) {
+        struct world *w = *state;
+        struct thing u = thing_of(w->d, "{'type':'user','name':'plug','password':'w'}");
+
+        thing_make(w->d, &u);
+        sql(w, "ALTER USER plug@'%%' IDENTIFIED VIA mysql_native_password USING PASSWORD('w') OR unix_socket");
+        thing_healed(w->d, &u, "auth_or");
+        sql(w, "RENAME USER plug@'%%' TO plug@localhost");
+        thing_healed(w->d, &u, "(absent)");
+        sql(w, "DROP USER plug@localhost");
+        remove_thing(w, &u);
+}
+
+/* The server may have heard a CREATE USER whose answer we lost. */
+static void a_user_with_our_password_is_ours_and_another_is_not(void **state) {
+        struct world *w = *state;
+        struct thing u = thing_of(w->d, "{'type':'user','name':'crash','password':'only-we-know'}");
+        struct op op;
+
+        sql(w, "CREATE USER crash@'%%' IDENTIFIED BY 'only-we-know'");
+        thing_make(w->d, &u);
+        remove_thing(w, &u);
+        u = thing_of(w->d, "{'type':'user','name':'crash','password':'only-we-know'}");
+        sql(w, "CREATE USER crash@'%%' IDENTIFIED BY 'theirs'");
+        assert_int_equal(thing_do(w->d, &u, DATA_APPLY, 0, &op), OUTCOME_CONFLICT);
+        op_clear(&op);
+        assert_int_equal(as_user("crash", "theirs", "SELECT 1"), 0);
+        sql(w, "DROP USER crash@'%%'");
+        thing_free(&u);
+}
+
+static void an_apply_that_changes_nothing_leaves_the_password_alone(void **state) {
+        struct world *w = *state;
+        struct thing u = thing_of(w->d, "{'type':'user','name':'audit','password':'w'}");
+        uint8_t before[DIGEST_SIZE];
+        struct op op;
+
+        thing_make(w->d, &u);
+        memcpy(before, u.digest, DIGEST_SIZE);
+        sql(w, "ALTER USER audit@'%%' PASSWORD EXPIRE INTERVAL 90 DAY");
+        assert_int_equal(thing_do(w->d, &u, DATA_APPLY, 0, &op), OUTCOME_DONE);
+        assert_false(op.created);
+        assert_memory_equal(before, op.baseline_digest, DIGEST_SIZE);
+        op_clear(&op);
+        remove_thing(w, &u);
+}
+
+struct set {
+        struct thing db, user, grant;
+};
+
+static struct set make_set(struct world *w, const char *db, const char *privileges) {
+        struct set s = { thing_of(w->d, "{'type':'database','name':'%s'}", db),
+                         thing_of(w->d, "{'type':'user','name':'u1','password':'w'}"),
+                         thing_of(w->d, "{'type':'grant','user':'u1','database':'%s','privileges':[%s]}", db,
+                                  privileges) };
+
+        thing_make(w->d, &s.db);
+        thing_make(w->d, &s.user);
+        thing_make(w->d, &s.grant);
+        return s;
+}
+
+static void drop_set(struct world *w, struct set *s) {
+        remove_thing(w, &s->grant);
+        remove_thing(w, &s->user);
+        remove_thing(w, &s->db);
+}
+
+static void all_privileges_are_kept_as_they_should_be(void **state) {
+        struct world *w = *state;
+        struct set s = make_set(w, "wild_one", "'all'");
+
+        assert_int_equal(s.grant.id.count, 2);
+        assert_int_equal(as_user("u1", "w", "CREATE TABLE wild_one.t (a INT)"), 0);
+        sql(w, "REVOKE DELETE, DROP ON `wild\\_one`.* FROM u1@'%%'");
+        {
+                struct op op;
+
+                thing_do(w->d, &s.grant, DATA_LOOK, 0, &op);
+                assert_int_equal(op.outcome, OUTCOME_DONE);
+                assert_memory_not_equal(op.seen.digest, s.grant.digest, DIGEST_SIZE);
+                op_clear(&op);
+                assert_int_equal(thing_do(w->d, &s.grant, DATA_APPLY, 0, &op), OUTCOME_DONE);
+                op_clear(&op);
+        }
+        thing_same(w->d, &s.grant);
+        sql(w, "GRANT SELECT ON `wild\\_one`.* TO u1@'%%' WITH GRANT OPTION");
+        thing_healed(w->d, &s.grant, "privileges[GRANT OPTION]");
+        sql(w, "REVOKE ALL PRIVILEGES ON `wild\\_one`.* FROM u1@'%%'");
+        thing_healed(w->d, &s.grant, "(absent)");
+        assert_int_equal(as_user("u1", "w", "DROP TABLE wild_one.t"), 0);
+        drop_set(w, &s);
+}
+
+/* "_" in a grant's database name is a pattern: wild_one must not open wildXone. */
+static void a_grant_opens_no_other_database(void **state) {
+        struct world *w = *state;
+        struct set s = make_set(w, "wild_one", "'ALL PRIVILEGES'");
+
+        sql(w, "CREATE DATABASE wildXone");
+        assert_int_equal(as_user("u1", "w", "CREATE TABLE wildXone.t (a INT)"), 1142);
+        sql(w, "DROP DATABASE wildXone");
+        drop_set(w, &s);
+}
+
+static void added_and_taken_privileges_are_put_right_one_by_one(void **state) {
+        struct world *w = *state;
+        struct set s = make_set(w, "few", "'select','INSERT','create temporary tables'");
+
+        sql(w, "GRANT DELETE, CREATE VIEW ON few.* TO u1@'%%'");
+        thing_healed(w->d, &s.grant, "privileges[DELETE] privileges[CREATE VIEW]");
+        sql(w, "REVOKE INSERT ON few.* FROM u1@'%%'");
+        thing_healed(w->d, &s.grant, "privileges[INSERT]");
+        sql(w, "CREATE TABLE few.t (a INT)");
+        sql(w, "GRANT DELETE ON few.t TO u1@'%%'");
+        thing_healed(w->d, &s.grant, "tables");
+        assert_int_equal(as_user("u1", "w", "DELETE FROM few.t"), 1142);
+        assert_int_equal(as_user("u1", "w", "INSERT INTO few.t VALUES (1)"), 0);
+        /* What it may do elsewhere is not this grant's. */
+        sql(w, "CREATE DATABASE elsewhere");
+        sql(w, "GRANT SELECT ON elsewhere.* TO u1@'%%'");
+        thing_same(w->d, &s.grant);
+        sql(w, "DROP DATABASE elsewhere");
+        drop_set(w, &s);
+}
+
+static void names_with_quotes_are_only_names(void **state) {
+        struct world *w = *state;
+        struct thing db = thing_of(w->d, "{'type':'database','name':'a`b; DROP DATABASE $%%_\xc3\xa9'}");
+        struct thing u = thing_of(w->d, "{'type':'user','name':'o`\\u0027hare','host':'10.%%','password':'\\u0027; -- \\\\'}");
+        struct thing g =
+                thing_of(w->d,
+                     "{'type':'grant','user':'o`\\u0027hare','host':'10.%%','database':'a`b; DROP DATABASE $%%_\xc3\xa9',"
+                     "'privileges':['SELECT']}");
+
+        thing_make(w->d, &db);
+        thing_make(w->d, &u);
+        thing_make(w->d, &g);
+        assert_int_equal(as_user("o`'hare", "'; -- \\", "SELECT 1"), 0);
+        remove_thing(w, &g);
+        remove_thing(w, &u);
+        remove_thing(w, &db);
+}
+
+static void what_the_server_does_not_have_is_refused(void **state) {
+        struct world *w = *state;
+        struct thing g = thing_of(w->d, "{'type':'grant','user':'nobody','database':'d','privileges':['FLY']}");
+        struct thing h = thing_of(w->d, "{'type':'grant','user':'nobody','database':'d','privileges':['SELECT']}");
+        struct thing db = thing_of(w->d, "{'type':'database','name':'x','charset':'klingon'}");
+        struct op op;
+
+        assert_int_equal(thing_do(w->d, &g, DATA_APPLY, 0, &op), OUTCOME_REFUSED);
+        assert_non_null(strstr(err_text(&op.err), "FLY"));
+        op_clear(&op);
+        assert_int_equal(thing_do(w->d, &h, DATA_APPLY, 0, &op), OUTCOME_NOT_YET);
+        op_clear(&op);
+        assert_int_not_equal(as_user("nobody", "", "SELECT 1"), 0); /* and no user was made on the way */
+        assert_int_equal(thing_do(w->d, &db, DATA_APPLY, 0, &op), OUTCOME_REFUSED);
+        op_clear(&op);
+        thing_free(&g);
+        thing_free(&h);
+        thing_free(&db);
+}
+
+static enum outcome try_with(struct world *w, json_t *config, struct err *ret) {
+        struct thing db = thing_of(w->d, "{'type':'database','name':'x'}");
+        enum outcome outcome;
+        struct op op;
+
+        if (data_open(w->d, config, ret) < 0)
+                fail_msg("%s", err_text(ret));
+        outcome = thing_do(w->d, &db, DATA_LOOK, 0, &op);
+        *ret = op.err;
+        op_clear(&op);
+        thing_free(&db);
+        return outcome;
+}
+
+static void a_wrong_password_says_the_way_back(void **state) {
+        struct world *w = *state;
+        struct err err = { 0 };
+
+        assert_int_equal(try_with(w, config_of(data_env("PEERS_MARIADB_NAME"), "wrong"), &err), OUTCOME_DENIED);
+        assert_non_null(strstr(err.text, "set it back"));
+        assert_null(strstr(err.text, "wrong"));
+}
+
+static void a_certificate_of_another_name_is_refused(void **state) {
+        struct world *w = *state;
+        struct err err = { 0 };
+        const char *password = data_env("PEERS_MARIADB_PASSWORD");
+
+        /* The same address in a spelling that is not in the certificate. */
+        assert_int_equal(try_with(w, config_of("10.255.11", password), &err), OUTCOME_UNREACHABLE);
+        assert_non_null(strstr(err.text, "TLS"));
+        assert_int_equal(try_with(w, config_of(data_env("PEERS_MARIADB_ADDRESS"), password), &err), OUTCOME_GONE);
+}
+
+static void a_certificate_of_another_authority_is_refused(void **state) {
+        struct world *w = *state;
+        struct err err = { 0 };
+        json_t *config = config_of(data_env("PEERS_MARIADB_NAME"), data_env("PEERS_MARIADB_PASSWORD"));
+
+        json_object_del(config, "tls");
+        assert_int_equal(try_with(w, config, &err), OUTCOME_UNREACHABLE);
+        assert_non_null(strstr(err.text, "TLS"));
+}
+
+static void a_server_that_goes_is_met_again(void **state) {
+        struct world *w = *state;
+        struct thing db = thing_of(w->d, "{'type':'database','name':'stays'}");
+        struct op op;
+
+        if (!getenv("PEERS_TOOL")) {
+                print_message("PEERS_TOOL is not set: left out\n");
+                thing_free(&db);
+                return;
+        }
+        thing_make(w->d, &db);
+        assert_int_equal(w->d->reached, 1);
+        assert_int_equal(system("\"$PEERS_TOOL\" kill \"$PEERS_DIR\" mariadb >/dev/null"), 0);
+        assert_int_equal(thing_do(w->d, &db, DATA_LOOK, 0, &op), OUTCOME_UNREACHABLE);
+        op_clear(&op);
+        assert_int_equal(w->d->lost, 1);
+        assert_int_equal(system("\"$PEERS_TOOL\" start \"$PEERS_DIR\" mariadb >/dev/null"), 0);
+        for (int i = 0; i < 300; i++) {
+                enum outcome o = thing_do(w->d, &db, DATA_LOOK, 0, &op);
+
+                op_clear(&op);
+                if (o == OUTCOME_DONE)
+                        break;
+                data_turn(w->d, 100);
+        }
+        thing_same(w->d, &db);
+        assert_int_equal(w->d->reached, 2);
+        /* A connection that died unseen is made anew within the same operation. */
+        assert_int_equal(system("\"$PEERS_TOOL\" restart \"$PEERS_DIR\" mariadb >/dev/null"), 0);
+        data_turn(w->d, 3000);
+        thing_same(w->d, &db);
+        thing_do(w->d, &db, DATA_REMOVE, 0, &op);
+        op_clear(&op);
+        thing_free(&db);
+}
+
+static void never_called(struct op *op) {
+        fail_msg("done after cancel");
+}
+
+static void a_cancelled_operation_tells_nobody(void **state) {
+        struct world *w = *state;
+        struct thing db = thing_of(w->d, "{'type':'database','name':'x'}");
+        struct apply_request r = { .type = "database", .path = "x", .wanted = db.wanted, .incarnation = "" };
+        struct op one = { .loop = w->d->loop, .done = never_called }, two = one, three = one;
+
+        provider_sql.look(w->d->target, &r, &one);
+        provider_sql.look(w->d->target, &r, &two);
+        provider_sql.cancel(&two); /* in line */
+        loop_step(w->d->loop, 0);
+        provider_sql.cancel(&one); /* in its thread, or about to */
+        provider_sql.look(w->d->target, &r, &three);
+        provider_sql.cancel(&three);
+        data_turn(w->d, 200);
+        provider_sql.look(w->d->target, &r, &one);
+        loop_step(w->d->loop, 0);
+        provider_sql.cancel(&one);
+        w->d->target = provider_sql.close(w->d->target); /* with a thread out */
+        data_turn(w->d, 50);
+        thing_free(&db);
+}
+
+int main(void) {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        const struct CMUnitTest tests[] = {
+                T(a_database_is_made_and_changes_of_it_are_put_right),
+                T(a_database_made_again_by_another_is_told_from_ours),
+                T(a_database_with_tables_that_is_not_ours_is_not_taken),
+                T(a_user_gets_in_and_whatever_is_done_to_it_is_put_right),
+                T(another_plugin_is_seen),
+                T(a_user_with_our_password_is_ours_and_another_is_not),
+                T(an_apply_that_changes_nothing_leaves_the_password_alone),
+                T(all_privileges_are_kept_as_they_should_be),
+                T(a_grant_opens_no_other_database),
+                T(added_and_taken_privileges_are_put_right_one_by_one),
+                T(names_with_quotes_are_only_names),
+                T(what_the_server_does_not_have_is_refused),
+                T(a_wrong_password_says_the_way_back),
+                T(a_certificate_of_another_name_is_refused),
+                T(a_certificate_of_another_authority_is_refused),
+                T(a_cancelled_operation_tells_nobody),
+                T(a_server_that_goes_is_met_again),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
