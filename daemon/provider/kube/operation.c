@@ -146,6 +146,12 @@ struct scan_slice operation_got(struct operation *o, const struct ask *a, enum a
                 return (struct scan_slice){ 0 };
         }
         answer_read(&answer, ret, ret_why);
+        /* A login page of something on the way: an API server's objects say what they are. */
+        if (ret->outcome == OUTCOME_DONE && !scan_is_text(scan_get(answer.body, "kind"))) {
+                ret->outcome = OUTCOME_UNREACHABLE;
+                ret->again_at = answer.now + UNREACHABLE_AGAIN_MS;
+                err_set(ret_why, -EPROTO, "what answered is no Kubernetes API server");
+        }
         if (ret->credential)
                 target_refused(o->target, err_text(ret_why));
         if (ret->kind)

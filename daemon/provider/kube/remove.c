@@ -36,7 +36,7 @@ static flow_ask ask_look, ask_delete;
 static flow_got got_look, got_delete;
 
 static const struct flow_step steps[] = {
-        // step      ask         got         deadline           pause flags
+        // step, ask, got, deadline, pause, flags
         { "look", ask_look, got_look, OPERATION_STEP_MS, 0, FLOW_ALL },
         { "delete", ask_delete, got_delete, OPERATION_STEP_MS, 0, FLOW_ALL },
         {}
