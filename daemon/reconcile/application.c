@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "command.h"
+#include "interface.h"
 #include "log.h"
 #include "metric.h"
 
@@ -68,6 +69,7 @@ struct application_work *application_work_free(struct application_work *w) {
         free(w->plan_status);
         free(w->plan_message);
         free(w->conflicts);
+        free(w->detached);
         free(w->view_text);
         free(w->held_now);
         free(w);
@@ -110,6 +112,7 @@ static void on_removed(struct store_call *c, int r, const struct err *err) {
 /* ---- no charm yet */
 
 struct pin {
+        struct reconcile *rec;
         struct store_call call;
         struct command_pin command;
         struct charm_choice choice;
@@ -118,10 +121,15 @@ struct pin {
 static void on_pinned(struct store_call *c, int r, const struct err *err) {
         struct command_pin *command = c->arg;
         struct pin *p = container_of(command, struct pin, command);
+        struct world_application *a = world_application(&p->rec->world, command->application);
 
         if (r < 0)
                 log_plain(LOG_WARNING, "pin", "application %lld: %s",
                           (long long)command->application, err_text(err));
+        if (a) {
+                str_set(&a->pin_error, r < 0 ? err_text(err) : NULL);
+                status_update(p->rec, a);
+        }
         command_deinit(&command->head);
         charm_choice_deinit(&p->choice);
         free(p);
@@ -139,6 +147,7 @@ static void look_for_charm(struct application_work *w) {
             charm_host_pin(o->host, offer, &err) < 0)
                 return;
         p = mem_new(struct pin);
+        p->rec = w->rec;
         charm_choice_found(&p->choice, offer->sha256, offer->meta);
         p->command = (struct command_pin){
                 .head = { .run = command_deploy_pin, .sealer = o->sealer, .actor = "loop" },
@@ -316,6 +325,11 @@ static void on_prepared(void *arg) {
         submit(w, application_save_run, on_saved);
 }
 
+/* What the interfaces forbid is told to the charm's writer now, not to the other side later. */
+static int check_told(struct application_work *w) {
+        return interface_check_tell(json_get(w->view, "relations"), w->plan->tell, NULL, &w->err);
+}
+
 static void on_plan(struct charm_call *c, int r, struct plan *plan, const struct err *err) {
         struct application_work *w = container_of(c, struct application_work, charm);
         struct world_application *a = world_application(&w->rec->world, w->id);
@@ -329,7 +343,7 @@ static void on_plan(struct charm_call *c, int r, struct plan *plan, const struct
                 w->err = *err;
                 return refuse(w);
         }
-        if (make_secrets(w, &w->err) < 0)
+        if (check_told(w) < 0 || make_secrets(w, &w->err) < 0)
                 return refuse(w);
         if (w->secret_count)
                 return submit(w, application_save_run, on_saved);
@@ -444,6 +458,7 @@ static void take(struct application_work *w, struct world_application *a) {
         str_set(&a->plan_word, w->plan_status);
         str_set(&a->plan_message, w->plan_message);
         str_set(&a->conflicts, w->conflicts);
+        str_set(&a->detached, w->detached);
         a->planned = w->plan_digest_valid;
         a->scale = json_get_int(w->view, "scale", 1);
         a->dying = w->dying;
@@ -510,7 +525,7 @@ static void on_read(struct store_call *c, int r, const struct err *err) {
         w->provider = t ? t->provider : NULL;
         if (!w->charm_sha256)
                 look_for_charm(w);
-        if (!w->charm_sha256 || !w->provider)
+        if (!w->charm_sha256 || !w->provider || w->detached)
                 return finish(w, !w->provider);
         start_plan(w, a);
 }

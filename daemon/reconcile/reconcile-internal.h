@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* reconcile-internal.h - what the files of this folder share
  *
- * One file a kind of key: target.c, scope.c (models), application.c, resource.c. Each has
+ * One file a kind of key: outside.c, scope.c (models), application.c, resource.c. Each has
  * KIND_handle(), which the queue calls, and ends with queue_done or queue_failed, perhaps much
  * later. */
 #pragma once
@@ -93,15 +93,15 @@ int resource_save_run(struct tx *tx, struct store_call *c, struct err *err);
 void ledger_open(struct resource_job *j, const char *action,
                  void (*done)(struct store_call *c, int r, const struct err *err));
 
-/* ---- target.c */
-void target_handle(struct reconcile *rec, int64_t id);
-void target_close_all(struct reconcile *rec);
+/* ---- outside.c */
+void outside_handle(struct reconcile *rec, int64_t id);
+void outside_close_all(struct reconcile *rec);
 /* May operations go out: open, reachable as far as known, bound to this outside. WHY gets the
  * reason if not. */
-bool target_usable(const struct world_target *t, char *why, size_t size);
-bool target_watches(const struct world_target *t,
-                    const char *type); /* its list is complete and it is watched */
-void target_follow(struct world_target *t, const char *type);
+bool outside_usable(const struct world_target *t, char *why, size_t size);
+/* The provider lists and watches TYPE by itself, and its first list is not in yet. */
+bool outside_list_pending(const struct world_target *t, const char *type);
+void outside_follow(struct world_target *t, const char *type);
 
 /* ---- scope.c */
 void scope_handle(struct reconcile *rec, int64_t id);

@@ -50,7 +50,7 @@ static void handle(void *arg, struct queue_key key) {
 
         switch ((enum reconcile_kind)key.kind) {
         case KEY_TARGET:
-                return target_handle(rec, key.id);
+                return outside_handle(rec, key.id);
         case KEY_MODEL:
                 return scope_handle(rec, key.id);
         case KEY_APPLICATION:
@@ -255,7 +255,7 @@ int reconcile_start(struct reconcile *rec, struct err *err) {
 void reconcile_stop(struct reconcile *rec) {
         rec->stopping = true;
         application_stop(rec);
-        target_close_all(rec);
+        outside_close_all(rec);
 }
 
 struct reconcile *reconcile_free(struct reconcile *rec) {

@@ -70,6 +70,7 @@ static void copy_row(struct resource_job *j, const struct q_resource_row *row) {
                 .adopted = row->adopted,
                 .initialised = !row->initialised_at_null,
                 .accepted_loss = row->accepted_loss,
+                .lost = str_eq(row->state, "lost") && !row->accepted_loss,
                 .baseline_valid = row->baseline_len == DIGEST_SIZE,
                 .applied_at = row->applied_at_null ? 0 : row->applied_at,
         };
@@ -185,7 +186,8 @@ static int read_documents(struct tx *tx, struct resource_job *j, const struct q_
                 j->fields_text = str_ndup(text, len);
         if (!j->docs)
                 return 0;
-        if (j->row.baseline_valid && read_json(tx, row->baseline, &j->baseline, err) < 0)
+        if (row->baseline_document_len == DIGEST_SIZE &&
+            read_json(tx, row->baseline_document, &j->baseline, err) < 0)
                 j->baseline = NULL; /* forgotten: the ledger says less, the repair is the same */
         if (!j->wanted_valid)
                 return 0;

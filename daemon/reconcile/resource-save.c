@@ -39,6 +39,8 @@ static int save_applied(struct tx *tx, struct resource_job *j, struct err *err) 
                         return k;
                 in.baseline = j->op.baseline_digest;
                 in.baseline_len = DIGEST_SIZE;
+                in.baseline_document = baseline;
+                in.baseline_document_len = DIGEST_SIZE;
         }
         k = w_resource_set_applied(tx, &in, err);
         if (k < 0 || !j->drift_line)
@@ -67,7 +69,9 @@ static int save_gone(struct tx *tx, struct resource_job *j, struct err *err) {
 static int save_failed(struct tx *tx, struct resource_job *j, struct err *err) {
         struct w_resource_set_state_in in = {
                 .id = j->id,
-                .state = j->op.outcome == OUTCOME_RUNNING ? "applying" : "retrying",
+                .state = decide_state_name(j->op.outcome == OUTCOME_RUNNING
+                                                   ? STATE_APPLYING
+                                                   : decide_state_after(j->op.outcome)),
                 .reason = err_text(&j->op.err),
                 .outcome = outcome_name(j->op.outcome),
                 .tries = j->tries + 1,

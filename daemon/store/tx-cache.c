@@ -121,7 +121,7 @@ static int see_resources(struct sweep *s) {
                 if (r >= 0)
                         r = mark_seen(s, rows[i].fields, rows[i].fields_len);
                 if (r >= 0)
-                        r = mark_seen(s, rows[i].baseline, rows[i].baseline_len);
+                        r = mark_seen(s, rows[i].baseline_document, rows[i].baseline_document_len);
         }
         if (r < 0)
                 return r;

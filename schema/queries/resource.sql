@@ -49,7 +49,7 @@ WHERE target_id = :target_id AND (type, path) > (:after_type, :after_path) ORDER
 -- What the sweep of cache.db keeps.
 -- in: after INT
 -- in: max INT
-SELECT id, wanted, fields, baseline FROM resource WHERE id > :after ORDER BY id LIMIT :max;
+SELECT id, wanted, fields, baseline_document FROM resource WHERE id > :after ORDER BY id LIMIT :max;
 
 -- name: resource_want
 -- A new or changed want: the generation rises.
@@ -74,6 +74,7 @@ UPDATE resource SET token = :token, state = :state, outcome = :outcome WHERE id 
 -- The outside accepted this generation.
 -- in: fields BLOB NULL
 UPDATE resource SET applied_generation = :applied_generation, fields = :fields, baseline = :baseline,
+                    baseline_document = :baseline_document,
                     incarnation = :incarnation, version = :version, token = '', made = :made, state = :state,
                     reason = :reason, outcome = :outcome, tries = 0, applied_at = :applied_at
 WHERE id = :id;

@@ -175,7 +175,8 @@ CREATE TABLE resource (             -- one thing outside that we look after
         wanted_generation INTEGER NOT NULL,           -- rises with each change of the want
         applied_generation INTEGER NOT NULL DEFAULT 0, -- what the outside last accepted
         fields BLOB,                    -- digest of our field set, in cache.db
-        baseline BLOB,                  -- digest of the baseline projection; the document in cache.db when kept
+        baseline BLOB,                  -- digest of the baseline projection, as the provider takes it
+        baseline_document BLOB,         -- digest of its text, in cache.db
         incarnation TEXT NOT NULL DEFAULT '',         -- uid
         version TEXT NOT NULL DEFAULT '',             -- resourceVersion, ETag of our last write
         token TEXT NOT NULL DEFAULT '', -- of a long-running operation
@@ -251,8 +252,7 @@ CREATE TABLE detached (             -- storage that outlived its application, wi
         path TEXT NOT NULL,
         secrets TEXT NOT NULL,          -- JSON list of secret ids
         initialised_at INTEGER,
-        at INTEGER NOT NULL,
-        destroy INTEGER NOT NULL DEFAULT 0            -- 1: destroy-storage named it
+        at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX detached_model ON detached (model_id, application);
 CREATE INDEX detached_target ON detached (target_id);

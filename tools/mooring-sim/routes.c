@@ -452,8 +452,13 @@ static bool is_pod_action(const struct request *q) {
 
 enum routes_next routes_handle(struct sim *sim, struct request *q, struct reply *reply) {
         cleanup_(freep) char *manager = NULL;
+        cleanup_(json_freep) json_t *utf8 = json_string(q->path);
         struct write w = { .sim = sim, .reply = reply };
 
+        if (!utf8) {
+                reply_bad_request(reply, "the path is not UTF-8");
+                return ROUTES_DONE;
+        }
         if (!authenticated(sim, q, reply))
                 return ROUTES_DONE;
         if (str_eq(q->method, "GET") && discovery_answer(sim, q, reply))

@@ -10,6 +10,7 @@
 #include "look.h"
 #include "remove.h"
 #include "rights.h"
+#include "shape.h"
 #include "target.h"
 #include "tunnel.h"
 
@@ -52,6 +53,9 @@ const struct provider provider_kube = {
         .can = PROVIDER_WATCHES | PROVIDER_DRY_RUN | PROVIDER_TAKE_OVER,
         .check = check,
         .identify = identify_document,
+        .scope = shape_scope,
+        .secret_place = shape_secret_place,
+        .decorate = shape_decorate,
         .open = target_open,
         .close = target_close,
         .follow = target_follow,

@@ -223,6 +223,17 @@ bool normalise_is_ours(struct scan_slice object, const char *controller, const c
                (!model || scan_says(scan_get(labels, LABEL_MODEL), model));
 }
 
+static bool says_other(struct scan_slice label, const char *ours) {
+        return !scan_is_null(label) && ours && !scan_says(label, ours);
+}
+
+bool normalise_is_foreign(struct scan_slice object, const char *controller, const char *model) {
+        struct scan_slice labels = scan_dig(object, "metadata", "labels", NULL);
+
+        return says_other(scan_get(labels, LABEL_CONTROLLER), controller) ||
+               says_other(scan_get(labels, LABEL_MODEL), model);
+}
+
 static json_t *found_metadata(struct scan_slice metadata) {
         struct scan_slice name, value;
         struct scan_cursor c;

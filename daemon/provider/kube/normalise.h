@@ -25,4 +25,6 @@ const uint8_t *normalise_secret_key(const char *type, struct scan_slice object, 
 json_t *normalise_found(const char *type, struct scan_slice object, const uint8_t *key);
 /* The object (or "metadata" alone) carries the marks of this controller, and of MODEL when not
  * NULL. */
+/* It carries the mark of another controller, or of another model than MODEL (when not NULL). */
+bool normalise_is_foreign(struct scan_slice object, const char *controller, const char *model);
 bool normalise_is_ours(struct scan_slice object, const char *controller, const char *model);

@@ -148,7 +148,10 @@ static void take_digest(const struct observe_context *c, struct scan_slice objec
                         const uint8_t *key, const uint8_t *hash_key, struct observation *ret) {
         if (!c->projection)
                 return;
-        project_digest(c->projection, object, key, ret->digest);
+        if (c->digest)
+                memcpy(ret->digest, c->digest, DIGEST_SIZE);
+        else
+                project_digest(c->projection, object, key, ret->digest);
         ret->digest_valid = true;
         if (c->baseline && memcmp(ret->digest, c->baseline, DIGEST_SIZE) == 0)
                 return;
@@ -185,6 +188,7 @@ void observe_object(struct target *t, const struct observe_context *c, struct sc
         if (ret_no_pods)
                 *ret_no_pods = false;
         ret->ours = normalise_is_ours(object, t->controller, c->model);
+        ret->foreign = normalise_is_foreign(object, t->controller, c->model);
         take_text(scan_get(metadata, "uid"), ret->incarnation, sizeof(ret->incarnation));
         take_text(scan_get(metadata, "resourceVersion"), ret->version, sizeof(ret->version));
         ret->order = strtoull(ret->version, NULL, 10);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* target.c - opens and closes the outsides, and hears what their providers see
+/* outside.c - opens and closes the outsides, and hears what their providers see
  *
  * A target that a plan made (a database server in the cluster) is reached through the model's
  * cluster when its provider needs a tunnel, and its secrets are filled into what it is opened
@@ -371,7 +371,7 @@ static void close_target(struct reconcile *rec, struct world_target *t) {
         t->reach_known = t->reachable = false;
 }
 
-void target_close_all(struct reconcile *rec) {
+void outside_close_all(struct reconcile *rec) {
         struct map_entry *e;
 
         for (size_t i = 0; (e = map_next(&rec->world.targets, &i));)
@@ -393,7 +393,7 @@ static void follow_all(struct reconcile *rec, struct world_target *t) {
                 struct world_resource *r = e->value;
 
                 if (r->target == t->id)
-                        target_follow(t, r->type);
+                        outside_follow(t, r->type);
         }
 }
 
@@ -490,7 +490,7 @@ static void on_read(struct store_call *c, int r, const struct err *err) {
         opening_free(o);
 }
 
-void target_handle(struct reconcile *rec, int64_t id) {
+void outside_handle(struct reconcile *rec, int64_t id) {
         struct opening *o = mem_new(struct opening);
 
         o->rec = rec;
@@ -501,7 +501,7 @@ void target_handle(struct reconcile *rec, int64_t id) {
         store_read(rec->options.store, &o->call);
 }
 
-bool target_usable(const struct world_target *t, char *why, size_t size) {
+bool outside_usable(const struct world_target *t, char *why, size_t size) {
         if (!t || !t->open) {
                 snprintf(why, size, "%s: %s", t && t->name ? t->name : "its target",
                          t && t->reach_why ? t->reach_why : "not open yet");
@@ -516,12 +516,13 @@ bool target_usable(const struct world_target *t, char *why, size_t size) {
         return false;
 }
 
-bool target_watches(const struct world_target *t, const char *type) {
-        return t->open && (t->provider->can & PROVIDER_WATCHES) &&
-               map_find(&t->followed, type) == LISTED;
+bool outside_list_pending(const struct world_target *t, const char *type) {
+        if (!t || !t->provider || !(t->provider->can & PROVIDER_WATCHES))
+                return false;
+        return !t->open || map_find(&t->followed, type) != LISTED;
 }
 
-void target_follow(struct world_target *t, const char *type) {
+void outside_follow(struct world_target *t, const char *type) {
         if (!t || !t->open || !t->provider->follow || map_find(&t->followed, type))
                 return;
         map_set(&t->followed, type, FOLLOWED);
