@@ -277,9 +277,9 @@ static void tell_others(const struct charm_view *v, struct charm_plan *p) {
                 tell_backup(v, p, charm_relation(v, ENDPOINT_VELERO_BACKUP_CONFIG, i));
 }
 
-/* ---- what is declared and not served: the server goes on as it is */
+/* ---- what cannot be, and what is declared and not served: the server goes on as it is */
 
-static void say_unserved(const struct charm_view *v, struct charm_plan *p) {
+static void check_options(const struct charm_view *v, struct charm_plan *p) {
         if (!strcmp(charm_option(v, OPTION_MODE), "gateway")) {
                 if (!*charm_option(v, OPTION_GATEWAY_STORAGE_SERVICE))
                         charm_status(p, CHARM_BLOCKED,
@@ -293,9 +293,9 @@ static void say_unserved(const struct charm_view *v, struct charm_plan *p) {
             *charm_option(v, OPTION_SSL_KEY))
                 charm_status(p, CHARM_BLOCKED,
                              "ssl-ca, ssl-cert, ssl-key: TLS is not served yet; reset them");
+        /* Refused as a whole: the server that runs stays as it is. */
         if (charm_option_int(v, OPTION_PORT) == charm_option_int(v, OPTION_CONSOLE_PORT))
-                charm_status(p, CHARM_BLOCKED, "port and console-port are both %s",
-                             charm_option(v, OPTION_PORT));
+                charm_fail(p, "port and console-port are both %s", charm_option(v, OPTION_PORT));
         if (charm_relations(v, ENDPOINT_GRAFANA_DASHBOARD))
                 charm_status(p, CHARM_ACTIVE, "grafana-dashboard: not served yet");
 }
@@ -304,7 +304,7 @@ static void plan(const struct charm_view *v, struct charm_plan *p) {
         want_server(v, p);
         serve_relations(v, p);
         tell_others(v, p);
-        say_unserved(v, p);
+        check_options(v, p);
 }
 
 CHARM(.plan = plan);
