@@ -62,14 +62,22 @@ static void want_server(const struct charm_view *v, struct charm_plan *p) {
 
 /* ---- buckets */
 
-/* Letters, digits, dots and dashes; a letter or digit at both ends. */
+/* What the store takes: a host name of letters, digits, dots and dashes, no address, none that is
+ * the store's own. A document that it would refuse would take the whole plan with it. */
 static bool is_bucket(const char *name) {
         static const char ends[] = "abcdefghijklmnopqrstuvwxyz0123456789",
-                          all[] = "abcdefghijklmnopqrstuvwxyz0123456789.-";
+                          all[] = "abcdefghijklmnopqrstuvwxyz0123456789.-",
+                          digits[] = "0123456789.";
         size_t length = strlen(name);
 
-        return length >= BUCKET_MIN && length <= BUCKET_MAX && strspn(name, all) == length &&
-               strchr(ends, name[0]) && strchr(ends, name[length - 1]) && !strstr(name, "..");
+        if (length < BUCKET_MIN || length > BUCKET_MAX || strspn(name, all) != length ||
+            (strchr(name, '.') && strspn(name, digits) == length))
+                return false;
+        if (!strchr(ends, name[0]) || !strchr(ends, name[length - 1]) || strstr(name, "..") ||
+            strstr(name, ".-") || strstr(name, "-."))
+                return false;
+        return strncmp(name, "xn--", 4) != 0 && !strstr(name, "-s3alias") &&
+               strcmp(name, "minio") != 0;
 }
 
 /* The bucket that R asks for, or NULL. */

@@ -43,10 +43,17 @@ static bool only(const char *text, const char *letters, size_t min, size_t max) 
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
 
+/* A host name of letters, digits, dots and dashes, no address, none that stores keep for
+ * themselves. */
 static bool is_bucket(const char *name) {
-        return only(name, LOWER DIGITS ".-", BUCKET_MIN, BUCKET_MAX) &&
-               strchr(LOWER DIGITS, name[0]) && strchr(LOWER DIGITS, name[strlen(name) - 1]) &&
-               !strstr(name, "..");
+        if (!only(name, LOWER DIGITS ".-", BUCKET_MIN, BUCKET_MAX) ||
+            (strchr(name, '.') && only(name, DIGITS ".", BUCKET_MIN, BUCKET_MAX)))
+                return false;
+        if (!strchr(LOWER DIGITS, name[0]) || !strchr(LOWER DIGITS, name[strlen(name) - 1]) ||
+            strstr(name, "..") || strstr(name, ".-") || strstr(name, "-."))
+                return false;
+        return strncmp(name, "xn--", 4) != 0 && !strstr(name, "-s3alias") &&
+               strcmp(name, "minio") != 0;
 }
 
 /* TEXT, a token or readable, as it stands in a URL. */
