@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hello.c - a web service that may keep its data in a MySQL database
  *
- * Wants a Deployment and a Service, and while it is related to a database a Secret with the way to it. What needs no decision stands in
- * objects/; here is what does: without a relation the pods get no database; with one the
- * first pods wait until the database has told its credentials, and they roll when those change. */
+ * Wants a Deployment and a Service, and while it is related to a database a Secret with the way
+ * to it. What needs no decision stands in objects/; here is what does: without a relation the
+ * pods get no database; with one the first pods wait until the database has told its
+ * credentials, and they roll when those change. */
 #include "charm.gen.h"
 
-#define DATABASE_NAME "hello"
+#define DATABASE_NAME "app"
 
 /* Tells what is wanted. False: not all of the answer is there yet. */
 static bool ask_for_database(struct charm_plan *p, const struct charm_relation *r) {
@@ -14,7 +15,8 @@ static bool ask_for_database(struct charm_plan *p, const struct charm_relation *
         return charm_told(r, "endpoints") && charm_told(r, "username") && charm_told(r, "password");
 }
 
-static void want_credentials(struct charm_plan *p, const struct charm_relation *r, const char *name) {
+static void want_credentials(struct charm_plan *p, const struct charm_relation *r,
+                             const char *name) {
         const char *database = charm_told(r, "database");
 
         charm_want(p, "database", "database.yaml",
@@ -54,7 +56,8 @@ static void plan(const struct charm_view *v, struct charm_plan *p) {
                 charm_needs(p, "deployment", "database", CHARM_EXISTS);
         } else if (r) {
                 charm_status(p, CHARM_WAITING, "waiting for %s to give a database", r->application);
-                /* What is not wanted any more is deleted: pods that run already stay as they are. */
+                /* What is not wanted any more is deleted: pods that run already stay as they
+                 * are. */
                 if (!charm_exists(v, "deployment"))
                         return;
         }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* charm-dir-trust.c - who could put another module where a charm lies: charm_dir_trusted, see charm-dir.h
+/* charm-dir-trust.c - who could put another module where a charm lies: charm_dir_trusted, see
+ * charm-dir.h
  *
- * A module runs in a sandbox, but its plan is applied with the daemon's credentials: whoever may write a charm rules every cluster. So
- * the folder, all in it and every folder above must belong to root or the daemon's user, and nobody else may write there. The
- * group's bits also stand for what an access list grants (its mask), so one check covers both. */
+ * A module runs in a sandbox, but its plan is applied with the daemon's credentials: whoever may
+ * write a charm rules every cluster. So the folder, all in it and every folder above must belong
+ * to root or the daemon's user, and nobody else may write there. The group's bits also stand for
+ * what an access list grants (its mask), so one check covers both. */
 #include "charm-dir.h"
 
 #include <dirent.h>
@@ -13,13 +15,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int check_owner(const struct stat *st, const char *path, uid_t uid, bool above, struct err *err) {
+static int check_owner(const struct stat *st, const char *path, uid_t uid, bool above,
+                       struct err *err) {
         if (st->st_uid != 0 && st->st_uid != uid)
-                return err_set(err, -EPERM, "%s belongs to user %u, neither to root nor to the daemon's user", path,
-                               (unsigned)st->st_uid);
+                return err_set(err, -EPERM,
+                               "%s belongs to user %u, neither to root nor to the daemon's user",
+                               path, (unsigned)st->st_uid);
         if (S_ISLNK(st->st_mode) || !(st->st_mode & 022))
                 return 0;
-        /* In a sticky folder others cannot rename what is ours; in the charm's own folder they could still add. */
+        /* In a sticky folder others cannot rename what is ours; in the charm's own folder they
+         * could still add. */
         if (above && (st->st_mode & S_ISVTX))
                 return 0;
         return err_set(err, -EPERM, "others can write to %s (mode %04o): chmod go-w %s", path,
@@ -28,7 +33,8 @@ static int check_owner(const struct stat *st, const char *path, uid_t uid, bool 
 
 static int check_below(int fd, const char *path, uid_t uid, int depth, struct err *err);
 
-static int check_entry(int fd, const char *path, const char *base, uid_t uid, int depth, struct err *err) {
+static int check_entry(int fd, const char *path, const char *base, uid_t uid, int depth,
+                       struct err *err) {
         cleanup_(freep) char *name = str_format("%s/%s", path, base);
         cleanup_(closep) int below = -1;
         struct stat st;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* charm-dir.c - content and hash of a charm's folder; see charm-dir.h
  *
- * Everything is opened relative to the folder's own descriptor and without following links, so that what was hashed is what lies
- * in that folder and not what a name elsewhere points to at another moment. */
+ * Everything is opened relative to the folder's own descriptor and without following links, so
+ * that what was hashed is what lies in that folder and not what a name elsewhere points to at
+ * another moment. */
 #include "charm-dir.h"
 
 #include <dirent.h>
@@ -55,7 +56,8 @@ static int open_listing(int fd, DIR **ret, struct err *err) {
 
 /* ---- walking: FN for every file that belongs to the charm */
 
-typedef int file_fn(void *arg, int dir, const char *base, const char *name, const struct stat *st, struct err *err);
+typedef int file_fn(void *arg, int dir, const char *base, const char *name, const struct stat *st,
+                    struct err *err);
 
 static int walk(int fd, const char *prefix, int depth, file_fn *fn, void *arg, struct err *err);
 
@@ -68,7 +70,8 @@ static bool belongs(const char *prefix, const char *base, bool folder) {
         return str_eq(base, "charm.yaml") || str_ends(base, ".so");
 }
 
-static int walk_entry(int fd, const char *prefix, const char *base, int depth, file_fn *fn, void *arg, struct err *err) {
+static int walk_entry(int fd, const char *prefix, const char *base, int depth, file_fn *fn,
+                      void *arg, struct err *err) {
         cleanup_(freep) char *name = str_format("%s%s%s", prefix, *prefix ? "/" : "", base);
         cleanup_(closep) int below = -1;
         struct stat st;
@@ -83,9 +86,12 @@ static int walk_entry(int fd, const char *prefix, const char *base, int depth, f
         if (S_ISREG(st.st_mode))
                 return fn(arg, fd, base, name, &st, err);
         if (!S_ISDIR(st.st_mode))
-                return err_set(err, -EINVAL, "%s: neither a file nor a folder; links are not allowed in a charm", name);
+                return err_set(err, -EINVAL,
+                               "%s: neither a file nor a folder; links are not allowed in a charm",
+                               name);
         if (depth >= CHARM_DIR_DEPTH_MAX)
-                return err_set(err, -E2BIG, "%s: folders nested more than %d deep", name, CHARM_DIR_DEPTH_MAX);
+                return err_set(err, -E2BIG, "%s: folders nested more than %d deep", name,
+                               CHARM_DIR_DEPTH_MAX);
         below = openat(fd, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (below < 0) {
                 r = -errno;
@@ -112,8 +118,8 @@ static void free_digest(EVP_MD_CTX **c) {
 }
 
 /* Hash and size of what FD reads from its start; the bytes too when OUT is not NULL. */
-static int hash_file(int fd, const char *name, uint8_t ret[DIGEST_SIZE], uint64_t *ret_size, struct buf *out,
-                     struct err *err) {
+static int hash_file(int fd, const char *name, uint8_t ret[DIGEST_SIZE], uint64_t *ret_size,
+                     struct buf *out, struct err *err) {
         cleanup_(free_digest) EVP_MD_CTX *c = EVP_MD_CTX_new();
         cleanup_(freep) char *part = mem_alloc(64u << 10);
         uint64_t size = 0;
@@ -124,7 +130,8 @@ static int hash_file(int fd, const char *name, uint8_t ret[DIGEST_SIZE], uint64_
         while ((n = pread(fd, part, 64u << 10, (off_t)size)) > 0) {
                 size += (uint64_t)n;
                 if (size > CHARM_DIR_FILE_MAX)
-                        return err_set(err, -E2BIG, "%s: more than %u bytes", name, CHARM_DIR_FILE_MAX);
+                        return err_set(err, -E2BIG, "%s: more than %u bytes", name,
+                                       CHARM_DIR_FILE_MAX);
                 EVP_DigestUpdate(c, part, (size_t)n);
                 if (out)
                         buf_add(out, part, (size_t)n);
@@ -172,11 +179,13 @@ static int set_module(struct charm_dir *d, const char *name, struct err *err) {
 static int name_allowed(const char *name, struct err *err) {
         for (const char *p = name; *p; p++)
                 if ((unsigned char)*p <= ' ' || *p == 0x7f)
-                        return err_set(err, -EINVAL, "%s: a file name with a blank or worse in it", name);
+                        return err_set(err, -EINVAL, "%s: a file name with a blank or worse in it",
+                                       name);
         return 0;
 }
 
-static int hash_entry(void *arg, int dir, const char *base, const char *name, const struct stat *st, struct err *err) {
+static int hash_entry(void *arg, int dir, const char *base, const char *name, const struct stat *st,
+                      struct err *err) {
         cleanup_(closep) int fd = -1;
         struct charm_dir *d = arg;
         struct charm_file *f;
@@ -204,8 +213,8 @@ void charm_dir_manifest(const struct charm_dir *d, struct buf *out) {
         buf_puts(out, MANIFEST_HEAD);
         for (size_t i = 0; i < d->count; i++)
                 buf_printf(out, "%c %s %llu %s\n", d->files[i].executable ? 'x' : '-',
-                           digest_hex(d->files[i].sha256, DIGEST_SIZE, hex), (unsigned long long)d->files[i].size,
-                           d->files[i].name);
+                           digest_hex(d->files[i].sha256, DIGEST_SIZE, hex),
+                           (unsigned long long)d->files[i].size, d->files[i].name);
 }
 
 static void set_identity(struct charm_dir *d) {
@@ -228,7 +237,8 @@ static int add_module(struct charm_dir *d, int module, const char *name, struct 
         return hash_file(module, name, f->sha256, &f->size, NULL, err);
 }
 
-int charm_dir_read(int fd, int module, const char *module_name, struct charm_dir **ret, struct err *err) {
+int charm_dir_read(int fd, int module, const char *module_name, struct charm_dir **ret,
+                   struct err *err) {
         cleanup_(charm_dir_freep) struct charm_dir *d = mem_new(struct charm_dir);
         int r = walk(fd, "", 0, hash_entry, d, err);
 
@@ -262,7 +272,8 @@ static int load_line(struct charm_dir *d, const char *line, struct err *err) {
 
         if (sscanf(line, "%c %64[0-9a-f] %llu %n", &mode, hex, &size, &at) == 3 && at > 0)
                 name = line + at;
-        if (!name || !*name || *name == '/' || strstr(name, "..") || d->count >= CHARM_DIR_FILES_MAX)
+        if (!name || !*name || *name == '/' || strstr(name, "..") ||
+            d->count >= CHARM_DIR_FILES_MAX)
                 return err_set(err, -EBADMSG, "its manifest is broken");
         f = add_file(d, name, mode == 'x');
         f->size = size;
@@ -299,15 +310,19 @@ int charm_dir_load(int fd, const char *sha256, struct charm_dir **ret, struct er
                 return r;
         digest_hex(digest, DIGEST_SIZE, d->sha256);
         if (!str_eq(d->sha256, sha256))
-                return err_set(err, -ESTALE, "its manifest has the hash %.12s..., wanted is %.12s...", d->sha256, sha256);
-        r = size > MANIFEST_MAX ? err_set(err, -E2BIG, "its manifest is too large") : load_lines(d, text.data, err);
+                return err_set(err, -ESTALE,
+                               "its manifest has the hash %.12s..., wanted is %.12s...", d->sha256,
+                               sha256);
+        r = size > MANIFEST_MAX ? err_set(err, -E2BIG, "its manifest is too large")
+                                : load_lines(d, text.data, err);
         if (r < 0)
                 return r;
         *ret = take_ptr(d);
         return 0;
 }
 
-static int open_checked(int fd, const struct charm_file *f, struct buf *out, int *ret_fd, struct err *err) {
+static int open_checked(int fd, const struct charm_file *f, struct buf *out, int *ret_fd,
+                        struct err *err) {
         cleanup_(closep) int file = -1;
         uint8_t digest[DIGEST_SIZE];
         uint64_t size;
@@ -318,7 +333,8 @@ static int open_checked(int fd, const struct charm_file *f, struct buf *out, int
         if (r < 0)
                 return r;
         if (memcmp(digest, f->sha256, DIGEST_SIZE) != 0)
-                return err_set(err, -ESTALE, "%s is not the file that was hashed: it was changed since", f->name);
+                return err_set(err, -ESTALE,
+                               "%s is not the file that was hashed: it was changed since", f->name);
         if (ret_fd) {
                 *ret_fd = file;
                 file = -1;
@@ -336,9 +352,14 @@ int charm_dir_take(int fd, const struct charm_file *f, struct buf *out, struct e
 
 /* ---- stamp */
 
-static int stamp_entry(void *arg, int dir, const char *base, const char *name, const struct stat *st, struct err *err) {
-        uint64_t *stamp = arg, parts[6] = { st->st_ino,          (uint64_t)st->st_size,         (uint64_t)st->st_mtim.tv_sec,
-                                            (uint64_t)st->st_mtim.tv_nsec, (uint64_t)st->st_ctim.tv_sec, (uint64_t)st->st_ctim.tv_nsec };
+static int stamp_entry(void *arg, int dir, const char *base, const char *name,
+                       const struct stat *st, struct err *err) {
+        uint64_t *stamp = arg, parts[6] = { st->st_ino,
+                                            (uint64_t)st->st_size,
+                                            (uint64_t)st->st_mtim.tv_sec,
+                                            (uint64_t)st->st_mtim.tv_nsec,
+                                            (uint64_t)st->st_ctim.tv_sec,
+                                            (uint64_t)st->st_ctim.tv_nsec };
         uint64_t h = 14695981039346656037u;
 
         for (const char *p = name; *p; p++)

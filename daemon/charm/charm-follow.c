@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* charm-follow.c - inotify on charm directories, their charms and objects; see charm-follow.h
  *
- * Events say only that something happened: a build writes many files, so CHANGED is called once it has been quiet for a moment, and
- * whoever is called reads everything anew. */
+ * Events say only that something happened: a build writes many files, so CHANGED is called once
+ * it has been quiet for a moment, and whoever is called reads everything anew. */
 #include "charm-follow.h"
 
 #include <errno.h>
@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #define QUIET_MS 300 /* a linker is done by then */
-#define WATCHED (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_ATTRIB | IN_ONLYDIR)
+#define WATCHED                                                                                    \
+        (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_ATTRIB |        \
+         IN_ONLYDIR)
 
 struct charm_follow {
         int fd;
@@ -53,8 +55,9 @@ void charm_follow_update(struct charm_follow *f, const struct charm_offers *offe
         }
 }
 
-int charm_follow_start(struct loop *l, const struct charm_offers *offers, void (*changed)(void *arg), void *arg,
-                       struct charm_follow **ret, struct err *err) {
+int charm_follow_start(struct loop *l, const struct charm_offers *offers,
+                       void (*changed)(void *arg), void *arg, struct charm_follow **ret,
+                       struct err *err) {
         struct charm_follow *f = mem_new(struct charm_follow);
         int r;
 
@@ -62,8 +65,10 @@ int charm_follow_start(struct loop *l, const struct charm_offers *offers, void (
         f->arg = arg;
         timer_init(&f->quiet, l, "charm directories", on_quiet, f);
         f->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-        r = f->fd < 0 ? err_set(err, -errno, "charm directories cannot be followed: %s", strerror(errno))
-                      : watcher_start(l, "charm directories", f->fd, LOOP_READ, on_event, f, &f->watcher, err);
+        r = f->fd < 0 ? err_set(err, -errno, "charm directories cannot be followed: %s",
+                                strerror(errno))
+                      : watcher_start(l, "charm directories", f->fd, LOOP_READ, on_event, f,
+                                      &f->watcher, err);
         if (r < 0) {
                 charm_follow_stop(f);
                 return r;

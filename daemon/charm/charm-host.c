@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* charm-host.c - calls wait in one queue and go to the worker of their charm and model; see charm-host.h
+/* charm-host.c - calls wait in one queue and go to the worker of their charm and model; see
+ * charm-host.h
  *
- * Built by the controller, called by the reconciler. A call goes to its worker when that is idle, or to a new one, when fewer than
- * CHARM_WORKERS_MAX live or an idle one can make room, and the starts of this second are not used up; else it waits. Calls of one worker
- * come in their order. Nothing is decided inside charm_host_plan: the queue is looked at from the loop, after calls, ends and
- * timers. */
+ * Built by the controller, called by the reconciler. A call goes to its worker when that is
+ * idle, or to a new one, when fewer than CHARM_WORKERS_MAX live or an idle one can make room,
+ * and the starts of this second are not used up; else it waits. Calls of one worker come in
+ * their order. Nothing is decided inside charm_host_plan: the queue is looked at from the loop,
+ * after calls, ends and timers. */
 #include "charm-host.h"
 
 #include "charm-follow.h"
@@ -21,10 +23,10 @@
 #include <unistd.h>
 
 struct slot {
-        struct list link;               /* in the host's list */
+        struct list link; /* in the host's list */
         struct charm_host *host;
         struct worker *worker;
-        struct charm_call *call;        /* that it works on; NULL: idle, or its caller cancelled */
+        struct charm_call *call; /* that it works on; NULL: idle, or its caller cancelled */
         char sha256[DIGEST_HEX_SIZE];
         int64_t model;
         bool burying;
@@ -33,17 +35,17 @@ struct slot {
 struct charm_host {
         struct loop *loop;
         char *state_dir, *program;
-        struct worker_spec spec;        /* what all workers have in common */
+        struct worker_spec spec; /* what all workers have in common */
         struct charm_offers offers;
-        struct charm_follow *follow;    /* with --dev */
+        struct charm_follow *follow; /* with --dev */
         void (*changed)(void *arg);
         void *changed_arg;
-        struct list slots, graves;      /* live workers; those that are freed on the next turn */
-        struct list queue;              /* of charm_call */
+        struct list slots, graves; /* live workers; those that are freed on the next turn */
+        struct list queue;         /* of charm_call */
         size_t workers;
         struct later dispatch, bury;
         struct timer idle, starts_timer;
-        double starts;                  /* left, refilled with time */
+        double starts; /* left, refilled with time */
         int64_t starts_at;
 };
 
@@ -115,7 +117,8 @@ static void on_bury(void *arg) {
 }
 
 static void note_end(const struct slot *s, const char *text) {
-        log_event(LOG_WARNING, "charm-worker", (struct log_field[]){ { "CHARM_SHA256", s->sha256 }, {} }, "%s", text);
+        log_event(LOG_WARNING, "charm-worker",
+                  (struct log_field[]){ { "CHARM_SHA256", s->sha256 }, {} }, "%s", text);
 }
 
 static void on_worker_over(void *arg, struct worker *w) {
@@ -125,7 +128,8 @@ static void on_worker_over(void *arg, struct worker *w) {
         bury_slot(s);
 }
 
-static void on_worker_done(void *arg, struct worker *w, int r, struct plan *plan, const struct err *err) {
+static void on_worker_done(void *arg, struct worker *w, int r, struct plan *plan,
+                           const struct err *err) {
         struct slot *s = arg;
         struct charm_call *c = take_ptr(s->call);
         struct charm_host *h = s->host;
@@ -149,7 +153,8 @@ static void on_worker_done(void *arg, struct worker *w, int r, struct plan *plan
         c->done(c, r, plan, err);
 }
 
-static int start_slot(struct charm_host *h, const struct charm_call *c, struct slot **ret, struct err *err) {
+static int start_slot(struct charm_host *h, const struct charm_call *c, struct slot **ret,
+                      struct err *err) {
         cleanup_(freep) char *folder = charm_pin_folder(h->state_dir, c->sha256);
         struct slot *s = mem_new(struct slot);
         struct worker_spec spec = h->spec;
@@ -244,7 +249,8 @@ static void on_dispatch(void *arg) {
         struct list *pos;
         bool started = false;
 
-        /* Moved aside: a DONE that runs here may queue new calls, which wait for the next turn, and cancel any of these. */
+        /* Moved aside: a DONE that runs here may queue new calls, which wait for the next turn,
+         * and cancel any of these. */
         list_init(&waiting);
         while ((pos = list_pop(&h->queue)))
                 list_append(&waiting, pos);
@@ -303,14 +309,15 @@ const struct charm_offer *charm_host_offers(const struct charm_host *h, size_t *
         return h->offers.list;
 }
 
-int charm_host_find(const struct charm_host *h, const char *name, const char *channel, int64_t revision,
-                    const struct charm_offer **ret, struct err *err) {
+int charm_host_find(const struct charm_host *h, const char *name, const char *channel,
+                    int64_t revision, const struct charm_offer **ret, struct err *err) {
         return charm_offer_find(&h->offers, name, channel, revision, ret, err);
 }
 
 int charm_host_pin(struct charm_host *h, const struct charm_offer *offer, struct err *err) {
         if (offer->refused)
-                return err_set(err, -EPERM, "charm in %s cannot be used: %s", offer->folder, offer->refused);
+                return err_set(err, -EPERM, "charm in %s cannot be used: %s", offer->folder,
+                               offer->refused);
         return charm_pin(h->state_dir, offer->folder, offer->sha256, err);
 }
 
@@ -349,7 +356,8 @@ static int set_user(struct charm_host *h, const char *user, struct err *err) {
                 return 0;
         p = getpwnam(user ? user : "nobody");
         if (!p)
-                return err_set(err, -ENOENT, "there is no user %s for charms to run as", user ? user : "nobody");
+                return err_set(err, -ENOENT, "there is no user %s for charms to run as",
+                               user ? user : "nobody");
         if (p->pw_uid == 0)
                 return err_set(err, -EINVAL, "charms do not run as root: user %s is", user);
         h->spec.uid = p->pw_uid;
@@ -377,14 +385,17 @@ static int start(struct charm_host *h, const struct charm_host_options *o, struc
         return r;
 }
 
-int charm_host_new(struct loop *l, const struct charm_host_options *o, struct charm_host **ret, struct err *err) {
+int charm_host_new(struct loop *l, const struct charm_host_options *o, struct charm_host **ret,
+                   struct err *err) {
         struct charm_host *h = mem_new(struct charm_host);
         int r;
 
         h->loop = l;
         h->state_dir = str_dup(o->state_dir);
         h->program = str_dup(o->worker);
-        h->spec = (struct worker_spec){ .program = h->program, .sandbox = o->sandbox, .show_output = o->dev };
+        h->spec = (struct worker_spec){ .program = h->program,
+                                        .sandbox = o->sandbox,
+                                        .show_output = o->dev };
         h->changed = o->changed;
         h->changed_arg = o->arg;
         h->starts = CHARM_STARTS;

@@ -1,47 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* charm-host.h - runs plan() of charm modules in sandboxed workers (mooring-charm); no module is ever opened in the daemon
+/* charm-host.h - runs plan() of charm modules in sandboxed workers (mooring-charm); no module is
+ * ever opened in the daemon
  *
- * Folder NAME below a charm directory is an offered charm. At deploy it is copied to <state>/charms/<sha256>/ and kept while an
- * application is pinned to it. A worker belongs to one (sha256, model), is a cache (CHARM_WORKERS_MAX live, idle ones end), dies with
- * the daemon, and can hurt only the call it is working on: crash, loop, garbage and oversize end that call with an error and the worker
- * with a kill; back-off is the caller's.
+ * Folder NAME below a charm directory is an offered charm. At deploy it is copied to
+ * <state>/charms/<sha256>/ and kept while an application is pinned to it. A worker belongs to
+ * one (sha256, model), is a cache (CHARM_WORKERS_MAX live, idle ones end), dies with the daemon,
+ * and can hurt only the call it is working on: crash, loop, garbage and oversize end that call
+ * with an error and the worker with a kill; back-off is the caller's.
  *
  * View (JSON, canonical, at most CHARM_VIEW_MAX):
- *   { "application": name, "model": name, "scale": n, "config": {name: value}, "images": {resource: reference}, "files": {resource: sha256},
- *     "constraints": {name: text}, "storage": {name: {"class": text|null, "size": bytes}}, "secrets": {"label/field": token},
+ *   { "application": name, "model": name, "scale": n, "config": {name: value},
+ *     "images": {resource: reference}, "files": {resource: sha256}, "constraints": {name: text},
+ *     "storage": {name: {"class": text|null, "size": bytes}}, "secrets": {"label/field": token},
  *     "relations": [{"id", "endpoint", "interface", "role", "application", "told": {key: value}}],
- *     "seen": {label: {"exists", "ready", "reason", "incarnation", "fields": {pointer: value}}}, "ready": [label, ...] }
- * "ready" is the short form for labels that exist and are ready and of which no field was asked for: with thousands of them "seen" would not fit.
+ *     "seen": {label: {"exists", "ready", "reason", "incarnation", "fields": {pointer: value}}},
+ *     "ready": [label, ...] }
+ * "ready" is the short form for labels that exist and are ready and of which no field was asked
+ * for: with thousands of them "seen" would not fit.
  *
- * Plan: frames as plan.h says. A plan that asks for a secret which "secrets" of its view lacks is a draft: in its place stands
- * {{want:LABEL/FIELD:FORM}}; make the secrets, plan again, apply nothing of the draft. */
+ * Plan: frames as plan.h says. A plan that asks for a secret which "secrets" of its view lacks
+ * is a draft: in its place stands {{want:LABEL/FIELD:FORM}}; make the secrets, plan again, apply
+ * nothing of the draft. */
 #pragma once
 
 #include "loop.h"
 #include "plan.h"
 
-#define CHARM_WORKERS_MAX 64            /* live at once: all applications of Charmed Kubeflow and some */
-#define CHARM_CALL_MS 10000             /* wall clock of one plan, from the view to the last frame */
-#define CHARM_WORKER_MEMORY (512u << 20) /* address space: a plan of 64 MiB is held twice while it is put together */
-#define CHARM_WORKER_CPU_S 20           /* of one worker; one that used half of it is replaced between two calls */
-#define CHARM_IDLE_MS 120000            /* an idle worker costs 0.2 MB and starts in 3 ms: kept as long as events come in bursts */
-#define CHARM_STARTS 64                 /* workers started at once: all applications after a restart */
-#define CHARM_STARTS_PER_S 20           /* beyond that: modules that crash at every call cost a tenth of a core */
+#define CHARM_WORKERS_MAX 64 /* live at once: all applications of Charmed Kubeflow and some */
+#define CHARM_CALL_MS 10000  /* wall clock of one plan, from the view to the last frame */
+#define CHARM_WORKER_MEMORY                                                                        \
+        (512u << 20) /* address space: a plan of 64 MiB is held twice while it is put together */
+#define CHARM_WORKER_CPU_S                                                                         \
+        20 /* of one worker; one that used half of it is replaced between two calls */
+/* An idle worker costs 0.2 MB and starts in 3 ms: kept as long as events come in bursts. */
+#define CHARM_IDLE_MS 120000
+#define CHARM_STARTS 64 /* workers started at once: all applications after a restart */
+#define CHARM_STARTS_PER_S                                                                         \
+        20 /* beyond that: modules that crash at every call cost a tenth of a core */
 
 struct charm_host;
 struct charm_host_options {
         const char *state_dir;
         const char *const *charm_dirs; /* NULL-terminated; first match wins */
-        const char *worker;        /* path of mooring-charm */
-        const char *user;          /* unprivileged user when the daemon is root, "nobody" when NULL */
-        bool dev;                  /* follow changes of the folders while running; what modules print goes to stderr */
-        bool sandbox;              /* false only in sanitizer builds */
-        void (*changed)(void *arg); /* with DEV: the offers are others now; from the loop. May be NULL */
+        const char *worker;            /* path of mooring-charm */
+        const char *user; /* unprivileged user when the daemon is root, "nobody" when NULL */
+        bool dev; /* follow changes while running; what modules print goes to stderr */
+        bool sandbox; /* false only in sanitizer builds */
+        void (*changed)(
+                void *arg); /* with DEV: the offers are others now; from the loop. May be NULL */
         void *arg;
 };
-/* Refuses to start when seccomp or landlock is missing (unless sandbox is off, which release builds refuse too). Tries both in a worker:
- * blocking, some milliseconds. The strings of O are copied. */
-int charm_host_new(struct loop *l, const struct charm_host_options *o, struct charm_host **ret, struct err *err);
+/* Refuses to start when seccomp or landlock is missing (unless sandbox is off, which release
+ * builds refuse too). Tries both in a worker: blocking, some milliseconds. The strings of O are
+ * copied. */
+int charm_host_new(struct loop *l, const struct charm_host_options *o, struct charm_host **ret,
+                   struct err *err);
 struct charm_host *charm_host_free(struct charm_host *h);
 
 /* Offered charms. */
@@ -49,30 +62,32 @@ struct charm_offer {
         char sha256[DIGEST_HEX_SIZE]; /* of the folder's content */
         char *folder;
         struct charm_meta *meta;
-        char *refused;             /* why it cannot be used (others can write there, bad charm.yaml, no module), or NULL */
+        char *refused; /* why it cannot be used (others can write there, no module, ...), or NULL */
 };
 /* Reads the directories again; cheap when nothing changed. */
 int charm_host_scan(struct charm_host *h, struct err *err);
 const struct charm_offer *charm_host_offers(const struct charm_host *h, size_t *ret_n);
-/* The offer of that name that serves CHANNEL (NULL: any) and REVISION (<0: newest). -ENOENT: names what is there: "no charm module \"dex-auth\" ...",
- * "minio has channels ..., not ...". */
-int charm_host_find(const struct charm_host *h, const char *name, const char *channel, int64_t revision,
-                    const struct charm_offer **ret, struct err *err);
-/* Copies the offer into the state folder (idempotent, checked by hash, fsynced). Blocks for the disk: where that matters, call
- * charm_pin (charm-pin.h) from a job. */
+/* The offer of that name that serves CHANNEL (NULL: any) and REVISION (<0: newest). -ENOENT:
+ * names what is there: "no charm module \"dex-auth\" ...", "minio has channels ..., not ...". */
+int charm_host_find(const struct charm_host *h, const char *name, const char *channel,
+                    int64_t revision, const struct charm_offer **ret, struct err *err);
+/* Copies the offer into the state folder (idempotent, checked by hash, fsynced). Blocks for the
+ * disk: where that matters, call charm_pin (charm-pin.h) from a job. */
 int charm_host_pin(struct charm_host *h, const struct charm_offer *offer, struct err *err);
-int charm_host_unpin(struct charm_host *h, const char *sha256, struct err *err); /* no application is pinned to it any more */
+int charm_host_unpin(struct charm_host *h, const char *sha256,
+                     struct err *err); /* no application is pinned to it any more */
 /* Folder of a pinned charm: "<state>/charms/<sha256>". Free it. */
 char *charm_host_folder(const struct charm_host *h, const char *sha256);
 
 struct charm_call {
         char sha256[DIGEST_HEX_SIZE];
         int64_t model, application;
-        const char *view;          /* borrowed until done */
+        const char *view; /* borrowed until done */
         size_t view_len;
-        void (*done)(struct charm_call *c, int r, struct plan *plan, const struct err *err); /* once, on the loop; owns PLAN */
+        void (*done)(struct charm_call *c, int r, struct plan *plan,
+                     const struct err *err); /* once, on the loop; owns PLAN */
         void *arg;
-        struct list link;          /* private from here */
+        struct list link; /* private from here */
         struct charm_host *host;
         struct worker *worker;
         int64_t queued_us, took_us;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* charm-offer.c - scanning and finding offered charms; see charm-offer.h
  *
- * A folder that cannot be used stays in the list with its reason, so that who asks for it by name is told that, and not that there is
- * none. Folders whose names begin with "." or "_" are not offered. Who may write there is looked at every time; what is in it
- * is read again only when a file's stamp changed. */
+ * A folder that cannot be used stays in the list with its reason, so that who asks for it by
+ * name is told that, and not that there is none. Folders whose names begin with "." or "_" are
+ * not offered. Who may write there is looked at every time; what is in it is read again only
+ * when a file's stamp changed. */
 #include "charm-offer.h"
 
 #include "channel.h"
@@ -59,12 +60,15 @@ static int check_files(const struct charm_offer *f, const struct charm_dir *d, s
         if (!d->module)
                 return err_set(err, -ENOENT, "there is no module %s: it was not built", module);
         if (!str_eq(d->module, module))
-                return err_set(err, -EINVAL, "the module is %s, charm.yaml's name wants %s", d->module, module);
+                return err_set(err, -EINVAL, "the module is %s, charm.yaml's name wants %s",
+                               d->module, module);
         for (size_t i = 0; i < f->meta->resource_count; i++) {
                 const char *path = f->meta->resources[i].path;
 
                 if (path && !charm_dir_find(d, path))
-                        return err_set(err, -ENOENT, "resource %s: there is no %s; what a charm ships lies in files/ or objects/",
+                        return err_set(err, -ENOENT,
+                                       "resource %s: there is no %s; what a charm ships lies in "
+                                       "files/ or objects/",
                                        f->meta->resources[i].name, path);
         }
         return 0;
@@ -109,9 +113,11 @@ static uint64_t stamp_of(const char *folder) {
 }
 
 /* Takes what the last scan read out of OLD, when it still holds. */
-static bool take_old(struct charm_offers *old, const char *folder, uint64_t stamp, struct charm_offer *ret) {
+static bool take_old(struct charm_offers *old, const char *folder, uint64_t stamp,
+                     struct charm_offer *ret) {
         for (size_t i = 0; i < old->count; i++) {
-                if (!str_eq(old->list[i].folder, folder) || old->stamps[i] != stamp || !stamp || old->list[i].refused)
+                if (!str_eq(old->list[i].folder, folder) || old->stamps[i] != stamp || !stamp ||
+                    old->list[i].refused)
                         continue;
                 *ret = old->list[i];
                 old->list[i] = (struct charm_offer){};
@@ -144,7 +150,8 @@ static int is_offered(const struct dirent *e) {
         return e->d_name[0] != '.' && e->d_name[0] != '_';
 }
 
-static int scan_dir(struct charm_offers *o, struct charm_offers *old, const char *dir, struct err *err) {
+static int scan_dir(struct charm_offers *o, struct charm_offers *old, const char *dir,
+                    struct err *err) {
         struct dirent **list = NULL;
         int n = scandir(dir, &list, is_offered, alphasort), r = 0;
 
@@ -155,7 +162,8 @@ static int scan_dir(struct charm_offers *o, struct charm_offers *old, const char
                 cleanup_(freep) char *yaml = str_format("%s/charm.yaml", folder);
 
                 if (r >= 0 && o->count >= OFFERS_MAX)
-                        r = err_set(err, -E2BIG, "charm directories hold more than %d charms", OFFERS_MAX);
+                        r = err_set(err, -E2BIG, "charm directories hold more than %d charms",
+                                    OFFERS_MAX);
                 if (r >= 0 && access(yaml, F_OK) == 0)
                         add_folder(o, old, folder);
                 free(list[i]);
@@ -196,12 +204,14 @@ static int none_of_that_name(const struct charm_offers *o, const char *name, str
                 buf_printf(&dirs, "%s%s", i ? ", " : "", o->dirs[i]);
         for (size_t i = 0; i < o->count && names.len < 200; i++)
                 buf_printf(&names, "%s%s", i ? ", " : "", offer_name(&o->list[i]));
-        return err_set(err, -ENOENT, "no charm module \"%s\" in %s; there %s %s", name, dirs.len ? buf_str(&dirs) : "no directory",
-                       o->count == 1 ? "is" : "are", names.len ? buf_str(&names) : "none");
+        return err_set(err, -ENOENT, "no charm module \"%s\" in %s; there %s %s", name,
+                       dirs.len ? buf_str(&dirs) : "no directory", o->count == 1 ? "is" : "are",
+                       names.len ? buf_str(&names) : "none");
 }
 
 /* Why none of those named NAME will do. */
-static int none_serves(const struct charm_offers *o, const char *name, const char *channel, int64_t revision, struct err *err) {
+static int none_serves(const struct charm_offers *o, const char *name, const char *channel,
+                       int64_t revision, struct err *err) {
         cleanup_(buf_free) struct buf have = BUF_INIT;
 
         for (size_t i = 0; i < o->count; i++) {
@@ -211,25 +221,29 @@ static int none_serves(const struct charm_offers *o, const char *name, const cha
                 if (!str_eq(offer_name(f), name))
                         continue;
                 if (f->refused)
-                        return err_set(err, -EPERM, "charm %s in %s cannot be used: %s", name, f->folder, f->refused);
+                        return err_set(err, -EPERM, "charm %s in %s cannot be used: %s", name,
+                                       f->folder, f->refused);
                 channels = channel_list(f->meta->channels);
-                buf_printf(&have, "%srevision %lld with channels %s", have.len ? "; " : "", (long long)f->meta->revision,
-                           channels);
+                buf_printf(&have, "%srevision %lld with channels %s", have.len ? "; " : "",
+                           (long long)f->meta->revision, channels);
         }
         if (revision >= 0)
-                return err_set(err, -ENOENT, "charm %s: no revision %lld%s%s; there is %s", name, (long long)revision,
-                               channel ? " on " : "", channel ? channel : "", buf_str(&have));
-        return err_set(err, -ENOENT, "charm %s: no channel %s; there is %s", name, channel ? channel : "", buf_str(&have));
+                return err_set(err, -ENOENT, "charm %s: no revision %lld%s%s; there is %s", name,
+                               (long long)revision, channel ? " on " : "", channel ? channel : "",
+                               buf_str(&have));
+        return err_set(err, -ENOENT, "charm %s: no channel %s; there is %s", name,
+                       channel ? channel : "", buf_str(&have));
 }
 
 static bool same_dir(const struct charm_offer *a, const struct charm_offer *b) {
         const char *x = strrchr(a->folder, '/'), *y = strrchr(b->folder, '/');
 
-        return x - a->folder == y - b->folder && memcmp(a->folder, b->folder, (size_t)(x - a->folder)) == 0;
+        return x - a->folder == y - b->folder &&
+               memcmp(a->folder, b->folder, (size_t)(x - a->folder)) == 0;
 }
 
-int charm_offer_find(const struct charm_offers *o, const char *name, const char *channel, int64_t revision,
-                     const struct charm_offer **ret, struct err *err) {
+int charm_offer_find(const struct charm_offers *o, const char *name, const char *channel,
+                     int64_t revision, const struct charm_offer **ret, struct err *err) {
         const struct charm_offer *best = NULL;
         char full[CHANNEL_MAX];
         bool named = false;

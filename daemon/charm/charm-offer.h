@@ -5,14 +5,14 @@
 #include "charm-host.h"
 
 struct charm_offers {
-        char **dirs;                    /* NULL-terminated, earlier ones win */
+        char **dirs; /* NULL-terminated, earlier ones win */
         struct charm_offer *list;
-        uint64_t *stamps;               /* of each folder's files, beside LIST */
+        uint64_t *stamps; /* of each folder's files, beside LIST */
         size_t count, room, stamp_room;
 };
 
 void charm_offer_init(struct charm_offers *o, const char *const *dirs);
 void charm_offer_deinit(struct charm_offers *o);
 int charm_offer_scan(struct charm_offers *o, struct err *err);
-int charm_offer_find(const struct charm_offers *o, const char *name, const char *channel, int64_t revision,
-                     const struct charm_offer **ret, struct err *err);
+int charm_offer_find(const struct charm_offers *o, const char *name, const char *channel,
+                     int64_t revision, const struct charm_offer **ret, struct err *err);

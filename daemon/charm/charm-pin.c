@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* charm-pin.c - the copy under its hash; see charm-pin.h
  *
- * Written into "<state>/charms/.new-<sha256>", synced, then renamed; what a crash leaves under such a name is removed by the next pin of
- * the same charm. Files are read-only, but readable by all: the folder above is the daemon's own (0700), and
- * a worker under another user gets the folder as an open descriptor. */
+ * Written into "<state>/charms/.new-<sha256>", synced, then renamed; what a crash leaves under
+ * such a name is removed by the next pin of the same charm. Files are read-only, but readable by
+ * all: the folder above is the daemon's own (0700), and a worker under another user gets the
+ * folder as an open descriptor. */
 #include "charm-pin.h"
 
 #include "charm-dir.h"
@@ -70,8 +71,10 @@ static int make_parents(int dir, const char *name, struct err *err) {
         return 0;
 }
 
-static int write_file(int dir, const char *name, mode_t mode, const struct buf *bytes, struct err *err) {
-        cleanup_(closep) int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+static int write_file(int dir, const char *name, mode_t mode, const struct buf *bytes,
+                      struct err *err) {
+        cleanup_(closep) int fd =
+                openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         size_t done = 0;
 
         if (fd < 0)
@@ -125,7 +128,8 @@ static int copy_files(int from, const char *path, const struct charm_dir *d, str
         return r;
 }
 
-static int read_folder(const char *folder, const char *sha256, int *ret_fd, struct charm_dir **ret, struct err *err) {
+static int read_folder(const char *folder, const char *sha256, int *ret_fd, struct charm_dir **ret,
+                       struct err *err) {
         cleanup_(charm_dir_freep) struct charm_dir *d = NULL;
         cleanup_(closep) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         int r = fd < 0 ? fail(err, -errno, "open", folder) : charm_dir_read(fd, -1, NULL, &d, err);
@@ -133,8 +137,9 @@ static int read_folder(const char *folder, const char *sha256, int *ret_fd, stru
         if (r < 0)
                 return err_add(err, r, "%s", folder);
         if (!str_eq(d->sha256, sha256))
-                return err_set(err, -ESTALE, "%s changed while it was looked at: its content is %.12s... now", folder,
-                               d->sha256);
+                return err_set(err, -ESTALE,
+                               "%s changed while it was looked at: its content is %.12s... now",
+                               folder, d->sha256);
         *ret_fd = fd;
         fd = -1;
         *ret = take_ptr(d);
@@ -142,7 +147,8 @@ static int read_folder(const char *folder, const char *sha256, int *ret_fd, stru
 }
 
 /* The new folder takes the place of a damaged one. */
-static int put_in_place(const char *state_dir, const char *fresh, const char *folder, struct err *err) {
+static int put_in_place(const char *state_dir, const char *fresh, const char *folder,
+                        struct err *err) {
         cleanup_(freep) char *parent = str_format("%s/charms", state_dir);
         int r = remove_tree(folder, err);
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plan-canonical.c - is this text what json_canonical would have written? In one pass, without a tree
+/* plan-canonical.c - is this text what json_canonical would have written? In one pass, without a
+ * tree
  *
- * A worker's documents are kept, hashed and compared as bytes; two spellings of one value would be two wants. Decoding and
- * writing each again costs ten times as much. Names must rise strictly, so that doubles are found too. */
+ * A worker's documents are kept, hashed and compared as bytes; two spellings of one value would
+ * be two wants. Decoding and writing each again costs ten times as much. Names must rise
+ * strictly, so that doubles are found too. */
 #include "plan.h"
 
 #include <errno.h>
@@ -38,7 +40,8 @@ static int hex_digit(char ch) {
         return -1;
 }
 
-/* The byte that the escape behind a backslash at P stands for, or -1 when canonical text has no such escape. */
+/* The byte that the escape behind a backslash at P stands for, or -1 when canonical text has no
+ * such escape. */
 static int escape(const char *p, const char *end, const char **ret_next) {
         static const char letters[] = "\"\"\\\\b\bf\fn\nr\rt\t";
         int low;

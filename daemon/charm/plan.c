@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* plan.c - reads a worker's frames into a struct plan; see plan.h
  *
- * Called by worker.c for the daemon and by the harness. Order: R, then any number of plans, each H (D|F)* E or one X. */
+ * Called by worker.c for the daemon and by the harness. Order: R, then any number of plans, each
+ * H (D|F)* E or one X. */
 #include "plan.h"
 
 #include <ctype.h>
@@ -89,7 +90,8 @@ struct head {
 
 static const struct json_field head_fields[] = {
         { "status", JSON_FIELD_STRING, offsetof(struct head, status), 0, 1, 16, NULL },
-        { "message", JSON_FIELD_STRING, offsetof(struct head, message), 0, 0, CHARM_REFUSED_MAX, NULL },
+        { "message", JSON_FIELD_STRING, offsetof(struct head, message), 0, 0, CHARM_REFUSED_MAX,
+          NULL },
         { "version", JSON_FIELD_STRING, offsetof(struct head, version), 0, 0, 64, NULL },
         { "tell", JSON_FIELD_OBJECT, offsetof(struct head, tell), 0, 0, 0, NULL },
         { "secrets", JSON_FIELD_OBJECT, offsetof(struct head, secrets), 0, 0, 0, NULL },
@@ -131,7 +133,8 @@ static int check_secrets(json_t *secrets, struct err *err) {
                 if (!plan_label_valid(name) || !strchr(name, '/'))
                         return err_set(err, -EBADMSG, "a secret's name is not LABEL/FIELD");
                 if (length < 1 || length > 4096)
-                        return err_set(err, -EBADMSG, "secret %s: length %lld", name, (long long)length);
+                        return err_set(err, -EBADMSG, "secret %s: length %lld", name,
+                                       (long long)length);
         }
         return 0;
 }
@@ -143,7 +146,8 @@ static int check_targets(json_t *targets, struct err *err) {
         json_object_foreach(targets, label, t)
                 if (!plan_label_valid(label) || !json_get_str(t, "provider", NULL) ||
                     !json_is_object(json_get(t, "config")))
-                        return err_set(err, -EBADMSG, "target \"%.80s\" is not a provider and a document", label);
+                        return err_set(err, -EBADMSG,
+                                       "target \"%.80s\" is not a provider and a document", label);
         return 0;
 }
 
@@ -158,11 +162,13 @@ static int check_see(json_t *see, struct err *err) {
                 json_array_foreach(pointers, i, p)
                         if (!json_is_string(p) || json_string_value(p)[0] != '/' ||
                             json_string_length(p) > CHARM_POINTER_MAX)
-                                return err_set(err, -EBADMSG, "%s: a field to see is no pointer", label);
+                                return err_set(err, -EBADMSG, "%s: a field to see is no pointer",
+                                               label);
                 count += json_array_size(pointers);
         }
         if (count > CHARM_SEE_MAX)
-                return err_set(err, -E2BIG, "%zu fields to see, at most %d are allowed", count, CHARM_SEE_MAX);
+                return err_set(err, -E2BIG, "%zu fields to see, at most %d are allowed", count,
+                               CHARM_SEE_MAX);
         return 0;
 }
 
@@ -173,7 +179,8 @@ static int check_needs(json_t *needs, struct err *err) {
         json_array_foreach(needs, i, n) {
                 const char *kind = json_get_str(n, "kind", "");
 
-                if (!plan_label_valid(json_get_str(n, "label", "")) || !plan_label_valid(json_get_str(n, "on", "")))
+                if (!plan_label_valid(json_get_str(n, "label", "")) ||
+                    !plan_label_valid(json_get_str(n, "on", "")))
                         return err_set(err, -EBADMSG, "a need without its two labels");
                 if (!str_eq(kind, "exists") && !str_eq(kind, "ready") && !str_eq(kind, "value"))
                         return err_set(err, -EBADMSG, "no such need: \"%.16s\"", kind);
@@ -209,10 +216,12 @@ static int take_head(struct plan_reader *r, const struct frame *f, struct err *e
         int e;
 
         if (f->len > CHARM_HEAD_MAX)
-                return err_set(err, -E2BIG, "a head of %zu bytes, at most %u are allowed", f->len, CHARM_HEAD_MAX);
+                return err_set(err, -E2BIG, "a head of %zu bytes, at most %u are allowed", f->len,
+                               CHARM_HEAD_MAX);
         e = json_parse(f->body, f->len, &j, err);
         if (e >= 0)
-                e = json_decode(j, head_fields, false, &h, &(struct json_where){ NULL, NULL, "" }, err);
+                e = json_decode(j, head_fields, false, &h, &(struct json_where){ NULL, NULL, "" },
+                                err);
         if (e >= 0)
                 e = check_head(&h, err);
         if (e < 0)
@@ -240,13 +249,16 @@ static int count_in(struct plan_reader *r, size_t len, const char *label, struct
         if (r->bytes > CHARM_PLAN_MAX)
                 return err_set(err, -E2BIG, "a plan of more than %u bytes", CHARM_PLAN_MAX);
         if (r->plan->doc_count + r->plan->file_count >= CHARM_PLAN_DOCS_MAX)
-                return err_set(err, -E2BIG, "a plan of more than %d documents", CHARM_PLAN_DOCS_MAX);
+                return err_set(err, -E2BIG, "a plan of more than %d documents",
+                               CHARM_PLAN_DOCS_MAX);
         return 0;
 }
 
-/* Takes text up to NUL off the front of a body. NULL: there is none, or it is too long for a label. */
+/* Takes text up to NUL off the front of a body. NULL: there is none, or it is too long for a
+ * label. */
 static const char *take_text(const char **body, size_t *len) {
-        const char *text = *body, *nul = memchr(text, '\0', MIN_OF(*len, (size_t)CHARM_LABEL_MAX + 1));
+        const char *text = *body,
+                   *nul = memchr(text, '\0', MIN_OF(*len, (size_t)CHARM_LABEL_MAX + 1));
 
         if (!nul)
                 return NULL;
@@ -255,17 +267,19 @@ static const char *take_text(const char **body, size_t *len) {
         return text;
 }
 
-static int check_doc(struct plan_reader *r, const char *target, const uint8_t *sha256, const char *text, size_t len,
-                     struct err *err) {
+static int check_doc(struct plan_reader *r, const char *target, const uint8_t *sha256,
+                     const char *text, size_t len, struct err *err) {
         uint8_t digest[DIGEST_SIZE];
 
         if (*target && !json_object_get(r->plan->targets, target))
                 return err_set(err, -EBADMSG, "there is no target of that name in the plan");
         if (len > CHARM_DOC_MAX)
-                return err_set(err, -E2BIG, "a document of %zu bytes, at most %u are allowed", len, CHARM_DOC_MAX);
+                return err_set(err, -E2BIG, "a document of %zu bytes, at most %u are allowed", len,
+                               CHARM_DOC_MAX);
         digest_sha256(text, len, digest);
         if (memcmp(digest, sha256, DIGEST_SIZE) != 0)
-                return err_set(err, -EBADMSG, "the document does not have the hash it was sent with");
+                return err_set(err, -EBADMSG,
+                               "the document does not have the hash it was sent with");
         if (!len || text[0] != '{')
                 return err_set(err, -EBADMSG, "the document is no object");
         return plan_canonical(text, len, err);
@@ -307,7 +321,8 @@ static int take_file(struct plan_reader *r, const struct frame *f, struct err *e
         int e;
 
         if (f->len > CHARM_HEAD_MAX)
-                return err_set(err, -E2BIG, "a file want of %zu bytes, at most %u are allowed", f->len, CHARM_HEAD_MAX);
+                return err_set(err, -E2BIG, "a file want of %zu bytes, at most %u are allowed",
+                               f->len, CHARM_HEAD_MAX);
         e = json_parse(f->body, f->len, &j, err);
         if (e < 0)
                 return err_add(err, e, "file want");
@@ -315,14 +330,16 @@ static int take_file(struct plan_reader *r, const struct frame *f, struct err *e
         resource = json_get_str(j, "resource", NULL);
         edits = json_get(j, "edits");
         if (!resource || (edits && !json_is_array(edits) && !json_is_null(edits)))
-                return err_set(err, -EBADMSG, "a file want without resource, or with edits that are no list");
+                return err_set(err, -EBADMSG,
+                               "a file want without resource, or with edits that are no list");
         e = count_in(r, f->len, label, err);
         if (e < 0)
                 return e;
         p->files = mem_grow(p->files, &p->file_room, p->file_count + 1, sizeof(*p->files));
-        p->files[p->file_count++] = (struct plan_file){ .label = str_dup(label),
-                                                        .resource = str_dup(resource),
-                                                        .edits = json_is_array(edits) ? json_incref(edits) : NULL };
+        p->files[p->file_count++] =
+                (struct plan_file){ .label = str_dup(label),
+                                    .resource = str_dup(resource),
+                                    .edits = json_is_array(edits) ? json_incref(edits) : NULL };
         return 0;
 }
 
@@ -349,7 +366,8 @@ static int take_end(struct plan_reader *r, struct plan **ret_plan, struct err *e
                 const char *label = json_get_str(n, "label", ""), *on = json_get_str(n, "on", "");
 
                 if (!wanted(r, label) || !wanted(r, on))
-                        return err_set(err, -EBADMSG, "%s needs %s, which the plan does not want", label, on);
+                        return err_set(err, -EBADMSG, "%s needs %s, which the plan does not want",
+                                       label, on);
         }
         *ret_plan = take_ptr(r->plan);
         map_free(&r->labels);
@@ -369,7 +387,8 @@ static int take_refused(struct plan_reader *r, const struct frame *f, struct err
         return PLAN_REFUSED;
 }
 
-static int take_inside(struct plan_reader *r, const struct frame *f, struct plan **ret_plan, struct err *err) {
+static int take_inside(struct plan_reader *r, const struct frame *f, struct plan **ret_plan,
+                       struct err *err) {
         switch (f->type) {
         case PLAN_FRAME_DOC:
                 return take_doc(r, f, err);
@@ -382,7 +401,8 @@ static int take_inside(struct plan_reader *r, const struct frame *f, struct plan
         }
 }
 
-static int take_frame(struct plan_reader *r, const struct frame *f, struct plan **ret_plan, struct err *err) {
+static int take_frame(struct plan_reader *r, const struct frame *f, struct plan **ret_plan,
+                      struct err *err) {
         if (r->plan)
                 return take_inside(r, f, ret_plan, err);
         if (f->type == PLAN_FRAME_REFUSED)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* worker-check.c - can workers be confined on this machine, under the user they would have? worker_check, see worker.h
+/* worker-check.c - can workers be confined on this machine, under the user they would have?
+ * worker_check, see worker.h
  *
- * The worker program tries both stages itself: what a kernel offers, a container's own filter may still refuse, and only
- * trying tells. Blocking, because nothing runs yet when the daemon starts. */
+ * The worker program tries both stages itself: what a kernel offers, a container's own filter
+ * may still refuse, and only trying tells. Blocking, because nothing runs yet when the daemon
+ * starts. */
 #include "worker.h"
 
 #include <errno.h>
@@ -15,8 +17,10 @@ static _Noreturn void become_check(const struct worker_spec *spec, int program, 
         char path[32];
 
         snprintf(path, sizeof(path), "/proc/self/fd/%d", program);
-        if (dup2(words, 2) < 0 || (spec->uid != (uid_t)-1 && (setgroups(0, NULL) < 0 || setresgid(spec->gid, spec->gid, spec->gid) < 0 ||
-                                                              setresuid(spec->uid, spec->uid, spec->uid) < 0)))
+        if (dup2(words, 2) < 0 ||
+            (spec->uid != (uid_t)-1 &&
+             (setgroups(0, NULL) < 0 || setresgid(spec->gid, spec->gid, spec->gid) < 0 ||
+              setresuid(spec->uid, spec->uid, spec->uid) < 0)))
                 _exit(126);
         execl(path, "mooring-charm", "--check-sandbox", NULL);
         _exit(127);
@@ -48,14 +52,17 @@ static int run_check(const struct worker_spec *spec, int program, int pair[2], s
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
                 return 0;
         return err_set(err, -ENOSYS,
-                       "charms cannot be confined on this machine, so the daemon does not start: %s. It needs seccomp and "
-                       "landlock (Linux 5.13 or later, \"landlock\" among the security modules; systemd units and containers must allow "
+                       "charms cannot be confined on this machine, so the daemon does not start: "
+                       "%s. It needs seccomp and "
+                       "landlock (Linux 5.13 or later, \"landlock\" among the security modules; "
+                       "systemd units and containers must allow "
                        "the calls landlock_* and seccomp)",
                        *text ? text : "the check crashed");
 }
 
 int worker_check(const struct worker_spec *spec, struct err *err) {
-        /* Not closed by exec: a program that the other user cannot reach by its path is run from this descriptor. */
+        /* Not closed by exec: a program that the other user cannot reach by its path is run from
+         * this descriptor. */
         cleanup_(closep) int program = open(spec->program, O_RDONLY);
         int pair[2], r;
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* worker.c - spawn, feed and bury one worker; see worker.h
  *
- * The worker is an attacker that may send anything at any time or nothing at all. So it has one deadline from the moment it is given a
- * view until the plan's last frame, whatever happens between; a first wrong byte ends it; and what it said before is dropped.
- * Its end is told when both the process is gone and its last words are read: a refusal is often followed at once by the exit. */
+ * The worker is an attacker that may send anything at any time or nothing at all. So it has one
+ * deadline from the moment it is given a view until the plan's last frame, whatever happens
+ * between; a first wrong byte ends it; and what it said before is dropped. Its end is told when
+ * both the process is gone and its last words are read: a refusal is often followed at once by
+ * the exit. */
 #include "worker.h"
 
 #include "charm-dir.h"
@@ -20,11 +22,13 @@
 #include <unistd.h>
 
 #define READ_SIZE (64u << 10)
-#define READS_PER_TURN 4        /* 256 KiB: hashing and checking them takes under a millisecond */
-#define REAP_MS 2000            /* between the channel's end and the process's; then it is killed */
-#define SPENT_CPU_S (CHARM_WORKER_CPU_S - CHARM_CALL_MS / 1000) /* so that a call never runs into the limit before its deadline */
+#define READS_PER_TURN 4 /* 256 KiB: hashing and checking them takes under a millisecond */
+#define REAP_MS 2000     /* between the channel's end and the process's; then it is killed */
+#define SPENT_CPU_S                                                                                \
+        (CHARM_WORKER_CPU_S -                                                                      \
+         CHARM_CALL_MS / 1000)   /* so that a call never runs into the limit before its deadline */
 #define SPENT_MEMORY (64u << 20) /* resident; a worker has 3 MiB, one that leaks grows until then */
-#define MEMORY_EVERY 64         /* calls between two looks at it: a look is a read in /proc */
+#define MEMORY_EVERY 64          /* calls between two looks at it: a look is a read in /proc */
 #define PROGRAM_FD 5
 
 struct worker {
@@ -33,15 +37,15 @@ struct worker {
         struct watcher *watcher;
         struct timer deadline;
         struct plan_reader reader;
-        struct buf out;                 /* the view on its way, from WRITTEN on */
+        struct buf out; /* the view on its way, from WRITTEN on */
         size_t written;
         int fd;
-        char *charm;                    /* name, for messages */
+        char *charm; /* name, for messages */
         worker_done_fn *done;
         void (*over_fn)(void *arg, struct worker *w);
         void *arg;
         bool busy, over, exited;
-        int status, signum;             /* of its end */
+        int status, signum; /* of its end */
         uint64_t calls;
         int64_t idle_since;
 };
@@ -53,7 +57,8 @@ static void stop_watching(struct worker *w) {
         closep(&w->fd);
 }
 
-/* R and ERR for the call at hand; nobody waits while it is idle. W may be freed when this returns. */
+/* R and ERR for the call at hand; nobody waits while it is idle. W may be freed when this
+ * returns. */
 static void end(struct worker *w, int r, const struct err *err) {
         bool busy = w->busy;
 
@@ -72,22 +77,30 @@ static void end(struct worker *w, int r, const struct err *err) {
 
 static int end_in_words(const struct worker *w, struct err *err) {
         if (w->signum == SIGSYS)
-                return err_set(err, -EPERM, "charm %s made a system call that charms do not have, and was ended", w->charm);
+                return err_set(err, -EPERM,
+                               "charm %s made a system call that charms do not have, and was ended",
+                               w->charm);
         if (w->signum == SIGXCPU || w->signum == SIGKILL)
-                return err_set(err, -EDQUOT, "charm %s was ended: it used more CPU or memory than it may", w->charm);
+                return err_set(err, -EDQUOT,
+                               "charm %s was ended: it used more CPU or memory than it may",
+                               w->charm);
         if (w->signum == SIGABRT)
-                return err_set(err, -EFAULT, "charm %s crashed: Aborted (a failed assertion, or its memory of %u MiB used up)",
+                return err_set(err, -EFAULT,
+                               "charm %s crashed: Aborted (a failed assertion, or its memory of %u "
+                               "MiB used up)",
                                w->charm, CHARM_WORKER_MEMORY >> 20);
         if (w->signum)
-                return err_set(err, -EFAULT, "charm %s crashed: %s", w->charm, strsignal(w->signum));
-        return err_set(err, -EFAULT, "charm %s ended by itself with status %d", w->charm, w->status);
+                return err_set(err, -EFAULT, "charm %s crashed: %s", w->charm,
+                               strsignal(w->signum));
+        return err_set(err, -EFAULT, "charm %s ended by itself with status %d", w->charm,
+                       w->status);
 }
 
 static void on_deadline(void *arg) {
         struct worker *w = arg;
         struct err err = {};
-        int r = w->busy ? err_set(&err, -ETIMEDOUT, "charm %s did not finish its plan within %d s", w->charm,
-                                  CHARM_CALL_MS / 1000)
+        int r = w->busy ? err_set(&err, -ETIMEDOUT, "charm %s did not finish its plan within %d s",
+                                  w->charm, CHARM_CALL_MS / 1000)
                         : -EPIPE;
 
         end(w, r, &err);
@@ -108,13 +121,14 @@ static int take_frames(struct worker *w) {
                 return 0;
         if (r < 0 || !w->busy || plan_reader_left(&w->reader)) {
                 plan = plan_free(plan);
-                r = err_set(&full, r < 0 ? r : -EBADMSG, "charm %s sent what is no plan: %s", w->charm,
-                            r < 0 ? err_text(&err) : "bytes that nobody asked for");
+                r = err_set(&full, r < 0 ? r : -EBADMSG, "charm %s sent what is no plan: %s",
+                            w->charm, r < 0 ? err_text(&err) : "bytes that nobody asked for");
                 end(w, r, &full);
                 return 1;
         }
         if (r == PLAN_REFUSED && !w->reader.ready) {
-                r = err_set(&full, -ENOEXEC, "charm %s cannot be used: %s", w->charm, err_text(&err));
+                r = err_set(&full, -ENOEXEC, "charm %s cannot be used: %s", w->charm,
+                            err_text(&err));
                 end(w, r, &full);
                 return 1;
         }
@@ -186,7 +200,8 @@ static void on_exited(void *arg, int status, int signum) {
 
 static int write_view(struct worker *w) {
         while (w->written < w->out.len) {
-                ssize_t n = send(w->fd, w->out.data + w->written, w->out.len - w->written, MSG_NOSIGNAL);
+                ssize_t n = send(w->fd, w->out.data + w->written, w->out.len - w->written,
+                                 MSG_NOSIGNAL);
 
                 if (n < 0 && errno == EINTR)
                         continue;
@@ -236,12 +251,17 @@ static int open_here(const char *path, int flags, int *ret, struct err *err) {
         return *ret < 0 ? err_set(err, -errno, "%s: %s", path, strerror(errno)) : 0;
 }
 
-/* The program is started from a descriptor: the other user may not reach it by its path (a clone below /root). */
-static int start_child(struct worker *w, const struct worker_spec *spec, int channel, int folder, struct err *err) {
+/* The program is started from a descriptor: the other user may not reach it by its path (a clone
+ * below /root). */
+static int start_child(struct worker *w, const struct worker_spec *spec, int channel, int folder,
+                       struct err *err) {
         cleanup_(closep) int program = -1;
         char parent[32], path[32];
-        int fds[] = { -1, spec->show_output ? 2 : -1, spec->show_output ? 2 : -1, channel, folder, -1 };
-        const char *argv[] = { path, "--worker", spec->sha256, parent, spec->sandbox ? NULL : "--no-sandbox", NULL };
+        int fds[] = { -1, spec->show_output ? 2 : -1, spec->show_output ? 2 : -1, channel, folder,
+                      -1 };
+        const char *argv[] = {
+                path, "--worker", spec->sha256, parent, spec->sandbox ? NULL : "--no-sandbox", NULL
+        };
         struct child_spec child = { .argv = argv,
                                     .fds = fds,
                                     .nfds = ARRAY_SIZE(fds),
@@ -276,10 +296,13 @@ static int start(struct worker *w, const struct worker_spec *spec, struct err *e
         if (fcntl(w->fd, F_SETFL, O_NONBLOCK) < 0)
                 return err_set(err, -errno, "no channel to a charm worker: %s", strerror(errno));
         r = start_child(w, spec, channel, folder, err);
-        return r < 0 ? r : watcher_start(w->loop, "charm worker", w->fd, LOOP_READ, on_socket, w, &w->watcher, err);
+        return r < 0 ? r
+                     : watcher_start(w->loop, "charm worker", w->fd, LOOP_READ, on_socket, w,
+                                     &w->watcher, err);
 }
 
-int worker_start(struct loop *l, const struct worker_spec *spec, struct worker **ret, struct err *err) {
+int worker_start(struct loop *l, const struct worker_spec *spec, struct worker **ret,
+                 struct err *err) {
         struct worker *w = mem_new(struct worker);
         int r;
 
@@ -343,14 +366,16 @@ static bool used_much_memory(pid_t pid) {
         if (n <= 0)
                 return false;
         text[n] = '\0';
-        return sscanf(text, "%*d %ld", &resident) == 1 && resident * sysconf(_SC_PAGESIZE) > (long)SPENT_MEMORY;
+        return sscanf(text, "%*d %ld", &resident) == 1 &&
+               resident * sysconf(_SC_PAGESIZE) > (long)SPENT_MEMORY;
 }
 
 bool worker_spent(const struct worker *w) {
         struct timespec used;
         clockid_t clock;
 
-        if (!w->child || clock_getcpuclockid(child_pid(w->child), &clock) != 0 || clock_gettime(clock, &used) < 0)
+        if (!w->child || clock_getcpuclockid(child_pid(w->child), &clock) != 0 ||
+            clock_gettime(clock, &used) < 0)
                 return false;
         if (used.tv_sec >= SPENT_CPU_S)
                 return true;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* interface-table.h - the schemas of schema/interfaces, as tools/gen-interfaces writes them; read by interface.c only */
+/* interface-table.h - the schemas of schema/interfaces, as tools/gen-interfaces writes them;
+ * read by interface.c only */
 #pragma once
 
 #include "base.h"
@@ -21,7 +22,7 @@ struct interface_field {
         const char *name;
         enum interface_type type;
         enum interface_writer writer;
-        enum interface_secret secret;   /* tokens must not, may, must stand in it */
+        enum interface_secret secret; /* tokens must not, may, must stand in it */
         bool required;
 };
 struct interface_schema {

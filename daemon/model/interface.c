@@ -25,7 +25,8 @@ static bool writes(const struct interface_field *f, const char *role) {
 }
 
 /* The field that ROLE writes; when there is none but the other side has one of that name, that. */
-static const struct interface_field *find_field(const struct interface_schema *s, const char *role, const char *key) {
+static const struct interface_field *find_field(const struct interface_schema *s, const char *role,
+                                                const char *key) {
         const struct interface_field *others = NULL;
 
         for (size_t i = 0; i < s->count; i++) {
@@ -64,47 +65,59 @@ static bool has_token(const json_t *value) {
         return strstr(text, "{{secret:") || strstr(text, "{{want:");
 }
 
-static int check_secret(const struct interface_field *f, const char *interface, const json_t *value, struct err *err) {
+static int check_secret(const struct interface_field *f, const char *interface, const json_t *value,
+                        struct err *err) {
         bool token = has_token(value);
 
         if (token && f->secret == INTERFACE_SECRET_NEVER)
-                return err_set(err, -EINVAL, "interface %s: %s is not secret: no token may stand there", interface, f->name);
+                return err_set(err, -EINVAL,
+                               "interface %s: %s is not secret: no token may stand there",
+                               interface, f->name);
         if (!token && f->secret == INTERFACE_SECRET_ALWAYS)
-                return err_set(err, -EINVAL, "interface %s: %s is secret: it takes a token of charm_secret, nothing readable",
+                return err_set(err, -EINVAL,
+                               "interface %s: %s is secret: it takes a token of charm_secret, "
+                               "nothing readable",
                                interface, f->name);
         return 0;
 }
 
-static int no_such_field(const struct interface_schema *s, const char *role, const char *key, struct err *err) {
+static int no_such_field(const struct interface_schema *s, const char *role, const char *key,
+                         struct err *err) {
         cleanup_(buf_free) struct buf names = BUF_INIT;
 
         for (size_t i = 0; i < s->count; i++)
                 if (writes(&s->fields[i], role))
                         buf_printf(&names, "%s%s", names.len ? ", " : "", s->fields[i].name);
-        return err_set(err, -EINVAL, "interface %s: the %s side has no field %s; it has %s", s->name, role, key,
-                       names.len ? buf_str(&names) : "none");
+        return err_set(err, -EINVAL, "interface %s: the %s side has no field %s; it has %s",
+                       s->name, role, key, names.len ? buf_str(&names) : "none");
 }
 
-int interface_check(const char *interface, const char *role, const char *key, const json_t *value, struct err *err) {
-        static const char *const names[] = { "a text", "a whole number", "a number", "a boolean", "a list", "a map", "" };
+int interface_check(const char *interface, const char *role, const char *key, const json_t *value,
+                    struct err *err) {
+        static const char *const names[] = { "a text", "a whole number", "a number", "a boolean",
+                                             "a list", "a map",          "" };
         const struct interface_schema *s = find(interface);
         const struct interface_field *f;
 
         if (str_eq(role, "peers"))
                 return 0;
         if (!s && has_token(value))
-                return err_set(err, -EINVAL, "interface %s has no schema, so that %s cannot hold a secret", interface, key);
+                return err_set(err, -EINVAL,
+                               "interface %s has no schema, so that %s cannot hold a secret",
+                               interface, key);
         if (!s)
                 return INTERFACE_UNKNOWN;
         f = find_field(s, role, key);
         if (!f)
                 return no_such_field(s, role, key, err);
         if (!writes(f, role))
-                return err_set(err, -EINVAL, "interface %s: %s is told by the other side, not by the one that %s it",
-                               interface, key, role);
+                return err_set(
+                        err, -EINVAL,
+                        "interface %s: %s is told by the other side, not by the one that %s it",
+                        interface, key, role);
         if (!fits(f->type, value))
-                return err_set(err, -EINVAL, "interface %s: %s wants %s, is %s", interface, key, names[f->type],
-                               json_type_name(value));
+                return err_set(err, -EINVAL, "interface %s: %s wants %s, is %s", interface, key,
+                               names[f->type], json_type_name(value));
         return check_secret(f, interface, value, err);
 }
 
@@ -142,8 +155,10 @@ static void note(json_t *list, const char *interface) {
         json_array_append_new(list, json_string(interface));
 }
 
-static int check_relation(const json_t *relation, const json_t *keys, json_t *ret_unknown, struct err *err) {
-        const char *interface = json_get_str(relation, "interface", ""), *role = json_get_str(relation, "role", "");
+static int check_relation(const json_t *relation, const json_t *keys, json_t *ret_unknown,
+                          struct err *err) {
+        const char *interface = json_get_str(relation, "interface", ""),
+                   *role = json_get_str(relation, "role", "");
         const char *key;
         json_t *value;
 
@@ -151,21 +166,25 @@ static int check_relation(const json_t *relation, const json_t *keys, json_t *re
                 int r = interface_check(interface, role, key, value, err);
 
                 if (r < 0)
-                        return err_add(err, r, "relation %s", json_get_str(relation, "endpoint", ""));
+                        return err_add(err, r, "relation %s",
+                                       json_get_str(relation, "endpoint", ""));
                 if (r == INTERFACE_UNKNOWN)
                         note(ret_unknown, interface);
         }
         return 0;
 }
 
-int interface_check_tell(const json_t *relations, const json_t *tell, json_t *ret_unknown, struct err *err) {
+int interface_check_tell(const json_t *relations, const json_t *tell, json_t *ret_unknown,
+                         struct err *err) {
         const char *id;
         json_t *keys;
 
         json_object_foreach((json_t *)tell, id, keys) {
                 const json_t *relation = find_relation(relations, id);
                 int r = relation ? check_relation(relation, keys, ret_unknown, err)
-                                 : err_set(err, -EINVAL, "the plan tells relation %s, which is not in its view", id);
+                                 : err_set(err, -EINVAL,
+                                           "the plan tells relation %s, which is not in its view",
+                                           id);
 
                 if (r < 0)
                         return r;
@@ -173,7 +192,8 @@ int interface_check_tell(const json_t *relations, const json_t *tell, json_t *re
         return 0;
 }
 
-void interface_missing(const char *interface, const char *role, const json_t *told, struct buf *out) {
+void interface_missing(const char *interface, const char *role, const json_t *told,
+                       struct buf *out) {
         const struct interface_schema *s = find(interface);
         bool any = false;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gen-charm-stage.c - the folder that a charm is offered from, put together in the build tree
  *
- * So that `--charm-dir build/charms` works. Folders are named in the depfile too: their time changes when a file comes or goes, which the
- * files' own times do not tell. */
+ * So that `--charm-dir build/charms` works. Folders are named in the depfile too: their time
+ * changes when a file comes or goes, which the files' own times do not tell. */
 #include "gen-charm.h"
 
 #include <dirent.h>
@@ -68,7 +68,8 @@ static void closedirp(DIR **d) {
 static int copy_folder(struct stage *s, const char *from, const char *to) {
         cleanup_(closedirp) DIR *d = opendir(from);
         struct dirent *e;
-        int r = d ? make_folder(to, s->err) : err_set(s->err, -errno, "%s: %s", from, strerror(errno));
+        int r = d ? make_folder(to, s->err)
+                  : err_set(s->err, -errno, "%s: %s", from, strerror(errno));
 
         depend(s, from);
         while (r >= 0 && (e = readdir(d))) {
@@ -103,11 +104,12 @@ static int write_text(const char *path, const char *text, struct err *err) {
         return 0;
 }
 
-int gen_charm_stage(const char *source, const char *module, const char *out, const char *stamp, const char *depfile,
-                    struct err *err) {
+int gen_charm_stage(const char *source, const char *module, const char *out, const char *stamp,
+                    const char *depfile, struct err *err) {
         struct stage s = { BUF_INIT, err };
         const char *slash = strrchr(module, '/');
-        cleanup_(freep) char *to = str_format("%s/%s", out, slash ? slash + 1 : module), *line = NULL;
+        cleanup_(freep) char *to = str_format("%s/%s", out, slash ? slash + 1 : module),
+                             *line = NULL;
         int r;
 
         if (nftw(out, remove_entry, 16, FTW_PHYS | FTW_DEPTH) < 0 && errno != ENOENT)

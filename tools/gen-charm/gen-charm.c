@@ -4,8 +4,9 @@
  *   gen-charm header CHARM.YAML OUT.H
  *   gen-charm stage SOURCE MODULE OUT STAMP DEPFILE
  *
- * charm.gen.h holds the charm's name, the SHA-256 of charm.yaml that the worker compares, and a constant for every name that C code may use
- * (OPTION_, ENDPOINT_, RESOURCE_, STORAGE_): a misspelt one does not compile. */
+ * charm.gen.h holds the charm's name, the SHA-256 of charm.yaml that the worker compares, and a
+ * constant for every name that C code may use (OPTION_, ENDPOINT_, RESOURCE_, STORAGE_): a
+ * misspelt one does not compile. */
 #include "gen-charm.h"
 
 #include "digest.h"
@@ -38,7 +39,8 @@ static bool name_valid(const char *name) {
 
 static int put_constant(FILE *out, const char *prefix, const char *name, struct err *err) {
         if (!name_valid(name))
-                return err_set(err, -EINVAL, "\"%s\" is no name: letters, digits, '-', '_', '.'", name);
+                return err_set(err, -EINVAL, "\"%s\" is no name: letters, digits, '-', '_', '.'",
+                               name);
         fprintf(out, "#define %s", prefix);
         for (const char *p = name; *p; p++)
                 fputc(isalnum((unsigned char)*p) ? toupper((unsigned char)*p) : '_', out);
@@ -82,7 +84,8 @@ static int put_header(FILE *out, const struct buf *text, const json_t *j, struct
 
         if (r < 0)
                 return r;
-        fprintf(out, "/* Made by gen-charm from charm.yaml. */\n#pragma once\n\n#include \"charm.h\"\n\n");
+        fprintf(out, "/* Made by gen-charm from charm.yaml. */\n#pragma once\n\n#include "
+                     "\"charm.h\"\n\n");
         fprintf(out, "#define CHARM_GEN_NAME \"%s\"\n", name);
         put_hash(out, text);
         r = put_names(out, "OPTION_", json_dig(j, "config", "options", NULL), err);

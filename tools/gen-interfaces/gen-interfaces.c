@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gen-interfaces.c - at build time: schema/interfaces/NAME.yaml into the table of daemon/model/interface.c
+/* gen-interfaces.c - at build time: schema/interfaces/NAME.yaml into the table of
+ * daemon/model/interface.c
  *
  *   gen-interfaces OUT.c FILE...
  *
- * A schema with an unknown word, a missing member or another name than its file's breaks the build. */
+ * A schema with an unknown word, a missing member or another name than its file's breaks the
+ * build. */
 #include "yaml.h"
 
 #include <errno.h>
@@ -25,9 +27,11 @@ static const struct json_field field_fields[] = {
         { "name", JSON_FIELD_STRING, offsetof(struct field, name), JSON_REQUIRED, 1, 100, NULL },
         { "type", JSON_FIELD_ENUM, offsetof(struct field, type), JSON_REQUIRED, 0, 0, types },
         { "writer", JSON_FIELD_ENUM, offsetof(struct field, writer), JSON_REQUIRED, 0, 0, writers },
-        { "required", JSON_FIELD_BOOL, offsetof(struct field, required), JSON_REQUIRED, 0, 0, NULL },
+        { "required", JSON_FIELD_BOOL, offsetof(struct field, required), JSON_REQUIRED, 0, 0,
+          NULL },
         { "secret", JSON_FIELD_ENUM, offsetof(struct field, secret), 0, 0, 0, secrets },
-        { "meaning", JSON_FIELD_STRING, offsetof(struct field, meaning), JSON_REQUIRED, 1, 300, NULL },
+        { "meaning", JSON_FIELD_STRING, offsetof(struct field, meaning), JSON_REQUIRED, 1, 300,
+          NULL },
         {},
 };
 
@@ -37,8 +41,10 @@ struct schema {
 };
 
 static const struct json_field schema_fields[] = {
-        { "interface", JSON_FIELD_STRING, offsetof(struct schema, interface), JSON_REQUIRED, 1, 100, NULL },
-        { "summary", JSON_FIELD_STRING, offsetof(struct schema, summary), JSON_REQUIRED, 1, 300, NULL },
+        { "interface", JSON_FIELD_STRING, offsetof(struct schema, interface), JSON_REQUIRED, 1, 100,
+          NULL },
+        { "summary", JSON_FIELD_STRING, offsetof(struct schema, summary), JSON_REQUIRED, 1, 300,
+          NULL },
         { "note", JSON_FIELD_STRING, offsetof(struct schema, note), 0, 1, 300, NULL },
         { "fields", JSON_FIELD_LIST, offsetof(struct schema, fields), JSON_REQUIRED, 0, 0, NULL },
         {},
@@ -64,7 +70,8 @@ static void put_string(FILE *out, const char *text) {
         fputs(quoted, out);
 }
 
-static int write_fields(const struct schema *s, size_t index, const struct json_where *where, FILE *out, struct err *err) {
+static int write_fields(const struct schema *s, size_t index, const struct json_where *where,
+                        FILE *out, struct err *err) {
         json_t *j;
         size_t i;
 
@@ -77,13 +84,15 @@ static int write_fields(const struct schema *s, size_t index, const struct json_
                         return r;
                 fputs("        { ", out);
                 put_string(out, f.name);
-                fprintf(out, ", %d, %d, %d, %s },\n", f.type, f.writer, f.secret, f.required ? "true" : "false");
+                fprintf(out, ", %d, %d, %d, %s },\n", f.type, f.writer, f.secret,
+                        f.required ? "true" : "false");
         }
         fputs("};\n", out);
         return 0;
 }
 
-static int write_schema(const char *path, size_t index, FILE *out, struct buf *table, struct err *err) {
+static int write_schema(const char *path, size_t index, FILE *out, struct buf *table,
+                        struct err *err) {
         cleanup_(yaml_stream_free) struct yaml_stream y = {};
         cleanup_(buf_free) struct buf text = BUF_INIT;
         cleanup_(freep) char *expected = NULL;
@@ -104,7 +113,8 @@ static int write_schema(const char *path, size_t index, FILE *out, struct buf *t
         expected = str_format("/%s.yaml", s.interface);
         if (!str_ends(path, expected))
                 return err_set(err, -EINVAL, "%s: calls itself %s", path, s.interface);
-        buf_printf(table, "        { \"%s\", fields_%zu, %zu },\n", s.interface, index, json_array_size(s.fields));
+        buf_printf(table, "        { \"%s\", fields_%zu, %zu },\n", s.interface, index,
+                   json_array_size(s.fields));
         return write_fields(&s, index, &where, out, err);
 }
 
@@ -112,10 +122,13 @@ static int write_all(FILE *out, int argc, char **argv, struct err *err) {
         cleanup_(buf_free) struct buf table = BUF_INIT;
         int r = 0;
 
-        fputs("/* Made by gen-interfaces from schema/interfaces. */\n#include \"interface-table.h\"\n\n", out);
+        fputs("/* Made by gen-interfaces from schema/interfaces. */\n#include "
+              "\"interface-table.h\"\n\n",
+              out);
         for (int i = 2; r >= 0 && i < argc; i++)
                 r = write_schema(argv[i], (size_t)i, out, &table, err);
-        fprintf(out, "const struct interface_schema interface_table[] = {\n%s};\n", buf_str(&table));
+        fprintf(out, "const struct interface_schema interface_table[] = {\n%s};\n",
+                buf_str(&table));
         fprintf(out, "const size_t interface_table_count = %d;\n", argc - 2);
         return r;
 }

@@ -6,10 +6,10 @@
 
 struct arena_block;
 struct arena {
-        struct arena_block *blocks;     /* the newest first */
+        struct arena_block *blocks; /* the newest first */
 };
 
-void *arena_alloc(struct arena *a, size_t n);   /* zeroed */
+void *arena_alloc(struct arena *a, size_t n); /* zeroed */
 char *arena_text(struct arena *a, const char *text, size_t len);
 char *arena_format(struct arena *a, const char *fmt, va_list ap);
 void arena_reset(struct arena *a);

@@ -28,7 +28,8 @@ static void place(int channel, int folder, int module) {
         (void)close_range(module >= 0 ? 6 : 5, ~0u, 0);
 }
 
-static _Noreturn void become_worker(const struct harness_options *o, int channel, int folder, int module, pid_t parent) {
+static _Noreturn void become_worker(const struct harness_options *o, int channel, int folder,
+                                    int module, pid_t parent) {
         const char *argv[10] = { "mooring-charm", "--worker", "test", "--folder" }, *slash;
         char pid[24];
         int n = 4;
@@ -64,23 +65,28 @@ static int end_in_words(pid_t pid, const char *what, struct err *err) {
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
                 ;
         if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
-                return err_set(err, -EPERM, "%s: it made a system call that charms do not have", what);
+                return err_set(err, -EPERM, "%s: it made a system call that charms do not have",
+                               what);
         if (WIFSIGNALED(status))
-                return err_set(err, -EFAULT, "%s: it crashed: %s", what, strsignal(WTERMSIG(status)));
+                return err_set(err, -EFAULT, "%s: it crashed: %s", what,
+                               strsignal(WTERMSIG(status)));
         if (WEXITSTATUS(status))
-                return err_set(err, -EFAULT, "%s: it ended with status %d", what, WEXITSTATUS(status));
+                return err_set(err, -EFAULT, "%s: it ended with status %d", what,
+                               WEXITSTATUS(status));
         return 0;
 }
 
 /* 1: something was fed; 0: the worker closed its side. */
-static int read_some(struct harness_worker *w, int64_t deadline, struct harness_answer *a, struct buf *all, struct err *err) {
+static int read_some(struct harness_worker *w, int64_t deadline, struct harness_answer *a,
+                     struct buf *all, struct err *err) {
         static char part[64 << 10];
         struct pollfd p = { .fd = w->channel, .events = POLLIN };
         int64_t left = deadline - clock_mono();
         ssize_t n;
 
         if (left <= 0 || poll(&p, 1, (int)left) == 0)
-                return err_set(err, -ETIMEDOUT, "it did not answer within %d s", DEADLINE_MS / 1000);
+                return err_set(err, -ETIMEDOUT, "it did not answer within %d s",
+                               DEADLINE_MS / 1000);
         n = read(w->channel, part, sizeof(part));
         if (n < 0)
                 return errno == EINTR || errno == EAGAIN ? 1 : 0;
@@ -92,7 +98,8 @@ static int read_some(struct harness_worker *w, int64_t deadline, struct harness_
         return n > 0;
 }
 
-static int next_answer(struct harness_worker *w, struct harness_answer *a, struct buf *all, struct err *err) {
+static int next_answer(struct harness_worker *w, struct harness_answer *a, struct buf *all,
+                       struct err *err) {
         int64_t deadline = clock_mono() + DEADLINE_MS;
         struct plan *plan = NULL;
         int r;
@@ -109,12 +116,14 @@ static int next_answer(struct harness_worker *w, struct harness_answer *a, struc
                 if (r == 0) {
                         r = end_in_words(w->pid, w->charm, err);
                         w->pid = 0;
-                        return r < 0 ? r : err_set(err, -EFAULT, "%s: it ended by itself", w->charm);
+                        return r < 0 ? r
+                                     : err_set(err, -EFAULT, "%s: it ended by itself", w->charm);
                 }
         }
 }
 
-int harness_worker_start(struct harness_worker *w, const struct harness_options *o, struct err *err) {
+int harness_worker_start(struct harness_worker *w, const struct harness_options *o,
+                         struct err *err) {
         cleanup_(closep) int folder = -1, module = -1;
         int pair[2], r = open_files(o, &folder, &module, err);
         pid_t parent = getpid();
@@ -131,14 +140,16 @@ int harness_worker_start(struct harness_worker *w, const struct harness_options 
         close(pair[1]);
         w->channel = pair[0];
         plan_reader_init(&w->reader);
-        r = w->pid < 0 ? err_set(err, -errno, "no process: %s", strerror(errno)) : next_answer(w, NULL, NULL, err);
+        r = w->pid < 0 ? err_set(err, -errno, "no process: %s", strerror(errno))
+                       : next_answer(w, NULL, NULL, err);
         if (r == PLAN_READY)
                 return 0;
         (void)harness_worker_stop(w, NULL);
         return r < 0 ? r : -EINVAL;
 }
 
-int harness_worker_plan(struct harness_worker *w, const char *view, size_t len, struct harness_answer *ret, struct err *err) {
+int harness_worker_plan(struct harness_worker *w, const char *view, size_t len,
+                        struct harness_answer *ret, struct err *err) {
         cleanup_(buf_free) struct buf all = BUF_INIT;
         int r;
 

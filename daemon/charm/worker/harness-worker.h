@@ -8,20 +8,22 @@ struct harness_worker {
         pid_t pid;
         int channel;
         struct plan_reader reader;
-        const char *charm;      /* for messages, borrowed */
+        const char *charm; /* for messages, borrowed */
 };
 struct harness_answer {
-        struct plan *plan;      /* NULL: refused */
-        char *refused;          /* the charm's own text */
+        struct plan *plan;           /* NULL: refused */
+        char *refused;               /* the charm's own text */
         uint8_t digest[DIGEST_SIZE]; /* of all bytes that the worker sent */
         size_t bytes;
 };
 
 struct harness_options;
 /* Starts one; a module that cannot be used is -EINVAL with the worker's words. */
-int harness_worker_start(struct harness_worker *w, const struct harness_options *o, struct err *err);
+int harness_worker_start(struct harness_worker *w, const struct harness_options *o,
+                         struct err *err);
 /* <0: the worker crashed, was too slow, or sent what is no plan. */
-int harness_worker_plan(struct harness_worker *w, const char *view, size_t len, struct harness_answer *ret, struct err *err);
+int harness_worker_plan(struct harness_worker *w, const char *view, size_t len,
+                        struct harness_answer *ret, struct err *err);
 /* Waits for its end. <0: it did not end well (leaks, in sanitizer builds). */
 int harness_worker_stop(struct harness_worker *w, struct err *err);
 void harness_answer_deinit(struct harness_answer *a);

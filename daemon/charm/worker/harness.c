@@ -14,20 +14,20 @@
 #define FILE_MAX (64u << 20)
 
 struct harness_case {
-        char *name;             /* "active" */
-        char *view;             /* canonical */
-        json_t *relations;      /* of the view */
+        char *name;                  /* "active" */
+        char *view;                  /* canonical */
+        json_t *relations;           /* of the view */
         struct harness_answer first; /* of a fresh worker */
         bool good;
 };
 
 struct harness {
         const struct harness_options *options;
-        char *tests;            /* folder */
+        char *tests; /* folder */
         struct harness_case *cases;
         size_t count, room;
         size_t failed;
-        json_t *unknown;        /* interfaces without a schema */
+        json_t *unknown; /* interfaces without a schema */
 };
 
 static void harness_deinit(struct harness *h) {
@@ -42,7 +42,8 @@ static void harness_deinit(struct harness *h) {
         json_decref(h->unknown);
 }
 
-static int fail(struct harness *h, const struct harness_case *c, const char *fmt, ...) printf_(3, 4);
+static int fail(struct harness *h, const struct harness_case *c, const char *fmt, ...)
+        printf_(3, 4);
 static int fail(struct harness *h, const struct harness_case *c, const char *fmt, ...) {
         va_list ap;
 
@@ -96,7 +97,8 @@ static int add_case(struct harness *h, const char *file, struct err *err) {
                                     .view = json_text(view),
                                     .relations = json_incref(json_get(view, "relations")) };
         if (strlen(c->view) > CHARM_VIEW_MAX)
-                return err_set(err, -E2BIG, "%s: a view has at most %u bytes", path, CHARM_VIEW_MAX);
+                return err_set(err, -E2BIG, "%s: a view has at most %u bytes", path,
+                               CHARM_VIEW_MAX);
         return 0;
 }
 
@@ -141,8 +143,9 @@ static json_t *files_json(const struct plan *p) {
         json_t *list = json_array();
 
         for (size_t i = 0; i < p->file_count; i++)
-                json_array_append_new(list, json_pack("{s:s, s:s, s:O?}", "label", p->files[i].label, "resource",
-                                                      p->files[i].resource, "edits", p->files[i].edits));
+                json_array_append_new(
+                        list, json_pack("{s:s, s:s, s:O?}", "label", p->files[i].label, "resource",
+                                        p->files[i].resource, "edits", p->files[i].edits));
         return list;
 }
 
@@ -175,7 +178,9 @@ static json_t *answer_json(const struct harness_answer *a) {
 }
 
 static char *pretty(const json_t *j) {
-        char *text = json_dumps(j, JSON_INDENT(2) | JSON_SORT_KEYS), *line = str_format("%s\n", text);
+        /* check-style: banned: a file for people, indented */
+        char *text = json_dumps(j, JSON_INDENT(2) | JSON_SORT_KEYS),
+             *line = str_format("%s\n", text);
 
         free(text);
         return line;
@@ -194,11 +199,13 @@ static void print_lines(char mark, const char *from, const char *to) {
                 printf("  %c %.*s\n", mark, (int)(line_length(p) - (strchr(p, '\n') != NULL)), p);
 }
 
-/* Whole lines that both begin with and both end with are left out; a charm's plans differ in one place mostly. */
+/* Whole lines that both begin with and both end with are left out; a charm's plans differ in one
+ * place mostly. */
 static void print_difference(const char *want, const char *got) {
         const char *want_end = want + strlen(want), *got_end = got + strlen(got), *a, *b;
 
-        while (*want && *got && line_length(want) == line_length(got) && strncmp(want, got, line_length(want)) == 0) {
+        while (*want && *got && line_length(want) == line_length(got) &&
+               strncmp(want, got, line_length(want)) == 0) {
                 size_t n = line_length(want);
 
                 want += n;
@@ -236,7 +243,8 @@ static int compare(struct harness *h, struct harness_case *c, const char *path, 
         return -EINVAL;
 }
 
-static int write_plan(struct harness *h, struct harness_case *c, const char *path, const json_t *got) {
+static int write_plan(struct harness *h, struct harness_case *c, const char *path,
+                      const json_t *got) {
         cleanup_(freep) char *text = pretty(got);
         cleanup_(fclosep) FILE *f = fopen(path, "we");
 
@@ -277,7 +285,8 @@ static int plan_old(struct harness *h, struct harness_worker *w, struct harness_
                 cleanup_(freep) char *fresh_text = pretty(fresh), *old_text = pretty(old);
 
                 c->good = false;
-                fail(h, c, "the plan depends on what was planned before (- fresh worker, + old one):");
+                fail(h, c,
+                     "the plan depends on what was planned before (- fresh worker, + old one):");
                 print_difference(fresh_text, old_text);
         }
         harness_answer_deinit(&a);
@@ -316,8 +325,8 @@ static void check_plan(struct harness *h, struct harness_case *c) {
                 r = h->options->update ? write_plan(h, c, path, got) : compare(h, c, path, got);
         if (r < 0)
                 return;
-        printf("ok %s: %zu documents, %zu bytes%s%s\n", c->name, p ? p->doc_count : 0, c->first.bytes,
-               p ? "" : ", refused: ", p ? "" : c->first.refused);
+        printf("ok %s: %zu documents, %zu bytes%s%s\n", c->name, p ? p->doc_count : 0,
+               c->first.bytes, p ? "" : ", refused: ", p ? "" : c->first.refused);
 }
 
 static void print_unknown(const struct harness *h) {
@@ -325,11 +334,14 @@ static void print_unknown(const struct harness *h) {
         json_t *j;
 
         json_array_foreach(h->unknown, i, j)
-                printf("note: interface %s has no schema; what is told over it is not checked\n", json_string_value(j));
+                printf("note: interface %s has no schema; what is told over it is not checked\n",
+                       json_string_value(j));
 }
 
 int harness_run(const struct harness_options *o) {
-        struct harness h = { .options = o, .tests = str_format("%s/tests", o->folder), .unknown = json_array() };
+        struct harness h = { .options = o,
+                             .tests = str_format("%s/tests", o->folder),
+                             .unknown = json_array() };
         struct err err;
         int r;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* object.c - objects with placeholders; see object.h
  *
- * A file is parsed once. What has no placeholder in it becomes a piece of canonical JSON then and there; writing a document is copying
- * pieces and filling holes, a hundred times cheaper than building a tree and sorting it for every plan. */
+ * A file is parsed once. What has no placeholder in it becomes a piece of canonical JSON then
+ * and there; writing a document is copying pieces and filling holes, a hundred times cheaper
+ * than building a tree and sorting it for every plan. */
 #include "object.h"
 
 #include "charm-dir.h"
@@ -27,21 +28,22 @@ enum source {
 };
 
 /* Sources with a name after a dot come first. */
-static const char *const source_names[] = { "hole.",   "config.",     "image.", "constraint.", "storage.",
-                                            "secret.", "application", "model",  "scale" };
+static const char *const source_names[] = { "hole.",       "config.",  "image.",
+                                            "constraint.", "storage.", "secret.",
+                                            "application", "model",    "scale" };
 
 struct node {
         enum { NODE_TEXT, NODE_HOLE, NODE_MAP, NODE_LIST } kind;
-        char *text;             /* NODE_TEXT: canonical JSON; NODE_HOLE: the name after the dot */
+        char *text; /* NODE_TEXT: canonical JSON; NODE_HOLE: the name after the dot */
         size_t len;
-        enum source source;     /* NODE_HOLE */
-        char *member;           /* in a map: its canonical name and colon */
+        enum source source; /* NODE_HOLE */
+        char *member;       /* in a map: its canonical name and colon */
         struct node *items;
         size_t count;
 };
 
 struct object_set {
-        struct map files;       /* name below objects/ -> struct node */
+        struct map files; /* name below objects/ -> struct node */
 };
 
 static void node_deinit(struct node *n) {
@@ -73,21 +75,25 @@ struct load {
 };
 
 /* What a placeholder names must be in charm.yaml, where it comes from there. */
-static int check_name(const struct load *l, const struct node *n, const char *whole, struct err *err) {
-        static const char *const sections[] = {
-                [FROM_CONFIG] = "options", [FROM_IMAGE] = "resources", [FROM_STORAGE] = "storage", [FROM_SCALE] = NULL
-        };
+static int check_name(const struct load *l, const struct node *n, const char *whole,
+                      struct err *err) {
+        static const char *const sections[] = { [FROM_CONFIG] = "options",
+                                                [FROM_IMAGE] = "resources",
+                                                [FROM_STORAGE] = "storage",
+                                                [FROM_SCALE] = NULL };
         cleanup_(freep) char *name = str_dup(n->text);
         const char *section = sections[n->source];
 
         if (n->source == FROM_STORAGE && !str_ends(name, ".size") && !str_ends(name, ".class"))
-                return err_set(err, -EINVAL, "%s: %s ends neither in .size nor in .class", l->file, whole);
+                return err_set(err, -EINVAL, "%s: %s ends neither in .size nor in .class", l->file,
+                               whole);
         if (n->source == FROM_SECRET && !strchr(name, '.'))
                 return err_set(err, -EINVAL, "%s: %s is not ${secret.LABEL.FIELD}", l->file, whole);
         if (n->source == FROM_STORAGE)
                 *strrchr(name, '.') = '\0';
         if (section && !view_has_name(l->meta, section, name))
-                return err_set(err, -EINVAL, "%s: %s: charm.yaml has no \"%s\" under %s", l->file, whole, name, section);
+                return err_set(err, -EINVAL, "%s: %s: charm.yaml has no \"%s\" under %s", l->file,
+                               whole, name, section);
         return 0;
 }
 
@@ -97,7 +103,8 @@ static int find_source(const char *inside, size_t len, struct node *n) {
                 size_t want = strlen(source_names[i]);
                 bool named = source_names[i][want - 1] == '.';
 
-                if (len < want || strncmp(inside, source_names[i], want) != 0 || named != (len > want))
+                if (len < want || strncmp(inside, source_names[i], want) != 0 ||
+                    named != (len > want))
                         continue;
                 n->kind = NODE_HOLE;
                 n->source = (enum source)i;
@@ -128,7 +135,8 @@ static int load_text(const struct load *l, const char *text, struct node *n, str
                 if (!whole) {
                         node_deinit(&found);
                         return err_set(err, -EINVAL,
-                                       "%s: %.*s stands inside a longer text; a placeholder fills a whole scalar: make "
+                                       "%s: %.*s stands inside a longer text; a placeholder fills "
+                                       "a whole scalar: make "
                                        "the text with charm_text and give it as a hole",
                                        l->file, (int)(close + 1 - open), open);
                 }
@@ -182,7 +190,9 @@ static int load_map(const struct load *l, const json_t *j, struct node *n, struc
 
         json_object_foreach((json_t *)j, name, value) {
                 if (strstr(name, "${hole.") || strstr(name, "${config."))
-                        return err_set(err, -EINVAL, "%s: \"%s\": a member's name takes no placeholder", l->file, name);
+                        return err_set(err, -EINVAL,
+                                       "%s: \"%s\": a member's name takes no placeholder", l->file,
+                                       name);
                 names[count++] = name;
         }
         qsort(names, count, sizeof(*names), compare_members);
@@ -232,8 +242,8 @@ static int load_node(const struct load *l, const json_t *j, struct node *n, stru
         return r;
 }
 
-static int load_file(struct object_set *s, const json_t *meta, const char *name, const struct buf *text,
-                     struct err *err) {
+static int load_file(struct object_set *s, const json_t *meta, const char *name,
+                     const struct buf *text, struct err *err) {
         cleanup_(yaml_stream_free) struct yaml_stream stream = {};
         struct load l = { meta, name };
         struct node *n;
@@ -242,8 +252,10 @@ static int load_file(struct object_set *s, const json_t *meta, const char *name,
         if (r < 0)
                 return r;
         if (stream.count != 1 || !json_is_object(stream.documents[0].root))
-                return err_set(err, -EINVAL, "%s: wants exactly one object in a file, there %s %zu documents", name,
-                               stream.count == 1 ? "is one other thing in" : "are", stream.count);
+                return err_set(err, -EINVAL,
+                               "%s: wants exactly one object in a file, there %s %zu documents",
+                               name, stream.count == 1 ? "is one other thing in" : "are",
+                               stream.count);
         n = mem_new(struct node);
         map_set(&s->files, name + strlen("objects/"), n);
         return load_node(&l, stream.documents[0].root, n, err);
@@ -253,7 +265,8 @@ static bool is_object_file(const char *name) {
         return str_starts(name, "objects/") && (str_ends(name, ".yaml") || str_ends(name, ".yml"));
 }
 
-int object_load(int folder, const struct charm_dir *dir, const json_t *meta, struct object_set **ret, struct err *err) {
+int object_load(int folder, const struct charm_dir *dir, const json_t *meta,
+                struct object_set **ret, struct err *err) {
         struct object_set *s = mem_new(struct object_set);
         int r = 0;
 
@@ -347,7 +360,8 @@ static int write_storage(struct write *w, const char *name, struct err *err) {
         if (str_ends(name, ".class"))
                 return write_json(w, json_get(s, "class"));
         if (!json_is_integer(json_get(s, "size")))
-                return err_set(err, -ENOENT, "%s: the view has no size for storage %s", w->file, storage);
+                return err_set(err, -ENOENT, "%s: the view has no size for storage %s", w->file,
+                               storage);
         buf_printf(w->out, "\"%lld\"", (long long)json_get_int(s, "size", 0));
         return WRITTEN;
 }
@@ -359,7 +373,8 @@ static int write_secret(struct write *w, const char *name, struct err *err) {
         *strrchr(key, '.') = '/';
         token = json_get_str(json_get(w->plan->secrets, key), "token", NULL);
         if (!token)
-                return err_set(err, -ENOENT, "%s: ${secret.%s} before charm_secret asked for it", w->file, name);
+                return err_set(err, -ENOENT, "%s: ${secret.%s} before charm_secret asked for it",
+                               w->file, name);
         return write_text(w, name, token, err);
 }
 
@@ -373,7 +388,8 @@ static int write_value(struct write *w, const struct node *n, struct err *err) {
                 return write_json(w, view_option(v, n->text));
         case FROM_IMAGE:
                 if (!view_image(v, n->text))
-                        return err_set(err, -ENOENT, "%s: resource %s is no image", w->file, n->text);
+                        return err_set(err, -ENOENT, "%s: resource %s is no image", w->file,
+                                       n->text);
                 return write_text(w, n->text, view_image(v, n->text), err);
         case FROM_CONSTRAINT:
                 return write_json(w, json_dig(v->root, "constraints", n->text, NULL));
@@ -429,8 +445,8 @@ static int write_node(struct write *w, const struct node *n, struct err *err) {
         }
 }
 
-int object_write(const struct object_set *s, const char *file, const struct charm_hole *holes, const struct charm_plan *p,
-                 struct buf *out, struct err *err) {
+int object_write(const struct object_set *s, const char *file, const struct charm_hole *holes,
+                 const struct charm_plan *p, struct buf *out, struct err *err) {
         const struct node *n = file ? map_find(&s->files, file) : NULL;
         struct write w = { file, holes, p, out };
         int r;

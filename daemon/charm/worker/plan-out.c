@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* plan-out.c - the writing half of charm.h; see plan-out.h
  *
- * The charm_* functions here are called by charm code and exported to it. Limits are those of plan.h: a charm that goes beyond one is
- * told so by its refusal, before the daemon would call the same plan garbage. */
+ * The charm_* functions here are called by charm code and exported to it. Limits are those of
+ * plan.h: a charm that goes beyond one is told so by its refusal, before the daemon would call
+ * the same plan garbage. */
 #include "plan-out.h"
 
 #include "object.h"
@@ -19,9 +20,11 @@ struct plan_output {
         const char *label, *token;
 };
 
-void plan_out_begin(struct charm_plan *p, const struct charm_view *v, const struct object_set *objects,
-                    struct arena *arena) {
-        *p = (struct charm_plan){ .arena = arena, .view = v, .objects = objects, .labels = MAP_INIT };
+void plan_out_begin(struct charm_plan *p, const struct charm_view *v,
+                    const struct object_set *objects, struct arena *arena) {
+        *p = (struct charm_plan){
+                .arena = arena, .view = v, .objects = objects, .labels = MAP_INIT
+        };
         p->tell = json_object();
         p->secrets = json_object();
         p->targets = json_object();
@@ -100,7 +103,8 @@ const char *charm_quote(struct charm_plan *p, const char *text) {
 
 /* ---- telling */
 
-static void tell(struct charm_plan *p, const struct charm_relation *r, const char *key, json_t *value) {
+static void tell(struct charm_plan *p, const struct charm_relation *r, const char *key,
+                 json_t *value) {
         json_t *keys;
         char id[24];
 
@@ -119,16 +123,19 @@ static void tell(struct charm_plan *p, const struct charm_relation *r, const cha
                 plan_out_mistake(p, "charm_tell: a key that is not UTF-8");
 }
 
-void charm_tell(struct charm_plan *p, const struct charm_relation *r, const char *key, const char *value) {
+void charm_tell(struct charm_plan *p, const struct charm_relation *r, const char *key,
+                const char *value) {
         if (value)
                 tell(p, r, key, text_json(p, "charm_tell", value));
 }
 
-void charm_tell_int(struct charm_plan *p, const struct charm_relation *r, const char *key, int64_t value) {
+void charm_tell_int(struct charm_plan *p, const struct charm_relation *r, const char *key,
+                    int64_t value) {
         tell(p, r, key, json_integer(value));
 }
 
-void charm_tell_bool(struct charm_plan *p, const struct charm_relation *r, const char *key, bool value) {
+void charm_tell_bool(struct charm_plan *p, const struct charm_relation *r, const char *key,
+                     bool value) {
         tell(p, r, key, json_boolean(value));
 }
 
@@ -141,7 +148,8 @@ static json_t *parse(struct charm_plan *p, const char *function, const char *tex
         return j;
 }
 
-void charm_tell_json(struct charm_plan *p, const struct charm_relation *r, const char *key, const char *json) {
+void charm_tell_json(struct charm_plan *p, const struct charm_relation *r, const char *key,
+                     const char *json) {
         json_t *j = json ? parse(p, "charm_tell_json", json) : NULL;
 
         if (j)
@@ -151,10 +159,12 @@ void charm_tell_json(struct charm_plan *p, const struct charm_relation *r, const
 /* ---- wanting */
 
 /* Takes LABEL for this plan; VALUE is what charm_digest answers. */
-static bool take_label(struct charm_plan *p, const char *function, const char *label, const char *value) {
+static bool take_label(struct charm_plan *p, const char *function, const char *label,
+                       const char *value) {
         if (!label || !plan_label_valid(label)) {
-                plan_out_mistake(p, "%s: \"%.60s\" is no label: 1 to %d letters, digits, '.', '_', '-', '/'", function,
-                                 label ? label : "(null)", CHARM_LABEL_MAX);
+                plan_out_mistake(
+                        p, "%s: \"%.60s\" is no label: 1 to %d letters, digits, '.', '_', '-', '/'",
+                        function, label ? label : "(null)", CHARM_LABEL_MAX);
                 return false;
         }
         if (map_set(&p->labels, label, (void *)value)) {
@@ -168,11 +178,13 @@ static bool count_in(struct charm_plan *p, const char *label, size_t len) {
         p->bytes += len;
         p->count++;
         if (len > CHARM_DOC_MAX)
-                plan_out_mistake(p, "%s: a document of %zu bytes, at most %u are allowed", label, len, CHARM_DOC_MAX);
+                plan_out_mistake(p, "%s: a document of %zu bytes, at most %u are allowed", label,
+                                 len, CHARM_DOC_MAX);
         else if (p->bytes > CHARM_PLAN_MAX)
                 plan_out_mistake(p, "%s: the plan grows beyond %u bytes", label, CHARM_PLAN_MAX);
         else if (p->count > CHARM_PLAN_DOCS_MAX)
-                plan_out_mistake(p, "%s: the plan grows beyond %d documents", label, CHARM_PLAN_DOCS_MAX);
+                plan_out_mistake(p, "%s: the plan grows beyond %d documents", label,
+                                 CHARM_PLAN_DOCS_MAX);
         return !*p->mistake;
 }
 
@@ -186,7 +198,8 @@ static bool write_object(struct charm_plan *p, const char *file, const struct ch
         return false;
 }
 
-static void add_document(struct charm_plan *p, const char *label, const char *target, const uint8_t sha256[DIGEST_SIZE]) {
+static void add_document(struct charm_plan *p, const char *label, const char *target,
+                         const uint8_t sha256[DIGEST_SIZE]) {
         cleanup_(buf_free) struct buf body = BUF_INIT;
 
         buf_add(&body, label, strlen(label) + 1);
@@ -197,7 +210,8 @@ static void add_document(struct charm_plan *p, const char *label, const char *ta
 }
 
 static void need(struct charm_plan *p, const char *label, const char *on, const char *kind) {
-        json_array_append_new(p->needs, json_pack("{s:s, s:s, s:s}", "label", label, "on", on, "kind", kind));
+        json_array_append_new(p->needs,
+                              json_pack("{s:s, s:s, s:s}", "label", label, "on", on, "kind", kind));
 }
 
 /* A document that holds a token of charm_output waits for that value. */
@@ -207,12 +221,13 @@ static void find_outputs(struct charm_plan *p, const char *label) {
                         need(p, label, o->label, "value");
 }
 
-static void want(struct charm_plan *p, const char *function, const char *label, const char *target, const char *file,
-                 const struct charm_hole *holes) {
+static void want(struct charm_plan *p, const char *function, const char *label, const char *target,
+                 const char *file, const struct charm_hole *holes) {
         uint8_t sha256[DIGEST_SIZE];
         char hex[DIGEST_HEX_SIZE];
 
-        if (*p->mistake || !write_object(p, file, holes) || !count_in(p, label ? label : "", p->scratch.len))
+        if (*p->mistake || !write_object(p, file, holes) ||
+            !count_in(p, label ? label : "", p->scratch.len))
                 return;
         digest_sha256(p->scratch.data, p->scratch.len, sha256);
         digest_hex(sha256, DIGEST_SIZE, hex);
@@ -222,32 +237,39 @@ static void want(struct charm_plan *p, const char *function, const char *label, 
         find_outputs(p, label);
 }
 
-void charm_want(struct charm_plan *p, const char *label, const char *file, const struct charm_hole *holes) {
+void charm_want(struct charm_plan *p, const char *label, const char *file,
+                const struct charm_hole *holes) {
         want(p, "charm_want", label, "", file, holes);
 }
 
 void charm_want_at(struct charm_plan *p, const char *label, const char *target, const char *file,
                    const struct charm_hole *holes) {
         if (!target || !json_object_get(p->targets, target))
-                plan_out_mistake(p, "charm_want_at: this plan has declared no target \"%.60s\"", target ? target : "(null)");
+                plan_out_mistake(p, "charm_want_at: this plan has declared no target \"%.60s\"",
+                                 target ? target : "(null)");
         else
                 want(p, "charm_want_at", label, target, file, holes);
 }
 
-void charm_want_file(struct charm_plan *p, const char *label, const char *resource, const char *edits) {
-        cleanup_(json_freep) json_t *j = NULL, *list = edits ? parse(p, "charm_want_file", edits) : NULL;
+void charm_want_file(struct charm_plan *p, const char *label, const char *resource,
+                     const char *edits) {
+        cleanup_(json_freep) json_t *j = NULL,
+                                    *list = edits ? parse(p, "charm_want_file", edits) : NULL;
         cleanup_(buf_free) struct buf text = BUF_INIT;
 
         if (!resource || !view_has_name(p->view->meta, "resources", resource))
-                plan_out_mistake(p, "charm_want_file: charm.yaml has no resource \"%.60s\"", resource ? resource : "(null)");
+                plan_out_mistake(p, "charm_want_file: charm.yaml has no resource \"%.60s\"",
+                                 resource ? resource : "(null)");
         if (list && !json_is_array(list))
-                plan_out_mistake(p, "charm_want_file: edits are a list, not %s", json_type_name(list));
+                plan_out_mistake(p, "charm_want_file: edits are a list, not %s",
+                                 json_type_name(list));
         if (*p->mistake || !take_label(p, "charm_want_file", label, ""))
                 return;
         j = json_pack("{s:s, s:s, s:O?}", "label", label, "resource", resource, "edits", list);
         json_canonical(j, &text);
         if (text.len > CHARM_HEAD_MAX)
-                plan_out_mistake(p, "%s: edits of %zu bytes, at most %u are allowed", label, text.len, CHARM_HEAD_MAX);
+                plan_out_mistake(p, "%s: edits of %zu bytes, at most %u are allowed", label,
+                                 text.len, CHARM_HEAD_MAX);
         else if (count_in(p, label, text.len))
                 frame_put(&p->frames, PLAN_FRAME_FILE, text.data, text.len);
 }
@@ -256,18 +278,21 @@ void charm_target(struct charm_plan *p, const char *label, const char *provider,
                   const struct charm_hole *holes) {
         json_t *config = NULL;
 
-        if (*p->mistake || !write_object(p, file, holes) || !take_label(p, "charm_target", label, ""))
+        if (*p->mistake || !write_object(p, file, holes) ||
+            !take_label(p, "charm_target", label, ""))
                 return;
         if (!provider || !*provider)
                 plan_out_mistake(p, "charm_target: %s has no provider", label);
         else if (json_parse(p->scratch.data, p->scratch.len, &config, NULL) >= 0)
-                json_object_set_new(p->targets, label, json_pack("{s:s, s:o}", "provider", provider, "config", config));
+                json_object_set_new(
+                        p->targets, label,
+                        json_pack("{s:s, s:o}", "provider", provider, "config", config));
 }
 
 void charm_needs(struct charm_plan *p, const char *label, const char *other, enum charm_need kind) {
         if (!label || !other || !plan_label_valid(label) || !plan_label_valid(other))
-                plan_out_mistake(p, "charm_needs: \"%.60s\" or \"%.60s\" is no label", label ? label : "(null)",
-                                 other ? other : "(null)");
+                plan_out_mistake(p, "charm_needs: \"%.60s\" or \"%.60s\" is no label",
+                                 label ? label : "(null)", other ? other : "(null)");
         else
                 need(p, label, other, kind == CHARM_EXISTS ? "exists" : "ready");
 }
@@ -277,17 +302,18 @@ const char *charm_digest(struct charm_plan *p, const char *label) {
 
         if (hex && *hex)
                 return hex;
-        plan_out_mistake(p, "charm_digest: no document %.60s was wanted before", label ? label : "(null)");
+        plan_out_mistake(p, "charm_digest: no document %.60s was wanted before",
+                         label ? label : "(null)");
         return "";
 }
 
 const char *charm_output(struct charm_plan *p, const char *label, const char *pointer) {
         struct plan_output *o = arena_alloc(p->arena, sizeof(*o));
 
-        if (!label || !plan_label_valid(label) || !pointer || *pointer != '/' || strlen(pointer) > CHARM_POINTER_MAX ||
-            strpbrk(pointer, "\"\\{}:\n")) {
-                plan_out_mistake(p, "charm_output: \"%.60s\" is no label, or \"%.60s\" no pointer", label ? label : "(null)",
-                                 pointer ? pointer : "(null)");
+        if (!label || !plan_label_valid(label) || !pointer || *pointer != '/' ||
+            strlen(pointer) > CHARM_POINTER_MAX || strpbrk(pointer, "\"\\{}:\n")) {
+                plan_out_mistake(p, "charm_output: \"%.60s\" is no label, or \"%.60s\" no pointer",
+                                 label ? label : "(null)", pointer ? pointer : "(null)");
                 return "";
         }
         o->label = arena_text(p->arena, label, strlen(label));
@@ -300,27 +326,32 @@ const char *charm_output(struct charm_plan *p, const char *label, const char *po
 /* ---- secrets */
 
 /* What was asked for under KEY before, in the same words; or it is a mistake. */
-static const char *asked_before(struct charm_plan *p, const char *key, unsigned length, const char *alphabet) {
+static const char *asked_before(struct charm_plan *p, const char *key, unsigned length,
+                                const char *alphabet) {
         const json_t *s = json_object_get(p->secrets, key);
 
         if (!s)
                 return NULL;
-        if (json_get_int(s, "length", 0) != (int64_t)length || !str_eq(json_get_str(s, "alphabet", NULL), alphabet))
-                plan_out_mistake(p, "charm_secret: %s was asked for with another length or alphabet", key);
+        if (json_get_int(s, "length", 0) != (int64_t)length ||
+            !str_eq(json_get_str(s, "alphabet", NULL), alphabet))
+                plan_out_mistake(
+                        p, "charm_secret: %s was asked for with another length or alphabet", key);
         return json_get_str(s, "token", "");
 }
 
-const char *charm_secret(struct charm_plan *p, const char *label, const char *field, unsigned length,
-                         const char *alphabet) {
+const char *charm_secret(struct charm_plan *p, const char *label, const char *field,
+                         unsigned length, const char *alphabet) {
         const char *key = charm_text(p, "%s/%s", label ? label : "", field ? field : ""), *token;
 
-        if (!plan_label_valid(key) || !label || !field || !*label || !*field || strchr(field, '/')) {
+        if (!plan_label_valid(key) || !label || !field || !*label || !*field ||
+            strchr(field, '/')) {
                 plan_out_mistake(p, "charm_secret: \"%.100s\" is not LABEL/FIELD", key);
                 return "";
         }
         if (length < 1 || length > SECRET_LENGTH_MAX || (alphabet && !*alphabet)) {
-                plan_out_mistake(p, "charm_secret: %s: a length of 1 to %d and an alphabet are wanted", key,
-                                 SECRET_LENGTH_MAX);
+                plan_out_mistake(p,
+                                 "charm_secret: %s: a length of 1 to %d and an alphabet are wanted",
+                                 key, SECRET_LENGTH_MAX);
                 return "";
         }
         token = asked_before(p, key, length, alphabet);
@@ -330,22 +361,27 @@ const char *charm_secret(struct charm_plan *p, const char *label, const char *fi
         if (!token)
                 token = charm_text(p, DRAFT, key);
         json_object_set_new(p->secrets, key,
-                            json_pack("{s:i, s:s?, s:s}", "length", (int)length, "alphabet", alphabet, "token", token));
+                            json_pack("{s:i, s:s?, s:s}", "length", (int)length, "alphabet",
+                                      alphabet, "token", token));
         return token;
 }
 
 const char *charm_form(struct charm_plan *p, const char *token, const char *form) {
-        static const char *const forms[] = { "plain", "base64", "url", "yaml", "bcrypt", "pem-bundle" };
+        static const char *const forms[] = { "plain", "base64", "url",
+                                             "yaml",  "bcrypt", "pem-bundle" };
         bool known = false;
 
         for (size_t i = 0; form && i < ARRAY_SIZE(forms); i++)
                 known = known || str_eq(form, forms[i]);
         if (!known)
                 plan_out_mistake(p, "charm_form: no such form: \"%.20s\"", form ? form : "(null)");
-        else if (!token || !(str_starts(token, "{{secret:") || str_starts(token, "{{want:")) || !str_ends(token, TOKEN_END))
-                plan_out_mistake(p, "charm_form: what is given is not one secret's token in its plain form");
+        else if (!token || !(str_starts(token, "{{secret:") || str_starts(token, "{{want:")) ||
+                 !str_ends(token, TOKEN_END))
+                plan_out_mistake(
+                        p, "charm_form: what is given is not one secret's token in its plain form");
         else
-                return charm_text(p, "%.*s:%s}}", (int)(strlen(token) - strlen(TOKEN_END)), token, form);
+                return charm_text(p, "%.*s:%s}}", (int)(strlen(token) - strlen(TOKEN_END)), token,
+                                  form);
         return "";
 }
 
@@ -364,9 +400,10 @@ static bool listed(const json_t *list, const char *text) {
 void charm_see(struct charm_plan *p, const char *label, const char *pointer) {
         json_t *list;
 
-        if (!label || !plan_label_valid(label) || !pointer || *pointer != '/' || strlen(pointer) > CHARM_POINTER_MAX) {
-                plan_out_mistake(p, "charm_see: \"%.60s\" is no label, or \"%.60s\" no pointer", label ? label : "(null)",
-                                 pointer ? pointer : "(null)");
+        if (!label || !plan_label_valid(label) || !pointer || *pointer != '/' ||
+            strlen(pointer) > CHARM_POINTER_MAX) {
+                plan_out_mistake(p, "charm_see: \"%.60s\" is no label, or \"%.60s\" no pointer",
+                                 label ? label : "(null)", pointer ? pointer : "(null)");
                 return;
         }
         list = json_object_get(p->see, label);
@@ -396,7 +433,8 @@ void charm_status(struct charm_plan *p, enum charm_status s, const char *fmt, ..
         p->message = arena_format(p->arena, fmt, ap);
         va_end(ap);
         if (strlen(p->message) > CHARM_REFUSED_MAX)
-                plan_out_mistake(p, "charm_status: a message of more than %d bytes", CHARM_REFUSED_MAX);
+                plan_out_mistake(p, "charm_status: a message of more than %d bytes",
+                                 CHARM_REFUSED_MAX);
 }
 
 void charm_version(struct charm_plan *p, const char *workload_version) {
@@ -441,7 +479,8 @@ static bool is_target(struct charm_plan *p, const char *label, size_t len) {
 }
 
 static bool is_wanted(struct charm_plan *p, const char *label) {
-        for (const char *slash = label + strlen(label); slash; slash = memrchr(label, '/', (size_t)(slash - label))) {
+        for (const char *slash = label + strlen(label); slash;
+             slash = memrchr(label, '/', (size_t)(slash - label))) {
                 const char *hex = map_find_bytes(&p->labels, label, (size_t)(slash - label));
 
                 /* Below a slash only the objects of a file, whose digest is not known here. */
@@ -472,8 +511,10 @@ void plan_out_end(struct charm_plan *p, struct buf *out) {
         head = make_head(p);
         json_canonical(head, &text);
         if (text.len > CHARM_HEAD_MAX)
-                plan_out_mistake(p, "what the plan tells, asks and needs has %zu bytes, at most %u are allowed", text.len,
-                                 CHARM_HEAD_MAX);
+                plan_out_mistake(
+                        p,
+                        "what the plan tells, asks and needs has %zu bytes, at most %u are allowed",
+                        text.len, CHARM_HEAD_MAX);
         if (*p->mistake) {
                 frame_put(out, PLAN_FRAME_REFUSED, p->mistake, strlen(p->mistake));
                 return;

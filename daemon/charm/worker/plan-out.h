@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plan-out.h - inside the worker: a plan while charm code writes it (charm.h, "what is wanted", "secrets", "status")
+/* plan-out.h - inside the worker: a plan while charm code writes it (charm.h, "what is wanted",
+ * "secrets", "status")
  *
- * Documents become frames as they are wanted; the head, which is known last and sent first, is put in front at the end. */
+ * Documents become frames as they are wanted; the head, which is known last and sent first, is
+ * put in front at the end. */
 #pragma once
 
 #include "arena.h"
@@ -14,23 +16,25 @@
 struct object_set;
 
 struct charm_plan {
-        struct arena *arena;            /* borrowed */
-        const struct charm_view *view;  /* borrowed */
+        struct arena *arena;              /* borrowed */
+        const struct charm_view *view;    /* borrowed */
         const struct object_set *objects; /* borrowed */
-        struct buf frames;              /* D and F frames so far */
-        struct buf scratch;             /* one document while it is written */
-        size_t bytes, count;            /* of those frames */
-        struct map labels;              /* label -> hash of its document as hex text, in the arena; "" for others */
-        struct plan_output *outputs;    /* that charm_output gave, to find their edges */
+        struct buf frames;                /* D and F frames so far */
+        struct buf scratch;               /* one document while it is written */
+        size_t bytes, count;              /* of those frames */
+        struct map
+                labels; /* label -> hash of its document as hex text, in the arena; "" for others */
+        struct plan_output *outputs; /* that charm_output gave, to find their edges */
         json_t *tell, *secrets, *targets, *see, *needs;
         size_t see_count;
-        bool said;                      /* a status was */
+        bool said; /* a status was */
         enum charm_status status;
-        char *message, *version;        /* in the arena, or NULL */
+        char *message, *version;             /* in the arena, or NULL */
         char mistake[CHARM_REFUSED_MAX + 1]; /* "" while there is none */
 };
 
-void plan_out_begin(struct charm_plan *p, const struct charm_view *v, const struct object_set *objects, struct arena *arena);
+void plan_out_begin(struct charm_plan *p, const struct charm_view *v,
+                    const struct object_set *objects, struct arena *arena);
 /* Appends the whole plan, or its refusal, as frames to OUT. */
 void plan_out_end(struct charm_plan *p, struct buf *out);
 void plan_out_deinit(struct charm_plan *p);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sandbox.c - landlock, seccomp and limits of a worker; see sandbox.h
  *
- * landlock has no library here: three calls and two structs, with the numbers of its later versions named below, because the headers
- * that this is built with may know fewer than the kernel that it runs on. */
+ * landlock has no library here: three calls and two structs, with the numbers of its later
+ * versions named below, because the headers that this is built with may know fewer than the
+ * kernel that it runs on. */
 #include "sandbox.h"
 
 #include <errno.h>
@@ -30,28 +31,36 @@ struct ruleset {
 #define FS_RIGHT_REFER (1ull << 13)
 #define FS_RIGHT_TRUNCATE (1ull << 14)
 #define FS_RIGHT_IOCTL (1ull << 15)
-#define NET_RIGHTS_4 3ull   /* bind and connect of TCP */
-#define SCOPES_6 3ull       /* abstract unix sockets, signals */
+#define NET_RIGHTS_4 3ull /* bind and connect of TCP */
+#define SCOPES_6 3ull     /* abstract unix sockets, signals */
 
 static int restrict_files(int module, struct err *err) {
-        int version = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+        int version =
+                (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
         struct ruleset rules = { FS_RIGHTS_1, 0, 0 };
         cleanup_(closep) int fd = -1;
         int r = -errno;
 
         if (version < 1)
-                return err_set(err, version < 0 ? r : -ENOSYS, "this kernel has no landlock: %s", strerror(-r));
+                return err_set(err, version < 0 ? r : -ENOSYS, "this kernel has no landlock: %s",
+                               strerror(-r));
         rules.fs |= (version >= 2 ? FS_RIGHT_REFER : 0) | (version >= 3 ? FS_RIGHT_TRUNCATE : 0) |
                     (version >= 5 ? FS_RIGHT_IOCTL : 0);
         rules.net = version >= 4 ? NET_RIGHTS_4 : 0;
         rules.scoped = version >= 6 ? SCOPES_6 : 0;
-        fd = (int)syscall(SYS_landlock_create_ruleset, &rules, version >= 6 ? 24 : version >= 4 ? 16 : 8, 0);
+        fd = (int)syscall(SYS_landlock_create_ruleset, &rules,
+                          version >= 6   ? 24
+                          : version >= 4 ? 16
+                                         : 8,
+                          0);
         if (fd < 0) {
                 r = -errno;
                 return err_set(err, r, "landlock refuses its rules: %s", strerror(-r));
         }
         if (module >= 0) {
-                struct landlock_path_beneath_attr one = { .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE, .parent_fd = module };
+                struct landlock_path_beneath_attr one = { .allowed_access =
+                                                                  LANDLOCK_ACCESS_FS_READ_FILE,
+                                                          .parent_fd = module };
 
                 if (syscall(SYS_landlock_add_rule, fd, LANDLOCK_RULE_PATH_BENEATH, &one, 0) < 0) {
                         r = -errno;
@@ -73,14 +82,32 @@ static void release(scmp_filter_ctx *c) {
 
 /* Calls without conditions, of both stages: memory, waiting for a lock, the end. */
 static const int always[] = {
-        SCMP_SYS(brk),   SCMP_SYS(munmap), SCMP_SYS(mremap),      SCMP_SYS(madvise),        SCMP_SYS(futex),
-        SCMP_SYS(exit),  SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigprocmask),
+        SCMP_SYS(brk),
+        SCMP_SYS(munmap),
+        SCMP_SYS(mremap),
+        SCMP_SYS(madvise),
+        SCMP_SYS(futex),
+        SCMP_SYS(exit),
+        SCMP_SYS(exit_group),
+        SCMP_SYS(rt_sigreturn),
+        SCMP_SYS(restart_syscall),
+        SCMP_SYS(rt_sigprocmask),
 };
 /* What the loader and stage two itself need. Which files, landlock decides. */
 static const int loading[] = {
-        SCMP_SYS(openat), SCMP_SYS(open),    SCMP_SYS(close),  SCMP_SYS(read),  SCMP_SYS(pread64), SCMP_SYS(fstat),
-        SCMP_SYS(newfstatat), SCMP_SYS(mmap), SCMP_SYS(mprotect), SCMP_SYS(lseek), SCMP_SYS(seccomp),
-        SCMP_SYS(landlock_create_ruleset), SCMP_SYS(landlock_restrict_self),
+        SCMP_SYS(openat),
+        SCMP_SYS(open),
+        SCMP_SYS(close),
+        SCMP_SYS(read),
+        SCMP_SYS(pread64),
+        SCMP_SYS(fstat),
+        SCMP_SYS(newfstatat),
+        SCMP_SYS(mmap),
+        SCMP_SYS(mprotect),
+        SCMP_SYS(lseek),
+        SCMP_SYS(seccomp),
+        SCMP_SYS(landlock_create_ruleset),
+        SCMP_SYS(landlock_restrict_self),
 };
 
 static int allow(scmp_filter_ctx c, const int *calls, size_t n) {
@@ -97,23 +124,28 @@ static int allow_common(scmp_filter_ctx c) {
         int r = allow(c, always, ARRAY_SIZE(always));
 
         if (r >= 0)
-                r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(write), 1, SCMP_A0_32(SCMP_CMP_LE, CHANNEL));
+                r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(write), 1,
+                                     SCMP_A0_32(SCMP_CMP_LE, CHANNEL));
         if (r >= 0)
                 r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(getpid), 0);
         if (r >= 0)
                 r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(gettid), 0);
         if (r >= 0)
-                r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 3, SCMP_A0_32(SCMP_CMP_EQ, (unsigned)self),
-                                     SCMP_A1_32(SCMP_CMP_EQ, (unsigned)self), SCMP_A2_32(SCMP_CMP_EQ, SIGABRT));
+                r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 3,
+                                     SCMP_A0_32(SCMP_CMP_EQ, (unsigned)self),
+                                     SCMP_A1_32(SCMP_CMP_EQ, (unsigned)self),
+                                     SCMP_A2_32(SCMP_CMP_EQ, SIGABRT));
         return r;
 }
 
 /* Reading from the channel only; memory only as long as it cannot be run. */
 static int allow_planning(scmp_filter_ctx c) {
-        int r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(read), 1, SCMP_A0_32(SCMP_CMP_EQ, CHANNEL));
+        int r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(read), 1,
+                                 SCMP_A0_32(SCMP_CMP_EQ, CHANNEL));
 
         if (r >= 0)
-                r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+                r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+                                     SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
         if (r >= 0)
                 r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
                                      SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
@@ -121,7 +153,8 @@ static int allow_planning(scmp_filter_ctx c) {
 }
 
 static int restrict_calls(bool planning, struct err *err) {
-        cleanup_(release) scmp_filter_ctx c = seccomp_init(planning ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(EPERM));
+        cleanup_(release) scmp_filter_ctx c =
+                seccomp_init(planning ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(EPERM));
         int r = c ? 0 : -ENOMEM;
 
         /* Set before, by prctl: stage one leaves no prctl to set it again. */
@@ -152,11 +185,13 @@ static int set_limits(size_t memory, unsigned cpu_s, struct err *err) {
         int r = limit(RLIMIT_AS, memory, memory, "AS", err);
 
         if (r >= 0)
-                r = limit(RLIMIT_CPU, cpu_s, cpu_s + 1, "CPU", err); /* SIGXCPU may be caught, SIGKILL not */
+                r = limit(RLIMIT_CPU, cpu_s, cpu_s + 1, "CPU",
+                          err); /* SIGXCPU may be caught, SIGKILL not */
         if (r >= 0)
                 r = limit(RLIMIT_NPROC, 0, 0, "NPROC", err);
         if (r >= 0)
-                r = limit(RLIMIT_NOFILE, 8, 8, "NOFILE", err); /* 0 to 5 are in use, the loader opens one */
+                r = limit(RLIMIT_NOFILE, 8, 8, "NOFILE",
+                          err); /* 0 to 5 are in use, the loader opens one */
         if (r >= 0)
                 r = limit(RLIMIT_CORE, 0, 0, "CORE", err); /* a core would hold the view */
         if (r >= 0)
@@ -173,7 +208,8 @@ bool sandbox_follow(pid_t parent) {
 int sandbox_one(int module, size_t memory, unsigned cpu_s, struct err *err) {
         int r = set_limits(memory, cpu_s, err);
 
-        if (r >= 0 && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)) {
+        if (r >= 0 && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+                       prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)) {
                 r = -errno;
                 r = err_set(err, r, "privileges cannot be given up: %s", strerror(-r));
         }

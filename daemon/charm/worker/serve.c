@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* serve.c - a worker from start to end: read and check the charm, give up rights, load the module, answer views; see serve.h
+/* serve.c - a worker from start to end: read and check the charm, give up rights, load the
+ * module, answer views; see serve.h
  *
- * Blocking and plain. Order matters: all files are read and hashed before the sandbox, the module is loaded from the very descriptor
- * that was hashed, and the first view is read only when both stages are closed. */
+ * Blocking and plain. Order matters: all files are read and hashed before the sandbox, the
+ * module is loaded from the very descriptor that was hashed, and the first view is read only
+ * when both stages are closed. */
 #include "serve.h"
 
 #include "charm-dir.h"
@@ -20,15 +22,17 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define WORKER_MEMORY (512ul << 20)     /* address space: a plan of 64 MiB is held twice while it is put together */
-#define WORKER_CPU_S 20                 /* the daemon ends a worker that used half of it and waits no longer than that for a plan */
-#define TRIM_ABOVE (1u << 20)           /* what a large plan took is given back */
+#define WORKER_MEMORY                                                                              \
+        (512ul << 20) /* address space: a plan of 64 MiB is held twice while it is put together */
+/* The daemon ends a worker that used half of it, and waits no longer than that for a plan. */
+#define WORKER_CPU_S 20
+#define TRIM_ABOVE (1u << 20) /* what a large plan took is given back */
 
 struct serve {
-        json_t *meta;                   /* charm.yaml */
+        json_t *meta; /* charm.yaml */
         uint8_t meta_sha256[DIGEST_SIZE];
         struct object_set *objects;
-        struct yaml_stream yaml;        /* owns META */
+        struct yaml_stream yaml; /* owns META */
         void *library;
         const struct charm *charm;
         struct frame_reader in;
@@ -57,7 +61,8 @@ static int read_dir(const struct serve_options *o, struct charm_dir **ret, struc
 static int read_meta(struct serve *s, const struct charm_dir *d, struct err *err) {
         const struct charm_file *f = charm_dir_find(d, "charm.yaml");
         cleanup_(buf_free) struct buf text = BUF_INIT;
-        int r = f ? charm_dir_take(SERVE_FOLDER, f, &text, err) : err_set(err, -ENOENT, "there is no charm.yaml");
+        int r = f ? charm_dir_take(SERVE_FOLDER, f, &text, err)
+                  : err_set(err, -ENOENT, "there is no charm.yaml");
 
         if (r < 0)
                 return r;
@@ -71,7 +76,8 @@ static int read_meta(struct serve *s, const struct charm_dir *d, struct err *err
         return 0;
 }
 
-static int open_module(const struct serve_options *o, const struct charm_dir *d, int *ret, struct err *err) {
+static int open_module(const struct serve_options *o, const struct charm_dir *d, int *ret,
+                       struct err *err) {
         const struct charm_file *f = d->module ? charm_dir_find(d, d->module) : NULL;
 
         if (!f)
@@ -88,7 +94,8 @@ static void warm_up(void) {
         uint8_t digest[DIGEST_SIZE];
 
         digest_sha256("", 0, digest);
-        /* qsort asks for the size of memory before its first large sort, and stdio for the kind of file before its first write. */
+        /* qsort asks for the size of memory before its first large sort, and stdio for the kind
+         * of file before its first write. */
         {
                 cleanup_(json_freep) json_t *j = json_object();
                 cleanup_(freep) char *text = NULL;
@@ -108,16 +115,22 @@ static int check_charm(const struct serve *s, const struct charm_dir *d, struct 
         cleanup_(freep) char *module = NULL;
 
         if (c->abi != CHARM_ABI)
-                return err_set(err, -EINVAL, "it was built for ABI %u, this is ABI %u: build it again", c->abi, CHARM_ABI);
+                return err_set(err, -EINVAL,
+                               "it was built for ABI %u, this is ABI %u: build it again", c->abi,
+                               CHARM_ABI);
         if (c->size < sizeof(struct charm))
-                return err_set(err, -EINVAL, "its struct charm has %u bytes, %zu are wanted: build it again", c->size,
-                               sizeof(struct charm));
+                return err_set(err, -EINVAL,
+                               "its struct charm has %u bytes, %zu are wanted: build it again",
+                               c->size, sizeof(struct charm));
         module = str_format("%s.so", c->name ? c->name : "");
         if (!str_eq(module, d->module) || !str_eq(c->name, json_get_str(s->meta, "name", NULL)))
-                return err_set(err, -EINVAL, "it calls itself \"%.60s\", the file is %s, charm.yaml says \"%.60s\"",
-                               c->name ? c->name : "", d->module, json_get_str(s->meta, "name", ""));
+                return err_set(
+                        err, -EINVAL,
+                        "it calls itself \"%.60s\", the file is %s, charm.yaml says \"%.60s\"",
+                        c->name ? c->name : "", d->module, json_get_str(s->meta, "name", ""));
         if (!c->metadata || memcmp(c->metadata, s->meta_sha256, DIGEST_SIZE) != 0)
-                return err_set(err, -ESTALE, "it was built from another charm.yaml: build it again");
+                return err_set(err, -ESTALE,
+                               "it was built from another charm.yaml: build it again");
         if (!c->plan)
                 return err_set(err, -EINVAL, "it has no plan function");
         return 0;
@@ -141,8 +154,11 @@ static int load_module(struct serve *s, const struct charm_dir *d, int fd, struc
 static int prepare(struct serve *s, const struct serve_options *o, struct err *err) {
         cleanup_(charm_dir_freep) struct charm_dir *d = NULL;
         cleanup_(closep) int module = -1;
-        int r = read_dir(o, &d, err);
+        int r;
 
+        if (!o->module)
+                close(SERVE_MODULE); /* the daemon starts this program from that descriptor */
+        r = read_dir(o, &d, err);
         if (r >= 0)
                 r = read_meta(s, d, err);
         if (r >= 0)
@@ -152,7 +168,8 @@ static int prepare(struct serve *s, const struct serve_options *o, struct err *e
         if (r < 0)
                 return r;
         close(SERVE_FOLDER);
-        close(SERVE_MODULE);
+        if (o->module)
+                close(SERVE_MODULE);
         warm_up();
         if (o->sandbox)
                 r = sandbox_one(module, WORKER_MEMORY, WORKER_CPU_S, err);
@@ -172,7 +189,8 @@ static void plan_once(struct serve *s, const struct frame *f) {
         struct err err;
 
         buf_clear(&s->out);
-        if (f->type != PLAN_FRAME_VIEW || view_open(&view, f->body, f->len, s->meta, &s->arena, &err) < 0) {
+        if (f->type != PLAN_FRAME_VIEW ||
+            view_open(&view, f->body, f->len, s->meta, &s->arena, &err) < 0) {
                 if (f->type != PLAN_FRAME_VIEW)
                         err_set(&err, -EBADMSG, "a frame of type %d is no view", f->type);
                 frame_put(&s->out, PLAN_FRAME_REFUSED, err.text, strlen(err.text));
@@ -230,7 +248,8 @@ int serve_run(const struct serve_options *o) {
         frame_reader_init(&s.in, CHARM_VIEW_MAX);
         r = prepare(&s, o, &err);
         if (r < 0) {
-                (void)frame_write(SERVE_CHANNEL, PLAN_FRAME_REFUSED, err.text, strlen(err.text), NULL);
+                (void)frame_write(SERVE_CHANNEL, PLAN_FRAME_REFUSED, err.text, strlen(err.text),
+                                  NULL);
         } else {
                 r = frame_write(SERVE_CHANNEL, PLAN_FRAME_READY, NULL, 0, NULL);
                 r = r < 0 ? 1 : answer_views(&s);

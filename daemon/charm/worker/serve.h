@@ -5,15 +5,15 @@
 #include "err.h"
 
 enum {
-        SERVE_CHANNEL = 3,              /* socket to who started us: plan.h's frames */
-        SERVE_FOLDER = 4,               /* the charm's folder */
-        SERVE_MODULE = 5,               /* the harness only: a module that lies elsewhere */
+        SERVE_CHANNEL = 3, /* socket to who started us: plan.h's frames */
+        SERVE_FOLDER = 4,  /* the charm's folder */
+        SERVE_MODULE = 5,  /* the harness only: a module that lies elsewhere */
 };
 
 struct serve_options {
-        const char *sha256;             /* of the pinned folder; NULL: read as it is (harness) */
-        const char *module;             /* name of SERVE_MODULE, or NULL */
-        int64_t parent;                 /* process that we die with */
+        const char *sha256; /* of the pinned folder; NULL: read as it is (harness) */
+        const char *module; /* name of SERVE_MODULE, or NULL */
+        int64_t parent;     /* process that we die with */
         bool sandbox;
 };
 

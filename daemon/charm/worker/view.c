@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* view.c - the reading half of charm.h; see view.h
  *
- * The charm_* functions here are called by charm code and exported to it. Members of the view were made by the daemon, so wrong types
- * there just read as absent. */
+ * The charm_* functions here are called by charm code and exported to it. Members of the view
+ * were made by the daemon, so wrong types there just read as absent. */
 #include "view.h"
 
 #include "plan-out.h"
@@ -13,7 +13,8 @@
 /* ---- opening */
 
 static int compare_relations(const void *a, const void *b) {
-        int64_t x = ((const struct view_relation *)a)->public.id, y = ((const struct view_relation *)b)->public.id;
+        int64_t x = ((const struct view_relation *)a)->public.id,
+                y = ((const struct view_relation *)b)->public.id;
 
         return x < y ? -1 : x > y;
 }
@@ -43,8 +44,8 @@ static void read_relations(struct charm_view *v) {
                 v->relations[i].public.private = &v->relations[i];
 }
 
-int view_open(struct charm_view *v, const char *text, size_t len, const json_t *meta, struct arena *arena,
-              struct err *err) {
+int view_open(struct charm_view *v, const char *text, size_t len, const json_t *meta,
+              struct arena *arena, struct err *err) {
         json_t *j;
         size_t i;
         int r;
@@ -86,10 +87,12 @@ bool view_has_name(const json_t *meta, const char *section, const char *name) {
         return json_dig(meta, section, name, NULL) != NULL;
 }
 
-static bool known(const struct charm_view *v, const char *function, const char *section, const char *name) {
+static bool known(const struct charm_view *v, const char *function, const char *section,
+                  const char *name) {
         if (name && view_has_name(v->meta, section, name))
                 return true;
-        plan_out_mistake(v->plan, "%s: charm.yaml has no \"%s\" under %s", function, name ? name : "(null)", section);
+        plan_out_mistake(v->plan, "%s: charm.yaml has no \"%s\" under %s", function,
+                         name ? name : "(null)", section);
         return false;
 }
 
@@ -110,7 +113,9 @@ json_t *view_storage(const struct charm_view *v, const char *name) {
 const char *view_image(const struct charm_view *v, const char *resource) {
         const char *image = json_get_str(json_get(v->root, "images"), resource, NULL);
 
-        return image ? image : json_get_str(json_dig(v->meta, "resources", resource, NULL), "upstream-source", NULL);
+        return image ? image
+                     : json_get_str(json_dig(v->meta, "resources", resource, NULL),
+                                    "upstream-source", NULL);
 }
 
 const char *view_text(const struct charm_view *v, const json_t *value) {
@@ -150,7 +155,8 @@ int64_t charm_option_int(const struct charm_view *v, const char *name) {
                 return 0;
         value = view_option(v, name);
         if (value && !json_is_integer(value))
-                plan_out_mistake(v->plan, "charm_option_int: option %s is %s", name, json_type_name(value));
+                plan_out_mistake(v->plan, "charm_option_int: option %s is %s", name,
+                                 json_type_name(value));
         return json_integer_value(value);
 }
 
@@ -161,7 +167,8 @@ bool charm_option_bool(const struct charm_view *v, const char *name) {
                 return false;
         value = view_option(v, name);
         if (value && !json_is_boolean(value))
-                plan_out_mistake(v->plan, "charm_option_bool: option %s is %s", name, json_type_name(value));
+                plan_out_mistake(v->plan, "charm_option_bool: option %s is %s", name,
+                                 json_type_name(value));
         return json_is_true(value);
 }
 
@@ -204,7 +211,8 @@ int64_t charm_storage_size(const struct charm_view *v, const char *name) {
 
 /* ---- relations */
 
-const struct charm_relation *charm_relation(const struct charm_view *v, const char *endpoint, size_t i) {
+const struct charm_relation *charm_relation(const struct charm_view *v, const char *endpoint,
+                                            size_t i) {
         if (!known(v, "charm_relation", "endpoints", endpoint))
                 return NULL;
         for (size_t n = 0; n < v->relation_count; n++)

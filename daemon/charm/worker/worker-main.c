@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* worker-main.c - mooring-charm: runs one charm module, for the daemon or for its writer
  *
- *   mooring-charm --worker SHA256 --parent PID     started by the daemon, with its channel and the charm's folder open (serve.h)
- *   mooring-charm --check-sandbox                  exit status 0: this machine has what the sandbox needs
- *   mooring-charm --test DIR [--module FILE] [--update]    the harness (harness.h)
+ *   mooring-charm --worker SHA256 --parent PID
+ *       started by the daemon, with its channel and the charm's folder open (serve.h)
+ *   mooring-charm --check-sandbox
+ *       exit status 0: this machine has what the sandbox needs
+ *   mooring-charm --test DIR [--module FILE] [--update]
+ *       the harness (harness.h)
  *
  * Links lib only. Sanitizer builds know --sandbox=off, release builds do not. */
 #include "clock.h"
@@ -26,26 +29,31 @@ struct options {
 };
 
 static const struct opt table[] = {
-        { "test", 't', OPT_PATH, offsetof(struct options, test), NULL, 0, 0, "DIR", OPT_ARGS_ONLY, NULL,
-          "runs tests/*.view.json of the charm in DIR and compares with *.plan.json" },
-        { "module", 'm', OPT_PATH, offsetof(struct options, module), NULL, 0, 0, "FILE", OPT_ARGS_ONLY, NULL,
-          "the built module, when it does not lie in DIR" },
-        { "update", 'u', OPT_BOOL, offsetof(struct options, update), NULL, 0, 0, NULL, OPT_ARGS_ONLY, NULL,
-          "with --test: writes the plans instead of comparing them" },
-        { "check-sandbox", 0, OPT_BOOL, offsetof(struct options, check_sandbox), NULL, 0, 0, NULL, OPT_ARGS_ONLY, NULL,
-          "says whether this machine can hold a charm in, and ends" },
-        { "worker", 0, OPT_STRING, offsetof(struct options, worker), NULL, 0, 0, "SHA256", OPT_ARGS_ONLY | OPT_HIDDEN, NULL,
+        { "test", 't', OPT_PATH, offsetof(struct options, test), NULL, 0, 0, "DIR", OPT_ARGS_ONLY,
+          NULL, "runs tests/*.view.json of the charm in DIR and compares with *.plan.json" },
+        { "module", 'm', OPT_PATH, offsetof(struct options, module), NULL, 0, 0, "FILE",
+          OPT_ARGS_ONLY, NULL, "the built module, when it does not lie in DIR" },
+        { "update", 'u', OPT_BOOL, offsetof(struct options, update), NULL, 0, 0, NULL,
+          OPT_ARGS_ONLY, NULL, "with --test: writes the plans instead of comparing them" },
+        { "check-sandbox", 0, OPT_BOOL, offsetof(struct options, check_sandbox), NULL, 0, 0, NULL,
+          OPT_ARGS_ONLY, NULL, "says whether this machine can hold a charm in, and ends" },
+        { "worker", 0, OPT_STRING, offsetof(struct options, worker), NULL, 0, 0, "SHA256",
+          OPT_ARGS_ONLY | OPT_HIDDEN, NULL,
           "started by the daemon: serves the pinned charm on descriptor 3" },
-        { "folder", 0, OPT_BOOL, offsetof(struct options, folder), NULL, 0, 0, NULL, OPT_ARGS_ONLY | OPT_HIDDEN, NULL,
+        { "folder", 0, OPT_BOOL, offsetof(struct options, folder), NULL, 0, 0, NULL,
+          OPT_ARGS_ONLY | OPT_HIDDEN, NULL,
           "with --worker: the folder is read as it is, --module names descriptor 5" },
-        { "parent", 0, OPT_INT, offsetof(struct options, parent), NULL, 0, 0, "PID", OPT_ARGS_ONLY | OPT_HIDDEN, NULL,
-          "with --worker: ends when that process does" },
+        { "parent", 0, OPT_INT, offsetof(struct options, parent), NULL, 0, 0, "PID",
+          OPT_ARGS_ONLY | OPT_HIDDEN, NULL, "with --worker: ends when that process does" },
 #ifdef MOORING_SANITIZED
-        { "sandbox", 0, OPT_BOOL, offsetof(struct options, sandbox), "true", 0, 0, NULL, OPT_ARGS_ONLY | OPT_HIDDEN, NULL,
+        { "sandbox", 0, OPT_BOOL, offsetof(struct options, sandbox), "true", 0, 0, NULL,
+          OPT_ARGS_ONLY | OPT_HIDDEN, NULL,
           "AddressSanitizer does not live with seccomp and limits: --no-sandbox" },
 #endif
-        { "version", 0, OPT_BOOL, offsetof(struct options, version), NULL, 0, 0, NULL, OPT_ARGS_ONLY, NULL, "prints the version" },
-        { "help", 'h', OPT_BOOL, offsetof(struct options, help), NULL, 0, 0, NULL, OPT_ARGS_ONLY, NULL, "prints this" },
+        { "version", 0, OPT_BOOL, offsetof(struct options, version), NULL, 0, 0, NULL,
+          OPT_ARGS_ONLY, NULL, "prints the version" },
+        { "help", 'h', OPT_BOOL, offsetof(struct options, help), NULL, 0, 0, NULL, OPT_ARGS_ONLY,
+          NULL, "prints this" },
         {},
 };
 
@@ -75,11 +83,13 @@ static int usage(const char *text) {
 }
 
 static int run(const struct options *o) {
-        struct serve_options s = { o->folder ? NULL : o->worker, o->module, o->parent, with_sandbox(o) };
+        struct serve_options s = { o->folder ? NULL : o->worker, o->module, o->parent,
+                                   with_sandbox(o) };
         struct harness_options h = { o->test, o->module, o->update, with_sandbox(o) };
 
         if (o->help) {
-                printf("Usage: mooring-charm --test DIR [--module FILE] [--update]\n\nRuns charm modules for Mooring.\n\n");
+                printf("Usage: mooring-charm --test DIR [--module FILE] [--update]\n\nRuns charm "
+                       "modules for Mooring.\n\n");
                 opt_help(table, stdout);
                 return 0;
         }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* early.c - a module whose constructor tries what no charm may, before the second stage of the sandbox is closed
+/* early.c - a module whose constructor tries what no charm may, before the second stage of the
+ * sandbox is closed
  *
- * Every attempt is one that succeeds for an ordinary process of the same user, so that a failure shows the sandbox. The test checks that by
- * loading this module without one: then early_succeeded holds all of them. Its plan tells how many did. */
+ * Every attempt is one that succeeds for an ordinary process of the same user, so that a failure
+ * shows the sandbox. The test checks that by loading this module without one: then
+ * early_succeeded holds all of them. Its plan tells how many did. */
 #include "charm.gen.h"
 
 #include <errno.h>

@@ -37,13 +37,13 @@ static void attack_connect(void) {
         struct sockaddr_un a = { .sun_family = AF_UNIX };
         int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
-        strncpy(a.sun_path, path, sizeof(a.sun_path) - 1);
+        memccpy(a.sun_path, path, 0, sizeof(a.sun_path) - 1);
         connect(fd, (struct sockaddr *)&a, sizeof(a));
 }
 static void attack_connect_channel(void) {
         struct sockaddr_un a = { .sun_family = AF_UNIX };
 
-        strncpy(a.sun_path, path, sizeof(a.sun_path) - 1);
+        memccpy(a.sun_path, path, 0, sizeof(a.sun_path) - 1);
         connect(CHANNEL, (struct sockaddr *)&a, sizeof(a));
 }
 static void attack_fork(void) {
@@ -108,7 +108,8 @@ static void send_bytes(const void *data, size_t len) {
         }
 }
 static void send_frame(char type, const char *body, size_t len) {
-        unsigned char head[5] = { (unsigned char)(len + 1), (unsigned char)((len + 1) >> 8), (unsigned char)((len + 1) >> 16),
+        unsigned char head[5] = { (unsigned char)(len + 1), (unsigned char)((len + 1) >> 8),
+                                  (unsigned char)((len + 1) >> 16),
                                   (unsigned char)((len + 1) >> 24), (unsigned char)type };
 
         send_bytes(head, 5);
@@ -196,7 +197,8 @@ static void want_text(const char *label, size_t len) {
         char *text = charm_memory(out, len + 1);
 
         memset(text, 'x', len);
-        charm_want(out, label, "map.yaml", CHARM_HOLES({ "name", CHARM_TEXT, label }, { "text", CHARM_TEXT, text }));
+        charm_want(out, label, "map.yaml",
+                   CHARM_HOLES({ "name", CHARM_TEXT, label }, { "text", CHARM_TEXT, text }));
 }
 static void attack_document(void) {
         want_text("large", 4u << 20);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_plan.c - what a worker may send: plans come out the same in one piece and in small ones, every document is exactly what
- * json_canonical would write, and limits hold */
+/* fuzz_plan.c - what a worker may send: plans come out the same in one piece and in small ones,
+ * every document is exactly what json_canonical would write, and limits hold */
 #include "plan.h"
 
 #include <stdlib.h>

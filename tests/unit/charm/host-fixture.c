@@ -77,14 +77,17 @@ static void on_done(struct charm_call *call, int r, struct plan *plan, const str
                 c->err = *err;
 }
 
-void fixture_plan(struct fixture *f, struct test_call *c, const char *name, int64_t model, const char *config) {
+void fixture_plan(struct fixture *f, struct test_call *c, const char *name, int64_t model,
+                  const char *config) {
         const struct charm_offer *offer;
         struct err err = {};
 
         *c = (struct test_call){};
-        if (charm_host_find(f->host, name, NULL, -1, &offer, &err) < 0 || charm_host_pin(f->host, offer, &err) < 0)
+        if (charm_host_find(f->host, name, NULL, -1, &offer, &err) < 0 ||
+            charm_host_pin(f->host, offer, &err) < 0)
                 fail_msg("%s", err_text(&err));
-        c->view = str_format("{\"application\":\"app\",\"config\":%s,\"model\":\"m\",\"scale\":1}", config);
+        c->view = str_format("{\"application\":\"app\",\"config\":%s,\"model\":\"m\",\"scale\":1}",
+                             config);
         memcpy(c->call.sha256, offer->sha256, sizeof(c->call.sha256));
         c->call.model = model;
         c->call.view = c->view;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* host-fixture.h - a charm host on a loop with a fake clock, a state folder of its own, and the test modules on offer
+/* host-fixture.h - a charm host on a loop with a fake clock, a state folder of its own, and the
+ * test modules on offer
  *
- * TEST_CHARM_DIR and TEST_WORKER are set by the build: modules and worker without sanitizers, in the real sandbox. */
+ * TEST_CHARM_DIR and TEST_WORKER are set by the build: modules and worker without sanitizers, in
+ * the real sandbox. */
 #pragma once
 
 #include "charm-host.h"
@@ -11,7 +13,7 @@
 struct fixture {
         struct loop *loop;
         struct charm_host *host;
-        char state[64];         /* folder below /tmp */
+        char state[64]; /* folder below /tmp */
         bool changed;
 };
 
@@ -27,7 +29,8 @@ struct test_call {
 void fixture_init(struct fixture *f, const char *const *charm_dirs, bool dev);
 void fixture_deinit(struct fixture *f);
 /* Pins charm NAME and calls its plan for MODEL with a view of CONFIG (JSON object text). */
-void fixture_plan(struct fixture *f, struct test_call *c, const char *name, int64_t model, const char *config);
+void fixture_plan(struct fixture *f, struct test_call *c, const char *name, int64_t model,
+                  const char *config);
 void fixture_wait(struct fixture *f, struct test_call *c);
 void test_call_deinit(struct test_call *c);
 /* Removes a folder of the test with all in it. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_charm_dir.c - a charm's folder: its hash, who may write there, and the copy under the hash */
+/* test_charm_dir.c - a charm's folder: its hash, who may write there, and the copy under the
+ * hash */
 #include "charm-dir.h"
 #include "charm-pin.h"
 #include "host-fixture.h"
@@ -25,6 +26,12 @@ static void write_text(const char *name, const char *text) {
         fputs(text, f);
 }
 
+static void remove_file(const char *name) {
+        cleanup_(freep) char *path = str_format("%s%s", folder, name);
+
+        assert_int_equal(unlink(path), 0);
+}
+
 static void make(const char *name) {
         cleanup_(freep) char *path = str_format("%s/%s", folder, name);
 
@@ -32,7 +39,7 @@ static void make(const char *name) {
 }
 
 static int setup(void **state) {
-        strcpy(top, "/tmp/mooring-dir-XXXXXX");
+        str_copy(top, sizeof(top), "/tmp/mooring-dir-XXXXXX");
         assert_non_null(mkdtemp(top));
         snprintf(folder, sizeof(folder), "%s/web", top);
         assert_int_equal(mkdir(folder, 0755), 0);
@@ -143,11 +150,11 @@ static void links_second_modules_and_strange_names_are_refused(void **state) {
         unlink(link);
         write_text("other.so", "module");
         assert_unreadable(-EINVAL, "two modules");
-        unlink(strcat(strcpy(link, folder), "/other.so"));
+        remove_file("/other.so");
         write_text("objects/a\nb", "");
         assert_unreadable(-EINVAL, "a blank or worse");
         unlink(strange);
-        unlink(strcat(strcpy(link, folder), "/charm.yaml"));
+        remove_file("/charm.yaml");
         assert_unreadable(-ENOENT, "no charm.yaml");
 }
 
@@ -192,12 +199,14 @@ static void folders_that_others_can_write_are_not_trusted(void **state) {
 static void files_of_other_users_are_not_trusted(void **state) {
         struct err err = {};
 
-        /* Seen with another user's eyes: our folder belongs to a stranger then, unless we are root. */
+        /* Seen with another user's eyes: our folder belongs to a stranger then, unless we are
+         * root. */
         if (geteuid() == 0) {
                 assert_int_equal(chown(folder, 12345, (gid_t)-1), 0);
                 assert_int_equal(charm_dir_trusted(folder, 0, &err), -EPERM);
                 assert_non_null(strstr(err_text(&err), "belongs to user 12345"));
-                assert_int_equal(charm_dir_trusted(folder, 12345, NULL), 0); /* were it the daemon's user */
+                assert_int_equal(charm_dir_trusted(folder, 12345, NULL),
+                                 0); /* were it the daemon's user */
         } else {
                 assert_int_equal(charm_dir_trusted(folder, 12345, &err), -EPERM);
         }
@@ -227,7 +236,8 @@ static void a_pinned_copy_is_whole_and_survives_its_source(void **state) {
         assert_int_equal(charm_dir_load(fd, sha256, &d, NULL), 0);
         assert_string_equal(d->module, "web.so");
         assert_int_equal(d->count, 5);
-        assert_int_equal(charm_dir_take(fd, charm_dir_find(d, "objects/more/b.yaml"), &text, NULL), 0);
+        assert_int_equal(charm_dir_take(fd, charm_dir_find(d, "objects/more/b.yaml"), &text, NULL),
+                         0);
         assert_string_equal(buf_str(&text), "b: 1\n");
         assert_null(charm_dir_find(d, "README.md"));
 }
@@ -249,7 +259,8 @@ static void a_damaged_copy_is_found_and_replaced(void **state) {
 
 static void what_a_crash_left_behind_is_no_hindrance(void **state) {
         cleanup_(freep) char *sha256 = str_dup(hash());
-        cleanup_(freep) char *charms = str_format("%s/charms", top), *left = str_format("%s/.new-%s", charms, sha256);
+        cleanup_(freep) char *charms = str_format("%s/charms", top),
+                             *left = str_format("%s/.new-%s", charms, sha256);
         cleanup_(freep) char *file = str_format("%s/charm.yaml", left);
 
         assert_int_equal(mkdir(charms, 0700), 0);
@@ -295,20 +306,33 @@ static void a_pinned_copy_with_another_manifest_is_refused(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(the_hash_is_of_names_bytes_and_executable_bits, setup, teardown),
-                cmocka_unit_test_setup_teardown(what_does_not_belong_does_not_count, setup, teardown),
-                cmocka_unit_test_setup_teardown(the_same_content_elsewhere_has_the_same_hash, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_module_from_elsewhere_counts_as_if_it_lay_there, setup, teardown),
-                cmocka_unit_test_setup_teardown(links_second_modules_and_strange_names_are_refused, setup, teardown),
-                cmocka_unit_test_setup_teardown(the_stamp_changes_when_a_file_is_touched, setup, teardown),
-                cmocka_unit_test_setup_teardown(folders_that_others_can_write_are_not_trusted, setup, teardown),
-                cmocka_unit_test_setup_teardown(files_of_other_users_are_not_trusted, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_pinned_copy_is_whole_and_survives_its_source, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_damaged_copy_is_found_and_replaced, setup, teardown),
-                cmocka_unit_test_setup_teardown(what_a_crash_left_behind_is_no_hindrance, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_folder_that_changed_since_is_not_pinned, setup, teardown),
+                cmocka_unit_test_setup_teardown(the_hash_is_of_names_bytes_and_executable_bits,
+                                                setup, teardown),
+                cmocka_unit_test_setup_teardown(what_does_not_belong_does_not_count, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(the_same_content_elsewhere_has_the_same_hash, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(a_module_from_elsewhere_counts_as_if_it_lay_there,
+                                                setup, teardown),
+                cmocka_unit_test_setup_teardown(links_second_modules_and_strange_names_are_refused,
+                                                setup, teardown),
+                cmocka_unit_test_setup_teardown(the_stamp_changes_when_a_file_is_touched, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(folders_that_others_can_write_are_not_trusted,
+                                                setup, teardown),
+                cmocka_unit_test_setup_teardown(files_of_other_users_are_not_trusted, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(a_pinned_copy_is_whole_and_survives_its_source,
+                                                setup, teardown),
+                cmocka_unit_test_setup_teardown(a_damaged_copy_is_found_and_replaced, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(what_a_crash_left_behind_is_no_hindrance, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(a_folder_that_changed_since_is_not_pinned, setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(a_dropped_pin_is_gone, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_pinned_copy_with_another_manifest_is_refused, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_pinned_copy_with_another_manifest_is_refused,
+                                                setup, teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

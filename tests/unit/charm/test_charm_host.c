@@ -28,13 +28,16 @@ static int teardown(void **state) {
 
 /* ---- offers */
 
-static const struct charm_offer *find(const char *name, const char *channel, int64_t revision, struct err *err) {
+static const struct charm_offer *find(const char *name, const char *channel, int64_t revision,
+                                      struct err *err) {
         const struct charm_offer *offer = NULL;
 
-        return charm_host_find(fixture.host, name, channel, revision, &offer, err) < 0 ? NULL : offer;
+        return charm_host_find(fixture.host, name, channel, revision, &offer, err) < 0 ? NULL
+                                                                                       : offer;
 }
 
-static void assert_not_found(const char *name, const char *channel, int64_t revision, const char *part) {
+static void assert_not_found(const char *name, const char *channel, int64_t revision,
+                             const char *part) {
         struct err err = {};
 
         assert_null(find(name, channel, revision, &err));
@@ -50,7 +53,8 @@ static void charms_are_found_by_name_channel_and_revision(void **state) {
         assert_string_equal(find("hello", NULL, -1, NULL)->meta->name, "hello");
         assert_not_found("dex-auth", NULL, -1, "no charm module \"dex-auth\" in ");
         assert_not_found("dex-auth", NULL, -1, "early, hello, hostile");
-        assert_not_found("hello", "2.0/stable", -1, "no channel 2.0/stable; there is revision 1 with channels 1.0/stable");
+        assert_not_found("hello", "2.0/stable", -1,
+                         "no channel 2.0/stable; there is revision 1 with channels 1.0/stable");
         assert_not_found("hello", NULL, 7, "no revision 7; there is revision 1");
         assert_not_found("hello", "no such/channel/of/ours", -1, "channel");
 }
@@ -59,7 +63,7 @@ static int setup_copies(void **state) {
         static const char *dirs[] = { offered, NULL };
         cleanup_(freep) char *to = NULL;
 
-        strcpy(offered, "/tmp/mooring-offer-XXXXXX");
+        str_copy(offered, sizeof(offered), "/tmp/mooring-offer-XXXXXX");
         assert_non_null(mkdtemp(offered));
         assert_int_equal(chmod(offered, 0755), 0);
         to = str_format("%s/hello", offered);
@@ -108,7 +112,8 @@ static void a_scan_sees_what_changed_and_keeps_what_did_not(void **state) {
 }
 
 static void a_folder_that_cannot_be_used_says_why(void **state) {
-        cleanup_(freep) char *folder = str_format("%s/hello", offered), *module = str_format("%s/hello.so", folder);
+        cleanup_(freep) char *folder = str_format("%s/hello", offered),
+                             *module = str_format("%s/hello.so", folder);
         struct charm_offer open_to_all;
         size_t n;
 
@@ -161,7 +166,8 @@ static void assert_unusable(const char *part) {
         fixture_plan(&fixture, &c, "hello", 1, "{}");
         fixture_wait(&fixture, &c);
         assert_int_equal(c.r, -ENOEXEC);
-        if (!strstr(err_text(&c.err), "charm hello cannot be used: ") || !strstr(err_text(&c.err), part))
+        if (!strstr(err_text(&c.err), "charm hello cannot be used: ") ||
+            !strstr(err_text(&c.err), part))
                 fail_msg("%s", err_text(&c.err));
         test_call_deinit(&c);
 }
@@ -182,7 +188,8 @@ static void a_module_that_is_no_module_is_refused(void **state) {
 
 static void an_object_with_an_unknown_placeholder_is_refused(void **state) {
         edit("objects/service.yaml", "extra: ${config.prot}\n");
-        assert_unusable("objects/service.yaml: ${config.prot}: charm.yaml has no \"prot\" under options");
+        assert_unusable(
+                "objects/service.yaml: ${config.prot}: charm.yaml has no \"prot\" under options");
 }
 
 /* ---- calls and workers */
@@ -309,7 +316,7 @@ static void a_large_view_passes(void **state) {
         size_t n = (size_t)snprintf(config, 100, "{\"greeting\":\"");
 
         memset(config + n, 'x', CHARM_VIEW_MAX - 200);
-        strcpy(config + CHARM_VIEW_MAX - 200, "\"}");
+        memcpy(config + CHARM_VIEW_MAX - 200, "\"}", 3);
         fixture_plan(&fixture, &c, "hello", 1, config);
         fixture_wait(&fixture, &c);
         if (c.r < 0)
@@ -334,23 +341,37 @@ static void the_host_can_be_freed_with_calls_under_way(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(charms_are_found_by_name_channel_and_revision, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_scan_sees_what_changed_and_keeps_what_did_not, setup_copies, teardown_copies),
-                cmocka_unit_test_setup_teardown(a_folder_that_cannot_be_used_says_why, setup_copies, teardown_copies),
-                cmocka_unit_test_setup_teardown(an_earlier_directory_wins, setup_copies, teardown_copies),
-                cmocka_unit_test_setup_teardown(changes_are_followed_with_dev, setup_dev, teardown_copies),
-                cmocka_unit_test_setup_teardown(a_module_built_from_another_charm_yaml_is_refused, setup_copies, teardown_copies),
-                cmocka_unit_test_setup_teardown(a_module_that_is_no_module_is_refused, setup_copies, teardown_copies),
-                cmocka_unit_test_setup_teardown(an_object_with_an_unknown_placeholder_is_refused, setup_copies, teardown_copies),
-                cmocka_unit_test_setup_teardown(calls_of_one_charm_and_model_share_a_worker, setup, teardown),
-                cmocka_unit_test_setup_teardown(the_same_view_gives_the_same_plan_from_any_worker, setup, teardown),
+                cmocka_unit_test_setup_teardown(charms_are_found_by_name_channel_and_revision,
+                                                setup, teardown),
+                cmocka_unit_test_setup_teardown(a_scan_sees_what_changed_and_keeps_what_did_not,
+                                                setup_copies, teardown_copies),
+                cmocka_unit_test_setup_teardown(a_folder_that_cannot_be_used_says_why, setup_copies,
+                                                teardown_copies),
+                cmocka_unit_test_setup_teardown(an_earlier_directory_wins, setup_copies,
+                                                teardown_copies),
+                cmocka_unit_test_setup_teardown(changes_are_followed_with_dev, setup_dev,
+                                                teardown_copies),
+                cmocka_unit_test_setup_teardown(a_module_built_from_another_charm_yaml_is_refused,
+                                                setup_copies, teardown_copies),
+                cmocka_unit_test_setup_teardown(a_module_that_is_no_module_is_refused, setup_copies,
+                                                teardown_copies),
+                cmocka_unit_test_setup_teardown(an_object_with_an_unknown_placeholder_is_refused,
+                                                setup_copies, teardown_copies),
+                cmocka_unit_test_setup_teardown(calls_of_one_charm_and_model_share_a_worker, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(the_same_view_gives_the_same_plan_from_any_worker,
+                                                setup, teardown),
                 cmocka_unit_test_setup_teardown(idle_workers_end, setup, teardown),
-                cmocka_unit_test_setup_teardown(workers_are_bounded_and_idle_ones_make_room, setup, teardown),
+                cmocka_unit_test_setup_teardown(workers_are_bounded_and_idle_ones_make_room, setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(starts_are_limited_in_time, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_cancelled_call_is_never_answered, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_charm_that_is_not_pinned_is_an_error_of_its_call, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_cancelled_call_is_never_answered, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(a_charm_that_is_not_pinned_is_an_error_of_its_call,
+                                                setup, teardown),
                 cmocka_unit_test_setup_teardown(a_large_view_passes, setup, teardown),
-                cmocka_unit_test_setup_teardown(the_host_can_be_freed_with_calls_under_way, setup, teardown),
+                cmocka_unit_test_setup_teardown(the_host_can_be_freed_with_calls_under_way, setup,
+                                                teardown),
         };
 
         signal(SIGPIPE, SIG_IGN);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_containment.c - what hostile modules can do: nothing but end their own call
  *
- * Run twice: as root with workers under another user, and with --own-uid under the daemon's own user. Each attack that would be a
- * system call ends the worker by SIGSYS, which shows that it was made and that it was refused. */
+ * Run twice: as root with workers under another user, and with --own-uid under the daemon's own
+ * user. Each attack that would be a system call ends the worker by SIGSYS, which shows that it
+ * was made and that it was refused. */
 #include "host-fixture.h"
 
 #include <dlfcn.h>
@@ -55,8 +56,8 @@ static void start_attack(struct test_call *c, const char *name) {
         cleanup_(freep) char *config = NULL;
         bool is_socket = str_starts(name, "connect");
 
-        config = str_format("{\"attack\":\"%s\",\"path\":\"%s\",\"pid\":%d}", name, is_socket ? socket_path : marker,
-                            (int)getpid());
+        config = str_format("{\"attack\":\"%s\",\"path\":\"%s\",\"pid\":%d}", name,
+                            is_socket ? socket_path : marker, (int)getpid());
         fixture_plan(&fixture, c, "hostile", 1, config);
 }
 
@@ -73,7 +74,8 @@ static void assert_neighbour_works(struct test_call *neighbour) {
         test_call_deinit(neighbour);
 }
 
-/* The attack ends in R with TEXT; another application's calls, before, meanwhile and after, do not notice. */
+/* The attack ends in R with TEXT; another application's calls, before, meanwhile and after, do
+ * not notice. */
 static void attack(const char *name, int r, const char *text) {
         struct test_call bad, before, after;
 
@@ -92,13 +94,16 @@ static void attack(const char *name, int r, const char *text) {
 }
 
 static void system_calls_end_the_worker(void **state) {
-        static const char *const names[] = { "open",    "read",     "socket",      "connect",      "connect-channel", "fork", "thread",
-                                             "exec",    "kill",     "tgkill",      "ptrace",       "mem",             "vm-write",
-                                             "io-uring", "time",    "random",      "filter",       "other-fd",        "exec-memory",
-                                             "exec-protect" };
+        static const char *const names[] = {
+                "open",   "read",   "socket",   "connect",     "connect-channel",
+                "fork",   "thread", "exec",     "kill",        "tgkill",
+                "ptrace", "mem",    "vm-write", "io-uring",    "time",
+                "random", "filter", "other-fd", "exec-memory", "exec-protect"
+        };
 
         for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-                attack(names[i], -EPERM, "charm hostile made a system call that charms do not have");
+                attack(names[i], -EPERM,
+                       "charm hostile made a system call that charms do not have");
 }
 
 static void crashes_and_leaks_end_that_call_only(void **state) {
@@ -117,7 +122,8 @@ static void what_is_no_plan_is_refused(void **state) {
         attack("two-plans", -EBADMSG, "bytes that nobody asked for");
 }
 
-/* The first plan is the answer; the worker that goes on talking is ended and its charm gets a fresh one. */
+/* The first plan is the answer; the worker that goes on talking is ended and its charm gets a
+ * fresh one. */
 static void bytes_between_two_calls_end_the_worker(void **state) {
         struct test_call c;
 
@@ -154,7 +160,8 @@ static void assert_ends_at_deadline(const char *name) {
         loop_advance(fixture.loop, 1);
         fixture_wait(&fixture, &bad);
         assert_int_equal(bad.r, -ETIMEDOUT);
-        assert_string_equal(err_text(&bad.err), "charm hostile did not finish its plan within 10 s");
+        assert_string_equal(err_text(&bad.err),
+                            "charm hostile did not finish its plan within 10 s");
         test_call_deinit(&bad);
         assert_unharmed();
 }
@@ -177,7 +184,8 @@ static void the_same_charm_works_again_after_an_attack(void **state) {
 
 /* ---- constructors */
 
-/* The same module in a process without a sandbox: all of its attempts succeed, or the next test would show nothing. */
+/* The same module in a process without a sandbox: all of its attempts succeed, or the next test
+ * would show nothing. */
 static void without_a_sandbox_the_constructor_succeeds(void **state) {
         unsigned succeeded = 0;
         int pair[2];
@@ -243,7 +251,8 @@ static void a_module_swapped_after_hashing_is_refused(void **state) {
 }
 
 static void objects_and_metadata_swapped_after_hashing_are_refused(void **state) {
-        assert_change_is_refused("objects/service.yaml", "objects/service.yaml is not the file that was hashed");
+        assert_change_is_refused("objects/service.yaml",
+                                 "objects/service.yaml is not the file that was hashed");
 }
 
 static void a_manifest_swapped_after_hashing_is_refused(void **state) {
@@ -263,14 +272,18 @@ static void assert_host_refuses(int call, int error, const char *word) {
 
         if (pid == 0) {
                 static const char *const none[] = { NULL };
-                struct charm_host_options o = { .state_dir = fixture.state, .charm_dirs = none, .worker = TEST_WORKER, .sandbox = true };
+                struct charm_host_options o = { .state_dir = fixture.state,
+                                                .charm_dirs = none,
+                                                .worker = TEST_WORKER,
+                                                .sandbox = true };
                 scmp_filter_ctx c = seccomp_init(SCMP_ACT_ALLOW);
                 struct charm_host *host = NULL;
                 struct err err = {};
 
                 if (deny(c, call, error) < 0 || seccomp_load(c) < 0)
                         _exit(2);
-                if (charm_host_new(fixture.loop, &o, &host, &err) != -ENOSYS || host || !strstr(err_text(&err), word))
+                if (charm_host_new(fixture.loop, &o, &host, &err) != -ENOSYS || host ||
+                    !strstr(err_text(&err), word))
                         _exit(1);
                 _exit(0);
         }
@@ -279,9 +292,12 @@ static void assert_host_refuses(int call, int error, const char *word) {
 }
 
 static void without_landlock_the_host_does_not_start(void **state) {
-        assert_host_refuses(SCMP_SYS(landlock_create_ruleset), ENOSYS, "this kernel has no landlock");
-        assert_host_refuses(SCMP_SYS(landlock_create_ruleset), EPERM, "this kernel has no landlock");
-        assert_host_refuses(SCMP_SYS(landlock_restrict_self), EPERM, "landlock cannot be switched on");
+        assert_host_refuses(SCMP_SYS(landlock_create_ruleset), ENOSYS,
+                            "this kernel has no landlock");
+        assert_host_refuses(SCMP_SYS(landlock_create_ruleset), EPERM,
+                            "this kernel has no landlock");
+        assert_host_refuses(SCMP_SYS(landlock_restrict_self), EPERM,
+                            "landlock cannot be switched on");
 }
 
 static void without_seccomp_the_host_does_not_start(void **state) {
@@ -292,7 +308,8 @@ static void without_seccomp_the_host_does_not_start(void **state) {
 
 /* Pid of the only worker of process PARENT, or 0. */
 static pid_t find_worker(pid_t parent) {
-        cleanup_(freep) char *path = str_format("/proc/%d/task/%d/children", (int)parent, (int)parent);
+        cleanup_(freep) char *path =
+                str_format("/proc/%d/task/%d/children", (int)parent, (int)parent);
         cleanup_(fclosep) FILE *f = fopen(path, "re");
         int pid = 0;
 
@@ -344,7 +361,8 @@ static bool is_gone(pid_t pid) {
         return false;
 }
 
-/* The daemon: runs one plan, tells its worker's number and sits there with a worker in an endless loop. */
+/* The daemon: runs one plan, tells its worker's number and sits there with a worker in an
+ * endless loop. */
 static _Noreturn void be_daemon(int out) {
         struct test_call c;
         pid_t pid;
@@ -354,7 +372,8 @@ static _Noreturn void be_daemon(int out) {
         while (!charm_host_workers(fixture.host))
                 loop_step(fixture.loop, 100);
         pid = find_worker(getpid());
-        if (write(out, &pid, sizeof(pid)) != sizeof(pid) || write(out, fixture.state, sizeof(fixture.state)) < 0)
+        if (write(out, &pid, sizeof(pid)) != sizeof(pid) ||
+            write(out, fixture.state, sizeof(fixture.state)) < 0)
                 _exit(1);
         for (;;)
                 pause();
@@ -386,7 +405,8 @@ static int become_ordinary_user(void) {
 
         if (geteuid() != 0)
                 return 0;
-        if (!p || setresgid(p->pw_gid, p->pw_gid, p->pw_gid) < 0 || setresuid(p->pw_uid, p->pw_uid, p->pw_uid) < 0)
+        if (!p || setresgid(p->pw_gid, p->pw_gid, p->pw_gid) < 0 ||
+            setresuid(p->pw_uid, p->pw_uid, p->pw_uid) < 0)
                 return -1;
         prctl(PR_SET_DUMPABLE, 1); /* leak detection looks at its own process */
         return access(TEST_CHARM_DIR "/hello/hello.so", R_OK);
@@ -395,20 +415,31 @@ static int become_ordinary_user(void) {
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(system_calls_end_the_worker, setup, teardown),
-                cmocka_unit_test_setup_teardown(crashes_and_leaks_end_that_call_only, setup, teardown),
+                cmocka_unit_test_setup_teardown(crashes_and_leaks_end_that_call_only, setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(what_is_no_plan_is_refused, setup, teardown),
-                cmocka_unit_test_setup_teardown(bytes_between_two_calls_end_the_worker, setup, teardown),
-                cmocka_unit_test_setup_teardown(plans_beyond_a_limit_are_refused_by_name, setup, teardown),
-                cmocka_unit_test_setup_teardown(endless_and_slow_answers_end_at_the_deadline, setup, teardown),
-                cmocka_unit_test_setup_teardown(the_same_charm_works_again_after_an_attack, setup, teardown),
+                cmocka_unit_test_setup_teardown(bytes_between_two_calls_end_the_worker, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(plans_beyond_a_limit_are_refused_by_name, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(endless_and_slow_answers_end_at_the_deadline, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(the_same_charm_works_again_after_an_attack, setup,
+                                                teardown),
                 cmocka_unit_test(without_a_sandbox_the_constructor_succeeds),
                 cmocka_unit_test_setup_teardown(a_constructor_gains_nothing, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_module_swapped_after_hashing_is_refused, setup, teardown),
-                cmocka_unit_test_setup_teardown(objects_and_metadata_swapped_after_hashing_are_refused, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_manifest_swapped_after_hashing_is_refused, setup, teardown),
-                cmocka_unit_test_setup_teardown(without_landlock_the_host_does_not_start, setup, teardown),
-                cmocka_unit_test_setup_teardown(without_seccomp_the_host_does_not_start, setup, teardown),
-                cmocka_unit_test_setup_teardown(a_worker_has_no_privileges_and_no_descriptors, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_module_swapped_after_hashing_is_refused, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(
+                        objects_and_metadata_swapped_after_hashing_are_refused, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_manifest_swapped_after_hashing_is_refused, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(without_landlock_the_host_does_not_start, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(without_seccomp_the_host_does_not_start, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(a_worker_has_no_privileges_and_no_descriptors,
+                                                setup, teardown),
                 cmocka_unit_test(workers_die_with_the_daemon),
         };
 

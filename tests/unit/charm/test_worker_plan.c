@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_worker_plan.c - the functions of charm.h as charm code calls them, in one process: views, objects, plans, mistakes */
+/* test_worker_plan.c - the functions of charm.h as charm code calls them, in one process: views,
+ * objects, plans, mistakes */
 #include "charm-dir.h"
 #include "charm.h"
 #include "host-fixture.h"
@@ -17,28 +18,31 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-static const char meta_text[] =
-        "name: web\n"
-        "provides: { site: { interface: http } }\n"
-        "requires: { db: { interface: mysql_client } }\n"
-        "config:\n"
-        "  options:\n"
-        "    port: { type: int, default: 80 }\n"
-        "    name: { type: string }\n"
-        "    on: { type: boolean, default: true }\n"
-        "resources:\n"
-        "  image: { type: oci-image, upstream-source: img:1 }\n"
-        "  crds: { type: file, path: files/crds.yaml }\n"
-        "storage: { data: { type: filesystem } }\n";
+static const char meta_text[] = "name: web\n"
+                                "provides: { site: { interface: http } }\n"
+                                "requires: { db: { interface: mysql_client } }\n"
+                                "config:\n"
+                                "  options:\n"
+                                "    port: { type: int, default: 80 }\n"
+                                "    name: { type: string }\n"
+                                "    on: { type: boolean, default: true }\n"
+                                "resources:\n"
+                                "  image: { type: oci-image, upstream-source: img:1 }\n"
+                                "  crds: { type: file, path: files/crds.yaml }\n"
+                                "storage: { data: { type: filesystem } }\n";
 
 static const char view_text_json[] =
-        "{\"application\":\"shop\",\"config\":{\"name\":null},\"constraints\":{\"mem\":\"1024\"},\"model\":\"m\",\"ready\":[\"short\"],"
+        "{\"application\":\"shop\",\"config\":{\"name\":null},\"constraints\":{\"mem\":\"1024\"},"
+        "\"model\":\"m\",\"ready\":[\"short\"],"
         "\"relations\":["
-        "{\"application\":\"b\",\"endpoint\":\"db\",\"id\":12,\"interface\":\"mysql_client\",\"told\":{}},"
+        "{\"application\":\"b\",\"endpoint\":\"db\",\"id\":12,\"interface\":\"mysql_client\","
+        "\"told\":{}},"
         "{\"application\":\"a\",\"endpoint\":\"db\",\"id\":3,\"interface\":\"mysql_client\","
-        "\"told\":{\"endpoints\":\"h:1\",\"list\":[1,{\"a\":true}],\"n\":5,\"no\":false,\"null\":null}}],"
+        "\"told\":{\"endpoints\":\"h:1\",\"list\":[1,{\"a\":true}],\"n\":5,\"no\":false,\"null\":"
+        "null}}],"
         "\"scale\":4,\"secrets\":{\"db/password\":\"{{secret:abc:2:plain}}\"},"
-        "\"seen\":{\"pod\":{\"exists\":true,\"fields\":{\"/spec/ip\":\"10.0.0.1\",\"/spec/n\":[1]},\"ready\":false,\"reason\":\"0/1\"}},"
+        "\"seen\":{\"pod\":{\"exists\":true,\"fields\":{\"/spec/ip\":\"10.0.0.1\",\"/spec/"
+        "n\":[1]},\"ready\":false,\"reason\":\"0/1\"}},"
         "\"storage\":{\"data\":{\"class\":null,\"size\":1073741824}}}";
 
 static struct yaml_stream yaml;
@@ -79,7 +83,7 @@ static int setup(void **state) {
         cleanup_(freep) char *path = NULL;
         FILE *f;
 
-        strcpy(folder, "/tmp/mooring-plan-XXXXXX");
+        str_copy(folder, sizeof(folder), "/tmp/mooring-plan-XXXXXX");
         assert_non_null(mkdtemp(folder));
         sub = str_format("%s/objects", folder);
         assert_int_equal(mkdir(sub, 0755), 0);
@@ -87,8 +91,11 @@ static int setup(void **state) {
         f = fopen(path, "we");
         fputs(meta_text, f);
         fclose(f);
-        assert_int_equal(yaml_parse(meta_text, strlen(meta_text), "charm.yaml", YAML_CORE, &yaml, NULL), 0);
-        assert_int_equal(view_open(&view, view_text_json, strlen(view_text_json), yaml.documents[0].root, &arena, NULL), 0);
+        assert_int_equal(
+                yaml_parse(meta_text, strlen(meta_text), "charm.yaml", YAML_CORE, &yaml, NULL), 0);
+        assert_int_equal(view_open(&view, view_text_json, strlen(view_text_json),
+                                   yaml.documents[0].root, &arena, NULL),
+                         0);
         plan_out_begin(&plan, &view, NULL, &arena);
         view.plan = &plan;
         return 0;
@@ -201,27 +208,35 @@ static void relations_come_by_rising_id(void **state) {
 static void placeholders_keep_their_types(void **state) {
         struct plan *p;
 
-        write_object("a.yaml", "port: ${config.port}\nname: ${application}\nmodel: ${model}\nscale: ${scale}\n\"on\": ${config.on}\n"
-                               "image: ${image.image}\nmem: ${constraint.mem}\nsize: ${storage.data.size}\ntext: ${hole.text}\n"
-                               "number: ${hole.number}\nflag: ${hole.flag}\njson: ${hole.json}\npassword: ${secret.db.password}\n"
+        write_object("a.yaml", "port: ${config.port}\nname: ${application}\nmodel: "
+                               "${model}\nscale: ${scale}\n\"on\": ${config.on}\n"
+                               "image: ${image.image}\nmem: ${constraint.mem}\nsize: "
+                               "${storage.data.size}\ntext: ${hole.text}\n"
+                               "number: ${hole.number}\nflag: ${hole.flag}\njson: "
+                               "${hole.json}\npassword: ${secret.db.password}\n"
                                "plain: [1, \"two\", null]\nscript: echo ${HOME}\n");
         load();
         charm_secret(&plan, "db", "password", 20, NULL);
         charm_want(&plan, "a", "a.yaml",
-                   CHARM_HOLES({ "text", CHARM_TEXT, "5" }, { "number", CHARM_INT, .number = -7 }, { "flag", CHARM_BOOL, .number = 1 },
+                   CHARM_HOLES({ "text", CHARM_TEXT, "5" }, { "number", CHARM_INT, .number = -7 },
+                               { "flag", CHARM_BOOL, .number = 1 },
                                { "json", CHARM_JSON, "{\"b\": 1, \"a\": [ ]}" }));
         p = ended();
         assert_string_equal(p->docs[0].text,
-                            "{\"flag\":true,\"image\":\"img:1\",\"json\":{\"a\":[],\"b\":1},\"mem\":\"1024\",\"model\":\"m\","
-                            "\"name\":\"shop\",\"number\":-7,\"on\":true,\"password\":\"{{secret:abc:2:plain}}\",\"plain\":[1,\"two\",null],"
-                            "\"port\":80,\"scale\":4,\"script\":\"echo ${HOME}\",\"size\":\"1073741824\",\"text\":\"5\"}");
+                            "{\"flag\":true,\"image\":\"img:1\",\"json\":{\"a\":[],\"b\":1},"
+                            "\"mem\":\"1024\",\"model\":\"m\","
+                            "\"name\":\"shop\",\"number\":-7,\"on\":true,\"password\":\"{{secret:"
+                            "abc:2:plain}}\",\"plain\":[1,\"two\",null],"
+                            "\"port\":80,\"scale\":4,\"script\":\"echo "
+                            "${HOME}\",\"size\":\"1073741824\",\"text\":\"5\"}");
         plan_free(p);
 }
 
 static void what_is_absent_takes_its_place_along(void **state) {
         struct plan *p;
 
-        write_object("a.yaml", "a: ${config.name}\nb: [1, \"${hole.x}\", 2]\nc: { d: \"${constraint.cores}\" }\ne: ${storage.data.class}\n"
+        write_object("a.yaml", "a: ${config.name}\nb: [1, \"${hole.x}\", 2]\nc: { d: "
+                               "\"${constraint.cores}\" }\ne: ${storage.data.class}\n"
                                "f: [\"${hole.x}\"]\n");
         load();
         charm_want(&plan, "a", "a.yaml", CHARM_HOLES({ "x", CHARM_NONE }));
@@ -235,7 +250,8 @@ static void text_is_never_spliced_or_broken_out_of(void **state) {
 
         write_object("a.yaml", "a: ${hole.x}\n");
         load();
-        charm_want(&plan, "a", "a.yaml", CHARM_HOLES({ "x", CHARM_TEXT, "\"},\"b\":{\"${config.port}\n" }));
+        charm_want(&plan, "a", "a.yaml",
+                   CHARM_HOLES({ "x", CHARM_TEXT, "\"},\"b\":{\"${config.port}\n" }));
         p = ended();
         assert_string_equal(p->docs[0].text, "{\"a\":\"\\\"},\\\"b\\\":{\\\"${config.port}\\n\"}");
         plan_free(p);
@@ -250,7 +266,9 @@ static void assert_load_fails(const char *text, const char *part) {
 }
 
 static void bad_object_files_are_refused_by_name(void **state) {
-        assert_load_fails("a: ${config.prot}", "objects/a.yaml: ${config.prot}: charm.yaml has no \"prot\" under options");
+        assert_load_fails(
+                "a: ${config.prot}",
+                "objects/a.yaml: ${config.prot}: charm.yaml has no \"prot\" under options");
         assert_load_fails("a: ${image.img}", "has no \"img\" under resources");
         assert_load_fails("a: ${storage.dat.size}", "has no \"dat\" under storage");
         assert_load_fails("a: ${storage.data}", "ends neither in .size nor in .class");
@@ -259,7 +277,8 @@ static void bad_object_files_are_refused_by_name(void **state) {
         assert_load_fails("a: x-${application}", "${application} stands inside a longer text");
         assert_load_fails("a: \"${application}-x\"", "${application} stands inside a longer text");
         assert_load_fails("a: \"${config.port}${config.port}\"", "stands inside a longer text");
-        assert_load_fails("a: \"${HOME}/${config.port}\"", "${config.port} stands inside a longer text");
+        assert_load_fails("a: \"${HOME}/${config.port}\"",
+                          "${config.port} stands inside a longer text");
         assert_load_fails("\"${hole.x}\": 1", "a member's name takes no placeholder");
         assert_load_fails("a: 1\n---\nb: 2\n", "wants exactly one object");
         assert_load_fails("[1]", "wants exactly one object");
@@ -317,7 +336,8 @@ static void secrets_are_tokens_and_drafts_until_they_are_made(void **state) {
         assert_string_equal(charm_form(&plan, fresh, "bcrypt"), "{{want:db/admin:bcrypt}}");
         p = ended();
         assert_int_equal(json_get_int(json_object_get(p->secrets, "db/admin"), "length", 0), 32);
-        assert_string_equal(json_get_str(json_object_get(p->secrets, "db/admin"), "alphabet", ""), "abc");
+        assert_string_equal(json_get_str(json_object_get(p->secrets, "db/admin"), "alphabet", ""),
+                            "abc");
         assert_null(json_object_get(json_object_get(p->secrets, "db/admin"), "token"));
         plan_free(p);
         charm_secret(&plan, "db", "admin", 31, "abc");
@@ -341,7 +361,8 @@ static void outputs_are_tokens_and_edges(void **state) {
         load();
         token = charm_output(&plan, "b", "/spec/clusterIP");
         assert_string_equal(token, "{{output:b:/spec/clusterIP:plain}}");
-        charm_want(&plan, "a", "a.yaml", CHARM_HOLES({ "x", CHARM_TEXT, charm_text(&plan, "http://%s", token) }));
+        charm_want(&plan, "a", "a.yaml",
+                   CHARM_HOLES({ "x", CHARM_TEXT, charm_text(&plan, "http://%s", token) }));
         charm_want(&plan, "b", "b.yaml", NULL);
         p = ended();
         assert_int_equal(json_array_size(p->needs), 1);
@@ -362,8 +383,10 @@ static void targets_hold_documents_of_their_own(void **state) {
         charm_want_at(&plan, "user", "server", "t.yaml", NULL);
         p = ended();
         assert_string_equal(p->docs[0].target, "server");
-        assert_string_equal(json_get_str(json_dig(p->targets, "server", "config", NULL), "host", ""), "shop");
-        assert_string_equal(json_get_str(json_dig(p->targets, "server", NULL), "provider", ""), "sql");
+        assert_string_equal(
+                json_get_str(json_dig(p->targets, "server", "config", NULL), "host", ""), "shop");
+        assert_string_equal(json_get_str(json_dig(p->targets, "server", NULL), "provider", ""),
+                            "sql");
         plan_free(p);
         charm_want_at(&plan, "other", "nowhere", "t.yaml", NULL);
         assert_mistake("has declared no target \"nowhere\"");
@@ -376,7 +399,8 @@ static void files_are_wanted_by_resource(void **state) {
 
         write_object("a.yaml", "a: 1\n");
         load();
-        charm_want_file(&plan, "crds", "crds", "[{\"match\":{\"kind\":\"Service\"},\"drop\":true}]");
+        charm_want_file(&plan, "crds", "crds",
+                        "[{\"match\":{\"kind\":\"Service\"},\"drop\":true}]");
         charm_want(&plan, "a", "a.yaml", NULL);
         charm_needs(&plan, "a", "crds/x.example.org", CHARM_READY);
         p = ended();

@@ -8,7 +8,8 @@
 
 #define TOKEN "{{secret:aaaaaaaaaaaaaaaaaaaaaaaaaa:1:plain}}"
 
-static int check(const char *interface, const char *role, const char *key, const char *json, struct err *err) {
+static int check(const char *interface, const char *role, const char *key, const char *json,
+                 struct err *err) {
         cleanup_(json_freep) json_t *list = NULL;
         cleanup_(freep) char *text = str_format("[%s]", json);
 
@@ -16,45 +17,63 @@ static int check(const char *interface, const char *role, const char *key, const
         return interface_check(interface, role, key, json_array_get(list, 0), err);
 }
 
-static void assert_forbidden(const char *interface, const char *role, const char *key, const char *json, const char *part) {
+static void assert_forbidden(const char *interface, const char *role, const char *key,
+                             const char *json, const char *part) {
         struct err err = {};
         int r = check(interface, role, key, json, &err);
 
         if (r != -EINVAL || !strstr(err_text(&err), part))
-                fail_msg("%s %s: %d \"%s\", wanted \"%s\"", interface, key, r, err_text(&err), part);
+                fail_msg("%s %s: %d \"%s\", wanted \"%s\"", interface, key, r, err_text(&err),
+                         part);
 }
 
 static void what_the_schema_has_may_be_told(void **state) {
         assert_int_equal(check("mysql_client", "requires", "database", "\"mlflow\"", NULL), 0);
         assert_int_equal(check("mysql_client", "provides", "database", "\"mlflow\"", NULL), 0);
         assert_int_equal(check("mysql_client", "provides", "password", "\"" TOKEN "\"", NULL), 0);
-        assert_int_equal(check("mysql_client", "provides", "password", "\"{{want:db/password:plain}}\"", NULL), 0);
+        assert_int_equal(check("mysql_client", "provides", "password",
+                               "\"{{want:db/password:plain}}\"", NULL),
+                         0);
         assert_int_equal(check("mysql_client", "provides", "username", "\"relation-5\"", NULL), 0);
         assert_int_equal(check("mysql_client", "provides", "username", "\"" TOKEN "\"", NULL), 0);
         assert_int_equal(check("object-storage", "provides", "port", "9000", NULL), 0);
         assert_int_equal(check("object-storage", "provides", "secure", "false", NULL), 0);
         assert_int_equal(check("object-storage", "requires", "bucket", "\"mlflow\"", NULL), 0);
-        assert_int_equal(check("kubeflow_dashboard_links", "requires", "dashboard_links", "[]", NULL), 0);
-        assert_int_equal(check("kubernetes_manifest", "requires", "kubernetes_manifests", "[{\"stringData\":{\"k\":\"" TOKEN "\"}}]", NULL), 0);
+        assert_int_equal(
+                check("kubeflow_dashboard_links", "requires", "dashboard_links", "[]", NULL), 0);
+        assert_int_equal(check("kubernetes_manifest", "requires", "kubernetes_manifests",
+                               "[{\"stringData\":{\"k\":\"" TOKEN "\"}}]", NULL),
+                         0);
 }
 
 static void what_the_schema_forbids_is_told_with_what_is_right(void **state) {
-        assert_forbidden("mysql_client", "requires", "databse", "\"x\"", "the requires side has no field databse; it has database");
-        assert_forbidden("mysql_client", "requires", "password", "\"" TOKEN "\"", "password is told by the other side");
+        assert_forbidden("mysql_client", "requires", "databse", "\"x\"",
+                         "the requires side has no field databse; it has database");
+        assert_forbidden("mysql_client", "requires", "password", "\"" TOKEN "\"",
+                         "password is told by the other side");
         assert_forbidden("mysql_client", "provides", "database", "5", "database wants a text, is");
-        assert_forbidden("object-storage", "provides", "port", "\"9000\"", "port wants a whole number");
-        assert_forbidden("object-storage", "provides", "secure", "\"false\"", "secure wants a boolean");
-        assert_forbidden("prometheus_scrape", "provides", "scrape_jobs", "{}", "scrape_jobs wants a list");
-        assert_forbidden("prometheus_scrape", "provides", "scrape_metadata", "[]", "scrape_metadata wants a map");
-        assert_forbidden("kubeflow_dashboard_links", "provides", "x", "1", "the provides side has no field x; it has none");
+        assert_forbidden("object-storage", "provides", "port", "\"9000\"",
+                         "port wants a whole number");
+        assert_forbidden("object-storage", "provides", "secure", "\"false\"",
+                         "secure wants a boolean");
+        assert_forbidden("prometheus_scrape", "provides", "scrape_jobs", "{}",
+                         "scrape_jobs wants a list");
+        assert_forbidden("prometheus_scrape", "provides", "scrape_metadata", "[]",
+                         "scrape_metadata wants a map");
+        assert_forbidden("kubeflow_dashboard_links", "provides", "x", "1",
+                         "the provides side has no field x; it has none");
 }
 
 static void secrets_stand_where_they_belong_and_nowhere_else(void **state) {
-        assert_forbidden("mysql_client", "provides", "password", "\"letmein\"", "password is secret: it takes a token");
-        assert_forbidden("mysql_client", "provides", "endpoints", "\"h:1/" TOKEN "\"", "endpoints is not secret");
-        assert_forbidden("object-storage", "provides", "service", "\"{{want:a/b:base64}}\"", "service is not secret");
+        assert_forbidden("mysql_client", "provides", "password", "\"letmein\"",
+                         "password is secret: it takes a token");
+        assert_forbidden("mysql_client", "provides", "endpoints", "\"h:1/" TOKEN "\"",
+                         "endpoints is not secret");
+        assert_forbidden("object-storage", "provides", "service", "\"{{want:a/b:base64}}\"",
+                         "service is not secret");
         assert_forbidden("ingress", "requires", "prefix", "\"" TOKEN "\"", "prefix is not secret");
-        assert_forbidden("no-such-interface", "requires", "x", "[\"" TOKEN "\"]", "has no schema, so that x cannot hold a secret");
+        assert_forbidden("no-such-interface", "requires", "x", "[\"" TOKEN "\"]",
+                         "has no schema, so that x cannot hold a secret");
         assert_true(interface_secret("mysql_client", "provides", "password"));
         assert_true(interface_secret("mysql_client", "provides", "username"));
         assert_false(interface_secret("mysql_client", "requires", "password"));
@@ -68,9 +87,12 @@ static void unknown_interfaces_and_peers_tell_what_they_like(void **state) {
 }
 
 static void a_plan_is_checked_as_a_whole(void **state) {
-        static const char relations_text[] = "[{\"id\":3,\"endpoint\":\"db\",\"interface\":\"mysql_client\",\"role\":\"requires\"},"
-                                             "{\"id\":4,\"endpoint\":\"own\",\"interface\":\"own-one\",\"role\":\"provides\"}]";
-        cleanup_(json_freep) json_t *relations = NULL, *good = NULL, *bad = NULL, *nowhere = NULL, *unknown = json_array();
+        static const char relations_text[] =
+                "[{\"id\":3,\"endpoint\":\"db\",\"interface\":\"mysql_client\",\"role\":"
+                "\"requires\"},"
+                "{\"id\":4,\"endpoint\":\"own\",\"interface\":\"own-one\",\"role\":\"provides\"}]";
+        cleanup_(json_freep) json_t *relations = NULL, *good = NULL, *bad = NULL, *nowhere = NULL,
+                                    *unknown = json_array();
         struct err err = {};
 
         json_parse(relations_text, strlen(relations_text), &relations, NULL);
@@ -87,7 +109,8 @@ static void a_plan_is_checked_as_a_whole(void **state) {
 }
 
 static void what_is_missing_is_named(void **state) {
-        cleanup_(json_freep) json_t *told = json_pack("{s:s, s:s}", "database", "x", "endpoints", "h:1");
+        cleanup_(json_freep) json_t *told =
+                json_pack("{s:s, s:s}", "database", "x", "endpoints", "h:1");
         cleanup_(buf_free) struct buf missing = BUF_INIT;
 
         interface_missing("mysql_client", "provides", told, &missing);
