@@ -242,7 +242,7 @@ static int attach_body(const char *pair, json_t **ret, struct err *err) {
 
 static int attach_resource(struct cli *c) {
         struct err err = { 0 };
-        json_t *body;
+        json_t *body = NULL;
 
         if (attach_body(cli_operand(c, 1), &body, &err) < 0)
                 return cli_fail(CLI_FAILED, "%s", err_text(&err));
