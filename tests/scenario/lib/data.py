@@ -81,13 +81,13 @@ class DataPlane(threading.Thread):
         if key not in self.leads:
             self.servers += 1
             self.leads[key] = f"{self.network}.{self.servers % 250 + 1}"
-            self.cluster.ctl("forward", namespace, name, port, self.leads[key])
+            self.cluster.ctl("forward", namespace, name, port, f"{self.leads[key]}:{port}")
         return self.leads[key]
 
     def lead(self):
         """The simulator was started again and has forgotten where pods lead."""
         for (namespace, name, port), address in self.leads.items():
-            self.cluster.ctl("forward", namespace, name, port, address)
+            self.cluster.ctl("forward", namespace, name, port, f"{address}:{port}")
 
     def secret(self, namespace, name):
         found = self.cluster.kube.get("secrets", namespace, name)
