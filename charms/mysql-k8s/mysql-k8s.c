@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mysql-k8s.c - one MySQL server, with a database and a user of its own for each relation
  *
- * Wants the server (StatefulSet, claim, my.cnf, root's Secret, Services), declares it as a target of provider sql, and
- * wants there, for each relation that asked: a database, a user, a grant. What a relation is told it is told when the three are
- * there, and from then on for good: a user that somebody drops is made again, and its clients must not be torn down meanwhile. What was
+ * Wants the server (StatefulSet, claim, my.cnf, root's Secret, Services), declares it as a target
+ * of provider sql, and wants there, for each relation that asked: a database, a user, a grant.
+ * What a relation is told it is told when the three are there, and from then on for good: a user
+ * that somebody drops is made again, and its clients must not be torn down meanwhile. What was
  * told once is noted in the peer relation, the only memory of a pure function.
  *
- * Not here: replication, TLS certificates, backups, exporter; endpoints for those are declared, and say so when related. */
+ * Not here: replication, TLS certificates, backups, exporter; endpoints for those are declared,
+ * and say so when related. */
 #include "charm.gen.h"
 
 #include <string.h>
@@ -18,25 +20,27 @@
 
 #define ROOT_PASSWORD_LENGTH 32
 #define USER_PASSWORD_LENGTH 24
-#define USER_MAX 32               /* characters of a MySQL user name */
-#define DATABASE_MAX 63           /* the sql provider's, who serves PostgreSQL too */
-#define SEEN_UNASKED_MAX 12       /* relations whose labels, with the server's own, are always in the view */
+#define USER_MAX 32     /* characters of a MySQL user name */
+#define DATABASE_MAX 63 /* the sql provider's, who serves PostgreSQL too */
+#define SEEN_UNASKED_MAX                                                                           \
+        12 /* relations whose labels, with the server's own, are always in the view */
 
 /* ---- my.cnf */
 
-#define POOL_STEP (128 * MIB)     /* InnoDB's default chunk; pools are multiples of it */
+#define POOL_STEP (128 * MIB) /* InnoDB's default chunk; pools are multiples of it */
 #define CONNECTION_COST (12 * MIB)
 #define CONNECTIONS_MIN 10
-#define MEMORY_UNKNOWN (2 * GIB)  /* assumed, and requested, where nobody says: the bundles' mem=2G */
+#define MEMORY_UNKNOWN                                                                             \
+        (2 * GIB) /* assumed, and requested, where nobody says: the bundles' mem=2G */
 
 struct memory {
-        int64_t pool, chunk;      /* bytes; chunk 0: the default */
+        int64_t pool, chunk; /* bytes; chunk 0: the default */
         int64_t connections;
-        bool instruments;         /* performance schema may measure memory */
+        bool instruments; /* performance schema may measure memory */
 };
 
-/* The numbers of Juju's charm, so that a server moved here is as large as it was. It sets 1 GiB, or 128 MiB, aside for
- * messages of group replication. */
+/* The numbers of Juju's charm, so that a server moved here is as large as it was. It sets 1 GiB,
+ * or 128 MiB, aside for messages of group replication. */
 static struct memory divide(int64_t all) {
         struct memory m = { .pool = all / 4 * 3 - GIB, .instruments = all >= 2 * GIB };
         int64_t aside = GIB;
@@ -90,7 +94,8 @@ static const char *my_cnf(const struct charm_view *v, struct charm_plan *p) {
                 m.connections = charm_option_int(v, OPTION_EXPERIMENTAL_MAX_CONNECTIONS);
         if (m.chunk)
                 chunk = charm_text(p, "innodb_buffer_pool_chunk_size = %lld\n", (long long)m.chunk);
-        /* Names are not looked up: a DNS that hangs must not hold up logins, and no address is shut out for errors. */
+        /* Names are not looked up: a DNS that hangs must not hold up logins, and no address is
+         * shut out for errors. */
         return charm_text(p,
                           "[mysqld]\n"
                           "skip_name_resolve = ON\n"
@@ -130,13 +135,16 @@ static const char *memory_request(const struct charm_view *v, struct charm_plan 
 }
 
 static void want_server(const struct charm_view *v, struct charm_plan *p) {
-        const char *claim = charm_text(p, "data-%s-0", charm_application(v)), *memory = memory_request(v, p);
+        const char *claim = charm_text(p, "data-%s-0", charm_application(v)),
+                   *memory = memory_request(v, p);
 
         charm_secret(p, "root", "password", ROOT_PASSWORD_LENGTH, NULL);
         charm_want(p, "service-account", "service-account.yaml", NULL);
-        charm_want(p, "root-secret", "root-secret.yaml", CHARM_HOLES({ "name", CHARM_TEXT, own_name(v, p, "root") }));
+        charm_want(p, "root-secret", "root-secret.yaml",
+                   CHARM_HOLES({ "name", CHARM_TEXT, own_name(v, p, "root") }));
         charm_want(p, "config", "config.yaml",
-                   CHARM_HOLES({ "name", CHARM_TEXT, own_name(v, p, "config") }, { "my-cnf", CHARM_TEXT, my_cnf(v, p) }));
+                   CHARM_HOLES({ "name", CHARM_TEXT, own_name(v, p, "config") },
+                               { "my-cnf", CHARM_TEXT, my_cnf(v, p) }));
         charm_want(p, "data", "volume.yaml", CHARM_HOLES({ "name", CHARM_TEXT, claim }));
         want_services(v, p);
         charm_want(p, "statefulset", "statefulset.yaml",
@@ -147,8 +155,10 @@ static void want_server(const struct charm_view *v, struct charm_plan *p) {
                                { "secret-digest", CHARM_TEXT, charm_digest(p, "root-secret") },
                                { "memory", *memory ? CHARM_TEXT : CHARM_NONE, memory },
                                { "claim", CHARM_TEXT, claim }));
-        charm_target(p, "server", "sql", "target.yaml",
-                     CHARM_HOLES({ "via", CHARM_TEXT, charm_text(p, "%s/%s-0", charm_model(v), charm_application(v)) }));
+        charm_target(
+                p, "server", "sql", "target.yaml",
+                CHARM_HOLES({ "via", CHARM_TEXT,
+                              charm_text(p, "%s/%s-0", charm_model(v), charm_application(v)) }));
         if (strstr(charm_image(v, RESOURCE_MYSQL_IMAGE), ":" VERSION))
                 charm_version(p, VERSION);
 }
@@ -157,14 +167,15 @@ static void want_server(const struct charm_view *v, struct charm_plan *p) {
 
 struct served {
         const struct charm_relation *relation;
-        const char *database;           /* as asked for */
-        const char *note;               /* key in the peer relation */
+        const char *database; /* as asked for */
+        const char *note;     /* key in the peer relation */
         const char *user;
         const char *database_label, *user_label, *grant_label;
 };
 
 static bool is_system(const char *database) {
-        static const char *const names[] = { "mysql", "information_schema", "performance_schema", "sys" };
+        static const char *const names[] = { "mysql", "information_schema", "performance_schema",
+                                             "sys" };
 
         for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
                 if (!strcasecmp(database, names[i]))
@@ -174,7 +185,8 @@ static bool is_system(const char *database) {
 
 /* Narrower than MySQL: the name is part of a label too. */
 static bool is_name(const char *database) {
-        static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+        static const char letters[] =
+                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
         size_t length = strlen(database);
 
         return length > 0 && length <= DATABASE_MAX && strspn(database, letters) == length;
@@ -182,8 +194,8 @@ static bool is_name(const char *database) {
 
 /* What was asked for beyond a database, which would be granted to nobody here; NULL: nothing. */
 static const char *asked_beyond(const struct charm_relation *r) {
-        static const char *const keys[] = { "extra-user-roles", "extra-group-roles", "entity-type", "entity-permissions",
-                                            "external-node-connectivity" };
+        static const char *const keys[] = { "extra-user-roles", "extra-group-roles", "entity-type",
+                                            "entity-permissions", "external-node-connectivity" };
 
         for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
                 const char *told = charm_told(r, keys[i]);
@@ -195,21 +207,23 @@ static const char *asked_beyond(const struct charm_relation *r) {
 }
 
 /* False: nothing asked for yet, or it cannot be given. */
-static bool read_relation(const struct charm_view *v, struct charm_plan *p, const struct charm_relation *r,
-                          struct served *ret) {
+static bool read_relation(const struct charm_view *v, struct charm_plan *p,
+                          const struct charm_relation *r, struct served *ret) {
         const char *database = charm_told(r, "database"), *beyond = asked_beyond(r);
         long long id = (long long)r->id;
 
         if (!database)
                 return false;
         if (!is_name(database) || is_system(database)) {
-                charm_status(p, CHARM_BLOCKED, "%s asks for the database \"%.64s\": that name is not given away",
+                charm_status(p, CHARM_BLOCKED,
+                             "%s asks for the database \"%.64s\": that name is not given away",
                              r->application, database);
                 return false;
         }
         if (beyond) {
-                charm_status(p, CHARM_BLOCKED, "%s asks for %s: only a database and its user are served", r->application,
-                             beyond);
+                charm_status(p, CHARM_BLOCKED,
+                             "%s asks for %s: only a database and its user are served",
+                             r->application, beyond);
                 return false;
         }
         *ret = (struct served){ .relation = r,
@@ -218,8 +232,9 @@ static bool read_relation(const struct charm_view *v, struct charm_plan *p, cons
                                 .database_label = charm_text(p, "database/%s", database),
                                 .user_label = charm_text(p, "relation-%lld/user", id),
                                 .grant_label = charm_text(p, "relation-%lld/grant", id),
-                                .user = charm_text(p, "%.*s", USER_MAX,
-                                                   charm_text(p, "relation-%lld_%s", id, charm_model(v))) };
+                                .user = charm_text(
+                                        p, "%.*s", USER_MAX,
+                                        charm_text(p, "relation-%lld_%s", id, charm_model(v))) };
         return true;
 }
 
@@ -235,18 +250,23 @@ static bool is_shared(const struct charm_view *v, const char *database, size_t b
         return false;
 }
 
-static void want_at_server(struct charm_plan *p, const char *label, const char *file, const struct charm_hole *holes) {
+static void want_at_server(struct charm_plan *p, const char *label, const char *file,
+                           const struct charm_hole *holes) {
         charm_want_at(p, label, "server", file, holes);
         charm_needs(p, label, "statefulset", CHARM_READY);
 }
 
-static void want_database(struct charm_plan *p, const struct served *s, const char *password, bool shared) {
+static void want_database(struct charm_plan *p, const struct served *s, const char *password,
+                          bool shared) {
         if (!shared)
-                want_at_server(p, s->database_label, "database.yaml", CHARM_HOLES({ "name", CHARM_TEXT, s->database }));
-        want_at_server(p, s->user_label, "user.yaml",
-                       CHARM_HOLES({ "name", CHARM_TEXT, s->user }, { "password", CHARM_TEXT, password }));
+                want_at_server(p, s->database_label, "database.yaml",
+                               CHARM_HOLES({ "name", CHARM_TEXT, s->database }));
+        want_at_server(
+                p, s->user_label, "user.yaml",
+                CHARM_HOLES({ "name", CHARM_TEXT, s->user }, { "password", CHARM_TEXT, password }));
         want_at_server(p, s->grant_label, "grant.yaml",
-                       CHARM_HOLES({ "user", CHARM_TEXT, s->user }, { "database", CHARM_TEXT, s->database }));
+                       CHARM_HOLES({ "user", CHARM_TEXT, s->user },
+                                   { "database", CHARM_TEXT, s->database }));
 }
 
 static bool is_ready(const struct charm_view *v, struct charm_plan *p, const struct served *s) {
@@ -262,7 +282,8 @@ static bool is_ready(const struct charm_view *v, struct charm_plan *p, const str
 }
 
 /* Was this relation told of this database before? And notes that it is, when it is. */
-static bool keep_noted(const struct charm_view *v, struct charm_plan *p, const struct served *s, bool ready) {
+static bool keep_noted(const struct charm_view *v, struct charm_plan *p, const struct served *s,
+                       bool ready) {
         const struct charm_relation *peers = charm_relation(v, ENDPOINT_DATABASE_PEERS, 0);
         const char *noted = peers ? charm_told(peers, s->note) : NULL;
         bool told = ready || (noted && !strcmp(noted, s->database));
@@ -272,7 +293,8 @@ static bool keep_noted(const struct charm_view *v, struct charm_plan *p, const s
         return told;
 }
 
-static void serve(const struct charm_view *v, struct charm_plan *p, const struct served *s, bool shared) {
+static void serve(const struct charm_view *v, struct charm_plan *p, const struct served *s,
+                  bool shared) {
         const char *password = charm_secret(p, s->note, "password", USER_PASSWORD_LENGTH, NULL);
 
         want_database(p, s, password, shared);
@@ -281,9 +303,11 @@ static void serve(const struct charm_view *v, struct charm_plan *p, const struct
         charm_tell(p, s->relation, "database", s->database);
         charm_tell(p, s->relation, "username", s->user);
         charm_tell(p, s->relation, "password", password);
-        /* No dot at the end of the name: clients split at the one colon and dial what stands before it. */
+        /* No dot at the end of the name: clients split at the one colon and dial what stands
+         * before it. */
         charm_tell(p, s->relation, "endpoints",
-                   charm_text(p, "%s-primary.%s.svc.cluster.local:3306", charm_application(v), charm_model(v)));
+                   charm_text(p, "%s-primary.%s.svc.cluster.local:3306", charm_application(v),
+                              charm_model(v)));
         if (strstr(charm_image(v, RESOURCE_MYSQL_IMAGE), ":" VERSION))
                 charm_tell(p, s->relation, "version", VERSION);
 }
@@ -304,12 +328,15 @@ static const struct {
         enum charm_status status;
         const char *text;
 } unserved[] = {
-        { ENDPOINT_MYSQL, CHARM_BLOCKED, "mysql: the old interface hands out root's password; relate to database instead" },
+        { ENDPOINT_MYSQL, CHARM_BLOCKED,
+          "mysql: the old interface hands out root's password; relate to database instead" },
         { ENDPOINT_MYSQL_ROOT, CHARM_BLOCKED,
           "mysql-root: the old interface hands out root's password; relate to database instead" },
-        { ENDPOINT_CERTIFICATES, CHARM_BLOCKED, "certificates: TLS with certificates of others is not served yet" },
+        { ENDPOINT_CERTIFICATES, CHARM_BLOCKED,
+          "certificates: TLS with certificates of others is not served yet" },
         { ENDPOINT_S3_PARAMETERS, CHARM_BLOCKED, "s3-parameters: backups are not served yet" },
-        { ENDPOINT_REPLICATION_OFFER, CHARM_BLOCKED, "replication-offer: replication is not served yet" },
+        { ENDPOINT_REPLICATION_OFFER, CHARM_BLOCKED,
+          "replication-offer: replication is not served yet" },
         { ENDPOINT_REPLICATION, CHARM_BLOCKED, "replication: replication is not served yet" },
         /* Nobody's data depends on these: the server stays active and says it. */
         { ENDPOINT_METRICS_ENDPOINT, CHARM_ACTIVE, "metrics-endpoint: not served yet" },
@@ -320,7 +347,8 @@ static const struct {
 
 static void say_unserved(const struct charm_view *v, struct charm_plan *p) {
         if (charm_option_bool(v, OPTION_PLUGIN_AUDIT_ENABLED))
-                charm_status(p, CHARM_BLOCKED, "plugin-audit-enabled: the community server has no audit log plugin");
+                charm_status(p, CHARM_BLOCKED,
+                             "plugin-audit-enabled: the community server has no audit log plugin");
         for (size_t i = 0; i < sizeof(unserved) / sizeof(*unserved); i++)
                 if (charm_relations(v, unserved[i].endpoint))
                         charm_status(p, unserved[i].status, "%s", unserved[i].text);

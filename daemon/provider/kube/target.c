@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* target.c - one cluster: opened, found out about, followed, closed
  *
- *   open -> credential -> identity (uid of namespace kube-system) -> discovery -> watches of what is followed
+ *   open -> credential -> identity (uid of namespace kube-system) -> discovery -> watches
  *
  * Each step is tried again with back-off while it fails, and again when the credential changes.
  * "Reachable" is told once the identity is known and something was listed; "lost" when nobody

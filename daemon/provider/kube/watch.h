@@ -31,7 +31,7 @@ enum watch_state { WATCH_STOPPED, WATCH_LISTING, WATCH_WATCHING, WATCH_WAITING }
 /* How the collection can be read. */
 struct watch_health {
         bool good;
-        bool connection; /* not good: nobody answered, TLS failed, or 401: it concerns all of the server */
+        bool connection; /* not good, and it concerns all of the server (TLS, 401, no answer) */
         bool credential; /* 401 */
         long status;     /* HTTP status when the server refused, else 0 */
         int64_t since;   /* clock_mono: not watching since */
