@@ -130,9 +130,9 @@ def explain(world):
         print("A real kube-apiserver, scheduler and controller manager; MySQL's, MinIO's and MLflow's pods are real processes (MariaDB in "
               "place of MySQL).")
         return
-    print("The cluster is mooring-sim: an API server's answers, no containers. MySQL's pod leads to a real MariaDB; MinIO's to "
-          + ("a real MinIO." if data.find_minio() else "a stand-in for its calls\n(`tools/peers build` makes the real one);")
-          + " MLflow's\npod is only said to run. With --real everything is real.")
+    minio = "a real MinIO" if data.find_minio() else "a stand-in for its calls (`tools/peers build` makes the real one)"
+    print("The cluster is mooring-sim: an API server's answers, no containers. MySQL's pod leads to a real MariaDB,\n"
+          f"MinIO's to {minio};\nMLflow's is only said to run. With --real everything is real.")
 
 
 def shell(world):
