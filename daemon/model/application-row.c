@@ -162,21 +162,23 @@ static int set_secret(const struct application_row *a, const char *option, const
         return r < 0 ? r : write_token(a, option, s->uri, s->revision + 1, err);
 }
 
+int application_row_forget_secret(struct tx *tx, int64_t secret, struct err *err) {
+        int r = w_secret_grant_delete_all(
+                tx, &(struct w_secret_grant_delete_all_in){ .secret_id = secret }, err);
+
+        if (r >= 0)
+                r = w_secret_revision_delete_all(
+                        tx, &(struct w_secret_revision_delete_all_in){ .secret_id = secret }, err);
+        if (r >= 0)
+                r = w_secret_delete(tx, &(struct w_secret_delete_in){ .id = secret }, err);
+        return r < 0 ? r : 0;
+}
+
 static int drop_secret(const struct application_row *a, const char *option, struct err *err) {
         const struct q_secret_row *s;
         int r = find_secret(a->tx, a->id, option, &s, err);
 
-        if (r < 0 || !s)
-                return r;
-        r = w_secret_grant_delete_all(
-                a->tx, &(struct w_secret_grant_delete_all_in){ .secret_id = s->id }, err);
-        if (r >= 0)
-                r = w_secret_revision_delete_all(
-                        a->tx, &(struct w_secret_revision_delete_all_in){ .secret_id = s->id },
-                        err);
-        if (r >= 0)
-                r = w_secret_delete(a->tx, &(struct w_secret_delete_in){ .id = s->id }, err);
-        return r < 0 ? r : 0;
+        return r < 0 || !s ? r : application_row_forget_secret(a->tx, s->id, err);
 }
 
 /* ---- options */

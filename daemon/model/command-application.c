@@ -364,31 +364,19 @@ int command_application_adopt(struct tx *tx, struct command *c, struct err *err)
 
 /* ---- storage of an earlier application */
 
-static int detached(struct tx *tx, const struct subject *s, const char *name,
-                    struct q_detached_row **ret, size_t *ret_n, struct err *err) {
-        struct q_detached_by_application_in in = { .model_id = s->model->id, .application = name };
-        int r = q_detached_by_application(tx, &in, ret, ret_n, err);
-
-        if (r >= 0 && *ret_n == 0)
-                return err_set(err, -ENOENT, "no storage of an earlier application %s is there",
-                               name);
-        return r < 0 ? r : 0;
+static int none_detached(const char *name, struct err *err) {
+        return err_set(err, -ENOENT, "no storage of an earlier application %s is there", name);
 }
 
 int command_application_attach_storage(struct tx *tx, struct command *c, struct err *err) {
         struct command_application *attach = command_of(c, command_application);
-        struct q_detached_row *rows;
         struct subject s;
-        size_t n;
         int r = find(tx, attach, &s, err);
 
         if (r >= 0)
-                r = detached(tx, &s, attach->application, &rows, &n, err);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < n; i++)
-                command_change(c, "attach-storage", s.row->name, "use %s %s of the earlier %s",
-                               rows[i].type, rows[i].path, s.row->name);
+                r = detached_attach(tx, c, s.model, s.row->name, s.row->id, err);
+        if (r <= 0)
+                return r < 0 ? r : none_detached(attach->application, err);
         return done(tx, &s,
                     w_application_set_attach(tx,
                                              &(struct w_application_set_attach_in){
@@ -399,30 +387,19 @@ int command_application_attach_storage(struct tx *tx, struct command *c, struct 
 int command_application_destroy_storage(struct tx *tx, struct command *c, struct err *err) {
         struct command_application *destroy = command_of(c, command_application);
         struct q_application_row *row;
-        struct q_detached_row *rows;
         struct subject s;
-        size_t n, there;
+        size_t there;
         int r = lookup_model(tx, destroy->model, &s.model, err);
 
         if (r >= 0)
-                r = detached(tx, &s, destroy->application, &rows, &n, err);
-        for (size_t i = 0; r >= 0 && i < n; i++) {
-                command_change(c, "destroy-storage", destroy->application,
-                               "delete %s %s and the data in it", rows[i].type, rows[i].path);
-                r = w_detached_set_destroy(
-                        tx, &(struct w_detached_set_destroy_in){ .destroy = 1, .id = rows[i].id },
-                        err);
-        }
-        if (r >= 0)
-                r = q_application_by_name(
-                        tx,
-                        &(struct q_application_by_name_in){ .model_id = s.model->id,
-                                                            .name = destroy->application },
-                        &row, &there, err);
-        if (r < 0)
-                return r;
-        if (there > 0)
+                r = detached_destroy(tx, c, s.model, destroy->application, err);
+        if (r <= 0)
+                return r < 0 ? r : none_detached(destroy->application, err);
+        r = q_application_by_name(tx,
+                                  &(struct q_application_by_name_in){
+                                          .model_id = s.model->id, .name = destroy->application },
+                                  &row, &there, err);
+        if (r >= 0 && there > 0)
                 tx_mark(tx, MARK_APPLICATION, row->id);
-        tx_mark(tx, MARK_MODEL, s.model->id);
-        return 0;
+        return r < 0 ? r : 0;
 }

@@ -218,15 +218,19 @@ static void tell_new(struct deploy *d, const struct bundle_application *a, int64
                 command_note(d->command, "application %s: scale 0: no pods are started", a->name);
 }
 
-/* What an earlier application of that name left needs a decision first. */
-static int tell_detached(struct deploy *d, const struct bundle_application *a, struct err *err) {
+/* What an earlier application of that name left is taken over, or needs a decision first. */
+static int take_detached(struct deploy *d, const struct bundle_application *a, int64_t id,
+                         struct err *err) {
         struct q_detached_by_application_in in = { .model_id = d->model->id,
                                                    .application = a->name };
         struct q_detached_row *rows;
         size_t n;
-        int r = q_detached_by_application(d->tx, &in, &rows, &n, err);
+        int r;
 
-        if (r < 0 || n == 0 || d->attach_storage)
+        if (d->attach_storage)
+                return detached_attach(d->tx, d->command, d->model, a->name, id, err);
+        r = q_detached_by_application(d->tx, &in, &rows, &n, err);
+        if (r < 0 || n == 0)
                 return r < 0 ? r : 0;
         command_note(
                 d->command,
@@ -266,7 +270,7 @@ static int insert_new(struct deploy *d, const struct bundle_application *a,
         p->id = in.id;
         p->is_new = true;
         tell_new(d, a, scale, choice);
-        return tell_detached(d, a, err);
+        return take_detached(d, a, in.id, err);
 }
 
 static int settle(struct deploy *d, const struct bundle_application *a, const struct placed *p,

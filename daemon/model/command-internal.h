@@ -44,6 +44,8 @@ int application_row_recheck(const struct application_row *a, struct err *err);
 /* Opens a secret option's value. *RET is wiped by the caller. 1: there is none. */
 int application_row_secret(struct tx *tx, const struct sealer *sealer, int64_t application,
                            const char *option, struct secret_text *ret, struct err *err);
+/* The secret, its revisions and its grants. */
+int application_row_forget_secret(struct tx *tx, int64_t secret, struct err *err);
 
 /* ---- relation-row.c */
 struct relation_side_row {
@@ -62,3 +64,12 @@ int relation_row_settle(struct tx *tx, struct command *c, const struct applicati
                         struct err *err);
 /* Life dying; both sides and their secrets' users become dirty. */
 int relation_row_end(struct tx *tx, int64_t relation, struct err *err);
+
+/* ---- detached.c: storage that outlived an application of that name, with the secrets that open
+ * it */
+/* APPLICATION looks after it from now on. Returns how many there were. */
+int detached_attach(struct tx *tx, struct command *c, const struct q_model_row *model,
+                    const char *name, int64_t application, struct err *err);
+/* The reconciler deletes it outside. Returns how many there were. */
+int detached_destroy(struct tx *tx, struct command *c, const struct q_model_row *model,
+                     const char *name, struct err *err);

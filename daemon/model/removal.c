@@ -68,18 +68,6 @@ static bool is_kept(const struct q_detached_row *rows, size_t n, int64_t secret)
         return false;
 }
 
-static int drop_secret(struct tx *tx, int64_t secret, struct err *err) {
-        int r = w_secret_grant_delete_all(
-                tx, &(struct w_secret_grant_delete_all_in){ .secret_id = secret }, err);
-
-        if (r >= 0)
-                r = w_secret_revision_delete_all(
-                        tx, &(struct w_secret_revision_delete_all_in){ .secret_id = secret }, err);
-        if (r >= 0)
-                r = w_secret_delete(tx, &(struct w_secret_delete_in){ .id = secret }, err);
-        return r < 0 ? r : 0;
-}
-
 static int drop_secrets(struct tx *tx, const struct q_application_row *a, struct err *err) {
         struct q_secret_by_application_in in = {
                 .application_id = a->id, .after_label = "", .after_field = "", .max = PAGE
@@ -105,7 +93,7 @@ static int drop_secrets(struct tx *tx, const struct q_application_row *a, struct
                                                 .application_id_null = true, .id = rows[i].id },
                                         err);
                         else
-                                r = drop_secret(tx, rows[i].id, err);
+                                r = application_row_forget_secret(tx, rows[i].id, err);
                 }
         } while (r >= 0 && n == PAGE);
         return r < 0 ? r : 0;
@@ -191,7 +179,7 @@ static int drop_left_secrets(struct tx *tx, int64_t model, struct err *err) {
                 r = q_secret_list(tx, &in, &rows, &n, err);
                 for (size_t i = 0; r >= 0 && i < n; i++) {
                         in.after = rows[i].id;
-                        r = drop_secret(tx, rows[i].id, err);
+                        r = application_row_forget_secret(tx, rows[i].id, err);
                 }
         } while (r >= 0 && n == PAGE);
         return r < 0 ? r : 0;

@@ -14,12 +14,3 @@ WHERE mine.application_id = :application_id AND mine.relation_id > :after ORDER 
 
 -- name: relation_set_interface
 UPDATE relation SET interface = :interface WHERE id = :id;
-
-
--- name: detached_by_target
--- row: detached
-SELECT * FROM detached WHERE target_id = :target_id ORDER BY id LIMIT 1000;
-
--- name: detached_set_destroy
--- destroy-storage named it: the reconciler deletes it and then the row.
-UPDATE detached SET destroy = :destroy WHERE id = :id;

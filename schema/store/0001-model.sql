@@ -252,8 +252,7 @@ CREATE TABLE detached (             -- storage that outlived its application, wi
         path TEXT NOT NULL,
         secrets TEXT NOT NULL,          -- JSON list of secret ids
         initialised_at INTEGER,
-        at INTEGER NOT NULL,
-        destroy INTEGER NOT NULL DEFAULT 0            -- 1: destroy-storage named it
+        at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX detached_model ON detached (model_id, application);
 CREATE INDEX detached_target ON detached (target_id);

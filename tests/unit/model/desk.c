@@ -212,6 +212,31 @@ bool desk_has_note(const struct desk *d, const char *text) {
         return has(d, "notes", text);
 }
 
+int desk_small_set_up(void **state) {
+        int r = desk_set_up(state);
+
+        desk_mlflow_charms(*state);
+        assert_int_equal(desk_deploy(*state,
+                                     "bundle: kubernetes\napplications:\n"
+                                     "  store: {charm: minio}\n"
+                                     "  db: {charm: mysql-k8s}\n"
+                                     "  server: {charm: mlflow-server}\n",
+                                     false),
+                         0);
+        return r;
+}
+
+int desk_application(struct desk *d, int (*run)(struct tx *, struct command *, struct err *),
+                     struct command_application c) {
+        int r;
+
+        c.head = (struct command){ .run = run };
+        c.model = "lab";
+        r = desk_run(d, &c.head);
+        command_deinit(&c.head);
+        return r;
+}
+
 /* ---- reads */
 
 struct reading {

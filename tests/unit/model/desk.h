@@ -19,6 +19,8 @@ struct desk {
 };
 
 int desk_set_up(void **state); /* with cluster "aks" and model "lab" */
+/* And with applications store (minio), db (mysql-k8s) and server (mlflow-server). */
+int desk_small_set_up(void **state);
 int desk_tear_down(void **state);
 
 /* Adds a charm that choices find from now on. */
@@ -33,6 +35,9 @@ void desk_choose(struct desk *d, const char *charm, struct charm_choice *ret);
 int desk_run(struct desk *d, struct command *c);
 /* Parses and deploys TEXT into "lab". */
 int desk_deploy(struct desk *d, const char *text, bool dry_run);
+/* C on an application of "lab"; head and model are filled in. */
+int desk_application(struct desk *d, int (*run)(struct tx *, struct command *, struct err *),
+                     struct command_application c);
 size_t desk_changes(const struct desk *d); /* of the last reply */
 /* Text of change or error I, "" when there is none. */
 const char *desk_change(const struct desk *d, size_t i);

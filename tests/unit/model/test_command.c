@@ -9,19 +9,6 @@
 #define HEAD "bundle: kubernetes\napplications:\n"
 #define SECRET "correct-horse-battery"
 
-static int small_set_up(void **state) {
-        int r = desk_set_up(state);
-
-        desk_mlflow_charms(*state);
-        assert_int_equal(desk_deploy(*state,
-                                     HEAD "  store: {charm: minio}\n"
-                                          "  db: {charm: mysql-k8s}\n"
-                                          "  server: {charm: mlflow-server}\n",
-                                     false),
-                         0);
-        return r;
-}
-
 static int config(struct desk *d, const char *application, const char *set, const char *reset,
                   const char *text) {
         cleanup_(json_freep) json_t *values = set ? files_json(set) : NULL;
@@ -35,17 +22,6 @@ static int config(struct desk *d, const char *application, const char *set, cons
                                     .text = text };
         int r = desk_run(d, &c.head);
 
-        command_deinit(&c.head);
-        return r;
-}
-
-static int application(struct desk *d, int (*run)(struct tx *, struct command *, struct err *),
-                       struct command_application c) {
-        int r;
-
-        c.head = (struct command){ .run = run };
-        c.model = "lab";
-        r = desk_run(d, &c.head);
         command_deinit(&c.head);
         return r;
 }
@@ -222,21 +198,21 @@ static void an_option_that_sounds_secret_is_sealed_before_its_charm_comes(void *
 static void scale_keeps_to_what_the_charm_can_run(void **state) {
         struct desk *d = *state;
 
-        assert_int_equal(
-                application(d, command_application_scale,
-                            (struct command_application){ .application = "store", .scale = 2 }),
-                -EINVAL);
+        assert_int_equal(desk_application(d, command_application_scale,
+                                          (struct command_application){ .application = "store",
+                                                                        .scale = 2 }),
+                         -EINVAL);
         assert_string_equal(desk_error(d, 0),
                             "application store: scale 2: charm minio can run 0 to 1");
-        assert_int_equal(
-                application(d, command_application_scale,
-                            (struct command_application){ .application = "store", .scale = 0 }),
-                0);
+        assert_int_equal(desk_application(d, command_application_scale,
+                                          (struct command_application){ .application = "store",
+                                                                        .scale = 0 }),
+                         0);
         assert_true(desk_has_note(d, "application store: its pods go, its data is kept"));
-        assert_int_equal(
-                application(d, command_application_scale,
-                            (struct command_application){ .application = "server", .scale = 3 }),
-                0);
+        assert_int_equal(desk_application(d, command_application_scale,
+                                          (struct command_application){ .application = "server",
+                                                                        .scale = 3 }),
+                         0);
         assert_int_equal(
                 json_get_int(json_dig(desk_status(d), "applications", "server", NULL), "scale", 0),
                 3);
@@ -246,18 +222,19 @@ static void trust_and_constraints_are_kept(void **state) {
         struct desk *d = *state;
         const json_t *server;
 
-        assert_int_equal(
-                application(d, command_application_trust,
-                            (struct command_application){ .application = "server", .trust = true }),
-                0);
-        assert_int_equal(application(d, command_application_constraints,
-                                     (struct command_application){ .application = "server",
-                                                                   .constraints = "cores=2" }),
+        assert_int_equal(desk_application(d, command_application_trust,
+                                          (struct command_application){ .application = "server",
+                                                                        .trust = true }),
                          0);
-        assert_int_equal(application(d, command_application_constraints,
-                                     (struct command_application){ .application = "server",
-                                                                   .constraints = "cores=two" }),
-                         -EINVAL);
+        assert_int_equal(desk_application(d, command_application_constraints,
+                                          (struct command_application){ .application = "server",
+                                                                        .constraints = "cores=2" }),
+                         0);
+        assert_int_equal(
+                desk_application(d, command_application_constraints,
+                                 (struct command_application){ .application = "server",
+                                                               .constraints = "cores=two" }),
+                -EINVAL);
         server = json_dig(desk_status(d), "applications", "server", NULL);
         assert_true(json_get_bool(server, "trust", false));
 }
@@ -268,42 +245,43 @@ static void an_image_can_be_replaced_and_given_back(void **state) {
                                          .resource = "oci-image",
                                          .value = "r.example/m:2" };
 
-        assert_int_equal(application(d, command_application_attach_resource, c), 0);
+        assert_int_equal(desk_application(d, command_application_attach_resource, c), 0);
         assert_int_equal(desk_changes(d), 1);
-        assert_int_equal(application(d, command_application_attach_resource, c), 0);
+        assert_int_equal(desk_application(d, command_application_attach_resource, c), 0);
         assert_int_equal(desk_changes(d), 0);
         c.value = "no image";
-        assert_int_equal(application(d, command_application_attach_resource, c), -EINVAL);
+        assert_int_equal(desk_application(d, command_application_attach_resource, c), -EINVAL);
         c.value = NULL;
-        assert_int_equal(application(d, command_application_attach_resource, c), 0);
+        assert_int_equal(desk_application(d, command_application_attach_resource, c), 0);
         c.resource = "image";
-        assert_int_equal(application(d, command_application_attach_resource, c), -EINVAL);
+        assert_int_equal(desk_application(d, command_application_attach_resource, c), -EINVAL);
 }
 
 static void a_pause_needs_a_reason_and_says_who(void **state) {
         struct desk *d = *state;
         const json_t *paused;
 
-        assert_int_equal(application(d, command_application_pause,
-                                     (struct command_application){ .application = "store" }),
+        assert_int_equal(desk_application(d, command_application_pause,
+                                          (struct command_application){ .application = "store" }),
                          -EINVAL);
-        assert_int_equal(application(d, command_application_pause,
-                                     (struct command_application){ .application = "store",
-                                                                   .why = "disk swap" }),
+        assert_int_equal(desk_application(d, command_application_pause,
+                                          (struct command_application){ .application = "store",
+                                                                        .why = "disk swap" }),
                          0);
-        assert_int_equal(application(d, command_application_pause,
-                                     (struct command_application){ .why = "window" }),
+        assert_int_equal(desk_application(d, command_application_pause,
+                                          (struct command_application){ .why = "window" }),
                          0);
         paused = json_dig(desk_status(d), "applications", "store", "paused", NULL);
         assert_string_equal(json_get_str(paused, "by", ""), "uid 1000 (alice)");
         assert_string_equal(json_get_str(paused, "why", ""), "disk swap");
         assert_string_equal(json_get_str(json_dig(d->reply, "model", "paused", NULL), "why", ""),
                             "window");
-        assert_int_equal(application(d, command_application_unpause,
-                                     (struct command_application){ .application = "store" }),
+        assert_int_equal(desk_application(d, command_application_unpause,
+                                          (struct command_application){ .application = "store" }),
                          0);
         assert_int_equal(
-                application(d, command_application_unpause, (struct command_application){}), 0);
+                desk_application(d, command_application_unpause, (struct command_application){}),
+                0);
         assert_null(json_dig(desk_status(d), "applications", "store", "paused", NULL));
         assert_null(json_dig(d->reply, "model", "paused", NULL));
 }
@@ -348,7 +326,7 @@ static void removal_ends_relations_and_can_be_upgraded(void **state) {
         int64_t id = desk_application_id(d, "db");
 
         relation(d, true, "server", "db");
-        assert_int_equal(application(d, command_application_remove, c), 0);
+        assert_int_equal(desk_application(d, command_application_remove, c), 0);
         assert_string_equal(desk_change(d, 0), "remove application db, its data is kept");
         assert_string_equal(
                 json_get_str(json_dig(desk_status(d), "applications", "db", NULL), "life", ""),
@@ -356,10 +334,10 @@ static void removal_ends_relations_and_can_be_upgraded(void **state) {
         assert_string_equal(
                 json_get_str(json_array_get(json_get(d->reply, "relations"), 0), "life", ""),
                 "dying");
-        assert_int_equal(application(d, command_application_remove, c), 0);
+        assert_int_equal(desk_application(d, command_application_remove, c), 0);
         assert_int_equal(desk_changes(d), 0);
         c.force = true;
-        assert_int_equal(application(d, command_application_remove, c), 0);
+        assert_int_equal(desk_application(d, command_application_remove, c), 0);
         assert_int_equal(desk_changes(d), 1);
         assert_int_equal(config(d, "db", "{}", NULL, NULL), -EBUSY);
         assert_int_equal(desk_write(d, removal_application, id), 0);
@@ -488,158 +466,7 @@ static void clusters_are_updated_and_rebound(void **state) {
         assert_null(json_get(row, "credential"));
 }
 
-/* ---- ways on that are not needed */
-
-static void ways_on_are_refused_where_nothing_is_blocked(void **state) {
-        struct desk *d = *state;
-        struct command_application c = { .application = "store" };
-
-        assert_int_equal(application(d, command_application_apply_held, c), -ENOENT);
-        assert_int_equal(application(d, command_application_accept_loss, c), -ENOENT);
-        assert_int_equal(application(d, command_application_adopt, c), -ENOENT);
-        assert_int_equal(application(d, command_application_attach_storage, c), -ENOENT);
-        assert_int_equal(application(d, command_application_destroy_storage, c), -ENOENT);
-}
-
-/* A resource of store: lost when INITIALISED, else blocked by something that was there before. */
-static int put_resource(struct tx *tx, int64_t id, struct err *err) {
-        bool lost = id < 0;
-        const char *path = lost ? "lab/data" : "lab/store";
-        struct w_resource_insert_in in = { .id = lost ? 2 : 1,
-                                           .target_id = 1,
-                                           .type = lost ? "PersistentVolumeClaim"
-                                                        : "Deployment.apps",
-                                           .path = path,
-                                           .owner_id = lost ? -id : id,
-                                           .wanted_generation = 1,
-                                           .keep = lost,
-                                           .state = lost ? "lost" : "blocked" };
-
-        int r = w_resource_insert(tx, &in, err);
-
-        return r < 0 ? r : 0;
-}
-
-static void what_is_blocked_is_let_go_by_name(void **state) {
-        struct desk *d = *state;
-        struct command_application c = { .application = "store" };
-        int64_t id = desk_application_id(d, "store");
-
-        assert_int_equal(desk_write(d, put_resource, id), 0);
-        assert_int_equal(desk_write(d, put_resource, -id), 0);
-        assert_int_equal(application(d, command_application_accept_loss, c), 0);
-        assert_string_equal(desk_change(d, 0),
-                            "begin anew with PersistentVolumeClaim lab/data, whose data is gone");
-        c.object = "service/store";
-        assert_int_equal(application(d, command_application_adopt, c), -ENOENT);
-        c.object = "deployment/store";
-        assert_int_equal(application(d, command_application_adopt, c), 0);
-        assert_string_equal(desk_change(d, 0),
-                            "adopt Deployment.apps lab/store, which was there before; it will "
-                            "not be deleted");
-        assert_int_equal(application(d, command_application_adopt, c), -ENOENT);
-}
-
-/* ---- views */
-
-static int put_unit(struct tx *tx, int64_t id, struct err *err) {
-        struct w_unit_put_in in = { .application_id = id,
-                                    .name = "store-7d5f-x2",
-                                    .uid = "u",
-                                    .number = 0,
-                                    .status = "active",
-                                    .agent = "idle",
-                                    .message = "",
-                                    .address = "10.0.0.1",
-                                    .node = "n1",
-                                    .ports = "",
-                                    .status_at = tx_now(tx) };
-        int r = w_unit_put(tx, &in, err);
-
-        return r < 0 ? r : 0;
-}
-
-static int read_unit(struct tx *tx, const void *arg, json_t **ret, struct err *err) {
-        return view_model_unit(tx, "lab", arg, ret, err);
-}
-
-static int read_application(struct tx *tx, const void *arg, json_t **ret, struct err *err) {
-        return view_model_application(tx, "lab", arg, ret, err);
-}
-
-static int read_page(struct tx *tx, const void *arg, json_t **ret, struct err *err) {
-        struct view_filter f = { .max = 2, .after = arg };
-
-        return view_model_status(tx, "lab", &f, ret, err);
-}
-
-static void a_unit_is_found_by_its_number_and_by_its_pod(void **state) {
-        struct desk *d = *state;
-
-        assert_int_equal(desk_write(d, put_unit, desk_application_id(d, "store")), 0);
-        assert_int_equal(desk_read(d, read_unit, "store/0"), 0);
-        assert_string_equal(json_get_str(json_get(d->reply, "store/0"), "provider-id", ""),
-                            "store-7d5f-x2");
-        assert_int_equal(desk_read(d, read_unit, "store-7d5f-x2"), 0);
-        assert_string_equal(
-                json_get_str(json_dig(d->reply, "store/0", "workload-status", NULL), "current", ""),
-                "active");
-        assert_int_equal(desk_read(d, read_unit, "store/7"), -ENOENT);
-        assert_int_equal(desk_read(d, read_unit, "nothing-0"), -ENOENT);
-}
-
-static void show_application_tells_endpoints_and_images(void **state) {
-        struct desk *d = *state;
-        const json_t *store;
-
-        assert_int_equal(desk_read(d, read_application, "store"), 0);
-        store = json_get(d->reply, "store");
-        assert_string_equal(
-                json_get_str(json_dig(store, "endpoints", "object-storage", NULL), "role", ""),
-                "provides");
-        assert_string_equal(
-                json_get_str(json_dig(store, "resources", "oci-image", NULL), "value", ""),
-                "minio@sha256:00");
-        assert_int_equal(json_get_int(store, "highest-scale", 0), 1);
-}
-
-static void status_comes_in_pages(void **state) {
-        struct desk *d = *state;
-
-        assert_int_equal(desk_read(d, read_page, NULL), 0);
-        assert_int_equal(json_object_size(json_get(d->reply, "applications")), 2);
-        assert_string_equal(json_get_str(d->reply, "next", ""), "server");
-        assert_int_equal(desk_read(d, read_page, "server"), 0);
-        assert_int_equal(json_object_size(json_get(d->reply, "applications")), 1);
-        assert_null(json_get(d->reply, "next"));
-}
-
-static void the_same_request_gets_the_recorded_answer(void **state) {
-        struct desk *d = *state;
-        struct command_application scale = { .head.run = command_application_scale,
-                                             .model = "lab",
-                                             .application = "server",
-                                             .scale = 4 };
-        cleanup_(freep) char *first = NULL;
-
-        for (int i = 0; i < 2; i++) {
-                struct waited *w = waited_new(d->fixture, "command", command_run, NULL);
-
-                w->call.arg = &scale.head;
-                str_copy(w->call.request, sizeof(w->call.request), "request-1");
-                waited_submit(w);
-                assert_int_equal(waited_wait(w), 0);
-                if (first)
-                        assert_string_equal(w->answer, first);
-                else
-                        first = str_dup(w->answer);
-                waited_free(w);
-        }
-        assert_non_null(strstr(first, "scale server from 1 to 4"));
-        command_deinit(&scale.head);
-}
-
-#define WITH_MODEL(fn) cmocka_unit_test_setup_teardown(fn, small_set_up, desk_tear_down)
+#define WITH_MODEL(fn) cmocka_unit_test_setup_teardown(fn, desk_small_set_up, desk_tear_down)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
@@ -661,12 +488,6 @@ int main(void) {
                 WITH_MODEL(models_are_added_once_with_a_name_that_can_be),
                 WITH_MODEL(model_config_checks_what_goes_to_all_pods),
                 WITH_MODEL(clusters_are_updated_and_rebound),
-                WITH_MODEL(ways_on_are_refused_where_nothing_is_blocked),
-                WITH_MODEL(what_is_blocked_is_let_go_by_name),
-                WITH_MODEL(a_unit_is_found_by_its_number_and_by_its_pod),
-                WITH_MODEL(show_application_tells_endpoints_and_images),
-                WITH_MODEL(status_comes_in_pages),
-                WITH_MODEL(the_same_request_gets_the_recorded_answer),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
