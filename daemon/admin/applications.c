@@ -43,9 +43,11 @@ static int read_application(struct tx *tx, struct request *q, json_t **ret, stru
 static void finish_application(struct request *q, json_t *json) {
         struct reconcile *rec = q->admin->options.reconcile;
         cleanup_(json_freep) json_t *live = reconcile_status(rec, request_param(q, 0));
+        json_t *application;
 
-        models_add_live(json, json_object_get(live, request_param(q, 1)));
-        json_object_set_new(json, "resources",
+        application = json_get(json, request_param(q, 1));
+        models_add_live(application, json_object_get(live, request_param(q, 1)));
+        json_object_set_new(application, "objects",
                             reconcile_resources(rec, request_param(q, 0), request_param(q, 1)));
         request_reply(q, 200, json);
 }

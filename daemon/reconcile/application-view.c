@@ -322,6 +322,24 @@ static int read_charm(struct tx *tx, struct application_work *w, struct charm_me
         return r < 0 ? r : charm_meta_from_json(j, ret, err);
 }
 
+/* What an earlier application of that name left behind: nothing is planned until it is decided on. */
+static int read_detached(struct tx *tx, struct application_work *w, struct err *err) {
+        struct q_detached_row *rows;
+        size_t n;
+        int r = q_detached_by_application(
+                tx,
+                &(struct q_detached_by_application_in){ .model_id = w->model,
+                                                        .application = w->name },
+                &rows, &n, err);
+
+        if (r >= 0 && n && !w->dying)
+                w->detached = str_format("%s %s%s of an earlier %s is kept: mooringctl "
+                                         "attach-storage %s, or destroy-storage %s",
+                                         rows[0].type, rows[0].path, n > 1 ? " and more" : "",
+                                         w->name, w->name, w->name);
+        return r;
+}
+
 int application_view_run(struct tx *tx, struct store_call *c, struct err *err) {
         struct application_work *w = c->arg;
         cleanup_(charm_meta_freep) struct charm_meta *meta = NULL;
@@ -332,6 +350,8 @@ int application_view_run(struct tx *tx, struct store_call *c, struct err *err) {
         r = read_wants(tx, w, err);
         if (r >= 0)
                 r = read_units(tx, w, err);
+        if (r >= 0)
+                r = read_detached(tx, w, err);
         if (r >= 0)
                 r = read_model_options(tx, w, err);
         if (r >= 0)

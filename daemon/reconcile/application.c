@@ -7,6 +7,7 @@
 #include "application.h"
 
 #include "clock.h"
+#include "charm-take.h"
 #include "command.h"
 #include "interface.h"
 #include "log.h"
@@ -69,6 +70,7 @@ struct application_work *application_work_free(struct application_work *w) {
         free(w->plan_status);
         free(w->plan_message);
         free(w->conflicts);
+        free(w->detached);
         free(w->view_text);
         free(w->held_now);
         free(w);
@@ -111,21 +113,50 @@ static void on_removed(struct store_call *c, int r, const struct err *err) {
 /* ---- no charm yet */
 
 struct pin {
+        struct reconcile *rec;
         struct store_call call;
         struct command_pin command;
         struct charm_choice choice;
+        struct charm_take take;
 };
 
 static void on_pinned(struct store_call *c, int r, const struct err *err) {
         struct command_pin *command = c->arg;
         struct pin *p = container_of(command, struct pin, command);
+        struct world_application *a = world_application(&p->rec->world, command->application);
 
         if (r < 0)
                 log_plain(LOG_WARNING, "pin", "application %lld: %s",
                           (long long)command->application, err_text(err));
+        if (a) {
+                str_set(&a->pin_error, r < 0 ? err_text(err) : NULL);
+                status_update(p->rec, a);
+        }
         command_deinit(&command->head);
         charm_choice_deinit(&p->choice);
         free(p);
+}
+
+static void on_taken(struct charm_take *take) {
+        struct pin *p = container_of(take, struct pin, take);
+        const struct reconcile_options *o = &p->rec->options;
+        struct world_application *a = world_application(&p->rec->world, p->command.application);
+
+        if (take->items[0].r < 0 || p->rec->stopping) {
+                if (a && take->items[0].r < 0)
+                        str_set(&a->pin_error, err_text(&take->items[0].err));
+                charm_take_deinit(take);
+                charm_choice_deinit(&p->choice);
+                free(p);
+                return;
+        }
+        charm_take_deinit(take);
+        p->call = (struct store_call){ .lane = STORE_LOOP,
+                                       .actor = "loop",
+                                       .run = command_run,
+                                       .done = on_pinned,
+                                       .arg = &p->command };
+        store_submit(o->store, &p->call);
 }
 
 /* The module may have been installed since. */
@@ -136,22 +167,20 @@ static void look_for_charm(struct application_work *w) {
         struct pin *p;
 
         if (charm_host_find(o->host, w->charm_name, w->channel[0] ? w->channel : NULL, w->revision,
-                            &offer, &err) < 0 ||
-            charm_host_pin(o->host, offer, &err) < 0)
+                            &offer, &err) < 0)
                 return;
         p = mem_new(struct pin);
+        p->rec = w->rec;
         charm_choice_found(&p->choice, offer->sha256, offer->meta);
         p->command = (struct command_pin){
                 .head = { .run = command_deploy_pin, .sealer = o->sealer, .actor = "loop" },
                 .application = w->id,
                 .choice = &p->choice
         };
-        p->call = (struct store_call){ .lane = STORE_LOOP,
-                                       .actor = "loop",
-                                       .run = command_run,
-                                       .done = on_pinned,
-                                       .arg = &p->command };
-        store_submit(o->store, &p->call);
+        p->take =
+                (struct charm_take){ .loop = o->loop, .state_dir = o->state_dir, .done = on_taken };
+        charm_take_add(&p->take, offer, p);
+        charm_take_start(&p->take);
 }
 
 /* ---- saving */
@@ -450,6 +479,7 @@ static void take(struct application_work *w, struct world_application *a) {
         str_set(&a->plan_word, w->plan_status);
         str_set(&a->plan_message, w->plan_message);
         str_set(&a->conflicts, w->conflicts);
+        str_set(&a->detached, w->detached);
         a->planned = w->plan_digest_valid;
         a->scale = json_get_int(w->view, "scale", 1);
         a->dying = w->dying;
@@ -516,7 +546,7 @@ static void on_read(struct store_call *c, int r, const struct err *err) {
         w->provider = t ? t->provider : NULL;
         if (!w->charm_sha256)
                 look_for_charm(w);
-        if (!w->charm_sha256 || !w->provider)
+        if (!w->charm_sha256 || !w->provider || w->detached)
                 return finish(w, !w->provider);
         start_plan(w, a);
 }

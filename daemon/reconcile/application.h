@@ -45,7 +45,7 @@ struct application_work {
         /* read: the row and its view */
         bool found, dying, destroy_storage, force, attach_storage;
         char *name, *charm_sha256, *charm_name, *channel, *model_name, *paused, *held, *plan_error;
-        char *plan_status, *plan_message, *conflicts, *see_text;
+        char *plan_status, *plan_message, *conflicts, *detached;
         int64_t model, revision;
         uint8_t plan_digest[DIGEST_SIZE], release_digest[DIGEST_SIZE];
         bool plan_digest_valid, release_valid;

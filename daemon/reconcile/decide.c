@@ -113,7 +113,10 @@ static void decide_drift(const struct resource_row *row, const struct policy *p,
                  what[d->drift]);
 }
 
-static enum resource_state state_of(const struct observation *o) {
+/* Data that was made again empty stays lost in people's eyes until it is filled or accepted. */
+static enum resource_state state_of(const struct resource_row *row, const struct observation *o) {
+        if (row->lost && !row->accepted_loss && !o->filled)
+                return STATE_LOST;
         switch (o->ready) {
         case READY_YES:
                 return STATE_READY;
@@ -126,7 +129,7 @@ static enum resource_state state_of(const struct observation *o) {
 
 /* Where a resource stands whose last operation failed: some failures need a person, and are
  * tried all the same. */
-static enum resource_state state_after(enum outcome o) {
+enum resource_state decide_state_after(enum outcome o) {
         switch (o) {
         case OUTCOME_CONFLICT:
         case OUTCOME_REFUSED:
@@ -150,12 +153,12 @@ void decide(const struct resource_row *row, const struct observation *o, const s
         if (p->blocked)
                 return conclude_because(d, ACTION_BLOCK, STATE_BLOCKED, "", p->blocked);
         if (row->applied_generation && o->presence == PRESENCE_UNKNOWN && !changed)
-                return conclude(d, p->watched ? ACTION_WAIT : ACTION_LOOK, STATE_APPLIED,
+                return conclude(d, p->list_pending ? ACTION_WAIT : ACTION_LOOK, STATE_APPLIED,
                                 "not seen yet");
         if (row->applied_generation && o->presence != PRESENCE_UNKNOWN)
                 d->drift = find_drift(row, o);
         if (p->paused)
-                return conclude_because(d, ACTION_WAIT, state_of(o), "paused: ", p->paused);
+                return conclude_because(d, ACTION_WAIT, state_of(row, o), "paused: ", p->paused);
         if (o->presence == PRESENCE_LEAVING)
                 return conclude_because(d, ACTION_WAIT, STATE_WAITING, "",
                                         o->reason ? o->reason
@@ -163,16 +166,16 @@ void decide(const struct resource_row *row, const struct observation *o, const s
         if (d->drift == DRIFT_DATA_LOST)
                 return decide_drift(row, p, d);
         if (p->backing_off && (changed || d->drift != DRIFT_NONE))
-                return conclude(d, ACTION_WAIT, state_after(row->outcome), p->backing_off);
+                return conclude(d, ACTION_WAIT, decide_state_after(row->outcome), p->backing_off);
         if (changed)
                 return decide_first(row, p, d);
         if (d->drift != DRIFT_NONE)
                 return decide_drift(row, p, d);
         if (p->look_due)
-                return conclude(d, ACTION_LOOK, state_of(o), o->reason ? o->reason : "");
+                return conclude(d, ACTION_LOOK, state_of(row, o), o->reason ? o->reason : "");
         if (p->audit_every_ms && now - row->applied_at >= p->audit_every_ms) {
                 d->audit = true;
-                return conclude(d, ACTION_APPLY, state_of(o), "audit");
+                return conclude(d, ACTION_APPLY, state_of(row, o), "audit");
         }
-        conclude(d, ACTION_NONE, state_of(o), o->reason ? o->reason : "");
+        conclude(d, ACTION_NONE, state_of(row, o), o->reason ? o->reason : "");
 }

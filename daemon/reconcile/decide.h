@@ -23,6 +23,8 @@ enum resource_state {
 };
 const char *decide_state_name(enum resource_state s);
 int decide_state_find(const char *name); /* -1: none */
+/* Where a resource stands whose last operation failed: some need a person, all are tried again. */
+enum resource_state decide_state_after(enum outcome o);
 
 struct resource_row {      /* what decide needs of the store's row */
         bool dying;        /* no want is left */
@@ -31,6 +33,7 @@ struct resource_row {      /* what decide needs of the store's row */
         bool made, adopted;
         bool initialised; /* data: was filled once */
         bool accepted_loss;
+        bool lost;                 /* data: it was found gone, and nobody accepted that yet */
         bool baseline_valid;
         uint8_t baseline[DIGEST_SIZE];
         char incarnation[64];
@@ -47,7 +50,7 @@ struct policy {
         const char *held_up;    /* dying: what still stands on it, as text, or NULL */
         int64_t audit_every_ms; /* 0: never */
         bool look_due;          /* not watched, and it was looked at too long ago */
-        bool watched; /* the target tells of changes by itself, and its lists are complete */
+        bool list_pending; /* the target tells of changes by itself; its first list is under way */
 };
 
 enum action {

@@ -83,7 +83,7 @@ static json_t *resource_json(struct reconcile *rec, struct world_resource *r) {
         json_object_set_new(out, "ready", json_boolean(r->seen.ready == READY_YES));
         json_object_set_new(out, "generation", json_integer(r->row.wanted_generation));
         json_object_set_new(out, "applied", json_integer(r->row.applied_generation));
-        if (r->tries) {
+        if (r->tries && r->retry_at) {
                 json_object_set_new(out, "tries", json_integer(r->tries));
                 json_object_set_new(out, "next-try-ms",
                                     json_integer(MAX_OF(next - clock_mono(), 0)));

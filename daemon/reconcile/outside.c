@@ -516,9 +516,10 @@ bool outside_usable(const struct world_target *t, char *why, size_t size) {
         return false;
 }
 
-bool outside_watches(const struct world_target *t, const char *type) {
-        return t->open && (t->provider->can & PROVIDER_WATCHES) &&
-               map_find(&t->followed, type) == LISTED;
+bool outside_list_pending(const struct world_target *t, const char *type) {
+        if (!t || !t->provider || !(t->provider->can & PROVIDER_WATCHES))
+                return false;
+        return !t->open || map_find(&t->followed, type) != LISTED;
 }
 
 void outside_follow(struct world_target *t, const char *type) {

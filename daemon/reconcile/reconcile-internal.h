@@ -99,8 +99,8 @@ void outside_close_all(struct reconcile *rec);
 /* May operations go out: open, reachable as far as known, bound to this outside. WHY gets the
  * reason if not. */
 bool outside_usable(const struct world_target *t, char *why, size_t size);
-bool outside_watches(const struct world_target *t,
-                    const char *type); /* its list is complete and it is watched */
+/* The provider lists and watches TYPE by itself, and its first list is not in yet. */
+bool outside_list_pending(const struct world_target *t, const char *type);
 void outside_follow(struct world_target *t, const char *type);
 
 /* ---- scope.c */

@@ -70,6 +70,7 @@ static void copy_row(struct resource_job *j, const struct q_resource_row *row) {
                 .adopted = row->adopted,
                 .initialised = !row->initialised_at_null,
                 .accepted_loss = row->accepted_loss,
+                .lost = str_eq(row->state, "lost") && !row->accepted_loss,
                 .baseline_valid = row->baseline_len == DIGEST_SIZE,
                 .applied_at = row->applied_at_null ? 0 : row->applied_at,
         };

@@ -69,7 +69,9 @@ static int save_gone(struct tx *tx, struct resource_job *j, struct err *err) {
 static int save_failed(struct tx *tx, struct resource_job *j, struct err *err) {
         struct w_resource_set_state_in in = {
                 .id = j->id,
-                .state = j->op.outcome == OUTCOME_RUNNING ? "applying" : "retrying",
+                .state = decide_state_name(j->op.outcome == OUTCOME_RUNNING
+                                                   ? STATE_APPLYING
+                                                   : decide_state_after(j->op.outcome)),
                 .reason = err_text(&j->op.err),
                 .outcome = outcome_name(j->op.outcome),
                 .tries = j->tries + 1,

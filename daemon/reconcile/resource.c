@@ -113,7 +113,7 @@ void resource_policy(struct reconcile *rec, struct world_resource *r,
                 ret->backing_off = r->reason;
         ret->look_due = poll_of(t) && r->seen.presence != PRESENCE_UNKNOWN &&
                         clock_mono() - r->seen.as_of >= poll_of(t);
-        ret->watched = t && !r->look_again && outside_watches(t, r->type);
+        ret->list_pending = !r->look_again && outside_list_pending(t, r->type);
         /* Spread over the period by id, so that a start with thousands of objects does not audit
          * them together. */
         if (ret->audit_every_ms)
@@ -137,12 +137,59 @@ void resource_changed(struct reconcile *rec, struct world_resource *r) {
                 queue_add(rec->queue, KEY_MODEL, r->model, QUEUE_CHANGE);
 }
 
+/* The states that wait for a person stand in the row too: commands go by them. */
+static bool is_told(enum resource_state s) {
+        return s == STATE_BLOCKED || s == STATE_LOST;
+}
+
+struct telling {
+        struct store_call call;
+        struct w_resource_set_state_in in;
+        char *reason;
+};
+
+static int tell_run(struct tx *tx, struct store_call *c, struct err *err) {
+        const struct telling *t = c->arg;
+        int r = w_resource_set_state(tx, &t->in, err);
+
+        return r < 0 ? r : 0;
+}
+
+static void tell_done(struct store_call *c, int k, const struct err *err) {
+        struct telling *t = c->arg;
+
+        if (k < 0)
+                log_plain(LOG_WARNING, "state", "resource %lld: %s", (long long)t->in.id,
+                          err_text(err));
+        free(t->reason);
+        free(t);
+}
+
+static void tell_row(struct reconcile *rec, const struct world_resource *r) {
+        struct telling *t = mem_new(struct telling);
+
+        t->reason = str_dup(r->reason);
+        t->in = (struct w_resource_set_state_in){ .id = r->id,
+                                                  .state = decide_state_name(r->state),
+                                                  .reason = t->reason,
+                                                  .outcome = outcome_name(r->row.outcome),
+                                                  .tries = r->tries };
+        t->call = (struct store_call){
+                .lane = STORE_LOOP, .actor = "loop", .run = tell_run, .done = tell_done, .arg = t
+        };
+        store_submit(rec->options.store, &t->call);
+}
+
 static void set_state(struct reconcile *rec, struct world_resource *r, enum resource_state state,
                       const char *why) {
-        if (r->state == state && str_eq(r->reason, why))
+        enum resource_state old = r->state;
+
+        if (old == state && str_eq(r->reason, why))
                 return;
         r->state = state;
         str_set(&r->reason, why);
+        if (old != state && (is_told(old) || is_told(state)))
+                tell_row(rec, r);
         for (size_t i = 0; i < r->wanter_count; i++)
                 application_touch(rec, r->wanters[i]);
 }
@@ -262,7 +309,7 @@ static void on_saved(struct store_call *c, int k, const struct err *err) {
                 world_resource_drop(&j->rec->world, r);
                 return finish(j, false);
         }
-        finish(j, false);
+        finish(j, true); /* decided once more: now it is in place, and says so */
 }
 
 /* The answer of an accepted apply: from now on this is the baseline. */
@@ -306,27 +353,15 @@ static void log_outcome(struct resource_job *j, struct world_resource *r) {
         if (j->op.took_over)
                 reconcile_log(LOG_NOTICE, "took-over", j->rec, r, "%s %s: took over fields of %s",
                               r->type, r->path, j->op.took_over);
-        if (j->op.outcome != OUTCOME_DONE && j->op.outcome != OUTCOME_RUNNING && r->tries <= 1)
+        if (j->op.outcome != OUTCOME_DONE && j->op.outcome != OUTCOME_RUNNING &&
+            j->op.outcome != OUTCOME_GONE && r->tries <= 1)
                 reconcile_log(LOG_WARNING, "operation", j->rec, r, "%s %s: %s: %s", r->type,
                               r->path, outcome_name(j->op.outcome), err_text(&j->op.err));
 }
 
 static void take_failure(struct resource_job *j, struct world_resource *r) {
-        enum resource_state state = STATE_RETRYING;
+        enum resource_state state = decide_state_after(j->op.outcome);
 
-        switch (j->op.outcome) {
-        case OUTCOME_CONFLICT:
-        case OUTCOME_REFUSED:
-        case OUTCOME_IMMUTABLE:
-        case OUTCOME_DENIED:
-                state = STATE_BLOCKED;
-                break;
-        case OUTCOME_NOT_YET:
-                state = STATE_WAITING;
-                break;
-        default:
-                break;
-        }
         r->row.outcome = j->op.outcome;
         r->tries++;
         set_state(j->rec, r, r->row.dying ? STATE_REMOVING : state, err_text(&j->op.err));
@@ -362,6 +397,7 @@ static void on_op(struct op *op) {
                 if (op->outcome == OUTCOME_GONE)
                         op->seen.presence = PRESENCE_ABSENT;
                 r->look_again = false;
+                r->tries = 0;
                 changed = !same(&r->seen, &op->seen);
                 observation_move(&r->seen, &op->seen);
                 r->retry_at = 0;
@@ -525,6 +561,8 @@ static void step(struct reconcile *rec, struct world_resource *r) {
         resource_policy(rec, r, &text, &policy);
         decide(&r->row, &r->seen, &policy, clock_wall(), &d);
         mark_filled(rec, r);
+        r->row.lost |= d.drift == DRIFT_DATA_LOST;
+        r->row.lost &= !r->seen.filled;
         if ((d.action == ACTION_NONE || d.action == ACTION_WAIT || d.action == ACTION_BLOCK) &&
             (d.drift == DRIFT_NONE || r->drift))
                 return rest(rec, r, &d);

@@ -82,7 +82,7 @@ const char *scope_blocked(struct reconcile *rec, const struct world_model *m, ch
                          t->name, t->identity, t->bound, t->name);
                 return text;
         }
-        if (s && s->seen.presence == PRESENCE_PRESENT && s->seen.foreign) {
+        if (s && s->seen.presence == PRESENCE_PRESENT && s->seen.foreign && !s->row.adopted) {
                 snprintf(text, size,
                          "%s %s carries the stamp of another controller or model: nothing is "
                          "written; mooringctl "

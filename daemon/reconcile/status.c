@@ -161,6 +161,9 @@ static void gather(struct reconcile *rec, struct world_application *a, struct ga
         for (size_t i = 0; i < a->want_count; i++) {
                 struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
 
+                if (r && r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN)
+                        first(g->unseen, sizeof(g->unseen), "%s %s is being read", r->type,
+                              r->path);
                 if (!r)
                         first(g->not_ready, sizeof(g->not_ready), "%s: not planned yet",
                               a->wants[i].label);
@@ -247,8 +250,9 @@ void status_update(struct reconcile *rec, struct world_application *a) {
                 .model_blocked = none_if_empty(g.model_blocked),
                 .held = a->held,
                 .lost = none_if_empty(g.lost),
+                .detached = a->detached,
                 .plan_error = a->plan_error,
-                .planned = a->planned && !a->executing,
+                .planned = a->planned,
                 .plan_word = none_if_empty(a->plan_word),
                 .plan_message = a->plan_message,
                 .blocked = none_if_empty(g.blocked),

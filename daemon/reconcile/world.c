@@ -79,6 +79,8 @@ static void application_free(void *p) {
         free(a->plan_word);
         free(a->plan_message);
         free(a->conflicts);
+        free(a->detached);
+        free(a->pin_error);
         free(a->paused);
         free(a->message);
         free(a);

@@ -69,6 +69,8 @@ struct world_application {
         char *charm; /* sha256 hex, or NULL */
         char *charm_name, *held, *plan_error, *plan_word, *plan_message,
                 *conflicts; /* as the row says */
+        char *detached;   /* storage of an earlier one of that name, not decided on; or NULL */
+        char *pin_error;  /* why the charm that came does not fit, or NULL */
         int64_t scale;
         bool planned; /* a plan was saved at least once */
         bool dying;

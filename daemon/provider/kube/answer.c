@@ -10,8 +10,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define MESSAGE_HEAD                                                                               \
-        160 /* of a long message its beginning (what) and its end (why); between them stands the whole value */
+/* Of a long message its beginning says what and its end why; between them stands a whole value. */
+#define MESSAGE_HEAD 160
 #define MESSAGE_TAIL 240
 #define AGAIN_SOON_MS 1000 /* a change under us, a namespace that is going: gone in a moment */
 

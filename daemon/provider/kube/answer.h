@@ -20,7 +20,7 @@ struct answer {
 struct answer_meaning {
         enum outcome outcome;
         int64_t again_at;
-        bool duplicate; /* 422 because two items of a keyed list have one name: taking ownership heals it */
+        bool duplicate;  /* 422, two items of a keyed list have one name: to be taken over */
         bool immutable;  /* says so; to be confirmed */
         bool credential; /* 401: our credentials are refused */
         bool kind;       /* 404 because the kind (or its version) is not served */

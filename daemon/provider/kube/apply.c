@@ -6,14 +6,18 @@
  * needed:
  *
  *   look       the first time: what is there and is not ours is not touched
- *   serving    webhooks and API services: what serves them is ready, else everything they guard would stand still
+ *   serving    webhooks and API services: what serves them is ready,
+ *              else everything they guard would stand still
  *   delete     to make anew what cannot be changed (only when asked)
- *   take       items that others put into our keyed lists become ours, on request or after 422 Duplicate value
- *   confirm    "is immutable" is believed only when the same content under another name would be taken
+ *   take       items that others put into our keyed lists become ours,
+ *              on request or after 422 Duplicate value
+ *   confirm    "is immutable" is believed only when the same content under another
+ *              name would be taken
  *
  * The body holds secret values: it is built once, kept until the end and wiped. */
 #include "apply.h"
 
+#include "baseline.h"
 #include "clock.h"
 #include "fieldset.h"
 #include "identify.h"
@@ -47,13 +51,14 @@ struct applying {
         struct answer_meaning meaning; /* of the apply that a confirmation is about */
         struct err why;
         struct buf answer;
+        struct baseline baseline;
         json_t *warnings;
 };
 
 static flow_ask ask_look, ask_serving, ask_delete, ask_gone, ask_taken, ask_take, ask_patch,
-        ask_confirm;
+        ask_confirm, ask_read;
 static flow_got got_look, got_serving, got_delete, got_gone, got_taken, got_take, got_patch,
-        got_confirm;
+        got_confirm, got_read;
 
 enum {
         STEP_LOOK,
@@ -63,11 +68,12 @@ enum {
         STEP_TAKE_LOOK,
         STEP_TAKE,
         STEP_PATCH,
-        STEP_CONFIRM
+        STEP_CONFIRM,
+        STEP_READ
 };
 
 static const struct flow_step steps[] = {
-        // step          ask          got          deadline           pause          flags
+        // step, ask, got, deadline, pause, flags
         { "look", ask_look, got_look, OPERATION_STEP_MS, 0, FLOW_ALL },
         { "serving", ask_serving, got_serving, OPERATION_STEP_MS, 1, FLOW_ALL },
         { "delete", ask_delete, got_delete, OPERATION_STEP_MS, 0, FLOW_ALL },
@@ -76,6 +82,7 @@ static const struct flow_step steps[] = {
         { "take-over", ask_take, got_take, OPERATION_STEP_MS, 0, FLOW_ALL },
         { "patch", ask_patch, got_patch, OPERATION_STEP_MS, 0, FLOW_ALL },
         { "confirm", ask_confirm, got_confirm, OPERATION_STEP_MS, 0, FLOW_ALL },
+        { "read", ask_read, got_read, OPERATION_STEP_MS, 0, FLOW_ALL },
         {}
 };
 
@@ -376,7 +383,7 @@ static int got_patch(struct flow *f, struct ask *ask, struct err *err) {
         if (m->outcome == OUTCOME_DONE) {
                 a->created = http_answer(ask)->status == 201;
                 buf_add(&a->answer, object.text, object.len);
-                return operation_end(&a->operation, OUTCOME_DONE, 0, NULL);
+                return FLOW_GOTO(STEP_READ);
         }
         if (m->duplicate && !a->taken && a->wish.projection && !(a->flags & APPLY_DRY_RUN))
                 return FLOW_GOTO(STEP_TAKE_LOOK);
@@ -422,29 +429,42 @@ static int got_confirm(struct flow *f, struct ask *ask, struct err *err) {
                              &a->why);
 }
 
+/* ---- read: what the answer says is ours */
+
+static int ask_read(struct flow *f, struct ask *ask, struct err *err) {
+        struct applying *a = applying_of(f);
+        struct operation *o = &a->operation;
+        struct scan_slice object = scan_of(buf_str(&a->answer), a->answer.len);
+        const uint8_t *key = normalise_secret_key(o->type, object, o->target->hash_key);
+
+        baseline_prepare(&a->baseline, object, a->wish.projection);
+        if (!a->baseline.projection || object.len <= BASELINE_INLINE_MAX) {
+                baseline_read(&a->baseline, object, key);
+                return operation_end(o, OUTCOME_DONE, 0, NULL);
+        }
+        baseline_ask(ask, &a->baseline, object, key);
+        return 0;
+}
+
+static int got_read(struct flow *f, struct ask *ask, struct err *err) {
+        return operation_end(&applying_of(f)->operation, OUTCOME_DONE, 0, NULL);
+}
+
 /* ---- ends */
 
-/* Field set, baseline and digest from the answer. Without an entry of ours (an edit can clear
- * them) the stored set goes on. */
-static void take_baseline(struct applying *a, struct scan_slice object) {
+/* Without an entry of ours (an edit can clear them) the stored set went on. */
+static void take_baseline(struct applying *a) {
         struct op *op = a->operation.op;
-        const uint8_t *key =
-                normalise_secret_key(a->operation.type, object, a->operation.target->hash_key);
-        struct projection *p = NULL;
+        struct baseline *b = &a->baseline;
 
-        op->fields = fieldset_of_answer(object);
-        if (!op->fields || fieldset_parse(op->fields, &p, NULL) < 0) {
-                freep(&op->fields);
-                op->fields = NULL;
-                p = fieldset_ref(a->wish.projection);
-        }
-        if (!p)
+        if (!b->projection)
                 return;
-        op->baseline = project_restrict(p, object, key);
-        project_digest(p, object, key, op->baseline_digest);
+        op->fields = take_ptr(b->fields);
+        op->baseline = take_ptr(b->document);
+        memcpy(op->baseline_digest, b->digest, DIGEST_SIZE);
         fieldset_unref(a->wish.projection);
-        a->wish.projection = p;
-        memcpy(a->wish.baseline, op->baseline_digest, DIGEST_SIZE);
+        a->wish.projection = take_ptr(b->projection);
+        memcpy(a->wish.baseline, b->digest, DIGEST_SIZE);
         a->wish.baseline_valid = true;
 }
 
@@ -457,8 +477,9 @@ static void ended(struct operation *o) {
         if (o->outcome != OUTCOME_DONE)
                 return;
         o->op->created = a->created;
-        take_baseline(a, object);
+        take_baseline(a);
         look_wish_context(&a->wish, o, &c);
+        c.digest = c.baseline; /* it is the same object */
         observe_object(o->target, &c, object, &o->op->seen, NULL);
 }
 
@@ -469,6 +490,7 @@ static void drop(struct operation *o) {
         look_wish_deinit(&a->wish);
         buf_wipe(&a->body);
         buf_wipe(&a->answer);
+        baseline_deinit(&a->baseline);
         free(a->refused);
         free(a->uid);
         free(a->whose);

@@ -5,7 +5,8 @@
  * whose answer is kept until it runs out or is refused. What a file or a plugin may be, the
  * daemon's options say:
  *
- *   {"token-folders": ["/run/secrets/..."], "exec-plugins": ["/usr/local/bin/kubelogin"], "exec-user": "nobody"} */
+ *   {"token-folders": ["/run/secrets/..."], "exec-plugins": ["/usr/local/bin/kubelogin"],
+ *    "exec-user": "nobody"} */
 #pragma once
 
 #include "buf.h"

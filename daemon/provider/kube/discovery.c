@@ -242,7 +242,7 @@ static flow_ask ask_core, ask_groups, ask_group;
 static flow_got got_core, got_groups, got_group;
 
 static const struct flow_step steps[] = {
-        // step      ask         got         deadline           pause flags
+        // step, ask, got, deadline, pause, flags
         { "core", ask_core, got_core, DISCOVERY_STEP_MS, 200, FLOW_ALL },
         { "groups", ask_groups, got_groups, DISCOVERY_STEP_MS, 200, FLOW_ALL },
         { "group", ask_group, got_group, DISCOVERY_STEP_MS, 1, FLOW_ALL },

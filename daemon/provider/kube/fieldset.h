@@ -9,7 +9,7 @@
  *
  *   "f:name"            a member             "k:{\"name\":\"x\"}"  an item of a keyed list
  *   "v:\"x\""           an item of a set     "i:3"                an item by index
- *   "."                 the thing itself     no children          all of the value (scalar, atomic list or map)
+ *   "."                 the thing itself     no children          all of the value
  *
  * As text a field set is {"apiVersion":"apps/v1","fields":{fieldsV1}}: a set means something
  * only in its version. */

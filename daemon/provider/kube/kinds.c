@@ -9,7 +9,7 @@
 #include "kinds.h"
 
 static const struct kind_row rows[] = {
-        // type                                                       flags                     pod template
+        // type, flags, pod template
         { "APIService.apiregistration.k8s.io", KIND_CLUSTER, NULL },
         { "ClusterRole.rbac.authorization.k8s.io", KIND_CLUSTER | KIND_PLAIN, NULL },
         { "ClusterRoleBinding.rbac.authorization.k8s.io", KIND_CLUSTER | KIND_PLAIN, NULL },

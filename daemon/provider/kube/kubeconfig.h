@@ -2,9 +2,11 @@
 /* kubeconfig.h - the configuration and the credential of a cluster, as add-cluster sends and the
  * store keeps them
  *
- *   config      {"server", "tls-server-name", "proxy-url", "insecure-skip-tls-verify", "namespace", "token-file",
+ *   config      {"server", "tls-server-name", "proxy-url", "insecure-skip-tls-verify", "namespace",
+ *                "token-file",
  *                "exec": {"command", "args", "env": {}, "api-version", "provide-cluster-info"}}
- *   credential  {"ca", "cert", "key", "token", "username", "password"}      PEM and plain text; sealed in the store */
+ *   credential  {"ca", "cert", "key", "token", "username", "password"}
+ *               PEM and plain text; sealed in the store */
 #pragma once
 
 #include "err.h"

@@ -26,7 +26,7 @@ static flow_ask ask_object, ask_events;
 static flow_got got_object, got_events;
 
 static const struct flow_step steps[] = {
-        // step      ask         got         deadline           pause flags
+        // step, ask, got, deadline, pause, flags
         { "get", ask_object, got_object, OPERATION_STEP_MS, 0, FLOW_ALL },
         { "events", ask_events, got_events, OPERATION_STEP_MS, 0, FLOW_ALL },
         {}

@@ -148,7 +148,10 @@ static void take_digest(const struct observe_context *c, struct scan_slice objec
                         const uint8_t *key, const uint8_t *hash_key, struct observation *ret) {
         if (!c->projection)
                 return;
-        project_digest(c->projection, object, key, ret->digest);
+        if (c->digest)
+                memcpy(ret->digest, c->digest, DIGEST_SIZE);
+        else
+                project_digest(c->projection, object, key, ret->digest);
         ret->digest_valid = true;
         if (c->baseline && memcmp(ret->digest, c->baseline, DIGEST_SIZE) == 0)
                 return;

@@ -8,6 +8,7 @@ struct observe_context {
         const char *type, *path;
         const struct projection *projection; /* NULL: none */
         const uint8_t *baseline;             /* digest, or NULL: none to compare with */
+        const uint8_t *digest;               /* of this very object when it is known, or NULL */
         const char *const *see;
         const char *model; /* NULL: any of this controller's */
 };

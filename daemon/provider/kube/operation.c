@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define PARKED_AGAIN_MS                                                                            \
-        2000 /* a kind that is not served: the change of discovery comes first, this is the net below */
+/* For a kind that is not served: the net below the news from discovery. */
+#define PARKED_AGAIN_MS 2000
 #define UNREACHABLE_AGAIN_MS 1000
 
 void operation_init(struct operation *o, struct target *t, const char *type, const char *path,
@@ -146,6 +146,12 @@ struct scan_slice operation_got(struct operation *o, const struct ask *a, enum a
                 return (struct scan_slice){ 0 };
         }
         answer_read(&answer, ret, ret_why);
+        /* A login page of something on the way: an API server's objects say what they are. */
+        if (ret->outcome == OUTCOME_DONE && !scan_is_text(scan_get(answer.body, "kind"))) {
+                ret->outcome = OUTCOME_UNREACHABLE;
+                ret->again_at = answer.now + UNREACHABLE_AGAIN_MS;
+                err_set(ret_why, -EPROTO, "what answered is no Kubernetes API server");
+        }
         if (ret->credential)
                 target_refused(o->target, err_text(ret_why));
         if (ret->kind)

@@ -17,8 +17,8 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
-#define HIDDEN_HEX                                                                                 \
-        32 /* 128 bits of the keyed hash: enough to tell two values apart, no use for guessing without the key */
+/* 128 bits of the keyed hash: enough to tell two values apart, no use without the key. */
+#define HIDDEN_HEX 32
 
 /* ---- which child is where */
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* remove.c - deletes what we know by its uid, and says what it waits for
  *
- *   look     when no uid is known, or a token says that the deletion was asked for: gone, another one, or still leaving
- *   delete   with the uid as precondition: what was made anew under the name by somebody else is not touched
+ *   look     when no uid is known, or a token says that the deletion was asked for:
+ *            gone, another one, or still leaving
+ *   delete   with the uid as precondition: what somebody else made anew under the
+ *            name is not touched
  *
  * While finalizers hold it the outcome is RUNNING with the uid as token; each later call is one
  * look. Workloads go in the foreground, so that gone means that their pods are gone too and
@@ -34,7 +36,7 @@ static flow_ask ask_look, ask_delete;
 static flow_got got_look, got_delete;
 
 static const struct flow_step steps[] = {
-        // step      ask         got         deadline           pause flags
+        // step, ask, got, deadline, pause, flags
         { "look", ask_look, got_look, OPERATION_STEP_MS, 0, FLOW_ALL },
         { "delete", ask_delete, got_delete, OPERATION_STEP_MS, 0, FLOW_ALL },
         {}

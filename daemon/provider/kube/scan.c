@@ -342,26 +342,63 @@ struct writer {
 
 static bool write_value(struct writer *w);
 
-static bool needs_escape(const char *p, size_t len) {
-        for (size_t i = 0; i < len; i++)
-                if ((unsigned char)p[i] < 0x20 || p[i] == '"' || p[i] == '\\')
-                        return true;
-        return false;
+/* The canonical form is mostly as long as the text, and there is room for that: one comparison a
+ * piece. */
+static inline void put(struct buf *out, const char *s, size_t n) {
+        if (out->room - out->len <= n)
+                buf_reserve(out, n);
+        memcpy(out->data + out->len, s, n);
+        out->len += n;
+}
+
+static inline void put_byte(struct buf *out, char c) {
+        if (out->room - out->len <= 1)
+                buf_reserve(out, 1);
+        out->data[out->len++] = c;
+}
+
+/* What stands between the quotes is canonical already: of escapes only those that have no other
+ * form. So it is with nearly all texts, and then they are copied. */
+static bool is_canonical(struct scan_slice raw) {
+        const char *p = raw.text;
+        const char *end = p + raw.len;
+
+        while ((p = memchr(p, '\\', (size_t)(end - p)))) {
+                if (end - p < 2 || !p[1] || !strchr("bfnrt\"\\", p[1]))
+                        return false;
+                p += 2;
+                if (p == end)
+                        break;
+        }
+        return true;
+}
+
+static size_t plain_run(const char *p, size_t len) {
+        size_t n = 0;
+
+        while (n < len && (unsigned char)p[n] >= 0x20 && p[n] != '"' && p[n] != '\\')
+                n++;
+        return n;
 }
 
 static void put_escaped(const char *p, size_t len, struct buf *out) {
         static const char from[] = "\b\f\n\r\t\"\\";
         static const char to[] = "bfnrt\"\\";
 
-        for (size_t i = 0; i < len; i++) {
-                const char *known = p[i] ? strchr(from, p[i]) : NULL;
+        while (len) {
+                size_t n = plain_run(p, len);
+                const char *known;
 
+                buf_add(out, p, n);
+                if (n == len)
+                        return;
+                known = p[n] ? strchr(from, p[n]) : NULL;
                 if (known)
                         buf_printf(out, "\\%c", to[known - from]);
-                else if ((unsigned char)p[i] < 0x20)
-                        buf_printf(out, "\\u%04x", (unsigned char)p[i]);
                 else
-                        buf_putc(out, p[i]);
+                        buf_printf(out, "\\u%04x", (unsigned char)p[n]);
+                p += n + 1;
+                len -= n + 1;
         }
 }
 
@@ -369,15 +406,14 @@ static void put_escaped(const char *p, size_t len, struct buf *out) {
 static void write_text(struct scan_slice raw, struct buf *out) {
         cleanup_(buf_free) struct buf plain = BUF_INIT;
 
-        buf_reserve(out, raw.len + 2);
-        buf_putc(out, '"');
-        if (!memchr(raw.text, '\\', raw.len) && !needs_escape(raw.text, raw.len)) {
-                buf_add(out, raw.text, raw.len);
+        put_byte(out, '"');
+        if (is_canonical(raw)) {
+                put(out, raw.text, raw.len);
         } else {
                 scan_name(raw, &plain);
                 put_escaped(buf_str(&plain), plain.len, out);
         }
-        buf_putc(out, '"');
+        put_byte(out, '"');
 }
 
 static int compare_notes(const void *a, const void *b, void *arg) {
@@ -420,22 +456,23 @@ static bool write_object(struct writer *w) {
         struct scan_slice name;
 
         w->in.p++;
-        buf_putc(w->out, '{');
+        put_byte(w->out, '{');
         while (to_next(&w->in)) {
                 struct note note = { 0 };
 
                 if (w->count > from)
-                        buf_putc(w->out, ',');
+                        put_byte(w->out, ',');
                 if (!take_name(&w->in, &name))
                         return false;
                 note.start = w->out->len;
                 write_text(name, w->out);
-                buf_putc(w->out, ':');
+                put_byte(w->out, ':');
                 note.value = w->out->len;
                 if (!write_value(w))
                         return false;
                 note.end = w->out->len;
-                w->notes = mem_grow(w->notes, &w->room, w->count + 1, sizeof(*w->notes));
+                if (w->count == w->room)
+                        w->notes = mem_grow(w->notes, &w->room, w->count + 1, sizeof(*w->notes));
                 w->notes[w->count++] = note;
         }
         if (w->in.p >= w->in.end || *w->in.p != '}')
@@ -443,7 +480,7 @@ static bool write_object(struct writer *w) {
         w->in.p++;
         sort_members(w, from);
         w->count = from;
-        buf_putc(w->out, '}');
+        put_byte(w->out, '}');
         return true;
 }
 
@@ -451,10 +488,10 @@ static bool write_list(struct writer *w) {
         bool first = true;
 
         w->in.p++;
-        buf_putc(w->out, '[');
+        put_byte(w->out, '[');
         while (to_next(&w->in)) {
                 if (!first)
-                        buf_putc(w->out, ',');
+                        put_byte(w->out, ',');
                 first = false;
                 if (!write_value(w))
                         return false;
@@ -462,7 +499,7 @@ static bool write_list(struct writer *w) {
         if (w->in.p >= w->in.end || *w->in.p != ']')
                 return false;
         w->in.p++;
-        buf_putc(w->out, ']');
+        put_byte(w->out, ']');
         return true;
 }
 
@@ -475,7 +512,7 @@ static bool write_plain(struct scan_slice v, struct buf *out) {
         if (simple && v.text[0] >= '0' && v.text[0] <= '9')
                 simple = !memchr(v.text, 'e', v.len) && !memchr(v.text, 'E', v.len);
         if (simple) {
-                buf_add(out, v.text, v.len);
+                put(out, v.text, v.len);
                 return true;
         }
         j = scan_json(v);
@@ -512,7 +549,10 @@ bool scan_canonical(struct scan_slice value, struct buf *out) {
 
         if (!value.text)
                 return false;
+        buf_reserve(out, value.len + 2);
         ok = write_value(&w);
+        put_byte(out, '\0');
+        out->len--;
         free(w.notes);
         return ok;
 }

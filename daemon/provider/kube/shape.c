@@ -21,7 +21,7 @@ bool shape_secret_place(const json_t *wanted, const char *pointer) {
 
 static json_t *pod_spec(json_t *wanted) {
         static const char *const with_template[] = { "Deployment", "StatefulSet", "DaemonSet",
-                                                     "ReplicaSet", "Job", NULL };
+                                                     "ReplicaSet", "Job",         NULL };
         const char *kind = json_get_str(wanted, "kind", "");
 
         if (str_eq(kind, "Pod"))

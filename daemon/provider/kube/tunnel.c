@@ -14,19 +14,19 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define TUNNEL_OPEN_MS 15000      /* connect, TLS, upgrade, and the kubelet's dial to the pod */
-#define TUNNEL_PING_MS 30000      /* cloud load balancers forget idle flows after 4 minutes */
+#define TUNNEL_OPEN_MS 15000 /* connect, TLS, upgrade, and the kubelet's dial to the pod */
+#define TUNNEL_PING_MS 30000 /* cloud load balancers forget idle flows after 4 minutes */
 #define TUNNEL_MESSAGE_MAX 1048576
-#define TUNNEL_PIECE 65536        /* of one send: the kubelet copies message by message */
+#define TUNNEL_PIECE 65536 /* of one send: the kubelet copies message by message */
 
 enum { CHANNEL_DATA = 0, CHANNEL_ERROR = 1, CHANNELS = 2 };
 
 struct pipe {
-        struct tunnel tunnel;     /* first: what the caller holds */
+        struct tunnel tunnel; /* first: what the caller holds */
         struct tunnel_request request;
         char *path;
         struct websocket *websocket;
-        bool begun[CHANNELS];     /* its port number was read */
+        bool begun[CHANNELS]; /* its port number was read */
         bool open, ended;
         struct err err;
         struct later end;
@@ -157,7 +157,8 @@ static struct tunnel *tunnel_free(struct tunnel *t) {
 struct tunnel *tunnel_open(struct target *t, const struct tunnel_request *r, struct err *err) {
         size_t namespace_len;
         const char *name = identify_split(r->path, &namespace_len);
-        cleanup_(freep) char *path = str_format("/api/v1/namespaces/%.*s/pods/%s/portforward?ports=%d",
+        cleanup_(freep) char *path = str_format("/api/v1/namespaces/%.*s/pods/%s/"
+                                                "portforward?ports=%d",
                                                 (int)namespace_len, r->path, name, r->port);
         struct pipe *p = mem_new(struct pipe);
         struct websocket_config c = {

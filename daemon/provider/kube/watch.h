@@ -31,7 +31,7 @@ enum watch_state { WATCH_STOPPED, WATCH_LISTING, WATCH_WATCHING, WATCH_WAITING }
 /* How the collection can be read. */
 struct watch_health {
         bool good;
-        bool connection; /* not good: nobody answered, TLS failed, or 401: it concerns all of the server */
+        bool connection; /* not good, and it concerns all of the server (TLS, 401, no answer) */
         bool credential; /* 401 */
         long status;     /* HTTP status when the server refused, else 0 */
         int64_t since;   /* clock_mono: not watching since */
@@ -55,7 +55,8 @@ struct watch_config {
 
 struct watch;
 struct watch *watch_new(const struct watch_config *c);
-void watch_start(struct watch *w);         /* later; fine when running */
-void watch_again(struct watch *w);         /* ends a wait at once */
-struct watch *watch_free(struct watch *w); /* not inside its own callbacks */
+void watch_start(struct watch *w);                          /* later; fine when running */
+void watch_to(struct watch *w, struct http_server *server); /* from the next request on */
+void watch_again(struct watch *w);                          /* ends a wait at once */
+struct watch *watch_free(struct watch *w);                  /* not inside its own callbacks */
 enum watch_state watch_state(const struct watch *w);

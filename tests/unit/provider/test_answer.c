@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test_answer.c - what servers, webhooks and policies say, and what it means */
 #include "answer.h"
 
 #include <fcntl.h>

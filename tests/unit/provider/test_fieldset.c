@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test_fieldset.c - field sets, projections, comparison and taking over */
 #include "compare.h"
 #include "fieldset.h"
 #include "project.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test_identify.c - type, path and needs of documents */
 #include "identify.h"
 
 #include <errno.h>

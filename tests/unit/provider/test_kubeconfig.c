@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test_kubeconfig.c - kubeconfig files and the rows made of them */
 #include "certs.h"
 #include "clock.h"
 #include "kubeconfig-flatten.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test_normalise.c - bodies on their way out, Secrets on their way in */
 #include "normalise.h"
 
 #include <errno.h>
@@ -164,7 +165,7 @@ static void a_value_that_is_missing_or_no_base64_fails(void **state) {
 }
 
 static void
-what_a_secret_holds_is_hidden_by_what_it_says_it_is_and_by_what_was_asked_for(void **state) {
+a_secret_is_hidden_by_its_own_word_and_by_what_was_asked_for(void **state) {
         static const uint8_t key[DIGEST_SIZE] = "k";
         static const char spoofed[] = "{\"kind\":\"Secret\",\"data\":{\"a\":\"aHVudGVyMg==\"},"
                                       "\"stringData\":{\"b\":\"hunter2\"}}";
@@ -206,7 +207,7 @@ int main(void) {
                 cmocka_unit_test(a_token_where_none_may_stand_fails_with_its_place),
                 cmocka_unit_test(a_value_that_is_missing_or_no_base64_fails),
                 cmocka_unit_test(
-                        what_a_secret_holds_is_hidden_by_what_it_says_it_is_and_by_what_was_asked_for),
+                        a_secret_is_hidden_by_its_own_word_and_by_what_was_asked_for),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);

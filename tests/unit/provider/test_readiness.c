@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test_readiness.c - readiness by kind: the cases of kstatus and our own */
 #include "clock.h"
 #include "kinds.h"
 #include "readiness.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test_scan.c - reading members and the canonical form of JSON texts */
 #include "scan.h"
 
 #include <setjmp.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test_units.c - pods in the words of units */
 #include "units.h"
 
 #include <setjmp.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* test_watch.c - list and watch against a scripted server */
 #include "clock.h"
 #include "server.h"
 #include "watch.h"
@@ -18,7 +19,7 @@ struct world {
         struct http_server *to;
         struct watch *watch;
         struct buf
-                log; /* what the watch told: "[" list begins, "]" ends, names, "-name", "good", "bad" */
+                log; /* what was told: "[" and "]" of a list, names, "-name", "good", "bad" */
         const char *script; /* of the server: which place answers 410 */
         int lists, watches;
         struct buf asked; /* queries, one a line; under LOCK */

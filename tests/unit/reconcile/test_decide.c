@@ -41,7 +41,7 @@ static struct decision run(const struct resource_row *row, const struct observat
 static void what_is_in_place_is_left_alone(void **state) {
         struct resource_row row = in_place();
         struct observation o = as_applied();
-        struct policy p = { .watched = true };
+        struct policy p = { 0 };
         struct decision d = run(&row, &o, &p);
 
         assert_int_equal(d.action, ACTION_NONE);
@@ -63,7 +63,7 @@ static void what_is_new_is_applied_when_its_needs_are_met(void **state) {
 static void a_changed_digest_is_drift_and_is_repaired(void **state) {
         struct resource_row row = in_place();
         struct observation o = as_applied();
-        struct policy p = { .watched = true };
+        struct policy p = { 0 };
         struct decision d;
 
         o.digest[0]++;
@@ -75,7 +75,7 @@ static void a_changed_digest_is_drift_and_is_repaired(void **state) {
 static void a_deleted_object_is_made_again(void **state) {
         struct resource_row row = in_place();
         struct observation o = { .presence = PRESENCE_ABSENT };
-        struct policy p = { .watched = true };
+        struct policy p = { 0 };
         struct decision d = run(&row, &o, &p);
 
         assert_int_equal(d.drift, DRIFT_DELETED);
@@ -85,7 +85,7 @@ static void a_deleted_object_is_made_again(void **state) {
 static void another_of_the_same_name_is_drift(void **state) {
         struct resource_row row = in_place();
         struct observation o = as_applied();
-        struct policy p = { .watched = true };
+        struct policy p = { 0 };
 
         str_copy(o.incarnation, sizeof(o.incarnation), "uid-2");
         assert_int_equal(run(&row, &o, &p).drift, DRIFT_REPLACED);
@@ -94,7 +94,7 @@ static void another_of_the_same_name_is_drift(void **state) {
 static void lost_data_is_never_begun_again_silently(void **state) {
         struct resource_row row = in_place();
         struct observation o = { .presence = PRESENCE_ABSENT };
-        struct policy p = { .watched = true };
+        struct policy p = { 0 };
         struct decision d;
 
         row.data = row.initialised = true;
@@ -107,7 +107,7 @@ static void lost_data_is_never_begun_again_silently(void **state) {
 static void accepted_loss_is_made_again(void **state) {
         struct resource_row row = in_place();
         struct observation o = { .presence = PRESENCE_ABSENT };
-        struct policy p = { .watched = true };
+        struct policy p = { 0 };
 
         row.data = row.initialised = row.accepted_loss = true;
         assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
@@ -125,10 +125,25 @@ static void a_bucket_is_made_again_at_once_and_still_shown_as_lost(void **state)
         assert_int_equal(d.state, STATE_LOST);
 }
 
+static void data_made_again_empty_stays_lost_until_filled_or_accepted(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = as_applied();
+        struct policy p = { 0 };
+
+        row.data = row.remake = row.initialised = row.lost = true;
+        assert_int_equal(run(&row, &o, &p).state, STATE_LOST);
+        assert_int_equal(run(&row, &o, &p).action, ACTION_NONE);
+        o.filled = true;
+        assert_int_equal(run(&row, &o, &p).state, STATE_READY);
+        o.filled = false;
+        row.accepted_loss = true;
+        assert_int_equal(run(&row, &o, &p).state, STATE_READY);
+}
+
 static void data_that_was_never_filled_is_made_again(void **state) {
         struct resource_row row = in_place();
         struct observation o = { .presence = PRESENCE_ABSENT };
-        struct policy p = { .watched = true };
+        struct policy p = { 0 };
 
         row.data = true;
         assert_int_equal(run(&row, &o, &p).drift, DRIFT_DELETED);
@@ -138,7 +153,7 @@ static void data_that_was_never_filled_is_made_again(void **state) {
 static void a_pause_holds_writes_and_still_tells_the_drift(void **state) {
         struct resource_row row = in_place();
         struct observation o = { .presence = PRESENCE_ABSENT };
-        struct policy p = { .watched = true, .paused = "alice: disk work" };
+        struct policy p = { .paused = "alice: disk work" };
         struct decision d = run(&row, &o, &p);
 
         assert_int_equal(d.action, ACTION_WAIT);
@@ -157,17 +172,17 @@ static void a_blocked_model_writes_nothing(void **state) {
 static void what_is_not_seen_yet_is_waited_for_or_looked_at(void **state) {
         struct resource_row row = in_place();
         struct observation o = { 0 };
-        struct policy p = { .watched = true };
+        struct policy p = { .list_pending = true };
 
         assert_int_equal(run(&row, &o, &p).action, ACTION_WAIT);
-        p.watched = false;
+        p.list_pending = false;
         assert_int_equal(run(&row, &o, &p).action, ACTION_LOOK);
 }
 
 static void what_is_being_deleted_is_waited_for(void **state) {
         struct resource_row row = in_place();
         struct observation o = as_applied();
-        struct policy p = { .watched = true };
+        struct policy p = { 0 };
 
         o.presence = PRESENCE_LEAVING;
         assert_int_equal(run(&row, &o, &p).action, ACTION_WAIT);
@@ -176,7 +191,7 @@ static void what_is_being_deleted_is_waited_for(void **state) {
 static void a_failed_try_backs_off_until_its_time(void **state) {
         struct resource_row row = in_place();
         struct observation o = as_applied();
-        struct policy p = { .watched = true, .backing_off = "quota exceeded" };
+        struct policy p = { .backing_off = "quota exceeded" };
         struct decision d;
 
         row.outcome = OUTCOME_DENIED;
@@ -192,7 +207,7 @@ static void a_failed_try_backs_off_until_its_time(void **state) {
 static void the_audit_applies_again_what_is_in_place(void **state) {
         struct resource_row row = in_place();
         struct observation o = as_applied();
-        struct policy p = { .watched = true, .audit_every_ms = 1001 };
+        struct policy p = { .audit_every_ms = 1001 };
 
         assert_int_equal(run(&row, &o, &p).action, ACTION_NONE);
         p.audit_every_ms = 1000;
@@ -213,7 +228,7 @@ static void what_tells_nothing_by_itself_is_looked_at_in_its_turn(void **state) 
 static void a_dying_resource_goes_after_what_stands_on_it(void **state) {
         struct resource_row row = in_place();
         struct observation o = as_applied();
-        struct policy p = { .watched = true, .held_up = "Deployment a/b" };
+        struct policy p = { .held_up = "Deployment a/b" };
 
         row.dying = true;
         assert_int_equal(run(&row, &o, &p).action, ACTION_WAIT);
@@ -226,7 +241,7 @@ static void a_dying_resource_goes_after_what_stands_on_it(void **state) {
 static void an_adopted_or_foreign_object_is_never_deleted(void **state) {
         struct resource_row row = in_place();
         struct observation o = as_applied();
-        struct policy p = { .watched = true };
+        struct policy p = { 0 };
 
         row.dying = row.adopted = true;
         assert_int_equal(run(&row, &o, &p).action, ACTION_FORGET);
@@ -248,6 +263,7 @@ int main(void) {
                 cmocka_unit_test(lost_data_is_never_begun_again_silently),
                 cmocka_unit_test(accepted_loss_is_made_again),
                 cmocka_unit_test(a_bucket_is_made_again_at_once_and_still_shown_as_lost),
+                cmocka_unit_test(data_made_again_empty_stays_lost_until_filled_or_accepted),
                 cmocka_unit_test(data_that_was_never_filled_is_made_again),
                 cmocka_unit_test(a_pause_holds_writes_and_still_tells_the_drift),
                 cmocka_unit_test(a_blocked_model_writes_nothing),

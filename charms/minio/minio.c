@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* minio.c - one MinIO object store, with keys of its own for each relation
+ *
+ * Wants the server (StatefulSet, claim, administrator's Secret, Service), declares it as a target
+ * of provider s3, and wants there, for each relation of object-storage: the bucket that it asked
+ * for, a policy that opens this bucket only, a user with that policy. A relation that asks for no
+ * bucket (charms that make their own) may do all, but not in the buckets of the others. What a
+ * relation is told it is told when the three are there, and from then on for good: a user that
+ * somebody removes is made again, and its clients must not be torn down meanwhile. What was told
+ * once is noted in the peer relation, the only memory of a pure function.
+ *
+ * Not here: more than one server, TLS, gateway mode; the options for those are declared, and say
+ * so. */
+#include "charm.gen.h"
+
+#include <string.h>
+
+#define VERSION "RELEASE.2025-09-07T16-13-09Z"
+#define ROOT_KEY_LENGTH 30 /* MinIO takes 8 to 40 characters */
+#define USER_KEY_LENGTH 32
+#define BUCKET_MIN 3
+#define BUCKET_MAX 63
+#define NOTED_ALL "*" /* note of a relation without a bucket */
+#define SEEN_UNASKED_MAX                                                                           \
+        12 /* relations whose labels, with the server's own, are always in the view */
+
+/* ---- the server */
+
+static const char *root_key(const struct charm_view *v, struct charm_plan *p) {
+        if (charm_option_set(v, OPTION_SECRET_KEY) && *charm_option(v, OPTION_SECRET_KEY))
+                return charm_option(v, OPTION_SECRET_KEY);
+        return charm_secret(p, "root", "secret-key", ROOT_KEY_LENGTH, NULL);
+}
+
+static void want_server(const struct charm_view *v, struct charm_plan *p) {
+        const char *application = charm_application(v), *key = root_key(v, p);
+        const char *secret = charm_text(p, "%s-root", application),
+                   *claim = charm_text(p, "data-%s-0", application);
+        bool scraped = charm_relations(v, ENDPOINT_METRICS_ENDPOINT) > 0;
+
+        charm_want(p, "service-account", "service-account.yaml", NULL);
+        charm_want(p, "root-secret", "root-secret.yaml",
+                   CHARM_HOLES({ "name", CHARM_TEXT, secret }, { "secret-key", CHARM_TEXT, key }));
+        charm_want(p, "data", "volume.yaml", CHARM_HOLES({ "name", CHARM_TEXT, claim }));
+        charm_want(p, "service", "service.yaml", NULL);
+        charm_want(p, "statefulset", "statefulset.yaml",
+                   CHARM_HOLES({ "secret", CHARM_TEXT, secret },
+                               { "secret-digest", CHARM_TEXT, charm_digest(p, "root-secret") },
+                               { "claim", CHARM_TEXT, claim },
+                               { "address", CHARM_TEXT,
+                                 charm_text(p, ":%s", charm_option(v, OPTION_PORT)) },
+                               { "console-address", CHARM_TEXT,
+                                 charm_text(p, ":%s", charm_option(v, OPTION_CONSOLE_PORT)) },
+                               { "metrics", CHARM_TEXT, scraped ? "public" : "jwt" }));
+        charm_target(p, "server", "s3", "target.yaml",
+                     CHARM_HOLES({ "via", CHARM_TEXT,
+                                   charm_text(p, "%s/%s-0", charm_model(v), application) },
+                                 { "secret-key", CHARM_TEXT, key }));
+        if (strstr(charm_image(v, RESOURCE_OCI_IMAGE), ":" VERSION))
+                charm_version(p, VERSION);
+}
+
+/* ---- buckets */
+
+/* Letters, digits, dots and dashes; a letter or digit at both ends. */
+static bool is_bucket(const char *name) {
+        static const char ends[] = "abcdefghijklmnopqrstuvwxyz0123456789",
+                          all[] = "abcdefghijklmnopqrstuvwxyz0123456789.-";
+        size_t length = strlen(name);
+
+        return length >= BUCKET_MIN && length <= BUCKET_MAX && strspn(name, all) == length &&
+               strchr(ends, name[0]) && strchr(ends, name[length - 1]) && !strstr(name, "..");
+}
+
+/* The bucket that R asks for, or NULL. */
+static const char *bucket_of(const struct charm_relation *r) {
+        const char *bucket = charm_told(r, "bucket");
+
+        return bucket && *bucket ? bucket : NULL;
+}
+
+/* Does one of the first N relations ask for BUCKET? */
+static bool is_asked(const struct charm_view *v, const char *bucket, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                const char *other = bucket_of(charm_relation(v, ENDPOINT_OBJECT_STORAGE, i));
+
+                if (other && !strcmp(other, bucket))
+                        return true;
+        }
+        return false;
+}
+
+/* ---- policies */
+
+#define STATEMENT(effect, actions)                                                                 \
+        "{\"Effect\":\"" effect "\",\"Action\":[" actions "],\"Resource\":[%s]}"
+#define POLICY(statements) "{\"Version\":\"2012-10-17\",\"Statement\":[" statements "]}"
+
+/* All that a user of a bucket does with objects; not to delete the bucket, open it to others or
+ * change its rules. */
+static const char *bucket_policy(struct charm_plan *p, const char *bucket) {
+        const char *resources =
+                charm_text(p, "\"arn:aws:s3:::%s\",\"arn:aws:s3:::%s/*\"", bucket, bucket);
+
+        return charm_text(p,
+                          POLICY(STATEMENT("Allow", "\"s3:AbortMultipartUpload\",\"s3:"
+                                                    "DeleteObject\",\"s3:DeleteObjectTagging\","
+                                                    "\"s3:GetBucketLocation\",\"s3:GetObject\","
+                                                    "\"s3:GetObjectTagging\",\"s3:ListBucket\","
+                                                    "\"s3:ListBucketMultipartUploads\",\"s3:"
+                                                    "ListMultipartUploadParts\",\"s3:PutObject\","
+                                                    "\"s3:PutObjectTagging\"")),
+                          resources);
+}
+
+/* The buckets that relations ask for, each once, as resources; "" when there are none. */
+static const char *asked_resources(const struct charm_view *v, struct charm_plan *p) {
+        const char *list = "";
+
+        for (size_t i = 0; i < charm_relations(v, ENDPOINT_OBJECT_STORAGE); i++) {
+                const char *bucket = bucket_of(charm_relation(v, ENDPOINT_OBJECT_STORAGE, i));
+
+                if (bucket && is_bucket(bucket) && !is_asked(v, bucket, i))
+                        list = charm_text(p, "%s%s\"arn:aws:s3:::%s\",\"arn:aws:s3:::%s/*\"", list,
+                                          *list ? "," : "", bucket, bucket);
+        }
+        return list;
+}
+
+/* Everything, its own new buckets too, but nothing in those of the others. */
+static const char *open_policy(const struct charm_view *v, struct charm_plan *p) {
+        const char *others = asked_resources(v, p);
+
+        if (!*others)
+                return charm_text(p, POLICY(STATEMENT("Allow", "\"s3:*\"")), "\"arn:aws:s3:::*\"");
+        return charm_text(p,
+                          POLICY(STATEMENT("Allow", "\"s3:*\"") "," STATEMENT("Deny", "\"s3:*\"")),
+                          "\"arn:aws:s3:::*\"", others);
+}
+
+/* ---- relations */
+
+struct served {
+        const struct charm_relation *relation;
+        const char *bucket; /* or NULL */
+        const char *name;   /* of the user, its policy, its secret, its note */
+        const char *bucket_label, *policy_label, *user_label;
+};
+
+static void want_at_server(struct charm_plan *p, const char *label, const char *file,
+                           const struct charm_hole *holes) {
+        charm_want_at(p, label, "server", file, holes);
+        charm_needs(p, label, "statefulset", CHARM_READY);
+}
+
+static void want_user(const struct charm_view *v, struct charm_plan *p, const struct served *s,
+                      const char *key, bool shared) {
+        const char *document = s->bucket ? bucket_policy(p, s->bucket) : open_policy(v, p);
+
+        if (s->bucket && !shared)
+                want_at_server(p, s->bucket_label, "bucket.yaml",
+                               CHARM_HOLES({ "name", CHARM_TEXT, s->bucket }));
+        want_at_server(
+                p, s->policy_label, "policy.yaml",
+                CHARM_HOLES({ "name", CHARM_TEXT, s->name }, { "document", CHARM_JSON, document }));
+        want_at_server(p, s->user_label, "user.yaml",
+                       CHARM_HOLES({ "name", CHARM_TEXT, s->name },
+                                   { "secret-key", CHARM_TEXT, key },
+                                   { "policy", CHARM_TEXT, s->name }));
+        charm_needs(p, s->user_label, s->policy_label, CHARM_EXISTS);
+}
+
+static bool is_there(const struct charm_view *v, struct charm_plan *p, const char *label) {
+        if (charm_relations(v, ENDPOINT_OBJECT_STORAGE) > SEEN_UNASKED_MAX)
+                charm_see(p, label, "/name");
+        return charm_exists(v, label) && charm_ready(v, label);
+}
+
+/* What was noted of this relation, or is to be from now on: its bucket, or NOTED_ALL. NULL: it was
+ * told nothing yet. */
+static const char *keep_noted(const struct charm_view *v, struct charm_plan *p,
+                              const struct served *s) {
+        const struct charm_relation *peers = charm_relation(v, ENDPOINT_OBJECT_STORAGE_PEERS, 0);
+        const char *noted = peers ? charm_told(peers, s->name) : NULL;
+        bool policy = is_there(v, p, s->policy_label), user = is_there(v, p, s->user_label);
+        bool bucket = !s->bucket || is_there(v, p, s->bucket_label);
+
+        if (policy && user && bucket)
+                noted = s->bucket ? s->bucket : NOTED_ALL;
+        if (peers && noted)
+                charm_tell(p, peers, s->name, noted);
+        return noted;
+}
+
+static void serve(const struct charm_view *v, struct charm_plan *p, const struct served *s,
+                  bool shared) {
+        const char *key = charm_secret(p, s->name, "secret-key", USER_KEY_LENGTH, NULL), *noted;
+
+        want_user(v, p, s, key, shared);
+        noted = keep_noted(v, p, s);
+        if (!noted)
+                return;
+        charm_tell(p, s->relation, "access-key", s->name);
+        charm_tell(p, s->relation, "secret-key", key);
+        charm_tell(p, s->relation, "service", charm_application(v));
+        charm_tell(p, s->relation, "namespace", charm_model(v));
+        charm_tell_int(p, s->relation, "port", charm_option_int(v, OPTION_PORT));
+        charm_tell_bool(p, s->relation, "secure", false);
+        /* A relation that asks for another bucket keeps its keys, and hears of the new one when
+         * that is there. */
+        if (s->bucket && !strcmp(noted, s->bucket))
+                charm_tell(p, s->relation, "bucket", s->bucket);
+}
+
+static void serve_relations(const struct charm_view *v, struct charm_plan *p) {
+        for (size_t i = 0; i < charm_relations(v, ENDPOINT_OBJECT_STORAGE); i++) {
+                const struct charm_relation *r = charm_relation(v, ENDPOINT_OBJECT_STORAGE, i);
+                struct served s = { .relation = r, .bucket = bucket_of(r) };
+
+                if (s.bucket && !is_bucket(s.bucket)) {
+                        charm_status(
+                                p, CHARM_BLOCKED,
+                                "%s asks for the bucket \"%.64s\": no bucket can have that name",
+                                r->application, s.bucket);
+                        continue;
+                }
+                s.name = charm_text(p, "relation-%lld", (long long)r->id);
+                s.bucket_label = s.bucket ? charm_text(p, "bucket/%s", s.bucket) : NULL;
+                s.policy_label = charm_text(p, "%s/policy", s.name);
+                s.user_label = charm_text(p, "%s/user", s.name);
+                serve(v, p, &s, s.bucket && is_asked(v, s.bucket, i));
+        }
+}
+
+/* ---- other relations */
+
+static void tell_metrics(const struct charm_view *v, struct charm_plan *p,
+                         const struct charm_relation *r) {
+        const char *application = charm_quote(p, charm_application(v)),
+                   *model = charm_quote(p, charm_model(v));
+        const char *address = charm_text(p, "%s.%s.svc.cluster.local:%s", charm_application(v),
+                                         charm_model(v), charm_option(v, OPTION_PORT));
+
+        charm_tell_json(p, r, "scrape_metadata",
+                        charm_text(p, "{\"model\":%s,\"application\":%s,\"charm_name\":\"minio\"}",
+                                   model, application));
+        charm_tell_json(
+                p, r, "scrape_jobs",
+                charm_text(
+                        p,
+                        "[{\"job_name\":\"minio\",\"metrics_path\":\"/minio/v2/metrics/cluster\","
+                        "\"scrape_interval\":\"30s\",\"static_configs\":[{\"targets\":[%s]}]}]",
+                        charm_quote(p, address)));
+}
+
+static void tell_backup(const struct charm_view *v, struct charm_plan *p,
+                        const struct charm_relation *r) {
+        const char *label = charm_text(p, "app.kubernetes.io/name=%s", charm_application(v));
+
+        charm_tell(p, r, "app", charm_application(v));
+        charm_tell(p, r, "relation_name", ENDPOINT_VELERO_BACKUP_CONFIG);
+        charm_tell(p, r, "model", charm_model(v));
+        charm_tell_json(
+                p, r, "spec",
+                charm_text(
+                        p,
+                        "{\"include_namespaces\":[%s],"
+                        "\"include_resources\":[\"persistentvolumeclaims\",\"persistentvolumes\"],"
+                        "\"label_selector\":%s}",
+                        charm_quote(p, charm_model(v)), charm_quote(p, label)));
+}
+
+static void tell_others(const struct charm_view *v, struct charm_plan *p) {
+        for (size_t i = 0; i < charm_relations(v, ENDPOINT_METRICS_ENDPOINT); i++)
+                tell_metrics(v, p, charm_relation(v, ENDPOINT_METRICS_ENDPOINT, i));
+        for (size_t i = 0; i < charm_relations(v, ENDPOINT_VELERO_BACKUP_CONFIG); i++)
+                tell_backup(v, p, charm_relation(v, ENDPOINT_VELERO_BACKUP_CONFIG, i));
+}
+
+/* ---- what is declared and not served: the server goes on as it is */
+
+static void say_unserved(const struct charm_view *v, struct charm_plan *p) {
+        if (!strcmp(charm_option(v, OPTION_MODE), "gateway")) {
+                if (!*charm_option(v, OPTION_GATEWAY_STORAGE_SERVICE))
+                        charm_status(p, CHARM_BLOCKED,
+                                     "MinIO gateway mode requires 'gateway-storage-service' "
+                                     "configuration. "
+                                     "Supported values: 's3', 'azure'");
+                charm_status(p, CHARM_BLOCKED,
+                             "mode=gateway: MinIO dropped gateway mode in 2022; set mode=server");
+        }
+        if (*charm_option(v, OPTION_SSL_CA) || *charm_option(v, OPTION_SSL_CERT) ||
+            *charm_option(v, OPTION_SSL_KEY))
+                charm_status(p, CHARM_BLOCKED,
+                             "ssl-ca, ssl-cert, ssl-key: TLS is not served yet; reset them");
+        if (charm_option_int(v, OPTION_PORT) == charm_option_int(v, OPTION_CONSOLE_PORT))
+                charm_status(p, CHARM_BLOCKED, "port and console-port are both %s",
+                             charm_option(v, OPTION_PORT));
+        if (charm_relations(v, ENDPOINT_GRAFANA_DASHBOARD))
+                charm_status(p, CHARM_ACTIVE, "grafana-dashboard: not served yet");
+}
+
+static void plan(const struct charm_view *v, struct charm_plan *p) {
+        want_server(v, p);
+        serve_relations(v, p);
+        tell_others(v, p);
+        say_unserved(v, p);
+}
+
+CHARM(.plan = plan);

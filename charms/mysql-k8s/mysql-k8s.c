@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mysql-k8s.c - one MySQL server, with a database and a user of its own for each relation
+ *
+ * Wants the server (StatefulSet, claim, my.cnf, root's Secret, Services), declares it as a target
+ * of provider sql, and wants there, for each relation that asked: a database, a user, a grant.
+ * What a relation is told it is told when the three are there, and from then on for good: a user
+ * that somebody drops is made again, and its clients must not be torn down meanwhile. What was
+ * told once is noted in the peer relation, the only memory of a pure function.
+ *
+ * Not here: replication, TLS certificates, backups, exporter; endpoints for those are declared,
+ * and say so when related. */
+#include "charm.gen.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define VERSION "8.0.44"
+#define MIB ((int64_t)1 << 20)
+#define GIB ((int64_t)1 << 30)
+
+#define ROOT_PASSWORD_LENGTH 32
+#define USER_PASSWORD_LENGTH 24
+#define USER_MAX 32     /* characters of a MySQL user name */
+#define DATABASE_MAX 63 /* the sql provider's, who serves PostgreSQL too */
+#define SEEN_UNASKED_MAX                                                                           \
+        12 /* relations whose labels, with the server's own, are always in the view */
+
+/* ---- my.cnf */
+
+#define POOL_STEP (128 * MIB) /* InnoDB's default chunk; pools are multiples of it */
+#define CONNECTION_COST (12 * MIB)
+#define CONNECTIONS_MIN 10
+#define MEMORY_UNKNOWN                                                                             \
+        (2 * GIB) /* assumed, and requested, where nobody says: the bundles' mem=2G */
+
+struct memory {
+        int64_t pool, chunk; /* bytes; chunk 0: the default */
+        int64_t connections;
+        bool instruments; /* performance schema may measure memory */
+};
+
+/* The numbers of Juju's charm, so that a server moved here is as large as it was. It sets 1 GiB,
+ * or 128 MiB, aside for messages of group replication. */
+static struct memory divide(int64_t all) {
+        struct memory m = { .pool = all / 4 * 3 - GIB, .instruments = all >= 2 * GIB };
+        int64_t aside = GIB;
+
+        if (m.pool < 0 || all - m.pool < GIB) {
+                m.pool = all / 2;
+                aside = 128 * MIB;
+        }
+        m.pool = (m.pool + POOL_STEP - 1) / POOL_STEP * POOL_STEP;
+        if (m.pool > GIB)
+                m.chunk = m.pool / 8;
+        m.connections = (all - m.pool - aside) / CONNECTION_COST;
+        if (m.connections < CONNECTIONS_MIN)
+                m.connections = CONNECTIONS_MIN;
+        return m;
+}
+
+static int64_t to_number(const char *digits) {
+        int64_t n = 0;
+
+        for (; *digits >= '0' && *digits <= '9' && n < INT64_MAX / 100; digits++)
+                n = n * 10 + (*digits - '0');
+        return n;
+}
+
+static bool is_testing(const struct charm_view *v) {
+        return !strcmp(charm_option(v, OPTION_PROFILE), "testing");
+}
+
+/* Bytes that the server may use. */
+static int64_t memory_limit(const struct charm_view *v) {
+        int64_t all = to_number(charm_constraint(v, "mem"));
+        int64_t most = charm_option_int(v, OPTION_PROFILE_LIMIT_MEMORY) * MIB;
+
+        if (all == 0)
+                return most ? most : MEMORY_UNKNOWN;
+        return most && most < all ? most : all;
+}
+
+static struct memory memory_of(const struct charm_view *v) {
+        if (is_testing(v))
+                return (struct memory){ .pool = 20 * MIB, .chunk = MIB, .connections = 100 };
+        return divide(memory_limit(v));
+}
+
+static const char *my_cnf(const struct charm_view *v, struct charm_plan *p) {
+        struct memory m = memory_of(v);
+        const char *chunk = "";
+
+        if (charm_option_set(v, OPTION_EXPERIMENTAL_MAX_CONNECTIONS))
+                m.connections = charm_option_int(v, OPTION_EXPERIMENTAL_MAX_CONNECTIONS);
+        if (m.chunk)
+                chunk = charm_text(p, "innodb_buffer_pool_chunk_size = %lld\n", (long long)m.chunk);
+        /* Names are not looked up: a DNS that hangs must not hold up logins, and no address is
+         * shut out for errors. */
+        return charm_text(p,
+                          "[mysqld]\n"
+                          "skip_name_resolve = ON\n"
+                          "host_cache_size = 0\n"
+                          "gtid_mode = ON\n"
+                          "enforce_gtid_consistency = ON\n"
+                          "activate_all_roles_on_login = ON\n"
+                          "general_log = OFF\n"
+                          "binlog_expire_logs_seconds = %lld\n"
+                          "max_connections = %lld\n"
+                          "innodb_buffer_pool_size = %lld\n"
+                          "%s%s",
+                          (long long)charm_option_int(v, OPTION_BINLOG_RETENTION_DAYS) * 86400,
+                          (long long)m.connections, (long long)m.pool, chunk,
+                          m.instruments ? "" : "performance_schema_instrument = 'memory/%=OFF'\n");
+}
+
+/* ---- the server */
+
+static const char *own_name(const struct charm_view *v, struct charm_plan *p, const char *end) {
+        return charm_text(p, "%s-%s", charm_application(v), end);
+}
+
+static void want_services(const struct charm_view *v, struct charm_plan *p) {
+        charm_want(p, "service", "service.yaml", NULL);
+        charm_want(p, "service-endpoints", "service-endpoints.yaml",
+                   CHARM_HOLES({ "name", CHARM_TEXT, own_name(v, p, "endpoints") }));
+        charm_want(p, "service-primary", "service-primary.yaml",
+                   CHARM_HOLES({ "name", CHARM_TEXT, own_name(v, p, "primary") }));
+}
+
+/* What is asked of the node: the constraint, or what the server is laid out for. */
+static const char *memory_request(const struct charm_view *v, struct charm_plan *p) {
+        const char *mem = charm_constraint(v, "mem");
+
+        return *mem || is_testing(v) ? mem : charm_text(p, "%lld", (long long)memory_limit(v));
+}
+
+static void want_server(const struct charm_view *v, struct charm_plan *p) {
+        const char *claim = charm_text(p, "data-%s-0", charm_application(v)),
+                   *memory = memory_request(v, p);
+
+        charm_secret(p, "root", "password", ROOT_PASSWORD_LENGTH, NULL);
+        charm_want(p, "service-account", "service-account.yaml", NULL);
+        charm_want(p, "root-secret", "root-secret.yaml",
+                   CHARM_HOLES({ "name", CHARM_TEXT, own_name(v, p, "root") }));
+        charm_want(p, "config", "config.yaml",
+                   CHARM_HOLES({ "name", CHARM_TEXT, own_name(v, p, "config") },
+                               { "my-cnf", CHARM_TEXT, my_cnf(v, p) }));
+        charm_want(p, "data", "volume.yaml", CHARM_HOLES({ "name", CHARM_TEXT, claim }));
+        want_services(v, p);
+        charm_want(p, "statefulset", "statefulset.yaml",
+                   CHARM_HOLES({ "service", CHARM_TEXT, own_name(v, p, "endpoints") },
+                               { "config", CHARM_TEXT, own_name(v, p, "config") },
+                               { "config-digest", CHARM_TEXT, charm_digest(p, "config") },
+                               { "secret", CHARM_TEXT, own_name(v, p, "root") },
+                               { "secret-digest", CHARM_TEXT, charm_digest(p, "root-secret") },
+                               { "memory", *memory ? CHARM_TEXT : CHARM_NONE, memory },
+                               { "claim", CHARM_TEXT, claim }));
+        charm_target(
+                p, "server", "sql", "target.yaml",
+                CHARM_HOLES({ "via", CHARM_TEXT,
+                              charm_text(p, "%s/%s-0", charm_model(v), charm_application(v)) }));
+        if (strstr(charm_image(v, RESOURCE_MYSQL_IMAGE), ":" VERSION))
+                charm_version(p, VERSION);
+}
+
+/* ---- relations */
+
+struct served {
+        const struct charm_relation *relation;
+        const char *database; /* as asked for */
+        const char *note;     /* key in the peer relation */
+        const char *user;
+        const char *database_label, *user_label, *grant_label;
+};
+
+static bool is_system(const char *database) {
+        static const char *const names[] = { "mysql", "information_schema", "performance_schema",
+                                             "sys" };
+
+        for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+                if (!strcasecmp(database, names[i]))
+                        return true;
+        return false;
+}
+
+/* Narrower than MySQL: the name is part of a label too. */
+static bool is_name(const char *database) {
+        static const char letters[] =
+                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+        size_t length = strlen(database);
+
+        return length > 0 && length <= DATABASE_MAX && strspn(database, letters) == length;
+}
+
+/* What was asked for beyond a database, which would be granted to nobody here; NULL: nothing. */
+static const char *asked_beyond(const struct charm_relation *r) {
+        static const char *const keys[] = { "extra-user-roles", "extra-group-roles", "entity-type",
+                                            "entity-permissions", "external-node-connectivity" };
+
+        for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+                const char *told = charm_told(r, keys[i]);
+
+                if (told && *told && strcmp(told, "false") != 0 && strcmp(told, "[]") != 0)
+                        return keys[i];
+        }
+        return NULL;
+}
+
+/* False: nothing asked for yet, or it cannot be given. */
+static bool read_relation(const struct charm_view *v, struct charm_plan *p,
+                          const struct charm_relation *r, struct served *ret) {
+        const char *database = charm_told(r, "database"), *beyond = asked_beyond(r);
+        long long id = (long long)r->id;
+
+        if (!database)
+                return false;
+        if (!is_name(database) || is_system(database)) {
+                charm_status(p, CHARM_BLOCKED,
+                             "%s asks for the database \"%.64s\": that name is not given away",
+                             r->application, database);
+                return false;
+        }
+        if (beyond) {
+                charm_status(p, CHARM_BLOCKED,
+                             "%s asks for %s: only a database and its user are served",
+                             r->application, beyond);
+                return false;
+        }
+        *ret = (struct served){ .relation = r,
+                                .database = database,
+                                .note = charm_text(p, "relation-%lld", id),
+                                .database_label = charm_text(p, "database/%s", database),
+                                .user_label = charm_text(p, "relation-%lld/user", id),
+                                .grant_label = charm_text(p, "relation-%lld/grant", id),
+                                .user = charm_text(
+                                        p, "%.*s", USER_MAX,
+                                        charm_text(p, "relation-%lld_%s", id, charm_model(v))) };
+        return true;
+}
+
+/* Has an earlier relation asked for the same database? It is wanted once. */
+static bool is_shared(const struct charm_view *v, const char *database, size_t before) {
+        for (size_t i = 0; i < before; i++) {
+                const struct charm_relation *r = charm_relation(v, ENDPOINT_DATABASE, i);
+                const char *other = charm_told(r, "database");
+
+                if (other && !strcmp(other, database) && !asked_beyond(r))
+                        return true;
+        }
+        return false;
+}
+
+static void want_at_server(struct charm_plan *p, const char *label, const char *file,
+                           const struct charm_hole *holes) {
+        charm_want_at(p, label, "server", file, holes);
+        charm_needs(p, label, "statefulset", CHARM_READY);
+}
+
+static void want_database(struct charm_plan *p, const struct served *s, const char *password,
+                          bool shared) {
+        if (!shared)
+                want_at_server(p, s->database_label, "database.yaml",
+                               CHARM_HOLES({ "name", CHARM_TEXT, s->database }));
+        want_at_server(
+                p, s->user_label, "user.yaml",
+                CHARM_HOLES({ "name", CHARM_TEXT, s->user }, { "password", CHARM_TEXT, password }));
+        want_at_server(p, s->grant_label, "grant.yaml",
+                       CHARM_HOLES({ "user", CHARM_TEXT, s->user },
+                                   { "database", CHARM_TEXT, s->database }));
+}
+
+static bool is_ready(const struct charm_view *v, struct charm_plan *p, const struct served *s) {
+        const char *const labels[] = { s->database_label, s->user_label, s->grant_label };
+        bool ready = true;
+
+        for (size_t i = 0; i < sizeof(labels) / sizeof(*labels); i++) {
+                ready = ready && charm_exists(v, labels[i]) && charm_ready(v, labels[i]);
+                if (charm_relations(v, ENDPOINT_DATABASE) > SEEN_UNASKED_MAX)
+                        charm_see(p, labels[i], "/name");
+        }
+        return ready;
+}
+
+/* Was this relation told of this database before? And notes that it is, when it is. */
+static bool keep_noted(const struct charm_view *v, struct charm_plan *p, const struct served *s,
+                       bool ready) {
+        const struct charm_relation *peers = charm_relation(v, ENDPOINT_DATABASE_PEERS, 0);
+        const char *noted = peers ? charm_told(peers, s->note) : NULL;
+        bool told = ready || (noted && !strcmp(noted, s->database));
+
+        if (peers && told)
+                charm_tell(p, peers, s->note, s->database);
+        return told;
+}
+
+static void serve(const struct charm_view *v, struct charm_plan *p, const struct served *s,
+                  bool shared) {
+        const char *password = charm_secret(p, s->note, "password", USER_PASSWORD_LENGTH, NULL);
+
+        want_database(p, s, password, shared);
+        if (!keep_noted(v, p, s, is_ready(v, p, s)))
+                return;
+        charm_tell(p, s->relation, "database", s->database);
+        charm_tell(p, s->relation, "username", s->user);
+        charm_tell(p, s->relation, "password", password);
+        /* No dot at the end of the name: clients split at the one colon and dial what stands
+         * before it. */
+        charm_tell(p, s->relation, "endpoints",
+                   charm_text(p, "%s-primary.%s.svc.cluster.local:3306", charm_application(v),
+                              charm_model(v)));
+        if (strstr(charm_image(v, RESOURCE_MYSQL_IMAGE), ":" VERSION))
+                charm_tell(p, s->relation, "version", VERSION);
+}
+
+static void serve_databases(const struct charm_view *v, struct charm_plan *p) {
+        for (size_t i = 0; i < charm_relations(v, ENDPOINT_DATABASE); i++) {
+                struct served s;
+
+                if (read_relation(v, p, charm_relation(v, ENDPOINT_DATABASE, i), &s))
+                        serve(v, p, &s, is_shared(v, s.database, i));
+        }
+}
+
+/* ---- what is declared and not served */
+
+static const struct {
+        const char *endpoint;
+        enum charm_status status;
+        const char *text;
+} unserved[] = {
+        { ENDPOINT_MYSQL, CHARM_BLOCKED,
+          "mysql: the old interface hands out root's password; relate to database instead" },
+        { ENDPOINT_MYSQL_ROOT, CHARM_BLOCKED,
+          "mysql-root: the old interface hands out root's password; relate to database instead" },
+        { ENDPOINT_CERTIFICATES, CHARM_BLOCKED,
+          "certificates: TLS with certificates of others is not served yet" },
+        { ENDPOINT_S3_PARAMETERS, CHARM_BLOCKED, "s3-parameters: backups are not served yet" },
+        { ENDPOINT_REPLICATION_OFFER, CHARM_BLOCKED,
+          "replication-offer: replication is not served yet" },
+        { ENDPOINT_REPLICATION, CHARM_BLOCKED, "replication: replication is not served yet" },
+        /* Nobody's data depends on these: the server stays active and says it. */
+        { ENDPOINT_METRICS_ENDPOINT, CHARM_ACTIVE, "metrics-endpoint: not served yet" },
+        { ENDPOINT_GRAFANA_DASHBOARD, CHARM_ACTIVE, "grafana-dashboard: not served yet" },
+        { ENDPOINT_LOGGING, CHARM_ACTIVE, "logging: not served yet, the log is the pod's" },
+        { ENDPOINT_TRACING, CHARM_ACTIVE, "tracing: not served yet" },
+};
+
+static void say_unserved(const struct charm_view *v, struct charm_plan *p) {
+        if (charm_option_bool(v, OPTION_PLUGIN_AUDIT_ENABLED))
+                charm_status(p, CHARM_BLOCKED,
+                             "plugin-audit-enabled: the community server has no audit log plugin");
+        for (size_t i = 0; i < sizeof(unserved) / sizeof(*unserved); i++)
+                if (charm_relations(v, unserved[i].endpoint))
+                        charm_status(p, unserved[i].status, "%s", unserved[i].text);
+}
+
+static void plan(const struct charm_view *v, struct charm_plan *p) {
+        want_server(v, p);
+        serve_databases(v, p);
+        say_unserved(v, p);
+}
+
+CHARM(.plan = plan);

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_operations.c - look, apply and remove, each request of each of them failing in seven ways
+ *
+ * A scripted API server knows one ConfigMap and its managedFields. Each scenario is run once as
+ * it is, then once for each of its requests and each failure; every operation ends exactly once
+ * with an outcome and a reason, and run again from the top it converges. */
+#include "clock.h"
+#include "http.h"
+#include "kube.h"
+#include "server.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define WAIT_MS 20000 /* only reached when the test has failed */
+#define FIELDS "{\"f:data\":{\"f:a\":{}},\"f:list\":{\"k:{\\\"n\\\":1}\":{\".\":{},\"f:n\":{}}}}"
+
+enum failure {
+        FAIL_NONE,
+        FAIL_RESET,
+        FAIL_HANGUP,
+        FAIL_409,
+        FAIL_429,
+        FAIL_500,
+        FAIL_403,
+        FAIL_GARBAGE,
+        FAIL_MAX
+};
+
+static struct world {
+        struct loop *loop;
+        struct http *http;
+        struct server *server;
+        struct target *target;
+        bool reachable, done;
+        pthread_mutex_t lock; /* of what follows */
+        enum failure failure;
+        int at, requests; /* which request of the operation fails, how many came */
+        bool there, duplicate;
+} w;
+
+/* ---- the server */
+
+static void fail_call(struct server_call *c, enum failure f) {
+        static const char status[] =
+                "{\"kind\":\"Status\",\"message\":\"made to fail\",\"reason\":\"Test\"}";
+
+        if (f == FAIL_RESET)
+                server_reset(c);
+        else if (f == FAIL_HANGUP)
+                server_hangup(c);
+        else if (f == FAIL_GARBAGE)
+                server_reply(c, 200, NULL, "<html>a login page</html>");
+        else
+                server_reply(c,
+                             f == FAIL_409   ? 409
+                             : f == FAIL_429 ? 429
+                             : f == FAIL_500 ? 500
+                                             : 403,
+                             f == FAIL_429 ? "Retry-After: 3\r\n" : NULL, status);
+}
+
+static void reply_object(struct server_call *c, int status) {
+        server_reply(c, status, NULL,
+                     "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\","
+                     "\"namespace\":\"ns\",\"uid\":\"u1\",\"resourceVersion\":\"5\","
+                     "\"labels\":{\"app.kubernetes.io/managed-by\":\"mooring\",\"mooring.dev/"
+                     "controller\":\"c\",\"mooring.dev/model\":\"m\"},\"managedFields\":["
+                     "{\"manager\":\"mooring\",\"operation\":\"Apply\",\"apiVersion\":\"v1\","
+                     "\"fieldsV1\":" FIELDS
+                     "},{\"manager\":\"edit\",\"operation\":\"Update\",\"apiVersion\":\"v1\","
+                     "\"fieldsV1\":{\"f:list\":{\"k:{\\\"n\\\":2}\":{\".\":{}}}}}]},\"data\":{"
+                     "\"a\":\"1\"},\"list\":[{\"n\":1}]}");
+}
+
+static void serve_patch(struct server_call *c, bool *duplicate) {
+        if (strstr(server_header(c, "Content-Type"), "json-patch")) {
+                *duplicate = false;
+                reply_object(c, 200);
+        } else if (*duplicate) {
+                server_reply(
+                        c, 422, NULL,
+                        "{\"message\":\"Duplicate "
+                        "value\",\"details\":{\"causes\":[{\"reason\":\"FieldValueDuplicate\"}]}}");
+        } else {
+                reply_object(c, w.there ? 200 : 201);
+                w.there = true;
+        }
+}
+
+static void serve_object(struct server_call *c, void *arg) {
+        pthread_mutex_lock(&w.lock);
+        if (w.requests++ == w.at && w.failure) {
+                fail_call(c, w.failure);
+        } else if (str_eq(c->method, "PATCH")) {
+                serve_patch(c, &w.duplicate);
+        } else if (!w.there) {
+                server_reply(c, 404, NULL,
+                             "{\"message\":\"not "
+                             "found\",\"details\":{\"name\":\"x\",\"kind\":\"configmaps\"}}");
+        } else if (str_eq(c->method, "DELETE")) {
+                w.there = false;
+                server_reply(c, 200, NULL, "{\"kind\":\"Status\",\"status\":\"Success\"}");
+        } else {
+                reply_object(c, 200);
+        }
+        pthread_mutex_unlock(&w.lock);
+}
+
+static void serve_identity(struct server_call *c, void *arg) {
+        server_reply(c, 200, NULL, "{\"metadata\":{\"uid\":\"cluster\"}}");
+}
+
+static void serve_core(struct server_call *c, void *arg) {
+        server_reply(c, 200, NULL,
+                     "{\"kind\":\"APIGroupDiscoveryList\",\"items\":[{\"metadata\":{},\"versions\":"
+                     "[{\"version\":\"v1\",\"resources\":[{\"resource\":\"configmaps\","
+                     "\"responseKind\":{\"kind\":\"ConfigMap\"},\"scope\":\"Namespaced\",\"verbs\":"
+                     "[\"get\"]}]}]}]}");
+}
+
+static void serve_groups(struct server_call *c, void *arg) {
+        server_reply(c, 200, NULL, "{\"kind\":\"APIGroupDiscoveryList\",\"items\":[]}");
+}
+
+/* ---- the operations */
+
+static void on_done(struct op *op) {
+        assert_false(w.done);
+        w.done = true;
+}
+
+enum scenario { FIRST, AGAIN, TAKE, LOOK, REMOVE, SCENARIO_MAX };
+static const char *const names[] = { "first apply", "apply", "apply that takes over", "look",
+                                     "remove" };
+static const int requests_of[] = { 2, 1, 4, 1, 1 };
+static const enum outcome wanted_of[] = { OUTCOME_DONE, OUTCOME_DONE, OUTCOME_DONE, OUTCOME_DONE,
+                                          OUTCOME_GONE };
+
+static void prepare(enum scenario s, enum failure f, int at) {
+        pthread_mutex_lock(&w.lock);
+        w.failure = f;
+        w.at = at;
+        w.requests = 0;
+        w.there = s != FIRST;
+        w.duplicate = s == TAKE;
+        pthread_mutex_unlock(&w.lock);
+}
+
+static json_t *parse(const char *text) {
+        json_t *j = NULL;
+
+        assert_int_equal(json_parse(text, strlen(text), &j, NULL), 0);
+        return j;
+}
+
+static void run(enum scenario s, struct op *op) {
+        cleanup_(json_freep) json_t *wanted =
+                parse("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\"},"
+                      "\"data\":{\"a\":\"1\"}}");
+        cleanup_(json_freep) json_t *marks =
+                parse("{\"model\":\"m\",\"application\":\"a\",\"controller\":\"c\"}");
+        struct projection *p = NULL;
+        struct apply_request r = { .type = "ConfigMap",
+                                   .path = "ns/x",
+                                   .wanted = wanted,
+                                   .marks = marks,
+                                   .incarnation = "u1",
+                                   .token = "",
+                                   .first = s == FIRST };
+
+        if (s == AGAIN || s == TAKE)
+                assert_int_equal(provider_kube.projection_parse(
+                                         "{\"apiVersion\":\"v1\",\"fields\":" FIELDS "}", &p, NULL),
+                                 0);
+        r.projection = p;
+        w.done = false;
+        *op = (struct op){ .loop = w.loop, .done = on_done };
+        if (s == LOOK)
+                provider_kube.look(w.target, &r, op);
+        else if (s == REMOVE)
+                provider_kube.remove(w.target, &r, op);
+        else
+                provider_kube.apply(w.target, &r, op);
+        assert_false(w.done);
+        for (int64_t end = clock_mono() + WAIT_MS; !w.done && clock_mono() < end;)
+                loop_step(w.loop, 50);
+        assert_true(w.done);
+        provider_kube.projection_free(p);
+}
+
+static void each_operation_without_a_failure(void **state) {
+        for (enum scenario s = 0; s < SCENARIO_MAX; s++) {
+                struct op op;
+
+                prepare(s, FAIL_NONE, 0);
+                run(s, &op);
+                if (op.outcome != wanted_of[s] || w.requests != requests_of[s])
+                        fail_msg("%s: %s after %d requests: %s", names[s], outcome_name(op.outcome),
+                                 w.requests, err_text(&op.err));
+                if (s == TAKE)
+                        assert_string_equal(op.took_over, "edit");
+                if (s <= TAKE)
+                        assert_string_equal(json_get_str(json_get(op.baseline, "data"), "a", ""),
+                                            "1");
+                op_clear(&op);
+        }
+}
+
+/* What an answer may mean; a page of somebody else's with 200 is believed by nobody. */
+static bool is_sound(enum scenario s, enum failure f, const struct op *op) {
+        switch (f) {
+        case FAIL_RESET:
+        case FAIL_HANGUP:
+                /* curl sends a request again that a kept connection lost before its first byte. */
+                return op->outcome == OUTCOME_UNREACHABLE || op->outcome == wanted_of[s];
+        case FAIL_500:
+                return op->outcome == OUTCOME_UNREACHABLE;
+        case FAIL_409:
+                return op->outcome == OUTCOME_NOT_YET || (s == TAKE && op->outcome == OUTCOME_DONE);
+        case FAIL_429:
+                return op->outcome == OUTCOME_THROTTLED && op->again_at >= clock_mono() + 1000;
+        case FAIL_403:
+                return op->outcome == OUTCOME_DENIED;
+        default:
+                return op->outcome == OUTCOME_UNREACHABLE;
+        }
+}
+
+static void each_request_of_each_operation_fails_in_each_way_and_then_converges(void **state) {
+        int checked = 0;
+
+        for (enum scenario s = 0; s < SCENARIO_MAX; s++)
+                for (int at = 0; at < requests_of[s]; at++)
+                        for (enum failure f = FAIL_NONE + 1; f < FAIL_MAX; f++, checked++) {
+                                struct op op;
+
+                                prepare(s, f, at);
+                                run(s, &op);
+                                if (!is_sound(s, f, &op) ||
+                                    (op.outcome != wanted_of[s] && !op.err.text[0]))
+                                        fail_msg("%s, request %d, failure %d: %s: %s", names[s], at,
+                                                 f, outcome_name(op.outcome), err_text(&op.err));
+                                op_clear(&op);
+                                w.failure = FAIL_NONE;
+                                run(s, &op);
+                                if (op.outcome != wanted_of[s])
+                                        fail_msg("%s again after request %d, failure %d: %s: %s",
+                                                 names[s], at, f, outcome_name(op.outcome),
+                                                 err_text(&op.err));
+                                op_clear(&op);
+                        }
+        print_message("%d failures\n", checked);
+}
+
+/* ---- setup */
+
+static const struct interest *no_interest(void *arg, const char *type, const char *path) {
+        return NULL;
+}
+
+static void on_observed(void *arg, const char *type, const char *path, struct observation *o) {
+}
+
+static void on_unit(void *arg, const struct unit_seen *u) {
+}
+
+static void on_listed(void *arg, const char *type, bool begin) {
+}
+
+static void on_reach(void *arg, bool reachable, const char *identity, const char *why) {
+        w.reachable = reachable;
+        if (reachable)
+                assert_string_equal(identity, "cluster");
+}
+
+static void on_warning(void *arg, const char *type, const char *path, const char *text) {
+}
+
+static void on_changed(void *arg) {
+}
+
+static int setup(void **state) {
+        static const struct observer o = { .interest = no_interest,
+                                           .observed = on_observed,
+                                           .unit = on_unit,
+                                           .listed = on_listed,
+                                           .reach = on_reach,
+                                           .warning = on_warning,
+                                           .changed = on_changed };
+        static const uint8_t key[DIGEST_SIZE];
+        cleanup_(freep) char *text = NULL;
+        cleanup_(json_freep) json_t *config = NULL;
+        cleanup_(json_freep) json_t *marks = parse("{\"controller\":\"c\"}");
+        struct target_config c = { .id = 1, .name = "t", .marks = marks, .hash_key = key };
+
+        pthread_mutex_init(&w.lock, NULL);
+        assert_int_equal(loop_new(&w.loop, NULL), 0);
+        assert_int_equal(http_new(w.loop, &w.http, NULL), 0);
+        w.server = server_new(NULL);
+        server_route(w.server, NULL, "/api/v1/namespaces/ns/configmaps/x", serve_object, NULL);
+        server_route(w.server, "GET", "/api/v1/namespaces/kube-system", serve_identity, NULL);
+        server_route(w.server, "GET", "/api", serve_core, NULL);
+        server_route(w.server, "GET", "/apis", serve_groups, NULL);
+        text = str_format("{\"server\":\"%s\"}", server_url(w.server));
+        config = parse(text);
+        c.config = config;
+        c.http = w.http;
+        c.loop = w.loop;
+        assert_int_equal(provider_kube.open(&c, &o, &w.target, NULL), 0);
+        for (int64_t end = clock_mono() + WAIT_MS; !w.reachable && clock_mono() < end;)
+                loop_step(w.loop, 50);
+        return w.reachable ? 0 : -1;
+}
+
+static int teardown(void **state) {
+        provider_kube.close(w.target);
+        http_free(w.http);
+        loop_free(w.loop);
+        server_free(w.server);
+        pthread_mutex_destroy(&w.lock);
+        return 0;
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(each_operation_without_a_failure),
+                cmocka_unit_test(
+                        each_request_of_each_operation_fails_in_each_way_and_then_converges),
+        };
+
+        return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* about.c - charms on offer, versions, help, and what the build and the shell ask for */
+#include "call.h"
+#include "families.h"
+#include "help.h"
+#include "table.h"
+#include "text.h"
+#include "yaml.h"
+
+#include <stdlib.h>
+
+/* ---- charms */
+
+static char *channels(const json_t *charm) {
+        struct buf out = BUF_INIT;
+        const json_t *channel;
+        size_t i;
+
+        json_array_foreach(json_get(charm, "channels"), i, channel)
+                buf_printf(&out, "%s%s", i ? ", " : "", json_string_value(channel));
+        return buf_take(&out);
+}
+
+static void print_charms(struct cli *c, const json_t *list) {
+        static const char *const head[] = { "Charm", "Rev", "Channels", "Summary", NULL };
+        cleanup_(table_deinit) struct table t;
+        const json_t *charm;
+        size_t i;
+
+        table_init(&t, head);
+        table_right(&t, 1);
+        json_array_foreach(list, i, charm) {
+                const char *refused = json_get_str(charm, "refused", NULL);
+                cleanup_(freep) char *served = channels(charm);
+
+                table_add(&t, json_get_str(charm, "name", json_get_str(charm, "folder", "")));
+                table_printf(&t, "%lld", (long long)json_get_int(charm, "revision", 0));
+                table_add(&t, served);
+                if (refused)
+                        table_style(&t, refused, STYLE_BAD);
+                else
+                        table_add(&t, json_get_str(charm, "summary", ""));
+        }
+        table_print(&t, c->globals->color, c->out);
+}
+
+static int charms(struct cli *c) {
+        cleanup_(freep) char *path = str_dup("/v1/charms");
+        cleanup_(json_freep) json_t *json = NULL;
+        cleanup_(buf_free) struct buf text = BUF_INIT;
+        int r;
+
+        call_query(&path, "charm", cli_operand(c, 0));
+        r = call_get(c, path, &json);
+        if (r || cli_print(c, json))
+                return r;
+        if (!cli_operand(c, 0)) {
+                print_charms(c, json_get(json, "charms"));
+                return CLI_DONE;
+        }
+        yaml_write(json_array_get(json_get(json, "charms"), 0), &text);
+        fputs(buf_str(&text), c->out);
+        return CLI_DONE;
+}
+
+/* ---- versions */
+
+static int version(struct cli *c) {
+        cleanup_(json_freep) json_t *info = NULL;
+        cleanup_(json_freep) json_t *both = json_object();
+        struct err err = { 0 };
+        int r = call_try(c, "/v1/info", &info, &err);
+
+        json_object_set_new(both, "mooringctl", json_string(MOORING_VERSION));
+        if (r >= 0)
+                json_object_set(both, "mooringd", info);
+        if (cli_print(c, both))
+                return CLI_DONE;
+        fprintf(c->out, "mooringctl  %s\n", MOORING_VERSION);
+        if (r >= 0)
+                fprintf(c->out, "mooringd    %s\n", json_get_str(info, "version", ""));
+        else
+                cli_say(c, "mooringd    %s", err_text(&err));
+        return CLI_DONE;
+}
+
+static int whoami(struct cli *c) {
+        cleanup_(json_freep) json_t *info = NULL;
+        int r = call_get(c, "/v1/info", &info);
+
+        if (r || cli_print(c, info))
+                return r;
+        fprintf(c->out, "Controller  %s\nUser        %s\nRole        %s\n",
+                json_get_str(info, "name", ""), json_get_str(info, "user", ""),
+                json_get_str(info, "role", ""));
+        return CLI_DONE;
+}
+
+/* ---- help */
+
+static int help(struct cli *c) {
+        const char *name = cli_operand(c, 0);
+        const struct command *command = name ? command_find(name) : NULL;
+
+        if (name && !command)
+                return cli_fail(CLI_USAGE, "\"%s\" is no command; mooringctl help lists them",
+                                name);
+        if (command)
+                help_command(command, c->out);
+        else
+                help_all(c->out);
+        return CLI_DONE;
+}
+
+static int print_man(struct cli *c) {
+        help_man(c->out);
+        return CLI_DONE;
+}
+
+static int print_completion(struct cli *c) {
+        help_completion(c->out);
+        return CLI_DONE;
+}
+
+/* For the completion script: names, one a line; silent where there is no daemon. */
+static int complete(struct cli *c) {
+        const char *kind = cli_operand(c, 0);
+        cleanup_(json_freep) json_t *json = NULL;
+        cleanup_(freep) char *path = NULL;
+        const json_t *list, *item;
+        const char *name;
+        size_t i;
+
+        if (str_eq(kind, "applications"))
+                path = cli_model(c) ? call_path("/v1/models/%s/status", cli_model(c)) : NULL;
+        else
+                path = call_path("/v1/%s", kind);
+        if (!path || call_try(c, path, &json, NULL) < 0)
+                return CLI_FAILED;
+        list = json_get(json, kind);
+        json_array_foreach(list, i, item)
+                fprintf(c->out, "%s\n", json_get_str(item, "name", ""));
+        json_object_foreach((json_t *)list, name, item)
+                fprintf(c->out, "%s\n", name);
+        return CLI_DONE;
+}
+
+const struct command about_commands[] = {
+        { "charms", NULL, GROUP_LOOK, "[CHARM]", 0, 1, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0,
+          charms, "List charms on offer, or show all of one", NULL },
+        { "version", NULL, GROUP_HELP, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0, version,
+          "Show the versions of mooringctl and mooringd", NULL },
+        { "whoami", NULL, GROUP_HELP, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0, whoami,
+          "Show what the daemon takes you for, and your role", NULL },
+        { "help", NULL, GROUP_HELP, "[COMMAND]", 0, 1, 0, COMPLETES_NOTHING, NULL, 0, help,
+          "Show help", NULL },
+        { "print-man", NULL, GROUP_HELP, "", 0, 0, COMMAND_HIDDEN, COMPLETES_NOTHING, NULL, 0,
+          print_man, "Print the man page", NULL },
+        { "print-completion", NULL, GROUP_HELP, "", 0, 0, COMMAND_HIDDEN, COMPLETES_NOTHING, NULL,
+          0, print_completion, "Print the bash completion", NULL },
+        { "complete", NULL, GROUP_HELP, "applications|models|clusters", 1, 1, COMMAND_HIDDEN,
+          COMPLETES_NOTHING, NULL, 0, complete, "Print names for the shell", NULL },
+        {}
+};

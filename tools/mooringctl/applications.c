@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* applications.c - show, scale, trust, constrain, pause, give another image, remove; and units,
+ * storage */
+#include "call.h"
+#include "families.h"
+#include "parts.h"
+#include "table.h"
+#include "text.h"
+#include "yaml.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct options {
+        bool dry_run, force, destroy_storage, remove;
+        char *reason;
+};
+#define AT(member) offsetof(struct options, member)
+#define DRY_RUN                                                                                    \
+        {                                                                                          \
+                "dry-run", 0, OPT_BOOL, AT(dry_run), NULL, 0, 0, NULL, 0, NULL,                    \
+                        "say what would be done, do nothing"                                       \
+        }
+
+static const struct opt dry_run_options[] = { DRY_RUN, {} };
+static const struct opt trust_options[] = {
+        { "remove", 0, OPT_BOOL, AT(remove), NULL, 0, 0, NULL, 0, NULL, "trust it no longer" },
+        DRY_RUN,
+        {},
+};
+static const struct opt pause_options[] = {
+        { "reason", 0, OPT_STRING, AT(reason), NULL, 0, 0, "TEXT", 0, NULL,
+          "why: shown in status" },
+        {},
+};
+static const struct opt remove_options[] = {
+        { "destroy-storage", 0, OPT_BOOL, AT(destroy_storage), NULL, 0, 0, NULL, 0, NULL,
+          "destroy its volumes, databases and buckets too; otherwise they stay as detached "
+          "storage" },
+        { "force", 0, OPT_BOOL, AT(force), NULL, 0, 0, NULL, 0, NULL,
+          "do not wait for what cannot be reached; what stays behind is listed by leftovers" },
+        DRY_RUN,
+        {},
+};
+
+/* "/v1/models/MODEL/applications/APPLICATION" and REST; NULL: an error was printed. */
+static char *path_of(struct cli *c, const char *application, const char *rest) {
+        cleanup_(freep) char *head = NULL;
+
+        if (!cli_model(c))
+                return NULL;
+        head = call_path("/v1/models/%s/applications/%s", cli_model(c), application);
+        return str_format("%s%s", head, rest);
+}
+
+static json_t *one(const char *name, json_t *value) {
+        json_t *body = json_object();
+
+        json_object_set_new(body, name, value);
+        return body;
+}
+
+static int change(struct cli *c, const char *application, const char *method, const char *rest,
+                  json_t *body) {
+        const struct options *o = c->options;
+        cleanup_(freep) char *path = path_of(c, application, rest);
+
+        if (!path) {
+                json_decref(body);
+                return CLI_FAILED;
+        }
+        if (o)
+                call_query_flag(&path, "dry-run", o->dry_run);
+        return call_change(c, method, path, body);
+}
+
+/* ---- showing */
+
+static int print_tree(struct cli *c, const char *path) {
+        cleanup_(json_freep) json_t *json = NULL;
+        cleanup_(buf_free) struct buf text = BUF_INIT;
+        int r = call_get(c, path, &json);
+
+        if (r || cli_print(c, json))
+                return r;
+        yaml_write(json, &text);
+        fputs(buf_str(&text), c->out);
+        return CLI_DONE;
+}
+
+static int show_application(struct cli *c) {
+        cleanup_(freep) char *path = path_of(c, cli_operand(c, 0), "");
+
+        return path ? print_tree(c, path) : CLI_FAILED;
+}
+
+static int show_unit(struct cli *c) {
+        cleanup_(freep) char *path = NULL;
+
+        if (!cli_model(c))
+                return CLI_FAILED;
+        path = call_path("/v1/models/%s/units/%s", cli_model(c), cli_operand(c, 0));
+        return print_tree(c, path);
+}
+
+static void print_storage(struct cli *c, const json_t *json) {
+        static const char *const head[] = { "Application", "Storage", "Class", "Size",
+                                            "Mountpoint",  "Status",  NULL };
+        cleanup_(freep) const char **names = text_members(json_get(json, "storage"));
+        cleanup_(table_deinit) struct table t;
+        const json_t *d;
+        char size[32];
+        size_t i;
+
+        table_init(&t, head);
+        table_right(&t, 3);
+        for (i = 0; names[i]; i++) {
+                const json_t *s = json_get(json_get(json, "storage"), names[i]);
+
+                table_add(&t, json_get_str(s, "application", ""));
+                table_add(&t, json_get_str(s, "name", ""));
+                table_add(&t, json_get_str(s, "class", ""));
+                table_add(&t, text_size(json_get_int(s, "size", 0), size));
+                table_add(&t, json_get_str(s, "location", ""));
+                table_add(&t, "attached");
+        }
+        json_array_foreach(json_get(json, "detached"), i, d) {
+                table_add(&t, json_get_str(d, "application", ""));
+                table_printf(&t, "%s %s", json_get_str(d, "type", ""), json_get_str(d, "path", ""));
+                table_add(&t, "");
+                table_add(&t, "");
+                table_add(&t, "");
+                table_style(&t, json_get_bool(d, "destroying", false) ? "destroying" : "detached",
+                            STYLE_WAIT);
+        }
+        if (table_rows(&t))
+                table_print(&t, c->globals->color, c->out);
+        else
+                cli_say(c, "no storage");
+}
+
+static int storage(struct cli *c) {
+        cleanup_(freep) char *path = NULL;
+        cleanup_(json_freep) json_t *json = NULL;
+        int r;
+
+        if (!cli_model(c))
+                return CLI_FAILED;
+        path = call_path("/v1/models/%s/storage", cli_model(c));
+        r = call_get(c, path, &json);
+        if (r == CLI_DONE && !cli_print(c, json))
+                print_storage(c, json);
+        return r;
+}
+
+/* ---- changing */
+
+static int scale(struct cli *c) {
+        int64_t n;
+
+        if (!str_to_int(cli_operand(c, 1), &n) || n < 0)
+                return cli_fail(CLI_USAGE, "\"%s\" is no number of units", cli_operand(c, 1));
+        return change(c, cli_operand(c, 0), "PUT", "/scale", one("scale", json_integer(n)));
+}
+
+static int trust(struct cli *c) {
+        const struct options *o = c->options;
+
+        return change(c, cli_operand(c, 0), "PUT", "/trust",
+                      one("trust", json_boolean(!o->remove)));
+}
+
+static int constraints(struct cli *c) {
+        cleanup_(freep) char *path = NULL;
+        cleanup_(json_freep) json_t *json = NULL;
+        cleanup_(buf_free) struct buf text = BUF_INIT;
+        int r;
+
+        for (int i = 1; i < c->count; i++)
+                buf_printf(&text, "%s%s", i > 1 ? " " : "", c->operands[i]);
+        if (c->count > 1)
+                return change(c, cli_operand(c, 0), "PUT", "/constraints",
+                              one("constraints", json_string(buf_str(&text))));
+        path = path_of(c, cli_operand(c, 0), "");
+        r = path ? call_get(c, path, &json) : CLI_FAILED;
+        if (r == CLI_DONE)
+                fprintf(c->out, "%s\n",
+                        json_get_str(json_get(json, cli_operand(c, 0)), "constraints", ""));
+        return r;
+}
+
+/* An operand names an application; none, the whole model. */
+static int pause_or_not(struct cli *c, const char *rest, json_t *body) {
+        cleanup_(freep) char *head = NULL;
+        cleanup_(freep) char *path = NULL;
+
+        if (c->count)
+                return change(c, cli_operand(c, 0), "POST", rest, body);
+        if (!cli_model(c)) {
+                json_decref(body);
+                return CLI_FAILED;
+        }
+        head = call_path("/v1/models/%s", cli_model(c));
+        path = str_format("%s%s", head, rest);
+        return call_change(c, "POST", path, body);
+}
+
+static int pause_writes(struct cli *c) {
+        const struct options *o = c->options;
+
+        if (!o->reason)
+                return cli_fail(
+                        CLI_USAGE,
+                        "--reason TEXT is needed: whoever finds it paused wants to know why");
+        return pause_or_not(c, "/pause", one("reason", json_string(o->reason)));
+}
+
+static int unpause(struct cli *c) {
+        return pause_or_not(c, "/unpause", NULL);
+}
+
+/* NAME=IMAGE, NAME=FILE (an existing path), NAME= for the charm's own. */
+static int attach_body(const char *pair, json_t **ret, struct err *err) {
+        const char *eq = strchr(pair, '=');
+        cleanup_(json_freep) json_t *body = json_object();
+        cleanup_(fclosep) FILE *f = NULL;
+        json_t *text = NULL;
+        int r;
+
+        if (!eq || eq == pair)
+                return err_set(err, -EINVAL, "%s: wants NAME=IMAGE or NAME=FILE", pair);
+        json_object_set_new(body, "resource", json_stringn(pair, (size_t)(eq - pair)));
+        f = eq[1] ? fopen(eq + 1, "re") : NULL;
+        if (f || eq[1] == '/' || str_starts(eq + 1, "./")) {
+                r = parts_text(eq + 1, &text, err);
+                if (r < 0)
+                        return r;
+                json_object_set_new(body, "text", text);
+        } else if (eq[1]) {
+                json_object_set_new(body, "image", json_string(eq + 1));
+        }
+        *ret = take_ptr(body);
+        return 0;
+}
+
+static int attach_resource(struct cli *c) {
+        struct err err = { 0 };
+        json_t *body = NULL;
+
+        if (attach_body(cli_operand(c, 1), &body, &err) < 0)
+                return cli_fail(CLI_FAILED, "%s", err_text(&err));
+        return change(c, cli_operand(c, 0), "PUT", "/resources", body);
+}
+
+static int remove_application(struct cli *c) {
+        const struct options *o = c->options;
+        int worst = CLI_DONE;
+
+        for (int i = 0; i < c->count; i++) {
+                cleanup_(freep) char *path = path_of(c, c->operands[i], "");
+                int r;
+
+                if (!path)
+                        return CLI_FAILED;
+                call_query_flag(&path, "destroy-storage", o->destroy_storage);
+                call_query_flag(&path, "force", o->force);
+                call_query_flag(&path, "dry-run", o->dry_run);
+                r = call_change(c, "DELETE", path, NULL);
+                worst = r ? r : worst;
+        }
+        return worst;
+}
+
+#define SIZE sizeof(struct options)
+const struct command applications_commands[] = {
+        { "show-application", NULL, GROUP_LOOK, "APPLICATION", 1, 1, COMMAND_LIST,
+          COMPLETES_APPLICATION, NULL, 0, show_application,
+          "Show all of an application: status, endpoints, relations, resources, objects", NULL },
+        { "show-unit", NULL, GROUP_LOOK, "UNIT|POD", 1, 1, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0,
+          show_unit, "Show all of a unit",
+          "A unit is APPLICATION/NUMBER, or the name of its pod." },
+        { "scale-application", "scale", GROUP_OPERATE, "APPLICATION N", 2, 2, COMMAND_LIST,
+          COMPLETES_APPLICATION, dry_run_options, SIZE, scale, "Set how many units there should be",
+          "0 stops all units and keeps the data. More than the charm can run is refused." },
+        { "trust", NULL, GROUP_OPERATE, "APPLICATION", 1, 1, COMMAND_LIST, COMPLETES_APPLICATION,
+          trust_options, SIZE, trust, "Record that an application is trusted with the cluster",
+          NULL },
+        { "constraints", "set-constraints", GROUP_OPERATE, "APPLICATION [CONSTRAINT...]", 1, -1,
+          COMMAND_LIST, COMPLETES_APPLICATION, dry_run_options, SIZE, constraints,
+          "Show or set constraints: mem=4G cores=2 arch=amd64", NULL },
+        { "pause", NULL, GROUP_OPERATE, "[APPLICATION]", 0, 1, COMMAND_LIST, COMPLETES_APPLICATION,
+          pause_options, SIZE, pause_writes,
+          "Write nothing outside for the model or an application",
+          "Watching, the drift ledger and status go on; what differs is repaired after unpause." },
+        { "unpause", NULL, GROUP_OPERATE, "[APPLICATION]", 0, 1, COMMAND_LIST,
+          COMPLETES_APPLICATION, NULL, 0, unpause, "End a pause", NULL },
+        { "attach-resource", NULL, GROUP_OPERATE, "APPLICATION NAME=IMAGE|FILE", 2, 2, COMMAND_LIST,
+          COMPLETES_APPLICATION, dry_run_options, SIZE, attach_resource,
+          "Use another image or file for a resource of the charm",
+          "NAME= alone goes back to the charm's own." },
+        { "remove-application", NULL, GROUP_DEPLOY, "APPLICATION...", 1, -1,
+          COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_APPLICATION, remove_options, SIZE,
+          remove_application, "Remove applications",
+          "Volumes, databases and buckets stay as detached storage, with the secrets that open "
+          "them, unless --destroy-storage." },
+        { "storage", NULL, GROUP_DATA, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0, storage,
+          "List storage, also what removed applications left", NULL },
+        {},
+};

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* command.c - the families of commands, and finding one by name */
+#include "command.h"
+
+#include "families.h"
+
+#include <stdlib.h>
+
+const char *const command_groups[] = { "Basics",           "Deploy",   "Look",    "Operate",
+                                       "Storage and data", "Clusters", "Secrets", "Help" };
+_Static_assert(ARRAY_SIZE(command_groups) == GROUP_MAX, "a group without a title");
+
+const struct command *const command_families[] = {
+        status_commands,       wait_commands,     deploy_commands,    bundles_commands,
+        applications_commands, settings_commands, relations_commands, consent_commands,
+        drift_commands,        explain_commands,  models_commands,    clusters_commands,
+        secrets_commands,      log_commands,      about_commands,     NULL,
+};
+
+const struct command *command_find(const char *name) {
+        for (size_t i = 0; command_families[i]; i++)
+                for (const struct command *c = command_families[i]; c->name; c++)
+                        if (str_eq(c->name, name) || (c->alias && str_eq(c->alias, name)))
+                                return c;
+        return NULL;
+}
+
+const char *command_nearest(const char *name) {
+        cleanup_(freep) const char **names = NULL;
+        size_t n = 0, at = 0;
+
+        for (size_t i = 0; command_families[i]; i++)
+                for (const struct command *c = command_families[i]; c->name; c++)
+                        n++;
+        names = mem_array(const char *, n + 1);
+        for (size_t i = 0; command_families[i]; i++)
+                for (const struct command *c = command_families[i]; c->name; c++)
+                        if (!(c->flags & COMMAND_HIDDEN))
+                                names[at++] = c->name;
+        return opt_nearest(name, names);
+}

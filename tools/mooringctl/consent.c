@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* consent.c - what the daemon does only when it is told so by name */
+#include "call.h"
+#include "families.h"
+
+#include <stdlib.h>
+
+struct options {
+        bool dry_run;
+};
+static const struct opt dry_run_options[] = {
+        { "dry-run", 0, OPT_BOOL, offsetof(struct options, dry_run), NULL, 0, 0, NULL, 0, NULL,
+          "say what would be destroyed, do nothing" },
+        {}
+};
+
+static int post(struct cli *c, const char *rest, json_t *body) {
+        const struct options *o = c->options;
+        cleanup_(freep) char *head = NULL;
+        cleanup_(freep) char *path = NULL;
+
+        if (!cli_model(c)) {
+                json_decref(body);
+                return CLI_FAILED;
+        }
+        head = call_path("/v1/models/%s/applications/%s", cli_model(c), cli_operand(c, 0));
+        path = str_format("%s%s", head, rest);
+        if (c->command->options)
+                call_query_flag(&path, "dry-run", o->dry_run);
+        return call_change(c, "POST", path, body);
+}
+
+static int apply_held(struct cli *c) {
+        return post(c, "/apply-held", NULL);
+}
+
+static int accept_data_loss(struct cli *c) {
+        return post(c, "/accept-data-loss", NULL);
+}
+
+static int adopt(struct cli *c) {
+        json_t *body = json_object();
+
+        if (cli_operand(c, 1))
+                json_object_set_new(body, "object", json_string(cli_operand(c, 1)));
+        return post(c, "/adopt", body);
+}
+
+static int attach_storage(struct cli *c) {
+        return post(c, "/attach-storage", NULL);
+}
+
+static int destroy_storage(struct cli *c) {
+        return post(c, "/destroy-storage", NULL);
+}
+
+#define ONE "APPLICATION", 1, 1, COMMAND_LIST, COMPLETES_APPLICATION
+const struct command consent_commands[] = {
+        { "apply-held", NULL, GROUP_OPERATE, ONE, NULL, 0, apply_held,
+          "Let a plan go that was held for its size",
+          "A plan that would delete more than a limit is held; status says what it would do, plan "
+          "shows it." },
+        { "accept-data-loss", NULL, GROUP_DATA, ONE, NULL, 0, accept_data_loss,
+          "Begin again where data was lost",
+          "A store that turns up empty is never begun again silently: restore it, or say with this "
+          "that it may be." },
+        { "adopt", NULL, GROUP_OPERATE, "APPLICATION [KIND/NAME]", 1, 2, COMMAND_LIST,
+          COMPLETES_APPLICATION, NULL, 0, adopt,
+          "Take over objects of the same name that were there before",
+          "Without KIND/NAME: all that block the application. What was adopted is never deleted." },
+        { "attach-storage", NULL, GROUP_DATA, ONE, NULL, 0, attach_storage,
+          "Use the storage that an earlier application of that name left", NULL },
+        { "destroy-storage", NULL, GROUP_DATA, ONE, dry_run_options, sizeof(struct options),
+          destroy_storage, "Destroy the storage that an earlier application of that name left",
+          NULL },
+        {}
+};

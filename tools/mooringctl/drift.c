@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* drift.c - what differed and what was done; status history; leftovers */
+#include "call.h"
+#include "families.h"
+#include "table.h"
+#include "text.h"
+
+#include "clock.h"
+
+#include <stdlib.h>
+
+struct options {
+        char *since, *type;
+        int64_t limit;
+};
+#define AT(member) offsetof(struct options, member)
+#define LIMIT_DEFAULT "100"
+
+static const struct opt drift_options[] = { { "since", 0, OPT_STRING, AT(since), NULL, 0, 0, "TIME",
+                                              0, NULL, "from this time on, or how long ago: 2h" },
+                                            { "type", 0, OPT_STRING, AT(type), NULL, 0, 0, "TYPE",
+                                              0, NULL, "only of this type: Deployment.apps" },
+                                            { "limit", 'n', OPT_INT, AT(limit), LIMIT_DEFAULT, 1,
+                                              100000, "N", 0, NULL, "newest lines" },
+                                            {} };
+static const struct opt history_options[] = {
+        { "limit", 'n', OPT_INT, AT(limit), "20", 1, 100000, "N", 0, NULL, "newest lines" }, {}
+};
+
+#define PAGE_MAX 1000 /* what the daemon gives at once */
+
+/* ---- drift */
+
+static char *what_of(const json_t *line) {
+        const json_t *fields = json_get(line, "fields"), *first = json_array_get(fields, 0);
+        const char *field = json_get_str(first, "field", json_get_str(first, "what", ""));
+        size_t n = json_array_size(fields);
+
+        return n > 1 ? str_format("%s and %zu more", field, n - 1) : str_dup(field);
+}
+
+static char *took(const json_t *line) {
+        char span[CLOCK_TEXT_MAX];
+
+        if (!json_get(line, "took-ms"))
+                return str_dup("");
+        return str_dup(clock_span(json_get_int(line, "took-ms", 0), span));
+}
+
+static enum table_style outcome_style(const char *outcome) {
+        if (str_eq(outcome, "repaired"))
+                return STYLE_GOOD;
+        return str_starts(outcome, "blocked") ? STYLE_BAD : STYLE_WAIT;
+}
+
+static void print_list(struct cli *c, const json_t *list) {
+        static const char *const head[] = { "ID",  "Seen", "Application", "Object", "What",
+                                            "Who", "Took", "Outcome",     NULL };
+        cleanup_(table_deinit) struct table t;
+        const json_t *line;
+        char stamp[40];
+        size_t i;
+
+        table_init(&t, head);
+        table_right(&t, 0);
+        json_array_foreach(list, i, line) {
+                cleanup_(freep) char *what = what_of(line);
+                cleanup_(freep) char *span = took(line);
+                const char *outcome = json_get_str(line, "outcome", "");
+
+                table_printf(&t, "%lld", (long long)json_get_int(line, "id", 0));
+                table_add(&t,
+                          text_time(json_get_str(line, "seen-at", NULL), c->globals->utc, stamp));
+                table_add(&t, json_get_str(line, "application", ""));
+                table_printf(&t, "%s %s", json_get_str(line, "type", ""),
+                             json_get_str(line, "path", ""));
+                table_add(&t, what);
+                table_add(&t, json_get_str(line, "who", ""));
+                table_add(&t, span);
+                table_style(&t, outcome, outcome_style(outcome));
+        }
+        if (table_rows(&t))
+                table_print(&t, c->globals->color, c->out);
+        else
+                cli_say(c, "no drift");
+}
+
+static int list_drift(struct cli *c) {
+        const struct options *o = c->options;
+        cleanup_(freep) char *path = call_path("/v1/models/%s/drift", cli_model(c));
+        cleanup_(json_freep) json_t *json = NULL;
+        int r;
+
+        call_query(&path, "application", cli_operand(c, 0));
+        call_query(&path, "since", o->since);
+        call_query(&path, "type", o->type);
+        call_query_int(&path, "max", MIN_OF(o->limit, PAGE_MAX));
+        r = call_pages(c, path, "drift", "before", (size_t)o->limit, &json);
+        if (r == CLI_DONE && !cli_print(c, json))
+                print_list(c, json_get(json, "drift"));
+        return r;
+}
+
+static void print_field(struct cli *c, const json_t *f) {
+        cleanup_(freep) char *wanted = text_value(json_get(f, "wanted"));
+        cleanup_(freep) char *found = text_value(json_get(f, "found"));
+        const char *field = json_get_str(f, "field", NULL);
+
+        if (!field) {
+                if (json_get(f, "more"))
+                        fprintf(c->out, "  and %lld more fields\n",
+                                (long long)json_get_int(f, "more", 0));
+                else
+                        fprintf(c->out, "  %s\n", json_get_str(f, "what", ""));
+                return;
+        }
+        fprintf(c->out, "  %s\n    wanted  %s\n    found   %s\n", field,
+                json_get(f, "wanted") ? wanted : "(not there)",
+                json_get(f, "found") ? found : "(not there)");
+        if (json_get_str(f, "who", NULL))
+                fprintf(c->out, "    by      %s\n", json_get_str(f, "who", ""));
+}
+
+static void print_line(struct cli *c, const json_t *line) {
+        bool utc = c->globals->utc;
+        cleanup_(freep) char *span = took(line);
+        const json_t *field;
+        char stamp[40];
+        size_t i;
+
+        fprintf(c->out, "Object       %s %s\n", json_get_str(line, "type", ""),
+                json_get_str(line, "path", ""));
+        fprintf(c->out, "Application  %s\n", json_get_str(line, "application", ""));
+        fprintf(c->out, "Seen         %s\n",
+                text_time(json_get_str(line, "seen-at", NULL), utc, stamp));
+        if (json_get(line, "changed-at"))
+                fprintf(c->out, "Changed      %s\n",
+                        text_time(json_get_str(line, "changed-at", NULL), utc, stamp));
+        fprintf(c->out, "Who          %s\n", json_get_str(line, "who", "not recorded"));
+        fprintf(c->out, "Done         %s: %s\n", json_get_str(line, "action", ""),
+                json_get_str(line, "outcome", ""));
+        if (span[0])
+                fprintf(c->out, "Took         %s\n", span);
+        fprintf(c->out, "Before       %lld times the same\n",
+                (long long)json_get_int(line, "before", 0));
+        fputs("What\n", c->out);
+        json_array_foreach(json_get(line, "fields"), i, field)
+                print_field(c, field);
+}
+
+static int show_drift(struct cli *c, const char *id) {
+        cleanup_(freep) char *path = call_path("/v1/models/%s/drift/%s", cli_model(c), id);
+        cleanup_(json_freep) json_t *json = NULL;
+        int r = call_get(c, path, &json);
+
+        if (r == CLI_DONE && !cli_print(c, json))
+                print_line(c, json);
+        return r;
+}
+
+static int drift(struct cli *c) {
+        bool show = c->count == 2 && str_eq(cli_operand(c, 0), "show");
+
+        if (c->count == 2 && !show)
+                return cli_fail(CLI_USAGE, "usage: mooringctl drift [APPLICATION] | drift show ID");
+        if (!cli_model(c))
+                return CLI_FAILED;
+        return show ? show_drift(c, cli_operand(c, 1)) : list_drift(c);
+}
+
+/* ---- history */
+
+static int history(struct cli *c) {
+        static const char *const head[] = { "Time", "Status", "Message", "Cause", NULL };
+        const struct options *o = c->options;
+        cleanup_(table_deinit) struct table t = { 0 };
+        cleanup_(freep) char *path = NULL;
+        cleanup_(json_freep) json_t *json = NULL;
+        const json_t *list;
+        char stamp[40];
+        int r;
+
+        if (!cli_model(c))
+                return CLI_FAILED;
+        path = call_path("/v1/models/%s/history", cli_model(c));
+        call_query(&path, "entity", cli_operand(c, 0));
+        call_query_int(&path, "max", MIN_OF(o->limit, PAGE_MAX));
+        r = call_pages(c, path, "history", "before", (size_t)o->limit, &json);
+        if (r || cli_print(c, json))
+                return r;
+        list = json_get(json, "history");
+        table_init(&t, head);
+        for (size_t i = json_array_size(list); i-- > 0;) { /* oldest first, as Juju prints it */
+                const json_t *h = json_array_get(list, i);
+                const char *word = json_get_str(h, "status", "");
+
+                table_add(&t, text_time(json_get_str(h, "at", NULL), c->globals->utc, stamp));
+                table_style(&t, word, table_status_style(word));
+                table_add(&t, json_get_str(h, "message", ""));
+                table_add(&t, json_get_str(h, "cause", ""));
+        }
+        table_print(&t, c->globals->color, c->out);
+        return CLI_DONE;
+}
+
+/* ---- leftovers */
+
+static int leftovers(struct cli *c) {
+        static const char *const head[] = {
+                "Since", "Model", "Application", "Object", "Why", NULL
+        };
+        cleanup_(table_deinit) struct table t = { 0 };
+        cleanup_(freep) char *path = str_dup("/v1/leftovers");
+        cleanup_(json_freep) json_t *json = NULL;
+        const json_t *l;
+        char stamp[40];
+        size_t i;
+        int r;
+
+        call_query(&path, "model", c->globals->model);
+        call_query_int(&path, "max", PAGE_MAX);
+        r = call_pages(c, path, "leftovers", "after", SIZE_MAX, &json);
+        if (r || cli_print(c, json))
+                return r;
+        table_init(&t, head);
+        json_array_foreach(json_get(json, "leftovers"), i, l) {
+                table_add(&t, text_time(json_get_str(l, "at", NULL), c->globals->utc, stamp));
+                table_add(&t, json_get_str(l, "model", ""));
+                table_add(&t, json_get_str(l, "application", ""));
+                table_printf(&t, "%s %s", json_get_str(l, "type", ""), json_get_str(l, "path", ""));
+                table_add(&t, json_get_str(l, "why", ""));
+        }
+        if (table_rows(&t))
+                table_print(&t, c->globals->color, c->out);
+        else
+                cli_say(c, "no leftovers");
+        return CLI_DONE;
+}
+
+const struct command drift_commands[] = {
+        { "drift", NULL, GROUP_LOOK, "[APPLICATION] | show ID", 0, 2, COMMAND_LIST,
+          COMPLETES_APPLICATION, drift_options, sizeof(struct options), drift,
+          "List what differed from the model and what was done about it",
+          "Who is the name that the writer gave itself, where the cluster records it; for "
+          "deletions and removed fields it is "
+          "not recorded. drift show ID tells field by field what was wanted and what was found." },
+        { "show-status-log", NULL, GROUP_LOOK, "APPLICATION|UNIT", 1, 1, COMMAND_LIST,
+          COMPLETES_APPLICATION, history_options, sizeof(struct options), history,
+          "Show what an application or unit was, when, and why it changed", NULL },
+        { "leftovers", NULL, GROUP_DATA, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0,
+          leftovers, "List what removals could not or must not take away", NULL },
+        {}
+};

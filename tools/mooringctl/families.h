@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* families.h - the tables of commands, one file each */
+#pragma once
+
+#include "command.h"
+
+extern const struct command status_commands[], wait_commands[], deploy_commands[],
+        bundles_commands[];
+extern const struct command applications_commands[], settings_commands[], relations_commands[];
+extern const struct command consent_commands[], drift_commands[], explain_commands[];
+extern const struct command models_commands[], clusters_commands[], secrets_commands[];
+extern const struct command log_commands[], about_commands[];

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* parts.c - pieces of request bodies; see parts.h */
+#include "parts.h"
+
+#include <errno.h>
+
+int parts_text(const char *path, json_t **ret, struct err *err) {
+        cleanup_(buf_wipe) struct buf text = BUF_INIT;
+        int r = cli_read_file(path, PARTS_FILE_MAX, &text, err);
+
+        if (r < 0)
+                return r;
+        *ret = json_stringn(buf_str(&text), text.len);
+        return *ret ? 0 : err_set(err, -EINVAL, "%s: is not UTF-8 text", path);
+}
+
+static int read_value(const char *text, json_t **ret, struct err *err) {
+        if (text[0] == '@')
+                return parts_text(text + 1, ret, err);
+        *ret = json_string(text);
+        return *ret ? 0 : err_set(err, -EINVAL, "not UTF-8");
+}
+
+int parts_pairs(char *const *list, const char *what, json_t **ret, struct err *err) {
+        cleanup_(json_freep) json_t *pairs = json_object();
+
+        for (size_t i = 0; list && list[i]; i++) {
+                const char *eq = strchr(list[i], '=');
+                cleanup_(freep) char *name = eq ? str_ndup(list[i], (size_t)(eq - list[i])) : NULL;
+                json_t *value;
+                int r;
+
+                if (!eq || eq == list[i])
+                        return err_set(err, -EINVAL, "%s %s: wants NAME=VALUE", what, list[i]);
+                r = read_value(eq + 1, &value, err);
+                if (r < 0)
+                        return err_add(err, r, "%s %s", what, name);
+                if (json_object_set_new(pairs, name, value) < 0)
+                        return err_set(err, -EINVAL, "%s: the name is not UTF-8", what);
+        }
+        *ret = take_ptr(pairs);
+        return 0;
+}
+
+json_t *parts_list(char *const *items, int count) {
+        json_t *list = json_array();
+
+        for (int i = 0; i < count; i++)
+                json_array_append_new(list, json_string(items[i]));
+        return list;
+}

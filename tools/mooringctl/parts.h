@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* parts.h - what commands make request bodies of: NAME=VALUE lists, YAML files */
+#pragma once
+
+#include "cli.h"
+
+#define PARTS_FILE_MAX (6u << 20) /* below what the daemon takes in one request */
+
+/* {"name": "value"} of LIST ("name=value", NULL-terminated, may be NULL). "name=@file" is the
+ * file's text. WHAT is for messages. -EINVAL. */
+int parts_pairs(char *const *list, const char *what, json_t **ret, struct err *err);
+/* The text of a YAML file, checked to be readable and UTF-8. */
+int parts_text(const char *path, json_t **ret, struct err *err);
+/* A list of texts. */
+json_t *parts_list(char *const *items, int count);

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* status-table.c - sections: Model, App, Unit, Integration, Storage; empty ones are left out
+ *
+ * Columns and their order are those of `juju status` for a model on Kubernetes. Numbers stand
+ * right. What cannot be read now is "unknown", with when it was seen last, and the model's Notes
+ * say since when and why. */
+#include "status-table.h"
+
+#include "status.h"
+#include "table.h"
+#include "text.h"
+
+#include <stdlib.h>
+
+#define VERSION_MAX 30 /* columns, as Juju cuts it on Kubernetes */
+
+static void section(const struct table *t, const struct status_table_options *o, bool *first,
+                    FILE *out) {
+        if (table_rows(t) == 0)
+                return;
+        if (!*first)
+                fputc('\n', out);
+        *first = false;
+        table_print(t, o->color, out);
+}
+
+/* ---- Model */
+
+static const json_t *target_of(const json_t *status, const char *cloud) {
+        const json_t *t;
+        size_t i;
+
+        json_array_foreach(json_get(status, "targets"), i, t)
+                if (str_eq(json_get_str(t, "name", ""), cloud))
+                        return t;
+        return NULL;
+}
+
+static void add_note(struct buf *notes, const char *text) {
+        buf_printf(notes, "%s%s", notes->len ? "; " : "", text);
+}
+
+static void find_notes(const json_t *status, const struct status_table_options *o,
+                       struct buf *notes) {
+        const json_t *model = json_get(status, "model"), *paused = json_get(model, "paused");
+        const json_t *target = target_of(status, json_get_str(model, "cloud", ""));
+        const char *said = json_get_str(json_get(model, "model-status"), "message", "");
+        char since[40];
+
+        if (!str_eq(json_get_str(json_get(model, "model-status"), "current", "available"),
+                    "available"))
+                add_note(notes, "being removed");
+        if (target && !json_get_bool(target, "readable", true)) {
+                cleanup_(freep) char *text =
+                        str_format("cannot be read since %s: %s",
+                                   text_time(json_get_str(target, "since", NULL), o->utc, since),
+                                   json_get_str(target, "why", "no answer yet"));
+
+                add_note(notes, text);
+        }
+        if (paused) {
+                cleanup_(freep) char *text =
+                        str_format("paused by %s: %s", json_get_str(paused, "by", "?"),
+                                   json_get_str(paused, "why", ""));
+
+                add_note(notes, text);
+        }
+        if (said[0])
+                add_note(notes, said);
+}
+
+static void model_section(const json_t *status, const struct status_table_options *o, bool *first,
+                          FILE *out) {
+        static const char *const plain[] = { "Model",   "Controller", "Cloud/Region",
+                                             "Version", "Timestamp",  NULL };
+        static const char *const noted[] = { "Model",   "Controller", "Cloud/Region",
+                                             "Version", "Timestamp",  "Notes",
+                                             NULL };
+        const json_t *model = json_get(status, "model"),
+                     *controller = json_get(status, "controller");
+        cleanup_(table_deinit) struct table t;
+        cleanup_(buf_free) struct buf notes = BUF_INIT;
+        char stamp[40];
+
+        find_notes(status, o, &notes);
+        table_init(&t, notes.len ? noted : plain);
+        table_add(&t, json_get_str(model, "name", ""));
+        table_add(&t, json_get_str(controller, "name", ""));
+        table_add(&t, json_get_str(model, "cloud", ""));
+        table_add(&t, json_get_str(model, "version", json_get_str(controller, "version", "")));
+        table_add(&t, text_clock(json_get_str(controller, "timestamp", NULL), o->utc, stamp));
+        if (notes.len)
+                table_add(&t, notes.data);
+        section(&t, o, first, out);
+}
+
+/* ---- App */
+
+static void add_scale(struct table *t, const json_t *a) {
+        cleanup_(freep) char *scale = status_scale(a);
+
+        table_style(t, scale, strchr(scale, '/') ? STYLE_WAIT : STYLE_PLAIN);
+}
+
+static void add_version(struct table *t, const json_t *a) {
+        cleanup_(freep) char *version = str_dup(json_get_str(a, "version", ""));
+
+        if (strlen(version) > VERSION_MAX)
+                memcpy(version + VERSION_MAX - 3, "...", 4);
+        table_add(t, version);
+}
+
+static void add_application(struct table *t, const char *name, const json_t *a) {
+        const json_t *said = json_get(a, "application-status");
+        const char *word = status_word(a), *message = json_get_str(said, "message", "");
+        int64_t revision = json_get_int(a, "charm-rev", -1);
+
+        table_add(t, name);
+        add_version(t, a);
+        table_style(t, word, table_status_style(word));
+        add_scale(t, a);
+        table_add(t, json_get_str(a, "charm-name", ""));
+        table_add(t, json_get_str(a, "charm-channel", ""));
+        if (revision >= 0)
+                table_printf(t, "%lld", (long long)revision);
+        else
+                table_add(t, "");
+        table_add(t, json_get_str(a, "address", ""));
+        table_add(t, json_get_bool(a, "exposed", false) ? "yes" : "no");
+        if (json_get_str(a, "can-upgrade-to", NULL))
+                table_printf(t, "%s%s(upgrade available: %s)", message, message[0] ? " " : "",
+                             json_get_str(a, "can-upgrade-to", ""));
+        else
+                table_add(t, message);
+}
+
+static void application_section(const json_t *status, const struct status_table_options *o,
+                                bool *first, FILE *out) {
+        static const char *const head[] = { "App",     "Version", "Status", "Scale",
+                                            "Charm",   "Channel", "Rev",    "Address",
+                                            "Exposed", "Message", NULL };
+        const json_t *applications = json_get(status, "applications");
+        cleanup_(freep) const char **names = text_members(applications);
+        cleanup_(table_deinit) struct table t;
+
+        table_init(&t, head);
+        table_right(&t, 3);
+        table_right(&t, 6);
+        for (size_t i = 0; names[i]; i++)
+                add_application(&t, names[i], json_get(applications, names[i]));
+        section(&t, o, first, out);
+}
+
+/* ---- Unit */
+
+static void add_unit(struct table *t, const char *name, const json_t *u) {
+        const json_t *said = json_get(u, "workload-status");
+        const char *word = json_get_str(said, "current", ""),
+                   *agent = json_get_str(json_get(u, "juju-status"), "current", "");
+
+        table_add(t, name);
+        table_style(t, word, table_status_style(word));
+        table_style(t, agent, table_status_style(agent));
+        table_add(t, json_get_str(u, "address", ""));
+        table_add(t, json_get_str(u, "open-ports", ""));
+        table_add(t, json_get_str(said, "message", ""));
+}
+
+static void unit_section(const json_t *status, const struct status_table_options *o, bool *first,
+                         FILE *out) {
+        static const char *const head[] = { "Unit",  "Workload", "Agent", "Address",
+                                            "Ports", "Message",  NULL };
+        const json_t *applications = json_get(status, "applications");
+        cleanup_(freep) const char **names = text_members(applications);
+        cleanup_(table_deinit) struct table t;
+
+        table_init(&t, head);
+        for (size_t i = 0; names[i]; i++) {
+                const json_t *units = json_dig(applications, names[i], "units", NULL);
+                cleanup_(freep) const char **unit_names = text_members(units);
+
+                for (size_t k = 0; unit_names[k]; k++)
+                        add_unit(&t, unit_names[k], json_get(units, unit_names[k]));
+        }
+        section(&t, o, first, out);
+}
+
+/* ---- Integration, Storage */
+
+static int by_provider(const void *a, const void *b) {
+        const json_t *x = *(const json_t *const *)a, *y = *(const json_t *const *)b;
+        int r = text_natural(json_get_str(x, "provider", ""), json_get_str(y, "provider", ""));
+
+        return r ? r
+                 : text_natural(json_get_str(x, "requirer", ""), json_get_str(y, "requirer", ""));
+}
+
+static void relation_section(const json_t *status, const struct status_table_options *o,
+                             bool *first, FILE *out) {
+        static const char *const head[] = {
+                "Integration provider", "Requirer", "Interface", "Type", "Message", NULL
+        };
+        const json_t *relations = json_get(status, "relations");
+        size_t n = json_is_array(relations) ? json_array_size(relations) : 0;
+        cleanup_(freep) const json_t **sorted = mem_array(const json_t *, n + 1);
+        cleanup_(table_deinit) struct table t;
+
+        table_init(&t, head);
+        for (size_t i = 0; i < n; i++)
+                sorted[i] = json_array_get(relations, i);
+        if (n)
+                qsort(sorted, n, sizeof(*sorted), by_provider);
+        for (size_t i = 0; i < n; i++) {
+                table_add(&t, json_get_str(sorted[i], "provider", ""));
+                table_add(&t, json_get_str(sorted[i], "requirer", ""));
+                table_add(&t, json_get_str(sorted[i], "interface", ""));
+                table_add(&t, json_get_str(sorted[i], "type", ""));
+                table_add(&t, json_get_str(sorted[i], "message", ""));
+        }
+        section(&t, o, first, out);
+}
+
+static void add_detached(struct table *t, const json_t *list) {
+        const json_t *d;
+        size_t i;
+
+        json_array_foreach(list, i, d) {
+                table_add(t, json_get_str(d, "application", ""));
+                table_add(t, json_get_str(d, "path", ""));
+                table_add(t, json_get_str(d, "type", ""));
+                table_add(t, "");
+                table_add(t, "");
+                table_add(t, json_get_bool(d, "destroying", false) ? "destroying" : "detached");
+                table_add(t, "");
+        }
+}
+
+static void storage_section(const json_t *status, const struct status_table_options *o, bool *first,
+                            FILE *out) {
+        static const char *const head[] = { "Storage Unit", "Storage ID", "Type",    "Mountpoint",
+                                            "Size",         "Status",     "Message", NULL };
+        const json_t *storage = json_get(status, "storage");
+        cleanup_(freep) const char **names = text_members(storage);
+        cleanup_(table_deinit) struct table t;
+        char size[32];
+
+        table_init(&t, head);
+        table_right(&t, 4);
+        for (size_t i = 0; names[i]; i++) {
+                const json_t *s = json_get(storage, names[i]);
+
+                table_add(&t, json_get_str(s, "application", ""));
+                table_add(&t, names[i]);
+                table_add(&t, json_get_str(s, "kind", ""));
+                table_add(&t, json_get_str(s, "location", ""));
+                table_add(&t, text_size(json_get_int(s, "size", 0), size));
+                table_add(&t, json_get_str(s, "status", "attached"));
+                table_add(&t, json_get_str(s, "class", ""));
+        }
+        add_detached(&t, json_get(status, "detached"));
+        section(&t, o, first, out);
+}
+
+void status_table_print(const json_t *status, const struct status_table_options *o, FILE *out) {
+        bool first = true;
+
+        model_section(status, o, &first, out);
+        application_section(status, o, &first, out);
+        unit_section(status, o, &first, out);
+        relation_section(status, o, &first, out);
+        storage_section(status, o, &first, out);
+        if (json_object_size(json_get(status, "applications")) == 0)
+                fprintf(out, "\nModel \"%s\" is empty.\n",
+                        json_get_str(json_get(status, "model"), "name", ""));
+}
+
+/* "- mlflow-server/0: 10.1.0.4 (agent:idle, workload:active) 5000/TCP", after an empty line, as
+ * Juju has it. */
+void status_table_short(const json_t *status, FILE *out) {
+        const json_t *applications = json_get(status, "applications");
+        cleanup_(freep) const char **names = text_members(applications);
+
+        fputc('\n', out);
+        for (size_t i = 0; names[i]; i++) {
+                const json_t *units = json_dig(applications, names[i], "units", NULL);
+                cleanup_(freep) const char **unit_names = text_members(units);
+
+                for (size_t k = 0; unit_names[k]; k++) {
+                        const json_t *u = json_get(units, unit_names[k]);
+                        const char *ports = json_get_str(u, "open-ports", "");
+
+                        fprintf(out, "- %s: %s (agent:%s, workload:%s)%s%s\n", unit_names[k],
+                                json_get_str(u, "address", ""),
+                                json_get_str(json_get(u, "juju-status"), "current", ""),
+                                json_get_str(json_get(u, "workload-status"), "current", ""),
+                                ports[0] ? " " : "", ports);
+                }
+        }
+}

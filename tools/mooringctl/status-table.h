@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* status-table.h - a status answer as `juju status` prints it: sections in its order, with its
+ * columns */
+#pragma once
+
+#include "json.h"
+
+struct status_table_options {
+        bool color, utc;
+};
+void status_table_print(const json_t *status, const struct status_table_options *o, FILE *out);
+/* --format short, line, oneline: a line a unit. */
+void status_table_short(const json_t *status, FILE *out);

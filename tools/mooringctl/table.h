@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* table.h - columns as `juju` aligns them: two blanks between, no blanks at a line's end, colour
+ * only when asked for
+ *
+ * libsmartcols was tried: it pads the last column and cannot leave a section's widths alone, so
+ * these sixty lines are our own. */
+#pragma once
+
+#include "base.h"
+
+#define TABLE_COLUMNS_MAX 12
+
+enum table_style {
+        STYLE_PLAIN,
+        STYLE_GOOD,
+        STYLE_WAIT,
+        STYLE_BAD,
+        STYLE_DIM,
+        STYLE_BOLD,
+        STYLE_MAX
+};
+
+struct table_cell {
+        char *text;
+        enum table_style style;
+};
+
+struct table {
+        size_t columns;
+        bool right[TABLE_COLUMNS_MAX];
+        struct table_cell *cells; /* row by row, the head first */
+        size_t count, room;
+};
+
+/* HEAD is NULL-terminated. */
+void table_init(struct table *t, const char *const *head);
+void table_deinit(struct table *t);
+void table_right(struct table *t, size_t column); /* numbers */
+/* The next cell; NULL is empty. Text is made safe for terminals. */
+void table_add(struct table *t, const char *text);
+void table_style(struct table *t, const char *text, enum table_style style);
+void table_printf(struct table *t, const char *fmt, ...) printf_(2, 3);
+size_t table_rows(const struct table *t); /* without the head */
+void table_print(const struct table *t, bool color, FILE *out);
+/* Juju's colours: active good, blocked and error bad, waiting and maintenance in between. */
+enum table_style table_status_style(const char *status);
+const char *table_color(enum table_style s); /* the terminal's sequence; "" for plain */

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* text.c - texts for people; see text.h */
+#include "text.h"
+
+#include "clock.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <time.h>
+#include <wchar.h>
+
+static int by_number(const char **a, const char **b) {
+        size_t n, m;
+
+        while (**a == '0' && isdigit((unsigned char)(*a)[1]))
+                (*a)++;
+        while (**b == '0' && isdigit((unsigned char)(*b)[1]))
+                (*b)++;
+        n = strspn(*a, "0123456789");
+        m = strspn(*b, "0123456789");
+        if (n != m)
+                return n < m ? -1 : 1;
+        m = (size_t)strncmp(*a, *b, n);
+        *a += n;
+        *b += n;
+        return (int)m;
+}
+
+int text_natural(const char *a, const char *b) {
+        while (*a && *b) {
+                int r;
+
+                if (isdigit((unsigned char)*a) && isdigit((unsigned char)*b)) {
+                        r = by_number(&a, &b);
+                        if (r)
+                                return r;
+                        continue;
+                }
+                r = (unsigned char)*a++ - (unsigned char)*b++;
+                if (r)
+                        return r;
+        }
+        return (unsigned char)*a - (unsigned char)*b;
+}
+
+size_t text_width(const char *text) {
+        mbstate_t state = { 0 };
+        size_t width = 0;
+
+        while (*text) {
+                wchar_t wide;
+                size_t n = mbrtowc(&wide, text, strlen(text), &state);
+                int w;
+
+                if (n == (size_t)-1 || n == (size_t)-2 || n == 0) {
+                        /* not UTF-8, or a locale without it: one column a byte that begins a
+                         * letter */
+                        memset(&state, 0, sizeof(state));
+                        width += ((unsigned char)*text & 0xc0) != 0x80;
+                        text++;
+                        continue;
+                }
+                w = wcwidth(wide);
+                width += w > 0 ? (size_t)w : 0;
+                text += n;
+        }
+        return width;
+}
+
+char *text_safe(const char *text) {
+        struct buf out = BUF_INIT;
+
+        for (; text && *text; text++) {
+                unsigned char c = (unsigned char)*text;
+
+                if (c == '\n' || c == '\t')
+                        buf_putc(&out, ' ');
+                else if (c < 0x20 || c == 0x7f)
+                        buf_putc(&out, '?');
+                else if (c == 0xc2 && (unsigned char)text[1] >= 0x80 &&
+                         (unsigned char)text[1] < 0xa0)
+                        text++; /* C1: a terminal's commands in one character */
+                else
+                        buf_putc(&out, *text);
+        }
+        return buf_take(&out);
+}
+
+static bool split(const char *iso, bool utc, struct tm *ret) {
+        int64_t ms;
+        time_t s;
+
+        if (!iso || !clock_parse_iso(iso, &ms))
+                return false;
+        s = (time_t)(ms / 1000);
+        return utc ? gmtime_r(&s, ret) != NULL : localtime_r(&s, ret) != NULL;
+}
+
+const char *text_time(const char *iso, bool utc, char ret[40]) {
+        time_t now = (time_t)(clock_wall() / 1000);
+        struct tm at, today;
+
+        ret[0] = '\0';
+        if (!split(iso, utc, &at))
+                return ret;
+        if (utc)
+                gmtime_r(&now, &today);
+        else
+                localtime_r(&now, &today);
+        if (at.tm_year == today.tm_year && at.tm_yday == today.tm_yday)
+                strftime(ret, 40, utc ? "%H:%M:%SZ" : "%H:%M:%S", &at);
+        else
+                strftime(ret, 40, utc ? "%Y-%m-%d %H:%M:%SZ" : "%Y-%m-%d %H:%M:%S", &at);
+        return ret;
+}
+
+const char *text_clock(const char *iso, bool utc, char ret[40]) {
+        struct tm at;
+        size_t n;
+
+        ret[0] = '\0';
+        if (!split(iso, utc, &at))
+                return ret;
+        n = strftime(ret, 40, utc || at.tm_gmtoff == 0 ? "%H:%M:%SZ" : "%H:%M:%S%z", &at);
+        if (n == 13) { /* "+0200" as "+02:00" */
+                memmove(ret + 12, ret + 11, 3);
+                ret[11] = ':';
+        }
+        return ret;
+}
+
+const char *text_size(int64_t bytes, char ret[32]) {
+        static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+        size_t unit = 0;
+        int64_t n = bytes;
+
+        while (n >= 1024 && n % 1024 == 0 && unit + 1 < ARRAY_SIZE(units)) {
+                n /= 1024;
+                unit++;
+        }
+        snprintf(ret, 32, "%lld%s", (long long)n, units[unit]);
+        return ret;
+}
+
+char *text_value(const json_t *j) {
+        cleanup_(freep) char *text = NULL;
+
+        if (!j || json_is_null(j))
+                return str_dup("");
+        if (json_is_string(j))
+                return text_safe(json_string_value(j));
+        text = json_text(j);
+        return text_safe(text);
+}
+
+static int by_name(const void *a, const void *b) {
+        return text_natural(*(const char *const *)a, *(const char *const *)b);
+}
+
+const char **text_members(const json_t *j) {
+        size_t n = json_object_size(j), i = 0;
+        const char **names = mem_array(const char *, n + 1);
+        const char *name;
+        json_t *value;
+
+        json_object_foreach((json_t *)j, name, value)
+                names[i++] = name;
+        if (n)
+                qsort(names, n, sizeof(*names), by_name);
+        return names;
+}

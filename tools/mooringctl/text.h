@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* text.h - texts for people: times, sizes, natural order, nothing that steers a terminal */
+#pragma once
+
+#include "buf.h"
+#include "json.h"
+
+/* "file2" before "file10". */
+int text_natural(const char *a, const char *b);
+/* Columns that TEXT takes on a terminal, wide characters counted as two. */
+size_t text_width(const char *text);
+/* One line: control bytes become "?" or a blank. The caller frees. */
+char *text_safe(const char *text);
+/* "14:02:07" of an RFC 3339 time today, else with its date; "" for NULL. RET holds 40 bytes.
+ * Returns RET. */
+const char *text_time(const char *iso, bool utc, char ret[40]);
+/* "14:02:07+02:00", "14:02:07Z": the head of status. */
+const char *text_clock(const char *iso, bool utc, char ret[40]);
+/* "10 GiB" as Juju writes sizes: "10GiB". */
+const char *text_size(int64_t bytes, char ret[32]);
+/* A JSON value on one line: texts as they are, others as JSON; NULL and null: "". The caller
+ * frees. */
+char *text_value(const json_t *j);
+/* Names of an object's members in natural order; NULL-terminated, free() the array; the names
+ * are J's. */
+const char **text_members(const json_t *j);

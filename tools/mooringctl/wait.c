@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* wait.c - wait until applications are what one waits for
+ *
+ * Asks, compares, and sleeps until an event or WAIT_PAUSE_MS, whichever is first: an event that
+ * is missed costs that pause. On a terminal a bar is drawn on stderr, elsewhere one line a
+ * change. */
+#include "call.h"
+#include "families.h"
+#include "status.h"
+#include "table.h"
+#include "text.h"
+
+#include "clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WAIT_PAUSE_MS 1000
+#define BLOCKED_MS 10000 /* nothing but blocked for this long: waiting longer will not help */
+#define BAR_WIDTH 30
+
+struct options {
+        char *until;
+        int64_t timeout;
+        bool through_blocked;
+};
+#define AT(member) offsetof(struct options, member)
+
+static const struct opt options[] = {
+        { "for", 0, OPT_STRING, AT(until), "active", 0, 0, "STATUS", 0, NULL,
+          "status word to wait for: active, blocked, ...; or gone, for a removal" },
+        { "timeout", 0, OPT_DURATION, AT(timeout), "10m", 0, 0, "TIME", 0, NULL,
+          "give up after this; 0 never" },
+        { "through-blocked", 0, OPT_BOOL, AT(through_blocked), NULL, 0, 0, NULL, 0, NULL,
+          "go on waiting though a person has to act first" },
+        {}
+};
+
+struct waiting {
+        struct cli *c;
+        const struct options *o;
+        json_t *shown; /* {application: "status: message"} that was printed last */
+        size_t total, there;
+        size_t stuck;        /* blocked or in error */
+        bool drawn;          /* a bar stands on the terminal's line */
+        char *missing;       /* first application that is not there yet, "name (status: message)" */
+        char *blocker;       /* first that is stuck */
+        int64_t stuck_since; /* all that is missing is stuck; 0: no */
+};
+
+static bool is_there(const struct waiting *w, const char *word) {
+        return str_eq(word, w->o->until);
+}
+
+static bool is_stuck(const char *word) {
+        return str_eq(word, "blocked") || str_eq(word, "error");
+}
+
+/* ---- progress */
+
+static void clear_bar(struct waiting *w) {
+        if (w->drawn)
+                fputs("\r\033[K", stderr);
+        w->drawn = false;
+}
+
+static void draw_bar(struct waiting *w) {
+        struct winsize size = { .ws_col = 80 };
+        cleanup_(freep) char *text = NULL;
+        char bar[BAR_WIDTH + 1];
+        size_t full = w->total ? w->there * BAR_WIDTH / w->total : 0;
+
+        if (!w->c->terminal || w->c->globals->quiet)
+                return;
+        ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
+        memset(bar, '.', BAR_WIDTH);
+        memset(bar, '#', full);
+        bar[BAR_WIDTH] = '\0';
+        text = str_format("[%s] %zu/%zu %s  %s", bar, w->there, w->total, w->o->until,
+                          w->missing ? w->missing : "");
+        fprintf(stderr, "\r\033[K%.*s", size.ws_col ? size.ws_col - 1 : 79, text);
+        fflush(stderr);
+        w->drawn = true;
+}
+
+static void tell(struct waiting *w, const char *name, const char *now) {
+        char stamp[40], iso[CLOCK_TEXT_MAX];
+
+        clear_bar(w);
+        cli_say(w->c, "%s %s %s",
+                text_time(clock_iso(clock_wall(), false, iso), w->c->globals->utc, stamp), name,
+                now);
+}
+
+/* ---- one look */
+
+static void look_at(struct waiting *w, const char *name, const json_t *a) {
+        const char *message = json_get_str(json_get(a, "application-status"), "message", "");
+        const char *word = a ? status_word(a) : "gone";
+        cleanup_(freep) char *now = str_format("%s%s%s", word, message[0] ? ": " : "", message);
+
+        w->total++;
+        if (!str_eq(json_get_str(w->shown, name, NULL), now)) {
+                tell(w, name, now);
+                json_object_set_new(w->shown, name, json_string(now));
+        }
+        if (is_there(w, word)) {
+                w->there++;
+                return;
+        }
+        if (!w->missing)
+                w->missing = str_format("%s (%s)", name, now);
+        if (!is_stuck(word))
+                return;
+        w->stuck++;
+        if (!w->blocker)
+                w->blocker = str_format("%s: %s", name, now);
+}
+
+static void look(struct waiting *w, json_t *status) {
+        const json_t *applications = json_get(status, "applications");
+        cleanup_(freep) const char **names = text_members(applications);
+
+        w->total = w->there = w->stuck = 0;
+        free(take_ptr(w->missing));
+        free(take_ptr(w->blocker));
+        for (int i = 0; i < w->c->count; i++)
+                look_at(w, w->c->operands[i], json_get(applications, w->c->operands[i]));
+        for (size_t i = 0; w->c->count == 0 && names[i]; i++)
+                look_at(w, names[i], json_get(applications, names[i]));
+        if (w->stuck == 0 || w->there + w->stuck < w->total)
+                w->stuck_since = 0;
+        else if (!w->stuck_since)
+                w->stuck_since = clock_mono();
+}
+
+static bool is_over(const struct waiting *w) {
+        bool gone = str_eq(w->o->until, "gone");
+
+        return w->there == w->total && (w->total > 0 || gone);
+}
+
+static bool is_hopeless(const struct waiting *w) {
+        return !w->o->through_blocked && w->stuck_since &&
+               clock_mono() - w->stuck_since >= BLOCKED_MS;
+}
+
+static int on_event(void *arg, const json_t *event) {
+        return !str_eq(json_get_str(event, "kind", ""), "begin");
+}
+
+/* Until something happens. The stream may not be there (the daemon restarts): then the pause is
+ * slept. */
+static void rest(struct waiting *w, const char *events) {
+        struct timespec pause = { 0, WAIT_PAUSE_MS * 1000000ll / 5 };
+        struct err err = { 0 };
+
+        if (call_stream(w->c, events, on_event, NULL, WAIT_PAUSE_MS, &err) < 0)
+                nanosleep(&pause, NULL);
+}
+
+static int give_up(const struct waiting *w, const char *last) {
+        char span[CLOCK_TEXT_MAX];
+
+        return cli_fail(CLI_TIMED_OUT, "after %s: %zu of %zu are %s: %s",
+                        clock_span(w->o->timeout, span), w->there, w->total, w->o->until,
+                        w->missing ? w->missing
+                        : last[0]  ? last
+                                   : "there is no application yet");
+}
+
+static int loop(struct waiting *w, const char *events) {
+        int64_t end = w->o->timeout ? clock_mono() + w->o->timeout : INT64_MAX;
+        struct err err = { 0 };
+
+        for (;;) {
+                cleanup_(json_freep) json_t *status = NULL;
+                int r = status_try(w->c, &status, &err);
+
+                if (r == -ENOENT && str_eq(w->o->until, "gone") && !status)
+                        return CLI_DONE; /* the model itself */
+                if (r >= 0) {
+                        err.text[0] = '\0';
+                        look(w, status);
+                        draw_bar(w);
+                        if (is_over(w))
+                                return CLI_DONE;
+                        if (is_hopeless(w)) {
+                                clear_bar(w);
+                                return cli_fail(CLI_BLOCKED, "%s", w->blocker);
+                        }
+                }
+                if (clock_mono() >= end) {
+                        clear_bar(w);
+                        return give_up(w, err.text);
+                }
+                rest(w, events);
+        }
+}
+
+static int wait_for(struct cli *c) {
+        struct waiting w = { .c = c, .o = c->options, .shown = json_object() };
+        cleanup_(freep) char *events = str_dup("/v1/events");
+        int r;
+
+        if (!cli_model(c)) {
+                json_decref(w.shown);
+                return CLI_FAILED;
+        }
+        call_query(&events, "model", cli_model(c));
+        r = loop(&w, events);
+        clear_bar(&w);
+        json_decref(w.shown);
+        free(w.missing);
+        free(w.blocker);
+        return r;
+}
+
+const struct command wait_commands[] = {
+        { "wait", "wait-for", GROUP_BASICS, "[APPLICATION]...", 0, -1, 0, COMPLETES_APPLICATION,
+          options, sizeof(struct options), wait_for,
+          "Wait until applications are active, or in another state",
+          "Without names: all applications of the model, at least one. Ends with 0 when all are "
+          "there, 3 when nothing but "
+          "blocked applications is missing for ten seconds (a person has to act; --through-blocked "
+          "waits on), 5 when the "
+          "time is over. An application whose cluster cannot be read is unknown, and so not "
+          "there." },
+        {}
+};
