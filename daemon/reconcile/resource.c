@@ -310,7 +310,7 @@ static void on_saved(struct store_call *c, int k, const struct err *err) {
                 world_resource_drop(&j->rec->world, r);
                 return finish(j, false);
         }
-        finish(j, false);
+        finish(j, true); /* decided once more: now it is in place, and says so */
 }
 
 /* The answer of an accepted apply: from now on this is the baseline. */
@@ -664,7 +664,8 @@ static void mark_filled(struct reconcile *rec, struct world_resource *r) {
         struct filled *f;
 
         if (!r->row.data || r->row.initialised || !r->seen.filled ||
-            r->seen.presence != PRESENCE_PRESENT)
+            r->seen.presence != PRESENCE_PRESENT ||
+            !str_eq(r->seen.incarnation, r->row.incarnation))
                 return;
         r->row.initialised = true;
         r->row.accepted_loss = false;

@@ -62,6 +62,8 @@ int data_open(struct data *d, json_t *config, struct err *err) {
                                    .credential = owned,
                                    .hash_key = key,
                                    .http = d->http,
+                                   .reach_provider = d->through,
+                                   .reach = d->reach,
                                    .loop = d->loop };
         int r;
 

@@ -22,6 +22,8 @@ struct data {
         const struct provider *provider;
         struct target *target;
         struct observer observer;
+        const struct provider *through; /* for targets with "via"; or NULL */
+        struct target *reach;
         int reached, lost; /* what the target told */
 };
 

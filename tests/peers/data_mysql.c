@@ -4,10 +4,14 @@
  * Runs inside the peers' network (tests/peers/with-services). Damage is done on a connection of our own, as a person
  * would do it. */
 #include "data.h"
+#include "tunnel-tcp.h"
 
 #include <mariadb/mysql.h>
+#include <unistd.h>
 
 extern const struct provider provider_sql;
+
+#define SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
 
 struct world {
         struct data *d;
@@ -391,6 +395,68 @@ static void a_certificate_of_another_authority_is_refused(void **state) {
         assert_non_null(strstr(err.text, "TLS"));
 }
 
+static json_t *through_config(const char *mode) {
+        json_t *config = config_of("mariadb.other.name", data_env("PEERS_MARIADB_PASSWORD"));
+
+        json_object_set_new(config, "via", json_string("mlflow/mlflow-mysql-0"));
+        json_object_set_new(json_get(config, "tls"), "mode", json_string(mode));
+        return config;
+}
+
+static void the_same_goes_through_a_tunnel(void **state) {
+        static const char *const modes[] = { "verify-ca", "encrypt", "plain" };
+        struct world *w = *state;
+        struct tunnel_tcp way = { .loop = w->d->loop, .port = atoi(data_env("PEERS_MARIADB_PORT")) };
+        struct err err = { 0 };
+
+        str_copy(way.address, sizeof(way.address), data_env("PEERS_MARIADB_ADDRESS"));
+        w->d->through = &tunnel_tcp_provider;
+        w->d->reach = tunnel_tcp_target(&way);
+        for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+                struct thing u = thing_of(w->d, "{'type':'user','name':'tunnelled','password':'w'}");
+
+                if (data_open(w->d, through_config(modes[i]), &err) < 0)
+                        fail_msg("%s", err_text(&err));
+                thing_make(w->d, &u);
+                sql(w, "ALTER USER tunnelled@'%%' IDENTIFIED BY 'x'");
+                thing_healed(w->d, &u, "password");
+                assert_string_equal(way.asked, "mlflow/mlflow-mysql-0:3306");
+                remove_thing(w, &u);
+        }
+        assert_int_equal(data_open(w->d, through_config("verify-full"), &err), -EINVAL);
+        assert_int_equal(try_with(w, through_config("encrypt"), &err), OUTCOME_GONE);
+        way.refuse = "mlflow/mlflow-mysql-0 is not ready";
+        assert_int_equal(try_with(w, through_config("encrypt"), &err), OUTCOME_NOT_YET);
+        assert_string_equal(err.text, way.refuse);
+        if (w->d->target)
+                w->d->target = provider_sql.close(w->d->target);
+        data_turn(w->d, 20);
+        assert_int_equal(way.opened, way.closed);
+}
+
+/* An authority that did not sign the server's certificate is refused through a tunnel too. */
+static void verify_ca_through_a_tunnel_means_it(void **state) {
+        struct world *w = *state;
+        struct tunnel_tcp way = { .loop = w->d->loop, .port = atoi(data_env("PEERS_MARIADB_PORT")) };
+        json_t *config = through_config("verify-ca");
+        cleanup_(freep) char *ca = NULL;
+        struct err err = { 0 };
+
+        if (access(SYSTEM_CA, R_OK)) {
+                json_decref(config);
+                skip();
+        }
+        ca = data_file(SYSTEM_CA);
+        str_copy(way.address, sizeof(way.address), data_env("PEERS_MARIADB_ADDRESS"));
+        w->d->through = &tunnel_tcp_provider;
+        w->d->reach = tunnel_tcp_target(&way);
+        json_object_set_new(json_get(config, "tls"), "ca", json_string(ca));
+        assert_int_equal(try_with(w, config, &err), OUTCOME_UNREACHABLE);
+        assert_non_null(strstr(err.text, "TLS"));
+        w->d->target = provider_sql.close(w->d->target);
+        data_turn(w->d, 20);
+}
+
 static void a_server_that_goes_is_met_again(void **state) {
         struct world *w = *state;
         struct thing db = thing_of(w->d, "{'type':'database','name':'stays'}");
@@ -472,6 +538,8 @@ int main(void) {
                 T(a_certificate_of_another_name_is_refused),
                 T(a_certificate_of_another_authority_is_refused),
                 T(a_cancelled_operation_tells_nobody),
+                T(the_same_goes_through_a_tunnel),
+                T(verify_ca_through_a_tunnel_means_it),
                 T(a_server_that_goes_is_met_again),
         };
 

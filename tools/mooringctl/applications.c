@@ -133,7 +133,10 @@ static void print_storage(struct cli *c, const json_t *json) {
                 table_style(&t, json_get_bool(d, "destroying", false) ? "destroying" : "detached",
                             STYLE_WAIT);
         }
-        table_print(&t, c->globals->color, c->out);
+        if (table_rows(&t))
+                table_print(&t, c->globals->color, c->out);
+        else
+                cli_say(c, "no storage");
 }
 
 static int storage(struct cli *c) {

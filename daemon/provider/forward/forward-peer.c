@@ -1,69 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* forward-peer.c - from an accepted connection to the socket at its other end
+/* forward-peer.c - is the other end of a loopback connection one of our own descriptors?
  *
- * /proc/self/net/tcp names the inode of every socket of this network namespace; /proc/self/fd says which are ours. A
- * port alone proves nothing: another user may have dialled. */
+ * A pair of addresses and ports names one connection of a network namespace. So the other end is ours when one of our
+ * sockets is bound to what we see as the peer, and connected to what we are. Looking at our own descriptors costs two
+ * calls each; the kernel's table of all connections (/proc/net/tcp) would cost a line for each of the machine's. */
 #include "forward-peer.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
-
-/* As the kernel prints it: the address as one number of the machine's own byte order. */
-static bool inode_of(const struct sockaddr_in *local, const struct sockaddr_in *remote, unsigned long *ret) {
-        cleanup_(fclosep) FILE *f = fopen("/proc/self/net/tcp", "re");
-        char line[256];
-
-        while (f && fgets(line, sizeof(line), f)) {
-                unsigned la, lp, ra, rp;
-                unsigned long inode;
-
-                if (sscanf(line, " %*u: %8X:%4X %8X:%4X %*X %*X:%*X %*X:%*X %*X %*u %*u %lu", &la, &lp, &ra, &rp,
-                           &inode) != 5)
-                        continue;
-                if (la == local->sin_addr.s_addr && lp == ntohs(local->sin_port) && ra == remote->sin_addr.s_addr &&
-                    rp == ntohs(remote->sin_port)) {
-                        *ret = inode;
-                        return inode != 0;
-                }
-        }
-        return false;
-}
 
 static void closedirp(DIR **d) {
         if (*d)
                 closedir(*d);
 }
 
-static bool have_inode(unsigned long inode) {
-        cleanup_(closedirp) DIR *d = opendir("/proc/self/fd");
-        char want[64], is[64];
-        const struct dirent *e;
+static bool same(const struct sockaddr_in *a, const struct sockaddr_in *b) {
+        return a->sin_family == AF_INET && b->sin_family == AF_INET && a->sin_port == b->sin_port &&
+               a->sin_addr.s_addr == b->sin_addr.s_addr;
+}
 
-        snprintf(want, sizeof(want), "socket:[%lu]", inode);
-        while (d && (e = readdir(d))) {
-                ssize_t n = readlinkat(dirfd(d), e->d_name, is, sizeof(is) - 1);
+static bool ends_of(int fd, struct sockaddr_in *ret_local, struct sockaddr_in *ret_remote) {
+        socklen_t n = sizeof(*ret_local), m = sizeof(*ret_remote);
 
-                if (n <= 0)
-                        continue;
-                is[n] = '\0';
-                if (str_eq(is, want))
-                        return true;
-        }
-        return false;
+        *ret_local = *ret_remote = (struct sockaddr_in){ 0 };
+        return getsockname(fd, (struct sockaddr *)ret_local, &n) == 0 &&
+               getpeername(fd, (struct sockaddr *)ret_remote, &m) == 0;
 }
 
 bool forward_peer_is_us(int fd) {
-        struct sockaddr_in us = { 0 }, peer = { 0 };
-        socklen_t n = sizeof(us), m = sizeof(peer);
-        unsigned long inode;
+        cleanup_(closedirp) DIR *d = opendir("/proc/self/fd");
+        struct sockaddr_in local, remote, l, r;
+        const struct dirent *e;
+        int64_t other;
 
-        if (getsockname(fd, (struct sockaddr *)&us, &n) < 0 || getpeername(fd, (struct sockaddr *)&peer, &m) < 0)
+        if (!d || !ends_of(fd, &local, &remote))
                 return false;
-        if (us.sin_family != AF_INET || peer.sin_family != AF_INET)
-                return false;
-        return inode_of(&peer, &us, &inode) && have_inode(inode);
+        while ((e = readdir(d)))
+                if (str_to_int(e->d_name, &other) && other != fd && ends_of((int)other, &l, &r) && same(&l, &remote) &&
+                    same(&r, &local))
+                        return true;
+        return false;
 }

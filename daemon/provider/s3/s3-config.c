@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* s3-config.c - the target's document, decoded and checked; see s3-config.h */
+#include "s3-config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+
+#define CA_MAX (256u << 10) /* a bundle of a hundred authorities has 200 KiB */
+#define PORT_DEFAULT 9000   /* MinIO's */
+
+static const char *const engine_names[] = { "minio", "s3", NULL };
+static const char *const tls_names[] = { "verify-full", "encrypt", "plain", NULL };
+_Static_assert(ARRAY_SIZE(engine_names) == S3_ENGINE_MAX + 1, "an engine without a name");
+_Static_assert(ARRAY_SIZE(tls_names) == S3_TLS_MAX + 1, "a mode without a name");
+
+struct fields {
+        int engine, mode;
+        const char *endpoint, *via, *region, *access_key, *secret_key, *ca;
+        int64_t port;
+        json_t *tls;
+};
+
+static const struct json_field config_fields[] = {
+        { "engine", JSON_FIELD_ENUM, offsetof(struct fields, engine), JSON_REQUIRED, .names = engine_names },
+        { "endpoint", JSON_FIELD_STRING, offsetof(struct fields, endpoint), 0, 1, 512 },
+        { "via", JSON_FIELD_STRING, offsetof(struct fields, via), 0, 3, 512 },
+        { "port", JSON_FIELD_INT, offsetof(struct fields, port), 0, 1, 65535 },
+        { "region", JSON_FIELD_STRING, offsetof(struct fields, region), 0, 1, 64 },
+        { "access-key", JSON_FIELD_STRING, offsetof(struct fields, access_key), JSON_REQUIRED, 1, 256 },
+        { "secret-key", JSON_FIELD_STRING, offsetof(struct fields, secret_key), JSON_REQUIRED | JSON_SECRET, 1, 4096 },
+        { "tls", JSON_FIELD_OBJECT, offsetof(struct fields, tls), 0 },
+        {}
+};
+static const struct json_field tls_fields[] = {
+        { "mode", JSON_FIELD_ENUM, offsetof(struct fields, mode), 0, .names = tls_names },
+        { "ca", JSON_FIELD_STRING, offsetof(struct fields, ca), 0, 1, CA_MAX },
+        {}
+};
+
+char *s3_config_host(const char *endpoint) {
+        const char *host = strstr(endpoint, "://");
+        size_t n;
+
+        host = host ? host + 3 : endpoint;
+        n = *host == '[' ? strcspn(host, "]") : strcspn(host, ":/");
+        return *host == '[' ? str_ndup(host + 1, n ? n - 1 : 0) : str_ndup(host, n);
+}
+
+static int check_endpoint(const char *s, struct err *err) {
+        cleanup_(freep) char *host = s3_config_host(s);
+
+        if (!str_starts(s, "https://") || !host[0] || strpbrk(s, " ?#@"))
+                return err_set(err, -EINVAL, "endpoint \"%s\": https://HOST[:PORT]", s);
+        if (strchr(s + strlen("https://"), '/') && strchr(s + strlen("https://"), '/')[1])
+                return err_set(err, -EINVAL, "endpoint \"%s\": without a path", s);
+        return 0;
+}
+
+static int check(const struct fields *f, struct err *err) {
+        if (!f->via && !f->endpoint)
+                return err_set(err, -EINVAL, "endpoint or via: one of them says where the store is");
+        if (f->endpoint && check_endpoint(f->endpoint, err) < 0)
+                return -EINVAL;
+        if (!f->via && f->mode != S3_TLS_FULL)
+                return err_set(err, -EINVAL,
+                               "tls.mode %s: only through the API server (via); a direct address needs verify-full",
+                               tls_names[f->mode]);
+        if (f->via && (!strchr(f->via, '/') || f->via[0] == '/' || str_ends(f->via, "/")))
+                return err_set(err, -EINVAL, "via \"%s\": NAMESPACE/POD", f->via);
+        if (f->via && f->mode == S3_TLS_FULL && !f->endpoint)
+                return err_set(err, -EINVAL, "tls.mode verify-full: endpoint says the name in the certificate");
+        /* It becomes part of a header that is signed. */
+        for (const char *p = f->region; *p; p++)
+                if (!isalnum((unsigned char)*p) && *p != '-' && *p != '_')
+                        return err_set(err, -EINVAL, "region \"%s\": letters, digits, \"-\" and \"_\"", f->region);
+        return 0;
+}
+
+static int decode(const json_t *config, struct fields *f, struct err *err) {
+        int r = json_decode(config, config_fields, false, f, &(struct json_where){ .path = "" }, err);
+
+        if (r == 0 && f->tls)
+                r = json_decode(f->tls, tls_fields, false, f, &(struct json_where){ .path = "tls" }, err);
+        if (r == 0)
+                r = check(f, err);
+        return r < 0 ? err_add(err, r, "s3 target") : 0;
+}
+
+int s3_config_parse(const json_t *config, struct s3_config *ret, struct err *err) {
+        struct fields f = { .mode = S3_TLS_FULL, .region = "us-east-1" };
+        int r = decode(config, &f, err);
+
+        if (r < 0)
+                return r;
+        *ret = (struct s3_config){ .engine = (enum s3_engine)f.engine,
+                                   .tls = (enum s3_tls)f.mode,
+                                   .port = f.port ? (int)f.port : PORT_DEFAULT,
+                                   .endpoint = str_dup(f.endpoint),
+                                   .via = str_dup(f.via),
+                                   .region = str_dup(f.region),
+                                   .access_key = str_dup(f.access_key),
+                                   .secret_key = str_dup(f.secret_key),
+                                   .ca = str_dup(f.ca) };
+        /* One "/" at the end is common and means nothing. */
+        if (ret->endpoint && str_ends(ret->endpoint, "/"))
+                ret->endpoint[strlen(ret->endpoint) - 1] = '\0';
+        return 0;
+}
+
+int s3_config_check(const json_t *config, const json_t *credential, struct err *err) {
+        struct fields f = { .mode = S3_TLS_FULL, .region = "us-east-1" };
+
+        return decode(credential ? credential : config, &f, err);
+}
+
+void s3_config_free(struct s3_config *c) {
+        if (c->secret_key)
+                OPENSSL_cleanse(c->secret_key, strlen(c->secret_key));
+        free(c->secret_key);
+        free(c->access_key);
+        free(c->endpoint);
+        free(c->via);
+        free(c->region);
+        free(c->ca);
+        *c = (struct s3_config){ 0 };
+}

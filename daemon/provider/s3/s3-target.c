@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* s3-target.c - from an operation to a flow and back; see s3-target.h
+ *
+ * Everything runs on the loop. Operations of one store run beside each other: each is a few requests, and the
+ * reconciler limits how many are out. */
+#include "s3-target.h"
+#include "s3-xml.h"
+
+#include "clock.h"
+#include "forward.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+
+#define REPLY_MAX (4u << 20) /* a page of 1,000 keys of 1,024 bytes, percent-encoded, is 3.2 MB */
+#define REQUEST_MS 30000
+
+struct target {
+        struct s3_config config;
+        struct loop *loop;
+        struct http *http;
+        struct http_server *server;
+        struct forward *forward;
+        const struct observer *observer;
+        char sigv4[96];
+        int reachable; /* -1: not known */
+};
+
+static const struct flow_step *const tables[S3_KIND_MAX][S3_VERB_MAX] = {
+        { s3_bucket_look, s3_bucket_apply, s3_bucket_remove },
+        { s3_policy_look, s3_policy_apply, s3_policy_remove },
+        { s3_user_look, s3_user_apply, s3_user_remove },
+};
+
+/* ---- what the flows use */
+
+struct s3_op *s3_op_of(struct flow *f) {
+        return container_of(f, struct s3_op, flow);
+}
+
+const struct s3_config *s3_config_of(const struct s3_op *s) {
+        return &s->target->config;
+}
+
+struct http_request *s3_ask(struct s3_op *s, struct ask *a, const char *method, char *body, const char *path_fmt,
+                            ...) {
+        struct target *t = s->target;
+        cleanup_(freep) char *path = NULL;
+        struct http_request *r;
+        va_list ap;
+
+        va_start(ap, path_fmt);
+        path = str_vformat(path_fmt, ap);
+        va_end(ap);
+        r = http_ask(a, t->http, t->server, method, body, "%s", path);
+        r->aws_sigv4 = t->sigv4;
+        r->reply_max = REPLY_MAX;
+        r->total_ms = REQUEST_MS;
+        s3_ask_as(r, t->config.access_key, t->config.secret_key);
+        return r;
+}
+
+void s3_ask_as(struct http_request *r, const char *user, const char *password) {
+        r->user = user;
+        r->password = password;
+}
+
+long s3_status(const struct ask *a) {
+        const struct http_request *r = http_answer(a);
+
+        return r->end == HTTP_OK ? r->status : 0;
+}
+
+/* S3 answers XML, the admin API JSON; both say Code and Message. */
+static char *error_member(const struct http_request *r, const char *name) {
+        cleanup_(json_freep) json_t *j = NULL;
+
+        if (r->reply.len && r->reply.data[0] == '{' && json_parse(r->reply.data, r->reply.len, &j, NULL) == 0)
+                return str_dup(json_get_str(j, name, NULL));
+        return s3_xml_text(s3_xml_of(r->reply.data, r->reply.len), name);
+}
+
+bool s3_code(const struct ask *a, const char *code) {
+        cleanup_(freep) char *is = error_member(http_answer(a), "Code");
+
+        return str_eq(is, code);
+}
+
+int s3_fail(struct s3_op *s, enum outcome outcome, const char *fmt, ...) {
+        va_list ap;
+
+        s->outcome = outcome;
+        s->err.code = -1;
+        va_start(ap, fmt);
+        vsnprintf(s->err.text, sizeof(s->err.text), fmt, ap);
+        va_end(ap);
+        return FLOW_END;
+}
+
+static int fail_unanswered(struct s3_op *s, const struct ask *a) {
+        const struct err *why = s->target->forward ? forward_last(s->target->forward) : NULL;
+
+        if (why && why->text[0])
+                return s3_fail(s, OUTCOME_NOT_YET, "%s", why->text);
+        return s3_fail(s, a->outcome == OUTCOME_DONE ? OUTCOME_UNREACHABLE : a->outcome, "%s", err_text(&a->err));
+}
+
+int s3_fail_answer(struct s3_op *s, const struct ask *a) {
+        const struct http_request *r = http_answer(a);
+        cleanup_(freep) char *code = NULL, *message = NULL;
+
+        if (r->end != HTTP_OK)
+                return fail_unanswered(s, a);
+        code = error_member(r, "Code");
+        message = error_member(r, "Message");
+        s->op->again_at = a->again_at;
+        if (str_eq(code, "InvalidAccessKeyId") || str_eq(code, "SignatureDoesNotMatch"))
+                return s3_fail(s, OUTCOME_DENIED,
+                               "the administrator's key %s was changed outside: set it back in the store, or give the "
+                               "new one (%s)",
+                               s->target->config.access_key, code);
+        if (str_eq(code, "XMinioServerNotInitialized"))
+                return s3_fail(s, OUTCOME_NOT_YET, "the store is starting");
+        return s3_fail(s, a->outcome == OUTCOME_DONE ? OUTCOME_UNREACHABLE : a->outcome, "%s: %s (%ld)",
+                       code ? code : "the store", message ? message : "no reason given", r->status);
+}
+
+void s3_seen_reset(struct s3_op *s) {
+        json_decref(s->seen);
+        s->seen = json_object();
+        s->present = s->filled = false;
+        s->found_incarnation[0] = '\0';
+}
+
+/* ---- answers */
+
+static void digest_of(const json_t *j, uint8_t ret[DIGEST_SIZE]) {
+        cleanup_(buf_free) struct buf text = BUF_INIT;
+
+        json_canonical(j, &text);
+        digest_sha256(text.data, text.len, ret);
+}
+
+static void fill_see(const struct s3_op *s, struct observation *o) {
+        for (const char *const *p = s->see; p && *p; p++) {
+                json_t *value = json_at(s->seen, *p);
+
+                if (!o->seen)
+                        o->seen = json_object();
+                if (value)
+                        json_object_set(o->seen, *p, value);
+        }
+}
+
+static void fill_observation(const struct s3_op *s, struct observation *o) {
+        o->as_of = clock_mono();
+        o->presence = s->present ? PRESENCE_PRESENT : PRESENCE_ABSENT;
+        if (!s->present)
+                return;
+        o->ready = READY_YES;
+        o->ours = true; /* nothing in a store can carry our mark; incarnations tell */
+        o->filled = s->filled;
+        str_copy(o->incarnation, sizeof(o->incarnation), s->found_incarnation);
+        digest_of(s->seen, o->digest);
+        o->digest_valid = true;
+        if (!s->baseline_valid || memcmp(o->digest, s->baseline, DIGEST_SIZE) != 0)
+                o->found = json_incref(s->seen);
+        fill_see(s, o);
+}
+
+static void op_free(struct s3_op *s) {
+        flow_cancel(&s->flow);
+        s3_document_free(&s->doc);
+        if (s->secret_key)
+                OPENSSL_cleanse(s->secret_key, strlen(s->secret_key));
+        free(s->secret_key);
+        json_decref(s->seen);
+        buf_free(&s->keys);
+        buf_free(&s->sealed);
+        free(s);
+}
+
+static void fill_done(struct s3_op *s, struct op *op) {
+        fill_observation(s, &op->seen);
+        if (s->applying) {
+                op->created = s->created;
+                op->fields = str_dup("s3/1");
+                op->baseline = json_incref(s->seen);
+                memcpy(op->baseline_digest, op->seen.digest, DIGEST_SIZE);
+        } else if (!s->present && !s->removing) {
+                op->outcome = OUTCOME_GONE;
+        }
+}
+
+static void tell_reach(struct target *t, const struct op *op) {
+        int now = op->outcome == OUTCOME_UNREACHABLE ? 0 : 1;
+
+        if (now == t->reachable || !t->observer || !t->observer->reach)
+                return;
+        t->reachable = now;
+        t->observer->reach(t->observer->arg, now, NULL, now ? NULL : err_text(&op->err));
+}
+
+static void on_flow(struct flow *f, int r, const struct err *err) {
+        struct s3_op *s = s3_op_of(f);
+        struct target *t = s->target;
+        struct op *op = s->op;
+
+        op->private = NULL;
+        if (r < 0 && s->outcome == OUTCOME_DONE)
+                s3_fail(s, OUTCOME_UNREACHABLE, "%s", err_text(err));
+        op->outcome = s->outcome;
+        op->err = s->err;
+        if (op->outcome == OUTCOME_DONE)
+                fill_done(s, op);
+        op_free(s);
+        tell_reach(t, op);
+        op->done(op);
+}
+
+/* ---- start */
+
+static int fill_secret(struct s3_op *s, const struct apply_request *r, struct err *err) {
+        struct buf text = BUF_INIT;
+        int k = 0;
+
+        if (!s->doc.secret_key)
+                return 0;
+        buf_reserve(&text, 1024); /* so that no growing leaves a piece behind */
+        if (r->values)
+                k = secret_values_fill(r->values, s->doc.secret_key, &text, err);
+        else
+                buf_puts(&text, s->doc.secret_key);
+        if (k == 0)
+                s->secret_key = str_dup(buf_str(&text));
+        buf_wipe(&text);
+        if (k == 0 && (strlen(s->secret_key) < 8 || strlen(s->secret_key) > S3_SECRET_MAX))
+                return err_set(err, -EINVAL, "secret-key: between 8 and %d characters", S3_SECRET_MAX);
+        return k;
+}
+
+static int fill_op(struct s3_op *s, const struct apply_request *r, struct err *err) {
+        int k = r->wanted ? s3_document_parse(r->wanted, &s->doc, err)
+                          : s3_document_at(r->type, r->path, &s->doc, err);
+
+        if (k < 0)
+                return k;
+        if (s->doc.kind != S3_BUCKET && s->target->config.engine != S3_MINIO)
+                return err_set(err, -ENOTSUP,
+                               "users and policies are made on MinIO only: on another store give this application "
+                               "credentials of its own by an option");
+        s->first = r->first;
+        s->adopt = (r->flags & (APPLY_ADOPT | APPLY_TAKE_OVER)) != 0;
+        s->see = r->see;
+        str_copy(s->incarnation, sizeof(s->incarnation), r->incarnation);
+        if (r->baseline)
+                digest_of(r->baseline, s->baseline);
+        s->baseline_valid = r->baseline != NULL;
+        return s->removing ? 0 : fill_secret(s, r, err);
+}
+
+/* An operation that cannot begin ends as a flow that asks nothing. */
+static int ask_nothing(struct flow *f, struct ask *a, struct err *err) {
+        return FLOW_END;
+}
+
+static const struct flow_step no_steps[] = { { "refused", ask_nothing, NULL, S3_DEADLINE_MS, S3_PAUSE_MS, 0 }, {} };
+
+void s3_target_start(struct target *t, enum s3_verb verb, const struct apply_request *r, struct op *op) {
+        struct s3_op *s = mem_new(struct s3_op);
+        struct err err = { 0 };
+
+        s->target = t;
+        s->op = op;
+        s->removing = verb == S3_REMOVE;
+        s->applying = verb == S3_APPLY;
+        s->seen = json_object();
+        op->private = s;
+        s->flow.loop = t->loop;
+        s->flow.name = "s3";
+        s->flow.done = on_flow;
+        snprintf(s->flow.subject, sizeof(s->flow.subject), "%s %s", r->type, r->path);
+        if (fill_op(s, r, &err) < 0) {
+                s3_fail(s, OUTCOME_REFUSED, "%s", err_text(&err));
+                s->flow.steps = no_steps;
+        } else {
+                s->flow.steps = tables[s->doc.kind][verb];
+        }
+        if (t->forward)
+                forward_forget(t->forward);
+        flow_start(&s->flow);
+}
+
+void s3_target_cancel(struct op *op) {
+        struct s3_op *s = take_ptr(op->private);
+
+        if (s)
+                op_free(s);
+}
+
+/* ---- the target */
+
+static int open_server(struct target *t, struct err *err) {
+        const struct s3_config *c = &t->config;
+        cleanup_(freep) char *url = NULL, *name = NULL;
+        struct http_server_config config = { .ca_pem = c->ca, .user_agent = "mooring" };
+
+        if (t->forward)
+                url = str_format("%s://127.0.0.1:%d", c->tls == S3_TLS_PLAIN ? "http" : "https",
+                                 forward_port(t->forward));
+        else
+                url = str_dup(c->endpoint);
+        if (t->forward && c->tls == S3_TLS_FULL)
+                name = s3_config_host(c->endpoint);
+        config.url = url;
+        config.tls_name = name;
+        config.insecure = c->tls == S3_TLS_ENCRYPT;
+        return http_server_new(&config, &t->server, err);
+}
+
+int s3_target_open(const struct target_config *c, const struct observer *o, struct target **ret, struct err *err) {
+        struct target *t = mem_new(struct target);
+        int r = s3_config_parse(c->credential ? c->credential : c->config, &t->config, err);
+
+        t->loop = c->loop;
+        t->http = c->http;
+        t->observer = o;
+        t->reachable = -1;
+        if (r == 0 && t->config.via)
+                r = forward_open(c->loop, c->reach_provider, c->reach, t->config.via, t->config.port, &t->forward, err);
+        if (r == 0)
+                r = open_server(t, err);
+        if (r < 0) {
+                s3_target_close(t);
+                return err_add(err, r, "%s", c->name);
+        }
+        snprintf(t->sigv4, sizeof(t->sigv4), "aws:amz:%s:s3", t->config.region);
+        *ret = t;
+        return 0;
+}
+
+struct target *s3_target_close(struct target *t) {
+        if (!t)
+                return NULL;
+        forward_close(t->forward);
+        http_server_unref(t->server);
+        s3_config_free(&t->config);
+        free(t);
+        return NULL;
+}
