@@ -183,7 +183,7 @@ static void pause_for(int64_t ms) {
         nanosleep(&t, NULL);
 }
 
-/* Goes on though the daemon restarts: what is wrong meanwhile is told, and the next look tries again. */
+/* Goes on though the daemon restarts: what is wrong is told, and the next look tries again. */
 static int watch(struct cli *c, int64_t ms) {
         cleanup_(freep) char *path = str_dup("/v1/events");
         struct err err = { 0 };
