@@ -62,14 +62,22 @@ static void want_server(const struct charm_view *v, struct charm_plan *p) {
 
 /* ---- buckets */
 
-/* Letters, digits, dots and dashes; a letter or digit at both ends. */
+/* What the store takes: a host name of letters, digits, dots and dashes, no address, none that is
+ * the store's own. A document that it would refuse would take the whole plan with it. */
 static bool is_bucket(const char *name) {
         static const char ends[] = "abcdefghijklmnopqrstuvwxyz0123456789",
-                          all[] = "abcdefghijklmnopqrstuvwxyz0123456789.-";
+                          all[] = "abcdefghijklmnopqrstuvwxyz0123456789.-",
+                          digits[] = "0123456789.";
         size_t length = strlen(name);
 
-        return length >= BUCKET_MIN && length <= BUCKET_MAX && strspn(name, all) == length &&
-               strchr(ends, name[0]) && strchr(ends, name[length - 1]) && !strstr(name, "..");
+        if (length < BUCKET_MIN || length > BUCKET_MAX || strspn(name, all) != length ||
+            (strchr(name, '.') && strspn(name, digits) == length))
+                return false;
+        if (!strchr(ends, name[0]) || !strchr(ends, name[length - 1]) || strstr(name, "..") ||
+            strstr(name, ".-") || strstr(name, "-."))
+                return false;
+        return strncmp(name, "xn--", 4) != 0 && !strstr(name, "-s3alias") &&
+               strcmp(name, "minio") != 0;
 }
 
 /* The bucket that R asks for, or NULL. */
@@ -277,9 +285,9 @@ static void tell_others(const struct charm_view *v, struct charm_plan *p) {
                 tell_backup(v, p, charm_relation(v, ENDPOINT_VELERO_BACKUP_CONFIG, i));
 }
 
-/* ---- what is declared and not served: the server goes on as it is */
+/* ---- what cannot be, and what is declared and not served: the server goes on as it is */
 
-static void say_unserved(const struct charm_view *v, struct charm_plan *p) {
+static void check_options(const struct charm_view *v, struct charm_plan *p) {
         if (!strcmp(charm_option(v, OPTION_MODE), "gateway")) {
                 if (!*charm_option(v, OPTION_GATEWAY_STORAGE_SERVICE))
                         charm_status(p, CHARM_BLOCKED,
@@ -293,9 +301,9 @@ static void say_unserved(const struct charm_view *v, struct charm_plan *p) {
             *charm_option(v, OPTION_SSL_KEY))
                 charm_status(p, CHARM_BLOCKED,
                              "ssl-ca, ssl-cert, ssl-key: TLS is not served yet; reset them");
+        /* Refused as a whole: the server that runs stays as it is. */
         if (charm_option_int(v, OPTION_PORT) == charm_option_int(v, OPTION_CONSOLE_PORT))
-                charm_status(p, CHARM_BLOCKED, "port and console-port are both %s",
-                             charm_option(v, OPTION_PORT));
+                charm_fail(p, "port and console-port are both %s", charm_option(v, OPTION_PORT));
         if (charm_relations(v, ENDPOINT_GRAFANA_DASHBOARD))
                 charm_status(p, CHARM_ACTIVE, "grafana-dashboard: not served yet");
 }
@@ -304,7 +312,7 @@ static void plan(const struct charm_view *v, struct charm_plan *p) {
         want_server(v, p);
         serve_relations(v, p);
         tell_others(v, p);
-        say_unserved(v, p);
+        check_options(v, p);
 }
 
 CHARM(.plan = plan);

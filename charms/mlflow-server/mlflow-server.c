@@ -43,10 +43,17 @@ static bool only(const char *text, const char *letters, size_t min, size_t max) 
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
 
+/* A host name of letters, digits, dots and dashes, no address, none that stores keep for
+ * themselves. */
 static bool is_bucket(const char *name) {
-        return only(name, LOWER DIGITS ".-", BUCKET_MIN, BUCKET_MAX) &&
-               strchr(LOWER DIGITS, name[0]) && strchr(LOWER DIGITS, name[strlen(name) - 1]) &&
-               !strstr(name, "..");
+        if (!only(name, LOWER DIGITS ".-", BUCKET_MIN, BUCKET_MAX) ||
+            (strchr(name, '.') && only(name, DIGITS ".", BUCKET_MIN, BUCKET_MAX)))
+                return false;
+        if (!strchr(LOWER DIGITS, name[0]) || !strchr(LOWER DIGITS, name[strlen(name) - 1]) ||
+            strstr(name, "..") || strstr(name, ".-") || strstr(name, "-."))
+                return false;
+        return strncmp(name, "xn--", 4) != 0 && !strstr(name, "-s3alias") &&
+               strcmp(name, "minio") != 0;
 }
 
 /* TEXT, a token or readable, as it stands in a URL. */
@@ -237,6 +244,9 @@ static void want_server(const struct charm_view *v, struct charm_plan *p,
                           "{\"name\":\"MLFLOW_EXPOSE_PROMETHEUS\",\"value\":\"/tmp/metrics\"}" },
                         { "exporter", scraped ? CHARM_JSON : CHARM_NONE,
                           scraped ? exporter(v, p) : "" }));
+        /* With one pod it would mean nothing. */
+        if (charm_scale(v) > 1)
+                charm_want(p, "disruption-budget", "disruption-budget.yaml", NULL);
 }
 
 /* ---- what the user namespaces get */
@@ -458,11 +468,11 @@ static void check_options(const struct charm_view *v, struct charm_plan *p) {
                              "Invalid value for config default_artifact_root '%.64s' - value must "
                              "be a valid S3 bucket name",
                              root);
-        if (charm_option_int(v, OPTION_MLFLOW_PORT) ==
-            charm_option_int(v, OPTION_MLFLOW_PROMETHEUS_EXPORTER_PORT))
-                charm_status(p, CHARM_BLOCKED,
-                             "mlflow_port and mlflow_prometheus_exporter_port are both %s",
-                             charm_option(v, OPTION_MLFLOW_PORT));
+        /* Refused as a whole: the server that runs stays as it is. */
+        if (is_scraped(v) && charm_option_int(v, OPTION_MLFLOW_PORT) ==
+                                     charm_option_int(v, OPTION_MLFLOW_PROMETHEUS_EXPORTER_PORT))
+                charm_fail(p, "mlflow_port and mlflow_prometheus_exporter_port are both %s",
+                           charm_option(v, OPTION_MLFLOW_PORT));
 }
 
 static void plan(const struct charm_view *v, struct charm_plan *p) {

@@ -173,9 +173,12 @@ struct served {
         const char *database_label, *user_label, *grant_label;
 };
 
+/* Those of the servers that the provider knows: it would refuse them, and the whole plan with
+ * them. */
 static bool is_system(const char *database) {
-        static const char *const names[] = { "mysql", "information_schema", "performance_schema",
-                                             "sys" };
+        static const char *const names[] = { "mysql",    "information_schema", "performance_schema",
+                                             "sys",      "postgres",           "template0",
+                                             "template1" };
 
         for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
                 if (!strcasecmp(database, names[i]))

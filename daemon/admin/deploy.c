@@ -4,6 +4,7 @@
 #include "admin-internal.h"
 #include "routes.h"
 
+#include "charm-take.h"
 #include "command.h"
 
 #include <errno.h>
@@ -36,19 +37,42 @@ static bool is_offered(const struct charm_host *h, const char *name) {
         return false;
 }
 
-/* What serves the charm; taken into the state folder, for the rows will name it. */
-static void choose(struct request *q, struct charm_choice *c, const char *name, const char *channel,
-                   int64_t revision) {
+/* What serves the charm. It is taken into the state folder first, for the rows will name it. */
+static void choose(struct request *q, struct charm_take *take, struct charm_choice *c,
+                   const char *name, const char *channel, int64_t revision) {
         struct charm_host *h = q->admin->options.host;
         const struct charm_offer *offer;
         struct err err = { 0 };
 
-        if (charm_host_find(h, name, channel, revision, &offer, &err) < 0)
+        if (charm_host_find(h, name, channel, revision, &offer, &err) < 0) {
                 charm_choice_missing(c, is_offered(h, name), err_text(&err));
-        else if (!request_query_bool(q, "dry-run") && charm_host_pin(h, offer, &err) < 0)
-                charm_choice_missing(c, true, err_text(&err));
-        else
-                charm_choice_found(c, offer->sha256, offer->meta);
+                return;
+        }
+        charm_choice_found(c, offer->sha256, offer->meta);
+        if (!request_query_bool(q, "dry-run"))
+                charm_take_add(take, offer, c);
+}
+
+static void take_in(struct request *q, struct charm_take *take, void (*done)(struct charm_take *)) {
+        take->loop = q->admin->options.loop;
+        take->state_dir = q->admin->options.state_dir;
+        take->arg = request_ref(q);
+        take->done = done;
+        charm_take_start(take);
+}
+
+/* Choices whose charm could not be taken in are refused with why. Returns the request. */
+static struct request *taken_in(struct charm_take *take) {
+        for (size_t i = 0; i < take->count; i++) {
+                struct charm_choice *c = take->items[i].owner;
+
+                if (take->items[i].r == 0)
+                        continue;
+                charm_choice_deinit(c);
+                charm_choice_missing(c, true, err_text(&take->items[i].err));
+        }
+        charm_take_deinit(take);
+        return take->arg;
 }
 
 /* ---- bundles */
@@ -57,6 +81,7 @@ struct deploying {
         struct command_bundle command;
         struct bundle *bundle;
         struct charm_choice *choices;
+        struct charm_take take;
 };
 
 static void release_bundle(struct command *c) {
@@ -83,6 +108,14 @@ static struct bundle *parse(const struct models_bundle_body *b) {
         return bundle_parse(sources, n, b->includes);
 }
 
+static void bundle_taken(struct charm_take *take) {
+        struct deploying *d = container_of(take, struct deploying, take);
+        struct request *q = taken_in(take);
+
+        request_command(q, &d->command.head, release_bundle);
+        request_unref(q);
+}
+
 void deploy_bundle(struct request *q) {
         const struct models_bundle_body *b = q->data;
         struct deploying *d = mem_new(struct deploying);
@@ -98,7 +131,7 @@ void deploy_bundle(struct request *q) {
                 const struct bundle_application *a = &d->bundle->applications[i];
 
                 if (a->charm)
-                        choose(q, &d->choices[i], a->charm, a->channel, a->revision);
+                        choose(q, &d->take, &d->choices[i], a->charm, a->channel, a->revision);
         }
         d->command =
                 (struct command_bundle){ .head = { .run = command_deploy_bundle,
@@ -107,7 +140,7 @@ void deploy_bundle(struct request *q) {
                                          .bundle = d->bundle,
                                          .choices = d->choices,
                                          .attach_storage = b->attach_storage };
-        request_command(q, &d->command.head, release_bundle);
+        take_in(q, &d->take, bundle_taken);
 }
 
 /* ---- one charm */
@@ -115,6 +148,7 @@ void deploy_bundle(struct request *q) {
 struct deploying_charm {
         struct command_charm command;
         struct charm_choice choice;
+        struct charm_take take;
 };
 
 static void release_charm(struct command *c) {
@@ -123,6 +157,14 @@ static void release_charm(struct command *c) {
 
         charm_choice_deinit(&d->choice);
         free(d);
+}
+
+static void charm_taken(struct charm_take *take) {
+        struct deploying_charm *d = container_of(take, struct deploying_charm, take);
+        struct request *q = taken_in(take);
+
+        request_command(q, &d->command.head, release_charm);
+        request_unref(q);
 }
 
 void deploy_charm(struct request *q) {
@@ -136,7 +178,7 @@ void deploy_charm(struct request *q) {
                 free(d);
                 return request_fail(q, -EIO, &err);
         }
-        choose(q, &d->choice, b->charm, b->channel, has_revision ? b->revision : -1);
+        choose(q, &d->take, &d->choice, b->charm, b->channel, has_revision ? b->revision : -1);
         d->command = (struct command_charm){
                 .head = { .run = command_deploy_charm,
                           .dry_run = request_query_bool(q, "dry-run") },
@@ -154,5 +196,5 @@ void deploy_charm(struct request *q) {
                 .choice = &d->choice,
                 .attach_storage = b->attach_storage,
         };
-        request_command(q, &d->command.head, release_charm);
+        take_in(q, &d->take, charm_taken);
 }

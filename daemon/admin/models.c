@@ -14,7 +14,8 @@
 const struct json_field models_add_fields[] = {
         { "name", JSON_FIELD_STRING, offsetof(struct models_add_body, name), JSON_REQUIRED, 1, 63,
           NULL },
-        { "cluster", JSON_FIELD_STRING, offsetof(struct models_add_body, cluster), 0, 1, 63, NULL },
+        { "cluster", JSON_FIELD_STRING, offsetof(struct models_add_body, cluster), JSON_REQUIRED, 1,
+          63, NULL },
         {}
 };
 const struct json_field models_config_fields[] = {

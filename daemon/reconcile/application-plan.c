@@ -109,6 +109,18 @@ static struct prepared *add(struct application_work *w, const char *label, const
         return d;
 }
 
+static int no_provider(const struct application_work *w, const struct plan_doc *p,
+                       struct err *err) {
+        const json_t *target = p->target ? json_get(w->plan->targets, p->target) : NULL;
+
+        if (!target)
+                return err_set(err, -ENOENT,
+                               "%s: wanted at \"%s\", which the plan declares no target of", p->label,
+                               p->target ? p->target : "the model's default");
+        return err_set(err, -ENOTSUP, "%s: this program has no provider \"%s\"", p->label,
+                       json_get_str(target, "provider", ""));
+}
+
 static int prepare_doc(struct application_work *w, const struct plan_doc *p, struct err *err) {
         struct prepared *d = add(w, p->label, p->target);
         const struct world_want *want = find_want(w, p->label);
@@ -116,9 +128,7 @@ static int prepare_doc(struct application_work *w, const struct plan_doc *p, str
         int r;
 
         if (!d->provider)
-                return err_set(err, -ENOENT,
-                               "%s: wanted at \"%s\", which the plan declares no target of",
-                               p->label, p->target ? p->target : "the model's default");
+                return no_provider(w, p, err);
         mark_of(w, p->sha256, d->mark);
         if (want && !w->replan && memcmp(want->document, d->mark, DIGEST_SIZE) == 0) {
                 d->unchanged = true;

@@ -7,6 +7,7 @@
 #include "application.h"
 
 #include "clock.h"
+#include "charm-take.h"
 #include "command.h"
 #include "interface.h"
 #include "log.h"
@@ -116,6 +117,7 @@ struct pin {
         struct store_call call;
         struct command_pin command;
         struct charm_choice choice;
+        struct charm_take take;
 };
 
 static void on_pinned(struct store_call *c, int r, const struct err *err) {
@@ -135,6 +137,28 @@ static void on_pinned(struct store_call *c, int r, const struct err *err) {
         free(p);
 }
 
+static void on_taken(struct charm_take *take) {
+        struct pin *p = container_of(take, struct pin, take);
+        const struct reconcile_options *o = &p->rec->options;
+        struct world_application *a = world_application(&p->rec->world, p->command.application);
+
+        if (take->items[0].r < 0 || p->rec->stopping) {
+                if (a && take->items[0].r < 0)
+                        str_set(&a->pin_error, err_text(&take->items[0].err));
+                charm_take_deinit(take);
+                charm_choice_deinit(&p->choice);
+                free(p);
+                return;
+        }
+        charm_take_deinit(take);
+        p->call = (struct store_call){ .lane = STORE_LOOP,
+                                       .actor = "loop",
+                                       .run = command_run,
+                                       .done = on_pinned,
+                                       .arg = &p->command };
+        store_submit(o->store, &p->call);
+}
+
 /* The module may have been installed since. */
 static void look_for_charm(struct application_work *w) {
         const struct reconcile_options *o = &w->rec->options;
@@ -143,8 +167,7 @@ static void look_for_charm(struct application_work *w) {
         struct pin *p;
 
         if (charm_host_find(o->host, w->charm_name, w->channel[0] ? w->channel : NULL, w->revision,
-                            &offer, &err) < 0 ||
-            charm_host_pin(o->host, offer, &err) < 0)
+                            &offer, &err) < 0)
                 return;
         p = mem_new(struct pin);
         p->rec = w->rec;
@@ -154,12 +177,10 @@ static void look_for_charm(struct application_work *w) {
                 .application = w->id,
                 .choice = &p->choice
         };
-        p->call = (struct store_call){ .lane = STORE_LOOP,
-                                       .actor = "loop",
-                                       .run = command_run,
-                                       .done = on_pinned,
-                                       .arg = &p->command };
-        store_submit(o->store, &p->call);
+        p->take =
+                (struct charm_take){ .loop = o->loop, .state_dir = o->state_dir, .done = on_taken };
+        charm_take_add(&p->take, offer, p);
+        charm_take_start(&p->take);
 }
 
 /* ---- saving */

@@ -309,7 +309,7 @@ static void on_saved(struct store_call *c, int k, const struct err *err) {
                 world_resource_drop(&j->rec->world, r);
                 return finish(j, false);
         }
-        finish(j, false);
+        finish(j, true); /* decided once more: now it is in place, and says so */
 }
 
 /* The answer of an accepted apply: from now on this is the baseline. */

@@ -52,7 +52,7 @@ static int check_file(int fd, const char *path, bool credential, size_t *ret_siz
 
 static int read_file(const char *path, bool credential, struct secret_text *ret, struct err *err) {
         cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-        size_t size;
+        size_t size = 0;
         int r;
 
         if (fd < 0)

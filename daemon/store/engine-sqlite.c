@@ -144,7 +144,7 @@ static int check_whole(struct store_connection *c, struct err *err) {
 
 /* A new file gets our id; one with another id is none of ours. */
 static int check_identity(struct store_connection *c, int32_t id, struct err *err) {
-        int64_t found, tables;
+        int64_t found = 0, tables = 0;
         int r = read_number(c, "PRAGMA application_id", &found, err);
 
         if (r < 0 || found == id)
@@ -352,7 +352,7 @@ static int step_all(struct store_connection *c, sqlite3_stmt *p, store_row_fn *r
 static int exec(struct store_connection *c, const struct store_statement *s,
                 const struct store_value *inputs, store_row_fn *row, void *arg,
                 int64_t *ret_changes, struct err *err) {
-        sqlite3_stmt *p;
+        sqlite3_stmt *p = NULL;
         int from_row = 0;
         int r = prepared(c, s, &p, err);
         int rc;

@@ -294,12 +294,21 @@ static void open_target(void) {
                 fail_msg("%s", err_text(&err));
 }
 
+/* The other writer comes with the same login. */
+static void authorize(void *arg, struct buf *ret_value) {
+        const char *token = json_get_str(w.credential, "token", NULL);
+
+        if (token)
+                buf_printf(ret_value, "Bearer %s", token);
+}
+
 static void make_server(void) {
         struct http_server_config c = {
                 .url = json_get_str(w.config, "server", ""),
                 .ca_pem = json_get_str(w.credential, "ca", NULL),
                 .cert_pem = json_get_str(w.credential, "cert", NULL),
                 .key_pem = json_get_str(w.credential, "key", NULL),
+                .authorize = authorize,
         };
         struct err err = { 0 };
 

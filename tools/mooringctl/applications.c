@@ -133,7 +133,10 @@ static void print_storage(struct cli *c, const json_t *json) {
                 table_style(&t, json_get_bool(d, "destroying", false) ? "destroying" : "detached",
                             STYLE_WAIT);
         }
-        table_print(&t, c->globals->color, c->out);
+        if (table_rows(&t))
+                table_print(&t, c->globals->color, c->out);
+        else
+                cli_say(c, "no storage");
 }
 
 static int storage(struct cli *c) {
@@ -242,7 +245,7 @@ static int attach_body(const char *pair, json_t **ret, struct err *err) {
 
 static int attach_resource(struct cli *c) {
         struct err err = { 0 };
-        json_t *body;
+        json_t *body = NULL;
 
         if (attach_body(cli_operand(c, 1), &body, &err) < 0)
                 return cli_fail(CLI_FAILED, "%s", err_text(&err));

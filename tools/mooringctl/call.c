@@ -3,6 +3,7 @@
 #include "call.h"
 
 #include "http.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -236,21 +237,40 @@ int call_pages(struct cli *c, const char *path, const char *list, const char *af
 
 /* ---- changes */
 
-static void say_changes(const struct cli *c, const json_t *json) {
-        const json_t *item;
+static void say_notes(const struct cli *c, const json_t *json) {
+        const json_t *note;
         size_t i;
 
-        json_array_foreach(json_get(json, "notes"), i, item) {
-                const char *file = json_get_str(item, "file", NULL);
+        json_array_foreach(json_get(json, "notes"), i, note) {
+                const char *file = json_get_str(note, "file", NULL);
+                int64_t line = json_get_int(note, "line", 0);
 
-                cli_say(c, "note: %s%s%s", file ? file : "", file ? ": " : "",
-                        json_get_str(item, "text", ""));
+                if (file && line)
+                        cli_say(c, "note: %s:%lld: %s", file, (long long)line,
+                                json_get_str(note, "text", ""));
+                else
+                        cli_say(c, "note: %s", json_get_str(note, "text", ""));
         }
-        json_array_foreach(json_get(json, "changes"), i, item)
-                cli_say(c, "%s%s", json_get_bool(json, "dry-run", false) ? "would " : "",
-                        json_get_str(item, "text", ""));
-        if (json_get_int(json, "more", 0))
-                cli_say(c, "and %lld more", (long long)json_get_int(json, "more", 0));
+}
+
+/* What a dry run would do is what was asked for, so it is data; what was done is chatter. */
+static void say_changes(const struct cli *c, const json_t *json) {
+        bool dry = json_get_bool(json, "dry-run", false);
+        int64_t more = json_get_int(json, "more", 0);
+        const json_t *change;
+        size_t i;
+
+        say_notes(c, json);
+        json_array_foreach(json_get(json, "changes"), i, change) {
+                cleanup_(freep) char *text = text_safe(json_get_str(change, "text", ""));
+
+                if (dry)
+                        fprintf(c->out, "would %s\n", text);
+                else
+                        cli_say(c, "%s", text);
+        }
+        if (more)
+                cli_say(c, "and %lld more", (long long)more);
         if (json_array_size(json_get(json, "changes")) == 0)
                 cli_say(c, "nothing to change");
 }

@@ -4,6 +4,7 @@
 
 #include "call.h"
 #include "help.h"
+#include "log.h"
 #include "switch.h"
 #include "text.h"
 #include "yaml.h"
@@ -266,7 +267,8 @@ static int run_command(const struct command *command, int argc, char **argv) {
         cleanup_(joined_deinit) struct joined j = join(command);
         struct cli c = { .globals = j.target,
                          .command = command,
-                         .options = (char *)j.target + sizeof(struct cli_globals),
+                         .options = command->size ? (char *)j.target + sizeof(struct cli_globals)
+                                                  : NULL,
                          .operands = argv,
                          .terminal = isatty(STDERR_FILENO) };
         struct err err = { 0 };
@@ -274,7 +276,10 @@ static int run_command(const struct command *command, int argc, char **argv) {
 
         c.count = argc;
         if (r >= 0 && c.globals->help) {
-                help_command(command, stdout);
+                if (str_eq(command->name, "help") && !c.count)
+                        help_all(stdout);
+                else
+                        help_command(command, stdout);
                 return CLI_DONE;
         }
         if (r >= 0)
@@ -297,14 +302,23 @@ static int unknown_command(const char *name) {
         return cli_fail(CLI_USAGE, "\"%s\" is no command; mooringctl help lists them", name);
 }
 
-int cli_run(int argc, char **argv) {
+static int dispatch(int argc, char **argv) {
         int at = find_name(argc, argv);
-        const struct command *command = command_find(at ? argv[at] : "help");
+        bool version = !at && argc == 2 && str_eq(argv[1], "--version");
+        const struct command *command = command_find(at ? argv[at] : version ? "version" : "help");
 
         if (!command)
                 return unknown_command(argv[at]);
+        if (version)
+                argc--;
         /* The name goes, so that operands and options are what is left. */
         if (at)
                 memmove(argv + at, argv + at + 1, (size_t)(argc - at) * sizeof(*argv));
         return run_command(command, argc - (at ? 2 : 1), argv + 1);
+}
+
+int cli_run(int argc, char **argv) {
+        /* What http logs is for a daemon's journal: here the command tells an error, once. */
+        log_set_level(LOG_ERR);
+        return dispatch(argc, argv);
 }

@@ -30,13 +30,33 @@ static const struct opt remove_options[] = {
         {}
 };
 
+/* The only one there is; NULL: an error was printed. */
+static char *only_cluster(struct cli *c) {
+        cleanup_(json_freep) json_t *json = NULL;
+        size_t n;
+
+        if (call_get(c, "/v1/clusters", &json))
+                return NULL;
+        n = json_array_size(json_get(json, "clusters"));
+        if (n == 1)
+                return str_dup(
+                        json_get_str(json_array_get(json_get(json, "clusters"), 0), "name", ""));
+        cli_fail(CLI_FAILED, "%s",
+                 n ? "there are several clusters: say which with --cluster"
+                   : "there is no cluster yet: mooringctl add-cluster NAME --kubeconfig FILE");
+        return NULL;
+}
+
 static int add_model(struct cli *c) {
         const struct options *o = c->options;
-        json_t *body = json_object();
+        cleanup_(freep) char *cluster = o->cluster ? str_dup(o->cluster) : only_cluster(c);
+        json_t *body;
 
+        if (!cluster)
+                return CLI_FAILED;
+        body = json_object();
         json_object_set_new(body, "name", json_string(cli_operand(c, 0)));
-        if (o->cluster)
-                json_object_set_new(body, "cluster", json_string(o->cluster));
+        json_object_set_new(body, "cluster", json_string(cluster));
         return call_change(c, "POST", "/v1/models", body);
 }
 

@@ -514,9 +514,41 @@ void target_follow(struct target *t, const char *type) {
 
 /* ---- life */
 
+/* A plugin's certificate is part of the connection: from the next request on it is another one. */
+static int use_certificate(struct target *t, struct err *err) {
+        struct http_server_config how = t->how;
+        struct http_server *server;
+        struct map_entry *e;
+        int r;
+
+        how.cert_pem = credential_certificate(t->credential, &how.key_pem);
+        if (!how.cert_pem)
+                return 0;
+        r = http_server_new(&how, &server, err);
+        if (r < 0)
+                return r;
+        if (t->pods->watch)
+                watch_to(t->pods->watch, server);
+        for (size_t i = 0; i < ARRAY_SIZE(t->kinds); i++)
+                if (t->kinds[i])
+                        watch_to(t->kinds[i], server);
+        for (size_t i = 0; (e = map_next(&t->follows, &i));)
+                if (((struct follow *)e->value)->watch)
+                        watch_to(((struct follow *)e->value)->watch, server);
+        t->discovery.server = server;
+        http_server_unref(t->server);
+        t->server = server;
+        return 0;
+}
+
 static void credential_changed(void *arg, int r, const struct err *err) {
         struct target *t = arg;
+        struct err why = { 0 };
 
+        if (r == 0 && use_certificate(t, &why) < 0) {
+                lost(t, err_text(&why));
+                return;
+        }
         if (r < 0) {
                 lost(t, err_text(err));
                 return;
@@ -535,24 +567,26 @@ static int open_server(struct target *t, const struct kubeconfig *k, const struc
                 .changed = credential_changed,
                 .arg = t,
         };
-        struct http_server_config server = {
-                .url = k->server,
-                .ca_pem = k->ca,
-                .cert_pem = k->cert,
-                .key_pem = k->key,
-                .tls_name = k->tls_name,
-                .proxy = k->proxy,
-                .insecure = k->insecure,
-                .user_agent = "mooringd/" MOORING_VERSION,
-                .authorize = credential_authorize,
-        };
+        struct http_server_config how;
         int r = credential_new(&login, &t->credential, err);
 
         if (r < 0)
                 return r;
         t->silence_ms = json_get_int(options, "watch-silence-ms", 0);
-        server.arg = t->credential;
-        return http_server_new(&server, &t->server, err);
+        t->how = (struct http_server_config){
+                .url = str_dup(k->server),
+                .ca_pem = str_dup(k->ca),
+                .tls_name = str_dup(k->tls_name),
+                .proxy = str_dup(k->proxy),
+                .insecure = k->insecure,
+                .user_agent = "mooringd/" MOORING_VERSION,
+                .authorize = credential_authorize,
+                .arg = t->credential,
+        };
+        how = t->how;
+        how.cert_pem = k->cert;
+        how.key_pem = k->key;
+        return http_server_new(&how, &t->server, err);
 }
 
 int target_open(const struct target_config *c, const struct observer *o, struct target **ret,
@@ -604,6 +638,10 @@ struct target *target_close(struct target *t) {
         discovery_stop(&t->discovery);
         http_server_unref(t->server);
         credential_free(t->credential);
+        free((char *)t->how.url);
+        free((char *)t->how.ca_pem);
+        free((char *)t->how.tls_name);
+        free((char *)t->how.proxy);
         explicit_bzero(t->hash_key, sizeof(t->hash_key));
         free(t->identity);
         free(t->why);

@@ -22,6 +22,8 @@ struct target {
         struct loop *loop;
         struct http *http;
         struct http_server *server;
+        struct http_server_config
+                how; /* its texts are ours: a plugin's certificate makes another server of it */
         struct credential *credential;
         struct observer observer;
 

@@ -390,6 +390,10 @@ void watch_again(struct watch *w) {
         later_run(&w->soon);
 }
 
+void watch_to(struct watch *w, struct http_server *server) {
+        w->c.server = server;
+}
+
 struct watch *watch_free(struct watch *w) {
         if (!w)
                 return NULL;

@@ -55,7 +55,8 @@ struct watch_config {
 
 struct watch;
 struct watch *watch_new(const struct watch_config *c);
-void watch_start(struct watch *w);         /* later; fine when running */
-void watch_again(struct watch *w);         /* ends a wait at once */
-struct watch *watch_free(struct watch *w); /* not inside its own callbacks */
+void watch_start(struct watch *w);                          /* later; fine when running */
+void watch_to(struct watch *w, struct http_server *server); /* from the next request on */
+void watch_again(struct watch *w);                          /* ends a wait at once */
+struct watch *watch_free(struct watch *w);                  /* not inside its own callbacks */
 enum watch_state watch_state(const struct watch *w);

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One function a figure: prints its numbers, says whether the target was reached. TABLE is the list."""
+import json
+import subprocess
+import time
+
+from world import Failed, medians, percentile, until, verdict
+
+IN_FLIGHT = (1, 8, 16, 32)
+
+
+# ---- first convergence
+
+def converge_daemon(w, count):
+    d = w.daemon("--log-level", "warning")
+    model = w.name("bench")
+    w.ready(d, model)
+    cpu = d.cpu_seconds()
+    d.deploy(model, "bulk", count=count, size=2048)
+    start = time.monotonic()
+    seconds = d.wait_in_place(count + 1) - start
+    cpu = d.cpu_seconds() - cpu
+    if not w.templates:
+        w.learn(model)
+    w.drop(d, model)
+    return count / seconds, cpu
+
+
+def converge_floor(w, count):
+    best = (0, 0)
+    for in_flight in IN_FLIGHT:
+        namespace = w.make_namespace()
+        seconds = float(w.floor("apply", in_flight, bodies=w.bodies(namespace, count)))
+        best = max(best, (count / seconds, in_flight))
+        w.empty(namespace)
+    return best
+
+
+def converge(w):
+    count = w.number(2000)
+    converge_daemon(w, count)                   # warms up, and teaches the floor its bodies
+    rows = []
+    for _ in range(w.rounds):
+        floor, in_flight = converge_floor(w, count)
+        rate, cpu = converge_daemon(w, count)
+        rows.append((rate, floor, rate / floor, in_flight, cpu))
+        print(f"   {rate:.0f}/s, floor {floor:.0f}/s at {in_flight} in flight, daemon's CPU {cpu:.2f} s", flush=True)
+    rate, floor, ratio, in_flight, cpu = medians(rows)
+    return verdict(ratio >= 0.8, f"first convergence of {count} ConfigMaps {rate:.0f}/s, floor {floor:.0f}/s: "
+                   f"{ratio:.0%} (target 80 %)")
+
+
+# ---- edit to repair
+
+def repair(w):
+    count, edits = w.number(2000), w.number(1000)
+    d = w.daemon("--log-level", "warning")
+    model, rows = w.name("bench"), []
+    w.ready(d, model)
+    d.deploy(model, "bulk", count=count, size=2048)
+    d.wait_in_place(count + 1)
+    w.learn(model)
+    floor_space = w.make_namespace()
+    w.floor("apply", 8, bodies=w.bodies(floor_space))
+    for i in range(w.rounds):
+        fixer = w.floor_started("repair", w.watch_url(floor_space), bodies=w.bodies(floor_space))
+        us = [int(x) for x in w.floor("edit", w.watch_url(floor_space), 20, i, bodies=w.bodies(floor_space, edits)).split()]
+        fixer.terminate()
+        fixer.wait()
+        floor = percentile(us, 0.5) / 1e3, percentile(us, 0.99) / 1e3
+        us = [int(x) for x in w.floor("edit", w.watch_url(model), 20, i, bodies=w.bodies(model, edits)).split()]
+        mine = percentile(us, 0.5) / 1e3, percentile(us, 0.99) / 1e3
+        rows.append((*mine, *floor, mine[0] / floor[0], mine[1] - floor[1]))
+        print(f"   p50 {mine[0]:.1f} p99 {mine[1]:.1f} ms, floor p50 {floor[0]:.1f} p99 {floor[1]:.1f} ms", flush=True)
+    lines = until(lambda: (n := d.query("SELECT count(*) FROM drift")[0][0]) == edits * w.rounds and n, "the ledger")
+    w.drop(d, model)
+    w.empty(floor_space)
+    p50, p99, floor50, floor99, ratio, more = medians(rows)
+    ok = verdict(ratio <= 2, f"edit to repaired, {edits} edits: p50 {p50:.1f} ms, floor {floor50:.1f} ms: {ratio:.2f}x "
+                 "(target 2x)")
+    return verdict(more <= 20, f"p99 {p99:.1f} ms, floor {floor99:.1f} ms: +{more:.1f} ms (target +20 ms); {lines} lines in "
+                   "the ledger") and ok
+
+
+# ---- memory
+
+def settled(d, seconds):
+    end, peak = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        peak = max(peak, d.memory()[0])
+        time.sleep(0.2)
+    return peak
+
+
+def memory(w):
+    count = w.number(10000)
+    d = w.daemon("--log-level", "warning")
+    model = w.name("bench")
+    w.ready(d, model)
+    start = d.memory()[0]
+    d.deploy(model, "bulk", count=count, size=2048)
+    peak = 0
+    while True:
+        peak = max(peak, d.memory()[0])
+        good, all_of = d.in_place()
+        if good == all_of and all_of > count:
+            break
+        time.sleep(0.2)
+    at_once = d.memory()[0]
+    cpu, began = d.cpu_seconds(), time.monotonic()
+    peak = max(peak, settled(d, 20 if w.quick else 120))
+    idle = (d.cpu_seconds() - cpu) / (time.monotonic() - began)
+    pss, anon, high = d.memory()
+    workers = len(d.processes()) - 1
+    w.drop(d, model)
+    print(f"   empty {start:.1f} MB, peak PSS {peak:.1f} MB (daemon's highest RSS {high:.1f}), when converged {at_once:.1f} MB, "
+          f"RssAnon {anon:.1f} MB, {workers} workers, idle CPU {idle:.2%} of a core", flush=True)
+    return verdict(pss <= 60, f"memory with {count} ConfigMaps {pss:.1f} MB (target 60 MB)")
+
+
+# ---- restart
+
+def change_some(w, model, count):
+    def change(item):
+        item["data"]["salt"] = "changed-while-away"
+    w.floor("apply", 8, bodies=w.bodies(model, count, change), manager="kubectl-edit")
+
+
+def listing_seconds(w, model):
+    args = ["curl", "-sS", "-o", "/dev/null", "-w", "%{time_total}", "--cacert", w.env["PEERS_CA"], "--cert",
+            w.env["PEERS_ADMIN_CERT"], "--key", w.env["PEERS_ADMIN_KEY"], w.env["PEERS_API"] + w.list_url(model)]
+    return float(subprocess.run(w.inside + args, check=True, capture_output=True, text=True).stdout)
+
+
+def restart_once(w, d, model, changed):
+    d.stop()
+    change_some(w, model, changed)
+    offset, known = w.audit_offset(), d.query("SELECT coalesce(max(id), 0) FROM drift")[0][0]
+    start = time.monotonic()
+    wall = time.time()
+    d.start()
+    answers = time.monotonic() - start
+    until(lambda: d.query("SELECT count(*) FROM drift WHERE id > ? AND outcome = 'repaired'", known)[0][0] >= changed,
+          f"{changed} repairs", pause=0.01)
+    converged = d.query("SELECT max(repaired_at) FROM drift")[0][0] / 1000 - wall
+    time.sleep(2)                               # nothing more may be written
+    written = {e["objectRef"]["name"] for e in w.writes_since(offset)}
+    wanted = {t["metadata"]["name"] for t in w.templates[:changed]}
+    writes = len(w.writes_since(offset))
+    if written != wanted or writes != changed:
+        print(f"   wrote {writes}, not wanted: {sorted(written - wanted)[:5]}, missing {len(wanted - written)}", flush=True)
+    return answers, converged, written == wanted and writes == changed
+
+
+def restart(w):
+    count, changed = w.number(2000), w.number(100)
+    d = w.daemon("--log-level", "warning")
+    model, rows, exact = w.name("bench"), [], True
+    w.ready(d, model)
+    d.deploy(model, "bulk", count=count, size=2048)
+    d.wait_in_place(count + 1)
+    w.learn(model)
+    for _ in range(w.rounds):
+        listing = listing_seconds(w, model)
+        answers, converged, good = restart_once(w, d, model, changed)
+        exact &= good
+        rows.append((answers, converged, listing, converged / listing))
+        print(f"   answers after {answers * 1e3:.0f} ms, converged after {converged * 1e3:.0f} ms, a listing takes "
+              f"{listing * 1e3:.0f} ms", flush=True)
+    w.drop(d, model)
+    answers, converged, listing, ratio = medians(rows)
+    ok = verdict(answers <= 0.3, f"restart with {count} objects answers after {answers * 1e3:.0f} ms (target 300 ms)")
+    ok = verdict(exact, f"exactly the {changed} changed objects were written") and ok
+    return verdict(ratio <= 2, f"converged after {converged * 1e3:.0f} ms, one listing {listing * 1e3:.0f} ms: {ratio:.1f}x "
+                   "(target 2x)") and ok
+
+
+# ---- commands
+
+def commands(w):
+    rows = []
+    for _ in range(w.rounds):
+        d = w.daemon("--log-level", "warning", binary="tools/bench/mooringd-slow-disk", env={"BENCH_SYNC_US": "2000"})
+        model = w.name("bench")
+        w.ready(d, model)
+        d.deploy(model, "bulk", count=1, size=100)
+        d.wait_in_place(2)
+        out = subprocess.run([w.build / "tools/bench/commands", d.socket, f"/v1/models/{model}/applications/bulk/config", "8",
+                              "1" if w.quick else "5"], check=True, capture_output=True, text=True).stdout
+        rows.append([float(x) for x in out.split()])
+        print(f"   {rows[-1][0]:.0f}/s, p50 {rows[-1][1]:.1f} ms, p99 {rows[-1][2]:.1f} ms", flush=True)
+        w.drop(d, model)
+    rate, p50, p99 = medians(rows)
+    return verdict(rate >= 2000, f"config changes by 8 clients, syncs of 2 ms: {rate:.0f}/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms "
+                   "(target 2,000/s)")
+
+
+def handlers(w):
+    """Of all daemons of this run, so it stands last."""
+    text = ", ".join(f"{name} {n} times" for name, n in w.slow.items())
+    return verdict(not w.slow, f"handlers longer than 5 ms: {text or 'none'}")
+
+
+TABLE = {"converge": converge, "repair": repair, "restart": restart, "commands": commands, "memory": memory,
+         "handlers": handlers}
+__all__ = ["TABLE", "json", "Failed"]

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the benches stand on: peers, daemons, the floor program, and sums."""
+import json
+import os
+import re
+import shlex
+import shutil
+import statistics
+import subprocess
+import time
+import urllib.parse
+
+from mooringd import Daemon, Failed, until
+
+DROPPED = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation")
+
+
+def peers_env(folder):
+    """DIR/env as a dictionary."""
+    values = {}
+    for line in (folder / "env").read_text().splitlines():
+        name, value = line.removeprefix("export ").split("=", 1)
+        values[name] = "".join(shlex.split(value))
+    return values
+
+
+def percentile(values, share):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+class World:
+    def __init__(self, root, build, peers, folder, rounds, quick):
+        self.root, self.build, self.peers, self.folder = root, build, peers, folder
+        self.rounds, self.quick = rounds, quick
+        self.env = peers_env(peers)
+        self.inside = [str(root / "tools/peers"), "run", str(peers)]
+        self.floor_env = {**os.environ, "FLOOR_SERVER": self.env["PEERS_API"], "FLOOR_CA": self.env["PEERS_CA"],
+                          "FLOOR_CERT": self.env["PEERS_ADMIN_CERT"], "FLOOR_KEY": self.env["PEERS_ADMIN_KEY"]}
+        self.daemons, self.programs, self.serial = [], [], 0
+        self.stamp = f"{int(time.time()) % 1000000}"
+        self.slow = {}                  # handlers above the limit, of all benches
+        self.templates = None
+
+    def number(self, n):
+        return n // 10 if self.quick else n
+
+    def name(self, what):
+        self.serial += 1
+        return f"{what}-{self.stamp}-{self.serial}"
+
+    def end(self):
+        for program in self.programs:
+            if program.poll() is None:
+                program.terminate()
+                program.wait()
+        for d in self.daemons:
+            if d.process:
+                d.kill()
+
+    # ---- the cluster
+
+    def kubectl(self, method, path, body=None, content="application/json", check=True):
+        """One plain request, by curl inside the network."""
+        args = ["curl", "-sS", "--fail-with-body", "-X", method, "--cacert", self.env["PEERS_CA"], "--cert",
+                self.env["PEERS_ADMIN_CERT"], "--key", self.env["PEERS_ADMIN_KEY"], self.env["PEERS_API"] + path]
+        if body is not None:
+            args += ["-H", f"Content-Type: {content}", "--data-binary", "@-"]
+        done = subprocess.run(self.inside + args, input=json.dumps(body) if body is not None else None, text=True,
+                              capture_output=True)
+        if done.returncode and check:
+            raise Failed(f"{method} {path}: {done.stderr} {done.stdout[:500]}")
+        return json.loads(done.stdout) if done.stdout.startswith("{") else {}
+
+    def make_namespace(self, what="floor"):
+        name = self.name(what)
+        self.kubectl("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        return name
+
+    def empty(self, namespace):
+        """The ConfigMaps go at once; the rest with the namespace, in its own time."""
+        self.kubectl("DELETE", f"/api/v1/namespaces/{namespace}/configmaps", check=False)
+        self.kubectl("DELETE", f"/api/v1/namespaces/{namespace}", check=False)
+
+    def list_url(self, namespace):
+        selector = urllib.parse.quote("app.kubernetes.io/managed-by=mooring", safe="")
+        return f"/api/v1/namespaces/{namespace}/configmaps?labelSelector={selector}"
+
+    def watch_url(self, namespace):
+        version = self.kubectl("GET", self.list_url(namespace) + "&limit=1")["metadata"]["resourceVersion"]
+        return f"{self.list_url(namespace)}&watch=1&resourceVersion={version}&timeoutSeconds=3000"
+
+    # ---- the floor
+
+    def learn(self, namespace):
+        """What the daemon applies, from what it applied."""
+        items = self.kubectl("GET", self.list_url(namespace))["items"]
+        self.templates = []
+        for item in items:
+            for key in DROPPED:
+                item["metadata"].pop(key, None)
+            self.templates.append({"apiVersion": "v1", "kind": "ConfigMap", **item})
+
+    def bodies(self, namespace, count=None, change=None):
+        """Lines for the floor program: the same objects in NAMESPACE."""
+        lines = []
+        for item in self.templates[:count]:
+            item = json.loads(json.dumps(item))
+            item["metadata"]["namespace"] = namespace
+            if change:
+                change(item)
+            name = item["metadata"]["name"]
+            lines.append(f"/api/v1/namespaces/{namespace}/configmaps/{name}\t{json.dumps(item, separators=(',', ':'))}\n")
+        return "".join(lines)
+
+    def floor(self, *args, bodies="", manager="floor"):
+        done = subprocess.run(self.inside + [str(self.build / "tools/bench/floor"), *map(str, args)], input=bodies, text=True,
+                              capture_output=True, env={**self.floor_env, "FLOOR_MANAGER": manager})
+        if done.returncode:
+            raise Failed(f"floor {args[0]}: {done.stderr[-2000:]}")
+        return done.stdout
+
+    def floor_started(self, *args, bodies=""):
+        program = subprocess.Popen(self.inside + [str(self.build / "tools/bench/floor"), *map(str, args)],
+                                   stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=self.floor_env)
+        program.stdin.write(bodies)
+        program.stdin.close()
+        self.programs.append(program)
+        return program
+
+    # ---- the daemon
+
+    def daemon(self, *options, binary=None, charm_dirs=(), env=None):
+        d = Daemon(self.folder / self.name("daemon"), self.build, [self.build / "tests/charm", *charm_dirs], options,
+                   self.inside, env)
+        if binary:
+            d.arguments[len(self.inside)] = str(self.build / binary)
+        self.daemons.append(d)
+        d.start()
+        return d
+
+    def ready(self, d, model):
+        """A cluster and a model whose namespace is there: what comes before a deploy."""
+        d.add_cluster("peers", self.env["KUBECONFIG"])
+        d.add_model(model, "peers")
+        d.wait_in_place(1)
+
+    def take_slow(self, d):
+        """Keeps what the daemon counted of handlers above the limit."""
+        for line in d.call("GET", "/v1/metrics").splitlines():
+            found = re.match(r'mooring_slow_handlers_total\{handler="([^"]*)"\} (\d+)', line)
+            if found:
+                self.slow[found[1]] = self.slow.get(found[1], 0) + int(found[2])
+
+    def drop(self, d, model=None):
+        self.take_slow(d)
+        d.stop()
+        self.daemons.remove(d)
+        shutil.rmtree(d.folder, ignore_errors=True)
+        if model:
+            self.empty(model)
+
+    def audit_offset(self):
+        return os.path.getsize(self.env["PEERS_AUDIT_LOG"])
+
+    def writes_since(self, offset, user_agent="mooring"):
+        """Audit lines of finished writes by USER_AGENT."""
+        lines = []
+        with open(self.env["PEERS_AUDIT_LOG"], "rb") as f:
+            f.seek(offset)
+            for line in f.read().splitlines():
+                e = json.loads(line)
+                if e["stage"] == "ResponseComplete" and user_agent in e.get("userAgent", "") and \
+                   e["verb"] in ("create", "update", "patch", "delete"):
+                    lines.append(e)
+        return lines
+
+
+def medians(rows):
+    return [statistics.median(column) for column in zip(*rows)]
+
+
+def verdict(ok, text):
+    print(f"   {'reached' if ok else 'MISSED'}: {text}", flush=True)
+    return ok
+
+
+__all__ = ["World", "percentile", "medians", "verdict", "until", "Failed"]
