@@ -326,6 +326,9 @@ static void take_baseline(struct resource_job *j, struct world_resource *r) {
         r->row.baseline_valid = j->op.baseline != NULL;
         memcpy(r->row.baseline, j->op.baseline_digest, DIGEST_SIZE);
         str_copy(r->row.incarnation, sizeof(r->row.incarnation), j->op.seen.incarnation);
+        /* The observation moves into the world below; the save still needs these. */
+        str_copy(j->row.incarnation, sizeof(j->row.incarnation), j->op.seen.incarnation);
+        str_copy(j->version, sizeof(j->version), j->op.seen.version);
         r->tries = 0;
         r->retry_at = 0;
         r->interest.baseline_valid = r->row.baseline_valid;
