@@ -284,6 +284,7 @@ static void release_target(struct resource_job *j) {
         if (!j->busy_op)
                 return;
         j->busy_op = false;
+        queue_yield(j->rec->queue, KEY_RESOURCE, j->id);
         j->rec->in_flight--;
         if (t) {
                 t->in_flight--;
@@ -663,7 +664,8 @@ static void mark_filled(struct reconcile *rec, struct world_resource *r) {
         struct filled *f;
 
         if (!r->row.data || r->row.initialised || !r->seen.filled ||
-            r->seen.presence != PRESENCE_PRESENT)
+            r->seen.presence != PRESENCE_PRESENT ||
+            !str_eq(r->seen.incarnation, r->row.incarnation))
                 return;
         r->row.initialised = true;
         r->row.accepted_loss = false;

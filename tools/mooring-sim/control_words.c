@@ -60,7 +60,7 @@ static const struct word {
         { "get", 3, run_get, "get KIND NS NAME [POINTER]", "prints an object or a field as JSON" },
         { "list", 1, run_list, "list KIND [NS]", "prints names" },
         { "forward", 4, run_forward, "forward NS POD-PATTERN PORT ADDRESS",
-          "port-forwards of such pods lead to ADDRESS:PORT" },
+          "port-forwards of such pods lead to ADDRESS, a HOST:PORT" },
         { "stats", 0, run_stats, "stats", "prints counters as JSON" },
         { "help", 0, run_help, "help", "prints this" },
 };

@@ -318,7 +318,7 @@ static int dispatch(int argc, char **argv) {
 }
 
 int cli_run(int argc, char **argv) {
-        /* What http and others log is for a daemon's journal: here an error is told once, by the command. */
+        /* What http logs is for a daemon's journal: here the command tells an error, once. */
         log_set_level(LOG_ERR);
         return dispatch(argc, argv);
 }

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What answers behind the simulator's pods: a server for each pod of MySQL and of MinIO.
+
+The simulator's pods run nothing; port-forwards of a pod can lead to an address of this machine. So for each ready pod whose image
+is mysql's a real MariaDB is started on a loopback address of its own, with root's password out of the pod's Secret as
+the image's entrypoint reads it, and data that outlive the pod and die with its claim. For MinIO the real program if it is there (tools/peers
+builds one), else minio_stand_in.py. mlflow's pods answer nothing: nobody here calls them.
+"""
+import base64
+import glob
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from .world import Trouble, end
+
+PERIOD = 0.1            # seconds between two looks at the pods
+
+
+def find_mariadbd():
+    return shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/libexec")
+
+
+def find_minio():
+    cache = os.environ.get("MOORING_PEERS_CACHE") or os.path.expanduser("~/.cache/mooring-peers")
+    found = sorted(path for path in glob.glob(f"{cache}/minio-*/minio") if os.access(path, os.X_OK))
+    return found[-1] if found else None
+
+
+class DataPlane(threading.Thread):
+    """Follows the pods of one simulator."""
+
+    def __init__(self, cluster):
+        super().__init__(daemon=True)
+        self.cluster, self.folder = cluster, cluster.folder / "data"
+        self.folder.mkdir(exist_ok=True)
+        self.ended, self.running, self.trouble = threading.Event(), {}, None
+        # A network of the loopback's own, so that two runs on a machine do not meet.
+        self.network = f"127.{secrets.randbelow(200) + 20}.{secrets.randbelow(250) + 1}"
+        self.leads = {}
+        self.servers = 0
+
+    # ---- the thread
+
+    def run(self):
+        try:
+            while not self.ended.wait(PERIOD):
+                self.look()
+        except (Trouble, OSError, RuntimeError) as trouble:
+            self.trouble = trouble
+
+    def look(self):
+        code, found = self.cluster.kube.call("GET", "/api/v1/pods", manager="data-plane")
+        if code != 200:
+            return              # the simulator is down: pods of a cluster run on without its API server
+        pods = {pod["metadata"]["uid"]: pod for pod in found["items"] if maker_of(pod) and is_running(pod)}
+        for uid in [uid for uid in self.running if uid not in pods]:
+            end(self.running.pop(uid), seconds=30)
+        for uid, pod in pods.items():
+            if uid not in self.running:
+                process = maker_of(pod)(self, pod)
+                if process:
+                    self.running[uid] = process
+
+    def stop(self):
+        self.ended.set()
+        if self.is_alive():
+            self.join()
+        for process in self.running.values():
+            end(process, seconds=5)
+
+    # ---- what the makers need
+
+    def address_of(self, namespace, name, port):
+        """A pod of a StatefulSet keeps its address; tells the simulator once."""
+        key = (namespace, name, port)
+        if key not in self.leads:
+            self.servers += 1
+            self.leads[key] = f"{self.network}.{self.servers % 250 + 1}"
+            self.cluster.ctl("forward", namespace, name, port, f"{self.leads[key]}:{port}")
+        return self.leads[key]
+
+    def lead(self):
+        """The simulator was started again and has forgotten where pods lead."""
+        for (namespace, name, port), address in self.leads.items():
+            self.cluster.ctl("forward", namespace, name, port, f"{address}:{port}")
+
+    def secret(self, namespace, name):
+        found = self.cluster.kube.get("secrets", namespace, name)
+        if not found:
+            return None
+        return {key: base64.b64decode(value).decode() for key, value in found["data"].items()}
+
+    def volume_of(self, pod):
+        """The folder of the pod's first claim: it goes with the claim's uid."""
+        namespace = pod["metadata"]["namespace"]
+        for volume in pod["spec"]["volumes"]:
+            if "persistentVolumeClaim" in volume:
+                claim = self.cluster.kube.get("persistentvolumeclaims", namespace, volume["persistentVolumeClaim"]["claimName"])
+                return self.folder / claim["metadata"]["uid"] if claim else None
+        return None
+
+    def spawn(self, name, argv, **environment):
+        with open(self.cluster.folder / "log" / f"{name}.log", "ab") as log:
+            return subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                    env=os.environ | environment)
+
+    # ---- MySQL
+
+    def run_mysql(self, pod):
+        namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        data = self.volume_of(pod)
+        names = [volume["secret"]["secretName"] for volume in pod["spec"]["volumes"] if "secret" in volume]
+        password = self.secret(namespace, names[0]) if names else None
+        if not data or not password:
+            return None
+        socket = data.with_suffix(".sock")
+        argv = [find_mariadbd(), "--no-defaults", *mariadb_user(), f"--datadir={data}", "--port=3306", f"--socket={socket}",
+                f"--bind-address={self.address_of(namespace, name, 3306)}", f"--pid-file={data}.pid", "--skip-name-resolve",
+                "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=16M", "--performance-schema=OFF", "--skip-log-bin"]
+        if not data.exists():
+            shutil.copytree(self.mariadb_template(), data)
+            argv.append(f"--init-file={self.first_sql(data, password['root-password'])}")
+        return self.spawn(f"{name}-mariadb", argv)
+
+    def first_sql(self, data, password):
+        """What the image's entrypoint does with an empty folder."""
+        path = data.with_suffix(".sql")
+        path.touch(mode=0o600)
+        path.write_text("DELETE FROM mysql.global_priv WHERE User = '' OR User = 'root' AND Host <> 'localhost';\n"
+                        "FLUSH PRIVILEGES;\n"
+                        f"CREATE USER root@'127.%' IDENTIFIED BY '{password}';\n"
+                        "GRANT ALL ON *.* TO root@'127.%' WITH GRANT OPTION;\n"
+                        f"ALTER USER root@localhost IDENTIFIED BY '{password}';\n")
+        return path
+
+    def mariadb_template(self):
+        """An empty server's folder, made once for a build: its making takes longer than all the rest."""
+        made = Path(self.cluster.cache) / "mariadb-empty"
+        if not made.exists():
+            part = Path(f"{made}.{os.getpid()}")
+            done = subprocess.run(
+                ["mariadb-install-db", "--no-defaults", *mariadb_user(), f"--datadir={part}", "--skip-test-db", "--skip-name-resolve",
+                 "--auth-root-authentication-method=normal", "--innodb-log-file-size=4M"], capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise Trouble(f"mariadb-install-db failed:\n{done.stdout}{done.stderr}")
+            try:
+                part.rename(made)
+            except OSError:     # somebody else was faster
+                shutil.rmtree(part)
+        return made
+
+    # ---- MinIO
+
+    def run_minio(self, pod):
+        namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        container = pod["spec"]["containers"][0]
+        data, port = self.volume_of(pod), container["ports"][0]["containerPort"]
+        word = {}
+        for entry in container["env"]:
+            reference = entry.get("valueFrom", {}).get("secretKeyRef")
+            if reference:
+                secret = self.secret(namespace, reference["name"])
+                if not secret:
+                    return None
+                word[entry["name"]] = secret[reference["key"]]
+        if not data:
+            return None
+        data.mkdir(exist_ok=True)
+        address = f"{self.address_of(namespace, name, port)}:{port}"
+        if find_minio():
+            return self.spawn(f"{name}-minio", [find_minio(), "server", "--quiet", "--address", address, data], HOME=str(data),
+                              MINIO_UPDATE="off", **word)
+        stand_in = Path(__file__).with_name("minio_stand_in.py")
+        return self.spawn(f"{name}-minio-stand-in", [sys.executable, stand_in, address, data / "state.json"], **word)
+
+
+def mariadb_user():
+    return ["--user=root"] if os.geteuid() == 0 else []
+
+
+def maker_of(pod):
+    """What runs for a pod of its image; None: nothing."""
+    image = pod["spec"]["containers"][0]["image"].split("@")[0].rsplit("/", 1)[-1].split(":")[0]
+    return {"mysql": DataPlane.run_mysql, "minio": DataPlane.run_minio}.get(image)
+
+
+def is_running(pod):
+    return "deletionTimestamp" not in pod["metadata"] and pod.get("status", {}).get("phase") == "Running"

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A cluster of real programs: tools/peers, from inside its network.
+
+enter_or_become() brings the peers up and runs this very program again inside; there Real finds them by their environment. The daemon comes as
+a user of its own, with the rights that `mooringctl cluster-role` prints, never as the administrator.
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import shutil
+
+from .kube import Kube
+from .world import ROOT, Trouble, until
+
+TOOL = ROOT / "tools" / "peers"
+ACCOUNT, HOME = "mooring", "kube-system"        # the ServiceAccount that the daemon uses
+SKIPPED = 77            # what meson counts as skipped
+
+
+def missing():
+    """Why there can be no peers here; None: there can."""
+    cache = Path(os.environ.get("MOORING_PEERS_CACHE") or Path.home() / ".cache" / "mooring-peers")
+    for part in ("kubernetes", "etcd", "kwok", "minio", "mlflow", "streams"):
+        if not list(cache.glob(f"{part}-*")) and not (part in ("kubernetes", "etcd") and os.environ.get("KUBEBUILDER_ASSETS")):
+            return f"no {part} in {cache}: tools/peers build"
+    return None
+
+
+def enter_or_become(skip=False):
+    """Outside: brings the peers up, runs this program inside, takes them down, and exits as it did. Inside: returns."""
+    if os.environ.get("PEERS_DIR"):
+        return
+    why = missing()
+    if why and skip:
+        print(f"skipped: {why}")
+        sys.exit(SKIPPED)
+    if why:
+        subprocess.run([TOOL, "build"], check=True)
+    folder = Path(tempfile.mkdtemp(prefix="mooring-peers-"))
+    folder.chmod(0o711)
+    peers = folder / "p"
+    try:
+        subprocess.run([TOOL, "up", peers, "--while-pid", str(os.getpid()), "--secret-refresh", "5"], check=True)
+        code = become(peers)
+    finally:
+        subprocess.run([TOOL, "down", peers], check=False)
+        shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(code)
+
+
+def become(peers):
+    env = f'. "{peers}/env" && exec "$@"'
+    child = subprocess.Popen([TOOL, "run", peers, "sh", "-c", env, "sh", sys.executable, "-B", *sys.argv])
+    while True:
+        try:
+            return child.wait()
+        except KeyboardInterrupt:       # the child got it too, and cleans up
+            child.terminate()
+
+
+class Real:
+    """See world.World."""
+    real = True
+    name, model = "peers", "mlflow"
+
+    def __init__(self, world):
+        self.folder = world.folder
+        self.kubeconfig = world.folder / "kubeconfig"
+        self.peers = os.environ["PEERS_DIR"]
+        self.kube = Kube(os.environ["PEERS_API"], ca=os.environ["PEERS_CA"], cert=os.environ["PEERS_ADMIN_CERT"],
+                         key=os.environ["PEERS_ADMIN_KEY"])
+
+    def start(self):
+        pass
+
+    def stop(self):
+        """The peers may serve the next test: namespaces of ours go."""
+        for namespace in self.kube.list("namespaces"):
+            if "mooring.dev/model" in namespace["metadata"].get("labels", {}):
+                self.kube.delete("namespaces", "", namespace["metadata"]["name"])
+        until(lambda: not any("mooring.dev/model" in n["metadata"].get("labels", {}) for n in self.kube.list("namespaces")),
+              "the namespaces to go", 120)
+
+    def trouble(self):
+        return None
+
+    # ---- the daemon's own rights
+
+    def make_known(self, world, run=None):
+        run = run or (lambda w, *words: w.ctl(*words).ok())
+        self.allow(json.loads(world.ctl("cluster-role", "--format", "json").ok().out))
+        run(world, "add-cluster", self.name, "--kubeconfig", self.kubeconfig)
+        run(world, "add-model", self.model, "--cluster", self.name)
+
+    def allow(self, role):
+        name = {"metadata": {"name": ACCOUNT}}
+        path = self.kube.path("serviceaccounts", HOME)
+        self.kube.call("POST", path, name)
+        self.kube.call("DELETE", self.kube.path("clusterroles", "", role["metadata"]["name"]))
+        self.kube.create("clusterroles", "", role)
+        self.kube.call("POST", self.kube.path("clusterrolebindings", ""), name | {
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role["metadata"]["name"]},
+            "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": HOME}]})
+        token = self.kube.must("POST", f"{path}/{ACCOUNT}/token", {"spec": {"expirationSeconds": 86400}})["status"]["token"]
+        self.write_kubeconfig(token)
+
+    def write_kubeconfig(self, token):
+        cluster = {"server": os.environ["PEERS_API"], "certificate-authority": os.environ["PEERS_CA"]}
+        self.kubeconfig.touch(mode=0o600)
+        self.kubeconfig.write_text(json.dumps({
+            "apiVersion": "v1", "kind": "Config", "current-context": "peers",
+            "clusters": [{"name": "peers", "cluster": cluster}], "users": [{"name": ACCOUNT, "user": {"token": token}}],
+            "contexts": [{"name": "peers", "context": {"cluster": "peers", "user": ACCOUNT}}]}))
+
+    # ---- damage
+
+    def component(self, what, name):
+        done = subprocess.run([TOOL, what, self.peers, name], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Trouble(f"tools/peers {what} {name}: {done.stderr}")
+
+    def server_down(self):
+        self.component("stop", "kube-apiserver")
+
+    def server_up(self):
+        self.component("start", "kube-apiserver")
+
+    def writes(self):
+        """Writing requests of the daemon's, by the API server's audit log."""
+        count = 0
+        with open(os.environ["PEERS_AUDIT_LOG"], encoding="utf-8") as f:
+            for line in f:
+                entry = json.loads(line)
+                count += (entry["user"]["username"] == f"system:serviceaccount:{HOME}:{ACCOUNT}" and entry["stage"] == "ResponseComplete"
+                          and entry["verb"] in ("create", "update", "patch", "delete", "deletecollection"))
+        return count

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A cluster by mooring-sim: started, stopped (it keeps its objects), asked, broken."""
+import json
+import re
+import subprocess
+
+from .data import DataPlane
+from .kube import Kube
+from .world import DEADLINE, Trouble, end, until
+
+
+class Sim:
+    """See world.World. OPTIONS go to mooring-sim as they are."""
+    real = False
+    name, model = "sim", "mlflow"
+
+    def __init__(self, world, options=("--pod-start", "300ms")):
+        self.program, self.folder, self.options = world.programs.sim, world.folder, options
+        self.kubeconfig, self.control = self.folder / "kubeconfig", self.folder / "sim.control"
+        self.cache = world.programs.build
+        self.listen = "127.0.0.1:0"
+        self.process = self.data = None
+
+    def start(self):
+        self.serve()
+        self.data = DataPlane(self)
+        self.data.start()
+
+    def serve(self):
+        address = self.folder / "sim.address"
+        address.unlink(missing_ok=True)
+        with open(self.folder / "log" / "sim.log", "ab") as log:
+            self.process = subprocess.Popen(
+                [self.program, "--listen", self.listen, "--address-file", address, "--kubeconfig", self.kubeconfig, "--control",
+                 self.control, "--state", self.folder / "sim.state", *self.options], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        until(address.exists, "the simulator")
+        self.listen = address.read_text().strip()
+        token = re.search(r"token: (\S+)", self.kubeconfig.read_text())[1]
+        self.kube = Kube(f"http://{self.listen}", token=token)
+
+    def stop(self):
+        if self.data:
+            self.data.stop()
+        if self.process:
+            end(self.process)
+
+    def ctl(self, *words):
+        done = subprocess.run([self.program, "ctl", "--control", self.control, *map(str, words)], text=True, capture_output=True,
+                              check=False, timeout=DEADLINE)
+        if done.returncode:
+            raise Trouble(f"mooring-sim ctl {' '.join(map(str, words))}: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+    # ---- what both kinds of cluster can do
+
+    def trouble(self):
+        return self.data.trouble
+
+    def make_known(self, world, run=None):
+        """The cluster and the model by the commands of a user."""
+        run = run or (lambda w, *words: w.ctl(*words).ok())
+        run(world, "add-cluster", self.name, "--kubeconfig", self.kubeconfig)
+        run(world, "add-model", self.model, "--cluster", self.name)
+
+    def server_down(self):
+        end(self.process)
+
+    def server_up(self):
+        self.serve()
+        self.data.lead()
+
+    def writes(self):
+        """How many writing requests it has answered since it was started."""
+        return json.loads(self.ctl("stats"))["writes"]

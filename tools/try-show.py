@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The show of tools/try, once everything is built: a cluster, the daemon, a bundle, damage, repair, a shell."""
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "scenario"))
+from lib import data, real, sim  # noqa: E402
+from lib.world import Trouble, World, until  # noqa: E402
+
+BUNDLE = "examples/bundle-mlflow.yaml"
+CONVERGE = 300          # seconds; seen: 8 on the simulator, 60 on the real peers
+FRAME = 0.25            # seconds between two looks at the status
+
+
+def say(text):
+    print(f"\n\033[1m{text}\033[0m" if sys.stdout.isatty() else f"\n== {text}", flush=True)
+
+
+def show_command(*words):
+    print("$ " + " ".join(map(str, words)), flush=True)
+
+
+def run_command(world, *words):
+    """A command of mooringctl as the user would type it, and what it prints."""
+    show_command("mooringctl", *words)
+    answer = world.ctl(*words).ok()
+    text = (answer.out + answer.err).strip()
+    if text:
+        print(text, flush=True)
+
+
+class Screen:
+    """A status in place on a terminal; elsewhere the lines that changed."""
+
+    def __init__(self):
+        self.lines = []
+
+    def draw(self, text):
+        lines = text.rstrip("\n").split("\n")
+        if lines == self.lines:
+            return
+        if sys.stdout.isatty():
+            width = shutil.get_terminal_size().columns
+            up = f"\033[{len(self.lines)}A" if self.lines else ""
+            sys.stdout.write(up + "\033[J" + "".join(line[:width] + "\n" for line in lines))
+            sys.stdout.flush()
+        self.lines = lines
+
+    def done(self):
+        if not sys.stdout.isatty():
+            print("\n".join(self.lines), flush=True)
+
+
+def fill_up(world):
+    """Status, again and again, until all is active."""
+    screen, begin, seen = Screen(), time.monotonic(), {}
+    show_command("mooringctl", "status")
+    while True:
+        text = world.ctl("status").ok().out
+        apps = world.apps(text)
+        screen.draw(text)
+        if not sys.stdout.isatty():
+            for app, (word, message) in apps.items():
+                if seen.get(app) != (word, message):
+                    print(f"{time.monotonic() - begin:5.1f} s  {app}: {word}{': ' if message else ''}{message}", flush=True)
+            seen = apps
+        if apps and all(word == "active" for word, _ in apps.values()):
+            screen.done()
+            return time.monotonic() - begin
+        if time.monotonic() - begin > CONVERGE:
+            raise Trouble(f"not all is active after {CONVERGE} s:\n{text}")
+        if world.cluster.trouble():
+            raise Trouble(str(world.cluster.trouble()))
+        time.sleep(FRAME)
+
+
+def drift_ids(world):
+    rows = json.loads(world.ctl("drift", "--format", "json").ok().out)
+    rows = rows.get("drift", rows) if isinstance(rows, dict) else rows
+    return {row["id"]: row for row in rows}
+
+
+def damage(world, text, how, healed):
+    """Does HOW, waits until HEALED says that it was put right, shows the line of the ledger."""
+    before = set(drift_ids(world))
+    print(f"$ {text}", flush=True)
+    begin = time.monotonic()
+    how()
+    until(healed, "the repair", pause=0.001)
+    took = (time.monotonic() - begin) * 1000
+    fresh = until(lambda: [i for i in drift_ids(world) if i not in before], "the line in the drift ledger")
+    print(f"  repaired: seen from outside {took:.0f} ms later", flush=True)
+    run_command(world, "drift", "show", str(max(fresh)))
+
+
+def break_things(world):
+    kube, model = world.cluster.kube, world.cluster.model
+    image = "/spec/template/spec/containers/0/image"
+
+    def image_now():
+        found = kube.get("deployments", model, "mlflow-server")
+        return found["spec"]["template"]["spec"]["containers"][0]["image"]
+
+    right, old = image_now(), kube.get("services", model, "mlflow-minio")["metadata"]["uid"]
+    say("Somebody edits a Deployment by hand")
+    damage(world, f"kubectl edit deployment/mlflow-server      # {image}: docker.io/library/busybox:1",
+           lambda: kube.edit("deployments", model, "mlflow-server", image, "docker.io/library/busybox:1"), lambda: image_now() == right)
+    say("Somebody deletes a Service")
+
+    def back():
+        found = kube.get("services", model, "mlflow-minio")
+        return found and found["metadata"]["uid"] != old
+    damage(world, "kubectl delete service/mlflow-minio", lambda: kube.delete("services", model, "mlflow-minio"), back)
+    say("All of it is in the ledger")
+    run_command(world, "drift")
+
+
+def explain(world):
+    """What is real in what follows, and what is not."""
+    if world.cluster.real:
+        print("A real kube-apiserver, scheduler and controller manager; MySQL's, MinIO's and MLflow's pods are real processes (MariaDB in "
+              "place of MySQL).")
+        return
+    minio = "a real MinIO" if data.find_minio() else "a stand-in for its calls (`tools/peers build` makes the real one)"
+    print("The cluster is mooring-sim: an API server's answers, no containers. MySQL's pod leads to a real MariaDB,\n"
+          f"MinIO's to {minio};\nMLflow's is only said to run. With --real everything is real.")
+
+
+def shell(world):
+    say("A shell of your own: mooringctl is in the PATH; exit or Ctrl-D ends everything")
+    print("  mooringctl status --relations     mooringctl drift     mooringctl why deployment/mlflow-server     mooringctl --help")
+    if not world.cluster.real:
+        print("  mooring-sim ctl delete deployment mlflow mlflow-server     mooring-sim ctl help")
+    print(f"  the daemon's log: {world.daemon.log}", flush=True)
+    rc = world.file("bashrc", "[ -f ~/.bashrc ] && . ~/.bashrc\nPS1='mooring:\\w\\$ '\n")
+    subprocess.run(["bash", "--rcfile", str(rc), "-i"], env=shell_environment(world), check=False, cwd=ROOT)
+
+
+def shell_environment(world):
+    more = {} if world.cluster.real else {"MOORING_SIM_CONTROL": str(world.cluster.control)}
+    environment = world.environment() | more | {"KUBECONFIG": str(world.cluster.kubeconfig)}
+    environment.pop("NO_COLOR")
+    return environment
+
+
+def keep_running(world):
+    env = shell_environment(world)
+    say("Everything goes on; in another shell:")
+    print("  export " + " ".join(f"{name}={env[name]}" for name in sorted(env) if name.startswith("MOORING_") or name == "KUBECONFIG"))
+    print(f"  export PATH={world.programs.ctl.parent}:{world.programs.sim.parent}:$PATH")
+    print(f"\nCtrl-C here, or `kill {os.getpid()}`, ends it.", flush=True)
+    signal.pause()
+
+
+def show(world, options):
+    explain(world)
+    say("A cluster and a model")
+    world.daemon.start()
+    world.cluster.make_known(world, run_command)
+    say("Juju's MLflow bundle, as it is")
+    run_command(world, "deploy", BUNDLE)
+    print(f"\nall active after {fill_up(world):.1f} s", flush=True)
+    break_things(world)
+    if options.keep:
+        keep_running(world)
+    elif not options.no_shell:
+        shell(world)
+
+
+def stop(*_):
+    raise KeyboardInterrupt
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tools/try")
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--no-shell", action="store_true")
+    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--real", action="store_true")
+    options = parser.parse_args()
+    os.chdir(ROOT)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    if options.real:
+        real.enter_or_become()
+    try:
+        with World(options.build, real.Real if options.real else sim.Sim) as world:
+            show(world, options)
+    except KeyboardInterrupt:
+        print()
+        return 130
+    except Trouble as trouble:
+        print(f"\ntools/try: {trouble}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
