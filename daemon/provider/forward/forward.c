@@ -277,6 +277,20 @@ const struct err *forward_last(const struct forward *f) {
         return &f->last;
 }
 
+enum outcome forward_outcome(const struct err *why) {
+        switch (why->code) {
+        case -EACCES:
+        case -EPERM:
+                return OUTCOME_DENIED;
+        case -ENOENT:
+        case -ECONNREFUSED:
+        case -EAGAIN:
+                return OUTCOME_NOT_YET;
+        default:
+                return OUTCOME_UNREACHABLE;
+        }
+}
+
 void forward_forget(struct forward *f) {
         f->last = (struct err){ 0 };
 }

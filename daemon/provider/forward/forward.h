@@ -18,4 +18,7 @@ struct forward *forward_close(struct forward *f);
 int forward_port(const struct forward *f);
 /* Why the newest tunnel did not open or ended in error, since forward_forget; text "" when there is nothing to say. */
 const struct err *forward_last(const struct forward *f);
+/* What that means in the provider's words: a missing right is DENIED, a pod that is not there or does not listen is
+ * NOT_YET, all else UNREACHABLE. */
+enum outcome forward_outcome(const struct err *why);
 void forward_forget(struct forward *f);

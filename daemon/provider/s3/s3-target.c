@@ -102,7 +102,7 @@ static int fail_unanswered(struct s3_op *s, const struct ask *a) {
         const struct err *why = s->target->forward ? forward_last(s->target->forward) : NULL;
 
         if (why && why->text[0])
-                return s3_fail(s, OUTCOME_NOT_YET, "%s", why->text);
+                return s3_fail(s, forward_outcome(why), "%s", why->text);
         return s3_fail(s, a->outcome == OUTCOME_DONE ? OUTCOME_UNREACHABLE : a->outcome, "%s", err_text(&a->err));
 }
 

@@ -176,7 +176,7 @@ static void explain(struct target *t, struct sql_task *k) {
 
         if (k->outcome != OUTCOME_UNREACHABLE || !why || !why->text[0])
                 return;
-        k->outcome = OUTCOME_NOT_YET;
+        k->outcome = forward_outcome(why);
         k->err = *why;
 }
 

@@ -169,6 +169,9 @@ static void a_refused_tunnel_says_why_and_closes(void **state) {
         turn_until(w, ended(client));
         close(client);
         assert_string_equal(forward_last(w->forward)->text, "ns/pod-0 is not ready");
+        assert_int_equal(forward_outcome(forward_last(w->forward)), OUTCOME_NOT_YET);
+        assert_int_equal(forward_outcome(&(struct err){ .code = -EACCES }), OUTCOME_DENIED);
+        assert_int_equal(forward_outcome(&(struct err){ .code = -ETIMEDOUT }), OUTCOME_UNREACHABLE);
         forward_forget(w->forward);
         assert_string_equal(forward_last(w->forward)->text, "");
 }
