@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_forward.c - the loopback port: who may use it, what passes, and what ends it
  *
- * The other end of the tunnel is a listener of the test; the client is a thread's or another process's socket. */
+ * The other end of the tunnel is a listener of the test; the client is a thread's or another
+ * process's socket. */
 #include "forward.h"
 #include "tunnel-tcp.h"
 
@@ -62,8 +63,8 @@ static int setup(void **state) {
         assert_int_equal(loop_new(&w->loop, NULL), 0);
         w->listener = listen_local(&w->port);
         w->way = (struct tunnel_tcp){ .loop = w->loop, .address = "127.0.0.1", .port = w->port };
-        if (forward_open(w->loop, &tunnel_tcp_provider, tunnel_tcp_target(&w->way), "ns/pod-0", 3306, &w->forward,
-                         &err) < 0)
+        if (forward_open(w->loop, &tunnel_tcp_provider, tunnel_tcp_target(&w->way), "ns/pod-0",
+                         3306, &w->forward, &err) < 0)
                 fail_msg("%s", err_text(&err));
         *state = w;
         return 0;
@@ -246,7 +247,8 @@ static void a_slow_tunnel_slows_the_client(void **state) {
         turn_until(w, w->way.closed == 1);
 }
 
-/* The tunnel cannot be told to stop: a client that does not read is given up, not the daemon's memory. */
+/* The tunnel cannot be told to stop: a client that does not read is given up, not the daemon's
+ * memory. */
 static void a_client_that_does_not_read_is_given_up(void **state) {
         struct world *w = *state;
         int client = dial(forward_port(w->forward));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_s3.c - the s3 provider's pure parts: documents, targets, the sealed body, XML, what differs */
+/* test_s3.c - the s3 provider's pure parts: documents, targets, the sealed body, XML, what
+ * differs */
 #include "s3-config.h"
 #include "s3-document.h"
 #include "s3-seal.h"
@@ -28,7 +29,8 @@ static json_t *json_of(const char *text) {
 
 static void documents_get_canonical_names(void **state) {
         cleanup_(json_freep) json_t *b = json_of("{'type':'bucket','name':'ml-flow.1'}");
-        cleanup_(json_freep) json_t *u = json_of("{'type':'user','name':'KEY','secret-key':'{{secret}}','policy':'p'}");
+        cleanup_(json_freep) json_t *u =
+                json_of("{'type':'user','name':'KEY','secret-key':'{{secret}}','policy':'p'}");
         struct identity id = { 0 };
 
         assert_int_equal(provider_s3.identify(b, "model", &id, NULL), 0);
@@ -58,11 +60,15 @@ static void bad_documents_say_what_is_wrong(void **state) {
                 { "{'type':'bucket','name':'a..b'}", "host name" },
                 { "{'type':'bucket','name':'192.168.1.1'}", "host name" },
                 { "{'type':'bucket','name':'xn--abc'}", "store itself" },
-                { "{'type':'policy','name':'readwrite','document':{'Statement':[]}}", "store itself" },
+                { "{'type':'policy','name':'readwrite','document':{'Statement':[]}}",
+                  "store itself" },
                 { "{'type':'policy','name':'a/b','document':{'Statement':[]}}", "letters" },
                 { "{'type':'policy','name':'p','document':{}}", "Statement" },
-                { "{'type':'user','name':'a&b=c','secret-key':'12345678','policy':'p'}", "access key" },
-                { "{'type':'user','name':'123456789012345678901','secret-key':'12345678','policy':'p'}", "name" },
+                { "{'type':'user','name':'a&b=c','secret-key':'12345678','policy':'p'}",
+                  "access key" },
+                { "{'type':'user','name':'123456789012345678901','secret-key':'12345678','policy':'"
+                  "p'}",
+                  "name" },
                 { "{'type':'user','name':'KEY','secret-key':'12345678'}", "policy" },
         };
 
@@ -73,7 +79,8 @@ static void bad_documents_say_what_is_wrong(void **state) {
 
                 assert_int_equal(provider_s3.identify(j, "model", &id, &err), -EINVAL);
                 if (!strstr(err.text, table[i].word))
-                        fail_msg("%s: \"%s\" does not name %s", table[i].text, err.text, table[i].word);
+                        fail_msg("%s: \"%s\" does not name %s", table[i].text, err.text,
+                                 table[i].word);
         }
 }
 
@@ -81,24 +88,37 @@ static void targets_are_checked(void **state) {
         static const struct {
                 const char *text, *word; /* NULL: good */
         } table[] = {
-                { "{'engine':'minio','endpoint':'https://s:9000','access-key':'a','secret-key':'b'}", NULL },
-                { "{'engine':'s3','endpoint':'https://s3.eu-west-1.amazonaws.com/','region':'eu-west-1',"
+                { "{'engine':'minio','endpoint':'https://"
+                  "s:9000','access-key':'a','secret-key':'b'}",
+                  NULL },
+                { "{'engine':'s3','endpoint':'https://s3.eu-west-1.amazonaws.com/"
+                  "','region':'eu-west-1',"
                   "'access-key':'a','secret-key':'b'}",
                   NULL },
-                { "{'engine':'minio','via':'ns/minio-0','access-key':'a','secret-key':'b','tls':{'mode':'plain'}}",
+                { "{'engine':'minio','via':'ns/"
+                  "minio-0','access-key':'a','secret-key':'b','tls':{'mode':'plain'}}",
                   NULL },
-                { "{'engine':'minio','via':'ns/minio-0','endpoint':'https://minio','access-key':'a',"
+                { "{'engine':'minio','via':'ns/minio-0','endpoint':'https://"
+                  "minio','access-key':'a',"
                   "'secret-key':'b'}",
                   NULL },
-                { "{'engine':'minio','endpoint':'http://s:9000','access-key':'a','secret-key':'b'}", "https" },
-                { "{'engine':'minio','endpoint':'https://','access-key':'a','secret-key':'b'}", "https" },
-                { "{'engine':'minio','endpoint':'https://s/path','access-key':'a','secret-key':'b'}", "path" },
-                { "{'engine':'minio','endpoint':'https://u@s','access-key':'a','secret-key':'b'}", "https" },
+                { "{'engine':'minio','endpoint':'http://s:9000','access-key':'a','secret-key':'b'}",
+                  "https" },
+                { "{'engine':'minio','endpoint':'https://','access-key':'a','secret-key':'b'}",
+                  "https" },
+                { "{'engine':'minio','endpoint':'https://s/"
+                  "path','access-key':'a','secret-key':'b'}",
+                  "path" },
+                { "{'engine':'minio','endpoint':'https://u@s','access-key':'a','secret-key':'b'}",
+                  "https" },
                 { "{'engine':'minio','access-key':'a','secret-key':'b'}", "endpoint or via" },
-                { "{'engine':'minio','endpoint':'https://s','access-key':'a','secret-key':'b','tls':{'mode':'plain'}}",
+                { "{'engine':'minio','endpoint':'https://"
+                  "s','access-key':'a','secret-key':'b','tls':{'mode':'plain'}}",
                   "only through the API server" },
-                { "{'engine':'minio','via':'ns/minio-0','access-key':'a','secret-key':'b'}", "name in the cert" },
-                { "{'engine':'minio','endpoint':'https://s','region':'a b','access-key':'a','secret-key':'b'}",
+                { "{'engine':'minio','via':'ns/minio-0','access-key':'a','secret-key':'b'}",
+                  "name in the cert" },
+                { "{'engine':'minio','endpoint':'https://s','region':'a "
+                  "b','access-key':'a','secret-key':'b'}",
                   "region" },
         };
 
@@ -110,7 +130,8 @@ static void targets_are_checked(void **state) {
                 if (r != (table[i].word ? -EINVAL : 0))
                         fail_msg("%s: %d %s", table[i].text, r, err.text);
                 if (r < 0 && !strstr(err.text, table[i].word))
-                        fail_msg("%s: \"%s\" does not name %s", table[i].text, err.text, table[i].word);
+                        fail_msg("%s: \"%s\" does not name %s", table[i].text, err.text,
+                                 table[i].word);
         }
 }
 
@@ -126,11 +147,13 @@ static void hosts_are_cut_out_of_endpoints(void **state) {
         }
 }
 
-/* Made by an independent program (Python's hashlib and cryptography) from the description in s3-seal.c. */
+/* Made by an independent program (Python's hashlib and cryptography) from the description in
+ * s3-seal.c. */
 static void the_sealed_body_is_as_another_program_makes_it(void **state) {
-        static const char want[] = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f02a0a1a2a3a4a5a6a7"
-                                   "c7f0e5dc2f972ba9693e5d8373271bd87c7dcf1ca526cd3dcb1552ceb2aa1db36a1bdb5ee26d0cdc44"
-                                   "96b4601708a4cd9e494241a657f14dcd68d2";
+        static const char want[] =
+                "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f02a0a1a2a3a4a5a6a7"
+                "c7f0e5dc2f972ba9693e5d8373271bd87c7dcf1ca526cd3dcb1552ceb2aa1db36a1bdb5ee26d0cdc44"
+                "96b4601708a4cd9e494241a657f14dcd68d2";
         uint8_t nonce[S3_SEAL_NONCE];
         cleanup_(buf_free) struct buf out = BUF_INIT;
         struct s3_seal_key key;
@@ -147,11 +170,13 @@ static void the_sealed_body_is_as_another_program_makes_it(void **state) {
 }
 
 static void elements_are_found_by_their_whole_name(void **state) {
-        static const char text[] = "<?xml version=\"1.0\"?><R xmlns=\"http://x\"><KeyCount>2</KeyCount><Empty/>"
-                                   "<Contents a=\"b\"><Key>a&amp;b&lt;&#10;&#x41;&unknown;</Key></Contents>"
-                                   "<Contents><Key>second</Key></Contents></R>";
+        static const char text[] =
+                "<?xml version=\"1.0\"?><R xmlns=\"http://x\"><KeyCount>2</KeyCount><Empty/>"
+                "<Contents a=\"b\"><Key>a&amp;b&lt;&#10;&#x41;&unknown;</Key></Contents>"
+                "<Contents><Key>second</Key></Contents></R>";
         struct s3_xml in = s3_xml_of(text, sizeof(text) - 1), item;
-        cleanup_(freep) char *first = NULL, *second = NULL, *count = NULL, *none = NULL, *empty = NULL;
+        cleanup_(freep) char *first = NULL, *second = NULL, *count = NULL, *none = NULL,
+                             *empty = NULL;
         size_t at = 0;
 
         assert_true(s3_xml_next(in, "Contents", &at, &item));
@@ -170,8 +195,10 @@ static void elements_are_found_by_their_whole_name(void **state) {
 }
 
 static void broken_xml_is_simply_not_there(void **state) {
-        static const char *const texts[] = { "",       "<Key",        "<Key>",     "<Key>a",  "<Key>a</Ke",
-                                             "<Key a", "</Key><Key>", "<Keys>a</Keys>", "&", "<Key>a<Key>" };
+        static const char *const texts[] = {
+                "",       "<Key",        "<Key>",          "<Key>a", "<Key>a</Ke",
+                "<Key a", "</Key><Key>", "<Keys>a</Keys>", "&",      "<Key>a<Key>"
+        };
 
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
                 cleanup_(freep) char *copy = mem_dup(texts[i], strlen(texts[i]) + 1);
@@ -214,7 +241,8 @@ static void differences_are_told_field_by_field(void **state) {
         } table[] = {
                 { "{'a':{'b':[1]}}", "{'a':{'b':[1]}}", "" },
                 { "{'status':'enabled'}", "{'status':'disabled'}", "status " },
-                { "{'d':{'S':[{'A':['x','y']}]}}", "{'d':{'S':[{'A':['y','z']}]}}", "d.S[0].A[x] gone d.S[0].A[z] added " },
+                { "{'d':{'S':[{'A':['x','y']}]}}", "{'d':{'S':[{'A':['y','z']}]}}",
+                  "d.S[0].A[x] gone d.S[0].A[z] added " },
                 { "{'d':{'S':[{'E':1}]}}", "{'d':{'S':[{'E':1},{'E':2}]}}", "d.S[1] added " },
                 { "{'b':'x'}", "{'b':'x','public':{}}", "public added " },
         };

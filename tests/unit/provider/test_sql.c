@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_sql.c - the sql provider's pure parts: what may be wanted, what it is called, what differs */
+/* test_sql.c - the sql provider's pure parts: what may be wanted, what it is called, what
+ * differs */
 #include "sql-document.h"
 #include "sql-engine.h"
 
@@ -34,7 +35,8 @@ static void documents_get_canonical_names(void **state) {
                 { "{'type':'user','name':'u','password':'x'}", "user", "u@%", false },
                 { "{'type':'user','name':'u','host':'10.0.0.0/255.0.0.0','password':'x'}", "user",
                   "u@10.0.0.0/255.0.0.0", false },
-                { "{'type':'grant','user':'u','database':'d','privileges':['SELECT']}", "grant", "u@%/d", false },
+                { "{'type':'grant','user':'u','database':'d','privileges':['SELECT']}", "grant",
+                  "u@%/d", false },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
@@ -56,8 +58,8 @@ static void documents_get_canonical_names(void **state) {
 }
 
 static void a_grant_needs_its_user_and_its_database(void **state) {
-        cleanup_(json_freep) json_t *j =
-                json_of("{'type':'grant','user':'u','host':'h','database':'d','privileges':['ALL']}");
+        cleanup_(json_freep) json_t *j = json_of(
+                "{'type':'grant','user':'u','host':'h','database':'d','privileges':['ALL']}");
         struct identity id = { 0 };
 
         assert_int_equal(provider_sql.identify(j, "model", &id, NULL), 0);
@@ -86,13 +88,17 @@ static void bad_documents_say_what_is_wrong(void **state) {
                 { "{'type':'database','name':'a '}", "blank" },
                 { "{'type':'database','name':'a','charset':'utf8; DROP'}", "charset" },
                 { "{'type':'user','name':'root','password':'x'}", "server itself" },
-                { "{'type':'user','name':'123456789012345678901234567890123','password':'x'}", "32" },
+                { "{'type':'user','name':'123456789012345678901234567890123','password':'x'}",
+                  "32" },
                 { "{'type':'user','name':'u','host':'a b','password':'x'}", "host" },
                 { "{'type':'user','name':'u'}", "password" },
                 { "{'type':'grant','user':'u','database':'d','privileges':[]}", "privileges" },
                 { "{'type':'grant','user':'u','database':'d','privileges':[1]}", "privileges" },
-                { "{'type':'grant','user':'u','database':'d','privileges':['SELECT ON *.* TO x; --']}", "letters" },
-                { "{'type':'grant','user':'u','database':'d','privileges':['grant option']}", "GRANT OPTION" },
+                { "{'type':'grant','user':'u','database':'d','privileges':['SELECT ON *.* TO x; "
+                  "--']}",
+                  "letters" },
+                { "{'type':'grant','user':'u','database':'d','privileges':['grant option']}",
+                  "GRANT OPTION" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
@@ -102,13 +108,15 @@ static void bad_documents_say_what_is_wrong(void **state) {
 
                 assert_int_equal(provider_sql.identify(j, "model", &id, &err), -EINVAL);
                 if (!strstr(err.text, table[i].word))
-                        fail_msg("%s: \"%s\" does not name %s", table[i].text, err.text, table[i].word);
+                        fail_msg("%s: \"%s\" does not name %s", table[i].text, err.text,
+                                 table[i].word);
                 assert_null(id.type);
         }
 }
 
 static void a_message_never_holds_the_password(void **state) {
-        cleanup_(json_freep) json_t *j = json_of("{'type':'user','name':'u','password':['hunter2']}");
+        cleanup_(json_freep) json_t *j =
+                json_of("{'type':'user','name':'u','password':['hunter2']}");
         struct identity id = { 0 };
         struct err err = { 0 };
 
@@ -117,12 +125,13 @@ static void a_message_never_holds_the_password(void **state) {
 }
 
 static void equal_privileges_have_one_form(void **state) {
-        static const char *const texts[] = { "['select','INSERT','Select']", "['INSERT','SELECT']" };
+        static const char *const texts[] = { "['select','INSERT','Select']",
+                                             "['INSERT','SELECT']" };
         char *forms[2];
 
         for (int i = 0; i < 2; i++) {
-                cleanup_(freep) char *text =
-                        str_format("{'type':'grant','user':'u','database':'d','privileges':%s}", texts[i]);
+                cleanup_(freep) char *text = str_format(
+                        "{'type':'grant','user':'u','database':'d','privileges':%s}", texts[i]);
                 cleanup_(json_freep) json_t *j = json_of(text);
                 cleanup_(sql_document_free) struct sql_document d = { 0 };
 
@@ -159,25 +168,39 @@ static void targets_are_checked(void **state) {
                 const char *text, *word; /* NULL: good */
         } table[] = {
                 { "{'engine':'mysql','host':'db','user':'root','password':'{{secret}}'}", NULL },
-                { "{'engine':'mysql','via':'ns/pod','user':'root','password':'x','tls':{'mode':'encrypt'}}", NULL },
-                { "{'engine':'mysql','via':'ns/pod','user':'root','password':'x','tls':{'mode':'plain'}}", NULL },
-                { "{'engine':'mysql','via':'ns/pod','user':'root','password':'x','tls':{'mode':'verify-ca','ca':'x'}}",
+                { "{'engine':'mysql','via':'ns/"
+                  "pod','user':'root','password':'x','tls':{'mode':'encrypt'}}",
                   NULL },
-                { "{'engine':'postgresql','via':'ns/pod','host':'db','user':'a','password':'x'}", NULL },
+                { "{'engine':'mysql','via':'ns/"
+                  "pod','user':'root','password':'x','tls':{'mode':'plain'}}",
+                  NULL },
+                { "{'engine':'mysql','via':'ns/"
+                  "pod','user':'root','password':'x','tls':{'mode':'verify-ca','ca':'x'}}",
+                  NULL },
+                { "{'engine':'postgresql','via':'ns/pod','host':'db','user':'a','password':'x'}",
+                  NULL },
                 { "{'engine':'oracle','host':'db','user':'root','password':'x'}", "engine" },
                 { "{'engine':'mysql','user':'root','password':'x'}", "host or via" },
-                { "{'engine':'mysql','host':'db','user':'root','password':'x','tls':{'mode':'encrypt'}}",
+                { "{'engine':'mysql','host':'db','user':'root','password':'x','tls':{'mode':'"
+                  "encrypt'}}",
                   "only through the API server" },
-                { "{'engine':'mysql','host':'db','user':'root','password':'x','tls':{'mode':'verify-ca','ca':'x'}}",
+                { "{'engine':'mysql','host':'db','user':'root','password':'x','tls':{'mode':'"
+                  "verify-ca','ca':'x'}}",
                   "only through the API server" },
                 { "{'engine':'mysql','via':'ns/pod','user':'root','password':'x'}", "verify-full" },
-                { "{'engine':'postgresql','via':'ns/pod','user':'root','password':'x'}", "name in the certificate" },
-                { "{'engine':'mysql','via':'ns/pod','user':'root','password':'x','tls':{'mode':'verify-ca'}}",
+                { "{'engine':'postgresql','via':'ns/pod','user':'root','password':'x'}",
+                  "name in the certificate" },
+                { "{'engine':'mysql','via':'ns/"
+                  "pod','user':'root','password':'x','tls':{'mode':'verify-ca'}}",
                   "tls.ca" },
-                { "{'engine':'mysql','via':'pod','user':'root','password':'x','tls':{'mode':'encrypt'}}",
+                { "{'engine':'mysql','via':'pod','user':'root','password':'x','tls':{'mode':'"
+                  "encrypt'}}",
                   "NAMESPACE/POD" },
-                { "{'engine':'mysql','host':'db','port':70000,'user':'root','password':'x'}", "port" },
-                { "{'engine':'mysql','host':'db','user':'root','password':'x','tls':{'mode':'off'}}", "tls.mode" },
+                { "{'engine':'mysql','host':'db','port':70000,'user':'root','password':'x'}",
+                  "port" },
+                { "{'engine':'mysql','host':'db','user':'root','password':'x','tls':{'mode':'off'}"
+                  "}",
+                  "tls.mode" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
@@ -187,7 +210,8 @@ static void targets_are_checked(void **state) {
 
                 assert_int_equal(r, table[i].word ? -EINVAL : 0);
                 if (r < 0 && !strstr(err.text, table[i].word))
-                        fail_msg("%s: \"%s\" does not name %s", table[i].text, err.text, table[i].word);
+                        fail_msg("%s: \"%s\" does not name %s", table[i].text, err.text,
+                                 table[i].word);
         }
 }
 
@@ -200,8 +224,10 @@ static char *drift_of(const char *was, const char *is) {
 
         assert_int_equal(provider_sql.compare(&r, &o, &list, NULL), 0);
         for (size_t i = 0; i < list.count; i++) {
-                cleanup_(freep) char *w = list.items[i].wanted ? json_text(list.items[i].wanted) : str_dup("-");
-                cleanup_(freep) char *f = list.items[i].found ? json_text(list.items[i].found) : str_dup("-");
+                cleanup_(freep) char *w =
+                        list.items[i].wanted ? json_text(list.items[i].wanted) : str_dup("-");
+                cleanup_(freep) char *f =
+                        list.items[i].found ? json_text(list.items[i].found) : str_dup("-");
 
                 assert_null(list.items[i].who);
                 buf_printf(&b, "%s:%s:%s ", list.items[i].field, w, f);
@@ -215,7 +241,8 @@ static void differences_are_told_field_by_field(void **state) {
                 const char *was, *is, *want;
         } table[] = {
                 { "{'a':1,'b':'x'}", "{'b':'x','a':1}", "" },
-                { "{'charset':'utf8mb4'}", "{'charset':'latin1'}", "charset:\"utf8mb4\":\"latin1\" " },
+                { "{'charset':'utf8mb4'}", "{'charset':'latin1'}",
+                  "charset:\"utf8mb4\":\"latin1\" " },
                 { "{'privileges':['A','B']}", "{'privileges':['B','C']}",
                   "privileges[A]:\"A\":- privileges[C]:-:\"C\" " },
                 { "{'password':'0011','locked':false}", "{'password':'2233','locked':false}",
