@@ -10,6 +10,7 @@
 #include "reconcile-internal.h"
 
 #include "clock.h"
+#include "command.h"
 #include "log.h"
 #include "queries.gen.h"
 
@@ -203,10 +204,7 @@ static int delete_run(struct tx *tx, struct store_call *c, struct err *err) {
                 tx_mark(tx, MARK_MODEL, w->id);
                 return 0;
         }
-        r = w_model_option_delete_all(
-                tx, &(struct w_model_option_delete_all_in){ .model_id = w->id }, err);
-        if (r >= 0)
-                r = w_model_delete(tx, &(struct w_model_delete_in){ .id = w->id }, err);
+        r = removal_model(tx, w->id, err); /* what it left behind becomes a leftover */
         if (r < 0)
                 return r;
         tx_mark(tx, MARK_MODEL, w->id);
