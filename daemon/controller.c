@@ -166,6 +166,8 @@ static int open_state(struct controller *c, struct err *err) {
 /* ---- parts */
 
 static char *find_worker(const struct options *o) {
+        /* Installed into one folder; in the build tree. */
+        static const char *const beside[] = { "mooring-charm", "charm/worker/mooring-charm" };
         char self[4096];
         ssize_t n;
         char *slash, *path;
@@ -177,11 +179,13 @@ static char *find_worker(const struct options *o) {
         slash = strrchr(self, '/');
         if (slash)
                 *slash = '\0';
-        path = str_format("%s/mooring-charm", self);
-        if (access(path, X_OK) == 0)
-                return path;
-        free(path);
-        return str_dup(MOORING_LIBEXEC "/mooring-charm");
+        for (size_t i = 0; i < ARRAY_SIZE(beside); i++) {
+                path = str_format("%s/%s", self, beside[i]);
+                if (access(path, X_OK) == 0)
+                        return path;
+                free(path);
+        }
+        return str_dup(MOORING_BIN "/mooring-charm");
 }
 
 static int open_charms(struct controller *c, struct err *err) {

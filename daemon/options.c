@@ -20,7 +20,7 @@ const struct opt options_table[] = {
           "file of the key that seals secrets; default STATE-DIR/key, or the systemd credential "
           "mooring-key" },
         { "worker", 0, OPT_PATH, AT(worker), NULL, 0, 0, "FILE", 0, NULL,
-          "the mooring-charm program; default beside mooringd, or in libexec" },
+          "the mooring-charm program; default beside mooringd, or the installed one" },
         { "charm-user", 0, OPT_STRING, AT(charm_user), "nobody", 0, 0, "USER", 0, NULL,
           "unprivileged user that charm workers run as when the daemon is root" },
         { "token-folder", 0, OPT_LIST, AT(token_folders), NULL, 0, 0, "DIR", OPT_RELOAD, NULL,

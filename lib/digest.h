@@ -9,6 +9,13 @@
 #define DIGEST_HEX_SIZE 65 /* with NUL */
 
 void digest_sha256(const void *data, size_t len, uint8_t ret[DIGEST_SIZE]);
+/* The same piece by piece. */
+struct digest_stream {
+        uint64_t private[16];
+};
+void digest_start(struct digest_stream *s);
+void digest_add(struct digest_stream *s, const void *data, size_t len);
+void digest_end(struct digest_stream *s, uint8_t ret[DIGEST_SIZE]);
 void digest_hmac(const void *key, size_t key_len, const void *data, size_t len,
                  uint8_t ret[DIGEST_SIZE]);
 /* Lower-case hex with NUL; RET holds 2*LEN+1. Returns RET. */

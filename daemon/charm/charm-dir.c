@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -113,26 +112,21 @@ static int walk(int fd, const char *prefix, int depth, file_fn *fn, void *arg, s
 
 /* ---- hashing */
 
-static void free_digest(EVP_MD_CTX **c) {
-        EVP_MD_CTX_free(*c);
-}
-
 /* Hash and size of what FD reads from its start; the bytes too when OUT is not NULL. */
 static int hash_file(int fd, const char *name, uint8_t ret[DIGEST_SIZE], uint64_t *ret_size,
                      struct buf *out, struct err *err) {
-        cleanup_(free_digest) EVP_MD_CTX *c = EVP_MD_CTX_new();
         cleanup_(freep) char *part = mem_alloc(64u << 10);
+        struct digest_stream s;
         uint64_t size = 0;
         ssize_t n;
 
-        if (!c || !EVP_DigestInit_ex(c, EVP_sha256(), NULL))
-                abort();
+        digest_start(&s);
         while ((n = pread(fd, part, 64u << 10, (off_t)size)) > 0) {
                 size += (uint64_t)n;
                 if (size > CHARM_DIR_FILE_MAX)
                         return err_set(err, -E2BIG, "%s: more than %u bytes", name,
                                        CHARM_DIR_FILE_MAX);
-                EVP_DigestUpdate(c, part, (size_t)n);
+                digest_add(&s, part, (size_t)n);
                 if (out)
                         buf_add(out, part, (size_t)n);
         }
@@ -140,7 +134,7 @@ static int hash_file(int fd, const char *name, uint8_t ret[DIGEST_SIZE], uint64_
                 n = -errno;
                 return err_set(err, (int)n, "%s: %s", name, strerror((int)-n));
         }
-        EVP_DigestFinal_ex(c, ret, NULL);
+        digest_end(&s, ret);
         *ret_size = size;
         return 0;
 }

@@ -32,7 +32,7 @@
         (512u << 20) /* address space: a plan of 64 MiB is held twice while it is put together */
 #define CHARM_WORKER_CPU_S                                                                         \
         20 /* of one worker; one that used half of it is replaced between two calls */
-/* An idle worker costs 0.2 MB and starts in 3 ms: kept as long as events come in bursts. */
+/* An idle worker costs 0.3 MB and starts in 3 ms: kept as long as events come in bursts. */
 #define CHARM_IDLE_MS 120000
 #define CHARM_STARTS 64 /* workers started at once: all applications after a restart */
 #define CHARM_STARTS_PER_S                                                                         \

@@ -74,11 +74,14 @@ static void decide_removal(const struct resource_row *row, const struct observat
 
 /* What differs from the baseline, or DRIFT_NONE. */
 static enum drift_kind find_drift(const struct resource_row *row, const struct observation *o) {
+        bool sacred = row->data && row->initialised && !row->accepted_loss;
+
         if (o->presence == PRESENCE_ABSENT)
-                return row->data && row->initialised && !row->accepted_loss ? DRIFT_DATA_LOST
-                                                                            : DRIFT_DELETED;
+                return sacred ? DRIFT_DATA_LOST : DRIFT_DELETED;
         if (row->incarnation[0] && o->incarnation[0] && !str_eq(row->incarnation, o->incarnation)) {
-                if (row->data && row->initialised && !row->accepted_loss && !o->filled)
+                /* Another volume of the same name: whether it holds what was there, only a person knows. What
+                 * can be looked into (a bucket) says so itself. */
+                if (sacred && !(row->remake && o->filled))
                         return DRIFT_DATA_LOST;
                 return DRIFT_REPLACED;
         }

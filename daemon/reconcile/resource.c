@@ -663,7 +663,8 @@ static void mark_filled(struct reconcile *rec, struct world_resource *r) {
         struct filled *f;
 
         if (!r->row.data || r->row.initialised || !r->seen.filled ||
-            r->seen.presence != PRESENCE_PRESENT)
+            r->seen.presence != PRESENCE_PRESENT ||
+            !str_eq(r->seen.incarnation, r->row.incarnation))
                 return;
         r->row.initialised = true;
         r->row.accepted_loss = false;

@@ -87,7 +87,7 @@ UPDATE resource SET adopted = :adopted WHERE id = :id;
 
 -- name: resource_set_initialised
 -- The first time counts; later ones change nothing.
-UPDATE resource SET initialised_at = :initialised_at WHERE id = :id AND initialised_at IS NULL;
+UPDATE resource SET initialised_at = :initialised_at, accepted_loss = 0 WHERE id = :id AND initialised_at IS NULL;
 
 -- name: resource_accept_loss
 UPDATE resource SET accepted_loss = :accepted_loss, initialised_at = NULL WHERE id = :id;

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#define BLOCK_SIZE (32u << 10) /* the texts of an ordinary plan fit into one */
+#define BLOCK_SIZE (16u << 10) /* the texts of an ordinary plan fit into one */
 #define ALIGNMENT 16
 
 struct arena_block {

@@ -251,6 +251,7 @@ int serve_run(const struct serve_options *o) {
                 (void)frame_write(SERVE_CHANNEL, PLAN_FRAME_REFUSED, err.text, strlen(err.text),
                                   NULL);
         } else {
+                malloc_trim(0); /* what reading the objects took */
                 r = frame_write(SERVE_CHANNEL, PLAN_FRAME_READY, NULL, 0, NULL);
                 r = r < 0 ? 1 : answer_views(&s);
         }

@@ -192,6 +192,9 @@ void observe_object(struct target *t, const struct observe_context *c, struct sc
         take_text(scan_get(metadata, "uid"), ret->incarnation, sizeof(ret->incarnation));
         take_text(scan_get(metadata, "resourceVersion"), ret->version, sizeof(ret->version));
         ret->order = strtoull(ret->version, NULL, 10);
+        /* A bound claim counts as filled: what is in it cannot be seen from here. */
+        ret->filled = str_eq(c->type, "PersistentVolumeClaim") &&
+                      scan_says(scan_dig(object, "status", "phase", NULL), "Bound");
         take_digest(c, object, key, t->hash_key, ret);
         ret->seen = see(c, object, key);
         if (leaving) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* desk.h - an admin socket with all that stands behind it, in a folder of its own, and a client in the same thread
+/* desk.h - an admin socket with all that stands behind it, in a folder of its own, and a client
+ * in the same thread
  *
- * The peer is whoever the test says (desk_role). A request is written to a socket, then the loop is stepped until the answer
- * is there; nothing is timed. */
+ * The peer is whoever the test says (desk_role). A request is written to a socket, then the loop
+ * is stepped until the answer is there; nothing is timed. */
 #pragma once
 
 #include "admin-internal.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The admin socket: who may what, what is refused and how, and what stays true when clients misbehave. */
+/* test_admin.c - the admin socket: who may what, what is refused and how, and what stays true
+ * when clients misbehave. */
 #include "desk.h"
 
 #include "clock.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* schema/api/openapi.yaml and the route table say the same, in both directions. */
+/* test_routes.c - schema/api/openapi.yaml and the route table say the same, in both directions. */
 #include "routes.h"
 
 #include "yaml.h"

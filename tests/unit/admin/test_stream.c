@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Streams of events and log lines: what arrives, who lags, and that they end. */
+/* test_stream.c - streams of events and log lines: what arrives, who lags, and that they end. */
 #include "desk.h"
 
 #include <pthread.h>

@@ -325,6 +325,25 @@ static void a_large_view_passes(void **state) {
         test_call_deinit(&c);
 }
 
+/* A clone below /root: the other user cannot reach the program by its path. */
+static void a_worker_in_a_folder_of_our_own_is_started_for_the_other_user(void **state) {
+        static const char *const dirs[] = { TEST_CHARM_DIR, NULL };
+        cleanup_(freep) char *worker = str_format("%s/mooring-charm", fixture.state);
+        struct charm_host_options o = {
+                .state_dir = fixture.state, .charm_dirs = dirs, .worker = worker, .sandbox = true
+        };
+        struct test_call c;
+        struct err err = {};
+
+        fixture_copy(TEST_WORKER, worker);
+        fixture.host = charm_host_free(fixture.host);
+        if (charm_host_new(fixture.loop, &o, &fixture.host, &err) < 0)
+                fail_msg("%s", err_text(&err));
+        rescan();
+        fixture_plan(&fixture, &c, "hello", 1, "{}");
+        assert_plans(&c);
+}
+
 static void the_host_can_be_freed_with_calls_under_way(void **state) {
         struct test_call a, b;
 
@@ -370,6 +389,9 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(a_charm_that_is_not_pinned_is_an_error_of_its_call,
                                                 setup, teardown),
                 cmocka_unit_test_setup_teardown(a_large_view_passes, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                        a_worker_in_a_folder_of_our_own_is_started_for_the_other_user, setup,
+                        teardown),
                 cmocka_unit_test_setup_teardown(the_host_can_be_freed_with_calls_under_way, setup,
                                                 teardown),
         };

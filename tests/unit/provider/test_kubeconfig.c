@@ -44,7 +44,8 @@ static void assert_fails(const char *text, const char *context, int code, const 
         "clusters:\n- name: c\n  cluster: {server: 'https://h:6443', certificate-authority: "      \
         "ca.pem, tls-server-name: kube}\n"
 #define CONTEXTS                                                                                   \
-        "contexts:\n- name: one\n  context: {cluster: c, user: u, namespace: ns}\n- name: two\n  "  \
+        "contexts:\n- name: one\n  context: {cluster: c, user: u, namespace: ns}\n"                \
+        "- name: two\n  "                                                                          \
         "context: {cluster: x, user: u}\n- name: three\n  context: {cluster: c, user: gone}\n"
 #define HEAD "current-context: one\n" CLUSTERS CONTEXTS "users:\n- name: u\n  user: "
 

@@ -104,6 +104,21 @@ static void lost_data_is_never_begun_again_silently(void **state) {
         assert_int_equal(d.state, STATE_LOST);
 }
 
+static void another_volume_of_the_same_name_needs_a_person(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = as_applied();
+        struct policy p = { 0 };
+
+        row.data = row.initialised = true;
+        o.filled = true;
+        str_copy(o.incarnation, sizeof(o.incarnation), "uid-2");
+        assert_int_equal(run(&row, &o, &p).state, STATE_LOST);
+        assert_int_equal(run(&row, &o, &p).action, ACTION_BLOCK);
+        row.accepted_loss = true;
+        assert_int_equal(run(&row, &o, &p).drift, DRIFT_REPLACED);
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+}
+
 static void accepted_loss_is_made_again(void **state) {
         struct resource_row row = in_place();
         struct observation o = { .presence = PRESENCE_ABSENT };
@@ -261,6 +276,7 @@ int main(void) {
                 cmocka_unit_test(a_deleted_object_is_made_again),
                 cmocka_unit_test(another_of_the_same_name_is_drift),
                 cmocka_unit_test(lost_data_is_never_begun_again_silently),
+                cmocka_unit_test(another_volume_of_the_same_name_needs_a_person),
                 cmocka_unit_test(accepted_loss_is_made_again),
                 cmocka_unit_test(a_bucket_is_made_again_at_once_and_still_shown_as_lost),
                 cmocka_unit_test(data_made_again_empty_stays_lost_until_filled_or_accepted),

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_cli.c - the command line against a scripted daemon: exit codes, what goes to stdout and
+ * what to stderr, what is sent. */
+#include "cli.h"
+#include "help.h"
+#include "server.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define ARGS_MAX 16
+
+struct bench {
+        char dir[32];
+        char *socket, *out, *err;
+        struct server *server;
+        char *asked; /* "METHOD path?query body" of the last request */
+};
+
+static char *read_text(const char *path) {
+        cleanup_(buf_free) struct buf text = BUF_INIT;
+
+        assert_int_equal(cli_read_file(path, 1 << 20, &text, NULL), 0);
+        return buf_take(&text);
+}
+
+/* Runs the command with stdout and stderr in files. */
+static int run(struct bench *b, char **ret_out, char **ret_err, const char *first, ...) {
+        char *argv[ARGS_MAX + 1] = { (char[]){ "mooringctl" } };
+        int argc = 1, saved[2] = { dup(1), dup(2) }, code;
+        va_list ap;
+
+        va_start(ap, first);
+        for (const char *a = first; a && argc < ARGS_MAX; a = va_arg(ap, const char *))
+                argv[argc++] = str_dup(a);
+        va_end(ap);
+        fflush(NULL);
+        dup2(open(b->out, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600), 1);
+        dup2(open(b->err, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600), 2);
+        {
+                char *copy[ARGS_MAX + 1];
+
+                memcpy(copy, argv, sizeof(copy));
+                code = cli_run(argc, copy);
+        }
+        fflush(NULL);
+        for (int i = 0; i < 2; i++) {
+                dup2(saved[i], i + 1);
+                close(saved[i]);
+        }
+        for (int i = 1; i < argc; i++)
+                free(argv[i]);
+        if (ret_out)
+                *ret_out = read_text(b->out);
+        if (ret_err)
+                *ret_err = read_text(b->err);
+        return code;
+}
+
+static void note(struct server_call *c, void *arg) {
+        struct bench *b = arg;
+        char *asked = str_format("%s %s%s%s %.*s", c->method, c->path, c->query[0] ? "?" : "",
+                                 c->query, (int)c->body_len, c->body ? c->body : "");
+
+        free(b->asked);
+        b->asked = asked;
+}
+
+static void models(struct server_call *c, void *arg) {
+        server_reply(c, 200, NULL, "{\"models\":[{\"name\":\"m\"}]}");
+}
+
+static void changed(struct server_call *c, void *arg) {
+        note(c, arg);
+        server_reply(c, 200, NULL,
+                     "{\"changes\":[{\"change\":\"x\",\"text\":\"did it\"}],\"notes\":[]}");
+}
+
+static void nothing_to_do(struct server_call *c, void *arg) {
+        server_reply(c, 200, NULL, "{\"changes\":[],\"notes\":[],\"plan\":[]}");
+}
+
+static void faults(struct server_call *c, void *arg) {
+        server_reply(
+                c, 400, NULL,
+                "{\"error\":{\"code\":\"invalid\",\"message\":\"first, and 1 more\"},\"errors\":["
+                "{\"file\":\"b.yaml\",\"line\":3,\"text\":\"one\"},{\"file\":\"b.yaml\",\"line\":7,"
+                "\"text\":\"two\"}]}");
+}
+
+static void status_active(struct server_call *c, void *arg) {
+        server_reply(c, 200, NULL,
+                     "{\"model\":{\"name\":\"m\"},\"applications\":{\"a\":{\"application-status\":{"
+                     "\"current\":\"active\"}}}}");
+}
+
+static void status_waiting(struct server_call *c, void *arg) {
+        server_reply(c, 200, NULL,
+                     "{\"model\":{\"name\":\"m\"},\"applications\":{\"a\":{\"application-status\":{"
+                     "\"current\":\"unknown\","
+                     "\"message\":\"last seen active 14:02\"}}}}");
+}
+
+static void no_events(struct server_call *c, void *arg) {
+        server_hold(c);
+}
+
+static int set_up(void **state) {
+        struct bench *b = mem_new(struct bench);
+        struct server_config config = { 0 };
+
+        str_copy(b->dir, sizeof(b->dir), "/tmp/mooringctl-XXXXXX");
+        assert_non_null(mkdtemp(b->dir));
+        b->socket = str_format("%s/s", b->dir);
+        b->out = str_format("%s/out", b->dir);
+        b->err = str_format("%s/err", b->dir);
+        config.unix_path = b->socket;
+        b->server = server_new(&config);
+        server_route(b->server, "GET", "/v1/models", models, b);
+        setenv("MOORING_SOCKET", b->socket, 1);
+        setenv("XDG_CONFIG_HOME", b->dir, 1);
+        unsetenv("MOORING_MODEL");
+        *state = b;
+        return 0;
+}
+
+static int tear_down(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *folder = str_format("%s/mooring", b->dir);
+        cleanup_(freep) char *model = str_format("%s/model", folder);
+
+        server_free(b->server);
+        unlink(b->socket);
+        unlink(b->out);
+        unlink(b->err);
+        unlink(model);
+        rmdir(folder);
+        rmdir(b->dir);
+        free(b->socket);
+        free(b->out);
+        free(b->err);
+        free(b->asked);
+        free(b);
+        return 0;
+}
+
+/* ---- usage: 2 */
+
+static void an_unknown_command_names_the_nearest(void **state) {
+        cleanup_(freep) char *err = NULL;
+
+        assert_int_equal(run(*state, NULL, &err, "statu", NULL), CLI_USAGE);
+        assert_string_equal(err, "ERROR \"statu\" is no command: did you mean status?\n");
+}
+
+static void an_unknown_option_names_the_nearest(void **state) {
+        cleanup_(freep) char *err = NULL;
+
+        assert_int_equal(run(*state, NULL, &err, "status", "--relation", NULL), CLI_USAGE);
+        assert_non_null(strstr(err, "--relations"));
+}
+
+static void a_missing_operand_shows_the_usage(void **state) {
+        cleanup_(freep) char *err = NULL;
+
+        assert_int_equal(run(*state, NULL, &err, "integrate", "a", NULL), CLI_USAGE);
+        assert_non_null(strstr(err, "usage: mooringctl integrate APPLICATION"));
+}
+
+/* ---- failure: 1 */
+
+static void no_daemon_says_which_socket_and_what_to_do(void **state) {
+        cleanup_(freep) char *err = NULL;
+        cleanup_(freep) char *out = NULL;
+
+        assert_int_equal(run(*state, &out, &err, "models", "--socket", "/nowhere", NULL),
+                         CLI_FAILED);
+        assert_string_equal(out, "");
+        assert_non_null(strstr(err, "ERROR no mooringd at /nowhere"));
+        assert_non_null(strstr(err, "MOORING_SOCKET"));
+}
+
+static void every_fault_of_a_bundle_has_its_line(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *err = NULL;
+        cleanup_(freep) char *path = str_format("%s/out", b->dir); /* any file that exists */
+
+        server_route(b->server, "POST", "/v1/models/m/deploy", faults, b);
+        close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+        assert_int_equal(run(b, NULL, &err, "deploy", path, NULL), CLI_FAILED);
+        assert_string_equal(err, "ERROR b.yaml:3: one\nERROR b.yaml:7: two\n");
+}
+
+/* ---- success: 0 */
+
+static void what_was_done_is_chatter_and_silent_with_quiet(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *out = NULL;
+        cleanup_(freep) char *err = NULL;
+        cleanup_(freep) char *quiet = NULL;
+
+        server_route(b->server, "PUT", "/v1/models/m/applications/web/scale", changed, b);
+        assert_int_equal(run(b, &out, &err, "scale-application", "web", "3", NULL), CLI_DONE);
+        assert_string_equal(out, "");
+        assert_string_equal(err, "did it\n");
+        assert_string_equal(b->asked, "PUT /v1/models/m/applications/web/scale {\"scale\":3}");
+        assert_int_equal(run(b, NULL, &quiet, "scale", "web", "3", "-q", NULL), CLI_DONE);
+        assert_string_equal(quiet, "");
+}
+
+static void names_are_encoded_in_paths(void **state) {
+        struct bench *b = *state;
+
+        server_route(b->server, "GET", "*", changed, b);
+        server_route(b->server, "GET", "/v1/models", models, b);
+        run(b, NULL, NULL, "show-unit", "web/0", NULL);
+        assert_string_equal(b->asked, "GET /v1/models/m/units/web%2F0 ");
+}
+
+static void options_of_one_charm_are_sent_as_its_body(void **state) {
+        struct bench *b = *state;
+
+        server_route(b->server, "POST", "/v1/models/m/applications", changed, b);
+        assert_int_equal(run(b, NULL, NULL, "deploy", "minio", "store", "-n", "2", "--config",
+                             "mode=gateway", "--storage", "data=fast,10G", "--dry-run", NULL),
+                         CLI_DONE);
+        assert_string_equal(
+                b->asked,
+                "POST /v1/models/m/applications?dry-run=true {\"application\":\"store\","
+                "\"attach-storage\":false,\"charm\":\"minio\",\"options\":{\"mode\":\"gateway\"},"
+                "\"scale\":2,\"storage\":{\"data\":\"fast,10G\"}}");
+}
+
+static void config_sets_resets_and_reads(void **state) {
+        struct bench *b = *state;
+
+        server_route(b->server, "PATCH", "/v1/models/m/applications/web/config", changed, b);
+        assert_int_equal(run(b, NULL, NULL, "config", "web", "port=1", "--reset", "a,b", NULL),
+                         CLI_DONE);
+        assert_string_equal(b->asked, "PATCH /v1/models/m/applications/web/config "
+                                      "{\"reset\":[\"a\",\"b\"],\"set\":{\"port\":\"1\"}}");
+}
+
+static void the_chosen_model_is_used_until_another_is_named(void **state) {
+        struct bench *b = *state;
+
+        server_route(b->server, NULL, "*", changed, b);
+        assert_int_equal(run(b, NULL, NULL, "switch", "other", NULL), CLI_DONE);
+        run(b, NULL, NULL, "storage", NULL);
+        assert_string_equal(b->asked, "GET /v1/models/other/storage ");
+        run(b, NULL, NULL, "storage", "-m", "third", NULL);
+        assert_string_equal(b->asked, "GET /v1/models/third/storage ");
+        setenv("MOORING_MODEL", "fourth", 1);
+        run(b, NULL, NULL, "storage", NULL);
+        assert_string_equal(b->asked, "GET /v1/models/fourth/storage ");
+}
+
+static void output_goes_to_a_file_that_only_the_user_reads(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *path = str_format("%s/printed", b->dir);
+        cleanup_(freep) char *text = NULL;
+        struct stat st;
+
+        server_route(b->server, "GET", "/v1/models/m/status", status_active, b);
+        assert_int_equal(run(b, NULL, NULL, "status", "--format", "json", "-o", path, NULL),
+                         CLI_DONE);
+        text = read_text(path);
+        assert_int_equal(text[0], '{');
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0600);
+        unlink(path);
+}
+
+/* ---- wait: 0, 5; plan, diff: 0, 4 */
+
+static void wait_ends_when_all_are_active(void **state) {
+        struct bench *b = *state;
+
+        server_route(b->server, "GET", "/v1/models/m/status", status_active, b);
+        assert_int_equal(run(b, NULL, NULL, "wait", "--timeout", "1m", NULL), CLI_DONE);
+}
+
+static void wait_does_not_take_unknown_for_active_and_times_out(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *err = NULL;
+
+        server_route(b->server, "GET", "/v1/models/m/status", status_waiting, b);
+        server_route(b->server, "GET", "/v1/events", no_events, b);
+        assert_int_equal(run(b, NULL, &err, "wait", "--timeout", "1ms", NULL), CLI_TIMED_OUT);
+        assert_non_null(strstr(err, "0 of 1 are active: a (unknown: last seen active 14:02)"));
+}
+
+static void a_plan_with_nothing_to_do_is_converged(void **state) {
+        struct bench *b = *state;
+
+        server_route(b->server, "GET", "/v1/models/m/plan", nothing_to_do, b);
+        assert_int_equal(run(b, NULL, NULL, "plan", NULL), CLI_DONE);
+}
+
+static void plan_work(struct server_call *c, void *arg) {
+        server_reply(
+                c, 200, NULL,
+                "{\"plan\":[{\"change\":\"create\",\"type\":\"Service\",\"path\":\"m/web\"}]}");
+}
+
+static void a_plan_with_work_is_not_converged(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *out = NULL;
+
+        server_route(b->server, "GET", "/v1/models/m/plan", plan_work, b);
+        assert_int_equal(run(b, &out, NULL, "plan", NULL), CLI_NOT_CONVERGED);
+        assert_non_null(strstr(out, "Service m/web"));
+}
+
+/* ---- what the tables make */
+
+static char *made(void (*make)(FILE *out)) {
+        char *text = NULL;
+        size_t len;
+        FILE *f = open_memstream(&text, &len);
+
+        make(f);
+        fclose(f);
+        return text;
+}
+
+static void every_command_is_in_help_man_page_and_completion(void **state) {
+        cleanup_(freep) char *help = made(help_all);
+        cleanup_(freep) char *man = made(help_man);
+        cleanup_(freep) char *completion = made(help_completion);
+
+        for (size_t i = 0; command_families[i]; i++)
+                for (const struct command *c = command_families[i]; c->name; c++) {
+                        cleanup_(freep) char *case_line = str_format("        %s", c->name);
+
+                        if (c->flags & COMMAND_HIDDEN)
+                                continue;
+                        if (!strstr(help, c->name) || !strstr(help, c->help) ||
+                            !strstr(completion, case_line))
+                                fail_msg("%s is missing", c->name);
+                }
+        for (int i = 0; i < CLI_EXIT_MAX; i++)
+                assert_non_null(strstr(help, cli_exit_help[i]));
+        assert_non_null(strstr(man, ".SH EXIT STATUS"));
+}
+
+static void no_two_commands_have_one_name(void **state) {
+        for (size_t i = 0; command_families[i]; i++)
+                for (const struct command *c = command_families[i]; c->name; c++) {
+                        assert_ptr_equal(command_find(c->name), c);
+                        if (c->alias)
+                                assert_ptr_equal(command_find(c->alias), c);
+                }
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(an_unknown_command_names_the_nearest),
+                TEST(an_unknown_option_names_the_nearest),
+                TEST(a_missing_operand_shows_the_usage),
+                TEST(no_daemon_says_which_socket_and_what_to_do),
+                TEST(every_fault_of_a_bundle_has_its_line),
+                TEST(what_was_done_is_chatter_and_silent_with_quiet),
+                TEST(names_are_encoded_in_paths),
+                TEST(options_of_one_charm_are_sent_as_its_body),
+                TEST(config_sets_resets_and_reads),
+                TEST(the_chosen_model_is_used_until_another_is_named),
+                TEST(output_goes_to_a_file_that_only_the_user_reads),
+                TEST(wait_ends_when_all_are_active),
+                TEST(wait_does_not_take_unknown_for_active_and_times_out),
+                TEST(a_plan_with_nothing_to_do_is_converged),
+                TEST(a_plan_with_work_is_not_converged),
+                cmocka_unit_test(every_command_is_in_help_man_page_and_completion),
+                cmocka_unit_test(no_two_commands_have_one_name),
+        };
+
+        return cmocka_run_group_tests_name("cli", tests, NULL, NULL);
+}

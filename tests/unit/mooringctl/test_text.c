@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_text.c - texts for people: natural order, widths, sizes, times, nothing that steers a
+ * terminal. */
+#include "text.h"
+
+#include "clock.h"
+
+#include <locale.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <time.h>
+#include <cmocka.h>
+
+static void numbers_in_names_count_as_numbers(void **state) {
+        assert_true(text_natural("web/2", "web/10") < 0);
+        assert_true(text_natural("web/10", "web/2") > 0);
+        assert_int_equal(text_natural("web/10", "web/10"), 0);
+        assert_true(text_natural("a", "b") < 0);
+        assert_true(text_natural("a", "a1") < 0);
+        assert_true(text_natural("a02b", "a2c") < 0);
+}
+
+static void control_bytes_never_reach_the_terminal(void **state) {
+        cleanup_(freep) char *safe = text_safe("red\033[31m\r\nnext\ttab\xc2\x9b"
+                                               "1m\x7f");
+
+        assert_string_equal(safe, "red?[31m? next tab1m?");
+}
+
+static void sizes_are_written_in_the_largest_whole_unit(void **state) {
+        char text[32];
+
+        assert_string_equal(text_size(10737418240, text), "10GiB");
+        assert_string_equal(text_size(1536, text), "1536B");
+        assert_string_equal(text_size(1048576, text), "1MiB");
+        assert_string_equal(text_size(0, text), "0B");
+}
+
+static void times_of_today_have_no_date(void **state) {
+        char text[40];
+        int64_t now;
+
+        assert_true(clock_parse_iso("2026-11-21T14:05:00Z", &now));
+        clock_fake(1, now);
+        assert_string_equal(text_time("2026-11-21T14:02:07Z", true, text), "14:02:07Z");
+        assert_string_equal(text_time("2026-11-20T14:02:07Z", true, text), "2026-11-20 14:02:07Z");
+        assert_string_equal(text_time("nonsense", true, text), "");
+        assert_string_equal(text_time(NULL, true, text), "");
+        clock_real();
+}
+
+static void the_clock_shows_its_zone(void **state) {
+        char text[40];
+
+        setenv("TZ", "UTC-2", 1); /* two hours east, as POSIX writes it */
+        tzset();
+        assert_string_equal(text_clock("2026-11-21T14:02:07Z", false, text), "16:02:07+02:00");
+        assert_string_equal(text_clock("2026-11-21T14:02:07Z", true, text), "14:02:07Z");
+        setenv("TZ", "UTC", 1);
+        tzset();
+}
+
+static void letters_beyond_ascii_take_their_columns(void **state) {
+        if (!setlocale(LC_CTYPE, "C.UTF-8"))
+                skip();
+        assert_int_equal(text_width("abc"), 3);
+        assert_int_equal(text_width("\xc3\xa9"), 1);
+        assert_int_equal(text_width("\xe6\xbc\xa2"), 2);
+        assert_int_equal(text_width("\xff\xfe"), 2);
+}
+
+static void values_that_are_no_text_are_json(void **state) {
+        cleanup_(json_freep) json_t *list = json_pack("[i, s]", 1, "a");
+        cleanup_(freep) char *text = text_value(list);
+        cleanup_(freep) char *none = text_value(NULL);
+
+        assert_string_equal(text, "[1,\"a\"]");
+        assert_string_equal(none, "");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(numbers_in_names_count_as_numbers),
+                cmocka_unit_test(control_bytes_never_reach_the_terminal),
+                cmocka_unit_test(sizes_are_written_in_the_largest_whole_unit),
+                cmocka_unit_test(times_of_today_have_no_date),
+                cmocka_unit_test(the_clock_shows_its_zone),
+                cmocka_unit_test(letters_beyond_ascii_take_their_columns),
+                cmocka_unit_test(values_that_are_no_text_are_json),
+        };
+
+        return cmocka_run_group_tests_name("text", tests, NULL, NULL);
+}
