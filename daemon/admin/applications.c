@@ -60,8 +60,20 @@ static int read_unit(struct tx *tx, struct request *q, json_t **ret, struct err 
         return view_model_unit(tx, request_param(q, 0), request_param(q, 1), ret, err);
 }
 
+/* One unit is shown as its application shows it. */
+static void finish_unit(struct request *q, json_t *json) {
+        cleanup_(json_freep) json_t *live =
+                reconcile_status(q->admin->options.reconcile, request_param(q, 0));
+        json_t *unit = json_object_iter_value(json_object_iter(json));
+        cleanup_(json_freep) json_t *around = json_object();
+
+        json_object_set(around, "units", json);
+        models_add_live(around, json_object_get(live, json_get_str(unit, "application", "")));
+        request_reply(q, 200, json);
+}
+
 void applications_unit(struct request *q) {
-        request_read(q, read_unit, NULL);
+        request_read(q, read_unit, finish_unit);
 }
 
 static int read_options(struct tx *tx, struct request *q, json_t **ret, struct err *err) {

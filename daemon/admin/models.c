@@ -109,14 +109,35 @@ static int read_status(struct tx *tx, struct request *q, json_t **ret, struct er
         return view_model_status(tx, request_param(q, 0), &f, ret, err);
 }
 
+/* Units are rows as they were last seen: while nobody can look, they are not what they were. */
+static void mark_unseen(json_t *application, const char *until) {
+        const char *name;
+        json_t *unit;
+
+        json_object_foreach(json_get(application, "units"), name, unit) {
+                const char *was = json_get_str(json_get(unit, "workload-status"), "current", "?");
+                cleanup_(freep) char *text = until ? str_format("last seen %s %s", was, until)
+                                                   : str_format("last seen %s", was);
+
+                json_object_set_new(unit, "workload-status",
+                                    json_pack("{s:s, s:s, s:s?}", "current", "unknown", "message",
+                                              text, "since", until));
+                json_object_set_new(unit, "juju-status",
+                                    json_pack("{s:s, s:s?}", "current", "lost", "since", until));
+        }
+}
+
 void models_add_live(json_t *application, const json_t *live) {
+        bool readable = json_get_bool(live, "readable", false);
+
         if (!live)
                 return;
         json_object_set_new(application, "executing",
                             json_boolean(json_get_bool(live, "executing", false)));
-        json_object_set_new(application, "readable",
-                            json_boolean(json_get_bool(live, "readable", false)));
+        json_object_set_new(application, "readable", json_boolean(readable));
         json_object_set(application, "seen-until", json_get(live, "seen-until"));
+        if (!readable)
+                mark_unseen(application, json_get_str(live, "seen-until", NULL));
 }
 
 static void add_live(json_t *shown, const json_t *live) {

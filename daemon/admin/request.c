@@ -98,17 +98,23 @@ void request_reply(struct request *q, unsigned status, json_t *json) {
 }
 
 void request_fail(struct request *q, int r, const struct err *err) {
-        unsigned status = 500;
         const char *word = "internal";
+        unsigned status = 500;
+        json_t *message, *error, *json;
 
         for (size_t i = 0; i < ARRAY_SIZE(failures); i++)
                 if (failures[i].code == r) {
                         status = failures[i].status;
                         word = failures[i].word;
                 }
-        request_reply(q, status,
-                      json_pack("{s:{s:s, s:s}}", "error", "code", word, "message",
-                                err && err->text[0] ? err->text : strerror(-r)));
+        message = json_string(err && err->text[0] ? err->text : strerror(-r));
+        error = json_object();
+        json = json_object();
+        json_object_set_new(error, "code", json_string(word));
+        /* What was sent may be in the text, and need not be UTF-8. */
+        json_object_set_new(error, "message", message ? message : json_string(strerror(-r)));
+        json_object_set_new(json, "error", error);
+        request_reply(q, status, json);
 }
 
 /* ---- reads */

@@ -31,6 +31,15 @@ extern const struct route route_table[]; /* routes.c; ends with a row whose meth
 
 #define REQUEST_PARAMS_MAX 4
 
+/* route.c: the row for METHOD and PATH; parts of the path that are {names} are allocated into
+ * PARAMS, which the caller frees also after a failure. -ENOENT, -EPROTO: another method,
+ * -EINVAL. */
+int route_find(const char *method, const char *path, char *params[REQUEST_PARAMS_MAX],
+               const struct route **ret, struct err *err);
+/* DATA (zeroed, of the route's size) is filled and borrows from *RET. -EINVAL, -EBADMSG. */
+int route_decode(const struct route *r, const char *body, size_t len, json_t **ret, void *data,
+                 struct err *err);
+
 struct request {
         struct admin *admin;
         struct MHD_Connection *connection;

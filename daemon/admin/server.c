@@ -52,57 +52,9 @@ static size_t keep_escaped(void *arg, struct MHD_Connection *connection, char *t
         return strlen(text);
 }
 
-/* Matches PATH against a route's, filling params. */
-static bool match(const char *pattern, const char *path, char *params[REQUEST_PARAMS_MAX]) {
-        size_t n = 0;
-
-        while (*pattern && *path) {
-                if (*pattern != '{') {
-                        if (*pattern++ != *path++)
-                                return false;
-                        continue;
-                }
-                if (n == REQUEST_PARAMS_MAX)
-                        return false;
-                size_t len = strcspn(path, "/");
-                if (len == 0)
-                        return false;
-                params[n] = str_ndup(path, len);
-                MHD_http_unescape(params[n++]);
-                path += len;
-                pattern = strchr(pattern, '}') + 1;
-        }
-        return !*pattern && !*path;
-}
-
-static void clear_params(struct request *q) {
-        for (size_t i = 0; i < REQUEST_PARAMS_MAX; i++)
-                free(take_ptr(q->params[i]));
-}
-
-static int find_route(struct request *q, const char *method, const char *path, struct err *err) {
-        const struct route *other = NULL;
-
-        for (const struct route *r = route_table; r->method; r++) {
-                if (match(r->path, path, q->params)) {
-                        if (str_eq(r->method, method)) {
-                                q->route = r;
-                                return 0;
-                        }
-                        other = r;
-                }
-                clear_params(q);
-        }
-        if (other)
-                return err_set(err, -EPROTO, "%s takes %s and others, not %s", path, other->method,
-                               method);
-        return err_set(err, -ENOENT, "nothing at %s; /v1/openapi.yaml lists what there is", path);
-}
-
 static enum MHD_Result check_query(void *arg, enum MHD_ValueKind kind, const char *name,
                                    const char *value) {
         struct request *q = arg;
-
         cleanup_(freep) char *plain = str_dup(value ? value : "");
 
         MHD_http_unescape(plain);
@@ -116,16 +68,6 @@ static enum MHD_Result check_query(void *arg, enum MHD_ValueKind kind, const cha
         }
         q->reply = str_format("unknown query parameter \"%s\"", name);
         return MHD_NO;
-}
-
-static int check_params(const struct request *q, struct err *err) {
-        for (size_t i = 0; i < REQUEST_PARAMS_MAX && q->params[i]; i++) {
-                cleanup_(json_freep) json_t *text = json_string(q->params[i]);
-
-                if (!text)
-                        return err_set(err, -EINVAL, "the path is not UTF-8");
-        }
-        return 0;
 }
 
 /* One user may not keep the socket from all others. */
@@ -149,9 +91,7 @@ static int admit(struct request *q, const char *method, const char *path, struct
                 return err_set(err, -EACCES, "the socket does not say who asks");
         r = check_share(q, err);
         if (r >= 0)
-                r = find_route(q, method, path, err);
-        if (r >= 0)
-                r = check_params(q, err);
+                r = route_find(method, path, q->params, &q->route, err);
         if (r < 0)
                 return r;
         if (q->role < q->route->access)
@@ -168,18 +108,8 @@ static int admit(struct request *q, const char *method, const char *path, struct
 }
 
 static int decode(struct request *q, struct err *err) {
-        struct json_where where = { .file = "request", .path = "" };
-        int r;
-
-        if (!q->route->fields)
-                return q->body.len ? err_set(err, -EINVAL, "this request takes no body") : 0;
-        q->data = mem_alloc(q->route->size);
-        r = q->body.len ? json_parse(q->body.data, q->body.len, &q->json, err) : 0;
-        if (r < 0)
-                return err_add(err, r, "request body");
-        if (!q->json)
-                q->json = json_object();
-        return json_decode(q->json, q->route->fields, false, q->data, &where, err);
+        q->data = mem_alloc(q->route->size + 1); /* a route without a body has no struct */
+        return route_decode(q->route, q->body.data, q->body.len, &q->json, q->data, err);
 }
 
 /* ---- MHD's callbacks */

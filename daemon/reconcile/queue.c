@@ -19,6 +19,7 @@ struct entry {
         struct timer timer;
         int failures;
         bool busy, again;
+        bool yielded; /* busy without counting against the kind's limit */
 };
 
 struct queue {
@@ -30,7 +31,7 @@ struct queue {
                 ready[QUEUE_PRIORITY_MAX]
                      [QUEUE_KINDS_MAX]; /* by kind, so that a full kind is skipped in one look */
         size_t ready_count;
-        size_t busy[QUEUE_KINDS_MAX], limit[QUEUE_KINDS_MAX];
+        size_t busy[QUEUE_KINDS_MAX], yielded[QUEUE_KINDS_MAX], limit[QUEUE_KINDS_MAX];
         struct later run;
 };
 
@@ -103,13 +104,18 @@ static void on_timer(void *arg) {
         make_ready(e, e->priority);
 }
 
+static bool has_room(const struct queue *q, int kind) {
+        return q->busy[kind] - q->yielded[kind] < q->limit[kind] &&
+               q->yielded[kind] < QUEUE_YIELDED_MAX;
+}
+
 /* The most urgent ready key whose kind has room. */
 static struct entry *next_ready(struct queue *q) {
         for (int p = 0; p < QUEUE_PRIORITY_MAX; p++) {
                 for (int kind = 0; kind < QUEUE_KINDS_MAX; kind++) {
                         struct list *ready = &q->ready[p][kind];
 
-                        if (!list_empty(ready) && q->busy[kind] < q->limit[kind])
+                        if (!list_empty(ready) && has_room(q, kind))
                                 return list_entry(ready->next, struct entry, ready);
                 }
         }
@@ -198,6 +204,19 @@ static void release(struct queue *q, struct entry *e) {
                 return;
         e->busy = false;
         q->busy[e->key.kind]--;
+        q->yielded[e->key.kind] -= e->yielded;
+        e->yielded = false;
+        if (q->ready_count)
+                later_run(&q->run);
+}
+
+void queue_yield(struct queue *q, int kind, int64_t id) {
+        struct entry *e = entry_find(q, kind, id);
+
+        if (!e || !e->busy || e->yielded)
+                return;
+        e->yielded = true;
+        q->yielded[kind]++;
         if (q->ready_count)
                 later_run(&q->run);
 }

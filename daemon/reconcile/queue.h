@@ -36,6 +36,11 @@ struct queue *queue_free(struct queue *q);
 /* At most N keys of KIND are taken at once. Kinds are small numbers below QUEUE_KINDS_MAX. */
 #define QUEUE_KINDS_MAX 8
 void queue_limit(struct queue *q, int kind, size_t n);
+/* The key stays taken but leaves its place to another: what is left to do for it (a save) does not
+ * use what the limit protects. So many at most, because each holds its documents in memory; then
+ * no other of the kind is taken. */
+#define QUEUE_YIELDED_MAX 256
+void queue_yield(struct queue *q, int kind, int64_t id);
 void queue_add(struct queue *q, int kind, int64_t id, enum queue_priority p);
 /* At the earliest at that time (clock_mono); an earlier queue_add wins. */
 void queue_add_at(struct queue *q, int kind, int64_t id, enum queue_priority p, int64_t at);

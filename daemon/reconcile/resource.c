@@ -284,6 +284,7 @@ static void release_target(struct resource_job *j) {
         if (!j->busy_op)
                 return;
         j->busy_op = false;
+        queue_yield(j->rec->queue, KEY_RESOURCE, j->id);
         j->rec->in_flight--;
         if (t) {
                 t->in_flight--;

@@ -225,3 +225,14 @@ void thing_healed(struct data *d, struct thing *t, const char *fields) {
         op_clear(&op);
         thing_same(d, t);
 }
+
+void thing_gone(struct data *d, struct thing *t) {
+        struct op op;
+
+        thing_do(d, t, DATA_REMOVE, 0, &op);
+        must(t, &op, OUTCOME_DONE);
+        op_clear(&op);
+        assert_int_equal(thing_do(d, t, DATA_LOOK, 0, &op), OUTCOME_GONE);
+        op_clear(&op);
+        thing_free(t);
+}

@@ -52,3 +52,4 @@ void thing_make(struct data *d, struct thing *t);  /* applied, and a look says i
 void thing_same(struct data *d, struct thing *t);  /* a look finds no drift */
 /* A look finds drift in just these fields ("a b"), or "(absent)", "(replaced)"; then an apply puts it right. */
 void thing_healed(struct data *d, struct thing *t, const char *fields);
+void thing_gone(struct data *d, struct thing *t); /* removed, looked at, freed */

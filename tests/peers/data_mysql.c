@@ -86,18 +86,6 @@ static int teardown(void **state) {
         return 0;
 }
 
-static void remove_thing(struct world *w, struct thing *t) {
-        struct op op;
-
-        thing_do(w->d, t, DATA_REMOVE, 0, &op);
-        if (op.outcome != OUTCOME_DONE)
-                fail_msg("%s: %s", t->id.path, err_text(&op.err));
-        op_clear(&op);
-        assert_int_equal(thing_do(w->d, t, DATA_LOOK, 0, &op), OUTCOME_GONE);
-        op_clear(&op);
-        thing_free(t);
-}
-
 static void a_database_is_made_and_changes_of_it_are_put_right(void **state) {
         struct world *w = *state;
         struct thing db = thing_of(w->d, "{'type':'database','name':'ml_flow'}");
@@ -111,7 +99,7 @@ static void a_database_is_made_and_changes_of_it_are_put_right(void **state) {
         thing_healed(w->d, &db, "collation");
         sql(w, "DROP DATABASE ml_flow");
         thing_healed(w->d, &db, "(absent)");
-        remove_thing(w, &db);
+        thing_gone(w->d, &db);
 }
 
 static void a_database_made_again_by_another_is_told_from_ours(void **state) {
@@ -182,7 +170,7 @@ static void a_user_gets_in_and_whatever_is_done_to_it_is_put_right(void **state)
         sql(w, "DROP USER 'relation-1'@'%%'");
         thing_healed(w->d, &u, "(absent)");
         assert_int_equal(as_user("relation-1", word, "SELECT 1"), 0);
-        remove_thing(w, &u);
+        thing_gone(w->d, &u);
         assert_int_equal(as_user("relation-1", word, "SELECT 1"), 1045);
 }
 
@@ -196,7 +184,7 @@ static void another_plugin_is_seen(void **state) {
         sql(w, "RENAME USER plug@'%%' TO plug@localhost");
         thing_healed(w->d, &u, "(absent)");
         sql(w, "DROP USER plug@localhost");
-        remove_thing(w, &u);
+        thing_gone(w->d, &u);
 }
 
 /* The server may have heard a CREATE USER whose answer we lost. */
@@ -207,7 +195,7 @@ static void a_user_with_our_password_is_ours_and_another_is_not(void **state) {
 
         sql(w, "CREATE USER crash@'%%' IDENTIFIED BY 'only-we-know'");
         thing_make(w->d, &u);
-        remove_thing(w, &u);
+        thing_gone(w->d, &u);
         u = thing_of(w->d, "{'type':'user','name':'crash','password':'only-we-know'}");
         sql(w, "CREATE USER crash@'%%' IDENTIFIED BY 'theirs'");
         assert_int_equal(thing_do(w->d, &u, DATA_APPLY, 0, &op), OUTCOME_CONFLICT);
@@ -230,7 +218,7 @@ static void an_apply_that_changes_nothing_leaves_the_password_alone(void **state
         assert_false(op.created);
         assert_memory_equal(before, op.baseline_digest, DIGEST_SIZE);
         op_clear(&op);
-        remove_thing(w, &u);
+        thing_gone(w->d, &u);
 }
 
 struct set {
@@ -250,9 +238,9 @@ static struct set make_set(struct world *w, const char *db, const char *privileg
 }
 
 static void drop_set(struct world *w, struct set *s) {
-        remove_thing(w, &s->grant);
-        remove_thing(w, &s->user);
-        remove_thing(w, &s->db);
+        thing_gone(w->d, &s->grant);
+        thing_gone(w->d, &s->user);
+        thing_gone(w->d, &s->db);
 }
 
 static void all_privileges_are_kept_as_they_should_be(void **state) {
@@ -326,9 +314,9 @@ static void names_with_quotes_are_only_names(void **state) {
         thing_make(w->d, &u);
         thing_make(w->d, &g);
         assert_int_equal(as_user("o`'hare", "'; -- \\", "SELECT 1"), 0);
-        remove_thing(w, &g);
-        remove_thing(w, &u);
-        remove_thing(w, &db);
+        thing_gone(w->d, &g);
+        thing_gone(w->d, &u);
+        thing_gone(w->d, &db);
 }
 
 static void what_the_server_does_not_have_is_refused(void **state) {
@@ -421,7 +409,7 @@ static void the_same_goes_through_a_tunnel(void **state) {
                 sql(w, "ALTER USER tunnelled@'%%' IDENTIFIED BY 'x'");
                 thing_healed(w->d, &u, "password");
                 assert_string_equal(way.asked, "mlflow/mlflow-mysql-0:3306");
-                remove_thing(w, &u);
+                thing_gone(w->d, &u);
         }
         assert_int_equal(data_open(w->d, through_config("verify-full"), &err), -EINVAL);
         assert_int_equal(try_with(w, through_config("encrypt"), &err), OUTCOME_GONE);

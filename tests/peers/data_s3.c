@@ -76,18 +76,6 @@ static void raw(struct world *w, const char *method, const char *path, const cha
         assert_int_equal(raw_as(w, data_env("PEERS_MINIO_USER"), secret(), method, path, body), want);
 }
 
-static void remove_thing(struct world *w, struct thing *t) {
-        struct op op;
-
-        thing_do(w->d, t, DATA_REMOVE, 0, &op);
-        if (op.outcome != OUTCOME_DONE)
-                fail_msg("%s: %s", t->id.path, err_text(&op.err));
-        op_clear(&op);
-        assert_int_equal(thing_do(w->d, t, DATA_LOOK, 0, &op), OUTCOME_GONE);
-        op_clear(&op);
-        thing_free(t);
-}
-
 static void a_bucket_is_made_and_made_again_when_it_goes(void **state) {
         struct world *w = *state;
         struct thing b = thing_of(w->d, "{'type':'bucket','name':'mlflow'}");
@@ -99,7 +87,7 @@ static void a_bucket_is_made_and_made_again_when_it_goes(void **state) {
         raw(w, "DELETE", "/mlflow", NULL, 204);
         thing_healed(w->d, &b, "(absent)");
         assert_string_equal(w->way.asked, "store/minio-0:9000");
-        remove_thing(w, &b);
+        thing_gone(w->d, &b);
 }
 
 static void a_bucket_opened_to_everybody_is_closed_again(void **state) {
@@ -112,7 +100,7 @@ static void a_bucket_opened_to_everybody_is_closed_again(void **state) {
             "\"Action\":[\"s3:GetObject\"],\"Resource\":[\"arn:aws:s3:::closed/*\"]}]}",
             204);
         thing_healed(w->d, &b, "public");
-        remove_thing(w, &b);
+        thing_gone(w->d, &b);
 }
 
 static void a_full_bucket_is_emptied_in_pages_before_it_goes(void **state) {
@@ -138,7 +126,7 @@ static void a_full_bucket_is_emptied_in_pages_before_it_goes(void **state) {
         thing_do(w->d, &b, DATA_LOOK, 0, &op);
         assert_true(op.seen.filled);
         op_clear(&op);
-        remove_thing(w, &b);
+        thing_gone(w->d, &b);
 }
 
 static void a_bucket_of_others_is_not_taken_nor_removed(void **state) {
@@ -191,7 +179,7 @@ static void a_policy_is_kept_as_it_was_written(void **state) {
         op_clear(&op);
         thing_free(&same);
         thing_free(&other);
-        remove_thing(w, &p);
+        thing_gone(w->d, &p);
 }
 
 static void a_user_gets_its_own_bucket_and_nothing_else(void **state) {
@@ -219,10 +207,10 @@ static void a_user_gets_its_own_bucket_and_nothing_else(void **state) {
         raw(w, "DELETE", "/minio/admin/v3/remove-user?accessKey=RELATION1", NULL, 200);
         thing_healed(w->d, &u, "(absent)");
         assert_int_equal(raw_as(w, "RELATION1", "correct horse", "GET", "/data/x", NULL), 200);
-        remove_thing(w, &u);
+        thing_gone(w->d, &u);
         assert_int_equal(raw_as(w, "RELATION1", "correct horse", "GET", "/data/x", NULL), 403);
-        remove_thing(w, &p);
-        remove_thing(w, &b);
+        thing_gone(w->d, &p);
+        thing_gone(w->d, &b);
 }
 
 static void a_changed_secret_key_is_seen_and_set_back(void **state) {
@@ -242,8 +230,8 @@ static void a_changed_secret_key_is_seen_and_set_back(void **state) {
         thing_healed(w->d, &u, "secret-key");
         assert_int_equal(raw_as(w, "KEY2", "first secret", "GET", "/data/x", NULL), 404);
         thing_free(&v);
-        remove_thing(w, &u);
-        remove_thing(w, &p);
+        thing_gone(w->d, &u);
+        thing_gone(w->d, &p);
 }
 
 static void a_user_waits_for_its_policy(void **state) {
@@ -301,7 +289,7 @@ static void another_store_has_buckets_only(void **state) {
         json_object_set_new(config, "engine", json_string("s3"));
         assert_int_equal(data_open(w->d, config, &err), 0);
         thing_make(w->d, &b);
-        remove_thing(w, &b);
+        thing_gone(w->d, &b);
         assert_int_equal(thing_do(w->d, &u, DATA_APPLY, 0, &op), OUTCOME_REFUSED);
         assert_non_null(strstr(err_text(&op.err), "MinIO only"));
         op_clear(&op);

@@ -22,7 +22,7 @@ static char *channels(const json_t *charm) {
 }
 
 static void print_charms(struct cli *c, const json_t *list) {
-        static const char *const head[] = { "Charm", "Rev", "Channels", "Summary", NULL };
+        static const char *const head[] = { "Charm", "Rev", "Summary", "Channels", NULL };
         cleanup_(table_deinit) struct table t;
         const json_t *charm;
         size_t i;
@@ -35,11 +35,11 @@ static void print_charms(struct cli *c, const json_t *list) {
 
                 table_add(&t, json_get_str(charm, "name", json_get_str(charm, "folder", "")));
                 table_printf(&t, "%lld", (long long)json_get_int(charm, "revision", 0));
-                table_add(&t, served);
                 if (refused)
                         table_style(&t, refused, STYLE_BAD);
                 else
                         table_add(&t, json_get_str(charm, "summary", ""));
+                table_add(&t, served);
         }
         table_print(&t, c->globals->color, c->out);
 }

@@ -183,22 +183,22 @@ static void pause_for(int64_t ms) {
         nanosleep(&t, NULL);
 }
 
+/* Goes on though the daemon restarts: what is wrong is told, and the next look tries again. */
 static int watch(struct cli *c, int64_t ms) {
         cleanup_(freep) char *path = str_dup("/v1/events");
         struct err err = { 0 };
-        int r;
+        int r = show(c, true);
 
-        if (!cli_model(c))
-                return CLI_FAILED;
+        if (r)
+                return r;
         call_query(&path, "model", cli_model(c));
         for (;;) {
-                r = show(c, true);
-                if (r)
-                        return r;
                 pause_for(ms);
-                r = call_stream(c, path, on_event, NULL, WATCH_QUIET_MS, &err);
-                if (r < 0)
-                        return cli_fail_err(&err);
+                if (r == CLI_DONE)
+                        call_stream(c, path, on_event, NULL, WATCH_QUIET_MS, &err);
+                r = show(c, true);
+                if (ferror(c->out))
+                        return r;
         }
 }
 

@@ -4,7 +4,7 @@
 
 #define MARK_HEAD "mooring "
 
-static const struct sql_engine *const engines[] = { &mysql_engine };
+static const struct sql_engine *const engines[SQL_ENGINE_MAX] = { &mysql_engine, &postgres_engine };
 
 const struct sql_engine *sql_engine_of(enum sql_engine_kind k) {
         return engines[k];

@@ -96,6 +96,7 @@ static void text_that_is_not_utf8_is_refused_everywhere(void **state) {
                          400);
         assert_int_equal(desk_status(*state, "GET", "/v1/models?after=%ff", NULL), 400);
         assert_int_equal(desk_status(*state, "GET", "/v1/models/%ff/config", NULL), 400);
+        free(desk_refusal(*state, "GET", "/v1/\xff", NULL, 404)); /* an error with a text */
 }
 
 static void json_that_is_broken_or_no_object_is_refused(void **state) {

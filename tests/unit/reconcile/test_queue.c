@@ -115,6 +115,52 @@ static void a_full_kind_does_not_hold_up_another(void **state) {
         queue_done(w->queue, 0, 3);
 }
 
+static void a_key_that_yields_leaves_its_place_and_stays_taken(void **state) {
+        struct world *w = *state;
+
+        w->keep = true;
+        queue_add(w->queue, 1, 1, QUEUE_CHANGE);
+        queue_add(w->queue, 1, 2, QUEUE_CHANGE);
+        settle(w);
+        assert_int_equal(w->count, 1);
+        queue_yield(w->queue, 1, 1);
+        queue_yield(w->queue, 1, 1);
+        queue_add(w->queue, 1, 3, QUEUE_CHANGE);
+        queue_add(w->queue, 1, 1, QUEUE_CHANGE);
+        settle(w);
+        assert_int_equal(w->count, 2); /* one place was left, once, and 1 is still worked on */
+        assert_int_equal(w->seen[1].id, 2);
+        queue_done(w->queue, 1, 1);
+        settle(w);
+        assert_int_equal(w->count, 2);
+        queue_done(w->queue, 1, 2);
+        settle(w);
+        assert_int_equal(w->count, 3);
+        assert_int_equal(w->seen[2].id, 3);
+        queue_done(w->queue, 1, 3);
+        settle(w);
+        assert_int_equal(w->seen[3].id, 1);
+        queue_done(w->queue, 1, 1);
+}
+
+static void yielded_keys_have_a_limit_of_their_own(void **state) {
+        struct world *w = *state;
+
+        w->keep = true;
+        for (int64_t i = 0; i < QUEUE_YIELDED_MAX + 10; i++) {
+                queue_add(w->queue, 1, i, QUEUE_CHANGE);
+                settle(w);
+                w->count = 0;
+                queue_yield(w->queue, 1, i);
+        }
+        settle(w);
+        assert_int_equal(w->count, 0);
+        assert_int_equal(queue_waiting(w->queue), 10);
+        queue_done(w->queue, 1, 0);
+        settle(w);
+        assert_int_equal(w->count, 1);
+}
+
 static void a_failing_key_comes_back_later_and_later(void **state) {
         struct world *w = *state;
         int64_t last = 0;
@@ -177,6 +223,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(drift_goes_before_what_was_added_first, up, down),
                 cmocka_unit_test_setup_teardown(a_key_dirtied_while_worked_on_runs_again_after, up, down),
                 cmocka_unit_test_setup_teardown(a_full_kind_does_not_hold_up_another, up, down),
+                cmocka_unit_test_setup_teardown(a_key_that_yields_leaves_its_place_and_stays_taken, up, down),
+                cmocka_unit_test_setup_teardown(yielded_keys_have_a_limit_of_their_own, up, down),
                 cmocka_unit_test_setup_teardown(a_failing_key_comes_back_later_and_later, up, down),
                 cmocka_unit_test_setup_teardown(a_change_does_not_wait_for_the_back_off, up, down),
                 cmocka_unit_test_setup_teardown(a_retry_time_from_outside_is_a_minimum, up, down),

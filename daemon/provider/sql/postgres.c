@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* postgres.c - the engine of PostgreSQL 13 and later: which function does which kind */
+#include "postgres-kinds.h"
+
+typedef int kind_fn(struct postgres_session *s, struct sql_task *t);
+
+static kind_fn *const look_of[SQL_KIND_MAX] = { postgres_database_look, postgres_role_look, postgres_grant_look };
+static kind_fn *const apply_of[SQL_KIND_MAX] = { postgres_database_apply, postgres_role_apply, postgres_grant_apply };
+static kind_fn *const remove_of[SQL_KIND_MAX] = { postgres_database_remove, postgres_role_remove,
+                                                  postgres_grant_remove };
+
+static int look(struct sql_session *s, struct sql_task *t) {
+        return look_of[t->doc.kind]((struct postgres_session *)s, t);
+}
+
+static int apply(struct sql_session *s, struct sql_task *t) {
+        return apply_of[t->doc.kind]((struct postgres_session *)s, t);
+}
+
+static int remove_it(struct sql_session *s, struct sql_task *t) {
+        return remove_of[t->doc.kind]((struct postgres_session *)s, t);
+}
+
+const struct sql_engine postgres_engine = {
+        .name = "postgresql",
+        .open = postgres_session_open,
+        .close = postgres_session_close,
+        .lost = postgres_session_lost,
+        .look = look,
+        .apply = apply,
+        .remove = remove_it,
+};
