@@ -184,17 +184,22 @@ static bool is_there(const struct charm_view *v, struct charm_plan *p, const cha
         return charm_exists(v, label) && charm_ready(v, label);
 }
 
+static bool is_ready(const struct charm_view *v, struct charm_plan *p, const struct served *s) {
+        bool policy = is_there(v, p, s->policy_label), user = is_there(v, p, s->user_label);
+
+        return (!s->bucket || is_there(v, p, s->bucket_label)) && policy && user;
+}
+
 /* What was noted of this relation, or is to be from now on: its bucket, or NOTED_ALL. NULL: it was
  * told nothing yet. */
 static const char *keep_noted(const struct charm_view *v, struct charm_plan *p,
                               const struct served *s) {
         const struct charm_relation *peers = charm_relation(v, ENDPOINT_OBJECT_STORAGE_PEERS, 0);
-        const char *noted = peers ? charm_told(peers, s->name) : NULL;
-        bool policy = is_there(v, p, s->policy_label), user = is_there(v, p, s->user_label);
-        bool bucket = !s->bucket || is_there(v, p, s->bucket_label);
+        const char *noted = peers ? charm_told(peers, s->name) : NULL,
+                   *asked = s->bucket ? s->bucket : NOTED_ALL;
 
-        if (policy && user && bucket)
-                noted = s->bucket ? s->bucket : NOTED_ALL;
+        if ((!noted || strcmp(noted, asked) != 0) && is_ready(v, p, s))
+                noted = asked;
         if (peers && noted)
                 charm_tell(p, peers, s->name, noted);
         return noted;

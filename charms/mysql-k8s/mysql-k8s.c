@@ -30,6 +30,7 @@
 #define POOL_STEP (128 * MIB) /* InnoDB's default chunk; pools are multiples of it */
 #define CONNECTION_COST (12 * MIB)
 #define CONNECTIONS_MIN 10
+#define MEMORY_MIN (512 * MIB) /* below it the pool, in its steps, would be all there is */
 #define MEMORY_UNKNOWN                                                                             \
         (2 * GIB) /* assumed, and requested, where nobody says: the bundles' mem=2G */
 
@@ -284,12 +285,11 @@ static bool is_ready(const struct charm_view *v, struct charm_plan *p, const str
         return ready;
 }
 
-/* Was this relation told of this database before? And notes that it is, when it is. */
-static bool keep_noted(const struct charm_view *v, struct charm_plan *p, const struct served *s,
-                       bool ready) {
+/* Is this relation told of its database: now, or before and so from then on? */
+static bool keep_noted(const struct charm_view *v, struct charm_plan *p, const struct served *s) {
         const struct charm_relation *peers = charm_relation(v, ENDPOINT_DATABASE_PEERS, 0);
         const char *noted = peers ? charm_told(peers, s->note) : NULL;
-        bool told = ready || (noted && !strcmp(noted, s->database));
+        bool told = (noted && !strcmp(noted, s->database)) || is_ready(v, p, s);
 
         if (peers && told)
                 charm_tell(p, peers, s->note, s->database);
@@ -301,7 +301,7 @@ static void serve(const struct charm_view *v, struct charm_plan *p, const struct
         const char *password = charm_secret(p, s->note, "password", USER_PASSWORD_LENGTH, NULL);
 
         want_database(p, s, password, shared);
-        if (!keep_noted(v, p, s, is_ready(v, p, s)))
+        if (!keep_noted(v, p, s))
                 return;
         charm_tell(p, s->relation, "database", s->database);
         charm_tell(p, s->relation, "username", s->user);
@@ -324,7 +324,7 @@ static void serve_databases(const struct charm_view *v, struct charm_plan *p) {
         }
 }
 
-/* ---- what is declared and not served */
+/* ---- what cannot be, and what is declared and not served */
 
 static const struct {
         const char *endpoint;
@@ -348,7 +348,10 @@ static const struct {
         { ENDPOINT_TRACING, CHARM_ACTIVE, "tracing: not served yet" },
 };
 
-static void say_unserved(const struct charm_view *v, struct charm_plan *p) {
+static void check_options(const struct charm_view *v, struct charm_plan *p) {
+        /* Refused as a whole: the server that runs stays as it is. */
+        if (!is_testing(v) && memory_limit(v) < MEMORY_MIN)
+                charm_fail(p, "mem is below 512M, which profile=production needs at least");
         if (charm_option_bool(v, OPTION_PLUGIN_AUDIT_ENABLED))
                 charm_status(p, CHARM_BLOCKED,
                              "plugin-audit-enabled: the community server has no audit log plugin");
@@ -360,7 +363,7 @@ static void say_unserved(const struct charm_view *v, struct charm_plan *p) {
 static void plan(const struct charm_view *v, struct charm_plan *p) {
         want_server(v, p);
         serve_databases(v, p);
-        say_unserved(v, p);
+        check_options(v, p);
 }
 
 CHARM(.plan = plan);

@@ -58,6 +58,7 @@ struct resource_job { /* from reading the rows to saving the outcome */
         enum drift_kind drift;
         json_t *marks;
         struct drift_list differences;
+        char version[64]; /* of what the apply made */
         int64_t drift_line;
         struct ledger_line *line; /* ledger.c's, while the line is being written */
         void (*ledger_done)(struct store_call *c, int r, const struct err *err);

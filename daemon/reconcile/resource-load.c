@@ -252,8 +252,11 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
 
         if (!j->found) {
                 r = world_resource(w, j->id);
-                if (r)
+                if (r) {
+                        r->row.dying = true; /* what it stood on may go now */
+                        resource_changed(j->rec, r);
                         world_resource_drop(w, r);
+                }
                 return NULL;
         }
         r = world_resource_get(w, j->id, j->target, j->type, j->path);

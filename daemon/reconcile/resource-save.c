@@ -14,8 +14,8 @@ static int save_applied(struct tx *tx, struct resource_job *j, struct err *err) 
         struct w_resource_set_applied_in in = {
                 .id = j->id,
                 .applied_generation = j->generation,
-                .incarnation = j->op.seen.incarnation,
-                .version = j->op.seen.version,
+                .incarnation = j->row.incarnation,
+                .version = j->version,
                 .made = j->op.created || j->row.made,
                 .state = "applied",
                 .reason = "",

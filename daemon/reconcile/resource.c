@@ -180,6 +180,20 @@ static void tell_row(struct reconcile *rec, const struct world_resource *r) {
         store_submit(rec->options.store, &t->call);
 }
 
+/* Lost data is the trouble of those that are fed by its application too. */
+static void touch_consumers(struct reconcile *rec, const struct world_resource *r) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.applications, &i));) {
+                const struct world_application *a = e->value;
+
+                for (size_t k = 0; k < a->provider_count; k++)
+                        for (size_t n = 0; n < r->wanter_count; n++)
+                                if (a->providers[k] == r->wanters[n])
+                                        application_touch(rec, a->id);
+        }
+}
+
 static void set_state(struct reconcile *rec, struct world_resource *r, enum resource_state state,
                       const char *why) {
         enum resource_state old = r->state;
@@ -188,8 +202,10 @@ static void set_state(struct reconcile *rec, struct world_resource *r, enum reso
                 return;
         r->state = state;
         str_set(&r->reason, why);
-        if (old != state && (is_told(old) || is_told(state)))
+        if (old != state && (is_told(old) || is_told(state))) {
                 tell_row(rec, r);
+                touch_consumers(rec, r);
+        }
         for (size_t i = 0; i < r->wanter_count; i++)
                 application_touch(rec, r->wanters[i]);
 }
@@ -327,6 +343,9 @@ static void take_baseline(struct resource_job *j, struct world_resource *r) {
         r->row.baseline_valid = j->op.baseline != NULL;
         memcpy(r->row.baseline, j->op.baseline_digest, DIGEST_SIZE);
         str_copy(r->row.incarnation, sizeof(r->row.incarnation), j->op.seen.incarnation);
+        /* The observation moves into the world below; the save still needs these. */
+        str_copy(j->row.incarnation, sizeof(j->row.incarnation), j->op.seen.incarnation);
+        str_copy(j->version, sizeof(j->version), j->op.seen.version);
         r->tries = 0;
         r->retry_at = 0;
         r->interest.baseline_valid = r->row.baseline_valid;

@@ -10,6 +10,7 @@
 #include "reconcile-internal.h"
 
 #include "clock.h"
+#include "command.h"
 #include "log.h"
 #include "queries.gen.h"
 
@@ -25,6 +26,7 @@ struct scope_work {
         char *name, *uuid, *paused, *blocked;
         int64_t target, scope, applications;
         bool dying, force, destroy_storage;
+        bool keeps; /* storage that was to be kept is in it */
         /* to write */
         char *type, *path, *document;
         int64_t new_scope;
@@ -39,6 +41,16 @@ static void work_free(struct scope_work *w) {
         free(w->path);
         free(w->document);
         free(w);
+}
+
+static int read_kept(struct tx *tx, struct scope_work *w, struct err *err) {
+        struct q_detached_row *rows;
+        size_t n;
+        int r = q_detached_list(tx, &(struct q_detached_list_in){ .model_id = w->id, .max = 1 },
+                                &rows, &n, err);
+
+        w->keeps = r >= 0 && n && !w->destroy_storage;
+        return r;
 }
 
 static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
@@ -64,7 +76,7 @@ static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
                                 &n, err);
         if (r >= 0 && n)
                 w->applications = count->total;
-        return r;
+        return r < 0 ? r : read_kept(tx, w, err);
 }
 
 const char *scope_blocked(struct reconcile *rec, const struct world_model *m, char *text,
@@ -181,6 +193,36 @@ static int dying_run(struct tx *tx, struct store_call *c, struct err *err) {
         return 0;
 }
 
+/* Storage that was to be kept is in it: it stays, and is told. */
+static int leave_scope(struct tx *tx, struct scope_work *w, struct err *err) {
+        struct q_resource_row *row;
+        size_t n;
+        int r = q_resource_by_id(tx, &(struct q_resource_by_id_in){ .id = w->scope }, &row, &n,
+                                 err);
+
+        if (r < 0 || n == 0)
+                return r;
+        r = w_leftover_insert(tx,
+                              &(struct w_leftover_insert_in){ .id = tx_id(tx, "leftover"),
+                                                              .model = w->name,
+                                                              .application = "",
+                                                              .type = row->type,
+                                                              .path = row->path,
+                                                              .why = "data that is kept is in it",
+                                                              .at = tx_now(tx) },
+                              err);
+        if (r >= 0)
+                r = w_edge_delete_of(tx, &(struct w_edge_delete_of_in){ .resource_id = w->scope },
+                                     err);
+        if (r >= 0)
+                r = w_edge_delete_to(tx, &(struct w_edge_delete_to_in){ .needs_id = w->scope },
+                                     err);
+        if (r >= 0)
+                r = w_resource_delete(tx, &(struct w_resource_delete_in){ .id = w->scope }, err);
+        tx_mark(tx, MARK_RESOURCE, w->scope);
+        return r;
+}
+
 #define HISTORY_SLICE                                                                              \
         10000 /* rows of the past deleted in one commit: bounds how long it holds up others */
 
@@ -203,10 +245,9 @@ static int delete_run(struct tx *tx, struct store_call *c, struct err *err) {
                 tx_mark(tx, MARK_MODEL, w->id);
                 return 0;
         }
-        r = w_model_option_delete_all(
-                tx, &(struct w_model_option_delete_all_in){ .model_id = w->id }, err);
+        r = w->keeps ? leave_scope(tx, w, err) : 0;
         if (r >= 0)
-                r = w_model_delete(tx, &(struct w_model_delete_in){ .id = w->id }, err);
+                r = removal_model(tx, w->id, err); /* what it left behind becomes a leftover */
         if (r < 0)
                 return r;
         tx_mark(tx, MARK_MODEL, w->id);
@@ -252,9 +293,9 @@ static void end_model(struct scope_work *w) {
                 work_free(w);
                 return;
         }
-        if (s && !s->row.dying)
+        if (s && !s->row.dying && !w->keeps)
                 return write(w, dying_run);
-        if (s && !w->force) {
+        if (s && !w->force && !w->keeps) {
                 queue_done(rec->queue, KEY_MODEL, w->id);
                 work_free(w);
                 return;
