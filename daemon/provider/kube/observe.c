@@ -207,9 +207,6 @@ void observe_object(struct target *t, const struct observe_context *c, struct sc
         tree = small_tree(object);
         judge(t, c, tree, ret, ret_no_pods);
         ret->output = output_of(c->type, object);
-        /* A volume was there for a pod to write to; whether one did is not to be seen from here. */
-        ret->filled = str_eq(c->type, "PersistentVolumeClaim") &&
-                      str_eq(json_get_str(json_get(tree, "status"), "phase", ""), "Bound");
 }
 
 /* ---- what is watched */
