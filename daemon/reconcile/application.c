@@ -566,6 +566,8 @@ void application_handle(struct reconcile *rec, int64_t id) {
         store_read(rec->options.store, &w->call);
 }
 
+#define STOP_STEP_MS 100 /* of waiting for a thread; its end wakes the loop at once */
+
 void application_touch(struct reconcile *rec, int64_t id) {
         const struct world_application *a = world_application(&rec->world, id);
         int64_t wait = TOUCH_MS;
@@ -577,6 +579,14 @@ void application_touch(struct reconcile *rec, int64_t id) {
         queue_add_at(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE, clock_mono() + wait);
 }
 
+static bool is_preparing(struct reconcile *rec) {
+        list_each(link, &rec->plans) {
+                if (list_entry(link, struct application_work, link)->job.busy)
+                        return true;
+        }
+        return false;
+}
+
 void application_stop(struct reconcile *rec) {
         list_each(link, &rec->plans) {
                 struct application_work *w = list_entry(link, struct application_work, link);
@@ -586,4 +596,8 @@ void application_stop(struct reconcile *rec) {
                 charm_host_cancel(&w->charm);
                 application_work_free(w);
         }
+        /* A thread that has a plan cannot be called back; it ends soon, and ends in here, while
+         * there still is a reconciler. */
+        while (is_preparing(rec))
+                loop_step(rec->options.loop, STOP_STEP_MS);
 }

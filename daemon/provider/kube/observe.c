@@ -245,7 +245,25 @@ static bool other_version(struct target *t, const char *type, const struct proje
         return !str_eq(version, kind->versions[0].version) && discovery_version(kind, version);
 }
 
+/* The field set that a baseline was taken with. When cache.db has lost it, the object's own entry
+ * for us is the same one, unless somebody took a field of ours: then it is smaller, and the
+ * digest differs from the baseline's, as it should. */
+static struct projection *projection_for(const struct interest *i, struct scan_slice object) {
+        cleanup_(freep) char *text = NULL;
+        struct projection *p = NULL;
+
+        if (i->projection || !i->baseline_valid)
+                return fieldset_ref(i->projection);
+        text = fieldset_of_answer(object);
+        return text && fieldset_parse(text, &p, NULL) >= 0 ? p : NULL;
+}
+
+static void projection_unrefp(struct projection **p) {
+        fieldset_unref(*p);
+}
+
 void observe_tell(struct target *t, const char *type, const char *path, struct scan_slice object) {
+        cleanup_(projection_unrefp) struct projection *projection = NULL;
         cleanup_(freep) char *other = NULL;
         const struct interest *i = find_interest(t, type, path, object, &other);
         struct observe_context c = { .type = type, .path = other ? other : path };
@@ -254,11 +272,12 @@ void observe_tell(struct target *t, const char *type, const char *path, struct s
 
         if (!i)
                 return;
-        if (i->projection && other_version(t, type, i->projection, object)) {
+        projection = projection_for(i, object);
+        if (projection && other_version(t, type, projection, object)) {
                 poke_soon(t, c.type, c.path, 0);
                 return;
         }
-        c.projection = i->projection;
+        c.projection = projection;
         c.baseline = i->baseline_valid ? i->baseline : NULL;
         c.see = i->see;
         observe_object(t, &c, object, &o, &no_pods);

@@ -1,0 +1,275 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon killed at every point of a deployment: crash_test.py BUILD SIM WHAT [MAX]
+
+WHAT: commits   killed after each committed transaction, from the first of an empty state folder on
+      instants  killed MAX times (50) at random instants, of one deployment after the other
+      cache     started with cache.db deleted: nothing may be written to the cluster
+
+After each kill it is started again and the person asks again for what was not acknowledged. In the end there are the same
+objects, one secret, one value, and nothing twice. Runs against mooring-sim; MOORING_SEED repeats a run."""
+import http.client
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from mooringd import Daemon, Failed, kubeconfig, until  # noqa: E402
+
+COUNT = 25
+NEVER_ENDS = 200        # commits of one deployment: far more means that it never comes to rest
+API_KEY = "key-of-the-operator-0123456789"
+
+
+class Sim:
+    def __init__(self, program, folder):
+        self.program, self.folder = program, Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.kubeconfig = self.folder / "kubeconfig"
+        self.log = open(self.folder / "sim.log", "ab")
+        self.process = subprocess.Popen([program, "--kubeconfig", str(self.kubeconfig), "--control",
+                                         str(self.folder / "control")], stdout=self.log, stderr=self.log)
+        until(lambda: self.kubeconfig.exists() and self.kubeconfig.stat().st_size, "the simulator")
+        config, credential = kubeconfig(self.kubeconfig)
+        self.server, self.token = config["server"], credential.get("token", "")
+
+    def get(self, path):
+        request = urllib.request.Request(self.server + path, headers={"Authorization": f"Bearer {self.token}"})
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return json.load(reply)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+        self.log.close()
+
+
+class Person:
+    """Someone who deploys and asks again while there is no answer."""
+
+    def __init__(self, daemon, sim):
+        self.daemon, self.sim, self.deaths = daemon, sim, 0
+
+    def revive(self):
+        """Starts the daemon without a death ahead, when it is gone."""
+        d = self.daemon
+        if d.process and d.process.poll() is None:
+            return
+        if d.process:
+            if d.process.returncode != -9:
+                raise Failed(f"mooringd ended with {d.process.returncode}:\n{d.log_tail()}")
+            d.process = None
+            self.deaths += 1
+        d.environment.pop("MOORING_DIE_AFTER", None)
+        d.start()
+
+    def ask(self, question, known):
+        """Until it is acknowledged, or refused because it was done before."""
+        while True:
+            try:
+                return question()
+            except (OSError, http.client.HTTPException):
+                until(lambda: self.daemon.process.poll() is not None, "the end of a daemon that does not answer")
+                self.revive()
+            except Failed as e:
+                if known in str(e):
+                    return None
+                raise
+
+    def deploy(self):
+        d = self.daemon
+        self.ask(lambda: d.add_cluster("sim", self.sim.kubeconfig), "already")
+        self.ask(lambda: d.add_model("m", "sim"), "already")
+        self.ask(lambda: d.deploy("m", "sealed", count=COUNT, **{"api-key": API_KEY}), "already")
+
+    def settle(self):
+        """Until all is in place, through whatever deaths are ahead."""
+        end = time.monotonic() + 90
+        while time.monotonic() < end:
+            self.revive()
+            try:
+                good, all_of = self.daemon.in_place()
+                if good == all_of and all_of >= COUNT + 2:
+                    return
+            except Exception as e:                                      # noqa: BLE001  (a state folder half made)
+                if "no such table" not in str(e) and "unable to open" not in str(e) and "locked" not in str(e):
+                    raise
+            time.sleep(0.02)
+        raise Failed(f"did not come to rest: {self.daemon.in_place()}\n{self.daemon.log_tail()}")
+
+
+def outcome(daemon, sim):
+    """What has to be the same after every way through: names and contents, but for identities."""
+    objects = {}
+    for kind in ("configmaps", "secrets"):
+        for item in sim.get(f"/api/v1/namespaces/m/{kind}")["items"]:
+            if item["metadata"].get("labels", {}).get("app.kubernetes.io/managed-by") == "mooring":
+                objects[f"{kind}/{item['metadata']['name']}"] = sorted(item.get("data", {}))
+    return objects
+
+
+def check(daemon, sim, wanted, when):
+    found = outcome(daemon, sim)
+    if wanted is not None and found != wanted:
+        raise Failed(f"{when}: other objects: {set(found) ^ set(wanted)}")
+    for table, count in (("secret", 2), ("secret_revision", 2), ("application", 1), ("model", 1), ("target", 1),
+                         ("resource", COUNT + 2), ("want", COUNT + 1)):
+        rows = daemon.query(f"SELECT count(*) FROM {table}")[0][0]
+        if rows != count:
+            raise Failed(f"{when}: {rows} rows in {table}, should be {count}")
+    drift = daemon.query("SELECT type, path, fields FROM drift")
+    if drift:
+        raise Failed(f"{when}: called its own work drift: {drift[:3]}")
+    return found
+
+
+class World:
+    def __init__(self, build, sim, folder):
+        self.build, self.sim_program, self.folder, self.serial = Path(build), sim, Path(folder), 0
+
+    def one(self):
+        self.serial += 1
+        folder = self.folder / str(self.serial)
+        sim = Sim(self.sim_program, folder / "sim")
+        d = Daemon(folder / "d", self.build, [self.build / "tests/charm"],
+                   ["--log-level", "info"], env={"MOORING_COMMITS": str(folder / "commits")})
+        d.arguments[0] = str(self.build / "tests/crash/mooringd-crash")
+        return d, sim
+
+    def run(self, die_after, when, wanted):
+        """One deployment with a death after that many commits (0: none). Returns what is there, commits, deaths."""
+        d, sim = self.one()
+        try:
+            if die_after:
+                d.environment["MOORING_DIE_AFTER"] = str(die_after)
+            d.start(wait=False)
+            person = Person(d, sim)
+            try:
+                until(d.answers, "an answer", pause=0.005)
+            except Failed:
+                person.revive()
+            person.deploy()
+            person.settle()
+            found = check(d, sim, wanted, when)
+            commits = int(Path(d.environment["MOORING_COMMITS"]).read_text())
+            if d.stop(allowed=(0, -9)) == -9:           # the last commits were those of the end
+                person.deaths += 1
+                d.environment.pop("MOORING_DIE_AFTER", None)
+                d.start()
+                person.settle()
+                check(d, sim, wanted, when)
+                d.stop()
+            return found, commits, person.deaths
+        except Failed as e:
+            raise Failed(f"{when}: {e}") from e
+        finally:
+            if d.process:
+                d.kill()
+            sim.stop()
+
+
+def commits(world, _):
+    wanted, total, _ = world.run(0, "without a death", None)
+    tests = lived = 0
+    for n in range(1, NEVER_ENDS):
+        _, _, deaths = world.run(n, f"killed after commit {n}", wanted)
+        tests += deaths
+        lived = 0 if deaths else lived + 1      # what is committed together differs from run to run
+        if lived == 3:
+            return f"{tests} deaths, one after each commit of a deployment ({total} without a death)"
+    raise Failed(f"a deployment of {NEVER_ENDS} commits")
+
+
+def instants(world, most):
+    """Deaths at random instants, several in one deployment: each start is killed until it comes to rest."""
+    seed = int(os.environ.get("MOORING_SEED", random.randrange(1 << 30)))
+    chance, deaths, runs = random.Random(seed), 0, 0
+    wanted, _, _ = world.run(0, "without a death", None)
+    while deaths < most:
+        d, sim = world.one()
+        runs += 1
+        when = f"seed {seed}, deployment {runs}, {deaths} deaths before"
+        try:
+            person = Person(d, sim)
+            d.start()
+            person.deploy()
+            for _ in range(min(8, most - deaths)):
+                time.sleep(chance.random() * 0.4)
+                d.kill()
+                deaths += 1
+                d.start(wait=False)
+            until(d.answers, "an answer", pause=0.005)
+            person.settle()
+            check(d, sim, wanted, when)
+            d.stop()
+        except Failed as e:
+            raise Failed(f"{when}: {e}") from e
+        finally:
+            if d.process:
+                d.kill()
+            sim.stop()
+    return f"{deaths} deaths at random instants of {runs} deployments, seed {seed}"
+
+
+def versions(sim):
+    return {f"{kind}/{i['metadata']['name']}": i["metadata"]["resourceVersion"] for kind in ("configmaps", "secrets")
+            for i in sim.get(f"/api/v1/namespaces/m/{kind}")["items"]}
+
+
+def cache(world, _):
+    d, sim = world.one()
+    try:
+        d.start()
+        person = Person(d, sim)
+        person.deploy()
+        person.settle()
+        check(d, sim, None, "before")
+        before = versions(sim)
+        d.stop()
+        for path in d.state.glob("cache.db*"):
+            path.unlink()
+        d.start()
+        until(lambda: "notice reach: " in d.log_tail(), "the list of the cluster")
+        time.sleep(2)                           # what it may not write it would have written by then
+        if versions(sim) != before:
+            changed = [k for k, v in versions(sim).items() if before.get(k) != v]
+            raise Failed(f"written after cache.db was deleted: {changed[:5]}")
+        edit = urllib.request.Request(f"{sim.server}/api/v1/namespaces/m/configmaps/sealed-0?fieldManager=someone",
+                                      data=b'{"data":{"number":"edited"}}', method="PATCH",
+                                      headers={"Authorization": f"Bearer {sim.token}",
+                                               "Content-Type": "application/merge-patch+json"})
+        urllib.request.urlopen(edit, timeout=30).close()
+        until(lambda: sim.get("/api/v1/namespaces/m/configmaps/sealed-0")["data"]["number"] == "0", "the repair")
+        person.settle()
+        others = {k: v for k, v in versions(sim).items() if before.get(k) != v}
+        if list(others) != ["configmaps/sealed-0"]:
+            raise Failed(f"written besides the repair: {others}")
+        d.stop()
+    finally:
+        if d.process:
+            d.kill()
+        sim.stop()
+    return "cache.db deleted: nothing written, and an edit is still repaired"
+
+
+def main():
+    build, sim, what = sys.argv[1:4]
+    most = int(sys.argv[4]) if len(sys.argv) > 4 else 50
+    with tempfile.TemporaryDirectory(prefix="mooring-crash-") as folder:
+        try:
+            said = {"commits": commits, "instants": instants, "cache": cache}[what](World(build, sim, folder), most)
+        except Failed as e:
+            print(f"FAILED {what}: {e}")
+            return 1
+    print(f"ok {what}: {said}")
+    return 0
+
+
+sys.exit(main())
