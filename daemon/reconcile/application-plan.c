@@ -93,6 +93,12 @@ static int prepare_json(struct application_work *w, struct prepared *d, json_t *
                 return err_set(err, -E2BIG, "%s: %zu bytes, at most %u", d->label, text.len,
                                PROVIDER_DOC_MAX);
         }
+        /* Said now rather than applied as it stands: nothing fills such a value in yet. */
+        if (strstr(buf_str(&text), "{{output:")) {
+                buf_free(&text);
+                return err_set(err, -ENOTSUP, "%s: charm_output is not served by this daemon yet",
+                               d->label);
+        }
         d->len = text.len;
         d->text = buf_take(&text);
         return 0;
@@ -115,8 +121,8 @@ static int no_provider(const struct application_work *w, const struct plan_doc *
 
         if (!target)
                 return err_set(err, -ENOENT,
-                               "%s: wanted at \"%s\", which the plan declares no target of", p->label,
-                               p->target ? p->target : "the model's default");
+                               "%s: wanted at \"%s\", which the plan declares no target of",
+                               p->label, p->target ? p->target : "the model's default");
         return err_set(err, -ENOTSUP, "%s: this program has no provider \"%s\"", p->label,
                        json_get_str(target, "provider", ""));
 }

@@ -17,9 +17,8 @@ struct prepared {          /* one document of a plan */
         char *own_label;
         const char *target; /* label of a declared target, or NULL */
         const struct provider *provider;
-        uint8_t mark
-                [DIGEST_SIZE]; /* of the plan's bytes and the model's options: equal is done */
-        bool unchanged;        /* as the want that is there */
+        uint8_t mark[DIGEST_SIZE]; /* of the plan's bytes and the model's options: equal is done */
+        bool unchanged;            /* as the want that is there */
         struct identity identity;
         char *text; /* canonical, as it will be applied */
         size_t len;

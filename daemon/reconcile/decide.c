@@ -79,8 +79,8 @@ static enum drift_kind find_drift(const struct resource_row *row, const struct o
         if (o->presence == PRESENCE_ABSENT)
                 return sacred ? DRIFT_DATA_LOST : DRIFT_DELETED;
         if (row->incarnation[0] && o->incarnation[0] && !str_eq(row->incarnation, o->incarnation)) {
-                /* Another volume of the same name: whether it holds what was there, only a person knows. What
-                 * can be looked into (a bucket) says so itself. */
+                /* Another volume of the same name: whether it holds what was there, only a
+                 * person knows. What can be looked into (a bucket) says so itself. */
                 if (sacred && !(row->remake && o->filled))
                         return DRIFT_DATA_LOST;
                 return DRIFT_REPLACED;

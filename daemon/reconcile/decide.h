@@ -33,7 +33,7 @@ struct resource_row {      /* what decide needs of the store's row */
         bool made, adopted;
         bool initialised; /* data: was filled once */
         bool accepted_loss;
-        bool lost;                 /* data: it was found gone, and nobody accepted that yet */
+        bool lost; /* data: it was found gone, and nobody accepted that yet */
         bool baseline_valid;
         uint8_t baseline[DIGEST_SIZE];
         char incarnation[64];
@@ -45,11 +45,10 @@ struct policy {
         const char *paused;  /* who and why, or NULL: nothing outside is written */
         const char *blocked; /* the model writes nothing: another cluster, another stamp; or NULL */
         const char *unmet;   /* a dependency that is not there yet, as text, or NULL */
-        const char *
-                backing_off; /* how the last try failed, and it is not time yet; or NULL */
-        const char *held_up;    /* dying: what still stands on it, as text, or NULL */
-        int64_t audit_every_ms; /* 0: never */
-        bool look_due;          /* not watched, and it was looked at too long ago */
+        const char *backing_off; /* how the last try failed, and it is not time yet; or NULL */
+        const char *held_up;     /* dying: what still stands on it, as text, or NULL */
+        int64_t audit_every_ms;  /* 0: never */
+        bool look_due;           /* not watched, and it was looked at too long ago */
         bool list_pending; /* the target tells of changes by itself; its first list is under way */
 };
 

@@ -20,8 +20,7 @@ enum queue_priority {
 };
 
 #define QUEUE_BACKOFF_FIRST_MS 500
-#define QUEUE_BACKOFF_MAX_MS                                                                       \
-        60000 /* what keeps failing is tried once a minute */
+#define QUEUE_BACKOFF_MAX_MS 60000 /* what keeps failing is tried once a minute */
 
 struct queue;
 struct queue_key {

@@ -31,7 +31,7 @@ struct reconcile_options {
         const char *controller; /* this controller's uuid */
         int64_t audit_ms;       /* 0: never */
         size_t in_flight;
-        int64_t poll_ms; /* how often what tells nothing by itself is looked at; 0: the provider's own */
+        int64_t poll_ms; /* how often what tells nothing is looked at; 0: the provider's own */
         json_t *(*provider_options)(void);
         /* Something a person may watch changed: application status, a drift line, reachability.
          * On the loop. */

@@ -27,7 +27,7 @@ struct world_target {
         char *identity;                     /* as it said last, or NULL: not known yet */
         uint8_t config_digest[DIGEST_SIZE]; /* of what it was opened with */
         struct target *open;                /* NULL: not open */
-        int64_t poll_ms;         /* the daemon's option for providers that are polled */
+        int64_t poll_ms;                    /* the daemon's option for providers that are polled */
         bool reachable, reach_known;
         int64_t reach_since; /* clock_wall */
         char *reach_why;     /* why not, or NULL */
@@ -69,8 +69,8 @@ struct world_application {
         char *charm; /* sha256 hex, or NULL */
         char *charm_name, *held, *plan_error, *plan_word, *plan_message,
                 *conflicts; /* as the row says */
-        char *detached;   /* storage of an earlier one of that name, not decided on; or NULL */
-        char *pin_error;  /* why the charm that came does not fit, or NULL */
+        char *detached;     /* storage of an earlier one of that name, not decided on; or NULL */
+        char *pin_error;    /* why the charm that came does not fit, or NULL */
         int64_t scale;
         bool planned; /* a plan was saved at least once */
         bool dying;

@@ -20,10 +20,9 @@ static struct resource_row in_place(void) {
 }
 
 static struct observation as_applied(void) {
-        struct observation o = { .presence = PRESENCE_PRESENT,
-                                 .ready = READY_YES,
-                                 .ours = true,
-                                 .digest_valid = true };
+        struct observation o = {
+                .presence = PRESENCE_PRESENT, .ready = READY_YES, .ours = true, .digest_valid = true
+        };
 
         memset(o.digest, 7, sizeof(o.digest));
         str_copy(o.incarnation, sizeof(o.incarnation), "uid-1");

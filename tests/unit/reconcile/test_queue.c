@@ -221,9 +221,11 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(a_key_added_twice_runs_once, up, down),
                 cmocka_unit_test_setup_teardown(drift_goes_before_what_was_added_first, up, down),
-                cmocka_unit_test_setup_teardown(a_key_dirtied_while_worked_on_runs_again_after, up, down),
+                cmocka_unit_test_setup_teardown(a_key_dirtied_while_worked_on_runs_again_after, up,
+                                                down),
                 cmocka_unit_test_setup_teardown(a_full_kind_does_not_hold_up_another, up, down),
-                cmocka_unit_test_setup_teardown(a_key_that_yields_leaves_its_place_and_stays_taken, up, down),
+                cmocka_unit_test_setup_teardown(a_key_that_yields_leaves_its_place_and_stays_taken,
+                                                up, down),
                 cmocka_unit_test_setup_teardown(yielded_keys_have_a_limit_of_their_own, up, down),
                 cmocka_unit_test_setup_teardown(a_failing_key_comes_back_later_and_later, up, down),
                 cmocka_unit_test_setup_teardown(a_change_does_not_wait_for_the_back_off, up, down),

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The mysql image's entrypoint, as the official one behaves: same variables, same refusals, same words.
 # Underneath is MariaDB: mariadb-install-db and a bootstrap run instead of a temporary server.
 set -eo pipefail

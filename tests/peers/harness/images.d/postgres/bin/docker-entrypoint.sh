@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The postgres image's entrypoint, as the official one behaves on an empty and on a used PGDATA.
 set -eo pipefail
 
