@@ -2,7 +2,7 @@
 /* data_mysql.c - the sql provider against a real MariaDB: every kind made, damaged, seen and put
  * right
  *
- * Runs inside the peers' network (tests/peers/with-services). Damage is done on a connection of
+ * Runs inside the peers' network (tests/peers/with-peers). Damage is done on a connection of
  * our own, as a person would do it. */
 #include "data.h"
 #include "tunnel-tcp.h"
