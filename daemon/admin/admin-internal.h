@@ -2,6 +2,7 @@
 /* admin-internal.h - the parts of the admin API that its own files share */
 #pragma once
 
+#include "map.h"
 #include "request.h"
 
 struct MHD_Daemon;
@@ -23,7 +24,8 @@ struct admin {
         struct mail *mail;      /* log lines on their way from other threads */
         gid_t groups[ROLE_MAX]; /* of viewer, operator, admin */
         bool group_known[ROLE_MAX];
-        uid_t owner; /* who started the daemon: admin */
+        uid_t owner;      /* who started the daemon: admin */
+        struct map names; /* of users, by uid */
         bool stopping;
 };
 
@@ -33,6 +35,7 @@ struct admin *server_unref(struct admin *a);
 /* peer.c */
 int peer_identify(struct request *q, int fd);
 void peer_init(struct admin *a);
+void peer_deinit(struct admin *a);
 /* Tests: from now on every peer is this one; NULL: as the kernel says. Borrowed. */
 struct peer_fake {
         uid_t uid;

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define NAMES_MAX 256    /* users of one machine who may ask; beyond it all are read anew */
 #define GROUPS_MAX 65536 /* NGROUPS_MAX of Linux */
 
 static const char *const role_names[] = { "none", "viewer", "operator", "admin" };
@@ -72,10 +73,39 @@ static enum role find_role(const struct admin *a, int fd, const struct ucred *pe
         return role_of_groups(a, gids, size / sizeof(gid_t), peer->gid);
 }
 
+/* From the machine's own /etc/passwd: a directory service could hold the loop for seconds, so
+ * its users are shown by number. */
+static char *read_name(uid_t uid) {
+        cleanup_(fclosep) FILE *f = fopen("/etc/passwd", "re");
+
+        for (struct passwd *p; f && (p = fgetpwent(f));)
+                if (p->pw_uid == uid)
+                        return str_dup(p->pw_name);
+        return str_dup("");
+}
+
+/* NULL: not known. Kept until the daemon ends: users are few, and names of uids do not change. */
+static const char *name_of(struct admin *a, uid_t uid) {
+        char *name = map_find_bytes(&a->names, &uid, sizeof(uid));
+
+        if (!name) {
+                if (a->names.count == NAMES_MAX)
+                        peer_deinit(a);
+                name = read_name(uid);
+                map_set_bytes(&a->names, &uid, sizeof(uid), name);
+        }
+        return name[0] ? name : NULL;
+}
+
+void peer_deinit(struct admin *a) {
+        map_free_with(&a->names, free);
+        a->names = (struct map)MAP_INIT;
+}
+
 int peer_identify(struct request *q, int fd) {
         struct ucred peer;
         socklen_t size = sizeof(peer);
-        const struct passwd *p;
+        const char *name;
 
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
                 return -errno;
@@ -83,8 +113,8 @@ int peer_identify(struct request *q, int fd) {
                 peer = (struct ucred){ .uid = fake_peer->uid, .gid = fake_peer->gid };
         q->uid = peer.uid;
         q->role = find_role(q->admin, fd, &peer);
-        p = getpwuid(peer.uid);
-        q->user = p ? str_dup(p->pw_name) : str_format("%u", peer.uid);
-        q->actor = str_format("uid %u (%s)", peer.uid, p ? p->pw_name : "?");
+        name = name_of(q->admin, peer.uid);
+        q->user = name ? str_dup(name) : str_format("%u", peer.uid);
+        q->actor = str_format("uid %u (%s)", peer.uid, name ? name : "?");
         return 0;
 }

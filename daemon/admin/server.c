@@ -284,6 +284,7 @@ static void end_requests(struct admin *a) {
 struct admin *server_unref(struct admin *a) {
         if (!a || --a->refs)
                 return NULL;
+        peer_deinit(a);
         free(a->socket);
         free(a);
         return NULL;
