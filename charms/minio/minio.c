@@ -7,7 +7,8 @@
  * bucket (charms that make their own) may do all, but not in the buckets of the others. What a
  * relation is told it is told when the three are there, and from then on for good: a user that
  * somebody removes is made again, and its clients must not be torn down meanwhile. What was told
- * once is noted in the peer relation, the only memory of a pure function.
+ * once, and which buckets there are, is noted in the peer relation, the only memory of a pure
+ * function.
  *
  * Not here: more than one server, TLS, gateway mode; the options for those are declared, and say
  * so. */
@@ -20,9 +21,10 @@
 #define USER_KEY_LENGTH 32
 #define BUCKET_MIN 3
 #define BUCKET_MAX 63
-#define NOTED_ALL "*" /* note of a relation without a bucket */
-#define SEEN_UNASKED_MAX                                                                           \
-        12 /* relations whose labels, with the server's own, are always in the view */
+#define NOTED_ALL "*"          /* note of a relation without a bucket */
+#define NOTE_BUCKETS "buckets" /* key in the peer relation */
+/* Relations whose labels, with the server's own, are always in the view. */
+#define SEEN_UNASKED_MAX 12
 
 /* ---- the server */
 
@@ -87,15 +89,48 @@ static const char *bucket_of(const struct charm_relation *r) {
         return bucket && *bucket ? bucket : NULL;
 }
 
-/* Does one of the first N relations ask for BUCKET? */
-static bool is_asked(const struct charm_view *v, const char *bucket, size_t n) {
-        for (size_t i = 0; i < n; i++) {
-                const char *other = bucket_of(charm_relation(v, ENDPOINT_OBJECT_STORAGE, i));
+/* ---- what is kept
+ *
+ * A bucket that was asked for once stays wanted when its relation goes: what no plan wants is
+ * removed, and data is not. So their names are noted in the peer relation, "a,b,c". */
 
-                if (other && !strcmp(other, bucket))
+static const char *first_of(struct charm_plan *p, const char *list) {
+        size_t length = strcspn(list, ",");
+        char *name = charm_memory(p, length + 1);
+
+        memcpy(name, list, length);
+        return name;
+}
+
+static const char *rest_of(const char *list) {
+        list += strcspn(list, ",");
+        return *list ? list + 1 : list;
+}
+
+static bool is_listed(const char *list, const char *name) {
+        size_t length = strlen(name);
+
+        for (; *list; list = rest_of(list))
+                if (strcspn(list, ",") == length && !memcmp(list, name, length))
                         return true;
-        }
         return false;
+}
+
+/* The buckets that were asked for, now or before. */
+static const char *kept_buckets(const struct charm_view *v, struct charm_plan *p) {
+        const struct charm_relation *peers = charm_relation(v, ENDPOINT_OBJECT_STORAGE_PEERS, 0);
+        const char *noted = peers ? charm_told(peers, NOTE_BUCKETS) : NULL,
+                   *list = noted ? noted : "";
+
+        for (size_t i = 0; i < charm_relations(v, ENDPOINT_OBJECT_STORAGE); i++) {
+                const char *bucket = bucket_of(charm_relation(v, ENDPOINT_OBJECT_STORAGE, i));
+
+                if (bucket && is_bucket(bucket) && !is_listed(list, bucket))
+                        list = charm_text(p, "%s%s%s", list, *list ? "," : "", bucket);
+        }
+        if (peers && *list)
+                charm_tell(p, peers, NOTE_BUCKETS, list);
+        return list;
 }
 
 /* ---- policies */
@@ -121,26 +156,18 @@ static const char *bucket_policy(struct charm_plan *p, const char *bucket) {
                           resources);
 }
 
-/* The buckets that relations ask for, each once, as resources; "" when there are none. */
-static const char *asked_resources(const struct charm_view *v, struct charm_plan *p) {
-        const char *list = "";
+/* Everything, its own new buckets too, but nothing in those that others asked for (BUCKETS). */
+static const char *open_policy(struct charm_plan *p, const char *buckets) {
+        const char *others = "";
 
-        for (size_t i = 0; i < charm_relations(v, ENDPOINT_OBJECT_STORAGE); i++) {
-                const char *bucket = bucket_of(charm_relation(v, ENDPOINT_OBJECT_STORAGE, i));
-
-                if (bucket && is_bucket(bucket) && !is_asked(v, bucket, i))
-                        list = charm_text(p, "%s%s\"arn:aws:s3:::%s\",\"arn:aws:s3:::%s/*\"", list,
-                                          *list ? "," : "", bucket, bucket);
-        }
-        return list;
-}
-
-/* Everything, its own new buckets too, but nothing in those of the others. */
-static const char *open_policy(const struct charm_view *v, struct charm_plan *p) {
-        const char *others = asked_resources(v, p);
-
-        if (!*others)
+        if (!*buckets)
                 return charm_text(p, POLICY(STATEMENT("Allow", "\"s3:*\"")), "\"arn:aws:s3:::*\"");
+        for (; *buckets; buckets = rest_of(buckets)) {
+                const char *name = first_of(p, buckets);
+
+                others = charm_text(p, "%s%s\"arn:aws:s3:::%s\",\"arn:aws:s3:::%s/*\"", others,
+                                    *others ? "," : "", name, name);
+        }
         return charm_text(p,
                           POLICY(STATEMENT("Allow", "\"s3:*\"") "," STATEMENT("Deny", "\"s3:*\"")),
                           "\"arn:aws:s3:::*\"", others);
@@ -161,13 +188,19 @@ static void want_at_server(struct charm_plan *p, const char *label, const char *
         charm_needs(p, label, "statefulset", CHARM_READY);
 }
 
-static void want_user(const struct charm_view *v, struct charm_plan *p, const struct served *s,
-                      const char *key, bool shared) {
-        const char *document = s->bucket ? bucket_policy(p, s->bucket) : open_policy(v, p);
+static void want_buckets(struct charm_plan *p, const char *list) {
+        for (; *list; list = rest_of(list)) {
+                const char *name = first_of(p, list);
 
-        if (s->bucket && !shared)
-                want_at_server(p, s->bucket_label, "bucket.yaml",
-                               CHARM_HOLES({ "name", CHARM_TEXT, s->bucket }));
+                want_at_server(p, charm_text(p, "bucket/%s", name), "bucket.yaml",
+                               CHARM_HOLES({ "name", CHARM_TEXT, name }));
+        }
+}
+
+static void want_user(struct charm_plan *p, const struct served *s, const char *key,
+                      const char *buckets) {
+        const char *document = s->bucket ? bucket_policy(p, s->bucket) : open_policy(p, buckets);
+
         want_at_server(
                 p, s->policy_label, "policy.yaml",
                 CHARM_HOLES({ "name", CHARM_TEXT, s->name }, { "document", CHARM_JSON, document }));
@@ -206,10 +239,10 @@ static const char *keep_noted(const struct charm_view *v, struct charm_plan *p,
 }
 
 static void serve(const struct charm_view *v, struct charm_plan *p, const struct served *s,
-                  bool shared) {
+                  const char *buckets) {
         const char *key = charm_secret(p, s->name, "secret-key", USER_KEY_LENGTH, NULL), *noted;
 
-        want_user(v, p, s, key, shared);
+        want_user(p, s, key, buckets);
         noted = keep_noted(v, p, s);
         if (!noted)
                 return;
@@ -226,6 +259,9 @@ static void serve(const struct charm_view *v, struct charm_plan *p, const struct
 }
 
 static void serve_relations(const struct charm_view *v, struct charm_plan *p) {
+        const char *buckets = kept_buckets(v, p);
+
+        want_buckets(p, buckets);
         for (size_t i = 0; i < charm_relations(v, ENDPOINT_OBJECT_STORAGE); i++) {
                 const struct charm_relation *r = charm_relation(v, ENDPOINT_OBJECT_STORAGE, i);
                 struct served s = { .relation = r, .bucket = bucket_of(r) };
@@ -241,7 +277,7 @@ static void serve_relations(const struct charm_view *v, struct charm_plan *p) {
                 s.bucket_label = s.bucket ? charm_text(p, "bucket/%s", s.bucket) : NULL;
                 s.policy_label = charm_text(p, "%s/policy", s.name);
                 s.user_label = charm_text(p, "%s/user", s.name);
-                serve(v, p, &s, s.bucket && is_asked(v, s.bucket, i));
+                serve(v, p, &s, buckets);
         }
 }
 

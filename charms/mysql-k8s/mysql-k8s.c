@@ -5,7 +5,8 @@
  * of provider sql, and wants there, for each relation that asked: a database, a user, a grant.
  * What a relation is told it is told when the three are there, and from then on for good: a user
  * that somebody drops is made again, and its clients must not be torn down meanwhile. What was
- * told once is noted in the peer relation, the only memory of a pure function.
+ * told once, and which databases there are, is noted in the peer relation, the only memory of a
+ * pure function.
  *
  * Not here: replication, TLS certificates, backups, exporter; endpoints for those are declared,
  * and say so when related. */
@@ -20,10 +21,11 @@
 
 #define ROOT_PASSWORD_LENGTH 32
 #define USER_PASSWORD_LENGTH 24
-#define USER_MAX 32     /* characters of a MySQL user name */
-#define DATABASE_MAX 63 /* the sql provider's, who serves PostgreSQL too */
-#define SEEN_UNASKED_MAX                                                                           \
-        12 /* relations whose labels, with the server's own, are always in the view */
+#define USER_MAX 32                /* characters of a MySQL user name */
+#define DATABASE_MAX 63            /* the sql provider's, who serves PostgreSQL too */
+#define NOTE_DATABASES "databases" /* key in the peer relation */
+/* Relations whose labels, with the server's own, are always in the view. */
+#define SEEN_UNASKED_MAX 12
 
 /* ---- my.cnf */
 
@@ -242,29 +244,13 @@ static bool read_relation(const struct charm_view *v, struct charm_plan *p,
         return true;
 }
 
-/* Has an earlier relation asked for the same database? It is wanted once. */
-static bool is_shared(const struct charm_view *v, const char *database, size_t before) {
-        for (size_t i = 0; i < before; i++) {
-                const struct charm_relation *r = charm_relation(v, ENDPOINT_DATABASE, i);
-                const char *other = charm_told(r, "database");
-
-                if (other && !strcmp(other, database) && !asked_beyond(r))
-                        return true;
-        }
-        return false;
-}
-
 static void want_at_server(struct charm_plan *p, const char *label, const char *file,
                            const struct charm_hole *holes) {
         charm_want_at(p, label, "server", file, holes);
         charm_needs(p, label, "statefulset", CHARM_READY);
 }
 
-static void want_database(struct charm_plan *p, const struct served *s, const char *password,
-                          bool shared) {
-        if (!shared)
-                want_at_server(p, s->database_label, "database.yaml",
-                               CHARM_HOLES({ "name", CHARM_TEXT, s->database }));
+static void want_user(struct charm_plan *p, const struct served *s, const char *password) {
         want_at_server(
                 p, s->user_label, "user.yaml",
                 CHARM_HOLES({ "name", CHARM_TEXT, s->user }, { "password", CHARM_TEXT, password }));
@@ -296,11 +282,10 @@ static bool keep_noted(const struct charm_view *v, struct charm_plan *p, const s
         return told;
 }
 
-static void serve(const struct charm_view *v, struct charm_plan *p, const struct served *s,
-                  bool shared) {
+static void serve(const struct charm_view *v, struct charm_plan *p, const struct served *s) {
         const char *password = charm_secret(p, s->note, "password", USER_PASSWORD_LENGTH, NULL);
 
-        want_database(p, s, password, shared);
+        want_user(p, s, password);
         if (!keep_noted(v, p, s))
                 return;
         charm_tell(p, s->relation, "database", s->database);
@@ -315,13 +300,63 @@ static void serve(const struct charm_view *v, struct charm_plan *p, const struct
                 charm_tell(p, s->relation, "version", VERSION);
 }
 
-static void serve_databases(const struct charm_view *v, struct charm_plan *p) {
-        for (size_t i = 0; i < charm_relations(v, ENDPOINT_DATABASE); i++) {
-                struct served s;
+/* ---- what is kept
+ *
+ * A database that was asked for once stays wanted when its relation goes: what no plan wants is
+ * removed, and data is not. So their names are noted in the peer relation, "a,b,c". */
 
-                if (read_relation(v, p, charm_relation(v, ENDPOINT_DATABASE, i), &s))
-                        serve(v, p, &s, is_shared(v, s.database, i));
+static const char *first_of(struct charm_plan *p, const char *list) {
+        size_t length = strcspn(list, ",");
+        char *name = charm_memory(p, length + 1);
+
+        memcpy(name, list, length);
+        return name;
+}
+
+static const char *rest_of(const char *list) {
+        list += strcspn(list, ",");
+        return *list ? list + 1 : list;
+}
+
+static bool is_listed(const char *list, const char *name) {
+        size_t length = strlen(name);
+
+        for (; *list; list = rest_of(list))
+                if (strcspn(list, ",") == length && !memcmp(list, name, length))
+                        return true;
+        return false;
+}
+
+static void want_databases(struct charm_plan *p, const char *list) {
+        for (; *list; list = rest_of(list)) {
+                const char *name = first_of(p, list);
+
+                want_at_server(p, charm_text(p, "database/%s", name), "database.yaml",
+                               CHARM_HOLES({ "name", CHARM_TEXT, name }));
         }
+}
+
+static void serve_databases(const struct charm_view *v, struct charm_plan *p) {
+        const struct charm_relation *peers = charm_relation(v, ENDPOINT_DATABASE_PEERS, 0);
+        size_t relations = charm_relations(v, ENDPOINT_DATABASE), count = 0;
+        struct served *served = charm_memory(p, (relations + 1) * sizeof(*served));
+        const char *kept = peers ? charm_told(peers, NOTE_DATABASES) : NULL;
+
+        kept = kept ? kept : "";
+        for (size_t i = 0; i < relations; i++) {
+                struct served *s = &served[count];
+
+                if (!read_relation(v, p, charm_relation(v, ENDPOINT_DATABASE, i), s))
+                        continue;
+                if (!is_listed(kept, s->database))
+                        kept = charm_text(p, "%s%s%s", kept, *kept ? "," : "", s->database);
+                count++;
+        }
+        if (peers && *kept)
+                charm_tell(p, peers, NOTE_DATABASES, kept);
+        want_databases(p, kept);
+        for (size_t i = 0; i < count; i++)
+                serve(v, p, &served[i]);
 }
 
 /* ---- what cannot be, and what is declared and not served */

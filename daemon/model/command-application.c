@@ -307,6 +307,28 @@ static int accept_loss(struct tx *tx, struct command *c, const struct q_resource
         return r < 0 ? r : 1;
 }
 
+/* What lived inside a server whose own volume is gone went with it. */
+static int accept_inside(struct tx *tx, struct command *c, const struct q_resource_row *row,
+                         struct err *err) {
+        struct q_target_row *target;
+        size_t n;
+        int r;
+
+        if (!row->keep || row->initialised_at_null || str_eq(row->state, "lost"))
+                return 0;
+        r = q_target_by_id(tx, &(struct q_target_by_id_in){ .id = row->target_id }, &target, &n,
+                           err);
+        if (r < 0 || !n || target->application_id_null ||
+            target->application_id != row->owner_id)
+                return r;
+        command_change(c, "accept-data-loss", NULL, "and with %s %s inside of it", row->type,
+                       row->path);
+        r = w_resource_accept_loss(
+                tx, &(struct w_resource_accept_loss_in){ .accepted_loss = 1, .id = row->id }, err);
+        tx_mark(tx, MARK_RESOURCE, row->id);
+        return r < 0 ? r : 1;
+}
+
 int command_application_accept_loss(struct tx *tx, struct command *c, struct err *err) {
         struct command_application *accept = command_of(c, command_application);
         struct subject s;
@@ -316,6 +338,8 @@ int command_application_accept_loss(struct tx *tx, struct command *c, struct err
                 r = each_resource(tx, c, &s, accept_loss, err);
         if (r == 0)
                 return err_set(err, -ENOENT, "application %s has lost no data", s.row->name);
+        if (r > 0)
+                r = each_resource(tx, c, &s, accept_inside, err);
         return done(tx, &s, r);
 }
 

@@ -29,7 +29,8 @@ static void end(struct way *w, int r, const char *why) {
 }
 
 static void want(struct way *w) {
-        watcher_change(w->watcher, w->out.len || !w->open ? LOOP_READ | LOOP_WRITE : LOOP_READ, NULL);
+        watcher_change(w->watcher, w->out.len || !w->open ? LOOP_READ | LOOP_WRITE : LOOP_READ,
+                       NULL);
 }
 
 static void on_socket(void *arg, int fd, int events) {
@@ -92,7 +93,8 @@ static struct tunnel *way_free(struct tunnel *t) {
         return NULL;
 }
 
-static struct tunnel *tunnel(struct target *opaque, const struct tunnel_request *r, struct err *err) {
+static struct tunnel *tunnel(struct target *opaque, const struct tunnel_request *r,
+                             struct err *err) {
         struct tunnel_tcp *to = (struct tunnel_tcp *)opaque;
         struct way *w = mem_new(struct way);
         struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)to->port) };
@@ -105,11 +107,13 @@ static struct tunnel *tunnel(struct target *opaque, const struct tunnel_request 
         later_init(&w->soon, to->loop, "refused", on_refused, w);
         inet_pton(AF_INET, to->address, &a.sin_addr);
         w->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        if (to->refuse || (connect(w->fd, (struct sockaddr *)&a, sizeof(a)) < 0 && errno != EINPROGRESS)) {
+        if (to->refuse ||
+            (connect(w->fd, (struct sockaddr *)&a, sizeof(a)) < 0 && errno != EINPROGRESS)) {
                 later_run(&w->soon);
                 return &w->tunnel;
         }
-        watcher_start(to->loop, "tunnel", w->fd, LOOP_READ | LOOP_WRITE, on_socket, w, &w->watcher, err);
+        watcher_start(to->loop, "tunnel", w->fd, LOOP_READ | LOOP_WRITE, on_socket, w, &w->watcher,
+                      err);
         return &w->tunnel;
 }
 

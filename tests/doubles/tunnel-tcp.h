@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tunnel-tcp.h - a provider that is only a way to others: its tunnel is a plain TCP connection to one address
+/* tunnel-tcp.h - a provider that is only a way to others: its tunnel is a plain TCP connection
+ * to one address
  *
- * For tests of what goes through a cluster without one. It can be told to refuse, to be slow and to take only so much. */
+ * For tests of what goes through a cluster without one. It can be told to refuse, to be slow and
+ * to take only so much. */
 #pragma once
 
 #include "provider.h"

@@ -12,6 +12,14 @@ const char *data_env(const char *name) {
         return value;
 }
 
+int data_port(const char *name) {
+        int64_t port = 0;
+
+        if (!str_to_int(data_env(name), &port))
+                fail_msg("%s: no number", name);
+        return (int)port;
+}
+
 char *data_file(const char *path) {
         cleanup_(fclosep) FILE *f = fopen(path, "re");
         struct buf b = BUF_INIT;
@@ -117,7 +125,8 @@ static void keep(struct thing *t, const struct op *op) {
         t->made |= op->created;
 }
 
-static void start(struct data *d, const struct apply_request *r, enum data_verb verb, struct op *op) {
+static void start(struct data *d, const struct apply_request *r, enum data_verb verb,
+                  struct op *op) {
         if (verb == DATA_LOOK)
                 d->provider->look(d->target, r, op);
         else if (verb == DATA_APPLY)
@@ -126,9 +135,10 @@ static void start(struct data *d, const struct apply_request *r, enum data_verb 
                 d->provider->remove(d->target, r, op);
 }
 
-enum outcome thing_do(struct data *d, struct thing *t, enum data_verb verb, unsigned flags, struct op *ret) {
-        cleanup_(json_freep) json_t *marks =
-                json_pack("{s:s, s:s, s:s}", "model", "m", "model-uuid", "0c5e", "application", "db");
+enum outcome thing_do(struct data *d, struct thing *t, enum data_verb verb, unsigned flags,
+                      struct op *ret) {
+        cleanup_(json_freep) json_t *marks = json_pack("{s:s, s:s, s:s}", "model", "m",
+                                                       "model-uuid", "0c5e", "application", "db");
         bool done = false;
         struct apply_request r = { .type = t->id.type,
                                    .path = t->id.path,
@@ -194,7 +204,9 @@ void thing_make(struct data *d, struct thing *t) {
 }
 
 static char *drift_text(struct data *d, struct thing *t, const struct observation *o) {
-        struct apply_request r = { .type = t->id.type, .path = t->id.path, .baseline = t->baseline };
+        struct apply_request r = { .type = t->id.type,
+                                   .path = t->id.path,
+                                   .baseline = t->baseline };
         cleanup_(drift_list_free) struct drift_list list = { 0 };
         struct buf b = BUF_INIT;
 

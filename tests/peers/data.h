@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* data.h - what the tests of the sql and s3 providers against real servers share: a loop, a target, one thing at a time
+/* data.h - what the tests of the sql and s3 providers against real servers share: a loop, a
+ * target, one thing at a time
  *
- * A thing is a wanted document with what the reconciler would keep of it. Operations run to their end here. */
+ * A thing is a wanted document with what the reconciler would keep of it. Operations run to
+ * their end here. */
 #pragma once
 
 #include "provider.h"
@@ -35,11 +37,13 @@ struct thing {
         bool made;
 };
 
-const char *data_env(const char *name);      /* fails the test when it is not set */
+const char *data_env(const char *name); /* fails the test when it is not set */
+int data_port(const char *name);
 char *data_file(const char *path);
 struct data *data_new(const struct provider *p);
 struct data *data_free(struct data *d);
-int data_open(struct data *d, json_t *config, struct err *err); /* steals CONFIG; closes an older target */
+int data_open(struct data *d, json_t *config,
+              struct err *err); /* steals CONFIG; closes an older target */
 /* Waits for at most MS until the loop has nothing to do: for what happens by itself. */
 void data_turn(struct data *d, int64_t ms);
 
@@ -47,9 +51,11 @@ struct thing thing_of(struct data *d, const char *fmt, ...) printf_(2, 3); /* JS
 void thing_free(struct thing *t);
 enum data_verb { DATA_LOOK, DATA_APPLY, DATA_REMOVE };
 /* The answer is in RET until op_clear. Keeps baseline and incarnation of a done apply. */
-enum outcome thing_do(struct data *d, struct thing *t, enum data_verb verb, unsigned flags, struct op *ret);
-void thing_make(struct data *d, struct thing *t);  /* applied, and a look says it is as it was */
-void thing_same(struct data *d, struct thing *t);  /* a look finds no drift */
-/* A look finds drift in just these fields ("a b"), or "(absent)", "(replaced)"; then an apply puts it right. */
+enum outcome thing_do(struct data *d, struct thing *t, enum data_verb verb, unsigned flags,
+                      struct op *ret);
+void thing_make(struct data *d, struct thing *t); /* applied, and a look says it is as it was */
+void thing_same(struct data *d, struct thing *t); /* a look finds no drift */
+/* A look finds drift in just these fields ("a b"), or "(absent)", "(replaced)"; then an apply
+ * puts it right. */
 void thing_healed(struct data *d, struct thing *t, const char *fields);
 void thing_gone(struct data *d, struct thing *t); /* removed, looked at, freed */

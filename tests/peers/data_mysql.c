@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* data_mysql.c - the sql provider against a real MariaDB: every kind made, damaged, seen and put right
+/* data_mysql.c - the sql provider against a real MariaDB: every kind made, damaged, seen and put
+ * right
  *
- * Runs inside the peers' network (tests/peers/with-services). Damage is done on a connection of our own, as a person
- * would do it. */
+ * Runs inside the peers' network (tests/peers/with-services). Damage is done on a connection of
+ * our own, as a person would do it. */
 #include "data.h"
 #include "tunnel-tcp.h"
 
@@ -21,9 +22,9 @@ struct world {
 static json_t *config_of(const char *host, const char *password) {
         cleanup_(freep) char *ca = data_file(data_env("PEERS_DATA_CA"));
 
-        return json_pack("{s:s, s:s, s:i, s:s, s:s, s:{s:s}}", "engine", "mysql", "host", host, "port",
-                         atoi(data_env("PEERS_MARIADB_PORT")), "user", data_env("PEERS_MARIADB_USER"), "password",
-                         password, "tls", "ca", ca);
+        return json_pack("{s:s, s:s, s:i, s:s, s:s, s:{s:s}}", "engine", "mysql", "host", host,
+                         "port", data_port("PEERS_MARIADB_PORT"), "user",
+                         data_env("PEERS_MARIADB_USER"), "password", password, "tls", "ca", ca);
 }
 
 static void sql(struct world *w, const char *fmt, ...) printf_(2, 3);
@@ -48,7 +49,7 @@ static unsigned as_user(const char *user, const char *password, const char *stat
         unsigned r = 0;
 
         if (!mysql_real_connect(my, data_env("PEERS_MARIADB_ADDRESS"), user, password, NULL,
-                                (unsigned)atoi(data_env("PEERS_MARIADB_PORT")), NULL, 0) ||
+                                (unsigned)data_port("PEERS_MARIADB_PORT"), NULL, 0) ||
             mysql_query(my, statement) != 0)
                 r = mysql_errno(my);
         if (r == 0) {
@@ -66,12 +67,14 @@ static int setup(void **state) {
         struct err err = { 0 };
 
         w->d = data_new(&provider_sql);
-        if (data_open(w->d, config_of(data_env("PEERS_MARIADB_NAME"), data_env("PEERS_MARIADB_PASSWORD")), &err) < 0)
+        if (data_open(w->d,
+                      config_of(data_env("PEERS_MARIADB_NAME"), data_env("PEERS_MARIADB_PASSWORD")),
+                      &err) < 0)
                 fail_msg("%s", err_text(&err));
         w->outside = mysql_init(NULL);
-        if (!mysql_real_connect(w->outside, data_env("PEERS_MARIADB_ADDRESS"), data_env("PEERS_MARIADB_USER"),
-                                data_env("PEERS_MARIADB_PASSWORD"), NULL,
-                                (unsigned)atoi(data_env("PEERS_MARIADB_PORT")), NULL, 0))
+        if (!mysql_real_connect(w->outside, data_env("PEERS_MARIADB_ADDRESS"),
+                                data_env("PEERS_MARIADB_USER"), data_env("PEERS_MARIADB_PASSWORD"),
+                                NULL, (unsigned)data_port("PEERS_MARIADB_PORT"), NULL, 0))
                 fail_msg("%s", mysql_error(w->outside));
         *state = w;
         return 0;
@@ -150,7 +153,8 @@ static void a_database_with_tables_that_is_not_ours_is_not_taken(void **state) {
 
 static void a_user_gets_in_and_whatever_is_done_to_it_is_put_right(void **state) {
         struct world *w = *state;
-        struct thing u = thing_of(w->d, "{'type':'user','name':'relation-1','password':'pass\\\\word `%%'}");
+        struct thing u =
+                thing_of(w->d, "{'type':'user','name':'relation-1','password':'pass\\\\word `%%'}");
         const char *word = "pass\\word `%";
 
         thing_make(w->d, &u);
@@ -179,7 +183,8 @@ static void another_plugin_is_seen(void **state) {
         struct thing u = thing_of(w->d, "{'type':'user','name':'plug','password':'w'}");
 
         thing_make(w->d, &u);
-        sql(w, "ALTER USER plug@'%%' IDENTIFIED VIA mysql_native_password USING PASSWORD('w') OR unix_socket");
+        sql(w, "ALTER USER plug@'%%' IDENTIFIED VIA mysql_native_password USING PASSWORD('w') OR "
+               "unix_socket");
         thing_healed(w->d, &u, "auth_or");
         sql(w, "RENAME USER plug@'%%' TO plug@localhost");
         thing_healed(w->d, &u, "(absent)");
@@ -228,8 +233,9 @@ struct set {
 static struct set make_set(struct world *w, const char *db, const char *privileges) {
         struct set s = { thing_of(w->d, "{'type':'database','name':'%s'}", db),
                          thing_of(w->d, "{'type':'user','name':'u1','password':'w'}"),
-                         thing_of(w->d, "{'type':'grant','user':'u1','database':'%s','privileges':[%s]}", db,
-                                  privileges) };
+                         thing_of(w->d,
+                                  "{'type':'grant','user':'u1','database':'%s','privileges':[%s]}",
+                                  db, privileges) };
 
         thing_make(w->d, &s.db);
         thing_make(w->d, &s.user);
@@ -303,12 +309,13 @@ static void added_and_taken_privileges_are_put_right_one_by_one(void **state) {
 
 static void names_with_quotes_are_only_names(void **state) {
         struct world *w = *state;
-        struct thing db = thing_of(w->d, "{'type':'database','name':'a`b; DROP DATABASE $%%_\xc3\xa9'}");
-        struct thing u = thing_of(w->d, "{'type':'user','name':'o`\\u0027hare','host':'10.%%','password':'\\u0027; -- \\\\'}");
-        struct thing g =
-                thing_of(w->d,
-                     "{'type':'grant','user':'o`\\u0027hare','host':'10.%%','database':'a`b; DROP DATABASE $%%_\xc3\xa9',"
-                     "'privileges':['SELECT']}");
+        struct thing db =
+                thing_of(w->d, "{'type':'database','name':'a`b; DROP DATABASE $%%_\xc3\xa9'}");
+        struct thing u = thing_of(w->d, "{'type':'user','name':'o`\\u0027hare','host':'10.%%','"
+                                        "password':'\\u0027; -- \\\\'}");
+        struct thing g = thing_of(w->d, "{'type':'grant','user':'o`\\u0027hare','host':'10.%%','"
+                                        "database':'a`b; DROP DATABASE $%%_\xc3\xa9',"
+                                        "'privileges':['SELECT']}");
 
         thing_make(w->d, &db);
         thing_make(w->d, &u);
@@ -321,8 +328,10 @@ static void names_with_quotes_are_only_names(void **state) {
 
 static void what_the_server_does_not_have_is_refused(void **state) {
         struct world *w = *state;
-        struct thing g = thing_of(w->d, "{'type':'grant','user':'nobody','database':'d','privileges':['FLY']}");
-        struct thing h = thing_of(w->d, "{'type':'grant','user':'nobody','database':'d','privileges':['SELECT']}");
+        struct thing g = thing_of(
+                w->d, "{'type':'grant','user':'nobody','database':'d','privileges':['FLY']}");
+        struct thing h = thing_of(
+                w->d, "{'type':'grant','user':'nobody','database':'d','privileges':['SELECT']}");
         struct thing db = thing_of(w->d, "{'type':'database','name':'x','charset':'klingon'}");
         struct op op;
 
@@ -331,7 +340,8 @@ static void what_the_server_does_not_have_is_refused(void **state) {
         op_clear(&op);
         assert_int_equal(thing_do(w->d, &h, DATA_APPLY, 0, &op), OUTCOME_NOT_YET);
         op_clear(&op);
-        assert_int_not_equal(as_user("nobody", "", "SELECT 1"), 0); /* and no user was made on the way */
+        assert_int_not_equal(as_user("nobody", "", "SELECT 1"),
+                             0); /* and no user was made on the way */
         assert_int_equal(thing_do(w->d, &db, DATA_APPLY, 0, &op), OUTCOME_REFUSED);
         op_clear(&op);
         thing_free(&g);
@@ -357,7 +367,8 @@ static void a_wrong_password_says_the_way_back(void **state) {
         struct world *w = *state;
         struct err err = { 0 };
 
-        assert_int_equal(try_with(w, config_of(data_env("PEERS_MARIADB_NAME"), "wrong"), &err), OUTCOME_DENIED);
+        assert_int_equal(try_with(w, config_of(data_env("PEERS_MARIADB_NAME"), "wrong"), &err),
+                         OUTCOME_DENIED);
         assert_non_null(strstr(err.text, "set it back"));
         assert_null(strstr(err.text, "wrong"));
 }
@@ -370,13 +381,15 @@ static void a_certificate_of_another_name_is_refused(void **state) {
         /* The same address in a spelling that is not in the certificate. */
         assert_int_equal(try_with(w, config_of("10.255.11", password), &err), OUTCOME_UNREACHABLE);
         assert_non_null(strstr(err.text, "TLS"));
-        assert_int_equal(try_with(w, config_of(data_env("PEERS_MARIADB_ADDRESS"), password), &err), OUTCOME_GONE);
+        assert_int_equal(try_with(w, config_of(data_env("PEERS_MARIADB_ADDRESS"), password), &err),
+                         OUTCOME_GONE);
 }
 
 static void a_certificate_of_another_authority_is_refused(void **state) {
         struct world *w = *state;
         struct err err = { 0 };
-        json_t *config = config_of(data_env("PEERS_MARIADB_NAME"), data_env("PEERS_MARIADB_PASSWORD"));
+        json_t *config =
+                config_of(data_env("PEERS_MARIADB_NAME"), data_env("PEERS_MARIADB_PASSWORD"));
 
         json_object_del(config, "tls");
         assert_int_equal(try_with(w, config, &err), OUTCOME_UNREACHABLE);
@@ -394,14 +407,15 @@ static json_t *through_config(const char *mode) {
 static void the_same_goes_through_a_tunnel(void **state) {
         static const char *const modes[] = { "verify-ca", "encrypt", "plain" };
         struct world *w = *state;
-        struct tunnel_tcp way = { .loop = w->d->loop, .port = atoi(data_env("PEERS_MARIADB_PORT")) };
+        struct tunnel_tcp way = { .loop = w->d->loop, .port = data_port("PEERS_MARIADB_PORT") };
         struct err err = { 0 };
 
         str_copy(way.address, sizeof(way.address), data_env("PEERS_MARIADB_ADDRESS"));
         w->d->through = &tunnel_tcp_provider;
         w->d->reach = tunnel_tcp_target(&way);
         for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
-                struct thing u = thing_of(w->d, "{'type':'user','name':'tunnelled','password':'w'}");
+                struct thing u =
+                        thing_of(w->d, "{'type':'user','name':'tunnelled','password':'w'}");
 
                 if (data_open(w->d, through_config(modes[i]), &err) < 0)
                         fail_msg("%s", err_text(&err));
@@ -425,7 +439,7 @@ static void the_same_goes_through_a_tunnel(void **state) {
 /* An authority that did not sign the server's certificate is refused through a tunnel too. */
 static void verify_ca_through_a_tunnel_means_it(void **state) {
         struct world *w = *state;
-        struct tunnel_tcp way = { .loop = w->d->loop, .port = atoi(data_env("PEERS_MARIADB_PORT")) };
+        struct tunnel_tcp way = { .loop = w->d->loop, .port = data_port("PEERS_MARIADB_PORT") };
         json_t *config = through_config("verify-ca");
         cleanup_(freep) char *ca = NULL;
         struct err err = { 0 };
@@ -488,7 +502,9 @@ static void never_called(struct op *op) {
 static void a_cancelled_operation_tells_nobody(void **state) {
         struct world *w = *state;
         struct thing db = thing_of(w->d, "{'type':'database','name':'x'}");
-        struct apply_request r = { .type = "database", .path = "x", .wanted = db.wanted, .incarnation = "" };
+        struct apply_request r = {
+                .type = "database", .path = "x", .wanted = db.wanted, .incarnation = ""
+        };
         struct op one = { .loop = w->d->loop, .done = never_called }, two = one, three = one;
 
         provider_sql.look(w->d->target, &r, &one);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* data_postgres.c - the sql provider against a real PostgreSQL: every kind made, damaged, seen and put right */
+/* data_postgres.c - the sql provider against a real PostgreSQL: every kind made, damaged, seen
+ * and put right */
 #include "data.h"
 #include "tunnel-tcp.h"
 
@@ -15,15 +16,19 @@ struct world {
 static json_t *config_of(const char *host, const char *password) {
         cleanup_(freep) char *ca = data_file(data_env("PEERS_DATA_CA"));
 
-        return json_pack("{s:s, s:s, s:i, s:s, s:s, s:{s:s}}", "engine", "postgresql", "host", host, "port",
-                         atoi(data_env("PEERS_POSTGRES_PORT")), "user", data_env("PEERS_POSTGRES_USER"), "password",
-                         password, "tls", "ca", ca);
+        return json_pack("{s:s, s:s, s:i, s:s, s:s, s:{s:s}}", "engine", "postgresql", "host", host,
+                         "port", data_port("PEERS_POSTGRES_PORT"), "user",
+                         data_env("PEERS_POSTGRES_USER"), "password", password, "tls", "ca", ca);
 }
 
 static PGconn *connect_as(const char *user, const char *password, const char *database) {
         const char *const names[] = { "hostaddr", "port", "user", "password", "dbname", NULL };
-        const char *const values[] = { data_env("PEERS_POSTGRES_ADDRESS"), data_env("PEERS_POSTGRES_PORT"), user,
-                                       password, database, NULL };
+        const char *const values[] = { data_env("PEERS_POSTGRES_ADDRESS"),
+                                       data_env("PEERS_POSTGRES_PORT"),
+                                       user,
+                                       password,
+                                       database,
+                                       NULL };
 
         return PQconnectdbParams(names, values, 0);
 }
@@ -36,7 +41,8 @@ static void sql(struct world *w, const char *text) {
         PQclear(r);
 }
 
-static bool as_user(const char *user, const char *password, const char *database, const char *statement) {
+static bool as_user(const char *user, const char *password, const char *database,
+                    const char *statement) {
         PGconn *pg = connect_as(user, password, database);
         PGresult *r = PQstatus(pg) == CONNECTION_OK ? PQexec(pg, statement) : NULL;
         bool ok = PQresultStatus(r) == PGRES_COMMAND_OK || PQresultStatus(r) == PGRES_TUPLES_OK;
@@ -51,10 +57,13 @@ static int setup(void **state) {
         struct err err = { 0 };
 
         w->d = data_new(&provider_sql);
-        if (data_open(w->d, config_of(data_env("PEERS_POSTGRES_NAME"), data_env("PEERS_POSTGRES_PASSWORD")), &err) < 0)
+        if (data_open(
+                    w->d,
+                    config_of(data_env("PEERS_POSTGRES_NAME"), data_env("PEERS_POSTGRES_PASSWORD")),
+                    &err) < 0)
                 fail_msg("%s", err_text(&err));
-        w->outside =
-                connect_as(data_env("PEERS_POSTGRES_USER"), data_env("PEERS_POSTGRES_PASSWORD"), "postgres");
+        w->outside = connect_as(data_env("PEERS_POSTGRES_USER"),
+                                data_env("PEERS_POSTGRES_PASSWORD"), "postgres");
         if (PQstatus(w->outside) != CONNECTION_OK)
                 fail_msg("%s", PQerrorMessage(w->outside));
         *state = w;
@@ -87,7 +96,8 @@ static void a_database_is_made_closed_to_strangers_and_kept_so(void **state) {
 
 static void encoding_and_collation_are_for_life(void **state) {
         struct world *w = *state;
-        struct thing db = thing_of(w->d, "{'type':'database','name':'latin','charset':'LATIN1','collation':'C'}");
+        struct thing db = thing_of(
+                w->d, "{'type':'database','name':'latin','charset':'LATIN1','collation':'C'}");
         struct thing other = thing_of(w->d, "{'type':'database','name':'latin','charset':'UTF8'}");
         struct op op;
 
@@ -104,8 +114,8 @@ static void a_database_with_tables_that_is_not_ours_is_not_taken(void **state) {
         struct op op;
 
         sql(w, "CREATE DATABASE theirs");
-        assert_true(as_user(data_env("PEERS_POSTGRES_USER"), data_env("PEERS_POSTGRES_PASSWORD"), "theirs",
-                            "CREATE TABLE t (a int)"));
+        assert_true(as_user(data_env("PEERS_POSTGRES_USER"), data_env("PEERS_POSTGRES_PASSWORD"),
+                            "theirs", "CREATE TABLE t (a int)"));
         assert_int_equal(thing_do(w->d, &db, DATA_APPLY, 0, &op), OUTCOME_CONFLICT);
         op_clear(&op);
         assert_int_equal(thing_do(w->d, &db, DATA_APPLY, APPLY_ADOPT, &op), OUTCOME_DONE);
@@ -121,7 +131,8 @@ static void a_database_with_tables_that_is_not_ours_is_not_taken(void **state) {
 
 static void a_user_gets_in_and_whatever_is_done_to_it_is_put_right(void **state) {
         struct world *w = *state;
-        struct thing u = thing_of(w->d, "{'type':'user','name':'o\\u0027hare \\\"1','password':'w\\u0027; -- \\\\'}");
+        struct thing u = thing_of(
+                w->d, "{'type':'user','name':'o\\u0027hare \\\"1','password':'w\\u0027; -- \\\\'}");
         const char *user = "o'hare \"1", *word = "w'; -- \\";
 
         thing_make(w->d, &u);
@@ -165,9 +176,10 @@ static void a_grant_lets_work_and_no_more(void **state) {
         struct world *w = *state;
         struct thing db = thing_of(w->d, "{'type':'database','name':'work'}");
         struct thing u = thing_of(w->d, "{'type':'user','name':'u1','password':'w'}");
-        struct thing g = thing_of(w->d, "{'type':'grant','user':'u1','database':'work','privileges':['ALL']}");
-        struct thing few =
-                thing_of(w->d, "{'type':'grant','user':'u1','database':'work','privileges':['connect']}");
+        struct thing g = thing_of(
+                w->d, "{'type':'grant','user':'u1','database':'work','privileges':['ALL']}");
+        struct thing few = thing_of(
+                w->d, "{'type':'grant','user':'u1','database':'work','privileges':['connect']}");
         struct op op;
 
         assert_int_equal(thing_do(w->d, &g, DATA_APPLY, 0, &op), OUTCOME_NOT_YET);
@@ -182,7 +194,8 @@ static void a_grant_lets_work_and_no_more(void **state) {
         op_clear(&op);
         sql(w, "REVOKE CONNECT ON DATABASE work FROM u1");
         thing_healed(w->d, &g,
-                     "privileges[ALL PRIVILEGES] privileges[CREATE] privileges[TEMPORARY] schema[CREATE] "
+                     "privileges[ALL PRIVILEGES] privileges[CREATE] privileges[TEMPORARY] "
+                     "schema[CREATE] "
                      "schema[USAGE]");
         sql(w, "REVOKE ALL ON DATABASE work FROM u1");
         thing_do(w->d, &g, DATA_APPLY, 0, &op);
@@ -233,7 +246,8 @@ static enum outcome try_with(struct world *w, json_t *config, struct err *ret) {
 
 static void who_the_server_is_and_who_we_are_is_checked(void **state) {
         struct world *w = *state;
-        const char *name = data_env("PEERS_POSTGRES_NAME"), *password = data_env("PEERS_POSTGRES_PASSWORD");
+        const char *name = data_env("PEERS_POSTGRES_NAME"),
+                   *password = data_env("PEERS_POSTGRES_PASSWORD");
         json_t *config = config_of(name, password);
         struct err err = { 0 };
 
@@ -246,8 +260,9 @@ static void who_the_server_is_and_who_we_are_is_checked(void **state) {
 
 static void through_a_tunnel_the_name_is_still_checked(void **state) {
         struct world *w = *state;
-        struct tunnel_tcp way = { .loop = w->d->loop, .port = atoi(data_env("PEERS_POSTGRES_PORT")) };
-        const char *name = data_env("PEERS_POSTGRES_NAME"), *password = data_env("PEERS_POSTGRES_PASSWORD");
+        struct tunnel_tcp way = { .loop = w->d->loop, .port = data_port("PEERS_POSTGRES_PORT") };
+        const char *name = data_env("PEERS_POSTGRES_NAME"),
+                   *password = data_env("PEERS_POSTGRES_PASSWORD");
         json_t *config = config_of(name, password);
         struct err err = { 0 };
 

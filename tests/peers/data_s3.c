@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* data_s3.c - the s3 provider against a real MinIO, through a tunnel: made, damaged, seen and put right
+/* data_s3.c - the s3 provider against a real MinIO, through a tunnel: made, damaged, seen and
+ * put right
  *
- * The MinIO of the peers speaks plain HTTP, which is only allowed through a tunnel: so the forward's loopback port is
- * tested on the way. Damage is done by signed requests of our own. */
+ * The MinIO of the peers speaks plain HTTP, which is only allowed through a tunnel: so the
+ * forward's loopback port is tested on the way. Damage is done by signed requests of our own. */
 #include "data.h"
 #include "tunnel-tcp.h"
 
@@ -19,8 +20,9 @@ static const char *secret(void) {
 }
 
 static json_t *config_of(const char *password) {
-        return json_pack("{s:s, s:s, s:i, s:s, s:s, s:{s:s}}", "engine", "minio", "via", "store/minio-0", "port", 9000,
-                         "access-key", data_env("PEERS_MINIO_USER"), "secret-key", password, "tls", "mode", "plain");
+        return json_pack("{s:s, s:s, s:i, s:s, s:s, s:{s:s}}", "engine", "minio", "via",
+                         "store/minio-0", "port", 9000, "access-key", data_env("PEERS_MINIO_USER"),
+                         "secret-key", password, "tls", "mode", "plain");
 }
 
 static int setup(void **state) {
@@ -30,14 +32,15 @@ static int setup(void **state) {
         w->d = data_new(&provider_s3);
         w->way.loop = w->d->loop;
         str_copy(w->way.address, sizeof(w->way.address), data_env("PEERS_MINIO_ADDRESS"));
-        w->way.port = atoi(data_env("PEERS_MINIO_PORT"));
+        w->way.port = data_port("PEERS_MINIO_PORT");
         w->d->through = &tunnel_tcp_provider;
         w->d->reach = tunnel_tcp_target(&w->way);
         if (data_open(w->d, config_of(secret()), &err) < 0)
                 fail_msg("%s", err_text(&err));
-        assert_int_equal(http_server_new(&(struct http_server_config){ .url = data_env("PEERS_MINIO_URL") },
-                                         &w->server, NULL),
-                         0);
+        assert_int_equal(
+                http_server_new(&(struct http_server_config){ .url = data_env("PEERS_MINIO_URL") },
+                                &w->server, NULL),
+                0);
         *state = w;
         return 0;
 }
@@ -52,8 +55,8 @@ static int teardown(void **state) {
         return 0;
 }
 
-static long raw_as(struct world *w, const char *user, const char *password, const char *method, const char *path,
-                   const char *body) {
+static long raw_as(struct world *w, const char *user, const char *password, const char *method,
+                   const char *path, const char *body) {
         struct http_request r = { .server = w->server,
                                   .method = method,
                                   .path = path,
@@ -72,8 +75,10 @@ static long raw_as(struct world *w, const char *user, const char *password, cons
         return status;
 }
 
-static void raw(struct world *w, const char *method, const char *path, const char *body, long want) {
-        assert_int_equal(raw_as(w, data_env("PEERS_MINIO_USER"), secret(), method, path, body), want);
+static void raw(struct world *w, const char *method, const char *path, const char *body,
+                long want) {
+        assert_int_equal(raw_as(w, data_env("PEERS_MINIO_USER"), secret(), method, path, body),
+                         want);
 }
 
 static void a_bucket_is_made_and_made_again_when_it_goes(void **state) {
@@ -96,7 +101,8 @@ static void a_bucket_opened_to_everybody_is_closed_again(void **state) {
 
         thing_make(w->d, &b);
         raw(w, "PUT", "/closed?policy=",
-            "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":[\"*\"]},"
+            "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{"
+            "\"AWS\":[\"*\"]},"
             "\"Action\":[\"s3:GetObject\"],\"Resource\":[\"arn:aws:s3:::closed/*\"]}]}",
             204);
         thing_healed(w->d, &b, "public");
@@ -141,7 +147,8 @@ static void a_bucket_of_others_is_not_taken_nor_removed(void **state) {
         assert_int_equal(thing_do(w->d, &b, DATA_APPLY, APPLY_ADOPT, &op), OUTCOME_DONE);
         assert_false(op.created);
         op_clear(&op);
-        str_copy(b.incarnation, sizeof(b.incarnation), "2001-01-01T00:00:00Z"); /* as if ours were an older one */
+        str_copy(b.incarnation, sizeof(b.incarnation),
+                 "2001-01-01T00:00:00Z"); /* as if ours were an older one */
         assert_int_equal(thing_do(w->d, &b, DATA_REMOVE, 0, &op), OUTCOME_GONE);
         op_clear(&op);
         raw(w, "DELETE", "/theirs/object", NULL, 204);
@@ -150,21 +157,26 @@ static void a_bucket_of_others_is_not_taken_nor_removed(void **state) {
 }
 
 #define DOCUMENT                                                                                   \
-        "'document':{'Version':'2012-10-17','Statement':[{'Effect':'Allow','Action':['s3:PutObject'," \
-        "'s3:GetObject','s3:ListBucket'],'Resource':['arn:aws:s3:::data','arn:aws:s3:::data/*']}]}"
+        "'document':{'Version':'2012-10-17','Statement':[{'Effect':'Allow','Action':['s3:"         \
+        "PutObject',"                                                                              \
+        "'s3:GetObject','s3:ListBucket'],'Resource':['arn:aws:s3:::data','arn:aws:s3:::data/"      \
+        "*']}]}"
 
 static void a_policy_is_kept_as_it_was_written(void **state) {
         struct world *w = *state;
         struct thing p = thing_of(w->d, "{'type':'policy','name':'data-rw'," DOCUMENT "}");
         struct thing same = thing_of(w->d, "{'type':'policy','name':'data-rw'," DOCUMENT "}");
-        struct thing other = thing_of(w->d, "{'type':'policy','name':'data-rw','document':{'Version':'2012-10-17',"
-                                            "'Statement':[{'Effect':'Allow','Action':'s3:*','Resource':'*'}]}}");
+        struct thing other = thing_of(
+                w->d, "{'type':'policy','name':'data-rw','document':{'Version':'2012-10-17',"
+                      "'Statement':[{'Effect':'Allow','Action':'s3:*','Resource':'*'}]}}");
         struct op op;
 
         thing_make(w->d, &p);
         raw(w, "PUT", "/minio/admin/v3/add-canned-policy?name=data-rw",
-            "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":[\"s3:PutObject\","
-            "\"s3:DeleteObject\",\"s3:GetObject\",\"s3:ListBucket\"],\"Resource\":[\"arn:aws:s3:::*\"]}]}",
+            "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":[\"s3:"
+            "PutObject\","
+            "\"s3:DeleteObject\",\"s3:GetObject\",\"s3:ListBucket\"],\"Resource\":[\"arn:aws:s3:::*"
+            "\"]}]}",
             200);
         thing_healed(w->d, &p,
                      "document.Statement[0].Action[s3:DeleteObject] "
@@ -186,8 +198,9 @@ static void a_user_gets_its_own_bucket_and_nothing_else(void **state) {
         struct world *w = *state;
         struct thing b = thing_of(w->d, "{'type':'bucket','name':'data'}");
         struct thing p = thing_of(w->d, "{'type':'policy','name':'data-rw'," DOCUMENT "}");
-        struct thing u = thing_of(w->d, "{'type':'user','name':'RELATION1','secret-key':'correct horse'"
-                                        ",'policy':'data-rw'}");
+        struct thing u =
+                thing_of(w->d, "{'type':'user','name':'RELATION1','secret-key':'correct horse'"
+                               ",'policy':'data-rw'}");
 
         thing_make(w->d, &b);
         thing_make(w->d, &p);
@@ -195,11 +208,15 @@ static void a_user_gets_its_own_bucket_and_nothing_else(void **state) {
         assert_int_equal(u.id.count, 1);
         assert_int_equal(raw_as(w, "RELATION1", "correct horse", "PUT", "/data/x", "1"), 200);
         assert_int_equal(raw_as(w, "RELATION1", "correct horse", "PUT", "/other", NULL), 403);
-        assert_int_equal(raw_as(w, "RELATION1", "correct horse", "GET", "/minio/admin/v3/info", NULL), 403);
-        raw(w, "PUT", "/minio/admin/v3/set-user-or-group-policy?policyName=readonly&userOrGroup=RELATION1&isGroup=false",
+        assert_int_equal(
+                raw_as(w, "RELATION1", "correct horse", "GET", "/minio/admin/v3/info", NULL), 403);
+        raw(w, "PUT",
+            "/minio/admin/v3/"
+            "set-user-or-group-policy?policyName=readonly&userOrGroup=RELATION1&isGroup=false",
             NULL, 200);
         thing_healed(w->d, &u, "policies[data-rw] policies[readonly]");
-        raw(w, "PUT", "/minio/admin/v3/set-user-status?accessKey=RELATION1&status=disabled", NULL, 200);
+        raw(w, "PUT", "/minio/admin/v3/set-user-status?accessKey=RELATION1&status=disabled", NULL,
+            200);
         thing_healed(w->d, &u, "status secret-key");
         raw(w, "PUT", "/minio/admin/v3/update-group-members",
             "{\"group\":\"admins\",\"members\":[\"RELATION1\"],\"isRemove\":false}", 200);
@@ -216,15 +233,20 @@ static void a_user_gets_its_own_bucket_and_nothing_else(void **state) {
 static void a_changed_secret_key_is_seen_and_set_back(void **state) {
         struct world *w = *state;
         struct thing p = thing_of(w->d, "{'type':'policy','name':'data-rw'," DOCUMENT "}");
-        struct thing u = thing_of(w->d, "{'type':'user','name':'KEY2','secret-key':'first secret','policy':'data-rw'}");
-        struct thing v = thing_of(w->d, "{'type':'user','name':'KEY2','secret-key':'other secret','policy':'data-rw'}");
+        struct thing u = thing_of(
+                w->d,
+                "{'type':'user','name':'KEY2','secret-key':'first secret','policy':'data-rw'}");
+        struct thing v = thing_of(
+                w->d,
+                "{'type':'user','name':'KEY2','secret-key':'other secret','policy':'data-rw'}");
         struct op op;
 
         thing_make(w->d, &p);
         thing_make(w->d, &u);
         assert_int_equal(thing_do(w->d, &v, DATA_APPLY, 0, &op), OUTCOME_CONFLICT);
         op_clear(&op);
-        assert_int_equal(thing_do(w->d, &v, DATA_APPLY, APPLY_ADOPT, &op), OUTCOME_DONE); /* now it is another */
+        assert_int_equal(thing_do(w->d, &v, DATA_APPLY, APPLY_ADOPT, &op),
+                         OUTCOME_DONE); /* now it is another */
         op_clear(&op);
         assert_int_equal(raw_as(w, "KEY2", "first secret", "GET", "/data/x", NULL), 403);
         thing_healed(w->d, &u, "secret-key");
@@ -236,7 +258,9 @@ static void a_changed_secret_key_is_seen_and_set_back(void **state) {
 
 static void a_user_waits_for_its_policy(void **state) {
         struct world *w = *state;
-        struct thing u = thing_of(w->d, "{'type':'user','name':'EARLY','secret-key':'12345678','policy':'not-there'}");
+        struct thing u = thing_of(
+                w->d,
+                "{'type':'user','name':'EARLY','secret-key':'12345678','policy':'not-there'}");
         struct op op;
 
         assert_int_equal(thing_do(w->d, &u, DATA_APPLY, 0, &op), OUTCOME_NOT_YET);
@@ -281,7 +305,8 @@ static void a_pod_that_is_not_ready_is_said_in_its_words(void **state) {
 static void another_store_has_buckets_only(void **state) {
         struct world *w = *state;
         struct thing b = thing_of(w->d, "{'type':'bucket','name':'plain'}");
-        struct thing u = thing_of(w->d, "{'type':'user','name':'KEY','secret-key':'12345678','policy':'p'}");
+        struct thing u =
+                thing_of(w->d, "{'type':'user','name':'KEY','secret-key':'12345678','policy':'p'}");
         json_t *config = config_of(secret());
         struct err err = { 0 };
         struct op op;
@@ -303,7 +328,9 @@ static void never_called(struct op *op) {
 static void a_cancelled_operation_tells_nobody(void **state) {
         struct world *w = *state;
         struct thing b = thing_of(w->d, "{'type':'bucket','name':'mlflow'}");
-        struct apply_request r = { .type = "bucket", .path = "mlflow", .wanted = b.wanted, .incarnation = "" };
+        struct apply_request r = {
+                .type = "bucket", .path = "mlflow", .wanted = b.wanted, .incarnation = ""
+        };
         struct op op = { .loop = w->d->loop, .done = never_called };
 
         for (int turns = 0; turns < 4; turns++) { /* before it is begun, connecting, asked */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* s3-bucket.c - buckets: made, watched for strangers' rights, emptied page by page and removed
  *
- * A bucket has no id; the second it was made in tells one from another of the same name. Opening a bucket to everybody
- * is a change that is seen and taken back (MinIO; other stores answer such questions in too many ways). */
+ * A bucket has no id; the second it was made in tells one from another of the same name. Opening
+ * a bucket to everybody is a change that is seen and taken back (MinIO; other stores answer such
+ * questions in too many ways). */
 #include "s3-target.h"
 #include "s3-xml.h"
 
@@ -11,10 +12,14 @@
 #include <stdlib.h>
 
 #define PAGE 1000 /* what one delete may name */
-#define EMPTY_MS (30 * 60 * 1000) /* a million objects at a thousand a request; then the removal is begun again */
+#define EMPTY_MS                                                                                   \
+        (30 * 60 *                                                                                 \
+         1000) /* a million objects at a thousand a request; then the removal is begun again */
 
-static flow_ask ask_list, ask_public, ask_born, ask_make, ask_close, ask_versions, ask_delete, ask_remove;
-static flow_got got_list, got_public, got_born, got_make, got_close, got_versions, got_delete, got_remove;
+static flow_ask ask_list, ask_public, ask_born, ask_make, ask_close, ask_versions, ask_delete,
+        ask_remove;
+static flow_got got_list, got_public, got_born, got_make, got_close, got_versions, got_delete,
+        got_remove;
 
 const struct flow_step s3_bucket_look[] = {
         { "list", ask_list, got_list, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL },
@@ -88,7 +93,8 @@ static int got_public(struct flow *f, struct ask *a, struct err *err) {
         if (s3_status(a) != 200)
                 return s3_fail_answer(s, a);
         if (json_parse(r->reply.data, r->reply.len, &policy, NULL) < 0)
-                return s3_fail(s, OUTCOME_UNREACHABLE, "bucket %s: its policy is no JSON", s->doc.name);
+                return s3_fail(s, OUTCOME_UNREACHABLE, "bucket %s: its policy is no JSON",
+                               s->doc.name);
         json_object_set_new(s->seen, "public", policy);
         return FLOW_OK;
 }
@@ -106,11 +112,13 @@ static void take_born(struct s3_op *s, const struct http_request *r) {
                 cleanup_(freep) char *born = s3_xml_text(bucket, "CreationDate");
 
                 if (str_eq(name, s->doc.name))
-                        str_copy(s->found_incarnation, sizeof(s->found_incarnation), born ? born : "");
+                        str_copy(s->found_incarnation, sizeof(s->found_incarnation),
+                                 born ? born : "");
         }
 }
 
-/* Keys that may not list all buckets can still do their work: then nothing tells one bucket from another. */
+/* Keys that may not list all buckets can still do their work: then nothing tells one bucket from
+ * another. */
 static int got_born(struct flow *f, struct ask *a, struct err *err) {
         struct s3_op *s = s3_op_of(f);
 
@@ -121,7 +129,8 @@ static int got_born(struct flow *f, struct ask *a, struct err *err) {
         take_born(s, http_answer(a));
         if (s->removing && s->incarnation[0] && s->found_incarnation[0] &&
             !str_eq(s->incarnation, s->found_incarnation))
-                return s3_fail(s, OUTCOME_GONE, "another bucket has the name %s now: left in place", s->doc.name);
+                return s3_fail(s, OUTCOME_GONE, "another bucket has the name %s now: left in place",
+                               s->doc.name);
         return FLOW_OK;
 }
 
@@ -134,7 +143,8 @@ static int ask_make(struct flow *f, struct ask *a, struct err *err) {
 
         if (s->present && s->first && s->filled && !s->adopt)
                 return s3_fail(s, OUTCOME_CONFLICT,
-                               "bucket %s is there already, with objects in it, and was not made by this application: "
+                               "bucket %s is there already, with objects in it, and was not made "
+                               "by this application: "
                                "adopt it, or choose another name",
                                s->doc.name);
         if (s->present) {
@@ -142,9 +152,11 @@ static int ask_make(struct flow *f, struct ask *a, struct err *err) {
                 return FLOW_SKIP;
         }
         if (!str_eq(region, "us-east-1"))
-                body = str_format("<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
-                                  "<LocationConstraint>%s</LocationConstraint></CreateBucketConfiguration>",
-                                  region);
+                body = str_format(
+                        "<CreateBucketConfiguration "
+                        "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+                        "<LocationConstraint>%s</LocationConstraint></CreateBucketConfiguration>",
+                        region);
         s3_ask(s, a, "PUT", body, "/%s", s->doc.name);
         return 0;
 }
@@ -170,13 +182,15 @@ static int ask_close(struct flow *f, struct ask *a, struct err *err) {
 }
 
 static int got_close(struct flow *f, struct ask *a, struct err *err) {
-        return s3_status(a) == 204 || s3_status(a) == 404 ? FLOW_OK : s3_fail_answer(s3_op_of(f), a);
+        return s3_status(a) == 204 || s3_status(a) == 404 ? FLOW_OK
+                                                          : s3_fail_answer(s3_op_of(f), a);
 }
 
 /* ---- removing: pages of keys and versions until none is left */
 
 static int ask_versions(struct flow *f, struct ask *a, struct err *err) {
-        s3_ask(s3_op_of(f), a, "GET", NULL, "/%s?versions=&encoding-type=url&max-keys=%d", s3_op_of(f)->doc.name, PAGE);
+        s3_ask(s3_op_of(f), a, "GET", NULL, "/%s?versions=&encoding-type=url&max-keys=%d",
+               s3_op_of(f)->doc.name, PAGE);
         return 0;
 }
 
@@ -277,8 +291,8 @@ static int got_delete(struct flow *f, struct ask *a, struct err *err) {
         if (s3_xml_next(s3_xml_of(r->reply.data, r->reply.len), "Error", &at, &first)) {
                 cleanup_(freep) char *why = s3_xml_text(first, "Message");
 
-                return s3_fail(s, OUTCOME_REFUSED, "bucket %s: an object cannot be removed: %s", s->doc.name,
-                               why ? why : "no reason given");
+                return s3_fail(s, OUTCOME_REFUSED, "bucket %s: an object cannot be removed: %s",
+                               s->doc.name, why ? why : "no reason given");
         }
         return FLOW_GOTO(STEP_VERSIONS);
 }
@@ -291,5 +305,6 @@ static int ask_remove(struct flow *f, struct ask *a, struct err *err) {
 static int got_remove(struct flow *f, struct ask *a, struct err *err) {
         if (s3_status(a) == 409 && s3_code(a, "BucketNotEmpty"))
                 return FLOW_GOTO(STEP_VERSIONS); /* somebody goes on writing */
-        return s3_status(a) == 204 || s3_status(a) == 404 ? FLOW_OK : s3_fail_answer(s3_op_of(f), a);
+        return s3_status(a) == 204 || s3_status(a) == 404 ? FLOW_OK
+                                                          : s3_fail_answer(s3_op_of(f), a);
 }

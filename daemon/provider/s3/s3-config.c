@@ -23,13 +23,16 @@ struct fields {
 };
 
 static const struct json_field config_fields[] = {
-        { "engine", JSON_FIELD_ENUM, offsetof(struct fields, engine), JSON_REQUIRED, .names = engine_names },
+        { "engine", JSON_FIELD_ENUM, offsetof(struct fields, engine), JSON_REQUIRED,
+          .names = engine_names },
         { "endpoint", JSON_FIELD_STRING, offsetof(struct fields, endpoint), 0, 1, 512 },
         { "via", JSON_FIELD_STRING, offsetof(struct fields, via), 0, 3, 512 },
         { "port", JSON_FIELD_INT, offsetof(struct fields, port), 0, 1, 65535 },
         { "region", JSON_FIELD_STRING, offsetof(struct fields, region), 0, 1, 64 },
-        { "access-key", JSON_FIELD_STRING, offsetof(struct fields, access_key), JSON_REQUIRED, 1, 256 },
-        { "secret-key", JSON_FIELD_STRING, offsetof(struct fields, secret_key), JSON_REQUIRED | JSON_SECRET, 1, 4096 },
+        { "access-key", JSON_FIELD_STRING, offsetof(struct fields, access_key), JSON_REQUIRED, 1,
+          256 },
+        { "secret-key", JSON_FIELD_STRING, offsetof(struct fields, secret_key),
+          JSON_REQUIRED | JSON_SECRET, 1, 4096 },
         { "tls", JSON_FIELD_OBJECT, offsetof(struct fields, tls), 0 },
         {}
 };
@@ -60,29 +63,36 @@ static int check_endpoint(const char *s, struct err *err) {
 
 static int check(const struct fields *f, struct err *err) {
         if (!f->via && !f->endpoint)
-                return err_set(err, -EINVAL, "endpoint or via: one of them says where the store is");
+                return err_set(err, -EINVAL,
+                               "endpoint or via: one of them says where the store is");
         if (f->endpoint && check_endpoint(f->endpoint, err) < 0)
                 return -EINVAL;
         if (!f->via && f->mode != S3_TLS_FULL)
                 return err_set(err, -EINVAL,
-                               "tls.mode %s: only through the API server (via); a direct address needs verify-full",
+                               "tls.mode %s: only through the API server (via); a direct address "
+                               "needs verify-full",
                                tls_names[f->mode]);
         if (f->via && (!strchr(f->via, '/') || f->via[0] == '/' || str_ends(f->via, "/")))
                 return err_set(err, -EINVAL, "via \"%s\": NAMESPACE/POD", f->via);
         if (f->via && f->mode == S3_TLS_FULL && !f->endpoint)
-                return err_set(err, -EINVAL, "tls.mode verify-full: endpoint says the name in the certificate");
+                return err_set(err, -EINVAL,
+                               "tls.mode verify-full: endpoint says the name in the certificate");
         /* It becomes part of a header that is signed. */
         for (const char *p = f->region; *p; p++)
                 if (!isalnum((unsigned char)*p) && *p != '-' && *p != '_')
-                        return err_set(err, -EINVAL, "region \"%s\": letters, digits, \"-\" and \"_\"", f->region);
+                        return err_set(err, -EINVAL,
+                                       "region \"%s\": letters, digits, \"-\" and \"_\"",
+                                       f->region);
         return 0;
 }
 
 static int decode(const json_t *config, struct fields *f, struct err *err) {
-        int r = json_decode(config, config_fields, false, f, &(struct json_where){ .path = "" }, err);
+        int r = json_decode(config, config_fields, false, f, &(struct json_where){ .path = "" },
+                            err);
 
         if (r == 0 && f->tls)
-                r = json_decode(f->tls, tls_fields, false, f, &(struct json_where){ .path = "tls" }, err);
+                r = json_decode(f->tls, tls_fields, false, f, &(struct json_where){ .path = "tls" },
+                                err);
         if (r == 0)
                 r = check(f, err);
         return r < 0 ? err_add(err, r, "s3 target") : 0;

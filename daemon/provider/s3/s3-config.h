@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* s3-config.h - which object store an s3 target is
  *
- *      {"engine": "minio"|"s3", "endpoint": "https://host:port", "via": "NAMESPACE/POD", "port": 9000,
- *       "region": "us-east-1", "access-key": "...", "secret-key": "{{secret:...}}", "tls": {"mode": ..., "ca": PEM}}
+ *   {"engine": "minio"|"s3", "endpoint": "https://host:port", "via": "NAMESPACE/POD", "port": 9000,
+ *    "region": "us-east-1", "access-key": "...", "secret-key": "{{secret:...}}",
+ *    "tls": {"mode": "verify-full", "ca": PEM}}
  *
- * Direct: an https endpoint, verified in full. Through the API server (via): plain is plain HTTP inside the pipe,
- * encrypt is TLS without a check, verify-full checks the name of "endpoint". */
+ * Direct: an https endpoint, verified in full. Through the API server (via): plain is plain HTTP
+ * inside the pipe, encrypt is TLS without a check, verify-full checks the name of "endpoint". */
 #pragma once
 
 #include "provider.h"
@@ -20,7 +21,8 @@ struct s3_config {
         int port;
 };
 
-int s3_config_parse(const json_t *config, struct s3_config *ret, struct err *err); /* secrets filled in; -EINVAL */
+int s3_config_parse(const json_t *config, struct s3_config *ret,
+                    struct err *err); /* secrets filled in; -EINVAL */
 int s3_config_check(const json_t *config, const json_t *credential, struct err *err);
 void s3_config_free(struct s3_config *c); /* wipes */
 /* The host part of an endpoint, for the name in a certificate; the caller frees. */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* s3-document.c - buckets, policies and users as documents and as paths; see s3-document.h
  *
- *      {"type":"bucket","name":"mlflow"}                                                     mlflow
- *      {"type":"policy","name":"mlflow-rw","document":{"Version":"2012-10-17",...}}          mlflow-rw
- *      {"type":"user","name":"ACCESSKEY","secret-key":"{{secret:...}}","policy":"mlflow-rw"} ACCESSKEY
+ *   {"type":"bucket","name":"mlflow"}                                          mlflow
+ *   {"type":"policy","name":"mlflow-rw","document":{"Version":...}}            mlflow-rw
+ *   {"type":"user","name":"KEY","secret-key":"{{secret:...}}","policy":"..."}  KEY
  *
- * A bucket holds data, and one that is gone is made again empty at once: what wrote to it goes on, and the loss is
- * shown. Pure. */
+ * A bucket holds data, and one that is gone is made again empty at once: what wrote to it goes
+ * on, and the loss is shown. Pure. */
 #include "s3-document.h"
 
 #include <arpa/inet.h>
@@ -18,7 +18,8 @@ static const char *const kind_names[] = { "bucket", "policy", "user", NULL };
 _Static_assert(ARRAY_SIZE(kind_names) == S3_KIND_MAX + 1, "a kind without a name");
 
 /* MinIO's own, which every store of it has. */
-static const char *const own_policies[] = { "readonly", "readwrite", "writeonly", "diagnostics", "consoleAdmin" };
+static const char *const own_policies[] = { "readonly", "readwrite", "writeonly", "diagnostics",
+                                            "consoleAdmin" };
 
 struct fields {
         int type;
@@ -26,8 +27,11 @@ struct fields {
         json_t *document;
 };
 
-#define TYPE                                                                                                           \
-        { "type", JSON_FIELD_ENUM, offsetof(struct fields, type), JSON_REQUIRED, .names = kind_names }
+#define TYPE                                                                                       \
+        {                                                                                          \
+                "type", JSON_FIELD_ENUM, offsetof(struct fields, type), JSON_REQUIRED,             \
+                        .names = kind_names                                                        \
+        }
 
 static const struct json_field bucket_fields[] = {
         TYPE, { "name", JSON_FIELD_STRING, offsetof(struct fields, name), JSON_REQUIRED, 3, 63 }, {}
@@ -41,8 +45,8 @@ static const struct json_field policy_fields[] = {
 static const struct json_field user_fields[] = {
         TYPE,
         { "name", JSON_FIELD_STRING, offsetof(struct fields, name), JSON_REQUIRED, 3, 20 },
-        { "secret-key", JSON_FIELD_STRING, offsetof(struct fields, secret_key), JSON_REQUIRED | JSON_SECRET, 8,
-          SECRET_TOKEN_MAX + S3_SECRET_MAX },
+        { "secret-key", JSON_FIELD_STRING, offsetof(struct fields, secret_key),
+          JSON_REQUIRED | JSON_SECRET, 8, SECRET_TOKEN_MAX + S3_SECRET_MAX },
         { "policy", JSON_FIELD_STRING, offsetof(struct fields, policy), JSON_REQUIRED, 1, 128 },
         {}
 };
@@ -57,7 +61,8 @@ static int kind_find(const char *name) {
 
 /* ---- names */
 
-/* AWS' rules for new buckets, which MinIO shares: a name that is also a host name, and no address. */
+/* AWS' rules for new buckets, which MinIO shares: a name that is also a host name, and no
+ * address. */
 static int check_bucket(const char *s, struct err *err) {
         struct in_addr address;
         size_t n = strlen(s);
@@ -68,9 +73,12 @@ static int check_bucket(const char *s, struct err *err) {
                 if (!(islower((unsigned char)s[i]) || isdigit((unsigned char)s[i]) ||
                       (!edge && (s[i] == '-' || s[i] == '.'))))
                         return err_set(err, -EINVAL,
-                                       "bucket \"%s\": lower-case letters, digits, and inside \"-\" and \".\"", s);
+                                       "bucket \"%s\": lower-case letters, digits, and inside "
+                                       "\"-\" and \".\"",
+                                       s);
         }
-        if (strstr(s, "..") || strstr(s, ".-") || strstr(s, "-.") || inet_pton(AF_INET, s, &address) == 1)
+        if (strstr(s, "..") || strstr(s, ".-") || strstr(s, "-.") ||
+            inet_pton(AF_INET, s, &address) == 1)
                 return err_set(err, -EINVAL, "bucket \"%s\": no host name", s);
         if (str_starts(s, "xn--") || str_ends(s, "-s3alias") || str_eq(s, "minio"))
                 return err_set(err, -EINVAL, "bucket \"%s\": kept by the store itself", s);
@@ -80,14 +88,17 @@ static int check_bucket(const char *s, struct err *err) {
 static int check_word(const char *what, const char *s, struct err *err) {
         for (const char *p = s; *p; p++)
                 if (!isalnum((unsigned char)*p) && !strchr("_.-", *p))
-                        return err_set(err, -EINVAL, "%s \"%s\": letters, digits, \"_\", \".\" and \"-\"", what, s);
+                        return err_set(err, -EINVAL,
+                                       "%s \"%s\": letters, digits, \"_\", \".\" and \"-\"", what,
+                                       s);
         return 0;
 }
 
 static int check_policy_name(const char *s, struct err *err) {
         for (size_t i = 0; i < ARRAY_SIZE(own_policies); i++)
                 if (str_eq(s, own_policies[i]))
-                        return err_set(err, -EINVAL, "policy \"%s\" belongs to the store itself", s);
+                        return err_set(err, -EINVAL, "policy \"%s\" belongs to the store itself",
+                                       s);
         return check_word("policy", s, err);
 }
 
@@ -103,7 +114,8 @@ static int check(const struct fields *f, enum s3_kind kind, struct err *err) {
                 if (f->document && !json_is_array(json_get(f->document, "Statement")))
                         return err_set(err, -EINVAL, "document.Statement: must be a list");
                 if (text && strlen(text) > S3_POLICY_MAX)
-                        return err_set(err, -EINVAL, "document: larger than %d bytes", S3_POLICY_MAX);
+                        return err_set(err, -EINVAL, "document: larger than %d bytes",
+                                       S3_POLICY_MAX);
                 return check_policy_name(f->name, err);
         default:
                 r = check_word("access key", f->name, err);
@@ -162,7 +174,8 @@ void s3_document_free(struct s3_document *d) {
         *d = (struct s3_document){ 0 };
 }
 
-int s3_document_identify(const json_t *wanted, const char *scope, struct identity *ret, struct err *err) {
+int s3_document_identify(const json_t *wanted, const char *scope, struct identity *ret,
+                         struct err *err) {
         cleanup_(s3_document_free) struct s3_document d = { 0 };
         struct identity i = { 0 };
         int r = s3_document_parse(wanted, &d, err);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* s3-key.c - one derivation: asked, in a thread, answered; see s3-key.h
  *
- * A step that is cancelled while the thread works leaves its work behind, which frees itself when the thread is out. */
+ * A step that is cancelled while the thread works leaves its work behind, which frees itself
+ * when the thread is out. */
 #include "s3-key.h"
 
 #include "digest.h"
@@ -63,7 +64,9 @@ static void clear(struct ask *a) {
         derivation_free(take_ptr(a->request));
 }
 
-static const struct ask_kind kind = { .name = "s3-key", .start = start, .cancel = cancel, .clear = clear };
+static const struct ask_kind kind = {
+        .name = "s3-key", .start = start, .cancel = cancel, .clear = clear
+};
 
 void s3_key_ask(struct ask *a, const char *secret_key) {
         struct derivation *d = mem_new(struct derivation);

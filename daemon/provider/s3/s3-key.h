@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* s3-key.h - the key of the admin API's encrypted bodies, derived in a thread, as the ask of a flow's step */
+/* s3-key.h - the key of the admin API's encrypted bodies, derived in a thread, as the ask of a
+ * flow's step */
 #pragma once
 
 #include "flow.h"

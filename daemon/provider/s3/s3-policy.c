@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* s3-policy.c - MinIO's canned policies, which say what a user may do
  *
- * The store gives a policy back in its own form (one action as a list, lists sorted), so documents are brought into that
- * form before they are compared. */
+ * The store gives a policy back in its own form (one action as a list, lists sorted), so
+ * documents are brought into that form before they are compared. */
 #include "s3-target.h"
 
 #include <stdlib.h>
@@ -11,8 +11,7 @@ static flow_ask ask_info, ask_put, ask_remove;
 static flow_got got_info, got_put, got_remove;
 
 const struct flow_step s3_policy_look[] = {
-        { "info", ask_info, got_info, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL },
-        {}
+        { "info", ask_info, got_info, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL }, {}
 };
 const struct flow_step s3_policy_apply[] = {
         { "info", ask_info, got_info, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL },
@@ -21,14 +20,14 @@ const struct flow_step s3_policy_apply[] = {
         {}
 };
 const struct flow_step s3_policy_remove[] = {
-        { "remove", ask_remove, got_remove, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL },
-        {}
+        { "remove", ask_remove, got_remove, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL }, {}
 };
 
 /* ---- one form */
 
 static int by_text(const void *a, const void *b) {
-        return strcmp(json_string_value(*(json_t *const *)a), json_string_value(*(json_t *const *)b));
+        return strcmp(json_string_value(*(json_t *const *)a),
+                      json_string_value(*(json_t *const *)b));
 }
 
 static json_t *sorted_set(const json_t *j) {
@@ -72,7 +71,8 @@ static json_t *policy_form(const json_t *policy) {
 
         json_array_foreach(json_get(policy, "Statement"), i, item)
                 json_array_append_new(list, statement_form(item));
-        json_object_set_new(out, "Version", json_string(json_get_str(policy, "Version", "2012-10-17")));
+        json_object_set_new(out, "Version",
+                            json_string(json_get_str(policy, "Version", "2012-10-17")));
         json_object_set_new(out, "Statement", list);
         return out;
 }
@@ -97,7 +97,8 @@ static int got_info(struct flow *f, struct ask *a, struct err *err) {
         if (s3_status(a) != 200)
                 return s3_fail_answer(s, a);
         if (json_parse(r->reply.data, r->reply.len, &policy, NULL) < 0)
-                return s3_fail(s, OUTCOME_UNREACHABLE, "policy %s: the answer is no JSON", s->doc.name);
+                return s3_fail(s, OUTCOME_UNREACHABLE, "policy %s: the answer is no JSON",
+                               s->doc.name);
         s->present = true;
         json_object_set_new(s->seen, "document", policy_form(policy));
         return FLOW_OK;
@@ -109,13 +110,15 @@ static int ask_put(struct flow *f, struct ask *a, struct err *err) {
         bool same = s->present && json_equal(wanted, json_get(s->seen, "document"));
 
         if (s->present && !same && s->first && !s->adopt)
-                return s3_fail(s, OUTCOME_CONFLICT, "policy %s is there already and says something else: adopt it, or "
-                                                    "choose another name",
+                return s3_fail(s, OUTCOME_CONFLICT,
+                               "policy %s is there already and says something else: adopt it, or "
+                               "choose another name",
                                s->doc.name);
         s->created = s->first ? !s->adopt || !s->present : !s->present;
         if (same)
                 return FLOW_SKIP;
-        s3_ask(s, a, "PUT", json_text(s->doc.document), "/minio/admin/v3/add-canned-policy?name=%s", s->doc.name);
+        s3_ask(s, a, "PUT", json_text(s->doc.document), "/minio/admin/v3/add-canned-policy?name=%s",
+               s->doc.name);
         return 0;
 }
 
@@ -124,12 +127,14 @@ static int got_put(struct flow *f, struct ask *a, struct err *err) {
 }
 
 static int ask_remove(struct flow *f, struct ask *a, struct err *err) {
-        s3_ask(s3_op_of(f), a, "DELETE", NULL, "/minio/admin/v3/remove-canned-policy?name=%s", s3_op_of(f)->doc.name);
+        s3_ask(s3_op_of(f), a, "DELETE", NULL, "/minio/admin/v3/remove-canned-policy?name=%s",
+               s3_op_of(f)->doc.name);
         return 0;
 }
 
 static int got_remove(struct flow *f, struct ask *a, struct err *err) {
         long status = s3_status(a);
 
-        return status == 200 || status == 204 || status == 404 ? FLOW_OK : s3_fail_answer(s3_op_of(f), a);
+        return status == 200 || status == 204 || status == 404 ? FLOW_OK
+                                                               : s3_fail_answer(s3_op_of(f), a);
 }

@@ -3,10 +3,10 @@
  *
  *      salt (32) | 0x02 | nonce (8) | ciphertext | tag (16)
  *
- * The key comes from the administrator's secret key by PBKDF2-HMAC-SHA256, 8192 rounds (0x02 says so; the server would
- * also take Argon2). Each fragment's nonce is the stream's and a counter, little-endian, from 1. Counter 0 seals the
- * stream's associated data, of which there is none: its tag, behind 0x80 for "last fragment", is what each fragment
- * is bound to. */
+ * The key comes from the administrator's secret key by PBKDF2-HMAC-SHA256, 8192 rounds (0x02
+ * says so; the server would also take Argon2). Each fragment's nonce is the stream's and a
+ * counter, little-endian, from 1. Counter 0 seals the stream's associated data, of which there
+ * is none: its tag, behind 0x80 for "last fragment", is what each fragment is bound to. */
 #include "s3-seal.h"
 
 #include <assert.h>
@@ -17,8 +17,9 @@
 #define ROUNDS 8192
 #define TAG 16
 
-static void seal(const uint8_t key[32], const uint8_t nonce[S3_SEAL_NONCE], uint32_t counter, const uint8_t *aad,
-                 size_t aad_len, const char *text, size_t len, uint8_t *ret_text, uint8_t ret_tag[TAG]) {
+static void seal(const uint8_t key[32], const uint8_t nonce[S3_SEAL_NONCE], uint32_t counter,
+                 const uint8_t *aad, size_t aad_len, const char *text, size_t len,
+                 uint8_t *ret_text, uint8_t ret_tag[TAG]) {
         EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
         uint8_t iv[12];
         int n = 0, ok;
@@ -38,13 +39,14 @@ static void seal(const uint8_t key[32], const uint8_t nonce[S3_SEAL_NONCE], uint
 }
 
 void s3_seal_derive(const char *secret_key, struct s3_seal_key *k) {
-        int ok = PKCS5_PBKDF2_HMAC(secret_key, (int)strlen(secret_key), k->salt, S3_SEAL_SALT, ROUNDS, EVP_sha256(),
-                                   S3_SEAL_KEY, k->key);
+        int ok = PKCS5_PBKDF2_HMAC(secret_key, (int)strlen(secret_key), k->salt, S3_SEAL_SALT,
+                                   ROUNDS, EVP_sha256(), S3_SEAL_KEY, k->key);
 
         assert(ok == 1);
 }
 
-void s3_seal(const struct s3_seal_key *k, const uint8_t nonce[S3_SEAL_NONCE], const char *text, struct buf *out) {
+void s3_seal(const struct s3_seal_key *k, const uint8_t nonce[S3_SEAL_NONCE], const char *text,
+             struct buf *out) {
         uint8_t aad[1 + TAG] = { 0x80 }, none[1];
         size_t len = strlen(text);
 

@@ -16,4 +16,5 @@ struct s3_seal_key {
 /* Takes 5 to 15 ms: not on the loop. The salt is the caller's. */
 void s3_seal_derive(const char *secret_key, struct s3_seal_key *k);
 /* Appends salt, kind, nonce, ciphertext and tag. A nonce is used once with a key. */
-void s3_seal(const struct s3_seal_key *k, const uint8_t nonce[S3_SEAL_NONCE], const char *text, struct buf *out);
+void s3_seal(const struct s3_seal_key *k, const uint8_t nonce[S3_SEAL_NONCE], const char *text,
+             struct buf *out);

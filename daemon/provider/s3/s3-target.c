@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* s3-target.c - from an operation to a flow and back; see s3-target.h
  *
- * Everything runs on the loop. Operations of one store run beside each other: each is a few requests, and the
- * reconciler limits how many are out. */
+ * Everything runs on the loop. Operations of one store run beside each other: each is a few
+ * requests, and the reconciler limits how many are out. */
 #include "s3-target.h"
 #include "s3-xml.h"
 
@@ -43,8 +43,8 @@ const struct s3_config *s3_config_of(const struct s3_op *s) {
         return &s->target->config;
 }
 
-struct http_request *s3_ask(struct s3_op *s, struct ask *a, const char *method, char *body, const char *path_fmt,
-                            ...) {
+struct http_request *s3_ask(struct s3_op *s, struct ask *a, const char *method, char *body,
+                            const char *path_fmt, ...) {
         struct target *t = s->target;
         cleanup_(freep) char *path = NULL;
         struct http_request *r;
@@ -76,7 +76,8 @@ long s3_status(const struct ask *a) {
 static char *error_member(const struct http_request *r, const char *name) {
         cleanup_(json_freep) json_t *j = NULL;
 
-        if (r->reply.len && r->reply.data[0] == '{' && json_parse(r->reply.data, r->reply.len, &j, NULL) == 0)
+        if (r->reply.len && r->reply.data[0] == '{' &&
+            json_parse(r->reply.data, r->reply.len, &j, NULL) == 0)
                 return str_dup(json_get_str(j, name, NULL));
         return s3_xml_text(s3_xml_of(r->reply.data, r->reply.len), name);
 }
@@ -102,8 +103,9 @@ static int fail_unanswered(struct s3_op *s, const struct ask *a) {
         const struct err *why = s->target->forward ? forward_last(s->target->forward) : NULL;
 
         if (why && why->text[0])
-                return s3_fail(s, OUTCOME_NOT_YET, "%s", why->text);
-        return s3_fail(s, a->outcome == OUTCOME_DONE ? OUTCOME_UNREACHABLE : a->outcome, "%s", err_text(&a->err));
+                return s3_fail(s, forward_outcome(why), "%s", why->text);
+        return s3_fail(s, a->outcome == OUTCOME_DONE ? OUTCOME_UNREACHABLE : a->outcome, "%s",
+                       err_text(&a->err));
 }
 
 int s3_fail_answer(struct s3_op *s, const struct ask *a) {
@@ -117,13 +119,15 @@ int s3_fail_answer(struct s3_op *s, const struct ask *a) {
         s->op->again_at = a->again_at;
         if (str_eq(code, "InvalidAccessKeyId") || str_eq(code, "SignatureDoesNotMatch"))
                 return s3_fail(s, OUTCOME_DENIED,
-                               "the administrator's key %s was changed outside: set it back in the store, or give the "
+                               "the administrator's key %s was changed outside: set it back in the "
+                               "store, or give the "
                                "new one (%s)",
                                s->target->config.access_key, code);
         if (str_eq(code, "XMinioServerNotInitialized"))
                 return s3_fail(s, OUTCOME_NOT_YET, "the store is starting");
-        return s3_fail(s, a->outcome == OUTCOME_DONE ? OUTCOME_UNREACHABLE : a->outcome, "%s: %s (%ld)",
-                       code ? code : "the store", message ? message : "no reason given", r->status);
+        return s3_fail(s, a->outcome == OUTCOME_DONE ? OUTCOME_UNREACHABLE : a->outcome,
+                       "%s: %s (%ld)", code ? code : "the store",
+                       message ? message : "no reason given", r->status);
 }
 
 void s3_seen_reset(struct s3_op *s) {
@@ -236,7 +240,8 @@ static int fill_secret(struct s3_op *s, const struct apply_request *r, struct er
                 s->secret_key = str_dup(buf_str(&text));
         buf_wipe(&text);
         if (k == 0 && (strlen(s->secret_key) < 8 || strlen(s->secret_key) > S3_SECRET_MAX))
-                return err_set(err, -EINVAL, "secret-key: between 8 and %d characters", S3_SECRET_MAX);
+                return err_set(err, -EINVAL, "secret-key: between 8 and %d characters",
+                               S3_SECRET_MAX);
         return k;
 }
 
@@ -248,7 +253,8 @@ static int fill_op(struct s3_op *s, const struct apply_request *r, struct err *e
                 return k;
         if (s->doc.kind != S3_BUCKET && s->target->config.engine != S3_MINIO)
                 return err_set(err, -ENOTSUP,
-                               "users and policies are made on MinIO only: on another store give this application "
+                               "users and policies are made on MinIO only: on another store give "
+                               "this application "
                                "credentials of its own by an option");
         s->first = r->first;
         s->adopt = (r->flags & (APPLY_ADOPT | APPLY_TAKE_OVER)) != 0;
@@ -265,9 +271,12 @@ static int ask_nothing(struct flow *f, struct ask *a, struct err *err) {
         return FLOW_END;
 }
 
-static const struct flow_step no_steps[] = { { "refused", ask_nothing, NULL, S3_DEADLINE_MS, S3_PAUSE_MS, 0 }, {} };
+static const struct flow_step no_steps[] = {
+        { "refused", ask_nothing, NULL, S3_DEADLINE_MS, S3_PAUSE_MS, 0 }, {}
+};
 
-void s3_target_start(struct target *t, enum s3_verb verb, const struct apply_request *r, struct op *op) {
+void s3_target_start(struct target *t, enum s3_verb verb, const struct apply_request *r,
+                     struct op *op) {
         struct s3_op *s = mem_new(struct s3_op);
         struct err err = { 0 };
 
@@ -319,7 +328,8 @@ static int open_server(struct target *t, struct err *err) {
         return http_server_new(&config, &t->server, err);
 }
 
-int s3_target_open(const struct target_config *c, const struct observer *o, struct target **ret, struct err *err) {
+int s3_target_open(const struct target_config *c, const struct observer *o, struct target **ret,
+                   struct err *err) {
         struct target *t = mem_new(struct target);
         int r = s3_config_parse(c->credential ? c->credential : c->config, &t->config, err);
 
@@ -328,7 +338,8 @@ int s3_target_open(const struct target_config *c, const struct observer *o, stru
         t->observer = o;
         t->reachable = -1;
         if (r == 0 && t->config.via)
-                r = forward_open(c->loop, c->reach_provider, c->reach, t->config.via, t->config.port, &t->forward, err);
+                r = forward_open(c->loop, c->reach_provider, c->reach, t->config.via,
+                                 t->config.port, &t->forward, err);
         if (r == 0)
                 r = open_server(t, err);
         if (r < 0) {

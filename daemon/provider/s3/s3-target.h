@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* s3-target.h - one object store, and operations on it as flows of HTTP requests
  *
- * The flows know S3 and MinIO's admin API; this knows the reconciler's operations. A step that meets an answer it cannot
- * go on from says so by s3_fail, which ends the flow; outcomes are not tried again here, that is the reconciler's
- * to pace. */
+ * The flows know S3 and MinIO's admin API; this knows the reconciler's operations. A step that
+ * meets an answer it cannot go on from says so by s3_fail, which ends the flow; outcomes are not
+ * tried again here, that is the reconciler's to pace. */
 #pragma once
 
 #include "s3-config.h"
@@ -28,20 +28,20 @@ struct s3_op {
         char found_incarnation[64];
         json_t *seen;
         struct buf sealed; /* user: the body of add-user, a secret sealed in it */
-        struct buf keys; /* remove: the body of the next delete */
+        struct buf keys;   /* remove: the body of the next delete */
         char md5_header[64];
         const char *headers[3]; /* of the ask that is out */
-        bool added;      /* user: its policies are to be set */
+        bool added;             /* user: its policies are to be set */
 };
 
 enum { S3_DEADLINE_MS = 30000, S3_PAUSE_MS = 500 };
 
 struct s3_op *s3_op_of(struct flow *f);
 /* An ask signed by the target's own key, or by another. BODY is taken over when not NULL. */
-struct http_request *s3_ask(struct s3_op *s, struct ask *a, const char *method, char *body, const char *path_fmt, ...)
-        printf_(5, 6);
+struct http_request *s3_ask(struct s3_op *s, struct ask *a, const char *method, char *body,
+                            const char *path_fmt, ...) printf_(5, 6);
 void s3_ask_as(struct http_request *r, const char *user, const char *password);
-long s3_status(const struct ask *a);             /* 0: no answer came */
+long s3_status(const struct ask *a);                 /* 0: no answer came */
 bool s3_code(const struct ask *a, const char *code); /* the store's own word for what is wrong */
 const struct s3_config *s3_config_of(const struct s3_op *s);
 /* Both end a step: what the answer says, or what we say. */
@@ -49,10 +49,12 @@ int s3_fail_answer(struct s3_op *s, const struct ask *a);
 int s3_fail(struct s3_op *s, enum outcome outcome, const char *fmt, ...) printf_(3, 4);
 void s3_seen_reset(struct s3_op *s);
 
-int s3_target_open(const struct target_config *c, const struct observer *o, struct target **ret, struct err *err);
+int s3_target_open(const struct target_config *c, const struct observer *o, struct target **ret,
+                   struct err *err);
 struct target *s3_target_close(struct target *t);
 enum s3_verb { S3_LOOK, S3_APPLY, S3_REMOVE, S3_VERB_MAX };
-void s3_target_start(struct target *t, enum s3_verb verb, const struct apply_request *r, struct op *op);
+void s3_target_start(struct target *t, enum s3_verb verb, const struct apply_request *r,
+                     struct op *op);
 void s3_target_cancel(struct op *op);
 
 /* One table a kind and verb. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* s3-user.c - MinIO users: key pair, status, exactly one policy, no groups
  *
- * The store never says what secret key a user has, so a look signs one request with it: a store that refuses the
- * signature has another. A user in groups has rights that nobody here gave: it is made anew, which takes it out of all. */
+ * The store never says what secret key a user has, so a look signs one request with it: a store
+ * that refuses the signature has another. A user in groups has rights that nobody here gave: it
+ * is made anew, which takes it out of all. */
 #include "s3-key.h"
 #include "s3-target.h"
 
@@ -29,8 +30,7 @@ const struct flow_step s3_user_apply[] = {
         {}
 };
 const struct flow_step s3_user_remove[] = {
-        { "remove", ask_remove, got_remove, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL },
-        {}
+        { "remove", ask_remove, got_remove, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL }, {}
 };
 
 #define ACCEPTED "accepted"
@@ -75,12 +75,14 @@ static int got_info(struct flow *f, struct ask *a, struct err *err) {
         if (s3_status(a) != 200)
                 return s3_fail_answer(s, a);
         if (json_parse(r->reply.data, r->reply.len, &info, NULL) < 0)
-                return s3_fail(s, OUTCOME_UNREACHABLE, "user %s: the answer is no JSON", s->doc.name);
+                return s3_fail(s, OUTCOME_UNREACHABLE, "user %s: the answer is no JSON",
+                               s->doc.name);
         groups = json_get(info, "memberOf");
         s->present = true;
         json_object_set_new(s->seen, "status", json_string(json_get_str(info, "status", "")));
         json_object_set_new(s->seen, "policies", split(json_get_str(info, "policyName", "")));
-        json_object_set_new(s->seen, "groups", json_is_array(groups) ? json_deep_copy(groups) : json_array());
+        json_object_set_new(s->seen, "groups",
+                            json_is_array(groups) ? json_deep_copy(groups) : json_array());
         return FLOW_OK;
 }
 
@@ -111,7 +113,8 @@ static int ask_drop(struct flow *f, struct ask *a, struct err *err) {
 
         if (s->present && s->first && !s->adopt && !says(s, "secret-key", ACCEPTED))
                 return s3_fail(s, OUTCOME_CONFLICT,
-                               "user %s is there already, with another key: adopt it, or remove it", s->doc.name);
+                               "user %s is there already, with another key: adopt it, or remove it",
+                               s->doc.name);
         s->created = !s->present || (s->first && says(s, "secret-key", ACCEPTED));
         if (!json_array_size(json_get(s->seen, "groups")))
                 return FLOW_SKIP;
@@ -136,14 +139,16 @@ static int ask_key(struct flow *f, struct ask *a, struct err *err) {
         if (!s->added)
                 return FLOW_SKIP;
         if (!s->secret_key)
-                return s3_fail(s, OUTCOME_REFUSED, "user %s: no secret key is wanted for it", s->doc.name);
+                return s3_fail(s, OUTCOME_REFUSED, "user %s: no secret key is wanted for it",
+                               s->doc.name);
         s3_key_ask(a, s3_config_of(s)->secret_key);
         return 0;
 }
 
 static int got_key(struct flow *f, struct ask *a, struct err *err) {
         struct s3_op *s = s3_op_of(f);
-        cleanup_(json_freep) json_t *user = json_pack("{s:s, s:s}", "secretKey", s->secret_key, "status", "enabled");
+        cleanup_(json_freep) json_t *user =
+                json_pack("{s:s, s:s}", "secretKey", s->secret_key, "status", "enabled");
         char *text = json_text(user);
         uint8_t nonce[S3_SEAL_NONCE];
 
@@ -161,7 +166,9 @@ static int ask_add(struct flow *f, struct ask *a, struct err *err) {
 
         if (!s->added)
                 return FLOW_SKIP;
-        s3_ask(s, a, "PUT", buf_take(&s->sealed), "/minio/admin/v3/add-user?accessKey=%s", s->doc.name)->body_len = len;
+        s3_ask(s, a, "PUT", buf_take(&s->sealed), "/minio/admin/v3/add-user?accessKey=%s",
+               s->doc.name)
+                ->body_len = len;
         return 0;
 }
 
@@ -177,7 +184,9 @@ static int ask_attach(struct flow *f, struct ask *a, struct err *err) {
 
         if (!s->added && right)
                 return FLOW_SKIP;
-        s3_ask(s, a, "PUT", NULL, "/minio/admin/v3/set-user-or-group-policy?policyName=%s&userOrGroup=%s&isGroup=false",
+        s3_ask(s, a, "PUT", NULL,
+               "/minio/admin/v3/"
+               "set-user-or-group-policy?policyName=%s&userOrGroup=%s&isGroup=false",
                s->doc.policy, s->doc.name);
         return 0;
 }
@@ -191,10 +200,12 @@ static int got_attach(struct flow *f, struct ask *a, struct err *err) {
 }
 
 static int ask_remove(struct flow *f, struct ask *a, struct err *err) {
-        s3_ask(s3_op_of(f), a, "DELETE", NULL, "/minio/admin/v3/remove-user?accessKey=%s", s3_op_of(f)->doc.name);
+        s3_ask(s3_op_of(f), a, "DELETE", NULL, "/minio/admin/v3/remove-user?accessKey=%s",
+               s3_op_of(f)->doc.name);
         return 0;
 }
 
 static int got_remove(struct flow *f, struct ask *a, struct err *err) {
-        return s3_status(a) == 200 || s3_status(a) == 404 ? FLOW_OK : s3_fail_answer(s3_op_of(f), a);
+        return s3_status(a) == 200 || s3_status(a) == 404 ? FLOW_OK
+                                                          : s3_fail_answer(s3_op_of(f), a);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* s3-xml.c - finding elements by name in what object stores answer; see s3-xml.h
  *
- * S3's answers nest no element inside one of the same name where we look, carry no CDATA and no comments. An attacker
- * who answers in our store's name gains nothing here: names are compared, lengths are the text's. */
+ * S3's answers nest no element inside one of the same name where we look, carry no CDATA and no
+ * comments. An attacker who answers in our store's name gains nothing here: names are compared,
+ * lengths are the text's. */
 #include "s3-xml.h"
 
 #include <ctype.h>
@@ -11,7 +12,9 @@
 static const struct entity {
         const char *name;
         char is;
-} entities[] = { { "&amp;", '&' }, { "&lt;", '<' }, { "&gt;", '>' }, { "&quot;", '"' }, { "&apos;", '\'' } };
+} entities[] = {
+        { "&amp;", '&' }, { "&lt;", '<' }, { "&gt;", '>' }, { "&quot;", '"' }, { "&apos;", '\'' }
+};
 
 struct s3_xml s3_xml_of(const char *text, size_t len) {
         return (struct s3_xml){ text ? text : "", text ? len : 0 };

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* s3-xml.h - just enough of XML for the answers of S3: elements without attributes that matter, text, five entities
+/* s3-xml.h - just enough of XML for the answers of S3: elements without attributes that matter,
+ * text, five entities
  *
- * Works on the text, allocates only what it gives back. Anything it does not understand is "not there". */
+ * Works on the text, allocates only what it gives back. Anything it does not understand is "not
+ * there". */
 #pragma once
 
 #include "buf.h"

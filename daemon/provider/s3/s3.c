@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* s3.c - the provider of object stores: buckets anywhere, policies and users on MinIO
  *
- * Not watched: the reconciler looks in its turn. What apply saw is the baseline, whole; the projection is therefore
- * one for all. See s3-config.h for a target's document, s3-document.c for what may be wanted. */
+ * Not watched: the reconciler looks in its turn. What apply saw is the baseline, whole; the
+ * projection is therefore one for all. See s3-config.h for a target's document, s3-document.c
+ * for what may be wanted. */
 #include "s3-target.h"
 
 #include <errno.h>
@@ -17,7 +18,8 @@ struct projection {
 
 static int projection_parse(const char *fields, struct projection **ret, struct err *err) {
         if (!str_eq(fields, FIELDS))
-                return err_set(err, -EINVAL, "field set \"%.20s\": this program writes " FIELDS, fields);
+                return err_set(err, -EINVAL, "field set \"%.20s\": this program writes " FIELDS,
+                               fields);
         *ret = mem_new(struct projection);
         return 0;
 }
@@ -46,7 +48,8 @@ static void remove_it(struct target *t, const struct apply_request *r, struct op
 
 static void compare_value(const char *path, json_t *was, json_t *is, struct drift_list *ret);
 
-static void compare_member(const char *path, const char *member, json_t *was, json_t *is, struct drift_list *ret) {
+static void compare_member(const char *path, const char *member, json_t *was, json_t *is,
+                           struct drift_list *ret) {
         cleanup_(freep) char *to = str_format("%s%s%s", path, path[0] ? "." : "", member);
 
         compare_value(to, was, is, ret);
@@ -84,8 +87,9 @@ static bool holds(const json_t *list, const json_t *item) {
 }
 
 static void add_drift(struct drift_list *ret, char *field, json_t *wanted, json_t *found) {
-        *drift_list_add(ret) =
-                (struct drift){ .field = field, .wanted = json_incref(wanted), .found = json_incref(found) };
+        *drift_list_add(ret) = (struct drift){ .field = field,
+                                               .wanted = json_incref(wanted),
+                                               .found = json_incref(found) };
 }
 
 static void compare_sets(const char *path, json_t *was, json_t *is, struct drift_list *ret) {
@@ -94,10 +98,12 @@ static void compare_sets(const char *path, json_t *was, json_t *is, struct drift
 
         json_array_foreach(was, i, item)
                 if (!holds(is, item))
-                        add_drift(ret, str_format("%s[%s]", path, json_string_value(item)), item, NULL);
+                        add_drift(ret, str_format("%s[%s]", path, json_string_value(item)), item,
+                                  NULL);
         json_array_foreach(is, i, item)
                 if (!holds(was, item))
-                        add_drift(ret, str_format("%s[%s]", path, json_string_value(item)), NULL, item);
+                        add_drift(ret, str_format("%s[%s]", path, json_string_value(item)), NULL,
+                                  item);
 }
 
 static void compare_lists(const char *path, json_t *was, json_t *is, struct drift_list *ret) {
@@ -124,8 +130,8 @@ static void compare_value(const char *path, json_t *was, json_t *is, struct drif
                 add_drift(ret, str_dup(path), was, is);
 }
 
-static int compare(const struct apply_request *r, const struct observation *o, struct drift_list *ret,
-                   struct err *err) {
+static int compare(const struct apply_request *r, const struct observation *o,
+                   struct drift_list *ret, struct err *err) {
         if (!json_is_object(r->baseline) || !json_is_object(o->found))
                 return err_set(err, -EINVAL, "%s %s: nothing to compare", r->type, r->path);
         compare_value("", (json_t *)r->baseline, o->found, ret);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mysql-grant.c - what one user may do on one database: exactly that, no more and no less
  *
- * mysql.db has a column for every privilege that this server knows on a database, so "all" is the server's own list and
- * not a table here that ages. Rights on single tables of the database count as well. "_" and "%" are patterns in a
- * grant's database name: they are escaped, in the statement and when the table is read. */
+ * mysql.db has a column for every privilege that this server knows on a database, so "all" is
+ * the server's own list and not a table here that ages. Rights on single tables of the database
+ * count as well. "_" and "%" are patterns in a grant's database name: they are escaped, in the
+ * statement and when the table is read. */
 #include "mysql-kinds.h"
 
 #include <ctype.h>
@@ -57,7 +58,8 @@ static int read_database(struct mysql_session *s, struct sql_task *t, struct hel
         MYSQL_FIELD *fields;
         MYSQL_ROW row;
 
-        if (mysql_session_do(s, t, &rows, "SELECT * FROM mysql.db WHERE Host = %S AND Db = %S AND User = %S",
+        if (mysql_session_do(s, t, &rows,
+                             "SELECT * FROM mysql.db WHERE Host = %S AND Db = %S AND User = %S",
                              t->doc.host, pattern, t->doc.name) < 0)
                 return -1;
         fields = mysql_fetch_fields(rows.result);
@@ -80,13 +82,15 @@ static int read_tables(struct mysql_session *s, struct sql_task *t, struct held 
         MYSQL_ROW row;
 
         if (mysql_session_do(s, t, &rows,
-                             "SELECT Table_name, Table_priv, Column_priv FROM mysql.tables_priv WHERE Host = %S AND "
+                             "SELECT Table_name, Table_priv, Column_priv FROM mysql.tables_priv "
+                             "WHERE Host = %S AND "
                              "Db = %S AND User = %S",
                              t->doc.host, t->doc.database, t->doc.name) < 0)
                 return -1;
         while ((row = mysql_fetch_row(rows.result)))
-                json_object_set_new(h->tables, row[0], json_sprintf("%s%s%s", row[1], row[2][0] ? " columns:" : "",
-                                                                    row[2]));
+                json_object_set_new(
+                        h->tables, row[0],
+                        json_sprintf("%s%s%s", row[1], row[2][0] ? " columns:" : "", row[2]));
         return 0;
 }
 
@@ -97,12 +101,13 @@ static int read_held(struct mysql_session *s, struct sql_task *t, struct held *h
         return read_database(s, t, h) < 0 ? -1 : read_tables(s, t, h);
 }
 
-/* What was wanted as "all" is seen as "all" while nothing lacks, so that a newer server's new privilege is drift once
- * and then given. */
+/* What was wanted as "all" is seen as "all" while nothing lacks, so that a newer server's new
+ * privilege is drift once and then given. */
 static void fill_seen(struct sql_task *t, const struct held *h) {
         cleanup_(json_freep) json_t *lacking = sql_engine_missing(h->known, h->has);
         cleanup_(json_freep) json_t *list = json_array();
-        bool option = json_array_size(h->has) + json_array_size(lacking) > json_array_size(h->known);
+        bool option =
+                json_array_size(h->has) + json_array_size(lacking) > json_array_size(h->known);
 
         t->present = json_array_size(h->has) > 0 || json_object_size(h->tables) > 0;
         t->ours = t->present;
@@ -134,7 +139,8 @@ static int check_known(struct sql_task *t, const struct held *h) {
 
         if (sql_document_everything(&t->doc) || json_array_size(strange) == 0)
                 return 0;
-        return sql_fail(t, OUTCOME_REFUSED, "privilege \"%s\" is none that this server has on a database",
+        return sql_fail(t, OUTCOME_REFUSED,
+                        "privilege \"%s\" is none that this server has on a database",
                         json_string_value(json_array_get(strange, 0)));
 }
 
@@ -145,10 +151,10 @@ static int take_tables(struct mysql_session *s, struct sql_task *t, const struct
         json_object_foreach((json_t *)h->tables, table, what) {
                 static const unsigned gone[] = { ER_NONEXISTING_TABLE_GRANT, ER_NO_SUCH_TABLE, 0 };
 
-                if (mysql_session_try(s, t, gone, "REVOKE ALL PRIVILEGES ON %I.%I FROM %U", t->doc.database, table,
-                                      t->doc.name, t->doc.host) < 0 ||
-                    mysql_session_try(s, t, gone, "REVOKE GRANT OPTION ON %I.%I FROM %U", t->doc.database, table,
-                                      t->doc.name, t->doc.host) < 0)
+                if (mysql_session_try(s, t, gone, "REVOKE ALL PRIVILEGES ON %I.%I FROM %U",
+                                      t->doc.database, table, t->doc.name, t->doc.host) < 0 ||
+                    mysql_session_try(s, t, gone, "REVOKE GRANT OPTION ON %I.%I FROM %U",
+                                      t->doc.database, table, t->doc.name, t->doc.host) < 0)
                         return -1;
         }
         return 0;
@@ -160,16 +166,17 @@ static int settle(struct mysql_session *s, struct sql_task *t, const struct held
         cleanup_(json_freep) json_t *take = sql_engine_missing(h->has, wanted);
 
         if (json_array_size(give) && sql_document_everything(&t->doc)) {
-                if (mysql_session_do(s, t, NULL, "GRANT ALL PRIVILEGES ON %W.* TO %U", t->doc.database, t->doc.name,
-                                     t->doc.host) < 0)
+                if (mysql_session_do(s, t, NULL, "GRANT ALL PRIVILEGES ON %W.* TO %U",
+                                     t->doc.database, t->doc.name, t->doc.host) < 0)
                         return -1;
         } else if (json_array_size(give) &&
-                   mysql_session_do(s, t, NULL, "GRANT %P ON %W.* TO %U", give, t->doc.database, t->doc.name,
-                                    t->doc.host) < 0) {
+                   mysql_session_do(s, t, NULL, "GRANT %P ON %W.* TO %U", give, t->doc.database,
+                                    t->doc.name, t->doc.host) < 0) {
                 return -1;
         }
-        if (json_array_size(take) && mysql_session_do(s, t, NULL, "REVOKE %P ON %W.* FROM %U", take, t->doc.database,
-                                                      t->doc.name, t->doc.host) < 0)
+        if (json_array_size(take) &&
+            mysql_session_do(s, t, NULL, "REVOKE %P ON %W.* FROM %U", take, t->doc.database,
+                             t->doc.name, t->doc.host) < 0)
                 return -1;
         return take_tables(s, t, h);
 }
@@ -186,15 +193,16 @@ int mysql_grant_apply(struct mysql_session *s, struct sql_task *t) {
 }
 
 int mysql_grant_remove(struct mysql_session *s, struct sql_task *t) {
-        static const unsigned gone[] = { ER_NONEXISTING_GRANT, ER_CANNOT_USER, ER_PASSWORD_NO_MATCH, 0 };
+        static const unsigned gone[] = { ER_NONEXISTING_GRANT, ER_CANNOT_USER, ER_PASSWORD_NO_MATCH,
+                                         0 };
         cleanup_(held_free) struct held h = { 0 };
 
         if (read_held(s, t, &h) < 0)
                 return -1;
         t->present = false;
         if (json_array_size(h.has) &&
-            mysql_session_try(s, t, gone, "REVOKE %P ON %W.* FROM %U", h.has, t->doc.database, t->doc.name,
-                              t->doc.host) < 0)
+            mysql_session_try(s, t, gone, "REVOKE %P ON %W.* FROM %U", h.has, t->doc.database,
+                              t->doc.name, t->doc.host) < 0)
                 return -1;
         return take_tables(s, t, &h);
 }

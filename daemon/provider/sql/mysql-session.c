@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mysql-session.c - connecting, statements and what the server's error numbers mean; see mysql-session.h
+/* mysql-session.c - connecting, statements and what the server's error numbers mean; see
+ * mysql-session.h
  *
- * The session's sql_mode is set to one that is known: without NO_BACKSLASH_ESCAPES and ANSI_QUOTES, so that quoting
- * means one thing, and on MariaDB with NO_AUTO_CREATE_USER, without which a GRANT to a user that was just dropped makes
- * a user without a password. */
+ * The session's sql_mode is set to one that is known: without NO_BACKSLASH_ESCAPES and
+ * ANSI_QUOTES, so that quoting means one thing, and on MariaDB with NO_AUTO_CREATE_USER, without
+ * which a GRANT to a user that was just dropped makes a user without a password. */
 #include "mysql-session.h"
 
 #include <mariadb/errmsg.h>
@@ -12,8 +13,9 @@
 #include <stdlib.h>
 
 #define STATEMENT_MAX (64u << 10) /* the longest is a GRANT of every privilege: 2 KiB */
-#define STATEMENT_ROOM 4096       /* from the start, so that no growing leaves a password behind in freed memory */
-#define ROWS_MAX 10000            /* privileges and tables of one user; more is not read */
+#define STATEMENT_ROOM                                                                             \
+        4096 /* from the start, so that no growing leaves a password behind in freed memory */
+#define ROWS_MAX 10000 /* privileges and tables of one user; more is not read */
 
 /* Ways of proving oneself that do not give the password away to whoever asks. */
 #define AUTH_PLUGINS "mysql_native_password,caching_sha2_password,sha256_password,client_ed25519"
@@ -55,7 +57,8 @@ static enum outcome outcome_of(unsigned number) {
         case ER_DISK_FULL:
                 return OUTCOME_UNREACHABLE;
         default:
-                return number >= CR_MIN_ERROR && number <= CR_MAX_ERROR ? OUTCOME_UNREACHABLE : OUTCOME_REFUSED;
+                return number >= CR_MIN_ERROR && number <= CR_MAX_ERROR ? OUTCOME_UNREACHABLE
+                                                                        : OUTCOME_REFUSED;
         }
 }
 
@@ -70,20 +73,24 @@ static int fail_statement(struct mysql_session *s, struct sql_task *t) {
         s->lost |= breaks(number);
         /* A syntax error quotes the statement, which may hold a password. */
         if (number == ER_PARSE_ERROR)
-                return sql_fail(t, OUTCOME_REFUSED, "the server does not understand the statement (1064)");
+                return sql_fail(t, OUTCOME_REFUSED,
+                                "the server does not understand the statement (1064)");
         return sql_fail(t, outcome_of(number), "%s (%u)", mysql_error(s->my), number);
 }
 
 /* The administrator's own way in: what a person must do stands in one sentence. */
-static void fail_connect(const struct sql_config *c, struct sql_task *t, unsigned number, const char *text) {
+static void fail_connect(const struct sql_config *c, struct sql_task *t, unsigned number,
+                         const char *text) {
         const char *where = c->via ? c->via : c->host;
 
         switch (number) {
         case ER_ACCESS_DENIED_ERROR:
         case ER_ACCESS_DENIED_NO_PASSWORD_ERROR:
                 sql_fail(t, OUTCOME_DENIED,
-                         "%s: the administrator's password of user %s was changed outside: set it back in the "
-                         "server, or give the new one (update-cluster, or the application's option) (%u)",
+                         "%s: the administrator's password of user %s was changed outside: set it "
+                         "back in the "
+                         "server, or give the new one (update-cluster, or the application's "
+                         "option) (%u)",
                          where, c->user, number);
                 return;
         case CR_SSL_CONNECTION_ERROR:
@@ -105,9 +112,11 @@ static void set_tls(MYSQL *my, const struct sql_config *c) {
                 mysql_optionsv(my, MYSQL_OPT_SSL_CA, c->ca_path);
 }
 
-static MYSQL *connect_as(const struct sql_config *c, int tunnel_port, const char *user, const char *password,
-                         unsigned *ret_number, char *ret_text, size_t text_size) {
-        unsigned connect_seconds = SQL_CONNECT_SECONDS, answer_seconds = SQL_ANSWER_SECONDS, no_files = 0;
+static MYSQL *connect_as(const struct sql_config *c, int tunnel_port, const char *user,
+                         const char *password, unsigned *ret_number, char *ret_text,
+                         size_t text_size) {
+        unsigned connect_seconds = SQL_CONNECT_SECONDS, answer_seconds = SQL_ANSWER_SECONDS,
+                 no_files = 0;
         MYSQL *my;
 
         pthread_once(&library_once, library_start);
@@ -117,7 +126,8 @@ static MYSQL *connect_as(const struct sql_config *c, int tunnel_port, const char
         mysql_optionsv(my, MYSQL_OPT_CONNECT_TIMEOUT, &connect_seconds);
         mysql_optionsv(my, MYSQL_OPT_READ_TIMEOUT, &answer_seconds);
         mysql_optionsv(my, MYSQL_OPT_WRITE_TIMEOUT, &answer_seconds);
-        mysql_optionsv(my, MYSQL_OPT_LOCAL_INFILE, &no_files); /* a server could ask for our files */
+        mysql_optionsv(my, MYSQL_OPT_LOCAL_INFILE,
+                       &no_files); /* a server could ask for our files */
         mysql_optionsv(my, MARIADB_OPT_RESTRICTED_AUTH, AUTH_PLUGINS);
         mysql_optionsv(my, MYSQL_SET_CHARSET_NAME, "utf8mb4");
         set_tls(my, c);
@@ -133,14 +143,16 @@ static MYSQL *connect_as(const struct sql_config *c, int tunnel_port, const char
 int mysql_session_admits(const struct mysql_session *s, const char *user, const char *password) {
         char text[256];
         unsigned number;
-        MYSQL *my = connect_as(s->config, s->tunnel_port, user, password, &number, text, sizeof(text));
+        MYSQL *my =
+                connect_as(s->config, s->tunnel_port, user, password, &number, text, sizeof(text));
 
         if (my)
                 mysql_close(my);
         return my ? 1 : 0;
 }
 
-struct sql_session *mysql_session_open(const struct sql_config *c, int tunnel_port, struct sql_task *t) {
+struct sql_session *mysql_session_open(const struct sql_config *c, int tunnel_port,
+                                       struct sql_task *t) {
         unsigned number = 0;
         char text[ERR_TEXT_MAX];
         MYSQL *my = connect_as(c, tunnel_port, c->user, c->password, &number, text, sizeof(text));
@@ -156,8 +168,10 @@ struct sql_session *mysql_session_open(const struct sql_config *c, int tunnel_po
         s->config = c;
         s->tunnel_port = tunnel_port;
         s->mariadb = strstr(mysql_get_server_info(my), "MariaDB") != NULL;
-        r = mysql_session_do(s, t, NULL, s->mariadb ? "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_CREATE_USER'"
-                                                    : "SET SESSION sql_mode = 'STRICT_ALL_TABLES'");
+        r = mysql_session_do(
+                s, t, NULL,
+                s->mariadb ? "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_CREATE_USER'"
+                           : "SET SESSION sql_mode = 'STRICT_ALL_TABLES'");
         if (r < 0)
                 return mysql_session_close((struct sql_session *)s);
         return (struct sql_session *)s;
@@ -246,7 +260,8 @@ void mysql_session_rows_free(struct mysql_rows *r) {
         r->result = NULL;
 }
 
-static int run(struct mysql_session *s, struct sql_task *t, struct mysql_rows *ret, const char *fmt, va_list ap) {
+static int run(struct mysql_session *s, struct sql_task *t, struct mysql_rows *ret, const char *fmt,
+               va_list ap) {
         cleanup_(buf_wipe) struct buf b = BUF_INIT;
         cleanup_(mysql_session_rows_free) struct mysql_rows rows = { 0 };
 
@@ -269,7 +284,8 @@ static int run(struct mysql_session *s, struct sql_task *t, struct mysql_rows *r
         return 0;
 }
 
-int mysql_session_do(struct mysql_session *s, struct sql_task *t, struct mysql_rows *ret, const char *fmt, ...) {
+int mysql_session_do(struct mysql_session *s, struct sql_task *t, struct mysql_rows *ret,
+                     const char *fmt, ...) {
         va_list ap;
         int r;
 
@@ -281,7 +297,8 @@ int mysql_session_do(struct mysql_session *s, struct sql_task *t, struct mysql_r
         return r;
 }
 
-int mysql_session_try(struct mysql_session *s, struct sql_task *t, const unsigned *allowed, const char *fmt, ...) {
+int mysql_session_try(struct mysql_session *s, struct sql_task *t, const unsigned *allowed,
+                      const char *fmt, ...) {
         unsigned number;
         va_list ap;
         int r;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mysql-session.h - one connection to MySQL or MariaDB, and statements that are always quoted
  *
- * Statements are written by mysql_write: %I an identifier in backticks, %S a text in quotes, %W a database name as
- * GRANT wants it (in backticks, with "_" and "%" made ordinary), %U user and host, %P a list of privileges that were
- * checked against what the server knows. Nothing else puts text into a statement. */
+ * Statements are written by mysql_write: %I an identifier in backticks, %S a text in quotes, %W
+ * a database name as GRANT wants it (in backticks, with "_" and "%" made ordinary), %U user and
+ * host, %P a list of privileges that were checked against what the server knows. Nothing else
+ * puts text into a statement. */
 #pragma once
 
 #include "sql-engine.h"
@@ -18,7 +19,8 @@ struct mysql_session {
         bool lost;
 };
 
-struct sql_session *mysql_session_open(const struct sql_config *c, int tunnel_port, struct sql_task *t);
+struct sql_session *mysql_session_open(const struct sql_config *c, int tunnel_port,
+                                       struct sql_task *t);
 struct sql_session *mysql_session_close(struct sql_session *s);
 bool mysql_session_lost(const struct sql_session *s);
 /* Does the server let this user in with this password? 0: no, 1: yes. */
@@ -30,7 +32,10 @@ struct mysql_rows {
         unsigned columns;
 };
 void mysql_session_rows_free(struct mysql_rows *r); /* also a cleanup function */
-/* RET may be NULL: no result is wanted. PASSWORD statements go through here too: nothing of FMT is logged. */
-int mysql_session_do(struct mysql_session *s, struct sql_task *t, struct mysql_rows *ret, const char *fmt, ...);
+/* RET may be NULL: no result is wanted. PASSWORD statements go through here too: nothing of FMT
+ * is logged. */
+int mysql_session_do(struct mysql_session *s, struct sql_task *t, struct mysql_rows *ret,
+                     const char *fmt, ...);
 /* As do, but the numbers of ALLOWED (0-ended) are no failure: returns the number. */
-int mysql_session_try(struct mysql_session *s, struct sql_task *t, const unsigned *allowed, const char *fmt, ...);
+int mysql_session_try(struct mysql_session *s, struct sql_task *t, const unsigned *allowed,
+                      const char *fmt, ...);

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mysql-user.c - a user of MySQL or MariaDB: password, lock, and no rights beyond its grants
  *
- * What the server keeps of the password is read and hashed with our key at once: another password, another plugin or a
- * salt of its own (a password set anew) all show as a change. The two families keep their users in different tables:
- * MariaDB a JSON in mysql.global_priv, MySQL columns in mysql.user. */
+ * What the server keeps of the password is read and hashed with our key at once: another
+ * password, another plugin or a salt of its own (a password set anew) all show as a change. The
+ * two families keep their users in different tables: MariaDB a JSON in mysql.global_priv, MySQL
+ * columns in mysql.user. */
 #include "mysql-kinds.h"
 
 #include <mariadb/mysqld_error.h>
 
-/* What a MariaDB entry says besides: times and versions, which change by themselves, are no drift. */
-static const char *const mariadb_other[] = { "auth_or", "ssl_type", "ssl_cipher", "x509_issuer",
-                                             "x509_subject", "is_role", "max_queries", "max_connections",
-                                             "max_user_connections", "max_updates" };
+/* What a MariaDB entry says besides: times and versions, which change by themselves, are no
+ * drift. */
+static const char *const mariadb_other[] = {
+        "auth_or", "ssl_type",    "ssl_cipher",      "x509_issuer",          "x509_subject",
+        "is_role", "max_queries", "max_connections", "max_user_connections", "max_updates"
+};
 
-static void set_password_seen(struct mysql_session *s, struct sql_task *t, const char *plugin, const void *text,
-                              size_t len) {
+static void set_password_seen(struct mysql_session *s, struct sql_task *t, const char *plugin,
+                              const void *text, size_t len) {
         cleanup_(freep) char *path = sql_document_path(&t->doc);
         char hash[DIGEST_HEX_SIZE];
 
@@ -27,7 +30,8 @@ static void take_mariadb(struct mysql_session *s, struct sql_task *t, const json
         const char *text = json_get_str(entry, "authentication_string", "");
 
         set_password_seen(s, t, json_get_str(entry, "plugin", ""), text, strlen(text));
-        json_object_set_new(t->seen, "locked", json_boolean(json_get_bool(entry, "account_locked", false)));
+        json_object_set_new(t->seen, "locked",
+                            json_boolean(json_get_bool(entry, "account_locked", false)));
         json_object_set_new(t->seen, "expired",
                             json_boolean(json_get_int(entry, "password_last_changed", 1) == 0));
         for (size_t i = 0; i < ARRAY_SIZE(mariadb_other); i++) {
@@ -47,14 +51,16 @@ static int look_mariadb(struct mysql_session *s, struct sql_task *t) {
         cleanup_(json_freep) json_t *entry = NULL;
         MYSQL_ROW row;
 
-        if (mysql_session_do(s, t, &rows, "SELECT Priv FROM mysql.global_priv WHERE User = %S AND Host = %S",
+        if (mysql_session_do(s, t, &rows,
+                             "SELECT Priv FROM mysql.global_priv WHERE User = %S AND Host = %S",
                              t->doc.name, t->doc.host) < 0)
                 return -1;
         row = mysql_fetch_row(rows.result);
         if (!row)
                 return 0;
         if (!row[0] || json_parse(row[0], strlen(row[0]), &entry, NULL) < 0)
-                return sql_fail(t, OUTCOME_REFUSED, "mysql.global_priv: the entry of user %s is no JSON", t->doc.name);
+                return sql_fail(t, OUTCOME_REFUSED,
+                                "mysql.global_priv: the entry of user %s is no JSON", t->doc.name);
         t->present = true;
         take_mariadb(s, t, entry);
         return 0;
@@ -66,7 +72,8 @@ static int look_mysql(struct mysql_session *s, struct sql_task *t) {
         MYSQL_ROW row;
 
         if (mysql_session_do(s, t, &rows,
-                             "SELECT plugin, authentication_string, account_locked, password_expired, ssl_type FROM "
+                             "SELECT plugin, authentication_string, account_locked, "
+                             "password_expired, ssl_type FROM "
                              "mysql.user WHERE User = %S AND Host = %S",
                              t->doc.name, t->doc.host) < 0)
                 return -1;
@@ -75,7 +82,8 @@ static int look_mysql(struct mysql_session *s, struct sql_task *t) {
                 return 0;
         lengths = mysql_fetch_lengths(rows.result);
         t->present = true;
-        set_password_seen(s, t, row[0] ? row[0] : "", row[1] ? row[1] : "", row[1] ? lengths[1] : 0);
+        set_password_seen(s, t, row[0] ? row[0] : "", row[1] ? row[1] : "",
+                          row[1] ? lengths[1] : 0);
         json_object_set_new(t->seen, "locked", json_boolean(str_eq(row[2], "Y")));
         json_object_set_new(t->seen, "expired", json_boolean(str_eq(row[3], "Y")));
         if (row[4] && row[4][0])
@@ -91,10 +99,12 @@ static int look_global(struct mysql_session *s, struct sql_task *t) {
         MYSQL_ROW row;
 
         json_object_set_new(t->seen, "global", list);
-        if (mysql_session_do(s, t, &rows,
-                             "SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES WHERE GRANTEE = %S AND "
-                             "BINARY GRANTEE = %S AND PRIVILEGE_TYPE <> 'USAGE' ORDER BY PRIVILEGE_TYPE",
-                             grantee, grantee) < 0)
+        if (mysql_session_do(
+                    s, t, &rows,
+                    "SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES WHERE GRANTEE = "
+                    "%S AND "
+                    "BINARY GRANTEE = %S AND PRIVILEGE_TYPE <> 'USAGE' ORDER BY PRIVILEGE_TYPE",
+                    grantee, grantee) < 0)
                 return -1;
         while ((row = mysql_fetch_row(rows.result)))
                 json_array_append_new(list, json_string(row[0]));
@@ -117,17 +127,19 @@ int mysql_user_look(struct mysql_session *s, struct sql_task *t) {
 /* "IDENTIFIED BY" alone gives the server's own default plugin, on both families. */
 static int set_password(struct mysql_session *s, struct sql_task *t) {
         if (s->mariadb)
-                return mysql_session_do(s, t, NULL, "ALTER USER %U IDENTIFIED BY %S REQUIRE NONE ACCOUNT UNLOCK",
-                                        t->doc.name, t->doc.host, t->password);
+                return mysql_session_do(
+                        s, t, NULL, "ALTER USER %U IDENTIFIED BY %S REQUIRE NONE ACCOUNT UNLOCK",
+                        t->doc.name, t->doc.host, t->password);
         return mysql_session_do(s, t, NULL,
-                                "ALTER USER %U IDENTIFIED BY %S REQUIRE NONE PASSWORD EXPIRE DEFAULT ACCOUNT UNLOCK",
+                                "ALTER USER %U IDENTIFIED BY %S REQUIRE NONE PASSWORD EXPIRE "
+                                "DEFAULT ACCOUNT UNLOCK",
                                 t->doc.name, t->doc.host, t->password);
 }
 
 static int create(struct mysql_session *s, struct sql_task *t) {
         static const unsigned exists[] = { ER_CANNOT_USER, 0 };
-        int r = mysql_session_try(s, t, exists, "CREATE USER %U IDENTIFIED BY %S", t->doc.name, t->doc.host,
-                                  t->password);
+        int r = mysql_session_try(s, t, exists, "CREATE USER %U IDENTIFIED BY %S", t->doc.name,
+                                  t->doc.host, t->password);
 
         if (r <= 0) {
                 t->created = r == 0;
@@ -140,26 +152,34 @@ static int create(struct mysql_session *s, struct sql_task *t) {
 static bool is_plain(const struct sql_task *t) {
         json_t *expired = json_get(t->seen, "expired");
 
-        /* plugin, password, locked, expired, global: whatever else there is, a password set anew takes away. */
-        return json_object_size(t->seen) == 5 && !json_get_bool(t->seen, "locked", true) && json_is_false(expired);
+        /* plugin, password, locked, expired, global: whatever else there is, a password set anew
+         * takes away. */
+        return json_object_size(t->seen) == 5 && !json_get_bool(t->seen, "locked", true) &&
+               json_is_false(expired);
 }
 
 static int take_global(struct mysql_session *s, struct sql_task *t) {
         static const unsigned none[] = { ER_NONEXISTING_GRANT, 0 };
 
-        if (mysql_session_do(s, t, NULL, "REVOKE ALL PRIVILEGES ON *.* FROM %U", t->doc.name, t->doc.host) < 0)
+        if (mysql_session_do(s, t, NULL, "REVOKE ALL PRIVILEGES ON *.* FROM %U", t->doc.name,
+                             t->doc.host) < 0)
                 return -1;
-        return mysql_session_try(s, t, none, "REVOKE GRANT OPTION ON *.* FROM %U", t->doc.name, t->doc.host) < 0 ? -1
-                                                                                                                : 0;
+        return mysql_session_try(s, t, none, "REVOKE GRANT OPTION ON *.* FROM %U", t->doc.name,
+                                 t->doc.host) < 0
+                       ? -1
+                       : 0;
 }
 
-/* A user that lets in with a password that only we know is ours, made by a try whose answer was lost. */
+/* A user that lets in with a password that only we know is ours, made by a try whose answer was
+ * lost. */
 static int repair(struct mysql_session *s, struct sql_task *t) {
         bool admits = mysql_session_admits(s, t->doc.name, t->password);
 
         if (t->first && !admits && !t->adopt)
-                return sql_fail(t, OUTCOME_CONFLICT,
-                                "user %s is there already, with another password: adopt it, or remove it", t->doc.name);
+                return sql_fail(
+                        t, OUTCOME_CONFLICT,
+                        "user %s is there already, with another password: adopt it, or remove it",
+                        t->doc.name);
         t->created = t->first && admits;
         if ((!admits || !is_plain(t)) && set_password(s, t) < 0)
                 return -1;
@@ -170,7 +190,8 @@ int mysql_user_apply(struct mysql_session *s, struct sql_task *t) {
         int r;
 
         if (!t->password || !t->password[0])
-                return sql_fail(t, OUTCOME_REFUSED, "user %s: no password is wanted for it", t->doc.name);
+                return sql_fail(t, OUTCOME_REFUSED, "user %s: no password is wanted for it",
+                                t->doc.name);
         if (mysql_user_look(s, t) < 0)
                 return -1;
         r = t->present ? repair(s, t) : create(s, t);

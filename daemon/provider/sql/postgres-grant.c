@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* postgres-grant.c - what one user may do on one database: exactly that
  *
- * Rights on a database say little here: tables live in schemas, and since PostgreSQL 15 nobody may make any in
- * "public" unasked. So ALL PRIVILEGES covers that schema too. Both are set in one transaction. */
+ * Rights on a database say little here: tables live in schemas, and since PostgreSQL 15 nobody
+ * may make any in "public" unasked. So ALL PRIVILEGES covers that schema too. Both are set in
+ * one transaction. */
 #include "postgres-kinds.h"
 
 static const char *const known[] = { "CONNECT", "CREATE", "TEMPORARY" };
@@ -20,11 +21,13 @@ static void add_rows(json_t *list, const PGresult *r) {
 static int read_database(struct postgres_session *s, struct sql_task *t, json_t *list) {
         cleanup_(postgres_session_clearp) PGresult *r = NULL;
 
-        if (postgres_session_do(s, t, &r,
-                                "SELECT DISTINCT a.privilege_type, a.is_grantable FROM pg_database d, "
-                                "aclexplode(d.datacl) a JOIN pg_roles u ON u.oid = a.grantee WHERE d.datname = %S AND "
-                                "u.rolname = %S ORDER BY 1",
-                                t->doc.database, t->doc.name) < 0)
+        if (postgres_session_do(
+                    s, t, &r,
+                    "SELECT DISTINCT a.privilege_type, a.is_grantable FROM pg_database d, "
+                    "aclexplode(d.datacl) a JOIN pg_roles u ON u.oid = a.grantee WHERE d.datname = "
+                    "%S AND "
+                    "u.rolname = %S ORDER BY 1",
+                    t->doc.database, t->doc.name) < 0)
                 return -1;
         add_rows(list, r);
         return 0;
@@ -33,11 +36,12 @@ static int read_database(struct postgres_session *s, struct sql_task *t, json_t 
 static int read_schema(struct postgres_session *inside, struct sql_task *t, json_t *list) {
         cleanup_(postgres_session_clearp) PGresult *r = NULL;
 
-        if (postgres_session_do(inside, t, &r,
-                                "SELECT DISTINCT a.privilege_type, a.is_grantable FROM pg_namespace n, "
-                                "aclexplode(n.nspacl) a JOIN pg_roles u ON u.oid = a.grantee WHERE n.nspname = "
-                                "'public' AND u.rolname = %S ORDER BY 1",
-                                t->doc.name) < 0)
+        if (postgres_session_do(
+                    inside, t, &r,
+                    "SELECT DISTINCT a.privilege_type, a.is_grantable FROM pg_namespace n, "
+                    "aclexplode(n.nspacl) a JOIN pg_roles u ON u.oid = a.grantee WHERE n.nspname = "
+                    "'public' AND u.rolname = %S ORDER BY 1",
+                    t->doc.name) < 0)
                 return -1;
         add_rows(list, r);
         return 0;
@@ -60,12 +64,14 @@ static bool is_all(const json_t *database, const json_t *schema) {
         for (size_t i = 0; i < ARRAY_SIZE(known); i++)
                 if (!str_eq(json_string_value(json_array_get(database, i)), known[i]))
                         return false;
-        return json_array_size(database) == ARRAY_SIZE(known) && json_array_size(schema) == SCHEMA_ALL &&
+        return json_array_size(database) == ARRAY_SIZE(known) &&
+               json_array_size(schema) == SCHEMA_ALL &&
                str_eq(json_string_value(json_array_get(schema, 0)), "CREATE") &&
                str_eq(json_string_value(json_array_get(schema, 1)), "USAGE");
 }
 
-static int look_inside(struct postgres_session *s, struct postgres_session *inside, struct sql_task *t) {
+static int look_inside(struct postgres_session *s, struct postgres_session *inside,
+                       struct sql_task *t) {
         cleanup_(json_freep) json_t *database = json_array();
         cleanup_(json_freep) json_t *schema = json_array();
 
@@ -106,14 +112,15 @@ static int check(struct postgres_session *s, struct sql_task *t) {
             read_there(s, t, "database", &database) < 0)
                 return -1;
         if (!user || !database)
-                return sql_fail(t, OUTCOME_NOT_YET, "%s %s is not there yet", user ? "database" : "user",
-                                user ? t->doc.database : t->doc.name);
+                return sql_fail(t, OUTCOME_NOT_YET, "%s %s is not there yet",
+                                user ? "database" : "user", user ? t->doc.database : t->doc.name);
         json_array_foreach((json_t *)t->doc.privileges, i, item) {
                 const char *p = json_string_value(item);
 
                 if (!str_eq(p, "ALL PRIVILEGES") && !str_eq(p, known[0]) && !str_eq(p, known[1]) &&
                     !str_eq(p, known[2]))
-                        return sql_fail(t, OUTCOME_REFUSED, "privilege \"%s\": CONNECT, CREATE, TEMPORARY or ALL", p);
+                        return sql_fail(t, OUTCOME_REFUSED,
+                                        "privilege \"%s\": CONNECT, CREATE, TEMPORARY or ALL", p);
         }
         return 0;
 }
@@ -121,11 +128,12 @@ static int check(struct postgres_session *s, struct sql_task *t) {
 static int settle(struct postgres_session *inside, struct sql_task *t) {
         const struct sql_document *d = &t->doc;
 
-        if (postgres_session_do(inside, t, NULL, "REVOKE ALL ON DATABASE %I FROM %I CASCADE", d->database, d->name) <
-                    0 ||
-            postgres_session_do(inside, t, NULL, "REVOKE ALL ON SCHEMA public FROM %I CASCADE", d->name) < 0 ||
-            postgres_session_do(inside, t, NULL, "GRANT %P ON DATABASE %I TO %I", d->privileges, d->database,
-                                d->name) < 0)
+        if (postgres_session_do(inside, t, NULL, "REVOKE ALL ON DATABASE %I FROM %I CASCADE",
+                                d->database, d->name) < 0 ||
+            postgres_session_do(inside, t, NULL, "REVOKE ALL ON SCHEMA public FROM %I CASCADE",
+                                d->name) < 0 ||
+            postgres_session_do(inside, t, NULL, "GRANT %P ON DATABASE %I TO %I", d->privileges,
+                                d->database, d->name) < 0)
                 return -1;
         if (!sql_document_everything(d))
                 return 0;
@@ -164,7 +172,10 @@ int postgres_grant_remove(struct postgres_session *s, struct sql_task *t) {
                 return 0;
         inside = postgres_session_of(s, t, d->database);
         t->present = false;
-        if (!inside || postgres_session_do(inside, t, NULL, "REVOKE ALL ON SCHEMA public FROM %I CASCADE", d->name) < 0)
+        if (!inside ||
+            postgres_session_do(inside, t, NULL, "REVOKE ALL ON SCHEMA public FROM %I CASCADE",
+                                d->name) < 0)
                 return -1;
-        return postgres_session_do(inside, t, NULL, "REVOKE ALL ON DATABASE %I FROM %I CASCADE", d->database, d->name);
+        return postgres_session_do(inside, t, NULL, "REVOKE ALL ON DATABASE %I FROM %I CASCADE",
+                                   d->database, d->name);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* postgres-role.c - a user: a role that may log in, and nothing more
  *
- * The password is sent as a SCRAM verifier that is made here, so it is in no statement and in no log of the server; the
- * verifier that the server keeps is checked against the wanted password the same way, without logging in. A role that
- * owns something cannot be dropped: what it owns is handed to the administrator first, database by database. */
+ * The password is sent as a SCRAM verifier that is made here, so it is in no statement and in no
+ * log of the server; the verifier that the server keeps is checked against the wanted password
+ * the same way, without logging in. A role that owns something cannot be dropped: what it owns
+ * is handed to the administrator first, database by database. */
 #include "postgres-kinds.h"
 
 #include <openssl/crypto.h>
@@ -17,7 +18,8 @@
 int postgres_role_check(struct sql_task *t) {
         if (str_eq(t->doc.host, "%"))
                 return 0;
-        return sql_fail(t, OUTCOME_REFUSED, "user %s: users of PostgreSQL have no host", t->doc.name);
+        return sql_fail(t, OUTCOME_REFUSED, "user %s: users of PostgreSQL have no host",
+                        t->doc.name);
 }
 
 /* ---- looking */
@@ -28,7 +30,8 @@ static int look_memberships(struct postgres_session *s, struct sql_task *t) {
 
         json_object_set_new(t->seen, "member-of", list);
         if (postgres_session_do(s, t, &r,
-                                "SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid JOIN "
+                                "SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid "
+                                "= m.roleid JOIN "
                                 "pg_roles u ON u.oid = m.member WHERE u.rolname = %S ORDER BY 1",
                                 t->doc.name) < 0)
                 return -1;
@@ -37,8 +40,8 @@ static int look_memberships(struct postgres_session *s, struct sql_task *t) {
         return 0;
 }
 
-static const char *const columns[] = { "login", "superuser", "createdb", "createrole", "replication", "bypassrls",
-                                       "limited" };
+static const char *const columns[] = { "login",       "superuser", "createdb", "createrole",
+                                       "replication", "bypassrls", "limited" };
 
 static int look(struct postgres_session *s, struct sql_task *t, PGresult **ret) {
         cleanup_(freep) char *path = sql_document_path(&t->doc);
@@ -49,17 +52,19 @@ static int look(struct postgres_session *s, struct sql_task *t, PGresult **ret) 
         t->present = false;
         json_decref(t->seen);
         t->seen = json_object();
-        if (postgres_session_do(s, t, &r,
-                                "SELECT rolcanlogin, rolsuper, rolcreatedb, rolcreaterole, rolreplication, "
-                                "rolbypassrls, rolconnlimit <> -1 OR coalesce(rolvaliduntil, 'infinity') <> "
-                                "'infinity', coalesce(rolpassword, ''), oid FROM pg_authid WHERE rolname = %S",
-                                t->doc.name) < 0)
+        if (postgres_session_do(
+                    s, t, &r,
+                    "SELECT rolcanlogin, rolsuper, rolcreatedb, rolcreaterole, rolreplication, "
+                    "rolbypassrls, rolconnlimit <> -1 OR coalesce(rolvaliduntil, 'infinity') <> "
+                    "'infinity', coalesce(rolpassword, ''), oid FROM pg_authid WHERE rolname = %S",
+                    t->doc.name) < 0)
                 return -1;
         if (PQntuples(r) == 0)
                 return 0;
         t->present = t->ours = true;
         for (int i = 0; i < (int)ARRAY_SIZE(columns); i++)
-                json_object_set_new(t->seen, columns[i], json_boolean(str_eq(postgres_session_at(r, 0, i), "t")));
+                json_object_set_new(t->seen, columns[i],
+                                    json_boolean(str_eq(postgres_session_at(r, 0, i), "t")));
         verifier = postgres_session_at(r, 0, (int)ARRAY_SIZE(columns));
         sql_engine_hash(s->config, path, verifier, strlen(verifier), hash);
         json_object_set_new(t->seen, "password", json_string(hash));
@@ -76,7 +81,8 @@ int postgres_role_look(struct postgres_session *s, struct sql_task *t) {
 
 /* ---- the password */
 
-/* "4096:<salt>$<stored key>:<server key>", RFC 5803. The stored key is H(HMAC(salted password, "Client Key")). */
+/* "4096:<salt>$<stored key>:<server key>", RFC 5803. The stored key is H(HMAC(salted password,
+ * "Client Key")). */
 static bool verifies(const char *verifier, const char *password) {
         cleanup_(buf_free) struct buf salt = BUF_INIT, stored = BUF_INIT;
         uint8_t salted[DIGEST_SIZE], client[DIGEST_SIZE], is[DIGEST_SIZE];
@@ -95,8 +101,8 @@ static bool verifies(const char *verifier, const char *password) {
         end += n + 1;
         if (digest_unbase64(end, strcspn(end, ":"), &stored, NULL) < 0 || stored.len != DIGEST_SIZE)
                 return false;
-        PKCS5_PBKDF2_HMAC(password, (int)strlen(password), (const uint8_t *)salt.data, (int)salt.len, (int)rounds,
-                          EVP_sha256(), DIGEST_SIZE, salted);
+        PKCS5_PBKDF2_HMAC(password, (int)strlen(password), (const uint8_t *)salt.data,
+                          (int)salt.len, (int)rounds, EVP_sha256(), DIGEST_SIZE, salted);
         digest_hmac(salted, DIGEST_SIZE, "Client Key", strlen("Client Key"), client);
         digest_sha256(client, DIGEST_SIZE, is);
         OPENSSL_cleanse(salted, sizeof(salted));
@@ -109,7 +115,8 @@ static int with_verifier(struct postgres_session *s, struct sql_task *t, const c
         int r;
 
         if (!verifier)
-                return sql_fail(t, OUTCOME_UNREACHABLE, "no verifier could be made: %s", PQerrorMessage(s->pg));
+                return sql_fail(t, OUTCOME_UNREACHABLE, "no verifier could be made: %s",
+                                PQerrorMessage(s->pg));
         r = postgres_session_do(s, t, NULL, fmt, t->doc.name, verifier);
         PQfreemem(verifier);
         return r;
@@ -122,7 +129,8 @@ static int take_memberships(struct postgres_session *s, struct sql_task *t) {
         json_t *role;
 
         json_array_foreach(json_get(t->seen, "member-of"), i, role)
-                if (postgres_session_do(s, t, NULL, "REVOKE %I FROM %I", json_string_value(role), t->doc.name) < 0)
+                if (postgres_session_do(s, t, NULL, "REVOKE %I FROM %I", json_string_value(role),
+                                        t->doc.name) < 0)
                         return -1;
         return 0;
 }
@@ -139,14 +147,16 @@ static bool is_plain(const struct sql_task *t) {
 /* A user with the password that only we know is ours, made by a try whose answer was lost. */
 static int repair(struct postgres_session *s, struct sql_task *t, bool knows) {
         if (t->first && !knows && !t->adopt)
-                return sql_fail(t, OUTCOME_CONFLICT,
-                                "user %s is there already, with another password: adopt it, or remove it", t->doc.name);
+                return sql_fail(
+                        t, OUTCOME_CONFLICT,
+                        "user %s is there already, with another password: adopt it, or remove it",
+                        t->doc.name);
         t->created = t->first && knows;
-        if (!is_plain(t) &&
-            postgres_session_do(s, t, NULL,
-                                "ALTER ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS "
-                                "CONNECTION LIMIT -1 VALID UNTIL 'infinity'",
-                                t->doc.name) < 0)
+        if (!is_plain(t) && postgres_session_do(s, t, NULL,
+                                                "ALTER ROLE %I LOGIN NOSUPERUSER NOCREATEDB "
+                                                "NOCREATEROLE NOREPLICATION NOBYPASSRLS "
+                                                "CONNECTION LIMIT -1 VALID UNTIL 'infinity'",
+                                                t->doc.name) < 0)
                 return -1;
         if (!knows && with_verifier(s, t, "ALTER ROLE %I PASSWORD %S") < 0)
                 return -1;
@@ -160,11 +170,14 @@ int postgres_role_apply(struct postgres_session *s, struct sql_task *t) {
         if (postgres_role_check(t) < 0)
                 return -1;
         if (!t->password || !t->password[0])
-                return sql_fail(t, OUTCOME_REFUSED, "user %s: no password is wanted for it", t->doc.name);
+                return sql_fail(t, OUTCOME_REFUSED, "user %s: no password is wanted for it",
+                                t->doc.name);
         if (look(s, t, &r) < 0)
                 return -1;
         if (t->present) {
-                k = repair(s, t, verifies(postgres_session_at(r, 0, (int)ARRAY_SIZE(columns)), t->password));
+                k = repair(
+                        s, t,
+                        verifies(postgres_session_at(r, 0, (int)ARRAY_SIZE(columns)), t->password));
         } else {
                 k = with_verifier(s, t, "CREATE ROLE %I LOGIN PASSWORD %S");
                 t->created = k == 0;
@@ -175,9 +188,11 @@ int postgres_role_apply(struct postgres_session *s, struct sql_task *t) {
 /* ---- removing */
 
 static int hand_over(struct postgres_session *s, struct sql_task *t, const char *database) {
-        cleanup_(postgres_session_closep) struct postgres_session *inside = postgres_session_of(s, t, database);
+        cleanup_(postgres_session_closep) struct postgres_session *inside =
+                postgres_session_of(s, t, database);
 
-        if (!inside || postgres_session_do(inside, t, NULL, "REASSIGN OWNED BY %I TO CURRENT_USER", t->doc.name) < 0)
+        if (!inside || postgres_session_do(inside, t, NULL, "REASSIGN OWNED BY %I TO CURRENT_USER",
+                                           t->doc.name) < 0)
                 return -1;
         return postgres_session_do(inside, t, NULL, "DROP OWNED BY %I", t->doc.name);
 }
@@ -186,15 +201,17 @@ static int hand_all_over(struct postgres_session *s, struct sql_task *t) {
         cleanup_(postgres_session_clearp) PGresult *r = NULL;
 
         /* dbid 0 is what all databases share: rights on the databases themselves. */
-        if (postgres_session_do(s, t, &r,
-                                "SELECT DISTINCT coalesce(d.datname, current_database()) FROM pg_shdepend h LEFT JOIN "
-                                "pg_database d ON d.oid = h.dbid JOIN pg_roles u ON u.oid = h.refobjid WHERE "
-                                "h.refclassid = 'pg_authid'::regclass AND u.rolname = %S",
-                                t->doc.name) < 0)
+        if (postgres_session_do(
+                    s, t, &r,
+                    "SELECT DISTINCT coalesce(d.datname, current_database()) FROM pg_shdepend h "
+                    "LEFT JOIN "
+                    "pg_database d ON d.oid = h.dbid JOIN pg_roles u ON u.oid = h.refobjid WHERE "
+                    "h.refclassid = 'pg_authid'::regclass AND u.rolname = %S",
+                    t->doc.name) < 0)
                 return -1;
         if (PQntuples(r) > DATABASES_MAX)
-                return sql_fail(t, OUTCOME_REFUSED, "user %s owns things in more than %d databases", t->doc.name,
-                                DATABASES_MAX);
+                return sql_fail(t, OUTCOME_REFUSED, "user %s owns things in more than %d databases",
+                                t->doc.name, DATABASES_MAX);
         for (int i = 0; i < PQntuples(r); i++)
                 if (hand_over(s, t, postgres_session_at(r, i, 0)) < 0)
                         return -1;
@@ -207,7 +224,8 @@ int postgres_role_remove(struct postgres_session *s, struct sql_task *t) {
         if (!t->present)
                 return 0;
         if (t->incarnation[0] && !str_eq(t->incarnation, t->found_incarnation))
-                return sql_fail(t, OUTCOME_GONE, "another user has the name %s now: left in place", t->doc.name);
+                return sql_fail(t, OUTCOME_GONE, "another user has the name %s now: left in place",
+                                t->doc.name);
         if (hand_all_over(s, t) < 0)
                 return -1;
         t->present = false;

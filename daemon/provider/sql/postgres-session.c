@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* postgres-session.c - connecting, statements and what SQLSTATEs mean; see postgres-session.h
  *
- * libpq's blocking calls wait for ever on a server that went without a word, so connecting and asking go by its
- * non-blocking face, with a deadline around poll. Nothing is taken from the environment or from a home folder that
- * could change where a connection goes or what is believed. */
+ * libpq's blocking calls wait for ever on a server that went without a word, so connecting and
+ * asking go by its non-blocking face, with a deadline around poll. Nothing is taken from the
+ * environment or from a home folder that could change where a connection goes or what is
+ * believed. */
 #include "postgres-session.h"
 
 #include "clock.h"
@@ -12,9 +13,10 @@
 #include <stdlib.h>
 
 #define STATEMENT_MAX (64u << 10)
-#define STATEMENT_ROOM 4096 /* from the start, so that no growing leaves a password behind in freed memory */
+#define STATEMENT_ROOM                                                                             \
+        4096 /* from the start, so that no growing leaves a password behind in freed memory */
 #define SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt" /* libpq 15 has no word for "the system's" */
-#define ADMIN_DATABASE "postgres"                     /* the database that every server has */
+#define ADMIN_DATABASE "postgres"                      /* the database that every server has */
 
 /* ---- what failures mean */
 
@@ -23,10 +25,12 @@ static enum outcome outcome_of(const char *state) {
                 const char *head;
                 enum outcome outcome;
         } table[] = {
-                { "28", OUTCOME_DENIED },        { "42501", OUTCOME_DENIED },     { "57P03", OUTCOME_NOT_YET },
-                { "57P01", OUTCOME_UNREACHABLE }, { "57P02", OUTCOME_UNREACHABLE }, { "57014", OUTCOME_UNREACHABLE },
-                { "08", OUTCOME_UNREACHABLE },   { "53", OUTCOME_UNREACHABLE },   { "40", OUTCOME_NOT_YET },
-                { "55P03", OUTCOME_NOT_YET },    { "55006", OUTCOME_NOT_YET },    { "25006", OUTCOME_NOT_YET },
+                { "28", OUTCOME_DENIED },         { "42501", OUTCOME_DENIED },
+                { "57P03", OUTCOME_NOT_YET },     { "57P01", OUTCOME_UNREACHABLE },
+                { "57P02", OUTCOME_UNREACHABLE }, { "57014", OUTCOME_UNREACHABLE },
+                { "08", OUTCOME_UNREACHABLE },    { "53", OUTCOME_UNREACHABLE },
+                { "40", OUTCOME_NOT_YET },        { "55P03", OUTCOME_NOT_YET },
+                { "55006", OUTCOME_NOT_YET },     { "25006", OUTCOME_NOT_YET },
                 { "3D000", OUTCOME_NOT_YET },
         };
 
@@ -45,8 +49,10 @@ static int fail_result(struct postgres_session *s, struct sql_task *t, const PGr
         s->lost |= PQstatus(s->pg) == CONNECTION_BAD;
         /* A syntax error quotes the statement, which may hold a password's verifier. */
         if (str_eq(state, "42601"))
-                return sql_fail(t, OUTCOME_REFUSED, "the server does not understand the statement (42601)");
-        return sql_fail(t, outcome_of(state), "%s (%s)", text ? text : "the connection ended", state ? state : "lost");
+                return sql_fail(t, OUTCOME_REFUSED,
+                                "the server does not understand the statement (42601)");
+        return sql_fail(t, outcome_of(state), "%s (%s)", text ? text : "the connection ended",
+                        state ? state : "lost");
 }
 
 /* No SQLSTATE comes with a failed connect: the server's words have to do. */
@@ -60,10 +66,12 @@ static void fail_connect(const struct sql_config *c, struct sql_task *t, const c
                         *p = p[1] ? ' ' : '\0';
         if (strstr(line, "password authentication failed"))
                 sql_fail(t, OUTCOME_DENIED,
-                         "%s: the administrator's password of user %s was changed outside: set it back in the server, "
+                         "%s: the administrator's password of user %s was changed outside: set it "
+                         "back in the server, "
                          "or give the new one (update-cluster, or the application's option)",
                          where, c->user);
-        else if (strstr(line, "starting up") || strstr(line, "shutting down") || strstr(line, "recovery mode"))
+        else if (strstr(line, "starting up") || strstr(line, "shutting down") ||
+                 strstr(line, "recovery mode"))
                 sql_fail(t, OUTCOME_NOT_YET, "%s: %s", where, line);
         else if (strstr(line, "no pg_hba.conf entry") || strstr(line, "permission denied"))
                 sql_fail(t, OUTCOME_DENIED, "%s: %s", where, line);
@@ -83,14 +91,15 @@ static bool wait_for(PGconn *pg, short events, int64_t until) {
 }
 
 /* NULL and a text in TEXT, or a connection. */
-static PGconn *connect_until(const char *const *names, const char *const *values, int64_t until, char *text,
-                             size_t size) {
+static PGconn *connect_until(const char *const *names, const char *const *values, int64_t until,
+                             char *text, size_t size) {
         PGconn *pg = PQconnectStartParams(names, values, 0);
         PostgresPollingStatusType state = PGRES_POLLING_WRITING;
 
         if (!pg)
                 abort(); /* out of memory, as everywhere */
-        while (PQstatus(pg) != CONNECTION_BAD && state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED) {
+        while (PQstatus(pg) != CONNECTION_BAD && state != PGRES_POLLING_OK &&
+               state != PGRES_POLLING_FAILED) {
                 if (!wait_for(pg, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, until)) {
                         str_copy(text, size, "no answer in time");
                         PQfinish(pg);
@@ -111,29 +120,43 @@ static void quiet(void *arg, const PGresult *r) {
         /* Notices ("role is already a member") are no news, and libpq would print them. */
 }
 
-static PGconn *connect_to(const struct sql_config *c, int tunnel_port, const char *database, char *text, size_t size) {
+static PGconn *connect_to(const struct sql_config *c, int tunnel_port, const char *database,
+                          char *text, size_t size) {
         static const char *const modes[] = { "verify-full", "verify-ca", "require", "prefer" };
-        static const char *const names[] = { "host",     "hostaddr", "port",        "user",     "password",
-                                             "dbname",   "sslmode",  "sslrootcert", "sslcert",  "gssencmode",
-                                             "passfile", "options",  "application_name", NULL };
+        static const char *const names[] = { "host",
+                                             "hostaddr",
+                                             "port",
+                                             "user",
+                                             "password",
+                                             "dbname",
+                                             "sslmode",
+                                             "sslrootcert",
+                                             "sslcert",
+                                             "gssencmode",
+                                             "passfile",
+                                             "options",
+                                             "application_name",
+                                             NULL };
         bool verify = c->tls == SQL_TLS_FULL || c->tls == SQL_TLS_CA;
         char port[12];
-        const char *const values[] = { c->host ? c->host : "127.0.0.1",
-                                       c->via ? "127.0.0.1" : NULL,
-                                       port,
-                                       c->user,
-                                       c->password,
-                                       database,
-                                       modes[c->tls],
-                                       !verify             ? NULL
-                                       : c->ca_fd >= 0 ? c->ca_path
-                                                       : SYSTEM_CA,
-                                       "/dev/null/none",
-                                       "disable",
-                                       "/dev/null",
-                                       "-c statement_timeout=30000 -c lock_timeout=10000 -c search_path=pg_catalog",
-                                       "mooring",
-                                       NULL };
+        const char *const values[] = {
+                c->host ? c->host : "127.0.0.1",
+                c->via ? "127.0.0.1" : NULL,
+                port,
+                c->user,
+                c->password,
+                database,
+                modes[c->tls],
+                !verify         ? NULL
+                : c->ca_fd >= 0 ? c->ca_path
+                                : SYSTEM_CA,
+                "/dev/null/none",
+                "disable",
+                "/dev/null",
+                "-c statement_timeout=30000 -c lock_timeout=10000 -c search_path=pg_catalog",
+                "mooring",
+                NULL
+        };
         PGconn *pg;
 
         snprintf(port, sizeof(port), "%d", c->via ? tunnel_port : c->port);
@@ -145,8 +168,8 @@ static PGconn *connect_to(const struct sql_config *c, int tunnel_port, const cha
         return pg;
 }
 
-static struct postgres_session *session_new(const struct sql_config *c, int tunnel_port, const char *database,
-                                            struct sql_task *t) {
+static struct postgres_session *session_new(const struct sql_config *c, int tunnel_port,
+                                            const char *database, struct sql_task *t) {
         char text[1024];
         PGconn *pg = connect_to(c, tunnel_port, database, text, sizeof(text));
         struct postgres_session *s;
@@ -162,11 +185,13 @@ static struct postgres_session *session_new(const struct sql_config *c, int tunn
         return s;
 }
 
-struct sql_session *postgres_session_open(const struct sql_config *c, int tunnel_port, struct sql_task *t) {
+struct sql_session *postgres_session_open(const struct sql_config *c, int tunnel_port,
+                                          struct sql_task *t) {
         return (struct sql_session *)session_new(c, tunnel_port, ADMIN_DATABASE, t);
 }
 
-struct postgres_session *postgres_session_of(struct postgres_session *s, struct sql_task *t, const char *database) {
+struct postgres_session *postgres_session_of(struct postgres_session *s, struct sql_task *t,
+                                             const char *database) {
         return session_new(s->config, s->tunnel_port, database, t);
 }
 
@@ -191,11 +216,13 @@ bool postgres_session_lost(const struct sql_session *s) {
 
 /* ---- statements */
 
-static void put_quoted(struct postgres_session *s, struct buf *b, const char *text, bool identifier) {
+static void put_quoted(struct postgres_session *s, struct buf *b, const char *text,
+                       bool identifier) {
         char *quoted = identifier ? PQescapeIdentifier(s->pg, text, strlen(text))
                                   : PQescapeLiteral(s->pg, text, strlen(text));
 
-        /* Only fails on text that is no UTF-8, which JSON cannot hold: then the statement is broken, not open. */
+        /* Only fails on text that is no UTF-8, which JSON cannot hold: then the statement is
+         * broken, not open. */
         buf_puts(b, quoted ? quoted : identifier ? "\"\"" : "NULL");
         PQfreemem(quoted);
 }
@@ -210,7 +237,8 @@ static void put_privileges(struct buf *b, const json_t *list) {
         }
 }
 
-static void write_statement(struct postgres_session *s, struct buf *b, const char *fmt, va_list ap) {
+static void write_statement(struct postgres_session *s, struct buf *b, const char *fmt,
+                            va_list ap) {
         for (; *fmt; fmt++) {
                 if (*fmt != '%') {
                         buf_putc(b, *fmt);
@@ -282,7 +310,8 @@ static PGresult *run(struct postgres_session *s, struct sql_task *t, const char 
         return r;
 }
 
-int postgres_session_do(struct postgres_session *s, struct sql_task *t, PGresult **ret, const char *fmt, ...) {
+int postgres_session_do(struct postgres_session *s, struct sql_task *t, PGresult **ret,
+                        const char *fmt, ...) {
         cleanup_(postgres_session_clearp) PGresult *r = NULL;
         va_list ap;
 
@@ -298,7 +327,8 @@ int postgres_session_do(struct postgres_session *s, struct sql_task *t, PGresult
         return 0;
 }
 
-int postgres_session_try(struct postgres_session *s, struct sql_task *t, const char *state, const char *fmt, ...) {
+int postgres_session_try(struct postgres_session *s, struct sql_task *t, const char *state,
+                         const char *fmt, ...) {
         cleanup_(postgres_session_clearp) PGresult *r = NULL;
         va_list ap;
 

@@ -4,8 +4,10 @@
 
 typedef int kind_fn(struct postgres_session *s, struct sql_task *t);
 
-static kind_fn *const look_of[SQL_KIND_MAX] = { postgres_database_look, postgres_role_look, postgres_grant_look };
-static kind_fn *const apply_of[SQL_KIND_MAX] = { postgres_database_apply, postgres_role_apply, postgres_grant_apply };
+static kind_fn *const look_of[SQL_KIND_MAX] = { postgres_database_look, postgres_role_look,
+                                                postgres_grant_look };
+static kind_fn *const apply_of[SQL_KIND_MAX] = { postgres_database_apply, postgres_role_apply,
+                                                 postgres_grant_apply };
 static kind_fn *const remove_of[SQL_KIND_MAX] = { postgres_database_remove, postgres_role_remove,
                                                   postgres_grant_remove };
 

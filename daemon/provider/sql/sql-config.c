@@ -25,12 +25,14 @@ struct fields {
 };
 
 static const struct json_field config_fields[] = {
-        { "engine", JSON_FIELD_ENUM, offsetof(struct fields, engine), JSON_REQUIRED, .names = engine_names },
+        { "engine", JSON_FIELD_ENUM, offsetof(struct fields, engine), JSON_REQUIRED,
+          .names = engine_names },
         { "host", JSON_FIELD_STRING, offsetof(struct fields, host), 0, 1, 253 },
         { "via", JSON_FIELD_STRING, offsetof(struct fields, via), 0, 3, 512 },
         { "port", JSON_FIELD_INT, offsetof(struct fields, port), 0, 1, 65535 },
         { "user", JSON_FIELD_STRING, offsetof(struct fields, user), JSON_REQUIRED, 1, 128 },
-        { "password", JSON_FIELD_STRING, offsetof(struct fields, password), JSON_REQUIRED | JSON_SECRET, 1, 4096 },
+        { "password", JSON_FIELD_STRING, offsetof(struct fields, password),
+          JSON_REQUIRED | JSON_SECRET, 1, 4096 },
         { "tls", JSON_FIELD_OBJECT, offsetof(struct fields, tls), 0 },
         {}
 };
@@ -45,26 +47,31 @@ static int check(const struct fields *f, struct err *err) {
                 return err_set(err, -EINVAL, "host or via: one of them says where the server is");
         if (!f->via && f->mode != SQL_TLS_FULL)
                 return err_set(err, -EINVAL,
-                               "tls.mode %s: only through the API server (via); a direct address needs verify-full",
+                               "tls.mode %s: only through the API server (via); a direct address "
+                               "needs verify-full",
                                tls_names[f->mode]);
         if (f->via && (!strchr(f->via, '/') || f->via[0] == '/' || str_ends(f->via, "/")))
                 return err_set(err, -EINVAL, "via \"%s\": NAMESPACE/POD", f->via);
         if (f->via && f->mode == SQL_TLS_FULL && f->engine == SQL_MYSQL)
                 return err_set(err, -EINVAL,
-                               "tls.mode verify-full: the MySQL client cannot check a name through the API "
+                               "tls.mode verify-full: the MySQL client cannot check a name through "
+                               "the API "
                                "server; verify-ca can be had");
         if (f->via && f->mode == SQL_TLS_FULL && !f->host)
-                return err_set(err, -EINVAL, "tls.mode verify-full: host says the name in the certificate");
+                return err_set(err, -EINVAL,
+                               "tls.mode verify-full: host says the name in the certificate");
         if (f->mode == SQL_TLS_CA && !f->ca)
                 return err_set(err, -EINVAL, "tls.mode verify-ca: tls.ca says which authority");
         return 0;
 }
 
 static int decode(const json_t *config, struct fields *f, struct err *err) {
-        int r = json_decode(config, config_fields, false, f, &(struct json_where){ .path = "" }, err);
+        int r = json_decode(config, config_fields, false, f, &(struct json_where){ .path = "" },
+                            err);
 
         if (r == 0 && f->tls)
-                r = json_decode(f->tls, tls_fields, false, f, &(struct json_where){ .path = "tls" }, err);
+                r = json_decode(f->tls, tls_fields, false, f, &(struct json_where){ .path = "tls" },
+                                err);
         if (r == 0)
                 r = check(f, err);
         return r < 0 ? err_add(err, r, "sql target") : 0;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sql-config.h - which server a sql target is, how it is reached, and how far its certificate is believed
+/* sql-config.h - which server a sql target is, how it is reached, and how far its certificate is
+ * believed
  *
- *      {"engine": "mysql"|"postgresql", "host": "db.example", "via": "NAMESPACE/POD", "port": 3306, "user": "root",
- *       "password": "{{secret:...}}", "tls": {"mode": "verify-full", "ca": PEM}}
+ *   {"engine": "mysql"|"postgresql", "host": "db.example", "via": "NAMESPACE/POD", "port": 3306,
+ *    "user": "root", "password": "{{secret:...}}", "tls": {"mode": "verify-full", "ca": PEM}}
  *
- * verify-full is the default and the only mode for a direct address. Through the API server (via) the pipe itself is
- * authenticated and encrypted, so less may be asked of the server: verify-ca, encrypt, or plain (TLS where the server
- * offers it). libmariadb checks the name that it dialled and takes no other, so verify-full is refused for mysql
- * through via; libpq takes the name from "host". */
+ * verify-full is the default and the only mode for a direct address. Through the API server
+ * (via) the pipe itself is authenticated and encrypted, so less may be asked of the server:
+ * verify-ca, encrypt, or plain (TLS where the server offers it). libmariadb checks the name that
+ * it dialled and takes no other, so verify-full is refused for mysql through via; libpq takes
+ * the name from "host". */
 #pragma once
 
 #include "provider.h"

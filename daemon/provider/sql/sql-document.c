@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sql-document.c - databases, users and grants as documents and as paths; see sql-document.h
  *
- *      {"type":"database","name":"mlflow","charset":"utf8mb4","collation":"utf8mb4_bin"}     mlflow
- *      {"type":"user","name":"u1","host":"%","password":"{{secret:...}}"}                    u1@%
- *      {"type":"grant","user":"u1","database":"mlflow","privileges":["ALL PRIVILEGES"]}      u1@%/mlflow
+ *   {"type":"database","name":"mlflow","charset":"utf8mb4","collation":"..."}         mlflow
+ *   {"type":"user","name":"u1","host":"%","password":"{{secret:...}}"}                u1@%
+ *   {"type":"grant","user":"u1","database":"mlflow","privileges":["ALL PRIVILEGES"]}  u1@%/mlflow
  *
- * Pure. What only one kind of server knows (its privileges, its character sets) is checked by that engine. */
+ * Pure. What only one kind of server knows (its privileges, its character sets) is checked by
+ * that engine. */
 #include "sql-document.h"
 
 #include <ctype.h>
@@ -17,11 +18,14 @@ static const char *const kind_names[] = { "database", "user", "grant", NULL };
 _Static_assert(ARRAY_SIZE(kind_names) == SQL_KIND_MAX + 1, "a kind without a name");
 
 /* What servers keep for themselves: a plan that names one would break the server. */
-static const char *const server_databases[] = { "mysql",    "information_schema", "performance_schema",
-                                                "sys",      "postgres",           "template0",
-                                                "template1" };
-static const char *const server_users[] = { "root",       "mysql.sys",        "mysql.session", "mysql.infoschema",
-                                            "mariadb.sys", "postgres", "public" };
+static const char *const server_databases[] = {
+        "mysql",    "information_schema", "performance_schema", "sys",
+        "postgres", "template0",          "template1"
+};
+static const char *const server_users[] = { "root",          "mysql.sys",
+                                            "mysql.session", "mysql.infoschema",
+                                            "mariadb.sys",   "postgres",
+                                            "public" };
 
 struct fields {
         int type;
@@ -33,21 +37,25 @@ struct fields {
         { json, JSON_FIELD_STRING, offsetof(struct fields, member), flags, 1, max }
 
 static const struct json_field database_fields[] = {
-        { "type", JSON_FIELD_ENUM, offsetof(struct fields, type), JSON_REQUIRED, .names = kind_names },
+        { "type", JSON_FIELD_ENUM, offsetof(struct fields, type), JSON_REQUIRED,
+          .names = kind_names },
         TEXT(name, "name", JSON_REQUIRED, SQL_DATABASE_MAX),
         TEXT(charset, "charset", 0, 64),
         TEXT(collation, "collation", 0, 64),
         {}
 };
 static const struct json_field user_fields[] = {
-        { "type", JSON_FIELD_ENUM, offsetof(struct fields, type), JSON_REQUIRED, .names = kind_names },
+        { "type", JSON_FIELD_ENUM, offsetof(struct fields, type), JSON_REQUIRED,
+          .names = kind_names },
         TEXT(name, "name", JSON_REQUIRED, 4 * SQL_USER_MAX),
         TEXT(host, "host", 0, SQL_HOST_MAX),
-        TEXT(password, "password", JSON_REQUIRED | JSON_SECRET, SECRET_TOKEN_MAX + SQL_PASSWORD_MAX),
+        TEXT(password, "password", JSON_REQUIRED | JSON_SECRET,
+             SECRET_TOKEN_MAX + SQL_PASSWORD_MAX),
         {}
 };
 static const struct json_field grant_fields[] = {
-        { "type", JSON_FIELD_ENUM, offsetof(struct fields, type), JSON_REQUIRED, .names = kind_names },
+        { "type", JSON_FIELD_ENUM, offsetof(struct fields, type), JSON_REQUIRED,
+          .names = kind_names },
         TEXT(user, "user", JSON_REQUIRED, 4 * SQL_USER_MAX),
         TEXT(host, "host", 0, SQL_HOST_MAX),
         TEXT(database, "database", JSON_REQUIRED, SQL_DATABASE_MAX),
@@ -85,17 +93,21 @@ static int check_name(const char *what, const char *s, struct err *err) {
                 unsigned char c = (unsigned char)s[i];
 
                 if (c < ' ' || c == 127 || c >= 0xf0 || strchr("/@\\", c))
-                        return err_set(err, -EINVAL, "%s \"%s\": character %zu cannot stand in it", what, s, i + 1);
+                        return err_set(err, -EINVAL, "%s \"%s\": character %zu cannot stand in it",
+                                       what, s, i + 1);
         }
         if (n == 0 || s[0] == ' ' || s[n - 1] == ' ')
-                return err_set(err, -EINVAL, "%s \"%s\": begins or ends with a blank, or is empty", what, s);
+                return err_set(err, -EINVAL, "%s \"%s\": begins or ends with a blank, or is empty",
+                               what, s);
         return 0;
 }
 
-static int check_not_ours(const char *what, const char *s, const char *const *names, size_t n, struct err *err) {
+static int check_not_ours(const char *what, const char *s, const char *const *names, size_t n,
+                          struct err *err) {
         for (size_t i = 0; i < n; i++)
                 if (strcasecmp(s, names[i]) == 0)
-                        return err_set(err, -EINVAL, "%s \"%s\" belongs to the server itself", what, s);
+                        return err_set(err, -EINVAL, "%s \"%s\" belongs to the server itself", what,
+                                       s);
         return 0;
 }
 
@@ -103,7 +115,8 @@ static int check_database(const char *s, struct err *err) {
         int r = check_name("database", s, err);
 
         if (r == 0)
-                r = check_not_ours("database", s, server_databases, ARRAY_SIZE(server_databases), err);
+                r = check_not_ours("database", s, server_databases, ARRAY_SIZE(server_databases),
+                                   err);
         return r;
 }
 
@@ -113,10 +126,13 @@ static int check_user(const char *s, const char *host, struct err *err) {
         if (r < 0)
                 return r;
         if (characters(s) > SQL_USER_MAX)
-                return err_set(err, -EINVAL, "user \"%s\": longer than %d characters", s, SQL_USER_MAX);
+                return err_set(err, -EINVAL, "user \"%s\": longer than %d characters", s,
+                               SQL_USER_MAX);
         for (const char *p = host; *p; p++)
                 if (!isalnum((unsigned char)*p) && !strchr(".:_%-/", *p))
-                        return err_set(err, -EINVAL, "host \"%s\": a name, an address, or a pattern of them", host);
+                        return err_set(err, -EINVAL,
+                                       "host \"%s\": a name, an address, or a pattern of them",
+                                       host);
         return check_not_ours("user", s, server_users, ARRAY_SIZE(server_users), err);
 }
 
@@ -124,7 +140,9 @@ static int check_user(const char *s, const char *host, struct err *err) {
 static int check_word(const char *what, const char *s, struct err *err) {
         for (const char *p = s ? s : ""; *p; p++)
                 if (!isalnum((unsigned char)*p) && !strchr("._-@", *p))
-                        return err_set(err, -EINVAL, "%s \"%s\": letters, digits, \"_\", \".\" and \"-\"", what, s);
+                        return err_set(err, -EINVAL,
+                                       "%s \"%s\": letters, digits, \"_\", \".\" and \"-\"", what,
+                                       s);
         return 0;
 }
 
@@ -147,7 +165,8 @@ static int upper_privilege(const char *s, char *ret, size_t size, struct err *er
         if (str_eq(ret, "ALL"))
                 str_copy(ret, size, "ALL PRIVILEGES");
         if (str_eq(ret, "GRANT OPTION") || str_eq(ret, "USAGE") || str_eq(ret, "PROXY"))
-                return err_set(err, -EINVAL, "privilege \"%s\" is not given to a relation's user", ret);
+                return err_set(err, -EINVAL, "privilege \"%s\" is not given to a relation's user",
+                               ret);
         return 0;
 }
 
@@ -160,7 +179,8 @@ static int take_privileges(const json_t *list, json_t **ret, struct err *err) {
         bool all = false;
 
         if (n == 0 || n > SQL_PRIVILEGES_MAX)
-                return err_set(err, -EINVAL, "privileges: between 1 and %d of them", SQL_PRIVILEGES_MAX);
+                return err_set(err, -EINVAL, "privileges: between 1 and %d of them",
+                               SQL_PRIVILEGES_MAX);
         for (size_t i = 0; i < n; i++) {
                 int r = upper_privilege(json_string_value(json_array_get(list, i)), words[i],
                                         sizeof(words[i]), err);
@@ -211,7 +231,8 @@ static const char *keep(struct sql_document *d, const char *member, const char *
 }
 
 /* The document in its one form, with all defaults in it. */
-static int take(const struct fields *f, enum sql_kind kind, struct sql_document *ret, struct err *err) {
+static int take(const struct fields *f, enum sql_kind kind, struct sql_document *ret,
+                struct err *err) {
         struct sql_document d = { .kind = kind, .json = json_object() };
         json_t *privileges = NULL;
 
@@ -279,7 +300,8 @@ char *sql_document_path(const struct sql_document *d) {
         return str_format("%s@%s/%s", d->name, d->host, d->database);
 }
 
-int sql_document_identify(const json_t *wanted, const char *scope, struct identity *ret, struct err *err) {
+int sql_document_identify(const json_t *wanted, const char *scope, struct identity *ret,
+                          struct err *err) {
         cleanup_(sql_document_free) struct sql_document d = { 0 };
         cleanup_(freep) char *user = NULL;
         struct identity i = { 0 };

@@ -1,31 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sql-document.h - what a plan may want of a database server: databases, users, grants
  *
- * Names are narrower than what servers take: "/", "@" and "\" are left out, so that a path can be read back into
- * its parts, and so are the servers' own databases and users. All else (quotes, blanks, "%", letters of any
- * language) is allowed and quoted by the engines. */
+ * Names are narrower than what servers take: "/", "@" and "\" are left out, so that a path can
+ * be read back into its parts, and so are the servers' own databases and users. All else
+ * (quotes, blanks, "%", letters of any language) is allowed and quoted by the engines. */
 #pragma once
 
 #include "provider.h"
 
-#define SQL_DATABASE_MAX 63    /* PostgreSQL's identifiers, in bytes; MySQL has 64 characters */
-#define SQL_USER_MAX 32        /* MySQL 8's, in characters; PostgreSQL 63, MariaDB 128 */
-#define SQL_HOST_MAX 60        /* MySQL 5.7's and MariaDB's */
-#define SQL_PASSWORD_MAX 128   /* what caching_sha2_password takes with room; longer is refused by name */
-#define SQL_PRIVILEGES_MAX 32  /* no server has as many on one database */
+#define SQL_DATABASE_MAX 63 /* PostgreSQL's identifiers, in bytes; MySQL has 64 characters */
+#define SQL_USER_MAX 32     /* MySQL 8's, in characters; PostgreSQL 63, MariaDB 128 */
+#define SQL_HOST_MAX 60     /* MySQL 5.7's and MariaDB's */
+#define SQL_PASSWORD_MAX                                                                           \
+        128 /* what caching_sha2_password takes with room; longer is refused by name */
+#define SQL_PRIVILEGES_MAX 32 /* no server has as many on one database */
 
 enum sql_kind { SQL_DATABASE, SQL_USER, SQL_GRANT, SQL_KIND_MAX };
 const char *sql_kind_name(enum sql_kind k);
 
 struct sql_document {
         enum sql_kind kind;
-        json_t *json;                            /* a copy of its own; the texts below are in it */
-        const char *name;                        /* of the database, or of the user */
-        const char *host;                        /* "%" where none was given */
-        const char *database;                    /* grant */
-        const char *charset, *collation;         /* or NULL: the engine's own default */
-        const char *password;                    /* as it stands in the document: a token */
-        const json_t *privileges;                /* list of upper-case texts; {"ALL PRIVILEGES"} stands alone */
+        json_t *json;                    /* a copy of its own; the texts below are in it */
+        const char *name;                /* of the database, or of the user */
+        const char *host;                /* "%" where none was given */
+        const char *database;            /* grant */
+        const char *charset, *collation; /* or NULL: the engine's own default */
+        const char *password;            /* as it stands in the document: a token */
+        const json_t *privileges; /* list of upper-case texts; {"ALL PRIVILEGES"} stands alone */
 };
 
 /* -EINVAL: what is wrong with it. */
@@ -34,5 +35,6 @@ int sql_document_parse(const json_t *wanted, struct sql_document *ret, struct er
 int sql_document_at(const char *type, const char *path, struct sql_document *ret, struct err *err);
 void sql_document_free(struct sql_document *d); /* also a cleanup function */
 char *sql_document_path(const struct sql_document *d);
-int sql_document_identify(const json_t *wanted, const char *scope, struct identity *ret, struct err *err);
+int sql_document_identify(const json_t *wanted, const char *scope, struct identity *ret,
+                          struct err *err);
 bool sql_document_everything(const struct sql_document *d); /* a grant of ALL PRIVILEGES */

@@ -38,7 +38,8 @@ void sql_engine_mark(const struct sql_task *t, const char *id, char *ret, size_t
         snprintf(ret, size, MARK_HEAD "%s %s", t->mark, id);
 }
 
-bool sql_engine_marked(const struct sql_task *t, const char *text, bool *ret_ours, char ret_id[64]) {
+bool sql_engine_marked(const struct sql_task *t, const char *text, bool *ret_ours,
+                       char ret_id[64]) {
         size_t n = strlen(t->mark);
         const char *id;
 

@@ -1,33 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sql-engine.h - one piece of work for a database server, and the engines that do it
  *
- * Everything here runs in a thread of the loop's pool, blocking, with deadlines. A task owns all it reads, so that it
- * outlives whoever asked for it. An engine function returns 0 when the task's answer is filled, or <0 after it said
- * outcome and reason by sql_fail. No message holds a password or a statement. */
+ * Everything here runs in a thread of the loop's pool, blocking, with deadlines. A task owns all
+ * it reads, so that it outlives whoever asked for it. An engine function returns 0 when the
+ * task's answer is filled, or <0 after it said outcome and reason by sql_fail. No message holds
+ * a password or a statement. */
 #pragma once
 
 #include "sql-config.h"
 #include "sql-document.h"
 
-#define SQL_CONNECT_SECONDS 10 /* as the brief of an operator: a dead address is known within one poll */
-#define SQL_ANSWER_SECONDS 30  /* DROP DATABASE of a large schema; longer is tried again and found done */
+#define SQL_CONNECT_SECONDS                                                                        \
+        10 /* as the brief of an operator: a dead address is known within one poll */
+#define SQL_ANSWER_SECONDS                                                                         \
+        30 /* DROP DATABASE of a large schema; longer is tried again and found done */
 
 enum sql_verb { SQL_LOOK, SQL_APPLY, SQL_REMOVE };
 
 struct sql_task {
         enum sql_verb verb;
         struct sql_document doc;
-        char *password;        /* filled in; wiped with the task */
+        char *password; /* filled in; wiped with the task */
         bool first, adopt;
-        char mark[128];        /* "MODEL-UUID APPLICATION": whose it is */
-        char incarnation[64];  /* as the caller knows it; "": never seen */
+        char mark[128];       /* "MODEL-UUID APPLICATION": whose it is */
+        char incarnation[64]; /* as the caller knows it; "": never seen */
 
         enum outcome outcome;
         struct err err;
         bool present, filled, ours, created;
         char found_incarnation[64];
-        json_t *seen;          /* what the baseline is made of */
-        json_t *warnings;      /* list or NULL */
+        json_t *seen;     /* what the baseline is made of */
+        json_t *warnings; /* list or NULL */
 };
 /* Returns -1, so that it ends a function. */
 int sql_fail(struct sql_task *t, enum outcome outcome, const char *fmt, ...) printf_(3, 4);
@@ -36,7 +39,8 @@ struct sql_session; /* an engine's own; one connection */
 struct sql_engine {
         const char *name;
         /* TUNNEL_PORT: on loopback, when the target goes through via. NULL after sql_fail. */
-        struct sql_session *(*open)(const struct sql_config *c, int tunnel_port, struct sql_task *t);
+        struct sql_session *(*open)(const struct sql_config *c, int tunnel_port,
+                                    struct sql_task *t);
         struct sql_session *(*close)(struct sql_session *s);
         /* The connection broke: what was asked may be asked again on a new one. */
         bool (*lost)(const struct sql_session *s);
@@ -47,7 +51,8 @@ struct sql_engine {
 extern const struct sql_engine mysql_engine, postgres_engine;
 const struct sql_engine *sql_engine_of(enum sql_engine_kind k);
 
-/* A keyed hash of what the server keeps of a password, as hex: the only trace of it that leaves the thread. */
+/* A keyed hash of what the server keeps of a password, as hex: the only trace of it that leaves
+ * the thread. */
 void sql_engine_hash(const struct sql_config *c, const char *user, const void *data, size_t len,
                      char ret[DIGEST_HEX_SIZE]);
 /* "mooring 0c5e... mlflow 5f2a...": the mark on what was made here, and its parts again. */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sql-target.c - the line of operations, the thread that does them, and their answers; see sql-target.h
+/* sql-target.c - the line of operations, the thread that does them, and their answers; see
+ * sql-target.h
  *
  *      start ──▶ waiting ──▶ (tunnel) ──▶ in a thread ──▶ answered, from the loop
- *                  └── cancel ──▶ gone      └── cancel ──▶ the thread ends by its deadlines, nobody is told
+ *                  └── cancel ──▶ gone      └── cancel ──▶ it ends by its deadlines, untold
  *
- * The session belongs to whoever works: to the thread while one is out, else to the loop. A target that is closed with
- * a thread out lives on, without anybody's seeing it, until the thread is back. */
+ * The session belongs to whoever works: to the thread while one is out, else to the loop. A
+ * target that is closed with a thread out lives on, without anybody's seeing it, until the
+ * thread is back. */
 #include "sql-target.h"
 
 #include "clock.h"
@@ -108,7 +110,8 @@ static int fill_password(struct sql_task *k, const struct apply_request *r, stru
         return rc;
 }
 
-static int fill_task(struct sql_task *k, enum sql_verb verb, const struct apply_request *r, struct err *err) {
+static int fill_task(struct sql_task *k, enum sql_verb verb, const struct apply_request *r,
+                     struct err *err) {
         int rc = r->wanted ? sql_document_parse(r->wanted, &k->doc, err)
                            : sql_document_at(r->type, r->path, &k->doc, err);
 
@@ -176,7 +179,7 @@ static void explain(struct target *t, struct sql_task *k) {
 
         if (k->outcome != OUTCOME_UNREACHABLE || !why || !why->text[0])
                 return;
-        k->outcome = OUTCOME_NOT_YET;
+        k->outcome = forward_outcome(why);
         k->err = *why;
 }
 
@@ -261,7 +264,8 @@ static void on_refused(void *arg) {
         answer(arg);
 }
 
-void sql_target_start(struct target *t, enum sql_verb verb, const struct apply_request *r, struct op *op) {
+void sql_target_start(struct target *t, enum sql_verb verb, const struct apply_request *r,
+                      struct op *op) {
         struct line *l = mem_new(struct line);
         struct err err = { 0 };
 
@@ -280,7 +284,8 @@ void sql_target_start(struct target *t, enum sql_verb verb, const struct apply_r
                 return later_run(&l->soon);
         }
         if (t->count >= SQL_WAITING_MAX) {
-                sql_fail(&l->task, OUTCOME_NOT_YET, "%d operations are waiting for this server", SQL_WAITING_MAX);
+                sql_fail(&l->task, OUTCOME_NOT_YET, "%d operations are waiting for this server",
+                         SQL_WAITING_MAX);
                 return later_run(&l->soon);
         }
         list_append(&t->waiting, &l->link);
@@ -303,12 +308,14 @@ void sql_target_cancel(struct op *op) {
         line_free(l);
 }
 
-int sql_target_open(const struct target_config *c, const struct observer *o, struct target **ret, struct err *err) {
+int sql_target_open(const struct target_config *c, const struct observer *o, struct target **ret,
+                    struct err *err) {
         struct target *t = mem_new(struct target);
         int r = sql_config_parse(c->credential ? c->credential : c->config, &t->config, err);
 
         if (r == 0 && t->config.via)
-                r = forward_open(c->loop, c->reach_provider, c->reach, t->config.via, t->config.port, &t->forward, err);
+                r = forward_open(c->loop, c->reach_provider, c->reach, t->config.via,
+                                 t->config.port, &t->forward, err);
         if (r < 0) {
                 if (t->config.user)
                         sql_config_free(&t->config);
@@ -322,9 +329,12 @@ int sql_target_open(const struct target_config *c, const struct observer *o, str
         t->tunnel_port = t->forward ? forward_port(t->forward) : 0;
         t->reachable = -1;
         list_init(&t->waiting);
-        t->job = (struct job){
-                .loop = c->loop, .work = work, .done = on_done, .dropped = on_dropped, .arg = t, .name = "sql"
-        };
+        t->job = (struct job){ .loop = c->loop,
+                               .work = work,
+                               .done = on_done,
+                               .dropped = on_dropped,
+                               .arg = t,
+                               .name = "sql" };
         later_init(&t->next, c->loop, "sql-next", begin, t);
         timer_init(&t->idle, c->loop, "sql-idle", on_idle, t);
         *ret = t;

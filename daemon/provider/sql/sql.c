@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sql.c - the provider of MySQL, MariaDB and PostgreSQL servers: databases, users, grants
  *
- * Not watched: the reconciler looks in its turn. What apply saw is the baseline, whole; the projection is therefore
- * one for all. See sql-config.h for a target's document, sql-document.c for what may be wanted. */
+ * Not watched: the reconciler looks in its turn. What apply saw is the baseline, whole; the
+ * projection is therefore one for all. See sql-config.h for a target's document, sql-document.c
+ * for what may be wanted. */
 #include "sql-target.h"
 
 #include <errno.h>
@@ -17,7 +18,8 @@ struct projection {
 
 static int projection_parse(const char *fields, struct projection **ret, struct err *err) {
         if (!str_eq(fields, FIELDS))
-                return err_set(err, -EINVAL, "field set \"%.20s\": this program writes " FIELDS, fields);
+                return err_set(err, -EINVAL, "field set \"%.20s\": this program writes " FIELDS,
+                               fields);
         *ret = mem_new(struct projection);
         return 0;
 }
@@ -50,16 +52,19 @@ static void add_drift(struct drift_list *l, char *field, json_t *wanted, json_t 
         *d = (struct drift){ .field = field, .wanted = wanted, .found = found };
 }
 
-static void compare_lists(const char *member, const json_t *was, const json_t *is, struct drift_list *ret) {
+static void compare_lists(const char *member, const json_t *was, const json_t *is,
+                          struct drift_list *ret) {
         cleanup_(json_freep) json_t *gone = sql_engine_missing(was, is);
         cleanup_(json_freep) json_t *new = sql_engine_missing(is, was);
         size_t i;
         json_t *item;
 
         json_array_foreach(gone, i, item)
-                add_drift(ret, str_format("%s[%s]", member, json_string_value(item)), json_incref(item), NULL);
+                add_drift(ret, str_format("%s[%s]", member, json_string_value(item)),
+                          json_incref(item), NULL);
         json_array_foreach(new, i, item)
-                add_drift(ret, str_format("%s[%s]", member, json_string_value(item)), NULL, json_incref(item));
+                add_drift(ret, str_format("%s[%s]", member, json_string_value(item)), NULL,
+                          json_incref(item));
 }
 
 static bool hidden(const char *member) {
@@ -77,8 +82,8 @@ static void compare_member(const char *member, json_t *was, json_t *is, struct d
         add_drift(ret, str_dup(member), json_incref(was), json_incref(is));
 }
 
-static int compare(const struct apply_request *r, const struct observation *o, struct drift_list *ret,
-                   struct err *err) {
+static int compare(const struct apply_request *r, const struct observation *o,
+                   struct drift_list *ret, struct err *err) {
         const char *member;
         json_t *value;
 

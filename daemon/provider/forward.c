@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* forward.c - the listener and the pipes behind it; see forward.h
  *
- *      accepted ──▶ ours? ──▶ tunnel asked for ──▶ open ──▶ bytes both ways ──▶ either end closes: both close
+ *   accepted ──▶ ours? ──▶ tunnel asked for ──▶ open ──▶ bytes both ways ──▶ an end closes: both do
  *
- * What the client sends is read only when the tunnel took what came before: TCP then slows the client down. What the
- * tunnel sends is kept until the client takes it, up to FORWARD_BUFFER_MAX; a client that does not read ends its
- * connection. */
+ * What the client sends is read only when the tunnel took what came before: TCP then slows the
+ * client down. What the tunnel sends is kept until the client takes it, up to
+ * FORWARD_BUFFER_MAX; a client that does not read ends its connection. */
 #include "forward.h"
 #include "forward-peer.h"
 
@@ -19,8 +19,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CHUNK 16384    /* one TLS record: what a client sends at once */
-#define RETRY_MS 5     /* a tunnel that cannot take more says so, but not when it can again */
+#define CHUNK 16384 /* one TLS record: what a client sends at once */
+#define RETRY_MS 5  /* a tunnel that cannot take more says so, but not when it can again */
 #define BACKLOG 4
 
 struct carry {
@@ -152,8 +152,8 @@ static void on_data(void *arg, const uint8_t *data, size_t len) {
         if (p->ending)
                 return;
         if (p->out.len + len > FORWARD_BUFFER_MAX) {
-                err_set(&p->forward->last, -ENOBUFS, "%s: more than %u bytes wait for the client", p->forward->path,
-                        FORWARD_BUFFER_MAX);
+                err_set(&p->forward->last, -ENOBUFS, "%s: more than %u bytes wait for the client",
+                        p->forward->path, FORWARD_BUFFER_MAX);
                 return later_run(&p->gone);
         }
         buf_add(&p->out, data, len);
@@ -181,7 +181,8 @@ static int start_carry(struct forward *f, struct carry *p, struct err *err) {
                                           .on_data = on_data,
                                           .on_close = on_close,
                                           .arg = p };
-        int r = watcher_start(f->loop, "forward-client", p->fd, LOOP_HANGUP, on_client, p, &p->watcher, err);
+        int r = watcher_start(f->loop, "forward-client", p->fd, LOOP_HANGUP, on_client, p,
+                              &p->watcher, err);
 
         if (r < 0)
                 return r;
@@ -211,10 +212,12 @@ static void on_accept(void *arg, int listener, int events) {
         if (fd < 0)
                 return;
         if (!forward_peer_is_us(fd)) {
-                log_plain(LOG_WARNING, "forward", "%s: a connection that is not ours was closed", f->path);
+                log_plain(LOG_WARNING, "forward", "%s: a connection that is not ours was closed",
+                          f->path);
                 close(fd);
         } else if (f->count >= FORWARD_CONNECTIONS_MAX) {
-                err_set(&f->last, -EBUSY, "%s: more than %d connections", f->path, FORWARD_CONNECTIONS_MAX);
+                err_set(&f->last, -EBUSY, "%s: more than %d connections", f->path,
+                        FORWARD_CONNECTIONS_MAX);
                 close(fd);
         } else {
                 add_carry(f, fd);
@@ -233,13 +236,15 @@ static int listen_local(struct forward *f, struct err *err) {
         return watcher_start(f->loop, "forward", f->fd, LOOP_READ, on_accept, f, &f->watcher, err);
 }
 
-int forward_open(struct loop *l, const struct provider *through, struct target *target, const char *path, int port,
-                 struct forward **ret, struct err *err) {
+int forward_open(struct loop *l, const struct provider *through, struct target *target,
+                 const char *path, int port, struct forward **ret, struct err *err) {
         struct forward *f;
         int r;
 
         if (!through || !through->tunnel || !target)
-                return err_set(err, -ENOTSUP, "%s: its model has no cluster through which it could be reached", path);
+                return err_set(err, -ENOTSUP,
+                               "%s: its model has no cluster through which it could be reached",
+                               path);
         f = mem_new(struct forward);
         f->loop = l;
         f->through = through;
@@ -275,6 +280,20 @@ int forward_port(const struct forward *f) {
 
 const struct err *forward_last(const struct forward *f) {
         return &f->last;
+}
+
+enum outcome forward_outcome(const struct err *why) {
+        switch (why->code) {
+        case -EACCES:
+        case -EPERM:
+                return OUTCOME_DENIED;
+        case -ENOENT:
+        case -ECONNREFUSED:
+        case -EAGAIN:
+                return OUTCOME_NOT_YET;
+        default:
+                return OUTCOME_UNREACHABLE;
+        }
 }
 
 void forward_forget(struct forward *f) {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* forward-peer.c - is the other end of a loopback connection one of our own descriptors?
  *
- * A pair of addresses and ports names one connection of a network namespace. So the other end is ours when one of our
- * sockets is bound to what we see as the peer, and connected to what we are. Looking at our own descriptors costs two
- * calls each; the kernel's table of all connections (/proc/net/tcp) would cost a line for each of the machine's. */
+ * A pair of addresses and ports names one connection of a network namespace. So the other end is
+ * ours when one of our sockets is bound to what we see as the peer, and connected to what we
+ * are. Looking at our own descriptors costs two calls each; the kernel's table of all
+ * connections (/proc/net/tcp) would cost a line for each of the machine's. */
 #include "forward-peer.h"
 
 #include <dirent.h>
@@ -37,8 +38,8 @@ bool forward_peer_is_us(int fd) {
         if (!d || !ends_of(fd, &local, &remote))
                 return false;
         while ((e = readdir(d)))
-                if (str_to_int(e->d_name, &other) && other != fd && ends_of((int)other, &l, &r) && same(&l, &remote) &&
-                    same(&r, &local))
+                if (str_to_int(e->d_name, &other) && other != fd && ends_of((int)other, &l, &r) &&
+                    same(&l, &remote) && same(&r, &local))
                         return true;
         return false;
 }
