@@ -190,4 +190,7 @@ int command_relation_remove(struct tx *tx, struct command *c, struct err *err);
  * -EBUSY: wants are left. Not commands: called inside a transaction. */
 int removal_application(struct tx *tx, int64_t application, struct err *err);
 int removal_relation(struct tx *tx, int64_t relation, struct err *err);
+/* APPLICATION has planned without the relation, or has no charm that could; the last side takes the
+ * relation's rows along. */
+int removal_side(struct tx *tx, int64_t relation, int64_t application, struct err *err);
 int removal_model(struct tx *tx, int64_t model, struct err *err);

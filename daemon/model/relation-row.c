@@ -280,6 +280,19 @@ int relation_row_settle(struct tx *tx, struct command *c, const struct applicati
 
 /* ---- the end */
 
+/* The others leave when they have planned without it: see removal_side. */
+static int end_without_charm(struct tx *tx, int64_t relation, int64_t application,
+                             struct err *err) {
+        struct q_application_row *row;
+        size_t n;
+        int r = q_application_by_id(tx, &(struct q_application_by_id_in){ .id = application }, &row,
+                                    &n, err);
+
+        if (r < 0 || n == 0 || row->charm_sha256)
+                return r < 0 ? r : 0;
+        return removal_side(tx, relation, application, err);
+}
+
 int relation_row_end(struct tx *tx, int64_t relation, struct err *err) {
         struct q_relation_side_list_row *sides;
         size_t n;
@@ -292,7 +305,9 @@ int relation_row_end(struct tx *tx, int64_t relation, struct err *err) {
                         &n, err);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; r >= 0 && i < n; i++) {
                 tx_mark(tx, MARK_APPLICATION, sides[i].application_id);
-        return 0;
+                r = end_without_charm(tx, relation, sides[i].application_id, err);
+        }
+        return r;
 }

@@ -27,6 +27,30 @@ int removal_relation(struct tx *tx, int64_t relation, struct err *err) {
         return r < 0 ? r : 0;
 }
 
+int removal_side(struct tx *tx, int64_t relation, int64_t application, struct err *err) {
+        struct q_relation_side_list_row *sides;
+        size_t left = 1;
+        int r = w_relation_data_delete_side(
+                tx,
+                &(struct w_relation_data_delete_side_in){ .relation_id = relation,
+                                                          .application_id = application },
+                err);
+
+        if (r >= 0)
+                r = w_relation_side_leave(
+                        tx,
+                        &(struct w_relation_side_leave_in){ .relation_id = relation,
+                                                            .application_id = application },
+                        err);
+        if (r >= 0)
+                r = q_relation_side_list(
+                        tx, &(struct q_relation_side_list_in){ .relation_id = relation }, &sides,
+                        &left, err);
+        if (r >= 0 && left == 0)
+                r = removal_relation(tx, relation, err);
+        return r < 0 ? r : 0;
+}
+
 static int drop_relations(struct tx *tx, int64_t application, struct err *err) {
         struct q_relation_by_application_in in = { .application_id = application, .max = PAGE };
         struct q_relation_by_application_row *rows;

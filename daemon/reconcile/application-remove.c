@@ -29,6 +29,23 @@ static int remove_relations(struct tx *tx, struct application_work *w, struct er
         return r;
 }
 
+int application_remove_ended(struct tx *tx, struct application_work *w, struct err *err) {
+        struct q_relation_by_application_in in = { .application_id = w->id, .max = PAGE };
+        struct q_relation_by_application_row *rows;
+        size_t n;
+        int r;
+
+        do {
+                r = q_relation_by_application(tx, &in, &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++) {
+                        in.after = rows[i].relation_id;
+                        if (str_eq(rows[i].life, "dying"))
+                                r = removal_side(tx, in.after, w->id, err);
+                }
+        } while (r >= 0 && n == PAGE);
+        return r < 0 ? r : 0;
+}
+
 static int secrets_as_json(struct tx *tx, struct application_work *w, json_t **ret,
                            struct err *err) {
         struct q_secret_row *rows;

@@ -635,6 +635,8 @@ int application_save_run(struct tx *tx, struct store_call *c, struct err *err) {
                         r = tell(tx, w, err);
                 if (r >= 0)
                         r = save_wants(tx, w, err);
+                if (r >= 0)
+                        r = application_remove_ended(tx, w, err);
         }
         if (r >= 0)
                 r = save_row(tx, w, err);

@@ -86,3 +86,5 @@ int application_save_run(struct tx *tx, struct store_call *c, struct err *err);
 int application_save_error_run(struct tx *tx, struct store_call *c, struct err *err);
 /* application-remove.c: on the store thread. */
 int application_remove_run(struct tx *tx, struct store_call *c, struct err *err);
+/* The relations that are being removed, once a plan without them is saved. */
+int application_remove_ended(struct tx *tx, struct application_work *w, struct err *err);

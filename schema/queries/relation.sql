@@ -41,6 +41,9 @@ FROM relation_side JOIN relation ON relation.id = relation_side.relation_id
 WHERE relation_side.application_id = :application_id AND relation_side.relation_id > :after
 ORDER BY relation_side.relation_id LIMIT :max;
 
+-- name: relation_side_leave
+DELETE FROM relation_side WHERE relation_id = :relation_id AND application_id = :application_id;
+
 -- name: relation_side_delete
 DELETE FROM relation_side WHERE relation_id = :relation_id;
 

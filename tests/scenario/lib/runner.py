@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the tests of one topic: PROGRAM --build DIR [--real] [TEXT]...
+
+    @test("an edited field is put back")
+    def _(world): ...
+
+Tests of a file share a world in which the MLflow bundle is active, and leave it so; one marked fresh=True gets a world of its own, without the bundle.
+real=False: only the simulator can do this; sim=False: only the real peers. TEXT: only tests with that in their title. A test that
+fails costs the shared world: the next one begins with a new one. The last line is "N passed, N failed, N skipped".
+"""
+import argparse
+import os
+import sys
+import time
+import traceback
+
+from . import real, sim
+from .world import ROOT, Trouble, World
+
+BUNDLE = ROOT / "examples" / "bundle-mlflow.yaml"
+APPS = ("mlflow-minio", "mlflow-mysql", "mlflow-server")
+TESTS = []
+
+
+class Skip(Exception):
+    """This cannot be tested here; the text says why."""
+
+
+def test(title, **how):
+    def keep(function):
+        TESTS.append((title, function, how))
+        return function
+    return keep
+
+
+def shared():
+    """The folder of larger cases that a clone does not have."""
+    for path in (os.environ.get("MOORING_SHARED"), ROOT.parent / "shared"):
+        if path and os.path.isdir(path):
+            return path
+    raise Skip("no ../shared and no MOORING_SHARED")
+
+
+class Worlds:
+    """The shared one, made when it is first wanted."""
+
+    def __init__(self, options):
+        self.options, self.common = options, None
+
+    def fresh(self, start=True):
+        world = World(self.options.build, real.Real if self.options.real else sim.Sim)
+        world.__enter__()
+        try:
+            if start:
+                world.daemon.start()
+                world.cluster.make_known(world)
+        except BaseException:
+            world.close()
+            raise
+        return world
+
+    def deployed(self):
+        if not self.common:
+            self.common = self.fresh()
+            self.common.ctl("deploy", BUNDLE).ok()
+            self.common.wait_active(300 if self.options.real else 120)
+        return self.common
+
+    def drop(self):
+        if self.common:
+            self.common.close()
+            self.common = None
+
+
+def run(worlds, function, how):
+    if "fresh" not in how:
+        return function(worlds.deployed())
+    if worlds.options.real:
+        worlds.drop()                   # one cluster: two worlds would meet in it
+    world = worlds.fresh(start=how["fresh"] != "bare")
+    try:
+        return function(world)
+    finally:
+        world.close()
+
+
+def why_not(options, how):
+    if options.real and not how.get("real", True):
+        return "only on the simulator"
+    if not options.real and not how.get("sim", True):
+        return "only on the real peers"
+    return None
+
+
+def one(worlds, number, title, function, how):
+    """"ok", "failed" or "skipped"; prints the line."""
+    begin, why = time.monotonic(), why_not(worlds.options, how)
+    try:
+        if why:
+            raise Skip(why)
+        run(worlds, function, how)
+    except Skip as skip:
+        print(f"ok {number} - {title} # SKIP {skip}", flush=True)
+        return "skipped"
+    except (Trouble, RuntimeError, OSError, LookupError, TypeError, ValueError) as trouble:
+        print(f"not ok {number} - {title}", flush=True)
+        text = str(trouble) if isinstance(trouble, Trouble) else traceback.format_exc()
+        print("".join(f"  {line}\n" for line in text.splitlines()), flush=True)
+        worlds.drop()
+        return "failed"
+    print(f"ok {number} - {title} ({time.monotonic() - begin:.1f} s)", flush=True)
+    return "passed"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--real", action="store_true")
+    parser.add_argument("only", nargs="*")
+    options = parser.parse_args()
+    if options.real:
+        real.enter_or_become(skip=True)
+    worlds, counts = Worlds(options), {"passed": 0, "failed": 0, "skipped": 0}
+    chosen = [t for t in TESTS if not options.only or any(text in t[0] for text in options.only)]
+    print(f"1..{len(chosen)}")
+    try:
+        for number, (title, function, how) in enumerate(chosen, 1):
+            counts[one(worlds, number, title, function, how)] += 1
+    finally:
+        worlds.drop()
+    print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
+    sys.exit(1 if counts["failed"] or not counts["passed"] else 0)

@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Data is never begun again silently, and nothing that holds data goes without being named."""
+from lib.runner import BUNDLE, main, test
+from lib.world import Trouble
+
+CLAIM = "data-mlflow-mysql-0"
+
+
+def uid(world, name=CLAIM):
+    found = world.cluster.kube.get("persistentvolumeclaims", "mlflow", name)
+    return found["metadata"]["uid"] if found else None
+
+
+@test("a removed application leaves its volume, and its name is blocked until the volume is attached")
+def _(world):
+    before = uid(world)
+    world.ctl("remove-application", "mlflow-mysql").ok()
+    world.wait_for("mlflow-mysql to be gone", lambda: "mlflow-mysql" not in world.apps())
+    if uid(world) != before:
+        raise Trouble("the claim was deleted with the application")
+    world.ctl("storage").ok().says(CLAIM, "detached")
+    world.ctl("deploy", "mysql-k8s", "mlflow-mysql", "--channel", "8.0/stable").ok()
+    world.wait_status("mlflow-mysql", "blocked", "attach-storage", "destroy-storage")
+    world.ctl("attach-storage", "mlflow-mysql").ok()
+    world.wait_status("mlflow-mysql", "active")
+    if uid(world) != before:
+        raise Trouble("attach-storage did not use the claim that was there")
+    # With the secrets that open it: a database made under the new application needs the old root password.
+    world.ctl("integrate", "mlflow-server", "mlflow-mysql").ok()
+    for app in ("mlflow-server",):
+        if world.apps()[app][0] == "blocked" and "apply-held" in world.apps()[app][1]:
+            world.ctl("apply-held", app)
+    world.wait_active()
+
+
+@test("destroy-storage by name lets the application begin anew")
+def _(world):
+    before = uid(world)
+    world.ctl("remove-application", "mlflow-mysql").ok()
+    world.wait_for("mlflow-mysql to be gone", lambda: "mlflow-mysql" not in world.apps())
+    world.ctl("deploy", "mysql-k8s", "mlflow-mysql", "--channel", "8.0/stable").ok()
+    world.wait_status("mlflow-mysql", "blocked", "destroy-storage")
+    world.ctl("destroy-storage", "mlflow-mysql").ok()
+    world.wait_status("mlflow-mysql", "active")
+    if uid(world) in (None, before):
+        raise Trouble("the old claim is still used")
+    world.ctl("deploy", BUNDLE).ok()
+    world.wait_active()
+
+
+@test("a deleted claim is not made again: the application and its consumers are blocked until accept-data-loss")
+def _(world):
+    kube, before = world.cluster.kube, uid(world)
+    kube.delete("persistentvolumeclaims", "mlflow", CLAIM)
+    world.wait_status("mlflow-mysql", "waiting", CLAIM)         # it goes when no pod holds it
+    world.ctl("accept-data-loss", "mlflow-mysql").refused("lost no data", code=1)
+    kube.delete("statefulsets", "mlflow", "mlflow-mysql")
+    world.wait_status("mlflow-mysql", "blocked", CLAIM, "accept-data-loss")
+    world.wait_status("mlflow-server", "blocked", CLAIM)
+    if uid(world):
+        raise Trouble("the claim was made again without consent")
+    world.ctl("accept-data-loss", "mlflow-mysql").ok()
+    world.wait_status("mlflow-mysql", "active")
+    if uid(world) in (None, before):
+        raise Trouble("no new claim was made")
+    world.wait_active()
+
+
+@test("a deleted namespace hides no loss: all is blocked that held data, and comes back by consent")
+def _(world):
+    world.cluster.kube.delete("namespaces", "", "mlflow")
+    for app in ("mlflow-mysql", "mlflow-minio"):
+        world.wait_status(app, "blocked", f"accept-data-loss {app}")
+    if uid(world):
+        raise Trouble("the claim was made again without consent")
+    world.ctl("accept-data-loss", "mlflow-mysql").ok()
+    world.ctl("accept-data-loss", "mlflow-minio").ok()
+    world.wait_active()
+
+
+@test("remove-model takes the namespace that the daemon made, and names what it kept", fresh=True)
+def _(world):
+    world.ctl("deploy", BUNDLE).ok()
+    world.wait_active()
+    world.ctl("remove-model", "mlflow", "--destroy-storage").ok()
+    world.wait_for("the model to go", lambda: "mlflow " not in world.ctl("models").out)
+    world.wait_for("the namespace to go", lambda: not world.cluster.kube.get("namespaces", "", "mlflow"))
+
+
+if __name__ == "__main__":
+    main()

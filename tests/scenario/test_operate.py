@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What an operator changes: scale, options, relations."""
+import base64
+
+from lib.runner import main, test
+from lib.world import Trouble
+
+
+@test("a scale that the charm cannot run is refused, with what it can")
+def _(world):
+    world.ctl("scale-application", "mlflow-mysql", "3").refused("mlflow-mysql", "0 to 1", code=1)
+    world.ctl("scale-application", "nobody", "1").refused("nobody", code=1)
+    world.ctl("scale-application", "mlflow-server", "many").refused("many")
+
+
+@test("scale 0 ends the pods and says that data is kept; scale 2 runs two")
+def _(world):
+    world.ctl("scale-application", "mlflow-server", "0").ok()
+    world.wait_status("mlflow-server", "active", "scaled to 0")
+    world.wait_for("no pod of mlflow-server", lambda: "mlflow-server/" not in world.ctl("status").out)
+    world.ctl("scale-application", "mlflow-server", "2").ok()
+    world.wait_for("two units", lambda: world.ctl("status").out.count("mlflow-server/") == 2)
+    world.wait_active()
+    world.ctl("scale-application", "mlflow-server", "1").ok()
+    world.wait_for("one unit", lambda: world.ctl("status").out.count("mlflow-server/") == 1)
+    world.wait_active()
+
+
+@test("a changed option rolls the pods, and reset brings the default back")
+def _(world):
+    def port():
+        found = world.cluster.kube.get("deployments", "mlflow", "mlflow-server")
+        return found["spec"]["template"]["spec"]["containers"][0]["ports"][0]["containerPort"]
+    world.ctl("config", "mlflow-server", "mlflow_port=5001").ok()
+    world.wait_for("the port in the Deployment", lambda: port() == 5001)
+    world.wait_active()
+    world.ctl("config", "mlflow-server").ok().says("5001", "user")
+    world.ctl("config", "mlflow-server", "--reset", "mlflow_port").ok()
+    world.wait_for("the old port", lambda: port() == 5000)
+    world.wait_active()
+
+
+@test("a wrong option is refused with the application, the option and what it wants")
+def _(world):
+    world.ctl("config", "mlflow-server", "mlflow_port=abc").refused("mlflow-server", "mlflow_port", "abc", code=1)
+    world.ctl("config", "mlflow-server", "mlflow_prot=5000").refused("mlflow_prot", code=1)
+    world.ctl("config", "mlflow-server", "enable_mlflow_nodeport=perhaps").refused("enable_mlflow_nodeport", code=1)
+
+
+@test("a removed relation ends, its user and Secret go, and it can be made again")
+def _(world):
+    world.ctl("remove-relation", "mlflow-server", "mlflow-minio").ok()
+    world.wait_for("the relation to end", lambda: "mlflow-minio:object-storage  " not in world.ctl("status", "--relations").out)
+    world.wait_for("mlflow-server to miss it", lambda: world.apps()["mlflow-server"][0] != "active")
+    world.wait_for("its Secret to go", lambda: not world.cluster.kube.get("secrets", "mlflow", "mlflow-server-object-storage"))
+    world.ctl("remove-relation", "mlflow-server", "mlflow-minio").refused("not related", code=1)
+    world.ctl("integrate", "mlflow-server", "mlflow-minio").ok()
+    world.wait_active()
+
+
+@test("relations that cannot be are refused with the reason")
+def _(world):
+    world.ctl("integrate", "mlflow-server", "mlflow-minio").ok()        # once more changes nothing
+    world.ctl("integrate", "mlflow-mysql", "mlflow-minio").refused("mlflow-mysql", "mlflow-minio", code=1)
+    world.ctl("integrate", "mlflow-server", "nobody").refused("nobody", code=1)
+    world.ctl("integrate", "mlflow-server:no-such", "mlflow-minio").refused("no-such", code=1)
+
+
+@test("a secret is listed without its value, and shown to an admin who asks")
+def _(world):
+    listed = world.ctl("secrets").ok().says("mlflow-mysql", "root")
+    shown = world.ctl("show-secret", "mlflow-mysql/root/password", "--reveal")
+    if shown.code:          # by its id, as the first column has it
+        row = next(line for line in listed.out.splitlines() if "mlflow-mysql" in line and "root" in line)
+        shown = world.ctl("show-secret", row.split()[0], "--reveal").ok()
+    value = world.cluster.kube.get("secrets", "mlflow", "mlflow-mysql-root")["data"]["root-password"]
+    plain = base64.b64decode(value).decode()
+    if plain not in shown.out:
+        raise Trouble("the revealed value is not the one in the cluster")
+    for place in (listed.out, world.daemon.log.read_text(), world.ctl("status", "--format", "json").out, world.ctl("export-bundle").out):
+        if plain in place:
+            raise Trouble("the root password is shown where nobody asked for it")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The cluster goes away, the daemon dies, files are lost: what is said meanwhile, and that nothing is done twice."""
+import os
+import shutil
+import sqlite3
+import subprocess
+
+from lib.runner import APPS, main, test
+from lib.world import DEADLINE, Trouble, until
+
+
+def settled(world):
+    """Active, and nothing left to do: after this no write is due."""
+    world.wait_active()
+    world.wait_for("nothing left to do", lambda: world.ctl("plan").code == 0)
+
+
+@test("while the API server is away nothing is called active, wait does not succeed, and all is active when it is back")
+def _(world):
+    settled(world)
+    world.cluster.server_down()
+    try:
+        for app in APPS:
+            world.wait_status(app, "unknown", "last seen active")
+        world.ctl("wait", "--timeout", "2s").refused("unknown", code=5)
+        world.ctl("clusters").ok().says("unreachable")
+    finally:
+        world.cluster.server_up()
+    world.wait_active()
+
+
+@test("a daemon that was killed starts again, is active, and has written nothing")
+def _(world):
+    settled(world)
+    before = world.cluster.writes()
+    world.daemon.kill()
+    world.daemon.start()
+    settled(world)
+    if world.cluster.writes() != before:
+        raise Trouble(f"{world.cluster.writes() - before} writes after a restart")
+
+
+@test("what was damaged while the daemon was down is put right when it starts, and only that is written")
+def _(world):
+    settled(world)
+    before = world.cluster.writes()
+    world.daemon.stop()
+    world.cluster.kube.merge("configmaps", "mlflow", "mlflow-mysql-config",
+                             {"metadata": {"labels": {"app.kubernetes.io/managed-by": "somebody"}}})
+    own = 0 if world.cluster.real else 1                        # the simulator counts everybody's writes
+    world.daemon.start()
+    world.wait_for("the line of drift", lambda: "ConfigMap mlflow/mlflow-mysql-config" in world.ctl("drift").out)
+    settled(world)
+    if world.cluster.writes() != before + own + 1:
+        raise Trouble(f"{world.cluster.writes() - before - own} writes for one damaged object")
+
+
+@test("losing cache.db costs no write")
+def _(world):
+    settled(world)
+    before = world.cluster.writes()
+    world.daemon.stop()
+    for path in world.daemon.state.glob("cache.db*"):
+        path.unlink()
+    world.daemon.start()
+    settled(world)
+    if world.cluster.writes() != before:
+        raise Trouble(f"{world.cluster.writes() - before} writes after cache.db was lost")
+
+
+@test("a second daemon on the same state folder refuses to start, and the first goes on")
+def _(world):
+    argv = world.daemon.argv("--socket", str(world.folder / "second.sock"))
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=DEADLINE)
+    if done.returncode == 0 or str(world.daemon.state) not in done.stderr:
+        raise Trouble(f"it ended with {done.returncode}: {done.stderr}")
+    world.ctl("status").ok()
+
+
+@test("without its key the daemon refuses to start, says which, and with the key again all is there")
+def _(world):
+    settled(world)
+    world.daemon.stop()
+    key, kept = world.daemon.state / "key", world.folder / "kept-key"
+    shutil.move(key, kept)
+    try:
+        done = subprocess.run(world.daemon.argv(), capture_output=True, text=True, check=False, timeout=DEADLINE)
+        if done.returncode == 0 or "key" not in done.stderr:
+            raise Trouble(f"it ended with {done.returncode}: {done.stderr}")
+        if key.exists():
+            raise Trouble("a new key was made over sealed secrets")
+    finally:
+        shutil.move(kept, key)
+        world.daemon.start()
+    settled(world)
+
+
+@test("a state folder of a newer schema is left alone", fresh="bare")
+def _(world):
+    world.daemon.start()
+    world.daemon.stop()
+
+    path = world.daemon.state / "model.db"
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 9999")
+    done = subprocess.run(world.daemon.argv(), capture_output=True, text=True, check=False, timeout=DEADLINE)
+    if done.returncode == 0 or "newer" not in done.stderr:
+        raise Trouble(f"it ended with {done.returncode}: {done.stderr}")
+
+
+@test("no process of the daemon's outlives it", fresh="bare")
+def _(world):
+    world.daemon.start()
+    pid = world.daemon.process.pid
+    world.daemon.kill()
+
+    def workers():
+        for entry in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{entry}/stat", encoding="ascii", errors="replace") as f:
+                    if int(f.read().rsplit(")", 1)[1].split()[1]) == pid:
+                        return True
+            except OSError:
+                continue
+        return False
+    until(lambda: not workers(), "the workers to end", 10)
+
+
+if __name__ == "__main__":
+    main()
