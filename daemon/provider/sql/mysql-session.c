@@ -30,6 +30,10 @@ static void library_start(void) {
 
 /* ---- what numbers mean */
 
+static bool is_client(unsigned number) {
+        return number >= CR_MIN_ERROR && number <= CR_MAX_ERROR;
+}
+
 static enum outcome outcome_of(unsigned number) {
         switch (number) {
         case ER_ACCESS_DENIED_ERROR:
@@ -55,16 +59,20 @@ static enum outcome outcome_of(unsigned number) {
         case ER_QUERY_INTERRUPTED:
         case ER_CONNECTION_KILLED:
         case ER_DISK_FULL:
+        case ER_OUTOFMEMORY:
+        case ER_CANT_CREATE_THREAD:
+        case ER_GET_ERRNO: /* the storage engine's own trouble */
                 return OUTCOME_UNREACHABLE;
         default:
-                return number >= CR_MIN_ERROR && number <= CR_MAX_ERROR ? OUTCOME_UNREACHABLE
-                                                                        : OUTCOME_REFUSED;
+                /* The client's own numbers, and those below 1000: the server's files, as when its
+                 * disk has trouble. Neither says anything about what was asked. */
+                return is_client(number) || number < ER_ERROR_FIRST ? OUTCOME_UNREACHABLE
+                                                                    : OUTCOME_REFUSED;
         }
 }
 
 static bool breaks(unsigned number) {
-        return (number >= CR_MIN_ERROR && number <= CR_MAX_ERROR) || number == ER_SERVER_SHUTDOWN ||
-               number == ER_CONNECTION_KILLED;
+        return is_client(number) || number == ER_SERVER_SHUTDOWN || number == ER_CONNECTION_KILLED;
 }
 
 static int fail_statement(struct mysql_session *s, struct sql_task *t) {
@@ -185,6 +193,10 @@ struct sql_session *mysql_session_close(struct sql_session *opaque) {
         mysql_close(s->my);
         free(s);
         return NULL;
+}
+
+int mysql_session_socket(const struct sql_session *s) {
+        return (int)mysql_get_socket(((const struct mysql_session *)s)->my);
 }
 
 bool mysql_session_lost(const struct sql_session *s) {
