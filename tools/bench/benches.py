@@ -199,8 +199,9 @@ def commands(w):
 
 def attach_manifest(w, d, model):
     """The largest manifest that is at hand: every object of it is applied, or parked where its kind is not served."""
-    path = w.root.parent / "shared/upstream/kserve.yaml"
-    if not path.exists():
+    found = [p / "shared/upstream/kserve.yaml" for p in w.root.parents]     # of a worktree too
+    path = next((p for p in found if p.exists()), None)
+    if not path:
         print("   no ../shared/upstream/kserve.yaml here: without it", flush=True)
         return
     d.deploy(model, "upstream")
