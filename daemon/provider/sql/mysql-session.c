@@ -111,11 +111,13 @@ static void fail_connect(const struct sql_config *c, struct sql_task *t, unsigne
 
 /* ---- connecting */
 
+/* "Enforce" only makes the library ask for TLS: a server that has none is met without, unless the
+ * certificate is to be verified. So connect_as looks afterwards. */
 static void set_tls(MYSQL *my, const struct sql_config *c) {
         my_bool on = 1, off = 0;
 
         mysql_optionsv(my, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, c->tls == SQL_TLS_FULL ? &on : &off);
-        mysql_optionsv(my, MYSQL_OPT_SSL_ENFORCE, c->tls == SQL_TLS_PLAIN ? &off : &on);
+        mysql_optionsv(my, MYSQL_OPT_SSL_ENFORCE, &on);
         if (c->ca_fd >= 0 && (c->tls == SQL_TLS_FULL || c->tls == SQL_TLS_CA))
                 mysql_optionsv(my, MYSQL_OPT_SSL_CA, c->ca_path);
 }
@@ -140,8 +142,14 @@ static MYSQL *connect_as(const struct sql_config *c, int tunnel_port, const char
         mysql_optionsv(my, MYSQL_SET_CHARSET_NAME, "utf8mb4");
         set_tls(my, c);
         if (mysql_real_connect(my, c->via ? "127.0.0.1" : c->host, user, password, NULL,
-                               (unsigned)(c->via ? tunnel_port : c->port), NULL, 0))
-                return my;
+                               (unsigned)(c->via ? tunnel_port : c->port), NULL, 0)) {
+                if (c->tls == SQL_TLS_PLAIN || mysql_get_ssl_cipher(my))
+                        return my;
+                *ret_number = CR_SSL_CONNECTION_ERROR;
+                str_copy(ret_text, text_size, "the server has none, and tls.mode wants it");
+                mysql_close(my);
+                return NULL;
+        }
         *ret_number = mysql_errno(my);
         str_copy(ret_text, text_size, mysql_error(my));
         mysql_close(my);
