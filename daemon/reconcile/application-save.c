@@ -519,8 +519,8 @@ static int save_needs(struct tx *tx, struct application_work *w, struct err *err
         return 0;
 }
 
-/* Data is never deleted because a charm stopped asking for it: it stays where it is, out of our care,
- * and is listed. Asked for again it is found by its mark and taken up. */
+/* Data is never deleted because a charm stopped asking for it: it stays where it is, out of our
+ * care, and is listed. Asked for again it is found by its mark and taken up. */
 static int leave_data(struct tx *tx, struct application_work *w, const struct q_resource_row *row,
                       struct err *err) {
         int r = w_leftover_insert(
