@@ -19,6 +19,7 @@
 #define TOUCH_MS 30 /* observations of one rollout come in bursts: one plan for each burst */
 #define SEEN_ALL_MAX                                                                               \
         64 /* a plan of at most so many wants sees all of them; a larger one those it asked for */
+#define SEEN_MS 200 /* what is shown of an application of many objects may lag so much */
 #define SECRET_LENGTH_MAX 128
 
 static struct metric plans = { .name = "mooring_plans_total",
@@ -83,6 +84,7 @@ static void finish(struct application_work *w, bool failed) {
 
         if (a) {
                 a->busy = a->executing = false;
+                a->reread |= failed;
                 status_update(rec, a);
         }
         if (failed)
@@ -263,7 +265,7 @@ static void on_saved(struct store_call *c, int r, const struct err *err) {
                 set_see(a, w->plan->see);
                 share_see(rec, a);
                 look_again(rec, a);
-                queue_add(rec->queue, KEY_APPLICATION, w->id, QUEUE_CHANGE);
+                application_dirty(rec, w->id);
         }
         if (a && w->replan && r >= 0 && !w->stopped)
                 a->replan = false;
@@ -551,9 +553,23 @@ static void on_read(struct store_call *c, int r, const struct err *err) {
         start_plan(w, a);
 }
 
-void application_handle(struct reconcile *rec, int64_t id) {
-        struct application_work *w = mem_new(struct application_work);
+/* Whether its plan may depend on what is seen of its resources. */
+static bool plans_by_seen(const struct world_application *a) {
+        return a->want_count <= SEEN_ALL_MAX || a->see_count || !a->planned || a->dying;
+}
 
+void application_handle(struct reconcile *rec, int64_t id) {
+        struct world_application *a = world_application(&rec->world, id);
+        struct application_work *w;
+
+        if (a && !a->reread && !plans_by_seen(a)) {
+                status_update(rec, a);
+                queue_done(rec->queue, KEY_APPLICATION, id);
+                return;
+        }
+        if (a)
+                a->reread = false;
+        w = mem_new(struct application_work);
         w->rec = rec;
         w->id = id;
         list_init(&w->link);
@@ -568,14 +584,32 @@ void application_handle(struct reconcile *rec, int64_t id) {
 
 #define STOP_STEP_MS 100 /* of waiting for a thread; its end wakes the loop at once */
 
-void application_touch(struct reconcile *rec, int64_t id) {
+void application_dirty(struct reconcile *rec, int64_t id) {
+        struct world_application *a = world_application(&rec->world, id);
+
+        if (a)
+                a->reread = true;
+        queue_add(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE);
+}
+
+void application_seen(struct reconcile *rec, int64_t id) {
         const struct world_application *a = world_application(&rec->world, id);
+
+        if (!a || a->reread || plans_by_seen(a))
+                return application_touch(rec, id);
+        queue_add_at(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE, clock_mono() + SEEN_MS);
+}
+
+void application_touch(struct reconcile *rec, int64_t id) {
+        struct world_application *a = world_application(&rec->world, id);
         int64_t wait = TOUCH_MS;
 
         /* A charm whose plans take long is asked less often: at most a tenth of the time goes
          * into it. */
-        if (a)
+        if (a) {
+                a->reread = true;
                 wait = MAX_OF(wait, a->plan_took_us / 100);
+        }
         queue_add_at(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE, clock_mono() + wait);
 }
 

@@ -114,6 +114,9 @@ const char *scope_blocked(struct reconcile *rec, const struct world_model *m, ch
 void application_handle(struct reconcile *rec, int64_t id);
 void application_touch(struct reconcile *rec,
                        int64_t id); /* something it sees changed: soon, not at once */
+/* Its rows changed: read again now. */
+void application_dirty(struct reconcile *rec, int64_t id);
+void application_seen(struct reconcile *rec, int64_t id); /* a resource of it was seen to change */
 void application_stop(struct reconcile *rec);
 
 /* ---- unit.c, status.c */

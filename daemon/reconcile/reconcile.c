@@ -73,7 +73,7 @@ void reconcile_mark(struct reconcile *rec, enum store_mark kind, int64_t id) {
                 queue_add(rec->queue, KEY_MODEL, id, QUEUE_CHANGE);
                 break;
         case MARK_APPLICATION:
-                queue_add(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE);
+                application_dirty(rec, id);
                 break;
         case MARK_RESOURCE:
                 r = world_resource(&rec->world, id);

@@ -130,9 +130,9 @@ void resource_changed(struct reconcile *rec, struct world_resource *r) {
         for (size_t i = 0; i < r->need_count && r->row.dying; i++)
                 queue_add(rec->queue, KEY_RESOURCE, r->needs[i].id, QUEUE_CHANGE);
         for (size_t i = 0; i < r->wanter_count; i++)
-                application_touch(rec, r->wanters[i]);
+                application_seen(rec, r->wanters[i]);
         if (r->owner)
-                application_touch(rec, r->owner);
+                application_seen(rec, r->owner);
         if (r->model)
                 queue_add(rec->queue, KEY_MODEL, r->model, QUEUE_CHANGE);
 }
@@ -207,7 +207,7 @@ static void set_state(struct reconcile *rec, struct world_resource *r, enum reso
                 touch_consumers(rec, r);
         }
         for (size_t i = 0; i < r->wanter_count; i++)
-                application_touch(rec, r->wanters[i]);
+                application_seen(rec, r->wanters[i]);
 }
 
 void resource_wake_target(struct reconcile *rec, int64_t target, enum queue_priority p) {
@@ -596,7 +596,7 @@ static void ask_for_plan(struct reconcile *rec, struct world_resource *r) {
 
                 if (a)
                         a->replan = true;
-                queue_add(rec->queue, KEY_APPLICATION, r->wanters[i], QUEUE_CHANGE);
+                application_dirty(rec, r->wanters[i]);
         }
         if (r->model)
                 queue_add(rec->queue, KEY_MODEL, r->model, QUEUE_CHANGE);

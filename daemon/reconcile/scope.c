@@ -193,7 +193,8 @@ static int dying_run(struct tx *tx, struct store_call *c, struct err *err) {
         return 0;
 }
 
-/* Storage that was to be kept is in it: it stays, and is told. */
+/* It stays, and is told: storage that was to be kept is in it, or --force does not wait for its
+ * end. */
 static int leave_scope(struct tx *tx, struct scope_work *w, struct err *err) {
         struct q_resource_row *row;
         size_t n;
@@ -202,15 +203,17 @@ static int leave_scope(struct tx *tx, struct scope_work *w, struct err *err) {
 
         if (r < 0 || n == 0)
                 return r;
-        r = w_leftover_insert(tx,
-                              &(struct w_leftover_insert_in){ .id = tx_id(tx, "leftover"),
-                                                              .model = w->name,
-                                                              .application = "",
-                                                              .type = row->type,
-                                                              .path = row->path,
-                                                              .why = "data that is kept is in it",
-                                                              .at = tx_now(tx) },
-                              err);
+        r = w_leftover_insert(
+                tx,
+                &(struct w_leftover_insert_in){ .id = tx_id(tx, "leftover"),
+                                                .model = w->name,
+                                                .application = "",
+                                                .type = row->type,
+                                                .path = row->path,
+                                                .why = w->keeps ? "data that is kept is in it"
+                                                                : "removed with --force",
+                                                .at = tx_now(tx) },
+                err);
         if (r >= 0)
                 r = w_edge_delete_of(tx, &(struct w_edge_delete_of_in){ .resource_id = w->scope },
                                      err);
@@ -245,7 +248,7 @@ static int delete_run(struct tx *tx, struct store_call *c, struct err *err) {
                 tx_mark(tx, MARK_MODEL, w->id);
                 return 0;
         }
-        r = w->keeps ? leave_scope(tx, w, err) : 0;
+        r = w->keeps || w->force ? leave_scope(tx, w, err) : 0;
         if (r >= 0)
                 r = removal_model(tx, w->id, err); /* what it left behind becomes a leftover */
         if (r < 0)

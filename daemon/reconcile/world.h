@@ -83,6 +83,7 @@ struct world_application {
         int64_t *providers; /* applications whose relations feed this one */
         size_t provider_count;
         bool replan;               /* every document is needed again: cache.db forgot some */
+        bool reread;               /* its rows may be other than those that were read last */
         bool busy;                 /* its handler is under way */
         bool executing;            /* a plan is being made or applied */
         char status[16], *message; /* as shown last */

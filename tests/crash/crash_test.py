@@ -9,46 +9,20 @@ WHAT: commits   killed after each committed transaction, from the first of an em
 After each kill it is started again and the person asks again for what was not acknowledged. In the end there are the same
 objects, one secret, one value, and nothing twice. Runs against mooring-sim; MOORING_SEED repeats a run."""
 import http.client
-import json
 import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from mooringd import Daemon, Failed, kubeconfig, until  # noqa: E402
+from mooringd import Daemon, Failed, Sim, until  # noqa: E402
 
 COUNT = 25
 NEVER_ENDS = 200        # commits of one deployment: far more means that it never comes to rest
 API_KEY = "key-of-the-operator-0123456789"
-
-
-class Sim:
-    def __init__(self, program, folder):
-        self.program, self.folder = program, Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.kubeconfig = self.folder / "kubeconfig"
-        self.log = open(self.folder / "sim.log", "ab")
-        self.process = subprocess.Popen([program, "--kubeconfig", str(self.kubeconfig), "--control",
-                                         str(self.folder / "control")], stdout=self.log, stderr=self.log)
-        until(lambda: self.kubeconfig.exists() and self.kubeconfig.stat().st_size, "the simulator")
-        config, credential = kubeconfig(self.kubeconfig)
-        self.server, self.token = config["server"], credential.get("token", "")
-
-    def get(self, path):
-        request = urllib.request.Request(self.server + path, headers={"Authorization": f"Bearer {self.token}"})
-        with urllib.request.urlopen(request, timeout=30) as reply:
-            return json.load(reply)
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait()
-        self.log.close()
 
 
 class Person:
@@ -241,11 +215,7 @@ def cache(world, _):
         if versions(sim) != before:
             changed = [k for k, v in versions(sim).items() if before.get(k) != v]
             raise Failed(f"written after cache.db was deleted: {changed[:5]}")
-        edit = urllib.request.Request(f"{sim.server}/api/v1/namespaces/m/configmaps/sealed-0?fieldManager=someone",
-                                      data=b'{"data":{"number":"edited"}}', method="PATCH",
-                                      headers={"Authorization": f"Bearer {sim.token}",
-                                               "Content-Type": "application/merge-patch+json"})
-        urllib.request.urlopen(edit, timeout=30).close()
+        sim.patch("/api/v1/namespaces/m/configmaps/sealed-0?fieldManager=someone", {"data": {"number": "edited"}})
         until(lambda: sim.get("/api/v1/namespaces/m/configmaps/sealed-0")["data"]["number"] == "0", "the repair")
         person.settle()
         others = {k: v for k, v in versions(sim).items() if before.get(k) != v}

@@ -66,7 +66,7 @@ static void on_socket(void *arg, int fd, int events) {
 static void on_refused(void *arg) {
         struct way *w = arg;
 
-        end(w, -EAGAIN, w->to->refuse ? w->to->refuse : "cannot connect");
+        end(w, -EAGAIN, w->to->refuse ? w->to->refuse : "broke");
 }
 
 static int send_on(struct tunnel *t, const void *data, size_t len) {
@@ -74,6 +74,12 @@ static int send_on(struct tunnel *t, const void *data, size_t len) {
 
         if (!w->watcher)
                 return -EPIPE;
+        if (++w->to->sends == w->to->drop_at) {
+                w->to->dropped++;
+                w->watcher = watcher_stop(w->watcher);
+                later_run(&w->soon);
+                return 0; /* taken, and never to arrive */
+        }
         if (w->to->take_max && w->out.len > w->to->take_max)
                 return -EAGAIN;
         buf_add(&w->out, data, len);

@@ -14,8 +14,9 @@ struct tunnel_tcp {
         int port;
         const char *refuse; /* why no tunnel opens; NULL: they open */
         size_t take_max;    /* unsent bytes beyond which send says -EAGAIN; 0: no limit */
-        int opened, closed; /* counts */
-        char asked[256];    /* "path:port" of the newest */
+        int drop_at;        /* the send, counted over all tunnels, at which one breaks; 0: none */
+        int opened, closed, sends, dropped; /* counts */
+        char asked[256];                    /* "path:port" of the newest */
 };
 extern const struct provider tunnel_tcp_provider;
 struct target *tunnel_tcp_target(struct tunnel_tcp *t);

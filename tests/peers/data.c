@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* data.c - see data.h */
 #include "data.h"
+#include "tunnel-tcp.h"
 
 #include <unistd.h>
 
@@ -247,4 +248,31 @@ void thing_gone(struct data *d, struct thing *t) {
         assert_int_equal(thing_do(d, t, DATA_LOOK, 0, &op), OUTCOME_GONE);
         op_clear(&op);
         thing_free(t);
+}
+
+void thing_broken_everywhere(struct data *d, struct tunnel_tcp *way, const char *json) {
+        bool hit = true;
+
+        for (int n = 1; hit; n++) {
+                struct thing t = thing_of(d, "%s", json);
+                int before = way->dropped;
+                enum outcome o;
+                struct op op;
+
+                assert_true(n < 500);
+                way->drop_at = way->sends + n;
+                o = thing_do(d, &t, DATA_APPLY, 0, &op);
+                op_clear(&op);
+                hit = way->dropped > before;
+                way->drop_at = 0;
+                assert_true(hit ? o == OUTCOME_DONE || o == OUTCOME_NOT_YET ||
+                                            o == OUTCOME_UNREACHABLE
+                                : o == OUTCOME_DONE);
+                thing_do(d, &t, DATA_APPLY, 0, &op);
+                must(&t, &op, OUTCOME_DONE);
+                op_clear(&op);
+                assert_true(t.made); /* whoever made it on the way, it is ours to remove */
+                thing_same(d, &t);
+                thing_gone(d, &t);
+        }
 }

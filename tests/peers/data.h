@@ -58,4 +58,7 @@ void thing_same(struct data *d, struct thing *t); /* a look finds no drift */
 /* A look finds drift in just these fields ("a b"), or "(absent)", "(replaced)"; then an apply
  * puts it right. */
 void thing_healed(struct data *d, struct thing *t, const char *fields);
+/* Made once for each send through WAY, which breaks there; again from the top, and it is right. */
+struct tunnel_tcp;
+void thing_broken_everywhere(struct data *d, struct tunnel_tcp *way, const char *json);
 void thing_gone(struct data *d, struct thing *t); /* removed, looked at, freed */

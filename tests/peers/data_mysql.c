@@ -2,7 +2,7 @@
 /* data_mysql.c - the sql provider against a real MariaDB: every kind made, damaged, seen and put
  * right
  *
- * Runs inside the peers' network (tests/peers/with-services). Damage is done on a connection of
+ * Runs inside the peers' network (tests/peers/with-peers). Damage is done on a connection of
  * our own, as a person would do it. */
 #include "data.h"
 #include "tunnel-tcp.h"
@@ -436,6 +436,33 @@ static void the_same_goes_through_a_tunnel(void **state) {
         assert_int_equal(way.opened, way.closed);
 }
 
+static void a_connection_that_breaks_anywhere_is_survived(void **state) {
+        struct world *w = *state;
+        struct tunnel_tcp way = { .loop = w->d->loop, .port = data_port("PEERS_MARIADB_PORT") };
+        struct thing u, db;
+        struct err err = { 0 };
+
+        str_copy(way.address, sizeof(way.address), data_env("PEERS_MARIADB_ADDRESS"));
+        w->d->through = &tunnel_tcp_provider;
+        w->d->reach = tunnel_tcp_target(&way);
+        if (data_open(w->d, through_config("encrypt"), &err) < 0)
+                fail_msg("%s", err_text(&err));
+        thing_broken_everywhere(w->d, &way, "{'type':'database','name':'broken'}");
+        thing_broken_everywhere(w->d, &way, "{'type':'user','name':'broken','password':'w'}");
+        db = thing_of(w->d, "{'type':'database','name':'broken'}");
+        u = thing_of(w->d, "{'type':'user','name':'broken','password':'w'}");
+        thing_make(w->d, &db);
+        thing_make(w->d, &u);
+        thing_broken_everywhere(w->d, &way,
+                                "{'type':'grant','user':'broken','database':'broken','privileges':["
+                                "'SELECT','INSERT']}");
+        thing_gone(w->d, &u);
+        thing_gone(w->d, &db);
+        assert_true(way.dropped > 15);
+        w->d->target = provider_sql.close(w->d->target);
+        data_turn(w->d, 20);
+}
+
 /* An authority that did not sign the server's certificate is refused through a tunnel too. */
 static void verify_ca_through_a_tunnel_means_it(void **state) {
         struct world *w = *state;
@@ -543,6 +570,7 @@ int main(void) {
                 T(a_certificate_of_another_authority_is_refused),
                 T(a_cancelled_operation_tells_nobody),
                 T(the_same_goes_through_a_tunnel),
+                T(a_connection_that_breaks_anywhere_is_survived),
                 T(verify_ca_through_a_tunnel_means_it),
                 T(a_server_that_goes_is_met_again),
         };

@@ -280,6 +280,25 @@ static void through_a_tunnel_the_name_is_still_checked(void **state) {
         assert_int_equal(way.opened, way.closed);
 }
 
+static void a_connection_that_breaks_anywhere_is_survived(void **state) {
+        struct world *w = *state;
+        struct tunnel_tcp way = { .loop = w->d->loop, .port = data_port("PEERS_POSTGRES_PORT") };
+        json_t *config =
+                config_of(data_env("PEERS_POSTGRES_NAME"), data_env("PEERS_POSTGRES_PASSWORD"));
+        struct err err = { 0 };
+
+        str_copy(way.address, sizeof(way.address), data_env("PEERS_POSTGRES_ADDRESS"));
+        w->d->through = &tunnel_tcp_provider;
+        w->d->reach = tunnel_tcp_target(&way);
+        json_object_set_new(config, "via", json_string("db/pg-0"));
+        assert_int_equal(data_open(w->d, config, &err), 0);
+        thing_broken_everywhere(w->d, &way, "{'type':'database','name':'broken'}");
+        thing_broken_everywhere(w->d, &way, "{'type':'user','name':'broken','password':'w'}");
+        assert_true(way.dropped > 15);
+        w->d->target = provider_sql.close(w->d->target);
+        data_turn(w->d, 20);
+}
+
 static void a_server_that_goes_is_met_again(void **state) {
         struct world *w = *state;
         struct thing db = thing_of(w->d, "{'type':'database','name':'stays'}");
@@ -319,6 +338,7 @@ int main(void) {
                 T(what_the_server_does_not_have_is_refused),
                 T(who_the_server_is_and_who_we_are_is_checked),
                 T(through_a_tunnel_the_name_is_still_checked),
+                T(a_connection_that_breaks_anywhere_is_survived),
                 T(a_server_that_goes_is_met_again),
         };
 

@@ -11,6 +11,7 @@ import socket
 import sqlite3
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 
 DEADLINE = 120
@@ -61,6 +62,36 @@ def kubeconfig(path):
     credential = {"ca": material("certificate-authority"), "cert": material("client-certificate"),
                   "key": material("client-key"), "token": value("token")}
     return config, {k: v for k, v in credential.items() if v}
+
+
+class Sim:
+    def __init__(self, program, folder):
+        self.program, self.folder = program, Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.kubeconfig = self.folder / "kubeconfig"
+        self.log = open(self.folder / "sim.log", "ab")
+        self.process = subprocess.Popen([program, "--kubeconfig", str(self.kubeconfig), "--control",
+                                         str(self.folder / "control")], stdout=self.log, stderr=self.log)
+        until(lambda: self.kubeconfig.exists() and self.kubeconfig.stat().st_size, "the simulator")
+        config, credential = kubeconfig(self.kubeconfig)
+        self.server, self.token = config["server"], credential.get("token", "")
+
+    def get(self, path):
+        request = urllib.request.Request(self.server + path, headers={"Authorization": f"Bearer {self.token}"})
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return json.load(reply)
+
+    def patch(self, path, body):
+        request = urllib.request.Request(self.server + path, data=json.dumps(body).encode(), method="PATCH",
+                                         headers={"Authorization": f"Bearer {self.token}",
+                                                  "Content-Type": "application/merge-patch+json"})
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return json.load(reply)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+        self.log.close()
 
 
 class Daemon:
@@ -126,7 +157,10 @@ class Daemon:
             c.close()
         if reply.status >= 300:
             raise Failed(f"{method} {path}: {reply.status} {text.decode(errors='replace')[:2000]}")
-        return json.loads(text) if text[:1] in (b"{", b"[") else text.decode()
+        try:
+            return json.loads(text)
+        except ValueError:                      # metrics, YAML, lines of a stream
+            return text.decode()
 
     def add_cluster(self, name, path):
         config, credential = kubeconfig(path)

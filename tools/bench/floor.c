@@ -27,6 +27,7 @@
 
 #define IN_FLIGHT_MAX 64
 #define LINE_MAX_BYTES (4 << 20) /* of a watch: above what an API server stores */
+#define TODO_MAX 4096            /* damaged objects that wait: more than any bench edits at once */
 #define WAIT_SECONDS 60          /* for the last repair; a longer one is a failure */
 
 struct body {
@@ -55,6 +56,8 @@ struct program {
         char *watch_url;
         char *buffer;
         size_t length, bytes;
+        struct body *todo[TODO_MAX]; /* repair: damaged, not sent yet */
+        size_t todo_count;
         int failed;
 };
 
@@ -295,11 +298,12 @@ static int list(struct program *p, int argc, char **argv) {
         return 0;
 }
 
+/* Called by curl, which takes no new request from inside a callback: repair sends it after. */
 static void on_repair_line(struct program *p, char *text, size_t len) {
         struct body *b = is_edited(text) ? body_of(p, text) : NULL;
 
-        if (b && p->in_flight < IN_FLIGHT_MAX)
-                send_apply(p, b);
+        if (b && p->todo_count < TODO_MAX)
+                p->todo[p->todo_count++] = b;
 }
 
 static int repair(struct program *p, int argc, char **argv) {
@@ -308,8 +312,11 @@ static int repair(struct program *p, int argc, char **argv) {
         read_bodies(p);
         p->line = on_repair_line;
         start_watch(p, argv[2]);
-        for (;;)
-                turn(p, 1000);
+        for (;;) {
+                turn(p, p->todo_count ? 0 : 1000);
+                while (p->todo_count && p->in_flight < IN_FLIGHT_MAX)
+                        send_apply(p, p->todo[--p->todo_count]);
+        }
 }
 
 static void on_edit_line(struct program *p, char *text, size_t len) {
@@ -372,8 +379,10 @@ int main(int argc, char **argv) {
         } commands[] = {
                 { "apply", apply }, { "list", list }, { "repair", repair }, { "edit", edit }
         };
-        struct program p = { .server = need("FLOOR_SERVER"), .manager = getenv("FLOOR_MANAGER") };
+        static struct program p;
 
+        p.server = need("FLOOR_SERVER");
+        p.manager = getenv("FLOOR_MANAGER");
         if (!p.manager)
                 p.manager = "floor";
         curl_global_init(CURL_GLOBAL_ALL);

@@ -45,6 +45,7 @@ struct waiting {
         json_t *shown; /* {application: "status: message"} that was printed last */
         size_t total, there;
         size_t stuck;        /* blocked or in error */
+        bool dying;          /* the model itself is being removed */
         bool drawn;          /* a bar stands on the terminal's line */
         char *missing;       /* first application that is not there yet, "name (status: message)" */
         char *blocker;       /* first that is stuck */
@@ -125,12 +126,18 @@ static void look(struct waiting *w, json_t *status) {
         cleanup_(freep) const char **names = text_members(applications);
 
         w->total = w->there = w->stuck = 0;
+        w->dying =
+                str_eq(json_get_str(json_dig(status, "model", "model-status", NULL), "current", ""),
+                       "destroying");
         free(take_ptr(w->missing));
         free(take_ptr(w->blocker));
         for (int i = 0; i < w->c->count; i++)
                 look_at(w, w->c->operands[i], json_get(applications, w->c->operands[i]));
         for (size_t i = 0; w->c->count == 0 && names[i]; i++)
                 look_at(w, names[i], json_get(applications, names[i]));
+        if (w->total == 0 && w->dying)
+                w->missing = str_dup(
+                        "the model is still being removed: mooringctl resources says what is left");
         if (w->stuck == 0 || w->there + w->stuck < w->total)
                 w->stuck_since = 0;
         else if (!w->stuck_since)
@@ -140,7 +147,10 @@ static void look(struct waiting *w, json_t *status) {
 static bool is_over(const struct waiting *w) {
         bool gone = str_eq(w->o->until, "gone");
 
-        return w->there == w->total && (w->total > 0 || gone);
+        /* Without names, "gone" of a model that is being removed is its own end. */
+        if (gone && w->c->count == 0)
+                return w->total == 0 && !w->dying;
+        return w->there == w->total && w->total > 0;
 }
 
 static bool is_hopeless(const struct waiting *w) {

@@ -3,6 +3,8 @@
  *
  *   look     when no uid is known, or a token says that the deletion was asked for:
  *            gone, another one, or still leaving
+ *   claims,  of a namespace: others' data or pods in it, and it stays
+ *   pods
  *   delete   with the uid as precondition: what somebody else made anew under the
  *            name is not touched
  *
@@ -32,12 +34,14 @@ struct removing {
         struct observation seen;
 };
 
-static flow_ask ask_look, ask_delete;
-static flow_got got_look, got_delete;
+static flow_ask ask_look, ask_claims, ask_pods, ask_delete;
+static flow_got got_look, got_inside, got_delete;
 
 static const struct flow_step steps[] = {
         // step, ask, got, deadline, pause, flags
         { "look", ask_look, got_look, OPERATION_STEP_MS, 0, FLOW_ALL },
+        { "claims", ask_claims, got_inside, OPERATION_STEP_MS, 0, FLOW_ALL },
+        { "pods", ask_pods, got_inside, OPERATION_STEP_MS, 0, FLOW_ALL },
         { "delete", ask_delete, got_delete, OPERATION_STEP_MS, 0, FLOW_ALL },
         {}
 };
@@ -103,6 +107,49 @@ static int got_look(struct flow *f, struct ask *a, struct err *err) {
         if (!scan_is_null(scan_dig(object, "metadata", "deletionTimestamp", NULL)))
                 return still_leaving(r, object);
         return 0;
+}
+
+/* A namespace goes with everything in it, and by now nothing of ours is: what holds data or runs
+ * there is somebody else's. */
+static int ask_inside(struct flow *f, struct ask *a, const char *what) {
+        struct removing *r = removing_of(f);
+
+        if (r->asked || !str_eq(r->operation.type, "Namespace"))
+                return FLOW_SKIP;
+        operation_ask(&r->operation, a, "GET", what);
+        return 0;
+}
+
+static int ask_claims(struct flow *f, struct ask *a, struct err *err) {
+        return ask_inside(f, a, "/persistentvolumeclaims?limit=1");
+}
+
+static int ask_pods(struct flow *f, struct ask *a, struct err *err) {
+        return ask_inside(f, a, "/pods?limit=1");
+}
+
+static int got_inside(struct flow *f, struct ask *a, struct err *err) {
+        struct removing *r = removing_of(f);
+        struct operation *o = &r->operation;
+        struct answer_meaning m;
+        struct err why = { 0 };
+        struct scan_slice body = operation_got(o, a, ANSWER_GET, &m, &why), item;
+        cleanup_(freep) char *kind = scan_dup(scan_get(body, "kind"));
+        cleanup_(freep) char *name = NULL;
+        struct scan_cursor items;
+
+        if (m.outcome == OUTCOME_GONE)
+                return gone(r);
+        if (m.outcome != OUTCOME_DONE)
+                return operation_end(o, m.outcome, m.again_at, &why);
+        if (!scan_list(scan_get(body, "items"), &items) || !scan_item(&items, &item))
+                return 0;
+        name = scan_dup(scan_dig(item, "metadata", "name", NULL));
+        err_set(&why, -ENOTEMPTY,
+                "%s %s is in it, which is not ours: remove it, or let the namespace stay with "
+                "--force",
+                str_eq(kind, "PodList") ? "pod" : "volume claim", name ? name : "?");
+        return operation_end(o, OUTCOME_NOT_YET, clock_mono() + AGAIN_SLOW_MS, &why);
 }
 
 static int ask_delete(struct flow *f, struct ask *a, struct err *err) {

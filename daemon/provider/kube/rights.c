@@ -73,6 +73,8 @@ static void add_own(json_t *rules) {
 
         add(rules, "", "namespaces", get, "the uid of kube-system says which cluster this is");
         add(rules, "", "pods", look, "pods are the units of applications");
+        add(rules, "", "persistentvolumeclaims", look,
+            "a namespace with others' data in it is not deleted");
         add(rules, "", "events", watch,
             "why a controller could not make its pods (quota, PodSecurity)");
         add(rules, "", "pods/portforward", forward,

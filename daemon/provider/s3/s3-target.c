@@ -102,6 +102,7 @@ int s3_fail(struct s3_op *s, enum outcome outcome, const char *fmt, ...) {
 static int fail_unanswered(struct s3_op *s, const struct ask *a) {
         const struct err *why = s->target->forward ? forward_last(s->target->forward) : NULL;
 
+        s->away = true;
         if (why && why->text[0])
                 return s3_fail(s, forward_outcome(why), "%s", why->text);
         return s3_fail(s, a->outcome == OUTCOME_DONE ? OUTCOME_UNREACHABLE : a->outcome, "%s",
@@ -117,6 +118,8 @@ int s3_fail_answer(struct s3_op *s, const struct ask *a) {
         code = error_member(r, "Code");
         message = error_member(r, "Message");
         s->op->again_at = a->again_at;
+        s->away = str_eq(code, "InvalidAccessKeyId") || str_eq(code, "SignatureDoesNotMatch") ||
+                  str_eq(code, "XMinioServerNotInitialized");
         if (str_eq(code, "InvalidAccessKeyId") || str_eq(code, "SignatureDoesNotMatch"))
                 return s3_fail(s, OUTCOME_DENIED,
                                "the administrator's key %s was changed outside: set it back in the "
@@ -136,6 +139,15 @@ void s3_seen_reset(struct s3_op *s) {
         s->present = s->filled = false;
         s->found_incarnation[0] = '\0';
 }
+
+/* An operation that cannot begin ends as a flow that asks nothing. */
+static int ask_nothing(struct flow *f, struct ask *a, struct err *err) {
+        return FLOW_END;
+}
+
+static const struct flow_step no_steps[] = {
+        { "refused", ask_nothing, NULL, S3_DEADLINE_MS, S3_PAUSE_MS, 0 }, {}
+};
 
 /* ---- answers */
 
@@ -197,19 +209,18 @@ static void fill_done(struct s3_op *s, struct op *op) {
         }
 }
 
-static void tell_reach(struct target *t, const struct op *op) {
-        int now = op->outcome == OUTCOME_UNREACHABLE ? 0 : 1;
-
-        if (now == t->reachable || !t->observer || !t->observer->reach)
+static void tell_reach(struct target *t, bool away, const struct op *op) {
+        if (!away == t->reachable || !t->observer || !t->observer->reach)
                 return;
-        t->reachable = now;
-        t->observer->reach(t->observer->arg, now, NULL, now ? NULL : err_text(&op->err));
+        t->reachable = !away;
+        t->observer->reach(t->observer->arg, !away, NULL, away ? err_text(&op->err) : NULL);
 }
 
 static void on_flow(struct flow *f, int r, const struct err *err) {
         struct s3_op *s = s3_op_of(f);
         struct target *t = s->target;
         struct op *op = s->op;
+        bool asked, away;
 
         op->private = NULL;
         if (r < 0 && s->outcome == OUTCOME_DONE)
@@ -218,8 +229,11 @@ static void on_flow(struct flow *f, int r, const struct err *err) {
         op->err = s->err;
         if (op->outcome == OUTCOME_DONE)
                 fill_done(s, op);
+        asked = s->flow.steps != no_steps;
+        away = s->away;
         op_free(s);
-        tell_reach(t, op);
+        if (asked)
+                tell_reach(t, away, op);
         op->done(op);
 }
 
@@ -265,15 +279,6 @@ static int fill_op(struct s3_op *s, const struct apply_request *r, struct err *e
         s->baseline_valid = r->baseline != NULL;
         return s->removing ? 0 : fill_secret(s, r, err);
 }
-
-/* An operation that cannot begin ends as a flow that asks nothing. */
-static int ask_nothing(struct flow *f, struct ask *a, struct err *err) {
-        return FLOW_END;
-}
-
-static const struct flow_step no_steps[] = {
-        { "refused", ask_nothing, NULL, S3_DEADLINE_MS, S3_PAUSE_MS, 0 }, {}
-};
 
 void s3_target_start(struct target *t, enum s3_verb verb, const struct apply_request *r,
                      struct op *op) {

@@ -31,6 +31,7 @@ struct s3_op {
         struct buf keys;   /* remove: the body of the next delete */
         char md5_header[64];
         const char *headers[3]; /* of the ask that is out */
+        bool away;              /* no answer came, or none to us: what reach is told */
         bool added;             /* user: its policies are to be set */
 };
 

@@ -164,8 +164,10 @@ static void fill_observation(const struct line *l, struct observation *o) {
         fill_see(l->see, k->seen, o);
 }
 
+/* Whether there is a connection that works: a server that starts, a pod that is not ready and an
+ * administrator who is not let in are all "away", so that the way back wakes what waits. */
 static void tell_reach(struct target *t, const struct sql_task *k) {
-        int now = k->outcome == OUTCOME_UNREACHABLE ? 0 : 1;
+        int now = t->session != NULL;
 
         if (now == t->reachable || !t->observer || !t->observer->reach)
                 return;

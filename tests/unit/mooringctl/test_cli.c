@@ -294,6 +294,25 @@ static void wait_does_not_take_unknown_for_active_and_times_out(void **state) {
         assert_non_null(strstr(err, "0 of 1 are active: a (unknown: last seen active 14:02)"));
 }
 
+static void status_dying(struct server_call *c, void *arg) {
+        server_reply(c, 200, NULL,
+                     "{\"model\":{\"name\":\"m\",\"model-status\":{\"current\":\"destroying\"}},"
+                     "\"applications\":{}}");
+}
+
+static void waiting_for_gone_is_not_over_before_the_model_itself_is(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *err = NULL;
+
+        server_route(b->server, "GET", "/v1/models/m/status", status_dying, b);
+        server_route(b->server, "GET", "/v1/events", no_events, b);
+        assert_int_equal(run(b, NULL, &err, "wait", "--for", "gone", "--timeout", "1ms", NULL),
+                         CLI_TIMED_OUT);
+        assert_non_null(strstr(err, "the model is still being removed"));
+        /* A named application that is not in it is gone. */
+        assert_int_equal(run(b, NULL, NULL, "wait", "a", "--for", "gone", NULL), CLI_DONE);
+}
+
 static void a_plan_with_nothing_to_do_is_converged(void **state) {
         struct bench *b = *state;
 
@@ -374,6 +393,7 @@ int main(void) {
                 TEST(output_goes_to_a_file_that_only_the_user_reads),
                 TEST(wait_ends_when_all_are_active),
                 TEST(wait_does_not_take_unknown_for_active_and_times_out),
+                TEST(waiting_for_gone_is_not_over_before_the_model_itself_is),
                 TEST(a_plan_with_nothing_to_do_is_converged),
                 TEST(a_plan_with_work_is_not_converged),
                 cmocka_unit_test(every_command_is_in_help_man_page_and_completion),
