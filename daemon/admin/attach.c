@@ -89,7 +89,11 @@ static int keep_file(const struct attaching *a, const char *text) {
 static void work(void *arg) {
         struct attaching *a = arg;
         const struct attach_body *b = a->request->data;
+        uint8_t digest[DIGEST_SIZE];
 
+        digest_sha256(b->text, strlen(b->text), digest);
+        a->command.value = digest_hex(digest, DIGEST_SIZE, a->sha256);
+        a->path = str_format("%s/%s", a->folder, a->sha256);
         a->result = keep_file(a, b->text);
         if (a->result < 0)
                 err_set(&a->err, a->result, "%s: %s", a->path, strerror(-a->result));
@@ -113,7 +117,6 @@ static void done(void *arg) {
 void attach_resource(struct request *q) {
         const struct attach_body *b = q->data;
         struct attaching *a;
-        uint8_t digest[DIGEST_SIZE];
         struct err err = { 0 };
 
         if (b->image && b->text) {
@@ -131,10 +134,7 @@ void attach_resource(struct request *q) {
                                               .value = b->image };
         if (!b->text)
                 return request_command(q, &a->command.head, release);
-        digest_sha256(b->text, strlen(b->text), digest);
-        a->command.value = digest_hex(digest, DIGEST_SIZE, a->sha256);
         a->folder = str_format("%s/resources", q->admin->options.state_dir);
-        a->path = str_format("%s/%s", a->folder, a->sha256);
         a->request = request_ref(q);
         a->job = (struct job){ .loop = q->admin->options.loop,
                                .work = work,

@@ -8,6 +8,7 @@
 
 #include "admin.h"
 #include "json.h"
+#include "loop.h"
 
 struct MHD_Connection;
 
@@ -49,6 +50,9 @@ struct request {
         struct buf body;
         json_t *json; /* the decoded body, backing DATA */
         void *data;   /* struct of route->size, filled from the body */
+        struct job decoding; /* of a large body, in a thread */
+        struct err decode_err;
+        int decoded;
         uid_t uid;
         char *user;  /* name or number */
         char *actor; /* "uid 1000 (alice)" */

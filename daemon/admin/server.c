@@ -17,6 +17,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* A larger body is decoded in a thread: a manifest of megabytes takes 20 ms, which would hold all
+ * else up. */
+#define DECODE_HERE_MAX (64u << 10)
 #define CONNECTION_IDLE_S 60 /* without a byte; waiting for an answer does not count */
 
 static struct metric requests = { .name = "mooring_admin_requests_total",
@@ -129,20 +132,52 @@ static enum MHD_Result send_reply(struct request *q) {
         return r;
 }
 
-static enum MHD_Result handle_whole(struct request *q) {
+static void handle(struct request *q, int r, const struct err *err) {
+        if (r < 0)
+                request_fail(q, r, err);
+        else
+                q->route->handler(q);
+}
+
+static void decode_work(void *arg) {
+        struct request *q = arg;
+
+        q->decoded = decode(q, &q->decode_err);
+}
+
+static void decode_done(void *arg) {
+        struct request *q = arg;
+
+        if (!q->gone) /* else nobody would hear of it */
+                handle(q, q->decoded, &q->decode_err);
+        request_unref(q);
+}
+
+static void begin(struct request *q) {
         struct err err = { 0 };
         int r;
 
-        if (!q->started && !q->replied) {
-                q->started = true;
-                r = q->too_big ? err_set(&err, -E2BIG, "the body is larger than %u bytes",
-                                         ADMIN_BODY_MAX)
-                               : decode(q, &err);
-                if (r < 0)
-                        request_fail(q, r, &err);
-                else
-                        q->route->handler(q);
+        q->started = true;
+        if (q->too_big) {
+                r = err_set(&err, -E2BIG, "the body is larger than %u bytes", ADMIN_BODY_MAX);
+                return request_fail(q, r, &err);
         }
+        if (q->body.len <= DECODE_HERE_MAX) {
+                r = decode(q, &err);
+                return handle(q, r, &err);
+        }
+        request_ref(q);
+        q->decoding = (struct job){ .loop = q->admin->options.loop,
+                                    .work = decode_work,
+                                    .done = decode_done,
+                                    .arg = q,
+                                    .name = "request body" };
+        job_start(&q->decoding);
+}
+
+static enum MHD_Result handle_whole(struct request *q) {
+        if (!q->started && !q->replied)
+                begin(q);
         if (q->replied)
                 return send_reply(q);
         if (q->stream)

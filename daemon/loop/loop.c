@@ -47,6 +47,13 @@ static struct metric slow_handlers = {
         .label = "handler",
 };
 
+static struct metric slowest_handler = {
+        .name = "mooring_slowest_handler_seconds",
+        .help = "Longest time that handlers have held the loop since the start, where it was a record.",
+        .type = METRIC_GAUGE,
+        .label = "handler",
+};
+
 int64_t loop_begin(void) {
         struct timespec t;
 
@@ -80,6 +87,7 @@ void loop_end(struct loop *l, const char *name, int64_t began) {
         if (took > l->slowest_us) {
                 l->slowest_us = took;
                 l->slowest_name = name;
+                metric_set(&slowest_handler, name ? name : "unnamed", (double)took / 1e6);
         }
         if (took > LOOP_SLOW_MS * 1000)
                 slow(l, name ? name : "unnamed", took, now);

@@ -2,12 +2,16 @@
 /* batch.c - the way back: calls that ended together, with the marks of their transaction, to the
  * loop
  *
- * A batch is delivered whole: what changed of read-only first, then each mark once, then each
- * call's done. One a turn of the loop, so that no turn is long. The loop is posted to at most
+ * A batch is delivered in order: what changed of read-only first, then each mark once, then each
+ * call's done, for so long a turn of the loop as DELIVER_US says. The loop is posted to at most
  * once at a time, with a mailbox that outlives the store when the loop never runs again. */
 #include "store-private.h"
 
+#include "clock.h"
+
 #include <stdlib.h>
+
+#define DELIVER_US 2000 /* each done may start work of its own: together they hold no turn long */
 
 /* Mailboxes whose store is gone while a post is still on its way; the post frees them. */
 static struct mailbox *orphans;
@@ -64,24 +68,43 @@ static void tell_call(struct store_call *c) {
         free(answer);
 }
 
-static void deliver(struct store *s, struct batch *b) {
-        struct list *l;
-
+/* What a batch tells before its calls are done, once. */
+static void tell_head(struct store *s, struct batch *b) {
         if (b->tells && s->options.readonly)
                 s->options.readonly(s->options.arg, b->readonly, b->why);
         tell_marks(s, b);
-        while ((l = list_pop(&b->calls)))
-                tell_call(list_entry(l, struct store_call, link));
-        batch_free(b);
+        b->n_marks = 0;
+        b->tells = false;
 }
 
-static struct batch *next_batch(struct store *s) {
-        struct list *l;
+static struct batch *first_batch(struct store *s) {
+        struct batch *b = NULL;
 
         pthread_mutex_lock(&s->lock);
-        l = list_pop(&s->finished);
+        if (!list_empty(&s->finished))
+                b = list_entry(s->finished.next, struct batch, link);
         pthread_mutex_unlock(&s->lock);
-        return l ? list_entry(l, struct batch, link) : NULL;
+        return b;
+}
+
+/* Only the loop takes from the front: what was first stays first. */
+static struct store_call *next_call(struct store *s) {
+        struct batch *b;
+        struct list *l;
+
+        while ((b = first_batch(s))) {
+                tell_head(s, b);
+                l = list_pop(&b->calls);
+                if (list_empty(&b->calls)) {
+                        pthread_mutex_lock(&s->lock);
+                        list_unlink(&b->link);
+                        pthread_mutex_unlock(&s->lock);
+                        batch_free(b);
+                }
+                if (l)
+                        return list_entry(l, struct store_call, link);
+        }
+        return NULL;
 }
 
 static void forget_orphan(struct mailbox *m) {
@@ -100,10 +123,24 @@ static void post(struct store *s) {
         loop_post(s->loop, on_loop, s->mailbox);
 }
 
+/* Whether more is to come; then the loop is posted to, and with it the mailbox stays. */
+static bool post_rest(struct store *s) {
+        bool more;
+
+        pthread_mutex_lock(&s->lock);
+        more = !list_empty(&s->finished);
+        if (more && !s->posted)
+                post(s);
+        pthread_mutex_unlock(&s->lock);
+        return more;
+}
+
 static void on_loop(void *arg) {
         struct mailbox *m = arg;
         struct store *s = m->store;
-        struct batch *b;
+        int64_t until = clock_mono_us() + DELIVER_US;
+        struct store_call *c;
+        bool more = true;
 
         if (!s) {
                 forget_orphan(m);
@@ -112,14 +149,13 @@ static void on_loop(void *arg) {
         pthread_mutex_lock(&s->lock);
         s->posted = false;
         pthread_mutex_unlock(&s->lock);
-        b = next_batch(s);
         /* Posted before the delivery: a done may close the store. */
-        pthread_mutex_lock(&s->lock);
-        if (!list_empty(&s->finished) && !s->posted)
-                post(s);
-        pthread_mutex_unlock(&s->lock);
-        if (b)
-                deliver(s, b);
+        while (more && (c = next_call(s))) {
+                more = post_rest(s);
+                tell_call(c);
+                if (!more || !m->store || clock_mono_us() >= until)
+                        return;
+        }
 }
 
 void batch_send(struct store *s, struct batch *b) {
@@ -133,10 +169,10 @@ void batch_send(struct store *s, struct batch *b) {
 }
 
 void batch_deliver_all(struct store *s) {
-        struct batch *b;
+        struct store_call *c;
 
-        while ((b = next_batch(s)))
-                deliver(s, b);
+        while ((c = next_call(s)))
+                tell_call(c);
 }
 
 struct mailbox *batch_mailbox_new(struct store *s) {

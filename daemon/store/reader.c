@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define READS_AT_ONCE 64 /* how many are handed back to the loop together */
+#define READS_AT_ONCE 8 /* handed back to the loop together: the first of them waits for the last */
 
 static int run_read(struct store *s, struct store_call *c) {
         struct tx_memory memory = {};

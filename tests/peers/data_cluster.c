@@ -102,6 +102,24 @@ static char *make_pod(const char *text, const char *name, const char *engine, co
                           engine, path, more);
 }
 
+/* This pod's server has no TLS: met with mode plain, and with no other. */
+static void without_tls_is_refused_where_it_is_wanted(void) {
+        cleanup_(freep) char *path = world_path("db-0");
+        cleanup_(freep) char *config = str_format("{\"engine\":\"mysql\",\"via\":\"%s\",\"user\":"
+                                                  "\"root\",\"password\":\"word\",\"tls\":{"
+                                                  "\"mode\":\"encrypt\"}}",
+                                                  path);
+        struct target *t = open_target(&provider_sql, config);
+        struct op op;
+
+        assert_int_equal(do_it(&provider_sql, t, provider_sql.look,
+                               "{\"type\":\"database\",\"name\":\"x\"}", &op),
+                         OUTCOME_UNREACHABLE);
+        assert_non_null(strstr(err_text(&op.err), "TLS"));
+        op_clear(&op);
+        provider_sql.close(t);
+}
+
 static void a_database_in_a_pod_is_reached_and_met_again_after_its_death(void **state) {
         cleanup_(freep) char *config =
                 make_pod(DATABASE_POD, "db-0", "mysql", "\"user\":\"root\",\"password\":\"word\"");
@@ -115,6 +133,7 @@ static void a_database_in_a_pod_is_reached_and_met_again_after_its_death(void **
         do_well(&provider_sql, t, provider_sql.apply, user);
         do_well(&provider_sql, t, provider_sql.apply, grant);
         do_well(&provider_sql, t, provider_sql.look, grant);
+        without_tls_is_refused_where_it_is_wanted();
         if (getenv("PEERS_TOOL")) {
                 cleanup_(freep) char *kill =
                         str_format("\"$PEERS_TOOL\" kill-pod \"$PEERS_DIR\" %s/db-0 --signal KILL",

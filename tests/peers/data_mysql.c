@@ -526,6 +526,37 @@ static void never_called(struct op *op) {
         fail_msg("done after cancel");
 }
 
+/* A server that holds an operation up does not hold up whoever closes the target: a daemon that
+ * stops. */
+static void closing_does_not_wait_for_the_server(void **state) {
+        struct world *w = *state;
+        struct thing db = thing_of(w->d, "{'type':'database','name':'held'}");
+        struct apply_request r = { .type = "database",
+                                   .path = "held",
+                                   .wanted = db.wanted,
+                                   .incarnation = "",
+                                   .first = true };
+        struct op op, blocked = { .loop = w->d->loop, .done = never_called };
+        int64_t began;
+
+        thing_do(w->d, &db, DATA_LOOK, 0, &op);
+        op_clear(&op);
+        sql(w, "FLUSH TABLES WITH READ LOCK");
+        provider_sql.apply(w->d->target, &r, &blocked);
+        data_turn(w->d, 300); /* it waits for the lock now; if not yet, it is only easier */
+        provider_sql.cancel(&blocked);
+        began = clock_mono();
+        w->d->target = provider_sql.close(w->d->target);
+        w->d->http = http_free(w->d->http);
+        w->d->loop = loop_free(w->d->loop);        /* returns when the thread is back */
+        assert_true(clock_mono() - began < 15000); /* its own deadline is 30 s */
+        sql(w, "UNLOCK TABLES");
+        assert_int_equal(loop_new(&w->d->loop, NULL), 0);
+        assert_int_equal(http_new(w->d->loop, &w->d->http, NULL), 0);
+        sql(w, "DROP DATABASE IF EXISTS held");
+        thing_free(&db);
+}
+
 static void a_cancelled_operation_tells_nobody(void **state) {
         struct world *w = *state;
         struct thing db = thing_of(w->d, "{'type':'database','name':'x'}");
@@ -569,6 +600,7 @@ int main(void) {
                 T(a_certificate_of_another_name_is_refused),
                 T(a_certificate_of_another_authority_is_refused),
                 T(a_cancelled_operation_tells_nobody),
+                T(closing_does_not_wait_for_the_server),
                 T(the_same_goes_through_a_tunnel),
                 T(a_connection_that_breaks_anywhere_is_survived),
                 T(verify_ca_through_a_tunnel_means_it),

@@ -39,7 +39,7 @@ class World:
                           "FLOOR_CERT": self.env["PEERS_ADMIN_CERT"], "FLOOR_KEY": self.env["PEERS_ADMIN_KEY"]}
         self.daemons, self.programs, self.serial = [], [], 0
         self.stamp = f"{int(time.time()) % 1000000}"
-        self.slow = {}                  # handlers above the limit, of all benches
+        self.slow, self.slowest = {}, (0, "")   # handlers above the limit, and the longest, of the daemons dropped
         self.templates = None
 
     def number(self, n):
@@ -130,11 +130,16 @@ class World:
 
     # ---- the daemon
 
-    def daemon(self, *options, binary=None, charm_dirs=(), env=None):
-        d = Daemon(self.folder / self.name("daemon"), self.build, [self.build / "tests/charm", *charm_dirs], options,
-                   self.inside, env)
+    def daemon(self, *options, binary=None, charm_dirs=(), env=None, alone=False):
+        """ALONE: nothing else of the machine interrupts it, so that what a handler took is its own time."""
+        folder = self.folder / self.name("daemon")
+        folder.mkdir()
+        # The time of the exec itself: what brings a program into the network takes longer than the daemon does.
+        prefix = [*self.inside, "sh", "-c", 'date +%s.%N >"$0"; exec "$@"', str(folder / "started")]
+        prefix += ["chrt", "-f", "10"] if alone else []
+        d = Daemon(folder, self.build, [self.build / "tests/charm", *charm_dirs], options, prefix, env)
         if binary:
-            d.arguments[len(self.inside)] = str(self.build / binary)
+            d.arguments[len(prefix)] = str(self.build / binary)
         self.daemons.append(d)
         d.start()
         return d
@@ -151,6 +156,9 @@ class World:
             found = re.match(r'mooring_slow_handlers_total\{handler="([^"]*)"\} (\d+)', line)
             if found:
                 self.slow[found[1]] = self.slow.get(found[1], 0) + int(found[2])
+            found = re.match(r'mooring_slowest_handler_seconds\{handler="([^"]*)"\} (\S+)', line)
+            if found:
+                self.slowest = max(self.slowest, (float(found[2]), found[1]))
 
     def drop(self, d, model=None):
         self.take_slow(d)

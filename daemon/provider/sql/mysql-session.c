@@ -30,6 +30,10 @@ static void library_start(void) {
 
 /* ---- what numbers mean */
 
+static bool is_client(unsigned number) {
+        return number >= CR_MIN_ERROR && number <= CR_MAX_ERROR;
+}
+
 static enum outcome outcome_of(unsigned number) {
         switch (number) {
         case ER_ACCESS_DENIED_ERROR:
@@ -55,16 +59,20 @@ static enum outcome outcome_of(unsigned number) {
         case ER_QUERY_INTERRUPTED:
         case ER_CONNECTION_KILLED:
         case ER_DISK_FULL:
+        case ER_OUTOFMEMORY:
+        case ER_CANT_CREATE_THREAD:
+        case ER_GET_ERRNO: /* the storage engine's own trouble */
                 return OUTCOME_UNREACHABLE;
         default:
-                return number >= CR_MIN_ERROR && number <= CR_MAX_ERROR ? OUTCOME_UNREACHABLE
-                                                                        : OUTCOME_REFUSED;
+                /* The client's own numbers, and those below 1000: the server's files, as when its
+                 * disk has trouble. Neither says anything about what was asked. */
+                return is_client(number) || number < ER_ERROR_FIRST ? OUTCOME_UNREACHABLE
+                                                                    : OUTCOME_REFUSED;
         }
 }
 
 static bool breaks(unsigned number) {
-        return (number >= CR_MIN_ERROR && number <= CR_MAX_ERROR) || number == ER_SERVER_SHUTDOWN ||
-               number == ER_CONNECTION_KILLED;
+        return is_client(number) || number == ER_SERVER_SHUTDOWN || number == ER_CONNECTION_KILLED;
 }
 
 static int fail_statement(struct mysql_session *s, struct sql_task *t) {
@@ -103,11 +111,13 @@ static void fail_connect(const struct sql_config *c, struct sql_task *t, unsigne
 
 /* ---- connecting */
 
+/* "Enforce" only makes the library ask for TLS: a server that has none is met without, unless the
+ * certificate is to be verified. So connect_as looks afterwards. */
 static void set_tls(MYSQL *my, const struct sql_config *c) {
         my_bool on = 1, off = 0;
 
         mysql_optionsv(my, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, c->tls == SQL_TLS_FULL ? &on : &off);
-        mysql_optionsv(my, MYSQL_OPT_SSL_ENFORCE, c->tls == SQL_TLS_PLAIN ? &off : &on);
+        mysql_optionsv(my, MYSQL_OPT_SSL_ENFORCE, &on);
         if (c->ca_fd >= 0 && (c->tls == SQL_TLS_FULL || c->tls == SQL_TLS_CA))
                 mysql_optionsv(my, MYSQL_OPT_SSL_CA, c->ca_path);
 }
@@ -132,8 +142,14 @@ static MYSQL *connect_as(const struct sql_config *c, int tunnel_port, const char
         mysql_optionsv(my, MYSQL_SET_CHARSET_NAME, "utf8mb4");
         set_tls(my, c);
         if (mysql_real_connect(my, c->via ? "127.0.0.1" : c->host, user, password, NULL,
-                               (unsigned)(c->via ? tunnel_port : c->port), NULL, 0))
-                return my;
+                               (unsigned)(c->via ? tunnel_port : c->port), NULL, 0)) {
+                if (c->tls == SQL_TLS_PLAIN || mysql_get_ssl_cipher(my))
+                        return my;
+                *ret_number = CR_SSL_CONNECTION_ERROR;
+                str_copy(ret_text, text_size, "the server has none, and tls.mode wants it");
+                mysql_close(my);
+                return NULL;
+        }
         *ret_number = mysql_errno(my);
         str_copy(ret_text, text_size, mysql_error(my));
         mysql_close(my);
@@ -185,6 +201,10 @@ struct sql_session *mysql_session_close(struct sql_session *opaque) {
         mysql_close(s->my);
         free(s);
         return NULL;
+}
+
+int mysql_session_socket(const struct sql_session *s) {
+        return (int)mysql_get_socket(((const struct mysql_session *)s)->my);
 }
 
 bool mysql_session_lost(const struct sql_session *s) {

@@ -22,6 +22,7 @@ struct mysql_session {
 struct sql_session *mysql_session_open(const struct sql_config *c, int tunnel_port,
                                        struct sql_task *t);
 struct sql_session *mysql_session_close(struct sql_session *s);
+int mysql_session_socket(const struct sql_session *s);
 bool mysql_session_lost(const struct sql_session *s);
 /* Does the server let this user in with this password? 0: no, 1: yes. */
 int mysql_session_admits(const struct mysql_session *s, const char *user, const char *password);

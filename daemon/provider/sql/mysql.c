@@ -28,6 +28,7 @@ const struct sql_engine mysql_engine = {
         .name = "mysql",
         .open = mysql_session_open,
         .close = mysql_session_close,
+        .socket = mysql_session_socket,
         .lost = mysql_session_lost,
         .look = look,
         .apply = apply,

@@ -210,6 +210,10 @@ void postgres_session_closep(struct postgres_session **s) {
         *s = NULL;
 }
 
+int postgres_session_socket(const struct sql_session *s) {
+        return PQsocket(((const struct postgres_session *)s)->pg);
+}
+
 bool postgres_session_lost(const struct sql_session *s) {
         return ((const struct postgres_session *)s)->lost;
 }

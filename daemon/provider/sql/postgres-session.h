@@ -20,6 +20,7 @@ struct postgres_session {
 struct sql_session *postgres_session_open(const struct sql_config *c, int tunnel_port,
                                           struct sql_task *t);
 struct sql_session *postgres_session_close(struct sql_session *s);
+int postgres_session_socket(const struct sql_session *s);
 bool postgres_session_lost(const struct sql_session *s);
 /* A second connection, to DATABASE of the same server; NULL after sql_fail. */
 struct postgres_session *postgres_session_of(struct postgres_session *s, struct sql_task *t,

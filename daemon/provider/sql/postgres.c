@@ -27,6 +27,7 @@ const struct sql_engine postgres_engine = {
         .name = "postgresql",
         .open = postgres_session_open,
         .close = postgres_session_close,
+        .socket = postgres_session_socket,
         .lost = postgres_session_lost,
         .look = look,
         .apply = apply,

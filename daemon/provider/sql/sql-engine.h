@@ -42,6 +42,7 @@ struct sql_engine {
         struct sql_session *(*open)(const struct sql_config *c, int tunnel_port,
                                     struct sql_task *t);
         struct sql_session *(*close)(struct sql_session *s);
+        int (*socket)(const struct sql_session *s);
         /* The connection broke: what was asked may be asked again on a new one. */
         bool (*lost)(const struct sql_session *s);
         int (*look)(struct sql_session *s, struct sql_task *t);

@@ -15,7 +15,9 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <pthread.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 struct line { /* one operation in line */
         struct list link;
@@ -42,6 +44,9 @@ struct target {
         struct timer idle;
         size_t count;
         int tunnel_port;
+        /* Shared with the thread: */
+        pthread_mutex_t lock;
+        int socket; /* of the session, while it is open; -1 */
         bool closing;
         int reachable; /* -1: not known */
 };
@@ -50,15 +55,41 @@ struct target {
 
 typedef int engine_fn(struct sql_session *s, struct sql_task *t);
 
+static void note_socket(struct target *t, int fd) {
+        pthread_mutex_lock(&t->lock);
+        t->socket = fd;
+        pthread_mutex_unlock(&t->lock);
+}
+
+static bool is_closing(struct target *t) {
+        bool closing;
+
+        pthread_mutex_lock(&t->lock);
+        closing = t->closing;
+        pthread_mutex_unlock(&t->lock);
+        return closing;
+}
+
+/* Wakes a thread that waits for the server. Its descriptor stays open, so it is nobody else's. */
+static void break_off(struct target *t) {
+        pthread_mutex_lock(&t->lock);
+        t->closing = true;
+        if (t->socket >= 0)
+                shutdown(t->socket, SHUT_RDWR);
+        pthread_mutex_unlock(&t->lock);
+}
+
 static int do_once(struct target *t, struct sql_task *k) {
         engine_fn *const fns[] = { t->engine->look, t->engine->apply, t->engine->remove };
 
         if (!t->session)
                 t->session = t->engine->open(&t->config, t->tunnel_port, k);
+        note_socket(t, t->session ? t->engine->socket(t->session) : -1);
         return t->session ? fns[k->verb](t->session, k) : -1;
 }
 
 static void drop_session(struct target *t) {
+        note_socket(t, -1);
         t->session = t->engine->close(t->session);
 }
 
@@ -68,7 +99,7 @@ static void work(void *arg) {
         bool kept = t->session != NULL;
         int r = do_once(t, k);
 
-        if (r < 0 && kept && t->session && t->engine->lost(t->session)) {
+        if (r < 0 && kept && t->session && t->engine->lost(t->session) && !is_closing(t)) {
                 drop_session(t);
                 r = do_once(t, k);
         }
@@ -212,6 +243,7 @@ static void answer(struct line *l) {
 
 static void target_free(struct target *t) {
         drop_session(t);
+        pthread_mutex_destroy(&t->lock);
         sql_config_free(&t->config);
         free(t);
 }
@@ -329,7 +361,8 @@ int sql_target_open(const struct target_config *c, const struct observer *o, str
         t->observer = o;
         t->loop = c->loop;
         t->tunnel_port = t->forward ? forward_port(t->forward) : 0;
-        t->reachable = -1;
+        t->reachable = t->socket = -1;
+        pthread_mutex_init(&t->lock, NULL);
         list_init(&t->waiting);
         t->job = (struct job){ .loop = c->loop,
                                .work = work,
@@ -351,10 +384,11 @@ struct target *sql_target_close(struct target *t) {
         for (struct list *l; (l = list_pop(&t->waiting));)
                 line_free(list_entry(l, struct line, link));
         t->forward = forward_close(t->forward);
-        t->closing = true;
-        if (t->busy)
+        if (t->busy) {
+                break_off(t);
                 job_cancel(&t->job);
-        else
+        } else {
                 target_free(t);
+        }
         return NULL;
 }

@@ -64,10 +64,14 @@ class Services:
                          f"CREATE USER IF NOT EXISTS root@'%' IDENTIFIED BY '{word}';\n"
                          "GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n")
         crt, key = self.pair("mariadb")
+        # Several peers have the same process numbers, by which the server names its temporary tables.
+        scratch = self.folder / "mariadb-tmp"
+        scratch.mkdir(exist_ok=True)
         self.add("mariadb", [
             paths.program("mariadbd"), "--no-defaults", *self.mariadb_user(), f"--datadir={self.folder}/mariadb",
             f"--bind-address={netns.DATA_ADDRESSES['mariadb']}", f"--port={PORTS['mariadb']}",
             "--socket=@peers-mariadb", f"--pid-file={self.folder}/mariadb.pid", f"--init-file={first}",
+            f"--tmpdir={scratch}",
             "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0", "--performance-schema=OFF",
             f"--ssl-ca={self.authority.crt}", f"--ssl-cert={crt}", f"--ssl-key={key}"])
 
