@@ -80,7 +80,7 @@ static void what_is_there_and_not_ours_is_left_alone_until_adopted(void **state)
         assert_int_equal(world_apply(CONFIG_MAP("theirs", "{\"a\":\"ours\"}"),
                                      (struct asked){ .first = true }, &op),
                          OUTCOME_CONFLICT);
-        assert_non_null(strstr(err_text(&op.err), "mooringctl adopt configmap/theirs"));
+        assert_non_null(strstr(err_text(&op.err), "configmap/theirs exists and is not ours"));
         op_clear(&op);
         after = world_fetch(one);
         assert_string_equal(json_get_str(json_get(after, "data"), "a", ""), "theirs");

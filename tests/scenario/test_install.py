@@ -50,14 +50,14 @@ class Tree:
 
 @test("daemon, command line and worker are there and say their version")
 def _(tree):
-    tree.has("sbin/mooringd", "bin/mooringctl", "libexec/mooring/mooring-charm")
+    tree.has("sbin/mooringd", "bin/mooringctl", "bin/mooring-charm")
     version = output(tree.root / "sbin" / "mooringd", "--version").split()
     if version[0] != "mooringd":
         raise Trouble(f"mooringd --version says {version}")
     output(tree.root / "bin" / "mooringctl", "help")
     # Where the installed daemon looks for its worker and charms: a name that is built in.
     binary = (tree.root / "sbin" / "mooringd").read_bytes()
-    for path in (tree.prefix / "libexec" / "mooring", tree.prefix / "lib" / "mooring" / "charms"):
+    for path in (tree.prefix / "bin" / "mooring-charm", tree.prefix / "lib" / "mooring" / "charms"):
         if str(path).encode() not in binary:
             raise Trouble(f"mooringd does not look into {path}")
 
@@ -91,7 +91,7 @@ def _(tree):
     for name in CHARMS:
         tree.has(*(f"lib/mooring/charms/{name}/{part}" for part in (f"{name}.so", "charm.yaml", "README.md", "objects")))
     programs = Programs(tree.root)
-    programs.mooringd, programs.worker = tree.root / "sbin" / "mooringd", tree.root / "libexec" / "mooring" / "mooring-charm"
+    programs.mooringd, programs.worker = tree.root / "sbin" / "mooringd", tree.root / "bin" / "mooring-charm"
     (tree.folder / "log").mkdir()
     daemon = Daemon(tree.folder, programs)
     daemon.charms = tree.root / "lib" / "mooring" / "charms"

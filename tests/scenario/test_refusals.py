@@ -92,17 +92,27 @@ def _(world):
     world.wait_for("sim to be reached", lambda: not re.search(r"401|nreachable|nauthori", world.ctl("clusters").out))
 
 
-@test("objects of the same name that are not ours are not touched until they are adopted", fresh=True)
+@test("a namespace and an object that are not ours are not touched until they are taken over and adopted by name", fresh="bare")
 def _(world):
     kube = world.cluster.kube
     kube.create("namespaces", "", {"metadata": {"name": "mlflow"}})
-    kube.create("services", "mlflow", {"metadata": {"name": "mlflow-server"}, "spec": {"ports": [{"port": 7777}]}})
+    world.daemon.start()
+    world.cluster.make_known(world)
+    kube.create("services", "mlflow", {"metadata": {"name": "mlflow-server"}, "spec": {"ports": [{"name": "old", "port": 7777}]}})
+
+    def touched():
+        found = kube.get("services", "mlflow", "mlflow-server")
+        return found["spec"]["ports"][0]["port"] != 7777 or "mooring.dev/application" in found["metadata"].get("labels", {})
     world.ctl("deploy", "mlflow-server", "--channel", "2.22/stable").ok()
-    world.wait_for("the Service to be named", lambda: "mlflow-server" in world.apps()["mlflow-server"][1] and
-                   world.apps()["mlflow-server"][0] == "blocked")
-    found = kube.get("services", "mlflow", "mlflow-server")
-    if found["spec"]["ports"][0]["port"] != 7777 or "mooring.dev/application" in found["metadata"].get("labels", {}):
+    world.wait_status("mlflow-server", "blocked", "Namespace mlflow", "not ours", "take-over-model")
+    if kube.get("serviceaccounts", "mlflow", "mlflow-server") or touched():
+        raise Trouble("something was written to a namespace that is not ours")
+    world.ctl("take-over-model", "mlflow").ok()
+    world.wait_status("mlflow-server", "blocked", "mlflow-server", "adopt")
+    if touched():
         raise Trouble("a Service that is not ours was written to")
+    world.ctl("adopt", "mlflow-server", "service/mlflow-server").ok()
+    world.wait_for("the Service to be ours", touched)
 
 
 @test("the admin API refuses what is too large, unknown or no JSON, and goes on")

@@ -41,6 +41,7 @@ struct applying {
         struct look_wish wish;
         struct buf body;
         char *refused;    /* why there is no body: the document cannot be sent */
+        char *application;
         json_t *services; /* of a webhook configuration: those still to be asked about */
         unsigned flags;
         bool first, taken, created;
@@ -117,8 +118,12 @@ static int refuse_foreign(struct applying *a, struct scan_slice object) {
         if (controller && model)
                 return operation_say(o, OUTCOME_CONFLICT, "%s exists and belongs to model %s", name,
                                      model);
+        /* A namespace belongs to a model, which is taken over: whoever shows this says so. */
+        if (!a->application)
+                return operation_say(o, OUTCOME_CONFLICT, "%s exists and is not ours", name);
         return operation_say(o, OUTCOME_CONFLICT,
-                             "%s exists and is not ours: `mooringctl adopt %s`", name, name);
+                             "%s exists and is not ours: `mooringctl adopt %s %s`", name,
+                             a->application, name);
 }
 
 static int ask_look(struct flow *f, struct ask *ask, struct err *err) {
@@ -492,6 +497,7 @@ static void drop(struct operation *o) {
         buf_wipe(&a->answer);
         baseline_deinit(&a->baseline);
         free(a->refused);
+        free(a->application);
         free(a->uid);
         free(a->whose);
         free(a->patch);
@@ -538,6 +544,7 @@ void apply_start(struct target *t, const struct apply_request *r, struct op *op)
         a->headers[0] = a->operation.headers[0];
         a->flags = r->flags;
         a->first = r->first;
+        a->application = str_dup(json_get_str(r->marks, "application", NULL));
         look_wish_init(&a->wish, r);
         if (normalise_body(r->wanted, r->type, r->path, r->marks, r->values, &a->body, &err) < 0)
                 a->refused = str_dup(err_text(&err));

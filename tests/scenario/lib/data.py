@@ -19,6 +19,7 @@ from pathlib import Path
 from .world import Trouble, end
 
 PERIOD = 0.1            # seconds between two looks at the pods
+GRACE = 3               # seconds; a MariaDB that is ended while it starts does not end by itself
 
 
 def find_mariadbd():
@@ -59,7 +60,7 @@ class DataPlane(threading.Thread):
             return              # the simulator is down: pods of a cluster run on without its API server
         pods = {pod["metadata"]["uid"]: pod for pod in found["items"] if maker_of(pod) and is_running(pod)}
         for uid in [uid for uid in self.running if uid not in pods]:
-            end(self.running.pop(uid), seconds=30)
+            end(self.running.pop(uid), seconds=GRACE)
         for uid, pod in pods.items():
             if uid not in self.running:
                 process = maker_of(pod)(self, pod)
@@ -121,22 +122,26 @@ class DataPlane(threading.Thread):
         socket = data.with_suffix(".sock")
         argv = [find_mariadbd(), "--no-defaults", *mariadb_user(), f"--datadir={data}", "--port=3306", f"--socket={socket}",
                 f"--bind-address={self.address_of(namespace, name, 3306)}", f"--pid-file={data}.pid", "--skip-name-resolve",
-                "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=16M", "--performance-schema=OFF", "--skip-log-bin"]
+                "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=16M", "--performance-schema=OFF", "--skip-log-bin"]
         if not data.exists():
-            shutil.copytree(self.mariadb_template(), data)
-            argv.append(f"--init-file={self.first_sql(data, password['root-password'])}")
+            self.initialise_mariadb(data, password["root-password"])
         return self.spawn(f"{name}-mariadb", argv)
 
-    def first_sql(self, data, password):
-        """What the image's entrypoint does with an empty folder."""
-        path = data.with_suffix(".sql")
-        path.touch(mode=0o600)
-        path.write_text("DELETE FROM mysql.global_priv WHERE User = '' OR User = 'root' AND Host <> 'localhost';\n"
-                        "FLUSH PRIVILEGES;\n"
-                        f"CREATE USER root@'127.%' IDENTIFIED BY '{password}';\n"
-                        "GRANT ALL ON *.* TO root@'127.%' WITH GRANT OPTION;\n"
-                        f"ALTER USER root@localhost IDENTIFIED BY '{password}';\n")
-        return path
+    def initialise_mariadb(self, data, password):
+        """What the image's entrypoint does with an empty folder; whole or not at all, for a pod may end at any moment."""
+        part = data.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(self.mariadb_template(), part)
+        sql = ("DELETE FROM mysql.global_priv WHERE User = '' OR User = 'root' AND Host <> 'localhost';\n"
+               "FLUSH PRIVILEGES;\n"
+               f"CREATE USER root@'127.%' IDENTIFIED BY '{password}';\n"
+               "GRANT ALL ON *.* TO root@'127.%' WITH GRANT OPTION;\n"
+               f"ALTER USER root@localhost IDENTIFIED BY '{password}';\n")
+        done = subprocess.run([find_mariadbd(), "--no-defaults", *mariadb_user(), f"--datadir={part}", "--bootstrap", "--skip-log-bin",
+                               "--innodb-buffer-pool-size=16M"], input=sql, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Trouble(f"MariaDB's first start failed:\n{done.stderr}")
+        part.rename(data)
 
     def mariadb_template(self):
         """An empty server's folder, made once for a build: its making takes longer than all the rest."""

@@ -30,8 +30,8 @@ class Kube:
             headers["Authorization"] = f"Bearer {self.token}"
         if body is not None:
             headers["Content-Type"] = kind
-        request = urllib.request.Request(self.url + path, None if body is None else json.dumps(body).encode(), headers,
-                                         method=method)
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=30, context=self.context) as answer:
                 return answer.status, json.loads(answer.read() or b"null")

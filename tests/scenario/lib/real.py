@@ -92,18 +92,19 @@ class Real:
 
     def make_known(self, world, run=None):
         run = run or (lambda w, *words: w.ctl(*words).ok())
-        self.allow(json.loads(world.ctl("cluster-role", "--format", "json").ok().out))
+        self.allow(world.ctl("cluster-role").ok().out)
         run(world, "add-cluster", self.name, "--kubeconfig", self.kubeconfig)
         run(world, "add-model", self.model, "--cluster", self.name)
 
     def allow(self, role):
+        """ROLE: the YAML that cluster-role printed, handed on as it is."""
         name = {"metadata": {"name": ACCOUNT}}
         path = self.kube.path("serviceaccounts", HOME)
         self.kube.call("POST", path, name)
-        self.kube.call("DELETE", self.kube.path("clusterroles", "", role["metadata"]["name"]))
-        self.kube.create("clusterroles", "", role)
+        self.kube.call("DELETE", self.kube.path("clusterroles", "", ACCOUNT))
+        self.kube.must("POST", self.kube.path("clusterroles", ""), role.encode(), "application/yaml")
         self.kube.call("POST", self.kube.path("clusterrolebindings", ""), name | {
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role["metadata"]["name"]},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ACCOUNT},
             "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": HOME}]})
         token = self.kube.must("POST", f"{path}/{ACCOUNT}/token", {"spec": {"expirationSeconds": 86400}})["status"]["token"]
         self.write_kubeconfig(token)

@@ -63,7 +63,7 @@ class Worlds:
         if not self.common:
             self.common = self.fresh()
             self.common.ctl("deploy", BUNDLE).ok()
-            self.common.wait_active(300 if self.options.real else 120)
+            self.common.wait_active()
         return self.common
 
     def drop(self):

@@ -196,6 +196,7 @@ class World:
         (self.folder / "log").mkdir(exist_ok=True)
         self.daemon = Daemon(self.folder, self.programs)
         self.cluster = cluster(self)
+        self.patience = DEADLINE * (5 if self.cluster.real else 1)      # a real MLflow takes a minute to start
 
     def __enter__(self):
         try:
@@ -244,21 +245,22 @@ class World:
         """Application → (status word, message), as `mooringctl status` prints them."""
         return app_lines(self.ctl("status").ok().out if text is None else text)
 
-    def wait_for(self, what, question, seconds=DEADLINE):
+    def wait_for(self, what, question, seconds=None):
         try:
-            return until(question, what, seconds, 0.1)
+            return until(question, what, seconds or self.patience, 0.1)
         except Trouble as trouble:
             status = self.ctl("status").out
             raise Trouble(f"{trouble}\n{status}\n{self.daemon.tail()}") from None
 
-    def wait_status(self, app, word, *parts, seconds=DEADLINE):
+    def wait_status(self, app, word, *parts, seconds=None):
         """Until APP's line has the status WORD and all PARTS in its message."""
         def there():
             status, message = self.apps().get(app, ("", ""))
             return status == word and all(part in message for part in parts)
         return self.wait_for(f"{app} to be {word} {' '.join(parts)}", there, seconds)
 
-    def wait_active(self, seconds=DEADLINE):
+    def wait_active(self, seconds=None):
+        seconds = seconds or self.patience
         return self.ctl("wait", "--for", "active", "--timeout", f"{seconds}s", seconds=seconds + 30).ok()
 
 
