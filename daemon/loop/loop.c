@@ -49,7 +49,7 @@ static struct metric slow_handlers = {
 
 static struct metric slowest_handler = {
         .name = "mooring_slowest_handler_seconds",
-        .help = "Longest time that handlers have held the loop since the start, where it was a record.",
+        .help = "Longest time that handlers held the loop, where it was a record",
         .type = METRIC_GAUGE,
         .label = "handler",
 };

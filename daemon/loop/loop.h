@@ -19,7 +19,7 @@ int loop_new(struct loop **ret, struct err *err);
 struct loop *loop_free(struct loop *l); /* everything started on it was stopped before */
 int loop_run(struct loop *l);           /* until loop_stop; returns what loop_stop was given */
 void loop_stop(struct loop *l, int result);
-/* Runs what is ready now, waiting at most MS for the first; returns whether anything ran. Tests, and who
+/* Runs what is ready now, waiting at most MS for the first; whether anything ran. Tests, and who
  * stops and has to wait for a thread. */
 bool loop_step(struct loop *l, int64_t ms);
 /* Fake clock only: moves time on and fires what falls due, in order; laters run between.

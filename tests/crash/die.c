@@ -37,7 +37,7 @@ static void on_commit(void *arg, int64_t generation) {
 
         if (path)
                 write_count(path, n);
-        if (limit && n >= atoll(limit))
+        if (limit && n >= strtoll(limit, NULL, 10))
                 kill(getpid(), SIGKILL);
 }
 

@@ -112,13 +112,13 @@ static int compare(const void *a, const void *b) {
 
 int main(int argc, char **argv) {
         static struct client clients[CLIENTS_MAX];
-        int n = argc == 5 ? atoi(argv[3]) : 0;
+        int n = argc == 5 ? (int)strtol(argv[3], NULL, 10) : 0;
         int64_t *all, start = now_us();
         size_t count = 0;
         int failed = 0;
         double seconds;
 
-        if (n < 1 || n > CLIENTS_MAX || atof(argv[4]) <= 0) {
+        if (n < 1 || n > CLIENTS_MAX || strtod(argv[4], NULL) <= 0) {
                 fprintf(stderr, "usage: commands SOCKET PATH CLIENTS SECONDS\n");
                 return 2;
         }
@@ -127,7 +127,7 @@ int main(int argc, char **argv) {
                 clients[i] = (struct client){ .path = argv[2],
                                               .number = i,
                                               .fd = connect_to(argv[1]),
-                                              .ends_at = start + (int64_t)(atof(argv[4]) * 1e6),
+                                              .ends_at = start + (int64_t)(strtod(argv[4], NULL) * 1e6),
                                               .samples = all + (size_t)i * SAMPLES_MAX };
                 pthread_create(&clients[i].thread, NULL, run, &clients[i]);
         }

@@ -261,7 +261,7 @@ static bool is_edited(const char *text) {
 /* ---- commands */
 
 static int apply(struct program *p, int argc, char **argv) {
-        size_t limit = argc > 2 ? (size_t)atoi(argv[2]) : 1;
+        size_t limit = argc > 2 ? (size_t)strtol(argv[2], NULL, 10) : 1;
         int64_t start;
 
         if (limit < 1 || limit > IN_FLIGHT_MAX)
@@ -278,7 +278,7 @@ static int apply(struct program *p, int argc, char **argv) {
 }
 
 static int list(struct program *p, int argc, char **argv) {
-        int times = argc > 3 ? atoi(argv[3]) : 1;
+        int times = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 1;
         char *url;
 
         if (argc < 3 || asprintf(&url, "%s%s", p->server, argv[2]) < 0)
@@ -339,7 +339,7 @@ static size_t repaired(const struct program *p) {
 }
 
 static int edit(struct program *p, int argc, char **argv) {
-        double per_second = argc > 4 ? atof(argv[3]) : 0;
+        double per_second = argc > 4 ? strtod(argv[3], NULL) : 0;
         int64_t start, end;
         char patch[128];
 
