@@ -519,6 +519,43 @@ static int save_needs(struct tx *tx, struct application_work *w, struct err *err
         return 0;
 }
 
+/* Data is never deleted because a charm stopped asking for it: it stays where it is, out of our
+ * care, and is listed. Asked for again it is found by its mark and taken up. */
+static int leave_data(struct tx *tx, struct application_work *w, const struct q_resource_row *row,
+                      struct err *err) {
+        int r = w_leftover_insert(
+                tx,
+                &(struct w_leftover_insert_in){ .id = tx_id(tx, "leftover"),
+                                                .model = w->model_name,
+                                                .application = w->name,
+                                                .type = row->type,
+                                                .path = row->path,
+                                                .why = "no longer wanted by its charm; holds data",
+                                                .at = tx_now(tx) },
+                err);
+
+        if (r >= 0)
+                r = w_edge_delete_of(tx, &(struct w_edge_delete_of_in){ .resource_id = row->id },
+                                     err);
+        if (r >= 0)
+                r = w_edge_delete_to(tx, &(struct w_edge_delete_to_in){ .needs_id = row->id }, err);
+        return r < 0 ? r
+                     : w_resource_delete(tx, &(struct w_resource_delete_in){ .id = row->id }, err);
+}
+
+static int let_go(struct tx *tx, struct application_work *w, int64_t id, struct err *err) {
+        struct q_resource_row *row;
+        size_t n;
+        int r = q_resource_by_id(tx, &(struct q_resource_by_id_in){ .id = id }, &row, &n, err);
+
+        if (r < 0 || n == 0)
+                return r;
+        if (row->keep && row->applied_generation)
+                return leave_data(tx, w, row, err);
+        return w_resource_set_life(
+                tx, &(struct w_resource_set_life_in){ .id = id, .life = "dying" }, err);
+}
+
 static int drop_want(struct tx *tx, struct application_work *w, const struct world_want *want,
                      struct err *err) {
         struct q_want_row *wants;
@@ -533,19 +570,14 @@ static int drop_want(struct tx *tx, struct application_work *w, const struct wor
                         &wants, &n, err);
         if (r < 0)
                 return r;
-        if (n)
-                r = w_resource_set_owner(
-                        tx,
-                        &(struct w_resource_set_owner_in){ .id = want->resource,
-                                                           .owner_id = wants[0].application_id },
-                        err);
-        else
-                r = w_resource_set_life(
-                        tx,
-                        &(struct w_resource_set_life_in){ .id = want->resource, .life = "dying" },
-                        err);
         tx_mark(tx, MARK_RESOURCE, want->resource);
-        return r;
+        if (!n)
+                return let_go(tx, w, want->resource, err);
+        return w_resource_set_owner(
+                tx,
+                &(struct w_resource_set_owner_in){ .id = want->resource,
+                                                   .owner_id = wants[0].application_id },
+                err);
 }
 
 static int save_wants(struct tx *tx, struct application_work *w, struct err *err) {

@@ -544,6 +544,8 @@ static void on_read(struct store_call *c, int r, const struct err *err) {
                 wake_resources(rec, a);
         if (w->dying)
                 return submit(w, application_remove_run, on_removed);
+        if (w->dying_relations)
+                return submit(w, application_remove_relations_run, on_removed);
         t = world_target(&rec->world, w->target);
         w->provider = t ? t->provider : NULL;
         if (!w->charm_sha256)
@@ -589,7 +591,12 @@ void application_dirty(struct reconcile *rec, int64_t id) {
 
         if (a)
                 a->reread = true;
-        queue_add(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE);
+        /* One command after the other is planned together; the first of them at once. */
+        if (a && a->planned && clock_mono() - a->planned_at < TOUCH_MS)
+                queue_add_at(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE,
+                             a->planned_at + TOUCH_MS);
+        else
+                queue_add(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE);
 }
 
 void application_seen(struct reconcile *rec, int64_t id) {

@@ -101,7 +101,10 @@ static void make_ready(struct entry *e, enum queue_priority p) {
 static void on_timer(void *arg) {
         struct entry *e = arg;
 
-        make_ready(e, e->priority);
+        if (e->busy)
+                e->again = true; /* never two handlers for one key */
+        else
+                make_ready(e, e->priority);
 }
 
 static bool has_room(const struct queue *q, int kind) {

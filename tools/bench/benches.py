@@ -144,9 +144,9 @@ def restart_once(w, d, model, changed):
           f"{changed} repairs", pause=0.01)
     converged = d.query("SELECT max(repaired_at) FROM drift")[0][0] / 1000 - wall
     time.sleep(2)                               # nothing more may be written
-    written = {e["objectRef"]["name"] for e in w.writes_since(offset)}
+    written = {e["objectRef"]["name"] for e in w.writes_since(offset, model)}
     wanted = {t["metadata"]["name"] for t in w.templates[:changed]}
-    writes = len(w.writes_since(offset))
+    writes = len(w.writes_since(offset, model))
     if written != wanted or writes != changed:
         print(f"   wrote {writes}, not wanted: {sorted(written - wanted)[:5]}, missing {len(wanted - written)}", flush=True)
     return answers, converged, written == wanted and writes == changed
@@ -206,8 +206,8 @@ def attach_manifest(w, d, model):
         return
     d.deploy(model, "upstream")
     d.call("PUT", f"/v1/models/{model}/applications/upstream/resources", {"resource": "manifest", "text": path.read_text()})
-    until(lambda: d.query("SELECT count(*) FROM resource WHERE type LIKE 'CustomResourceDefinition%' AND applied_generation > 0")
-          [0][0] >= 10, "the manifest's CRDs")
+    count = "SELECT count(*) FROM resource WHERE type LIKE 'CustomResourceDefinition%'"
+    until(lambda: d.query(count)[0][0] and not d.query(count + " AND applied_generation = 0")[0][0], "the manifest's CRDs")
 
 
 def handlers(w):

@@ -171,15 +171,15 @@ class World:
     def audit_offset(self):
         return os.path.getsize(self.env["PEERS_AUDIT_LOG"])
 
-    def writes_since(self, offset, user_agent="mooring"):
-        """Audit lines of finished writes by USER_AGENT."""
+    def writes_since(self, offset, namespace, user_agent="mooring"):
+        """Audit lines of finished writes by USER_AGENT in NAMESPACE."""
         lines = []
         with open(self.env["PEERS_AUDIT_LOG"], "rb") as f:
             f.seek(offset)
             for line in f.read().splitlines():
                 e = json.loads(line)
                 if e["stage"] == "ResponseComplete" and user_agent in e.get("userAgent", "") and \
-                   e["verb"] in ("create", "update", "patch", "delete"):
+                   e.get("objectRef", {}).get("namespace") == namespace and e["verb"] in ("create", "update", "patch", "delete"):
                     lines.append(e)
         return lines
 

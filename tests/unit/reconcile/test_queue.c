@@ -143,6 +143,26 @@ static void a_key_that_yields_leaves_its_place_and_stays_taken(void **state) {
         queue_done(w->queue, 1, 1);
 }
 
+static void a_timer_waits_for_who_works_on_the_key(void **state) {
+        struct world *w = *state;
+
+        w->keep = true;
+        queue_add(w->queue, 1, 1, QUEUE_CHANGE);
+        settle(w);
+        queue_add_at(w->queue, 1, 1, QUEUE_CHANGE, clock_mono() + 10);
+        loop_advance(w->loop, 20);
+        settle(w);
+        assert_int_equal(w->count, 1);
+        queue_done(w->queue, 1, 1);
+        settle(w);
+        assert_int_equal(w->count, 2);
+        queue_done(w->queue, 1, 1);
+        queue_add(w->queue, 1, 2, QUEUE_CHANGE); /* the kind's one place is free again */
+        settle(w);
+        assert_int_equal(w->count, 3);
+        queue_done(w->queue, 1, 2);
+}
+
 static void yielded_keys_have_a_limit_of_their_own(void **state) {
         struct world *w = *state;
 
@@ -226,6 +246,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(a_full_kind_does_not_hold_up_another, up, down),
                 cmocka_unit_test_setup_teardown(a_key_that_yields_leaves_its_place_and_stays_taken,
                                                 up, down),
+                cmocka_unit_test_setup_teardown(a_timer_waits_for_who_works_on_the_key, up, down),
                 cmocka_unit_test_setup_teardown(yielded_keys_have_a_limit_of_their_own, up, down),
                 cmocka_unit_test_setup_teardown(a_failing_key_comes_back_later_and_later, up, down),
                 cmocka_unit_test_setup_teardown(a_change_does_not_wait_for_the_back_off, up, down),
