@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -92,6 +93,9 @@ int main(int argc, char **argv) {
                 printf("mooringd %s\n", MOORING_VERSION);
                 return 0;
         }
+        /* Threads of the store and the pool take turns rather than work together: an arena each would
+         * only keep what another could use (5 MB of 27 with 1,500 objects). */
+        mallopt(M_ARENA_MAX, 2);
         harden();
         log_set_level(levels[o.log_level]);
         r = controller_new(&o, &c, &err);

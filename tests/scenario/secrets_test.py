@@ -24,6 +24,7 @@ from mooringd import Daemon, Failed, Sim, until  # noqa: E402
 
 OPTION = "Zx8-the-operators-own-api-key-Qv31"
 CHUNK = 1 << 24
+RESERVED = 1 << 32      # larger areas are address space that a sanitizer keeps for notes about bytes, terabytes of it
 
 
 def forms(value):
@@ -47,6 +48,8 @@ def areas(pid, dumped_only):
         if head:
             area = (int(head[1], 16), int(head[2], 16), head[3], head[5], int(head[4]))
         elif line.startswith("VmFlags:") and area and area[2].startswith("r") and area[3] not in ("[vvar]", "[vsyscall]"):
+            if area[1] - area[0] > RESERVED:
+                continue
             if not dumped_only or (" dd" not in line and in_core(pid, area[2], area[4], area[3])):
                 found.append((area[0], area[1], area[3]))
     return found

@@ -10,6 +10,7 @@ fails costs the shared world: the next one begins with a new one. The last line 
 """
 import argparse
 import os
+import signal
 import sys
 import time
 import traceback
@@ -118,6 +119,7 @@ def main():
     parser.add_argument("--real", action="store_true")
     parser.add_argument("only", nargs="*")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))             # what runs is ended on the way out
     if options.real:
         real.enter_or_become(skip=True)
     worlds, counts = Worlds(options), {"passed": 0, "failed": 0, "skipped": 0}
