@@ -124,11 +124,12 @@ int main(int argc, char **argv) {
         }
         all = malloc(sizeof(*all) * SAMPLES_MAX * (size_t)n);
         for (int i = 0; i < n; i++) {
-                clients[i] = (struct client){ .path = argv[2],
-                                              .number = i,
-                                              .fd = connect_to(argv[1]),
-                                              .ends_at = start + (int64_t)(strtod(argv[4], NULL) * 1e6),
-                                              .samples = all + (size_t)i * SAMPLES_MAX };
+                clients[i] =
+                        (struct client){ .path = argv[2],
+                                         .number = i,
+                                         .fd = connect_to(argv[1]),
+                                         .ends_at = start + (int64_t)(strtod(argv[4], NULL) * 1e6),
+                                         .samples = all + (size_t)i * SAMPLES_MAX };
                 pthread_create(&clients[i].thread, NULL, run, &clients[i]);
         }
         for (int i = 0; i < n; i++) {
