@@ -93,8 +93,8 @@ int main(int argc, char **argv) {
                 printf("mooringd %s\n", MOORING_VERSION);
                 return 0;
         }
-        /* Threads of the store and the pool take turns rather than work together: an arena each would
-         * only keep what another could use (5 MB of 27 with 1,500 objects). */
+        /* Threads of the store and the pool take turns rather than work together: an arena each
+         * would only keep what another could use (5 MB of 27 with 1,500 objects). */
         mallopt(M_ARENA_MAX, 2);
         harden();
         log_set_level(levels[o.log_level]);

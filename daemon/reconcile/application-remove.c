@@ -163,23 +163,6 @@ static int let_go(struct tx *tx, struct application_work *w, const struct q_reso
                 tx, &(struct w_resource_set_life_in){ .id = row->id, .life = "dying" }, err);
 }
 
-int application_remove_relations_run(struct tx *tx, struct store_call *c, struct err *err) {
-        struct application_work *w = c->arg;
-        struct q_relation_other_sides_row *rows;
-        size_t n;
-        int r = q_relation_other_sides(
-                tx, &(struct q_relation_other_sides_in){ .application_id = w->id }, &rows, &n, err);
-
-        for (size_t i = 0; r >= 0 && i < n; i++) {
-                if (!str_eq(rows[i].life, "dying"))
-                        continue;
-                r = removal_relation(tx, rows[i].relation_id, err);
-                tx_mark(tx, MARK_APPLICATION, rows[i].other_id);
-        }
-        tx_mark(tx, MARK_APPLICATION, w->id);
-        return r < 0 ? r : 0;
-}
-
 int application_remove_run(struct tx *tx, struct store_call *c, struct err *err) {
         struct application_work *w = c->arg;
         struct q_resource_row *rows;

@@ -217,7 +217,6 @@ static int read_relations(struct tx *tx, struct application_work *w, struct err 
         for (size_t i = 0; i < n; i++) {
                 json_t *told, *item;
 
-                w->dying_relations += str_eq(rows[i].life, "dying");
                 if (!str_eq(rows[i].life, "alive") || !rows[i].endpoint[0])
                         continue;
                 if (str_eq(rows[i].role, "requires"))

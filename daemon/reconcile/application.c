@@ -544,8 +544,6 @@ static void on_read(struct store_call *c, int r, const struct err *err) {
                 wake_resources(rec, a);
         if (w->dying)
                 return submit(w, application_remove_run, on_removed);
-        if (w->dying_relations)
-                return submit(w, application_remove_relations_run, on_removed);
         t = world_target(&rec->world, w->target);
         w->provider = t ? t->provider : NULL;
         if (!w->charm_sha256)

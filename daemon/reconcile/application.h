@@ -55,7 +55,6 @@ struct application_work {
         size_t unit_count;
         int64_t *providers;
         size_t provider_count;
-        size_t dying_relations; /* to be ended before anything is planned */
         int64_t target;         /* the model's default */
         const struct provider *provider;
 
@@ -87,7 +86,5 @@ int application_save_run(struct tx *tx, struct store_call *c, struct err *err);
 int application_save_error_run(struct tx *tx, struct store_call *c, struct err *err);
 /* application-remove.c: on the store thread. */
 int application_remove_run(struct tx *tx, struct store_call *c, struct err *err);
-/* Ends the relations that somebody removed: both sides plan without them. */
-int application_remove_relations_run(struct tx *tx, struct store_call *c, struct err *err);
 /* The relations that are being removed, once a plan without them is saved. */
 int application_remove_ended(struct tx *tx, struct application_work *w, struct err *err);
