@@ -95,7 +95,7 @@ static void release_bundle(struct command *c) {
         free(d);
 }
 
-static struct bundle *parse(const struct models_bundle_body *b) {
+struct bundle *deploy_parse(const struct models_bundle_body *b) {
         size_t n = json_array_size(b->sources), i;
         cleanup_(freep) struct bundle_source *sources = mem_array(struct bundle_source, n);
         json_t *s;
@@ -125,7 +125,7 @@ void deploy_bundle(struct request *q) {
                 free(d);
                 return request_fail(q, -EIO, &err);
         }
-        d->bundle = parse(b);
+        d->bundle = deploy_parse(b);
         d->choices = mem_array(struct charm_choice, d->bundle->application_count);
         for (size_t i = 0; i < d->bundle->application_count; i++) {
                 const struct bundle_application *a = &d->bundle->applications[i];

@@ -210,20 +210,9 @@ void models_bundle(struct request *q) {
 
 static int read_diff(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
         const struct models_bundle_body *b = q->data;
-        cleanup_(freep) struct bundle_source *sources =
-                mem_array(struct bundle_source, json_array_size(b->sources));
-        cleanup_(bundle_freep) struct bundle *bundle = NULL;
-        size_t i;
-        json_t *s;
-        int r;
+        cleanup_(bundle_freep) struct bundle *bundle = deploy_parse(b);
+        int r = faults_end(&bundle->faults, err);
 
-        json_array_foreach(b->sources, i, s) {
-                sources[i].file = json_get_str(s, "file", "bundle");
-                sources[i].text = json_get_str(s, "text", "");
-                sources[i].len = strlen(sources[i].text);
-        }
-        bundle = bundle_parse(sources, json_array_size(b->sources), b->includes);
-        r = faults_end(&bundle->faults, err);
         return r < 0 ? r : view_model_diff(tx, request_param(q, 0), bundle, ret, err);
 }
 

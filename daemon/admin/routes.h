@@ -36,6 +36,8 @@ struct models_bundle_body {
 
 /* deploy.c */
 request_handler deploy_bundle, deploy_charm;
+/* The bundle and overlays of a request; pure, any thread. Never fails: see its faults. */
+struct bundle *deploy_parse(const struct models_bundle_body *b);
 extern const struct json_field deploy_charm_fields[];
 struct deploy_charm_body {
         const char *charm, *application, *channel, *constraints;

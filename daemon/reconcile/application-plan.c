@@ -18,23 +18,6 @@
 
 #define FILE_MAX (32u << 20) /* of a file resource: all CRDs of Kubeflow have 8 MB */
 
-static const struct world_want *find_want(const struct application_work *w, const char *label) {
-        size_t low = 0, high = w->want_count;
-
-        while (low < high) {
-                size_t mid = (low + high) / 2;
-                int c = strcmp(w->wants[mid].label, label);
-
-                if (c == 0)
-                        return &w->wants[mid];
-                if (c < 0)
-                        low = mid + 1;
-                else
-                        high = mid;
-        }
-        return NULL;
-}
-
 static const struct provider *provider_of(const struct application_work *w, const char *target) {
         if (!target)
                 return w->provider;
@@ -129,7 +112,7 @@ static int no_provider(const struct application_work *w, const struct plan_doc *
 
 static int prepare_doc(struct application_work *w, const struct plan_doc *p, struct err *err) {
         struct prepared *d = add(w, p->label, p->target);
-        const struct world_want *want = find_want(w, p->label);
+        const struct world_want *want = world_want_in(w->wants, w->want_count, p->label);
         json_t *json = NULL;
         int r;
 
@@ -231,7 +214,7 @@ static int prepare_object(struct application_work *w, const struct plan_file *f,
         json_canonical(copy, &text);
         digest_sha256(text.data, text.len, sha256);
         mark_of(w, sha256, d->mark);
-        want = find_want(w, label);
+        want = world_want_in(w->wants, w->want_count, label);
         if (want && !w->replan && memcmp(want->document, d->mark, DIGEST_SIZE) == 0) {
                 d->unchanged = true;
                 return 0;

@@ -63,22 +63,15 @@ static int store_secrets(struct tx *tx, struct application_work *w, struct err *
         return 0;
 }
 
+static int by_label(const void *a, const void *b) {
+        return strcmp(((const struct prepared *)a)->label, ((const struct prepared *)b)->label);
+}
+
 static const struct prepared *find_doc(const struct application_work *w, const char *label) {
         struct prepared key = { .label = label };
-        size_t low = 0, high = w->doc_count;
 
-        while (low < high) {
-                size_t mid = (low + high) / 2;
-                int c = strcmp(w->docs[mid].label, key.label);
-
-                if (c == 0)
-                        return &w->docs[mid];
-                if (c < 0)
-                        low = mid + 1;
-                else
-                        high = mid;
-        }
-        return NULL;
+        return w->doc_count ? bsearch(&key, w->docs, w->doc_count, sizeof(*w->docs), by_label)
+                            : NULL;
 }
 
 /* A plan that would take away more than its share is held, until a person lets this very plan
@@ -465,13 +458,12 @@ static int add_edge(struct tx *tx, int64_t from, int64_t to, const char *kind, s
 
 static int64_t resource_of_label(const struct application_work *w, const char *label) {
         const struct prepared *d = find_doc(w, label);
+        const struct world_want *want;
 
         if (d && d->resource)
                 return d->resource;
-        for (size_t i = 0; i < w->want_count; i++)
-                if (str_eq(w->wants[i].label, label))
-                        return w->wants[i].resource;
-        return 0;
+        want = world_want_in(w->wants, w->want_count, label);
+        return want ? want->resource : 0;
 }
 
 static int save_edges(struct tx *tx, struct application_work *w, struct prepared *d,

@@ -9,8 +9,8 @@
 
 #include "clock.h"
 #include "log.h"
+#include "opener.h"
 #include "queries.gen.h"
-#include "secret-token.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -40,39 +40,6 @@ static void opening_free(struct opening *o) {
 }
 
 /* ---- reading the row, on the read thread */
-
-struct filler {
-        struct tx *tx;
-        const struct sealer *sealer;
-        struct secret_values *values;
-};
-
-static int add_value(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name,
-                     struct err *err) {
-        struct filler *f = arg;
-        struct seal_place at = { "secret_revision", "sealed", ref->uri, ref->revision };
-        cleanup_(secret_text_free) struct secret_text text = { 0 };
-        struct q_secret_revision_row *rev;
-        struct q_secret_row *secret;
-        size_t n;
-        int r = q_secret_by_uri(f->tx, &(struct q_secret_by_uri_in){ .uri = ref->uri }, &secret, &n,
-                                err);
-
-        if (r < 0 || n == 0)
-                return r < 0 ? r
-                             : err_set(err, -ENOKEY, "secret %s is not known any more", ref->uri);
-        r = q_secret_revision_get(f->tx,
-                                  &(struct q_secret_revision_get_in){ .secret_id = secret->id,
-                                                                      .revision = ref->revision },
-                                  &rev, &n, err);
-        if (r < 0 || n == 0)
-                return r < 0 ? r
-                             : err_set(err, -ENOKEY, "secret %s has no such revision", ref->uri);
-        r = seal_open(f->sealer, &at, rev->sealed, rev->sealed_len, &text, err);
-        if (r == 0)
-                secret_values_add(f->values, ref->uri, ref->revision, text.data, text.len);
-        return r;
-}
 
 /* A copy of J with its tokens replaced. */
 static int fill(const struct secret_values *v, const json_t *j, json_t **ret, struct err *err) {
@@ -118,7 +85,7 @@ static int fill(const struct secret_values *v, const json_t *j, json_t **ret, st
 static int read_credential(struct tx *tx, struct opening *o, const struct q_target_row *row,
                            struct err *err) {
         const struct sealer *sealer = o->rec->options.sealer;
-        struct filler f = { tx, sealer, secret_values_new() };
+        struct secret_values *values = secret_values_new();
         struct seal_place at = { "target", "credential", row->name, 1 };
         cleanup_(secret_text_free) struct secret_text text = { 0 };
         int r;
@@ -128,11 +95,11 @@ static int read_credential(struct tx *tx, struct opening *o, const struct q_targ
                 if (r == 0)
                         r = json_parse(text.data, text.len, &o->credential, err);
         } else {
-                r = secret_token_walk(o->config, add_value, &f, err);
+                r = opener_open(tx, sealer, o->config, values, err);
                 if (r >= 0)
-                        r = fill(f.values, o->config, &o->credential, err);
+                        r = fill(values, o->config, &o->credential, err);
         }
-        secret_values_free(f.values);
+        secret_values_free(values);
         return r;
 }
 

@@ -6,13 +6,11 @@
  * the loop for longer than it may. */
 #include "reconcile-internal.h"
 
+#include "opener.h"
 #include "queries.gen.h"
-#include "secret-token.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-#define TOKENS_MAX 256 /* secret values in one document: a Secret with more is a mistake */
 
 struct resource_job *resource_job_new(struct reconcile *rec, int64_t id, bool docs) {
         struct resource_job *j = mem_new(struct resource_job);
@@ -121,50 +119,6 @@ static int read_edges(struct tx *tx, struct resource_job *j, struct err *err) {
         return 0;
 }
 
-struct token_reader {
-        struct tx *tx;
-        struct resource_job *job;
-        size_t count;
-};
-
-/* Opens one secret value for the request. The sealer is read only, so this thread may use it. */
-static int read_token(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name,
-                      struct err *err) {
-        struct token_reader *t = arg;
-        struct q_secret_row *secret;
-        struct q_secret_revision_row *rev;
-        struct seal_place at = { "secret_revision", "sealed", ref->uri, ref->revision };
-        cleanup_(secret_text_free) struct secret_text text = { 0 };
-        size_t n, len;
-        int r;
-
-        if (secret_values_get(t->job->values, ref->uri, ref->revision, &len))
-                return 0;
-        if (++t->count > TOKENS_MAX)
-                return err_set(err, -E2BIG, "more than %d secret values in one document",
-                               TOKENS_MAX);
-        r = q_secret_by_uri(t->tx, &(struct q_secret_by_uri_in){ .uri = ref->uri }, &secret, &n,
-                            err);
-        if (r < 0)
-                return r;
-        if (n == 0)
-                return err_set(err, -ENOKEY, "secret %s is not known any more", ref->uri);
-        r = q_secret_revision_get(t->tx,
-                                  &(struct q_secret_revision_get_in){ .secret_id = secret->id,
-                                                                      .revision = ref->revision },
-                                  &rev, &n, err);
-        if (r < 0)
-                return r;
-        if (n == 0)
-                return err_set(err, -ENOKEY, "secret %s (%s) has no revision %lld any more",
-                               ref->uri, secret->label, (long long)ref->revision);
-        r = seal_open(t->job->rec->options.sealer, &at, rev->sealed, rev->sealed_len, &text, err);
-        if (r < 0)
-                return err_add(err, r, "secret %s", ref->uri);
-        secret_values_add(t->job->values, ref->uri, ref->revision, text.data, text.len);
-        return 0;
-}
-
 static int read_json(struct tx *tx, const uint8_t *digest, json_t **ret, struct err *err) {
         const char *text;
         size_t len;
@@ -177,7 +131,6 @@ static int read_json(struct tx *tx, const uint8_t *digest, json_t **ret, struct 
 
 static int read_documents(struct tx *tx, struct resource_job *j, const struct q_resource_row *row,
                           struct err *err) {
-        struct token_reader tokens = { tx, j, 0 };
         const char *text;
         size_t len;
         int r;
@@ -199,7 +152,7 @@ static int read_documents(struct tx *tx, struct resource_job *j, const struct q_
         if (r < 0)
                 return r;
         j->values = secret_values_new();
-        r = secret_token_walk(j->document, read_token, &tokens, err);
+        r = opener_open(tx, j->rec->options.sealer, j->document, j->values, err);
         /* Of two applications that go together the one that made the secret may be gone first;
          * nothing is written any more, so its value is not missed. */
         if (r == -ENOKEY && str_eq(row->life, "dying")) {

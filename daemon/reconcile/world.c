@@ -364,10 +364,13 @@ void world_set_wants(struct world_application *a, struct world_want *wants, size
                 qsort(wants, n, sizeof(*wants), by_label);
 }
 
-const struct world_want *world_want(const struct world_application *a, const char *label) {
+const struct world_want *world_want_in(const struct world_want *wants, size_t n,
+                                       const char *label) {
         struct world_want key = { .label = (char *)label };
 
-        if (!a->want_count)
-                return NULL;
-        return bsearch(&key, a->wants, a->want_count, sizeof(*a->wants), by_label);
+        return n ? bsearch(&key, wants, n, sizeof(*wants), by_label) : NULL;
+}
+
+const struct world_want *world_want(const struct world_application *a, const char *label) {
+        return world_want_in(a->wants, a->want_count, label);
 }

@@ -183,6 +183,8 @@ int world_set_fields(struct world *w, struct world_resource *r, const struct pro
 bool world_has_fields(struct world *w, const uint8_t *digest); /* then TEXT is not needed */
 void world_set_wants(struct world_application *a, struct world_want *wants,
                      size_t n); /* takes the array */
+/* Of an array sorted by label. */
+const struct world_want *world_want_in(const struct world_want *wants, size_t n, const char *label);
 const struct world_want *world_want(const struct world_application *a, const char *label);
 void world_unit_free(void *unit);
 void world_ids_add(struct world_ids *l, int64_t id);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* opener.c - from tokens to values; see opener.h */
+#include "opener.h"
+
+#include "queries.gen.h"
+
+#include <errno.h>
+
+struct opener {
+        struct tx *tx;
+        const struct sealer *sealer;
+        struct secret_values *values;
+        size_t count;
+};
+
+static int open_token(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name,
+                      struct err *err) {
+        struct opener *o = arg;
+        struct q_secret_row *secret;
+        struct q_secret_revision_row *rev;
+        struct seal_place at = { "secret_revision", "sealed", ref->uri, ref->revision };
+        cleanup_(secret_text_free) struct secret_text text = { 0 };
+        size_t n, len;
+        int r;
+
+        if (secret_values_get(o->values, ref->uri, ref->revision, &len))
+                return 0;
+        if (++o->count > OPENER_TOKENS_MAX)
+                return err_set(err, -E2BIG, "more than %d secret values in one document",
+                               OPENER_TOKENS_MAX);
+        r = q_secret_by_uri(o->tx, &(struct q_secret_by_uri_in){ .uri = ref->uri }, &secret, &n,
+                            err);
+        if (r < 0)
+                return r;
+        if (n == 0)
+                return err_set(err, -ENOKEY, "secret %s is not known any more", ref->uri);
+        r = q_secret_revision_get(o->tx,
+                                  &(struct q_secret_revision_get_in){ .secret_id = secret->id,
+                                                                      .revision = ref->revision },
+                                  &rev, &n, err);
+        if (r < 0)
+                return r;
+        if (n == 0)
+                return err_set(err, -ENOKEY, "secret %s (%s) has no revision %lld any more",
+                               ref->uri, secret->label, (long long)ref->revision);
+        r = seal_open(o->sealer, &at, rev->sealed, rev->sealed_len, &text, err);
+        if (r < 0)
+                return err_add(err, r, "secret %s", ref->uri);
+        secret_values_add(o->values, ref->uri, ref->revision, text.data, text.len);
+        return 0;
+}
+
+int opener_open(struct tx *tx, const struct sealer *sealer, const json_t *j,
+                struct secret_values *values, struct err *err) {
+        struct opener o = { tx, sealer, values, 0 };
+
+        return secret_token_walk(j, open_token, &o, err);
+}
