@@ -297,7 +297,7 @@ static int accept_loss(struct tx *tx, struct command *c, const struct q_resource
                        struct err *err) {
         int r;
 
-        if (!str_eq(row->state, "lost"))
+        if (!row->lost)
                 return 0;
         command_change(c, "accept-data-loss", NULL, "begin anew with %s %s, whose data is gone",
                        row->type, row->path);
@@ -314,12 +314,11 @@ static int accept_inside(struct tx *tx, struct command *c, const struct q_resour
         size_t n;
         int r;
 
-        if (!row->keep || row->initialised_at_null || str_eq(row->state, "lost"))
+        if (!row->keep || row->initialised_at_null || row->lost)
                 return 0;
         r = q_target_by_id(tx, &(struct q_target_by_id_in){ .id = row->target_id }, &target, &n,
                            err);
-        if (r < 0 || !n || target->application_id_null ||
-            target->application_id != row->owner_id)
+        if (r < 0 || !n || target->application_id_null || target->application_id != row->owner_id)
                 return r;
         command_change(c, "accept-data-loss", NULL, "and with %s %s inside of it", row->type,
                        row->path);

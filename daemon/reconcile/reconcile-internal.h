@@ -77,6 +77,9 @@ void resource_changed(struct reconcile *rec,
                       struct world_resource *r);                   /* wakes who depends on it */
 void resource_wake_waiting(struct reconcile *rec, int64_t target); /* those parked with NOT_YET */
 void resource_wake_target(struct reconcile *rec, int64_t target, enum queue_priority p);
+/* What a decision tells of data: resource-data.c. */
+void resource_note_filled(struct reconcile *rec, struct world_resource *r);
+void resource_note_loss(struct world_resource *r, const struct decision *d);
 struct resource_job *resource_job_new(struct reconcile *rec, int64_t id, bool docs);
 struct resource_job *resource_job_free(struct resource_job *j);
 void resource_load(struct resource_job *j,

@@ -66,9 +66,9 @@ static void copy_row(struct resource_job *j, const struct q_resource_row *row) {
                 .applied_generation = row->applied_generation,
                 .made = row->made,
                 .adopted = row->adopted,
-                .initialised = !row->initialised_at_null,
+                .initialised = row->initialised_at_null ? 0 : row->initialised_at,
                 .accepted_loss = row->accepted_loss,
-                .lost = str_eq(row->state, "lost") && !row->accepted_loss,
+                .lost = row->lost,
                 .baseline_valid = row->baseline_len == DIGEST_SIZE,
                 .applied_at = row->applied_at_null ? 0 : row->applied_at,
         };

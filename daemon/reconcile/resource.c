@@ -146,12 +146,17 @@ struct telling {
         struct store_call call;
         struct w_resource_set_state_in in;
         char *reason;
+        bool lost;
 };
 
 static int tell_run(struct tx *tx, struct store_call *c, struct err *err) {
         const struct telling *t = c->arg;
         int r = w_resource_set_state(tx, &t->in, err);
 
+        if (r >= 0)
+                r = w_resource_set_lost(
+                        tx, &(struct w_resource_set_lost_in){ .lost = t->lost, .id = t->in.id },
+                        err);
         return r < 0 ? r : 0;
 }
 
@@ -169,6 +174,7 @@ static void tell_row(struct reconcile *rec, const struct world_resource *r) {
         struct telling *t = mem_new(struct telling);
 
         t->reason = str_dup(r->reason);
+        t->lost = r->row.lost;
         t->in = (struct w_resource_set_state_in){ .id = r->id,
                                                   .state = decide_state_name(r->state),
                                                   .reason = t->reason,
@@ -401,6 +407,19 @@ static void on_failed_saved(struct store_call *c, int k, const struct err *err) 
         resource_job_free(j);
 }
 
+/* What stands on a thing that was made anew may have gone with the one before, as a grant goes
+ * with its user. Nobody tells of that where there is no watch. */
+static void doubt_dependants(struct reconcile *rec, const struct world_resource *r) {
+        const struct world_ids *l = world_needed_by(&rec->world, r->id);
+
+        for (size_t i = 0; l && i < l->count; i++) {
+                struct world_resource *d = world_resource(&rec->world, l->ids[i]);
+
+                if (d)
+                        d->seen.as_of = 0; /* too long ago: it is looked at */
+        }
+}
+
 static void on_op(struct op *op) {
         struct resource_job *j = op->arg;
         struct world_resource *r = world_resource(&j->rec->world, j->id);
@@ -429,6 +448,8 @@ static void on_op(struct op *op) {
                 take_baseline(j, r);
                 if (j->drift_line)
                         r->drift = 0;
+                if (op->created)
+                        doubt_dependants(j->rec, r);
                 resource_changed(j->rec, r);
                 if (r->look_again)
                         queue_add(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE);
@@ -554,8 +575,6 @@ static void rest(struct reconcile *rec, struct world_resource *r, const struct d
                                      r->id * 7919 % (rec->options.audit_ms / 4 + 1));
 }
 
-static void mark_filled(struct reconcile *rec, struct world_resource *r);
-
 static void act(struct resource_job *j, struct world_resource *r, const struct decision *d) {
         j->action = d->action;
         j->audit = d->audit;
@@ -580,9 +599,8 @@ static void step(struct reconcile *rec, struct world_resource *r) {
 
         resource_policy(rec, r, &text, &policy);
         decide(&r->row, &r->seen, &policy, clock_wall(), &d);
-        mark_filled(rec, r);
-        r->row.lost |= d.drift == DRIFT_DATA_LOST;
-        r->row.lost &= !r->seen.filled;
+        resource_note_filled(rec, r);
+        resource_note_loss(r, &d);
         if ((d.action == ACTION_NONE || d.action == ACTION_WAIT || d.action == ACTION_BLOCK) &&
             (d.drift == DRIFT_NONE || r->drift))
                 return rest(rec, r, &d);
@@ -625,6 +643,7 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
         outside_follow(world_target(&rec->world, r->target), r->type);
         resource_policy(rec, r, &text, &policy);
         decide(&r->row, &r->seen, &policy, clock_wall(), &d);
+        resource_note_loss(r, &d);
         r->document_lost &= !j->document;
         if (d.action == ACTION_APPLY && j->docs && !j->document) {
                 ask_for_plan(rec, r);
@@ -655,46 +674,4 @@ void resource_handle(struct reconcile *rec, int64_t id) {
                 return;
         }
         step(rec, r);
-}
-
-/* ---- data that came to be filled */
-
-struct filled {
-        struct store_call call;
-        struct reconcile *rec;
-        int64_t id;
-};
-
-static int filled_run(struct tx *tx, struct store_call *c, struct err *err) {
-        struct filled *f = c->arg;
-        int r = w_resource_set_initialised(tx,
-                                           &(struct w_resource_set_initialised_in){
-                                                   .id = f->id, .initialised_at = tx_now(tx) },
-                                           err);
-
-        return r < 0 ? r : 0;
-}
-
-static void filled_done(struct store_call *c, int k, const struct err *err) {
-        free(c->arg);
-}
-
-static void mark_filled(struct reconcile *rec, struct world_resource *r) {
-        struct filled *f;
-
-        if (!r->row.data || r->row.initialised || !r->seen.filled ||
-            r->seen.presence != PRESENCE_PRESENT ||
-            !str_eq(r->seen.incarnation, r->row.incarnation))
-                return;
-        r->row.initialised = true;
-        r->row.accepted_loss = false;
-        f = mem_new(struct filled);
-        f->rec = rec;
-        f->id = r->id;
-        f->call = (struct store_call){ .lane = STORE_LOOP,
-                                       .actor = "loop",
-                                       .run = filled_run,
-                                       .done = filled_done,
-                                       .arg = f };
-        store_submit(rec->options.store, &f->call);
 }

@@ -79,6 +79,17 @@ static void first(char *to, size_t size, const char *fmt, ...) {
         va_end(ap);
 }
 
+static void gather_lost(const struct world_application *a, const struct world_resource *r,
+                        struct gathered *g) {
+        char since[CLOCK_TEXT_MAX];
+
+        first(g->lost, sizeof(g->lost),
+              "%s %s %s since %s: restore it, or mooringctl accept-data-loss %s", r->type, r->path,
+              r->seen.presence == PRESENCE_PRESENT ? "is empty, and held data"
+                                                   : "is gone, and held data",
+              clock_iso(r->row.initialised, false, since), a->name);
+}
+
 static void gather_resource(struct reconcile *rec, const struct world_application *a,
                             struct world_resource *r, struct gathered *g) {
         switch (r->state) {
@@ -86,11 +97,7 @@ static void gather_resource(struct reconcile *rec, const struct world_applicatio
                 first(g->blocked, sizeof(g->blocked), "%s %s: %s", r->type, r->path, r->reason);
                 break;
         case STATE_LOST:
-                first(g->lost, sizeof(g->lost),
-                      "%s %s %s: restore it, or mooringctl accept-data-loss %s", r->type, r->path,
-                      r->seen.presence == PRESENCE_PRESENT ? "is empty, and was not"
-                                                           : "is gone, and held data",
-                      a->name);
+                gather_lost(a, r, g);
                 break;
         case STATE_RETRYING:
                 first(g->failing, sizeof(g->failing), "%s %s: %s", r->type, r->path, r->reason);

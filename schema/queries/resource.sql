@@ -90,7 +90,11 @@ UPDATE resource SET adopted = :adopted WHERE id = :id;
 UPDATE resource SET initialised_at = :initialised_at, accepted_loss = 0 WHERE id = :id AND initialised_at IS NULL;
 
 -- name: resource_accept_loss
-UPDATE resource SET accepted_loss = :accepted_loss, initialised_at = NULL WHERE id = :id;
+UPDATE resource SET accepted_loss = :accepted_loss, lost = 0, initialised_at = NULL WHERE id = :id;
+
+-- name: resource_set_lost
+-- Not once that was accepted: whoever tells may not know of it yet.
+UPDATE resource SET lost = :lost WHERE id = :id AND accepted_loss = 0;
 
 -- name: resource_delete
 DELETE FROM resource WHERE id = :id;

@@ -185,6 +185,7 @@ CREATE TABLE resource (             -- one thing outside that we look after
         keep INTEGER NOT NULL DEFAULT 0,              -- holds data: never deleted without consent
         remake INTEGER NOT NULL DEFAULT 0,            -- data that is made again empty at once (a bucket)
         initialised_at INTEGER,         -- data: first time something was in it
+        lost INTEGER NOT NULL DEFAULT 0,              -- what was in it was found gone, and nobody accepted that
         accepted_loss INTEGER NOT NULL DEFAULT 0,     -- accept-data-loss named it
         state TEXT NOT NULL,            -- waiting, applying, applied, ready, blocked, removing, ...
         reason TEXT NOT NULL DEFAULT '', -- of the state, for people

@@ -56,7 +56,8 @@ def _(world):
     world.wait_status("mlflow-mysql", "waiting", CLAIM)         # it goes when no pod holds it
     world.ctl("accept-data-loss", "mlflow-mysql").refused("lost no data", code=1)
     kube.delete("statefulsets", "mlflow", "mlflow-mysql")
-    world.wait_status("mlflow-mysql", "blocked", CLAIM, "accept-data-loss")
+    world.wait_status("mlflow-mysql", "blocked", f"PersistentVolumeClaim mlflow/{CLAIM} is gone, and held data since 20",
+                      ": restore it, or mooringctl accept-data-loss mlflow-mysql")
     world.wait_status("mlflow-server", "blocked", CLAIM)
     if uid(world):
         raise Trouble("the claim was made again without consent")
@@ -83,9 +84,10 @@ def _(world):
 def _(world):
     world.ctl("deploy", BUNDLE).ok()
     world.wait_active()
-    world.ctl("remove-model", "mlflow", "--destroy-storage").ok()
-    world.wait_for("the model to go", lambda: "mlflow " not in world.ctl("models").out)
-    world.wait_for("the namespace to go", lambda: not world.cluster.kube.get("namespaces", "", "mlflow"))
+    model = world.cluster.model
+    world.ctl("remove-model", model, "--destroy-storage").ok()
+    world.wait_for("the model to go", lambda: model not in world.ctl("models").out)
+    world.wait_for("the namespace to go", lambda: not world.cluster.kube.get("namespaces", "", model))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers a MinIO's calls where no MinIO is: minio_stand_in.py ADDRESS:PORT STATE-FILE.
 
-Buckets, canned policies and users as names in a JSON file. It keeps no objects, and takes every signature of a user that it knows: it
-is enough to see a provider at work, and shows nothing about S3. The real program: `tools/peers build`.
+Buckets, names of objects, canned policies and users in a JSON file. It takes every signature of a user that it knows: it is enough to
+see a provider at work, and shows nothing about S3. The real program: `tools/peers build`.
 """
 import datetime
 import http.server
@@ -62,7 +62,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif url.path == "/":
             self.buckets(state)
         else:
-            self.bucket(url.path.strip("/"), query, state)
+            self.bucket(*url.path.strip("/").partition("/")[::2], query, state)
         return state.save()
 
     do_GET = do_PUT = do_DELETE = do_HEAD = do_POST = handle_any
@@ -70,23 +70,30 @@ class Handler(http.server.BaseHTTPRequestHandler):
     # ---- S3
 
     def buckets(self, state):
-        rows = "".join(f"<Bucket><Name>{name}</Name><CreationDate>{born}</CreationDate></Bucket>"
-                       for name, born in state.all["buckets"].items())
+        rows = "".join(f"<Bucket><Name>{name}</Name><CreationDate>{bucket['born']}</CreationDate></Bucket>"
+                       for name, bucket in state.all["buckets"].items())
         self.answer(200, f"<ListAllMyBucketsResult><Buckets>{rows}</Buckets></ListAllMyBucketsResult>")
 
-    def bucket(self, name, query, state):
+    def bucket(self, name, key, query, state):
         found = state.all["buckets"]
-        if self.command == "PUT" and name not in found:
-            found[name] = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        if self.command == "PUT" and not key and name not in found:
+            found[name] = {"born": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "keys": []}
             return self.answer(200)
         if name not in found:
             return self.refuse(404, "NoSuchBucket", "The specified bucket does not exist")
+        keys = found[name]["keys"]
+        if key:
+            found[name]["keys"] = [k for k in keys if k != key] + [key] * (self.command == "PUT")
+            return self.answer(204 if self.command == "DELETE" else 200)
         if "policy" in query:
             return self.refuse(404, "NoSuchBucketPolicy", "The bucket policy does not exist")
+        if self.command == "DELETE" and keys:
+            return self.refuse(409, "BucketNotEmpty", "The bucket you tried to delete is not empty")
         if self.command == "DELETE":
             del found[name]
             return self.answer(204)
-        return self.answer(200, f"<ListBucketResult><Name>{name}</Name><KeyCount>0</KeyCount></ListBucketResult>")
+        rows = "".join(f"<Contents><Key>{k}</Key></Contents>" for k in keys)
+        return self.answer(200, f"<ListBucketResult><Name>{name}</Name><KeyCount>{len(keys)}</KeyCount>{rows}</ListBucketResult>")
 
     # ---- the admin API
 

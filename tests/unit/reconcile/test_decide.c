@@ -96,7 +96,8 @@ static void lost_data_is_never_begun_again_silently(void **state) {
         struct policy p = { 0 };
         struct decision d;
 
-        row.data = row.initialised = true;
+        row.data = true;
+        row.initialised = 1;
         d = run(&row, &o, &p);
         assert_int_equal(d.drift, DRIFT_DATA_LOST);
         assert_int_equal(d.action, ACTION_BLOCK);
@@ -108,7 +109,8 @@ static void another_volume_of_the_same_name_needs_a_person(void **state) {
         struct observation o = as_applied();
         struct policy p = { 0 };
 
-        row.data = row.initialised = true;
+        row.data = true;
+        row.initialised = 1;
         o.filled = true;
         str_copy(o.incarnation, sizeof(o.incarnation), "uid-2");
         assert_int_equal(run(&row, &o, &p).state, STATE_LOST);
@@ -123,7 +125,8 @@ static void accepted_loss_is_made_again(void **state) {
         struct observation o = { .presence = PRESENCE_ABSENT };
         struct policy p = { 0 };
 
-        row.data = row.initialised = row.accepted_loss = true;
+        row.data = row.accepted_loss = true;
+        row.initialised = 1;
         assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
 }
 
@@ -133,7 +136,8 @@ static void a_bucket_is_made_again_at_once_and_still_shown_as_lost(void **state)
         struct policy p = { 0 };
         struct decision d;
 
-        row.data = row.remake = row.initialised = true;
+        row.data = row.remake = true;
+        row.initialised = 1;
         d = run(&row, &o, &p);
         assert_int_equal(d.action, ACTION_APPLY);
         assert_int_equal(d.state, STATE_LOST);
@@ -144,7 +148,8 @@ static void data_made_again_empty_stays_lost_until_filled_or_accepted(void **sta
         struct observation o = as_applied();
         struct policy p = { 0 };
 
-        row.data = row.remake = row.initialised = row.lost = true;
+        row.data = row.remake = row.lost = true;
+        row.initialised = 1;
         assert_int_equal(run(&row, &o, &p).state, STATE_LOST);
         assert_int_equal(run(&row, &o, &p).action, ACTION_NONE);
         o.filled = true;
