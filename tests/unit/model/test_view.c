@@ -30,9 +30,11 @@ static int put_resource(struct tx *tx, int64_t id, struct err *err) {
                                            .wanted_generation = 1,
                                            .keep = lost,
                                            .state = lost ? "lost" : "blocked" };
-
         int r = w_resource_insert(tx, &in, err);
 
+        if (r >= 0 && lost)
+                r = w_resource_set_lost(
+                        tx, &(struct w_resource_set_lost_in){ .lost = 1, .id = in.id }, err);
         return r < 0 ? r : 0;
 }
 
@@ -46,6 +48,7 @@ static void what_is_blocked_is_let_go_by_name(void **state) {
         assert_int_equal(desk_application(d, command_application_accept_loss, c), 0);
         assert_string_equal(desk_change(d, 0),
                             "begin anew with PersistentVolumeClaim lab/data, whose data is gone");
+        assert_int_equal(desk_application(d, command_application_accept_loss, c), -ENOENT);
         c.object = "service/store";
         assert_int_equal(desk_application(d, command_application_adopt, c), -ENOENT);
         c.object = "deployment/store";
