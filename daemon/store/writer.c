@@ -443,8 +443,8 @@ static bool must_wait(const struct store *s) {
         return s->waiting == 0 && !s->closing && !s->readonly;
 }
 
-/* Whoever was answered by the last group is likely to come again, beside those that came while it was written: two crowds
- * that take turns become one. */
+/* Whoever was answered by the last group is likely to come again, beside those that came while
+ * it was written: two crowds that take turns become one. */
 static void wait_for_company(struct store *s) {
         size_t expected = MIN_OF(MAX_OF(s->expected, 2u), group_max(s));
         struct timespec t;
