@@ -442,6 +442,8 @@ static void on_op(struct op *op) {
                 return finish(j, true);
         }
         take_failure(j, r);
+        if (op->kept)
+                return secret_take(j, on_failed_saved);
         resource_save(j, on_failed_saved);
 }
 
@@ -475,6 +477,7 @@ static void start_op(struct resource_job *j) {
                 .wanted = j->document,
                 .marks = j->marks,
                 .values = j->values,
+                .own = j->own,
                 .projection = r->interest.projection,
                 .baseline = j->baseline,
                 .incarnation = r->row.incarnation,
