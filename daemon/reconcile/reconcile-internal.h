@@ -88,10 +88,9 @@ int resource_load_now(struct tx *tx, struct resource_job *j,
 struct world_resource *resource_take(struct resource_job *j, struct err *err);
 void resource_save(struct resource_job *j,
                    void (*done)(struct store_call *c, int r, const struct err *err));
-/* Makes the values of the operation's `kept` the newest revisions of our secrets, which plans
- * the application again; else as resource_save. */
-void secret_take(struct resource_job *j,
-                 void (*done)(struct store_call *c, int r, const struct err *err));
+/* The save also makes the operation's `kept` values the newest revisions of our secrets, which
+ * plans the application again. */
+void secret_take(struct resource_job *j);
 int resource_save_run(struct tx *tx, struct store_call *c, struct err *err);
 
 /* ---- ledger.c */

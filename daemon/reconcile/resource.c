@@ -442,8 +442,6 @@ static void on_op(struct op *op) {
                 return finish(j, true);
         }
         take_failure(j, r);
-        if (op->kept)
-                return secret_take(j, on_failed_saved);
         resource_save(j, on_failed_saved);
 }
 

@@ -65,14 +65,11 @@ static int run(struct tx *tx, struct store_call *c, struct err *err) {
         return resource_save_run(tx, c, err);
 }
 
-void secret_take(struct resource_job *j,
-                 void (*done)(struct store_call *c, int r, const struct err *err)) {
+void secret_take(struct resource_job *j) {
         const struct world_resource *r = world_resource(&j->rec->world, j->id);
 
         reconcile_log(LOG_NOTICE, "secret-kept", j->rec, r,
                       "%s %s: the values that were in it before are kept, as ours", r->type,
                       r->path);
         j->call.run = run;
-        j->call.done = done;
-        store_submit(j->rec->options.store, &j->call);
 }
