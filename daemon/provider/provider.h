@@ -37,8 +37,8 @@ struct identity {
         char *path; /* "kubeflow/mlflow-server": canonical */
         struct need *needs;
         size_t count, room;
-        char *lock; /* operations of one lock in a target run one after the other; or NULL */
-        bool data; /* holds data: never deleted without consent (PVC, database, Namespace, ...) */
+        char *lock;  /* operations of one lock in a target run one after the other; or NULL */
+        bool data;   /* holds data: never deleted without consent (PVC, database, Namespace, ...) */
         bool group;  /* other resources live in it: removed last, applied first (Namespace, CRD) */
         bool remake; /* data that is made again empty at once (a bucket): its loss is still shown */
 };
@@ -121,7 +121,7 @@ struct observer {
 
 enum { APPLY_DRY_RUN = 1, APPLY_TAKE_OVER = 2, APPLY_ADOPT = 4, APPLY_RECREATE = 8 };
 
-struct apply_request {
+struct apply_request { /* what it points to stays until the operation is done or cancelled */
         const char *type, *path;
         const json_t *wanted; /* with tokens; without our marks */
         const json_t
@@ -129,9 +129,8 @@ struct apply_request {
         const struct secret_values *values;  /* for the tokens in WANTED */
         const struct projection *projection; /* stored field set or NULL */
         const json_t *baseline;              /* or NULL */
-        const char *
-                incarnation; /* as we know it; "": never seen. remove: only this one */
-        const char *token; /* of a running operation, or "" */
+        const char *incarnation; /* as we know it; "": never seen. remove: only this one */
+        const char *token;       /* of a running operation, or "" */
         const char *const *see;
         bool first; /* never applied by us: what is there without our mark is CONFLICT */
         unsigned flags;
@@ -195,15 +194,13 @@ struct target_config {
         const json_t *config;     /* the row's, without secrets */
         const json_t *credential; /* opened; wiped by the caller after open */
         const json_t *marks;      /* {"controller": id} */
-        const uint8_t *
-                hash_key; /* DIGEST_SIZE bytes: for keyed hashes of seen secrets */
+        const uint8_t *hash_key;  /* DIGEST_SIZE bytes: for keyed hashes of seen secrets */
         struct http *http;
         struct loop *loop;
         /* The target through which this one is reached, or NULL. */
         const struct provider *reach_provider;
         struct target *reach;
-        json_t *(*options)(
-                void); /* what providers may read of the daemon's options; or NULL */
+        json_t *(*options)(void); /* what providers may read of the daemon's options; or NULL */
 };
 
 enum { PROVIDER_WATCHES = 1, PROVIDER_DRY_RUN = 2, PROVIDER_TAKE_OVER = 4 };
