@@ -94,7 +94,7 @@ def _(world):
 
 
 def root_secret(world):
-    return world.cluster.kube.get("secrets", "mlflow", "mlflow-mysql-root")["data"]
+    return world.cluster.kube.get("secrets", world.cluster.model, "mlflow-mysql-root")["data"]
 
 
 def adopt_all(world):
@@ -114,7 +114,7 @@ def _(world):
     world.cluster.make_known(world)
     world.ctl("deploy", BUNDLE).ok()
     world.wait_status("mlflow-mysql", "blocked", "take-over-model")
-    world.ctl("take-over-model", "mlflow").ok()
+    world.ctl("take-over-model", world.cluster.model).ok()
     world.wait_for("all to be adopted", lambda: adopt_all(world))
     if root_secret(world) != before:
         raise Trouble("the root password in the cluster was written over")
