@@ -4,7 +4,7 @@
  *
  *     upstream_kube FOLDER
  *
- * The manifests are FOLDER's *.yaml and crd/*.yaml, without bundles. Each object but webhook
+ * The manifests are the YAML files of FOLDER and FOLDER/crd, without bundles. Each object but webhook
  * configurations (nothing serves them here) is applied through the provider, in rounds until
  * their kinds are served. Then the controllers have SETTLE_MS to work; an object whose digest is
  * not its baseline's is a false alarm. */
