@@ -47,6 +47,8 @@ int reconcile_start(struct reconcile *r, struct err *err);
 void reconcile_stop(struct reconcile *r);
 struct reconcile *reconcile_free(struct reconcile *r);
 
+/* store_options.readonly: it can be written again, what was put off goes on. */
+void reconcile_writable(struct reconcile *r);
 /* store_options.mark: the row became dirty. */
 void reconcile_mark(struct reconcile *r, enum store_mark kind, int64_t id);
 
@@ -61,5 +63,10 @@ json_t *reconcile_plan(struct reconcile *r, const char *model, const char *appli
  * nothing of that name, with err. */
 json_t *reconcile_why(struct reconcile *r, const char *model, const char *subject, struct err *err);
 json_t *reconcile_targets(struct reconcile *r);
+/* Which outside answers as CLUSTER now; NULL: none does, or it is not known. Valid until the loop
+ * turns. */
+const char *reconcile_identity(struct reconcile *r, const char *cluster);
+/* Another controller's or model's stamp, or nobody's, is on what the model lives in. */
+bool reconcile_is_foreign(struct reconcile *r, const char *model);
 bool reconcile_idle(
         const struct reconcile *r); /* nothing in flight, nothing ready: benches and tests */

@@ -215,13 +215,7 @@ static int leave_scope(struct tx *tx, struct scope_work *w, struct err *err) {
                                                 .at = tx_now(tx) },
                 err);
         if (r >= 0)
-                r = w_edge_delete_of(tx, &(struct w_edge_delete_of_in){ .resource_id = w->scope },
-                                     err);
-        if (r >= 0)
-                r = w_edge_delete_to(tx, &(struct w_edge_delete_to_in){ .needs_id = w->scope },
-                                     err);
-        if (r >= 0)
-                r = w_resource_delete(tx, &(struct w_resource_delete_in){ .id = w->scope }, err);
+                r = resource_delete_rows(tx, w->scope, err);
         tx_mark(tx, MARK_RESOURCE, w->scope);
         return r;
 }
@@ -383,4 +377,14 @@ void scope_handle(struct reconcile *rec, int64_t id) {
                 .lane = STORE_LOOP, .actor = "loop", .run = read_run, .done = on_read, .arg = w
         };
         store_read(rec->options.store, &w->call);
+}
+
+bool reconcile_is_foreign(struct reconcile *rec, const char *model) {
+        const struct world_model *m = world_model_named(&rec->world, model);
+        const struct world_resource *s = m ? world_resource(&rec->world, m->scope) : NULL;
+
+        if (!s)
+                return false;
+        return (s->seen.presence == PRESENCE_PRESENT && s->seen.foreign) ||
+               (!s->row.applied_generation && s->row.outcome == OUTCOME_CONFLICT);
 }
