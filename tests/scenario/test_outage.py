@@ -45,7 +45,8 @@ def _(world):
     world.wait_active(seconds=3 * DEADLINE)
 
 
-@test("another cluster behind the same address is not written to, and after rebind-cluster it is", fresh=True, real=False)
+@test("another cluster behind the same address is not written to, and after rebind-cluster it is", fresh=True,
+      real="the peers have one cluster")
 def _(world):
     world.ctl("deploy", "minio").ok()
     settled(world)
@@ -53,11 +54,11 @@ def _(world):
     world.cluster.forget()
     world.cluster.server_up()
     world.wait_status("minio", "blocked", "rebind-cluster")
-    kube = world.cluster.kube
-    if kube.list("services", "mlflow") or kube.list("statefulsets", "mlflow"):
+    kube, model = world.cluster.kube, world.cluster.model
+    if kube.list("services", model) or kube.list("statefulsets", model):
         raise Trouble("another cluster was written to")
     world.ctl("rebind-cluster", world.cluster.name).ok()
-    world.wait_for("the model to be written", lambda: kube.list("services", "mlflow"))
+    world.wait_for("the model to be written", lambda: kube.list("services", model))
 
 
 @test("a daemon that was killed starts again, is active, and has written nothing")

@@ -30,6 +30,10 @@ class Skip(Exception):
 
 
 def test(title, **how):
+    for place in ("real", "sim"):
+        if not isinstance(how.get(place, ""), str):
+            raise TypeError(f"{title}: {place} must be the reason why it is not for there")
+
     def keep(function):
         TESTS.append((title, function, how))
         return function
