@@ -74,15 +74,28 @@ static const struct prepared *find_doc(const struct application_work *w, const c
                             : NULL;
 }
 
-/* A plan that would take away more than its share is held, until a person lets this very plan
- * go, or a new one comes. */
+/* What is let go is this removal, whatever else the charm sees or says by then. */
+static void digest_removal(struct application_work *w) {
+        cleanup_(buf_free) struct buf b = BUF_INIT;
+
+        w->removed = 0;
+        for (size_t i = 0; i < w->want_count; i++) {
+                if (find_doc(w, w->wants[i].label))
+                        continue;
+                w->removed++;
+                buf_printf(&b, "%s %lld\n", w->wants[i].label, (long long)w->wants[i].resource);
+        }
+        digest_sha256(b.data, b.len, w->removal);
+}
+
+/* A plan that would take away more than its share is held, until a person lets this very removal
+ * go, or a new plan comes. */
 static bool is_held(struct application_work *w) {
-        bool released = w->release_valid && memcmp(w->release_digest, w->digest, DIGEST_SIZE) == 0;
+        bool released;
 
         free(take_ptr(w->held_now));
-        w->removed = 0;
-        for (size_t i = 0; i < w->want_count; i++)
-                w->removed += !find_doc(w, w->wants[i].label);
+        digest_removal(w);
+        released = w->release_valid && memcmp(w->release_digest, w->removal, DIGEST_SIZE) == 0;
         if (released || w->removed <= PRUNE_FREE)
                 return false;
         if (w->doc_count && w->removed * 100 <= w->want_count * PRUNE_SHARE_PERCENT)
@@ -157,114 +170,6 @@ static int save_targets(struct tx *tx, struct application_work *w, struct err *e
                 tx_mark(tx, MARK_TARGET, rows[i].id);
         }
         return r;
-}
-
-/* ---- relation data */
-
-struct granting {
-        struct tx *tx;
-        const struct application_work *w;
-        int64_t relation;
-};
-
-/* A token that is told opens for the other side of this relation, and for nobody else. */
-static int grant(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name,
-                 struct err *err) {
-        struct granting *g = arg;
-        struct q_secret_row *row;
-        size_t n;
-        int r = q_secret_by_uri(g->tx, &(struct q_secret_by_uri_in){ .uri = ref->uri }, &row, &n,
-                                err);
-
-        if (r < 0)
-                return r;
-        if (n == 0 || row->application_id != g->w->id)
-                return err_set(err, -EPERM, "tells a secret that is not its own");
-        r = w_secret_grant_insert(g->tx,
-                                  &(struct w_secret_grant_insert_in){ .secret_id = row->id,
-                                                                      .relation_id = g->relation },
-                                  err);
-        return r < 0 ? r : 0;
-}
-
-static int other_side(struct tx *tx, const struct application_work *w, int64_t relation,
-                      int64_t *ret, struct err *err) {
-        struct q_relation_other_sides_row *rows;
-        size_t n;
-        int r = q_relation_other_sides(
-                tx, &(struct q_relation_other_sides_in){ .application_id = w->id }, &rows, &n, err);
-
-        *ret = 0;
-        for (size_t i = 0; r >= 0 && i < n; i++)
-                if (rows[i].relation_id == relation && str_eq(rows[i].life, "alive"))
-                        *ret = rows[i].other_id;
-        return r;
-}
-
-static int tell_relation(struct tx *tx, struct application_work *w, int64_t relation,
-                         const json_t *said, struct err *err) {
-        struct granting g = { tx, w, relation };
-        struct q_relation_data_list_row *rows;
-        int64_t other, changes = 0;
-        const char *key;
-        json_t *value;
-        size_t n;
-        int r = other_side(tx, w, relation, &other, err);
-
-        if (r < 0 || !other)
-                return r; /* the relation went while the charm was planning */
-        json_object_foreach((json_t *)said, key, value) {
-                cleanup_(freep) char *text = json_text(value);
-
-                r = secret_token_walk(value, grant, &g, err);
-                if (r < 0)
-                        return err_add(err, r, "relation %lld: %s", (long long)relation, key);
-                r = w_relation_data_set(tx,
-                                        &(struct w_relation_data_set_in){ .relation_id = relation,
-                                                                          .application_id = w->id,
-                                                                          .key = key,
-                                                                          .value = text },
-                                        err);
-                if (r < 0)
-                        return r;
-                changes += r;
-        }
-        r = q_relation_data_list(tx,
-                                 &(struct q_relation_data_list_in){ .relation_id = relation,
-                                                                    .application_id = w->id,
-                                                                    .after = "",
-                                                                    .max = 1000 },
-                                 &rows, &n, err);
-        for (size_t i = 0; r >= 0 && i < n; i++) {
-                if (json_object_get(said, rows[i].key))
-                        continue;
-                r = w_relation_data_delete(
-                        tx,
-                        &(struct w_relation_data_delete_in){ .relation_id = relation,
-                                                             .application_id = w->id,
-                                                             .key = rows[i].key },
-                        err);
-                changes++;
-        }
-        if (changes)
-                tx_mark(tx, MARK_APPLICATION, other);
-        return r;
-}
-
-static int tell(struct tx *tx, struct application_work *w, struct err *err) {
-        size_t i;
-        json_t *relation;
-
-        json_array_foreach(json_get(w->view, "relations"), i, relation) {
-                int64_t id = json_get_int(relation, "id", 0);
-                int r = tell_relation(tx, w, id,
-                                      json_get(w->plan->tell, tx_format(tx, "%lld", (long long)id)),
-                                      err);
-
-                if (r < 0)
-                        return r;
-        }
-        return 0;
 }
 
 /* ---- wants */
@@ -610,8 +515,18 @@ static int save_row(struct tx *tx, struct application_work *w, struct err *err) 
                         &(struct w_application_set_held_in){
                                 .id = w->id,
                                 .held = w->held_now,
-                                .held_digest = w->held_now ? w->digest : NULL,
+                                .held_digest = w->held_now ? w->removal : NULL,
                                 .held_digest_len = w->held_now ? DIGEST_SIZE : 0 },
+                        err);
+        if (r >= 0 && w->release_valid) /* used now, or meant for another removal */
+                r = w_application_set_release(
+                        tx, &(struct w_application_set_release_in){ .id = w->id }, err);
+        if (r >= 0)
+                r = w_application_set_cause(
+                        tx,
+                        &(struct w_application_set_cause_in){ .id = w->id,
+                                                              .cause_digest = w->cause,
+                                                              .cause_digest_len = DIGEST_SIZE },
                         err);
         return r;
 }
@@ -626,6 +541,9 @@ static int check_row(struct tx *tx, struct application_work *w, bool *ret_stale,
         if (r >= 0)
                 *ret_stale = n == 0 || !str_eq(a->life, "alive") ||
                              !str_eq(a->charm_sha256, w->charm_sha256);
+        if (r >= 0 && n)
+                w->moved = a->cause_digest_len != DIGEST_SIZE ||
+                           memcmp(a->cause_digest, w->cause, DIGEST_SIZE) != 0;
         return r;
 }
 
@@ -650,7 +568,7 @@ int application_save_run(struct tx *tx, struct store_call *c, struct err *err) {
         if (!is_held(w)) {
                 r = save_targets(tx, w, err);
                 if (r >= 0)
-                        r = tell(tx, w, err);
+                        r = application_tell(tx, w, err);
                 if (r >= 0)
                         r = save_wants(tx, w, err);
                 if (r >= 0)
@@ -658,6 +576,8 @@ int application_save_run(struct tx *tx, struct store_call *c, struct err *err) {
         }
         if (r >= 0)
                 r = save_row(tx, w, err);
+        if (!str_eq(w->held_now, w->held) || !str_eq(buf_str(&w->conflicts_now), w->conflicts))
+                tx_mark(tx, MARK_APPLICATION, w->id); /* perhaps nothing else of it changes */
         return r < 0 ? r : 0;
 }
 
