@@ -35,7 +35,7 @@ static void opening_free(struct opening *o) {
         free(o->label);
         free(o->bound);
         json_decref(o->config);
-        json_decref(o->credential);
+        json_wipe(o->credential);
         free(o);
 }
 
