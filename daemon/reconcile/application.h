@@ -55,13 +55,14 @@ struct application_work {
         size_t unit_count;
         int64_t *providers;
         size_t provider_count;
-        int64_t target;         /* the model's default */
+        int64_t target; /* the model's default */
         const struct provider *provider;
 
         /* plan */
         char *view_text;
         uint8_t digest[DIGEST_SIZE];
         struct plan *plan;
+        struct map target_uris; /* secrets whose tokens stand in the plan's targets */
         struct prepared *docs;
         size_t doc_count, doc_room;
         struct new_secret *secrets;
@@ -84,6 +85,8 @@ void application_prepare(void *arg);
 /* application-save.c: on the store thread. */
 int application_save_run(struct tx *tx, struct store_call *c, struct err *err);
 int application_save_error_run(struct tx *tx, struct store_call *c, struct err *err);
+/* application-tell.c: on the store thread, inside the save. */
+int application_tell(struct tx *tx, struct application_work *w, struct err *err);
 /* application-remove.c: on the store thread. */
 int application_remove_run(struct tx *tx, struct store_call *c, struct err *err);
 /* The relations that are being removed, once a plan without them is saved. */
