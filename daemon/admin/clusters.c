@@ -100,14 +100,20 @@ void clusters_update(struct request *q) {
 }
 
 static void release(struct command *c) {
-        free(container_of(c, struct command_cluster, head));
+        struct command_cluster *cluster = container_of(c, struct command_cluster, head);
+
+        free((char *)cluster->answers);
+        free(cluster);
 }
 
 static void one(struct request *q, int (*run)(struct tx *, struct command *, struct err *)) {
         struct command_cluster *c = mem_new(struct command_cluster);
+        struct reconcile *rec = q->admin->options.reconcile;
 
         *c = (struct command_cluster){ .head = { .run = run },
                                        .name = request_param(q, 0),
+                                       .answers = str_dup(
+                                               reconcile_identity(rec, request_param(q, 0))),
                                        .force = request_query_bool(q, "force") };
         request_command(q, &c->head, release);
 }

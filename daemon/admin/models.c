@@ -78,7 +78,10 @@ void models_remove(struct request *q) {
 }
 
 void models_take_over(struct request *q) {
-        request_command(q, &command_new(q, command_model_take_over)->head, release);
+        struct command_model *c = command_new(q, command_model_take_over);
+
+        c->foreign = reconcile_is_foreign(q->admin->options.reconcile, c->model);
+        request_command(q, &c->head, release);
 }
 
 void models_set_config(struct request *q) {

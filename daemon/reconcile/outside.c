@@ -468,6 +468,18 @@ void outside_handle(struct reconcile *rec, int64_t id) {
         store_read(rec->options.store, &o->call);
 }
 
+const char *reconcile_identity(struct reconcile *rec, const char *cluster) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.targets, &i));) {
+                const struct world_target *t = e->value;
+
+                if (!t->application && t->open && t->reachable && str_eq(t->name, cluster))
+                        return t->identity;
+        }
+        return NULL;
+}
+
 bool outside_usable(const struct world_target *t, char *why, size_t size) {
         if (!t || !t->open) {
                 snprintf(why, size, "%s: %s", t && t->name ? t->name : "its target",
