@@ -105,6 +105,31 @@ static bool is_held(struct application_work *w) {
         return true;
 }
 
+/* ---- secrets */
+
+/* LABEL's document or target holds the secrets of URIS. */
+static int check_secrets(struct tx *tx, const struct application_work *w, const struct map *uris,
+                         const char *label, struct err *err) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(uris, &i));) {
+                struct q_secret_opens_row *row;
+                size_t n;
+                int r = q_secret_opens(
+                        tx, &(struct q_secret_opens_in){ .uri = e->key, .application_id = w->id },
+                        &row, &n, err);
+
+                if (r < 0)
+                        return r;
+                if (n == 0)
+                        return err_set(
+                                err, -EPERM,
+                                "%s: holds a secret that is neither its own nor granted to it",
+                                label);
+        }
+        return 0;
+}
+
 /* ---- targets that the plan declares */
 
 static char *target_name(struct tx *tx, const struct application_work *w, const char *label) {
@@ -148,6 +173,9 @@ static int save_targets(struct tx *tx, struct application_work *w, struct err *e
         size_t n;
         int r = 0;
 
+        r = check_secrets(tx, w, &w->target_uris, "a target", err);
+        if (r < 0)
+                return r;
         json_object_foreach(w->plan->targets, label, target) {
                 r = save_target(tx, w, label, target, err);
                 if (r < 0)
@@ -173,45 +201,6 @@ static int save_targets(struct tx *tx, struct application_work *w, struct err *e
 }
 
 /* ---- wants */
-
-static int check_secrets(struct tx *tx, const struct application_work *w, const struct prepared *d,
-                         struct err *err) {
-        struct map_entry *e;
-
-        for (size_t i = 0; (e = map_next(&d->uris, &i));) {
-                struct q_secret_row *row;
-                size_t n, k;
-                bool granted = false;
-                int r = q_secret_by_uri(tx, &(struct q_secret_by_uri_in){ .uri = e->key }, &row, &n,
-                                        err);
-                json_t *relation;
-
-                if (r < 0)
-                        return r;
-                if (n && row->application_id == w->id)
-                        continue;
-                json_array_foreach(json_get(w->view, "relations"), k, relation) {
-                        struct q_secret_grant_get_row *g;
-                        size_t found = 0;
-
-                        if (n &&
-                            q_secret_grant_get(
-                                    tx,
-                                    &(struct q_secret_grant_get_in){
-                                            .secret_id = row->id,
-                                            .relation_id = json_get_int(relation, "id", 0) },
-                                    &g, &found, err) >= 0 &&
-                            found)
-                                granted = true;
-                }
-                if (!granted)
-                        return err_set(
-                                err, -EPERM,
-                                "%s: holds a secret that is neither its own nor granted to it",
-                                d->label);
-        }
-        return 0;
-}
 
 static int target_of(struct tx *tx, const struct application_work *w, const struct prepared *d,
                      int64_t *ret, struct err *err) {
@@ -315,7 +304,7 @@ static int save_doc(struct tx *tx, struct application_work *w, struct prepared *
         bool conflict = false;
         int64_t target;
         size_t n;
-        int r = check_secrets(tx, w, d, err);
+        int r = check_secrets(tx, w, &d->uris, d->label, err);
 
         if (r >= 0)
                 r = target_of(tx, w, d, &target, err);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* application-tell.c - what a plan tells the other sides of its relations, and whom it lets open
- * its secrets; on the store thread, inside the save */
+/* application-tell.c - what a plan tells over its relations, and whom that opens secrets for */
 #include "application.h"
 
 #include "queries.gen.h"
@@ -13,6 +12,7 @@ struct granting {
         struct tx *tx;
         const struct application_work *w;
         int64_t relation;
+        struct map told; /* uris */
 };
 
 /* A token that is told opens for the other side of this relation, and for nobody else. */
@@ -32,6 +32,26 @@ static int grant(void *arg, const struct secret_ref *ref, const char *pointer, b
                                   &(struct w_secret_grant_insert_in){ .secret_id = row->id,
                                                                       .relation_id = g->relation },
                                   err);
+        map_set(&g->told, ref->uri, g);
+        return r < 0 ? r : 0;
+}
+
+/* What is not told any more opens for nobody there. */
+static int withdraw(struct granting *g, struct err *err) {
+        struct q_secret_granted_by_row *rows;
+        size_t n;
+        int r = q_secret_granted_by(g->tx,
+                                    &(struct q_secret_granted_by_in){ .relation_id = g->relation,
+                                                                      .application_id = g->w->id },
+                                    &rows, &n, err);
+
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                if (!map_find(&g->told, rows[i].uri))
+                        r = w_secret_grant_delete(
+                                g->tx,
+                                &(struct w_secret_grant_delete_in){ .secret_id = rows[i].id,
+                                                                    .relation_id = g->relation },
+                                err);
         return r < 0 ? r : 0;
 }
 
@@ -46,6 +66,26 @@ static int other_side(struct tx *tx, const struct application_work *w, int64_t r
         for (size_t i = 0; r >= 0 && i < n; i++)
                 if (rows[i].relation_id == relation && str_eq(rows[i].life, "alive"))
                         *ret = rows[i].other_id;
+        return r;
+}
+
+static int grant_told(struct tx *tx, const struct application_work *w, int64_t relation,
+                      const json_t *said, struct err *err) {
+        struct granting g = { .tx = tx, .w = w, .relation = relation };
+        const char *key;
+        json_t *value;
+        int r = 0;
+
+        json_object_foreach((json_t *)said, key, value) {
+                r = secret_token_walk(value, grant, &g, err);
+                if (r < 0) {
+                        r = err_add(err, r, "relation %lld: %s", (long long)relation, key);
+                        break;
+                }
+        }
+        if (r >= 0)
+                r = withdraw(&g, err);
+        map_free(&g.told);
         return r;
 }
 
@@ -74,7 +114,6 @@ static int count_turn(struct tx *tx, const struct application_work *w, int64_t r
 
 static int tell_relation(struct tx *tx, struct application_work *w, int64_t relation,
                          const json_t *said, struct err *err) {
-        struct granting g = { tx, w, relation };
         struct q_relation_data_list_row *rows;
         int64_t other, changes = 0;
         const char *key;
@@ -84,12 +123,12 @@ static int tell_relation(struct tx *tx, struct application_work *w, int64_t rela
 
         if (r < 0 || !other)
                 return r; /* the relation went while the charm was planning */
+        r = grant_told(tx, w, relation, said, err);
+        if (r < 0)
+                return r;
         json_object_foreach((json_t *)said, key, value) {
                 cleanup_(freep) char *text = json_text(value);
 
-                r = secret_token_walk(value, grant, &g, err);
-                if (r < 0)
-                        return err_add(err, r, "relation %lld: %s", (long long)relation, key);
                 r = w_relation_data_set(tx,
                                         &(struct w_relation_data_set_in){ .relation_id = relation,
                                                                           .application_id = w->id,
@@ -134,7 +173,6 @@ int application_tell(struct tx *tx, struct application_work *w, struct err *err)
                 if (r < 0)
                         return r;
         }
-
         json_array_foreach(json_get(w->view, "relations"), i, relation) {
                 int64_t id = json_get_int(relation, "id", 0);
                 int r = tell_relation(tx, w, id,

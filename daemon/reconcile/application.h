@@ -62,6 +62,7 @@ struct application_work {
         char *view_text;
         uint8_t digest[DIGEST_SIZE], cause[DIGEST_SIZE];
         struct plan *plan;
+        struct map target_uris; /* secrets whose tokens stand in the plan's targets */
         struct prepared *docs;
         size_t doc_count, doc_room;
         struct new_secret *secrets;
