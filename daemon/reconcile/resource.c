@@ -296,11 +296,13 @@ static void log_outcome(struct resource_job *j, struct world_resource *r) {
 }
 
 static void take_failure(struct resource_job *j, struct world_resource *r) {
+        enum resource_state state = decide_state_after(j->op.outcome);
+
+        if (j->action == ACTION_LOOK && r->state == STATE_LOST)
+                state = STATE_LOST; /* that it cannot be looked at hides no loss */
         r->row.outcome = j->op.outcome;
         r->tries++;
-        resource_set_state(j->rec, r,
-                           r->row.dying ? STATE_REMOVING : decide_state_after(j->op.outcome),
-                           err_text(&j->op.err));
+        resource_set_state(j->rec, r, r->row.dying ? STATE_REMOVING : state, err_text(&j->op.err));
 }
 
 static void on_failed_saved(struct store_call *c, int k, const struct err *err) {
