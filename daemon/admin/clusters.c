@@ -44,7 +44,7 @@ static void release_adding(struct command *c) {
         free(a);
 }
 
-/* The credential is sealed before it goes anywhere; the request's copy is wiped with it. */
+/* The credential is sealed before it goes anywhere; the request wipes its copy when it ends. */
 static int seal_credential(struct request *q, struct adding *a, const json_t *credential,
                            struct err *err) {
         struct seal_place at = { "target", "credential", a->name, 1 };

@@ -35,7 +35,7 @@ static void opening_free(struct opening *o) {
         free(o->label);
         free(o->bound);
         json_decref(o->config);
-        json_decref(o->credential);
+        json_wipe(o->credential);
         free(o);
 }
 
@@ -95,7 +95,7 @@ static int read_credential(struct tx *tx, struct opening *o, const struct q_targ
                 if (r == 0)
                         r = json_parse(text.data, text.len, &o->credential, err);
         } else {
-                r = opener_open(tx, sealer, o->config, values, err);
+                r = opener_open(tx, sealer, o->application, o->config, values, err);
                 if (r >= 0)
                         r = fill(values, o->config, &o->credential, err);
         }

@@ -5,6 +5,7 @@ import base64
 import shutil
 
 from lib.runner import APPS, BUNDLE, main, test
+from lib.services import seen_filled, sql
 from lib.world import Trouble
 
 CLAIM = "data-mlflow-mysql-0"
@@ -56,7 +57,8 @@ def _(world):
 def _(world):
     kube, before = world.cluster.kube, uid(world)
     kube.delete("persistentvolumeclaims", "mlflow", CLAIM)
-    world.wait_status("mlflow-mysql", "waiting", CLAIM)         # it goes when no pod holds it
+    world.wait_status("mlflow-mysql", "blocked", CLAIM, "Retain")       # it goes when no pod holds it
+    world.wait_for("the line of drift", lambda: "marked for deletion" in world.ctl("drift").out)
     world.ctl("accept-data-loss", "mlflow-mysql").refused("lost no data", code=1)
     kube.delete("statefulsets", "mlflow", "mlflow-mysql")
     world.wait_status("mlflow-mysql", "blocked", f"PersistentVolumeClaim mlflow/{CLAIM} is gone, and held data since 20",
@@ -91,6 +93,31 @@ def _(world):
     world.ctl("remove-model", model, "--destroy-storage").ok()
     world.wait_for("the model to go", lambda: model not in world.ctl("models").out)
     world.wait_for("the namespace to go", lambda: not world.cluster.kube.get("namespaces", "", model))
+
+
+@test("a database's loss ends by itself when it is restored, a pause hides none, a missing mark is none, and one consent is enough",
+      fresh=True)
+def _(world):
+    world.ctl("deploy", BUNDLE).ok()
+    world.wait_active()
+    sql(world, "CREATE TABLE mlflow.t (a INT)")
+    seen_filled(world, "database", "mlflow")
+    sql(world, "DROP PROCEDURE mlflow.mooring_mark")
+    world.wait_for("the mark to be back", lambda: sql(world, "SHOW PROCEDURE STATUS WHERE Name = 'mooring_mark'"))
+    world.wait_active()
+    sql(world, "DROP DATABASE mlflow")
+    world.wait_status("mlflow-mysql", "blocked", "is gone, and held data")
+    world.ctl("pause", "mlflow-mysql", "--reason", "night").ok()
+    world.wait_status("mlflow-mysql", "blocked", "paused", "is gone, and held data")
+    world.ctl("unpause", "mlflow-mysql").ok()
+    sql(world, "CREATE DATABASE mlflow; CREATE TABLE mlflow.t (a INT)")
+    world.wait_active()
+    world.cluster.kube.delete("namespaces", "", world.cluster.model)
+    for app in ("mlflow-mysql", "mlflow-minio"):
+        world.wait_status(app, "blocked", f"accept-data-loss {app}")
+        world.ctl("accept-data-loss", app).ok()
+    world.wait_active()
+    world.ctl("drift").ok().says("accepted")
 
 
 def root_secret(world):

@@ -31,7 +31,8 @@ def _(world):
     world.wait_active()
 
 
-@test("an API server that falls silent and ends no connection is noticed, and all is active when it speaks again", real=False)
+@test("an API server that falls silent and ends no connection is noticed, and all is active when it speaks again",
+      real="the simulator falls silent at a word")
 def _(world):
     settled(world)
     world.cluster.process.send_signal(signal.SIGSTOP)

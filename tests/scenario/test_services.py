@@ -9,7 +9,7 @@ import urllib.request
 from lib.drift import lines, repaired
 from lib.real import mlflow_python
 from lib.runner import main, test
-from lib.services import ask, endpoint, must, relation_user, root_password, secret, sql
+from lib.services import ask, endpoint, must, relation_user, root_password, secret, seen_filled, sql
 from lib.world import Trouble
 
 BLIND = "the simulator's pods run nothing"
@@ -150,17 +150,10 @@ def left_active(world, app):
     return world.apps()[app][0] != "active"
 
 
-def held(world, kind, path):
-    """Until the daemon has seen that there is something in it."""
-    def seen():
-        return world.daemon.rows("SELECT 1 FROM resource WHERE type = ? AND path = ? AND initialised_at IS NOT NULL", kind, path)
-    world.wait_for(f"{kind} {path} to be seen filled", seen)
-
-
 @test("a dropped database is not made again: the application and its consumers are blocked until accept-data-loss")
 def _(world):
     sql(world, "CREATE TABLE IF NOT EXISTS mlflow.of_value (n INT)")
-    held(world, "database", "mlflow")
+    seen_filled(world, "database", "mlflow")
     before = lines(world)
     sql(world, "DROP DATABASE mlflow")
     world.wait_status("mlflow-mysql", "blocked", "database mlflow is gone, and held data since 20",
@@ -178,7 +171,7 @@ def _(world):
 @test("a bucket that went with what was in it is made again empty, and said to be, until accept-data-loss")
 def _(world):
     must(world, "PUT", "/mlflow/of-value", b"x")
-    held(world, "bucket", "mlflow")
+    seen_filled(world, "bucket", "mlflow")
     for key in re.findall("<Key>([^<]*)</Key>", must(world, "GET", "/mlflow")):
         must(world, "DELETE", f"/mlflow/{key}")
     must(world, "DELETE", "/mlflow")

@@ -88,3 +88,10 @@ def must(world, method, path, body=b""):
     if code >= 300:
         raise Trouble(f"{method} {path}: {code} {text}")
     return text
+
+
+def seen_filled(world, kind, path):
+    """Until the daemon has seen that there is something in it."""
+    def seen():
+        return world.daemon.rows("SELECT 1 FROM resource WHERE type = ? AND path = ? AND initialised_at IS NOT NULL", kind, path)
+    world.wait_for(f"{kind} {path} to be seen filled", seen)
