@@ -163,7 +163,7 @@ def _(world):
         raise Trouble("the database was made again without consent")
     world.ctl("accept-data-loss", "mlflow-mysql").ok()
     world.wait_active()
-    repaired(world, before, "database mlflow")
+    repaired(world, before, "database mlflow", "data lost", outcome="accepted")
     if sql(world, "SHOW DATABASES LIKE 'mlflow'") != "mlflow":
         raise Trouble("no new database was made")
 
