@@ -85,6 +85,8 @@ static void finish(struct application_work *w, bool failed) {
         if (a) {
                 a->busy = a->executing = false;
                 a->reread |= failed;
+                if (!failed)
+                        a->changes_planned = MAX_OF(a->changes_planned, w->changes);
                 status_update(rec, a);
         }
         if (failed)
@@ -244,6 +246,15 @@ static void look_again(struct reconcile *rec, struct world_application *a) {
         }
 }
 
+static bool wants_other(const struct application_work *w) {
+        if (w->held_now || w->doc_count != w->want_count)
+                return !w->held_now;
+        for (size_t i = 0; i < w->doc_count; i++)
+                if (!w->docs[i].unchanged)
+                        return true;
+        return false;
+}
+
 static void on_saved(struct store_call *c, int r, const struct err *err) {
         struct application_work *w = c->arg;
         struct reconcile *rec = w->rec;
@@ -269,6 +280,8 @@ static void on_saved(struct store_call *c, int r, const struct err *err) {
         }
         if (a && w->replan && r >= 0 && !w->stopped)
                 a->replan = false;
+        if (a && r >= 0 && !w->stopped && wants_other(w))
+                application_dirty(rec, w->id); /* its new wants are only in the rows so far */
         finish(w, r < 0 || w->stopped);
 }
 
@@ -567,11 +580,14 @@ void application_handle(struct reconcile *rec, int64_t id) {
                 queue_done(rec->queue, KEY_APPLICATION, id);
                 return;
         }
-        if (a)
-                a->reread = false;
         w = mem_new(struct application_work);
         w->rec = rec;
         w->id = id;
+        if (a) {
+                a->reread = false;
+                a->busy = true;
+                w->changes = a->changes;
+        }
         list_init(&w->link);
         list_append(&rec->plans, &w->link);
         w->call = (struct store_call){ .lane = STORE_LOOP,
@@ -587,8 +603,10 @@ void application_handle(struct reconcile *rec, int64_t id) {
 void application_dirty(struct reconcile *rec, int64_t id) {
         struct world_application *a = world_application(&rec->world, id);
 
-        if (a)
+        if (a) {
                 a->reread = true;
+                a->changes++;
+        }
         /* One command after the other is planned together; the first of them at once. */
         if (a && a->planned && clock_mono() - a->planned_at < TOUCH_MS)
                 queue_add_at(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE,
@@ -616,6 +634,40 @@ void application_touch(struct reconcile *rec, int64_t id) {
                 wait = MAX_OF(wait, a->plan_took_us / 100);
         }
         queue_add_at(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE, clock_mono() + wait);
+}
+
+bool application_changing(const struct world_application *a) {
+        return a->changes != a->changes_planned;
+}
+
+/* A plan that is out, or due because something that it sees changed, may tell others more. */
+static bool is_planning(const struct world_application *a) {
+        return application_changing(a) || a->reread || a->busy;
+}
+
+/* What a person has to see to first does not count: that would be waited for in vain. */
+static bool is_applying(struct reconcile *rec, const struct world_application *a) {
+        for (size_t i = 0; i < a->want_count; i++) {
+                const struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
+
+                if (!r || r->stale ||
+                    (r->row.wanted_generation != r->row.applied_generation &&
+                     r->state != STATE_BLOCKED && r->state != STATE_LOST))
+                        return true;
+        }
+        return false;
+}
+
+bool application_settled(struct reconcile *rec, const struct world_application *a) {
+        if (is_planning(a) || is_applying(rec, a))
+                return false;
+        for (size_t i = 0; i < a->provider_count; i++) {
+                const struct world_application *p = world_application(&rec->world, a->providers[i]);
+
+                if (p && !p->dying && (is_planning(p) || is_applying(rec, p)))
+                        return false;
+        }
+        return true;
 }
 
 static bool is_preparing(struct reconcile *rec) {

@@ -38,6 +38,7 @@ struct application_work {
         struct job job;
         struct reconcile *rec;
         int64_t id;
+        uint64_t changes; /* of its rows, told before they were read */
         struct list link;
         bool stopped;
 
@@ -55,7 +56,7 @@ struct application_work {
         size_t unit_count;
         int64_t *providers;
         size_t provider_count;
-        int64_t target;         /* the model's default */
+        int64_t target; /* the model's default */
         const struct provider *provider;
 
         /* plan */

@@ -118,6 +118,9 @@ void application_touch(struct reconcile *rec,
 void application_dirty(struct reconcile *rec, int64_t id);
 void application_seen(struct reconcile *rec, int64_t id); /* a resource of it was seen to change */
 void application_stop(struct reconcile *rec);
+bool application_changing(const struct world_application *a); /* its rows are newer than its plan */
+/* Nothing is under way that may change what is wanted of it: neither here nor at who feeds it. */
+bool application_settled(struct reconcile *rec, const struct world_application *a);
 
 /* ---- unit.c, status.c */
 void unit_seen(struct reconcile *rec, struct world_target *t, const struct unit_seen *u);

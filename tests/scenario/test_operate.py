@@ -41,6 +41,36 @@ def _(world):
     world.wait_active()
 
 
+@test("a wait right after a change ends when the change is there, and plan does not say that nothing is to do before")
+def _(world):
+    def env_from():
+        return world.cluster.kube.get("deployments", "mlflow", "mlflow-server")["spec"]["template"]["spec"]["containers"][0]
+    for scale in (3, 1, 2, 1):
+        world.ctl("scale-application", "mlflow-server", scale).ok()
+        world.ctl("wait", "mlflow-server", "--timeout", f"{world.patience}s", seconds=world.patience + 30).ok()
+        line = next(line for line in world.ctl("status").ok().out.splitlines() if line.startswith("mlflow-server "))
+        if f" active {scale:>6}" not in line:
+            raise Trouble(f"waited for scale {scale}: {line}")
+    for port in (5003, 5000):
+        world.ctl("config", "mlflow-server", f"mlflow_port={port}").ok()
+        plan = world.ctl("plan")
+        if plan.code == 0 and env_from()["ports"][0]["containerPort"] != port:
+            raise Trouble(f"nothing to do, and the port is not {port}: {plan.err}")
+        world.wait_active()
+        if env_from()["ports"][0]["containerPort"] != port:
+            raise Trouble(f"active, and the port is not {port}")
+    world.ctl("plan").ok()
+
+
+@test("names and models that are not there are told at once, and a status word that nobody has is not an empty model")
+def _(world):
+    world.ctl("status", "mlflow-servr").refused("mlflow-servr", "mlflow-server", code=1)
+    world.ctl("wait", "mlflow-servr", "--timeout", "0").refused("mlflow-servr", "mlflow-server", code=1)
+    world.ctl("wait", "-m", "nosuch", "--timeout", "0").refused("nosuch", code=1)
+    if "empty" in world.ctl("status", "blocked").ok().out:
+        raise Trouble("nothing is blocked, and status calls the model empty")
+
+
 @test("a wrong option is refused with the application, the option and what it wants")
 def _(world):
     world.ctl("config", "mlflow-server", "mlflow_port=abc").refused("mlflow-server", "mlflow_port", "abc", code=1)
