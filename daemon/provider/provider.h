@@ -37,8 +37,8 @@ struct identity {
         char *path; /* "kubeflow/mlflow-server": canonical */
         struct need *needs;
         size_t count, room;
-        char *lock; /* operations of one lock in a target run one after the other; or NULL */
-        bool data; /* holds data: never deleted without consent (PVC, database, Namespace, ...) */
+        char *lock;  /* operations of one lock in a target run one after the other; or NULL */
+        bool data;   /* holds data: never deleted without consent (PVC, database, Namespace, ...) */
         bool group;  /* other resources live in it: removed last, applied first (Namespace, CRD) */
         bool remake; /* data that is made again empty at once (a bucket): its loss is still shown */
 };
@@ -121,17 +121,18 @@ struct observer {
 
 enum { APPLY_DRY_RUN = 1, APPLY_TAKE_OVER = 2, APPLY_ADOPT = 4, APPLY_RECREATE = 8 };
 
-struct apply_request {
+struct apply_request { /* what it points to stays until the operation is done or cancelled */
         const char *type, *path;
         const json_t *wanted; /* with tokens; without our marks */
         const json_t
                 *marks; /* {"model": name, "model-uuid", "application": name, "controller": id} */
-        const struct secret_values *values;  /* for the tokens in WANTED */
+        const struct secret_values *values; /* for the tokens in WANTED */
+        const json_t
+                *own; /* {URI of a secret that the application itself has: its purpose}, or NULL */
         const struct projection *projection; /* stored field set or NULL */
         const json_t *baseline;              /* or NULL */
-        const char *
-                incarnation; /* as we know it; "": never seen. remove: only this one */
-        const char *token; /* of a running operation, or "" */
+        const char *incarnation; /* as we know it; "": never seen. remove: only this one */
+        const char *token;       /* of a running operation, or "" */
         const char *const *see;
         bool first; /* never applied by us: what is there without our mark is CONFLICT */
         unsigned flags;
@@ -156,7 +157,10 @@ struct op {
                 [DIGEST_SIZE]; /* SHA-256 of the baseline's canonical text (json_canonical) */
         bool created;          /* apply: it was not there before */
         char *took_over;       /* whose fields were taken over, or NULL */
-        json_t *warnings;      /* list of texts, or NULL */
+        /* apply, not done: values that were there before us and may be the only copy, under the
+         * tokens in whose place they stand; they become ours, then it is tried again. Or NULL. */
+        struct secret_values *kept;
+        json_t *warnings; /* list of texts, or NULL */
         void *private;
 };
 void op_clear(struct op *op); /* the answer's memory */
@@ -195,15 +199,13 @@ struct target_config {
         const json_t *config;     /* the row's, without secrets */
         const json_t *credential; /* opened; wiped by the caller after open */
         const json_t *marks;      /* {"controller": id} */
-        const uint8_t *
-                hash_key; /* DIGEST_SIZE bytes: for keyed hashes of seen secrets */
+        const uint8_t *hash_key;  /* DIGEST_SIZE bytes: for keyed hashes of seen secrets */
         struct http *http;
         struct loop *loop;
         /* The target through which this one is reached, or NULL. */
         const struct provider *reach_provider;
         struct target *reach;
-        json_t *(*options)(
-                void); /* what providers may read of the daemon's options; or NULL */
+        json_t *(*options)(void); /* what providers may read of the daemon's options; or NULL */
 };
 
 enum { PROVIDER_WATCHES = 1, PROVIDER_DRY_RUN = 2, PROVIDER_TAKE_OVER = 4 };

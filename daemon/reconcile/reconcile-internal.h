@@ -50,6 +50,7 @@ struct resource_job { /* from reading the rows to saving the outcome */
         bool document_missing; /* cache.db forgot it: the application is planned again */
         char *fields_text;
         struct secret_values *values;
+        json_t *own; /* apply_request's */
         struct err read_err;
         /* the operation */
         enum action action;
@@ -57,6 +58,7 @@ struct resource_job { /* from reading the rows to saving the outcome */
         int64_t generation;
         enum drift_kind drift;
         json_t *marks;
+        char **see; /* of the operation: the resource's may change while it is out */
         struct drift_list differences;
         char version[64]; /* of what the apply made */
         int64_t drift_line;
@@ -87,6 +89,9 @@ int resource_load_now(struct tx *tx, struct resource_job *j,
 struct world_resource *resource_take(struct resource_job *j, struct err *err);
 void resource_save(struct resource_job *j,
                    void (*done)(struct store_call *c, int r, const struct err *err));
+/* The save also makes the operation's `kept` values the newest revisions of our secrets, which
+ * plans the application again. */
+void secret_take(struct resource_job *j);
 int resource_save_run(struct tx *tx, struct store_call *c, struct err *err);
 
 /* ---- ledger.c */
@@ -118,9 +123,12 @@ void application_touch(struct reconcile *rec,
 void application_dirty(struct reconcile *rec, int64_t id);
 void application_seen(struct reconcile *rec, int64_t id); /* a resource of it was seen to change */
 void application_stop(struct reconcile *rec);
-bool application_changing(const struct world_application *a); /* its rows are newer than its plan */
+/* application-settled.c: its rows are newer than its plan. */
+bool application_changing(const struct world_application *a);
 /* Nothing is under way that may change what is wanted of it: neither here nor at who feeds it. */
 bool application_settled(struct reconcile *rec, const struct world_application *a);
+/* application-see.c: what its wanters want to see of R, after they changed. */
+void resource_see(struct reconcile *rec, struct world_resource *r);
 
 /* ---- unit.c, status.c */
 void unit_seen(struct reconcile *rec, struct world_target *t, const struct unit_seen *u);

@@ -38,6 +38,7 @@ static void forget_read(struct resource_job *j) {
         json_decref(take_ptr(j->document));
         json_decref(take_ptr(j->baseline));
         j->values = secret_values_free(j->values);
+        json_decref(take_ptr(j->own));
         j->need_count = j->wanter_count = 0;
         j->found = j->document_missing = false;
 }
@@ -50,6 +51,7 @@ struct resource_job *resource_job_free(struct resource_job *j) {
         op_clear(&j->op);
         drift_list_free(&j->differences);
         json_decref(j->marks);
+        world_see_free(j->see);
         free(j->lock);
         free(j);
         return NULL;
@@ -159,6 +161,8 @@ static int read_documents(struct tx *tx, struct resource_job *j, const struct q_
                 *err = (struct err){ 0 };
                 return 0;
         }
+        if (r >= 0 && !j->row.applied_generation && j->owner)
+                r = opener_own(tx, j->owner, j->document, &j->own, err);
         return r;
 }
 
@@ -232,6 +236,7 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
         free(r->wanters);
         r->wanters = take_ptr(j->wanters);
         r->wanter_count = j->wanter_count;
+        resource_see(j->rec, r);
         r->interest.baseline_valid = r->row.baseline_valid;
         memcpy(r->interest.baseline, r->row.baseline, DIGEST_SIZE);
         t = world_target(w, r->target);

@@ -332,7 +332,8 @@ static void on_saved(struct store_call *c, int k, const struct err *err) {
 /* The answer of an accepted apply: from now on this is the baseline. */
 static void take_baseline(struct resource_job *j, struct world_resource *r) {
         struct world_target *t = world_target(&j->rec->world, r->target);
-        bool newer = r->seen.order > j->op.seen.order && r->seen.presence == PRESENCE_PRESENT;
+        bool newer = (r->seen.order > j->op.seen.order && r->seen.presence == PRESENCE_PRESENT) ||
+                     world_see_more(r, j->see);
         cleanup_(buf_free) struct buf old = BUF_INIT;
         struct err err = { 0 };
 
@@ -380,11 +381,10 @@ static void log_outcome(struct resource_job *j, struct world_resource *r) {
 }
 
 static void take_failure(struct resource_job *j, struct world_resource *r) {
-        enum resource_state state = decide_state_after(j->op.outcome);
-
         r->row.outcome = j->op.outcome;
         r->tries++;
-        set_state(j->rec, r, r->row.dying ? STATE_REMOVING : state, err_text(&j->op.err));
+        set_state(j->rec, r, r->row.dying ? STATE_REMOVING : decide_state_after(j->op.outcome),
+                  err_text(&j->op.err));
 }
 
 static void on_failed_saved(struct store_call *c, int k, const struct err *err) {
@@ -416,10 +416,12 @@ static void on_op(struct op *op) {
 
                 if (op->outcome == OUTCOME_GONE)
                         op->seen.presence = PRESENCE_ABSENT;
-                r->look_again = false;
+                r->look_again = world_see_more(r, j->see);
                 r->tries = 0;
                 changed = !same(&r->seen, &op->seen);
                 observation_move(&r->seen, &op->seen);
+                if (r->look_again)
+                        r->seen.presence = PRESENCE_UNKNOWN;
                 r->retry_at = 0;
                 if (changed)
                         resource_changed(j->rec, r);
@@ -468,6 +470,7 @@ static void start_op(struct resource_job *j) {
         if (!t || !t->open || rec->stopping)
                 return finish(j, false);
         j->marks = marks_of(rec, r);
+        j->see = world_see_copy(r);
         j->generation = r->row.wanted_generation;
         j->request = (struct apply_request){
                 .type = r->type,
@@ -475,11 +478,12 @@ static void start_op(struct resource_job *j) {
                 .wanted = j->document,
                 .marks = j->marks,
                 .values = j->values,
+                .own = j->own,
                 .projection = r->interest.projection,
                 .baseline = j->baseline,
                 .incarnation = r->row.incarnation,
                 .token = j->token ? j->token : "",
-                .see = r->see,
+                .see = (const char *const *)j->see,
                 .first = !r->row.made && !r->row.applied_generation,
                 .flags = r->row.adopted ? APPLY_ADOPT : 0,
         };
@@ -646,10 +650,6 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
 void resource_handle(struct reconcile *rec, int64_t id) {
         struct world_resource *r = world_resource(&rec->world, id);
 
-        if (rec->stopping) {
-                queue_done(rec->queue, KEY_RESOURCE, id);
-                return;
-        }
         if (!r || r->stale) {
                 resource_load(resource_job_new(rec, id, true), on_loaded);
                 return;
