@@ -230,10 +230,7 @@ static void release_refresh(struct command *c) {
 
 static void refresh_taken(struct charm_take *take) {
         struct refreshing *f = container_of(take, struct refreshing, take);
-        struct request *q = taken_in(take);
-
-        request_command(q, &f->command.head, release_refresh);
-        request_unref(q);
+        taken_in(take, &f->command.head, release_refresh);
 }
 
 static int read_pinned(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
