@@ -12,6 +12,7 @@ def _(world):
     world.ctl("scale-application", "mlflow-mysql", "3").refused("mlflow-mysql", "0 to 1", code=1)
     world.ctl("scale-application", "nobody", "1").refused("nobody", code=1)
     world.ctl("scale-application", "mlflow-server", "many").refused("many")
+    world.ctl("scale-application", "mlflow-server", "-1").refused("no number of units")
 
 
 @test("scale 0 ends the pods and says that data is kept; scale 2 runs two")

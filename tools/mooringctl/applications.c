@@ -190,6 +190,13 @@ static int trust(struct cli *c) {
                       one("trust", json_boolean(!o->remove)));
 }
 
+static void print_constraints(struct cli *c, const char *text) {
+        if (text[0])
+                fprintf(c->out, "%s\n", text);
+        else
+                cli_say(c, "no constraints");
+}
+
 static int constraints(struct cli *c) {
         cleanup_(freep) char *path = NULL;
         cleanup_(json_freep) json_t *json = NULL;
@@ -204,8 +211,8 @@ static int constraints(struct cli *c) {
         path = path_of(c, cli_operand(c, 0), "");
         r = path ? call_get(c, path, &json) : CLI_FAILED;
         if (r == CLI_DONE)
-                fprintf(c->out, "%s\n",
-                        json_get_str(json_get(json, cli_operand(c, 0)), "constraints", ""));
+                print_constraints(
+                        c, json_get_str(json_get(json, cli_operand(c, 0)), "constraints", ""));
         return r;
 }
 
