@@ -79,10 +79,11 @@ int command_cluster_update(struct tx *tx, struct command *c, struct err *err);
 struct command_cluster {
         struct command head;
         const char *name;
-        bool force; /* remove: storage that stayed behind becomes a leftover */
+        bool force;          /* remove: storage that stayed behind becomes a leftover */
+        const char *answers; /* rebind: identity of what answers now, or NULL */
 };
 int command_cluster_remove(struct tx *tx, struct command *c, struct err *err);
-/* The next write binds it to the cluster that answers then. */
+/* Binds it to the cluster that answers now. -EBUSY: none does, or it is the one that it was. */
 int command_cluster_rebind(struct tx *tx, struct command *c, struct err *err);
 
 /* ---- models */
@@ -91,6 +92,7 @@ struct command_model {
         const char *model;
         const char *cluster;         /* add */
         bool destroy_storage, force; /* remove */
+        bool foreign;                /* take over: there is another stamp than ours */
         json_t *set;                 /* config: {name: text or value} */
         const json_t *reset;         /* config: [name] */
 };
