@@ -233,7 +233,6 @@ static void why_resource(struct why *w, struct world_resource *r, int depth) {
         struct decision d;
         int failures;
         int64_t next = queue_next(w->rec->queue, KEY_RESOURCE, r->id, &failures);
-
         bool failing = r->tries && r->reason[0];
 
         if (!is_new(w, r))
