@@ -160,14 +160,22 @@ static void gather_reach(struct reconcile *rec, const struct world_application *
                 first(g->unseen, sizeof(g->unseen), "%s has not answered yet", t->name);
 }
 
+/* A look that a person must make possible (a password was changed) is told as that. */
+static void gather_unseen(const struct world_resource *r, struct gathered *g) {
+        if (!r->tries)
+                first(g->unseen, sizeof(g->unseen), "%s %s is being read", r->type, r->path);
+        else if (r->state != STATE_BLOCKED)
+                first(g->unseen, sizeof(g->unseen), "%s %s cannot be read: %s", r->type, r->path,
+                      r->reason);
+}
+
 static void gather(struct reconcile *rec, struct world_application *a, struct gathered *g) {
         gather_reach(rec, a, g);
         for (size_t i = 0; i < a->want_count; i++) {
                 struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
 
                 if (r && r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN)
-                        first(g->unseen, sizeof(g->unseen), "%s %s is being read", r->type,
-                              r->path);
+                        gather_unseen(r, g);
                 if (!r)
                         first(g->not_ready, sizeof(g->not_ready), "%s: not planned yet",
                               a->wants[i].label);
