@@ -226,6 +226,7 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
                         r->row.dying = true; /* what it stood on may go now */
                         resource_changed(j->rec, r);
                         world_resource_drop(w, r);
+                        application_conflicts_may_end(j->rec);
                 }
                 return NULL;
         }
@@ -235,6 +236,10 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
         if (j->row.accepted_loss && !r->row.accepted_loss)
                 look_anew(r);
         r->row = j->row;
+        if (r->owner && r->owner != j->owner)
+                application_touch(j->rec, r->owner); /* its removal may wait for this */
+        if (r->wanter_count > j->wanter_count)
+                application_conflicts_may_end(j->rec);
         r->owner = j->owner;
         r->model = scope_model(j->rec, j);
         r->wanted_valid = j->wanted_valid;
