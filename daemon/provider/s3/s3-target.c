@@ -177,6 +177,7 @@ static void fill_observation(const struct s3_op *s, struct observation *o) {
         o->ready = READY_YES;
         o->ours = true; /* nothing in a store can carry our mark; incarnations tell */
         o->filled = s->filled;
+        o->counted = true;
         str_copy(o->incarnation, sizeof(o->incarnation), s->found_incarnation);
         digest_of(s->seen, o->digest);
         o->digest_valid = true;
