@@ -14,7 +14,7 @@
 
 struct status_write {
         struct store_call call;
-        int64_t id, model;
+        int64_t id, model, active_at;
         char *name, *status, *message, *cause;
 };
 
@@ -33,7 +33,8 @@ static int write_run(struct tx *tx, struct store_call *c, struct err *err) {
                 &(struct w_application_set_status_in){ .id = w->id,
                                                        .status = w->status,
                                                        .message = w->message,
-                                                       .status_at = tx_now(tx) },
+                                                       .status_at = tx_now(tx),
+                                                       .active_at = w->active_at },
                 err);
 
         if (r <= 0)
@@ -238,6 +239,7 @@ static void show(struct reconcile *rec, struct world_application *a, const char 
         w = mem_new(struct status_write);
         w->id = a->id;
         w->model = a->model;
+        w->active_at = a->last_active;
         w->name = str_dup(a->name);
         w->status = str_dup(word);
         w->message = str_dup(message);
@@ -289,4 +291,29 @@ void status_update(struct reconcile *rec, struct world_application *a) {
         if (out.word == STATUS_ACTIVE)
                 a->last_active = clock_wall();
         show(rec, a, status_words[out.word], out.message, cause_of(&g, a));
+}
+
+static int keep_seen(struct tx *tx, struct store_call *c, struct err *err) {
+        struct reconcile *rec = c->arg;
+        struct map_entry *e;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && (e = map_next(&rec->world.applications, &i));) {
+                const struct world_application *a = e->value;
+
+                if (str_eq(a->status, "active"))
+                        r = w_application_set_active(tx,
+                                                     &(struct w_application_set_active_in){
+                                                             .active_at = tx_now(tx), .id = a->id },
+                                                     err);
+        }
+        return r < 0 ? r : 0;
+}
+
+void status_keep_seen(struct reconcile *rec) {
+        struct store_call c = { .lane = STORE_LOOP, .actor = "loop", .run = keep_seen, .arg = rec };
+        struct err err = { 0 };
+
+        if (store_now(rec->options.store, &c, &err) < 0)
+                log_plain(LOG_WARNING, "status", "%s", err_text(&err));
 }
