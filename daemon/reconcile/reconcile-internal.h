@@ -147,6 +147,8 @@ void unit_seen(struct reconcile *rec, struct world_target *t, const struct unit_
 void unit_listed(struct reconcile *rec, struct world_target *t, bool begin);
 /* Computes what is shown of an application, writes it when it changed. */
 void status_update(struct reconcile *rec, struct world_application *a);
+/* At an orderly end: what is active was seen so until now. */
+void status_keep_seen(struct reconcile *rec);
 
 /* ---- shared */
 void reconcile_event(struct reconcile *rec, const char *kind, const char *model,

@@ -206,7 +206,8 @@ static int load_applications(struct tx *tx, struct store_call *c, struct err *er
                 str_copy(a->status, sizeof(a->status), rows[i].status);
                 str_set(&a->message, rows[i].message);
                 a->status_at = rows[i].status_at;
-                a->last_active = str_eq(rows[i].status, "active") ? rows[i].status_at : 0;
+                a->last_active = MAX_OF(rows[i].active_at,
+                                        str_eq(rows[i].status, "active") ? rows[i].status_at : 0);
                 if (!rows[i].paused_at_null)
                         a->paused = str_format("%s: %s", rows[i].paused_by, rows[i].paused_why);
                 a->changes = 1; /* perhaps: what was told before the end was not planned */
@@ -288,6 +289,8 @@ int reconcile_start(struct reconcile *rec, struct err *err) {
 }
 
 void reconcile_stop(struct reconcile *rec) {
+        if (rec->started)
+                status_keep_seen(rec);
         rec->stopping = true;
         application_stop(rec);
         outside_close_all(rec);

@@ -14,7 +14,7 @@
 
 struct status_write {
         struct store_call call;
-        int64_t id, model;
+        int64_t id, model, active_at;
         char *name, *status, *message, *cause;
 };
 
@@ -33,7 +33,8 @@ static int write_run(struct tx *tx, struct store_call *c, struct err *err) {
                 &(struct w_application_set_status_in){ .id = w->id,
                                                        .status = w->status,
                                                        .message = w->message,
-                                                       .status_at = tx_now(tx) },
+                                                       .status_at = tx_now(tx),
+                                                       .active_at = w->active_at },
                 err);
 
         if (r <= 0)
@@ -166,14 +167,22 @@ static void gather_reach(struct reconcile *rec, const struct world_application *
                 first(g->unseen, sizeof(g->unseen), "%s has not answered yet", t->name);
 }
 
+/* A look that a person must make possible (a password was changed) is told as that. */
+static void gather_unseen(const struct world_resource *r, struct gathered *g) {
+        if (!r->tries)
+                first(g->unseen, sizeof(g->unseen), "%s %s is being read", r->type, r->path);
+        else if (r->state != STATE_BLOCKED)
+                first(g->unseen, sizeof(g->unseen), "%s %s cannot be read: %s", r->type, r->path,
+                      r->reason);
+}
+
 static void gather(struct reconcile *rec, struct world_application *a, struct gathered *g) {
         gather_reach(rec, a, g);
         for (size_t i = 0; i < a->want_count; i++) {
                 struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
 
                 if (r && r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN)
-                        first(g->unseen, sizeof(g->unseen), "%s %s is being read", r->type,
-                              r->path);
+                        gather_unseen(r, g);
                 if (!r)
                         first(g->not_ready, sizeof(g->not_ready), "%s: not planned yet",
                               a->wants[i].label);
@@ -238,6 +247,7 @@ static void show(struct reconcile *rec, struct world_application *a, const char 
         w = mem_new(struct status_write);
         w->id = a->id;
         w->model = a->model;
+        w->active_at = a->last_active;
         w->name = str_dup(a->name);
         w->status = str_dup(word);
         w->message = str_dup(message);
@@ -293,4 +303,29 @@ void status_update(struct reconcile *rec, struct world_application *a) {
                 a->last_active = clock_wall();
         show(rec, a, status_words[out.word], out.message,
              cause_of(&g, a, out.word == STATUS_ACTIVE));
+}
+
+static int keep_seen(struct tx *tx, struct store_call *c, struct err *err) {
+        struct reconcile *rec = c->arg;
+        struct map_entry *e;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && (e = map_next(&rec->world.applications, &i));) {
+                const struct world_application *a = e->value;
+
+                if (str_eq(a->status, "active"))
+                        r = w_application_set_active(tx,
+                                                     &(struct w_application_set_active_in){
+                                                             .active_at = tx_now(tx), .id = a->id },
+                                                     err);
+        }
+        return r < 0 ? r : 0;
+}
+
+void status_keep_seen(struct reconcile *rec) {
+        struct store_call c = { .lane = STORE_LOOP, .actor = "loop", .run = keep_seen, .arg = rec };
+        struct err err = { 0 };
+
+        if (store_now(rec->options.store, &c, &err) < 0)
+                log_plain(LOG_WARNING, "status", "%s", err_text(&err));
 }

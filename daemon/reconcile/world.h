@@ -47,6 +47,7 @@ struct world_model {
         char *paused;  /* "alice: reason", or NULL */
         char *blocked; /* why nothing is written, or NULL */
         int64_t scope; /* resource of its namespace, or 0 */
+        bool held_up;  /* scope_blocked had a reason when it was asked last */
         bool stale;
 };
 
