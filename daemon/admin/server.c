@@ -84,6 +84,12 @@ static int check_share(const struct request *q, struct err *err) {
                                  ADMIN_REQUESTS_PER_UID);
 }
 
+static const char *group_of(const struct admin_options *o, enum role role) {
+        const char *const groups[] = { "", o->viewer_group, o->operator_group, o->admin_group };
+
+        return groups[role] ? groups[role] : "";
+}
+
 static int admit(struct request *q, const char *method, const char *path, struct err *err) {
         int r = connection_identify(q);
 
@@ -95,8 +101,10 @@ static int admit(struct request *q, const char *method, const char *path, struct
         if (r < 0)
                 return r;
         if (q->role < q->route->access)
-                return err_set(err, -EACCES, "%s %s needs the role %s; %s has %s", method, path,
-                               request_role_name(q->route->access), q->user,
+                return err_set(err, -EACCES,
+                               "%s %s needs the role %s, which the unix group %s gives; %s has %s",
+                               method, path, request_role_name(q->route->access),
+                               group_of(&q->admin->options, q->route->access), q->user,
                                request_role_name(q->role));
         MHD_get_connection_values(q->connection, MHD_GET_ARGUMENT_KIND, check_query, q);
         if (q->reply) {

@@ -66,7 +66,7 @@ struct gathered {
         char unseen[300], blocked[400], failing[400], not_ready[400], lost[400], unit_error[300],
                 model_blocked[400];
         char no_charm[400], removing[300];
-        char cause[300];
+        size_t units, ready;
 };
 
 static void first(char *to, size_t size, const char *fmt, ...) printf_(3, 4);
@@ -88,6 +88,11 @@ static const char *how_lost(const struct observation *o) {
 
 static void gather_resource(struct reconcile *rec, const struct world_application *a,
                             struct world_resource *r, struct gathered *g) {
+        if (r->stale && r->state == STATE_READY) {
+                first(g->not_ready, sizeof(g->not_ready), "%s %s: what is wanted of it changed",
+                      r->type, r->path);
+                return;
+        }
         switch (r->state) {
         case STATE_BLOCKED:
                 first(g->blocked, sizeof(g->blocked), "%s %s: %s", r->type, r->path, r->reason);
@@ -110,10 +115,11 @@ static void gather_resource(struct reconcile *rec, const struct world_applicatio
 
 static void gather_units(const struct world_application *a, struct gathered *g) {
         struct map_entry *e;
-
         for (size_t i = 0; (e = map_next(&a->units, &i));) {
                 const struct world_unit *u = e->value;
 
+                g->units += !str_eq(u->status, "terminated");
+                g->ready += str_eq(u->status, "active");
                 if (str_eq(u->status, "error") || str_eq(u->status, "blocked"))
                         first(g->unit_error, sizeof(g->unit_error), "%s/%lld: %s", a->name,
                               (long long)u->number, u->message);
@@ -215,15 +221,17 @@ static bool keeps_data(struct reconcile *rec, const struct world_application *a)
 }
 
 /* What changed last, as far as one sentence can say it. */
-static const char *cause_of(const struct gathered *g, const struct world_application *a) {
+static const char *cause_of(const struct gathered *g, const struct world_application *a,
+                            bool active) {
         const char *texts[] = { g->unseen,  g->model_blocked, g->lost,     g->blocked,
                                 g->failing, g->unit_error,    g->not_ready };
 
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
                 if (texts[i][0])
                         return texts[i];
-        return a->plan_message && a->plan_message[0] ? a->plan_message
-                                                     : "all that is wanted is in place and ready";
+        if (a->plan_message && a->plan_message[0])
+                return a->plan_message;
+        return active ? "all that is wanted is in place and ready" : "";
 }
 
 static void show(struct reconcile *rec, struct world_application *a, const char *word,
@@ -284,13 +292,17 @@ void status_update(struct reconcile *rec, struct world_application *a) {
                 .failing = none_if_empty(g.failing),
                 .unit_error = none_if_empty(g.unit_error),
                 .not_ready = none_if_empty(g.not_ready),
+                .changing = application_changing(a),
+                .units = g.units,
+                .ready = g.ready,
                 .scale = a->scale,
                 .keeps_data = keeps_data(rec, a),
         };
         status_compute(&in, &out);
         if (out.word == STATUS_ACTIVE)
                 a->last_active = clock_wall();
-        show(rec, a, status_words[out.word], out.message, cause_of(&g, a));
+        show(rec, a, status_words[out.word], out.message,
+             cause_of(&g, a, out.word == STATUS_ACTIVE));
 }
 
 static int keep_seen(struct tx *tx, struct store_call *c, struct err *err) {
