@@ -115,6 +115,18 @@ static int admit(struct request *q, const char *method, const char *path, struct
         return 0;
 }
 
+/* Known from the head, and not waited for. */
+static bool announces_too_much(const struct request *q) {
+        const char *length =
+                MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, "Content-Length");
+
+        return length && strtoull(length, NULL, 10) > ADMIN_BODY_MAX;
+}
+
+static int refuse_size(struct err *err) {
+        return err_set(err, -E2BIG, "the body is larger than %u bytes", ADMIN_BODY_MAX);
+}
+
 static int take_key(struct request *q, struct err *err) {
         const char *key =
                 MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, "Idempotency-Key");
@@ -175,7 +187,7 @@ static void begin(struct request *q) {
 
         q->started = true;
         if (q->too_big) {
-                r = err_set(&err, -E2BIG, "the body is larger than %u bytes", ADMIN_BODY_MAX);
+                r = refuse_size(&err);
                 return request_fail(q, r, &err);
         }
         if (q->body.len <= DECODE_HERE_MAX) {
@@ -222,9 +234,11 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
                 r = admit(q, method, url, &err);
                 if (r >= 0)
                         r = take_key(q, &err);
+                if (r >= 0 && announces_too_much(q))
+                        r = refuse_size(&err);
                 if (r < 0)
                         request_fail(q, r, &err);
-                return MHD_YES;
+                return announces_too_much(q) ? send_reply(q) : MHD_YES;
         }
         if (*size) {
                 if (q->body.len + *size > ADMIN_BODY_MAX)

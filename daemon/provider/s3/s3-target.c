@@ -180,7 +180,7 @@ static void fill_observation(const struct s3_op *s, struct observation *o) {
         o->counted = true;
         str_copy(o->incarnation, sizeof(o->incarnation), s->found_incarnation);
         digest_of(s->seen, o->digest);
-        o->digest_valid = true;
+        o->digest_valid = !s->partial;
         if (!s->baseline_valid || memcmp(o->digest, s->baseline, DIGEST_SIZE) != 0)
                 o->found = json_incref(s->seen);
         fill_see(s, o);
