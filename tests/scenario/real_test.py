@@ -8,6 +8,7 @@ Starting the peers and the first deployment take a minute, which five programs w
 import test_deploy  # noqa: F401
 import test_drift  # noqa: F401
 import test_operate  # noqa: F401
+import test_charm  # noqa: F401
 import test_services  # noqa: F401
 import test_data  # noqa: F401
 import test_outage  # noqa: F401
