@@ -24,8 +24,8 @@ int sql_fail(struct sql_task *t, enum outcome outcome, const char *fmt, ...) {
 void sql_fail_login(const struct sql_config *c, struct sql_task *t) {
         sql_fail(t, OUTCOME_DENIED,
                  "%s: the administrator's password of user %s was changed outside: set it back in "
-                 "the server to the one that `mooringctl secrets` lists and `mooringctl show-secret "
-                 "--reveal` prints",
+                 "the server to the one that `mooringctl secrets` lists and `mooringctl "
+                 "show-secret --reveal` prints",
                  c->via ? c->via : c->host, c->user);
 }
 
