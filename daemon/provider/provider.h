@@ -37,8 +37,8 @@ struct identity {
         char *path; /* "kubeflow/mlflow-server": canonical */
         struct need *needs;
         size_t count, room;
-        char *lock; /* operations of one lock in a target run one after the other; or NULL */
-        bool data; /* holds data: never deleted without consent (PVC, database, Namespace, ...) */
+        char *lock;  /* operations of one lock in a target run one after the other; or NULL */
+        bool data;   /* holds data: never deleted without consent (PVC, database, Namespace, ...) */
         bool group;  /* other resources live in it: removed last, applied first (Namespace, CRD) */
         bool remake; /* data that is made again empty at once (a bucket): its loss is still shown */
 };
@@ -58,7 +58,7 @@ enum readiness { READY_UNKNOWN, READY_NO, READY_YES, READY_FAILED, READY_MAX };
 struct observation {
         enum presence presence;
         enum readiness ready;
-        bool ours;            /* carries our mark for this model; meaningless while absent */
+        bool ours;            /* carries our mark for this model, where a mark can be set at all */
         bool foreign;         /* carries another controller's or another model's mark */
         bool filled;          /* of data: something is in it (a table, an object, a bound volume) */
         char incarnation[64]; /* uid: another one is another thing of the same name */
@@ -129,9 +129,8 @@ struct apply_request {
         const struct secret_values *values;  /* for the tokens in WANTED */
         const struct projection *projection; /* stored field set or NULL */
         const json_t *baseline;              /* or NULL */
-        const char *
-                incarnation; /* as we know it; "": never seen. remove: only this one */
-        const char *token; /* of a running operation, or "" */
+        const char *incarnation; /* as we know it; "": never seen. remove: only this one */
+        const char *token;       /* of a running operation, or "" */
         const char *const *see;
         bool first; /* never applied by us: what is there without our mark is CONFLICT */
         unsigned flags;
@@ -195,15 +194,13 @@ struct target_config {
         const json_t *config;     /* the row's, without secrets */
         const json_t *credential; /* opened; wiped by the caller after open */
         const json_t *marks;      /* {"controller": id} */
-        const uint8_t *
-                hash_key; /* DIGEST_SIZE bytes: for keyed hashes of seen secrets */
+        const uint8_t *hash_key;  /* DIGEST_SIZE bytes: for keyed hashes of seen secrets */
         struct http *http;
         struct loop *loop;
         /* The target through which this one is reached, or NULL. */
         const struct provider *reach_provider;
         struct target *reach;
-        json_t *(*options)(
-                void); /* what providers may read of the daemon's options; or NULL */
+        json_t *(*options)(void); /* what providers may read of the daemon's options; or NULL */
 };
 
 enum { PROVIDER_WATCHES = 1, PROVIDER_DRY_RUN = 2, PROVIDER_TAKE_OVER = 4 };
