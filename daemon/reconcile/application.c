@@ -436,7 +436,7 @@ static void start_plan(struct application_work *w, struct world_application *a) 
         digest_view(w);
         w->replan = a->replan;
         if (w->plan_digest_valid && memcmp(w->digest, w->plan_digest, DIGEST_SIZE) == 0 &&
-            !w->replan && !w->plan_error)
+            !w->replan && !w->plan_error && !(w->held && w->release_valid))
                 return finish(w, false);
         len = strlen(w->view_text);
         if (len > CHARM_VIEW_MAX) {

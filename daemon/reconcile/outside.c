@@ -164,7 +164,8 @@ static void list_begins(struct world_target *t, const char *type) {
         }
 }
 
-/* What the list did not hold is absent: unless we wrote it after the list was begun. */
+/* What the list did not hold is gone, or lost our labels, or came while the list was read: only
+ * a look can say. */
 static void list_ends(struct world_target *t, const char *type) {
         struct reconcile *rec = t->reconcile;
         struct map_entry *e;
@@ -172,14 +173,14 @@ static void list_ends(struct world_target *t, const char *type) {
         map_set(&t->followed, type, LISTED);
         for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
                 struct world_resource *r = e->value;
-                struct observation gone = { .presence = PRESENCE_ABSENT, .as_of = clock_mono() };
 
                 if (r->target != t->id || !str_eq(r->type, type))
                         continue;
-                if (!r->listed && !r->busy)
-                        resource_observed(rec, t, type, r->path, &gone);
-                else if (!r->listed)
-                        r->look_again = true;
+                if (!r->listed) {
+                        resource_look_again(r);
+                        r->seen.order = 0;
+                        r->news = true;
+                }
                 queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_FIRST);
         }
 }
@@ -315,6 +316,21 @@ static void cancel_operations(struct reconcile *rec, struct world_target *t) {
         }
 }
 
+/* What answers next under its name may be another one. */
+static void forget_seen(struct reconcile *rec, const struct world_target *t) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
+                struct world_resource *r = e->value;
+
+                if (r->target != t->id)
+                        continue;
+                r->seen.presence = PRESENCE_UNKNOWN;
+                r->seen.order = 0;
+                r->look_again = false;
+        }
+}
+
 static void close_target(struct reconcile *rec, struct world_target *t) {
         struct map_entry *e;
 
@@ -334,6 +350,7 @@ static void close_target(struct reconcile *rec, struct world_target *t) {
         }
         cancel_operations(rec, t);
         t->open = t->provider->close(t->open);
+        forget_seen(rec, t);
         map_free(&t->followed);
         t->reach_known = t->reachable = false;
 }
@@ -410,6 +427,7 @@ static void take(struct reconcile *rec, struct opening *o) {
         t->provider = provider_find(o->provider);
         t->poll_ms = rec->options.poll_ms;
         if (t->open && memcmp(t->config_digest, o->digest, DIGEST_SIZE) == 0) {
+                bind(t); /* rebind-cluster let go of the one that it was bound to */
                 wake_models(rec, t->id);
                 queue_done(rec->queue, KEY_TARGET, t->id);
                 return;
