@@ -254,12 +254,29 @@ static void wake_models(struct reconcile *rec, int64_t target) {
         }
 }
 
+/* What answers under its name may be another one. */
+static void forget_seen(struct reconcile *rec, const struct world_target *t) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
+                struct world_resource *r = e->value;
+
+                if (r->target != t->id)
+                        continue;
+                r->seen.presence = PRESENCE_UNKNOWN;
+                r->seen.order = 0;
+                r->look_again = false;
+        }
+}
+
 static void on_reach(void *arg, bool reachable, const char *identity, const char *why) {
         struct world_target *t = arg;
         bool news = !t->reach_known || t->reachable != reachable ||
                     !str_eq(t->reach_why, reachable ? NULL : why);
 
         if (identity && !str_eq(t->identity, identity)) {
+                if (t->identity)
+                        forget_seen(t->reconcile, t);
                 str_set(&t->identity, identity);
                 bind(t);
                 news = true;
@@ -316,21 +333,6 @@ static void cancel_operations(struct reconcile *rec, struct world_target *t) {
         }
 }
 
-/* What answers next under its name may be another one. */
-static void forget_seen(struct reconcile *rec, const struct world_target *t) {
-        struct map_entry *e;
-
-        for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
-                struct world_resource *r = e->value;
-
-                if (r->target != t->id)
-                        continue;
-                r->seen.presence = PRESENCE_UNKNOWN;
-                r->seen.order = 0;
-                r->look_again = false;
-        }
-}
-
 static void close_target(struct reconcile *rec, struct world_target *t) {
         struct map_entry *e;
 
@@ -353,6 +355,7 @@ static void close_target(struct reconcile *rec, struct world_target *t) {
         forget_seen(rec, t);
         map_free(&t->followed);
         t->reach_known = t->reachable = false;
+        str_set(&t->identity, NULL); /* who answers next is not known yet */
 }
 
 void outside_close_all(struct reconcile *rec) {
@@ -427,8 +430,9 @@ static void take(struct reconcile *rec, struct opening *o) {
         t->provider = provider_find(o->provider);
         t->poll_ms = rec->options.poll_ms;
         if (t->open && memcmp(t->config_digest, o->digest, DIGEST_SIZE) == 0) {
-                bind(t); /* rebind-cluster let go of the one that it was bound to */
+                bind(t); /* after rebind-cluster, which lets go what was blocked */
                 wake_models(rec, t->id);
+                resource_wake_target(rec, t->id, QUEUE_FIRST);
                 queue_done(rec->queue, KEY_TARGET, t->id);
                 return;
         }
