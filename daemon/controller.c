@@ -379,6 +379,8 @@ struct controller *controller_free(struct controller *c) {
         c->admin = admin_free(c->admin);
         if (c->reconcile)
                 reconcile_stop(c->reconcile);
+        if (c->loop)
+                loop_finish_jobs(c->loop);
         c->store = store_close(c->store);
         c->reconcile = reconcile_free(c->reconcile);
         c->host = charm_host_free(c->host);

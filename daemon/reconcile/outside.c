@@ -135,10 +135,7 @@ static const struct interest *on_interest(void *arg, const char *type, const cha
         struct world_target *t = arg;
         struct world_resource *r = world_resource_at(&t->reconcile->world, t->id, type, path);
 
-        if (!r)
-                return NULL;
-        r->interest.see = r->see;
-        return &r->interest;
+        return r ? &r->interest : NULL;
 }
 
 static void on_observed(void *arg, const char *type, const char *path, struct observation *o) {

@@ -84,7 +84,7 @@ void resource_take_look(struct resource_job *j, struct world_resource *r) {
                 return;
         changed = !same(&r->seen, &op->seen);
         observation_move(&r->seen, &op->seen);
-        if (overtaken)
+        if (overtaken || world_see_more(r, j->see))
                 resource_look_again(r);
         if (changed)
                 resource_changed(j->rec, r);

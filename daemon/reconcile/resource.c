@@ -301,7 +301,7 @@ static void on_saved(struct store_call *c, int k, const struct err *err) {
 /* The answer of an accepted apply: from now on this is the baseline. */
 static void take_baseline(struct resource_job *j, struct world_resource *r) {
         struct world_target *t = world_target(&j->rec->world, r->target);
-        bool overtaken = resource_overtaken(r, &j->op);
+        bool overtaken = resource_overtaken(r, &j->op) || world_see_more(r, j->see);
         cleanup_(buf_free) struct buf old = BUF_INIT;
         struct err err = { 0 };
 
@@ -426,6 +426,7 @@ static void start_op(struct resource_job *j) {
         if (!t || !t->open || rec->stopping)
                 return finish(j, false);
         j->marks = marks_of(rec, r);
+        j->see = world_see_copy(r);
         j->generation = r->row.wanted_generation;
         j->request = (struct apply_request){
                 .type = r->type,
@@ -437,7 +438,7 @@ static void start_op(struct resource_job *j) {
                 .baseline = j->baseline,
                 .incarnation = r->row.incarnation,
                 .token = j->token ? j->token : "",
-                .see = r->see,
+                .see = (const char *const *)j->see,
                 .first = !r->row.made && !r->row.applied_generation,
                 .flags = r->row.adopted ? APPLY_ADOPT : 0,
         };
@@ -624,10 +625,6 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
 void resource_handle(struct reconcile *rec, int64_t id) {
         struct world_resource *r = world_resource(&rec->world, id);
 
-        if (rec->stopping) {
-                queue_done(rec->queue, KEY_RESOURCE, id);
-                return;
-        }
         if (!r || r->stale) {
                 resource_load(resource_job_new(rec, id, true), on_loaded);
                 return;
