@@ -348,11 +348,10 @@ static void log_outcome(struct resource_job *j, struct world_resource *r) {
 }
 
 static void take_failure(struct resource_job *j, struct world_resource *r) {
-        enum resource_state state = decide_state_after(j->op.outcome);
-
         r->row.outcome = j->op.outcome;
         r->tries++;
-        set_state(j->rec, r, r->row.dying ? STATE_REMOVING : state, err_text(&j->op.err));
+        set_state(j->rec, r, r->row.dying ? STATE_REMOVING : decide_state_after(j->op.outcome),
+                  err_text(&j->op.err));
 }
 
 static void on_failed_saved(struct store_call *c, int k, const struct err *err) {
@@ -434,6 +433,7 @@ static void start_op(struct resource_job *j) {
                 .wanted = j->document,
                 .marks = j->marks,
                 .values = j->values,
+                .own = j->own,
                 .projection = r->interest.projection,
                 .baseline = j->baseline,
                 .incarnation = r->row.incarnation,
