@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_seen.c - what is believed of what was seen: lists, looks and answers that cross each other */
+/* test_seen.c - what is believed of what was seen: lists, looks and answers that meet each other */
 #include "stage.h"
 
 static const char one[] = "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"red\"}}}";
