@@ -48,6 +48,7 @@ struct policy {
         bool untried;        /* no apply of it was ever sent */
         const char *unmet;   /* a dependency that is not there yet, as text, or NULL */
         const char *backing_off; /* how the last try failed, and it is not time yet; or NULL */
+        const char *failed;      /* how it failed, and none went well since; or NULL */
         const char *held_up;     /* dying: what still stands on it, as text, or NULL */
         int64_t audit_every_ms;  /* 0: never */
         bool look_due;           /* not watched, and it was looked at too long ago */
@@ -74,6 +75,7 @@ struct decision {
         enum resource_state state;
         bool audit;    /* an apply only to look again */
         bool leaves;   /* forget: something is left outside that may be ours */
+        bool compared; /* what was seen was held against the baseline: DRIFT means it */
         char why[256]; /* for people: "waiting for Secret kubeflow/x: not there yet" */
 };
 

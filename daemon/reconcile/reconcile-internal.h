@@ -25,7 +25,7 @@ struct reconcile {
         struct list plans; /* application work, for stop */
 };
 
-/* ---- resource.c, resource-load.c, resource-save.c: one resource */
+/* ---- resource.c, resource-load.c, resource-save.c, resource-tell.c: one resource */
 struct resource_job { /* from reading the rows to saving the outcome */
         struct store_call call;
         struct op op;
@@ -76,6 +76,10 @@ void resource_policy(struct reconcile *rec, struct world_resource *r,
                      struct resource_policy_text *text, struct policy *ret);
 /* Whose it is: its owner's model, else its own. NULL: nobody's. */
 struct world_model *resource_model(struct reconcile *rec, const struct world_resource *r);
+void resource_set_state(struct reconcile *rec, struct world_resource *r, enum resource_state state,
+                        const char *why);
+/* Writes how it stands into its row, where commands read it. */
+void resource_tell_row(struct reconcile *rec, const struct world_resource *r);
 void resource_changed(struct reconcile *rec,
                       struct world_resource *r);                   /* wakes who depends on it */
 void resource_wake_waiting(struct reconcile *rec, int64_t target); /* those parked with NOT_YET */
@@ -94,6 +98,8 @@ void resource_save(struct resource_job *j,
  * plans the application again. */
 void secret_take(struct resource_job *j);
 int resource_save_run(struct tx *tx, struct store_call *c, struct err *err);
+/* Inside a transaction: the row, its edges; its open lines in the ledger are closed. */
+int resource_delete_rows(struct tx *tx, int64_t id, struct err *err);
 
 /* ---- resource-seen.c */
 void resource_observed(struct reconcile *rec, struct world_target *t, const char *type,
@@ -111,6 +117,9 @@ void resource_mark_filled(struct reconcile *rec, struct world_resource *r);
 /* Writes the line for J's differences before the repair; then DONE. */
 void ledger_open(struct resource_job *j, const char *action,
                  void (*done)(struct store_call *c, int r, const struct err *err));
+
+/* R is as it was, and nobody here did it: its open lines are closed. */
+void ledger_undone(struct reconcile *rec, struct world_resource *r);
 
 /* ---- outside.c */
 void outside_handle(struct reconcile *rec, int64_t id);

@@ -78,8 +78,11 @@ void resource_take_look(struct resource_job *j, struct world_resource *r) {
         if (op->outcome == OUTCOME_GONE)
                 op->seen.presence = PRESENCE_ABSENT;
         r->look_again = false;
+        r->untold |= r->tries > 0;
         r->tries = 0;
         r->retry_at = 0;
+        if (r->row.applied_generation == r->row.wanted_generation)
+                r->row.outcome = OUTCOME_DONE;
         if (overtaken && r->seen.order && op->seen.order)
                 return;
         changed = !same(&r->seen, &op->seen);

@@ -274,12 +274,7 @@ static int leave_row(struct tx *tx, struct scope_work *w, const struct q_resourc
                                                 .at = tx_now(tx) },
                 err);
         if (r >= 0)
-                r = w_edge_delete_of(tx, &(struct w_edge_delete_of_in){ .resource_id = row->id },
-                                     err);
-        if (r >= 0)
-                r = w_edge_delete_to(tx, &(struct w_edge_delete_to_in){ .needs_id = row->id }, err);
-        if (r >= 0)
-                r = w_resource_delete(tx, &(struct w_resource_delete_in){ .id = row->id }, err);
+                r = resource_delete_rows(tx, row->id, err);
         tx_mark(tx, MARK_RESOURCE, row->id);
         return r;
 }

@@ -277,7 +277,7 @@ CREATE TABLE drift (                -- the ledger
         repaired_at INTEGER,
         detected_ms INTEGER,            -- after the change, where its time is known
         action TEXT NOT NULL,           -- repair, report, hold
-        outcome TEXT NOT NULL,          -- open, repaired, blocked: ..., superseded
+        outcome TEXT NOT NULL,          -- open, repaired, undone (by whoever did it), removed
         before INTEGER NOT NULL         -- how often the same fields of it drifted before
 ) STRICT;
 CREATE INDEX drift_model ON drift (model_id, id);
