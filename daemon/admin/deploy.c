@@ -87,6 +87,8 @@ static void taken_in(struct charm_take *take, struct command *command,
 
 struct deploying {
         struct command_bundle command;
+        struct request *request;
+        struct job parsing;
         struct bundle *bundle;
         struct charm_choice *choices;
         struct charm_take take;
@@ -122,16 +124,9 @@ static void bundle_taken(struct charm_take *take) {
         taken_in(take, &d->command.head, release_bundle);
 }
 
-void deploy_bundle(struct request *q) {
+static void choose_charms(struct request *q, struct deploying *d) {
         const struct models_bundle_body *b = q->data;
-        struct deploying *d = mem_new(struct deploying);
-        struct err err = { 0 };
 
-        if (charm_host_scan(q->admin->options.host, &err) < 0) {
-                free(d);
-                return request_fail(q, -EIO, &err);
-        }
-        d->bundle = deploy_parse(b);
         d->choices = mem_array(struct charm_choice, d->bundle->application_count);
         for (size_t i = 0; i < d->bundle->application_count; i++) {
                 const struct bundle_application *a = &d->bundle->applications[i];
@@ -147,6 +142,42 @@ void deploy_bundle(struct request *q) {
                                          .choices = d->choices,
                                          .attach_storage = b->attach_storage };
         take_in(q, &d->take, bundle_taken);
+}
+
+static void parse_work(void *arg) {
+        struct deploying *d = arg;
+
+        d->bundle = deploy_parse(d->request->data);
+}
+
+static void parse_done(void *arg) {
+        struct deploying *d = arg;
+        struct request *q = d->request;
+
+        if (q->gone) {
+                bundle_free(d->bundle);
+                free(d);
+        } else {
+                choose_charms(q, d);
+        }
+        request_unref(q);
+}
+
+/* YAML of megabytes takes longer than anything else may wait. */
+void deploy_bundle(struct request *q) {
+        struct deploying *d;
+        struct err err = { 0 };
+
+        if (charm_host_scan(q->admin->options.host, &err) < 0)
+                return request_fail(q, -EIO, &err);
+        d = mem_new(struct deploying);
+        d->request = request_ref(q);
+        d->parsing = (struct job){ .loop = q->admin->options.loop,
+                                   .work = parse_work,
+                                   .done = parse_done,
+                                   .arg = d,
+                                   .name = "bundle" };
+        job_start(&d->parsing);
 }
 
 /* ---- one charm */

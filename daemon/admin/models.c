@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "command.h"
+#include "log.h"
 #include "view-model.h"
 #include "yaml.h"
 
@@ -77,7 +78,10 @@ void models_remove(struct request *q) {
 }
 
 void models_take_over(struct request *q) {
-        request_command(q, &command_new(q, command_model_take_over)->head, release);
+        struct command_model *c = command_new(q, command_model_take_over);
+
+        c->foreign = reconcile_is_foreign(q->admin->options.reconcile, c->model);
+        request_command(q, &c->head, release);
 }
 
 void models_set_config(struct request *q) {
@@ -196,12 +200,24 @@ static int read_bundle(struct tx *tx, struct request *q, json_t **ret, struct er
 
 static void finish_bundle(struct request *q, json_t *json) {
         struct buf text = BUF_INIT;
+        bool as_json = str_eq(request_query(q, "format"), "json");
 
-        if (str_eq(request_query(q, "format"), "json"))
-                return request_reply(q, 200, json);
-        yaml_write(json, &text);
-        json_decref(json);
-        request_reply_text(q, 200, "application/yaml", buf_take(&text));
+        q->secret = request_query_bool(q, "include-secrets");
+        if (q->secret)
+                log_event(LOG_NOTICE, "secrets-exported",
+                          (struct log_field[]){
+                                  { "MODEL", request_param(q, 0) }, { "ACTOR", q->actor }, {} },
+                          "%s was given the secret options of model %s with its bundle", q->actor,
+                          request_param(q, 0));
+        if (as_json) {
+                json_canonical(json, &text);
+                buf_putc(&text, '\n');
+        } else {
+                yaml_write(json, &text);
+        }
+        json_wipe(json);
+        request_reply_text(q, 200, as_json ? "application/json" : "application/yaml",
+                           buf_take(&text));
 }
 
 void models_bundle(struct request *q) {

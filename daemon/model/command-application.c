@@ -369,14 +369,15 @@ static bool is_object(const struct q_resource_row *row, const char *object) {
                (row->type[kind] == '\0' || row->type[kind] == '.') && str_eq(name, slash + 1);
 }
 
-/* Blocked by something of the same name that was there before: nothing of ours was ever
- * accepted. */
+/* Blocked by something of the same name that was there before, and by nothing else: nothing of ours
+ * was ever accepted. */
 static int adopt(struct tx *tx, struct command *c, const struct q_resource_row *row,
                  struct err *err) {
         const char *object = command_of(c, command_application)->object;
         int r;
 
-        if (row->adopted || row->applied_generation > 0 || !str_eq(row->state, "blocked"))
+        if (row->adopted || row->applied_generation > 0 || !str_eq(row->state, "blocked") ||
+            !str_eq(row->outcome, "conflict"))
                 return 0;
         if (object && !is_object(row, object))
                 return 0;

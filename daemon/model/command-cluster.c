@@ -202,13 +202,21 @@ int command_cluster_rebind(struct tx *tx, struct command *c, struct err *err) {
 
         if (r < 0 || !row->bound_uid)
                 return r;
+        if (!rebind->answers)
+                return err_set(err, -EBUSY,
+                               "cluster %s does not answer now: which one it is shows when it does",
+                               rebind->name);
+        if (str_eq(rebind->answers, row->bound_uid))
+                return err_set(err, -EBUSY, "cluster %s is the one it was: nothing to rebind",
+                               rebind->name);
         r = w_target_set_bound(
-                tx, &(struct w_target_set_bound_in){ .bound_uid = NULL, .id = row->id }, err);
+                tx, &(struct w_target_set_bound_in){ .bound_uid = rebind->answers, .id = row->id },
+                err);
         if (r < 0)
                 return r;
         command_change(c, "rebind-cluster", NULL,
-                       "bind the models of %s to the cluster that answers now (was %s)",
-                       rebind->name, row->bound_uid);
+                       "bind the models of %s to the cluster that answers now (%s, was %s)",
+                       rebind->name, rebind->answers, row->bound_uid);
         tx_mark(tx, MARK_TARGET, row->id);
         return mark_models(tx, row->id, err);
 }

@@ -27,7 +27,7 @@ static const struct provider *provider_of(const struct application_work *w, cons
 struct place_check {
         const struct provider *provider;
         const json_t *wanted;
-        struct prepared *doc;
+        struct map *uris;
 };
 
 static int check_place(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name,
@@ -40,7 +40,7 @@ static int check_place(void *arg, const struct secret_ref *ref, const char *poin
                                "stringData of a Secret, "
                                "password fields, and secret relation data may hold one",
                                pointer);
-        map_set(&c->doc->uris, ref->uri, c->doc);
+        map_set(c->uris, ref->uri, c);
         return 0;
 }
 
@@ -57,7 +57,7 @@ static void mark_of(const struct application_work *w, const uint8_t sha256[DIGES
 static int prepare_json(struct application_work *w, struct prepared *d, json_t *json,
                         struct err *err) {
         cleanup_(json_freep) json_t *wanted = json;
-        struct place_check check = { d->provider, wanted, d };
+        struct place_check check = { d->provider, wanted, &d->uris };
         struct buf text = BUF_INIT;
         int r;
 
@@ -249,6 +249,24 @@ static int prepare_file(struct application_work *w, const struct plan_file *f, s
         return r;
 }
 
+/* ---- targets */
+
+static int prepare_target(struct application_work *w, const char *label, const json_t *target,
+                          struct err *err) {
+        const char *name = json_get_str(target, "provider", "");
+        const json_t *config = json_get(target, "config");
+        struct place_check check = { provider_find(name), config, &w->target_uris };
+        int r;
+
+        if (!check.provider)
+                return err_set(err, -ENOTSUP, "target %s: this program has no provider \"%s\"",
+                               label, name);
+        r = secret_token_walk(config, check_place, &check, err);
+        if (r >= 0)
+                r = check.provider->check(config, NULL, err);
+        return r < 0 ? err_add(err, r, "target %s", label) : 0;
+}
+
 static int by_label(const void *a, const void *b) {
         return strcmp(((const struct prepared *)a)->label, ((const struct prepared *)b)->label);
 }
@@ -265,8 +283,14 @@ static int check_labels(struct application_work *w, struct err *err) {
 
 void application_prepare(void *arg) {
         struct application_work *w = arg;
+        const char *label;
+        json_t *target;
         int r = 0;
 
+        json_object_foreach(w->plan->targets, label, target) {
+                if (r >= 0)
+                        r = prepare_target(w, label, target, &w->err);
+        }
         for (size_t i = 0; r >= 0 && i < w->plan->doc_count; i++)
                 r = prepare_doc(w, &w->plan->docs[i], &w->err);
         for (size_t i = 0; r >= 0 && i < w->plan->file_count; i++)

@@ -42,6 +42,7 @@ struct application_work *application_work_free(struct application_work *w) {
                 free(w->docs[i].text);
         }
         free(w->docs);
+        map_free(&w->target_uris);
         for (size_t i = 0; i < w->secret_count; i++) {
                 free(w->secrets[i].label);
                 free(w->secrets[i].field);

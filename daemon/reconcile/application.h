@@ -64,6 +64,7 @@ struct application_work {
         char *view_text;
         uint8_t digest[DIGEST_SIZE];
         struct plan *plan;
+        struct map target_uris; /* secrets whose tokens stand in the plan's targets */
         struct prepared *docs;
         size_t doc_count, doc_room;
         struct new_secret *secrets;
@@ -98,6 +99,8 @@ void application_prepare(void *arg);
 /* application-save.c: on the store thread. */
 int application_save_run(struct tx *tx, struct store_call *c, struct err *err);
 int application_save_error_run(struct tx *tx, struct store_call *c, struct err *err);
+/* application-tell.c: on the store thread, inside the save. */
+int application_tell(struct tx *tx, struct application_work *w, struct err *err);
 /* application-remove.c: on the store thread. */
 int application_remove_run(struct tx *tx, struct store_call *c, struct err *err);
 /* Of a kind that is never deleted without consent, and written to, attached or adopted. */

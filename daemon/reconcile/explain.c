@@ -142,23 +142,35 @@ json_t *reconcile_plan(struct reconcile *rec, const char *model, const char *app
 
 /* ---- why */
 
+struct why {
+        struct reconcile *rec;
+        json_t *list;
+        struct map told; /* applications and resources: each once, for needs may form a net */
+};
+
+static bool is_new(struct why *w, const void *thing) {
+        if (map_find_bytes(&w->told, &thing, sizeof(thing)))
+                return false;
+        map_set_bytes(&w->told, &thing, sizeof(thing), w);
+        return true;
+}
+
 static void add_cause(json_t *list, int depth, const char *what, const char *why) {
         json_array_append_new(
                 list, json_pack("{s:i, s:s, s:s}", "depth", depth, "subject", what, "text", why));
 }
 
-static void why_resource(struct reconcile *rec, struct world_resource *r, json_t *list, int depth);
+static void why_resource(struct why *w, struct world_resource *r, int depth);
 
-static void why_need(struct reconcile *rec, const struct world_need *need, json_t *list,
-                     int depth) {
-        struct world_resource *n = world_resource(&rec->world, need->id);
+static void why_need(struct why *w, const struct world_need *need, int depth) {
+        struct world_resource *n = world_resource(&w->rec->world, need->id);
 
         if (n && (n->seen.presence != PRESENCE_PRESENT ||
                   (need->kind == NEED_READY && n->seen.ready != READY_YES)))
-                why_resource(rec, n, list, depth);
+                why_resource(w, n, depth);
 }
 
-static void why_resource(struct reconcile *rec, struct world_resource *r, json_t *list, int depth) {
+static void why_resource(struct why *w, struct world_resource *r, int depth) {
         cleanup_(freep) char *name = str_format("%s %s", r->type, r->path);
         cleanup_(buf_free) struct buf text = BUF_INIT;
         struct resource_policy_text backing;
@@ -166,9 +178,11 @@ static void why_resource(struct reconcile *rec, struct world_resource *r, json_t
         struct policy policy;
         struct decision d;
         int failures;
-        int64_t next = queue_next(rec->queue, KEY_RESOURCE, r->id, &failures);
+        int64_t next = queue_next(w->rec->queue, KEY_RESOURCE, r->id, &failures);
 
-        resource_policy(rec, r, &backing, &policy);
+        if (!is_new(w, r))
+                return;
+        resource_policy(w->rec, r, &backing, &policy);
         decide(&r->row, &r->seen, &policy, clock_wall(), &d);
         buf_printf(&text, "%s", decide_state_name(d.state));
         if (d.why[0])
@@ -176,25 +190,26 @@ static void why_resource(struct reconcile *rec, struct world_resource *r, json_t
         if (r->tries)
                 buf_printf(&text, " (try %d, next in %s)", r->tries,
                            clock_span(MAX_OF(next - clock_mono(), 0), span));
-        add_cause(list, depth, name, text.data);
+        add_cause(w->list, depth, name, text.data);
         for (size_t i = 0; depth < WHY_DEPTH_MAX && i < r->need_count; i++)
-                why_need(rec, &r->needs[i], list, depth + 1);
+                why_need(w, &r->needs[i], depth + 1);
 }
 
-static void why_application(struct reconcile *rec, struct world_application *a, json_t *list,
-                            int depth) {
+static void why_application(struct why *w, struct world_application *a, int depth) {
         cleanup_(freep) char *text =
                 str_format("%s%s%s", a->status, a->message[0] ? ": " : "", a->message);
         struct map_entry *e;
 
-        add_cause(list, depth, a->name, text);
+        if (!is_new(w, a))
+                return;
+        add_cause(w->list, depth, a->name, text);
         if (depth >= WHY_DEPTH_MAX)
                 return;
         for (size_t i = 0; i < a->want_count; i++) {
-                struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
+                struct world_resource *r = world_resource(&w->rec->world, a->wants[i].resource);
 
                 if (r && r->state != STATE_READY)
-                        why_resource(rec, r, list, depth + 1);
+                        why_resource(w, r, depth + 1);
         }
         for (size_t i = 0; (e = map_next(&a->units, &i));) {
                 const struct world_unit *u = e->value;
@@ -202,13 +217,13 @@ static void why_application(struct reconcile *rec, struct world_application *a, 
                 cleanup_(freep) char *word = str_format("%s: %s", u->status, u->message);
 
                 if (!str_eq(u->status, "active"))
-                        add_cause(list, depth + 1, name, word);
+                        add_cause(w->list, depth + 1, name, word);
         }
         for (size_t i = 0; i < a->provider_count; i++) {
-                struct world_application *p = world_application(&rec->world, a->providers[i]);
+                struct world_application *p = world_application(&w->rec->world, a->providers[i]);
 
                 if (p && !str_eq(p->status, "active") && !str_eq(a->status, "active"))
-                        why_application(rec, p, list, depth + 1);
+                        why_application(w, p, depth + 1);
         }
 }
 
@@ -247,7 +262,7 @@ json_t *reconcile_why(struct reconcile *rec, const char *model, const char *subj
         cleanup_(freep) char *head = NULL;
         struct world_application *a;
         struct world_resource *r;
-        json_t *list;
+        struct why w = { .rec = rec };
 
         if (!m) {
                 err_set(err, -ENOENT, "no model %s", model);
@@ -263,12 +278,13 @@ json_t *reconcile_why(struct reconcile *rec, const char *model, const char *subj
                         model, subject);
                 return NULL;
         }
-        list = json_array();
+        w.list = json_array();
         if (r)
-                why_resource(rec, r, list, 0);
+                why_resource(&w, r, 0);
         else
-                why_application(rec, a, list, 0);
-        return list;
+                why_application(&w, a, 0);
+        map_free(&w.told);
+        return w.list;
 }
 
 json_t *reconcile_targets(struct reconcile *rec) {

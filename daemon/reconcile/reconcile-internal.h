@@ -124,7 +124,8 @@ void ledger_undone(struct reconcile *rec, struct world_resource *r);
 /* ---- outside.c */
 void outside_handle(struct reconcile *rec, int64_t id);
 void outside_close_all(struct reconcile *rec);
-/* May operations go out: open, reachable as far as known, bound to this outside. WHY gets the
+/* May operations go out: open, and reachable as far as known. (Whether it is the outside that a
+ * model was bound to, scope_blocked says.) WHY gets the
  * reason if not. */
 bool outside_usable(const struct world_target *t, char *why, size_t size);
 /* The provider lists and watches TYPE by itself, and its first list is not in yet. */

@@ -63,5 +63,10 @@ json_t *reconcile_plan(struct reconcile *r, const char *model, const char *appli
  * nothing of that name, with err. */
 json_t *reconcile_why(struct reconcile *r, const char *model, const char *subject, struct err *err);
 json_t *reconcile_targets(struct reconcile *r);
+/* Which outside answers as CLUSTER now; NULL: none does, or it is not known. Valid until the loop
+ * turns. */
+const char *reconcile_identity(struct reconcile *r, const char *cluster);
+/* Another controller's or model's stamp, or nobody's, is on what the model lives in. */
+bool reconcile_is_foreign(struct reconcile *r, const char *model);
 bool reconcile_idle(
         const struct reconcile *r); /* nothing in flight, nothing ready: benches and tests */

@@ -159,7 +159,8 @@ static int read_documents(struct tx *tx, struct resource_job *j, const struct q_
         if (r < 0)
                 return r;
         j->values = secret_values_new();
-        r = opener_open(tx, j->rec->options.sealer, j->document, j->values, err);
+        r = opener_open(tx, j->rec->options.sealer, str_eq(row->life, "dying") ? 0 : j->owner,
+                        j->document, j->values, err);
         /* Of two applications that go together the one that made the secret may be gone first;
          * nothing is written any more, so its value is not missed. */
         if (r == -ENOKEY && str_eq(row->life, "dying")) {

@@ -464,3 +464,13 @@ void scope_handle(struct reconcile *rec, int64_t id) {
         };
         store_read(rec->options.store, &w->call);
 }
+
+bool reconcile_is_foreign(struct reconcile *rec, const char *model) {
+        const struct world_model *m = world_model_named(&rec->world, model);
+        const struct world_resource *s = m ? world_resource(&rec->world, m->scope) : NULL;
+
+        if (!s)
+                return false;
+        return (s->seen.presence == PRESENCE_PRESENT && s->seen.foreign) ||
+               (!s->row.applied_generation && s->row.outcome == OUTCOME_CONFLICT);
+}

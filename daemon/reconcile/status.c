@@ -192,6 +192,16 @@ static const char *missing_charm(struct reconcile *rec, const struct world_appli
         return g->no_charm;
 }
 
+static bool keeps_data(struct reconcile *rec, const struct world_application *a) {
+        for (size_t i = 0; i < a->want_count; i++) {
+                const struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
+
+                if (r && r->row.data)
+                        return true;
+        }
+        return false;
+}
+
 /* What changed last, as far as one sentence can say it. */
 static const char *cause_of(const struct gathered *g, const struct world_application *a) {
         const char *texts[] = { g->unseen,  g->model_blocked, g->lost,     g->blocked,
@@ -236,6 +246,7 @@ void status_update(struct reconcile *rec, struct world_application *a) {
         struct gathered g = { 0 };
         struct status_output out;
         struct status_input in = { 0 };
+        const struct world_model *m = world_model(&rec->world, a->model);
 
         if (!a->name)
                 return;
@@ -247,7 +258,7 @@ void status_update(struct reconcile *rec, struct world_application *a) {
                 .dying = a->dying,
                 .removing = none_if_empty(g.not_ready),
                 .no_charm = missing_charm(rec, a, &g),
-                .paused = a->paused,
+                .paused = m && m->paused ? m->paused : a->paused,
                 .model_blocked = none_if_empty(g.model_blocked),
                 .held = a->held,
                 .lost = none_if_empty(g.lost),
@@ -261,7 +272,7 @@ void status_update(struct reconcile *rec, struct world_application *a) {
                 .unit_error = none_if_empty(g.unit_error),
                 .not_ready = none_if_empty(g.not_ready),
                 .scale = a->scale,
-                .keeps_data = true,
+                .keeps_data = keeps_data(rec, a),
         };
         status_compute(&in, &out);
         if (out.word == STATUS_ACTIVE)

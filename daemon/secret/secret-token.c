@@ -10,6 +10,7 @@
 #include "map.h"
 
 #include <crypt.h>
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -261,8 +262,8 @@ static void add_yaml(struct buf *out, const unsigned char *p, size_t n) {
 
 /* The salt comes from the token, so that the same revision gives the same hash and no document
  * changes by itself. */
-static int add_bcrypt(struct buf *out, const struct secret_ref *ref, const char *value, size_t len,
-                      struct err *err) {
+static int make_bcrypt(struct buf *out, const struct secret_ref *ref, const char *value, size_t len,
+                       struct err *err) {
         cleanup_(freep) struct crypt_data *data = mem_new(struct crypt_data);
         cleanup_(freep) char *text = str_ndup(value, len);
         uint8_t seed[DIGEST_SIZE];
@@ -281,6 +282,43 @@ static int add_bcrypt(struct buf *out, const struct secret_ref *ref, const char 
                 return err_set(err, -EINVAL, "secret %s: bcrypt: %s", ref->uri, strerror(errno));
         buf_puts(out, hash);
         explicit_bzero(data, sizeof(*data));
+        return 0;
+}
+
+/* Beside the values: no revision has this name. */
+static const char *bcrypt_name(const struct secret_ref *ref, char name[64]) {
+        snprintf(name, 64, "%s/bcrypt", ref->uri);
+        return name;
+}
+
+int secret_values_form(struct secret_values *v, const struct secret_ref *ref, struct err *err) {
+        cleanup_(buf_wipe) struct buf hash = BUF_INIT;
+        char name[64];
+        const void *value;
+        size_t len;
+        int r;
+
+        bcrypt_name(ref, name);
+        if (ref->form != SECRET_BCRYPT || secret_values_get(v, name, ref->revision, &len))
+                return 0;
+        value = secret_values_get(v, ref->uri, ref->revision, &len);
+        assert(value);
+        r = make_bcrypt(&hash, ref, value, len, err);
+        if (r == 0)
+                secret_values_add(v, name, ref->revision, buf_str(&hash), hash.len);
+        return r;
+}
+
+static int add_bcrypt(const struct secret_values *v, struct buf *out, const struct secret_ref *ref,
+                      struct err *err) {
+        char name[64];
+        size_t len;
+        const void *hash = secret_values_get(v, bcrypt_name(ref, name), ref->revision, &len);
+
+        if (!hash)
+                return err_set(err, -ENOKEY, "secret %s revision %lld was not hashed", ref->uri,
+                               (long long)ref->revision);
+        buf_add(out, hash, len);
         return 0;
 }
 
@@ -303,7 +341,7 @@ static int add_value(const struct secret_values *v, const struct secret_ref *ref
                 add_yaml(out, value, len);
                 return 0;
         case SECRET_BCRYPT:
-                return add_bcrypt(out, ref, value, len, err);
+                return add_bcrypt(v, out, ref, err);
         case SECRET_PLAIN:
         case SECRET_PEM_BUNDLE:
         case SECRET_FORM_MAX:

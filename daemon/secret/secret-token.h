@@ -55,6 +55,9 @@ struct secret_values *secret_values_new(void);
 struct secret_values *secret_values_free(struct secret_values *v); /* wipes */
 void secret_values_add(struct secret_values *v, const char *uri, int64_t revision, const void *data,
                        size_t len);
+/* Makes the text of a form that takes long (bcrypt) now, in this thread; filling only copies it.
+ * The value must be among them. */
+int secret_values_form(struct secret_values *v, const struct secret_ref *ref, struct err *err);
 /* NULL: not among them. */
 const void *secret_values_get(const struct secret_values *v, const char *uri, int64_t revision,
                               size_t *ret_len);

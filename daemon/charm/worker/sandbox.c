@@ -102,8 +102,6 @@ static const int loading[] = {
         SCMP_SYS(pread64),
         SCMP_SYS(fstat),
         SCMP_SYS(newfstatat),
-        SCMP_SYS(mmap),
-        SCMP_SYS(mprotect),
         SCMP_SYS(lseek),
         SCMP_SYS(seccomp),
         SCMP_SYS(landlock_create_ruleset),
@@ -118,11 +116,36 @@ static int allow(scmp_filter_ctx c, const int *calls, size_t n) {
         return r;
 }
 
+/* Memory as long as it cannot be run. */
+static int allow_memory(scmp_filter_ctx c) {
+        int r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+                                 SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+
+        if (r >= 0)
+                r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+                                     SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+        return r;
+}
+
+/* Code only from a file, as it stands there: landlock leaves none but the module. */
+static int allow_loading(scmp_filter_ctx c) {
+        int r = allow(c, loading, ARRAY_SIZE(loading));
+
+        if (r >= 0)
+                r = seccomp_rule_add(
+                        c, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
+                        SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC | PROT_WRITE, PROT_EXEC),
+                        SCMP_A3_32(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, 0));
+        return r;
+}
+
 /* Output, and a process that ends itself: abort() says so with a signal to itself. */
 static int allow_common(scmp_filter_ctx c) {
         pid_t self = getpid();
         int r = allow(c, always, ARRAY_SIZE(always));
 
+        if (r >= 0)
+                r = allow_memory(c);
         if (r >= 0)
                 r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(write), 1,
                                      SCMP_A0_32(SCMP_CMP_LE, CHANNEL));
@@ -138,18 +161,10 @@ static int allow_common(scmp_filter_ctx c) {
         return r;
 }
 
-/* Reading from the channel only; memory only as long as it cannot be run. */
+/* Reading from the channel only. */
 static int allow_planning(scmp_filter_ctx c) {
-        int r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(read), 1,
-                                 SCMP_A0_32(SCMP_CMP_EQ, CHANNEL));
-
-        if (r >= 0)
-                r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-                                     SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-        if (r >= 0)
-                r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-                                     SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-        return r;
+        return seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(read), 1,
+                                SCMP_A0_32(SCMP_CMP_EQ, CHANNEL));
 }
 
 static int restrict_calls(bool planning, struct err *err) {
@@ -163,7 +178,7 @@ static int restrict_calls(bool planning, struct err *err) {
         if (r >= 0)
                 r = allow_common(c);
         if (r >= 0)
-                r = planning ? allow_planning(c) : allow(c, loading, ARRAY_SIZE(loading));
+                r = planning ? allow_planning(c) : allow_loading(c);
         if (r >= 0)
                 r = seccomp_load(c);
         return r < 0 ? err_set(err, r, "seccomp cannot be switched on: %s", strerror(-r)) : 0;

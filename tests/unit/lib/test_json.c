@@ -177,6 +177,17 @@ static void types_have_names_for_people(void **state) {
         assert_string_equal(json_type_name(NULL), "nothing");
 }
 
+static void what_is_wiped_is_gone_from_those_who_hold_it_too(void **state) {
+        json_t *held = json_string("hunter2");
+        json_t *tree = json_pack("{s:[O, i], s:{s:s}}", "a", held, 7, "b", "c", "d");
+
+        json_wipe(tree);
+        assert_int_equal(json_string_length(held), 7);
+        assert_memory_equal(json_string_value(held), "\0\0\0\0\0\0\0", 7);
+        json_decref(held);
+        json_wipe(NULL);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(canonical_text_is_sorted_tight_and_plain),
@@ -190,6 +201,7 @@ int main(void) {
                 cmocka_unit_test(getters_fall_back_on_missing_and_on_other_types),
                 cmocka_unit_test(digging_stops_where_nothing_is),
                 cmocka_unit_test(types_have_names_for_people),
+                cmocka_unit_test(what_is_wiped_is_gone_from_those_who_hold_it_too),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
