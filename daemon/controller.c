@@ -9,6 +9,7 @@
 #include "admin.h"
 #include "charm-host.h"
 #include "clock.h"
+#include "housekeeping.h"
 #include "http.h"
 #include "log.h"
 #include "loop.h"
@@ -302,44 +303,15 @@ static void on_watchdog(void *arg) {
         timer_after(&c->watchdog, c->watchdog_ms);
 }
 
-#define SWEEP_MS 3600000 /* cache.db and the histories grow slowly; an hour's growth is small */
-#define DRIFT_KEEP 100000
-#define DRIFT_KEEP_MS (90 * 86400000ll)
-#define HISTORY_KEEP 100000
-#define HISTORY_KEEP_MS (90 * 86400000ll)
-#define SWEEP_SLICE 1000
-
-static int sweep_run(struct tx *tx, struct store_call *call, struct err *err) {
-        int r = w_drift_prune_age(
-                tx,
-                &(struct w_drift_prune_age_in){ .before_at = tx_now(tx) - DRIFT_KEEP_MS,
-                                                .max = SWEEP_SLICE },
-                err);
-
-        if (r >= 0)
-                r = w_drift_prune_count(
-                        tx,
-                        &(struct w_drift_prune_count_in){ .keep = DRIFT_KEEP, .max = SWEEP_SLICE },
-                        err);
-        if (r >= 0)
-                r = w_status_history_prune_age(
-                        tx,
-                        &(struct w_status_history_prune_age_in){
-                                .before_at = tx_now(tx) - HISTORY_KEEP_MS, .max = SWEEP_SLICE },
-                        err);
-        if (r >= 0)
-                r = w_status_history_prune_count(tx,
-                                                 &(struct w_status_history_prune_count_in){
-                                                         .keep = HISTORY_KEEP, .max = SWEEP_SLICE },
-                                                 err);
-        if (r >= 0)
-                r = tx_cache_sweep(tx, err);
-        return r < 0 ? r : 0;
-}
+#define SWEEP_MS 3600000   /* cache.db and the histories grow slowly; an hour's growth is small */
+#define SWEEP_PAUSE_MS 200 /* between two steps while there is more: others go first */
 
 static void sweep_done(struct store_call *call, int r, const struct err *err) {
+        struct controller *c = call->arg;
+
         if (r < 0)
                 log_plain(LOG_WARNING, "sweep", "%s", err_text(err));
+        timer_after(&c->sweep, r > 0 ? SWEEP_PAUSE_MS : SWEEP_MS);
         free(call);
 }
 
@@ -347,11 +319,12 @@ static void on_sweep(void *arg) {
         struct controller *c = arg;
         struct store_call *call = mem_new(struct store_call);
 
-        *call = (struct store_call){
-                .lane = STORE_HISTORY, .actor = "sweep", .run = sweep_run, .done = sweep_done
-        };
+        *call = (struct store_call){ .lane = STORE_HISTORY,
+                                     .actor = "sweep",
+                                     .run = housekeeping_run,
+                                     .done = sweep_done,
+                                     .arg = c };
         store_submit(c->store, call);
-        timer_after(&c->sweep, SWEEP_MS);
 }
 
 static int start_housekeeping(struct controller *c, struct err *err) {

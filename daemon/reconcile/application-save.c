@@ -74,15 +74,28 @@ static const struct prepared *find_doc(const struct application_work *w, const c
                             : NULL;
 }
 
-/* A plan that would take away more than its share is held, until a person lets this very plan
- * go, or a new one comes. */
+/* What is let go is this removal, whatever else the charm sees or says by then. */
+static void digest_removal(struct application_work *w) {
+        cleanup_(buf_free) struct buf b = BUF_INIT;
+
+        w->removed = 0;
+        for (size_t i = 0; i < w->want_count; i++) {
+                if (find_doc(w, w->wants[i].label))
+                        continue;
+                w->removed++;
+                buf_printf(&b, "%s %lld\n", w->wants[i].label, (long long)w->wants[i].resource);
+        }
+        digest_sha256(b.data, b.len, w->removal);
+}
+
+/* A plan that would take away more than its share is held, until a person lets this very removal
+ * go, or a new plan comes. */
 static bool is_held(struct application_work *w) {
-        bool released = w->release_valid && memcmp(w->release_digest, w->digest, DIGEST_SIZE) == 0;
+        bool released;
 
         free(take_ptr(w->held_now));
-        w->removed = 0;
-        for (size_t i = 0; i < w->want_count; i++)
-                w->removed += !find_doc(w, w->wants[i].label);
+        digest_removal(w);
+        released = w->release_valid && memcmp(w->release_digest, w->removal, DIGEST_SIZE) == 0;
         if (released || w->removed == 0)
                 return false;
         /* An empty plan from a charm that had resources is its bug more often than its will. */
@@ -494,8 +507,18 @@ static int save_row(struct tx *tx, struct application_work *w, struct err *err) 
                         &(struct w_application_set_held_in){
                                 .id = w->id,
                                 .held = w->held_now,
-                                .held_digest = w->held_now ? w->digest : NULL,
+                                .held_digest = w->held_now ? w->removal : NULL,
                                 .held_digest_len = w->held_now ? DIGEST_SIZE : 0 },
+                        err);
+        if (r >= 0 && w->release_valid) /* used now, or meant for another removal */
+                r = w_application_set_release(
+                        tx, &(struct w_application_set_release_in){ .id = w->id }, err);
+        if (r >= 0)
+                r = w_application_set_cause(
+                        tx,
+                        &(struct w_application_set_cause_in){ .id = w->id,
+                                                              .cause_digest = w->cause,
+                                                              .cause_digest_len = DIGEST_SIZE },
                         err);
         return r;
 }
@@ -510,6 +533,9 @@ static int check_row(struct tx *tx, struct application_work *w, bool *ret_stale,
         if (r >= 0)
                 *ret_stale = n == 0 || !str_eq(a->life, "alive") ||
                              !str_eq(a->charm_sha256, w->charm_sha256);
+        if (r >= 0 && n)
+                w->moved = a->cause_digest_len != DIGEST_SIZE ||
+                           memcmp(a->cause_digest, w->cause, DIGEST_SIZE) != 0;
         return r;
 }
 

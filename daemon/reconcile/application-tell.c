@@ -6,6 +6,8 @@
 
 #include <errno.h>
 
+#define RELATION_TURNS_MAX 20 /* charms that agree with each other do so in a few */
+
 struct granting {
         struct tx *tx;
         const struct application_work *w;
@@ -87,6 +89,29 @@ static int grant_told(struct tx *tx, const struct application_work *w, int64_t r
         return r;
 }
 
+/* Two charms that answer each other for ever are a mistake of both. */
+static int count_turn(struct tx *tx, const struct application_work *w, int64_t relation,
+                      struct err *err) {
+        struct q_relation_side_list_row *sides;
+        struct q_relation_row *row;
+        size_t n, count;
+        int r = w_relation_turn(tx, &(struct w_relation_turn_in){ .id = relation }, err);
+
+        if (r >= 0)
+                r = q_relation_by_id(tx, &(struct q_relation_by_id_in){ .id = relation }, &row, &n,
+                                     err);
+        if (r < 0 || n == 0 || row->turns <= RELATION_TURNS_MAX)
+                return r;
+        r = q_relation_side_list(tx, &(struct q_relation_side_list_in){ .relation_id = relation },
+                                 &sides, &count, err);
+        if (r < 0 || count == 0)
+                return r;
+        return err_set(err, -ELOOP,
+                       "%s and %s have changed what they tell each other %d times in a row, and "
+                       "nothing else changed: their charms answer each other for ever",
+                       sides[0].application, sides[count - 1].application, RELATION_TURNS_MAX);
+}
+
 static int tell_relation(struct tx *tx, struct application_work *w, int64_t relation,
                          const json_t *said, struct err *err) {
         struct q_relation_data_list_row *rows;
@@ -131,15 +156,23 @@ static int tell_relation(struct tx *tx, struct application_work *w, int64_t rela
                         err);
                 changes++;
         }
-        if (changes)
-                tx_mark(tx, MARK_APPLICATION, other);
-        return r;
+        if (r < 0 || !changes)
+                return r;
+        tx_mark(tx, MARK_APPLICATION, other);
+        return w->moved ? 0 : count_turn(tx, w, relation, err);
 }
 
 int application_tell(struct tx *tx, struct application_work *w, struct err *err) {
         size_t i;
         json_t *relation;
 
+        if (w->moved) {
+                int r = w_relation_turns_end(
+                        tx, &(struct w_relation_turns_end_in){ .application_id = w->id }, err);
+
+                if (r < 0)
+                        return r;
+        }
         json_array_foreach(json_get(w->view, "relations"), i, relation) {
                 int64_t id = json_get_int(relation, "id", 0);
                 int r = tell_relation(tx, w, id,

@@ -56,6 +56,7 @@ struct application_work *application_work_free(struct application_work *w) {
         json_decref(w->see);
         json_decref(w->model_options);
         free(w->providers);
+        free(w->stuck);
         free(w->name);
         free(w->charm_sha256);
         free(w->charm_name);
@@ -194,6 +195,27 @@ static void on_plan(struct charm_call *c, int r, struct plan *plan, const struct
         job_start(&w->job);
 }
 
+/* The view without what other charms said: as long as this is the same, a plan that differs does
+ * so because of them. */
+static void digest_cause(struct application_work *w) {
+        cleanup_(json_freep) json_t *view = json_copy(w->view);
+        cleanup_(buf_free) struct buf b = BUF_INIT;
+        json_t *relations = json_array(), *relation;
+        size_t i;
+
+        json_array_foreach(json_get(w->view, "relations"), i, relation) {
+                json_t *bare = json_copy(relation);
+
+                json_object_del(bare, "told");
+                json_array_append_new(relations, bare);
+        }
+        json_object_set_new(view, "relations", relations);
+        buf_puts(&b, w->charm_sha256);
+        json_canonical(view, &b);
+        json_canonical(w->model_options, &b);
+        digest_sha256(b.data, b.len, w->cause);
+}
+
 static void digest_view(struct application_work *w) {
         cleanup_(buf_free) struct buf b = BUF_INIT;
 
@@ -202,6 +224,7 @@ static void digest_view(struct application_work *w) {
         buf_puts(&b, w->view_text);
         json_canonical(w->model_options, &b);
         digest_sha256(b.data, b.len, w->digest);
+        digest_cause(w);
 }
 
 static void start_plan(struct application_work *w, struct world_application *a) {
@@ -321,8 +344,10 @@ static void on_read(struct store_call *c, int r, const struct err *err) {
         str_set(&a->paused, w->paused);
         if (paused)
                 wake_resources(rec, a);
-        if (w->dying)
+        if (w->dying) {
+                application_find_stuck(w);
                 return submit(w, application_remove_run, on_removed);
+        }
         t = world_target(&rec->world, w->target);
         w->provider = t ? t->provider : NULL;
         if (!w->charm_sha256)
@@ -388,6 +413,19 @@ void application_touch(struct reconcile *rec, int64_t id) {
                 wait = MAX_OF(wait, a->plan_took_us / 100);
         }
         queue_touch(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE, clock_mono() + wait);
+}
+
+void application_conflicts_may_end(struct reconcile *rec) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.applications, &i));) {
+                struct world_application *a = e->value;
+
+                if (!a->conflicts || !a->conflicts[0])
+                        continue;
+                a->replan = true; /* nothing that it sees has changed */
+                application_dirty(rec, a->id);
+        }
 }
 
 void application_stop(struct reconcile *rec) {

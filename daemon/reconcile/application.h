@@ -62,7 +62,7 @@ struct application_work {
 
         /* plan */
         char *view_text;
-        uint8_t digest[DIGEST_SIZE];
+        uint8_t digest[DIGEST_SIZE], cause[DIGEST_SIZE];
         struct plan *plan;
         struct map target_uris; /* secrets whose tokens stand in the plan's targets */
         struct prepared *docs;
@@ -72,8 +72,13 @@ struct application_work {
         bool replan;
         struct err err;
 
+        int64_t *stuck; /* removal by force: resources that would wait for others for ever */
+        size_t stuck_count, stuck_room;
+
         /* save */
-        bool again; /* secrets were made: plan once more with them */
+        uint8_t removal[DIGEST_SIZE]; /* what this plan takes away */
+        bool moved;                   /* something else than relation data led to this plan */
+        bool again;                   /* secrets were made: plan once more with them */
         char *held_now;
         struct buf conflicts_now;
         size_t removed;
@@ -103,6 +108,7 @@ int application_save_error_run(struct tx *tx, struct store_call *c, struct err *
 int application_tell(struct tx *tx, struct application_work *w, struct err *err);
 /* application-remove.c: on the store thread. */
 int application_remove_run(struct tx *tx, struct store_call *c, struct err *err);
+void application_find_stuck(struct application_work *w); /* on the loop, before it */
 /* Of a kind that is never deleted without consent, and written to, attached or adopted. */
 bool application_holds_data(const struct q_resource_row *row);
 /* Forgets it as leftover: outside it stays. */

@@ -67,7 +67,14 @@ enum action {
 };
 const char *decide_action_name(enum action a);
 
-enum drift_kind { DRIFT_NONE, DRIFT_DELETED, DRIFT_REPLACED, DRIFT_CHANGED, DRIFT_DATA_LOST };
+enum drift_kind {
+        DRIFT_NONE,
+        DRIFT_DELETED,
+        DRIFT_REPLACED,
+        DRIFT_CHANGED,
+        DRIFT_LEAVING, /* holds data and is marked for deletion */
+        DRIFT_DATA_LOST
+};
 
 struct decision {
         enum action action;

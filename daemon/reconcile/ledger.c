@@ -18,9 +18,8 @@
 #define LEDGER_WHO_UNKNOWN "not recorded"
 
 static const char *const what_happened[] = {
-        [DRIFT_DELETED] = "deleted",
-        [DRIFT_REPLACED] = "replaced",
-        [DRIFT_CHANGED] = "changed",
+        [DRIFT_DELETED] = "deleted",     [DRIFT_REPLACED] = "replaced",
+        [DRIFT_CHANGED] = "changed",     [DRIFT_LEAVING] = "marked for deletion",
         [DRIFT_DATA_LOST] = "data lost",
 };
 

@@ -154,6 +154,8 @@ void application_touch(struct reconcile *rec,
 /* Its rows changed: read again now. */
 void application_dirty(struct reconcile *rec, int64_t id);
 void application_seen(struct reconcile *rec, int64_t id); /* a resource of it was seen to change */
+/* Something lost a want: who was refused it is planned again. */
+void application_conflicts_may_end(struct reconcile *rec);
 void application_stop(struct reconcile *rec);
 /* application-see.c: what its wanters want to see of R, after they changed. */
 void resource_see(struct reconcile *rec, struct world_resource *r);

@@ -212,12 +212,20 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
                         r->row.dying = true; /* what it stood on may go now */
                         resource_changed(j->rec, r);
                         world_resource_drop(w, r);
+                        application_conflicts_may_end(j->rec);
                 }
                 return NULL;
         }
         r = world_resource_get(w, j->id, j->target, j->type, j->path);
         r->reconcile = j->rec;
+        /* What was seen before its loss was accepted says nothing of what it is now. */
+        if (j->row.accepted_loss && !r->row.accepted_loss)
+                resource_look_again(r);
         r->row = j->row;
+        if (r->owner && r->owner != j->owner)
+                application_touch(j->rec, r->owner); /* its removal may wait for this */
+        if (r->wanter_count > j->wanter_count)
+                application_conflicts_may_end(j->rec);
         r->owner = j->owner;
         r->model = j->model;
         r->wanted_valid = j->wanted_valid;

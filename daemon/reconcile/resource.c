@@ -19,6 +19,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define HELD_UP_MS 1000 /* whether what holds up a removal stays after all tells nobody */
+
 static void step(struct reconcile *rec, struct world_resource *r);
 static void on_loaded(struct store_call *c, int k, const struct err *err);
 
@@ -56,6 +58,13 @@ static const char *find_unmet(struct reconcile *rec, const struct world_resource
         return NULL;
 }
 
+/* Of an application that was marked it is not known yet whether it goes. */
+static bool may_go(struct reconcile *rec, const struct world_resource *r) {
+        const struct world_application *a = world_application(&rec->world, r->owner);
+
+        return r->row.dying || r->stale || (a && (a->dying || a->reread));
+}
+
 /* A dying resource goes after what stands on it and is going too. Who stands on it and stays did
  * not ask whether it does. */
 static const char *find_held_up(struct reconcile *rec, const struct world_resource *r, char *text,
@@ -65,7 +74,7 @@ static const char *find_held_up(struct reconcile *rec, const struct world_resour
         for (size_t i = 0; l && i < l->count; i++) {
                 const struct world_resource *d = world_resource(&rec->world, l->ids[i]);
 
-                if (!d || !d->row.dying)
+                if (!d || !may_go(rec, d))
                         continue;
                 snprintf(text, size, "%s %s", d->type, d->path);
                 return text;
@@ -170,10 +179,17 @@ static void release_target(struct resource_job *j) {
 /* The outside has it and our row does not know: what was done is kept until it is written, for
  * doing it again could do it twice. */
 static void save_later(struct resource_job *j, struct world_resource *r, const struct err *err) {
+        bool passes = err->code == -EROFS || err->code == -EBUSY || err->code == -ENOSPC;
+
         log_plain(LOG_WARNING, "save", "resource %lld: %s", (long long)j->id, err_text(err));
         r->busy = false;
-        r->unsaved = j;
         queue_failed(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE);
+        if (passes) {
+                r->unsaved = j;
+                return;
+        }
+        r->stale = true; /* its row is other than we thought: wanted again, say */
+        resource_job_free(j);
 }
 
 static void save_again(struct world_resource *r) {
@@ -247,11 +263,13 @@ static void log_outcome(struct resource_job *j, struct world_resource *r) {
 }
 
 static void take_failure(struct resource_job *j, struct world_resource *r) {
+        enum resource_state state = decide_state_after(j->op.outcome);
+
+        if (j->action == ACTION_LOOK && r->state == STATE_LOST)
+                state = STATE_LOST; /* that it cannot be looked at hides no loss */
         r->row.outcome = j->op.outcome;
         r->tries++;
-        resource_set_state(j->rec, r,
-                           r->row.dying ? STATE_REMOVING : decide_state_after(j->op.outcome),
-                           err_text(&j->op.err));
+        resource_set_state(j->rec, r, r->row.dying ? STATE_REMOVING : state, err_text(&j->op.err));
 }
 
 static void on_failed_saved(struct store_call *c, int k, const struct err *err) {
@@ -437,6 +455,9 @@ static void rest(struct reconcile *rec, struct world_resource *r, const struct d
                 queue_rest(rec->queue, KEY_RESOURCE, r->id);
         if (r->retry_at > clock_mono())
                 queue_add_at(rec->queue, KEY_RESOURCE, r->id, QUEUE_CHANGE, r->retry_at);
+        else if (r->row.dying && d->action == ACTION_WAIT)
+                queue_add_at(rec->queue, KEY_RESOURCE, r->id, QUEUE_CHANGE,
+                             clock_mono() + HELD_UP_MS);
         else if (poll && r->row.applied_generation)
                 queue_add_at(rec->queue, KEY_RESOURCE, r->id, QUEUE_AUDIT, clock_mono() + poll);
         else if (rec->options.audit_ms && d->action == ACTION_NONE && r->row.applied_at)

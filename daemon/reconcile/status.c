@@ -79,6 +79,12 @@ static void first(char *to, size_t size, const char *fmt, ...) {
         va_end(ap);
 }
 
+static const char *how_lost(const struct observation *o) {
+        if (o->presence != PRESENCE_PRESENT)
+                return "is gone, and held data";
+        return o->counted ? "is empty, and was not" : "is another one than that which held data";
+}
+
 static void gather_resource(struct reconcile *rec, const struct world_application *a,
                             struct world_resource *r, struct gathered *g) {
         switch (r->state) {
@@ -88,9 +94,7 @@ static void gather_resource(struct reconcile *rec, const struct world_applicatio
         case STATE_LOST:
                 first(g->lost, sizeof(g->lost),
                       "%s %s %s: restore it, or mooringctl accept-data-loss %s", r->type, r->path,
-                      r->seen.presence == PRESENCE_PRESENT ? "is empty, and was not"
-                                                           : "is gone, and held data",
-                      a->name);
+                      how_lost(&r->seen), a->name);
                 break;
         case STATE_RETRYING:
                 first(g->failing, sizeof(g->failing), "%s %s: %s", r->type, r->path, r->reason);

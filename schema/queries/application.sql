@@ -73,6 +73,9 @@ WHERE id = :id;
 -- name: application_set_held
 UPDATE application SET held = :held, held_digest = :held_digest WHERE id = :id;
 
+-- name: application_set_cause
+UPDATE application SET cause_digest = :cause_digest WHERE id = :id;
+
 -- name: application_set_release
 UPDATE application SET release_digest = :release_digest WHERE id = :id;
 

@@ -176,6 +176,7 @@ static void fill_observation(const struct s3_op *s, struct observation *o) {
                 return;
         o->ready = READY_YES;
         o->filled = s->filled;
+        o->counted = true;
         str_copy(o->incarnation, sizeof(o->incarnation), s->found_incarnation);
         digest_of(s->seen, o->digest);
         o->digest_valid = true;

@@ -346,6 +346,67 @@ static void an_adopted_or_foreign_object_is_never_deleted(void **state) {
         assert_int_equal(run(&row, &o, &p).action, ACTION_FORGET);
 }
 
+static struct resource_row filled_data(void) {
+        struct resource_row row = in_place();
+
+        row.data = row.initialised = true;
+        return row;
+}
+
+static void lost_data_is_looked_at_in_its_turn_and_stays_lost_until_it_answers(void **state) {
+        struct resource_row row = filled_data();
+        struct observation o = { .presence = PRESENCE_ABSENT };
+        struct policy p = { .look_due = true };
+
+        assert_int_equal(run(&row, &o, &p).action, ACTION_LOOK);
+        assert_int_equal(run(&row, &o, &p).state, STATE_LOST);
+        p.backing_off = "no answer";
+        row.outcome = OUTCOME_UNREACHABLE;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_WAIT);
+        assert_int_equal(run(&row, &o, &p).state, STATE_LOST);
+}
+
+static void a_database_with_tables_in_it_is_marked_again(void **state) {
+        struct resource_row row = filled_data();
+        struct observation o = as_applied();
+        struct policy p = { 0 };
+
+        str_copy(o.incarnation, sizeof(o.incarnation), "unmarked");
+        o.counted = true;
+        assert_int_equal(run(&row, &o, &p).drift, DRIFT_DATA_LOST);
+        o.filled = true;
+        assert_int_equal(run(&row, &o, &p).drift, DRIFT_REPLACED);
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+}
+
+static void a_pause_hides_no_loss(void **state) {
+        struct resource_row row = filled_data();
+        struct observation o = as_applied();
+        struct policy p = { .paused = "alice: why" };
+
+        str_copy(o.incarnation, sizeof(o.incarnation), "uid-2");
+        o.filled = true; /* a bound volume, not looked into */
+        assert_int_equal(run(&row, &o, &p).state, STATE_LOST);
+        assert_int_equal(run(&row, &o, &p).action, ACTION_WAIT);
+}
+
+static void data_that_is_marked_for_deletion_blocks_at_once(void **state) {
+        struct resource_row row = filled_data();
+        struct observation o = as_applied();
+        struct policy p = { 0 };
+        struct decision d;
+
+        o.presence = PRESENCE_LEAVING;
+        d = run(&row, &o, &p);
+        assert_int_equal(d.action, ACTION_BLOCK);
+        assert_int_equal(d.state, STATE_BLOCKED);
+        assert_int_equal(d.drift, DRIFT_LEAVING);
+        p.paused = "alice: why";
+        assert_int_equal(run(&row, &o, &p).state, STATE_BLOCKED);
+        row.initialised = false;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_WAIT);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_is_in_place_is_left_alone),
@@ -372,6 +433,11 @@ int main(void) {
                 cmocka_unit_test(what_answers_elsewhere_ends_no_removal),
                 cmocka_unit_test(what_carries_our_mark_was_made_by_a_try_whose_answer_was_lost),
                 cmocka_unit_test(an_adopted_or_foreign_object_is_never_deleted),
+                cmocka_unit_test(
+                        lost_data_is_looked_at_in_its_turn_and_stays_lost_until_it_answers),
+                cmocka_unit_test(a_database_with_tables_in_it_is_marked_again),
+                cmocka_unit_test(a_pause_hides_no_loss),
+                cmocka_unit_test(data_that_is_marked_for_deletion_blocks_at_once),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
