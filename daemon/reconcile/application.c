@@ -82,6 +82,8 @@ static void finish(struct application_work *w, bool failed) {
         if (a) {
                 a->busy = a->executing = false;
                 a->reread |= failed;
+                if (!failed)
+                        a->changes_planned = MAX_OF(a->changes_planned, w->changes);
                 status_update(rec, a);
         }
         if (failed)
@@ -111,6 +113,15 @@ static void on_removed(struct store_call *c, int r, const struct err *err) {
 
 /* ---- saving */
 
+static bool wants_other(const struct application_work *w) {
+        if (w->held_now || w->doc_count != w->want_count)
+                return !w->held_now;
+        for (size_t i = 0; i < w->doc_count; i++)
+                if (!w->docs[i].unchanged)
+                        return true;
+        return false;
+}
+
 static void on_saved(struct store_call *c, int r, const struct err *err) {
         struct application_work *w = c->arg;
         struct reconcile *rec = w->rec;
@@ -136,6 +147,8 @@ static void on_saved(struct store_call *c, int r, const struct err *err) {
         }
         if (a && w->replan && r >= 0 && !w->stopped)
                 a->replan = false;
+        if (a && r >= 0 && !w->stopped && wants_other(w))
+                application_dirty(rec, w->id); /* its new wants are only in the rows so far */
         finish(w, r < 0 || w->stopped);
 }
 
@@ -366,11 +379,14 @@ void application_handle(struct reconcile *rec, int64_t id) {
                 queue_rest(rec->queue, KEY_APPLICATION, id);
                 return;
         }
-        if (a)
-                a->reread = false;
         w = mem_new(struct application_work);
         w->rec = rec;
         w->id = id;
+        if (a) {
+                a->reread = false;
+                a->busy = true;
+                w->changes = a->changes;
+        }
         list_init(&w->link);
         list_append(&rec->plans, &w->link);
         w->call = (struct store_call){ .lane = STORE_LOOP,
@@ -384,8 +400,10 @@ void application_handle(struct reconcile *rec, int64_t id) {
 void application_dirty(struct reconcile *rec, int64_t id) {
         struct world_application *a = world_application(&rec->world, id);
 
-        if (a)
+        if (a) {
                 a->reread = true;
+                a->changes++;
+        }
         /* One command after the other is planned together; the first of them at once. */
         if (a && a->planned && clock_mono() - a->planned_at < TOUCH_MS)
                 queue_add_at(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE,

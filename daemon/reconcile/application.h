@@ -40,6 +40,7 @@ struct application_work {
         struct job job;
         struct reconcile *rec;
         int64_t id;
+        uint64_t changes; /* of its rows, told before they were read */
         struct list link;
         bool stopped;
 

@@ -152,7 +152,7 @@ void ledger_open(struct resource_job *j, const char *action,
         j->ledger_done = ledger_done;
         j->call.run = run;
         j->call.done = done;
-        reconcile_log(LOG_NOTICE, "drift", rec, r, "%s %s: %s by %s: %s", r->type, r->path,
+        reconcile_log(LOG_NOTICE, "drift", rec, r, "%s %s: %s (by whom: %s): %s", r->type, r->path,
                       what_happened[j->drift], l->who, action);
         store_submit(rec->options.store, &j->call);
 }

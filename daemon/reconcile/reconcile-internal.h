@@ -157,6 +157,10 @@ void application_seen(struct reconcile *rec, int64_t id); /* a resource of it wa
 /* Something lost a want: who was refused it is planned again. */
 void application_conflicts_may_end(struct reconcile *rec);
 void application_stop(struct reconcile *rec);
+/* application-settled.c: its rows are newer than its plan. */
+bool application_changing(const struct world_application *a);
+/* Nothing is under way that may change what is wanted of it: neither here nor at who feeds it. */
+bool application_settled(struct reconcile *rec, const struct world_application *a);
 /* application-see.c: what its wanters want to see of R, after they changed. */
 void resource_see(struct reconcile *rec, struct world_resource *r);
 
@@ -165,6 +169,8 @@ void unit_seen(struct reconcile *rec, struct world_target *t, const struct unit_
 void unit_listed(struct reconcile *rec, struct world_target *t, bool begin);
 /* Computes what is shown of an application, writes it when it changed. */
 void status_update(struct reconcile *rec, struct world_application *a);
+/* At an orderly end: what is active was seen so until now. */
+void status_keep_seen(struct reconcile *rec);
 
 /* ---- shared */
 void reconcile_event(struct reconcile *rec, const char *kind, const char *model,

@@ -133,6 +133,14 @@ const char *scope_blocked(struct reconcile *rec, const struct world_model *m, ch
 
         if (foreign)
                 return foreign;
+        if (s && s->seen.presence == PRESENCE_LEAVING && !s->row.dying) {
+                snprintf(
+                        text, size,
+                        "%s %s: %s: all that is in it goes, data too; what is wanted is made again "
+                        "when it is gone",
+                        s->type, s->path, s->seen.reason ? s->seen.reason : "it is being deleted");
+                return text;
+        }
         if (!s || s->row.applied_generation || s->row.outcome != OUTCOME_CONFLICT)
                 return NULL;
         snprintf(text, size, "%s %s: %s; mooringctl take-over-model %s", s->type, s->path,
@@ -389,6 +397,20 @@ static void wake_applications(struct reconcile *rec, int64_t model) {
         }
 }
 
+/* Also those of servers that run in it. */
+static void wake_resources(struct reconcile *rec, int64_t model) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
+                const struct world_resource *r = e->value;
+                const struct world_model *m = resource_model(rec, r);
+
+                if (m && m->id == model)
+                        queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_CHANGE);
+        }
+}
+
+/* Another stamp, another cluster, a namespace that goes or was never accepted. */
 static bool is_closed(struct reconcile *rec, const struct world_model *m) {
         char text[400];
 
@@ -435,8 +457,8 @@ static void on_read(struct store_call *c, int r, const struct err *err) {
                 return;
         }
         t = world_target(&rec->world, w->target);
-        if (take(rec, w) && t)
-                resource_wake_target(rec, t->id, QUEUE_CHANGE);
+        if (take(rec, w))
+                wake_resources(rec, w->id);
         wake_applications(rec, w->id);
         if (w->dying)
                 return end_model(w);

@@ -93,6 +93,7 @@ CREATE TABLE application (
         status TEXT NOT NULL DEFAULT 'waiting',       -- what is shown: computed
         message TEXT NOT NULL DEFAULT '',
         status_at INTEGER NOT NULL,
+        active_at INTEGER NOT NULL DEFAULT 0,         -- when it was last seen active, 0: never
         version TEXT NOT NULL DEFAULT '',             -- of the workload, said by the charm
         see TEXT NOT NULL DEFAULT '{}', -- JSON {label: [pointer]}: what the charm asked to see
         conflicts TEXT NOT NULL DEFAULT '',           -- wants of it that another application owns
