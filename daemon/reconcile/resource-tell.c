@@ -33,17 +33,12 @@ struct telling {
         struct store_call call;
         struct w_resource_set_state_in in;
         char *reason;
-        bool lost;
 };
 
 static int tell_run(struct tx *tx, struct store_call *c, struct err *err) {
         const struct telling *t = c->arg;
         int r = w_resource_set_state(tx, &t->in, err);
 
-        if (r >= 0)
-                r = w_resource_set_lost(
-                        tx, &(struct w_resource_set_lost_in){ .lost = t->lost, .id = t->in.id },
-                        err);
         return r < 0 ? r : 0;
 }
 
@@ -61,7 +56,6 @@ void resource_tell_row(struct reconcile *rec, const struct world_resource *r) {
         struct telling *t = mem_new(struct telling);
 
         t->reason = str_dup(r->reason);
-        t->lost = r->row.lost;
         t->in = (struct w_resource_set_state_in){ .id = r->id,
                                                   .state = decide_state_name(r->state),
                                                   .reason = t->reason,

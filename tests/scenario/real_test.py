@@ -11,6 +11,7 @@ import test_operate  # noqa: F401
 import test_charm  # noqa: F401
 import test_services  # noqa: F401
 import test_data  # noqa: F401
+import test_loss  # noqa: F401
 import test_outage  # noqa: F401
 import test_refusals  # noqa: F401
 from lib.runner import main

@@ -115,7 +115,7 @@ def _(world):
     if found.split("\t") != [number, "scenario", f"s3://mlflow/{number}"]:
         raise Trouble(f"in the database: {found!r}, made: {number}")
     client = secret(world, "mlflow-server-object-storage") | {
-        "MLFLOW_TRACKING_URI": tracking(world), "MLFLOW_S3_ENDPOINT_URL": endpoint(world), "PATH": "/usr/bin:/bin", "HOME": str(world.folder)}
+        "MLFLOW_TRACKING_URI": tracking(world), "MLFLOW_S3_ENDPOINT_URL": f"http://{endpoint(world)}", "PATH": "/usr/bin:/bin", "HOME": str(world.folder)}
     done = subprocess.run([mlflow_python(), "-c", LOG_ARTIFACT, number], capture_output=True, text=True, check=False, timeout=300, env=client)
     if done.returncode:
         raise Trouble(f"the client failed:\n{done.stderr}")

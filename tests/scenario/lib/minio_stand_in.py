@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers a MinIO's calls where no MinIO is: minio_stand_in.py ADDRESS:PORT STATE-FILE.
 
-Buckets, names of objects, canned policies and users in a JSON file. It takes every signature of a user that it knows: it is enough to
-see a provider at work, and shows nothing about S3. The real program: `tools/peers build`.
+Buckets, objects, canned policies and users as names in a JSON file. It takes every signature of a user that it knows: it is enough
+to see a provider at work, and shows nothing about S3. The real program: `tools/peers build`.
 """
 import datetime
 import http.server
@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 class State:
     def __init__(self, path):
         self.path = path
-        self.all = {"buckets": {}, "policies": {}, "users": {}}
+        self.all = {"buckets": {}, "objects": [], "policies": {}, "users": {}}
         if os.path.exists(path):
             with open(path, encoding="utf-8") as f:
                 self.all = json.load(f)
@@ -61,8 +61,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.admin(url.path.rsplit("/", 1)[1], query, body, state)
         elif url.path == "/":
             self.buckets(state)
+        elif "/" in url.path.strip("/"):
+            self.object(url.path.strip("/"), state)
         else:
-            self.bucket(*url.path.strip("/").partition("/")[::2], query, state)
+            self.bucket(url.path.strip("/"), query, state)
         return state.save()
 
     do_GET = do_PUT = do_DELETE = do_HEAD = do_POST = handle_any
@@ -70,30 +72,32 @@ class Handler(http.server.BaseHTTPRequestHandler):
     # ---- S3
 
     def buckets(self, state):
-        rows = "".join(f"<Bucket><Name>{name}</Name><CreationDate>{bucket['born']}</CreationDate></Bucket>"
-                       for name, bucket in state.all["buckets"].items())
+        rows = "".join(f"<Bucket><Name>{name}</Name><CreationDate>{born}</CreationDate></Bucket>"
+                       for name, born in state.all["buckets"].items())
         self.answer(200, f"<ListAllMyBucketsResult><Buckets>{rows}</Buckets></ListAllMyBucketsResult>")
 
-    def bucket(self, name, key, query, state):
+    def bucket(self, name, query, state):
         found = state.all["buckets"]
-        if self.command == "PUT" and not key and name not in found:
-            found[name] = {"born": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "keys": []}
+        if self.command == "PUT" and name not in found:
+            found[name] = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             return self.answer(200)
         if name not in found:
             return self.refuse(404, "NoSuchBucket", "The specified bucket does not exist")
-        keys = found[name]["keys"]
-        if key:
-            found[name]["keys"] = [k for k in keys if k != key] + [key] * (self.command == "PUT")
-            return self.answer(204 if self.command == "DELETE" else 200)
         if "policy" in query:
             return self.refuse(404, "NoSuchBucketPolicy", "The bucket policy does not exist")
-        if self.command == "DELETE" and keys:
-            return self.refuse(409, "BucketNotEmpty", "The bucket you tried to delete is not empty")
         if self.command == "DELETE":
             del found[name]
             return self.answer(204)
-        rows = "".join(f"<Contents><Key>{k}</Key></Contents>" for k in keys)
-        return self.answer(200, f"<ListBucketResult><Name>{name}</Name><KeyCount>{len(keys)}</KeyCount>{rows}</ListBucketResult>")
+        rows = "".join(f"<Contents><Key>{key}</Key></Contents>" for key in state.all["objects"] if key.startswith(name + "/"))
+        return self.answer(200, f"<ListBucketResult><Name>{name}</Name>{rows}</ListBucketResult>")
+
+    def object(self, key, state):
+        objects = state.all["objects"]
+        if self.command == "DELETE":
+            objects[:] = [k for k in objects if k != key]
+            return self.answer(204)
+        objects.append(key)
+        return self.answer(200)
 
     # ---- the admin API
 

@@ -7,16 +7,11 @@
 Both go past Mooring: the first from inside the pod, where the administrator may log in, the second to the pod's address.
 """
 import base64
-import hashlib
-import hmac
-import urllib.error
-import urllib.request
-from datetime import datetime, timezone
 
+from . import s3
 from .world import Trouble
 
 MYSQL, MINIO = "mlflow-mysql", "mlflow-minio"
-REGION = "us-east-1"
 SECONDS = 30
 
 
@@ -54,33 +49,14 @@ def relation_user(world):
 
 
 def endpoint(world):
-    return f"http://{world.cluster.address(f'{MINIO}-0', 9000)}:9000"
-
-
-def signed(keys, method, host, path, body):
-    """Headers of AWS signature version 4."""
-    now = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-    scope = f"{now[:8]}/{REGION}/s3/aws4_request"
-    headers = {"host": host, "x-amz-content-sha256": hashlib.sha256(body).hexdigest(), "x-amz-date": now}
-    names = ";".join(headers)
-    request = "\n".join([method, path, "", *(f"{name}:{value}" for name, value in headers.items()), "", names,
-                         headers["x-amz-content-sha256"]])
-    text = "\n".join(["AWS4-HMAC-SHA256", now, scope, hashlib.sha256(request.encode()).hexdigest()])
-    key = f"AWS4{keys['secret-key']}".encode()
-    for word in [*scope.split("/"), text]:
-        key = hmac.digest(key, word.encode(), "sha256")
-    return headers | {"Authorization": f"AWS4-HMAC-SHA256 Credential={keys['access-key']}/{scope}, SignedHeaders={names}, Signature={key.hex()}"}
+    """HOST:PORT of the object store."""
+    return f"{world.cluster.address(f'{MINIO}-0', 9000)}:9000"
 
 
 def store(world, method, path, body=b""):
     """One S3 request of the administrator's; PATH needs no escaping."""
-    url = endpoint(world)
-    headers = signed(secret(world, f"{MINIO}-root"), method, url.split("://")[1], path, body)
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url + path, body or None, headers, method=method), timeout=SECONDS) as answer:
-            return answer.status, answer.read().decode(errors="replace")
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode(errors="replace")
+    keys = secret(world, f"{MINIO}-root")
+    return s3.call(endpoint(world), keys["access-key"], keys["secret-key"], method, path, body)
 
 
 def must(world, method, path, body=b""):
