@@ -93,79 +93,20 @@ struct walk {
         int (*fn)(void *arg, const struct secret_ref *r, const char *pointer, bool in_name,
                   struct err *err);
         void *arg;
-        struct buf pointer;
 };
 
-static int walk_text(struct walk *w, const char *text, bool in_name, struct err *err) {
+static int walk_text(void *arg, const char *text, const char *pointer, bool in_name,
+                     struct err *err) {
+        struct walk *w = arg;
         struct secret_ref ref;
         size_t from = 0;
 
         while (secret_token_next(text, from, &ref)) {
-                int r = w->fn(w->arg, &ref, buf_str(&w->pointer), in_name, err);
+                int r = w->fn(w->arg, &ref, pointer, in_name, err);
 
                 if (r < 0)
                         return r;
                 from = ref.end;
-        }
-        return 0;
-}
-
-static void add_escaped(struct buf *b, const char *name) {
-        buf_putc(b, '/');
-        for (; *name; name++) {
-                if (*name == '~')
-                        buf_puts(b, "~0");
-                else if (*name == '/')
-                        buf_puts(b, "~1");
-                else
-                        buf_putc(b, *name);
-        }
-}
-
-static void cut(struct buf *b, size_t len) {
-        b->len = len;
-        if (b->data)
-                b->data[len] = '\0';
-}
-
-static int walk_value(struct walk *w, const json_t *j, struct err *err);
-
-static int walk_object(struct walk *w, const json_t *j, struct err *err) {
-        size_t at = w->pointer.len;
-        const char *name;
-        json_t *value;
-
-        json_object_foreach((json_t *)j, name, value) {
-                int r;
-
-                add_escaped(&w->pointer, name);
-                r = walk_text(w, name, true, err);
-                if (r == 0)
-                        r = walk_value(w, value, err);
-                cut(&w->pointer, at);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static int walk_value(struct walk *w, const json_t *j, struct err *err) {
-        size_t at = w->pointer.len;
-        size_t i;
-        json_t *value;
-
-        if (json_is_string(j))
-                return walk_text(w, json_string_value(j), false, err);
-        if (json_is_object(j))
-                return walk_object(w, j, err);
-        json_array_foreach((json_t *)j, i, value) {
-                int r;
-
-                buf_printf(&w->pointer, "/%zu", i);
-                r = walk_value(w, value, err);
-                cut(&w->pointer, at);
-                if (r < 0)
-                        return r;
         }
         return 0;
 }
@@ -175,10 +116,8 @@ int secret_token_walk(const json_t *j,
                                 bool in_name, struct err *err),
                       void *arg, struct err *err) {
         struct walk w = { .fn = fn, .arg = arg };
-        int r = walk_value(&w, j, err);
 
-        buf_free(&w.pointer);
-        return r;
+        return json_walk(j, walk_text, &w, err);
 }
 
 /* ---- values */
@@ -259,40 +198,31 @@ static void add_yaml(struct buf *out, const unsigned char *p, size_t n) {
         buf_putc(out, '"');
 }
 
-/* The salt comes from the token, so that the same revision gives the same hash and no document
- * changes by itself. */
-static int add_bcrypt(struct buf *out, const struct secret_ref *ref, const char *value, size_t len,
+/* The salt comes from the value's name, so that the same revision gives the same hash and no
+ * document changes by itself. */
+static int add_bcrypt(struct buf *out, const char *name, const char *value, size_t len,
                       struct err *err) {
         cleanup_(freep) struct crypt_data *data = mem_new(struct crypt_data);
         cleanup_(freep) char *text = str_ndup(value, len);
         uint8_t seed[DIGEST_SIZE];
         char salt[CRYPT_GENSALT_OUTPUT_SIZE];
-        char key[64];
         const char *hash;
 
-        key_of(ref->uri, ref->revision, key);
-        digest_sha256(key, strlen(key), seed);
+        digest_sha256(name, strlen(name), seed);
         if (!crypt_gensalt_rn("$2b$", BCRYPT_COST, (const char *)seed, 16, salt, sizeof(salt)))
-                return err_set(err, -EINVAL, "secret %s: no bcrypt salt: %s", ref->uri,
-                               strerror(errno));
+                return err_set(err, -EINVAL, "no bcrypt salt: %s", strerror(errno));
         hash = crypt_rn(text, salt, data, sizeof(*data));
         explicit_bzero(text, len);
         if (!hash)
-                return err_set(err, -EINVAL, "secret %s: bcrypt: %s", ref->uri, strerror(errno));
+                return err_set(err, -EINVAL, "bcrypt: %s", strerror(errno));
         buf_puts(out, hash);
         explicit_bzero(data, sizeof(*data));
         return 0;
 }
 
-static int add_value(const struct secret_values *v, const struct secret_ref *ref, struct buf *out,
-                     struct err *err) {
-        size_t len = 0;
-        const void *value = secret_values_get(v, ref->uri, ref->revision, &len);
-
-        if (!value)
-                return err_set(err, -ENOKEY, "secret %s revision %lld has no value here", ref->uri,
-                               (long long)ref->revision);
-        switch (ref->form) {
+int secret_form_put(enum secret_form form, const char *name, const void *value, size_t len,
+                    struct buf *out, struct err *err) {
+        switch (form) {
         case SECRET_BASE64:
                 digest_base64(value, len, out);
                 return 0;
@@ -303,7 +233,7 @@ static int add_value(const struct secret_values *v, const struct secret_ref *ref
                 add_yaml(out, value, len);
                 return 0;
         case SECRET_BCRYPT:
-                return add_bcrypt(out, ref, value, len, err);
+                return add_bcrypt(out, name, value, len, err);
         case SECRET_PLAIN:
         case SECRET_PEM_BUNDLE:
         case SECRET_FORM_MAX:
@@ -311,6 +241,20 @@ static int add_value(const struct secret_values *v, const struct secret_ref *ref
         }
         buf_add(out, value, len);
         return 0;
+}
+
+static int add_value(const struct secret_values *v, const struct secret_ref *ref, struct buf *out,
+                     struct err *err) {
+        size_t len = 0;
+        const void *value = secret_values_get(v, ref->uri, ref->revision, &len);
+        char key[64];
+        int r;
+
+        if (!value)
+                return err_set(err, -ENOKEY, "secret %s revision %lld has no value here", ref->uri,
+                               (long long)ref->revision);
+        r = secret_form_put(ref->form, key_of(ref->uri, ref->revision, key), value, len, out, err);
+        return r < 0 ? err_add(err, r, "secret %s", ref->uri) : 0;
 }
 
 int secret_values_fill(const struct secret_values *v, const char *text, struct buf *out,

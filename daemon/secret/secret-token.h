@@ -28,6 +28,10 @@ enum secret_form {
 };
 const char *secret_form_name(enum secret_form f);
 int secret_form_find(const char *name); /* -1: none */
+/* Appends VALUE in FORM. NAME: whose value it is; a bcrypt hash stays the same for the same name
+ * and value. */
+int secret_form_put(enum secret_form form, const char *name, const void *value, size_t len,
+                    struct buf *out, struct err *err);
 
 struct secret_ref {
         char uri[SECRET_URI_SIZE];
