@@ -46,6 +46,13 @@ const char *outcome_name(enum outcome o) {
         return (unsigned)o < OUTCOME_MAX ? outcome_names[o] : "unknown";
 }
 
+int outcome_find(const char *name) {
+        for (int i = 0; i < OUTCOME_MAX; i++)
+                if (str_eq(name, outcome_names[i]))
+                        return i;
+        return -1;
+}
+
 static void on_soon(void *arg);
 static void on_timer(void *arg);
 static void ask_step(struct flow *f);

@@ -37,8 +37,8 @@ struct identity {
         char *path; /* "kubeflow/mlflow-server": canonical */
         struct need *needs;
         size_t count, room;
-        char *lock; /* operations of one lock in a target run one after the other; or NULL */
-        bool data; /* holds data: never deleted without consent (PVC, database, Namespace, ...) */
+        char *lock;  /* operations of one lock in a target run one after the other; or NULL */
+        bool data;   /* holds data: never deleted without consent (PVC, database, Namespace, ...) */
         bool group;  /* other resources live in it: removed last, applied first (Namespace, CRD) */
         bool remake; /* data that is made again empty at once (a bucket): its loss is still shown */
 };
@@ -70,9 +70,14 @@ struct observation {
         json_t *found;  /* what `compare` needs; NULL while the digest equals the baseline's */
         json_t *seen;   /* {"/status/x": value}: the fields the plan asked for; NULL: none asked */
         json_t *output; /* what others may take values from (clusterIP, ...); NULL: nothing */
-        char *reason;   /* why it is not ready, in the outside's own words; NULL */
+        struct secret_values *hidden; /* for the tokens of secret outputs in OUTPUT; or NULL */
+        char *reason;                 /* why it is not ready, in the outside's own words; NULL */
 };
 void observation_clear(struct observation *o);
+/* Adds a secret output: at MEMBER of OUTPUT a token, another one for each value; the value itself
+ * to HIDDEN. */
+void observation_hide(struct observation *o, const uint8_t *hash_key, const char *member,
+                      const void *value, size_t len);
 void observation_move(struct observation *to,
                       struct observation *from); /* frees what TO held; FROM is empty after */
 
@@ -129,9 +134,8 @@ struct apply_request {
         const struct secret_values *values;  /* for the tokens in WANTED */
         const struct projection *projection; /* stored field set or NULL */
         const json_t *baseline;              /* or NULL */
-        const char *
-                incarnation; /* as we know it; "": never seen. remove: only this one */
-        const char *token; /* of a running operation, or "" */
+        const char *incarnation; /* as we know it; "": never seen. remove: only this one */
+        const char *token;       /* of a running operation, or "" */
         const char *const *see;
         bool first; /* never applied by us: what is there without our mark is CONFLICT */
         unsigned flags;
@@ -195,15 +199,13 @@ struct target_config {
         const json_t *config;     /* the row's, without secrets */
         const json_t *credential; /* opened; wiped by the caller after open */
         const json_t *marks;      /* {"controller": id} */
-        const uint8_t *
-                hash_key; /* DIGEST_SIZE bytes: for keyed hashes of seen secrets */
+        const uint8_t *hash_key;  /* DIGEST_SIZE bytes: for keyed hashes of seen secrets */
         struct http *http;
         struct loop *loop;
         /* The target through which this one is reached, or NULL. */
         const struct provider *reach_provider;
         struct target *reach;
-        json_t *(*options)(
-                void); /* what providers may read of the daemon's options; or NULL */
+        json_t *(*options)(void); /* what providers may read of the daemon's options; or NULL */
 };
 
 enum { PROVIDER_WATCHES = 1, PROVIDER_DRY_RUN = 2, PROVIDER_TAKE_OVER = 4 };
@@ -223,6 +225,8 @@ struct provider {
         /* May a secret's token stand at POINTER of WANTED (or of a target's config)? Anywhere
          * else it fails the plan. */
         bool (*secret_place)(const json_t *wanted, const char *pointer);
+        /* Is what resources of TYPE put out at POINTER secret? NULL: nothing is. */
+        bool (*secret_output)(const char *type, const char *pointer);
         /* Puts a model's options (image-registry, image-pull-secret, tolerations, node-selector)
          * into WANTED. NULL: they mean nothing here. Pure; any thread. */
         void (*decorate)(json_t *wanted, const json_t *options);

@@ -27,6 +27,15 @@ static struct metric plans = { .name = "mooring_plans_total",
                                .type = METRIC_COUNTER,
                                .label = "result" };
 
+static void outputs_free(struct prepared *d) {
+        for (size_t i = 0; i < d->output_count; i++) {
+                free(d->outputs[i].label);
+                free(d->outputs[i].pointer);
+                free(d->outputs[i].place);
+        }
+        free(d->outputs);
+}
+
 struct application_work *application_work_free(struct application_work *w) {
         if (!w)
                 return NULL;
@@ -43,6 +52,7 @@ struct application_work *application_work_free(struct application_work *w) {
         for (size_t i = 0; i < w->doc_count; i++) {
                 identity_free(&w->docs[i].identity);
                 map_free(&w->docs[i].uris);
+                outputs_free(&w->docs[i]);
                 free(w->docs[i].own_label);
                 free(w->docs[i].text);
         }
@@ -55,10 +65,12 @@ struct application_work *application_work_free(struct application_work *w) {
         }
         free(w->secrets);
         buf_free(&w->conflicts_now);
+        free(w->edges_to);
         plan_free(w->plan);
         json_decref(w->view);
         json_decref(w->see);
         json_decref(w->model_options);
+        json_decref(w->needs);
         free(w->providers);
         free(w->name);
         free(w->charm_sha256);
@@ -260,11 +272,14 @@ static void on_saved(struct store_call *c, int r, const struct err *err) {
         } else if (!w->stopped) {
                 metric_add(&plans, "saved", 1);
         }
-        if (a && r >= 0 && !w->stopped && w->plan && !json_equal(w->plan->see, w->see) &&
-            !w->again) {
-                set_see(a, w->plan->see);
-                share_see(rec, a);
-                look_again(rec, a);
+        if (a && r >= 0 && !w->stopped && !w->again) {
+                if (!json_equal(w->plan->see, w->see)) {
+                        set_see(a, w->plan->see);
+                        share_see(rec, a);
+                        look_again(rec, a);
+                }
+                /* What the plan said (status, held, no error any more) is shown from its row; when
+                 * no document changed, nothing else would lead back here. */
                 application_dirty(rec, w->id);
         }
         if (a && w->replan && r >= 0 && !w->stopped)

@@ -10,7 +10,14 @@
  * by consent, and its rows go with its last resource. */
 #pragma once
 
+#include "output.h"
 #include "reconcile-internal.h"
+
+struct prepared_output {               /* a value of another document of the plan, by label */
+        char *label, *pointer, *place; /* PLACE: where its token stands */
+        bool secret_place;             /* a secret may stand there */
+        int64_t resource;              /* save: the other's row */
+};
 
 struct prepared {          /* one document of a plan */
         const char *label; /* borrowed from the plan, or owned by OWN_LABEL */
@@ -22,8 +29,12 @@ struct prepared {          /* one document of a plan */
         struct identity identity;
         char *text; /* canonical, as it will be applied */
         size_t len;
-        struct map uris;  /* secrets whose tokens stand in it */
-        int64_t resource; /* save: its row */
+        struct map uris; /* secrets whose tokens stand in it */
+        struct prepared_output *outputs;
+        size_t output_count, output_room;
+        int64_t resource, target_id; /* save: its row, and that of its target */
+        bool saved;
+        bool conflict; /* the row is another application's */
 };
 
 struct new_secret { /* asked for, not there yet: made before the transaction, which may run again */
@@ -55,13 +66,14 @@ struct application_work {
         size_t unit_count;
         int64_t *providers;
         size_t provider_count;
-        int64_t target;         /* the model's default */
+        int64_t target; /* the model's default */
         const struct provider *provider;
 
         /* plan */
         char *view_text;
         uint8_t digest[DIGEST_SIZE];
         struct plan *plan;
+        json_t *needs; /* of the plan, by label; or NULL */
         struct prepared *docs;
         size_t doc_count, doc_room;
         struct new_secret *secrets;
@@ -73,6 +85,8 @@ struct application_work {
         bool again; /* secrets were made: plan once more with them */
         char *held_now;
         struct buf conflicts_now;
+        int64_t *edges_to; /* where the edges lead that are new */
+        size_t edge_count, edge_room;
         size_t removed;
 };
 
@@ -84,6 +98,14 @@ void application_prepare(void *arg);
 /* application-save.c: on the store thread. */
 int application_save_run(struct tx *tx, struct store_call *c, struct err *err);
 int application_save_error_run(struct tx *tx, struct store_call *c, struct err *err);
+/* application-edges.c: inside the save. */
+struct prepared *application_doc(const struct application_work *w, const char *label);
+/* D's text with ids for labels. */
+int application_outputs_text(struct tx *tx, struct application_work *w, struct prepared *d,
+                             struct buf *out, struct err *err);
+bool application_outputs_placed(const struct application_work *w, const struct prepared *d);
+int application_outputs_circle(const struct application_work *w, struct err *err);
+int application_save_edges(struct tx *tx, struct application_work *w, struct err *err);
 /* application-remove.c: on the store thread. */
 int application_remove_run(struct tx *tx, struct store_call *c, struct err *err);
 /* The relations that are being removed, once a plan without them is saved. */

@@ -6,6 +6,7 @@
 #include "reconcile-internal.h"
 
 #include "clock.h"
+#include "output.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -129,7 +130,7 @@ json_t *reconcile_plan(struct reconcile *rec, const char *model, const char *app
                 resource_policy(rec, r, &text, &policy);
                 decide(&r->row, &r->seen, &policy, clock_wall(), &d);
                 if (d.audit ||
-                    (d.drift == DRIFT_NONE &&
+                    (d.drift == DRIFT_NONE && !policy.refill &&
                      r->row.wanted_generation == r->row.applied_generation && !r->row.dying))
                         continue;
                 json_array_append_new(out, json_pack("{s:s, s:s, s:s, s:s, s:s}", "change",
@@ -149,12 +150,26 @@ static void add_cause(json_t *list, int depth, const char *what, const char *why
 
 static void why_resource(struct reconcile *rec, struct world_resource *r, json_t *list, int depth);
 
+/* A value that is taken is told also when it is known: it explains what was written. */
+static void why_value(struct reconcile *rec, const struct world_need *need, const char *missing,
+                      json_t *list, int depth) {
+        const struct world_resource *n = world_resource(&rec->world, need->id);
+        cleanup_(freep) char *name = resource_need_name(rec, need);
+        cleanup_(freep) char *value = n ? output_value(n->seen.output, need->output) : NULL;
+
+        if (!missing)
+                missing = secret_token_in(value) ? "known, and secret" : value;
+        add_cause(list, depth, name, missing);
+}
+
 static void why_need(struct reconcile *rec, const struct world_need *need, json_t *list,
                      int depth) {
         struct world_resource *n = world_resource(&rec->world, need->id);
+        const char *missing = resource_need_missing(rec, need);
 
-        if (n && (n->seen.presence != PRESENCE_PRESENT ||
-                  (need->kind == NEED_READY && n->seen.ready != READY_YES)))
+        if (need->kind == NEED_VALUE)
+                why_value(rec, need, missing, list, depth++);
+        if (n && missing)
                 why_resource(rec, n, list, depth);
 }
 

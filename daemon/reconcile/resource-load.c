@@ -32,14 +32,14 @@ static void forget_read(struct resource_job *j) {
         free(take_ptr(j->token));
         free(take_ptr(j->reason));
         free(take_ptr(j->state));
-        free(take_ptr(j->needs));
+        world_needs_free(take_ptr(j->needs), j->need_count);
         free(take_ptr(j->wanters));
         free(take_ptr(j->fields_text));
         json_decref(take_ptr(j->document));
         json_decref(take_ptr(j->baseline));
         j->values = secret_values_free(j->values);
         j->need_count = j->wanter_count = 0;
-        j->found = j->document_missing = false;
+        j->found = j->document_missing = j->outputs_valid = false;
 }
 
 struct resource_job *resource_job_free(struct resource_job *j) {
@@ -53,6 +53,19 @@ struct resource_job *resource_job_free(struct resource_job *j) {
         free(j->lock);
         free(j);
         return NULL;
+}
+
+/* A long-running operation ends with what it was begun with. */
+static void copy_token(struct resource_job *j, const struct q_resource_row *row) {
+        if (!row->token[0])
+                return;
+        j->row.running = str_eq(row->token_action, decide_action_name(ACTION_REMOVE))
+                                 ? ACTION_REMOVE
+                                 : ACTION_APPLY;
+        j->generation = row->token_generation;
+        j->outputs_valid = row->token_outputs_len == DIGEST_SIZE;
+        if (j->outputs_valid)
+                memcpy(j->outputs, row->token_outputs, DIGEST_SIZE);
 }
 
 static void copy_row(struct resource_job *j, const struct q_resource_row *row) {
@@ -71,8 +84,13 @@ static void copy_row(struct resource_job *j, const struct q_resource_row *row) {
                 .lost = str_eq(row->state, "lost") && !row->accepted_loss,
                 .baseline_valid = row->baseline_len == DIGEST_SIZE,
                 .applied_at = row->applied_at_null ? 0 : row->applied_at,
+                .outcome =
+                        row->outcome[0] ? (enum outcome)outcome_find(row->outcome) : OUTCOME_DONE,
         };
         str_copy(to->incarnation, sizeof(to->incarnation), row->incarnation);
+        to->outputs_valid = row->outputs_len == DIGEST_SIZE;
+        if (to->outputs_valid)
+                memcpy(to->outputs, row->outputs, DIGEST_SIZE);
         if (to->baseline_valid)
                 memcpy(to->baseline, row->baseline, DIGEST_SIZE);
         j->wanted_valid = row->wanted_len == DIGEST_SIZE;
@@ -86,6 +104,7 @@ static void copy_row(struct resource_job *j, const struct q_resource_row *row) {
         j->type = str_dup(row->type);
         j->path = str_dup(row->path);
         j->token = str_dup(row->token);
+        copy_token(j, row);
         j->reason = str_dup(row->reason);
         j->state = str_dup(row->state);
         j->tries = row->tries;
@@ -105,9 +124,10 @@ static int read_edges(struct tx *tx, struct resource_job *j, struct err *err) {
 
                 while (kind < NEED_VALUE && !str_eq(need_name(kind), edges[i].kind))
                         kind++;
-                j->needs[i] = (struct world_need){ edges[i].needs_id, kind };
+                j->needs[j->need_count++] =
+                        (struct world_need){ edges[i].needs_id, kind,
+                                             kind == NEED_VALUE ? str_dup(edges[i].output) : NULL };
         }
-        j->need_count = n;
         r = q_want_by_resource(tx, &(struct q_want_by_resource_in){ .resource_id = j->id }, &wants,
                                &n, err);
         if (r < 0)

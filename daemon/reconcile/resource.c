@@ -27,99 +27,6 @@ static struct metric operations = { .name = "mooring_operations_total",
                                     .type = METRIC_COUNTER,
                                     .label = "outcome" };
 
-/* ---- policy */
-
-static bool need_met(const struct world_resource *n, enum need_kind kind) {
-        if (!n->row.applied_generation || n->seen.presence != PRESENCE_PRESENT)
-                return false;
-        return kind == NEED_EXISTS || n->seen.ready == READY_YES;
-}
-
-static const char *find_unmet(struct reconcile *rec, const struct world_resource *r, char *text,
-                              size_t size) {
-        for (size_t i = 0; i < r->need_count; i++) {
-                const struct world_resource *n = world_resource(&rec->world, r->needs[i].id);
-                const char *what;
-
-                if (n && need_met(n, r->needs[i].kind))
-                        continue;
-                if (!n)
-                        what = "not planned yet";
-                else if (n->seen.presence != PRESENCE_PRESENT)
-                        what = "not there yet";
-                else
-                        what = n->seen.reason ? n->seen.reason : "not ready yet";
-                snprintf(text, size, "%s %s: %s", n ? n->type : "resource", n ? n->path : "?",
-                         what);
-                return text;
-        }
-        return NULL;
-}
-
-/* A dying resource goes after what stands on it: those that need it and are not gone. */
-static const char *find_held_up(struct reconcile *rec, const struct world_resource *r, char *text,
-                                size_t size) {
-        const struct world_ids *l = world_needed_by(&rec->world, r->id);
-
-        for (size_t i = 0; l && i < l->count; i++) {
-                const struct world_resource *d = world_resource(&rec->world, l->ids[i]);
-
-                if (!d || (!d->row.dying && d->target == r->target && !d->row.made))
-                        continue;
-                snprintf(text, size, "%s %s", d->type, d->path);
-                return text;
-        }
-        return NULL;
-}
-
-static struct world_model *model_of(struct reconcile *rec, const struct world_resource *r) {
-        const struct world_application *a = world_application(&rec->world, r->owner);
-
-        return world_model(&rec->world, a ? a->model : r->model);
-}
-
-static const char *find_paused(struct reconcile *rec, const struct world_resource *r) {
-        const struct world_application *a = world_application(&rec->world, r->owner);
-        const struct world_model *m = model_of(rec, r);
-
-        if (m && m->paused)
-                return m->paused;
-        return a ? a->paused : NULL;
-}
-
-/* How often resources of a target that tells nothing by itself are looked at; 0: it tells. */
-static int64_t poll_of(const struct world_target *t) {
-        if (!t || !t->provider || (t->provider->can & PROVIDER_WATCHES))
-                return 0;
-        return t->poll_ms ? t->poll_ms : t->provider->poll_every_ms;
-}
-
-void resource_policy(struct reconcile *rec, struct world_resource *r,
-                     struct resource_policy_text *text, struct policy *ret) {
-        const struct world_target *t = world_target(&rec->world, r->target);
-        const struct world_model *m = model_of(rec, r);
-
-        *ret = (struct policy){ .audit_every_ms = rec->options.audit_ms };
-        if (m && m->scope != r->id)
-                ret->blocked = scope_blocked(rec, m, text->blocked, sizeof(text->blocked));
-        ret->paused = find_paused(rec, r);
-        if (r->row.dying)
-                ret->held_up = find_held_up(rec, r, text->held_up, sizeof(text->held_up));
-        else if (!outside_usable(t, text->unmet, sizeof(text->unmet)))
-                ret->unmet = text->unmet;
-        else
-                ret->unmet = find_unmet(rec, r, text->unmet, sizeof(text->unmet));
-        if (r->retry_at > clock_mono() && r->retry_generation == r->row.wanted_generation)
-                ret->backing_off = r->reason;
-        ret->look_due = poll_of(t) && r->seen.presence != PRESENCE_UNKNOWN &&
-                        clock_mono() - r->seen.as_of >= poll_of(t);
-        ret->list_pending = !r->look_again && outside_list_pending(t, r->type);
-        /* Spread over the period by id, so that a start with thousands of objects does not audit
-         * them together. */
-        if (ret->audit_every_ms)
-                ret->audit_every_ms += r->id * 7919 % (ret->audit_every_ms / 4 + 1);
-}
-
 /* ---- telling others */
 
 void resource_changed(struct reconcile *rec, struct world_resource *r) {
@@ -340,6 +247,9 @@ static void take_baseline(struct resource_job *j, struct world_resource *r) {
         r->row.made |= j->op.created;
         r->row.applied_at = clock_wall();
         r->row.outcome = OUTCOME_DONE;
+        r->row.running = ACTION_NONE;
+        r->row.outputs_valid = j->outputs_valid;
+        memcpy(r->row.outputs, j->outputs, DIGEST_SIZE);
         r->row.baseline_valid = j->op.baseline != NULL;
         memcpy(r->row.baseline, j->op.baseline_digest, DIGEST_SIZE);
         str_copy(r->row.incarnation, sizeof(r->row.incarnation), j->op.seen.incarnation);
@@ -379,75 +289,112 @@ static void log_outcome(struct resource_job *j, struct world_resource *r) {
                               r->path, outcome_name(j->op.outcome), err_text(&j->op.err));
 }
 
+#define RUNNING_POLL_MS 1000 /* of an operation whose outside does not say when to ask again */
+
 static void take_failure(struct resource_job *j, struct world_resource *r) {
         enum resource_state state = decide_state_after(j->op.outcome);
 
+        if (j->op.outcome == OUTCOME_RUNNING)
+                r->row.running = j->action;
+        else if (resource_token_ends(j))
+                r->row.running = ACTION_NONE;
         r->row.outcome = j->op.outcome;
-        r->tries++;
+        r->tries = j->op.outcome == OUTCOME_RUNNING ? 0 : r->tries + 1;
         set_state(j->rec, r, r->row.dying ? STATE_REMOVING : state, err_text(&j->op.err));
+}
+
+/* It goes on outside: asked about again in time, and no failure. */
+static int64_t again_later(struct resource_job *j) {
+        int64_t at = j->op.again_at ? j->op.again_at : clock_mono() + RUNNING_POLL_MS;
+
+        queue_done(j->rec->queue, KEY_RESOURCE, j->id);
+        queue_add_at(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE, at);
+        return at;
 }
 
 static void on_failed_saved(struct store_call *c, int k, const struct err *err) {
         struct resource_job *j = c->arg;
         struct world_resource *r = world_resource(&j->rec->world, j->id);
-        int64_t next = queue_failed_until(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE,
-                                          j->op.again_at);
+        int64_t next;
 
+        if (k < 0)
+                log_plain(LOG_WARNING, "save", "resource %lld: %s", (long long)j->id,
+                          err_text(err));
+        if (k >= 0 && j->op.outcome == OUTCOME_RUNNING)
+                next = again_later(j);
+        else
+                next = queue_failed_until(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE,
+                                          j->op.again_at);
         if (r) {
                 r->busy = false;
+                r->stale |= k < 0;
                 r->retry_at = next;
-                r->retry_generation = j->generation;
+                r->retry_generation = r->row.wanted_generation;
         }
         resource_job_free(j);
+}
+
+static void on_looked(struct resource_job *j, struct world_resource *r) {
+        bool changed;
+
+        if (j->op.outcome == OUTCOME_GONE)
+                j->op.seen.presence = PRESENCE_ABSENT;
+        r->look_again = false;
+        r->tries = 0;
+        changed = !same(&r->seen, &j->op.seen);
+        observation_move(&r->seen, &j->op.seen);
+        r->retry_at = 0;
+        if (changed)
+                resource_changed(j->rec, r);
+        finish(j, true);
+}
+
+static void on_applied(struct resource_job *j, struct world_resource *r) {
+        take_baseline(j, r);
+        if (j->drift_line)
+                r->drift = 0;
+        resource_changed(j->rec, r);
+        if (r->look_again)
+                queue_add(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE);
+        r->drift_seen_us = 0;
+        resource_save(j, on_saved);
+}
+
+static void on_removed(struct resource_job *j, struct world_resource *r) {
+        observation_clear(&r->seen);
+        r->seen.presence = PRESENCE_ABSENT;
+        if (r->row.dying && !r->stale)
+                return finish(j, true);
+        r->stale = true; /* it may be wanted again: then it is made anew, and that is no drift */
+        resource_save(j, on_saved);
 }
 
 static void on_op(struct op *op) {
         struct resource_job *j = op->arg;
         struct world_resource *r = world_resource(&j->rec->world, j->id);
+        bool gone;
 
         release_target(j);
+        if (op->outcome == OUTCOME_RUNNING && !op->err.text[0])
+                err_set(&op->err, -EINPROGRESS, "under way outside");
         metric_add(&operations, outcome_name(op->outcome), 1);
         if (!r)
                 return finish(j, false);
         log_outcome(j, r);
-        if (j->action == ACTION_LOOK &&
-            (op->outcome == OUTCOME_DONE || op->outcome == OUTCOME_GONE)) {
-                bool changed;
-
-                if (op->outcome == OUTCOME_GONE)
-                        op->seen.presence = PRESENCE_ABSENT;
-                r->look_again = false;
-                r->tries = 0;
-                changed = !same(&r->seen, &op->seen);
-                observation_move(&r->seen, &op->seen);
-                r->retry_at = 0;
-                if (changed)
-                        resource_changed(j->rec, r);
-                return finish(j, true);
-        }
-        if (j->action == ACTION_APPLY && op->outcome == OUTCOME_DONE) {
-                take_baseline(j, r);
-                if (j->drift_line)
-                        r->drift = 0;
-                resource_changed(j->rec, r);
-                if (r->look_again)
-                        queue_add(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE);
-                r->drift_seen_us = 0;
-                return resource_save(j, on_saved);
-        }
-        if (j->action == ACTION_REMOVE &&
-            (op->outcome == OUTCOME_DONE || op->outcome == OUTCOME_GONE)) {
-                observation_clear(&r->seen);
-                r->seen.presence = PRESENCE_ABSENT;
-                return finish(j, true);
-        }
+        gone = op->outcome == OUTCOME_DONE || op->outcome == OUTCOME_GONE;
+        if (j->action == ACTION_LOOK && gone)
+                return on_looked(j, r);
+        if (j->action == ACTION_REMOVE && gone)
+                return on_removed(j, r);
+        if (j->action == ACTION_APPLY && op->outcome == OUTCOME_DONE)
+                return on_applied(j, r);
         take_failure(j, r);
         resource_save(j, on_failed_saved);
 }
 
 static json_t *marks_of(struct reconcile *rec, const struct world_resource *r) {
         const struct world_application *a = world_application(&rec->world, r->owner);
-        const struct world_model *m = model_of(rec, r);
+        const struct world_model *m = resource_model(rec, r);
         json_t *marks = json_object();
 
         json_object_set_new(marks, "controller", json_string(rec->controller));
@@ -460,6 +407,14 @@ static json_t *marks_of(struct reconcile *rec, const struct world_resource *r) {
         return marks;
 }
 
+/* A document that cannot be written as it is, found before anything went out. */
+static void refuse(struct resource_job *j, struct world_resource *r) {
+        j->op.outcome = OUTCOME_REFUSED;
+        j->op.err = j->fill_err;
+        take_failure(j, r);
+        resource_save(j, on_failed_saved);
+}
+
 static void start_op(struct resource_job *j) {
         struct reconcile *rec = j->rec;
         struct world_resource *r = world_resource(&rec->world, j->id);
@@ -467,8 +422,11 @@ static void start_op(struct resource_job *j) {
 
         if (!t || !t->open || rec->stopping)
                 return finish(j, false);
+        if (j->fill_err.code && j->action == ACTION_APPLY)
+                return refuse(j, r);
         j->marks = marks_of(rec, r);
-        j->generation = r->row.wanted_generation;
+        if (!j->token[0])
+                j->generation = r->row.wanted_generation;
         j->request = (struct apply_request){
                 .type = r->type,
                 .path = r->path,
@@ -478,7 +436,7 @@ static void start_op(struct resource_job *j) {
                 .projection = r->interest.projection,
                 .baseline = j->baseline,
                 .incarnation = r->row.incarnation,
-                .token = j->token ? j->token : "",
+                .token = j->token,
                 .see = r->see,
                 .first = !r->row.made && !r->row.applied_generation,
                 .flags = r->row.adopted ? APPLY_ADOPT : 0,
@@ -539,7 +497,7 @@ static const char *action_word(const struct decision *d) {
 }
 
 static void rest(struct reconcile *rec, struct world_resource *r, const struct decision *d) {
-        int64_t poll = poll_of(world_target(&rec->world, r->target));
+        int64_t poll = resource_poll_ms(world_target(&rec->world, r->target));
 
         set_state(rec, r, d->state, d->why);
         r->busy = false;
@@ -626,7 +584,7 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
         resource_policy(rec, r, &text, &policy);
         decide(&r->row, &r->seen, &policy, clock_wall(), &d);
         r->document_lost &= !j->document;
-        if (d.action == ACTION_APPLY && j->docs && !j->document) {
+        if (d.action == ACTION_APPLY && j->docs && !j->document && !j->token[0]) {
                 ask_for_plan(rec, r);
                 return finish(j, false);
         }
@@ -640,6 +598,8 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
                 resource_job_free(j);
                 return rest(rec, r, &d);
         }
+        if (!j->token[0])
+                resource_fill_outputs(j, r, &j->fill_err);
         act(j, r, &d);
 }
 

@@ -267,6 +267,46 @@ static void an_adopted_or_foreign_object_is_never_deleted(void **state) {
         assert_int_equal(run(&row, &o, &p).action, ACTION_FORGET);
 }
 
+static void another_value_of_an_output_is_written(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = as_applied();
+        struct policy p = { .refill = true };
+
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+        assert_int_equal(run(&row, &o, &p).drift, DRIFT_NONE);
+        assert_string_equal(run(&row, &o, &p).why, "a value that it takes changed");
+}
+
+static void nothing_is_audited_while_a_value_is_missing(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = as_applied();
+        struct policy p = { .audit_every_ms = 10, .unmet = "/address of Thing a: not there yet" };
+
+        assert_int_equal(run(&row, &o, &p).action, ACTION_NONE);
+        p.unmet = NULL;
+        assert_true(run(&row, &o, &p).audit);
+}
+
+/* What was begun may still make what is to go: it is not forgotten before it ended. */
+static void what_is_under_way_ends_before_anything_else_begins(void **state) {
+        struct resource_row row = { .wanted_generation = 1, .running = ACTION_APPLY };
+        struct observation o = { 0 };
+        struct policy p = { .unmet = "its target: not open yet" };
+
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+        row.dying = true;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+        assert_int_equal(run(&row, &o, &p).state, STATE_REMOVING);
+        row.running = ACTION_REMOVE;
+        row.dying = false;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_REMOVE);
+        p.backing_off = "under way outside";
+        assert_int_equal(run(&row, &o, &p).action, ACTION_WAIT);
+        assert_int_equal(run(&row, &o, &p).state, STATE_APPLYING);
+        p.paused = "alice: a look";
+        assert_string_equal(run(&row, &o, &p).why, "paused: alice: a look");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_is_in_place_is_left_alone),
@@ -289,6 +329,9 @@ int main(void) {
                 cmocka_unit_test(what_tells_nothing_by_itself_is_looked_at_in_its_turn),
                 cmocka_unit_test(a_dying_resource_goes_after_what_stands_on_it),
                 cmocka_unit_test(an_adopted_or_foreign_object_is_never_deleted),
+                cmocka_unit_test(another_value_of_an_output_is_written),
+                cmocka_unit_test(nothing_is_audited_while_a_value_is_missing),
+                cmocka_unit_test(what_is_under_way_ends_before_anything_else_begins),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
