@@ -59,6 +59,10 @@ static void decide_running(const struct resource_row *row, const struct policy *
         conclude(d, row->running, state, "under way outside");
 }
 
+static bool is_removed(const struct resource_row *row, const struct observation *o) {
+        return row->dying && row->running == ACTION_REMOVE && o->presence == PRESENCE_ABSENT;
+}
+
 static void decide_removal(const struct resource_row *row, const struct observation *o,
                            const struct policy *p, struct decision *d) {
         if (o->presence == PRESENCE_ABSENT)
@@ -170,7 +174,7 @@ void decide(const struct resource_row *row, const struct observation *o, const s
         bool changed = row->wanted_generation > row->applied_generation || p->refill;
 
         *d = (struct decision){ 0 };
-        if (row->running != ACTION_NONE)
+        if (row->running != ACTION_NONE && !is_removed(row, o))
                 return decide_running(row, p, d);
         if (row->dying)
                 return decide_removal(row, o, p, d);

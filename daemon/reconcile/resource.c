@@ -363,7 +363,8 @@ static void on_applied(struct resource_job *j, struct world_resource *r) {
 static void on_removed(struct resource_job *j, struct world_resource *r) {
         observation_clear(&r->seen);
         r->seen.presence = PRESENCE_ABSENT;
-        if (r->row.dying && !r->stale)
+        r->row.running = ACTION_NONE;
+        if (r->row.dying && !r->stale && !j->token[0])
                 return finish(j, true);
         r->stale = true; /* it may be wanted again: then it is made anew, and that is no drift */
         resource_save(j, on_saved);

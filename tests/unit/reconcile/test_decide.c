@@ -305,6 +305,9 @@ static void what_is_under_way_ends_before_anything_else_begins(void **state) {
         assert_int_equal(run(&row, &o, &p).state, STATE_APPLYING);
         p.paused = "alice: a look";
         assert_string_equal(run(&row, &o, &p).why, "paused: alice: a look");
+        row.dying = true;
+        o.presence = PRESENCE_ABSENT; /* seen gone before it was asked about again */
+        assert_int_equal(run(&row, &o, &p).action, ACTION_FORGET);
 }
 
 int main(void) {
