@@ -52,9 +52,10 @@ static json_t *list_json(char **items) {
 }
 
 static json_t *provider_options(void) {
-        return json_pack("{s:o, s:o, s:I}", "token-folders",
+        return json_pack("{s:o, s:o, s:o, s:I}", "token-folders",
                          list_json(provider_source->token_folders), "exec-plugins",
-                         list_json(provider_source->exec_plugins), "poll-ms",
+                         list_json(provider_source->exec_plugins), "exec-variables",
+                         list_json(provider_source->exec_variables), "poll-ms",
                          (json_int_t)provider_source->poll);
 }
 
@@ -378,6 +379,8 @@ struct controller *controller_free(struct controller *c) {
         c->admin = admin_free(c->admin);
         if (c->reconcile)
                 reconcile_stop(c->reconcile);
+        if (c->loop)
+                loop_finish_jobs(c->loop);
         c->store = store_close(c->store);
         c->reconcile = reconcile_free(c->reconcile);
         c->host = charm_host_free(c->host);

@@ -27,6 +27,8 @@ const struct opt options_table[] = {
           "folder whose files a kubeconfig's tokenFile may name" },
         { "exec-plugin", 0, OPT_LIST, AT(exec_plugins), NULL, 0, 0, "PATH", OPT_RELOAD, NULL,
           "absolute path of a root-owned credential plugin that a kubeconfig may run" },
+        { "exec-variable", 0, OPT_LIST, AT(exec_variables), NULL, 0, 0, "NAME", OPT_RELOAD, NULL,
+          "environment variable that a kubeconfig may set for such a plugin" },
         { "viewer-group", 0, OPT_STRING, AT(viewer_group), "mooring-viewer", 0, 0, "GROUP", 0, NULL,
           "unix group whose members may read" },
         { "operator-group", 0, OPT_STRING, AT(operator_group), "mooring-operator", 0, 0, "GROUP", 0,

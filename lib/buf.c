@@ -26,7 +26,8 @@ void buf_reserve(struct buf *b, size_t more) {
 }
 
 void buf_add(struct buf *b, const void *data, size_t n) {
-        buf_reserve(b, n);
+        if (b->len + n + 1 > b->room)
+                buf_reserve(b, n);
         if (n)
                 memcpy(b->data + b->len, data, n);
         b->len += n;
@@ -35,10 +36,6 @@ void buf_add(struct buf *b, const void *data, size_t n) {
 
 void buf_puts(struct buf *b, const char *s) {
         buf_add(b, s, strlen(s));
-}
-
-void buf_putc(struct buf *b, char c) {
-        buf_add(b, &c, 1);
 }
 
 void buf_printf(struct buf *b, const char *fmt, ...) {

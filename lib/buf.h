@@ -10,7 +10,8 @@ struct buf {
         size_t room;
 };
 
-#define BUF_INIT { NULL, 0, 0 }
+#define BUF_INIT                                                                                   \
+        { NULL, 0, 0 }
 
 void buf_free(struct buf *b); /* also a cleanup function; the buffer is empty and usable after */
 void buf_wipe(struct buf *b); /* as buf_free, and the bytes are overwritten first: for secrets */
@@ -18,7 +19,12 @@ void buf_clear(struct buf *b);
 void buf_reserve(struct buf *b, size_t more);
 void buf_add(struct buf *b, const void *data, size_t n);
 void buf_puts(struct buf *b, const char *s);
-void buf_putc(struct buf *b, char c);
+static inline void buf_putc(struct buf *b, char c) {
+        if (b->len + 2 > b->room)
+                buf_reserve(b, 1);
+        b->data[b->len++] = c;
+        b->data[b->len] = '\0';
+}
 void buf_printf(struct buf *b, const char *fmt, ...) printf_(2, 3);
 /* Drops the first N bytes. */
 void buf_skip(struct buf *b, size_t n);

@@ -11,11 +11,19 @@
 
 static void write_value(const json_t *j, struct buf *out);
 
+#define MEMBERS_ON_STACK 32
+
+struct member {
+        const char *name;
+        const json_t *value;
+};
+
 /* Length of the run at P that needs no escape. */
 static size_t plain_run(const char *p, size_t len) {
+        static const bool escaped[256] = { [0 ... 0x1f] = true, ['"'] = true, ['\\'] = true };
         size_t n = 0;
 
-        while (n < len && (unsigned char)p[n] >= 0x20 && p[n] != '"' && p[n] != '\\')
+        while (n < len && !escaped[(unsigned char)p[n]])
                 n++;
         return n;
 }
@@ -69,28 +77,45 @@ static void write_real(double d, struct buf *out) {
 }
 
 static int compare_names(const void *a, const void *b) {
-        return strcmp(*(const char *const *)a, *(const char *const *)b);
+        return strcmp(((const struct member *)a)->name, ((const struct member *)b)->name);
 }
 
-static void write_object(const json_t *j, struct buf *out) {
-        size_t count = json_object_size(j);
-        cleanup_(freep) const char **names = mem_array(const char *, count);
-        size_t n = 0;
+/* The members of OBJECT by name. What was read from canonical text is in order already. */
+static size_t sorted_members(const json_t *object, struct member *to) {
+        bool sorted = true;
         const char *name;
         json_t *value;
+        size_t n = 0;
 
-        json_object_foreach((json_t *)j, name, value)
-                names[n++] = name;
-        qsort(names, n, sizeof(*names), compare_names);
+        json_object_foreach((json_t *)object, name, value) {
+                sorted = sorted && (n == 0 || strcmp(to[n - 1].name, name) < 0);
+                to[n++] = (struct member){ name, value };
+        }
+        if (!sorted)
+                qsort(to, n, sizeof(*to), compare_names);
+        return n;
+}
+
+static void write_members(const struct member *members, size_t n, struct buf *out) {
         buf_putc(out, '{');
         for (size_t i = 0; i < n; i++) {
                 if (i)
                         buf_putc(out, ',');
-                write_string(names[i], strlen(names[i]), out);
+                write_string(members[i].name, strlen(members[i].name), out);
                 buf_putc(out, ':');
-                write_value(json_object_get(j, names[i]), out);
+                write_value(members[i].value, out);
         }
         buf_putc(out, '}');
+}
+
+static void write_object(const json_t *j, struct buf *out) {
+        struct member few[MEMBERS_ON_STACK];
+        cleanup_(freep) struct member *many = NULL;
+        struct member *members = few;
+
+        if (json_object_size(j) > ARRAY_SIZE(few))
+                members = many = mem_array(struct member, json_object_size(j));
+        write_members(members, sorted_members(j, members), out);
 }
 
 static void write_list(const json_t *j, struct buf *out) {
@@ -106,6 +131,12 @@ static void write_list(const json_t *j, struct buf *out) {
         buf_putc(out, ']');
 }
 
+static void write_integer(json_int_t i, struct buf *out) {
+        char text[24];
+
+        buf_add(out, text, (size_t)snprintf(text, sizeof(text), "%" PRId64, (int64_t)i));
+}
+
 static void write_value(const json_t *j, struct buf *out) {
         if (json_is_object(j))
                 write_object(j, out);
@@ -114,7 +145,7 @@ static void write_value(const json_t *j, struct buf *out) {
         else if (json_is_string(j))
                 write_string(json_string_value(j), json_string_length(j), out);
         else if (json_is_integer(j))
-                buf_printf(out, "%" PRId64, (int64_t)json_integer_value(j));
+                write_integer(json_integer_value(j), out);
         else if (json_is_real(j))
                 write_real(json_real_value(j), out);
         else if (json_is_boolean(j))

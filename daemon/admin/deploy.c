@@ -61,8 +61,12 @@ static void take_in(struct request *q, struct charm_take *take, void (*done)(str
         charm_take_start(take);
 }
 
-/* Choices whose charm could not be taken in are refused with why. Returns the request. */
-static struct request *taken_in(struct charm_take *take) {
+/* Choices whose charm could not be taken in are refused with why. Then the command, unless the
+ * daemon stops: whoever asked was told so already. */
+static void taken_in(struct charm_take *take, struct command *command,
+                     void (*release)(struct command *c)) {
+        struct request *q = take->arg;
+
         for (size_t i = 0; i < take->count; i++) {
                 struct charm_choice *c = take->items[i].owner;
 
@@ -72,7 +76,11 @@ static struct request *taken_in(struct charm_take *take) {
                 charm_choice_missing(c, true, err_text(&take->items[i].err));
         }
         charm_take_deinit(take);
-        return take->arg;
+        if (q->gone)
+                release(command);
+        else
+                request_command(q, command, release);
+        request_unref(q);
 }
 
 /* ---- bundles */
@@ -110,10 +118,8 @@ struct bundle *deploy_parse(const struct models_bundle_body *b) {
 
 static void bundle_taken(struct charm_take *take) {
         struct deploying *d = container_of(take, struct deploying, take);
-        struct request *q = taken_in(take);
 
-        request_command(q, &d->command.head, release_bundle);
-        request_unref(q);
+        taken_in(take, &d->command.head, release_bundle);
 }
 
 void deploy_bundle(struct request *q) {
@@ -161,10 +167,8 @@ static void release_charm(struct command *c) {
 
 static void charm_taken(struct charm_take *take) {
         struct deploying_charm *d = container_of(take, struct deploying_charm, take);
-        struct request *q = taken_in(take);
 
-        request_command(q, &d->command.head, release_charm);
-        request_unref(q);
+        taken_in(take, &d->command.head, release_charm);
 }
 
 void deploy_charm(struct request *q) {

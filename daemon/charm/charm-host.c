@@ -128,6 +128,14 @@ static void on_worker_over(void *arg, struct worker *w) {
         bury_slot(s);
 }
 
+/* From here on the call is its caller's again. */
+static void end_call(struct charm_call *c, int r, struct plan *plan, const struct err *err) {
+        c->host = NULL;
+        c->worker = NULL;
+        c->took_us = clock_mono_us() - c->queued_us;
+        c->done(c, r, plan, err);
+}
+
 static void on_worker_done(void *arg, struct worker *w, int r, struct plan *plan,
                            const struct err *err) {
         struct slot *s = arg;
@@ -148,9 +156,7 @@ static void on_worker_done(void *arg, struct worker *w, int r, struct plan *plan
                 plan_free(plan);
                 return;
         }
-        c->worker = NULL;
-        c->took_us = clock_mono_us() - c->queued_us;
-        c->done(c, r, plan, err);
+        end_call(c, r, plan, err);
 }
 
 static int start_slot(struct charm_host *h, const struct charm_call *c, struct slot **ret,
@@ -217,8 +223,7 @@ static void on_idle(void *arg) {
 
 static void fail_call(struct charm_call *c, int r, const struct err *err) {
         list_unlink(&c->link);
-        c->took_us = clock_mono_us() - c->queued_us;
-        c->done(c, r, NULL, err);
+        end_call(c, r, NULL, err);
 }
 
 /* Gives C to its worker, if that can be. *STARTED: a worker was started for it. */
@@ -275,7 +280,7 @@ void charm_host_plan(struct charm_host *h, struct charm_call *c) {
 }
 
 void charm_host_cancel(struct charm_call *c) {
-        struct charm_host *h = c->host;
+        struct charm_host *h = take_ptr(c->host);
 
         list_unlink(&c->link);
         if (!h || !c->worker)
@@ -288,6 +293,10 @@ void charm_host_cancel(struct charm_call *c) {
                         s->call = NULL;
         }
         c->worker = NULL;
+}
+
+bool charm_host_has(const struct charm_call *c) {
+        return c->host != NULL;
 }
 
 size_t charm_host_workers(const struct charm_host *h) {

@@ -44,8 +44,8 @@ struct charm_host_options {
         const char *const *charm_dirs; /* NULL-terminated; first match wins */
         const char *worker;            /* path of mooring-charm */
         const char *user; /* unprivileged user when the daemon is root, "nobody" when NULL */
-        bool dev; /* follow changes while running; what modules print goes to stderr */
-        bool sandbox; /* false only in sanitizer builds */
+        bool dev;         /* follow changes while running; what modules print goes to stderr */
+        bool sandbox;     /* false only in sanitizer builds */
         void (*changed)(
                 void *arg); /* with DEV: the offers are others now; from the loop. May be NULL */
         void *arg;
@@ -87,13 +87,14 @@ struct charm_call {
         void (*done)(struct charm_call *c, int r, struct plan *plan,
                      const struct err *err); /* once, on the loop; owns PLAN */
         void *arg;
-        struct list link; /* private from here */
-        struct charm_host *host;
+        struct list link;        /* private from here */
+        struct charm_host *host; /* NULL: not with the host, or no longer */
         struct worker *worker;
         int64_t queued_us, took_us;
 };
 /* Calls of one application never run side by side: the caller keeps that. */
 void charm_host_plan(struct charm_host *h, struct charm_call *c);
-void charm_host_cancel(struct charm_call *c);
+void charm_host_cancel(struct charm_call *c);    /* fine when it is done */
+bool charm_host_has(const struct charm_call *c); /* it waits, or a worker is at it */
 /* Live workers, for status and figures. */
 size_t charm_host_workers(const struct charm_host *h);

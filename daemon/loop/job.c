@@ -32,6 +32,7 @@ static void thread_is_out(uv_work_t *u, int status) {
         void (*fn)(void *) = j->cancelled ? j->dropped : j->done;
 
         free(w);
+        l->jobs--;
         j->busy = false;
         j->private = NULL;
         if (fn)
@@ -46,6 +47,7 @@ void job_start(struct job *j) {
         assert(!j->busy);
         w->job = j;
         j->busy = true;
+        j->loop->jobs++;
         j->cancelled = false;
         j->private = w;
         r = uv_queue_work(&j->loop->uv, &w->uv, in_thread, thread_is_out);
@@ -59,4 +61,13 @@ void job_cancel(struct job *j) {
                 return;
         j->cancelled = true;
         uv_cancel((uv_req_t *)&w->uv); /* -EBUSY while a thread has it */
+}
+
+#define FINISH_STEP_MS 1000 /* of waiting for a thread; its end wakes the loop at once */
+
+void loop_finish_jobs(struct loop *l) {
+        while (l->jobs) {
+                l->stopped = false; /* by one signal more: loop_step would not wait */
+                loop_step(l, FINISH_STEP_MS);
+        }
 }

@@ -31,6 +31,7 @@ struct loop {
         pthread_mutex_t lock; /* for POSTS only */
         struct list posts;
 
+        size_t jobs; /* that are out */
         bool stopped, guard_over;
         int result;
         uint64_t ran; /* handlers called so far */

@@ -83,6 +83,9 @@ struct job {
 };
 void job_start(struct job *j);
 void job_cancel(struct job *j); /* J itself must live until done or dropped ran */
+/* For who stops: runs the loop until no job is out, so that each ends while what its end needs is
+ * still there. */
+void loop_finish_jobs(struct loop *l);
 
 /* From any thread: runs FN(ARG) on the loop. The poster must not outlive loop_free. */
 void loop_post(struct loop *l, timer_fn *fn, void *arg);

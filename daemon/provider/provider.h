@@ -126,7 +126,7 @@ struct observer {
 
 enum { APPLY_DRY_RUN = 1, APPLY_TAKE_OVER = 2, APPLY_ADOPT = 4, APPLY_RECREATE = 8 };
 
-struct apply_request {
+struct apply_request { /* what it points to stays until the operation is done or cancelled */
         const char *type, *path;
         const json_t *wanted; /* with tokens; without our marks */
         const json_t

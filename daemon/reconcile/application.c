@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* application.c - one application key: view, plan, prepare, save; see application.h for the way
+/* application.c - the life of one application key: view, plan, prepare, save; see application.h
  *
  * What a charm sees changes often while things come up, so touches wait a moment (TOUCH_MS, and
  * longer for charms whose plans take long); what a person or another application changed does
@@ -7,8 +7,6 @@
 #include "application.h"
 
 #include "clock.h"
-#include "charm-take.h"
-#include "command.h"
 #include "interface.h"
 #include "log.h"
 #include "metric.h"
@@ -17,10 +15,7 @@
 #include <stdlib.h>
 
 #define TOUCH_MS 30 /* observations of one rollout come in bursts: one plan for each burst */
-#define SEEN_ALL_MAX                                                                               \
-        64 /* a plan of at most so many wants sees all of them; a larger one those it asked for */
 #define SEEN_MS 200 /* what is shown of an application of many objects may lag so much */
-#define SECRET_LENGTH_MAX 128
 
 static struct metric plans = { .name = "mooring_plans_total",
                                .help = "Plans made by charms, by result",
@@ -124,137 +119,7 @@ static void on_removed(struct store_call *c, int r, const struct err *err) {
         finish(w, r < 0);
 }
 
-/* ---- no charm yet */
-
-struct pin {
-        struct reconcile *rec;
-        struct store_call call;
-        struct command_pin command;
-        struct charm_choice choice;
-        struct charm_take take;
-};
-
-static void on_pinned(struct store_call *c, int r, const struct err *err) {
-        struct command_pin *command = c->arg;
-        struct pin *p = container_of(command, struct pin, command);
-        struct world_application *a = world_application(&p->rec->world, command->application);
-
-        if (r < 0)
-                log_plain(LOG_WARNING, "pin", "application %lld: %s",
-                          (long long)command->application, err_text(err));
-        if (a) {
-                str_set(&a->pin_error, r < 0 ? err_text(err) : NULL);
-                status_update(p->rec, a);
-        }
-        command_deinit(&command->head);
-        charm_choice_deinit(&p->choice);
-        free(p);
-}
-
-static void on_taken(struct charm_take *take) {
-        struct pin *p = container_of(take, struct pin, take);
-        const struct reconcile_options *o = &p->rec->options;
-        struct world_application *a = world_application(&p->rec->world, p->command.application);
-
-        if (take->items[0].r < 0 || p->rec->stopping) {
-                if (a && take->items[0].r < 0)
-                        str_set(&a->pin_error, err_text(&take->items[0].err));
-                charm_take_deinit(take);
-                charm_choice_deinit(&p->choice);
-                free(p);
-                return;
-        }
-        charm_take_deinit(take);
-        p->call = (struct store_call){ .lane = STORE_LOOP,
-                                       .actor = "loop",
-                                       .run = command_run,
-                                       .done = on_pinned,
-                                       .arg = &p->command };
-        store_submit(o->store, &p->call);
-}
-
-/* The module may have been installed since. */
-static void look_for_charm(struct application_work *w) {
-        const struct reconcile_options *o = &w->rec->options;
-        const struct charm_offer *offer;
-        struct err err = { 0 };
-        struct pin *p;
-
-        if (charm_host_find(o->host, w->charm_name, w->channel[0] ? w->channel : NULL, w->revision,
-                            &offer, &err) < 0)
-                return;
-        p = mem_new(struct pin);
-        p->rec = w->rec;
-        charm_choice_found(&p->choice, offer->sha256, offer->meta);
-        p->command = (struct command_pin){
-                .head = { .run = command_deploy_pin, .sealer = o->sealer, .actor = "loop" },
-                .application = w->id,
-                .choice = &p->choice
-        };
-        p->take =
-                (struct charm_take){ .loop = o->loop, .state_dir = o->state_dir, .done = on_taken };
-        charm_take_add(&p->take, offer, p);
-        charm_take_start(&p->take);
-}
-
 /* ---- saving */
-
-static void set_see(struct world_application *a, const json_t *see) {
-        const char *label;
-        json_t *pointers, *p;
-        size_t i;
-
-        for (i = 0; i < a->see_count; i++)
-                free(a->see[i]);
-        free(a->see);
-        a->see_count = 0;
-        a->see = NULL;
-        json_object_foreach((json_t *)see, label, pointers)
-                a->see_count += 2 * json_array_size(pointers);
-        a->see = mem_array(char *, a->see_count);
-        a->see_count = 0;
-        json_object_foreach((json_t *)see, label, pointers) {
-                json_array_foreach(pointers, i, p) {
-                        a->see[a->see_count++] = str_dup(label);
-                        a->see[a->see_count++] =
-                                str_dup(json_string_value(p) ? json_string_value(p) : "");
-                }
-        }
-}
-
-/* Which fields of which resources this charm wants to see: told to the providers through the
- * interests. */
-static void share_see(struct reconcile *rec, struct world_application *a) {
-        for (size_t i = 0; i < a->want_count; i++) {
-                struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
-                size_t n = 0;
-
-                if (!r)
-                        continue;
-                free(r->see);
-                r->see = mem_array(const char *, a->see_count / 2 + 1);
-                for (size_t k = 0; k < a->see_count; k += 2)
-                        if (str_eq(a->see[k], a->wants[i].label) && a->see[k + 1][0] &&
-                            n < PROVIDER_SEEN_MAX)
-                                r->see[n++] = a->see[k + 1];
-                if (n == 0)
-                        free(take_ptr(r->see));
-                r->interest.see = r->see;
-        }
-}
-
-/* A field asked for anew is only seen with the next event: look once. */
-static void look_again(struct reconcile *rec, struct world_application *a) {
-        for (size_t i = 0; i < a->want_count; i++) {
-                struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
-
-                if (!r || !r->see || r->seen.presence != PRESENCE_PRESENT)
-                        continue;
-                r->look_again = true;
-                r->seen.presence = PRESENCE_UNKNOWN;
-                queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_CHANGE);
-        }
-}
 
 static void on_saved(struct store_call *c, int r, const struct err *err) {
         struct application_work *w = c->arg;
@@ -274,9 +139,9 @@ static void on_saved(struct store_call *c, int r, const struct err *err) {
         }
         if (a && r >= 0 && !w->stopped && !w->again) {
                 if (!json_equal(w->plan->see, w->see)) {
-                        set_see(a, w->plan->see);
-                        share_see(rec, a);
-                        look_again(rec, a);
+                        application_see_withdraw(rec, a);
+                        application_see_set(a, w->plan->see);
+                        application_see_share(rec, a);
                 }
                 /* What the plan said (status, held, no error any more) is shown from its row; when
                  * no document changed, nothing else would lead back here. */
@@ -298,57 +163,6 @@ static void refuse(struct application_work *w) {
                 "charm of %s: %s", w->name, err_text(&w->err));
         metric_add(&plans, "error", 1);
         submit(w, application_save_error_run, on_error_saved);
-}
-
-/* ---- secrets asked for */
-
-static int make_secret(struct application_work *w, const char *key, const json_t *policy,
-                       struct err *err) {
-        static const char base32[] = "abcdefghijklmnopqrstuvwxyz234567";
-        static const char letters[] =
-                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-        int64_t length = json_get_int(policy, "length", 32);
-        const char *alphabet = json_get_str(policy, "alphabet", letters);
-        const char *slash = strrchr(key, '/');
-        char value[SECRET_LENGTH_MAX + 1];
-        struct new_secret *s;
-        struct seal_place at;
-        int r;
-
-        if (!slash || length < 8 || length > SECRET_LENGTH_MAX || strlen(alphabet) < 10)
-                return err_set(err, -EINVAL,
-                               "secret %s: needs LABEL/FIELD, a length of 8 to %d, an alphabet of "
-                               "at least 10",
-                               key, SECRET_LENGTH_MAX);
-        w->secrets =
-                mem_grow(w->secrets, &w->secret_room, w->secret_count + 1, sizeof(*w->secrets));
-        s = &w->secrets[w->secret_count++];
-        *s = (struct new_secret){ .label = str_ndup(key, (size_t)(slash - key)),
-                                  .field = str_dup(slash + 1),
-                                  .policy = json_text(policy) };
-        digest_random_text(base32, SECRET_URI_SIZE - 1, s->uri);
-        digest_random_text(alphabet, (size_t)length, value);
-        at = (struct seal_place){ "secret_revision", "sealed", s->uri, 1 };
-        r = seal_value(w->rec->options.sealer, &at, value, (size_t)length, &s->sealed, err);
-        explicit_bzero(value, sizeof(value));
-        return r;
-}
-
-static int make_secrets(struct application_work *w, struct err *err) {
-        const json_t *have = json_get(w->view, "secrets");
-        const char *key;
-        json_t *policy;
-
-        json_object_foreach(w->plan->secrets, key, policy) {
-                int r;
-
-                if (json_object_get(have, key))
-                        continue;
-                r = make_secret(w, key, policy, err);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
 }
 
 /* ---- planning */
@@ -381,7 +195,7 @@ static void on_plan(struct charm_call *c, int r, struct plan *plan, const struct
                 w->err = *err;
                 return refuse(w);
         }
-        if (check_told(w) < 0 || make_secrets(w, &w->err) < 0)
+        if (check_told(w) < 0 || application_make_secrets(w, &w->err) < 0)
                 return refuse(w);
         if (w->secret_count)
                 return submit(w, application_save_run, on_saved);
@@ -392,44 +206,6 @@ static void on_plan(struct charm_call *c, int r, struct plan *plan, const struct
                                .arg = w,
                                .name = "prepare plan" };
         job_start(&w->job);
-}
-
-static json_t *seen_fields(const struct world_resource *r) {
-        json_t *fields = json_object();
-        const char *pointer;
-        json_t *value;
-
-        json_object_foreach(r->seen.seen, pointer, value)
-                json_object_set(fields, pointer, value);
-        return fields;
-}
-
-static bool asked_for(const struct world_application *a, const char *label) {
-        for (size_t k = 0; k < a->see_count; k += 2)
-                if (str_eq(a->see[k], label))
-                        return true;
-        return false;
-}
-
-static json_t *seen_of(struct reconcile *rec, struct world_application *a) {
-        json_t *seen = json_object();
-
-        for (size_t i = 0; i < a->want_count; i++) {
-                const struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
-                bool exists;
-
-                if (!r || (a->want_count > SEEN_ALL_MAX && !asked_for(a, a->wants[i].label)))
-                        continue;
-                exists = r->row.applied_generation && r->seen.presence == PRESENCE_PRESENT;
-                json_object_set_new(
-                        seen, a->wants[i].label,
-                        json_pack("{s:b, s:b, s:s, s:s, s:o}", "exists", exists, "ready",
-                                  exists && r->seen.ready == READY_YES, "reason",
-                                  r->state == STATE_READY || !r->reason ? "" : r->reason,
-                                  "incarnation", exists ? r->seen.incarnation : "", "fields",
-                                  seen_fields(r)));
-        }
-        return seen;
 }
 
 static void digest_view(struct application_work *w) {
@@ -446,7 +222,7 @@ static void start_plan(struct application_work *w, struct world_application *a) 
         struct reconcile *rec = w->rec;
         size_t len;
 
-        json_object_set_new(w->view, "seen", seen_of(rec, a));
+        json_object_set_new(w->view, "seen", application_seen_json(rec, a));
         w->view_text = json_text(w->view);
         digest_view(w);
         w->replan = a->replan;
@@ -510,9 +286,10 @@ static void take(struct application_work *w, struct world_application *a) {
                 w->wants[i] = wants[i];
                 w->wants[i].label = str_dup(wants[i].label);
         }
+        application_see_withdraw(w->rec, a);
         world_set_wants(a, wants, n);
-        set_see(a, w->see);
-        share_see(w->rec, a);
+        application_see_set(a, w->see);
+        application_see_share(w->rec, a);
 }
 
 static void wake_resources(struct reconcile *rec, const struct world_application *a) {
@@ -528,6 +305,7 @@ static void gone(struct application_work *w) {
                 const struct world_model *m = world_model(&rec->world, a->model);
 
                 reconcile_event(rec, "application", m ? m->name : "", a->name, "removed");
+                application_see_withdraw(rec, a);
                 world_application_drop(&rec->world, a);
         }
         queue_done(rec->queue, KEY_APPLICATION, w->id);
@@ -562,22 +340,17 @@ static void on_read(struct store_call *c, int r, const struct err *err) {
         t = world_target(&rec->world, w->target);
         w->provider = t ? t->provider : NULL;
         if (!w->charm_sha256)
-                look_for_charm(w);
+                application_pin(w);
         if (!w->charm_sha256 || !w->provider || w->detached)
                 return finish(w, !w->provider);
         start_plan(w, a);
-}
-
-/* Whether its plan may depend on what is seen of its resources. */
-static bool plans_by_seen(const struct world_application *a) {
-        return a->want_count <= SEEN_ALL_MAX || a->see_count || !a->planned || a->dying;
 }
 
 void application_handle(struct reconcile *rec, int64_t id) {
         struct world_application *a = world_application(&rec->world, id);
         struct application_work *w;
 
-        if (a && !a->reread && !plans_by_seen(a)) {
+        if (a && !a->reread && !application_plans_by_seen(a)) {
                 status_update(rec, a);
                 queue_done(rec->queue, KEY_APPLICATION, id);
                 return;
@@ -597,8 +370,6 @@ void application_handle(struct reconcile *rec, int64_t id) {
         store_read(rec->options.store, &w->call);
 }
 
-#define STOP_STEP_MS 100 /* of waiting for a thread; its end wakes the loop at once */
-
 void application_dirty(struct reconcile *rec, int64_t id) {
         struct world_application *a = world_application(&rec->world, id);
 
@@ -615,7 +386,7 @@ void application_dirty(struct reconcile *rec, int64_t id) {
 void application_seen(struct reconcile *rec, int64_t id) {
         const struct world_application *a = world_application(&rec->world, id);
 
-        if (!a || a->reread || plans_by_seen(a))
+        if (!a || a->reread || application_plans_by_seen(a))
                 return application_touch(rec, id);
         queue_add_at(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE, clock_mono() + SEEN_MS);
 }
@@ -633,25 +404,13 @@ void application_touch(struct reconcile *rec, int64_t id) {
         queue_add_at(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE, clock_mono() + wait);
 }
 
-static bool is_preparing(struct reconcile *rec) {
-        list_each(link, &rec->plans) {
-                if (list_entry(link, struct application_work, link)->job.busy)
-                        return true;
-        }
-        return false;
-}
-
 void application_stop(struct reconcile *rec) {
         list_each(link, &rec->plans) {
                 struct application_work *w = list_entry(link, struct application_work, link);
 
-                if (!w->charm.host || w->plan)
-                        continue;
+                if (!charm_host_has(&w->charm))
+                        continue; /* the store or a thread has it, and gives it back */
                 charm_host_cancel(&w->charm);
                 application_work_free(w);
         }
-        /* A thread that has a plan cannot be called back; it ends soon, and ends in here, while
-         * there still is a reconciler. */
-        while (is_preparing(rec))
-                loop_step(rec->options.loop, STOP_STEP_MS);
 }

@@ -93,6 +93,18 @@ struct application_work {
 struct application_work *application_work_free(struct application_work *w);
 /* application-view.c: on the read thread. */
 int application_view_run(struct tx *tx, struct store_call *c, struct err *err);
+/* application-pin.c: a charm may have been installed since. */
+void application_pin(struct application_work *w);
+/* application-secrets.c: of W's plan. */
+int application_make_secrets(struct application_work *w, struct err *err);
+/* application-see.c */
+void application_see_set(struct world_application *a, const json_t *see);
+/* Around each change of what A wants or asks to see: withdraw, change, share. */
+void application_see_withdraw(struct reconcile *rec, const struct world_application *a);
+void application_see_share(struct reconcile *rec, const struct world_application *a);
+json_t *application_seen_json(struct reconcile *rec, struct world_application *a);
+/* Whether its plan may depend on what is seen of its resources. */
+bool application_plans_by_seen(const struct world_application *a);
 /* application-plan.c: in a job thread; fills docs or err. */
 void application_prepare(void *arg);
 /* application-save.c: on the store thread. */

@@ -98,10 +98,7 @@ static const struct interest *on_interest(void *arg, const char *type, const cha
         struct world_target *t = arg;
         struct world_resource *r = world_resource_at(&t->reconcile->world, t->id, type, path);
 
-        if (!r)
-                return NULL;
-        r->interest.see = r->see;
-        return &r->interest;
+        return r ? &r->interest : NULL;
 }
 
 static void on_observed(void *arg, const char *type, const char *path, struct observation *o) {
@@ -299,6 +296,7 @@ static void close_target(struct reconcile *rec, struct world_target *t) {
         t->open = t->provider->close(t->open);
         map_free(&t->followed);
         t->reach_known = t->reachable = false;
+        str_set(&t->identity, NULL); /* who answers next is not known yet */
 }
 
 void outside_close_all(struct reconcile *rec) {
@@ -373,7 +371,9 @@ static void take(struct reconcile *rec, struct opening *o) {
         t->provider = provider_find(o->provider);
         t->poll_ms = rec->options.poll_ms;
         if (t->open && memcmp(t->config_digest, o->digest, DIGEST_SIZE) == 0) {
+                bind(t); /* after rebind-cluster, which lets go what was blocked */
                 wake_models(rec, t->id);
+                resource_wake_target(rec, t->id, QUEUE_FIRST);
                 queue_done(rec->queue, KEY_TARGET, t->id);
                 return;
         }

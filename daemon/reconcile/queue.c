@@ -295,9 +295,14 @@ size_t queue_waiting(const struct queue *q) {
         return q->ready_count;
 }
 
-bool queue_idle(const struct queue *q) {
+size_t queue_busy(const struct queue *q) {
+        size_t n = 0;
+
         for (int i = 0; i < QUEUE_KINDS_MAX; i++)
-                if (q->busy[i])
-                        return false;
-        return q->ready_count == 0;
+                n += q->busy[i];
+        return n;
+}
+
+bool queue_idle(const struct queue *q) {
+        return q->ready_count == 0 && queue_busy(q) == 0;
 }

@@ -56,4 +56,5 @@ void queue_forget(struct queue *q, int kind, int64_t id);
  * row. */
 int64_t queue_next(const struct queue *q, int kind, int64_t id, int *ret_failures);
 size_t queue_waiting(const struct queue *q); /* ready to run now */
+size_t queue_busy(const struct queue *q);    /* being worked on */
 bool queue_idle(const struct queue *q);      /* nothing ready and nothing being worked on */

@@ -60,6 +60,7 @@ struct resource_job { /* from reading the rows to saving the outcome */
         int64_t generation; /* that is written; of a token, the one it was begun with */
         enum drift_kind drift;
         json_t *marks;
+        char **see; /* of the operation: the resource's may change while it is out */
         struct drift_list differences;
         char version[64]; /* of what the apply made */
         int64_t drift_line;
@@ -135,6 +136,8 @@ void application_touch(struct reconcile *rec,
 void application_dirty(struct reconcile *rec, int64_t id);
 void application_seen(struct reconcile *rec, int64_t id); /* a resource of it was seen to change */
 void application_stop(struct reconcile *rec);
+/* application-see.c: what its wanters want to see of R, after they changed. */
+void resource_see(struct reconcile *rec, struct world_resource *r);
 
 /* ---- unit.c, status.c */
 void unit_seen(struct reconcile *rec, struct world_target *t, const struct unit_seen *u);

@@ -48,6 +48,8 @@ void reconcile_log(int level, const char *event, const struct reconcile *rec,
 static void handle(void *arg, struct queue_key key) {
         struct reconcile *rec = arg;
 
+        if (rec->stopping)
+                return queue_done(rec->queue, key.kind, key.id);
         switch ((enum reconcile_kind)key.kind) {
         case KEY_TARGET:
                 return outside_handle(rec, key.id);

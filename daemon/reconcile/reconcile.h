@@ -42,8 +42,9 @@ struct reconcile_options {
 int reconcile_new(const struct reconcile_options *o, struct reconcile **ret, struct err *err);
 /* Reads all rows, opens targets, begins. Before the loop runs. */
 int reconcile_start(struct reconcile *r, struct err *err);
-void reconcile_stop(
-        struct reconcile *r); /* no new operation is started; those that are out are cancelled */
+/* No new operation is started, those that are out are cancelled. Then loop_finish_jobs and
+ * store_close: what is in a thread or in the store still comes back here. */
+void reconcile_stop(struct reconcile *r);
 struct reconcile *reconcile_free(struct reconcile *r);
 
 /* store_options.mark: the row became dirty. */

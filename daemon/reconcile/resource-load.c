@@ -50,6 +50,7 @@ struct resource_job *resource_job_free(struct resource_job *j) {
         op_clear(&j->op);
         drift_list_free(&j->differences);
         json_decref(j->marks);
+        world_see_free(j->see);
         free(j->lock);
         free(j);
         return NULL;
@@ -252,6 +253,7 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
         free(r->wanters);
         r->wanters = take_ptr(j->wanters);
         r->wanter_count = j->wanter_count;
+        resource_see(j->rec, r);
         r->interest.baseline_valid = r->row.baseline_valid;
         memcpy(r->interest.baseline, r->row.baseline, DIGEST_SIZE);
         t = world_target(w, r->target);

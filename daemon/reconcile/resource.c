@@ -239,7 +239,8 @@ static void on_saved(struct store_call *c, int k, const struct err *err) {
 /* The answer of an accepted apply: from now on this is the baseline. */
 static void take_baseline(struct resource_job *j, struct world_resource *r) {
         struct world_target *t = world_target(&j->rec->world, r->target);
-        bool newer = r->seen.order > j->op.seen.order && r->seen.presence == PRESENCE_PRESENT;
+        bool newer = (r->seen.order > j->op.seen.order && r->seen.presence == PRESENCE_PRESENT) ||
+                     world_see_more(r, j->see);
         cleanup_(buf_free) struct buf old = BUF_INIT;
         struct err err = { 0 };
 
@@ -339,10 +340,12 @@ static void on_looked(struct resource_job *j, struct world_resource *r) {
 
         if (j->op.outcome == OUTCOME_GONE)
                 j->op.seen.presence = PRESENCE_ABSENT;
-        r->look_again = false;
+        r->look_again = world_see_more(r, j->see);
         r->tries = 0;
         changed = !same(&r->seen, &j->op.seen);
         observation_move(&r->seen, &j->op.seen);
+        if (r->look_again)
+                r->seen.presence = PRESENCE_UNKNOWN;
         r->retry_at = 0;
         if (changed)
                 resource_changed(j->rec, r);
@@ -426,6 +429,7 @@ static void start_op(struct resource_job *j) {
         if (j->fill_err.code && j->action == ACTION_APPLY)
                 return refuse(j, r);
         j->marks = marks_of(rec, r);
+        j->see = world_see_copy(r);
         if (!j->token[0])
                 j->generation = r->row.wanted_generation;
         j->request = (struct apply_request){
@@ -438,7 +442,7 @@ static void start_op(struct resource_job *j) {
                 .baseline = j->baseline,
                 .incarnation = r->row.incarnation,
                 .token = j->token,
-                .see = r->see,
+                .see = (const char *const *)j->see,
                 .first = !r->row.made && !r->row.applied_generation,
                 .flags = r->row.adopted ? APPLY_ADOPT : 0,
         };
@@ -607,10 +611,6 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
 void resource_handle(struct reconcile *rec, int64_t id) {
         struct world_resource *r = world_resource(&rec->world, id);
 
-        if (rec->stopping) {
-                queue_done(rec->queue, KEY_RESOURCE, id);
-                return;
-        }
         if (!r || r->stale) {
                 resource_load(resource_job_new(rec, id, true), on_loaded);
                 return;

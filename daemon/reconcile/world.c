@@ -107,7 +107,8 @@ static void resource_free(void *p) {
         free(r->type);
         free(r->path);
         free(r->reason);
-        free(r->see);
+        world_see_free(r->see);
+        world_see_free(r->see_before);
         world_needs_free(r->needs, r->need_count);
         free(r->wanters);
         free(r);
@@ -388,4 +389,49 @@ const struct world_want *world_want_in(const struct world_want *wants, size_t n,
 
 const struct world_want *world_want(const struct world_application *a, const char *label) {
         return world_want_in(a->wants, a->want_count, label);
+}
+
+void world_see_add(struct world_resource *r, const char *pointer) {
+        for (size_t i = 0; i < r->see_count; i++)
+                if (str_eq(r->see[i], pointer))
+                        return;
+        if (r->see_count == PROVIDER_SEEN_MAX)
+                return;
+        r->see = mem_grow(r->see, &r->see_room, r->see_count + 2, sizeof(*r->see));
+        r->see[r->see_count++] = str_dup(pointer);
+        r->see[r->see_count] = NULL;
+        r->interest.see = (const char *const *)r->see;
+}
+
+void world_see_withdraw(struct world_resource *r) {
+        world_see_free(r->see_before);
+        r->see_before = take_ptr(r->see);
+        r->see_count = r->see_room = 0;
+        r->interest.see = NULL;
+}
+
+char **world_see_copy(const struct world_resource *r) {
+        char **copy = r->see ? mem_array(char *, r->see_count + 1) : NULL;
+
+        for (size_t i = 0; i < r->see_count; i++)
+                copy[i] = str_dup(r->see[i]);
+        return copy;
+}
+
+void world_see_free(char **see) {
+        for (char **s = see; s && *s; s++)
+                free(*s);
+        free(see);
+}
+
+bool world_see_more(const struct world_resource *r, char *const *see) {
+        for (size_t i = 0; i < r->see_count; i++) {
+                char *const *s = see;
+
+                while (s && *s && !str_eq(*s, r->see[i]))
+                        s++;
+                if (!s || !*s)
+                        return true;
+        }
+        return false;
 }

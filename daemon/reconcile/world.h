@@ -117,7 +117,9 @@ struct world_resource {
         uint8_t fields[DIGEST_SIZE];
         struct world_projection *projection;
         struct interest interest;
-        const char **see; /* borrowed texts, NULL-terminated */
+        char **see; /* pointers that its wanters' charms want to see; NULL-terminated, or NULL */
+        char **see_before; /* those of before they were gathered anew */
+        size_t see_count, see_room;
         enum resource_state state;
         char *reason;
         char token[512];
@@ -188,5 +190,12 @@ void world_set_wants(struct world_application *a, struct world_want *wants,
 /* Of an array sorted by label. */
 const struct world_want *world_want_in(const struct world_want *wants, size_t n, const char *label);
 const struct world_want *world_want(const struct world_application *a, const char *label);
+/* R is to be seen at POINTER too; beyond PROVIDER_SEEN_MAX it is not. */
+void world_see_add(struct world_resource *r, const char *pointer);
+void world_see_withdraw(struct world_resource *r);     /* they are gathered anew */
+char **world_see_copy(const struct world_resource *r); /* NULL: none */
+void world_see_free(char **see);
+/* R is to be seen at more than SEE, which an answer was made with. */
+bool world_see_more(const struct world_resource *r, char *const *see);
 void world_unit_free(void *unit);
 void world_ids_add(struct world_ids *l, int64_t id);

@@ -46,8 +46,9 @@ struct store {
         pthread_mutex_t lock;
         pthread_cond_t wake, wake_reader, ended; /* ended: a call of store_now */
         struct list lanes[STORE_LANE_MAX], reads;
-        size_t waiting; /* in lanes */
-        size_t last_group;
+        size_t waiting;   /* in lanes */
+        size_t expected;  /* calls of the last group, and those that came while it was written */
+        int64_t group_us; /* what the last group took */
         struct list finished; /* batches */
         struct mailbox *mailbox;
         bool posted, closing, readonly;

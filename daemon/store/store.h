@@ -28,8 +28,9 @@
 #include "list.h"
 #include "loop.h"
 
-#define STORE_GROUP_MAX 256       /* writes in one commit: bounds how long it holds up the next */
-#define STORE_GROUP_WAIT_US 100   /* a lone write waits for company: gains 10-30 % on slow disks */
+#define STORE_GROUP_MAX 256     /* writes in one commit: bounds how long it holds up the next */
+#define STORE_GROUP_WAIT_US 100 /* a lone write waits for company: gains 10-30 % on slow disks */
+#define STORE_GROUP_WAIT_MAX_US 2000 /* half of what the last commit took, at most this */
 #define STORE_QUEUE_MAX 100000    /* calls that wait; beyond: -EBUSY, a loop lane blocks its key */
 #define STORE_ROWS_MAX 10000      /* rows one read may return; queries have a LIMIT below this */
 #define STORE_REQUEST_KEEP 100000 /* recorded answers; oldest go first */

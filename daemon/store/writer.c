@@ -45,11 +45,15 @@ static void wait_until(struct timespec *t, int64_t us) {
 }
 
 /* A real clock, because a real thread waits by it. */
-static int64_t real_ms(void) {
+static int64_t real_us(void) {
         struct timespec t;
 
         clock_gettime(CLOCK_MONOTONIC, &t);
-        return t.tv_sec * (int64_t)1000 + t.tv_nsec / 1000000;
+        return t.tv_sec * (int64_t)1000000 + t.tv_nsec / 1000;
+}
+
+static int64_t real_ms(void) {
+        return real_us() / 1000;
 }
 
 /* Between two tries; not while closing. */
@@ -439,6 +443,20 @@ static bool must_wait(const struct store *s) {
         return s->waiting == 0 && !s->closing && !s->readonly;
 }
 
+/* Whoever was answered by the last group is likely to come again, beside those that came while
+ * it was written: two crowds that take turns become one. */
+static void wait_for_company(struct store *s) {
+        size_t expected = MIN_OF(MAX_OF(s->expected, 2u), group_max(s));
+        struct timespec t;
+
+        wait_until(&t,
+                   MAX_OF(STORE_GROUP_WAIT_US, MIN_OF(s->group_us / 2, STORE_GROUP_WAIT_MAX_US)));
+        while (!s->closing && s->waiting < expected) {
+                if (pthread_cond_timedwait(&s->wake, &s->lock, &t) != 0)
+                        return;
+        }
+}
+
 static void wait_for_calls(struct store *s) {
         struct timespec t;
 
@@ -449,12 +467,7 @@ static void wait_for_calls(struct store *s) {
                 pthread_cond_timedwait(&s->wake, &s->lock, &t);
                 return;
         }
-        /* As many as came together last time are likely to come together again. */
-        wait_until(&t, STORE_GROUP_WAIT_US);
-        while (!s->closing && s->waiting < MIN_OF(MAX_OF(s->last_group, 2u), group_max(s))) {
-                if (pthread_cond_timedwait(&s->wake, &s->lock, &t) != 0)
-                        return;
-        }
+        wait_for_company(s);
 }
 
 static size_t take_lane(struct store *s, enum store_lane lane, struct list *to, size_t max) {
@@ -471,7 +484,6 @@ static size_t take_lane(struct store *s, enum store_lane lane, struct list *to, 
 
 static void take_group(struct store *s, struct group *g) {
         size_t room = group_max(s);
-        size_t before = s->waiting;
 
         for (int lane = 0; lane < STORE_LANE_MAX; lane++) {
                 size_t below = 0;
@@ -481,7 +493,6 @@ static void take_group(struct store *s, struct group *g) {
                 room -= take_lane(s, lane, &g->calls,
                                   room > below ? room - below : MIN_OF(room, 1u));
         }
-        s->last_group = before - s->waiting;
 }
 
 /* History is refused for a while after it had to be shed; everything while read-only. */
@@ -501,11 +512,16 @@ void *writer_thread(void *arg) {
         pthread_mutex_lock(&s->lock);
         while (!end) {
                 struct group g = {};
+                int64_t began;
+                size_t taken;
 
                 wait_for_calls(s);
+                began = real_us();
                 list_init(&g.calls);
                 g.tx.batch = batch_new();
+                taken = s->waiting;
                 take_group(s, &g);
+                taken -= s->waiting;
                 refuse(s, &g);
                 end = s->closing && s->waiting == 0;
                 pthread_mutex_unlock(&s->lock);
@@ -513,6 +529,8 @@ void *writer_thread(void *arg) {
                         probe(s);
                 run_group(s, &g);
                 pthread_mutex_lock(&s->lock);
+                s->group_us = real_us() - began;
+                s->expected = taken + s->waiting;
         }
         pthread_mutex_unlock(&s->lock);
         return NULL;

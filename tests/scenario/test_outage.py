@@ -30,6 +30,21 @@ def _(world):
     world.wait_active()
 
 
+@test("another cluster behind the same address is not written to, and after rebind-cluster it is", fresh=True, real=False)
+def _(world):
+    world.ctl("deploy", "minio").ok()
+    settled(world)
+    world.cluster.server_down()
+    world.cluster.forget()
+    world.cluster.server_up()
+    world.wait_status("minio", "blocked", "rebind-cluster")
+    kube = world.cluster.kube
+    if kube.list("services", "mlflow") or kube.list("statefulsets", "mlflow"):
+        raise Trouble("another cluster was written to")
+    world.ctl("rebind-cluster", world.cluster.name).ok()
+    world.wait_for("the model to be written", lambda: kube.list("services", "mlflow"))
+
+
 @test("a daemon that was killed starts again, is active, and has written nothing")
 def _(world):
     settled(world)

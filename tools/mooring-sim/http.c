@@ -379,11 +379,13 @@ int64_t http_tick(struct sim *sim) {
 void http_stop(struct sim *sim) {
         if (!sim->daemon)
                 return;
-        watch_end_all(sim, 0);
         portforward_stop_all(sim);
-        release_delayed(sim, INT64_MAX);
-        for (int i = 0; i < HTTP_STOP_ROUNDS; i++)
+        /* A client whose stream ends asks again at once, on a connection that it has. */
+        for (int i = 0; i < HTTP_STOP_ROUNDS; i++) {
+                watch_end_all(sim, 0);
+                release_delayed(sim, INT64_MAX);
                 MHD_run(sim->daemon);
+        }
         loop_remove(&server_poller.poller);
         MHD_stop_daemon(sim->daemon);
         sim->daemon = NULL;

@@ -40,7 +40,7 @@ struct applying {
         struct operation operation;
         struct look_wish wish;
         struct buf body;
-        char *refused;    /* why there is no body: the document cannot be sent */
+        char *refused; /* why there is no body: the document cannot be sent */
         char *application;
         json_t *services; /* of a webhook configuration: those still to be asked about */
         unsigned flags;

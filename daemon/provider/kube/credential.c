@@ -3,11 +3,12 @@
  *
  * A plugin is a program that an operator listed by its absolute path. It must be root's,
  * writable by nobody else, and runs with a clean environment, no stdin, a deadline and an output
- * limit, never as root. Its answer is kept until shortly before it runs out; a 401 makes it run
- * again, at most once in REFUSED_PAUSE_MS, so that a wrong login is not a storm.
+ * limit, never as root. Variables of its environment are those that an operator listed. Its
+ * answer is kept until shortly before it runs out; a 401 makes it run again, at most once in
+ * REFUSED_PAUSE_MS, so that a wrong login is not a storm.
  *
- *   IDLE --needed or refused--> RUNNING --answer--> IDLE
- *                                  \--failure, deadline--> IDLE, again at the next need */
+ *   IDLE --opened, runs out, refused--> RUNNING --answer--> IDLE
+ *                                          \--failure, deadline--> IDLE, again with back-off */
 #include "credential.h"
 
 #include "clock.h"
@@ -24,6 +25,7 @@
 
 #define REFUSED_PAUSE_MS 5000
 #define ARGS_MAX 64
+#define RUN_AS "nobody" /* when we are root */
 
 struct credential {
         struct credential_config c;
@@ -44,7 +46,8 @@ struct credential {
         struct buf output;
         bool too_much, ended;
         int wait_status;
-        struct timer deadline; /* while it runs; else: when the login runs out */
+        struct timer deadline; /* while it runs; else: when it is to run again */
+        int failures;          /* in a row */
         int64_t asked;
         bool ready;
 };
@@ -156,20 +159,17 @@ static int check_plugin_file(const char *path, const json_t *options, struct err
         return 0;
 }
 
-/* As root we are somebody else for it: the user that the options name, else nobody. */
+/* As root we are somebody else for it. */
 static int find_user(struct credential *c, struct err *err) {
-        const char *name = json_get_str(c->c.options, "exec-user", "nobody");
         struct passwd *user;
 
         c->uid = (uid_t)-1;
         c->gid = (gid_t)-1;
         if (geteuid() != 0)
                 return 0;
-        user = getpwnam(name);
+        user = getpwnam(RUN_AS);
         if (!user || user->pw_uid == 0)
-                return err_set(err, -EINVAL,
-                               "exec: there is no user %s to run plugins as (option exec-user)",
-                               name);
+                return err_set(err, -EINVAL, "exec: there is no user " RUN_AS " to run plugins as");
         c->uid = user->pw_uid;
         c->gid = user->pw_gid;
         return 0;
@@ -182,6 +182,21 @@ static void make_args(struct credential *c, const struct kubeconfig_exec *e) {
         c->args[0] = str_dup(c->command);
         for (size_t i = 0; i < n; i++)
                 c->args[i + 1] = str_dup(json_string_value(json_array_get(e->args, i)));
+}
+
+/* A plugin's variables may say what it loads, which files it sends and to whom. */
+static int check_variables(const struct kubeconfig_exec *e, const json_t *options,
+                           struct err *err) {
+        const json_t *value;
+        const char *name;
+
+        json_object_foreach(e->env, name, value)
+                if (!listed(options, "exec-variables", name, false))
+                        return err_set(err, -EPERM,
+                                       "exec: the variable %s is not listed under exec-variable of "
+                                       "the daemon's options",
+                                       name);
+        return 0;
 }
 
 static void make_env(struct credential *c, const struct kubeconfig_exec *e) {
@@ -236,7 +251,6 @@ static int take_status(struct credential *c, const json_t *answer, struct err *e
         c->key = str_dup(json_get_str(status, "clientKeyData", NULL));
         if (token)
                 set_authorization(c, "Bearer", token);
-        timer_cancel(&c->deadline);
         if (expires && clock_parse_iso(expires, &at))
                 timer_after(&c->deadline, MAX_OF(at - clock_wall() - CREDENTIAL_EARLY_MS,
                                                  (int64_t)REFUSED_PAUSE_MS));
@@ -267,13 +281,28 @@ static void stop_plugin(struct credential *c) {
         c->out = -1;
 }
 
+/* Nobody else would try again: without a login there is no request that could be refused. */
+static void run_again_later(struct credential *c) {
+        int64_t ms = CREDENTIAL_RETRY_MS;
+
+        for (int i = 0; i < c->failures && ms < CREDENTIAL_RETRY_MAX_MS; i++)
+                ms *= 2;
+        c->failures++;
+        timer_after(&c->deadline, MIN_OF(ms, (int64_t)CREDENTIAL_RETRY_MAX_MS));
+}
+
 static void finish_plugin(struct credential *c, int r, struct err *err) {
         stop_plugin(c);
         timer_cancel(&c->deadline);
         if (r == 0)
                 r = read_answer(c, err);
         buf_wipe(&c->output);
-        c->ready = c->ready || r == 0;
+        if (r < 0) {
+                run_again_later(c);
+        } else {
+                c->ready = true;
+                c->failures = 0;
+        }
         c->c.changed(c->c.arg, r, err);
 }
 
@@ -375,9 +404,7 @@ static void run_plugin(struct credential *c) {
                 timer_after(&c->deadline, CREDENTIAL_EXEC_MS);
                 return;
         }
-        stop_plugin(c);
-        timer_after(&c->deadline, CREDENTIAL_EXEC_MS);
-        c->c.changed(c->c.arg, r, &err);
+        finish_plugin(c, r, &err);
 }
 
 /* ---- all kinds */
@@ -387,6 +414,8 @@ static int open_exec(struct credential *c, const struct kubeconfig *k, struct er
 
         c->command = str_dup(k->exec.command);
         r = check_plugin_file(c->command, c->c.options, err);
+        if (r == 0)
+                r = check_variables(&k->exec, c->c.options, err);
         if (r == 0)
                 r = find_user(c, err);
         if (r < 0)

@@ -6,14 +6,16 @@
  * daemon's options say:
  *
  *   {"token-folders": ["/run/secrets/..."], "exec-plugins": ["/usr/local/bin/kubelogin"],
- *    "exec-user": "nobody"} */
+ *    "exec-variables": ["AAD_LOGIN_METHOD"]} */
 #pragma once
 
 #include "buf.h"
 #include "kubeconfig.h"
 #include "loop.h"
 
-#define CREDENTIAL_EXEC_MS 60000          /* a login that takes longer waits for a person */
+#define CREDENTIAL_EXEC_MS 60000 /* a login that takes longer waits for a person */
+#define CREDENTIAL_RETRY_MS 500  /* after the first failure of a plugin; doubled by each */
+#define CREDENTIAL_RETRY_MAX_MS 60000
 #define CREDENTIAL_EXEC_OUTPUT_MAX 262144 /* an ExecCredential with certificate and key has 10 KB */
 #define CREDENTIAL_FILE_MAX 65536
 #define CREDENTIAL_FILE_CHECK_MS 10000 /* kubelets renew tokens at 80 % of their hour */

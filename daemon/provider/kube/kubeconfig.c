@@ -15,7 +15,6 @@
 static const struct json_field config_fields[] = {
         { "server", JSON_FIELD_STRING, AT(server), JSON_REQUIRED },
         { "tls-server-name", JSON_FIELD_STRING, AT(tls_name), JSON_NULL_OK },
-        { "proxy-url", JSON_FIELD_STRING, AT(proxy), JSON_NULL_OK },
         { "insecure-skip-tls-verify", JSON_FIELD_BOOL, AT(insecure), JSON_NULL_OK },
         { "namespace", JSON_FIELD_STRING, AT(namespace), JSON_NULL_OK },
         { "token-file", JSON_FIELD_STRING, AT(token_file), JSON_NULL_OK },
@@ -29,6 +28,9 @@ static const struct json_field credential_fields[] = {
         { "token", JSON_FIELD_STRING, AT(token), JSON_NULL_OK | JSON_SECRET },
         { "username", JSON_FIELD_STRING, AT(username), JSON_NULL_OK },
         { "password", JSON_FIELD_STRING, AT(password), JSON_NULL_OK | JSON_SECRET },
+        { "proxy-url", JSON_FIELD_STRING, AT(proxy), JSON_NULL_OK | JSON_SECRET },
+        { "exec-args", JSON_FIELD_LIST, AT(exec.args), JSON_NULL_OK | JSON_SECRET },
+        { "exec-env", JSON_FIELD_OBJECT, AT(exec.env), JSON_NULL_OK | JSON_SECRET },
         {}
 };
 #undef AT
@@ -37,8 +39,6 @@ static const struct json_field credential_fields[] = {
 static const struct json_field exec_fields[] = {
         { "command", JSON_FIELD_STRING, AT(command), JSON_REQUIRED },
         { "api-version", JSON_FIELD_STRING, AT(api_version), JSON_NULL_OK },
-        { "args", JSON_FIELD_LIST, AT(args), JSON_NULL_OK },
-        { "env", JSON_FIELD_OBJECT, AT(env), JSON_NULL_OK },
         { "provide-cluster-info", JSON_FIELD_BOOL, AT(cluster_info), JSON_NULL_OK },
         {}
 };
@@ -68,7 +68,8 @@ static const char *base_name(const char *path) {
         return slash ? slash + 1 : path;
 }
 
-int kubeconfig_check_exec(const struct kubeconfig_exec *e, struct err *err) {
+/* An interactive login (kubelogin devicecode, azurecli, ...) cannot be run by a daemon. */
+static int check_login(const struct kubeconfig_exec *e, struct err *err) {
         const char *program = base_name(e->command);
         const char *mode;
 
@@ -99,6 +100,13 @@ int kubeconfig_check_exec(const struct kubeconfig_exec *e, struct err *err) {
         return 0;
 }
 
+/* What decides which code a program runs, and what we set ourselves. Which other names a plugin may
+ * be given the daemon's options say. */
+static bool reserved(const char *name) {
+        return !*name || strchr(name, '=') || str_starts(name, "LD_") || str_eq(name, "PATH") ||
+               str_eq(name, "HOME") || str_eq(name, "KUBERNETES_EXEC_INFO");
+}
+
 static int check_texts(const struct kubeconfig_exec *e, struct err *err) {
         const json_t *value;
         const char *name;
@@ -106,14 +114,18 @@ static int check_texts(const struct kubeconfig_exec *e, struct err *err) {
 
         json_array_foreach(e->args, i, value)
                 if (!json_is_string(value))
-                        return err_set(err, -EINVAL, "exec.args: item %zu is no text", i);
-        json_object_foreach(e->env, name, value)
-                if (!json_is_string(value) || strchr(name, '='))
-                        return err_set(err, -EINVAL, "exec.env.%s is no text", name);
+                        return err_set(err, -EINVAL, "exec-args: item %zu is no text", i);
+        json_object_foreach(e->env, name, value) {
+                if (reserved(name))
+                        return err_set(err, -EINVAL, "exec-env: %s cannot be set for a login",
+                                       name);
+                if (!json_is_string(value))
+                        return err_set(err, -EINVAL, "exec-env.%s is no text", name);
+        }
         return 0;
 }
 
-static int read_exec(struct kubeconfig *k, struct err *err) {
+static int read_exec(struct kubeconfig *k, bool judge, struct err *err) {
         struct json_where where = { .path = "exec" };
         int r;
 
@@ -130,7 +142,7 @@ static int read_exec(struct kubeconfig *k, struct err *err) {
                                "exec: API version %s is not known (v1 and v1beta1 are)",
                                k->exec.api_version);
         r = check_texts(&k->exec, err);
-        return r < 0 ? r : kubeconfig_check_exec(&k->exec, err);
+        return r < 0 || !judge ? r : check_login(&k->exec, err);
 }
 
 static int check_server(const struct kubeconfig *k, struct err *err) {
@@ -141,6 +153,10 @@ static int check_server(const struct kubeconfig *k, struct err *err) {
         host = strstr(k->server, "://") + 3;
         if (!*host || *host == '/')
                 return err_set(err, -EINVAL, "server \"%s\" names no host", k->server);
+        if (memchr(host, '@', strcspn(host, "/?#")))
+                return err_set(err, -EINVAL,
+                               "the server's address holds a user: it belongs to the user's "
+                               "username and password");
         if (str_starts(k->server, "http://") && !str_starts(host, "127.0.0.1:") &&
             (k->token || k->password || k->key || k->token_file || k->has_exec))
                 return err_set(err, -EINVAL, "server \"%s\" would be given credentials without TLS",
@@ -157,7 +173,7 @@ int kubeconfig_read(const json_t *config, const json_t *credential, struct kubec
         if (r == 0 && json_is_object(credential))
                 r = json_decode(credential, credential_fields, false, &k, &where, err);
         if (r == 0)
-                r = read_exec(&k, err);
+                r = read_exec(&k, json_is_object(credential), err);
         if (r == 0)
                 r = check_server(&k, err);
         if (r < 0)

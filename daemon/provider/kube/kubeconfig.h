@@ -2,11 +2,14 @@
 /* kubeconfig.h - the configuration and the credential of a cluster, as add-cluster sends and the
  * store keeps them
  *
- *   config      {"server", "tls-server-name", "proxy-url", "insecure-skip-tls-verify", "namespace",
- *                "token-file",
- *                "exec": {"command", "args", "env": {}, "api-version", "provide-cluster-info"}}
- *   credential  {"ca", "cert", "key", "token", "username", "password"}
- *               PEM and plain text; sealed in the store */
+ *   config      {"server", "tls-server-name", "insecure-skip-tls-verify", "namespace",
+ *                "token-file", "exec": {"command", "api-version", "provide-cluster-info"}}
+ *   credential  {"ca", "cert", "key", "token", "username", "password", "proxy-url",
+ *                "exec-args": [], "exec-env": {}}
+ *               PEM and plain text; sealed in the store
+ *
+ * What may hold a password stands in the credential: the configuration is stored and shown in
+ * clear. */
 #pragma once
 
 #include "err.h"
@@ -14,7 +17,7 @@
 
 struct kubeconfig_exec {
         const char *command, *api_version;
-        json_t *args, *env; /* list of texts; object of texts */
+        json_t *args, *env; /* list of texts; object of texts; of the credential */
         bool cluster_info;
 };
 
@@ -28,11 +31,9 @@ struct kubeconfig {
         const char *ca, *cert, *key, *token, *username, *password;
 };
 
-/* -EINVAL: what is missing or cannot be, and what to do. CREDENTIAL may be NULL. */
+/* -EINVAL: what is missing or cannot be, and what to do. CREDENTIAL may be NULL: then what a login
+ * would do with it is not judged. */
 int kubeconfig_read(const json_t *config, const json_t *credential, struct kubeconfig *ret,
                     struct err *err);
-/* An interactive login (kubelogin devicecode, azurecli, ...) cannot be run by a daemon: -EINVAL
- * with the command that converts it. */
-int kubeconfig_check_exec(const struct kubeconfig_exec *e, struct err *err);
 /* Which certificate is no longer good and since when: -EKEYEXPIRED. */
 int kubeconfig_check_certificate(const char *pem, int64_t now_wall, struct err *err);

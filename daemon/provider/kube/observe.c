@@ -17,8 +17,7 @@
 
 #include <stdlib.h>
 
-#define SPEC_MAX (128u << 10) /* larger specs (CRDs) are not needed to judge anything */
-#define OUTPUT_MAX 4096       /* of a status handed on for others to take values from */
+#define OUTPUT_MAX 4096 /* of a status handed on for others to take values from */
 
 char *observe_path(struct scan_slice object) {
         struct scan_slice metadata = scan_get(object, "metadata");
@@ -34,12 +33,11 @@ void observe_absent(struct observation *ret) {
         *ret = (struct observation){ .presence = PRESENCE_ABSENT, .as_of = clock_mono() };
 }
 
-/* What readiness reads: no managedFields, and no spec that is megabytes. */
-static json_t *small_tree(struct scan_slice object) {
+/* What readiness reads: no managedFields, and the spec only of kinds that need it. */
+static json_t *small_tree(const char *type, struct scan_slice object) {
         static const char *const kept[] = { "generation", "deletionTimestamp", "creationTimestamp",
                                             "finalizers", NULL };
         struct scan_slice metadata = scan_get(object, "metadata");
-        struct scan_slice spec = scan_get(object, "spec");
         json_t *tree = json_object();
         json_t *to = json_object();
 
@@ -47,8 +45,8 @@ static json_t *small_tree(struct scan_slice object) {
                 json_object_set_new(to, *k, scan_json(scan_get(metadata, *k)));
         json_object_set_new(tree, "metadata", to);
         json_object_set_new(tree, "status", scan_json(scan_get(object, "status")));
-        if (spec.len <= SPEC_MAX)
-                json_object_set_new(tree, "spec", scan_json(spec));
+        if (readiness_reads_spec(type))
+                json_object_set_new(tree, "spec", scan_json(scan_get(object, "spec")));
         return tree;
 }
 
@@ -204,7 +202,7 @@ void observe_object(struct target *t, const struct observe_context *c, struct sc
         }
         if (!has_state(c->type))
                 return;
-        tree = small_tree(object);
+        tree = small_tree(c->type, object);
         judge(t, c, tree, ret, ret_no_pods);
         ret->output = output_of(c->type, object);
 }

@@ -313,23 +313,24 @@ static void judge_custom(struct judging *j) {
 static const struct {
         const char *type;
         void (*judge)(struct judging *j);
+        bool spec; /* is read too: replicas and the like */
 } judges[] = {
-        { "APIService.apiregistration.k8s.io", judge_api_service },
-        { "CronJob.batch", judge_nothing },
-        { "CustomResourceDefinition.apiextensions.k8s.io", judge_definition },
-        { "DaemonSet.apps", judge_daemon_set },
-        { "Deployment.apps", judge_deployment },
-        { "HorizontalPodAutoscaler.autoscaling", judge_autoscaler },
-        { "Ingress.networking.k8s.io", judge_ingress },
-        { "Job.batch", judge_job },
-        { "Namespace", judge_namespace },
-        { "PersistentVolume", judge_volume },
-        { "PersistentVolumeClaim", judge_claim },
-        { "Pod", judge_pod },
-        { "PodDisruptionBudget.policy", judge_budget },
-        { "ReplicaSet.apps", judge_replica_set },
-        { "Service", judge_service },
-        { "StatefulSet.apps", judge_stateful_set },
+        { "APIService.apiregistration.k8s.io", judge_api_service, false },
+        { "CronJob.batch", judge_nothing, false },
+        { "CustomResourceDefinition.apiextensions.k8s.io", judge_definition, false },
+        { "DaemonSet.apps", judge_daemon_set, false },
+        { "Deployment.apps", judge_deployment, true },
+        { "HorizontalPodAutoscaler.autoscaling", judge_autoscaler, false },
+        { "Ingress.networking.k8s.io", judge_ingress, false },
+        { "Job.batch", judge_job, true },
+        { "Namespace", judge_namespace, false },
+        { "PersistentVolume", judge_volume, false },
+        { "PersistentVolumeClaim", judge_claim, false },
+        { "Pod", judge_pod, false },
+        { "PodDisruptionBudget.policy", judge_budget, false },
+        { "ReplicaSet.apps", judge_replica_set, true },
+        { "Service", judge_service, true },
+        { "StatefulSet.apps", judge_stateful_set, true },
 };
 
 static bool is_old_status(struct judging *j) {
@@ -341,6 +342,13 @@ static bool is_old_status(struct judging *j) {
                 return false;
         verdict(j, READY_NO, "its controller has not seen the newest change yet");
         return true;
+}
+
+bool readiness_reads_spec(const char *type) {
+        for (size_t i = 0; i < ARRAY_SIZE(judges); i++)
+                if (str_eq(judges[i].type, type))
+                        return judges[i].spec;
+        return false;
 }
 
 void readiness_judge(const char *type, const json_t *object, int64_t now_wall,

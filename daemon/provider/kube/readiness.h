@@ -10,6 +10,8 @@ struct readiness_verdict {
         bool no_pods; /* a controller that wants pods and has fewer: an event may say why */
 };
 
-/* OBJECT may lack what does not matter (managedFields, a CRD's spec). Pure. */
+/* Only then the spec has to be in OBJECT: those of CRDs are large. */
+bool readiness_reads_spec(const char *type);
+/* OBJECT may lack what does not matter (managedFields). Pure. */
 void readiness_judge(const char *type, const json_t *object, int64_t now_wall,
                      struct readiness_verdict *ret);

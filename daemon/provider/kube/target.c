@@ -4,9 +4,9 @@
  *   open -> credential -> identity (uid of namespace kube-system) -> discovery -> watches
  *
  * Each step is tried again with back-off while it fails, and again when the credential changes.
- * "Reachable" is told once the identity is known and something was listed; "lost" when nobody
- * answers, TLS fails or our credentials are refused. That one kind may not be listed is a
- * warning about that kind: the others go on. */
+ * "Reachable" is told once the identity and the kinds are known; "lost" when nobody answers, TLS
+ * fails or our credentials are refused. That one kind may not be listed is a warning about that
+ * kind: the others go on. */
 #include "target.h"
 
 #include "clock.h"
@@ -20,8 +20,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define RETRY_MS 800 /* as the watches' back-off */
-#define RETRY_MAX_MS 30000
 #define DISCOVER_SOON_MS 150   /* CRDs come in heaps: one read for all of them */
 #define DISCOVER_PARKED_MS 500 /* a kind is served a moment after its CRD is established */
 #define DISCOVER_PARKED_MAX_MS 15000
@@ -34,99 +32,7 @@ struct follow {
         struct map listed; /* pods seen in this list: "ns/name" */
 };
 
-static void begin_identity(void *arg);
-static void begin_discovery(void *arg);
 static void begin_follows(struct target *t);
-
-/* ---- reach */
-
-static void tell_reach(struct target *t, bool good, const char *why) {
-        if (t->told && t->reachable == good && str_eq(t->why, why))
-                return;
-        t->told = true;
-        t->reachable = good;
-        str_set(&t->why, why);
-        t->observer.reach(t->observer.arg, good, t->identity, t->why);
-}
-
-static void lost(struct target *t, const char *why) {
-        tell_reach(t, false, why);
-}
-
-/* Something answered: good once it is known who. */
-static void reached(struct target *t) {
-        if (t->identity && t->discovery.table)
-                tell_reach(t, true, NULL);
-}
-
-void target_refused(struct target *t, const char *why) {
-        credential_refused(t->credential);
-        lost(t, why);
-}
-
-static int64_t back_off(int *tries) {
-        int64_t ms = RETRY_MS;
-        uint16_t chance;
-
-        for (int i = 0; i < *tries && ms < RETRY_MAX_MS; i++)
-                ms *= 2;
-        ++*tries;
-        digest_random(&chance, sizeof(chance));
-        return MIN_OF(ms, RETRY_MAX_MS) + MIN_OF(ms, RETRY_MAX_MS) * chance / UINT16_MAX;
-}
-
-/* ---- identity */
-
-static void identity_done(struct http_request *r) {
-        struct target *t = r->arg;
-        struct scan_slice body = scan_of(buf_str(&r->reply), r->reply.len);
-        cleanup_(freep) char *message = NULL;
-        cleanup_(freep) char *why = NULL;
-
-        if (r->end == HTTP_OK && r->status == 200) {
-                free(t->identity);
-                t->identity = scan_dup(scan_dig(body, "metadata", "uid", NULL));
-                t->identity_tries = 0;
-                begin_discovery(t);
-                return;
-        }
-        message = scan_dup(scan_get(body, "message"));
-        if (r->end != HTTP_OK)
-                why = str_dup(err_text(&r->err));
-        else if (r->status == 401)
-                why = str_format("the API server refuses our credentials (401): %s",
-                                 message ? message : "no reason given");
-        else if (r->status == 403)
-                why = str_format("missing right: get namespace kube-system, which says which "
-                                 "cluster this is: %s",
-                                 message ? message : "");
-        else
-                why = str_format("the API server answered %ld: %s", r->status,
-                                 message ? message : "no reason given");
-        timer_after(&t->identity_timer, back_off(&t->identity_tries));
-        if (r->end == HTTP_OK && r->status == 401)
-                credential_refused(t->credential);
-        lost(t, why);
-}
-
-static void begin_identity(void *arg) {
-        struct target *t = arg;
-
-        if (!credential_ready(t->credential)) {
-                timer_after(&t->identity_timer, RETRY_MS);
-                return;
-        }
-        http_deinit(&t->identity_request);
-        t->identity_request = (struct http_request){
-                .server = t->server,
-                .pool = HTTP_REQUESTS,
-                .method = "GET",
-                .path = "/api/v1/namespaces/kube-system",
-                .done = identity_done,
-                .arg = t,
-        };
-        http_start(t->http, &t->identity_request);
-}
 
 /* ---- discovery */
 
@@ -158,8 +64,8 @@ static void discovered(void *arg, bool changed, int r, const struct err *err) {
         struct target *t = arg;
 
         if (r < 0) {
-                timer_after(&t->discover_timer, back_off(&t->discover_tries));
-                lost(t, err_text(err));
+                timer_after(&t->discover_timer, target_back_off(&t->discover_tries));
+                target_lost(t, err_text(err));
                 return;
         }
         unpark(t);
@@ -167,13 +73,13 @@ static void discovered(void *arg, bool changed, int r, const struct err *err) {
                 t->discover_tries = 0;
         if (t->parked.count || t->discovery.table->stale_groups)
                 timer_after(&t->discover_timer, parked_pause(t));
-        reached(t);
+        target_reached(t);
         begin_follows(t);
         if (changed)
                 t->observer.changed(t->observer.arg);
 }
 
-static void begin_discovery(void *arg) {
+void target_begin_discovery(void *arg) {
         struct target *t = arg;
 
         t->discovery.http = t->http;
@@ -201,13 +107,15 @@ static void on_health(void *arg, const struct watch_health *h) {
 
         if (h->good) {
                 f->warned = false;
-                reached(t);
+                if (h->anew || !t->identity_sure)
+                        target_ask_who(t);
+                target_reached(t);
                 return;
         }
         if (h->credential)
                 credential_refused(t->credential);
         if (h->connection) {
-                lost(t, h->why);
+                target_lost(t, h->why);
                 return;
         }
         if (h->status == 404) /* its definition went away, or another version took over */
@@ -237,7 +145,7 @@ static void on_listed(void *arg, bool begin) {
         struct target *t = f->target;
 
         if (!begin)
-                reached(t);
+                target_reached(t);
         t->observer.listed(t->observer.arg, f->type, begin);
 }
 
@@ -449,7 +357,7 @@ static void on_kinds_health(void *arg, const struct watch_health *h) {
 
         /* Who may not watch definitions learns of new kinds when something is parked. */
         if (h->connection)
-                lost(f->target, h->why);
+                target_lost(f->target, h->why);
 }
 
 static void begin_kinds(struct target *t) {
@@ -467,6 +375,43 @@ static void begin_kinds(struct target *t) {
                                 "application/"
                                 "json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json",
                                 &how);
+}
+
+void target_end_watches(struct target *t) {
+        struct map_entry *e;
+
+        for (size_t i = 0; i < ARRAY_SIZE(t->kinds); i++)
+                t->kinds[i] = watch_free(t->kinds[i]);
+        t->pods->watch = watch_free(t->pods->watch);
+        for (size_t i = 0; (e = map_next(&t->follows, &i));) {
+                struct follow *f = e->value;
+
+                f->watch = watch_free(f->watch);
+        }
+}
+
+struct woken {
+        bool any, stands;
+};
+
+static void wake(struct watch *w, struct woken *to) {
+        if (!w)
+                return;
+        watch_again(w);
+        to->any = true;
+        to->stands |= watch_state(w) == WATCH_WATCHING;
+}
+
+bool target_wake_watches(struct target *t) {
+        struct woken woken = { 0 };
+        struct map_entry *e;
+
+        wake(t->pods->watch, &woken);
+        for (size_t i = 0; i < ARRAY_SIZE(t->kinds); i++)
+                wake(t->kinds[i], &woken);
+        for (size_t i = 0; (e = map_next(&t->follows, &i));)
+                wake(((struct follow *)e->value)->watch, &woken);
+        return woken.stands || !woken.any;
 }
 
 static void begin_follows(struct target *t) {
@@ -546,15 +491,15 @@ static void credential_changed(void *arg, int r, const struct err *err) {
         struct err why = { 0 };
 
         if (r == 0 && use_certificate(t, &why) < 0) {
-                lost(t, err_text(&why));
+                target_lost(t, err_text(&why));
                 return;
         }
         if (r < 0) {
-                lost(t, err_text(err));
+                target_lost(t, err_text(err));
                 return;
         }
-        if (!t->identity)
-                timer_after(&t->identity_timer, 0);
+        if (!t->identity_sure)
+                target_ask_who(t);
 }
 
 static int open_server(struct target *t, const struct kubeconfig *k, const struct target_config *c,
@@ -608,8 +553,8 @@ int target_open(const struct target_config *c, const struct observer *o, struct 
         t->http = c->http;
         t->observer = *o;
         list_init(&t->operations);
-        timer_init(&t->identity_timer, t->loop, "kube-identity", begin_identity, t);
-        timer_init(&t->discover_timer, t->loop, "kube-discovery", begin_discovery, t);
+        timer_init(&t->identity_timer, t->loop, "kube-identity", target_begin_identity, t);
+        timer_init(&t->discover_timer, t->loop, "kube-discovery", target_begin_discovery, t);
         t->pods = follow_new(t, NULL);
         t->pokes = poke_queue_new(t);
         r = open_server(t, &k, c, err);

@@ -33,6 +33,8 @@ struct target {
         struct map parked; /* types that somebody waits for */
 
         char *identity; /* uid of the namespace kube-system */
+        bool identity_sure; /* it was read since a connection broke */
+        bool identity_asked;
         struct http_request identity_request;
         struct timer identity_timer;
         int identity_tries;
@@ -52,6 +54,21 @@ int target_open(const struct target_config *c, const struct observer *o, struct 
                 struct err *err);
 struct target *target_close(struct target *t);
 void target_follow(struct target *t, const char *type);
+void target_begin_discovery(void *target);
+/* Discovery begins them anew. */
+void target_end_watches(struct target *t);
+/* Those that wait after an error go on now. True: one of them stands, or there is none. */
+bool target_wake_watches(struct target *t);
+
+/* target-reach.c */
+int64_t target_back_off(int *tries); /* milliseconds */
+void target_begin_identity(void *target);
+void target_lost(struct target *t, const char *why);
+/* Something answered: good once it is known who. */
+void target_reached(struct target *t);
+/* Somebody answers, and it may be another one than before. */
+void target_ask_who(struct target *t);
+
 /* Somebody waits for a kind that is not served: discovery is read again until it is. */
 void target_park(struct target *t, const char *type);
 /* The API server refused our credentials, or took them. */

@@ -40,7 +40,8 @@ struct watch {
         bool events;       /* the stream brought any */
         long event_status; /* code of an ERROR event that is no 410 */
         int64_t began, bad_since, last_error;
-        bool ill; /* health was told to be bad */
+        bool ill;  /* health was told to be bad */
+        bool anew; /* the stream before this one did not end in order */
 };
 
 static void begin(void *arg);
@@ -84,10 +85,10 @@ static void tell_bad(struct watch *w, bool connection, const char *why) {
 }
 
 static void tell_good(struct watch *w) {
-        struct watch_health h = { .good = true };
+        struct watch_health h = { .good = true, .anew = w->anew };
 
         w->bad_since = 0;
-        w->ill = false;
+        w->ill = w->anew = false;
         w->c.health(w->c.arg, &h);
 }
 
@@ -302,6 +303,7 @@ static void watch_done(struct http_request *r) {
         bool lived = w->events || clock_mono() - w->began >= SHORT_LIFE_MS;
 
         w->asked = false;
+        w->anew |= r->end != HTTP_OK || r->status != 200 || w->gone;
         if (w->gone || was_gone(r)) {
                 list_again(w);
                 return;

@@ -31,6 +31,7 @@ enum watch_state { WATCH_STOPPED, WATCH_LISTING, WATCH_WATCHING, WATCH_WAITING }
 /* How the collection can be read. */
 struct watch_health {
         bool good;
+        bool anew;       /* good, after the stream before did not end in order: who answers now? */
         bool connection; /* not good, and it concerns all of the server (TLS, 401, no answer) */
         bool credential; /* 401 */
         long status;     /* HTTP status when the server refused, else 0 */

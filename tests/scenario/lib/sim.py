@@ -69,6 +69,10 @@ class Sim:
         self.serve()
         self.data.lead()
 
+    def forget(self):
+        """While it is down: what comes up is another cluster, with nothing in it."""
+        (self.folder / "sim.state").unlink()
+
     def writes(self):
         """How many writing requests it has answered since it was started."""
         return json.loads(self.ctl("stats"))["writes"]

@@ -98,6 +98,7 @@ int desk_tear_down(void **state) {
 
         d->admin = admin_free(d->admin);
         reconcile_stop(d->reconcile);
+        loop_finish_jobs(d->loop);
         d->store = store_close(d->store);
         d->reconcile = reconcile_free(d->reconcile);
         d->host = charm_host_free(d->host);
@@ -226,12 +227,18 @@ char *desk_refusal(struct desk *d, const char *method, const char *path, const c
         return str_dup(json_get_str(json_get(a.json, "error"), "message", ""));
 }
 
-int desk_connect(struct desk *d, const char *path) {
+int desk_begin(struct desk *d, const char *method, const char *path, const char *body) {
         int fd = connect_to(d);
-        cleanup_(freep) char *head = str_format("GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path);
+        cleanup_(freep) char *text =
+                str_format("%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s", method,
+                           path, strlen(body), body);
 
-        send_all(d, fd, head, strlen(head));
+        send_all(d, fd, text, strlen(text));
         return fd;
+}
+
+int desk_connect(struct desk *d, const char *path) {
+        return desk_begin(d, "GET", path, "");
 }
 
 void desk_read_until(struct desk *d, int fd, const char *what, struct buf *out) {

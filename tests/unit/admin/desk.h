@@ -49,6 +49,7 @@ char *desk_refusal(struct desk *d, const char *method, const char *path, const c
 
 /* A connection that stays open: streams. */
 int desk_connect(struct desk *d, const char *path);
+int desk_begin(struct desk *d, const char *method, const char *path, const char *body);
 /* Reads until WHAT is in OUT; fails the test when the other side ends first. */
 void desk_read_until(struct desk *d, int fd, const char *what, struct buf *out);
 bool desk_ended(struct desk *d, int fd); /* steps until the other side closed */

@@ -328,6 +328,22 @@ static void requests_that_wait_are_told_when_the_daemon_stops(void **state) {
         close(fd);
 }
 
+static bool is_under_way(struct desk *d) {
+        return !list_empty(&d->admin->requests) &&
+               list_entry(d->admin->requests.next, struct request, link)->suspended;
+}
+
+static void a_deploy_that_takes_charms_in_ends_with_the_daemon(void **state) {
+        struct desk *d = *state;
+        int fd = desk_begin(d, "POST", "/v1/models/m/applications", "{\"charm\": \"nothing\"}");
+
+        for (int i = 0; !is_under_way(d) && i < 1000; i++)
+                loop_step(d->loop, 5);
+        d->admin = admin_free(d->admin);
+        assert_true(desk_ended(d, fd));
+        close(fd);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, desk_set_up, desk_tear_down)
 
 int main(void) {
@@ -353,6 +369,7 @@ int main(void) {
                 TEST(a_second_daemon_on_the_socket_is_refused),
                 TEST(a_dead_socket_is_replaced),
                 TEST(requests_that_wait_are_told_when_the_daemon_stops),
+                TEST(a_deploy_that_takes_charms_in_ends_with_the_daemon),
         };
 
         return cmocka_run_group_tests_name("admin", tests, NULL, NULL);

@@ -290,9 +290,13 @@ static void a_cancelled_call_is_never_answered(void **state) {
         fixture_plan(&fixture, &running, "hostile", 1, "{\"attack\":\"loop\"}");
         while (!charm_host_workers(fixture.host))
                 loop_step(fixture.loop, 100);
+        assert_true(charm_host_has(&running.call));
         charm_host_cancel(&running.call);
+        assert_false(charm_host_has(&running.call));
         loop_advance(fixture.loop, CHARM_CALL_MS);
         fixture_plan(&fixture, &after, "hostile", 1, "{}");
+        fixture_wait(&fixture, &after);
+        assert_false(charm_host_has(&after.call));
         assert_plans(&after);
         assert_false(waiting.done);
         assert_false(running.done);

@@ -43,18 +43,24 @@ static json_t *parse(const char *text) {
         return j;
 }
 
-static int open_with(const char *config, const char *options, struct credential **ret,
-                     struct err *err) {
+static int open_login(const char *config, const char *login, const char *options,
+                      struct credential **ret, struct err *err) {
         cleanup_(json_freep) json_t *row = parse(config);
+        cleanup_(json_freep) json_t *sealed = parse(login);
         cleanup_(json_freep) json_t *list = parse(options);
         struct kubeconfig k;
         struct credential_config c = {
                 .loop = loop, .kubeconfig = &k, .options = list, .changed = on_changed
         };
 
-        assert_int_equal(kubeconfig_read(row, NULL, &k, err), 0);
+        assert_int_equal(kubeconfig_read(row, sealed, &k, err), 0);
         changes = 0;
         return credential_new(&c, ret, err);
+}
+
+static int open_with(const char *config, const char *options, struct credential **ret,
+                     struct err *err) {
+        return open_login(config, "{}", options, ret, err);
 }
 
 static char *authorization(struct credential *c) {
@@ -125,13 +131,13 @@ static void a_link_out_of_the_listed_folder_is_not_followed(void **state) {
 
 static int open_plugin(const char *script, mode_t mode, struct credential **ret, struct err *err) {
         cleanup_(freep) char *path = put("plugin", script, mode);
-        cleanup_(freep) char *config = str_format("{\"server\":\"https://"
-                                                  "h\",\"exec\":{\"command\":\"%s\",\"args\":["
-                                                  "\"get-token\"],\"env\":{\"WHO\":\"me\"}}}",
-                                                  path);
-        cleanup_(freep) char *options = str_format("{\"exec-plugins\":[\"%s\"]}", path);
+        cleanup_(freep) char *config =
+                str_format("{\"server\":\"https://h\",\"exec\":{\"command\":\"%s\"}}", path);
+        cleanup_(freep) char *options =
+                str_format("{\"exec-plugins\":[\"%s\"],\"exec-variables\":[\"WHO\"]}", path);
 
-        return open_with(config, options, ret, err);
+        return open_login(config, "{\"exec-args\":[\"get-token\"],\"exec-env\":{\"WHO\":\"me\"}}",
+                          options, ret, err);
 }
 
 static void needs_root(void) {
@@ -191,6 +197,42 @@ static void a_plugin_that_does_not_answer_well_says_how(void **state) {
         }
 }
 
+static void a_plugin_that_failed_first_is_run_again(void **state) {
+        struct credential *c;
+
+        needs_root();
+        assert_int_equal(open_plugin("#!/bin/sh\nexit 7\n", 0755, &c, NULL), 0);
+        wait_changes(1);
+        assert_true(last < 0);
+        assert_false(credential_ready(c));
+        free(put("plugin",
+                 "#!/bin/sh\necho '{\"kind\":\"ExecCredential\",\"status\":{\"token\":\"t2\"}}'\n",
+                 0755));
+        /* It may be run while it is written. */
+        for (int n = 2; !credential_ready(c) && n < 9; n++)
+                wait_changes(n);
+        assert_true(credential_ready(c));
+        assert_int_equal(last, 0);
+        credential_free(c);
+}
+
+static void a_variable_that_is_not_listed_is_not_set(void **state) {
+        cleanup_(freep) char *path = put("plugin", "#!/bin/sh\n", 0755);
+        cleanup_(freep) char *config =
+                str_format("{\"server\":\"https://h\",\"exec\":{\"command\":\"%s\"}}", path);
+        cleanup_(freep) char *options =
+                str_format("{\"exec-plugins\":[\"%s\"],\"exec-variables\":[\"WHO\"]}", path);
+        struct credential *c;
+        struct err err = { 0 };
+
+        needs_root();
+        assert_int_equal(open_login(config, "{\"exec-env\":{\"AWS_CONFIG_FILE\":\"/tmp/x\"}}",
+                                    options, &c, &err),
+                         -EPERM);
+        assert_non_null(strstr(err.text, "AWS_CONFIG_FILE"));
+        assert_non_null(strstr(err.text, "exec-variable"));
+}
+
 static void a_plugin_that_others_can_write_is_not_run(void **state) {
         struct credential *c;
         struct err err = { 0 };
@@ -236,6 +278,8 @@ int main(void) {
                 cmocka_unit_test(a_link_out_of_the_listed_folder_is_not_followed),
                 cmocka_unit_test(a_plugins_token_is_used_and_its_environment_is_clean),
                 cmocka_unit_test(a_plugin_that_does_not_answer_well_says_how),
+                cmocka_unit_test(a_plugin_that_failed_first_is_run_again),
+                cmocka_unit_test(a_variable_that_is_not_listed_is_not_set),
                 cmocka_unit_test(a_plugin_that_others_can_write_is_not_run),
                 cmocka_unit_test(a_plugin_that_is_not_listed_is_not_run),
         };

@@ -104,7 +104,7 @@ static void what_cannot_work_is_said_with_what_there_is(void **state) {
                      NULL, -EINVAL, "no server");
 }
 
-static void an_exec_plugin_stays_a_name_with_its_environment(void **state) {
+static void of_an_exec_plugin_only_its_name_is_not_secret(void **state) {
         cleanup_(json_freep) json_t *config = NULL;
         cleanup_(json_freep) json_t *credential = NULL;
         struct err err = { 0 };
@@ -115,8 +115,26 @@ static void an_exec_plugin_stays_a_name_with_its_environment(void **state) {
                     NULL, &config, &credential, &err) < 0)
                 fail_msg("%s", err.text);
         assert_string_equal(json_get_str(json_get(config, "exec"), "command", ""), "/opt/login");
-        assert_string_equal(json_get_str(json_dig(config, "exec", "env", NULL), "A", ""), "b");
-        assert_string_equal(json_string_value(json_at(config, "/exec/args/2")), "msi");
+        assert_string_equal(json_get_str(json_get(credential, "exec-env"), "A", ""), "b");
+        assert_string_equal(json_string_value(json_at(credential, "/exec-args/2")), "msi");
+        assert_null(json_dig(config, "exec", "env", NULL));
+        assert_null(json_dig(config, "exec", "args", NULL));
+}
+
+static void a_proxy_may_hold_a_password_and_is_secret(void **state) {
+        cleanup_(json_freep) json_t *config = NULL;
+        cleanup_(json_freep) json_t *credential = NULL;
+        struct err err = { 0 };
+        struct kubeconfig k;
+
+        if (flatten("current-context: a\ncontexts: [{name: a, context: {cluster: c}}]\nclusters: "
+                    "[{name: c, cluster: {server: 'https://h', proxy-url: "
+                    "'http://user:hunter2@proxy'}}]\n",
+                    NULL, &config, &credential, &err) < 0)
+                fail_msg("%s", err.text);
+        assert_null(json_get(config, "proxy-url"));
+        assert_int_equal(kubeconfig_read(config, credential, &k, &err), 0);
+        assert_string_equal(k.proxy, "http://user:hunter2@proxy");
 }
 
 static json_t *parse(const char *text) {
@@ -125,6 +143,8 @@ static json_t *parse(const char *text) {
         assert_int_equal(json_parse(text, strlen(text), &j, NULL), 0);
         return j;
 }
+
+#define EXEC "{\"server\":\"https://h\",\"exec\":{\"command\":\"/x\"}}"
 
 static void a_row_that_cannot_be_is_refused_without_its_secrets(void **state) {
         static const struct {
@@ -138,8 +158,16 @@ static void a_row_that_cannot_be_is_refused_without_its_secrets(void **state) {
                   "exclude" },
                 { "{\"server\":\"http://h\"}", "{\"token\":\"hunter2\"}", "without TLS" },
                 { "{\"server\":\"https://h\"}", "{\"token\":[\"hunter2\"]}", "token" },
-                { "{\"server\":\"https://h\",\"exec\":{\"command\":\"/x\",\"args\":[1]}}", "{}",
-                  "exec.args" },
+                { "{\"server\":\"https://u:hunter2@h\"}", "{}", "username" },
+                { "{\"server\":\"https://h\",\"exec\":{\"command\":\"/x\",\"args\":[\"a\"]}}", "{}",
+                  "args" },
+                { EXEC, "{\"exec-args\":[1]}", "exec-args" },
+                { EXEC, "{\"exec-env\":{\"A\":[\"hunter2\"]}}", "exec-env.A" },
+                { EXEC, "{\"exec-env\":{\"LD_PRELOAD\":\"/tmp/x.so\"}}", "LD_PRELOAD" },
+                { EXEC, "{\"exec-env\":{\"PATH\":\"/tmp\"}}", "PATH" },
+                { EXEC, "{\"exec-env\":{\"A=B\":\"\"}}", "A=B" },
+                { "{\"server\":\"https://h\",\"exec\":{\"command\":\"/kubelogin\"}}",
+                  "{\"exec-args\":[\"-l\",\"azurecli\"]}", "azurecli" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -193,7 +221,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(files_that_it_names_are_read_and_sent_as_contents),
                 cmocka_unit_test(what_cannot_work_is_said_with_what_there_is),
-                cmocka_unit_test(an_exec_plugin_stays_a_name_with_its_environment),
+                cmocka_unit_test(of_an_exec_plugin_only_its_name_is_not_secret),
+                cmocka_unit_test(a_proxy_may_hold_a_password_and_is_secret),
                 cmocka_unit_test(a_row_that_cannot_be_is_refused_without_its_secrets),
                 cmocka_unit_test(an_expired_certificate_is_named_with_its_date),
         };

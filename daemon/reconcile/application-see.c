@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* application-see.c - which fields of its resources a charm wants to see (charm_see), and what is
+ * seen of them
+ *
+ * An application holds what its charm asked for by label; each resource has texts of its own, of
+ * all that want it, for they outlive the plan that asked: providers read them with each event. */
+#include "application.h"
+
+#include <stdlib.h>
+
+#define SEEN_ALL_MAX                                                                               \
+        64 /* a plan of at most so many wants sees all of them; a larger one those it asked for */
+
+void application_see_set(struct world_application *a, const json_t *see) {
+        const char *label;
+        json_t *pointers, *p;
+        size_t i;
+
+        for (i = 0; i < a->see_count; i++)
+                free(a->see[i]);
+        free(a->see);
+        a->see_count = 0;
+        a->see = NULL;
+        json_object_foreach((json_t *)see, label, pointers)
+                a->see_count += 2 * json_array_size(pointers);
+        a->see = mem_array(char *, a->see_count);
+        a->see_count = 0;
+        json_object_foreach((json_t *)see, label, pointers) {
+                json_array_foreach(pointers, i, p) {
+                        a->see[a->see_count++] = str_dup(label);
+                        a->see[a->see_count++] =
+                                str_dup(json_string_value(p) ? json_string_value(p) : "");
+                }
+        }
+}
+
+/* What A asks to see: of R only, or of each of its wants. */
+static void ask(struct reconcile *rec, const struct world_application *a,
+                const struct world_resource *only) {
+        for (size_t k = 0; k < a->see_count; k += 2) {
+                const struct world_want *want = world_want(a, a->see[k]);
+                struct world_resource *r =
+                        want ? world_resource(&rec->world, want->resource) : NULL;
+
+                if (r && (!only || r == only) && a->see[k + 1][0])
+                        world_see_add(r, a->see[k + 1]);
+        }
+}
+
+/* A field asked for anew is only seen with the next event: look once. */
+static void look_if_more(struct reconcile *rec, struct world_resource *r) {
+        if (r->seen.presence != PRESENCE_PRESENT || !world_see_more(r, r->see_before))
+                return;
+        r->look_again = true;
+        r->seen.presence = PRESENCE_UNKNOWN;
+        queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_CHANGE);
+}
+
+void application_see_withdraw(struct reconcile *rec, const struct world_application *a) {
+        for (size_t i = 0; i < a->want_count; i++) {
+                struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
+
+                if (!r || (!r->see && !r->see_before))
+                        continue;
+                world_see_withdraw(r);
+                for (size_t k = 0; k < r->wanter_count; k++) {
+                        const struct world_application *other =
+                                world_application(&rec->world, r->wanters[k]);
+
+                        if (other && other != a)
+                                ask(rec, other, r);
+                }
+        }
+}
+
+void application_see_share(struct reconcile *rec, const struct world_application *a) {
+        ask(rec, a, NULL);
+        for (size_t k = 0; k < a->see_count; k += 2) {
+                const struct world_want *want = world_want(a, a->see[k]);
+                struct world_resource *r =
+                        want ? world_resource(&rec->world, want->resource) : NULL;
+
+                if (r)
+                        look_if_more(rec, r);
+        }
+}
+
+void resource_see(struct reconcile *rec, struct world_resource *r) {
+        world_see_withdraw(r);
+        for (size_t i = 0; i < r->wanter_count; i++) {
+                const struct world_application *a = world_application(&rec->world, r->wanters[i]);
+
+                if (a)
+                        ask(rec, a, r);
+        }
+        look_if_more(rec, r);
+}
+
+static json_t *seen_fields(const struct world_resource *r) {
+        json_t *fields = json_object();
+        const char *pointer;
+        json_t *value;
+
+        json_object_foreach(r->seen.seen, pointer, value)
+                json_object_set(fields, pointer, value);
+        return fields;
+}
+
+static bool asked_for(const struct world_application *a, const char *label) {
+        for (size_t k = 0; k < a->see_count; k += 2)
+                if (str_eq(a->see[k], label))
+                        return true;
+        return false;
+}
+
+json_t *application_seen_json(struct reconcile *rec, struct world_application *a) {
+        json_t *seen = json_object();
+
+        for (size_t i = 0; i < a->want_count; i++) {
+                const struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
+                bool exists;
+
+                if (!r || (a->want_count > SEEN_ALL_MAX && !asked_for(a, a->wants[i].label)))
+                        continue;
+                exists = r->row.applied_generation && r->seen.presence == PRESENCE_PRESENT;
+                json_object_set_new(
+                        seen, a->wants[i].label,
+                        json_pack("{s:b, s:b, s:s, s:s, s:o}", "exists", exists, "ready",
+                                  exists && r->seen.ready == READY_YES, "reason",
+                                  r->state == STATE_READY || !r->reason ? "" : r->reason,
+                                  "incarnation", exists ? r->seen.incarnation : "", "fields",
+                                  seen_fields(r)));
+        }
+        return seen;
+}
+
+bool application_plans_by_seen(const struct world_application *a) {
+        return a->want_count <= SEEN_ALL_MAX || a->see_count || !a->planned || a->dying;
+}

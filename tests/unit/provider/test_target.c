@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_target.c - behind one address another cluster comes up
+ *
+ * A scripted API server serves namespaces and says who it is. The test breaks the stream, lets it
+ * be another cluster, and looks at what was told and asked. */
+#include "clock.h"
+#include "http.h"
+#include "kube.h"
+#include "server.h"
+
+#include <setjmp.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define WAIT_MS 20000 /* only reached when the test has failed */
+
+static struct world {
+        struct loop *loop;
+        struct http *http;
+        struct server *server;
+        struct target *target;
+        struct buf log; /* what was told: "+IDENTITY" and "-", "[" for a list */
+        int events;
+        atomic_int identity, identities, lists, streams, refuse;
+} w;
+
+static void serve_identity(struct server_call *c, void *arg) {
+        cleanup_(freep) char *text =
+                str_format("{\"metadata\":{\"uid\":\"cluster-%d\"}}", atomic_load(&w.identity));
+
+        atomic_fetch_add(&w.identities, 1);
+        server_reply(c, 200, NULL, text);
+}
+
+static void serve_core(struct server_call *c, void *arg) {
+        server_reply(c, 200, NULL,
+                     "{\"kind\":\"APIGroupDiscoveryList\",\"items\":[{\"metadata\":{},\"versions\":"
+                     "[{\"version\":\"v1\",\"resources\":[{\"resource\":\"namespaces\","
+                     "\"responseKind\":{\"kind\":\"Namespace\"},\"scope\":\"Cluster\",\"verbs\":"
+                     "[\"get\",\"list\",\"watch\"]}]}]}]}");
+}
+
+static void serve_groups(struct server_call *c, void *arg) {
+        server_reply(c, 200, NULL, "{\"kind\":\"APIGroupDiscoveryList\",\"items\":[]}");
+}
+
+/* A stream brings one event and stands until the gate of its number is opened: then it is reset. */
+static void serve_namespaces(struct server_call *c, void *arg) {
+        static const char event[] = "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"n\","
+                                    "\"resourceVersion\":\"15\"}}}\n";
+        char gate[32];
+
+        if (!strstr(c->query, "watch=1")) {
+                atomic_fetch_add(&w.lists, 1);
+                server_reply(c, 200, NULL,
+                             "{\"kind\":\"NamespaceList\",\"metadata\":{\"resourceVersion\":\"9\"},"
+                             "\"items\":[]}");
+                return;
+        }
+        if (atomic_load(&w.refuse)) {
+                atomic_store(&w.refuse, 0);
+                server_reply(c, 401, NULL, "{\"kind\":\"Status\",\"message\":\"who are you\"}");
+                return;
+        }
+        server_begin(c, 200, NULL);
+        server_send(c, event, strlen(event));
+        snprintf(gate, sizeof(gate), "stream-%d", atomic_fetch_add(&w.streams, 1) + 1);
+        server_wait(c, gate);
+        server_reset(c);
+}
+
+static const struct interest *no_interest(void *arg, const char *type, const char *path) {
+        w.events++;
+        return NULL;
+}
+
+static void on_observed(void *arg, const char *type, const char *path, struct observation *o) {
+}
+
+static void on_unit(void *arg, const struct unit_seen *u) {
+}
+
+static void on_listed(void *arg, const char *type, bool begin) {
+        if (begin)
+                buf_puts(&w.log, "[ ");
+}
+
+static void on_reach(void *arg, bool reachable, const char *identity, const char *why) {
+        buf_printf(&w.log, reachable ? "+%s " : "- ", identity);
+}
+
+static void on_warning(void *arg, const char *type, const char *path, const char *text) {
+}
+
+static void on_changed(void *arg) {
+}
+
+static json_t *parse(const char *text) {
+        json_t *j = NULL;
+
+        assert_int_equal(json_parse(text, strlen(text), &j, NULL), 0);
+        return j;
+}
+
+static int setup(void **state) {
+        static const uint8_t key[DIGEST_SIZE];
+        static const struct observer o = { .interest = no_interest,
+                                           .observed = on_observed,
+                                           .unit = on_unit,
+                                           .listed = on_listed,
+                                           .reach = on_reach,
+                                           .warning = on_warning,
+                                           .changed = on_changed };
+        cleanup_(freep) char *text = NULL;
+        cleanup_(json_freep) json_t *config = NULL;
+        cleanup_(json_freep) json_t *marks = parse("{\"controller\":\"c\"}");
+        struct target_config c = { .id = 1, .name = "t", .marks = marks, .hash_key = key };
+
+        w = (struct world){ 0 };
+        atomic_store(&w.identity, 1);
+        assert_int_equal(loop_new(&w.loop, NULL), 0);
+        assert_int_equal(http_new(w.loop, &w.http, NULL), 0);
+        w.server = server_new(NULL);
+        server_route(w.server, "GET", "/api/v1/namespaces", serve_namespaces, NULL);
+        server_route(w.server, "GET", "/api/v1/namespaces/kube-system", serve_identity, NULL);
+        server_route(w.server, "GET", "/api", serve_core, NULL);
+        server_route(w.server, "GET", "/apis", serve_groups, NULL);
+        text = str_format("{\"server\":\"%s\"}", server_url(w.server));
+        config = parse(text);
+        c.config = config;
+        c.http = w.http;
+        c.loop = w.loop;
+        assert_int_equal(provider_kube.open(&c, &o, &w.target, NULL), 0);
+        provider_kube.follow(w.target, "Namespace");
+        return 0;
+}
+
+static int teardown(void **state) {
+        provider_kube.close(w.target);
+        http_free(w.http);
+        loop_free(w.loop);
+        server_free(w.server);
+        buf_free(&w.log);
+        return 0;
+}
+
+/* EVENTS: of the stream that stands one came, so that it is known to live. */
+static void wait_until(const char *told, int events, int streams) {
+        for (int64_t end = clock_mono() + WAIT_MS; clock_mono() < end;) {
+                if (str_eq(buf_str(&w.log), told) && w.events >= events &&
+                    atomic_load(&w.streams) == streams)
+                        return;
+                loop_step(w.loop, 50);
+        }
+        fail_msg("told: %s, streams: %d", buf_str(&w.log), atomic_load(&w.streams));
+}
+
+static void wait_identities(int n) {
+        for (int64_t end = clock_mono() + WAIT_MS;
+             atomic_load(&w.identities) < n && clock_mono() < end;)
+                loop_step(w.loop, 50);
+        assert_int_equal(atomic_load(&w.identities), n);
+}
+
+static void a_stream_that_broke_makes_it_ask_who_answers_now(void **state) {
+        wait_until("+cluster-1 [ ", 1, 1);
+        assert_int_equal(atomic_load(&w.identities), 1);
+        server_open(w.server, "stream-1");
+        wait_until("+cluster-1 [ ", 2, 2);
+        wait_identities(2);
+        assert_int_equal(atomic_load(&w.lists), 1);
+}
+
+static void another_cluster_is_told_and_listed_anew(void **state) {
+        wait_until("+cluster-1 [ ", 1, 1);
+        atomic_store(&w.identity, 2);
+        server_open(w.server, "stream-1");
+        wait_until("+cluster-1 [ - +cluster-2 [ ", 1, 3);
+        assert_int_equal(atomic_load(&w.lists), 2);
+}
+
+static void after_a_loss_it_is_reachable_only_when_it_said_who_it_is(void **state) {
+        wait_until("+cluster-1 [ ", 1, 1);
+        atomic_store(&w.refuse, 1);
+        server_open(w.server, "stream-1");
+        wait_until("+cluster-1 [ - +cluster-1 ", 2, 2);
+        assert_true(atomic_load(&w.identities) >= 2);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(a_stream_that_broke_makes_it_ask_who_answers_now,
+                                                setup, teardown),
+                cmocka_unit_test_setup_teardown(another_cluster_is_told_and_listed_anew, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(
+                        after_a_loss_it_is_reachable_only_when_it_said_who_it_is, setup, teardown),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

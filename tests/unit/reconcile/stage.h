@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* stage.h - the whole reconciler on a real store, between charms whose plans the test writes down
+ * and an outside that lives in this process; time is the test's
+ *
+ *   {"type": "Thing", "name": "one", "data": true, "inside": true,
+ *    "needs": [{"type", "name", "kind": "exists"}], ...}
+ *
+ * is a document; anything else in it is its content. "inside" in a target's config puts it there.
+ * Operations succeed at once unless told otherwise. */
+#pragma once
+
+#include "charm-meta.h"
+#include "clock.h"
+#include "command.h"
+#include "reconcile-internal.h"
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+struct stage {
+        char *dir;
+        struct loop *loop;
+        struct store *store;
+        struct sealer *sealer;
+        struct reconcile *rec;
+        struct map plans;  /* application -> text of its plan */
+        struct map things; /* name -> struct thing *: what is outside */
+        struct list held;  /* struct answer: operations that wait for stage_release */
+        struct list asked; /* struct charm_call: plans that wait, while CHARMS_SILENT */
+        struct later answer_charms;
+        bool hold, charms_silent;
+        int planned, found, looks, applies, removes; /* counts */
+        const char *fail;                            /* name whose operations fail ... */
+        enum outcome failure;                        /* ... with this */
+        const struct charm_offer *offer;             /* what an application without a charm finds */
+};
+
+int stage_set_up(void **state);        /* a cluster that is watched, model "lab" */
+int stage_set_up_polled(void **state); /* a cluster that tells nothing by itself */
+int stage_tear_down(void **state);
+void stage_stop(struct stage *s); /* as the daemon does on SIGTERM; tear-down does the rest */
+
+void stage_plan(struct stage *s, const char *application, const char *plan); /* from now on */
+/* {"error": text} refuses. Members: docs {label: document}, see, needs, tell, targets. */
+void stage_deploy(struct stage *s, const char *application);
+void stage_remove(struct stage *s, const char *application, bool force);
+void stage_relate(struct stage *s, const char *a, const char *b);
+void stage_command(struct stage *s, struct command *c);
+
+void stage_settle(struct stage *s);          /* all that can go on now has */
+void stage_run(struct stage *s, int64_t ms); /* time goes on, in small steps */
+void stage_release(struct stage *s);         /* the operations that were held end */
+
+struct world_application *stage_application(struct stage *s, const char *name);
+struct world_resource *stage_resource(struct stage *s, const char *name); /* NULL: no row */
+bool stage_there(struct stage *s, const char *name);
+/* As a stranger does; the provider tells it. VALUE NULL: deleted. */
+void stage_change(struct stage *s, const char *name, const char *member, json_t *value);
+/* One number that a statement finds in model.db. */
+int64_t stage_count(struct stage *s, const char *sql);

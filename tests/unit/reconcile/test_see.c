@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_see.c - what charms want to see of their resources is there as long as somebody reads it */
+#include "stage.h"
+
+static const char sees[] = "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"red\"}},"
+                           " \"see\": {\"one\": [\"/color\"]}}";
+static const char sees_other[] = "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"red\"}},"
+                                 " \"see\": {\"one\": [\"/size\", \"/name\"]}}";
+static const char sees_nothing[] = "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"red\"}}}";
+
+static const char *seen(struct stage *s, const char *name, const char *pointer) {
+        return json_get_str(stage_resource(s, name)->seen.seen, pointer, NULL);
+}
+
+static void what_is_asked_for_is_seen(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "app", sees);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        assert_string_equal(seen(s, "one", "/color"), "red");
+        stage_plan(s, "app", sees_other);
+        reconcile_mark(s->rec, MARK_APPLICATION, stage_application(s, "app")->id);
+        stage_application(s, "app")->replan = true;
+        stage_run(s, 500);
+        assert_string_equal(seen(s, "one", "/name"), "one");
+        assert_null(seen(s, "one", "/color"));
+}
+
+static void an_operation_keeps_its_pointers_while_the_application_is_read_again(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "app", sees);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        s->hold = true;
+        stage_run(s, 1200); /* the look of the poll is out */
+        assert_false(list_empty(&s->held));
+        stage_plan(s, "app", sees_other);
+        stage_application(s, "app")->replan = true;
+        reconcile_mark(s->rec, MARK_APPLICATION, stage_application(s, "app")->id);
+        stage_run(s, 100);
+        stage_release(s);
+        stage_settle(s);
+        assert_string_equal(seen(s, "one", "/name"), "one");
+}
+
+static void a_dropped_want_leaves_no_pointers_behind(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "app", sees);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        s->hold = true;
+        stage_plan(s, "app", "{}");
+        stage_application(s, "app")->replan = true;
+        reconcile_mark(s->rec, MARK_APPLICATION, stage_application(s, "app")->id);
+        stage_run(s, 200);
+        assert_true(stage_resource(s, "one")->row.dying);
+        stage_change(s, "one", "color", json_string("blue")); /* the provider reads them */
+        assert_int_equal(stage_resource(s, "one")->see_count, 0);
+        stage_release(s);
+        stage_run(s, 200);
+        assert_null(stage_resource(s, "one"));
+}
+
+static void who_still_wants_it_still_sees_it_when_the_other_goes(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "first", sees);
+        stage_plan(s, "second", sees_other);
+        stage_plan(s, "third", sees_nothing);
+        stage_deploy(s, "first");
+        stage_deploy(s, "second");
+        stage_deploy(s, "third");
+        stage_run(s, 500);
+        assert_string_equal(seen(s, "one", "/color"), "red");
+        assert_string_equal(seen(s, "one", "/name"), "one");
+        stage_remove(s, "first", false);
+        stage_run(s, 500);
+        stage_change(s, "one", "size", json_string("big"));
+        assert_string_equal(seen(s, "one", "/size"), "big");
+        assert_null(seen(s, "one", "/color"));
+        stage_remove(s, "second", false);
+        stage_run(s, 500);
+        assert_int_equal(stage_resource(s, "one")->see_count, 0);
+        assert_true(stage_there(s, "one"));
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(what_is_asked_for_is_seen, stage_set_up,
+                                                stage_tear_down),
+                cmocka_unit_test_setup_teardown(
+                        an_operation_keeps_its_pointers_while_the_application_is_read_again,
+                        stage_set_up_polled, stage_tear_down),
+                cmocka_unit_test_setup_teardown(a_dropped_want_leaves_no_pointers_behind,
+                                                stage_set_up, stage_tear_down),
+                cmocka_unit_test_setup_teardown(
+                        who_still_wants_it_still_sees_it_when_the_other_goes, stage_set_up,
+                        stage_tear_down),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
