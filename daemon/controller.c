@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #define UUID_SIZE 37
+#define SEALED_KEYS_MAX (2 * SEAL_KEYS_MAX) /* told of; a key file holds half as many */
 
 struct controller {
         const struct options *options;
@@ -108,13 +109,14 @@ struct identity_call {
         struct store_call call;
         struct controller *controller;
         char fresh[UUID_SIZE];
-        bool sealed; /* secrets or credentials are there already */
+        uint8_t keys[SEALED_KEYS_MAX][SEAL_ID_SIZE]; /* under which anything is sealed */
+        size_t key_count;
 };
 
 static int identity_run(struct tx *tx, struct store_call *call, struct err *err) {
         struct identity_call *i = call->arg;
         struct q_setting_get_row *row;
-        struct q_sealed_exists_row *sealed;
+        struct q_sealed_keys_row *sealed;
         size_t n;
         int r = q_setting_get(tx, &(struct q_setting_get_in){ .name = "controller" }, &row, &n,
                               err);
@@ -127,10 +129,42 @@ static int identity_run(struct tx *tx, struct store_call *call, struct err *err)
                         tx, &(struct w_setting_set_in){ .name = "controller", .value = i->fresh },
                         err);
         if (r >= 0)
-                r = q_sealed_exists(tx, &sealed, &n, err);
+                r = q_sealed_keys(tx, &sealed, &n, err);
         if (r < 0)
                 return r;
-        i->sealed = n && (sealed->credentials || sealed->secrets);
+        i->key_count = 0;
+        for (size_t k = 0; k < n && i->key_count < SEALED_KEYS_MAX; k++)
+                if (sealed[k].id_len == SEAL_ID_SIZE)
+                        memcpy(i->keys[i->key_count++], sealed[k].id, SEAL_ID_SIZE);
+        return 0;
+}
+
+/* New secrets sealed under a key that opens nothing of the old ones would be lost when the right
+ * key is put back. */
+static int check_key(const struct controller *c, const struct identity_call *i, struct err *err) {
+        cleanup_(buf_free) struct buf missing = BUF_INIT;
+        char hex[2 * SEAL_ID_SIZE + 1];
+        size_t known = 0;
+
+        for (size_t k = 0; k < i->key_count; k++) {
+                if (seal_has_key(c->sealer, i->keys[k]))
+                        known++;
+                else
+                        buf_printf(&missing, "%s%s", missing.len ? ", " : "",
+                                   digest_hex(i->keys[k], SEAL_ID_SIZE, hex));
+        }
+        if (!missing.len)
+                return 0;
+        if (!known)
+                return err_set(err, -ENOKEY,
+                               "the key file is another one: it opens nothing of what is sealed "
+                               "(under key %s). Put the right one back from its backup",
+                               buf_str(&missing));
+        log_plain(
+                LOG_ERR, "key",
+                "some values are sealed under key %s, which is not in the key file: add it to its "
+                "end",
+                buf_str(&missing));
         return 0;
 }
 
@@ -154,14 +188,14 @@ static int open_state(struct controller *c, struct err *err) {
         r = store_now(c->store, &identity.call, err);
         if (r < 0)
                 return r;
-        seal.must_exist = identity.sealed;
+        seal.must_exist = identity.key_count > 0;
         r = seal_new(&seal, &c->sealer, &made, err);
         if (r >= 0 && made)
                 log_plain(
                         LOG_NOTICE, "key",
                         "made a key that seals secrets: %s; back it up apart from the state folder",
                         made);
-        return r;
+        return r < 0 ? r : check_key(c, &identity, err);
 }
 
 /* ---- parts */

@@ -15,6 +15,7 @@
 #include "http-internal.h"
 
 #include <assert.h>
+#include <openssl/ssl.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -45,7 +46,14 @@ static char *curl_strdup(const char *s) {
 
 static CURLcode curl_ready;
 
+/* The first context of OpenSSL reads its configuration and its tables, 10 ms: now, and not in
+ * the handler of the first connection. */
+static void warm_up_tls(void) {
+        SSL_CTX_free(SSL_CTX_new(TLS_client_method()));
+}
+
 static void global_init(void) {
+        warm_up_tls();
         curl_ready = curl_global_init_mem(CURL_GLOBAL_DEFAULT, curl_alloc, free, curl_realloc,
                                           curl_strdup, curl_calloc);
 }

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* child.c - child processes: exact descriptors, exact environment, and one notice of their end
  *
- * fork and execve by hand, because libuv's spawn leaves open whatever lacks O_CLOEXEC, and a
- * charm worker must start with the descriptors it was given and no others. A failure between fork
- * and execve comes back through a pipe, so that child_start tells what is wrong. The end is seen
- * on a pidfd, so that nobody needs SIGCHLD and no number is reused before its status was taken.
- *
- * Between fork and execve only calls that are safe there are made: other threads may hold any
- * lock. */
+ * vfork and execve by hand, because libuv's spawn leaves open whatever lacks O_CLOEXEC, and a
+ * charm worker must start with the descriptors it was given and no others. vfork, because fork
+ * copies the page tables of all that the daemon holds while the loop waits. The memory is shared
+ * until execve: that is how a failure comes back, and why only plain system calls are made in
+ * between (glibc's setresuid would change the parent's threads). The end is seen on a pidfd, so
+ * that nobody needs SIGCHLD and no number is reused before its status was taken. */
 #include "loop-internal.h"
 
 #include <errno.h>
@@ -35,39 +34,28 @@ struct child {
 
 /* ---- in the child */
 
-static void give_up(int report) {
-        int code = errno;
-        ssize_t n unused_ = write(report, &code, sizeof(code));
-
+static _Noreturn void give_up(volatile int *ret_code) {
+        *ret_code = errno;
         _exit(127);
 }
 
 /* First everything out of the way, then each to its place: a descriptor may be wanted at
  * another's number. */
-static int place_descriptors(const struct child_spec *spec, int report) {
-        int moved[CHILD_FDS_MAX + 1];
-        int high = CHILD_FDS_MAX + 1;
+static void place_descriptors(const struct child_spec *spec, volatile int *ret_code) {
+        int moved[CHILD_FDS_MAX];
 
-        moved[spec->nfds] = fcntl(report, F_DUPFD_CLOEXEC, high);
-        if (moved[spec->nfds] < 0)
-                give_up(report);
         for (size_t i = 0; i < spec->nfds; i++) {
                 int fd = spec->fds[i] >= 0 ? spec->fds[i] : open("/dev/null", O_RDWR | O_CLOEXEC);
 
-                moved[i] = fcntl(fd, F_DUPFD_CLOEXEC, high);
+                moved[i] = fcntl(fd, F_DUPFD_CLOEXEC, CHILD_FDS_MAX);
                 if (moved[i] < 0)
-                        give_up(report);
+                        give_up(ret_code);
         }
-        report = moved[spec->nfds];
         for (size_t i = 0; i < spec->nfds; i++)
                 if (dup2(moved[i], (int)i) < 0)
-                        give_up(report);
-        if (dup3(report, (int)spec->nfds, O_CLOEXEC) < 0)
-                give_up(report);
-        report = (int)spec->nfds;
-        if (syscall(SYS_close_range, spec->nfds + 1, ~0U, 0) < 0)
-                give_up(report);
-        return report;
+                        give_up(ret_code);
+        if (syscall(SYS_close_range, spec->nfds, ~0U, 0) < 0)
+                give_up(ret_code);
 }
 
 static void reset_signals(void) {
@@ -79,23 +67,24 @@ static void reset_signals(void) {
         sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static _Noreturn void become(const struct child_spec *spec, int report) {
+static _Noreturn void become(const struct child_spec *spec, volatile int *ret_code) {
         static const char *const no_env[] = { NULL };
         const char *const *env = spec->env ? spec->env : no_env;
+        uid_t uid = spec->uid;
+        gid_t gid = spec->gid;
 
         reset_signals();
         if (spec->session && setsid() < 0)
-                give_up(report);
-        report = place_descriptors(spec, report);
-        if (spec->uid != (uid_t)-1 && setgroups(0, NULL) < 0)
-                give_up(report);
-        if (spec->gid != (gid_t)-1 && setresgid(spec->gid, spec->gid, spec->gid) < 0)
-                give_up(report);
-        if (spec->uid != (uid_t)-1 && setresuid(spec->uid, spec->uid, spec->uid) < 0)
-                give_up(report);
+                give_up(ret_code);
+        place_descriptors(spec, ret_code);
+        if (uid != (uid_t)-1 && syscall(SYS_setgroups, 0, NULL) < 0)
+                give_up(ret_code);
+        if (gid != (gid_t)-1 && syscall(SYS_setresgid, gid, gid, gid) < 0)
+                give_up(ret_code);
+        if (uid != (uid_t)-1 && syscall(SYS_setresuid, uid, uid, uid) < 0)
+                give_up(ret_code);
         execve(spec->argv[0], (char *const *)spec->argv, (char *const *)env);
-        give_up(report);
-        _exit(127);
+        give_up(ret_code);
 }
 
 /* ---- in the parent */
@@ -127,43 +116,35 @@ static void kill_and_reap(pid_t pid) {
                 ;
 }
 
-/* Waits for execve: the pipe closes without a word when it worked. */
-static int await_exec(int report, const struct child_spec *spec, struct err *err) {
-        int code = 0;
-        ssize_t n;
+/* Returns when the child has become another program, or has given up. Signals are blocked
+ * meanwhile: a handler must not run in memory that two processes use. */
+static __attribute__((noinline)) pid_t start_and_wait(const struct child_spec *spec,
+                                                      volatile int *ret_code) {
+        sigset_t all, before;
+        pid_t pid;
 
-        do
-                n = read(report, &code, sizeof(code));
-        while (n < 0 && errno == EINTR);
-        if (n <= 0)
-                return 0;
-        return err_set(err, -code, "starting %s: %s", spec->argv[0], strerror(code));
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        pid = vfork();
+        if (pid == 0)
+                become(spec, ret_code);
+        if (pid < 0)
+                *ret_code = errno;
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        return pid;
 }
 
 static int spawn(const struct child_spec *spec, pid_t *ret_pid, struct err *err) {
-        int pipes[2];
-        pid_t pid;
-        int r;
+        volatile int code = 0;
+        pid_t pid = start_and_wait(spec, &code);
 
-        if (pipe2(pipes, O_CLOEXEC) < 0)
-                return err_set(err, -errno, "starting %s: %s", spec->argv[0], strerror(errno));
-        pid = fork();
-        if (pid == 0) {
-                close(pipes[0]);
-                become(spec, pipes[1]);
+        if (code == 0) {
+                *ret_pid = pid;
+                return 0;
         }
-        r = pid < 0 ? err_set(err, -errno, "starting %s: %s", spec->argv[0], strerror(errno)) : 0;
-        close(pipes[1]);
-        if (r == 0)
-                r = await_exec(pipes[0], spec, err);
-        close(pipes[0]);
-        if (r < 0) {
-                if (pid > 0)
-                        kill_and_reap(pid);
-                return r;
-        }
-        *ret_pid = pid;
-        return 0;
+        if (pid > 0)
+                kill_and_reap(pid);
+        return err_set(err, -code, "starting %s: %s", spec->argv[0], strerror(code));
 }
 
 int child_start(struct loop *l, const struct child_spec *spec, struct child **ret,

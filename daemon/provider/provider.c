@@ -103,6 +103,7 @@ void op_clear(struct op *op) {
         json_decref(take_ptr(op->warnings));
         free(take_ptr(op->fields));
         free(take_ptr(op->took_over));
+        op->kept = secret_values_free(op->kept);
 }
 
 struct drift *drift_list_add(struct drift_list *l) {

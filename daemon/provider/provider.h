@@ -131,7 +131,9 @@ struct apply_request { /* what it points to stays until the operation is done or
         const json_t *wanted; /* with tokens; without our marks */
         const json_t
                 *marks; /* {"model": name, "model-uuid", "application": name, "controller": id} */
-        const struct secret_values *values;  /* for the tokens in WANTED */
+        const struct secret_values *values; /* for the tokens in WANTED */
+        const json_t
+                *own; /* {URI of a secret that the application itself has: its purpose}, or NULL */
         const struct projection *projection; /* stored field set or NULL */
         const json_t *baseline;              /* or NULL */
         const char *incarnation; /* as we know it; "": never seen. remove: only this one */
@@ -160,7 +162,10 @@ struct op {
                 [DIGEST_SIZE]; /* SHA-256 of the baseline's canonical text (json_canonical) */
         bool created;          /* apply: it was not there before */
         char *took_over;       /* whose fields were taken over, or NULL */
-        json_t *warnings;      /* list of texts, or NULL */
+        /* apply, not done: values that were there before us and may be the only copy, under the
+         * tokens in whose place they stand; they become ours, then it is tried again. Or NULL. */
+        struct secret_values *kept;
+        json_t *warnings; /* list of texts, or NULL */
         void *private;
 };
 void op_clear(struct op *op); /* the answer's memory */

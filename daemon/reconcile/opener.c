@@ -56,3 +56,33 @@ int opener_open(struct tx *tx, const struct sealer *sealer, const json_t *j,
 
         return secret_token_walk(j, open_token, &o, err);
 }
+
+struct owning {
+        struct tx *tx;
+        int64_t application;
+        json_t *own;
+};
+
+static int add_own(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name,
+                   struct err *err) {
+        struct owning *o = arg;
+        struct q_secret_row *row;
+        size_t n;
+        int r = q_secret_by_uri(o->tx, &(struct q_secret_by_uri_in){ .uri = ref->uri }, &row, &n,
+                                err);
+
+        if (r >= 0 && n && !row->application_id_null && row->application_id == o->application)
+                json_object_set_new(o->own, ref->uri, json_string(row->purpose));
+        return r < 0 ? r : 0;
+}
+
+int opener_own(struct tx *tx, int64_t application, const json_t *j, json_t **ret, struct err *err) {
+        struct owning o = { tx, application, json_object() };
+        int r = secret_token_walk(j, add_own, &o, err);
+
+        if (r < 0)
+                json_decref(o.own);
+        else
+                *ret = o.own;
+        return r;
+}

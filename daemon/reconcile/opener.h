@@ -15,3 +15,5 @@
  * gone. */
 int opener_open(struct tx *tx, const struct sealer *sealer, const json_t *j,
                 struct secret_values *values, struct err *err);
+/* {URI: purpose} of those tokens in J whose secrets are APPLICATION's own. */
+int opener_own(struct tx *tx, int64_t application, const json_t *j, json_t **ret, struct err *err);

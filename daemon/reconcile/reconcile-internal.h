@@ -53,6 +53,7 @@ struct resource_job { /* from reading the rows to saving the outcome */
         bool document_missing; /* cache.db forgot it: the application is planned again */
         char *fields_text;
         struct secret_values *values;
+        json_t *own; /* apply_request's */
         struct err read_err;
         /* the operation */
         enum action action;
@@ -105,6 +106,9 @@ int resource_load_now(struct tx *tx, struct resource_job *j,
 struct world_resource *resource_take(struct resource_job *j, struct err *err);
 void resource_save(struct resource_job *j,
                    void (*done)(struct store_call *c, int r, const struct err *err));
+/* The save also makes the operation's `kept` values the newest revisions of our secrets, which
+ * plans the application again. */
+void secret_take(struct resource_job *j);
 int resource_save_run(struct tx *tx, struct store_call *c, struct err *err);
 
 /* ---- ledger.c */

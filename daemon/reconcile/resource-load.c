@@ -38,6 +38,7 @@ static void forget_read(struct resource_job *j) {
         json_decref(take_ptr(j->document));
         json_decref(take_ptr(j->baseline));
         j->values = secret_values_free(j->values);
+        json_decref(take_ptr(j->own));
         j->need_count = j->wanter_count = 0;
         j->found = j->document_missing = j->outputs_valid = false;
 }
@@ -180,6 +181,8 @@ static int read_documents(struct tx *tx, struct resource_job *j, const struct q_
                 *err = (struct err){ 0 };
                 return 0;
         }
+        if (r >= 0 && !j->row.applied_generation && j->owner)
+                r = opener_own(tx, j->owner, j->document, &j->own, err);
         return r;
 }
 

@@ -142,5 +142,7 @@ void resource_save(struct resource_job *j,
                    void (*done)(struct store_call *c, int r, const struct err *err)) {
         j->call.run = resource_save_run;
         j->call.done = done;
+        if (j->op.kept)
+                secret_take(j);
         store_submit(j->rec->options.store, &j->call);
 }

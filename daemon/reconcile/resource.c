@@ -293,15 +293,14 @@ static void log_outcome(struct resource_job *j, struct world_resource *r) {
 #define RUNNING_POLL_MS 1000 /* of an operation whose outside does not say when to ask again */
 
 static void take_failure(struct resource_job *j, struct world_resource *r) {
-        enum resource_state state = decide_state_after(j->op.outcome);
-
         if (j->op.outcome == OUTCOME_RUNNING)
                 r->row.running = j->action;
         else if (resource_token_ends(j))
                 r->row.running = ACTION_NONE;
         r->row.outcome = j->op.outcome;
         r->tries = j->op.outcome == OUTCOME_RUNNING ? 0 : r->tries + 1;
-        set_state(j->rec, r, r->row.dying ? STATE_REMOVING : state, err_text(&j->op.err));
+        set_state(j->rec, r, r->row.dying ? STATE_REMOVING : decide_state_after(j->op.outcome),
+                  err_text(&j->op.err));
 }
 
 /* It goes on outside: asked about again in time, and no failure. */
@@ -438,6 +437,7 @@ static void start_op(struct resource_job *j) {
                 .wanted = j->document,
                 .marks = j->marks,
                 .values = j->values,
+                .own = j->own,
                 .projection = r->interest.projection,
                 .baseline = j->baseline,
                 .incarnation = r->row.incarnation,

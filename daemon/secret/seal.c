@@ -16,16 +16,15 @@
 #include <stdlib.h>
 
 #define FORMAT 1
-#define ID_SIZE 8
 #define NONCE_SIZE 12
 #define TAG_SIZE 16
-#define HEAD_SIZE (1 + ID_SIZE + NONCE_SIZE)
+#define HEAD_SIZE (1 + SEAL_ID_SIZE + NONCE_SIZE)
 #define HASH_LABEL "mooring keyed hash 1" /* never changes: hashes in the store depend on it */
 _Static_assert(HEAD_SIZE + TAG_SIZE == SEAL_OVERHEAD, "seal.h tells another size");
 
 struct key {
         uint8_t bytes[SEAL_KEY_SIZE];
-        uint8_t id[ID_SIZE];
+        uint8_t id[SEAL_ID_SIZE];
 };
 
 struct sealer { /* in the arena */
@@ -59,7 +58,7 @@ static void add_key(struct sealer *s, const uint8_t *bytes) {
 
         memcpy(k->bytes, bytes, SEAL_KEY_SIZE);
         digest_sha256(k->bytes, SEAL_KEY_SIZE, digest);
-        memcpy(k->id, digest, ID_SIZE);
+        memcpy(k->id, digest, SEAL_ID_SIZE);
 }
 
 int seal_new(const struct seal_options *o, struct sealer **ret, char **ret_made, struct err *err) {
@@ -89,9 +88,9 @@ struct sealer *seal_free(struct sealer *s) {
         return NULL;
 }
 
-static const struct key *find_key(const struct sealer *s, const uint8_t id[ID_SIZE]) {
+static const struct key *find_key(const struct sealer *s, const uint8_t id[SEAL_ID_SIZE]) {
         for (size_t i = 0; i < s->n; i++) {
-                if (memcmp(s->keys[i].id, id, ID_SIZE) == 0)
+                if (memcmp(s->keys[i].id, id, SEAL_ID_SIZE) == 0)
                         return &s->keys[i];
         }
         return NULL;
@@ -135,7 +134,7 @@ int seal_value(const struct sealer *s, const struct seal_place *at, const void *
         digest_random(nonce, sizeof(nonce));
         buf_reserve(out, SEAL_OVERHEAD + len);
         buf_putc(out, FORMAT);
-        buf_add(out, k->id, ID_SIZE);
+        buf_add(out, k->id, SEAL_ID_SIZE);
         buf_add(out, nonce, sizeof(nonce));
         to = (uint8_t *)out->data + out->len;
         if (!c || !start_cipher(c, k, nonce, at, true) ||
@@ -160,7 +159,7 @@ static int unseal(const struct key *k, const struct seal_place *at, const uint8_
 
         ret->data = arena_alloc(data_len + 1);
         ret->len = data_len;
-        if (c && start_cipher(c, k, sealed + 1 + ID_SIZE, at, false) &&
+        if (c && start_cipher(c, k, sealed + 1 + SEAL_ID_SIZE, at, false) &&
             (!data_len || EVP_CipherUpdate(c, (uint8_t *)ret->data, &n, data, data_len) == 1) &&
             EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_SET_TAG, TAG_SIZE, (void *)(data + data_len)) ==
                     1 &&
@@ -175,7 +174,7 @@ int seal_open(const struct sealer *s, const struct seal_place *at, const void *s
         const uint8_t *bytes = sealed;
         struct secret_text text = {};
         const struct key *k;
-        char id[2 * ID_SIZE + 1];
+        char id[2 * SEAL_ID_SIZE + 1];
 
         if (len < SEAL_OVERHEAD || len > INT32_MAX || bytes[0] != FORMAT)
                 return err_set(err, -EBADMSG, "%s.%s of %s: not a sealed value", at->table,
@@ -185,7 +184,8 @@ int seal_open(const struct sealer *s, const struct seal_place *at, const void *s
                 return err_set(err, -ENOKEY,
                                "%s.%s of %s is sealed under key %s, which is not in the key file: "
                                "add that key to its end",
-                               at->table, at->column, at->key, digest_hex(bytes + 1, ID_SIZE, id));
+                               at->table, at->column, at->key,
+                               digest_hex(bytes + 1, SEAL_ID_SIZE, id));
         if (unseal(k, at, bytes, len, &text) < 0)
                 return err_set(
                         err, -EBADMSG,
@@ -197,9 +197,13 @@ int seal_open(const struct sealer *s, const struct seal_place *at, const void *s
         return 0;
 }
 
+bool seal_has_key(const struct sealer *s, const uint8_t id[SEAL_ID_SIZE]) {
+        return find_key(s, id) != NULL;
+}
+
 bool seal_is_current(const struct sealer *s, const void *sealed, size_t len) {
         return len >= SEAL_OVERHEAD &&
-               memcmp((const uint8_t *)sealed + 1, s->keys[0].id, ID_SIZE) == 0;
+               memcmp((const uint8_t *)sealed + 1, s->keys[0].id, SEAL_ID_SIZE) == 0;
 }
 
 const uint8_t *seal_hash_key(const struct sealer *s) {

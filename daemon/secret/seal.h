@@ -19,12 +19,13 @@
 #define SEAL_KEY_SIZE 32
 #define SEAL_KEYS_MAX 8
 #define SEAL_OVERHEAD 37 /* sealed bytes beyond the data */
+#define SEAL_ID_SIZE 8   /* bytes 1 to 8 of what is sealed: its key */
 
 struct sealer;
 struct seal_options {
         const char *state_dir;
         const char *key_file; /* NULL: <state_dir>/key */
-        bool must_exist; /* something is sealed (sealed_exists): a new key would open nothing */
+        bool must_exist;      /* something is sealed: a new key would open nothing */
 };
 /* -ENOKEY: the key is missing though it must be there; -EPERM: others can read it; -EINVAL: not
  * a key file. *RET_MADE, when not NULL: the path of the key file that was made now, or NULL;
@@ -42,6 +43,8 @@ int seal_value(const struct sealer *s, const struct seal_place *at, const void *
  * the text). */
 int seal_open(const struct sealer *s, const struct seal_place *at, const void *sealed, size_t len,
               struct secret_text *ret, struct err *err);
+/* Whether the key of this id is in the key file. */
+bool seal_has_key(const struct sealer *s, const uint8_t id[SEAL_ID_SIZE]);
 /* Whether it was sealed under the first key: others are sealed again when there is time. */
 bool seal_is_current(const struct sealer *s, const void *sealed, size_t len);
 /* A key derived for keyed hashes of secret material: DIGEST_SIZE bytes, stable for the life of the

@@ -59,6 +59,25 @@ static int lock_folder(const char *dir, int *ret_fd, struct err *err) {
         return 0;
 }
 
+static bool is_empty(const char *dir, const char *name) {
+        cleanup_(freep) char *path = str_format("%s/%s", dir, name);
+        struct stat st;
+
+        return stat(path, &st) < 0 ? errno == ENOENT : S_ISREG(st.st_mode) && st.st_size == 0;
+}
+
+/* Both are made after model.db had its schema: without it the folder lost its rows, and a blank
+ * controller in their place would say that nothing was ever deployed. */
+static int check_whole(const char *dir, struct err *err) {
+        if (!is_empty(dir, "model.db") || (is_empty(dir, "cache.db") && is_empty(dir, "charms")))
+                return 0;
+        return err_set(err, -ENODATA,
+                       "%s/model.db is missing or empty, and the folder was in use (cache.db or "
+                       "charms/ is there): put it back from its backup; to begin with nothing, "
+                       "name an empty folder with --state-dir",
+                       dir);
+}
+
 /* ---- opening */
 
 static void init_condition(pthread_cond_t *c) {
@@ -176,6 +195,8 @@ int store_open(struct loop *l, const struct store_options *o, struct store **ret
 
         if (r == 0)
                 r = lock_folder(s->state_dir, &s->lock_fd, err);
+        if (r == 0)
+                r = check_whole(s->state_dir, err);
         if (r == 0)
                 r = open_files(s, err);
         if (r == 0)

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Data is never begun again silently, and nothing that holds data goes without being named."""
-from lib.runner import BUNDLE, main, test
+import base64
+import shutil
+
+from lib.runner import APPS, BUNDLE, main, test
 from lib.world import Trouble
 
 CLAIM = "data-mlflow-mysql-0"
@@ -86,6 +89,36 @@ def _(world):
     world.ctl("remove-model", "mlflow", "--destroy-storage").ok()
     world.wait_for("the model to go", lambda: "mlflow " not in world.ctl("models").out)
     world.wait_for("the namespace to go", lambda: not world.cluster.kube.get("namespaces", "", "mlflow"))
+
+
+def root_secret(world):
+    return world.cluster.kube.get("secrets", "mlflow", "mlflow-mysql-root")["data"]
+
+
+def adopt_all(world):
+    for app in APPS:
+        world.ctl("adopt", app)
+    return world.ctl("wait", "--timeout", "2s").code == 0
+
+
+@test("a controller that lost its state adopts what runs: the only copy of a root password is kept and used", fresh=True)
+def _(world):
+    world.ctl("deploy", BUNDLE).ok()
+    world.wait_active()
+    before = root_secret(world)
+    world.daemon.stop()
+    shutil.rmtree(world.daemon.state)
+    world.daemon.start()
+    world.cluster.make_known(world)
+    world.ctl("deploy", BUNDLE).ok()
+    world.wait_status("mlflow-mysql", "blocked", "take-over-model")
+    world.ctl("take-over-model", "mlflow").ok()
+    world.wait_for("all to be adopted", lambda: adopt_all(world))
+    if root_secret(world) != before:
+        raise Trouble("the root password in the cluster was written over")
+    shown = world.ctl("show-secret", "mlflow-mysql/root/password", "--reveal").ok().out
+    if not any(base64.b64decode(value).decode() in shown for value in before.values()):
+        raise Trouble("the root password that runs is not ours")
 
 
 if __name__ == "__main__":

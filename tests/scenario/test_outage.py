@@ -3,6 +3,7 @@
 """The cluster goes away, the daemon dies, files are lost: what is said meanwhile, and that nothing is done twice."""
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 
@@ -28,6 +29,20 @@ def _(world):
     finally:
         world.cluster.server_up()
     world.wait_active()
+
+
+@test("an API server that falls silent and ends no connection is noticed, and all is active when it speaks again", real=False)
+def _(world):
+    settled(world)
+    world.cluster.process.send_signal(signal.SIGSTOP)
+    try:
+        for app in APPS:
+            world.wait_status(app, "unknown", "silent", seconds=2 * DEADLINE)
+        world.ctl("clusters").ok().says("unreachable", "silent")
+        world.ctl("wait", "--timeout", "2s").refused("unknown", code=5)
+    finally:
+        world.cluster.process.send_signal(signal.SIGCONT)
+    world.wait_active(seconds=3 * DEADLINE)
 
 
 @test("another cluster behind the same address is not written to, and after rebind-cluster it is", fresh=True, real=False)
@@ -107,6 +122,43 @@ def _(world):
             raise Trouble("a new key was made over sealed secrets")
     finally:
         shutil.move(kept, key)
+        world.daemon.start()
+    settled(world)
+
+
+def refuses_to_start(world, *parts):
+    done = subprocess.run(world.daemon.argv(), capture_output=True, text=True, check=False, timeout=DEADLINE)
+    if done.returncode == 0 or not all(part in done.stderr for part in parts):
+        raise Trouble(f"it ended with {done.returncode}: {done.stderr}")
+
+
+@test("with another key the daemon refuses to start and seals nothing under it")
+def _(world):
+    settled(world)
+    world.daemon.stop()
+    path = world.daemon.state / "key"
+    right = path.read_bytes()
+    try:
+        path.write_bytes(os.urandom(len(right)))
+        refuses_to_start(world, "key", "opens nothing")
+    finally:
+        path.write_bytes(right)
+        world.daemon.start()
+    settled(world)
+
+
+@test("a folder that was in use and has lost model.db is not begun anew")
+def _(world):
+    settled(world)
+    world.daemon.stop()
+    path, kept = world.daemon.state / "model.db", world.folder / "kept.db"
+    shutil.move(path, kept)
+    try:
+        refuses_to_start(world, "model.db is missing or empty")
+        path.touch()
+        refuses_to_start(world, "model.db is missing or empty")
+    finally:
+        shutil.move(kept, path)
         world.daemon.start()
     settled(world)
 

@@ -25,6 +25,7 @@
 #include "look.h"
 #include "normalise.h"
 #include "project.h"
+#include "secret-keep.h"
 #include "takeover.h"
 
 #include <ctype.h>
@@ -39,6 +40,7 @@
 struct applying {
         struct operation operation;
         struct look_wish wish;
+        const struct apply_request *request; /* the caller's, for as long as the operation lives */
         struct buf body;
         char *refused; /* why there is no body: the document cannot be sent */
         char *application;
@@ -126,6 +128,23 @@ static int refuse_foreign(struct applying *a, struct scan_slice object) {
                              a->application, name);
 }
 
+/* Values that are there and that nobody else may know are not written over. */
+static int keep_values(struct applying *a, struct scan_slice object) {
+        struct operation *o = &a->operation;
+        struct err why = { 0 };
+        int r;
+
+        if (!a->first || !str_eq(o->type, "Secret"))
+                return 0;
+        r = secret_keep(a->request, object, &o->op->kept, &why);
+        if (r < 0)
+                return operation_end(o, OUTCOME_CONFLICT, 0, &why);
+        if (r > 0)
+                return operation_say(o, OUTCOME_NOT_YET,
+                                     "the values that were in it before are taken over");
+        return 0;
+}
+
 static int ask_look(struct flow *f, struct ask *ask, struct err *err) {
         struct applying *a = applying_of(f);
         int r = operation_address(&a->operation);
@@ -156,7 +175,7 @@ static int got_look(struct flow *f, struct ask *ask, struct err *err) {
             !normalise_is_ours(object, a->operation.target->controller, a->wish.model))
                 return refuse_foreign(a, object);
         a->uid = scan_dup(scan_dig(object, "metadata", "uid", NULL));
-        return 0;
+        return keep_values(a, object);
 }
 
 /* ---- serving: is anybody there to answer a webhook? */
@@ -542,6 +561,7 @@ void apply_start(struct target *t, const struct apply_request *r, struct op *op)
         a->operation.drop = drop;
         a->operation.version = str_dup(json_get_str(r->wanted, "apiVersion", NULL));
         a->headers[0] = a->operation.headers[0];
+        a->request = r;
         a->flags = r->flags;
         a->first = r->first;
         a->application = str_dup(json_get_str(r->marks, "application", NULL));

@@ -5,13 +5,18 @@
  * Behind the same address another cluster may come up (a control plane that was built anew). So
  * after every loss, and when a stream broke, the identity is read again before anything else
  * counts. When it is another one, kinds and watches begin anew: versions of the one mean nothing
- * to the other. */
+ * to the other.
+ *
+ * A server that is stopped, or a network that drops packets, ends no connection: the streams
+ * stand and are silent. So the same question is asked again and again, and who does not answer
+ * it cannot be read. */
 #include "target.h"
 
 #include <stdlib.h>
 
 #define RETRY_MS 800 /* as the watches' back-off */
 #define RETRY_MAX_MS 30000
+#define PULSE_MS 20000 /* with the time for an answer: silence shows within 35 s */
 
 int64_t target_back_off(int *tries) {
         int64_t ms = RETRY_MS;
@@ -60,6 +65,10 @@ void target_refused(struct target *t, const char *why) {
 
 /* ---- identity */
 
+static int64_t pulse_ms(const struct target *t) {
+        return t->pulse_ms ? t->pulse_ms : PULSE_MS;
+}
+
 static void take_identity(struct target *t, char *uid) {
         bool other = t->identity && !str_eq(t->identity, uid);
 
@@ -67,6 +76,7 @@ static void take_identity(struct target *t, char *uid) {
         t->identity = uid;
         t->identity_sure = true;
         t->identity_tries = 0;
+        timer_after(&t->identity_timer, pulse_ms(t));
         if (other) {
                 tell_reach(t, false, "another cluster answers: its kinds are being read");
                 target_end_watches(t);
@@ -91,7 +101,10 @@ static void identity_done(struct http_request *r) {
                 return;
         }
         message = scan_dup(scan_get(body, "message"));
-        if (r->end != HTTP_OK)
+        if (r->end == HTTP_TIMEOUT)
+                why = str_format("the API server is silent: %s; asked again each minute or sooner",
+                                 err_text(&r->err));
+        else if (r->end != HTTP_OK)
                 why = str_dup(err_text(&r->err));
         else if (r->status == 401)
                 why = str_format("the API server refuses our credentials (401): %s",
@@ -123,6 +136,8 @@ void target_begin_identity(void *arg) {
                 .pool = HTTP_REQUESTS,
                 .method = "GET",
                 .path = "/api/v1/namespaces/kube-system",
+                .total_ms = pulse_ms(t) * 3 / 4,
+                .first_byte_ms = pulse_ms(t) * 3 / 8, /* then once more on a fresh connection */
                 .done = identity_done,
                 .arg = t,
         };

@@ -518,6 +518,7 @@ static int open_server(struct target *t, const struct kubeconfig *k, const struc
         if (r < 0)
                 return r;
         t->silence_ms = json_get_int(options, "watch-silence-ms", 0);
+        t->pulse_ms = json_get_int(options, "pulse-ms", 0);
         t->how = (struct http_server_config){
                 .url = str_dup(k->server),
                 .ca_pem = str_dup(k->ca),

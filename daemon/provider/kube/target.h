@@ -32,7 +32,7 @@ struct target {
         int discover_tries;
         struct map parked; /* types that somebody waits for */
 
-        char *identity; /* uid of the namespace kube-system */
+        char *identity;     /* uid of the namespace kube-system */
         bool identity_sure; /* it was read since a connection broke */
         bool identity_asked;
         struct http_request identity_request;
@@ -47,7 +47,7 @@ struct target {
         struct map unit_pods;   /* "ns/name" -> struct units_pod */
         struct list operations; /* struct operation */
         struct poke_queue *pokes;
-        int64_t silence_ms;
+        int64_t silence_ms, pulse_ms; /* 0: the defaults */
 };
 
 int target_open(const struct target_config *c, const struct observer *o, struct target **ret,

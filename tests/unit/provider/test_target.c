@@ -23,7 +23,7 @@ static struct world {
         struct target *target;
         struct buf log; /* what was told: "+IDENTITY" and "-", "[" for a list */
         int events;
-        atomic_int identity, identities, lists, streams, refuse;
+        atomic_int identity, identities, lists, streams, refuse, silent;
 } w;
 
 static void serve_identity(struct server_call *c, void *arg) {
@@ -31,6 +31,8 @@ static void serve_identity(struct server_call *c, void *arg) {
                 str_format("{\"metadata\":{\"uid\":\"cluster-%d\"}}", atomic_load(&w.identity));
 
         atomic_fetch_add(&w.identities, 1);
+        if (atomic_load(&w.silent))
+                server_wait(c, "speak");
         server_reply(c, 200, NULL, text);
 }
 
@@ -104,7 +106,11 @@ static json_t *parse(const char *text) {
         return j;
 }
 
-static int setup(void **state) {
+static json_t *quick_pulse(void) {
+        return json_pack("{s:i}", "pulse-ms", 1000);
+}
+
+static int open_target(json_t *(*options)(void)) {
         static const uint8_t key[DIGEST_SIZE];
         static const struct observer o = { .interest = no_interest,
                                            .observed = on_observed,
@@ -132,9 +138,18 @@ static int setup(void **state) {
         c.config = config;
         c.http = w.http;
         c.loop = w.loop;
+        c.options = options;
         assert_int_equal(provider_kube.open(&c, &o, &w.target, NULL), 0);
         provider_kube.follow(w.target, "Namespace");
         return 0;
+}
+
+static int setup(void **state) {
+        return open_target(NULL);
+}
+
+static int setup_quick(void **state) {
+        return open_target(quick_pulse);
 }
 
 static int teardown(void **state) {
@@ -189,6 +204,28 @@ static void after_a_loss_it_is_reachable_only_when_it_said_who_it_is(void **stat
         assert_true(atomic_load(&w.identities) >= 2);
 }
 
+static bool told_last(const char *what) {
+        size_t n = strlen(what);
+
+        return w.log.len >= n && str_eq(buf_str(&w.log) + w.log.len - n, what);
+}
+
+static void wait_told_last(const char *what) {
+        for (int64_t end = clock_mono() + WAIT_MS; !told_last(what) && clock_mono() < end;)
+                loop_step(w.loop, 50);
+        assert_true(told_last(what));
+}
+
+/* No connection breaks and no stream ends: only answers stay away. */
+static void a_server_that_is_silent_cannot_be_read_until_it_speaks(void **state) {
+        wait_until("+cluster-1 [ ", 1, 1);
+        atomic_store(&w.silent, 1);
+        wait_told_last("- ");
+        atomic_store(&w.silent, 0);
+        server_open(w.server, "speak");
+        wait_told_last("+cluster-1 ");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(a_stream_that_broke_makes_it_ask_who_answers_now,
@@ -197,6 +234,9 @@ int main(void) {
                                                 teardown),
                 cmocka_unit_test_setup_teardown(
                         after_a_loss_it_is_reachable_only_when_it_said_who_it_is, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                        a_server_that_is_silent_cannot_be_read_until_it_speaks, setup_quick,
+                        teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

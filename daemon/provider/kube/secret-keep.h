@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* secret-keep.h - values of a Secret that was there before us, which an apply would write over */
+#pragma once
+
+#include "provider.h"
+#include "scan.h"
+
+/* Compares what OBJECT holds with what an apply of R would write, where R->own says that a
+ * secret's value is made by us alone. Such a value may be the only copy of what opens data beside
+ * it. 0: nothing is lost. 1: *RET_FOUND has the values to take over instead, under their tokens.
+ * -EEXIST: they differ and cannot be taken over; ERR says where and why. */
+int secret_keep(const struct apply_request *r, struct scan_slice object,
+                struct secret_values **ret_found, struct err *err);

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_secret-keep.c - what a Secret held before us is told, and nothing else of it */
+#include "secret-keep.h"
+
+#include "digest.h"
+
+#include <errno.h>
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#define URI "aaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define OTHER "bbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define TOKEN "{{secret:" URI ":1:plain}}"
+
+/* Secret {"password": THERE} against a wanted {MEMBER: {"password": TEXT}}. */
+static int keep_with(const char *own, const char *member, const char *text, const char *there,
+                     char *ret, struct err *err) {
+        cleanup_(json_freep) json_t *wanted = json_pack("{s:{s:s}}", member, "password", text);
+        cleanup_(json_freep) json_t *purposes = json_object();
+        struct secret_values *values = secret_values_new();
+        struct secret_values *found = NULL;
+        cleanup_(buf_free) struct buf coded = BUF_INIT;
+        cleanup_(freep) char *object = NULL;
+        struct apply_request r = {
+                .path = "ns/x", .wanted = wanted, .values = values, .own = purposes
+        };
+        size_t len;
+        int k;
+
+        if (own)
+                json_object_set_new(purposes, URI, json_string(own));
+        secret_values_add(values, URI, 1, "new", 3);
+        secret_values_add(values, OTHER, 1, "other", 5);
+        digest_base64(there, strlen(there), &coded);
+        object = str_format("{\"data\":{\"password\":\"%s\"}}", buf_str(&coded));
+        k = secret_keep(&r, scan_of(object, strlen(object)), &found, err);
+        if (k > 0) {
+                const char *value = secret_values_get(found, URI, 1, &len);
+
+                assert_non_null(value);
+                snprintf(ret, 64, "%.*s", (int)len, value);
+        }
+        secret_values_free(found);
+        secret_values_free(values);
+        return k;
+}
+
+static void test_another_password_is_kept(void **state) {
+        struct err err = { 0 };
+        char value[64];
+
+        assert_int_equal(keep_with("generated", "stringData", TOKEN, "old", value, &err), 1);
+        assert_string_equal(value, "old");
+        assert_int_equal(keep_with("generated", "data", "{{secret:" URI ":1:base64}}", "old", value,
+                                   &err),
+                         1);
+        assert_string_equal(value, "old");
+}
+
+static void test_equal_empty_and_not_ours_is_nothing(void **state) {
+        struct err err = { 0 };
+        char value[64];
+
+        assert_int_equal(keep_with("generated", "stringData", TOKEN, "new", value, &err), 0);
+        assert_int_equal(keep_with("generated", "stringData", TOKEN, "", value, &err), 0);
+        assert_int_equal(keep_with("generated", "stringData", "plain", "old", value, &err), 0);
+        assert_int_equal(keep_with(NULL, "stringData", TOKEN, "old", value, &err), 0);
+        assert_int_equal(keep_with("generated", "stringData", "u:{{secret:" OTHER ":1:plain}}",
+                                   "u:old", value, &err),
+                         0);
+}
+
+static void test_what_cannot_be_taken_is_refused_by_name(void **state) {
+        struct err err = { 0 };
+        char value[64];
+
+        assert_int_equal(keep_with("generated", "stringData", "u:" TOKEN, "u:sesame", value, &err),
+                         -EEXIST);
+        assert_non_null(strstr(err_text(&err), "another value in password"));
+        assert_null(strstr(err_text(&err), "sesame"));
+        assert_int_equal(keep_with("option", "stringData", TOKEN, "old", value, &err), -EEXIST);
+        assert_non_null(strstr(err_text(&err), "option"));
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_another_password_is_kept),
+                cmocka_unit_test(test_equal_empty_and_not_ours_is_nothing),
+                cmocka_unit_test(test_what_cannot_be_taken_is_refused_by_name),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
