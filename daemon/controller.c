@@ -68,6 +68,10 @@ static void on_mark(void *arg, enum store_mark kind, int64_t id) {
 }
 
 static void on_readonly(void *arg, bool readonly, const char *why) {
+        struct controller *c = arg;
+
+        if (!readonly && c->reconcile)
+                reconcile_writable(c->reconcile);
         if (readonly)
                 log_plain(LOG_ERR, "read-only",
                           "the state folder cannot be written (%s): commands are refused until it "

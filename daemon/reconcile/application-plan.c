@@ -226,49 +226,18 @@ static int no_provider(const struct application_work *w, const struct plan_doc *
                        json_get_str(target, "provider", ""));
 }
 
-static int parse_doc(struct application_work *w, struct prepared *d, const struct plan_doc *p,
-                     struct err *err) {
-        json_t *json = NULL;
-        int r = json_parse(p->text, p->len, &json, err);
-
-        d->unchanged = false;
-        return r < 0 ? err_add(err, r, "%s", p->label) : prepare_json(w, d, json, err);
-}
-
 static int prepare_doc(struct application_work *w, const struct plan_doc *p, struct err *err) {
         struct prepared *d = add(w, p->label, p->target);
+        json_t *json = NULL;
+        int r;
 
         if (!d->provider)
                 return no_provider(w, p, err);
         mark_of(w, d->label, p->sha256, d->mark);
-        return is_unchanged(w, d, p->text) ? 0 : parse_doc(w, d, p, err);
-}
-
-static bool needs_changed(const struct application_work *w, const char *label,
-                          const struct map *changed) {
-        size_t i;
-        json_t *need;
-
-        json_array_foreach(json_get(w->needs, label), i, need)
-                if (map_find(changed, json_get_str(need, "on", "")))
-                        return true;
-        return false;
-}
-
-/* What a changed document is called may have changed with it: what needs it is written down
- * anew. */
-static int prepare_needing(struct application_work *w, struct err *err) {
-        struct map changed = { 0 };
-        int r = 0;
-
-        for (size_t i = 0; w->needs && i < w->doc_count; i++)
-                if (!w->docs[i].unchanged)
-                        map_set(&changed, w->docs[i].label, w);
-        for (size_t i = 0; r >= 0 && changed.count && i < w->plan->doc_count; i++)
-                if (w->docs[i].unchanged && needs_changed(w, w->docs[i].label, &changed))
-                        r = parse_doc(w, &w->docs[i], &w->plan->docs[i], err);
-        map_free(&changed);
-        return r;
+        if (is_unchanged(w, d, p->text))
+                return 0;
+        r = json_parse(p->text, p->len, &json, err);
+        return r < 0 ? err_add(err, r, "%s", p->label) : prepare_json(w, d, json, err);
 }
 
 /* ---- attached files, split into their objects */
@@ -425,8 +394,6 @@ void application_prepare(void *arg) {
                 r = prepare_doc(w, &w->plan->docs[i], &w->err);
         for (size_t i = 0; r >= 0 && i < w->plan->file_count; i++)
                 r = prepare_file(w, &w->plan->files[i], &w->err);
-        if (r >= 0)
-                r = prepare_needing(w, &w->err);
         if (r >= 0)
                 check_labels(w, &w->err);
 }

@@ -90,13 +90,8 @@ static int detach(struct tx *tx, struct application_work *w, const struct q_reso
 }
 
 static int delete_row(struct tx *tx, int64_t resource, struct err *err) {
-        int r = w_edge_delete_of(tx, &(struct w_edge_delete_of_in){ .resource_id = resource }, err);
+        int r = resource_delete_rows(tx, resource, err);
 
-        if (r >= 0)
-                r = w_edge_delete_to(tx, &(struct w_edge_delete_to_in){ .needs_id = resource },
-                                     err);
-        if (r >= 0)
-                r = w_resource_delete(tx, &(struct w_resource_delete_in){ .id = resource }, err);
         tx_mark(tx, MARK_RESOURCE, resource);
         return r;
 }

@@ -490,13 +490,7 @@ static int leave_data(struct tx *tx, struct application_work *w, const struct q_
                                                 .at = tx_now(tx) },
                 err);
 
-        if (r >= 0)
-                r = w_edge_delete_of(tx, &(struct w_edge_delete_of_in){ .resource_id = row->id },
-                                     err);
-        if (r >= 0)
-                r = w_edge_delete_to(tx, &(struct w_edge_delete_to_in){ .needs_id = row->id }, err);
-        return r < 0 ? r
-                     : w_resource_delete(tx, &(struct w_resource_delete_in){ .id = row->id }, err);
+        return r < 0 ? r : resource_delete_rows(tx, row->id, err);
 }
 
 static int let_go(struct tx *tx, struct application_work *w, int64_t id, struct err *err) {

@@ -352,7 +352,7 @@ void application_handle(struct reconcile *rec, int64_t id) {
 
         if (a && !a->reread && !application_plans_by_seen(a)) {
                 status_update(rec, a);
-                queue_done(rec->queue, KEY_APPLICATION, id);
+                queue_rest(rec->queue, KEY_APPLICATION, id);
                 return;
         }
         if (a)
@@ -388,7 +388,7 @@ void application_seen(struct reconcile *rec, int64_t id) {
 
         if (!a || a->reread || application_plans_by_seen(a))
                 return application_touch(rec, id);
-        queue_add_at(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE, clock_mono() + SEEN_MS);
+        queue_touch(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE, clock_mono() + SEEN_MS);
 }
 
 void application_touch(struct reconcile *rec, int64_t id) {
@@ -401,7 +401,7 @@ void application_touch(struct reconcile *rec, int64_t id) {
                 a->reread = true;
                 wait = MAX_OF(wait, a->plan_took_us / 100);
         }
-        queue_add_at(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE, clock_mono() + wait);
+        queue_touch(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE, clock_mono() + wait);
 }
 
 void application_stop(struct reconcile *rec) {

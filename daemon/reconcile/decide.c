@@ -151,6 +151,28 @@ static enum resource_state state_of(const struct resource_row *row, const struct
         }
 }
 
+/* Asks how it is, unless that was not answered just now. Until it is, what failed stands. */
+static void decide_look(const struct resource_row *row, const struct observation *o,
+                        const struct policy *p, const char *why, struct decision *d) {
+        if (p->backing_off)
+                return conclude(d, ACTION_WAIT, decide_state_after(row->outcome), p->backing_off);
+        if (p->failed)
+                return conclude(d, ACTION_LOOK, decide_state_after(row->outcome), p->failed);
+        conclude(d, ACTION_LOOK, o->presence == PRESENCE_UNKNOWN ? STATE_APPLIED : state_of(row, o),
+                 why);
+}
+
+/* Paused: nothing is written. What tells nothing by itself is looked at all the same. */
+static void decide_paused(const struct resource_row *row, const struct observation *o,
+                          const struct policy *p, struct decision *d) {
+        char why[sizeof(d->why)];
+
+        snprintf(why, sizeof(why), "paused: %s", p->paused);
+        if (p->look_due)
+                return decide_look(row, o, p, why, d);
+        conclude(d, ACTION_WAIT, state_of(row, o), why);
+}
+
 /* Where a resource stands whose last operation failed: some failures need a person, and are
  * tried all the same. */
 enum resource_state decide_state_after(enum outcome o) {
@@ -180,13 +202,16 @@ void decide(const struct resource_row *row, const struct observation *o, const s
                 return decide_removal(row, o, p, d);
         if (p->blocked)
                 return conclude_because(d, ACTION_BLOCK, STATE_BLOCKED, "", p->blocked);
-        if (row->applied_generation && o->presence == PRESENCE_UNKNOWN && !changed)
-                return conclude(d, p->list_pending ? ACTION_WAIT : ACTION_LOOK, STATE_APPLIED,
-                                "not seen yet");
-        if (row->applied_generation && o->presence != PRESENCE_UNKNOWN)
+        if (row->applied_generation && o->presence == PRESENCE_UNKNOWN && !changed) {
+                if (p->list_pending)
+                        return conclude(d, ACTION_WAIT, STATE_APPLIED, "not seen yet");
+                return decide_look(row, o, p, "not seen yet", d);
+        }
+        d->compared = row->applied_generation && o->presence != PRESENCE_UNKNOWN;
+        if (d->compared)
                 d->drift = find_drift(row, o);
         if (p->paused)
-                return conclude_because(d, ACTION_WAIT, state_of(row, o), "paused: ", p->paused);
+                return decide_paused(row, o, p, d);
         if (o->presence == PRESENCE_LEAVING)
                 return conclude_because(d, ACTION_WAIT, STATE_WAITING, "",
                                         o->reason ? o->reason
@@ -200,7 +225,7 @@ void decide(const struct resource_row *row, const struct observation *o, const s
         if (d->drift != DRIFT_NONE)
                 return decide_drift(row, p, d);
         if (p->look_due)
-                return conclude(d, ACTION_LOOK, state_of(row, o), o->reason ? o->reason : "");
+                return decide_look(row, o, p, o->reason ? o->reason : "", d);
         if (p->audit_every_ms && !p->unmet && now - row->applied_at >= p->audit_every_ms) {
                 d->audit = true;
                 return conclude(d, ACTION_APPLY, state_of(row, o), "audit");

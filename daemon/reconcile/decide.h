@@ -61,6 +61,7 @@ struct policy {
         const char *blocked; /* the model writes nothing: another cluster, another stamp; or NULL */
         const char *unmet;   /* a dependency that is not there yet, as text, or NULL */
         const char *backing_off; /* how the last try failed, and it is not time yet; or NULL */
+        const char *failed;      /* how it failed, and none went well since; or NULL */
         const char *held_up;     /* dying: what still stands on it, as text, or NULL */
         bool refill; /* values of others that stand in it are other ones now, all of them known */
         int64_t audit_every_ms; /* 0: never */
@@ -75,6 +76,7 @@ struct decision {
         enum drift_kind drift; /* what was found is a line in the ledger */
         enum resource_state state;
         bool audit;    /* an apply only to look again */
+        bool compared; /* what was seen was held against the baseline: DRIFT means it */
         char why[256]; /* for people: "waiting for Secret kubeflow/x: not there yet" */
 };
 

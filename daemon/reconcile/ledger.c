@@ -144,3 +144,39 @@ void ledger_open(struct resource_job *j, const char *action,
                       what_happened[j->drift], l->who, action);
         store_submit(rec->options.store, &j->call);
 }
+
+/* ---- what was undone without us */
+
+struct closing {
+        struct store_call call;
+        struct w_drift_close_open_in in;
+};
+
+static int close_run(struct tx *tx, struct store_call *c, struct err *err) {
+        struct closing *k = c->arg;
+        int r;
+
+        k->in.repaired_at = tx_now(tx);
+        r = w_drift_close_open(tx, &k->in, err);
+        return r < 0 ? r : 0;
+}
+
+static void close_done(struct store_call *c, int r, const struct err *err) {
+        struct closing *k = c->arg;
+
+        if (r < 0)
+                log_plain(LOG_WARNING, "ledger", "resource %lld: %s", (long long)k->in.resource_id,
+                          err_text(err));
+        free(k);
+}
+
+void ledger_undone(struct reconcile *rec, struct world_resource *r) {
+        struct closing *k = mem_new(struct closing);
+
+        r->drift = 0;
+        k->in = (struct w_drift_close_open_in){ .resource_id = r->id, .outcome = "undone" };
+        k->call = (struct store_call){
+                .lane = STORE_LOOP, .actor = "loop", .run = close_run, .done = close_done, .arg = k
+        };
+        store_submit(rec->options.store, &k->call);
+}

@@ -18,6 +18,7 @@ struct entry {
         struct list ready;
         struct timer timer;
         int failures;
+        int64_t not_before; /* clock_mono: the back-off's end */
         bool busy, again;
         bool yielded; /* busy without counting against the kind's limit */
 };
@@ -202,6 +203,12 @@ void queue_add_at(struct queue *q, int kind, int64_t id, enum queue_priority p, 
         timer_set(&e->timer, at);
 }
 
+void queue_touch(struct queue *q, int kind, int64_t id, enum queue_priority p, int64_t at) {
+        const struct entry *e = entry_find(q, kind, id);
+
+        queue_add_at(q, kind, id, p, e && e->failures ? MAX_OF(at, e->not_before) : at);
+}
+
 static void release(struct queue *q, struct entry *e) {
         if (!e->busy)
                 return;
@@ -224,6 +231,14 @@ void queue_yield(struct queue *q, int kind, int64_t id) {
                 later_run(&q->run);
 }
 
+/* Back among those that wait, or forgotten. */
+static void settle(struct entry *e) {
+        if (e->again)
+                make_ready(e, e->priority);
+        else if (!e->failures && !e->timer.at && !list_linked(&e->ready))
+                entry_free(e);
+}
+
 void queue_done(struct queue *q, int kind, int64_t id) {
         struct entry *e = entry_find(q, kind, id);
 
@@ -231,10 +246,19 @@ void queue_done(struct queue *q, int kind, int64_t id) {
                 return;
         release(q, e);
         e->failures = 0;
-        if (e->again)
-                make_ready(e, e->priority);
-        else if (!e->timer.at && !list_linked(&e->ready))
-                entry_free(e);
+        settle(e);
+}
+
+void queue_rest(struct queue *q, int kind, int64_t id) {
+        struct entry *e = entry_find(q, kind, id);
+
+        if (!e)
+                return;
+        release(q, e);
+        if (e->failures && !e->again && !list_linked(&e->ready) && e->not_before > clock_mono() &&
+            (!e->timer.at || e->timer.at > e->not_before))
+                timer_set(&e->timer, e->not_before); /* the wake took its place */
+        settle(e);
 }
 
 static int64_t back_off(int failures) {
@@ -256,7 +280,7 @@ int64_t queue_failed_until(struct queue *q, int kind, int64_t id, enum queue_pri
 
         release(q, e);
         e->failures++;
-        next = MAX_OF(clock_mono() + back_off(e->failures), at);
+        next = e->not_before = MAX_OF(clock_mono() + back_off(e->failures), at);
         e->priority = p;
         if (e->again && e->failures == 1 && !at) {
                 make_ready(e, p); /* something changed meanwhile: that may be the mend */

@@ -43,9 +43,14 @@ void queue_yield(struct queue *q, int kind, int64_t id);
 void queue_add(struct queue *q, int kind, int64_t id, enum queue_priority p);
 /* At the earliest at that time (clock_mono); an earlier queue_add wins. */
 void queue_add_at(struct queue *q, int kind, int64_t id, enum queue_priority p, int64_t at);
-/* The handler (or what it started) is through with the key. FAILED: again after the key's
- * back-off, which grows; else the back-off is forgotten. */
+/* As queue_add_at, but what failed does not come back before its back-off is over: for news that
+ * come in numbers. */
+void queue_touch(struct queue *q, int kind, int64_t id, enum queue_priority p, int64_t at);
+/* The handler (or what it started) is through with the key. DONE: it went well, the back-off is
+ * forgotten. REST: nothing was tried, the back-off stays. FAILED: again after the key's back-off,
+ * which grows. */
 void queue_done(struct queue *q, int kind, int64_t id);
+void queue_rest(struct queue *q, int kind, int64_t id);
 int64_t queue_failed(struct queue *q, int kind, int64_t id,
                      enum queue_priority p); /* when it will be tried, clock_mono */
 /* As queue_failed, but not before AT (Retry-After). */

@@ -92,6 +92,10 @@ bool resource_outputs_same(struct reconcile *rec, const struct world_resource *r
 int resource_fill_outputs(struct resource_job *j, const struct world_resource *r, struct err *err);
 /* The operation is over for the outside: no token is handed back any more. */
 bool resource_token_ends(const struct resource_job *j);
+void resource_set_state(struct reconcile *rec, struct world_resource *r, enum resource_state state,
+                        const char *why);
+/* Writes how it stands into its row, where commands read it. */
+void resource_tell_row(struct reconcile *rec, const struct world_resource *r);
 void resource_changed(struct reconcile *rec,
                       struct world_resource *r);                   /* wakes who depends on it */
 void resource_wake_waiting(struct reconcile *rec, int64_t target); /* those parked with NOT_YET */
@@ -110,11 +114,16 @@ void resource_save(struct resource_job *j,
  * plans the application again. */
 void secret_take(struct resource_job *j);
 int resource_save_run(struct tx *tx, struct store_call *c, struct err *err);
+/* Inside a transaction: the row, its edges; its open lines in the ledger are closed. */
+int resource_delete_rows(struct tx *tx, int64_t id, struct err *err);
 
 /* ---- ledger.c */
 /* Writes the line for J's differences before the repair; then DONE. */
 void ledger_open(struct resource_job *j, const char *action,
                  void (*done)(struct store_call *c, int r, const struct err *err));
+
+/* R is as it was, and nobody here did it: its open lines are closed. */
+void ledger_undone(struct reconcile *rec, struct world_resource *r);
 
 /* ---- outside.c */
 void outside_handle(struct reconcile *rec, int64_t id);

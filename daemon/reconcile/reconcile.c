@@ -89,6 +89,16 @@ void reconcile_mark(struct reconcile *rec, enum store_mark kind, int64_t id) {
         }
 }
 
+void reconcile_writable(struct reconcile *rec) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.resources, &i));)
+                queue_add(rec->queue, KEY_RESOURCE, ((struct world_resource *)e->value)->id,
+                          QUEUE_FIRST);
+        for (size_t i = 0; (e = map_next(&rec->world.applications, &i));)
+                application_dirty(rec, ((struct world_application *)e->value)->id);
+}
+
 int reconcile_new(const struct reconcile_options *o, struct reconcile **ret, struct err *err) {
         struct reconcile *rec = mem_new(struct reconcile);
 

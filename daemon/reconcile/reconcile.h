@@ -47,6 +47,8 @@ int reconcile_start(struct reconcile *r, struct err *err);
 void reconcile_stop(struct reconcile *r);
 struct reconcile *reconcile_free(struct reconcile *r);
 
+/* store_options.readonly: it can be written again, what was put off goes on. */
+void reconcile_writable(struct reconcile *r);
 /* store_options.mark: the row became dirty. */
 void reconcile_mark(struct reconcile *r, enum store_mark kind, int64_t id);
 

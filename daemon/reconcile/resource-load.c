@@ -229,6 +229,16 @@ static int64_t scope_model(struct reconcile *rec, const struct resource_job *j) 
         return 0;
 }
 
+/* What R stands on, or stood on, may have waited for its row. */
+static void wake_dying(struct reconcile *rec, const struct world_resource *r) {
+        for (size_t i = 0; i < r->need_count; i++) {
+                const struct world_resource *n = world_resource(&rec->world, r->needs[i].id);
+
+                if (n && n->row.dying)
+                        queue_add(rec->queue, KEY_RESOURCE, n->id, QUEUE_CHANGE);
+        }
+}
+
 struct world_resource *resource_take(struct resource_job *j, struct err *err) {
         struct world *w = &j->rec->world;
         struct world_resource *r;
@@ -252,7 +262,9 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
         memcpy(r->wanted, j->wanted, DIGEST_SIZE);
         r->tries = (int)j->tries;
         str_copy(r->token, sizeof(r->token), j->token);
+        wake_dying(j->rec, r);
         world_set_needs(w, r, j->needs, j->need_count);
+        wake_dying(j->rec, r);
         free(r->wanters);
         r->wanters = take_ptr(j->wanters);
         r->wanter_count = j->wanter_count;

@@ -52,7 +52,8 @@ static const char *find_unmet(struct reconcile *rec, const struct world_resource
         return NULL;
 }
 
-/* A dying resource goes after what stands on it: those that need it and are not gone. */
+/* A dying resource goes after what stands on it and is going too (a stale row may say so: it is
+ * read soon, and tells). Who stands on it and stays did not ask whether it does. */
 static const char *find_held_up(struct reconcile *rec, const struct world_resource *r, char *text,
                                 size_t size) {
         const struct world_ids *l = world_needed_by(&rec->world, r->id);
@@ -60,7 +61,7 @@ static const char *find_held_up(struct reconcile *rec, const struct world_resour
         for (size_t i = 0; l && i < l->count; i++) {
                 const struct world_resource *d = world_resource(&rec->world, l->ids[i]);
 
-                if (!d || (!d->row.dying && d->target == r->target && !d->row.made))
+                if (!d || (!d->row.dying && !d->stale))
                         continue;
                 snprintf(text, size, "%s %s", d->type, d->path);
                 return text;
@@ -114,6 +115,8 @@ void resource_policy(struct reconcile *rec, struct world_resource *r,
                 ret->unmet = find_unmet(rec, r, text->unmet, sizeof(text->unmet));
         if (is_put_off(r))
                 ret->backing_off = r->reason;
+        if (r->tries)
+                ret->failed = r->reason;
         ret->refill = r->row.applied_generation && !ret->unmet &&
                       !resource_outputs_same(rec, r, r->row.outputs_valid, r->row.outputs);
         ret->look_due = resource_poll_ms(t) && r->seen.presence != PRESENCE_UNKNOWN &&

@@ -56,13 +56,23 @@ static int save_applied(struct tx *tx, struct resource_job *j, struct err *err) 
                              err);
 }
 
-static int save_gone(struct tx *tx, struct resource_job *j, struct err *err) {
-        int r = w_edge_delete_of(tx, &(struct w_edge_delete_of_in){ .resource_id = j->id }, err);
+int resource_delete_rows(struct tx *tx, int64_t id, struct err *err) {
+        int r = w_edge_delete_of(tx, &(struct w_edge_delete_of_in){ .resource_id = id }, err);
 
         if (r >= 0)
-                r = w_edge_delete_to(tx, &(struct w_edge_delete_to_in){ .needs_id = j->id }, err);
+                r = w_edge_delete_to(tx, &(struct w_edge_delete_to_in){ .needs_id = id }, err);
         if (r >= 0)
-                r = w_resource_delete(tx, &(struct w_resource_delete_in){ .id = j->id }, err);
+                r = w_drift_close_open(tx,
+                                       &(struct w_drift_close_open_in){ .resource_id = id,
+                                                                        .outcome = "removed",
+                                                                        .repaired_at = tx_now(tx) },
+                                       err);
+        return r < 0 ? r : w_resource_delete(tx, &(struct w_resource_delete_in){ .id = id }, err);
+}
+
+static int save_gone(struct tx *tx, struct resource_job *j, struct err *err) {
+        int r = resource_delete_rows(tx, j->id, err);
+
         if (r >= 0 && j->owner)
                 tx_mark(tx, MARK_APPLICATION, j->owner);
         return r;

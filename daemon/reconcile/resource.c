@@ -27,120 +27,6 @@ static struct metric operations = { .name = "mooring_operations_total",
                                     .type = METRIC_COUNTER,
                                     .label = "outcome" };
 
-/* ---- telling others */
-
-void resource_changed(struct reconcile *rec, struct world_resource *r) {
-        const struct world_ids *l = world_needed_by(&rec->world, r->id);
-
-        for (size_t i = 0; l && i < l->count; i++)
-                queue_add(rec->queue, KEY_RESOURCE, l->ids[i], QUEUE_FIRST);
-        for (size_t i = 0; i < r->need_count && r->row.dying; i++)
-                queue_add(rec->queue, KEY_RESOURCE, r->needs[i].id, QUEUE_CHANGE);
-        for (size_t i = 0; i < r->wanter_count; i++)
-                application_seen(rec, r->wanters[i]);
-        if (r->owner)
-                application_seen(rec, r->owner);
-        if (r->model)
-                queue_add(rec->queue, KEY_MODEL, r->model, QUEUE_CHANGE);
-}
-
-/* The states that wait for a person stand in the row too: commands go by them. */
-static bool is_told(enum resource_state s) {
-        return s == STATE_BLOCKED || s == STATE_LOST;
-}
-
-struct telling {
-        struct store_call call;
-        struct w_resource_set_state_in in;
-        char *reason;
-};
-
-static int tell_run(struct tx *tx, struct store_call *c, struct err *err) {
-        const struct telling *t = c->arg;
-        int r = w_resource_set_state(tx, &t->in, err);
-
-        return r < 0 ? r : 0;
-}
-
-static void tell_done(struct store_call *c, int k, const struct err *err) {
-        struct telling *t = c->arg;
-
-        if (k < 0)
-                log_plain(LOG_WARNING, "state", "resource %lld: %s", (long long)t->in.id,
-                          err_text(err));
-        free(t->reason);
-        free(t);
-}
-
-static void tell_row(struct reconcile *rec, const struct world_resource *r) {
-        struct telling *t = mem_new(struct telling);
-
-        t->reason = str_dup(r->reason);
-        t->in = (struct w_resource_set_state_in){ .id = r->id,
-                                                  .state = decide_state_name(r->state),
-                                                  .reason = t->reason,
-                                                  .outcome = outcome_name(r->row.outcome),
-                                                  .tries = r->tries };
-        t->call = (struct store_call){
-                .lane = STORE_LOOP, .actor = "loop", .run = tell_run, .done = tell_done, .arg = t
-        };
-        store_submit(rec->options.store, &t->call);
-}
-
-/* Lost data is the trouble of those that are fed by its application too. */
-static void touch_consumers(struct reconcile *rec, const struct world_resource *r) {
-        struct map_entry *e;
-
-        for (size_t i = 0; (e = map_next(&rec->world.applications, &i));) {
-                const struct world_application *a = e->value;
-
-                for (size_t k = 0; k < a->provider_count; k++)
-                        for (size_t n = 0; n < r->wanter_count; n++)
-                                if (a->providers[k] == r->wanters[n])
-                                        application_touch(rec, a->id);
-        }
-}
-
-static void set_state(struct reconcile *rec, struct world_resource *r, enum resource_state state,
-                      const char *why) {
-        enum resource_state old = r->state;
-
-        if (old == state && str_eq(r->reason, why))
-                return;
-        r->state = state;
-        str_set(&r->reason, why);
-        if (old != state && (is_told(old) || is_told(state))) {
-                tell_row(rec, r);
-                touch_consumers(rec, r);
-        }
-        for (size_t i = 0; i < r->wanter_count; i++)
-                application_seen(rec, r->wanters[i]);
-}
-
-void resource_wake_target(struct reconcile *rec, int64_t target, enum queue_priority p) {
-        struct map_entry *e;
-
-        for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
-                struct world_resource *r = e->value;
-
-                if (r->target == target)
-                        queue_add(rec->queue, KEY_RESOURCE, r->id, p);
-        }
-}
-
-void resource_wake_waiting(struct reconcile *rec, int64_t target) {
-        struct map_entry *e;
-
-        for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
-                struct world_resource *r = e->value;
-
-                if (r->target != target || r->row.outcome != OUTCOME_NOT_YET || !r->retry_at)
-                        continue;
-                r->retry_at = 0;
-                queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_FIRST);
-        }
-}
-
 /* ---- observations */
 
 static bool looks_same(const struct observation *a, const struct observation *b) {
@@ -216,18 +102,28 @@ static void release_target(struct resource_job *j) {
         }
 }
 
+/* The outside has it and our row does not know: what was done is kept until it is written, for
+ * doing it again could do it twice. */
+static void save_later(struct resource_job *j, struct world_resource *r, const struct err *err) {
+        log_plain(LOG_WARNING, "save", "resource %lld: %s", (long long)j->id, err_text(err));
+        r->busy = false;
+        r->unsaved = j;
+        queue_failed(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE);
+}
+
+static void save_again(struct world_resource *r) {
+        struct resource_job *j = take_ptr(r->unsaved);
+
+        r->busy = true;
+        resource_save(j, j->call.done);
+}
+
 static void on_saved(struct store_call *c, int k, const struct err *err) {
         struct resource_job *j = c->arg;
         struct world_resource *r = world_resource(&j->rec->world, j->id);
 
-        if (k < 0) {
-                /* The outside has it, our row does not know: read again and find it in place. */
-                log_plain(LOG_WARNING, "save", "resource %lld: %s", (long long)j->id,
-                          err_text(err));
-                if (r)
-                        r->stale = true;
-                return finish(j, true);
-        }
+        if (k < 0 && r)
+                return save_later(j, r, err);
         if (j->action == ACTION_FORGET && r) {
                 resource_changed(j->rec, r);
                 world_resource_drop(&j->rec->world, r);
@@ -299,8 +195,9 @@ static void take_failure(struct resource_job *j, struct world_resource *r) {
                 r->row.running = ACTION_NONE;
         r->row.outcome = j->op.outcome;
         r->tries = j->op.outcome == OUTCOME_RUNNING ? 0 : r->tries + 1;
-        set_state(j->rec, r, r->row.dying ? STATE_REMOVING : decide_state_after(j->op.outcome),
-                  err_text(&j->op.err));
+        resource_set_state(j->rec, r,
+                           r->row.dying ? STATE_REMOVING : decide_state_after(j->op.outcome),
+                           err_text(&j->op.err));
 }
 
 /* It goes on outside: asked about again in time, and no failure. */
@@ -317,10 +214,9 @@ static void on_failed_saved(struct store_call *c, int k, const struct err *err) 
         struct world_resource *r = world_resource(&j->rec->world, j->id);
         int64_t next;
 
-        if (k < 0)
-                log_plain(LOG_WARNING, "save", "resource %lld: %s", (long long)j->id,
-                          err_text(err));
-        if (k >= 0 && j->op.outcome == OUTCOME_RUNNING)
+        if (k < 0 && r && j->op.outcome == OUTCOME_RUNNING)
+                return save_later(j, r, err); /* no poll before its token is committed */
+        if (j->op.outcome == OUTCOME_RUNNING)
                 next = again_later(j);
         else
                 next = queue_failed_until(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE,
@@ -340,7 +236,10 @@ static void on_looked(struct resource_job *j, struct world_resource *r) {
         if (j->op.outcome == OUTCOME_GONE)
                 j->op.seen.presence = PRESENCE_ABSENT;
         r->look_again = world_see_more(r, j->see);
+        r->untold |= r->tries > 0;
         r->tries = 0;
+        if (r->row.applied_generation == r->row.wanted_generation && r->row.running == ACTION_NONE)
+                r->row.outcome = OUTCOME_DONE;
         changed = !same(&r->seen, &j->op.seen);
         observation_move(&r->seen, &j->op.seen);
         if (r->look_again)
@@ -418,13 +317,27 @@ static void refuse(struct resource_job *j, struct world_resource *r) {
         resource_save(j, on_failed_saved);
 }
 
+/* A removal is tried all the same, so that --force sees that it cannot be done. */
+static void not_open(struct resource_job *j, struct world_resource *r,
+                     const struct world_target *t) {
+        char why[256];
+
+        outside_usable(t, why, sizeof(why));
+        j->op.outcome = OUTCOME_UNREACHABLE;
+        err_set(&j->op.err, -EHOSTUNREACH, "%s", why);
+        take_failure(j, r);
+        resource_save(j, on_failed_saved);
+}
+
 static void start_op(struct resource_job *j) {
         struct reconcile *rec = j->rec;
         struct world_resource *r = world_resource(&rec->world, j->id);
-        struct world_target *t = r ? world_target(&rec->world, r->target) : NULL;
+        struct world_target *t = world_target(&rec->world, r->target);
 
-        if (!t || !t->open || rec->stopping)
+        if (rec->stopping)
                 return finish(j, false);
+        if (!t || !t->open)
+                return not_open(j, r, t);
         if (j->fill_err.code && j->action == ACTION_APPLY)
                 return refuse(j, r);
         j->marks = marks_of(rec, r);
@@ -460,19 +373,26 @@ static void start_op(struct resource_job *j) {
                 t->provider->apply(t->open, &j->request, &j->op);
 }
 
+static void put_off(struct resource_job *j, struct world_resource *r) {
+        r->busy = false;
+        queue_failed(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE);
+        resource_job_free(j);
+}
+
 /* ---- drift first, then the repair */
 
 static void on_drift_written(struct store_call *c, int k, const struct err *err) {
         struct resource_job *j = c->arg;
         struct world_resource *r = world_resource(&j->rec->world, j->id);
 
-        if (k < 0)
-                log_plain(LOG_WARNING, "ledger", "resource %lld: %s", (long long)j->id,
-                          err_text(err));
         if (!r)
                 return finish(j, false);
-        if (k >= 0)
-                r->drift = j->drift_line;
+        if (k < 0) { /* no record, no repair */
+                log_plain(LOG_WARNING, "ledger", "resource %lld: %s", (long long)j->id,
+                          err_text(err));
+                return put_off(j, r);
+        }
+        r->drift = j->drift_line;
         if (j->action == ACTION_APPLY)
                 return start_op(j);
         finish(j, false);
@@ -504,9 +424,14 @@ static const char *action_word(const struct decision *d) {
 static void rest(struct reconcile *rec, struct world_resource *r, const struct decision *d) {
         int64_t poll = resource_poll_ms(world_target(&rec->world, r->target));
 
-        set_state(rec, r, d->state, d->why);
-        r->busy = false;
-        queue_done(rec->queue, KEY_RESOURCE, r->id);
+        resource_set_state(rec, r, d->state, d->why);
+        if (r->untold)
+                resource_tell_row(rec, r);
+        r->untold = r->busy = false;
+        if (d->action == ACTION_NONE)
+                queue_done(rec->queue, KEY_RESOURCE, r->id);
+        else
+                queue_rest(rec->queue, KEY_RESOURCE, r->id);
         if (r->retry_at > clock_mono())
                 queue_add_at(rec->queue, KEY_RESOURCE, r->id, QUEUE_CHANGE, r->retry_at);
         else if (poll && r->row.applied_generation)
@@ -520,11 +445,13 @@ static void rest(struct reconcile *rec, struct world_resource *r, const struct d
 static void mark_filled(struct reconcile *rec, struct world_resource *r);
 
 static void act(struct resource_job *j, struct world_resource *r, const struct decision *d) {
+        if (store_is_readonly(j->rec->options.store))
+                return put_off(j, r); /* what is done outside could not be written down */
         j->action = d->action;
         j->audit = d->audit;
         j->drift = d->drift;
         j->drift_line = r->drift;
-        set_state(j->rec, r, d->state, d->why);
+        resource_set_state(j->rec, r, d->state, d->why);
         if (d->action == ACTION_FORGET)
                 return resource_save(j, on_saved);
         if (d->drift != DRIFT_NONE && !r->drift) {
@@ -536,13 +463,20 @@ static void act(struct resource_job *j, struct world_resource *r, const struct d
         finish(j, false);
 }
 
-static void step(struct reconcile *rec, struct world_resource *r) {
+static void judge(struct reconcile *rec, struct world_resource *r, struct decision *d) {
         struct resource_policy_text text;
         struct policy policy;
-        struct decision d;
 
         resource_policy(rec, r, &text, &policy);
-        decide(&r->row, &r->seen, &policy, clock_wall(), &d);
+        decide(&r->row, &r->seen, &policy, clock_wall(), d);
+        if (r->drift && d->compared && d->drift == DRIFT_NONE)
+                ledger_undone(rec, r);
+}
+
+static void step(struct reconcile *rec, struct world_resource *r) {
+        struct decision d;
+
+        judge(rec, r, &d);
         mark_filled(rec, r);
         r->row.lost |= d.drift == DRIFT_DATA_LOST;
         r->row.lost &= !r->seen.filled;
@@ -563,15 +497,14 @@ static void ask_for_plan(struct reconcile *rec, struct world_resource *r) {
         }
         if (r->model)
                 queue_add(rec->queue, KEY_MODEL, r->model, QUEUE_CHANGE);
-        set_state(rec, r, STATE_WAITING, "waiting for a new plan: the document is not in cache.db");
+        resource_set_state(rec, r, STATE_WAITING,
+                           "waiting for a new plan: the document is not in cache.db");
 }
 
 static void on_loaded(struct store_call *c, int k, const struct err *err) {
         struct resource_job *j = c->arg;
         struct reconcile *rec = j->rec;
-        struct resource_policy_text text;
         struct world_resource *r;
-        struct policy policy;
         struct decision d;
         struct err e = { 0 };
 
@@ -586,8 +519,7 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
                 return finish(j, false);
         r->busy = true;
         outside_follow(world_target(&rec->world, r->target), r->type);
-        resource_policy(rec, r, &text, &policy);
-        decide(&r->row, &r->seen, &policy, clock_wall(), &d);
+        judge(rec, r, &d);
         r->document_lost &= !j->document;
         if (d.action == ACTION_APPLY && j->docs && !j->document && !j->token[0]) {
                 ask_for_plan(rec, r);
@@ -611,6 +543,8 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
 void resource_handle(struct reconcile *rec, int64_t id) {
         struct world_resource *r = world_resource(&rec->world, id);
 
+        if (r && r->unsaved)
+                return save_again(r);
         if (!r || r->stale) {
                 resource_load(resource_job_new(rec, id, true), on_loaded);
                 return;

@@ -215,13 +215,7 @@ static int leave_scope(struct tx *tx, struct scope_work *w, struct err *err) {
                                                 .at = tx_now(tx) },
                 err);
         if (r >= 0)
-                r = w_edge_delete_of(tx, &(struct w_edge_delete_of_in){ .resource_id = w->scope },
-                                     err);
-        if (r >= 0)
-                r = w_edge_delete_to(tx, &(struct w_edge_delete_to_in){ .needs_id = w->scope },
-                                     err);
-        if (r >= 0)
-                r = w_resource_delete(tx, &(struct w_resource_delete_in){ .id = w->scope }, err);
+                r = resource_delete_rows(tx, w->scope, err);
         tx_mark(tx, MARK_RESOURCE, w->scope);
         return r;
 }

@@ -369,5 +369,6 @@ int world_teardown(void **state) {
         json_decref(w.config);
         json_decref(w.credential);
         json_decref(w.marks);
+        w = (struct world){ 0 };
         return 0;
 }

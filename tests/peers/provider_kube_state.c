@@ -3,14 +3,6 @@
 #include "kube-world.h"
 #include "provider_kube.h"
 
-/* tools/peers says where it runs; the stand-in has no such thing, and says so in its own notes. */
-static void only_on_a_real_server(const char *why) {
-        if (getenv("PEERS_DIR"))
-                return;
-        print_message("%s in a stand-in: skipped\n", why);
-        skip();
-}
-
 static void restrict_namespace(const char *level) {
         cleanup_(freep) char *url = str_format("/api/v1/namespaces/%s", w.namespace);
         cleanup_(freep) char *patch =
@@ -25,7 +17,6 @@ void a_deployment_that_may_make_no_pods_says_which_policy_forbids_them(void **st
         cleanup_(freep) char *path = world_path("forbidden");
         struct thing *t = world_thing("Deployment.apps", path);
 
-        only_on_a_real_server("no PodSecurity and quota admission");
         restrict_namespace("restricted");
         world_apply_ok(DEPLOYMENT("forbidden", "1"));
         wait_for(t->last.reason && strstr(t->last.reason, "violates PodSecurity"));
@@ -46,7 +37,6 @@ void a_stateful_set_without_its_pod_says_what_the_event_says(void **state) {
         cleanup_(freep) char *path = world_path("starved");
         struct thing *t = world_thing("StatefulSet.apps", path);
 
-        only_on_a_real_server("no PodSecurity and quota admission");
         world_apply_ok("{\"apiVersion\":\"v1\",\"kind\":\"ResourceQuota\",\"metadata\":{\"name\":"
                        "\"small\"},\"spec\":{\"hard\":{\"pods\":\"0\"}}}");
         world_apply_ok(STATEFUL_SET("starved"));
@@ -76,7 +66,6 @@ void a_warning_of_the_server_is_handed_on(void **state) {
         cleanup_(freep) char *url = str_format("/api/v1/namespaces/%s", w.namespace);
         struct op op;
 
-        only_on_a_real_server("no PodSecurity admission");
         world_edit(url, "[{\"op\":\"add\",\"path\":\"/metadata/labels/"
                         "pod-security.kubernetes.io~1warn\",\"value\":\"restricted\"}]");
         assert_int_equal(
@@ -156,7 +145,6 @@ void bytes_go_both_ways_through_a_tunnel(void **state) {
         struct heard h = { 0 };
         struct tunnel *t;
 
-        only_on_a_real_server("pods are no processes");
         world_apply_ok(PROCESS);
         wait_for(pod->last.ready == READY_YES);
         t = dig("serves", 8000, &h);
@@ -174,7 +162,6 @@ void a_tunnel_to_a_closed_port_says_so(void **state) {
         struct heard h = { 0 };
         struct tunnel *t;
 
-        only_on_a_real_server("pods are no processes");
         t = dig("serves", 8001, &h);
         wait_for(h.closed);
         assert_true(h.code < 0);

@@ -2,15 +2,17 @@
 /* upstream_kube.c - release manifests of Kubeflow's parts on a server: all accepted, and no
  * false alarm afterwards
  *
- *     upstream_kube FILE.yaml...
+ *     upstream_kube FOLDER
  *
- * Each object but webhook configurations (nothing serves them here) is applied through the
- * provider, in rounds until their kinds are served. Then the controllers have SETTLE_MS to work;
- * an object whose digest is not its baseline's is a false alarm. */
+ * The manifests are the YAML files of FOLDER and FOLDER/crd, without bundles. Each object but webhook
+ * configurations (nothing serves them here) is applied through the provider, in rounds until
+ * their kinds are served. Then the controllers have SETTLE_MS to work; an object whose digest is
+ * not its baseline's is a false alarm. */
 #include "kube-world.h"
 #include "yaml.h"
 
 #include <fcntl.h>
+#include <glob.h>
 #include <sys/stat.h>
 
 #define SETTLE_MS 30000
@@ -129,18 +131,35 @@ static void no_object_of_the_manifests_is_a_false_alarm(void **state) {
         assert_int_equal(left, 0);
 }
 
+static void read_folder(const char *folder) {
+        cleanup_(freep) char *pattern = str_format("%s/*.yaml", folder);
+        cleanup_(freep) char *definitions = str_format("%s/crd/*.yaml", folder);
+        glob_t found = { 0 };
+
+        glob(pattern, 0, NULL, &found);
+        glob(definitions, GLOB_APPEND, NULL, &found);
+        streams = mem_array(struct yaml_stream, found.gl_pathc + 1);
+        for (size_t i = 0; i < found.gl_pathc; i++)
+                if (!strstr(found.gl_pathv[i], "/bundle-"))
+                        read_manifest(found.gl_pathv[i]);
+        globfree(&found);
+}
+
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = { cmocka_unit_test(
                 no_object_of_the_manifests_is_a_false_alarm) };
         int r;
 
-        if (!getenv("KUBECONFIG") || argc < 2) {
-                print_message("usage, inside tools/peers run DIR: upstream_kube FILE.yaml...\n");
+        if (!getenv("KUBECONFIG") || argc != 2) {
+                print_message("usage, inside tools/peers run DIR: upstream_kube FOLDER\n");
+                return 1;
+        }
+        read_folder(argv[1]);
+        if (stream_count == 0) {
+                print_message("no manifests in %s\n", argv[1]);
+                free(streams);
                 return 77;
         }
-        streams = mem_array(struct yaml_stream, (size_t)argc);
-        for (int i = 1; i < argc; i++)
-                read_manifest(argv[i]);
         r = cmocka_run_group_tests(tests, world_setup, world_teardown);
         for (size_t s = 0; s < stream_count; s++)
                 yaml_stream_free(&streams[s]);

@@ -295,6 +295,12 @@ static void check_job(const json_t *live, const json_t *spec, struct invalid *in
                    json_get(spec, "template"), invalid);
 }
 
+static void check_replicas(json_t *spec, struct invalid *invalid) {
+        if (json_get_int(spec, "replicas", 0) < 0)
+                invalid_value(invalid, "spec.replicas", json_get(spec, "replicas"),
+                              "must be greater than or equal to 0");
+}
+
 static void check_workload(const struct kind *kind, const json_t *live, const json_t *object,
                            struct invalid *invalid) {
         json_t *spec = json_get(object, "spec");
@@ -305,6 +311,7 @@ static void check_workload(const struct kind *kind, const json_t *live, const js
         if (str_eq(kind->kind, "Job")) {
                 check_job(live, spec, invalid);
         } else {
+                check_replicas(spec, invalid);
                 check_selector(spec, invalid);
                 check_restart(json_get(spec, "template"), invalid);
         }

@@ -91,6 +91,8 @@ void fixture_open(struct fixture *f) {
 void fixture_close(struct fixture *f) {
         if (f->rec)
                 reconcile_stop(f->rec);
+        if (f->loop)
+                loop_finish_jobs(f->loop);
         f->store = store_close(f->store);
         f->rec = reconcile_free(f->rec);
         f->host = charm_host_free(f->host);

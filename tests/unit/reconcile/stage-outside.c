@@ -39,6 +39,7 @@ struct answer {
         enum { LOOK, APPLY, REMOVE } verb;
 };
 
+static struct provider provider;
 static struct target *open_now; /* the model's */
 
 /* ---- things */
@@ -88,7 +89,7 @@ static void tell(const char *path) {
         const struct world_resource *r = stage_resource(stage, path);
         struct observation o = { 0 };
 
-        if (!open_now || !r)
+        if (!open_now || !r || !provider.can)
                 return;
         observe(path, (const char *const *)r->see, &o);
         open_now->observer->observed(open_now->observer->arg, r->type, path, &o);
@@ -145,6 +146,7 @@ static void do_it(struct answer *a) {
         a->op->outcome = OUTCOME_DONE;
         if (str_eq(stage->fail, a->path)) {
                 a->op->outcome = stage->failure;
+                str_copy(a->op->token, sizeof(a->op->token), "go on");
                 err_set(&a->op->err, -EIO, "%s: told to fail", a->path);
         } else if (a->verb == LOOK) {
                 observe(a->path, a->request.see, &a->op->seen);
@@ -201,6 +203,7 @@ static void look(struct target *t, const struct apply_request *r, struct op *op)
 
 static void apply(struct target *t, const struct apply_request *r, struct op *op) {
         stage->applies++;
+        str_copy(stage->token, sizeof(stage->token), r->token);
         begin(t, APPLY, r, op);
 }
 

@@ -21,8 +21,17 @@ static void on_mark(void *arg, enum store_mark kind, int64_t id) {
                 reconcile_mark(s->rec, kind, id);
 }
 
+static void on_readonly(void *arg, bool readonly, const char *why) {
+        struct stage *s = arg;
+
+        if (!readonly && s->rec)
+                reconcile_writable(s->rec);
+}
+
 static void open_parts(struct stage *s) {
-        struct store_options store = { .state_dir = s->dir, .mark = on_mark, .arg = s };
+        struct store_options store = {
+                .state_dir = s->dir, .mark = on_mark, .readonly = on_readonly, .arg = s
+        };
         struct seal_options seal = { .state_dir = s->dir };
         struct reconcile_options o = { .loop = s->loop,
                                        .controller = "00000000-0000-4000-8000-000000000000",
@@ -106,6 +115,14 @@ int stage_tear_down(void **state) {
         free(s);
         clock_real();
         return 0;
+}
+
+void stage_full(struct stage *s, bool full) {
+        store_fault(s->store, STORE_FAULT_FULL, full);
+        for (int i = 0; !full && store_is_readonly(s->store); i++) {
+                assert_true(i < STEPS_MAX);
+                loop_step(s->loop, 20); /* the store tries by itself, by the real clock */
+        }
 }
 
 /* ---- time */
@@ -219,6 +236,17 @@ void stage_remove(struct stage *s, const char *application, bool force) {
                                          .force = force };
 
         stage_command(s, &c.head);
+}
+
+void stage_pause(struct stage *s, const char *application, bool pause) {
+        struct command_application c = { .head.run = pause ? command_application_pause
+                                                           : command_application_unpause,
+                                         .model = "lab",
+                                         .application = application,
+                                         .why = "a test" };
+
+        stage_command(s, &c.head);
+        stage_settle(s);
 }
 
 void stage_relate(struct stage *s, const char *a, const char *b) {

@@ -32,6 +32,7 @@ struct stage {
         int planned, found, looks, applies, removes; /* counts */
         const char *fail;                            /* name whose operations fail ... */
         enum outcome failure;                        /* ... with this */
+        char token[64];                              /* that the newest apply was given */
         const struct charm_offer *offer;             /* what an application without a charm finds */
 };
 
@@ -44,9 +45,11 @@ void stage_plan(struct stage *s, const char *application, const char *plan); /* 
 /* {"error": text} refuses. Members: docs {label: document}, see, needs, tell, targets. */
 void stage_deploy(struct stage *s, const char *application);
 void stage_remove(struct stage *s, const char *application, bool force);
+void stage_pause(struct stage *s, const char *application, bool pause);
 void stage_relate(struct stage *s, const char *a, const char *b);
 void stage_command(struct stage *s, struct command *c);
 
+void stage_full(struct stage *s, bool full); /* the disk; after false: it can be written */
 void stage_settle(struct stage *s);          /* all that can go on now has */
 void stage_run(struct stage *s, int64_t ms); /* time goes on, in small steps */
 void stage_release(struct stage *s);         /* the operations that were held end */
@@ -54,7 +57,7 @@ void stage_release(struct stage *s);         /* the operations that were held en
 struct world_application *stage_application(struct stage *s, const char *name);
 struct world_resource *stage_resource(struct stage *s, const char *name); /* NULL: no row */
 bool stage_there(struct stage *s, const char *name);
-/* As a stranger does; the provider tells it. VALUE NULL: deleted. */
+/* As a stranger does; the provider tells it when it is watched. VALUE NULL: deleted. */
 void stage_change(struct stage *s, const char *name, const char *member, json_t *value);
 /* One number that a statement finds in model.db. */
 int64_t stage_count(struct stage *s, const char *sql);

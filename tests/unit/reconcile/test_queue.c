@@ -181,6 +181,31 @@ static void yielded_keys_have_a_limit_of_their_own(void **state) {
         assert_int_equal(w->count, 1);
 }
 
+static void what_rests_keeps_its_back_off(void **state) {
+        struct world *w = *state;
+        int64_t at;
+        int failures;
+
+        w->keep = true;
+        queue_add(w->queue, 0, 1, QUEUE_CHANGE);
+        settle(w);
+        at = queue_failed(w->queue, 0, 1, QUEUE_CHANGE);
+        queue_touch(w->queue, 0, 1, QUEUE_CHANGE, clock_mono() + 10);
+        assert_int_equal(queue_next(w->queue, 0, 1, &failures), at);
+        queue_add(w->queue, 0, 1, QUEUE_CHANGE); /* something that may be the mend */
+        settle(w);
+        assert_int_equal(w->count, 2);
+        queue_rest(w->queue, 0, 1);
+        assert_int_equal(queue_next(w->queue, 0, 1, &failures), at);
+        assert_int_equal(failures, 1);
+        loop_advance(w->loop, at - clock_mono());
+        settle(w);
+        assert_int_equal(w->count, 3);
+        queue_done(w->queue, 0, 1);
+        assert_int_equal(queue_next(w->queue, 0, 1, &failures), 0);
+        assert_int_equal(failures, 0);
+}
+
 static void a_failing_key_comes_back_later_and_later(void **state) {
         struct world *w = *state;
         int64_t last = 0;
@@ -248,6 +273,7 @@ int main(void) {
                                                 up, down),
                 cmocka_unit_test_setup_teardown(a_timer_waits_for_who_works_on_the_key, up, down),
                 cmocka_unit_test_setup_teardown(yielded_keys_have_a_limit_of_their_own, up, down),
+                cmocka_unit_test_setup_teardown(what_rests_keeps_its_back_off, up, down),
                 cmocka_unit_test_setup_teardown(a_failing_key_comes_back_later_and_later, up, down),
                 cmocka_unit_test_setup_teardown(a_change_does_not_wait_for_the_back_off, up, down),
                 cmocka_unit_test_setup_teardown(a_retry_time_from_outside_is_a_minimum, up, down),

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* resource-tell.c - who is told that a resource is otherwise: those that need it, those that want
+ * it, its row */
+#include "reconcile-internal.h"
+
+#include "clock.h"
+#include "log.h"
+#include "queries.gen.h"
+
+#include <stdlib.h>
+
+void resource_changed(struct reconcile *rec, struct world_resource *r) {
+        const struct world_ids *l = world_needed_by(&rec->world, r->id);
+
+        for (size_t i = 0; l && i < l->count; i++)
+                queue_add(rec->queue, KEY_RESOURCE, l->ids[i], QUEUE_FIRST);
+        for (size_t i = 0; i < r->need_count && r->row.dying; i++)
+                queue_add(rec->queue, KEY_RESOURCE, r->needs[i].id, QUEUE_CHANGE);
+        for (size_t i = 0; i < r->wanter_count; i++)
+                application_seen(rec, r->wanters[i]);
+        if (r->owner)
+                application_seen(rec, r->owner);
+        if (r->model)
+                queue_add(rec->queue, KEY_MODEL, r->model, QUEUE_CHANGE);
+}
+
+/* The states that wait for a person stand in the row too: commands go by them. */
+static bool is_told(enum resource_state s) {
+        return s == STATE_BLOCKED || s == STATE_LOST;
+}
+
+struct telling {
+        struct store_call call;
+        struct w_resource_set_state_in in;
+        char *reason;
+};
+
+static int tell_run(struct tx *tx, struct store_call *c, struct err *err) {
+        const struct telling *t = c->arg;
+        int r = w_resource_set_state(tx, &t->in, err);
+
+        return r < 0 ? r : 0;
+}
+
+static void tell_done(struct store_call *c, int k, const struct err *err) {
+        struct telling *t = c->arg;
+
+        if (k < 0)
+                log_plain(LOG_WARNING, "state", "resource %lld: %s", (long long)t->in.id,
+                          err_text(err));
+        free(t->reason);
+        free(t);
+}
+
+void resource_tell_row(struct reconcile *rec, const struct world_resource *r) {
+        struct telling *t = mem_new(struct telling);
+
+        t->reason = str_dup(r->reason);
+        t->in = (struct w_resource_set_state_in){ .id = r->id,
+                                                  .state = decide_state_name(r->state),
+                                                  .reason = t->reason,
+                                                  .outcome = outcome_name(r->row.outcome),
+                                                  .tries = r->tries };
+        t->call = (struct store_call){
+                .lane = STORE_LOOP, .actor = "loop", .run = tell_run, .done = tell_done, .arg = t
+        };
+        store_submit(rec->options.store, &t->call);
+}
+
+/* Lost data is the trouble of those that are fed by its application too. */
+static void touch_consumers(struct reconcile *rec, const struct world_resource *r) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.applications, &i));) {
+                const struct world_application *a = e->value;
+
+                for (size_t k = 0; k < a->provider_count; k++)
+                        for (size_t n = 0; n < r->wanter_count; n++)
+                                if (a->providers[k] == r->wanters[n])
+                                        application_touch(rec, a->id);
+        }
+}
+
+void resource_set_state(struct reconcile *rec, struct world_resource *r, enum resource_state state,
+                        const char *why) {
+        enum resource_state old = r->state;
+
+        if (old == state && str_eq(r->reason, why))
+                return;
+        r->state = state;
+        str_set(&r->reason, why);
+        if (old != state && (is_told(old) || is_told(state))) {
+                resource_tell_row(rec, r);
+                touch_consumers(rec, r);
+        }
+        for (size_t i = 0; i < r->wanter_count; i++)
+                application_seen(rec, r->wanters[i]);
+}
+
+void resource_wake_target(struct reconcile *rec, int64_t target, enum queue_priority p) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
+                struct world_resource *r = e->value;
+
+                if (r->target == target)
+                        queue_add(rec->queue, KEY_RESOURCE, r->id, p);
+        }
+}
+
+void resource_wake_waiting(struct reconcile *rec, int64_t target) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
+                struct world_resource *r = e->value;
+
+                if (r->target != target || r->row.outcome != OUTCOME_NOT_YET || !r->retry_at)
+                        continue;
+                r->retry_at = 0;
+                queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_FIRST);
+        }
+}

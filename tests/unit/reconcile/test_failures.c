@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_failures.c - what fails is tried again in its time, and nothing is done twice or without a
+ * record */
+#include "stage.h"
+
+static const char one[] = "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"red\"}}}";
+
+static void deploy(struct stage *s, const char *plan) {
+        stage_plan(s, "app", plan);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+}
+
+static int64_t lines(struct stage *s, const char *outcome) {
+        cleanup_(freep) char *sql =
+                str_format("SELECT count(*) FROM drift WHERE outcome = '%s'", outcome);
+
+        return stage_count(s, sql);
+}
+
+static void a_charm_that_fails_is_not_asked_with_each_event(void **state) {
+        struct stage *s = *state;
+
+        deploy(s, "{\"error\": \"no\"}");
+        for (int i = 0; i < 100; i++) {
+                application_touch(s->rec, stage_application(s, "app")->id);
+                stage_run(s, 40);
+        }
+        assert_in_range(s->planned, 2, 6);
+}
+
+static void what_was_done_is_saved_when_that_is_possible_again(void **state) {
+        struct stage *s = *state;
+
+        s->hold = true;
+        deploy(s, one);
+        assert_int_equal(s->applies, 1);
+        stage_full(s, true);
+        stage_release(s);
+        stage_run(s, 5000);
+        assert_int_equal(s->applies, 1);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM resource WHERE applied_at"), 0);
+        stage_full(s, false);
+        stage_run(s, 2000);
+        assert_int_equal(s->applies, 1);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM resource WHERE applied_at"), 1);
+}
+
+static void a_running_operation_is_not_polled_before_its_token_is_kept(void **state) {
+        struct stage *s = *state;
+
+        s->hold = true;
+        deploy(s, one);
+        s->fail = "one";
+        s->failure = OUTCOME_RUNNING;
+        stage_full(s, true);
+        stage_release(s);
+        stage_run(s, 5000);
+        assert_int_equal(s->applies, 1);
+        stage_full(s, false);
+        s->fail = NULL;
+        stage_run(s, 20000);
+        assert_int_equal(s->applies, 2);
+        assert_string_equal(s->token, "go on");
+}
+
+static void nothing_is_repaired_without_a_record(void **state) {
+        struct stage *s = *state;
+
+        deploy(s, one);
+        stage_full(s, true);
+        stage_change(s, "one", "color", json_string("blue"));
+        stage_run(s, 5000);
+        assert_int_equal(s->applies, 1);
+        stage_full(s, false);
+        stage_run(s, 2000);
+        assert_int_equal(s->applies, 2);
+        assert_int_equal(lines(s, "repaired"), 1);
+}
+
+static void what_was_undone_closes_its_line_and_the_next_gets_its_own(void **state) {
+        struct stage *s = *state;
+
+        deploy(s, one);
+        stage_pause(s, "app", true);
+        stage_change(s, "one", "color", json_string("blue"));
+        stage_run(s, 100);
+        assert_int_equal(lines(s, "open"), 1);
+        stage_change(s, "one", "color", json_string("red"));
+        stage_run(s, 100);
+        assert_int_equal(lines(s, "undone"), 1);
+        stage_change(s, "one", "color", json_string("green"));
+        stage_run(s, 100);
+        assert_int_equal(lines(s, "open"), 1);
+        stage_pause(s, "app", false);
+        stage_run(s, 100);
+        assert_int_equal(lines(s, "open"), 0);
+        assert_int_equal(lines(s, "repaired"), 1);
+}
+
+static void a_removed_resource_leaves_no_line_open(void **state) {
+        struct stage *s = *state;
+
+        deploy(s, one);
+        stage_pause(s, "app", true);
+        stage_change(s, "one", "color", NULL);
+        stage_run(s, 100);
+        assert_int_equal(lines(s, "open"), 1);
+        stage_remove(s, "app", false);
+        stage_run(s, 500);
+        assert_null(stage_resource(s, "one"));
+        assert_int_equal(lines(s, "open"), 0);
+}
+
+static void what_is_polled_is_looked_at_while_paused(void **state) {
+        struct stage *s = *state;
+
+        deploy(s, one);
+        stage_pause(s, "app", true);
+        stage_change(s, "one", "color", json_string("blue"));
+        stage_run(s, 3000);
+        assert_int_equal(s->applies, 1);
+        assert_int_equal(lines(s, "open"), 1);
+}
+
+static void what_cannot_be_looked_at_stays_failed_until_it_can(void **state) {
+        struct stage *s = *state;
+
+        deploy(s, one);
+        s->fail = "one";
+        s->failure = OUTCOME_UNREACHABLE;
+        stage_run(s, 2000);
+        assert_int_equal(stage_resource(s, "one")->state, STATE_RETRYING);
+        s->looks = 0;
+        for (int i = 0; i < 200; i++) {
+                loop_advance(s->loop, 50); /* and what is shown while a look is out */
+                assert_int_equal(stage_resource(s, "one")->state, STATE_RETRYING);
+                stage_settle(s);
+        }
+        assert_in_range(s->looks, 1, 5);
+        s->fail = NULL;
+        stage_run(s, 30000);
+        assert_int_equal(stage_resource(s, "one")->state, STATE_READY);
+        assert_int_equal(stage_count(s, "SELECT tries FROM resource"), 0);
+}
+
+#define WATCHED(f) cmocka_unit_test_setup_teardown(f, stage_set_up, stage_tear_down)
+#define POLLED(f) cmocka_unit_test_setup_teardown(f, stage_set_up_polled, stage_tear_down)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                WATCHED(a_charm_that_fails_is_not_asked_with_each_event),
+                WATCHED(what_was_done_is_saved_when_that_is_possible_again),
+                WATCHED(a_running_operation_is_not_polled_before_its_token_is_kept),
+                WATCHED(nothing_is_repaired_without_a_record),
+                WATCHED(what_was_undone_closes_its_line_and_the_next_gets_its_own),
+                WATCHED(a_removed_resource_leaves_no_line_open),
+                POLLED(what_is_polled_is_looked_at_while_paused),
+                POLLED(what_cannot_be_looked_at_stays_failed_until_it_can),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
