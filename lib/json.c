@@ -28,6 +28,24 @@ void json_freep(json_t **p) {
         *p = NULL;
 }
 
+static void overwrite(json_t *j) {
+        const char *name;
+        json_t *item;
+        size_t i;
+
+        if (json_is_string(j))
+                explicit_bzero((char *)json_string_value(j), json_string_length(j));
+        json_array_foreach(j, i, item)
+                overwrite(item);
+        json_object_foreach(j, name, item)
+                overwrite(item);
+}
+
+void json_wipe(json_t *j) {
+        overwrite(j);
+        json_decref(j);
+}
+
 /* What stands before the first byte of a string's end: P is behind the opening quote, the answer
  * too. */
 static const char *skip_string(const char *p, const char *end) {

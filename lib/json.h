@@ -18,6 +18,8 @@
 #define JSON_TEXT_MAX (64u << 20) /* callers cap lower; here only so that sizes stay sane */
 
 void json_freep(json_t **p); /* cleanup_(json_freep) json_t *j = NULL; */
+/* As json_decref, and every text in it is overwritten first, also where others still hold it. */
+void json_wipe(json_t *j);
 
 /* Parses one JSON value that fills all of TEXT. Duplicate members, bad UTF-8 and what is deeper
  * than JSON_DEPTH_MAX are errors (-EBADMSG). */

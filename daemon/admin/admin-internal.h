@@ -17,6 +17,8 @@ struct admin {
         struct watcher *watcher;
         struct timer timer;
         struct later run;
+        struct list connections;
+        size_t connection_count;
         struct list requests;
         struct list streams;
         size_t stream_count;
@@ -32,8 +34,14 @@ struct admin {
 /* server.c */
 void server_kick(struct admin *a); /* MHD has something to do: after a resume */
 struct admin *server_unref(struct admin *a);
+/* connection.c */
+struct connection;
+void connection_notify(void *admin, struct MHD_Connection *c, void **context, int code);
+/* Who is at the other end, into Q. -ENOTCONN: not known. */
+int connection_identify(struct request *q);
 /* peer.c */
-int peer_identify(struct request *q, int fd);
+int peer_identify(struct admin *a, int fd, uid_t *ret_uid, enum role *ret_role);
+void peer_describe(struct request *q); /* names for its uid */
 void peer_init(struct admin *a);
 void peer_deinit(struct admin *a);
 /* Tests: from now on every peer is this one; NULL: as the kernel says. Borrowed. */

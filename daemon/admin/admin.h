@@ -13,8 +13,12 @@
 
 #define ADMIN_BODY_MAX (8u << 20) /* a bundle with overlays is far below; a kubeconfig too */
 #define ADMIN_CONNECTIONS_MAX 256
-#define ADMIN_CONNECTIONS_PER_UID 64
-#define ADMIN_STREAMS_MAX 64 /* event streams at once: 14 kB each (measured) */
+#define ADMIN_CONNECTIONS_ADMINS 32 /* of these are left for admins: one of them always gets in */
+#define ADMIN_CONNECTIONS_NOBODY 16 /* of all without a role, who are only told so */
+#define ADMIN_CONNECTIONS_PER_UID 80
+#define ADMIN_REQUESTS_PER_UID 64 /* fewer, so that who asks too much is told */
+#define ADMIN_KEY_MAX 255         /* Idempotency-Key */
+#define ADMIN_STREAMS_MAX 64      /* event streams at once: 14 kB each (measured) */
 #define ADMIN_STREAM_LAG_MAX                                                                       \
         1000 /* events a slow reader may be behind; then it is told so and reads again */
 #define ADMIN_STREAM_BEAT_MS                                                                       \

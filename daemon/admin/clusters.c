@@ -44,7 +44,7 @@ static void release_adding(struct command *c) {
         free(a);
 }
 
-/* The credential is sealed before it goes anywhere; the request's copy is wiped with it. */
+/* The credential is sealed before it goes anywhere; the request wipes its copy when it ends. */
 static int seal_credential(struct request *q, struct adding *a, const json_t *credential,
                            struct err *err) {
         struct seal_place at = { "target", "credential", a->name, 1 };
@@ -100,14 +100,20 @@ void clusters_update(struct request *q) {
 }
 
 static void release(struct command *c) {
-        free(container_of(c, struct command_cluster, head));
+        struct command_cluster *cluster = container_of(c, struct command_cluster, head);
+
+        free((char *)cluster->answers);
+        free(cluster);
 }
 
 static void one(struct request *q, int (*run)(struct tx *, struct command *, struct err *)) {
         struct command_cluster *c = mem_new(struct command_cluster);
+        struct reconcile *rec = q->admin->options.reconcile;
 
         *c = (struct command_cluster){ .head = { .run = run },
                                        .name = request_param(q, 0),
+                                       .answers = str_dup(
+                                               reconcile_identity(rec, request_param(q, 0))),
                                        .force = request_query_bool(q, "force") };
         request_command(q, &c->head, release);
 }

@@ -3,8 +3,11 @@
 #include "admin-internal.h"
 #include "routes.h"
 
+#include "charm-meta.h"
 #include "clock.h"
 #include "command.h"
+#include "log.h"
+#include "status.h"
 #include "view-model.h"
 #include "yaml.h"
 
@@ -77,7 +80,10 @@ void models_remove(struct request *q) {
 }
 
 void models_take_over(struct request *q) {
-        request_command(q, &command_new(q, command_model_take_over)->head, release);
+        struct command_model *c = command_new(q, command_model_take_over);
+
+        c->foreign = reconcile_is_foreign(q->admin->options.reconcile, c->model);
+        request_command(q, &c->head, release);
 }
 
 void models_set_config(struct request *q) {
@@ -127,11 +133,26 @@ static void mark_unseen(json_t *application, const char *until) {
         }
 }
 
+/* A command was answered, and the loop has not planned it yet: what the row says is of before. */
+static void mark_changing(json_t *application) {
+        const json_t *status = json_get(application, "application-status");
+        char stamp[CLOCK_TEXT_MAX];
+
+        if (str_eq(json_get_str(status, "current", ""), "active"))
+                json_object_set_new(application, "application-status",
+                                    json_pack("{s:s, s:s, s:s}", "current", "waiting", "message",
+                                              STATUS_CHANGING, "since",
+                                              clock_iso(clock_wall(), false, stamp)));
+}
+
 void models_add_live(json_t *application, const json_t *live) {
         bool readable = json_get_bool(live, "readable", false);
 
         if (!live)
                 return;
+        json_object_set(application, "settled", json_get(live, "settled"));
+        if (json_get_bool(live, "changing", false))
+                mark_changing(application);
         json_object_set_new(application, "executing",
                             json_boolean(json_get_bool(live, "executing", false)));
         json_object_set_new(application, "readable", json_boolean(readable));
@@ -140,12 +161,32 @@ void models_add_live(json_t *application, const json_t *live) {
                 mark_unseen(application, json_get_str(live, "seen-until", NULL));
 }
 
-static void add_live(json_t *shown, const json_t *live) {
+/* What refresh would bring. */
+void models_add_upgrade(const struct charm_host *host, json_t *application) {
+        const char *channel = json_get_str(application, "charm-channel", "");
+        const char *pinned = json_get_str(application, "charm-sha256", NULL);
+        const struct charm_offer *offer;
+        struct err err = { 0 };
+
+        if (!pinned ||
+            charm_host_find(host, json_get_str(application, "charm-name", ""),
+                            channel[0] ? channel : NULL, -1, &offer, &err) < 0 ||
+            str_eq(offer->sha256, pinned) ||
+            offer->meta->revision < json_get_int(application, "charm-rev", 0))
+                return;
+        json_object_set_new(application, "can-upgrade-to",
+                            json_sprintf("revision %lld, content %.12s",
+                                         (long long)offer->meta->revision, offer->sha256));
+}
+
+static void add_live(const struct charm_host *host, json_t *shown, const json_t *live) {
         const char *name;
         json_t *application;
 
-        json_object_foreach(json_get(shown, "applications"), name, application)
+        json_object_foreach(json_get(shown, "applications"), name, application) {
                 models_add_live(application, json_object_get(live, name));
+                models_add_upgrade(host, application);
+        }
 }
 
 static void finish_status(struct request *q, json_t *json) {
@@ -153,7 +194,7 @@ static void finish_status(struct request *q, json_t *json) {
         cleanup_(json_freep) json_t *live = reconcile_status(o->reconcile, request_param(q, 0));
         char stamp[CLOCK_TEXT_MAX];
 
-        add_live(json, live);
+        add_live(o->host, json, live);
         json_object_set_new(json, "controller",
                             json_pack("{s:s, s:s, s:s, s:s}", "name", o->name, "version",
                                       MOORING_VERSION, "uuid", o->controller, "timestamp",
@@ -196,12 +237,24 @@ static int read_bundle(struct tx *tx, struct request *q, json_t **ret, struct er
 
 static void finish_bundle(struct request *q, json_t *json) {
         struct buf text = BUF_INIT;
+        bool as_json = str_eq(request_query(q, "format"), "json");
 
-        if (str_eq(request_query(q, "format"), "json"))
-                return request_reply(q, 200, json);
-        yaml_write(json, &text);
-        json_decref(json);
-        request_reply_text(q, 200, "application/yaml", buf_take(&text));
+        q->secret = request_query_bool(q, "include-secrets");
+        if (q->secret)
+                log_event(LOG_NOTICE, "secrets-exported",
+                          (struct log_field[]){
+                                  { "MODEL", request_param(q, 0) }, { "ACTOR", q->actor }, {} },
+                          "%s was given the secret options of model %s with its bundle", q->actor,
+                          request_param(q, 0));
+        if (as_json) {
+                json_canonical(json, &text);
+                buf_putc(&text, '\n');
+        } else {
+                yaml_write(json, &text);
+        }
+        json_wipe(json);
+        request_reply_text(q, 200, as_json ? "application/json" : "application/yaml",
+                           buf_take(&text));
 }
 
 void models_bundle(struct request *q) {

@@ -102,19 +102,22 @@ void peer_deinit(struct admin *a) {
         a->names = (struct map)MAP_INIT;
 }
 
-int peer_identify(struct request *q, int fd) {
+int peer_identify(struct admin *a, int fd, uid_t *ret_uid, enum role *ret_role) {
         struct ucred peer;
         socklen_t size = sizeof(peer);
-        const char *name;
 
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
                 return -errno;
         if (fake_peer)
                 peer = (struct ucred){ .uid = fake_peer->uid, .gid = fake_peer->gid };
-        q->uid = peer.uid;
-        q->role = find_role(q->admin, fd, &peer);
-        name = name_of(q->admin, peer.uid);
-        q->user = name ? str_dup(name) : str_format("%u", peer.uid);
-        q->actor = str_format("uid %u (%s)", peer.uid, name ? name : "?");
+        *ret_uid = peer.uid;
+        *ret_role = find_role(a, fd, &peer);
         return 0;
+}
+
+void peer_describe(struct request *q) {
+        const char *name = name_of(q->admin, q->uid);
+
+        q->user = name ? str_dup(name) : str_format("%u", q->uid);
+        q->actor = str_format("uid %u (%s)", q->uid, name ? name : "?");
 }

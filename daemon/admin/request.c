@@ -3,6 +3,7 @@
 #include "admin-internal.h"
 
 #include "command.h"
+#include "digest.h"
 
 #include <errno.h>
 #include <microhttpd.h>
@@ -37,11 +38,11 @@ struct request *request_unref(struct request *q) {
                 explicit_bzero(q->reply, q->reply_len);
         buf_wipe(&q->body); /* may hold a credential */
         json_decref(q->query);
-        json_decref(q->json);
+        json_wipe(q->json);
         free(q->data);
         free(q->user);
         free(q->actor);
-        free(q->id);
+        free(q->key);
         free(q->reply);
         server_unref(q->admin);
         free(q);
@@ -214,6 +215,29 @@ static void command_done(struct store_call *c, int r, const struct err *err) {
         free(k);
 }
 
+/* The key names a request of this user, and only the very same one: another gets no answer that
+ * was not given to it. Keyed, as the body may hold a credential. */
+static void name_call(const struct request *q, struct store_call *c) {
+        uint8_t digest[DIGEST_SIZE];
+        struct buf all = BUF_INIT;
+        struct buf name = BUF_INIT;
+
+        if (!q->key || !q->key[0])
+                return;
+        buf_printf(&all, "%u %s %s %s\n", q->uid, q->key, q->route->method, q->route->path);
+        for (size_t i = 0; i < REQUEST_PARAMS_MAX && q->params[i]; i++)
+                buf_printf(&all, "%s\n", q->params[i]);
+        json_canonical(q->query, &all);
+        buf_add(&all, q->body.data, q->body.len);
+        digest_hmac(seal_hash_key(q->admin->options.sealer), DIGEST_SIZE, all.data, all.len,
+                    digest);
+        buf_wipe(&all);
+        buf_puts(&name, "api:");
+        digest_base64(digest, sizeof(digest), &name);
+        str_copy(c->request, sizeof(c->request), buf_str(&name));
+        buf_free(&name);
+}
+
 void request_command(struct request *q, struct command *command,
                      void (*release)(struct command *c)) {
         struct commanding *k = mem_new(struct commanding);
@@ -228,6 +252,6 @@ void request_command(struct request *q, struct command *command,
                                        .run = command_run,
                                        .done = command_done,
                                        .arg = command };
-        str_copy(k->call.request, sizeof(k->call.request), q->id ? q->id : "");
+        name_call(q, &k->call);
         store_submit(q->admin->options.store, &k->call);
 }

@@ -48,8 +48,8 @@ struct request {
         char *params[REQUEST_PARAMS_MAX]; /* in the order of the path's {names} */
         json_t *query;                    /* {name: text} */
         struct buf body;
-        json_t *json; /* the decoded body, backing DATA */
-        void *data;   /* struct of route->size, filled from the body */
+        json_t *json;        /* the decoded body, backing DATA */
+        void *data;          /* struct of route->size, filled from the body */
         struct job decoding; /* of a large body, in a thread */
         struct err decode_err;
         int decoded;
@@ -57,7 +57,7 @@ struct request {
         char *user;  /* name or number */
         char *actor; /* "uid 1000 (alice)" */
         enum role role;
-        char *id;  /* request id: Idempotency-Key header or "" */
+        char *key; /* Idempotency-Key header, or NULL */
         int refs;  /* the connection, and each call that is out */
         bool gone; /* the connection ended: answers are dropped */
         bool started, replied, suspended, too_big;

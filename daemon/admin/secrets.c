@@ -173,8 +173,6 @@ static int read_value(struct tx *tx, struct request *q, json_t **ret, struct err
 }
 
 static void finish_value(struct request *q, json_t *json) {
-        json_t *value = json_get(json, "value");
-
         log_event(LOG_NOTICE, "secret-revealed",
                   (struct log_field[]){ { "MODEL", request_param(q, 0) },
                                         { "SECRET", request_param(q, 1) },
@@ -186,9 +184,7 @@ static void finish_value(struct request *q, json_t *json) {
         q->secret = true;
         json_incref(json);
         request_reply(q, 200, json);
-        /* jansson's own copy: nothing else holds it any more. */
-        explicit_bzero((char *)json_string_value(value), json_string_length(value));
-        json_decref(json);
+        json_wipe(json);
 }
 
 void secrets_reveal(struct request *q) {

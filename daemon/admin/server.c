@@ -73,22 +73,25 @@ static enum MHD_Result check_query(void *arg, enum MHD_ValueKind kind, const cha
         return MHD_NO;
 }
 
-/* One user may not keep the socket from all others. */
 static int check_share(const struct request *q, struct err *err) {
         size_t n = 0;
 
         list_each(link, &q->admin->requests)
                 n += list_entry(link, struct request, link)->uid == q->uid;
-        return n <= ADMIN_CONNECTIONS_PER_UID
+        return n <= ADMIN_REQUESTS_PER_UID
                        ? 0
                        : err_set(err, -EAGAIN, "%s has %d requests waiting: end some", q->user,
-                                 ADMIN_CONNECTIONS_PER_UID);
+                                 ADMIN_REQUESTS_PER_UID);
+}
+
+static const char *group_of(const struct admin_options *o, enum role role) {
+        const char *const groups[] = { "", o->viewer_group, o->operator_group, o->admin_group };
+
+        return groups[role] ? groups[role] : "";
 }
 
 static int admit(struct request *q, const char *method, const char *path, struct err *err) {
-        const union MHD_ConnectionInfo *info =
-                MHD_get_connection_info(q->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        int r = info ? peer_identify(q, info->connect_fd) : -ENOTCONN;
+        int r = connection_identify(q);
 
         if (r < 0)
                 return err_set(err, -EACCES, "the socket does not say who asks");
@@ -98,8 +101,10 @@ static int admit(struct request *q, const char *method, const char *path, struct
         if (r < 0)
                 return r;
         if (q->role < q->route->access)
-                return err_set(err, -EACCES, "%s %s needs the role %s; %s has %s", method, path,
-                               request_role_name(q->route->access), q->user,
+                return err_set(err, -EACCES,
+                               "%s %s needs the role %s, which the unix group %s gives; %s has %s",
+                               method, path, request_role_name(q->route->access),
+                               group_of(&q->admin->options, q->route->access), q->user,
                                request_role_name(q->role));
         MHD_get_connection_values(q->connection, MHD_GET_ARGUMENT_KIND, check_query, q);
         if (q->reply) {
@@ -107,6 +112,29 @@ static int admit(struct request *q, const char *method, const char *path, struct
                 free(take_ptr(q->reply));
                 return -EINVAL;
         }
+        return 0;
+}
+
+/* Known from the head, and not waited for. */
+static bool announces_too_much(const struct request *q) {
+        const char *length =
+                MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, "Content-Length");
+
+        return length && strtoull(length, NULL, 10) > ADMIN_BODY_MAX;
+}
+
+static int refuse_size(struct err *err) {
+        return err_set(err, -E2BIG, "the body is larger than %u bytes", ADMIN_BODY_MAX);
+}
+
+static int take_key(struct request *q, struct err *err) {
+        const char *key =
+                MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, "Idempotency-Key");
+
+        if (key && strlen(key) > ADMIN_KEY_MAX)
+                return err_set(err, -EINVAL, "the Idempotency-Key is longer than %d bytes",
+                               ADMIN_KEY_MAX);
+        str_set(&q->key, key);
         return 0;
 }
 
@@ -159,7 +187,7 @@ static void begin(struct request *q) {
 
         q->started = true;
         if (q->too_big) {
-                r = err_set(&err, -E2BIG, "the body is larger than %u bytes", ADMIN_BODY_MAX);
+                r = refuse_size(&err);
                 return request_fail(q, r, &err);
         }
         if (q->body.len <= DECODE_HERE_MAX) {
@@ -204,11 +232,13 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
                 q->connection = connection;
                 list_append(&a->requests, &q->link);
                 r = admit(q, method, url, &err);
+                if (r >= 0)
+                        r = take_key(q, &err);
+                if (r >= 0 && announces_too_much(q))
+                        r = refuse_size(&err);
                 if (r < 0)
                         request_fail(q, r, &err);
-                str_set(&q->id, MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-                                                            "Idempotency-Key"));
-                return MHD_YES;
+                return announces_too_much(q) ? send_reply(q) : MHD_YES;
         }
         if (*size) {
                 if (q->body.len + *size > ADMIN_BODY_MAX)
@@ -268,9 +298,9 @@ static int start_daemon(struct admin *a, struct err *err) {
         a->daemon = MHD_start_daemon(
                 MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, on_request,
                 a, MHD_OPTION_LISTEN_SOCKET, a->fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-                MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNECTIONS_MAX,
-                MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE_S,
-                MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL,
+                MHD_OPTION_NOTIFY_CONNECTION, connection_notify, a, MHD_OPTION_CONNECTION_LIMIT,
+                (unsigned)ADMIN_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+                (unsigned)CONNECTION_IDLE_S, MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL,
                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)32768, MHD_OPTION_END);
         info = a->daemon ? MHD_get_daemon_info(a->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
         if (!info)
@@ -287,6 +317,7 @@ int admin_new(const struct admin_options *o, struct admin **ret, struct err *err
         a->options = *o;
         a->socket = str_dup(o->socket);
         a->fd = -1;
+        list_init(&a->connections);
         list_init(&a->requests);
         list_init(&a->streams);
         timer_init(&a->timer, o->loop, "admin timeout", run, a);

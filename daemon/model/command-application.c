@@ -318,8 +318,7 @@ static int accept_inside(struct tx *tx, struct command *c, const struct q_resour
                 return 0;
         r = q_target_by_id(tx, &(struct q_target_by_id_in){ .id = row->target_id }, &target, &n,
                            err);
-        if (r < 0 || !n || target->application_id_null ||
-            target->application_id != row->owner_id)
+        if (r < 0 || !n || target->application_id_null || target->application_id != row->owner_id)
                 return r;
         command_change(c, "accept-data-loss", NULL, "and with %s %s inside of it", row->type,
                        row->path);
@@ -353,14 +352,15 @@ static bool is_object(const struct q_resource_row *row, const char *object) {
                (row->type[kind] == '\0' || row->type[kind] == '.') && str_eq(name, slash + 1);
 }
 
-/* Blocked by something of the same name that was there before: nothing of ours was ever
- * accepted. */
+/* Blocked by something of the same name that was there before, and by nothing else: nothing of ours
+ * was ever accepted. */
 static int adopt(struct tx *tx, struct command *c, const struct q_resource_row *row,
                  struct err *err) {
         const char *object = command_of(c, command_application)->object;
         int r;
 
-        if (row->adopted || row->applied_generation > 0 || !str_eq(row->state, "blocked"))
+        if (row->adopted || row->applied_generation > 0 || !str_eq(row->state, "blocked") ||
+            !str_eq(row->outcome, "conflict"))
                 return 0;
         if (object && !is_object(row, object))
                 return 0;

@@ -69,8 +69,8 @@ void charm_choice_deinit(struct charm_choice *c);
 struct command_cluster_add {
         struct command head;
         const char *name;
-        json_t *config;              /* without secrets */
-        const void *credential;      /* sealed, at (target, credential, NAME, 1); NULL: none */
+        json_t *config;         /* without secrets */
+        const void *credential; /* sealed, at (target, credential, NAME, 1); NULL: none */
         size_t credential_len;
 };
 int command_cluster_add(struct tx *tx, struct command *c, struct err *err);
@@ -79,10 +79,11 @@ int command_cluster_update(struct tx *tx, struct command *c, struct err *err);
 struct command_cluster {
         struct command head;
         const char *name;
-        bool force;                  /* remove: storage that stayed behind becomes a leftover */
+        bool force;          /* remove: storage that stayed behind becomes a leftover */
+        const char *answers; /* rebind: identity of what answers now, or NULL */
 };
 int command_cluster_remove(struct tx *tx, struct command *c, struct err *err);
-/* The next write binds it to the cluster that answers then. */
+/* Binds it to the cluster that answers now. -EBUSY: none does, or it is the one that it was. */
 int command_cluster_rebind(struct tx *tx, struct command *c, struct err *err);
 
 /* ---- models */
@@ -91,6 +92,7 @@ struct command_model {
         const char *model;
         const char *cluster;         /* add */
         bool destroy_storage, force; /* remove */
+        bool foreign;                /* take over: there is another stamp than ours */
         json_t *set;                 /* config: {name: text or value} */
         const json_t *reset;         /* config: [name] */
 };
@@ -118,12 +120,21 @@ struct command_charm {
         int trust;                   /* -1: not said */
         json_t *options;             /* {name: value}; texts are converted */
         const char *constraints;
-        json_t *storage;             /* {name: "[CLASS,]SIZE"} */
-        json_t *resources;           /* {name: image reference} */
+        json_t *storage;   /* {name: "[CLASS,]SIZE"} */
+        json_t *resources; /* {name: image reference} */
         struct charm_choice *choice;
         bool attach_storage;
 };
 int command_deploy_charm(struct tx *tx, struct command *c, struct err *err);
+/* The same charm in the content that is on offer now, or in another revision or channel. */
+struct command_refresh {
+        struct command head;
+        const char *model, *application;
+        const char *channel; /* NULL: stays */
+        int64_t revision;    /* -1: not said */
+        struct charm_choice *choice;
+};
+int command_deploy_refresh(struct tx *tx, struct command *c, struct err *err);
 /* A charm arrived (or the loop looks at the start): pins an application that had none. Not for
  * people. */
 struct command_pin {
@@ -137,8 +148,8 @@ int command_deploy_pin(struct tx *tx, struct command *c, struct err *err);
 struct command_config {
         struct command head;
         const char *model, *application;
-        json_t *set;                 /* {name: value} */
-        const json_t *reset;         /* [name] */
+        json_t *set;         /* {name: value} */
+        const json_t *reset; /* [name] */
         /* --file: its name and its YAML, {name: value} or {APPLICATION: {name: value}}; or NULL */
         const char *file, *text;
 };
@@ -178,8 +189,8 @@ int command_application_destroy_storage(struct tx *tx, struct command *c, struct
 struct command_relation {
         struct command head;
         const char *model;
-        const char *a, *b;           /* "application[:endpoint]" */
-        int64_t id;                  /* remove: instead of a and b; 0: not said */
+        const char *a, *b; /* "application[:endpoint]" */
+        int64_t id;        /* remove: instead of a and b; 0: not said */
         bool force;
 };
 int command_relation_add(struct tx *tx, struct command *c, struct err *err);

@@ -83,12 +83,12 @@ char *output_value(const json_t *output, const char *pointer) {
         return json_is_number(value) || json_is_boolean(value) ? json_text(value) : NULL;
 }
 
-int output_put(const struct output_ref *ref, const char *value, struct buf *out, struct err *err) {
+void output_put(const struct output_ref *ref, const char *value, struct buf *out) {
         char token[SECRET_TOKEN_MAX];
         struct secret_ref secret;
 
-        if (!secret_token_next(value, 0, &secret))
-                return secret_form_put(ref->form, ref->pointer, value, strlen(value), out, err);
-        buf_puts(out, secret_token_write(secret.uri, secret.revision, ref->form, token));
-        return 0;
+        if (secret_token_next(value, 0, &secret))
+                buf_puts(out, secret_token_write(secret.uri, secret.revision, ref->form, token));
+        else
+                secret_form_put(ref->form, value, strlen(value), out);
 }

@@ -5,7 +5,7 @@
  * A token is text: {{output:REF:POINTER:FORM}}, alone or inside other text. A charm writes the
  * label of another document of its plan as REF (charm_output); in what is stored REF is that
  * resource's id, so that equal documents mean the same. POINTER names a value of its
- * observation's `output`. FORM is one of secret-token.h.
+ * observation's `output`. FORM is one of secret-token.h, but not bcrypt, which takes long.
  *
  * A secret output is a secret's token among the outputs (observation_hide): it may stand only
  * where a secret may. Pure text work. */
@@ -34,4 +34,4 @@ char *output_token_in(const json_t *j);
  * NULL: nothing (yet), or no single value. An empty text counts as nothing. */
 char *output_value(const json_t *output, const char *pointer);
 /* Appends VALUE as REF's form has it: a secret's token stays one, in that form. */
-int output_put(const struct output_ref *ref, const char *value, struct buf *out, struct err *err);
+void output_put(const struct output_ref *ref, const char *value, struct buf *out);

@@ -61,6 +61,7 @@ struct observation {
         bool ours;            /* carries our mark for this model; meaningless while absent */
         bool foreign;         /* carries another controller's or another model's mark */
         bool filled;          /* of data: something is in it (a table, an object, a bound volume) */
+        bool counted; /* FILLED was found by looking inside; else it is only taken to be so */
         char incarnation[64]; /* uid: another one is another thing of the same name */
         char version[64];
         uint64_t order; /* rises with version where the provider can compare versions, else 0 */

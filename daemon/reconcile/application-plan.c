@@ -27,7 +27,7 @@ static const struct provider *provider_of(const struct application_work *w, cons
 struct place_check {
         const struct provider *provider;
         const json_t *wanted;
-        struct prepared *doc;
+        struct map *uris;
 };
 
 static int check_place(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name,
@@ -40,7 +40,7 @@ static int check_place(void *arg, const struct secret_ref *ref, const char *poin
                                "stringData of a Secret, "
                                "password fields, and secret relation data may hold one",
                                pointer);
-        map_set(&c->doc->uris, ref->uri, c->doc);
+        map_set(c->uris, ref->uri, c);
         return 0;
 }
 
@@ -75,9 +75,14 @@ static void mark_of(const struct application_work *w, const char *label,
 
 /* ---- values of other documents */
 
-static int add_output(struct place_check *c, const struct output_ref *ref, const char *pointer,
+struct finding {
+        struct prepared *doc;
+        const json_t *wanted;
+};
+
+static int add_output(const struct finding *f, const struct output_ref *ref, const char *pointer,
                       struct err *err) {
-        struct prepared *d = c->doc;
+        struct prepared *d = f->doc;
         struct prepared_output *o;
 
         if (!plan_label_valid(ref->ref))
@@ -90,7 +95,7 @@ static int add_output(struct place_check *c, const struct output_ref *ref, const
                                        .pointer = str_dup(ref->pointer),
                                        .place = str_dup(pointer) };
         o->secret_place =
-                c->provider->secret_place && c->provider->secret_place(c->wanted, pointer);
+                d->provider->secret_place && d->provider->secret_place(f->wanted, pointer);
         return 0;
 }
 
@@ -177,7 +182,8 @@ static bool is_unchanged(const struct application_work *w, struct prepared *d, c
 static int prepare_json(struct application_work *w, struct prepared *d, json_t *json,
                         struct err *err) {
         cleanup_(json_freep) json_t *wanted = json;
-        struct place_check check = { d->provider, wanted, d };
+        struct place_check check = { d->provider, wanted, &d->uris };
+        struct finding finding = { d, wanted };
         struct buf text = BUF_INIT;
         int r;
 
@@ -185,7 +191,7 @@ static int prepare_json(struct application_work *w, struct prepared *d, json_t *
                 return err_set(err, -EINVAL, "%s: is no object", d->label);
         if (d->provider->decorate)
                 d->provider->decorate(wanted, w->model_options);
-        r = json_walk(wanted, find_outputs, &check, err);
+        r = json_walk(wanted, find_outputs, &finding, err);
         if (r >= 0)
                 r = identify(w, d, wanted, err);
         if (r >= 0)
@@ -358,6 +364,24 @@ static int prepare_file(struct application_work *w, const struct plan_file *f, s
         return r;
 }
 
+/* ---- targets */
+
+static int prepare_target(struct application_work *w, const char *label, const json_t *target,
+                          struct err *err) {
+        const char *name = json_get_str(target, "provider", "");
+        const json_t *config = json_get(target, "config");
+        struct place_check check = { provider_find(name), config, &w->target_uris };
+        int r;
+
+        if (!check.provider)
+                return err_set(err, -ENOTSUP, "target %s: this program has no provider \"%s\"",
+                               label, name);
+        r = secret_token_walk(config, check_place, &check, err);
+        if (r >= 0)
+                r = check.provider->check(config, NULL, err);
+        return r < 0 ? err_add(err, r, "target %s", label) : 0;
+}
+
 static int by_label(const void *a, const void *b) {
         return strcmp(((const struct prepared *)a)->label, ((const struct prepared *)b)->label);
 }
@@ -387,9 +411,15 @@ static int check_elsewhere(const struct application_work *w, struct err *err) {
 
 void application_prepare(void *arg) {
         struct application_work *w = arg;
+        const char *label;
+        json_t *target;
         int r = check_elsewhere(w, &w->err);
 
         gather_needs(w);
+        json_object_foreach(w->plan->targets, label, target) {
+                if (r >= 0)
+                        r = prepare_target(w, label, target, &w->err);
+        }
         for (size_t i = 0; r >= 0 && i < w->plan->doc_count; i++)
                 r = prepare_doc(w, &w->plan->docs[i], &w->err);
         for (size_t i = 0; r >= 0 && i < w->plan->file_count; i++)

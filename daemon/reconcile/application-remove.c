@@ -121,6 +121,53 @@ static int leave(struct tx *tx, struct application_work *w, const struct q_resou
         return r < 0 ? r : delete_row(tx, row->id, err);
 }
 
+/* ---- on the loop: what --force does not wait for */
+
+static bool waits_for_own(struct reconcile *rec, const struct world_resource *r) {
+        const struct world_ids *l = world_needed_by(&rec->world, r->id);
+
+        for (size_t i = 0; l && i < l->count; i++) {
+                const struct world_resource *d = world_resource(&rec->world, l->ids[i]);
+
+                if (d && d->row.dying && d->owner == r->owner)
+                        return true;
+        }
+        return false;
+}
+
+static bool is_stuck(struct reconcile *rec, struct world_resource *r) {
+        struct resource_policy_text text;
+        struct policy policy;
+
+        resource_policy(rec, r, &text, &policy);
+        return !policy.paused && (policy.blocked || (policy.held_up && !waits_for_own(rec, r)));
+}
+
+void application_find_stuck(struct application_work *w) {
+        struct reconcile *rec = w->rec;
+        struct map_entry *e;
+
+        for (size_t i = 0; w->force && (e = map_next(&rec->world.resources, &i));) {
+                struct world_resource *r = e->value;
+
+                if (r->owner != w->id || !r->row.dying || !is_stuck(rec, r))
+                        continue;
+                w->stuck =
+                        mem_grow(w->stuck, &w->stuck_room, w->stuck_count + 1, sizeof(*w->stuck));
+                w->stuck[w->stuck_count++] = r->id;
+        }
+}
+
+/* ---- on the store thread */
+
+static bool gave_up(const struct application_work *w, const struct q_resource_row *row) {
+        bool stuck = row->tries > 0;
+
+        for (size_t i = 0; i < w->stuck_count; i++)
+                stuck |= w->stuck[i] == row->id;
+        return w->force && stuck;
+}
+
 /* One resource that lost this application's want. */
 static int let_go(struct tx *tx, struct application_work *w, const struct q_resource_row *row,
                   struct err *err) {
@@ -152,7 +199,7 @@ static int let_go(struct tx *tx, struct application_work *w, const struct q_reso
         if (row->adopted)
                 return leave(tx, w, row, "was adopted: never deleted", err);
         if (str_eq(row->life, "dying"))
-                return w->force && row->tries > 0 ? leave(tx, w, row, row->reason, err) : 0;
+                return gave_up(w, row) ? leave(tx, w, row, row->reason, err) : 0;
         tx_mark(tx, MARK_RESOURCE, row->id);
         return w_resource_set_life(
                 tx, &(struct w_resource_set_life_in){ .id = row->id, .life = "dying" }, err);

@@ -76,7 +76,9 @@ static int is_replaced(struct tx *tx, const struct prepared *d, const struct wor
         return r;
 }
 
-static int count_removed(struct tx *tx, struct application_work *w, struct err *err) {
+/* What is let go is this removal, whatever else the charm sees or says by then. */
+static int digest_removal(struct tx *tx, struct application_work *w, struct err *err) {
+        cleanup_(buf_free) struct buf b = BUF_INIT;
         int r = 0;
 
         w->removed = 0;
@@ -86,17 +88,22 @@ static int count_removed(struct tx *tx, struct application_work *w, struct err *
 
                 if (d && !d->unchanged)
                         r = is_replaced(tx, d, &w->wants[i], &gone, err);
-                w->removed += gone;
+                if (!gone)
+                        continue;
+                w->removed++;
+                buf_printf(&b, "%s %lld\n", w->wants[i].label, (long long)w->wants[i].resource);
         }
+        digest_sha256(b.data, b.len, w->removal);
         return r;
 }
 
-/* A plan that would take away more than its share is held, until a person lets this very plan
- * go, or a new one comes. */
+/* A plan that would take away more than its share is held, until a person lets this very removal
+ * go, or a new plan comes. */
 static bool is_held(struct application_work *w) {
-        bool released = w->release_valid && memcmp(w->release_digest, w->digest, DIGEST_SIZE) == 0;
+        bool released;
 
         free(take_ptr(w->held_now));
+        released = w->release_valid && memcmp(w->release_digest, w->removal, DIGEST_SIZE) == 0;
         if (released || w->removed <= PRUNE_FREE)
                 return false;
         if (w->doc_count && w->removed * 100 <= w->want_count * PRUNE_SHARE_PERCENT)
@@ -104,6 +111,31 @@ static bool is_held(struct application_work *w) {
         w->held_now = str_format("deletes %zu of %zu; mooringctl apply-held %s lets it go",
                                  w->removed, w->want_count, w->name);
         return true;
+}
+
+/* ---- secrets */
+
+/* LABEL's document or target holds the secrets of URIS. */
+static int check_secrets(struct tx *tx, const struct application_work *w, const struct map *uris,
+                         const char *label, struct err *err) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(uris, &i));) {
+                struct q_secret_opens_row *row;
+                size_t n;
+                int r = q_secret_opens(
+                        tx, &(struct q_secret_opens_in){ .uri = e->key, .application_id = w->id },
+                        &row, &n, err);
+
+                if (r < 0)
+                        return r;
+                if (n == 0)
+                        return err_set(
+                                err, -EPERM,
+                                "%s: holds a secret that is neither its own nor granted to it",
+                                label);
+        }
+        return 0;
 }
 
 /* ---- targets that the plan declares */
@@ -149,6 +181,9 @@ static int save_targets(struct tx *tx, struct application_work *w, struct err *e
         size_t n;
         int r = 0;
 
+        r = check_secrets(tx, w, &w->target_uris, "a target", err);
+        if (r < 0)
+                return r;
         json_object_foreach(w->plan->targets, label, target) {
                 r = save_target(tx, w, label, target, err);
                 if (r < 0)
@@ -173,154 +208,7 @@ static int save_targets(struct tx *tx, struct application_work *w, struct err *e
         return r;
 }
 
-/* ---- relation data */
-
-struct granting {
-        struct tx *tx;
-        const struct application_work *w;
-        int64_t relation;
-};
-
-/* A token that is told opens for the other side of this relation, and for nobody else. */
-static int grant(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name,
-                 struct err *err) {
-        struct granting *g = arg;
-        struct q_secret_row *row;
-        size_t n;
-        int r = q_secret_by_uri(g->tx, &(struct q_secret_by_uri_in){ .uri = ref->uri }, &row, &n,
-                                err);
-
-        if (r < 0)
-                return r;
-        if (n == 0 || row->application_id != g->w->id)
-                return err_set(err, -EPERM, "tells a secret that is not its own");
-        r = w_secret_grant_insert(g->tx,
-                                  &(struct w_secret_grant_insert_in){ .secret_id = row->id,
-                                                                      .relation_id = g->relation },
-                                  err);
-        return r < 0 ? r : 0;
-}
-
-static int other_side(struct tx *tx, const struct application_work *w, int64_t relation,
-                      int64_t *ret, struct err *err) {
-        struct q_relation_other_sides_row *rows;
-        size_t n;
-        int r = q_relation_other_sides(
-                tx, &(struct q_relation_other_sides_in){ .application_id = w->id }, &rows, &n, err);
-
-        *ret = 0;
-        for (size_t i = 0; r >= 0 && i < n; i++)
-                if (rows[i].relation_id == relation && str_eq(rows[i].life, "alive"))
-                        *ret = rows[i].other_id;
-        return r;
-}
-
-static int tell_relation(struct tx *tx, struct application_work *w, int64_t relation,
-                         const json_t *said, struct err *err) {
-        struct granting g = { tx, w, relation };
-        struct q_relation_data_list_row *rows;
-        int64_t other, changes = 0;
-        const char *key;
-        json_t *value;
-        size_t n;
-        int r = other_side(tx, w, relation, &other, err);
-
-        if (r < 0 || !other)
-                return r; /* the relation went while the charm was planning */
-        json_object_foreach((json_t *)said, key, value) {
-                cleanup_(freep) char *text = json_text(value);
-
-                r = secret_token_walk(value, grant, &g, err);
-                if (r < 0)
-                        return err_add(err, r, "relation %lld: %s", (long long)relation, key);
-                r = w_relation_data_set(tx,
-                                        &(struct w_relation_data_set_in){ .relation_id = relation,
-                                                                          .application_id = w->id,
-                                                                          .key = key,
-                                                                          .value = text },
-                                        err);
-                if (r < 0)
-                        return r;
-                changes += r;
-        }
-        r = q_relation_data_list(tx,
-                                 &(struct q_relation_data_list_in){ .relation_id = relation,
-                                                                    .application_id = w->id,
-                                                                    .after = "",
-                                                                    .max = 1000 },
-                                 &rows, &n, err);
-        for (size_t i = 0; r >= 0 && i < n; i++) {
-                if (json_object_get(said, rows[i].key))
-                        continue;
-                r = w_relation_data_delete(
-                        tx,
-                        &(struct w_relation_data_delete_in){ .relation_id = relation,
-                                                             .application_id = w->id,
-                                                             .key = rows[i].key },
-                        err);
-                changes++;
-        }
-        if (changes)
-                tx_mark(tx, MARK_APPLICATION, other);
-        return r;
-}
-
-static int tell(struct tx *tx, struct application_work *w, struct err *err) {
-        size_t i;
-        json_t *relation;
-
-        json_array_foreach(json_get(w->view, "relations"), i, relation) {
-                int64_t id = json_get_int(relation, "id", 0);
-                int r = tell_relation(tx, w, id,
-                                      json_get(w->plan->tell, tx_format(tx, "%lld", (long long)id)),
-                                      err);
-
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 /* ---- wants */
-
-static int check_secrets(struct tx *tx, const struct application_work *w, const struct prepared *d,
-                         struct err *err) {
-        struct map_entry *e;
-
-        for (size_t i = 0; (e = map_next(&d->uris, &i));) {
-                struct q_secret_row *row;
-                size_t n, k;
-                bool granted = false;
-                int r = q_secret_by_uri(tx, &(struct q_secret_by_uri_in){ .uri = e->key }, &row, &n,
-                                        err);
-                json_t *relation;
-
-                if (r < 0)
-                        return r;
-                if (n && row->application_id == w->id)
-                        continue;
-                json_array_foreach(json_get(w->view, "relations"), k, relation) {
-                        struct q_secret_grant_get_row *g;
-                        size_t found = 0;
-
-                        if (n &&
-                            q_secret_grant_get(
-                                    tx,
-                                    &(struct q_secret_grant_get_in){
-                                            .secret_id = row->id,
-                                            .relation_id = json_get_int(relation, "id", 0) },
-                                    &g, &found, err) >= 0 &&
-                            found)
-                                granted = true;
-                }
-                if (!granted)
-                        return err_set(
-                                err, -EPERM,
-                                "%s: holds a secret that is neither its own nor granted to it",
-                                d->label);
-        }
-        return 0;
-}
 
 static int target_of(struct tx *tx, const struct application_work *w, const struct prepared *d,
                      int64_t *ret, struct err *err) {
@@ -454,7 +342,7 @@ static int save_doc(struct tx *tx, struct application_work *w, struct prepared *
         uint8_t digest[DIGEST_SIZE];
         struct q_resource_row *row;
         size_t n;
-        int r = check_secrets(tx, w, d, err);
+        int r = check_secrets(tx, w, &d->uris, d->label, err);
 
         if (r >= 0)
                 r = target_of(tx, w, d, &d->target_id, err);
@@ -613,8 +501,18 @@ static int save_row(struct tx *tx, struct application_work *w, struct err *err) 
                         &(struct w_application_set_held_in){
                                 .id = w->id,
                                 .held = w->held_now,
-                                .held_digest = w->held_now ? w->digest : NULL,
+                                .held_digest = w->held_now ? w->removal : NULL,
                                 .held_digest_len = w->held_now ? DIGEST_SIZE : 0 },
+                        err);
+        if (r >= 0 && w->release_valid) /* used now, or meant for another removal */
+                r = w_application_set_release(
+                        tx, &(struct w_application_set_release_in){ .id = w->id }, err);
+        if (r >= 0)
+                r = w_application_set_cause(
+                        tx,
+                        &(struct w_application_set_cause_in){ .id = w->id,
+                                                              .cause_digest = w->cause,
+                                                              .cause_digest_len = DIGEST_SIZE },
                         err);
         return r;
 }
@@ -629,6 +527,9 @@ static int check_row(struct tx *tx, struct application_work *w, bool *ret_stale,
         if (r >= 0)
                 *ret_stale = n == 0 || !str_eq(a->life, "alive") ||
                              !str_eq(a->charm_sha256, w->charm_sha256);
+        if (r >= 0 && n)
+                w->moved = a->cause_digest_len != DIGEST_SIZE ||
+                           memcmp(a->cause_digest, w->cause, DIGEST_SIZE) != 0;
         return r;
 }
 
@@ -650,11 +551,11 @@ int application_save_run(struct tx *tx, struct store_call *c, struct err *err) {
                 tx_mark(tx, MARK_APPLICATION, w->id);
                 return r;
         }
-        r = count_removed(tx, w, err);
+        r = digest_removal(tx, w, err);
         if (r >= 0 && !is_held(w)) {
                 r = save_targets(tx, w, err);
                 if (r >= 0)
-                        r = tell(tx, w, err);
+                        r = application_tell(tx, w, err);
                 if (r >= 0)
                         r = save_wants(tx, w, err);
                 if (r >= 0)
@@ -662,6 +563,8 @@ int application_save_run(struct tx *tx, struct store_call *c, struct err *err) {
         }
         if (r >= 0)
                 r = save_row(tx, w, err);
+        if (!str_eq(w->held_now, w->held) || !str_eq(buf_str(&w->conflicts_now), w->conflicts))
+                tx_mark(tx, MARK_APPLICATION, w->id); /* perhaps nothing else of it changes */
         return r < 0 ? r : 0;
 }
 

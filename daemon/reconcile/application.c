@@ -52,6 +52,7 @@ struct application_work *application_work_free(struct application_work *w) {
                 free(w->docs[i].text);
         }
         free(w->docs);
+        map_free(&w->target_uris);
         for (size_t i = 0; i < w->secret_count; i++) {
                 free(w->secrets[i].label);
                 free(w->secrets[i].field);
@@ -67,6 +68,7 @@ struct application_work *application_work_free(struct application_work *w) {
         json_decref(w->model_options);
         json_decref(w->needs);
         free(w->providers);
+        free(w->stuck);
         free(w->name);
         free(w->charm_sha256);
         free(w->charm_name);
@@ -92,6 +94,8 @@ static void finish(struct application_work *w, bool failed) {
         if (a) {
                 a->busy = a->executing = false;
                 a->reread |= failed;
+                if (!failed)
+                        a->changes_planned = MAX_OF(a->changes_planned, w->changes);
                 status_update(rec, a);
         }
         if (failed)
@@ -121,6 +125,15 @@ static void on_removed(struct store_call *c, int r, const struct err *err) {
 
 /* ---- saving */
 
+static bool wants_other(const struct application_work *w) {
+        if (w->held_now || w->doc_count != w->want_count)
+                return !w->held_now;
+        for (size_t i = 0; i < w->doc_count; i++)
+                if (!w->docs[i].unchanged)
+                        return true;
+        return false;
+}
+
 static void on_saved(struct store_call *c, int r, const struct err *err) {
         struct application_work *w = c->arg;
         struct reconcile *rec = w->rec;
@@ -149,6 +162,8 @@ static void on_saved(struct store_call *c, int r, const struct err *err) {
         }
         if (a && w->replan && r >= 0 && !w->stopped)
                 a->replan = false;
+        if (a && r >= 0 && !w->stopped && wants_other(w))
+                application_dirty(rec, w->id); /* its new wants are only in the rows so far */
         finish(w, r < 0 || w->stopped);
 }
 
@@ -208,6 +223,27 @@ static void on_plan(struct charm_call *c, int r, struct plan *plan, const struct
         job_start(&w->job);
 }
 
+/* The view without what other charms said: as long as this is the same, a plan that differs does
+ * so because of them. */
+static void digest_cause(struct application_work *w) {
+        cleanup_(json_freep) json_t *view = json_copy(w->view);
+        cleanup_(buf_free) struct buf b = BUF_INIT;
+        json_t *relations = json_array(), *relation;
+        size_t i;
+
+        json_array_foreach(json_get(w->view, "relations"), i, relation) {
+                json_t *bare = json_copy(relation);
+
+                json_object_del(bare, "told");
+                json_array_append_new(relations, bare);
+        }
+        json_object_set_new(view, "relations", relations);
+        buf_puts(&b, w->charm_sha256);
+        json_canonical(view, &b);
+        json_canonical(w->model_options, &b);
+        digest_sha256(b.data, b.len, w->cause);
+}
+
 static void digest_view(struct application_work *w) {
         cleanup_(buf_free) struct buf b = BUF_INIT;
 
@@ -216,6 +252,7 @@ static void digest_view(struct application_work *w) {
         buf_puts(&b, w->view_text);
         json_canonical(w->model_options, &b);
         digest_sha256(b.data, b.len, w->digest);
+        digest_cause(w);
 }
 
 static void start_plan(struct application_work *w, struct world_application *a) {
@@ -227,7 +264,7 @@ static void start_plan(struct application_work *w, struct world_application *a) 
         digest_view(w);
         w->replan = a->replan;
         if (w->plan_digest_valid && memcmp(w->digest, w->plan_digest, DIGEST_SIZE) == 0 &&
-            !w->replan && !w->plan_error)
+            !w->replan && !w->plan_error && !(w->held && w->release_valid))
                 return finish(w, false);
         len = strlen(w->view_text);
         if (len > CHARM_VIEW_MAX) {
@@ -335,8 +372,10 @@ static void on_read(struct store_call *c, int r, const struct err *err) {
         str_set(&a->paused, w->paused);
         if (paused)
                 wake_resources(rec, a);
-        if (w->dying)
+        if (w->dying) {
+                application_find_stuck(w);
                 return submit(w, application_remove_run, on_removed);
+        }
         t = world_target(&rec->world, w->target);
         w->provider = t ? t->provider : NULL;
         if (!w->charm_sha256)
@@ -355,11 +394,14 @@ void application_handle(struct reconcile *rec, int64_t id) {
                 queue_rest(rec->queue, KEY_APPLICATION, id);
                 return;
         }
-        if (a)
-                a->reread = false;
         w = mem_new(struct application_work);
         w->rec = rec;
         w->id = id;
+        if (a) {
+                a->reread = false;
+                a->busy = true;
+                w->changes = a->changes;
+        }
         list_init(&w->link);
         list_append(&rec->plans, &w->link);
         w->call = (struct store_call){ .lane = STORE_LOOP,
@@ -373,8 +415,10 @@ void application_handle(struct reconcile *rec, int64_t id) {
 void application_dirty(struct reconcile *rec, int64_t id) {
         struct world_application *a = world_application(&rec->world, id);
 
-        if (a)
+        if (a) {
                 a->reread = true;
+                a->changes++;
+        }
         /* One command after the other is planned together; the first of them at once. */
         if (a && a->planned && clock_mono() - a->planned_at < TOUCH_MS)
                 queue_add_at(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE,
@@ -402,6 +446,19 @@ void application_touch(struct reconcile *rec, int64_t id) {
                 wait = MAX_OF(wait, a->plan_took_us / 100);
         }
         queue_touch(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE, clock_mono() + wait);
+}
+
+void application_conflicts_may_end(struct reconcile *rec) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.applications, &i));) {
+                struct world_application *a = e->value;
+
+                if (!a->conflicts || !a->conflicts[0])
+                        continue;
+                a->replan = true; /* nothing that it sees has changed */
+                application_dirty(rec, a->id);
+        }
 }
 
 void application_stop(struct reconcile *rec) {

@@ -49,6 +49,7 @@ struct application_work {
         struct job job;
         struct reconcile *rec;
         int64_t id;
+        uint64_t changes; /* of its rows, told before they were read */
         struct list link;
         bool stopped;
 
@@ -71,9 +72,10 @@ struct application_work {
 
         /* plan */
         char *view_text;
-        uint8_t digest[DIGEST_SIZE];
+        uint8_t digest[DIGEST_SIZE], cause[DIGEST_SIZE];
         struct plan *plan;
-        json_t *needs; /* of the plan, by label; or NULL */
+        json_t *needs;          /* of the plan, by label; or NULL */
+        struct map target_uris; /* secrets whose tokens stand in the plan's targets */
         struct prepared *docs;
         size_t doc_count, doc_room;
         struct new_secret *secrets;
@@ -81,8 +83,13 @@ struct application_work {
         bool replan;
         struct err err;
 
+        int64_t *stuck; /* removal by force: resources that would wait for others for ever */
+        size_t stuck_count, stuck_room;
+
         /* save */
-        bool again; /* secrets were made: plan once more with them */
+        uint8_t removal[DIGEST_SIZE]; /* what this plan takes away */
+        bool moved;                   /* something else than relation data led to this plan */
+        bool again;                   /* secrets were made: plan once more with them */
         char *held_now;
         struct buf conflicts_now;
         int64_t *edges_to; /* where the edges lead that are new */
@@ -118,7 +125,10 @@ int application_outputs_text(struct tx *tx, struct application_work *w, struct p
 bool application_outputs_placed(const struct application_work *w, const struct prepared *d);
 int application_outputs_circle(const struct application_work *w, struct err *err);
 int application_save_edges(struct tx *tx, struct application_work *w, struct err *err);
+/* application-tell.c: on the store thread, inside the save. */
+int application_tell(struct tx *tx, struct application_work *w, struct err *err);
 /* application-remove.c: on the store thread. */
 int application_remove_run(struct tx *tx, struct store_call *c, struct err *err);
+void application_find_stuck(struct application_work *w); /* on the loop, before it */
 /* The relations that are being removed, once a plan without them is saved. */
 int application_remove_ended(struct tx *tx, struct application_work *w, struct err *err);

@@ -91,16 +91,21 @@ static void decide_removal(const struct resource_row *row, const struct observat
                                                  : "no longer wanted");
 }
 
+static bool is_sacred(const struct resource_row *row) {
+        return row->data && row->initialised && !row->accepted_loss;
+}
+
 /* What differs from the baseline, or DRIFT_NONE. */
 static enum drift_kind find_drift(const struct resource_row *row, const struct observation *o) {
-        bool sacred = row->data && row->initialised && !row->accepted_loss;
+        bool sacred = is_sacred(row);
 
         if (o->presence == PRESENCE_ABSENT)
                 return sacred ? DRIFT_DATA_LOST : DRIFT_DELETED;
         if (row->incarnation[0] && o->incarnation[0] && !str_eq(row->incarnation, o->incarnation)) {
                 /* Another volume of the same name: whether it holds what was there, only a
-                 * person knows. What can be looked into (a bucket) says so itself. */
-                if (sacred && !(row->remake && o->filled))
+                 * person knows. What can be looked into (a database, a bucket) says so itself:
+                 * it was restored, or only our mark is gone. */
+                if (sacred && !(o->counted && o->filled))
                         return DRIFT_DATA_LOST;
                 return DRIFT_REPLACED;
         }
@@ -124,7 +129,7 @@ static void decide_drift(const struct resource_row *row, const struct policy *p,
                          struct decision *d) {
         static const char *const what[] = {
                 [DRIFT_DELETED] = "was deleted",
-                [DRIFT_REPLACED] = "was replaced by another of the same name",
+                [DRIFT_REPLACED] = "was replaced by another of the same name, or lost our mark",
                 [DRIFT_CHANGED] = "was changed",
                 [DRIFT_DATA_LOST] = "data that was there is gone",
         };
@@ -151,15 +156,26 @@ static enum resource_state state_of(const struct resource_row *row, const struct
         }
 }
 
+/* That it cannot be looked at hides no loss. */
+static enum resource_state failed_state(const struct resource_row *row, const struct decision *d) {
+        return d->drift == DRIFT_DATA_LOST ? STATE_LOST : decide_state_after(row->outcome);
+}
+
+static enum resource_state seen_state(const struct resource_row *row, const struct observation *o,
+                                      const struct decision *d) {
+        if (d->drift == DRIFT_DATA_LOST)
+                return STATE_LOST;
+        return o->presence == PRESENCE_UNKNOWN ? STATE_APPLIED : state_of(row, o);
+}
+
 /* Asks how it is, unless that was not answered just now. Until it is, what failed stands. */
 static void decide_look(const struct resource_row *row, const struct observation *o,
                         const struct policy *p, const char *why, struct decision *d) {
         if (p->backing_off)
-                return conclude(d, ACTION_WAIT, decide_state_after(row->outcome), p->backing_off);
+                return conclude(d, ACTION_WAIT, failed_state(row, d), p->backing_off);
         if (p->failed)
-                return conclude(d, ACTION_LOOK, decide_state_after(row->outcome), p->failed);
-        conclude(d, ACTION_LOOK, o->presence == PRESENCE_UNKNOWN ? STATE_APPLIED : state_of(row, o),
-                 why);
+                return conclude(d, ACTION_LOOK, failed_state(row, d), p->failed);
+        conclude(d, ACTION_LOOK, seen_state(row, o, d), why);
 }
 
 /* Paused: nothing is written. What tells nothing by itself is looked at all the same. */
@@ -170,7 +186,15 @@ static void decide_paused(const struct resource_row *row, const struct observati
         snprintf(why, sizeof(why), "paused: %s", p->paused);
         if (p->look_due)
                 return decide_look(row, o, p, why, d);
-        conclude(d, ACTION_WAIT, state_of(row, o), why);
+        conclude(d, ACTION_WAIT, seen_state(row, o, d), why);
+}
+
+/* The last moment in which its data can be saved: nothing takes the deletion back. */
+static void decide_leaving(const struct observation *o, struct decision *d) {
+        d->drift = DRIFT_LEAVING;
+        conclude_because(d, ACTION_BLOCK, STATE_BLOCKED, o->reason ? o->reason : "being deleted",
+                         ": what it holds is lost when the last pod that uses it ends; copy the "
+                         "data, or set its volume to Retain, before any pod restarts");
 }
 
 /* Where a resource stands whose last operation failed: some failures need a person, and are
@@ -210,12 +234,16 @@ void decide(const struct resource_row *row, const struct observation *o, const s
         d->compared = row->applied_generation && o->presence != PRESENCE_UNKNOWN;
         if (d->compared)
                 d->drift = find_drift(row, o);
+        if (o->presence == PRESENCE_LEAVING && is_sacred(row))
+                return decide_leaving(o, d);
         if (p->paused)
                 return decide_paused(row, o, p, d);
         if (o->presence == PRESENCE_LEAVING)
                 return conclude_because(d, ACTION_WAIT, STATE_WAITING, "",
                                         o->reason ? o->reason
                                                   : "is being deleted; made again when it is gone");
+        if (d->drift == DRIFT_DATA_LOST && p->look_due && !row->remake)
+                return decide_look(row, o, p, "looking whether the data is back", d);
         if (d->drift == DRIFT_DATA_LOST)
                 return decide_drift(row, p, d);
         if (p->backing_off && (changed || d->drift != DRIFT_NONE))

@@ -69,7 +69,14 @@ struct policy {
         bool list_pending; /* the target tells of changes by itself; its first list is under way */
 };
 
-enum drift_kind { DRIFT_NONE, DRIFT_DELETED, DRIFT_REPLACED, DRIFT_CHANGED, DRIFT_DATA_LOST };
+enum drift_kind {
+        DRIFT_NONE,
+        DRIFT_DELETED,
+        DRIFT_REPLACED,
+        DRIFT_CHANGED,
+        DRIFT_LEAVING, /* holds data and is marked for deletion */
+        DRIFT_DATA_LOST
+};
 
 struct decision {
         enum action action;

@@ -42,6 +42,8 @@ static json_t *application_json(struct reconcile *rec, const struct world_applic
         }
         out = json_pack("{s:s, s:s, s:o, s:b, s:o}", "current", a->status, "message", a->message,
                         "since", stamp(a->status_at), "executing", a->executing, "units", units);
+        json_object_set_new(out, "changing", json_boolean(application_changing(a)));
+        json_object_set_new(out, "settled", json_boolean(application_settled(rec, a)));
         json_object_set_new(out, "readable", json_boolean(t && t->reachable));
         json_object_set_new(out, "seen-until",
                             t && t->reachable ? json_null() : stamp(t ? t->lost_at : 0));
@@ -109,71 +111,135 @@ json_t *reconcile_resources(struct reconcile *rec, const char *model, const char
 static const char *change_word(const struct world_resource *r, const struct decision *d) {
         if (d->action == ACTION_REMOVE || d->action == ACTION_FORGET)
                 return "remove";
+        if (d->drift == DRIFT_DATA_LOST)
+                return "lost";
         if (d->drift != DRIFT_NONE)
                 return "repair";
         return r->row.applied_generation ? "change" : "create";
 }
 
+static void add_unknown(json_t *list, const char *subject, const char *fmt, ...) printf_(3, 4);
+static void add_unknown(json_t *list, const char *subject, const char *fmt, ...) {
+        cleanup_(freep) char *why = NULL;
+        va_list ap;
+
+        va_start(ap, fmt);
+        why = str_vformat(fmt, ap);
+        va_end(ap);
+        json_array_append_new(list, json_pack("{s:s, s:s}", "subject", subject, "why", why));
+}
+
+/* What stands in the way of saying what is to be done. */
+static void unknown_application(const struct world_application *a, json_t *list) {
+        if (application_changing(a) || (!a->planned && a->charm && !a->plan_error))
+                add_unknown(list, a->name, "what is wanted of it changed, and is being planned");
+        else if (!a->charm || a->plan_error || a->held)
+                add_unknown(list, a->name, "%s: %s", a->status, a->message);
+}
+
+static bool is_unsure(const struct world_resource *r) {
+        return r->stale || (r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN) ||
+               r->state == STATE_BLOCKED || r->state == STATE_RETRYING || r->state == STATE_LOST;
+}
+
+static void plan_resource(struct reconcile *rec, struct world_resource *r, json_t *plan,
+                          json_t *unknown) {
+        cleanup_(freep) char *name = str_format("%s %s", r->type, r->path);
+        struct resource_policy_text text;
+        struct policy policy;
+        struct decision d;
+
+        resource_policy(rec, r, &text, &policy);
+        decide(&r->row, &r->seen, &policy, clock_wall(), &d);
+        if (d.drift != DRIFT_NONE || r->row.dying ||
+            (!d.audit && (policy.refill || r->row.wanted_generation != r->row.applied_generation)))
+                json_array_append_new(plan, json_pack("{s:s, s:s, s:s, s:s, s:s}", "change",
+                                                      change_word(r, &d), "type", r->type, "path",
+                                                      r->path, "action",
+                                                      decide_action_name(d.action), "why", d.why));
+        else if (is_unsure(r))
+                add_unknown(unknown, name, "%s",
+                            r->stale       ? "what is wanted of it changed"
+                            : r->reason[0] ? r->reason
+                                           : d.why);
+}
+
+static void plan_target(struct reconcile *rec, const struct world_model *m, json_t *unknown) {
+        const struct world_target *t = world_target(&rec->world, m->target);
+        const char *name = t && t->name ? t->name : "its cluster";
+
+        if (!t || !t->open)
+                add_unknown(unknown, name, "is not open: %s",
+                            t && t->reach_why ? t->reach_why : "starting");
+        else if (!t->reachable)
+                add_unknown(unknown, name, "cannot be read: %s",
+                            t->reach_why ? t->reach_why : "it has not answered yet");
+}
+
 json_t *reconcile_plan(struct reconcile *rec, const char *model, const char *application) {
         const struct world_model *m = world_model_named(&rec->world, model);
-        json_t *out = json_array();
+        json_t *plan = json_array(), *unknown = json_array();
         struct map_entry *e;
 
-        for (size_t i = 0; m && (e = map_next(&rec->world.resources, &i));) {
-                struct world_resource *r = e->value;
-                struct resource_policy_text text;
-                struct policy policy;
-                struct decision d;
+        if (m)
+                plan_target(rec, m, unknown);
+        for (size_t i = 0; m && (e = map_next(&rec->world.applications, &i));) {
+                const struct world_application *a = e->value;
 
-                if (!belongs(rec, r, m, application))
-                        continue;
-                resource_policy(rec, r, &text, &policy);
-                decide(&r->row, &r->seen, &policy, clock_wall(), &d);
-                if (d.audit ||
-                    (d.drift == DRIFT_NONE && !policy.refill &&
-                     r->row.wanted_generation == r->row.applied_generation && !r->row.dying))
-                        continue;
-                json_array_append_new(out, json_pack("{s:s, s:s, s:s, s:s, s:s}", "change",
-                                                     change_word(r, &d), "type", r->type, "path",
-                                                     r->path, "action",
-                                                     decide_action_name(d.action), "why", d.why));
+                if (a->model == m->id && (!application || str_eq(a->name, application)))
+                        unknown_application(a, unknown);
         }
-        return out;
+        for (size_t i = 0; m && (e = map_next(&rec->world.resources, &i));)
+                if (belongs(rec, e->value, m, application))
+                        plan_resource(rec, e->value, plan, unknown);
+        return json_pack("{s:o, s:o}", "plan", plan, "unknown", unknown);
 }
 
 /* ---- why */
+
+struct why {
+        struct reconcile *rec;
+        json_t *list;
+        struct map told; /* applications and resources: each once, for needs may form a net */
+};
+
+static bool is_new(struct why *w, const void *thing) {
+        if (map_find_bytes(&w->told, &thing, sizeof(thing)))
+                return false;
+        map_set_bytes(&w->told, &thing, sizeof(thing), w);
+        return true;
+}
 
 static void add_cause(json_t *list, int depth, const char *what, const char *why) {
         json_array_append_new(
                 list, json_pack("{s:i, s:s, s:s}", "depth", depth, "subject", what, "text", why));
 }
 
-static void why_resource(struct reconcile *rec, struct world_resource *r, json_t *list, int depth);
+static void why_resource(struct why *w, struct world_resource *r, int depth);
 
 /* A value that is taken is told also when it is known: it explains what was written. */
-static void why_value(struct reconcile *rec, const struct world_need *need, const char *missing,
-                      json_t *list, int depth) {
-        const struct world_resource *n = world_resource(&rec->world, need->id);
-        cleanup_(freep) char *name = resource_need_name(rec, need);
+static void why_value(struct why *w, const struct world_need *need, const char *missing,
+                      int depth) {
+        const struct world_resource *n = world_resource(&w->rec->world, need->id);
+        cleanup_(freep) char *name = resource_need_name(w->rec, need);
         cleanup_(freep) char *value = n ? output_value(n->seen.output, need->output) : NULL;
 
         if (!missing)
                 missing = secret_token_in(value) ? "known, and secret" : value;
-        add_cause(list, depth, name, missing);
+        add_cause(w->list, depth, name, missing);
 }
 
-static void why_need(struct reconcile *rec, const struct world_need *need, json_t *list,
-                     int depth) {
-        struct world_resource *n = world_resource(&rec->world, need->id);
-        const char *missing = resource_need_missing(rec, need);
+static void why_need(struct why *w, const struct world_need *need, int depth) {
+        struct world_resource *n = world_resource(&w->rec->world, need->id);
+        const char *missing = resource_need_missing(w->rec, need);
 
         if (need->kind == NEED_VALUE)
-                why_value(rec, need, missing, list, depth++);
+                why_value(w, need, missing, depth++);
         if (n && missing)
-                why_resource(rec, n, list, depth);
+                why_resource(w, n, depth);
 }
 
-static void why_resource(struct reconcile *rec, struct world_resource *r, json_t *list, int depth) {
+static void why_resource(struct why *w, struct world_resource *r, int depth) {
         cleanup_(freep) char *name = str_format("%s %s", r->type, r->path);
         cleanup_(buf_free) struct buf text = BUF_INIT;
         struct resource_policy_text backing;
@@ -181,35 +247,40 @@ static void why_resource(struct reconcile *rec, struct world_resource *r, json_t
         struct policy policy;
         struct decision d;
         int failures;
-        int64_t next = queue_next(rec->queue, KEY_RESOURCE, r->id, &failures);
+        int64_t next = queue_next(w->rec->queue, KEY_RESOURCE, r->id, &failures);
+        bool failing = r->tries && r->reason[0];
 
-        resource_policy(rec, r, &backing, &policy);
+        if (!is_new(w, r))
+                return;
+        resource_policy(w->rec, r, &backing, &policy);
         decide(&r->row, &r->seen, &policy, clock_wall(), &d);
-        buf_printf(&text, "%s", decide_state_name(d.state));
-        if (d.why[0])
-                buf_printf(&text, ": %s", d.why);
-        if (r->tries)
+        /* What failed stands in the way, also where the object was seen well before. */
+        buf_printf(&text, "%s", decide_state_name(failing ? r->state : d.state));
+        if (failing || d.why[0])
+                buf_printf(&text, ": %s", failing ? r->reason : d.why);
+        if (r->tries && next > clock_mono())
                 buf_printf(&text, " (try %d, next in %s)", r->tries,
-                           clock_span(MAX_OF(next - clock_mono(), 0), span));
-        add_cause(list, depth, name, text.data);
+                           clock_span(next - clock_mono(), span));
+        add_cause(w->list, depth, name, text.data);
         for (size_t i = 0; depth < WHY_DEPTH_MAX && i < r->need_count; i++)
-                why_need(rec, &r->needs[i], list, depth + 1);
+                why_need(w, &r->needs[i], depth + 1);
 }
 
-static void why_application(struct reconcile *rec, struct world_application *a, json_t *list,
-                            int depth) {
+static void why_application(struct why *w, struct world_application *a, int depth) {
         cleanup_(freep) char *text =
                 str_format("%s%s%s", a->status, a->message[0] ? ": " : "", a->message);
         struct map_entry *e;
 
-        add_cause(list, depth, a->name, text);
+        if (!is_new(w, a))
+                return;
+        add_cause(w->list, depth, a->name, text);
         if (depth >= WHY_DEPTH_MAX)
                 return;
         for (size_t i = 0; i < a->want_count; i++) {
-                struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
+                struct world_resource *r = world_resource(&w->rec->world, a->wants[i].resource);
 
                 if (r && r->state != STATE_READY)
-                        why_resource(rec, r, list, depth + 1);
+                        why_resource(w, r, depth + 1);
         }
         for (size_t i = 0; (e = map_next(&a->units, &i));) {
                 const struct world_unit *u = e->value;
@@ -217,13 +288,13 @@ static void why_application(struct reconcile *rec, struct world_application *a, 
                 cleanup_(freep) char *word = str_format("%s: %s", u->status, u->message);
 
                 if (!str_eq(u->status, "active"))
-                        add_cause(list, depth + 1, name, word);
+                        add_cause(w->list, depth + 1, name, word);
         }
         for (size_t i = 0; i < a->provider_count; i++) {
-                struct world_application *p = world_application(&rec->world, a->providers[i]);
+                struct world_application *p = world_application(&w->rec->world, a->providers[i]);
 
                 if (p && !str_eq(p->status, "active") && !str_eq(a->status, "active"))
-                        why_application(rec, p, list, depth + 1);
+                        why_application(w, p, depth + 1);
         }
 }
 
@@ -262,7 +333,7 @@ json_t *reconcile_why(struct reconcile *rec, const char *model, const char *subj
         cleanup_(freep) char *head = NULL;
         struct world_application *a;
         struct world_resource *r;
-        json_t *list;
+        struct why w = { .rec = rec };
 
         if (!m) {
                 err_set(err, -ENOENT, "no model %s", model);
@@ -278,12 +349,13 @@ json_t *reconcile_why(struct reconcile *rec, const char *model, const char *subj
                         model, subject);
                 return NULL;
         }
-        list = json_array();
+        w.list = json_array();
         if (r)
-                why_resource(rec, r, list, 0);
+                why_resource(&w, r, 0);
         else
-                why_application(rec, a, list, 0);
-        return list;
+                why_application(&w, a, 0);
+        map_free(&w.told);
+        return w.list;
 }
 
 json_t *reconcile_targets(struct reconcile *rec) {

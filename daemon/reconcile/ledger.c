@@ -18,9 +18,8 @@
 #define LEDGER_WHO_UNKNOWN "not recorded"
 
 static const char *const what_happened[] = {
-        [DRIFT_DELETED] = "deleted",
-        [DRIFT_REPLACED] = "replaced",
-        [DRIFT_CHANGED] = "changed",
+        [DRIFT_DELETED] = "deleted",     [DRIFT_REPLACED] = "replaced",
+        [DRIFT_CHANGED] = "changed",     [DRIFT_LEAVING] = "marked for deletion",
         [DRIFT_DATA_LOST] = "data lost",
 };
 
@@ -140,7 +139,7 @@ void ledger_open(struct resource_job *j, const char *action,
         j->ledger_done = ledger_done;
         j->call.run = run;
         j->call.done = done;
-        reconcile_log(LOG_NOTICE, "drift", rec, r, "%s %s: %s by %s: %s", r->type, r->path,
+        reconcile_log(LOG_NOTICE, "drift", rec, r, "%s %s: %s (by whom: %s): %s", r->type, r->path,
                       what_happened[j->drift], l->who, action);
         store_submit(rec->options.store, &j->call);
 }

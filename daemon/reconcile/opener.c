@@ -10,12 +10,29 @@ struct opener {
         struct tx *tx;
         const struct sealer *sealer;
         struct secret_values *values;
+        int64_t application;
         size_t count;
 };
 
-static int open_token(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name,
-                      struct err *err) {
-        struct opener *o = arg;
+/* What was granted when it was planned may have been taken back since. */
+static int check_open(struct opener *o, const struct secret_ref *ref, struct err *err) {
+        struct q_secret_opens_row *row;
+        size_t n;
+        int r;
+
+        if (!o->application)
+                return 0;
+        r = q_secret_opens(
+                o->tx,
+                &(struct q_secret_opens_in){ .uri = ref->uri, .application_id = o->application },
+                &row, &n, err);
+        if (r < 0 || n)
+                return r < 0 ? r : 0;
+        return err_set(err, -EPERM, "secret %s is not granted to this application any more",
+                       ref->uri);
+}
+
+static int open_token(struct opener *o, const struct secret_ref *ref, struct err *err) {
         struct q_secret_row *secret;
         struct q_secret_revision_row *rev;
         struct seal_place at = { "secret_revision", "sealed", ref->uri, ref->revision };
@@ -34,6 +51,9 @@ static int open_token(void *arg, const struct secret_ref *ref, const char *point
                 return r;
         if (n == 0)
                 return err_set(err, -ENOKEY, "secret %s is not known any more", ref->uri);
+        r = check_open(o, ref, err);
+        if (r < 0)
+                return r;
         r = q_secret_revision_get(o->tx,
                                   &(struct q_secret_revision_get_in){ .secret_id = secret->id,
                                                                       .revision = ref->revision },
@@ -50,11 +70,20 @@ static int open_token(void *arg, const struct secret_ref *ref, const char *point
         return 0;
 }
 
-int opener_open(struct tx *tx, const struct sealer *sealer, const json_t *j,
-                struct secret_values *values, struct err *err) {
-        struct opener o = { tx, sealer, values, 0 };
+/* Forms that take long are made here, in the read thread; the loop only puts them in. */
+static int open_form(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name,
+                     struct err *err) {
+        struct opener *o = arg;
+        int r = open_token(o, ref, err);
 
-        return secret_token_walk(j, open_token, &o, err);
+        return r < 0 ? r : secret_values_form(o->values, ref, err);
+}
+
+int opener_open(struct tx *tx, const struct sealer *sealer, int64_t application, const json_t *j,
+                struct secret_values *values, struct err *err) {
+        struct opener o = { tx, sealer, values, application, 0 };
+
+        return secret_token_walk(j, open_form, &o, err);
 }
 
 struct owning {

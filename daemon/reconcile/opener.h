@@ -12,8 +12,8 @@
 #define OPENER_TOKENS_MAX 256 /* secret values in one document: more is a mistake */
 
 /* Adds the value of each token in J to VALUES. -E2BIG; -ENOKEY: a secret or its revision is
- * gone. */
-int opener_open(struct tx *tx, const struct sealer *sealer, const json_t *j,
+ * gone; -EPERM: it is neither APPLICATION's own nor granted to it (0: not asked). */
+int opener_open(struct tx *tx, const struct sealer *sealer, int64_t application, const json_t *j,
                 struct secret_values *values, struct err *err);
 /* {URI: purpose} of those tokens in J whose secrets are APPLICATION's own. */
 int opener_own(struct tx *tx, int64_t application, const json_t *j, json_t **ret, struct err *err);

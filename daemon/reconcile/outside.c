@@ -35,7 +35,7 @@ static void opening_free(struct opening *o) {
         free(o->label);
         free(o->bound);
         json_decref(o->config);
-        json_decref(o->credential);
+        json_wipe(o->credential);
         free(o);
 }
 
@@ -58,7 +58,7 @@ static int read_credential(struct tx *tx, struct opening *o, const struct q_targ
                 if (r == 0)
                         r = json_parse(text.data, text.len, &o->credential, err);
         } else {
-                r = opener_open(tx, sealer, o->config, values, err);
+                r = opener_open(tx, sealer, o->application, o->config, values, err);
                 if (r >= 0)
                         r = json_fill(o->config, fill, values, &o->credential, err);
         }
@@ -429,6 +429,18 @@ void outside_handle(struct reconcile *rec, int64_t id) {
                 .lane = STORE_LOOP, .actor = "loop", .run = read_run, .done = on_read, .arg = o
         };
         store_read(rec->options.store, &o->call);
+}
+
+const char *reconcile_identity(struct reconcile *rec, const char *cluster) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.targets, &i));) {
+                const struct world_target *t = e->value;
+
+                if (!t->application && t->open && t->reachable && str_eq(t->name, cluster))
+                        return t->identity;
+        }
+        return NULL;
 }
 
 bool outside_usable(const struct world_target *t, char *why, size_t size) {

@@ -128,7 +128,8 @@ void ledger_undone(struct reconcile *rec, struct world_resource *r);
 /* ---- outside.c */
 void outside_handle(struct reconcile *rec, int64_t id);
 void outside_close_all(struct reconcile *rec);
-/* May operations go out: open, reachable as far as known, bound to this outside. WHY gets the
+/* May operations go out: open, and reachable as far as known. (Whether it is the outside that a
+ * model was bound to, scope_blocked says.) WHY gets the
  * reason if not. */
 bool outside_usable(const struct world_target *t, char *why, size_t size);
 /* The provider lists and watches TYPE by itself, and its first list is not in yet. */
@@ -148,7 +149,13 @@ void application_touch(struct reconcile *rec,
 /* Its rows changed: read again now. */
 void application_dirty(struct reconcile *rec, int64_t id);
 void application_seen(struct reconcile *rec, int64_t id); /* a resource of it was seen to change */
+/* Something lost a want: who was refused it is planned again. */
+void application_conflicts_may_end(struct reconcile *rec);
 void application_stop(struct reconcile *rec);
+/* application-settled.c: its rows are newer than its plan. */
+bool application_changing(const struct world_application *a);
+/* Nothing is under way that may change what is wanted of it: neither here nor at who feeds it. */
+bool application_settled(struct reconcile *rec, const struct world_application *a);
 /* application-see.c: what its wanters want to see of R, after they changed. */
 void resource_see(struct reconcile *rec, struct world_resource *r);
 
@@ -157,6 +164,8 @@ void unit_seen(struct reconcile *rec, struct world_target *t, const struct unit_
 void unit_listed(struct reconcile *rec, struct world_target *t, bool begin);
 /* Computes what is shown of an application, writes it when it changed. */
 void status_update(struct reconcile *rec, struct world_application *a);
+/* At an orderly end: what is active was seen so until now. */
+void status_keep_seen(struct reconcile *rec);
 
 /* ---- shared */
 void reconcile_event(struct reconcile *rec, const char *kind, const char *model,

@@ -174,7 +174,8 @@ static int read_documents(struct tx *tx, struct resource_job *j, const struct q_
         if (r < 0)
                 return r;
         j->values = secret_values_new();
-        r = opener_open(tx, j->rec->options.sealer, j->document, j->values, err);
+        r = opener_open(tx, j->rec->options.sealer, str_eq(row->life, "dying") ? 0 : j->owner,
+                        j->document, j->values, err);
         /* Of two applications that go together the one that made the secret may be gone first;
          * nothing is written any more, so its value is not missed. */
         if (r == -ENOKEY && str_eq(row->life, "dying")) {
@@ -239,6 +240,11 @@ static void wake_dying(struct reconcile *rec, const struct world_resource *r) {
         }
 }
 
+static void look_anew(struct world_resource *r) {
+        r->seen.presence = PRESENCE_UNKNOWN;
+        r->look_again = true;
+}
+
 struct world_resource *resource_take(struct resource_job *j, struct err *err) {
         struct world *w = &j->rec->world;
         struct world_resource *r;
@@ -250,12 +256,20 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
                         r->row.dying = true; /* what it stood on may go now */
                         resource_changed(j->rec, r);
                         world_resource_drop(w, r);
+                        application_conflicts_may_end(j->rec);
                 }
                 return NULL;
         }
         r = world_resource_get(w, j->id, j->target, j->type, j->path);
         r->reconcile = j->rec;
+        /* What was seen before its loss was accepted says nothing of what it is now. */
+        if (j->row.accepted_loss && !r->row.accepted_loss)
+                look_anew(r);
         r->row = j->row;
+        if (r->owner && r->owner != j->owner)
+                application_touch(j->rec, r->owner); /* its removal may wait for this */
+        if (r->wanter_count > j->wanter_count)
+                application_conflicts_may_end(j->rec);
         r->owner = j->owner;
         r->model = scope_model(j->rec, j);
         r->wanted_valid = j->wanted_valid;

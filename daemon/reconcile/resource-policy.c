@@ -52,8 +52,15 @@ static const char *find_unmet(struct reconcile *rec, const struct world_resource
         return NULL;
 }
 
-/* A dying resource goes after what stands on it and is going too (a stale row may say so: it is
- * read soon, and tells). Who stands on it and stays did not ask whether it does. */
+/* Of an application that was marked it is not known yet whether it goes. */
+static bool may_go(struct reconcile *rec, const struct world_resource *r) {
+        const struct world_application *a = world_application(&rec->world, r->owner);
+
+        return r->row.dying || r->stale || (a && (a->dying || a->reread));
+}
+
+/* A dying resource goes after what stands on it and is going too. Who stands on it and stays did
+ * not ask whether it does. */
 static const char *find_held_up(struct reconcile *rec, const struct world_resource *r, char *text,
                                 size_t size) {
         const struct world_ids *l = world_needed_by(&rec->world, r->id);
@@ -61,7 +68,7 @@ static const char *find_held_up(struct reconcile *rec, const struct world_resour
         for (size_t i = 0; l && i < l->count; i++) {
                 const struct world_resource *d = world_resource(&rec->world, l->ids[i]);
 
-                if (!d || (!d->row.dying && !d->stale))
+                if (!d || !may_go(rec, d))
                         continue;
                 snprintf(text, size, "%s %s", d->type, d->path);
                 return text;

@@ -9,6 +9,11 @@
 
 #include <errno.h>
 
+/* What was begun anew because a person gave its data up is not repaired. */
+static bool is_accepted(const struct resource_job *j) {
+        return j->row.data && j->row.accepted_loss;
+}
+
 static int save_applied(struct tx *tx, struct resource_job *j, struct err *err) {
         cleanup_(buf_free) struct buf text = BUF_INIT;
         struct w_resource_set_applied_in in = {
@@ -49,11 +54,12 @@ static int save_applied(struct tx *tx, struct resource_job *j, struct err *err) 
         k = w_resource_set_applied(tx, &in, err);
         if (k < 0 || !j->drift_line)
                 return k;
-        return w_drift_close(tx,
-                             &(struct w_drift_close_in){ .id = j->drift_line,
-                                                         .outcome = "repaired",
-                                                         .repaired_at = tx_now(tx) },
-                             err);
+        return w_drift_close(
+                tx,
+                &(struct w_drift_close_in){ .id = j->drift_line,
+                                            .outcome = is_accepted(j) ? "accepted" : "repaired",
+                                            .repaired_at = tx_now(tx) },
+                err);
 }
 
 int resource_delete_rows(struct tx *tx, int64_t id, struct err *err) {

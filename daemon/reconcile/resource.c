@@ -19,6 +19,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define HELD_UP_MS 1000 /* whether what holds up a removal stays after all tells nobody */
+
 static void step(struct reconcile *rec, struct world_resource *r);
 static void on_loaded(struct store_call *c, int k, const struct err *err);
 
@@ -105,10 +107,17 @@ static void release_target(struct resource_job *j) {
 /* The outside has it and our row does not know: what was done is kept until it is written, for
  * doing it again could do it twice. */
 static void save_later(struct resource_job *j, struct world_resource *r, const struct err *err) {
+        bool passes = err->code == -EROFS || err->code == -EBUSY || err->code == -ENOSPC;
+
         log_plain(LOG_WARNING, "save", "resource %lld: %s", (long long)j->id, err_text(err));
         r->busy = false;
-        r->unsaved = j;
         queue_failed(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE);
+        if (passes) {
+                r->unsaved = j;
+                return;
+        }
+        r->stale = true; /* its row is other than we thought: wanted again, say */
+        resource_job_free(j);
 }
 
 static void save_again(struct world_resource *r) {
@@ -189,15 +198,17 @@ static void log_outcome(struct resource_job *j, struct world_resource *r) {
 #define RUNNING_POLL_MS 1000 /* of an operation whose outside does not say when to ask again */
 
 static void take_failure(struct resource_job *j, struct world_resource *r) {
+        enum resource_state state = decide_state_after(j->op.outcome);
+
+        if (j->action == ACTION_LOOK && r->state == STATE_LOST)
+                state = STATE_LOST; /* that it cannot be looked at hides no loss */
         if (j->op.outcome == OUTCOME_RUNNING)
                 r->row.running = j->action;
         else if (resource_token_ends(j))
                 r->row.running = ACTION_NONE;
         r->row.outcome = j->op.outcome;
         r->tries = j->op.outcome == OUTCOME_RUNNING ? 0 : r->tries + 1;
-        resource_set_state(j->rec, r,
-                           r->row.dying ? STATE_REMOVING : decide_state_after(j->op.outcome),
-                           err_text(&j->op.err));
+        resource_set_state(j->rec, r, r->row.dying ? STATE_REMOVING : state, err_text(&j->op.err));
 }
 
 /* It goes on outside: asked about again in time, and no failure. */
@@ -434,6 +445,9 @@ static void rest(struct reconcile *rec, struct world_resource *r, const struct d
                 queue_rest(rec->queue, KEY_RESOURCE, r->id);
         if (r->retry_at > clock_mono())
                 queue_add_at(rec->queue, KEY_RESOURCE, r->id, QUEUE_CHANGE, r->retry_at);
+        else if (r->row.dying && d->action == ACTION_WAIT)
+                queue_add_at(rec->queue, KEY_RESOURCE, r->id, QUEUE_CHANGE,
+                             clock_mono() + HELD_UP_MS);
         else if (poll && r->row.applied_generation)
                 queue_add_at(rec->queue, KEY_RESOURCE, r->id, QUEUE_AUDIT, clock_mono() + poll);
         else if (rec->options.audit_ms && d->action == ACTION_NONE && r->row.applied_at)

@@ -107,6 +107,14 @@ const char *scope_blocked(struct reconcile *rec, const struct world_model *m, ch
                          s->reason, m->name);
                 return text;
         }
+        if (s && s->seen.presence == PRESENCE_LEAVING && !s->row.dying) {
+                snprintf(
+                        text, size,
+                        "%s %s: %s: all that is in it goes, data too; what is wanted is made again "
+                        "when it is gone",
+                        s->type, s->path, s->seen.reason ? s->seen.reason : "it is being deleted");
+                return text;
+        }
         return NULL;
 }
 
@@ -312,6 +320,35 @@ static void wake_applications(struct reconcile *rec, int64_t model) {
         }
 }
 
+static bool is_of(struct reconcile *rec, const struct world_resource *r, int64_t model) {
+        const struct world_application *a = world_application(&rec->world, r->owner);
+
+        return (a ? a->model : r->model) == model;
+}
+
+/* Also those of servers that run in it. */
+static void wake_resources(struct reconcile *rec, int64_t model) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
+                struct world_resource *r = e->value;
+
+                if (is_of(rec, r, model))
+                        queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_CHANGE);
+        }
+}
+
+/* Whether what holds up the whole model began or ended: another stamp, another cluster, a
+ * namespace that goes. */
+static bool blocking_changed(struct reconcile *rec, struct world_model *m) {
+        char text[256];
+        bool now = scope_blocked(rec, m, text, sizeof(text)) != NULL;
+        bool news = now != m->held_up;
+
+        m->held_up = now;
+        return news;
+}
+
 /* Copies what was read; returns whether pausing or blocking changed, so that its resources are
  * decided anew. */
 static bool take(struct reconcile *rec, struct scope_work *w) {
@@ -337,6 +374,7 @@ static void on_read(struct store_call *c, int r, const struct err *err) {
         struct world_model *m = world_model(&rec->world, w->id);
         struct world_target *t;
         struct err e = { 0 };
+        bool news;
 
         if (r < 0 || rec->stopping || !w->found) {
                 if (r < 0)
@@ -349,8 +387,9 @@ static void on_read(struct store_call *c, int r, const struct err *err) {
                 return;
         }
         t = world_target(&rec->world, w->target);
-        if (take(rec, w) && t)
-                resource_wake_target(rec, t->id, QUEUE_CHANGE);
+        news = take(rec, w);
+        if (blocking_changed(rec, world_model(&rec->world, w->id)) || news)
+                wake_resources(rec, w->id);
         wake_applications(rec, w->id);
         if (w->dying)
                 return end_model(w);
@@ -377,4 +416,14 @@ void scope_handle(struct reconcile *rec, int64_t id) {
                 .lane = STORE_LOOP, .actor = "loop", .run = read_run, .done = on_read, .arg = w
         };
         store_read(rec->options.store, &w->call);
+}
+
+bool reconcile_is_foreign(struct reconcile *rec, const char *model) {
+        const struct world_model *m = world_model_named(&rec->world, model);
+        const struct world_resource *s = m ? world_resource(&rec->world, m->scope) : NULL;
+
+        if (!s)
+                return false;
+        return (s->seen.presence == PRESENCE_PRESENT && s->seen.foreign) ||
+               (!s->row.applied_generation && s->row.outcome == OUTCOME_CONFLICT);
 }

@@ -47,6 +47,7 @@ struct world_model {
         char *paused;  /* "alice: reason", or NULL */
         char *blocked; /* why nothing is written, or NULL */
         int64_t scope; /* resource of its namespace, or 0 */
+        bool held_up;  /* scope_blocked had a reason when it was asked last */
         bool stale;
 };
 
@@ -72,7 +73,8 @@ struct world_application {
         char *detached;     /* storage of an earlier one of that name, not decided on; or NULL */
         char *pin_error;    /* why the charm that came does not fit, or NULL */
         int64_t scale;
-        bool planned; /* a plan was saved at least once */
+        bool planned;                      /* a plan was saved at least once */
+        uint64_t changes, changes_planned; /* of its rows: told so far; those that a plan knows */
         bool dying;
         char *paused;             /* "alice: reason", or NULL */
         struct world_want *wants; /* by label */

@@ -10,6 +10,7 @@
 #include "map.h"
 
 #include <crypt.h>
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -198,63 +199,97 @@ static void add_yaml(struct buf *out, const unsigned char *p, size_t n) {
         buf_putc(out, '"');
 }
 
-/* The salt comes from the value's name, so that the same revision gives the same hash and no
- * document changes by itself. */
-static int add_bcrypt(struct buf *out, const char *name, const char *value, size_t len,
-                      struct err *err) {
+/* The salt comes from the token, so that the same revision gives the same hash and no document
+ * changes by itself. */
+static int make_bcrypt(struct buf *out, const struct secret_ref *ref, const char *value, size_t len,
+                       struct err *err) {
         cleanup_(freep) struct crypt_data *data = mem_new(struct crypt_data);
         cleanup_(freep) char *text = str_ndup(value, len);
         uint8_t seed[DIGEST_SIZE];
         char salt[CRYPT_GENSALT_OUTPUT_SIZE];
+        char key[64];
         const char *hash;
 
-        digest_sha256(name, strlen(name), seed);
+        key_of(ref->uri, ref->revision, key);
+        digest_sha256(key, strlen(key), seed);
         if (!crypt_gensalt_rn("$2b$", BCRYPT_COST, (const char *)seed, 16, salt, sizeof(salt)))
-                return err_set(err, -EINVAL, "no bcrypt salt: %s", strerror(errno));
+                return err_set(err, -EINVAL, "secret %s: no bcrypt salt: %s", ref->uri,
+                               strerror(errno));
         hash = crypt_rn(text, salt, data, sizeof(*data));
         explicit_bzero(text, len);
         if (!hash)
-                return err_set(err, -EINVAL, "bcrypt: %s", strerror(errno));
+                return err_set(err, -EINVAL, "secret %s: bcrypt: %s", ref->uri, strerror(errno));
         buf_puts(out, hash);
         explicit_bzero(data, sizeof(*data));
         return 0;
 }
 
-int secret_form_put(enum secret_form form, const char *name, const void *value, size_t len,
-                    struct buf *out, struct err *err) {
+/* Beside the values: no revision has this name. */
+static const char *bcrypt_name(const struct secret_ref *ref, char name[64]) {
+        snprintf(name, 64, "%s/bcrypt", ref->uri);
+        return name;
+}
+
+int secret_values_form(struct secret_values *v, const struct secret_ref *ref, struct err *err) {
+        cleanup_(buf_wipe) struct buf hash = BUF_INIT;
+        char name[64];
+        const void *value;
+        size_t len;
+        int r;
+
+        bcrypt_name(ref, name);
+        if (ref->form != SECRET_BCRYPT || secret_values_get(v, name, ref->revision, &len))
+                return 0;
+        value = secret_values_get(v, ref->uri, ref->revision, &len);
+        assert(value);
+        r = make_bcrypt(&hash, ref, value, len, err);
+        if (r == 0)
+                secret_values_add(v, name, ref->revision, buf_str(&hash), hash.len);
+        return r;
+}
+
+static int add_bcrypt(const struct secret_values *v, struct buf *out, const struct secret_ref *ref,
+                      struct err *err) {
+        char name[64];
+        size_t len;
+        const void *hash = secret_values_get(v, bcrypt_name(ref, name), ref->revision, &len);
+
+        if (!hash)
+                return err_set(err, -ENOKEY, "secret %s revision %lld was not hashed", ref->uri,
+                               (long long)ref->revision);
+        buf_add(out, hash, len);
+        return 0;
+}
+
+void secret_form_put(enum secret_form form, const void *value, size_t len, struct buf *out) {
         switch (form) {
         case SECRET_BASE64:
-                digest_base64(value, len, out);
-                return 0;
+                return digest_base64(value, len, out);
         case SECRET_URL:
-                add_url(out, value, len);
-                return 0;
+                return add_url(out, value, len);
         case SECRET_YAML:
-                add_yaml(out, value, len);
-                return 0;
-        case SECRET_BCRYPT:
-                return add_bcrypt(out, name, value, len, err);
+                return add_yaml(out, value, len);
+        case SECRET_BCRYPT: /* made off the loop, never here */
         case SECRET_PLAIN:
         case SECRET_PEM_BUNDLE:
         case SECRET_FORM_MAX:
                 break;
         }
         buf_add(out, value, len);
-        return 0;
 }
 
 static int add_value(const struct secret_values *v, const struct secret_ref *ref, struct buf *out,
                      struct err *err) {
         size_t len = 0;
         const void *value = secret_values_get(v, ref->uri, ref->revision, &len);
-        char key[64];
-        int r;
 
         if (!value)
                 return err_set(err, -ENOKEY, "secret %s revision %lld has no value here", ref->uri,
                                (long long)ref->revision);
-        r = secret_form_put(ref->form, key_of(ref->uri, ref->revision, key), value, len, out, err);
-        return r < 0 ? err_add(err, r, "secret %s", ref->uri) : 0;
+        if (ref->form == SECRET_BCRYPT)
+                return add_bcrypt(v, out, ref, err);
+        secret_form_put(ref->form, value, len, out);
+        return 0;
 }
 
 int secret_values_fill(const struct secret_values *v, const char *text, struct buf *out,

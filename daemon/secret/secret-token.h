@@ -28,10 +28,8 @@ enum secret_form {
 };
 const char *secret_form_name(enum secret_form f);
 int secret_form_find(const char *name); /* -1: none */
-/* Appends VALUE in FORM. NAME: whose value it is; a bcrypt hash stays the same for the same name
- * and value. */
-int secret_form_put(enum secret_form form, const char *name, const void *value, size_t len,
-                    struct buf *out, struct err *err);
+/* Appends VALUE in FORM, which is not bcrypt. */
+void secret_form_put(enum secret_form form, const void *value, size_t len, struct buf *out);
 
 struct secret_ref {
         char uri[SECRET_URI_SIZE];
@@ -59,6 +57,9 @@ struct secret_values *secret_values_new(void);
 struct secret_values *secret_values_free(struct secret_values *v); /* wipes */
 void secret_values_add(struct secret_values *v, const char *uri, int64_t revision, const void *data,
                        size_t len);
+/* Makes the text of a form that takes long (bcrypt) now, in this thread; filling only copies it.
+ * The value must be among them. */
+int secret_values_form(struct secret_values *v, const struct secret_ref *ref, struct err *err);
 /* NULL: not among them. */
 const void *secret_values_get(const struct secret_values *v, const char *uri, int64_t revision,
                               size_t *ret_len);

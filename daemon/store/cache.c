@@ -18,6 +18,7 @@
 struct cache {
         char *path;
         bool write, begun;
+        _Atomic unsigned made; /* how often it was made anew; of a reader: which one is open */
         struct store_connection *connection; /* NULL: could not be opened; nothing is found */
 };
 
@@ -58,7 +59,24 @@ int cache_recreate(struct cache *c, struct err *err) {
         r = open_file(c, err);
         if (r < 0)
                 close_file(c);
+        else
+                c->made++;
         return r;
+}
+
+void cache_follow(struct cache *c, const struct cache *writer) {
+        unsigned made = writer->made;
+        struct err err = {};
+
+        if (c->made == made)
+                return;
+        close_file(c);
+        if (open_file(c, &err) < 0) {
+                log_plain(LOG_WARNING, "cache-unreadable", "%s", err_text(&err));
+                close_file(c);
+                return;
+        }
+        c->made = made;
 }
 
 int cache_open(const char *state_dir, bool write, struct cache **ret, struct err *err) {

@@ -20,8 +20,10 @@ static int run_read(struct store *s, struct store_call *c) {
                          .cache = s->read_cache,
                          .memory = &memory,
                          .now = clock_wall() };
-        int r = s->engine->begin(s->read, &c->err);
+        int r;
 
+        cache_follow(s->read_cache, s->write_cache);
+        r = s->engine->begin(s->read, &c->err);
         if (r == 0)
                 r = c->run(&tx, c, &c->err);
         s->engine->rollback(s->read);

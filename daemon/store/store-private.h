@@ -111,6 +111,8 @@ int cache_begin(struct cache *c, struct err *err);  /* fine when begun */
 int cache_commit(struct cache *c, struct err *err); /* fine when not begun */
 void cache_rollback(struct cache *c);               /* fine when not begun */
 int cache_recreate(struct cache *c, struct err *err);
+/* Opens again what WRITER made anew: the file that is open here was unlinked. */
+void cache_follow(struct cache *c, const struct cache *writer);
 
 /* engine-sqlite.c */
 struct engine_sqlite_file {

@@ -18,6 +18,14 @@ SELECT * FROM relation WHERE model_id = :model_id AND id > :after ORDER BY id LI
 -- name: relation_set_life
 UPDATE relation SET life = :life WHERE id = :id;
 
+-- name: relation_turn
+UPDATE relation SET turns = turns + 1 WHERE id = :id;
+
+-- name: relation_turns_end
+-- Something else happened to one of its sides.
+UPDATE relation SET turns = 0
+WHERE turns > 0 AND id IN (SELECT relation_id FROM relation_side WHERE application_id = :application_id);
+
 -- name: relation_delete
 DELETE FROM relation WHERE id = :id;
 

@@ -79,15 +79,22 @@ DELETE FROM secret_revision WHERE secret_id = :secret_id;
 -- name: secret_grant_insert
 INSERT INTO secret_grant (secret_id, relation_id) VALUES (:secret_id, :relation_id) ON CONFLICT DO NOTHING;
 
--- name: secret_grant_get
--- one
-SELECT secret_id, relation_id FROM secret_grant WHERE secret_id = :secret_id AND relation_id = :relation_id;
+-- name: secret_opens
+-- For an application: its own, and what it is told over a relation.
+SELECT s.id FROM secret s
+WHERE s.uri = :uri
+  AND (s.application_id = :application_id
+       OR EXISTS (SELECT 1 FROM secret_grant g JOIN relation_side side ON side.relation_id = g.relation_id
+                  WHERE g.secret_id = s.id AND side.application_id = :application_id LIMIT 1))
+LIMIT 1;
+
+-- name: secret_granted_by
+-- What one side tells.
+SELECT s.id, s.uri FROM secret_grant g JOIN secret s ON s.id = g.secret_id
+WHERE g.relation_id = :relation_id AND s.application_id = :application_id ORDER BY s.id LIMIT 1000;
 
 -- name: secret_grant_list
 SELECT relation_id FROM secret_grant WHERE secret_id = :secret_id ORDER BY relation_id LIMIT 1000;
-
--- name: secret_grant_by_relation
-SELECT secret_id FROM secret_grant WHERE relation_id = :relation_id ORDER BY secret_id LIMIT 1000;
 
 -- name: secret_grant_delete
 DELETE FROM secret_grant WHERE secret_id = :secret_id AND relation_id = :relation_id;

@@ -83,15 +83,17 @@ CREATE TABLE application (
         attach_storage INTEGER NOT NULL DEFAULT 0,
         paused_by TEXT, paused_why TEXT, paused_at INTEGER,
         held TEXT,                      -- why the last plan is held, or NULL
-        held_digest BLOB,               -- of the plan that is held
-        release_digest BLOB,            -- of the plan that apply-held let go
+        held_digest BLOB,               -- of what the plan that is held takes away
+        release_digest BLOB,            -- of what apply-held let go; used once
         plan_digest BLOB,               -- of the view that was planned last, with the charm's hash
+        cause_digest BLOB,              -- digest of that view without what other charms said
         plan_error TEXT,                -- what the charm's last run ended with, or NULL
         plan_status TEXT NOT NULL DEFAULT 'unknown',  -- the charm's own word
         plan_message TEXT NOT NULL DEFAULT '',
         status TEXT NOT NULL DEFAULT 'waiting',       -- what is shown: computed
         message TEXT NOT NULL DEFAULT '',
         status_at INTEGER NOT NULL,
+        active_at INTEGER NOT NULL DEFAULT 0,         -- when it was last seen active, 0: never
         version TEXT NOT NULL DEFAULT '',             -- of the workload, said by the charm
         see TEXT NOT NULL DEFAULT '{}', -- JSON {label: [pointer]}: what the charm asked to see
         conflicts TEXT NOT NULL DEFAULT '',           -- wants of it that another application owns
@@ -142,6 +144,7 @@ CREATE TABLE relation (
         model_id INTEGER NOT NULL REFERENCES model (id),
         interface TEXT NOT NULL,        -- '': neither charm is there yet
         life TEXT NOT NULL CHECK (life IN ('alive', 'dying')),
+        turns INTEGER NOT NULL DEFAULT 0, -- changes of its data in a row that nothing else led to
         created_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX relation_model ON relation (model_id);
@@ -276,7 +279,7 @@ CREATE TABLE drift (                -- the ledger
         repaired_at INTEGER,
         detected_ms INTEGER,            -- after the change, where its time is known
         action TEXT NOT NULL,           -- repair, report, hold
-        outcome TEXT NOT NULL,          -- open, repaired, undone (by whoever did it), removed
+        outcome TEXT NOT NULL,          -- open, repaired, accepted (data given up), undone (by whoever did it), removed
         before INTEGER NOT NULL         -- how often the same fields of it drifted before
 ) STRICT;
 CREATE INDEX drift_model ON drift (model_id, id);

@@ -4,10 +4,10 @@
  *
  *     upstream_kube FOLDER
  *
- * The manifests are the YAML files of FOLDER and FOLDER/crd, without bundles. Each object but webhook
- * configurations (nothing serves them here) is applied through the provider, in rounds until
- * their kinds are served. Then the controllers have SETTLE_MS to work; an object whose digest is
- * not its baseline's is a false alarm. */
+ * The manifests are the YAML files of FOLDER and FOLDER/crd, without bundles. Each object but
+ * webhook configurations (nothing serves them here) is applied through the provider, in rounds
+ * until their kinds are served. Then the controllers have SETTLE_MS to work; an object whose
+ * digest is not its baseline's is a false alarm. */
 #include "kube-world.h"
 #include "yaml.h"
 

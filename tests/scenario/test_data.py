@@ -3,6 +3,8 @@
 """Data is never begun again silently, and nothing that holds data goes without being named."""
 import base64
 import shutil
+import sqlite3
+import subprocess
 
 from lib.runner import APPS, BUNDLE, main, test
 from lib.world import Trouble
@@ -56,7 +58,8 @@ def _(world):
 def _(world):
     kube, before = world.cluster.kube, uid(world)
     kube.delete("persistentvolumeclaims", "mlflow", CLAIM)
-    world.wait_status("mlflow-mysql", "waiting", CLAIM)         # it goes when no pod holds it
+    world.wait_status("mlflow-mysql", "blocked", CLAIM, "Retain")       # it goes when no pod holds it
+    world.wait_for("the line of drift", lambda: "marked for deletion" in world.ctl("drift").out)
     world.ctl("accept-data-loss", "mlflow-mysql").refused("lost no data", code=1)
     kube.delete("statefulsets", "mlflow", "mlflow-mysql")
     world.wait_status("mlflow-mysql", "blocked", CLAIM, "accept-data-loss")
@@ -72,7 +75,12 @@ def _(world):
 
 @test("a deleted namespace hides no loss: all is blocked that held data, and comes back by consent")
 def _(world):
-    world.cluster.kube.delete("namespaces", "", "mlflow")
+    kube = world.cluster.kube
+    kube.merge("services", "mlflow", "mlflow-minio", {"metadata": {"finalizers": ["example.com/hold"]}})
+    kube.delete("namespaces", "", "mlflow")
+    for app in APPS:
+        world.wait_status(app, "blocked", "Namespace mlflow", "being deleted", "data too")
+    kube.merge("services", "mlflow", "mlflow-minio", {"metadata": {"finalizers": None}})
     for app in ("mlflow-mysql", "mlflow-minio"):
         world.wait_status(app, "blocked", f"accept-data-loss {app}")
     if uid(world):
@@ -89,6 +97,56 @@ def _(world):
     world.ctl("remove-model", "mlflow", "--destroy-storage").ok()
     world.wait_for("the model to go", lambda: "mlflow " not in world.ctl("models").out)
     world.wait_for("the namespace to go", lambda: not world.cluster.kube.get("namespaces", "", "mlflow"))
+
+
+def sql(world, text):
+    socket = next(world.cluster.data.folder.glob("*.sock"))
+    password = world.cluster.data.secret("mlflow", "mlflow-mysql-root")["root-password"]
+    done = subprocess.run(["mariadb", "--no-defaults", f"--socket={socket}", "-uroot", f"-p{password}", "-N", "-e", text],
+                          capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Trouble(f"{text}: {done.stderr}")
+    return done.stdout
+
+
+def is_initialised(world):
+    with sqlite3.connect(f"file:{world.daemon.state}/model.db?mode=ro", uri=True) as db:
+        return db.execute("SELECT initialised_at FROM resource WHERE type = 'database'").fetchone()[0]
+
+
+@test("a database's loss ends by itself when it is restored, a pause hides none, a missing mark is none, and one consent is enough",
+      fresh="bare", real=False)
+def _(world):
+    world.daemon.options = ["--poll-period", "1s"]
+    world.daemon.start()
+    world.cluster.make_known(world)
+    world.ctl("deploy", BUNDLE).ok()
+    world.wait_active()
+    sql(world, "CREATE TABLE mlflow.t (a INT)")
+    world.wait_for("the table to be seen", lambda: is_initialised(world))
+    sql(world, "DROP PROCEDURE mlflow.mooring_mark")
+    world.wait_for("the mark to be back", lambda: sql(world, "SHOW PROCEDURE STATUS WHERE Name = 'mooring_mark'"))
+    world.wait_active()
+    sql(world, "DROP DATABASE mlflow")
+    world.wait_status("mlflow-mysql", "blocked", "is gone, and held data")
+    world.ctl("pause", "mlflow-mysql", "--reason", "night").ok()
+    world.wait_status("mlflow-mysql", "blocked", "paused", "is gone, and held data")
+    world.ctl("unpause", "mlflow-mysql").ok()
+    sql(world, "CREATE DATABASE mlflow; CREATE TABLE mlflow.t (a INT)")
+    world.wait_active()
+    world.daemon.stop()
+    right = sql(world, "SELECT authentication_string FROM mysql.user WHERE User = 'root' AND Host = '127.%'").strip()
+    sql(world, "ALTER USER root@'127.%' IDENTIFIED BY 'another'")
+    world.daemon.start()
+    world.wait_status("mlflow-mysql", "blocked", "changed outside", "show-secret")
+    sql(world, f"ALTER USER root@'127.%' IDENTIFIED BY PASSWORD '{right}'")
+    world.wait_active()
+    world.cluster.kube.delete("namespaces", "", "mlflow")
+    for app in ("mlflow-mysql", "mlflow-minio"):
+        world.wait_status(app, "blocked", f"accept-data-loss {app}")
+        world.ctl("accept-data-loss", app).ok()
+    world.wait_active()
+    world.ctl("drift").ok().says("accepted")
 
 
 def root_secret(world):
@@ -113,6 +171,7 @@ def _(world):
     world.ctl("deploy", BUNDLE).ok()
     world.wait_status("mlflow-mysql", "blocked", "take-over-model")
     world.ctl("take-over-model", "mlflow").ok()
+    world.wait_status("mlflow-minio", "blocked", "of another controller", "mooringctl adopt mlflow-minio")
     world.wait_for("all to be adopted", lambda: adopt_all(world))
     if root_secret(world) != before:
         raise Trouble("the root password in the cluster was written over")

@@ -3,8 +3,9 @@
  *
  * Stage one, before dlopen, because a module's constructors run inside it: no new privileges,
  * limits, not dumpable; landlock leaves one readable file, the module; seccomp leaves what the
- * loader needs. Stage two, after dlopen: landlock leaves nothing, seccomp a dozen calls, none of
- * which opens, connects, starts or makes memory executable.
+ * loader needs, and code only as it stands in that file. Stage two, after dlopen: landlock leaves
+ * nothing, seccomp a dozen calls, none of which opens, connects, starts or makes memory
+ * executable.
  *
  * A refused call answers EPERM in stage one, because the loader belongs to libc and tries this
  * and that, differently from version to version; a constructor that gains nothing can go on. In
@@ -12,7 +13,9 @@
  * from the module, and a module that tries is broken or hostile; an error code would let it try
  * the next thing, and its plan would depend on what it found.
  *
- * A constructor may overwrite this program's code, so stage one alone already keeps it in. */
+ * A constructor runs in this very process: it may never return, or make stage two believe that it
+ * was loaded. So stage one alone already keeps a module in, and stage two takes from an honest
+ * one what only the loader needed. */
 #pragma once
 
 #include "err.h"

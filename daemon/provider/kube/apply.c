@@ -115,8 +115,14 @@ static int refuse_foreign(struct applying *a, struct scan_slice object) {
 
         if (controller && model && !str_eq(controller, o->target->controller))
                 return operation_say(o, OUTCOME_CONFLICT,
-                                     "%s exists and belongs to model %s of another controller (%s)",
-                                     name, model, controller);
+                                     "%s exists and belongs to model %s of another controller "
+                                     "(%s)%s%s%s",
+                                     name, model, controller,
+                                     a->application ? "; when that one is gone for good: "
+                                                      "`mooringctl adopt "
+                                                    : "",
+                                     a->application ? a->application : "",
+                                     a->application ? "`" : "");
         if (controller && model)
                 return operation_say(o, OUTCOME_CONFLICT, "%s exists and belongs to model %s", name,
                                      model);

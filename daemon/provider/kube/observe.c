@@ -100,6 +100,13 @@ static struct scan_slice value_at(struct scan_slice value, const char *pointer) 
         return value;
 }
 
+/* Of a Secret only what it is called: an annotation may repeat all of its values, as
+ * last-applied-configuration does. */
+static bool is_open(const char *pointer) {
+        return str_eq(pointer, "/metadata/name") || str_eq(pointer, "/metadata/uid") ||
+               str_eq(pointer, "/metadata/labels") || str_starts(pointer, "/metadata/labels/");
+}
+
 static json_t *see(const struct observe_context *c, struct scan_slice object, const uint8_t *key) {
         json_t *seen = NULL;
 
@@ -108,8 +115,7 @@ static json_t *see(const struct observe_context *c, struct scan_slice object, co
 
                 if (scan_is_null(value) || value.len > PROVIDER_SEEN_VALUE_MAX)
                         continue;
-                /* Of a Secret only what surrounds the values may be seen. */
-                if (key && (str_starts(*p, "/data") || str_starts(*p, "/stringData") || !**p))
+                if (key && !is_open(*p))
                         continue;
                 if (!seen)
                         seen = json_object();

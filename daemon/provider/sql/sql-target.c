@@ -187,6 +187,7 @@ static void fill_observation(const struct line *l, struct observation *o) {
         o->ready = READY_YES;
         o->ours = k->ours;
         o->filled = k->filled;
+        o->counted = true;
         str_copy(o->incarnation, sizeof(o->incarnation), k->found_incarnation);
         digest_of(k->seen, o->digest);
         o->digest_valid = true;

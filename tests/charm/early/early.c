@@ -47,6 +47,15 @@ static long try_memory(void) {
         return process_vm_readv(self, &from, 1, &from, 1, 0);
 }
 
+/* Code that was in no file: new memory, and memory that was written to. */
+static long try_executable(int prot) {
+        void *page = mmap(NULL, 4096, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+        if (page == MAP_FAILED)
+                return -1;
+        return mprotect(page, 4096, PROT_READ | PROT_EXEC);
+}
+
 __attribute__((constructor)) static void attack(void) {
         tried(open("/etc/passwd", O_RDONLY));
         tried(open("/proc/self/mem", O_RDWR));
@@ -64,6 +73,8 @@ __attribute__((constructor)) static void attack(void) {
         tried(pipe((int[2]){ 0 }));
         tried(syscall(SYS_prctl, 4 /* PR_SET_DUMPABLE */, 1, 0, 0, 0));
         tried(ptrace(PTRACE_TRACEME, 0, NULL, NULL));
+        tried(try_executable(PROT_READ | PROT_WRITE | PROT_EXEC));
+        tried(try_executable(PROT_READ | PROT_WRITE));
 }
 
 static void plan(const struct charm_view *v, struct charm_plan *p) {

@@ -130,7 +130,7 @@ void desk_role(enum role role) {
 
 /* ---- the client */
 
-static int connect_to(struct desk *d) {
+int desk_knock(struct desk *d) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
@@ -191,7 +191,7 @@ static bool split_head(struct answer *a) {
 
 void desk_ask(struct desk *d, const char *method, const char *path, const char *headers,
               const void *body, size_t len, struct answer *ret) {
-        cleanup_(closep) int fd = connect_to(d);
+        cleanup_(closep) int fd = desk_knock(d);
         cleanup_(freep) char *head = str_format(
                 "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n",
                 method, path, headers ? headers : "", len);
@@ -228,7 +228,7 @@ char *desk_refusal(struct desk *d, const char *method, const char *path, const c
 }
 
 int desk_begin(struct desk *d, const char *method, const char *path, const char *body) {
-        int fd = connect_to(d);
+        int fd = desk_knock(d);
         cleanup_(freep) char *text =
                 str_format("%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s", method,
                            path, strlen(body), body);

@@ -47,6 +47,8 @@ int desk_status(struct desk *d, const char *method, const char *path, const char
 char *desk_refusal(struct desk *d, const char *method, const char *path, const char *body,
                    int status);
 
+/* A connection on which nothing was asked yet. */
+int desk_knock(struct desk *d);
 /* A connection that stays open: streams. */
 int desk_connect(struct desk *d, const char *path);
 int desk_begin(struct desk *d, const char *method, const char *path, const char *body);

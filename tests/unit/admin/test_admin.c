@@ -112,13 +112,14 @@ static void a_body_where_none_is_taken_is_refused(void **state) {
 
 static void a_body_beyond_the_limit_is_refused_and_not_kept(void **state) {
         struct desk *d = *state;
-        size_t len = ADMIN_BODY_MAX + 1;
-        cleanup_(freep) char *body = mem_alloc(len);
-        cleanup_(answer_deinit) struct answer a;
+        cleanup_(closep) int fd = desk_knock(d);
+        cleanup_(buf_free) struct buf reply = BUF_INIT;
+        static const char head[] = "POST /v1/models HTTP/1.1\r\nHost: x\r\n"
+                                   "Content-Length: 999999999999\r\n\r\n";
 
-        memset(body, ' ', len);
-        desk_ask(d, "POST", "/v1/models", NULL, body, len, &a);
-        assert_int_equal(a.status, 413);
+        /* At once: no byte of the body is waited for. */
+        assert_int_equal(send(fd, head, strlen(head), MSG_NOSIGNAL), strlen(head));
+        desk_read_until(d, fd, "413", &reply);
         assert_int_equal(desk_status(d, "GET", "/v1/info", NULL), 200);
 }
 
@@ -166,6 +167,40 @@ static void the_same_idempotency_key_gets_the_recorded_answer(void **state) {
         assert_int_equal(desk_status(d, "POST", "/v1/models", body), 409);
 }
 
+static int ask_with_key(struct desk *d, const char *key, const char *path, const char *body) {
+        cleanup_(answer_deinit) struct answer a;
+        cleanup_(freep) char *header = str_format("Idempotency-Key: %s\r\n", key);
+
+        desk_ask(d, "POST", path, header, body, strlen(body), &a);
+        return a.status;
+}
+
+static void a_key_is_of_one_user_one_path_and_one_body(void **state) {
+        struct desk *d = *state;
+        static const struct peer_fake root = { 0 };
+        static const char one[] = "{\"name\": \"one\", \"cluster\": \"c\"}";
+
+        assert_int_equal(ask_with_key(d, "1", "/v1/clusters", CLUSTER), 200);
+        assert_int_equal(ask_with_key(d, "1", "/v1/models", one), 200);
+        assert_int_equal(
+                ask_with_key(d, "1", "/v1/models", "{\"name\": \"two\", \"cluster\": \"c\"}"), 200);
+        assert_int_equal(desk_status(d, "GET", "/v1/models/two/config", NULL), 200);
+        assert_int_equal(ask_with_key(d, "1", "/v1/models", one), 200);
+        peer_set_fake(&root);
+        assert_int_equal(ask_with_key(d, "1", "/v1/models", one), 409); /* run: it is there */
+        desk_role(ROLE_ADMIN);
+}
+
+static void a_key_that_is_too_long_is_refused_not_cut(void **state) {
+        char key[ADMIN_KEY_MAX + 2];
+
+        memset(key, 'k', sizeof(key) - 1);
+        key[sizeof(key) - 1] = '\0';
+        assert_int_equal(ask_with_key(*state, key, "/v1/clusters", CLUSTER), 400);
+        key[ADMIN_KEY_MAX] = '\0';
+        assert_int_equal(ask_with_key(*state, key, "/v1/clusters", CLUSTER), 200);
+}
+
 static void a_dry_run_says_what_it_would_do_and_does_nothing(void **state) {
         struct desk *d = *state;
         static const char bundle[] =
@@ -202,14 +237,34 @@ static void all_faults_of_a_bundle_come_with_their_lines(void **state) {
         assert_string_equal(json_get_str(json_array_get(faults, 0), "file", ""), "b.yaml");
 }
 
-static void a_bundle_with_secrets_is_for_admins(void **state) {
+struct heard {
+        const char *event;
+        char *actor;
+};
+
+static void hear(void *arg, const struct log_line *line) {
+        struct heard *h = arg;
+
+        for (const struct log_field *f = line->fields; f && f->name; f++)
+                if (str_eq(line->event, h->event) && str_eq(f->name, "ACTOR"))
+                        str_set(&h->actor, f->value);
+}
+
+static void a_bundle_with_secrets_is_for_admins_and_logged(void **state) {
         struct desk *d = *state;
+        struct heard heard = { .event = "secrets-exported" };
 
         assert_int_equal(desk_status(d, "POST", "/v1/clusters", CLUSTER), 200);
         assert_int_equal(
                 desk_status(d, "POST", "/v1/models", "{\"name\": \"m\", \"cluster\": \"c\"}"), 200);
+        log_set_sink(hear, &heard);
+        assert_int_equal(desk_status(d, "GET", "/v1/models/m/bundle?format=json", NULL), 200);
+        assert_null(heard.actor);
         assert_int_equal(desk_status(d, "GET", "/v1/models/m/bundle?include-secrets=true", NULL),
                          200);
+        log_set_sink(NULL, NULL);
+        assert_non_null(heard.actor);
+        free(heard.actor);
         desk_role(ROLE_VIEWER);
         assert_int_equal(desk_status(d, "GET", "/v1/models/m/bundle", NULL), 200);
         assert_int_equal(desk_status(d, "GET", "/v1/models/m/bundle?include-secrets=true", NULL),
@@ -257,22 +312,10 @@ static int put_secret(struct tx *tx, struct store_call *c, struct err *err) {
         return r < 0 ? r : 0;
 }
 
-struct heard {
-        char *actor;
-};
-
-static void hear(void *arg, const struct log_line *line) {
-        struct heard *h = arg;
-
-        for (const struct log_field *f = line->fields; f && f->name; f++)
-                if (str_eq(line->event, "secret-revealed") && str_eq(f->name, "ACTOR"))
-                        str_set(&h->actor, f->value);
-}
-
 static void a_secret_is_listed_without_its_value_and_revealing_it_is_logged(void **state) {
         struct desk *d = *state;
         cleanup_(answer_deinit) struct answer list, shown;
-        struct heard heard = { NULL };
+        struct heard heard = { .event = "secret-revealed" };
 
         assert_int_equal(desk_status(d, "POST", "/v1/clusters", CLUSTER), 200);
         assert_int_equal(
@@ -328,6 +371,34 @@ static void requests_that_wait_are_told_when_the_daemon_stops(void **state) {
         close(fd);
 }
 
+static void assert_first_get_in(struct desk *d, int places) {
+        static const struct peer_fake root = { 0 };
+        int fds[ADMIN_CONNECTIONS_MAX], more;
+
+        for (int i = 0; i < places; i++)
+                fds[i] = desk_knock(d);
+        while (d->admin->connection_count < (size_t)places)
+                loop_step(d->loop, 5);
+        more = desk_knock(d);
+        assert_true(desk_ended(d, more));
+        close(more);
+        assert_int_equal(d->admin->connection_count, places);
+        peer_set_fake(&root);
+        assert_int_equal(desk_status(d, "GET", "/v1/info", NULL), 200);
+        for (int i = 0; i < places; i++)
+                close(fds[i]);
+}
+
+static void who_has_no_role_cannot_keep_others_out(void **state) {
+        desk_role(ROLE_NONE);
+        assert_first_get_in(*state, ADMIN_CONNECTIONS_NOBODY);
+}
+
+static void one_users_idle_connections_are_counted(void **state) {
+        desk_role(ROLE_VIEWER);
+        assert_first_get_in(*state, ADMIN_CONNECTIONS_PER_UID);
+}
+
 static bool is_under_way(struct desk *d) {
         return !list_empty(&d->admin->requests) &&
                list_entry(d->admin->requests.next, struct request, link)->suspended;
@@ -362,12 +433,16 @@ int main(void) {
                 TEST(a_name_with_a_slash_is_one_part_of_the_path),
                 TEST(a_cluster_and_a_model_are_added_and_listed_without_the_credential),
                 TEST(the_same_idempotency_key_gets_the_recorded_answer),
+                TEST(a_key_is_of_one_user_one_path_and_one_body),
+                TEST(a_key_that_is_too_long_is_refused_not_cut),
                 TEST(a_dry_run_says_what_it_would_do_and_does_nothing),
                 TEST(all_faults_of_a_bundle_come_with_their_lines),
-                TEST(a_bundle_with_secrets_is_for_admins),
+                TEST(a_bundle_with_secrets_is_for_admins_and_logged),
                 TEST(a_secret_is_listed_without_its_value_and_revealing_it_is_logged),
                 TEST(a_second_daemon_on_the_socket_is_refused),
                 TEST(a_dead_socket_is_replaced),
+                TEST(who_has_no_role_cannot_keep_others_out),
+                TEST(one_users_idle_connections_are_counted),
                 TEST(requests_that_wait_are_told_when_the_daemon_stops),
                 TEST(a_deploy_that_takes_charms_in_ends_with_the_daemon),
         };

@@ -219,6 +219,17 @@ static void a_copy_has_other_texts_and_the_same_rest(void **state) {
         assert_null(none);
 }
 
+static void what_is_wiped_is_gone_from_those_who_hold_it_too(void **state) {
+        json_t *held = json_string("hunter2");
+        json_t *tree = json_pack("{s:[O, i], s:{s:s}}", "a", held, 7, "b", "c", "d");
+
+        json_wipe(tree);
+        assert_int_equal(json_string_length(held), 7);
+        assert_memory_equal(json_string_value(held), "\0\0\0\0\0\0\0", 7);
+        json_decref(held);
+        json_wipe(NULL);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(canonical_text_is_sorted_tight_and_plain),
@@ -234,6 +245,7 @@ int main(void) {
                 cmocka_unit_test(types_have_names_for_people),
                 cmocka_unit_test(every_text_is_visited_with_its_pointer),
                 cmocka_unit_test(a_copy_has_other_texts_and_the_same_rest),
+                cmocka_unit_test(what_is_wiped_is_gone_from_those_who_hold_it_too),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_command.c - each command, and the views, on a small model in a real store */
+#include "queries.gen.h"
 #include "desk.h"
 
 #include "files.h"
@@ -441,6 +442,17 @@ static int read_clusters(struct tx *tx, const void *arg, json_t **ret, struct er
         return view_model_clusters(tx, 0, ret, err);
 }
 
+static int bind_to_one(struct tx *tx, int64_t unused, struct err *err) {
+        struct q_target_row *row;
+        size_t n;
+        int r = q_target_by_name(tx, &(struct q_target_by_name_in){ .name = "aks" }, &row, &n, err);
+
+        if (r < 0 || n == 0)
+                return -ENOENT;
+        return w_target_set_bound(
+                tx, &(struct w_target_set_bound_in){ .bound_uid = "one", .id = row->id }, err);
+}
+
 static void clusters_are_updated_and_rebound(void **state) {
         struct desk *d = *state;
         cleanup_(json_freep) json_t *settings = json_pack("{s:s}", "server", "https://127.0.0.1:2");
@@ -456,14 +468,38 @@ static void clusters_are_updated_and_rebound(void **state) {
         c.head.run = command_cluster_add;
         assert_int_equal(desk_run(d, &c.head), -EEXIST);
         command_deinit(&c.head);
+        c.name = "again";
+        assert_int_equal(desk_run(d, &c.head), 0);
+        assert_true(desk_has_note(d, "cluster aks has the same server https://127.0.0.1:2"));
+        command_deinit(&c.head);
         assert_int_equal(desk_run(d, &rebind.head), 0);
         assert_int_equal(desk_changes(d), 0); /* bound to nothing yet */
+        command_deinit(&rebind.head);
+        assert_int_equal(desk_write(d, bind_to_one, 0), 1);
+        assert_int_equal(desk_run(d, &rebind.head), -EBUSY); /* nobody answers */
+        command_deinit(&rebind.head);
+        rebind.answers = "one";
+        assert_int_equal(desk_run(d, &rebind.head), -EBUSY);
+        command_deinit(&rebind.head);
+        rebind.answers = "two";
+        assert_int_equal(desk_run(d, &rebind.head), 0);
+        assert_int_equal(desk_changes(d), 1);
         command_deinit(&rebind.head);
         assert_int_equal(desk_read(d, read_clusters, NULL), 0);
         row = json_array_get(json_get(d->reply, "clusters"), 0);
         assert_string_equal(json_get_str(json_get(row, "config"), "server", ""),
                             "https://127.0.0.1:2");
         assert_null(json_get(row, "credential"));
+}
+
+static void a_namespace_that_is_ours_is_not_taken_over(void **state) {
+        struct command_model c = { .head.run = command_model_take_over, .model = "lab" };
+
+        assert_int_equal(desk_run(*state, &c.head), -EBUSY);
+        command_deinit(&c.head);
+        c.foreign = true;
+        assert_int_equal(desk_run(*state, &c.head), 0);
+        command_deinit(&c.head);
 }
 
 #define WITH_MODEL(fn) cmocka_unit_test_setup_teardown(fn, desk_small_set_up, desk_tear_down)
@@ -488,6 +524,7 @@ int main(void) {
                 WITH_MODEL(models_are_added_once_with_a_name_that_can_be),
                 WITH_MODEL(model_config_checks_what_goes_to_all_pods),
                 WITH_MODEL(clusters_are_updated_and_rebound),
+                WITH_MODEL(a_namespace_that_is_ours_is_not_taken_over),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

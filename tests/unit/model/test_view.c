@@ -36,6 +36,16 @@ static int put_resource(struct tx *tx, int64_t id, struct err *err) {
         return r < 0 ? r : 0;
 }
 
+static int say_why(struct tx *tx, int64_t conflict, struct err *err) {
+        struct w_resource_set_state_in in = { .id = 1,
+                                              .state = "blocked",
+                                              .reason = "",
+                                              .outcome = conflict ? "conflict" : "denied" };
+        int r = w_resource_set_state(tx, &in, err);
+
+        return r < 0 ? r : 0;
+}
+
 static void what_is_blocked_is_let_go_by_name(void **state) {
         struct desk *d = *state;
         struct command_application c = { .application = "store" };
@@ -48,6 +58,10 @@ static void what_is_blocked_is_let_go_by_name(void **state) {
                             "begin anew with PersistentVolumeClaim lab/data, whose data is gone");
         c.object = "service/store";
         assert_int_equal(desk_application(d, command_application_adopt, c), -ENOENT);
+        c.object = NULL;
+        assert_int_equal(desk_write(d, say_why, false), 0);
+        assert_int_equal(desk_application(d, command_application_adopt, c), -ENOENT);
+        assert_int_equal(desk_write(d, say_why, true), 0);
         c.object = "deployment/store";
         assert_int_equal(desk_application(d, command_application_adopt, c), 0);
         assert_string_equal(desk_change(d, 0),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_normalise.c - bodies on their way out, Secrets on their way in */
 #include "normalise.h"
+#include "observe.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -22,8 +23,7 @@ static int body_of(const char *type, const char *path, const char *text, json_t 
         int r;
 
         assert_int_equal(json_parse(text, strlen(text), &wanted, NULL), 0);
-        assert_int_equal(json_parse(MARKS, strlen(MARKS), &marks, NULL),
-                         0);
+        assert_int_equal(json_parse(MARKS, strlen(MARKS), &marks, NULL), 0);
         before = json_deep_copy(wanted);
         r = normalise_body(wanted, type, path, marks, values, &body, err);
         assert_true(json_equal(before, wanted));
@@ -164,8 +164,7 @@ static void a_value_that_is_missing_or_no_base64_fails(void **state) {
                          -EINVAL);
 }
 
-static void
-a_secret_is_hidden_by_its_own_word_and_by_what_was_asked_for(void **state) {
+static void a_secret_is_hidden_by_its_own_word_and_by_what_was_asked_for(void **state) {
         static const uint8_t key[DIGEST_SIZE] = "k";
         static const char spoofed[] = "{\"kind\":\"Secret\",\"data\":{\"a\":\"aHVudGVyMg==\"},"
                                       "\"stringData\":{\"b\":\"hunter2\"}}";
@@ -198,6 +197,47 @@ static int teardown(void **state) {
         return 0;
 }
 
+#define KEPT "{\\\"data\\\":{\\\"p\\\":\\\"aHVudGVyMg==\\\"}}" /* kubectl's copy of all of it */
+
+static json_t *seen_of(const char *const *see) {
+        static const char text[] =
+                "{\"kind\":\"Secret\",\"metadata\":{\"name\":\"n\",\"uid\":\"u\","
+                "\"labels\":{\"l\":\"1\"},\"annotations\":{\"kubectl.kubernetes.io/"
+                "last-applied-configuration\":\"" KEPT "\"}},\"data\":{\"p\":\"aHVudGVyMg==\"}}";
+        struct target t = { .controller = (char *)"c" };
+        struct observe_context c = { .type = "Secret", .path = "ns/n", .see = see };
+        struct observation o;
+        json_t *seen;
+
+        observe_object(&t, &c, scan_of(text, strlen(text)), &o, NULL);
+        seen = json_incref(o.seen);
+        observation_clear(&o);
+        return seen;
+}
+
+static void of_a_secret_a_plan_sees_what_it_is_called(void **state) {
+        static const char *const see[] = {
+                "",
+                "/metadata",
+                "/metadata/annotations",
+                "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration",
+                "/data",
+                "/data/p",
+                "/stringData",
+                "/metadata/name",
+                "/metadata/uid",
+                "/metadata/labels",
+                "/metadata/labels/l",
+                NULL
+        };
+        cleanup_(json_freep) json_t *secret = seen_of(see);
+        cleanup_(freep) char *text = json_text(secret);
+
+        assert_int_equal(json_object_size(secret), 4);
+        assert_string_equal(json_get_str(secret, "/metadata/labels/l", ""), "1");
+        assert_null(strstr(text, "aHVudGVyMg"));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_body_has_our_marks_its_namespace_and_nothing_of_the_server),
@@ -206,8 +246,8 @@ int main(void) {
                 cmocka_unit_test(tokens_of_a_secret_are_filled_in_its_two_ways),
                 cmocka_unit_test(a_token_where_none_may_stand_fails_with_its_place),
                 cmocka_unit_test(a_value_that_is_missing_or_no_base64_fails),
-                cmocka_unit_test(
-                        a_secret_is_hidden_by_its_own_word_and_by_what_was_asked_for),
+                cmocka_unit_test(a_secret_is_hidden_by_its_own_word_and_by_what_was_asked_for),
+                cmocka_unit_test(of_a_secret_a_plan_sees_what_it_is_called),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);

@@ -93,9 +93,9 @@ static void a_value_is_put_in_in_its_form(void **state) {
         cleanup_(buf_free) struct buf out = BUF_INIT;
         struct output_ref ref = { .pointer = "/x", .form = SECRET_URL };
 
-        assert_int_equal(output_put(&ref, "a b", &out, NULL), 0);
+        output_put(&ref, "a b", &out);
         ref.form = SECRET_BASE64;
-        assert_int_equal(output_put(&ref, "a b", &out, NULL), 0);
+        output_put(&ref, "a b", &out);
         assert_string_equal(buf_str(&out), "a%20bYSBi");
 }
 
@@ -111,7 +111,7 @@ static void a_secret_output_stays_a_token_and_differs_with_its_value(void **stat
         assert_false(json_equal(o.output, other.output));
         value = output_value(o.output, "/key");
         assert_null(strstr(value, "s3cr"));
-        assert_int_equal(output_put(&ref, value, &out, NULL), 0);
+        output_put(&ref, value, &out);
         assert_true(secret_token_in(buf_str(&out)));
         assert_int_equal(secret_values_fill(o.hidden, buf_str(&out), &filled, NULL), 0);
         assert_string_equal(buf_str(&filled), "s3cr%26t");

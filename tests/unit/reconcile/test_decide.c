@@ -310,6 +310,67 @@ static void what_is_under_way_ends_before_anything_else_begins(void **state) {
         assert_int_equal(run(&row, &o, &p).action, ACTION_FORGET);
 }
 
+static struct resource_row filled_data(void) {
+        struct resource_row row = in_place();
+
+        row.data = row.initialised = true;
+        return row;
+}
+
+static void lost_data_is_looked_at_in_its_turn_and_stays_lost_until_it_answers(void **state) {
+        struct resource_row row = filled_data();
+        struct observation o = { .presence = PRESENCE_ABSENT };
+        struct policy p = { .look_due = true };
+
+        assert_int_equal(run(&row, &o, &p).action, ACTION_LOOK);
+        assert_int_equal(run(&row, &o, &p).state, STATE_LOST);
+        p.backing_off = "no answer";
+        row.outcome = OUTCOME_UNREACHABLE;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_WAIT);
+        assert_int_equal(run(&row, &o, &p).state, STATE_LOST);
+}
+
+static void a_database_with_tables_in_it_is_marked_again(void **state) {
+        struct resource_row row = filled_data();
+        struct observation o = as_applied();
+        struct policy p = { 0 };
+
+        str_copy(o.incarnation, sizeof(o.incarnation), "unmarked");
+        o.counted = true;
+        assert_int_equal(run(&row, &o, &p).drift, DRIFT_DATA_LOST);
+        o.filled = true;
+        assert_int_equal(run(&row, &o, &p).drift, DRIFT_REPLACED);
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+}
+
+static void a_pause_hides_no_loss(void **state) {
+        struct resource_row row = filled_data();
+        struct observation o = as_applied();
+        struct policy p = { .paused = "alice: why" };
+
+        str_copy(o.incarnation, sizeof(o.incarnation), "uid-2");
+        o.filled = true; /* a bound volume, not looked into */
+        assert_int_equal(run(&row, &o, &p).state, STATE_LOST);
+        assert_int_equal(run(&row, &o, &p).action, ACTION_WAIT);
+}
+
+static void data_that_is_marked_for_deletion_blocks_at_once(void **state) {
+        struct resource_row row = filled_data();
+        struct observation o = as_applied();
+        struct policy p = { 0 };
+        struct decision d;
+
+        o.presence = PRESENCE_LEAVING;
+        d = run(&row, &o, &p);
+        assert_int_equal(d.action, ACTION_BLOCK);
+        assert_int_equal(d.state, STATE_BLOCKED);
+        assert_int_equal(d.drift, DRIFT_LEAVING);
+        p.paused = "alice: why";
+        assert_int_equal(run(&row, &o, &p).state, STATE_BLOCKED);
+        row.initialised = false;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_WAIT);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_is_in_place_is_left_alone),
@@ -335,6 +396,11 @@ int main(void) {
                 cmocka_unit_test(another_value_of_an_output_is_written),
                 cmocka_unit_test(nothing_is_audited_while_a_value_is_missing),
                 cmocka_unit_test(what_is_under_way_ends_before_anything_else_begins),
+                cmocka_unit_test(
+                        lost_data_is_looked_at_in_its_turn_and_stays_lost_until_it_answers),
+                cmocka_unit_test(a_database_with_tables_in_it_is_marked_again),
+                cmocka_unit_test(a_pause_hides_no_loss),
+                cmocka_unit_test(data_that_is_marked_for_deletion_blocks_at_once),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

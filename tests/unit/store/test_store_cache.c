@@ -5,7 +5,10 @@
 #include "engine-shaky.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static int run_put(struct tx *tx, struct store_call *c, struct err *err) {
         return tx_cache_put(tx, "document", 8, waited_of(c)->arg, err);
@@ -56,6 +59,56 @@ static void a_document_is_found_by_its_hash(void **state) {
         assert_int_equal(find_document(f, sha256, false), 0);
         sha256[0] ^= 1;
         assert_int_equal(find_document(f, sha256, true), -ENOENT);
+}
+
+static void spoil(const char *path) {
+        static const char nonsense[8192] = "no database";
+        cleanup_(closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
+        struct stat st;
+
+        assert_int_equal(fstat(fd, &st), 0);
+        for (off_t at = 0; at < st.st_size; at += (off_t)sizeof(nonsense))
+                assert_int_equal(pwrite(fd, nonsense, sizeof(nonsense), at), sizeof(nonsense));
+}
+
+/* Larger than what SQLite keeps of the file, so that it must read what is on the disk. */
+static int run_put_many(struct tx *tx, struct store_call *c, struct err *err) {
+        int *n = waited_of(c)->arg;
+        int r = 0;
+
+        for (int i = 0; r >= 0 && i < 200; i++) {
+                cleanup_(freep) char *text = str_format("%0*d", 20000, ++*n);
+                uint8_t sha256[DIGEST_SIZE];
+
+                r = tx_cache_put(tx, text, strlen(text), sha256, err);
+        }
+        return r;
+}
+
+static void put_many(struct fixture *f, int *n) {
+        struct waited *w = waited_new(f, "many", run_put_many, n);
+
+        waited_submit(w);
+        assert_int_equal(waited_wait(w), 0);
+        waited_free(w);
+}
+
+static void a_cache_that_is_made_anew_is_read_anew(void **state) {
+        struct fixture *f = *state;
+        cleanup_(freep) char *path = str_format("%s/cache.db", f->dir);
+        cleanup_(freep) char *wal = str_format("%s-wal", path);
+        uint8_t sha256[DIGEST_SIZE];
+        int n = 0;
+
+        put_document(f, sha256);
+        put_many(f, &n);
+        assert_int_equal(find_document(f, sha256, true), 0);
+        spoil(path);
+        spoil(wal);
+        put_many(f, &n);
+        put_document(f, sha256);
+        assert_int_equal(find_document(f, sha256, false), 0);
+        assert_int_equal(find_document(f, sha256, true), 0);
 }
 
 static int run_sweep(struct tx *tx, struct store_call *c, struct err *err) {
@@ -134,6 +187,7 @@ static int set_up_shaky(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 BOTH(a_document_is_found_by_its_hash),
+                SQLITE(a_cache_that_is_made_anew_is_read_anew),
                 BOTH(the_sweep_keeps_what_a_row_names_and_drops_the_rest),
         };
 

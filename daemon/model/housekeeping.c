@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* housekeeping.c - one step of cutting; see housekeeping.h */
+#include "housekeeping.h"
+
+#include "queries.gen.h"
+
+static int cut_drift(struct tx *tx, struct err *err) {
+        struct w_drift_prune_age_in age = { .before_at = tx_now(tx) - HOUSEKEEPING_KEEP_MS,
+                                            .max = HOUSEKEEPING_SLICE };
+        int r = w_drift_prune_age(tx, &age, err), s;
+
+        if (r < 0)
+                return r;
+        s = w_drift_prune_count(tx,
+                                &(struct w_drift_prune_count_in){ .keep = HOUSEKEEPING_DRIFT,
+                                                                  .max = HOUSEKEEPING_SLICE },
+                                err);
+        return s < 0 ? s : r == HOUSEKEEPING_SLICE || s == HOUSEKEEPING_SLICE;
+}
+
+static int cut_history(struct tx *tx, struct err *err) {
+        struct w_status_history_prune_age_in age = { .before_at = tx_now(tx) - HOUSEKEEPING_KEEP_MS,
+                                                     .max = HOUSEKEEPING_SLICE };
+        int r = w_status_history_prune_age(tx, &age, err), s;
+
+        if (r < 0)
+                return r;
+        s = w_status_history_prune_count(
+                tx,
+                &(struct w_status_history_prune_count_in){ .keep = HOUSEKEEPING_HISTORY,
+                                                           .max = HOUSEKEEPING_SLICE },
+                err);
+        return s < 0 ? s : r == HOUSEKEEPING_SLICE || s == HOUSEKEEPING_SLICE;
+}
+
+static int cut_leftovers(struct tx *tx, struct err *err) {
+        int r = w_leftover_prune(tx,
+                                 &(struct w_leftover_prune_in){ .keep = HOUSEKEEPING_LEFTOVERS,
+                                                                .max = HOUSEKEEPING_SLICE },
+                                 err);
+
+        return r < 0 ? r : r == HOUSEKEEPING_SLICE;
+}
+
+int housekeeping_run(struct tx *tx, struct store_call *c, struct err *err) {
+        int (*const steps[])(struct tx *, struct err *) = { cut_drift, cut_history, cut_leftovers,
+                                                            tx_cache_sweep };
+        int more = 0;
+
+        for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+                int r = steps[i](tx, err);
+
+                if (r < 0)
+                        return r;
+                more |= r;
+        }
+        return more;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_rules.c - rules between applications, and between a plan and a person */
+#include "stage.h"
+
+static void replan(struct stage *s, const char *application, const char *plan) {
+        stage_plan(s, application, plan);
+        stage_application(s, application)->replan = true;
+        reconcile_mark(s->rec, MARK_APPLICATION, stage_application(s, application)->id);
+        stage_run(s, 500);
+}
+
+static void who_was_refused_gets_it_when_the_owner_goes(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "first", "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"red\"}}}");
+        stage_plan(s, "second", "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"blue\"}}}");
+        stage_deploy(s, "first");
+        stage_run(s, 500);
+        stage_deploy(s, "second");
+        stage_run(s, 500);
+        assert_string_equal(stage_application(s, "second")->conflicts,
+                            "Thing one is owned by first");
+        stage_remove(s, "first", false);
+        stage_run(s, 5000);
+        assert_null(stage_application(s, "first"));
+        assert_string_equal(stage_application(s, "second")->conflicts, "");
+        assert_int_equal(stage_resource(s, "one")->owner, stage_application(s, "second")->id);
+        assert_false(stage_resource(s, "one")->row.dying);
+        assert_true(stage_there(s, "one"));
+}
+
+static void a_removal_does_not_wait_for_who_stays(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "base", "{\"docs\": {\"role\": {\"name\": \"role\"}}}");
+        stage_plan(s, "user",
+                   "{\"docs\": {\"binding\": {\"name\": \"binding\", \"needs\":"
+                   " [{\"type\": \"Thing\", \"name\": \"role\"}]}}}");
+        stage_deploy(s, "base");
+        stage_run(s, 500);
+        stage_deploy(s, "user");
+        stage_run(s, 500);
+        assert_int_equal(stage_resource(s, "binding")->need_count, 1);
+        stage_remove(s, "base", false);
+        stage_run(s, 3000);
+        assert_null(stage_application(s, "base"));
+        assert_false(stage_there(s, "role"));
+        assert_true(stage_there(s, "binding"));
+}
+
+static void force_leaves_what_waits_for_another_application(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "base", "{\"docs\": {\"role\": {\"name\": \"role\"}}}");
+        stage_plan(s, "user",
+                   "{\"docs\": {\"binding\": {\"name\": \"binding\", \"needs\":"
+                   " [{\"type\": \"Thing\", \"name\": \"role\"}]}}}");
+        stage_deploy(s, "base");
+        stage_run(s, 500);
+        stage_deploy(s, "user");
+        stage_run(s, 500);
+        s->fail = "binding";
+        s->failure = OUTCOME_DENIED;
+        stage_remove(s, "user", false);
+        stage_remove(s, "base", false);
+        stage_run(s, 2000);
+        assert_non_null(stage_application(s, "base")); /* it waits for the binding */
+        stage_remove(s, "base", true);
+        stage_run(s, 500);
+        assert_null(stage_application(s, "base"));
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM leftover WHERE path = 'role'"), 1);
+}
+
+#define DOC(n) "\"" n "\": {\"name\": \"" n "\"}"
+static const char six[] = "{\"docs\": {" DOC("a") ", " DOC("b") ", " DOC("c") ", " DOC(
+        "d") ", " DOC("e") ", " DOC("f") "}}";
+
+static void apply_held(struct stage *s, const char *application) {
+        struct command_application c = { .head.run = command_application_apply_held,
+                                         .model = "lab",
+                                         .application = application };
+
+        stage_command(s, &c.head);
+}
+
+static void what_is_let_go_is_the_removal_whatever_is_seen_meanwhile(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "app", six);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        replan(s, "app", "{\"docs\": {" DOC("a") "}}");
+        assert_non_null(stage_application(s, "app")->held);
+        stage_change(s, "b", NULL, NULL); /* is repaired: what the charm sees is otherwise now */
+        stage_run(s, 500);
+        apply_held(s, "app");
+        stage_run(s, 500);
+        assert_null(stage_application(s, "app")->held);
+        assert_false(stage_there(s, "b"));
+        assert_true(stage_there(s, "a"));
+        assert_int_equal(
+                stage_count(s, "SELECT count(*) FROM application WHERE release_digest NOTNULL"), 0);
+}
+
+static void another_removal_is_held_again(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "app", six);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        replan(s, "app", "{\"docs\": {" DOC("a") ", " DOC("b") "}}");
+        assert_non_null(stage_application(s, "app")->held);
+        stage_plan(s, "app", "{\"docs\": {" DOC("a") "}}"); /* what comes is not what was shown */
+        apply_held(s, "app");
+        stage_run(s, 500);
+        assert_non_null(stage_application(s, "app")->held);
+        assert_true(stage_there(s, "b"));
+        apply_held(s, "app");
+        stage_run(s, 500);
+        assert_null(stage_application(s, "app")->held);
+        assert_false(stage_there(s, "b"));
+}
+
+static void charms_that_answer_each_other_for_ever_are_stopped(void **state) {
+        struct stage *s = *state;
+        const struct world_application *a;
+        int planned;
+
+        stage_plan(s, "ping", "{\"echo\": true}");
+        stage_plan(s, "pong", "{\"echo\": true}");
+        stage_deploy(s, "ping");
+        stage_deploy(s, "pong");
+        stage_run(s, 500);
+        stage_relate(s, "ping:in", "pong:out");
+        stage_run(s, 5000);
+        a = stage_application(s, "ping");
+        if (!a->plan_error)
+                a = stage_application(s, "pong");
+        assert_non_null(a->plan_error);
+        assert_non_null(strstr(a->plan_error, "ping"));
+        assert_non_null(strstr(a->plan_error, "pong"));
+        assert_non_null(strstr(a->plan_error, "20 times"));
+        planned = s->planned;
+        stage_run(s, 60000);
+        assert_in_range(s->planned, planned, planned + 12); /* its back-off, no more */
+}
+
+static void a_relation_that_settles_is_no_mistake(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "ping", "{\"tell\": {\"a\": \"1\"}}");
+        stage_plan(s, "pong", "{\"tell\": {\"b\": \"2\"}}");
+        stage_deploy(s, "ping");
+        stage_deploy(s, "pong");
+        stage_run(s, 500);
+        stage_relate(s, "ping:in", "pong:out");
+        stage_run(s, 2000);
+        assert_null(stage_application(s, "ping")->plan_error);
+        assert_null(stage_application(s, "pong")->plan_error);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM relation_data"), 2);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, stage_set_up, stage_tear_down)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(who_was_refused_gets_it_when_the_owner_goes),
+                TEST(a_removal_does_not_wait_for_who_stays),
+                TEST(force_leaves_what_waits_for_another_application),
+                TEST(what_is_let_go_is_the_removal_whatever_is_seen_meanwhile),
+                TEST(another_removal_is_held_again),
+                TEST(charms_that_answer_each_other_for_ever_are_stopped),
+                TEST(a_relation_that_settles_is_no_mistake),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
