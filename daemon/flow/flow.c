@@ -46,11 +46,11 @@ const char *outcome_name(enum outcome o) {
         return (unsigned)o < OUTCOME_MAX ? outcome_names[o] : "unknown";
 }
 
-int outcome_find(const char *name) {
-        for (int i = 0; i < OUTCOME_MAX; i++)
-                if (str_eq(name, outcome_names[i]))
-                        return i;
-        return -1;
+enum outcome outcome_find(const char *name) {
+        for (enum outcome o = 0; o < OUTCOME_MAX; o++)
+                if (str_eq(name, outcome_names[o]))
+                        return o;
+        return OUTCOME_DONE;
 }
 
 static void on_soon(void *arg);

@@ -43,7 +43,7 @@ enum outcome {
         OUTCOME_MAX
 };
 const char *outcome_name(enum outcome o);
-int outcome_find(const char *name); /* -1: none */
+enum outcome outcome_find(const char *name); /* OUTCOME_DONE: none of them */
 
 struct ask;
 /* Start: 0, or <0 and the ask was not started. Ends with one flow_answer, never before start

@@ -105,20 +105,35 @@ static bool is_put_off(const struct world_resource *r) {
                r->row.outcome == OUTCOME_RUNNING || r->row.outcome == OUTCOME_THROTTLED;
 }
 
+/* Its model may write nothing, or nothing yet. What the model lives in is tried again when it was
+ * there before. */
+static void find_blocked(struct reconcile *rec, const struct world_resource *r,
+                         struct resource_policy_text *text, struct policy *ret) {
+        const struct world_model *m = resource_model(rec, r);
+        bool scope = m && m->scope == r->id;
+
+        if (!m)
+                return;
+        ret->elsewhere = scope_elsewhere(rec, m, text->blocked, sizeof(text->blocked));
+        ret->blocked = scope ? scope_foreign(rec, m, text->blocked, sizeof(text->blocked))
+                             : scope_blocked(rec, m, text->blocked, sizeof(text->blocked));
+        if (!scope && !r->row.dying)
+                ret->unmet = scope_unmade(rec, m, text->unmet, sizeof(text->unmet));
+}
+
 void resource_policy(struct reconcile *rec, struct world_resource *r,
                      struct resource_policy_text *text, struct policy *ret) {
         const struct world_target *t = world_target(&rec->world, r->target);
-        const struct world_model *m = resource_model(rec, r);
 
-        *ret = (struct policy){ .audit_every_ms = rec->options.audit_ms };
-        if (m && m->scope != r->id)
-                ret->blocked = scope_blocked(rec, m, text->blocked, sizeof(text->blocked));
+        *ret = (struct policy){ .audit_every_ms = rec->options.audit_ms,
+                                .untried = !r->tried && !r->row.applied_generation };
+        find_blocked(rec, r, text, ret);
         ret->paused = find_paused(rec, r);
         if (r->row.dying)
                 ret->held_up = find_held_up(rec, r, text->held_up, sizeof(text->held_up));
         else if (!outside_usable(t, text->unmet, sizeof(text->unmet)))
                 ret->unmet = text->unmet;
-        else
+        else if (!ret->unmet)
                 ret->unmet = find_unmet(rec, r, text->unmet, sizeof(text->unmet));
         if (is_put_off(r))
                 ret->backing_off = r->reason;

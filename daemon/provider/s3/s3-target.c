@@ -175,12 +175,11 @@ static void fill_observation(const struct s3_op *s, struct observation *o) {
         if (!s->present)
                 return;
         o->ready = READY_YES;
-        o->ours = true; /* nothing in a store can carry our mark; incarnations tell */
         o->filled = s->filled;
         o->counted = true;
         str_copy(o->incarnation, sizeof(o->incarnation), s->found_incarnation);
         digest_of(s->seen, o->digest);
-        o->digest_valid = true;
+        o->digest_valid = !s->partial;
         if (!s->baseline_valid || memcmp(o->digest, s->baseline, DIGEST_SIZE) != 0)
                 o->found = json_incref(s->seen);
         fill_see(s, o);
