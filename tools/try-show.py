@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The show of tools/try, once everything is built: a cluster, the daemon, a bundle, damage, repair, a shell."""
 import argparse
+import fcntl
 import json
 import os
+import pty
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -32,10 +36,31 @@ def show_command(*words):
 def run_command(world, *words):
     """A command of mooringctl as the user would type it, and what it prints."""
     show_command("mooringctl", *words)
+    if sys.stdout.isatty():         # by itself, so that it sees how wide the screen is
+        if subprocess.run([world.programs.ctl, *map(str, words)], env=world.environment(), check=False).returncode:
+            raise Trouble(f"mooringctl {' '.join(map(str, words))} failed")
+        return
     answer = world.ctl(*words).ok()
     text = (answer.out + answer.err).strip()
     if text:
         print(text, flush=True)
+
+
+def screen_text(world, *words):
+    """What a command of mooringctl prints on a terminal as wide as this one."""
+    width = shutil.get_terminal_size().columns
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    with subprocess.Popen([world.programs.ctl, *words], stdout=its, stderr=subprocess.DEVNULL, env=world.environment()):
+        os.close(its)
+        parts = []
+        try:
+            while part := os.read(ours, 65536):
+                parts.append(part)
+        except OSError:             # the other end was closed: all is read
+            pass
+    os.close(ours)
+    return b"".join(parts).decode(errors="replace").replace("\r\n", "\n")
 
 
 class Screen:
@@ -67,7 +92,7 @@ def fill_up(world):
     while True:
         text = world.ctl("status").ok().out
         apps = world.apps(text)
-        screen.draw(text)
+        screen.draw(screen_text(world, "status") if sys.stdout.isatty() else text)
         if not sys.stdout.isatty():
             for app, (word, message) in apps.items():
                 if seen.get(app) != (word, message):
@@ -150,10 +175,10 @@ NO_KUBECTL = """kubectl() { echo 'kubectl does not work with the simulator; moor
 def shell(world):
     say("A shell of your own; exit or Ctrl-D ends everything")
     for command, what in (("mooringctl status --relations", ""), ("mooringctl drift", ""), ("mooringctl why deployment/mlflow-server", ""),
-                          ("mooringctl help", "or: man mooringctl"), ("offer NAME", "a charm of charms/NAME into this world"),
+                          ("mooringctl help", "or: man mooringctl"), ("offer NAME", "offers charms/NAME here"),
                           *(() if world.cluster.real else (("mooring-sim ctl delete deployment mlflow mlflow-server", ""),
                                                            ("mooring-sim ctl help", "")))):
-        print(f"  {command:<52}{what}".rstrip())
+        print(f"  {command:<56}{what}".rstrip())
     print(f"  the daemon's log: {world.daemon.log}\n  charms on offer:  {world.daemon.charms}", flush=True)
     text = RC.replace("{build}", str(world.programs.build)).replace("{charms}", str(world.daemon.charms))
     rc = world.file("bashrc", text + ("" if world.cluster.real else NO_KUBECTL))

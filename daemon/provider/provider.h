@@ -58,7 +58,7 @@ enum readiness { READY_UNKNOWN, READY_NO, READY_YES, READY_FAILED, READY_MAX };
 struct observation {
         enum presence presence;
         enum readiness ready;
-        bool ours;            /* carries our mark for this model; meaningless while absent */
+        bool ours;            /* carries our mark for this model, where a mark can be set at all */
         bool foreign;         /* carries another controller's or another model's mark */
         bool filled;          /* of data: something is in it (a table, an object, a bound volume) */
         bool counted; /* FILLED was found by looking inside; else it is only taken to be so */

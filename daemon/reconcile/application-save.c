@@ -96,7 +96,10 @@ static bool is_held(struct application_work *w) {
         free(take_ptr(w->held_now));
         digest_removal(w);
         released = w->release_valid && memcmp(w->release_digest, w->removal, DIGEST_SIZE) == 0;
-        if (released || w->removed <= PRUNE_FREE)
+        if (released || w->removed == 0)
+                return false;
+        /* An empty plan from a charm that had resources is its bug more often than its will. */
+        if (w->doc_count && w->removed <= PRUNE_FREE)
                 return false;
         if (w->doc_count && w->removed * 100 <= w->want_count * PRUNE_SHARE_PERCENT)
                 return false;
@@ -221,15 +224,29 @@ static int target_of(struct tx *tx, const struct application_work *w, const stru
 }
 
 /* Who else wants this row: its name, or NULL. */
-static int other_wanter(struct tx *tx, const struct application_work *w, int64_t resource,
-                        const char **ret, struct err *err) {
+/* A model that lives in it. */
+static int scope_wanter(struct tx *tx, const struct q_resource_row *row, const char **ret,
+                        struct err *err) {
+        struct q_model_row *m;
+        size_t n;
+        int r = q_model_by_id(tx, &(struct q_model_by_id_in){ .id = row->model_id }, &m, &n, err);
+
+        if (r >= 0 && n && !m->scope_null && m->scope == row->id)
+                *ret = tx_format(tx, "model %s, which lives in it", m->name);
+        return r;
+}
+
+static int other_wanter(struct tx *tx, const struct application_work *w,
+                        const struct q_resource_row *row, const char **ret, struct err *err) {
         struct q_want_row *wants;
         struct q_application_row *a;
         size_t n, k;
-        int r = q_want_by_resource(tx, &(struct q_want_by_resource_in){ .resource_id = resource },
+        int r = q_want_by_resource(tx, &(struct q_want_by_resource_in){ .resource_id = row->id },
                                    &wants, &n, err);
 
         *ret = NULL;
+        if (r >= 0 && !row->model_id_null)
+                r = scope_wanter(tx, row, ret, err);
         for (size_t i = 0; r >= 0 && i < n && !*ret; i++) {
                 if (wants[i].application_id == w->id)
                         continue;
@@ -268,7 +285,7 @@ static int update_resource(struct tx *tx, struct application_work *w, struct pre
         bool equal =
                 row->wanted_len == DIGEST_SIZE && memcmp(row->wanted, digest, DIGEST_SIZE) == 0;
         const char *other;
-        int r = other_wanter(tx, w, row->id, &other, err);
+        int r = other_wanter(tx, w, row, &other, err);
 
         d->resource = row->id;
         if (r < 0)
@@ -293,6 +310,7 @@ static int update_resource(struct tx *tx, struct application_work *w, struct pre
                                               .wanted = digest,
                                               .wanted_len = DIGEST_SIZE,
                                               .owner_id = other ? row->owner_id : w->id,
+                                              .model_id_null = true,
                                               .keep = d->identity.data },
                 err);
 }
@@ -407,22 +425,6 @@ static int save_needs(struct tx *tx, struct application_work *w, struct err *err
 
 /* Data is never deleted because a charm stopped asking for it: it stays where it is, out of our
  * care, and is listed. Asked for again it is found by its mark and taken up. */
-static int leave_data(struct tx *tx, struct application_work *w, const struct q_resource_row *row,
-                      struct err *err) {
-        int r = w_leftover_insert(
-                tx,
-                &(struct w_leftover_insert_in){ .id = tx_id(tx, "leftover"),
-                                                .model = w->model_name,
-                                                .application = w->name,
-                                                .type = row->type,
-                                                .path = row->path,
-                                                .why = "no longer wanted by its charm; holds data",
-                                                .at = tx_now(tx) },
-                err);
-
-        return r < 0 ? r : resource_delete_rows(tx, row->id, err);
-}
-
 static int let_go(struct tx *tx, struct application_work *w, int64_t id, struct err *err) {
         struct q_resource_row *row;
         size_t n;
@@ -430,8 +432,9 @@ static int let_go(struct tx *tx, struct application_work *w, int64_t id, struct 
 
         if (r < 0 || n == 0)
                 return r;
-        if (row->keep && row->applied_generation)
-                return leave_data(tx, w, row, err);
+        if (application_holds_data(row))
+                return application_leave(tx, w, row, "no longer wanted by its charm; holds data",
+                                         err);
         return w_resource_set_life(
                 tx, &(struct w_resource_set_life_in){ .id = id, .life = "dying" }, err);
 }

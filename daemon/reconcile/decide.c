@@ -44,13 +44,27 @@ static void conclude_because(struct decision *d, enum action action, enum resour
         snprintf(d->why, sizeof(d->why), "%s%s", head, why);
 }
 
+static void leave(struct decision *d, bool maybe_ours, const char *why) {
+        d->leaves = maybe_ours;
+        conclude(d, ACTION_FORGET, STATE_REMOVING, why);
+}
+
+/* Nothing says that we made it. Where our mark is on it we did, and never got the answer: unless
+ * it holds data, which no guess deletes. */
+static bool is_of_others(const struct resource_row *row, const struct observation *o) {
+        return !row->made && (row->data || !o->ours);
+}
+
 static void decide_removal(const struct resource_row *row, const struct observation *o,
                            const struct policy *p, struct decision *d) {
+        if (p->elsewhere)
+                return conclude_because(d, ACTION_BLOCK, STATE_BLOCKED, "", p->blocked);
         if (o->presence == PRESENCE_ABSENT)
                 return conclude(d, ACTION_FORGET, STATE_REMOVING, "gone");
-        if (!row->made || row->adopted)
-                return conclude(d, ACTION_FORGET, STATE_REMOVING,
-                                "was not made by us: left in place");
+        if (row->adopted)
+                return leave(d, true, "was adopted: never deleted");
+        if (!row->made && p->untried)
+                return conclude(d, ACTION_FORGET, STATE_REMOVING, "was never made");
         if (p->blocked)
                 return conclude_because(d, ACTION_BLOCK, STATE_BLOCKED, "", p->blocked);
         if (p->paused)
@@ -63,6 +77,9 @@ static void decide_removal(const struct resource_row *row, const struct observat
         if (o->presence == PRESENCE_UNKNOWN)
                 return conclude(d, ACTION_LOOK, STATE_REMOVING,
                                 "looking whether it is still there");
+        if (is_of_others(row, o))
+                return leave(d, row->outcome != OUTCOME_CONFLICT,
+                             "was not made by us, as far as is known: left in place");
         if (row->incarnation[0] && o->incarnation[0] && !str_eq(row->incarnation, o->incarnation) &&
             !o->ours)
                 return conclude(d, ACTION_FORGET, STATE_REMOVING,
@@ -72,13 +89,13 @@ static void decide_removal(const struct resource_row *row, const struct observat
                                                  : "no longer wanted");
 }
 
-static bool is_sacred(const struct resource_row *row) {
+bool decide_is_sacred(const struct resource_row *row) {
         return row->data && row->initialised && !row->accepted_loss;
 }
 
 /* What differs from the baseline, or DRIFT_NONE. */
 static enum drift_kind find_drift(const struct resource_row *row, const struct observation *o) {
-        bool sacred = is_sacred(row);
+        bool sacred = decide_is_sacred(row);
 
         if (o->presence == PRESENCE_ABSENT)
                 return sacred ? DRIFT_DATA_LOST : DRIFT_DELETED;
@@ -195,21 +212,23 @@ enum resource_state decide_state_after(enum outcome o) {
 void decide(const struct resource_row *row, const struct observation *o, const struct policy *p,
             int64_t now, struct decision *d) {
         bool changed = row->wanted_generation > row->applied_generation;
+        bool sacred = decide_is_sacred(row);
 
         *d = (struct decision){ 0 };
         if (row->dying)
                 return decide_removal(row, o, p, d);
         if (p->blocked)
                 return conclude_because(d, ACTION_BLOCK, STATE_BLOCKED, "", p->blocked);
-        if (row->applied_generation && o->presence == PRESENCE_UNKNOWN && !changed) {
+        /* Data is looked at before anything is written: an apply would begin it anew. */
+        if (o->presence == PRESENCE_UNKNOWN && (sacred || (row->applied_generation && !changed))) {
                 if (p->list_pending)
                         return conclude(d, ACTION_WAIT, STATE_APPLIED, "not seen yet");
                 return decide_look(row, o, p, "not seen yet", d);
         }
-        d->compared = row->applied_generation && o->presence != PRESENCE_UNKNOWN;
+        d->compared = o->presence != PRESENCE_UNKNOWN && (sacred || row->applied_generation);
         if (d->compared)
                 d->drift = find_drift(row, o);
-        if (o->presence == PRESENCE_LEAVING && is_sacred(row))
+        if (o->presence == PRESENCE_LEAVING && sacred)
                 return decide_leaving(o, d);
         if (p->paused)
                 return decide_paused(row, o, p, d);
@@ -223,6 +242,8 @@ void decide(const struct resource_row *row, const struct observation *o, const s
                 return decide_drift(row, p, d);
         if (p->backing_off && (changed || d->drift != DRIFT_NONE))
                 return conclude(d, ACTION_WAIT, decide_state_after(row->outcome), p->backing_off);
+        if (changed && sacred && p->look_due)
+                return decide_look(row, o, p, "looking whether it is there", d);
         if (changed)
                 return decide_first(row, p, d);
         if (d->drift != DRIFT_NONE)

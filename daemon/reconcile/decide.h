@@ -33,7 +33,7 @@ struct resource_row {      /* what decide needs of the store's row */
         bool made, adopted;
         bool initialised; /* data: was filled once */
         bool accepted_loss;
-        bool lost; /* data: it was found gone, and nobody accepted that yet */
+        bool lost; /* data: it was found gone, was not filled since, and nobody accepted that */
         bool baseline_valid;
         uint8_t baseline[DIGEST_SIZE];
         char incarnation[64];
@@ -44,6 +44,8 @@ struct resource_row {      /* what decide needs of the store's row */
 struct policy {
         const char *paused;  /* who and why, or NULL: nothing outside is written */
         const char *blocked; /* the model writes nothing: another cluster, another stamp; or NULL */
+        bool elsewhere;      /* blocked: what was seen is of another outside and says nothing */
+        bool untried;        /* no apply of it was ever sent */
         const char *unmet;   /* a dependency that is not there yet, as text, or NULL */
         const char *backing_off; /* how the last try failed, and it is not time yet; or NULL */
         const char *failed;      /* how it failed, and none went well since; or NULL */
@@ -79,10 +81,13 @@ struct decision {
         enum drift_kind drift; /* what was found is a line in the ledger */
         enum resource_state state;
         bool audit;    /* an apply only to look again */
+        bool leaves;   /* forget: something is left outside that may be ours */
         bool compared; /* what was seen was held against the baseline: DRIFT means it */
         char why[256]; /* for people: "waiting for Secret kubeflow/x: not there yet" */
 };
 
+/* It holds data that nobody gave up: when it is gone, a person decides. */
+bool decide_is_sacred(const struct resource_row *row);
 /* Pure. NOW is clock_wall. O is never NULL; its presence may be unknown. */
 void decide(const struct resource_row *row, const struct observation *o, const struct policy *p,
             int64_t now, struct decision *ret);

@@ -161,7 +161,8 @@ static void list_begins(struct world_target *t, const char *type) {
         }
 }
 
-/* What the list did not hold is absent: unless we wrote it after the list was begun. */
+/* What the list did not hold is gone, or lost our labels, or came while the list was read: only
+ * a look can say. */
 static void list_ends(struct world_target *t, const char *type) {
         struct reconcile *rec = t->reconcile;
         struct map_entry *e;
@@ -169,14 +170,14 @@ static void list_ends(struct world_target *t, const char *type) {
         map_set(&t->followed, type, LISTED);
         for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
                 struct world_resource *r = e->value;
-                struct observation gone = { .presence = PRESENCE_ABSENT, .as_of = clock_mono() };
 
                 if (r->target != t->id || !str_eq(r->type, type))
                         continue;
-                if (!r->listed && !r->busy)
-                        resource_observed(rec, t, type, r->path, &gone);
-                else if (!r->listed)
-                        r->look_again = true;
+                if (!r->listed) {
+                        resource_look_again(r);
+                        r->seen.order = 0;
+                        r->news = true;
+                }
                 queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_FIRST);
         }
 }
@@ -250,12 +251,29 @@ static void wake_models(struct reconcile *rec, int64_t target) {
         }
 }
 
+/* What answers under its name may be another one. */
+static void forget_seen(struct reconcile *rec, const struct world_target *t) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
+                struct world_resource *r = e->value;
+
+                if (r->target != t->id)
+                        continue;
+                r->seen.presence = PRESENCE_UNKNOWN;
+                r->seen.order = 0;
+                r->look_again = false;
+        }
+}
+
 static void on_reach(void *arg, bool reachable, const char *identity, const char *why) {
         struct world_target *t = arg;
         bool news = !t->reach_known || t->reachable != reachable ||
                     !str_eq(t->reach_why, reachable ? NULL : why);
 
         if (identity && !str_eq(t->identity, identity)) {
+                if (t->identity)
+                        forget_seen(t->reconcile, t);
                 str_set(&t->identity, identity);
                 bind(t);
                 news = true;
@@ -331,6 +349,7 @@ static void close_target(struct reconcile *rec, struct world_target *t) {
         }
         cancel_operations(rec, t);
         t->open = t->provider->close(t->open);
+        forget_seen(rec, t);
         map_free(&t->followed);
         t->reach_known = t->reachable = false;
         str_set(&t->identity, NULL); /* who answers next is not known yet */

@@ -228,10 +228,12 @@ static int load_resources(struct tx *tx, struct store_call *c, struct err *err) 
 
         for (size_t i = 0; r >= 0 && i < l->count; i++) {
                 struct resource_job *j = resource_job_new(l->rec, rows[i].id, false);
+                struct world_resource *taken;
 
                 r = resource_load_now(tx, j, err);
-                if (r >= 0)
-                        resource_take(j, NULL);
+                taken = r >= 0 ? resource_take(j, NULL) : NULL;
+                if (taken)
+                        taken->tried = true; /* perhaps, just before the end of the last run */
                 resource_job_free(j);
                 l->after = rows[i].id;
                 queue_add(l->rec->queue, KEY_RESOURCE, rows[i].id, QUEUE_FIRST);

@@ -53,6 +53,9 @@ struct resource_job *resource_job_free(struct resource_job *j) {
         json_decref(j->marks);
         world_see_free(j->see);
         free(j->lock);
+        free(j->left_model);
+        free(j->left_by);
+        free(j->left_why);
         free(j);
         return NULL;
 }
@@ -70,7 +73,8 @@ static void copy_row(struct resource_job *j, const struct q_resource_row *row) {
                 .adopted = row->adopted,
                 .initialised = !row->initialised_at_null,
                 .accepted_loss = row->accepted_loss,
-                .lost = str_eq(row->state, "lost") && !row->accepted_loss,
+                .lost = !row->lost_at_null,
+                .outcome = outcome_find(row->outcome),
                 .baseline_valid = row->baseline_len == DIGEST_SIZE,
                 .applied_at = row->applied_at_null ? 0 : row->applied_at,
         };
@@ -85,6 +89,7 @@ static void copy_row(struct resource_job *j, const struct q_resource_row *row) {
                 memcpy(j->fields, row->fields, DIGEST_SIZE);
         j->target = row->target_id;
         j->owner = row->owner_id_null ? 0 : row->owner_id;
+        j->model = row->model_id_null ? 0 : row->model_id;
         j->type = str_dup(row->type);
         j->path = str_dup(row->path);
         j->token = str_dup(row->token);
@@ -196,25 +201,6 @@ void resource_load(struct resource_job *j,
         store_read(j->rec->options.store, &j->call);
 }
 
-static int64_t scope_model(struct reconcile *rec, const struct resource_job *j) {
-        struct map_entry *e;
-
-        if (j->owner || j->wanter_count)
-                return 0;
-        for (size_t i = 0; (e = map_next(&rec->world.models, &i));) {
-                struct world_model *m = e->value;
-
-                if (m->scope == j->id)
-                        return m->id;
-        }
-        return 0;
-}
-
-static void look_anew(struct world_resource *r) {
-        r->seen.presence = PRESENCE_UNKNOWN;
-        r->look_again = true;
-}
-
 struct world_resource *resource_take(struct resource_job *j, struct err *err) {
         struct world *w = &j->rec->world;
         struct world_resource *r;
@@ -234,14 +220,14 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
         r->reconcile = j->rec;
         /* What was seen before its loss was accepted says nothing of what it is now. */
         if (j->row.accepted_loss && !r->row.accepted_loss)
-                look_anew(r);
+                resource_look_again(r);
         r->row = j->row;
         if (r->owner && r->owner != j->owner)
                 application_touch(j->rec, r->owner); /* its removal may wait for this */
         if (r->wanter_count > j->wanter_count)
                 application_conflicts_may_end(j->rec);
         r->owner = j->owner;
-        r->model = scope_model(j->rec, j);
+        r->model = j->model;
         r->wanted_valid = j->wanted_valid;
         memcpy(r->wanted, j->wanted, DIGEST_SIZE);
         r->tries = (int)j->tries;

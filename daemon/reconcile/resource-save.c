@@ -48,6 +48,9 @@ static int save_applied(struct tx *tx, struct resource_job *j, struct err *err) 
                 in.baseline_document_len = DIGEST_SIZE;
         }
         k = w_resource_set_applied(tx, &in, err);
+        if (k >= 0 && resource_made_again(j))
+                k = w_resource_set_lost(
+                        tx, &(struct w_resource_set_lost_in){ .at = tx_now(tx), .id = j->id }, err);
         if (k < 0 || !j->drift_line)
                 return k;
         return w_drift_close(
@@ -56,6 +59,20 @@ static int save_applied(struct tx *tx, struct resource_job *j, struct err *err) 
                                             .outcome = is_accepted(j) ? "accepted" : "repaired",
                                             .repaired_at = tx_now(tx) },
                 err);
+}
+
+static int save_left(struct tx *tx, struct resource_job *j, struct err *err) {
+        int r = w_leftover_insert(tx,
+                                  &(struct w_leftover_insert_in){ .id = tx_id(tx, "leftover"),
+                                                                  .model = j->left_model,
+                                                                  .application = j->left_by,
+                                                                  .type = j->type,
+                                                                  .path = j->path,
+                                                                  .why = j->left_why,
+                                                                  .at = tx_now(tx) },
+                                  err);
+
+        return r < 0 ? r : 0;
 }
 
 int resource_delete_rows(struct tx *tx, int64_t id, struct err *err) {
@@ -73,8 +90,10 @@ int resource_delete_rows(struct tx *tx, int64_t id, struct err *err) {
 }
 
 static int save_gone(struct tx *tx, struct resource_job *j, struct err *err) {
-        int r = resource_delete_rows(tx, j->id, err);
+        int r = j->left_why ? save_left(tx, j, err) : 0;
 
+        if (r >= 0)
+                r = resource_delete_rows(tx, j->id, err);
         if (r >= 0 && j->owner)
                 tx_mark(tx, MARK_APPLICATION, j->owner);
         return r;

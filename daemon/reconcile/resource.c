@@ -82,7 +82,7 @@ static const char *find_held_up(struct reconcile *rec, const struct world_resour
         return NULL;
 }
 
-static struct world_model *model_of(struct reconcile *rec, const struct world_resource *r) {
+struct world_model *resource_model(struct reconcile *rec, const struct world_resource *r) {
         const struct world_application *a = world_application(&rec->world, r->owner);
 
         return world_model(&rec->world, a ? a->model : r->model);
@@ -90,7 +90,7 @@ static struct world_model *model_of(struct reconcile *rec, const struct world_re
 
 static const char *find_paused(struct reconcile *rec, const struct world_resource *r) {
         const struct world_application *a = world_application(&rec->world, r->owner);
-        const struct world_model *m = model_of(rec, r);
+        const struct world_model *m = resource_model(rec, r);
 
         if (m && m->paused)
                 return m->paused;
@@ -104,20 +104,35 @@ static int64_t poll_of(const struct world_target *t) {
         return t->poll_ms ? t->poll_ms : t->provider->poll_every_ms;
 }
 
+/* Its model may write nothing, or nothing yet. What the model lives in is tried again when it was
+ * there before. */
+static void find_blocked(struct reconcile *rec, const struct world_resource *r,
+                         struct resource_policy_text *text, struct policy *ret) {
+        const struct world_model *m = resource_model(rec, r);
+        bool scope = m && m->scope == r->id;
+
+        if (!m)
+                return;
+        ret->elsewhere = scope_elsewhere(rec, m, text->blocked, sizeof(text->blocked));
+        ret->blocked = scope ? scope_foreign(rec, m, text->blocked, sizeof(text->blocked))
+                             : scope_blocked(rec, m, text->blocked, sizeof(text->blocked));
+        if (!scope && !r->row.dying)
+                ret->unmet = scope_unmade(rec, m, text->unmet, sizeof(text->unmet));
+}
+
 void resource_policy(struct reconcile *rec, struct world_resource *r,
                      struct resource_policy_text *text, struct policy *ret) {
         const struct world_target *t = world_target(&rec->world, r->target);
-        const struct world_model *m = model_of(rec, r);
 
-        *ret = (struct policy){ .audit_every_ms = rec->options.audit_ms };
-        if (m && m->scope != r->id)
-                ret->blocked = scope_blocked(rec, m, text->blocked, sizeof(text->blocked));
+        *ret = (struct policy){ .audit_every_ms = rec->options.audit_ms,
+                                .untried = !r->tried && !r->row.applied_generation };
+        find_blocked(rec, r, text, ret);
         ret->paused = find_paused(rec, r);
         if (r->row.dying)
                 ret->held_up = find_held_up(rec, r, text->held_up, sizeof(text->held_up));
         else if (!outside_usable(t, text->unmet, sizeof(text->unmet)))
                 ret->unmet = text->unmet;
-        else
+        else if (!ret->unmet)
                 ret->unmet = find_unmet(rec, r, text->unmet, sizeof(text->unmet));
         if (r->retry_at > clock_mono() && r->retry_generation == r->row.wanted_generation)
                 ret->backing_off = r->reason;
@@ -130,52 +145,6 @@ void resource_policy(struct reconcile *rec, struct world_resource *r,
          * them together. */
         if (ret->audit_every_ms)
                 ret->audit_every_ms += r->id * 7919 % (ret->audit_every_ms / 4 + 1);
-}
-
-/* ---- observations */
-
-static bool looks_same(const struct observation *a, const struct observation *b) {
-        return a->presence == b->presence && a->ready == b->ready && a->ours == b->ours &&
-               a->foreign == b->foreign && a->filled == b->filled &&
-               a->digest_valid == b->digest_valid &&
-               memcmp(a->digest, b->digest, DIGEST_SIZE) == 0 &&
-               str_eq(a->incarnation, b->incarnation) && str_eq(a->reason, b->reason) &&
-               json_equal(a->seen, b->seen) && json_equal(a->output, b->output);
-}
-
-/* json_equal does not take two NULLs as equal. */
-static bool same(const struct observation *a, const struct observation *b) {
-        struct observation x = *a, y = *b;
-
-        if (!x.seen && !y.seen)
-                x.seen = y.seen = json_null();
-        if (!x.output && !y.output)
-                x.output = y.output = json_null();
-        return looks_same(&x, &y);
-}
-
-void resource_observed(struct reconcile *rec, struct world_target *t, const char *type,
-                       const char *path, struct observation *o) {
-        struct world_resource *r = world_resource_at(&rec->world, t->id, type, path);
-        bool changed;
-
-        if (!r) {
-                observation_clear(o);
-                return;
-        }
-        r->listed = true;
-        if (o->order && r->seen.order > o->order && str_eq(o->incarnation, r->seen.incarnation)) {
-                observation_clear(o); /* older than our own last write */
-                return;
-        }
-        changed = !same(&r->seen, o);
-        observation_move(&r->seen, o);
-        if (!changed)
-                return;
-        if (!r->drift_seen_us)
-                r->drift_seen_us = clock_mono_us();
-        queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_DRIFT);
-        resource_changed(rec, r);
 }
 
 /* ---- operations */
@@ -247,13 +216,13 @@ static void on_saved(struct store_call *c, int k, const struct err *err) {
 /* The answer of an accepted apply: from now on this is the baseline. */
 static void take_baseline(struct resource_job *j, struct world_resource *r) {
         struct world_target *t = world_target(&j->rec->world, r->target);
-        bool newer = (r->seen.order > j->op.seen.order && r->seen.presence == PRESENCE_PRESENT) ||
-                     world_see_more(r, j->see);
+        bool overtaken = resource_overtaken(r, &j->op) || world_see_more(r, j->see);
         cleanup_(buf_free) struct buf old = BUF_INIT;
         struct err err = { 0 };
 
         r->row.applied_generation = j->generation;
         r->row.made |= j->op.created;
+        r->row.lost |= resource_made_again(j);
         r->row.applied_at = clock_wall();
         r->row.outcome = OUTCOME_DONE;
         r->row.baseline_valid = j->op.baseline != NULL;
@@ -273,10 +242,8 @@ static void take_baseline(struct resource_job *j, struct world_resource *r) {
                         reconcile_log(LOG_ERR, "field-set", j->rec, r, "%s", err_text(&err));
         }
         observation_move(&r->seen, &j->op.seen);
-        if (newer) {
-                r->seen.presence = PRESENCE_UNKNOWN;
-                r->look_again = true;
-        }
+        if (overtaken) /* and its digest was taken with the field set from before */
+                resource_look_again(r);
 }
 
 static void log_outcome(struct resource_job *j, struct world_resource *r) {
@@ -332,22 +299,7 @@ static void on_op(struct op *op) {
         log_outcome(j, r);
         if (j->action == ACTION_LOOK &&
             (op->outcome == OUTCOME_DONE || op->outcome == OUTCOME_GONE)) {
-                bool changed;
-
-                if (op->outcome == OUTCOME_GONE)
-                        op->seen.presence = PRESENCE_ABSENT;
-                r->look_again = world_see_more(r, j->see);
-                r->untold |= r->tries > 0;
-                r->tries = 0;
-                if (r->row.applied_generation == r->row.wanted_generation)
-                        r->row.outcome = OUTCOME_DONE;
-                changed = !same(&r->seen, &op->seen);
-                observation_move(&r->seen, &op->seen);
-                if (r->look_again)
-                        r->seen.presence = PRESENCE_UNKNOWN;
-                r->retry_at = 0;
-                if (changed)
-                        resource_changed(j->rec, r);
+                resource_take_look(j, r);
                 return finish(j, true);
         }
         if (j->action == ACTION_APPLY && op->outcome == OUTCOME_DONE) {
@@ -372,7 +324,7 @@ static void on_op(struct op *op) {
 
 static json_t *marks_of(struct reconcile *rec, const struct world_resource *r) {
         const struct world_application *a = world_application(&rec->world, r->owner);
-        const struct world_model *m = model_of(rec, r);
+        const struct world_model *m = resource_model(rec, r);
         json_t *marks = json_object();
 
         json_object_set_new(marks, "controller", json_string(rec->controller));
@@ -429,6 +381,8 @@ static void start_op(struct resource_job *j) {
         j->op.done = on_op;
         j->op.arg = j;
         j->busy_op = true;
+        r->news = false;
+        r->tried |= j->action == ACTION_APPLY;
         rec->in_flight++;
         t->in_flight++;
         if (j->action == ACTION_LOOK)
@@ -459,6 +413,7 @@ static void on_drift_written(struct store_call *c, int k, const struct err *err)
                 return put_off(j, r);
         }
         r->drift = j->drift_line;
+        r->row.lost |= j->drift == DRIFT_DATA_LOST;
         if (j->action == ACTION_APPLY)
                 return start_op(j);
         finish(j, true); /* now that it is told: it rests, or is looked at in its turn */
@@ -511,7 +466,23 @@ static void rest(struct reconcile *rec, struct world_resource *r, const struct d
                                      r->id * 7919 % (rec->options.audit_ms / 4 + 1));
 }
 
-static void mark_filled(struct reconcile *rec, struct world_resource *r);
+/* Not in the ledger yet. */
+static bool is_news(const struct world_resource *r, const struct decision *d) {
+        return d->drift != DRIFT_NONE &&
+               (!r->drift || (d->drift == DRIFT_DATA_LOST && !r->row.lost));
+}
+
+static void keep_left(struct resource_job *j, const struct world_resource *r,
+                      const struct decision *d) {
+        const struct world_application *a = world_application(&j->rec->world, r->owner);
+        const struct world_model *m = resource_model(j->rec, r);
+
+        if (!d->leaves)
+                return;
+        j->left_model = str_dup(m ? m->name : "");
+        j->left_by = str_dup(a ? a->name : "");
+        j->left_why = str_dup(d->why);
+}
 
 static void act(struct resource_job *j, struct world_resource *r, const struct decision *d) {
         if (store_is_readonly(j->rec->options.store))
@@ -521,9 +492,11 @@ static void act(struct resource_job *j, struct world_resource *r, const struct d
         j->drift = d->drift;
         j->drift_line = r->drift;
         resource_set_state(j->rec, r, d->state, d->why);
-        if (d->action == ACTION_FORGET)
+        if (d->action == ACTION_FORGET) {
+                keep_left(j, r, d);
                 return resource_save(j, on_saved);
-        if (d->drift != DRIFT_NONE && !r->drift) {
+        }
+        if (is_news(r, d)) {
                 find_differences(j, r);
                 return ledger_open(j, action_word(d), on_drift_written);
         }
@@ -546,11 +519,9 @@ static void step(struct reconcile *rec, struct world_resource *r) {
         struct decision d;
 
         judge(rec, r, &d);
-        mark_filled(rec, r);
-        r->row.lost |= d.drift == DRIFT_DATA_LOST;
-        r->row.lost &= !r->seen.filled;
+        resource_mark_filled(rec, r);
         if ((d.action == ACTION_NONE || d.action == ACTION_WAIT || d.action == ACTION_BLOCK) &&
-            (d.drift == DRIFT_NONE || r->drift))
+            !is_news(r, &d))
                 return rest(rec, r, &d);
         resource_load(resource_job_new(rec, r->id, true), on_loaded);
 }
@@ -617,46 +588,4 @@ void resource_handle(struct reconcile *rec, int64_t id) {
                 return;
         }
         step(rec, r);
-}
-
-/* ---- data that came to be filled */
-
-struct filled {
-        struct store_call call;
-        struct reconcile *rec;
-        int64_t id;
-};
-
-static int filled_run(struct tx *tx, struct store_call *c, struct err *err) {
-        struct filled *f = c->arg;
-        int r = w_resource_set_initialised(tx,
-                                           &(struct w_resource_set_initialised_in){
-                                                   .id = f->id, .initialised_at = tx_now(tx) },
-                                           err);
-
-        return r < 0 ? r : 0;
-}
-
-static void filled_done(struct store_call *c, int k, const struct err *err) {
-        free(c->arg);
-}
-
-static void mark_filled(struct reconcile *rec, struct world_resource *r) {
-        struct filled *f;
-
-        if (!r->row.data || r->row.initialised || !r->seen.filled ||
-            r->seen.presence != PRESENCE_PRESENT ||
-            !str_eq(r->seen.incarnation, r->row.incarnation))
-                return;
-        r->row.initialised = true;
-        r->row.accepted_loss = false;
-        f = mem_new(struct filled);
-        f->rec = rec;
-        f->id = r->id;
-        f->call = (struct store_call){ .lane = STORE_LOOP,
-                                       .actor = "loop",
-                                       .run = filled_run,
-                                       .done = filled_done,
-                                       .arg = f };
-        store_submit(rec->options.store, &f->call);
 }

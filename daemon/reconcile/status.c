@@ -181,7 +181,8 @@ static void gather(struct reconcile *rec, struct world_application *a, struct ga
         for (size_t i = 0; i < a->want_count; i++) {
                 struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
 
-                if (r && r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN)
+                if (r && r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN &&
+                    !g->model_blocked[0])
                         gather_unseen(r, g);
                 if (!r)
                         first(g->not_ready, sizeof(g->not_ready), "%s: not planned yet",

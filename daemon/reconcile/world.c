@@ -37,6 +37,7 @@ static void model_free(void *p) {
         free(m->uuid);
         free(m->paused);
         free(m->blocked);
+        free(m->trouble);
         free(m);
 }
 

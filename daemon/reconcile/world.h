@@ -47,7 +47,8 @@ struct world_model {
         char *paused;  /* "alice: reason", or NULL */
         char *blocked; /* why nothing is written, or NULL */
         int64_t scope; /* resource of its namespace, or 0 */
-        bool held_up;  /* scope_blocked had a reason when it was asked last */
+        char *trouble; /* why there is no such resource yet, or NULL */
+        bool closed;   /* nothing of it may be written, as its resources were told last */
         bool stale;
 };
 
@@ -110,7 +111,7 @@ struct world_projection { /* shared by resources with equal field sets */
 struct world_resource {
         struct reconcile *reconcile;
         int64_t id;
-        int64_t target, owner, model; /* ids; owner 0: none; model: whose scope it is, else 0 */
+        int64_t target, owner, model; /* ids; owner 0: none, then model says whose it is */
         char *type, *path;
         struct resource_row row;
         uint8_t wanted[DIGEST_SIZE];
@@ -129,6 +130,8 @@ struct world_resource {
         int64_t retry_generation; /* the generation that failed: a newer one is tried at once */
         struct observation seen;
         bool listed; /* observed since the list of its type began */
+        bool news;   /* something was observed since the operation that is out began */
+        bool tried;  /* an apply of it may have reached the outside */
         struct world_need *needs;
         size_t need_count;
         int64_t *wanters; /* applications that want it */

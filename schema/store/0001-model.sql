@@ -173,6 +173,7 @@ CREATE TABLE resource (             -- one thing outside that we look after
         type TEXT NOT NULL,             -- canonical: "Deployment.apps", "user", "bucket"
         path TEXT NOT NULL,             -- canonical: "kubeflow/mlflow-server"
         owner_id INTEGER REFERENCES application (id), -- first owner: its labels are on the object
+        model_id INTEGER REFERENCES model (id), -- without an owner: whose it is (namespace, storage to be destroyed)
         life TEXT NOT NULL CHECK (life IN ('alive', 'dying')), -- dying: no want is left, to be removed
         wanted BLOB,                    -- digest of the document that is wanted, in cache.db
         wanted_generation INTEGER NOT NULL,           -- rises with each change of the want
@@ -188,6 +189,7 @@ CREATE TABLE resource (             -- one thing outside that we look after
         keep INTEGER NOT NULL DEFAULT 0,              -- holds data: never deleted without consent
         remake INTEGER NOT NULL DEFAULT 0,            -- data that is made again empty at once (a bucket)
         initialised_at INTEGER,         -- data: first time something was in it
+        lost_at INTEGER,                -- data: when it was found gone; until it is filled again or that is accepted
         accepted_loss INTEGER NOT NULL DEFAULT 0,     -- accept-data-loss named it
         state TEXT NOT NULL,            -- waiting, applying, applied, ready, blocked, removing, ...
         reason TEXT NOT NULL DEFAULT '', -- of the state, for people
@@ -197,6 +199,7 @@ CREATE TABLE resource (             -- one thing outside that we look after
         UNIQUE (target_id, type, path)
 ) STRICT;
 CREATE INDEX resource_owner ON resource (owner_id);
+CREATE INDEX resource_model ON resource (model_id);
 
 CREATE TABLE want (                 -- (application, label) wants this resource to look like this
         application_id INTEGER NOT NULL REFERENCES application (id),
@@ -254,6 +257,9 @@ CREATE TABLE detached (             -- storage that outlived its application, wi
         type TEXT NOT NULL,
         path TEXT NOT NULL,
         secrets TEXT NOT NULL,          -- JSON list of secret ids
+        incarnation TEXT NOT NULL,      -- this and what follows: as in resource
+        made INTEGER NOT NULL,
+        adopted INTEGER NOT NULL,
         initialised_at INTEGER,
         at INTEGER NOT NULL
 ) STRICT;

@@ -175,7 +175,6 @@ static void fill_observation(const struct s3_op *s, struct observation *o) {
         if (!s->present)
                 return;
         o->ready = READY_YES;
-        o->ours = true; /* nothing in a store can carry our mark; incarnations tell */
         o->filled = s->filled;
         o->counted = true;
         str_copy(o->incarnation, sizeof(o->incarnation), s->found_incarnation);

@@ -103,6 +103,7 @@ class Programs:
         self.sim = self.build / "tools" / "mooring-sim" / "mooring-sim"
         self.ctl = self.build / "tools" / "mooringctl" / "mooringctl"
         self.charms = self.build / "charms"
+        self.test_charms = self.build / "tests" / "charm"
 
     def sanitized(self):
         """Sanitizers and the workers' sandbox exclude each other."""
@@ -130,7 +131,7 @@ class Daemon:
         self.log = folder / "log" / f"{name}.log"
         self.charms = folder / "charms"
         self.options = []
-        self.offers = CHARMS
+        self.offers, self.test_charms = CHARMS, []      # of charms/ and of tests/charm
         self.process = None
 
     def offer_charms(self):
@@ -140,6 +141,8 @@ class Daemon:
         self.charms.mkdir(mode=0o755)
         for name in self.offers:
             shutil.copytree(self.programs.charms / name, self.charms / name)
+        for name in self.test_charms:
+            shutil.copytree(self.programs.test_charms / name, self.charms / name)
         for path in (self.charms, *self.charms.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
             os.chown(path, os.geteuid(), os.getegid())
