@@ -343,7 +343,7 @@ static void on_drift_written(struct store_call *c, int k, const struct err *err)
         r->row.lost |= j->drift == DRIFT_DATA_LOST;
         if (j->action == ACTION_APPLY)
                 return start_op(j);
-        finish(j, false);
+        finish(j, true); /* now that it is told: it rests, or is looked at in its turn */
 }
 
 static void find_differences(struct resource_job *j, struct world_resource *r) {
