@@ -22,6 +22,15 @@ static struct metric plans = { .name = "mooring_plans_total",
                                .type = METRIC_COUNTER,
                                .label = "result" };
 
+static void outputs_free(struct prepared *d) {
+        for (size_t i = 0; i < d->output_count; i++) {
+                free(d->outputs[i].label);
+                free(d->outputs[i].pointer);
+                free(d->outputs[i].place);
+        }
+        free(d->outputs);
+}
+
 struct application_work *application_work_free(struct application_work *w) {
         if (!w)
                 return NULL;
@@ -38,6 +47,7 @@ struct application_work *application_work_free(struct application_work *w) {
         for (size_t i = 0; i < w->doc_count; i++) {
                 identity_free(&w->docs[i].identity);
                 map_free(&w->docs[i].uris);
+                outputs_free(&w->docs[i]);
                 free(w->docs[i].own_label);
                 free(w->docs[i].text);
         }
@@ -51,10 +61,12 @@ struct application_work *application_work_free(struct application_work *w) {
         }
         free(w->secrets);
         buf_free(&w->conflicts_now);
+        free(w->edges_to);
         plan_free(w->plan);
         json_decref(w->view);
         json_decref(w->see);
         json_decref(w->model_options);
+        json_decref(w->needs);
         free(w->providers);
         free(w->stuck);
         free(w->name);
@@ -138,11 +150,14 @@ static void on_saved(struct store_call *c, int r, const struct err *err) {
         } else if (!w->stopped) {
                 metric_add(&plans, "saved", 1);
         }
-        if (a && r >= 0 && !w->stopped && w->plan && !json_equal(w->plan->see, w->see) &&
-            !w->again) {
-                application_see_withdraw(rec, a);
-                application_see_set(a, w->plan->see);
-                application_see_share(rec, a);
+        if (a && r >= 0 && !w->stopped && !w->again) {
+                if (!json_equal(w->plan->see, w->see)) {
+                        application_see_withdraw(rec, a);
+                        application_see_set(a, w->plan->see);
+                        application_see_share(rec, a);
+                }
+                /* What the plan said (status, held, no error any more) is shown from its row; when
+                 * no document changed, nothing else would lead back here. */
                 application_dirty(rec, w->id);
         }
         if (a && w->replan && r >= 0 && !w->stopped)

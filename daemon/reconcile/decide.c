@@ -44,6 +44,25 @@ static void conclude_because(struct decision *d, enum action action, enum resour
         snprintf(d->why, sizeof(d->why), "%s%s", head, why);
 }
 
+/* What is under way outside is followed to its end before anything else is begun: it may still
+ * make what is to be removed, or remove what is to be made. */
+static void decide_running(const struct resource_row *row, const struct policy *p,
+                           struct decision *d) {
+        enum resource_state state = row->dying ? STATE_REMOVING : STATE_APPLYING;
+
+        if (p->blocked)
+                return conclude_because(d, ACTION_BLOCK, STATE_BLOCKED, "", p->blocked);
+        if (p->paused)
+                return conclude_because(d, ACTION_WAIT, state, "paused: ", p->paused);
+        if (p->backing_off)
+                return conclude(d, ACTION_WAIT, state, p->backing_off);
+        conclude(d, row->running, state, "under way outside");
+}
+
+static bool is_removed(const struct resource_row *row, const struct observation *o) {
+        return row->dying && row->running == ACTION_REMOVE && o->presence == PRESENCE_ABSENT;
+}
+
 static void leave(struct decision *d, bool maybe_ours, const char *why) {
         d->leaves = maybe_ours;
         conclude(d, ACTION_FORGET, STATE_REMOVING, why);
@@ -117,8 +136,10 @@ static void decide_first(const struct resource_row *row, const struct policy *p,
                          struct decision *d) {
         if (p->unmet)
                 return conclude_because(d, ACTION_WAIT, STATE_WAITING, "waiting for ", p->unmet);
-        conclude(d, ACTION_APPLY, row->applied_generation ? STATE_APPLYING : STATE_NEW,
-                 row->applied_generation ? "what is wanted changed" : "to be made");
+        if (!row->applied_generation)
+                return conclude(d, ACTION_APPLY, STATE_NEW, "to be made");
+        conclude(d, ACTION_APPLY, STATE_APPLYING,
+                 p->refill ? "a value that it takes changed" : "what is wanted changed");
 }
 
 static void decide_drift(const struct resource_row *row, const struct policy *p,
@@ -204,6 +225,8 @@ enum resource_state decide_state_after(enum outcome o) {
                 return STATE_BLOCKED;
         case OUTCOME_NOT_YET:
                 return STATE_WAITING;
+        case OUTCOME_RUNNING:
+                return STATE_APPLYING;
         default:
                 return STATE_RETRYING;
         }
@@ -211,10 +234,12 @@ enum resource_state decide_state_after(enum outcome o) {
 
 void decide(const struct resource_row *row, const struct observation *o, const struct policy *p,
             int64_t now, struct decision *d) {
-        bool changed = row->wanted_generation > row->applied_generation;
+        bool changed = row->wanted_generation > row->applied_generation || p->refill;
         bool sacred = decide_is_sacred(row);
 
         *d = (struct decision){ 0 };
+        if (row->running != ACTION_NONE && !is_removed(row, o))
+                return decide_running(row, p, d);
         if (row->dying)
                 return decide_removal(row, o, p, d);
         if (p->blocked)
@@ -250,7 +275,7 @@ void decide(const struct resource_row *row, const struct observation *o, const s
                 return decide_drift(row, p, d);
         if (p->look_due)
                 return decide_look(row, o, p, o->reason ? o->reason : "", d);
-        if (p->audit_every_ms && now - row->applied_at >= p->audit_every_ms) {
+        if (p->audit_every_ms && !p->unmet && now - row->applied_at >= p->audit_every_ms) {
                 d->audit = true;
                 return conclude(d, ACTION_APPLY, state_of(row, o), "audit");
         }

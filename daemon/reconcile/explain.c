@@ -6,6 +6,7 @@
 #include "reconcile-internal.h"
 
 #include "clock.h"
+#include "output.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -151,7 +152,7 @@ static void plan_resource(struct reconcile *rec, struct world_resource *r, json_
         resource_policy(rec, r, &text, &policy);
         decide(&r->row, &r->seen, &policy, clock_wall(), &d);
         if (d.drift != DRIFT_NONE || r->row.dying ||
-            (!d.audit && r->row.wanted_generation != r->row.applied_generation))
+            (!d.audit && (policy.refill || r->row.wanted_generation != r->row.applied_generation)))
                 json_array_append_new(plan, json_pack("{s:s, s:s, s:s, s:s, s:s}", "change",
                                                       change_word(r, &d), "type", r->type, "path",
                                                       r->path, "action",
@@ -216,11 +217,25 @@ static void add_cause(json_t *list, int depth, const char *what, const char *why
 
 static void why_resource(struct why *w, struct world_resource *r, int depth);
 
+/* A value that is taken is told also when it is known: it explains what was written. */
+static void why_value(struct why *w, const struct world_need *need, const char *missing,
+                      int depth) {
+        const struct world_resource *n = world_resource(&w->rec->world, need->id);
+        cleanup_(freep) char *name = resource_need_name(w->rec, need);
+        cleanup_(freep) char *value = n ? output_value(n->seen.output, need->output) : NULL;
+
+        if (!missing)
+                missing = secret_token_in(value) ? "known, and secret" : value;
+        add_cause(w->list, depth, name, missing);
+}
+
 static void why_need(struct why *w, const struct world_need *need, int depth) {
         struct world_resource *n = world_resource(&w->rec->world, need->id);
+        const char *missing = resource_need_missing(w->rec, need);
 
-        if (n && (n->seen.presence != PRESENCE_PRESENT ||
-                  (need->kind == NEED_READY && n->seen.ready != READY_YES)))
+        if (need->kind == NEED_VALUE)
+                why_value(w, need, missing, depth++);
+        if (n && missing)
                 why_resource(w, n, depth);
 }
 

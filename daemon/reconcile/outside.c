@@ -41,45 +41,8 @@ static void opening_free(struct opening *o) {
 
 /* ---- reading the row, on the read thread */
 
-/* A copy of J with its tokens replaced. */
-static int fill(const struct secret_values *v, const json_t *j, json_t **ret, struct err *err) {
-        const char *name;
-        json_t *value;
-        size_t i;
-        int r = 0;
-
-        if (json_is_string(j)) {
-                struct buf text = BUF_INIT;
-
-                r = secret_values_fill(v, json_string_value(j), &text, err);
-                *ret = r < 0 ? NULL : json_stringn(buf_str(&text), text.len);
-                buf_wipe(&text);
-                return r;
-        }
-        if (json_is_object(j)) {
-                *ret = json_object();
-                json_object_foreach((json_t *)j, name, value) {
-                        json_t *copy = NULL;
-
-                        r = r < 0 ? r : fill(v, value, &copy, err);
-                        if (copy)
-                                json_object_set_new(*ret, name, copy);
-                }
-                return r;
-        }
-        if (json_is_array(j)) {
-                *ret = json_array();
-                json_array_foreach((json_t *)j, i, value) {
-                        json_t *copy = NULL;
-
-                        r = r < 0 ? r : fill(v, value, &copy, err);
-                        if (copy)
-                                json_array_append_new(*ret, copy);
-                }
-                return r;
-        }
-        *ret = json_deep_copy(j);
-        return 0;
+static int fill(void *arg, const char *text, struct buf *out, struct err *err) {
+        return secret_values_fill(arg, text, out, err);
 }
 
 static int read_credential(struct tx *tx, struct opening *o, const struct q_target_row *row,
@@ -97,7 +60,7 @@ static int read_credential(struct tx *tx, struct opening *o, const struct q_targ
         } else {
                 r = opener_open(tx, sealer, o->application, o->config, values, err);
                 if (r >= 0)
-                        r = fill(values, o->config, &o->credential, err);
+                        r = json_fill(o->config, fill, values, &o->credential, err);
         }
         secret_values_free(values);
         return r;

@@ -25,7 +25,7 @@ struct reconcile {
         struct list plans; /* application work, for stop */
 };
 
-/* ---- resource.c, resource-load.c, resource-save.c, resource-tell.c: one resource */
+/* ---- resource*.c: one resource */
 struct resource_job { /* from reading the rows to saving the outcome */
         struct store_call call;
         struct op op;
@@ -47,6 +47,9 @@ struct resource_job { /* from reading the rows to saving the outcome */
         int64_t *wanters;
         size_t wanter_count;
         json_t *document, *baseline;
+        uint8_t outputs[DIGEST_SIZE]; /* of the values that were filled into the document */
+        bool outputs_valid;
+        struct err fill_err;   /* why they could not be */
         bool document_missing; /* cache.db forgot it: the application is planned again */
         char *fields_text;
         struct secret_values *values;
@@ -55,7 +58,7 @@ struct resource_job { /* from reading the rows to saving the outcome */
         /* the operation */
         enum action action;
         bool audit, busy_op;
-        int64_t generation;
+        int64_t generation; /* that is written; of a token, the one it was begun with */
         enum drift_kind drift;
         json_t *marks;
         char **see; /* of the operation: the resource's may change while it is out */
@@ -76,6 +79,19 @@ void resource_policy(struct reconcile *rec, struct world_resource *r,
                      struct resource_policy_text *text, struct policy *ret);
 /* Whose it is: its owner's model, else its own. NULL: nobody's. */
 struct world_model *resource_model(struct reconcile *rec, const struct world_resource *r);
+/* How often resources of a target that tells nothing by itself are looked at; 0: it tells. */
+int64_t resource_poll_ms(const struct world_target *t);
+/* What is still missing of what is needed; NULL: nothing. */
+const char *resource_need_missing(struct reconcile *rec, const struct world_need *need);
+/* "Secret kubeflow/x", "/spec/clusterIP of Service kubeflow/x"; free it. */
+char *resource_need_name(struct reconcile *rec, const struct world_need *need);
+/* The values that R takes from others are those of DIGEST; also while one is not known. */
+bool resource_outputs_same(struct reconcile *rec, const struct world_resource *r, bool valid,
+                           const uint8_t *digest);
+/* Puts them into the job's document, when all are known. */
+int resource_fill_outputs(struct resource_job *j, const struct world_resource *r, struct err *err);
+/* The operation is over for the outside: no token is handed back any more. */
+bool resource_token_ends(const struct resource_job *j);
 void resource_set_state(struct reconcile *rec, struct world_resource *r, enum resource_state state,
                         const char *why);
 /* Writes how it stands into its row, where commands read it. */
@@ -110,6 +126,8 @@ void resource_look_again(struct world_resource *r); /* what was seen last cannot
 void resource_take_look(struct resource_job *j, struct world_resource *r);
 /* Data that was there was made by this apply: between our look and now it went. */
 bool resource_made_again(const struct resource_job *j);
+/* What stands on what was made anew is looked at. */
+void resource_doubt_dependants(struct reconcile *rec, const struct world_resource *r);
 /* What it holds was seen: it is filled, and no longer lost. */
 void resource_mark_filled(struct reconcile *rec, struct world_resource *r);
 

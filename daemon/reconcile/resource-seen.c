@@ -81,7 +81,7 @@ void resource_take_look(struct resource_job *j, struct world_resource *r) {
         r->untold |= r->tries > 0;
         r->tries = 0;
         r->retry_at = 0;
-        if (r->row.applied_generation == r->row.wanted_generation)
+        if (r->row.applied_generation == r->row.wanted_generation && r->row.running == ACTION_NONE)
                 r->row.outcome = OUTCOME_DONE;
         if (overtaken && r->seen.order && op->seen.order)
                 return;
@@ -91,6 +91,19 @@ void resource_take_look(struct resource_job *j, struct world_resource *r) {
                 resource_look_again(r);
         if (changed)
                 resource_changed(j->rec, r);
+}
+
+/* What stands on a thing that was made anew may have gone with the one before, as a grant goes
+ * with its user. Nobody tells of that where there is no watch. */
+void resource_doubt_dependants(struct reconcile *rec, const struct world_resource *r) {
+        const struct world_ids *l = world_needed_by(&rec->world, r->id);
+
+        for (size_t i = 0; l && i < l->count; i++) {
+                struct world_resource *d = world_resource(&rec->world, l->ids[i]);
+
+                if (d)
+                        d->seen.as_of = 0; /* too long ago: it is looked at */
+        }
 }
 
 /* ---- data */

@@ -29,124 +29,6 @@ static struct metric operations = { .name = "mooring_operations_total",
                                     .type = METRIC_COUNTER,
                                     .label = "outcome" };
 
-/* ---- policy */
-
-static bool need_met(const struct world_resource *n, enum need_kind kind) {
-        if (!n->row.applied_generation || n->seen.presence != PRESENCE_PRESENT)
-                return false;
-        return kind == NEED_EXISTS || n->seen.ready == READY_YES;
-}
-
-static const char *find_unmet(struct reconcile *rec, const struct world_resource *r, char *text,
-                              size_t size) {
-        for (size_t i = 0; i < r->need_count; i++) {
-                const struct world_resource *n = world_resource(&rec->world, r->needs[i].id);
-                const char *what;
-
-                if (n && need_met(n, r->needs[i].kind))
-                        continue;
-                if (!n)
-                        what = "not planned yet";
-                else if (n->seen.presence != PRESENCE_PRESENT)
-                        what = "not there yet";
-                else
-                        what = n->seen.reason ? n->seen.reason : "not ready yet";
-                snprintf(text, size, "%s %s: %s", n ? n->type : "resource", n ? n->path : "?",
-                         what);
-                return text;
-        }
-        return NULL;
-}
-
-/* Of an application that was marked it is not known yet whether it goes. */
-static bool may_go(struct reconcile *rec, const struct world_resource *r) {
-        const struct world_application *a = world_application(&rec->world, r->owner);
-
-        return r->row.dying || r->stale || (a && (a->dying || a->reread));
-}
-
-/* A dying resource goes after what stands on it and is going too. Who stands on it and stays did
- * not ask whether it does. */
-static const char *find_held_up(struct reconcile *rec, const struct world_resource *r, char *text,
-                                size_t size) {
-        const struct world_ids *l = world_needed_by(&rec->world, r->id);
-
-        for (size_t i = 0; l && i < l->count; i++) {
-                const struct world_resource *d = world_resource(&rec->world, l->ids[i]);
-
-                if (!d || !may_go(rec, d))
-                        continue;
-                snprintf(text, size, "%s %s", d->type, d->path);
-                return text;
-        }
-        return NULL;
-}
-
-struct world_model *resource_model(struct reconcile *rec, const struct world_resource *r) {
-        const struct world_application *a = world_application(&rec->world, r->owner);
-
-        return world_model(&rec->world, a ? a->model : r->model);
-}
-
-static const char *find_paused(struct reconcile *rec, const struct world_resource *r) {
-        const struct world_application *a = world_application(&rec->world, r->owner);
-        const struct world_model *m = resource_model(rec, r);
-
-        if (m && m->paused)
-                return m->paused;
-        return a ? a->paused : NULL;
-}
-
-/* How often resources of a target that tells nothing by itself are looked at; 0: it tells. */
-static int64_t poll_of(const struct world_target *t) {
-        if (!t || !t->provider || (t->provider->can & PROVIDER_WATCHES))
-                return 0;
-        return t->poll_ms ? t->poll_ms : t->provider->poll_every_ms;
-}
-
-/* Its model may write nothing, or nothing yet. What the model lives in is tried again when it was
- * there before. */
-static void find_blocked(struct reconcile *rec, const struct world_resource *r,
-                         struct resource_policy_text *text, struct policy *ret) {
-        const struct world_model *m = resource_model(rec, r);
-        bool scope = m && m->scope == r->id;
-
-        if (!m)
-                return;
-        ret->elsewhere = scope_elsewhere(rec, m, text->blocked, sizeof(text->blocked));
-        ret->blocked = scope ? scope_foreign(rec, m, text->blocked, sizeof(text->blocked))
-                             : scope_blocked(rec, m, text->blocked, sizeof(text->blocked));
-        if (!scope && !r->row.dying)
-                ret->unmet = scope_unmade(rec, m, text->unmet, sizeof(text->unmet));
-}
-
-void resource_policy(struct reconcile *rec, struct world_resource *r,
-                     struct resource_policy_text *text, struct policy *ret) {
-        const struct world_target *t = world_target(&rec->world, r->target);
-
-        *ret = (struct policy){ .audit_every_ms = rec->options.audit_ms,
-                                .untried = !r->tried && !r->row.applied_generation };
-        find_blocked(rec, r, text, ret);
-        ret->paused = find_paused(rec, r);
-        if (r->row.dying)
-                ret->held_up = find_held_up(rec, r, text->held_up, sizeof(text->held_up));
-        else if (!outside_usable(t, text->unmet, sizeof(text->unmet)))
-                ret->unmet = text->unmet;
-        else if (!ret->unmet)
-                ret->unmet = find_unmet(rec, r, text->unmet, sizeof(text->unmet));
-        if (r->retry_at > clock_mono() && r->retry_generation == r->row.wanted_generation)
-                ret->backing_off = r->reason;
-        if (r->tries)
-                ret->failed = r->reason;
-        ret->look_due = poll_of(t) && r->seen.presence != PRESENCE_UNKNOWN &&
-                        clock_mono() - r->seen.as_of >= poll_of(t);
-        ret->list_pending = !r->look_again && outside_list_pending(t, r->type);
-        /* Spread over the period by id, so that a start with thousands of objects does not audit
-         * them together. */
-        if (ret->audit_every_ms)
-                ret->audit_every_ms += r->id * 7919 % (ret->audit_every_ms / 4 + 1);
-}
-
 /* ---- operations */
 
 static void finish(struct resource_job *j, bool again) {
@@ -225,6 +107,9 @@ static void take_baseline(struct resource_job *j, struct world_resource *r) {
         r->row.lost |= resource_made_again(j);
         r->row.applied_at = clock_wall();
         r->row.outcome = OUTCOME_DONE;
+        r->row.running = ACTION_NONE;
+        r->row.outputs_valid = j->outputs_valid;
+        memcpy(r->row.outputs, j->outputs, DIGEST_SIZE);
         r->row.baseline_valid = j->op.baseline != NULL;
         memcpy(r->row.baseline, j->op.baseline_digest, DIGEST_SIZE);
         str_copy(r->row.incarnation, sizeof(r->row.incarnation), j->op.seen.incarnation);
@@ -262,14 +147,29 @@ static void log_outcome(struct resource_job *j, struct world_resource *r) {
                               r->path, outcome_name(j->op.outcome), err_text(&j->op.err));
 }
 
+#define RUNNING_POLL_MS 1000 /* of an operation whose outside does not say when to ask again */
+
 static void take_failure(struct resource_job *j, struct world_resource *r) {
         enum resource_state state = decide_state_after(j->op.outcome);
 
         if (j->action == ACTION_LOOK && r->state == STATE_LOST)
                 state = STATE_LOST; /* that it cannot be looked at hides no loss */
+        if (j->op.outcome == OUTCOME_RUNNING)
+                r->row.running = j->action;
+        else if (resource_token_ends(j))
+                r->row.running = ACTION_NONE;
         r->row.outcome = j->op.outcome;
-        r->tries++;
+        r->tries = j->op.outcome == OUTCOME_RUNNING ? 0 : r->tries + 1;
         resource_set_state(j->rec, r, r->row.dying ? STATE_REMOVING : state, err_text(&j->op.err));
+}
+
+/* It goes on outside: asked about again in time, and no failure. */
+static int64_t again_later(struct resource_job *j) {
+        int64_t at = j->op.again_at ? j->op.again_at : clock_mono() + RUNNING_POLL_MS;
+
+        queue_done(j->rec->queue, KEY_RESOURCE, j->id);
+        queue_add_at(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE, at);
+        return at;
 }
 
 static void on_failed_saved(struct store_call *c, int k, const struct err *err) {
@@ -279,60 +179,64 @@ static void on_failed_saved(struct store_call *c, int k, const struct err *err) 
 
         if (k < 0 && r && j->op.outcome == OUTCOME_RUNNING)
                 return save_later(j, r, err); /* no poll before its token is committed */
-        next = queue_failed_until(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE, j->op.again_at);
+        if (j->op.outcome == OUTCOME_RUNNING)
+                next = again_later(j);
+        else
+                next = queue_failed_until(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE,
+                                          j->op.again_at);
         if (r) {
                 r->busy = false;
+                r->stale |= k < 0;
                 r->retry_at = next;
-                r->retry_generation = j->generation;
+                r->retry_generation = r->row.wanted_generation;
         }
         resource_job_free(j);
 }
 
-/* What stands on a thing that was made anew may have gone with the one before, as a grant goes
- * with its user. Nobody tells of that where there is no watch. */
-static void doubt_dependants(struct reconcile *rec, const struct world_resource *r) {
-        const struct world_ids *l = world_needed_by(&rec->world, r->id);
+static void on_applied(struct resource_job *j, struct world_resource *r) {
+        take_baseline(j, r);
+        if (j->drift_line)
+                r->drift = 0;
+        if (j->op.created)
+                resource_doubt_dependants(j->rec, r);
+        resource_changed(j->rec, r);
+        if (r->look_again)
+                queue_add(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE);
+        r->drift_seen_us = 0;
+        resource_save(j, on_saved);
+}
 
-        for (size_t i = 0; l && i < l->count; i++) {
-                struct world_resource *d = world_resource(&rec->world, l->ids[i]);
-
-                if (d)
-                        d->seen.as_of = 0; /* too long ago: it is looked at */
-        }
+static void on_removed(struct resource_job *j, struct world_resource *r) {
+        observation_clear(&r->seen);
+        r->seen.presence = PRESENCE_ABSENT;
+        r->row.running = ACTION_NONE;
+        if (r->row.dying && !r->stale && !j->token[0])
+                return finish(j, true);
+        r->stale = true; /* it may be wanted again: then it is made anew, and that is no drift */
+        resource_save(j, on_saved);
 }
 
 static void on_op(struct op *op) {
         struct resource_job *j = op->arg;
         struct world_resource *r = world_resource(&j->rec->world, j->id);
+        bool gone;
 
         release_target(j);
+        if (op->outcome == OUTCOME_RUNNING && !op->err.text[0])
+                err_set(&op->err, -EINPROGRESS, "under way outside");
         metric_add(&operations, outcome_name(op->outcome), 1);
         if (!r)
                 return finish(j, false);
         log_outcome(j, r);
-        if (j->action == ACTION_LOOK &&
-            (op->outcome == OUTCOME_DONE || op->outcome == OUTCOME_GONE)) {
+        gone = op->outcome == OUTCOME_DONE || op->outcome == OUTCOME_GONE;
+        if (j->action == ACTION_LOOK && gone) {
                 resource_take_look(j, r);
                 return finish(j, true);
         }
-        if (j->action == ACTION_APPLY && op->outcome == OUTCOME_DONE) {
-                take_baseline(j, r);
-                if (j->drift_line)
-                        r->drift = 0;
-                if (op->created)
-                        doubt_dependants(j->rec, r);
-                resource_changed(j->rec, r);
-                if (r->look_again)
-                        queue_add(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE);
-                r->drift_seen_us = 0;
-                return resource_save(j, on_saved);
-        }
-        if (j->action == ACTION_REMOVE &&
-            (op->outcome == OUTCOME_DONE || op->outcome == OUTCOME_GONE)) {
-                observation_clear(&r->seen);
-                r->seen.presence = PRESENCE_ABSENT;
-                return finish(j, true);
-        }
+        if (j->action == ACTION_REMOVE && gone)
+                return on_removed(j, r);
+        if (j->action == ACTION_APPLY && op->outcome == OUTCOME_DONE)
+                return on_applied(j, r);
         take_failure(j, r);
         resource_save(j, on_failed_saved);
 }
@@ -352,13 +256,20 @@ static json_t *marks_of(struct reconcile *rec, const struct world_resource *r) {
         return marks;
 }
 
+/* A document that cannot be written as it is, found before anything went out. */
+static void refuse(struct resource_job *j, struct world_resource *r) {
+        j->op.outcome = OUTCOME_REFUSED;
+        j->op.err = j->fill_err;
+        take_failure(j, r);
+        resource_save(j, on_failed_saved);
+}
+
 /* A removal is tried all the same, so that --force sees that it cannot be done. */
 static void not_open(struct resource_job *j, struct world_resource *r,
                      const struct world_target *t) {
         char why[256];
 
         outside_usable(t, why, sizeof(why));
-        j->generation = r->row.wanted_generation;
         j->op.outcome = OUTCOME_UNREACHABLE;
         err_set(&j->op.err, -EHOSTUNREACH, "%s", why);
         take_failure(j, r);
@@ -374,9 +285,12 @@ static void start_op(struct resource_job *j) {
                 return finish(j, false);
         if (!t || !t->open)
                 return not_open(j, r, t);
+        if (j->fill_err.code && j->action == ACTION_APPLY)
+                return refuse(j, r);
         j->marks = marks_of(rec, r);
         j->see = world_see_copy(r);
-        j->generation = r->row.wanted_generation;
+        if (!j->token[0])
+                j->generation = r->row.wanted_generation;
         j->request = (struct apply_request){
                 .type = r->type,
                 .path = r->path,
@@ -387,7 +301,7 @@ static void start_op(struct resource_job *j) {
                 .projection = r->interest.projection,
                 .baseline = j->baseline,
                 .incarnation = r->row.incarnation,
-                .token = j->token ? j->token : "",
+                .token = j->token,
                 .see = (const char *const *)j->see,
                 .first = !r->row.made && !r->row.applied_generation,
                 .flags = r->row.adopted ? APPLY_ADOPT : 0,
@@ -431,7 +345,7 @@ static void on_drift_written(struct store_call *c, int k, const struct err *err)
         r->row.lost |= j->drift == DRIFT_DATA_LOST;
         if (j->action == ACTION_APPLY)
                 return start_op(j);
-        finish(j, false);
+        finish(j, true); /* now that it is told: it rests, or is looked at in its turn */
 }
 
 static void find_differences(struct resource_job *j, struct world_resource *r) {
@@ -458,7 +372,7 @@ static const char *action_word(const struct decision *d) {
 }
 
 static void rest(struct reconcile *rec, struct world_resource *r, const struct decision *d) {
-        int64_t poll = poll_of(world_target(&rec->world, r->target));
+        int64_t poll = resource_poll_ms(world_target(&rec->world, r->target));
 
         resource_set_state(rec, r, d->state, d->why);
         if (r->untold)
@@ -576,7 +490,7 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
         outside_follow(world_target(&rec->world, r->target), r->type);
         judge(rec, r, &d);
         r->document_lost &= !j->document;
-        if (d.action == ACTION_APPLY && j->docs && !j->document) {
+        if (d.action == ACTION_APPLY && j->docs && !j->document && !j->token[0]) {
                 ask_for_plan(rec, r);
                 return finish(j, false);
         }
@@ -590,6 +504,8 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
                 resource_job_free(j);
                 return rest(rec, r, &d);
         }
+        if (!j->token[0])
+                resource_fill_outputs(j, r, &j->fill_err);
         act(j, r, &d);
 }
 

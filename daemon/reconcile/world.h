@@ -99,6 +99,7 @@ struct world_application {
 struct world_need {
         int64_t id;
         enum need_kind kind;
+        char *output; /* NEED_VALUE: pointer of what is taken; else NULL */
 };
 
 struct world_projection { /* shared by resources with equal field sets */
@@ -182,7 +183,8 @@ void world_application_drop(struct world *w, struct world_application *a);
 void world_resource_drop(struct world *w, struct world_resource *r);
 void world_model_rename(struct world *w, struct world_model *m, const char *name);
 
-/* Replaces what R needs, and who is therefore needed by it. */
+void world_needs_free(struct world_need *needs, size_t n);
+/* Replaces what R needs (copies), and who is therefore needed by it. */
 void world_set_needs(struct world *w, struct world_resource *r, const struct world_need *needs,
                      size_t n);
 const struct world_ids *world_needed_by(struct world *w, int64_t id); /* NULL: nobody */

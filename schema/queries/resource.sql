@@ -75,14 +75,28 @@ UPDATE resource SET state = :state, reason = :reason, outcome = :outcome, tries 
 
 -- name: resource_set_token
 -- Of a long-running operation: committed before the next poll.
-UPDATE resource SET token = :token, state = :state, outcome = :outcome WHERE id = :id;
+UPDATE resource SET token = :token, token_action = :token_action, token_generation = :token_generation,
+                    token_outputs = :token_outputs, state = :state, outcome = :outcome
+WHERE id = :id;
+
+-- name: resource_drop_token
+-- The operation is over, or nobody knows it any more.
+UPDATE resource SET token = '', token_action = '', token_outputs = NULL WHERE id = :id AND token <> '';
+
+-- name: resource_set_removed
+-- We took it away, and it is wanted again: as one that was never made.
+UPDATE resource SET applied_generation = 0, made = 0, adopted = 0, fields = NULL, baseline = NULL, baseline_document = NULL,
+                    outputs = NULL, token = '', token_action = '', token_outputs = NULL, incarnation = '', version = '',
+                    initialised_at = NULL, lost_at = NULL, applied_at = NULL
+WHERE id = :id;
 
 -- name: resource_set_applied
 -- The outside accepted this generation.
 -- in: fields BLOB NULL
 UPDATE resource SET applied_generation = :applied_generation, fields = :fields, baseline = :baseline,
                     baseline_document = :baseline_document,
-                    incarnation = :incarnation, version = :version, token = '', made = :made, state = :state,
+                    incarnation = :incarnation, version = :version, outputs = :outputs, token = '',
+                    token_action = '', token_outputs = NULL, made = :made, state = :state,
                     reason = :reason, outcome = :outcome, tries = 0, applied_at = :applied_at
 WHERE id = :id;
 

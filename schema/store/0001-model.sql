@@ -183,7 +183,11 @@ CREATE TABLE resource (             -- one thing outside that we look after
         baseline_document BLOB,         -- digest of its text, in cache.db
         incarnation TEXT NOT NULL DEFAULT '',         -- uid
         version TEXT NOT NULL DEFAULT '',             -- resourceVersion, ETag of our last write
+        outputs BLOB,                   -- digest of the values of others that were filled in when it was last accepted
         token TEXT NOT NULL DEFAULT '', -- of a long-running operation
+        token_action TEXT NOT NULL DEFAULT '',        -- what it does: apply, remove
+        token_generation INTEGER NOT NULL DEFAULT 0,  -- apply: of this generation,
+        token_outputs BLOB,             -- with these values
         made INTEGER NOT NULL DEFAULT 0,              -- 1: we created it, so we may delete it
         adopted INTEGER NOT NULL DEFAULT 0,           -- 1: it was there before and adopt named it
         keep INTEGER NOT NULL DEFAULT 0,              -- holds data: never deleted without consent
@@ -214,7 +218,8 @@ CREATE TABLE edge (                 -- resource needs another: exists, ready, or
         resource_id INTEGER NOT NULL REFERENCES resource (id),
         needs_id INTEGER NOT NULL REFERENCES resource (id),
         kind TEXT NOT NULL CHECK (kind IN ('exists', 'ready', 'value')),
-        PRIMARY KEY (resource_id, needs_id, kind)
+        output TEXT NOT NULL DEFAULT '', -- value: JSON pointer of what is taken
+        PRIMARY KEY (resource_id, needs_id, kind, output)
 ) STRICT;
 CREATE INDEX edge_needs ON edge (needs_id);
 

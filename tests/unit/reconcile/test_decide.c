@@ -352,6 +352,49 @@ static void an_adopted_or_foreign_object_is_never_deleted(void **state) {
         assert_int_equal(run(&row, &o, &p).action, ACTION_FORGET);
 }
 
+static void another_value_of_an_output_is_written(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = as_applied();
+        struct policy p = { .refill = true };
+
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+        assert_int_equal(run(&row, &o, &p).drift, DRIFT_NONE);
+        assert_string_equal(run(&row, &o, &p).why, "a value that it takes changed");
+}
+
+static void nothing_is_audited_while_a_value_is_missing(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = as_applied();
+        struct policy p = { .audit_every_ms = 10, .unmet = "/address of Thing a: not there yet" };
+
+        assert_int_equal(run(&row, &o, &p).action, ACTION_NONE);
+        p.unmet = NULL;
+        assert_true(run(&row, &o, &p).audit);
+}
+
+/* What was begun may still make what is to go: it is not forgotten before it ended. */
+static void what_is_under_way_ends_before_anything_else_begins(void **state) {
+        struct resource_row row = { .wanted_generation = 1, .running = ACTION_APPLY };
+        struct observation o = { 0 };
+        struct policy p = { .unmet = "its target: not open yet" };
+
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+        row.dying = true;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+        assert_int_equal(run(&row, &o, &p).state, STATE_REMOVING);
+        row.running = ACTION_REMOVE;
+        row.dying = false;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_REMOVE);
+        p.backing_off = "under way outside";
+        assert_int_equal(run(&row, &o, &p).action, ACTION_WAIT);
+        assert_int_equal(run(&row, &o, &p).state, STATE_APPLYING);
+        p.paused = "alice: a look";
+        assert_string_equal(run(&row, &o, &p).why, "paused: alice: a look");
+        row.dying = true;
+        o.presence = PRESENCE_ABSENT; /* seen gone before it was asked about again */
+        assert_int_equal(run(&row, &o, &p).action, ACTION_FORGET);
+}
+
 static struct resource_row filled_data(void) {
         struct resource_row row = in_place();
 
@@ -440,6 +483,9 @@ int main(void) {
                 cmocka_unit_test(what_answers_elsewhere_ends_no_removal),
                 cmocka_unit_test(what_carries_our_mark_was_made_by_a_try_whose_answer_was_lost),
                 cmocka_unit_test(an_adopted_or_foreign_object_is_never_deleted),
+                cmocka_unit_test(another_value_of_an_output_is_written),
+                cmocka_unit_test(nothing_is_audited_while_a_value_is_missing),
+                cmocka_unit_test(what_is_under_way_ends_before_anything_else_begins),
                 cmocka_unit_test(
                         lost_data_is_looked_at_in_its_turn_and_stays_lost_until_it_answers),
                 cmocka_unit_test(a_database_with_tables_in_it_is_marked_again),
