@@ -461,7 +461,7 @@ static void on_drift_written(struct store_call *c, int k, const struct err *err)
         r->drift = j->drift_line;
         if (j->action == ACTION_APPLY)
                 return start_op(j);
-        finish(j, false);
+        finish(j, true); /* decided once more: when it is looked at again */
 }
 
 static void find_differences(struct resource_job *j, struct world_resource *r) {
@@ -599,7 +599,7 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
                 resource_job_free(j);
                 return;
         }
-        if (d.drift == DRIFT_NONE &&
+        if ((d.drift == DRIFT_NONE || r->drift) &&
             (d.action == ACTION_NONE || d.action == ACTION_WAIT || d.action == ACTION_BLOCK)) {
                 resource_job_free(j);
                 return rest(rec, r, &d);
