@@ -28,7 +28,7 @@
 #define SEALED_KEYS_MAX (2 * SEAL_KEYS_MAX) /* told of; a key file holds half as many */
 
 struct controller {
-        const struct options *options;
+        struct options *options;
         struct loop *loop;
         struct store *store;
         struct sealer *sealer;
@@ -36,7 +36,7 @@ struct controller {
         struct http *http;
         struct reconcile *reconcile;
         struct admin *admin;
-        struct timer watchdog, sweep;
+        struct timer watchdog, sweep, charms;
         int64_t watchdog_ms;
         char uuid[UUID_SIZE];
 };
@@ -228,6 +228,13 @@ static char *find_worker(const struct options *o) {
         return str_dup(MOORING_BIN "/mooring-charm");
 }
 
+static void on_offers(void *arg) {
+        struct controller *c = arg;
+
+        if (c->reconcile)
+                reconcile_offers_changed(c->reconcile);
+}
+
 static int open_charms(struct controller *c, struct err *err) {
         static const char *const installed[] = { MOORING_CHARMS, NULL };
         cleanup_(freep) char *worker = find_worker(c->options);
@@ -240,6 +247,8 @@ static int open_charms(struct controller *c, struct err *err) {
                 .user = c->options->charm_user,
                 .dev = c->options->dev,
                 .sandbox = c->options->sandbox,
+                .changed = on_offers,
+                .arg = c,
         };
         int r = charm_host_new(c->loop, &host, &c->host, err);
 
@@ -296,6 +305,38 @@ static void on_signal(void *arg, int signum) {
         loop_stop(c->loop, 0);
 }
 
+#define CHARMS_MS 10000 /* a newly installed charm serves those that wait for it so soon */
+
+static void scan_charms(struct controller *c) {
+        struct err err = { 0 };
+
+        if (charm_host_scan(c->host, &err) < 0)
+                log_plain(LOG_WARNING, "charm-scan", "%s", err_text(&err));
+}
+
+static void on_charms(void *arg) {
+        struct controller *c = arg;
+
+        scan_charms(c);
+        timer_after(&c->charms, CHARMS_MS);
+}
+
+/* SIGHUP: systemctl reload. What is wrong in the file leaves all as it was. */
+static void on_reload(void *arg, int signum) {
+        struct controller *c = arg;
+        cleanup_(freep) char *changed = NULL;
+        struct err err = { 0 };
+
+        if (options_reload(c->options, &changed, &err) < 0) {
+                log_plain(LOG_ERR, "reload", "nothing is changed: %s", err_text(&err));
+                return;
+        }
+        log_plain(LOG_NOTICE, "reload", "options read again: %s",
+                  changed && changed[0] ? changed : "none differs");
+        scan_charms(c);
+        reconcile_options_changed(c->reconcile);
+}
+
 static void on_watchdog(void *arg) {
         struct controller *c = arg;
 
@@ -333,11 +374,15 @@ static int start_housekeeping(struct controller *c, struct err *err) {
 
         if (r >= 0)
                 r = loop_signal(c->loop, SIGINT, on_signal, c, err);
+        if (r >= 0)
+                r = loop_signal(c->loop, SIGHUP, on_reload, c, err);
         if (r < 0)
                 return r;
         timer_init(&c->watchdog, c->loop, "watchdog", on_watchdog, c);
         timer_init(&c->sweep, c->loop, "sweep", on_sweep, c);
+        timer_init(&c->charms, c->loop, "charms", on_charms, c);
         timer_after(&c->sweep, SWEEP_MS);
+        timer_after(&c->charms, CHARMS_MS);
         if (sd_watchdog_enabled(0, &usec) > 0) {
                 c->watchdog_ms = (int64_t)(usec / 3000);
                 timer_after(&c->watchdog, c->watchdog_ms);
@@ -345,11 +390,12 @@ static int start_housekeeping(struct controller *c, struct err *err) {
         return 0;
 }
 
-int controller_new(const struct options *o, struct controller **ret, struct err *err) {
+int controller_new(struct options *o, struct controller **ret, struct err *err) {
         struct controller *c = mem_new(struct controller);
         int r;
 
-        c->options = provider_source = o;
+        provider_source = o;
+        c->options = o;
         r = loop_new(&c->loop, err);
         if (r >= 0)
                 r = open_state(c, err);
@@ -386,6 +432,7 @@ struct controller *controller_free(struct controller *c) {
         if (c->loop) {
                 timer_cancel(&c->watchdog);
                 timer_cancel(&c->sweep);
+                timer_cancel(&c->charms);
         }
         c->admin = admin_free(c->admin);
         if (c->reconcile)

@@ -7,7 +7,8 @@
 
 struct controller;
 
-int controller_new(const struct options *o, struct controller **ret, struct err *err);
+/* O is changed by a reload, and outlives the controller. */
+int controller_new(struct options *o, struct controller **ret, struct err *err);
 /* Until SIGTERM or SIGINT. Returns the exit code. */
 int controller_run(struct controller *c);
 struct controller *controller_free(struct controller *c);

@@ -20,47 +20,6 @@ extern const char *malloc_conf;
 const char *malloc_conf =
         "background_thread:true,narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0,lg_tcache_max:12";
 
-static void options_deinit(struct options *o) {
-        opt_deinit(options_table, o);
-}
-
-static int read_file(struct options *o, struct err *err) {
-        const struct opt *row = opt_find(options_table, "config");
-
-        if (access(o->config, F_OK) < 0 && errno == ENOENT && str_eq(o->config, row->value))
-                return 0;
-        return opt_from_file(options_table, o, o->config, err);
-}
-
-/* The file's name may come from the environment and the arguments, which win over what is in it:
- * so they are read twice. */
-static int read_options(struct options *o, int *argc, char **argv, struct err *err) {
-        cleanup_(freep) char **copy = mem_dup(argv, ((size_t)*argc + 1) * sizeof(*argv));
-        int count = *argc;
-        int r = opt_defaults(options_table, o, err);
-
-        if (r >= 0)
-                r = opt_from_env(options_table, o, err);
-        if (r >= 0)
-                r = opt_from_args(options_table, o, &count, copy, err);
-        if (r < 0 || o->help || o->version)
-                return r;
-        copy[0] = take_ptr(o->config);
-        opt_deinit(options_table, o);
-        r = opt_defaults(options_table, o, err);
-        str_set(&o->config, copy[0]);
-        free(copy[0]);
-        if (r >= 0)
-                r = read_file(o, err);
-        if (r >= 0)
-                r = opt_from_env(options_table, o, err);
-        if (r >= 0)
-                r = opt_from_args(options_table, o, argc, argv, err);
-        if (r >= 0 && *argc > 1)
-                r = err_set(err, -EINVAL, "\"%s\" is no option; see mooringd --help", argv[1]);
-        return r;
-}
-
 /* Sealed values are opened in memory: no core of them, and no look from others of our uid. A core
  * that root forces (gcore) asks the filter, and finds that no mapping is to be in it: arenas are
  * wiped, but buffers of curl, OpenSSL and the heap keep what went through them for a while. */
@@ -79,11 +38,10 @@ static void harden(void) {
 }
 
 int main(int argc, char **argv) {
-        static const int levels[] = { LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG };
         cleanup_(options_deinit) struct options o = { 0 };
         struct controller *c = NULL;
         struct err err = { 0 };
-        int r = read_options(&o, &argc, argv, &err);
+        int r = options_read(&o, argv, &err);
 
         if (r < 0) {
                 fprintf(stderr, "mooringd: %s\n", err_text(&err));
@@ -100,7 +58,7 @@ int main(int argc, char **argv) {
                 return 0;
         }
         harden();
-        log_set_level(levels[o.log_level]);
+        log_set_level(options_log_level(&o));
         r = controller_new(&o, &c, &err);
         if (r < 0) {
                 log_plain(LOG_ERR, "start", "cannot start: %s", err_text(&err));

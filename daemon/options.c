@@ -47,12 +47,12 @@ const struct opt options_table[] = {
         { "poll-period", 0, OPT_DURATION, AT(poll), "30s", 1000, 3600000, "TIME", 0, NULL,
           "how often databases and buckets are looked at" },
         { "dev", 0, OPT_BOOL, AT(dev), NULL, 0, 0, NULL, 0, NULL,
-          "follow changes of the charm folders while running" },
+          "take changes of the charm folders in at once, and print what charms print" },
         { "sandbox", 0, OPT_BOOL, AT(sandbox), "true", 0, 0, NULL, OPT_HIDDEN, NULL,
           "confine charm workers; only sanitizer builds may switch it off" },
-        { "help", 'h', OPT_BOOL, AT(help), NULL, 0, 0, NULL, OPT_ARGS_ONLY, NULL,
+        { "help", 'h', OPT_BOOL, AT(help), NULL, 0, 0, NULL, OPT_ARGS_ONLY | OPT_ACT, NULL,
           "show this and end" },
-        { "version", 0, OPT_BOOL, AT(version), NULL, 0, 0, NULL, OPT_ARGS_ONLY, NULL,
+        { "version", 0, OPT_BOOL, AT(version), NULL, 0, 0, NULL, OPT_ARGS_ONLY | OPT_ACT, NULL,
           "show the version and end" },
         {}
 };

@@ -16,6 +16,15 @@ struct options {
         int64_t audit, in_flight, poll;
         bool dev, sandbox;
         bool help, version;
+        char *const *arguments; /* borrowed: what the program was started with */
 };
 
 extern const struct opt options_table[];
+/* options-read.c: file, environment and arguments, in that order. */
+int options_read(struct options *o, char *const *argv, struct err *err);
+/* The same once more; those that may change while running do, and all that differ are named in
+ * RET (free it). <0: nothing is changed. */
+int options_reload(struct options *o, char **ret, struct err *err);
+/* As log_set_level takes it. */
+int options_log_level(const struct options *o);
+void options_deinit(struct options *o);

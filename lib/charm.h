@@ -127,8 +127,9 @@ void charm_needs(struct charm_plan *p, const char *label, const char *other, enu
 /* SHA-256 of the wanted document of LABEL, wanted earlier in this plan: changes when a secret in
  * it gets a new revision. For the annotation that makes pods roll. */
 const char *charm_digest(struct charm_plan *p, const char *label);
-/* A value of another resource once it is known ("/spec/clusterIP"); also an edge. Not for
- * secrets. */
+/* A token of a value of another resource: put in once it is known, and again when it changed; also
+ * an edge ("/spec/clusterIP"). It may stand in the text of any wanted document, but in no name;
+ * of a secret output only where a secret may. */
 const char *charm_output(struct charm_plan *p, const char *label, const char *pointer);
 
 /* ---- secrets */
@@ -136,7 +137,8 @@ const char *charm_output(struct charm_plan *p, const char *label, const char *po
  * and digits), keeps sealed and rotates. */
 const char *charm_secret(struct charm_plan *p, const char *label, const char *field,
                          unsigned length, const char *alphabet);
-/* The same token in another form: "base64", "url", "yaml", "bcrypt", "pem-bundle". */
+/* The same token (also of an output) in another form: "base64", "url", "yaml", "bcrypt",
+ * "pem-bundle". */
 const char *charm_form(struct charm_plan *p, const char *token, const char *form);
 
 /* ---- what was seen of what this charm wanted, by label */

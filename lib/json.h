@@ -35,6 +35,16 @@ json_t *json_at(const json_t *j, const char *pointer);
  * object. */
 bool json_put(json_t *j, const char *pointer, json_t *value);
 
+/* Calls FN with each text of J, members' names too, and the pointer of where it stands. FN returns
+ * <0 to stop. */
+typedef int json_text_fn(void *arg, const char *text, const char *pointer, bool in_name,
+                         struct err *err);
+int json_walk(const json_t *j, json_text_fn *fn, void *arg, struct err *err);
+/* A copy of J in which FN wrote each text anew; names stay. What was written is wiped behind the
+ * copy. FN returns <0 to stop. */
+typedef int json_fill_fn(void *arg, const char *text, struct buf *out, struct err *err);
+int json_fill(const json_t *j, json_fill_fn *fn, void *arg, json_t **ret, struct err *err);
+
 /* Members of an object; the default when J is no object, the member is missing or of another
  * type. */
 const char *json_get_str(const json_t *j, const char *member, const char *fallback);

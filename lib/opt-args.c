@@ -6,6 +6,7 @@
  * not abbreviated: an option added later must not change what a script means. */
 #include "opt-parts.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -135,7 +136,8 @@ int opt_from_args(const struct opt *table, void *target, int *argc, char **argv,
                 char *arg = argv[w.next++];
                 int r = 0;
 
-                if (!options || arg[0] != '-' || !arg[1])
+                /* "-1" is a number that does not fit, and whoever takes it says why. */
+                if (!options || arg[0] != '-' || !arg[1] || isdigit((unsigned char)arg[1]))
                         argv[kept++] = arg;
                 else if (strcmp(arg, "--") == 0)
                         options = false;

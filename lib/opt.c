@@ -216,7 +216,7 @@ int opt_defaults(const struct opt *table, void *target, struct err *err) {
 int opt_from_env(const struct opt *table, void *target, struct err *err) {
         for (const struct opt *row = table; row->name; row++) {
                 cleanup_(freep) char *name = opt_env_name(row);
-                const char *text = getenv(name);
+                const char *text = row->flags & OPT_ACT ? NULL : getenv(name);
                 int r = text ? set_split(row, target, text, name, err) : 0;
 
                 if (r < 0)

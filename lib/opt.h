@@ -23,25 +23,26 @@ enum opt_type {
 };
 
 enum {
-        OPT_SECRET = 1 << 0,     /* never printed, not taken from arguments */
-        OPT_RELOAD = 1 << 1,     /* may change while running (SIGHUP) */
-        OPT_ARGS_ONLY = 1 << 2,  /* not in the config file */
+        OPT_SECRET = 1 << 0,    /* never printed, not taken from arguments */
+        OPT_RELOAD = 1 << 1,    /* may change while running (SIGHUP) */
+        OPT_ARGS_ONLY = 1 << 2, /* not in the config file */
         OPT_REQUIRED = 1 << 3,
-        OPT_HIDDEN = 1 << 4,     /* not in --help: for tests */
+        OPT_HIDDEN = 1 << 4, /* not in --help: for tests */
+        OPT_ACT = 1 << 5,    /* --help: an act, not a setting; not from the environment */
 };
 
 struct opt {
         /* Long name, "state-dir"; the key in the file; MOORING_STATE_DIR in the environment. */
         const char *name;
-        char letter;         /* short name or 0 */
+        char letter; /* short name or 0 */
         enum opt_type type;
         size_t offset;
-        const char *value;   /* default as text; NULL: zero or NULL */
-        int64_t min, max;    /* OPT_INT, DURATION, SIZE when they differ */
-        const char *unit;    /* what the argument is called in --help: "DIR", "SECONDS" */
+        const char *value; /* default as text; NULL: zero or NULL */
+        int64_t min, max;  /* OPT_INT, DURATION, SIZE when they differ */
+        const char *unit;  /* what the argument is called in --help: "DIR", "SECONDS" */
         unsigned flags;
         const char *const *names; /* OPT_ENUM */
-        const char *help;    /* one sentence, without a full stop */
+        const char *help;         /* one sentence, without a full stop */
 };
 
 /* The table ends with a row whose name is NULL. */
@@ -59,6 +60,10 @@ int opt_check(const struct opt *table, const void *target, struct err *err);
 void opt_deinit(const struct opt *table, void *target);
 void opt_help(const struct opt *table, FILE *out);
 void opt_man(const struct opt *table, FILE *out); /* roff, .TP entries */
+/* Rows with OPT_RELOAD take FRESH's value over into LIVE. "log-level" of those that did goes into
+ * RET, a blank between two; "state-dir (needs a restart)" of others that differ. The caller frees
+ * it, and FRESH. */
+void opt_reload(const struct opt *table, void *live, void *fresh, char **ret);
 const struct opt *opt_find(const struct opt *table, const char *name);
 /* Of TEXT the nearest of NAMES within a third of its letters, or NULL: "did you mean". */
 const char *opt_nearest(const char *text, const char *const *names);

@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The show of tools/try, once everything is built: a cluster, the daemon, a bundle, damage, repair, a shell."""
 import argparse
+import fcntl
 import json
 import os
+import pty
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -32,10 +36,31 @@ def show_command(*words):
 def run_command(world, *words):
     """A command of mooringctl as the user would type it, and what it prints."""
     show_command("mooringctl", *words)
+    if sys.stdout.isatty():         # by itself, so that it sees how wide the screen is
+        if subprocess.run([world.programs.ctl, *map(str, words)], env=world.environment(), check=False).returncode:
+            raise Trouble(f"mooringctl {' '.join(map(str, words))} failed")
+        return
     answer = world.ctl(*words).ok()
     text = (answer.out + answer.err).strip()
     if text:
         print(text, flush=True)
+
+
+def screen_text(world, *words):
+    """What a command of mooringctl prints on a terminal as wide as this one."""
+    width = shutil.get_terminal_size().columns
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    with subprocess.Popen([world.programs.ctl, *words], stdout=its, stderr=subprocess.DEVNULL, env=world.environment()):
+        os.close(its)
+        parts = []
+        try:
+            while part := os.read(ours, 65536):
+                parts.append(part)
+        except OSError:             # the other end was closed: all is read
+            pass
+    os.close(ours)
+    return b"".join(parts).decode(errors="replace").replace("\r\n", "\n")
 
 
 class Screen:
@@ -67,7 +92,7 @@ def fill_up(world):
     while True:
         text = world.ctl("status").ok().out
         apps = world.apps(text)
-        screen.draw(text)
+        screen.draw(screen_text(world, "status") if sys.stdout.isatty() else text)
         if not sys.stdout.isatty():
             for app, (word, message) in apps.items():
                 if seen.get(app) != (word, message):
@@ -92,7 +117,7 @@ def drift_ids(world):
 def damage(world, text, how, healed):
     """Does HOW, waits until HEALED says that it was put right, shows the line of the ledger."""
     before = set(drift_ids(world))
-    print(f"$ {text}", flush=True)
+    print(text, flush=True)
     begin = time.monotonic()
     how()
     until(healed, "the repair", pause=0.001)
@@ -112,14 +137,14 @@ def break_things(world):
 
     right, old = image_now(), kube.get("services", model, "mlflow-minio")["metadata"]["uid"]
     say("Somebody edits a Deployment by hand")
-    damage(world, f"kubectl edit deployment/mlflow-server      # {image}: docker.io/library/busybox:1",
+    damage(world, f"(as by kubectl edit deployment/mlflow-server: {image}: docker.io/library/busybox:1)",
            lambda: kube.edit("deployments", model, "mlflow-server", image, "docker.io/library/busybox:1"), lambda: image_now() == right)
     say("Somebody deletes a Service")
 
     def back():
         found = kube.get("services", model, "mlflow-minio")
         return found and found["metadata"]["uid"] != old
-    damage(world, "kubectl delete service/mlflow-minio", lambda: kube.delete("services", model, "mlflow-minio"), back)
+    damage(world, "(as by kubectl delete service/mlflow-minio)", lambda: kube.delete("services", model, "mlflow-minio"), back)
     say("All of it is in the ledger")
     run_command(world, "drift")
 
@@ -135,20 +160,51 @@ def explain(world):
           f"MinIO's to {minio};\nMLflow's is only said to run. With --real everything is real.")
 
 
+RC = """[ -f ~/.bashrc ] && . ~/.bashrc
+PS1='mooring:\\w\\$ '
+source <(mooringctl print-completion)
+offer() {       # builds a charm of this tree and offers it to the daemon, which sees it at once
+        ninja -C {build} charms/"$1".staged && rm -rf {charms}/.new && cp -r {build}/charms/"$1" {charms}/.new &&
+                chmod -R go-w {charms}/.new && rm -rf {charms}/"$1" && mv {charms}/.new {charms}/"$1"
+}
+"""
+NO_KUBECTL = """kubectl() { echo 'kubectl does not work with the simulator; mooring-sim ctl help has what does' >&2; return 1; }
+"""
+
+
 def shell(world):
-    say("A shell of your own: mooringctl is in the PATH; exit or Ctrl-D ends everything")
-    print("  mooringctl status --relations     mooringctl drift     mooringctl why deployment/mlflow-server     mooringctl --help")
-    if not world.cluster.real:
-        print("  mooring-sim ctl delete deployment mlflow mlflow-server     mooring-sim ctl help")
-    print(f"  the daemon's log: {world.daemon.log}", flush=True)
-    rc = world.file("bashrc", "[ -f ~/.bashrc ] && . ~/.bashrc\nPS1='mooring:\\w\\$ '\n")
+    say("A shell of your own; exit or Ctrl-D ends everything")
+    for command, what in (("mooringctl status --relations", ""), ("mooringctl drift", ""), ("mooringctl why deployment/mlflow-server", ""),
+                          ("mooringctl help", "or: man mooringctl"), ("offer NAME", "offers charms/NAME here"),
+                          *(() if world.cluster.real else (("mooring-sim ctl delete deployment mlflow mlflow-server", ""),
+                                                           ("mooring-sim ctl help", "")))):
+        print(f"  {command:<56}{what}".rstrip())
+    print(f"  the daemon's log: {world.daemon.log}\n  charms on offer:  {world.daemon.charms}", flush=True)
+    text = RC.replace("{build}", str(world.programs.build)).replace("{charms}", str(world.daemon.charms))
+    rc = world.file("bashrc", text + ("" if world.cluster.real else NO_KUBECTL))
     subprocess.run(["bash", "--rcfile", str(rc), "-i"], env=shell_environment(world), check=False, cwd=ROOT)
 
 
+def man_pages(world):
+    """Where `man` looks: a folder a section."""
+    folder = world.folder / "man"
+    for page in ("daemon/mooringd.8", "tools/mooringctl/mooringctl.1"):
+        place = folder / f"man{page[-1]}"
+        if (world.programs.build / page).exists():
+            place.mkdir(parents=True, exist_ok=True)
+            (place / Path(page).name).unlink(missing_ok=True)
+            (place / Path(page).name).symlink_to(world.programs.build / page)
+    return folder
+
+
 def shell_environment(world):
-    more = {} if world.cluster.real else {"MOORING_SIM_CONTROL": str(world.cluster.control)}
-    environment = world.environment() | more | {"KUBECONFIG": str(world.cluster.kubeconfig)}
-    environment.pop("NO_COLOR")
+    environment = world.environment() | {"MANPATH": f"{man_pages(world)}:"}
+    if world.cluster.real:
+        environment["KUBECONFIG"] = str(world.cluster.kubeconfig)
+    else:
+        environment["MOORING_SIM_CONTROL"] = str(world.cluster.control)
+    for name in ("NO_COLOR", "MOORING_MODEL"):      # the only model is chosen by itself, and `switch` works
+        environment.pop(name)
     return environment
 
 
@@ -163,6 +219,8 @@ def keep_running(world):
 
 def show(world, options):
     explain(world)
+    world.daemon.offers = options.charm or world.daemon.offers
+    world.daemon.options = ["--dev"]
     say("A cluster and a model")
     world.daemon.start()
     world.cluster.make_known(world, run_command)
@@ -185,6 +243,7 @@ def main():
     parser.add_argument("--build", required=True)
     parser.add_argument("--no-shell", action="store_true")
     parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--charm", action="append", help="name of a charm to offer")
     parser.add_argument("--real", action="store_true")
     options = parser.parse_args()
     os.chdir(ROOT)
@@ -194,7 +253,9 @@ def main():
         real.enter_or_become()
     try:
         with World(options.build, real.Real if options.real else sim.Sim) as world:
+            world.cluster.lent = False      # it ends with us: nothing in it needs to be taken away
             show(world, options)
+            print("ending the daemon and the cluster", flush=True)
     except KeyboardInterrupt:
         print()
         return 130

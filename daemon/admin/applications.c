@@ -47,6 +47,7 @@ static void finish_application(struct request *q, json_t *json) {
 
         application = json_get(json, request_param(q, 1));
         models_add_live(application, json_object_get(live, request_param(q, 1)));
+        models_add_upgrade(q->admin->options.host, application);
         json_object_set_new(application, "objects",
                             reconcile_resources(rec, request_param(q, 0), request_param(q, 1)));
         request_reply(q, 200, json);

@@ -6,6 +6,7 @@
 
 #include "charm-take.h"
 #include "command.h"
+#include "lookup.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -232,4 +233,77 @@ void deploy_charm(struct request *q) {
                 .attach_storage = b->attach_storage,
         };
         take_in(q, &d->take, charm_taken);
+}
+
+/* ---- another content of an application's charm */
+
+struct refreshing {
+        struct command_refresh command;
+        struct charm_choice choice;
+        struct charm_take take;
+};
+
+const struct json_field deploy_refresh_fields[] = {
+        { "channel", JSON_FIELD_STRING, offsetof(struct deploy_refresh_body, channel), JSON_NULL_OK,
+          1, 100, NULL },
+        { "revision", JSON_FIELD_INT, offsetof(struct deploy_refresh_body, revision), 0, 0, 0,
+          NULL },
+        {}
+};
+
+static void release_refresh(struct command *c) {
+        struct refreshing *f = container_of(container_of(c, struct command_refresh, head),
+                                            struct refreshing, command);
+
+        charm_choice_deinit(&f->choice);
+        free(f);
+}
+
+static void refresh_taken(struct charm_take *take) {
+        struct refreshing *f = container_of(take, struct refreshing, take);
+        taken_in(take, &f->command.head, release_refresh);
+}
+
+static int read_pinned(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
+        const struct q_application_row *a;
+        const struct q_model_row *m;
+        int r = lookup_model(tx, request_param(q, 0), &m, err);
+
+        if (r >= 0)
+                r = lookup_application(tx, m, request_param(q, 1), &a, err);
+        if (r >= 0)
+                *ret = json_pack("{s:s, s:s}", "charm", a->charm_name, "channel", a->channel);
+        return r < 0 ? r : 0;
+}
+
+static void choose_refresh(struct request *q, json_t *pinned) {
+        const struct deploy_refresh_body *b = q->data;
+        struct refreshing *f = mem_new(struct refreshing);
+        const char *channel = json_get_str(pinned, "channel", "");
+        int64_t revision = json_object_get(q->json, "revision") ? b->revision : -1;
+
+        choose(q, &f->take, &f->choice, json_get_str(pinned, "charm", ""),
+               b->channel   ? b->channel
+               : channel[0] ? channel
+                            : NULL,
+               revision);
+        f->choice.refused |= !f->choice.meta;
+        f->command =
+                (struct command_refresh){ .head = { .run = command_deploy_refresh,
+                                                    .dry_run = request_query_bool(q, "dry-run") },
+                                          .model = request_param(q, 0),
+                                          .application = request_param(q, 1),
+                                          .channel = b->channel,
+                                          .revision = revision,
+                                          .choice = &f->choice };
+        take_in(q, &f->take, refresh_taken);
+        json_decref(pinned);
+}
+
+void deploy_refresh(struct request *q) {
+        struct err err = { 0 };
+
+        if (charm_host_scan(q->admin->options.host, &err) < 0)
+                return request_fail(q, -EIO, &err);
+        request_read(q, read_pinned, choose_refresh);
 }

@@ -44,8 +44,6 @@ static json_t *drift_json(const struct q_drift_row *d) {
                 json_object_set_new(j, "took-ms",
                                     json_integer(MAX_OF(d->repaired_at - d->seen_at, 0)));
         }
-        if (!d->detected_ms_null)
-                json_object_set_new(j, "detected-ms", json_integer(d->detected_ms));
         json_object_set_new(j, "action", json_string(d->action));
         json_object_set_new(j, "outcome", json_string(d->outcome));
         json_object_set_new(j, "before", json_integer(d->before));

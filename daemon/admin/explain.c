@@ -28,9 +28,9 @@ static void reply_list(struct request *q, const char *name, json_t *list) {
 }
 
 static void finish_plan(struct request *q, json_t *json) {
-        reply_list(q, "plan",
-                   reconcile_plan(q->admin->options.reconcile, request_param(q, 0),
-                                  request_query(q, "application")));
+        request_reply(q, 200,
+                      reconcile_plan(q->admin->options.reconcile, request_param(q, 0),
+                                     request_query(q, "application")));
 }
 
 void explain_plan(struct request *q) {

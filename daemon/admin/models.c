@@ -3,9 +3,11 @@
 #include "admin-internal.h"
 #include "routes.h"
 
+#include "charm-meta.h"
 #include "clock.h"
 #include "command.h"
 #include "log.h"
+#include "status.h"
 #include "view-model.h"
 #include "yaml.h"
 
@@ -131,11 +133,26 @@ static void mark_unseen(json_t *application, const char *until) {
         }
 }
 
+/* A command was answered, and the loop has not planned it yet: what the row says is of before. */
+static void mark_changing(json_t *application) {
+        const json_t *status = json_get(application, "application-status");
+        char stamp[CLOCK_TEXT_MAX];
+
+        if (str_eq(json_get_str(status, "current", ""), "active"))
+                json_object_set_new(application, "application-status",
+                                    json_pack("{s:s, s:s, s:s}", "current", "waiting", "message",
+                                              STATUS_CHANGING, "since",
+                                              clock_iso(clock_wall(), false, stamp)));
+}
+
 void models_add_live(json_t *application, const json_t *live) {
         bool readable = json_get_bool(live, "readable", false);
 
         if (!live)
                 return;
+        json_object_set(application, "settled", json_get(live, "settled"));
+        if (json_get_bool(live, "changing", false))
+                mark_changing(application);
         json_object_set_new(application, "executing",
                             json_boolean(json_get_bool(live, "executing", false)));
         json_object_set_new(application, "readable", json_boolean(readable));
@@ -144,12 +161,32 @@ void models_add_live(json_t *application, const json_t *live) {
                 mark_unseen(application, json_get_str(live, "seen-until", NULL));
 }
 
-static void add_live(json_t *shown, const json_t *live) {
+/* What refresh would bring. */
+void models_add_upgrade(const struct charm_host *host, json_t *application) {
+        const char *channel = json_get_str(application, "charm-channel", "");
+        const char *pinned = json_get_str(application, "charm-sha256", NULL);
+        const struct charm_offer *offer;
+        struct err err = { 0 };
+
+        if (!pinned ||
+            charm_host_find(host, json_get_str(application, "charm-name", ""),
+                            channel[0] ? channel : NULL, -1, &offer, &err) < 0 ||
+            str_eq(offer->sha256, pinned) ||
+            offer->meta->revision < json_get_int(application, "charm-rev", 0))
+                return;
+        json_object_set_new(application, "can-upgrade-to",
+                            json_sprintf("revision %lld, content %.12s",
+                                         (long long)offer->meta->revision, offer->sha256));
+}
+
+static void add_live(const struct charm_host *host, json_t *shown, const json_t *live) {
         const char *name;
         json_t *application;
 
-        json_object_foreach(json_get(shown, "applications"), name, application)
+        json_object_foreach(json_get(shown, "applications"), name, application) {
                 models_add_live(application, json_object_get(live, name));
+                models_add_upgrade(host, application);
+        }
 }
 
 static void finish_status(struct request *q, json_t *json) {
@@ -157,7 +194,7 @@ static void finish_status(struct request *q, json_t *json) {
         cleanup_(json_freep) json_t *live = reconcile_status(o->reconcile, request_param(q, 0));
         char stamp[CLOCK_TEXT_MAX];
 
-        add_live(json, live);
+        add_live(o->host, json, live);
         json_object_set_new(json, "controller",
                             json_pack("{s:s, s:s, s:s, s:s}", "name", o->name, "version",
                                       MOORING_VERSION, "uuid", o->controller, "timestamp",

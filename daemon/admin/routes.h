@@ -35,7 +35,7 @@ struct models_bundle_body {
 };
 
 /* deploy.c */
-request_handler deploy_bundle, deploy_charm;
+request_handler deploy_bundle, deploy_charm, deploy_refresh;
 /* The bundle and overlays of a request; pure, any thread. Never fails: see its faults. */
 struct bundle *deploy_parse(const struct models_bundle_body *b);
 extern const struct json_field deploy_charm_fields[];
@@ -44,6 +44,12 @@ struct deploy_charm_body {
         int64_t revision, scale;
         bool trust, attach_storage;
         json_t *options, *storage, *resources;
+};
+
+extern const struct json_field deploy_refresh_fields[];
+struct deploy_refresh_body {
+        const char *channel;
+        int64_t revision;
 };
 
 /* applications.c */
@@ -96,3 +102,4 @@ request_handler stream_events, stream_log, root_info, root_openapi, root_charms;
 
 /* models.c: what only the loop knows of an application, put beside its rows */
 void models_add_live(json_t *application, const json_t *live);
+void models_add_upgrade(const struct charm_host *host, json_t *application);

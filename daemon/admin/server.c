@@ -84,6 +84,12 @@ static int check_share(const struct request *q, struct err *err) {
                                  ADMIN_REQUESTS_PER_UID);
 }
 
+static const char *group_of(const struct admin_options *o, enum role role) {
+        const char *const groups[] = { "", o->viewer_group, o->operator_group, o->admin_group };
+
+        return groups[role] ? groups[role] : "";
+}
+
 static int admit(struct request *q, const char *method, const char *path, struct err *err) {
         int r = connection_identify(q);
 
@@ -95,8 +101,10 @@ static int admit(struct request *q, const char *method, const char *path, struct
         if (r < 0)
                 return r;
         if (q->role < q->route->access)
-                return err_set(err, -EACCES, "%s %s needs the role %s; %s has %s", method, path,
-                               request_role_name(q->route->access), q->user,
+                return err_set(err, -EACCES,
+                               "%s %s needs the role %s, which the unix group %s gives; %s has %s",
+                               method, path, request_role_name(q->route->access),
+                               group_of(&q->admin->options, q->route->access), q->user,
                                request_role_name(q->role));
         MHD_get_connection_values(q->connection, MHD_GET_ARGUMENT_KIND, check_query, q);
         if (q->reply) {
@@ -105,6 +113,18 @@ static int admit(struct request *q, const char *method, const char *path, struct
                 return -EINVAL;
         }
         return 0;
+}
+
+/* Known from the head, and not waited for. */
+static bool announces_too_much(const struct request *q) {
+        const char *length =
+                MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, "Content-Length");
+
+        return length && strtoull(length, NULL, 10) > ADMIN_BODY_MAX;
+}
+
+static int refuse_size(struct err *err) {
+        return err_set(err, -E2BIG, "the body is larger than %u bytes", ADMIN_BODY_MAX);
 }
 
 static int take_key(struct request *q, struct err *err) {
@@ -167,7 +187,7 @@ static void begin(struct request *q) {
 
         q->started = true;
         if (q->too_big) {
-                r = err_set(&err, -E2BIG, "the body is larger than %u bytes", ADMIN_BODY_MAX);
+                r = refuse_size(&err);
                 return request_fail(q, r, &err);
         }
         if (q->body.len <= DECODE_HERE_MAX) {
@@ -214,9 +234,11 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
                 r = admit(q, method, url, &err);
                 if (r >= 0)
                         r = take_key(q, &err);
+                if (r >= 0 && announces_too_much(q))
+                        r = refuse_size(&err);
                 if (r < 0)
                         request_fail(q, r, &err);
-                return MHD_YES;
+                return announces_too_much(q) ? send_reply(q) : MHD_YES;
         }
         if (*size) {
                 if (q->body.len + *size > ADMIN_BODY_MAX)

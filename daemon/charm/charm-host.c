@@ -306,10 +306,13 @@ size_t charm_host_workers(const struct charm_host *h) {
 /* ---- offers and pins */
 
 int charm_host_scan(struct charm_host *h, struct err *err) {
+        uint64_t before = h->offers.print;
         int r = charm_offer_scan(&h->offers, err);
 
         if (h->follow)
                 charm_follow_update(h->follow, &h->offers);
+        if (h->changed && h->offers.print != before)
+                h->changed(h->changed_arg);
         return r;
 }
 
@@ -350,8 +353,6 @@ static void on_changed(void *arg) {
 
         if (charm_host_scan(h, &err) < 0)
                 log_plain(LOG_WARNING, "charm-scan", "%s", err_text(&err));
-        if (h->changed)
-                h->changed(h->changed_arg);
 }
 
 /* ---- building and freeing */

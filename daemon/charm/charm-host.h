@@ -44,10 +44,9 @@ struct charm_host_options {
         const char *const *charm_dirs; /* NULL-terminated; first match wins */
         const char *worker;            /* path of mooring-charm */
         const char *user; /* unprivileged user when the daemon is root, "nobody" when NULL */
-        bool dev;         /* follow changes while running; what modules print goes to stderr */
+        bool dev;         /* scan as soon as a folder changes; what modules print goes to stderr */
         bool sandbox;     /* false only in sanitizer builds */
-        void (*changed)(
-                void *arg); /* with DEV: the offers are others now; from the loop. May be NULL */
+        void (*changed)(void *arg); /* a scan found other offers than the last one. May be NULL */
         void *arg;
 };
 /* Refuses to start when seccomp or landlock is missing (unless sandbox is off, which release

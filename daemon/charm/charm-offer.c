@@ -172,6 +172,25 @@ static int scan_dir(struct charm_offers *o, struct charm_offers *old, const char
         return r;
 }
 
+/* FNV-1a. */
+static uint64_t add_print(uint64_t print, const char *text) {
+        do
+                print = (print ^ (unsigned char)*text) * 0x100000001b3;
+        while (*text++);
+        return print;
+}
+
+static uint64_t print_of(const struct charm_offers *o) {
+        uint64_t print = 0xcbf29ce484222325;
+
+        for (size_t i = 0; i < o->count; i++) {
+                print = add_print(print, o->list[i].folder);
+                print = add_print(print, o->list[i].sha256);
+                print = add_print(print, o->list[i].refused ? o->list[i].refused : "");
+        }
+        return print;
+}
+
 int charm_offer_scan(struct charm_offers *o, struct err *err) {
         struct charm_offers fresh = { .dirs = o->dirs };
         int r = 0;
@@ -185,6 +204,7 @@ int charm_offer_scan(struct charm_offers *o, struct err *err) {
         }
         free_list(o->list, o->count);
         free(o->stamps);
+        fresh.print = print_of(&fresh);
         *o = fresh;
         return r;
 }

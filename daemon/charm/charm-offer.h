@@ -9,6 +9,7 @@ struct charm_offers {
         struct charm_offer *list;
         uint64_t *stamps; /* of each folder's files, beside LIST */
         size_t count, room, stamp_room;
+        uint64_t print; /* of what is in LIST: another one, other offers */
 };
 
 void charm_offer_init(struct charm_offers *o, const char *const *dirs);

@@ -46,6 +46,13 @@ const char *outcome_name(enum outcome o) {
         return (unsigned)o < OUTCOME_MAX ? outcome_names[o] : "unknown";
 }
 
+enum outcome outcome_find(const char *name) {
+        for (enum outcome o = 0; o < OUTCOME_MAX; o++)
+                if (str_eq(name, outcome_names[o]))
+                        return o;
+        return OUTCOME_DONE;
+}
+
 static void on_soon(void *arg);
 static void on_timer(void *arg);
 static void ask_step(struct flow *f);

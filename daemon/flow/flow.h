@@ -30,10 +30,10 @@
 /* How one call to the outside ended: the words of the provider interface. */
 enum outcome {
         OUTCOME_DONE,
-        OUTCOME_RUNNING,     /* token says of what; ask again at again_at */
-        OUTCOME_GONE,        /* what was asked about is not there */
-        OUTCOME_CONFLICT,    /* it is somebody else's, or it changed under us */
-        OUTCOME_NOT_YET,     /* something it stands on is not ready; ask again */
+        OUTCOME_RUNNING,  /* token says of what; ask again at again_at */
+        OUTCOME_GONE,     /* what was asked about is not there */
+        OUTCOME_CONFLICT, /* it is somebody else's, or it changed under us */
+        OUTCOME_NOT_YET,  /* something it stands on is not ready; ask again */
         /* the outside says the content is wrong: no use asking again unchanged */
         OUTCOME_REFUSED,
         OUTCOME_IMMUTABLE,   /* refused, and only making it anew would help */
@@ -43,6 +43,7 @@ enum outcome {
         OUTCOME_MAX
 };
 const char *outcome_name(enum outcome o);
+enum outcome outcome_find(const char *name); /* OUTCOME_DONE: none of them */
 
 struct ask;
 /* Start: 0, or <0 and the ask was not started. Ends with one flow_answer, never before start
@@ -81,7 +82,7 @@ struct flow_step {
         flow_got *got;
         /* for all tries of this step; 0: none, for steps that wait for an event */
         int64_t deadline_ms;
-        int64_t pause_ms;    /* FLOW_AGAIN's pause, and the first back-off */
+        int64_t pause_ms; /* FLOW_AGAIN's pause, and the first back-off */
         unsigned flags;
 };
 
@@ -92,8 +93,8 @@ struct flow_step {
 struct flow {
         const struct flow_step *steps;
         struct loop *loop;
-        const char *name;    /* for trace and errors */
-        char subject[128];   /* what it works on, for `flows` */
+        const char *name;  /* for trace and errors */
+        char subject[128]; /* what it works on, for `flows` */
         /* once; not after flow_cancel */
         void (*done)(struct flow *f, int r, const struct err *err);
 

@@ -293,51 +293,68 @@ static int each_resource(struct tx *tx, struct command *c, const struct subject 
         return r < 0 ? r : taken;
 }
 
+static int accept_row(struct tx *tx, const struct q_resource_row *row, struct err *err) {
+        int r = w_resource_accept_loss(tx, &(struct w_resource_accept_loss_in){ .id = row->id },
+                                       err);
+
+        tx_mark(tx, MARK_RESOURCE, row->id);
+        return r < 0 ? r : 1;
+}
+
+/* In a server that the application itself runs. */
+static int is_inside(struct tx *tx, const struct q_resource_row *row, struct err *err) {
+        struct q_target_row *target;
+        size_t n;
+        int r = q_target_by_id(tx, &(struct q_target_by_id_in){ .id = row->target_id }, &target, &n,
+                               err);
+
+        if (r < 0)
+                return r;
+        return n && !target->application_id_null && target->application_id == row->owner_id;
+}
+
 static int accept_loss(struct tx *tx, struct command *c, const struct q_resource_row *row,
                        struct err *err) {
-        int r;
-
-        if (!str_eq(row->state, "lost"))
+        if (row->lost_at_null)
                 return 0;
         command_change(c, "accept-data-loss", NULL, "begin anew with %s %s, whose data is gone",
                        row->type, row->path);
-        r = w_resource_accept_loss(
-                tx, &(struct w_resource_accept_loss_in){ .accepted_loss = 1, .id = row->id }, err);
-        tx_mark(tx, MARK_RESOURCE, row->id);
-        return r < 0 ? r : 1;
+        return accept_row(tx, row, err);
+}
+
+/* The server's own volume, say. */
+static int is_lost_outside(struct tx *tx, struct command *c, const struct q_resource_row *row,
+                           struct err *err) {
+        int r = row->lost_at_null ? 1 : is_inside(tx, row, err);
+
+        return r < 0 ? r : r == 0;
 }
 
 /* What lived inside a server whose own volume is gone went with it. */
 static int accept_inside(struct tx *tx, struct command *c, const struct q_resource_row *row,
                          struct err *err) {
-        struct q_target_row *target;
-        size_t n;
-        int r;
+        int r = row->keep && !row->initialised_at_null ? is_inside(tx, row, err) : 0;
 
-        if (!row->keep || row->initialised_at_null || str_eq(row->state, "lost"))
-                return 0;
-        r = q_target_by_id(tx, &(struct q_target_by_id_in){ .id = row->target_id }, &target, &n,
-                           err);
-        if (r < 0 || !n || target->application_id_null || target->application_id != row->owner_id)
+        if (r <= 0)
                 return r;
         command_change(c, "accept-data-loss", NULL, "and with %s %s inside of it", row->type,
                        row->path);
-        r = w_resource_accept_loss(
-                tx, &(struct w_resource_accept_loss_in){ .accepted_loss = 1, .id = row->id }, err);
-        tx_mark(tx, MARK_RESOURCE, row->id);
-        return r < 0 ? r : 1;
+        return accept_row(tx, row, err);
 }
 
 int command_application_accept_loss(struct tx *tx, struct command *c, struct err *err) {
         struct command_application *accept = command_of(c, command_application);
         struct subject s;
         int r = find(tx, accept, &s, err);
+        int outside = 0;
 
+        if (r >= 0)
+                r = outside = each_resource(tx, c, &s, is_lost_outside, err);
         if (r >= 0)
                 r = each_resource(tx, c, &s, accept_loss, err);
         if (r == 0)
                 return err_set(err, -ENOENT, "application %s has lost no data", s.row->name);
-        if (r > 0)
+        if (r > 0 && outside)
                 r = each_resource(tx, c, &s, accept_inside, err);
         return done(tx, &s, r);
 }

@@ -25,6 +25,26 @@ static int check_config(const struct command_cluster_add *c, char **ret, struct 
         return 0;
 }
 
+/* Two names for one cluster are allowed, and rarely meant. */
+static int tell_same_server(struct tx *tx, struct command *c, const struct w_target_insert_in *in,
+                            const char *server, struct err *err) {
+        struct q_target_list_in page = { .max = 1000 };
+        struct q_target_row *rows;
+        size_t n;
+        int r = q_target_list(tx, &page, &rows, &n, err);
+
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                cleanup_(json_freep) json_t *config = NULL;
+
+                if (rows[i].id == in->id || !str_eq(rows[i].provider, in->provider) ||
+                    json_parse(rows[i].config, strlen(rows[i].config), &config, NULL) < 0)
+                        continue;
+                if (str_eq(json_get_str(config, "server", ""), server))
+                        command_note(c, "cluster %s has the same server %s", rows[i].name, server);
+        }
+        return r < 0 ? r : 0;
+}
+
 int command_cluster_add(struct tx *tx, struct command *c, struct err *err) {
         struct command_cluster_add *add = command_of(c, command_cluster_add);
         cleanup_(freep) char *config = NULL;
@@ -55,6 +75,8 @@ int command_cluster_add(struct tx *tx, struct command *c, struct err *err) {
                                           .application_id_null = true,
                                           .created_at = tx_now(tx) };
         r = w_target_insert(tx, &in, err);
+        if (r >= 0)
+                r = tell_same_server(tx, c, &in, json_get_str(add->config, "server", "?"), err);
         if (r < 0)
                 return r;
         command_change(c, "add-cluster", NULL, "add cluster %s", add->name);

@@ -32,6 +32,7 @@ struct deploy {
         struct charm_choice *choices;
         bool attach_storage;
         bool must_be_new;
+        bool refresh; /* to the choice, though neither channel nor revision is another one */
         struct placed *placed;
 };
 
@@ -74,6 +75,20 @@ static bool take_choice(struct deploy *d, const struct bundle_application *a,
         return true;
 }
 
+static void tell_charm(struct deploy *d, const struct bundle_application *a,
+                       const struct charm_choice *choice, const char *channel) {
+        cleanup_(buf_free) struct buf which = BUF_INIT;
+
+        if (choice->meta)
+                buf_printf(&which, " revision %lld", (long long)choice->meta->revision);
+        if (channel && channel[0])
+                buf_printf(&which, " from channel %s", channel);
+        if (choice->meta)
+                buf_printf(&which, " (content %.12s)", choice->sha256);
+        command_change(d->command, "set-charm", a->name, "use charm %s%s for %s", a->charm,
+                       buf_str(&which), a->name);
+}
+
 static int set_charm(struct deploy *d, const struct bundle_application *a,
                      const struct charm_choice *choice, const struct q_application_row *row,
                      struct err *err) {
@@ -91,8 +106,7 @@ static int set_charm(struct deploy *d, const struct bundle_application *a,
                 r = w_application_set_charm(d->tx, &in, err);
         if (r < 0)
                 return r;
-        command_change(d->command, "set-charm", a->name, "use charm %s from channel %s for %s",
-                       a->charm, in.channel, a->name);
+        tell_charm(d, a, choice, in.channel);
         return 1;
 }
 
@@ -306,7 +320,8 @@ static int choose(struct deploy *d, const struct bundle_application *a,
         struct application_row checked = {
                 d->tx, d->command, row->id, d->model->id, a->name, NULL
         };
-        bool other = wants_other_charm(a, row);
+        bool other =
+                d->refresh ? !str_eq(choice->sha256, row->charm_sha256) : wants_other_charm(a, row);
         int r;
 
         if (!other && row->charm_sha256) {
@@ -520,6 +535,45 @@ int command_deploy_charm(struct tx *tx, struct command *c, struct err *err) {
                 return r;
         command_say(c, "application", json_string(b->applications[0].name));
         return deploy_all(&d, err);
+}
+
+/* ---- another content of the same charm */
+
+/* A revision that was asked for once is the new one from now on; else bundles and export-bundle
+ * would go back to the old one. */
+static void keep_revision(struct bundle_application *a, const struct q_application_row *row,
+                          const struct command_refresh *r) {
+        if (r->choice->meta && (!row->revision_null || r->revision >= 0))
+                a->revision = r->choice->meta->revision;
+}
+
+int command_deploy_refresh(struct tx *tx, struct command *c, struct err *err) {
+        struct command_refresh *refresh = command_of(c, command_refresh);
+        cleanup_(bundle_freep) struct bundle *b = bundle_new();
+        struct bundle_application *a =
+                bundle_append(b, refresh->application, (struct bundle_place){});
+        struct deploy d = {
+                .tx = tx, .command = c, .bundle = b, .choices = refresh->choice, .refresh = true
+        };
+        const struct q_application_row *row;
+        char channel[CHANNEL_MAX];
+        int r = lookup_live_model(tx, refresh->model, &d.model, err);
+
+        a->revision = a->scale = a->trust = -1;
+        if (r >= 0)
+                r = lookup_application(tx, d.model, refresh->application, &row, err);
+        if (r >= 0 && refresh->channel)
+                r = channel_parse(refresh->channel, channel, err);
+        if (r < 0)
+                return r;
+        a->charm = str_dup(row->charm_name);
+        a->channel = refresh->channel ? str_dup(channel) : NULL;
+        keep_revision(a, row, refresh);
+        r = deploy_all(&d, err);
+        if (r >= 0 && json_array_size(json_get(c->answer, "changes")) == 0 && refresh->choice->meta)
+                command_note(c, "%s has revision %lld already, content %.12s", a->name,
+                             (long long)refresh->choice->meta->revision, refresh->choice->sha256);
+        return r;
 }
 
 /* ---- a charm that came */

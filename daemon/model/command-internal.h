@@ -11,8 +11,7 @@
 
 /* One line of the answer: CHANGE is a word ("deploy", "scale"), the sentence is for people. */
 void command_change(struct command *c, const char *change, const char *application, const char *fmt,
-                    ...)
-        printf_(4, 5);
+                    ...) printf_(4, 5);
 void command_note(struct command *c, const char *fmt, ...) printf_(2, 3);
 /* What ERR says becomes one of the faults. */
 void command_fault(struct command *c, struct bundle_place at, const char *fmt, ...) printf_(3, 4);
@@ -33,8 +32,7 @@ struct application_row {
 int application_row_option(const struct application_row *a, const char *option, const json_t *value,
                            struct bundle_place at, struct err *err);
 int application_row_reset(const struct application_row *a, const char *option,
-                          struct bundle_place at,
-                          struct err *err);
+                          struct bundle_place at, struct err *err);
 int application_row_storage(const struct application_row *a, const char *name, const json_t *wanted,
                             bool is_new, struct bundle_place at, struct err *err);
 int application_row_resource(const struct application_row *a, const char *name, const char *value,
@@ -70,6 +68,9 @@ int relation_row_end(struct tx *tx, int64_t relation, struct err *err);
 /* APPLICATION looks after it from now on. Returns how many there were. */
 int detached_attach(struct tx *tx, struct command *c, const struct q_model_row *model,
                     const char *name, int64_t application, struct err *err);
-/* The reconciler deletes it outside. Returns how many there were. */
+/* The reconciler deletes what we made, and leaves the rest. Returns how many there were. */
 int detached_destroy(struct tx *tx, struct command *c, const struct q_model_row *model,
                      const char *name, struct err *err);
+/* Of every earlier application. */
+int detached_destroy_all(struct tx *tx, struct command *c, const struct q_model_row *model,
+                         struct err *err);

@@ -144,6 +144,8 @@ int command_model_remove(struct tx *tx, struct command *c, struct err *err) {
                 r = end_relations(tx, model->id, err);
         if (r >= 0)
                 r = end_applications(tx, model, destroy, force, err);
+        if (r >= 0 && destroy)
+                r = detached_destroy_all(tx, c, model, err);
         if (r < 0)
                 return r;
         command_change(c, "remove-model", NULL, "remove model %s%s%s", remove->model,

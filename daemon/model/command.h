@@ -126,6 +126,15 @@ struct command_charm {
         bool attach_storage;
 };
 int command_deploy_charm(struct tx *tx, struct command *c, struct err *err);
+/* The same charm in the content that is on offer now, or in another revision or channel. */
+struct command_refresh {
+        struct command head;
+        const char *model, *application;
+        const char *channel; /* NULL: stays */
+        int64_t revision;    /* -1: not said */
+        struct charm_choice *choice;
+};
+int command_deploy_refresh(struct tx *tx, struct command *c, struct err *err);
 /* A charm arrived (or the loop looks at the start): pins an application that had none. Not for
  * people. */
 struct command_pin {

@@ -120,6 +120,21 @@ static bool row_not_ready(const struct status_input *in, struct status_output *o
         return true;
 }
 
+static bool row_changing(const struct status_input *in, struct status_output *o) {
+        if (!in->changing)
+                return false;
+        say(o, STATUS_WAITING, STATUS_CHANGING);
+        return true;
+}
+
+/* Of a charm that runs pods at all: somebody may have scaled its workload down, and paused. */
+static bool row_few_units(const struct status_input *in, struct status_output *o) {
+        if (in->units == 0 || (int64_t)in->ready >= in->scale)
+                return false;
+        say(o, STATUS_WAITING, "%zu of %lld units are ready", in->ready, (long long)in->scale);
+        return true;
+}
+
 static bool row_zero(const struct status_input *in, struct status_output *o) {
         if (in->scale != 0)
                 return false;
@@ -133,9 +148,9 @@ static bool row_active(const struct status_input *in, struct status_output *o) {
 }
 
 static bool (*const rows[])(const struct status_input *, struct status_output *) = {
-        row_unseen,           row_dying,         row_blocked, row_charm_error,
-        row_resource_blocked, row_charm_blocked, row_failing, row_charm_waits,
-        row_unplanned,        row_not_ready,     row_zero,    row_active,
+        row_unseen,        row_dying,   row_blocked,     row_charm_error, row_resource_blocked,
+        row_charm_blocked, row_failing, row_charm_waits, row_unplanned,   row_not_ready,
+        row_changing,      row_zero,    row_few_units,   row_active,
 };
 
 /* Paused: the word stays true, the message says first that nothing will change. */

@@ -16,8 +16,10 @@
  *   the charm says blocked                  blocked      its text
  *   an operation failed and is tried again  waiting      with what and when
  *   the charm says maintenance, waiting     so           its text
- *   scale 0                                 active       "scaled to 0, data is kept"
  *   a resource is not ready                 waiting      its reason (a unit's error first)
+ *   what is wanted changed                  waiting      that it is being planned
+ *   scale 0                                 active       "scaled to 0, data is kept"
+ *   fewer ready units than the scale        waiting      "1 of 3 units are ready"
  *   all ready                               active       the charm's text */
 #pragma once
 
@@ -37,28 +39,30 @@ extern const char *const status_words[]; /* by the enum; NULL at the end */
 int status_find(const char *word);       /* -1: none */
 
 struct status_input {
-        const char *unseen;       /* why its cluster cannot be read now, or NULL */
-        const char *last_word;    /* what was shown while it could be read */
-        int64_t last_seen;        /* clock_wall; 0: never */
+        const char *unseen;    /* why its cluster cannot be read now, or NULL */
+        const char *last_word; /* what was shown while it could be read */
+        int64_t last_seen;     /* clock_wall; 0: never */
         bool dying;
-        const char *removing;     /* what is left, or NULL */
-        const char *no_charm;     /* why no module serves it, or NULL */
-        const char *paused;       /* "alice: why", or NULL */
+        const char *removing; /* what is left, or NULL */
+        const char *no_charm; /* why no module serves it, or NULL */
+        const char *paused;   /* "alice: why", or NULL */
         const char *model_blocked;
-        const char *held;         /* why the last plan is held */
-        const char *lost;         /* which data is lost and what to do */
+        const char *held; /* why the last plan is held */
+        const char *lost; /* which data is lost and what to do */
         /* storage of an earlier application of that name, not decided on */
         const char *detached;
-        const char *plan_error;   /* the charm's crash or bad plan */
-        bool planned;             /* a plan was made at least once */
+        const char *plan_error; /* the charm's crash or bad plan */
+        bool planned;           /* a plan was made at least once */
         /* the charm's own: "active", "waiting", ..., "unknown"; or NULL */
         const char *plan_word;
         const char *plan_message;
-        const char *blocked;      /* first resource that needs a person, with its reason */
+        const char *blocked; /* first resource that needs a person, with its reason */
         /* first resource whose operation fails, with the reason and the next try */
         const char *failing;
-        const char *unit_error;   /* first unit in error, with its reason */
-        const char *not_ready;    /* first resource that is not ready, with its reason */
+        const char *unit_error; /* first unit in error, with its reason */
+        const char *not_ready;  /* first resource that is not ready, with its reason */
+        bool changing;          /* its rows changed, and no plan knows of that yet */
+        size_t units, ready;    /* those that are there; a charm without pods has none */
         int64_t scale;
         bool keeps_data;
 };
@@ -69,6 +73,7 @@ struct status_output {
         char message[STATUS_MESSAGE_MAX];
 };
 void status_compute(const struct status_input *in, struct status_output *ret);
+#define STATUS_CHANGING "what is wanted of it changed, and is being planned"
 /* Of several, the word that is worst: error, blocked, unknown, maintenance, waiting, terminated,
  * active. */
 enum status_word status_worst(const enum status_word *words, size_t n);

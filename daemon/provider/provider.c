@@ -67,8 +67,28 @@ void observation_clear(struct observation *o) {
         json_decref(o->found);
         json_decref(o->seen);
         json_decref(o->output);
+        secret_values_free(o->hidden);
         free(o->reason);
         *o = (struct observation){ 0 };
+}
+
+void observation_hide(struct observation *o, const uint8_t *hash_key, const char *member,
+                      const void *value, size_t len) {
+        static const char base32[] = "abcdefghijklmnopqrstuvwxyz234567";
+        uint8_t digest[DIGEST_SIZE];
+        char uri[SECRET_URI_SIZE] = { 0 };
+        char token[SECRET_TOKEN_MAX];
+
+        digest_hmac(hash_key, DIGEST_SIZE, value, len, digest);
+        for (size_t i = 0; i < SECRET_URI_SIZE - 1; i++)
+                uri[i] = base32[digest[i] % (sizeof(base32) - 1)];
+        if (!o->output)
+                o->output = json_object();
+        if (!o->hidden)
+                o->hidden = secret_values_new();
+        json_object_set_new(o->output, member,
+                            json_string(secret_token_write(uri, 1, SECRET_PLAIN, token)));
+        secret_values_add(o->hidden, uri, 1, value, len);
 }
 
 void observation_move(struct observation *to, struct observation *from) {

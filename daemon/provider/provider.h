@@ -58,7 +58,7 @@ enum readiness { READY_UNKNOWN, READY_NO, READY_YES, READY_FAILED, READY_MAX };
 struct observation {
         enum presence presence;
         enum readiness ready;
-        bool ours;            /* carries our mark for this model; meaningless while absent */
+        bool ours;            /* carries our mark for this model, where a mark can be set at all */
         bool foreign;         /* carries another controller's or another model's mark */
         bool filled;          /* of data: something is in it (a table, an object, a bound volume) */
         bool counted; /* FILLED was found by looking inside; else it is only taken to be so */
@@ -71,9 +71,14 @@ struct observation {
         json_t *found;  /* what `compare` needs; NULL while the digest equals the baseline's */
         json_t *seen;   /* {"/status/x": value}: the fields the plan asked for; NULL: none asked */
         json_t *output; /* what others may take values from (clusterIP, ...); NULL: nothing */
-        char *reason;   /* why it is not ready, in the outside's own words; NULL */
+        struct secret_values *hidden; /* for the tokens of secret outputs in OUTPUT; or NULL */
+        char *reason;                 /* why it is not ready, in the outside's own words; NULL */
 };
 void observation_clear(struct observation *o);
+/* Adds a secret output: at MEMBER of OUTPUT a token, another one for each value; the value itself
+ * to HIDDEN. */
+void observation_hide(struct observation *o, const uint8_t *hash_key, const char *member,
+                      const void *value, size_t len);
 void observation_move(struct observation *to,
                       struct observation *from); /* frees what TO held; FROM is empty after */
 
@@ -226,6 +231,8 @@ struct provider {
         /* May a secret's token stand at POINTER of WANTED (or of a target's config)? Anywhere
          * else it fails the plan. */
         bool (*secret_place)(const json_t *wanted, const char *pointer);
+        /* Is what resources of TYPE put out at POINTER secret? NULL: nothing is. */
+        bool (*secret_output)(const char *type, const char *pointer);
         /* Puts a model's options (image-registry, image-pull-secret, tolerations, node-selector)
          * into WANTED. NULL: they mean nothing here. Pure; any thread. */
         void (*decorate)(json_t *wanted, const json_t *options);

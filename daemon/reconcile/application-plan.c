@@ -44,13 +44,138 @@ static int check_place(void *arg, const struct secret_ref *ref, const char *poin
         return 0;
 }
 
-static void mark_of(const struct application_work *w, const uint8_t sha256[DIGEST_SIZE],
-                    uint8_t ret[DIGEST_SIZE]) {
+/* What the charm says that each document needs (charm_needs), by label. */
+static void gather_needs(struct application_work *w) {
+        size_t i;
+        json_t *need;
+
+        json_array_foreach(w->plan->needs, i, need) {
+                const char *label = json_get_str(need, "label", "");
+                json_t *list = json_object_get(w->needs, label);
+
+                if (!w->needs)
+                        w->needs = json_object();
+                if (!list)
+                        json_object_set_new(w->needs, label, list = json_array());
+                json_array_append(list, need);
+        }
+}
+
+static void mark_of(const struct application_work *w, const char *label,
+                    const uint8_t sha256[DIGEST_SIZE], uint8_t ret[DIGEST_SIZE]) {
+        const json_t *needs = json_get(w->needs, label);
         cleanup_(buf_free) struct buf b = BUF_INIT;
 
         buf_add(&b, sha256, DIGEST_SIZE);
         json_canonical(w->model_options, &b);
+        if (needs)
+                json_canonical(needs, &b);
         digest_sha256(b.data, b.len, ret);
+}
+
+/* ---- values of other documents */
+
+struct finding {
+        struct prepared *doc;
+        const json_t *wanted;
+};
+
+static int add_output(const struct finding *f, const struct output_ref *ref, const char *pointer,
+                      struct err *err) {
+        struct prepared *d = f->doc;
+        struct prepared_output *o;
+
+        if (!plan_label_valid(ref->ref))
+                return err_set(err, -EINVAL, "%s: an output of \"%.60s\", which is no label",
+                               pointer, ref->ref);
+        d->outputs =
+                mem_grow(d->outputs, &d->output_room, d->output_count + 1, sizeof(*d->outputs));
+        o = &d->outputs[d->output_count++];
+        *o = (struct prepared_output){ .label = str_dup(ref->ref),
+                                       .pointer = str_dup(ref->pointer),
+                                       .place = str_dup(pointer) };
+        o->secret_place =
+                d->provider->secret_place && d->provider->secret_place(f->wanted, pointer);
+        return 0;
+}
+
+static int find_outputs(void *arg, const char *text, const char *pointer, bool in_name,
+                        struct err *err) {
+        struct output_ref ref;
+        size_t from = 0;
+
+        while (output_token_next(text, from, &ref)) {
+                int r = in_name ? err_set(err, -EINVAL,
+                                          "%s: an output's token stands in a member's name",
+                                          pointer)
+                                : add_output(arg, &ref, pointer, err);
+
+                if (r < 0)
+                        return r;
+                from = ref.end;
+        }
+        return 0;
+}
+
+static int put_zeros(void *arg, const char *text, struct buf *out, struct err *err) {
+        struct output_ref ref;
+        size_t from = 0;
+
+        while (output_token_next(text, from, &ref)) {
+                buf_add(out, text + from, ref.start - from);
+                buf_puts(out, "0");
+                from = ref.end;
+        }
+        buf_puts(out, text + from);
+        return 0;
+}
+
+static bool same_identity(const struct identity *a, const struct identity *b) {
+        bool same = str_eq(a->type, b->type) && str_eq(a->path, b->path) &&
+                    str_eq(a->lock, b->lock) && a->count == b->count;
+
+        for (size_t i = 0; same && i < a->count; i++)
+                same = str_eq(a->needs[i].path, b->needs[i].path);
+        return same;
+}
+
+/* What a document is, and what it refers to, is known before anything is written: with other
+ * values it must be the same thing. */
+static int check_identity(const struct application_work *w, struct prepared *d,
+                          const json_t *wanted, struct err *err) {
+        cleanup_(json_freep) json_t *other = NULL;
+        cleanup_(identity_free) struct identity with_zeros = { 0 };
+        struct err ignored = { 0 };
+        int r = json_fill(wanted, put_zeros, NULL, &other, err);
+
+        if (r >= 0)
+                r = d->provider->identify(other, w->model_name, &with_zeros, err);
+        if (r < 0)
+                return r;
+        if (d->provider->identify(wanted, w->model_name, &d->identity, &ignored) >= 0 &&
+            same_identity(&d->identity, &with_zeros))
+                return 0;
+        return err_set(err, -EINVAL,
+                       "an output (%s of %s) stands in a name: what a document is called, and what "
+                       "it refers to, cannot be known later",
+                       d->outputs[0].pointer, d->outputs[0].label);
+}
+
+static int identify(const struct application_work *w, struct prepared *d, const json_t *wanted,
+                    struct err *err) {
+        if (d->output_count)
+                return check_identity(w, d, wanted, err);
+        return d->provider->identify(wanted, w->model_name, &d->identity, err);
+}
+
+/* As the want that is there. A document that takes values is looked at again each time: what its
+ * labels stand for may have changed. */
+static bool is_unchanged(const struct application_work *w, struct prepared *d, const char *text) {
+        const struct world_want *want = world_want_in(w->wants, w->want_count, d->label);
+
+        d->unchanged = want && !w->replan && memcmp(want->document, d->mark, DIGEST_SIZE) == 0 &&
+                       !strstr(text, OUTPUT_TOKEN_HEAD);
+        return d->unchanged;
 }
 
 /* Takes over JSON. */
@@ -58,6 +183,7 @@ static int prepare_json(struct application_work *w, struct prepared *d, json_t *
                         struct err *err) {
         cleanup_(json_freep) json_t *wanted = json;
         struct place_check check = { d->provider, wanted, &d->uris };
+        struct finding finding = { d, wanted };
         struct buf text = BUF_INIT;
         int r;
 
@@ -65,7 +191,9 @@ static int prepare_json(struct application_work *w, struct prepared *d, json_t *
                 return err_set(err, -EINVAL, "%s: is no object", d->label);
         if (d->provider->decorate)
                 d->provider->decorate(wanted, w->model_options);
-        r = d->provider->identify(wanted, w->model_name, &d->identity, err);
+        r = json_walk(wanted, find_outputs, &finding, err);
+        if (r >= 0)
+                r = identify(w, d, wanted, err);
         if (r >= 0)
                 r = secret_token_walk(wanted, check_place, &check, err);
         if (r < 0)
@@ -75,12 +203,6 @@ static int prepare_json(struct application_work *w, struct prepared *d, json_t *
                 buf_free(&text);
                 return err_set(err, -E2BIG, "%s: %zu bytes, at most %u", d->label, text.len,
                                PROVIDER_DOC_MAX);
-        }
-        /* Said now rather than applied as it stands: nothing fills such a value in yet. */
-        if (strstr(buf_str(&text), "{{output:")) {
-                buf_free(&text);
-                return err_set(err, -ENOTSUP, "%s: charm_output is not served by this daemon yet",
-                               d->label);
         }
         d->len = text.len;
         d->text = buf_take(&text);
@@ -112,17 +234,14 @@ static int no_provider(const struct application_work *w, const struct plan_doc *
 
 static int prepare_doc(struct application_work *w, const struct plan_doc *p, struct err *err) {
         struct prepared *d = add(w, p->label, p->target);
-        const struct world_want *want = world_want_in(w->wants, w->want_count, p->label);
         json_t *json = NULL;
         int r;
 
         if (!d->provider)
                 return no_provider(w, p, err);
-        mark_of(w, p->sha256, d->mark);
-        if (want && !w->replan && memcmp(want->document, d->mark, DIGEST_SIZE) == 0) {
-                d->unchanged = true;
+        mark_of(w, d->label, p->sha256, d->mark);
+        if (is_unchanged(w, d, p->text))
                 return 0;
-        }
         r = json_parse(p->text, p->len, &json, err);
         return r < 0 ? err_add(err, r, "%s", p->label) : prepare_json(w, d, json, err);
 }
@@ -199,7 +318,6 @@ static int prepare_object(struct application_work *w, const struct plan_file *f,
         const json_t *meta = json_get(object, "metadata");
         cleanup_(json_freep) json_t *copy = json_deep_copy(object);
         cleanup_(buf_free) struct buf text = BUF_INIT;
-        const struct world_want *want;
         uint8_t sha256[DIGEST_SIZE];
         struct prepared *d;
         char *label;
@@ -213,12 +331,9 @@ static int prepare_object(struct application_work *w, const struct plan_file *f,
         d->own_label = label;
         json_canonical(copy, &text);
         digest_sha256(text.data, text.len, sha256);
-        mark_of(w, sha256, d->mark);
-        want = world_want_in(w->wants, w->want_count, label);
-        if (want && !w->replan && memcmp(want->document, d->mark, DIGEST_SIZE) == 0) {
-                d->unchanged = true;
+        mark_of(w, label, sha256, d->mark);
+        if (is_unchanged(w, d, buf_str(&text)))
                 return 0;
-        }
         return prepare_json(w, d, take_ptr(copy), err);
 }
 
@@ -281,12 +396,26 @@ static int check_labels(struct application_work *w, struct err *err) {
         return 0;
 }
 
+/* What is told or opened has no moment later at which a value could be put in. */
+static int check_elsewhere(const struct application_work *w, struct err *err) {
+        cleanup_(freep) char *told = output_token_in(w->plan->tell);
+        cleanup_(freep) char *target = output_token_in(w->plan->targets);
+
+        if (!told && !target)
+                return 0;
+        return err_set(err, -EINVAL,
+                       "charm_output stands in %s (%s): it may stand in wanted documents only; "
+                       "charm_see shows a value to the next plan",
+                       told ? "relation data" : "a target's configuration", told ? told : target);
+}
+
 void application_prepare(void *arg) {
         struct application_work *w = arg;
         const char *label;
         json_t *target;
-        int r = 0;
+        int r = check_elsewhere(w, &w->err);
 
+        gather_needs(w);
         json_object_foreach(w->plan->targets, label, target) {
                 if (r >= 0)
                         r = prepare_target(w, label, target, &w->err);

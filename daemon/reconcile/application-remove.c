@@ -83,6 +83,9 @@ static int detach(struct tx *tx, struct application_work *w, const struct q_reso
                                                 .type = row->type,
                                                 .path = row->path,
                                                 .secrets = text,
+                                                .incarnation = row->incarnation,
+                                                .made = row->made,
+                                                .adopted = row->adopted,
                                                 .initialised_at = row->initialised_at,
                                                 .initialised_at_null = row->initialised_at_null,
                                                 .at = tx_now(tx) },
@@ -106,8 +109,8 @@ static int is_inside(struct tx *tx, const struct application_work *w, int64_t ta
         return r;
 }
 
-static int leave(struct tx *tx, struct application_work *w, const struct q_resource_row *row,
-                 const char *why, struct err *err) {
+int application_leave(struct tx *tx, const struct application_work *w,
+                      const struct q_resource_row *row, const char *why, struct err *err) {
         int r = w_leftover_insert(tx,
                                   &(struct w_leftover_insert_in){ .id = tx_id(tx, "leftover"),
                                                                   .model = w->model_name,
@@ -119,6 +122,12 @@ static int leave(struct tx *tx, struct application_work *w, const struct q_resou
                                   err);
 
         return r < 0 ? r : delete_row(tx, row->id, err);
+}
+
+/* Attached storage holds data though this application never wrote to it. */
+bool application_holds_data(const struct q_resource_row *row) {
+        return row->keep &&
+               (row->applied_generation || row->made || row->adopted || !row->initialised_at_null);
 }
 
 /* ---- on the loop: what --force does not wait for */
@@ -192,14 +201,14 @@ static int let_go(struct tx *tx, struct application_work *w, const struct q_reso
                 return r;
         if (inside)
                 return delete_row(tx, row->id, err);
-        if (row->keep && !w->destroy_storage && row->applied_generation) {
+        if (application_holds_data(row) && !w->destroy_storage) {
                 r = detach(tx, w, row, err);
                 return r < 0 ? r : delete_row(tx, row->id, err);
         }
         if (row->adopted)
-                return leave(tx, w, row, "was adopted: never deleted", err);
+                return application_leave(tx, w, row, "was adopted: never deleted", err);
         if (str_eq(row->life, "dying"))
-                return gave_up(w, row) ? leave(tx, w, row, row->reason, err) : 0;
+                return gave_up(w, row) ? application_leave(tx, w, row, row->reason, err) : 0;
         tx_mark(tx, MARK_RESOURCE, row->id);
         return w_resource_set_life(
                 tx, &(struct w_resource_set_life_in){ .id = row->id, .life = "dying" }, err);

@@ -63,29 +63,38 @@ static int store_secrets(struct tx *tx, struct application_work *w, struct err *
         return 0;
 }
 
-static int by_label(const void *a, const void *b) {
-        return strcmp(((const struct prepared *)a)->label, ((const struct prepared *)b)->label);
-}
+/* A label that stands for something else now takes the thing before away. */
+static int is_replaced(struct tx *tx, const struct prepared *d, const struct world_want *want,
+                       bool *ret, struct err *err) {
+        struct q_resource_row *row;
+        size_t n;
+        int r = q_resource_by_id(tx, &(struct q_resource_by_id_in){ .id = want->resource }, &row,
+                                 &n, err);
 
-static const struct prepared *find_doc(const struct application_work *w, const char *label) {
-        struct prepared key = { .label = label };
-
-        return w->doc_count ? bsearch(&key, w->docs, w->doc_count, sizeof(*w->docs), by_label)
-                            : NULL;
+        *ret = r >= 0 && n &&
+               (!str_eq(row->type, d->identity.type) || !str_eq(row->path, d->identity.path));
+        return r;
 }
 
 /* What is let go is this removal, whatever else the charm sees or says by then. */
-static void digest_removal(struct application_work *w) {
+static int digest_removal(struct tx *tx, struct application_work *w, struct err *err) {
         cleanup_(buf_free) struct buf b = BUF_INIT;
+        int r = 0;
 
         w->removed = 0;
-        for (size_t i = 0; i < w->want_count; i++) {
-                if (find_doc(w, w->wants[i].label))
+        for (size_t i = 0; r >= 0 && i < w->want_count; i++) {
+                const struct prepared *d = application_doc(w, w->wants[i].label);
+                bool gone = !d;
+
+                if (d && !d->unchanged)
+                        r = is_replaced(tx, d, &w->wants[i], &gone, err);
+                if (!gone)
                         continue;
                 w->removed++;
                 buf_printf(&b, "%s %lld\n", w->wants[i].label, (long long)w->wants[i].resource);
         }
         digest_sha256(b.data, b.len, w->removal);
+        return r;
 }
 
 /* A plan that would take away more than its share is held, until a person lets this very removal
@@ -94,9 +103,11 @@ static bool is_held(struct application_work *w) {
         bool released;
 
         free(take_ptr(w->held_now));
-        digest_removal(w);
         released = w->release_valid && memcmp(w->release_digest, w->removal, DIGEST_SIZE) == 0;
-        if (released || w->removed <= PRUNE_FREE)
+        if (released || w->removed == 0)
+                return false;
+        /* An empty plan from a charm that had resources is its bug more often than its will. */
+        if (w->doc_count && w->removed <= PRUNE_FREE)
                 return false;
         if (w->doc_count && w->removed * 100 <= w->want_count * PRUNE_SHARE_PERCENT)
                 return false;
@@ -221,15 +232,29 @@ static int target_of(struct tx *tx, const struct application_work *w, const stru
 }
 
 /* Who else wants this row: its name, or NULL. */
-static int other_wanter(struct tx *tx, const struct application_work *w, int64_t resource,
-                        const char **ret, struct err *err) {
+/* A model that lives in it. */
+static int scope_wanter(struct tx *tx, const struct q_resource_row *row, const char **ret,
+                        struct err *err) {
+        struct q_model_row *m;
+        size_t n;
+        int r = q_model_by_id(tx, &(struct q_model_by_id_in){ .id = row->model_id }, &m, &n, err);
+
+        if (r >= 0 && n && !m->scope_null && m->scope == row->id)
+                *ret = tx_format(tx, "model %s, which lives in it", m->name);
+        return r;
+}
+
+static int other_wanter(struct tx *tx, const struct application_work *w,
+                        const struct q_resource_row *row, const char **ret, struct err *err) {
         struct q_want_row *wants;
         struct q_application_row *a;
         size_t n, k;
-        int r = q_want_by_resource(tx, &(struct q_want_by_resource_in){ .resource_id = resource },
+        int r = q_want_by_resource(tx, &(struct q_want_by_resource_in){ .resource_id = row->id },
                                    &wants, &n, err);
 
         *ret = NULL;
+        if (r >= 0 && !row->model_id_null)
+                r = scope_wanter(tx, row, ret, err);
         for (size_t i = 0; r >= 0 && i < n && !*ret; i++) {
                 if (wants[i].application_id == w->id)
                         continue;
@@ -243,13 +268,13 @@ static int other_wanter(struct tx *tx, const struct application_work *w, int64_t
 }
 
 static int insert_resource(struct tx *tx, struct application_work *w, struct prepared *d,
-                           int64_t target, const uint8_t *digest, struct err *err) {
+                           const uint8_t *digest, struct err *err) {
         int r;
 
         d->resource = tx_id(tx, "resource");
         r = w_resource_insert(tx,
                               &(struct w_resource_insert_in){ .id = d->resource,
-                                                              .target_id = target,
+                                                              .target_id = d->target_id,
                                                               .type = d->identity.type,
                                                               .path = d->identity.path,
                                                               .owner_id = w->id,
@@ -264,11 +289,11 @@ static int insert_resource(struct tx *tx, struct application_work *w, struct pre
 
 static int update_resource(struct tx *tx, struct application_work *w, struct prepared *d,
                            const struct q_resource_row *row, const uint8_t *digest,
-                           bool *ret_conflict, struct err *err) {
+                           struct err *err) {
         bool equal =
                 row->wanted_len == DIGEST_SIZE && memcmp(row->wanted, digest, DIGEST_SIZE) == 0;
         const char *other;
-        int r = other_wanter(tx, w, row->id, &other, err);
+        int r = other_wanter(tx, w, row, &other, err);
 
         d->resource = row->id;
         if (r < 0)
@@ -276,7 +301,7 @@ static int update_resource(struct tx *tx, struct application_work *w, struct pre
         if (other && !equal) {
                 buf_printf(&w->conflicts_now, "%s%s %s is owned by %s",
                            w->conflicts_now.len ? "; " : "", row->type, row->path, other);
-                *ret_conflict = true;
+                d->conflict = true;
                 return 0;
         }
         if (equal && str_eq(row->life, "alive"))
@@ -293,136 +318,71 @@ static int update_resource(struct tx *tx, struct application_work *w, struct pre
                                               .wanted = digest,
                                               .wanted_len = DIGEST_SIZE,
                                               .owner_id = other ? row->owner_id : w->id,
+                                              .model_id_null = true,
                                               .keep = d->identity.data },
                 err);
+}
+
+/* The text with the plan's labels resolved goes to cache.db. */
+static int save_text(struct tx *tx, struct application_work *w, struct prepared *d, uint8_t *digest,
+                     struct err *err) {
+        cleanup_(buf_free) struct buf text = BUF_INIT;
+        int r;
+
+        if (!d->output_count)
+                return tx_cache_put(tx, d->text, d->len, digest, err);
+        r = application_outputs_text(tx, w, d, &text, err);
+        return r < 0 ? r : tx_cache_put(tx, text.data, text.len, digest, err);
+}
+
+static int save_want(struct tx *tx, struct application_work *w, struct prepared *d,
+                     struct err *err) {
+        int r = w_resource_set_identity(
+                tx,
+                &(struct w_resource_set_identity_in){
+                        .id = d->resource, .keep = d->identity.data, .remake = d->identity.remake },
+                err);
+
+        tx_mark(tx, MARK_RESOURCE, d->resource);
+        if (r < 0)
+                return r;
+        return w_want_put(tx,
+                          &(struct w_want_put_in){ .application_id = w->id,
+                                                   .label = d->label,
+                                                   .resource_id = d->resource,
+                                                   .document = d->mark,
+                                                   .document_len = DIGEST_SIZE },
+                          err);
 }
 
 static int save_doc(struct tx *tx, struct application_work *w, struct prepared *d,
                     struct err *err) {
         uint8_t digest[DIGEST_SIZE];
         struct q_resource_row *row;
-        bool conflict = false;
-        int64_t target;
         size_t n;
         int r = check_secrets(tx, w, &d->uris, d->label, err);
 
         if (r >= 0)
-                r = target_of(tx, w, d, &target, err);
+                r = target_of(tx, w, d, &d->target_id, err);
         if (r >= 0)
-                r = tx_cache_put(tx, d->text, d->len, digest, err);
+                r = save_text(tx, w, d, digest, err);
         if (r < 0)
                 return r;
         r = q_resource_by_identity(tx,
-                                   &(struct q_resource_by_identity_in){ .target_id = target,
+                                   &(struct q_resource_by_identity_in){ .target_id = d->target_id,
                                                                         .type = d->identity.type,
                                                                         .path = d->identity.path },
                                    &row, &n, err);
         if (r < 0)
                 return r;
-        r = n ? update_resource(tx, w, d, row, digest, &conflict, err)
-              : insert_resource(tx, w, d, target, digest, err);
-        if (r < 0 || conflict) {
-                d->resource = 0;
-                return r;
-        }
-        r = w_resource_set_identity(
-                tx,
-                &(struct w_resource_set_identity_in){
-                        .id = d->resource, .keep = d->identity.data, .remake = d->identity.remake },
-                err);
-        if (r >= 0)
-                r = w_want_put(tx,
-                               &(struct w_want_put_in){ .application_id = w->id,
-                                                        .label = d->label,
-                                                        .resource_id = d->resource,
-                                                        .document = d->mark,
-                                                        .document_len = DIGEST_SIZE },
-                               err);
-        tx_mark(tx, MARK_RESOURCE, d->resource);
-        return r;
-}
-
-static int add_edge(struct tx *tx, int64_t from, int64_t to, const char *kind, struct err *err) {
-        if (!from || !to || from == to)
-                return 0;
-        return w_edge_insert(
-                tx, &(struct w_edge_insert_in){ .resource_id = from, .needs_id = to, .kind = kind },
-                err);
-}
-
-static int64_t resource_of_label(const struct application_work *w, const char *label) {
-        const struct prepared *d = find_doc(w, label);
-        const struct world_want *want;
-
-        if (d && d->resource)
-                return d->resource;
-        want = world_want_in(w->wants, w->want_count, label);
-        return want ? want->resource : 0;
-}
-
-static int save_edges(struct tx *tx, struct application_work *w, struct prepared *d,
-                      struct err *err) {
-        int64_t target;
-        int r = w_edge_delete_of(tx, &(struct w_edge_delete_of_in){ .resource_id = d->resource },
-                                 err);
-
-        if (r >= 0)
-                r = target_of(tx, w, d, &target, err);
-        for (size_t i = 0; r >= 0 && i < d->identity.count; i++) {
-                const struct need *need = &d->identity.needs[i];
-                struct q_resource_row *row;
-                size_t n;
-
-                r = q_resource_by_identity(
-                        tx,
-                        &(struct q_resource_by_identity_in){
-                                .target_id = target, .type = need->type, .path = need->path },
-                        &row, &n, err);
-                if (r >= 0 && n)
-                        r = add_edge(tx, d->resource, row->id, need_name(need->kind), err);
-        }
-        return r;
-}
-
-static int save_needs(struct tx *tx, struct application_work *w, struct err *err) {
-        size_t i;
-        json_t *need;
-
-        json_array_foreach(w->plan->needs, i, need) {
-                const char *label = json_get_str(need, "label", "");
-                const char *on = json_get_str(need, "on", "");
-                int64_t from = resource_of_label(w, label);
-                int64_t to = resource_of_label(w, on);
-                int r;
-
-                if (!from || !to)
-                        return err_set(err, -ENOENT, "charm_needs: no document has the label %s",
-                                       from ? on : label);
-                r = add_edge(tx, from, to, json_get_str(need, "kind", "exists"), err);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        r = n ? update_resource(tx, w, d, row, digest, err)
+              : insert_resource(tx, w, d, digest, err);
+        d->saved = true;
+        return r < 0 || d->conflict ? r : save_want(tx, w, d, err);
 }
 
 /* Data is never deleted because a charm stopped asking for it: it stays where it is, out of our
  * care, and is listed. Asked for again it is found by its mark and taken up. */
-static int leave_data(struct tx *tx, struct application_work *w, const struct q_resource_row *row,
-                      struct err *err) {
-        int r = w_leftover_insert(
-                tx,
-                &(struct w_leftover_insert_in){ .id = tx_id(tx, "leftover"),
-                                                .model = w->model_name,
-                                                .application = w->name,
-                                                .type = row->type,
-                                                .path = row->path,
-                                                .why = "no longer wanted by its charm; holds data",
-                                                .at = tx_now(tx) },
-                err);
-
-        return r < 0 ? r : resource_delete_rows(tx, row->id, err);
-}
-
 static int let_go(struct tx *tx, struct application_work *w, int64_t id, struct err *err) {
         struct q_resource_row *row;
         size_t n;
@@ -430,50 +390,90 @@ static int let_go(struct tx *tx, struct application_work *w, int64_t id, struct 
 
         if (r < 0 || n == 0)
                 return r;
-        if (row->keep && row->applied_generation)
-                return leave_data(tx, w, row, err);
+        if (application_holds_data(row))
+                return application_leave(tx, w, row, "no longer wanted by its charm; holds data",
+                                         err);
         return w_resource_set_life(
                 tx, &(struct w_resource_set_life_in){ .id = id, .life = "dying" }, err);
 }
 
-static int drop_want(struct tx *tx, struct application_work *w, const struct world_want *want,
-                     struct err *err) {
+/* One want of it less: the last one takes it along. */
+static int unwant(struct tx *tx, struct application_work *w, int64_t resource, struct err *err) {
         struct q_want_row *wants;
         size_t n;
+        int r = q_want_by_resource(tx, &(struct q_want_by_resource_in){ .resource_id = resource },
+                                   &wants, &n, err);
+
+        if (r < 0)
+                return r;
+        tx_mark(tx, MARK_RESOURCE, resource);
+        if (!n)
+                return let_go(tx, w, resource, err);
+        return w_resource_set_owner(tx,
+                                    &(struct w_resource_set_owner_in){
+                                            .id = resource, .owner_id = wants[0].application_id },
+                                    err);
+}
+
+static int drop_want(struct tx *tx, struct application_work *w, const struct world_want *want,
+                     struct err *err) {
         int r = w_want_delete(
                 tx, &(struct w_want_delete_in){ .application_id = w->id, .label = want->label },
                 err);
 
-        if (r >= 0)
-                r = q_want_by_resource(
-                        tx, &(struct q_want_by_resource_in){ .resource_id = want->resource },
-                        &wants, &n, err);
-        if (r < 0)
-                return r;
-        tx_mark(tx, MARK_RESOURCE, want->resource);
-        if (!n)
-                return let_go(tx, w, want->resource, err);
-        return w_resource_set_owner(
-                tx,
-                &(struct w_resource_set_owner_in){ .id = want->resource,
-                                                   .owner_id = wants[0].application_id },
-                err);
+        return r < 0 ? r : unwant(tx, w, want->resource, err);
+}
+
+/* A document comes after those that it takes values from: their rows are named in it. */
+static int save_with_outputs(struct tx *tx, struct application_work *w, struct err *err) {
+        bool left = true, any;
+        int r = 0;
+
+        while (left) {
+                left = any = false;
+                for (size_t i = 0; r >= 0 && i < w->doc_count; i++) {
+                        struct prepared *d = &w->docs[i];
+
+                        if (d->unchanged || d->saved)
+                                continue;
+                        if (!application_outputs_placed(w, d)) {
+                                left = true;
+                                continue;
+                        }
+                        r = save_doc(tx, w, d, err);
+                        any = true;
+                }
+                if (r < 0)
+                        return r;
+                if (left && !any)
+                        return application_outputs_circle(w, err);
+        }
+        return 0;
+}
+
+/* A label that stands for another resource now: the one before is not wanted by it any more. */
+static bool is_renamed(const struct prepared *d, const struct world_want *want) {
+        return d->resource && !d->conflict && d->resource != want->resource;
 }
 
 static int save_wants(struct tx *tx, struct application_work *w, struct err *err) {
-        int r = 0;
+        int r;
 
-        for (size_t i = 0; r >= 0 && i < w->doc_count; i++)
-                if (!w->docs[i].unchanged)
-                        r = save_doc(tx, w, &w->docs[i], err);
-        for (size_t i = 0; r >= 0 && i < w->doc_count; i++)
-                if (!w->docs[i].unchanged && w->docs[i].resource)
-                        r = save_edges(tx, w, &w->docs[i], err);
+        for (size_t i = 0; i < w->doc_count; i++) {
+                w->docs[i].resource = 0;
+                w->docs[i].saved = w->docs[i].conflict = false;
+        }
+        r = save_with_outputs(tx, w, err);
         if (r >= 0)
-                r = save_needs(tx, w, err);
-        for (size_t i = 0; r >= 0 && i < w->want_count; i++)
-                if (!find_doc(w, w->wants[i].label))
+                r = application_save_edges(tx, w, err);
+        for (size_t i = 0; r >= 0 && i < w->want_count; i++) {
+                const struct prepared *d = application_doc(w, w->wants[i].label);
+
+                if (!d)
                         r = drop_want(tx, w, &w->wants[i], err);
+                else if (is_renamed(d, &w->wants[i]))
+                        r = unwant(tx, w, w->wants[i].resource, err);
+        }
         return r;
 }
 
@@ -554,7 +554,8 @@ int application_save_run(struct tx *tx, struct store_call *c, struct err *err) {
                 tx_mark(tx, MARK_APPLICATION, w->id);
                 return r;
         }
-        if (!is_held(w)) {
+        r = digest_removal(tx, w, err);
+        if (r >= 0 && !is_held(w)) {
                 r = save_targets(tx, w, err);
                 if (r >= 0)
                         r = application_tell(tx, w, err);

@@ -22,6 +22,15 @@ static struct metric plans = { .name = "mooring_plans_total",
                                .type = METRIC_COUNTER,
                                .label = "result" };
 
+static void outputs_free(struct prepared *d) {
+        for (size_t i = 0; i < d->output_count; i++) {
+                free(d->outputs[i].label);
+                free(d->outputs[i].pointer);
+                free(d->outputs[i].place);
+        }
+        free(d->outputs);
+}
+
 struct application_work *application_work_free(struct application_work *w) {
         if (!w)
                 return NULL;
@@ -38,6 +47,7 @@ struct application_work *application_work_free(struct application_work *w) {
         for (size_t i = 0; i < w->doc_count; i++) {
                 identity_free(&w->docs[i].identity);
                 map_free(&w->docs[i].uris);
+                outputs_free(&w->docs[i]);
                 free(w->docs[i].own_label);
                 free(w->docs[i].text);
         }
@@ -51,10 +61,12 @@ struct application_work *application_work_free(struct application_work *w) {
         }
         free(w->secrets);
         buf_free(&w->conflicts_now);
+        free(w->edges_to);
         plan_free(w->plan);
         json_decref(w->view);
         json_decref(w->see);
         json_decref(w->model_options);
+        json_decref(w->needs);
         free(w->providers);
         free(w->stuck);
         free(w->name);
@@ -82,6 +94,8 @@ static void finish(struct application_work *w, bool failed) {
         if (a) {
                 a->busy = a->executing = false;
                 a->reread |= failed;
+                if (!failed)
+                        a->changes_planned = MAX_OF(a->changes_planned, w->changes);
                 status_update(rec, a);
         }
         if (failed)
@@ -111,6 +125,15 @@ static void on_removed(struct store_call *c, int r, const struct err *err) {
 
 /* ---- saving */
 
+static bool wants_other(const struct application_work *w) {
+        if (w->held_now || w->doc_count != w->want_count)
+                return !w->held_now;
+        for (size_t i = 0; i < w->doc_count; i++)
+                if (!w->docs[i].unchanged)
+                        return true;
+        return false;
+}
+
 static void on_saved(struct store_call *c, int r, const struct err *err) {
         struct application_work *w = c->arg;
         struct reconcile *rec = w->rec;
@@ -127,15 +150,20 @@ static void on_saved(struct store_call *c, int r, const struct err *err) {
         } else if (!w->stopped) {
                 metric_add(&plans, "saved", 1);
         }
-        if (a && r >= 0 && !w->stopped && w->plan && !json_equal(w->plan->see, w->see) &&
-            !w->again) {
-                application_see_withdraw(rec, a);
-                application_see_set(a, w->plan->see);
-                application_see_share(rec, a);
+        if (a && r >= 0 && !w->stopped && !w->again) {
+                if (!json_equal(w->plan->see, w->see)) {
+                        application_see_withdraw(rec, a);
+                        application_see_set(a, w->plan->see);
+                        application_see_share(rec, a);
+                }
+                /* What the plan said (status, held, no error any more) is shown from its row; when
+                 * no document changed, nothing else would lead back here. */
                 application_dirty(rec, w->id);
         }
         if (a && w->replan && r >= 0 && !w->stopped)
                 a->replan = false;
+        if (a && r >= 0 && !w->stopped && wants_other(w))
+                application_dirty(rec, w->id); /* its new wants are only in the rows so far */
         finish(w, r < 0 || w->stopped);
 }
 
@@ -366,11 +394,14 @@ void application_handle(struct reconcile *rec, int64_t id) {
                 queue_rest(rec->queue, KEY_APPLICATION, id);
                 return;
         }
-        if (a)
-                a->reread = false;
         w = mem_new(struct application_work);
         w->rec = rec;
         w->id = id;
+        if (a) {
+                a->reread = false;
+                a->busy = true;
+                w->changes = a->changes;
+        }
         list_init(&w->link);
         list_append(&rec->plans, &w->link);
         w->call = (struct store_call){ .lane = STORE_LOOP,
@@ -384,8 +415,10 @@ void application_handle(struct reconcile *rec, int64_t id) {
 void application_dirty(struct reconcile *rec, int64_t id) {
         struct world_application *a = world_application(&rec->world, id);
 
-        if (a)
+        if (a) {
                 a->reread = true;
+                a->changes++;
+        }
         /* One command after the other is planned together; the first of them at once. */
         if (a && a->planned && clock_mono() - a->planned_at < TOUCH_MS)
                 queue_add_at(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE,

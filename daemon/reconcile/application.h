@@ -10,7 +10,16 @@
  * by consent, and its rows go with its last resource. */
 #pragma once
 
+#include "output.h"
 #include "reconcile-internal.h"
+
+struct prepared_output {               /* a value of another document of the plan, by label */
+        char *label, *pointer, *place; /* PLACE: where its token stands */
+        bool secret_place;             /* a secret may stand there */
+        int64_t resource;              /* save: the other's row */
+};
+
+struct q_resource_row;
 
 struct prepared {          /* one document of a plan */
         const char *label; /* borrowed from the plan, or owned by OWN_LABEL */
@@ -22,8 +31,12 @@ struct prepared {          /* one document of a plan */
         struct identity identity;
         char *text; /* canonical, as it will be applied */
         size_t len;
-        struct map uris;  /* secrets whose tokens stand in it */
-        int64_t resource; /* save: its row */
+        struct map uris; /* secrets whose tokens stand in it */
+        struct prepared_output *outputs;
+        size_t output_count, output_room;
+        int64_t resource, target_id; /* save: its row, and that of its target */
+        bool saved;
+        bool conflict; /* the row is another application's */
 };
 
 struct new_secret { /* asked for, not there yet: made before the transaction, which may run again */
@@ -38,6 +51,7 @@ struct application_work {
         struct job job;
         struct reconcile *rec;
         int64_t id;
+        uint64_t changes; /* of its rows, told before they were read */
         struct list link;
         bool stopped;
 
@@ -62,6 +76,7 @@ struct application_work {
         char *view_text;
         uint8_t digest[DIGEST_SIZE], cause[DIGEST_SIZE];
         struct plan *plan;
+        json_t *needs;          /* of the plan, by label; or NULL */
         struct map target_uris; /* secrets whose tokens stand in the plan's targets */
         struct prepared *docs;
         size_t doc_count, doc_room;
@@ -79,6 +94,8 @@ struct application_work {
         bool again;                   /* secrets were made: plan once more with them */
         char *held_now;
         struct buf conflicts_now;
+        int64_t *edges_to; /* where the edges lead that are new */
+        size_t edge_count, edge_room;
         size_t removed;
 };
 
@@ -102,10 +119,23 @@ void application_prepare(void *arg);
 /* application-save.c: on the store thread. */
 int application_save_run(struct tx *tx, struct store_call *c, struct err *err);
 int application_save_error_run(struct tx *tx, struct store_call *c, struct err *err);
+/* application-edges.c: inside the save. */
+struct prepared *application_doc(const struct application_work *w, const char *label);
+/* D's text with ids for labels. */
+int application_outputs_text(struct tx *tx, struct application_work *w, struct prepared *d,
+                             struct buf *out, struct err *err);
+bool application_outputs_placed(const struct application_work *w, const struct prepared *d);
+int application_outputs_circle(const struct application_work *w, struct err *err);
+int application_save_edges(struct tx *tx, struct application_work *w, struct err *err);
 /* application-tell.c: on the store thread, inside the save. */
 int application_tell(struct tx *tx, struct application_work *w, struct err *err);
 /* application-remove.c: on the store thread. */
 int application_remove_run(struct tx *tx, struct store_call *c, struct err *err);
 void application_find_stuck(struct application_work *w); /* on the loop, before it */
+/* Of a kind that is never deleted without consent, and written to, attached or adopted. */
+bool application_holds_data(const struct q_resource_row *row);
+/* Forgets it as leftover: outside it stays. */
+int application_leave(struct tx *tx, const struct application_work *w,
+                      const struct q_resource_row *row, const char *why, struct err *err);
 /* The relations that are being removed, once a plan without them is saved. */
 int application_remove_ended(struct tx *tx, struct application_work *w, struct err *err);

@@ -44,13 +44,46 @@ static void conclude_because(struct decision *d, enum action action, enum resour
         snprintf(d->why, sizeof(d->why), "%s%s", head, why);
 }
 
+/* What is under way outside is followed to its end before anything else is begun: it may still
+ * make what is to be removed, or remove what is to be made. */
+static void decide_running(const struct resource_row *row, const struct policy *p,
+                           struct decision *d) {
+        enum resource_state state = row->dying ? STATE_REMOVING : STATE_APPLYING;
+
+        if (p->blocked)
+                return conclude_because(d, ACTION_BLOCK, STATE_BLOCKED, "", p->blocked);
+        if (p->paused)
+                return conclude_because(d, ACTION_WAIT, state, "paused: ", p->paused);
+        if (p->backing_off)
+                return conclude(d, ACTION_WAIT, state, p->backing_off);
+        conclude(d, row->running, state, "under way outside");
+}
+
+static bool is_removed(const struct resource_row *row, const struct observation *o) {
+        return row->dying && row->running == ACTION_REMOVE && o->presence == PRESENCE_ABSENT;
+}
+
+static void leave(struct decision *d, bool maybe_ours, const char *why) {
+        d->leaves = maybe_ours;
+        conclude(d, ACTION_FORGET, STATE_REMOVING, why);
+}
+
+/* Nothing says that we made it. Where our mark is on it we did, and never got the answer: unless
+ * it holds data, which no guess deletes. */
+static bool is_of_others(const struct resource_row *row, const struct observation *o) {
+        return !row->made && (row->data || !o->ours);
+}
+
 static void decide_removal(const struct resource_row *row, const struct observation *o,
                            const struct policy *p, struct decision *d) {
+        if (p->elsewhere)
+                return conclude_because(d, ACTION_BLOCK, STATE_BLOCKED, "", p->blocked);
         if (o->presence == PRESENCE_ABSENT)
                 return conclude(d, ACTION_FORGET, STATE_REMOVING, "gone");
-        if (!row->made || row->adopted)
-                return conclude(d, ACTION_FORGET, STATE_REMOVING,
-                                "was not made by us: left in place");
+        if (row->adopted)
+                return leave(d, true, "was adopted: never deleted");
+        if (!row->made && p->untried)
+                return conclude(d, ACTION_FORGET, STATE_REMOVING, "was never made");
         if (p->blocked)
                 return conclude_because(d, ACTION_BLOCK, STATE_BLOCKED, "", p->blocked);
         if (p->paused)
@@ -63,6 +96,9 @@ static void decide_removal(const struct resource_row *row, const struct observat
         if (o->presence == PRESENCE_UNKNOWN)
                 return conclude(d, ACTION_LOOK, STATE_REMOVING,
                                 "looking whether it is still there");
+        if (is_of_others(row, o))
+                return leave(d, row->outcome != OUTCOME_CONFLICT,
+                             "was not made by us, as far as is known: left in place");
         if (row->incarnation[0] && o->incarnation[0] && !str_eq(row->incarnation, o->incarnation) &&
             !o->ours)
                 return conclude(d, ACTION_FORGET, STATE_REMOVING,
@@ -72,13 +108,13 @@ static void decide_removal(const struct resource_row *row, const struct observat
                                                  : "no longer wanted");
 }
 
-static bool is_sacred(const struct resource_row *row) {
+bool decide_is_sacred(const struct resource_row *row) {
         return row->data && row->initialised && !row->accepted_loss;
 }
 
 /* What differs from the baseline, or DRIFT_NONE. */
 static enum drift_kind find_drift(const struct resource_row *row, const struct observation *o) {
-        bool sacred = is_sacred(row);
+        bool sacred = decide_is_sacred(row);
 
         if (o->presence == PRESENCE_ABSENT)
                 return sacred ? DRIFT_DATA_LOST : DRIFT_DELETED;
@@ -100,8 +136,10 @@ static void decide_first(const struct resource_row *row, const struct policy *p,
                          struct decision *d) {
         if (p->unmet)
                 return conclude_because(d, ACTION_WAIT, STATE_WAITING, "waiting for ", p->unmet);
-        conclude(d, ACTION_APPLY, row->applied_generation ? STATE_APPLYING : STATE_NEW,
-                 row->applied_generation ? "what is wanted changed" : "to be made");
+        if (!row->applied_generation)
+                return conclude(d, ACTION_APPLY, STATE_NEW, "to be made");
+        conclude(d, ACTION_APPLY, STATE_APPLYING,
+                 p->refill ? "a value that it takes changed" : "what is wanted changed");
 }
 
 static void decide_drift(const struct resource_row *row, const struct policy *p,
@@ -187,6 +225,8 @@ enum resource_state decide_state_after(enum outcome o) {
                 return STATE_BLOCKED;
         case OUTCOME_NOT_YET:
                 return STATE_WAITING;
+        case OUTCOME_RUNNING:
+                return STATE_APPLYING;
         default:
                 return STATE_RETRYING;
         }
@@ -194,22 +234,26 @@ enum resource_state decide_state_after(enum outcome o) {
 
 void decide(const struct resource_row *row, const struct observation *o, const struct policy *p,
             int64_t now, struct decision *d) {
-        bool changed = row->wanted_generation > row->applied_generation;
+        bool changed = row->wanted_generation > row->applied_generation || p->refill;
+        bool sacred = decide_is_sacred(row);
 
         *d = (struct decision){ 0 };
+        if (row->running != ACTION_NONE && !is_removed(row, o))
+                return decide_running(row, p, d);
         if (row->dying)
                 return decide_removal(row, o, p, d);
         if (p->blocked)
                 return conclude_because(d, ACTION_BLOCK, STATE_BLOCKED, "", p->blocked);
-        if (row->applied_generation && o->presence == PRESENCE_UNKNOWN && !changed) {
+        /* Data is looked at before anything is written: an apply would begin it anew. */
+        if (o->presence == PRESENCE_UNKNOWN && (sacred || (row->applied_generation && !changed))) {
                 if (p->list_pending)
                         return conclude(d, ACTION_WAIT, STATE_APPLIED, "not seen yet");
                 return decide_look(row, o, p, "not seen yet", d);
         }
-        d->compared = row->applied_generation && o->presence != PRESENCE_UNKNOWN;
+        d->compared = o->presence != PRESENCE_UNKNOWN && (sacred || row->applied_generation);
         if (d->compared)
                 d->drift = find_drift(row, o);
-        if (o->presence == PRESENCE_LEAVING && is_sacred(row))
+        if (o->presence == PRESENCE_LEAVING && sacred)
                 return decide_leaving(o, d);
         if (p->paused)
                 return decide_paused(row, o, p, d);
@@ -223,13 +267,15 @@ void decide(const struct resource_row *row, const struct observation *o, const s
                 return decide_drift(row, p, d);
         if (p->backing_off && (changed || d->drift != DRIFT_NONE))
                 return conclude(d, ACTION_WAIT, decide_state_after(row->outcome), p->backing_off);
+        if (changed && sacred && p->look_due)
+                return decide_look(row, o, p, "looking whether it is there", d);
         if (changed)
                 return decide_first(row, p, d);
         if (d->drift != DRIFT_NONE)
                 return decide_drift(row, p, d);
         if (p->look_due)
                 return decide_look(row, o, p, o->reason ? o->reason : "", d);
-        if (p->audit_every_ms && now - row->applied_at >= p->audit_every_ms) {
+        if (p->audit_every_ms && !p->unmet && now - row->applied_at >= p->audit_every_ms) {
                 d->audit = true;
                 return conclude(d, ACTION_APPLY, state_of(row, o), "audit");
         }

@@ -26,33 +26,6 @@ int decide_state_find(const char *name); /* -1: none */
 /* Where a resource stands whose last operation failed: some need a person, all are tried again. */
 enum resource_state decide_state_after(enum outcome o);
 
-struct resource_row {      /* what decide needs of the store's row */
-        bool dying;        /* no want is left */
-        bool data, remake; /* identity's words */
-        int64_t wanted_generation, applied_generation;
-        bool made, adopted;
-        bool initialised; /* data: was filled once */
-        bool accepted_loss;
-        bool lost; /* data: it was found gone, and nobody accepted that yet */
-        bool baseline_valid;
-        uint8_t baseline[DIGEST_SIZE];
-        char incarnation[64];
-        int64_t applied_at;   /* clock_wall of the last accepted apply; 0: never */
-        enum outcome outcome; /* of the last operation */
-};
-
-struct policy {
-        const char *paused;  /* who and why, or NULL: nothing outside is written */
-        const char *blocked; /* the model writes nothing: another cluster, another stamp; or NULL */
-        const char *unmet;   /* a dependency that is not there yet, as text, or NULL */
-        const char *backing_off; /* how the last try failed, and it is not time yet; or NULL */
-        const char *failed;      /* how it failed, and none went well since; or NULL */
-        const char *held_up;     /* dying: what still stands on it, as text, or NULL */
-        int64_t audit_every_ms;  /* 0: never */
-        bool look_due;           /* not watched, and it was looked at too long ago */
-        bool list_pending; /* the target tells of changes by itself; its first list is under way */
-};
-
 enum action {
         ACTION_NONE,
         ACTION_LOOK,
@@ -64,6 +37,39 @@ enum action {
         ACTION_MAX
 };
 const char *decide_action_name(enum action a);
+
+struct resource_row {      /* what decide needs of the store's row */
+        bool dying;        /* no want is left */
+        bool data, remake; /* identity's words */
+        int64_t wanted_generation, applied_generation;
+        bool made, adopted;
+        bool initialised; /* data: was filled once */
+        bool accepted_loss;
+        bool lost; /* data: it was found gone, was not filled since, and nobody accepted that */
+        bool baseline_valid;
+        uint8_t baseline[DIGEST_SIZE];
+        char incarnation[64];
+        bool outputs_valid;           /* values of others were filled in, */
+        uint8_t outputs[DIGEST_SIZE]; /* and this is their digest */
+        enum action running;          /* begun outside and not ended: APPLY, REMOVE, or NONE */
+        int64_t applied_at;           /* clock_wall of the last accepted apply; 0: never */
+        enum outcome outcome;         /* of the last operation */
+};
+
+struct policy {
+        const char *paused;  /* who and why, or NULL: nothing outside is written */
+        const char *blocked; /* the model writes nothing: another cluster, another stamp; or NULL */
+        bool elsewhere;      /* blocked: what was seen is of another outside and says nothing */
+        bool untried;        /* no apply of it was ever sent */
+        const char *unmet;   /* a dependency that is not there yet, as text, or NULL */
+        const char *backing_off; /* how the last try failed, and it is not time yet; or NULL */
+        const char *failed;      /* how it failed, and none went well since; or NULL */
+        const char *held_up;     /* dying: what still stands on it, as text, or NULL */
+        bool refill; /* values of others that stand in it are other ones now, all of them known */
+        int64_t audit_every_ms; /* 0: never */
+        bool look_due;          /* not watched, and it was looked at too long ago */
+        bool list_pending; /* the target tells of changes by itself; its first list is under way */
+};
 
 enum drift_kind {
         DRIFT_NONE,
@@ -79,10 +85,13 @@ struct decision {
         enum drift_kind drift; /* what was found is a line in the ledger */
         enum resource_state state;
         bool audit;    /* an apply only to look again */
+        bool leaves;   /* forget: something is left outside that may be ours */
         bool compared; /* what was seen was held against the baseline: DRIFT means it */
         char why[256]; /* for people: "waiting for Secret kubeflow/x: not there yet" */
 };
 
+/* It holds data that nobody gave up: when it is gone, a person decides. */
+bool decide_is_sacred(const struct resource_row *row);
 /* Pure. NOW is clock_wall. O is never NULL; its presence may be unknown. */
 void decide(const struct resource_row *row, const struct observation *o, const struct policy *p,
             int64_t now, struct decision *ret);

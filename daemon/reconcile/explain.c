@@ -6,6 +6,7 @@
 #include "reconcile-internal.h"
 
 #include "clock.h"
+#include "output.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -41,6 +42,8 @@ static json_t *application_json(struct reconcile *rec, const struct world_applic
         }
         out = json_pack("{s:s, s:s, s:o, s:b, s:o}", "current", a->status, "message", a->message,
                         "since", stamp(a->status_at), "executing", a->executing, "units", units);
+        json_object_set_new(out, "changing", json_boolean(application_changing(a)));
+        json_object_set_new(out, "settled", json_boolean(application_settled(rec, a)));
         json_object_set_new(out, "readable", json_boolean(t && t->reachable));
         json_object_set_new(out, "seen-until",
                             t && t->reachable ? json_null() : stamp(t ? t->lost_at : 0));
@@ -108,36 +111,88 @@ json_t *reconcile_resources(struct reconcile *rec, const char *model, const char
 static const char *change_word(const struct world_resource *r, const struct decision *d) {
         if (d->action == ACTION_REMOVE || d->action == ACTION_FORGET)
                 return "remove";
+        if (d->drift == DRIFT_DATA_LOST)
+                return "lost";
         if (d->drift != DRIFT_NONE)
                 return "repair";
         return r->row.applied_generation ? "change" : "create";
 }
 
+static void add_unknown(json_t *list, const char *subject, const char *fmt, ...) printf_(3, 4);
+static void add_unknown(json_t *list, const char *subject, const char *fmt, ...) {
+        cleanup_(freep) char *why = NULL;
+        va_list ap;
+
+        va_start(ap, fmt);
+        why = str_vformat(fmt, ap);
+        va_end(ap);
+        json_array_append_new(list, json_pack("{s:s, s:s}", "subject", subject, "why", why));
+}
+
+/* What stands in the way of saying what is to be done. */
+static void unknown_application(const struct world_application *a, json_t *list) {
+        if (application_changing(a) || (!a->planned && a->charm && !a->plan_error))
+                add_unknown(list, a->name, "what is wanted of it changed, and is being planned");
+        else if (!a->charm || a->plan_error || a->held)
+                add_unknown(list, a->name, "%s: %s", a->status, a->message);
+}
+
+static bool is_unsure(const struct world_resource *r) {
+        return r->stale || (r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN) ||
+               r->state == STATE_BLOCKED || r->state == STATE_RETRYING || r->state == STATE_LOST;
+}
+
+static void plan_resource(struct reconcile *rec, struct world_resource *r, json_t *plan,
+                          json_t *unknown) {
+        cleanup_(freep) char *name = str_format("%s %s", r->type, r->path);
+        struct resource_policy_text text;
+        struct policy policy;
+        struct decision d;
+
+        resource_policy(rec, r, &text, &policy);
+        decide(&r->row, &r->seen, &policy, clock_wall(), &d);
+        if (d.drift != DRIFT_NONE || r->row.dying ||
+            (!d.audit && (policy.refill || r->row.wanted_generation != r->row.applied_generation)))
+                json_array_append_new(plan, json_pack("{s:s, s:s, s:s, s:s, s:s}", "change",
+                                                      change_word(r, &d), "type", r->type, "path",
+                                                      r->path, "action",
+                                                      decide_action_name(d.action), "why", d.why));
+        else if (is_unsure(r))
+                add_unknown(unknown, name, "%s",
+                            r->stale       ? "what is wanted of it changed"
+                            : r->reason[0] ? r->reason
+                                           : d.why);
+}
+
+static void plan_target(struct reconcile *rec, const struct world_model *m, json_t *unknown) {
+        const struct world_target *t = world_target(&rec->world, m->target);
+        const char *name = t && t->name ? t->name : "its cluster";
+
+        if (!t || !t->open)
+                add_unknown(unknown, name, "is not open: %s",
+                            t && t->reach_why ? t->reach_why : "starting");
+        else if (!t->reachable)
+                add_unknown(unknown, name, "cannot be read: %s",
+                            t->reach_why ? t->reach_why : "it has not answered yet");
+}
+
 json_t *reconcile_plan(struct reconcile *rec, const char *model, const char *application) {
         const struct world_model *m = world_model_named(&rec->world, model);
-        json_t *out = json_array();
+        json_t *plan = json_array(), *unknown = json_array();
         struct map_entry *e;
 
-        for (size_t i = 0; m && (e = map_next(&rec->world.resources, &i));) {
-                struct world_resource *r = e->value;
-                struct resource_policy_text text;
-                struct policy policy;
-                struct decision d;
+        if (m)
+                plan_target(rec, m, unknown);
+        for (size_t i = 0; m && (e = map_next(&rec->world.applications, &i));) {
+                const struct world_application *a = e->value;
 
-                if (!belongs(rec, r, m, application))
-                        continue;
-                resource_policy(rec, r, &text, &policy);
-                decide(&r->row, &r->seen, &policy, clock_wall(), &d);
-                if (d.audit ||
-                    (d.drift == DRIFT_NONE &&
-                     r->row.wanted_generation == r->row.applied_generation && !r->row.dying))
-                        continue;
-                json_array_append_new(out, json_pack("{s:s, s:s, s:s, s:s, s:s}", "change",
-                                                     change_word(r, &d), "type", r->type, "path",
-                                                     r->path, "action",
-                                                     decide_action_name(d.action), "why", d.why));
+                if (a->model == m->id && (!application || str_eq(a->name, application)))
+                        unknown_application(a, unknown);
         }
-        return out;
+        for (size_t i = 0; m && (e = map_next(&rec->world.resources, &i));)
+                if (belongs(rec, e->value, m, application))
+                        plan_resource(rec, e->value, plan, unknown);
+        return json_pack("{s:o, s:o}", "plan", plan, "unknown", unknown);
 }
 
 /* ---- why */
@@ -162,11 +217,25 @@ static void add_cause(json_t *list, int depth, const char *what, const char *why
 
 static void why_resource(struct why *w, struct world_resource *r, int depth);
 
+/* A value that is taken is told also when it is known: it explains what was written. */
+static void why_value(struct why *w, const struct world_need *need, const char *missing,
+                      int depth) {
+        const struct world_resource *n = world_resource(&w->rec->world, need->id);
+        cleanup_(freep) char *name = resource_need_name(w->rec, need);
+        cleanup_(freep) char *value = n ? output_value(n->seen.output, need->output) : NULL;
+
+        if (!missing)
+                missing = secret_token_in(value) ? "known, and secret" : value;
+        add_cause(w->list, depth, name, missing);
+}
+
 static void why_need(struct why *w, const struct world_need *need, int depth) {
         struct world_resource *n = world_resource(&w->rec->world, need->id);
+        const char *missing = resource_need_missing(w->rec, need);
 
-        if (n && (n->seen.presence != PRESENCE_PRESENT ||
-                  (need->kind == NEED_READY && n->seen.ready != READY_YES)))
+        if (need->kind == NEED_VALUE)
+                why_value(w, need, missing, depth++);
+        if (n && missing)
                 why_resource(w, n, depth);
 }
 
@@ -179,17 +248,19 @@ static void why_resource(struct why *w, struct world_resource *r, int depth) {
         struct decision d;
         int failures;
         int64_t next = queue_next(w->rec->queue, KEY_RESOURCE, r->id, &failures);
+        bool failing = r->tries && r->reason[0];
 
         if (!is_new(w, r))
                 return;
         resource_policy(w->rec, r, &backing, &policy);
         decide(&r->row, &r->seen, &policy, clock_wall(), &d);
-        buf_printf(&text, "%s", decide_state_name(d.state));
-        if (d.why[0])
-                buf_printf(&text, ": %s", d.why);
-        if (r->tries)
+        /* What failed stands in the way, also where the object was seen well before. */
+        buf_printf(&text, "%s", decide_state_name(failing ? r->state : d.state));
+        if (failing || d.why[0])
+                buf_printf(&text, ": %s", failing ? r->reason : d.why);
+        if (r->tries && next > clock_mono())
                 buf_printf(&text, " (try %d, next in %s)", r->tries,
-                           clock_span(MAX_OF(next - clock_mono(), 0), span));
+                           clock_span(next - clock_mono(), span));
         add_cause(w->list, depth, name, text.data);
         for (size_t i = 0; depth < WHY_DEPTH_MAX && i < r->need_count; i++)
                 why_need(w, &r->needs[i], depth + 1);

@@ -70,6 +70,7 @@ static int count_before(struct tx *tx, const struct resource_job *j, const char 
 struct ledger_line {
         char *application, *fields, *who;
         int64_t model, changed_at;
+        int64_t open; /* the line that it takes the place of, or 0 */
         const char *action;
 };
 
@@ -86,6 +87,17 @@ static int run(struct tx *tx, struct store_call *c, struct err *err) {
         int64_t before;
         int r = count_before(tx, j, l->fields, &before, err);
 
+        if (r >= 0 && l->open)
+                r = w_drift_close(tx,
+                                  &(struct w_drift_close_in){ .id = l->open,
+                                                              .outcome = "superseded",
+                                                              .repaired_at_null = true },
+                                  err);
+        /* From here on it is lost until it is filled again or a person accepts it, whatever
+         * becomes of the repair. */
+        if (r >= 0 && j->drift == DRIFT_DATA_LOST)
+                r = w_resource_set_lost(
+                        tx, &(struct w_resource_set_lost_in){ .at = tx_now(tx), .id = j->id }, err);
         if (r < 0)
                 return r;
         j->drift_line = tx_id(tx, "drift");
@@ -135,11 +147,12 @@ void ledger_open(struct resource_job *j, const char *action,
         l->who = str_dup(d ? d->who : LEDGER_WHO_UNKNOWN);
         l->changed_at = d ? d->at : 0;
         l->action = action;
+        l->open = r->drift;
         j->line = l;
         j->ledger_done = ledger_done;
         j->call.run = run;
         j->call.done = done;
-        reconcile_log(LOG_NOTICE, "drift", rec, r, "%s %s: %s by %s: %s", r->type, r->path,
+        reconcile_log(LOG_NOTICE, "drift", rec, r, "%s %s: %s (by whom: %s): %s", r->type, r->path,
                       what_happened[j->drift], l->who, action);
         store_submit(rec->options.store, &j->call);
 }

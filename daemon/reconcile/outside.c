@@ -41,45 +41,8 @@ static void opening_free(struct opening *o) {
 
 /* ---- reading the row, on the read thread */
 
-/* A copy of J with its tokens replaced. */
-static int fill(const struct secret_values *v, const json_t *j, json_t **ret, struct err *err) {
-        const char *name;
-        json_t *value;
-        size_t i;
-        int r = 0;
-
-        if (json_is_string(j)) {
-                struct buf text = BUF_INIT;
-
-                r = secret_values_fill(v, json_string_value(j), &text, err);
-                *ret = r < 0 ? NULL : json_stringn(buf_str(&text), text.len);
-                buf_wipe(&text);
-                return r;
-        }
-        if (json_is_object(j)) {
-                *ret = json_object();
-                json_object_foreach((json_t *)j, name, value) {
-                        json_t *copy = NULL;
-
-                        r = r < 0 ? r : fill(v, value, &copy, err);
-                        if (copy)
-                                json_object_set_new(*ret, name, copy);
-                }
-                return r;
-        }
-        if (json_is_array(j)) {
-                *ret = json_array();
-                json_array_foreach((json_t *)j, i, value) {
-                        json_t *copy = NULL;
-
-                        r = r < 0 ? r : fill(v, value, &copy, err);
-                        if (copy)
-                                json_array_append_new(*ret, copy);
-                }
-                return r;
-        }
-        *ret = json_deep_copy(j);
-        return 0;
+static int fill(void *arg, const char *text, struct buf *out, struct err *err) {
+        return secret_values_fill(arg, text, out, err);
 }
 
 static int read_credential(struct tx *tx, struct opening *o, const struct q_target_row *row,
@@ -97,7 +60,7 @@ static int read_credential(struct tx *tx, struct opening *o, const struct q_targ
         } else {
                 r = opener_open(tx, sealer, o->application, o->config, values, err);
                 if (r >= 0)
-                        r = fill(values, o->config, &o->credential, err);
+                        r = json_fill(o->config, fill, values, &o->credential, err);
         }
         secret_values_free(values);
         return r;
@@ -161,7 +124,8 @@ static void list_begins(struct world_target *t, const char *type) {
         }
 }
 
-/* What the list did not hold is absent: unless we wrote it after the list was begun. */
+/* What the list did not hold is gone, or lost our labels, or came while the list was read: only
+ * a look can say. */
 static void list_ends(struct world_target *t, const char *type) {
         struct reconcile *rec = t->reconcile;
         struct map_entry *e;
@@ -169,14 +133,14 @@ static void list_ends(struct world_target *t, const char *type) {
         map_set(&t->followed, type, LISTED);
         for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
                 struct world_resource *r = e->value;
-                struct observation gone = { .presence = PRESENCE_ABSENT, .as_of = clock_mono() };
 
                 if (r->target != t->id || !str_eq(r->type, type))
                         continue;
-                if (!r->listed && !r->busy)
-                        resource_observed(rec, t, type, r->path, &gone);
-                else if (!r->listed)
-                        r->look_again = true;
+                if (!r->listed) {
+                        resource_look_again(r);
+                        r->seen.order = 0;
+                        r->news = true;
+                }
                 queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_FIRST);
         }
 }
@@ -250,12 +214,29 @@ static void wake_models(struct reconcile *rec, int64_t target) {
         }
 }
 
+/* What answers under its name may be another one. */
+static void forget_seen(struct reconcile *rec, const struct world_target *t) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
+                struct world_resource *r = e->value;
+
+                if (r->target != t->id)
+                        continue;
+                r->seen.presence = PRESENCE_UNKNOWN;
+                r->seen.order = 0;
+                r->look_again = false;
+        }
+}
+
 static void on_reach(void *arg, bool reachable, const char *identity, const char *why) {
         struct world_target *t = arg;
         bool news = !t->reach_known || t->reachable != reachable ||
                     !str_eq(t->reach_why, reachable ? NULL : why);
 
         if (identity && !str_eq(t->identity, identity)) {
+                if (t->identity)
+                        forget_seen(t->reconcile, t);
                 str_set(&t->identity, identity);
                 bind(t);
                 news = true;
@@ -331,6 +312,7 @@ static void close_target(struct reconcile *rec, struct world_target *t) {
         }
         cancel_operations(rec, t);
         t->open = t->provider->close(t->open);
+        forget_seen(rec, t);
         map_free(&t->followed);
         t->reach_known = t->reachable = false;
         str_set(&t->identity, NULL); /* who answers next is not known yet */

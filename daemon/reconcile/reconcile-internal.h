@@ -25,7 +25,7 @@ struct reconcile {
         struct list plans; /* application work, for stop */
 };
 
-/* ---- resource.c, resource-load.c, resource-save.c, resource-tell.c: one resource */
+/* ---- resource*.c: one resource */
 struct resource_job { /* from reading the rows to saving the outcome */
         struct store_call call;
         struct op op;
@@ -37,7 +37,7 @@ struct resource_job { /* from reading the rows to saving the outcome */
         /* read on the store's read thread; owned here */
         bool found;
         struct resource_row row;
-        int64_t target, owner;
+        int64_t target, owner, model;
         char *type, *path, *token, *reason, *state;
         uint8_t wanted[DIGEST_SIZE], fields[DIGEST_SIZE];
         bool wanted_valid, fields_valid;
@@ -47,6 +47,9 @@ struct resource_job { /* from reading the rows to saving the outcome */
         int64_t *wanters;
         size_t wanter_count;
         json_t *document, *baseline;
+        uint8_t outputs[DIGEST_SIZE]; /* of the values that were filled into the document */
+        bool outputs_valid;
+        struct err fill_err;   /* why they could not be */
         bool document_missing; /* cache.db forgot it: the application is planned again */
         char *fields_text;
         struct secret_values *values;
@@ -55,26 +58,40 @@ struct resource_job { /* from reading the rows to saving the outcome */
         /* the operation */
         enum action action;
         bool audit, busy_op;
-        int64_t generation;
+        int64_t generation; /* that is written; of a token, the one it was begun with */
         enum drift_kind drift;
         json_t *marks;
         char **see; /* of the operation: the resource's may change while it is out */
         struct drift_list differences;
-        char version[64]; /* of what the apply made */
+        char version[64];                      /* of what the apply made */
+        char *left_model, *left_by, *left_why; /* forget: what is left outside, for its line */
         int64_t drift_line;
         struct ledger_line *line; /* ledger.c's, while the line is being written */
         void (*ledger_done)(struct store_call *c, int r, const struct err *err);
         char *lock;
 };
 void resource_handle(struct reconcile *rec, int64_t id);
-void resource_observed(struct reconcile *rec, struct world_target *t, const char *type,
-                       const char *path, struct observation *o);
 /* What decide says now, for handling, plan and why. TEXT backs the policy's strings. */
 struct resource_policy_text {
         char unmet[256], held_up[256], blocked[256];
 };
 void resource_policy(struct reconcile *rec, struct world_resource *r,
                      struct resource_policy_text *text, struct policy *ret);
+/* Whose it is: its owner's model, else its own. NULL: nobody's. */
+struct world_model *resource_model(struct reconcile *rec, const struct world_resource *r);
+/* How often resources of a target that tells nothing by itself are looked at; 0: it tells. */
+int64_t resource_poll_ms(const struct world_target *t);
+/* What is still missing of what is needed; NULL: nothing. */
+const char *resource_need_missing(struct reconcile *rec, const struct world_need *need);
+/* "Secret kubeflow/x", "/spec/clusterIP of Service kubeflow/x"; free it. */
+char *resource_need_name(struct reconcile *rec, const struct world_need *need);
+/* The values that R takes from others are those of DIGEST; also while one is not known. */
+bool resource_outputs_same(struct reconcile *rec, const struct world_resource *r, bool valid,
+                           const uint8_t *digest);
+/* Puts them into the job's document, when all are known. */
+int resource_fill_outputs(struct resource_job *j, const struct world_resource *r, struct err *err);
+/* The operation is over for the outside: no token is handed back any more. */
+bool resource_token_ends(const struct resource_job *j);
 void resource_set_state(struct reconcile *rec, struct world_resource *r, enum resource_state state,
                         const char *why);
 /* Writes how it stands into its row, where commands read it. */
@@ -100,6 +117,18 @@ int resource_save_run(struct tx *tx, struct store_call *c, struct err *err);
 /* Inside a transaction: the row, its edges; its open lines in the ledger are closed. */
 int resource_delete_rows(struct tx *tx, int64_t id, struct err *err);
 
+/* ---- resource-seen.c */
+void resource_observed(struct reconcile *rec, struct world_target *t, const char *type,
+                       const char *path, struct observation *o);
+/* What was observed while the operation was out is newer than its answer, as far as can be told. */
+bool resource_overtaken(const struct world_resource *r, const struct op *op);
+void resource_look_again(struct world_resource *r); /* what was seen last cannot be trusted */
+void resource_take_look(struct resource_job *j, struct world_resource *r);
+/* Data that was there was made by this apply: between our look and now it went. */
+bool resource_made_again(const struct resource_job *j);
+/* What it holds was seen: it is filled, and no longer lost. */
+void resource_mark_filled(struct reconcile *rec, struct world_resource *r);
+
 /* ---- ledger.c */
 /* Writes the line for J's differences before the repair; then DONE. */
 void ledger_open(struct resource_job *j, const char *action,
@@ -121,9 +150,18 @@ void outside_follow(struct world_target *t, const char *type);
 
 /* ---- scope.c */
 void scope_handle(struct reconcile *rec, int64_t id);
-/* Why nothing of this model may be written now, or NULL; TEXT backs it. */
+/* Each: why, or NULL; TEXT backs it. Another outside than the model's answers: */
+const char *scope_elsewhere(struct reconcile *rec, const struct world_model *m, char *text,
+                            size_t size);
+/* That, or what the model lives in carries another's stamp: nothing is written, not even to it. */
+const char *scope_foreign(struct reconcile *rec, const struct world_model *m, char *text,
+                          size_t size);
+/* That, or it was there before and is not ours: nothing is written inside. */
 const char *scope_blocked(struct reconcile *rec, const struct world_model *m, char *text,
                           size_t size);
+/* What the model lives in was never accepted: nothing else of it is written, wherever that is. */
+const char *scope_unmade(struct reconcile *rec, const struct world_model *m, char *text,
+                         size_t size);
 
 /* ---- application.c, application-view.c, application-plan.c, application-save.c */
 void application_handle(struct reconcile *rec, int64_t id);
@@ -135,6 +173,10 @@ void application_seen(struct reconcile *rec, int64_t id); /* a resource of it wa
 /* Something lost a want: who was refused it is planned again. */
 void application_conflicts_may_end(struct reconcile *rec);
 void application_stop(struct reconcile *rec);
+/* application-settled.c: its rows are newer than its plan. */
+bool application_changing(const struct world_application *a);
+/* Nothing is under way that may change what is wanted of it: neither here nor at who feeds it. */
+bool application_settled(struct reconcile *rec, const struct world_application *a);
 /* application-see.c: what its wanters want to see of R, after they changed. */
 void resource_see(struct reconcile *rec, struct world_resource *r);
 
@@ -143,6 +185,8 @@ void unit_seen(struct reconcile *rec, struct world_target *t, const struct unit_
 void unit_listed(struct reconcile *rec, struct world_target *t, bool begin);
 /* Computes what is shown of an application, writes it when it changed. */
 void status_update(struct reconcile *rec, struct world_application *a);
+/* At an orderly end: what is active was seen so until now. */
+void status_keep_seen(struct reconcile *rec);
 
 /* ---- shared */
 void reconcile_event(struct reconcile *rec, const char *kind, const char *model,

@@ -89,6 +89,28 @@ void reconcile_mark(struct reconcile *rec, enum store_mark kind, int64_t id) {
         }
 }
 
+void reconcile_offers_changed(struct reconcile *rec) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.applications, &i));) {
+                const struct world_application *a = e->value;
+
+                if (!a->charm)
+                        application_dirty(rec, a->id);
+        }
+}
+
+void reconcile_options_changed(struct reconcile *rec) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.targets, &i));) {
+                const struct world_target *t = e->value;
+
+                if (!t->open)
+                        queue_add(rec->queue, KEY_TARGET, t->id, QUEUE_CHANGE);
+        }
+}
+
 void reconcile_writable(struct reconcile *rec) {
         struct map_entry *e;
 
@@ -184,9 +206,11 @@ static int load_applications(struct tx *tx, struct store_call *c, struct err *er
                 str_copy(a->status, sizeof(a->status), rows[i].status);
                 str_set(&a->message, rows[i].message);
                 a->status_at = rows[i].status_at;
-                a->last_active = str_eq(rows[i].status, "active") ? rows[i].status_at : 0;
+                a->last_active = MAX_OF(rows[i].active_at,
+                                        str_eq(rows[i].status, "active") ? rows[i].status_at : 0);
                 if (!rows[i].paused_at_null)
                         a->paused = str_format("%s: %s", rows[i].paused_by, rows[i].paused_why);
+                a->changes = 1; /* perhaps: what was told before the end was not planned */
                 l->after = rows[i].id;
                 queue_add(l->rec->queue, KEY_APPLICATION, rows[i].id, QUEUE_FIRST);
         }
@@ -204,10 +228,12 @@ static int load_resources(struct tx *tx, struct store_call *c, struct err *err) 
 
         for (size_t i = 0; r >= 0 && i < l->count; i++) {
                 struct resource_job *j = resource_job_new(l->rec, rows[i].id, false);
+                struct world_resource *taken;
 
                 r = resource_load_now(tx, j, err);
-                if (r >= 0)
-                        resource_take(j, NULL);
+                taken = r >= 0 ? resource_take(j, NULL) : NULL;
+                if (taken)
+                        taken->tried = true; /* perhaps, just before the end of the last run */
                 resource_job_free(j);
                 l->after = rows[i].id;
                 queue_add(l->rec->queue, KEY_RESOURCE, rows[i].id, QUEUE_FIRST);
@@ -265,6 +291,8 @@ int reconcile_start(struct reconcile *rec, struct err *err) {
 }
 
 void reconcile_stop(struct reconcile *rec) {
+        if (rec->started)
+                status_keep_seen(rec);
         rec->stopping = true;
         application_stop(rec);
         outside_close_all(rec);

@@ -52,12 +52,18 @@ void reconcile_writable(struct reconcile *r);
 /* store_options.mark: the row became dirty. */
 void reconcile_mark(struct reconcile *r, enum store_mark kind, int64_t id);
 
+/* Other charms are on offer: those that wait for one look again. */
+void reconcile_offers_changed(struct reconcile *r);
+/* What the providers' options say is other now: targets that are not open are tried again. */
+void reconcile_options_changed(struct reconcile *r);
+
 /* ---- for the admin API; each returns a new JSON value */
 /* Per application: status as computed now, age of what it rests on, units; keys are names. */
 json_t *reconcile_status(struct reconcile *r, const char *model);
 /* Resources of a model or of one application (NULL: all): type, path, state, reason, since. */
 json_t *reconcile_resources(struct reconcile *r, const char *model, const char *application);
-/* What the loop would do now, resource by resource, and what it waits for. */
+/* "plan": what the loop would do now, resource by resource, and what it waits for; "unknown": of
+ * what that cannot be said, and why. */
 json_t *reconcile_plan(struct reconcile *r, const char *model, const char *application);
 /* Causes to the root of "deployment/mlflow-server", "mlflow-server" or "mlflow-server/0". NULL:
  * nothing of that name, with err. */

@@ -32,7 +32,7 @@ static void forget_read(struct resource_job *j) {
         free(take_ptr(j->token));
         free(take_ptr(j->reason));
         free(take_ptr(j->state));
-        free(take_ptr(j->needs));
+        world_needs_free(take_ptr(j->needs), j->need_count);
         free(take_ptr(j->wanters));
         free(take_ptr(j->fields_text));
         json_decref(take_ptr(j->document));
@@ -40,7 +40,7 @@ static void forget_read(struct resource_job *j) {
         j->values = secret_values_free(j->values);
         json_decref(take_ptr(j->own));
         j->need_count = j->wanter_count = 0;
-        j->found = j->document_missing = false;
+        j->found = j->document_missing = j->outputs_valid = false;
 }
 
 struct resource_job *resource_job_free(struct resource_job *j) {
@@ -53,8 +53,24 @@ struct resource_job *resource_job_free(struct resource_job *j) {
         json_decref(j->marks);
         world_see_free(j->see);
         free(j->lock);
+        free(j->left_model);
+        free(j->left_by);
+        free(j->left_why);
         free(j);
         return NULL;
+}
+
+/* A long-running operation ends with what it was begun with. */
+static void copy_token(struct resource_job *j, const struct q_resource_row *row) {
+        if (!row->token[0])
+                return;
+        j->row.running = str_eq(row->token_action, decide_action_name(ACTION_REMOVE))
+                                 ? ACTION_REMOVE
+                                 : ACTION_APPLY;
+        j->generation = row->token_generation;
+        j->outputs_valid = row->token_outputs_len == DIGEST_SIZE;
+        if (j->outputs_valid)
+                memcpy(j->outputs, row->token_outputs, DIGEST_SIZE);
 }
 
 static void copy_row(struct resource_job *j, const struct q_resource_row *row) {
@@ -70,11 +86,15 @@ static void copy_row(struct resource_job *j, const struct q_resource_row *row) {
                 .adopted = row->adopted,
                 .initialised = !row->initialised_at_null,
                 .accepted_loss = row->accepted_loss,
-                .lost = str_eq(row->state, "lost") && !row->accepted_loss,
+                .lost = !row->lost_at_null,
+                .outcome = outcome_find(row->outcome),
                 .baseline_valid = row->baseline_len == DIGEST_SIZE,
                 .applied_at = row->applied_at_null ? 0 : row->applied_at,
         };
         str_copy(to->incarnation, sizeof(to->incarnation), row->incarnation);
+        to->outputs_valid = row->outputs_len == DIGEST_SIZE;
+        if (to->outputs_valid)
+                memcpy(to->outputs, row->outputs, DIGEST_SIZE);
         if (to->baseline_valid)
                 memcpy(to->baseline, row->baseline, DIGEST_SIZE);
         j->wanted_valid = row->wanted_len == DIGEST_SIZE;
@@ -85,9 +105,11 @@ static void copy_row(struct resource_job *j, const struct q_resource_row *row) {
                 memcpy(j->fields, row->fields, DIGEST_SIZE);
         j->target = row->target_id;
         j->owner = row->owner_id_null ? 0 : row->owner_id;
+        j->model = row->model_id_null ? 0 : row->model_id;
         j->type = str_dup(row->type);
         j->path = str_dup(row->path);
         j->token = str_dup(row->token);
+        copy_token(j, row);
         j->reason = str_dup(row->reason);
         j->state = str_dup(row->state);
         j->tries = row->tries;
@@ -107,9 +129,10 @@ static int read_edges(struct tx *tx, struct resource_job *j, struct err *err) {
 
                 while (kind < NEED_VALUE && !str_eq(need_name(kind), edges[i].kind))
                         kind++;
-                j->needs[i] = (struct world_need){ edges[i].needs_id, kind };
+                j->needs[j->need_count++] =
+                        (struct world_need){ edges[i].needs_id, kind,
+                                             kind == NEED_VALUE ? str_dup(edges[i].output) : NULL };
         }
-        j->need_count = n;
         r = q_want_by_resource(tx, &(struct q_want_by_resource_in){ .resource_id = j->id }, &wants,
                                &n, err);
         if (r < 0)
@@ -196,23 +219,14 @@ void resource_load(struct resource_job *j,
         store_read(j->rec->options.store, &j->call);
 }
 
-static int64_t scope_model(struct reconcile *rec, const struct resource_job *j) {
-        struct map_entry *e;
+/* What R stands on, or stood on, may have waited for its row. */
+static void wake_dying(struct reconcile *rec, const struct world_resource *r) {
+        for (size_t i = 0; i < r->need_count; i++) {
+                const struct world_resource *n = world_resource(&rec->world, r->needs[i].id);
 
-        if (j->owner || j->wanter_count)
-                return 0;
-        for (size_t i = 0; (e = map_next(&rec->world.models, &i));) {
-                struct world_model *m = e->value;
-
-                if (m->scope == j->id)
-                        return m->id;
+                if (n && n->row.dying)
+                        queue_add(rec->queue, KEY_RESOURCE, n->id, QUEUE_CHANGE);
         }
-        return 0;
-}
-
-static void look_anew(struct world_resource *r) {
-        r->seen.presence = PRESENCE_UNKNOWN;
-        r->look_again = true;
 }
 
 struct world_resource *resource_take(struct resource_job *j, struct err *err) {
@@ -234,19 +248,21 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
         r->reconcile = j->rec;
         /* What was seen before its loss was accepted says nothing of what it is now. */
         if (j->row.accepted_loss && !r->row.accepted_loss)
-                look_anew(r);
+                resource_look_again(r);
         r->row = j->row;
         if (r->owner && r->owner != j->owner)
                 application_touch(j->rec, r->owner); /* its removal may wait for this */
         if (r->wanter_count > j->wanter_count)
                 application_conflicts_may_end(j->rec);
         r->owner = j->owner;
-        r->model = scope_model(j->rec, j);
+        r->model = j->model;
         r->wanted_valid = j->wanted_valid;
         memcpy(r->wanted, j->wanted, DIGEST_SIZE);
         r->tries = (int)j->tries;
         str_copy(r->token, sizeof(r->token), j->token);
+        wake_dying(j->rec, r);
         world_set_needs(w, r, j->needs, j->need_count);
+        wake_dying(j->rec, r);
         free(r->wanters);
         r->wanters = take_ptr(j->wanters);
         r->wanter_count = j->wanter_count;

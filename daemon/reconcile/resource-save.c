@@ -30,6 +30,10 @@ static int save_applied(struct tx *tx, struct resource_job *j, struct err *err) 
         uint8_t baseline[DIGEST_SIZE];
         int k;
 
+        if (j->outputs_valid) {
+                in.outputs = j->outputs;
+                in.outputs_len = DIGEST_SIZE;
+        }
         if (j->op.fields) {
                 k = tx_cache_put(tx, j->op.fields, strlen(j->op.fields), j->fields, err);
                 if (k < 0)
@@ -48,6 +52,9 @@ static int save_applied(struct tx *tx, struct resource_job *j, struct err *err) 
                 in.baseline_document_len = DIGEST_SIZE;
         }
         k = w_resource_set_applied(tx, &in, err);
+        if (k >= 0 && resource_made_again(j))
+                k = w_resource_set_lost(
+                        tx, &(struct w_resource_set_lost_in){ .at = tx_now(tx), .id = j->id }, err);
         if (k < 0 || !j->drift_line)
                 return k;
         return w_drift_close(
@@ -56,6 +63,20 @@ static int save_applied(struct tx *tx, struct resource_job *j, struct err *err) 
                                             .outcome = is_accepted(j) ? "accepted" : "repaired",
                                             .repaired_at = tx_now(tx) },
                 err);
+}
+
+static int save_left(struct tx *tx, struct resource_job *j, struct err *err) {
+        int r = w_leftover_insert(tx,
+                                  &(struct w_leftover_insert_in){ .id = tx_id(tx, "leftover"),
+                                                                  .model = j->left_model,
+                                                                  .application = j->left_by,
+                                                                  .type = j->type,
+                                                                  .path = j->path,
+                                                                  .why = j->left_why,
+                                                                  .at = tx_now(tx) },
+                                  err);
+
+        return r < 0 ? r : 0;
 }
 
 int resource_delete_rows(struct tx *tx, int64_t id, struct err *err) {
@@ -73,36 +94,67 @@ int resource_delete_rows(struct tx *tx, int64_t id, struct err *err) {
 }
 
 static int save_gone(struct tx *tx, struct resource_job *j, struct err *err) {
-        int r = resource_delete_rows(tx, j->id, err);
+        int r = j->left_why ? save_left(tx, j, err) : 0;
 
+        if (r >= 0)
+                r = resource_delete_rows(tx, j->id, err);
         if (r >= 0 && j->owner)
                 tx_mark(tx, MARK_APPLICATION, j->owner);
         return r;
 }
 
+bool resource_token_ends(const struct resource_job *j) {
+        return j->action != ACTION_LOOK && j->op.outcome != OUTCOME_RUNNING &&
+               j->op.outcome != OUTCOME_THROTTLED && j->op.outcome != OUTCOME_UNREACHABLE;
+}
+
+static int save_token(struct tx *tx, struct resource_job *j, struct err *err) {
+        return w_resource_set_token(
+                tx,
+                &(struct w_resource_set_token_in){
+                        .id = j->id,
+                        .token = j->op.token,
+                        .token_action = decide_action_name(j->action),
+                        .token_generation = j->generation,
+                        .token_outputs = j->outputs_valid ? j->outputs : NULL,
+                        .token_outputs_len = j->outputs_valid ? DIGEST_SIZE : 0,
+                        .state = decide_state_name(j->action == ACTION_REMOVE ? STATE_REMOVING
+                                                                              : STATE_APPLYING),
+                        .outcome = outcome_name(OUTCOME_RUNNING) },
+                err);
+}
+
 /* What the last operation ended with, for status after a restart, and a long-running operation's
  * token. */
 static int save_failed(struct tx *tx, struct resource_job *j, struct err *err) {
+        bool running = j->op.outcome == OUTCOME_RUNNING;
         struct w_resource_set_state_in in = {
                 .id = j->id,
-                .state = decide_state_name(j->op.outcome == OUTCOME_RUNNING
-                                                   ? STATE_APPLYING
-                                                   : decide_state_after(j->op.outcome)),
+                .state = decide_state_name(decide_state_after(j->op.outcome)),
                 .reason = err_text(&j->op.err),
                 .outcome = outcome_name(j->op.outcome),
-                .tries = j->tries + 1,
+                .tries = running ? 0 : j->tries + 1,
         };
         int r = w_resource_set_state(tx, &in, err);
 
-        if (r < 0 || j->op.outcome != OUTCOME_RUNNING)
+        if (r >= 0 && running)
+                return save_token(tx, j, err);
+        if (r < 0 || !j->token[0] || !resource_token_ends(j))
                 return r;
-        return w_resource_set_token(
-                tx,
-                &(struct w_resource_set_token_in){ .id = j->id,
-                                                   .token = j->op.token,
-                                                   .state = "applying",
-                                                   .outcome = outcome_name(OUTCOME_RUNNING) },
-                err);
+        return w_resource_drop_token(tx, &(struct w_resource_drop_token_in){ .id = j->id }, err);
+}
+
+static int save_removed(struct tx *tx, struct resource_job *j, struct err *err) {
+        struct q_resource_row *row;
+        size_t n;
+        int r = q_resource_by_id(tx, &(struct q_resource_by_id_in){ .id = j->id }, &row, &n, err);
+
+        if (r < 0 || n == 0)
+                return r;
+        if (str_eq(row->life, "dying"))
+                return w_resource_drop_token(tx, &(struct w_resource_drop_token_in){ .id = j->id },
+                                             err);
+        return w_resource_set_removed(tx, &(struct w_resource_set_removed_in){ .id = j->id }, err);
 }
 
 int resource_save_run(struct tx *tx, struct store_call *c, struct err *err) {
@@ -113,6 +165,9 @@ int resource_save_run(struct tx *tx, struct store_call *c, struct err *err) {
                 return save_gone(tx, j, err);
         if (j->action == ACTION_APPLY && j->op.outcome == OUTCOME_DONE)
                 r = save_applied(tx, j, err);
+        else if (j->action == ACTION_REMOVE &&
+                 (j->op.outcome == OUTCOME_DONE || j->op.outcome == OUTCOME_GONE))
+                r = save_removed(tx, j, err);
         else
                 r = save_failed(tx, j, err);
         return r < 0 ? r : 0;

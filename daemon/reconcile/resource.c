@@ -29,155 +29,6 @@ static struct metric operations = { .name = "mooring_operations_total",
                                     .type = METRIC_COUNTER,
                                     .label = "outcome" };
 
-/* ---- policy */
-
-static bool need_met(const struct world_resource *n, enum need_kind kind) {
-        if (!n->row.applied_generation || n->seen.presence != PRESENCE_PRESENT)
-                return false;
-        return kind == NEED_EXISTS || n->seen.ready == READY_YES;
-}
-
-static const char *find_unmet(struct reconcile *rec, const struct world_resource *r, char *text,
-                              size_t size) {
-        for (size_t i = 0; i < r->need_count; i++) {
-                const struct world_resource *n = world_resource(&rec->world, r->needs[i].id);
-                const char *what;
-
-                if (n && need_met(n, r->needs[i].kind))
-                        continue;
-                if (!n)
-                        what = "not planned yet";
-                else if (n->seen.presence != PRESENCE_PRESENT)
-                        what = "not there yet";
-                else
-                        what = n->seen.reason ? n->seen.reason : "not ready yet";
-                snprintf(text, size, "%s %s: %s", n ? n->type : "resource", n ? n->path : "?",
-                         what);
-                return text;
-        }
-        return NULL;
-}
-
-/* Of an application that was marked it is not known yet whether it goes. */
-static bool may_go(struct reconcile *rec, const struct world_resource *r) {
-        const struct world_application *a = world_application(&rec->world, r->owner);
-
-        return r->row.dying || r->stale || (a && (a->dying || a->reread));
-}
-
-/* A dying resource goes after what stands on it and is going too. Who stands on it and stays did
- * not ask whether it does. */
-static const char *find_held_up(struct reconcile *rec, const struct world_resource *r, char *text,
-                                size_t size) {
-        const struct world_ids *l = world_needed_by(&rec->world, r->id);
-
-        for (size_t i = 0; l && i < l->count; i++) {
-                const struct world_resource *d = world_resource(&rec->world, l->ids[i]);
-
-                if (!d || !may_go(rec, d))
-                        continue;
-                snprintf(text, size, "%s %s", d->type, d->path);
-                return text;
-        }
-        return NULL;
-}
-
-static struct world_model *model_of(struct reconcile *rec, const struct world_resource *r) {
-        const struct world_application *a = world_application(&rec->world, r->owner);
-
-        return world_model(&rec->world, a ? a->model : r->model);
-}
-
-static const char *find_paused(struct reconcile *rec, const struct world_resource *r) {
-        const struct world_application *a = world_application(&rec->world, r->owner);
-        const struct world_model *m = model_of(rec, r);
-
-        if (m && m->paused)
-                return m->paused;
-        return a ? a->paused : NULL;
-}
-
-/* How often resources of a target that tells nothing by itself are looked at; 0: it tells. */
-static int64_t poll_of(const struct world_target *t) {
-        if (!t || !t->provider || (t->provider->can & PROVIDER_WATCHES))
-                return 0;
-        return t->poll_ms ? t->poll_ms : t->provider->poll_every_ms;
-}
-
-void resource_policy(struct reconcile *rec, struct world_resource *r,
-                     struct resource_policy_text *text, struct policy *ret) {
-        const struct world_target *t = world_target(&rec->world, r->target);
-        const struct world_model *m = model_of(rec, r);
-
-        *ret = (struct policy){ .audit_every_ms = rec->options.audit_ms };
-        if (m && m->scope != r->id)
-                ret->blocked = scope_blocked(rec, m, text->blocked, sizeof(text->blocked));
-        ret->paused = find_paused(rec, r);
-        if (r->row.dying)
-                ret->held_up = find_held_up(rec, r, text->held_up, sizeof(text->held_up));
-        else if (!outside_usable(t, text->unmet, sizeof(text->unmet)))
-                ret->unmet = text->unmet;
-        else
-                ret->unmet = find_unmet(rec, r, text->unmet, sizeof(text->unmet));
-        if (r->retry_at > clock_mono() && r->retry_generation == r->row.wanted_generation)
-                ret->backing_off = r->reason;
-        if (r->tries)
-                ret->failed = r->reason;
-        ret->look_due = poll_of(t) && r->seen.presence != PRESENCE_UNKNOWN &&
-                        clock_mono() - r->seen.as_of >= poll_of(t);
-        ret->list_pending = !r->look_again && outside_list_pending(t, r->type);
-        /* Spread over the period by id, so that a start with thousands of objects does not audit
-         * them together. */
-        if (ret->audit_every_ms)
-                ret->audit_every_ms += r->id * 7919 % (ret->audit_every_ms / 4 + 1);
-}
-
-/* ---- observations */
-
-static bool looks_same(const struct observation *a, const struct observation *b) {
-        return a->presence == b->presence && a->ready == b->ready && a->ours == b->ours &&
-               a->foreign == b->foreign && a->filled == b->filled &&
-               a->digest_valid == b->digest_valid &&
-               memcmp(a->digest, b->digest, DIGEST_SIZE) == 0 &&
-               str_eq(a->incarnation, b->incarnation) && str_eq(a->reason, b->reason) &&
-               json_equal(a->seen, b->seen) && json_equal(a->output, b->output);
-}
-
-/* json_equal does not take two NULLs as equal. */
-static bool same(const struct observation *a, const struct observation *b) {
-        struct observation x = *a, y = *b;
-
-        if (!x.seen && !y.seen)
-                x.seen = y.seen = json_null();
-        if (!x.output && !y.output)
-                x.output = y.output = json_null();
-        return looks_same(&x, &y);
-}
-
-void resource_observed(struct reconcile *rec, struct world_target *t, const char *type,
-                       const char *path, struct observation *o) {
-        struct world_resource *r = world_resource_at(&rec->world, t->id, type, path);
-        bool changed;
-
-        if (!r) {
-                observation_clear(o);
-                return;
-        }
-        r->listed = true;
-        if (o->order && r->seen.order > o->order && str_eq(o->incarnation, r->seen.incarnation)) {
-                observation_clear(o); /* older than our own last write */
-                return;
-        }
-        changed = !same(&r->seen, o);
-        observation_move(&r->seen, o);
-        if (!changed)
-                return;
-        if (!r->drift_seen_us)
-                r->drift_seen_us = clock_mono_us();
-        queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_DRIFT);
-        resource_changed(rec, r);
-}
-
 /* ---- operations */
 
 static void finish(struct resource_job *j, bool again) {
@@ -247,15 +98,18 @@ static void on_saved(struct store_call *c, int k, const struct err *err) {
 /* The answer of an accepted apply: from now on this is the baseline. */
 static void take_baseline(struct resource_job *j, struct world_resource *r) {
         struct world_target *t = world_target(&j->rec->world, r->target);
-        bool newer = (r->seen.order > j->op.seen.order && r->seen.presence == PRESENCE_PRESENT) ||
-                     world_see_more(r, j->see);
+        bool overtaken = resource_overtaken(r, &j->op) || world_see_more(r, j->see);
         cleanup_(buf_free) struct buf old = BUF_INIT;
         struct err err = { 0 };
 
         r->row.applied_generation = j->generation;
         r->row.made |= j->op.created;
+        r->row.lost |= resource_made_again(j);
         r->row.applied_at = clock_wall();
         r->row.outcome = OUTCOME_DONE;
+        r->row.running = ACTION_NONE;
+        r->row.outputs_valid = j->outputs_valid;
+        memcpy(r->row.outputs, j->outputs, DIGEST_SIZE);
         r->row.baseline_valid = j->op.baseline != NULL;
         memcpy(r->row.baseline, j->op.baseline_digest, DIGEST_SIZE);
         str_copy(r->row.incarnation, sizeof(r->row.incarnation), j->op.seen.incarnation);
@@ -273,10 +127,8 @@ static void take_baseline(struct resource_job *j, struct world_resource *r) {
                         reconcile_log(LOG_ERR, "field-set", j->rec, r, "%s", err_text(&err));
         }
         observation_move(&r->seen, &j->op.seen);
-        if (newer) {
-                r->seen.presence = PRESENCE_UNKNOWN;
-                r->look_again = true;
-        }
+        if (overtaken) /* and its digest was taken with the field set from before */
+                resource_look_again(r);
 }
 
 static void log_outcome(struct resource_job *j, struct world_resource *r) {
@@ -295,14 +147,29 @@ static void log_outcome(struct resource_job *j, struct world_resource *r) {
                               r->path, outcome_name(j->op.outcome), err_text(&j->op.err));
 }
 
+#define RUNNING_POLL_MS 1000 /* of an operation whose outside does not say when to ask again */
+
 static void take_failure(struct resource_job *j, struct world_resource *r) {
         enum resource_state state = decide_state_after(j->op.outcome);
 
         if (j->action == ACTION_LOOK && r->state == STATE_LOST)
                 state = STATE_LOST; /* that it cannot be looked at hides no loss */
+        if (j->op.outcome == OUTCOME_RUNNING)
+                r->row.running = j->action;
+        else if (resource_token_ends(j))
+                r->row.running = ACTION_NONE;
         r->row.outcome = j->op.outcome;
-        r->tries++;
+        r->tries = j->op.outcome == OUTCOME_RUNNING ? 0 : r->tries + 1;
         resource_set_state(j->rec, r, r->row.dying ? STATE_REMOVING : state, err_text(&j->op.err));
+}
+
+/* It goes on outside: asked about again in time, and no failure. */
+static int64_t again_later(struct resource_job *j) {
+        int64_t at = j->op.again_at ? j->op.again_at : clock_mono() + RUNNING_POLL_MS;
+
+        queue_done(j->rec->queue, KEY_RESOURCE, j->id);
+        queue_add_at(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE, at);
+        return at;
 }
 
 static void on_failed_saved(struct store_call *c, int k, const struct err *err) {
@@ -312,67 +179,69 @@ static void on_failed_saved(struct store_call *c, int k, const struct err *err) 
 
         if (k < 0 && r && j->op.outcome == OUTCOME_RUNNING)
                 return save_later(j, r, err); /* no poll before its token is committed */
-        next = queue_failed_until(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE, j->op.again_at);
+        if (j->op.outcome == OUTCOME_RUNNING)
+                next = again_later(j);
+        else
+                next = queue_failed_until(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE,
+                                          j->op.again_at);
         if (r) {
                 r->busy = false;
+                r->stale |= k < 0;
                 r->retry_at = next;
-                r->retry_generation = j->generation;
+                r->retry_generation = r->row.wanted_generation;
         }
         resource_job_free(j);
+}
+
+static void on_applied(struct resource_job *j, struct world_resource *r) {
+        take_baseline(j, r);
+        if (j->drift_line)
+                r->drift = 0;
+        resource_changed(j->rec, r);
+        if (r->look_again)
+                queue_add(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE);
+        r->drift_seen_us = 0;
+        resource_save(j, on_saved);
+}
+
+static void on_removed(struct resource_job *j, struct world_resource *r) {
+        observation_clear(&r->seen);
+        r->seen.presence = PRESENCE_ABSENT;
+        r->row.running = ACTION_NONE;
+        if (r->row.dying && !r->stale && !j->token[0])
+                return finish(j, true);
+        r->stale = true; /* it may be wanted again: then it is made anew, and that is no drift */
+        resource_save(j, on_saved);
 }
 
 static void on_op(struct op *op) {
         struct resource_job *j = op->arg;
         struct world_resource *r = world_resource(&j->rec->world, j->id);
+        bool gone;
 
         release_target(j);
+        if (op->outcome == OUTCOME_RUNNING && !op->err.text[0])
+                err_set(&op->err, -EINPROGRESS, "under way outside");
         metric_add(&operations, outcome_name(op->outcome), 1);
         if (!r)
                 return finish(j, false);
         log_outcome(j, r);
-        if (j->action == ACTION_LOOK &&
-            (op->outcome == OUTCOME_DONE || op->outcome == OUTCOME_GONE)) {
-                bool changed;
-
-                if (op->outcome == OUTCOME_GONE)
-                        op->seen.presence = PRESENCE_ABSENT;
-                r->look_again = world_see_more(r, j->see);
-                r->untold |= r->tries > 0;
-                r->tries = 0;
-                if (r->row.applied_generation == r->row.wanted_generation)
-                        r->row.outcome = OUTCOME_DONE;
-                changed = !same(&r->seen, &op->seen);
-                observation_move(&r->seen, &op->seen);
-                if (r->look_again)
-                        r->seen.presence = PRESENCE_UNKNOWN;
-                r->retry_at = 0;
-                if (changed)
-                        resource_changed(j->rec, r);
+        gone = op->outcome == OUTCOME_DONE || op->outcome == OUTCOME_GONE;
+        if (j->action == ACTION_LOOK && gone) {
+                resource_take_look(j, r);
                 return finish(j, true);
         }
-        if (j->action == ACTION_APPLY && op->outcome == OUTCOME_DONE) {
-                take_baseline(j, r);
-                if (j->drift_line)
-                        r->drift = 0;
-                resource_changed(j->rec, r);
-                if (r->look_again)
-                        queue_add(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE);
-                r->drift_seen_us = 0;
-                return resource_save(j, on_saved);
-        }
-        if (j->action == ACTION_REMOVE &&
-            (op->outcome == OUTCOME_DONE || op->outcome == OUTCOME_GONE)) {
-                observation_clear(&r->seen);
-                r->seen.presence = PRESENCE_ABSENT;
-                return finish(j, true);
-        }
+        if (j->action == ACTION_REMOVE && gone)
+                return on_removed(j, r);
+        if (j->action == ACTION_APPLY && op->outcome == OUTCOME_DONE)
+                return on_applied(j, r);
         take_failure(j, r);
         resource_save(j, on_failed_saved);
 }
 
 static json_t *marks_of(struct reconcile *rec, const struct world_resource *r) {
         const struct world_application *a = world_application(&rec->world, r->owner);
-        const struct world_model *m = model_of(rec, r);
+        const struct world_model *m = resource_model(rec, r);
         json_t *marks = json_object();
 
         json_object_set_new(marks, "controller", json_string(rec->controller));
@@ -385,13 +254,20 @@ static json_t *marks_of(struct reconcile *rec, const struct world_resource *r) {
         return marks;
 }
 
+/* A document that cannot be written as it is, found before anything went out. */
+static void refuse(struct resource_job *j, struct world_resource *r) {
+        j->op.outcome = OUTCOME_REFUSED;
+        j->op.err = j->fill_err;
+        take_failure(j, r);
+        resource_save(j, on_failed_saved);
+}
+
 /* A removal is tried all the same, so that --force sees that it cannot be done. */
 static void not_open(struct resource_job *j, struct world_resource *r,
                      const struct world_target *t) {
         char why[256];
 
         outside_usable(t, why, sizeof(why));
-        j->generation = r->row.wanted_generation;
         j->op.outcome = OUTCOME_UNREACHABLE;
         err_set(&j->op.err, -EHOSTUNREACH, "%s", why);
         take_failure(j, r);
@@ -407,9 +283,12 @@ static void start_op(struct resource_job *j) {
                 return finish(j, false);
         if (!t || !t->open)
                 return not_open(j, r, t);
+        if (j->fill_err.code && j->action == ACTION_APPLY)
+                return refuse(j, r);
         j->marks = marks_of(rec, r);
         j->see = world_see_copy(r);
-        j->generation = r->row.wanted_generation;
+        if (!j->token[0])
+                j->generation = r->row.wanted_generation;
         j->request = (struct apply_request){
                 .type = r->type,
                 .path = r->path,
@@ -420,7 +299,7 @@ static void start_op(struct resource_job *j) {
                 .projection = r->interest.projection,
                 .baseline = j->baseline,
                 .incarnation = r->row.incarnation,
-                .token = j->token ? j->token : "",
+                .token = j->token,
                 .see = (const char *const *)j->see,
                 .first = !r->row.made && !r->row.applied_generation,
                 .flags = r->row.adopted ? APPLY_ADOPT : 0,
@@ -429,6 +308,8 @@ static void start_op(struct resource_job *j) {
         j->op.done = on_op;
         j->op.arg = j;
         j->busy_op = true;
+        r->news = false;
+        r->tried |= j->action == ACTION_APPLY;
         rec->in_flight++;
         t->in_flight++;
         if (j->action == ACTION_LOOK)
@@ -459,9 +340,10 @@ static void on_drift_written(struct store_call *c, int k, const struct err *err)
                 return put_off(j, r);
         }
         r->drift = j->drift_line;
+        r->row.lost |= j->drift == DRIFT_DATA_LOST;
         if (j->action == ACTION_APPLY)
                 return start_op(j);
-        finish(j, true); /* decided once more: when it is looked at again */
+        finish(j, true); /* now that it is told: it rests, or is looked at in its turn */
 }
 
 static void find_differences(struct resource_job *j, struct world_resource *r) {
@@ -488,7 +370,7 @@ static const char *action_word(const struct decision *d) {
 }
 
 static void rest(struct reconcile *rec, struct world_resource *r, const struct decision *d) {
-        int64_t poll = poll_of(world_target(&rec->world, r->target));
+        int64_t poll = resource_poll_ms(world_target(&rec->world, r->target));
 
         resource_set_state(rec, r, d->state, d->why);
         if (r->untold)
@@ -511,7 +393,23 @@ static void rest(struct reconcile *rec, struct world_resource *r, const struct d
                                      r->id * 7919 % (rec->options.audit_ms / 4 + 1));
 }
 
-static void mark_filled(struct reconcile *rec, struct world_resource *r);
+/* Not in the ledger yet. */
+static bool is_news(const struct world_resource *r, const struct decision *d) {
+        return d->drift != DRIFT_NONE &&
+               (!r->drift || (d->drift == DRIFT_DATA_LOST && !r->row.lost));
+}
+
+static void keep_left(struct resource_job *j, const struct world_resource *r,
+                      const struct decision *d) {
+        const struct world_application *a = world_application(&j->rec->world, r->owner);
+        const struct world_model *m = resource_model(j->rec, r);
+
+        if (!d->leaves)
+                return;
+        j->left_model = str_dup(m ? m->name : "");
+        j->left_by = str_dup(a ? a->name : "");
+        j->left_why = str_dup(d->why);
+}
 
 static void act(struct resource_job *j, struct world_resource *r, const struct decision *d) {
         if (store_is_readonly(j->rec->options.store))
@@ -521,9 +419,11 @@ static void act(struct resource_job *j, struct world_resource *r, const struct d
         j->drift = d->drift;
         j->drift_line = r->drift;
         resource_set_state(j->rec, r, d->state, d->why);
-        if (d->action == ACTION_FORGET)
+        if (d->action == ACTION_FORGET) {
+                keep_left(j, r, d);
                 return resource_save(j, on_saved);
-        if (d->drift != DRIFT_NONE && !r->drift) {
+        }
+        if (is_news(r, d)) {
                 find_differences(j, r);
                 return ledger_open(j, action_word(d), on_drift_written);
         }
@@ -546,11 +446,9 @@ static void step(struct reconcile *rec, struct world_resource *r) {
         struct decision d;
 
         judge(rec, r, &d);
-        mark_filled(rec, r);
-        r->row.lost |= d.drift == DRIFT_DATA_LOST;
-        r->row.lost &= !r->seen.filled;
+        resource_mark_filled(rec, r);
         if ((d.action == ACTION_NONE || d.action == ACTION_WAIT || d.action == ACTION_BLOCK) &&
-            (d.drift == DRIFT_NONE || r->drift))
+            !is_news(r, &d))
                 return rest(rec, r, &d);
         resource_load(resource_job_new(rec, r->id, true), on_loaded);
 }
@@ -590,7 +488,7 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
         outside_follow(world_target(&rec->world, r->target), r->type);
         judge(rec, r, &d);
         r->document_lost &= !j->document;
-        if (d.action == ACTION_APPLY && j->docs && !j->document) {
+        if (d.action == ACTION_APPLY && j->docs && !j->document && !j->token[0]) {
                 ask_for_plan(rec, r);
                 return finish(j, false);
         }
@@ -604,6 +502,8 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
                 resource_job_free(j);
                 return rest(rec, r, &d);
         }
+        if (!j->token[0])
+                resource_fill_outputs(j, r, &j->fill_err);
         act(j, r, &d);
 }
 
@@ -617,46 +517,4 @@ void resource_handle(struct reconcile *rec, int64_t id) {
                 return;
         }
         step(rec, r);
-}
-
-/* ---- data that came to be filled */
-
-struct filled {
-        struct store_call call;
-        struct reconcile *rec;
-        int64_t id;
-};
-
-static int filled_run(struct tx *tx, struct store_call *c, struct err *err) {
-        struct filled *f = c->arg;
-        int r = w_resource_set_initialised(tx,
-                                           &(struct w_resource_set_initialised_in){
-                                                   .id = f->id, .initialised_at = tx_now(tx) },
-                                           err);
-
-        return r < 0 ? r : 0;
-}
-
-static void filled_done(struct store_call *c, int k, const struct err *err) {
-        free(c->arg);
-}
-
-static void mark_filled(struct reconcile *rec, struct world_resource *r) {
-        struct filled *f;
-
-        if (!r->row.data || r->row.initialised || !r->seen.filled ||
-            r->seen.presence != PRESENCE_PRESENT ||
-            !str_eq(r->seen.incarnation, r->row.incarnation))
-                return;
-        r->row.initialised = true;
-        r->row.accepted_loss = false;
-        f = mem_new(struct filled);
-        f->rec = rec;
-        f->id = r->id;
-        f->call = (struct store_call){ .lane = STORE_LOOP,
-                                       .actor = "loop",
-                                       .run = filled_run,
-                                       .done = filled_done,
-                                       .arg = f };
-        store_submit(rec->options.store, &f->call);
 }

@@ -17,6 +17,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define LEAVE_PAGE 500
+
 struct scope_work {
         struct store_call call;
         struct reconcile *rec;
@@ -25,6 +27,7 @@ struct scope_work {
         /* read */
         char *name, *uuid, *paused, *blocked;
         int64_t target, scope, applications;
+        bool destroying; /* storage of it is being destroyed */
         bool dying, force, destroy_storage;
         bool keeps; /* storage that was to be kept is in it */
         /* to write */
@@ -53,6 +56,18 @@ static int read_kept(struct tx *tx, struct scope_work *w, struct err *err) {
         return r;
 }
 
+static int read_destroying(struct tx *tx, struct scope_work *w, struct err *err) {
+        struct q_resource_row *rows;
+        size_t n;
+        int r = q_resource_by_model(tx,
+                                    &(struct q_resource_by_model_in){ .model_id = w->id, .max = 2 },
+                                    &rows, &n, err);
+
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                w->destroying |= rows[i].id != w->scope;
+        return r;
+}
+
 static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
         struct scope_work *w = c->arg;
         struct q_application_count_row *count;
@@ -76,38 +91,77 @@ static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
                                 &n, err);
         if (r >= 0 && n)
                 w->applications = count->total;
+        if (r >= 0)
+                r = read_destroying(tx, w, err);
         return r < 0 ? r : read_kept(tx, w, err);
 }
 
-const char *scope_blocked(struct reconcile *rec, const struct world_model *m, char *text,
-                          size_t size) {
+const char *scope_elsewhere(struct reconcile *rec, const struct world_model *m, char *text,
+                            size_t size) {
         const struct world_target *t = world_target(&rec->world, m->target);
+
+        if (!t || !t->bound || !t->identity || str_eq(t->bound, t->identity))
+                return NULL;
+        snprintf(text, size,
+                 "%s is another outside than the one this model was bound to (%s, was %s): "
+                 "nothing is written; mooringctl rebind-cluster %s",
+                 t->name, t->identity, t->bound, t->name);
+        return text;
+}
+
+const char *scope_foreign(struct reconcile *rec, const struct world_model *m, char *text,
+                          size_t size) {
         const struct world_resource *s = world_resource(&rec->world, m->scope);
 
         if (m->blocked)
                 return m->blocked;
-        if (t && t->bound && t->identity && !str_eq(t->bound, t->identity)) {
-                snprintf(text, size,
-                         "%s is another outside than the one this model was bound to (%s, was %s): "
-                         "nothing is written; "
-                         "mooringctl rebind-cluster %s",
-                         t->name, t->identity, t->bound, t->name);
+        if (scope_elsewhere(rec, m, text, size))
+                return text;
+        if (!s || s->seen.presence != PRESENCE_PRESENT || !s->seen.foreign || s->row.adopted)
+                return NULL;
+        snprintf(text, size,
+                 "%s %s carries the stamp of another controller or model: nothing is written; "
+                 "mooringctl take-over-model %s",
+                 s->type, s->path, m->name);
+        return text;
+}
+
+const char *scope_blocked(struct reconcile *rec, const struct world_model *m, char *text,
+                          size_t size) {
+        const struct world_resource *s = world_resource(&rec->world, m->scope);
+        const char *foreign = scope_foreign(rec, m, text, size);
+
+        if (foreign)
+                return foreign;
+        if (s && s->seen.presence == PRESENCE_LEAVING && !s->row.dying) {
+                snprintf(
+                        text, size,
+                        "%s %s: %s: all that is in it goes, data too; what is wanted is made again "
+                        "when it is gone",
+                        s->type, s->path, s->seen.reason ? s->seen.reason : "it is being deleted");
                 return text;
         }
-        if (s && s->seen.presence == PRESENCE_PRESENT && s->seen.foreign && !s->row.adopted) {
-                snprintf(text, size,
-                         "%s %s carries the stamp of another controller or model: nothing is "
-                         "written; mooringctl "
-                         "take-over-model %s",
-                         s->type, s->path, m->name);
-                return text;
-        }
-        if (s && !s->row.applied_generation && s->row.outcome == OUTCOME_CONFLICT) {
-                snprintf(text, size, "%s %s: %s; mooringctl take-over-model %s", s->type, s->path,
-                         s->reason, m->name);
-                return text;
-        }
-        return NULL;
+        if (!s || s->row.applied_generation || s->row.outcome != OUTCOME_CONFLICT)
+                return NULL;
+        snprintf(text, size, "%s %s: %s; mooringctl take-over-model %s", s->type, s->path,
+                 s->reason ? s->reason : "was there before", m->name);
+        return text;
+}
+
+const char *scope_unmade(struct reconcile *rec, const struct world_model *m, char *text,
+                         size_t size) {
+        const struct world_target *t = world_target(&rec->world, m->target);
+        const struct world_resource *s = world_resource(&rec->world, m->scope);
+
+        if (!t || !t->provider || !t->provider->scope || (s && s->row.applied_generation))
+                return NULL;
+        if (s)
+                snprintf(text, size, "%s %s: %s", s->type, s->path,
+                         s->reason ? s->reason : "not there yet");
+        else
+                snprintf(text, size, "what model %s lives in: %s", m->name,
+                         m->trouble ? m->trouble : "not planned yet");
+        return text;
 }
 
 /* ---- writing */
@@ -119,10 +173,14 @@ static void on_written(struct store_call *c, int r, const struct err *err) {
 
         if (r < 0) {
                 log_plain(LOG_WARNING, "model", "%s: %s", w->name, err_text(err));
+                if (m)
+                        str_set(&m->trouble, err_text(err));
                 queue_failed(rec->queue, KEY_MODEL, w->id, QUEUE_CHANGE);
         } else {
                 if (m && w->new_scope)
                         m->scope = w->new_scope;
+                if (m)
+                        str_set(&m->trouble, NULL);
                 queue_done(rec->queue, KEY_MODEL, w->id);
         }
         work_free(w);
@@ -133,6 +191,19 @@ static void write(struct scope_work *w,
         w->call.run = run;
         w->call.done = on_written;
         store_submit(w->rec->options.store, &w->call);
+}
+
+/* A namespace that a charm asked for is an application's, and goes with it. */
+static int refuse_wanted(struct tx *tx, const struct q_resource_row *row, struct err *err) {
+        struct q_want_row *wants;
+        size_t n;
+        int r = q_want_by_resource(tx, &(struct q_want_by_resource_in){ .resource_id = row->id },
+                                   &wants, &n, err);
+
+        if (r < 0 || n == 0)
+                return r < 0 ? r : 0;
+        return err_set(err, -EBUSY, "%s %s is wanted by an application of another model", row->type,
+                       row->path);
 }
 
 static int ensure_run(struct tx *tx, struct store_call *c, struct err *err) {
@@ -149,6 +220,8 @@ static int ensure_run(struct tx *tx, struct store_call *c, struct err *err) {
                                                                         .type = w->type,
                                                                         .path = w->path },
                                    &row, &n, err);
+        if (r >= 0 && n)
+                r = refuse_wanted(tx, row, err);
         if (r < 0)
                 return r;
         w->new_scope = n ? row->id : tx_id(tx, "resource");
@@ -159,6 +232,7 @@ static int ensure_run(struct tx *tx, struct store_call *c, struct err *err) {
                                                                           .wanted = digest,
                                                                           .wanted_len = DIGEST_SIZE,
                                                                           .owner_id_null = true,
+                                                                          .model_id = w->id,
                                                                           .keep = true },
                                             err);
         } else {
@@ -168,6 +242,7 @@ static int ensure_run(struct tx *tx, struct store_call *c, struct err *err) {
                                                               .target_id = w->target,
                                                               .type = w->type,
                                                               .path = w->path,
+                                                              .model_id = w->id,
                                                               .wanted = digest,
                                                               .wanted_len = DIGEST_SIZE },
                         err);
@@ -193,17 +268,9 @@ static int dying_run(struct tx *tx, struct store_call *c, struct err *err) {
         return 0;
 }
 
-/* It stays, and is told: storage that was to be kept is in it, or --force does not wait for its
- * end. */
-static int leave_scope(struct tx *tx, struct scope_work *w, struct err *err) {
-        struct q_resource_row *row;
-        size_t n;
-        int r = q_resource_by_id(tx, &(struct q_resource_by_id_in){ .id = w->scope }, &row, &n,
-                                 err);
-
-        if (r < 0 || n == 0)
-                return r;
-        r = w_leftover_insert(
+static int leave_row(struct tx *tx, struct scope_work *w, const struct q_resource_row *row,
+                     struct err *err) {
+        int r = w_leftover_insert(
                 tx,
                 &(struct w_leftover_insert_in){ .id = tx_id(tx, "leftover"),
                                                 .model = w->name,
@@ -215,8 +282,26 @@ static int leave_scope(struct tx *tx, struct scope_work *w, struct err *err) {
                                                 .at = tx_now(tx) },
                 err);
         if (r >= 0)
-                r = resource_delete_rows(tx, w->scope, err);
-        tx_mark(tx, MARK_RESOURCE, w->scope);
+                r = resource_delete_rows(tx, row->id, err);
+        tx_mark(tx, MARK_RESOURCE, row->id);
+        return r;
+}
+
+/* It stays, and is told: storage that was to be kept is in it, or --force does not wait for its
+ * end, or that of storage that is being destroyed. */
+static int leave_all(struct tx *tx, struct scope_work *w, struct err *err) {
+        struct q_resource_by_model_in in = { .model_id = w->id, .max = LEAVE_PAGE };
+        struct q_resource_row *rows;
+        size_t n;
+        int r;
+
+        do {
+                r = q_resource_by_model(tx, &in, &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++) {
+                        in.after = rows[i].id;
+                        r = leave_row(tx, w, &rows[i], err);
+                }
+        } while (r >= 0 && n == LEAVE_PAGE);
         return r;
 }
 
@@ -242,7 +327,7 @@ static int delete_run(struct tx *tx, struct store_call *c, struct err *err) {
                 tx_mark(tx, MARK_MODEL, w->id);
                 return 0;
         }
-        r = w->keeps || w->force ? leave_scope(tx, w, err) : 0;
+        r = w->keeps || w->force ? leave_all(tx, w, err) : 0;
         if (r >= 0)
                 r = removal_model(tx, w->id, err); /* what it left behind becomes a leftover */
         if (r < 0)
@@ -284,9 +369,9 @@ static void end_model(struct scope_work *w) {
         struct reconcile *rec = w->rec;
         struct world_resource *s = world_resource(&rec->world, w->scope);
 
-        if (w->applications) {
-                queue_done(rec->queue, KEY_MODEL,
-                           w->id); /* the last application's end marks the model */
+        /* The last application's end marks the model, and so does the last storage's. */
+        if (w->applications || (w->destroying && !w->force)) {
+                queue_done(rec->queue, KEY_MODEL, w->id);
                 work_free(w);
                 return;
         }
@@ -312,6 +397,27 @@ static void wake_applications(struct reconcile *rec, int64_t model) {
         }
 }
 
+/* Also those of servers that run in it. */
+static void wake_resources(struct reconcile *rec, int64_t model) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
+                const struct world_resource *r = e->value;
+                const struct world_model *m = resource_model(rec, r);
+
+                if (m && m->id == model)
+                        queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_CHANGE);
+        }
+}
+
+/* Another stamp, another cluster, a namespace that goes or was never accepted. */
+static bool is_closed(struct reconcile *rec, const struct world_model *m) {
+        char text[400];
+
+        return scope_blocked(rec, m, text, sizeof(text)) ||
+               scope_unmade(rec, m, text, sizeof(text));
+}
+
 /* Copies what was read; returns whether pausing or blocking changed, so that its resources are
  * decided anew. */
 static bool take(struct reconcile *rec, struct scope_work *w) {
@@ -328,6 +434,8 @@ static bool take(struct reconcile *rec, struct scope_work *w) {
         m->force = w->force;
         m->destroy_storage = w->destroy_storage;
         m->stale = false;
+        news |= m->closed != is_closed(rec, m);
+        m->closed = is_closed(rec, m);
         return news;
 }
 
@@ -349,8 +457,8 @@ static void on_read(struct store_call *c, int r, const struct err *err) {
                 return;
         }
         t = world_target(&rec->world, w->target);
-        if (take(rec, w) && t)
-                resource_wake_target(rec, t->id, QUEUE_CHANGE);
+        if (take(rec, w))
+                wake_resources(rec, w->id);
         wake_applications(rec, w->id);
         if (w->dying)
                 return end_model(w);

@@ -14,7 +14,7 @@
 
 struct status_write {
         struct store_call call;
-        int64_t id, model;
+        int64_t id, model, active_at;
         char *name, *status, *message, *cause;
 };
 
@@ -33,7 +33,8 @@ static int write_run(struct tx *tx, struct store_call *c, struct err *err) {
                 &(struct w_application_set_status_in){ .id = w->id,
                                                        .status = w->status,
                                                        .message = w->message,
-                                                       .status_at = tx_now(tx) },
+                                                       .status_at = tx_now(tx),
+                                                       .active_at = w->active_at },
                 err);
 
         if (r <= 0)
@@ -65,7 +66,7 @@ struct gathered {
         char unseen[300], blocked[400], failing[400], not_ready[400], lost[400], unit_error[300],
                 model_blocked[400];
         char no_charm[400], removing[300];
-        char cause[300];
+        size_t units, ready;
 };
 
 static void first(char *to, size_t size, const char *fmt, ...) printf_(3, 4);
@@ -87,6 +88,11 @@ static const char *how_lost(const struct observation *o) {
 
 static void gather_resource(struct reconcile *rec, const struct world_application *a,
                             struct world_resource *r, struct gathered *g) {
+        if (r->stale && r->state == STATE_READY) {
+                first(g->not_ready, sizeof(g->not_ready), "%s %s: what is wanted of it changed",
+                      r->type, r->path);
+                return;
+        }
         switch (r->state) {
         case STATE_BLOCKED:
                 first(g->blocked, sizeof(g->blocked), "%s %s: %s", r->type, r->path, r->reason);
@@ -109,10 +115,11 @@ static void gather_resource(struct reconcile *rec, const struct world_applicatio
 
 static void gather_units(const struct world_application *a, struct gathered *g) {
         struct map_entry *e;
-
         for (size_t i = 0; (e = map_next(&a->units, &i));) {
                 const struct world_unit *u = e->value;
 
+                g->units += !str_eq(u->status, "terminated");
+                g->ready += str_eq(u->status, "active");
                 if (str_eq(u->status, "error") || str_eq(u->status, "blocked"))
                         first(g->unit_error, sizeof(g->unit_error), "%s/%lld: %s", a->name,
                               (long long)u->number, u->message);
@@ -160,14 +167,23 @@ static void gather_reach(struct reconcile *rec, const struct world_application *
                 first(g->unseen, sizeof(g->unseen), "%s has not answered yet", t->name);
 }
 
+/* A look that a person must make possible (a password was changed) is told as that. */
+static void gather_unseen(const struct world_resource *r, struct gathered *g) {
+        if (!r->tries)
+                first(g->unseen, sizeof(g->unseen), "%s %s is being read", r->type, r->path);
+        else if (r->state != STATE_BLOCKED)
+                first(g->unseen, sizeof(g->unseen), "%s %s cannot be read: %s", r->type, r->path,
+                      r->reason);
+}
+
 static void gather(struct reconcile *rec, struct world_application *a, struct gathered *g) {
         gather_reach(rec, a, g);
         for (size_t i = 0; i < a->want_count; i++) {
                 struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
 
-                if (r && r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN)
-                        first(g->unseen, sizeof(g->unseen), "%s %s is being read", r->type,
-                              r->path);
+                if (r && r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN &&
+                    !g->model_blocked[0])
+                        gather_unseen(r, g);
                 if (!r)
                         first(g->not_ready, sizeof(g->not_ready), "%s: not planned yet",
                               a->wants[i].label);
@@ -206,15 +222,17 @@ static bool keeps_data(struct reconcile *rec, const struct world_application *a)
 }
 
 /* What changed last, as far as one sentence can say it. */
-static const char *cause_of(const struct gathered *g, const struct world_application *a) {
+static const char *cause_of(const struct gathered *g, const struct world_application *a,
+                            bool active) {
         const char *texts[] = { g->unseen,  g->model_blocked, g->lost,     g->blocked,
                                 g->failing, g->unit_error,    g->not_ready };
 
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
                 if (texts[i][0])
                         return texts[i];
-        return a->plan_message && a->plan_message[0] ? a->plan_message
-                                                     : "all that is wanted is in place and ready";
+        if (a->plan_message && a->plan_message[0])
+                return a->plan_message;
+        return active ? "all that is wanted is in place and ready" : "";
 }
 
 static void show(struct reconcile *rec, struct world_application *a, const char *word,
@@ -230,6 +248,7 @@ static void show(struct reconcile *rec, struct world_application *a, const char 
         w = mem_new(struct status_write);
         w->id = a->id;
         w->model = a->model;
+        w->active_at = a->last_active;
         w->name = str_dup(a->name);
         w->status = str_dup(word);
         w->message = str_dup(message);
@@ -274,11 +293,40 @@ void status_update(struct reconcile *rec, struct world_application *a) {
                 .failing = none_if_empty(g.failing),
                 .unit_error = none_if_empty(g.unit_error),
                 .not_ready = none_if_empty(g.not_ready),
+                .changing = application_changing(a),
+                .units = g.units,
+                .ready = g.ready,
                 .scale = a->scale,
                 .keeps_data = keeps_data(rec, a),
         };
         status_compute(&in, &out);
         if (out.word == STATUS_ACTIVE)
                 a->last_active = clock_wall();
-        show(rec, a, status_words[out.word], out.message, cause_of(&g, a));
+        show(rec, a, status_words[out.word], out.message,
+             cause_of(&g, a, out.word == STATUS_ACTIVE));
+}
+
+static int keep_seen(struct tx *tx, struct store_call *c, struct err *err) {
+        struct reconcile *rec = c->arg;
+        struct map_entry *e;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && (e = map_next(&rec->world.applications, &i));) {
+                const struct world_application *a = e->value;
+
+                if (str_eq(a->status, "active"))
+                        r = w_application_set_active(tx,
+                                                     &(struct w_application_set_active_in){
+                                                             .active_at = tx_now(tx), .id = a->id },
+                                                     err);
+        }
+        return r < 0 ? r : 0;
+}
+
+void status_keep_seen(struct reconcile *rec) {
+        struct store_call c = { .lane = STORE_LOOP, .actor = "loop", .run = keep_seen, .arg = rec };
+        struct err err = { 0 };
+
+        if (store_now(rec->options.store, &c, &err) < 0)
+                log_plain(LOG_WARNING, "status", "%s", err_text(&err));
 }

@@ -37,6 +37,7 @@ static void model_free(void *p) {
         free(m->uuid);
         free(m->paused);
         free(m->blocked);
+        free(m->trouble);
         free(m);
 }
 
@@ -94,6 +95,12 @@ static void projection_release(struct world *w, struct world_projection *p) {
         free(p);
 }
 
+void world_needs_free(struct world_need *needs, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                free(needs[i].output);
+        free(needs);
+}
+
 static void resource_free(void *p) {
         struct world_resource *r = p;
 
@@ -103,7 +110,7 @@ static void resource_free(void *p) {
         free(r->reason);
         world_see_free(r->see);
         world_see_free(r->see_before);
-        free(r->needs);
+        world_needs_free(r->needs, r->need_count);
         free(r->wanters);
         free(r);
 }
@@ -277,9 +284,17 @@ const struct world_ids *world_needed_by(struct world *w, int64_t id) {
         return find_id(&w->needed_by, id);
 }
 
+static bool needs_equal(const struct world_need *needs, size_t n, const struct world_resource *r) {
+        for (size_t i = 0; n == r->need_count && i < n; i++)
+                if (needs[i].id != r->needs[i].id || needs[i].kind != r->needs[i].kind ||
+                    !str_eq(needs[i].output, r->needs[i].output))
+                        return false;
+        return n == r->need_count;
+}
+
 void world_set_needs(struct world *w, struct world_resource *r, const struct world_need *needs,
                      size_t n) {
-        if (n == r->need_count && (!n || memcmp(needs, r->needs, n * sizeof(*needs)) == 0))
+        if (needs_equal(needs, n, r))
                 return;
         for (size_t i = 0; i < r->need_count; i++) {
                 struct world_ids *l = find_id(&w->needed_by, r->needs[i].id);
@@ -287,12 +302,13 @@ void world_set_needs(struct world *w, struct world_resource *r, const struct wor
                 if (l)
                         ids_remove(l, r->id);
         }
-        free(r->needs);
+        world_needs_free(r->needs, r->need_count);
         r->needs = n ? mem_dup(needs, n * sizeof(*needs)) : NULL;
         r->need_count = n;
         for (size_t i = 0; i < n; i++) {
                 struct world_ids *l = find_id(&w->needed_by, needs[i].id);
 
+                r->needs[i].output = str_dup(needs[i].output);
                 if (!l) {
                         l = mem_new(struct world_ids);
                         set_id(&w->needed_by, needs[i].id, l);

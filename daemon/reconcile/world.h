@@ -47,6 +47,8 @@ struct world_model {
         char *paused;  /* "alice: reason", or NULL */
         char *blocked; /* why nothing is written, or NULL */
         int64_t scope; /* resource of its namespace, or 0 */
+        char *trouble; /* why there is no such resource yet, or NULL */
+        bool closed;   /* nothing of it may be written, as its resources were told last */
         bool stale;
 };
 
@@ -72,7 +74,8 @@ struct world_application {
         char *detached;     /* storage of an earlier one of that name, not decided on; or NULL */
         char *pin_error;    /* why the charm that came does not fit, or NULL */
         int64_t scale;
-        bool planned; /* a plan was saved at least once */
+        bool planned;                      /* a plan was saved at least once */
+        uint64_t changes, changes_planned; /* of its rows: told so far; those that a plan knows */
         bool dying;
         char *paused;             /* "alice: reason", or NULL */
         struct world_want *wants; /* by label */
@@ -96,6 +99,7 @@ struct world_application {
 struct world_need {
         int64_t id;
         enum need_kind kind;
+        char *output; /* NEED_VALUE: pointer of what is taken; else NULL */
 };
 
 struct world_projection { /* shared by resources with equal field sets */
@@ -108,7 +112,7 @@ struct world_projection { /* shared by resources with equal field sets */
 struct world_resource {
         struct reconcile *reconcile;
         int64_t id;
-        int64_t target, owner, model; /* ids; owner 0: none; model: whose scope it is, else 0 */
+        int64_t target, owner, model; /* ids; owner 0: none, then model says whose it is */
         char *type, *path;
         struct resource_row row;
         uint8_t wanted[DIGEST_SIZE];
@@ -127,6 +131,8 @@ struct world_resource {
         int64_t retry_generation; /* the generation that failed: a newer one is tried at once */
         struct observation seen;
         bool listed; /* observed since the list of its type began */
+        bool news;   /* something was observed since the operation that is out began */
+        bool tried;  /* an apply of it may have reached the outside */
         struct world_need *needs;
         size_t need_count;
         int64_t *wanters; /* applications that want it */
@@ -177,7 +183,8 @@ void world_application_drop(struct world *w, struct world_application *a);
 void world_resource_drop(struct world *w, struct world_resource *r);
 void world_model_rename(struct world *w, struct world_model *m, const char *name);
 
-/* Replaces what R needs, and who is therefore needed by it. */
+void world_needs_free(struct world_need *needs, size_t n);
+/* Replaces what R needs (copies), and who is therefore needed by it. */
 void world_set_needs(struct world *w, struct world_resource *r, const struct world_need *needs,
                      size_t n);
 const struct world_ids *world_needed_by(struct world *w, int64_t id); /* NULL: nobody */

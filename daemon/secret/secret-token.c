@@ -94,79 +94,20 @@ struct walk {
         int (*fn)(void *arg, const struct secret_ref *r, const char *pointer, bool in_name,
                   struct err *err);
         void *arg;
-        struct buf pointer;
 };
 
-static int walk_text(struct walk *w, const char *text, bool in_name, struct err *err) {
+static int walk_text(void *arg, const char *text, const char *pointer, bool in_name,
+                     struct err *err) {
+        struct walk *w = arg;
         struct secret_ref ref;
         size_t from = 0;
 
         while (secret_token_next(text, from, &ref)) {
-                int r = w->fn(w->arg, &ref, buf_str(&w->pointer), in_name, err);
+                int r = w->fn(w->arg, &ref, pointer, in_name, err);
 
                 if (r < 0)
                         return r;
                 from = ref.end;
-        }
-        return 0;
-}
-
-static void add_escaped(struct buf *b, const char *name) {
-        buf_putc(b, '/');
-        for (; *name; name++) {
-                if (*name == '~')
-                        buf_puts(b, "~0");
-                else if (*name == '/')
-                        buf_puts(b, "~1");
-                else
-                        buf_putc(b, *name);
-        }
-}
-
-static void cut(struct buf *b, size_t len) {
-        b->len = len;
-        if (b->data)
-                b->data[len] = '\0';
-}
-
-static int walk_value(struct walk *w, const json_t *j, struct err *err);
-
-static int walk_object(struct walk *w, const json_t *j, struct err *err) {
-        size_t at = w->pointer.len;
-        const char *name;
-        json_t *value;
-
-        json_object_foreach((json_t *)j, name, value) {
-                int r;
-
-                add_escaped(&w->pointer, name);
-                r = walk_text(w, name, true, err);
-                if (r == 0)
-                        r = walk_value(w, value, err);
-                cut(&w->pointer, at);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static int walk_value(struct walk *w, const json_t *j, struct err *err) {
-        size_t at = w->pointer.len;
-        size_t i;
-        json_t *value;
-
-        if (json_is_string(j))
-                return walk_text(w, json_string_value(j), false, err);
-        if (json_is_object(j))
-                return walk_object(w, j, err);
-        json_array_foreach((json_t *)j, i, value) {
-                int r;
-
-                buf_printf(&w->pointer, "/%zu", i);
-                r = walk_value(w, value, err);
-                cut(&w->pointer, at);
-                if (r < 0)
-                        return r;
         }
         return 0;
 }
@@ -176,10 +117,8 @@ int secret_token_walk(const json_t *j,
                                 bool in_name, struct err *err),
                       void *arg, struct err *err) {
         struct walk w = { .fn = fn, .arg = arg };
-        int r = walk_value(&w, j, err);
 
-        buf_free(&w.pointer);
-        return r;
+        return json_walk(j, walk_text, &w, err);
 }
 
 /* ---- values */
@@ -322,6 +261,23 @@ static int add_bcrypt(const struct secret_values *v, struct buf *out, const stru
         return 0;
 }
 
+void secret_form_put(enum secret_form form, const void *value, size_t len, struct buf *out) {
+        switch (form) {
+        case SECRET_BASE64:
+                return digest_base64(value, len, out);
+        case SECRET_URL:
+                return add_url(out, value, len);
+        case SECRET_YAML:
+                return add_yaml(out, value, len);
+        case SECRET_BCRYPT: /* made off the loop, never here */
+        case SECRET_PLAIN:
+        case SECRET_PEM_BUNDLE:
+        case SECRET_FORM_MAX:
+                break;
+        }
+        buf_add(out, value, len);
+}
+
 static int add_value(const struct secret_values *v, const struct secret_ref *ref, struct buf *out,
                      struct err *err) {
         size_t len = 0;
@@ -330,24 +286,9 @@ static int add_value(const struct secret_values *v, const struct secret_ref *ref
         if (!value)
                 return err_set(err, -ENOKEY, "secret %s revision %lld has no value here", ref->uri,
                                (long long)ref->revision);
-        switch (ref->form) {
-        case SECRET_BASE64:
-                digest_base64(value, len, out);
-                return 0;
-        case SECRET_URL:
-                add_url(out, value, len);
-                return 0;
-        case SECRET_YAML:
-                add_yaml(out, value, len);
-                return 0;
-        case SECRET_BCRYPT:
+        if (ref->form == SECRET_BCRYPT)
                 return add_bcrypt(v, out, ref, err);
-        case SECRET_PLAIN:
-        case SECRET_PEM_BUNDLE:
-        case SECRET_FORM_MAX:
-                break;
-        }
-        buf_add(out, value, len);
+        secret_form_put(ref->form, value, len, out);
         return 0;
 }
 

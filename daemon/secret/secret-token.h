@@ -28,6 +28,8 @@ enum secret_form {
 };
 const char *secret_form_name(enum secret_form f);
 int secret_form_find(const char *name); /* -1: none */
+/* Appends VALUE in FORM, which is not bcrypt. */
+void secret_form_put(enum secret_form form, const void *value, size_t len, struct buf *out);
 
 struct secret_ref {
         char uri[SECRET_URI_SIZE];

@@ -94,8 +94,8 @@ struct store *store_close(struct store *s);
 
 void store_submit(struct store *s, struct store_call *c);
 void store_read(struct store *s, struct store_call *c); /* run must not write: -EPERM if it does */
-/* Runs C as a write and waits for it: start-up only, before the loop runs. `done` is not called;
- * the answer is the caller's to free. Its marks come when the loop runs. */
+/* Runs C as a write and waits for it: before the loop runs, and when it has ended. `done` is not
+ * called; the answer is the caller's to free. Its marks come when the loop runs. */
 int store_now(struct store *s, struct store_call *c, struct err *err);
 int64_t store_generation(struct store *s); /* rises with every committed write; any thread */
 size_t store_waiting(struct store *s);     /* calls not yet taken up */

@@ -80,7 +80,11 @@ UPDATE application SET cause_digest = :cause_digest WHERE id = :id;
 UPDATE application SET release_digest = :release_digest WHERE id = :id;
 
 -- name: application_set_status
-UPDATE application SET status = :status, message = :message, status_at = :status_at WHERE id = :id;
+UPDATE application SET status = :status, message = :message, status_at = :status_at, active_at = :active_at
+WHERE id = :id;
+
+-- name: application_set_active
+UPDATE application SET active_at = :active_at WHERE id = :id;
 
 -- name: application_delete
 DELETE FROM application WHERE id = :id;

@@ -1,8 +1,10 @@
 -- Storage that outlived its application.
 
 -- name: detached_insert
-INSERT INTO detached (id, model_id, application, charm_name, target_id, type, path, secrets, initialised_at, at)
-VALUES (:id, :model_id, :application, :charm_name, :target_id, :type, :path, :secrets, :initialised_at, :at);
+INSERT INTO detached (id, model_id, application, charm_name, target_id, type, path, secrets, incarnation, made, adopted,
+                      initialised_at, at)
+VALUES (:id, :model_id, :application, :charm_name, :target_id, :type, :path, :secrets, :incarnation, :made, :adopted,
+        :initialised_at, :at);
 
 -- name: detached_by_id
 -- row: detached

@@ -2,8 +2,8 @@
 
 -- name: resource_scope_insert
 -- The namespace of a model: wanted by the model itself.
-INSERT INTO resource (id, target_id, type, path, life, wanted, wanted_generation, keep, state)
-VALUES (:id, :target_id, :type, :path, 'alive', :wanted, 1, 1, 'new');
+INSERT INTO resource (id, target_id, type, path, model_id, life, wanted, wanted_generation, keep, state)
+VALUES (:id, :target_id, :type, :path, :model_id, 'alive', :wanted, 1, 1, 'new');
 
 -- name: resource_set_identity
 UPDATE resource SET keep = :keep, remake = :remake WHERE id = :id;

@@ -36,6 +36,13 @@ SELECT want.label, want.document, resource.*
 FROM want JOIN resource ON resource.id = want.resource_id
 WHERE want.application_id = :application_id AND want.label > :after ORDER BY want.label LIMIT :max;
 
+-- name: resource_by_model
+-- Those that no application owns: the model's namespace, and storage that is being destroyed.
+-- row: resource
+-- in: after INT
+-- in: max INT
+SELECT * FROM resource WHERE model_id = :model_id AND id > :after ORDER BY id LIMIT :max;
+
 -- name: resource_by_target
 -- By type and path, after the cursor of both.
 -- row: resource
@@ -54,7 +61,7 @@ SELECT id, wanted, fields, baseline_document FROM resource WHERE id > :after ORD
 -- name: resource_want
 -- A new or changed want: the generation rises.
 UPDATE resource SET wanted = :wanted, wanted_generation = wanted_generation + 1, life = 'alive', owner_id = :owner_id,
-                    keep = :keep
+                    model_id = :model_id, keep = :keep
 WHERE id = :id;
 
 -- name: resource_set_owner
@@ -68,14 +75,28 @@ UPDATE resource SET state = :state, reason = :reason, outcome = :outcome, tries 
 
 -- name: resource_set_token
 -- Of a long-running operation: committed before the next poll.
-UPDATE resource SET token = :token, state = :state, outcome = :outcome WHERE id = :id;
+UPDATE resource SET token = :token, token_action = :token_action, token_generation = :token_generation,
+                    token_outputs = :token_outputs, state = :state, outcome = :outcome
+WHERE id = :id;
+
+-- name: resource_drop_token
+-- The operation is over, or nobody knows it any more.
+UPDATE resource SET token = '', token_action = '', token_outputs = NULL WHERE id = :id AND token <> '';
+
+-- name: resource_set_removed
+-- We took it away, and it is wanted again: as one that was never made.
+UPDATE resource SET applied_generation = 0, made = 0, adopted = 0, fields = NULL, baseline = NULL, baseline_document = NULL,
+                    outputs = NULL, token = '', token_action = '', token_outputs = NULL, incarnation = '', version = '',
+                    initialised_at = NULL, lost_at = NULL, applied_at = NULL
+WHERE id = :id;
 
 -- name: resource_set_applied
 -- The outside accepted this generation.
 -- in: fields BLOB NULL
 UPDATE resource SET applied_generation = :applied_generation, fields = :fields, baseline = :baseline,
                     baseline_document = :baseline_document,
-                    incarnation = :incarnation, version = :version, token = '', made = :made, state = :state,
+                    incarnation = :incarnation, version = :version, outputs = :outputs, token = '',
+                    token_action = '', token_outputs = NULL, made = :made, state = :state,
                     reason = :reason, outcome = :outcome, tries = 0, applied_at = :applied_at
 WHERE id = :id;
 
@@ -85,12 +106,16 @@ UPDATE resource SET incarnation = :incarnation, version = :version, state = :sta
 -- name: resource_set_adopted
 UPDATE resource SET adopted = :adopted WHERE id = :id;
 
--- name: resource_set_initialised
--- The first time counts; later ones change nothing.
-UPDATE resource SET initialised_at = :initialised_at, accepted_loss = 0 WHERE id = :id AND initialised_at IS NULL;
+-- name: resource_set_filled
+-- Something is in it: the first time counts, and what was lost is no longer.
+UPDATE resource SET initialised_at = coalesce(initialised_at, :at), lost_at = NULL, accepted_loss = 0 WHERE id = :id;
+
+-- name: resource_set_lost
+-- The first time counts.
+UPDATE resource SET lost_at = coalesce(lost_at, :at) WHERE id = :id;
 
 -- name: resource_accept_loss
-UPDATE resource SET accepted_loss = :accepted_loss, initialised_at = NULL WHERE id = :id;
+UPDATE resource SET accepted_loss = 1, initialised_at = NULL, lost_at = NULL WHERE id = :id;
 
 -- name: resource_delete
 DELETE FROM resource WHERE id = :id;

@@ -42,12 +42,13 @@ DELETE FROM want WHERE application_id = :application_id;
 
 -- name: edge_insert
 -- Twice is once.
-INSERT INTO edge (resource_id, needs_id, kind) VALUES (:resource_id, :needs_id, :kind) ON CONFLICT DO NOTHING;
+INSERT INTO edge (resource_id, needs_id, kind, output) VALUES (:resource_id, :needs_id, :kind, :output)
+ON CONFLICT DO NOTHING;
 
 -- name: edge_of
 -- What a resource needs.
 -- row: edge
-SELECT * FROM edge WHERE resource_id = :resource_id ORDER BY needs_id, kind LIMIT 1000;
+SELECT * FROM edge WHERE resource_id = :resource_id ORDER BY needs_id, kind, output LIMIT 1000;
 
 -- name: edge_to
 -- What needs a resource.

@@ -93,6 +93,7 @@ CREATE TABLE application (
         status TEXT NOT NULL DEFAULT 'waiting',       -- what is shown: computed
         message TEXT NOT NULL DEFAULT '',
         status_at INTEGER NOT NULL,
+        active_at INTEGER NOT NULL DEFAULT 0,         -- when it was last seen active, 0: never
         version TEXT NOT NULL DEFAULT '',             -- of the workload, said by the charm
         see TEXT NOT NULL DEFAULT '{}', -- JSON {label: [pointer]}: what the charm asked to see
         conflicts TEXT NOT NULL DEFAULT '',           -- wants of it that another application owns
@@ -172,6 +173,7 @@ CREATE TABLE resource (             -- one thing outside that we look after
         type TEXT NOT NULL,             -- canonical: "Deployment.apps", "user", "bucket"
         path TEXT NOT NULL,             -- canonical: "kubeflow/mlflow-server"
         owner_id INTEGER REFERENCES application (id), -- first owner: its labels are on the object
+        model_id INTEGER REFERENCES model (id), -- without an owner: whose it is (namespace, storage to be destroyed)
         life TEXT NOT NULL CHECK (life IN ('alive', 'dying')), -- dying: no want is left, to be removed
         wanted BLOB,                    -- digest of the document that is wanted, in cache.db
         wanted_generation INTEGER NOT NULL,           -- rises with each change of the want
@@ -181,12 +183,17 @@ CREATE TABLE resource (             -- one thing outside that we look after
         baseline_document BLOB,         -- digest of its text, in cache.db
         incarnation TEXT NOT NULL DEFAULT '',         -- uid
         version TEXT NOT NULL DEFAULT '',             -- resourceVersion, ETag of our last write
+        outputs BLOB,                   -- digest of the values of others that were filled in when it was last accepted
         token TEXT NOT NULL DEFAULT '', -- of a long-running operation
+        token_action TEXT NOT NULL DEFAULT '',        -- what it does: apply, remove
+        token_generation INTEGER NOT NULL DEFAULT 0,  -- apply: of this generation,
+        token_outputs BLOB,             -- with these values
         made INTEGER NOT NULL DEFAULT 0,              -- 1: we created it, so we may delete it
         adopted INTEGER NOT NULL DEFAULT 0,           -- 1: it was there before and adopt named it
         keep INTEGER NOT NULL DEFAULT 0,              -- holds data: never deleted without consent
         remake INTEGER NOT NULL DEFAULT 0,            -- data that is made again empty at once (a bucket)
         initialised_at INTEGER,         -- data: first time something was in it
+        lost_at INTEGER,                -- data: when it was found gone; until it is filled again or that is accepted
         accepted_loss INTEGER NOT NULL DEFAULT 0,     -- accept-data-loss named it
         state TEXT NOT NULL,            -- waiting, applying, applied, ready, blocked, removing, ...
         reason TEXT NOT NULL DEFAULT '', -- of the state, for people
@@ -196,6 +203,7 @@ CREATE TABLE resource (             -- one thing outside that we look after
         UNIQUE (target_id, type, path)
 ) STRICT;
 CREATE INDEX resource_owner ON resource (owner_id);
+CREATE INDEX resource_model ON resource (model_id);
 
 CREATE TABLE want (                 -- (application, label) wants this resource to look like this
         application_id INTEGER NOT NULL REFERENCES application (id),
@@ -210,7 +218,8 @@ CREATE TABLE edge (                 -- resource needs another: exists, ready, or
         resource_id INTEGER NOT NULL REFERENCES resource (id),
         needs_id INTEGER NOT NULL REFERENCES resource (id),
         kind TEXT NOT NULL CHECK (kind IN ('exists', 'ready', 'value')),
-        PRIMARY KEY (resource_id, needs_id, kind)
+        output TEXT NOT NULL DEFAULT '', -- value: JSON pointer of what is taken
+        PRIMARY KEY (resource_id, needs_id, kind, output)
 ) STRICT;
 CREATE INDEX edge_needs ON edge (needs_id);
 
@@ -253,6 +262,9 @@ CREATE TABLE detached (             -- storage that outlived its application, wi
         type TEXT NOT NULL,
         path TEXT NOT NULL,
         secrets TEXT NOT NULL,          -- JSON list of secret ids
+        incarnation TEXT NOT NULL,      -- this and what follows: as in resource
+        made INTEGER NOT NULL,
+        adopted INTEGER NOT NULL,
         initialised_at INTEGER,
         at INTEGER NOT NULL
 ) STRICT;

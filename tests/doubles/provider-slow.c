@@ -30,18 +30,20 @@ struct thing {
         char *id;
         json_t *body;
         int64_t version;
-        int incarnation;
+        int incarnation, words;
+        char *address; /* where a stranger moved it to, or NULL */
 };
 
 static struct {
         struct thing things[THINGS_MAX];
         struct work works[THINGS_MAX * 4];
         int thing_count, begun, throttled, early, incarnations;
-        bool down;
+        bool down, held;
 } outside;
 
 struct target {
         struct loop *loop;
+        uint8_t hash_key[DIGEST_SIZE];
 };
 struct projection {
         char nothing;
@@ -63,6 +65,7 @@ static struct thing *find(const char *id) {
 
 static void drop(struct thing *t) {
         free(t->id);
+        free(t->address);
         json_decref(t->body);
         *t = outside.things[--outside.thing_count];
 }
@@ -79,7 +82,7 @@ void slow_reset(void) {
         for (size_t i = 0; i < ARRAY_SIZE(outside.works); i++)
                 work_clear(&outside.works[i]);
         outside.begun = outside.throttled = outside.early = outside.incarnations = 0;
-        outside.down = false;
+        outside.down = outside.held = false;
 }
 
 int slow_count(void) {
@@ -124,8 +127,38 @@ bool slow_change(const char *path, const char *member, json_t *value) {
         return true;
 }
 
+bool slow_move(const char *path, const char *address) {
+        struct thing *t = find(path);
+
+        if (t)
+                str_set(&t->address, address);
+        return t != NULL;
+}
+
+static char *word_of(const struct thing *t) {
+        return str_format("word %d of %s", t->words, t->id);
+}
+
+bool slow_renew(const char *path) {
+        struct thing *t = find(path);
+
+        if (t)
+                t->words++;
+        return t != NULL;
+}
+
+char *slow_word(const char *path) {
+        struct thing *t = find(path);
+
+        return t ? word_of(t) : NULL;
+}
+
 void slow_down(bool down) {
         outside.down = down;
+}
+
+void slow_hold(bool held) {
+        outside.held = held;
 }
 
 static bool finish(struct work *k) {
@@ -240,16 +273,23 @@ static void cancel(struct op *op) {
         free(a);
 }
 
-static void observe(const char *path, struct observation *o) {
+static void put_out(const struct target *to, const char *path, const struct thing *t,
+                    struct observation *o) {
+        cleanup_(freep) char *address = str_format("slow://%s", path);
+        cleanup_(freep) char *word = word_of(t);
+
+        o->output = json_pack("{s:s}", "address", t->address ? t->address : address);
+        observation_hide(o, to->hash_key, "word", word, strlen(word));
+}
+
+static void observe(const struct target *to, const char *path, struct observation *o) {
         struct thing *t = find(path);
         cleanup_(buf_free) struct buf text = BUF_INIT;
-        cleanup_(freep) char *address = NULL;
 
         o->as_of = clock_mono();
         o->presence = t ? PRESENCE_PRESENT : PRESENCE_ABSENT;
         if (!t)
                 return;
-        address = str_format("slow://%s", path);
         o->ready = READY_YES;
         o->ours = true;
         snprintf(o->incarnation, sizeof(o->incarnation), "i%d", t->incarnation);
@@ -259,7 +299,7 @@ static void observe(const char *path, struct observation *o) {
         json_canonical(o->found, &text);
         digest_sha256(text.data, text.len, o->digest);
         o->digest_valid = true;
-        o->output = json_pack("{s:s}", "/address", address);
+        put_out(to, path, t, o);
 }
 
 static bool is_down(struct op *op) {
@@ -274,7 +314,7 @@ static void look(struct target *t, const struct apply_request *r, struct op *op)
         begin(t, op);
         if (is_down(op))
                 return;
-        observe(r->path, &op->seen);
+        observe(t, r->path, &op->seen);
         op->outcome = op->seen.presence == PRESENCE_PRESENT ? OUTCOME_DONE : OUTCOME_GONE;
 }
 
@@ -326,18 +366,19 @@ static void begin_work(const struct apply_request *r, bool removal, struct op *o
         say_running(op, number, k);
 }
 
-static void end_work(struct work *k, const struct apply_request *r, struct op *op) {
+static void end_work(struct target *t, struct work *k, const struct apply_request *r,
+                     struct op *op) {
         op->outcome = OUTCOME_DONE;
         op->created = finish(k);
         if (k->removal)
                 return;
-        observe(r->path, &op->seen);
+        observe(t, r->path, &op->seen);
         op->fields = str_dup(FIELDS);
         op->baseline = json_incref(op->seen.found);
         memcpy(op->baseline_digest, op->seen.digest, DIGEST_SIZE);
 }
 
-static void go_on(const struct apply_request *r, struct op *op) {
+static void go_on(struct target *t, const struct apply_request *r, struct op *op) {
         int number, round;
         struct work *k;
 
@@ -353,9 +394,9 @@ static void go_on(const struct apply_request *r, struct op *op) {
                 outside.early++;
                 return say_running(op, number, k);
         }
-        if (k->round >= SLOW_ROUNDS)
-                return end_work(k, r, op);
-        k->round++;
+        if (k->round >= SLOW_ROUNDS && !outside.held)
+                return end_work(t, k, r, op);
+        k->round += k->round < SLOW_ROUNDS;
         k->again_at = clock_mono() + SLOW_AGAIN_MS;
         say_running(op, number, k);
 }
@@ -367,7 +408,7 @@ static void write_it(struct target *t, const struct apply_request *r, bool remov
         if (removal && !find(r->path))
                 op->outcome = OUTCOME_GONE;
         else if (r->token && r->token[0])
-                go_on(r, op);
+                go_on(t, r, op);
         else
                 begin_work(r, removal, op);
 }
@@ -390,10 +431,16 @@ static bool secret_place(const json_t *wanted, const char *pointer) {
         return str_eq(pointer, "/key");
 }
 
+static bool secret_output(const char *type, const char *pointer) {
+        return str_eq(pointer, "/word");
+}
+
 static int open_target(const struct target_config *c, const struct observer *o, struct target **ret,
                        struct err *err) {
         *ret = mem_new(struct target);
         (*ret)->loop = c->loop;
+        if (c->hash_key)
+                memcpy((*ret)->hash_key, c->hash_key, DIGEST_SIZE);
         return 0;
 }
 
@@ -435,6 +482,7 @@ const struct provider provider_slow = {
         .check = check,
         .identify = identify,
         .secret_place = secret_place,
+        .secret_output = secret_output,
         .open = open_target,
         .close = close_target,
         .look = look,

@@ -10,7 +10,8 @@
  *
  *   {"type": "Thing", "group": "Blue", "name": "One", "size": 3, "key": "{{secret:...}}"}
  *
- * Its output is {"/address": "slow://blue/one"}, known once the first write is done. */
+ * Its outputs are known once the first write is done: /address ("slow://blue/one") and /word, which
+ * is secret. */
 #pragma once
 
 #include "provider.h"
@@ -32,4 +33,9 @@ int slow_early(void);     /* questions that came before their again_at */
 const json_t *slow_at(const char *path); /* in any case; borrowed; NULL: not there */
 bool slow_delete(const char *path);      /* as a stranger does */
 bool slow_change(const char *path, const char *member, json_t *value); /* steals VALUE */
-void slow_down(bool down); /* from now on nothing answers */
+/* The outside itself changes an output: no drift. */
+bool slow_move(const char *path, const char *address);
+bool slow_renew(const char *path); /* another word */
+char *slow_word(const char *path); /* free it; NULL: no such thing */
+void slow_hold(bool held); /* no operation ends; those that are asked about go on running */
+void slow_down(bool down);         /* from now on nothing answers */

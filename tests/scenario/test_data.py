@@ -75,7 +75,12 @@ def _(world):
 
 @test("a deleted namespace hides no loss: all is blocked that held data, and comes back by consent")
 def _(world):
-    world.cluster.kube.delete("namespaces", "", "mlflow")
+    kube = world.cluster.kube
+    kube.merge("services", "mlflow", "mlflow-minio", {"metadata": {"finalizers": ["example.com/hold"]}})
+    kube.delete("namespaces", "", "mlflow")
+    for app in APPS:
+        world.wait_status(app, "blocked", "Namespace mlflow", "being deleted", "data too")
+    kube.merge("services", "mlflow", "mlflow-minio", {"metadata": {"finalizers": None}})
     for app in ("mlflow-mysql", "mlflow-minio"):
         world.wait_status(app, "blocked", f"accept-data-loss {app}")
     if uid(world):
@@ -159,6 +164,7 @@ def _(world):
     world.ctl("deploy", BUNDLE).ok()
     world.wait_status("mlflow-mysql", "blocked", "take-over-model")
     world.ctl("take-over-model", "mlflow").ok()
+    world.wait_status("mlflow-minio", "blocked", "of another controller", "mooringctl adopt mlflow-minio")
     world.wait_for("all to be adopted", lambda: adopt_all(world))
     if root_secret(world) != before:
         raise Trouble("the root password in the cluster was written over")

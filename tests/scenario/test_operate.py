@@ -12,6 +12,7 @@ def _(world):
     world.ctl("scale-application", "mlflow-mysql", "3").refused("mlflow-mysql", "0 to 1", code=1)
     world.ctl("scale-application", "nobody", "1").refused("nobody", code=1)
     world.ctl("scale-application", "mlflow-server", "many").refused("many")
+    world.ctl("scale-application", "mlflow-server", "-1").refused("no number of units")
 
 
 @test("scale 0 ends the pods and says that data is kept; scale 2 runs two")
@@ -39,6 +40,36 @@ def _(world):
     world.ctl("config", "mlflow-server", "--reset", "mlflow_port").ok()
     world.wait_for("the old port", lambda: port() == 5000)
     world.wait_active()
+
+
+@test("a wait right after a change ends when the change is there, and plan does not say that nothing is to do before")
+def _(world):
+    def env_from():
+        return world.cluster.kube.get("deployments", "mlflow", "mlflow-server")["spec"]["template"]["spec"]["containers"][0]
+    for scale in (3, 1, 2, 1):
+        world.ctl("scale-application", "mlflow-server", scale).ok()
+        world.ctl("wait", "mlflow-server", "--timeout", f"{world.patience}s", seconds=world.patience + 30).ok()
+        line = next(line for line in world.ctl("status").ok().out.splitlines() if line.startswith("mlflow-server "))
+        if f" active {scale:>6}" not in line:
+            raise Trouble(f"waited for scale {scale}: {line}")
+    for port in (5003, 5000):
+        world.ctl("config", "mlflow-server", f"mlflow_port={port}").ok()
+        plan = world.ctl("plan")
+        if plan.code == 0 and env_from()["ports"][0]["containerPort"] != port:
+            raise Trouble(f"nothing to do, and the port is not {port}: {plan.err}")
+        world.wait_active()
+        if env_from()["ports"][0]["containerPort"] != port:
+            raise Trouble(f"active, and the port is not {port}")
+    world.ctl("plan").ok()
+
+
+@test("names and models that are not there are told at once, and a status word that nobody has is not an empty model")
+def _(world):
+    world.ctl("status", "mlflow-servr").refused("mlflow-servr", "mlflow-server", code=1)
+    world.ctl("wait", "mlflow-servr", "--timeout", "0").refused("mlflow-servr", "mlflow-server", code=1)
+    world.ctl("wait", "-m", "nosuch", "--timeout", "0").refused("nosuch", code=1)
+    if "empty" in world.ctl("status", "blocked").ok().out:
+        raise Trouble("nothing is blocked, and status calls the model empty")
 
 
 @test("a wrong option is refused with the application, the option and what it wants")

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cluster goes away, the daemon dies, files are lost: what is said meanwhile, and that nothing is done twice."""
 import os
+import re
 import shutil
 import signal
 import sqlite3
 import subprocess
+import time
 
 from lib.runner import APPS, main, test
 from lib.world import DEADLINE, Trouble, until
@@ -58,6 +60,27 @@ def _(world):
         raise Trouble("another cluster was written to")
     world.ctl("rebind-cluster", world.cluster.name).ok()
     world.wait_for("the model to be written", lambda: kube.list("services", "mlflow"))
+
+
+@test("a daemon that starts while the API server is away says when it was last seen active", real=False)
+def _(world):
+    settled(world)
+    before = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    world.daemon.stop()
+    world.cluster.server_down()
+    try:
+        world.daemon.start()
+        for app in APPS:
+            world.wait_status(app, "unknown", "last seen active")
+        seen = re.search(r"last seen active (\S+Z)", world.apps()[APPS[0]][1])[1]
+        if seen < before:
+            raise Trouble(f"last seen active {seen}, though it was so at {before}")
+        world.daemon.stop()
+        world.daemon.start()
+        world.wait_for("the same time after another start", lambda: seen in world.apps()[APPS[0]][1])
+    finally:
+        world.cluster.server_up()
+    world.wait_active()
 
 
 @test("a daemon that was killed starts again, is active, and has written nothing")

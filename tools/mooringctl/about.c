@@ -33,8 +33,14 @@ static void print_charms(struct cli *c, const json_t *list) {
                 const char *refused = json_get_str(charm, "refused", NULL);
                 cleanup_(freep) char *served = channels(charm);
 
-                table_add(&t, json_get_str(charm, "name", json_get_str(charm, "folder", "")));
-                table_printf(&t, "%lld", (long long)json_get_int(charm, "revision", 0));
+                const char *folder = json_get_str(charm, "folder", "");
+                const char *slash = strrchr(folder, '/');
+
+                table_add(&t, json_get_str(charm, "name", slash ? slash + 1 : folder));
+                if (json_get(charm, "revision"))
+                        table_printf(&t, "%lld", (long long)json_get_int(charm, "revision", 0));
+                else
+                        table_add(&t, "");
                 if (refused)
                         table_style(&t, refused, STYLE_BAD);
                 else

@@ -13,7 +13,8 @@
 
 struct options {
         bool dry_run, force, destroy_storage, remove;
-        char *reason;
+        char *reason, *channel;
+        int64_t revision;
 };
 #define AT(member) offsetof(struct options, member)
 #define DRY_RUN                                                                                    \
@@ -25,6 +26,14 @@ struct options {
 static const struct opt dry_run_options[] = { DRY_RUN, {} };
 static const struct opt trust_options[] = {
         { "remove", 0, OPT_BOOL, AT(remove), NULL, 0, 0, NULL, 0, NULL, "trust it no longer" },
+        DRY_RUN,
+        {},
+};
+static const struct opt refresh_options[] = {
+        { "channel", 0, OPT_STRING, AT(channel), NULL, 0, 0, "CHANNEL", 0, NULL,
+          "go over to this channel" },
+        { "revision", 0, OPT_INT, AT(revision), "-1", 0, 0, "N", 0, NULL,
+          "this revision, also an older one; otherwise the newest that the channel has" },
         DRY_RUN,
         {},
 };
@@ -163,11 +172,29 @@ static int scale(struct cli *c) {
         return change(c, cli_operand(c, 0), "PUT", "/scale", one("scale", json_integer(n)));
 }
 
+static int refresh(struct cli *c) {
+        const struct options *o = c->options;
+        json_t *body = json_object();
+
+        if (o->channel)
+                json_object_set_new(body, "channel", json_string(o->channel));
+        if (o->revision >= 0)
+                json_object_set_new(body, "revision", json_integer(o->revision));
+        return change(c, cli_operand(c, 0), "POST", "/refresh", body);
+}
+
 static int trust(struct cli *c) {
         const struct options *o = c->options;
 
         return change(c, cli_operand(c, 0), "PUT", "/trust",
                       one("trust", json_boolean(!o->remove)));
+}
+
+static void print_constraints(struct cli *c, const char *text) {
+        if (text[0])
+                fprintf(c->out, "%s\n", text);
+        else
+                cli_say(c, "no constraints");
 }
 
 static int constraints(struct cli *c) {
@@ -184,8 +211,8 @@ static int constraints(struct cli *c) {
         path = path_of(c, cli_operand(c, 0), "");
         r = path ? call_get(c, path, &json) : CLI_FAILED;
         if (r == CLI_DONE)
-                fprintf(c->out, "%s\n",
-                        json_get_str(json_get(json, cli_operand(c, 0)), "constraints", ""));
+                print_constraints(
+                        c, json_get_str(json_get(json, cli_operand(c, 0)), "constraints", ""));
         return r;
 }
 
@@ -282,6 +309,13 @@ const struct command applications_commands[] = {
         { "scale-application", "scale", GROUP_OPERATE, "APPLICATION N", 2, 2, COMMAND_LIST,
           COMPLETES_APPLICATION, dry_run_options, SIZE, scale, "Set how many units there should be",
           "0 stops all units and keeps the data. More than the charm can run is refused." },
+        { "refresh", "upgrade-charm", GROUP_OPERATE, "APPLICATION", 1, 1,
+          COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_APPLICATION, refresh_options, SIZE, refresh,
+          "Go over to the charm's content that is on offer now",
+          "An application stays with the content that it was deployed with; status says when "
+          "another "
+          "one is on offer. Options that the new charm does not take are refused, and nothing is "
+          "changed." },
         { "trust", NULL, GROUP_OPERATE, "APPLICATION", 1, 1, COMMAND_LIST, COMPLETES_APPLICATION,
           trust_options, SIZE, trust, "Record that an application is trusted with the cluster",
           NULL },

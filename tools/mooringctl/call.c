@@ -66,7 +66,7 @@ static int cannot_reach(const struct cli *c, const struct http_request *r, struc
         const char *socket = c->globals->socket;
 
         if (access(socket, F_OK) < 0)
-                return err_set(err, -ENOENT,
+                return err_set(err, -ECONNREFUSED,
                                "no mooringd at %s: %s: start it, or name its socket with --socket "
                                "or MOORING_SOCKET",
                                socket, strerror(errno));

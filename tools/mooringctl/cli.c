@@ -34,18 +34,18 @@ _Static_assert(ARRAY_SIZE(formats) == FORMAT_MAX + 1, "a format without a name")
 
 const struct opt cli_globals_table[] = {
         { "model", 'm', OPT_STRING, AT(model), NULL, 0, 0, "MODEL", 0, NULL,
-          "model to work on; default is what switch chose, or the only one" },
+          "model to work on; without it MOORING_MODEL, what switch chose, or the only one" },
         { "format", 0, OPT_ENUM, AT(format), "tabular", 0, 0, "FORMAT", 0, formats,
           "how to print" },
         { "output", 'o', OPT_PATH, AT(output), NULL, 0, 0, "FILE", OPT_ARGS_ONLY, NULL,
           "print into this file instead of stdout" },
         { "socket", 0, OPT_PATH, AT(socket), "/run/mooring/admin.sock", 0, 0, "PATH", 0, NULL,
-          "unix socket of mooringd" },
+          "unix socket of mooringd; or MOORING_SOCKET" },
         { "color", 0, OPT_BOOL, AT(color), NULL, 0, 0, NULL, 0, NULL,
           "colour, also where stdout is no terminal; --no-color: never" },
         { "utc", 0, OPT_BOOL, AT(utc), NULL, 0, 0, NULL, 0, NULL, "times in UTC" },
         { "quiet", 'q', OPT_BOOL, AT(quiet), NULL, 0, 0, NULL, 0, NULL, "no chatter on stderr" },
-        { "help", 'h', OPT_BOOL, AT(help), NULL, 0, 0, NULL, OPT_ARGS_ONLY, NULL,
+        { "help", 'h', OPT_BOOL, AT(help), NULL, 0, 0, NULL, OPT_ARGS_ONLY | OPT_ACT, NULL,
           "show help and end" },
         {}
 };
@@ -257,6 +257,10 @@ static int open_output(struct cli *c) {
 static int close_output(struct cli *c, int code) {
         bool bad = fflush(c->out) != 0 || ferror(c->out);
 
+        /* The reader (head) has what it wanted. */
+        if (bad && errno == EPIPE && c->out == stdout)
+                return code;
+
         if (c->out != stdout)
                 bad = fclose(c->out) != 0 || bad;
         return bad && code == CLI_DONE ? cli_fail(CLI_FAILED, "cannot print: %s", strerror(errno))
@@ -285,8 +289,9 @@ static int run_command(const struct command *command, int argc, char **argv) {
         if (r >= 0)
                 r = check_usage(&c, &err);
         if (r < 0)
-                return cli_fail(CLI_USAGE, "%s; see mooringctl help %s", err_text(&err),
-                                command->name);
+                return cli_fail(CLI_USAGE, "%s; see mooringctl help%s%s", err_text(&err),
+                                str_eq(command->name, "help") ? "" : " ",
+                                str_eq(command->name, "help") ? "" : command->name);
         r = open_output(&c);
         if (r == CLI_DONE)
                 r = close_output(&c, command->run(&c));

@@ -63,6 +63,9 @@ static void print_list(struct cli *c, const json_t *list) {
 
         table_init(&t, head);
         table_right(&t, 0);
+        table_spare(&t, 2); /* the object's name says it mostly */
+        table_cut_left(&t, 3);
+        table_cut_left(&t, 4);
         json_array_foreach(list, i, line) {
                 cleanup_(freep) char *what = what_of(line);
                 cleanup_(freep) char *span = took(line);
@@ -137,12 +140,13 @@ static void print_line(struct cli *c, const json_t *line) {
                 fprintf(c->out, "Changed      %s\n",
                         text_time(json_get_str(line, "changed-at", NULL), utc, stamp));
         fprintf(c->out, "Who          %s\n", json_get_str(line, "who", "not recorded"));
-        fprintf(c->out, "Done         %s: %s\n", json_get_str(line, "action", ""),
-                json_get_str(line, "outcome", ""));
+        fprintf(c->out, "Outcome      %s\n", json_get_str(line, "outcome", ""));
         if (span[0])
-                fprintf(c->out, "Took         %s\n", span);
-        fprintf(c->out, "Before       %lld times the same\n",
-                (long long)json_get_int(line, "before", 0));
+                fprintf(c->out, "Took         %s, until it was written; pods may take longer\n",
+                        span);
+        if (json_get_int(line, "before", 0))
+                fprintf(c->out, "Before       %lld times the same\n",
+                        (long long)json_get_int(line, "before", 0));
         fputs("What\n", c->out);
         json_array_foreach(json_get(line, "fields"), i, field)
                 print_field(c, field);
@@ -169,6 +173,11 @@ static int drift(struct cli *c) {
 }
 
 /* ---- history */
+
+/* Mostly the message says it already. */
+static const char *cause_beside(const char *message, const char *cause) {
+        return strstr(message, cause) ? "" : cause;
+}
 
 static int history(struct cli *c) {
         static const char *const head[] = { "Time", "Status", "Message", "Cause", NULL };
@@ -197,7 +206,8 @@ static int history(struct cli *c) {
                 table_add(&t, text_time(json_get_str(h, "at", NULL), c->globals->utc, stamp));
                 table_style(&t, word, table_status_style(word));
                 table_add(&t, json_get_str(h, "message", ""));
-                table_add(&t, json_get_str(h, "cause", ""));
+                table_add(&t, cause_beside(json_get_str(h, "message", ""),
+                                           json_get_str(h, "cause", "")));
         }
         table_print(&t, c->globals->color, c->out);
         return CLI_DONE;

@@ -64,7 +64,8 @@ static int list_models(struct cli *c) {
         static const char *const head[] = { "Model",  "Cloud/Region", "Applications",
                                             "Status", "Notes",        NULL };
         cleanup_(table_deinit) struct table t = { 0 };
-        cleanup_(freep) char *chosen = switch_read(c->globals->socket);
+        cleanup_(freep) char *chosen =
+                c->globals->model ? str_dup(c->globals->model) : switch_read(c->globals->socket);
         cleanup_(json_freep) json_t *json = NULL;
         const json_t *m;
         size_t i;
@@ -117,6 +118,9 @@ static int choose(struct cli *c) {
         if (switch_write(c->globals->socket, model, &err) < 0)
                 return cli_fail_err(&err);
         cli_say(c, "%s", model);
+        if (c->globals->model && !str_eq(c->globals->model, model))
+                cli_say(c, "but MOORING_MODEL or --model says %s, which goes before it",
+                        c->globals->model);
         return CLI_DONE;
 }
 

@@ -51,10 +51,10 @@ static void find_notes(const json_t *status, const struct status_table_options *
                     "available"))
                 add_note(notes, "being removed");
         if (target && !json_get_bool(target, "readable", true)) {
-                cleanup_(freep) char *text =
-                        str_format("cannot be read since %s: %s",
-                                   text_time(json_get_str(target, "since", NULL), o->utc, since),
-                                   json_get_str(target, "why", "no answer yet"));
+                const char *at = json_get_str(target, "since", NULL);
+                cleanup_(freep) char *text = str_format(
+                        "cannot be read%s%s: %s", at ? " since " : "", text_time(at, o->utc, since),
+                        json_get_str(target, "why", "no answer yet"));
 
                 add_note(notes, text);
         }
@@ -84,6 +84,8 @@ static void model_section(const json_t *status, const struct status_table_option
 
         find_notes(status, o, &notes);
         table_init(&t, notes.len ? noted : plain);
+        table_spare(&t, 3);
+        table_spare(&t, 1);
         table_add(&t, json_get_str(model, "name", ""));
         table_add(&t, json_get_str(controller, "name", ""));
         table_add(&t, json_get_str(model, "cloud", ""));
@@ -128,8 +130,7 @@ static void add_application(struct table *t, const char *name, const json_t *a) 
         table_add(t, json_get_str(a, "address", ""));
         table_add(t, json_get_bool(a, "exposed", false) ? "yes" : "no");
         if (json_get_str(a, "can-upgrade-to", NULL))
-                table_printf(t, "%s%s(upgrade available: %s)", message, message[0] ? " " : "",
-                             json_get_str(a, "can-upgrade-to", ""));
+                table_printf(t, "(upgrade available) %s", message);
         else
                 table_add(t, message);
 }
@@ -139,6 +140,8 @@ static void application_section(const json_t *status, const struct status_table_
         static const char *const head[] = { "App",     "Version", "Status", "Scale",
                                             "Charm",   "Channel", "Rev",    "Address",
                                             "Exposed", "Message", NULL };
+        static const size_t spare[] = { 8, 7, 6, 1,
+                                        5 }; /* Exposed, Address, Rev, Version, Channel */
         const json_t *applications = json_get(status, "applications");
         cleanup_(freep) const char **names = text_members(applications);
         cleanup_(table_deinit) struct table t;
@@ -146,6 +149,8 @@ static void application_section(const json_t *status, const struct status_table_
         table_init(&t, head);
         table_right(&t, 3);
         table_right(&t, 6);
+        for (size_t i = 0; i < ARRAY_SIZE(spare); i++)
+                table_spare(&t, spare[i]);
         for (size_t i = 0; names[i]; i++)
                 add_application(&t, names[i], json_get(applications, names[i]));
         section(&t, o, first, out);
@@ -175,6 +180,8 @@ static void unit_section(const json_t *status, const struct status_table_options
         cleanup_(table_deinit) struct table t;
 
         table_init(&t, head);
+        table_spare(&t, 4);
+        table_spare(&t, 3);
         for (size_t i = 0; names[i]; i++) {
                 const json_t *units = json_dig(applications, names[i], "units", NULL);
                 cleanup_(freep) const char **unit_names = text_members(units);
@@ -206,6 +213,8 @@ static void relation_section(const json_t *status, const struct status_table_opt
         cleanup_(table_deinit) struct table t;
 
         table_init(&t, head);
+        table_spare(&t, 3);
+        table_spare(&t, 2);
         for (size_t i = 0; i < n; i++)
                 sorted[i] = json_array_get(relations, i);
         if (n)
@@ -269,7 +278,7 @@ void status_table_print(const json_t *status, const struct status_table_options 
         unit_section(status, o, &first, out);
         relation_section(status, o, &first, out);
         storage_section(status, o, &first, out);
-        if (json_object_size(json_get(status, "applications")) == 0)
+        if (!o->chosen && json_object_size(json_get(status, "applications")) == 0)
                 fprintf(out, "\nModel \"%s\" is empty.\n",
                         json_get_str(json_get(status, "model"), "name", ""));
 }

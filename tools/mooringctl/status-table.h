@@ -7,6 +7,7 @@
 
 struct status_table_options {
         bool color, utc;
+        bool chosen; /* by name: that nothing is left does not mean an empty model */
 };
 void status_table_print(const json_t *status, const struct status_table_options *o, FILE *out);
 /* --format short, line, oneline: a line a unit. */

@@ -144,14 +144,60 @@ char *status_scale(const json_t *application) {
                 have += str_eq(agent, "idle") || str_eq(agent, "executing") ||
                         str_eq(agent, "running");
         }
-        return have >= wanted ? str_format("%lld", (long long)have)
+        /* While pods are replaced there are more of them than the scale. */
+        return have >= wanted ? str_format("%lld", (long long)wanted)
                               : str_format("%lld/%lld", (long long)have, (long long)wanted);
 }
 
 /* ---- the command */
 
+static bool selects_any(const json_t *applications, char *wanted) {
+        const char *name;
+        json_t *a;
+
+        json_object_foreach((json_t *)applications, name, a)
+                if (is_selected(name, a, &wanted, 1))
+                        return true;
+        return false;
+}
+
+static bool is_status(const char *word) {
+        static const char *const words[] = { "active",  "blocked", "error",     "maintenance",
+                                             "waiting", "unknown", "terminated" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+                if (str_eq(word, words[i]))
+                        return true;
+        return false;
+}
+
+/* What selects nothing is told: an empty answer would read as an empty model. A name that is
+ * not there is an error, with the nearest one. */
+static int check_selected(struct cli *c, const json_t *status) {
+        for (int i = 0; i < c->count; i++) {
+                cleanup_(freep) char *name = str_ndup(c->operands[i], strcspn(c->operands[i], "/"));
+                cleanup_(json_freep) json_t *json = NULL;
+                cleanup_(freep) char *path = NULL;
+                int r;
+
+                if (selects_any(json_get(status, "applications"), c->operands[i]))
+                        continue;
+                if (is_status(name)) {
+                        cli_say(c, "no application is %s", name);
+                        continue;
+                }
+                if (strpbrk(name, "*?["))
+                        return cli_fail(CLI_FAILED, "no application matches \"%s\"", name);
+                path = call_path("/v1/models/%s/applications/%s", cli_model(c), name);
+                r = call_get(c, path, &json);
+                if (r)
+                        return r;
+        }
+        return CLI_DONE;
+}
+
 static void draw(struct cli *c, const json_t *status) {
-        struct status_table_options o = { c->globals->color, c->globals->utc };
+        struct status_table_options o = { c->globals->color, c->globals->utc, c->count > 0 };
 
         if (c->globals->format >= FORMAT_SHORT)
                 status_table_short(status, c->out);
@@ -164,6 +210,8 @@ static int show(struct cli *c, bool again) {
         cleanup_(json_freep) json_t *status = NULL;
         int r = status_get(c, o->relations || o->integrations, o->storage, &status);
 
+        if (r == CLI_DONE)
+                r = check_selected(c, status);
         if (r)
                 return r;
         status_select(status, c->operands, c->count);

@@ -48,6 +48,25 @@ static void make_folders(const char *dir) {
         mkdir(dir, 0700);
 }
 
+/* Daemons that are no more: a try's socket lay in a folder of its own. The folder of a service
+ * goes while it is stopped, and comes back. */
+static void drop_dead(json_t *json) {
+        const char *socket;
+        json_t *model;
+        void *next;
+
+        json_object_foreach_safe(json, next, socket, model) {
+                cleanup_(freep) char *dir = str_dup(socket);
+                char *slash = strrchr(dir, '/');
+
+                if (slash)
+                        *slash = '\0';
+                if (dir[0] == '/' && !str_starts(dir, "/run/") && access(dir, F_OK) < 0 &&
+                    errno == ENOENT)
+                        json_object_del(json, socket);
+        }
+}
+
 int switch_write(const char *socket, const char *model, struct err *err) {
         cleanup_(freep) char *dir = folder();
         cleanup_(freep) char *path = dir ? str_format("%s/model", dir) : NULL;
@@ -65,6 +84,7 @@ int switch_write(const char *socket, const char *model, struct err *err) {
                 json_decref(json);
                 json = json_object();
         }
+        drop_dead(json);
         json_object_set_new(json, socket, json_string(model));
         text = json_text(json);
         f = fopen(fresh, "we");

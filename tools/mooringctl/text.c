@@ -67,6 +67,50 @@ size_t text_width(const char *text) {
         return width;
 }
 
+/* Bytes of the letter that TEXT begins with. */
+static size_t letter(const char *text) {
+        size_t n = 1;
+
+        while (((unsigned char)text[n] & 0xc0) == 0x80)
+                n++;
+        return n;
+}
+
+/* Bytes of the longest beginning of at most WIDTH columns. */
+static size_t prefix(const char *text, size_t width) {
+        size_t n = 0;
+
+        while (text[n]) {
+                size_t next = n + letter(text + n);
+                cleanup_(freep) char *part = str_ndup(text, next);
+
+                if (text_width(part) > width)
+                        break;
+                n = next;
+        }
+        return n;
+}
+
+char *text_cut(const char *text, size_t width, bool left) {
+        if (text_width(text) <= width || width == 0)
+                return str_dup(text);
+        if (!left)
+                return str_format("%.*s…", (int)prefix(text, width - 1), text);
+        while (*text && text_width(text) > width - 1)
+                text += letter(text);
+        return str_format("…%s", text);
+}
+
+size_t text_line(const char *text, size_t width) {
+        size_t n = prefix(text, width), blank = n;
+
+        if (!text[n])
+                return n;
+        while (blank && text[blank] != ' ')
+                blank--;
+        return blank ? blank : n ? n : letter(text);
+}
+
 char *text_safe(const char *text) {
         struct buf out = BUF_INIT;
 

@@ -9,6 +9,12 @@
 int text_natural(const char *a, const char *b);
 /* Columns that TEXT takes on a terminal, wide characters counted as two. */
 size_t text_width(const char *text);
+/* TEXT in at most WIDTH columns, with an ellipsis where it was cut: at its end, or its beginning.
+ * The caller frees. */
+char *text_cut(const char *text, size_t width, bool left);
+/* Bytes of TEXT that fill a line of WIDTH columns: up to a blank, if there is one. At least a
+ * letter. */
+size_t text_line(const char *text, size_t width);
 /* One line: control bytes become "?" or a blank. The caller frees. */
 char *text_safe(const char *text);
 /* "14:02:07" of an RFC 3339 time today, else with its date; "" for NULL. RET holds 40 bytes.

@@ -20,6 +20,7 @@
 
 #define WAIT_PAUSE_MS 1000
 #define BLOCKED_MS 10000 /* nothing but blocked for this long: waiting longer will not help */
+#define UNSTUCK_MS 3000  /* an operation that is tried again and fails again is no way out */
 #define BAR_WIDTH 30
 
 struct options {
@@ -50,10 +51,13 @@ struct waiting {
         char *missing;       /* first application that is not there yet, "name (status: message)" */
         char *blocker;       /* first that is stuck */
         int64_t stuck_since; /* all that is missing is stuck; 0: no */
+        int64_t stuck_last;  /* when that was so last */
 };
 
-static bool is_there(const struct waiting *w, const char *word) {
-        return str_eq(word, w->o->until);
+/* Active counts once the daemon has planned and applied all that it was told, and saw that. */
+static bool is_there(const struct waiting *w, const json_t *a, const char *word) {
+        return str_eq(word, w->o->until) &&
+               (!str_eq(word, "active") || json_get_bool(a, "settled", true));
 }
 
 static bool is_stuck(const char *word) {
@@ -108,7 +112,7 @@ static void look_at(struct waiting *w, const char *name, const json_t *a) {
                 tell(w, name, now);
                 json_object_set_new(w->shown, name, json_string(now));
         }
-        if (is_there(w, word)) {
+        if (is_there(w, a, word)) {
                 w->there++;
                 return;
         }
@@ -119,6 +123,17 @@ static void look_at(struct waiting *w, const char *name, const json_t *a) {
         w->stuck++;
         if (!w->blocker)
                 w->blocker = str_format("%s: %s", name, now);
+}
+
+static void note_stuck(struct waiting *w, bool stuck) {
+        int64_t now = clock_mono();
+
+        if (stuck && (!w->stuck_since || now - w->stuck_last > UNSTUCK_MS))
+                w->stuck_since = now;
+        if (stuck)
+                w->stuck_last = now;
+        else if (now - w->stuck_last > UNSTUCK_MS)
+                w->stuck_since = 0;
 }
 
 static void look(struct waiting *w, json_t *status) {
@@ -137,11 +152,8 @@ static void look(struct waiting *w, json_t *status) {
                 look_at(w, names[i], json_get(applications, names[i]));
         if (w->total == 0 && w->dying)
                 w->missing = str_dup(
-                        "the model is still being removed: mooringctl resources says what is left");
-        if (w->stuck == 0 || w->there + w->stuck < w->total)
-                w->stuck_since = 0;
-        else if (!w->stuck_since)
-                w->stuck_since = clock_mono();
+                        "the model is still being removed: mooringctl objects says what is left");
+        note_stuck(w, w->stuck > 0 && w->there + w->stuck == w->total);
 }
 
 static bool is_over(const struct waiting *w) {
@@ -153,9 +165,25 @@ static bool is_over(const struct waiting *w) {
         return w->there == w->total && w->total > 0;
 }
 
-static bool is_hopeless(const struct waiting *w) {
-        return !w->o->through_blocked && w->stuck_since &&
-               clock_mono() - w->stuck_since >= BLOCKED_MS;
+static bool is_hopeless(const struct waiting *w, bool late) {
+        return !w->o->through_blocked && w->stuck_since && w->blocker &&
+               (late || clock_mono() - w->stuck_since >= BLOCKED_MS);
+}
+
+/* A name that the model does not have: the daemon says so, with the nearest one. */
+static int check_names(struct cli *c, const json_t *status) {
+        int r = CLI_DONE;
+
+        for (int i = 0; r == CLI_DONE && i < c->count; i++) {
+                cleanup_(json_freep) json_t *json = NULL;
+                cleanup_(freep) char *path = NULL;
+
+                if (json_get(json_get(status, "applications"), c->operands[i]))
+                        continue;
+                path = call_path("/v1/models/%s/applications/%s", cli_model(c), c->operands[i]);
+                r = call_get(c, path, &json);
+        }
+        return r;
 }
 
 static int on_event(void *arg, const json_t *event) {
@@ -182,28 +210,48 @@ static int give_up(const struct waiting *w, const char *last) {
                                    : "there is no application yet");
 }
 
+#define GO_ON (-1)
+
+/* GO_ON, or the exit code. */
+static int judge(struct waiting *w, json_t *status, bool first, bool late) {
+        int r = first && !str_eq(w->o->until, "gone") ? check_names(w->c, status) : CLI_DONE;
+
+        if (r)
+                return r;
+        look(w, status);
+        draw_bar(w);
+        if (is_over(w))
+                return CLI_DONE;
+        if (!is_hopeless(w, late))
+                return GO_ON;
+        clear_bar(w);
+        return cli_fail(CLI_BLOCKED, "%s", w->blocker);
+}
+
+static int no_model(const struct waiting *w, const struct err *err) {
+        return str_eq(w->o->until, "gone") ? CLI_DONE : cli_fail_err(err);
+}
+
 static int loop(struct waiting *w, const char *events) {
         int64_t end = w->o->timeout ? clock_mono() + w->o->timeout : INT64_MAX;
         struct err err = { 0 };
 
-        for (;;) {
+        for (bool first = true;;) {
                 cleanup_(json_freep) json_t *status = NULL;
+                bool late = clock_mono() >= end;
                 int r = status_try(w->c, &status, &err);
 
-                if (r == -ENOENT && str_eq(w->o->until, "gone") && !status)
-                        return CLI_DONE; /* the model itself */
+                if (r == -ENOENT && !status)
+                        return no_model(w, &err);
                 if (r >= 0) {
+                        int ended = judge(w, status, first, late);
+
+                        if (ended != GO_ON)
+                                return ended;
                         err.text[0] = '\0';
-                        look(w, status);
-                        draw_bar(w);
-                        if (is_over(w))
-                                return CLI_DONE;
-                        if (is_hopeless(w)) {
-                                clear_bar(w);
-                                return cli_fail(CLI_BLOCKED, "%s", w->blocker);
-                        }
+                        first = false;
                 }
-                if (clock_mono() >= end) {
+                if (late) {
                         clear_bar(w);
                         return give_up(w, err.text);
                 }
@@ -235,9 +283,13 @@ const struct command wait_commands[] = {
           "Wait until applications are active, or in another state",
           "Without names: all applications of the model, at least one. Ends with 0 when all are "
           "there, 3 when nothing but "
-          "blocked applications is missing for ten seconds (a person has to act; --through-blocked "
-          "waits on), 5 when the "
-          "time is over. An application whose cluster cannot be read is unknown, and so not "
-          "there." },
+          "blocked applications is missing for ten seconds, or when the time is over (a person has "
+          "to "
+          "act; --through-blocked waits on), 5 when the time is over for another reason, 1 at once "
+          "when there is no such model or application. Active counts once everything that the "
+          "daemon "
+          "was told is planned and applied. An application whose cluster cannot be read is "
+          "unknown, "
+          "and so not there." },
         {}
 };

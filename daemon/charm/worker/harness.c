@@ -2,6 +2,7 @@
 /* harness.c - view in, plan out; see harness.h */
 #include "harness.h"
 
+#include "harness-check.h"
 #include "harness-worker.h"
 #include "interface.h"
 
@@ -24,6 +25,7 @@ struct harness_case {
 struct harness {
         const struct harness_options *options;
         char *tests; /* folder */
+        struct charm_meta *meta;
         struct harness_case *cases;
         size_t count, room;
         size_t failed;
@@ -39,6 +41,7 @@ static void harness_deinit(struct harness *h) {
         }
         free(h->cases);
         free(h->tests);
+        charm_meta_free(h->meta);
         json_decref(h->unknown);
 }
 
@@ -312,13 +315,27 @@ static void plan_all_old(struct harness *h) {
         }
 }
 
+/* A test of a refusal has a plan file that says so; it is written by hand first. */
+static bool expects_refusal(const char *path) {
+        cleanup_(json_freep) json_t *want = NULL;
+        struct err err;
+
+        return read_json(path, &want, &err) >= 0 && json_get(want, "refused");
+}
+
 static void check_plan(struct harness *h, struct harness_case *c) {
         cleanup_(freep) char *path = str_format("%s/%s.plan.json", h->tests, c->name);
         cleanup_(json_freep) json_t *got = answer_json(&c->first);
         const struct plan *p = c->first.plan;
         struct err err;
-        int r = p ? interface_check_tell(c->relations, p->tell, h->unknown, &err) : 0;
+        int r = harness_check_relations(h->meta, c->relations, &err);
 
+        if (r >= 0 && p)
+                r = interface_check_tell(c->relations, p->tell, h->unknown, &err);
+        if (r >= 0 && p)
+                r = harness_check_documents(p, &err);
+        if (r >= 0 && !p && !expects_refusal(path))
+                r = err_set(&err, -EINVAL, "the plan is refused: %s", c->first.refused);
         if (r < 0)
                 r = fail(h, c, "%s", err_text(&err));
         else
@@ -346,7 +363,9 @@ int harness_run(const struct harness_options *o) {
         int r;
 
         signal(SIGPIPE, SIG_IGN); /* a worker that crashed is told by its status */
-        r = read_cases(&h, &err);
+        r = harness_check_meta(o->folder, &h.meta, &err);
+        if (r >= 0)
+                r = read_cases(&h, &err);
         if (r < 0) {
                 fprintf(stderr, "mooring-charm: %s\n", err_text(&err));
                 harness_deinit(&h);

@@ -17,7 +17,7 @@
 
 struct plan_output {
         struct plan_output *next;
-        const char *label, *token;
+        const char *label, *head; /* of its token, without the form */
 };
 
 void plan_out_begin(struct charm_plan *p, const struct charm_view *v,
@@ -217,7 +217,7 @@ static void need(struct charm_plan *p, const char *label, const char *on, const 
 /* A document that holds a token of charm_output waits for that value. */
 static void find_outputs(struct charm_plan *p, const char *label) {
         for (const struct plan_output *o = p->outputs; o; o = o->next)
-                if (memmem(p->scratch.data, p->scratch.len, o->token, strlen(o->token)))
+                if (memmem(p->scratch.data, p->scratch.len, o->head, strlen(o->head)))
                         need(p, label, o->label, "value");
 }
 
@@ -317,10 +317,10 @@ const char *charm_output(struct charm_plan *p, const char *label, const char *po
                 return "";
         }
         o->label = arena_text(p->arena, label, strlen(label));
-        o->token = charm_text(p, "{{output:%s:%s:plain}}", label, pointer);
+        o->head = charm_text(p, "{{output:%s:%s:", label, pointer);
         o->next = p->outputs;
         p->outputs = o;
-        return o->token;
+        return charm_text(p, "%splain}}", o->head);
 }
 
 /* ---- secrets */
@@ -366,6 +366,11 @@ const char *charm_secret(struct charm_plan *p, const char *label, const char *fi
         return token;
 }
 
+static bool has_form(const char *token) {
+        return str_starts(token, "{{secret:") || str_starts(token, "{{want:") ||
+               str_starts(token, "{{output:");
+}
+
 const char *charm_form(struct charm_plan *p, const char *token, const char *form) {
         static const char *const forms[] = { "plain", "base64", "url",
                                              "yaml",  "bcrypt", "pem-bundle" };
@@ -375,10 +380,9 @@ const char *charm_form(struct charm_plan *p, const char *token, const char *form
                 known = known || str_eq(form, forms[i]);
         if (!known)
                 plan_out_mistake(p, "charm_form: no such form: \"%.20s\"", form ? form : "(null)");
-        else if (!token || !(str_starts(token, "{{secret:") || str_starts(token, "{{want:")) ||
-                 !str_ends(token, TOKEN_END))
-                plan_out_mistake(
-                        p, "charm_form: what is given is not one secret's token in its plain form");
+        else if (!token || !has_form(token) || !str_ends(token, TOKEN_END))
+                plan_out_mistake(p, "charm_form: what is given is not one token of a secret or an "
+                                    "output in its plain form");
         else
                 return charm_text(p, "%.*s:%s}}", (int)(strlen(token) - strlen(TOKEN_END)), token,
                                   form);

@@ -47,6 +47,7 @@ struct applying {
         json_t *services; /* of a webhook configuration: those still to be asked about */
         unsigned flags;
         bool first, taken, created;
+        bool ours; /* the first look found our own stamp */
         char *uid; /* of what is to be deleted */
         char *whose, *patch;
         const char *headers[4];
@@ -115,8 +116,14 @@ static int refuse_foreign(struct applying *a, struct scan_slice object) {
 
         if (controller && model && !str_eq(controller, o->target->controller))
                 return operation_say(o, OUTCOME_CONFLICT,
-                                     "%s exists and belongs to model %s of another controller (%s)",
-                                     name, model, controller);
+                                     "%s exists and belongs to model %s of another controller "
+                                     "(%s)%s%s%s",
+                                     name, model, controller,
+                                     a->application ? "; when that one is gone for good: "
+                                                      "`mooringctl adopt "
+                                                    : "",
+                                     a->application ? a->application : "",
+                                     a->application ? "`" : "");
         if (controller && model)
                 return operation_say(o, OUTCOME_CONFLICT, "%s exists and belongs to model %s", name,
                                      model);
@@ -171,8 +178,8 @@ static int got_look(struct flow *f, struct ask *ask, struct err *err) {
         }
         if (m.outcome != OUTCOME_DONE)
                 return operation_end(&a->operation, m.outcome, m.again_at, &why);
-        if (!(a->flags & APPLY_ADOPT) &&
-            !normalise_is_ours(object, a->operation.target->controller, a->wish.model))
+        a->ours = normalise_is_ours(object, a->operation.target->controller, a->wish.model);
+        if (!(a->flags & APPLY_ADOPT) && !a->ours)
                 return refuse_foreign(a, object);
         a->uid = scan_dup(scan_dig(object, "metadata", "uid", NULL));
         return keep_values(a, object);
@@ -405,7 +412,10 @@ static int got_patch(struct flow *f, struct ask *ask, struct err *err) {
         keep_warnings(a, http_answer(ask));
         a->why = why;
         if (m->outcome == OUTCOME_DONE) {
-                a->created = http_answer(ask)->status == 201;
+                /* What already has our stamp at the first apply was made by one of ours whose
+                 * answer was lost. */
+                a->created = http_answer(ask)->status == 201 ||
+                             (a->first && a->ours && !(a->flags & APPLY_ADOPT));
                 buf_add(&a->answer, object.text, object.len);
                 return FLOW_GOTO(STEP_READ);
         }

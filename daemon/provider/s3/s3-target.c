@@ -123,8 +123,8 @@ int s3_fail_answer(struct s3_op *s, const struct ask *a) {
         if (str_eq(code, "InvalidAccessKeyId") || str_eq(code, "SignatureDoesNotMatch"))
                 return s3_fail(s, OUTCOME_DENIED,
                                "the administrator's key %s was changed outside: set it back in the "
-                               "store, or give the "
-                               "new one (%s)",
+                               "store to the one that `mooringctl secrets` lists and `mooringctl "
+                               "show-secret --reveal` prints (%s)",
                                s->target->config.access_key, code);
         if (str_eq(code, "XMinioServerNotInitialized")) {
                 s->op->again_at = 0; /* it says two minutes, and is there after a second */
@@ -177,12 +177,11 @@ static void fill_observation(const struct s3_op *s, struct observation *o) {
         if (!s->present)
                 return;
         o->ready = READY_YES;
-        o->ours = true; /* nothing in a store can carry our mark; incarnations tell */
         o->filled = s->filled;
         o->counted = true;
         str_copy(o->incarnation, sizeof(o->incarnation), s->found_incarnation);
         digest_of(s->seen, o->digest);
-        o->digest_valid = true;
+        o->digest_valid = !s->partial;
         if (!s->baseline_valid || memcmp(o->digest, s->baseline, DIGEST_SIZE) != 0)
                 o->found = json_incref(s->seen);
         fill_see(s, o);

@@ -25,6 +25,7 @@ struct s3_op {
         enum outcome outcome;
         struct err err;
         bool present, filled, created;
+        bool partial; /* SEEN lacks what only the document could tell: no digest of it */
         char found_incarnation[64];
         json_t *seen;
         struct buf sealed; /* user: the body of add-user, a secret sealed in it */

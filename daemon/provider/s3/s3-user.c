@@ -89,6 +89,7 @@ static int got_info(struct flow *f, struct ask *a, struct err *err) {
 static int ask_try(struct flow *f, struct ask *a, struct err *err) {
         struct s3_op *s = s3_op_of(f);
 
+        s->partial = !s->secret_key; /* the document is not in cache.db: no sign of drift */
         if (!s->present || !s->secret_key)
                 return FLOW_SKIP;
         s3_ask_as(s3_ask(s, a, "GET", NULL, "/"), s->doc.name, s->secret_key);

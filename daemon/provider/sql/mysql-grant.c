@@ -110,7 +110,6 @@ static void fill_seen(struct sql_task *t, const struct held *h) {
                 json_array_size(h->has) + json_array_size(lacking) > json_array_size(h->known);
 
         t->present = json_array_size(h->has) > 0 || json_object_size(h->tables) > 0;
-        t->ours = t->present;
         json_decref(t->seen);
         t->seen = json_object();
         if (json_array_size(lacking) == 0 && json_array_size(h->has) > 0) {

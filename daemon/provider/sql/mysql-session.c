@@ -96,9 +96,8 @@ static void fail_connect(const struct sql_config *c, struct sql_task *t, unsigne
         case ER_ACCESS_DENIED_NO_PASSWORD_ERROR:
                 sql_fail(t, OUTCOME_DENIED,
                          "%s: the administrator's password of user %s was changed outside: set it "
-                         "back in the "
-                         "server, or give the new one (update-cluster, or the application's "
-                         "option) (%u)",
+                         "back in the server to the one that `mooringctl secrets` lists and "
+                         "`mooringctl show-secret --reveal` prints (%u)",
                          where, c->user, number);
                 return;
         case CR_SSL_CONNECTION_ERROR:

@@ -120,7 +120,6 @@ int mysql_user_look(struct mysql_session *s, struct sql_task *t) {
         r = s->mariadb ? look_mariadb(s, t) : look_mysql(s, t);
         if (r < 0 || !t->present)
                 return r;
-        t->ours = true;
         return look_global(s, t);
 }
 

@@ -77,7 +77,7 @@ static int look_inside(struct postgres_session *s, struct postgres_session *insi
 
         if (read_database(s, t, database) < 0 || read_schema(inside, t, schema) < 0)
                 return -1;
-        t->present = t->ours = json_array_size(database) || json_array_size(schema);
+        t->present = json_array_size(database) || json_array_size(schema);
         json_decref(t->seen);
         t->seen = json_object();
         if (is_all(database, schema)) {

@@ -61,7 +61,7 @@ static int look(struct postgres_session *s, struct sql_task *t, PGresult **ret) 
                 return -1;
         if (PQntuples(r) == 0)
                 return 0;
-        t->present = t->ours = true;
+        t->present = true;
         for (int i = 0; i < (int)ARRAY_SIZE(columns); i++)
                 json_object_set_new(t->seen, columns[i],
                                     json_boolean(str_eq(postgres_session_at(r, 0, i), "t")));

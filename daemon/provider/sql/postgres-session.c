@@ -67,8 +67,8 @@ static void fail_connect(const struct sql_config *c, struct sql_task *t, const c
         if (strstr(line, "password authentication failed"))
                 sql_fail(t, OUTCOME_DENIED,
                          "%s: the administrator's password of user %s was changed outside: set it "
-                         "back in the server, "
-                         "or give the new one (update-cluster, or the application's option)",
+                         "back in the server to the one that `mooringctl secrets` lists and "
+                         "`mooringctl show-secret --reveal` prints",
                          where, c->user);
         else if (strstr(line, "starting up") || strstr(line, "shutting down") ||
                  strstr(line, "recovery mode"))

@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CHANNEL 3
@@ -23,6 +24,7 @@ static const struct charm_view *view;
 static struct charm_plan *out;
 static pid_t victim;
 static const char *path;
+static volatile time_t out_time;
 
 static void attack_open(void) {
         open(path, O_CREAT | O_WRONLY, 0644);
@@ -84,6 +86,9 @@ static void attack_io_uring(void) {
 }
 static void attack_time(void) {
         syscall(SYS_clock_gettime, 0, NULL);
+}
+static void attack_clock(void) {
+        out_time = time(NULL); /* by the kernel's page: no system call is made */
 }
 static void attack_random(void) {
         syscall(SYS_getrandom, NULL, 0, 0);
@@ -237,6 +242,7 @@ static const struct {
         { "exec-protect", attack_exec_protect },
         { "io-uring", attack_io_uring },
         { "time", attack_time },
+        { "clock", attack_clock },
         { "random", attack_random },
         { "filter", attack_filter },
         { "other-fd", attack_other_fd },

@@ -161,22 +161,33 @@ class DataPlane(threading.Thread):
 
     # ---- MinIO
 
-    def run_minio(self, pod):
-        namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
-        container = pod["spec"]["containers"][0]
-        data, port = self.volume_of(pod), container["ports"][0]["containerPort"]
+    def minio_words(self, pod):
+        """What a MinIO's environment takes from Secrets; None: not all of them are there."""
         word = {}
-        for entry in container["env"]:
+        for entry in pod["spec"]["containers"][0]["env"]:
             reference = entry.get("valueFrom", {}).get("secretKeyRef")
             if reference:
-                secret = self.secret(namespace, reference["name"])
+                secret = self.secret(pod["metadata"]["namespace"], reference["name"])
                 if not secret:
                     return None
                 word[entry["name"]] = secret[reference["key"]]
-        if not data:
+        return word
+
+    def minio_address(self, pod):
+        port = pod["spec"]["containers"][0]["ports"][0]["containerPort"]
+        return f"{self.address_of(pod['metadata']['namespace'], pod['metadata']['name'], port)}:{port}"
+
+    def minio_of(self, pod):
+        """Address, access key and secret key of its root, for s3.call."""
+        word = self.minio_words(pod)
+        return self.minio_address(pod), word["MINIO_ROOT_USER"], word["MINIO_ROOT_PASSWORD"]
+
+    def run_minio(self, pod):
+        name, data, word = pod["metadata"]["name"], self.volume_of(pod), self.minio_words(pod)
+        if not data or word is None:
             return None
         data.mkdir(exist_ok=True)
-        address = f"{self.address_of(namespace, name, port)}:{port}"
+        address = self.minio_address(pod)
         if find_minio():
             return self.spawn(f"{name}-minio", [find_minio(), "server", "--quiet", "--address", address, data], HOME=str(data),
                               MINIO_UPDATE="off", **word)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers a MinIO's calls where no MinIO is: minio_stand_in.py ADDRESS:PORT STATE-FILE.
 
-Buckets, canned policies and users as names in a JSON file. It keeps no objects, and takes every signature of a user that it knows: it
-is enough to see a provider at work, and shows nothing about S3. The real program: `tools/peers build`.
+Buckets, objects, canned policies and users as names in a JSON file. It takes every signature of a user that it knows: it is enough
+to see a provider at work, and shows nothing about S3. The real program: `tools/peers build`.
 """
 import datetime
 import http.server
@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 class State:
     def __init__(self, path):
         self.path = path
-        self.all = {"buckets": {}, "policies": {}, "users": {}}
+        self.all = {"buckets": {}, "objects": [], "policies": {}, "users": {}}
         if os.path.exists(path):
             with open(path, encoding="utf-8") as f:
                 self.all = json.load(f)
@@ -61,6 +61,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.admin(url.path.rsplit("/", 1)[1], query, body, state)
         elif url.path == "/":
             self.buckets(state)
+        elif "/" in url.path.strip("/"):
+            self.object(url.path.strip("/"), state)
         else:
             self.bucket(url.path.strip("/"), query, state)
         return state.save()
@@ -86,7 +88,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command == "DELETE":
             del found[name]
             return self.answer(204)
-        return self.answer(200, f"<ListBucketResult><Name>{name}</Name><KeyCount>0</KeyCount></ListBucketResult>")
+        rows = "".join(f"<Contents><Key>{key}</Key></Contents>" for key in state.all["objects"] if key.startswith(name + "/"))
+        return self.answer(200, f"<ListBucketResult><Name>{name}</Name>{rows}</ListBucketResult>")
+
+    def object(self, key, state):
+        objects = state.all["objects"]
+        if self.command == "DELETE":
+            objects[:] = [k for k in objects if k != key]
+            return self.answer(204)
+        objects.append(key)
+        return self.answer(200)
 
     # ---- the admin API
 

@@ -147,9 +147,19 @@ static void an_earlier_directory_wins(void **state) {
         assert_true(str_starts(find("hello", NULL, -1, NULL)->folder, TEST_CHARM_DIR));
 }
 
+static void a_scan_that_finds_other_offers_tells(void **state) {
+        fixture.changed = false; /* the first scan found offers where there were none */
+        rescan();
+        assert_false(fixture.changed);
+        edit("objects/service.yaml", "# another\n");
+        rescan();
+        assert_true(fixture.changed);
+}
+
 static void changes_are_followed_with_dev(void **state) {
         cleanup_(freep) char *before = str_dup(find("hello", NULL, -1, NULL)->sha256);
 
+        fixture.changed = false;
         edit("objects/service.yaml", "# changed while running\n");
         for (int i = 0; !fixture.changed && i < WAIT_STEPS; i++)
                 loop_step(fixture.loop, 1000);
@@ -371,6 +381,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(a_folder_that_cannot_be_used_says_why, setup_copies,
                                                 teardown_copies),
                 cmocka_unit_test_setup_teardown(an_earlier_directory_wins, setup_copies,
+                                                teardown_copies),
+                cmocka_unit_test_setup_teardown(a_scan_that_finds_other_offers_tells, setup_copies,
                                                 teardown_copies),
                 cmocka_unit_test_setup_teardown(changes_are_followed_with_dev, setup_dev,
                                                 teardown_copies),

@@ -108,6 +108,7 @@ static void system_calls_end_the_worker(void **state) {
 
 static void crashes_and_leaks_end_that_call_only(void **state) {
         attack("crash", -EFAULT, "charm hostile crashed: Segmentation fault");
+        attack("clock", -EFAULT, "charm hostile crashed: Segmentation fault");
         attack("stack", -EFAULT, "charm hostile crashed: Segmentation fault");
         attack("leak", -EFAULT, "charm hostile crashed: Aborted");
         attack("memory", -EFAULT, "charm hostile crashed: Aborted");

@@ -349,7 +349,7 @@ static void secrets_are_tokens_and_drafts_until_they_are_made(void **state) {
         charm_form(&plan, known, "hex");
         assert_mistake("no such form: \"hex\"");
         charm_form(&plan, "text", "base64");
-        assert_mistake("not one secret's token");
+        assert_mistake("not one token of a secret or an output");
 }
 
 static void outputs_are_tokens_and_edges(void **state) {
@@ -372,6 +372,22 @@ static void outputs_are_tokens_and_edges(void **state) {
         plan_free(p);
         charm_output(&plan, "b", "no pointer");
         assert_mistake("charm_output");
+}
+
+static void an_output_in_another_form_is_an_edge_too(void **state) {
+        const char *token;
+        struct plan *p;
+
+        write_object("a.yaml", "a: ${hole.x}\n");
+        write_object("b.yaml", "b: 1\n");
+        load();
+        token = charm_form(&plan, charm_output(&plan, "b", "/key"), "base64");
+        assert_string_equal(token, "{{output:b:/key:base64}}");
+        charm_want(&plan, "a", "a.yaml", CHARM_HOLES({ "x", CHARM_TEXT, token }));
+        charm_want(&plan, "b", "b.yaml", NULL);
+        p = ended();
+        assert_int_equal(json_array_size(p->needs), 1);
+        plan_free(p);
 }
 
 static void targets_hold_documents_of_their_own(void **state) {
@@ -524,6 +540,7 @@ int main(void) {
                 TEST(digests_follow_the_document),
                 TEST(secrets_are_tokens_and_drafts_until_they_are_made),
                 TEST(outputs_are_tokens_and_edges),
+                TEST(an_output_in_another_form_is_an_edge_too),
                 TEST(targets_hold_documents_of_their_own),
                 TEST(files_are_wanted_by_resource),
                 TEST(what_is_told_keeps_its_type),

@@ -177,6 +177,48 @@ static void types_have_names_for_people(void **state) {
         assert_string_equal(json_type_name(NULL), "nothing");
 }
 
+static int note_text(void *arg, const char *text, const char *pointer, bool in_name,
+                     struct err *err) {
+        buf_printf(arg, "%s%s=%s;", in_name ? "name " : "", pointer, text);
+        return str_eq(text, "stop") ? -ECANCELED : 0;
+}
+
+static void every_text_is_visited_with_its_pointer(void **state) {
+        cleanup_(json_freep) json_t *j =
+                json_pack("{s:[i, s, {s:s}], s:n}", "a", 1, "x", "b/c", "y", "d");
+        cleanup_(json_freep) json_t *stops = json_pack("[s, s]", "stop", "never");
+        cleanup_(buf_free) struct buf seen = BUF_INIT;
+
+        assert_int_equal(json_walk(j, note_text, &seen, NULL), 0);
+        assert_string_equal(buf_str(&seen), "name /a=a;/a/1=x;name /a/2/b~1c=b/c;/a/2/b~1c=y;"
+                                            "name /d=d;");
+        buf_clear(&seen);
+        assert_int_equal(json_walk(stops, note_text, &seen, NULL), -ECANCELED);
+        assert_string_equal(buf_str(&seen), "/0=stop;");
+}
+
+static int double_text(void *arg, const char *text, struct buf *out, struct err *err) {
+        buf_printf(out, "%s%s", text, text);
+        return str_eq(text, "stop") ? err_set(err, -ECANCELED, "stopped") : 0;
+}
+
+static void a_copy_has_other_texts_and_the_same_rest(void **state) {
+        cleanup_(json_freep) json_t *j =
+                json_pack("{s:[i, s, {s:s}], s:n}", "a", 1, "x", "b", "y", "d");
+        cleanup_(json_freep) json_t *stops = json_pack("{s:s, s:[s]}", "a", "x", "b", "stop");
+        cleanup_(freep) char *text = NULL, *before = json_text(j), *after = NULL;
+        cleanup_(json_freep) json_t *copy = NULL;
+        json_t *none = NULL;
+
+        assert_int_equal(json_fill(j, double_text, NULL, &copy, NULL), 0);
+        text = json_text(copy);
+        assert_string_equal(text, "{\"a\":[1,\"xx\",{\"b\":\"yy\"}],\"d\":null}");
+        after = json_text(j);
+        assert_string_equal(before, after);
+        assert_int_equal(json_fill(stops, double_text, NULL, &none, NULL), -ECANCELED);
+        assert_null(none);
+}
+
 static void what_is_wiped_is_gone_from_those_who_hold_it_too(void **state) {
         json_t *held = json_string("hunter2");
         json_t *tree = json_pack("{s:[O, i], s:{s:s}}", "a", held, 7, "b", "c", "d");
@@ -201,6 +243,8 @@ int main(void) {
                 cmocka_unit_test(getters_fall_back_on_missing_and_on_other_types),
                 cmocka_unit_test(digging_stops_where_nothing_is),
                 cmocka_unit_test(types_have_names_for_people),
+                cmocka_unit_test(every_text_is_visited_with_its_pointer),
+                cmocka_unit_test(a_copy_has_other_texts_and_the_same_rest),
                 cmocka_unit_test(what_is_wiped_is_gone_from_those_who_hold_it_too),
         };
 

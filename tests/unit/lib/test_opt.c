@@ -370,7 +370,7 @@ static void the_man_page_has_an_entry_for_each_option(void **state) {
                                      "where state is kept (default /var/lib/mooring).\n"
                                      "Environment: \\fBMOORING_STATE_DIR\\fR.\n"));
         assert_non_null(strstr(text, "how many units (0 to 100; default 1).\n"
-                                     "May change while running.\n"));
+                                     "May change while running: SIGHUP reads it again.\n"));
         assert_non_null(strstr(text,
                                ".TP\n\\fBtoken\\fR=\\fITEXT\\fR\nopens the door (secret: only in "
                                "the config file or as MOORING_TOKEN).\n"));
@@ -385,6 +385,28 @@ static void the_nearest_name_lies_within_a_third_of_the_letters(void **state) {
         assert_null(opt_nearest("y", names));
         assert_null(opt_nearest("quite-another", names));
         assert_null(opt_nearest("", names));
+}
+
+static void a_reload_takes_what_may_change_and_names_the_rest(void **state) {
+        struct target live, fresh;
+        cleanup_(freep) char *told = NULL, *again = NULL;
+        struct err e = { 0 };
+
+        setup_target(&live);
+        setup_target(&fresh);
+        assert_int_equal(opt_set(opt_find(table, "scale"), &fresh, "7", "x", &e), 0);
+        assert_int_equal(opt_set(opt_find(table, "state-dir"), &fresh, "/elsewhere", "x", &e), 0);
+        opt_reload(table, &live, &fresh, &told);
+        assert_string_equal(told, "state-dir (needs a restart) scale");
+        assert_int_equal(live.scale, 7);
+        assert_string_equal(live.state_dir, "/var/lib/mooring");
+        opt_deinit(table, &fresh);
+        setup_target(&fresh);
+        assert_int_equal(opt_set(opt_find(table, "scale"), &fresh, "7", "x", &e), 0);
+        opt_reload(table, &live, &fresh, &again);
+        assert_string_equal(again, "");
+        opt_deinit(table, &fresh);
+        opt_deinit(table, &live);
 }
 
 int main(void) {
@@ -402,6 +424,7 @@ int main(void) {
                 cmocka_unit_test(required_options_are_asked_for),
                 cmocka_unit_test(help_has_a_line_for_each_option_and_no_secret),
                 cmocka_unit_test(the_man_page_has_an_entry_for_each_option),
+                cmocka_unit_test(a_reload_takes_what_may_change_and_names_the_rest),
                 cmocka_unit_test(the_nearest_name_lies_within_a_third_of_the_letters),
         };
 

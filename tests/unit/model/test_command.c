@@ -468,6 +468,10 @@ static void clusters_are_updated_and_rebound(void **state) {
         c.head.run = command_cluster_add;
         assert_int_equal(desk_run(d, &c.head), -EEXIST);
         command_deinit(&c.head);
+        c.name = "again";
+        assert_int_equal(desk_run(d, &c.head), 0);
+        assert_true(desk_has_note(d, "cluster aks has the same server https://127.0.0.1:2"));
+        command_deinit(&c.head);
         assert_int_equal(desk_run(d, &rebind.head), 0);
         assert_int_equal(desk_changes(d), 0); /* bound to nothing yet */
         command_deinit(&rebind.head);

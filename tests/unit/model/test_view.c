@@ -17,7 +17,8 @@ static void ways_on_are_refused_where_nothing_is_blocked(void **state) {
         assert_int_equal(desk_application(d, command_application_destroy_storage, c), -ENOENT);
 }
 
-/* A resource of store: lost when INITIALISED, else blocked by something that was there before. */
+/* A resource of store: lost when ID is negative, else blocked by something that was there before.
+ */
 static int put_resource(struct tx *tx, int64_t id, struct err *err) {
         bool lost = id < 0;
         const char *path = lost ? "lab/data" : "lab/store";
@@ -33,7 +34,59 @@ static int put_resource(struct tx *tx, int64_t id, struct err *err) {
 
         int r = w_resource_insert(tx, &in, err);
 
+        if (r >= 0 && lost)
+                r = w_resource_set_lost(
+                        tx, &(struct w_resource_set_lost_in){ .at = 7, .id = in.id }, err);
         return r < 0 ? r : 0;
+}
+
+/* Two buckets with something in them in the server that store runs; the first one is lost. */
+static int put_buckets(struct tx *tx, int64_t id, struct err *err) {
+        struct w_target_insert_in target = { .id = tx_id(tx, "target"),
+                                             .name = "lab/store/server",
+                                             .provider = "s3",
+                                             .config = "{}",
+                                             .application_id = id,
+                                             .label = "server",
+                                             .created_at = 1 };
+        int r = w_target_insert(tx, &target, err);
+
+        for (int i = 0; r >= 0 && i < 2; i++) {
+                struct w_resource_insert_in in = { .id = 10 + i,
+                                                   .target_id = target.id,
+                                                   .type = "bucket",
+                                                   .path = i ? "whole" : "lost",
+                                                   .owner_id = id,
+                                                   .wanted_generation = 1,
+                                                   .keep = true,
+                                                   .state = "ready" };
+
+                r = w_resource_insert(tx, &in, err);
+                if (r >= 0)
+                        r = w_resource_set_filled(
+                                tx, &(struct w_resource_set_filled_in){ .at = 5, .id = in.id },
+                                err);
+        }
+        if (r >= 0)
+                r = w_resource_set_lost(tx, &(struct w_resource_set_lost_in){ .at = 7, .id = 10 },
+                                        err);
+        return r < 0 ? r : 0;
+}
+
+static void a_lost_bucket_gives_up_no_other_and_a_lost_volume_all(void **state) {
+        struct desk *d = *state;
+        struct command_application c = { .application = "store" };
+        int64_t id = desk_application_id(d, "store");
+
+        assert_int_equal(desk_write(d, put_buckets, id), 0);
+        assert_int_equal(desk_application(d, command_application_accept_loss, c), 0);
+        assert_int_equal(desk_changes(d), 1);
+        assert_string_equal(desk_change(d, 0), "begin anew with bucket lost, whose data is gone");
+        assert_int_equal(desk_application(d, command_application_accept_loss, c), -ENOENT);
+        assert_int_equal(desk_write(d, put_resource, -id), 0);
+        assert_int_equal(desk_application(d, command_application_accept_loss, c), 0);
+        assert_int_equal(desk_changes(d), 2);
+        assert_string_equal(desk_change(d, 1), "and with bucket whole inside of it");
 }
 
 static int say_why(struct tx *tx, int64_t conflict, struct err *err) {
@@ -72,6 +125,7 @@ static void what_is_blocked_is_let_go_by_name(void **state) {
 
 /* ---- storage of an earlier application */
 
+/* Made by us when ID is 0, else adopted. */
 static int put_detached(struct tx *tx, int64_t id, struct err *err) {
         struct w_secret_insert_in secret = { .id = tx_id(tx, "secret"),
                                              .uri = "aaaaaaaaaaaaaaaaaaaaaaaaaa",
@@ -92,6 +146,9 @@ static int put_detached(struct tx *tx, int64_t id, struct err *err) {
                                            .type = "PersistentVolumeClaim",
                                            .path = "lab/data-old-0",
                                            .secrets = secrets,
+                                           .incarnation = "uid-1",
+                                           .made = id == 0,
+                                           .adopted = id != 0,
                                            .initialised_at = 7,
                                            .at = 9 };
         int r = w_secret_insert(tx, &secret, err);
@@ -117,9 +174,12 @@ static int read_kept(struct tx *tx, const void *arg, json_t **ret, struct err *e
                 return r;
         *ret = json_pack("{s:i, s:i}", "resources", (int)n, "secrets", (int)secrets);
         if (n)
-                json_object_update_new(*ret,
-                                       json_pack("{s:I, s:s, s:I}", "owner", row->owner_id, "life",
-                                                 row->life, "initialised", row->initialised_at));
+                json_object_update_new(*ret, json_pack("{s:I, s:s, s:I, s:s, s:b, s:b, s:I}",
+                                                       "owner", row->owner_id, "life", row->life,
+                                                       "initialised", row->initialised_at,
+                                                       "incarnation", row->incarnation, "made",
+                                                       (int)row->made, "adopted", (int)row->adopted,
+                                                       "model", row->model_id));
         if (secrets)
                 json_object_set_new(*ret, "secret-owner", json_integer(secret->application_id));
         return 0;
@@ -142,9 +202,25 @@ static void earlier_storage_is_attached_with_its_secrets(void **state) {
         assert_int_equal(json_get_int(d->reply, "secret-owner", 0), id);
         assert_int_equal(json_get_int(d->reply, "initialised", 0), 7);
         assert_string_equal(json_get_str(d->reply, "life", ""), "alive");
+        assert_string_equal(json_get_str(d->reply, "incarnation", ""), "uid-1");
+        assert_true(json_get_bool(d->reply, "made", false));
+        assert_false(json_get_bool(d->reply, "adopted", true));
         assert_int_equal(desk_application(d, command_application_attach_storage,
                                           (struct command_application){ .application = "old" }),
                          -ENOENT);
+}
+
+static void adopted_storage_stays_adopted_and_is_only_forgotten(void **state) {
+        struct desk *d = *state;
+        struct command_application c = { .application = "old" };
+
+        assert_int_equal(desk_write(d, put_detached, 1), 0);
+        assert_int_equal(desk_application(d, command_application_destroy_storage, c), 0);
+        assert_string_equal(desk_change(d, 0),
+                            "forget PersistentVolumeClaim lab/data-old-0, which was not made by us "
+                            "and is left in place");
+        assert_int_equal(desk_read(d, read_kept, NULL), 0);
+        assert_int_equal(json_get_int(d->reply, "resources", -1), 0);
 }
 
 static void earlier_storage_is_destroyed_only_when_named(void **state) {
@@ -158,6 +234,7 @@ static void earlier_storage_is_destroyed_only_when_named(void **state) {
                             "delete PersistentVolumeClaim lab/data-old-0 and the data in it");
         assert_int_equal(desk_read(d, read_kept, NULL), 0);
         assert_string_equal(json_get_str(d->reply, "life", ""), "dying");
+        assert_int_equal(json_get_int(d->reply, "model", 0), 1); /* its pause holds this too */
         assert_int_equal(json_get_int(d->reply, "secrets", -1), 0);
 }
 
@@ -266,6 +343,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 WITH_MODEL(ways_on_are_refused_where_nothing_is_blocked),
                 WITH_MODEL(what_is_blocked_is_let_go_by_name),
+                WITH_MODEL(a_lost_bucket_gives_up_no_other_and_a_lost_volume_all),
+                WITH_MODEL(adopted_storage_stays_adopted_and_is_only_forgotten),
                 WITH_MODEL(earlier_storage_is_attached_with_its_secrets),
                 WITH_MODEL(earlier_storage_is_destroyed_only_when_named),
                 WITH_MODEL(a_unit_is_found_by_its_number_and_by_its_pod),

@@ -300,6 +300,80 @@ static void status_dying(struct server_call *c, void *arg) {
                      "\"applications\":{}}");
 }
 
+static void status_unsettled(struct server_call *c, void *arg) {
+        server_reply(c, 200, NULL,
+                     "{\"model\":{\"name\":\"m\"},\"applications\":{\"a\":{\"settled\":false,"
+                     "\"application-status\":{\"current\":\"active\"}}}}");
+}
+
+static void wait_does_not_take_active_for_done_while_a_change_is_planned(void **state) {
+        struct bench *b = *state;
+
+        server_route(b->server, "GET", "/v1/models/m/status", status_unsettled, b);
+        server_route(b->server, "GET", "/v1/events", no_events, b);
+        assert_int_equal(run(b, NULL, NULL, "wait", "--timeout", "1ms", NULL), CLI_TIMED_OUT);
+}
+
+static void status_blocked(struct server_call *c, void *arg) {
+        server_reply(c, 200, NULL,
+                     "{\"model\":{\"name\":\"m\"},\"applications\":{\"a\":{\"application-status\":{"
+                     "\"current\":\"blocked\",\"message\":\"quota\"}}}}");
+}
+
+static void a_wait_whose_time_ends_on_blocked_says_blocked(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *err = NULL;
+
+        server_route(b->server, "GET", "/v1/models/m/status", status_blocked, b);
+        server_route(b->server, "GET", "/v1/events", no_events, b);
+        assert_int_equal(run(b, NULL, &err, "wait", "--timeout", "1ms", NULL), CLI_BLOCKED);
+        assert_non_null(strstr(err, "a: blocked: quota"));
+}
+
+static void not_there(struct server_call *c, void *arg) {
+        server_reply(
+                c, 404, NULL,
+                "{\"error\":{\"code\":\"not-found\",\"message\":\"no application \\\"b\\\": is it "
+                "a?\"}}");
+}
+
+static void no_model(struct server_call *c, void *arg) {
+        server_reply(c, 404, NULL,
+                     "{\"error\":{\"code\":\"not-found\",\"message\":\"no model \\\"m\\\"\"}}");
+}
+
+static void a_name_that_is_not_there_is_told_at_once(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *err = NULL, *shown = NULL;
+
+        server_route(b->server, "GET", "/v1/models/m/status", status_active, b);
+        server_route(b->server, "GET", "/v1/models/m/applications/b", not_there, b);
+        assert_int_equal(run(b, NULL, &err, "wait", "b", "--timeout", "0", NULL), CLI_FAILED);
+        assert_non_null(strstr(err, "no application \"b\""));
+        assert_int_equal(run(b, NULL, &shown, "status", "b", NULL), CLI_FAILED);
+        assert_non_null(strstr(shown, "no application \"b\""));
+}
+
+static void a_model_that_is_not_there_is_told_at_once(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *err = NULL;
+
+        server_route(b->server, "GET", "/v1/models/m/status", no_model, b);
+        assert_int_equal(run(b, NULL, &err, "wait", "--timeout", "0", NULL), CLI_FAILED);
+        assert_non_null(strstr(err, "no model"));
+        assert_int_equal(run(b, NULL, NULL, "wait", "--for", "gone", NULL), CLI_DONE);
+}
+
+static void a_status_word_that_selects_nothing_is_not_an_empty_model(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *out = NULL, *err = NULL;
+
+        server_route(b->server, "GET", "/v1/models/m/status", status_active, b);
+        assert_int_equal(run(b, &out, &err, "status", "blocked", NULL), CLI_DONE);
+        assert_null(strstr(out, "is empty"));
+        assert_non_null(strstr(err, "no application is blocked"));
+}
+
 static void waiting_for_gone_is_not_over_before_the_model_itself_is(void **state) {
         struct bench *b = *state;
         cleanup_(freep) char *err = NULL;
@@ -324,6 +398,23 @@ static void plan_work(struct server_call *c, void *arg) {
         server_reply(
                 c, 200, NULL,
                 "{\"plan\":[{\"change\":\"create\",\"type\":\"Service\",\"path\":\"m/web\"}]}");
+}
+
+static void plan_unknown(struct server_call *c, void *arg) {
+        server_reply(c, 200, NULL,
+                     "{\"plan\":[],\"unknown\":[{\"subject\":\"aks\",\"why\":\"cannot be read: no "
+                     "route\"}]}");
+}
+
+static void a_plan_that_cannot_be_known_is_not_converged(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *out = NULL;
+
+        server_route(b->server, "GET", "/v1/models/m/plan", plan_unknown, b);
+        assert_int_equal(run(b, &out, NULL, "plan", NULL), CLI_NOT_CONVERGED);
+        assert_non_null(strstr(out, "unknown"));
+        assert_non_null(strstr(out, "cannot be read: no route"));
+        assert_int_equal(run(b, NULL, NULL, "plan", "--format", "json", NULL), CLI_NOT_CONVERGED);
 }
 
 static void a_plan_with_work_is_not_converged(void **state) {
@@ -396,6 +487,12 @@ int main(void) {
                 TEST(waiting_for_gone_is_not_over_before_the_model_itself_is),
                 TEST(a_plan_with_nothing_to_do_is_converged),
                 TEST(a_plan_with_work_is_not_converged),
+                TEST(a_plan_that_cannot_be_known_is_not_converged),
+                TEST(wait_does_not_take_active_for_done_while_a_change_is_planned),
+                TEST(a_wait_whose_time_ends_on_blocked_says_blocked),
+                TEST(a_name_that_is_not_there_is_told_at_once),
+                TEST(a_model_that_is_not_there_is_told_at_once),
+                TEST(a_status_word_that_selects_nothing_is_not_an_empty_model),
                 cmocka_unit_test(every_command_is_in_help_man_page_and_completion),
                 cmocka_unit_test(no_two_commands_have_one_name),
         };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_text.c - texts for people: natural order, widths, sizes, times, nothing that steers a
  * terminal. */
+#include "table.h"
 #include "text.h"
 
 #include "clock.h"
@@ -78,6 +79,61 @@ static void values_that_are_no_text_are_json(void **state) {
         assert_string_equal(none, "");
 }
 
+static void a_text_is_cut_where_it_tells_least(void **state) {
+        cleanup_(freep) char *end = NULL, *begin = NULL, *whole = NULL;
+
+        if (!setlocale(LC_CTYPE, "C.UTF-8"))
+                skip();
+        end = text_cut("waiting for pods", 8, false);
+        begin = text_cut("spec.containers[name=x].image", 8, true);
+        whole = text_cut("short", 5, true);
+        assert_string_equal(end, "waiting…");
+        assert_string_equal(begin, "…].image");
+        assert_string_equal(whole, "short");
+        assert_int_equal(text_line("one two three", 9), 7);
+        assert_int_equal(text_line("onetwothree", 5), 5);
+        assert_int_equal(text_line("one", 5), 3);
+}
+
+static char *drawn(size_t room) {
+        static const char *const head[] = { "App", "Version", "Status", "Empty", "Message", NULL };
+        cleanup_(table_deinit) struct table t;
+        char *text = NULL;
+        size_t len;
+        FILE *f = open_memstream(&text, &len);
+
+        table_init(&t, head);
+        table_spare(&t, 1);
+        table_add(&t, "mlflow-server");
+        table_add(&t, "RELEASE.2025-09-07");
+        table_add(&t, "waiting");
+        table_add(&t, "");
+        table_add(&t, "Deployment mlflow/mlflow-server: 0 of 1 pods updated");
+        table_print_width(&t, false, room, f);
+        fclose(f);
+        return text;
+}
+
+static void a_table_that_is_too_wide_loses_what_tells_least(void **state) {
+        static const char all[] = "App            Version             Status   Empty  Message\n"
+                                  "mlflow-server  RELEASE.2025-09-07  waiting         "
+                                  "Deployment mlflow/mlflow-server: 0 of 1 pods updated\n";
+        static const char some[] = "App            Status   Message\n"
+                                   "mlflow-server  waiting  Deployment mlflow/mlflow-server: 0\n"
+                                   "                        of 1 pods updated\n";
+        cleanup_(freep) char *whole = drawn(0), *narrow = drawn(58), *tiny = drawn(40);
+
+        assert_string_equal(whole, all);
+        assert_string_equal(narrow, some);
+        assert_null(strstr(tiny, "Version"));
+        assert_non_null(strstr(tiny, "waiting"));
+        for (const char *line = tiny; *line; line += strcspn(line, "\n") + 1) {
+                cleanup_(freep) char *one = str_ndup(line, strcspn(line, "\n"));
+
+                assert_true(text_width(one) <= 40);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(numbers_in_names_count_as_numbers),
@@ -86,6 +142,8 @@ int main(void) {
                 cmocka_unit_test(times_of_today_have_no_date),
                 cmocka_unit_test(the_clock_shows_its_zone),
                 cmocka_unit_test(letters_beyond_ascii_take_their_columns),
+                cmocka_unit_test(a_text_is_cut_where_it_tells_least),
+                cmocka_unit_test(a_table_that_is_too_wide_loses_what_tells_least),
                 cmocka_unit_test(values_that_are_no_text_are_json),
         };
 

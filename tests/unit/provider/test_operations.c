@@ -210,6 +210,22 @@ static void each_operation_without_a_failure(void **state) {
         }
 }
 
+static void what_a_lost_answer_made_is_made_by_us(void **state) {
+        struct op op;
+
+        prepare(FIRST, FAIL_NONE, 0);
+        run(FIRST, &op);
+        assert_true(op.created);
+        op_clear(&op);
+        run(FIRST, &op); /* as if nobody had heard: it is there, and has our stamp */
+        assert_int_equal(op.outcome, OUTCOME_DONE);
+        assert_true(op.created);
+        op_clear(&op);
+        run(AGAIN, &op);
+        assert_false(op.created);
+        op_clear(&op);
+}
+
 /* What an answer may mean; a page of somebody else's with 200 is believed by nobody. */
 static bool is_sound(enum scenario s, enum failure f, const struct op *op) {
         switch (f) {
@@ -328,6 +344,7 @@ static int teardown(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(each_operation_without_a_failure),
+                cmocka_unit_test(what_a_lost_answer_made_is_made_by_us),
                 cmocka_unit_test(
                         each_request_of_each_operation_fails_in_each_way_and_then_converges),
         };

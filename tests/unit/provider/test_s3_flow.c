@@ -211,7 +211,8 @@ static void on_done(struct op *op) {
 
 typedef void call(struct target *t, const struct apply_request *r, struct op *op);
 
-static enum outcome do_it(struct world *w, call *fn, const char *text, struct op *ret) {
+static enum outcome do_with(struct world *w, call *fn, const char *text, bool known,
+                            struct op *ret) {
         cleanup_(json_freep) json_t *wanted = NULL;
         cleanup_(identity_free) struct identity id = { 0 };
         struct apply_request r = { .incarnation = "", .token = "", .first = true };
@@ -220,7 +221,7 @@ static enum outcome do_it(struct world *w, call *fn, const char *text, struct op
 
         assert_int_equal(json_parse(text, strlen(text), &wanted, NULL), 0);
         assert_int_equal(provider_s3.identify(wanted, "m", &id, NULL), 0);
-        r.wanted = wanted;
+        r.wanted = known ? wanted : NULL;
         r.type = id.type;
         r.path = id.path;
         *ret = (struct op){ .loop = w->loop, .done = on_done, .arg = &done };
@@ -229,6 +230,10 @@ static enum outcome do_it(struct world *w, call *fn, const char *text, struct op
                 loop_step(w->loop, 100);
         assert_true(done);
         return ret->outcome;
+}
+
+static enum outcome do_it(struct world *w, call *fn, const char *text, struct op *ret) {
+        return do_with(w, fn, text, true, ret);
 }
 
 static void prepare(bool there, int objects, int countdown, enum failure f) {
@@ -340,12 +345,30 @@ static void a_store_that_starts_is_asked_again_soon(void **state) {
         op_clear(&op);
 }
 
+/* cache.db was lost: whether the key is the wanted one cannot be tried. */
+static void a_user_whose_document_is_lost_compares_with_nothing(void **state) {
+        struct world *w = *state;
+        struct op op;
+
+        prepare(true, 0, 0, RESET);
+        assert_int_equal(do_with(w, provider_s3.look, USER, false, &op), OUTCOME_DONE);
+        assert_int_equal(op.seen.presence, PRESENCE_PRESENT);
+        assert_false(op.seen.digest_valid);
+        op_clear(&op);
+        assert_int_equal(do_it(w, provider_s3.look, USER, &op), OUTCOME_DONE);
+        assert_true(op.seen.digest_valid);
+        op_clear(&op);
+}
+
 int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
-                T(applies_end_well_after_any_failure),      T(looks_end_well_after_any_failure),
-                T(removals_end_well_after_any_failure),     T(a_throttled_store_says_until_when),
+                T(applies_end_well_after_any_failure),
+                T(looks_end_well_after_any_failure),
+                T(removals_end_well_after_any_failure),
+                T(a_throttled_store_says_until_when),
                 T(a_store_that_starts_is_asked_again_soon),
+                T(a_user_whose_document_is_lost_compares_with_nothing),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

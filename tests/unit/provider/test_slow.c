@@ -113,7 +113,7 @@ static void a_write_is_throttled_once_runs_three_rounds_and_ends(void **state) {
         assert_int_equal(slow_throttled(), 1);
         assert_int_equal(slow_begun(), 1);
         assert_int_equal(slow_early(), 0);
-        assert_string_equal(json_get_str(op.seen.output, "/address", ""), "slow://blue/one");
+        assert_string_equal(json_get_str(op.seen.output, "address", ""), "slow://blue/one");
         assert_string_not_equal(json_get_str(op.baseline, "key", ""),
                                 "word"); /* only a trace of it */
         op_clear(&op);

@@ -252,6 +252,82 @@ static void a_dying_resource_goes_after_what_stands_on_it(void **state) {
         assert_int_equal(run(&row, &o, &p).action, ACTION_FORGET);
 }
 
+static struct resource_row attached(void) {
+        struct resource_row row = {
+                .wanted_generation = 1, .made = true, .data = true, .initialised = true
+        };
+
+        str_copy(row.incarnation, sizeof(row.incarnation), "uid-1");
+        return row;
+}
+
+static void attached_data_is_looked_at_before_anything_is_written(void **state) {
+        struct resource_row row = attached();
+        struct observation o = { 0 };
+        struct policy p = { .list_pending = true };
+
+        assert_int_equal(run(&row, &o, &p).action, ACTION_WAIT);
+        p.list_pending = false;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_LOOK);
+        o.presence = PRESENCE_ABSENT;
+        assert_int_equal(run(&row, &o, &p).drift, DRIFT_DATA_LOST);
+        assert_int_equal(run(&row, &o, &p).action, ACTION_BLOCK);
+        o = as_applied();
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+        assert_int_equal(run(&row, &o, &p).drift, DRIFT_NONE);
+        str_copy(o.incarnation, sizeof(o.incarnation), "uid-2");
+        assert_int_equal(run(&row, &o, &p).action, ACTION_BLOCK);
+        row.accepted_loss = true;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+}
+
+static void data_with_a_change_to_make_is_looked_at_first(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = { 0 };
+        struct policy p = { 0 };
+
+        row.data = row.initialised = true;
+        row.wanted_generation++;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_LOOK);
+        o.presence = PRESENCE_ABSENT;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_BLOCK);
+        o = as_applied();
+        p.look_due = true;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_LOOK);
+        p.look_due = false;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+        row.data = false; /* nothing to lose: the change is made at once */
+        o.presence = PRESENCE_UNKNOWN;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+}
+
+static void what_answers_elsewhere_ends_no_removal(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = { .presence = PRESENCE_ABSENT };
+        struct policy p = { .blocked = "another cluster", .elsewhere = true };
+
+        row.dying = true;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_BLOCK);
+        p.elsewhere = false;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_FORGET);
+}
+
+static void what_carries_our_mark_was_made_by_a_try_whose_answer_was_lost(void **state) {
+        struct resource_row row = { .wanted_generation = 1, .dying = true };
+        struct observation o = { 0 };
+        struct policy p = { .untried = true };
+
+        assert_int_equal(run(&row, &o, &p).action, ACTION_FORGET);
+        assert_false(run(&row, &o, &p).leaves);
+        p.untried = false;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_LOOK);
+        o = as_applied();
+        assert_int_equal(run(&row, &o, &p).action, ACTION_REMOVE);
+        row.data = true; /* no guess deletes data */
+        assert_int_equal(run(&row, &o, &p).action, ACTION_FORGET);
+        assert_true(run(&row, &o, &p).leaves);
+}
+
 static void an_adopted_or_foreign_object_is_never_deleted(void **state) {
         struct resource_row row = in_place();
         struct observation o = as_applied();
@@ -259,11 +335,57 @@ static void an_adopted_or_foreign_object_is_never_deleted(void **state) {
 
         row.dying = row.adopted = true;
         assert_int_equal(run(&row, &o, &p).action, ACTION_FORGET);
-        row.adopted = row.made = false;
+        assert_true(run(&row, &o, &p).leaves);
+        row.adopted = row.made = o.ours = false;
         assert_int_equal(run(&row, &o, &p).action, ACTION_FORGET);
+        assert_true(run(&row, &o, &p).leaves);
+        row.outcome = OUTCOME_CONFLICT; /* it was there before us */
+        assert_false(run(&row, &o, &p).leaves);
         row.made = true;
-        o.ours = false;
         str_copy(o.incarnation, sizeof(o.incarnation), "uid-9");
+        assert_int_equal(run(&row, &o, &p).action, ACTION_FORGET);
+}
+
+static void another_value_of_an_output_is_written(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = as_applied();
+        struct policy p = { .refill = true };
+
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+        assert_int_equal(run(&row, &o, &p).drift, DRIFT_NONE);
+        assert_string_equal(run(&row, &o, &p).why, "a value that it takes changed");
+}
+
+static void nothing_is_audited_while_a_value_is_missing(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = as_applied();
+        struct policy p = { .audit_every_ms = 10, .unmet = "/address of Thing a: not there yet" };
+
+        assert_int_equal(run(&row, &o, &p).action, ACTION_NONE);
+        p.unmet = NULL;
+        assert_true(run(&row, &o, &p).audit);
+}
+
+/* What was begun may still make what is to go: it is not forgotten before it ended. */
+static void what_is_under_way_ends_before_anything_else_begins(void **state) {
+        struct resource_row row = { .wanted_generation = 1, .running = ACTION_APPLY };
+        struct observation o = { 0 };
+        struct policy p = { .unmet = "its target: not open yet" };
+
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+        row.dying = true;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+        assert_int_equal(run(&row, &o, &p).state, STATE_REMOVING);
+        row.running = ACTION_REMOVE;
+        row.dying = false;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_REMOVE);
+        p.backing_off = "under way outside";
+        assert_int_equal(run(&row, &o, &p).action, ACTION_WAIT);
+        assert_int_equal(run(&row, &o, &p).state, STATE_APPLYING);
+        p.paused = "alice: a look";
+        assert_string_equal(run(&row, &o, &p).why, "paused: alice: a look");
+        row.dying = true;
+        o.presence = PRESENCE_ABSENT; /* seen gone before it was asked about again */
         assert_int_equal(run(&row, &o, &p).action, ACTION_FORGET);
 }
 
@@ -349,7 +471,14 @@ int main(void) {
                 cmocka_unit_test(the_audit_applies_again_what_is_in_place),
                 cmocka_unit_test(what_tells_nothing_by_itself_is_looked_at_in_its_turn),
                 cmocka_unit_test(a_dying_resource_goes_after_what_stands_on_it),
+                cmocka_unit_test(attached_data_is_looked_at_before_anything_is_written),
+                cmocka_unit_test(data_with_a_change_to_make_is_looked_at_first),
+                cmocka_unit_test(what_answers_elsewhere_ends_no_removal),
+                cmocka_unit_test(what_carries_our_mark_was_made_by_a_try_whose_answer_was_lost),
                 cmocka_unit_test(an_adopted_or_foreign_object_is_never_deleted),
+                cmocka_unit_test(another_value_of_an_output_is_written),
+                cmocka_unit_test(nothing_is_audited_while_a_value_is_missing),
+                cmocka_unit_test(what_is_under_way_ends_before_anything_else_begins),
                 cmocka_unit_test(
                         lost_data_is_looked_at_in_its_turn_and_stays_lost_until_it_answers),
                 cmocka_unit_test(a_database_with_tables_in_it_is_marked_again),

@@ -6,6 +6,8 @@ static const char sees[] = "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": 
                            " \"see\": {\"one\": [\"/color\"]}}";
 static const char sees_other[] = "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"red\"}},"
                                  " \"see\": {\"one\": [\"/size\", \"/name\"]}}";
+/* An empty plan would be held. */
+static const char other_thing[] = "{\"docs\": {\"two\": {\"name\": \"two\"}}}";
 static const char sees_nothing[] = "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"red\"}}}";
 
 static const char *seen(struct stage *s, const char *name, const char *pointer) {
@@ -52,7 +54,7 @@ static void a_dropped_want_leaves_no_pointers_behind(void **state) {
         stage_deploy(s, "app");
         stage_run(s, 500);
         s->hold = true;
-        stage_plan(s, "app", "{}");
+        stage_plan(s, "app", other_thing);
         stage_application(s, "app")->replan = true;
         reconcile_mark(s->rec, MARK_APPLICATION, stage_application(s, "app")->id);
         stage_run(s, 200);

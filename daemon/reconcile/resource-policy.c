@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* resource-policy.c - what decide has to know about a resource beyond its row: who paused it,
+ * what it stands on and what stands on it, whether its outside can be written
+ *
+ * Called for handling, plan and why alike. Changes nothing. */
+#include "reconcile-internal.h"
+
+#include "clock.h"
+#include "output.h"
+
+#include <stdlib.h>
+
+const char *resource_need_missing(struct reconcile *rec, const struct world_need *need) {
+        const struct world_resource *n = world_resource(&rec->world, need->id);
+        cleanup_(freep) char *value = NULL;
+
+        if (!n)
+                return "not planned yet";
+        if (n->seen.presence != PRESENCE_PRESENT)
+                return "not there yet";
+        if (!n->row.applied_generation)
+                return "not written yet";
+        if (need->kind == NEED_READY && n->seen.ready != READY_YES)
+                return n->seen.reason ? n->seen.reason : "not ready yet";
+        if (need->kind != NEED_VALUE)
+                return NULL;
+        value = output_value(n->seen.output, need->output);
+        if (value)
+                return NULL;
+        return n->seen.ready == READY_YES ? "it is ready and says nothing there" : "not known yet";
+}
+
+char *resource_need_name(struct reconcile *rec, const struct world_need *need) {
+        const struct world_resource *n = world_resource(&rec->world, need->id);
+
+        return str_format("%s%s%s %s", need->output ? need->output : "", need->output ? " of " : "",
+                          n ? n->type : "resource", n ? n->path : "?");
+}
+
+static const char *find_unmet(struct reconcile *rec, const struct world_resource *r, char *text,
+                              size_t size) {
+        for (size_t i = 0; i < r->need_count; i++) {
+                const char *missing = resource_need_missing(rec, &r->needs[i]);
+                cleanup_(freep) char *name = NULL;
+
+                if (!missing)
+                        continue;
+                name = resource_need_name(rec, &r->needs[i]);
+                snprintf(text, size, "%s: %s", name, missing);
+                return text;
+        }
+        return NULL;
+}
+
+/* Of an application that was marked it is not known yet whether it goes. */
+static bool may_go(struct reconcile *rec, const struct world_resource *r) {
+        const struct world_application *a = world_application(&rec->world, r->owner);
+
+        return r->row.dying || r->stale || (a && (a->dying || a->reread));
+}
+
+/* A dying resource goes after what stands on it and is going too. Who stands on it and stays did
+ * not ask whether it does. */
+static const char *find_held_up(struct reconcile *rec, const struct world_resource *r, char *text,
+                                size_t size) {
+        const struct world_ids *l = world_needed_by(&rec->world, r->id);
+
+        for (size_t i = 0; l && i < l->count; i++) {
+                const struct world_resource *d = world_resource(&rec->world, l->ids[i]);
+
+                if (!d || !may_go(rec, d))
+                        continue;
+                snprintf(text, size, "%s %s", d->type, d->path);
+                return text;
+        }
+        return NULL;
+}
+
+struct world_model *resource_model(struct reconcile *rec, const struct world_resource *r) {
+        const struct world_application *a = world_application(&rec->world, r->owner);
+
+        return world_model(&rec->world, a ? a->model : r->model);
+}
+
+static const char *find_paused(struct reconcile *rec, const struct world_resource *r) {
+        const struct world_application *a = world_application(&rec->world, r->owner);
+        const struct world_model *m = resource_model(rec, r);
+
+        if (m && m->paused)
+                return m->paused;
+        return a ? a->paused : NULL;
+}
+
+int64_t resource_poll_ms(const struct world_target *t) {
+        if (!t || !t->provider || (t->provider->can & PROVIDER_WATCHES))
+                return 0;
+        return t->poll_ms ? t->poll_ms : t->provider->poll_every_ms;
+}
+
+/* After a failure a newer want is tried at once; what the outside itself put off is not. */
+static bool is_put_off(const struct world_resource *r) {
+        if (r->retry_at <= clock_mono())
+                return false;
+        return r->retry_generation == r->row.wanted_generation ||
+               r->row.outcome == OUTCOME_RUNNING || r->row.outcome == OUTCOME_THROTTLED;
+}
+
+/* Its model may write nothing, or nothing yet. What the model lives in is tried again when it was
+ * there before. */
+static void find_blocked(struct reconcile *rec, const struct world_resource *r,
+                         struct resource_policy_text *text, struct policy *ret) {
+        const struct world_model *m = resource_model(rec, r);
+        bool scope = m && m->scope == r->id;
+
+        if (!m)
+                return;
+        ret->elsewhere = scope_elsewhere(rec, m, text->blocked, sizeof(text->blocked));
+        ret->blocked = scope ? scope_foreign(rec, m, text->blocked, sizeof(text->blocked))
+                             : scope_blocked(rec, m, text->blocked, sizeof(text->blocked));
+        if (!scope && !r->row.dying)
+                ret->unmet = scope_unmade(rec, m, text->unmet, sizeof(text->unmet));
+}
+
+void resource_policy(struct reconcile *rec, struct world_resource *r,
+                     struct resource_policy_text *text, struct policy *ret) {
+        const struct world_target *t = world_target(&rec->world, r->target);
+
+        *ret = (struct policy){ .audit_every_ms = rec->options.audit_ms,
+                                .untried = !r->tried && !r->row.applied_generation };
+        find_blocked(rec, r, text, ret);
+        ret->paused = find_paused(rec, r);
+        if (r->row.dying)
+                ret->held_up = find_held_up(rec, r, text->held_up, sizeof(text->held_up));
+        else if (!outside_usable(t, text->unmet, sizeof(text->unmet)))
+                ret->unmet = text->unmet;
+        else if (!ret->unmet)
+                ret->unmet = find_unmet(rec, r, text->unmet, sizeof(text->unmet));
+        if (is_put_off(r))
+                ret->backing_off = r->reason;
+        if (r->tries)
+                ret->failed = r->reason;
+        ret->refill = r->row.applied_generation && !ret->unmet &&
+                      !resource_outputs_same(rec, r, r->row.outputs_valid, r->row.outputs);
+        ret->look_due = resource_poll_ms(t) && r->seen.presence != PRESENCE_UNKNOWN &&
+                        clock_mono() - r->seen.as_of >= resource_poll_ms(t);
+        ret->list_pending = !r->look_again && outside_list_pending(t, r->type);
+        /* Spread over the period by id, so that a start with thousands of objects does not audit
+         * them together. */
+        if (ret->audit_every_ms)
+                ret->audit_every_ms += r->id * 7919 % (ret->audit_every_ms / 4 + 1);
+}

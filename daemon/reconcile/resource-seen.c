@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* resource-seen.c - what was seen of a resource: by its provider, by a look, in an apply's answer
+ *
+ * The newest wins. An absence has no order, so where one meets the answer of an operation that was
+ * out meanwhile, nobody can tell which is newer: it is looked at again. Data that was seen filled
+ * is remembered in its row, and from then on never begun anew without a person. */
+#include "reconcile-internal.h"
+
+#include "clock.h"
+#include "queries.gen.h"
+
+#include <stdlib.h>
+
+static bool looks_same(const struct observation *a, const struct observation *b) {
+        return a->presence == b->presence && a->ready == b->ready && a->ours == b->ours &&
+               a->foreign == b->foreign && a->filled == b->filled &&
+               a->digest_valid == b->digest_valid &&
+               memcmp(a->digest, b->digest, DIGEST_SIZE) == 0 &&
+               str_eq(a->incarnation, b->incarnation) && str_eq(a->reason, b->reason) &&
+               json_equal(a->seen, b->seen) && json_equal(a->output, b->output);
+}
+
+/* json_equal does not take two NULLs as equal. */
+static bool same(const struct observation *a, const struct observation *b) {
+        struct observation x = *a, y = *b;
+
+        if (!x.seen && !y.seen)
+                x.seen = y.seen = json_null();
+        if (!x.output && !y.output)
+                x.output = y.output = json_null();
+        return looks_same(&x, &y);
+}
+
+void resource_observed(struct reconcile *rec, struct world_target *t, const char *type,
+                       const char *path, struct observation *o) {
+        struct world_resource *r = world_resource_at(&rec->world, t->id, type, path);
+        bool changed;
+
+        if (!r) {
+                observation_clear(o);
+                return;
+        }
+        r->listed = true;
+        if (o->order && r->seen.order > o->order && str_eq(o->incarnation, r->seen.incarnation)) {
+                observation_clear(o); /* older than our own last write */
+                return;
+        }
+        r->news = true;
+        changed = !same(&r->seen, o);
+        observation_move(&r->seen, o);
+        if (!changed)
+                return;
+        if (!r->drift_seen_us)
+                r->drift_seen_us = clock_mono_us();
+        queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_DRIFT);
+        resource_changed(rec, r);
+}
+
+/* ---- answers */
+
+bool resource_overtaken(const struct world_resource *r, const struct op *op) {
+        if (!r->news || (r->seen.presence == PRESENCE_ABSENT && op->outcome == OUTCOME_GONE))
+                return false;
+        if (r->seen.order && op->seen.order)
+                return r->seen.order > op->seen.order;
+        return true;
+}
+
+void resource_look_again(struct world_resource *r) {
+        r->seen.presence = PRESENCE_UNKNOWN;
+        r->look_again = true;
+}
+
+void resource_take_look(struct resource_job *j, struct world_resource *r) {
+        struct op *op = &j->op;
+        bool overtaken = resource_overtaken(r, op), changed;
+
+        if (op->outcome == OUTCOME_GONE)
+                op->seen.presence = PRESENCE_ABSENT;
+        r->look_again = false;
+        r->untold |= r->tries > 0;
+        r->tries = 0;
+        r->retry_at = 0;
+        if (r->row.applied_generation == r->row.wanted_generation && r->row.running == ACTION_NONE)
+                r->row.outcome = OUTCOME_DONE;
+        if (overtaken && r->seen.order && op->seen.order)
+                return;
+        changed = !same(&r->seen, &op->seen);
+        observation_move(&r->seen, &op->seen);
+        if (overtaken || world_see_more(r, j->see))
+                resource_look_again(r);
+        if (changed)
+                resource_changed(j->rec, r);
+}
+
+/* ---- data */
+
+bool resource_made_again(const struct resource_job *j) {
+        return j->op.created && !j->request.first && decide_is_sacred(&j->row);
+}
+
+struct filled {
+        struct store_call call;
+        struct reconcile *rec;
+        int64_t id;
+};
+
+static int filled_run(struct tx *tx, struct store_call *c, struct err *err) {
+        struct filled *f = c->arg;
+        int r = w_resource_set_filled(
+                tx, &(struct w_resource_set_filled_in){ .id = f->id, .at = tx_now(tx) }, err);
+
+        return r < 0 ? r : 0;
+}
+
+static void filled_done(struct store_call *c, int k, const struct err *err) {
+        free(c->arg);
+}
+
+void resource_mark_filled(struct reconcile *rec, struct world_resource *r) {
+        struct filled *f;
+        bool known = r->row.initialised && !r->row.lost && !r->row.accepted_loss;
+
+        if (!r->row.data || known || !r->seen.filled || r->seen.presence != PRESENCE_PRESENT ||
+            !str_eq(r->seen.incarnation, r->row.incarnation))
+                return;
+        r->row.initialised = true;
+        r->row.lost = r->row.accepted_loss = false;
+        f = mem_new(struct filled);
+        f->rec = rec;
+        f->id = r->id;
+        f->call = (struct store_call){ .lane = STORE_LOOP,
+                                       .actor = "loop",
+                                       .run = filled_run,
+                                       .done = filled_done,
+                                       .arg = f };
+        store_submit(rec->options.store, &f->call);
+}

@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Charms that come, change and go while the daemon runs, and options that it reads again."""
+import json
+import os
+import signal
+
+from lib.runner import main, test
+from lib.world import Trouble
+
+
+def pinned(world, app):
+    return json.loads(world.ctl("show-application", app, "--format", "json").ok().out)[app]["charm-sha256"]
+
+
+@test("an application whose charm is installed later runs by itself", fresh=True)
+def _(world):
+    away = world.folder / "away"
+    os.rename(world.daemon.charms / "minio", away)
+    world.ctl("deploy", "minio", "store").ok()
+    world.wait_status("store", "blocked", "no charm module")
+    os.rename(away, world.daemon.charms / "minio")
+    world.wait_status("store", "active")
+
+
+@test("status says that another content of a charm is on offer, and refresh goes over to it and back", fresh=True)
+def _(world):
+    world.ctl("deploy", "minio", "store").ok()
+    world.wait_active()
+    before, service = pinned(world, "store"), world.daemon.charms / "minio" / "objects" / "service.yaml"
+    old = service.read_text()
+    service.write_text(old + "# another content\n")
+    world.wait_status("store", "active", "upgrade available")
+    world.ctl("refresh", "store", "--dry-run").ok()
+    if pinned(world, "store") != before:
+        raise Trouble("a dry run changed the charm")
+    world.ctl("refresh", "store", "--revision", "99").refused("no revision 99", code=1)
+    world.ctl("refresh", "nobody").refused("nobody", code=1)
+    world.ctl("refresh", "store").ok()
+    world.wait_active()
+    if pinned(world, "store") == before or "upgrade available" in world.ctl("status").out:
+        raise Trouble("the application has the old content still")
+    said = world.ctl("refresh", "store").ok()
+    if "already" not in said.out + said.err:
+        raise Trouble(f"a refresh to what it has says {said.out + said.err!r}")
+    service.write_text(old)
+    world.ctl("refresh", "store").ok()
+    if pinned(world, "store") != before:
+        raise Trouble("the way back leads elsewhere")
+    world.wait_active()
+
+
+@test("SIGHUP reads the options again that may change, names the others, and a broken file changes nothing", fresh=True)
+def _(world):
+    config = world.file("mooringd.yaml", "log-level: notice\n")
+    world.daemon.stop()
+    world.daemon.options = ["--config", str(config)]
+    world.daemon.start()
+
+    def reload(text, *said):
+        config.write_text(text)
+        at = len(world.daemon.log.read_text())
+        world.daemon.process.send_signal(signal.SIGHUP)
+        world.wait_for(f"the log to say {said}", lambda: all(part in world.daemon.log.read_text()[at:] for part in said))
+    reload("log-level: debug\noperations: 7\n", "log-level", "operations (needs a restart)")
+    reload("log-levle: debug\n", "nothing is changed", "log-levle")
+    reload("log-level: notice\noperations: 7\n", "log-level")
+    world.ctl("whoami").ok()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,284 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Ways in which data was lost, or taken for lost: each of them by the commands and the mishaps that lead there."""
+import sqlite3
+import subprocess
+from types import SimpleNamespace
+
+from lib import s3
+from lib.runner import BUNDLE, main, test
+from lib.sim import Sim
+from lib.world import Trouble
+
+CLAIM = "data-mlflow-mysql-0"
+CLAIMS = "persistentvolumeclaims"
+SPEC = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+
+
+def uid(world, name=CLAIM):
+    found = world.cluster.kube.get(CLAIMS, "mlflow", name)
+    return found["metadata"]["uid"] if found else None
+
+
+def filled(world, kind):
+    """How many resources of KIND were seen to hold something."""
+    with sqlite3.connect(f"file:{world.daemon.state}/model.db?mode=ro", uri=True) as db:
+        return db.execute("SELECT count(*) FROM resource WHERE type = ? AND initialised_at IS NOT NULL", (kind,)).fetchone()[0]
+
+
+def remove(world, app, *words):
+    world.ctl("remove-application", app, *words).ok()
+    world.wait_for(f"{app} to be gone", lambda: app not in world.apps())
+
+
+def deploy_mysql(world, *words):
+    world.ctl("deploy", "mysql-k8s", "mlflow-mysql", "--channel", "8.0/stable", *words).ok()
+
+
+def detached(world):
+    """A MySQL that ran, was removed, and left its claim; the claim's uid."""
+    deploy_mysql(world)
+    world.wait_status("mlflow-mysql", "active")
+    before = uid(world)
+    remove(world, "mlflow-mysql")
+    return before
+
+
+@test("storage that was attached and never written to is kept when its application is removed again", fresh=True)
+def _(world):
+    before = detached(world)
+    world.ctl("pause", "--reason", "nothing is written meanwhile").ok()
+    deploy_mysql(world, "--attach-storage")
+    world.ctl("remove-application", "mlflow-mysql").ok()
+    world.ctl("unpause").ok()
+    world.wait_for("mlflow-mysql to be gone", lambda: "mlflow-mysql" not in world.apps())
+    if uid(world) != before:
+        raise Trouble("the claim went with an application that had never used it")
+    world.ctl("storage").ok().says(CLAIM, "detached")
+    deploy_mysql(world, "--attach-storage")
+    world.wait_status("mlflow-mysql", "active")
+    if uid(world) != before:
+        raise Trouble("attach-storage did not use the claim that was there")
+
+
+@test("a claim that was deleted while it was detached is lost, and not begun again", fresh=True)
+def _(world):
+    detached(world)
+    world.cluster.kube.delete(CLAIMS, "mlflow", CLAIM)
+    world.wait_for("the claim to go", lambda: not uid(world))
+    deploy_mysql(world, "--attach-storage")
+    world.wait_status("mlflow-mysql", "blocked", CLAIM, "accept-data-loss")
+    if uid(world):
+        raise Trouble("the claim was made again without consent")
+    world.ctl("accept-data-loss", "mlflow-mysql").ok()
+    world.wait_status("mlflow-mysql", "active")
+
+
+@test("another claim under the name of a detached one is not taken for it", fresh=True)
+def _(world):
+    detached(world)
+    kube = world.cluster.kube
+    body = {key: value for key, value in kube.get(CLAIMS, "mlflow", CLAIM).items() if key in ("apiVersion", "kind", "spec")}
+    body["metadata"] = {"name": CLAIM}
+    body["spec"].pop("volumeName", None)
+    kube.delete(CLAIMS, "mlflow", CLAIM)
+    world.wait_for("the claim to go", lambda: not uid(world))
+    kube.create(CLAIMS, "mlflow", body)
+    deploy_mysql(world, "--attach-storage")
+    world.wait_status("mlflow-mysql", "blocked", CLAIM, "accept-data-loss")
+    if "mooring.dev/application" in kube.get(CLAIMS, "mlflow", CLAIM)["metadata"].get("labels", {}):
+        raise Trouble("it was written to")
+
+
+@test("a paused model destroys no storage until it goes on", fresh=True)
+def _(world):
+    before = detached(world)
+    world.ctl("pause", "--reason", "nothing is written meanwhile").ok()
+    world.ctl("destroy-storage", "mlflow-mysql").ok()
+    world.daemon.stop()
+    world.daemon.start()
+    world.wait_for("the pause to hold it", lambda: "paused" in world.ctl("plan").out)
+    if uid(world) != before:
+        raise Trouble("the claim was deleted while the model was paused")
+    world.ctl("unpause").ok()
+    world.wait_for("the claim to go", lambda: not uid(world))
+
+
+@test("a claim that lost its label while nobody watched is not taken for lost", fresh=True)
+def _(world):
+    deploy_mysql(world)
+    world.wait_status("mlflow-mysql", "active")
+    before = uid(world)
+    world.daemon.stop()
+    label = "app.kubernetes.io/managed-by"
+    world.cluster.kube.merge(CLAIMS, "mlflow", CLAIM, {"metadata": {"labels": {label: None}}})
+    world.daemon.start()
+    world.wait_for("the label to come back",
+                   lambda: world.cluster.kube.get(CLAIMS, "mlflow", CLAIM)["metadata"]["labels"].get(label) == "mooring")
+    world.wait_status("mlflow-mysql", "active")
+    if uid(world) != before or "lost" in world.daemon.log.read_text():
+        raise Trouble("an intact claim was called lost")
+
+
+@test("an adopted claim outlives all that is done to its application", fresh=True)
+def _(world):
+    kube = world.cluster.kube
+    world.wait_for("the namespace", lambda: kube.get("namespaces", "", "mlflow"))
+    kube.create(CLAIMS, "mlflow", {"metadata": {"name": CLAIM}, "spec": SPEC})
+    deploy_mysql(world)
+    world.wait_status("mlflow-mysql", "blocked", "adopt mlflow-mysql persistentvolumeclaim/" + CLAIM)
+    world.ctl("adopt", "mlflow-mysql", "persistentvolumeclaim/" + CLAIM).ok()
+    world.wait_status("mlflow-mysql", "active")
+    before = uid(world)
+    remove(world, "mlflow-mysql")
+    deploy_mysql(world, "--attach-storage")
+    world.wait_status("mlflow-mysql", "active")
+    remove(world, "mlflow-mysql", "--destroy-storage")
+    world.ctl("leftovers").ok().says(CLAIM, "adopted")
+    if uid(world) != before:
+        raise Trouble("an adopted claim was deleted")
+
+
+@test("destroy-storage forgets what was adopted, and lists it as left over", fresh=True)
+def _(world):
+    kube = world.cluster.kube
+    world.wait_for("the namespace", lambda: kube.get("namespaces", "", "mlflow"))
+    kube.create(CLAIMS, "mlflow", {"metadata": {"name": CLAIM}, "spec": SPEC})
+    deploy_mysql(world)
+    world.wait_status("mlflow-mysql", "blocked", "adopt")
+    world.ctl("adopt", "mlflow-mysql", "persistentvolumeclaim/" + CLAIM).ok()
+    world.wait_status("mlflow-mysql", "active")
+    before = uid(world)
+    remove(world, "mlflow-mysql")
+    if "left in place" not in world.ctl("destroy-storage", "mlflow-mysql").ok().err:
+        raise Trouble("destroy-storage does not say that the claim stays")
+    world.ctl("leftovers").ok().says(CLAIM, "adopted")
+    if uid(world) != before:
+        raise Trouble("an adopted claim was deleted")
+
+
+def with_charms(world, *names):
+    world.daemon.test_charms = names
+    world.daemon.start()
+    world.cluster.make_known(world)
+
+
+def configmaps(cluster):
+    return [item["metadata"]["name"] for item in cluster.kube.list("configmaps", "mlflow") if item["metadata"]["name"].startswith("bulk-")]
+
+
+@test("a plan without anything, of a charm that had something, is held", fresh="bare")
+def _(world):
+    with_charms(world, "bulk")
+    world.ctl("deploy", "bulk", "--config", "count=2").ok()
+    world.wait_status("bulk", "active")
+    world.ctl("config", "bulk", "count=0").ok()
+    world.wait_status("bulk", "blocked", "deletes 2 of 2", "apply-held bulk")
+    if len(configmaps(world.cluster)) != 2:
+        raise Trouble("an empty plan deleted what was there")
+    world.ctl("apply-held", "bulk").ok()
+    world.wait_for("both to go", lambda: not configmaps(world.cluster))
+
+
+@test("the namespace of a model is nobody's want", fresh="bare")
+def _(world):
+    with_charms(world, "upstream")
+    world.ctl("add-model", "second", "--cluster", world.cluster.name).ok()
+    world.wait_for("its namespace", lambda: world.cluster.kube.get("namespaces", "", "second"))
+    before = world.cluster.kube.get("namespaces", "", "second")["metadata"]["labels"]
+    manifest = world.file("manifest.yaml", "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: second\n")
+    world.ctl("deploy", "upstream").ok()
+    world.ctl("attach-resource", "upstream", f"manifest={manifest}").ok()
+    world.wait_status("upstream", "blocked", "Namespace second", "owned by model second")
+    world.ctl("remove-application", "upstream").ok()
+    world.wait_for("upstream to be gone", lambda: "upstream" not in world.apps())
+    found = world.cluster.kube.get("namespaces", "", "second")
+    if not found or found["metadata"]["labels"] != before:
+        raise Trouble("an application took over the namespace of a model")
+
+
+def other_cluster(world):
+    """A second one, without anything in it."""
+    folder = world.folder / "other"
+    (folder / "log").mkdir(parents=True)
+    other = Sim(SimpleNamespace(programs=world.programs, folder=folder))
+    other.serve()
+    return other
+
+
+@test("another cluster under the old name is neither written to nor believed until rebind-cluster accepts it", fresh="bare", real=False)
+def _(world):
+    with_charms(world, "bulk")
+    for app in ("bulk", "bulk-b"):
+        world.ctl("deploy", "bulk", app, "--config", "count=2").ok()
+        world.wait_status(app, "active")
+    other = other_cluster(world)
+    before = other.writes()
+    try:
+        world.ctl("update-cluster", "sim", "--kubeconfig", other.kubeconfig).ok()
+        world.wait_status("bulk", "blocked", "another outside", "rebind-cluster sim")
+        world.ctl("remove-application", "bulk-b").ok()
+        world.wait_for("the removal to be held", lambda: "another outside" in world.ctl("plan").out)
+        if other.writes() != before:
+            raise Trouble("something was written to another cluster")
+        world.ctl("update-cluster", "sim", "--kubeconfig", world.cluster.kubeconfig).ok()
+        world.wait_for("bulk-b to be gone", lambda: "bulk-b" not in world.apps())
+        world.wait_status("bulk", "active")
+        if len(configmaps(world.cluster)) != 2 or world.ctl("drift").out.count("deleted"):
+            raise Trouble("what the other cluster does not have was believed to be gone")
+        world.ctl("update-cluster", "sim", "--kubeconfig", other.kubeconfig).ok()
+        world.wait_status("bulk", "blocked", "another outside")
+        world.ctl("rebind-cluster", "sim").ok()
+        world.wait_status("bulk", "active")
+        if len(configmaps(other)) != 2:
+            raise Trouble("the accepted cluster has nothing in it")
+        world.daemon.stop()
+        world.daemon.start()
+        world.ctl("update-cluster", "sim", "--kubeconfig", world.cluster.kubeconfig).ok()
+        world.wait_status("bulk", "blocked", "another outside")
+    finally:
+        other.stop()
+
+
+@test("a bucket and a database that were dropped stay lost until that is accepted", fresh="bare", real=False)
+def _(world):
+    world.daemon.options = ["--poll-period", "1s"]
+    world.daemon.start()
+    world.cluster.make_known(world)
+    world.ctl("deploy", BUNDLE).ok()
+    world.wait_active()
+    data, secret = world.cluster.data, world.cluster.data.secret("mlflow", "mlflow-mysql-root")
+
+    def sql(text):
+        subprocess.run(["mariadb", "--no-defaults", "-h", data.leads["mlflow", "mlflow-mysql-0", 3306], "-u", "root",
+                        f"-p{secret['root-password']}", "-e", text], check=True, capture_output=True)
+    pod = world.cluster.kube.get("pods", "mlflow", "mlflow-minio-0")
+    store = data.minio_of(pod)
+    if s3.call(*store, "PUT", "/mlflow/model.bin", b"weights")[0] != 200:
+        raise Trouble("no object can be put into the bucket")
+    sql("CREATE TABLE mlflow.runs (id INT)")
+    world.wait_for("both to be seen filled", lambda: filled(world, "bucket") and filled(world, "database"))
+
+    for method, path in (("DELETE", "/mlflow/model.bin"), ("DELETE", "/mlflow")):
+        code, text = s3.call(*store, method, path)
+        if code != 204:
+            raise Trouble(f"{method} {path}: {code} {text}")
+    world.wait_status("mlflow-minio", "blocked", "bucket", "accept-data-loss mlflow-minio")
+    world.wait_for("the bucket to be there again", lambda: s3.call(*store, "HEAD", "/mlflow")[0] == 200)
+    world.wait_status("mlflow-server", "blocked", "accept-data-loss mlflow-minio")
+    world.wait_status("mlflow-minio", "blocked", "is empty, and was not")
+    world.daemon.stop()
+    world.daemon.start()
+    world.wait_status("mlflow-minio", "blocked", "is empty, and was not")
+    world.ctl("accept-data-loss", "mlflow-minio").ok()
+    world.wait_status("mlflow-minio", "active")
+
+    sql("DROP DATABASE mlflow")
+    world.wait_status("mlflow-mysql", "blocked", "database", "accept-data-loss mlflow-mysql")
+    world.wait_status("mlflow-server", "blocked", "accept-data-loss mlflow-mysql")
+    world.ctl("accept-data-loss", "mlflow-mysql").ok()
+    world.wait_active()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_seen.c - what is believed of what was seen: lists, looks and answers that meet each other */
+#include "stage.h"
+
+static const char one[] = "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"red\"}}}";
+
+static void see_absent(struct stage *s, const char *name) {
+        const struct world_resource *r = stage_resource(s, name);
+        struct observation o = { .presence = PRESENCE_ABSENT, .as_of = clock_mono() };
+
+        resource_observed(s->rec, world_target(&s->rec->world, r->target), r->type, name, &o);
+}
+
+static void list(struct stage *s, const char *name) {
+        const struct world_resource *r = stage_resource(s, name);
+        const struct observer *o = &world_target(&s->rec->world, r->target)->observer;
+
+        o->listed(o->arg, r->type, true);
+        o->listed(o->arg, r->type, false);
+}
+
+static void what_a_list_does_not_hold_is_looked_at(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "app", one);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        assert_int_equal(s->applies, 1);
+        s->looks = 0;
+        list(s, "one");
+        stage_run(s, 200);
+        assert_int_equal(s->looks, 1);
+        assert_int_equal(s->applies, 1);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM drift"), 0);
+        assert_int_equal(stage_resource(s, "one")->seen.presence, PRESENCE_PRESENT);
+}
+
+static void what_came_while_a_list_was_read_is_looked_at(void **state) {
+        struct stage *s = *state;
+
+        s->hold = true;
+        stage_plan(s, "app", one);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        assert_int_equal(s->applies, 1);
+        s->looks = 0;
+        list(s, "one");
+        stage_release(s);
+        stage_run(s, 200);
+        assert_int_equal(s->looks, 1);
+        assert_int_equal(s->applies, 1);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM drift"), 0);
+}
+
+static void an_absence_that_crossed_an_answer_is_looked_into(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "app", one);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        s->hold = true;
+        s->looks = 0;
+        stage_run(s, 1200); /* the look of the poll is out */
+        assert_int_equal(s->looks, 1);
+        see_absent(s, "one");
+        stage_release(s);
+        stage_run(s, 200);
+        assert_int_equal(s->looks, 2);
+        assert_int_equal(stage_resource(s, "one")->seen.presence, PRESENCE_PRESENT);
+        assert_int_equal(s->applies, 1);
+}
+
+static void how_the_last_try_ended_is_read_back(void **state) {
+        struct stage *s = *state;
+        struct world_resource *r;
+
+        s->fail = "one";
+        s->failure = OUTCOME_CONFLICT;
+        stage_plan(s, "app", one);
+        stage_deploy(s, "app");
+        stage_run(s, 300);
+        r = stage_resource(s, "one");
+        assert_int_equal(r->state, STATE_BLOCKED);
+        reconcile_mark(s->rec, MARK_RESOURCE, r->id);
+        stage_settle(s);
+        assert_int_equal(r->state, STATE_BLOCKED);
+        assert_int_equal(r->row.outcome, OUTCOME_CONFLICT);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM resource WHERE state = 'blocked'"),
+                         1);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(what_a_list_does_not_hold_is_looked_at,
+                                                stage_set_up, stage_tear_down),
+                cmocka_unit_test_setup_teardown(what_came_while_a_list_was_read_is_looked_at,
+                                                stage_set_up, stage_tear_down),
+                cmocka_unit_test_setup_teardown(an_absence_that_crossed_an_answer_is_looked_into,
+                                                stage_set_up_polled, stage_tear_down),
+                cmocka_unit_test_setup_teardown(how_the_last_try_ended_is_read_back, stage_set_up,
+                                                stage_tear_down),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
