@@ -127,7 +127,7 @@ int s3_fail_answer(struct s3_op *s, const struct ask *a) {
                                "show-secret --reveal` prints (%s)",
                                s->target->config.access_key, code);
         if (str_eq(code, "XMinioServerNotInitialized")) {
-                s->op->again_at = 0; /* "in a minute", it says, and is there in a second */
+                s->op->again_at = 0; /* it says two minutes, and is there after a second */
                 return s3_fail(s, OUTCOME_NOT_YET, "the store is starting");
         }
         return s3_fail(s, a->outcome == OUTCOME_DONE ? OUTCOME_UNREACHABLE : a->outcome,
