@@ -507,7 +507,7 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
                 resource_job_free(j);
                 return;
         }
-        if (d.drift == DRIFT_NONE &&
+        if ((d.drift == DRIFT_NONE || r->drift) &&
             (d.action == ACTION_NONE || d.action == ACTION_WAIT || d.action == ACTION_BLOCK)) {
                 resource_job_free(j);
                 return rest(rec, r, &d);

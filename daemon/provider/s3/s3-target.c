@@ -126,8 +126,10 @@ int s3_fail_answer(struct s3_op *s, const struct ask *a) {
                                "store to the one that `mooringctl secrets` lists and `mooringctl "
                                "show-secret --reveal` prints (%s)",
                                s->target->config.access_key, code);
-        if (str_eq(code, "XMinioServerNotInitialized"))
+        if (str_eq(code, "XMinioServerNotInitialized")) {
+                s->op->again_at = 0; /* it says two minutes, and is there after a second */
                 return s3_fail(s, OUTCOME_NOT_YET, "the store is starting");
+        }
         return s3_fail(s, a->outcome == OUTCOME_DONE ? OUTCOME_UNREACHABLE : a->outcome,
                        "%s: %s (%ld)", code ? code : "the store",
                        message ? message : "no reason given", r->status);

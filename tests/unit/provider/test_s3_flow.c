@@ -21,9 +21,9 @@
 
 extern const struct provider provider_s3;
 
-enum failure { NONE, RESET, LOST, S403, S409, S429, S500, GARBAGE, FAILURE_MAX };
-static const char *const failure_names[] = { "none", "reset", "lost", "403",
-                                             "409",  "429",   "500",  "garbage" };
+enum failure { NONE, RESET, LOST, S403, S409, S429, S500, GARBAGE, STARTING, FAILURE_MAX };
+static const char *const failure_names[] = { "none", "reset", "lost",    "403",     "409",
+                                             "429",  "500",   "garbage", "starting" };
 
 /* The store, as the server's threads see it. */
 static struct {
@@ -132,6 +132,9 @@ static void break_off(struct server_call *c, enum failure f) {
 
         if (f == RESET || f == LOST)
                 server_reset(c);
+        else if (f == STARTING)
+                server_reply(c, 503, "Retry-After: 120\r\n",
+                             "<Error><Code>XMinioServerNotInitialized</Code></Error>");
         else
                 server_reply(c, status[f], f == S429 ? "Retry-After: 1\r\n" : NULL,
                              f == GARBAGE ? "]]<{\"" : "");
@@ -331,6 +334,17 @@ static void a_throttled_store_says_until_when(void **state) {
         op_clear(&op);
 }
 
+/* MinIO says two minutes, and is there after a second. */
+static void a_store_that_starts_is_asked_again_soon(void **state) {
+        struct world *w = *state;
+        struct op op;
+
+        prepare(true, 0, 1, STARTING);
+        assert_int_equal(do_it(w, provider_s3.look, BUCKET, &op), OUTCOME_NOT_YET);
+        assert_int_equal(op.again_at, 0);
+        op_clear(&op);
+}
+
 /* cache.db was lost: whether the key is the wanted one cannot be tried. */
 static void a_user_whose_document_is_lost_compares_with_nothing(void **state) {
         struct world *w = *state;
@@ -353,6 +367,7 @@ int main(void) {
                 T(looks_end_well_after_any_failure),
                 T(removals_end_well_after_any_failure),
                 T(a_throttled_store_says_until_when),
+                T(a_store_that_starts_is_asked_again_soon),
                 T(a_user_whose_document_is_lost_compares_with_nothing),
         };
 

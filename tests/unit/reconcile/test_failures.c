@@ -121,6 +121,9 @@ static void what_is_polled_is_looked_at_while_paused(void **state) {
         stage_run(s, 3000);
         assert_int_equal(s->applies, 1);
         assert_int_equal(lines(s, "open"), 1);
+        stage_change(s, "one", "color", json_string("red"));
+        stage_run(s, 3000);
+        assert_int_equal(lines(s, "undone"), 1);
 }
 
 static void what_cannot_be_looked_at_stays_failed_until_it_can(void **state) {
