@@ -5,9 +5,9 @@
  * name for an apply to make: 422 for ever, or a container that nobody asked for. Owned by us,
  * the foreign item goes with the next apply, which does not declare it.
  *
- * Only lists that lost an item of ours are gone through: what others put beside ours elsewhere is
- * nobody's mistake. Entries with a subresource and those of the platform's own controllers are left alone: what
- * they wrote is theirs to keep. Pure. */
+ * Only lists that lost an item of ours are gone through: what others put beside ours elsewhere
+ * is nobody's mistake. Entries with a subresource and those of the platform's own controllers
+ * are left alone: what they wrote is theirs to keep. Pure. */
 #include "takeover.h"
 
 #include "clock.h"
