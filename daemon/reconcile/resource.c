@@ -507,8 +507,8 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
                 resource_job_free(j);
                 return;
         }
-        if ((d.drift == DRIFT_NONE || r->drift) &&
-            (d.action == ACTION_NONE || d.action == ACTION_WAIT || d.action == ACTION_BLOCK)) {
+        if ((d.action == ACTION_NONE || d.action == ACTION_WAIT || d.action == ACTION_BLOCK) &&
+            !is_news(r, &d)) {
                 resource_job_free(j);
                 return rest(rec, r, &d);
         }
