@@ -58,6 +58,7 @@ struct resource_job { /* from reading the rows to saving the outcome */
         /* the operation */
         enum action action;
         bool audit, busy_op;
+        bool take_over;     /* what others put into our keyed lists goes with the repair */
         int64_t generation; /* that is written; of a token, the one it was begun with */
         enum drift_kind drift;
         json_t *marks;

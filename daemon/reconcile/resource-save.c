@@ -14,6 +14,24 @@ static bool is_accepted(const struct resource_job *j) {
         return j->row.data && j->row.accepted_loss;
 }
 
+static int close_line(struct tx *tx, struct resource_job *j, struct err *err) {
+        int r = w_drift_close(
+                tx,
+                &(struct w_drift_close_in){ .id = j->drift_line,
+                                            .outcome = is_accepted(j) ? "accepted" : "repaired",
+                                            .repaired_at = tx_now(tx) },
+                err);
+
+        if (r < 0 || !j->op.took_over)
+                return r;
+        return w_drift_set_action(
+                tx,
+                &(struct w_drift_set_action_in){
+                        .id = j->drift_line,
+                        .action = tx_format(tx, "repair, took over items of %s", j->op.took_over) },
+                err);
+}
+
 static int save_applied(struct tx *tx, struct resource_job *j, struct err *err) {
         cleanup_(buf_free) struct buf text = BUF_INIT;
         struct w_resource_set_applied_in in = {
@@ -55,14 +73,7 @@ static int save_applied(struct tx *tx, struct resource_job *j, struct err *err) 
         if (k >= 0 && resource_made_again(j))
                 k = w_resource_set_lost(
                         tx, &(struct w_resource_set_lost_in){ .at = tx_now(tx), .id = j->id }, err);
-        if (k < 0 || !j->drift_line)
-                return k;
-        return w_drift_close(
-                tx,
-                &(struct w_drift_close_in){ .id = j->drift_line,
-                                            .outcome = is_accepted(j) ? "accepted" : "repaired",
-                                            .repaired_at = tx_now(tx) },
-                err);
+        return k < 0 || !j->drift_line ? k : close_line(tx, j, err);
 }
 
 static int save_left(struct tx *tx, struct resource_job *j, struct err *err) {

@@ -304,7 +304,8 @@ static void start_op(struct resource_job *j) {
                 .token = j->token,
                 .see = (const char *const *)j->see,
                 .first = !r->row.made && !r->row.applied_generation,
-                .flags = r->row.adopted ? APPLY_ADOPT : 0,
+                .flags =
+                        (r->row.adopted ? APPLY_ADOPT : 0u) | (j->take_over ? APPLY_TAKE_OVER : 0u),
         };
         j->op.loop = rec->options.loop;
         j->op.done = on_op;
@@ -348,6 +349,15 @@ static void on_drift_written(struct store_call *c, int k, const struct err *err)
         finish(j, true); /* now that it is told: it rests, or is looked at in its turn */
 }
 
+/* What stands where nothing of ours should: somebody gave an item of a keyed list another key. A
+ * plain apply would only add ours beside it. */
+static bool has_residue(const struct drift_list *l) {
+        for (size_t i = 0; i < l->count; i++)
+                if (!l->items[i].wanted)
+                        return true;
+        return false;
+}
+
 static void find_differences(struct resource_job *j, struct world_resource *r) {
         struct world_target *t = world_target(&j->rec->world, r->target);
         struct apply_request request = { .type = r->type,
@@ -361,6 +371,7 @@ static void find_differences(struct resource_job *j, struct world_resource *r) {
                 return;
         if (t->provider->compare(&request, &r->seen, &j->differences, &err) < 0)
                 reconcile_log(LOG_WARNING, "compare", j->rec, r, "%s", err_text(&err));
+        j->take_over = (t->provider->can & PROVIDER_TAKE_OVER) && has_residue(&j->differences);
 }
 
 /* ---- one step */
@@ -425,10 +436,9 @@ static void act(struct resource_job *j, struct world_resource *r, const struct d
                 keep_left(j, r, d);
                 return resource_save(j, on_saved);
         }
-        if (is_news(r, d)) {
-                find_differences(j, r);
+        find_differences(j, r);
+        if (is_news(r, d))
                 return ledger_open(j, action_word(d), on_drift_written);
-        }
         if (d->action == ACTION_LOOK || d->action == ACTION_APPLY || d->action == ACTION_REMOVE)
                 return start_op(j);
         finish(j, false);
@@ -499,8 +509,8 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
                 resource_job_free(j);
                 return;
         }
-        if ((d.drift == DRIFT_NONE || r->drift) &&
-            (d.action == ACTION_NONE || d.action == ACTION_WAIT || d.action == ACTION_BLOCK)) {
+        if ((d.action == ACTION_NONE || d.action == ACTION_WAIT || d.action == ACTION_BLOCK) &&
+            !is_news(r, &d)) {
                 resource_job_free(j);
                 return rest(rec, r, &d);
         }

@@ -54,6 +54,9 @@ SELECT count(*) AS total FROM drift WHERE resource_id = :resource_id AND fields 
 -- name: drift_close
 UPDATE drift SET outcome = :outcome, repaired_at = :repaired_at WHERE id = :id;
 
+-- name: drift_set_action
+UPDATE drift SET action = :action WHERE id = :id;
+
 -- name: drift_close_open
 -- Every open one of a resource.
 UPDATE drift SET outcome = :outcome, repaired_at = :repaired_at WHERE resource_id = :resource_id AND outcome = 'open';

@@ -284,7 +284,7 @@ CREATE TABLE drift (                -- the ledger
         seen_at INTEGER NOT NULL,
         repaired_at INTEGER,
         detected_ms INTEGER,            -- after the change, where its time is known
-        action TEXT NOT NULL,           -- repair, report, hold
+        action TEXT NOT NULL,           -- repair (perhaps with whose items were taken over), report, hold
         outcome TEXT NOT NULL,          -- open, repaired, accepted (data given up), undone (by whoever did it), removed
         before INTEGER NOT NULL         -- how often the same fields of it drifted before
 ) STRICT;

@@ -329,6 +329,7 @@ int main(void) {
                 cmocka_unit_test(a_removed_label_of_ours_is_drift_and_not_a_deletion),
                 cmocka_unit_test(a_port_edited_by_hand_is_healed_by_taking_it_over),
                 cmocka_unit_test(a_renamed_container_is_told_and_goes_when_taken_over),
+                cmocka_unit_test(taking_over_leaves_what_others_added_elsewhere),
                 cmocka_unit_test(a_field_of_a_pod_template_has_a_readable_path),
                 cmocka_unit_test(a_deployment_becomes_ready_and_its_pods_are_units),
                 cmocka_unit_test(a_secret_is_filled_on_the_way_out_and_hidden_on_the_way_in),

@@ -12,6 +12,7 @@ void a_deleted_object_is_absent_and_comes_back(void **state);
 void a_removed_label_of_ours_is_drift_and_not_a_deletion(void **state);
 void a_port_edited_by_hand_is_healed_by_taking_it_over(void **state);
 void a_renamed_container_is_told_and_goes_when_taken_over(void **state);
+void taking_over_leaves_what_others_added_elsewhere(void **state);
 void a_field_of_a_pod_template_has_a_readable_path(void **state);
 void a_deployment_becomes_ready_and_its_pods_are_units(void **state);
 void a_deployment_that_may_make_no_pods_says_which_policy_forbids_them(void **state);

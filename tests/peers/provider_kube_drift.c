@@ -185,6 +185,48 @@ void a_renamed_container_is_told_and_goes_when_taken_over(void **state) {
                 1);
 }
 
+#define TWO_CONTAINERS                                                                             \
+        "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"two\"},"     \
+        "\"spec\":{\"replicas\":0,\"selector\":{\"matchLabels\":{\"app\":\"two\"}},"               \
+        "\"template\":{\"metadata\":{\"labels\":{\"app\":\"two\"}},\"spec\":{\"containers\":["     \
+        "{\"name\":\"main\",\"image\":\"registry.example/pause:1\"},"                              \
+        "{\"name\":\"aux\",\"image\":\"registry.example/pause:1\","                                \
+        "\"env\":[{\"name\":\"A\",\"value\":\"1\"}]}]}}}}"
+
+/* What stands beside ours where nothing of ours was lost is nobody's mistake. */
+void taking_over_leaves_what_others_added_elsewhere(void **state) {
+        cleanup_(freep) char *path = world_path("two");
+        cleanup_(freep) char *url = world_url("/apis/apps/v1", "deployments/two");
+        cleanup_(json_freep) json_t *after = NULL;
+        struct thing *t = world_thing("Deployment.apps", path);
+        const json_t *containers;
+        struct op op;
+
+        world_apply_ok(TWO_CONTAINERS);
+        world_edit(url, "[{\"op\":\"add\",\"path\":\"/spec/template/spec/containers/1/env/-\","
+                        "\"value\":{\"name\":\"B\",\"value\":\"2\"}},"
+                        "{\"op\":\"replace\",\"path\":\"/spec/template/spec/containers/0/name\","
+                        "\"value\":\"evil\"}]");
+        wait_for(world_drifted(t));
+        assert_int_equal(
+                world_apply(TWO_CONTAINERS, (struct asked){ .flags = APPLY_TAKE_OVER }, &op),
+                OUTCOME_DONE);
+        assert_string_equal(op.took_over, OTHER);
+        op_clear(&op);
+        wait_for(world_in_place(t));
+        after = world_fetch(url);
+        containers = json_dig(after, "spec", "template", "spec", "containers", NULL);
+        assert_int_equal(json_array_size(containers), 2);
+        for (size_t i = 0; i < 2; i++) {
+                const json_t *c = json_array_get(containers, i);
+
+                if (str_eq(json_get_str(c, "name", ""), "aux"))
+                        assert_int_equal(json_array_size(json_get(c, "env")), 2);
+                else
+                        assert_string_equal(json_get_str(c, "name", ""), "main");
+        }
+}
+
 void a_field_of_a_pod_template_has_a_readable_path(void **state) {
         static const char wanted[] = DEPLOYMENT("image", "0");
         cleanup_(freep) char *path = world_path("image");

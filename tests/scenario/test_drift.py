@@ -21,6 +21,27 @@ def _(world):
     world.wait_active()
 
 
+@test("a container renamed by hand goes, and ours comes back alone")
+def _(world):
+    kube, before = world.cluster.kube, lines(world)
+    right = containers(kube)
+    kube.edit("deployments", "mlflow", "mlflow-server", "/spec/template/spec/containers/0/name", "renamed")
+    fresh_line(world, before, "containers[name=mlflow-server]", "containers[name=renamed]", "kubectl-edit",
+               "took over items of kubectl-edit")
+    assert_equal(containers(kube), right)
+    world.wait_active()
+
+
+@test("a Service's port that got another number by hand is the wanted one again, and the only one")
+def _(world):
+    kube, before = world.cluster.kube, lines(world)
+    right = ports(kube)
+    kube.edit("services", "mlflow", "mlflow-minio", "/spec/ports/0/port", 4711)
+    fresh_line(world, before, "Service mlflow/mlflow-minio", "port=4711", "kubectl-edit", "took over items of kubectl-edit")
+    assert_equal(ports(kube), right)
+    world.wait_active()
+
+
 @test("a deleted Service comes back, and nobody is named for it")
 def _(world):
     kube, before = world.cluster.kube, lines(world)
@@ -87,6 +108,15 @@ def _(world):
     repaired(world, before, "Service mlflow/mlflow-server", "deleted")
     world.wait_active()
     world.ctl("plan").ok()
+
+
+def containers(kube):
+    spec = kube.get("deployments", "mlflow", "mlflow-server")["spec"]["template"]["spec"]
+    return [(c["name"], c["image"]) for c in spec["containers"]]
+
+
+def ports(kube):
+    return sorted((p["name"], p["port"]) for p in kube.get("services", "mlflow", "mlflow-minio")["spec"]["ports"])
 
 
 def assert_equal(found, wanted):

@@ -140,6 +140,7 @@ static void print_line(struct cli *c, const json_t *line) {
                 fprintf(c->out, "Changed      %s\n",
                         text_time(json_get_str(line, "changed-at", NULL), utc, stamp));
         fprintf(c->out, "Who          %s\n", json_get_str(line, "who", "not recorded"));
+        fprintf(c->out, "Action       %s\n", json_get_str(line, "action", ""));
         fprintf(c->out, "Outcome      %s\n", json_get_str(line, "outcome", ""));
         if (span[0])
                 fprintf(c->out, "Took         %s, until it was written; pods may take longer\n",

@@ -328,7 +328,8 @@ static int got_taken(struct flow *f, struct ask *ask, struct err *err) {
         free(a->patch);
         free(a->whose);
         a->whose = NULL;
-        a->patch = takeover_patch(a->wish.projection, object, clock_wall(), &a->whose);
+        a->patch = takeover_patch(a->wish.projection, object, a->meaning.duplicate, clock_wall(),
+                                  &a->whose);
         if (a->patch)
                 return 0;
         a->taken = true;

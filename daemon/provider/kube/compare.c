@@ -15,13 +15,6 @@
 
 #define COMPARE_VALUE_MAX 4096 /* bytes of a value in the ledger; a CRD's schema has 900,000 */
 
-/* Writers that are part of the platform: their items in our lists are not residue of somebody's
- * edit. */
-static const char *const platform_writers[] = {
-        "kube-controller-manager", "kube-scheduler", "kubelet", "cluster-autoscaler",
-        "vpa-recommender",         "kube-apiserver", NULL,
-};
-
 struct comparing {
         const struct projection *p;
         const json_t *others;
@@ -58,13 +51,6 @@ static void put_key(const char *key, struct buf *out) {
         buf_putc(out, ']');
 }
 
-static const char letters[FIELDSET_KIND_MAX] = {
-        [FIELDSET_FIELD] = 'f',
-        [FIELDSET_KEY] = 'k',
-        [FIELDSET_VALUE] = 'v',
-        [FIELDSET_INDEX] = 'i',
-};
-
 /* Goes one element down; the answer is the path's length before, for leave. */
 static size_t enter(struct comparing *c, enum fieldset_kind kind, const char *name) {
         size_t before = c->path.len;
@@ -78,7 +64,7 @@ static size_t enter(struct comparing *c, enum fieldset_kind kind, const char *na
         else
                 buf_printf(&c->path, "[%s]", name);
         c->elements = mem_grow(c->elements, &c->room, c->depth + 1, sizeof(*c->elements));
-        c->elements[c->depth++] = str_format("%c:%s", letters[kind], name);
+        c->elements[c->depth++] = fieldset_element(kind, name);
         return before;
 }
 
@@ -101,13 +87,6 @@ static bool owns(const struct comparing *c, const json_t *fields) {
                 fields = child;
         }
         return true;
-}
-
-static bool is_platform(const char *manager) {
-        for (const char *const *p = platform_writers; *p; p++)
-                if (str_eq(*p, manager))
-                        return true;
-        return false;
 }
 
 static const char *writer(const struct comparing *c, int64_t *ret_at) {
@@ -224,7 +203,7 @@ static void add_extra(struct comparing *c, uint32_t key, struct scan_slice item)
                 return;
         before = enter(c, FIELDSET_KEY, name);
         who = writer(c, &at);
-        if (who && !is_platform(who))
+        if (who && !fieldset_is_platform(who))
                 add(c, (struct scan_slice){ 0 }, item);
         leave(c, before);
 }

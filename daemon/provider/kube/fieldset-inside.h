@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fieldset-inside.h - the form of a projection, for fieldset.c, project.c and compare.c only */
+/* fieldset-inside.h - the form of a projection, for fieldset.c, project.c, compare.c and takeover.c
+ * only */
 #pragma once
 
 #include "fieldset.h"
@@ -42,3 +43,5 @@ struct fieldset_match {
 void project_match(const struct projection *p, uint32_t node, struct scan_slice value,
                    struct fieldset_match *m);
 void project_match_free(struct fieldset_match *m);
+/* "f:spec", as in managedFields. */
+char *fieldset_element(enum fieldset_kind kind, const char *name);

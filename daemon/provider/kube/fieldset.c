@@ -331,3 +331,28 @@ json_t *fieldset_others(struct scan_slice object) {
         }
         return list;
 }
+
+/* ---- names */
+
+char *fieldset_element(enum fieldset_kind kind, const char *name) {
+        static const char letters[FIELDSET_KIND_MAX] = {
+                [FIELDSET_FIELD] = 'f',
+                [FIELDSET_KEY] = 'k',
+                [FIELDSET_VALUE] = 'v',
+                [FIELDSET_INDEX] = 'i',
+        };
+
+        return str_format("%c:%s", letters[kind], name);
+}
+
+bool fieldset_is_platform(const char *manager) {
+        static const char *const writers[] = {
+                "kube-controller-manager", "kube-scheduler",  "kubelet", "kube-apiserver",
+                "cluster-autoscaler",      "vpa-recommender", NULL,
+        };
+
+        for (const char *const *w = writers; *w; w++)
+                if (str_eq(*w, manager))
+                        return true;
+        return false;
+}

@@ -34,3 +34,5 @@ char *fieldset_of_answer(struct scan_slice object);
 /* The entries of others, for "who": a list of {"manager","operation","time","fields"}; NULL:
  * none. */
 json_t *fieldset_others(struct scan_slice object);
+/* A writer that is part of the platform: its items in our lists are nobody's edit. */
+bool fieldset_is_platform(const char *manager);

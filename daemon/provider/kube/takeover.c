@@ -5,27 +5,17 @@
  * name for an apply to make: 422 for ever, or a container that nobody asked for. Owned by us,
  * the foreign item goes with the next apply, which does not declare it.
  *
- * Entries with a subresource and those of the platform's own controllers are left alone: what
- * they wrote is theirs to keep. Pure. */
+ * Only lists that lost an item of ours are gone through: what others put beside ours elsewhere
+ * is nobody's mistake. Entries with a subresource and those of the platform's own controllers
+ * are left alone: what they wrote is theirs to keep. Pure. */
 #include "takeover.h"
 
 #include "clock.h"
 #include "fieldset-inside.h"
 
-static const char *const platform_writers[] = {
-        "kube-controller-manager", "kube-scheduler",     "kubelet",
-        "kube-apiserver",          "cluster-autoscaler", NULL,
-};
-
 static bool is_left_alone(const json_t *entry) {
-        const char *manager = json_get_str(entry, "manager", "");
-
-        if (*json_get_str(entry, "subresource", ""))
-                return true;
-        for (const char *const *p = platform_writers; *p; p++)
-                if (str_eq(*p, manager))
-                        return true;
-        return false;
+        return *json_get_str(entry, "subresource", "") ||
+               fieldset_is_platform(json_get_str(entry, "manager", ""));
 }
 
 static bool is_our_entry(const json_t *entry) {
@@ -33,6 +23,33 @@ static bool is_our_entry(const json_t *entry) {
                str_eq(json_get_str(entry, "operation", ""), "Apply") &&
                !*json_get_str(entry, "subresource", "");
 }
+
+/* ---- which lists lost an item of ours */
+
+#define LOST "." /* of the tree below: this list did */
+
+static json_t *find_lost(const struct projection *p, uint32_t node, struct scan_slice value) {
+        cleanup_(project_match_free) struct fieldset_match m = { 0 };
+        json_t *lost = json_object();
+
+        project_match(p, node, value, &m);
+        for (uint32_t i = 0; i < p->nodes[node].children; i++) {
+                const struct fieldset_node *child = &p->nodes[m.nodes[i]];
+                cleanup_(freep) char *name = fieldset_element(child->kind, p->pool + child->name);
+                json_t *below = NULL;
+
+                if (m.slots[i].text)
+                        below = find_lost(p, m.nodes[i], m.slots[i]);
+                else if (child->kind == FIELDSET_KEY)
+                        json_object_set_new(lost, LOST, json_true());
+                if (json_object_size(below))
+                        json_object_set(lost, name, below);
+                json_decref(below);
+        }
+        return lost;
+}
+
+/* ---- taking */
 
 static bool has_keys(const json_t *set) {
         const char *name;
@@ -45,9 +62,10 @@ static bool has_keys(const json_t *set) {
         return false;
 }
 
-/* Takes out of OTHER what lies under keyed lists of STORED and is not in it; NULL: nothing. */
-static json_t *take_items(const json_t *stored, json_t *other) {
-        bool keyed = has_keys(stored);
+/* Takes out of OTHER the items that STORED does not know, under those keyed lists that LOST names
+ * (NULL: all of STORED's). NULL: nothing. */
+static json_t *take_items(const json_t *stored, json_t *other, const json_t *lost) {
+        bool here = lost ? json_get(lost, LOST) != NULL : has_keys(stored);
         json_t *taken = NULL;
         const char *name;
         json_t *child;
@@ -57,10 +75,10 @@ static json_t *take_items(const json_t *stored, json_t *other) {
                 const json_t *known = json_get(stored, name);
                 json_t *part = NULL;
 
-                if (keyed && str_starts(name, "k:") && !known)
+                if (here && str_starts(name, "k:") && !known)
                         part = json_deep_copy(child);
-                else if (json_object_size(known))
-                        part = take_items(known, child);
+                else if (json_object_size(known) && (!lost || json_get(lost, name)))
+                        part = take_items(known, child, json_get(lost, name));
                 if (!part)
                         continue;
                 if (!taken)
@@ -98,7 +116,8 @@ static void add_name(struct buf *names, const char *name) {
 }
 
 /* From all entries but ours; entries that are empty after go. */
-static json_t *take_from_all(json_t *entries, const json_t *stored, struct buf *names) {
+static json_t *take_from_all(json_t *entries, const json_t *stored, const json_t *lost,
+                             struct buf *names) {
         json_t *all = NULL;
 
         for (size_t i = 0; i < json_array_size(entries);) {
@@ -107,7 +126,7 @@ static json_t *take_from_all(json_t *entries, const json_t *stored, struct buf *
                 cleanup_(json_freep) json_t *taken = NULL;
 
                 if (!is_our_entry(entry) && !is_left_alone(entry))
-                        taken = take_items(stored, fields);
+                        taken = take_items(stored, fields, lost);
                 i++;
                 if (!taken)
                         continue;
@@ -130,17 +149,18 @@ static void add_operation(json_t *patch, const char *path, json_t *value) {
         json_array_append_new(patch, operation);
 }
 
-char *takeover_patch(const struct projection *stored, struct scan_slice object, int64_t now_wall,
-                     char **ret_whose) {
+char *takeover_patch(const struct projection *stored, struct scan_slice object, bool all,
+                     int64_t now_wall, char **ret_whose) {
         struct scan_slice metadata = scan_get(object, "metadata");
         cleanup_(json_freep) json_t *entries = scan_json(scan_get(metadata, "managedFields"));
         cleanup_(json_freep) json_t *set = scan_json(scan_of(stored->text, strlen(stored->text)));
+        cleanup_(json_freep) json_t *lost = all ? NULL : find_lost(stored, 0, object);
         cleanup_(json_freep) json_t *patch = json_array();
         cleanup_(json_freep) json_t *taken = NULL;
         cleanup_(buf_free) struct buf names = BUF_INIT;
         json_t *ours;
 
-        taken = take_from_all(entries, json_get(set, "fields"), &names);
+        taken = take_from_all(entries, json_get(set, "fields"), lost, &names);
         if (!taken)
                 return NULL;
         ours = our_entry(entries, stored, now_wall);

@@ -5,8 +5,9 @@
 
 #include "fieldset.h"
 
-/* From an object as it is, a JSON patch that moves the items of others under the keyed lists of
- * STORED (all items that STORED does not know) into our entry, pinned to the object's
- * resourceVersion. NULL: there is nothing to move. RET_WHOSE: the managers' names. */
-char *takeover_patch(const struct projection *stored, struct scan_slice object, int64_t now_wall,
-                     char **ret_whose);
+/* From an object as it is, a JSON patch that moves the items of others (those that STORED does
+ * not know) into our entry, under those keyed lists of STORED in which an item of ours is
+ * missing (ALL: under each of them); pinned to the object's resourceVersion. NULL: there is
+ * nothing to move. RET_WHOSE: the managers' names. */
+char *takeover_patch(const struct projection *stored, struct scan_slice object, bool all,
+                     int64_t now_wall, char **ret_whose);

@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (fieldset_parse(set, &p, NULL) < 0)
                 return 0;
         check(p, scan_of(object, len));
-        patch = takeover_patch(p, scan_of(object, len), 0, &whose);
+        patch = takeover_patch(p, scan_of(object, len), len % 2, 0, &whose);
         fieldset_unref(p);
         return 0;
 }

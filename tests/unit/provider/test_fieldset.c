@@ -290,7 +290,7 @@ static void foreign_items_of_our_lists_move_into_our_entry(void **state) {
                 "\"k:{\\\"port\\\":82,\\\"protocol\\\":\\\"TCP\\\"}\":{\".\":{}}}}}}]}}";
         struct projection *p = set_of(service_set);
         cleanup_(freep) char *whose = NULL;
-        cleanup_(freep) char *text = takeover_patch(p, of(object), 0, &whose);
+        cleanup_(freep) char *text = takeover_patch(p, of(object), true, 0, &whose);
         cleanup_(json_freep) json_t *patch = scan_json(of(text));
         const json_t *entries = json_at(patch, "/0/value");
         const json_t *ours = json_at(entries, "/0/fieldsV1/f:spec/f:ports");
@@ -304,6 +304,33 @@ static void foreign_items_of_our_lists_move_into_our_entry(void **state) {
         fieldset_unref(p);
 }
 
+/* Someone gave our port another number; beside it stands one that another person added. */
+#define EDITED(ports)                                                                              \
+        "{\"metadata\":{\"resourceVersion\":\"7\",\"managedFields\":["                             \
+        "{\"manager\":\"kubectl-edit\",\"operation\":\"Update\",\"apiVersion\":\"v1\","            \
+        "\"fieldsV1\":{\"f:spec\":{\"f:ports\":{"                                                  \
+        "\"k:{\\\"port\\\":81,\\\"protocol\\\":\\\"TCP\\\"}\":{\".\":{}}}}}}]},"                   \
+        "\"spec\":{\"ports\":[" ports "]}}"
+
+static void only_lists_that_lost_an_item_of_ours_are_gone_through(void **state) {
+        static const char lost[] =
+                EDITED("{\"port\":443,\"protocol\":\"TCP\"},{\"port\":81,\"protocol\":\"TCP\"}");
+        static const char whole[] =
+                EDITED("{\"port\":443,\"protocol\":\"TCP\"},{\"port\":80,\"protocol\":\"TCP\"},{"
+                       "\"port\":81,\"protocol\":\"TCP\"}");
+        struct projection *p = set_of(service_set);
+        cleanup_(freep) char *whose = NULL, *all = NULL;
+        cleanup_(freep) char *taken = takeover_patch(p, of(lost), false, 0, &whose);
+        cleanup_(freep) char *told = NULL;
+
+        assert_string_equal(whose, "kubectl-edit");
+        assert_non_null(taken);
+        assert_null(takeover_patch(p, of(whole), false, 0, &all));
+        told = takeover_patch(p, of(whole), true, 0, &all);
+        assert_non_null(told);
+        fieldset_unref(p);
+}
+
 static void where_nothing_is_foreign_there_is_nothing_to_take(void **state) {
         struct projection *p = set_of(service_set);
         char *whose = NULL;
@@ -311,8 +338,8 @@ static void where_nothing_is_foreign_there_is_nothing_to_take(void **state) {
         assert_null(takeover_patch(p,
                                    of("{\"metadata\":{\"managedFields\":[{\"manager\":\"x\","
                                       "\"fieldsV1\":{\"f:data\":{\"f:a\":{}}}}]}}"),
-                                   0, &whose));
-        assert_null(takeover_patch(p, of("{\"metadata\":{}}"), 0, &whose));
+                                   true, 0, &whose));
+        assert_null(takeover_patch(p, of("{\"metadata\":{}}"), true, 0, &whose));
         assert_null(whose);
         fieldset_unref(p);
 }
@@ -333,6 +360,7 @@ int main(void) {
                 cmocka_unit_test(what_is_missing_has_nobodys_name_on_it),
                 cmocka_unit_test(an_item_added_by_the_platform_is_no_residue),
                 cmocka_unit_test(foreign_items_of_our_lists_move_into_our_entry),
+                cmocka_unit_test(only_lists_that_lost_an_item_of_ours_are_gone_through),
                 cmocka_unit_test(where_nothing_is_foreign_there_is_nothing_to_take),
         };
 

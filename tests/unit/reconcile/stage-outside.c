@@ -74,6 +74,8 @@ static void observe(const char *path, const char *const *see, struct observation
         o->presence = t ? PRESENCE_PRESENT : PRESENCE_ABSENT;
         if (!t)
                 return;
+        if (t->leaving)
+                o->presence = PRESENCE_LEAVING;
         o->ready = READY_YES;
         o->ours = true;
         o->filled = json_get_bool(t->body, "data", false);
@@ -104,6 +106,11 @@ void stage_change(struct stage *s, const char *name, const char *member, json_t 
                 map_remove(&s->things, name);
                 thing_free(t);
         }
+        tell(name);
+}
+
+void stage_leave(struct stage *s, const char *name) {
+        find(name)->leaving = true;
         tell(name);
 }
 

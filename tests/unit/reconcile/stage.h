@@ -59,5 +59,6 @@ struct world_resource *stage_resource(struct stage *s, const char *name); /* NUL
 bool stage_there(struct stage *s, const char *name);
 /* As a stranger does; the provider tells it when it is watched. VALUE NULL: deleted. */
 void stage_change(struct stage *s, const char *name, const char *member, json_t *value);
+void stage_leave(struct stage *s, const char *name); /* it is being deleted, and still there */
 /* One number that a statement finds in model.db. */
 int64_t stage_count(struct stage *s, const char *sql);

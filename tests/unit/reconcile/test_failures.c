@@ -147,6 +147,21 @@ static void what_cannot_be_looked_at_stays_failed_until_it_can(void **state) {
         assert_int_equal(stage_count(s, "SELECT tries FROM resource"), 0);
 }
 
+static void data_that_was_seen_to_leave_is_lost_when_it_is_gone(void **state) {
+        struct stage *s = *state;
+
+        deploy(s, "{\"docs\": {\"one\": {\"name\": \"one\", \"data\": true}}}");
+        stage_leave(s, "one");
+        stage_run(s, 100);
+        assert_int_equal(lines(s, "open"), 1);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM resource WHERE lost_at"), 0);
+        stage_change(s, "one", NULL, NULL);
+        stage_run(s, 100);
+        assert_int_equal(stage_resource(s, "one")->state, STATE_LOST);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM resource WHERE lost_at"), 1);
+        assert_int_equal(s->applies, 1);
+}
+
 #define WATCHED(f) cmocka_unit_test_setup_teardown(f, stage_set_up, stage_tear_down)
 #define POLLED(f) cmocka_unit_test_setup_teardown(f, stage_set_up_polled, stage_tear_down)
 
@@ -158,6 +173,7 @@ int main(void) {
                 WATCHED(nothing_is_repaired_without_a_record),
                 WATCHED(what_was_undone_closes_its_line_and_the_next_gets_its_own),
                 WATCHED(a_removed_resource_leaves_no_line_open),
+                WATCHED(data_that_was_seen_to_leave_is_lost_when_it_is_gone),
                 POLLED(what_is_polled_is_looked_at_while_paused),
                 POLLED(what_cannot_be_looked_at_stays_failed_until_it_can),
         };
