@@ -66,6 +66,8 @@ struct resource_job { /* from reading the rows to saving the outcome */
         struct drift_list differences;
         char version[64];                      /* of what the apply made */
         char *left_model, *left_by, *left_why; /* forget: what is left outside, for its line */
+        enum resource_state next;              /* what is said once the line of drift is written */
+        char *next_why;
         int64_t drift_line;
         struct ledger_line *line; /* ledger.c's, while the line is being written */
         void (*ledger_done)(struct store_call *c, int r, const struct err *err);

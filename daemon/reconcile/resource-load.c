@@ -56,6 +56,7 @@ struct resource_job *resource_job_free(struct resource_job *j) {
         free(j->left_model);
         free(j->left_by);
         free(j->left_why);
+        free(j->next_why);
         free(j);
         return NULL;
 }
