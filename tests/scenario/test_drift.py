@@ -26,7 +26,7 @@ def _(world):
     kube, before = world.cluster.kube, lines(world)
     right = containers(kube)
     kube.edit("deployments", "mlflow", "mlflow-server", "/spec/template/spec/containers/0/name", "renamed")
-    fresh_line(world, before, "containers[name=mlflow-server]", "containers[name=renamed]", "kubectl-edit",
+    repaired(world, before, "containers[name=mlflow-server]", "containers[name=renamed]", "kubectl-edit",
                "took over items of kubectl-edit")
     assert_equal(containers(kube), right)
     world.wait_active()
@@ -37,7 +37,7 @@ def _(world):
     kube, before = world.cluster.kube, lines(world)
     right = ports(kube)
     kube.edit("services", "mlflow", "mlflow-minio", "/spec/ports/0/port", 4711)
-    fresh_line(world, before, "Service mlflow/mlflow-minio", "port=4711", "kubectl-edit", "took over items of kubectl-edit")
+    repaired(world, before, "Service mlflow/mlflow-minio", "port=4711", "kubectl-edit", "took over items of kubectl-edit")
     assert_equal(ports(kube), right)
     world.wait_active()
 
