@@ -58,9 +58,9 @@ enum readiness { READY_UNKNOWN, READY_NO, READY_YES, READY_FAILED, READY_MAX };
 struct observation {
         enum presence presence;
         enum readiness ready;
-        bool ours;            /* carries our mark for this model, where a mark can be set at all */
-        bool foreign;         /* carries another controller's or another model's mark */
-        bool filled;          /* of data: something is in it (a table, an object, a bound volume) */
+        bool ours;    /* carries our mark for this model, where a mark can be set at all */
+        bool foreign; /* carries another controller's or another model's mark */
+        bool filled;  /* of data: something is in it (a table, an object, a bound volume) */
         bool counted; /* FILLED was found by looking inside; else it is only taken to be so */
         char incarnation[64]; /* uid: another one is another thing of the same name */
         char version[64];
@@ -251,6 +251,9 @@ struct provider {
                        struct drift_list *ret, struct err *err);
         int (*projection_parse)(const char *fields, struct projection **ret, struct err *err);
         void (*projection_free)(struct projection *p);
+        /* When a target that cannot be read is tried next: clock_mono; 0: that is under way. NULL:
+         * whenever something is asked of it. */
+        int64_t (*next_try)(const struct target *t);
         /* NULL: this provider is no way to reach others. */
         struct tunnel *(*tunnel)(struct target *t, const struct tunnel_request *r, struct err *err);
         /* Rights an identity needs for documents of TYPE: appended to a list of

@@ -358,6 +358,15 @@ json_t *reconcile_why(struct reconcile *rec, const char *model, const char *subj
         return w.list;
 }
 
+/* Null: it can be read, or is tried right now. */
+static json_t *next_try(const struct world_target *t) {
+        int64_t at = t->open && !t->reachable && t->provider->next_try
+                             ? t->provider->next_try(t->open)
+                             : 0;
+
+        return stamp(at ? clock_wall() + at - clock_mono() : 0);
+}
+
 json_t *reconcile_targets(struct reconcile *rec) {
         json_t *out = json_array();
         struct map_entry *e;
@@ -371,6 +380,7 @@ json_t *reconcile_targets(struct reconcile *rec) {
                                       (json_int_t)t->in_flight);
 
                 json_object_set_new(j, "since", stamp(t->reach_since));
+                json_object_set_new(j, "next-try", next_try(t));
                 json_array_append_new(out, j);
         }
         return out;

@@ -47,8 +47,9 @@ def _(world):
     world.wait_status("mlflow-mysql", "blocked", "destroy-storage")
     world.ctl("destroy-storage", "mlflow-mysql").ok()
     world.wait_status("mlflow-mysql", "active")
-    if uid(world) in (None, before):
-        raise Trouble("the old claim is still used")
+    after = uid(world)
+    if after in (None, before):
+        raise Trouble(f"the claim was {before}, and is {after}: {world.apps()}\n{world.daemon.tail()}")
     world.ctl("deploy", BUNDLE).ok()
     world.wait_active()
 

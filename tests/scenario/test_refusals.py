@@ -4,8 +4,11 @@
 import json
 import os
 import re
+import subprocess
+from contextlib import contextmanager
 
-from lib.runner import main, test
+from lib import certs
+from lib.runner import Skip, main, test
 from lib.world import Trouble
 
 
@@ -29,17 +32,31 @@ def _(world):
 @test("an unknown key, a wrong option and a relation to nothing are told at once, each with its line")
 def _(world):
     bundle(world, HEAD + "  store:\n    charm: minio\n    chanel: x\n    options:\n      port: many\nrelations:\n- [store, nobody]\n",
-           "bad.yaml:5", "chanel", "bad.yaml:7", "port", "store", "nobody")
+           "bad.yaml:5", "chanel", "bad.yaml:7", "application store: option port: wants a whole number", "many", "nobody")
 
 
 @test("a name that Kubernetes would refuse is refused")
 def _(world):
     bundle(world, HEAD + "  Store_1:\n    charm: minio\n", "Store_1")
+    world.ctl("deploy", "minio", "Store_1").refused("Store_1", "Kubernetes refuses", code=1)
+    world.ctl("add-model", "Lab_1", "--cluster", world.cluster.name).refused("Lab_1", "Kubernetes refuses", code=1)
 
 
 @test("an application that is there twice is refused")
 def _(world):
     bundle(world, HEAD + "  one:\n    charm: minio\n  one:\n    charm: minio\n", "one")
+
+
+@test("of two that can be related in several ways the ways are named, by a bundle with the line")
+def _(world):
+    two = "  one:\n    charm: mysql-k8s\n    channel: 8.0/stable\n  two:\n    charm: mysql-k8s\n    channel: 8.0/stable\n"
+    ways = "one:replication", "two:replication-offer", "one:replication-offer", "two:replication"
+    bundle(world, HEAD + two + "relations:\n- [one, two]\n", "bad.yaml:10", *ways)
+    world.ctl("deploy", world.file("two.yaml", HEAD + two)).ok()
+    world.ctl("integrate", "one", "two").refused(*ways, code=1)
+    for app in ("one", "two"):
+        world.ctl("remove-application", app, "--destroy-storage").ok()
+    world.wait_for("both to be gone", lambda: not {"one", "two"} & world.apps().keys())
 
 
 @test("a machine bundle is refused by name")
@@ -63,32 +80,127 @@ def _(world):
 def _(world):
     empty = world.file("empty.kubeconfig", "apiVersion: v1\nkind: Config\nclusters: []\n")
     world.ctl("add-cluster", "none", "--kubeconfig", empty).refused(code=1)
-    missing = world.file("missing.kubeconfig", json.dumps({
-        "apiVersion": "v1", "kind": "Config", "current-context": "c",
-        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1", "certificate-authority": "/nonexistent/ca.crt"}}],
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}], "users": [{"name": "u", "user": {"token": "x"}}]}))
-    world.ctl("add-cluster", "none", "--kubeconfig", missing).refused("/nonexistent/ca.crt", code=1)
+    for path in ("/nonexistent/ca.crt", str(world.folder)):
+        missing = kubeconfig(world, {"server": "https://127.0.0.1:1", "certificate-authority": path})
+        world.ctl("add-cluster", "none", "--kubeconfig", missing).refused(path, code=1)
     world.ctl("add-cluster", "none", "--kubeconfig", "/nonexistent/config").refused("/nonexistent/config", code=1)
+
+
+def kubeconfig(world, cluster, user=None):
+    return world.file("own.kubeconfig", json.dumps({
+        "apiVersion": "v1", "kind": "Config", "current-context": "c", "clusters": [{"name": "c", "cluster": cluster}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}], "users": [{"name": "u", "user": user or {"token": "x"}}]}))
+
+
+def cluster_says(world, name, *parts):
+    """Until the line of a cluster has all PARTS."""
+    def line():
+        found = next((text for text in world.ctl("clusters").out.splitlines() if text.startswith(name + " ")), "")
+        return all(part in found for part in parts)
+    world.wait_for(f"cluster {name} to say {parts}", line)
+
+
+@test("an expired certificate is told: of the client at once with its date, of the server as the reason why it cannot be read", fresh=True)
+def _(world):
+    certificate, key = certs.expired(world.folder / "certs")
+    trust = {"certificate-authority": str(certificate)}
+    mine = kubeconfig(world, {"server": "https://127.0.0.1:1"} | trust,
+                      {"client-certificate": str(certificate), "client-key": str(key)})
+    world.ctl("add-cluster", "old", "--kubeconfig", mine).refused("expired at 2020-02-01", code=1)
+    with certs.serving(certificate, key) as port:
+        world.ctl("add-cluster", "old", "--kubeconfig", kubeconfig(world, {"server": f"https://127.0.0.1:{port}"} | trust)).ok()
+        cluster_says(world, "old", "unreachable", "expired", "next try")
 
 
 @test("a cluster that cannot be reached is taken, and says so with its reason", fresh=True)
 def _(world):
-    path = world.file("away.kubeconfig", json.dumps({
-        "apiVersion": "v1", "kind": "Config", "current-context": "c", "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}], "users": [{"name": "u", "user": {"token": "x"}}]}))
-    world.ctl("add-cluster", "away", "--kubeconfig", path).ok()
-    world.wait_for("away to be unreachable",
-                   lambda: re.search(r"^away .*unreachable.*refused", world.ctl("clusters").out, re.M))
+    world.ctl("add-cluster", "away", "--kubeconfig", kubeconfig(world, {"server": "http://127.0.0.1:1"})).ok()
+    cluster_says(world, "away", "unreachable", "refused", "next try")
 
 
-@test("a wrong token is told, and update-cluster puts it right", fresh=True, real="the daemon's ServiceAccount cannot be given another token by a word")
+@test("a model whose cluster is away says since when, why and when it is tried next, and converges when the cluster is there", fresh=True)
 def _(world):
-    good = world.cluster.kubeconfig.read_text()
-    bad = world.file("bad.kubeconfig", re.sub(r"token: \S+", "token: wrong", good))
-    world.ctl("update-cluster", "sim", "--kubeconfig", bad).ok()
-    world.wait_for("sim to say 401", lambda: re.search(r"^sim .*(401|[Uu]nauthori[sz]ed)", world.ctl("clusters").out, re.M))
-    world.ctl("update-cluster", "sim", "--kubeconfig", world.cluster.kubeconfig).ok()
-    world.wait_for("sim to be reached", lambda: not re.search(r"401|nreachable|nauthori", world.ctl("clusters").out))
+    world.cluster.server_down()
+    try:
+        world.ctl("deploy", "minio").ok()
+        world.wait_for("the note", lambda: re.search(r"cannot be read since \S+, next try \S+: .*refused", world.ctl("status").ok().out))
+        world.wait_status("minio", "unknown", "not seen yet")
+        world.daemon.stop()             # and after a restart, too
+        world.daemon.start()
+        world.wait_for("the note", lambda: "cannot be read since" in world.ctl("status").ok().out)
+    finally:
+        world.cluster.server_up()
+    world.wait_active()
+
+
+@test("a wrong token is told, and update-cluster puts it right", fresh=True)
+def _(world):
+    name, good = world.cluster.name, world.cluster.kubeconfig.read_text()
+    bad = world.file("bad.kubeconfig", re.sub(r'(token"?: *)"?[^"\s,}]+"?', r'\1"wrong"', good))
+    world.ctl("update-cluster", name, "--kubeconfig", bad).ok()
+    cluster_says(world, name, "unreachable", "401")
+    world.ctl("update-cluster", name, "--kubeconfig", world.cluster.kubeconfig).ok()
+    cluster_says(world, name, " readable")
+
+
+@test("a missing right is named by what may not be done to what, and its object is made when the right is given", fresh=True)
+def _(world):
+    world.cluster.forbid("patch", "services")
+    try:
+        world.ctl("deploy", "minio", "store").ok()
+        world.wait_status("store", "blocked", "Service", "missing right: patch resource \"services\"")
+    finally:
+        world.cluster.permit()
+    world.wait_active()
+
+
+@contextmanager
+def small_disk(folder, size):
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "small", folder], check=False).returncode:
+        raise Skip("no tmpfs can be mounted here: not root, or not allowed")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@test("on a full disk commands are refused with the reason and looking goes on, and with room all goes on by itself", fresh="bare",
+      real="the disk is not the cluster's")
+def _(world):
+    with small_disk(world.daemon.state, "24m"):
+        world.daemon.start()
+        try:
+            full_disk(world)
+        finally:
+            world.daemon.stop()
+
+
+def full_disk(world):
+    world.cluster.make_known(world)
+    world.ctl("deploy", "minio", "store").ok()
+    world.wait_active()
+    stone = world.daemon.state / "stone"
+    with open(stone, "wb", buffering=0) as f:
+        try:
+            while f.write(b"x" * 4096):
+                pass
+        except OSError:
+            pass                        # not a byte is left
+    taken = 0
+    while True:                         # what the file system still had in hand
+        answer = world.ctl("config", "store", f"port={9100 + taken}")
+        if answer.code:
+            break
+        taken += 1
+    answer.refused("disk", code=1)
+    world.ctl("status").ok().says("store")
+    port = json.loads(world.ctl("config", "store", "--format", "json").ok().out)["settings"]["port"]["value"]
+    if port != (9099 + taken if taken else 9000):
+        raise Trouble(f"{taken} changes were acknowledged, and port is {port}")
+    stone.unlink()
+    world.wait_for("room to be seen", lambda: world.ctl("config", "store", "port=9999").code == 0)
+    world.wait_active()
 
 
 @test("a namespace and an object that are not ours are not touched until they are taken over and adopted by name", fresh="bare")

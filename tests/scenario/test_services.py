@@ -7,7 +7,6 @@ import subprocess
 import urllib.request
 
 from lib.drift import lines, repaired
-from lib.real import mlflow_python
 from lib.runner import main, test
 from lib.services import ask, endpoint, must, relation_user, root_password, secret, seen_filled, sql
 from lib.world import Trouble
@@ -116,7 +115,7 @@ def _(world):
         raise Trouble(f"in the database: {found!r}, made: {number}")
     client = secret(world, "mlflow-server-object-storage") | {
         "MLFLOW_TRACKING_URI": tracking(world), "MLFLOW_S3_ENDPOINT_URL": f"http://{endpoint(world)}", "PATH": "/usr/bin:/bin", "HOME": str(world.folder)}
-    done = subprocess.run([mlflow_python(), "-c", LOG_ARTIFACT, number], capture_output=True, text=True, check=False, timeout=300, env=client)
+    done = subprocess.run([world.cluster.mlflow_python(), "-c", LOG_ARTIFACT, number], capture_output=True, text=True, check=False, timeout=300, env=client)
     if done.returncode:
         raise Trouble(f"the client failed:\n{done.stderr}")
     listed = must(world, "GET", "/mlflow")

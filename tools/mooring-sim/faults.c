@@ -2,6 +2,8 @@
 /* faults.c - see faults.h */
 #include "faults.h"
 
+#include "routes.h"
+
 #include <fnmatch.h>
 #include <stdlib.h>
 
@@ -63,6 +65,24 @@ const char *faults_pod(const struct faults *f, const char *namespace, const char
         return NULL;
 }
 
+/* As RBAC words it. */
+static void forbid(const struct request *q, struct reply *reply) {
+        static const char *const verbs[][2] = { { "POST", "create" },
+                                                { "PUT", "update" },
+                                                { "PATCH", "patch" },
+                                                { "DELETE", "delete" } };
+        const char *verb = *q->name ? "get" : "list";
+
+        for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+                if (str_eq(q->method, verbs[i][0]))
+                        verb = verbs[i][1];
+        reply_status(
+                reply, 403, "Forbidden", NULL,
+                "%s \"%s\" is forbidden: User \"mooring-sim\" cannot %s resource \"%s\" in API "
+                "group \"%s\" in the namespace \"%s\"",
+                q->kind->plural, q->name, verb, q->kind->plural, q->kind->group, q->namespace);
+}
+
 static void answer(int code, struct reply *reply) {
         switch (code) {
         case 410:
@@ -95,7 +115,7 @@ static void answer(int code, struct reply *reply) {
         }
 }
 
-enum faults_effect faults_hit(struct sim *sim, const struct request *q, struct reply *reply) {
+enum faults_effect faults_hit(struct sim *sim, struct request *q, struct reply *reply) {
         list_each(e, &sim->faults.requests) {
                 struct fault *x = list_entry(e, struct fault, entry);
                 int code = x->code;
@@ -108,7 +128,10 @@ enum faults_effect faults_hit(struct sim *sim, const struct request *q, struct r
                         fault_free(x);
                 if (!code)
                         return FAULTS_RESET;
-                answer(code, reply);
+                if (code == 403 && routes_find(sim, q))
+                        forbid(q, reply);
+                else
+                        answer(code, reply);
                 return FAULTS_ANSWERED;
         }
         return FAULTS_NONE;

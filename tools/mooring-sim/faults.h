@@ -12,7 +12,7 @@ void faults_init(struct faults *f);
 void faults_clear(struct faults *f);
 void faults_add(struct faults *f, int code, int64_t count, const char *path, const char *method);
 /* Whether this request is hit; counts it down. */
-enum faults_effect faults_hit(struct sim *sim, const struct request *q, struct reply *reply);
+enum faults_effect faults_hit(struct sim *sim, struct request *q, struct reply *reply);
 void faults_add_pods(struct faults *f, const char *pattern, const char *reason);
 /* The reason why a pod of that name is to fail, or NULL. */
 const char *faults_pod(const struct faults *f, const char *namespace, const char *name);

@@ -87,7 +87,7 @@ static bool resolve(struct sim *sim, struct request *q, const char *group, const
         return !(*q->name && !at && q->kind->flags & KIND_NAMESPACED);
 }
 
-static bool find_kind(struct sim *sim, struct request *q) {
+bool routes_find(struct sim *sim, struct request *q) {
         const char *path = q->path, *version, *rest;
         cleanup_(freep) char *group = NULL, *name = NULL;
 
@@ -463,7 +463,7 @@ enum routes_next routes_handle(struct sim *sim, struct request *q, struct reply 
                 return ROUTES_DONE;
         if (str_eq(q->method, "GET") && discovery_answer(sim, q, reply))
                 return ROUTES_DONE;
-        if (!find_kind(sim, q) || !has_subresource(q)) {
+        if (!routes_find(sim, q) || !has_subresource(q)) {
                 no_such_path(sim, q->path, reply);
                 return ROUTES_DONE;
         }

@@ -13,4 +13,6 @@ enum routes_next {
 };
 
 enum routes_next routes_handle(struct sim *sim, struct request *q, struct reply *reply);
+/* Fills what a request says of an object: kind, namespace, name. False: no such path. */
+bool routes_find(struct sim *sim, struct request *q);
 void routes_request_deinit(struct request *q);

@@ -278,10 +278,28 @@ static void check_stateful_set_change(const json_t *live, const json_t *spec,
                         "forbidden");
 }
 
+/* NAMES ends with NULL. */
+static void check_counts(const json_t *spec, const char *const *names, struct invalid *invalid) {
+        for (; *names; names++) {
+                cleanup_(freep) char *field = str_format("spec.%s", *names);
+
+                if (json_get_int(spec, *names, 0) < 0)
+                        invalid_value(invalid, field, json_get(spec, *names),
+                                      "must be greater than or equal to 0");
+        }
+}
+
 static void check_job(const json_t *live, const json_t *spec, struct invalid *invalid) {
+        static const char *const counts[] = { "parallelism",
+                                              "completions",
+                                              "activeDeadlineSeconds",
+                                              "backoffLimit",
+                                              "ttlSecondsAfterFinished",
+                                              NULL };
         const char *policy =
                 json_get_str(json_dig(spec, "template", "spec", NULL), "restartPolicy", "");
 
+        check_counts(spec, counts, invalid);
         if (!str_eq(policy, "Never") && !str_eq(policy, "OnFailure"))
                 invalid_add(invalid, "FieldValueRequired", "spec.template.spec.restartPolicy",
                             "Required value: valid values: \"OnFailure\", \"Never\"");
@@ -295,14 +313,10 @@ static void check_job(const json_t *live, const json_t *spec, struct invalid *in
                    json_get(spec, "template"), invalid);
 }
 
-static void check_replicas(json_t *spec, struct invalid *invalid) {
-        if (json_get_int(spec, "replicas", 0) < 0)
-                invalid_value(invalid, "spec.replicas", json_get(spec, "replicas"),
-                              "must be greater than or equal to 0");
-}
-
 static void check_workload(const struct kind *kind, const json_t *live, const json_t *object,
                            struct invalid *invalid) {
+        static const char *const counts[] = { "replicas", "minReadySeconds", "revisionHistoryLimit",
+                                              NULL };
         json_t *spec = json_get(object, "spec");
         bool stateful = str_eq(kind->kind, "StatefulSet");
 
@@ -311,7 +325,7 @@ static void check_workload(const struct kind *kind, const json_t *live, const js
         if (str_eq(kind->kind, "Job")) {
                 check_job(live, spec, invalid);
         } else {
-                check_replicas(spec, invalid);
+                check_counts(spec, counts, invalid);
                 check_selector(spec, invalid);
                 check_restart(json_get(spec, "template"), invalid);
         }

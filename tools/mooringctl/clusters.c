@@ -99,14 +99,19 @@ static const json_t *target_named(const json_t *targets, const char *name) {
 
 static void add_row(struct cli *c, struct table *t, const json_t *cluster, const json_t *target) {
         bool readable = json_get_bool(target, "readable", false);
-        char since[40];
+        const char *again = json_get_str(target, "next-try", NULL);
+        char since[40], next[40];
 
         table_add(t, json_get_str(cluster, "name", ""));
         table_add(t, json_get_str(json_get(cluster, "config"), "server", ""));
         table_printf(t, "%zu", json_array_size(json_get(cluster, "models")));
         table_style(t, readable ? "readable" : "unreachable", readable ? STYLE_GOOD : STYLE_BAD);
         table_add(t, text_time(json_get_str(target, "since", NULL), c->globals->utc, since));
-        table_add(t, readable ? "" : json_get_str(target, "why", ""));
+        if (readable)
+                table_add(t, "");
+        else
+                table_printf(t, "%s%s%s", json_get_str(target, "why", ""),
+                             again ? "; next try " : "", text_time(again, c->globals->utc, next));
 }
 
 static int clusters(struct cli *c) {

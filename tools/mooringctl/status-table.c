@@ -45,16 +45,19 @@ static void find_notes(const json_t *status, const struct status_table_options *
         const json_t *model = json_get(status, "model"), *paused = json_get(model, "paused");
         const json_t *target = target_of(status, json_get_str(model, "cloud", ""));
         const char *said = json_get_str(json_get(model, "model-status"), "message", "");
-        char since[40];
+        char since[40], next[40];
 
         if (!str_eq(json_get_str(json_get(model, "model-status"), "current", "available"),
                     "available"))
                 add_note(notes, "being removed");
         if (target && !json_get_bool(target, "readable", true)) {
-                const char *at = json_get_str(target, "since", NULL);
-                cleanup_(freep) char *text = str_format(
-                        "cannot be read%s%s: %s", at ? " since " : "", text_time(at, o->utc, since),
-                        json_get_str(target, "why", "no answer yet"));
+                const char *at = json_get_str(target, "since", NULL),
+                           *again = json_get_str(target, "next-try", NULL);
+                cleanup_(freep) char *text =
+                        str_format("cannot be read%s%s%s%s: %s", at ? " since " : "",
+                                   text_time(at, o->utc, since), again ? ", next try " : "",
+                                   text_time(again, o->utc, next),
+                                   json_get_str(target, "why", "no answer yet"));
 
                 add_note(notes, text);
         }

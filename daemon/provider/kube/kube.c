@@ -66,6 +66,7 @@ const struct provider provider_kube = {
         .compare = compare,
         .projection_parse = fieldset_parse,
         .projection_free = fieldset_unref,
+        .next_try = target_next_try,
         .tunnel = tunnel_open,
         .rights = rights_of,
 };

@@ -47,6 +47,10 @@ void target_lost(struct target *t, const char *why) {
         tell_reach(t, false, why);
 }
 
+int64_t target_next_try(const struct target *t) {
+        return t->identity_asked ? 0 : t->identity_timer.at;
+}
+
 void target_ask_who(struct target *t) {
         t->identity_sure = false;
         if (!t->identity_asked)

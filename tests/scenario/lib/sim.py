@@ -75,6 +75,13 @@ class Sim:
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=DEADLINE)
         return done.returncode, done.stdout, done.stderr
 
+    def forbid(self, verb, plural):
+        """What the daemon may no longer do, until permit()."""
+        self.ctl("fault", "403", "--path", f"/{plural}", "--method", {"create": "POST", "patch": "PATCH", "delete": "DELETE"}[verb])
+
+    def permit(self):
+        self.ctl("clear")
+
     def server_down(self):
         end(self.process)
 

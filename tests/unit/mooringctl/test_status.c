@@ -83,9 +83,11 @@ static void a_cluster_that_cannot_be_read_is_in_the_notes(void **state) {
 
         json_object_set_new(target, "readable", json_false());
         json_object_set_new(target, "why", json_string("connection refused"));
+        json_object_set_new(target, "next-try", json_string("2026-11-21T10:00:30Z"));
         text = draw(lost, false);
         assert_non_null(strstr(text, "Timestamp  Notes\n"));
         assert_non_null(strstr(text, "cannot be read since "));
+        assert_non_null(strstr(text, ", next try "));
         assert_non_null(strstr(text, "connection refused"));
 }
 
