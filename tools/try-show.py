@@ -253,7 +253,6 @@ def main():
         real.enter_or_become()
     try:
         with World(options.build, real.Real if options.real else sim.Sim) as world:
-            world.cluster.lent = False      # it ends with us: nothing in it needs to be taken away
             show(world, options)
             print("ending the daemon and the cluster", flush=True)
     except KeyboardInterrupt:

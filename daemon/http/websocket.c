@@ -174,15 +174,27 @@ static void wipe_flight(struct websocket *w) {
         w->flight = NULL;
 }
 
-/* One try: a close frame that finds no room is not worth a wait. */
+/* Until the connection takes no more: 1, all is out. */
+static int send_frames(struct websocket *w, struct err *err) {
+        int r = 1;
+
+        while (r > 0 && (w->flight_len || wslay_event_want_write(w->frames))) {
+                if (!w->flight_len && wslay_event_send(w->frames) != 0)
+                        return err_set(err, -EPROTO, "%s: framing failed", who(w));
+                r = websocket_flush(w, err);
+        }
+        return r;
+}
+
+/* One try: a close frame that finds no room is not worth a wait. wslay sends it ahead of all that
+ * waits, and nothing after it, so what waits goes first. */
 static void say_goodbye(struct websocket *w) {
         struct err err = { 0 };
 
-        if (w->state != WEBSOCKET_OPEN)
+        if (w->state != WEBSOCKET_OPEN || send_frames(w, &err) <= 0)
                 return;
         wslay_event_queue_close(w->frames, CLOSE_NORMAL, NULL, 0);
-        if (w->flight_len || wslay_event_send(w->frames) == 0)
-                websocket_flush(w, &err);
+        send_frames(w, &err);
 }
 
 static void destroy(struct websocket *w) {
@@ -281,15 +293,8 @@ static void tell_writable(struct websocket *w) {
 
 static void write_frames(struct websocket *w) {
         struct err err = { 0 };
-        int r = 1;
+        int r = send_frames(w, &err);
 
-        while (r > 0 && (w->flight_len || wslay_event_want_write(w->frames))) {
-                if (!w->flight_len && wslay_event_send(w->frames) != 0) {
-                        r = err_set(&err, -EPROTO, "%s: framing failed", who(w));
-                        break;
-                }
-                r = websocket_flush(w, &err);
-        }
         if (r < 0) {
                 websocket_end(w, r, &err);
                 return;

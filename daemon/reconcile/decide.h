@@ -43,7 +43,7 @@ struct resource_row {      /* what decide needs of the store's row */
         bool data, remake; /* identity's words */
         int64_t wanted_generation, applied_generation;
         bool made, adopted;
-        bool initialised; /* data: was filled once */
+        int64_t initialised; /* data: when it was first seen filled, clock_wall; 0: never */
         bool accepted_loss;
         bool lost; /* data: it was found gone, was not filled since, and nobody accepted that */
         bool baseline_valid;

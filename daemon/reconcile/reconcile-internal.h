@@ -67,6 +67,8 @@ struct resource_job { /* from reading the rows to saving the outcome */
         struct drift_list differences;
         char version[64];                      /* of what the apply made */
         char *left_model, *left_by, *left_why; /* forget: what is left outside, for its line */
+        enum resource_state next;              /* what is said once the line of drift is written */
+        char *next_why;
         int64_t drift_line;
         struct ledger_line *line; /* ledger.c's, while the line is being written */
         void (*ledger_done)(struct store_call *c, int r, const struct err *err);
@@ -130,6 +132,8 @@ void resource_look_again(struct world_resource *r); /* what was seen last cannot
 void resource_take_look(struct resource_job *j, struct world_resource *r);
 /* Data that was there was made by this apply: between our look and now it went. */
 bool resource_made_again(const struct resource_job *j);
+/* What stands on what was made anew is looked at. */
+void resource_doubt_dependants(struct reconcile *rec, const struct world_resource *r);
 /* What it holds was seen: it is filled, and no longer lost. */
 void resource_mark_filled(struct reconcile *rec, struct world_resource *r);
 /* A row that was read before that was written does not take it back. */

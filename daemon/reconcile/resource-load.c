@@ -56,6 +56,7 @@ struct resource_job *resource_job_free(struct resource_job *j) {
         free(j->left_model);
         free(j->left_by);
         free(j->left_why);
+        free(j->next_why);
         free(j);
         return NULL;
 }
@@ -84,7 +85,7 @@ static void copy_row(struct resource_job *j, const struct q_resource_row *row) {
                 .applied_generation = row->applied_generation,
                 .made = row->made,
                 .adopted = row->adopted,
-                .initialised = !row->initialised_at_null,
+                .initialised = row->initialised_at_null ? 0 : row->initialised_at,
                 .accepted_loss = row->accepted_loss,
                 .lost = !row->lost_at_null,
                 .outcome = outcome_find(row->outcome),

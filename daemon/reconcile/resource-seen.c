@@ -96,6 +96,19 @@ void resource_take_look(struct resource_job *j, struct world_resource *r) {
                 resource_changed(j->rec, r);
 }
 
+/* What stands on a thing that was made anew may have gone with the one before, as a grant goes
+ * with its user. Nobody tells of that where there is no watch. */
+void resource_doubt_dependants(struct reconcile *rec, const struct world_resource *r) {
+        const struct world_ids *l = world_needed_by(&rec->world, r->id);
+
+        for (size_t i = 0; l && i < l->count; i++) {
+                struct world_resource *d = world_resource(&rec->world, l->ids[i]);
+
+                if (d)
+                        d->seen.as_of = 0; /* too long ago: it is looked at */
+        }
+}
+
 /* ---- data */
 
 bool resource_made_again(const struct resource_job *j) {
@@ -127,7 +140,7 @@ static void filled_done(struct store_call *c, int k, const struct err *err) {
         if (r)
                 r->filling = false;
         if (r && k < 0) {
-                r->row.initialised = false; /* tried again with what is seen then */
+                r->stale = true; /* tried again with what its row says, and what is seen then */
                 queue_add(f->rec->queue, KEY_RESOURCE, f->id, QUEUE_CHANGE);
         }
         free(f);
@@ -136,7 +149,7 @@ static void filled_done(struct store_call *c, int k, const struct err *err) {
 void resource_keep_filled(struct world_resource *r) {
         if (!r->filling)
                 return;
-        r->row.initialised = true;
+        r->row.initialised = r->row.initialised ? r->row.initialised : clock_wall();
         r->row.lost = r->row.accepted_loss = false;
 }
 

@@ -198,6 +198,8 @@ static void on_applied(struct resource_job *j, struct world_resource *r) {
         take_baseline(j, r);
         if (j->drift_line)
                 r->drift = 0;
+        if (j->op.created)
+                resource_doubt_dependants(j->rec, r);
         resource_changed(j->rec, r);
         if (r->look_again)
                 queue_add(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE);
@@ -343,6 +345,7 @@ static void on_drift_written(struct store_call *c, int k, const struct err *err)
         }
         r->drift = j->drift_line;
         r->row.lost |= j->drift == DRIFT_DATA_LOST;
+        resource_set_state(j->rec, r, j->next, j->next_why);
         if (j->action == ACTION_APPLY)
                 return start_op(j);
         finish(j, true); /* now that it is told: it rests, or is looked at in its turn */
@@ -423,6 +426,14 @@ static void keep_left(struct resource_job *j, const struct world_resource *r,
         j->left_why = str_dup(d->why);
 }
 
+/* Status says it when the row does: who reads of a loss there may accept it at once. */
+static void tell_first(struct resource_job *j, struct world_resource *r, const struct decision *d) {
+        j->next = d->state;
+        j->next_why = str_dup(d->why);
+        find_differences(j, r);
+        ledger_open(j, action_word(d), on_drift_written);
+}
+
 static void act(struct resource_job *j, struct world_resource *r, const struct decision *d) {
         if (store_is_readonly(j->rec->options.store))
                 return put_off(j, r); /* what is done outside could not be written down */
@@ -430,14 +441,14 @@ static void act(struct resource_job *j, struct world_resource *r, const struct d
         j->audit = d->audit;
         j->drift = d->drift;
         j->drift_line = r->drift;
+        if (is_news(r, d))
+                return tell_first(j, r, d);
         resource_set_state(j->rec, r, d->state, d->why);
         if (d->action == ACTION_FORGET) {
                 keep_left(j, r, d);
                 return resource_save(j, on_saved);
         }
         find_differences(j, r);
-        if (is_news(r, d))
-                return ledger_open(j, action_word(d), on_drift_written);
         if (d->action == ACTION_LOOK || d->action == ACTION_APPLY || d->action == ACTION_REMOVE)
                 return start_op(j);
         finish(j, false);

@@ -82,8 +82,17 @@ static void first(char *to, size_t size, const char *fmt, ...) {
 
 static const char *how_lost(const struct observation *o) {
         if (o->presence != PRESENCE_PRESENT)
-                return "is gone, and held data";
-        return o->counted ? "is empty, and was not" : "is another one than that which held data";
+                return "is gone, and";
+        return o->counted ? "is empty, and" : "is another one than that which";
+}
+
+static void gather_lost(const struct world_application *a, const struct world_resource *r,
+                        struct gathered *g) {
+        char since[CLOCK_TEXT_MAX];
+
+        first(g->lost, sizeof(g->lost),
+              "%s %s %s held data since %s: restore it, or mooringctl accept-data-loss %s", r->type,
+              r->path, how_lost(&r->seen), clock_iso(r->row.initialised, false, since), a->name);
 }
 
 static void gather_resource(struct reconcile *rec, const struct world_application *a,
@@ -98,9 +107,7 @@ static void gather_resource(struct reconcile *rec, const struct world_applicatio
                 first(g->blocked, sizeof(g->blocked), "%s %s: %s", r->type, r->path, r->reason);
                 break;
         case STATE_LOST:
-                first(g->lost, sizeof(g->lost),
-                      "%s %s %s: restore it, or mooringctl accept-data-loss %s", r->type, r->path,
-                      how_lost(&r->seen), a->name);
+                gather_lost(a, r, g);
                 break;
         case STATE_RETRYING:
                 first(g->failing, sizeof(g->failing), "%s %s: %s", r->type, r->path, r->reason);

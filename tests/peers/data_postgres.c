@@ -193,10 +193,7 @@ static void a_grant_lets_work_and_no_more(void **state) {
         assert_true(op.seen.filled);
         op_clear(&op);
         sql(w, "REVOKE CONNECT ON DATABASE work FROM u1");
-        thing_healed(w->d, &g,
-                     "privileges[ALL PRIVILEGES] privileges[CREATE] privileges[TEMPORARY] "
-                     "schema[CREATE] "
-                     "schema[USAGE]");
+        thing_healed(w->d, &g, "privileges[ALL PRIVILEGES] privileges[CONNECT]");
         sql(w, "REVOKE ALL ON DATABASE work FROM u1");
         thing_do(w->d, &g, DATA_APPLY, 0, &op);
         op_clear(&op);

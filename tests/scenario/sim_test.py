@@ -508,32 +508,81 @@ def frame(conn):
     return receive(conn, receive(conn, 2)[1] & 127)        # only short ones come here
 
 
-def test_port_forward(sim, core, apps):
-    """a pod's port leads to an address of this machine, both ways"""
-    server = socket.create_server(("127.0.0.1", 0))
-    server.settimeout(DEADLINE)
+def send_frame(conn, payload):
+    mask = b"abcd"
+    conn.sendall(bytes([0x82, 0x80 | len(payload)]) + mask + bytes(c ^ mask[i % 4] for i, c in enumerate(payload)))
+
+
+def pod_of(sim, core, server):
+    """A pod whose port 3306 leads to SERVER."""
     sim.ctl("forward", core.split("/")[-1], "fwd", "3306", f"127.0.0.1:{server.getsockname()[1]}")
     sim("POST", core + "/pods", {"metadata": {"name": "fwd"}, "spec": {"containers": [{"name": "c", "image": "x"}]}},
         want=201)
+
+
+def forward(sim, core):
+    """A WebSocket to port 3306 of that pod, open."""
     host, port = sim.address.split(":")
-    with server, socket.create_connection((host, int(port)), timeout=DEADLINE) as conn:
-        key = base64.b64encode(b"0123456789abcdef").decode()
-        conn.sendall((f"GET {core}/pods/fwd/portforward?ports=3306 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
-                      f"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
-                      f"Sec-WebSocket-Protocol: v4.channel.k8s.io\r\nAuthorization: Bearer {TOKEN}\r\n\r\n").encode())
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += receive(conn, 1)
-        equal(head.split(b"\r\n", maxsplit=1)[0], b"HTTP/1.1 101 Switching Protocols")
-        equal([frame(conn), frame(conn)], [b"\x00" + struct.pack("<H", 3306), b"\x01" + struct.pack("<H", 3306)])
-        inner, _ = server.accept()
-        with inner:
-            inner.sendall(b"greeting")
-            equal(frame(conn), b"\x00greeting")
-            mask, payload = b"abcd", b"\x00hello"
-            conn.sendall(bytes([0x82, 0x80 | len(payload)]) + mask +
-                         bytes(c ^ mask[i % 4] for i, c in enumerate(payload)))
-            equal(receive(inner, 5), b"hello")
+    conn = socket.create_connection((host, int(port)), timeout=DEADLINE)
+    key = base64.b64encode(b"0123456789abcdef").decode()
+    conn.sendall((f"GET {core}/pods/fwd/portforward?ports=3306 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+                  f"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
+                  f"Sec-WebSocket-Protocol: v4.channel.k8s.io\r\nAuthorization: Bearer {TOKEN}\r\n\r\n").encode())
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += receive(conn, 1)
+    equal(head.split(b"\r\n", maxsplit=1)[0], b"HTTP/1.1 101 Switching Protocols")
+    equal([frame(conn), frame(conn)], [b"\x00" + struct.pack("<H", 3306), b"\x01" + struct.pack("<H", 3306)])
+    return conn
+
+
+def test_port_forward(sim, core, apps):
+    """a pod's port leads to an address of this machine, both ways"""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(DEADLINE)
+        pod_of(sim, core, server)
+        with forward(sim, core) as conn:
+            inner, _ = server.accept()
+            with inner:
+                inner.sendall(b"greeting")
+                equal(frame(conn), b"\x00greeting")
+                send_frame(conn, b"\x00hello")
+                equal(receive(inner, 5), b"hello")
+            equal(frame(conn)[:2], struct.pack(">H", 1000))
+
+
+def test_last_words(sim, core, apps):
+    """what a pod says before it closes comes before the close, also when its client still sends"""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(DEADLINE)
+        pod_of(sim, core, server)
+        for read in (True, False):
+            with forward(sim, core) as conn:
+                inner, _ = server.accept()
+                inner.sendall(b"greeting")
+                equal(frame(conn), b"\x00greeting")
+                os.kill(sim.process.pid, signal.SIGSTOP)        # it finds all of what follows at once
+                try:
+                    send_frame(conn, b"\x00password")
+                    inner.sendall(b"refused")
+                    if read:
+                        inner.shutdown(socket.SHUT_RDWR)
+                    else:
+                        # An end by reset, as when the server has not read what was sent to it.
+                        inner.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    inner.close()
+                finally:
+                    os.kill(sim.process.pid, signal.SIGCONT)
+                equal(frame(conn), b"\x00refused", f"read {read}")
+                equal(frame(conn)[:2], struct.pack(">H", 1000))
+
+
+def test_forward_refused(sim, core, apps):
+    """a port where nothing listens is said on the error channel, then closed"""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        pod_of(sim, core, server)
+    with forward(sim, core) as conn:
+        equal(frame(conn), b"\x01an error occurred forwarding 3306 -> 3306: Connection refused")
         equal(frame(conn)[:2], struct.pack(">H", 1000))
 
 

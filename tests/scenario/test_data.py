@@ -3,10 +3,9 @@
 """Data is never begun again silently, and nothing that holds data goes without being named."""
 import base64
 import shutil
-import sqlite3
-import subprocess
 
 from lib.runner import APPS, BUNDLE, main, test
+from lib.services import seen_filled, sql
 from lib.world import Trouble
 
 CLAIM = "data-mlflow-mysql-0"
@@ -62,7 +61,8 @@ def _(world):
     world.wait_for("the line of drift", lambda: "marked for deletion" in world.ctl("drift").out)
     world.ctl("accept-data-loss", "mlflow-mysql").refused("lost no data", code=1)
     kube.delete("statefulsets", "mlflow", "mlflow-mysql")
-    world.wait_status("mlflow-mysql", "blocked", CLAIM, "accept-data-loss")
+    world.wait_status("mlflow-mysql", "blocked", f"PersistentVolumeClaim mlflow/{CLAIM} is gone, and held data since 20",
+                      ": restore it, or mooringctl accept-data-loss mlflow-mysql")
     world.wait_status("mlflow-server", "blocked", CLAIM)
     if uid(world):
         raise Trouble("the claim was made again without consent")
@@ -94,36 +94,19 @@ def _(world):
 def _(world):
     world.ctl("deploy", BUNDLE).ok()
     world.wait_active()
-    world.ctl("remove-model", "mlflow", "--destroy-storage").ok()
-    world.wait_for("the model to go", lambda: "mlflow " not in world.ctl("models").out)
-    world.wait_for("the namespace to go", lambda: not world.cluster.kube.get("namespaces", "", "mlflow"))
-
-
-def sql(world, text):
-    socket = next(world.cluster.data.folder.glob("*.sock"))
-    password = world.cluster.data.secret("mlflow", "mlflow-mysql-root")["root-password"]
-    done = subprocess.run(["mariadb", "--no-defaults", f"--socket={socket}", "-uroot", f"-p{password}", "-N", "-e", text],
-                          capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Trouble(f"{text}: {done.stderr}")
-    return done.stdout
-
-
-def is_initialised(world):
-    with sqlite3.connect(f"file:{world.daemon.state}/model.db?mode=ro", uri=True) as db:
-        return db.execute("SELECT initialised_at FROM resource WHERE type = 'database'").fetchone()[0]
+    model = world.cluster.model
+    world.ctl("remove-model", model, "--destroy-storage").ok()
+    world.wait_for("the model to go", lambda: model not in world.ctl("models").out)
+    world.wait_for("the namespace to go", lambda: not world.cluster.kube.get("namespaces", "", model))
 
 
 @test("a database's loss ends by itself when it is restored, a pause hides none, a missing mark is none, and one consent is enough",
-      fresh="bare", real=False)
+      fresh=True)
 def _(world):
-    world.daemon.options = ["--poll-period", "1s"]
-    world.daemon.start()
-    world.cluster.make_known(world)
     world.ctl("deploy", BUNDLE).ok()
     world.wait_active()
     sql(world, "CREATE TABLE mlflow.t (a INT)")
-    world.wait_for("the table to be seen", lambda: is_initialised(world))
+    seen_filled(world, "database", "mlflow")
     sql(world, "DROP PROCEDURE mlflow.mooring_mark")
     world.wait_for("the mark to be back", lambda: sql(world, "SHOW PROCEDURE STATUS WHERE Name = 'mooring_mark'"))
     world.wait_active()
@@ -134,7 +117,7 @@ def _(world):
     world.ctl("unpause", "mlflow-mysql").ok()
     sql(world, "CREATE DATABASE mlflow; CREATE TABLE mlflow.t (a INT)")
     world.wait_active()
-    world.cluster.kube.delete("namespaces", "", "mlflow")
+    world.cluster.kube.delete("namespaces", "", world.cluster.model)
     for app in ("mlflow-mysql", "mlflow-minio"):
         world.wait_status(app, "blocked", f"accept-data-loss {app}")
         world.ctl("accept-data-loss", app).ok()
@@ -143,7 +126,7 @@ def _(world):
 
 
 def root_secret(world):
-    return world.cluster.kube.get("secrets", "mlflow", "mlflow-mysql-root")["data"]
+    return world.cluster.kube.get("secrets", world.cluster.model, "mlflow-mysql-root")["data"]
 
 
 def adopt_all(world):
@@ -163,7 +146,7 @@ def _(world):
     world.cluster.make_known(world)
     world.ctl("deploy", BUNDLE).ok()
     world.wait_status("mlflow-mysql", "blocked", "take-over-model")
-    world.ctl("take-over-model", "mlflow").ok()
+    world.ctl("take-over-model", world.cluster.model).ok()
     world.wait_status("mlflow-minio", "blocked", "of another controller", "mooringctl adopt mlflow-minio")
     world.wait_for("all to be adopted", lambda: adopt_all(world))
     if root_secret(world) != before:

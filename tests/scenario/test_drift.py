@@ -3,27 +3,10 @@
 """What others change in the cluster is put right, and is a line in `drift`."""
 import json
 
+from lib.drift import lines, repaired
 from lib.runner import main, test
 
 IMAGE = "/spec/template/spec/containers/0/image"
-
-
-def lines(world):
-    """id → line of the ledger."""
-    found = json.loads(world.ctl("drift", "--format", "json").ok().out)
-    found = found["drift"] if isinstance(found, dict) else found
-    return {line["id"]: line for line in found}
-
-
-def fresh_line(world, before, *parts):
-    """A line that came since BEFORE and is repaired; its `drift show` must say all PARTS."""
-    def there():
-        for number in lines(world).keys() - before.keys():
-            text = world.ctl("drift", "show", number).ok().out
-            if all(part in text for part in parts) and "repaired" in text:
-                return text
-        return None
-    return world.wait_for(f"a line of drift that says {parts}", there)
 
 
 @test("an edited field is put back, and drift says what was wanted, what was found and who wrote it")
@@ -31,7 +14,7 @@ def _(world):
     kube, before = world.cluster.kube, lines(world)
     right = kube.get("deployments", "mlflow", "mlflow-server")
     kube.edit("deployments", "mlflow", "mlflow-server", IMAGE, "docker.io/library/busybox:1")
-    fresh_line(world, before, "image", "busybox:1", "charmedkubeflow/mlflow", "kubectl-edit", "mlflow-server")
+    repaired(world, before, "image", "busybox:1", "charmedkubeflow/mlflow", "kubectl-edit", "mlflow-server")
     found = kube.get("deployments", "mlflow", "mlflow-server")
     assert_equal(found["spec"]["template"]["spec"]["containers"][0]["image"],
                  right["spec"]["template"]["spec"]["containers"][0]["image"])
@@ -43,7 +26,7 @@ def _(world):
     kube, before = world.cluster.kube, lines(world)
     right = containers(kube)
     kube.edit("deployments", "mlflow", "mlflow-server", "/spec/template/spec/containers/0/name", "renamed")
-    fresh_line(world, before, "containers[name=mlflow-server]", "containers[name=renamed]", "kubectl-edit",
+    repaired(world, before, "containers[name=mlflow-server]", "containers[name=renamed]", "kubectl-edit",
                "took over items of kubectl-edit")
     assert_equal(containers(kube), right)
     world.wait_active()
@@ -54,7 +37,7 @@ def _(world):
     kube, before = world.cluster.kube, lines(world)
     right = ports(kube)
     kube.edit("services", "mlflow", "mlflow-minio", "/spec/ports/0/port", 4711)
-    fresh_line(world, before, "Service mlflow/mlflow-minio", "port=4711", "kubectl-edit", "took over items of kubectl-edit")
+    repaired(world, before, "Service mlflow/mlflow-minio", "port=4711", "kubectl-edit", "took over items of kubectl-edit")
     assert_equal(ports(kube), right)
     world.wait_active()
 
@@ -63,7 +46,7 @@ def _(world):
 def _(world):
     kube, before = world.cluster.kube, lines(world)
     kube.delete("services", "mlflow", "mlflow-minio")
-    fresh_line(world, before, "Service mlflow/mlflow-minio", "deleted", "not recorded")
+    repaired(world, before, "Service mlflow/mlflow-minio", "deleted", "not recorded")
     if not kube.get("services", "mlflow", "mlflow-minio"):
         raise RuntimeError("drift says repaired, and there is no Service")
 
@@ -73,7 +56,7 @@ def _(world):
     kube, before = world.cluster.kube, lines(world)
     label = "app.kubernetes.io/managed-by"
     kube.merge("configmaps", "mlflow", "mlflow-mysql-config", {"metadata": {"labels": {label: None}}})
-    fresh_line(world, before, "ConfigMap mlflow/mlflow-mysql-config")
+    repaired(world, before, "ConfigMap mlflow/mlflow-mysql-config")
     assert_equal(kube.get("configmaps", "mlflow", "mlflow-mysql-config")["metadata"]["labels"].get(label), "mooring")
 
 
@@ -81,7 +64,7 @@ def _(world):
 def _(world):
     before = lines(world)
     world.cluster.kube.delete("deployments", "mlflow", "mlflow-server")
-    fresh_line(world, before, "Deployment.apps mlflow/mlflow-server", "deleted")
+    repaired(world, before, "Deployment.apps mlflow/mlflow-server", "deleted")
     world.wait_active()
 
 
@@ -90,7 +73,7 @@ def _(world):
     kube, before = world.cluster.kube, lines(world)
     right = kube.get("secrets", "mlflow", "mlflow-mysql-root")["data"]
     kube.merge("secrets", "mlflow", "mlflow-mysql-root", {"data": {"root-password": "d3Jvbmctd3Jvbmc="}})
-    text = fresh_line(world, before, "Secret mlflow/mlflow-mysql-root")
+    text = repaired(world, before, "Secret mlflow/mlflow-mysql-root")
     for word in ("d3Jvbmctd3Jvbmc", "wrong-wrong", right["root-password"]):
         if word in text:
             raise RuntimeError(f"drift shows {word}")
@@ -103,7 +86,7 @@ def _(world):
     kube, before = world.cluster.kube, lines(world)
     kube.merge("services", "mlflow", "mlflow-server", {"metadata": {"annotations": {"example.org/note": "mine"}}})
     kube.delete("services", "mlflow", "mlflow-minio")           # what is put right comes after what was seen before it
-    fresh_line(world, before, "Service mlflow/mlflow-minio")
+    repaired(world, before, "Service mlflow/mlflow-minio")
     assert_equal(kube.get("services", "mlflow", "mlflow-server")["metadata"]["annotations"].get("example.org/note"), "mine")
     assert_equal([line for number, line in lines(world).items() if number not in before and "mlflow-server" in json.dumps(line)], [])
     kube.merge("services", "mlflow", "mlflow-server", {"metadata": {"annotations": {"example.org/note": None}}})
@@ -118,11 +101,11 @@ def _(world):
     world.wait_status("mlflow-server", "waiting", "a look at the disk")
     world.ctl("plan").refused(code=4).says("Service mlflow/mlflow-server")
     kube.delete("services", "mlflow", "mlflow-minio")           # others are not paused
-    fresh_line(world, before, "Service mlflow/mlflow-minio")
+    repaired(world, before, "Service mlflow/mlflow-minio")
     if kube.get("services", "mlflow", "mlflow-server"):
         raise RuntimeError("the Service of a paused application was made")
     world.ctl("unpause", "mlflow-server").ok()
-    fresh_line(world, before, "Service mlflow/mlflow-server", "deleted")
+    repaired(world, before, "Service mlflow/mlflow-server", "deleted")
     world.wait_active()
     world.ctl("plan").ok()
 

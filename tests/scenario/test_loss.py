@@ -1,12 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Ways in which data was lost, or taken for lost: each of them by the commands and the mishaps that lead there."""
-import sqlite3
-import subprocess
 from types import SimpleNamespace
 
-from lib import s3
-from lib.runner import BUNDLE, main, test
+from lib.runner import main, test
 from lib.sim import Sim
 from lib.world import Trouble
 
@@ -16,14 +13,8 @@ SPEC = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": 
 
 
 def uid(world, name=CLAIM):
-    found = world.cluster.kube.get(CLAIMS, "mlflow", name)
+    found = world.cluster.kube.get(CLAIMS, world.cluster.model, name)
     return found["metadata"]["uid"] if found else None
-
-
-def filled(world, kind):
-    """How many resources of KIND were seen to hold something."""
-    with sqlite3.connect(f"file:{world.daemon.state}/model.db?mode=ro", uri=True) as db:
-        return db.execute("SELECT count(*) FROM resource WHERE type = ? AND initialised_at IS NOT NULL", (kind,)).fetchone()[0]
 
 
 def remove(world, app, *words):
@@ -64,7 +55,7 @@ def _(world):
 @test("a claim that was deleted while it was detached is lost, and not begun again", fresh=True)
 def _(world):
     detached(world)
-    world.cluster.kube.delete(CLAIMS, "mlflow", CLAIM)
+    world.cluster.kube.delete(CLAIMS, world.cluster.model, CLAIM)
     world.wait_for("the claim to go", lambda: not uid(world))
     deploy_mysql(world, "--attach-storage")
     world.wait_status("mlflow-mysql", "blocked", CLAIM, "accept-data-loss")
@@ -78,15 +69,15 @@ def _(world):
 def _(world):
     detached(world)
     kube = world.cluster.kube
-    body = {key: value for key, value in kube.get(CLAIMS, "mlflow", CLAIM).items() if key in ("apiVersion", "kind", "spec")}
+    body = {key: value for key, value in kube.get(CLAIMS, world.cluster.model, CLAIM).items() if key in ("apiVersion", "kind", "spec")}
     body["metadata"] = {"name": CLAIM}
     body["spec"].pop("volumeName", None)
-    kube.delete(CLAIMS, "mlflow", CLAIM)
+    kube.delete(CLAIMS, world.cluster.model, CLAIM)
     world.wait_for("the claim to go", lambda: not uid(world))
-    kube.create(CLAIMS, "mlflow", body)
+    kube.create(CLAIMS, world.cluster.model, body)
     deploy_mysql(world, "--attach-storage")
     world.wait_status("mlflow-mysql", "blocked", CLAIM, "accept-data-loss")
-    if "mooring.dev/application" in kube.get(CLAIMS, "mlflow", CLAIM)["metadata"].get("labels", {}):
+    if "mooring.dev/application" in kube.get(CLAIMS, world.cluster.model, CLAIM)["metadata"].get("labels", {}):
         raise Trouble("it was written to")
 
 
@@ -111,10 +102,10 @@ def _(world):
     before = uid(world)
     world.daemon.stop()
     label = "app.kubernetes.io/managed-by"
-    world.cluster.kube.merge(CLAIMS, "mlflow", CLAIM, {"metadata": {"labels": {label: None}}})
+    world.cluster.kube.merge(CLAIMS, world.cluster.model, CLAIM, {"metadata": {"labels": {label: None}}})
     world.daemon.start()
     world.wait_for("the label to come back",
-                   lambda: world.cluster.kube.get(CLAIMS, "mlflow", CLAIM)["metadata"]["labels"].get(label) == "mooring")
+                   lambda: world.cluster.kube.get(CLAIMS, world.cluster.model, CLAIM)["metadata"]["labels"].get(label) == "mooring")
     world.wait_status("mlflow-mysql", "active")
     if uid(world) != before or "lost" in world.daemon.log.read_text():
         raise Trouble("an intact claim was called lost")
@@ -123,8 +114,8 @@ def _(world):
 @test("an adopted claim outlives all that is done to its application", fresh=True)
 def _(world):
     kube = world.cluster.kube
-    world.wait_for("the namespace", lambda: kube.get("namespaces", "", "mlflow"))
-    kube.create(CLAIMS, "mlflow", {"metadata": {"name": CLAIM}, "spec": SPEC})
+    world.wait_for("the namespace", lambda: kube.get("namespaces", "", world.cluster.model))
+    kube.create(CLAIMS, world.cluster.model, {"metadata": {"name": CLAIM}, "spec": SPEC})
     deploy_mysql(world)
     world.wait_status("mlflow-mysql", "blocked", "adopt mlflow-mysql persistentvolumeclaim/" + CLAIM)
     world.ctl("adopt", "mlflow-mysql", "persistentvolumeclaim/" + CLAIM).ok()
@@ -142,8 +133,8 @@ def _(world):
 @test("destroy-storage forgets what was adopted, and lists it as left over", fresh=True)
 def _(world):
     kube = world.cluster.kube
-    world.wait_for("the namespace", lambda: kube.get("namespaces", "", "mlflow"))
-    kube.create(CLAIMS, "mlflow", {"metadata": {"name": CLAIM}, "spec": SPEC})
+    world.wait_for("the namespace", lambda: kube.get("namespaces", "", world.cluster.model))
+    kube.create(CLAIMS, world.cluster.model, {"metadata": {"name": CLAIM}, "spec": SPEC})
     deploy_mysql(world)
     world.wait_status("mlflow-mysql", "blocked", "adopt")
     world.ctl("adopt", "mlflow-mysql", "persistentvolumeclaim/" + CLAIM).ok()
@@ -163,8 +154,8 @@ def with_charms(world, *names):
     world.cluster.make_known(world)
 
 
-def configmaps(cluster):
-    return [item["metadata"]["name"] for item in cluster.kube.list("configmaps", "mlflow") if item["metadata"]["name"].startswith("bulk-")]
+def configmaps(cluster, model):
+    return [item["metadata"]["name"] for item in cluster.kube.list("configmaps", model) if item["metadata"]["name"].startswith("bulk-")]
 
 
 @test("a plan without anything, of a charm that had something, is held", fresh="bare")
@@ -174,10 +165,10 @@ def _(world):
     world.wait_status("bulk", "active")
     world.ctl("config", "bulk", "count=0").ok()
     world.wait_status("bulk", "blocked", "deletes 2 of 2", "apply-held bulk")
-    if len(configmaps(world.cluster)) != 2:
+    if len(configmaps(world.cluster, world.cluster.model)) != 2:
         raise Trouble("an empty plan deleted what was there")
     world.ctl("apply-held", "bulk").ok()
-    world.wait_for("both to go", lambda: not configmaps(world.cluster))
+    world.wait_for("both to go", lambda: not configmaps(world.cluster, world.cluster.model))
 
 
 @test("the namespace of a model is nobody's want", fresh="bare")
@@ -206,7 +197,8 @@ def other_cluster(world):
     return other
 
 
-@test("another cluster under the old name is neither written to nor believed until rebind-cluster accepts it", fresh="bare", real=False)
+@test("another cluster under the old name is neither written to nor believed until rebind-cluster accepts it", fresh="bare",
+      real="the peers have one cluster")
 def _(world):
     with_charms(world, "bulk")
     for app in ("bulk", "bulk-b"):
@@ -224,13 +216,13 @@ def _(world):
         world.ctl("update-cluster", "sim", "--kubeconfig", world.cluster.kubeconfig).ok()
         world.wait_for("bulk-b to be gone", lambda: "bulk-b" not in world.apps())
         world.wait_status("bulk", "active")
-        if len(configmaps(world.cluster)) != 2 or world.ctl("drift").out.count("deleted"):
+        if len(configmaps(world.cluster, world.cluster.model)) != 2 or world.ctl("drift").out.count("deleted"):
             raise Trouble("what the other cluster does not have was believed to be gone")
         world.ctl("update-cluster", "sim", "--kubeconfig", other.kubeconfig).ok()
         world.wait_status("bulk", "blocked", "another outside")
         world.ctl("rebind-cluster", "sim").ok()
         world.wait_status("bulk", "active")
-        if len(configmaps(other)) != 2:
+        if len(configmaps(other, world.cluster.model)) != 2:
             raise Trouble("the accepted cluster has nothing in it")
         world.daemon.stop()
         world.daemon.start()
@@ -238,46 +230,6 @@ def _(world):
         world.wait_status("bulk", "blocked", "another outside")
     finally:
         other.stop()
-
-
-@test("a bucket and a database that were dropped stay lost until that is accepted", fresh="bare", real=False)
-def _(world):
-    world.daemon.options = ["--poll-period", "1s"]
-    world.daemon.start()
-    world.cluster.make_known(world)
-    world.ctl("deploy", BUNDLE).ok()
-    world.wait_active()
-    data, secret = world.cluster.data, world.cluster.data.secret("mlflow", "mlflow-mysql-root")
-
-    def sql(text):
-        subprocess.run(["mariadb", "--no-defaults", "-h", data.leads["mlflow", "mlflow-mysql-0", 3306], "-u", "root",
-                        f"-p{secret['root-password']}", "-e", text], check=True, capture_output=True)
-    pod = world.cluster.kube.get("pods", "mlflow", "mlflow-minio-0")
-    store = data.minio_of(pod)
-    if s3.call(*store, "PUT", "/mlflow/model.bin", b"weights")[0] != 200:
-        raise Trouble("no object can be put into the bucket")
-    sql("CREATE TABLE mlflow.runs (id INT)")
-    world.wait_for("both to be seen filled", lambda: filled(world, "bucket") and filled(world, "database"))
-
-    for method, path in (("DELETE", "/mlflow/model.bin"), ("DELETE", "/mlflow")):
-        code, text = s3.call(*store, method, path)
-        if code != 204:
-            raise Trouble(f"{method} {path}: {code} {text}")
-    world.wait_status("mlflow-minio", "blocked", "bucket", "accept-data-loss mlflow-minio")
-    world.wait_for("the bucket to be there again", lambda: s3.call(*store, "HEAD", "/mlflow")[0] == 200)
-    world.wait_status("mlflow-server", "blocked", "accept-data-loss mlflow-minio")
-    world.wait_status("mlflow-minio", "blocked", "is empty, and was not")
-    world.daemon.stop()
-    world.daemon.start()
-    world.wait_status("mlflow-minio", "blocked", "is empty, and was not")
-    world.ctl("accept-data-loss", "mlflow-minio").ok()
-    world.wait_status("mlflow-minio", "active")
-
-    sql("DROP DATABASE mlflow")
-    world.wait_status("mlflow-mysql", "blocked", "database", "accept-data-loss mlflow-mysql")
-    world.wait_status("mlflow-server", "blocked", "accept-data-loss mlflow-mysql")
-    world.ctl("accept-data-loss", "mlflow-mysql").ok()
-    world.wait_active()
 
 
 if __name__ == "__main__":

@@ -33,7 +33,8 @@ def _(world):
     world.wait_active()
 
 
-@test("an API server that falls silent and ends no connection is noticed, and all is active when it speaks again", real=False)
+@test("an API server that falls silent and ends no connection is noticed, and all is active when it speaks again",
+      real="the simulator falls silent at a word")
 def _(world):
     settled(world)
     world.cluster.process.send_signal(signal.SIGSTOP)
@@ -47,7 +48,8 @@ def _(world):
     world.wait_active(seconds=3 * DEADLINE)
 
 
-@test("another cluster behind the same address is not written to, and after rebind-cluster it is", fresh=True, real=False)
+@test("another cluster behind the same address is not written to, and after rebind-cluster it is", fresh=True,
+      real="the peers have one cluster")
 def _(world):
     world.ctl("deploy", "minio").ok()
     settled(world)
@@ -55,14 +57,14 @@ def _(world):
     world.cluster.forget()
     world.cluster.server_up()
     world.wait_status("minio", "blocked", "rebind-cluster")
-    kube = world.cluster.kube
-    if kube.list("services", "mlflow") or kube.list("statefulsets", "mlflow"):
+    kube, model = world.cluster.kube, world.cluster.model
+    if kube.list("services", model) or kube.list("statefulsets", model):
         raise Trouble("another cluster was written to")
     world.ctl("rebind-cluster", world.cluster.name).ok()
-    world.wait_for("the model to be written", lambda: kube.list("services", "mlflow"))
+    world.wait_for("the model to be written", lambda: kube.list("services", model))
 
 
-@test("a daemon that starts while the API server is away says when it was last seen active", real=False)
+@test("a daemon that starts while the API server is away says when it was last seen active")
 def _(world):
     settled(world)
     before = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

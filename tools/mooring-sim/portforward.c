@@ -3,7 +3,8 @@
  *
  * One port a stream. Channel 0 carries data, channel 1 errors; the first message on each is the
  * port, two bytes, little-endian. Data waits in two bounded buffers; a full one stops reading
- * from the other side. */
+ * from the other side. What the pod said before it closed, or the error, goes out before the
+ * close frame: wslay sends control frames ahead of whatever waits, so that one is queued last. */
 #include "portforward.h"
 
 #include "loop.h"
@@ -41,6 +42,7 @@ struct portforward {
         char *address;
         int port;
         bool connected;
+        bool ending; /* the close frame is due when all before it is sent */
 };
 
 /* --- where to */
@@ -116,7 +118,7 @@ static void queue_error(struct portforward *p, const char *why) {
                 str_format("an error occurred forwarding %d -> %d: %s", p->port, p->port, why);
 
         queue(p, 1, text, strlen(text));
-        wslay_event_queue_close(p->ws, WSLAY_CODE_NORMAL_CLOSURE, NULL, 0);
+        p->ending = true;
 }
 
 static ssize_t ws_recv(wslay_event_context_ptr ws, uint8_t *to, size_t size, int flags, void *arg) {
@@ -154,20 +156,21 @@ static void ws_message(wslay_event_context_ptr ws, const struct wslay_event_on_m
                        void *arg) {
         struct portforward *p = arg;
 
-        if (!wslay_is_ctrl_frame(m->opcode) && m->msg_length > 1 && m->msg[0] == 0)
+        if (!wslay_is_ctrl_frame(m->opcode) && m->msg_length > 1 && m->msg[0] == 0 &&
+            p->target.fd >= 0)
                 buf_add(&p->to_target, m->msg + 1, m->msg_length - 1);
 }
 
-static bool write_target(struct portforward *p) {
+/* A pod that takes no more may still have said something: only reading ends the stream. */
+static void write_target(struct portforward *p) {
         while (p->connected && p->to_target.len) {
                 ssize_t n = send(p->target.fd, p->to_target.data, p->to_target.len,
                                  MSG_DONTWAIT | MSG_NOSIGNAL);
 
-                if (n < 0)
-                        return errno == EAGAIN || errno == EINTR;
-                buf_skip(&p->to_target, (size_t)n);
+                if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                        return;
+                buf_skip(&p->to_target, n < 0 ? p->to_target.len : (size_t)n);
         }
-        return true;
 }
 
 static bool read_target(struct portforward *p) {
@@ -185,9 +188,19 @@ static bool read_target(struct portforward *p) {
         return true;
 }
 
+static bool send_client(struct portforward *p) {
+        if (wslay_event_want_write(p->ws) && wslay_event_send(p->ws))
+                return false;
+        if (!p->ending || wslay_event_want_write(p->ws))
+                return true;
+        p->ending = false;
+        wslay_event_queue_close(p->ws, WSLAY_CODE_NORMAL_CLOSURE, NULL, 0);
+        return wslay_event_send(p->ws) == 0;
+}
+
 /* What each side is waited for; ends the stream when the client is done. */
 static void settle(struct portforward *p) {
-        if (wslay_event_want_write(p->ws) && wslay_event_send(p->ws)) {
+        if (!send_client(p)) {
                 stream_free(p);
                 return;
         }
@@ -208,10 +221,10 @@ static void end_target(struct portforward *p, const char *why) {
         loop_remove(&p->target);
         close(p->target.fd);
         p->target.fd = -1;
+        buf_clear(&p->to_target);
+        p->ending = true;
         if (why)
                 queue_error(p, why);
-        else
-                wslay_event_queue_close(p->ws, WSLAY_CODE_NORMAL_CLOSURE, NULL, 0);
 }
 
 static void on_client(struct poller *poller, short events) {
@@ -221,8 +234,8 @@ static void on_client(struct poller *poller, short events) {
                 stream_free(p);
                 return;
         }
-        if (p->target.fd >= 0 && !write_target(p))
-                end_target(p, strerror(errno));
+        if (p->target.fd >= 0)
+                write_target(p);
         settle(p);
 }
 
@@ -235,9 +248,10 @@ static void on_target(struct poller *poller, short events) {
                 getsockopt(p->target.fd, SOL_SOCKET, SO_ERROR, &error, &size);
                 p->connected = !error;
         }
+        write_target(p);
         if (error)
                 end_target(p, strerror(error));
-        else if (!write_target(p) || (events & (POLLIN | POLLHUP) && !read_target(p)))
+        else if (events & (POLLIN | POLLHUP | POLLERR) && !read_target(p))
                 end_target(p, NULL);
         settle(p);
 }

@@ -101,24 +101,18 @@ static int read_held(struct mysql_session *s, struct sql_task *t, struct held *h
         return read_database(s, t, h) < 0 ? -1 : read_tables(s, t, h);
 }
 
-/* What was wanted as "all" is seen as "all" while nothing lacks, so that a newer server's new
- * privilege is drift once and then given. */
+/* While nothing lacks "all" stands before the names, so that a newer server's new privilege is
+ * drift once and then given; the names say which one was taken. */
 static void fill_seen(struct sql_task *t, const struct held *h) {
         cleanup_(json_freep) json_t *lacking = sql_engine_missing(h->known, h->has);
         cleanup_(json_freep) json_t *list = json_array();
-        bool option =
-                json_array_size(h->has) + json_array_size(lacking) > json_array_size(h->known);
 
         t->present = json_array_size(h->has) > 0 || json_object_size(h->tables) > 0;
         json_decref(t->seen);
         t->seen = json_object();
-        if (json_array_size(lacking) == 0 && json_array_size(h->has) > 0) {
+        if (json_array_size(lacking) == 0 && json_array_size(h->has) > 0)
                 json_array_append_new(list, json_string("ALL PRIVILEGES"));
-                if (option)
-                        json_array_append_new(list, json_string("GRANT OPTION"));
-        } else {
-                json_array_extend(list, h->has);
-        }
+        json_array_extend(list, h->has);
         json_object_set(t->seen, "privileges", list);
         json_object_set(t->seen, "tables", h->tables);
 }

@@ -86,7 +86,6 @@ static int fail_statement(struct mysql_session *s, struct sql_task *t) {
         return sql_fail(t, outcome_of(number), "%s (%u)", mysql_error(s->my), number);
 }
 
-/* The administrator's own way in: what a person must do stands in one sentence. */
 static void fail_connect(const struct sql_config *c, struct sql_task *t, unsigned number,
                          const char *text) {
         const char *where = c->via ? c->via : c->host;
@@ -94,11 +93,7 @@ static void fail_connect(const struct sql_config *c, struct sql_task *t, unsigne
         switch (number) {
         case ER_ACCESS_DENIED_ERROR:
         case ER_ACCESS_DENIED_NO_PASSWORD_ERROR:
-                sql_fail(t, OUTCOME_DENIED,
-                         "%s: the administrator's password of user %s was changed outside: set it "
-                         "back in the server to the one that `mooringctl secrets` lists and "
-                         "`mooringctl show-secret --reveal` prints (%u)",
-                         where, c->user, number);
+                sql_fail_login(c, t);
                 return;
         case CR_SSL_CONNECTION_ERROR:
                 sql_fail(t, OUTCOME_UNREACHABLE, "%s: TLS: %s", where, text);

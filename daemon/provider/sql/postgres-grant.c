@@ -80,11 +80,8 @@ static int look_inside(struct postgres_session *s, struct postgres_session *insi
         t->present = json_array_size(database) || json_array_size(schema);
         json_decref(t->seen);
         t->seen = json_object();
-        if (is_all(database, schema)) {
-                json_array_clear(database);
-                json_array_clear(schema);
-                json_array_append_new(database, json_string("ALL PRIVILEGES"));
-        }
+        if (is_all(database, schema))
+                json_array_insert_new(database, 0, json_string("ALL PRIVILEGES"));
         json_object_set(t->seen, "privileges", database);
         json_object_set(t->seen, "schema", schema);
         return 0;

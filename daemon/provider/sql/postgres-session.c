@@ -65,11 +65,7 @@ static void fail_connect(const struct sql_config *c, struct sql_task *t, const c
                 if (*p == '\n')
                         *p = p[1] ? ' ' : '\0';
         if (strstr(line, "password authentication failed"))
-                sql_fail(t, OUTCOME_DENIED,
-                         "%s: the administrator's password of user %s was changed outside: set it "
-                         "back in the server to the one that `mooringctl secrets` lists and "
-                         "`mooringctl show-secret --reveal` prints",
-                         where, c->user);
+                sql_fail_login(c, t);
         else if (strstr(line, "starting up") || strstr(line, "shutting down") ||
                  strstr(line, "recovery mode"))
                 sql_fail(t, OUTCOME_NOT_YET, "%s: %s", where, line);

@@ -21,6 +21,14 @@ int sql_fail(struct sql_task *t, enum outcome outcome, const char *fmt, ...) {
         return -1;
 }
 
+void sql_fail_login(const struct sql_config *c, struct sql_task *t) {
+        sql_fail(t, OUTCOME_DENIED,
+                 "%s: the administrator's password of user %s was changed outside: set it back in "
+                 "the server to the one that `mooringctl secrets` lists and `mooringctl "
+                 "show-secret --reveal` prints",
+                 c->via ? c->via : c->host, c->user);
+}
+
 void sql_engine_hash(const struct sql_config *c, const char *user, const void *data, size_t len,
                      char ret[DIGEST_HEX_SIZE]) {
         cleanup_(buf_wipe) struct buf text = BUF_INIT;

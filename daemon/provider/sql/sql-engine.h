@@ -34,6 +34,8 @@ struct sql_task {
 };
 /* Returns -1, so that it ends a function. */
 int sql_fail(struct sql_task *t, enum outcome outcome, const char *fmt, ...) printf_(3, 4);
+/* The administrator is not let in: what a person must do stands in one sentence. */
+void sql_fail_login(const struct sql_config *c, struct sql_task *t);
 
 struct sql_session; /* an engine's own; one connection */
 struct sql_engine {

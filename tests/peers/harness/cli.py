@@ -283,6 +283,8 @@ def add_up(commands):
                     help="how late mounted Secrets and ConfigMaps follow (60)")
     up.add_argument("--crash-backoff", type=float, default=10, metavar="SECONDS",
                     help="the first CrashLoopBackOff wait (10); doubles up to 300")
+    up.add_argument("--grace-max", type=float, default=3600, metavar="SECONDS",
+                    help="the longest that a pod is waited for when it is deleted, whatever it asks for (3600)")
     up.add_argument("--while-pid", type=int, metavar="PID", help="end with this process")
     up.set_defaults(run=command_up)
 

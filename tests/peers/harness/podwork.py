@@ -122,7 +122,7 @@ class PodWorker:
     async def finish(self, life):
         """The pod's end: orderly within the grace period, at once when the object is gone already."""
         grace = self.pod["metadata"].get("deletionGracePeriodSeconds")
-        grace = DEFAULT_GRACE if grace is None else grace
+        grace = min(DEFAULT_GRACE if grace is None else grace, self.podd.options["grace_max"])
         workers = self.containers + [w for w in self.init if w.running]
         if self.gone.is_set():
             for worker in workers:

@@ -6,27 +6,38 @@ a user of its own, with the rights that `mooringctl cluster-role` prints, never 
 """
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 from pathlib import Path
-
-import shutil
 
 from .kube import Kube
 from .world import ROOT, Trouble, until
+
+sys.path.insert(0, str(ROOT / "tests" / "peers"))
+from harness import websocket  # noqa: E402
 
 TOOL = ROOT / "tools" / "peers"
 ACCOUNT, HOME = "mooring", "kube-system"        # the ServiceAccount that the daemon uses
 SKIPPED = 77            # what meson counts as skipped
 
 
+def cache():
+    return Path(os.environ.get("MOORING_PEERS_CACHE") or Path.home() / ".cache" / "mooring-peers")
+
+
+def mlflow_python():
+    """A Python that has MLflow's client."""
+    return next(cache().glob("mlflow-*")) / "bin" / "python"
+
+
 def missing():
     """Why there can be no peers here; None: there can."""
-    cache = Path(os.environ.get("MOORING_PEERS_CACHE") or Path.home() / ".cache" / "mooring-peers")
     for part in ("kubernetes", "etcd", "kwok", "minio", "mlflow", "streams"):
-        if not list(cache.glob(f"{part}-*")) and not (part in ("kubernetes", "etcd") and os.environ.get("KUBEBUILDER_ASSETS")):
-            return f"no {part} in {cache}: tools/peers build"
+        if not list(cache().glob(f"{part}-*")) and not (part in ("kubernetes", "etcd") and os.environ.get("KUBEBUILDER_ASSETS")):
+            return f"no {part} in {cache()}: tools/peers build"
     return None
 
 
@@ -44,7 +55,8 @@ def enter_or_become(skip=False):
     folder.chmod(0o711)
     peers = folder / "p"
     try:
-        subprocess.run([TOOL, "up", peers, "--while-pid", str(os.getpid()), "--secret-refresh", "5"], check=True)
+        subprocess.run([TOOL, "up", peers, "--while-pid", str(os.getpid()), "--secret-refresh", "5",
+                        "--grace-max", "2"], check=True)
         code = become(peers)
     finally:
         subprocess.run([TOOL, "down", peers], check=False)
@@ -55,17 +67,17 @@ def enter_or_become(skip=False):
 def become(peers):
     env = f'. "{peers}/env" && exec "$@"'
     child = subprocess.Popen([TOOL, "run", peers, "sh", "-c", env, "sh", sys.executable, "-B", *sys.argv])
-    while True:
-        try:
-            return child.wait()
-        except KeyboardInterrupt:       # the child got it too, and cleans up
+    try:
+        return child.wait()
+    finally:
+        if child.poll() is None:        # told to end: it cleans up while the peers are there
             child.terminate()
+            child.wait()
 
 
 class Real:
     """See world.World."""
     real = True
-    lent = True         # the peers serve others after us
     name, model = "peers", "mlflow"
 
     def __init__(self, world):
@@ -76,17 +88,12 @@ class Real:
                          key=os.environ["PEERS_ADMIN_KEY"])
 
     def start(self):
-        pass
+        """A world before this one may have left the namespace, which goes slowly."""
+        until(lambda: not self.kube.get("namespaces", "", self.model), f"namespace {self.model} to go", 120)
 
     def stop(self):
-        """The peers may serve the next test: namespaces of ours go."""
-        if not self.lent:
-            return
-        for namespace in self.kube.list("namespaces"):
-            if "mooring.dev/model" in namespace["metadata"].get("labels", {}):
-                self.kube.delete("namespaces", "", namespace["metadata"]["name"])
-        until(lambda: not any("mooring.dev/model" in n["metadata"].get("labels", {}) for n in self.kube.list("namespaces")),
-              "the namespaces to go", 120)
+        """The peers serve the next test too, beside what ends here."""
+        self.kube.call("DELETE", self.kube.path("namespaces", "", self.model))
 
     def trouble(self):
         return None
@@ -104,8 +111,8 @@ class Real:
         name = {"metadata": {"name": ACCOUNT}}
         path = self.kube.path("serviceaccounts", HOME)
         self.kube.call("POST", path, name)
-        self.kube.call("DELETE", self.kube.path("clusterroles", "", ACCOUNT))
-        self.kube.must("POST", self.kube.path("clusterroles", ""), role.encode(), "application/yaml")
+        if self.kube.call("POST", self.kube.path("clusterroles", ""), role.encode(), "application/yaml")[0] == 409:
+            self.kube.must("PUT", self.kube.path("clusterroles", "", ACCOUNT), role.encode(), "application/yaml")
         self.kube.call("POST", self.kube.path("clusterrolebindings", ""), name | {
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ACCOUNT},
             "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": HOME}]})
@@ -120,18 +127,46 @@ class Real:
             "clusters": [{"name": "peers", "cluster": cluster}], "users": [{"name": ACCOUNT, "user": {"token": token}}],
             "contexts": [{"name": "peers", "context": {"cluster": "peers", "user": ACCOUNT}}]}))
 
+    # ---- inside
+
+    def address(self, pod, port):
+        """Where such a port of a pod really is."""
+        def there():
+            found = self.kube.get("pods", self.model, pod)
+            return found and found["status"].get("podIP")
+        return until(there, f"an address of {pod}")
+
+    @staticmethod
+    def inside(pod, port):
+        """The same, for what execute runs."""
+        return "127.0.0.1"
+
+    def execute(self, pod, argv):
+        """(exit code, output, errors) of a program in a pod, as kubectl exec does it."""
+        server = urllib.parse.urlsplit(os.environ["PEERS_API"])
+        tls = websocket.context(os.environ["PEERS_CA"], os.environ["PEERS_ADMIN_CERT"], os.environ["PEERS_ADMIN_KEY"])
+
+        def connect(path, protocol):
+            return websocket.WebSocket(server.hostname, server.port, tls, path, protocol)
+        code, out, err = websocket.execute(connect, self.model, pod, argv)
+        return code, out.decode(errors="replace"), err.decode(errors="replace")
+
+    def signal_pod(self, pod, number):
+        """KILL, STOP, CONT to the first process of a pod."""
+        self.peers_tool("kill-pod", f"{self.model}/{pod}", "--signal", number)
+
     # ---- damage
 
-    def component(self, what, name):
-        done = subprocess.run([TOOL, what, self.peers, name], capture_output=True, text=True, check=False)
+    def peers_tool(self, what, *words):
+        done = subprocess.run([TOOL, what, self.peers, *words], capture_output=True, text=True, check=False)
         if done.returncode:
-            raise Trouble(f"tools/peers {what} {name}: {done.stderr}")
+            raise Trouble(f"tools/peers {what} {' '.join(words)}: {done.stderr}")
 
     def server_down(self):
-        self.component("stop", "kube-apiserver")
+        self.peers_tool("stop", "kube-apiserver")
 
     def server_up(self):
-        self.component("start", "kube-apiserver")
+        self.peers_tool("start", "kube-apiserver")
 
     def writes(self):
         """Writing requests of the daemon's, by the API server's audit log."""

@@ -4,8 +4,9 @@
     @test("an edited field is put back")
     def _(world): ...
 
-Tests of a file share a world in which the MLflow bundle is active, and leave it so; one marked fresh=True gets a world of its own, without the bundle.
-real=False: only the simulator can do this; sim=False: only the real peers. TEXT: only tests with that in their title. A test that
+Tests of a file share a world in which the MLflow bundle is active, and leave it so; one marked fresh=True gets a world of its own, without the bundle,
+in which the model has another name (world.cluster.model), for there is one real cluster. real="why": only the simulator can do this;
+sim="why": only the real peers. TEXT: only tests with that in their title. A test that
 fails costs the shared world: the next one begins with a new one. The last line is "N passed, N failed, N skipped".
 """
 import argparse
@@ -21,6 +22,7 @@ from .world import ROOT, Trouble, World
 BUNDLE = ROOT / "examples" / "bundle-mlflow.yaml"
 APPS = ("mlflow-minio", "mlflow-mysql", "mlflow-server")
 TESTS = []
+POLL = "2s"             # how often databases and buckets are looked at; 30 s by default
 
 
 class Skip(Exception):
@@ -28,6 +30,10 @@ class Skip(Exception):
 
 
 def test(title, **how):
+    for place in ("real", "sim"):
+        if not isinstance(how.get(place, ""), str):
+            raise TypeError(f"{title}: {place} must be the reason why it is not for there")
+
     def keep(function):
         TESTS.append((title, function, how))
         return function
@@ -46,10 +52,12 @@ class Worlds:
     """The shared one, made when it is first wanted."""
 
     def __init__(self, options):
-        self.options, self.common = options, None
+        self.options, self.common, self.count = options, None, 0
 
-    def fresh(self, start=True):
-        world = World(self.options.build, real.Real if self.options.real else sim.Sim)
+    def fresh(self, start=True, model=None):
+        self.count += 1
+        world = World(self.options.build, real.Real if self.options.real else sim.Sim, model=model or f"fresh-{self.count}")
+        world.daemon.options = ["--poll-period", POLL]
         world.__enter__()
         try:
             if start:
@@ -62,7 +70,7 @@ class Worlds:
 
     def deployed(self):
         if not self.common:
-            self.common = self.fresh()
+            self.common = self.fresh(model="mlflow")
             self.common.ctl("deploy", BUNDLE).ok()
             self.common.wait_active()
         return self.common
@@ -76,8 +84,6 @@ class Worlds:
 def run(worlds, function, how):
     if "fresh" not in how:
         return function(worlds.deployed())
-    if worlds.options.real:
-        worlds.drop()                   # one cluster: two worlds would meet in it
     world = worlds.fresh(start=how["fresh"] != "bare")
     try:
         return function(world)
@@ -86,11 +92,7 @@ def run(worlds, function, how):
 
 
 def why_not(options, how):
-    if options.real and not how.get("real", True):
-        return "only on the simulator"
-    if not options.real and not how.get("sim", True):
-        return "only on the real peers"
-    return None
+    return how.get("real" if options.real else "sim")
 
 
 def one(worlds, number, title, function, how):

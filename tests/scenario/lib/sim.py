@@ -62,6 +62,19 @@ class Sim:
         run(world, "add-cluster", self.name, "--kubeconfig", self.kubeconfig)
         run(world, "add-model", self.model, "--cluster", self.name)
 
+    def address(self, pod, port):
+        """Where such a port of a pod really is."""
+        return until(lambda: self.data.leads.get((self.model, pod, port)), f"port {port} of {pod}")
+
+    def inside(self, pod, port):
+        """The same, for what execute runs."""
+        return self.address(pod, port)
+
+    def execute(self, pod, argv):
+        """(exit code, output, errors) of a program in a pod: here beside it, for it is no real one."""
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=DEADLINE)
+        return done.returncode, done.stdout, done.stderr
+
     def server_down(self):
         end(self.process)
 

@@ -16,9 +16,11 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -196,11 +198,16 @@ class Daemon:
         self.process.kill()
         self.process.wait()
 
+    def rows(self, statement, *values):
+        """What its state says, read beside it."""
+        with closing(sqlite3.connect(f"file:{self.state}/model.db?mode=ro", uri=True, timeout=DEADLINE)) as db:
+            return db.execute(statement, values).fetchall()
+
 
 class World:
     """The folder, its cluster and its daemon."""
 
-    def __init__(self, build, cluster, folder=None, keep=False):
+    def __init__(self, build, cluster, folder=None, keep=False, model=None):
         self.programs = Programs(build)
         self.folder = Path(folder or tempfile.mkdtemp(prefix="mooring-"))
         self.folder.chmod(0o711)        # a worker of another user goes through it; what is in it is closed
@@ -208,6 +215,7 @@ class World:
         (self.folder / "log").mkdir(exist_ok=True)
         self.daemon = Daemon(self.folder, self.programs)
         self.cluster = cluster(self)
+        self.cluster.model = model or self.cluster.model
         self.patience = DEADLINE * (5 if self.cluster.real else 1)      # a real MLflow takes a minute to start
 
     def __enter__(self):

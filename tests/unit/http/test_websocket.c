@@ -428,6 +428,23 @@ static void sender_is_told_to_wait_and_when_to_go_on(void **state) {
         free(data);
 }
 
+/* A close frame must not overtake them. */
+static void free_lets_out_what_was_sent_before(void **state) {
+        struct fixture *f = *state;
+        struct peer p;
+        struct websocket_config c = config(f, &p);
+        size_t total = 0;
+
+        server_route(f->server, "GET", "/ws", reads_when_open, &total);
+        server_open(f->server, "read");
+        begin(f, &p, &c);
+        step_until(f, p.opened);
+        assert_int_equal(websocket_send(p.w, "last", 4), 0);
+        assert_int_equal(websocket_send(p.w, "words", 5), 0);
+        end(&p);
+        step_until(f, __atomic_load_n(&total, __ATOMIC_SEQ_CST) == 9);
+}
+
 static void paused_reader_gets_nothing_until_it_goes_on(void **state) {
         struct fixture *f = *state;
         struct peer p;
@@ -529,6 +546,7 @@ int main(void) {
                 T(nobody_listening_is_told_by_close),
                 T(message_beyond_the_limit_ends_it),
                 T(sender_is_told_to_wait_and_when_to_go_on),
+                T(free_lets_out_what_was_sent_before),
                 T(paused_reader_gets_nothing_until_it_goes_on),
                 T(every_callback_may_free),
                 T(free_in_every_state),

@@ -96,7 +96,8 @@ static void lost_data_is_never_begun_again_silently(void **state) {
         struct policy p = { 0 };
         struct decision d;
 
-        row.data = row.initialised = true;
+        row.data = true;
+        row.initialised = 1;
         d = run(&row, &o, &p);
         assert_int_equal(d.drift, DRIFT_DATA_LOST);
         assert_int_equal(d.action, ACTION_BLOCK);
@@ -108,7 +109,8 @@ static void another_volume_of_the_same_name_needs_a_person(void **state) {
         struct observation o = as_applied();
         struct policy p = { 0 };
 
-        row.data = row.initialised = true;
+        row.data = true;
+        row.initialised = 1;
         o.filled = true;
         str_copy(o.incarnation, sizeof(o.incarnation), "uid-2");
         assert_int_equal(run(&row, &o, &p).state, STATE_LOST);
@@ -123,7 +125,8 @@ static void accepted_loss_is_made_again(void **state) {
         struct observation o = { .presence = PRESENCE_ABSENT };
         struct policy p = { 0 };
 
-        row.data = row.initialised = row.accepted_loss = true;
+        row.data = row.accepted_loss = true;
+        row.initialised = 1;
         assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
 }
 
@@ -133,7 +136,8 @@ static void a_bucket_is_made_again_at_once_and_still_shown_as_lost(void **state)
         struct policy p = { 0 };
         struct decision d;
 
-        row.data = row.remake = row.initialised = true;
+        row.data = row.remake = true;
+        row.initialised = 1;
         d = run(&row, &o, &p);
         assert_int_equal(d.action, ACTION_APPLY);
         assert_int_equal(d.state, STATE_LOST);
@@ -144,7 +148,8 @@ static void data_made_again_empty_stays_lost_until_filled_or_accepted(void **sta
         struct observation o = as_applied();
         struct policy p = { 0 };
 
-        row.data = row.remake = row.initialised = row.lost = true;
+        row.data = row.remake = row.lost = true;
+        row.initialised = 1;
         assert_int_equal(run(&row, &o, &p).state, STATE_LOST);
         assert_int_equal(run(&row, &o, &p).action, ACTION_NONE);
         o.filled = true;
@@ -254,7 +259,7 @@ static void a_dying_resource_goes_after_what_stands_on_it(void **state) {
 
 static struct resource_row attached(void) {
         struct resource_row row = {
-                .wanted_generation = 1, .made = true, .data = true, .initialised = true
+                .wanted_generation = 1, .made = true, .data = true, .initialised = 1
         };
 
         str_copy(row.incarnation, sizeof(row.incarnation), "uid-1");
@@ -286,7 +291,8 @@ static void data_with_a_change_to_make_is_looked_at_first(void **state) {
         struct observation o = { 0 };
         struct policy p = { 0 };
 
-        row.data = row.initialised = true;
+        row.data = true;
+        row.initialised = 1;
         row.wanted_generation++;
         assert_int_equal(run(&row, &o, &p).action, ACTION_LOOK);
         o.presence = PRESENCE_ABSENT;
@@ -392,7 +398,8 @@ static void what_is_under_way_ends_before_anything_else_begins(void **state) {
 static struct resource_row filled_data(void) {
         struct resource_row row = in_place();
 
-        row.data = row.initialised = true;
+        row.data = true;
+        row.initialised = 1;
         return row;
 }
 
@@ -446,7 +453,7 @@ static void data_that_is_marked_for_deletion_blocks_at_once(void **state) {
         assert_int_equal(d.drift, DRIFT_LEAVING);
         p.paused = "alice: why";
         assert_int_equal(run(&row, &o, &p).state, STATE_BLOCKED);
-        row.initialised = false;
+        row.initialised = 0;
         assert_int_equal(run(&row, &o, &p).action, ACTION_WAIT);
 }
 
