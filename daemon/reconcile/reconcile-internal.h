@@ -21,6 +21,7 @@ struct reconcile {
         struct timer audit;
         bool started, stopping;
         size_t in_flight;  /* operations that are out */
+        struct map marked; /* resources that were marked since their reading began, by id */
         struct list jobs;  /* resource jobs, for stop */
         struct list plans; /* application work, for stop */
 };
@@ -103,6 +104,8 @@ void resource_changed(struct reconcile *rec,
                       struct world_resource *r);                   /* wakes who depends on it */
 void resource_wake_waiting(struct reconcile *rec, int64_t target); /* those parked with NOT_YET */
 void resource_wake_target(struct reconcile *rec, int64_t target, enum queue_priority p);
+/* Its row changed; what is being read may be from before. */
+void resource_marked(struct reconcile *rec, int64_t id);
 struct resource_job *resource_job_new(struct reconcile *rec, int64_t id, bool docs);
 struct resource_job *resource_job_free(struct resource_job *j);
 void resource_load(struct resource_job *j,
@@ -133,6 +136,8 @@ bool resource_made_again(const struct resource_job *j);
 void resource_doubt_dependants(struct reconcile *rec, const struct world_resource *r);
 /* What it holds was seen: it is filled, and no longer lost. */
 void resource_mark_filled(struct reconcile *rec, struct world_resource *r);
+/* A row that was read before that was written does not take it back. */
+void resource_keep_filled(struct world_resource *r);
 
 /* ---- ledger.c */
 /* Writes the line for J's differences before the repair; then DONE. */

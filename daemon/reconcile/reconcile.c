@@ -65,8 +65,6 @@ static void handle(void *arg, struct queue_key key) {
 }
 
 void reconcile_mark(struct reconcile *rec, enum store_mark kind, int64_t id) {
-        struct world_resource *r;
-
         switch (kind) {
         case MARK_TARGET:
                 queue_add(rec->queue, KEY_TARGET, id, QUEUE_CHANGE);
@@ -78,9 +76,7 @@ void reconcile_mark(struct reconcile *rec, enum store_mark kind, int64_t id) {
                 application_dirty(rec, id);
                 break;
         case MARK_RESOURCE:
-                r = world_resource(&rec->world, id);
-                if (r)
-                        r->stale = true;
+                resource_marked(rec, id);
                 queue_add(rec->queue, KEY_RESOURCE, id, QUEUE_CHANGE);
                 break;
         case MARK_SECRET:
@@ -305,6 +301,7 @@ struct reconcile *reconcile_free(struct reconcile *rec) {
                 resource_job_free(list_entry(link, struct resource_job, link));
         rec->queue = queue_free(rec->queue);
         world_deinit(&rec->world);
+        map_free(&rec->marked);
         free(rec->controller);
         free(rec);
         return NULL;

@@ -213,8 +213,17 @@ int resource_load_now(struct tx *tx, struct resource_job *j, struct err *err) {
         return read_run(tx, &j->call, err);
 }
 
+void resource_marked(struct reconcile *rec, int64_t id) {
+        struct world_resource *r = world_resource(&rec->world, id);
+
+        if (r)
+                r->stale = true;
+        map_set_bytes(&rec->marked, &id, sizeof(id), rec);
+}
+
 void resource_load(struct resource_job *j,
                    void (*done)(struct store_call *c, int r, const struct err *err)) {
+        map_remove_bytes(&j->rec->marked, &j->id, sizeof(j->id));
         j->call.run = read_run;
         j->call.done = done;
         store_read(j->rec->options.store, &j->call);
@@ -228,6 +237,17 @@ static void wake_dying(struct reconcile *rec, const struct world_resource *r) {
                 if (n && n->row.dying)
                         queue_add(rec->queue, KEY_RESOURCE, n->id, QUEUE_CHANGE);
         }
+}
+
+/* A mark that came while the row was read may tell of what was written after it was. */
+static void take_stale(struct reconcile *rec, struct world_resource *r) {
+        bool before = r->stale;
+
+        r->stale = map_find_bytes(&rec->marked, &r->id, sizeof(r->id)) != NULL;
+        if (!before || r->stale)
+                return;
+        for (size_t i = 0; i < r->wanter_count; i++)
+                application_seen(rec, r->wanters[i]); /* shown as changing until now */
 }
 
 struct world_resource *resource_take(struct resource_job *j, struct err *err) {
@@ -251,6 +271,7 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
         if (j->row.accepted_loss && !r->row.accepted_loss)
                 resource_look_again(r);
         r->row = j->row;
+        resource_keep_filled(r);
         if (r->owner && r->owner != j->owner)
                 application_touch(j->rec, r->owner); /* its removal may wait for this */
         if (r->wanter_count > j->wanter_count)
@@ -275,6 +296,6 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
             (j->fields_text || world_has_fields(w, j->fields)) &&
             world_set_fields(w, r, t->provider, j->fields, j->fields_text, err) < 0)
                 world_set_fields(w, r, t->provider, NULL, NULL, NULL);
-        r->stale = false;
+        take_stale(j->rec, r);
         return r;
 }

@@ -7,6 +7,7 @@
 #include "reconcile-internal.h"
 
 #include "clock.h"
+#include "log.h"
 #include "queries.gen.h"
 
 #include <stdlib.h>
@@ -50,6 +51,7 @@ void resource_observed(struct reconcile *rec, struct world_target *t, const char
         observation_move(&r->seen, o);
         if (!changed)
                 return;
+        resource_mark_filled(rec, r); /* the next news may be that it is gone */
         if (!r->drift_seen_us)
                 r->drift_seen_us = clock_mono_us();
         queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_DRIFT);
@@ -87,6 +89,7 @@ void resource_take_look(struct resource_job *j, struct world_resource *r) {
                 return;
         changed = !same(&r->seen, &op->seen);
         observation_move(&r->seen, &op->seen);
+        resource_mark_filled(j->rec, r);
         if (overtaken || world_see_more(r, j->see))
                 resource_look_again(r);
         if (changed)
@@ -123,11 +126,31 @@ static int filled_run(struct tx *tx, struct store_call *c, struct err *err) {
         int r = w_resource_set_filled(
                 tx, &(struct w_resource_set_filled_in){ .id = f->id, .at = tx_now(tx) }, err);
 
+        tx_mark(tx, MARK_RESOURCE, f->id);
         return r < 0 ? r : 0;
 }
 
 static void filled_done(struct store_call *c, int k, const struct err *err) {
-        free(c->arg);
+        struct filled *f = c->arg;
+        struct world_resource *r = world_resource(&f->rec->world, f->id);
+
+        if (k < 0)
+                log_plain(LOG_WARNING, "filled", "resource %lld: %s", (long long)f->id,
+                          err_text(err));
+        if (r)
+                r->filling = false;
+        if (r && k < 0) {
+                r->stale = true; /* tried again with what its row says, and what is seen then */
+                queue_add(f->rec->queue, KEY_RESOURCE, f->id, QUEUE_CHANGE);
+        }
+        free(f);
+}
+
+void resource_keep_filled(struct world_resource *r) {
+        if (!r->filling)
+                return;
+        r->row.initialised = r->row.initialised ? r->row.initialised : clock_wall();
+        r->row.lost = r->row.accepted_loss = false;
 }
 
 void resource_mark_filled(struct reconcile *rec, struct world_resource *r) {
@@ -137,8 +160,8 @@ void resource_mark_filled(struct reconcile *rec, struct world_resource *r) {
         if (!r->row.data || known || !r->seen.filled || r->seen.presence != PRESENCE_PRESENT ||
             !str_eq(r->seen.incarnation, r->row.incarnation))
                 return;
-        r->row.initialised = r->row.initialised ? r->row.initialised : clock_wall();
-        r->row.lost = r->row.accepted_loss = false;
+        r->filling = true;
+        resource_keep_filled(r);
         f = mem_new(struct filled);
         f->rec = rec;
         f->id = r->id;

@@ -127,6 +127,7 @@ static void take_baseline(struct resource_job *j, struct world_resource *r) {
                         reconcile_log(LOG_ERR, "field-set", j->rec, r, "%s", err_text(&err));
         }
         observation_move(&r->seen, &j->op.seen);
+        resource_mark_filled(j->rec, r);
         if (overtaken) /* and its digest was taken with the field set from before */
                 resource_look_again(r);
 }
@@ -505,6 +506,8 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
         r = resource_take(j, &e);
         if (!r || rec->stopping)
                 return finish(j, false);
+        if (r->stale) /* it was written meanwhile: nothing is decided on what was */
+                return finish(j, true);
         r->busy = true;
         outside_follow(world_target(&rec->world, r->target), r->type);
         judge(rec, r, &d);

@@ -138,7 +138,8 @@ struct world_resource {
         int64_t *wanters; /* applications that want it */
         size_t wanter_count;
         bool busy, stale;
-        bool untold;                  /* its row says that it failed, and it no longer does */
+        bool filling; /* that it was seen filled is being written: its row does not say so yet */
+        bool untold;  /* its row says that it failed, and it no longer does */
         struct resource_job *unsaved; /* it ended, and its outcome could not be written yet */
         bool look_again;       /* what was seen last cannot be trusted: ask, though it is watched */
         bool document_lost;    /* cache.db forgot what is wanted: a new plan is under way */

@@ -37,5 +37,5 @@ bool slow_change(const char *path, const char *member, json_t *value); /* steals
 bool slow_move(const char *path, const char *address);
 bool slow_renew(const char *path); /* another word */
 char *slow_word(const char *path); /* free it; NULL: no such thing */
-void slow_hold(bool held); /* no operation ends; those that are asked about go on running */
+void slow_hold(bool held);         /* no operation ends; those that are asked about go on running */
 void slow_down(bool down);         /* from now on nothing answers */

@@ -208,23 +208,34 @@ static bool is_done(struct fixture *f, const void *arg) {
         return ((const struct waited *)arg)->done;
 }
 
-int fixture_command(struct fixture *f, struct command *c, struct err *err) {
+static int submit(struct fixture *f, int (*run)(struct tx *, struct store_call *, struct err *),
+                  void *arg, struct err *err) {
         struct waited *w = mem_new(struct waited);
         int r;
 
-        c->sealer = f->sealer;
-        c->actor = "test";
-        w->call = (struct store_call){ .lane = STORE_COMMAND,
-                                       .actor = "test",
-                                       .run = command_run,
-                                       .done = on_done,
-                                       .arg = c };
+        w->call = (struct store_call){
+                .lane = STORE_COMMAND, .actor = "test", .run = run, .done = on_done, .arg = arg
+        };
         store_submit(f->store, &w->call);
-        fixture_until(f, "a command", is_done, w);
+        fixture_until(f, "a write", is_done, w);
         r = w->result;
         if (err)
                 *err = w->err;
         free(w);
+        return r;
+}
+
+int fixture_write(struct fixture *f, int (*run)(struct tx *, struct store_call *, struct err *),
+                  void *arg) {
+        return submit(f, run, arg, NULL);
+}
+
+int fixture_command(struct fixture *f, struct command *c, struct err *err) {
+        int r;
+
+        c->sealer = f->sealer;
+        c->actor = "test";
+        r = submit(f, command_run, c, err);
         command_deinit(c);
         return r;
 }
@@ -310,22 +321,42 @@ char *fixture_why(struct fixture *f, const char *subject) {
         return buf_take(&text);
 }
 
-json_t *fixture_object(struct fixture *f, const char *path) {
+/* The reply's object, or NULL; the status in *RET_STATUS. */
+static json_t *ask(struct fixture *f, const char *method, const char *path, const char *type,
+                   const char *body, long *ret_status) {
         struct http_server_config config = { .url = f->server };
         cleanup_(freep) char *bearer = str_format("Authorization: Bearer %s", f->token);
         struct http_server *server;
-        const char *headers[] = { bearer, NULL };
-        struct http_request r = { .method = "GET", .path = path, .headers = headers };
+        const char *headers[] = { bearer, type, NULL };
+        struct http_request r = { .method = method, .path = path, .headers = headers };
         json_t *object = NULL;
 
         assert_int_equal(http_server_new(&config, &server, NULL), 0);
         r.server = server;
+        r.body = body;
+        r.body_len = body ? strlen(body) : 0;
         assert_int_equal(http_blocking(&r, NULL), 0);
+        *ret_status = r.status;
         if (r.status == 200)
                 assert_int_equal(json_parse(buf_str(&r.reply), r.reply.len, &object, NULL), 0);
         http_deinit(&r);
         http_server_unref(server);
         return object;
+}
+
+json_t *fixture_object(struct fixture *f, const char *path) {
+        long status;
+
+        return ask(f, "GET", path, NULL, NULL, &status);
+}
+
+void fixture_edit(struct fixture *f, const char *path, const char *json_patch) {
+        cleanup_(freep) char *url = str_format("%s?fieldManager=kubectl-edit", path);
+        long status;
+        cleanup_(json_freep) json_t *object = ask(
+                f, "PATCH", url, "Content-Type: application/json-patch+json", json_patch, &status);
+
+        assert_int_equal(status, 200);
 }
 
 int64_t fixture_number(struct fixture *f, const char *sql) {

@@ -50,4 +50,9 @@ void fixture_settle(struct fixture *f);
 char *fixture_why(struct fixture *f, const char *subject); /* the lines of `why`; free it */
 /* An object of the cluster, or NULL. PATH: "/api/v1/namespaces/...". */
 json_t *fixture_object(struct fixture *f, const char *path);
+/* As somebody else does: a JSON patch. */
+void fixture_edit(struct fixture *f, const char *path, const char *json_patch);
+/* A write of the test's own, waited for. */
+int fixture_write(struct fixture *f, int (*run)(struct tx *, struct store_call *, struct err *),
+                  void *arg);
 int64_t fixture_number(struct fixture *f, const char *sql); /* of model.db, read beside the store */

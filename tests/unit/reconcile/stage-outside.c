@@ -78,7 +78,8 @@ static void observe(const char *path, const char *const *see, struct observation
                 o->presence = PRESENCE_LEAVING;
         o->ready = READY_YES;
         o->ours = true;
-        o->filled = json_get_bool(t->body, "data", false);
+        o->filled =
+                json_get_bool(t->body, "data", false) && !json_get_bool(t->body, "empty", false);
         snprintf(o->incarnation, sizeof(o->incarnation), "i%d", t->incarnation);
         o->found = json_copy(t->body);
         json_canonical(t->body, &text);

@@ -2,7 +2,7 @@
 /* stage.h - the whole reconciler on a real store, between charms whose plans the test writes down
  * and an outside that lives in this process; time is the test's
  *
- *   {"type": "Thing", "name": "one", "data": true, "inside": true,
+ *   {"type": "Thing", "name": "one", "data": true, "empty": true, "inside": true,
  *    "needs": [{"type", "name", "kind": "exists"}], ...}
  *
  * is a document; anything else in it is its content. "inside" in a target's config puts it there.

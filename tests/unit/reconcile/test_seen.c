@@ -70,6 +70,37 @@ static void an_absence_that_crossed_an_answer_is_looked_into(void **state) {
         assert_int_equal(s->applies, 1);
 }
 
+static void see_filled(struct stage *s, const char *name) {
+        const struct world_resource *r = stage_resource(s, name);
+        struct observation o = { .presence = PRESENCE_PRESENT,
+                                 .ready = READY_YES,
+                                 .ours = true,
+                                 .filled = true,
+                                 .as_of = clock_mono() };
+
+        str_copy(o.incarnation, sizeof(o.incarnation), r->row.incarnation);
+        resource_observed(s->rec, world_target(&s->rec->world, r->target), r->type, name, &o);
+}
+
+/* Both come before anybody had time to look at the first. */
+static void data_that_was_filled_and_deleted_in_one_breath_is_lost(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "app",
+                   "{\"docs\": {\"one\": {\"name\": \"one\", \"data\": true, \"empty\": true}}}");
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        assert_int_equal(s->applies, 1);
+        see_filled(s, "one");
+        stage_change(s, "one", NULL, NULL);
+        stage_run(s, 200);
+        assert_int_equal(stage_resource(s, "one")->state, STATE_LOST);
+        assert_int_equal(s->applies, 1);
+        assert_int_equal(
+                stage_count(s, "SELECT count(*) FROM resource WHERE initialised_at IS NOT NULL"),
+                1);
+}
+
 static void how_the_last_try_ended_is_read_back(void **state) {
         struct stage *s = *state;
         struct world_resource *r;
@@ -97,6 +128,9 @@ int main(void) {
                                                 stage_set_up, stage_tear_down),
                 cmocka_unit_test_setup_teardown(an_absence_that_crossed_an_answer_is_looked_into,
                                                 stage_set_up_polled, stage_tear_down),
+                cmocka_unit_test_setup_teardown(
+                        data_that_was_filled_and_deleted_in_one_breath_is_lost, stage_set_up,
+                        stage_tear_down),
                 cmocka_unit_test_setup_teardown(how_the_last_try_ended_is_read_back, stage_set_up,
                                                 stage_tear_down),
         };
