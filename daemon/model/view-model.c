@@ -90,7 +90,7 @@ int view_each_relation(struct tx *tx, int64_t model, view_relation_fn fn, void *
 int view_model_state(struct tx *tx, const struct q_model_row *m, json_t **ret, struct err *err) {
         struct q_application_count_row *count;
         struct q_detached_row *kept;
-        const char *word = "available", *message = m->blocked ? m->blocked : "";
+        const char *word = "available", *message = "";
         size_t n, k;
         int r = q_application_count(tx, &(struct q_application_count_in){ .model_id = m->id },
                                     &count, &n, err);
@@ -137,7 +137,6 @@ static int model_json(struct tx *tx, const struct q_model_row *m, json_t **ret, 
         view_put(j, "cluster", clusters ? cluster->name : NULL);
         view_put(j, "life", m->life);
         view_put_int(j, "applications", n ? count->total : 0);
-        view_put(j, "blocked", m->blocked);
         if (!m->paused_at_null)
                 json_object_set_new(
                         j, "paused",
