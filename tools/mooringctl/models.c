@@ -155,17 +155,19 @@ static int take_over(struct cli *c) {
 #define SIZE sizeof(struct options)
 const struct command models_commands[] = {
         { "add-model", NULL, GROUP_BASICS, "MODEL", 1, 1, COMMAND_LIST, COMPLETES_NOTHING,
-          add_options, SIZE, add_model, "Add a model: a namespace of a cluster", NULL },
+          add_options, SIZE, add_model, "Add a model: a namespace of a cluster", NULL,
+          .example = "add-model mlflow --cluster prod" },
         { "models", NULL, GROUP_BASICS, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0,
-          list_models, "List models", NULL },
+          list_models, "List models", NULL, .example = "models" },
         { "switch", NULL, GROUP_BASICS, "[MODEL]", 0, 1, 0, COMPLETES_MODEL, NULL, 0, choose,
-          "Choose the model that commands work on, or show it", NULL },
+          "Choose the model that commands work on, or show it", NULL, .example = "switch mlflow" },
         { "remove-model", "destroy-model", GROUP_BASICS, "MODEL", 1, 1,
           COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_MODEL, remove_options, SIZE, remove_model,
           "Remove a model and all that is in it",
-          "The namespace goes only when mooringd made it and nothing else is in it." },
+          "The namespace goes only when mooringd made it and nothing else is in it.",
+          .example = "remove-model mlflow --dry-run" },
         { "take-over-model", NULL, GROUP_OPERATE, "MODEL", 1, 1, COMMAND_LIST, COMPLETES_MODEL,
           NULL, 0, take_over, "Take a namespace over that carries another controller's stamp",
-          "Look at plan first." },
+          "Look at plan first.", .example = "take-over-model mlflow" },
         {}
 };
