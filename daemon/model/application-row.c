@@ -117,8 +117,7 @@ static int current(const struct application_row *a, const char *option, const ch
 }
 
 /* TEXT is the JSON of a row, or NULL. */
-static json_t *audit_option(const struct application_row *a, const char *option,
-                            const char *text) {
+static json_t *audit_option(const struct application_row *a, const char *option, const char *text) {
         const struct meta_option *o = a->meta ? charm_meta_option(a->meta, option) : NULL;
         cleanup_(json_freep) json_t *value = NULL;
 

@@ -13,9 +13,9 @@
 #define STEP 1000 /* rows at once: what one read holds in memory */
 
 const char *const audit_fault_names[] = {
-        [AUDIT_INTACT] = "intact",       [AUDIT_CHANGED] = "changed",
-        [AUDIT_MISSING] = "missing",     [AUDIT_OTHER_KEY] = "other-key",
-        [AUDIT_CUT_OFF] = "cut-off",     [AUDIT_OTHER_HEAD] = "other-head",
+        [AUDIT_INTACT] = "intact",   [AUDIT_CHANGED] = "changed",
+        [AUDIT_MISSING] = "missing", [AUDIT_OTHER_KEY] = "other-key",
+        [AUDIT_CUT_OFF] = "cut-off", [AUDIT_OTHER_HEAD] = "other-head",
 };
 _Static_assert(ARRAY_SIZE(audit_fault_names) == AUDIT_FAULT_MAX, "a fault without a name");
 
@@ -77,12 +77,12 @@ static void check_row(const struct sealer *s, struct audit_check *c,
                 return found(c, AUDIT_MISSING, c->last.id + 1, "rows %lld to %lld are missing",
                              (long long)c->last.id + 1, (long long)row->id - 1);
         if (!audit_row_hash(s, c->last.hash, row, hash))
-                return found(c, AUDIT_OTHER_KEY, row->id,
-                             "row %lld was written under key %s, which is not in the key file: it "
-                             "is not ours, or that key was taken out",
-                             (long long)row->id,
-                             digest_hex(row->key_id, MIN_OF(row->key_id_len, (size_t)SEAL_ID_SIZE),
-                                        id));
+                return found(
+                        c, AUDIT_OTHER_KEY, row->id,
+                        "row %lld was written under key %s, which is not in the key file: it "
+                        "is not ours, or that key was taken out",
+                        (long long)row->id,
+                        digest_hex(row->key_id, MIN_OF(row->key_id_len, (size_t)SEAL_ID_SIZE), id));
         if (row->hash_len != DIGEST_SIZE || memcmp(hash, row->hash, DIGEST_SIZE) != 0)
                 return found(c, AUDIT_CHANGED, row->id,
                              "row %lld is not what was written there: it, its hash or the row "
@@ -106,8 +106,7 @@ static void check_end(struct audit_check *c) {
                       (long long)c->last.id + 1, (long long)newest->id, (long long)newest->id);
         else if (c->rows == 0)
                 found(c, AUDIT_MISSING, c->last.id + 1,
-                      "row %lld is missing, and all that came after it",
-                      (long long)c->last.id + 1);
+                      "row %lld is missing, and all that came after it", (long long)c->last.id + 1);
 }
 
 int audit_check_step(struct tx *tx, const struct sealer *s, struct audit_check *c,

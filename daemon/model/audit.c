@@ -27,10 +27,10 @@ static void add_number(struct buf *out, bool null, int64_t n) {
 
 bool audit_row_hash(const struct sealer *s, const uint8_t before[DIGEST_SIZE],
                     const struct q_audit_row *row, uint8_t ret[DIGEST_SIZE]) {
-        const char *const texts[] = { row->kind,        row->user_name, row->command, row->role,
-                                      row->what,        row->route,     row->model,
-                                      row->application, row->subject,   row->was,     row->became,
-                                      row->why,         row->outcome,   row->message };
+        const char *const texts[] = { row->kind,    row->user_name, row->command, row->role,
+                                      row->what,    row->route,     row->model,   row->application,
+                                      row->subject, row->was,       row->became,  row->why,
+                                      row->outcome, row->message };
         cleanup_(buf_free) struct buf all = BUF_INIT;
 
         buf_add(&all, before, DIGEST_SIZE);
@@ -211,8 +211,8 @@ static int find_end(struct tx *tx, const struct audit *a, int64_t *ret_first, in
         *ret = 0;
         if (r < 0 || n == 0)
                 return r;
-        while (old < n && (rows[old].at < tx_now(tx) - a->keep_ms ||
-                           rows[old].id <= last.id - a->keep_rows))
+        while (old < n &&
+               (rows[old].at < tx_now(tx) - a->keep_ms || rows[old].id <= last.id - a->keep_rows))
                 old++;
         *ret_first = rows[0].id;
         if (old >= AUDIT_CUT_MIN && rows[old - 1].id < last.id)
@@ -230,21 +230,23 @@ static int tell_cut(struct tx *tx, const struct audit *a, int64_t first, int64_t
         int r = q_audit_hash(tx, &(struct q_audit_hash_in){ .id = through }, &row, &n, err);
 
         if (r < 0 || n == 0 || row->hash_len != DIGEST_SIZE)
-                return r < 0 ? r : err_set(err, -EINVAL, "audit row %lld has no hash: nothing is "
-                                                         "cut; see mooringctl audit verify",
-                                           (long long)through);
+                return r < 0 ? r
+                             : err_set(err, -EINVAL,
+                                       "audit row %lld has no hash: nothing is "
+                                       "cut; see mooringctl audit verify",
+                                       (long long)through);
         became = json_pack("{s:I, s:s}", "through", (json_int_t)through, "hash",
                            digest_hex(row->hash, DIGEST_SIZE, hex));
-        return append(tx, a,
-                      &(struct audit_entry){
-                              .kind = "cut",
-                              .what = "cut",
-                              .subject = tx_format(tx, "rows %lld to %lld", (long long)first,
-                                                   (long long)through),
-                              .became = became,
-                              .outcome = "done",
-                              .message = "older or more than is kept" },
-                      &id, err);
+        return append(
+                tx, a,
+                &(struct audit_entry){ .kind = "cut",
+                                       .what = "cut",
+                                       .subject = tx_format(tx, "rows %lld to %lld",
+                                                            (long long)first, (long long)through),
+                                       .became = became,
+                                       .outcome = "done",
+                                       .message = "older or more than is kept" },
+                &id, err);
 }
 
 int audit_cut(struct tx *tx, const struct audit *a, struct err *err) {
@@ -255,7 +257,7 @@ int audit_cut(struct tx *tx, const struct audit *a, struct err *err) {
                 return r < 0 ? r : 0;
         r = tell_cut(tx, a, first, through, err);
         if (r >= 0)
-                r = w_audit_delete_through(
-                        tx, &(struct w_audit_delete_through_in){ .id = through }, err);
+                r = w_audit_delete_through(tx, &(struct w_audit_delete_through_in){ .id = through },
+                                           err);
         return r < 0 ? r : through - first + 1 >= AUDIT_CUT_SLICE;
 }

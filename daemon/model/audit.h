@@ -16,14 +16,14 @@
 #include "seal.h"
 #include "store.h"
 
-#define AUDIT_HEAD_MS 30000     /* between two heads in the log: what a cut tail can hide */
-#define AUDIT_TEXT_MAX 500      /* bytes of a reason and of a message */
-#define AUDIT_VALUE_MAX 1000    /* of one value; longer ones are told by size and digest */
-#define AUDIT_VALUES_MAX 400    /* values of one row; beyond it they are counted */
-#define AUDIT_CUT_EVERY 1000    /* rows after which the limit of rows is looked at */
-#define AUDIT_CUT_SLICE 2000    /* rows cut in one transaction: bounds how long it holds up others */
-#define AUDIT_CUT_MIN 100       /* fewer stay: each cut is a row of its own */
-#define AUDIT_ROWS_MIN 2000     /* of the option */
+#define AUDIT_HEAD_MS 30000  /* between two heads in the log: what a cut tail can hide */
+#define AUDIT_TEXT_MAX 500   /* bytes of a reason and of a message */
+#define AUDIT_VALUE_MAX 1000 /* of one value; longer ones are told by size and digest */
+#define AUDIT_VALUES_MAX 400 /* values of one row; beyond it they are counted */
+#define AUDIT_CUT_EVERY 1000 /* rows after which the limit of rows is looked at */
+#define AUDIT_CUT_SLICE 2000 /* rows cut in one transaction: bounds how long it holds up others */
+#define AUDIT_CUT_MIN 100    /* fewer stay: each cut is a row of its own */
+#define AUDIT_ROWS_MIN 2000  /* of the option */
 #define AUDIT_SECRET "(secret)" /* what stands for a value that is one */
 /* While the charm is not there nobody knows which options are secret. */
 #define AUDIT_UNKNOWN "(not shown: no charm says whether it is secret)"
@@ -88,8 +88,7 @@ struct audit_check {
         bool begun;
 };
 /* 1: go on; 0: the end, or a fault was found. */
-int audit_check_step(struct tx *tx, const struct sealer *s, struct audit_check *c,
-                     struct err *err);
+int audit_check_step(struct tx *tx, const struct sealer *s, struct audit_check *c, struct err *err);
 
 /* ---- shared by both files */
 struct q_audit_row;

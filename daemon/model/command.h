@@ -35,7 +35,7 @@ struct command {
         const struct sealer *sealer; /* needed by those that set options; else NULL */
         const char *actor;           /* "uid 1000 (alice)" */
         bool dry_run;
-        const struct audit *audit; /* NULL: no row is kept of it */
+        const struct audit *audit;       /* NULL: no row is kept of it */
         const struct audit_entry *entry; /* who, where and why; what was done is filled in here */
         /* private: made anew by each run */
         json_t *was, *became; /* what it changed, for the audit */

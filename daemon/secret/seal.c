@@ -19,7 +19,7 @@
 #define NONCE_SIZE 12
 #define TAG_SIZE 16
 #define HEAD_SIZE (1 + SEAL_ID_SIZE + NONCE_SIZE)
-#define HASH_LABEL "mooring keyed hash 1" /* never changes: hashes in the store depend on it */
+#define HASH_LABEL "mooring keyed hash 1"   /* never changes: hashes in the store depend on it */
 #define CHAIN_LABEL "mooring audit chain 1" /* nor does this */
 _Static_assert(HEAD_SIZE + TAG_SIZE == SEAL_OVERHEAD, "seal.h tells another size");
 
