@@ -60,6 +60,23 @@ static int add_model(struct cli *c) {
         return call_change(c, "POST", "/v1/models", body);
 }
 
+/* Since when: of an outage; a row's own age says nothing. */
+static void add_notes(struct table *t, struct cli *c, const json_t *state, const json_t *paused) {
+        const char *word = json_get_str(state, "current", ""),
+                   *said = json_get_str(state, "message", "");
+        cleanup_(buf_free) struct buf notes = BUF_INIT;
+        char since[40];
+
+        if (str_eq(word, "unreachable") && json_get_str(state, "since", NULL))
+                buf_printf(&notes, "since %s: ",
+                           text_time(json_get_str(state, "since", NULL), c->globals->utc, since));
+        buf_puts(&notes, said);
+        if (paused)
+                buf_printf(&notes, "%spaused by %s: %s", notes.len ? "; " : "",
+                           json_get_str(paused, "by", "?"), json_get_str(paused, "why", ""));
+        table_add(t, buf_str(&notes));
+}
+
 static int list_models(struct cli *c) {
         static const char *const head[] = { "Model",  "Cloud/Region", "Applications",
                                             "Status", "Notes",        NULL };
@@ -77,18 +94,13 @@ static int list_models(struct cli *c) {
         table_right(&t, 2);
         json_array_foreach(json_get(json, "models"), i, m) {
                 const char *name = json_get_str(m, "name", "");
-                const json_t *paused = json_get(m, "paused");
+                const char *word = json_get_str(json_get(m, "model-status"), "current", "");
 
                 table_printf(&t, "%s%s", name, str_eq(name, chosen) ? "*" : "");
                 table_add(&t, json_get_str(m, "cluster", ""));
                 table_printf(&t, "%lld", (long long)json_get_int(m, "applications", 0));
-                table_add(&t, str_eq(json_get_str(m, "life", ""), "alive") ? "available"
-                                                                           : "destroying");
-                if (paused)
-                        table_printf(&t, "paused by %s: %s", json_get_str(paused, "by", "?"),
-                                     json_get_str(paused, "why", ""));
-                else
-                        table_add(&t, "");
+                table_style(&t, word, str_eq(word, "available") ? STYLE_PLAIN : STYLE_BAD);
+                add_notes(&t, c, json_get(m, "model-status"), json_get(m, "paused"));
         }
         if (table_rows(&t))
                 table_print(&t, c->globals->color, c->out);
