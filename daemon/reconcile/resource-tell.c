@@ -97,14 +97,18 @@ void resource_set_state(struct reconcile *rec, struct world_resource *r, enum re
                 application_seen(rec, r->wanters[i]);
 }
 
+/* It can be reached: what failed because it could not is due at once. */
 void resource_wake_target(struct reconcile *rec, int64_t target, enum queue_priority p) {
         struct map_entry *e;
 
         for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
                 struct world_resource *r = e->value;
 
-                if (r->target == target)
-                        queue_add(rec->queue, KEY_RESOURCE, r->id, p);
+                if (r->target != target)
+                        continue;
+                if (r->row.outcome == OUTCOME_UNREACHABLE || r->row.outcome == OUTCOME_NOT_YET)
+                        r->retry_at = 0;
+                queue_add(rec->queue, KEY_RESOURCE, r->id, p);
         }
 }
 
