@@ -398,7 +398,7 @@ int command_model_take_over(struct tx *tx, struct command *c, struct err *err) {
         const struct q_model_row *model;
         int r = lookup_live_model(tx, take->model, &model, err);
 
-        if (r >= 0 && !take->foreign && !model->blocked)
+        if (r >= 0 && !take->foreign)
                 return err_set(err, -EBUSY,
                                "nothing to take over: no stamp of anybody else is known to be on "
                                "namespace %s",
@@ -406,10 +406,6 @@ int command_model_take_over(struct tx *tx, struct command *c, struct err *err) {
         if (r >= 0 && !model->scope_null)
                 r = w_resource_set_adopted(
                         tx, &(struct w_resource_set_adopted_in){ .adopted = 1, .id = model->scope },
-                        err);
-        if (r >= 0)
-                r = w_model_set_blocked(
-                        tx, &(struct w_model_set_blocked_in){ .blocked = NULL, .id = model->id },
                         err);
         if (r < 0)
                 return r;

@@ -354,8 +354,8 @@ static int put_model(struct tx *tx, const struct q_model_row *m, json_t *into, s
         view_put(j, "cloud", n ? cluster->name : NULL);
         view_put(j, "version", MOORING_VERSION);
         json_object_set_new(j, "model-status",
-                            view_state(str_eq(m->life, "alive") ? "available" : "destroying",
-                                       m->blocked ? m->blocked : "", m->created_at));
+                            view_state(str_eq(m->life, "alive") ? "available" : "destroying", "",
+                                       m->created_at));
         if (!m->paused_at_null)
                 json_object_set_new(
                         j, "paused",

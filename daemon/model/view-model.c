@@ -107,7 +107,6 @@ static int model_json(struct tx *tx, const struct q_model_row *m, json_t **ret, 
         view_put(j, "cluster", clusters ? cluster->name : NULL);
         view_put(j, "life", m->life);
         view_put_int(j, "applications", n ? count->total : 0);
-        view_put(j, "blocked", m->blocked);
         if (!m->paused_at_null)
                 json_object_set_new(
                         j, "paused",

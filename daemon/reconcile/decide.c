@@ -18,13 +18,6 @@ const char *decide_state_name(enum resource_state s) {
         return state_names[s];
 }
 
-int decide_state_find(const char *name) {
-        for (int i = 0; i < STATE_MAX; i++)
-                if (str_eq(name, state_names[i]))
-                        return i;
-        return -1;
-}
-
 const char *decide_action_name(enum action a) {
         return action_names[a];
 }

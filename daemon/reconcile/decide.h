@@ -23,7 +23,6 @@ enum resource_state {
         STATE_MAX
 };
 const char *decide_state_name(enum resource_state s);
-int decide_state_find(const char *name); /* -1: none */
 /* Where a resource stands whose last operation failed: some need a person, all are tried again. */
 enum resource_state decide_state_after(enum outcome o);
 

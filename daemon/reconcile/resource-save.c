@@ -2,7 +2,8 @@
 /* resource-save.c - writes down how an operation on a resource ended
  *
  * The reconciler's writes wait together and are committed in groups, so a first convergence of
- * thousands of objects costs a few commits. The run may be repeated: it reads only the job. */
+ * thousands of objects costs a few commits. The run may be repeated: it touches only the
+ * job, which is nobody else's while it is out. */
 #include "reconcile-internal.h"
 
 #include "queries.gen.h"

@@ -25,7 +25,7 @@ struct scope_work {
         int64_t id;
         bool found;
         /* read */
-        char *name, *uuid, *paused, *blocked;
+        char *name, *uuid, *paused;
         int64_t target, scope, applications;
         bool destroying; /* storage of it is being destroyed */
         bool dying, force, destroy_storage;
@@ -39,7 +39,6 @@ static void work_free(struct scope_work *w) {
         free(w->name);
         free(w->uuid);
         free(w->paused);
-        free(w->blocked);
         free(w->type);
         free(w->path);
         free(w->document);
@@ -80,7 +79,6 @@ static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
         w->found = true;
         w->name = str_dup(m->name);
         w->uuid = str_dup(m->uuid);
-        w->blocked = str_dup(m->blocked);
         w->paused = m->paused_at_null ? NULL : str_format("%s: %s", m->paused_by, m->paused_why);
         w->target = m->target_id;
         w->scope = m->scope_null ? 0 : m->scope;
@@ -113,8 +111,6 @@ const char *scope_foreign(struct reconcile *rec, const struct world_model *m, ch
                           size_t size) {
         const struct world_resource *s = world_resource(&rec->world, m->scope);
 
-        if (m->blocked)
-                return m->blocked;
         if (scope_elsewhere(rec, m, text, size))
                 return text;
         if (!s || s->seen.presence != PRESENCE_PRESENT || !s->seen.foreign || s->row.adopted)
@@ -422,12 +418,11 @@ static bool is_closed(struct reconcile *rec, const struct world_model *m) {
  * decided anew. */
 static bool take(struct reconcile *rec, struct scope_work *w) {
         struct world_model *m = world_model_get(&rec->world, w->id);
-        bool news = !str_eq(m->paused, w->paused) || !str_eq(m->blocked, w->blocked);
+        bool news = !str_eq(m->paused, w->paused);
 
         world_model_rename(&rec->world, m, w->name);
         str_set(&m->uuid, w->uuid);
         str_set(&m->paused, w->paused);
-        str_set(&m->blocked, w->blocked);
         m->target = w->target;
         m->scope = w->scope;
         m->dying = w->dying;

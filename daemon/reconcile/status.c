@@ -164,9 +164,8 @@ static void gather_reach(struct reconcile *rec, const struct world_application *
         const struct world_model *m = world_model(&rec->world, a->model);
         const struct world_target *t = m ? world_target(&rec->world, m->target) : NULL;
 
-        if (m && scope_blocked(rec, m, g->model_blocked, sizeof(g->model_blocked)) &&
-            !g->model_blocked[0])
-                str_copy(g->model_blocked, sizeof(g->model_blocked), m->blocked);
+        if (m)
+                scope_blocked(rec, m, g->model_blocked, sizeof(g->model_blocked));
         if (!t || !t->open) {
                 g->reading = !t || !t->reach_why;
                 first(g->unseen, sizeof(g->unseen), "%s is not open: %s",

@@ -26,7 +26,6 @@ static void target_free(void *p) {
         free(t->identity);
         free(t->reach_why);
         map_free(&t->followed);
-        map_free(&t->locks);
         free(t);
 }
 
@@ -36,7 +35,6 @@ static void model_free(void *p) {
         free(m->name);
         free(m->uuid);
         free(m->paused);
-        free(m->blocked);
         free(m->trouble);
         free(m);
 }

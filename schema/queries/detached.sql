@@ -6,11 +6,6 @@ INSERT INTO detached (id, model_id, application, charm_name, target_id, type, pa
 VALUES (:id, :model_id, :application, :charm_name, :target_id, :type, :path, :secrets, :incarnation, :made, :adopted,
         :initialised_at, :at);
 
--- name: detached_by_id
--- row: detached
--- one
-SELECT * FROM detached WHERE id = :id;
-
 -- name: detached_by_application
 -- row: detached
 SELECT * FROM detached WHERE model_id = :model_id AND application = :application ORDER BY id LIMIT 1000;

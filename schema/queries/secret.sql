@@ -52,27 +52,6 @@ VALUES (:secret_id, :revision, :sealed, :created_at);
 -- one
 SELECT * FROM secret_revision WHERE secret_id = :secret_id AND revision = :revision;
 
--- name: secret_revision_list
--- row: secret_revision
-SELECT * FROM secret_revision WHERE secret_id = :secret_id ORDER BY revision DESC LIMIT 100;
-
--- name: secret_revision_page
--- All of them: sealing again under a new key.
--- row: secret_revision
--- in: after_secret INT
--- in: after_revision INT
--- in: max INT
-SELECT * FROM secret_revision WHERE (secret_id, revision) > (:after_secret, :after_revision)
-ORDER BY secret_id, revision LIMIT :max;
-
--- name: secret_revision_seal
--- The same value under another key.
-UPDATE secret_revision SET sealed = :sealed WHERE secret_id = :secret_id AND revision = :revision;
-
--- name: secret_revision_prune
--- Older revisions than this one.
-DELETE FROM secret_revision WHERE secret_id = :secret_id AND revision < :revision;
-
 -- name: secret_revision_delete_all
 DELETE FROM secret_revision WHERE secret_id = :secret_id;
 

@@ -38,9 +38,6 @@ CREATE TABLE model (
         uuid TEXT NOT NULL UNIQUE,
         target_id INTEGER NOT NULL REFERENCES target (id),
         life TEXT NOT NULL CHECK (life IN ('alive', 'dying')),
-        namespace_made INTEGER NOT NULL DEFAULT 0,   -- 1: the daemon created the namespace, and may delete it
-        stamped INTEGER NOT NULL DEFAULT 0,          -- 1: the namespace carries our stamp
-        blocked TEXT,                   -- why nothing is written: another cluster, another stamp
         scope INTEGER,                  -- resource of its namespace
         paused_by TEXT, paused_why TEXT, paused_at INTEGER,
         destroy_storage INTEGER NOT NULL DEFAULT 0,

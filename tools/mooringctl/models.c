@@ -88,7 +88,7 @@ static int list_models(struct cli *c) {
                         table_printf(&t, "paused by %s: %s", json_get_str(paused, "by", "?"),
                                      json_get_str(paused, "why", ""));
                 else
-                        table_add(&t, json_get_str(m, "blocked", ""));
+                        table_add(&t, "");
         }
         if (table_rows(&t))
                 table_print(&t, c->globals->color, c->out);
