@@ -300,10 +300,9 @@ static int read_charm(struct tx *tx, struct application_work *w, struct charm_me
 static int read_detached(struct tx *tx, struct application_work *w, struct err *err) {
         struct q_detached_row *rows;
         size_t n;
-        int r = q_detached_by_application(tx,
-                                          &(struct q_detached_by_application_in){
-                                                  .model_id = w->model, .application = w->name },
-                                          &rows, &n, err);
+        int r = q_detached_earlier(
+                tx, &(struct q_detached_earlier_in){ .model_id = w->model, .application = w->name },
+                &rows, &n, err);
 
         if (r >= 0 && n && !w->dying)
                 w->detached = str_format("%s %s%s of an earlier %s is kept: mooringctl "

@@ -323,7 +323,7 @@ static int delete_run(struct tx *tx, struct store_call *c, struct err *err) {
                 tx_mark(tx, MARK_MODEL, w->id);
                 return 0;
         }
-        r = w->keeps || w->force ? leave_all(tx, w, err) : 0;
+        r = w->force ? leave_all(tx, w, err) : 0;
         if (r >= 0)
                 r = removal_model(tx, w->id, err); /* what it left behind becomes a leftover */
         if (r < 0)
@@ -365,15 +365,16 @@ static void end_model(struct scope_work *w) {
         struct reconcile *rec = w->rec;
         struct world_resource *s = world_resource(&rec->world, w->scope);
 
-        /* The last application's end marks the model, and so does the last storage's. */
-        if (w->applications || (w->destroying && !w->force)) {
+        /* The last application's end marks the model, and so does the last storage's. While storage
+         * is kept the model stays with it, to show it and the secrets that open it. */
+        if (w->applications || ((w->destroying || w->keeps) && !w->force)) {
                 queue_done(rec->queue, KEY_MODEL, w->id);
                 work_free(w);
                 return;
         }
         if (s && !s->row.dying && !w->keeps)
                 return write(w, dying_run);
-        if (s && !w->force && !w->keeps) {
+        if (s && !w->force) {
                 queue_done(rec->queue, KEY_MODEL, w->id);
                 work_free(w);
                 return;

@@ -40,6 +40,35 @@ UPDATE secret SET revision = :revision WHERE id = :id;
 -- NULL: kept for detached storage.
 UPDATE secret SET application_id = :application_id WHERE id = :id;
 
+-- name: secret_set_asked
+UPDATE secret SET asked = :asked WHERE id = :id AND asked IS NOT :asked;
+
+-- name: secret_use_put
+-- in: uri TEXT
+INSERT INTO secret_use (resource_id, secret_id, generation)
+SELECT resource.id, secret.id, resource.wanted_generation FROM secret, resource
+WHERE secret.uri = :uri AND resource.id = :resource_id
+ON CONFLICT (resource_id, secret_id) DO UPDATE SET generation = excluded.generation;
+
+-- name: secret_use_drop
+-- What documents before this generation held.
+DELETE FROM secret_use WHERE resource_id = :resource_id AND generation < :generation;
+
+-- name: secret_use_drop_all
+DELETE FROM secret_use WHERE secret_id = :secret_id;
+
+-- name: secret_used
+SELECT resource_id FROM secret_use WHERE secret_id = :secret_id LIMIT 1;
+
+-- name: secret_unasked_in
+-- Those in a resource that no plan asks for any more.
+SELECT s.id FROM secret_use u JOIN secret s ON s.id = u.secret_id
+WHERE u.resource_id = :resource_id AND s.asked = 0 ORDER BY s.id LIMIT 1000;
+
+-- name: secret_unasked_over
+SELECT s.id FROM secret_grant g JOIN secret s ON s.id = g.secret_id
+WHERE g.relation_id = :relation_id AND s.asked = 0 ORDER BY s.id LIMIT 1000;
+
 -- name: secret_delete
 DELETE FROM secret WHERE id = :id;
 
