@@ -164,11 +164,23 @@ static void mark_changing(json_t *application) {
                                               clock_iso(clock_wall(), false, stamp)));
 }
 
+/* What a start reads for the first time is shown, and not in the rows. */
+static json_t *shown_state(const json_t *live) {
+        json_t *state = json_object();
+
+        json_object_set(state, "current", json_get(live, "current"));
+        json_object_set(state, "since", json_get(live, "since"));
+        if (json_get_str(live, "message", "")[0])
+                json_object_set(state, "message", json_get(live, "message"));
+        return state;
+}
+
 void models_add_live(json_t *application, const json_t *live) {
         bool readable = json_get_bool(live, "readable", false);
 
         if (!live)
                 return;
+        json_object_set_new(application, "application-status", shown_state(live));
         json_object_set(application, "settled", json_get(live, "settled"));
         if (json_get_bool(live, "changing", false))
                 mark_changing(application);
