@@ -21,6 +21,7 @@
 #define AUTH_PLUGINS "mysql_native_password,caching_sha2_password,sha256_password,client_ed25519"
 
 #define ER_ACCOUNT_HAS_BEEN_LOCKED_ 3118
+#define ER_NO_USER_FOR_GRANT_ 1410 /* in MySQL; MariaDB has ER_PASSWORD_NO_MATCH for it */
 
 static pthread_once_t library_once = PTHREAD_ONCE_INIT;
 
@@ -52,6 +53,7 @@ static enum outcome outcome_of(unsigned number) {
         case ER_LOCK_DEADLOCK:
         case ER_OPTION_PREVENTS_STATEMENT: /* read only: a replica, or starting up */
         case ER_PASSWORD_NO_MATCH:         /* GRANT to a user that is not there */
+        case ER_NO_USER_FOR_GRANT_:
                 return OUTCOME_NOT_YET;
         case ER_CON_COUNT_ERROR:
         case ER_TOO_MANY_USER_CONNECTIONS:
