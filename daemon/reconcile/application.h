@@ -65,8 +65,6 @@ struct application_work {
         json_t *view, *see, *model_options;
         struct world_want *wants;
         size_t want_count;
-        struct world_unit *units;
-        size_t unit_count;
         int64_t *providers;
         size_t provider_count;
         int64_t target; /* the model's default */
@@ -134,6 +132,9 @@ int application_remove_run(struct tx *tx, struct store_call *c, struct err *err)
 void application_find_stuck(struct application_work *w); /* on the loop, before it */
 /* Of a kind that is never deleted without consent, and written to, attached or adopted. */
 bool application_holds_data(const struct q_resource_row *row);
+/* Forgets it as detached storage: outside it stays, with the secrets that open it. */
+int application_detach(struct tx *tx, const struct application_work *w,
+                       const struct q_resource_row *row, struct err *err);
 /* Forgets it as leftover: outside it stays. */
 int application_leave(struct tx *tx, const struct application_work *w,
                       const struct q_resource_row *row, const char *why, struct err *err);

@@ -256,7 +256,7 @@ static void on_reach(void *arg, bool reachable, const char *identity, const char
                   why ? why : "", "");
         wake_models(t->reconcile, t->id);
         if (reachable)
-                resource_wake_target(t->reconcile, t->id, QUEUE_FIRST);
+                resource_wake_target(t->reconcile, t->id);
 }
 
 static void on_warning(void *arg, const char *type, const char *path, const char *text) {
@@ -392,7 +392,7 @@ static void take(struct reconcile *rec, struct opening *o) {
         if (t->open && memcmp(t->config_digest, o->digest, DIGEST_SIZE) == 0) {
                 bind(t); /* after rebind-cluster, which lets go what was blocked */
                 wake_models(rec, t->id);
-                resource_wake_target(rec, t->id, QUEUE_FIRST);
+                resource_wake_target(rec, t->id);
                 queue_done(rec->queue, KEY_TARGET, t->id);
                 return;
         }
@@ -414,7 +414,7 @@ static void take(struct reconcile *rec, struct opening *o) {
         follow_all(rec, t);
         queue_done(rec->queue, KEY_TARGET, t->id);
         wake_models(rec, t->id);
-        resource_wake_target(rec, t->id, QUEUE_FIRST);
+        resource_wake_target(rec, t->id);
 }
 
 static void on_read(struct store_call *c, int r, const struct err *err) {

@@ -72,7 +72,6 @@ struct resource_job { /* from reading the rows to saving the outcome */
         int64_t drift_line;
         struct ledger_line *line; /* ledger.c's, while the line is being written */
         void (*ledger_done)(struct store_call *c, int r, const struct err *err);
-        char *lock;
 };
 void resource_handle(struct reconcile *rec, int64_t id);
 /* What decide says now, for handling, plan and why. TEXT backs the policy's strings. */
@@ -101,9 +100,13 @@ void resource_set_state(struct reconcile *rec, struct world_resource *r, enum re
 /* Writes how it stands into its row, where commands read it. */
 void resource_tell_row(struct reconcile *rec, const struct world_resource *r);
 void resource_changed(struct reconcile *rec,
-                      struct world_resource *r);                   /* wakes who depends on it */
-void resource_wake_waiting(struct reconcile *rec, int64_t target); /* those parked with NOT_YET */
-void resource_wake_target(struct reconcile *rec, int64_t target, enum queue_priority p);
+                      struct world_resource *r); /* wakes who depends on it */
+/* Something came up that operations on TARGET may wait for: those that failed for the want of it
+ * are tried now, not in their time. */
+void resource_wake_waiting(struct reconcile *rec, int64_t target);
+/* It answers: all that is in it is looked at, and what failed while it did not is tried now. */
+void resource_wake_target(struct reconcile *rec, int64_t target);
+bool resource_may_be_over(enum outcome o); /* a failure that the outside's coming up can end */
 /* Its row changed; what is being read may be from before. */
 void resource_marked(struct reconcile *rec, int64_t id);
 struct resource_job *resource_job_new(struct reconcile *rec, int64_t id, bool docs);
@@ -150,9 +153,8 @@ void ledger_undone(struct reconcile *rec, struct world_resource *r);
 /* ---- outside.c */
 void outside_handle(struct reconcile *rec, int64_t id);
 void outside_close_all(struct reconcile *rec);
-/* May operations go out: open, and reachable as far as known. (Whether it is the outside that a
- * model was bound to, scope_blocked says.) WHY gets the
- * reason if not. */
+/* May operations go out: open, and reachable as far as known. WHY gets the reason if not. (Whether
+ * it is the outside that a model was bound to, scope_blocked says.) */
 bool outside_usable(const struct world_target *t, char *why, size_t size);
 /* The provider lists and watches TYPE by itself, and its first list is not in yet. */
 bool outside_list_pending(const struct world_target *t, const char *type);
@@ -191,6 +193,7 @@ bool application_settled(struct reconcile *rec, const struct world_application *
 void resource_see(struct reconcile *rec, struct world_resource *r);
 
 /* ---- unit.c, status.c */
+int unit_load(struct tx *tx, struct world_application *a, struct err *err);
 void unit_seen(struct reconcile *rec, struct world_target *t, const struct unit_seen *u);
 void unit_listed(struct reconcile *rec, struct world_target *t, bool begin);
 /* Computes what is shown of an application, writes it when it changed. */

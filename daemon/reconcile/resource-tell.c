@@ -97,14 +97,26 @@ void resource_set_state(struct reconcile *rec, struct world_resource *r, enum re
                 application_seen(rec, r->wanters[i]);
 }
 
-void resource_wake_target(struct reconcile *rec, int64_t target, enum queue_priority p) {
+/* Not what the outside itself put off, nor what it refused. */
+bool resource_may_be_over(enum outcome o) {
+        return o == OUTCOME_NOT_YET || o == OUTCOME_UNREACHABLE || o == OUTCOME_DENIED;
+}
+
+static void wake(struct reconcile *rec, struct world_resource *r) {
+        r->woken |= r->busy; /* what is out may have asked too early */
+        if (resource_may_be_over(r->row.outcome))
+                r->retry_at = 0;
+        queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_FIRST);
+}
+
+void resource_wake_target(struct reconcile *rec, int64_t target) {
         struct map_entry *e;
 
         for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
                 struct world_resource *r = e->value;
 
                 if (r->target == target)
-                        queue_add(rec->queue, KEY_RESOURCE, r->id, p);
+                        wake(rec, r);
         }
 }
 
@@ -113,10 +125,10 @@ void resource_wake_waiting(struct reconcile *rec, int64_t target) {
 
         for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
                 struct world_resource *r = e->value;
+                bool waits = r->busy || (r->retry_at && (r->row.outcome == OUTCOME_NOT_YET ||
+                                                         r->row.outcome == OUTCOME_UNREACHABLE));
 
-                if (r->target != target || r->row.outcome != OUTCOME_NOT_YET || !r->retry_at)
-                        continue;
-                r->retry_at = 0;
-                queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_FIRST);
+                if (r->target == target && waits)
+                        wake(rec, r);
         }
 }

@@ -26,7 +26,6 @@ static void target_free(void *p) {
         free(t->identity);
         free(t->reach_why);
         map_free(&t->followed);
-        map_free(&t->locks);
         free(t);
 }
 
@@ -36,7 +35,6 @@ static void model_free(void *p) {
         free(m->name);
         free(m->uuid);
         free(m->paused);
-        free(m->blocked);
         free(m->trouble);
         free(m);
 }
@@ -84,6 +82,7 @@ static void application_free(void *p) {
         free(a->pin_error);
         free(a->paused);
         free(a->message);
+        free(a->saved_message);
         free(a);
 }
 

@@ -45,11 +45,13 @@ static void find_notes(const json_t *status, const struct status_table_options *
         const json_t *model = json_get(status, "model"), *paused = json_get(model, "paused");
         const json_t *target = target_of(status, json_get_str(model, "cloud", ""));
         const char *said = json_get_str(json_get(model, "model-status"), "message", "");
+        const char *word = json_get_str(json_get(model, "model-status"), "current", "available");
         char since[40], next[40];
 
-        if (!str_eq(json_get_str(json_get(model, "model-status"), "current", "available"),
-                    "available"))
+        if (str_eq(word, "destroying"))
                 add_note(notes, "being removed");
+        if (str_eq(word, "removed"))
+                add_note(notes, "removed");
         if (target && !json_get_bool(target, "readable", true)) {
                 const char *at = json_get_str(target, "since", NULL),
                            *again = json_get_str(target, "next-try", NULL);
@@ -68,7 +70,7 @@ static void find_notes(const json_t *status, const struct status_table_options *
 
                 add_note(notes, text);
         }
-        if (said[0])
+        if (said[0] && !str_eq(word, "unreachable")) /* the cluster's own line says it */
                 add_note(notes, said);
 }
 

@@ -264,6 +264,7 @@ const struct command status_commands[] = {
           "applications in that state. "
           "Where the cluster cannot be read, applications are unknown, with when they were seen "
           "last, and the model's "
-          "notes say since when and why." },
+          "notes say since when and why.",
+          .example = "status --relations" },
         {}
 };
