@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define CHARM_ABI 1u
 
@@ -168,3 +169,29 @@ const char *charm_text(struct charm_plan *p, const char *fmt, ...)
 const char *charm_quote(struct charm_plan *p, const char *text);
 /* N bytes, zeroed, as long as the plan. */
 void *charm_memory(struct charm_plan *p, size_t n);
+
+/* What a charm notes for itself, in the peer relation say, is often a list of names: "a,b,c".
+ *
+ *   for (; *list; list = charm_list_rest(list))
+ *           want(charm_list_first(p, list)); */
+static inline const char *charm_list_first(struct charm_plan *p, const char *list) {
+        size_t length = strcspn(list, ",");
+        char *name = (char *)charm_memory(p, length + 1);
+
+        memcpy(name, list, length);
+        return name;
+}
+
+static inline const char *charm_list_rest(const char *list) {
+        list += strcspn(list, ",");
+        return *list ? list + 1 : list;
+}
+
+static inline bool charm_list_has(const char *list, const char *name) {
+        size_t length = strlen(name);
+
+        for (; *list; list = charm_list_rest(list))
+                if (strcspn(list, ",") == length && !memcmp(list, name, length))
+                        return true;
+        return false;
+}

@@ -113,23 +113,35 @@ static bool asked_for(const struct world_application *a, const char *label) {
         return false;
 }
 
+/* What is only looked at now and then is as it was left until somebody has looked. */
+static bool is_unread(struct reconcile *rec, const struct world_resource *r) {
+        const struct world_target *t = world_target(&rec->world, r->target);
+
+        return r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN && t &&
+               t->provider && !(t->provider->can & PROVIDER_WATCHES);
+}
+
+static json_t *seen_json(struct reconcile *rec, const struct world_resource *r) {
+        bool unread = is_unread(rec, r);
+        bool exists = unread || (r->row.applied_generation && r->seen.presence == PRESENCE_PRESENT);
+        bool ready = unread || (exists && r->seen.ready == READY_YES);
+        bool silent = unread || r->state == STATE_UNSEEN || r->state == STATE_READY;
+        const char *incarnation = unread ? r->row.incarnation : r->seen.incarnation;
+
+        return json_pack("{s:b, s:b, s:s, s:s, s:o}", "exists", exists, "ready", ready, "reason",
+                         silent ? "" : r->reason, "incarnation", exists ? incarnation : "",
+                         "fields", seen_fields(r));
+}
+
 json_t *application_seen_json(struct reconcile *rec, struct world_application *a) {
         json_t *seen = json_object();
 
         for (size_t i = 0; i < a->want_count; i++) {
                 const struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
-                bool exists;
 
                 if (!r || (a->want_count > SEEN_ALL_MAX && !asked_for(a, a->wants[i].label)))
                         continue;
-                exists = r->row.applied_generation && r->seen.presence == PRESENCE_PRESENT;
-                json_object_set_new(
-                        seen, a->wants[i].label,
-                        json_pack("{s:b, s:b, s:s, s:s, s:o}", "exists", exists, "ready",
-                                  exists && r->seen.ready == READY_YES, "reason",
-                                  r->state == STATE_READY || !r->reason ? "" : r->reason,
-                                  "incarnation", exists ? r->seen.incarnation : "", "fields",
-                                  seen_fields(r)));
+                json_object_set_new(seen, a->wants[i].label, seen_json(rec, r));
         }
         return seen;
 }

@@ -65,8 +65,6 @@ struct application_work {
         json_t *view, *see, *model_options;
         struct world_want *wants;
         size_t want_count;
-        struct world_unit *units;
-        size_t unit_count;
         int64_t *providers;
         size_t provider_count;
         int64_t target; /* the model's default */

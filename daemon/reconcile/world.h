@@ -88,6 +88,8 @@ struct world_application {
         bool executing;            /* a plan is being made or applied */
         char status[16], *message; /* as shown last */
         int64_t status_at;
+        char saved_status[16], *saved_message; /* as in its row */
+        int64_t saved_at;
         int64_t planned_at; /* clock_mono of the last plan */
         int64_t plan_took_us;
         int64_t last_active; /* clock_wall it was last known active; 0: never */
