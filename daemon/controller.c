@@ -403,7 +403,10 @@ static void tell_head(struct controller *c, const struct audit_head *head) {
         snprintf(number, sizeof(number), "%lld", (long long)head->id);
         digest_hex(head->hash, DIGEST_SIZE, hex);
         log_event(LOG_NOTICE, "audit-head",
-                  (struct log_field[]){ { "AUDIT_ROW", number }, { "AUDIT_HASH", hex }, {} },
+                  (struct log_field[]){ { "CONTROLLER", c->uuid },
+                                        { "AUDIT_ROW", number },
+                                        { "AUDIT_HASH", hex },
+                                        {} },
                   "audit up to row %s: %s:%s", number, number, hex);
 }
 
