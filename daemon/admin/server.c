@@ -103,13 +103,15 @@ static int admit(struct request *q, const char *method, const char *path, struct
         q->action = q->route->action;
         if (q->role < q->route->access && !q->action)
                 q->action = "read";
+        MHD_get_connection_values(q->connection, MHD_GET_ARGUMENT_KIND, check_query, q);
+        if (q->role < q->route->access)
+                free(take_ptr(q->reply)); /* that it was wrong besides is told to who may ask */
         if (q->role < q->route->access)
                 return err_set(err, -EACCES,
                                "%s %s needs the role %s, which the unix group %s gives; %s has %s",
                                method, path, request_role_name(q->route->access),
                                group_of(&q->admin->options, q->route->access), q->user,
                                request_role_name(q->role));
-        MHD_get_connection_values(q->connection, MHD_GET_ARGUMENT_KIND, check_query, q);
         if (q->reply) {
                 err_set(err, -EINVAL, "%s", q->reply);
                 free(take_ptr(q->reply));

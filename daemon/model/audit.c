@@ -197,7 +197,12 @@ bool audit_cut_parse(const char *became, struct audit_head *ret) {
         return ret->id > 0 && digest_unhex(json_get_str(j, "hash", ""), ret->hash, DIGEST_SIZE);
 }
 
-/* The last row that goes: 0: none. */
+static bool is_over(struct tx *tx, const struct audit *a, const struct q_audit_oldest_row *row,
+                    int64_t last) {
+        return row->at < tx_now(tx) - a->keep_ms || row->id <= last - a->keep_rows;
+}
+
+/* The last row that goes, 0: none. One row always stays. */
 static int find_end(struct tx *tx, const struct audit *a, int64_t *ret_first, int64_t *ret,
                     struct err *err) {
         struct q_audit_oldest_row *rows;
@@ -211,11 +216,10 @@ static int find_end(struct tx *tx, const struct audit *a, int64_t *ret_first, in
         *ret = 0;
         if (r < 0 || n == 0)
                 return r;
-        while (old < n &&
-               (rows[old].at < tx_now(tx) - a->keep_ms || rows[old].id <= last.id - a->keep_rows))
+        while (old < n && rows[old].id < last.id && is_over(tx, a, &rows[old], last.id))
                 old++;
         *ret_first = rows[0].id;
-        if (old >= AUDIT_CUT_MIN && rows[old - 1].id < last.id)
+        if (old >= AUDIT_CUT_MIN)
                 *ret = rows[old - 1].id;
         return 0;
 }
