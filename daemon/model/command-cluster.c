@@ -45,7 +45,7 @@ static int tell_same_server(struct tx *tx, struct command *c, const struct w_tar
         return r < 0 ? r : 0;
 }
 
-/* A configuration holds no secrets, and of the credential only that there is another one is told. */
+/* A configuration holds no secrets. Of the credential is told only that there is another one. */
 static void record(struct command *c, const char *before, const char *after, bool credential) {
         json_t *was = NULL, *is = NULL;
 
