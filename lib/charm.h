@@ -175,7 +175,11 @@ void *charm_memory(struct charm_plan *p, size_t n);
  *   for (; *list; list = charm_list_rest(list))
  *           want(charm_list_first(p, list)); */
 static inline const char *charm_list_first(struct charm_plan *p, const char *list) {
-        return charm_text(p, "%.*s", (int)strcspn(list, ","), list);
+        size_t length = strcspn(list, ",");
+        char *name = (char *)charm_memory(p, length + 1);
+
+        memcpy(name, list, length);
+        return name;
 }
 
 static inline const char *charm_list_rest(const char *list) {

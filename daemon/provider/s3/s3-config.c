@@ -13,7 +13,7 @@
 #define PORT_DEFAULT 9000   /* MinIO's */
 
 static const char *const engine_names[] = { "minio", "s3", NULL };
-static const char *const tls_names[] = { "verify-full", "encrypt", "plain", NULL };
+static const char *const tls_names[] = { "verify-full", "verify-ca", "encrypt", "plain", NULL };
 _Static_assert(ARRAY_SIZE(engine_names) == S3_ENGINE_MAX + 1, "an engine without a name");
 _Static_assert(ARRAY_SIZE(tls_names) == S3_TLS_MAX + 1, "a mode without a name");
 
@@ -72,6 +72,8 @@ static int check(const struct fields *f, struct err *err) {
                 r = polled_check_way(&way, err);
         if (r < 0)
                 return r;
+        if (f->mode == S3_TLS_CA && !f->ca)
+                return err_set(err, -EINVAL, "tls.mode verify-ca: tls.ca says which authority");
         /* It becomes part of a header that is signed. */
         for (const char *p = f->region; *p; p++)
                 if (!isalnum((unsigned char)*p) && *p != '-' && *p != '_')

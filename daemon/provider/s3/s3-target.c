@@ -105,8 +105,11 @@ static int fail_unanswered(struct s3_op *s, const struct ask *a) {
         s->away = true;
         if (why && why->text[0])
                 return s3_fail(s, forward_outcome(why), "%s", why->text);
-        return s3_fail(s, a->outcome == OUTCOME_DONE ? OUTCOME_UNREACHABLE : a->outcome, "%s",
-                       err_text(&a->err));
+        /* Through a tunnel the address that failed is a port of our own, which tells nobody which
+         * store it was. */
+        return s3_fail(s, a->outcome == OUTCOME_DONE ? OUTCOME_UNREACHABLE : a->outcome, "%s%s%s",
+                       s->target->forward ? s->target->config.via : "",
+                       s->target->forward ? ": " : "", err_text(&a->err));
 }
 
 int s3_fail_answer(struct s3_op *s, const struct ask *a) {
@@ -294,6 +297,7 @@ static int open_server(struct target *t, struct err *err) {
                 name = s3_config_host(c->endpoint);
         config.url = url;
         config.tls_name = name;
+        config.any_name = c->tls == S3_TLS_CA;
         config.insecure = c->tls == S3_TLS_ENCRYPT;
         return http_server_new(&config, &t->server, err);
 }
