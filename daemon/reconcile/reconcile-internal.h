@@ -198,6 +198,8 @@ void unit_seen(struct reconcile *rec, struct world_target *t, const struct unit_
 void unit_listed(struct reconcile *rec, struct world_target *t, bool begin);
 /* Computes what is shown of an application, writes it when it changed. */
 void status_update(struct reconcile *rec, struct world_application *a);
+/* What is lost of it and what to do; the caller frees it. */
+char *status_lost(const struct world_application *a, const struct world_resource *r);
 /* At an orderly end: what is active was seen so until now. */
 void status_keep_seen(struct reconcile *rec);
 
