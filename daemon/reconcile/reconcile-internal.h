@@ -87,6 +87,8 @@ struct world_model *resource_model(struct reconcile *rec, const struct world_res
 int64_t resource_poll_ms(const struct world_target *t);
 /* What is still missing of what is needed; NULL: nothing. */
 const char *resource_need_missing(struct reconcile *rec, const struct world_need *need);
+/* It waits for what was in place before this start and is being read. */
+bool resource_waits_unread(struct reconcile *rec, const struct world_resource *r);
 /* "Secret kubeflow/x", "/spec/clusterIP of Service kubeflow/x"; free it. */
 char *resource_need_name(struct reconcile *rec, const struct world_need *need);
 /* The values that R takes from others are those of DIGEST; also while one is not known. */
