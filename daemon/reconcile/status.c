@@ -125,6 +125,7 @@ static void gather_resource(struct reconcile *rec, const struct world_applicatio
         case STATE_READY:
                 break;
         default:
+                g->reading |= r->waits_unread;
                 first(g->not_ready, sizeof(g->not_ready), "%s %s: %s", r->type, r->path,
                       r->reason[0] ? r->reason : decide_state_name(r->state));
         }

@@ -325,7 +325,8 @@ const struct command applications_commands[] = {
           "An application stays with the content that it was deployed with; status says when "
           "another "
           "one is on offer. Options that the new charm does not take are refused, and nothing is "
-          "changed.",
+          "changed. --dry-run asks the new content for its plan and names each object that would "
+          "be other.",
           .example = "refresh mlflow-server --dry-run" },
         { "trust", NULL, GROUP_OPERATE, "APPLICATION", 1, 1, COMMAND_LIST, COMPLETES_APPLICATION,
           trust_options, SIZE, trust, "Record that an application is trusted with the cluster",
