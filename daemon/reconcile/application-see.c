@@ -113,16 +113,14 @@ static bool asked_for(const struct world_application *a, const char *label) {
         return false;
 }
 
-/* What is only looked at now and then is as it was left until somebody has looked. */
-static bool is_unread(struct reconcile *rec, const struct world_resource *r) {
-        const struct world_target *t = world_target(&rec->world, r->target);
-
-        return r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN && t &&
-               t->provider && !(t->provider->can & PROVIDER_WATCHES);
+/* Nobody has looked yet, since the start or since it could not be trusted: it is as it was left.
+ * Were it shown as missing, a charm would take away what it had built on it. */
+static bool is_unread(const struct world_resource *r) {
+        return r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN && !r->row.lost;
 }
 
-static json_t *seen_json(struct reconcile *rec, const struct world_resource *r) {
-        bool unread = is_unread(rec, r);
+static json_t *seen_json(const struct world_resource *r) {
+        bool unread = is_unread(r);
         bool exists = unread || (r->row.applied_generation && r->seen.presence == PRESENCE_PRESENT);
         bool ready = unread || (exists && r->seen.ready == READY_YES);
         bool silent = unread || r->state == STATE_UNSEEN || r->state == STATE_READY;
@@ -141,9 +139,30 @@ json_t *application_seen_json(struct reconcile *rec, struct world_application *a
 
                 if (!r || (a->want_count > SEEN_ALL_MAX && !asked_for(a, a->wants[i].label)))
                         continue;
-                json_object_set_new(seen, a->wants[i].label, seen_json(rec, r));
+                json_object_set_new(seen, a->wants[i].label, seen_json(r));
         }
         return seen;
+}
+
+/* Of what only answers when asked the first failure counts as an answer: its address may be what
+ * the next plan changes. */
+static bool is_awaited(struct reconcile *rec, const struct world_resource *r) {
+        const struct world_target *t = world_target(&rec->world, r->target);
+        bool told = t && t->provider && (t->provider->can & PROVIDER_WATCHES);
+
+        return is_unread(r) && !r->seen.seen && (told || !r->tries);
+}
+
+bool application_awaits_fields(struct reconcile *rec, const struct world_application *a) {
+        for (size_t k = 0; k < a->see_count; k += 2) {
+                const struct world_want *want = world_want(a, a->see[k]);
+                const struct world_resource *r =
+                        want ? world_resource(&rec->world, want->resource) : NULL;
+
+                if (r && a->see[k + 1][0] && is_awaited(rec, r))
+                        return true;
+        }
+        return false;
 }
 
 bool application_plans_by_seen(const struct world_application *a) {

@@ -333,11 +333,13 @@ static void gone(struct application_work *w) {
         application_work_free(w);
 }
 
-/* Each start reads the cluster once. A plan before that would take for gone what is only not read
- * yet; what is read last wakes the application. A cluster that is known not to answer holds up
- * nothing. */
+/* Each start reads the cluster once, and plans for what it then saw; what is read last wakes the
+ * application. A cluster that is known not to answer holds up nothing, but where the charm wants
+ * to see fields: a plan without them could take away what was built on them. */
 static bool is_being_read(struct reconcile *rec, const struct world_application *a,
                           const struct world_target *cluster) {
+        if (a->planned && application_awaits_fields(rec, a))
+                return true;
         if (!a->planned || cluster->reach_why || !(cluster->provider->can & PROVIDER_WATCHES))
                 return false;
         for (size_t i = 0; i < a->want_count; i++) {

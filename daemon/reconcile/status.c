@@ -89,13 +89,20 @@ static const char *how_lost(const struct observation *o) {
         return o->counted ? "is empty, and" : "is another one than that which";
 }
 
-static void gather_lost(const struct world_application *a, const struct world_resource *r,
-                        struct gathered *g) {
+char *status_lost(const struct world_application *a, const struct world_resource *r) {
         char since[CLOCK_TEXT_MAX];
 
-        first(g->lost, sizeof(g->lost),
-              "%s %s %s held data since %s: restore it, or mooringctl accept-data-loss %s", r->type,
-              r->path, how_lost(&r->seen), clock_iso(r->row.initialised, false, since), a->name);
+        return str_format("%s %s %s held data since %s: restore it, or mooringctl accept-data-loss "
+                          "%s",
+                          r->type, r->path, how_lost(&r->seen),
+                          clock_iso(r->row.initialised, false, since), a->name);
+}
+
+static void gather_lost(const struct world_application *a, const struct world_resource *r,
+                        struct gathered *g) {
+        cleanup_(freep) char *text = status_lost(a, r);
+
+        first(g->lost, sizeof(g->lost), "%s", text);
 }
 
 static void gather_resource(struct reconcile *rec, const struct world_application *a,
@@ -118,6 +125,7 @@ static void gather_resource(struct reconcile *rec, const struct world_applicatio
         case STATE_READY:
                 break;
         default:
+                g->reading |= r->waits_unread;
                 first(g->not_ready, sizeof(g->not_ready), "%s %s: %s", r->type, r->path,
                       r->reason[0] ? r->reason : decide_state_name(r->state));
         }

@@ -138,6 +138,7 @@ struct world_resource {
         int64_t *wanters; /* applications that want it */
         size_t wanter_count;
         bool busy, stale;
+        bool waits_unread; /* for what is being read since this start */
         bool filling; /* that it was seen filled is being written: its row does not say so yet */
         bool untold;  /* its row says that it failed, and it no longer does */
         struct resource_job *unsaved; /* it ended, and its outcome could not be written yet */
