@@ -24,6 +24,7 @@ struct reconcile {
         struct map marked; /* resources that were marked since their reading began, by id */
         struct list jobs;  /* resource jobs, for stop */
         struct list plans; /* application work, for stop */
+        struct list previews;
 };
 
 /* ---- resource*.c: one resource */
@@ -151,6 +152,9 @@ void ledger_open(struct resource_job *j, const char *action,
 
 /* R is as it was, and nobody here did it: its open lines are closed. */
 void ledger_undone(struct reconcile *rec, struct world_resource *r);
+
+/* ---- preview.c */
+void preview_stop(struct reconcile *rec);
 
 /* ---- outside.c */
 void outside_handle(struct reconcile *rec, int64_t id);

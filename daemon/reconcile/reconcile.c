@@ -124,6 +124,7 @@ int reconcile_new(const struct reconcile_options *o, struct reconcile **ret, str
         world_init(&rec->world);
         list_init(&rec->jobs);
         list_init(&rec->plans);
+        list_init(&rec->previews);
         queue_new(o->loop, handle, rec, &rec->queue);
         queue_limit(rec->queue, KEY_TARGET, 16);
         queue_limit(rec->queue, KEY_MODEL, 4);
@@ -295,6 +296,7 @@ void reconcile_stop(struct reconcile *rec) {
                 status_keep_seen(rec);
         rec->stopping = true;
         application_stop(rec);
+        preview_stop(rec);
         outside_close_all(rec);
 }
 

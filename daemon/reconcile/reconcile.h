@@ -79,6 +79,21 @@ json_t *reconcile_model_state(struct reconcile *r, const char *model);
  * turns. */
 const char *reconcile_identity(struct reconcile *r, const char *cluster);
 /* Another controller's or model's stamp, or nobody's, is on what the model lives in. */
+/* What is known of that, as text; NULL: nothing. The caller frees it. */
+char *reconcile_scope_reason(struct reconcile *r, const char *model);
 bool reconcile_is_foreign(struct reconcile *r, const char *model);
+
+/* Which objects an application would have other, under rows that a command writes and takes back:
+ * read inside its transaction, worked out after it. */
+struct tx;
+struct preview;
+struct preview *preview_new(struct reconcile *r);
+struct preview *preview_free(struct preview *p); /* that was not started */
+int preview_read(struct preview *p, struct tx *tx, const char *model, const char *application,
+                 struct err *err);
+/* Frees P in the end. DONE once, also when it stops: a new list of {"change": "object",
+ * "application", "text": "change Deployment.apps m/web"}. */
+void preview_start(struct preview *p, void (*done)(void *arg, json_t *lines), void *arg);
+
 bool reconcile_idle(
         const struct reconcile *r); /* nothing in flight, nothing ready: benches and tests */
