@@ -75,6 +75,7 @@ struct application_work *application_work_free(struct application_work *w) {
         free(w->plan_message);
         free(w->conflicts);
         free(w->detached);
+        json_decref(w->taken);
         free(w->view_text);
         free(w->held_now);
         free(w);
