@@ -63,8 +63,9 @@ struct application_work {
         uint8_t plan_digest[DIGEST_SIZE], release_digest[DIGEST_SIZE];
         bool plan_digest_valid, release_valid;
         json_t *view, *see, *model_options;
-        struct world_want *wants;
+        struct world_want *wants; /* once TAKEN, the application's: one work at a time has it */
         size_t want_count;
+        bool taken;
         struct world_unit *units;
         size_t unit_count;
         int64_t *providers;

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "opener.h"
 #include "queries.gen.h"
+#include "tally.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -134,15 +135,13 @@ static void list_ends(struct world_target *t, const char *type) {
         for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
                 struct world_resource *r = e->value;
 
-                if (r->target != t->id || !str_eq(r->type, type))
+                if (r->target != t->id || !str_eq(r->type, type) || r->listed)
                         continue;
-                if (!r->listed) {
-                        resource_look_again(r);
-                        r->seen.order = 0;
-                        r->news = true;
-                }
-                queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_FIRST);
+                resource_look_again(r);
+                r->seen.order = 0;
+                r->news = true;
         }
+        sweep_start(rec, &(struct sweep_which){ .target = t->id, .type = type }, QUEUE_FIRST);
 }
 
 static void on_listed(void *arg, const char *type, bool begin) {
@@ -226,6 +225,7 @@ static void forget_seen(struct reconcile *rec, const struct world_target *t) {
                 r->seen.presence = PRESENCE_UNKNOWN;
                 r->seen.order = 0;
                 r->look_again = false;
+                tally_resource(&rec->world, r);
         }
 }
 
@@ -256,7 +256,7 @@ static void on_reach(void *arg, bool reachable, const char *identity, const char
                   why ? why : "", "");
         wake_models(t->reconcile, t->id);
         if (reachable)
-                resource_wake_target(t->reconcile, t->id, QUEUE_FIRST);
+                sweep_start(t->reconcile, &(struct sweep_which){ .target = t->id }, QUEUE_FIRST);
 }
 
 static void on_warning(void *arg, const char *type, const char *path, const char *text) {
@@ -269,7 +269,8 @@ static void on_warning(void *arg, const char *type, const char *path, const char
 static void on_changed(void *arg) {
         struct world_target *t = arg;
 
-        resource_wake_waiting(t->reconcile, t->id);
+        sweep_start(t->reconcile, &(struct sweep_which){ .target = t->id, .waiting = true },
+                    QUEUE_FIRST);
 }
 
 /* ---- open, close */
@@ -392,7 +393,7 @@ static void take(struct reconcile *rec, struct opening *o) {
         if (t->open && memcmp(t->config_digest, o->digest, DIGEST_SIZE) == 0) {
                 bind(t); /* after rebind-cluster, which lets go what was blocked */
                 wake_models(rec, t->id);
-                resource_wake_target(rec, t->id, QUEUE_FIRST);
+                sweep_start(rec, &(struct sweep_which){ .target = t->id }, QUEUE_FIRST);
                 queue_done(rec->queue, KEY_TARGET, t->id);
                 return;
         }
@@ -414,7 +415,7 @@ static void take(struct reconcile *rec, struct opening *o) {
         follow_all(rec, t);
         queue_done(rec->queue, KEY_TARGET, t->id);
         wake_models(rec, t->id);
-        resource_wake_target(rec, t->id, QUEUE_FIRST);
+        sweep_start(rec, &(struct sweep_which){ .target = t->id }, QUEUE_FIRST);
 }
 
 static void on_read(struct store_call *c, int r, const struct err *err) {

@@ -24,6 +24,7 @@ struct reconcile {
         struct map marked; /* resources that were marked since their reading began, by id */
         struct list jobs;  /* resource jobs, for stop */
         struct list plans; /* application work, for stop */
+        struct list sweeps, listings;
 };
 
 /* ---- resource*.c: one resource */
@@ -101,9 +102,7 @@ void resource_set_state(struct reconcile *rec, struct world_resource *r, enum re
 /* Writes how it stands into its row, where commands read it. */
 void resource_tell_row(struct reconcile *rec, const struct world_resource *r);
 void resource_changed(struct reconcile *rec,
-                      struct world_resource *r);                   /* wakes who depends on it */
-void resource_wake_waiting(struct reconcile *rec, int64_t target); /* those parked with NOT_YET */
-void resource_wake_target(struct reconcile *rec, int64_t target, enum queue_priority p);
+                      struct world_resource *r); /* wakes who depends on it */
 /* Its row changed; what is being read may be from before. */
 void resource_marked(struct reconcile *rec, int64_t id);
 struct resource_job *resource_job_new(struct reconcile *rec, int64_t id, bool docs);
@@ -197,6 +196,21 @@ void unit_listed(struct reconcile *rec, struct world_target *t, bool begin);
 void status_update(struct reconcile *rec, struct world_application *a);
 /* At an orderly end: what is active was seen so until now. */
 void status_keep_seen(struct reconcile *rec);
+
+/* ---- sweep.c: makes many resources dirty, in slices */
+struct sweep_which {
+        int64_t target;   /* 0: of all targets */
+        const char *type; /* NULL: of all types */
+        bool waiting;     /* only those parked with NOT_YET, which are tried at once */
+};
+void sweep_start(struct reconcile *rec, const struct sweep_which *which, enum queue_priority p);
+void sweep_stop(struct reconcile *rec);
+
+/* ---- explain.c, listing.c */
+/* R is of that model, and of that application unless it is NULL. */
+bool explain_belongs(struct reconcile *rec, const struct world_resource *r, int64_t model,
+                     const char *application);
+void listing_stop(struct reconcile *rec);
 
 /* ---- shared */
 void reconcile_event(struct reconcile *rec, const char *kind, const char *model,

@@ -110,9 +110,7 @@ void reconcile_options_changed(struct reconcile *rec) {
 void reconcile_writable(struct reconcile *rec) {
         struct map_entry *e;
 
-        for (size_t i = 0; (e = map_next(&rec->world.resources, &i));)
-                queue_add(rec->queue, KEY_RESOURCE, ((struct world_resource *)e->value)->id,
-                          QUEUE_FIRST);
+        sweep_start(rec, &(struct sweep_which){ 0 }, QUEUE_FIRST);
         for (size_t i = 0; (e = map_next(&rec->world.applications, &i));)
                 application_dirty(rec, ((struct world_application *)e->value)->id);
 }
@@ -125,6 +123,8 @@ int reconcile_new(const struct reconcile_options *o, struct reconcile **ret, str
         world_init(&rec->world);
         list_init(&rec->jobs);
         list_init(&rec->plans);
+        list_init(&rec->sweeps);
+        list_init(&rec->listings);
         queue_new(o->loop, handle, rec, &rec->queue);
         queue_limit(rec->queue, KEY_TARGET, 16);
         queue_limit(rec->queue, KEY_MODEL, 4);
@@ -291,6 +291,8 @@ void reconcile_stop(struct reconcile *rec) {
                 status_keep_seen(rec);
         rec->stopping = true;
         application_stop(rec);
+        sweep_stop(rec);
+        listing_stop(rec);
         outside_close_all(rec);
 }
 

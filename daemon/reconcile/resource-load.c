@@ -8,6 +8,7 @@
 
 #include "opener.h"
 #include "queries.gen.h"
+#include "tally.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -216,8 +217,10 @@ int resource_load_now(struct tx *tx, struct resource_job *j, struct err *err) {
 void resource_marked(struct reconcile *rec, int64_t id) {
         struct world_resource *r = world_resource(&rec->world, id);
 
-        if (r)
+        if (r) {
                 r->stale = true;
+                tally_resource(&rec->world, r);
+        }
         map_set_bytes(&rec->marked, &id, sizeof(id), rec);
 }
 
@@ -297,5 +300,6 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
             world_set_fields(w, r, t->provider, j->fields, j->fields_text, err) < 0)
                 world_set_fields(w, r, t->provider, NULL, NULL, NULL);
         take_stale(j->rec, r);
+        tally_resource(w, r);
         return r;
 }

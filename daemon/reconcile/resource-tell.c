@@ -3,6 +3,8 @@
  * it, its row */
 #include "reconcile-internal.h"
 
+#include "tally.h"
+
 #include "clock.h"
 #include "log.h"
 #include "queries.gen.h"
@@ -12,6 +14,7 @@
 void resource_changed(struct reconcile *rec, struct world_resource *r) {
         const struct world_ids *l = world_needed_by(&rec->world, r->id);
 
+        tally_resource(&rec->world, r);
         for (size_t i = 0; l && i < l->count; i++)
                 queue_add(rec->queue, KEY_RESOURCE, l->ids[i], QUEUE_FIRST);
         for (size_t i = 0; i < r->need_count && r->row.dying; i++)
@@ -86,37 +89,14 @@ void resource_set_state(struct reconcile *rec, struct world_resource *r, enum re
         enum resource_state old = r->state;
 
         if (old == state && str_eq(r->reason, why))
-                return;
+                return tally_resource(&rec->world, r);
         r->state = state;
         str_set(&r->reason, why);
+        tally_resource(&rec->world, r);
         if (old != state && (is_told(old) || is_told(state))) {
                 resource_tell_row(rec, r);
                 touch_consumers(rec, r);
         }
         for (size_t i = 0; i < r->wanter_count; i++)
                 application_seen(rec, r->wanters[i]);
-}
-
-void resource_wake_target(struct reconcile *rec, int64_t target, enum queue_priority p) {
-        struct map_entry *e;
-
-        for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
-                struct world_resource *r = e->value;
-
-                if (r->target == target)
-                        queue_add(rec->queue, KEY_RESOURCE, r->id, p);
-        }
-}
-
-void resource_wake_waiting(struct reconcile *rec, int64_t target) {
-        struct map_entry *e;
-
-        for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
-                struct world_resource *r = e->value;
-
-                if (r->target != target || r->row.outcome != OUTCOME_NOT_YET || !r->retry_at)
-                        continue;
-                r->retry_at = 0;
-                queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_FIRST);
-        }
 }

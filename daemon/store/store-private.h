@@ -21,7 +21,7 @@ struct tx_dirty {
 struct batch {
         struct list link, calls;
         struct tx_dirty *marks;
-        size_t n_marks, marks_room;
+        size_t n_marks, marks_room, told; /* marks that were told */
         bool tells, readonly; /* tells: the state changed to `readonly` */
         char why[ERR_TEXT_MAX];
 };
@@ -128,6 +128,8 @@ int engine_sqlite_open(const struct engine_sqlite_file *f, struct store_connecti
 struct batch *batch_new(void);
 void batch_free(struct batch *b);
 void batch_end_call(struct store *s, struct batch *b, struct store_call *c, int r); /* lock held */
+/* Each once, in their order: before it is sent, and without the lock. */
+void batch_sort_marks(struct batch *b);
 void batch_send(struct store *s, struct batch *b);                                  /* lock held */
 void batch_deliver_all(struct store *s); /* loop; the threads are gone */
 struct mailbox *batch_mailbox_new(struct store *s);

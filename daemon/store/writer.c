@@ -399,6 +399,7 @@ static void run_group(struct store *s, struct group *g) {
         else
                 succeed(s, g);
         tx_group_reset(&g->tx);
+        batch_sort_marks(g->tx.batch);
         pthread_mutex_lock(&s->lock);
         batch_send(s, g->tx.batch);
         pthread_mutex_unlock(&s->lock);
