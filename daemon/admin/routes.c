@@ -89,7 +89,7 @@ const struct route route_table[] = {
         { "GET", MODEL "/why", ROLE_VIEWER, explain_why, NO_BODY, QUERY("subject"),
           "Causes of a state, to the root" },
         { "GET", MODEL "/resources", ROLE_VIEWER, explain_resources, NO_BODY,
-          QUERY("application", "after"), "Objects outside and their state" },
+          QUERY("application", "after", "max"), "Objects outside and their state" },
         { "GET", MODEL "/secrets", ROLE_VIEWER, secrets_list, NO_BODY, QUERY("after"),
           "Secrets, without values" },
         { "POST", MODEL "/secrets/{secret}/reveal", ROLE_ADMIN, secrets_reveal, NO_BODY, NULL,
