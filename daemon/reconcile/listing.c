@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #define SLICE_US 2000
-#define LOOK_EVERY 16 /* resources between two looks at the clock */
+#define LOOK_EVERY 8 /* resources between two looks at the clock */
 
 struct listing {
         struct reconcile *rec;

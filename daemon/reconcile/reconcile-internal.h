@@ -49,6 +49,7 @@ struct resource_job { /* from reading the rows to saving the outcome */
         int64_t *wanters;
         size_t wanter_count;
         json_t *document, *baseline;
+        size_t text_len;              /* of these two as they were read */
         uint8_t outputs[DIGEST_SIZE]; /* of the values that were filled into the document */
         bool outputs_valid;
         struct err fill_err;   /* why they could not be */
@@ -201,6 +202,7 @@ void status_keep_seen(struct reconcile *rec);
 struct sweep_which {
         int64_t target;   /* 0: of all targets */
         const char *type; /* NULL: of all types */
+        int64_t needs;    /* only those that need this one; 0: all */
         bool waiting;     /* only those parked with NOT_YET, which are tried at once */
 };
 void sweep_start(struct reconcile *rec, const struct sweep_which *which, enum queue_priority p);

@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define FREE_HERE_MAX (64u << 10) /* bytes of documents */
+
 struct resource_job *resource_job_new(struct reconcile *rec, int64_t id, bool docs) {
         struct resource_job *j = mem_new(struct resource_job);
 
@@ -41,13 +43,47 @@ static void forget_read(struct resource_job *j) {
         j->values = secret_values_free(j->values);
         json_decref(take_ptr(j->own));
         j->need_count = j->wanter_count = 0;
+        j->text_len = 0;
         j->found = j->document_missing = j->outputs_valid = false;
+}
+
+/* Large documents have ten thousands of pieces of memory: a thread gives them back. */
+struct trash {
+        struct job job;
+        json_t *json[3];
+};
+
+static void trash_work(void *arg) {
+        struct trash *t = arg;
+
+        for (size_t i = 0; i < ARRAY_SIZE(t->json); i++)
+                json_decref(t->json[i]);
+}
+
+static void trash_done(void *arg) {
+        free(arg);
+}
+
+static void drop_documents(struct resource_job *j) {
+        struct trash *t = mem_new(struct trash);
+
+        t->json[0] = take_ptr(j->document);
+        t->json[1] = take_ptr(j->baseline);
+        t->json[2] = take_ptr(j->op.baseline);
+        t->job = (struct job){ .loop = j->rec->options.loop,
+                               .work = trash_work,
+                               .done = trash_done,
+                               .arg = t,
+                               .name = "documents" };
+        job_start(&t->job);
 }
 
 struct resource_job *resource_job_free(struct resource_job *j) {
         if (!j)
                 return NULL;
         list_unlink(&j->link);
+        if (j->text_len > FREE_HERE_MAX && !j->rec->stopping)
+                drop_documents(j);
         forget_read(j);
         op_clear(&j->op);
         drift_list_free(&j->differences);
@@ -146,13 +182,15 @@ static int read_edges(struct tx *tx, struct resource_job *j, struct err *err) {
         return 0;
 }
 
-static int read_json(struct tx *tx, const uint8_t *digest, json_t **ret, struct err *err) {
+static int read_json(struct tx *tx, struct resource_job *j, const uint8_t *digest, json_t **ret,
+                     struct err *err) {
         const char *text;
         size_t len;
         int r = tx_cache_get(tx, digest, &text, &len, err);
 
         if (r < 0)
                 return r;
+        j->text_len += len;
         return json_parse(text, len, ret, err);
 }
 
@@ -167,11 +205,11 @@ static int read_documents(struct tx *tx, struct resource_job *j, const struct q_
         if (!j->docs)
                 return 0;
         if (row->baseline_document_len == DIGEST_SIZE &&
-            read_json(tx, row->baseline_document, &j->baseline, err) < 0)
+            read_json(tx, j, row->baseline_document, &j->baseline, err) < 0)
                 j->baseline = NULL; /* forgotten: the ledger says less, the repair is the same */
         if (!j->wanted_valid)
                 return 0;
-        r = read_json(tx, row->wanted, &j->document, err);
+        r = read_json(tx, j, row->wanted, &j->document, err);
         if (r == -ENOENT) {
                 j->document_missing = true;
                 return 0;

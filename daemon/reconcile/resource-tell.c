@@ -11,11 +11,15 @@
 
 #include <stdlib.h>
 
+#define WAKE_HERE_MAX 500 /* that need one; those of a namespace may be thousands */
+
 void resource_changed(struct reconcile *rec, struct world_resource *r) {
         const struct world_ids *l = world_needed_by(&rec->world, r->id);
 
         tally_resource(&rec->world, r);
-        for (size_t i = 0; l && i < l->count; i++)
+        if (l && l->count > WAKE_HERE_MAX)
+                sweep_start(rec, &(struct sweep_which){ .needs = r->id }, QUEUE_FIRST);
+        for (size_t i = 0; l && l->count <= WAKE_HERE_MAX && i < l->count; i++)
                 queue_add(rec->queue, KEY_RESOURCE, l->ids[i], QUEUE_FIRST);
         for (size_t i = 0; i < r->need_count && r->row.dying; i++)
                 queue_add(rec->queue, KEY_RESOURCE, r->needs[i].id, QUEUE_CHANGE);

@@ -28,7 +28,16 @@ static void sweep_free(struct sweep *s) {
         free(s);
 }
 
+static bool needs(const struct world_resource *r, int64_t id) {
+        for (size_t i = 0; i < r->need_count; i++)
+                if (r->needs[i].id == id)
+                        return true;
+        return false;
+}
+
 static bool is_meant(const struct world_resource *r, const struct sweep *s) {
+        if (s->which.needs && !needs(r, s->which.needs))
+                return false;
         if ((s->which.target && r->target != s->which.target) ||
             (s->type && !str_eq(r->type, s->type)))
                 return false;

@@ -103,16 +103,18 @@ static size_t find_wanted(const struct world_application *a, int64_t resource) {
         return low;
 }
 
-static void tell_wanters(struct world *w, const struct world_resource *r, unsigned kinds) {
-        for (size_t i = 0; i < r->wanter_count; i++) {
-                struct world_application *a = world_application(w, r->wanters[i]);
+static void tell(struct world_application *a, int64_t resource, unsigned kinds) {
+        for (size_t k = a ? find_wanted(a, resource) : 0;
+             a && k < a->want_count && a->wanted[k].resource == resource; k++)
+                set_kinds(a, a->wanted[k].want, kinds);
+}
 
-                if (!a)
-                        continue;
-                for (size_t k = find_wanted(a, r->id);
-                     k < a->want_count && a->wanted[k].resource == r->id; k++)
-                        set_kinds(a, a->wanted[k].want, kinds);
-        }
+/* Its owner may have dropped it, and not know that yet. */
+static void tell_wanters(struct world *w, const struct world_resource *r, unsigned kinds) {
+        for (size_t i = 0; i < r->wanter_count; i++)
+                tell(world_application(w, r->wanters[i]), r->id, kinds);
+        if (r->owner && (r->wanter_count != 1 || r->wanters[0] != r->owner))
+                tell(world_application(w, r->owner), r->id, kinds);
 }
 
 void tally_resource(struct world *w, const struct world_resource *r) {

@@ -263,6 +263,7 @@ def many_wants(w, d):
     d.set_config(model, "bulk", size=210)
     while len(set(d.in_place())) > 1:
         look_at_all(d, model)
+        time.sleep(0.2)                         # real-time threads get 95 % of a second, then they stand still
     w.take_slow(d)
     d.stop()
     d.start()
@@ -276,6 +277,7 @@ def handlers(w):
     a bundle with 10,000 wants, asked about all the while."""
     count = w.number(2000)
     w.slow, w.slowest = {}, (0, "")
+    w.empty_cluster()
     d = w.daemon("--log-level", "warning", alone=True)
     model = w.name("bench")
     w.ready(d, model)
