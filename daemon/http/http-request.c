@@ -13,8 +13,8 @@
  * without a word. So the request is started once more on a fresh connection, unless it was sent
  * and its method is one that must not be repeated (POST).
  *
- * on_head and on_data may run inside curl, where the caller may still cancel, free or start requests:
- * http.c puts off what curl forbids, and nothing of R is touched after a callback when its
+ * on_head and on_data may run inside curl, where the caller may still cancel, free or start
+ * requests: http.c puts off what curl forbids, and nothing of R is touched after a callback when its
  * transfer was detached. */
 #include "http-internal.h"
 

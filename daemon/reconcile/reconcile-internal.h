@@ -35,7 +35,8 @@ struct resource_job { /* from reading the rows to saving the outcome */
         struct reconcile *rec;
         int64_t id;
         struct list link;
-        bool docs; /* the documents were asked for too */
+        bool docs;         /* the documents were asked for too */
+        bool fields_known; /* the world has the field set's text */
         /* read on the store's read thread; owned here */
         bool found;
         struct resource_row row;
@@ -110,8 +111,10 @@ struct resource_job *resource_job_new(struct reconcile *rec, int64_t id, bool do
 struct resource_job *resource_job_free(struct resource_job *j);
 void resource_load(struct resource_job *j,
                    void (*done)(struct store_call *c, int r, const struct err *err));
-int resource_load_now(struct tx *tx, struct resource_job *j,
-                      struct err *err); /* inside a read: start-up */
+/* Inside a read, at the start: ROW is its row, and the world is the caller's. */
+struct q_resource_row;
+int resource_load_now(struct tx *tx, struct resource_job *j, const struct q_resource_row *row,
+                      struct err *err);
 /* Copies what was read into the world. NULL: the row is gone. */
 struct world_resource *resource_take(struct resource_job *j, struct err *err);
 void resource_save(struct resource_job *j,

@@ -226,7 +226,7 @@ static int load_resources(struct tx *tx, struct store_call *c, struct err *err) 
                 struct resource_job *j = resource_job_new(l->rec, rows[i].id, false);
                 struct world_resource *taken;
 
-                r = resource_load_now(tx, j, err);
+                r = resource_load_now(tx, j, &rows[i], err);
                 taken = r >= 0 ? resource_take(j, NULL) : NULL;
                 if (taken)
                         taken->tried = true; /* perhaps, just before the end of the last run */

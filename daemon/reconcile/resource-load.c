@@ -200,7 +200,8 @@ static int read_documents(struct tx *tx, struct resource_job *j, const struct q_
         size_t len;
         int r;
 
-        if (j->fields_valid && tx_cache_get(tx, j->fields, &text, &len, NULL) == 0)
+        if (j->fields_valid && !j->fields_known &&
+            tx_cache_get(tx, j->fields, &text, &len, NULL) == 0)
                 j->fields_text = str_ndup(text, len);
         if (!j->docs)
                 return 0;
@@ -230,6 +231,16 @@ static int read_documents(struct tx *tx, struct resource_job *j, const struct q_
         return r;
 }
 
+static int read_row(struct tx *tx, struct resource_job *j, const struct q_resource_row *row,
+                    struct err *err) {
+        int r;
+
+        j->found = true;
+        copy_row(j, row);
+        r = read_edges(tx, j, err);
+        return r < 0 ? r : read_documents(tx, j, row, err);
+}
+
 static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
         struct resource_job *j = c->arg;
         struct q_resource_row *row;
@@ -238,18 +249,14 @@ static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
 
         forget_read(j);
         r = q_resource_by_id(tx, &(struct q_resource_by_id_in){ .id = j->id }, &row, &n, err);
-        if (r < 0 || n == 0)
-                return r;
-        j->found = true;
-        copy_row(j, row);
-        r = read_edges(tx, j, err);
-        if (r < 0)
-                return r;
-        return read_documents(tx, j, row, err);
+        return r < 0 || n == 0 ? r : read_row(tx, j, row, err);
 }
 
-int resource_load_now(struct tx *tx, struct resource_job *j, struct err *err) {
-        return read_run(tx, &j->call, err);
+int resource_load_now(struct tx *tx, struct resource_job *j, const struct q_resource_row *row,
+                      struct err *err) {
+        j->fields_known =
+                row->fields_len == DIGEST_SIZE && world_has_fields(&j->rec->world, row->fields);
+        return read_row(tx, j, row, err);
 }
 
 void resource_marked(struct reconcile *rec, int64_t id) {
