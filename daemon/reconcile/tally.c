@@ -60,19 +60,31 @@ static void sort_wanted(struct world_application *a) {
                 qsort(a->wanted, a->want_count, sizeof(*a->wanted), by_resource);
 }
 
+/* Its row may have been read before A's plan was saved: from now on it tells A. */
+static void be_wanted(struct world_resource *r, int64_t application) {
+        for (size_t i = 0; i < r->wanter_count; i++)
+                if (r->wanters[i] == application)
+                        return;
+        r->wanters = mem_grow(r->wanters, &(size_t){ r->wanter_count }, r->wanter_count + 1,
+                              sizeof(*r->wanters));
+        r->wanters[r->wanter_count++] = application;
+}
+
 /* Side by side with the order of all resources: 10,000 look-ups would take a handler's time. */
 static void count_all(struct world *w, struct world_application *a) {
         size_t at = 0;
 
         for (size_t i = 0; i < a->want_count; i++) {
                 int64_t id = a->wanted[i].resource;
-                bool there;
+                struct world_resource *r;
 
                 if (at == w->order_count || w->order[at].id != id)
                         at = world_order_at(w, id);
-                there = at < w->order_count && w->order[at].id == id;
-                set_kinds(a, a->wanted[i].want, kinds_of(there ? w->order[at].resource : NULL));
-                at += there && (i + 1 == a->want_count || a->wanted[i + 1].resource != id);
+                r = at < w->order_count && w->order[at].id == id ? w->order[at].resource : NULL;
+                set_kinds(a, a->wanted[i].want, kinds_of(r));
+                if (r)
+                        be_wanted(r, a->id);
+                at += r && (i + 1 == a->want_count || a->wanted[i + 1].resource != id);
         }
 }
 
