@@ -38,7 +38,7 @@ static const char ending[] =
         ".SH EXIT STATUS\n.TP\n.B 0\nended by a signal\n.TP\n.B 1\ncould not start: the reason is "
         "logged\n"
         ".TP\n.B 2\nwrong option or configuration\n"
-        ".SH SEE ALSO\n.BR mooringctl (1)\n";
+        ".SH SEE ALSO\n.BR mooringctl (1),\n.BR mooring\\-charm (8)\n";
 
 int main(void) {
         printf(".TH MOORINGD 8 \"\" \"mooring %s\" \"System Administration\"\n", MOORING_VERSION);

@@ -84,12 +84,18 @@ static char *sentence(const struct opt *row) {
         return buf_take(&text);
 }
 
-/* Words of TEXT from COLUMN on, which is where the cursor already is. */
-static void print_wrapped(const char *text, size_t column, FILE *out) {
+void opt_help_text(const char *text, size_t column, FILE *out) {
         size_t at = column;
 
         while (*text) {
-                size_t n = strcspn(text, " ");
+                size_t n = strcspn(text, " \n");
+
+                if (text[n] == '\n' && !n) {
+                        fprintf(out, "\n%*s", (int)column, "");
+                        at = column;
+                        text++;
+                        continue;
+                }
 
                 if (at > column && at + n + 1 > HELP_WIDTH) {
                         fprintf(out, "\n%*s", (int)column, "");
@@ -118,7 +124,7 @@ void opt_help(const struct opt *table, FILE *out) {
                         at = 0;
                 }
                 fprintf(out, "%*s", (int)(HELP_COLUMN - at), "");
-                print_wrapped(text, HELP_COLUMN, out);
+                opt_help_text(text, HELP_COLUMN, out);
         }
 }
 

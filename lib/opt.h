@@ -59,6 +59,9 @@ int opt_set(const struct opt *row, void *target, const char *text, const char *w
 int opt_check(const struct opt *table, const void *target, struct err *err);
 void opt_deinit(const struct opt *table, void *target);
 void opt_help(const struct opt *table, FILE *out);
+/* TEXT and a line's end, folded at what a terminal shows; the cursor is in COLUMN, and so is each
+ * further line's beginning. Lines of TEXT end where it says. */
+void opt_help_text(const char *text, size_t column, FILE *out);
 void opt_man(const struct opt *table, FILE *out); /* roff, .TP entries */
 /* Rows with OPT_RELOAD take FRESH's value over into LIVE. "log-level" of those that did goes into
  * RET, a blank between two; "state-dir (needs a restart)" of others that differ. The caller frees

@@ -188,7 +188,7 @@ def shell(world):
 def man_pages(world):
     """Where `man` looks: a folder a section."""
     folder = world.folder / "man"
-    for page in ("daemon/mooringd.8", "tools/mooringctl/mooringctl.1"):
+    for page in ("daemon/mooringd.8", "tools/mooringctl/mooringctl.1", "daemon/charm/worker/mooring-charm.8"):
         place = folder / f"man{page[-1]}"
         if (world.programs.build / page).exists():
             place.mkdir(parents=True, exist_ok=True)

@@ -343,10 +343,6 @@ int charm_host_unpin(struct charm_host *h, const char *sha256, struct err *err) 
         return charm_pin_drop(h->state_dir, sha256, err);
 }
 
-char *charm_host_folder(const struct charm_host *h, const char *sha256) {
-        return charm_pin_folder(h->state_dir, sha256);
-}
-
 static void on_changed(void *arg) {
         struct charm_host *h = arg;
         struct err err = {};

@@ -75,8 +75,6 @@ int charm_host_find(const struct charm_host *h, const char *name, const char *ch
 int charm_host_pin(struct charm_host *h, const struct charm_offer *offer, struct err *err);
 int charm_host_unpin(struct charm_host *h, const char *sha256,
                      struct err *err); /* no application is pinned to it any more */
-/* Folder of a pinned charm: "<state>/charms/<sha256>". Free it. */
-char *charm_host_folder(const struct charm_host *h, const char *sha256);
 
 struct charm_call {
         char sha256[DIGEST_HEX_SIZE];

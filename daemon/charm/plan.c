@@ -47,10 +47,6 @@ struct plan *plan_free(struct plan *p) {
         return NULL;
 }
 
-void plan_freep(struct plan **p) {
-        *p = plan_free(*p);
-}
-
 void plan_reader_init(struct plan_reader *r) {
         *r = (struct plan_reader){ .labels = MAP_INIT };
         frame_reader_init(&r->frames, FRAME_MAX);

@@ -61,16 +61,15 @@ struct plan {
         char *version;          /* of the workload, or NULL */
         json_t *tell;           /* {"relation id": {key: value}} */
         json_t *secrets; /* {"label/field": {"length", "alphabet"}} asked for; alphabet may lack */
-        json_t *targets;       /* {label: {"provider", "config": document}} */
-        json_t *see;           /* {label: [pointer, ...]} */
-        json_t *needs;         /* [{"label", "on", "kind": "exists" | "ready" | "value"}] */
+        json_t *targets; /* {label: {"provider", "config": document}} */
+        json_t *see;     /* {label: [pointer, ...]} */
+        json_t *needs;   /* [{"label", "on", "kind": "exists" | "ready" | "value"}] */
         struct plan_doc *docs; /* in the order in which they were wanted */
         size_t doc_count, doc_room;
         struct plan_file *files;
         size_t file_count, file_room;
 };
 struct plan *plan_free(struct plan *p);
-void plan_freep(struct plan **p);
 
 struct plan_reader {
         struct frame_reader frames;

@@ -350,10 +350,6 @@ int64_t worker_idle_since(const struct worker *w) {
         return w->idle_since;
 }
 
-pid_t worker_pid(const struct worker *w) {
-        return w->child ? child_pid(w->child) : 0;
-}
-
 static bool used_much_memory(pid_t pid) {
         cleanup_(closep) int fd = -1;
         char path[40], text[80];

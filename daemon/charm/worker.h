@@ -42,7 +42,6 @@ bool worker_over(const struct worker *w);
 bool worker_spent(const struct worker *w);
 /* Since when it is idle (clock_mono). */
 int64_t worker_idle_since(const struct worker *w);
-pid_t worker_pid(const struct worker *w);
 /* Runs PROGRAM --check-sandbox as it would run workers; blocking, some milliseconds. -ENOSYS
  * with its words. */
 int worker_check(const struct worker_spec *spec, struct err *err);

@@ -14,8 +14,8 @@
  * and its method is one that must not be repeated (POST).
  *
  * on_head and on_data may run inside curl, where the caller may still cancel, free or start
- * requests: http.c puts off what curl forbids, and nothing of R is touched after a callback when its
- * transfer was detached. */
+ * requests: http.c puts off what curl forbids, and nothing of R is touched after a callback when
+ * its transfer was detached. */
 #include "http-internal.h"
 
 #include "clock.h"

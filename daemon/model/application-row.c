@@ -167,6 +167,9 @@ int application_row_forget_secret(struct tx *tx, int64_t secret, struct err *err
                 tx, &(struct w_secret_grant_delete_all_in){ .secret_id = secret }, err);
 
         if (r >= 0)
+                r = w_secret_use_drop_all(
+                        tx, &(struct w_secret_use_drop_all_in){ .secret_id = secret }, err);
+        if (r >= 0)
                 r = w_secret_revision_delete_all(
                         tx, &(struct w_secret_revision_delete_all_in){ .secret_id = secret }, err);
         if (r >= 0)

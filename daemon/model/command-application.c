@@ -436,6 +436,7 @@ int command_application_destroy_storage(struct tx *tx, struct command *c, struct
                 r = detached_destroy(tx, c, s.model, destroy->application, err);
         if (r <= 0)
                 return r < 0 ? r : none_detached(destroy->application, err);
+        tx_mark(tx, MARK_MODEL, s.model->id); /* a removed one may have waited for this */
         r = q_application_by_name(tx,
                                   &(struct q_application_by_name_in){
                                           .model_id = s.model->id, .name = destroy->application },

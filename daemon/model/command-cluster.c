@@ -151,7 +151,7 @@ static int leave_behind(struct tx *tx, struct command *c, const struct q_detache
                                                         .at = tx_now(tx) },
                         err);
         if (r >= 0)
-                r = w_detached_delete(tx, &(struct w_detached_delete_in){ .id = d->id }, err);
+                r = detached_forget(tx, d, err);
         if (r >= 0)
                 command_note(c, "%s %s of %s stays behind", d->type, d->path, d->application);
         return r < 0 ? r : 0;

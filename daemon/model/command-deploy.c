@@ -235,15 +235,14 @@ static void tell_new(struct deploy *d, const struct bundle_application *a, int64
 /* What an earlier application of that name left is taken over, or needs a decision first. */
 static int take_detached(struct deploy *d, const struct bundle_application *a, int64_t id,
                          struct err *err) {
-        struct q_detached_by_application_in in = { .model_id = d->model->id,
-                                                   .application = a->name };
+        struct q_detached_earlier_in in = { .model_id = d->model->id, .application = a->name };
         struct q_detached_row *rows;
         size_t n;
         int r;
 
         if (d->attach_storage)
                 return detached_attach(d->tx, d->command, d->model, a->name, id, err);
-        r = q_detached_by_application(d->tx, &in, &rows, &n, err);
+        r = q_detached_earlier(d->tx, &in, &rows, &n, err);
         if (r < 0 || n == 0)
                 return r < 0 ? r : 0;
         command_note(

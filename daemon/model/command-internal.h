@@ -63,14 +63,15 @@ int relation_row_settle(struct tx *tx, struct command *c, const struct applicati
 /* Life dying; both sides and their secrets' users become dirty. */
 int relation_row_end(struct tx *tx, int64_t relation, struct err *err);
 
-/* ---- detached.c: storage that outlived an application of that name, with the secrets that open
- * it */
+/* ---- detached.c: storage that nobody wants any more, with the secrets that open it */
 /* APPLICATION looks after it from now on. Returns how many there were. */
 int detached_attach(struct tx *tx, struct command *c, const struct q_model_row *model,
                     const char *name, int64_t application, struct err *err);
 /* The reconciler deletes what we made, and leaves the rest. Returns how many there were. */
 int detached_destroy(struct tx *tx, struct command *c, const struct q_model_row *model,
                      const char *name, struct err *err);
-/* Of every earlier application. */
+/* It stays where it is, and what opens it goes. */
+int detached_forget(struct tx *tx, const struct q_detached_row *row, struct err *err);
+/* Of every application. */
 int detached_destroy_all(struct tx *tx, struct command *c, const struct q_model_row *model,
                          struct err *err);

@@ -27,32 +27,83 @@ static void make_uuid(struct command *c, char ret[37]) {
                  b[13], b[14], b[15]);
 }
 
-static int check_free(struct tx *tx, const char *name, struct err *err) {
+/* It was removed, and only the storage that is kept is left of it. */
+static int is_kept(struct tx *tx, const struct q_model_row *model, bool *ret, struct err *err) {
+        struct q_application_count_row *count;
+        struct q_detached_row *kept;
+        size_t n;
+        int r = q_application_count(tx, &(struct q_application_count_in){ .model_id = model->id },
+                                    &count, &n, err);
+
+        *ret = str_eq(model->life, "dying") && !model->destroy_storage && !model->force && r >= 0 &&
+               n && count->total == 0;
+        if (r < 0 || !*ret)
+                return r;
+        r = q_detached_list(tx, &(struct q_detached_list_in){ .model_id = model->id, .max = 1 },
+                            &kept, &n, err);
+        *ret = r >= 0 && n > 0;
+        return r;
+}
+
+/* A model of that name: refused, or in *RET the one that can be gone on with. */
+static int check_free(struct tx *tx, const char *name, const struct q_model_row **ret,
+                      struct err *err) {
         struct q_model_row *row;
+        bool kept;
         size_t n;
         int r = q_model_by_name(tx, &(struct q_model_by_name_in){ .name = name }, &row, &n, err);
 
+        *ret = NULL;
         if (r < 0 || n == 0)
                 return r < 0 ? r : 0;
-        if (!str_eq(row->life, "alive"))
+        if (str_eq(row->life, "alive"))
+                return err_set(err, -EEXIST, "model %s is there already", name);
+        r = is_kept(tx, row, &kept, err);
+        if (r >= 0 && !kept)
                 return err_set(err, -EBUSY, "model %s is being removed: wait until it is gone",
                                name);
-        return err_set(err, -EEXIST, "model %s is there already", name);
+        *ret = row;
+        return r < 0 ? r : 0;
+}
+
+/* Removed, with storage kept: the model goes on with it. */
+static int revive(struct tx *tx, struct command *c, const struct q_model_row *model,
+                  const struct q_target_row *cluster, struct err *err) {
+        int r;
+
+        if (model->target_id != cluster->id)
+                return err_set(err, -EEXIST,
+                               "model %s was removed and its storage is kept, on another cluster: "
+                               "remove-model %s --destroy-storage ends it",
+                               model->name, model->name);
+        r = w_model_set_life(tx, &(struct w_model_set_life_in){ .life = "alive", .id = model->id },
+                             err);
+        if (r < 0)
+                return r;
+        command_change(c, "add-model", NULL, "go on with model %s and the storage it kept",
+                       model->name);
+        command_say(c, "model", json_string(model->name));
+        command_say(c, "uuid", json_string(model->uuid));
+        tx_mark(tx, MARK_MODEL, model->id);
+        return 0;
 }
 
 int command_model_add(struct tx *tx, struct command *c, struct err *err) {
         struct command_model *add = command_of(c, command_model);
         const struct q_target_row *cluster;
+        const struct q_model_row *before;
         struct w_model_insert_in in;
         char uuid[37];
         int r = name_check_model(add->model, err);
 
         if (r >= 0)
-                r = check_free(tx, add->model, err);
+                r = check_free(tx, add->model, &before, err);
         if (r >= 0)
                 r = lookup_cluster(tx, add->cluster ? add->cluster : "", &cluster, err);
         if (r < 0)
                 return r;
+        if (before)
+                return revive(tx, c, before, cluster, err);
         make_uuid(c, uuid);
         in = (struct w_model_insert_in){ .id = tx_id(tx, "model"),
                                          .name = add->model,
@@ -151,6 +202,16 @@ int command_model_remove(struct tx *tx, struct command *c, struct err *err) {
         command_change(c, "remove-model", NULL, "remove model %s%s%s", remove->model,
                        destroy ? ", with its data" : ", its data is kept",
                        force ? ", without waiting for what cannot be reached" : "");
+        if (force && !destroy)
+                command_note(c,
+                             "with --force storage of %s is left where it is, and the secrets that "
+                             "open it are forgotten with the model",
+                             remove->model);
+        else if (!destroy)
+                command_note(c,
+                             "model %s stays listed while storage of it is kept: storage --model "
+                             "%s shows it",
+                             remove->model, remove->model);
         tx_mark(tx, MARK_MODEL, model->id);
         return 0;
 }
@@ -398,7 +459,7 @@ int command_model_take_over(struct tx *tx, struct command *c, struct err *err) {
         const struct q_model_row *model;
         int r = lookup_live_model(tx, take->model, &model, err);
 
-        if (r >= 0 && !take->foreign && !model->blocked)
+        if (r >= 0 && !take->foreign)
                 return err_set(err, -EBUSY,
                                "nothing to take over: no stamp of anybody else is known to be on "
                                "namespace %s",
@@ -406,10 +467,6 @@ int command_model_take_over(struct tx *tx, struct command *c, struct err *err) {
         if (r >= 0 && !model->scope_null)
                 r = w_resource_set_adopted(
                         tx, &(struct w_resource_set_adopted_in){ .adopted = 1, .id = model->scope },
-                        err);
-        if (r >= 0)
-                r = w_model_set_blocked(
-                        tx, &(struct w_model_set_blocked_in){ .blocked = NULL, .id = model->id },
                         err);
         if (r < 0)
                 return r;

@@ -34,6 +34,8 @@ struct command {
         const struct sealer *sealer; /* needed by those that set options; else NULL */
         const char *actor;           /* "uid 1000 (alice)" */
         bool dry_run;
+        /* Of a dry run: reads more of how it would be, before it is taken back; or NULL. */
+        int (*look)(struct tx *tx, struct command *c, struct err *err);
         /* private: made anew by each run */
         json_t *answer;
         char *reply;
@@ -205,3 +207,18 @@ int removal_relation(struct tx *tx, int64_t relation, struct err *err);
  * relation's rows along. */
 int removal_side(struct tx *tx, int64_t relation, int64_t application, struct err *err);
 int removal_model(struct tx *tx, int64_t model, struct err *err);
+/* What APPLICATION let go while it lived is destroyed with it. */
+int removal_let_go(struct tx *tx, int64_t model, int64_t application, struct err *err);
+/* RESOURCE is wanted again by the APPLICATION that let it go: it is the one that it was. */
+int detached_take_back(struct tx *tx, int64_t application, int64_t resource, struct err *err);
+
+/* ---- secret.c: secrets that no plan asks for go when nothing holds them any more. */
+/* A plan of APPLICATION was saved, and asked for these ("label/field"). */
+int secret_ask(struct tx *tx, int64_t application, const json_t *asked, struct err *err);
+/* RESOURCE holds nothing any more of what documents before GENERATION held. */
+int secret_leave(struct tx *tx, int64_t resource, int64_t generation, struct err *err);
+#define SECRET_ALL_GENERATIONS INT64_MAX
+/* Perhaps nothing needs it any more. */
+int secret_settle(struct tx *tx, int64_t secret, struct err *err);
+/* Detached storage of MODEL needs it. */
+int secret_kept(struct tx *tx, int64_t model, int64_t secret, bool *ret, struct err *err);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* detached.c - storage that outlived its application: taken over by a new one, or given to the
- * reconciler to be destroyed
+/* detached.c - storage that nobody wants any more: kept with what opens it, taken over by a new
+ * application of that name, or given to the reconciler to be destroyed
  *
  * A row of detached becomes a row of resource again, with all that was known of it: which one it
  * is (incarnation), who made it, that it was filled once. So an empty one, or another one of the
  * same name, is lost data and never begun anew. Attached, it is the new application's; its
  * secrets move along, and go before those that the new application may have made meanwhile.
- * Destroyed, it is a dying resource of the model, which the reconciler deletes; what was not made
- * by us is left in place and listed. */
+ * Destroyed, it is a dying resource of the model, which the reconciler deletes, and its secrets
+ * go with it; what was not made by us is left in place and listed. What a living application let
+ * go is its own again when a plan of it wants it again. */
 #include "command-internal.h"
 
 #include <errno.h>
@@ -30,35 +31,68 @@ static int drop_twin(struct tx *tx, const struct q_secret_row *s, int64_t applic
         return application_row_forget_secret(tx, twin->id, err);
 }
 
-/* APPLICATION 0: the data goes, and so do they. Values of options belong to rows that are gone. */
-static int move_secret(struct tx *tx, int64_t secret, int64_t application, struct err *err) {
-        struct q_secret_row *s;
-        size_t n;
-        int r = q_secret_by_id(tx, &(struct q_secret_by_id_in){ .id = secret }, &s, &n, err);
+static int set_asked(struct tx *tx, int64_t secret, bool null, struct err *err) {
+        int r = w_secret_set_asked(
+                tx, &(struct w_secret_set_asked_in){ .asked_null = null, .id = secret }, err);
 
-        if (r < 0 || n == 0 || !s->application_id_null)
-                return r < 0 ? r : 0; /* taken over with another row already */
-        if (application == 0 || str_eq(s->purpose, "option"))
-                return application_row_forget_secret(tx, secret, err);
+        return r < 0 ? r : 0;
+}
+
+/* It is APPLICATION's from now on, also while no plan asks for it. Values of options belong to
+ * rows that are gone. */
+static int move_secret(struct tx *tx, const struct q_secret_row *s, int64_t application,
+                       struct err *err) {
+        int r;
+
+        if (str_eq(s->purpose, "option"))
+                return application_row_forget_secret(tx, s->id, err);
         r = drop_twin(tx, s, application, err);
+        if (r >= 0)
+                r = set_asked(tx, s->id, true, err);
         if (r < 0)
                 return r;
         r = w_secret_set_owner(
-                tx, &(struct w_secret_set_owner_in){ .application_id = application, .id = secret },
+                tx, &(struct w_secret_set_owner_in){ .application_id = application, .id = s->id },
                 err);
         return r < 0 ? r : 0;
 }
 
+/* The data goes, and when it is gone so does what opened it. RESOURCE 0: it is left in place. */
+static int end_secret(struct tx *tx, const struct q_secret_row *s, int64_t resource,
+                      struct err *err) {
+        int r = set_asked(tx, s->id, false, err);
+
+        if (r < 0)
+                return r;
+        if (!resource)
+                return secret_settle(tx, s->id, err);
+        r = w_secret_use_put(
+                tx, &(struct w_secret_use_put_in){ .uri = s->uri, .resource_id = resource }, err);
+        return r < 0 ? r : 0;
+}
+
+/* Those of ROW, which is deleted: APPLICATION's, or gone with RESOURCE. One that has an owner was
+ * taken over with another row already, or never left it. */
 static int move_secrets(struct tx *tx, const struct q_detached_row *row, int64_t application,
-                        struct err *err) {
+                        int64_t resource, struct err *err) {
         cleanup_(json_freep) json_t *ids = NULL;
-        size_t i;
+        struct q_secret_row *s;
+        size_t i, n;
         json_t *id;
         int r = json_parse(row->secrets, strlen(row->secrets), &ids, err);
 
         json_array_foreach(ids, i, id) {
                 if (r >= 0)
-                        r = move_secret(tx, json_integer_value(id), application, err);
+                        r = q_secret_by_id(
+                                tx, &(struct q_secret_by_id_in){ .id = json_integer_value(id) }, &s,
+                                &n, err);
+                if (r < 0)
+                        return r;
+                if (n && s->application_id_null)
+                        r = application ? move_secret(tx, s, application, err)
+                                        : end_secret(tx, s, resource, err);
+                else if (n)
+                        r = secret_settle(tx, s->id, err);
         }
         return r < 0 ? r : 0;
 }
@@ -66,7 +100,7 @@ static int move_secrets(struct tx *tx, const struct q_detached_row *row, int64_t
 /* ---- rows */
 
 static int insert_resource(struct tx *tx, const struct q_detached_row *row, int64_t application,
-                           struct err *err) {
+                           int64_t *ret, struct err *err) {
         bool filled = application && !row->initialised_at_null;
         struct w_resource_insert_kept_in in = {
                 .id = tx_id(tx, "resource"),
@@ -88,6 +122,7 @@ static int insert_resource(struct tx *tx, const struct q_detached_row *row, int6
         };
         int r = w_resource_insert_kept(tx, &in, err);
 
+        *ret = in.id;
         tx_mark(tx, MARK_RESOURCE, in.id);
         return r < 0 ? r : 0;
 }
@@ -138,6 +173,7 @@ static int take_row(struct tx *tx, const char *model, const struct q_detached_ro
                                                 .type = row->type,
                                                 .path = row->path };
         struct q_resource_row *resource;
+        int64_t made = 0;
         size_t n;
         int r = q_resource_by_identity(tx, &in, &resource, &n, err);
 
@@ -146,14 +182,34 @@ static int take_row(struct tx *tx, const char *model, const struct q_detached_ro
         if (n)
                 r = update_resource(tx, row, resource, application, err);
         else if (application || is_deletable(row))
-                r = insert_resource(tx, row, application, err);
+                r = insert_resource(tx, row, application, &made, err);
         else
                 r = leave_row(tx, model, row, err);
         if (r >= 0)
-                r = move_secrets(tx, row, application, err);
-        if (r >= 0)
                 r = w_detached_delete(tx, &(struct w_detached_delete_in){ .id = row->id }, err);
-        return r < 0 ? r : 0;
+        return r < 0 ? r : move_secrets(tx, row, application, made, err);
+}
+
+int detached_take_back(struct tx *tx, int64_t application, int64_t resource, struct err *err) {
+        struct q_detached_by_identity_in in = { .application_id = application };
+        struct q_resource_row *row;
+        struct q_detached_row *kept;
+        size_t n;
+        int r = q_resource_by_id(tx, &(struct q_resource_by_id_in){ .id = resource }, &row, &n,
+                                 err);
+
+        if (r < 0 || n == 0)
+                return r < 0 ? r : 0;
+        in.target_id = row->target_id;
+        in.type = row->type;
+        in.path = row->path;
+        r = q_detached_by_identity(tx, &in, &kept, &n, err);
+        if (r < 0 || n == 0)
+                return r < 0 ? r : 0;
+        r = update_resource(tx, kept, row, application, err);
+        if (r >= 0)
+                r = w_detached_delete(tx, &(struct w_detached_delete_in){ .id = kept->id }, err);
+        return r < 0 ? r : move_secrets(tx, kept, application, 0, err);
 }
 
 static int destroy_row(struct tx *tx, struct command *c, const char *model,
@@ -168,10 +224,10 @@ static int destroy_row(struct tx *tx, struct command *c, const char *model,
 
 int detached_attach(struct tx *tx, struct command *c, const struct q_model_row *model,
                     const char *name, int64_t application, struct err *err) {
-        struct q_detached_by_application_in in = { .model_id = model->id, .application = name };
+        struct q_detached_earlier_in in = { .model_id = model->id, .application = name };
         struct q_detached_row *rows;
         size_t n;
-        int r = q_detached_by_application(tx, &in, &rows, &n, err);
+        int r = q_detached_earlier(tx, &in, &rows, &n, err);
 
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 command_change(c, "attach-storage", name, "use %s %s of the earlier %s",
@@ -208,4 +264,24 @@ int detached_destroy_all(struct tx *tx, struct command *c, const struct q_model_
                 }
         } while (r >= 0 && n == PAGE);
         return r < 0 ? r : 0;
+}
+
+int removal_let_go(struct tx *tx, int64_t model, int64_t application, struct err *err) {
+        struct q_detached_of_in in = { .application_id = application };
+        struct q_detached_row *rows;
+        struct q_model_row *m;
+        size_t n, count = 0;
+        int r = q_model_by_id(tx, &(struct q_model_by_id_in){ .id = model }, &m, &n, err);
+
+        if (r >= 0 && n)
+                r = q_detached_of(tx, &in, &rows, &count, err);
+        for (size_t i = 0; r >= 0 && i < count; i++)
+                r = take_row(tx, m->name, &rows[i], 0, err);
+        return r < 0 ? r : 0;
+}
+
+int detached_forget(struct tx *tx, const struct q_detached_row *row, struct err *err) {
+        int r = w_detached_delete(tx, &(struct w_detached_delete_in){ .id = row->id }, err);
+
+        return r < 0 ? r : move_secrets(tx, row, 0, 0, err);
 }

@@ -191,18 +191,3 @@ int interface_check_tell(const json_t *relations, const json_t *tell, json_t *re
         }
         return 0;
 }
-
-void interface_missing(const char *interface, const char *role, const json_t *told,
-                       struct buf *out) {
-        const struct interface_schema *s = find(interface);
-        bool any = false;
-
-        for (size_t i = 0; s && i < s->count; i++) {
-                const struct interface_field *f = &s->fields[i];
-
-                if (!f->required || !writes(f, role) || json_get(told, f->name))
-                        continue;
-                buf_printf(out, "%s%s", any ? ", " : "", f->name);
-                any = true;
-        }
-}

@@ -23,7 +23,3 @@ bool interface_secret(const char *interface, const char *role, const char *key);
  * once, when that is not NULL. */
 int interface_check_tell(const json_t *relations, const json_t *tell, json_t *ret_unknown,
                          struct err *err);
-/* Names of the fields that the side ROLE must tell and TOLD does not hold, separated by ", "; ""
- * when all are there. Appended to OUT. */
-void interface_missing(const char *interface, const char *role, const json_t *told,
-                       struct buf *out);

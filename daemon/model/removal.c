@@ -11,9 +11,23 @@
 
 #define PAGE 500
 
+static int drop_grants(struct tx *tx, int64_t relation, struct err *err) {
+        struct q_secret_unasked_over_row *rows;
+        size_t n;
+        int r = q_secret_unasked_over(
+                tx, &(struct q_secret_unasked_over_in){ .relation_id = relation }, &rows, &n, err);
+
+        if (r >= 0)
+                r = w_secret_grant_delete_relation(
+                        tx, &(struct w_secret_grant_delete_relation_in){ .relation_id = relation },
+                        err);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = secret_settle(tx, rows[i].id, err);
+        return r;
+}
+
 int removal_relation(struct tx *tx, int64_t relation, struct err *err) {
-        int r = w_secret_grant_delete_relation(
-                tx, &(struct w_secret_grant_delete_relation_in){ .relation_id = relation }, err);
+        int r = drop_grants(tx, relation, err);
 
         if (r >= 0)
                 r = w_relation_data_delete_all(
@@ -76,48 +90,42 @@ static int drop_relations(struct tx *tx, int64_t application, struct err *err) {
         return r < 0 ? r : 0;
 }
 
-static bool is_kept(const struct q_detached_row *rows, size_t n, int64_t secret) {
-        for (size_t i = 0; i < n; i++) {
-                cleanup_(json_freep) json_t *ids = NULL;
-                size_t k;
-                json_t *id;
+/* Detached storage needs it, or the other side of a relation has it outside still: then it stays
+ * without an owner, until that ends. */
+static int drop_secret(struct tx *tx, const struct q_secret_row *s, struct err *err) {
+        struct w_secret_set_owner_in owner = { .application_id_null = true, .id = s->id };
+        struct q_secret_used_row *uses;
+        bool kept;
+        size_t n;
+        int r = secret_kept(tx, s->model_id, s->id, &kept, err);
 
-                if (json_parse(rows[i].secrets, strlen(rows[i].secrets), &ids, NULL) < 0)
-                        return true; /* cannot tell, so it stays */
-                json_array_foreach(ids, k, id) {
-                        if (json_integer_value(id) == secret)
-                                return true;
-                }
-        }
-        return false;
+        if (r >= 0)
+                r = q_secret_used(tx, &(struct q_secret_used_in){ .secret_id = s->id }, &uses, &n,
+                                  err);
+        if (r < 0)
+                return r;
+        if (!kept && n == 0)
+                return application_row_forget_secret(tx, s->id, err);
+        if (!kept)
+                r = w_secret_set_asked(
+                        tx, &(struct w_secret_set_asked_in){ .asked = 0, .id = s->id }, err);
+        return r < 0 ? r : w_secret_set_owner(tx, &owner, err);
 }
 
 static int drop_secrets(struct tx *tx, const struct q_application_row *a, struct err *err) {
         struct q_secret_by_application_in in = {
                 .application_id = a->id, .after_label = "", .after_field = "", .max = PAGE
         };
-        struct q_detached_row *kept;
         struct q_secret_row *rows;
-        size_t n, kept_count;
-        int r = q_detached_by_application(tx,
-                                          &(struct q_detached_by_application_in){
-                                                  .model_id = a->model_id, .application = a->name },
-                                          &kept, &kept_count, err);
+        size_t n;
+        int r;
 
         do {
-                if (r >= 0)
-                        r = q_secret_by_application(tx, &in, &rows, &n, err);
+                r = q_secret_by_application(tx, &in, &rows, &n, err);
                 for (size_t i = 0; r >= 0 && i < n; i++) {
                         in.after_label = rows[i].label;
                         in.after_field = rows[i].field;
-                        if (is_kept(kept, kept_count, rows[i].id))
-                                r = w_secret_set_owner(
-                                        tx,
-                                        &(struct w_secret_set_owner_in){
-                                                .application_id_null = true, .id = rows[i].id },
-                                        err);
-                        else
-                                r = application_row_forget_secret(tx, rows[i].id, err);
+                        r = drop_secret(tx, &rows[i], err);
                 }
         } while (r >= 0 && n == PAGE);
         return r < 0 ? r : 0;
@@ -180,6 +188,9 @@ int removal_application(struct tx *tx, int64_t application, struct err *err) {
                 r = drop_relations(tx, application, err);
         if (r >= 0)
                 r = drop_secrets(tx, row, err);
+        if (r >= 0)
+                r = w_detached_orphan(
+                        tx, &(struct w_detached_orphan_in){ .application_id = application }, err);
         if (r >= 0)
                 r = drop_targets(tx, application, err);
         if (r >= 0)

@@ -170,18 +170,3 @@ void status_compute(const struct status_input *in, struct status_output *ret) {
         if (in->paused)
                 add_pause(in, ret);
 }
-
-enum status_word status_worst(const enum status_word *words, size_t n) {
-        static const enum status_word order[] = { STATUS_ERROR,   STATUS_BLOCKED,
-                                                  STATUS_UNKNOWN, STATUS_MAINTENANCE,
-                                                  STATUS_WAITING, STATUS_TERMINATED,
-                                                  STATUS_ACTIVE };
-
-        for (size_t k = 0; k < ARRAY_SIZE(order); k++) {
-                for (size_t i = 0; i < n; i++) {
-                        if (words[i] == order[k])
-                                return order[k];
-                }
-        }
-        return STATUS_UNKNOWN;
-}

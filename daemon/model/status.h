@@ -74,6 +74,3 @@ struct status_output {
 };
 void status_compute(const struct status_input *in, struct status_output *ret);
 #define STATUS_CHANGING "what is wanted of it changed, and is being planned"
-/* Of several, the word that is worst: error, blocked, unknown, maintenance, waiting, terminated,
- * active. */
-enum status_word status_worst(const enum status_word *words, size_t n);

@@ -10,6 +10,8 @@ void view_put_int(json_t *j, const char *member, int64_t n);
 void view_put_time(json_t *j, const char *member, int64_t wall_ms);
 /* {"current", "message", "since"} */
 json_t *view_state(const char *current, const char *message, int64_t since);
+/* Of a model, as its rows have it: available, destroying, removed (its storage is kept). */
+int view_model_state(struct tx *tx, const struct q_model_row *m, json_t **ret, struct err *err);
 /* JSON text of a row, or null. */
 json_t *view_parse(const char *text);
 bool view_is_token(const json_t *value); /* what stands in the row of a secret option */

@@ -341,21 +341,21 @@ static int put_one(struct tx *tx, const struct q_model_row *m, const struct view
 
 static int put_model(struct tx *tx, const struct q_model_row *m, json_t *into, struct err *err) {
         struct q_target_row *cluster;
-        json_t *j = json_object();
+        json_t *j = json_object(), *state;
         size_t n;
         int r = q_target_by_id(tx, &(struct q_target_by_id_in){ .id = m->target_id }, &cluster, &n,
                                err);
 
         json_object_set_new(into, "model", j);
+        if (r >= 0)
+                r = view_model_state(tx, m, &state, err);
         if (r < 0)
                 return r;
         view_put(j, "name", m->name);
         view_put(j, "type", "caas");
         view_put(j, "cloud", n ? cluster->name : NULL);
         view_put(j, "version", MOORING_VERSION);
-        json_object_set_new(j, "model-status",
-                            view_state(str_eq(m->life, "alive") ? "available" : "destroying",
-                                       m->blocked ? m->blocked : "", m->created_at));
+        json_object_set_new(j, "model-status", state);
         if (!m->paused_at_null)
                 json_object_set_new(
                         j, "paused",

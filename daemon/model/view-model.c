@@ -87,10 +87,37 @@ int view_each_relation(struct tx *tx, int64_t model, view_relation_fn fn, void *
 
 /* ---- models */
 
+int view_model_state(struct tx *tx, const struct q_model_row *m, json_t **ret, struct err *err) {
+        struct q_application_count_row *count;
+        struct q_detached_row *kept;
+        const char *word = "available", *message = "";
+        size_t n, k;
+        int r = q_application_count(tx, &(struct q_application_count_in){ .model_id = m->id },
+                                    &count, &n, err);
+
+        if (r >= 0)
+                r = q_detached_list(tx, &(struct q_detached_list_in){ .model_id = m->id, .max = 1 },
+                                    &kept, &k, err);
+        if (r < 0)
+                return r;
+        if (!str_eq(m->life, "alive"))
+                word = "destroying";
+        if (!str_eq(m->life, "alive") && n && count->total == 0 && k && !m->destroy_storage) {
+                word = "removed";
+                message = tx_format(tx,
+                                    "its storage is kept (mooringctl storage --model %s): "
+                                    "remove-model %s --destroy-storage, or add-model %s to go on "
+                                    "with it",
+                                    m->name, m->name, m->name);
+        }
+        *ret = view_state(word, message, m->created_at);
+        return 0;
+}
+
 static int model_json(struct tx *tx, const struct q_model_row *m, json_t **ret, struct err *err) {
         struct q_application_count_row *count;
         struct q_target_row *cluster;
-        json_t *j;
+        json_t *j, *state;
         size_t n, clusters;
         int r = q_application_count(tx, &(struct q_application_count_in){ .model_id = m->id },
                                     &count, &n, err);
@@ -98,16 +125,18 @@ static int model_json(struct tx *tx, const struct q_model_row *m, json_t **ret, 
         if (r >= 0)
                 r = q_target_by_id(tx, &(struct q_target_by_id_in){ .id = m->target_id }, &cluster,
                                    &clusters, err);
+        if (r >= 0)
+                r = view_model_state(tx, m, &state, err);
         if (r < 0)
                 return r;
         j = json_object();
+        json_object_set_new(j, "model-status", state);
         view_put(j, "name", m->name);
         view_put(j, "model-uuid", m->uuid);
         view_put(j, "type", "caas");
         view_put(j, "cluster", clusters ? cluster->name : NULL);
         view_put(j, "life", m->life);
         view_put_int(j, "applications", n ? count->total : 0);
-        view_put(j, "blocked", m->blocked);
         if (!m->paused_at_null)
                 json_object_set_new(
                         j, "paused",

@@ -59,7 +59,6 @@ void identity_free(struct identity *i) {
         free(i->needs);
         free(i->type);
         free(i->path);
-        free(i->lock);
         *i = (struct identity){ 0 };
 }
 

@@ -37,9 +37,7 @@ struct identity {
         char *path; /* "kubeflow/mlflow-server": canonical */
         struct need *needs;
         size_t count, room;
-        char *lock;  /* operations of one lock in a target run one after the other; or NULL */
         bool data;   /* holds data: never deleted without consent (PVC, database, Namespace, ...) */
-        bool group;  /* other resources live in it: removed last, applied first (Namespace, CRD) */
         bool remake; /* data that is made again empty at once (a bucket): its loss is still shown */
 };
 void identity_need(struct identity *i, enum need_kind kind, const char *type, const char *path);
@@ -142,7 +140,6 @@ struct apply_request { /* what it points to stays until the operation is done or
         const char *const *see;
         bool first; /* never applied by us: what is there without our mark is CONFLICT */
         unsigned flags;
-        uint64_t term;
 };
 
 /* One call to the outside. Zeroed, filled, given to look/apply/remove; owned by the caller until

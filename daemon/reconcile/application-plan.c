@@ -131,8 +131,7 @@ static int put_zeros(void *arg, const char *text, struct buf *out, struct err *e
 }
 
 static bool same_identity(const struct identity *a, const struct identity *b) {
-        bool same = str_eq(a->type, b->type) && str_eq(a->path, b->path) &&
-                    str_eq(a->lock, b->lock) && a->count == b->count;
+        bool same = str_eq(a->type, b->type) && str_eq(a->path, b->path) && a->count == b->count;
 
         for (size_t i = 0; same && i < a->count; i++)
                 same = str_eq(a->needs[i].path, b->needs[i].path);

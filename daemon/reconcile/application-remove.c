@@ -4,9 +4,10 @@
  * Each run does what can be done now, and the end of each resource marks the application again:
  * relations go first, so that the other sides plan without it; then its wants. What holds data
  * is detached (the row moves to `detached`, with the secrets that open it) unless destroying it
- * was asked for; what lives inside a server of its own that is itself going is dropped, not
- * connected to; the rest is dying and waits for what stands on it. With the last resource gone
- * the rows go (removal_application). --force lists what cannot be reached as leftover and ends. */
+ * was asked for, then also what it let go before; what lives inside a server of its own that is
+ * itself going is dropped, not connected to; the rest is dying and waits for what stands on it.
+ * With the last resource gone the rows go (removal_application). --force lists what cannot be
+ * reached as leftover and ends. */
 #include "application.h"
 
 #include "command.h"
@@ -46,7 +47,19 @@ int application_remove_ended(struct tx *tx, struct application_work *w, struct e
         return r < 0 ? r : 0;
 }
 
-static int secrets_as_json(struct tx *tx, struct application_work *w, json_t **ret,
+/* Of a living application: what it made for a relation opens that one's part only, and goes with
+ * it. */
+static int is_lent(struct tx *tx, int64_t secret, bool *ret_opens, struct err *err) {
+        struct q_secret_grant_list_row *rows;
+        size_t n;
+        int r = q_secret_grant_list(tx, &(struct q_secret_grant_list_in){ .secret_id = secret },
+                                    &rows, &n, err);
+
+        *ret_opens = r >= 0 && n == 0;
+        return r;
+}
+
+static int secrets_as_json(struct tx *tx, const struct application_work *w, json_t **ret,
                            struct err *err) {
         struct q_secret_row *rows;
         size_t n;
@@ -59,13 +72,26 @@ static int secrets_as_json(struct tx *tx, struct application_work *w, json_t **r
                 &rows, &n, err);
 
         *ret = json_array();
-        for (size_t i = 0; r >= 0 && i < n; i++)
-                json_array_append_new(*ret, json_integer(rows[i].id));
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                bool opens = rows[i].asked_null || rows[i].asked;
+
+                if (opens && !w->dying)
+                        r = is_lent(tx, rows[i].id, &opens, err);
+                if (opens)
+                        json_array_append_new(*ret, json_integer(rows[i].id));
+        }
         return r;
 }
 
-static int detach(struct tx *tx, struct application_work *w, const struct q_resource_row *row,
-                  struct err *err) {
+static int delete_row(struct tx *tx, int64_t resource, struct err *err) {
+        int r = resource_delete_rows(tx, resource, err);
+
+        tx_mark(tx, MARK_RESOURCE, resource);
+        return r;
+}
+
+int application_detach(struct tx *tx, const struct application_work *w,
+                       const struct q_resource_row *row, struct err *err) {
         cleanup_(json_freep) json_t *ids = NULL;
         cleanup_(freep) char *text = NULL;
         int r = secrets_as_json(tx, w, &ids, err);
@@ -73,11 +99,13 @@ static int detach(struct tx *tx, struct application_work *w, const struct q_reso
         if (r < 0)
                 return r;
         text = json_text(ids);
-        return w_detached_insert(
+        r = w_detached_insert(
                 tx,
                 &(struct w_detached_insert_in){ .id = tx_id(tx, "detached"),
                                                 .model_id = w->model,
                                                 .application = w->name,
+                                                .application_id = w->id,
+                                                .application_id_null = w->dying,
                                                 .charm_name = w->charm_name,
                                                 .target_id = row->target_id,
                                                 .type = row->type,
@@ -90,13 +118,7 @@ static int detach(struct tx *tx, struct application_work *w, const struct q_reso
                                                 .initialised_at_null = row->initialised_at_null,
                                                 .at = tx_now(tx) },
                 err);
-}
-
-static int delete_row(struct tx *tx, int64_t resource, struct err *err) {
-        int r = resource_delete_rows(tx, resource, err);
-
-        tx_mark(tx, MARK_RESOURCE, resource);
-        return r;
+        return r < 0 ? r : delete_row(tx, row->id, err);
 }
 
 static int is_inside(struct tx *tx, const struct application_work *w, int64_t target, bool *ret,
@@ -201,10 +223,8 @@ static int let_go(struct tx *tx, struct application_work *w, const struct q_reso
                 return r;
         if (inside)
                 return delete_row(tx, row->id, err);
-        if (application_holds_data(row) && !w->destroy_storage) {
-                r = detach(tx, w, row, err);
-                return r < 0 ? r : delete_row(tx, row->id, err);
-        }
+        if (application_holds_data(row) && !w->destroy_storage)
+                return application_detach(tx, w, row, err);
         if (row->adopted)
                 return application_leave(tx, w, row, "was adopted: never deleted", err);
         if (str_eq(row->life, "dying"))
@@ -224,6 +244,8 @@ int application_remove_run(struct tx *tx, struct store_call *c, struct err *err)
         if (r >= 0)
                 r = w_want_delete_all(tx, &(struct w_want_delete_all_in){ .application_id = w->id },
                                       err);
+        if (r >= 0 && w->destroy_storage)
+                r = removal_let_go(tx, w->model, w->id, err);
         do {
                 if (r < 0)
                         return r;

@@ -7,6 +7,7 @@
  * only what it resets at its start. */
 #include "application.h"
 
+#include "command.h"
 #include "queries.gen.h"
 
 #include <errno.h>
@@ -284,7 +285,7 @@ static int insert_resource(struct tx *tx, struct application_work *w, struct pre
                                                               .keep = d->identity.data,
                                                               .state = "new" },
                               err);
-        return r;
+        return r < 0 || !d->identity.data ? r : detached_take_back(tx, w->id, d->resource, err);
 }
 
 static int update_resource(struct tx *tx, struct application_work *w, struct prepared *d,
@@ -335,6 +336,19 @@ static int save_text(struct tx *tx, struct application_work *w, struct prepared 
         return r < 0 ? r : tx_cache_put(tx, text.data, text.len, digest, err);
 }
 
+/* What it holds stays as long as it is outside. */
+static int save_uses(struct tx *tx, const struct prepared *d, struct err *err) {
+        struct map_entry *e;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && (e = map_next(&d->uris, &i));)
+                r = w_secret_use_put(
+                        tx,
+                        &(struct w_secret_use_put_in){ .uri = e->key, .resource_id = d->resource },
+                        err);
+        return r;
+}
+
 static int save_want(struct tx *tx, struct application_work *w, struct prepared *d,
                      struct err *err) {
         int r = w_resource_set_identity(
@@ -344,6 +358,8 @@ static int save_want(struct tx *tx, struct application_work *w, struct prepared 
                 err);
 
         tx_mark(tx, MARK_RESOURCE, d->resource);
+        if (r >= 0)
+                r = save_uses(tx, d, err);
         if (r < 0)
                 return r;
         return w_want_put(tx,
@@ -381,8 +397,8 @@ static int save_doc(struct tx *tx, struct application_work *w, struct prepared *
         return r < 0 || d->conflict ? r : save_want(tx, w, d, err);
 }
 
-/* Data is never deleted because a charm stopped asking for it: it stays where it is, out of our
- * care, and is listed. Asked for again it is found by its mark and taken up. */
+/* Data is never deleted because a charm stopped asking for it: it stays where it is, as detached
+ * storage. Asked for again it is the one that it was, or lost. */
 static int let_go(struct tx *tx, struct application_work *w, int64_t id, struct err *err) {
         struct q_resource_row *row;
         size_t n;
@@ -391,8 +407,7 @@ static int let_go(struct tx *tx, struct application_work *w, int64_t id, struct 
         if (r < 0 || n == 0)
                 return r;
         if (application_holds_data(row))
-                return application_leave(tx, w, row, "no longer wanted by its charm; holds data",
-                                         err);
+                return application_detach(tx, w, row, err);
         return w_resource_set_life(
                 tx, &(struct w_resource_set_life_in){ .id = id, .life = "dying" }, err);
 }
@@ -520,6 +535,35 @@ static int save_row(struct tx *tx, struct application_work *w, struct err *err) 
         return r;
 }
 
+/* A secret went while the plan was made that asks for it again. */
+static int check_asked(struct tx *tx, const struct application_work *w, bool *ret_stale,
+                       struct err *err) {
+        const json_t *have = json_get(w->view, "secrets");
+        const char *key;
+        json_t *policy;
+
+        json_object_foreach(w->plan->secrets, key, policy) {
+                const char *slash = strrchr(key, '/');
+                struct q_secret_row *row;
+                size_t n;
+                int r;
+
+                if (!slash || !json_object_get(have, key))
+                        continue;
+                r = q_secret_by_label(
+                        tx,
+                        &(struct q_secret_by_label_in){
+                                .application_id = w->id,
+                                .label = tx_format(tx, "%.*s", (int)(slash - key), key),
+                                .field = slash + 1 },
+                        &row, &n, err);
+                if (r < 0)
+                        return r;
+                *ret_stale |= n == 0;
+        }
+        return 0;
+}
+
 /* The row may have changed while the charm was planning: then this plan is of yesterday. */
 static int check_row(struct tx *tx, struct application_work *w, bool *ret_stale, struct err *err) {
         struct q_application_row *a;
@@ -543,6 +587,8 @@ int application_save_run(struct tx *tx, struct store_call *c, struct err *err) {
 
         w->again = false;
         buf_clear(&w->conflicts_now);
+        if (r >= 0)
+                r = check_asked(tx, w, &stale, err);
         if (r < 0)
                 return r;
         if (stale) {
@@ -563,6 +609,8 @@ int application_save_run(struct tx *tx, struct store_call *c, struct err *err) {
                         r = save_wants(tx, w, err);
                 if (r >= 0)
                         r = application_remove_ended(tx, w, err);
+                if (r >= 0)
+                        r = secret_ask(tx, w->id, w->plan->secrets, err);
         }
         if (r >= 0)
                 r = save_row(tx, w, err);

@@ -6,6 +6,8 @@
  * not wait. */
 #include "application.h"
 
+#include "tally.h"
+
 #include "clock.h"
 #include "interface.h"
 #include "log.h"
@@ -39,12 +41,6 @@ static void release(void *arg) {
                 free(w->wants[i].label);
         if (!w->taken)
                 free(w->wants);
-        for (size_t i = 0; i < w->unit_count; i++) {
-                struct world_unit *u = mem_dup(&w->units[i], sizeof(*u));
-
-                world_unit_free(u);
-        }
-        free(w->units);
         for (size_t i = 0; i < w->doc_count; i++) {
                 identity_free(&w->docs[i].identity);
                 map_free(&w->docs[i].uris);
@@ -307,15 +303,6 @@ static void start_plan(struct application_work *w, struct world_application *a) 
 
 /* ---- reading */
 
-static void take_units(struct world_application *a, struct application_work *w) {
-        if (a->units.count)
-                return; /* what was seen since is newer than the rows */
-        for (size_t i = 0; i < w->unit_count; i++) {
-                map_set(&a->units, w->units[i].name, mem_dup(&w->units[i], sizeof(w->units[i])));
-                w->units[i] = (struct world_unit){ 0 };
-        }
-}
-
 static void take(struct application_work *w, struct world_application *a) {
         bool see;
 
@@ -333,7 +320,6 @@ static void take(struct application_work *w, struct world_application *a) {
         a->planned = w->plan_digest_valid;
         a->scale = json_get_int(w->view, "scale", 1);
         a->dying = w->dying;
-        take_units(a, w);
         free(a->providers);
         a->providers = take_ptr(w->providers);
         a->provider_count = w->provider_count;
@@ -365,6 +351,25 @@ static void gone(struct application_work *w) {
         }
         queue_done(rec->queue, KEY_APPLICATION, w->id);
         application_work_free(w);
+}
+
+/* Each start reads the cluster once, and plans for what it then saw; what is read last wakes the
+ * application. A cluster that is known not to answer holds up nothing, but where the charm wants
+ * to see fields: a plan without them could take away what was built on them. */
+static bool is_being_read(struct reconcile *rec, const struct world_application *a,
+                          const struct world_target *cluster) {
+        if (a->planned && application_awaits_fields(rec, a))
+                return true;
+        if (!a->planned || cluster->reach_why || !(cluster->provider->can & PROVIDER_WATCHES))
+                return false;
+        for (const struct world_want *w = tally_first(a, TALLY_UNREAD); w;
+             w = tally_next(a, TALLY_UNREAD, w)) {
+                const struct world_resource *r = world_resource(&rec->world, w->resource);
+
+                if (r && r->target == cluster->id)
+                        return true;
+        }
+        return false;
 }
 
 static void on_read(struct store_call *c, int r, const struct err *err) {
@@ -400,6 +405,11 @@ static void on_read(struct store_call *c, int r, const struct err *err) {
                 application_pin(w);
         if (!w->charm_sha256 || !w->provider || w->detached)
                 return finish(w, !w->provider);
+        if (is_being_read(rec, a, t)) {
+                a->reread = true;
+                w->changes = 0; /* none of them is planned */
+                return finish(w, false);
+        }
         start_plan(w, a);
 }
 

@@ -66,8 +66,6 @@ struct application_work {
         struct world_want *wants; /* once TAKEN, the application's: one work at a time has it */
         size_t want_count;
         bool taken;
-        struct world_unit *units;
-        size_t unit_count;
         int64_t *providers;
         size_t provider_count;
         int64_t target; /* the model's default */
@@ -113,6 +111,8 @@ void application_see_set(struct world_application *a, const json_t *see);
 void application_see_withdraw(struct reconcile *rec, const struct world_application *a);
 void application_see_share(struct reconcile *rec, const struct world_application *a);
 json_t *application_seen_json(struct reconcile *rec, struct world_application *a);
+/* A field that its charm asked for has not been read since the start. */
+bool application_awaits_fields(struct reconcile *rec, const struct world_application *a);
 /* Whether its plan may depend on what is seen of its resources. */
 bool application_plans_by_seen(const struct world_application *a);
 /* application-plan.c: in a job thread; fills docs or err. */
@@ -135,6 +135,9 @@ int application_remove_run(struct tx *tx, struct store_call *c, struct err *err)
 void application_find_stuck(struct application_work *w); /* on the loop, before it */
 /* Of a kind that is never deleted without consent, and written to, attached or adopted. */
 bool application_holds_data(const struct q_resource_row *row);
+/* Forgets it as detached storage: outside it stays, with the secrets that open it. */
+int application_detach(struct tx *tx, const struct application_work *w,
+                       const struct q_resource_row *row, struct err *err);
 /* Forgets it as leftover: outside it stays. */
 int application_leave(struct tx *tx, const struct application_work *w,
                       const struct q_resource_row *row, const char *why, struct err *err);

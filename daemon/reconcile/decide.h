@@ -12,6 +12,7 @@ enum resource_state {
         STATE_NEW,      /* wanted, never applied */
         STATE_WAITING,  /* for what it stands on */
         STATE_APPLYING, /* an operation is out */
+        STATE_UNSEEN,   /* in place when it was seen last, before this start */
         STATE_APPLIED,  /* in place, not ready */
         STATE_READY,
         STATE_FAILED,   /* in place, and its own controller gave up */
@@ -22,7 +23,6 @@ enum resource_state {
         STATE_MAX
 };
 const char *decide_state_name(enum resource_state s);
-int decide_state_find(const char *name); /* -1: none */
 /* Where a resource stands whose last operation failed: some need a person, all are tried again. */
 enum resource_state decide_state_after(enum outcome o);
 

@@ -278,3 +278,20 @@ json_t *reconcile_targets(struct reconcile *rec) {
         }
         return out;
 }
+
+json_t *reconcile_model_state(struct reconcile *rec, const char *model) {
+        const struct world_model *m = world_model_named(&rec->world, model);
+        const struct world_target *t = m ? world_target(&rec->world, m->target) : NULL;
+        char text[400];
+
+        if (!t)
+                return NULL;
+        if (!t->reachable)
+                return json_pack("{s:s, s:o, s:o}", "current", "unreachable", "message",
+                                 json_sprintf("cluster %s cannot be read: %s", t->name,
+                                              t->reach_why ? t->reach_why : "no answer yet"),
+                                 "since", stamp(t->reach_since));
+        if (!scope_blocked(rec, m, text, sizeof(text)))
+                return NULL;
+        return json_pack("{s:s, s:s, s:n}", "current", "blocked", "message", text, "since");
+}

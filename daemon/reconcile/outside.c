@@ -141,7 +141,7 @@ static void list_ends(struct world_target *t, const char *type) {
                 r->seen.order = 0;
                 r->news = true;
         }
-        sweep_start(rec, &(struct sweep_which){ .target = t->id, .type = type }, QUEUE_FIRST);
+        sweep_start(rec, &(struct sweep_which){ .target = t->id, .type = type });
 }
 
 static void on_listed(void *arg, const char *type, bool begin) {
@@ -256,7 +256,7 @@ static void on_reach(void *arg, bool reachable, const char *identity, const char
                   why ? why : "", "");
         wake_models(t->reconcile, t->id);
         if (reachable)
-                sweep_start(t->reconcile, &(struct sweep_which){ .target = t->id }, QUEUE_FIRST);
+                resource_wake_target(t->reconcile, t->id);
 }
 
 static void on_warning(void *arg, const char *type, const char *path, const char *text) {
@@ -269,8 +269,7 @@ static void on_warning(void *arg, const char *type, const char *path, const char
 static void on_changed(void *arg) {
         struct world_target *t = arg;
 
-        sweep_start(t->reconcile, &(struct sweep_which){ .target = t->id, .waiting = true },
-                    QUEUE_FIRST);
+        resource_wake_waiting(t->reconcile, t->id);
 }
 
 /* ---- open, close */
@@ -393,7 +392,7 @@ static void take(struct reconcile *rec, struct opening *o) {
         if (t->open && memcmp(t->config_digest, o->digest, DIGEST_SIZE) == 0) {
                 bind(t); /* after rebind-cluster, which lets go what was blocked */
                 wake_models(rec, t->id);
-                sweep_start(rec, &(struct sweep_which){ .target = t->id }, QUEUE_FIRST);
+                resource_wake_target(rec, t->id);
                 queue_done(rec->queue, KEY_TARGET, t->id);
                 return;
         }
@@ -415,7 +414,7 @@ static void take(struct reconcile *rec, struct opening *o) {
         follow_all(rec, t);
         queue_done(rec->queue, KEY_TARGET, t->id);
         wake_models(rec, t->id);
-        sweep_start(rec, &(struct sweep_which){ .target = t->id }, QUEUE_FIRST);
+        resource_wake_target(rec, t->id);
 }
 
 static void on_read(struct store_call *c, int r, const struct err *err) {

@@ -295,15 +295,6 @@ int64_t queue_failed(struct queue *q, int kind, int64_t id, enum queue_priority 
         return queue_failed_until(q, kind, id, p, 0);
 }
 
-void queue_forget(struct queue *q, int kind, int64_t id) {
-        struct entry *e = entry_find(q, kind, id);
-
-        if (!e)
-                return;
-        release(q, e);
-        entry_free(e);
-}
-
 int64_t queue_next(const struct queue *q, int kind, int64_t id, int *ret_failures) {
         const struct entry *e = entry_find(q, kind, id);
 

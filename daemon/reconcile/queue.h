@@ -56,7 +56,6 @@ int64_t queue_failed(struct queue *q, int kind, int64_t id,
 /* As queue_failed, but not before AT (Retry-After). */
 int64_t queue_failed_until(struct queue *q, int kind, int64_t id, enum queue_priority p,
                            int64_t at);
-void queue_forget(struct queue *q, int kind, int64_t id);
 /* For `why` and status: when the key runs next (0: not waiting) and how often it failed in a
  * row. */
 int64_t queue_next(const struct queue *q, int kind, int64_t id, int *ret_failures);

@@ -24,7 +24,7 @@ struct reconcile {
         struct map marked; /* resources that were marked since their reading began, by id */
         struct list jobs;  /* resource jobs, for stop */
         struct list plans; /* application work, for stop */
-        struct list sweeps, listings;
+        struct list sweeps, listings, previews;
 };
 
 /* ---- resource*.c: one resource */
@@ -75,7 +75,6 @@ struct resource_job { /* from reading the rows to saving the outcome */
         int64_t drift_line;
         struct ledger_line *line; /* ledger.c's, while the line is being written */
         void (*ledger_done)(struct store_call *c, int r, const struct err *err);
-        char *lock;
 };
 void resource_handle(struct reconcile *rec, int64_t id);
 /* What decide says now, for handling, plan and why. TEXT backs the policy's strings. */
@@ -90,6 +89,8 @@ struct world_model *resource_model(struct reconcile *rec, const struct world_res
 int64_t resource_poll_ms(const struct world_target *t);
 /* What is still missing of what is needed; NULL: nothing. */
 const char *resource_need_missing(struct reconcile *rec, const struct world_need *need);
+/* It waits for what was in place before this start and is being read. */
+bool resource_waits_unread(struct reconcile *rec, const struct world_resource *r);
 /* "Secret kubeflow/x", "/spec/clusterIP of Service kubeflow/x"; free it. */
 char *resource_need_name(struct reconcile *rec, const struct world_need *need);
 /* The values that R takes from others are those of DIGEST; also while one is not known. */
@@ -105,6 +106,13 @@ void resource_set_state(struct reconcile *rec, struct world_resource *r, enum re
 void resource_tell_row(struct reconcile *rec, const struct world_resource *r);
 void resource_changed(struct reconcile *rec,
                       struct world_resource *r); /* wakes who depends on it */
+/* Something came up that operations on TARGET may wait for: those that failed for the want of it
+ * are tried now, not in their time. */
+void resource_wake_waiting(struct reconcile *rec, int64_t target);
+/* It answers: all that is in it is looked at, and what failed while it did not is tried now. */
+void resource_wake_target(struct reconcile *rec, int64_t target);
+void resource_wake(struct reconcile *rec, struct world_resource *r); /* it may go on now */
+bool resource_may_be_over(enum outcome o); /* a failure that the outside's coming up can end */
 /* Its row changed; what is being read may be from before. */
 void resource_marked(struct reconcile *rec, int64_t id);
 struct resource_job *resource_job_new(struct reconcile *rec, int64_t id, bool docs);
@@ -150,12 +158,14 @@ void ledger_open(struct resource_job *j, const char *action,
 /* R is as it was, and nobody here did it: its open lines are closed. */
 void ledger_undone(struct reconcile *rec, struct world_resource *r);
 
+/* ---- preview.c */
+void preview_stop(struct reconcile *rec);
+
 /* ---- outside.c */
 void outside_handle(struct reconcile *rec, int64_t id);
 void outside_close_all(struct reconcile *rec);
-/* May operations go out: open, and reachable as far as known. (Whether it is the outside that a
- * model was bound to, scope_blocked says.) WHY gets the
- * reason if not. */
+/* May operations go out: open, and reachable as far as known. WHY gets the reason if not. (Whether
+ * it is the outside that a model was bound to, scope_blocked says.) */
 bool outside_usable(const struct world_target *t, char *why, size_t size);
 /* The provider lists and watches TYPE by itself, and its first list is not in yet. */
 bool outside_list_pending(const struct world_target *t, const char *type);
@@ -194,10 +204,13 @@ bool application_settled(struct reconcile *rec, const struct world_application *
 void resource_see(struct reconcile *rec, struct world_resource *r);
 
 /* ---- unit.c, status.c */
+int unit_load(struct tx *tx, struct world_application *a, struct err *err);
 void unit_seen(struct reconcile *rec, struct world_target *t, const struct unit_seen *u);
 void unit_listed(struct reconcile *rec, struct world_target *t, bool begin);
 /* Computes what is shown of an application, writes it when it changed. */
 void status_update(struct reconcile *rec, struct world_application *a);
+/* What is lost of it and what to do; the caller frees it. */
+char *status_lost(const struct world_application *a, const struct world_resource *r);
 /* At an orderly end: what is active was seen so until now. */
 void status_keep_seen(struct reconcile *rec);
 
@@ -206,9 +219,10 @@ struct sweep_which {
         int64_t target;   /* 0: of all targets */
         const char *type; /* NULL: of all types */
         int64_t needs;    /* only those that need this one; 0: all */
-        bool waiting;     /* only those parked with NOT_YET, which are tried at once */
+        bool waiting;     /* only those that wait for something outside */
+        bool wake;        /* what failed is tried now */
 };
-void sweep_start(struct reconcile *rec, const struct sweep_which *which, enum queue_priority p);
+void sweep_start(struct reconcile *rec, const struct sweep_which *which);
 void sweep_stop(struct reconcile *rec);
 
 /* ---- explain.c, listing.c */

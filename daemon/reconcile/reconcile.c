@@ -79,7 +79,6 @@ void reconcile_mark(struct reconcile *rec, enum store_mark kind, int64_t id) {
                 resource_marked(rec, id);
                 queue_add(rec->queue, KEY_RESOURCE, id, QUEUE_CHANGE);
                 break;
-        case MARK_SECRET:
         case MARK_MAX:
                 break;
         }
@@ -110,7 +109,7 @@ void reconcile_options_changed(struct reconcile *rec) {
 void reconcile_writable(struct reconcile *rec) {
         struct map_entry *e;
 
-        sweep_start(rec, &(struct sweep_which){ 0 }, QUEUE_FIRST);
+        sweep_start(rec, &(struct sweep_which){ 0 });
         for (size_t i = 0; (e = map_next(&rec->world.applications, &i));)
                 application_dirty(rec, ((struct world_application *)e->value)->id);
 }
@@ -125,6 +124,7 @@ int reconcile_new(const struct reconcile_options *o, struct reconcile **ret, str
         list_init(&rec->plans);
         list_init(&rec->sweeps);
         list_init(&rec->listings);
+        list_init(&rec->previews);
         queue_new(o->loop, handle, rec, &rec->queue);
         queue_limit(rec->queue, KEY_TARGET, 16);
         queue_limit(rec->queue, KEY_MODEL, 4);
@@ -175,7 +175,6 @@ static int load_models(struct tx *tx, struct store_call *c, struct err *err) {
                 str_set(&m->uuid, rows[i].uuid);
                 m->target = rows[i].target_id;
                 m->scope = rows[i].scope_null ? 0 : rows[i].scope;
-                str_set(&m->blocked, rows[i].blocked);
                 if (!rows[i].paused_at_null)
                         m->paused = str_format("%s: %s", rows[i].paused_by, rows[i].paused_why);
                 l->after = rows[i].id;
@@ -202,10 +201,14 @@ static int load_applications(struct tx *tx, struct store_call *c, struct err *er
                 str_copy(a->status, sizeof(a->status), rows[i].status);
                 str_set(&a->message, rows[i].message);
                 a->status_at = rows[i].status_at;
+                str_copy(a->saved_status, sizeof(a->saved_status), rows[i].status);
+                str_set(&a->saved_message, rows[i].message);
+                a->saved_at = rows[i].status_at;
                 a->last_active = MAX_OF(rows[i].active_at,
                                         str_eq(rows[i].status, "active") ? rows[i].status_at : 0);
                 if (!rows[i].paused_at_null)
                         a->paused = str_format("%s: %s", rows[i].paused_by, rows[i].paused_why);
+                r = unit_load(tx, a, err);
                 a->changes = 1; /* perhaps: what was told before the end was not planned */
                 l->after = rows[i].id;
                 queue_add(l->rec->queue, KEY_APPLICATION, rows[i].id, QUEUE_FIRST);
@@ -254,6 +257,8 @@ static int load_drift(struct tx *tx, struct store_call *c, struct err *err) {
         return r;
 }
 
+/* At the start, before anything else runs: the loop waits for each page, so the store thread may
+ * fill the world itself. */
 static int load(struct reconcile *rec, int (*run)(struct tx *, struct store_call *, struct err *),
                 struct err *err) {
         struct load l = { .rec = rec };
@@ -293,6 +298,7 @@ void reconcile_stop(struct reconcile *rec) {
         application_stop(rec);
         sweep_stop(rec);
         listing_stop(rec);
+        preview_stop(rec);
         outside_close_all(rec);
 }
 

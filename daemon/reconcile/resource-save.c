@@ -2,9 +2,11 @@
 /* resource-save.c - writes down how an operation on a resource ended
  *
  * The reconciler's writes wait together and are committed in groups, so a first convergence of
- * thousands of objects costs a few commits. The run may be repeated: it reads only the job. */
+ * thousands of objects costs a few commits. The run may be repeated: it touches only the
+ * job, which is nobody else's while it is out. */
 #include "reconcile-internal.h"
 
+#include "command.h"
 #include "queries.gen.h"
 
 #include <errno.h>
@@ -70,6 +72,8 @@ static int save_applied(struct tx *tx, struct resource_job *j, struct err *err) 
                 in.baseline_document_len = DIGEST_SIZE;
         }
         k = w_resource_set_applied(tx, &in, err);
+        if (k >= 0)
+                k = secret_leave(tx, j->id, j->generation, err);
         if (k >= 0 && resource_made_again(j))
                 k = w_resource_set_lost(
                         tx, &(struct w_resource_set_lost_in){ .at = tx_now(tx), .id = j->id }, err);
@@ -91,8 +95,10 @@ static int save_left(struct tx *tx, struct resource_job *j, struct err *err) {
 }
 
 int resource_delete_rows(struct tx *tx, int64_t id, struct err *err) {
-        int r = w_edge_delete_of(tx, &(struct w_edge_delete_of_in){ .resource_id = id }, err);
+        int r = secret_leave(tx, id, SECRET_ALL_GENERATIONS, err);
 
+        if (r >= 0)
+                r = w_edge_delete_of(tx, &(struct w_edge_delete_of_in){ .resource_id = id }, err);
         if (r >= 0)
                 r = w_edge_delete_to(tx, &(struct w_edge_delete_to_in){ .needs_id = id }, err);
         if (r >= 0)

@@ -54,8 +54,6 @@ void resource_observed(struct reconcile *rec, struct world_target *t, const char
         if (!changed)
                 return;
         resource_mark_filled(rec, r); /* the next news may be that it is gone */
-        if (!r->drift_seen_us)
-                r->drift_seen_us = clock_mono_us();
         queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_DRIFT);
         resource_changed(rec, r);
 }

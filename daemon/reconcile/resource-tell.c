@@ -18,7 +18,7 @@ void resource_changed(struct reconcile *rec, struct world_resource *r) {
 
         tally_resource(&rec->world, r);
         if (l && l->count > WAKE_HERE_MAX)
-                sweep_start(rec, &(struct sweep_which){ .needs = r->id }, QUEUE_FIRST);
+                sweep_start(rec, &(struct sweep_which){ .needs = r->id });
         for (size_t i = 0; l && l->count <= WAKE_HERE_MAX && i < l->count; i++)
                 queue_add(rec->queue, KEY_RESOURCE, l->ids[i], QUEUE_FIRST);
         for (size_t i = 0; i < r->need_count && r->row.dying; i++)
@@ -92,6 +92,7 @@ void resource_set_state(struct reconcile *rec, struct world_resource *r, enum re
                         const char *why) {
         enum resource_state old = r->state;
 
+        r->waits_unread = state == STATE_WAITING && resource_waits_unread(rec, r);
         if (old == state && str_eq(r->reason, why))
                 return tally_resource(&rec->world, r);
         r->state = state;
@@ -103,4 +104,24 @@ void resource_set_state(struct reconcile *rec, struct world_resource *r, enum re
         }
         for (size_t i = 0; i < r->wanter_count; i++)
                 application_seen(rec, r->wanters[i]);
+}
+
+/* Not what the outside itself put off, nor what it refused. */
+bool resource_may_be_over(enum outcome o) {
+        return o == OUTCOME_NOT_YET || o == OUTCOME_UNREACHABLE || o == OUTCOME_DENIED;
+}
+
+void resource_wake(struct reconcile *rec, struct world_resource *r) {
+        r->woken |= r->busy; /* what is out may have asked too early */
+        if (resource_may_be_over(r->row.outcome))
+                r->retry_at = 0;
+        queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_FIRST);
+}
+
+void resource_wake_target(struct reconcile *rec, int64_t target) {
+        sweep_start(rec, &(struct sweep_which){ .target = target, .wake = true });
+}
+
+void resource_wake_waiting(struct reconcile *rec, int64_t target) {
+        sweep_start(rec, &(struct sweep_which){ .target = target, .wake = true, .waiting = true });
 }

@@ -55,11 +55,8 @@ static void release_target(struct resource_job *j) {
         j->busy_op = false;
         queue_yield(j->rec->queue, KEY_RESOURCE, j->id);
         j->rec->in_flight--;
-        if (t) {
+        if (t)
                 t->in_flight--;
-                if (j->lock)
-                        map_remove(&t->locks, j->lock);
-        }
 }
 
 /* The outside has it and our row does not know: what was done is kept until it is written, for
@@ -191,9 +188,13 @@ static void on_failed_saved(struct store_call *c, int k, const struct err *err) 
                 next = queue_failed_until(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE,
                                           j->op.again_at);
         if (r) {
+                bool now = r->woken && resource_may_be_over(j->op.outcome);
+
                 r->busy = false;
                 r->stale |= k < 0;
-                r->retry_at = next;
+                r->retry_at = now ? 0 : next;
+                if (now)
+                        queue_add(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_FIRST);
                 r->retry_generation = r->row.wanted_generation;
                 tally_resource(&j->rec->world, r);
         }
@@ -209,7 +210,6 @@ static void on_applied(struct resource_job *j, struct world_resource *r) {
         resource_changed(j->rec, r);
         if (r->look_again)
                 queue_add(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE);
-        r->drift_seen_us = 0;
         resource_save(j, on_saved);
 }
 
@@ -318,7 +318,7 @@ static void start_op(struct resource_job *j) {
         j->op.done = on_op;
         j->op.arg = j;
         j->busy_op = true;
-        r->news = false;
+        r->news = r->woken = false;
         r->tried |= j->action == ACTION_APPLY;
         rec->in_flight++;
         t->in_flight++;

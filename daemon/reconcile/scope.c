@@ -25,7 +25,7 @@ struct scope_work {
         int64_t id;
         bool found;
         /* read */
-        char *name, *uuid, *paused, *blocked;
+        char *name, *uuid, *paused;
         int64_t target, scope, applications;
         bool destroying; /* storage of it is being destroyed */
         bool dying, force, destroy_storage;
@@ -39,7 +39,6 @@ static void work_free(struct scope_work *w) {
         free(w->name);
         free(w->uuid);
         free(w->paused);
-        free(w->blocked);
         free(w->type);
         free(w->path);
         free(w->document);
@@ -80,7 +79,6 @@ static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
         w->found = true;
         w->name = str_dup(m->name);
         w->uuid = str_dup(m->uuid);
-        w->blocked = str_dup(m->blocked);
         w->paused = m->paused_at_null ? NULL : str_format("%s: %s", m->paused_by, m->paused_why);
         w->target = m->target_id;
         w->scope = m->scope_null ? 0 : m->scope;
@@ -113,8 +111,6 @@ const char *scope_foreign(struct reconcile *rec, const struct world_model *m, ch
                           size_t size) {
         const struct world_resource *s = world_resource(&rec->world, m->scope);
 
-        if (m->blocked)
-                return m->blocked;
         if (scope_elsewhere(rec, m, text, size))
                 return text;
         if (!s || s->seen.presence != PRESENCE_PRESENT || !s->seen.foreign || s->row.adopted)
@@ -327,7 +323,7 @@ static int delete_run(struct tx *tx, struct store_call *c, struct err *err) {
                 tx_mark(tx, MARK_MODEL, w->id);
                 return 0;
         }
-        r = w->keeps || w->force ? leave_all(tx, w, err) : 0;
+        r = w->force ? leave_all(tx, w, err) : 0;
         if (r >= 0)
                 r = removal_model(tx, w->id, err); /* what it left behind becomes a leftover */
         if (r < 0)
@@ -369,15 +365,16 @@ static void end_model(struct scope_work *w) {
         struct reconcile *rec = w->rec;
         struct world_resource *s = world_resource(&rec->world, w->scope);
 
-        /* The last application's end marks the model, and so does the last storage's. */
-        if (w->applications || (w->destroying && !w->force)) {
+        /* The last application's end marks the model, and so does the last storage's. While storage
+         * is kept the model stays with it, to show it and the secrets that open it. */
+        if (w->applications || ((w->destroying || w->keeps) && !w->force)) {
                 queue_done(rec->queue, KEY_MODEL, w->id);
                 work_free(w);
                 return;
         }
         if (s && !s->row.dying && !w->keeps)
                 return write(w, dying_run);
-        if (s && !w->force && !w->keeps) {
+        if (s && !w->force) {
                 queue_done(rec->queue, KEY_MODEL, w->id);
                 work_free(w);
                 return;
@@ -422,12 +419,11 @@ static bool is_closed(struct reconcile *rec, const struct world_model *m) {
  * decided anew. */
 static bool take(struct reconcile *rec, struct scope_work *w) {
         struct world_model *m = world_model_get(&rec->world, w->id);
-        bool news = !str_eq(m->paused, w->paused) || !str_eq(m->blocked, w->blocked);
+        bool news = !str_eq(m->paused, w->paused);
 
         world_model_rename(&rec->world, m, w->name);
         str_set(&m->uuid, w->uuid);
         str_set(&m->paused, w->paused);
-        str_set(&m->blocked, w->blocked);
         m->target = w->target;
         m->scope = w->scope;
         m->dying = w->dying;

@@ -17,7 +17,6 @@ struct sweep {
         struct list link;
         struct sweep_which which;
         char *type;
-        enum queue_priority priority;
         int64_t after; /* the last that was looked at */
 };
 
@@ -41,16 +40,19 @@ static bool is_meant(const struct world_resource *r, const struct sweep *s) {
         if ((s->which.target && r->target != s->which.target) ||
             (s->type && !str_eq(r->type, s->type)))
                 return false;
-        return !s->which.waiting || (r->row.outcome == OUTCOME_NOT_YET && r->retry_at);
+        return !s->which.waiting || r->busy ||
+               (r->retry_at &&
+                (r->row.outcome == OUTCOME_NOT_YET || r->row.outcome == OUTCOME_UNREACHABLE));
 }
 
-static void wake(struct sweep *s, struct world_resource *r) {
+static void visit(struct sweep *s, struct world_resource *r) {
         s->after = r->id;
         if (!is_meant(r, s))
                 return;
-        if (s->which.waiting)
-                r->retry_at = 0;
-        queue_add(s->rec->queue, KEY_RESOURCE, r->id, s->priority);
+        if (s->which.wake)
+                resource_wake(s->rec, r);
+        else
+                queue_add(s->rec->queue, KEY_RESOURCE, r->id, QUEUE_FIRST);
 }
 
 static void go_on(void *arg) {
@@ -59,20 +61,19 @@ static void go_on(void *arg) {
         struct world_resource *r;
 
         for (size_t i = 1; (r = world_resource_next(&s->rec->world, s->after)); i++) {
-                wake(s, r);
+                visit(s, r);
                 if (i % LOOK_EVERY == 0 && clock_mono_us() >= until)
                         return later_run(&s->later);
         }
         sweep_free(s);
 }
 
-void sweep_start(struct reconcile *rec, const struct sweep_which *which, enum queue_priority p) {
+void sweep_start(struct reconcile *rec, const struct sweep_which *which) {
         struct sweep *s = mem_new(struct sweep);
 
         s->rec = rec;
         s->which = *which;
         s->type = str_dup(which->type);
-        s->priority = p;
         later_init(&s->later, rec->options.loop, "sweep", go_on, s);
         list_init(&s->link);
         list_append(&rec->sweeps, &s->link);

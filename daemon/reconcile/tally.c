@@ -12,7 +12,10 @@ static unsigned kinds_of(const struct world_resource *r) {
 
         if (!r)
                 return 1u << TALLY_NOT_READY | 1u << TALLY_APPLYING;
-        if (r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN &&
+        if (r->state == STATE_UNSEEN)
+                kinds |= 1u << TALLY_UNREAD;
+        if ((r->state == STATE_UNSEEN ||
+             (r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN)) &&
             !(r->tries && r->state == STATE_BLOCKED))
                 kinds |= 1u << TALLY_UNSEEN;
         if (r->row.data)
@@ -30,6 +33,7 @@ static unsigned kinds_of(const struct world_resource *r) {
         case STATE_READY:
                 return kinds | (r->stale ? 1u << TALLY_NOT_READY : 0);
         default:
+                kinds |= r->waits_unread ? 1u << TALLY_WAITS_UNREAD : 0;
                 return kinds | 1u << TALLY_NOT_READY;
         }
 }
@@ -137,11 +141,23 @@ void tally_dropped(struct world *w, const struct world_resource *r) {
         tell_wanters(w, r, kinds_of(NULL));
 }
 
-const struct world_want *tally_first(const struct world_application *a, enum tally_kind kind) {
+static const struct world_want *find_from(const struct world_application *a, enum tally_kind kind,
+                                          size_t from) {
         const uint64_t *words = a->tally + (size_t)kind * a->tally_words;
+        uint64_t mask = ~UINT64_C(0) << from % WORD_BITS;
 
-        for (size_t i = 0; i < a->tally_words; i++)
-                if (words[i])
-                        return &a->wants[i * WORD_BITS + (size_t)__builtin_ctzll(words[i])];
+        for (size_t i = from / WORD_BITS; i < a->tally_words; i++, mask = ~UINT64_C(0))
+                if (words[i] & mask)
+                        return &a->wants[i * WORD_BITS +
+                                         (size_t)__builtin_ctzll(words[i] & mask)];
         return NULL;
+}
+
+const struct world_want *tally_first(const struct world_application *a, enum tally_kind kind) {
+        return find_from(a, kind, 0);
+}
+
+const struct world_want *tally_next(const struct world_application *a, enum tally_kind kind,
+                                    const struct world_want *want) {
+        return find_from(a, kind, (size_t)(want - a->wants) + 1);
 }

@@ -14,6 +14,8 @@ enum tally_kind {
         TALLY_LOST,
         TALLY_FAILING,
         TALLY_NOT_READY,
+        TALLY_UNREAD,       /* was in place before this start, and was not read since */
+        TALLY_WAITS_UNREAD, /* not ready for what is being read since this start */
         TALLY_APPLYING, /* what is wanted of it is on its way */
         TALLY_DATA,     /* keeps data */
         TALLY_KINDS
@@ -26,3 +28,6 @@ void tally_resource(struct world *w, const struct world_resource *r);
 void tally_dropped(struct world *w, const struct world_resource *r);
 /* The first want by label that stands so; NULL: none. */
 const struct world_want *tally_first(const struct world_application *a, enum tally_kind kind);
+/* The next one after WANT. */
+const struct world_want *tally_next(const struct world_application *a, enum tally_kind kind,
+                                    const struct world_want *want);

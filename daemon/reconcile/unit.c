@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define PAGE 1000
+
 struct unit_write {
         struct store_call call;
         int64_t application;
@@ -143,12 +145,24 @@ static void unit_gone(struct reconcile *rec, struct world_application *a, struct
         application_touch(rec, a->id);
 }
 
+/* A server that is asked through its pod answers from the moment on in which that is ready. */
+static void wake_served(struct reconcile *rec, const struct world_application *a) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.targets, &i));) {
+                const struct world_target *t = e->value;
+
+                if (t->application == a->id)
+                        resource_wake_waiting(rec, t->id);
+        }
+}
+
 void unit_seen(struct reconcile *rec, struct world_target *t, const struct unit_seen *s) {
         struct world_model *m = world_model_named(&rec->world, s->model);
         struct world_application *a =
                 m ? world_application_named(&rec->world, m->id, s->application) : NULL;
         struct world_unit *u;
-        bool status, rest;
+        bool status, rest, up;
 
         if (!a || m->target != t->id)
                 return;
@@ -165,6 +179,7 @@ void unit_seen(struct reconcile *rec, struct world_target *t, const struct unit_
                 map_set(&a->units, s->name, u);
         }
         u->listed = true;
+        up = str_eq(s->status, "active") && !str_eq(u->status, "active");
         status = set_text(&u->status, s->status);
         status |= set_text(&u->message, s->message);
         rest = set_text(&u->uid, s->uid);
@@ -178,6 +193,39 @@ void unit_seen(struct reconcile *rec, struct world_target *t, const struct unit_
                 return;
         write_unit(rec, a, u, false, status ? "the pod changed" : NULL);
         application_touch(rec, a->id);
+        if (up)
+                wake_served(rec, a);
+}
+
+/* At the start, before any pod is seen: numbers and times are those of the rows. */
+int unit_load(struct tx *tx, struct world_application *a, struct err *err) {
+        struct q_unit_list_in in = { .application_id = a->id, .after = "", .max = PAGE };
+        struct q_unit_row *rows;
+        size_t n;
+        int r;
+
+        do {
+                r = q_unit_list(tx, &in, &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++) {
+                        struct world_unit *u = mem_new(struct world_unit);
+
+                        *u = (struct world_unit){
+                                .name = str_dup(rows[i].name),
+                                .uid = str_dup(rows[i].uid),
+                                .status = str_dup(rows[i].status),
+                                .agent = str_dup(rows[i].agent),
+                                .message = str_dup(rows[i].message),
+                                .address = str_dup(rows[i].address),
+                                .node = str_dup(rows[i].node),
+                                .ports = str_dup(rows[i].ports),
+                                .number = rows[i].number,
+                                .since = rows[i].status_at,
+                        };
+                        map_set(&a->units, u->name, u);
+                        in.after = rows[i].name;
+                }
+        } while (r >= 0 && n == PAGE);
+        return r < 0 ? r : 0;
 }
 
 static void each_unit(struct reconcile *rec, struct world_target *t,
@@ -214,5 +262,4 @@ static void drop_unlisted(struct reconcile *rec, struct world_application *a,
 
 void unit_listed(struct reconcile *rec, struct world_target *t, bool begin) {
         each_unit(rec, t, begin ? forget_listed : drop_unlisted);
-        t->listed_units |= !begin;
 }

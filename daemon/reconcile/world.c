@@ -28,7 +28,6 @@ static void target_free(void *p) {
         free(t->identity);
         free(t->reach_why);
         map_free(&t->followed);
-        map_free(&t->locks);
         free(t);
 }
 
@@ -38,7 +37,6 @@ static void model_free(void *p) {
         free(m->name);
         free(m->uuid);
         free(m->paused);
-        free(m->blocked);
         free(m->trouble);
         free(m);
 }
@@ -88,6 +86,7 @@ static void application_free(void *p) {
         free(a->pin_error);
         free(a->paused);
         free(a->message);
+        free(a->saved_message);
         free(a);
 }
 

@@ -35,8 +35,6 @@ struct world_target {
         size_t in_flight;
         struct observer observer; /* borrowed by the provider while open */
         struct map followed; /* type -> (void *)1: watched; (void *)2: its first list is complete */
-        struct map locks;    /* lock name -> holder */
-        bool listed_units;
 };
 
 struct world_model {
@@ -45,7 +43,6 @@ struct world_model {
         int64_t target;
         bool dying, force, destroy_storage;
         char *paused;  /* "alice: reason", or NULL */
-        char *blocked; /* why nothing is written, or NULL */
         int64_t scope; /* resource of its namespace, or 0 */
         char *trouble; /* why there is no such resource yet, or NULL */
         bool closed;   /* nothing of it may be written, as its resources were told last */
@@ -99,6 +96,8 @@ struct world_application {
         bool executing;            /* a plan is being made or applied */
         char status[16], *message; /* as shown last */
         int64_t status_at;
+        char saved_status[16], *saved_message; /* as in its row */
+        int64_t saved_at;
         int64_t planned_at; /* clock_mono of the last plan */
         int64_t plan_took_us;
         int64_t last_active; /* clock_wall it was last known active; 0: never */
@@ -136,6 +135,7 @@ struct world_resource {
         char token[512];
         int tries;
         int64_t retry_at;         /* clock_mono; of a failed operation */
+        bool woken;               /* while an operation is out, what it may wait for came up */
         int64_t retry_generation; /* the generation that failed: a newer one is tried at once */
         struct observation seen;
         bool listed; /* observed since the list of its type began */
@@ -146,13 +146,13 @@ struct world_resource {
         int64_t *wanters; /* applications that want it */
         size_t wanter_count;
         bool busy, stale;
+        bool waits_unread; /* for what is being read since this start */
         bool filling; /* that it was seen filled is being written: its row does not say so yet */
         bool untold;  /* its row says that it failed, and it no longer does */
         struct resource_job *unsaved; /* it ended, and its outcome could not be written yet */
-        bool look_again;       /* what was seen last cannot be trusted: ask, though it is watched */
-        bool document_lost;    /* cache.db forgot what is wanted: a new plan is under way */
-        int64_t drift;         /* open line of the ledger, or 0 */
-        int64_t drift_seen_us; /* monotonic: when the difference was met, for figures */
+        bool look_again;    /* what was seen last cannot be trusted: ask, though it is watched */
+        bool document_lost; /* cache.db forgot what is wanted: a new plan is under way */
+        int64_t drift;      /* open line of the ledger, or 0 */
 };
 
 struct world_ids {

@@ -49,7 +49,7 @@ enum store_lane {
 };
 
 /* What became dirty: handled on the loop. The id is the row's. */
-enum store_mark { MARK_MODEL, MARK_APPLICATION, MARK_RESOURCE, MARK_TARGET, MARK_SECRET, MARK_MAX };
+enum store_mark { MARK_MODEL, MARK_APPLICATION, MARK_RESOURCE, MARK_TARGET, MARK_MAX };
 
 struct store_call {
         /* set by who submits */

@@ -30,10 +30,6 @@ SELECT * FROM application WHERE model_id = :model_id AND name > :after ORDER BY 
 -- in: max INT
 SELECT * FROM application WHERE id > :after ORDER BY id LIMIT :max;
 
--- name: application_by_charm
--- row: application
-SELECT * FROM application WHERE charm_sha256 = :charm_sha256 ORDER BY id LIMIT 1000;
-
 -- name: application_count
 -- out: total INT
 SELECT count(*) AS total FROM application WHERE model_id = :model_id LIMIT 1;
@@ -127,9 +123,6 @@ ON CONFLICT (application_id, name) DO UPDATE SET class = excluded.class, size = 
 
 -- name: application_storage_list
 SELECT name, class, size FROM application_storage WHERE application_id = :application_id ORDER BY name LIMIT 1000;
-
--- name: application_storage_delete
-DELETE FROM application_storage WHERE application_id = :application_id AND name = :name;
 
 -- name: application_storage_delete_all
 DELETE FROM application_storage WHERE application_id = :application_id;

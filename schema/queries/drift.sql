@@ -12,16 +12,6 @@ VALUES (:id, :model_id, :application, :resource_id, :type, :path, :fields, :who,
 -- one
 SELECT * FROM drift WHERE id = :id;
 
--- name: drift_open_by_resource
--- row: drift
-SELECT * FROM drift WHERE resource_id = :resource_id AND outcome = 'open' ORDER BY id DESC LIMIT 100;
-
--- name: drift_by_resource
--- The newest of one resource.
--- row: drift
--- in: max INT
-SELECT * FROM drift WHERE resource_id = :resource_id ORDER BY id DESC LIMIT :max;
-
 -- name: drift_list
 -- Newest first, older than the cursor (the first page: the largest number). Filters that are NULL do not count.
 -- row: drift
@@ -33,16 +23,6 @@ SELECT * FROM drift WHERE resource_id = :resource_id ORDER BY id DESC LIMIT :max
 SELECT * FROM drift
 WHERE model_id = :model_id AND id < :before_id AND seen_at >= :since
   AND (:application IS NULL OR application = :application) AND (:type IS NULL OR type = :type)
-ORDER BY id DESC LIMIT :max;
-
--- name: drift_by_application
--- Newest first, older than the cursor.
--- row: drift
--- in: before_id INT
--- in: since INT
--- in: max INT
-SELECT * FROM drift
-WHERE model_id = :model_id AND application = :application AND id < :before_id AND seen_at >= :since
 ORDER BY id DESC LIMIT :max;
 
 -- name: drift_count_same

@@ -16,9 +16,6 @@ SELECT * FROM leftover WHERE id > :after ORDER BY id LIMIT :max;
 -- in: max INT
 SELECT * FROM leftover WHERE model = :model AND id > :after ORDER BY id LIMIT :max;
 
--- name: leftover_delete
-DELETE FROM leftover WHERE id = :id;
-
 -- name: leftover_prune
 -- The oldest beyond the newest KEEP, a few at a time.
 -- in: keep INT

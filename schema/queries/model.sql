@@ -29,15 +29,6 @@ SELECT * FROM model WHERE target_id = :target_id AND id > :after ORDER BY id LIM
 -- name: model_set_life
 UPDATE model SET life = :life, destroy_storage = :destroy_storage, force = :force WHERE id = :id;
 
--- name: model_set_namespace
-UPDATE model SET namespace_made = :namespace_made, stamped = :stamped WHERE id = :id;
-
--- name: model_set_blocked
-UPDATE model SET blocked = :blocked WHERE id = :id;
-
--- name: model_set_target
-UPDATE model SET target_id = :target_id WHERE id = :id;
-
 -- name: model_pause
 UPDATE model SET paused_by = :paused_by, paused_why = :paused_why, paused_at = :paused_at WHERE id = :id;
 

@@ -12,10 +12,6 @@ UPDATE resource SET keep = :keep, remake = :remake WHERE id = :id;
 -- The same want again, after cache.db forgot it: no new generation.
 UPDATE resource SET wanted = :wanted, life = 'alive' WHERE id = :id;
 
--- name: resource_keep_only
--- Detached: no longer ours to look after, and nothing outside is touched.
-DELETE FROM resource WHERE id = :id;
-
 -- name: model_set_scope
 UPDATE model SET scope = :scope WHERE id = :id;
 

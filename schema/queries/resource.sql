@@ -28,29 +28,12 @@ SELECT * FROM resource WHERE id > :after ORDER BY id LIMIT :max;
 -- in: max INT
 SELECT * FROM resource WHERE owner_id = :owner_id AND id > :after ORDER BY id LIMIT :max;
 
--- name: resource_by_application
--- Those that this application wants, by label.
--- in: after TEXT
--- in: max INT
-SELECT want.label, want.document, resource.*
-FROM want JOIN resource ON resource.id = want.resource_id
-WHERE want.application_id = :application_id AND want.label > :after ORDER BY want.label LIMIT :max;
-
 -- name: resource_by_model
 -- Those that no application owns: the model's namespace, and storage that is being destroyed.
 -- row: resource
 -- in: after INT
 -- in: max INT
 SELECT * FROM resource WHERE model_id = :model_id AND id > :after ORDER BY id LIMIT :max;
-
--- name: resource_by_target
--- By type and path, after the cursor of both.
--- row: resource
--- in: after_type TEXT
--- in: after_path TEXT
--- in: max INT
-SELECT * FROM resource
-WHERE target_id = :target_id AND (type, path) > (:after_type, :after_path) ORDER BY type, path LIMIT :max;
 
 -- name: resource_digests
 -- What the sweep of cache.db keeps.
@@ -99,9 +82,6 @@ UPDATE resource SET applied_generation = :applied_generation, fields = :fields, 
                     token_action = '', token_outputs = NULL, made = :made, state = :state,
                     reason = :reason, outcome = :outcome, tries = 0, applied_at = :applied_at
 WHERE id = :id;
-
--- name: resource_set_seen
-UPDATE resource SET incarnation = :incarnation, version = :version, state = :state, reason = :reason WHERE id = :id;
 
 -- name: resource_set_adopted
 UPDATE resource SET adopted = :adopted WHERE id = :id;

@@ -40,6 +40,35 @@ UPDATE secret SET revision = :revision WHERE id = :id;
 -- NULL: kept for detached storage.
 UPDATE secret SET application_id = :application_id WHERE id = :id;
 
+-- name: secret_set_asked
+UPDATE secret SET asked = :asked WHERE id = :id AND asked IS NOT :asked;
+
+-- name: secret_use_put
+-- in: uri TEXT
+INSERT INTO secret_use (resource_id, secret_id, generation)
+SELECT resource.id, secret.id, resource.wanted_generation FROM secret, resource
+WHERE secret.uri = :uri AND resource.id = :resource_id
+ON CONFLICT (resource_id, secret_id) DO UPDATE SET generation = excluded.generation;
+
+-- name: secret_use_drop
+-- What documents before this generation held.
+DELETE FROM secret_use WHERE resource_id = :resource_id AND generation < :generation;
+
+-- name: secret_use_drop_all
+DELETE FROM secret_use WHERE secret_id = :secret_id;
+
+-- name: secret_used
+SELECT resource_id FROM secret_use WHERE secret_id = :secret_id LIMIT 1;
+
+-- name: secret_unasked_in
+-- Those in a resource that no plan asks for any more.
+SELECT s.id FROM secret_use u JOIN secret s ON s.id = u.secret_id
+WHERE u.resource_id = :resource_id AND s.asked = 0 ORDER BY s.id LIMIT 1000;
+
+-- name: secret_unasked_over
+SELECT s.id FROM secret_grant g JOIN secret s ON s.id = g.secret_id
+WHERE g.relation_id = :relation_id AND s.asked = 0 ORDER BY s.id LIMIT 1000;
+
 -- name: secret_delete
 DELETE FROM secret WHERE id = :id;
 
@@ -51,27 +80,6 @@ VALUES (:secret_id, :revision, :sealed, :created_at);
 -- row: secret_revision
 -- one
 SELECT * FROM secret_revision WHERE secret_id = :secret_id AND revision = :revision;
-
--- name: secret_revision_list
--- row: secret_revision
-SELECT * FROM secret_revision WHERE secret_id = :secret_id ORDER BY revision DESC LIMIT 100;
-
--- name: secret_revision_page
--- All of them: sealing again under a new key.
--- row: secret_revision
--- in: after_secret INT
--- in: after_revision INT
--- in: max INT
-SELECT * FROM secret_revision WHERE (secret_id, revision) > (:after_secret, :after_revision)
-ORDER BY secret_id, revision LIMIT :max;
-
--- name: secret_revision_seal
--- The same value under another key.
-UPDATE secret_revision SET sealed = :sealed WHERE secret_id = :secret_id AND revision = :revision;
-
--- name: secret_revision_prune
--- Older revisions than this one.
-DELETE FROM secret_revision WHERE secret_id = :secret_id AND revision < :revision;
 
 -- name: secret_revision_delete_all
 DELETE FROM secret_revision WHERE secret_id = :secret_id;

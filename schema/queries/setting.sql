@@ -4,17 +4,10 @@
 -- one
 SELECT value FROM setting WHERE name = :name;
 
--- name: setting_list
--- scan ok: a handful of rows
-SELECT name, value FROM setting ORDER BY name LIMIT 1000;
-
 -- name: setting_set
 -- in: value TEXT
 INSERT INTO setting (name, value) VALUES (:name, :value)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value;
-
--- name: setting_delete
-DELETE FROM setting WHERE name = :name;
 
 -- name: counter_get
 -- one

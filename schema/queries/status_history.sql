@@ -12,13 +12,6 @@ VALUES (:id, :model_id, :entity, :status, :message, :cause, :at);
 SELECT * FROM status_history WHERE model_id = :model_id AND entity = :entity AND id < :before_id
 ORDER BY id DESC LIMIT :max;
 
--- name: status_history_prune_entity
--- The oldest of one entity beyond the newest KEEP.
--- in: keep INT
-DELETE FROM status_history WHERE id IN (
-        SELECT id FROM status_history WHERE model_id = :model_id AND entity = :entity
-        ORDER BY id DESC LIMIT 1000 OFFSET :keep);
-
 -- name: status_history_prune_age
 -- in: before_at INT
 -- in: max INT

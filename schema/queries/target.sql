@@ -29,9 +29,6 @@ SELECT * FROM target WHERE application_id = :application_id ORDER BY id LIMIT 10
 -- name: target_set_config
 UPDATE target SET config = :config, credential = :credential WHERE id = :id;
 
--- name: target_set_credential
-UPDATE target SET credential = :credential WHERE id = :id;
-
 -- name: target_set_bound
 UPDATE target SET bound_uid = :bound_uid WHERE id = :id;
 

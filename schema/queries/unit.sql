@@ -8,11 +8,6 @@ ON CONFLICT (application_id, name) DO UPDATE SET
         message = excluded.message, address = excluded.address, node = excluded.node, ports = excluded.ports,
         status_at = excluded.status_at;
 
--- name: unit_get
--- row: unit
--- one
-SELECT * FROM unit WHERE application_id = :application_id AND name = :name;
-
 -- name: unit_list
 -- Of one application, by the pod's name.
 -- row: unit

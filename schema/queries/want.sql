@@ -5,11 +5,6 @@ INSERT INTO want (application_id, label, resource_id, document)
 VALUES (:application_id, :label, :resource_id, :document)
 ON CONFLICT (application_id, label) DO UPDATE SET resource_id = excluded.resource_id, document = excluded.document;
 
--- name: want_get
--- row: want
--- one
-SELECT * FROM want WHERE application_id = :application_id AND label = :label;
-
 -- name: want_by_application
 -- row: want
 -- in: after TEXT
@@ -49,26 +44,6 @@ ON CONFLICT DO NOTHING;
 -- What a resource needs.
 -- row: edge
 SELECT * FROM edge WHERE resource_id = :resource_id ORDER BY needs_id, kind, output LIMIT 1000;
-
--- name: edge_to
--- What needs a resource.
--- row: edge
--- in: after INT
--- in: max INT
-SELECT * FROM edge WHERE needs_id = :needs_id AND resource_id > :after ORDER BY resource_id, kind LIMIT :max;
-
--- name: edge_list
--- All of them: loading at the start.
--- row: edge
--- in: after_resource INT
--- in: after_needs INT
--- in: after_kind TEXT
--- in: max INT
-SELECT * FROM edge WHERE (resource_id, needs_id, kind) > (:after_resource, :after_needs, :after_kind)
-ORDER BY resource_id, needs_id, kind LIMIT :max;
-
--- name: edge_delete
-DELETE FROM edge WHERE resource_id = :resource_id AND needs_id = :needs_id AND kind = :kind;
 
 -- name: edge_delete_of
 DELETE FROM edge WHERE resource_id = :resource_id;

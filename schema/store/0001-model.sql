@@ -38,9 +38,6 @@ CREATE TABLE model (
         uuid TEXT NOT NULL UNIQUE,
         target_id INTEGER NOT NULL REFERENCES target (id),
         life TEXT NOT NULL CHECK (life IN ('alive', 'dying')),
-        namespace_made INTEGER NOT NULL DEFAULT 0,   -- 1: the daemon created the namespace, and may delete it
-        stamped INTEGER NOT NULL DEFAULT 0,          -- 1: the namespace carries our stamp
-        blocked TEXT,                   -- why nothing is written: another cluster, another stamp
         scope INTEGER,                  -- resource of its namespace
         paused_by TEXT, paused_why TEXT, paused_at INTEGER,
         destroy_storage INTEGER NOT NULL DEFAULT 0,
@@ -233,6 +230,7 @@ CREATE TABLE secret (
         purpose TEXT NOT NULL,          -- generated, option
         policy TEXT NOT NULL,           -- JSON: length, alphabet
         revision INTEGER NOT NULL,      -- newest
+        asked INTEGER DEFAULT 1,        -- by the last plan: 0: not any more; NULL: came with storage, and by none yet
         created_at INTEGER NOT NULL,
         UNIQUE (application_id, label, field)
 ) STRICT;
@@ -253,10 +251,19 @@ CREATE TABLE secret_grant (         -- the other side of this relation may open 
 ) STRICT;
 CREATE INDEX secret_grant_relation ON secret_grant (relation_id);
 
-CREATE TABLE detached (             -- storage that outlived its application, with the secrets that open it
+CREATE TABLE secret_use (           -- a resource whose document holds it: as long as that is outside, it stays
+        resource_id INTEGER NOT NULL REFERENCES resource (id),
+        secret_id INTEGER NOT NULL REFERENCES secret (id),
+        generation INTEGER NOT NULL,    -- of the newest document that does
+        PRIMARY KEY (resource_id, secret_id)
+) STRICT;
+CREATE INDEX secret_use_secret ON secret_use (secret_id);
+
+CREATE TABLE detached (             -- storage that nobody wants any more, with the secrets that open it
         id INTEGER PRIMARY KEY,
         model_id INTEGER NOT NULL REFERENCES model (id),
         application TEXT NOT NULL,      -- name it belonged to
+        application_id INTEGER REFERENCES application (id), -- which may want it again; NULL: is gone
         charm_name TEXT NOT NULL,
         target_id INTEGER NOT NULL REFERENCES target (id),
         type TEXT NOT NULL,
@@ -270,6 +277,7 @@ CREATE TABLE detached (             -- storage that outlived its application, wi
 ) STRICT;
 CREATE INDEX detached_model ON detached (model_id, application);
 CREATE INDEX detached_target ON detached (target_id);
+CREATE INDEX detached_owner ON detached (application_id);
 
 CREATE TABLE drift (                -- the ledger
         id INTEGER PRIMARY KEY,

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data is never begun again silently, and nothing that holds data goes without being named."""
 import base64
+import json
 import shutil
 
 from lib.runner import APPS, BUNDLE, main, test
@@ -16,11 +17,22 @@ def uid(world, name=CLAIM):
     return found["metadata"]["uid"] if found else None
 
 
+def stored(world, app):
+    """What `storage` says of what APP keeps: name → status."""
+    said = json.loads(world.ctl("storage", "--format", "json").ok().out)
+    parts = [*said["storage"].values(), *said["data"], *said["detached"]]
+    return {s.get("name") or f"{s['type']} {s['path']}": s["status"]["current"] for s in parts if s["application"] == app}
+
+
 @test("a removed application leaves its volume, and its name is blocked until the volume is attached")
 def _(world):
     before = uid(world)
+    if (said := stored(world, "mlflow-mysql")) != {"database": "attached", "database mlflow": "attached"}:
+        raise Trouble(f"storage says {said}")
     world.ctl("remove-application", "mlflow-mysql").ok()
     world.wait_for("mlflow-mysql to be gone", lambda: "mlflow-mysql" not in world.apps())
+    if stored(world, "mlflow-mysql") != {f"PersistentVolumeClaim {world.cluster.model}/{CLAIM}": "detached"}:
+        raise Trouble(f"storage says {stored(world, 'mlflow-mysql')}")
     if uid(world) != before:
         raise Trouble("the claim was deleted with the application")
     world.ctl("storage").ok().says(CLAIM, "detached")
@@ -65,6 +77,9 @@ def _(world):
     world.wait_status("mlflow-mysql", "blocked", f"PersistentVolumeClaim mlflow/{CLAIM} is gone, and held data since 20",
                       ": restore it, or mooringctl accept-data-loss mlflow-mysql")
     world.wait_status("mlflow-server", "blocked", CLAIM)
+    if stored(world, "mlflow-mysql")["database"] != "lost":
+        raise Trouble(f"storage says {stored(world, 'mlflow-mysql')}")
+    world.ctl("storage").ok().says("lost", "is gone, and held data")
     if uid(world):
         raise Trouble("the claim was made again without consent")
     world.ctl("accept-data-loss", "mlflow-mysql").ok()
@@ -91,14 +106,51 @@ def _(world):
     world.wait_active()
 
 
-@test("remove-model takes the namespace that the daemon made, and names what it kept", fresh=True)
+def secrets(world):
+    return {name for (name,) in world.daemon.rows("SELECT label FROM secret")}
+
+
+@test("a removed relation leaves no password of it in the store", fresh=True)
+def _(world):
+    world.ctl("deploy", BUNDLE).ok()
+    world.wait_active()
+    lent = {name for name in secrets(world) if name.startswith("relation-")}
+    if not lent:
+        raise Trouble("no password was made for a relation")
+    world.ctl("remove-relation", "mlflow-server", "mlflow-mysql").ok()
+    for app in APPS:
+        if "apply-held" in world.apps()[app][1]:
+            world.ctl("apply-held", app).ok()
+    gone = {name for name in lent if name in {label for (label,) in world.daemon.rows(
+        "SELECT label FROM secret JOIN application ON application.id = application_id WHERE application.name = 'mlflow-mysql'")}}
+    world.wait_for(f"{gone} to be gone", lambda: gone and not gone & secrets(world))
+    if world.daemon.rows("SELECT * FROM secret_grant WHERE relation_id NOT IN (SELECT id FROM relation)") or "root" not in secrets(world):
+        raise Trouble(f"a grant is left, or too much went: {secrets(world)}")
+
+
+@test("remove-model takes the namespace that the daemon made, and stays with the storage that is kept until that is destroyed", fresh=True)
 def _(world):
     world.ctl("deploy", BUNDLE).ok()
     world.wait_active()
     model = world.cluster.model
+    before = uid(world)
+    world.ctl("remove-model", model).ok()
+    world.wait_for("the applications to go", lambda: "removed" in world.ctl("models").out)
+    world.ctl("models").ok().says("storage is kept", f"remove-model {model} --destroy-storage")
+    world.ctl("storage").ok().says(CLAIM, "detached")
+    world.ctl("secrets").ok().says("root")
+    if uid(world) != before:
+        raise Trouble("the claim went with the model")
+    world.ctl("add-model", model).ok()
+    world.ctl("deploy", BUNDLE, "--attach-storage").ok()
+    world.wait_active()
+    if uid(world) != before:
+        raise Trouble("the model that was added again does not use the claim that was kept")
     world.ctl("remove-model", model, "--destroy-storage").ok()
     world.wait_for("the model to go", lambda: model not in world.ctl("models").out)
     world.wait_for("the namespace to go", lambda: not world.cluster.kube.get("namespaces", "", model))
+    if secrets(world):
+        raise Trouble(f"secrets of the model are left: {secrets(world)}")
 
 
 @test("a database's loss ends by itself when it is restored, a pause hides none, a missing mark is none, and one consent is enough",

@@ -79,7 +79,7 @@ def _(tree):
 
 @test("man pages and completion are there")
 def _(tree):
-    tree.has("share/man/man1/mooringctl.1", "share/man/man8/mooringd.8")
+    tree.has("share/man/man1/mooringctl.1", "share/man/man8/mooringd.8", "share/man/man8/mooring-charm.8")
     if not list((tree.root / "share/bash-completion/completions").glob("mooringctl*")):
         raise Trouble("no bash completion")
     if ".TH" not in (tree.root / "share/man/man1/mooringctl.1").read_text():

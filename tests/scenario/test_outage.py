@@ -28,6 +28,9 @@ def _(world):
             world.wait_status(app, "unknown", "last seen active")
         world.ctl("wait", "--timeout", "2s").refused("unknown", code=5)
         world.ctl("clusters").ok().says("unreachable")
+        world.ctl("models").ok().says("unreachable", "since", f"cluster {world.cluster.name} cannot be read")
+        if "available" in world.ctl("models").out:
+            raise Trouble("a model is called available while its cluster cannot be read")
     finally:
         world.cluster.server_up()
     world.wait_active()

@@ -155,6 +155,17 @@ class Names(unittest.TestCase):
                                [("lib/loop.h", "struct other {\n        int a;\n};\nvoid other_set(int a);\n")]), [])
 
 
+class Queries(unittest.TestCase):
+    def test_a_query_that_no_c_file_calls_is_found_and_a_test_is_no_caller(self):
+        query = "-- name: unit_list\nSELECT 1;\n\n-- name: unit_put\nSELECT 1;\n"
+        path = "schema/queries/unit.sql"
+        self.assertEqual(found(path, query), [(1, "query"), (4, "query")])
+        self.assertEqual(found(path, query, [("tests/unit/x.c", "int a = q_unit_list(tx);\n"),
+                                             ("daemon/x.c", "int a = w_unit_put(tx);\n")]), [(1, "query")])
+        self.assertEqual(found(path, query, [("daemon/x.c", "/* q_unit_list(tx) */\nint a = q_unit_put_all(tx);\n")]),
+                         [(1, "query"), (4, "query")])
+
+
 class Wrapping(unittest.TestCase):
     def test_only_wide_paragraphs_are_filled(self):
         wide = "/* x.c - " + "word " * 30 + "\n *\n *     code  stays\n * short\n * lines */\n"

@@ -108,6 +108,8 @@ static int help(struct cli *c) {
         const char *name = cli_operand(c, 0);
         const struct command *command = name ? command_find(name) : NULL;
 
+        if (name && !command && help_topic(name, c->out))
+                return CLI_DONE;
         if (name && !command)
                 return cli_fail(CLI_USAGE, "\"%s\" is no command; mooringctl help lists them",
                                 name);
@@ -153,13 +155,13 @@ static int complete(struct cli *c) {
 
 const struct command about_commands[] = {
         { "charms", NULL, GROUP_LOOK, "[CHARM]", 0, 1, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0,
-          charms, "List charms on offer, or show all of one", NULL },
+          charms, "List charms on offer, or show all of one", NULL, .example = "charms minio" },
         { "version", NULL, GROUP_HELP, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0, version,
-          "Show the versions of mooringctl and mooringd", NULL },
+          "Show the versions of mooringctl and mooringd", NULL, .example = "version" },
         { "whoami", NULL, GROUP_HELP, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0, whoami,
-          "Show what the daemon takes you for, and your role", NULL },
-        { "help", NULL, GROUP_HELP, "[COMMAND]", 0, 1, 0, COMPLETES_NOTHING, NULL, 0, help,
-          "Show help", NULL },
+          "Show what the daemon takes you for, and your role", NULL, .example = "whoami" },
+        { "help", NULL, GROUP_HELP, "[COMMAND|TOPIC]", 0, 1, 0, COMPLETES_NOTHING, NULL, 0, help,
+          "Show help", NULL, .example = "help deploy" },
         { "print-man", NULL, GROUP_HELP, "", 0, 0, COMMAND_HIDDEN, COMPLETES_NOTHING, NULL, 0,
           print_man, "Print the man page", NULL },
         { "print-completion", NULL, GROUP_HELP, "", 0, 0, COMMAND_HIDDEN, COMPLETES_NOTHING, NULL,

@@ -93,10 +93,12 @@ const struct command bundles_commands[] = {
         { "export-bundle", NULL, GROUP_DEPLOY, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING,
           export_options, sizeof(struct options), export_bundle, "Print the model as a bundle",
           "Deploying it gives the same model. Secret options are left out unless "
-          "--include-secrets." },
+          "--include-secrets.",
+          .example = "export-bundle --filename mlflow.yaml" },
         { "diff-bundle", NULL, GROUP_DEPLOY, "BUNDLE", 1, 1, COMMAND_LIST, COMPLETES_FILE,
           diff_options, sizeof(struct options), diff_bundle,
           "Show what differs between a bundle and the model",
-          "Ends with 0 when nothing differs, with 4 when something does." },
+          "Ends with 0 when nothing differs, with 4 when something does.",
+          .example = "diff-bundle mlflow.yaml" },
         {}
 };

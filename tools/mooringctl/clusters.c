@@ -168,22 +168,25 @@ const struct command clusters_commands[] = {
           kubeconfig_options, SIZE, add_cluster, "Add a cluster from a kubeconfig",
           "Files that the kubeconfig names are read now, with your rights, and their contents are "
           "sent; mooringd opens none of "
-          "them later, but for a tokenFile below a folder that its configuration lists." },
+          "them later, but for a tokenFile below a folder that its configuration lists.",
+          .example = "add-cluster prod --kubeconfig prod.yaml" },
         { "update-cluster", NULL, GROUP_CLUSTERS, "CLUSTER", 1, 1, COMMAND_LIST, COMPLETES_CLUSTER,
           kubeconfig_options, SIZE, update_cluster, "Replace a cluster's address and credentials",
-          NULL },
+          NULL, .example = "update-cluster prod --kubeconfig prod.yaml" },
         { "remove-cluster", NULL, GROUP_CLUSTERS, "CLUSTER", 1, 1, COMMAND_LIST, COMPLETES_CLUSTER,
           remove_options, SIZE, remove_cluster, "Remove a cluster that no model uses",
-          "Works though the cluster cannot be reached." },
+          "Works though the cluster cannot be reached.", .example = "remove-cluster old" },
         { "rebind-cluster", NULL, GROUP_CLUSTERS, "CLUSTER", 1, 1, COMMAND_LIST, COMPLETES_CLUSTER,
           NULL, 0, rebind_cluster, "Accept that another cluster answers under this name",
           "Models are bound to the cluster of their first write; when another one answers nothing "
-          "is written until this." },
+          "is written until this.",
+          .example = "rebind-cluster prod" },
         { "clusters", NULL, GROUP_CLUSTERS, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0,
-          clusters, "List clusters and whether they can be read", NULL },
+          clusters, "List clusters and whether they can be read", NULL, .example = "clusters" },
         { "cluster-role", NULL, GROUP_CLUSTERS, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING,
           role_options, SIZE, cluster_role,
           "Print the least ClusterRole, with the reason of each rule",
-          "For the charms in use; before the first deployment for all that are on offer." },
+          "For the charms in use; before the first deployment for all that are on offer.",
+          .example = "cluster-role > role.yaml" },
         {}
 };

@@ -48,6 +48,7 @@ struct command {
         int (*run)(struct cli *c); /* returns enum cli_exit */
         const char *help;          /* one line, without a full stop */
         const char *more;          /* paragraphs for its help and the man page, or NULL */
+        const char *example;       /* how it is typed, without "mooringctl " */
 };
 
 /* All families, NULL-terminated; each is a table that ends with a row whose name is NULL. */

@@ -59,19 +59,23 @@ const struct command consent_commands[] = {
         { "apply-held", NULL, GROUP_OPERATE, ONE, NULL, 0, apply_held,
           "Let a plan go that was held for its size",
           "A plan that would delete more than a limit is held; status says what it would do, plan "
-          "shows it." },
+          "shows it.",
+          .example = "apply-held mlflow-server" },
         { "accept-data-loss", NULL, GROUP_DATA, ONE, NULL, 0, accept_data_loss,
           "Begin again where data was lost",
           "A store that turns up empty is never begun again silently: restore it, or say with this "
-          "that it may be." },
+          "that it may be.",
+          .example = "accept-data-loss mlflow-mysql" },
         { "adopt", NULL, GROUP_OPERATE, "APPLICATION [KIND/NAME]", 1, 2, COMMAND_LIST,
           COMPLETES_APPLICATION, NULL, 0, adopt,
           "Take over objects of the same name that were there before",
-          "Without KIND/NAME: all that block the application. What was adopted is never deleted." },
+          "Without KIND/NAME: all that block the application. What was adopted is never deleted.",
+          .example = "adopt mlflow-server deployment/mlflow-server" },
         { "attach-storage", NULL, GROUP_DATA, ONE, NULL, 0, attach_storage,
-          "Use the storage that an earlier application of that name left", NULL },
+          "Use the storage that an earlier application of that name left", NULL,
+          .example = "attach-storage mlflow-mysql" },
         { "destroy-storage", NULL, GROUP_DATA, ONE, dry_run_options, sizeof(struct options),
           destroy_storage, "Destroy the storage that an earlier application of that name left",
-          NULL },
+          NULL, .example = "destroy-storage mlflow-mysql --dry-run" },
         {}
 };

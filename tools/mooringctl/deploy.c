@@ -177,6 +177,7 @@ const struct command deploy_commands[] = {
           "at once, with file and line. The same bundle again changes nothing. --dry-run prints "
           "what would be done. An "
           "application whose charm is not there is taken, says so in status, and holds up nothing "
-          "else." },
+          "else.",
+          .example = "deploy bundle-mlflow-2.22.yaml --dry-run" },
         {}
 };

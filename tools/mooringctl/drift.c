@@ -254,11 +254,14 @@ const struct command drift_commands[] = {
           "List what differed from the model and what was done about it",
           "Who is the name that the writer gave itself, where the cluster records it; for "
           "deletions and removed fields it is "
-          "not recorded. drift show ID tells field by field what was wanted and what was found." },
+          "not recorded. drift show ID tells field by field what was wanted and what was found.",
+          .example = "drift show 4" },
         { "show-status-log", NULL, GROUP_LOOK, "APPLICATION|UNIT", 1, 1, COMMAND_LIST,
           COMPLETES_APPLICATION, history_options, sizeof(struct options), history,
-          "Show what an application or unit was, when, and why it changed", NULL },
+          "Show what an application or unit was, when, and why it changed", NULL,
+          .example = "show-status-log mlflow-server/0" },
         { "leftovers", NULL, GROUP_DATA, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0,
-          leftovers, "List what removals could not or must not take away", NULL },
+          leftovers, "List what removals could not or must not take away", NULL,
+          .example = "leftovers" },
         {}
 };

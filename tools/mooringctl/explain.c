@@ -186,12 +186,15 @@ const struct command explain_commands[] = {
           "to do "
           "or something cannot be known: a change that is still being planned, a cluster that "
           "cannot "
-          "be read, an object that is blocked." },
+          "be read, an object that is blocked.",
+          .example = "plan mlflow-server" },
         { "why", NULL, GROUP_LOOK, "APPLICATION|UNIT|KIND/NAME", 1, 1, COMMAND_LIST,
           COMPLETES_APPLICATION, NULL, 0, why,
-          "Show why something is not as it should be, down to the cause", NULL },
+          "Show why something is not as it should be, down to the cause", NULL,
+          .example = "why deployment/mlflow-server" },
         { "objects", "resources", GROUP_LOOK, "[APPLICATION]", 0, 1, COMMAND_LIST,
           COMPLETES_APPLICATION, NULL, 0, resources,
-          "List the objects outside that are looked after", NULL },
+          "List the objects outside that are looked after", NULL,
+          .example = "objects mlflow-server" },
         {}
 };

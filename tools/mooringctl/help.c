@@ -6,53 +6,114 @@
 
 #include <stdlib.h>
 
+#define GROUP_COLUMN 18 /* where the names of a group's commands begin */
+#define LINE_COLUMN 25
+
+struct topic {
+        const char *name;
+        void (*print)(FILE *out);
+        const char *help;
+};
+static const struct topic topics[];
+
 static const char *blank(const char *operands) {
         return operands[0] ? " " : "";
 }
 
 void help_command(const struct command *c, FILE *out) {
-        fprintf(out, "Usage: mooringctl %s%s%s [OPTION]...\n%s.\n", c->name, blank(c->operands),
-                c->operands, c->help);
+        cleanup_(freep) char *sentence = str_format("%s.", c->help);
+        cleanup_(freep) char *usage = str_format("mooringctl %s%s%s [OPTION]...", c->name,
+                                                 blank(c->operands), c->operands);
+
+        fputs("Usage: ", out);
+        opt_help_text(usage, strlen("Usage: "), out);
+        opt_help_text(sentence, 0, out);
         if (c->alias)
                 fprintf(out, "Also called: %s.\n", c->alias);
-        if (c->more)
-                fprintf(out, "\n%s\n", c->more);
+        if (c->more) {
+                fputc('\n', out);
+                opt_help_text(c->more, 0, out);
+        }
         if (c->options) {
                 fputs("\nOptions:\n", out);
                 opt_help(c->options, out);
         }
-        fputs("\nOptions of all commands:\n", out);
-        opt_help(cli_globals_table, out);
+        if (c->example)
+                fprintf(out, "\nExample:\n  mooringctl %s\n", c->example);
+        fputs("\nOptions of all commands: mooringctl help options\n", out);
 }
 
-typedef void each_fn(const struct command *c, FILE *out);
+typedef void each_fn(const struct command *c, void *arg);
 
-static void each(enum command_group g, each_fn *fn, FILE *out) {
+static void each(enum command_group g, each_fn *fn, void *arg) {
         for (size_t i = 0; command_families[i]; i++)
                 for (const struct command *c = command_families[i]; c->name; c++)
                         if (c->group == g && !(c->flags & COMMAND_HIDDEN))
-                                fn(c, out);
+                                fn(c, arg);
 }
 
-static void help_line(const struct command *c, FILE *out) {
-        fprintf(out, "  %-22s %s\n", c->name, c->help);
+static void add_name(const struct command *c, void *arg) {
+        struct buf *names = arg;
+
+        buf_printf(names, "%s%s", names->len ? ", " : "", c->name);
 }
 
 void help_all(FILE *out) {
         fputs("Usage: mooringctl COMMAND [OPERAND]... [OPTION]...\n"
-              "Declares and watches models of an AI platform that mooringd keeps as they are "
-              "declared.\n",
+              "Declares and watches models of an AI platform that mooringd keeps as declared.\n\n",
               out);
         for (enum command_group g = 0; g < GROUP_MAX; g++) {
-                fprintf(out, "\n%s:\n", command_groups[g]);
+                cleanup_(buf_free) struct buf names = BUF_INIT;
+
+                each(g, add_name, &names);
+                fprintf(out, "%-*s", GROUP_COLUMN, command_groups[g]);
+                opt_help_text(buf_str(&names), GROUP_COLUMN, out);
+        }
+        fputs("\nmooringctl help COMMAND tells more of one, with an example; also:\n", out);
+        for (const struct topic *t = topics; t->name; t++)
+                fprintf(out, "  help %-13s %s\n", t->name, t->help);
+}
+
+/* ---- topics */
+
+static void help_line(const struct command *c, void *arg) {
+        FILE *out = arg;
+
+        fprintf(out, "  %-*s", LINE_COLUMN - 2, c->name);
+        opt_help_text(c->help, LINE_COLUMN, out);
+}
+
+static void help_commands(FILE *out) {
+        for (enum command_group g = 0; g < GROUP_MAX; g++) {
+                fprintf(out, "%s%s:\n", g ? "\n" : "", command_groups[g]);
                 each(g, help_line, out);
         }
-        fputs("\nOptions of all commands:\n", out);
+}
+
+static void help_options(FILE *out) {
         opt_help(cli_globals_table, out);
-        fputs("\nExit codes:\n", out);
+}
+
+static void help_exit_codes(FILE *out) {
         for (int i = 0; i < CLI_EXIT_MAX; i++)
                 fprintf(out, "  %d  %s\n", i, cli_exit_help[i]);
-        fputs("\nmooringctl help COMMAND tells more of one.\n", out);
+}
+
+static const struct topic topics[] = {
+        { "commands", help_commands, "a line for each command" },
+        { "options", help_options, "options of all commands" },
+        { "exit-codes", help_exit_codes, "what mooringctl ends with" },
+        {},
+};
+
+bool help_topic(const char *name, FILE *out) {
+        const struct topic *t = topics;
+
+        while (t->name && !str_eq(t->name, name))
+                t++;
+        if (t->name)
+                t->print(out);
+        return t->name != NULL;
 }
 
 /* ---- the man page */
@@ -93,7 +154,9 @@ static void man_options(const struct opt *table, FILE *out) {
         free(text);
 }
 
-static void man_command(const struct command *c, FILE *out) {
+static void man_command(const struct command *c, void *arg) {
+        FILE *out = arg;
+
         fputs(".SS \"", out);
         roff(c->name, out);
         fputs(blank(c->operands), out);
@@ -113,6 +176,11 @@ static void man_command(const struct command *c, FILE *out) {
         }
         if (c->options)
                 man_options(c->options, out);
+        if (c->example) {
+                fputs(".PP\nExample:\n.PP\n.RS\n.nf\nmooringctl ", out);
+                roff(c->example, out);
+                fputs("\n.fi\n.RE\n", out);
+        }
 }
 
 static void man_ending(FILE *out) {
@@ -151,8 +219,8 @@ void help_man(FILE *out) {
 
 /* ---- bash completion */
 
-static void names(const struct command *c, FILE *out) {
-        fprintf(out, " %s", c->name);
+static void names(const struct command *c, void *arg) {
+        fprintf(arg, " %s", c->name);
 }
 
 static void put_options(const struct opt *table, FILE *out) {
@@ -161,8 +229,9 @@ static void put_options(const struct opt *table, FILE *out) {
                         fprintf(out, " --%s", o->name);
 }
 
-static void complete_command(const struct command *c, FILE *out) {
+static void complete_command(const struct command *c, void *arg) {
         static const char *const kinds[] = { "", "applications", "models", "clusters", "files" };
+        FILE *out = arg;
 
         fprintf(out, "        %s%s%s) kind=\"%s\" options=\"", c->name, c->alias ? "|" : "",
                 c->alias ? c->alias : "", kinds[c->completes]);

@@ -91,5 +91,6 @@ static int debug_log(struct cli *c) {
 const struct command log_commands[] = { { "debug-log", NULL, GROUP_LOOK, "", 0, 0, COMMAND_LIST,
                                           COMPLETES_NOTHING, options, sizeof(struct options),
                                           debug_log, "Show the daemon's log",
-                                          "Without --tail it ends after the lines that are kept." },
+                                          "Without --tail it ends after the lines that are kept.",
+                                          .example = "debug-log --tail --level warning" },
                                         {} };

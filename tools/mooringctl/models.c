@@ -60,6 +60,23 @@ static int add_model(struct cli *c) {
         return call_change(c, "POST", "/v1/models", body);
 }
 
+/* Since when: of an outage; a row's own age says nothing. */
+static void add_notes(struct table *t, struct cli *c, const json_t *state, const json_t *paused) {
+        const char *word = json_get_str(state, "current", ""),
+                   *said = json_get_str(state, "message", "");
+        cleanup_(buf_free) struct buf notes = BUF_INIT;
+        char since[40];
+
+        if (str_eq(word, "unreachable") && json_get_str(state, "since", NULL))
+                buf_printf(&notes, "since %s: ",
+                           text_time(json_get_str(state, "since", NULL), c->globals->utc, since));
+        buf_puts(&notes, said);
+        if (paused)
+                buf_printf(&notes, "%spaused by %s: %s", notes.len ? "; " : "",
+                           json_get_str(paused, "by", "?"), json_get_str(paused, "why", ""));
+        table_add(t, buf_str(&notes));
+}
+
 static int list_models(struct cli *c) {
         static const char *const head[] = { "Model",  "Cloud/Region", "Applications",
                                             "Status", "Notes",        NULL };
@@ -77,18 +94,13 @@ static int list_models(struct cli *c) {
         table_right(&t, 2);
         json_array_foreach(json_get(json, "models"), i, m) {
                 const char *name = json_get_str(m, "name", "");
-                const json_t *paused = json_get(m, "paused");
+                const char *word = json_get_str(json_get(m, "model-status"), "current", "");
 
                 table_printf(&t, "%s%s", name, str_eq(name, chosen) ? "*" : "");
                 table_add(&t, json_get_str(m, "cluster", ""));
                 table_printf(&t, "%lld", (long long)json_get_int(m, "applications", 0));
-                table_add(&t, str_eq(json_get_str(m, "life", ""), "alive") ? "available"
-                                                                           : "destroying");
-                if (paused)
-                        table_printf(&t, "paused by %s: %s", json_get_str(paused, "by", "?"),
-                                     json_get_str(paused, "why", ""));
-                else
-                        table_add(&t, json_get_str(m, "blocked", ""));
+                table_style(&t, word, str_eq(word, "available") ? STYLE_PLAIN : STYLE_BAD);
+                add_notes(&t, c, json_get(m, "model-status"), json_get(m, "paused"));
         }
         if (table_rows(&t))
                 table_print(&t, c->globals->color, c->out);
@@ -143,17 +155,19 @@ static int take_over(struct cli *c) {
 #define SIZE sizeof(struct options)
 const struct command models_commands[] = {
         { "add-model", NULL, GROUP_BASICS, "MODEL", 1, 1, COMMAND_LIST, COMPLETES_NOTHING,
-          add_options, SIZE, add_model, "Add a model: a namespace of a cluster", NULL },
+          add_options, SIZE, add_model, "Add a model: a namespace of a cluster", NULL,
+          .example = "add-model mlflow --cluster prod" },
         { "models", NULL, GROUP_BASICS, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0,
-          list_models, "List models", NULL },
+          list_models, "List models", NULL, .example = "models" },
         { "switch", NULL, GROUP_BASICS, "[MODEL]", 0, 1, 0, COMPLETES_MODEL, NULL, 0, choose,
-          "Choose the model that commands work on, or show it", NULL },
+          "Choose the model that commands work on, or show it", NULL, .example = "switch mlflow" },
         { "remove-model", "destroy-model", GROUP_BASICS, "MODEL", 1, 1,
           COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_MODEL, remove_options, SIZE, remove_model,
           "Remove a model and all that is in it",
-          "The namespace goes only when mooringd made it and nothing else is in it." },
+          "The namespace goes only when mooringd made it and nothing else is in it.",
+          .example = "remove-model mlflow --dry-run" },
         { "take-over-model", NULL, GROUP_OPERATE, "MODEL", 1, 1, COMMAND_LIST, COMPLETES_MODEL,
           NULL, 0, take_over, "Take a namespace over that carries another controller's stamp",
-          "Look at plan first." },
+          "Look at plan first.", .example = "take-over-model mlflow" },
         {}
 };

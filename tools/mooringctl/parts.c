@@ -41,11 +41,3 @@ int parts_pairs(char *const *list, const char *what, json_t **ret, struct err *e
         *ret = take_ptr(pairs);
         return 0;
 }
-
-json_t *parts_list(char *const *items, int count) {
-        json_t *list = json_array();
-
-        for (int i = 0; i < count; i++)
-                json_array_append_new(list, json_string(items[i]));
-        return list;
-}

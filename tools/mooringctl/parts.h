@@ -11,5 +11,3 @@
 int parts_pairs(char *const *list, const char *what, json_t **ret, struct err *err);
 /* The text of a YAML file, checked to be readable and UTF-8. */
 int parts_text(const char *path, json_t **ret, struct err *err);
-/* A list of texts. */
-json_t *parts_list(char *const *items, int count);

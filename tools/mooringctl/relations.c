@@ -58,10 +58,11 @@ const struct command relations_commands[] = {
         { "integrate", "relate", GROUP_DEPLOY, "APPLICATION[:ENDPOINT] APPLICATION[:ENDPOINT]", 2,
           2, COMMAND_LIST, COMPLETES_APPLICATION, add_options, sizeof(struct options), integrate,
           "Relate two applications",
-          "Endpoints may be left out where only one pair fits; where several do, they are named." },
+          "Endpoints may be left out where only one pair fits; where several do, they are named.",
+          .example = "integrate mlflow-server mlflow-mysql" },
         { "remove-relation", NULL, GROUP_DEPLOY,
           "APPLICATION[:ENDPOINT] APPLICATION[:ENDPOINT] | ID", 1, 2, COMMAND_LIST,
           COMPLETES_APPLICATION, remove_options, sizeof(struct options), remove_relation,
-          "Remove a relation", NULL },
+          "Remove a relation", NULL, .example = "remove-relation mlflow-server mlflow-mysql" },
         {}
 };

@@ -119,10 +119,12 @@ static int show(struct cli *c) {
 
 const struct command secrets_commands[] = {
         { "secrets", NULL, GROUP_SECRETS, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0, list,
-          "List secrets: owner, label, revision, who may open them; never values", NULL },
+          "List secrets: owner, label, revision, who may open them; never values", NULL,
+          .example = "secrets" },
         { "show-secret", NULL, GROUP_SECRETS, "ID|OWNER/LABEL/FIELD", 1, 1, COMMAND_LIST,
           COMPLETES_NOTHING, options, sizeof(struct options), show,
           "Show a secret; its value with --reveal",
-          "--reveal is for admins, and the daemon logs who asked." },
+          "--reveal is for admins, and the daemon logs who asked.",
+          .example = "show-secret mlflow-mysql/root/password --reveal" },
         {}
 };

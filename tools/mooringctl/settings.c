@@ -179,11 +179,13 @@ const struct command settings_commands[] = {
         { "config", NULL, GROUP_DEPLOY, "APPLICATION [NAME|NAME=VALUE...]", 1, -1, COMMAND_LIST,
           COMPLETES_APPLICATION, config_options, sizeof(struct options), config,
           "Show, set or reset options of an application",
-          "NAME=@FILE takes the value from a file. Secret options are shown as (secret)." },
+          "NAME=@FILE takes the value from a file. Secret options are shown as (secret).",
+          .example = "config mlflow-server log-level=debug" },
         { "model-config", NULL, GROUP_DEPLOY, "[NAME|NAME=VALUE...]", 0, -1, COMMAND_LIST,
           COMPLETES_NOTHING, model_options, sizeof(struct options), model_config,
           "Show, set or reset options of the model",
           "image-registry, image-pull-secret, tolerations and node-selector concern every pod of "
-          "the model." },
+          "the model.",
+          .example = "model-config image-registry=registry.example" },
         {}
 };

@@ -290,6 +290,7 @@ const struct command wait_commands[] = {
           "daemon "
           "was told is planned and applied. An application whose cluster cannot be read is "
           "unknown, "
-          "and so not there." },
+          "and so not there.",
+          .example = "wait mlflow-server --timeout 20m" },
         {}
 };

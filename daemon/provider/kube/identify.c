@@ -222,7 +222,6 @@ int identify_document(const json_t *wanted, const char *default_scope, struct id
                 return r;
         row = kinds_find(i.type);
         i.data = row && row->flags & KIND_DATA;
-        i.group = row && row->flags & KIND_GROUP;
         find_needs(&f);
         *ret = i;
         i = (struct identity){ 0 };

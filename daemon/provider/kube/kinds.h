@@ -7,8 +7,7 @@
 enum {
         KIND_CLUSTER = 1 << 0, /* not in a namespace */
         KIND_DATA = 1 << 1,    /* holds data: never deleted without consent */
-        KIND_GROUP = 1 << 2,   /* others live in it */
-        KIND_PLAIN = 1 << 3,   /* has no state: what exists is ready */
+        KIND_PLAIN = 1 << 2,   /* has no state: what exists is ready */
 };
 
 struct kind_row {

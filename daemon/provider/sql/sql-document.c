@@ -64,10 +64,6 @@ static const struct json_field grant_fields[] = {
 };
 static const struct json_field *const tables[] = { database_fields, user_fields, grant_fields };
 
-const char *sql_kind_name(enum sql_kind k) {
-        return kind_names[k];
-}
-
 static int kind_find(const char *name) {
         for (int i = 0; i < SQL_KIND_MAX; i++)
                 if (str_eq(name, kind_names[i]))

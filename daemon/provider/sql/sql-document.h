@@ -16,7 +16,6 @@
 #define SQL_PRIVILEGES_MAX 32 /* no server has as many on one database */
 
 enum sql_kind { SQL_DATABASE, SQL_USER, SQL_GRANT, SQL_KIND_MAX };
-const char *sql_kind_name(enum sql_kind k);
 
 struct sql_document {
         enum sql_kind kind;

@@ -46,9 +46,9 @@ static int64_t step(struct desk *d) {
 static int count(struct tx *tx, const void *arg, json_t **ret, struct err *err) {
         struct q_drift_row *rows;
         size_t n;
-        int r = q_drift_by_resource(
-                tx, &(struct q_drift_by_resource_in){ .resource_id = 1, .max = 5000 }, &rows, &n,
-                err);
+        int r = q_drift_list(
+                tx, &(struct q_drift_list_in){ .model_id = 1, .before_id = INT64_MAX, .max = 5000 },
+                &rows, &n, err);
 
         *ret = json_integer((json_int_t)n);
         return r;

@@ -108,20 +108,6 @@ static void a_plan_is_checked_as_a_whole(void **state) {
         assert_non_null(strstr(err_text(&err), "relation 9, which is not in its view"));
 }
 
-static void what_is_missing_is_named(void **state) {
-        cleanup_(json_freep) json_t *told =
-                json_pack("{s:s, s:s}", "database", "x", "endpoints", "h:1");
-        cleanup_(buf_free) struct buf missing = BUF_INIT;
-
-        interface_missing("mysql_client", "provides", told, &missing);
-        assert_string_equal(buf_str(&missing), "username, password");
-        buf_clear(&missing);
-        interface_missing("mysql_client", "requires", told, &missing);
-        assert_string_equal(buf_str(&missing), "");
-        interface_missing("no-such-interface", "requires", told, &missing);
-        assert_string_equal(buf_str(&missing), "");
-}
-
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_the_schema_has_may_be_told),
@@ -129,7 +115,6 @@ int main(void) {
                 cmocka_unit_test(secrets_stand_where_they_belong_and_nowhere_else),
                 cmocka_unit_test(unknown_interfaces_and_peers_tell_what_they_like),
                 cmocka_unit_test(a_plan_is_checked_as_a_whole),
-                cmocka_unit_test(what_is_missing_is_named),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

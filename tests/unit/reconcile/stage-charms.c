@@ -14,13 +14,36 @@ static json_t *member(const json_t *j, const char *name, json_t *empty) {
         return json_incref(value);
 }
 
-static void add_docs(struct plan *p, const json_t *docs) {
+/* "own:label/field", "told:key", or VALUE itself; NULL: not there yet. */
+static json_t *resolve(const json_t *view, const json_t *value) {
+        const char *text = json_string_value(value);
+        json_t *relation;
+        size_t i;
+
+        if (!text || (!str_starts(text, "own:") && !str_starts(text, "told:")))
+                return json_incref((json_t *)value);
+        if (str_starts(text, "own:"))
+                return json_incref(json_get(json_get(view, "secrets"), text + 4));
+        json_array_foreach(json_get(view, "relations"), i, relation)
+                if (json_get(json_get(relation, "told"), text + 5))
+                        return json_incref(json_get(json_get(relation, "told"), text + 5));
+        return NULL;
+}
+
+static void add_docs(struct plan *p, const json_t *view, json_t *docs) {
         const char *label;
         json_t *doc;
 
-        json_object_foreach((json_t *)docs, label, doc) {
+        json_object_foreach(docs, label, doc) {
+                json_t *secret =
+                        json_get(doc, "secret") ? resolve(view, json_get(doc, "secret")) : NULL;
                 cleanup_(buf_free) struct buf text = BUF_INIT;
                 struct plan_doc *d;
+
+                if (json_get(doc, "secret") && !secret)
+                        continue;
+                if (secret)
+                        json_object_set_new(doc, "secret", secret);
 
                 p->docs = mem_grow(p->docs, &p->doc_room, p->doc_count + 1, sizeof(*p->docs));
                 d = &p->docs[p->doc_count++];
@@ -31,6 +54,19 @@ static void add_docs(struct plan *p, const json_t *docs) {
                                         .len = text.len };
                 digest_sha256(text.data, text.len, d->sha256);
         }
+}
+
+static json_t *say(const json_t *view, const json_t *said) {
+        json_t *ret = json_object(), *value;
+        const char *key;
+
+        json_object_foreach((json_t *)said, key, value) {
+                json_t *resolved = resolve(view, value);
+
+                if (resolved)
+                        json_object_set_new(ret, key, resolved);
+        }
+        return ret;
 }
 
 /* What it tells goes to all of its relations. */
@@ -44,7 +80,7 @@ static json_t *tell_all(const json_t *view, const json_t *said) {
 
                 snprintf(id, sizeof(id), "%lld", (long long)json_get_int(relation, "id", 0));
                 if (said)
-                        json_object_set(tell, id, (json_t *)said);
+                        json_object_set_new(tell, id, say(view, said));
         }
         return tell;
 }
@@ -69,11 +105,11 @@ static struct plan *make_plan(const struct charm_call *c, const json_t *j) {
         assert_int_equal(json_parse(c->view, c->view_len, &view, NULL), 0);
         said = json_get(j, "echo") ? echo(view) : json_incref(json_get(j, "tell"));
         p->tell = tell_all(view, said);
-        p->secrets = json_object();
+        p->secrets = member(j, "secrets", json_object());
         p->targets = member(j, "targets", json_object());
         p->see = member(j, "see", json_object());
         p->needs = member(j, "needs", json_array());
-        add_docs(p, json_get(j, "docs"));
+        add_docs(p, view, json_get(j, "docs"));
         return p;
 }
 

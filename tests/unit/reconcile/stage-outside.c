@@ -110,6 +110,11 @@ void stage_change(struct stage *s, const char *name, const char *member, json_t 
         tell(name);
 }
 
+void stage_remake(struct stage *s, const char *name) {
+        find(name)->incarnation += 1000;
+        tell(name);
+}
+
 void stage_leave(struct stage *s, const char *name) {
         find(name)->leaving = true;
         tell(name);
@@ -326,6 +331,10 @@ static int compare(const struct apply_request *r, const struct observation *o,
         return 0;
 }
 
+static bool secret_place(const json_t *wanted, const char *pointer) {
+        return str_eq(pointer, "/secret");
+}
+
 struct projection {
         int unused;
 };
@@ -349,6 +358,7 @@ static struct provider provider = {
         .remove = remove_it,
         .cancel = cancel,
         .compare = compare,
+        .secret_place = secret_place,
         .projection_parse = projection_parse,
         .projection_free = projection_free,
 };

@@ -223,8 +223,10 @@ void stage_plan(struct stage *s, const char *application, const char *plan) {
 
 void stage_deploy(struct stage *s, const char *application) {
         static const char yaml[] = "name: any\n"
-                                   "requires: {in: {interface: any}}\n"
-                                   "provides: {out: {interface: any}}\n"
+                                   "requires: {in: {interface: any}, uses: {interface: "
+                                   "mysql_client}}\n"
+                                   "provides: {out: {interface: any}, serves: "
+                                   "{interface: mysql_client}}\n"
                                    "config: {options: {word: {type: string, default: a}}}\n";
         cleanup_(charm_meta_freep) struct charm_meta *meta = NULL;
         struct charm_choice choice = { 0 };

@@ -42,7 +42,9 @@ int stage_tear_down(void **state);
 void stage_stop(struct stage *s); /* as the daemon does on SIGTERM; tear-down does the rest */
 
 void stage_plan(struct stage *s, const char *application, const char *plan); /* from now on */
-/* {"error": text} refuses. Members: docs {label: document}, see, needs, tell, targets. */
+/* {"error": text} refuses. Members: docs {label: document}, see, needs, tell, targets, secrets. A
+ * document's "secret", and what is told, may be "own:label/field" or "told:key"; while that is
+ * not there the document is not wanted. */
 void stage_deploy(struct stage *s, const char *application);
 void stage_remove(struct stage *s, const char *application, bool force);
 void stage_pause(struct stage *s, const char *application, bool pause);
@@ -59,6 +61,7 @@ struct world_resource *stage_resource(struct stage *s, const char *name); /* NUL
 bool stage_there(struct stage *s, const char *name);
 /* As a stranger does; the provider tells it when it is watched. VALUE NULL: deleted. */
 void stage_change(struct stage *s, const char *name, const char *member, json_t *value);
+void stage_remake(struct stage *s, const char *name); /* deleted, and another one made */
 void stage_leave(struct stage *s, const char *name); /* it is being deleted, and still there */
 /* One number that a statement finds in model.db. */
 int64_t stage_count(struct stage *s, const char *sql);

@@ -147,6 +147,88 @@ static void what_cannot_be_looked_at_stays_failed_until_it_can(void **state) {
         assert_int_equal(stage_count(s, "SELECT tries FROM resource"), 0);
 }
 
+/* Failing for so long that it is tried once a minute; then what failed is mended, and SOMEBODY says
+ * something. How many milliseconds until it is in place. */
+static int64_t outlast(struct stage *s, enum outcome failure,
+                       void (*somebody)(struct stage *s, struct world_target *t)) {
+        struct world_target *t;
+        int64_t ms;
+
+        s->fail = "one";
+        s->failure = failure;
+        deploy(s, one);
+        t = world_target(&s->rec->world, stage_resource(s, "one")->target);
+        t->observer.reach(t->observer.arg, false, NULL, "it is away");
+        while (stage_resource(s, "one")->retry_at < clock_mono() + 50000)
+                stage_run(s, 1000);
+        s->fail = NULL;
+        somebody(s, t);
+        for (ms = 0; stage_resource(s, "one")->state != STATE_READY; ms += 100)
+                stage_run(s, 100);
+        return ms;
+}
+
+static void say_nothing(struct stage *s, struct world_target *t) {
+}
+
+static void reach(struct stage *s, struct world_target *t) {
+        t->observer.reach(t->observer.arg, true, NULL, NULL);
+}
+
+static void become_ready(struct stage *s, struct world_target *t) {
+        struct unit_seen u = { .model = "lab",
+                               .application = "app",
+                               .name = "app-0",
+                               .uid = "u",
+                               .status = "waiting",
+                               .agent = "idle" };
+
+        t->application = stage_application(s, "app")->id; /* it is what serves */
+        t->observer.unit(t->observer.arg, &u);
+        stage_run(s, 100);
+        assert_true(stage_resource(s, "one")->retry_at > clock_mono() + 30000);
+        u.status = "active";
+        t->observer.unit(t->observer.arg, &u);
+}
+
+static void what_fails_for_long_waits_for_its_minute(void **state) {
+        assert_true(outlast(*state, OUTCOME_NOT_YET, say_nothing) > 30000);
+}
+
+static void what_failed_is_tried_as_soon_as_its_outside_answers_somebody(void **state) {
+        assert_in_range(outlast(*state, OUTCOME_UNREACHABLE, reach), 0, 200);
+}
+
+static void what_is_not_served_yet_is_tried_as_soon_as_the_server_is_ready(void **state) {
+        assert_in_range(outlast(*state, OUTCOME_NOT_YET, become_ready), 0, 200);
+}
+
+static void what_was_refused_waits_though_its_outside_answers(void **state) {
+        assert_true(outlast(*state, OUTCOME_REFUSED, reach) > 30000);
+}
+
+/* The wake comes while the operation is out that still fails. */
+static void a_wake_during_an_operation_is_not_lost(void **state) {
+        struct stage *s = *state;
+        struct world_target *t;
+
+        s->fail = "one";
+        s->failure = OUTCOME_UNREACHABLE;
+        deploy(s, one);
+        t = world_target(&s->rec->world, stage_resource(s, "one")->target);
+        while (stage_resource(s, "one")->retry_at < clock_mono() + 50000)
+                stage_run(s, 1000);
+        s->hold = true;
+        while (!stage_resource(s, "one")->busy)
+                stage_run(s, 1000);
+        t->observer.reach(t->observer.arg, false, NULL, "it is away");
+        t->observer.reach(t->observer.arg, true, NULL, NULL);
+        s->applies = 0;
+        stage_release(s);
+        stage_settle(s); /* it fails, and once more at once */
+        assert_int_equal(s->applies, 1);
+}
+
 static void data_that_was_seen_to_leave_is_lost_when_it_is_gone(void **state) {
         struct stage *s = *state;
 
@@ -176,6 +258,11 @@ int main(void) {
                 WATCHED(data_that_was_seen_to_leave_is_lost_when_it_is_gone),
                 POLLED(what_is_polled_is_looked_at_while_paused),
                 POLLED(what_cannot_be_looked_at_stays_failed_until_it_can),
+                POLLED(what_fails_for_long_waits_for_its_minute),
+                POLLED(what_failed_is_tried_as_soon_as_its_outside_answers_somebody),
+                POLLED(what_is_not_served_yet_is_tried_as_soon_as_the_server_is_ready),
+                POLLED(what_was_refused_waits_though_its_outside_answers),
+                POLLED(a_wake_during_an_operation_is_not_lost),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
