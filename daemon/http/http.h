@@ -19,8 +19,8 @@
 /* Default cap of a collected reply: 4x the largest object etcd holds. */
 #define HTTP_BODY_MAX (16u << 20)
 #define HTTP_HEADERS_MAX 128
-#define HTTP_FIRST_BYTE_MS 10000        /* then the request is tried on a fresh connection */
-#define HTTP_STREAMS_PER_CONNECTION 100 /* what a kube-apiserver allows on one HTTP/2 connection */
+#define HTTP_FIRST_BYTE_MS 10000         /* then the request is tried on a fresh connection */
+#define HTTP_STREAMS_PER_CONNECTION 100  /* what a kube-apiserver allows on one HTTP/2 connection */
 
 struct http;
 enum http_pool { HTTP_REQUESTS, HTTP_WATCHES, HTTP_TUNNELS, HTTP_POOL_MAX };
@@ -36,9 +36,9 @@ void http_expect(struct http *h, enum http_pool pool, size_t n);
  * rotate. */
 struct http_server;
 struct http_server_config {
-        const char *url;                /* "https://10.0.0.1:6443", no path */
-        const char *unix_socket;        /* or NULL */
-        const char *ca_pem;             /* NULL: the system's */
+        const char *url;             /* "https://10.0.0.1:6443", no path */
+        const char *unix_socket;     /* or NULL */
+        const char *ca_pem;          /* NULL: the system's */
         const char *cert_pem, *key_pem; /* client certificate or NULL */
         const char *tls_name;        /* verify this name instead of the URL's host, or NULL */
         const char *proxy;           /* "http://...", "socks5://..." or NULL */
@@ -61,7 +61,7 @@ enum http_end {
         HTTP_RESET,       /* the connection ended, GOAWAY or RST inside the reply */
         HTTP_TIMEOUT,     /* first byte, silence or total deadline */
         HTTP_TOO_BIG,
-        HTTP_STOPPED, /* on_data returned <0 */
+        HTTP_STOPPED,     /* on_data returned <0 */
         HTTP_END_MAX
 };
 
@@ -70,17 +70,17 @@ struct http_request {
         struct http_server *server;
         enum http_pool pool;
         const char *method;
-        const char *path;           /* with query; begins with "/" */
-        const char *const *headers; /* "Name: value", NULL-terminated, or NULL */
-        const char *body;           /* borrowed until done */
+        const char *path;               /* with query; begins with "/" */
+        const char *const *headers;     /* "Name: value", NULL-terminated, or NULL */
+        const char *body;               /* borrowed until done */
         size_t body_len;
-        size_t reply_max;      /* 0: HTTP_BODY_MAX */
-        int64_t first_byte_ms; /* 0: HTTP_FIRST_BYTE_MS; <0: none */
-        int64_t silence_ms;    /* 0: none; longest gap between bytes of the reply */
-        int64_t total_ms;      /* 0: 60 s; <0: none */
-        const char *aws_sigv4; /* "aws:amz:REGION:s3" signs with USER and PASSWORD */
+        size_t reply_max;               /* 0: HTTP_BODY_MAX */
+        int64_t first_byte_ms;          /* 0: HTTP_FIRST_BYTE_MS; <0: none */
+        int64_t silence_ms;             /* 0: none; longest gap between bytes of the reply */
+        int64_t total_ms;               /* 0: 60 s; <0: none */
+        const char *aws_sigv4;          /* "aws:amz:REGION:s3" signs with USER and PASSWORD */
         const char *user, *password;
-        bool fresh; /* a new connection; not tried a second time */
+        bool fresh;                     /* a new connection; not tried a second time */
         /* Streams: called for each piece when the status is 2xx; else the body is collected. <0
          * ends it. */
         int (*on_data)(struct http_request *r, const char *data, size_t len);
@@ -94,9 +94,9 @@ struct http_request {
         struct buf reply;
         /* when end is not HTTP_OK: who, what, e.g. "10.0.0.1:6443: connection refused" */
         struct err err;
-        int64_t retry_after_ms; /* from Retry-After, seconds or date; -1: none */
+        int64_t retry_after_ms;  /* from Retry-After, seconds or date; -1: none */
         int64_t took_us;
-        int http_version; /* 10, 11, 20 */
+        int http_version;        /* 10, 11, 20 */
         void *private;
 };
 
@@ -133,8 +133,8 @@ extern const struct ask_kind http_ask_kind;
 /* Makes A an HTTP ask and returns its request to fill in (owned by the ask). BODY is taken over
  * when not NULL. */
 struct http_request *http_ask(struct ask *a, struct http *h, struct http_server *s,
-                              const char *method, char *body, const char *path_fmt, ...)
-        printf_(6, 7);
+                              const char *method, char *body,
+                              const char *path_fmt, ...) printf_(6, 7);
 const struct http_request *http_answer(const struct ask *a);
 
 /* ---- WebSocket (client): curl's CONNECT_ONLY carries over HTTP/1.1, wslay frames */
@@ -145,9 +145,9 @@ struct websocket;
 struct websocket_config {
         struct http_server *server;
         const char *path;
-        const char *protocols; /* "v5.channel.k8s.io, v4.channel.k8s.io" */
-        int64_t open_ms;       /* deadline for the 101 */
-        int64_t ping_ms;       /* 0: none; no answer for two of them closes */
+        const char *protocols;   /* "v5.channel.k8s.io, v4.channel.k8s.io" */
+        int64_t open_ms;         /* deadline for the 101 */
+        int64_t ping_ms;         /* 0: none; no answer for two of them closes */
         size_t message_max;
         void (*on_open)(void *arg, const char *protocol);
         void (*on_message)(void *arg, const uint8_t *data, size_t len);
