@@ -77,6 +77,7 @@ static void release(void *arg) {
         free(w->plan_message);
         free(w->conflicts);
         free(w->detached);
+        json_decref(w->taken);
         free(w->view_text);
         free(w->held_now);
 }

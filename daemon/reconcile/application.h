@@ -89,6 +89,7 @@ struct application_work {
 
         /* save */
         uint8_t removal[DIGEST_SIZE]; /* what this plan takes away */
+        json_t *taken;                /* the same, a line each */
         bool moved;                   /* something else than relation data led to this plan */
         bool again;                   /* secrets were made: plan once more with them */
         char *held_now;

@@ -74,6 +74,8 @@ json_t *reconcile_model_state(struct reconcile *r, const char *model);
  * turns. */
 const char *reconcile_identity(struct reconcile *r, const char *cluster);
 /* Another controller's or model's stamp, or nobody's, is on what the model lives in. */
+/* What is known of that, as text; NULL: nothing. The caller frees it. */
+char *reconcile_scope_reason(struct reconcile *r, const char *model);
 bool reconcile_is_foreign(struct reconcile *r, const char *model);
 
 /* Which objects an application would have other, under rows that a command writes and takes back:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* applications.c - show, scale, trust, constrain, pause, give another image, remove; and units,
  * storage */
-#include "call.h"
+#include "confirm.h"
 #include "families.h"
 #include "parts.h"
 #include "status-table.h"
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 struct options {
-        bool dry_run, force, destroy_storage, remove;
+        bool dry_run, force, destroy_storage, remove, no_prompt;
         char *reason, *channel;
         int64_t revision;
 };
@@ -49,6 +49,7 @@ static const struct opt remove_options[] = {
           "storage" },
         { "force", 0, OPT_BOOL, AT(force), NULL, 0, 0, NULL, 0, NULL,
           "do not wait for what cannot be reached; what stays behind is listed by leftovers" },
+        CONFIRM_OPTION(AT(no_prompt)),
         DRY_RUN,
         {},
 };
@@ -309,6 +310,9 @@ static int attach_resource(struct cli *c) {
 
 static int remove_application(struct cli *c) {
         const struct options *o = c->options;
+        /* What is kept is not asked for, as in juju. */
+        struct confirm_options how = { .dry_run = o->dry_run,
+                                       .no_prompt = o->no_prompt || !o->destroy_storage };
         int worst = CLI_DONE;
 
         for (int i = 0; i < c->count; i++) {
@@ -319,8 +323,7 @@ static int remove_application(struct cli *c) {
                         return CLI_FAILED;
                 call_query_flag(&path, "destroy-storage", o->destroy_storage);
                 call_query_flag(&path, "force", o->force);
-                call_query_flag(&path, "dry-run", o->dry_run);
-                r = call_change(c, "DELETE", path, NULL);
+                r = confirm_change(c, "DELETE", path, &how);
                 worst = r ? r : worst;
         }
         return worst;
