@@ -37,9 +37,9 @@ static void outputs_free(struct prepared *d) {
 static void release(void *arg) {
         struct application_work *w = arg;
 
-        for (size_t i = 0; !w->taken && i < w->want_count; i++)
+        for (size_t i = 0; !w->lent && i < w->want_count; i++)
                 free(w->wants[i].label);
-        if (!w->taken)
+        if (!w->lent)
                 free(w->wants);
         for (size_t i = 0; i < w->doc_count; i++) {
                 identity_free(&w->docs[i].identity);
@@ -327,7 +327,7 @@ static void take(struct application_work *w, struct world_application *a) {
         see = a->see_count || json_object_size(w->see);
         if (see)
                 application_see_withdraw(w->rec, a);
-        w->taken = true; /* its plan is compared with these */
+        w->lent = true; /* its plan is compared with these */
         world_set_wants(&w->rec->world, a, w->wants, w->want_count);
         application_see_set(a, w->see);
         if (see)
