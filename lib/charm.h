@@ -142,7 +142,8 @@ const char *charm_secret(struct charm_plan *p, const char *label, const char *fi
  * "pem-bundle". */
 const char *charm_form(struct charm_plan *p, const char *token, const char *form);
 
-/* ---- what was seen of what this charm wanted, by label */
+/* ---- what was seen of what this charm wanted, by label: at the last look; after a restart, as it
+ * was left until it is read again */
 bool charm_exists(const struct charm_view *v, const char *label);
 bool charm_ready(const struct charm_view *v, const char *label);
 /* Why it is not ready, or "". */

@@ -118,13 +118,51 @@ void request_reply_text(struct request *q, unsigned status, const char *type, ch
         }
 }
 
-void request_reply(struct request *q, unsigned status, json_t *json) {
+static char *printed(json_t *json) {
         struct buf text = BUF_INIT;
 
         json_canonical(json, &text);
         buf_putc(&text, '\n');
         json_decref(json);
-        request_reply_text(q, status, "application/json", buf_take(&text));
+        return buf_take(&text);
+}
+
+void request_reply(struct request *q, unsigned status, json_t *json) {
+        request_reply_text(q, status, "application/json", printed(json));
+}
+
+struct printing {
+        struct job job;
+        struct request *request;
+        json_t *json;
+        char *text;
+};
+
+static void print_work(void *arg) {
+        struct printing *p = arg;
+
+        p->text = printed(take_ptr(p->json));
+}
+
+static void print_done(void *arg) {
+        struct printing *p = arg;
+
+        request_reply_text(p->request, 200, "application/json", p->text);
+        request_unref(p->request);
+        free(p);
+}
+
+void request_reply_long(struct request *q, json_t *json) {
+        struct printing *p = mem_new(struct printing);
+
+        p->request = request_ref(q);
+        p->json = json;
+        p->job = (struct job){ .loop = q->admin->options.loop,
+                               .work = print_work,
+                               .done = print_done,
+                               .arg = p,
+                               .name = "print" };
+        job_start(&p->job);
 }
 
 /* Answers, after its row in the audit if it has one. */
@@ -161,13 +199,19 @@ struct reading {
         request_read_fn *fn;
         void (*finish)(struct request *q, json_t *json);
         json_t *json;
+        char *text; /* of an answer that nobody finishes: printed by the read thread */
 };
 
 static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
         struct reading *r = c->arg;
+        int k;
 
         json_decref(take_ptr(r->json));
-        return r->fn(tx, r->request, &r->json, err);
+        free(take_ptr(r->text));
+        k = r->fn(tx, r->request, &r->json, err);
+        if (k >= 0 && !r->finish)
+                r->text = printed(r->json ? take_ptr(r->json) : json_object());
+        return k;
 }
 
 /* Nothing is shown that has no row. */
@@ -192,8 +236,9 @@ static void read_done(struct store_call *c, int k, const struct err *err) {
         } else if (r->finish) {
                 r->finish(r->request, json);
         } else {
-                request_reply(r->request, 200, json ? json : json_object());
+                request_reply_text(r->request, 200, "application/json", take_ptr(r->text));
         }
+        free(r->text);
         request_unref(r->request);
         free(r);
 }
@@ -223,15 +268,20 @@ struct commanding {
         struct request *request;
         struct command *command;
         void (*release)(struct command *c);
+        void (*dry)(struct request *q, json_t *json, struct command *c);
 };
 
-/* What the command said, with the error's word beside it when it failed. */
-static void answer(struct request *q, const struct store_call *c, int r, const struct err *err) {
+static json_t *said_by(const struct store_call *c) {
         const char *said = command_reply(c);
         json_t *json = NULL;
 
-        if (json_parse(said, strlen(said), &json, NULL) < 0)
-                json = NULL;
+        return json_parse(said, strlen(said), &json, NULL) < 0 ? NULL : json;
+}
+
+/* What the command said, with the error's word beside it when it failed. */
+static void answer(struct request *q, const struct store_call *c, int r, const struct err *err) {
+        json_t *json = said_by(c);
+
         if (r >= 0 || r == -ECANCELED) {
                 request_reply(q, 200, json ? json : json_object());
                 return;
@@ -254,7 +304,10 @@ static void answer(struct request *q, const struct store_call *c, int r, const s
 static void command_done(struct store_call *c, int r, const struct err *err) {
         struct commanding *k = container_of(c, struct commanding, call);
 
-        answer(k->request, c, r, err);
+        if (k->dry && r == -ECANCELED && !k->request->gone)
+                k->dry(k->request, said_by(c), k->command);
+        else
+                answer(k->request, c, r, err);
         command_deinit(k->command);
         if (k->release)
                 k->release(k->command);
@@ -287,11 +340,17 @@ static void name_call(const struct request *q, struct store_call *c) {
 
 void request_command(struct request *q, struct command *command,
                      void (*release)(struct command *c)) {
+        request_try(q, command, release, NULL);
+}
+
+void request_try(struct request *q, struct command *command, void (*release)(struct command *c),
+                 void (*dry)(struct request *q, json_t *json, struct command *c)) {
         struct commanding *k = mem_new(struct commanding);
 
         k->request = request_ref(q);
         k->command = command;
         k->release = release;
+        k->dry = dry;
         command->actor = q->actor;
         command->sealer = q->admin->options.sealer;
         command->audit = q->admin->options.audit;

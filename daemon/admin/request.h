@@ -92,6 +92,8 @@ int64_t request_query_lines(const struct request *q); /* "max" of a list, within
 int request_query_since(const struct request *q, int64_t now, int64_t *ret, struct err *err);
 /* Each ends the request; takes JSON over. */
 void request_reply(struct request *q, unsigned status, json_t *json);
+/* The same of an answer that may be large: it is printed in a thread. JSON shares nothing. */
+void request_reply_long(struct request *q, json_t *json);
 void request_reply_text(struct request *q, unsigned status, const char *type,
                         char *text); /* takes TEXT over */
 /* {"error": {"code": word, "message": text}}; status and word from the errno. */
@@ -110,3 +112,6 @@ void request_read(struct request *q, request_read_fn *fn,
 struct command;
 void request_command(struct request *q, struct command *command,
                      void (*release)(struct command *c));
+/* The same, and what a dry run said goes to DRY (which answers) before RELEASE is called. */
+void request_try(struct request *q, struct command *command, void (*release)(struct command *c),
+                 void (*dry)(struct request *q, json_t *json, struct command *c));

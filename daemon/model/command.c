@@ -121,6 +121,10 @@ int command_run(struct tx *tx, struct store_call *call, struct err *err) {
         r = c->run(tx, c, err);
         if (r >= 0 && c->faults.count > 0)
                 r = faults_end(&c->faults, err);
+        if (r >= 0 && c->dry_run && c->look)
+                r = c->look(tx, c, err);
+        if (r >= 0 && !c->dry_run)
+                r = keep(tx, c, err);
         if (r < 0) {
                 failed = failure(c, r, err);
                 c->reply = json_text(failed);
@@ -131,7 +135,7 @@ int command_run(struct tx *tx, struct store_call *call, struct err *err) {
         if (c->dry_run)
                 return err_set(err, -ECANCELED, "a dry run: nothing was changed");
         tx_answer(call, c->reply, strlen(c->reply));
-        return keep(tx, c, err);
+        return 0;
 }
 
 const char *command_reply(const struct store_call *call) {

@@ -37,6 +37,8 @@ struct command {
         bool dry_run;
         const struct audit *audit;       /* NULL: no row is kept of it */
         const struct audit_entry *entry; /* who, where and why; what was done is filled in here */
+        /* Of a dry run: reads more of how it would be, before it is taken back; or NULL. */
+        int (*look)(struct tx *tx, struct command *c, struct err *err);
         /* private: made anew by each run */
         json_t *was, *became; /* what it changed, for the audit */
         size_t values, values_more;
@@ -98,6 +100,7 @@ struct command_model {
         const char *cluster;         /* add */
         bool destroy_storage, force; /* remove */
         bool foreign;                /* take over: there is another stamp than ours */
+        const char *why;             /* take over: what is known of it, or NULL */
         json_t *set;                 /* config: {name: text or value} */
         const json_t *reset;         /* config: [name] */
 };

@@ -6,6 +6,8 @@
  * all that want it, for they outlive the plan that asked: providers read them with each event. */
 #include "application.h"
 
+#include "tally.h"
+
 #include <stdlib.h>
 
 #define SEEN_ALL_MAX                                                                               \
@@ -53,6 +55,7 @@ static void look_if_more(struct reconcile *rec, struct world_resource *r) {
                 return;
         r->look_again = true;
         r->seen.presence = PRESENCE_UNKNOWN;
+        tally_resource(&rec->world, r);
         queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_CHANGE);
 }
 
@@ -106,23 +109,14 @@ static json_t *seen_fields(const struct world_resource *r) {
         return fields;
 }
 
-static bool asked_for(const struct world_application *a, const char *label) {
-        for (size_t k = 0; k < a->see_count; k += 2)
-                if (str_eq(a->see[k], label))
-                        return true;
-        return false;
+/* Nobody has looked yet, since the start or since it could not be trusted: it is as it was left.
+ * Were it shown as missing, a charm would take away what it had built on it. */
+static bool is_unread(const struct world_resource *r) {
+        return r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN && !r->row.lost;
 }
 
-/* What is only looked at now and then is as it was left until somebody has looked. */
-static bool is_unread(struct reconcile *rec, const struct world_resource *r) {
-        const struct world_target *t = world_target(&rec->world, r->target);
-
-        return r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN && t &&
-               t->provider && !(t->provider->can & PROVIDER_WATCHES);
-}
-
-static json_t *seen_json(struct reconcile *rec, const struct world_resource *r) {
-        bool unread = is_unread(rec, r);
+static json_t *seen_json(const struct world_resource *r) {
+        bool unread = is_unread(r);
         bool exists = unread || (r->row.applied_generation && r->seen.presence == PRESENCE_PRESENT);
         bool ready = unread || (exists && r->seen.ready == READY_YES);
         bool silent = unread || r->state == STATE_UNSEEN || r->state == STATE_READY;
@@ -133,17 +127,42 @@ static json_t *seen_json(struct reconcile *rec, const struct world_resource *r) 
                          "fields", seen_fields(r));
 }
 
+static void add_seen(struct reconcile *rec, const struct world_want *want, json_t *seen) {
+        const struct world_resource *r = want ? world_resource(&rec->world, want->resource) : NULL;
+
+        if (r)
+                json_object_set_new(seen, want->label, seen_json(r));
+}
+
 json_t *application_seen_json(struct reconcile *rec, struct world_application *a) {
         json_t *seen = json_object();
 
-        for (size_t i = 0; i < a->want_count; i++) {
-                const struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
-
-                if (!r || (a->want_count > SEEN_ALL_MAX && !asked_for(a, a->wants[i].label)))
-                        continue;
-                json_object_set_new(seen, a->wants[i].label, seen_json(rec, r));
-        }
+        for (size_t i = 0; a->want_count <= SEEN_ALL_MAX && i < a->want_count; i++)
+                add_seen(rec, &a->wants[i], seen);
+        for (size_t k = 0; a->want_count > SEEN_ALL_MAX && k < a->see_count; k += 2)
+                add_seen(rec, world_want(a, a->see[k]), seen);
         return seen;
+}
+
+/* Of what only answers when asked the first failure counts as an answer: its address may be what
+ * the next plan changes. */
+static bool is_awaited(struct reconcile *rec, const struct world_resource *r) {
+        const struct world_target *t = world_target(&rec->world, r->target);
+        bool told = t && t->provider && (t->provider->can & PROVIDER_WATCHES);
+
+        return is_unread(r) && !r->seen.seen && (told || !r->tries);
+}
+
+bool application_awaits_fields(struct reconcile *rec, const struct world_application *a) {
+        for (size_t k = 0; k < a->see_count; k += 2) {
+                const struct world_want *want = world_want(a, a->see[k]);
+                const struct world_resource *r =
+                        want ? world_resource(&rec->world, want->resource) : NULL;
+
+                if (r && a->see[k + 1][0] && is_awaited(rec, r))
+                        return true;
+        }
+        return false;
 }
 
 bool application_plans_by_seen(const struct world_application *a) {

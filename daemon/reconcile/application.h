@@ -63,8 +63,9 @@ struct application_work {
         uint8_t plan_digest[DIGEST_SIZE], release_digest[DIGEST_SIZE];
         bool plan_digest_valid, release_valid;
         json_t *view, *see, *model_options;
-        struct world_want *wants;
+        struct world_want *wants; /* LENT: the application has them, and one work at a time */
         size_t want_count;
+        bool lent;
         int64_t *providers;
         size_t provider_count;
         int64_t target; /* the model's default */
@@ -88,6 +89,7 @@ struct application_work {
 
         /* save */
         uint8_t removal[DIGEST_SIZE]; /* what this plan takes away */
+        json_t *taken;                /* the same, a line each */
         bool moved;                   /* something else than relation data led to this plan */
         bool again;                   /* secrets were made: plan once more with them */
         char *held_now;
@@ -110,6 +112,8 @@ void application_see_set(struct world_application *a, const json_t *see);
 void application_see_withdraw(struct reconcile *rec, const struct world_application *a);
 void application_see_share(struct reconcile *rec, const struct world_application *a);
 json_t *application_seen_json(struct reconcile *rec, struct world_application *a);
+/* A field that its charm asked for has not been read since the start. */
+bool application_awaits_fields(struct reconcile *rec, const struct world_application *a);
 /* Whether its plan may depend on what is seen of its resources. */
 bool application_plans_by_seen(const struct world_application *a);
 /* application-plan.c: in a job thread; fills docs or err. */
