@@ -244,7 +244,7 @@ static void finish_status(struct request *q, json_t *json) {
                                       clock_iso(clock_wall(), false, stamp)));
         json_object_set_new(json, "targets", reconcile_targets(o->reconcile));
         add_model_state(o->reconcile, json_get(json, "model"));
-        request_reply(q, 200, json);
+        request_reply_long(q, json);
 }
 
 void models_status(struct request *q) {

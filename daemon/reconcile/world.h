@@ -55,6 +55,11 @@ struct world_want {
         uint8_t document[DIGEST_SIZE];
 };
 
+struct world_wanted { /* a want, by its resource */
+        int64_t resource;
+        size_t want;
+};
+
 struct world_unit {
         char *name, *uid, *status, *agent, *message, *address, *node, *ports;
         int64_t number, since;
@@ -77,6 +82,9 @@ struct world_application {
         char *paused;             /* "alice: reason", or NULL */
         struct world_want *wants; /* by label */
         size_t want_count;
+        struct world_wanted *wanted; /* as many, by resource */
+        uint64_t *tally;             /* tally.c's, TALLY_WORDS for each kind */
+        size_t tally_words;
         char **see; /* flat: label, pointer, label, pointer, ... */
         size_t see_count;
         struct map units;   /* pod name -> struct world_unit */
@@ -147,17 +155,24 @@ struct world_resource {
         int64_t drift;      /* open line of the ledger, or 0 */
 };
 
-struct world {
-        struct map targets, models, applications, resources; /* by id */
-        struct map identities;                               /* "target\ntype\npath" -> resource */
-        struct map needed_by;   /* id -> struct world_ids of resources that need it */
-        struct map projections; /* digest -> struct world_projection */
-        struct map model_names; /* name -> model */
-};
-
 struct world_ids {
         int64_t *ids;
         size_t count, room;
+};
+
+struct world_order {
+        int64_t id;
+        struct world_resource *resource;
+};
+
+struct world {
+        struct map targets, models, applications, resources; /* by id */
+        struct world_order *order; /* all resources by id: for walks that stop and go on */
+        size_t order_count, order_room;
+        struct map identities;  /* "target\ntype\npath" -> resource */
+        struct map needed_by;   /* id -> struct world_ids of resources that need it */
+        struct map projections; /* digest -> struct world_projection */
+        struct map model_names; /* name -> model */
 };
 
 void world_init(struct world *w);
@@ -168,6 +183,10 @@ struct world_model *world_model(struct world *w, int64_t id);
 struct world_model *world_model_named(struct world *w, const char *name);
 struct world_application *world_application(struct world *w, int64_t id);
 struct world_resource *world_resource(struct world *w, int64_t id);
+/* The one after the id AFTER; NULL: none. */
+struct world_resource *world_resource_next(struct world *w, int64_t after);
+/* The place in the order of the first that is not before ID. */
+size_t world_order_at(const struct world *w, int64_t id);
 struct world_resource *world_resource_at(struct world *w, int64_t target, const char *type,
                                          const char *path);
 struct world_application *world_application_named(struct world *w, int64_t model, const char *name);
@@ -193,8 +212,9 @@ const struct world_ids *world_needed_by(struct world *w, int64_t id); /* NULL: n
 int world_set_fields(struct world *w, struct world_resource *r, const struct provider *p,
                      const uint8_t *digest, const char *text, struct err *err);
 bool world_has_fields(struct world *w, const uint8_t *digest); /* then TEXT is not needed */
-void world_set_wants(struct world_application *a, struct world_want *wants,
-                     size_t n); /* takes the array */
+/* Takes the array over. */
+void world_set_wants(struct world *w, struct world_application *a, struct world_want *wants,
+                     size_t n);
 /* Of an array sorted by label. */
 const struct world_want *world_want_in(const struct world_want *wants, size_t n, const char *label);
 const struct world_want *world_want(const struct world_application *a, const char *label);
