@@ -13,7 +13,7 @@ struct options {
         char *viewer_group, *operator_group, *admin_group;
         char *name;
         int log_level;
-        int64_t audit, in_flight, poll;
+        int64_t audit, audit_keep, audit_rows, in_flight, poll;
         bool dev, sandbox;
         bool help, version;
         char *const *arguments; /* borrowed: what the program was started with */

@@ -170,15 +170,20 @@ static void mark_changing(json_t *application) {
                                               clock_iso(clock_wall(), false, stamp)));
 }
 
-/* What a start reads for the first time is shown, and not in the rows. */
-static json_t *shown_state(const json_t *live) {
-        json_t *state = json_object();
+/* What a start reads for the first time is shown, and not in the rows. One that the loop has not
+ * judged yet is as its row says. */
+static void show_state(json_t *application, const json_t *live) {
+        json_t *state;
+
+        if (!json_get_str(live, "current", "")[0])
+                return;
+        state = json_object();
 
         json_object_set(state, "current", json_get(live, "current"));
         json_object_set(state, "since", json_get(live, "since"));
         if (json_get_str(live, "message", "")[0])
                 json_object_set(state, "message", json_get(live, "message"));
-        return state;
+        json_object_set_new(application, "application-status", state);
 }
 
 void models_add_live(json_t *application, const json_t *live) {
@@ -186,7 +191,7 @@ void models_add_live(json_t *application, const json_t *live) {
 
         if (!live)
                 return;
-        json_object_set_new(application, "application-status", shown_state(live));
+        show_state(application, live);
         json_object_set(application, "settled", json_get(live, "settled"));
         if (json_get_bool(live, "changing", false))
                 mark_changing(application);
@@ -310,6 +315,8 @@ static void finish_bundle(struct request *q, json_t *json) {
 }
 
 void models_bundle(struct request *q) {
+        if (request_query_bool(q, "include-secrets"))
+                q->action = "export-secrets";
         request_read(q, read_bundle, finish_bundle);
 }
 
@@ -333,12 +340,13 @@ static void release_application(struct command *c) {
 
 void models_pause(struct request *q) {
         struct command_application *c = mem_new(struct command_application);
+        const char *why = ((const struct models_pause_body *)q->data)->reason;
 
-        *c = (struct command_application){
-                .head = { .run = command_application_pause },
-                .model = request_param(q, 0),
-                .why = ((const struct models_pause_body *)q->data)->reason
-        };
+        *c = (struct command_application){ .head = { .run = command_application_pause },
+                                           .model = request_param(q, 0),
+                                           .why = why };
+        if (!q->reason)
+                str_set(&q->reason, why);
         request_command(q, &c->head, release_application);
 }
 
