@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -349,6 +350,7 @@ def _(m):
 
 def main():
     build = Path(sys.argv[1]).resolve()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))     # and the machine with it
     try:
         with Machine() as machine:
             folder = release(build)
