@@ -27,7 +27,7 @@ static void on_loaded(struct store_call *c, int k, const struct err *err);
 static struct metric operations = { .name = "mooring_operations_total",
                                     .help = "Operations on the outside, by outcome",
                                     .type = METRIC_COUNTER,
-                                    .label = "outcome" };
+                                    .labels = { { "outcome" } } };
 
 /* ---- operations */
 
@@ -225,7 +225,7 @@ static void on_op(struct op *op) {
         release_target(j);
         if (op->outcome == OUTCOME_RUNNING && !op->err.text[0])
                 err_set(&op->err, -EINPROGRESS, "under way outside");
-        metric_add(&operations, outcome_name(op->outcome), 1);
+        metric_add(&operations, LABELS(outcome_name(op->outcome)), 1);
         if (!r)
                 return finish(j, false);
         log_outcome(j, r);
