@@ -89,7 +89,10 @@ struct relations_body {
 request_handler drift_list, drift_show, drift_history, drift_leftovers;
 
 /* explain.c: what only the loop knows */
-request_handler explain_plan, explain_why, explain_resources, explain_targets, explain_metrics;
+request_handler explain_plan, explain_why, explain_resources, explain_targets;
+
+/* metrics.c */
+request_handler metrics_show;
 
 /* secrets.c */
 request_handler secrets_list, secrets_reveal;

@@ -69,6 +69,7 @@ json_t *reconcile_plan(struct reconcile *r, const char *model, const char *appli
  * nothing of that name, with err. */
 json_t *reconcile_why(struct reconcile *r, const char *model, const char *subject, struct err *err);
 json_t *reconcile_targets(struct reconcile *r);
+void reconcile_metrics(struct reconcile *r); /* sets the gauges (metric.h) to what is so now */
 /* {current, message, since} of a model that is not simply available: its cluster cannot be read, or
  * nothing of it may be written. Else NULL. */
 json_t *reconcile_model_state(struct reconcile *r, const char *model);

@@ -87,7 +87,7 @@ void resource_set_state(struct reconcile *rec, struct world_resource *r, enum re
 
         if (old == state && str_eq(r->reason, why))
                 return;
-        r->state = state;
+        world_set_state(&rec->world, r, state);
         str_set(&r->reason, why);
         if (old != state && (is_told(old) || is_told(state))) {
                 resource_tell_row(rec, r);

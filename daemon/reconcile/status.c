@@ -245,12 +245,15 @@ static void show(struct reconcile *rec, struct world_application *a, const char 
                  const char *message, const char *cause) {
         const struct world_model *m = world_model(&rec->world, a->model);
         struct status_write *w;
+        char before[sizeof(a->status)];
 
         if (str_eq(a->status, word) && str_eq(a->message, message))
                 return;
+        str_copy(before, sizeof(before), a->status);
         str_copy(a->status, sizeof(a->status), word);
         str_set(&a->message, message);
         a->status_at = clock_wall();
+        metrics_status_changed(rec, a, before);
         w = mem_new(struct status_write);
         w->id = a->id;
         w->model = a->model;

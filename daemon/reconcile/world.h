@@ -42,10 +42,11 @@ struct world_model {
         char *name, *uuid;
         int64_t target;
         bool dying, force, destroy_storage;
-        char *paused;  /* "alice: reason", or NULL */
-        int64_t scope; /* resource of its namespace, or 0 */
-        char *trouble; /* why there is no such resource yet, or NULL */
-        bool closed;   /* nothing of it may be written, as its resources were told last */
+        char *paused;         /* "alice: reason", or NULL */
+        int64_t scope;        /* resource of its namespace, or 0 */
+        char *trouble;        /* why there is no such resource yet, or NULL */
+        int64_t converged_at; /* clock_wall when all of it was last known active; 0: never */
+        bool closed;          /* nothing of it may be written, as its resources were told last */
         bool stale;
 };
 
@@ -142,14 +143,16 @@ struct world_resource {
         bool look_again;    /* what was seen last cannot be trusted: ask, though it is watched */
         bool document_lost; /* cache.db forgot what is wanted: a new plan is under way */
         int64_t drift;      /* open line of the ledger, or 0 */
+        int64_t drift_at;   /* clock_mono_us when that was found; 0: not since the start */
 };
 
 struct world {
         struct map targets, models, applications, resources; /* by id */
         struct map identities;                               /* "target\ntype\npath" -> resource */
-        struct map needed_by;   /* id -> struct world_ids of resources that need it */
-        struct map projections; /* digest -> struct world_projection */
-        struct map model_names; /* name -> model */
+        struct map needed_by;     /* id -> struct world_ids of resources that need it */
+        struct map projections;   /* digest -> struct world_projection */
+        struct map model_names;   /* name -> model */
+        size_t states[STATE_MAX]; /* resources, for metrics: 100,000 are not counted each time */
 };
 
 struct world_ids {
@@ -179,6 +182,7 @@ void world_target_drop(struct world *w, struct world_target *t); /* must be clos
 void world_model_drop(struct world *w, struct world_model *m);
 void world_application_drop(struct world *w, struct world_application *a);
 void world_resource_drop(struct world *w, struct world_resource *r);
+void world_set_state(struct world *w, struct world_resource *r, enum resource_state state);
 void world_model_rename(struct world *w, struct world_model *m, const char *name);
 
 void world_needs_free(struct world_need *needs, size_t n);
