@@ -79,9 +79,7 @@ static void refill_starts(struct charm_host *h) {
 
         h->starts += (double)(now - h->starts_at) * CHARM_STARTS_PER_S / 1000;
         if (h->starts > CHARM_STARTS)
-                metric_add(&workers_started, NULL, 0);
-        metric_add(&workers_died, NULL, 0);
-        h->starts = CHARM_STARTS;
+                h->starts = CHARM_STARTS;
         h->starts_at = now;
 }
 
@@ -433,6 +431,8 @@ int charm_host_new(struct loop *l, const struct charm_host_options *o, struct ch
                                         .show_output = o->dev };
         h->changed = o->changed;
         h->changed_arg = o->arg;
+        metric_add(&workers_started, NULL, 0);
+        metric_add(&workers_died, NULL, 0);
         h->starts = CHARM_STARTS;
         h->starts_at = clock_mono();
         charm_offer_init(&h->offers, o->charm_dirs);
