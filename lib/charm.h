@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define CHARM_ABI 1u
 
@@ -141,7 +142,8 @@ const char *charm_secret(struct charm_plan *p, const char *label, const char *fi
  * "pem-bundle". */
 const char *charm_form(struct charm_plan *p, const char *token, const char *form);
 
-/* ---- what was seen of what this charm wanted, by label */
+/* ---- what was seen of what this charm wanted, by label: at the last look; after a restart, as it
+ * was left until it is read again */
 bool charm_exists(const struct charm_view *v, const char *label);
 bool charm_ready(const struct charm_view *v, const char *label);
 /* Why it is not ready, or "". */
@@ -168,3 +170,29 @@ const char *charm_text(struct charm_plan *p, const char *fmt, ...)
 const char *charm_quote(struct charm_plan *p, const char *text);
 /* N bytes, zeroed, as long as the plan. */
 void *charm_memory(struct charm_plan *p, size_t n);
+
+/* What a charm notes for itself, in the peer relation say, is often a list of names: "a,b,c".
+ *
+ *   for (; *list; list = charm_list_rest(list))
+ *           want(charm_list_first(p, list)); */
+static inline const char *charm_list_first(struct charm_plan *p, const char *list) {
+        size_t length = strcspn(list, ",");
+        char *name = (char *)charm_memory(p, length + 1);
+
+        memcpy(name, list, length);
+        return name;
+}
+
+static inline const char *charm_list_rest(const char *list) {
+        list += strcspn(list, ",");
+        return *list ? list + 1 : list;
+}
+
+static inline bool charm_list_has(const char *list, const char *name) {
+        size_t length = strlen(name);
+
+        for (; *list; list = charm_list_rest(list))
+                if (strcspn(list, ",") == length && !memcmp(list, name, length))
+                        return true;
+        return false;
+}

@@ -94,28 +94,6 @@ static const char *bucket_of(const struct charm_relation *r) {
  * A bucket that was asked for once stays wanted when its relation goes: what no plan wants is
  * removed, and data is not. So their names are noted in the peer relation, "a,b,c". */
 
-static const char *first_of(struct charm_plan *p, const char *list) {
-        size_t length = strcspn(list, ",");
-        char *name = charm_memory(p, length + 1);
-
-        memcpy(name, list, length);
-        return name;
-}
-
-static const char *rest_of(const char *list) {
-        list += strcspn(list, ",");
-        return *list ? list + 1 : list;
-}
-
-static bool is_listed(const char *list, const char *name) {
-        size_t length = strlen(name);
-
-        for (; *list; list = rest_of(list))
-                if (strcspn(list, ",") == length && !memcmp(list, name, length))
-                        return true;
-        return false;
-}
-
 /* The buckets that were asked for, now or before. */
 static const char *kept_buckets(const struct charm_view *v, struct charm_plan *p) {
         const struct charm_relation *peers = charm_relation(v, ENDPOINT_OBJECT_STORAGE_PEERS, 0);
@@ -125,7 +103,7 @@ static const char *kept_buckets(const struct charm_view *v, struct charm_plan *p
         for (size_t i = 0; i < charm_relations(v, ENDPOINT_OBJECT_STORAGE); i++) {
                 const char *bucket = bucket_of(charm_relation(v, ENDPOINT_OBJECT_STORAGE, i));
 
-                if (bucket && is_bucket(bucket) && !is_listed(list, bucket))
+                if (bucket && is_bucket(bucket) && !charm_list_has(list, bucket))
                         list = charm_text(p, "%s%s%s", list, *list ? "," : "", bucket);
         }
         if (peers && *list)
@@ -162,8 +140,8 @@ static const char *open_policy(struct charm_plan *p, const char *buckets) {
 
         if (!*buckets)
                 return charm_text(p, POLICY(STATEMENT("Allow", "\"s3:*\"")), "\"arn:aws:s3:::*\"");
-        for (; *buckets; buckets = rest_of(buckets)) {
-                const char *name = first_of(p, buckets);
+        for (; *buckets; buckets = charm_list_rest(buckets)) {
+                const char *name = charm_list_first(p, buckets);
 
                 others = charm_text(p, "%s%s\"arn:aws:s3:::%s\",\"arn:aws:s3:::%s/*\"", others,
                                     *others ? "," : "", name, name);
@@ -189,8 +167,8 @@ static void want_at_server(struct charm_plan *p, const char *label, const char *
 }
 
 static void want_buckets(struct charm_plan *p, const char *list) {
-        for (; *list; list = rest_of(list)) {
-                const char *name = first_of(p, list);
+        for (; *list; list = charm_list_rest(list)) {
+                const char *name = charm_list_first(p, list);
 
                 want_at_server(p, charm_text(p, "bucket/%s", name), "bucket.yaml",
                                CHARM_HOLES({ "name", CHARM_TEXT, name }));

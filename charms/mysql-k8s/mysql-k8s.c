@@ -305,31 +305,9 @@ static void serve(const struct charm_view *v, struct charm_plan *p, const struct
  * A database that was asked for once stays wanted when its relation goes: what no plan wants is
  * removed, and data is not. So their names are noted in the peer relation, "a,b,c". */
 
-static const char *first_of(struct charm_plan *p, const char *list) {
-        size_t length = strcspn(list, ",");
-        char *name = charm_memory(p, length + 1);
-
-        memcpy(name, list, length);
-        return name;
-}
-
-static const char *rest_of(const char *list) {
-        list += strcspn(list, ",");
-        return *list ? list + 1 : list;
-}
-
-static bool is_listed(const char *list, const char *name) {
-        size_t length = strlen(name);
-
-        for (; *list; list = rest_of(list))
-                if (strcspn(list, ",") == length && !memcmp(list, name, length))
-                        return true;
-        return false;
-}
-
 static void want_databases(struct charm_plan *p, const char *list) {
-        for (; *list; list = rest_of(list)) {
-                const char *name = first_of(p, list);
+        for (; *list; list = charm_list_rest(list)) {
+                const char *name = charm_list_first(p, list);
 
                 want_at_server(p, charm_text(p, "database/%s", name), "database.yaml",
                                CHARM_HOLES({ "name", CHARM_TEXT, name }));
@@ -348,7 +326,7 @@ static void serve_databases(const struct charm_view *v, struct charm_plan *p) {
 
                 if (!read_relation(v, p, charm_relation(v, ENDPOINT_DATABASE, i), s))
                         continue;
-                if (!is_listed(kept, s->database))
+                if (!charm_list_has(kept, s->database))
                         kept = charm_text(p, "%s%s%s", kept, *kept ? "," : "", s->database);
                 count++;
         }

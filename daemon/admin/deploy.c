@@ -38,7 +38,8 @@ static bool is_offered(const struct charm_host *h, const char *name) {
         return false;
 }
 
-/* What serves the charm. It is taken into the state folder first, for the rows will name it. */
+/* What serves the charm. It is taken into the state folder first, for the rows will name it; TAKE
+ * NULL: not. */
 static void choose(struct request *q, struct charm_take *take, struct charm_choice *c,
                    const char *name, const char *channel, int64_t revision) {
         struct charm_host *h = q->admin->options.host;
@@ -50,7 +51,7 @@ static void choose(struct request *q, struct charm_take *take, struct charm_choi
                 return;
         }
         charm_choice_found(c, offer->sha256, offer->meta);
-        if (!request_query_bool(q, "dry-run"))
+        if (take)
                 charm_take_add(take, offer, c);
 }
 
@@ -65,7 +66,8 @@ static void take_in(struct request *q, struct charm_take *take, void (*done)(str
 /* Choices whose charm could not be taken in are refused with why. Then the command, unless the
  * daemon stops: whoever asked was told so already. */
 static void taken_in(struct charm_take *take, struct command *command,
-                     void (*release)(struct command *c)) {
+                     void (*release)(struct command *c),
+                     void (*dry)(struct request *q, json_t *json, struct command *c)) {
         struct request *q = take->arg;
 
         for (size_t i = 0; i < take->count; i++) {
@@ -80,7 +82,7 @@ static void taken_in(struct charm_take *take, struct command *command,
         if (q->gone)
                 release(command);
         else
-                request_command(q, command, release);
+                request_try(q, command, release, dry);
         request_unref(q);
 }
 
@@ -122,22 +124,23 @@ struct bundle *deploy_parse(const struct models_bundle_body *b) {
 static void bundle_taken(struct charm_take *take) {
         struct deploying *d = container_of(take, struct deploying, take);
 
-        taken_in(take, &d->command.head, release_bundle);
+        taken_in(take, &d->command.head, release_bundle, NULL);
 }
 
 static void choose_charms(struct request *q, struct deploying *d) {
         const struct models_bundle_body *b = q->data;
+        bool dry = request_query_bool(q, "dry-run");
 
         d->choices = mem_array(struct charm_choice, d->bundle->application_count);
         for (size_t i = 0; i < d->bundle->application_count; i++) {
                 const struct bundle_application *a = &d->bundle->applications[i];
 
                 if (a->charm)
-                        choose(q, &d->take, &d->choices[i], a->charm, a->channel, a->revision);
+                        choose(q, dry ? NULL : &d->take, &d->choices[i], a->charm, a->channel,
+                               a->revision);
         }
         d->command =
-                (struct command_bundle){ .head = { .run = command_deploy_bundle,
-                                                   .dry_run = request_query_bool(q, "dry-run") },
+                (struct command_bundle){ .head = { .run = command_deploy_bundle, .dry_run = dry },
                                          .model = request_param(q, 0),
                                          .bundle = d->bundle,
                                          .choices = d->choices,
@@ -200,24 +203,25 @@ static void release_charm(struct command *c) {
 static void charm_taken(struct charm_take *take) {
         struct deploying_charm *d = container_of(take, struct deploying_charm, take);
 
-        taken_in(take, &d->command.head, release_charm);
+        taken_in(take, &d->command.head, release_charm, NULL);
 }
 
 void deploy_charm(struct request *q) {
         const struct deploy_charm_body *b = q->data;
         struct deploying_charm *d = mem_new(struct deploying_charm);
         bool has_scale = json_object_get(q->json, "scale"),
-             has_revision = json_object_get(q->json, "revision");
+             has_revision = json_object_get(q->json, "revision"),
+             dry = request_query_bool(q, "dry-run");
         struct err err = { 0 };
 
         if (charm_host_scan(q->admin->options.host, &err) < 0) {
                 free(d);
                 return request_fail(q, -EIO, &err);
         }
-        choose(q, &d->take, &d->choice, b->charm, b->channel, has_revision ? b->revision : -1);
+        choose(q, dry ? NULL : &d->take, &d->choice, b->charm, b->channel,
+               has_revision ? b->revision : -1);
         d->command = (struct command_charm){
-                .head = { .run = command_deploy_charm,
-                          .dry_run = request_query_bool(q, "dry-run") },
+                .head = { .run = command_deploy_charm, .dry_run = dry },
                 .model = request_param(q, 0),
                 .application = b->application,
                 .charm = b->charm,
@@ -241,6 +245,7 @@ struct refreshing {
         struct command_refresh command;
         struct charm_choice choice;
         struct charm_take take;
+        struct preview *preview; /* of a dry run */
 };
 
 const struct json_field deploy_refresh_fields[] = {
@@ -251,17 +256,56 @@ const struct json_field deploy_refresh_fields[] = {
         {}
 };
 
+static struct refreshing *refreshing_of(struct command *c) {
+        return container_of(container_of(c, struct command_refresh, head), struct refreshing,
+                            command);
+}
+
 static void release_refresh(struct command *c) {
-        struct refreshing *f = container_of(container_of(c, struct command_refresh, head),
-                                            struct refreshing, command);
+        struct refreshing *f = refreshing_of(c);
 
         charm_choice_deinit(&f->choice);
+        preview_free(f->preview);
         free(f);
+}
+
+static int read_preview(struct tx *tx, struct command *c, struct err *err) {
+        struct refreshing *f = refreshing_of(c);
+
+        return preview_read(f->preview, tx, f->command.model, f->command.application, err);
+}
+
+struct previewing {
+        struct request *request;
+        json_t *json; /* what the command said */
+};
+
+static void on_preview(void *arg, json_t *lines) {
+        struct previewing *p = arg;
+
+        json_array_extend(json_get(p->json, "changes"), lines);
+        json_decref(lines);
+        request_reply(p->request, 200, p->json);
+        request_unref(p->request);
+        free(p);
+}
+
+/* What the command would do, and then the objects that would be other. */
+static void preview_objects(struct request *q, json_t *json, struct command *c) {
+        struct previewing *p;
+
+        if (!json_array_size(json_get(json, "changes")))
+                return request_reply(q, 200, json);
+        p = mem_new(struct previewing);
+        p->request = request_ref(q);
+        p->json = json;
+        preview_start(take_ptr(refreshing_of(c)->preview), on_preview, p);
 }
 
 static void refresh_taken(struct charm_take *take) {
         struct refreshing *f = container_of(take, struct refreshing, take);
-        taken_in(take, &f->command.head, release_refresh);
+
+        taken_in(take, &f->command.head, release_refresh, preview_objects);
 }
 
 static int read_pinned(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
@@ -282,6 +326,7 @@ static void choose_refresh(struct request *q, json_t *pinned) {
         const char *channel = json_get_str(pinned, "channel", "");
         int64_t revision = json_object_get(q->json, "revision") ? b->revision : -1;
 
+        /* Also for a dry run, which asks the charm. */
         choose(q, &f->take, &f->choice, json_get_str(pinned, "charm", ""),
                b->channel   ? b->channel
                : channel[0] ? channel
@@ -296,6 +341,10 @@ static void choose_refresh(struct request *q, json_t *pinned) {
                                           .channel = b->channel,
                                           .revision = revision,
                                           .choice = &f->choice };
+        if (f->command.head.dry_run) {
+                f->preview = preview_new(q->admin->options.reconcile);
+                f->command.head.look = read_preview;
+        }
         take_in(q, &f->take, refresh_taken);
         json_decref(pinned);
 }

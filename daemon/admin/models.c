@@ -164,11 +164,23 @@ static void mark_changing(json_t *application) {
                                               clock_iso(clock_wall(), false, stamp)));
 }
 
+/* What a start reads for the first time is shown, and not in the rows. */
+static json_t *shown_state(const json_t *live) {
+        json_t *state = json_object();
+
+        json_object_set(state, "current", json_get(live, "current"));
+        json_object_set(state, "since", json_get(live, "since"));
+        if (json_get_str(live, "message", "")[0])
+                json_object_set(state, "message", json_get(live, "message"));
+        return state;
+}
+
 void models_add_live(json_t *application, const json_t *live) {
         bool readable = json_get_bool(live, "readable", false);
 
         if (!live)
                 return;
+        json_object_set_new(application, "application-status", shown_state(live));
         json_object_set(application, "settled", json_get(live, "settled"));
         if (json_get_bool(live, "changing", false))
                 mark_changing(application);
@@ -214,6 +226,12 @@ static void finish_status(struct request *q, json_t *json) {
         char stamp[CLOCK_TEXT_MAX];
 
         add_live(o->host, json, live);
+        if (json_get(json, "storage")) {
+                cleanup_(json_freep) json_t *data =
+                        reconcile_storage(o->reconcile, request_param(q, 0));
+
+                storage_add_live(json, data, request_query(q, "application"));
+        }
         json_object_set_new(json, "controller",
                             json_pack("{s:s, s:s, s:s, s:s}", "name", o->name, "version",
                                       MOORING_VERSION, "uuid", o->controller, "timestamp",
@@ -231,8 +249,16 @@ static int read_storage(struct tx *tx, struct request *q, json_t **ret, struct e
         return view_model_storage(tx, request_param(q, 0), ret, err);
 }
 
+static void finish_storage(struct request *q, json_t *json) {
+        cleanup_(json_freep) json_t *live =
+                reconcile_storage(q->admin->options.reconcile, request_param(q, 0));
+
+        storage_add_live(json, live, NULL);
+        request_reply(q, 200, json);
+}
+
 void models_storage(struct request *q) {
-        request_read(q, read_storage, NULL);
+        request_read(q, read_storage, finish_storage);
 }
 
 static int read_relations(struct tx *tx, struct request *q, json_t **ret, struct err *err) {

@@ -175,15 +175,20 @@ struct commanding {
         struct request *request;
         struct command *command;
         void (*release)(struct command *c);
+        void (*dry)(struct request *q, json_t *json, struct command *c);
 };
 
-/* What the command said, with the error's word beside it when it failed. */
-static void answer(struct request *q, const struct store_call *c, int r, const struct err *err) {
+static json_t *said_by(const struct store_call *c) {
         const char *said = command_reply(c);
         json_t *json = NULL;
 
-        if (json_parse(said, strlen(said), &json, NULL) < 0)
-                json = NULL;
+        return json_parse(said, strlen(said), &json, NULL) < 0 ? NULL : json;
+}
+
+/* What the command said, with the error's word beside it when it failed. */
+static void answer(struct request *q, const struct store_call *c, int r, const struct err *err) {
+        json_t *json = said_by(c);
+
         if (r >= 0 || r == -ECANCELED) {
                 request_reply(q, 200, json ? json : json_object());
                 return;
@@ -207,7 +212,10 @@ static void answer(struct request *q, const struct store_call *c, int r, const s
 static void command_done(struct store_call *c, int r, const struct err *err) {
         struct commanding *k = container_of(c, struct commanding, call);
 
-        answer(k->request, c, r, err);
+        if (k->dry && r == -ECANCELED && !k->request->gone)
+                k->dry(k->request, said_by(c), k->command);
+        else
+                answer(k->request, c, r, err);
         command_deinit(k->command);
         if (k->release)
                 k->release(k->command);
@@ -240,11 +248,17 @@ static void name_call(const struct request *q, struct store_call *c) {
 
 void request_command(struct request *q, struct command *command,
                      void (*release)(struct command *c)) {
+        request_try(q, command, release, NULL);
+}
+
+void request_try(struct request *q, struct command *command, void (*release)(struct command *c),
+                 void (*dry)(struct request *q, json_t *json, struct command *c)) {
         struct commanding *k = mem_new(struct commanding);
 
         k->request = request_ref(q);
         k->command = command;
         k->release = release;
+        k->dry = dry;
         command->actor = q->actor;
         command->sealer = q->admin->options.sealer;
         k->call = (struct store_call){ .lane = STORE_COMMAND,

@@ -94,3 +94,6 @@ void request_read(struct request *q, request_read_fn *fn,
 struct command;
 void request_command(struct request *q, struct command *command,
                      void (*release)(struct command *c));
+/* The same, and what a dry run said goes to DRY (which answers) before RELEASE is called. */
+void request_try(struct request *q, struct command *command, void (*release)(struct command *c),
+                 void (*dry)(struct request *q, json_t *json, struct command *c));

@@ -47,10 +47,10 @@ static void set_trust(CURL *easy, const struct http_server *s) {
                 set_blob(easy, CURLOPT_SSLCERT_BLOB, s->cert_pem);
                 set_blob(easy, CURLOPT_SSLKEY_BLOB, s->key_pem);
         }
-        if (s->insecure) {
+        if (s->insecure)
                 curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+        if (s->insecure || s->any_name)
                 curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
-        }
 }
 
 static void set_way(struct transfer *t) {

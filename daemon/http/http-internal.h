@@ -65,7 +65,7 @@ struct http_server {
         char *connect_to;
         char *unix_socket, *proxy, *user_agent;
         char *ca_pem, *cert_pem, *key_pem;
-        bool insecure, tls;
+        bool any_name, insecure, tls;
         bool one; /* learned: speaks HTTP/1.1 only */
         void (*authorize)(void *arg, struct buf *ret_value);
         void *arg;

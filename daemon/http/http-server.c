@@ -83,6 +83,7 @@ int http_server_new(const struct http_server_config *c, struct http_server **ret
         s->ca_pem = str_dup(c->ca_pem);
         s->cert_pem = str_dup(c->cert_pem);
         s->key_pem = str_dup(c->key_pem);
+        s->any_name = c->any_name;
         s->insecure = c->insecure;
         s->authorize = c->authorize;
         s->arg = c->arg;

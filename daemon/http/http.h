@@ -42,6 +42,7 @@ struct http_server_config {
         const char *cert_pem, *key_pem; /* client certificate or NULL */
         const char *tls_name;        /* verify this name instead of the URL's host, or NULL */
         const char *proxy;           /* "http://...", "socks5://..." or NULL */
+        bool any_name;               /* the authority is verified, the name is not */
         bool insecure;               /* no verification: refused unless the operator said so */
         const char *user_agent;
         /* Asked for each request when set: fills the value of Authorization ("Bearer ..."), or

@@ -56,6 +56,8 @@ int command_run(struct tx *tx, struct store_call *call, struct err *err) {
         r = c->run(tx, c, err);
         if (r >= 0 && c->faults.count > 0)
                 r = faults_end(&c->faults, err);
+        if (r >= 0 && c->dry_run && c->look)
+                r = c->look(tx, c, err);
         if (r < 0) {
                 failed = failure(c, r, err);
                 c->reply = json_text(failed);

@@ -34,6 +34,8 @@ struct command {
         const struct sealer *sealer; /* needed by those that set options; else NULL */
         const char *actor;           /* "uid 1000 (alice)" */
         bool dry_run;
+        /* Of a dry run: reads more of how it would be, before it is taken back; or NULL. */
+        int (*look)(struct tx *tx, struct command *c, struct err *err);
         /* private: made anew by each run */
         json_t *answer;
         char *reply;

@@ -113,25 +113,56 @@ static bool asked_for(const struct world_application *a, const char *label) {
         return false;
 }
 
+/* Nobody has looked yet, since the start or since it could not be trusted: it is as it was left.
+ * Were it shown as missing, a charm would take away what it had built on it. */
+static bool is_unread(const struct world_resource *r) {
+        return r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN && !r->row.lost;
+}
+
+static json_t *seen_json(const struct world_resource *r) {
+        bool unread = is_unread(r);
+        bool exists = unread || (r->row.applied_generation && r->seen.presence == PRESENCE_PRESENT);
+        bool ready = unread || (exists && r->seen.ready == READY_YES);
+        bool silent = unread || r->state == STATE_UNSEEN || r->state == STATE_READY;
+        const char *incarnation = unread ? r->row.incarnation : r->seen.incarnation;
+
+        return json_pack("{s:b, s:b, s:s, s:s, s:o}", "exists", exists, "ready", ready, "reason",
+                         silent ? "" : r->reason, "incarnation", exists ? incarnation : "",
+                         "fields", seen_fields(r));
+}
+
 json_t *application_seen_json(struct reconcile *rec, struct world_application *a) {
         json_t *seen = json_object();
 
         for (size_t i = 0; i < a->want_count; i++) {
                 const struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
-                bool exists;
 
                 if (!r || (a->want_count > SEEN_ALL_MAX && !asked_for(a, a->wants[i].label)))
                         continue;
-                exists = r->row.applied_generation && r->seen.presence == PRESENCE_PRESENT;
-                json_object_set_new(
-                        seen, a->wants[i].label,
-                        json_pack("{s:b, s:b, s:s, s:s, s:o}", "exists", exists, "ready",
-                                  exists && r->seen.ready == READY_YES, "reason",
-                                  r->state == STATE_READY || !r->reason ? "" : r->reason,
-                                  "incarnation", exists ? r->seen.incarnation : "", "fields",
-                                  seen_fields(r)));
+                json_object_set_new(seen, a->wants[i].label, seen_json(r));
         }
         return seen;
+}
+
+/* Of what only answers when asked the first failure counts as an answer: its address may be what
+ * the next plan changes. */
+static bool is_awaited(struct reconcile *rec, const struct world_resource *r) {
+        const struct world_target *t = world_target(&rec->world, r->target);
+        bool told = t && t->provider && (t->provider->can & PROVIDER_WATCHES);
+
+        return is_unread(r) && !r->seen.seen && (told || !r->tries);
+}
+
+bool application_awaits_fields(struct reconcile *rec, const struct world_application *a) {
+        for (size_t k = 0; k < a->see_count; k += 2) {
+                const struct world_want *want = world_want(a, a->see[k]);
+                const struct world_resource *r =
+                        want ? world_resource(&rec->world, want->resource) : NULL;
+
+                if (r && a->see[k + 1][0] && is_awaited(rec, r))
+                        return true;
+        }
+        return false;
 }
 
 bool application_plans_by_seen(const struct world_application *a) {

@@ -262,33 +262,6 @@ static int read_wants(struct tx *tx, struct application_work *w, struct err *err
         return 0;
 }
 
-static int read_units(struct tx *tx, struct application_work *w, struct err *err) {
-        struct q_unit_row *rows;
-        size_t n;
-        int r = q_unit_list(
-                tx, &(struct q_unit_list_in){ .application_id = w->id, .after = "", .max = PAGE },
-                &rows, &n, err);
-
-        if (r < 0)
-                return r;
-        w->units = mem_array(struct world_unit, n);
-        w->unit_count = n;
-        for (size_t i = 0; i < n; i++)
-                w->units[i] = (struct world_unit){
-                        .name = str_dup(rows[i].name),
-                        .uid = str_dup(rows[i].uid),
-                        .status = str_dup(rows[i].status),
-                        .agent = str_dup(rows[i].agent),
-                        .message = str_dup(rows[i].message),
-                        .address = str_dup(rows[i].address),
-                        .node = str_dup(rows[i].node),
-                        .ports = str_dup(rows[i].ports),
-                        .number = rows[i].number,
-                        .since = rows[i].status_at,
-                };
-        return 0;
-}
-
 static int read_model_options(struct tx *tx, struct application_work *w, struct err *err) {
         struct q_model_option_list_row *rows;
         size_t n;
@@ -347,8 +320,6 @@ int application_view_run(struct tx *tx, struct store_call *c, struct err *err) {
         if (r < 0 || !w->found)
                 return r;
         r = read_wants(tx, w, err);
-        if (r >= 0)
-                r = read_units(tx, w, err);
         if (r >= 0)
                 r = read_detached(tx, w, err);
         if (r >= 0)

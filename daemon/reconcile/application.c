@@ -38,12 +38,6 @@ struct application_work *application_work_free(struct application_work *w) {
         for (size_t i = 0; i < w->want_count; i++)
                 free(w->wants[i].label);
         free(w->wants);
-        for (size_t i = 0; i < w->unit_count; i++) {
-                struct world_unit *u = mem_dup(&w->units[i], sizeof(*u));
-
-                world_unit_free(u);
-        }
-        free(w->units);
         for (size_t i = 0; i < w->doc_count; i++) {
                 identity_free(&w->docs[i].identity);
                 map_free(&w->docs[i].uris);
@@ -286,15 +280,6 @@ static void start_plan(struct application_work *w, struct world_application *a) 
 
 /* ---- reading */
 
-static void take_units(struct world_application *a, struct application_work *w) {
-        if (a->units.count)
-                return; /* what was seen since is newer than the rows */
-        for (size_t i = 0; i < w->unit_count; i++) {
-                map_set(&a->units, w->units[i].name, mem_dup(&w->units[i], sizeof(w->units[i])));
-                w->units[i] = (struct world_unit){ 0 };
-        }
-}
-
 static void take(struct application_work *w, struct world_application *a) {
         struct world_want *wants = take_ptr(w->wants);
         size_t n = w->want_count;
@@ -313,7 +298,6 @@ static void take(struct application_work *w, struct world_application *a) {
         a->planned = w->plan_digest_valid;
         a->scale = json_get_int(w->view, "scale", 1);
         a->dying = w->dying;
-        take_units(a, w);
         free(a->providers);
         a->providers = take_ptr(w->providers);
         a->provider_count = w->provider_count;
@@ -349,6 +333,24 @@ static void gone(struct application_work *w) {
         application_work_free(w);
 }
 
+/* Each start reads the cluster once, and plans for what it then saw; what is read last wakes the
+ * application. A cluster that is known not to answer holds up nothing, but where the charm wants
+ * to see fields: a plan without them could take away what was built on them. */
+static bool is_being_read(struct reconcile *rec, const struct world_application *a,
+                          const struct world_target *cluster) {
+        if (a->planned && application_awaits_fields(rec, a))
+                return true;
+        if (!a->planned || cluster->reach_why || !(cluster->provider->can & PROVIDER_WATCHES))
+                return false;
+        for (size_t i = 0; i < a->want_count; i++) {
+                const struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
+
+                if (r && r->target == cluster->id && r->state == STATE_UNSEEN)
+                        return true;
+        }
+        return false;
+}
+
 static void on_read(struct store_call *c, int r, const struct err *err) {
         struct application_work *w = c->arg;
         struct reconcile *rec = w->rec;
@@ -382,6 +384,11 @@ static void on_read(struct store_call *c, int r, const struct err *err) {
                 application_pin(w);
         if (!w->charm_sha256 || !w->provider || w->detached)
                 return finish(w, !w->provider);
+        if (is_being_read(rec, a, t)) {
+                a->reread = true;
+                w->changes = 0; /* none of them is planned */
+                return finish(w, false);
+        }
         start_plan(w, a);
 }
 

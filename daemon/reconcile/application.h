@@ -65,8 +65,6 @@ struct application_work {
         json_t *view, *see, *model_options;
         struct world_want *wants;
         size_t want_count;
-        struct world_unit *units;
-        size_t unit_count;
         int64_t *providers;
         size_t provider_count;
         int64_t target; /* the model's default */
@@ -112,6 +110,8 @@ void application_see_set(struct world_application *a, const json_t *see);
 void application_see_withdraw(struct reconcile *rec, const struct world_application *a);
 void application_see_share(struct reconcile *rec, const struct world_application *a);
 json_t *application_seen_json(struct reconcile *rec, struct world_application *a);
+/* A field that its charm asked for has not been read since the start. */
+bool application_awaits_fields(struct reconcile *rec, const struct world_application *a);
 /* Whether its plan may depend on what is seen of its resources. */
 bool application_plans_by_seen(const struct world_application *a);
 /* application-plan.c: in a job thread; fills docs or err. */

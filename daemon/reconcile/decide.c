@@ -5,10 +5,9 @@
  * known, then what must not be touched, then data, then what differs, then what is in place. */
 #include "decide.h"
 
-static const char *const state_names[] = {
-        "new",    "waiting",  "applying", "applied", "ready",
-        "failed", "retrying", "blocked",  "lost",    "removing"
-};
+static const char *const state_names[] = { "new",     "waiting", "applying", "unseen",
+                                           "applied", "ready",   "failed",   "retrying",
+                                           "blocked", "lost",    "removing" };
 _Static_assert(ARRAY_SIZE(state_names) == STATE_MAX, "a state without a name");
 
 static const char *const action_names[] = { "none",   "look", "apply", "remove",
@@ -175,7 +174,7 @@ static enum resource_state seen_state(const struct resource_row *row, const stru
                                       const struct decision *d) {
         if (d->drift == DRIFT_DATA_LOST)
                 return STATE_LOST;
-        return o->presence == PRESENCE_UNKNOWN ? STATE_APPLIED : state_of(row, o);
+        return o->presence == PRESENCE_UNKNOWN ? STATE_UNSEEN : state_of(row, o);
 }
 
 /* Asks how it is, unless that was not answered just now. Until it is, what failed stands. */
@@ -240,7 +239,7 @@ void decide(const struct resource_row *row, const struct observation *o, const s
         /* Data is looked at before anything is written: an apply would begin it anew. */
         if (o->presence == PRESENCE_UNKNOWN && (sacred || (row->applied_generation && !changed))) {
                 if (p->list_pending)
-                        return conclude(d, ACTION_WAIT, STATE_APPLIED, "not seen yet");
+                        return conclude(d, ACTION_WAIT, STATE_UNSEEN, "not seen yet");
                 return decide_look(row, o, p, "not seen yet", d);
         }
         d->compared = o->presence != PRESENCE_UNKNOWN && (sacred || row->applied_generation);

@@ -12,6 +12,7 @@ enum resource_state {
         STATE_NEW,      /* wanted, never applied */
         STATE_WAITING,  /* for what it stands on */
         STATE_APPLYING, /* an operation is out */
+        STATE_UNSEEN,   /* in place when it was seen last, before this start */
         STATE_APPLIED,  /* in place, not ready */
         STATE_READY,
         STATE_FAILED,   /* in place, and its own controller gave up */

@@ -24,6 +24,7 @@ struct reconcile {
         struct map marked; /* resources that were marked since their reading began, by id */
         struct list jobs;  /* resource jobs, for stop */
         struct list plans; /* application work, for stop */
+        struct list previews;
 };
 
 /* ---- resource*.c: one resource */
@@ -87,6 +88,8 @@ struct world_model *resource_model(struct reconcile *rec, const struct world_res
 int64_t resource_poll_ms(const struct world_target *t);
 /* What is still missing of what is needed; NULL: nothing. */
 const char *resource_need_missing(struct reconcile *rec, const struct world_need *need);
+/* It waits for what was in place before this start and is being read. */
+bool resource_waits_unread(struct reconcile *rec, const struct world_resource *r);
 /* "Secret kubeflow/x", "/spec/clusterIP of Service kubeflow/x"; free it. */
 char *resource_need_name(struct reconcile *rec, const struct world_need *need);
 /* The values that R takes from others are those of DIGEST; also while one is not known. */
@@ -151,6 +154,9 @@ void ledger_open(struct resource_job *j, const char *action,
 /* R is as it was, and nobody here did it: its open lines are closed. */
 void ledger_undone(struct reconcile *rec, struct world_resource *r);
 
+/* ---- preview.c */
+void preview_stop(struct reconcile *rec);
+
 /* ---- outside.c */
 void outside_handle(struct reconcile *rec, int64_t id);
 void outside_close_all(struct reconcile *rec);
@@ -203,10 +209,13 @@ void metrics_begin(void);
 queue_tell metrics_queue;
 
 /* ---- unit.c, status.c */
+int unit_load(struct tx *tx, struct world_application *a, struct err *err);
 void unit_seen(struct reconcile *rec, struct world_target *t, const struct unit_seen *u);
 void unit_listed(struct reconcile *rec, struct world_target *t, bool begin);
 /* Computes what is shown of an application, writes it when it changed. */
 void status_update(struct reconcile *rec, struct world_application *a);
+/* What is lost of it and what to do; the caller frees it. */
+char *status_lost(const struct world_application *a, const struct world_resource *r);
 /* At an orderly end: what is active was seen so until now. */
 void status_keep_seen(struct reconcile *rec);
 

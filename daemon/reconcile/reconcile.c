@@ -124,6 +124,7 @@ int reconcile_new(const struct reconcile_options *o, struct reconcile **ret, str
         world_init(&rec->world);
         list_init(&rec->jobs);
         list_init(&rec->plans);
+        list_init(&rec->previews);
         queue_new(o->loop, handle, rec, &rec->queue);
         queue_tell_to(rec->queue, metrics_queue);
         metrics_begin();
@@ -202,10 +203,14 @@ static int load_applications(struct tx *tx, struct store_call *c, struct err *er
                 str_copy(a->status, sizeof(a->status), rows[i].status);
                 str_set(&a->message, rows[i].message);
                 a->status_at = rows[i].status_at;
+                str_copy(a->saved_status, sizeof(a->saved_status), rows[i].status);
+                str_set(&a->saved_message, rows[i].message);
+                a->saved_at = rows[i].status_at;
                 a->last_active = MAX_OF(rows[i].active_at,
                                         str_eq(rows[i].status, "active") ? rows[i].status_at : 0);
                 if (!rows[i].paused_at_null)
                         a->paused = str_format("%s: %s", rows[i].paused_by, rows[i].paused_why);
+                r = unit_load(tx, a, err);
                 a->changes = 1; /* perhaps: what was told before the end was not planned */
                 l->after = rows[i].id;
                 queue_add(l->rec->queue, KEY_APPLICATION, rows[i].id, QUEUE_FIRST);
@@ -293,6 +298,7 @@ void reconcile_stop(struct reconcile *rec) {
                 status_keep_seen(rec);
         rec->stopping = true;
         application_stop(rec);
+        preview_stop(rec);
         outside_close_all(rec);
 }
 

@@ -70,6 +70,9 @@ json_t *reconcile_plan(struct reconcile *r, const char *model, const char *appli
 json_t *reconcile_why(struct reconcile *r, const char *model, const char *subject, struct err *err);
 json_t *reconcile_targets(struct reconcile *r);
 void reconcile_metrics(struct reconcile *r); /* sets the gauges (metric.h) to what is so now */
+/* Everything of a model that holds data: application, type, path, whether it is a volume, status
+ * {current, message} by what was seen last (storage.c). */
+json_t *reconcile_storage(struct reconcile *r, const char *model);
 /* {current, message, since} of a model that is not simply available: its cluster cannot be read, or
  * nothing of it may be written. Else NULL. */
 json_t *reconcile_model_state(struct reconcile *r, const char *model);
@@ -78,5 +81,18 @@ json_t *reconcile_model_state(struct reconcile *r, const char *model);
 const char *reconcile_identity(struct reconcile *r, const char *cluster);
 /* Another controller's or model's stamp, or nobody's, is on what the model lives in. */
 bool reconcile_is_foreign(struct reconcile *r, const char *model);
+
+/* Which objects an application would have other, under rows that a command writes and takes back:
+ * read inside its transaction, worked out after it. */
+struct tx;
+struct preview;
+struct preview *preview_new(struct reconcile *r);
+struct preview *preview_free(struct preview *p); /* that was not started */
+int preview_read(struct preview *p, struct tx *tx, const char *model, const char *application,
+                 struct err *err);
+/* Frees P in the end. DONE once, also when it stops: a new list of {"change": "object",
+ * "application", "text": "change Deployment.apps m/web"}. */
+void preview_start(struct preview *p, void (*done)(void *arg, json_t *lines), void *arg);
+
 bool reconcile_idle(
         const struct reconcile *r); /* nothing in flight, nothing ready: benches and tests */

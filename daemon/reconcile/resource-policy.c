@@ -10,12 +10,19 @@
 
 #include <stdlib.h>
 
+/* In place before this start, and not read since. */
+static bool is_unread(const struct world_resource *r) {
+        return r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN;
+}
+
 const char *resource_need_missing(struct reconcile *rec, const struct world_need *need) {
         const struct world_resource *n = world_resource(&rec->world, need->id);
         cleanup_(freep) char *value = NULL;
 
         if (!n)
                 return "not planned yet";
+        if (is_unread(n))
+                return "not seen yet";
         if (n->seen.presence != PRESENCE_PRESENT)
                 return "not there yet";
         if (!n->row.applied_generation)
@@ -35,6 +42,17 @@ char *resource_need_name(struct reconcile *rec, const struct world_need *need) {
 
         return str_format("%s%s%s %s", need->output ? need->output : "", need->output ? " of " : "",
                           n ? n->type : "resource", n ? n->path : "?");
+}
+
+bool resource_waits_unread(struct reconcile *rec, const struct world_resource *r) {
+        for (size_t i = 0; i < r->need_count; i++) {
+                const struct world_resource *n = world_resource(&rec->world, r->needs[i].id);
+                const struct world_target *t = n ? world_target(&rec->world, n->target) : NULL;
+
+                if (t && !t->reach_why && is_unread(n))
+                        return true;
+        }
+        return false;
 }
 
 static const char *find_unmet(struct reconcile *rec, const struct world_resource *r, char *text,

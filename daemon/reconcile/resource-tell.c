@@ -85,6 +85,7 @@ void resource_set_state(struct reconcile *rec, struct world_resource *r, enum re
                         const char *why) {
         enum resource_state old = r->state;
 
+        r->waits_unread = state == STATE_WAITING && resource_waits_unread(rec, r);
         if (old == state && str_eq(r->reason, why))
                 return;
         world_set_state(&rec->world, r, state);

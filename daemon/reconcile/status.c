@@ -63,21 +63,24 @@ static void write_done(struct store_call *c, int r, const struct err *err) {
 /* ---- gathering */
 
 struct gathered {
+        bool reading; /* UNSEEN is but the first look that is under way */
         char unseen[300], blocked[400], failing[400], not_ready[400], lost[400], unit_error[300],
                 model_blocked[400];
         char no_charm[400], removing[300];
         size_t units, ready;
 };
 
-static void first(char *to, size_t size, const char *fmt, ...) printf_(3, 4);
-static void first(char *to, size_t size, const char *fmt, ...) {
+/* False: another was first. */
+static bool first(char *to, size_t size, const char *fmt, ...) printf_(3, 4);
+static bool first(char *to, size_t size, const char *fmt, ...) {
         va_list ap;
 
         if (to[0])
-                return;
+                return false;
         va_start(ap, fmt);
         vsnprintf(to, size, fmt, ap);
         va_end(ap);
+        return true;
 }
 
 static const char *how_lost(const struct observation *o) {
@@ -86,13 +89,20 @@ static const char *how_lost(const struct observation *o) {
         return o->counted ? "is empty, and" : "is another one than that which";
 }
 
-static void gather_lost(const struct world_application *a, const struct world_resource *r,
-                        struct gathered *g) {
+char *status_lost(const struct world_application *a, const struct world_resource *r) {
         char since[CLOCK_TEXT_MAX];
 
-        first(g->lost, sizeof(g->lost),
-              "%s %s %s held data since %s: restore it, or mooringctl accept-data-loss %s", r->type,
-              r->path, how_lost(&r->seen), clock_iso(r->row.initialised, false, since), a->name);
+        return str_format("%s %s %s held data since %s: restore it, or mooringctl accept-data-loss "
+                          "%s",
+                          r->type, r->path, how_lost(&r->seen),
+                          clock_iso(r->row.initialised, false, since), a->name);
+}
+
+static void gather_lost(const struct world_application *a, const struct world_resource *r,
+                        struct gathered *g) {
+        cleanup_(freep) char *text = status_lost(a, r);
+
+        first(g->lost, sizeof(g->lost), "%s", text);
 }
 
 static void gather_resource(struct reconcile *rec, const struct world_application *a,
@@ -115,6 +125,7 @@ static void gather_resource(struct reconcile *rec, const struct world_applicatio
         case STATE_READY:
                 break;
         default:
+                g->reading |= r->waits_unread;
                 first(g->not_ready, sizeof(g->not_ready), "%s %s: %s", r->type, r->path,
                       r->reason[0] ? r->reason : decide_state_name(r->state));
         }
@@ -163,21 +174,26 @@ static void gather_reach(struct reconcile *rec, const struct world_application *
 
         if (m)
                 scope_blocked(rec, m, g->model_blocked, sizeof(g->model_blocked));
-        if (!t || !t->open)
+        if (!t || !t->open) {
+                g->reading = !t || !t->reach_why;
                 first(g->unseen, sizeof(g->unseen), "%s is not open: %s",
                       t && t->name ? t->name : "its cluster",
                       t && t->reach_why ? t->reach_why : "starting");
-        else if (t->reach_known && !t->reachable)
+        } else if (t->reach_known && !t->reachable) {
                 first(g->unseen, sizeof(g->unseen), "%s cannot be read: %s", t->name, t->reach_why);
-        else if ((t->provider->can & PROVIDER_WATCHES) && !t->reach_known)
+        } else if ((t->provider->can & PROVIDER_WATCHES) && !t->reach_known) {
+                g->reading = true;
                 first(g->unseen, sizeof(g->unseen), "%s has not answered yet", t->name);
+        }
 }
 
 /* A look that a person must make possible (a password was changed) is told as that. */
 static void gather_unseen(const struct world_resource *r, struct gathered *g) {
-        if (!r->tries)
-                first(g->unseen, sizeof(g->unseen), "%s %s is being read", r->type, r->path);
-        else if (r->state != STATE_BLOCKED)
+        bool reading = r->state == STATE_UNSEEN || !r->tries;
+
+        if (reading && first(g->unseen, sizeof(g->unseen), "%s %s is being read", r->type, r->path))
+                g->reading = true;
+        else if (!reading && r->state != STATE_BLOCKED)
                 first(g->unseen, sizeof(g->unseen), "%s %s cannot be read: %s", r->type, r->path,
                       r->reason);
 }
@@ -187,8 +203,9 @@ static void gather(struct reconcile *rec, struct world_application *a, struct ga
         for (size_t i = 0; i < a->want_count; i++) {
                 struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
 
-                if (r && r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN &&
-                    !g->model_blocked[0])
+                if (r && !g->model_blocked[0] &&
+                    (r->state == STATE_UNSEEN ||
+                     (r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN)))
                         gather_unseen(r, g);
                 if (!r)
                         first(g->not_ready, sizeof(g->not_ready), "%s: not planned yet",
@@ -241,26 +258,19 @@ static const char *cause_of(const struct gathered *g, const struct world_applica
         return active ? "all that is wanted is in place and ready" : "";
 }
 
-static void show(struct reconcile *rec, struct world_application *a, const char *word,
-                 const char *message, const char *cause) {
+static void save(struct reconcile *rec, struct world_application *a, const char *cause) {
         const struct world_model *m = world_model(&rec->world, a->model);
-        struct status_write *w;
-        char before[sizeof(a->status)];
+        struct status_write *w = mem_new(struct status_write);
 
-        if (str_eq(a->status, word) && str_eq(a->message, message))
-                return;
-        str_copy(before, sizeof(before), a->status);
-        str_copy(a->status, sizeof(a->status), word);
-        str_set(&a->message, message);
-        a->status_at = clock_wall();
-        metrics_status_changed(rec, a, before);
-        w = mem_new(struct status_write);
+        str_copy(a->saved_status, sizeof(a->saved_status), a->status);
+        str_set(&a->saved_message, a->message);
+        a->saved_at = a->status_at;
         w->id = a->id;
         w->model = a->model;
         w->active_at = a->last_active;
         w->name = str_dup(a->name);
-        w->status = str_dup(word);
-        w->message = str_dup(message);
+        w->status = str_dup(a->status);
+        w->message = str_dup(a->message);
         w->cause = str_dup(cause);
         w->call = (struct store_call){
                 .lane = STORE_LOOP, .actor = "loop", .run = write_run, .done = write_done, .arg = w
@@ -269,8 +279,33 @@ static void show(struct reconcile *rec, struct world_application *a, const char 
         log_event(LOG_INFO, "status",
                   (struct log_field[]){
                           { "MODEL", m ? m->name : "" }, { "APPLICATION", a->name }, {} },
-                  "%s is %s%s%s", a->name, word, message[0] ? ": " : "", message);
-        reconcile_event(rec, "status", m ? m->name : "", a->name, word);
+                  "%s is %s%s%s", a->name, a->status, a->message[0] ? ": " : "", a->message);
+}
+
+/* READING: each start reads everything once; that is shown, and no news for the history. */
+static void show(struct reconcile *rec, struct world_application *a, const char *word,
+                 const char *message, bool reading, const char *cause) {
+        const struct world_model *m = world_model(&rec->world, a->model);
+        bool shown = str_eq(a->status, word) && str_eq(a->message, message);
+        bool saved = str_eq(a->saved_status, word) && str_eq(a->saved_message, message);
+        char before[sizeof(a->status)];
+
+        if (!shown) {
+                str_copy(before, sizeof(before), a->status);
+                str_copy(a->status, sizeof(a->status), word);
+                str_set(&a->message, message);
+                a->status_at = saved ? a->saved_at : clock_wall();
+                metrics_status_changed(rec, a, before);
+        }
+        if (!saved && !reading)
+                save(rec, a, cause);
+        if (!shown)
+                reconcile_event(rec, "status", m ? m->name : "", a->name, word);
+}
+
+/* Since this start: what was told before its end may not have been planned. */
+static bool is_first_plan(const struct world_application *a) {
+        return application_changing(a) && a->planned && !a->planned_at;
 }
 
 void status_update(struct reconcile *rec, struct world_application *a) {
@@ -311,7 +346,7 @@ void status_update(struct reconcile *rec, struct world_application *a) {
         status_compute(&in, &out);
         if (out.word == STATUS_ACTIVE)
                 a->last_active = clock_wall();
-        show(rec, a, status_words[out.word], out.message,
+        show(rec, a, status_words[out.word], out.message, g.reading || is_first_plan(a),
              cause_of(&g, a, out.word == STATUS_ACTIVE));
 }
 

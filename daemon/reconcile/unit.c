@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define PAGE 1000
+
 struct unit_write {
         struct store_call call;
         int64_t application;
@@ -193,6 +195,37 @@ void unit_seen(struct reconcile *rec, struct world_target *t, const struct unit_
         application_touch(rec, a->id);
         if (up)
                 wake_served(rec, a);
+}
+
+/* At the start, before any pod is seen: numbers and times are those of the rows. */
+int unit_load(struct tx *tx, struct world_application *a, struct err *err) {
+        struct q_unit_list_in in = { .application_id = a->id, .after = "", .max = PAGE };
+        struct q_unit_row *rows;
+        size_t n;
+        int r;
+
+        do {
+                r = q_unit_list(tx, &in, &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++) {
+                        struct world_unit *u = mem_new(struct world_unit);
+
+                        *u = (struct world_unit){
+                                .name = str_dup(rows[i].name),
+                                .uid = str_dup(rows[i].uid),
+                                .status = str_dup(rows[i].status),
+                                .agent = str_dup(rows[i].agent),
+                                .message = str_dup(rows[i].message),
+                                .address = str_dup(rows[i].address),
+                                .node = str_dup(rows[i].node),
+                                .ports = str_dup(rows[i].ports),
+                                .number = rows[i].number,
+                                .since = rows[i].status_at,
+                        };
+                        map_set(&a->units, u->name, u);
+                        in.after = rows[i].name;
+                }
+        } while (r >= 0 && n == PAGE);
+        return r < 0 ? r : 0;
 }
 
 static void each_unit(struct reconcile *rec, struct world_target *t,

@@ -82,6 +82,7 @@ static void application_free(void *p) {
         free(a->pin_error);
         free(a->paused);
         free(a->message);
+        free(a->saved_message);
         free(a);
 }
 

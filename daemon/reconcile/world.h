@@ -89,6 +89,8 @@ struct world_application {
         bool executing;            /* a plan is being made or applied */
         char status[16], *message; /* as shown last */
         int64_t status_at;
+        char saved_status[16], *saved_message; /* as in its row */
+        int64_t saved_at;
         int64_t planned_at; /* clock_mono of the last plan */
         int64_t plan_took_us;
         int64_t last_active; /* clock_wall it was last known active; 0: never */
@@ -137,6 +139,7 @@ struct world_resource {
         int64_t *wanters; /* applications that want it */
         size_t wanter_count;
         bool busy, stale;
+        bool waits_unread; /* for what is being read since this start */
         bool filling; /* that it was seen filled is being written: its row does not say so yet */
         bool untold;  /* its row says that it failed, and it no longer does */
         struct resource_job *unsaved; /* it ended, and its outcome could not be written yet */

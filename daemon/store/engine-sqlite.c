@@ -175,7 +175,6 @@ static int configure(struct store_connection *c, const struct engine_sqlite_file
                 limit,
         };
 
-        sqlite3_busy_timeout(c->db, BUSY_MS);
         sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
                 int r = run_sql(c, settings[i], err);
@@ -200,6 +199,9 @@ int engine_sqlite_open(const struct engine_sqlite_file *f, struct store_connecti
         rc = sqlite3_open_v2(f->path, &c->db, flags, NULL);
         if (rc != SQLITE_OK)
                 return failed(c, rc, "open", err);
+        /* Before the first read: after a crash whoever comes first, us or a backup, recovers the
+         * log under a lock. */
+        sqlite3_busy_timeout(c->db, BUSY_MS);
         r = check_identity(c, f->application_id, err);
         if (r == 0)
                 r = configure(c, f, err);

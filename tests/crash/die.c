@@ -20,13 +20,13 @@ int __wrap_store_open(struct loop *l, const struct store_options *o, struct stor
 
 static atomic_llong commits;
 
-/* Never shorter than before, so that a reader finds a number at all times. */
+/* Always as long as before, so that a reader finds this number and nothing else at all times. */
 static void write_count(const char *path, long long n) {
         int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
         if (fd < 0)
                 return;
-        dprintf(fd, "%lld\n", n);
+        dprintf(fd, "%-20lld\n", n);
         close(fd);
 }
 

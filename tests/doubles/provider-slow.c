@@ -201,8 +201,6 @@ static int identify(const json_t *wanted, const char *scope, struct identity *re
         if (!str_eq(json_get_str(wanted, "type", ""), "Thing") || !group || !name)
                 return err_set(err, -EINVAL, "a Thing with group and name");
         *ret = (struct identity){ .type = str_dup("Thing"), .path = lower(group, name) };
-        /* Writes below one group must not overlap. */
-        ret->lock = lower(group, "");
         return 0;
 }
 

@@ -74,6 +74,8 @@ static int send_on(struct tunnel *t, const void *data, size_t len) {
 
         if (!w->watcher)
                 return -EPIPE;
+        if (w->to->never && memmem(data, len, w->to->never, strlen(w->to->never)))
+                w->to->leaked = true;
         if (++w->to->sends == w->to->drop_at) {
                 w->to->dropped++;
                 w->watcher = watcher_stop(w->watcher);

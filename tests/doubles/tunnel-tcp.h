@@ -17,6 +17,8 @@ struct tunnel_tcp {
         int drop_at;        /* the send, counted over all tunnels, at which one breaks; 0: none */
         int opened, closed, sends, dropped; /* counts */
         char asked[256];                    /* "path:port" of the newest */
+        const char *never;                  /* what must not be sent as it is, or NULL */
+        bool leaked;                        /* it was, within one send */
 };
 extern const struct provider tunnel_tcp_provider;
 struct target *tunnel_tcp_target(struct tunnel_tcp *t);

@@ -31,7 +31,14 @@ def _(world):
     old = service.read_text()
     service.write_text(old + "# another content\n")
     world.wait_status("store", "active", "upgrade available")
-    world.ctl("refresh", "store", "--dry-run").ok()
+    said = world.ctl("refresh", "store", "--dry-run").ok()
+    if "would change no object" not in said.out + said.err:
+        raise Trouble(f"a comment in a template changes an object: {said.out + said.err!r}")
+    service.write_text(old.replace("metadata:", "metadata:\n  annotations: {example.org/new: there}", 1))
+    said = world.ctl("refresh", "store", "--dry-run").ok()
+    if "change Service" not in said.out + said.err or "change StatefulSet" in said.out + said.err:
+        raise Trouble(f"refresh does not say which objects would change: {said.out + said.err!r}")
+    service.write_text(old + "# another content\n")
     if pinned(world, "store") != before:
         raise Trouble("a dry run changed the charm")
     world.ctl("refresh", "store", "--revision", "99").refused("no revision 99", code=1)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data is never begun again silently, and nothing that holds data goes without being named."""
 import base64
+import json
 import shutil
 
 from lib.runner import APPS, BUNDLE, main, test
@@ -16,11 +17,22 @@ def uid(world, name=CLAIM):
     return found["metadata"]["uid"] if found else None
 
 
+def stored(world, app):
+    """What `storage` says of what APP keeps: name → status."""
+    said = json.loads(world.ctl("storage", "--format", "json").ok().out)
+    parts = [*said["storage"].values(), *said["data"], *said["detached"]]
+    return {s.get("name") or f"{s['type']} {s['path']}": s["status"]["current"] for s in parts if s["application"] == app}
+
+
 @test("a removed application leaves its volume, and its name is blocked until the volume is attached")
 def _(world):
     before = uid(world)
+    if (said := stored(world, "mlflow-mysql")) != {"database": "attached", "database mlflow": "attached"}:
+        raise Trouble(f"storage says {said}")
     world.ctl("remove-application", "mlflow-mysql").ok()
     world.wait_for("mlflow-mysql to be gone", lambda: "mlflow-mysql" not in world.apps())
+    if stored(world, "mlflow-mysql") != {f"PersistentVolumeClaim {world.cluster.model}/{CLAIM}": "detached"}:
+        raise Trouble(f"storage says {stored(world, 'mlflow-mysql')}")
     if uid(world) != before:
         raise Trouble("the claim was deleted with the application")
     world.ctl("storage").ok().says(CLAIM, "detached")
@@ -65,6 +77,9 @@ def _(world):
     world.wait_status("mlflow-mysql", "blocked", f"PersistentVolumeClaim mlflow/{CLAIM} is gone, and held data since 20",
                       ": restore it, or mooringctl accept-data-loss mlflow-mysql")
     world.wait_status("mlflow-server", "blocked", CLAIM)
+    if stored(world, "mlflow-mysql")["database"] != "lost":
+        raise Trouble(f"storage says {stored(world, 'mlflow-mysql')}")
+    world.ctl("storage").ok().says("lost", "is gone, and held data")
     if uid(world):
         raise Trouble("the claim was made again without consent")
     world.ctl("accept-data-loss", "mlflow-mysql").ok()

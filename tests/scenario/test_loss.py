@@ -9,7 +9,8 @@ from lib.world import Trouble
 
 CLAIM = "data-mlflow-mysql-0"
 CLAIMS = "persistentvolumeclaims"
-SPEC = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+# As large as the charm wants it: a claim that no pod has bound yet cannot be enlarged.
+SPEC = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Gi"}}}
 
 
 def uid(world, name=CLAIM):

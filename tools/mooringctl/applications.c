@@ -4,6 +4,7 @@
 #include "call.h"
 #include "families.h"
 #include "parts.h"
+#include "status-table.h"
 #include "table.h"
 #include "text.h"
 #include "yaml.h"
@@ -112,36 +113,40 @@ static int show_unit(struct cli *c) {
         return print_tree(c, path);
 }
 
+static void add_storage(struct table *t, const json_t *s) {
+        const json_t *status = json_get(s, "status");
+        const char *name = json_get_str(s, "name", NULL),
+                   *word = json_get_str(status, "current", "?");
+        char size[32];
+
+        table_add(t, json_get_str(s, "application", ""));
+        if (name)
+                table_add(t, name);
+        else
+                table_printf(t, "%s %s", json_get_str(s, "type", ""), json_get_str(s, "path", ""));
+        table_add(t, json_get_str(s, "class", ""));
+        table_add(t, name ? text_size(json_get_int(s, "size", 0), size) : "");
+        table_add(t, json_get_str(s, "location", ""));
+        table_style(t, word, status_storage_style(word));
+        table_add(t, json_get_str(status, "message", ""));
+}
+
 static void print_storage(struct cli *c, const json_t *json) {
-        static const char *const head[] = { "Application", "Storage", "Class", "Size",
-                                            "Mountpoint",  "Status",  NULL };
+        static const char *const head[] = { "Application", "Storage", "Class",   "Size",
+                                            "Mountpoint",  "Status",  "Message", NULL };
+        static const char *const lists[] = { "data", "detached" };
         cleanup_(freep) const char **names = text_members(json_get(json, "storage"));
         cleanup_(table_deinit) struct table t;
         const json_t *d;
-        char size[32];
         size_t i;
 
         table_init(&t, head);
         table_right(&t, 3);
-        for (i = 0; names[i]; i++) {
-                const json_t *s = json_get(json_get(json, "storage"), names[i]);
-
-                table_add(&t, json_get_str(s, "application", ""));
-                table_add(&t, json_get_str(s, "name", ""));
-                table_add(&t, json_get_str(s, "class", ""));
-                table_add(&t, text_size(json_get_int(s, "size", 0), size));
-                table_add(&t, json_get_str(s, "location", ""));
-                table_add(&t, "attached");
-        }
-        json_array_foreach(json_get(json, "detached"), i, d) {
-                table_add(&t, json_get_str(d, "application", ""));
-                table_printf(&t, "%s %s", json_get_str(d, "type", ""), json_get_str(d, "path", ""));
-                table_add(&t, "");
-                table_add(&t, "");
-                table_add(&t, "");
-                table_style(&t, json_get_bool(d, "destroying", false) ? "destroying" : "detached",
-                            STYLE_WAIT);
-        }
+        for (i = 0; names[i]; i++)
+                add_storage(&t, json_get(json_get(json, "storage"), names[i]));
+        for (size_t k = 0; k < ARRAY_SIZE(lists); k++)
+                json_array_foreach(json_get(json, lists[k]), i, d)
+                        add_storage(&t, d);
         if (table_rows(&t))
                 table_print(&t, c->globals->color, c->out);
         else
@@ -317,7 +322,8 @@ const struct command applications_commands[] = {
           "An application stays with the content that it was deployed with; status says when "
           "another "
           "one is on offer. Options that the new charm does not take are refused, and nothing is "
-          "changed.",
+          "changed. --dry-run asks the new content for its plan and names each object that would "
+          "be other.",
           .example = "refresh mlflow-server --dry-run" },
         { "trust", NULL, GROUP_OPERATE, "APPLICATION", 1, 1, COMMAND_LIST, COMPLETES_APPLICATION,
           trust_options, SIZE, trust, "Record that an application is trusted with the cluster",
@@ -346,7 +352,6 @@ const struct command applications_commands[] = {
           "them, unless --destroy-storage.",
           .example = "remove-application minio --dry-run" },
         { "storage", NULL, GROUP_DATA, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0, storage,
-          "List storage, also what removed applications left", NULL,
-          .example = "storage" },
+          "List storage, also what removed applications left", NULL, .example = "storage" },
         {},
 };

@@ -234,44 +234,45 @@ static void relation_section(const json_t *status, const struct status_table_opt
         section(&t, o, first, out);
 }
 
-static void add_detached(struct table *t, const json_t *list) {
-        const json_t *d;
-        size_t i;
+enum table_style status_storage_style(const char *word) {
+        if (str_eq(word, "attached"))
+                return STYLE_GOOD;
+        if (str_eq(word, "lost") || str_eq(word, "empty") || str_eq(word, "error"))
+                return STYLE_BAD;
+        return STYLE_WAIT;
+}
 
-        json_array_foreach(list, i, d) {
-                table_add(t, json_get_str(d, "application", ""));
-                table_add(t, json_get_str(d, "path", ""));
-                table_add(t, json_get_str(d, "type", ""));
-                table_add(t, "");
-                table_add(t, "");
-                table_add(t, json_get_bool(d, "destroying", false) ? "destroying" : "detached");
-                table_add(t, "");
-        }
+static void add_storage(struct table *t, const char *id, const json_t *s) {
+        const json_t *status = json_get(s, "status");
+        const char *word = json_get_str(status, "current", "?");
+        char size[32];
+
+        table_add(t, json_get_str(s, "application", ""));
+        table_add(t, id ? id : json_get_str(s, "path", ""));
+        table_add(t, id ? json_get_str(s, "kind", "") : json_get_str(s, "type", ""));
+        table_add(t, json_get_str(s, "location", ""));
+        table_add(t, id ? text_size(json_get_int(s, "size", 0), size) : "");
+        table_style(t, word, status_storage_style(word));
+        table_add(t, json_get_str(status, "message", ""));
 }
 
 static void storage_section(const json_t *status, const struct status_table_options *o, bool *first,
                             FILE *out) {
         static const char *const head[] = { "Storage Unit", "Storage ID", "Type",    "Mountpoint",
                                             "Size",         "Status",     "Message", NULL };
-        const json_t *storage = json_get(status, "storage");
+        static const char *const lists[] = { "data", "detached" };
+        const json_t *storage = json_get(status, "storage"), *d;
         cleanup_(freep) const char **names = text_members(storage);
         cleanup_(table_deinit) struct table t;
-        char size[32];
+        size_t i;
 
         table_init(&t, head);
         table_right(&t, 4);
-        for (size_t i = 0; names[i]; i++) {
-                const json_t *s = json_get(storage, names[i]);
-
-                table_add(&t, json_get_str(s, "application", ""));
-                table_add(&t, names[i]);
-                table_add(&t, json_get_str(s, "kind", ""));
-                table_add(&t, json_get_str(s, "location", ""));
-                table_add(&t, text_size(json_get_int(s, "size", 0), size));
-                table_add(&t, json_get_str(s, "status", "attached"));
-                table_add(&t, json_get_str(s, "class", ""));
-        }
-        add_detached(&t, json_get(status, "detached"));
+        for (i = 0; names[i]; i++)
+                add_storage(&t, names[i], json_get(storage, names[i]));
+        for (size_t k = 0; k < ARRAY_SIZE(lists); k++)
+                json_array_foreach(json_get(status, lists[k]), i, d)
+                        add_storage(&t, NULL, d);
         section(&t, o, first, out);
 }
 

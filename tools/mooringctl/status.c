@@ -124,6 +124,11 @@ void status_select(json_t *status, char *const *names, int count) {
                     !is_kept(applications, json_get_str(r, "requirer", "")))
                         json_array_remove(relations, i);
         }
+        for (size_t i = json_array_size(json_get(status, "data")); i-- > 0;) {
+                a = json_array_get(json_get(status, "data"), i);
+                if (!json_get(applications, json_get_str(a, "application", "")))
+                        json_array_remove(json_get(status, "data"), i);
+        }
         json_object_foreach_safe(json_get(status, "storage"), next, name, a)
                 if (!json_get(applications, json_get_str(a, "application", "")))
                         json_object_del(json_get(status, "storage"), name);

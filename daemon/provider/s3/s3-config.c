@@ -3,6 +3,8 @@
 #include "s3-config.h"
 
 #include <ctype.h>
+#include "polled.h"
+
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -11,7 +13,7 @@
 #define PORT_DEFAULT 9000   /* MinIO's */
 
 static const char *const engine_names[] = { "minio", "s3", NULL };
-static const char *const tls_names[] = { "verify-full", "encrypt", "plain", NULL };
+static const char *const tls_names[] = { "verify-full", "verify-ca", "encrypt", "plain", NULL };
 _Static_assert(ARRAY_SIZE(engine_names) == S3_ENGINE_MAX + 1, "an engine without a name");
 _Static_assert(ARRAY_SIZE(tls_names) == S3_TLS_MAX + 1, "a mode without a name");
 
@@ -62,21 +64,16 @@ static int check_endpoint(const char *s, struct err *err) {
 }
 
 static int check(const struct fields *f, struct err *err) {
-        if (!f->via && !f->endpoint)
-                return err_set(err, -EINVAL,
-                               "endpoint or via: one of them says where the store is");
-        if (f->endpoint && check_endpoint(f->endpoint, err) < 0)
-                return -EINVAL;
-        if (!f->via && f->mode != S3_TLS_FULL)
-                return err_set(err, -EINVAL,
-                               "tls.mode %s: only through the API server (via); a direct address "
-                               "needs verify-full",
-                               tls_names[f->mode]);
-        if (f->via && (!strchr(f->via, '/') || f->via[0] == '/' || str_ends(f->via, "/")))
-                return err_set(err, -EINVAL, "via \"%s\": NAMESPACE/POD", f->via);
-        if (f->via && f->mode == S3_TLS_FULL && !f->endpoint)
-                return err_set(err, -EINVAL,
-                               "tls.mode verify-full: endpoint says the name in the certificate");
+        struct polled_way way = { f->via,      f->endpoint,        "endpoint",
+                                  "the store", tls_names[f->mode], f->mode == S3_TLS_FULL };
+        int r = f->endpoint ? check_endpoint(f->endpoint, err) : 0;
+
+        if (r == 0)
+                r = polled_check_way(&way, err);
+        if (r < 0)
+                return r;
+        if (f->mode == S3_TLS_CA && !f->ca)
+                return err_set(err, -EINVAL, "tls.mode verify-ca: tls.ca says which authority");
         /* It becomes part of a header that is signed. */
         for (const char *p = f->region; *p; p++)
                 if (!isalnum((unsigned char)*p) && *p != '-' && *p != '_')

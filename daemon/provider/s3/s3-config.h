@@ -6,13 +6,14 @@
  *    "tls": {"mode": "verify-full", "ca": PEM}}
  *
  * Direct: an https endpoint, verified in full. Through the API server (via): plain is plain HTTP
- * inside the pipe, encrypt is TLS without a check, verify-full checks the name of "endpoint". */
+ * inside the pipe, encrypt is TLS without a check, verify-ca checks the authority and no name,
+ * verify-full the name of "endpoint" too. */
 #pragma once
 
 #include "provider.h"
 
 enum s3_engine { S3_MINIO, S3_PLAIN, S3_ENGINE_MAX };
-enum s3_tls { S3_TLS_FULL, S3_TLS_ENCRYPT, S3_TLS_PLAIN, S3_TLS_MAX };
+enum s3_tls { S3_TLS_FULL, S3_TLS_CA, S3_TLS_ENCRYPT, S3_TLS_PLAIN, S3_TLS_MAX };
 
 struct s3_config {
         enum s3_engine engine;

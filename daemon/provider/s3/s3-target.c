@@ -105,8 +105,11 @@ static int fail_unanswered(struct s3_op *s, const struct ask *a) {
         s->away = true;
         if (why && why->text[0])
                 return s3_fail(s, forward_outcome(why), "%s", why->text);
-        return s3_fail(s, a->outcome == OUTCOME_DONE ? OUTCOME_UNREACHABLE : a->outcome, "%s",
-                       err_text(&a->err));
+        /* Through a tunnel the address that failed is a port of our own, which tells nobody which
+         * store it was. */
+        return s3_fail(s, a->outcome == OUTCOME_DONE ? OUTCOME_UNREACHABLE : a->outcome, "%s%s%s",
+                       s->target->forward ? s->target->config.via : "",
+                       s->target->forward ? ": " : "", err_text(&a->err));
 }
 
 int s3_fail_answer(struct s3_op *s, const struct ask *a) {
@@ -153,38 +156,14 @@ static const struct flow_step no_steps[] = {
 
 /* ---- answers */
 
-static void digest_of(const json_t *j, uint8_t ret[DIGEST_SIZE]) {
-        cleanup_(buf_free) struct buf text = BUF_INIT;
-
-        json_canonical(j, &text);
-        digest_sha256(text.data, text.len, ret);
-}
-
-static void fill_see(const struct s3_op *s, struct observation *o) {
-        for (const char *const *p = s->see; p && *p; p++) {
-                json_t *value = json_at(s->seen, *p);
-
-                if (!o->seen)
-                        o->seen = json_object();
-                if (value)
-                        json_object_set(o->seen, *p, value);
-        }
-}
-
 static void fill_observation(const struct s3_op *s, struct observation *o) {
-        o->as_of = clock_mono();
-        o->presence = s->present ? PRESENCE_PRESENT : PRESENCE_ABSENT;
-        if (!s->present)
-                return;
-        o->ready = READY_YES;
-        o->filled = s->filled;
-        o->counted = true;
-        str_copy(o->incarnation, sizeof(o->incarnation), s->found_incarnation);
-        digest_of(s->seen, o->digest);
-        o->digest_valid = !s->partial;
-        if (!s->baseline_valid || memcmp(o->digest, s->baseline, DIGEST_SIZE) != 0)
-                o->found = json_incref(s->seen);
-        fill_see(s, o);
+        polled_observe(&s->known,
+                       &(struct polled_seen){ .present = s->present,
+                                              .filled = s->filled,
+                                              .partial = s->partial,
+                                              .incarnation = s->found_incarnation,
+                                              .body = s->seen },
+                       o);
 }
 
 static void op_free(struct s3_op *s) {
@@ -202,20 +181,10 @@ static void op_free(struct s3_op *s) {
 static void fill_done(struct s3_op *s, struct op *op) {
         fill_observation(s, &op->seen);
         if (s->applying) {
-                op->created = s->created;
-                op->fields = str_dup("s3/1");
-                op->baseline = json_incref(s->seen);
-                memcpy(op->baseline_digest, op->seen.digest, DIGEST_SIZE);
+                polled_applied(op, S3_FIELDS, s->seen, s->created);
         } else if (!s->present && !s->removing) {
                 op->outcome = OUTCOME_GONE;
         }
-}
-
-static void tell_reach(struct target *t, bool away, const struct op *op) {
-        if (!away == t->reachable || !t->observer || !t->observer->reach)
-                return;
-        t->reachable = !away;
-        t->observer->reach(t->observer->arg, !away, NULL, away ? err_text(&op->err) : NULL);
 }
 
 static void on_flow(struct flow *f, int r, const struct err *err) {
@@ -235,7 +204,7 @@ static void on_flow(struct flow *f, int r, const struct err *err) {
         away = s->away;
         op_free(s);
         if (asked)
-                tell_reach(t, away, op);
+                polled_reach(t->observer, &t->reachable, !away, &op->err);
         op->done(op);
 }
 
@@ -274,11 +243,8 @@ static int fill_op(struct s3_op *s, const struct apply_request *r, struct err *e
                                "credentials of its own by an option");
         s->first = r->first;
         s->adopt = (r->flags & (APPLY_ADOPT | APPLY_TAKE_OVER)) != 0;
-        s->see = r->see;
         str_copy(s->incarnation, sizeof(s->incarnation), r->incarnation);
-        if (r->baseline)
-                digest_of(r->baseline, s->baseline);
-        s->baseline_valid = r->baseline != NULL;
+        polled_know(&s->known, r);
         return s->removing ? 0 : fill_secret(s, r, err);
 }
 
@@ -331,6 +297,7 @@ static int open_server(struct target *t, struct err *err) {
                 name = s3_config_host(c->endpoint);
         config.url = url;
         config.tls_name = name;
+        config.any_name = c->tls == S3_TLS_CA;
         config.insecure = c->tls == S3_TLS_ENCRYPT;
         return http_server_new(&config, &t->server, err);
 }

@@ -9,6 +9,9 @@
 #include "s3-config.h"
 #include "s3-document.h"
 #include "http.h"
+#include "polled.h"
+
+#define S3_FIELDS "s3/1"
 
 struct s3_op {
         struct flow flow;
@@ -17,10 +20,9 @@ struct s3_op {
         struct s3_document doc;
         char *secret_key; /* filled in; wiped */
         bool first, adopt;
-        const char *const *see;
         char incarnation[64]; /* as the caller knows it */
-        uint8_t baseline[DIGEST_SIZE];
-        bool baseline_valid, removing, applying;
+        struct polled_known known;
+        bool removing, applying;
 
         enum outcome outcome;
         struct err err;

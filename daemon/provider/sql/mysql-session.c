@@ -5,6 +5,7 @@
  * The session's sql_mode is set to one that is known: without NO_BACKSLASH_ESCAPES and
  * ANSI_QUOTES, so that quoting means one thing, and on MariaDB with NO_AUTO_CREATE_USER, without
  * which a GRANT to a user that was just dropped makes a user without a password. */
+#include "mysql-guard.h"
 #include "mysql-session.h"
 
 #include <mariadb/errmsg.h>
@@ -21,11 +22,19 @@
 #define AUTH_PLUGINS "mysql_native_password,caching_sha2_password,sha256_password,client_ed25519"
 
 #define ER_ACCOUNT_HAS_BEEN_LOCKED_ 3118
+#define ER_NO_USER_FOR_GRANT_ 1410 /* in MySQL; MariaDB has ER_PASSWORD_NO_MATCH for it */
 
 static pthread_once_t library_once = PTHREAD_ONCE_INIT;
 
 static void library_start(void) {
+        MYSQL *my;
+
         mysql_library_init(0, NULL, NULL);
+        my = mysql_init(NULL);
+        if (!my)
+                abort(); /* out of memory, as everywhere */
+        mysql_guard_install(my);
+        mysql_close(my);
 }
 
 /* ---- what numbers mean */
@@ -52,6 +61,7 @@ static enum outcome outcome_of(unsigned number) {
         case ER_LOCK_DEADLOCK:
         case ER_OPTION_PREVENTS_STATEMENT: /* read only: a replica, or starting up */
         case ER_PASSWORD_NO_MATCH:         /* GRANT to a user that is not there */
+        case ER_NO_USER_FOR_GRANT_:
                 return OUTCOME_NOT_YET;
         case ER_CON_COUNT_ERROR:
         case ER_TOO_MANY_USER_CONNECTIONS:
@@ -121,7 +131,7 @@ static MYSQL *connect_as(const struct sql_config *c, int tunnel_port, const char
                          size_t text_size) {
         unsigned connect_seconds = SQL_CONNECT_SECONDS, answer_seconds = SQL_ANSWER_SECONDS,
                  no_files = 0;
-        MYSQL *my;
+        MYSQL *my, *in;
 
         pthread_once(&library_once, library_start);
         my = mysql_init(NULL);
@@ -135,17 +145,18 @@ static MYSQL *connect_as(const struct sql_config *c, int tunnel_port, const char
         mysql_optionsv(my, MARIADB_OPT_RESTRICTED_AUTH, AUTH_PLUGINS);
         mysql_optionsv(my, MYSQL_SET_CHARSET_NAME, "utf8mb4");
         set_tls(my, c);
-        if (mysql_real_connect(my, c->via ? "127.0.0.1" : c->host, user, password, NULL,
-                               (unsigned)(c->via ? tunnel_port : c->port), NULL, 0)) {
-                if (c->tls == SQL_TLS_PLAIN || mysql_get_ssl_cipher(my))
-                        return my;
+        mysql_guard_begin(c->tls != SQL_TLS_PLAIN);
+        in = mysql_real_connect(my, c->via ? "127.0.0.1" : c->host, user, password, NULL,
+                                (unsigned)(c->via ? tunnel_port : c->port), NULL, 0);
+        if (in && (c->tls == SQL_TLS_PLAIN || mysql_get_ssl_cipher(my)))
+                return my;
+        if (in || mysql_guard_refused()) {
                 *ret_number = CR_SSL_CONNECTION_ERROR;
                 str_copy(ret_text, text_size, "the server has none, and tls.mode wants it");
-                mysql_close(my);
-                return NULL;
+        } else {
+                *ret_number = mysql_errno(my);
+                str_copy(ret_text, text_size, mysql_error(my));
         }
-        *ret_number = mysql_errno(my);
-        str_copy(ret_text, text_size, mysql_error(my));
         mysql_close(my);
         return NULL;
 }

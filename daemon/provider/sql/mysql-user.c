@@ -9,12 +9,14 @@
 
 #include <mariadb/mysqld_error.h>
 
+/* Limits that a user may have; 0 is none. */
+static const char *const limits[] = { "max_questions", "max_updates", "max_connections",
+                                      "max_user_connections" };
+
 /* What a MariaDB entry says besides: times and versions, which change by themselves, are no
  * drift. */
-static const char *const mariadb_other[] = {
-        "auth_or", "ssl_type",    "ssl_cipher",      "x509_issuer",          "x509_subject",
-        "is_role", "max_queries", "max_connections", "max_user_connections", "max_updates"
-};
+static const char *const mariadb_other[] = { "auth_or",     "ssl_type",     "ssl_cipher",
+                                             "x509_issuer", "x509_subject", "is_role" };
 
 static void set_password_seen(struct mysql_session *s, struct sql_task *t, const char *plugin,
                               const void *text, size_t len) {
@@ -26,6 +28,11 @@ static void set_password_seen(struct mysql_session *s, struct sql_task *t, const
         json_object_set_new(t->seen, "password", json_string(hash));
 }
 
+static void set_limit(struct sql_task *t, const char *name, int64_t value) {
+        if (value)
+                json_object_set_new(t->seen, name, json_integer(value));
+}
+
 static void take_mariadb(struct mysql_session *s, struct sql_task *t, const json_t *entry) {
         const char *text = json_get_str(entry, "authentication_string", "");
 
@@ -34,6 +41,8 @@ static void take_mariadb(struct mysql_session *s, struct sql_task *t, const json
                             json_boolean(json_get_bool(entry, "account_locked", false)));
         json_object_set_new(t->seen, "expired",
                             json_boolean(json_get_int(entry, "password_last_changed", 1) == 0));
+        for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
+                set_limit(t, limits[i], json_get_int(entry, limits[i], 0));
         for (size_t i = 0; i < ARRAY_SIZE(mariadb_other); i++) {
                 cleanup_(freep) char *value = json_text(json_get(entry, mariadb_other[i]));
                 char hash[DIGEST_HEX_SIZE];
@@ -73,7 +82,10 @@ static int look_mysql(struct mysql_session *s, struct sql_task *t) {
 
         if (mysql_session_do(s, t, &rows,
                              "SELECT plugin, authentication_string, account_locked, "
-                             "password_expired, ssl_type FROM "
+                             "password_expired, ssl_type, max_questions, max_updates, "
+                             "max_connections, max_user_connections, "
+                             "JSON_CONTAINS_PATH(User_attributes, 'one', '$.additional_password'), "
+                             "JSON_EXTRACT(User_attributes, '$.Password_locking') FROM "
                              "mysql.user WHERE User = %S AND Host = %S",
                              t->doc.name, t->doc.host) < 0)
                 return -1;
@@ -88,6 +100,32 @@ static int look_mysql(struct mysql_session *s, struct sql_task *t) {
         json_object_set_new(t->seen, "expired", json_boolean(str_eq(row[3], "Y")));
         if (row[4] && row[4][0])
                 json_object_set_new(t->seen, "ssl_type", json_string(row[4]));
+        for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
+                set_limit(t, limits[i], row[5 + i] ? strtol(row[5 + i], NULL, 10) : 0);
+        if (str_eq(row[9], "1"))
+                json_object_set_new(t->seen, "second-password", json_true());
+        if (row[10])
+                json_object_set_new(t->seen, "login-attempts", json_string(row[10]));
+        return 0;
+}
+
+/* So any right that came by a role is somebody else's too. */
+static int look_roles(struct mysql_session *s, struct sql_task *t) {
+        cleanup_(mysql_session_rows_free) struct mysql_rows rows = { 0 };
+        json_t *list = json_array();
+        MYSQL_ROW row;
+
+        json_object_set_new(t->seen, "roles", list);
+        if (mysql_session_do(s, t, &rows,
+                             s->mariadb ? "SELECT Role, '' FROM mysql.roles_mapping WHERE User = "
+                                          "%S AND Host = %S ORDER BY Role"
+                                        : "SELECT FROM_USER, FROM_HOST FROM mysql.role_edges WHERE "
+                                          "TO_USER = %S AND TO_HOST = %S ORDER BY 1, 2",
+                             t->doc.name, t->doc.host) < 0)
+                return -1;
+        while ((row = mysql_fetch_row(rows.result)))
+                json_array_append_new(list,
+                                      json_sprintf("%s%s%s", row[0], row[1][0] ? "@" : "", row[1]));
         return 0;
 }
 
@@ -120,19 +158,29 @@ int mysql_user_look(struct mysql_session *s, struct sql_task *t) {
         r = s->mariadb ? look_mariadb(s, t) : look_mysql(s, t);
         if (r < 0 || !t->present)
                 return r;
-        return look_global(s, t);
+        return look_global(s, t) < 0 ? -1 : look_roles(s, t);
 }
+
+#define NO_LIMITS                                                                                  \
+        "WITH MAX_QUERIES_PER_HOUR 0 MAX_UPDATES_PER_HOUR 0 MAX_CONNECTIONS_PER_HOUR 0 "           \
+        "MAX_USER_CONNECTIONS 0 "
 
 /* "IDENTIFIED BY" alone gives the server's own default plugin, on both families. */
 static int set_password(struct mysql_session *s, struct sql_task *t) {
         if (s->mariadb)
-                return mysql_session_do(
-                        s, t, NULL, "ALTER USER %U IDENTIFIED BY %S REQUIRE NONE ACCOUNT UNLOCK",
-                        t->doc.name, t->doc.host, t->password);
-        return mysql_session_do(s, t, NULL,
-                                "ALTER USER %U IDENTIFIED BY %S REQUIRE NONE PASSWORD EXPIRE "
-                                "DEFAULT ACCOUNT UNLOCK",
-                                t->doc.name, t->doc.host, t->password);
+                return mysql_session_do(s, t, NULL,
+                                        "ALTER USER %U IDENTIFIED BY %S REQUIRE NONE " NO_LIMITS
+                                        "ACCOUNT UNLOCK",
+                                        t->doc.name, t->doc.host, t->password);
+        if (mysql_session_do(s, t, NULL,
+                             "ALTER USER %U IDENTIFIED BY %S REQUIRE NONE " NO_LIMITS
+                             "PASSWORD EXPIRE DEFAULT FAILED_LOGIN_ATTEMPTS 0 PASSWORD_LOCK_TIME 0 "
+                             "ACCOUNT UNLOCK",
+                             t->doc.name, t->doc.host, t->password) < 0)
+                return -1;
+        /* Setting the first does not touch the second. */
+        return mysql_session_do(s, t, NULL, "ALTER USER %U DISCARD OLD PASSWORD", t->doc.name,
+                                t->doc.host);
 }
 
 static int create(struct mysql_session *s, struct sql_task *t) {
@@ -151,10 +199,30 @@ static int create(struct mysql_session *s, struct sql_task *t) {
 static bool is_plain(const struct sql_task *t) {
         json_t *expired = json_get(t->seen, "expired");
 
-        /* plugin, password, locked, expired, global: whatever else there is, a password set anew
-         * takes away. */
-        return json_object_size(t->seen) == 5 && !json_get_bool(t->seen, "locked", true) &&
+        /* plugin, password, locked, expired, global, roles: whatever else there is, a password set
+         * anew takes away. */
+        return json_object_size(t->seen) == 6 && !json_get_bool(t->seen, "locked", true) &&
                json_is_false(expired);
+}
+
+static int take_roles(struct mysql_session *s, struct sql_task *t) {
+        static const unsigned none[] = { ER_CANNOT_REVOKE_ROLE, ER_INVALID_ROLE, 0 };
+        size_t i;
+        json_t *item;
+
+        json_array_foreach(json_get(t->seen, "roles"), i, item) {
+                const char *text = json_string_value(item), *at = strrchr(text, '@');
+                cleanup_(freep) char *role =
+                        at && !s->mariadb ? str_ndup(text, (size_t)(at - text)) : str_dup(text);
+                int r = s->mariadb ? mysql_session_try(s, t, none, "REVOKE %I FROM %U", role,
+                                                       t->doc.name, t->doc.host)
+                                   : mysql_session_do(s, t, NULL, "REVOKE %U FROM %U", role,
+                                                      at ? at + 1 : "%", t->doc.name, t->doc.host);
+
+                if (r < 0)
+                        return -1;
+        }
+        return 0;
 }
 
 static int take_global(struct mysql_session *s, struct sql_task *t) {
@@ -181,6 +249,8 @@ static int repair(struct mysql_session *s, struct sql_task *t) {
                         t->doc.name);
         t->created = t->first && admits;
         if ((!admits || !is_plain(t)) && set_password(s, t) < 0)
+                return -1;
+        if (take_roles(s, t) < 0)
                 return -1;
         return json_array_size(json_get(t->seen, "global")) ? take_global(s, t) : 0;
 }

@@ -2,6 +2,8 @@
 /* sql-config.c - the target's document, decoded and checked; see sql-config.h */
 #include "sql-config.h"
 
+#include "polled.h"
+
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -43,23 +45,16 @@ static const struct json_field tls_fields[] = {
 };
 
 static int check(const struct fields *f, struct err *err) {
-        if (!f->via && !f->host)
-                return err_set(err, -EINVAL, "host or via: one of them says where the server is");
-        if (!f->via && f->mode != SQL_TLS_FULL)
-                return err_set(err, -EINVAL,
-                               "tls.mode %s: only through the API server (via); a direct address "
-                               "needs verify-full",
-                               tls_names[f->mode]);
-        if (f->via && (!strchr(f->via, '/') || f->via[0] == '/' || str_ends(f->via, "/")))
-                return err_set(err, -EINVAL, "via \"%s\": NAMESPACE/POD", f->via);
+        struct polled_way way = {
+                f->via, f->host, "host", "the server", tls_names[f->mode], f->mode == SQL_TLS_FULL
+        };
+
         if (f->via && f->mode == SQL_TLS_FULL && f->engine == SQL_MYSQL)
                 return err_set(err, -EINVAL,
                                "tls.mode verify-full: the MySQL client cannot check a name through "
-                               "the API "
-                               "server; verify-ca can be had");
-        if (f->via && f->mode == SQL_TLS_FULL && !f->host)
-                return err_set(err, -EINVAL,
-                               "tls.mode verify-full: host says the name in the certificate");
+                               "the API server; verify-ca can be had");
+        if (polled_check_way(&way, err) < 0)
+                return -EINVAL;
         if (f->mode == SQL_TLS_CA && !f->ca)
                 return err_set(err, -EINVAL, "tls.mode verify-ca: tls.ca says which authority");
         return 0;

@@ -25,9 +25,7 @@ struct line { /* one operation in line */
         struct op *op; /* NULL: cancelled while a thread has it */
         struct sql_task task;
         struct later soon; /* when it failed before it was begun */
-        const char *const *see;
-        uint8_t baseline[DIGEST_SIZE];
-        bool baseline_valid;
+        struct polled_known known;
 };
 
 struct target {
@@ -159,52 +157,22 @@ static int fill_task(struct sql_task *k, enum sql_verb verb, const struct apply_
 
 /* ---- answers */
 
-static void fill_see(const char *const *see, const json_t *seen, struct observation *o) {
-        for (; see && *see; see++) {
-                json_t *value = json_at(seen, *see);
-
-                if (!o->seen)
-                        o->seen = json_object();
-                if (value)
-                        json_object_set(o->seen, *see, value);
-        }
-}
-
-static void digest_of(const json_t *j, uint8_t ret[DIGEST_SIZE]) {
-        cleanup_(buf_free) struct buf text = BUF_INIT;
-
-        json_canonical(j, &text);
-        digest_sha256(text.data, text.len, ret);
-}
-
 static void fill_observation(const struct line *l, struct observation *o) {
         const struct sql_task *k = &l->task;
 
-        o->as_of = clock_mono();
-        o->presence = k->present ? PRESENCE_PRESENT : PRESENCE_ABSENT;
-        if (!k->present)
-                return;
-        o->ready = READY_YES;
-        o->ours = k->ours;
-        o->filled = k->filled;
-        o->counted = true;
-        str_copy(o->incarnation, sizeof(o->incarnation), k->found_incarnation);
-        digest_of(k->seen, o->digest);
-        o->digest_valid = true;
-        if (!l->baseline_valid || memcmp(o->digest, l->baseline, DIGEST_SIZE) != 0)
-                o->found = json_incref(k->seen);
-        fill_see(l->see, k->seen, o);
+        polled_observe(&l->known,
+                       &(struct polled_seen){ .present = k->present,
+                                              .ours = k->ours,
+                                              .filled = k->filled,
+                                              .incarnation = k->found_incarnation,
+                                              .body = k->seen },
+                       o);
 }
 
 /* Whether there is a connection that works: a server that starts, a pod that is not ready and an
  * administrator who is not let in are all "away", so that the way back wakes what waits. */
 static void tell_reach(struct target *t, const struct sql_task *k) {
-        int now = t->session != NULL;
-
-        if (now == t->reachable || !t->observer || !t->observer->reach)
-                return;
-        t->reachable = now;
-        t->observer->reach(t->observer->arg, now, NULL, now ? NULL : err_text(&k->err));
+        polled_reach(t->observer, &t->reachable, t->session != NULL, &k->err);
 }
 
 /* Through a tunnel the client library only sees a connection that ended: the tunnel knows why. */
@@ -230,12 +198,8 @@ static void answer(struct line *l) {
                 op->outcome = OUTCOME_GONE;
         if (k->outcome == OUTCOME_DONE && k->verb == SQL_REMOVE)
                 op->outcome = OUTCOME_DONE;
-        if (k->outcome == OUTCOME_DONE && k->verb == SQL_APPLY) {
-                op->created = k->created;
-                op->fields = str_dup("sql/1");
-                op->baseline = json_incref(k->seen);
-                memcpy(op->baseline_digest, op->seen.digest, DIGEST_SIZE);
-        }
+        if (k->outcome == OUTCOME_DONE && k->verb == SQL_APPLY)
+                polled_applied(op, SQL_FIELDS, k->seen, k->created);
         line_free(l);
         op->done(op);
 }
@@ -307,13 +271,9 @@ void sql_target_start(struct target *t, enum sql_verb verb, const struct apply_r
         list_init(&l->link);
         l->target = t;
         l->op = op;
-        l->see = r->see;
+        polled_know(&l->known, r);
         op->private = l;
         later_init(&l->soon, t->loop, "sql-refused", on_refused, l);
-        if (r->baseline) {
-                digest_of(r->baseline, l->baseline);
-                l->baseline_valid = true;
-        }
         if (fill_task(&l->task, verb, r, &err) < 0) {
                 sql_fail(&l->task, OUTCOME_REFUSED, "%s", err_text(&err));
                 return later_run(&l->soon);

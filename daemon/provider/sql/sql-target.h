@@ -6,8 +6,10 @@
  * and the operation begun again, once: every operation looks before it acts. */
 #pragma once
 
+#include "polled.h"
 #include "sql-engine.h"
 
+#define SQL_FIELDS "sql/1"
 #define SQL_IDLE_MS 60000 /* a poll every 30 s keeps it; a server that is left alone sees it end */
 #define SQL_WAITING_MAX 20000 /* operations in line: more than a model's resources is a mistake */
 

@@ -165,6 +165,63 @@ class Build:
                 script.write_text(script.read_text().replace(str(made), str(pin.folder)))
         made.rename(pin.folder)
 
+    # ---- Debian ----
+
+    def debian(self, pin):
+        """A program of another suite with the libraries it was linked to, and its loader: runs where it lies, without a chroot."""
+        made = self.work / pin.name
+        shutil.rmtree(made, ignore_errors=True)
+        packages = made / "packages"
+        packages.mkdir(parents=True)
+        env = self.apt(pin, made, f"http://deb.debian.org/debian {pin.suite} main")
+        if pin.version not in self.offered(pin, env):
+            self.progress.say(f"{pin.name}: {pin.suite} has another version than {pin.version} now: asking snapshot.debian.org")
+            env = self.apt(pin, made, f"http://snapshot.debian.org/archive/debian/{pin.stamp} {pin.suite} main")
+        said = subprocess.run(["apt-get", "-s", "-qq", "install", f"{pin.package}={pin.version}"], env=env, capture_output=True, text=True, check=False)
+        if said.returncode:
+            raise RuntimeError(f"{pin.package} {pin.version}: {said.stderr}")
+        wanted = [f"{name}={version}" for name, version in re.findall(r"^Inst (\S+) \((\S+)", said.stdout, re.MULTILINE)
+                  if "perl" not in name]        # for its other programs
+        self.run(["apt-get", "download", *wanted], packages, env)
+        for package in packages.iterdir():
+            self.run(["dpkg-deb", "-x", package, made / "out"])
+        self.debian_program(made / "out")
+        (made / "out").rename(pin.folder)
+
+    def apt(self, pin, made, source):
+        """The environment of an apt of its own, as whoever runs this; it knows nothing of the machine's packages."""
+        state = made / "apt"
+        shutil.rmtree(state, ignore_errors=True)
+        (state / "lists" / "partial").mkdir(parents=True)
+        (state / "status").touch()
+        (state / "sources.list").write_text(f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg check-valid-until=no] {source}\n")
+        (state / "apt.conf").write_text("".join(f'{name} "{value}";\n' for name, value in {
+            "Dir::State": state, "Dir::State::status": state / "status", "Dir::Cache": state, "Dir::Etc::SourceList": state / "sources.list",
+            "Dir::Etc::SourceParts": "/nonexistent", "APT::Install-Recommends": "false", "APT::Sandbox::User": "",
+            "Debug::NoLocking": "true"}.items()))
+        env = dict(os.environ, APT_CONFIG=str(state / "apt.conf"))
+        self.run(["apt-get", "-q", "-o", "APT::Update::Error-Mode=any", "update"], env=env)
+        return env
+
+    def offered(self, pin, env):
+        said = subprocess.run(["apt-cache", "madison", pin.package], env=env, capture_output=True, text=True, check=False).stdout
+        return [line.split("|")[1].strip() for line in said.splitlines()]
+
+    def debian_program(self, out):
+        """mysqld: a script beside usr/ that starts the real one by its own loader."""
+        for name in ("doc", "man", "lintian", "locale", "bash-completion"):
+            shutil.rmtree(out / "usr/share" / name, ignore_errors=True)
+        script = out / "mysqld"
+        script.write_text("""#!/bin/sh
+usr=$(cd "$(dirname "$0")" && pwd)/usr
+for libraries in "$usr"/lib/*-linux-gnu; do :; done
+for loader in "$libraries"/ld-linux-*.so.*; do :; done
+exec "$loader" --library-path "$libraries" "$usr/sbin/mysqld" --no-defaults --basedir="$usr" \\
+        --lc-messages-dir="$usr/share/mysql" --character-sets-dir="$usr/share/mysql/charsets" --plugin-dir="$usr/lib/mysql/plugin" "$@"
+""")
+        script.chmod(0o755)
+        self.run([script, "--version"])
+
     # ---- all of it ----
 
     def all_go(self):
@@ -178,15 +235,15 @@ class Build:
             self.guard(self.go_programs, name)
 
     def everything(self):
-        """Go in one thread, PyPI beside it: the one computes, the other mostly downloads."""
+        """Go in one thread, the others beside it: the one computes, they mostly download."""
         self.work.mkdir(parents=True, exist_ok=True)
-        pypi = None
-        if self.missing("mlflow"):
-            pypi = threading.Thread(target=self.guard, args=(self.venv, "mlflow"))
-            pypi.start()
+        beside = [threading.Thread(target=self.guard, args=(function, name))
+                  for function, name in ((self.venv, "mlflow"), (self.debian, "mysql")) if self.missing(name)]
+        for thread in beside:
+            thread.start()
         self.all_go()
-        if pypi:
-            pypi.join()
+        for thread in beside:
+            thread.join()
         if not self.failures:
             shutil.rmtree(self.work)
 

@@ -3,9 +3,11 @@
 A day, because nothing here outlives a test; backdating is not needed on one machine.
 """
 import subprocess
+import tempfile
 from pathlib import Path
 
 DAYS = "2"
+PAST = ("20200101000000Z", "20200201000000Z")
 
 
 def _openssl(*words, feed=None):
@@ -27,7 +29,7 @@ class Authority:
                      "-days", DAYS, "-subj", f"/CN=peers-{name}", "-keyout", self.key, "-out", self.crt,
                      "-addext", "keyUsage=critical,digitalSignature,keyCertSign,cRLSign")
 
-    def sign(self, name, common, groups=(), hosts=()):
+    def sign(self, name, common, groups=(), hosts=(), expired=False):
         """A certificate for both ends of TLS: client by its subject, server by `hosts`."""
         crt, key = self.folder / f"{name}.crt", self.folder / f"{name}.key"
         if crt.exists():
@@ -41,11 +43,24 @@ class Authority:
         request = self.folder / f"{name}.csr"
         _openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                  "-subj", subject, "-keyout", key, "-out", request)
-        _openssl("x509", "-req", "-in", request, "-CA", self.crt, "-CAkey", self.key, "-CAcreateserial",
-                 "-days", DAYS, "-extfile", extra, "-out", crt)
+        if expired:
+            self.sign_in_the_past(request, extra, crt)
+        else:
+            _openssl("x509", "-req", "-in", request, "-CA", self.crt, "-CAkey", self.key, "-CAcreateserial",
+                     "-days", DAYS, "-extfile", extra, "-out", crt)
         request.unlink()
         extra.unlink()
         return crt, key
+
+    def sign_in_the_past(self, request, extra, crt):
+        """`openssl x509` takes dates only from version 3.4 on; `openssl ca` always did, and wants files for it."""
+        with tempfile.TemporaryDirectory() as scratch:
+            (Path(scratch) / "index").touch()
+            config = Path(scratch) / "config"
+            config.write_text(f"[ca]\ndefault_ca = own\n[own]\ndatabase = {scratch}/index\nnew_certs_dir = {scratch}\nrand_serial = yes\n"
+                              "default_md = sha256\npolicy = any\n[any]\ncommonName = supplied\norganizationName = optional\n")
+            _openssl("ca", "-batch", "-config", config, "-cert", self.crt, "-keyfile", self.key, "-in", request, "-out", crt, "-notext",
+                     "-extfile", extra, "-startdate", PAST[0], "-enddate", PAST[1])
 
 
 def _alternative(host):

@@ -92,7 +92,7 @@ def command_up(args):
         if cluster:
             cluster.write_files()
         netns.enter(note["holder"])
-        data = services.Services(folder) if args.services_only or args.data else None
+        data = services.Services(folder, ["mysql"] if args.mysql else []) if args.services_only or args.data else None
         if cluster:
             cluster.start()
         if data:
@@ -265,8 +265,8 @@ def command_build(_):
     return build.build()
 
 
-def command_check(_):
-    why = paths.missing()
+def command_check(args):
+    why = paths.missing(["mysql"] if args.mysql else [])
     if not why:
         return 0
     print(f"skipped: {why}", flush=True)
@@ -285,6 +285,7 @@ def add_up(commands):
     up.add_argument("--nodes", type=int, default=3, help="how many nodes (3: amd64 system, amd64, arm64, …)")
     up.add_argument("--services-only", action="store_true", help="MariaDB, PostgreSQL and MinIO, no cluster")
     up.add_argument("--data", action="store_true", help="the same three beside the cluster")
+    up.add_argument("--mysql", action="store_true", help="with one of these two: MySQL too")
     up.add_argument("--goaway-chance", type=float, help="the API server's own: 0 to 0.02")
     up.add_argument("--apiserver-arg", action="append", metavar="ARG", help="one more for kube-apiserver")
     up.add_argument("--no-podd", action="store_true", help="no real processes: every pod is kwok's")
@@ -302,8 +303,9 @@ def parser():
     top = argparse.ArgumentParser(prog="tools/peers", description="Real peers on one machine.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     commands.add_parser("build", help="build and install them, once").set_defaults(run=command_build)
-    commands.add_parser("check", help="whether they can be started here; if not, says why and ends with 77, in CI with 1") \
-        .set_defaults(run=command_check)
+    check = commands.add_parser("check", help="whether they can be started here; if not, says why and ends with 77, in CI with 1")
+    check.add_argument("--mysql", action="store_true", help="MySQL too")
+    check.set_defaults(run=command_check)
     add_up(commands)
     for name, function, text in (("down", command_down, "end everything; logs stay"),
                                  ("env", command_env, "print shell export lines")):

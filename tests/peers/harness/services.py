@@ -1,11 +1,14 @@
-"""MariaDB, PostgreSQL and MinIO outside any cluster, for tests of what speaks to them directly.
+"""MariaDB, PostgreSQL, MinIO and, if wanted, MySQL outside any cluster, for tests of what speaks to them directly.
 
-Each has an address and a name of its own in the peers' network; the databases have certificates of a
-CA made for the occasion, so that verify-full can be tested as well as its refusals.
+Each has an address and a name of its own in the peers' network, and a certificate of a CA made for the occasion (of the two
+MinIOs only one speaks TLS), so that verify-full can be tested as well as its refusals: alias.NAME is a name that is in no
+certificate, and for expired.NAME there is one that has expired (MinIO shows it to whoever asks for that name; the others when a test
+has put NAME-expired.crt and .key in place of their own).
 """
 import os
 import pwd
 import secrets
+import shutil
 import socket
 import subprocess
 import time
@@ -13,27 +16,33 @@ import time
 from . import certs, netns, paths, supervisor
 
 READY_SECONDS = 30
-PORTS = {"mariadb": 3306, "postgres": 5432, "minio": 9000}
+PORTS = {"mariadb": 3306, "postgres": 5432, "minio": 9000, "minio-tls": 9000, "mysql": 3306}
+OPTIONAL = ("mysql",)
 MINIO_USER = "peersadmin"
 
 
 class Services:
-    """The three of one DIR.  Made at once, started later: meanwhile the cluster may come up."""
+    """Those of one DIR.  Made at once, started later: meanwhile the cluster may come up."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, more=()):
+        self.ports = {name: port for name, port in PORTS.items() if name not in OPTIONAL or name in more}
         self.folder = folder / "services"
         self.holder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
         os.chmod(self.folder, 0o711)
         self.authority = certs.Authority(self.folder / "pki", "ca")
         os.chmod(self.folder / "pki", 0o711)
-        self.passwords = {name: secrets.token_urlsafe(18) for name in PORTS}
+        self.passwords = {name: secrets.token_urlsafe(18) for name in self.ports}
         self.postgres_uid = pwd.getpwnam("postgres").pw_uid
         self.installs = [self.install_mariadb(), self.install_postgres()]
+        if "mysql" in more:
+            self.installs.append(self.install_mysql())
 
     def pair(self, name):
-        """A certificate for the service's name and address."""
-        hosts = (f"{name}.{netns.DATA_DOMAIN}", netns.DATA_ADDRESSES[name], "localhost")
+        """A certificate for the service's name and address; beside it one that has expired."""
+        full = f"{name}.{netns.DATA_DOMAIN}"
+        hosts = (full, netns.DATA_ADDRESSES[name], "localhost")
+        self.authority.sign(f"{name}-expired", name, hosts=(f"expired.{full}",), expired=True)
         return self.authority.sign(name, name, hosts=hosts)
 
     def background(self, name, argv, uid=None):
@@ -75,6 +84,31 @@ class Services:
             "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0", "--performance-schema=OFF",
             f"--ssl-ca={self.authority.crt}", f"--ssl-cert={crt}", f"--ssl-key={key}"])
 
+    # ---- MySQL ----
+
+    def install_mysql(self):
+        self.pair("mysql")
+        return self.background("mysql", [
+            paths.program("mysqld"), *self.mariadb_user(), "--initialize-insecure", f"--datadir={self.folder}/mysql"])
+
+    def start_mysql(self):
+        word = self.passwords["mysql"]
+        first = self.folder / "mysql.sql"
+        first.touch(mode=0o600)
+        first.write_text(f"CREATE USER IF NOT EXISTS root@'%' IDENTIFIED BY '{word}';\n"
+                         "GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n"
+                         f"ALTER USER root@localhost IDENTIFIED BY '{word}';\n")
+        crt, key = self.pair("mysql")
+        scratch = self.folder / "mysql-tmp"
+        scratch.mkdir(exist_ok=True)
+        self.add("mysql", [
+            paths.program("mysqld"), *self.mariadb_user(), f"--datadir={self.folder}/mysql",
+            f"--bind-address={netns.DATA_ADDRESSES['mysql']}", f"--port={PORTS['mysql']}", f"--socket={scratch}/socket",
+            f"--pid-file={self.folder}/mysql.pid", f"--init-file={first}", f"--tmpdir={scratch}", "--mysqlx=OFF",
+            "--skip-name-resolve", "--skip-log-bin", "--secure-file-priv=NULL", "--innodb-flush-log-at-trx-commit=0", "--innodb-redo-log-capacity=32M",
+            "--innodb-buffer-pool-size=32M", "--performance-schema=OFF",
+            f"--ssl-ca={self.authority.crt}", f"--ssl-cert={crt}", f"--ssl-key={key}"])
+
     # ---- PostgreSQL ----
 
     def install_postgres(self):
@@ -83,7 +117,8 @@ class Services:
         word = self.folder / "postgres.password"
         word.touch(mode=0o600)
         word.write_text(self.passwords["postgres"] + "\n")
-        for path in (data, word, self.pair("postgres")[1]):
+        crt, key = self.pair("postgres")
+        for path in (data, word, crt, key):
             self.give_postgres(path)
         return self.background("postgres", [
             paths.postgres("initdb"), "-D", data, "-U", "postgres", f"--pwfile={word}", "--auth-host=scram-sha-256",
@@ -107,12 +142,21 @@ class Services:
 
     # ---- MinIO ----
 
-    def start_minio(self):
-        address = f"{netns.DATA_ADDRESSES['minio']}:{PORTS['minio']}"
-        self.add("minio", [paths.program("minio"), "server", "--quiet", "--address", address, "--console-address",
-                           f"{netns.DATA_ADDRESSES['minio']}:9001", f"{self.folder}/minio"],
-                 env={"MINIO_ROOT_USER": MINIO_USER, "MINIO_ROOT_PASSWORD": self.passwords["minio"],
-                      "HOME": str(self.folder)})
+    def start_minio(self, name="minio", *words):
+        address = netns.DATA_ADDRESSES[name]
+        self.add(name, [paths.program("minio"), "server", "--quiet", "--address", f"{address}:{PORTS[name]}", "--console-address",
+                        f"{address}:9001", *words, f"{self.folder}/{name}"],
+                 env={"MINIO_ROOT_USER": MINIO_USER, "MINIO_ROOT_PASSWORD": self.passwords[name], "HOME": str(self.folder)})
+
+    def start_minio_tls(self):
+        """It chooses its certificate by the name that it is asked for; without one, or with another, the first."""
+        crt, _ = self.pair("minio-tls")
+        certificates = self.folder / "minio-certs"
+        for place, stem in ((certificates, crt.stem), (certificates / f"expired.minio-tls.{netns.DATA_DOMAIN}", f"{crt.stem}-expired")):
+            place.mkdir()
+            shutil.copy(crt.with_name(f"{stem}.crt"), place / "public.crt")
+            shutil.copy(crt.with_name(f"{stem}.key"), place / "private.key")
+        self.start_minio("minio-tls", "--certs-dir", str(certificates))
 
     # ---- all ----
 
@@ -127,17 +171,20 @@ class Services:
         self.start_mariadb()
         self.start_postgres()
         self.start_minio()
-        for name, port in PORTS.items():
+        self.start_minio_tls()
+        if "mysql" in self.ports:
+            self.start_mysql()
+        for name, port in self.ports.items():
             wait_until_open(name, netns.DATA_ADDRESSES[name], port)
         return self.values()
 
     def values(self):
         found = {"PEERS_DATA_CA": self.authority.crt}
-        users = {"mariadb": "root", "postgres": "postgres", "minio": MINIO_USER}
-        for name, port in PORTS.items():
-            word = name.upper()
+        users = {"postgres": "postgres", "minio": MINIO_USER, "minio-tls": MINIO_USER}
+        for name, port in self.ports.items():
+            word = name.upper().replace("-", "_")
             found |= {f"PEERS_{word}_ADDRESS": netns.DATA_ADDRESSES[name], f"PEERS_{word}_PORT": port,
-                      f"PEERS_{word}_NAME": f"{name}.{netns.DATA_DOMAIN}", f"PEERS_{word}_USER": users[name],
+                      f"PEERS_{word}_NAME": f"{name}.{netns.DATA_DOMAIN}", f"PEERS_{word}_USER": users.get(name, "root"),
                       f"PEERS_{word}_PASSWORD": self.passwords[name]}
         found["PEERS_MINIO_URL"] = f"http://{netns.DATA_ADDRESSES['minio']}:{PORTS['minio']}"
         return found

@@ -132,7 +132,7 @@ class Daemon:
         self.state, self.socket = folder / "state", folder / "admin.sock"
         self.log = folder / "log" / f"{name}.log"
         self.charms = folder / "charms"
-        self.options = []
+        self.options, self.environment = [], {}
         self.offers, self.test_charms = CHARMS, []      # of charms/ and of tests/charm
         self.process = None
 
@@ -157,7 +157,8 @@ class Daemon:
     def spawn(self, *more):
         self.offer_charms()
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(self.argv(*more), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.argv(*more), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env=os.environ | self.environment)
 
     def start(self, *more):
         self.spawn(*more)

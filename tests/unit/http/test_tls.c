@@ -105,6 +105,19 @@ static void servers_certificate_is_verified(void **state) {
         assert_non_null(strstr(text, "expired"));
 }
 
+static void authority_alone_can_be_verified(void **state) {
+        struct pki *k = *state;
+        struct http_server_config c = { .ca_pem = certs_ca_pem(k->ca), .any_name = true };
+        cleanup_(freep) char *cert = NULL, *key = NULL;
+
+        certs_issue(k->ca, "server", "DNS:api.test", 60, &cert, &key);
+        serve(k, cert, key, false);
+        assert_int_equal(ask(k, c), HTTP_OK);
+        c.ca_pem = certs_ca_pem(k->other_ca);
+        assert_int_equal(ask(k, c), HTTP_TLS);
+        assert_non_null(strstr(text, "certificate"));
+}
+
 static void name_is_verified_and_can_be_another_than_the_address(void **state) {
         struct pki *k = *state;
         cleanup_(freep) char *cert = NULL, *key = NULL;
@@ -320,6 +333,7 @@ static void aws_signature_is_what_a_server_computes(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 T(servers_certificate_is_verified),
+                T(authority_alone_can_be_verified),
                 T(name_is_verified_and_can_be_another_than_the_address),
                 T(client_certificate_is_shown_and_its_refusal_is_told),
                 T(two_servers_of_one_address_do_not_share_a_connection),

@@ -56,7 +56,9 @@ static void the_screen_is_that_of_juju_status(void **state) {
                 " Size  Status    "
                 "Message\n"
                 "mlflow-mysql  mlflow-mysql/database        filesystem             /var/lib/mysql  "
-                "10GiB  attached\n"
+                "10GiB  pending   the claim is Pending\n"
+                "mlflow-mysql  mlflow                       database                               "
+                "       attached\n"
                 "minio         kubeflow/minio-data-minio-0  PersistentVolumeClaim                  "
                 "       detached\n");
 }
@@ -143,6 +145,7 @@ static void relations_and_storage_follow_the_selection(void **state) {
         status_select(copy, words, 1);
         assert_int_equal(json_array_size(json_get(copy, "relations")), 1);
         assert_int_equal(json_object_size(json_get(copy, "storage")), 0);
+        assert_int_equal(json_array_size(json_get(copy, "data")), 0);
 }
 
 static void numbers_stand_right_and_words_left(void **state) {

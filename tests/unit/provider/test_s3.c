@@ -98,6 +98,15 @@ static void targets_are_checked(void **state) {
                 { "{'engine':'minio','via':'ns/"
                   "minio-0','access-key':'a','secret-key':'b','tls':{'mode':'plain'}}",
                   NULL },
+                { "{'engine':'minio','via':'ns/minio-0','access-key':'a','secret-key':'b',"
+                  "'tls':{'mode':'verify-ca','ca':'x'}}",
+                  NULL },
+                { "{'engine':'minio','via':'ns/minio-0','access-key':'a','secret-key':'b',"
+                  "'tls':{'mode':'verify-ca'}}",
+                  "tls.ca" },
+                { "{'engine':'minio','endpoint':'https://s','access-key':'a','secret-key':'b',"
+                  "'tls':{'mode':'verify-ca','ca':'x'}}",
+                  "only through the API server" },
                 { "{'engine':'minio','via':'ns/minio-0','endpoint':'https://"
                   "minio','access-key':'a',"
                   "'secret-key':'b'}",

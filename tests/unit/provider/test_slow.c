@@ -104,7 +104,6 @@ static void a_write_is_throttled_once_runs_three_rounds_and_ends(void **state) {
         struct op op;
 
         assert_string_equal(w->id.path, "blue/one");
-        assert_string_equal(w->id.lock, "blue/");
         assert_false(w->provider->can & PROVIDER_WATCHES);
         assert_int_equal(do_it(w, w->provider->look, NULL, &op), OUTCOME_GONE);
         op_clear(&op);

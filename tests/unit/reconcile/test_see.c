@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_see.c - what charms want to see of their resources is there as long as somebody reads it */
+#include "application.h"
 #include "stage.h"
 
 static const char sees[] = "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"red\"}},"
@@ -89,6 +90,54 @@ static void who_still_wants_it_still_sees_it_when_the_other_goes(void **state) {
         assert_true(stage_there(s, "one"));
 }
 
+/* As after a start, while the cluster does not answer. */
+static void forget_what_was_seen(struct world_resource *r) {
+        observation_clear(&r->seen);
+        r->seen.presence = PRESENCE_UNKNOWN;
+        r->state = STATE_UNSEEN;
+}
+
+static void what_is_not_read_yet_is_as_it_was_left(void **state) {
+        struct stage *s = *state;
+        cleanup_(json_freep) json_t *seen = NULL;
+        const json_t *one;
+
+        stage_plan(s, "app", sees_nothing);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        forget_what_was_seen(stage_resource(s, "one"));
+        seen = application_seen_json(s->rec, stage_application(s, "app"));
+        one = json_get(seen, "one");
+        assert_true(json_get_bool(one, "exists", false));
+        assert_true(json_get_bool(one, "ready", false));
+        assert_string_not_equal(json_get_str(one, "incarnation", ""), "");
+}
+
+static void no_plan_is_made_without_a_field_that_the_last_one_asked_for(void **state) {
+        struct stage *s = *state;
+        struct world_target *t;
+        int planned;
+
+        stage_plan(s, "app", sees);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        planned = s->planned;
+        t = world_target(&s->rec->world, stage_resource(s, "one")->target);
+        t->reachable = false;
+        str_set(&t->reach_why, "no route to host");
+        forget_what_was_seen(stage_resource(s, "one"));
+        stage_plan(s, "app", other_thing);
+        stage_application(s, "app")->replan = true;
+        reconcile_mark(s->rec, MARK_APPLICATION, stage_application(s, "app")->id);
+        stage_run(s, 500);
+        assert_int_equal(s->planned, planned);
+        t->reachable = true;
+        str_set(&t->reach_why, NULL);
+        stage_change(s, "one", "size", json_string("big"));
+        stage_run(s, 500);
+        assert_true(s->planned > planned);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(what_is_asked_for_is_seen, stage_set_up,
@@ -98,6 +147,11 @@ int main(void) {
                         stage_set_up_polled, stage_tear_down),
                 cmocka_unit_test_setup_teardown(a_dropped_want_leaves_no_pointers_behind,
                                                 stage_set_up, stage_tear_down),
+                cmocka_unit_test_setup_teardown(what_is_not_read_yet_is_as_it_was_left,
+                                                stage_set_up, stage_tear_down),
+                cmocka_unit_test_setup_teardown(
+                        no_plan_is_made_without_a_field_that_the_last_one_asked_for, stage_set_up,
+                        stage_tear_down),
                 cmocka_unit_test_setup_teardown(
                         who_still_wants_it_still_sees_it_when_the_other_goes, stage_set_up,
                         stage_tear_down),

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_preview.c - which objects another plan would change is told, and nothing is done */
+#include "stage.h"
+
+static const char before[] = "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"red\"},"
+                             " \"two\": {\"name\": \"two\"},"
+                             " \"disk\": {\"name\": \"disk\", \"data\": true}}}";
+
+struct asking {
+        struct store_call call;
+        struct preview *preview;
+        bool read, told;
+        char *text;
+};
+
+static int read_it(struct tx *tx, struct store_call *c, struct err *err) {
+        struct asking *a = c->arg;
+
+        return preview_read(a->preview, tx, "lab", "app", err);
+}
+
+static void on_read(struct store_call *c, int r, const struct err *err) {
+        struct asking *a = c->arg;
+
+        assert_true(r >= 0);
+        a->read = true;
+}
+
+static void on_told(void *arg, json_t *lines) {
+        struct asking *a = arg;
+        struct buf text = BUF_INIT;
+        json_t *line;
+        size_t i;
+
+        json_array_foreach(lines, i, line) {
+                assert_string_equal(json_get_str(line, "application", ""), "app");
+                buf_printf(&text, "%s%s", i ? "; " : "", json_get_str(line, "text", ""));
+        }
+        json_decref(lines);
+        a->text = buf_take(&text);
+        a->told = true;
+}
+
+static void begin(struct stage *s, struct asking *a, const char *plan) {
+        stage_plan(s, "app", plan);
+        *a = (struct asking){ .preview = preview_new(s->rec) };
+        a->call = (struct store_call){
+                .lane = STORE_COMMAND, .actor = "test", .run = read_it, .done = on_read, .arg = a
+        };
+        store_read(s->store, &a->call);
+        for (int i = 0; !a->read; i++) {
+                assert_true(i < 10000);
+                loop_step(s->loop, 20);
+        }
+        preview_start(a->preview, on_told, a);
+}
+
+static void expect(struct stage *s, const char *plan, const char *text) {
+        struct asking a;
+
+        begin(s, &a, plan);
+        for (int i = 0; !a.told; i++) {
+                assert_true(i < 10000);
+                loop_step(s->loop, 20);
+        }
+        assert_string_equal(a.text, text);
+        free(a.text);
+}
+
+static void deploy(struct stage *s) {
+        stage_plan(s, "app", before);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        assert_int_equal(s->applies, 3);
+}
+
+static void what_would_be_made_changed_and_gone_is_named(void **state) {
+        struct stage *s = *state;
+
+        deploy(s);
+        expect(s,
+               "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"blue\"},"
+               " \"three\": {\"name\": \"three\"}}}",
+               "change Thing one; make Thing three; let go Thing disk, which holds data; "
+               "remove Thing two");
+        expect(s, before, "change no object");
+        stage_run(s, 500);
+        assert_int_equal(s->applies, 3);
+        assert_int_equal(s->removes, 0);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM want"), 3);
+}
+
+static void a_secret_that_is_not_there_is_not_made(void **state) {
+        struct stage *s = *state;
+
+        deploy(s);
+        s->planned = 0;
+        expect(s,
+               "{\"secrets\": {\"key/value\": {\"length\": 20}}, \"docs\": {\"one\": {\"name\": "
+               "\"one\"}}}",
+               "change Thing one; let go Thing disk, which holds data; remove Thing two");
+        assert_int_equal(s->planned, 2);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM secret"), 0);
+}
+
+static void a_plan_that_would_be_refused_is_told_as_that(void **state) {
+        struct stage *s = *state;
+
+        deploy(s);
+        expect(s, "{\"error\": \"no\"}", "have its plan refused: no");
+        expect(s, "{\"docs\": {\"one\": {\"color\": \"red\"}}}",
+               "have its plan refused: one: no name");
+}
+
+static void a_stop_ends_it(void **state) {
+        struct stage *s = *state;
+        struct asking a;
+
+        deploy(s);
+        s->charms_silent = true;
+        begin(s, &a, before);
+        loop_step(s->loop, 0);
+        stage_stop(s);
+        assert_true(a.told);
+        assert_string_equal(a.text, "");
+        free(a.text);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, stage_set_up, stage_tear_down)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                T(what_would_be_made_changed_and_gone_is_named),
+                T(a_secret_that_is_not_there_is_not_made),
+                T(a_plan_that_would_be_refused_is_told_as_that),
+                T(a_stop_ends_it),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
