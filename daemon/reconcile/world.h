@@ -123,7 +123,7 @@ struct world_resource {
         char **see; /* pointers that its wanters' charms want to see; NULL-terminated, or NULL */
         char **see_before; /* those of before they were gathered anew */
         size_t see_count, see_room;
-        enum resource_state state;
+        enum resource_state state; /* by world_set_state, which counts */
         char *reason;
         char token[512];
         int tries;
