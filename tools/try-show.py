@@ -234,6 +234,11 @@ def show(world, options):
         shell(world)
 
 
+def say_starting():
+    if "PEERS_DIR" not in os.environ:
+        print("starting etcd, kube-apiserver, controller manager, scheduler and kwok … 15 s", flush=True)
+
+
 def stop(*_):
     raise KeyboardInterrupt
 
@@ -249,9 +254,10 @@ def main():
     os.chdir(ROOT)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
-    if options.real:
-        real.enter_or_become()
     try:
+        if options.real:
+            say_starting()
+            real.enter_or_become()
         with World(options.build, real.Real if options.real else sim.Sim) as world:
             show(world, options)
             print("ending the daemon and the cluster", flush=True)

@@ -40,17 +40,42 @@ static int read_application(struct tx *tx, struct request *q, json_t **ret, stru
         return view_model_application(tx, request_param(q, 0), request_param(q, 1), ret, err);
 }
 
+struct showing {
+        struct request *request;
+        json_t *json;
+};
+
+static void add_objects(void *arg, json_t *listed) {
+        struct showing *s = arg;
+        json_t *application = json_get(s->json, request_param(s->request, 1));
+
+        json_object_set(application, "objects", json_get(listed, "resources"));
+        if (json_get(listed, "next"))
+                json_object_set(application, "objects-next", json_get(listed, "next"));
+        if (listed)
+                request_reply_long(s->request, take_ptr(s->json));
+        json_decref(listed);
+        json_decref(s->json);
+        request_unref(s->request);
+        free(s);
+}
+
 static void finish_application(struct request *q, json_t *json) {
         struct reconcile *rec = q->admin->options.reconcile;
         cleanup_(json_freep) json_t *live = reconcile_status(rec, request_param(q, 0));
+        struct reconcile_range range;
+        struct showing *s;
         json_t *application;
 
         application = json_get(json, request_param(q, 1));
         models_add_live(application, json_object_get(live, request_param(q, 1)));
         models_add_upgrade(q->admin->options.host, application);
-        json_object_set_new(application, "objects",
-                            reconcile_resources(rec, request_param(q, 0), request_param(q, 1)));
-        request_reply(q, 200, json);
+        s = mem_new(struct showing);
+        s->request = request_ref(q);
+        s->json = json;
+        range = (struct reconcile_range){ .model = request_param(q, 0),
+                                          .application = request_param(q, 1) };
+        reconcile_resources(rec, &range, add_objects, s);
 }
 
 void applications_show(struct request *q) {

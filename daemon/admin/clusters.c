@@ -110,11 +110,12 @@ static void one(struct request *q, int (*run)(struct tx *, struct command *, str
         struct command_cluster *c = mem_new(struct command_cluster);
         struct reconcile *rec = q->admin->options.reconcile;
 
-        *c = (struct command_cluster){ .head = { .run = run },
-                                       .name = request_param(q, 0),
-                                       .answers = str_dup(
-                                               reconcile_identity(rec, request_param(q, 0))),
-                                       .force = request_query_bool(q, "force") };
+        *c = (struct command_cluster){
+                .head = { .run = run, .dry_run = request_query_bool(q, "dry-run") },
+                .name = request_param(q, 0),
+                .answers = str_dup(reconcile_identity(rec, request_param(q, 0))),
+                .force = request_query_bool(q, "force")
+        };
         request_command(q, &c->head, release);
 }
 

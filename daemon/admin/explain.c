@@ -26,10 +26,25 @@ static void reply_list(struct request *q, const char *name, json_t *list) {
         request_reply(q, 200, j);
 }
 
+static struct reconcile_range range_of(const struct request *q) {
+        return (struct reconcile_range){ .model = request_param(q, 0),
+                                         .application = request_query(q, "application"),
+                                         .after = request_query_int(q, "after", 0),
+                                         .max = (size_t)MAX_OF(request_query_int(q, "max", 0), 0) };
+}
+
+static void listed(void *arg, json_t *json) {
+        struct request *q = arg;
+
+        if (json)
+                request_reply_long(q, json);
+        request_unref(q);
+}
+
 static void finish_plan(struct request *q, json_t *json) {
-        request_reply(q, 200,
-                      reconcile_plan(q->admin->options.reconcile, request_param(q, 0),
-                                     request_query(q, "application")));
+        struct reconcile_range range = range_of(q);
+
+        reconcile_plan(q->admin->options.reconcile, &range, listed, request_ref(q));
 }
 
 void explain_plan(struct request *q) {
@@ -37,9 +52,9 @@ void explain_plan(struct request *q) {
 }
 
 static void finish_resources(struct request *q, json_t *json) {
-        reply_list(q, "resources",
-                   reconcile_resources(q->admin->options.reconcile, request_param(q, 0),
-                                       request_query(q, "application")));
+        struct reconcile_range range = range_of(q);
+
+        reconcile_resources(q->admin->options.reconcile, &range, listed, request_ref(q));
 }
 
 void explain_resources(struct request *q) {

@@ -98,11 +98,17 @@ void models_remove(struct request *q) {
         request_command(q, &c->head, release);
 }
 
+static void release_take_over(struct command *c) {
+        free((char *)container_of(c, struct command_model, head)->why);
+        release(c);
+}
+
 void models_take_over(struct request *q) {
         struct command_model *c = command_new(q, command_model_take_over);
 
         c->foreign = reconcile_is_foreign(q->admin->options.reconcile, c->model);
-        request_command(q, &c->head, release);
+        c->why = reconcile_scope_reason(q->admin->options.reconcile, c->model);
+        request_command(q, &c->head, release_take_over);
 }
 
 void models_set_config(struct request *q) {
@@ -238,7 +244,7 @@ static void finish_status(struct request *q, json_t *json) {
                                       clock_iso(clock_wall(), false, stamp)));
         json_object_set_new(json, "targets", reconcile_targets(o->reconcile));
         add_model_state(o->reconcile, json_get(json, "model"));
-        request_reply(q, 200, json);
+        request_reply_long(q, json);
 }
 
 void models_status(struct request *q) {

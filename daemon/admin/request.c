@@ -89,13 +89,51 @@ void request_reply_text(struct request *q, unsigned status, const char *type, ch
         }
 }
 
-void request_reply(struct request *q, unsigned status, json_t *json) {
+static char *printed(json_t *json) {
         struct buf text = BUF_INIT;
 
         json_canonical(json, &text);
         buf_putc(&text, '\n');
         json_decref(json);
-        request_reply_text(q, status, "application/json", buf_take(&text));
+        return buf_take(&text);
+}
+
+void request_reply(struct request *q, unsigned status, json_t *json) {
+        request_reply_text(q, status, "application/json", printed(json));
+}
+
+struct printing {
+        struct job job;
+        struct request *request;
+        json_t *json;
+        char *text;
+};
+
+static void print_work(void *arg) {
+        struct printing *p = arg;
+
+        p->text = printed(take_ptr(p->json));
+}
+
+static void print_done(void *arg) {
+        struct printing *p = arg;
+
+        request_reply_text(p->request, 200, "application/json", p->text);
+        request_unref(p->request);
+        free(p);
+}
+
+void request_reply_long(struct request *q, json_t *json) {
+        struct printing *p = mem_new(struct printing);
+
+        p->request = request_ref(q);
+        p->json = json;
+        p->job = (struct job){ .loop = q->admin->options.loop,
+                               .work = print_work,
+                               .done = print_done,
+                               .arg = p,
+                               .name = "print" };
+        job_start(&p->job);
 }
 
 void request_fail(struct request *q, int r, const struct err *err) {
@@ -126,13 +164,19 @@ struct reading {
         request_read_fn *fn;
         void (*finish)(struct request *q, json_t *json);
         json_t *json;
+        char *text; /* of an answer that nobody finishes: printed by the read thread */
 };
 
 static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
         struct reading *r = c->arg;
+        int k;
 
         json_decref(take_ptr(r->json));
-        return r->fn(tx, r->request, &r->json, err);
+        free(take_ptr(r->text));
+        k = r->fn(tx, r->request, &r->json, err);
+        if (k >= 0 && !r->finish)
+                r->text = printed(r->json ? take_ptr(r->json) : json_object());
+        return k;
 }
 
 static void read_done(struct store_call *c, int k, const struct err *err) {
@@ -147,8 +191,9 @@ static void read_done(struct store_call *c, int k, const struct err *err) {
         } else if (r->finish) {
                 r->finish(r->request, json);
         } else {
-                request_reply(r->request, 200, json ? json : json_object());
+                request_reply_text(r->request, 200, "application/json", take_ptr(r->text));
         }
+        free(r->text);
         request_unref(r->request);
         free(r);
 }

@@ -80,6 +80,8 @@ int64_t request_query_int(const struct request *q, const char *name, int64_t or)
 bool request_query_bool(const struct request *q, const char *name);
 /* Each ends the request; takes JSON over. */
 void request_reply(struct request *q, unsigned status, json_t *json);
+/* The same of an answer that may be large: it is printed in a thread. JSON shares nothing. */
+void request_reply_long(struct request *q, json_t *json);
 void request_reply_text(struct request *q, unsigned status, const char *type,
                         char *text); /* takes TEXT over */
 /* {"error": {"code": word, "message": text}}; status and word from the errno. */

@@ -20,8 +20,11 @@ static _Noreturn void become_check(const struct worker_spec *spec, int program, 
         if (dup2(words, 2) < 0 ||
             (spec->uid != (uid_t)-1 &&
              (setgroups(0, NULL) < 0 || setresgid(spec->gid, spec->gid, spec->gid) < 0 ||
-              setresuid(spec->uid, spec->uid, spec->uid) < 0)))
+              setresuid(spec->uid, spec->uid, spec->uid) < 0))) {
+                /* So it is in a user namespace that has no other users. */
+                dprintf(2, "they cannot run as the user of --charm-user (%s)\n", strerror(errno));
                 _exit(126);
+        }
         execl(path, "mooring-charm", "--check-sandbox", NULL);
         _exit(127);
 }

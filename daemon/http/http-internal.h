@@ -27,6 +27,9 @@
 /* Sent bytes that nobody acknowledges: the kernel ends the connection, so that requests on it are
  * not one by one found dead by their first-byte deadline. */
 #define HTTP_UNACKED_MS 15000
+/* What streams hand on in one turn of the loop; curl brings a whole page of a list in one. */
+#define HTTP_SLICE_US 2000
+#define HTTP_BACKLOG_MAX (8u << 20) /* beyond, memory counts for more than the turn */
 
 /* One curl multi. Each pool has two: one for servers that speak HTTP/2, with a low limit of
  * connections that many streams share, and one for those that do not, where each stream needs a
@@ -38,7 +41,8 @@ struct lane {
         CURLM *curl;
         struct timer timer;
         struct later soon;
-        int inside;          /* within curl: no adding, no removing */
+        int inside;        /* within curl: no adding, no removing */
+        int64_t inside_us; /* since when */
         /* a server turned out to speak HTTP/1.1: its unstarted transfers change lanes */
         bool move;
         struct list running; /* transfers in CURL */
@@ -81,11 +85,11 @@ struct transfer {
         struct timer total, gap;
         int64_t last_byte;
         bool tried_fresh;
-        int attempts; /* times it was about to be sent; counted when it is not repeatable */
+        int attempts;    /* times it was about to be sent; counted when it is not repeatable */
         bool repeatable; /* its method does the same when it is done twice */
-        bool streaming; /* 2xx and on_data */
+        bool streaming;  /* 2xx and on_data */
         bool in_head, head_done;
-        bool lose_reply; /* http_fault */
+        bool lose_reply;   /* http_fault */
         enum http_end end; /* when END_SET */
         bool end_set;
         struct err err;
@@ -102,6 +106,11 @@ struct exchange {
         struct http *http;
         struct transfer *transfer; /* NULL once it ended */
         struct later soon;         /* calls done */
+        struct buf backlog;        /* of the body: what a turn of the loop had no time for */
+        size_t fed;                /* of it, handed on */
+        struct later feed;         /* hands on the rest */
+        bool ended;                /* done waits for the backlog */
+        bool *gone;                /* told when the request is cancelled by whom it is fed to */
         char *headers;             /* "name\0value\0" one after the other */
         size_t headers_len, headers_room;
         size_t offsets[HTTP_HEADERS_MAX];
@@ -113,7 +122,7 @@ struct exchange {
 /* http.c */
 struct lane *http_lane(struct http *h, enum http_pool pool, const struct http_server *s);
 void http_lane_add(struct transfer *t);
-void http_lane_drop(struct transfer *t); /* takes it out and releases it, as soon as curl allows */
+void http_lane_drop(struct transfer *t);  /* takes it out and releases it, as soon as curl allows */
 void http_lane_again(struct transfer *t); /* starts it anew on a fresh connection */
 CURL *http_easy_get(struct http *h);
 

@@ -13,9 +13,9 @@
  * without a word. So the request is started once more on a fresh connection, unless it was sent
  * and its method is one that must not be repeated (POST).
  *
- * on_head and on_data run inside curl, where the caller may still cancel, free or start requests:
- * http.c puts off what curl forbids, and nothing of R is touched after a callback when its
- * transfer was detached. */
+ * on_head and on_data may run inside curl, where the caller may still cancel, free or start
+ * requests: http.c puts off what curl forbids, and nothing of R is touched after a callback when
+ * its transfer was detached. */
 #include "http-internal.h"
 
 #include "clock.h"
@@ -26,7 +26,12 @@
 #include <strings.h>
 
 static void on_total(void *arg);
+static void feed(void *arg);
 static void on_gap(void *arg);
+
+#define FEED_GONE 2
+#define FEED_BYTES 16384 /* at once to a reader: some items of a list */
+#define STOPPED "the reader of the reply stopped it"
 
 static const double took_bounds[] = { 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
                                       1,     2.5,  5,     10,   30,  60,   0 };
@@ -67,6 +72,7 @@ static struct exchange *exchange_new(struct http *h, struct http_request *r) {
         x->http = h;
         x->began_us = clock_mono_us();
         later_init(&x->soon, h->loop, "http-done", call_done, r);
+        later_init(&x->feed, h->loop, "http-data", feed, r);
         r->private = x;
         r->end = HTTP_OK;
         r->status = 0;
@@ -268,6 +274,50 @@ static size_t collect(struct transfer *t, struct http_request *r, const char *da
         return n;
 }
 
+/* ---- streams: curl brings a page of a list in one turn, which is handed on in several */
+
+static bool is_late(const struct transfer *t) {
+        return clock_mono_us() - t->lane->inside_us >= HTTP_SLICE_US;
+}
+
+/* 1: all is handed on. 0: the time is over. <0: the reader stopped. FEED_GONE: it cancelled. */
+static int feed_until(struct http_request *r, int64_t until) {
+        struct exchange *x = exchange_of(r);
+        bool gone = false;
+        int k = 0;
+
+        x->gone = &gone;
+        while (k >= 0 && x->fed < x->backlog.len) {
+                size_t n = MIN_OF(x->backlog.len - x->fed, (size_t)FEED_BYTES);
+
+                x->fed += n;
+                k = r->on_data(r, x->backlog.data + x->fed - n, n);
+                if (gone) /* and maybe freed */
+                        return FEED_GONE;
+                if (clock_mono_us() >= until)
+                        break;
+        }
+        x->gone = NULL;
+        if (k >= 0 && x->fed < x->backlog.len)
+                return 0;
+        x->fed = 0;
+        buf_wipe(&x->backlog);
+        return k < 0 ? k : 1;
+}
+
+/* Puts off what there is no time for. 1: there is, or no room to put it. */
+static int put_off(struct transfer *t, struct http_request *r, const char *data, size_t n) {
+        struct exchange *x = exchange_of(r);
+
+        if (!x->backlog.len && !is_late(t))
+                return 1;
+        if (x->backlog.len + n > HTTP_BACKLOG_MAX)
+                return feed_until(r, INT64_MAX);
+        buf_add(&x->backlog, data, n);
+        later_run(&x->feed);
+        return 0;
+}
+
 size_t http_on_body(char *data, size_t size, size_t n, void *arg) {
         struct transfer *t = arg;
         struct http_request *r = t->request;
@@ -281,11 +331,13 @@ size_t http_on_body(char *data, size_t size, size_t n, void *arg) {
                 return n;
         if (!t->streaming)
                 return collect(t, r, data, n);
-        stop = r->on_data(r, data, n);
+        stop = put_off(t, r, data, n);
+        if (stop > 0 && t->request)
+                stop = r->on_data(r, data, n);
         if (!t->request)
                 return 0; /* cancelled, and maybe freed */
         if (stop < 0) {
-                end_as(t, HTTP_STOPPED, stop, "the reader of the reply stopped it");
+                end_as(t, HTTP_STOPPED, stop, STOPPED);
                 return 0;
         }
         return n;
@@ -298,6 +350,25 @@ static void break_off(struct transfer *t, enum http_end end, int code, const cha
         end_as(t, end, code, what);
         http_ended(t, CURLE_OK);
         http_lane_drop(t);
+}
+
+static void feed(void *arg) {
+        struct http_request *r = arg;
+        struct exchange *x = exchange_of(r);
+        int k = feed_until(r, clock_mono_us() + HTTP_SLICE_US);
+
+        if (k == FEED_GONE)
+                return;
+        if (k == 0)
+                return later_run(&x->feed);
+        if (k < 0 && x->transfer)
+                return break_off(x->transfer, HTTP_STOPPED, k, STOPPED);
+        if (k < 0) {
+                r->end = HTTP_STOPPED;
+                err_set(&r->err, k, "%s: %s", r->server->authority, STOPPED);
+        }
+        if (x->ended)
+                later_run(&x->soon);
 }
 
 static void on_total(void *arg) {
@@ -410,7 +481,9 @@ void http_ended(struct transfer *t, CURLcode code) {
         r->took_us = clock_mono_us() - x->began_us;
         note(r);
         detach(t);
-        later_run(&x->soon);
+        x->ended = true;
+        if (!x->backlog.len)
+                later_run(&x->soon);
 }
 
 void http_released(struct transfer *t) {
@@ -428,6 +501,10 @@ void http_cancel(struct http_request *r) {
         if (!x)
                 return;
         later_cancel(&x->soon);
+        later_cancel(&x->feed);
+        if (x->gone)
+                *x->gone = true;
+        x->gone = NULL;
         t = x->transfer;
         if (!t)
                 return;
@@ -442,6 +519,7 @@ void http_deinit(struct http_request *r) {
         buf_wipe(&r->reply); /* may have held a Secret */
         if (!x)
                 return;
+        buf_wipe(&x->backlog);
         if (x->headers)
                 explicit_bzero(x->headers, x->headers_len); /* cookies, tokens */
         free(x->headers);

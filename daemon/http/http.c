@@ -14,6 +14,8 @@
  * their first-byte deadline runs; who starts thousands says so by http_expect. */
 #include "http-internal.h"
 
+#include "clock.h"
+
 #include <assert.h>
 #include <openssl/ssl.h>
 #include <errno.h>
@@ -147,6 +149,7 @@ static void enter(struct lane *l, curl_socket_t fd, int flags) {
         int running;
 
         l->inside++;
+        l->inside_us = clock_mono_us();
         curl_multi_socket_action(l->curl, fd, flags, &running);
         l->inside--;
         settle(l);

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <regex.h>
 #include <stdlib.h>
 
 #define SHOWN_MAX 60 /* letters of a wrong text that a message repeats */
@@ -57,10 +58,16 @@ static void add_wanted(struct buf *out, const struct meta_option *o) {
                 }
                 return;
         }
+        if (o->wants) {
+                buf_puts(out, o->wants);
+                return;
+        }
         buf_puts(out, words[o->type]);
         if (o->type == META_STRING || o->type == META_SECRET)
                 add_range(out, o, " letters");
-        else
+        if (o->pattern)
+                buf_printf(out, " that matches %s", o->pattern);
+        if (o->type != META_STRING && o->type != META_SECRET)
                 add_range(out, o, "");
 }
 
@@ -108,6 +115,21 @@ static bool is_choice(const struct meta_option *o, const char *text) {
         return !o->choices;
 }
 
+int charm_meta_matches(const struct meta_option *o, const char *text, struct err *err) {
+        cleanup_(freep) char *whole = str_format("^(%s)$", o->pattern);
+        char why[200];
+        regex_t compiled;
+        int r = regcomp(&compiled, whole, REG_EXTENDED | REG_NOSUB);
+
+        if (r) {
+                regerror(r, &compiled, why, sizeof(why));
+                return err_set(err, -EINVAL, "is no extended regular expression: %s", why);
+        }
+        r = regexec(&compiled, text, 0, NULL, 0);
+        regfree(&compiled);
+        return r == 0;
+}
+
 static int check_text(const struct check *c, json_t **ret) {
         size_t n = c->text ? strlen(c->text) : 0;
 
@@ -119,6 +141,8 @@ static int check_text(const struct check *c, json_t **ret) {
                 return err_set(c->err, -EINVAL,
                                "application %s: option %s: has %zu bytes, at most %u fit",
                                c->application, c->option->name, n, OPTION_TEXT_MAX);
+        if (n > 0 && c->option->pattern && charm_meta_matches(c->option, c->text, c->err) <= 0)
+                return wrong(c);
         *ret = json_incref((json_t *)c->value);
         return 0;
 }

@@ -281,8 +281,10 @@ static int read_storage(struct reader *r, const char *name, json_t *j,
 
 /* ---- options */
 
+#define PATTERN_MAX 300 /* letters of a pattern, and of what it means: an error line */
+
 struct option_in {
-        const char *description;
+        const char *description, *pattern, *wants;
         int type;
         json_t *value, *min, *max, *choices, *rest;
         bool secret;
@@ -296,6 +298,8 @@ static const struct json_field option_fields[] = {
         { "min", JSON_FIELD_ANY, OPTION_AT(min), 0, 0, 0, NULL },
         { "max", JSON_FIELD_ANY, OPTION_AT(max), 0, 0, 0, NULL },
         { "enum", JSON_FIELD_LIST, OPTION_AT(choices), 0, 0, 0, NULL },
+        { "pattern", JSON_FIELD_STRING, OPTION_AT(pattern), 0, 1, PATTERN_MAX, NULL },
+        { "wants", JSON_FIELD_STRING, OPTION_AT(wants), 0, 1, PATTERN_MAX, NULL },
         { "secret", JSON_FIELD_BOOL, OPTION_AT(secret), 0, 0, 0, NULL },
         {},
 };
@@ -332,6 +336,23 @@ static int read_choices(struct reader *r, const struct option_in *in, const json
                         return json_error(r->err, where, j, "enum", "must be a list of texts");
         }
         o->choices = json_incref(in->choices);
+        return 0;
+}
+
+static int read_pattern(struct reader *r, const struct option_in *in, const json_t *j,
+                        const struct json_where *where, struct meta_option *o) {
+        struct err err = {};
+
+        if (!in->pattern)
+                return !in->wants ? 0
+                                  : json_error(r->err, where, j, "wants",
+                                               "says what a pattern means");
+        if (o->type != META_STRING && o->type != META_SECRET)
+                return json_error(r->err, where, j, "pattern", "is only for texts");
+        o->pattern = str_dup(in->pattern);
+        o->wants = str_dup(in->wants);
+        if (charm_meta_matches(o, "", &err) < 0)
+                return json_error(r->err, where, j, "pattern", "%s", err_text(&err));
         return 0;
 }
 
@@ -374,6 +395,8 @@ static int read_option(struct reader *r, const char *name, json_t *j,
         k = read_range(r, &in, j, where, o);
         if (k == 0)
                 k = read_choices(r, &in, j, where, o);
+        if (k == 0)
+                k = read_pattern(r, &in, j, where, o);
         return k < 0 ? k : read_default(r, &in, j, where, name);
 }
 
@@ -559,6 +582,8 @@ static void free_options(struct charm_meta *m) {
                 free(m->options[i].description);
                 json_decref(m->options[i].value);
                 json_decref(m->options[i].choices);
+                free(m->options[i].pattern);
+                free(m->options[i].wants);
         }
         free(m->options);
 }

@@ -27,6 +27,8 @@ struct meta_option {
         json_t *value;       /* default, or NULL */
         int64_t min, max;    /* when they differ; of a text: its length, unless it is empty */
         json_t *choices;     /* list of texts, or NULL */
+        char *pattern;       /* or NULL: all of a text matches it, unless that is empty */
+        char *wants;         /* the same in words, or NULL */
 };
 
 struct meta_resource {
@@ -69,6 +71,8 @@ int charm_meta_from_json(const json_t *j, struct charm_meta **ret, struct err *e
 struct charm_meta *charm_meta_free(struct charm_meta *m);
 void charm_meta_freep(struct charm_meta **m);
 
+/* All of TEXT matches O's pattern: 1, 0, or <0: that is no regular expression. */
+int charm_meta_matches(const struct meta_option *o, const char *text, struct err *err);
 const struct meta_option *charm_meta_option(const struct charm_meta *m, const char *name);
 const struct meta_endpoint *charm_meta_endpoint(const struct charm_meta *m, const char *name);
 const struct meta_resource *charm_meta_resource(const struct charm_meta *m, const char *name);

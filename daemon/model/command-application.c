@@ -159,6 +159,8 @@ int command_application_remove(struct tx *tx, struct command *c, struct err *err
         command_change(c, "remove-application", s.row->name, "remove application %s%s%s",
                        s.row->name, destroy ? ", with its data" : ", its data is kept",
                        force ? ", without waiting for what cannot be reached" : "");
+        if (r >= 0)
+                r = consequence_removal(tx, c, s.row, destroy, err);
         return done(tx, &s, r);
 }
 
@@ -250,6 +252,17 @@ int command_application_attach_resource(struct tx *tx, struct command *c, struct
 
 /* ---- ways on */
 
+static int tell_held(struct command *c, const struct q_application_row *a, struct err *err) {
+        cleanup_(json_freep) json_t *list = NULL;
+        size_t i;
+        json_t *item;
+        int r = json_parse(a->held_list, strlen(a->held_list), &list, err);
+
+        json_array_foreach(list, i, item)
+                command_change(c, "delete", a->name, "%s", json_string_value(item));
+        return r;
+}
+
 int command_application_apply_held(struct tx *tx, struct command *c, struct err *err) {
         struct command_application *apply = command_of(c, command_application);
         struct subject s;
@@ -261,6 +274,9 @@ int command_application_apply_held(struct tx *tx, struct command *c, struct err 
                 return err_set(err, -ENOENT, "application %s holds no plan back", s.row->name);
         command_change(c, "apply-held", s.row->name, "apply the plan that was held: %s",
                        s.row->held);
+        r = tell_held(c, s.row, err);
+        if (r < 0)
+                return r;
         r = w_application_set_release(tx,
                                       &(struct w_application_set_release_in){
                                               .release_digest = s.row->held_digest,

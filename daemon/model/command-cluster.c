@@ -153,7 +153,9 @@ static int leave_behind(struct tx *tx, struct command *c, const struct q_detache
         if (r >= 0)
                 r = detached_forget(tx, d, err);
         if (r >= 0)
-                command_note(c, "%s %s of %s stays behind", d->type, d->path, d->application);
+                command_change(c, "leave", d->application,
+                               "leave %s %s of %s behind, and forget what opens it", d->type,
+                               d->path, d->application);
         return r < 0 ? r : 0;
 }
 
@@ -201,7 +203,7 @@ int command_cluster_remove(struct tx *tx, struct command *c, struct err *err) {
         return 0;
 }
 
-static int mark_models(struct tx *tx, int64_t target, struct err *err) {
+static int mark_models(struct tx *tx, struct command *c, int64_t target, struct err *err) {
         struct q_model_by_target_in in = { .target_id = target, .max = 1000 };
         struct q_model_row *rows;
         size_t n;
@@ -212,6 +214,7 @@ static int mark_models(struct tx *tx, int64_t target, struct err *err) {
                 for (size_t i = 0; r >= 0 && i < n; i++) {
                         in.after = rows[i].id;
                         tx_mark(tx, MARK_MODEL, rows[i].id);
+                        r = consequence_rebound(tx, c, &rows[i], err);
                 }
         } while (r >= 0 && n == (size_t)in.max);
         return r < 0 ? r : 0;
@@ -240,5 +243,5 @@ int command_cluster_rebind(struct tx *tx, struct command *c, struct err *err) {
                        "bind the models of %s to the cluster that answers now (%s, was %s)",
                        rebind->name, rebind->answers, row->bound_uid);
         tx_mark(tx, MARK_TARGET, row->id);
-        return mark_models(tx, row->id, err);
+        return mark_models(tx, c, row->id, err);
 }

@@ -63,6 +63,13 @@ int relation_row_settle(struct tx *tx, struct command *c, const struct applicati
 /* Life dying; both sides and their secrets' users become dirty. */
 int relation_row_end(struct tx *tx, int64_t relation, struct err *err);
 
+/* ---- consequence.c: what a command does to data, in its answer */
+int consequence_removal(struct tx *tx, struct command *c, const struct q_application_row *a,
+                        bool destroy, struct err *err);
+/* MODEL is written to another outside from now on, or to one that another one wrote to. */
+int consequence_rebound(struct tx *tx, struct command *c, const struct q_model_row *model,
+                        struct err *err);
+
 /* ---- detached.c: storage that nobody wants any more, with the secrets that open it */
 /* APPLICATION looks after it from now on. Returns how many there were. */
 int detached_attach(struct tx *tx, struct command *c, const struct q_model_row *model,

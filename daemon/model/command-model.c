@@ -123,8 +123,8 @@ int command_model_add(struct tx *tx, struct command *c, struct err *err) {
 
 /* ---- removal */
 
-static int end_application(struct tx *tx, const struct q_application_row *a, bool destroy,
-                           bool force, struct err *err) {
+static int end_application(struct tx *tx, struct command *c, const struct q_application_row *a,
+                           bool destroy, bool force, struct err *err) {
         int r = w_application_set_life(tx,
                                        &(struct w_application_set_life_in){
                                                .life = "dying",
@@ -134,12 +134,14 @@ static int end_application(struct tx *tx, const struct q_application_row *a, boo
                                        err);
 
         if (r >= 0)
+                r = consequence_removal(tx, c, a, destroy || a->destroy_storage, err);
+        if (r >= 0)
                 tx_mark(tx, MARK_APPLICATION, a->id);
         return r < 0 ? r : 0;
 }
 
-static int end_applications(struct tx *tx, const struct q_model_row *model, bool destroy,
-                            bool force, struct err *err) {
+static int end_applications(struct tx *tx, struct command *c, const struct q_model_row *model,
+                            bool destroy, bool force, struct err *err) {
         struct q_application_list_in in = { .model_id = model->id, .after = "", .max = PAGE };
         struct q_application_row *rows;
         size_t n;
@@ -149,7 +151,7 @@ static int end_applications(struct tx *tx, const struct q_model_row *model, bool
                 r = q_application_list(tx, &in, &rows, &n, err);
                 for (size_t i = 0; r >= 0 && i < n; i++) {
                         in.after = rows[i].name;
-                        r = end_application(tx, &rows[i], destroy, force, err);
+                        r = end_application(tx, c, &rows[i], destroy, force, err);
                 }
         } while (r >= 0 && n == PAGE);
         return r < 0 ? r : 0;
@@ -185,6 +187,9 @@ int command_model_remove(struct tx *tx, struct command *c, struct err *err) {
         if (str_eq(model->life, "dying") && destroy == model->destroy_storage &&
             force == model->force)
                 return 0;
+        command_change(c, "remove-model", NULL, "remove model %s%s%s", remove->model,
+                       destroy ? ", with its data" : ", its data is kept",
+                       force ? ", without waiting for what cannot be reached" : "");
         r = w_model_set_life(tx,
                              &(struct w_model_set_life_in){ .life = "dying",
                                                             .destroy_storage = destroy,
@@ -194,14 +199,11 @@ int command_model_remove(struct tx *tx, struct command *c, struct err *err) {
         if (r >= 0)
                 r = end_relations(tx, model->id, err);
         if (r >= 0)
-                r = end_applications(tx, model, destroy, force, err);
+                r = end_applications(tx, c, model, destroy, force, err);
         if (r >= 0 && destroy)
                 r = detached_destroy_all(tx, c, model, err);
         if (r < 0)
                 return r;
-        command_change(c, "remove-model", NULL, "remove model %s%s%s", remove->model,
-                       destroy ? ", with its data" : ", its data is kept",
-                       force ? ", without waiting for what cannot be reached" : "");
         if (force && !destroy)
                 command_note(c,
                              "with --force storage of %s is left where it is, and the secrets that "
@@ -471,7 +473,13 @@ int command_model_take_over(struct tx *tx, struct command *c, struct err *err) {
         if (r < 0)
                 return r;
         command_change(c, "take-over-model", NULL,
-                       "take over namespace %s: the stamp that is there is replaced", take->model);
+                       "take over namespace %s: the stamp that is there is replaced%s%s",
+                       take->model, take->why ? "; now " : "", take->why ? take->why : "");
+        r = consequence_rebound(tx, c, model, err);
+        if (r < 0)
+                return r;
+        command_note(c, "objects in it that another controller stamped stay blocked until adopt "
+                        "names their application");
         if (!model->scope_null)
                 tx_mark(tx, MARK_RESOURCE, model->scope);
         tx_mark(tx, MARK_MODEL, model->id);

@@ -95,6 +95,7 @@ struct command_model {
         const char *cluster;         /* add */
         bool destroy_storage, force; /* remove */
         bool foreign;                /* take over: there is another stamp than ours */
+        const char *why;             /* take over: what is known of it, or NULL */
         json_t *set;                 /* config: {name: text or value} */
         const json_t *reset;         /* config: [name] */
 };

@@ -77,12 +77,31 @@ static int is_replaced(struct tx *tx, const struct prepared *d, const struct wor
         return r;
 }
 
+/* For people who decide on it. */
+static int name_taken(struct tx *tx, struct application_work *w, int64_t resource,
+                      struct err *err) {
+        struct q_resource_row *row;
+        size_t n;
+        int r = q_resource_by_id(tx, &(struct q_resource_by_id_in){ .id = resource }, &row, &n,
+                                 err);
+
+        if (r >= 0 && n)
+                json_array_append_new(w->taken,
+                                      json_sprintf(application_holds_data(row)
+                                                           ? "keep %s %s as detached storage"
+                                                           : "delete %s %s",
+                                                   row->type, row->path));
+        return r;
+}
+
 /* What is let go is this removal, whatever else the charm sees or says by then. */
 static int digest_removal(struct tx *tx, struct application_work *w, struct err *err) {
         cleanup_(buf_free) struct buf b = BUF_INIT;
         int r = 0;
 
         w->removed = 0;
+        json_decref(w->taken);
+        w->taken = json_array();
         for (size_t i = 0; r >= 0 && i < w->want_count; i++) {
                 const struct prepared *d = application_doc(w, w->wants[i].label);
                 bool gone = !d;
@@ -93,6 +112,8 @@ static int digest_removal(struct tx *tx, struct application_work *w, struct err 
                         continue;
                 w->removed++;
                 buf_printf(&b, "%s %lld\n", w->wants[i].label, (long long)w->wants[i].resource);
+                if (r >= 0)
+                        r = name_taken(tx, w, w->wants[i].resource, err);
         }
         digest_sha256(b.data, b.len, w->removal);
         return r;
@@ -496,6 +517,7 @@ static int save_wants(struct tx *tx, struct application_work *w, struct err *err
 
 static int save_row(struct tx *tx, struct application_work *w, struct err *err) {
         cleanup_(freep) char *see = w->plan->see ? json_text(w->plan->see) : str_dup("{}");
+        cleanup_(freep) char *list = w->held_now ? json_text(w->taken) : str_dup("[]");
         int r = w_application_set_plan(
                 tx,
                 &(struct w_application_set_plan_in){
@@ -519,6 +541,7 @@ static int save_row(struct tx *tx, struct application_work *w, struct err *err) 
                         &(struct w_application_set_held_in){
                                 .id = w->id,
                                 .held = w->held_now,
+                                .held_list = list,
                                 .held_digest = w->held_now ? w->removal : NULL,
                                 .held_digest_len = w->held_now ? DIGEST_SIZE : 0 },
                         err);

@@ -6,6 +6,8 @@
  * all that want it, for they outlive the plan that asked: providers read them with each event. */
 #include "application.h"
 
+#include "tally.h"
+
 #include <stdlib.h>
 
 #define SEEN_ALL_MAX                                                                               \
@@ -53,6 +55,7 @@ static void look_if_more(struct reconcile *rec, struct world_resource *r) {
                 return;
         r->look_again = true;
         r->seen.presence = PRESENCE_UNKNOWN;
+        tally_resource(&rec->world, r);
         queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_CHANGE);
 }
 
@@ -106,13 +109,6 @@ static json_t *seen_fields(const struct world_resource *r) {
         return fields;
 }
 
-static bool asked_for(const struct world_application *a, const char *label) {
-        for (size_t k = 0; k < a->see_count; k += 2)
-                if (str_eq(a->see[k], label))
-                        return true;
-        return false;
-}
-
 /* Nobody has looked yet, since the start or since it could not be trusted: it is as it was left.
  * Were it shown as missing, a charm would take away what it had built on it. */
 static bool is_unread(const struct world_resource *r) {
@@ -131,16 +127,20 @@ static json_t *seen_json(const struct world_resource *r) {
                          "fields", seen_fields(r));
 }
 
+static void add_seen(struct reconcile *rec, const struct world_want *want, json_t *seen) {
+        const struct world_resource *r = want ? world_resource(&rec->world, want->resource) : NULL;
+
+        if (r)
+                json_object_set_new(seen, want->label, seen_json(r));
+}
+
 json_t *application_seen_json(struct reconcile *rec, struct world_application *a) {
         json_t *seen = json_object();
 
-        for (size_t i = 0; i < a->want_count; i++) {
-                const struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
-
-                if (!r || (a->want_count > SEEN_ALL_MAX && !asked_for(a, a->wants[i].label)))
-                        continue;
-                json_object_set_new(seen, a->wants[i].label, seen_json(r));
-        }
+        for (size_t i = 0; a->want_count <= SEEN_ALL_MAX && i < a->want_count; i++)
+                add_seen(rec, &a->wants[i], seen);
+        for (size_t k = 0; a->want_count > SEEN_ALL_MAX && k < a->see_count; k += 2)
+                add_seen(rec, world_want(a, a->see[k]), seen);
         return seen;
 }
 

@@ -2,6 +2,8 @@
 /* application-settled.c - whether what was told of an application is planned and applied */
 #include "reconcile-internal.h"
 
+#include "tally.h"
+
 bool application_changing(const struct world_application *a) {
         return a->changes != a->changes_planned;
 }
@@ -12,25 +14,17 @@ static bool is_planning(const struct world_application *a) {
 }
 
 /* What a person has to see to first does not count: that would be waited for in vain. */
-static bool is_applying(struct reconcile *rec, const struct world_application *a) {
-        for (size_t i = 0; i < a->want_count; i++) {
-                const struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
-
-                if (!r || r->stale ||
-                    (r->row.wanted_generation != r->row.applied_generation &&
-                     r->state != STATE_BLOCKED && r->state != STATE_LOST))
-                        return true;
-        }
-        return false;
+static bool is_applying(const struct world_application *a) {
+        return tally_first(a, TALLY_APPLYING);
 }
 
 bool application_settled(struct reconcile *rec, const struct world_application *a) {
-        if (is_planning(a) || is_applying(rec, a))
+        if (is_planning(a) || is_applying(a))
                 return false;
         for (size_t i = 0; i < a->provider_count; i++) {
                 const struct world_application *p = world_application(&rec->world, a->providers[i]);
 
-                if (p && !p->dying && (is_planning(p) || is_applying(rec, p)))
+                if (p && !p->dying && (is_planning(p) || is_applying(p)))
                         return false;
         }
         return true;

@@ -6,6 +6,8 @@
  * not wait. */
 #include "application.h"
 
+#include "tally.h"
+
 #include "clock.h"
 #include "interface.h"
 #include "log.h"
@@ -14,8 +16,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define TOUCH_MS 30 /* observations of one rollout come in bursts: one plan for each burst */
-#define SEEN_MS 200 /* what is shown of an application of many objects may lag so much */
+#define TOUCH_MS 30       /* observations of one rollout come in bursts: one plan for each burst */
+#define FREE_HERE_MAX 500 /* documents: more take a thread, for each has a dozen pieces of memory */
+#define SEEN_MS 200       /* what is shown of an application of many objects may lag so much */
 
 static struct metric plans = { .name = "mooring_plans_total",
                                .help = "Plans made by charms, by result",
@@ -31,13 +34,13 @@ static void outputs_free(struct prepared *d) {
         free(d->outputs);
 }
 
-struct application_work *application_work_free(struct application_work *w) {
-        if (!w)
-                return NULL;
-        list_unlink(&w->link);
-        for (size_t i = 0; i < w->want_count; i++)
+static void release(void *arg) {
+        struct application_work *w = arg;
+
+        for (size_t i = 0; !w->lent && i < w->want_count; i++)
                 free(w->wants[i].label);
-        free(w->wants);
+        if (!w->lent)
+                free(w->wants);
         for (size_t i = 0; i < w->doc_count; i++) {
                 identity_free(&w->docs[i].identity);
                 map_free(&w->docs[i].uris);
@@ -57,7 +60,6 @@ struct application_work *application_work_free(struct application_work *w) {
         buf_free(&w->conflicts_now);
         free(w->edges_to);
         plan_free(w->plan);
-        json_decref(w->view);
         json_decref(w->see);
         json_decref(w->model_options);
         json_decref(w->needs);
@@ -75,9 +77,31 @@ struct application_work *application_work_free(struct application_work *w) {
         free(w->plan_message);
         free(w->conflicts);
         free(w->detached);
+        json_decref(w->taken);
         free(w->view_text);
         free(w->held_now);
-        free(w);
+}
+
+static void released(void *arg) {
+        free(arg);
+}
+
+struct application_work *application_work_free(struct application_work *w) {
+        if (!w)
+                return NULL;
+        list_unlink(&w->link);
+        json_decref(w->view); /* shares what was seen with the loop */
+        if (w->doc_count <= FREE_HERE_MAX) {
+                release(w);
+                released(w);
+                return NULL;
+        }
+        w->job = (struct job){ .loop = w->rec->options.loop,
+                               .work = release,
+                               .done = released,
+                               .arg = w,
+                               .name = "end of plan" };
+        job_start(&w->job);
         return NULL;
 }
 
@@ -281,8 +305,7 @@ static void start_plan(struct application_work *w, struct world_application *a) 
 /* ---- reading */
 
 static void take(struct application_work *w, struct world_application *a) {
-        struct world_want *wants = take_ptr(w->wants);
-        size_t n = w->want_count;
+        bool see;
 
         a->reconcile = w->rec;
         a->model = w->model;
@@ -301,16 +324,14 @@ static void take(struct application_work *w, struct world_application *a) {
         free(a->providers);
         a->providers = take_ptr(w->providers);
         a->provider_count = w->provider_count;
-        /* The work keeps a copy: its plan is compared with these. */
-        w->wants = mem_array(struct world_want, n);
-        for (size_t i = 0; i < n; i++) {
-                w->wants[i] = wants[i];
-                w->wants[i].label = str_dup(wants[i].label);
-        }
-        application_see_withdraw(w->rec, a);
-        world_set_wants(a, wants, n);
+        see = a->see_count || json_object_size(w->see);
+        if (see)
+                application_see_withdraw(w->rec, a);
+        w->lent = true; /* its plan is compared with these */
+        world_set_wants(&w->rec->world, a, w->wants, w->want_count);
         application_see_set(a, w->see);
-        application_see_share(w->rec, a);
+        if (see)
+                application_see_share(w->rec, a);
 }
 
 static void wake_resources(struct reconcile *rec, const struct world_application *a) {
@@ -342,10 +363,11 @@ static bool is_being_read(struct reconcile *rec, const struct world_application 
                 return true;
         if (!a->planned || cluster->reach_why || !(cluster->provider->can & PROVIDER_WATCHES))
                 return false;
-        for (size_t i = 0; i < a->want_count; i++) {
-                const struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
+        for (const struct world_want *w = tally_first(a, TALLY_UNREAD); w;
+             w = tally_next(a, TALLY_UNREAD, w)) {
+                const struct world_resource *r = world_resource(&rec->world, w->resource);
 
-                if (r && r->target == cluster->id && r->state == STATE_UNSEEN)
+                if (r && r->target == cluster->id)
                         return true;
         }
         return false;

@@ -63,8 +63,9 @@ struct application_work {
         uint8_t plan_digest[DIGEST_SIZE], release_digest[DIGEST_SIZE];
         bool plan_digest_valid, release_valid;
         json_t *view, *see, *model_options;
-        struct world_want *wants;
+        struct world_want *wants; /* LENT: the application has them, and one work at a time */
         size_t want_count;
+        bool lent;
         int64_t *providers;
         size_t provider_count;
         int64_t target; /* the model's default */
@@ -88,6 +89,7 @@ struct application_work {
 
         /* save */
         uint8_t removal[DIGEST_SIZE]; /* what this plan takes away */
+        json_t *taken;                /* the same, a line each */
         bool moved;                   /* something else than relation data led to this plan */
         bool again;                   /* secrets were made: plan once more with them */
         char *held_now;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* explain.c - what the loop knows, as JSON for people: status beside the rows, plan, and why
+/* explain.c - what the loop knows, as JSON for people: status beside the rows, and why
  *
- * `plan` and `why` call the same resource_policy and decide as the loop does, and change
- * nothing. */
+ * `why` calls the same resource_policy and decide as the loop does, and changes nothing. */
 #include "reconcile-internal.h"
 
 #include "clock.h"
@@ -13,7 +12,7 @@
 #include <strings.h>
 
 #define WHY_DEPTH_MAX 12 /* causes of causes: one screen */
-#define LIST_MAX 20000   /* resources in one answer: the largest plan */
+#define WHY_WANTS_MAX 50 /* objects of one application that are told one by one */
 
 static json_t *stamp(int64_t wall) {
         char text[CLOCK_TEXT_MAX];
@@ -64,135 +63,13 @@ json_t *reconcile_status(struct reconcile *rec, const char *model) {
         return out;
 }
 
-static bool belongs(struct reconcile *rec, const struct world_resource *r,
-                    const struct world_model *m, const char *application) {
+bool explain_belongs(struct reconcile *rec, const struct world_resource *r, int64_t model,
+                     const char *application) {
         const struct world_application *a = world_application(&rec->world, r->owner);
 
         if (application)
-                return a && a->model == m->id && str_eq(a->name, application);
-        return a ? a->model == m->id : r->model == m->id;
-}
-
-static json_t *resource_json(struct reconcile *rec, struct world_resource *r) {
-        const struct world_application *a = world_application(&rec->world, r->owner);
-        const struct world_target *t = world_target(&rec->world, r->target);
-        int failures;
-        int64_t next = queue_next(rec->queue, KEY_RESOURCE, r->id, &failures);
-        json_t *out = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:s?}", "type", r->type, "path",
-                                r->path, "state", decide_state_name(r->state), "reason", r->reason,
-                                "presence", presence_name(r->seen.presence), "application",
-                                a ? a->name : NULL, "target", t ? t->name : NULL);
-
-        json_object_set_new(out, "ready", json_boolean(r->seen.ready == READY_YES));
-        json_object_set_new(out, "generation", json_integer(r->row.wanted_generation));
-        json_object_set_new(out, "applied", json_integer(r->row.applied_generation));
-        if (r->tries && r->retry_at) {
-                json_object_set_new(out, "tries", json_integer(r->tries));
-                json_object_set_new(out, "next-try-ms",
-                                    json_integer(MAX_OF(next - clock_mono(), 0)));
-        }
-        return out;
-}
-
-json_t *reconcile_resources(struct reconcile *rec, const char *model, const char *application) {
-        const struct world_model *m = world_model_named(&rec->world, model);
-        json_t *out = json_array();
-        struct map_entry *e;
-
-        for (size_t i = 0; m && (e = map_next(&rec->world.resources, &i));) {
-                struct world_resource *r = e->value;
-
-                if (belongs(rec, r, m, application) && json_array_size(out) < LIST_MAX)
-                        json_array_append_new(out, resource_json(rec, r));
-        }
-        return out;
-}
-
-static const char *change_word(const struct world_resource *r, const struct decision *d) {
-        if (d->action == ACTION_REMOVE || d->action == ACTION_FORGET)
-                return "remove";
-        if (d->drift == DRIFT_DATA_LOST)
-                return "lost";
-        if (d->drift != DRIFT_NONE)
-                return "repair";
-        return r->row.applied_generation ? "change" : "create";
-}
-
-static void add_unknown(json_t *list, const char *subject, const char *fmt, ...) printf_(3, 4);
-static void add_unknown(json_t *list, const char *subject, const char *fmt, ...) {
-        cleanup_(freep) char *why = NULL;
-        va_list ap;
-
-        va_start(ap, fmt);
-        why = str_vformat(fmt, ap);
-        va_end(ap);
-        json_array_append_new(list, json_pack("{s:s, s:s}", "subject", subject, "why", why));
-}
-
-/* What stands in the way of saying what is to be done. */
-static void unknown_application(const struct world_application *a, json_t *list) {
-        if (application_changing(a) || (!a->planned && a->charm && !a->plan_error))
-                add_unknown(list, a->name, "what is wanted of it changed, and is being planned");
-        else if (!a->charm || a->plan_error || a->held)
-                add_unknown(list, a->name, "%s: %s", a->status, a->message);
-}
-
-static bool is_unsure(const struct world_resource *r) {
-        return r->stale || (r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN) ||
-               r->state == STATE_BLOCKED || r->state == STATE_RETRYING || r->state == STATE_LOST;
-}
-
-static void plan_resource(struct reconcile *rec, struct world_resource *r, json_t *plan,
-                          json_t *unknown) {
-        cleanup_(freep) char *name = str_format("%s %s", r->type, r->path);
-        struct resource_policy_text text;
-        struct policy policy;
-        struct decision d;
-
-        resource_policy(rec, r, &text, &policy);
-        decide(&r->row, &r->seen, &policy, clock_wall(), &d);
-        if (d.drift != DRIFT_NONE || r->row.dying ||
-            (!d.audit && (policy.refill || r->row.wanted_generation != r->row.applied_generation)))
-                json_array_append_new(plan, json_pack("{s:s, s:s, s:s, s:s, s:s}", "change",
-                                                      change_word(r, &d), "type", r->type, "path",
-                                                      r->path, "action",
-                                                      decide_action_name(d.action), "why", d.why));
-        else if (is_unsure(r))
-                add_unknown(unknown, name, "%s",
-                            r->stale       ? "what is wanted of it changed"
-                            : r->reason[0] ? r->reason
-                                           : d.why);
-}
-
-static void plan_target(struct reconcile *rec, const struct world_model *m, json_t *unknown) {
-        const struct world_target *t = world_target(&rec->world, m->target);
-        const char *name = t && t->name ? t->name : "its cluster";
-
-        if (!t || !t->open)
-                add_unknown(unknown, name, "is not open: %s",
-                            t && t->reach_why ? t->reach_why : "starting");
-        else if (!t->reachable)
-                add_unknown(unknown, name, "cannot be read: %s",
-                            t->reach_why ? t->reach_why : "it has not answered yet");
-}
-
-json_t *reconcile_plan(struct reconcile *rec, const char *model, const char *application) {
-        const struct world_model *m = world_model_named(&rec->world, model);
-        json_t *plan = json_array(), *unknown = json_array();
-        struct map_entry *e;
-
-        if (m)
-                plan_target(rec, m, unknown);
-        for (size_t i = 0; m && (e = map_next(&rec->world.applications, &i));) {
-                const struct world_application *a = e->value;
-
-                if (a->model == m->id && (!application || str_eq(a->name, application)))
-                        unknown_application(a, unknown);
-        }
-        for (size_t i = 0; m && (e = map_next(&rec->world.resources, &i));)
-                if (belongs(rec, e->value, m, application))
-                        plan_resource(rec, e->value, plan, unknown);
-        return json_pack("{s:o, s:o}", "plan", plan, "unknown", unknown);
+                return a && a->model == model && str_eq(a->name, application);
+        return a ? a->model == model : r->model == model;
 }
 
 /* ---- why */
@@ -266,6 +143,27 @@ static void why_resource(struct why *w, struct world_resource *r, int depth) {
                 why_need(w, &r->needs[i], depth + 1);
 }
 
+/* Those of a large application are counted: the first ones tell what is the matter. */
+static void why_wants(struct why *w, const struct world_application *a, int depth) {
+        cleanup_(freep) char *text = NULL;
+        size_t told = 0, more = 0;
+
+        for (size_t i = 0; i < a->want_count; i++) {
+                struct world_resource *r = world_resource(&w->rec->world, a->wants[i].resource);
+
+                if (!r || r->state == STATE_READY)
+                        continue;
+                if (told++ < WHY_WANTS_MAX)
+                        why_resource(w, r, depth);
+                else
+                        more++;
+        }
+        if (!more)
+                return;
+        text = str_format("%zu more objects are not ready: mooringctl objects %s", more, a->name);
+        add_cause(w->list, depth, a->name, text);
+}
+
 static void why_application(struct why *w, struct world_application *a, int depth) {
         cleanup_(freep) char *text =
                 str_format("%s%s%s", a->status, a->message[0] ? ": " : "", a->message);
@@ -276,12 +174,7 @@ static void why_application(struct why *w, struct world_application *a, int dept
         add_cause(w->list, depth, a->name, text);
         if (depth >= WHY_DEPTH_MAX)
                 return;
-        for (size_t i = 0; i < a->want_count; i++) {
-                struct world_resource *r = world_resource(&w->rec->world, a->wants[i].resource);
-
-                if (r && r->state != STATE_READY)
-                        why_resource(w, r, depth + 1);
-        }
+        why_wants(w, a, depth + 1);
         for (size_t i = 0; (e = map_next(&a->units, &i));) {
                 const struct world_unit *u = e->value;
                 cleanup_(freep) char *name = str_format("%s/%lld", a->name, (long long)u->number);
@@ -320,7 +213,7 @@ static struct world_resource *find_subject(struct reconcile *rec, const struct w
         for (size_t i = 0; slash && (e = map_next(&rec->world.resources, &i));) {
                 struct world_resource *r = e->value;
 
-                if (belongs(rec, r, m, NULL) &&
+                if (explain_belongs(rec, r, m->id, NULL) &&
                     is_meant(r, subject, (size_t)(slash - subject), slash + 1))
                         return r;
         }

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "opener.h"
 #include "queries.gen.h"
+#include "tally.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -134,15 +135,13 @@ static void list_ends(struct world_target *t, const char *type) {
         for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
                 struct world_resource *r = e->value;
 
-                if (r->target != t->id || !str_eq(r->type, type))
+                if (r->target != t->id || !str_eq(r->type, type) || r->listed)
                         continue;
-                if (!r->listed) {
-                        resource_look_again(r);
-                        r->seen.order = 0;
-                        r->news = true;
-                }
-                queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_FIRST);
+                resource_look_again(r);
+                r->seen.order = 0;
+                r->news = true;
         }
+        sweep_start(rec, &(struct sweep_which){ .target = t->id, .type = type });
 }
 
 static void on_listed(void *arg, const char *type, bool begin) {
@@ -226,6 +225,7 @@ static void forget_seen(struct reconcile *rec, const struct world_target *t) {
                 r->seen.presence = PRESENCE_UNKNOWN;
                 r->seen.order = 0;
                 r->look_again = false;
+                tally_resource(&rec->world, r);
         }
 }
 

@@ -24,7 +24,7 @@ struct reconcile {
         struct map marked; /* resources that were marked since their reading began, by id */
         struct list jobs;  /* resource jobs, for stop */
         struct list plans; /* application work, for stop */
-        struct list previews;
+        struct list sweeps, listings, previews;
 };
 
 /* ---- resource*.c: one resource */
@@ -35,7 +35,8 @@ struct resource_job { /* from reading the rows to saving the outcome */
         struct reconcile *rec;
         int64_t id;
         struct list link;
-        bool docs; /* the documents were asked for too */
+        bool docs;         /* the documents were asked for too */
+        bool fields_known; /* the world has the field set's text */
         /* read on the store's read thread; owned here */
         bool found;
         struct resource_row row;
@@ -49,6 +50,7 @@ struct resource_job { /* from reading the rows to saving the outcome */
         int64_t *wanters;
         size_t wanter_count;
         json_t *document, *baseline;
+        size_t text_len;              /* of these two as they were read */
         uint8_t outputs[DIGEST_SIZE]; /* of the values that were filled into the document */
         bool outputs_valid;
         struct err fill_err;   /* why they could not be */
@@ -110,6 +112,7 @@ void resource_changed(struct reconcile *rec,
 void resource_wake_waiting(struct reconcile *rec, int64_t target);
 /* It answers: all that is in it is looked at, and what failed while it did not is tried now. */
 void resource_wake_target(struct reconcile *rec, int64_t target);
+void resource_wake(struct reconcile *rec, struct world_resource *r); /* it may go on now */
 bool resource_may_be_over(enum outcome o); /* a failure that the outside's coming up can end */
 /* Its row changed; what is being read may be from before. */
 void resource_marked(struct reconcile *rec, int64_t id);
@@ -117,8 +120,10 @@ struct resource_job *resource_job_new(struct reconcile *rec, int64_t id, bool do
 struct resource_job *resource_job_free(struct resource_job *j);
 void resource_load(struct resource_job *j,
                    void (*done)(struct store_call *c, int r, const struct err *err));
-int resource_load_now(struct tx *tx, struct resource_job *j,
-                      struct err *err); /* inside a read: start-up */
+/* Inside a read, at the start: ROW is its row, and the world is the caller's. */
+struct q_resource_row;
+int resource_load_now(struct tx *tx, struct resource_job *j, const struct q_resource_row *row,
+                      struct err *err);
 /* Copies what was read into the world. NULL: the row is gone. */
 struct world_resource *resource_take(struct resource_job *j, struct err *err);
 void resource_save(struct resource_job *j,
@@ -218,6 +223,23 @@ void status_update(struct reconcile *rec, struct world_application *a);
 char *status_lost(const struct world_application *a, const struct world_resource *r);
 /* At an orderly end: what is active was seen so until now. */
 void status_keep_seen(struct reconcile *rec);
+
+/* ---- sweep.c: makes many resources dirty, in slices */
+struct sweep_which {
+        int64_t target;   /* 0: of all targets */
+        const char *type; /* NULL: of all types */
+        int64_t needs;    /* only those that need this one; 0: all */
+        bool waiting;     /* only those that wait for something outside */
+        bool wake;        /* what failed is tried now */
+};
+void sweep_start(struct reconcile *rec, const struct sweep_which *which);
+void sweep_stop(struct reconcile *rec);
+
+/* ---- explain.c, listing.c */
+/* R is of that model, and of that application unless it is NULL. */
+bool explain_belongs(struct reconcile *rec, const struct world_resource *r, int64_t model,
+                     const char *application);
+void listing_stop(struct reconcile *rec);
 
 /* ---- shared */
 void reconcile_event(struct reconcile *rec, const char *kind, const char *model,

@@ -109,9 +109,7 @@ void reconcile_options_changed(struct reconcile *rec) {
 void reconcile_writable(struct reconcile *rec) {
         struct map_entry *e;
 
-        for (size_t i = 0; (e = map_next(&rec->world.resources, &i));)
-                queue_add(rec->queue, KEY_RESOURCE, ((struct world_resource *)e->value)->id,
-                          QUEUE_FIRST);
+        sweep_start(rec, &(struct sweep_which){ 0 });
         for (size_t i = 0; (e = map_next(&rec->world.applications, &i));)
                 application_dirty(rec, ((struct world_application *)e->value)->id);
 }
@@ -124,6 +122,8 @@ int reconcile_new(const struct reconcile_options *o, struct reconcile **ret, str
         world_init(&rec->world);
         list_init(&rec->jobs);
         list_init(&rec->plans);
+        list_init(&rec->sweeps);
+        list_init(&rec->listings);
         list_init(&rec->previews);
         queue_new(o->loop, handle, rec, &rec->queue);
         queue_tell_to(rec->queue, metrics_queue);
@@ -231,7 +231,7 @@ static int load_resources(struct tx *tx, struct store_call *c, struct err *err) 
                 struct resource_job *j = resource_job_new(l->rec, rows[i].id, false);
                 struct world_resource *taken;
 
-                r = resource_load_now(tx, j, err);
+                r = resource_load_now(tx, j, &rows[i], err);
                 taken = r >= 0 ? resource_take(j, NULL) : NULL;
                 if (taken)
                         taken->tried = true; /* perhaps, just before the end of the last run */
@@ -298,6 +298,8 @@ void reconcile_stop(struct reconcile *rec) {
                 status_keep_seen(rec);
         rec->stopping = true;
         application_stop(rec);
+        sweep_stop(rec);
+        listing_stop(rec);
         preview_stop(rec);
         outside_close_all(rec);
 }

@@ -60,11 +60,6 @@ void reconcile_options_changed(struct reconcile *r);
 /* ---- for the admin API; each returns a new JSON value */
 /* Per application: status as computed now, age of what it rests on, units; keys are names. */
 json_t *reconcile_status(struct reconcile *r, const char *model);
-/* Resources of a model or of one application (NULL: all): type, path, state, reason, since. */
-json_t *reconcile_resources(struct reconcile *r, const char *model, const char *application);
-/* "plan": what the loop would do now, resource by resource, and what it waits for; "unknown": of
- * what that cannot be said, and why. */
-json_t *reconcile_plan(struct reconcile *r, const char *model, const char *application);
 /* Causes to the root of "deployment/mlflow-server", "mlflow-server" or "mlflow-server/0". NULL:
  * nothing of that name, with err. */
 json_t *reconcile_why(struct reconcile *r, const char *model, const char *subject, struct err *err);
@@ -80,6 +75,8 @@ json_t *reconcile_model_state(struct reconcile *r, const char *model);
  * turns. */
 const char *reconcile_identity(struct reconcile *r, const char *cluster);
 /* Another controller's or model's stamp, or nobody's, is on what the model lives in. */
+/* What is known of that, as text; NULL: nothing. The caller frees it. */
+char *reconcile_scope_reason(struct reconcile *r, const char *model);
 bool reconcile_is_foreign(struct reconcile *r, const char *model);
 
 /* Which objects an application would have other, under rows that a command writes and takes back:
@@ -93,6 +90,23 @@ int preview_read(struct preview *p, struct tx *tx, const char *model, const char
 /* Frees P in the end. DONE once, also when it stops: a new list of {"change": "object",
  * "application", "text": "change Deployment.apps m/web"}. */
 void preview_start(struct preview *p, void (*done)(void *arg, json_t *lines), void *arg);
+
+/* ---- lists of resources, made in slices of a turn: the answer comes later, and is NULL when the
+ * loop stops before. "next" is there when more follows after it. */
+#define RECONCILE_LIST_MAX 5000 /* resources in one answer: about a megabyte */
+struct reconcile_range {
+        const char *model, *application; /* NULL: all of the model's */
+        int64_t after;                   /* the last answer's "next", or 0 */
+        size_t max;                      /* 0: RECONCILE_LIST_MAX, which is the most */
+};
+typedef void reconcile_listed_fn(void *arg, json_t *json);
+/* "resources": type, path, state, reason, since. */
+void reconcile_resources(struct reconcile *r, const struct reconcile_range *range,
+                         reconcile_listed_fn *done, void *arg);
+/* "plan": what the loop would do now, resource by resource, and what it waits for; "unknown": of
+ * what that cannot be said, and why. */
+void reconcile_plan(struct reconcile *r, const struct reconcile_range *range,
+                    reconcile_listed_fn *done, void *arg);
 
 bool reconcile_idle(
         const struct reconcile *r); /* nothing in flight, nothing ready: benches and tests */

@@ -8,9 +8,12 @@
 
 #include "opener.h"
 #include "queries.gen.h"
+#include "tally.h"
 
 #include <errno.h>
 #include <stdlib.h>
+
+#define FREE_HERE_MAX (64u << 10) /* bytes of documents */
 
 struct resource_job *resource_job_new(struct reconcile *rec, int64_t id, bool docs) {
         struct resource_job *j = mem_new(struct resource_job);
@@ -40,13 +43,47 @@ static void forget_read(struct resource_job *j) {
         j->values = secret_values_free(j->values);
         json_decref(take_ptr(j->own));
         j->need_count = j->wanter_count = 0;
+        j->text_len = 0;
         j->found = j->document_missing = j->outputs_valid = false;
+}
+
+/* Large documents have ten thousands of pieces of memory: a thread gives them back. */
+struct trash {
+        struct job job;
+        json_t *json[3];
+};
+
+static void trash_work(void *arg) {
+        struct trash *t = arg;
+
+        for (size_t i = 0; i < ARRAY_SIZE(t->json); i++)
+                json_decref(t->json[i]);
+}
+
+static void trash_done(void *arg) {
+        free(arg);
+}
+
+static void drop_documents(struct resource_job *j) {
+        struct trash *t = mem_new(struct trash);
+
+        t->json[0] = take_ptr(j->document);
+        t->json[1] = take_ptr(j->baseline);
+        t->json[2] = take_ptr(j->op.baseline);
+        t->job = (struct job){ .loop = j->rec->options.loop,
+                               .work = trash_work,
+                               .done = trash_done,
+                               .arg = t,
+                               .name = "documents" };
+        job_start(&t->job);
 }
 
 struct resource_job *resource_job_free(struct resource_job *j) {
         if (!j)
                 return NULL;
         list_unlink(&j->link);
+        if (j->text_len > FREE_HERE_MAX && !j->rec->stopping)
+                drop_documents(j);
         forget_read(j);
         op_clear(&j->op);
         drift_list_free(&j->differences);
@@ -144,13 +181,15 @@ static int read_edges(struct tx *tx, struct resource_job *j, struct err *err) {
         return 0;
 }
 
-static int read_json(struct tx *tx, const uint8_t *digest, json_t **ret, struct err *err) {
+static int read_json(struct tx *tx, struct resource_job *j, const uint8_t *digest, json_t **ret,
+                     struct err *err) {
         const char *text;
         size_t len;
         int r = tx_cache_get(tx, digest, &text, &len, err);
 
         if (r < 0)
                 return r;
+        j->text_len += len;
         return json_parse(text, len, ret, err);
 }
 
@@ -160,16 +199,17 @@ static int read_documents(struct tx *tx, struct resource_job *j, const struct q_
         size_t len;
         int r;
 
-        if (j->fields_valid && tx_cache_get(tx, j->fields, &text, &len, NULL) == 0)
+        if (j->fields_valid && !j->fields_known &&
+            tx_cache_get(tx, j->fields, &text, &len, NULL) == 0)
                 j->fields_text = str_ndup(text, len);
         if (!j->docs)
                 return 0;
         if (row->baseline_document_len == DIGEST_SIZE &&
-            read_json(tx, row->baseline_document, &j->baseline, err) < 0)
+            read_json(tx, j, row->baseline_document, &j->baseline, err) < 0)
                 j->baseline = NULL; /* forgotten: the ledger says less, the repair is the same */
         if (!j->wanted_valid)
                 return 0;
-        r = read_json(tx, row->wanted, &j->document, err);
+        r = read_json(tx, j, row->wanted, &j->document, err);
         if (r == -ENOENT) {
                 j->document_missing = true;
                 return 0;
@@ -190,6 +230,16 @@ static int read_documents(struct tx *tx, struct resource_job *j, const struct q_
         return r;
 }
 
+static int read_row(struct tx *tx, struct resource_job *j, const struct q_resource_row *row,
+                    struct err *err) {
+        int r;
+
+        j->found = true;
+        copy_row(j, row);
+        r = read_edges(tx, j, err);
+        return r < 0 ? r : read_documents(tx, j, row, err);
+}
+
 static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
         struct resource_job *j = c->arg;
         struct q_resource_row *row;
@@ -198,25 +248,23 @@ static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
 
         forget_read(j);
         r = q_resource_by_id(tx, &(struct q_resource_by_id_in){ .id = j->id }, &row, &n, err);
-        if (r < 0 || n == 0)
-                return r;
-        j->found = true;
-        copy_row(j, row);
-        r = read_edges(tx, j, err);
-        if (r < 0)
-                return r;
-        return read_documents(tx, j, row, err);
+        return r < 0 || n == 0 ? r : read_row(tx, j, row, err);
 }
 
-int resource_load_now(struct tx *tx, struct resource_job *j, struct err *err) {
-        return read_run(tx, &j->call, err);
+int resource_load_now(struct tx *tx, struct resource_job *j, const struct q_resource_row *row,
+                      struct err *err) {
+        j->fields_known =
+                row->fields_len == DIGEST_SIZE && world_has_fields(&j->rec->world, row->fields);
+        return read_row(tx, j, row, err);
 }
 
 void resource_marked(struct reconcile *rec, int64_t id) {
         struct world_resource *r = world_resource(&rec->world, id);
 
-        if (r)
+        if (r) {
                 r->stale = true;
+                tally_resource(&rec->world, r);
+        }
         map_set_bytes(&rec->marked, &id, sizeof(id), rec);
 }
 
@@ -298,5 +346,6 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
             world_set_fields(w, r, t->provider, j->fields, j->fields_text, err) < 0)
                 world_set_fields(w, r, t->provider, NULL, NULL, NULL);
         take_stale(j->rec, r);
+        tally_resource(w, r);
         return r;
 }

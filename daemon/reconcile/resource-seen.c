@@ -6,6 +6,8 @@
  * is remembered in its row, and from then on never begun anew without a person. */
 #include "reconcile-internal.h"
 
+#include "tally.h"
+
 #include "clock.h"
 #include "log.h"
 #include "queries.gen.h"
@@ -69,6 +71,7 @@ bool resource_overtaken(const struct world_resource *r, const struct op *op) {
 void resource_look_again(struct world_resource *r) {
         r->seen.presence = PRESENCE_UNKNOWN;
         r->look_again = true;
+        tally_resource(&r->reconcile->world, r);
 }
 
 void resource_take_look(struct resource_job *j, struct world_resource *r) {
@@ -139,6 +142,7 @@ static void filled_done(struct store_call *c, int k, const struct err *err) {
                 r->filling = false;
         if (r && k < 0) {
                 r->stale = true; /* tried again with what its row says, and what is seen then */
+                tally_resource(&f->rec->world, r);
                 queue_add(f->rec->queue, KEY_RESOURCE, f->id, QUEUE_CHANGE);
         }
         free(f);

@@ -3,16 +3,23 @@
  * it, its row */
 #include "reconcile-internal.h"
 
+#include "tally.h"
+
 #include "clock.h"
 #include "log.h"
 #include "queries.gen.h"
 
 #include <stdlib.h>
 
+#define WAKE_HERE_MAX 500 /* that need one; those of a namespace may be thousands */
+
 void resource_changed(struct reconcile *rec, struct world_resource *r) {
         const struct world_ids *l = world_needed_by(&rec->world, r->id);
 
-        for (size_t i = 0; l && i < l->count; i++)
+        tally_resource(&rec->world, r);
+        if (l && l->count > WAKE_HERE_MAX)
+                sweep_start(rec, &(struct sweep_which){ .needs = r->id });
+        for (size_t i = 0; l && l->count <= WAKE_HERE_MAX && i < l->count; i++)
                 queue_add(rec->queue, KEY_RESOURCE, l->ids[i], QUEUE_FIRST);
         for (size_t i = 0; i < r->need_count && r->row.dying; i++)
                 queue_add(rec->queue, KEY_RESOURCE, r->needs[i].id, QUEUE_CHANGE);
@@ -87,9 +94,10 @@ void resource_set_state(struct reconcile *rec, struct world_resource *r, enum re
 
         r->waits_unread = state == STATE_WAITING && resource_waits_unread(rec, r);
         if (old == state && str_eq(r->reason, why))
-                return;
+                return tally_resource(&rec->world, r);
         world_set_state(&rec->world, r, state);
         str_set(&r->reason, why);
+        tally_resource(&rec->world, r);
         if (old != state && (is_told(old) || is_told(state))) {
                 resource_tell_row(rec, r);
                 touch_consumers(rec, r);
@@ -103,7 +111,7 @@ bool resource_may_be_over(enum outcome o) {
         return o == OUTCOME_NOT_YET || o == OUTCOME_UNREACHABLE || o == OUTCOME_DENIED;
 }
 
-static void wake(struct reconcile *rec, struct world_resource *r) {
+void resource_wake(struct reconcile *rec, struct world_resource *r) {
         r->woken |= r->busy; /* what is out may have asked too early */
         if (resource_may_be_over(r->row.outcome))
                 r->retry_at = 0;
@@ -111,25 +119,9 @@ static void wake(struct reconcile *rec, struct world_resource *r) {
 }
 
 void resource_wake_target(struct reconcile *rec, int64_t target) {
-        struct map_entry *e;
-
-        for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
-                struct world_resource *r = e->value;
-
-                if (r->target == target)
-                        wake(rec, r);
-        }
+        sweep_start(rec, &(struct sweep_which){ .target = target, .wake = true });
 }
 
 void resource_wake_waiting(struct reconcile *rec, int64_t target) {
-        struct map_entry *e;
-
-        for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
-                struct world_resource *r = e->value;
-                bool waits = r->busy || (r->retry_at && (r->row.outcome == OUTCOME_NOT_YET ||
-                                                         r->row.outcome == OUTCOME_UNREACHABLE));
-
-                if (r->target == target && waits)
-                        wake(rec, r);
-        }
+        sweep_start(rec, &(struct sweep_which){ .target = target, .wake = true, .waiting = true });
 }

@@ -11,6 +11,8 @@
  * answer is looked at again, because its digest was taken with the field set from before. */
 #include "reconcile-internal.h"
 
+#include "tally.h"
+
 #include "clock.h"
 #include "log.h"
 #include "metric.h"
@@ -44,8 +46,10 @@ static void finish(struct resource_job *j, bool again) {
         struct reconcile *rec = j->rec;
         struct world_resource *r = world_resource(&rec->world, j->id);
 
-        if (r)
+        if (r) {
                 r->busy = false;
+                tally_resource(&rec->world, r);
+        }
         queue_done(rec->queue, KEY_RESOURCE, j->id);
         if (again)
                 queue_add(rec->queue, KEY_RESOURCE, j->id, QUEUE_CHANGE);
@@ -77,6 +81,7 @@ static void save_later(struct resource_job *j, struct world_resource *r, const s
                 return;
         }
         r->stale = true; /* its row is other than we thought: wanted again, say */
+        tally_resource(&j->rec->world, r);
         resource_job_free(j);
 }
 
@@ -200,6 +205,7 @@ static void on_failed_saved(struct store_call *c, int k, const struct err *err) 
                 if (now)
                         queue_add(j->rec->queue, KEY_RESOURCE, j->id, QUEUE_FIRST);
                 r->retry_generation = r->row.wanted_generation;
+                tally_resource(&j->rec->world, r);
         }
         resource_job_free(j);
 }
@@ -408,6 +414,7 @@ static void rest(struct reconcile *rec, struct world_resource *r, const struct d
         if (r->untold)
                 resource_tell_row(rec, r);
         r->untold = r->busy = false;
+        tally_resource(&rec->world, r);
         if (d->action == ACTION_NONE)
                 queue_done(rec->queue, KEY_RESOURCE, r->id);
         else

@@ -483,6 +483,13 @@ void scope_handle(struct reconcile *rec, int64_t id) {
         store_read(rec->options.store, &w->call);
 }
 
+char *reconcile_scope_reason(struct reconcile *rec, const char *model) {
+        const struct world_model *m = world_model_named(&rec->world, model);
+        const struct world_resource *s = m ? world_resource(&rec->world, m->scope) : NULL;
+
+        return s && s->reason && s->reason[0] ? str_dup(s->reason) : NULL;
+}
+
 bool reconcile_is_foreign(struct reconcile *rec, const char *model) {
         const struct world_model *m = world_model_named(&rec->world, model);
         const struct world_resource *s = m ? world_resource(&rec->world, m->scope) : NULL;

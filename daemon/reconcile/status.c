@@ -4,6 +4,7 @@
 #include "reconcile-internal.h"
 
 #include "status.h"
+#include "tally.h"
 
 #include "clock.h"
 #include "log.h"
@@ -105,30 +106,27 @@ static void gather_lost(const struct world_application *a, const struct world_re
         first(g->lost, sizeof(g->lost), "%s", text);
 }
 
-static void gather_resource(struct reconcile *rec, const struct world_application *a,
-                            struct world_resource *r, struct gathered *g) {
-        if (r->stale && r->state == STATE_READY) {
+static void gather_not_ready(struct reconcile *rec, const struct world_application *a,
+                             struct gathered *g) {
+        const struct world_want *want = tally_first(a, TALLY_NOT_READY);
+        const struct world_resource *r = want ? world_resource(&rec->world, want->resource) : NULL;
+
+        if (want && !r)
+                first(g->not_ready, sizeof(g->not_ready), "%s: not planned yet", want->label);
+        else if (r && r->stale && r->state == STATE_READY)
                 first(g->not_ready, sizeof(g->not_ready), "%s %s: what is wanted of it changed",
                       r->type, r->path);
-                return;
-        }
-        switch (r->state) {
-        case STATE_BLOCKED:
-                first(g->blocked, sizeof(g->blocked), "%s %s: %s", r->type, r->path, r->reason);
-                break;
-        case STATE_LOST:
-                gather_lost(a, r, g);
-                break;
-        case STATE_RETRYING:
-                first(g->failing, sizeof(g->failing), "%s %s: %s", r->type, r->path, r->reason);
-                break;
-        case STATE_READY:
-                break;
-        default:
-                g->reading |= r->waits_unread;
+        else if (r)
                 first(g->not_ready, sizeof(g->not_ready), "%s %s: %s", r->type, r->path,
                       r->reason[0] ? r->reason : decide_state_name(r->state));
-        }
+}
+
+/* The first by label of its resources that stand so. */
+static const struct world_resource *
+first_of(struct reconcile *rec, const struct world_application *a, enum tally_kind kind) {
+        const struct world_want *want = tally_first(a, kind);
+
+        return want ? world_resource(&rec->world, want->resource) : NULL;
 }
 
 static void gather_units(const struct world_application *a, struct gathered *g) {
@@ -149,17 +147,13 @@ static void gather_providers(struct reconcile *rec, const struct world_applicati
                              struct gathered *g) {
         for (size_t i = 0; i < a->provider_count; i++) {
                 const struct world_application *p = world_application(&rec->world, a->providers[i]);
+                const struct world_resource *r = p ? first_of(rec, p, TALLY_LOST) : NULL;
 
-                for (size_t k = 0; p && k < p->want_count; k++) {
-                        const struct world_resource *r =
-                                world_resource(&rec->world, p->wants[k].resource);
-
-                        if (r && r->state == STATE_LOST)
-                                first(g->lost, sizeof(g->lost),
-                                      "%s: %s %s held data that is gone: restore it, or mooringctl "
-                                      "accept-data-loss %s",
-                                      p->name, r->type, r->path, p->name);
-                }
+                if (r)
+                        first(g->lost, sizeof(g->lost),
+                              "%s: %s %s held data that is gone: restore it, or mooringctl "
+                              "accept-data-loss %s",
+                              p->name, r->type, r->path, p->name);
         }
 }
 
@@ -193,26 +187,29 @@ static void gather_unseen(const struct world_resource *r, struct gathered *g) {
 
         if (reading && first(g->unseen, sizeof(g->unseen), "%s %s is being read", r->type, r->path))
                 g->reading = true;
-        else if (!reading && r->state != STATE_BLOCKED)
+        else if (!reading)
                 first(g->unseen, sizeof(g->unseen), "%s %s cannot be read: %s", r->type, r->path,
                       r->reason);
 }
 
 static void gather(struct reconcile *rec, struct world_application *a, struct gathered *g) {
-        gather_reach(rec, a, g);
-        for (size_t i = 0; i < a->want_count; i++) {
-                struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
+        const struct world_resource *r;
 
-                if (r && !g->model_blocked[0] &&
-                    (r->state == STATE_UNSEEN ||
-                     (r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN)))
-                        gather_unseen(r, g);
-                if (!r)
-                        first(g->not_ready, sizeof(g->not_ready), "%s: not planned yet",
-                              a->wants[i].label);
-                else
-                        gather_resource(rec, a, r, g);
-        }
+        gather_reach(rec, a, g);
+        r = first_of(rec, a, TALLY_UNSEEN);
+        if (r && !g->model_blocked[0])
+                gather_unseen(r, g);
+        r = first_of(rec, a, TALLY_BLOCKED);
+        if (r)
+                first(g->blocked, sizeof(g->blocked), "%s %s: %s", r->type, r->path, r->reason);
+        r = first_of(rec, a, TALLY_LOST);
+        if (r)
+                gather_lost(a, r, g);
+        r = first_of(rec, a, TALLY_FAILING);
+        if (r)
+                first(g->failing, sizeof(g->failing), "%s %s: %s", r->type, r->path, r->reason);
+        gather_not_ready(rec, a, g);
+        g->reading |= tally_first(a, TALLY_WAITS_UNREAD) != NULL;
         gather_units(a, g);
         gather_providers(rec, a, g);
         if (a->conflicts && a->conflicts[0])
@@ -232,16 +229,6 @@ static const char *missing_charm(struct reconcile *rec, const struct world_appli
                 snprintf(g->no_charm, sizeof(g->no_charm), "charm %s is being taken in",
                          a->charm_name);
         return g->no_charm;
-}
-
-static bool keeps_data(struct reconcile *rec, const struct world_application *a) {
-        for (size_t i = 0; i < a->want_count; i++) {
-                const struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
-
-                if (r && r->row.data)
-                        return true;
-        }
-        return false;
 }
 
 /* What changed last, as far as one sentence can say it. */
@@ -341,7 +328,7 @@ void status_update(struct reconcile *rec, struct world_application *a) {
                 .units = g.units,
                 .ready = g.ready,
                 .scale = a->scale,
-                .keeps_data = keeps_data(rec, a),
+                .keeps_data = tally_first(a, TALLY_DATA),
         };
         status_compute(&in, &out);
         if (out.word == STATUS_ACTIVE)

@@ -2,6 +2,8 @@
 /* world.c - the loop's memory of rows and observations; see world.h */
 #include "world.h"
 
+#include "tally.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -65,6 +67,8 @@ static void application_free(void *p) {
         struct world_application *a = p;
 
         wants_free(a->wants, a->want_count);
+        free(a->wanted);
+        free(a->tally);
         for (size_t i = 0; i < a->see_count; i++)
                 free(a->see[i]);
         free(a->see);
@@ -131,6 +135,7 @@ void world_deinit(struct world *w) {
         map_free_with(&w->models, model_free);
         map_free_with(&w->targets, target_free);
         map_free_with(&w->needed_by, ids_free);
+        free(w->order);
         map_free(&w->identities);
         map_free(&w->model_names);
         map_free(&w->projections);
@@ -154,6 +159,41 @@ struct world_application *world_application(struct world *w, int64_t id) {
 
 struct world_resource *world_resource(struct world *w, int64_t id) {
         return find_id(&w->resources, id);
+}
+
+size_t world_order_at(const struct world *w, int64_t id) {
+        size_t low = 0, high = w->order_count;
+
+        while (low < high) {
+                size_t mid = (low + high) / 2;
+
+                if (w->order[mid].id < id)
+                        low = mid + 1;
+                else
+                        high = mid;
+        }
+        return low;
+}
+
+struct world_resource *world_resource_next(struct world *w, int64_t after) {
+        size_t i = after == INT64_MAX ? w->order_count : world_order_at(w, after + 1);
+
+        return i < w->order_count ? w->order[i].resource : NULL;
+}
+
+/* Mostly at the end: ids are given in their order. */
+static void order_add(struct world *w, struct world_resource *r) {
+        size_t i = world_order_at(w, r->id);
+
+        w->order = mem_grow(w->order, &w->order_room, w->order_count + 1, sizeof(*w->order));
+        memmove(w->order + i + 1, w->order + i, (w->order_count++ - i) * sizeof(*w->order));
+        w->order[i] = (struct world_order){ r->id, r };
+}
+
+static void order_remove(struct world *w, int64_t id) {
+        size_t i = world_order_at(w, id);
+
+        memmove(w->order + i, w->order + i + 1, (--w->order_count - i) * sizeof(*w->order));
 }
 
 struct world_application *world_application_named(struct world *w, int64_t model,
@@ -241,6 +281,7 @@ struct world_resource *world_resource_get(struct world *w, int64_t id, int64_t t
         r->interest.resource = id;
         w->states[r->state]++;
         set_id(&w->resources, id, r);
+        order_add(w, r);
         identity_key(&key, target, type, path);
         map_set_bytes(&w->identities, key.data, key.len, r);
         return r;
@@ -328,10 +369,12 @@ void world_resource_drop(struct world *w, struct world_resource *r) {
 
         w->states[r->state]--;
         world_set_needs(w, r, NULL, 0);
+        tally_dropped(w, r);
         projection_release(w, r->projection);
         identity_key(&key, r->target, r->type, r->path);
         map_remove_bytes(&w->identities, key.data, key.len);
         remove_id(&w->resources, r->id);
+        order_remove(w, r->id);
         resource_free(r);
 }
 
@@ -380,12 +423,18 @@ static int by_label(const void *a, const void *b) {
         return strcmp(((const struct world_want *)a)->label, ((const struct world_want *)b)->label);
 }
 
-void world_set_wants(struct world_application *a, struct world_want *wants, size_t n) {
+void world_set_wants(struct world *w, struct world_application *a, struct world_want *wants,
+                     size_t n) {
+        size_t i = 1;
+
         wants_free(a->wants, a->want_count);
         a->wants = wants;
         a->want_count = n;
-        if (n)
+        while (i < n && by_label(&wants[i - 1], &wants[i]) < 0)
+                i++;
+        if (i < n)
                 qsort(wants, n, sizeof(*wants), by_label);
+        tally_reset(w, a);
 }
 
 const struct world_want *world_want_in(const struct world_want *wants, size_t n,

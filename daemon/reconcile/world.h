@@ -56,6 +56,11 @@ struct world_want {
         uint8_t document[DIGEST_SIZE];
 };
 
+struct world_wanted { /* a want, by its resource */
+        int64_t resource;
+        size_t want;
+};
+
 struct world_unit {
         char *name, *uid, *status, *agent, *message, *address, *node, *ports;
         int64_t number, since;
@@ -78,6 +83,9 @@ struct world_application {
         char *paused;             /* "alice: reason", or NULL */
         struct world_want *wants; /* by label */
         size_t want_count;
+        struct world_wanted *wanted; /* as many, by resource */
+        uint64_t *tally;             /* tally.c's, TALLY_WORDS for each kind */
+        size_t tally_words;
         char **see; /* flat: label, pointer, label, pointer, ... */
         size_t see_count;
         struct map units;   /* pod name -> struct world_unit */
@@ -149,18 +157,25 @@ struct world_resource {
         int64_t drift_at;   /* clock_mono_us when that was found; 0: not since the start */
 };
 
-struct world {
-        struct map targets, models, applications, resources; /* by id */
-        struct map identities;                               /* "target\ntype\npath" -> resource */
-        struct map needed_by;     /* id -> struct world_ids of resources that need it */
-        struct map projections;   /* digest -> struct world_projection */
-        struct map model_names;   /* name -> model */
-        size_t states[STATE_MAX]; /* resources, for metrics: 100,000 are not counted each time */
-};
-
 struct world_ids {
         int64_t *ids;
         size_t count, room;
+};
+
+struct world_order {
+        int64_t id;
+        struct world_resource *resource;
+};
+
+struct world {
+        struct map targets, models, applications, resources; /* by id */
+        struct world_order *order; /* all resources by id: for walks that stop and go on */
+        size_t order_count, order_room;
+        struct map identities;    /* "target\ntype\npath" -> resource */
+        struct map needed_by;     /* id -> struct world_ids of resources that need it */
+        struct map projections;   /* digest -> struct world_projection */
+        struct map model_names;   /* name -> model */
+        size_t states[STATE_MAX]; /* resources: 100,000 are not counted each time */
 };
 
 void world_init(struct world *w);
@@ -171,6 +186,10 @@ struct world_model *world_model(struct world *w, int64_t id);
 struct world_model *world_model_named(struct world *w, const char *name);
 struct world_application *world_application(struct world *w, int64_t id);
 struct world_resource *world_resource(struct world *w, int64_t id);
+/* The one after the id AFTER; NULL: none. */
+struct world_resource *world_resource_next(struct world *w, int64_t after);
+/* The place in the order of the first that is not before ID. */
+size_t world_order_at(const struct world *w, int64_t id);
 struct world_resource *world_resource_at(struct world *w, int64_t target, const char *type,
                                          const char *path);
 struct world_application *world_application_named(struct world *w, int64_t model, const char *name);
@@ -197,8 +216,9 @@ const struct world_ids *world_needed_by(struct world *w, int64_t id); /* NULL: n
 int world_set_fields(struct world *w, struct world_resource *r, const struct provider *p,
                      const uint8_t *digest, const char *text, struct err *err);
 bool world_has_fields(struct world *w, const uint8_t *digest); /* then TEXT is not needed */
-void world_set_wants(struct world_application *a, struct world_want *wants,
-                     size_t n); /* takes the array */
+/* Takes the array over. */
+void world_set_wants(struct world *w, struct world_application *a, struct world_want *wants,
+                     size_t n);
 /* Of an array sorted by label. */
 const struct world_want *world_want_in(const struct world_want *wants, size_t n, const char *label);
 const struct world_want *world_want(const struct world_application *a, const char *label);

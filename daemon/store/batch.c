@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 
+#define LOOK_EVERY 64   /* marks between two looks at the clock */
 #define DELIVER_US 2000 /* each done may start work of its own: together they hold no turn long */
 
 /* Mailboxes whose store is gone while a post is still on its way; the post frees them. */
@@ -48,14 +49,27 @@ static int compare_marks(const void *a, const void *b) {
         return (x->id > y->id) - (x->id < y->id);
 }
 
-static void tell_marks(struct store *s, struct batch *b) {
-        if (!s->options.mark || b->n_marks == 0)
-                return;
-        qsort(b->marks, b->n_marks, sizeof(*b->marks), compare_marks);
-        for (size_t i = 0; i < b->n_marks; i++) {
-                if (i == 0 || compare_marks(&b->marks[i - 1], &b->marks[i]) != 0)
-                        s->options.mark(s->options.arg, b->marks[i].kind, b->marks[i].id);
+void batch_sort_marks(struct batch *b) {
+        size_t n = 0;
+
+        if (b->n_marks)
+                qsort(b->marks, b->n_marks, sizeof(*b->marks), compare_marks);
+        for (size_t i = 0; i < b->n_marks; i++)
+                if (i == 0 || compare_marks(&b->marks[n - 1], &b->marks[i]) != 0)
+                        b->marks[n++] = b->marks[i];
+        b->n_marks = n;
+}
+
+/* Whether all are told; else the turn of the loop is over. */
+static bool tell_marks(struct store *s, struct batch *b, int64_t until) {
+        while (s->options.mark && b->told < b->n_marks) {
+                const struct tx_dirty *m = &b->marks[b->told++];
+
+                s->options.mark(s->options.arg, m->kind, m->id);
+                if (b->told % LOOK_EVERY == 0 && clock_mono_us() >= until)
+                        return b->told == b->n_marks;
         }
+        return true;
 }
 
 static void tell_call(struct store_call *c) {
@@ -69,14 +83,13 @@ static void tell_call(struct store_call *c) {
 }
 
 /* What a batch tells before its calls are done, once. */
-static void tell_head(struct store *s, struct batch *b) {
+static bool tell_head(struct store *s, struct batch *b, int64_t until) {
         store_note_batch(b);
         b->group_calls = b->shed = 0;
         if (b->tells && s->options.readonly)
                 s->options.readonly(s->options.arg, b->readonly, b->why);
-        tell_marks(s, b);
-        b->n_marks = 0;
         b->tells = false;
+        return tell_marks(s, b, until);
 }
 
 static struct batch *first_batch(struct store *s) {
@@ -89,13 +102,15 @@ static struct batch *first_batch(struct store *s) {
         return b;
 }
 
-/* Only the loop takes from the front: what was first stays first. */
-static struct store_call *next_call(struct store *s) {
+/* Only the loop takes from the front: what was first stays first. NULL: none is left, or the turn
+ * is over. */
+static struct store_call *next_call(struct store *s, int64_t until) {
         struct batch *b;
         struct list *l;
 
         while ((b = first_batch(s))) {
-                tell_head(s, b);
+                if (!tell_head(s, b, until))
+                        return NULL;
                 l = list_pop(&b->calls);
                 if (list_empty(&b->calls)) {
                         pthread_mutex_lock(&s->lock);
@@ -152,12 +167,13 @@ static void on_loop(void *arg) {
         s->posted = false;
         pthread_mutex_unlock(&s->lock);
         /* Posted before the delivery: a done may close the store. */
-        while (more && (c = next_call(s))) {
+        while (more && (c = next_call(s, until))) {
                 more = post_rest(s);
                 tell_call(c);
                 if (!more || !m->store || clock_mono_us() >= until)
                         return;
         }
+        post_rest(s);
 }
 
 void batch_send(struct store *s, struct batch *b) {
@@ -173,7 +189,7 @@ void batch_send(struct store *s, struct batch *b) {
 void batch_deliver_all(struct store *s) {
         struct store_call *c;
 
-        while ((c = next_call(s)))
+        while ((c = next_call(s, INT64_MAX)))
                 tell_call(c);
 }
 

@@ -21,11 +21,11 @@ struct tx_dirty {
 struct batch {
         struct list link, calls;
         struct tx_dirty *marks;
-        size_t n_marks, marks_room;
-        bool tells, readonly; /* tells: the state changed to `readonly` */
-        size_t group_calls;   /* committed together; 0: nothing was */
-        int64_t group_us;     /* from their being taken up until they were durable */
-        size_t shed;          /* calls of the history lane that were refused */
+        size_t n_marks, marks_room, told; /* marks that were told */
+        bool tells, readonly;             /* tells: the state changed to `readonly` */
+        size_t group_calls;               /* committed together; 0: nothing was */
+        int64_t group_us;                 /* from their being taken up until they were durable */
+        size_t shed;                      /* calls of the history lane that were refused */
         char why[ERR_TEXT_MAX];
 };
 
@@ -49,10 +49,12 @@ struct store {
         pthread_mutex_t lock;
         pthread_cond_t wake, wake_reader, ended; /* ended: a call of store_now */
         struct list lanes[STORE_LANE_MAX], reads;
-        size_t waiting;   /* in lanes */
-        size_t expected;  /* calls of the last group, and those that came while it was written */
-        int64_t group_us; /* what the last group took */
-        struct list finished; /* batches */
+        size_t waiting;  /* in lanes */
+        size_t commands; /* of these in the lane of commands */
+        size_t expected; /* calls of the last group, and those that came while it was written */
+        size_t expected_commands; /* of these */
+        int64_t group_us;         /* what the last group took */
+        struct list finished;     /* batches */
         struct mailbox *mailbox;
         bool posted, closing, readonly;
         char why[ERR_TEXT_MAX]; /* of readonly */
@@ -131,8 +133,10 @@ int engine_sqlite_open(const struct engine_sqlite_file *f, struct store_connecti
 struct batch *batch_new(void);
 void batch_free(struct batch *b);
 void batch_end_call(struct store *s, struct batch *b, struct store_call *c, int r); /* lock held */
-void batch_send(struct store *s, struct batch *b);                                  /* lock held */
-void batch_deliver_all(struct store *s); /* loop; the threads are gone */
+/* Each once, in their order: before it is sent, and without the lock. */
+void batch_sort_marks(struct batch *b);
+void batch_send(struct store *s, struct batch *b); /* lock held */
+void batch_deliver_all(struct store *s);           /* loop; the threads are gone */
 struct mailbox *batch_mailbox_new(struct store *s);
 void batch_mailbox_close(struct store *s);
 

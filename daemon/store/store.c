@@ -249,6 +249,7 @@ static void take(struct store *s, struct store_call *c, bool reading) {
         } else {
                 list_append(&s->lanes[c->lane], &c->link);
                 s->waiting++;
+                s->commands += c->lane == STORE_COMMAND;
                 pthread_cond_signal(&s->wake);
         }
 }

@@ -403,6 +403,7 @@ static void run_group(struct store *s, struct group *g) {
         else
                 succeed(s, g);
         tx_group_reset(&g->tx);
+        batch_sort_marks(g->tx.batch);
         pthread_mutex_lock(&s->lock);
         batch_send(s, g->tx.batch);
         pthread_mutex_unlock(&s->lock);
@@ -448,14 +449,20 @@ static bool must_wait(const struct store *s) {
 }
 
 /* Whoever was answered by the last group is likely to come again, beside those that came while
- * it was written: two crowds that take turns become one. */
+ * it was written: two crowds that take turns become one. Where there are several commands only
+ * they are waited for: what the loop wrote between them does not come again. */
+static bool has_company(const struct store *s) {
+        if (s->expected_commands > 1)
+                return s->commands >= MIN_OF(s->expected_commands, group_max(s));
+        return s->waiting >= MIN_OF(MAX_OF(s->expected, 2u), group_max(s));
+}
+
 static void wait_for_company(struct store *s) {
-        size_t expected = MIN_OF(MAX_OF(s->expected, 2u), group_max(s));
         struct timespec t;
 
         wait_until(&t,
                    MAX_OF(STORE_GROUP_WAIT_US, MIN_OF(s->group_us / 2, STORE_GROUP_WAIT_MAX_US)));
-        while (!s->closing && s->waiting < expected) {
+        while (!s->closing && !has_company(s)) {
                 if (pthread_cond_timedwait(&s->wake, &s->lock, &t) != 0)
                         return;
         }
@@ -483,6 +490,7 @@ static size_t take_lane(struct store *s, enum store_lane lane, struct list *to, 
                 n++;
         }
         s->waiting -= n;
+        s->commands -= lane == STORE_COMMAND ? n : 0;
         return n;
 }
 
@@ -516,15 +524,17 @@ void *writer_thread(void *arg) {
         pthread_mutex_lock(&s->lock);
         while (!end) {
                 struct group g = {};
-                size_t taken;
+                size_t taken, commands;
 
                 wait_for_calls(s);
                 g.began = real_us();
                 list_init(&g.calls);
                 g.tx.batch = batch_new();
                 taken = s->waiting;
+                commands = s->commands;
                 take_group(s, &g);
                 taken -= s->waiting;
+                commands -= s->commands;
                 refuse(s, &g);
                 end = s->closing && s->waiting == 0;
                 pthread_mutex_unlock(&s->lock);
@@ -534,6 +544,7 @@ void *writer_thread(void *arg) {
                 pthread_mutex_lock(&s->lock);
                 s->group_us = real_us() - g.began;
                 s->expected = taken + s->waiting;
+                s->expected_commands = commands + s->commands;
         }
         pthread_mutex_unlock(&s->lock);
         return NULL;

@@ -67,7 +67,7 @@ UPDATE application SET plan_digest = :plan_digest, plan_error = :plan_error, pla
 WHERE id = :id;
 
 -- name: application_set_held
-UPDATE application SET held = :held, held_digest = :held_digest WHERE id = :id;
+UPDATE application SET held = :held, held_digest = :held_digest, held_list = :held_list WHERE id = :id;
 
 -- name: application_set_cause
 UPDATE application SET cause_digest = :cause_digest WHERE id = :id;

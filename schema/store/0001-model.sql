@@ -80,6 +80,7 @@ CREATE TABLE application (
         attach_storage INTEGER NOT NULL DEFAULT 0,
         paused_by TEXT, paused_why TEXT, paused_at INTEGER,
         held TEXT,                      -- why the last plan is held, or NULL
+        held_list TEXT NOT NULL DEFAULT '[]',         -- JSON list of lines: what that plan takes away
         held_digest BLOB,               -- of what the plan that is held takes away
         release_digest BLOB,            -- of what apply-held let go; used once
         plan_digest BLOB,               -- of the view that was planned last, with the charm's hash

@@ -188,6 +188,20 @@ void thing_same(struct data *d, struct thing *t) {
         op_clear(&op);
 }
 
+enum outcome data_try(struct data *d, json_t *config, struct err *ret) {
+        struct thing db = thing_of(d, "{'type':'database','name':'x'}");
+        enum outcome outcome;
+        struct op op;
+
+        if (data_open(d, config, ret) < 0)
+                fail_msg("%s", err_text(ret));
+        outcome = thing_do(d, &db, DATA_LOOK, 0, &op);
+        *ret = op.err;
+        op_clear(&op);
+        thing_free(&db);
+        return outcome;
+}
+
 void thing_make(struct data *d, struct thing *t) {
         struct op op;
         uint8_t digest[DIGEST_SIZE];

@@ -53,6 +53,8 @@ enum data_verb { DATA_LOOK, DATA_APPLY, DATA_REMOVE };
 /* The answer is in RET until op_clear. Keeps baseline and incarnation of a done apply. */
 enum outcome thing_do(struct data *d, struct thing *t, enum data_verb verb, unsigned flags,
                       struct op *ret);
+/* Opens CONFIG (stolen) and looks for a database that is not there; what is said goes to RET. */
+enum outcome data_try(struct data *d, json_t *config, struct err *ret);
 void thing_make(struct data *d, struct thing *t); /* applied, and a look says it is as it was */
 void thing_same(struct data *d, struct thing *t); /* a look finds no drift */
 /* A look finds drift in just these fields ("a b"), or "(absent)", "(replaced)"; then an apply

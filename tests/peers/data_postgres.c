@@ -227,20 +227,6 @@ static void what_the_server_does_not_have_is_refused(void **state) {
         thing_free(&u);
 }
 
-static enum outcome try_with(struct world *w, json_t *config, struct err *ret) {
-        struct thing db = thing_of(w->d, "{'type':'database','name':'x'}");
-        enum outcome outcome;
-        struct op op;
-
-        if (data_open(w->d, config, ret) < 0)
-                fail_msg("%s", err_text(ret));
-        outcome = thing_do(w->d, &db, DATA_LOOK, 0, &op);
-        *ret = op.err;
-        op_clear(&op);
-        thing_free(&db);
-        return outcome;
-}
-
 static void who_the_server_is_and_who_we_are_is_checked(void **state) {
         struct world *w = *state;
         const char *name = data_env("PEERS_POSTGRES_NAME"),
@@ -248,10 +234,10 @@ static void who_the_server_is_and_who_we_are_is_checked(void **state) {
         json_t *config = config_of(name, password);
         struct err err = { 0 };
 
-        assert_int_equal(try_with(w, config_of(name, "wrong"), &err), OUTCOME_DENIED);
+        assert_int_equal(data_try(w->d, config_of(name, "wrong"), &err), OUTCOME_DENIED);
         assert_non_null(strstr(err.text, "set it back"));
         json_object_del(config, "tls");
-        assert_int_equal(try_with(w, config, &err), OUTCOME_UNREACHABLE);
+        assert_int_equal(data_try(w->d, config, &err), OUTCOME_UNREACHABLE);
         assert_non_null(strstr(err.text, "TLS"));
 }
 
@@ -267,10 +253,10 @@ static void through_a_tunnel_the_name_is_still_checked(void **state) {
         w->d->through = &tunnel_tcp_provider;
         w->d->reach = tunnel_tcp_target(&way);
         json_object_set_new(config, "via", json_string("db/pg-0"));
-        assert_int_equal(try_with(w, json_incref(config), &err), OUTCOME_GONE);
+        assert_int_equal(data_try(w->d, json_incref(config), &err), OUTCOME_GONE);
         assert_string_equal(way.asked, "db/pg-0:5432");
         json_object_set_new(config, "host", json_string("other.peers.test"));
-        assert_int_equal(try_with(w, config, &err), OUTCOME_UNREACHABLE);
+        assert_int_equal(data_try(w->d, config, &err), OUTCOME_UNREACHABLE);
         assert_non_null(strstr(err.text, "TLS"));
         w->d->target = provider_sql.close(w->d->target);
         data_turn(w->d, 20);

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The scenarios of most topics on one set of real peers (the others, a quarter of an hour more, run alone: test_loss.py,
-test_outage.py and test_refusals.py with --real): real_test.py --build DIR --real [TEXT]...
+"""The scenarios of all topics on one set of real peers: real_test.py --build DIR --real [TEXT]...
 
-Starting the peers and the first deployment take a minute, which five programs would spend five times.
+Starting the peers and the first deployment take a minute, which eight programs would spend eight times.
 """
 # What is imported registers its tests with the runner, in this order.
 import test_deploy  # noqa: F401
@@ -12,6 +11,9 @@ import test_operate  # noqa: F401
 import test_charm  # noqa: F401
 import test_services  # noqa: F401
 import test_data  # noqa: F401
+import test_outage  # noqa: F401
+import test_refusals  # noqa: F401
+import test_loss  # noqa: F401
 from lib.runner import main
 
 if __name__ == "__main__":

@@ -199,6 +199,8 @@ def _(world):
     world.cluster.make_known(world)
     world.ctl("deploy", BUNDLE).ok()
     world.wait_status("mlflow-mysql", "blocked", "take-over-model")
+    world.ctl("take-over-model", world.cluster.model, "--dry-run").ok().says("would take over namespace", "would write there what the 3")
+    world.wait_status("mlflow-mysql", "blocked", "take-over-model")
     world.ctl("take-over-model", world.cluster.model).ok()
     world.wait_status("mlflow-minio", "blocked", "of another controller", "mooringctl adopt mlflow-minio")
     world.wait_for("all to be adopted", lambda: adopt_all(world))

@@ -166,6 +166,8 @@ def _(world):
     world.wait_status("bulk", "active")
     world.ctl("config", "bulk", "count=0").ok()
     world.wait_status("bulk", "blocked", "deletes 2 of 2", "apply-held bulk")
+    world.ctl("apply-held", "bulk", "--dry-run").ok().says("would apply the plan", *(
+        f"would delete ConfigMap {world.cluster.model}/{name}" for name in configmaps(world.cluster, world.cluster.model)))
     if len(configmaps(world.cluster, world.cluster.model)) != 2:
         raise Trouble("an empty plan deleted what was there")
     world.ctl("apply-held", "bulk").ok()

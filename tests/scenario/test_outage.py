@@ -63,6 +63,9 @@ def _(world):
     kube, model = world.cluster.kube, world.cluster.model
     if kube.list("services", model) or kube.list("statefulsets", model):
         raise Trouble("another cluster was written to")
+    world.ctl("rebind-cluster", world.cluster.name, "--dry-run").ok().says("would bind the models", "would look for PersistentVolumeClaim",
+                                                                           "would write there what the 1 application")
+    world.wait_status("minio", "blocked", "rebind-cluster")
     world.ctl("rebind-cluster", world.cluster.name).ok()
     world.wait_for("the model to be written", lambda: kube.list("services", model))
 

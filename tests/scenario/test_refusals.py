@@ -24,6 +24,15 @@ def bundle(world, text, *parts):
 HEAD = "bundle: kubernetes\napplications:\n"
 
 
+@test("an option that cannot be is refused when it is given, and nothing changes")
+def _(world):
+    world.ctl("config", "mlflow-server", "default_artifact_root=My_Bucket").refused(
+        "application mlflow-server: option default_artifact_root: wants the name of a bucket", '"My_Bucket"', code=1)
+    world.ctl("deploy", "minio", "other", "--config", "access-key=a=b c").refused("application other: option access-key: wants a name")
+    world.ctl("config", "mlflow-mysql", "logs_retention_period=soon").refused("wants a number of days, or auto")
+    world.wait_active()
+
+
 @test("broken YAML is refused with file and line")
 def _(world):
     bundle(world, HEAD + "  a: {charm: minio\n  b: [\n", "bad.yaml")

@@ -240,10 +240,44 @@ def attach_manifest(w, d, model):
     until(lambda: d.query(count)[0][0] and not d.query(count + " AND applied_generation = 0")[0][0], "the manifest's CRDs")
 
 
+LISTINGS = ("plan", "resources", "status", "applications/bulk", "why?subject=bulk")
+
+
+def look_at_all(d, model):
+    """What people ask while much goes on; a listing of thousands in its pages."""
+    for path in LISTINGS:
+        after = 0
+        while after is not None:
+            cursor = f"?after={after}" if after else ""
+            after = d.call("GET", f"/v1/models/{model}/{path}{cursor}").get("next")
+
+
+def many_wants(w, d):
+    """A bundle with 10,000 wants: deployed, changed, and asked about all the while it converges; then a restart."""
+    model, count = w.name("bench"), w.number(10000)
+    w.ready(d, model)
+    text = f"bundle: kubernetes\napplications:\n  bulk:\n    charm: bulk\n    options: {{count: {count}, size: 200}}\n"
+    known = d.in_place()[1]
+    d.call("POST", f"/v1/models/{model}/deploy", {"sources": [{"name": "bundle", "text": text}]})
+    until(lambda: d.in_place()[1] >= known + count, "the wants to be planned")
+    d.set_config(model, "bulk", size=210)
+    while len(set(d.in_place())) > 1:
+        look_at_all(d, model)
+        time.sleep(0.2)                         # real-time threads get 95 % of a second, then they stand still
+    w.take_slow(d)
+    d.stop()
+    d.start()
+    look_at_all(d, model)
+    until(lambda: not d.call("GET", f"/v1/models/{model}/plan")["unknown"], "all to be seen again", pause=0.5)
+    return model
+
+
 def handlers(w):
-    """A day of the daemon with nothing in its way: convergence, edits, a restart with changes, a manifest of 1.5 MB."""
+    """A day of the daemon with nothing in its way: convergence, edits, a restart with changes, a manifest of 1.5 MB; then
+    a bundle with 10,000 wants, asked about all the while."""
     count = w.number(2000)
     w.slow, w.slowest = {}, (0, "")
+    w.empty_cluster()
     d = w.daemon("--log-level", "warning", alone=True)
     model = w.name("bench")
     w.ready(d, model)
@@ -256,6 +290,8 @@ def handlers(w):
     attach_manifest(w, d, model)
     print("   " + d.log_tail(6).replace("\n", "\n   "), flush=True)
     w.drop(d, model)
+    d = w.daemon("--log-level", "warning", alone=True)
+    w.drop(d, many_wants(w, d))
     text = ", ".join(f"{name} {n} times" for name, n in w.slow.items())
     return verdict(not w.slow, f"longest handler on the loop {w.slowest[0] * 1e3:.1f} ms ({w.slowest[1]}); longer than 5 ms: "
                    f"{text or 'none'} (target 5 ms)")

@@ -12,6 +12,11 @@ import urllib.parse
 
 from mooringd import Daemon, Failed, until
 
+# What the manifest of `handlers` leaves outside of namespaces: of another controller, it would not be touched.
+CLUSTER_WIDE = ("apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+                "apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
+                "apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
+                "apis/rbac.authorization.k8s.io/v1/clusterroles", "apis/rbac.authorization.k8s.io/v1/clusterrolebindings")
 DROPPED = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation")
 
 
@@ -81,6 +86,13 @@ class World:
         """The ConfigMaps go at once; the rest with the namespace, in its own time."""
         self.kubectl("DELETE", f"/api/v1/namespaces/{namespace}/configmaps", check=False)
         self.kubectl("DELETE", f"/api/v1/namespaces/{namespace}", check=False)
+
+    def empty_cluster(self):
+        """What daemons of before put outside of namespaces."""
+        for kind in CLUSTER_WIDE:
+            url = f"/{kind}?labelSelector=app.kubernetes.io%2Fmanaged-by%3Dmooring"
+            self.kubectl("DELETE", url, check=False)
+            until(lambda url=url: not self.kubectl("GET", url).get("items"), f"the end of {kind}", pause=0.2)
 
     def list_url(self, namespace):
         selector = urllib.parse.quote("app.kubernetes.io/managed-by=mooring", safe="")

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* applications.c - show, scale, trust, constrain, pause, give another image, remove; and units,
  * storage */
-#include "call.h"
+#include "confirm.h"
 #include "families.h"
 #include "parts.h"
 #include "status-table.h"
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 struct options {
-        bool dry_run, force, destroy_storage, remove;
+        bool dry_run, force, destroy_storage, remove, no_prompt;
         char *reason, *channel;
         int64_t revision;
 };
@@ -49,6 +49,7 @@ static const struct opt remove_options[] = {
           "storage" },
         { "force", 0, OPT_BOOL, AT(force), NULL, 0, 0, NULL, 0, NULL,
           "do not wait for what cannot be reached; what stays behind is listed by leftovers" },
+        CONFIRM_OPTION(AT(no_prompt)),
         DRY_RUN,
         {},
 };
@@ -86,31 +87,54 @@ static int change(struct cli *c, const char *application, const char *method, co
 
 /* ---- showing */
 
-static int print_tree(struct cli *c, const char *path) {
-        cleanup_(json_freep) json_t *json = NULL;
+static int print_tree(struct cli *c, const json_t *json) {
         cleanup_(buf_free) struct buf text = BUF_INIT;
-        int r = call_get(c, path, &json);
 
-        if (r || cli_print(c, json))
-                return r;
+        if (cli_print(c, json))
+                return CLI_DONE;
         yaml_write(json, &text);
         fputs(buf_str(&text), c->out);
         return CLI_DONE;
 }
 
+/* Those that one answer did not hold. */
+static int add_objects(struct cli *c, json_t *application) {
+        cleanup_(json_freep) json_t *rest = NULL;
+        cleanup_(freep) char *path = NULL;
+        int r;
+
+        if (!json_get(application, "objects-next"))
+                return CLI_DONE;
+        path = call_path("/v1/models/%s/resources", cli_model(c));
+        call_query(&path, "application", cli_operand(c, 0));
+        r = call_pages(c, path, "resources", "after", SIZE_MAX, &rest);
+        if (r)
+                return r;
+        json_object_set(application, "objects", json_get(rest, "resources"));
+        json_object_del(application, "objects-next");
+        return CLI_DONE;
+}
+
 static int show_application(struct cli *c) {
         cleanup_(freep) char *path = path_of(c, cli_operand(c, 0), "");
+        cleanup_(json_freep) json_t *json = NULL;
+        int r = path ? call_get(c, path, &json) : CLI_FAILED;
 
-        return path ? print_tree(c, path) : CLI_FAILED;
+        if (r == CLI_DONE)
+                r = add_objects(c, json_get(json, cli_operand(c, 0)));
+        return r ? r : print_tree(c, json);
 }
 
 static int show_unit(struct cli *c) {
+        cleanup_(json_freep) json_t *json = NULL;
         cleanup_(freep) char *path = NULL;
+        int r;
 
         if (!cli_model(c))
                 return CLI_FAILED;
         path = call_path("/v1/models/%s/units/%s", cli_model(c), cli_operand(c, 0));
-        return print_tree(c, path);
+        r = call_get(c, path, &json);
+        return r ? r : print_tree(c, json);
 }
 
 static void add_storage(struct table *t, const json_t *s) {
@@ -286,6 +310,9 @@ static int attach_resource(struct cli *c) {
 
 static int remove_application(struct cli *c) {
         const struct options *o = c->options;
+        /* What is kept is not asked for, as in juju. */
+        struct confirm_options how = { .dry_run = o->dry_run,
+                                       .no_prompt = o->no_prompt || !o->destroy_storage };
         int worst = CLI_DONE;
 
         for (int i = 0; i < c->count; i++) {
@@ -296,8 +323,7 @@ static int remove_application(struct cli *c) {
                         return CLI_FAILED;
                 call_query_flag(&path, "destroy-storage", o->destroy_storage);
                 call_query_flag(&path, "force", o->force);
-                call_query_flag(&path, "dry-run", o->dry_run);
-                r = call_change(c, "DELETE", path, NULL);
+                r = confirm_change(c, "DELETE", path, &how);
                 worst = r ? r : worst;
         }
         return worst;

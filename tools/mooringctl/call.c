@@ -205,6 +205,16 @@ int call_text(struct cli *c, const char *path, char **ret) {
         return CLI_DONE;
 }
 
+/* Each list of PAGE goes on where that of ALL ends. */
+static void add_page(json_t *all, const json_t *page) {
+        const char *name;
+        json_t *list;
+
+        json_object_foreach((json_t *)page, name, list)
+                if (json_is_array(list))
+                        json_array_extend(json_get(all, name), list);
+}
+
 int call_pages(struct cli *c, const char *path, const char *list, const char *after, size_t max,
                json_t **ret) {
         cleanup_(json_freep) json_t *all = NULL;
@@ -222,7 +232,7 @@ int call_pages(struct cli *c, const char *path, const char *list, const char *af
                 if (!all)
                         all = json_incref(json);
                 else
-                        json_array_extend(json_get(all, list), json_get(json, list));
+                        add_page(all, json);
                 next = json_get(json, "next");
                 if (!next || json_array_size(json_get(all, list)) >= max)
                         break;

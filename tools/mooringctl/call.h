@@ -21,7 +21,8 @@ int call_send(struct cli *c, const char *method, const char *path, json_t *body,
 int call_text(struct cli *c, const char *path, char **ret);
 /* Prints what a change did: lines on stdout with --format json, else chatter. Takes BODY over. */
 int call_change(struct cli *c, const char *method, const char *path, json_t *body);
-/* All pages of a list: LIST is the member, "next" of a page goes into AFTER. */
+/* All pages: "next" of one goes into AFTER for the next, until LIST has MAX; their lists are put
+ * together. */
 int call_pages(struct cli *c, const char *path, const char *list, const char *after, size_t max,
                json_t **ret);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* clusters.c - clusters: add, give new credentials, list, remove; the role they need */
-#include "call.h"
+#include "confirm.h"
 #include "families.h"
 #include "kubeconfig-flatten.h"
 #include "table.h"
@@ -11,7 +11,7 @@
 
 struct options {
         char *kubeconfig, *context, *charms;
-        bool force;
+        bool force, dry_run, no_prompt;
 };
 #define AT(member) offsetof(struct options, member)
 
@@ -22,9 +22,19 @@ static const struct opt kubeconfig_options[] = {
           "context in it; default its current one" },
         {}
 };
-static const struct opt remove_options[] = { { "force", 0, OPT_BOOL, AT(force), NULL, 0, 0, NULL, 0,
-                                               NULL, "though storage stays behind in it" },
-                                             {} };
+#define DRY_RUN                                                                                    \
+        {                                                                                          \
+                "dry-run", 0, OPT_BOOL, AT(dry_run), NULL, 0, 0, NULL, 0, NULL,                    \
+                        "say what would be done, do nothing"                                       \
+        }
+static const struct opt dry_run_options[] = { DRY_RUN, {} };
+static const struct opt remove_options[] = {
+        { "force", 0, OPT_BOOL, AT(force), NULL, 0, 0, NULL, 0, NULL,
+          "though storage stays behind in it" },
+        CONFIRM_OPTION(AT(no_prompt)),
+        DRY_RUN,
+        {},
+};
 static const struct opt role_options[] = { { "charms", 0, OPT_STRING, AT(charms), NULL, 0, 0,
                                              "NAME[,NAME]...", 0, NULL, "for these charms too" },
                                            {} };
@@ -76,12 +86,16 @@ static int remove_cluster(struct cli *c) {
         cleanup_(freep) char *path = call_path("/v1/clusters/%s", cli_operand(c, 0));
 
         call_query_flag(&path, "force", o->force);
-        return call_change(c, "DELETE", path, NULL);
+        return confirm_change(c, "DELETE", path,
+                              &(struct confirm_options){ .dry_run = o->dry_run,
+                                                         .no_prompt = o->no_prompt || !o->force });
 }
 
 static int rebind_cluster(struct cli *c) {
+        const struct options *o = c->options;
         cleanup_(freep) char *path = call_path("/v1/clusters/%s/rebind", cli_operand(c, 0));
 
+        call_query_flag(&path, "dry-run", o->dry_run);
         return call_change(c, "POST", path, NULL);
 }
 
@@ -173,11 +187,13 @@ const struct command clusters_commands[] = {
         { "update-cluster", NULL, GROUP_CLUSTERS, "CLUSTER", 1, 1, COMMAND_LIST, COMPLETES_CLUSTER,
           kubeconfig_options, SIZE, update_cluster, "Replace a cluster's address and credentials",
           NULL, .example = "update-cluster prod --kubeconfig prod.yaml" },
-        { "remove-cluster", NULL, GROUP_CLUSTERS, "CLUSTER", 1, 1, COMMAND_LIST, COMPLETES_CLUSTER,
-          remove_options, SIZE, remove_cluster, "Remove a cluster that no model uses",
-          "Works though the cluster cannot be reached.", .example = "remove-cluster old" },
-        { "rebind-cluster", NULL, GROUP_CLUSTERS, "CLUSTER", 1, 1, COMMAND_LIST, COMPLETES_CLUSTER,
-          NULL, 0, rebind_cluster, "Accept that another cluster answers under this name",
+        { "remove-cluster", NULL, GROUP_CLUSTERS, "CLUSTER", 1, 1, COMMAND_LIST | COMMAND_DRY_RUN,
+          COMPLETES_CLUSTER, remove_options, SIZE, remove_cluster,
+          "Remove a cluster that no model uses", "Works though the cluster cannot be reached.",
+          .example = "remove-cluster old" },
+        { "rebind-cluster", NULL, GROUP_CLUSTERS, "CLUSTER", 1, 1, COMMAND_LIST | COMMAND_DRY_RUN,
+          COMPLETES_CLUSTER, dry_run_options, SIZE, rebind_cluster,
+          "Accept that another cluster answers under this name",
           "Models are bound to the cluster of their first write; when another one answers nothing "
           "is written until this.",
           .example = "rebind-cluster prod" },

@@ -1,33 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* consent.c - what the daemon does only when it is told so by name */
-#include "call.h"
+#include "confirm.h"
 #include "families.h"
 
 #include <stdlib.h>
 
 struct options {
-        bool dry_run;
+        bool dry_run, no_prompt;
 };
-static const struct opt dry_run_options[] = {
-        { "dry-run", 0, OPT_BOOL, offsetof(struct options, dry_run), NULL, 0, 0, NULL, 0, NULL,
-          "say what would be destroyed, do nothing" },
-        {}
+#define DRY_RUN                                                                                    \
+        {                                                                                          \
+                "dry-run", 0, OPT_BOOL, offsetof(struct options, dry_run), NULL, 0, 0, NULL, 0,    \
+                        NULL, "say what would be done, do nothing"                                 \
+        }
+static const struct opt dry_run_options[] = { DRY_RUN, {} };
+static const struct opt destroy_options[] = {
+        CONFIRM_OPTION(offsetof(struct options, no_prompt)),
+        DRY_RUN,
+        {},
 };
+
+static char *path_of(struct cli *c, const char *rest) {
+        cleanup_(freep) char *head = NULL;
+
+        if (!cli_model(c))
+                return NULL;
+        head = call_path("/v1/models/%s/applications/%s", cli_model(c), cli_operand(c, 0));
+        return str_format("%s%s", head, rest);
+}
 
 static int post(struct cli *c, const char *rest, json_t *body) {
         const struct options *o = c->options;
-        cleanup_(freep) char *head = NULL;
-        cleanup_(freep) char *path = NULL;
+        cleanup_(freep) char *path = path_of(c, rest);
 
-        if (!cli_model(c)) {
+        if (!path) {
                 json_decref(body);
                 return CLI_FAILED;
         }
-        head = call_path("/v1/models/%s/applications/%s", cli_model(c), cli_operand(c, 0));
-        path = str_format("%s%s", head, rest);
         if (c->command->options)
                 call_query_flag(&path, "dry-run", o->dry_run);
         return call_change(c, "POST", path, body);
+}
+
+static int post_sure(struct cli *c, const char *rest) {
+        const struct options *o = c->options;
+        cleanup_(freep) char *path = path_of(c, rest);
+
+        if (!path)
+                return CLI_FAILED;
+        return confirm_change(
+                c, "POST", path,
+                &(struct confirm_options){ .dry_run = o->dry_run, .no_prompt = o->no_prompt });
 }
 
 static int apply_held(struct cli *c) {
@@ -35,7 +58,7 @@ static int apply_held(struct cli *c) {
 }
 
 static int accept_data_loss(struct cli *c) {
-        return post(c, "/accept-data-loss", NULL);
+        return post_sure(c, "/accept-data-loss");
 }
 
 static int adopt(struct cli *c) {
@@ -51,31 +74,32 @@ static int attach_storage(struct cli *c) {
 }
 
 static int destroy_storage(struct cli *c) {
-        return post(c, "/destroy-storage", NULL);
+        return post_sure(c, "/destroy-storage");
 }
 
-#define ONE "APPLICATION", 1, 1, COMMAND_LIST, COMPLETES_APPLICATION
+#define ONE "APPLICATION", 1, 1, COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_APPLICATION
+#define SIZE sizeof(struct options)
 const struct command consent_commands[] = {
-        { "apply-held", NULL, GROUP_OPERATE, ONE, NULL, 0, apply_held,
+        { "apply-held", NULL, GROUP_OPERATE, ONE, dry_run_options, SIZE, apply_held,
           "Let a plan go that was held for its size",
           "A plan that would delete more than a limit is held; status says what it would do, plan "
           "shows it.",
           .example = "apply-held mlflow-server" },
-        { "accept-data-loss", NULL, GROUP_DATA, ONE, NULL, 0, accept_data_loss,
+        { "accept-data-loss", NULL, GROUP_DATA, ONE, destroy_options, SIZE, accept_data_loss,
           "Begin again where data was lost",
           "A store that turns up empty is never begun again silently: restore it, or say with this "
           "that it may be.",
           .example = "accept-data-loss mlflow-mysql" },
         { "adopt", NULL, GROUP_OPERATE, "APPLICATION [KIND/NAME]", 1, 2, COMMAND_LIST,
-          COMPLETES_APPLICATION, NULL, 0, adopt,
+          COMPLETES_APPLICATION, dry_run_options, SIZE, adopt,
           "Take over objects of the same name that were there before",
           "Without KIND/NAME: all that block the application. What was adopted is never deleted.",
           .example = "adopt mlflow-server deployment/mlflow-server" },
-        { "attach-storage", NULL, GROUP_DATA, ONE, NULL, 0, attach_storage,
+        { "attach-storage", NULL, GROUP_DATA, ONE, dry_run_options, SIZE, attach_storage,
           "Use the storage that an earlier application of that name left", NULL,
           .example = "attach-storage mlflow-mysql" },
-        { "destroy-storage", NULL, GROUP_DATA, ONE, dry_run_options, sizeof(struct options),
-          destroy_storage, "Destroy the storage that an earlier application of that name left",
-          NULL, .example = "destroy-storage mlflow-mysql --dry-run" },
+        { "destroy-storage", NULL, GROUP_DATA, ONE, destroy_options, SIZE, destroy_storage,
+          "Destroy the storage that an earlier application of that name left", NULL,
+          .example = "destroy-storage mlflow-mysql --dry-run" },
         {}
 };

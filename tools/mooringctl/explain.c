@@ -7,16 +7,17 @@
 
 #include <stdlib.h>
 
-static int get(struct cli *c, const char *what, const char *query, json_t **ret) {
+/* NULL: no model is meant, which was said. */
+static char *path_of(struct cli *c, const char *what, const char *query) {
         cleanup_(freep) char *head = NULL;
-        cleanup_(freep) char *path = NULL;
+        char *path;
 
         if (!cli_model(c))
-                return CLI_FAILED;
+                return NULL;
         head = call_path("/v1/models/%s", cli_model(c));
         path = str_format("%s/%s", head, what);
         call_query(&path, query, cli_operand(c, 0));
-        return call_get(c, path, ret);
+        return path;
 }
 
 static int by_object(const void *a, const void *b) {
@@ -92,8 +93,9 @@ static void print_plan(struct cli *c, const json_t *changes, const json_t *unkno
 }
 
 static int plan(struct cli *c) {
+        cleanup_(freep) char *path = path_of(c, "plan", "application");
         cleanup_(json_freep) json_t *json = NULL;
-        int r = get(c, "plan", "application", &json);
+        int r = path ? call_pages(c, path, "plan", "after", SIZE_MAX, &json) : CLI_FAILED;
         json_t *changes = json_get(json, "plan"), *unknown = json_get(json, "unknown");
         bool rest = !json_array_size(changes) && !json_array_size(unknown);
 
@@ -130,8 +132,9 @@ static void print_branch(const json_t *list, size_t i, FILE *out) {
 }
 
 static int why(struct cli *c) {
+        cleanup_(freep) char *path = path_of(c, "why", "subject");
         cleanup_(json_freep) json_t *json = NULL;
-        int r = get(c, "why", "subject", &json);
+        int r = path ? call_get(c, path, &json) : CLI_FAILED;
         const json_t *cause, *list = json_get(json, "why");
         size_t i;
 
@@ -153,7 +156,8 @@ static int resources(struct cli *c) {
         cleanup_(table_deinit) struct table t = { 0 };
         cleanup_(json_freep) json_t *json = NULL;
         cleanup_(freep) const json_t **sorted = NULL;
-        int r = get(c, "resources", "application", &json);
+        cleanup_(freep) char *path = path_of(c, "resources", "application");
+        int r = path ? call_pages(c, path, "resources", "after", SIZE_MAX, &json) : CLI_FAILED;
 
         if (r || cli_print(c, json))
                 return r;

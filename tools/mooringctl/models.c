@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* models.c - models: add, list, choose, remove, take over */
-#include "call.h"
+#include "confirm.h"
 #include "families.h"
 #include "switch.h"
 #include "table.h"
@@ -11,7 +11,7 @@
 
 struct options {
         char *cluster;
-        bool destroy_storage, force, dry_run;
+        bool destroy_storage, force, dry_run, no_prompt;
 };
 #define AT(member) offsetof(struct options, member)
 
@@ -20,11 +20,16 @@ static const struct opt add_options[] = {
           "cluster it lives in; may be left out while there is one" },
         {}
 };
+static const struct opt dry_run_options[] = { { "dry-run", 0, OPT_BOOL, AT(dry_run), NULL, 0, 0,
+                                                NULL, 0, NULL,
+                                                "say what would be done, do nothing" },
+                                              {} };
 static const struct opt remove_options[] = {
         { "destroy-storage", 0, OPT_BOOL, AT(destroy_storage), NULL, 0, 0, NULL, 0, NULL,
           "destroy all data in it too" },
         { "force", 0, OPT_BOOL, AT(force), NULL, 0, 0, NULL, 0, NULL,
           "do not wait for what cannot be reached" },
+        CONFIRM_OPTION(AT(no_prompt)),
         { "dry-run", 0, OPT_BOOL, AT(dry_run), NULL, 0, 0, NULL, 0, NULL,
           "say what would be done, do nothing" },
         {}
@@ -142,13 +147,17 @@ static int remove_model(struct cli *c) {
 
         call_query_flag(&path, "destroy-storage", o->destroy_storage);
         call_query_flag(&path, "force", o->force);
-        call_query_flag(&path, "dry-run", o->dry_run);
-        return call_change(c, "DELETE", path, NULL);
+        return confirm_change(c, "DELETE", path,
+                              &(struct confirm_options){ .dry_run = o->dry_run,
+                                                         .no_prompt = o->no_prompt,
+                                                         .name = cli_operand(c, 0) });
 }
 
 static int take_over(struct cli *c) {
+        const struct options *o = c->options;
         cleanup_(freep) char *path = call_path("/v1/models/%s/take-over", cli_operand(c, 0));
 
+        call_query_flag(&path, "dry-run", o->dry_run);
         return call_change(c, "POST", path, NULL);
 }
 
@@ -166,8 +175,9 @@ const struct command models_commands[] = {
           "Remove a model and all that is in it",
           "The namespace goes only when mooringd made it and nothing else is in it.",
           .example = "remove-model mlflow --dry-run" },
-        { "take-over-model", NULL, GROUP_OPERATE, "MODEL", 1, 1, COMMAND_LIST, COMPLETES_MODEL,
-          NULL, 0, take_over, "Take a namespace over that carries another controller's stamp",
-          "Look at plan first.", .example = "take-over-model mlflow" },
+        { "take-over-model", NULL, GROUP_OPERATE, "MODEL", 1, 1, COMMAND_LIST | COMMAND_DRY_RUN,
+          COMPLETES_MODEL, dry_run_options, SIZE, take_over,
+          "Take a namespace over that carries another controller's stamp",
+          "Look at plan, and at --dry-run, first.", .example = "take-over-model mlflow" },
         {}
 };

@@ -17,7 +17,7 @@ from .kube import Kube
 from .world import ROOT, Trouble, until
 
 sys.path.insert(0, str(ROOT / "tests" / "peers"))
-from harness import paths, websocket  # noqa: E402
+from harness import netns, paths, websocket  # noqa: E402
 
 TOOL = ROOT / "tools" / "peers"
 ACCOUNT, HOME = "mooring", "kube-system"        # the ServiceAccount that the daemon uses
@@ -37,13 +37,20 @@ def enter_or_become(skip=False):
     folder.chmod(0o711)
     peers = folder / "p"
     try:
-        subprocess.run([TOOL, "up", peers, "--while-pid", str(os.getpid()), "--secret-refresh", "5",
-                        "--grace-max", "2"], check=True)
+        bring_up(peers, sys.stdout if skip else None)
         code = become(peers)
     finally:
         subprocess.run([TOOL, "down", peers], check=False)
         shutil.rmtree(folder, ignore_errors=True)
     sys.exit(code)
+
+
+def bring_up(peers, out):
+    """OUT: where it says that they are up; None: only what went wrong."""
+    done = subprocess.run([TOOL, "up", peers, "--while-pid", str(os.getpid()), "--secret-refresh", "5", "--grace-max", "2"],
+                          stdout=out, stderr=subprocess.STDOUT if out else subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise Trouble(f"the peers did not come up:\n{done.stderr or ''}")
 
 
 def become(peers):
@@ -66,6 +73,10 @@ class Real:
         self.folder = world.folder
         self.kubeconfig = world.folder / "kubeconfig"
         self.peers = os.environ["PEERS_DIR"]
+        if not netns.is_root():
+            # An ordinary user is root in the peers' namespaces, where there is nobody else whom workers could run as: a namespace
+            # further in, the daemon is an ordinary user again.
+            world.daemon.prefix = ["unshare", "--user", "--map-user=65534", "--map-group=65534"]
         self.kube = Kube(os.environ["PEERS_API"], ca=os.environ["PEERS_CA"], cert=os.environ["PEERS_ADMIN_CERT"],
                          key=os.environ["PEERS_ADMIN_KEY"])
 

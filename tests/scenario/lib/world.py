@@ -132,7 +132,7 @@ class Daemon:
         self.state, self.socket = folder / "state", folder / "admin.sock"
         self.log = folder / "log" / f"{name}.log"
         self.charms = folder / "charms"
-        self.options, self.environment = [], {}
+        self.prefix, self.options, self.environment = [], [], {}
         self.offers, self.test_charms = CHARMS, []      # of charms/ and of tests/charm
         self.process = None
 
@@ -151,7 +151,7 @@ class Daemon:
 
     def argv(self, *more):
         sandbox = ["--sandbox=no"] if self.programs.sanitized() else []
-        return [str(self.programs.mooringd), "--config", os.devnull, "--state-dir", str(self.state), "--socket", str(self.socket),
+        return [*self.prefix, str(self.programs.mooringd), "--config", os.devnull, "--state-dir", str(self.state), "--socket", str(self.socket),
                 "--charm-dir", str(self.charms), "--worker", str(self.programs.worker), *sandbox, *self.options, *more]
 
     def spawn(self, *more):

@@ -305,6 +305,13 @@ static void without_seccomp_the_host_does_not_start(void **state) {
         assert_host_refuses(SCMP_SYS(seccomp), ENOSYS, "seccomp cannot be switched on");
 }
 
+/* As in a user namespace that has nobody but its root. */
+static void without_the_workers_user_the_host_does_not_start(void **state) {
+        if (geteuid() != 0)
+                skip();
+        assert_host_refuses(SCMP_SYS(setresuid), EINVAL, "as the user of --charm-user (Invalid");
+}
+
 /* ---- what a worker is */
 
 /* Pid of the only worker of process PARENT, or 0. */
@@ -439,6 +446,8 @@ int main(int argc, char **argv) {
                                                 teardown),
                 cmocka_unit_test_setup_teardown(without_seccomp_the_host_does_not_start, setup,
                                                 teardown),
+                cmocka_unit_test_setup_teardown(without_the_workers_user_the_host_does_not_start,
+                                                setup, teardown),
                 cmocka_unit_test_setup_teardown(a_worker_has_no_privileges_and_no_descriptors,
                                                 setup, teardown),
                 cmocka_unit_test(workers_die_with_the_daemon),

@@ -306,6 +306,86 @@ static void reader_may_stop_the_stream(void **state) {
         probe_free(&p);
 }
 
+/* ---- a reader that takes longer for each piece than a turn of the loop may last */
+
+#define LONG_BODY (1u << 20)
+
+static void long_body(struct server_call *c, void *arg) {
+        cleanup_(freep) char *body = mem_alloc(LONG_BODY + 1);
+
+        for (size_t i = 0; i < LONG_BODY; i++)
+                body[i] = (char)('a' + i / 1000 % 26);
+        server_reply(c, 200, NULL, body);
+}
+
+static int pieces, stop_at;
+static bool free_it;
+
+static int slow_data(struct http_request *r, const char *data, size_t len) {
+        struct probe *p = r->arg;
+
+        clock_fake_advance(5);
+        buf_add(&p->data, data, len);
+        if (++pieces != stop_at)
+                return 0;
+        if (!free_it)
+                return -EBADMSG;
+        http_deinit(r);
+        return 0;
+}
+
+static void slow_start(struct fixture *f, struct probe *p) {
+        clock_fake(1000, 1000);
+        pieces = 0;
+        server_route(f->server, NULL, "/long", long_body, NULL);
+        probe_init(p, f, "GET", "/long");
+        p->r.on_data = slow_data;
+        http_start(f->http, &p->r);
+}
+
+static void a_slow_reader_gets_all_in_pieces_of_many_turns(void **state) {
+        struct fixture *f = *state;
+        struct probe p;
+
+        stop_at = 0;
+        slow_start(f, &p);
+        while (!p.done) {
+                int before = pieces;
+
+                step_or_fail(f, "done");
+                assert_true(pieces - before <= 2);
+        }
+        assert_int_equal(p.done, 1);
+        assert_int_equal(p.r.end, HTTP_OK);
+        assert_int_equal(p.data.len, LONG_BODY);
+        for (size_t i = 0; i < LONG_BODY; i++)
+                if (p.data.data[i] != (char)('a' + i / 1000 % 26))
+                        fail_msg("byte %zu is in the wrong place", i);
+        probe_free(&p);
+}
+
+static void a_slow_reader_may_stop_or_free_between_turns(void **state) {
+        struct fixture *f = *state;
+        struct probe p;
+
+        stop_at = 5;
+        free_it = false;
+        slow_start(f, &p);
+        step_until(f, p.done);
+        assert_int_equal(p.r.end, HTTP_STOPPED);
+        assert_int_equal(p.r.err.code, -EBADMSG);
+        assert_int_equal(pieces, 5);
+        probe_free(&p);
+        free_it = true;
+        slow_start(f, &p);
+        step_until(f, pieces == 5);
+        while (loop_step(f->loop, 0))
+                ;
+        assert_int_equal(pieces, 5);
+        assert_int_equal(p.done, 0);
+        probe_free(&p);
+}
+
 static void reply_larger_than_its_limit_is_refused(void **state) {
         struct fixture *f = *state;
         struct probe p;
@@ -462,6 +542,8 @@ int main(void) {
                 T(stream_gives_pieces_as_they_come),
                 T(stream_with_an_error_status_is_collected),
                 T(reader_may_stop_the_stream),
+                T(a_slow_reader_gets_all_in_pieces_of_many_turns),
+                T(a_slow_reader_may_stop_or_free_between_turns),
                 T(reply_larger_than_its_limit_is_refused),
                 T(what_cannot_be_sent_is_told_by_done),
                 T(strings_are_copied_by_start),

@@ -31,6 +31,9 @@ static const char good[] = "name: minio\n"
                            "    ratio: {type: float, default: 0.5}\n"
                            "    tls: {type: boolean, default: false}\n"
                            "    note: {type: string}\n"
+                           "    days: {type: string, default: auto, pattern: \"auto|[0-9]+\"}\n"
+                           "    bucket: {type: string, max: 9, pattern: \"[a-z]+\", wants: a "
+                           "bucket}\n"
                            "runtime-fields:\n"
                            "- {kind: Secret, name: a, field: /data}\n"
                            "_note: kept\n";
@@ -108,6 +111,14 @@ static void each_fault_names_its_line(void **state) {
                 { "name: a\nconfig:\n  options:\n    p: {type: int, default: x}\n",
                   "charm.yaml:4: config.options.p.default: application a: option p: wants a "
                   "whole" },
+                { "name: a\nconfig:\n  options:\n    p: {type: string, pattern: \"(\"}\n",
+                  "charm.yaml:4: config.options.p.pattern: is no extended regular expression" },
+                { "name: a\nconfig:\n  options:\n    p: {type: int, pattern: \"1\"}\n",
+                  "charm.yaml:4: config.options.p.pattern: is only for texts" },
+                { "name: a\nconfig:\n  options:\n    p: {type: string, wants: luck}\n",
+                  "charm.yaml:4: config.options.p.wants: says what a pattern means" },
+                { "name: a\nconfig:\n  options:\n    p: {type: string, default: x, pattern: z}\n",
+                  "charm.yaml:4: config.options.p.default: application a: option p: wants a text" },
                 { "name: a\nconfig:\n  options:\n    p: {type: string, secret: true, default: x}\n",
                   "charm.yaml:4: config.options.p.default: a secret has no default" },
                 { "name: a\nresources:\n  f: {type: file, source: \"https://x\"}\n",
@@ -189,6 +200,16 @@ static void wrong_values_say_application_option_and_wanted_type(void **state) {
                 { "mode", "\"sever\"",
                   "application store: option mode: wants one of server, gateway, is "
                   "the text \"sever\"" },
+                { "days", "\"autos\"",
+                  "application store: option days: wants a text that matches auto|[0-9]+, is the "
+                  "text \"autos\"" },
+                { "days", "\"1\\n2\"",
+                  "application store: option days: wants a text that matches auto|[0-9]+, is the "
+                  "text \"1\n2\"" },
+                { "bucket", "\"My_Bucket\"",
+                  "application store: option bucket: wants a bucket, is the text \"My_Bucket\"" },
+                { "bucket", "\"abcdefghij\"",
+                  "application store: option bucket: wants a bucket, is the text \"abcdefghij\"" },
                 { "note", "5", "application store: option note: wants a text, is the number 5" },
                 { "note", "{}", "application store: option note: wants a text, is an object" },
                 { "tls", "\"perhaps\"",

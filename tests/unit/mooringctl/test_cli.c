@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #define ARGS_MAX 16
+#define ANSWER_MAX 4096
 
 struct bench {
         char dir[32];

@@ -5,17 +5,11 @@
  * it is, then once for each of its requests and each failure; every operation ends exactly once
  * with an outcome and a reason, and run again from the top it converges. */
 #include "clock.h"
-#include "http.h"
-#include "kube.h"
-#include "server.h"
+#include "kube-api.h"
 
 #include <pthread.h>
-#include <setjmp.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
-
-#define WAIT_MS 20000 /* only reached when the test has failed */
 #define FIELDS "{\"f:data\":{\"f:a\":{}},\"f:list\":{\"k:{\\\"n\\\":1}\":{\".\":{},\"f:n\":{}}}}"
 
 enum failure {
@@ -31,11 +25,8 @@ enum failure {
 };
 
 static struct world {
-        struct loop *loop;
-        struct http *http;
-        struct server *server;
-        struct target *target;
-        bool reachable, done;
+        struct kube_api api;
+        bool done;
         pthread_mutex_t lock; /* of what follows */
         enum failure failure;
         int at, requests; /* which request of the operation fails, how many came */
@@ -110,22 +101,6 @@ static void serve_object(struct server_call *c, void *arg) {
         pthread_mutex_unlock(&w.lock);
 }
 
-static void serve_identity(struct server_call *c, void *arg) {
-        server_reply(c, 200, NULL, "{\"metadata\":{\"uid\":\"cluster\"}}");
-}
-
-static void serve_core(struct server_call *c, void *arg) {
-        server_reply(c, 200, NULL,
-                     "{\"kind\":\"APIGroupDiscoveryList\",\"items\":[{\"metadata\":{},\"versions\":"
-                     "[{\"version\":\"v1\",\"resources\":[{\"resource\":\"configmaps\","
-                     "\"responseKind\":{\"kind\":\"ConfigMap\"},\"scope\":\"Namespaced\",\"verbs\":"
-                     "[\"get\"]}]}]}]}");
-}
-
-static void serve_groups(struct server_call *c, void *arg) {
-        server_reply(c, 200, NULL, "{\"kind\":\"APIGroupDiscoveryList\",\"items\":[]}");
-}
-
 /* ---- the operations */
 
 static void on_done(struct op *op) {
@@ -150,19 +125,12 @@ static void prepare(enum scenario s, enum failure f, int at) {
         pthread_mutex_unlock(&w.lock);
 }
 
-static json_t *parse(const char *text) {
-        json_t *j = NULL;
-
-        assert_int_equal(json_parse(text, strlen(text), &j, NULL), 0);
-        return j;
-}
-
 static void run(enum scenario s, struct op *op) {
-        cleanup_(json_freep) json_t *wanted =
-                parse("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\"},"
-                      "\"data\":{\"a\":\"1\"}}");
+        cleanup_(json_freep) json_t *wanted = kube_api_json(
+                "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\"},"
+                "\"data\":{\"a\":\"1\"}}");
         cleanup_(json_freep) json_t *marks =
-                parse("{\"model\":\"m\",\"application\":\"a\",\"controller\":\"c\"}");
+                kube_api_json("{\"model\":\"m\",\"application\":\"a\",\"controller\":\"c\"}");
         struct projection *p = NULL;
         struct apply_request r = { .type = "ConfigMap",
                                    .path = "ns/x",
@@ -178,16 +146,16 @@ static void run(enum scenario s, struct op *op) {
                                  0);
         r.projection = p;
         w.done = false;
-        *op = (struct op){ .loop = w.loop, .done = on_done };
+        *op = (struct op){ .loop = w.api.loop, .done = on_done };
         if (s == LOOK)
-                provider_kube.look(w.target, &r, op);
+                provider_kube.look(w.api.target, &r, op);
         else if (s == REMOVE)
-                provider_kube.remove(w.target, &r, op);
+                provider_kube.remove(w.api.target, &r, op);
         else
-                provider_kube.apply(w.target, &r, op);
+                provider_kube.apply(w.api.target, &r, op);
         assert_false(w.done);
-        for (int64_t end = clock_mono() + WAIT_MS; !w.done && clock_mono() < end;)
-                loop_step(w.loop, 50);
+        for (int64_t end = clock_mono() + KUBE_API_WAIT_MS; !w.done && clock_mono() < end;)
+                loop_step(w.api.loop, 50);
         assert_true(w.done);
         provider_kube.projection_free(p);
 }
@@ -274,69 +242,17 @@ static void each_request_of_each_operation_fails_in_each_way_and_then_converges(
 
 /* ---- setup */
 
-static const struct interest *no_interest(void *arg, const char *type, const char *path) {
-        return NULL;
-}
-
-static void on_observed(void *arg, const char *type, const char *path, struct observation *o) {
-}
-
-static void on_unit(void *arg, const struct unit_seen *u) {
-}
-
-static void on_listed(void *arg, const char *type, bool begin) {
-}
-
-static void on_reach(void *arg, bool reachable, const char *identity, const char *why) {
-        w.reachable = reachable;
-        if (reachable)
-                assert_string_equal(identity, "cluster");
-}
-
-static void on_warning(void *arg, const char *type, const char *path, const char *text) {
-}
-
-static void on_changed(void *arg) {
-}
-
 static int setup(void **state) {
-        static const struct observer o = { .interest = no_interest,
-                                           .observed = on_observed,
-                                           .unit = on_unit,
-                                           .listed = on_listed,
-                                           .reach = on_reach,
-                                           .warning = on_warning,
-                                           .changed = on_changed };
-        static const uint8_t key[DIGEST_SIZE];
-        cleanup_(freep) char *text = NULL;
-        cleanup_(json_freep) json_t *config = NULL;
-        cleanup_(json_freep) json_t *marks = parse("{\"controller\":\"c\"}");
-        struct target_config c = { .id = 1, .name = "t", .marks = marks, .hash_key = key };
-
         pthread_mutex_init(&w.lock, NULL);
-        assert_int_equal(loop_new(&w.loop, NULL), 0);
-        assert_int_equal(http_new(w.loop, &w.http, NULL), 0);
-        w.server = server_new(NULL);
-        server_route(w.server, NULL, "/api/v1/namespaces/ns/configmaps/x", serve_object, NULL);
-        server_route(w.server, "GET", "/api/v1/namespaces/kube-system", serve_identity, NULL);
-        server_route(w.server, "GET", "/api", serve_core, NULL);
-        server_route(w.server, "GET", "/apis", serve_groups, NULL);
-        text = str_format("{\"server\":\"%s\"}", server_url(w.server));
-        config = parse(text);
-        c.config = config;
-        c.http = w.http;
-        c.loop = w.loop;
-        assert_int_equal(provider_kube.open(&c, &o, &w.target, NULL), 0);
-        for (int64_t end = clock_mono() + WAIT_MS; !w.reachable && clock_mono() < end;)
-                loop_step(w.loop, 50);
-        return w.reachable ? 0 : -1;
+        kube_api_init(&w.api, "{\"resource\":\"configmaps\",\"responseKind\":{\"kind\":"
+                              "\"ConfigMap\"},\"scope\":\"Namespaced\",\"verbs\":[\"get\"]}");
+        server_route(w.api.server, NULL, "/api/v1/namespaces/ns/configmaps/x", serve_object, NULL);
+        kube_api_open(&w.api, NULL, NULL);
+        return kube_api_until_reachable(&w.api);
 }
 
 static int teardown(void **state) {
-        provider_kube.close(w.target);
-        http_free(w.http);
-        loop_free(w.loop);
-        server_free(w.server);
+        kube_api_deinit(&w.api);
         pthread_mutex_destroy(&w.lock);
         return 0;
 }

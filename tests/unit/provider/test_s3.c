@@ -5,32 +5,17 @@
 #include "s3-document.h"
 #include "s3-seal.h"
 #include "s3-xml.h"
+#include "polled-cases.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <cmocka.h>
 #include <stdlib.h>
 
 extern const struct provider provider_s3;
 
-/* JSON with ' for ". */
-static json_t *json_of(const char *text) {
-        cleanup_(freep) char *copy = str_dup(text);
-        struct err err = { 0 };
-        json_t *j = NULL;
-
-        for (char *p = copy; *p; p++)
-                if (*p == '\'')
-                        *p = '"';
-        if (json_parse(copy, strlen(copy), &j, &err) < 0)
-                fail_msg("%s: %s", text, err_text(&err));
-        return j;
-}
-
 static void documents_get_canonical_names(void **state) {
-        cleanup_(json_freep) json_t *b = json_of("{'type':'bucket','name':'ml-flow.1'}");
+        cleanup_(json_freep) json_t *b = polled_json("{'type':'bucket','name':'ml-flow.1'}");
         cleanup_(json_freep) json_t *u =
-                json_of("{'type':'user','name':'KEY','secret-key':'{{secret}}','policy':'p'}");
+                polled_json("{'type':'user','name':'KEY','secret-key':'{{secret}}','policy':'p'}");
         struct identity id = { 0 };
 
         assert_int_equal(provider_s3.identify(b, "model", &id, NULL), 0);
@@ -49,9 +34,7 @@ static void documents_get_canonical_names(void **state) {
 }
 
 static void bad_documents_say_what_is_wrong(void **state) {
-        static const struct {
-                const char *text, *word;
-        } table[] = {
+        static const struct polled_case table[] = {
                 { "{'type':'object','name':'x'}", "type" },
                 { "{'type':'bucket','name':'ab'}", "name" },
                 { "{'type':'bucket','name':'Upper'}", "lower-case" },
@@ -72,22 +55,11 @@ static void bad_documents_say_what_is_wrong(void **state) {
                 { "{'type':'user','name':'KEY','secret-key':'12345678'}", "policy" },
         };
 
-        for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-                cleanup_(json_freep) json_t *j = json_of(table[i].text);
-                struct identity id = { 0 };
-                struct err err = { 0 };
-
-                assert_int_equal(provider_s3.identify(j, "model", &id, &err), -EINVAL);
-                if (!strstr(err.text, table[i].word))
-                        fail_msg("%s: \"%s\" does not name %s", table[i].text, err.text,
-                                 table[i].word);
-        }
+        polled_check_documents(&provider_s3, table, ARRAY_SIZE(table));
 }
 
 static void targets_are_checked(void **state) {
-        static const struct {
-                const char *text, *word; /* NULL: good */
-        } table[] = {
+        static const struct polled_case table[] = {
                 { "{'engine':'minio','endpoint':'https://"
                   "s:9000','access-key':'a','secret-key':'b'}",
                   NULL },
@@ -131,17 +103,7 @@ static void targets_are_checked(void **state) {
                   "region" },
         };
 
-        for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-                cleanup_(json_freep) json_t *j = json_of(table[i].text);
-                struct err err = { 0 };
-                int r = provider_s3.check(j, NULL, &err);
-
-                if (r != (table[i].word ? -EINVAL : 0))
-                        fail_msg("%s: %d %s", table[i].text, r, err.text);
-                if (r < 0 && !strstr(err.text, table[i].word))
-                        fail_msg("%s: \"%s\" does not name %s", table[i].text, err.text,
-                                 table[i].word);
-        }
+        polled_check_targets(&provider_s3, table, ARRAY_SIZE(table));
 }
 
 static void hosts_are_cut_out_of_endpoints(void **state) {
@@ -229,38 +191,18 @@ static void what_is_put_comes_back(void **state) {
         assert_string_equal(back, text);
 }
 
-static char *drift_of(const char *was, const char *is) {
-        cleanup_(json_freep) json_t *baseline = json_of(was);
-        cleanup_(drift_list_free) struct drift_list list = { 0 };
-        struct apply_request r = { .type = "policy", .path = "p", .baseline = baseline };
-        struct observation o = { .presence = PRESENCE_PRESENT, .found = json_of(is) };
-        struct buf b = BUF_INIT;
-
-        assert_int_equal(provider_s3.compare(&r, &o, &list, NULL), 0);
-        for (size_t i = 0; i < list.count; i++)
-                buf_printf(&b, "%s%s%s ", list.items[i].field, list.items[i].wanted ? "" : " added",
-                           list.items[i].found ? "" : " gone");
-        observation_clear(&o);
-        return buf_take(&b);
-}
-
 static void differences_are_told_field_by_field(void **state) {
-        static const struct {
-                const char *was, *is, *want;
-        } table[] = {
+        static const struct polled_difference table[] = {
                 { "{'a':{'b':[1]}}", "{'a':{'b':[1]}}", "" },
-                { "{'status':'enabled'}", "{'status':'disabled'}", "status " },
+                { "{'status':'enabled'}", "{'status':'disabled'}",
+                  "status:\"enabled\":\"disabled\" " },
                 { "{'d':{'S':[{'A':['x','y']}]}}", "{'d':{'S':[{'A':['y','z']}]}}",
-                  "d.S[0].A[x] gone d.S[0].A[z] added " },
-                { "{'d':{'S':[{'E':1}]}}", "{'d':{'S':[{'E':1},{'E':2}]}}", "d.S[1] added " },
-                { "{'b':'x'}", "{'b':'x','public':{}}", "public added " },
+                  "d.S[0].A[x]:\"x\":- d.S[0].A[z]:-:\"z\" " },
+                { "{'d':{'S':[{'E':1}]}}", "{'d':{'S':[{'E':1},{'E':2}]}}", "d.S[1]:-:{\"E\":2} " },
+                { "{'b':'x'}", "{'b':'x','public':{}}", "public:-:{} " },
         };
 
-        for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-                cleanup_(freep) char *is = drift_of(table[i].was, table[i].is);
-
-                assert_string_equal(is, table[i].want);
-        }
+        polled_check_differences(&provider_s3, table, ARRAY_SIZE(table));
 }
 
 static void secrets_stand_at_the_key_only(void **state) {

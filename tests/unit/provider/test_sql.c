@@ -3,27 +3,12 @@
  * differs */
 #include "sql-document.h"
 #include "sql-engine.h"
+#include "polled-cases.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <cmocka.h>
 #include <stdlib.h>
 
 extern const struct provider provider_sql;
-
-/* JSON with ' for ". */
-static json_t *json_of(const char *text) {
-        cleanup_(freep) char *copy = str_dup(text);
-        struct err err = { 0 };
-        json_t *j = NULL;
-
-        for (char *p = copy; *p; p++)
-                if (*p == '\'')
-                        *p = '"';
-        if (json_parse(copy, strlen(copy), &j, &err) < 0)
-                fail_msg("%s: %s", text, err_text(&err));
-        return j;
-}
 
 static void documents_get_canonical_names(void **state) {
         static const struct {
@@ -40,7 +25,7 @@ static void documents_get_canonical_names(void **state) {
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-                cleanup_(json_freep) json_t *j = json_of(table[i].text);
+                cleanup_(json_freep) json_t *j = polled_json(table[i].text);
                 cleanup_(sql_document_free) struct sql_document d = { 0 };
                 cleanup_(freep) char *again = NULL;
                 struct identity id = { 0 };
@@ -58,7 +43,7 @@ static void documents_get_canonical_names(void **state) {
 }
 
 static void a_grant_needs_its_user_and_its_database(void **state) {
-        cleanup_(json_freep) json_t *j = json_of(
+        cleanup_(json_freep) json_t *j = polled_json(
                 "{'type':'grant','user':'u','host':'h','database':'d','privileges':['ALL']}");
         struct identity id = { 0 };
 
@@ -72,9 +57,7 @@ static void a_grant_needs_its_user_and_its_database(void **state) {
 }
 
 static void bad_documents_say_what_is_wrong(void **state) {
-        static const struct {
-                const char *text, *word;
-        } table[] = {
+        static const struct polled_case table[] = {
                 { "{'type':'table','name':'x'}", "type" },
                 { "{'type':'database'}", "name" },
                 { "{'type':'database','name':'x','nmae':'y'}", "nmae" },
@@ -101,22 +84,12 @@ static void bad_documents_say_what_is_wrong(void **state) {
                   "GRANT OPTION" },
         };
 
-        for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-                cleanup_(json_freep) json_t *j = json_of(table[i].text);
-                struct identity id = { 0 };
-                struct err err = { 0 };
-
-                assert_int_equal(provider_sql.identify(j, "model", &id, &err), -EINVAL);
-                if (!strstr(err.text, table[i].word))
-                        fail_msg("%s: \"%s\" does not name %s", table[i].text, err.text,
-                                 table[i].word);
-                assert_null(id.type);
-        }
+        polled_check_documents(&provider_sql, table, ARRAY_SIZE(table));
 }
 
 static void a_message_never_holds_the_password(void **state) {
         cleanup_(json_freep) json_t *j =
-                json_of("{'type':'user','name':'u','password':['hunter2']}");
+                polled_json("{'type':'user','name':'u','password':['hunter2']}");
         struct identity id = { 0 };
         struct err err = { 0 };
 
@@ -132,7 +105,7 @@ static void equal_privileges_have_one_form(void **state) {
         for (int i = 0; i < 2; i++) {
                 cleanup_(freep) char *text = str_format(
                         "{'type':'grant','user':'u','database':'d','privileges':%s}", texts[i]);
-                cleanup_(json_freep) json_t *j = json_of(text);
+                cleanup_(json_freep) json_t *j = polled_json(text);
                 cleanup_(sql_document_free) struct sql_document d = { 0 };
 
                 assert_int_equal(sql_document_parse(j, &d, NULL), 0);
@@ -146,8 +119,8 @@ static void equal_privileges_have_one_form(void **state) {
 }
 
 static void all_stands_alone(void **state) {
-        cleanup_(json_freep) json_t *j =
-                json_of("{'type':'grant','user':'u','database':'d','privileges':['SELECT','all']}");
+        cleanup_(json_freep) json_t *j = polled_json(
+                "{'type':'grant','user':'u','database':'d','privileges':['SELECT','all']}");
         cleanup_(sql_document_free) struct sql_document d = { 0 };
 
         assert_int_equal(sql_document_parse(j, &d, NULL), 0);
@@ -164,9 +137,7 @@ static void secrets_stand_at_the_password_only(void **state) {
 }
 
 static void targets_are_checked(void **state) {
-        static const struct {
-                const char *text, *word; /* NULL: good */
-        } table[] = {
+        static const struct polled_case table[] = {
                 { "{'engine':'mysql','host':'db','user':'root','password':'{{secret}}'}", NULL },
                 { "{'engine':'mysql','via':'ns/"
                   "pod','user':'root','password':'x','tls':{'mode':'encrypt'}}",
@@ -203,43 +174,11 @@ static void targets_are_checked(void **state) {
                   "tls.mode" },
         };
 
-        for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-                cleanup_(json_freep) json_t *j = json_of(table[i].text);
-                struct err err = { 0 };
-                int r = provider_sql.check(j, NULL, &err);
-
-                assert_int_equal(r, table[i].word ? -EINVAL : 0);
-                if (r < 0 && !strstr(err.text, table[i].word))
-                        fail_msg("%s: \"%s\" does not name %s", table[i].text, err.text,
-                                 table[i].word);
-        }
-}
-
-static char *drift_of(const char *was, const char *is) {
-        cleanup_(json_freep) json_t *baseline = json_of(was);
-        cleanup_(drift_list_free) struct drift_list list = { 0 };
-        struct apply_request r = { .type = "user", .path = "u@%", .baseline = baseline };
-        struct observation o = { .presence = PRESENCE_PRESENT, .found = json_of(is) };
-        struct buf b = BUF_INIT;
-
-        assert_int_equal(provider_sql.compare(&r, &o, &list, NULL), 0);
-        for (size_t i = 0; i < list.count; i++) {
-                cleanup_(freep) char *w =
-                        list.items[i].wanted ? json_text(list.items[i].wanted) : str_dup("-");
-                cleanup_(freep) char *f =
-                        list.items[i].found ? json_text(list.items[i].found) : str_dup("-");
-
-                assert_null(list.items[i].who);
-                buf_printf(&b, "%s:%s:%s ", list.items[i].field, w, f);
-        }
-        observation_clear(&o);
-        return buf_take(&b);
+        polled_check_targets(&provider_sql, table, ARRAY_SIZE(table));
 }
 
 static void differences_are_told_field_by_field(void **state) {
-        static const struct {
-                const char *was, *is, *want;
-        } table[] = {
+        static const struct polled_difference table[] = {
                 { "{'a':1,'b':'x'}", "{'b':'x','a':1}", "" },
                 { "{'charset':'utf8mb4'}", "{'charset':'latin1'}",
                   "charset:\"utf8mb4\":\"latin1\" " },
@@ -251,11 +190,7 @@ static void differences_are_told_field_by_field(void **state) {
                 { "{'expired':false}", "{}", "expired:false:- " },
         };
 
-        for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-                cleanup_(freep) char *is = drift_of(table[i].was, table[i].is);
-
-                assert_string_equal(is, table[i].want);
-        }
+        polled_check_differences(&provider_sql, table, ARRAY_SIZE(table));
 }
 
 static void only_our_own_field_set_is_read_back(void **state) {

@@ -4,23 +4,13 @@
  * A scripted API server serves namespaces and says who it is. The test breaks the stream, lets it
  * be another cluster, and looks at what was told and asked. */
 #include "clock.h"
-#include "http.h"
-#include "kube.h"
-#include "server.h"
+#include "kube-api.h"
 
-#include <setjmp.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
-
-#define WAIT_MS 20000 /* only reached when the test has failed */
-
 static struct world {
-        struct loop *loop;
-        struct http *http;
-        struct server *server;
-        struct target *target;
+        struct kube_api api;
         struct buf log; /* what was told: "+IDENTITY" and "-", "[" for a list */
         int events;
         atomic_int identity, identities, lists, streams, refuse, silent;
@@ -34,18 +24,6 @@ static void serve_identity(struct server_call *c, void *arg) {
         if (atomic_load(&w.silent))
                 server_wait(c, "speak");
         server_reply(c, 200, NULL, text);
-}
-
-static void serve_core(struct server_call *c, void *arg) {
-        server_reply(c, 200, NULL,
-                     "{\"kind\":\"APIGroupDiscoveryList\",\"items\":[{\"metadata\":{},\"versions\":"
-                     "[{\"version\":\"v1\",\"resources\":[{\"resource\":\"namespaces\","
-                     "\"responseKind\":{\"kind\":\"Namespace\"},\"scope\":\"Cluster\",\"verbs\":"
-                     "[\"get\",\"list\",\"watch\"]}]}]}]}");
-}
-
-static void serve_groups(struct server_call *c, void *arg) {
-        server_reply(c, 200, NULL, "{\"kind\":\"APIGroupDiscoveryList\",\"items\":[]}");
 }
 
 /* A stream brings one event and stands until the gate of its number is opened: then it is reset. */
@@ -78,12 +56,6 @@ static const struct interest *no_interest(void *arg, const char *type, const cha
         return NULL;
 }
 
-static void on_observed(void *arg, const char *type, const char *path, struct observation *o) {
-}
-
-static void on_unit(void *arg, const struct unit_seen *u) {
-}
-
 static void on_listed(void *arg, const char *type, bool begin) {
         if (begin)
                 buf_puts(&w.log, "[ ");
@@ -93,54 +65,23 @@ static void on_reach(void *arg, bool reachable, const char *identity, const char
         buf_printf(&w.log, reachable ? "+%s " : "- ", identity);
 }
 
-static void on_warning(void *arg, const char *type, const char *path, const char *text) {
-}
-
-static void on_changed(void *arg) {
-}
-
-static json_t *parse(const char *text) {
-        json_t *j = NULL;
-
-        assert_int_equal(json_parse(text, strlen(text), &j, NULL), 0);
-        return j;
-}
-
 static json_t *quick_pulse(void) {
         return json_pack("{s:i}", "pulse-ms", 1000);
 }
 
 static int open_target(json_t *(*options)(void)) {
-        static const uint8_t key[DIGEST_SIZE];
-        static const struct observer o = { .interest = no_interest,
-                                           .observed = on_observed,
-                                           .unit = on_unit,
-                                           .listed = on_listed,
-                                           .reach = on_reach,
-                                           .warning = on_warning,
-                                           .changed = on_changed };
-        cleanup_(freep) char *text = NULL;
-        cleanup_(json_freep) json_t *config = NULL;
-        cleanup_(json_freep) json_t *marks = parse("{\"controller\":\"c\"}");
-        struct target_config c = { .id = 1, .name = "t", .marks = marks, .hash_key = key };
-
         w = (struct world){ 0 };
         atomic_store(&w.identity, 1);
-        assert_int_equal(loop_new(&w.loop, NULL), 0);
-        assert_int_equal(http_new(w.loop, &w.http, NULL), 0);
-        w.server = server_new(NULL);
-        server_route(w.server, "GET", "/api/v1/namespaces", serve_namespaces, NULL);
-        server_route(w.server, "GET", "/api/v1/namespaces/kube-system", serve_identity, NULL);
-        server_route(w.server, "GET", "/api", serve_core, NULL);
-        server_route(w.server, "GET", "/apis", serve_groups, NULL);
-        text = str_format("{\"server\":\"%s\"}", server_url(w.server));
-        config = parse(text);
-        c.config = config;
-        c.http = w.http;
-        c.loop = w.loop;
-        c.options = options;
-        assert_int_equal(provider_kube.open(&c, &o, &w.target, NULL), 0);
-        provider_kube.follow(w.target, "Namespace");
+        kube_api_init(&w.api,
+                      "{\"resource\":\"namespaces\",\"responseKind\":{\"kind\":\"Namespace\"},"
+                      "\"scope\":\"Cluster\",\"verbs\":[\"get\",\"list\",\"watch\"]}");
+        server_route(w.api.server, "GET", "/api/v1/namespaces", serve_namespaces, NULL);
+        server_route(w.api.server, "GET", "/api/v1/namespaces/kube-system", serve_identity, NULL);
+        kube_api_open(&w.api,
+                      &(struct observer){
+                              .interest = no_interest, .listed = on_listed, .reach = on_reach },
+                      options);
+        provider_kube.follow(w.api.target, "Namespace");
         return 0;
 }
 
@@ -153,36 +94,33 @@ static int setup_quick(void **state) {
 }
 
 static int teardown(void **state) {
-        provider_kube.close(w.target);
-        http_free(w.http);
-        loop_free(w.loop);
-        server_free(w.server);
+        kube_api_deinit(&w.api);
         buf_free(&w.log);
         return 0;
 }
 
 /* EVENTS: of the stream that stands one came, so that it is known to live. */
 static void wait_until(const char *told, int events, int streams) {
-        for (int64_t end = clock_mono() + WAIT_MS; clock_mono() < end;) {
+        for (int64_t end = clock_mono() + KUBE_API_WAIT_MS; clock_mono() < end;) {
                 if (str_eq(buf_str(&w.log), told) && w.events >= events &&
                     atomic_load(&w.streams) == streams)
                         return;
-                loop_step(w.loop, 50);
+                loop_step(w.api.loop, 50);
         }
         fail_msg("told: %s, streams: %d", buf_str(&w.log), atomic_load(&w.streams));
 }
 
 static void wait_identities(int n) {
-        for (int64_t end = clock_mono() + WAIT_MS;
+        for (int64_t end = clock_mono() + KUBE_API_WAIT_MS;
              atomic_load(&w.identities) < n && clock_mono() < end;)
-                loop_step(w.loop, 50);
+                loop_step(w.api.loop, 50);
         assert_int_equal(atomic_load(&w.identities), n);
 }
 
 static void a_stream_that_broke_makes_it_ask_who_answers_now(void **state) {
         wait_until("+cluster-1 [ ", 1, 1);
         assert_int_equal(atomic_load(&w.identities), 1);
-        server_open(w.server, "stream-1");
+        server_open(w.api.server, "stream-1");
         wait_until("+cluster-1 [ ", 2, 2);
         wait_identities(2);
         assert_int_equal(atomic_load(&w.lists), 1);
@@ -191,7 +129,7 @@ static void a_stream_that_broke_makes_it_ask_who_answers_now(void **state) {
 static void another_cluster_is_told_and_listed_anew(void **state) {
         wait_until("+cluster-1 [ ", 1, 1);
         atomic_store(&w.identity, 2);
-        server_open(w.server, "stream-1");
+        server_open(w.api.server, "stream-1");
         wait_until("+cluster-1 [ - +cluster-2 [ ", 1, 3);
         assert_int_equal(atomic_load(&w.lists), 2);
 }
@@ -199,7 +137,7 @@ static void another_cluster_is_told_and_listed_anew(void **state) {
 static void after_a_loss_it_is_reachable_only_when_it_said_who_it_is(void **state) {
         wait_until("+cluster-1 [ ", 1, 1);
         atomic_store(&w.refuse, 1);
-        server_open(w.server, "stream-1");
+        server_open(w.api.server, "stream-1");
         wait_until("+cluster-1 [ - +cluster-1 ", 2, 2);
         assert_true(atomic_load(&w.identities) >= 2);
 }
@@ -211,8 +149,8 @@ static bool told_last(const char *what) {
 }
 
 static void wait_told_last(const char *what) {
-        for (int64_t end = clock_mono() + WAIT_MS; !told_last(what) && clock_mono() < end;)
-                loop_step(w.loop, 50);
+        for (int64_t end = clock_mono() + KUBE_API_WAIT_MS; !told_last(what) && clock_mono() < end;)
+                loop_step(w.api.loop, 50);
         assert_true(told_last(what));
 }
 
@@ -222,7 +160,7 @@ static void a_server_that_is_silent_cannot_be_read_until_it_speaks(void **state)
         atomic_store(&w.silent, 1);
         wait_told_last("- ");
         atomic_store(&w.silent, 0);
-        server_open(w.server, "speak");
+        server_open(w.api.server, "speak");
         wait_told_last("+cluster-1 ");
 }
 

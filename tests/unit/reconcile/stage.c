@@ -5,6 +5,8 @@
 #include "log.h"
 #include "stage-internal.h"
 
+#include "tally.h"
+
 #include <ftw.h>
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -138,6 +140,23 @@ static bool is_quiet(struct stage *s) {
                queue_busy(s->rec->queue) == held;
 }
 
+/* Kept as resources change, and counted anew: the same, but where its wants are read again soon. */
+static void check_tallies(struct stage *s) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&s->rec->world.applications, &i));) {
+                struct world_application *a = e->value;
+                size_t size = TALLY_KINDS * a->tally_words * sizeof(*a->tally);
+                cleanup_(freep) uint64_t *kept = size ? mem_dup(a->tally, size) : NULL;
+
+                if (a->reread)
+                        continue;
+                tally_reset(&s->rec->world, a);
+                if (size)
+                        assert_memory_equal(kept, a->tally, size);
+        }
+}
+
 void stage_settle(struct stage *s) {
         int quiet = 0;
 
@@ -149,6 +168,7 @@ void stage_settle(struct stage *s) {
                 else
                         quiet = is_quiet(s) ? quiet + 1 : 0;
         }
+        check_tallies(s);
 }
 
 void stage_run(struct stage *s, int64_t ms) {

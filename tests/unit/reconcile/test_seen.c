@@ -120,6 +120,47 @@ static void how_the_last_try_ended_is_read_back(void **state) {
                          1);
 }
 
+static void listed(void *arg, json_t *json) {
+        json_t **to = arg;
+
+        *to = json;
+}
+
+static void a_list_of_resources_goes_on_where_it_ended(void **state) {
+        struct stage *s = *state;
+        struct reconcile_range range = { .model = "lab", .max = 2 };
+        size_t rows = 0;
+        int pages = 0;
+
+        stage_plan(s, "app",
+                   "{\"docs\": {\"a\": {\"name\": \"a\"}, \"b\": {\"name\": \"b\"}, "
+                   "\"c\": {\"name\": \"c\"}}}");
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        do {
+                cleanup_(json_freep) json_t *page = NULL;
+
+                reconcile_resources(s->rec, &range, listed, &page);
+                assert_null(page); /* never before it returned */
+                stage_settle(s);
+                rows += json_array_size(json_get(page, "resources"));
+                assert_true(json_array_size(json_get(page, "resources")) <= 2);
+                range.after = json_get_int(page, "next", 0);
+                pages++;
+        } while (range.after);
+        assert_int_equal(rows, s->rec->world.resources.count);
+        assert_int_equal(pages, rows / 2 + (rows % 2 != 0));
+}
+
+static void a_list_that_is_being_made_ends_with_the_loop(void **state) {
+        struct stage *s = *state;
+        json_t *page = json_null();
+
+        reconcile_plan(s->rec, &(struct reconcile_range){ .model = "lab" }, listed, &page);
+        stage_stop(s);
+        assert_null(page);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(what_a_list_does_not_hold_is_looked_at,
@@ -133,6 +174,10 @@ int main(void) {
                         stage_tear_down),
                 cmocka_unit_test_setup_teardown(how_the_last_try_ended_is_read_back, stage_set_up,
                                                 stage_tear_down),
+                cmocka_unit_test_setup_teardown(a_list_of_resources_goes_on_where_it_ended,
+                                                stage_set_up, stage_tear_down),
+                cmocka_unit_test_setup_teardown(a_list_that_is_being_made_ends_with_the_loop,
+                                                stage_set_up, stage_tear_down),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

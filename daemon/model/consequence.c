@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* consequence.c - what a command does to data, named thing by thing in its answer
+ *
+ * For people before they say yes (--dry-run, and the question of mooringctl), and for the record
+ * after. */
+#include "command-internal.h"
+
+#include <errno.h>
+
+#define PAGE 500
+
+static bool holds_data(const struct q_resource_row *r) {
+        return r->keep &&
+               (r->applied_generation || r->made || r->adopted || !r->initialised_at_null);
+}
+
+static int each_data(struct tx *tx, struct command *c, const struct q_application_row *a,
+                     int (*fn)(struct tx *tx, struct command *c, const struct q_application_row *a,
+                               const struct q_resource_row *row, struct err *err),
+                     struct err *err) {
+        struct q_resource_by_owner_in in = { .owner_id = a->id, .max = PAGE };
+        struct q_resource_row *rows;
+        size_t n;
+        int r;
+
+        do {
+                r = q_resource_by_owner(tx, &in, &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++) {
+                        in.after = rows[i].id;
+                        if (holds_data(&rows[i]))
+                                r = fn(tx, c, a, &rows[i], err);
+                }
+        } while (r >= 0 && n == PAGE);
+        return r < 0 ? r : 0;
+}
+
+static int is_inside(struct tx *tx, const struct q_resource_row *row, bool *ret, struct err *err) {
+        struct q_target_row *target;
+        size_t n;
+        int r = q_target_by_id(tx, &(struct q_target_by_id_in){ .id = row->target_id }, &target, &n,
+                               err);
+
+        *ret = r >= 0 && n && !target->application_id_null &&
+               target->application_id == row->owner_id;
+        return r < 0 ? r : 0;
+}
+
+static int tell_destroyed(struct tx *tx, struct command *c, const struct q_application_row *a,
+                          const struct q_resource_row *row, struct err *err) {
+        bool inside;
+        int r = is_inside(tx, row, &inside, err);
+
+        if (r >= 0)
+                command_change(c, "destroy", a->name,
+                               row->adopted ? "leave %s %s, which was adopted"
+                               : inside     ? "destroy %s %s with the server that it is in"
+                                            : "delete %s %s and the data in it",
+                               row->type, row->path);
+        return r;
+}
+
+static int tell_kept(struct tx *tx, struct command *c, const struct q_application_row *a,
+                     const struct q_resource_row *row, struct err *err) {
+        bool inside;
+        int r = is_inside(tx, row, &inside, err);
+
+        if (r >= 0 && !inside)
+                command_change(c, "keep", a->name, "keep %s %s as detached storage", row->type,
+                               row->path);
+        return r;
+}
+
+int consequence_removal(struct tx *tx, struct command *c, const struct q_application_row *a,
+                        bool destroy, struct err *err) {
+        return each_data(tx, c, a, destroy ? tell_destroyed : tell_kept, err);
+}
+
+static int tell_missed(struct tx *tx, struct command *c, const struct q_application_row *a,
+                       const struct q_resource_row *row, struct err *err) {
+        bool inside;
+        int r = is_inside(tx, row, &inside, err);
+
+        if (r >= 0 && !inside && !row->initialised_at_null)
+                command_change(c, "look", a->name,
+                               "look for %s %s, which held data: where it is not the same one, %s "
+                               "is blocked",
+                               row->type, row->path, a->name);
+        return r;
+}
+
+int consequence_rebound(struct tx *tx, struct command *c, const struct q_model_row *model,
+                        struct err *err) {
+        struct q_application_list_in in = { .model_id = model->id, .after = "", .max = PAGE };
+        struct q_application_row *rows;
+        size_t n, count = 0;
+        int r;
+
+        do {
+                r = q_application_list(tx, &in, &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++) {
+                        in.after = rows[i].name;
+                        count++;
+                        r = each_data(tx, c, &rows[i], tell_missed, err);
+                }
+        } while (r >= 0 && n == PAGE);
+        if (r >= 0)
+                command_change(c, "write", NULL,
+                               "write there what the %zu application%s of model %s want%s", count,
+                               count == 1 ? "" : "s", model->name, count == 1 ? "s" : "");
+        return r < 0 ? r : 0;
+}

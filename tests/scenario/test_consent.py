@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What destroys or gives up data is shown first: on a terminal it is asked for, and everywhere --dry-run shows it."""
+import os
+import pty
+import subprocess
+
+from lib.runner import BUNDLE, main, test
+from lib.world import DEADLINE, Trouble
+
+CLAIM = "data-mlflow-mysql-0"
+
+
+def typed(world, *words, answer):
+    """mooringctl on a terminal, where a person types ANSWER: (exit code, what the terminal showed)."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen([str(world.programs.ctl), *words], stdin=slave, stdout=subprocess.DEVNULL, stderr=slave,
+                               env=world.environment())
+    os.close(slave)
+    os.write(master, f"{answer}\n".encode())
+    shown = b""
+    while True:
+        try:
+            part = os.read(master, 4096)
+        except OSError:         # Linux says that the other end is closed
+            break
+        if not part:
+            break
+        shown += part
+    os.close(master)
+    return process.wait(DEADLINE), shown.decode()
+
+
+def must_say(shown, *parts):
+    for part in parts:
+        if part not in shown:
+            raise Trouble(f"{part!r} was not shown:\n{shown}")
+
+
+def uid(world):
+    found = world.cluster.kube.get("persistentvolumeclaims", world.cluster.model, CLAIM)
+    return found["metadata"]["uid"] if found else None
+
+
+@test("on a terminal what destroys is listed and asked for; no means nothing, and scripts are not asked", fresh=True)
+def _(world):
+    model = world.cluster.model
+    world.ctl("deploy", BUNDLE).ok()
+    world.wait_active()
+    before = world.daemon.rows("SELECT life FROM application")
+    volume = f"delete PersistentVolumeClaim {model}/{CLAIM} and the data in it"
+    for answer in ("n", "", "mlflow-mysql"):
+        code, shown = typed(world, "remove-application", "mlflow-mysql", "--destroy-storage", answer=answer)
+        must_say(shown, "remove application mlflow-mysql, with its data", volume, "database mlflow with the server", "Continue [y/N]?",
+                 "aborted: nothing was changed")
+        if code != 1 or world.daemon.rows("SELECT life FROM application") != before:
+            raise Trouble(f"{answer!r} was taken for consent ({code}):\n{shown}")
+    code, shown = typed(world, "remove-model", model, answer="y")
+    must_say(shown, "its data is kept", f"keep PersistentVolumeClaim {model}/{CLAIM}", "enter the name of the model", "aborted")
+    if code != 1 or world.daemon.rows("SELECT life FROM model") != [("alive",)]:
+        raise Trouble(f"remove-model took y for the model's name:\n{shown}")
+    # Nothing is destroyed: nothing is asked.
+    code, shown = typed(world, "remove-application", "mlflow-server", "--dry-run", answer="n")
+    if code or "Continue" in shown:
+        raise Trouble(f"a dry run asked:\n{shown}")
+    code, shown = typed(world, "remove-application", "mlflow-mysql", "--destroy-storage", answer="y")
+    if code:
+        raise Trouble(f"y is no consent:\n{shown}")
+    world.wait_for("mlflow-mysql to be gone", lambda: "mlflow-mysql" not in world.apps() and not uid(world))
+    code, shown = typed(world, "remove-model", model, "--destroy-storage", "--no-prompt", answer="n")
+    if code or "enter the name" in shown:
+        raise Trouble(f"--no-prompt asked:\n{shown}")
+
+
+@test("every way on past a block shows with --dry-run what it would do, and does nothing", fresh=True)
+def _(world):
+    model, kube = world.cluster.model, world.cluster.kube
+    world.ctl("deploy", "mysql-k8s", "mlflow-mysql", "--channel", "8.0/stable").ok()
+    world.wait_status("mlflow-mysql", "active")
+    before = uid(world)
+    kube.delete("persistentvolumeclaims", model, CLAIM)
+    kube.delete("statefulsets", model, "mlflow-mysql")
+    world.wait_status("mlflow-mysql", "blocked", "accept-data-loss mlflow-mysql")
+    world.ctl("accept-data-loss", "mlflow-mysql", "--dry-run").ok().says(f"would begin anew with PersistentVolumeClaim {model}/{CLAIM}")
+    if world.daemon.rows("SELECT count(*) FROM resource WHERE accepted_loss") != [(0,)]:
+        raise Trouble("--dry-run accepted the loss")
+    code, shown = typed(world, "accept-data-loss", "mlflow-mysql", answer="n")
+    must_say(shown, "begin anew with", "Continue [y/N]?", "aborted")
+    world.ctl("accept-data-loss", "mlflow-mysql").ok()
+    world.wait_status("mlflow-mysql", "active")
+    if uid(world) == before:
+        raise Trouble("no new claim")
+    world.ctl("rebind-cluster", world.cluster.name, "--dry-run").refused("nothing to rebind", code=1)
+    world.ctl("take-over-model", model, "--dry-run").refused("nothing to take over", code=1)
+    world.ctl("adopt", "mlflow-mysql", "--dry-run").refused("not blocked", code=1)
+    world.ctl("apply-held", "mlflow-mysql", "--dry-run").refused("holds no plan back", code=1)
+    if code != 1:
+        raise Trouble("a question that was answered with no did not fail")
+
+
+@test("adopt --dry-run names what it would take over", fresh=True)
+def _(world):
+    kube, model = world.cluster.kube, world.cluster.model
+    world.ctl("deploy", "minio").ok()
+    world.wait_status("minio", "active")
+    world.ctl("remove-application", "minio", "--destroy-storage").ok()
+    world.wait_for("minio to be gone", lambda: "minio" not in world.apps())
+    kube.create("services", model, {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "minio"},
+                                    "spec": {"ports": [{"name": "other", "port": 1}]}})
+    world.ctl("deploy", "minio").ok()
+    world.wait_status("minio", "blocked", "adopt minio")
+    world.ctl("adopt", "minio", "--dry-run").ok().says(f"would adopt Service {model}/minio")
+    world.ctl("adopt", "minio", "--dry-run").ok().says(f"would adopt Service {model}/minio")     # it is still to be adopted
+    world.ctl("adopt", "minio").ok()
+    world.wait_status("minio", "active")
+
+
+if __name__ == "__main__":
+    main()
