@@ -170,15 +170,20 @@ static void mark_changing(json_t *application) {
                                               clock_iso(clock_wall(), false, stamp)));
 }
 
-/* What a start reads for the first time is shown, and not in the rows. */
-static json_t *shown_state(const json_t *live) {
-        json_t *state = json_object();
+/* What a start reads for the first time is shown, and not in the rows. One that the loop has not
+ * judged yet is as its row says. */
+static void show_state(json_t *application, const json_t *live) {
+        json_t *state;
+
+        if (!json_get_str(live, "current", "")[0])
+                return;
+        state = json_object();
 
         json_object_set(state, "current", json_get(live, "current"));
         json_object_set(state, "since", json_get(live, "since"));
         if (json_get_str(live, "message", "")[0])
                 json_object_set(state, "message", json_get(live, "message"));
-        return state;
+        json_object_set_new(application, "application-status", state);
 }
 
 void models_add_live(json_t *application, const json_t *live) {
@@ -186,7 +191,7 @@ void models_add_live(json_t *application, const json_t *live) {
 
         if (!live)
                 return;
-        json_object_set_new(application, "application-status", shown_state(live));
+        show_state(application, live);
         json_object_set(application, "settled", json_get(live, "settled"));
         if (json_get_bool(live, "changing", false))
                 mark_changing(application);

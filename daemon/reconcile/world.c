@@ -315,10 +315,17 @@ void world_ids_add(struct world_ids *l, int64_t id) {
         l->ids[l->count++] = id;
 }
 
-static void ids_remove(struct world_ids *l, int64_t id) {
-        for (size_t i = 0; i < l->count; i++)
+/* ID does not need ON any more; who is needed by nobody is forgotten. */
+static void unneed(struct world *w, int64_t on, int64_t id) {
+        struct world_ids *l = find_id(&w->needed_by, on);
+
+        for (size_t i = 0; l && i < l->count; i++)
                 if (l->ids[i] == id)
                         l->ids[i--] = l->ids[--l->count];
+        if (!l || l->count)
+                return;
+        remove_id(&w->needed_by, on);
+        ids_free(l);
 }
 
 const struct world_ids *world_needed_by(struct world *w, int64_t id) {
@@ -337,12 +344,8 @@ void world_set_needs(struct world *w, struct world_resource *r, const struct wor
                      size_t n) {
         if (needs_equal(needs, n, r))
                 return;
-        for (size_t i = 0; i < r->need_count; i++) {
-                struct world_ids *l = find_id(&w->needed_by, r->needs[i].id);
-
-                if (l)
-                        ids_remove(l, r->id);
-        }
+        for (size_t i = 0; i < r->need_count; i++)
+                unneed(w, r->needs[i].id, r->id);
         world_needs_free(r->needs, r->need_count);
         r->needs = n ? mem_dup(needs, n * sizeof(*needs)) : NULL;
         r->need_count = n;

@@ -297,10 +297,6 @@ static void set_readonly(struct store *s, struct batch *b, bool readonly, const 
         b->tells = true;
         str_copy(b->why, sizeof(b->why), why);
         str_copy(s->why, sizeof(s->why), why);
-        if (readonly)
-                log_plain(LOG_ERR, "read-only", "nothing can be written: %s", why);
-        else
-                log_plain(LOG_NOTICE, "writable", "the state can be written again");
 }
 
 /* Ends the calls of LANE (or all: STORE_LANE_MAX) with R. Lock held. */

@@ -234,6 +234,18 @@ def _(m):
             raise Trouble(f"{line}: a key was made beside the credential")
 
 
+@test("a new key before the old one in the file: what is sealed under either opens")
+def _(m):
+    value, old = revealed(m), (m.root / "root/key").read_bytes()
+    (m.root / "root/both").write_bytes(os.urandom(32) + old)
+    drop_in(m, "LoadCredential=mooring-key:/root/both")
+    m.run("systemctl", "restart", "mooringd").ok()
+    if revealed(m) != value:
+        raise Trouble("the secret has another value")
+    drop_in(m, "LoadCredentialEncrypted=mooring-key")
+    m.run("systemctl", "restart", "mooringd").ok()
+
+
 @test("without its key, or with another one, it refuses to start and changes nothing; with it, all is there")
 def _(m):
     m.run("systemctl", "stop", "mooringd").ok()
@@ -288,6 +300,9 @@ def _(m):
     m.run("mooringctl", "--model", "mlflow", "status").ok().says("mlflow-server")
     if not events(m, "read-only"):
         raise Trouble("the journal does not say read-only")
+    m.run("systemctl", "restart", "mooringd").ok()          # also where somebody starts it again
+    m.run("mooringctl", "--model", "mlflow", "status").ok().says("mlflow-server")
+    change(next(numbers)).refused("disk")
     m.run("rm", "/var/lib/mooring/filler").ok()
     until(lambda: change(6061).code == 0, "a command to be taken again")
     until(lambda: events(m, "writable"), "the journal to say writable")

@@ -46,6 +46,11 @@ static void a_removal_does_not_wait_for_who_stays(void **state) {
         assert_null(stage_application(s, "base"));
         assert_false(stage_there(s, "role"));
         assert_true(stage_there(s, "binding"));
+        assert_int_equal(s->rec->world.needed_by.count, 1);
+        stage_remove(s, "user", false);
+        stage_run(s, 3000);
+        assert_null(stage_application(s, "user"));
+        assert_int_equal(s->rec->world.needed_by.count, 0); /* no rest for each id there ever was */
 }
 
 static void force_leaves_what_waits_for_another_application(void **state) {
