@@ -7,6 +7,7 @@
 #include "controller.h"
 
 #include "admin.h"
+#include "audit.h"
 #include "charm-host.h"
 #include "clock.h"
 #include "housekeeping.h"
@@ -37,8 +38,14 @@ struct controller {
         struct http *http;
         struct reconcile *reconcile;
         struct admin *admin;
+<<<<<<< HEAD
         struct metrics_server *metrics; /* NULL: not asked for */
         struct timer watchdog, sweep, charms;
+=======
+        struct audit audit;
+        int64_t head_told; /* row of the audit whose head is in the log */
+        struct timer watchdog, sweep, charms, head;
+>>>>>>> main
         int64_t watchdog_ms;
         char uuid[UUID_SIZE];
 };
@@ -264,6 +271,7 @@ static int open_reconcile(struct controller *c, struct err *err) {
                 .http = c->http,
                 .host = c->host,
                 .sealer = c->sealer,
+                .audit = &c->audit,
                 .state_dir = c->options->state_dir,
                 .controller = c->uuid,
                 .audit_ms = c->options->audit,
@@ -285,6 +293,7 @@ static int open_admin(struct controller *c, struct err *err) {
                 .reconcile = c->reconcile,
                 .host = c->host,
                 .sealer = c->sealer,
+                .audit = &c->audit,
                 .socket = c->options->socket,
                 .state_dir = c->options->state_dir,
                 .viewer_group = c->options->viewer_group,
@@ -376,25 +385,129 @@ static void on_watchdog(void *arg) {
 #define SWEEP_MS 3600000   /* cache.db and the histories grow slowly; an hour's growth is small */
 #define SWEEP_PAUSE_MS 200 /* between two steps while there is more: others go first */
 
+struct sweep {
+        struct store_call call;
+        struct controller *controller;
+};
+
 static void sweep_done(struct store_call *call, int r, const struct err *err) {
-        struct controller *c = call->arg;
+        struct sweep *s = container_of(call, struct sweep, call);
+        struct controller *c = s->controller;
 
         if (r < 0)
                 log_plain(LOG_WARNING, "sweep", "%s", err_text(err));
         timer_after(&c->sweep, r > 0 ? SWEEP_PAUSE_MS : SWEEP_MS);
-        free(call);
+        free(s);
 }
 
 static void on_sweep(void *arg) {
         struct controller *c = arg;
-        struct store_call *call = mem_new(struct store_call);
+        struct sweep *s = mem_new(struct sweep);
 
-        *call = (struct store_call){ .lane = STORE_HISTORY,
-                                     .actor = "sweep",
-                                     .run = housekeeping_run,
-                                     .done = sweep_done,
-                                     .arg = c };
-        store_submit(c->store, call);
+        s->controller = c;
+        s->call = (struct store_call){ .lane = STORE_HISTORY,
+                                       .actor = "sweep",
+                                       .run = housekeeping_run,
+                                       .done = sweep_done,
+                                       .arg = &c->audit };
+        store_submit(c->store, &s->call);
+}
+
+/* ---- the audit's head, told where nobody who writes the state folder can take it back */
+
+struct head_call {
+        struct store_call call;
+        struct controller *controller;
+        struct audit_head head;
+};
+
+static int head_run(struct tx *tx, struct store_call *call, struct err *err) {
+        struct head_call *h = call->arg;
+
+        return audit_last(tx, &h->head, err);
+}
+
+static void tell_head(struct controller *c, const struct audit_head *head) {
+        char number[24], hex[DIGEST_HEX_SIZE];
+
+        if (head->id == c->head_told)
+                return;
+        c->head_told = head->id;
+        snprintf(number, sizeof(number), "%lld", (long long)head->id);
+        digest_hex(head->hash, DIGEST_SIZE, hex);
+        log_event(LOG_NOTICE, "audit-head",
+                  (struct log_field[]){ { "CONTROLLER", c->uuid },
+                                        { "AUDIT_ROW", number },
+                                        { "AUDIT_HASH", hex },
+                                        {} },
+                  "audit up to row %s: %s:%s", number, number, hex);
+}
+
+static void head_done(struct store_call *call, int r, const struct err *err) {
+        struct head_call *h = call->arg;
+
+        if (r < 0)
+                log_plain(LOG_WARNING, "audit-head", "%s", err_text(err));
+        else
+                tell_head(h->controller, &h->head);
+        free(h);
+}
+
+static struct head_call *head_call_new(struct controller *c) {
+        struct head_call *h = mem_new(struct head_call);
+
+        h->controller = c;
+        h->call = (struct store_call){ .lane = STORE_HISTORY,
+                                       .actor = "audit",
+                                       .run = head_run,
+                                       .done = head_done,
+                                       .arg = h };
+        return h;
+}
+
+static void on_head(void *arg) {
+        struct controller *c = arg;
+
+        store_read(c->store, &head_call_new(c)->call);
+        timer_after(&c->head, AUDIT_HEAD_MS);
+}
+
+/* At the end, after all that was submitted: the calls of one lane keep their order, and this is the
+ * last of the last lane. */
+static void tell_last_head(struct controller *c) {
+        struct head_call *h = head_call_new(c);
+        struct err err = { 0 };
+        int r;
+
+        do {
+                r = store_now(c->store, &h->call, &err);
+        } while (r >= 0 && store_waiting(c->store) > 0);
+        head_done(&h->call, r, &err);
+}
+
+static int start_run(struct tx *tx, struct store_call *call, struct err *err) {
+        return audit_append(tx, call->arg,
+                            &(struct audit_entry){ .kind = "daemon",
+                                                   .what = "start",
+                                                   .outcome = "done",
+                                                   .message = "mooringd " MOORING_VERSION },
+                            err);
+}
+
+/* The first row of a controller is its first start: an audit without any was emptied. */
+static void start_audit(struct controller *c) {
+        struct store_call call = {
+                .lane = STORE_COMMAND, .actor = "start", .run = start_run, .arg = &c->audit
+        };
+        struct err err = { 0 };
+
+        c->audit = (struct audit){ .sealer = c->sealer,
+                                   .keep_ms = c->options->audit_keep,
+                                   .keep_rows = c->options->audit_rows };
+        if (store_now(c->store, &call, &err) < 0) /* it serves what it has on a full disk too */
+                log_plain(LOG_WARNING, "audit", "the start is not kept: %s", err_text(&err));
+        timer_init(&c->head, c->loop, "audit head", on_head, c);
+        on_head(c);
 }
 
 static int start_housekeeping(struct controller *c, struct err *err) {
@@ -428,6 +541,8 @@ int controller_new(struct options *o, struct controller **ret, struct err *err) 
         r = loop_new(&c->loop, err);
         if (r >= 0)
                 r = open_state(c, err);
+        if (r >= 0)
+                start_audit(c);
         if (r >= 0)
                 r = open_charms(c, err);
         if (r >= 0)
@@ -464,6 +579,7 @@ struct controller *controller_free(struct controller *c) {
                 timer_cancel(&c->watchdog);
                 timer_cancel(&c->sweep);
                 timer_cancel(&c->charms);
+                timer_cancel(&c->head);
         }
         c->metrics = metrics_server_free(c->metrics);
         c->admin = admin_free(c->admin);
@@ -471,6 +587,8 @@ struct controller *controller_free(struct controller *c) {
                 reconcile_stop(c->reconcile);
         if (c->loop)
                 loop_finish_jobs(c->loop);
+        if (c->audit.sealer)
+                tell_last_head(c);
         c->store = store_close(c->store);
         c->reconcile = reconcile_free(c->reconcile);
         c->host = charm_host_free(c->host);

@@ -2,6 +2,8 @@
 /* options.c - the option table of mooringd, nothing else */
 #include "options.h"
 
+#include "audit.h"
+
 #define AT(member) offsetof(struct options, member)
 
 static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
@@ -42,6 +44,10 @@ const struct opt options_table[] = {
           "least level that is logged" },
         { "audit-period", 0, OPT_DURATION, AT(audit), "24h", 0, 366 * 86400000ll, "TIME", 0, NULL,
           "each object is applied again once in this time, spread out; 0 never" },
+        { "audit-keep", 0, OPT_DURATION, AT(audit_keep), "400d", 86400000, 3660 * 86400000ll,
+          "TIME", 0, NULL, "how long rows of the audit (who wrote what) are kept at least" },
+        { "audit-rows", 0, OPT_INT, AT(audit_rows), "500000", AUDIT_ROWS_MIN, 100000000, "N", 0,
+          NULL, "how many of them are kept, the newest; 500,000 take about 300 MB" },
         { "operations", 0, OPT_INT, AT(in_flight), "32", 1, 256, "N", 0, NULL,
           "operations on the outside at once" },
         { "poll-period", 0, OPT_DURATION, AT(poll), "30s", 1000, 3600000, "TIME", 0, NULL,

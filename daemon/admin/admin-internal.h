@@ -8,6 +8,12 @@
 struct MHD_Daemon;
 struct mail;
 
+#define REFUSALS_USERS_MAX 32 /* whose refusals are counted apart */
+struct refusals_of {
+        uid_t uid;
+        size_t kept, dropped;
+};
+
 struct admin {
         int refs; /* admin_free's, and each request's: reads may be out when the daemon stops */
         struct admin_options options;
@@ -26,8 +32,11 @@ struct admin {
         struct mail *mail;      /* log lines on their way from other threads */
         gid_t groups[ROLE_MAX]; /* of viewer, operator, admin */
         bool group_known[ROLE_MAX];
-        uid_t owner;      /* who started the daemon: admin */
-        struct map names; /* of users, by uid */
+        uid_t owner;                                    /* who started the daemon: admin */
+        struct map names;                               /* of users, by uid */
+        struct refusals_of refused[REFUSALS_USERS_MAX]; /* of the time that runs now */
+        size_t refused_count, refused_now, refused_dropped;
+        struct timer refused_timer;
         bool stopping;
 };
 
@@ -39,6 +48,14 @@ struct connection;
 void connection_notify(void *admin, struct MHD_Connection *c, void **context, int code);
 /* Who is at the other end, into Q. -ENOTCONN: not known. */
 int connection_identify(struct request *q);
+/* Which process that is, asked once a connection. */
+void connection_process(const struct request *q, struct peer_process *ret);
+/* request-audit.c */
+void request_audit_init(struct admin *a);
+void request_audit_deinit(struct admin *a);
+/* Q was refused with MESSAGE: its row is written, and JSON is its answer after. False: no row, and
+ * Q is answered by the caller. */
+bool request_audit_refusal(struct request *q, unsigned status, json_t *json, const char *message);
 /* peer.c */
 int peer_identify(struct admin *a, int fd, uid_t *ret_uid, enum role *ret_role);
 void peer_describe(struct request *q); /* names for its uid */

@@ -8,6 +8,7 @@
  * of lines. libmicrohttpd is used here (and in the simulator) only. */
 #pragma once
 
+#include "audit.h"
 #include "log.h"
 #include "reconcile.h"
 
@@ -31,7 +32,8 @@ struct admin_options {
         struct reconcile *reconcile;
         struct charm_host *host;
         struct sealer *sealer;
-        const char *socket; /* path */
+        const struct audit *audit; /* NULL: nothing is kept */
+        const char *socket;        /* path */
         const char *state_dir;
         const char *viewer_group, *operator_group,
                 *admin_group;   /* unix groups; NULL or unknown: nobody */

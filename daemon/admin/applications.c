@@ -183,6 +183,8 @@ void applications_pause(struct request *q) {
         struct command_application *c = command_new(q, command_application_pause);
 
         c->why = ((const struct models_pause_body *)q->data)->reason;
+        if (!q->reason)
+                str_set(&q->reason, c->why);
         submit(q, c);
 }
 

@@ -18,6 +18,10 @@ struct connection {
         struct list link;
         uid_t uid;
         enum role role;
+        int fd;
+        int64_t since; /* peer_process_clock */
+        bool asked;    /* process is known as far as it can be */
+        struct peer_process process;
 };
 
 static bool has_room(const struct admin *a, const struct connection *c) {
@@ -49,6 +53,8 @@ static void begin(struct admin *a, struct MHD_Connection *connection, void **con
                 shutdown(info->connect_fd, SHUT_RDWR);
                 return;
         }
+        c.fd = info->connect_fd;
+        c.since = peer_process_clock();
         if (c.role == ROLE_NONE)
                 MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, NOBODY_IDLE_S);
         *context = mem_new(struct connection);
@@ -75,10 +81,15 @@ void connection_notify(void *admin, struct MHD_Connection *c, void **context, in
                 end(context);
 }
 
-int connection_identify(struct request *q) {
+static struct connection *connection_of(const struct request *q) {
         const union MHD_ConnectionInfo *info =
                 MHD_get_connection_info(q->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-        const struct connection *c = info ? info->socket_context : NULL;
+
+        return info ? info->socket_context : NULL;
+}
+
+int connection_identify(struct request *q) {
+        const struct connection *c = connection_of(q);
 
         if (!c)
                 return -ENOTCONN;
@@ -86,4 +97,14 @@ int connection_identify(struct request *q) {
         q->role = c->role;
         peer_describe(q);
         return 0;
+}
+
+void connection_process(const struct request *q, struct peer_process *ret) {
+        struct connection *c = q->gone ? NULL : connection_of(q);
+
+        if (c && !c->asked)
+                peer_process_find(c->fd, c->since, &c->process);
+        if (c)
+                c->asked = true;
+        *ret = c ? c->process : (struct peer_process){ 0 };
 }

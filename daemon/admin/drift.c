@@ -9,15 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define LINES_DEFAULT 100 /* of one answer, when it is not said */
-#define LINES_MAX 1000
-
-static int64_t lines_wanted(const struct request *q) {
-        int64_t n = request_query_int(q, "max", LINES_DEFAULT);
-
-        return MIN_OF(MAX_OF(n, 1), LINES_MAX);
-}
-
 static void set_time(json_t *j, const char *name, int64_t wall) {
         char stamp[CLOCK_TEXT_MAX];
 
@@ -50,22 +41,6 @@ static json_t *drift_json(const struct q_drift_row *d) {
         return j;
 }
 
-/* "2026-09-23T14:00:00Z", or how long ago: "2h". */
-static int read_since(const char *text, int64_t now, int64_t *ret, struct err *err) {
-        int64_t span;
-
-        *ret = 0;
-        if (!text || clock_parse_iso(text, ret))
-                return 0;
-        if (!clock_parse_span(text, &span))
-                return err_set(err, -EINVAL,
-                               "since: must be a time such as 2026-09-23T14:00:00Z, or a span such "
-                               "as 2h, is \"%s\"",
-                               text);
-        *ret = now - span;
-        return 0;
-}
-
 static int read_list(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
         const struct q_model_row *model;
         struct q_drift_list_in in = { .application = request_query(q, "application"),
@@ -76,12 +51,12 @@ static int read_list(struct tx *tx, struct request *q, json_t **ret, struct err 
         int r = lookup_model(tx, request_param(q, 0), &model, err);
 
         if (r >= 0)
-                r = read_since(request_query(q, "since"), tx_now(tx), &in.since, err);
+                r = request_query_since(q, tx_now(tx), &in.since, err);
         if (r < 0)
                 return r;
         in.model_id = model->id;
         in.before_id = request_query_int(q, "before", INT64_MAX);
-        in.max = lines_wanted(q);
+        in.max = request_query_lines(q);
         r = q_drift_list(tx, &in, &rows, &n, err);
         if (r < 0)
                 return r;
@@ -142,7 +117,7 @@ static int read_history(struct tx *tx, struct request *q, json_t **ret, struct e
         const char *entity = request_query(q, "entity");
         struct q_status_history_list_in in = { .before_id =
                                                        request_query_int(q, "before", INT64_MAX),
-                                               .max = lines_wanted(q) };
+                                               .max = request_query_lines(q) };
         const struct q_model_row *model;
         struct q_status_history_row *rows;
         json_t *list;
@@ -190,7 +165,7 @@ static json_t *leftover_json(const struct q_leftover_row *l) {
 static int read_leftovers(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
         const char *model = request_query(q, "model");
         int64_t after = request_query_int(q, "after", 0);
-        int64_t max = lines_wanted(q);
+        int64_t max = request_query_lines(q);
         struct q_leftover_row *rows;
         json_t *list;
         size_t n;

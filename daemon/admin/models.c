@@ -315,6 +315,8 @@ static void finish_bundle(struct request *q, json_t *json) {
 }
 
 void models_bundle(struct request *q) {
+        if (request_query_bool(q, "include-secrets"))
+                q->action = "export-secrets";
         request_read(q, read_bundle, finish_bundle);
 }
 
@@ -338,12 +340,13 @@ static void release_application(struct command *c) {
 
 void models_pause(struct request *q) {
         struct command_application *c = mem_new(struct command_application);
+        const char *why = ((const struct models_pause_body *)q->data)->reason;
 
-        *c = (struct command_application){
-                .head = { .run = command_application_pause },
-                .model = request_param(q, 0),
-                .why = ((const struct models_pause_body *)q->data)->reason
-        };
+        *c = (struct command_application){ .head = { .run = command_application_pause },
+                                           .model = request_param(q, 0),
+                                           .why = why };
+        if (!q->reason)
+                str_set(&q->reason, why);
         request_command(q, &c->head, release_application);
 }
 

@@ -2,12 +2,16 @@
 /* request.c - how a request is answered: with JSON, with an error, from a read, from a command */
 #include "admin-internal.h"
 
+#include "clock.h"
 #include "command.h"
 #include "digest.h"
 
 #include <errno.h>
 #include <microhttpd.h>
 #include <stdlib.h>
+
+#define LINES_DEFAULT 100 /* of one answer, when it is not said */
+#define LINES_MAX 1000
 
 static const struct {
         int code;
@@ -43,6 +47,9 @@ struct request *request_unref(struct request *q) {
         free(q->user);
         free(q->actor);
         free(q->key);
+        free(q->reason);
+        free(q->subject);
+        free(q->route_text);
         free(q->reply);
         server_unref(q->admin);
         free(q);
@@ -67,6 +74,28 @@ bool request_query_bool(const struct request *q, const char *name) {
         const char *v = request_query(q, name);
 
         return v && !str_eq(v, "false") && !str_eq(v, "0");
+}
+
+int64_t request_query_lines(const struct request *q) {
+        int64_t n = request_query_int(q, "max", LINES_DEFAULT);
+
+        return MIN_OF(MAX_OF(n, 1), LINES_MAX);
+}
+
+int request_query_since(const struct request *q, int64_t now, int64_t *ret, struct err *err) {
+        const char *text = request_query(q, "since");
+        int64_t span;
+
+        *ret = 0;
+        if (!text || clock_parse_iso(text, ret))
+                return 0;
+        if (!clock_parse_span(text, &span))
+                return err_set(err, -EINVAL,
+                               "since: must be a time such as 2026-09-23T14:00:00Z, or a span such "
+                               "as 2h, is \"%s\"",
+                               text);
+        *ret = now - span;
+        return 0;
 }
 
 void request_reply_text(struct request *q, unsigned status, const char *type, char *text) {
@@ -136,6 +165,12 @@ void request_reply_long(struct request *q, json_t *json) {
         job_start(&p->job);
 }
 
+/* Answers, after its row in the audit if it has one. */
+static void refuse(struct request *q, unsigned status, json_t *json, const char *message) {
+        if (!request_audit_refusal(q, status, json, message))
+                request_reply(q, status, json);
+}
+
 void request_fail(struct request *q, int r, const struct err *err) {
         const char *word = "internal";
         unsigned status = 500;
@@ -153,7 +188,7 @@ void request_fail(struct request *q, int r, const struct err *err) {
         /* What was sent may be in the text, and need not be UTF-8. */
         json_object_set_new(error, "message", message ? message : json_string(strerror(-r)));
         json_object_set_new(json, "error", error);
-        request_reply(q, status, json);
+        refuse(q, status, json, json_get_str(error, "message", ""));
 }
 
 /* ---- reads */
@@ -177,6 +212,16 @@ static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
         if (k >= 0 && !r->finish)
                 r->text = printed(r->json ? take_ptr(r->json) : json_object());
         return k;
+}
+
+/* Nothing is shown that has no row. */
+static int audited_run(struct tx *tx, struct store_call *c, struct err *err) {
+        struct reading *r = c->arg;
+        struct audit_entry e = r->request->entry;
+        int k = read_run(tx, c, err);
+
+        e.outcome = "done";
+        return k < 0 ? k : audit_append(tx, r->request->admin->options.audit, &e, err);
 }
 
 static void read_done(struct store_call *c, int k, const struct err *err) {
@@ -207,10 +252,13 @@ void request_read(struct request *q, request_read_fn *fn,
         r->finish = finish;
         r->call = (struct store_call){ .lane = STORE_COMMAND,
                                        .actor = q->actor,
-                                       .run = read_run,
+                                       .run = request_audit(q) ? audited_run : read_run,
                                        .done = read_done,
                                        .arg = r };
-        store_read(q->admin->options.store, &r->call);
+        if (q->entry.kind)
+                store_submit(q->admin->options.store, &r->call);
+        else
+                store_read(q->admin->options.store, &r->call);
 }
 
 /* ---- commands */
@@ -247,8 +295,7 @@ static void answer(struct request *q, const struct store_call *c, int r, const s
                         json_object_set_new(json, "error",
                                             json_pack("{s:s, s:s}", "code", failures[i].word,
                                                       "message", err_text(err)));
-                        request_reply(q, failures[i].status, json);
-                        return;
+                        return refuse(q, failures[i].status, json, err_text(err));
                 }
         json_decref(json);
         request_fail(q, r, err);
@@ -306,6 +353,8 @@ void request_try(struct request *q, struct command *command, void (*release)(str
         k->dry = dry;
         command->actor = q->actor;
         command->sealer = q->admin->options.sealer;
+        command->audit = q->admin->options.audit;
+        command->entry = request_audit(q);
         k->call = (struct store_call){ .lane = STORE_COMMAND,
                                        .actor = q->actor,
                                        .run = command_run,

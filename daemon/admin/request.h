@@ -9,6 +9,7 @@
 #include "admin.h"
 #include "json.h"
 #include "loop.h"
+#include "peer-process.h"
 
 struct MHD_Connection;
 
@@ -27,6 +28,7 @@ struct route {
         size_t size;                     /* of the struct the body is decoded into */
         const char *const *query;        /* query parameters it knows, NULL-terminated, or NULL */
         const char *help;                /* one line, as in openapi.yaml */
+        const char *action;              /* what it is called in the audit; NULL: it only reads */
 };
 extern const struct route route_table[]; /* routes.c; ends with a row whose method is NULL */
 
@@ -57,11 +59,18 @@ struct request {
         char *user;  /* name or number */
         char *actor; /* "uid 1000 (alice)" */
         enum role role;
-        char *key; /* Idempotency-Key header, or NULL */
+        char *key;                /* Idempotency-Key header, or NULL */
+        char *reason;             /* Mooring-Reason header, or NULL */
+        const char *action;       /* the route's; a read that shows secrets has its own */
+        struct audit_entry entry; /* request_audit's, with what it borrows: */
+        struct peer_process process;
+        char *subject, *route_text;
         int refs;  /* the connection, and each call that is out */
         bool gone; /* the connection ended: answers are dropped */
         bool started, replied, suspended, too_big;
-        bool secret; /* the reply holds a value: overwritten when it is freed */
+        bool secret;  /* the reply holds a value: overwritten when it is freed */
+        bool unread;  /* it failed while it was read: what it says may hold anything */
+        bool at_once; /* a refusal waits for nothing */
         unsigned status;
         char *reply; /* body */
         size_t reply_len;
@@ -78,6 +87,9 @@ const char *request_param(const struct request *q, size_t i);
 const char *request_query(const struct request *q, const char *name); /* NULL: not given */
 int64_t request_query_int(const struct request *q, const char *name, int64_t or);
 bool request_query_bool(const struct request *q, const char *name);
+int64_t request_query_lines(const struct request *q); /* "max" of a list, within its bounds */
+/* "since": "2026-09-23T14:00:00Z", or how long ago: "2h". */
+int request_query_since(const struct request *q, int64_t now, int64_t *ret, struct err *err);
 /* Each ends the request; takes JSON over. */
 void request_reply(struct request *q, unsigned status, json_t *json);
 /* The same of an answer that may be large: it is printed in a thread. JSON shares nothing. */
@@ -87,7 +99,11 @@ void request_reply_text(struct request *q, unsigned status, const char *type,
 /* {"error": {"code": word, "message": text}}; status and word from the errno. */
 void request_fail(struct request *q, int r, const struct err *err);
 
-/* A read of the store as an answer: FN fills *ret_json inside the transaction. */
+/* Who asks, what, where and why, for the audit; NULL: nothing is kept of it. Lives as long as Q. */
+const struct audit_entry *request_audit(struct request *q);
+
+/* A read of the store as an answer; of a request with an action in one transaction with its row in
+ * the audit: FN fills *ret_json inside the transaction. */
 typedef int request_read_fn(struct tx *tx, struct request *q, json_t **ret, struct err *err);
 void request_read(struct request *q, request_read_fn *fn,
                   void (*finish)(struct request *q, json_t *json));

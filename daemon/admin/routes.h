@@ -88,6 +88,13 @@ struct relations_body {
 /* drift.c */
 request_handler drift_list, drift_show, drift_history, drift_leftovers;
 
+/* audit.c */
+request_handler audit_list, audit_show, audit_verify, audit_permissions;
+extern const struct json_field audit_verify_fields[];
+struct audit_verify_body {
+        json_t *heads; /* ["812:HEX"] */
+};
+
 /* explain.c: what only the loop knows */
 request_handler explain_plan, explain_why, explain_resources, explain_targets;
 

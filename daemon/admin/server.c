@@ -100,13 +100,18 @@ static int admit(struct request *q, const char *method, const char *path, struct
                 r = route_find(method, path, q->params, &q->route, err);
         if (r < 0)
                 return r;
+        q->action = q->route->action;
+        if (q->role < q->route->access && !q->action)
+                q->action = "read";
+        MHD_get_connection_values(q->connection, MHD_GET_ARGUMENT_KIND, check_query, q);
+        if (q->role < q->route->access)
+                free(take_ptr(q->reply)); /* that it was wrong besides is told to who may ask */
         if (q->role < q->route->access)
                 return err_set(err, -EACCES,
                                "%s %s needs the role %s, which the unix group %s gives; %s has %s",
                                method, path, request_role_name(q->route->access),
                                group_of(&q->admin->options, q->route->access), q->user,
                                request_role_name(q->role));
-        MHD_get_connection_values(q->connection, MHD_GET_ARGUMENT_KIND, check_query, q);
         if (q->reply) {
                 err_set(err, -EINVAL, "%s", q->reply);
                 free(take_ptr(q->reply));
@@ -138,6 +143,22 @@ static int take_key(struct request *q, struct err *err) {
         return 0;
 }
 
+/* Shown and kept as it is: one line of text. */
+static int take_reason(struct request *q, struct err *err) {
+        const char *reason =
+                MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, "Mooring-Reason");
+        cleanup_(json_freep) json_t *text = json_string(reason);
+
+        if (!reason || !*reason)
+                return 0;
+        if (!text || strlen(reason) > AUDIT_TEXT_MAX)
+                return err_set(err, -EINVAL,
+                               "the reason (header Mooring-Reason) is UTF-8 of at most %d bytes",
+                               AUDIT_TEXT_MAX);
+        str_set(&q->reason, reason);
+        return 0;
+}
+
 static int decode(struct request *q, struct err *err) {
         q->data = mem_alloc(q->route->size + 1); /* a route without a body has no struct */
         return route_decode(q->route, q->body.data, q->body.len, &q->json, q->data, err);
@@ -161,6 +182,7 @@ static enum MHD_Result send_reply(struct request *q) {
 }
 
 static void handle(struct request *q, int r, const struct err *err) {
+        q->unread = r < 0;
         if (r < 0)
                 request_fail(q, r, err);
         else
@@ -231,19 +253,22 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
                 q->query = json_object();
                 q->connection = connection;
                 list_append(&a->requests, &q->link);
-                r = admit(q, method, url, &err);
+                q->at_once = announces_too_much(q);
+                r = take_reason(q, &err);
+                if (r >= 0)
+                        r = admit(q, method, url, &err);
                 if (r >= 0)
                         r = take_key(q, &err);
-                if (r >= 0 && announces_too_much(q))
+                if (r >= 0 && q->at_once)
                         r = refuse_size(&err);
                 if (r < 0)
                         request_fail(q, r, &err);
-                return announces_too_much(q) ? send_reply(q) : MHD_YES;
+                return q->at_once ? send_reply(q) : MHD_YES;
         }
         if (*size) {
                 if (q->body.len + *size > ADMIN_BODY_MAX)
                         q->too_big = true;
-                else if (!q->replied)
+                else if (!q->replied && !q->started)
                         buf_add(&q->body, data, *size);
                 *size = 0;
                 return MHD_YES;
@@ -324,6 +349,7 @@ int admin_new(const struct admin_options *o, struct admin **ret, struct err *err
         later_init(&a->run, o->loop, "admin run", run, a);
         peer_init(a);
         stream_init(a);
+        request_audit_init(a);
         r = listen_on(a, err);
         if (r >= 0)
                 r = start_daemon(a, err);
@@ -369,6 +395,7 @@ struct admin *admin_free(struct admin *a) {
                 a->watcher = watcher_stop(a->watcher);
         timer_cancel(&a->timer);
         later_cancel(&a->run);
+        request_audit_deinit(a);
         if (a->daemon) {
                 MHD_stop_daemon(a->daemon); /* closes the listening socket too */
                 unlink(a->socket);

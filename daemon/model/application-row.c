@@ -102,6 +102,44 @@ static int insert_revision(const struct application_row *a, int64_t id, const ch
                 err);
 }
 
+/* The row's text, or NULL. */
+static int current(const struct application_row *a, const char *option, const char **ret,
+                   struct err *err) {
+        struct q_application_option_get_row *row;
+        size_t n;
+        int r = q_application_option_get(
+                a->tx,
+                &(struct q_application_option_get_in){ .application_id = a->id, .name = option },
+                &row, &n, err);
+
+        *ret = r >= 0 && n ? row->value : NULL;
+        return r < 0 ? r : 0;
+}
+
+/* TEXT is the JSON of a row, or NULL. */
+static json_t *audit_option(const struct application_row *a, const char *option, const char *text) {
+        const struct meta_option *o = a->meta ? charm_meta_option(a->meta, option) : NULL;
+        cleanup_(json_freep) json_t *value = NULL;
+
+        if (!text || json_parse(text, strlen(text), &value, NULL) < 0)
+                return NULL;
+        if (!o)
+                return json_string(AUDIT_UNKNOWN);
+        if (o->type == META_SECRET ||
+            (json_is_string(value) && secret_token_in(json_string_value(value))))
+                return json_string(AUDIT_SECRET);
+        return take_ptr(value);
+}
+
+/* TEXT NULL: back to its default. */
+static void record_option(const struct application_row *a, const char *option, const char *before,
+                          const char *text) {
+        cleanup_(freep) char *field = str_format("option %s", option);
+
+        command_record(a->command, a->name, field, audit_option(a, option, before),
+                       audit_option(a, option, text));
+}
+
 static int write_option(const struct application_row *a, const char *option, const char *text,
                         struct err *err) {
         struct w_application_option_set_in in = { .application_id = a->id,
@@ -118,7 +156,12 @@ static int write_token(const struct application_row *a, const char *option, cons
         cleanup_(json_freep) json_t *value =
                 json_string(secret_token_write(uri, revision, SECRET_PLAIN, token));
         cleanup_(freep) char *text = json_text(value);
+        const char *before;
+        int r = current(a, option, &before, err);
 
+        if (r < 0)
+                return r;
+        record_option(a, option, before, text);
         command_change(a->command, "set-option", a->name, "set secret option %s of %s", option,
                        a->name);
         return write_option(a, option, text, err);
@@ -200,20 +243,6 @@ static bool sounds_secret(const char *option) {
         return false;
 }
 
-/* The row's text, or NULL. */
-static int current(const struct application_row *a, const char *option, const char **ret,
-                   struct err *err) {
-        struct q_application_option_get_row *row;
-        size_t n;
-        int r = q_application_option_get(
-                a->tx,
-                &(struct q_application_option_get_in){ .application_id = a->id, .name = option },
-                &row, &n, err);
-
-        *ret = r >= 0 && n ? row->value : NULL;
-        return r < 0 ? r : 0;
-}
-
 static int set_plain(const struct application_row *a, const char *option, const json_t *value,
                      struct err *err) {
         cleanup_(freep) char *text = json_text(value);
@@ -227,6 +256,7 @@ static int set_plain(const struct application_row *a, const char *option, const 
                 return r;
         command_change(a->command, "set-option", a->name, "set option %s of %s to %.100s", option,
                        a->name, text);
+        record_option(a, option, before, text);
         return write_option(a, option, text, err);
 }
 
@@ -294,6 +324,7 @@ int application_row_reset(const struct application_row *a, const char *option,
                 return r;
         command_change(a->command, "reset-option", a->name,
                        "set option %s of %s back to its default", option, a->name);
+        record_option(a, option, before, NULL);
         return 1;
 }
 
@@ -414,6 +445,25 @@ static const char *storage_fault(const struct application_row *a, const struct m
         return NULL;
 }
 
+static json_t *audit_storage(const char *class, int64_t size) {
+        json_t *j = json_object();
+
+        if (class)
+                json_object_set_new(j, "class", json_string(class));
+        if (size > 0)
+                json_object_set_new(j, "size", json_integer(size));
+        return j;
+}
+
+static void record_storage(const struct application_row *a, const char *name,
+                           const struct storage_now *now, const char *class, int64_t size) {
+        cleanup_(freep) char *field = str_format("storage %s", name);
+
+        command_record(a->command, a->name, field,
+                       now->found ? audit_storage(now->class, now->size) : NULL,
+                       audit_storage(class, size));
+}
+
 int application_row_storage(const struct application_row *a, const char *name, const json_t *wanted,
                             bool is_new, struct bundle_place at, struct err *err) {
         const struct meta_storage *m = a->meta ? charm_meta_storage(a->meta, name) : NULL;
@@ -442,6 +492,7 @@ int application_row_storage(const struct application_row *a, const char *name, c
         command_change(a->command, "set-storage", a->name, "set storage %s of %s to %s%s%s", name,
                        a->name, class ? class : "", class ? "," : "",
                        size > 0 ? size_text(size, shown) : "its default");
+        record_storage(a, name, &now, class, size);
         r = w_application_storage_set(
                 a->tx,
                 &(struct w_application_storage_set_in){
@@ -481,6 +532,13 @@ static const char *resource_fault(const struct application_row *a, const char *n
                        : "is a file: attach its content, not a name";
 }
 
+static void record_resource(const struct application_row *a, const char *name, const char *before,
+                            const char *value) {
+        cleanup_(freep) char *field = str_format("resource %s", name);
+
+        command_record(a->command, a->name, field, json_string(before), json_string(value));
+}
+
 int application_row_resource(const struct application_row *a, const char *name, const char *value,
                              struct bundle_place at, struct err *err) {
         const char *fault = resource_fault(a, name, value), *before = NULL;
@@ -502,6 +560,7 @@ int application_row_resource(const struct application_row *a, const char *name, 
                 return r < 0 ? r : 0;
         command_change(a->command, "attach-resource", a->name, "use %s for resource %s of %s",
                        value ? value : "the charm's own", name, a->name);
+        record_resource(a, name, before, value);
         if (value)
                 r = w_application_resource_set(
                         a->tx,

@@ -64,6 +64,8 @@ int command_application_scale(struct tx *tx, struct command *c, struct err *err)
                 return r;
         command_change(c, "scale", s.row->name, "scale %s from %lld to %lld", s.row->name,
                        (long long)s.row->scale, (long long)scale->scale);
+        command_record(c, s.row->name, "scale", json_integer(s.row->scale),
+                       json_integer(scale->scale));
         if (scale->scale == 0)
                 command_note(c, "application %s: its pods go%s", s.row->name,
                              keeps ? ", its data is kept" : "");
@@ -83,6 +85,8 @@ int command_application_trust(struct tx *tx, struct command *c, struct err *err)
                 return r;
         command_change(c, "trust", s.row->name, "%s %s", trust->trust ? "trust" : "stop trusting",
                        s.row->name);
+        command_record(c, s.row->name, "trust", json_boolean(s.row->trust),
+                       json_boolean(trust->trust));
         return done(tx, &s,
                     w_application_set_trust(tx,
                                             &(struct w_application_set_trust_in){
@@ -106,6 +110,8 @@ int command_application_constraints(struct tx *tx, struct command *c, struct err
                 return 0;
         command_change(c, "set-constraints", s.row->name, "set constraints of %s to \"%s\"",
                        s.row->name, set->constraints);
+        command_record(c, s.row->name, "constraints", json_string(s.row->constraints),
+                       json_string(text));
         return done(tx, &s,
                     w_application_set_constraints(tx,
                                                   &(struct w_application_set_constraints_in){
@@ -159,12 +165,21 @@ int command_application_remove(struct tx *tx, struct command *c, struct err *err
         command_change(c, "remove-application", s.row->name, "remove application %s%s%s",
                        s.row->name, destroy ? ", with its data" : ", its data is kept",
                        force ? ", without waiting for what cannot be reached" : "");
+        command_record(c, s.row->name, "life", json_string(s.row->life), json_string("dying"));
+        command_record(c, s.row->name, "destroy-storage", json_boolean(s.row->destroy_storage),
+                       json_boolean(destroy));
         if (r >= 0)
                 r = consequence_removal(tx, c, s.row, destroy, err);
         return done(tx, &s, r);
 }
 
 /* ---- pause */
+
+static void record_pause(struct command *c, const char *application, const char *before,
+                         const char *why) {
+        command_record(c, application, "paused", before ? json_string(before) : json_false(),
+                       why ? json_string(why) : json_false());
+}
 
 static int pause_model(struct tx *tx, struct command *c, const struct q_model_row *model,
                        const char *who, const char *why, struct err *err) {
@@ -178,6 +193,7 @@ static int pause_model(struct tx *tx, struct command *c, const struct q_model_ro
 
         command_change(c, who ? "pause" : "unpause", NULL, "%s model %s%s%s",
                        who ? "pause" : "go on with", model->name, why ? ": " : "", why ? why : "");
+        record_pause(c, NULL, model->paused_why, why);
         tx_mark(tx, MARK_MODEL, model->id);
         return r < 0 ? r : 0;
 }
@@ -195,6 +211,7 @@ static int pause_application(struct tx *tx, struct command *c, const struct subj
 
         command_change(c, who ? "pause" : "unpause", s->row->name, "%s %s%s%s",
                        who ? "pause" : "go on with", s->row->name, why ? ": " : "", why ? why : "");
+        record_pause(c, s->row->name, s->row->paused_why, why);
         return done(tx, s, r);
 }
 

@@ -45,6 +45,19 @@ static int tell_same_server(struct tx *tx, struct command *c, const struct w_tar
         return r < 0 ? r : 0;
 }
 
+/* A configuration holds no secrets. Of the credential is told only that there is another one. */
+static void record(struct command *c, const char *before, const char *after, bool credential) {
+        json_t *was = NULL, *is = NULL;
+
+        if (before && json_parse(before, strlen(before), &was, NULL) < 0)
+                was = NULL;
+        if (after && json_parse(after, strlen(after), &is, NULL) < 0)
+                is = NULL;
+        command_record(c, NULL, "config", was, is);
+        if (credential)
+                command_record(c, NULL, "credential", NULL, json_string(AUDIT_SECRET));
+}
+
 int command_cluster_add(struct tx *tx, struct command *c, struct err *err) {
         struct command_cluster_add *add = command_of(c, command_cluster_add);
         cleanup_(freep) char *config = NULL;
@@ -80,6 +93,7 @@ int command_cluster_add(struct tx *tx, struct command *c, struct err *err) {
         if (r < 0)
                 return r;
         command_change(c, "add-cluster", NULL, "add cluster %s", add->name);
+        record(c, NULL, config, add->credential != NULL);
         command_say(c, "cluster", json_string(add->name));
         tx_mark(tx, MARK_TARGET, in.id);
         return 0;
@@ -108,6 +122,7 @@ int command_cluster_update(struct tx *tx, struct command *c, struct err *err) {
                 return r;
         command_change(c, "update-cluster", NULL, "use the new configuration for cluster %s",
                        add->name);
+        record(c, row->config, config ? config : row->config, add->credential != NULL);
         tx_mark(tx, MARK_TARGET, row->id);
         return 0;
 }

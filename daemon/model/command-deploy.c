@@ -89,6 +89,16 @@ static void tell_charm(struct deploy *d, const struct bundle_application *a,
                        buf_str(&which), a->name);
 }
 
+static void record_charm(struct deploy *d, const char *name, const struct q_application_row *row,
+                         const struct w_application_set_charm_in *in) {
+        struct command *c = d->command;
+
+        command_record(c, name, "charm", json_string(row->charm_name), json_string(in->charm_name));
+        command_record(c, name, "content", json_string(row->charm_sha256),
+                       json_string(in->charm_sha256));
+        command_record(c, name, "channel", json_string(row->channel), json_string(in->channel));
+}
+
 static int set_charm(struct deploy *d, const struct bundle_application *a,
                      const struct charm_choice *choice, const struct q_application_row *row,
                      struct err *err) {
@@ -107,6 +117,7 @@ static int set_charm(struct deploy *d, const struct bundle_application *a,
         if (r < 0)
                 return r;
         tell_charm(d, a, choice, in.channel);
+        record_charm(d, a->name, row, &in);
         return 1;
 }
 
@@ -130,6 +141,8 @@ static int update_scale(struct deploy *d, const struct bundle_application *a,
                 return 0;
         command_change(d->command, "scale", a->name, "scale %s from %lld to %lld", a->name,
                        (long long)row->scale, (long long)a->scale);
+        command_record(d->command, a->name, "scale", json_integer(row->scale),
+                       json_integer(a->scale));
         r = w_application_set_scale(
                 d->tx, &(struct w_application_set_scale_in){ .scale = a->scale, .id = row->id },
                 err);
@@ -144,6 +157,8 @@ static int update_trust(struct deploy *d, const struct bundle_application *a,
                 return 0;
         command_change(d->command, "trust", a->name, "%s %s", a->trust ? "trust" : "stop trusting",
                        a->name);
+        command_record(d->command, a->name, "trust", json_boolean(row->trust),
+                       json_boolean(a->trust));
         r = w_application_set_trust(
                 d->tx, &(struct w_application_set_trust_in){ .trust = a->trust, .id = row->id },
                 err);
@@ -161,6 +176,8 @@ static int update_constraints(struct deploy *d, const struct bundle_application 
         shown = constraint_text(a->constraints);
         command_change(d->command, "set-constraints", a->name, "set constraints of %s to \"%s\"",
                        a->name, shown);
+        command_record(d->command, a->name, "constraints", json_string(row->constraints),
+                       json_string(text));
         r = w_application_set_constraints(
                 d->tx,
                 &(struct w_application_set_constraints_in){ .constraints = text, .id = row->id },
@@ -232,6 +249,17 @@ static void tell_new(struct deploy *d, const struct bundle_application *a, int64
                 command_note(d->command, "application %s: scale 0: no pods are started", a->name);
 }
 
+static void record_new(struct deploy *d, const struct w_application_insert_in *in) {
+        struct command *c = d->command;
+
+        command_record(c, in->name, "charm", NULL, json_string(in->charm_name));
+        command_record(c, in->name, "content", NULL, json_string(in->charm_sha256));
+        command_record(c, in->name, "channel", NULL, json_string(in->channel));
+        command_record(c, in->name, "scale", NULL, json_integer(in->scale));
+        command_record(c, in->name, "trust", NULL, json_boolean(in->trust));
+        command_record(c, in->name, "constraints", NULL, json_string(in->constraints));
+}
+
 /* What an earlier application of that name left is taken over, or needs a decision first. */
 static int take_detached(struct deploy *d, const struct bundle_application *a, int64_t id,
                          struct err *err) {
@@ -283,6 +311,7 @@ static int insert_new(struct deploy *d, const struct bundle_application *a,
         p->id = in.id;
         p->is_new = true;
         tell_new(d, a, scale, choice);
+        record_new(d, &in);
         return take_detached(d, a, in.id, err);
 }
 

@@ -12,6 +12,10 @@
 /* One line of the answer: CHANGE is a word ("deploy", "scale"), the sentence is for people. */
 void command_change(struct command *c, const char *change, const char *application, const char *fmt,
                     ...) printf_(4, 5);
+/* FIELD of APPLICATION (NULL: of what the command is about) was BEFORE and is AFTER, for the
+ * audit; NULL: it was not there, or is not. Steals both. Secrets are AUDIT_SECRET. */
+void command_record(struct command *c, const char *application, const char *field, json_t *before,
+                    json_t *after);
 void command_note(struct command *c, const char *fmt, ...) printf_(2, 3);
 /* What ERR says becomes one of the faults. */
 void command_fault(struct command *c, struct bundle_place at, const char *fmt, ...) printf_(3, 4);

@@ -115,6 +115,8 @@ int command_model_add(struct tx *tx, struct command *c, struct err *err) {
                 return r;
         command_change(c, "add-model", NULL, "add model %s on cluster %s", add->model,
                        cluster->name);
+        command_record(c, NULL, "cluster", NULL, json_string(cluster->name));
+        command_record(c, NULL, "uuid", NULL, json_string(uuid));
         command_say(c, "model", json_string(add->model));
         command_say(c, "uuid", json_string(uuid));
         tx_mark(tx, MARK_MODEL, in.id);
@@ -204,6 +206,9 @@ int command_model_remove(struct tx *tx, struct command *c, struct err *err) {
                 r = detached_destroy_all(tx, c, model, err);
         if (r < 0)
                 return r;
+        command_record(c, NULL, "life", json_string(model->life), json_string("dying"));
+        command_record(c, NULL, "destroy-storage", json_boolean(model->destroy_storage),
+                       json_boolean(destroy));
         if (force && !destroy)
                 command_note(c,
                              "with --force storage of %s is left where it is, and the secrets that "
@@ -380,6 +385,7 @@ static int set_option(struct tx *tx, struct command *c, const struct q_model_row
                 return r;
         command_change(c, "model-config", NULL, "set %s of model %s to %s", name, model->name,
                        text);
+        command_record(c, NULL, name, json_string(before), json_string(text));
         r = w_model_option_set(tx,
                                &(struct w_model_option_set_in){
                                        .model_id = model->id, .name = name, .value = text },
@@ -397,6 +403,7 @@ static int reset_option(struct tx *tx, struct command *c, const struct q_model_r
         if (r < 0 || !before)
                 return r < 0 ? r : 0;
         command_change(c, "model-config", NULL, "set %s of model %s back", name, model->name);
+        command_record(c, NULL, name, json_string(before), NULL);
         r = w_model_option_delete(
                 tx, &(struct w_model_option_delete_in){ .model_id = model->id, .name = name }, err);
         return r < 0 ? r : 1;

@@ -11,8 +11,10 @@
 #include <stdlib.h>
 
 static void forget(struct command *c) {
-        json_decref(c->answer);
-        c->answer = NULL;
+        json_decref(take_ptr(c->answer));
+        json_decref(take_ptr(c->was));
+        json_decref(take_ptr(c->became));
+        c->values = c->values_more = 0;
         free(take_ptr(c->reply));
         faults_deinit(&c->faults);
         faults_deinit(&c->notes);
@@ -43,6 +45,69 @@ static void finish_answer(struct command *c) {
                 json_object_set_new(c->answer, "dry-run", json_true());
 }
 
+/* ---- the audit */
+
+static void put_value(json_t **side, const char *application, const char *field,
+                      const json_t *value) {
+        json_t *at;
+
+        if (!value)
+                return;
+        if (!*side)
+                *side = json_object();
+        at = *side;
+        if (application && !json_get(at, application))
+                json_object_set_new(at, application, json_object());
+        if (application)
+                at = json_get(at, application);
+        json_object_set_new(at, field, audit_value(value));
+}
+
+void command_record(struct command *c, const char *application, const char *field, json_t *before,
+                    json_t *after) {
+        if (c->entry && c->values < AUDIT_VALUES_MAX) {
+                put_value(&c->was, application, field, before);
+                put_value(&c->became, application, field, after);
+                c->values++;
+        } else {
+                c->values_more++;
+        }
+        json_decref(before);
+        json_decref(after);
+}
+
+/* What was done in words. Options are told by their values, where those that are secret are
+ * masked. */
+static void tell_changes(const struct command *c, struct buf *out) {
+        const json_t *line;
+        size_t i;
+
+        json_array_foreach(json_get(c->answer, "changes"), i, line) {
+                if (out->len > AUDIT_TEXT_MAX)
+                        return;
+                if (!str_eq(json_get_str(line, "change", ""), "set-option"))
+                        buf_printf(out, "%s%s", out->len ? "; " : "",
+                                   json_get_str(line, "text", ""));
+        }
+        if (c->values_more)
+                buf_printf(out, "%s%zu more values", out->len ? "; " : "", c->values_more);
+}
+
+static int keep(struct tx *tx, const struct command *c, struct err *err) {
+        cleanup_(buf_free) struct buf said = BUF_INIT;
+        struct audit_entry e;
+
+        if (!c->entry)
+                return 0;
+        tell_changes(c, &said);
+        e = *c->entry;
+        e.was = c->was;
+        e.became = c->became;
+        e.outcome = json_array_size(json_get(c->answer, "changes")) ? "done" : "unchanged";
+        e.message = buf_str(&said);
+        return audit_append(tx, c->audit, &e, err);
+}
+
 int command_run(struct tx *tx, struct store_call *call, struct err *err) {
         struct command *c = call->arg;
         cleanup_(json_freep) json_t *failed = NULL;
@@ -58,6 +123,8 @@ int command_run(struct tx *tx, struct store_call *call, struct err *err) {
                 r = faults_end(&c->faults, err);
         if (r >= 0 && c->dry_run && c->look)
                 r = c->look(tx, c, err);
+        if (r >= 0 && !c->dry_run)
+                r = keep(tx, c, err);
         if (r < 0) {
                 failed = failure(c, r, err);
                 c->reply = json_text(failed);

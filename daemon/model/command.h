@@ -21,6 +21,7 @@
  * dry run ends with -ECANCELED (so that nothing is kept), with the answer of success. */
 #pragma once
 
+#include "audit.h"
 #include "bundle.h"
 #include "endpoint.h"
 #include "seal.h"
@@ -34,9 +35,13 @@ struct command {
         const struct sealer *sealer; /* needed by those that set options; else NULL */
         const char *actor;           /* "uid 1000 (alice)" */
         bool dry_run;
+        const struct audit *audit;       /* NULL: no row is kept of it */
+        const struct audit_entry *entry; /* who, where and why; what was done is filled in here */
         /* Of a dry run: reads more of how it would be, before it is taken back; or NULL. */
         int (*look)(struct tx *tx, struct command *c, struct err *err);
         /* private: made anew by each run */
+        json_t *was, *became; /* what it changed, for the audit */
+        size_t values, values_more;
         json_t *answer;
         char *reply;
         struct faults faults, notes;

@@ -45,8 +45,10 @@ static int cut_leftovers(struct tx *tx, struct err *err) {
 int housekeeping_run(struct tx *tx, struct store_call *c, struct err *err) {
         int (*const steps[])(struct tx *, struct err *) = { cut_drift, cut_history, cut_leftovers,
                                                             tx_cache_sweep };
-        int more = 0;
+        int more = c->arg ? audit_cut(tx, c->arg, err) : 0;
 
+        if (more < 0)
+                return more;
         for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
                 int r = steps[i](tx, err);
 

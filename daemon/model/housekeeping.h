@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* housekeeping.h - what grows without end is cut: the ledger, the status history, the leftovers,
- * documents in cache.db that nothing names */
+ * documents in cache.db that nothing names; the audit as its options say */
 #pragma once
 
+#include "audit.h"
 #include "store.h"
 
 #define HOUSEKEEPING_SLICE 1000 /* rows of each in one commit: bounds how long it holds up others */
@@ -11,5 +12,5 @@
 #define HOUSEKEEPING_LEFTOVERS 10000           /* each is for a person to read */
 #define HOUSEKEEPING_KEEP_MS (90 * 86400000ll) /* of the ledger and the history */
 
-/* store_call.run: one step. 1: there is more to do. 0: done, for now. */
+/* store_call.run, arg: const struct audit *. One step. 1: there is more to do. 0: done, for now. */
 int housekeeping_run(struct tx *tx, struct store_call *c, struct err *err);

@@ -69,6 +69,8 @@ struct resource_job { /* from reading the rows to saving the outcome */
         char **see; /* of the operation: the resource's may change while it is out */
         struct drift_list differences;
         char version[64];                      /* of what the apply made */
+        char version_before[64];               /* of what was there, as it was seen last */
+        bool sent;                             /* the operation went to the provider */
         char *left_model, *left_by, *left_why; /* forget: what is left outside, for its line */
         enum resource_state next;              /* what is said once the line of drift is written */
         char *next_why;
@@ -134,6 +136,9 @@ void secret_take(struct resource_job *j);
 int resource_save_run(struct tx *tx, struct store_call *c, struct err *err);
 /* Inside a transaction: the row, its edges; its open lines in the ledger are closed. */
 int resource_delete_rows(struct tx *tx, int64_t id, struct err *err);
+
+/* resource-audit.c: the row of what went out, in the transaction that saves how it ended */
+int resource_audit(struct tx *tx, const struct resource_job *j, struct err *err);
 
 /* ---- resource-seen.c */
 void resource_observed(struct reconcile *rec, struct world_target *t, const char *type,

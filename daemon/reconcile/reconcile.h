@@ -7,6 +7,7 @@
  * loop knows beyond the rows. */
 #pragma once
 
+#include "audit.h"
 #include "charm-host.h"
 #include "http.h"
 #include "json.h"
@@ -29,7 +30,8 @@ struct reconcile_options {
         struct sealer *sealer;
         const char *state_dir;
         const char *controller; /* this controller's uuid */
-        int64_t audit_ms;       /* 0: never */
+        const struct audit *audit; /* NULL: what is written outside is not kept */
+        int64_t audit_ms;          /* each object is applied again; 0: never */
         size_t in_flight;
         int64_t poll_ms; /* how often what tells nothing is looked at; 0: the provider's own */
         json_t *(*provider_options)(void);

@@ -187,7 +187,7 @@ int resource_save_run(struct tx *tx, struct store_call *c, struct err *err) {
                 r = save_removed(tx, j, err);
         else
                 r = save_failed(tx, j, err);
-        return r < 0 ? r : 0;
+        return r < 0 ? r : resource_audit(tx, j, err);
 }
 
 void resource_save(struct resource_job *j,

@@ -334,6 +334,8 @@ static void start_op(struct resource_job *j) {
         j->op.done = on_op;
         j->op.arg = j;
         j->busy_op = true;
+        j->sent = true;
+        str_copy(j->version_before, sizeof(j->version_before), r->seen.version);
         r->news = r->woken = false;
         r->tried |= j->action == ACTION_APPLY;
         rec->in_flight++;

@@ -19,12 +19,14 @@
 #define NONCE_SIZE 12
 #define TAG_SIZE 16
 #define HEAD_SIZE (1 + SEAL_ID_SIZE + NONCE_SIZE)
-#define HASH_LABEL "mooring keyed hash 1" /* never changes: hashes in the store depend on it */
+#define HASH_LABEL "mooring keyed hash 1"   /* never changes: hashes in the store depend on it */
+#define CHAIN_LABEL "mooring audit chain 1" /* nor does this */
 _Static_assert(HEAD_SIZE + TAG_SIZE == SEAL_OVERHEAD, "seal.h tells another size");
 
 struct key {
         uint8_t bytes[SEAL_KEY_SIZE];
         uint8_t id[SEAL_ID_SIZE];
+        uint8_t chain_key[DIGEST_SIZE];
 };
 
 struct sealer { /* in the arena */
@@ -52,13 +54,14 @@ static int derive(const uint8_t key[SEAL_KEY_SIZE], const char *label, uint8_t r
         return r;
 }
 
-static void add_key(struct sealer *s, const uint8_t *bytes) {
+static int add_key(struct sealer *s, const uint8_t *bytes) {
         struct key *k = &s->keys[s->n++];
         uint8_t digest[DIGEST_SIZE];
 
         memcpy(k->bytes, bytes, SEAL_KEY_SIZE);
         digest_sha256(k->bytes, SEAL_KEY_SIZE, digest);
         memcpy(k->id, digest, SEAL_ID_SIZE);
+        return derive(k->bytes, CHAIN_LABEL, k->chain_key);
 }
 
 int seal_new(const struct seal_options *o, struct sealer **ret, char **ret_made, struct err *err) {
@@ -70,9 +73,10 @@ int seal_new(const struct seal_options *o, struct sealer **ret, char **ret_made,
         if (r < 0)
                 return r;
         s = arena_alloc(sizeof(*s));
-        for (size_t i = 0; i < keys.len; i += SEAL_KEY_SIZE)
-                add_key(s, (const uint8_t *)keys.data + i);
-        r = derive(s->keys[0].bytes, HASH_LABEL, s->hash_key);
+        for (size_t i = 0; r >= 0 && i < keys.len; i += SEAL_KEY_SIZE)
+                r = add_key(s, (const uint8_t *)keys.data + i);
+        if (r >= 0)
+                r = derive(s->keys[0].bytes, HASH_LABEL, s->hash_key);
         if (r < 0) {
                 seal_free(s);
                 return err_set(err, r, "no key could be derived");
@@ -213,4 +217,17 @@ const uint8_t *seal_hash_key(const struct sealer *s) {
 void seal_keyed_hash(const struct sealer *s, const void *data, size_t len,
                      uint8_t ret[DIGEST_SIZE]) {
         digest_hmac(s->hash_key, DIGEST_SIZE, data, len, ret);
+}
+
+const uint8_t *seal_current_id(const struct sealer *s) {
+        return s->keys[0].id;
+}
+
+bool seal_chain_hash(const struct sealer *s, const uint8_t id[SEAL_ID_SIZE], const void *data,
+                     size_t len, uint8_t ret[DIGEST_SIZE]) {
+        const struct key *k = find_key(s, id);
+
+        if (k)
+                digest_hmac(k->chain_key, DIGEST_SIZE, data, len, ret);
+        return k != NULL;
 }

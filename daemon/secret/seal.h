@@ -52,3 +52,9 @@ bool seal_is_current(const struct sealer *s, const void *sealed, size_t len);
 const uint8_t *seal_hash_key(const struct sealer *s);
 void seal_keyed_hash(const struct sealer *s, const void *data, size_t len,
                      uint8_t ret[DIGEST_SIZE]);
+/* The id of the first key. */
+const uint8_t *seal_current_id(const struct sealer *s);
+/* A link of a chain, under a key derived from the key of that id. False: it is not in the key
+ * file. */
+bool seal_chain_hash(const struct sealer *s, const uint8_t id[SEAL_ID_SIZE], const void *data,
+                     size_t len, uint8_t ret[DIGEST_SIZE]);

@@ -14,7 +14,7 @@
 
 struct options {
         bool dry_run, force, destroy_storage, remove, no_prompt;
-        char *reason, *channel;
+        char *channel;
         int64_t revision;
 };
 #define AT(member) offsetof(struct options, member)
@@ -36,11 +36,6 @@ static const struct opt refresh_options[] = {
         { "revision", 0, OPT_INT, AT(revision), "-1", 0, 0, "N", 0, NULL,
           "this revision, also an older one; otherwise the newest that the channel has" },
         DRY_RUN,
-        {},
-};
-static const struct opt pause_options[] = {
-        { "reason", 0, OPT_STRING, AT(reason), NULL, 0, 0, "TEXT", 0, NULL,
-          "why: shown in status" },
         {},
 };
 static const struct opt remove_options[] = {
@@ -262,13 +257,13 @@ static int pause_or_not(struct cli *c, const char *rest, json_t *body) {
 }
 
 static int pause_writes(struct cli *c) {
-        const struct options *o = c->options;
+        const char *reason = c->globals->reason;
 
-        if (!o->reason)
+        if (!reason)
                 return cli_fail(
                         CLI_USAGE,
                         "--reason TEXT is needed: whoever finds it paused wants to know why");
-        return pause_or_not(c, "/pause", one("reason", json_string(o->reason)));
+        return pause_or_not(c, "/pause", one("reason", json_string(reason)));
 }
 
 static int unpause(struct cli *c) {
@@ -359,8 +354,7 @@ const struct command applications_commands[] = {
           "Show or set constraints: mem=4G cores=2 arch=amd64", NULL,
           .example = "constraints mlflow-server mem=4G cores=2" },
         { "pause", NULL, GROUP_OPERATE, "[APPLICATION]", 0, 1, COMMAND_LIST, COMPLETES_APPLICATION,
-          pause_options, SIZE, pause_writes,
-          "Write nothing outside for the model or an application",
+          NULL, 0, pause_writes, "Write nothing outside for the model or an application",
           "Watching, the drift ledger and status go on; what differs is repaired after unpause.",
           .example = "pause mlflow-server --reason \"the disk is being replaced\"" },
         { "unpause", NULL, GROUP_OPERATE, "[APPLICATION]", 0, 1, COMMAND_LIST,

@@ -92,10 +92,19 @@ static void exchange_deinit(struct exchange *x) {
         json_decref(x->json);
 }
 
+/* One line, whatever was typed. */
+static char *reason_header(const char *reason) {
+        cleanup_(freep) char *safe = text_safe(reason);
+
+        return str_format("Mooring-Reason: %s", safe);
+}
+
 /* 0: an answer came, whatever its status. */
 static int ask(const struct cli *c, struct exchange *x, struct err *err) {
-        static const char *const headers[] = { "Content-Type: application/json", NULL };
         cleanup_(freep) char *text = x->body ? json_text(x->body) : NULL;
+        cleanup_(freep) char *reason = NULL;
+        const char *headers[3] = { NULL };
+        size_t n = 0;
         struct http_request *r = &x->request;
         int e = server(c, &r->server, err);
 
@@ -103,7 +112,11 @@ static int ask(const struct cli *c, struct exchange *x, struct err *err) {
                 return e;
         r->method = x->method;
         r->path = x->path;
-        r->headers = text ? headers : NULL;
+        if (text)
+                headers[n++] = "Content-Type: application/json";
+        if (c->globals->reason && !str_eq(x->method, "GET"))
+                headers[n++] = reason = reason_header(c->globals->reason);
+        r->headers = n ? headers : NULL;
         r->body = text;
         r->body_len = text ? strlen(text) : 0;
         r->total_ms = CALL_TOTAL_MS;

@@ -23,6 +23,7 @@ const char *const cli_exit_help[] = {
         [CLI_BLOCKED] = "blocked: a person has to act first (wait)",
         [CLI_NOT_CONVERGED] = "not converged: there is a difference (plan, diff-bundle)",
         [CLI_TIMED_OUT] = "timed out (wait)",
+        [CLI_TAMPERED] = "the audit is not what was written (audit verify)",
         [CLI_NO_QUORUM] = "no quorum: the controllers cannot agree (reserved)",
 };
 _Static_assert(ARRAY_SIZE(cli_exit_help) == CLI_EXIT_MAX, "an exit code without its sentence");
@@ -39,6 +40,8 @@ const struct opt cli_globals_table[] = {
           "how to print" },
         { "output", 'o', OPT_PATH, AT(output), NULL, 0, 0, "FILE", OPT_ARGS_ONLY, NULL,
           "print into this file instead of stdout" },
+        { "reason", 0, OPT_STRING, AT(reason), NULL, 0, 0, "TEXT", 0, NULL,
+          "why, of a command that changes something: kept in the audit" },
         { "socket", 0, OPT_PATH, AT(socket), "/run/mooring/admin.sock", 0, 0, "PATH", 0, NULL,
           "unix socket of mooringd; or MOORING_SOCKET" },
         { "color", 0, OPT_BOOL, AT(color), NULL, 0, 0, NULL, 0, NULL,

@@ -18,6 +18,7 @@ enum cli_exit {
         CLI_NOT_CONVERGED, /* plan, diff-bundle, wait for nothing: there is a difference */
         CLI_TIMED_OUT,     /* wait: the time is over */
         CLI_NO_QUORUM,     /* reserved: the controllers cannot agree */
+        CLI_TAMPERED,      /* audit verify: it is not what was written */
         CLI_EXIT_MAX
 };
 extern const char *const cli_exit_help[]; /* one sentence each */
@@ -33,7 +34,7 @@ enum cli_format {
 };
 
 struct cli_globals {
-        char *socket, *model, *output;
+        char *socket, *model, *output, *reason;
         int format;
         bool color, utc, quiet, help;
 };

@@ -246,7 +246,7 @@ void help_completion(FILE *out) {
               "options=\"\" i\n"
               "        for ((i = 1; i < COMP_CWORD; i++)); do\n"
               "                case \"${COMP_WORDS[i]}\" in\n"
-              "                -m|-o|--model|--output|--socket|--format) i=$((i + 1)) ;;\n"
+              "                -m|-o|--model|--output|--socket|--format|--reason) i=$((i + 1)) ;;\n"
               "                -*) ;;\n"
               "                *) command=\"${COMP_WORDS[i]}\"; break ;;\n"
               "                esac\n"

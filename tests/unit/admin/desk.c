@@ -36,6 +36,7 @@ int desk_open_admin(struct desk *d, struct admin **ret, struct err *err) {
                                    .reconcile = d->reconcile,
                                    .host = d->host,
                                    .sealer = d->sealer,
+                                   .audit = &d->audit,
                                    .socket = d->socket,
                                    .state_dir = d->dir,
                                    .viewer_group = group_names[ROLE_VIEWER],
@@ -64,12 +65,15 @@ static void open_parts(struct desk *d) {
 
         assert_int_equal(store_open(d->loop, &store, &d->store, &err), 0);
         assert_int_equal(seal_new(&seal, &d->sealer, NULL, &err), 0);
+        d->audit =
+                (struct audit){ .sealer = d->sealer, .keep_ms = INT64_MAX / 2, .keep_rows = 5000 };
         assert_int_equal(charm_host_new(d->loop, &host, &d->host, &err), 0);
         assert_int_equal(http_new(d->loop, &d->http, &err), 0);
         reconcile.store = d->store;
         reconcile.http = d->http;
         reconcile.host = d->host;
         reconcile.sealer = d->sealer;
+        reconcile.audit = &d->audit;
         assert_int_equal(reconcile_new(&reconcile, &d->reconcile, &err), 0);
         assert_int_equal(reconcile_start(d->reconcile, &err), 0);
         assert_int_equal(desk_open_admin(d, &d->admin, &err), 0);

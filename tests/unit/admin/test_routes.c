@@ -43,7 +43,15 @@ static void every_route_is_described_with_its_help_and_role(void **state) {
                         fail_msg("%s %s is not described", r->method, r->path);
                 assert_string_equal(json_get_str(o, "summary", ""), r->help);
                 assert_string_equal(json_get_str(o, "x-role", ""), request_role_name(r->access));
+                assert_string_equal(json_get_str(o, "x-action", ""), r->action ? r->action : "");
         }
+}
+
+static void what_needs_more_than_a_viewer_has_a_name_for_the_audit(void **state) {
+        for (const struct route *r = route_table; r->method; r++)
+                if (!r->action != (r->access <= ROLE_VIEWER))
+                        fail_msg("%s %s: an action without a name, or the other way round",
+                                 r->method, r->path);
 }
 
 static void everything_that_is_described_is_a_route(void **state) {
@@ -166,6 +174,7 @@ static int drop_api(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_route_is_described_with_its_help_and_role),
+                cmocka_unit_test(what_needs_more_than_a_viewer_has_a_name_for_the_audit),
                 cmocka_unit_test(everything_that_is_described_is_a_route),
                 cmocka_unit_test(query_parameters_are_the_same),
                 cmocka_unit_test(names_in_paths_are_described),

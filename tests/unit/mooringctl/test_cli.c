@@ -494,7 +494,9 @@ static int split(char *text, char **argv, int max) {
  * takes. */
 static void try_example(const struct command *c) {
         cleanup_(freep) char *text = str_dup(c->example);
-        cleanup_(freep) void *options = mem_alloc(c->size + 1);
+        /* One without options of its own may show one of all commands'. */
+        const struct opt *table = c->options ? c->options : cli_globals_table;
+        cleanup_(freep) void *options = mem_alloc(MAX_OF(c->size, sizeof(struct cli_globals)));
         char *end = text ? strpbrk(text, "\">") : NULL, *argv[20];
         struct err err = { 0 };
         int n;
@@ -508,11 +510,10 @@ static void try_example(const struct command *c) {
         n--;
         if (end && strchr(c->example, '"'))
                 argv[1 + n++] = (char *)"text";
-        if (c->options && (opt_defaults(c->options, options, &err) < 0 ||
-                           opt_from_args(c->options, options, &n, argv + 1, &err) < 0))
+        if (opt_defaults(table, options, &err) < 0 ||
+            opt_from_args(table, options, &n, argv + 1, &err) < 0)
                 fail_msg("%s: %s", c->example, err_text(&err));
-        if (c->options)
-                opt_deinit(c->options, options);
+        opt_deinit(table, options);
         if (n < c->min || (c->max >= 0 && n > c->max))
                 fail_msg("%s: %d operands", c->example, n);
 }
