@@ -38,14 +38,10 @@ struct controller {
         struct http *http;
         struct reconcile *reconcile;
         struct admin *admin;
-<<<<<<< HEAD
         struct metrics_server *metrics; /* NULL: not asked for */
-        struct timer watchdog, sweep, charms;
-=======
         struct audit audit;
         int64_t head_told; /* row of the audit whose head is in the log */
         struct timer watchdog, sweep, charms, head;
->>>>>>> main
         int64_t watchdog_ms;
         char uuid[UUID_SIZE];
 };
