@@ -7,6 +7,7 @@
 #include "json.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 
 static void *alloc_or_abort(size_t size) {
@@ -18,9 +19,17 @@ static void *alloc_or_abort(size_t size) {
         return p;
 }
 
+/* What a tree held may have been a secret: a credential that was opened, a request's body, a
+ * filled document. It costs a few per cent of freeing, and spares knowing which tree did. */
+static void wipe_and_free(void *p) {
+        if (p)
+                explicit_bzero(p, malloc_usable_size(p));
+        free(p);
+}
+
 /* Before main, because jansson wants it before its first object. */
 __attribute__((constructor)) static void set_memory(void) {
-        json_set_alloc_funcs(alloc_or_abort, free);
+        json_set_alloc_funcs(alloc_or_abort, wipe_and_free);
 }
 
 void json_freep(json_t **p) {

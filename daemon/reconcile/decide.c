@@ -187,12 +187,35 @@ static void decide_look(const struct resource_row *row, const struct observation
         conclude(d, ACTION_LOOK, seen_state(row, o, d), why);
 }
 
-/* Paused: nothing is written. What tells nothing by itself is looked at all the same. */
+/* What the pause keeps from being put right; NULL: nothing. */
+static const char *put_off(const struct resource_row *row, const struct observation *o,
+                           bool changed, const struct decision *d) {
+        if (o->presence == PRESENCE_LEAVING)
+                return "is being deleted";
+        if (d->drift == DRIFT_DELETED)
+                return "is deleted";
+        if (d->drift == DRIFT_REPLACED)
+                return "is deleted, and another one is in its place";
+        if (d->drift == DRIFT_CHANGED)
+                return "was changed";
+        if (!row->applied_generation)
+                return "is not made yet";
+        return changed ? "is to be changed" : NULL;
+}
+
+/* Paused: nothing is written. What tells nothing by itself is looked at all the same. That it is
+ * paused, and why, the application's status says once. */
 static void decide_paused(const struct resource_row *row, const struct observation *o,
-                          const struct policy *p, struct decision *d) {
+                          const struct policy *p, bool changed, struct decision *d) {
+        const char *what = put_off(row, o, changed, d);
         char why[sizeof(d->why)];
 
-        snprintf(why, sizeof(why), "paused: %s", p->paused);
+        if (what)
+                snprintf(why, sizeof(why), "%s: put right after the pause", what);
+        else if (o->ready != READY_YES && o->reason)
+                str_copy(why, sizeof(why), o->reason);
+        else
+                snprintf(why, sizeof(why), "paused: %s", p->paused);
         if (p->look_due)
                 return decide_look(row, o, p, why, d);
         conclude(d, ACTION_WAIT, seen_state(row, o, d), why);
@@ -248,7 +271,7 @@ void decide(const struct resource_row *row, const struct observation *o, const s
         if (o->presence == PRESENCE_LEAVING && sacred)
                 return decide_leaving(o, d);
         if (p->paused)
-                return decide_paused(row, o, p, d);
+                return decide_paused(row, o, p, changed, d);
         if (o->presence == PRESENCE_LEAVING)
                 return conclude_because(d, ACTION_WAIT, STATE_WAITING, "",
                                         o->reason ? o->reason

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* resource-audit.c - what the loop wrote outside, one row each in the audit
  *
- * Looks write nothing, nor does an apply after which the object has the version that it had. Of an
- * operation that goes on outside the beginning and the end are kept; of one that fails the same way
- * again and again the first time, and how it ended at last. */
+ * Looks write nothing, nor does an apply once more of what was accepted, after which the object
+ * has the version that it had. (What was not accepted yet may have been written before a crash.)
+ * Of an operation that goes on outside the beginning and the end are kept; of one that fails the
+ * same way again and again the first time, and how it ended at last. */
 #include "reconcile-internal.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@ static bool is_write(const struct resource_job *j) {
                 return !j->token[0]; /* else it was only asked about */
         if (apply && done)
                 return j->op.created || !j->version_before[0] ||
+                       j->row.applied_generation < j->generation ||
                        !str_eq(j->version_before, j->version);
         return done || j->op.outcome == OUTCOME_GONE || j->tries == 0 ||
                j->op.outcome != j->row.outcome;

@@ -101,6 +101,21 @@ def check(daemon, sim, wanted, when):
     return found
 
 
+def check_audit(person, objects, when):
+    """The chain is whole, what was acknowledged is in it once, and so is what was written outside."""
+    daemon = person.daemon
+    answer = person.ask(lambda: daemon.call("POST", "/v1/audit/verify", {}), "nothing is known of it")
+    if answer["result"] != "intact":
+        raise Failed(f"{when}: the audit is not whole: {answer}")
+    done = dict(daemon.query("SELECT what, count(*) FROM audit WHERE kind = 'person' AND outcome = 'done' GROUP BY what"))
+    if done != {"add-cluster": 1, "add-model": 1, "deploy": 1}:
+        raise Failed(f"{when}: acknowledged and in the audit: {done}")
+    written = {row[0] for row in daemon.query("SELECT subject FROM audit WHERE kind = 'loop' AND what = 'apply' AND outcome = 'done'")}
+    wanted = {f"{'ConfigMap' if name.startswith('configmaps') else 'Secret'} m/{name.split('/')[1]}" for name in objects}
+    if not wanted <= written:
+        raise Failed(f"{when}: written and not in the audit: {sorted(wanted - written)[:3]}")
+
+
 class World:
     def __init__(self, build, sim, folder):
         self.build, self.sim_program, self.folder, self.serial = Path(build), sim, Path(folder), 0
@@ -129,13 +144,14 @@ class World:
             person.deploy()
             person.settle()
             found = check(d, sim, wanted, when)
+            check_audit(person, found, when)
             commits = int(Path(d.environment["MOORING_COMMITS"]).read_text())
             if d.stop(allowed=(0, -9)) == -9:           # the last commits were those of the end
                 person.deaths += 1
                 d.environment.pop("MOORING_DIE_AFTER", None)
                 d.start()
                 person.settle()
-                check(d, sim, wanted, when)
+                check_audit(person, check(d, sim, wanted, when), when)
                 d.stop()
             return found, commits, person.deaths
         except Failed as e:

@@ -10,9 +10,12 @@ import itertools
 import json
 import os
 import shutil
+import signal
+import sqlite3
 import subprocess
 import sys
 import traceback
+from contextlib import closing
 from pathlib import Path
 
 sys.dont_write_bytecode = True
@@ -213,6 +216,31 @@ def _(m):
     m.run("systemctl", "restart", "mooringd").ok()
 
 
+@test("the audit is compared with the heads that the journal has of this unit, and a cut tail is found by them")
+def _(m):
+    m.run("mooringctl", "model-config", "--model", "mlflow", "image-registry=registry.example", "--reason", "a trial").ok()
+    m.run("mooringctl", "model-config", "--model", "mlflow", "--reset", "image-registry").ok()
+    m.run("systemctl", "restart", "mooringd").ok()      # its end and its start tell a head
+    good = m.run("mooringctl", "audit", "verify").ok()
+    if "compared with" not in good.err or "no head" in good.err:
+        raise Trouble(f"it was compared with nothing: {good.err}")
+    state = m.root / "var/lib/mooring/model.db"
+    m.run("systemctl", "stop", "mooringd").ok()
+    whole = state.read_bytes()
+    with closing(sqlite3.connect(state)) as db, db:
+        db.execute("DELETE FROM audit WHERE id > (SELECT max(id) - 2 FROM audit)")
+    m.run("chown", "mooring:", "/var/lib/mooring/model.db").ok()
+    m.run("systemctl", "start", "mooringd").ok()
+    cut = m.run("mooringctl", "audit", "verify")
+    if cut.code != 7:
+        raise Trouble(f"rows were cut off the end, and verify ended with {cut.code}: {cut.out}{cut.err}")
+    m.run("systemctl", "stop", "mooringd").ok()
+    for name in ("model.db-wal", "model.db-shm"):
+        (state.parent / name).unlink(missing_ok=True)
+    state.write_bytes(whole)
+    m.run("systemctl", "start", "mooringd").ok()
+
+
 def revealed(m):
     """The value of a secret, which only opens with the right key."""
     secret = json.loads(m.run("mooringctl", "secrets", "--model", "mlflow", "--format", "json").ok().out)["secrets"][0]["id"]
@@ -322,6 +350,7 @@ def _(m):
 
 def main():
     build = Path(sys.argv[1]).resolve()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))     # and the machine with it
     try:
         with Machine() as machine:
             folder = release(build)

@@ -85,6 +85,14 @@ static int64_t status_int(const struct judging *j, const char *member) {
         return json_get_int(j->status, member, 0);
 }
 
+/* A field that we never set, and so leave alone. */
+static bool stands_still(const struct judging *j, int64_t want) {
+        int64_t updated = status_int(j, "updatedReplicas");
+
+        return json_is_true(json_get(j->spec, "paused")) &&
+               (updated < want || status_int(j, "replicas") > updated);
+}
+
 static void judge_deployment(struct judging *j) {
         int64_t want = json_get_int(j->spec, "replicas", 1);
         const json_t *progressing = condition(j, "Progressing");
@@ -96,6 +104,10 @@ static void judge_deployment(struct judging *j) {
         if (condition_is(progressing, "False") &&
             str_eq(json_get_str(progressing, "reason", ""), "ProgressDeadlineExceeded"))
                 verdict_of(j, READY_FAILED, progressing);
+        else if (stands_still(j, want))
+                verdict(j, READY_NO,
+                        "somebody paused its rollout (spec.paused), and not all pods are new: "
+                        "kubectl rollout resume");
         else if (!enough(j, "pods created", status_int(j, "replicas"), want) ||
                  !enough(j, "pods updated", status_int(j, "updatedReplicas"), want))
                 return;

@@ -145,6 +145,26 @@ static void a_flood_of_refusals_is_counted_and_not_kept(void **state) {
         assert_int_equal((size_t)counted + kept, 200);
 }
 
+/* What is refused is refused all the same, and what was not kept leaves no hole. */
+static void a_full_disk_keeps_no_refusal_and_breaks_no_chain(void **state) {
+        cleanup_(answer_deinit) struct answer good = { 0 };
+        struct desk *d = *state;
+
+        desk_role(ROLE_ADMIN);
+        assert_int_equal(add_cluster(d, "aks"), 200);
+        store_fault(d->store, STORE_FAULT_FULL, 1);
+        desk_role(ROLE_VIEWER);
+        assert_int_equal(ask(d, "DELETE", "/v1/models/lab", NULL, NULL), 403);
+        desk_role(ROLE_ADMIN);
+        assert_int_equal(add_cluster(d, "other"), 503);
+        store_fault(d->store, STORE_FAULT_FULL, 0);
+        for (int i = 0; i < 1000 && add_cluster(d, "third") == 503; i++)
+                loop_step(d->loop, 5); /* until the store has tried again */
+        desk_ask(d, "POST", "/v1/audit/verify", JSON, "{}", 2, &good);
+        assert_string_equal(json_get_str(good.json, "result", ""), "intact");
+        assert_int_equal(json_get_int(good.json, "rows", 0), 2);
+}
+
 static void filters_find_what_they_say(void **state) {
         cleanup_(json_freep) json_t *none = NULL, *one = NULL, *old = NULL;
 
@@ -184,6 +204,7 @@ int main(void) {
                 TEST(a_command_that_fails_is_refused_and_a_trial_leaves_nothing),
                 TEST(reading_leaves_nothing_but_its_refusal),
                 TEST(a_flood_of_refusals_is_counted_and_not_kept),
+                TEST(a_full_disk_keeps_no_refusal_and_breaks_no_chain),
                 TEST(filters_find_what_they_say),
                 TEST(verify_compares_with_heads),
         };

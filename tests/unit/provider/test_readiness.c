@@ -179,6 +179,15 @@ static const struct {
           "\"readyReplicas\":2,\"updatedReplicas\":1,"
           "\"currentRevision\":\"a\",\"updateRevision\":\"b\"}}",
           READY_NO, "1 of 2" },
+        { "a rollout that somebody paused",
+          "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"spec\":{\"replicas\":1,"
+          "\"paused\":true},\"status\":{\"replicas\":1,\"availableReplicas\":1}}",
+          READY_NO, "spec.paused" },
+        { "a paused one with nothing to roll out",
+          "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"spec\":{\"replicas\":1,"
+          "\"paused\":true},\"status\":{\"replicas\":1,\"updatedReplicas\":1,"
+          "\"availableReplicas\":1}}",
+          READY_YES, NULL },
         { "what is going",
           "{\"apiVersion\":\"apps/"
           "v1\",\"kind\":\"Deployment\",\"metadata\":{\"deletionTimestamp\":\"2026-01-01T00:00:"

@@ -177,7 +177,20 @@ static void a_pause_holds_writes_and_still_tells_the_drift(void **state) {
 
         assert_int_equal(d.action, ACTION_WAIT);
         assert_int_equal(d.drift, DRIFT_DELETED);
-        assert_string_equal(d.why, "paused: alice: disk work");
+        assert_string_equal(d.why, "is deleted: put right after the pause");
+}
+
+static void what_is_not_ready_in_a_pause_says_why_and_not_who_paused(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = as_applied();
+        struct policy p = { .paused = "alice: disk work" };
+
+        assert_string_equal(run(&row, &o, &p).why, "paused: alice: disk work");
+        o.ready = READY_NO;
+        o.reason = (char[]){ "0 of 1 pods available" };
+        assert_string_equal(run(&row, &o, &p).why, "0 of 1 pods available");
+        row.wanted_generation++;
+        assert_string_equal(run(&row, &o, &p).why, "is to be changed: put right after the pause");
 }
 
 static void a_blocked_model_writes_nothing(void **state) {
@@ -471,6 +484,7 @@ int main(void) {
                 cmocka_unit_test(data_made_again_empty_stays_lost_until_filled_or_accepted),
                 cmocka_unit_test(data_that_was_never_filled_is_made_again),
                 cmocka_unit_test(a_pause_holds_writes_and_still_tells_the_drift),
+                cmocka_unit_test(what_is_not_ready_in_a_pause_says_why_and_not_who_paused),
                 cmocka_unit_test(a_blocked_model_writes_nothing),
                 cmocka_unit_test(what_is_not_seen_yet_is_waited_for_or_looked_at),
                 cmocka_unit_test(what_is_being_deleted_is_waited_for),

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_json_wipe.c - what a tree held is overwritten before its memory is given back */
+#include "json.h"
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+static const char needle[] = "a-password-of-a-tree-3141592653";
+static int wiped; /* pieces that held it, and were overwritten */
+
+/* The linker puts it in the place of explicit_bzero (meson.build), with and without fortify. */
+void __wrap_explicit_bzero(void *p, size_t n);
+void __wrap___explicit_bzero_chk(void *p, size_t n, size_t room);
+
+void __wrap_explicit_bzero(void *p, size_t n) {
+        wiped += memmem(p, n, needle, sizeof(needle) - 1) != NULL;
+        memset(p, 0, n);
+}
+
+void __wrap___explicit_bzero_chk(void *p, size_t n, size_t room) {
+        __wrap_explicit_bzero(p, n);
+}
+
+static void a_trees_texts_and_names_are_overwritten(void **state) {
+        json_t *tree = NULL;
+
+        assert_int_equal(json_parse("{\"a-password-of-a-tree-3141592653\": [1, "
+                                    "\"x a-password-of-a-tree-3141592653\"]}",
+                                    77, &tree, NULL),
+                         0);
+        wiped = 0;
+        json_decref(tree);
+        assert_int_equal(wiped, 2);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_trees_texts_and_names_are_overwritten),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
