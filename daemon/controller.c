@@ -14,6 +14,7 @@
 #include "http.h"
 #include "log.h"
 #include "loop.h"
+#include "metrics-server.h"
 #include "queries.gen.h"
 #include "reconcile.h"
 #include "seal.h"
@@ -37,6 +38,7 @@ struct controller {
         struct http *http;
         struct reconcile *reconcile;
         struct admin *admin;
+        struct metrics_server *metrics; /* NULL: not asked for */
         struct audit audit;
         int64_t head_told; /* row of the audit whose head is in the log */
         struct timer watchdog, sweep, charms, head;
@@ -300,6 +302,32 @@ static int open_admin(struct controller *c, struct err *err) {
         return admin_new(&o, &c->admin, err);
 }
 
+static struct metrics_paths metrics_paths(const struct options *o) {
+        return (struct metrics_paths){ .certificate = o->metrics_certificate,
+                                       .key = o->metrics_key,
+                                       .token = o->metrics_token,
+                                       .client_ca = o->metrics_client_ca };
+}
+
+static int open_metrics(struct controller *c, struct err *err) {
+        struct metrics_server_options o = {
+                .loop = c->loop,
+                .parts = { .store = c->store, .reconcile = c->reconcile, .host = c->host },
+                .address = c->options->metrics_address,
+                .paths = metrics_paths(c->options),
+        };
+
+        return o.address && o.address[0] ? metrics_server_new(&o, &c->metrics, err) : 0;
+}
+
+static void reload_metrics(struct controller *c) {
+        struct metrics_paths paths = metrics_paths(c->options);
+        struct err err = { 0 };
+
+        if (c->metrics && metrics_server_reload(c->metrics, &paths, &err) < 0)
+                log_plain(LOG_ERR, "reload", "metrics are served as before: %s", err_text(&err));
+}
+
 /* ---- housekeeping */
 
 static void on_signal(void *arg, int signum) {
@@ -340,6 +368,7 @@ static void on_reload(void *arg, int signum) {
                   changed && changed[0] ? changed : "none differs");
         scan_charms(c);
         reconcile_options_changed(c->reconcile);
+        reload_metrics(c);
 }
 
 static void on_watchdog(void *arg) {
@@ -519,6 +548,8 @@ int controller_new(struct options *o, struct controller **ret, struct err *err) 
         if (r >= 0)
                 r = open_admin(c, err);
         if (r >= 0)
+                r = open_metrics(c, err);
+        if (r >= 0)
                 r = start_housekeeping(c, err);
         if (r < 0) {
                 controller_free(c);
@@ -546,6 +577,7 @@ struct controller *controller_free(struct controller *c) {
                 timer_cancel(&c->charms);
                 timer_cancel(&c->head);
         }
+        c->metrics = metrics_server_free(c->metrics);
         c->admin = admin_free(c->admin);
         if (c->reconcile)
                 reconcile_stop(c->reconcile);

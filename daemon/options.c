@@ -52,6 +52,22 @@ const struct opt options_table[] = {
           "operations on the outside at once" },
         { "poll-period", 0, OPT_DURATION, AT(poll), "30s", 1000, 3600000, "TIME", 0, NULL,
           "how often databases and buckets are looked at" },
+        { "metrics-address", 0, OPT_STRING, AT(metrics_address), NULL, 0, 0, "ADDRESS:PORT", 0,
+          NULL,
+          "serve metrics for Prometheus at /metrics there, and nothing else; in numbers, as "
+          "0.0.0.0:9478 or [::1]:9478; off when empty" },
+        { "metrics-certificate", 0, OPT_PATH, AT(metrics_certificate), NULL, 0, 0, "FILE",
+          OPT_RELOAD, NULL,
+          "PEM certificate and chain for TLS on that address; may be missing on loopback only" },
+        { "metrics-key", 0, OPT_PATH, AT(metrics_key), NULL, 0, 0, "FILE", OPT_RELOAD, NULL,
+          "PEM key of that certificate; not open to all users" },
+        { "metrics-token-file", 0, OPT_PATH, AT(metrics_token), NULL, 0, 0, "FILE", OPT_RELOAD,
+          NULL,
+          "file of the token (16 characters or more) that lets in as \"Authorization: Bearer\"; "
+          "not "
+          "open to all users; this or metrics-client-ca" },
+        { "metrics-client-ca", 0, OPT_PATH, AT(metrics_client_ca), NULL, 0, 0, "FILE", OPT_RELOAD,
+          NULL, "PEM authority whose client certificates let in" },
         { "dev", 0, OPT_BOOL, AT(dev), NULL, 0, 0, NULL, 0, NULL,
           "take changes of the charm folders in at once, and print what charms print" },
         { "sandbox", 0, OPT_BOOL, AT(sandbox), "true", 0, 0, NULL, OPT_HIDDEN, NULL,

@@ -12,6 +12,8 @@ struct options {
         char **token_folders, **exec_plugins, **exec_variables;
         char *viewer_group, *operator_group, *admin_group;
         char *name;
+        char *metrics_address, *metrics_certificate, *metrics_key, *metrics_token,
+                *metrics_client_ca;
         int log_level;
         int64_t audit, audit_keep, audit_rows, in_flight, poll;
         bool dev, sandbox;

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* metric.c - counters, gauges and histograms; see metric.h
  *
- * Children are searched one after the other: a metric has a handful of them. */
+ * Children are searched one after the other: a metric that is written often has a handful. */
 #include "metric.h"
 
 #include <math.h>
 #include <stdlib.h>
 
+#define OTHER "other"
 #define BOUNDS_MAX 32 /* buckets of a histogram; Prometheus' own default has 11 */
 
 struct metric_child {
-        char *label;  /* NULL: the metric has none */
-        double value; /* of a histogram the sum */
+        char *values[METRIC_LABELS_MAX]; /* as many as the metric has labels */
+        double value;                    /* of a histogram the sum */
         uint64_t count;
-        uint64_t buckets[BOUNDS_MAX];
+        uint64_t *buckets; /* of a histogram */
 };
 
 static struct metric *all; /* sorted by name */
@@ -30,41 +31,86 @@ static void link_metric(struct metric *m) {
         m->linked = true;
 }
 
-static struct metric_child *find_child(const struct metric *m, const char *label) {
-        for (size_t i = 0; i < m->count; i++)
-                if (str_eq(m->children[i].label, label))
+static size_t label_count(const struct metric *m) {
+        size_t n = 0;
+
+        while (n < METRIC_LABELS_MAX && m->labels[n].name)
+                n++;
+        return n;
+}
+
+static bool same_value(const char *kept, const char *asked) {
+        return strncmp(kept, asked ? asked : "", METRIC_VALUE_MAX) == 0;
+}
+
+static struct metric_child *find_child(const struct metric *m, const char *const *values) {
+        size_t labels = label_count(m);
+
+        for (size_t i = 0; i < m->count; i++) {
+                size_t k = 0;
+
+                while (k < labels && same_value(m->children[i].values[k], values[k]))
+                        k++;
+                if (k == labels)
                         return &m->children[i];
+        }
         return NULL;
 }
 
-static struct metric_child *child_of(struct metric *m, const char *label) {
+/* VALUE, or "other" when the label has as many of its own as it may. */
+static const char *admit(struct metric_label *l, const char *value) {
+        if (!l->max)
+                return value;
+        for (size_t i = 0; i < l->count; i++)
+                if (same_value(l->own[i], value))
+                        return l->own[i];
+        if (l->count == l->max)
+                return OTHER;
+        l->own = mem_grow(l->own, &l->room, l->count + 1, sizeof(*l->own));
+        l->own[l->count] = str_ndup(value, strnlen(value, METRIC_VALUE_MAX));
+        return l->own[l->count++];
+}
+
+static struct metric_child *new_child(struct metric *m, const char *const *values) {
         struct metric_child *c;
 
-        link_metric(m);
-        label = m->label ? (label ? label : "") : NULL;
-        c = find_child(m, label);
-        if (!c && label && m->count >= METRIC_CHILDREN_MAX - 1) {
-                label = "other";
-                c = find_child(m, label);
-        }
-        if (c)
-                return c;
         m->children = mem_grow(m->children, &m->room, m->count + 1, sizeof(*m->children));
         c = &m->children[m->count++];
-        c->label = str_dup(label);
+        *c = (struct metric_child){ 0 };
+        for (size_t i = 0; i < label_count(m); i++)
+                c->values[i] = str_ndup(values[i] ? values[i] : "",
+                                        strnlen(values[i] ? values[i] : "", METRIC_VALUE_MAX));
+        if (m->type == METRIC_HISTOGRAM)
+                c->buckets = mem_alloc(BOUNDS_MAX * sizeof(*c->buckets));
         return c;
 }
 
-void metric_add(struct metric *m, const char *label, double by) {
-        child_of(m, label)->value += by;
+static struct metric_child *child_of(struct metric *m, const char *const *values) {
+        const char *own[METRIC_LABELS_MAX] = { 0 };
+        struct metric_child *c;
+
+        link_metric(m);
+        c = find_child(m, values);
+        if (c)
+                return c;
+        for (size_t i = 0; i < label_count(m); i++)
+                own[i] = m->count < METRIC_CHILDREN_MAX - 1
+                                 ? admit(&m->labels[i], values[i] ? values[i] : "")
+                                 : OTHER;
+        c = find_child(m, own);
+        return c ? c : new_child(m, own);
 }
 
-void metric_set(struct metric *m, const char *label, double to) {
-        child_of(m, label)->value = to;
+void metric_add(struct metric *m, const char *const *labels, double by) {
+        child_of(m, labels)->value += by;
 }
 
-void metric_observe(struct metric *m, const char *label, double value) {
-        struct metric_child *c = child_of(m, label);
+void metric_set(struct metric *m, const char *const *labels, double to) {
+        child_of(m, labels)->value = to;
+}
+
+void metric_observe(struct metric *m, const char *const *labels, double value) {
+        struct metric_child *c = child_of(m, labels);
 
         c->value += value;
         c->count++;
@@ -73,8 +119,8 @@ void metric_observe(struct metric *m, const char *label, double value) {
                         c->buckets[i]++;
 }
 
-double metric_value(const struct metric *m, const char *label) {
-        const struct metric_child *c = find_child(m, m->label ? (label ? label : "") : NULL);
+double metric_value(const struct metric *m, const char *const *labels) {
+        const struct metric_child *c = find_child(m, labels);
 
         return c ? c->value : 0;
 }
@@ -88,7 +134,7 @@ static void print_number(struct buf *out, double d) {
         else if (d == floor(d) && fabs(d) < 1e15)
                 buf_printf(out, "%.0f", d);
         else
-                buf_printf(out, "%.9g", d);
+                buf_printf(out, "%.15g", d);
 }
 
 static void print_escaped(struct buf *out, const char *s, bool quotes) {
@@ -105,17 +151,17 @@ static void print_escaped(struct buf *out, const char *s, bool quotes) {
 /* "name_suffix{label="x",le="0.5"} " */
 static void print_head(struct buf *out, const struct metric *m, const struct metric_child *c,
                        const char *suffix, const char *le) {
+        size_t n = label_count(m);
+
         buf_printf(out, "%s%s", m->name, suffix);
-        if (c->label || le)
-                buf_putc(out, '{');
-        if (c->label) {
-                buf_printf(out, "%s=\"", m->label);
-                print_escaped(out, c->label, true);
+        for (size_t i = 0; i < n; i++) {
+                buf_printf(out, "%c%s=\"", i ? ',' : '{', m->labels[i].name);
+                print_escaped(out, c->values[i], true);
                 buf_putc(out, '"');
         }
         if (le)
-                buf_printf(out, "%sle=\"%s\"", c->label ? "," : "", le);
-        if (c->label || le)
+                buf_printf(out, "%cle=\"%s\"", n ? ',' : '{', le);
+        if (n || le)
                 buf_putc(out, '}');
         buf_putc(out, ' ');
 }
@@ -161,16 +207,32 @@ void metric_print(struct buf *out) {
                 print_metric(out, m);
 }
 
+void metric_clear(struct metric *m) {
+        for (size_t i = 0; i < m->count; i++) {
+                for (size_t k = 0; k < METRIC_LABELS_MAX; k++)
+                        free(m->children[i].values[k]);
+                free(m->children[i].buckets);
+        }
+        m->count = 0;
+        for (size_t k = 0; k < METRIC_LABELS_MAX; k++) {
+                struct metric_label *l = &m->labels[k];
+
+                while (l->count)
+                        free(l->own[--l->count]);
+                free(take_ptr(l->own));
+                l->room = 0;
+        }
+}
+
 void metric_reset(void) {
         while (all) {
                 struct metric *m = all;
 
                 all = m->next;
-                for (size_t i = 0; i < m->count; i++)
-                        free(m->children[i].label);
+                metric_clear(m);
                 free(m->children);
                 m->children = NULL;
-                m->count = m->room = 0;
+                m->room = 0;
                 m->linked = false;
                 m->next = NULL;
         }

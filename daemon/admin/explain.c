@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* explain.c - what only the loop knows: plan, why, resources, targets, metrics
+/* explain.c - what only the loop knows: plan, why, resources, targets
  *
  * The model is looked up in the rows first, so that a name that is not there is answered with
  * the nearest one. */
@@ -7,7 +7,6 @@
 #include "routes.h"
 
 #include "lookup.h"
-#include "metric.h"
 
 #include <errno.h>
 
@@ -84,11 +83,4 @@ void explain_why(struct request *q) {
 
 void explain_targets(struct request *q) {
         reply_list(q, "targets", reconcile_targets(q->admin->options.reconcile));
-}
-
-void explain_metrics(struct request *q) {
-        struct buf text = BUF_INIT;
-
-        metric_print(&text);
-        request_reply_text(q, 200, "text/plain; version=0.0.4", buf_take(&text));
 }

@@ -16,7 +16,7 @@
 const struct route route_table[] = {
         { "GET", "/v1/info", ROLE_VIEWER, root_info, NO_BODY, NULL, "The controller and who asks" },
         { "GET", "/v1/openapi.yaml", ROLE_VIEWER, root_openapi, NO_BODY, NULL, "This description" },
-        { "GET", "/v1/metrics", ROLE_VIEWER, explain_metrics, NO_BODY, NULL,
+        { "GET", "/v1/metrics", ROLE_VIEWER, metrics_show, NO_BODY, NULL,
           "Metrics in Prometheus' text format" },
         { "GET", "/v1/events", ROLE_VIEWER, stream_events, NO_BODY, QUERY("model", "kind"),
           "Changes as they happen, one JSON object a line" },

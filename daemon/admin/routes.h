@@ -96,7 +96,10 @@ struct audit_verify_body {
 };
 
 /* explain.c: what only the loop knows */
-request_handler explain_plan, explain_why, explain_resources, explain_targets, explain_metrics;
+request_handler explain_plan, explain_why, explain_resources, explain_targets;
+
+/* metrics.c */
+request_handler metrics_show;
 
 /* secrets.c */
 request_handler secrets_list, secrets_reveal;

@@ -25,7 +25,7 @@
 static struct metric requests = { .name = "mooring_admin_requests_total",
                                   .help = "Requests on the admin socket, by status",
                                   .type = METRIC_COUNTER,
-                                  .label = "status" };
+                                  .labels = { { "status" } } };
 
 static void run(void *arg) {
         struct admin *a = arg;
@@ -172,7 +172,7 @@ static enum MHD_Result send_reply(struct request *q) {
         char status[8];
 
         snprintf(status, sizeof(status), "%u", q->status);
-        metric_add(&requests, status, 1);
+        metric_add(&requests, LABELS(status), 1);
         response = MHD_create_response_from_buffer(q->reply_len, q->reply, MHD_RESPMEM_PERSISTENT);
         MHD_add_response_header(response, "Content-Type", q->type);
         MHD_add_response_header(response, "Cache-Control", "no-store");

@@ -15,12 +15,35 @@
 #include "charm-pin.h"
 #include "clock.h"
 #include "log.h"
+#include "metric.h"
 #include "worker.h"
 
 #include <errno.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+static const double plan_bounds[] = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                      0.25,  0.5,    1,     2.5,  5,     10,   0 };
+static struct metric workers_live = { .name = "mooring_charm_workers",
+                                      .help = "Charm workers that live",
+                                      .type = METRIC_GAUGE };
+static struct metric calls_waiting = { .name = "mooring_charm_calls_waiting",
+                                       .help = "Plans that wait for a charm worker",
+                                       .type = METRIC_GAUGE };
+static struct metric workers_started = { .name = "mooring_charm_workers_started_total",
+                                         .help = "Charm workers that were started",
+                                         .type = METRIC_COUNTER };
+static struct metric workers_died = {
+        .name = "mooring_charm_workers_died_total",
+        .help = "Charm workers that crashed, or were killed for what they did",
+        .type = METRIC_COUNTER
+};
+static struct metric plan_time = { .name = "mooring_charm_plan_seconds",
+                                   .help = "From asking a charm for its plan until it was there, "
+                                           "waiting for a worker included",
+                                   .type = METRIC_HISTOGRAM,
+                                   .bounds = plan_bounds };
 
 struct slot {
         struct list link; /* in the host's list */
@@ -124,6 +147,7 @@ static void note_end(const struct slot *s, const char *text) {
 static void on_worker_over(void *arg, struct worker *w) {
         struct slot *s = arg;
 
+        metric_add(&workers_died, NULL, 1);
         note_end(s, "a charm worker ended while it was idle");
         bury_slot(s);
 }
@@ -133,6 +157,7 @@ static void end_call(struct charm_call *c, int r, struct plan *plan, const struc
         c->host = NULL;
         c->worker = NULL;
         c->took_us = clock_mono_us() - c->queued_us;
+        metric_observe(&plan_time, NULL, (double)c->took_us / 1e6);
         c->done(c, r, plan, err);
 }
 
@@ -142,6 +167,7 @@ static void on_worker_done(void *arg, struct worker *w, int r, struct plan *plan
         struct charm_call *c = take_ptr(s->call);
         struct charm_host *h = s->host;
 
+        metric_add(&workers_died, NULL, worker_over(w));
         if (worker_over(w) || worker_spent(w)) {
                 bury_slot(s);
         } else {
@@ -181,6 +207,7 @@ static int start_slot(struct charm_host *h, const struct charm_call *c, struct s
         }
         list_append(&h->slots, &s->link);
         h->workers++;
+        metric_add(&workers_started, NULL, 1);
         *ret = s;
         return 0;
 }
@@ -404,6 +431,8 @@ int charm_host_new(struct loop *l, const struct charm_host_options *o, struct ch
                                         .show_output = o->dev };
         h->changed = o->changed;
         h->changed_arg = o->arg;
+        metric_add(&workers_started, NULL, 0);
+        metric_add(&workers_died, NULL, 0);
         h->starts = CHARM_STARTS;
         h->starts_at = clock_mono();
         charm_offer_init(&h->offers, o->charm_dirs);
@@ -421,6 +450,15 @@ int charm_host_new(struct loop *l, const struct charm_host_options *o, struct ch
         }
         *ret = h;
         return 0;
+}
+
+void charm_host_metrics(struct charm_host *h) {
+        size_t n = 0;
+
+        list_each(pos, &h->queue)
+                n++;
+        metric_set(&workers_live, NULL, (double)h->workers);
+        metric_set(&calls_waiting, NULL, (double)n);
 }
 
 struct charm_host *charm_host_free(struct charm_host *h) {

@@ -95,3 +95,4 @@ void charm_host_cancel(struct charm_call *c);    /* fine when it is done */
 bool charm_host_has(const struct charm_call *c); /* it waits, or a worker is at it */
 /* Live workers, for status and figures. */
 size_t charm_host_workers(const struct charm_host *h);
+void charm_host_metrics(struct charm_host *h); /* sets the gauges (metric.h) to what is so now */

@@ -19,6 +19,7 @@
 #include "http-internal.h"
 
 #include "clock.h"
+#include "metric.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -31,6 +32,21 @@ static void on_gap(void *arg);
 #define FEED_GONE 2
 #define FEED_BYTES 16384 /* at once to a reader: some items of a list */
 #define STOPPED "the reader of the reply stopped it"
+
+static const double took_bounds[] = { 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+                                      1,     2.5,  5,     10,   30,  60,   0 };
+static struct metric ended = { .name = "mooring_http_requests_total",
+                               .help = "Requests to clusters, object stores and identity "
+                                       "providers that ended, by verb and by status or what went "
+                                       "wrong; a watch when its stream ends",
+                               .type = METRIC_COUNTER,
+                               .labels = { { "verb" }, { "code" } } };
+static struct metric took = { .name = "mooring_http_request_seconds",
+                              .help = "From a request's start until its answer was there, by "
+                                      "verb; without watches",
+                              .type = METRIC_HISTOGRAM,
+                              .bounds = took_bounds,
+                              .labels = { { "verb" } } };
 
 static struct exchange *exchange_of(const struct http_request *r) {
         return r->private;
@@ -418,6 +434,19 @@ static void on_gap(void *arg) {
 
 /* ---- the end */
 
+static void note(const struct http_request *r) {
+        bool endless = r->total_ms < 0;
+        char code[24];
+
+        if (r->end == HTTP_OK)
+                snprintf(code, sizeof(code), "%ld", r->status);
+        else
+                str_copy(code, sizeof(code), http_end_name(r->end));
+        metric_add(&ended, LABELS(endless ? "WATCH" : r->method, code), 1);
+        if (!endless)
+                metric_observe(&took, LABELS(r->method), (double)r->took_us / 1e6);
+}
+
 static void detach(struct transfer *t) {
         if (t->request)
                 exchange_of(t->request)->transfer = NULL;
@@ -450,6 +479,7 @@ void http_ended(struct transfer *t, CURLcode code) {
         r->end = t->end;
         r->err = t->err;
         r->took_us = clock_mono_us() - x->began_us;
+        note(r);
         detach(t);
         x->ended = true;
         if (!x->backlog.len)

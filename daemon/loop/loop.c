@@ -44,14 +44,14 @@ static struct metric slow_handlers = {
         .name = "mooring_slow_handlers_total",
         .help = "Handlers on the loop that took longer than 5 ms.",
         .type = METRIC_COUNTER,
-        .label = "handler",
+        .labels = { { "handler" } },
 };
 
 static struct metric slowest_handler = {
         .name = "mooring_slowest_handler_seconds",
         .help = "Longest time that handlers held the loop, where it was a record",
         .type = METRIC_GAUGE,
-        .label = "handler",
+        .labels = { { "handler" } },
 };
 
 int64_t loop_begin(void) {
@@ -62,16 +62,12 @@ int64_t loop_begin(void) {
 }
 
 static void slow(struct loop *l, const char *name, int64_t took, int64_t now) {
-        metric_add(&slow_handlers, name, 1);
+        metric_add(&slow_handlers, LABELS(name), 1);
         if (l->slow_logged_us && now - l->slow_logged_us < SLOW_LOG_EVERY_US) {
                 l->slow_unlogged++;
                 return;
         }
-        log_event(LOG_WARNING, "slow-handler",
-                  (struct log_field[]){
-                          {"HANDLER",                   name },
-                          {                           }
-        },
+        log_event(LOG_WARNING, "slow-handler", (struct log_field[]){ { "HANDLER", name }, {} },
                   "%s held the loop for %lld.%lld ms (%llu more were not logged)", name,
                   (long long)(took / 1000), (long long)(took % 1000 / 100),
                   (unsigned long long)l->slow_unlogged);
@@ -87,7 +83,7 @@ void loop_end(struct loop *l, const char *name, int64_t began) {
         if (took > l->slowest_us) {
                 l->slowest_us = took;
                 l->slowest_name = name;
-                metric_set(&slowest_handler, name ? name : "unnamed", (double)took / 1e6);
+                metric_set(&slowest_handler, LABELS(name ? name : "unnamed"), (double)took / 1e6);
         }
         if (took > LOOP_SLOW_MS * 1000)
                 slow(l, name ? name : "unnamed", took, now);

@@ -104,6 +104,13 @@ struct interest {
         const char *const *see; /* JSON pointers, NULL-terminated, or NULL */
 };
 
+/* How well one type is watched; times are clock_mono. */
+struct watch_seen {
+        const char *type;
+        int64_t news_at; /* when the last byte came: an event, a bookmark, a page of a list */
+        int64_t lost_at; /* not watching since; 0: watching */
+};
+
 struct observer {
         void *arg;
         /* NULL: the resource is none of ours. Valid until the loop turns. */
@@ -251,6 +258,9 @@ struct provider {
         /* When a target that cannot be read is tried next: clock_mono; 0: that is under way. NULL:
          * whenever something is asked of it. */
         int64_t (*next_try)(const struct target *t);
+        /* Tells of each type that is followed. NULL: nothing is watched. */
+        void (*watches)(const struct target *t, void (*tell)(void *arg, const struct watch_seen *w),
+                        void *arg);
         /* NULL: this provider is no way to reach others. */
         struct tunnel *(*tunnel)(struct target *t, const struct tunnel_request *r, struct err *err);
         /* Rights an identity needs for documents of TYPE: appended to a list of

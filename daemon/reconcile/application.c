@@ -23,7 +23,7 @@
 static struct metric plans = { .name = "mooring_plans_total",
                                .help = "Plans made by charms, by result",
                                .type = METRIC_COUNTER,
-                               .label = "result" };
+                               .labels = { { "result" } } };
 
 static void outputs_free(struct prepared *d) {
         for (size_t i = 0; i < d->output_count; i++) {
@@ -160,13 +160,13 @@ static void on_saved(struct store_call *c, int r, const struct err *err) {
         if (r < 0) {
                 w->err = *err;
                 log_plain(LOG_WARNING, "plan", "%s: %s", w->name, err_text(err));
-                metric_add(&plans, "refused", 1);
+                metric_add(&plans, LABELS("refused"), 1);
                 if (!w->stopped && r != -ENOSPC && r != -EROFS) {
                         w->stopped = true; /* once: the error is saved, then the key backs off */
                         return submit(w, application_save_error_run, on_saved);
                 }
         } else if (!w->stopped) {
-                metric_add(&plans, "saved", 1);
+                metric_add(&plans, LABELS("saved"), 1);
         }
         if (a && r >= 0 && !w->stopped && !w->again) {
                 if (!json_equal(w->plan->see, w->see)) {
@@ -194,7 +194,7 @@ static void refuse(struct application_work *w) {
                 LOG_ERR, "charm",
                 (struct log_field[]){ { "MODEL", w->model_name }, { "APPLICATION", w->name }, {} },
                 "charm of %s: %s", w->name, err_text(&w->err));
-        metric_add(&plans, "error", 1);
+        metric_add(&plans, LABELS("error"), 1);
         submit(w, application_save_error_run, on_error_saved);
 }
 

@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "metric.h"
 #include "queries.gen.h"
 
 #include <errno.h>
@@ -16,12 +17,31 @@
 
 #define LEDGER_FIELDS_MAX 100 /* differences told one by one; more are counted */
 #define LEDGER_WHO_UNKNOWN "not recorded"
+/* Series of the metric: what others choose, types and their own names, has limits. */
+#define LEDGER_TYPES_COUNTED 64
+#define LEDGER_WRITERS_COUNTED 16
 
 static const char *const what_happened[] = {
         [DRIFT_DELETED] = "deleted",     [DRIFT_REPLACED] = "replaced",
         [DRIFT_CHANGED] = "changed",     [DRIFT_LEAVING] = "marked for deletion",
         [DRIFT_DATA_LOST] = "data lost",
 };
+
+/* Writers' stamps have whole seconds, and are of another clock than ours. */
+static const double detection_bounds[] = { 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 0 };
+static struct metric found = { .name = "mooring_drift_total",
+                               .help = "Lines of drift, by what happened, to which type, and who "
+                                       "it was as far as the writer said; beyond 64 types and 16 "
+                                       "writers: other",
+                               .type = METRIC_COUNTER,
+                               .labels = { { "what" },
+                                           { "type", LEDGER_TYPES_COUNTED },
+                                           { "who", LEDGER_WRITERS_COUNTED } } };
+static struct metric detection = { .name = "mooring_drift_detection_seconds",
+                                   .help = "From the time that the writer said (whole seconds, "
+                                           "the cluster's clock) until the daemon saw the change",
+                                   .type = METRIC_HISTOGRAM,
+                                   .bounds = detection_bounds };
 
 static json_t *fields_of(const struct resource_job *j) {
         json_t *list = json_array();
@@ -69,7 +89,7 @@ static int count_before(struct tx *tx, const struct resource_job *j, const char 
 
 struct ledger_line {
         char *application, *fields, *who;
-        int64_t model, changed_at;
+        int64_t model, changed_at, seen_at;
         int64_t open; /* the line that it takes the place of, or 0 */
         const char *action;
 };
@@ -123,12 +143,22 @@ static int run(struct tx *tx, struct store_call *c, struct err *err) {
         return r < 0 ? r : 0;
 }
 
+static void count(const struct resource_job *j, const struct ledger_line *l) {
+        metric_add(&found, LABELS(what_happened[j->drift], j->type, l->who), 1);
+        if (l->changed_at)
+                metric_observe(&detection, NULL,
+                               (double)MAX_OF(l->seen_at - l->changed_at, 0) / 1000);
+}
+
 static void done(struct store_call *c, int r, const struct err *err) {
         struct resource_job *j = c->arg;
+        struct ledger_line *l = take_ptr(j->line);
 
-        line_free(take_ptr(j->line));
         if (r < 0)
                 j->drift_line = 0;
+        else
+                count(j, l);
+        line_free(l);
         j->ledger_done(c, r, err);
 }
 
@@ -146,6 +176,7 @@ void ledger_open(struct resource_job *j, const char *action,
         l->fields = json_text(fields);
         l->who = str_dup(d ? d->who : LEDGER_WHO_UNKNOWN);
         l->changed_at = d ? d->at : 0;
+        l->seen_at = clock_wall();
         l->action = action;
         l->open = r->drift;
         j->line = l;
@@ -185,7 +216,7 @@ static void close_done(struct store_call *c, int r, const struct err *err) {
 void ledger_undone(struct reconcile *rec, struct world_resource *r) {
         struct closing *k = mem_new(struct closing);
 
-        r->drift = 0;
+        r->drift = r->drift_at = 0;
         k->in = (struct w_drift_close_open_in){ .resource_id = r->id, .outcome = "undone" };
         k->call = (struct store_call){
                 .lane = STORE_LOOP, .actor = "loop", .run = close_run, .done = close_done, .arg = k

@@ -19,6 +19,7 @@ struct entry {
         struct timer timer;
         int failures;
         int64_t not_before; /* clock_mono: the back-off's end */
+        int64_t ready_at;   /* clock_mono_us; while it is ready */
         bool busy, again;
         bool yielded; /* busy without counting against the kind's limit */
 };
@@ -32,8 +33,10 @@ struct queue {
                 ready[QUEUE_PRIORITY_MAX]
                      [QUEUE_KINDS_MAX]; /* by kind, so that a full kind is skipped in one look */
         size_t ready_count;
+        size_t ready_of[QUEUE_KINDS_MAX], failing[QUEUE_KINDS_MAX];
         size_t busy[QUEUE_KINDS_MAX], yielded[QUEUE_KINDS_MAX], limit[QUEUE_KINDS_MAX];
         struct later run;
+        queue_tell *tell;
 };
 
 /* Handlers run in slices, so that a thousand ready keys do not hold the loop. */
@@ -68,14 +71,19 @@ static struct entry *entry_get(struct queue *q, int kind, int64_t id) {
         return e;
 }
 
+static void leave_ready(struct entry *e) {
+        if (!list_linked(&e->ready))
+                return;
+        list_unlink(&e->ready);
+        e->queue->ready_count--;
+        e->queue->ready_of[e->key.kind]--;
+}
+
 static void entry_free(struct entry *e) {
         struct queue *q = e->queue;
         char bytes[sizeof(int64_t) * 2];
 
-        if (list_linked(&e->ready)) {
-                list_unlink(&e->ready);
-                q->ready_count--;
-        }
+        leave_ready(e);
         timer_cancel(&e->timer);
         memcpy(bytes, &(int64_t){ e->key.kind }, sizeof(int64_t));
         memcpy(bytes + sizeof(int64_t), &e->key.id, sizeof(int64_t));
@@ -90,12 +98,14 @@ static void make_ready(struct entry *e, enum queue_priority p) {
         if (list_linked(&e->ready)) {
                 if (p >= e->priority)
                         return;
-                list_unlink(&e->ready);
-                q->ready_count--;
+                leave_ready(e);
+        } else {
+                e->ready_at = clock_mono_us();
         }
         e->priority = p;
         list_append(&q->ready[p][e->key.kind], &e->ready);
         q->ready_count++;
+        q->ready_of[e->key.kind]++;
         later_run(&q->run);
 }
 
@@ -126,6 +136,11 @@ static struct entry *next_ready(struct queue *q) {
         return NULL;
 }
 
+static void tell(const struct entry *e, int64_t waited_us) {
+        if (e->queue->tell)
+                e->queue->tell(e->key.kind, waited_us);
+}
+
 static void run(void *arg) {
         struct queue *q = arg;
         int64_t until = clock_mono_us() + SLICE_US;
@@ -136,10 +151,10 @@ static void run(void *arg) {
                         later_run(&q->run);
                         return;
                 }
-                list_unlink(&e->ready);
-                q->ready_count--;
+                leave_ready(e);
                 e->busy = true;
                 e->again = false;
+                tell(e, clock_mono_us() - e->ready_at);
                 q->busy[e->key.kind]++;
                 q->handler(q->arg, e->key);
         }
@@ -175,6 +190,10 @@ struct queue *queue_free(struct queue *q) {
         map_free_with(&q->entries, free);
         free(q);
         return NULL;
+}
+
+void queue_tell_to(struct queue *q, queue_tell *fn) {
+        q->tell = fn;
 }
 
 void queue_limit(struct queue *q, int kind, size_t n) {
@@ -245,6 +264,7 @@ void queue_done(struct queue *q, int kind, int64_t id) {
         if (!e)
                 return;
         release(q, e);
+        q->failing[kind] -= e->failures > 0;
         e->failures = 0;
         settle(e);
 }
@@ -279,6 +299,8 @@ int64_t queue_failed_until(struct queue *q, int kind, int64_t id, enum queue_pri
         int64_t next;
 
         release(q, e);
+        tell(e, -1);
+        q->failing[kind] += e->failures == 0;
         e->failures++;
         next = e->not_before = MAX_OF(clock_mono() + back_off(e->failures), at);
         e->priority = p;
@@ -316,6 +338,23 @@ size_t queue_busy(const struct queue *q) {
         for (int i = 0; i < QUEUE_KINDS_MAX; i++)
                 n += q->busy[i];
         return n;
+}
+
+void queue_figures(const struct queue *q, int kind, struct queue_figures *ret) {
+        int64_t now = clock_mono_us(), oldest = now;
+
+        for (int p = 0; p < QUEUE_PRIORITY_MAX; p++) {
+                const struct list *ready = &q->ready[p][kind];
+
+                /* The first of each list; one that became more urgent may stand behind it. */
+                if (!list_empty(ready))
+                        oldest = MIN_OF(oldest,
+                                        list_entry(ready->next, struct entry, ready)->ready_at);
+        }
+        *ret = (struct queue_figures){ .ready = q->ready_of[kind],
+                                       .busy = q->busy[kind],
+                                       .failing = q->failing[kind],
+                                       .oldest_ms = (now - oldest) / 1000 };
 }
 
 bool queue_idle(const struct queue *q) {

@@ -29,8 +29,11 @@ struct queue_key {
 };
 /* Called from the loop, one at a time, while fewer than the kind's limit are being worked on. */
 typedef void queue_handler(void *arg, struct queue_key key);
+/* A key was taken that was ready for so long; or failed (WAITED_US -1). For metrics. */
+typedef void queue_tell(int kind, int64_t waited_us);
 
 int queue_new(struct loop *l, queue_handler *handler, void *arg, struct queue **ret);
+void queue_tell_to(struct queue *q, queue_tell *tell);
 struct queue *queue_free(struct queue *q);
 /* At most N keys of KIND are taken at once. Kinds are small numbers below QUEUE_KINDS_MAX. */
 #define QUEUE_KINDS_MAX 8
@@ -61,4 +64,10 @@ int64_t queue_failed_until(struct queue *q, int kind, int64_t id, enum queue_pri
 int64_t queue_next(const struct queue *q, int kind, int64_t id, int *ret_failures);
 size_t queue_waiting(const struct queue *q); /* ready to run now */
 size_t queue_busy(const struct queue *q);    /* being worked on */
-bool queue_idle(const struct queue *q);      /* nothing ready and nothing being worked on */
+/* For metrics: keys of KIND. */
+struct queue_figures {
+        size_t ready, busy, failing; /* failing: their last try went wrong */
+        int64_t oldest_ms;           /* how long one has been ready */
+};
+void queue_figures(const struct queue *q, int kind, struct queue_figures *ret);
+bool queue_idle(const struct queue *q); /* nothing ready and nothing being worked on */

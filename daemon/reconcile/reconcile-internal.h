@@ -75,6 +75,7 @@ struct resource_job { /* from reading the rows to saving the outcome */
         enum resource_state next;              /* what is said once the line of drift is written */
         char *next_why;
         int64_t drift_line;
+        int64_t drift_at;         /* clock_mono_us when this job found it */
         struct ledger_line *line; /* ledger.c's, while the line is being written */
         void (*ledger_done)(struct store_call *c, int r, const struct err *err);
 };
@@ -207,6 +208,15 @@ bool application_changing(const struct world_application *a);
 bool application_settled(struct reconcile *rec, const struct world_application *a);
 /* application-see.c: what its wanters want to see of R, after they changed. */
 void resource_see(struct reconcile *rec, struct world_resource *r);
+
+/* ---- metrics.c */
+/* An application's status is other now than BEFORE: whether that ends or begins a time in which
+ * all of its model was in place. */
+void metrics_status_changed(struct reconcile *rec, const struct world_application *a,
+                            const char *before);
+/* So that each series of theirs is there from the start, with 0. */
+void metrics_begin(void);
+queue_tell metrics_queue;
 
 /* ---- unit.c, status.c */
 int unit_load(struct tx *tx, struct world_application *a, struct err *err);

@@ -126,6 +126,8 @@ int reconcile_new(const struct reconcile_options *o, struct reconcile **ret, str
         list_init(&rec->listings);
         list_init(&rec->previews);
         queue_new(o->loop, handle, rec, &rec->queue);
+        queue_tell_to(rec->queue, metrics_queue);
+        metrics_begin();
         queue_limit(rec->queue, KEY_TARGET, 16);
         queue_limit(rec->queue, KEY_MODEL, 4);
         queue_limit(rec->queue, KEY_APPLICATION, APPLICATIONS_AT_ONCE);

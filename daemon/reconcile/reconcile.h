@@ -66,6 +66,7 @@ json_t *reconcile_status(struct reconcile *r, const char *model);
  * nothing of that name, with err. */
 json_t *reconcile_why(struct reconcile *r, const char *model, const char *subject, struct err *err);
 json_t *reconcile_targets(struct reconcile *r);
+void reconcile_metrics(struct reconcile *r); /* sets the gauges (metric.h) to what is so now */
 /* Everything of a model that holds data: application, type, path, whether it is a volume, status
  * {current, message} by what was seen last (storage.c). */
 json_t *reconcile_storage(struct reconcile *r, const char *model);

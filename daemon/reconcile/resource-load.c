@@ -319,7 +319,7 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
                 resource_look_again(r);
         r->row = j->row;
         if (r->state == STATE_NEW && r->row.applied_generation)
-                r->state = STATE_UNSEEN;
+                world_set_state(w, r, STATE_UNSEEN);
         resource_keep_filled(r);
         if (r->owner && r->owner != j->owner)
                 application_touch(j->rec, r->owner); /* its removal may wait for this */

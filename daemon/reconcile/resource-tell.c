@@ -95,7 +95,7 @@ void resource_set_state(struct reconcile *rec, struct world_resource *r, enum re
         r->waits_unread = state == STATE_WAITING && resource_waits_unread(rec, r);
         if (old == state && str_eq(r->reason, why))
                 return tally_resource(&rec->world, r);
-        r->state = state;
+        world_set_state(&rec->world, r, state);
         str_set(&r->reason, why);
         tally_resource(&rec->world, r);
         if (old != state && (is_told(old) || is_told(state))) {

@@ -27,9 +27,18 @@ static void step(struct reconcile *rec, struct world_resource *r);
 static void on_loaded(struct store_call *c, int k, const struct err *err);
 
 static struct metric operations = { .name = "mooring_operations_total",
-                                    .help = "Operations on the outside, by outcome",
+                                    .help = "Operations on the outside that ended, by what was "
+                                            "done and its outcome",
                                     .type = METRIC_COUNTER,
-                                    .label = "outcome" };
+                                    .labels = { { "action" }, { "outcome" } } };
+
+static const double repair_bounds[] = { 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,  1, 2.5,
+                                        5,     10,   30,    60,   300, 900,  3600, 0 };
+static struct metric repairs = { .name = "mooring_drift_repair_seconds",
+                                 .help = "From the time that drift was seen until the outside "
+                                         "accepted its repair",
+                                 .type = METRIC_HISTOGRAM,
+                                 .bounds = repair_bounds };
 
 /* ---- operations */
 
@@ -201,10 +210,16 @@ static void on_failed_saved(struct store_call *c, int k, const struct err *err) 
         resource_job_free(j);
 }
 
+static void note_repair(struct world_resource *r) {
+        if (r->drift_at)
+                metric_observe(&repairs, NULL, (double)(clock_mono_us() - r->drift_at) / 1e6);
+        r->drift = r->drift_at = 0;
+}
+
 static void on_applied(struct resource_job *j, struct world_resource *r) {
         take_baseline(j, r);
         if (j->drift_line)
-                r->drift = 0;
+                note_repair(r);
         if (j->op.created)
                 resource_doubt_dependants(j->rec, r);
         resource_changed(j->rec, r);
@@ -231,7 +246,8 @@ static void on_op(struct op *op) {
         release_target(j);
         if (op->outcome == OUTCOME_RUNNING && !op->err.text[0])
                 err_set(&op->err, -EINPROGRESS, "under way outside");
-        metric_add(&operations, outcome_name(op->outcome), 1);
+        metric_add(&operations, LABELS(decide_action_name(j->action), outcome_name(op->outcome)),
+                   1);
         if (!r)
                 return finish(j, false);
         log_outcome(j, r);
@@ -352,6 +368,7 @@ static void on_drift_written(struct store_call *c, int k, const struct err *err)
                 return put_off(j, r);
         }
         r->drift = j->drift_line;
+        r->drift_at = j->drift_at;
         r->row.lost |= j->drift == DRIFT_DATA_LOST;
         resource_set_state(j->rec, r, j->next, j->next_why);
         if (j->action == ACTION_APPLY)
@@ -439,6 +456,7 @@ static void keep_left(struct resource_job *j, const struct world_resource *r,
 static void tell_first(struct resource_job *j, struct world_resource *r, const struct decision *d) {
         j->next = d->state;
         j->next_why = str_dup(d->why);
+        j->drift_at = clock_mono_us();
         find_differences(j, r);
         ledger_open(j, action_word(d), on_drift_written);
 }

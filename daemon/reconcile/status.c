@@ -275,11 +275,14 @@ static void show(struct reconcile *rec, struct world_application *a, const char 
         const struct world_model *m = world_model(&rec->world, a->model);
         bool shown = str_eq(a->status, word) && str_eq(a->message, message);
         bool saved = str_eq(a->saved_status, word) && str_eq(a->saved_message, message);
+        char before[sizeof(a->status)];
 
         if (!shown) {
+                str_copy(before, sizeof(before), a->status);
                 str_copy(a->status, sizeof(a->status), word);
                 str_set(&a->message, message);
                 a->status_at = saved ? a->saved_at : clock_wall();
+                metrics_status_changed(rec, a, before);
         }
         if (!saved && !reading)
                 save(rec, a, cause);

@@ -279,6 +279,7 @@ struct world_resource *world_resource_get(struct world *w, int64_t id, int64_t t
         r->reason = str_dup("");
         r->stale = true;
         r->interest.resource = id;
+        w->states[r->state]++;
         set_id(&w->resources, id, r);
         order_add(w, r);
         identity_key(&key, target, type, path);
@@ -360,9 +361,16 @@ void world_set_needs(struct world *w, struct world_resource *r, const struct wor
         }
 }
 
+void world_set_state(struct world *w, struct world_resource *r, enum resource_state state) {
+        w->states[r->state]--;
+        w->states[state]++;
+        r->state = state;
+}
+
 void world_resource_drop(struct world *w, struct world_resource *r) {
         cleanup_(buf_free) struct buf key = BUF_INIT;
 
+        w->states[r->state]--;
         world_set_needs(w, r, NULL, 0);
         tally_dropped(w, r);
         projection_release(w, r->projection);

@@ -42,10 +42,11 @@ struct world_model {
         char *name, *uuid;
         int64_t target;
         bool dying, force, destroy_storage;
-        char *paused;  /* "alice: reason", or NULL */
-        int64_t scope; /* resource of its namespace, or 0 */
-        char *trouble; /* why there is no such resource yet, or NULL */
-        bool closed;   /* nothing of it may be written, as its resources were told last */
+        char *paused;         /* "alice: reason", or NULL */
+        int64_t scope;        /* resource of its namespace, or 0 */
+        char *trouble;        /* why there is no such resource yet, or NULL */
+        int64_t converged_at; /* clock_wall when all of it was last known active; 0: never */
+        bool closed;          /* nothing of it may be written, as its resources were told last */
         bool stale;
 };
 
@@ -130,7 +131,7 @@ struct world_resource {
         char **see; /* pointers that its wanters' charms want to see; NULL-terminated, or NULL */
         char **see_before; /* those of before they were gathered anew */
         size_t see_count, see_room;
-        enum resource_state state;
+        enum resource_state state; /* by world_set_state, which counts */
         char *reason;
         char token[512];
         int tries;
@@ -153,6 +154,7 @@ struct world_resource {
         bool look_again;    /* what was seen last cannot be trusted: ask, though it is watched */
         bool document_lost; /* cache.db forgot what is wanted: a new plan is under way */
         int64_t drift;      /* open line of the ledger, or 0 */
+        int64_t drift_at;   /* clock_mono_us when that was found; 0: not since the start */
 };
 
 struct world_ids {
@@ -169,10 +171,11 @@ struct world {
         struct map targets, models, applications, resources; /* by id */
         struct world_order *order; /* all resources by id: for walks that stop and go on */
         size_t order_count, order_room;
-        struct map identities;  /* "target\ntype\npath" -> resource */
-        struct map needed_by;   /* id -> struct world_ids of resources that need it */
-        struct map projections; /* digest -> struct world_projection */
-        struct map model_names; /* name -> model */
+        struct map identities;    /* "target\ntype\npath" -> resource */
+        struct map needed_by;     /* id -> struct world_ids of resources that need it */
+        struct map projections;   /* digest -> struct world_projection */
+        struct map model_names;   /* name -> model */
+        size_t states[STATE_MAX]; /* resources: 100,000 are not counted each time */
 };
 
 void world_init(struct world *w);
@@ -201,6 +204,7 @@ void world_target_drop(struct world *w, struct world_target *t); /* must be clos
 void world_model_drop(struct world *w, struct world_model *m);
 void world_application_drop(struct world *w, struct world_application *a);
 void world_resource_drop(struct world *w, struct world_resource *r);
+void world_set_state(struct world *w, struct world_resource *r, enum resource_state state);
 void world_model_rename(struct world *w, struct world_model *m, const char *name);
 
 void world_needs_free(struct world_need *needs, size_t n);

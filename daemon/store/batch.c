@@ -84,6 +84,8 @@ static void tell_call(struct store_call *c) {
 
 /* What a batch tells before its calls are done, once. */
 static bool tell_head(struct store *s, struct batch *b, int64_t until) {
+        store_note_batch(b);
+        b->group_calls = b->shed = 0;
         if (b->tells && s->options.readonly)
                 s->options.readonly(s->options.arg, b->readonly, b->why);
         b->tells = false;

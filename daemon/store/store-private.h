@@ -23,6 +23,9 @@ struct batch {
         struct tx_dirty *marks;
         size_t n_marks, marks_room, told; /* marks that were told */
         bool tells, readonly;             /* tells: the state changed to `readonly` */
+        size_t group_calls;               /* committed together; 0: nothing was */
+        int64_t group_us;                 /* from their being taken up until they were durable */
+        size_t shed;                      /* calls of the history lane that were refused */
         char why[ERR_TEXT_MAX];
 };
 
@@ -136,6 +139,9 @@ void batch_send(struct store *s, struct batch *b); /* lock held */
 void batch_deliver_all(struct store *s);           /* loop; the threads are gone */
 struct mailbox *batch_mailbox_new(struct store *s);
 void batch_mailbox_close(struct store *s);
+
+/* store-metrics.c: counters and histograms, written on the loop. */
+void store_note_batch(const struct batch *b);
 
 void *writer_thread(void *store);
 void *reader_thread(void *store);

@@ -34,6 +34,7 @@ struct group {
         int tries;
         int64_t committed; /* calls that wrote, in the last run */
         bool outcome_unknown;
+        int64_t began; /* real_us, when it was taken */
         struct err err;
 };
 
@@ -313,6 +314,7 @@ static size_t fail_calls(struct store *s, struct group *g, enum store_lane lane,
                 err_set(&c->err, r, "%s", text);
                 batch_end_call(s, g->tx.batch, c, r);
                 n++;
+                g->tx.batch->shed += c->lane == STORE_HISTORY && r == -ENOSPC;
         }
         return n;
 }
@@ -372,6 +374,8 @@ static void succeed(struct store *s, struct group *g) {
         pthread_mutex_unlock(&s->lock);
         if (g->committed > 0 && on_commit)
                 on_commit(s->on_commit_arg, generation);
+        g->tx.batch->group_calls = (size_t)g->committed;
+        g->tx.batch->group_us = real_us() - g->began;
         pthread_mutex_lock(&s->lock);
         while ((l = list_pop(&g->calls))) {
                 struct store_call *c = list_entry(l, struct store_call, link);
@@ -516,11 +520,10 @@ void *writer_thread(void *arg) {
         pthread_mutex_lock(&s->lock);
         while (!end) {
                 struct group g = {};
-                int64_t began;
                 size_t taken, commands;
 
                 wait_for_calls(s);
-                began = real_us();
+                g.began = real_us();
                 list_init(&g.calls);
                 g.tx.batch = batch_new();
                 taken = s->waiting;
@@ -535,7 +538,7 @@ void *writer_thread(void *arg) {
                         probe(s);
                 run_group(s, &g);
                 pthread_mutex_lock(&s->lock);
-                s->group_us = real_us() - began;
+                s->group_us = real_us() - g.began;
                 s->expected = taken + s->waiting;
                 s->expected_commands = commands + s->commands;
         }

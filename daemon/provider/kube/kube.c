@@ -67,6 +67,7 @@ const struct provider provider_kube = {
         .projection_parse = fieldset_parse,
         .projection_free = fieldset_unref,
         .next_try = target_next_try,
+        .watches = target_watches,
         .tunnel = tunnel_open,
         .rights = rights_of,
 };

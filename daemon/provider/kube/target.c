@@ -30,6 +30,7 @@ struct follow {
         struct watch *watch;
         bool warned;       /* that it may not be listed was said */
         struct map listed; /* pods seen in this list: "ns/name" */
+        int64_t began;     /* clock_mono */
 };
 
 static void begin_follows(struct target *t);
@@ -414,6 +415,26 @@ bool target_wake_watches(struct target *t) {
         return woken.stands || !woken.any;
 }
 
+static void tell_follow(const struct follow *f, void (*tell)(void *arg, const struct watch_seen *w),
+                        void *arg) {
+        struct watch_seen seen = { .type = f->type ? f->type : "Pod",
+                                   .news_at = f->began,
+                                   .lost_at = f->began };
+
+        if (f->watch)
+                watch_times(f->watch, &seen.news_at, &seen.lost_at);
+        tell(arg, &seen);
+}
+
+void target_watches(const struct target *t, void (*tell)(void *arg, const struct watch_seen *w),
+                    void *arg) {
+        struct map_entry *e;
+
+        tell_follow(t->pods, tell, arg);
+        for (size_t i = 0; (e = map_next(&t->follows, &i));)
+                tell_follow(e->value, tell, arg);
+}
+
 static void begin_follows(struct target *t) {
         struct map_entry *e;
 
@@ -434,6 +455,7 @@ static struct follow *follow_new(struct target *t, const char *type) {
 
         f->target = t;
         f->type = str_dup(type);
+        f->began = clock_mono();
         return f;
 }
 

@@ -53,6 +53,8 @@ struct target {
 int target_open(const struct target_config *c, const struct observer *o, struct target **ret,
                 struct err *err);
 struct target *target_close(struct target *t);
+void target_watches(const struct target *t, void (*tell)(void *arg, const struct watch_seen *w),
+                    void *arg);
 void target_follow(struct target *t, const char *type);
 void target_begin_discovery(void *target);
 /* Discovery begins them anew. */

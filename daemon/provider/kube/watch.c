@@ -40,14 +40,20 @@ struct watch {
         bool events;       /* the stream brought any */
         long event_status; /* code of an ERROR event that is no 410 */
         int64_t began, bad_since, last_error;
-        bool ill;  /* health was told to be bad */
-        bool anew; /* the stream before this one did not end in order */
+        int64_t news_at, lost_at; /* watch_times */
+        bool ill;                 /* health was told to be bad */
+        bool anew;                /* the stream before this one did not end in order */
 };
 
 static void begin(void *arg);
 
 enum watch_state watch_state(const struct watch *w) {
         return w->state;
+}
+
+void watch_times(const struct watch *w, int64_t *ret_news_at, int64_t *ret_lost_at) {
+        *ret_news_at = w->news_at;
+        *ret_lost_at = w->lost_at;
 }
 
 /* ---- health and back-off */
@@ -87,7 +93,8 @@ static void tell_bad(struct watch *w, bool connection, const char *why) {
 static void tell_good(struct watch *w) {
         struct watch_health h = { .good = true, .anew = w->anew };
 
-        w->bad_since = 0;
+        w->bad_since = w->lost_at = 0;
+        w->news_at = clock_mono();
         w->ill = w->anew = false;
         w->c.health(w->c.arg, &h);
 }
@@ -172,6 +179,7 @@ static int on_item(void *arg, const char *text, size_t len, struct err *err) {
 static int on_data(struct http_request *r, const char *data, size_t len) {
         struct watch *w = r->arg;
 
+        w->news_at = clock_mono();
         return jsplit_feed(&w->split, data, len, &w->request.err);
 }
 
@@ -303,6 +311,7 @@ static void watch_done(struct http_request *r) {
         bool lived = w->events || clock_mono() - w->began >= SHORT_LIFE_MS;
 
         w->asked = false;
+        w->lost_at = clock_mono();
         w->anew |= r->end != HTTP_OK || r->status != 200 || w->gone;
         if (w->gone || was_gone(r)) {
                 list_again(w);
@@ -375,6 +384,7 @@ struct watch *watch_new(const struct watch_config *c) {
                 w->c.silence_ms = WATCH_SILENCE_MS;
         timer_init(&w->timer, c->loop, "watch", begin, w);
         later_init(&w->soon, c->loop, "watch", begin, w);
+        w->news_at = w->lost_at = clock_mono();
         return w;
 }
 

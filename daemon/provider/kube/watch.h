@@ -61,3 +61,5 @@ void watch_to(struct watch *w, struct http_server *server); /* from the next req
 void watch_again(struct watch *w);                          /* ends a wait at once */
 struct watch *watch_free(struct watch *w);                  /* not inside its own callbacks */
 enum watch_state watch_state(const struct watch *w);
+/* clock_mono: when the last byte came; not watching since, or 0. */
+void watch_times(const struct watch *w, int64_t *ret_news_at, int64_t *ret_lost_at);

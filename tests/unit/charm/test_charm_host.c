@@ -4,6 +4,7 @@
 
 #include "charm-meta.h"
 #include "clock.h"
+#include "metric.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -269,8 +270,21 @@ static void workers_are_bounded_and_idle_ones_make_room(void **state) {
         assert_true(charm_host_workers(fixture.host) <= CHARM_WORKERS_MAX);
 }
 
+static double counted(const char *name) {
+        cleanup_(freep) char *series = str_format("\n%s ", name);
+        cleanup_(buf_free) struct buf text = BUF_INIT;
+        const char *at;
+
+        metric_print(&text);
+        at = strstr(buf_str(&text), series);
+        assert_non_null(at);
+        return strtod(at + strlen(series), NULL);
+}
+
 static void starts_are_limited_in_time(void **state) {
         static struct test_call c[CHARM_STARTS + 2];
+        double started = counted("mooring_charm_workers_started_total");
+        double died = counted("mooring_charm_workers_died_total");
 
         for (int i = 0; i < CHARM_STARTS + 2; i++)
                 fixture_plan(&fixture, &c[i], "hostile", i, "{\"attack\":\"crash\"}");
@@ -278,6 +292,8 @@ static void starts_are_limited_in_time(void **state) {
                 fixture_wait(&fixture, &c[i]);
                 test_call_deinit(&c[i]);
         }
+        assert_true(counted("mooring_charm_workers_started_total") == started + CHARM_STARTS);
+        assert_true(counted("mooring_charm_workers_died_total") == died + CHARM_STARTS);
         /* The bucket is empty; time stands still. */
         while (loop_step(fixture.loop, 0))
                 ;

@@ -2,6 +2,8 @@
 /* test_ends.c - how requests end: together, on the timer, freed, cancelled, reset, silent */
 #include "fixture.h"
 
+#include "metric.h"
+
 #include <errno.h>
 #include <unistd.h>
 
@@ -265,10 +267,22 @@ static void resets(struct server_call *c, void *arg) {
         server_hangup(c);
 }
 
+/* Of mooring_http_requests_total. */
+static double counted(const char *labels) {
+        cleanup_(buf_free) struct buf text = BUF_INIT;
+        cleanup_(freep) char *series = str_format("mooring_http_requests_total%s ", labels);
+        const char *at;
+
+        metric_print(&text);
+        at = strstr(buf_str(&text), series);
+        return at ? strtod(at + strlen(series), NULL) : 0;
+}
+
 static void connection_that_ends_inside_a_reply_is_a_reset(void **state) {
         struct fixture *f = *state;
         static const char *const where[] = { "nothing", "head",     "body",
                                              "chunk",   "nonsense", "bad chunk" };
+        double before = counted("{verb=\"GET\",code=\"reset\"}");
         struct probe p;
 
         for (size_t i = 0; i < ARRAY_SIZE(where); i++) {
@@ -281,6 +295,7 @@ static void connection_that_ends_inside_a_reply_is_a_reset(void **state) {
                 assert_int_equal(http_outcome(&p.r, NULL), OUTCOME_UNREACHABLE);
                 probe_free(&p);
         }
+        assert_true(counted("{verb=\"GET\",code=\"reset\"}") == before + ARRAY_SIZE(where));
 }
 
 static void rst(struct server_call *c, void *arg) {
@@ -319,6 +334,7 @@ static void silence_in_the_body_ends_a_stream(void **state) {
         step_until(f, p.done);
         assert_int_equal(p.r.end, HTTP_TIMEOUT);
         assert_non_null(strstr(p.r.err.text, "the reply fell silent"));
+        assert_true(counted("{verb=\"WATCH\",code=\"timeout\"}") == 1);
         step_until(f, !server_waiting(f->server));
         probe_free(&p);
 }

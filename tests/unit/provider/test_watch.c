@@ -18,8 +18,7 @@ struct world {
         struct server *server;
         struct http_server *to;
         struct watch *watch;
-        struct buf
-                log; /* what was told: "[" and "]" of a list, names, "-name", "good", "bad" */
+        struct buf log; /* what was told: "[" and "]" of a list, names, "-name", "good", "bad" */
         const char *script; /* of the server: which place answers 410 */
         int lists, watches;
         struct buf asked; /* queries, one a line; under LOCK */
@@ -244,12 +243,18 @@ static void a_stream_that_is_reset_goes_on_from_its_bookmark(void **state) {
 }
 
 static void a_refused_watch_is_ill_and_is_tried_again(void **state) {
+        int64_t began = clock_mono(), news, lost, later;
         struct world *w = play("403", NULL);
 
         until(w, "bad ");
         assert_int_equal(watch_state(w->watch), WATCH_WAITING);
+        watch_times(w->watch, &news, &lost);
+        assert_true(news >= began && lost >= news);
         watch_again(w->watch);
         until(w, "-b ");
+        watch_times(w->watch, &later, &lost);
+        assert_true(later >= news);
+        assert_int_equal(lost, 0);
         finish(w, "[ a b ] bad good ~a -b ");
 }
 

@@ -261,6 +261,53 @@ static void a_retry_time_from_outside_is_a_minimum(void **state) {
         assert_int_equal(w->count, 1);
 }
 
+static int64_t told_wait, told_failures;
+
+static void on_told(int kind, int64_t waited_us) {
+        assert_int_equal(kind, 0);
+        if (waited_us < 0)
+                told_failures++;
+        else
+                told_wait = waited_us;
+}
+
+static void figures_say_what_waits_since_when_and_what_fails(void **state) {
+        struct world *w = *state;
+        struct queue_figures f;
+
+        queue_tell_to(w->queue, on_told);
+        queue_limit(w->queue, 0, 1);
+        w->keep = true;
+        queue_add(w->queue, 0, 1, QUEUE_CHANGE);
+        settle(w);
+        queue_add(w->queue, 0, 2, QUEUE_AUDIT);
+        clock_fake_advance(1500);
+        queue_add(w->queue, 0, 3, QUEUE_CHANGE);
+        clock_fake_advance(500);
+        queue_add(w->queue, 0, 2, QUEUE_AUDIT); /* once more, and no younger */
+        queue_figures(w->queue, 0, &f);
+        assert_int_equal(f.ready, 2);
+        assert_int_equal(f.busy, 1);
+        assert_int_equal(f.failing, 0);
+        assert_int_equal(f.oldest_ms, 2000);
+        queue_failed(w->queue, 0, 1, QUEUE_CHANGE);
+        settle(w);
+        assert_int_equal(w->seen[1].id, 3);
+        assert_int_equal(told_wait, 500000);
+        assert_int_equal(told_failures, 1);
+        queue_failed(w->queue, 0, 3, QUEUE_CHANGE);
+        settle(w);
+        queue_figures(w->queue, 0, &f);
+        assert_int_equal(f.ready, 0);
+        assert_int_equal(f.failing, 2);
+        assert_int_equal(f.oldest_ms, 0);
+        queue_done(w->queue, 0, 1);
+        queue_figures(w->queue, 0, &f);
+        assert_int_equal(f.failing, 1);
+        queue_figures(w->queue, 1, &f);
+        assert_int_equal(f.ready + f.busy + f.failing, 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(a_key_added_twice_runs_once, up, down),
@@ -276,6 +323,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(a_failing_key_comes_back_later_and_later, up, down),
                 cmocka_unit_test_setup_teardown(a_change_does_not_wait_for_the_back_off, up, down),
                 cmocka_unit_test_setup_teardown(a_retry_time_from_outside_is_a_minimum, up, down),
+                cmocka_unit_test_setup_teardown(figures_say_what_waits_since_when_and_what_fails,
+                                                up, down),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* metrics.c - gathers what is measured; see metrics.h */
+#include "metrics.h"
+
+#include "admin-internal.h"
+#include "metric.h"
+#include "queries.gen.h"
+#include "routes.h"
+
+#include <stdlib.h>
+
+static struct metric build = { .name = "mooring_build_info",
+                               .help = "What this daemon is; always 1",
+                               .type = METRIC_GAUGE,
+                               .labels = { { "version" }, { "compiler" } } };
+static struct metric secrets = { .name = "mooring_secrets",
+                                 .help = "Secrets that the store holds",
+                                 .type = METRIC_GAUGE };
+static struct metric leftovers = { .name = "mooring_leftovers",
+                                   .help = "What removals could not or must not take away",
+                                   .type = METRIC_GAUGE };
+static struct metric drift_open = { .name = "mooring_drift_open",
+                                    .help = "Lines of drift that are not put right yet",
+                                    .type = METRIC_GAUGE };
+static struct metric detached = { .name = "mooring_detached_storage",
+                                  .help = "Storage that was kept when its application went",
+                                  .type = METRIC_GAUGE };
+
+struct gathering {
+        struct store_call call;
+        struct metrics_parts parts;
+        bool (*wanted)(void *arg);
+        void (*done)(void *arg, char *text);
+        void *arg;
+        struct q_metric_counts_row counts;
+};
+
+static int count_run(struct tx *tx, struct store_call *c, struct err *err) {
+        struct gathering *g = c->arg;
+        struct q_metric_counts_row *row;
+        size_t n;
+        int r = q_metric_counts(tx, &row, &n, err);
+
+        if (r >= 0 && n)
+                g->counts = *row;
+        return r;
+}
+
+static void set_count(struct metric *m, bool known, int64_t n) {
+        metric_clear(m);
+        if (known)
+                metric_set(m, NULL, (double)n);
+}
+
+static char *print(const struct gathering *g, bool counted) {
+        struct buf text = BUF_INIT;
+
+        set_count(&secrets, counted, g->counts.secrets);
+        set_count(&leftovers, counted, g->counts.leftovers);
+        set_count(&drift_open, counted, g->counts.drift_open);
+        set_count(&detached, counted, g->counts.detached);
+        metric_set(&build, LABELS(MOORING_VERSION, __VERSION__), 1);
+        metric_process();
+        store_metrics(g->parts.store);
+        reconcile_metrics(g->parts.reconcile);
+        charm_host_metrics(g->parts.host);
+        metric_print(&text);
+        return buf_take(&text);
+}
+
+static void count_done(struct store_call *c, int r, const struct err *err) {
+        struct gathering *g = c->arg;
+
+        g->done(g->arg, g->wanted(g->arg) ? print(g, r >= 0) : str_dup(""));
+        free(g);
+}
+
+void metrics_gather(const struct metrics_parts *p, bool (*wanted)(void *arg),
+                    void (*done)(void *arg, char *text), void *arg) {
+        struct gathering *g = mem_new(struct gathering);
+
+        g->parts = *p;
+        g->wanted = wanted;
+        g->done = done;
+        g->arg = arg;
+        g->call = (struct store_call){ .lane = STORE_COMMAND,
+                                       .actor = "metrics",
+                                       .run = count_run,
+                                       .done = count_done,
+                                       .arg = g };
+        store_read(p->store, &g->call);
+}
+
+/* ---- GET /v1/metrics */
+
+static bool is_wanted(void *arg) {
+        struct request *q = arg;
+
+        return !q->gone;
+}
+
+static void answer(void *arg, char *text) {
+        struct request *q = arg;
+
+        request_reply_text(q, 200, METRICS_TYPE, text);
+        request_unref(q);
+}
+
+void metrics_show(struct request *q) {
+        const struct admin_options *o = &q->admin->options;
+
+        metrics_gather(&(struct metrics_parts){ o->store, o->reconcile, o->host }, is_wanted,
+                       answer, request_ref(q));
+}
