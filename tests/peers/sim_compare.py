@@ -189,6 +189,12 @@ def steps(c):
     c.apply('cm conflict',NS+'/configmaps/a',{**cm,'data':{'x':'2'}},'other',False)
     c.apply('cm force',NS+'/configmaps/a',{**cm,'data':{'x':'2'}},'other',True)
     c.step('cm post exists','POST',NS+'/configmaps',cm)
+    new = lambda name: {**cm,'metadata':{'name':name,'resourceVersion':'1'}}    # what no object has: made, or refused
+    c.apply('cm apply new there',NS+'/configmaps/a',new('a'))
+    c.apply('cm apply new other there',NS+'/configmaps/a',new('a'),'other')
+    c.apply('cm apply new dryrun',NS+'/configmaps/n',new('n'),extra='&dryRun=All')
+    c.apply('cm apply new',NS+'/configmaps/n',new('n'))
+    c.apply('cm apply new again',NS+'/configmaps/n',new('n'))
     c.step('cm put','PUT',NS+'/configmaps/a',{**cm,'data':{'x':'3','y':'4'}})
     c.step('cm mgd','GET',NS+'/configmaps/a')
     c.apply('cm conflict2',NS+'/configmaps/a',{**cm,'data':{'x':'9','y':'8'}},'mooring',False)

@@ -362,7 +362,8 @@ static void create(struct write *w, json_t *object, bool owned) {
         struct managed_request q = managed_request_of(w);
         json_t *meta = meta_of(object);
 
-        json_object_del(meta, "resourceVersion");
+        if (!w->dry_run)
+                json_object_del(meta, "resourceVersion");
         json_object_del(meta, "deletionTimestamp");
         json_object_set_new(meta, "uid", sim_new_uid(w->sim));
         json_object_set_new(meta, "creationTimestamp", sim_now());

@@ -5,7 +5,8 @@
  * answer is the observation, the field set and the baseline. Around it, each only when it is
  * needed:
  *
- *   look       the first time: what is there and is not ours is not touched
+ *   look       when the first apply, which only makes, found it there, or when it is
+ *              adopted: what is not ours is not touched
  *   serving    webhooks and API services: what serves them is ready,
  *              else everything they guard would stand still
  *   delete     to make anew what cannot be changed (only when asked)
@@ -36,6 +37,8 @@
 #define GONE_PAUSE_MS 300
 #define GONE_TRIES_MAX 100 /* half a minute: then the reconciler waits instead */
 #define ANSWER_MAX (16u << 20)
+/* No object has it: an apply that names it makes, or is refused by 409. */
+#define VERSION_OF_NONE "1"
 
 struct applying {
         struct operation operation;
@@ -47,8 +50,10 @@ struct applying {
         json_t *services; /* of a webhook configuration: those still to be asked about */
         unsigned flags;
         bool first, taken, created;
-        bool ours; /* the first look found our own stamp */
-        char *uid; /* of what is to be deleted */
+        bool making; /* the body names a version that no object has */
+        bool met;    /* and was refused for that, as it seems */
+        bool ours;   /* the first look found our own stamp */
+        char *uid;   /* of what is to be deleted */
         char *whose, *patch;
         const char *headers[4];
         int tries;
@@ -92,6 +97,16 @@ static const struct flow_step steps[] = {
 
 static struct applying *applying_of(struct flow *f) {
         return container_of(container_of(f, struct operation, flow), struct applying, operation);
+}
+
+static void fill_body(struct applying *a) {
+        const struct apply_request *r = a->request;
+        struct err err = { 0 };
+
+        buf_wipe(&a->body);
+        if (normalise_body(r->wanted, r->type, r->path, r->marks,
+                           a->making ? VERSION_OF_NONE : NULL, r->values, &a->body, &err) < 0)
+                a->refused = str_dup(err_text(&err));
 }
 
 /* ---- look: whose is it? */
@@ -160,7 +175,7 @@ static int ask_look(struct flow *f, struct ask *ask, struct err *err) {
                 return r;
         if (a->refused)
                 return operation_say(&a->operation, OUTCOME_REFUSED, "%s", a->refused);
-        if (!a->first && !(a->flags & APPLY_RECREATE))
+        if (a->making || (!a->first && !(a->flags & APPLY_RECREATE)))
                 return FLOW_SKIP;
         operation_ask(&a->operation, ask, "GET", "");
         return 0;
@@ -172,6 +187,9 @@ static int got_look(struct flow *f, struct ask *ask, struct err *err) {
         struct err why = { 0 };
         struct scan_slice object = operation_got(&a->operation, ask, ANSWER_GET, &m, &why);
 
+        if (m.outcome == OUTCOME_GONE && a->met) /* refused for something else, or gone since */
+                return operation_end(&a->operation, a->meaning.outcome, a->meaning.again_at,
+                                     &a->why);
         if (m.outcome == OUTCOME_GONE) {
                 a->flags &= ~(unsigned)APPLY_RECREATE;
                 return 0;
@@ -420,6 +438,12 @@ static int got_patch(struct flow *f, struct ask *ask, struct err *err) {
                 buf_add(&a->answer, object.text, object.len);
                 return FLOW_GOTO(STEP_READ);
         }
+        if (a->making && http_answer(ask)->end == HTTP_OK && http_answer(ask)->status == 409) {
+                a->making = false;
+                a->met = true;
+                fill_body(a);
+                return FLOW_GOTO(STEP_LOOK);
+        }
         if (m->duplicate && !a->taken && a->wish.projection && !(a->flags & APPLY_DRY_RUN))
                 return FLOW_GOTO(STEP_TAKE_LOOK);
         if (m->immutable && !(a->flags & APPLY_DRY_RUN))
@@ -441,6 +465,7 @@ static int ask_confirm(struct flow *f, struct ask *ask, struct err *err) {
                 return operation_end(o, OUTCOME_IMMUTABLE, 0, &a->why);
         document = scan_json(scan_of(a->body.data, a->body.len));
         json_object_set_new(json_get(document, "metadata"), "name", json_string("mooring-check"));
+        json_object_del(json_get(document, "metadata"), "resourceVersion");
         free(a->patch);
         a->patch = json_text(document);
         r = http_ask(ask, o->target->http, o->target->server, "POST", NULL,
@@ -565,7 +590,6 @@ static json_t *services_of(const char *type, const json_t *wanted) {
 
 void apply_start(struct target *t, const struct apply_request *r, struct op *op) {
         struct applying *a = mem_new(struct applying);
-        struct err err = { 0 };
 
         operation_init(&a->operation, t, r->type, r->path, op);
         a->operation.ended = ended;
@@ -575,11 +599,11 @@ void apply_start(struct target *t, const struct apply_request *r, struct op *op)
         a->request = r;
         a->flags = r->flags;
         a->first = r->first;
+        a->making = r->first && !(r->flags & (APPLY_ADOPT | APPLY_RECREATE));
         a->application = str_dup(json_get_str(r->marks, "application", NULL));
         look_wish_init(&a->wish, r);
-        if (normalise_body(r->wanted, r->type, r->path, r->marks, r->values, &a->body, &err) < 0)
-                a->refused = str_dup(err_text(&err));
-        else if (r->first || !r->projection)
+        fill_body(a);
+        if (!a->refused && (r->first || !r->projection))
                 a->services = services_of(r->type, r->wanted);
         operation_run(&a->operation, "kube-apply", steps);
 }

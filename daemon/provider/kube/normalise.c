@@ -195,9 +195,13 @@ static int secret_body(json_t *document, const struct secret_values *values, str
 }
 
 int normalise_body(const json_t *wanted, const char *type, const char *path, const json_t *marks,
-                   const struct secret_values *values, struct buf *body, struct err *err) {
+                   const char *version, const struct secret_values *values, struct buf *body,
+                   struct err *err) {
         cleanup_(json_freep) json_t *document = marked_copy(wanted, type, path, marks);
 
+        if (version)
+                json_object_set_new(json_get(document, "metadata"), "resourceVersion",
+                                    json_string(version));
         if (str_eq(type, "Secret"))
                 return secret_body(document, values, body, err);
         json_canonical(document, body);

@@ -13,9 +13,11 @@
 
 /* The body of an apply: WANTED without what only a server may say, with our marks, tokens filled
  * in. BODY holds plain secret values for a Secret: wipe it. PATH's namespace and name are put
- * in. -EINVAL: a token where none may stand; -ENOKEY: a value is missing. */
+ * in, and VERSION as the resourceVersion that it must have (NULL: any). -EINVAL: a token where
+ * none may stand; -ENOKEY: a value is missing. */
 int normalise_body(const json_t *wanted, const char *type, const char *path, const json_t *marks,
-                   const struct secret_values *values, struct buf *body, struct err *err);
+                   const char *version, const struct secret_values *values, struct buf *body,
+                   struct err *err);
 
 /* KEY when the object is a Secret, by the type it was asked for as or by its own word (items of
  * lists carry no kind), else NULL: what project.h wants. */
@@ -23,8 +25,8 @@ const uint8_t *normalise_secret_key(const char *type, struct scan_slice object, 
 /* An object as it may be kept and shown: no managedFields, no last-applied annotation, Secret
  * values as keyed hashes. */
 json_t *normalise_found(const char *type, struct scan_slice object, const uint8_t *key);
-/* The object (or "metadata" alone) carries the marks of this controller, and of MODEL when not
- * NULL. */
 /* It carries the mark of another controller, or of another model than MODEL (when not NULL). */
 bool normalise_is_foreign(struct scan_slice object, const char *controller, const char *model);
+/* The object (or "metadata" alone) carries the marks of this controller, and of MODEL when not
+ * NULL. */
 bool normalise_is_ours(struct scan_slice object, const char *controller, const char *model);

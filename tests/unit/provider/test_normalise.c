@@ -25,7 +25,7 @@ static int body_of(const char *type, const char *path, const char *text, json_t 
         assert_int_equal(json_parse(text, strlen(text), &wanted, NULL), 0);
         assert_int_equal(json_parse(MARKS, strlen(MARKS), &marks, NULL), 0);
         before = json_deep_copy(wanted);
-        r = normalise_body(wanted, type, path, marks, values, &body, err);
+        r = normalise_body(wanted, type, path, marks, NULL, values, &body, err);
         assert_true(json_equal(before, wanted));
         if (r == 0 && json_parse(buf_str(&body), body.len, ret, err) < 0)
                 fail_msg("%s: %s", err->text, buf_str(&body));

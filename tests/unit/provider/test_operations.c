@@ -76,6 +76,10 @@ static void serve_patch(struct server_call *c, bool *duplicate) {
                         c, 422, NULL,
                         "{\"message\":\"Duplicate "
                         "value\",\"details\":{\"causes\":[{\"reason\":\"FieldValueDuplicate\"}]}}");
+        } else if (w.there && strstr(c->body, "\"resourceVersion\"")) {
+                server_reply(c, 409, NULL,
+                             "{\"message\":\"the object has been modified\",\"reason\":"
+                             "\"Conflict\"}");
         } else {
                 reply_object(c, w.there ? 200 : 201);
                 w.there = true;
@@ -108,12 +112,14 @@ static void on_done(struct op *op) {
         w.done = true;
 }
 
-enum scenario { FIRST, AGAIN, TAKE, LOOK, REMOVE, SCENARIO_MAX };
-static const char *const names[] = { "first apply", "apply", "apply that takes over", "look",
-                                     "remove" };
-static const int requests_of[] = { 2, 1, 4, 1, 1 };
-static const enum outcome wanted_of[] = { OUTCOME_DONE, OUTCOME_DONE, OUTCOME_DONE, OUTCOME_DONE,
-                                          OUTCOME_GONE };
+/* MET: what the first apply would make is there, and has our stamp. */
+enum scenario { FIRST, MET, AGAIN, TAKE, LOOK, REMOVE, SCENARIO_MAX };
+static const char *const names[] = { "first apply", "first apply of what is there",
+                                     "apply",       "apply that takes over",
+                                     "look",        "remove" };
+static const int requests_of[] = { 1, 3, 1, 4, 1, 1 };
+static const enum outcome wanted_of[] = { OUTCOME_DONE, OUTCOME_DONE, OUTCOME_DONE,
+                                          OUTCOME_DONE, OUTCOME_DONE, OUTCOME_GONE };
 
 static void prepare(enum scenario s, enum failure f, int at) {
         pthread_mutex_lock(&w.lock);
@@ -138,7 +144,7 @@ static void run(enum scenario s, struct op *op) {
                                    .marks = marks,
                                    .incarnation = "u1",
                                    .token = "",
-                                   .first = s == FIRST };
+                                   .first = s <= MET };
 
         if (s == AGAIN || s == TAKE)
                 assert_int_equal(provider_kube.projection_parse(
@@ -204,7 +210,8 @@ static bool is_sound(enum scenario s, enum failure f, const struct op *op) {
         case FAIL_500:
                 return op->outcome == OUTCOME_UNREACHABLE;
         case FAIL_409:
-                return op->outcome == OUTCOME_NOT_YET || (s == TAKE && op->outcome == OUTCOME_DONE);
+                return op->outcome == OUTCOME_NOT_YET ||
+                       ((s == TAKE || s == MET) && op->outcome == OUTCOME_DONE);
         case FAIL_429:
                 return op->outcome == OUTCOME_THROTTLED && op->again_at >= clock_mono() + 1000;
         case FAIL_403:
