@@ -222,6 +222,17 @@ exec "$loader" --library-path "$libraries" "$usr/sbin/mysqld" --no-defaults --ba
         script.chmod(0o755)
         self.run([script, "--version"])
 
+    def package(self, pin):
+        """Programs alone, without the service that their package would begin."""
+        made = self.work / f"package-{pin.name}"
+        shutil.rmtree(made, ignore_errors=True)
+        (made / "out").mkdir(parents=True)
+        self.run(["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", pin.module], made)
+        self.run(["dpkg", "-x", next(made.glob("*.deb")), made / "tree"])
+        for program, path in pin.programs.items():
+            shutil.copy(made / "tree" / path, made / "out" / program)
+        (made / "out").rename(pin.folder)
+
     # ---- all of it ----
 
     def all_go(self):
@@ -238,7 +249,7 @@ exec "$loader" --library-path "$libraries" "$usr/sbin/mysqld" --no-defaults --ba
         """Go in one thread, the others beside it: the one computes, they mostly download."""
         self.work.mkdir(parents=True, exist_ok=True)
         beside = [threading.Thread(target=self.guard, args=(function, name))
-                  for function, name in ((self.venv, "mlflow"), (self.debian, "mysql")) if self.missing(name)]
+                  for function, name in ((self.venv, "mlflow"), (self.debian, "mysql"), (self.package, "prometheus")) if self.missing(name)]
         for thread in beside:
             thread.start()
         self.all_go()

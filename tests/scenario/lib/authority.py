@@ -8,7 +8,7 @@ class Authority:
         self.folder = folder
         folder.mkdir()
         self.key, self.certificate = self.new_key("ca"), folder / "ca.pem"
-        self.run("req", "-x509", "-new", "-key", self.key, "-subj", f"/CN={name}", "-days", "2", "-out", self.certificate)
+        self.run("req", "-x509", "-new", "-key", self.key, "-subj", f"/CN={name}", "-days", "60", "-out", self.certificate)
 
     def run(self, *words):
         subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)

@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_rules.py MOORINGCTL: the alert rules by promtool, their tests, their runbooks, and the dashboard's queries."""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import promql
+import yaml
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(promql.ROOT / "tests" / "peers"))
+from harness import paths  # noqa: E402
+
+MOORINGCTL = sys.argv[1]
+COMMAND = re.compile(r"\bmooringctl ([a-z][a-z-]*)((?: (?:--?[a-z][\w-]*|[\w./=:-]+))*)")
+
+
+def promtool():
+    try:
+        return paths.program("promtool")
+    except LookupError as error:
+        print(f"skipped: {error}")
+        sys.exit(1 if os.environ.get("CI") else 77)
+
+
+def run(*words):
+    done = subprocess.run([str(w) for w in words], text=True, capture_output=True, check=False, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+def help_of(command):
+    code, text = run(MOORINGCTL, "help", command)
+    return text if code == 0 else None
+
+
+# ---- what is checked: each gives a list of faults
+
+def runbooks_are_those_of_the_alerts():
+    pages = {path.stem for path in promql.RUNBOOKS.glob("*.md")}
+    alerts = promql.alerts()
+    faults = [f"{name} has no runbook" for name in alerts.keys() - pages] + [f"{name}.md is of no alert" for name in pages - alerts.keys()]
+    for name, rule in alerts.items():
+        if rule["annotations"].get("runbook") != f"docs/runbooks/{name}.md":
+            faults.append(f"{name} does not name its runbook")
+        if rule["labels"]["severity"] not in ("critical", "warning", "info"):
+            faults.append(f"{name} has no known severity")
+    return faults
+
+
+def runbooks_say_what_it_means_where_to_look_what_to_do_and_how_back():
+    faults = []
+    for path in promql.RUNBOOKS.glob("*.md"):
+        parts = re.split(r"^## (.+)$", path.read_text(), flags=re.M)
+        if not parts[0].startswith(f"# {path.stem}\n\n") or len(parts[0]) < 100:
+            faults.append(f"{path.name} does not begin with what it means")
+        if parts[1::2] != ["Look at", "Do", "Undo"] or not all(part.strip() for part in parts[2::2]):
+            faults.append(f"{path.name} lacks one of Look at, Do, Undo")
+        for other in re.findall(r"\bMooring[A-Z]\w+", path.read_text()):
+            if not (promql.RUNBOOKS / f"{other}.md").exists():
+                faults.append(f"{path.name} names {other}, which is no alert")
+    return faults
+
+
+def commands_of_the_runbooks_exist():
+    faults = []
+    for path in promql.RUNBOOKS.glob("*.md"):
+        for command, words in COMMAND.findall(path.read_text()):
+            text = help_of(command)
+            if text is None:
+                faults.append(f"{path.name}: there is no mooringctl {command}")
+                continue
+            faults += [f"{path.name}: mooringctl {command} has no {option}" for option in re.findall(r"(?<= )--[a-z-]+", words)
+                       if f"{option}=" not in text and f"{option} " not in text]
+    return faults
+
+
+def series_of_the_runbooks_are_in_operating_md():
+    known = (promql.ROOT / "docs" / "operating.md").read_text()
+    prefixes = re.findall(r"`(mooring_[a-z]+_)\w+`(?:, `_\w+`)+", known)
+    names = set(re.findall(r"`(mooring_\w+)", known)) | {p + s for p in prefixes for s in re.findall(r"`_(\w+)`", known)}
+    return [f"{path.name}: {name} is not in operating.md" for path in promql.RUNBOOKS.glob("*.md")
+            for name in re.findall(r"`(mooring_\w+)", path.read_text()) if name not in names]
+
+
+def rules_pass_their_tests():
+    code, text = run(promtool(), "check", "rules", promql.RULES)
+    if code:
+        return [text]
+    code, text = run(promtool(), "test", "rules", promql.RULE_TESTS)
+    return [text] if code else []
+
+
+def every_rule_is_seen_to_fire_and_not_to_fire():
+    fired, silent = set(), set()
+    for test in yaml.safe_load(promql.RULE_TESTS.read_text())["tests"]:
+        checks = test["alert_rule_test"]
+        for check in checks:
+            if check.get("exp_alerts"):
+                fired.add(check["alertname"])
+        if not any(check.get("exp_alerts") for check in checks):
+            silent |= {check["alertname"] for check in checks}
+    names = promql.alerts().keys()
+    return [f"{name} is never seen to fire" for name in names - fired] + [f"{name} is never seen silent" for name in names - silent]
+
+
+def queries_of_the_dashboard_are_promql():
+    rules = [{"record": f"panel:{number}", "expr": query}
+             for number, query in enumerate(q for queries in promql.dashboard_queries().values() for q in queries)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "panels.yaml"
+        path.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+        code, text = run(promtool(), "check", "rules", path)
+    return [text] if code else []
+
+
+def the_configuration_is_one():
+    code, text = run(promtool(), "check", "config", "--syntax-only", promql.ROOT / "docs" / "monitoring" / "prometheus.yaml")
+    return [text] if code else []
+
+
+def main():
+    failed = 0
+    for check in (runbooks_are_those_of_the_alerts, runbooks_say_what_it_means_where_to_look_what_to_do_and_how_back,
+                  commands_of_the_runbooks_exist, series_of_the_runbooks_are_in_operating_md, every_rule_is_seen_to_fire_and_not_to_fire,
+                  rules_pass_their_tests, queries_of_the_dashboard_are_promql, the_configuration_is_one):
+        faults = check()
+        failed += bool(faults)
+        print(f"{'not ok' if faults else 'ok'} - {check.__name__.replace('_', ' ')}", *faults, sep="\n  ")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
