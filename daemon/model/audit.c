@@ -183,9 +183,16 @@ int audit_append(struct tx *tx, const struct audit *a, const struct audit_entry 
         return r < 0 ? r : 0;
 }
 
+/* Without writing it down: most are. */
+static bool is_short(const json_t *value) {
+        bool holds = json_is_object(value) || json_is_array(value);
+
+        return !holds && (!json_is_string(value) || json_string_length(value) <= AUDIT_VALUE_MAX);
+}
+
 json_t *audit_value(const json_t *value) {
-        cleanup_(freep) char *text = json_text(value);
-        size_t len = strlen(text);
+        cleanup_(freep) char *text = is_short(value) ? NULL : json_text(value);
+        size_t len = text ? strlen(text) : 0;
         uint8_t digest[DIGEST_SIZE];
         char hex[DIGEST_HEX_SIZE];
         cleanup_(freep) char *shown = NULL;
