@@ -112,6 +112,44 @@ size_t str_copy(char *dst, size_t size, const char *src) {
         return n;
 }
 
+/* Bytes of the letter that S begins with, 0: none; *RET_CUT: the text ends within one. */
+static size_t letter(const unsigned char *s, bool *ret_cut) {
+        size_t n = s[0] < 0x80                   ? 1
+                   : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+                   : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+                   : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+                                                 : 0;
+        uint32_t code = s[0] & (0x7fu >> n);
+
+        *ret_cut = false;
+        for (size_t i = 1; i < n; i++) {
+                *ret_cut = !s[i];
+                if ((s[i] & 0xc0) != 0x80)
+                        return 0;
+                code = code << 6 | (s[i] & 0x3fu);
+        }
+        /* Forms that are too long, halves of pairs, beyond the last. */
+        if ((n == 3 && (code < 0x800 || (code >= 0xd800 && code < 0xe000))) ||
+            (n == 4 && (code < 0x10000 || code > 0x10ffff)))
+                return 0;
+        return n;
+}
+
+char *str_make_utf8(char *s) {
+        bool cut;
+
+        for (unsigned char *c = (unsigned char *)s; *c;) {
+                size_t n = letter(c, &cut);
+
+                if (!n && cut)
+                        *c = '\0';
+                else if (!n)
+                        *c++ = '?';
+                c += n;
+        }
+        return s;
+}
+
 bool str_to_int(const char *s, int64_t *ret) {
         char *end;
         long long n;

@@ -55,6 +55,9 @@ bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 /* strlcpy as BSD has it: always ends in NUL, returns strlen(SRC). */
 size_t str_copy(char *dst, size_t size, const char *src);
+/* Makes S UTF-8, in place: a letter that a limit cut at its end goes, and any other byte that is
+ * of no letter becomes "?". Texts that are shown pass through JSON, which takes nothing else. */
+char *str_make_utf8(char *s);
 /* Whole text as a signed number in base 10; false when it is not one or does not fit. */
 bool str_to_int(const char *s, int64_t *ret);
 

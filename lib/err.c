@@ -2,9 +2,17 @@
 /* err.c - the error object; see err.h */
 #include "err.h"
 
-static void mark_cut(struct err *err, int n) {
-        if (n >= (int)sizeof(err->text))
-                memcpy(err->text + sizeof(err->text) - 4, "...", 4);
+#define CUT "..."
+
+/* N: bytes that the whole text has. */
+static void finish(struct err *err, int n) {
+        bool cut = n >= (int)sizeof(err->text);
+
+        if (cut)
+                err->text[sizeof(err->text) - sizeof(CUT)] = '\0';
+        str_make_utf8(err->text);
+        if (cut)
+                memcpy(err->text + strlen(err->text), CUT, sizeof(CUT));
 }
 
 int err_set(struct err *err, int code, const char *fmt, ...) {
@@ -14,7 +22,7 @@ int err_set(struct err *err, int code, const char *fmt, ...) {
                 return code;
         err->code = code;
         va_start(ap, fmt);
-        mark_cut(err, vsnprintf(err->text, sizeof(err->text), fmt, ap));
+        finish(err, vsnprintf(err->text, sizeof(err->text), fmt, ap));
         va_end(ap);
         return code;
 }
@@ -31,7 +39,7 @@ int err_add(struct err *err, int code, const char *fmt, ...) {
         va_end(ap);
         str_copy(tail, sizeof(tail), err->text[0] ? err->text : strerror(-code));
         err->code = code;
-        mark_cut(err, snprintf(err->text, sizeof(err->text), "%s: %s", head, tail));
+        finish(err, snprintf(err->text, sizeof(err->text), "%s: %s", head, tail));
         return code;
 }
 

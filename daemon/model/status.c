@@ -21,6 +21,7 @@ static void say(struct status_output *o, enum status_word word, const char *fmt,
 
         va_start(ap, fmt);
         vsnprintf(o->message, sizeof(o->message), fmt, ap);
+        str_make_utf8(o->message);
         va_end(ap);
         o->word = word;
 }
@@ -160,6 +161,7 @@ static void add_pause(const struct status_input *in, struct status_output *o) {
         str_copy(message, sizeof(message), o->message);
         snprintf(o->message, sizeof(o->message), "paused by %s%s%s", in->paused,
                  *message ? "; " : "", message);
+        str_make_utf8(o->message);
 }
 
 void status_compute(const struct status_input *in, struct status_output *ret) {

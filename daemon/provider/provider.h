@@ -121,6 +121,8 @@ struct observer {
         /* Everything of TYPE (NULL: units) was listed: what was not observed since BEGIN of this
          * list is absent. */
         void (*listed)(void *arg, const char *type, bool begin);
+        /* TYPE cannot be listed, as things stand: only a look at each of them says how it is. */
+        void (*unlisted)(void *arg, const char *type);
         /* The target can (not) be read. IDENTITY: which outside this is (kube-system's uid),
          * when known. */
         void (*reach)(void *arg, bool reachable, const char *identity, const char *why);

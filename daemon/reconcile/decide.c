@@ -27,6 +27,7 @@ static void conclude(struct decision *d, enum action action, enum resource_state
         d->action = action;
         d->state = state;
         str_copy(d->why, sizeof(d->why), why);
+        str_make_utf8(d->why);
 }
 
 static void conclude_because(struct decision *d, enum action action, enum resource_state state,
@@ -34,6 +35,7 @@ static void conclude_because(struct decision *d, enum action action, enum resour
         d->action = action;
         d->state = state;
         snprintf(d->why, sizeof(d->why), "%s%s", head, why);
+        str_make_utf8(d->why);
 }
 
 /* What is under way outside is followed to its end before anything else is begun: it may still

@@ -18,6 +18,7 @@
 
 #define FOLLOWED ((void *)1)
 #define LISTED ((void *)2)
+#define UNLISTED ((void *)3) /* it could not be: looked at one by one until it is */
 
 struct opening {
         struct store_call call;
@@ -153,6 +154,15 @@ static void on_listed(void *arg, const char *type, bool begin) {
                 list_begins(t, type);
         else
                 list_ends(t, type);
+}
+
+static void on_unlisted(void *arg, const char *type) {
+        struct world_target *t = arg;
+
+        if (map_find(&t->followed, type) != FOLLOWED)
+                return;
+        map_set(&t->followed, type, UNLISTED);
+        sweep_start(t->reconcile, &(struct sweep_which){ .target = t->id, .type = type });
 }
 
 struct binding {
@@ -371,6 +381,7 @@ static int open_target(struct reconcile *rec, struct world_target *t, struct ope
                                          .observed = on_observed,
                                          .unit = on_unit,
                                          .listed = on_listed,
+                                         .unlisted = on_unlisted,
                                          .reach = on_reach,
                                          .warning = on_warning,
                                          .changed = on_changed };
@@ -480,7 +491,9 @@ bool outside_usable(const struct world_target *t, char *why, size_t size) {
 bool outside_list_pending(const struct world_target *t, const char *type) {
         if (!t || !t->provider || !(t->provider->can & PROVIDER_WATCHES))
                 return false;
-        return !t->open || map_find(&t->followed, type) != LISTED;
+        if (!t->open)
+                return true;
+        return map_find(&t->followed, type) != LISTED && map_find(&t->followed, type) != UNLISTED;
 }
 
 void outside_follow(struct world_target *t, const char *type) {

@@ -148,8 +148,7 @@ static const struct world_want *find_from(const struct world_application *a, enu
 
         for (size_t i = from / WORD_BITS; i < a->tally_words; i++, mask = ~UINT64_C(0))
                 if (words[i] & mask)
-                        return &a->wants[i * WORD_BITS +
-                                         (size_t)__builtin_ctzll(words[i] & mask)];
+                        return &a->wants[i * WORD_BITS + (size_t)__builtin_ctzll(words[i] & mask)];
         return NULL;
 }
 

@@ -34,7 +34,7 @@ struct world_target {
         int64_t lost_at;     /* clock_wall when it was last seen well; 0: never */
         size_t in_flight;
         struct observer observer; /* borrowed by the provider while open */
-        struct map followed; /* type -> (void *)1: watched; (void *)2: its first list is complete */
+        struct map followed; /* type -> how far its first list is: outside.c's words */
 };
 
 struct world_model {

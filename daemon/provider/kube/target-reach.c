@@ -16,6 +16,7 @@
 
 #define RETRY_MS 800 /* as the watches' back-off */
 #define RETRY_MAX_MS 30000
+#define BUSY_MAX 3 /* answers in a row by which a server that was reachable says that it is busy */
 #define PULSE_MS 20000 /* with the time for an answer: silence shows within 35 s */
 
 int64_t target_back_off(int *tries) {
@@ -91,6 +92,12 @@ static void take_identity(struct target *t, char *uid) {
                 target_reached(t);
 }
 
+/* Priority and fairness sends a pulse away as it does any request, while the watches stand. */
+static bool is_busy(const struct target *t, const struct http_request *r) {
+        return r->end == HTTP_OK && (r->status == 429 || r->status >= 500) && t->told &&
+               t->reachable && t->identity_tries < BUSY_MAX;
+}
+
 static void identity_done(struct http_request *r) {
         struct target *t = r->arg;
         struct scan_slice body = scan_of(buf_str(&r->reply), r->reply.len);
@@ -102,6 +109,11 @@ static void identity_done(struct http_request *r) {
         t->identity_asked = false;
         if (uid) {
                 take_identity(t, uid);
+                return;
+        }
+        if (is_busy(t, r)) {
+                timer_after(&t->identity_timer,
+                            MAX_OF(target_back_off(&t->identity_tries), r->retry_after_ms));
                 return;
         }
         message = scan_dup(scan_get(body, "message"));

@@ -101,6 +101,13 @@ void target_park(struct target *t, const char *type) {
 
 /* ---- watches */
 
+static void tell_unlisted(const struct follow *f) {
+        const struct observer *o = &f->target->observer;
+
+        if (f->type && o->unlisted)
+                o->unlisted(o->arg, f->type);
+}
+
 static void on_health(void *arg, const struct watch_health *h) {
         struct follow *f = arg;
         struct target *t = f->target;
@@ -119,6 +126,8 @@ static void on_health(void *arg, const struct watch_health *h) {
                 target_lost(t, h->why);
                 return;
         }
+        if (h->status == 403 || h->status == 404 || h->status == 405)
+                tell_unlisted(f);
         if (h->status == 404) /* its definition went away, or another version took over */
                 target_park(t, f->type ? f->type : "Pod");
         if (f->warned || h->status == 429) /* busy, or a new kind's store is being made: it comes */
@@ -182,8 +191,10 @@ static void begin_objects(struct follow *f) {
         };
 
         f->watch = new_watch(t, f->type, selector, NULL, &how);
-        if (!f->watch)
-                target_park(t, f->type);
+        if (f->watch)
+                return;
+        tell_unlisted(f);
+        target_park(t, f->type);
 }
 
 /* ---- pods */

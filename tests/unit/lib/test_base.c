@@ -118,11 +118,34 @@ static void closing_twice_is_harmless(void **state) {
         closep(&fds[1]);
 }
 
+static void what_is_no_utf8_is_made_so(void **state) {
+        static const char *const rows[][2] = {
+                { "", "" },
+                { "plain", "plain" },
+                { "\xc3\xa4\xe6\xbc\xa2\xf0\x9f\x9a\xa2", "\xc3\xa4\xe6\xbc\xa2\xf0\x9f\x9a\xa2" },
+                { "cut \xc3", "cut " },
+                { "cut \xe6\xbc", "cut " },
+                { "cut \xf0\x9f\x9a", "cut " },
+                { "latin \xe4 one", "latin ? one" },
+                { "lone \xbc", "lone ?" },
+                { "long \xc0\xaf", "long ??" },
+                { "half \xed\xa0\x80", "half ???" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+                char text[32];
+
+                str_copy(text, sizeof(text), rows[i][0]);
+                assert_string_equal(str_make_utf8(text), rows[i][1]);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(whole_text_must_be_a_number),
                 cmocka_unit_test(copies_are_cut_and_always_end),
                 cmocka_unit_test(a_text_may_be_set_from_its_own_middle),
+                cmocka_unit_test(what_is_no_utf8_is_made_so),
                 cmocka_unit_test(prefixes_suffixes_and_nulls_compare),
                 cmocka_unit_test(grown_memory_is_zeroed_and_doubles),
                 cmocka_unit_test(sizes_that_overflow_abort),

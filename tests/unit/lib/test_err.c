@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <setjmp.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -53,6 +54,23 @@ static void long_texts_end_in_dots(void **state) {
         assert_int_equal(strlen(e.text), ERR_TEXT_MAX - 1);
 }
 
+static void a_long_text_is_cut_between_letters(void **state) {
+        static const char letter[] = "\xe6\xbc\xa2";
+        char big[2 * ERR_TEXT_MAX] = "";
+        struct err e = { 0 };
+
+        for (size_t i = 0; i + sizeof(letter) < sizeof(big); i += strlen(letter))
+                memcpy(big + i, letter, sizeof(letter));
+        for (int shift = 0; shift < 3; shift++) {
+                cleanup_(freep) char *text = NULL;
+
+                err_set(&e, -EIO, "%.*s%s", shift, "ab", big);
+                assert_true(str_ends(e.text, "\xa2..."));
+                text = str_dup(e.text);
+                assert_string_equal(str_make_utf8(text), e.text);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(setting_gives_code_and_text),
@@ -60,6 +78,7 @@ int main(void) {
                 cmocka_unit_test(without_a_text_the_code_speaks),
                 cmocka_unit_test(nobody_has_to_want_the_text),
                 cmocka_unit_test(long_texts_end_in_dots),
+                cmocka_unit_test(a_long_text_is_cut_between_letters),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

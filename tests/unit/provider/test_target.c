@@ -13,7 +13,7 @@ static struct world {
         struct kube_api api;
         struct buf log; /* what was told: "+IDENTITY" and "-", "[" for a list */
         int events;
-        atomic_int identity, identities, lists, streams, refuse, silent;
+        atomic_int identity, identities, lists, streams, refuse, silent, busy;
 } w;
 
 static void serve_identity(struct server_call *c, void *arg) {
@@ -23,6 +23,10 @@ static void serve_identity(struct server_call *c, void *arg) {
         atomic_fetch_add(&w.identities, 1);
         if (atomic_load(&w.silent))
                 server_wait(c, "speak");
+        if (atomic_load(&w.busy) > 0) {
+                atomic_fetch_sub(&w.busy, 1);
+                return server_reply(c, 429, NULL, "{\"kind\":\"Status\",\"message\":\"busy\"}");
+        }
         server_reply(c, 200, NULL, text);
 }
 
@@ -164,6 +168,18 @@ static void a_server_that_is_silent_cannot_be_read_until_it_speaks(void **state)
         wait_told_last("+cluster-1 ");
 }
 
+static void a_server_that_is_busy_for_a_while_can_be_read(void **state) {
+        wait_until("+cluster-1 [ ", 1, 1);
+        atomic_store(&w.busy, 2);
+        for (int64_t end = clock_mono() + KUBE_API_WAIT_MS;
+             (atomic_load(&w.busy) || atomic_load(&w.identities) < 4) && clock_mono() < end;)
+                loop_step(w.api.loop, 50);
+        assert_int_equal(atomic_load(&w.busy), 0);
+        assert_string_equal(buf_str(&w.log), "+cluster-1 [ ");
+        atomic_store(&w.busy, 1000);
+        wait_told_last("- ");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(a_stream_that_broke_makes_it_ask_who_answers_now,
@@ -172,6 +188,8 @@ int main(void) {
                                                 teardown),
                 cmocka_unit_test_setup_teardown(
                         after_a_loss_it_is_reachable_only_when_it_said_who_it_is, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_server_that_is_busy_for_a_while_can_be_read,
+                                                setup_quick, teardown),
                 cmocka_unit_test_setup_teardown(
                         a_server_that_is_silent_cannot_be_read_until_it_speaks, setup_quick,
                         teardown),

@@ -243,6 +243,8 @@ static void on_followed(void *arg) {
         const struct observer *o = f->target->observer;
         struct map_entry *e;
 
+        if (stage->unlisted)
+                return o->unlisted(o->arg, f->type);
         o->listed(o->arg, f->type, true);
         for (size_t i = 0; (e = map_next(&stage->things, &i));)
                 tell(e->key);

@@ -28,7 +28,7 @@ struct stage {
         struct list held;  /* struct answer: operations that wait for stage_release */
         struct list asked; /* struct charm_call: plans that wait, while CHARMS_SILENT */
         struct later answer_charms;
-        bool hold, charms_silent;
+        bool hold, charms_silent, unlisted; /* UNLISTED: nothing of the outside can be listed */
         int planned, found, looks, applies, removes; /* counts */
         const char *fail;                            /* name whose operations fail ... */
         enum outcome failure;                        /* ... with this */
@@ -62,6 +62,6 @@ bool stage_there(struct stage *s, const char *name);
 /* As a stranger does; the provider tells it when it is watched. VALUE NULL: deleted. */
 void stage_change(struct stage *s, const char *name, const char *member, json_t *value);
 void stage_remake(struct stage *s, const char *name); /* deleted, and another one made */
-void stage_leave(struct stage *s, const char *name); /* it is being deleted, and still there */
+void stage_leave(struct stage *s, const char *name);  /* it is being deleted, and still there */
 /* One number that a statement finds in model.db. */
 int64_t stage_count(struct stage *s, const char *sql);

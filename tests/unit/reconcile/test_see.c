@@ -2,6 +2,7 @@
 /* test_see.c - what charms want to see of their resources is there as long as somebody reads it */
 #include "application.h"
 #include "stage.h"
+#include "tally.h"
 
 static const char sees[] = "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"red\"}},"
                            " \"see\": {\"one\": [\"/color\"]}}";
@@ -138,6 +139,30 @@ static void no_plan_is_made_without_a_field_that_the_last_one_asked_for(void **s
         assert_true(s->planned > planned);
 }
 
+static void what_cannot_be_listed_is_looked_at_and_holds_up_no_plan(void **state) {
+        struct stage *s = *state;
+        struct world_resource *r;
+        struct world_target *t;
+
+        stage_plan(s, "app", sees_nothing);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        r = stage_resource(s, "one");
+        t = world_target(&s->rec->world, r->target);
+        forget_what_was_seen(r);
+        tally_resource(&s->rec->world, r);
+        map_remove(&t->followed, r->type);
+        s->unlisted = true;
+        s->looks = 0;
+        stage_plan(s, "app", sees_other);
+        stage_application(s, "app")->replan = true;
+        reconcile_mark(s->rec, MARK_RESOURCE, r->id);
+        reconcile_mark(s->rec, MARK_APPLICATION, stage_application(s, "app")->id);
+        stage_run(s, 1000);
+        assert_true(s->looks > 0);
+        assert_string_equal(seen(s, "one", "/name"), "one");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(what_is_asked_for_is_seen, stage_set_up,
@@ -149,6 +174,9 @@ int main(void) {
                                                 stage_set_up, stage_tear_down),
                 cmocka_unit_test_setup_teardown(what_is_not_read_yet_is_as_it_was_left,
                                                 stage_set_up, stage_tear_down),
+                cmocka_unit_test_setup_teardown(
+                        what_cannot_be_listed_is_looked_at_and_holds_up_no_plan, stage_set_up,
+                        stage_tear_down),
                 cmocka_unit_test_setup_teardown(
                         no_plan_is_made_without_a_field_that_the_last_one_asked_for, stage_set_up,
                         stage_tear_down),
