@@ -41,6 +41,7 @@ struct listener { /* one libmicrohttpd, with the files of its time */
         struct metrics_server *server;
         struct MHD_Daemon *daemon;
         struct metrics_files files;
+        bool ends; /* nothing is suspended any more; under the lock */
 };
 
 struct scrape {
@@ -129,16 +130,23 @@ static enum MHD_Result refuse(struct metrics_server *s, struct MHD_Connection *c
         return send_text(c, status, "text/plain", words[status != 401]);
 }
 
-static void wait_for_loop(struct scrape *p) {
+/* False: its listener ends, and would find a connection suspended that it cannot let go. */
+static bool wait_for_loop(struct scrape *p) {
         struct metrics_server *s = p->listener->server;
+        bool ends;
 
-        MHD_suspend_connection(p->connection);
         pthread_mutex_lock(&s->lock);
-        p->refs++;
-        p->sent = true;
-        list_append(&s->waiting, &p->link);
+        ends = p->listener->ends;
+        if (!ends) {
+                MHD_suspend_connection(p->connection);
+                p->refs++;
+                p->sent = true;
+                list_append(&s->waiting, &p->link);
+        }
         pthread_mutex_unlock(&s->lock);
-        eventfd_write(s->event, 1);
+        if (!ends)
+                eventfd_write(s->event, 1);
+        return !ends;
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *path,
@@ -160,10 +168,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
         }
         if (*size)
                 return MHD_NO; /* what asks has no body */
-        if (!p->sent) {
-                wait_for_loop(p);
+        if (!p->sent && wait_for_loop(p))
                 return MHD_YES;
-        }
         if (!p->text) /* the listener ends */
                 return send_text(c, 503, "text/plain", "the daemon is stopping or reloading\n");
         return send_text(c, 200, METRICS_TYPE, p->text);
@@ -261,6 +267,7 @@ static void resume_all(struct listener *l) {
 
         do {
                 pthread_mutex_lock(&s->lock);
+                l->ends = true;
                 p = take_one(l, &waited);
                 if (p) {
                         connection = p->connection;

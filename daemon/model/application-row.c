@@ -134,8 +134,11 @@ static json_t *audit_option(const struct application_row *a, const char *option,
 /* TEXT NULL: back to its default. */
 static void record_option(const struct application_row *a, const char *option, const char *before,
                           const char *text) {
-        cleanup_(freep) char *field = str_format("option %s", option);
+        cleanup_(freep) char *field = NULL;
 
+        if (!a->command->entry) /* nobody will read it */
+                return;
+        field = str_format("option %s", option);
         command_record(a->command, a->name, field, audit_option(a, option, before),
                        audit_option(a, option, text));
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """test_rules.py MOORINGCTL: the alert rules by promtool, their tests, their runbooks, and the dashboard's queries."""
+import functools
 import os
 import re
 import subprocess
@@ -32,6 +33,7 @@ def run(*words):
     return done.returncode, done.stdout + done.stderr
 
 
+@functools.cache
 def help_of(command):
     code, text = run(MOORINGCTL, "help", command)
     return text if code == 0 else None

@@ -7,6 +7,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 
@@ -209,6 +210,36 @@ def _(world):
     expect(0, end(world.daemon.process))
     for connection in idle:
         connection.close()
+
+
+@test("reloads among many scrapes end some of them, and nothing else", fresh="bare")
+def _(world):
+    url = begin(world, "--metrics-address", "127.0.0.1:0", "--metrics-token-file", token_file(world))
+    over, answered = threading.Event(), []
+
+    def scrape():
+        while not over.is_set():
+            try:
+                answered.append(ask(url, TOKEN)[0])
+            except (OSError, http.client.HTTPException):    # its listener was ended
+                pass
+    threads = [threading.Thread(target=scrape) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(30):
+            before = len(answered)
+            world.wait_for("a scrape", lambda: len(answered) > before)     # noqa: B023
+            world.daemon.process.send_signal(signal.SIGHUP)
+            if not world.daemon.answers():
+                raise Trouble("the daemon does not answer on its socket")
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    expect(set(), set(answered) - {200, 503})
+    expect(200, ask(url, TOKEN)[0])
+    expect(0, end(world.daemon.process))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@
 static void hashes_match_the_published_vectors(void **state) {
         uint8_t d[DIGEST_SIZE];
         char hex[DIGEST_HEX_SIZE];
-        uint8_t key[20];
+        uint8_t key[20], long_key[131];
+        const char *text = "Test Using Larger Than Block-Size Key - Hash Key First";
 
         digest_sha256("", 0, d);
         assert_string_equal(digest_hex(d, DIGEST_SIZE, hex),
@@ -23,6 +24,11 @@ static void hashes_match_the_published_vectors(void **state) {
         digest_hmac(key, sizeof(key), "Hi There", 8, d);
         assert_string_equal(digest_hex(d, DIGEST_SIZE, hex),
                             "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+        /* Case 6: a key that is longer than a block. */
+        memset(long_key, 0xaa, sizeof(long_key));
+        digest_hmac(long_key, sizeof(long_key), text, strlen(text), d);
+        assert_string_equal(digest_hex(d, DIGEST_SIZE, hex),
+                            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
 static void an_empty_key_is_not_the_key_before(void **state) {

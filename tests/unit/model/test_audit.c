@@ -417,6 +417,25 @@ static void values_are_kept_before_and_after_and_secrets_are_masked(void **state
                "{\"web\":{\"option pass\":\"(secret)\"}}");
 }
 
+static void a_long_value_is_told_by_its_size(void **state) {
+        cleanup_(freep) char *text = mem_alloc(AUDIT_VALUE_MAX + 100);
+        cleanup_(json_freep) json_t *long_one = NULL, *list = json_array(), *told = NULL,
+                                    *same = NULL;
+
+        memset(text, 'x', AUDIT_VALUE_MAX + 50);
+        long_one = json_string(text);
+        told = audit_value(long_one);
+        assert_non_null(strstr(json_string_value(told), "(1052 bytes, sha256 "));
+        for (int i = 0; i < 1000; i++)
+                json_array_append_new(list, json_integer(i));
+        json_decref(told);
+        told = audit_value(list);
+        assert_true(json_is_string(told));
+        json_array_clear(list);
+        same = audit_value(list);
+        assert_ptr_equal(same, list);
+}
+
 static void without_a_charm_no_value_is_kept(void **state) {
         assert_true(desk_deploy(s.desk,
                                 "bundle: kubernetes\napplications: {gone: {charm: gone, scale: 1}}",
@@ -448,6 +467,7 @@ int main(void) {
                 TEST(few_rows_stay_and_age_cuts_too),
                 TEST(what_is_rolled_back_leaves_no_gap),
                 TEST(values_are_kept_before_and_after_and_secrets_are_masked),
+                TEST(a_long_value_is_told_by_its_size),
                 TEST(without_a_charm_no_value_is_kept),
         };
 
