@@ -40,7 +40,8 @@ struct controller {
         struct admin *admin;
         struct metrics_server *metrics; /* NULL: not asked for */
         struct audit audit;
-        int64_t head_told; /* row of the audit whose head is in the log */
+        int64_t audit_start; /* see struct audit */
+        int64_t head_told;   /* row of the audit whose head is in the log */
         struct timer watchdog, sweep, charms, head;
         int64_t watchdog_ms;
         char uuid[UUID_SIZE];
@@ -482,15 +483,9 @@ static void tell_last_head(struct controller *c) {
 }
 
 static int start_run(struct tx *tx, struct store_call *call, struct err *err) {
-        return audit_append(tx, call->arg,
-                            &(struct audit_entry){ .kind = "daemon",
-                                                   .what = "start",
-                                                   .outcome = "done",
-                                                   .message = "mooringd " MOORING_VERSION },
-                            err);
+        return audit_start(tx, call->arg, err);
 }
 
-/* The first row of a controller is its first start: an audit without any was emptied. */
 static void start_audit(struct controller *c) {
         struct store_call call = {
                 .lane = STORE_COMMAND, .actor = "start", .run = start_run, .arg = &c->audit
@@ -499,7 +494,8 @@ static void start_audit(struct controller *c) {
 
         c->audit = (struct audit){ .sealer = c->sealer,
                                    .keep_ms = c->options->audit_keep,
-                                   .keep_rows = c->options->audit_rows };
+                                   .keep_rows = c->options->audit_rows,
+                                   .start = &c->audit_start };
         if (store_now(c->store, &call, &err) < 0) /* it serves what it has on a full disk too */
                 log_plain(LOG_WARNING, "audit", "the start is not kept: %s", err_text(&err));
         timer_init(&c->head, c->loop, "audit head", on_head, c);
