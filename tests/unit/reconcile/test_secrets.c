@@ -342,6 +342,29 @@ static void another_one_in_its_place_is_lost_data(void **state) {
                 1);
 }
 
+/* Its label comes after the volume's: by then that was taken back. */
+#define OPENER "\"word\": {\"name\": \"word\", \"secret\": \"own:root/password\"}"
+
+static void what_opens_storage_that_is_wanted_again_is_the_same(void **state) {
+        static const char with[] = "{\"secrets\": {" ROOT "}, \"docs\": {\"a\": {\"name\": \"a\"},"
+                                   " \"b\": {\"name\": \"b\"}, " VOLUME ", " OPENER "}}";
+        struct stage *s = *state;
+        int64_t before;
+
+        stage_plan(s, "app", with);
+        stage_deploy(s, "app");
+        stage_run(s, 1000);
+        assert_true(stage_there(s, "word"));
+        before = stage_count(s, "SELECT id FROM secret");
+        replan(s, "app", OTHERS "}}");
+        assert_false(stage_there(s, "word"));
+        assert_int_equal(secrets(s), 1);
+        replan(s, "app", with);
+        assert_true(stage_there(s, "word"));
+        assert_int_equal(stage_count(s, "SELECT id FROM secret WHERE asked"), before);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM detached"), 0);
+}
+
 static void what_was_let_go_ends_with_its_application(void **state) {
         struct stage *s = *state;
         struct command_application c = { .head.run = command_application_remove,
@@ -379,6 +402,7 @@ int main(void) {
                 TEST(a_removed_model_is_added_again_with_what_it_kept),
                 TEST(storage_that_is_wanted_again_is_the_one_it_was),
                 TEST(another_one_in_its_place_is_lost_data),
+                TEST(what_opens_storage_that_is_wanted_again_is_the_same),
                 TEST(what_was_let_go_ends_with_its_application),
         };
 
