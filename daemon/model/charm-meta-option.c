@@ -15,7 +15,9 @@
 #include <regex.h>
 #include <stdlib.h>
 
-#define SHOWN_MAX 60 /* letters of a wrong text that a message repeats */
+#define PATTERN_MAX 500           /* bytes; patterns are read and compiled in the daemon itself */
+#define PATTERN_REPEATS_MAX 20000 /* a name of four DNS labels has 63 * 63 * 4 */
+#define SHOWN_MAX 60              /* letters of a wrong text that a message repeats */
 #define OPTION_TEXT_MAX                                                                            \
         (256u << 10) /* = CHARM_VIEW_MAX: a longer one could never be planned with */
 
@@ -115,12 +117,39 @@ static bool is_choice(const struct meta_option *o, const char *text) {
         return !o->choices;
 }
 
+/* A repetition is compiled as often as it says, and one within another as often as both: "{1,255}"
+ * five deep is more than a machine has. */
+static int check_pattern(const char *pattern, struct err *err) {
+        int64_t times = 1;
+
+        if (strlen(pattern) > PATTERN_MAX)
+                return err_set(err, -E2BIG, "has %zu bytes, at most %d fit", strlen(pattern),
+                               PATTERN_MAX);
+        for (const char *c = strchr(pattern, '{'); c; c = strchr(c + 1, '{')) {
+                unsigned from = 1, to = 0;
+
+                if (sscanf(c, "{%5u,%5u", &from, &to) < 1)
+                        continue;
+                times *= MAX_OF(MAX_OF(from, to), 1u);
+                if (times > PATTERN_REPEATS_MAX)
+                        return err_set(err, -E2BIG,
+                                       "its repetitions make more than %d together: what they "
+                                       "repeat is written out that often",
+                                       PATTERN_REPEATS_MAX);
+        }
+        return 0;
+}
+
 int charm_meta_matches(const struct meta_option *o, const char *text, struct err *err) {
-        cleanup_(freep) char *whole = str_format("^(%s)$", o->pattern);
+        cleanup_(freep) char *whole = NULL;
         char why[200];
         regex_t compiled;
-        int r = regcomp(&compiled, whole, REG_EXTENDED | REG_NOSUB);
+        int r = check_pattern(o->pattern, err);
 
+        if (r < 0)
+                return r;
+        whole = str_format("^(%s)$", o->pattern);
+        r = regcomp(&compiled, whole, REG_EXTENDED | REG_NOSUB);
         if (r) {
                 regerror(r, &compiled, why, sizeof(why));
                 return err_set(err, -EINVAL, "is no extended regular expression: %s", why);

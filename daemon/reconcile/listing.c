@@ -49,8 +49,8 @@ static json_t *resource_json(struct reconcile *rec, struct world_resource *r) {
 }
 
 static const char *change_word(const struct world_resource *r, const struct decision *d) {
-        if (d->action == ACTION_REMOVE || d->action == ACTION_FORGET)
-                return "remove";
+        if (r->row.dying || d->action == ACTION_REMOVE || d->action == ACTION_FORGET)
+                return r->row.data && r->row.made ? "destroy" : "remove";
         if (d->drift == DRIFT_DATA_LOST)
                 return "lost";
         if (d->drift != DRIFT_NONE)

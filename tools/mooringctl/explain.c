@@ -60,7 +60,8 @@ static void add_plan(struct table *t, const json_t *list) {
         for (size_t i = 0; sorted[i]; i++) {
                 const json_t *p = sorted[i];
                 const char *change = json_get_str(p, "change", "");
-                bool bad = str_eq(change, "remove") || str_eq(change, "lost");
+                bool bad = str_eq(change, "remove") || str_eq(change, "destroy") ||
+                           str_eq(change, "lost");
 
                 table_style(t, change, bad ? STYLE_BAD : STYLE_PLAIN);
                 table_printf(t, "%s %s", json_get_str(p, "type", ""), json_get_str(p, "path", ""));

@@ -113,6 +113,9 @@ static void each_fault_names_its_line(void **state) {
                   "whole" },
                 { "name: a\nconfig:\n  options:\n    p: {type: string, pattern: \"(\"}\n",
                   "charm.yaml:4: config.options.p.pattern: is no extended regular expression" },
+                { "name: a\nconfig:\n  options:\n    p: {type: string, pattern: "
+                  "\"(((((a{1,255}){1,255}){1,255}){1,255}){1,255})\"}\n",
+                  "charm.yaml:4: config.options.p.pattern: its repetitions make more than" },
                 { "name: a\nconfig:\n  options:\n    p: {type: int, pattern: \"1\"}\n",
                   "charm.yaml:4: config.options.p.pattern: is only for texts" },
                 { "name: a\nconfig:\n  options:\n    p: {type: string, wants: luck}\n",

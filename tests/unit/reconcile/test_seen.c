@@ -161,6 +161,26 @@ static void a_list_that_is_being_made_ends_with_the_loop(void **state) {
         assert_null(page);
 }
 
+static void a_removal_that_waits_is_planned_as_one(void **state) {
+        struct stage *s = *state;
+        cleanup_(json_freep) json_t *page = NULL;
+        const json_t *row;
+
+        stage_plan(s, "app", one);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        stage_pause(s, "app", true);
+        stage_remove(s, "app", false);
+        stage_run(s, 500);
+        assert_true(stage_there(s, "one"));
+        reconcile_plan(s->rec, &(struct reconcile_range){ .model = "lab" }, listed, &page);
+        stage_settle(s);
+        row = json_array_get(json_get(page, "plan"), 0);
+        assert_string_equal(json_get_str(row, "path", ""), "one");
+        assert_string_equal(json_get_str(row, "change", ""), "remove");
+        assert_string_equal(json_get_str(row, "action", ""), "wait");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(what_a_list_does_not_hold_is_looked_at,
@@ -175,6 +195,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(how_the_last_try_ended_is_read_back, stage_set_up,
                                                 stage_tear_down),
                 cmocka_unit_test_setup_teardown(a_list_of_resources_goes_on_where_it_ended,
+                                                stage_set_up, stage_tear_down),
+                cmocka_unit_test_setup_teardown(a_removal_that_waits_is_planned_as_one,
                                                 stage_set_up, stage_tear_down),
                 cmocka_unit_test_setup_teardown(a_list_that_is_being_made_ends_with_the_loop,
                                                 stage_set_up, stage_tear_down),
