@@ -9,6 +9,7 @@
 #include "admin.h"
 #include "audit.h"
 #include "charm-host.h"
+#include "charm-prune.h"
 #include "clock.h"
 #include "housekeeping.h"
 #include "http.h"
@@ -43,6 +44,7 @@ struct controller {
         int64_t audit_start; /* see struct audit */
         int64_t head_told;   /* row of the audit whose head is in the log */
         struct timer watchdog, sweep, charms, head;
+        struct charm_prune prune;
         int64_t watchdog_ms;
         char uuid[UUID_SIZE];
 };
@@ -517,6 +519,11 @@ static int start_housekeeping(struct controller *c, struct err *err) {
         timer_init(&c->charms, c->loop, "charms", on_charms, c);
         timer_after(&c->sweep, SWEEP_MS);
         timer_after(&c->charms, CHARMS_MS);
+        c->prune = (struct charm_prune){ .loop = c->loop,
+                                         .store = c->store,
+                                         .host = c->host,
+                                         .state_dir = c->options->state_dir };
+        charm_prune_start(&c->prune);
         if (sd_watchdog_enabled(0, &usec) > 0) {
                 c->watchdog_ms = (int64_t)(usec / 3000);
                 timer_after(&c->watchdog, c->watchdog_ms);
@@ -572,6 +579,7 @@ struct controller *controller_free(struct controller *c) {
                 timer_cancel(&c->sweep);
                 timer_cancel(&c->charms);
                 timer_cancel(&c->head);
+                charm_prune_stop(&c->prune);
         }
         c->metrics = metrics_server_free(c->metrics);
         c->admin = admin_free(c->admin);
@@ -582,6 +590,7 @@ struct controller *controller_free(struct controller *c) {
         if (c->audit.sealer)
                 tell_last_head(c);
         c->store = store_close(c->store);
+        charm_prune_deinit(&c->prune);
         c->reconcile = reconcile_free(c->reconcile);
         c->host = charm_host_free(c->host);
         c->http = http_free(c->http);

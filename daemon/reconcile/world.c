@@ -74,6 +74,7 @@ static void application_free(void *p) {
         free(a->see);
         map_free_with(&a->units, world_unit_free);
         free(a->providers);
+        free(a->peers);
         free(a->name);
         free(a->charm);
         free(a->charm_name);
@@ -108,6 +109,7 @@ static void resource_free(void *p) {
         struct world_resource *r = p;
 
         observation_clear(&r->seen);
+        free(r->removal);
         free(r->type);
         free(r->path);
         free(r->reason);

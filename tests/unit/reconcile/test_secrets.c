@@ -39,14 +39,70 @@ static void relate(struct stage *s) {
         assert_int_equal(stage_count(s, "SELECT count(*) FROM secret_grant"), 1);
 }
 
-static void end_relation(struct stage *s) {
+static void begin_end_of_relation(struct stage *s) {
         struct command_relation c = {
                 .head.run = command_relation_remove, .model = "lab", .a = "server", .b = "client"
         };
 
         stage_plan(s, "server", alone);
         stage_command(s, &c.head);
+}
+
+static void end_relation(struct stage *s) {
+        begin_end_of_relation(s);
         stage_run(s, 2000);
+}
+
+static bool is_settled(struct stage *s, const char *application) {
+        return application_settled(s->rec, stage_application(s, application));
+}
+
+static void who_waits_for_the_end_of_a_relation_waits_for_what_it_opened(void **state) {
+        struct stage *s = *state;
+
+        relate(s);
+        assert_true(is_settled(s, "server"));
+        s->hold = true;
+        begin_end_of_relation(s);
+        stage_run(s, 2000);
+        assert_true(stage_there(s, "user"));
+        assert_false(is_settled(s, "server"));
+        assert_false(is_settled(s, "client"));
+        stage_release(s);
+        stage_run(s, 2000);
+        assert_false(stage_there(s, "user"));
+        assert_true(is_settled(s, "server"));
+        assert_true(is_settled(s, "client"));
+}
+
+/* At whatever moment it is asked. */
+static void no_side_of_a_relation_is_settled_before_it_is_gone(void **state) {
+        struct stage *s = *state;
+
+        relate(s);
+        begin_end_of_relation(s);
+        for (int i = 0; !is_settled(s, "server") || !is_settled(s, "client"); i++) {
+                assert_in_range(i, 0, 5000);
+                loop_advance(s->loop, 1);
+                loop_step(s->loop, 2);
+        }
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM relation"), 0);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM resource WHERE life = 'dying'"), 0);
+        assert_false(stage_there(s, "user"));
+        assert_false(stage_there(s, "copy"));
+}
+
+/* It may still ask for something that the other side has to make. */
+static void who_has_not_planned_for_its_relation_unsettles_the_other_side(void **state) {
+        struct stage *s = *state;
+
+        relate(s);
+        s->charms_silent = true;
+        reconcile_mark(s->rec, MARK_APPLICATION, stage_application(s, "client")->id);
+        assert_false(is_settled(s, "server"));
+        s->charms_silent = false;
+        stage_run(s, 500);
+        assert_true(is_settled(s, "server"));
 }
 
 static void nothing_of_a_removed_relation_is_left(void **state) {
@@ -476,6 +532,9 @@ static void a_removal_ends_when_another_one_wants_the_last_of_it(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                TEST(who_waits_for_the_end_of_a_relation_waits_for_what_it_opened),
+                TEST(no_side_of_a_relation_is_settled_before_it_is_gone),
+                TEST(who_has_not_planned_for_its_relation_unsettles_the_other_side),
                 TEST(nothing_of_a_removed_relation_is_left),
                 TEST(it_stays_while_its_user_is_outside),
                 TEST(it_stays_while_the_other_side_has_it_outside),
