@@ -9,6 +9,7 @@
 #include "admin.h"
 #include "audit.h"
 #include "charm-host.h"
+#include "charm-prune.h"
 #include "clock.h"
 #include "housekeeping.h"
 #include "http.h"
@@ -40,8 +41,10 @@ struct controller {
         struct admin *admin;
         struct metrics_server *metrics; /* NULL: not asked for */
         struct audit audit;
-        int64_t head_told; /* row of the audit whose head is in the log */
+        int64_t audit_start; /* see struct audit */
+        int64_t head_told;   /* row of the audit whose head is in the log */
         struct timer watchdog, sweep, charms, head;
+        struct charm_prune prune;
         int64_t watchdog_ms;
         char uuid[UUID_SIZE];
 };
@@ -483,15 +486,9 @@ static void tell_last_head(struct controller *c) {
 }
 
 static int start_run(struct tx *tx, struct store_call *call, struct err *err) {
-        return audit_append(tx, call->arg,
-                            &(struct audit_entry){ .kind = "daemon",
-                                                   .what = "start",
-                                                   .outcome = "done",
-                                                   .message = "mooringd " MOORING_VERSION },
-                            err);
+        return audit_start(tx, call->arg, err);
 }
 
-/* The first row of a controller is its first start: an audit without any was emptied. */
 static void start_audit(struct controller *c) {
         struct store_call call = {
                 .lane = STORE_COMMAND, .actor = "start", .run = start_run, .arg = &c->audit
@@ -500,7 +497,8 @@ static void start_audit(struct controller *c) {
 
         c->audit = (struct audit){ .sealer = c->sealer,
                                    .keep_ms = c->options->audit_keep,
-                                   .keep_rows = c->options->audit_rows };
+                                   .keep_rows = c->options->audit_rows,
+                                   .start = &c->audit_start };
         if (store_now(c->store, &call, &err) < 0) /* it serves what it has on a full disk too */
                 log_plain(LOG_WARNING, "audit", "the start is not kept: %s", err_text(&err));
         timer_init(&c->head, c->loop, "audit head", on_head, c);
@@ -522,6 +520,11 @@ static int start_housekeeping(struct controller *c, struct err *err) {
         timer_init(&c->charms, c->loop, "charms", on_charms, c);
         timer_after(&c->sweep, SWEEP_MS);
         timer_after(&c->charms, CHARMS_MS);
+        c->prune = (struct charm_prune){ .loop = c->loop,
+                                         .store = c->store,
+                                         .host = c->host,
+                                         .state_dir = c->options->state_dir };
+        charm_prune_start(&c->prune);
         if (sd_watchdog_enabled(0, &usec) > 0) {
                 c->watchdog_ms = (int64_t)(usec / 3000);
                 timer_after(&c->watchdog, c->watchdog_ms);
@@ -577,6 +580,7 @@ struct controller *controller_free(struct controller *c) {
                 timer_cancel(&c->sweep);
                 timer_cancel(&c->charms);
                 timer_cancel(&c->head);
+                charm_prune_stop(&c->prune);
         }
         c->metrics = metrics_server_free(c->metrics);
         c->admin = admin_free(c->admin);
@@ -587,6 +591,7 @@ struct controller *controller_free(struct controller *c) {
         if (c->audit.sealer)
                 tell_last_head(c);
         c->store = store_close(c->store);
+        charm_prune_deinit(&c->prune);
         c->reconcile = reconcile_free(c->reconcile);
         c->host = charm_host_free(c->host);
         c->http = http_free(c->http);

@@ -146,7 +146,8 @@ const char *charm_form(struct charm_plan *p, const char *token, const char *form
  * was left until it is read again */
 bool charm_exists(const struct charm_view *v, const char *label);
 bool charm_ready(const struct charm_view *v, const char *label);
-/* Why it is not ready, or "". */
+/* What keeps it from being ready, in the words of the outside, or "": also while it is still to be
+ * made, or waits for what it stands on. */
 const char *charm_reason(const struct charm_view *v, const char *label);
 /* A field that the plan before asked for with charm_see: scalar as text, structure as JSON;
  * NULL: not (yet) seen. */

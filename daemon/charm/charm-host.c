@@ -369,14 +369,17 @@ int charm_host_pin(struct charm_host *h, const struct charm_offer *offer, struct
         return charm_pin(h->state_dir, offer->folder, offer->sha256, err);
 }
 
-int charm_host_unpin(struct charm_host *h, const char *sha256, struct err *err) {
+void charm_host_used(const struct charm_host *h, struct map *sha256s) {
         list_each(pos, &h->slots) {
                 struct slot *s = list_entry(pos, struct slot, link);
 
-                if (str_eq(s->sha256, sha256) && !worker_busy(s->worker))
-                        bury_slot(s);
+                map_set(sha256s, s->sha256, s);
         }
-        return charm_pin_drop(h->state_dir, sha256, err);
+        list_each(pos, &h->queue) {
+                struct charm_call *c = list_entry(pos, struct charm_call, link);
+
+                map_set(sha256s, c->sha256, c);
+        }
 }
 
 static void on_changed(void *arg) {

@@ -24,6 +24,7 @@
 #pragma once
 
 #include "loop.h"
+#include "map.h"
 #include "plan.h"
 
 #define CHARM_WORKERS_MAX 64 /* live at once: all applications of Charmed Kubeflow and some */
@@ -73,8 +74,8 @@ int charm_host_find(const struct charm_host *h, const char *name, const char *ch
 /* Copies the offer into the state folder (idempotent, checked by hash, fsynced). Blocks for the
  * disk: where that matters, call charm_pin (charm-pin.h) from a job. */
 int charm_host_pin(struct charm_host *h, const struct charm_offer *offer, struct err *err);
-int charm_host_unpin(struct charm_host *h, const char *sha256,
-                     struct err *err); /* no application is pinned to it any more */
+/* Adds the contents that a live worker or a waiting call uses. */
+void charm_host_used(const struct charm_host *h, struct map *sha256s);
 
 struct charm_call {
         char sha256[DIGEST_HEX_SIZE];

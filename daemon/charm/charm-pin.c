@@ -8,13 +8,21 @@
 #include "charm-pin.h"
 
 #include "charm-dir.h"
+#include "digest.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define FRESH ".new-"
+
+/* Jobs run side by side: one that takes a copy in and one that removes those of nobody. */
+static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
 char *charm_pin_folder(const char *state_dir, const char *sha256) {
         return str_format("%s/charms/%s", state_dir, sha256);
@@ -157,16 +165,16 @@ static int put_in_place(const char *state_dir, const char *fresh, const char *fo
         return r < 0 ? r : sync_folder(parent, err);
 }
 
-int charm_pin(const char *state_dir, const char *folder, const char *sha256, struct err *err) {
+static int take_in(const char *state_dir, const char *folder, const char *sha256, struct err *err) {
         cleanup_(freep) char *parent = str_format("%s/charms", state_dir);
-        cleanup_(freep) char *fresh = str_format("%s/.new-%s", parent, sha256);
+        cleanup_(freep) char *fresh = str_format("%s/" FRESH "%s", parent, sha256);
         cleanup_(freep) char *to = charm_pin_folder(state_dir, sha256);
         cleanup_(charm_dir_freep) struct charm_dir *d = NULL;
         cleanup_(closep) int from = -1;
         int r;
 
         if (charm_pin_check(state_dir, sha256, NULL) >= 0)
-                return 0;
+                return utimensat(AT_FDCWD, to, NULL, 0) < 0 ? fail(err, -errno, "stamp", to) : 0;
         r = read_folder(folder, sha256, &from, &d, err);
         if (r >= 0)
                 r = make_folder(parent, 0700, err);
@@ -183,10 +191,68 @@ int charm_pin(const char *state_dir, const char *folder, const char *sha256, str
         return r < 0 ? err_add(err, r, "charm %.12s...", sha256) : 0;
 }
 
+int charm_pin(const char *state_dir, const char *folder, const char *sha256, struct err *err) {
+        int r;
+
+        pthread_mutex_lock(&one_at_a_time);
+        r = take_in(state_dir, folder, sha256, err);
+        pthread_mutex_unlock(&one_at_a_time);
+        return r;
+}
+
 int charm_pin_drop(const char *state_dir, const char *sha256, struct err *err) {
         cleanup_(freep) char *folder = charm_pin_folder(state_dir, sha256);
 
         return remove_tree(folder, err);
+}
+
+static void closedirp(DIR **d) {
+        if (*d)
+                closedir(*d);
+}
+
+/* Nothing that is not named like a copy. */
+static bool is_unused(int dir, const char *name, const struct map *keep, int64_t before_ms) {
+        const char *sha256 = str_starts(name, FRESH) ? name + strlen(FRESH) : name;
+        struct stat st;
+
+        return strlen(sha256) == DIGEST_HEX_SIZE - 1 &&
+               strspn(sha256, "0123456789abcdef") == DIGEST_HEX_SIZE - 1 &&
+               (sha256 != name || !map_find(keep, sha256)) &&
+               fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+               st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000 < before_ms;
+}
+
+static int prune(const char *state_dir, DIR *d, const struct map *keep, int64_t before_ms,
+                 struct err *err) {
+        struct dirent *e;
+        int n = 0;
+
+        while (n < CHARM_PRUNE_MAX && (e = readdir(d))) {
+                int r = 0;
+
+                if (!is_unused(dirfd(d), e->d_name, keep, before_ms))
+                        continue;
+                r = charm_pin_drop(state_dir, e->d_name, err);
+                if (r < 0)
+                        return r;
+                n++;
+        }
+        return n;
+}
+
+int charm_pin_prune(const char *state_dir, const struct map *keep, int64_t before_ms,
+                    struct err *err) {
+        cleanup_(freep) char *parent = str_format("%s/charms", state_dir);
+        cleanup_(closedirp) DIR *d = opendir(parent);
+        int r;
+
+        if (!d)
+                return errno == ENOENT ? 0 : fail(err, -errno, "read", parent);
+        pthread_mutex_lock(&one_at_a_time);
+        r = prune(state_dir, d, keep, before_ms, err);
+        pthread_mutex_unlock(&one_at_a_time);
+        return r;
 }
 
 int charm_pin_check(const char *state_dir, const char *sha256, struct err *err) {

@@ -256,13 +256,15 @@ static int open_here(const char *path, int flags, int *ret, struct err *err) {
 static int start_child(struct worker *w, const struct worker_spec *spec, int channel, int folder,
                        struct err *err) {
         cleanup_(closep) int program = -1;
+        cleanup_(freep) char *shown = str_format("mooring-charm [%s]", w->charm);
         char parent[32], path[32];
         int fds[] = { -1, spec->show_output ? 2 : -1, spec->show_output ? 2 : -1, channel, folder,
                       -1 };
         const char *argv[] = {
-                path, "--worker", spec->sha256, parent, spec->sandbox ? NULL : "--no-sandbox", NULL
+                shown, "--worker", spec->sha256, parent, spec->sandbox ? NULL : "--no-sandbox", NULL
         };
-        struct child_spec child = { .argv = argv,
+        struct child_spec child = { .program = path,
+                                    .argv = argv,
                                     .fds = fds,
                                     .nfds = ARRAY_SIZE(fds),
                                     .uid = spec->uid,

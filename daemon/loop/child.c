@@ -32,6 +32,10 @@ struct child {
         struct list link; /* in the loop's list of those */
 };
 
+static const char *program_of(const struct child_spec *spec) {
+        return spec->program ? spec->program : spec->argv[0];
+}
+
 /* ---- in the child */
 
 static _Noreturn void give_up(volatile int *ret_code) {
@@ -83,7 +87,7 @@ static _Noreturn void become(const struct child_spec *spec, volatile int *ret_co
                 give_up(ret_code);
         if (uid != (uid_t)-1 && syscall(SYS_setresuid, uid, uid, uid) < 0)
                 give_up(ret_code);
-        execve(spec->argv[0], (char *const *)spec->argv, (char *const *)env);
+        execve(program_of(spec), (char *const *)spec->argv, (char *const *)env);
         give_up(ret_code);
 }
 
@@ -144,7 +148,7 @@ static int spawn(const struct child_spec *spec, pid_t *ret_pid, struct err *err)
         }
         if (pid > 0)
                 kill_and_reap(pid);
-        return err_set(err, -code, "starting %s: %s", spec->argv[0], strerror(code));
+        return err_set(err, -code, "starting %s: %s", program_of(spec), strerror(code));
 }
 
 int child_start(struct loop *l, const struct child_spec *spec, struct child **ret,

@@ -10,6 +10,7 @@
 #include "loop-internal.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 struct work {
@@ -20,6 +21,8 @@ struct work {
 static void in_thread(uv_work_t *u) {
         struct job *j = container_of(u, struct work, uv)->job;
 
+        /* Each time: the pool is libuv's, and tells nobody of a new thread. */
+        pthread_setname_np(pthread_self(), "job");
         j->work(j->arg);
 }
 

@@ -97,6 +97,7 @@ int loop_signal(struct loop *l, int signum, void (*fn)(void *arg, int signum), v
  * all else is closed. EXITED gets the wait status, on the loop, once. */
 struct child;
 struct child_spec {
+        const char *program; /* NULL: argv[0], which else is only what ps shows */
         const char *const *argv;
         const char *const *env; /* NULL: an empty environment */
         const int *fds;

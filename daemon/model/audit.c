@@ -173,11 +173,39 @@ static int append(struct tx *tx, const struct audit *a, const struct audit_entry
         return r < 0 ? r : 0;
 }
 
+static int append_start(struct tx *tx, const struct audit *a, struct err *err) {
+        return append(tx, a,
+                      &(struct audit_entry){ .kind = "daemon",
+                                             .what = "start",
+                                             .outcome = "done",
+                                             .message = "mooringd " MOORING_VERSION },
+                      a->start, err);
+}
+
+int audit_start(struct tx *tx, const struct audit *a, struct err *err) {
+        struct audit_head head;
+        int r = audit_last(tx, &head, err);
+
+        return r < 0 || head.id ? r : append_start(tx, a, err);
+}
+
+/* A group that was rolled back took the row with it: then the newest has a lower number. */
+static int tell_start(struct tx *tx, const struct audit *a, struct err *err) {
+        struct audit_head head;
+        int r = a->start ? audit_last(tx, &head, err) : 0;
+
+        if (r < 0 || !a->start || (*a->start && head.id >= *a->start))
+                return r;
+        return append_start(tx, a, err);
+}
+
 int audit_append(struct tx *tx, const struct audit *a, const struct audit_entry *e,
                  struct err *err) {
         int64_t id;
-        int r = a ? append(tx, a, e, &id, err) : 0;
+        int r = a ? tell_start(tx, a, err) : 0;
 
+        if (r >= 0 && a)
+                r = append(tx, a, e, &id, err);
         if (r >= 0 && a && id % AUDIT_CUT_EVERY == 0)
                 r = audit_cut(tx, a, err);
         return r < 0 ? r : 0;

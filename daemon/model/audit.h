@@ -32,6 +32,9 @@
 struct audit {
         const struct sealer *sealer;
         int64_t keep_ms, keep_rows;
+        /* Of who is a daemon, NULL: no starts are told. Row of this life's start, 0: none yet; the
+         * store thread's. */
+        int64_t *start;
 };
 
 /* Texts may be NULL. */
@@ -46,6 +49,10 @@ struct audit_entry {
 };
 int audit_append(struct tx *tx, const struct audit *a, const struct audit_entry *e,
                  struct err *err);
+/* At the start of a daemon. Its row is written when the audit is empty, for an audit without any
+ * was emptied; else together with the first row that this life adds: a start on which nothing has
+ * changed writes nothing, and one that is killed after each commit gets on all the same. */
+int audit_start(struct tx *tx, const struct audit *a, struct err *err);
 /* Cuts what is older or more than is to be kept, one slice. 1: there is more. */
 int audit_cut(struct tx *tx, const struct audit *a, struct err *err);
 

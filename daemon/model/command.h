@@ -219,8 +219,11 @@ int removal_let_go(struct tx *tx, int64_t model, int64_t application, struct err
 int detached_take_back(struct tx *tx, int64_t application, int64_t resource, struct err *err);
 
 /* ---- secret.c: secrets that no plan asks for go when nothing holds them any more. */
-/* A plan of APPLICATION was saved, and asked for these ("label/field"). */
+/* Around the save of a plan of APPLICATION that asks for these ("label/field"): before it, so that
+ * none of them goes with what held it until now; and after it the others end, which what the plan
+ * lets go may have needed. */
 int secret_ask(struct tx *tx, int64_t application, const json_t *asked, struct err *err);
+int secret_unask(struct tx *tx, int64_t application, const json_t *asked, struct err *err);
 /* RESOURCE holds nothing any more of what documents before GENERATION held. */
 int secret_leave(struct tx *tx, int64_t resource, int64_t generation, struct err *err);
 #define SECRET_ALL_GENERATIONS INT64_MAX

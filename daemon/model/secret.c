@@ -101,7 +101,11 @@ int secret_leave(struct tx *tx, int64_t resource, int64_t generation, struct err
         return r < 0 ? r : 0;
 }
 
-int secret_ask(struct tx *tx, int64_t application, const json_t *asked, struct err *err) {
+/* FN for each secret of APPLICATION that its plans ask for by name; WANTED: this one does. */
+static int each_asked(struct tx *tx, int64_t application, const json_t *asked,
+                      int (*fn)(struct tx *tx, const struct q_secret_row *s, bool wanted,
+                                struct err *err),
+                      struct err *err) {
         struct q_secret_by_application_in in = {
                 .application_id = application, .after_label = "", .after_field = "", .max = PAGE
         };
@@ -113,21 +117,37 @@ int secret_ask(struct tx *tx, int64_t application, const json_t *asked, struct e
                 r = q_secret_by_application(tx, &in, &rows, &n, err);
                 for (size_t i = 0; r >= 0 && i < n; i++) {
                         const char *key;
-                        bool wanted;
 
                         in.after_label = rows[i].label;
                         in.after_field = rows[i].field;
                         key = tx_format(tx, "%s/%s", rows[i].label, rows[i].field);
-                        wanted = json_object_get(asked, key) != NULL;
-                        if (str_eq(rows[i].purpose, "option") || (rows[i].asked_null && !wanted))
-                                continue;
-                        r = w_secret_set_asked(tx,
-                                               &(struct w_secret_set_asked_in){ .asked = wanted,
-                                                                                .id = rows[i].id },
-                                               err);
-                        if (r >= 0 && !wanted)
-                                r = secret_settle(tx, rows[i].id, err);
+                        if (!str_eq(rows[i].purpose, "option"))
+                                r = fn(tx, &rows[i], json_object_get(asked, key) != NULL, err);
                 }
         } while (r >= 0 && n == PAGE);
         return r < 0 ? r : 0;
+}
+
+static int ask(struct tx *tx, const struct q_secret_row *s, bool wanted, struct err *err) {
+        struct w_secret_set_asked_in in = { .asked = 1, .id = s->id };
+
+        return wanted ? w_secret_set_asked(tx, &in, err) : 0;
+}
+
+static int unask(struct tx *tx, const struct q_secret_row *s, bool wanted, struct err *err) {
+        struct w_secret_set_asked_in in = { .asked = 0, .id = s->id };
+        int r;
+
+        if (wanted || s->asked_null)
+                return 0;
+        r = w_secret_set_asked(tx, &in, err);
+        return r < 0 ? r : secret_settle(tx, s->id, err);
+}
+
+int secret_ask(struct tx *tx, int64_t application, const json_t *asked, struct err *err) {
+        return each_asked(tx, application, asked, ask, err);
+}
+
+int secret_unask(struct tx *tx, int64_t application, const json_t *asked, struct err *err) {
+        return each_asked(tx, application, asked, unask, err);
 }

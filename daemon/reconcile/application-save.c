@@ -253,7 +253,6 @@ static int target_of(struct tx *tx, const struct application_work *w, const stru
         return 0;
 }
 
-/* Who else wants this row: its name, or NULL. */
 /* A model that lives in it. */
 static int scope_wanter(struct tx *tx, const struct q_resource_row *row, const char **ret,
                         struct err *err) {
@@ -266,6 +265,7 @@ static int scope_wanter(struct tx *tx, const struct q_resource_row *row, const c
         return r;
 }
 
+/* Who else wants this row: its name, or NULL. */
 static int other_wanter(struct tx *tx, const struct application_work *w,
                         const struct q_resource_row *row, const char **ret, struct err *err) {
         struct q_want_row *wants;
@@ -625,7 +625,9 @@ int application_save_run(struct tx *tx, struct store_call *c, struct err *err) {
         }
         r = digest_removal(tx, w, err);
         if (r >= 0 && !is_held(w)) {
-                r = save_targets(tx, w, err);
+                r = secret_ask(tx, w->id, w->plan->secrets, err);
+                if (r >= 0)
+                        r = save_targets(tx, w, err);
                 if (r >= 0)
                         r = application_tell(tx, w, err);
                 if (r >= 0)
@@ -633,7 +635,7 @@ int application_save_run(struct tx *tx, struct store_call *c, struct err *err) {
                 if (r >= 0)
                         r = application_remove_ended(tx, w, err);
                 if (r >= 0)
-                        r = secret_ask(tx, w->id, w->plan->secrets, err);
+                        r = secret_unask(tx, w->id, w->plan->secrets, err);
         }
         if (r >= 0)
                 r = save_row(tx, w, err);

@@ -115,16 +115,30 @@ static bool is_unread(const struct world_resource *r) {
         return r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN && !r->row.lost;
 }
 
+/* What is on its way has no reason: those words change with each look and each start, so that a
+ * plan would follow each of them, and be the first thing that each start commits. */
+static bool has_reason(const struct world_resource *r) {
+        switch (r->state) {
+        case STATE_NEW:
+        case STATE_WAITING:
+        case STATE_APPLYING:
+        case STATE_UNSEEN:
+        case STATE_READY:
+                return false;
+        default:
+                return true;
+        }
+}
+
 static json_t *seen_json(const struct world_resource *r) {
         bool unread = is_unread(r);
         bool exists = unread || (r->row.applied_generation && r->seen.presence == PRESENCE_PRESENT);
         bool ready = unread || (exists && r->seen.ready == READY_YES);
-        bool silent = unread || r->state == STATE_UNSEEN || r->state == STATE_READY;
         const char *incarnation = unread ? r->row.incarnation : r->seen.incarnation;
 
         return json_pack("{s:b, s:b, s:s, s:s, s:o}", "exists", exists, "ready", ready, "reason",
-                         silent ? "" : r->reason, "incarnation", exists ? incarnation : "",
-                         "fields", seen_fields(r));
+                         !unread && has_reason(r) ? r->reason : "", "incarnation",
+                         exists ? incarnation : "", "fields", seen_fields(r));
 }
 
 static void add_seen(struct reconcile *rec, const struct world_want *want, json_t *seen) {

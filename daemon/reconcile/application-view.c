@@ -214,13 +214,17 @@ static int read_relations(struct tx *tx, struct application_work *w, struct err 
         if (r < 0)
                 return r;
         w->providers = mem_array(int64_t, n);
+        w->peers = mem_array(int64_t, n);
         for (size_t i = 0; i < n; i++) {
+                bool alive = str_eq(rows[i].life, "alive") && rows[i].endpoint[0];
                 json_t *told, *item;
 
-                if (!str_eq(rows[i].life, "alive") || !rows[i].endpoint[0])
-                        continue;
-                if (str_eq(rows[i].role, "requires"))
+                if (alive && str_eq(rows[i].role, "requires"))
                         w->providers[w->provider_count++] = rows[i].other_id;
+                else if (rows[i].other_id != w->id)
+                        w->peers[w->peer_count++] = rows[i].other_id;
+                if (!alive)
+                        continue;
                 told = json_object();
                 item = json_pack("{s:I, s:s, s:s, s:s, s:s, s:o}", "id",
                                  (json_int_t)rows[i].relation_id, "endpoint", rows[i].endpoint,

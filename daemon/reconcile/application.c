@@ -64,6 +64,7 @@ static void release(void *arg) {
         json_decref(w->model_options);
         json_decref(w->needs);
         free(w->providers);
+        free(w->peers);
         free(w->stuck);
         free(w->name);
         free(w->charm_sha256);
@@ -304,6 +305,30 @@ static void start_plan(struct application_work *w, struct world_application *a) 
 
 /* ---- reading */
 
+static bool has_peer(const struct application_work *w, int64_t id) {
+        for (size_t i = 0; i < w->peer_count; i++)
+                if (w->peers[i] == id)
+                        return true;
+        return false;
+}
+
+/* Who was there before and is still planning may yet end the relation that this one has left. */
+static void take_peers(struct application_work *w, struct world_application *a) {
+        size_t room = w->peer_count;
+
+        for (size_t i = 0; i < a->peer_count; i++) {
+                const struct world_application *p = world_application(&w->rec->world, a->peers[i]);
+
+                if (!p || !application_changing(p) || has_peer(w, p->id))
+                        continue;
+                w->peers = mem_grow(w->peers, &room, w->peer_count + 1, sizeof(*w->peers));
+                w->peers[w->peer_count++] = p->id;
+        }
+        free(a->peers);
+        a->peers = take_ptr(w->peers);
+        a->peer_count = w->peer_count;
+}
+
 static void take(struct application_work *w, struct world_application *a) {
         bool see;
 
@@ -324,6 +349,7 @@ static void take(struct application_work *w, struct world_application *a) {
         free(a->providers);
         a->providers = take_ptr(w->providers);
         a->provider_count = w->provider_count;
+        take_peers(w, a);
         see = a->see_count || json_object_size(w->see);
         if (see)
                 application_see_withdraw(w->rec, a);

@@ -68,6 +68,8 @@ struct application_work {
         bool lent;
         int64_t *providers;
         size_t provider_count;
+        int64_t *peers;
+        size_t peer_count;
         int64_t target; /* the model's default */
         const struct provider *provider;
 

@@ -133,12 +133,30 @@ static void tell_wanters(struct world *w, const struct world_resource *r, unsign
                 tell(world_application(w, r->owner), r->id, kinds);
 }
 
-void tally_resource(struct world *w, const struct world_resource *r) {
-        tell_wanters(w, r, kinds_of(r));
+/* Its owner's wants do not know it any more, or soon will not: of a stale row that is not known. */
+static bool is_leaving(const struct world_resource *r) {
+        return r->stale || (r->row.dying && r->state != STATE_BLOCKED && r->state != STATE_LOST);
 }
 
-void tally_dropped(struct world *w, const struct world_resource *r) {
+static void count_leaving(struct world *w, struct world_resource *r, bool leaving) {
+        struct world_application *from = world_application(w, r->leaves);
+        struct world_application *to = leaving ? world_application(w, r->owner) : NULL;
+
+        if (from)
+                from->leaving--;
+        if (to)
+                to->leaving++;
+        r->leaves = to ? to->id : 0;
+}
+
+void tally_resource(struct world *w, struct world_resource *r) {
+        tell_wanters(w, r, kinds_of(r));
+        count_leaving(w, r, is_leaving(r));
+}
+
+void tally_dropped(struct world *w, struct world_resource *r) {
         tell_wanters(w, r, kinds_of(NULL));
+        count_leaving(w, r, false);
 }
 
 static const struct world_want *find_from(const struct world_application *a, enum tally_kind kind,
@@ -148,8 +166,7 @@ static const struct world_want *find_from(const struct world_application *a, enu
 
         for (size_t i = from / WORD_BITS; i < a->tally_words; i++, mask = ~UINT64_C(0))
                 if (words[i] & mask)
-                        return &a->wants[i * WORD_BITS +
-                                         (size_t)__builtin_ctzll(words[i] & mask)];
+                        return &a->wants[i * WORD_BITS + (size_t)__builtin_ctzll(words[i] & mask)];
         return NULL;
 }
 

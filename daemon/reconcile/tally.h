@@ -16,16 +16,16 @@ enum tally_kind {
         TALLY_NOT_READY,
         TALLY_UNREAD,       /* was in place before this start, and was not read since */
         TALLY_WAITS_UNREAD, /* not ready for what is being read since this start */
-        TALLY_APPLYING, /* what is wanted of it is on its way */
-        TALLY_DATA,     /* keeps data */
+        TALLY_APPLYING,     /* what is wanted of it is on its way */
+        TALLY_DATA,         /* keeps data */
         TALLY_KINDS
 };
 
 /* A's wants are others: all of them are counted anew. */
 void tally_reset(struct world *w, struct world_application *a);
 /* R may stand otherwise than it did. */
-void tally_resource(struct world *w, const struct world_resource *r);
-void tally_dropped(struct world *w, const struct world_resource *r);
+void tally_resource(struct world *w, struct world_resource *r);
+void tally_dropped(struct world *w, struct world_resource *r);
 /* The first want by label that stands so; NULL: none. */
 const struct world_want *tally_first(const struct world_application *a, enum tally_kind kind);
 /* The next one after WANT. */

@@ -74,6 +74,7 @@ static void application_free(void *p) {
         free(a->see);
         map_free_with(&a->units, world_unit_free);
         free(a->providers);
+        free(a->peers);
         free(a->name);
         free(a->charm);
         free(a->charm_name);

@@ -91,10 +91,13 @@ struct world_application {
         struct map units;   /* pod name -> struct world_unit */
         int64_t *providers; /* applications whose relations feed this one */
         size_t provider_count;
-        bool replan;               /* every document is needed again: cache.db forgot some */
-        bool reread;               /* its rows may be other than those that were read last */
-        bool busy;                 /* its handler is under way */
-        bool executing;            /* a plan is being made or applied */
+        int64_t *peers; /* at the other ends of its other relations, also of those that are going */
+        size_t peer_count;
+        size_t leaving; /* resources that it dropped, or may have, and that are not gone yet */
+        bool replan;    /* every document is needed again: cache.db forgot some */
+        bool reread;    /* its rows may be other than those that were read last */
+        bool busy;      /* its handler is under way */
+        bool executing; /* a plan is being made or applied */
         char status[16], *message; /* as shown last */
         int64_t status_at;
         char saved_status[16], *saved_message; /* as in its row */
@@ -147,6 +150,7 @@ struct world_resource {
         int64_t *wanters; /* applications that want it */
         size_t wanter_count;
         bool busy, stale;
+        int64_t leaves;    /* the application that counts it as leaving, or 0 */
         bool waits_unread; /* for what is being read since this start */
         bool filling; /* that it was seen filled is being written: its row does not say so yet */
         bool untold;  /* its row says that it failed, and it no longer does */

@@ -72,7 +72,12 @@ static int failed(struct store_connection *c, int rc, const char *what, struct e
                                "and put a backup in its place, without the -wal and -shm files",
                                c->path, sqlite3_errmsg(c->db));
         if (r == -ENOSPC)
-                return err_set(err, r, "%s: %s: no room left on the disk", c->path, what);
+                return err_set(err, r,
+                               "%s: no room left on the disk (at %s): make room on its file system "
+                               "(df -h and df -i show which is full); within a second it is "
+                               "written again by itself, and what was refused has to be asked "
+                               "for again",
+                               c->path, what);
         return err_set(err, r, "%s: %s: %s", c->path, what, sqlite3_errmsg(c->db));
 }
 

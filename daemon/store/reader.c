@@ -49,6 +49,7 @@ static size_t take_reads(struct store *s, struct list *to) {
 void *reader_thread(void *arg) {
         struct store *s = arg;
 
+        pthread_setname_np(pthread_self(), "store-read");
         pthread_mutex_lock(&s->lock);
         for (;;) {
                 struct list taken = LIST_INIT(taken);

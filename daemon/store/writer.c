@@ -517,6 +517,7 @@ void *writer_thread(void *arg) {
         struct store *s = arg;
         bool end = false;
 
+        pthread_setname_np(pthread_self(), "store");
         pthread_mutex_lock(&s->lock);
         while (!end) {
                 struct group g = {};

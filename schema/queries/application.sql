@@ -34,6 +34,12 @@ SELECT * FROM application WHERE id > :after ORDER BY id LIMIT :max;
 -- out: total INT
 SELECT count(*) AS total FROM application WHERE model_id = :model_id LIMIT 1;
 
+-- name: application_charms
+-- The contents that applications are pinned to, each once.
+-- in: after TEXT
+-- in: max INT
+SELECT DISTINCT charm_sha256 FROM application WHERE charm_sha256 > :after ORDER BY charm_sha256 LIMIT :max;
+
 -- name: application_set_charm
 UPDATE application SET charm_name = :charm_name, charm_sha256 = :charm_sha256, channel = :channel,
                        revision = :revision

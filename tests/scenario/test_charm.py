@@ -3,10 +3,11 @@
 """Charms that come, change and go while the daemon runs, and options that it reads again."""
 import json
 import os
+import shutil
 import signal
 
 from lib.runner import main, test
-from lib.world import Trouble
+from lib.world import Trouble, until
 
 
 def pinned(world, app):
@@ -54,6 +55,26 @@ def _(world):
     world.ctl("refresh", "store").ok()
     if pinned(world, "store") != before:
         raise Trouble("the way back leads elsewhere")
+    world.wait_active()
+
+
+@test("copies of charms that no application is pinned to go with the next start, the others stay", fresh=True,
+      real="it is the daemon's own folder")
+def _(world):
+    world.ctl("deploy", "minio", "store").ok()
+    world.wait_active()
+    copies = world.daemon.state / "charms"
+    used, unused, young = copies / pinned(world, "store"), copies / ("ab" * 32), copies / ("cd" * 32)
+    world.daemon.stop()
+    for copy in (unused, young):
+        shutil.copytree(used, copy)
+    for copy in (used, unused):
+        os.utime(copy, (1000000000, 1000000000))
+    world.daemon.start()
+    until(lambda: not unused.exists(), "the end of a copy that nobody is pinned to")
+    if not used.exists() or not young.exists():
+        raise Trouble(f"removed what is in use, or may be soon: {sorted(copies.iterdir())}")
+    world.ctl("config", "store", "port=9002").ok()
     world.wait_active()
 
 

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 struct options {
@@ -143,6 +144,7 @@ int main(int argc, char **argv) {
         struct err err = {};
         int count = argc - 1, r = opt_defaults(table, &o, &err);
 
+        prctl(PR_SET_NAME, "mooring-charm"); /* started from a descriptor, its name is a number */
         if (r >= 0)
                 r = opt_from_args(table, &o, &count, argv + 1, &err);
         if (r >= 0 && count > 0)

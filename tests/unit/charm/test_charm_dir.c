@@ -291,6 +291,86 @@ static void a_dropped_pin_is_gone(void **state) {
         assert_int_equal(charm_pin_drop(top, sha256, NULL), 0);
 }
 
+/* ---- pruning: copies are made by name only */
+
+#define OLD_S 1000
+#define NOW_MS 1000000000000
+
+static char *make_copy(const char *name, time_t at) {
+        cleanup_(freep) char *charms = str_format("%s/charms", top);
+        char *copy = str_format("%s/%s", charms, name);
+        cleanup_(freep) char *file = str_format("%s/charm.yaml", copy);
+
+        (void)mkdir(charms, 0700);
+        assert_int_equal(mkdir(copy, 0755), 0);
+        assert_int_equal(close(open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0444)), 0);
+        assert_int_equal(chmod(copy, 0555), 0);
+        assert_int_equal(utimensat(AT_FDCWD, copy,
+                                   (struct timespec[]){ { .tv_sec = at }, { .tv_sec = at } }, 0),
+                         0);
+        return copy;
+}
+
+static void assert_pruned(const struct map *keep, int n) {
+        struct err err = {};
+
+        if (charm_pin_prune(top, keep, NOW_MS, &err) != n)
+                fail_msg("not %d copies were removed: %s", n, err_text(&err));
+}
+
+#define NAME(letter) letter letter letter letter letter letter letter letter
+#define SHA(letter) NAME(NAME(letter))
+
+static void copies_of_nobody_go_when_they_are_old(void **state) {
+        cleanup_(freep) char *used = make_copy(SHA("a"), OLD_S),
+                             *unused = make_copy(SHA("b"), OLD_S),
+                             *torn = make_copy(".new-" SHA("a"), OLD_S),
+                             *young = make_copy(SHA("c"), NOW_MS / 1000 + 1),
+                             *other = make_copy("of-a-person", OLD_S);
+        cleanup_(map_free) struct map keep = MAP_INIT;
+
+        map_set(&keep, SHA("a"), top);
+        assert_pruned(&keep, 2);
+        assert_int_equal(access(unused, F_OK), -1);
+        assert_int_equal(access(torn, F_OK), -1);
+        assert_int_equal(access(used, F_OK), 0);
+        assert_int_equal(access(young, F_OK), 0);
+        assert_int_equal(access(other, F_OK), 0);
+        assert_pruned(&keep, 0);
+}
+
+static void a_copy_that_is_taken_in_again_is_young(void **state) {
+        cleanup_(freep) char *sha256 = str_dup(hash()), *to = charm_pin_folder(top, sha256);
+        struct map keep = MAP_INIT;
+
+        pin(sha256);
+        assert_int_equal(utimensat(AT_FDCWD, to,
+                                   (struct timespec[]){ { .tv_sec = OLD_S }, { .tv_sec = OLD_S } },
+                                   0),
+                         0);
+        pin(sha256);
+        assert_pruned(&keep, 0);
+        assert_int_equal(charm_pin_check(top, sha256, NULL), 0);
+}
+
+static void no_more_than_the_limit_go_at_once(void **state) {
+        struct map keep = MAP_INIT;
+
+        for (int i = 0; i < CHARM_PRUNE_MAX + 1; i++) {
+                cleanup_(freep) char *name = str_format("%064d", i);
+
+                free(make_copy(name, OLD_S));
+        }
+        assert_pruned(&keep, CHARM_PRUNE_MAX);
+        assert_pruned(&keep, 1);
+}
+
+static void without_any_copy_nothing_goes(void **state) {
+        struct map keep = MAP_INIT;
+
+        assert_pruned(&keep, 0);
+}
+
 static void a_pinned_copy_with_another_manifest_is_refused(void **state) {
         cleanup_(freep) char *sha256 = str_dup(hash()), *to = charm_pin_folder(top, sha256);
         cleanup_(charm_dir_freep) struct charm_dir *d = NULL;
@@ -331,6 +411,12 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(a_folder_that_changed_since_is_not_pinned, setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(a_dropped_pin_is_gone, setup, teardown),
+                cmocka_unit_test_setup_teardown(copies_of_nobody_go_when_they_are_old, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(a_copy_that_is_taken_in_again_is_young, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(no_more_than_the_limit_go_at_once, setup, teardown),
+                cmocka_unit_test_setup_teardown(without_any_copy_nothing_goes, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_pinned_copy_with_another_manifest_is_refused,
                                                 setup, teardown),
         };

@@ -3,6 +3,7 @@
 #include "host-fixture.h"
 
 #include "charm-meta.h"
+#include "charm-pin.h"
 #include "clock.h"
 #include "metric.h"
 
@@ -334,7 +335,7 @@ static void a_charm_that_is_not_pinned_is_an_error_of_its_call(void **state) {
         struct test_call c;
 
         fixture_plan(&fixture, &c, "hello", 1, "{}");
-        assert_int_equal(charm_host_unpin(fixture.host, c.call.sha256, NULL), 0);
+        assert_int_equal(charm_pin_drop(fixture.state, c.call.sha256, NULL), 0);
         fixture_wait(&fixture, &c);
         assert_int_equal(c.r, -ENOENT);
         test_call_deinit(&c);

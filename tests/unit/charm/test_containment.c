@@ -326,14 +326,28 @@ static pid_t find_worker(pid_t parent) {
         return pid;
 }
 
-static void read_status(pid_t pid, char *text, size_t size) {
-        cleanup_(freep) char *path = str_format("/proc/%d/status", (int)pid);
+static void read_text(pid_t pid, const char *name, char *text, size_t size) {
+        cleanup_(freep) char *path = str_format("/proc/%d/%s", (int)pid, name);
         cleanup_(fclosep) FILE *f = fopen(path, "re");
         size_t n;
 
         assert_non_null(f);
         n = fread(text, 1, size - 1, f);
         text[n] = '\0';
+}
+
+/* ps and top show which charm uses the processor. */
+static void a_worker_is_shown_by_its_name(void **state) {
+        char comm[64], cmdline[512];
+        struct test_call c;
+
+        fixture_plan(&fixture, &c, "hello", 1, "{}");
+        fixture_wait(&fixture, &c);
+        test_call_deinit(&c);
+        read_text(find_worker(getpid()), "comm", comm, sizeof(comm));
+        read_text(find_worker(getpid()), "cmdline", cmdline, sizeof(cmdline));
+        assert_string_equal(comm, "mooring-charm\n");
+        assert_string_equal(cmdline, "mooring-charm [hello]");
 }
 
 static void a_worker_has_no_privileges_and_no_descriptors(void **state) {
@@ -348,7 +362,7 @@ static void a_worker_has_no_privileges_and_no_descriptors(void **state) {
         pid = find_worker(getpid());
         assert_true(pid > 0);
         assert_int_equal(getsid(pid), pid);
-        read_status(pid, text, sizeof(text));
+        read_text(pid, "status", text, sizeof(text));
         assert_text("status", text, "NoNewPrivs:\t1");
         assert_text("status", text, "Seccomp:\t2");
         assert_text("status", text, "CapEff:\t0000000000000000");
@@ -448,6 +462,7 @@ int main(int argc, char **argv) {
                                                 teardown),
                 cmocka_unit_test_setup_teardown(without_the_workers_user_the_host_does_not_start,
                                                 setup, teardown),
+                cmocka_unit_test_setup_teardown(a_worker_is_shown_by_its_name, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_worker_has_no_privileges_and_no_descriptors,
                                                 setup, teardown),
                 cmocka_unit_test(workers_die_with_the_daemon),

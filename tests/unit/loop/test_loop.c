@@ -175,6 +175,8 @@ static void signal_is_seen(void **state) {
 static sem_t go;
 static int worked, done_n, dropped_n;
 
+static char work_thread[16];
+
 static void work_waits(void *arg) {
         sem_wait(&go);
         __atomic_add_fetch(&worked, 1, __ATOMIC_SEQ_CST);
@@ -217,6 +219,20 @@ static void job_works_in_a_thread_and_is_done_on_the_loop(void **state) {
         sem_post(&go);
         while (done_n < 2)
                 assert_true(loop_step(loop, WAIT_MS));
+}
+
+static void work_reads_its_name(void *arg) {
+        pthread_getname_np(pthread_self(), work_thread, sizeof(work_thread));
+}
+
+static void thread_of_a_job_has_a_name(void **state) {
+        struct job j = job_make();
+
+        j.work = work_reads_its_name;
+        job_start(&j);
+        while (!done_n)
+                assert_true(loop_step(loop, WAIT_MS));
+        assert_string_equal(work_thread, "job");
 }
 
 static void cancelled_job_is_dropped_when_its_thread_is_out(void **state) {
@@ -355,6 +371,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(signal_is_seen, setup, teardown),
                 cmocka_unit_test_setup_teardown(job_works_in_a_thread_and_is_done_on_the_loop,
                                                 job_setup, teardown),
+                cmocka_unit_test_setup_teardown(thread_of_a_job_has_a_name, job_setup, teardown),
                 cmocka_unit_test_setup_teardown(cancelled_job_is_dropped_when_its_thread_is_out,
                                                 job_setup, teardown),
                 cmocka_unit_test_setup_teardown(descriptor_is_level_triggered_and_can_change,

@@ -5,6 +5,7 @@
 
 #include "audit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
@@ -111,6 +112,52 @@ static int set_up(void **state) {
                                   .keep_ms = INT64_MAX / 2,
                                   .keep_rows = 1000000 };
         return 0;
+}
+
+/* ---- starts */
+
+static int64_t life;
+
+static int start_run(struct tx *tx, struct store_call *c, struct err *err) {
+        return audit_start(tx, c->arg, err);
+}
+
+static int append_and_fail_run(struct tx *tx, struct store_call *c, struct err *err) {
+        int r = append_run(tx, c, err);
+
+        return r < 0 ? r : err_set(err, -EPERM, "not like this");
+}
+
+static void begin_life(void) {
+        life = 0;
+        s.audit.start = &life;
+        assert_int_equal(run(start_run, false), 0);
+}
+
+static void a_start_is_told_with_the_first_row_of_its_life(void **state) {
+        begin_life();
+        assert_int_equal(head().id, 1); /* an audit without any row was emptied */
+        append(2);
+        assert_int_equal(head().id, 3);
+        begin_life();
+        begin_life();
+        assert_int_equal(head().id, 3);
+        append(2);
+        assert_int_equal(life, 4);
+        append(1);
+        assert_int_equal(head().id, 7);
+        expect(AUDIT_INTACT, 0);
+}
+
+static void a_start_whose_row_was_rolled_back_is_told_with_the_next(void **state) {
+        append(1);
+        begin_life();
+        assert_int_equal(run(append_and_fail_run, false), -EPERM);
+        assert_int_equal(head().id, 1);
+        append(1);
+        assert_int_equal(life, 2);
+        assert_int_equal(head().id, 3);
+        expect(AUDIT_INTACT, 0);
 }
 
 static void what_was_written_is_intact(void **state) {
@@ -403,6 +450,8 @@ static void without_a_charm_no_value_is_kept(void **state) {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, desk_tear_down)
 int main(void) {
         const struct CMUnitTest tests[] = {
+                TEST(a_start_is_told_with_the_first_row_of_its_life),
+                TEST(a_start_whose_row_was_rolled_back_is_told_with_the_next),
                 TEST(what_was_written_is_intact),
                 TEST(a_row_that_was_changed_is_named),
                 TEST(text_moved_into_the_next_column_is_a_change),

@@ -39,14 +39,70 @@ static void relate(struct stage *s) {
         assert_int_equal(stage_count(s, "SELECT count(*) FROM secret_grant"), 1);
 }
 
-static void end_relation(struct stage *s) {
+static void begin_end_of_relation(struct stage *s) {
         struct command_relation c = {
                 .head.run = command_relation_remove, .model = "lab", .a = "server", .b = "client"
         };
 
         stage_plan(s, "server", alone);
         stage_command(s, &c.head);
+}
+
+static void end_relation(struct stage *s) {
+        begin_end_of_relation(s);
         stage_run(s, 2000);
+}
+
+static bool is_settled(struct stage *s, const char *application) {
+        return application_settled(s->rec, stage_application(s, application));
+}
+
+static void who_waits_for_the_end_of_a_relation_waits_for_what_it_opened(void **state) {
+        struct stage *s = *state;
+
+        relate(s);
+        assert_true(is_settled(s, "server"));
+        s->hold = true;
+        begin_end_of_relation(s);
+        stage_run(s, 2000);
+        assert_true(stage_there(s, "user"));
+        assert_false(is_settled(s, "server"));
+        assert_false(is_settled(s, "client"));
+        stage_release(s);
+        stage_run(s, 2000);
+        assert_false(stage_there(s, "user"));
+        assert_true(is_settled(s, "server"));
+        assert_true(is_settled(s, "client"));
+}
+
+/* At whatever moment it is asked. */
+static void no_side_of_a_relation_is_settled_before_it_is_gone(void **state) {
+        struct stage *s = *state;
+
+        relate(s);
+        begin_end_of_relation(s);
+        for (int i = 0; !is_settled(s, "server") || !is_settled(s, "client"); i++) {
+                assert_in_range(i, 0, 5000);
+                loop_advance(s->loop, 1);
+                loop_step(s->loop, 2);
+        }
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM relation"), 0);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM resource WHERE life = 'dying'"), 0);
+        assert_false(stage_there(s, "user"));
+        assert_false(stage_there(s, "copy"));
+}
+
+/* It may still ask for something that the other side has to make. */
+static void who_has_not_planned_for_its_relation_unsettles_the_other_side(void **state) {
+        struct stage *s = *state;
+
+        relate(s);
+        s->charms_silent = true;
+        reconcile_mark(s->rec, MARK_APPLICATION, stage_application(s, "client")->id);
+        assert_false(is_settled(s, "server"));
+        s->charms_silent = false;
+        stage_run(s, 500);
+        assert_true(is_settled(s, "server"));
 }
 
 static void nothing_of_a_removed_relation_is_left(void **state) {
@@ -286,6 +342,29 @@ static void another_one_in_its_place_is_lost_data(void **state) {
                 1);
 }
 
+/* Its label comes after the volume's: by then that was taken back. */
+#define OPENER "\"word\": {\"name\": \"word\", \"secret\": \"own:root/password\"}"
+
+static void what_opens_storage_that_is_wanted_again_is_the_same(void **state) {
+        static const char with[] = "{\"secrets\": {" ROOT "}, \"docs\": {\"a\": {\"name\": \"a\"},"
+                                   " \"b\": {\"name\": \"b\"}, " VOLUME ", " OPENER "}}";
+        struct stage *s = *state;
+        int64_t before;
+
+        stage_plan(s, "app", with);
+        stage_deploy(s, "app");
+        stage_run(s, 1000);
+        assert_true(stage_there(s, "word"));
+        before = stage_count(s, "SELECT id FROM secret");
+        replan(s, "app", OTHERS "}}");
+        assert_false(stage_there(s, "word"));
+        assert_int_equal(secrets(s), 1);
+        replan(s, "app", with);
+        assert_true(stage_there(s, "word"));
+        assert_int_equal(stage_count(s, "SELECT id FROM secret WHERE asked"), before);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM detached"), 0);
+}
+
 static void what_was_let_go_ends_with_its_application(void **state) {
         struct stage *s = *state;
         struct command_application c = { .head.run = command_application_remove,
@@ -308,6 +387,9 @@ static void what_was_let_go_ends_with_its_application(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                TEST(who_waits_for_the_end_of_a_relation_waits_for_what_it_opened),
+                TEST(no_side_of_a_relation_is_settled_before_it_is_gone),
+                TEST(who_has_not_planned_for_its_relation_unsettles_the_other_side),
                 TEST(nothing_of_a_removed_relation_is_left),
                 TEST(it_stays_while_its_user_is_outside),
                 TEST(it_stays_while_the_other_side_has_it_outside),
@@ -320,6 +402,7 @@ int main(void) {
                 TEST(a_removed_model_is_added_again_with_what_it_kept),
                 TEST(storage_that_is_wanted_again_is_the_one_it_was),
                 TEST(another_one_in_its_place_is_lost_data),
+                TEST(what_opens_storage_that_is_wanted_again_is_the_same),
                 TEST(what_was_let_go_ends_with_its_application),
         };
 

@@ -113,6 +113,33 @@ static void what_is_not_read_yet_is_as_it_was_left(void **state) {
         assert_string_not_equal(json_get_str(one, "incarnation", ""), "");
 }
 
+static void assert_reason(struct stage *s, enum resource_state state, const char *shown) {
+        struct world_resource *r = stage_resource(s, "one");
+        cleanup_(json_freep) json_t *seen = NULL;
+
+        r->state = state;
+        str_set(&r->reason, "words");
+        seen = application_seen_json(s->rec, stage_application(s, "app"));
+        assert_string_equal(json_get_str(json_get(seen, "one"), "reason", "none"), shown);
+}
+
+/* Such words change by themselves, and each change would be a plan. */
+static void what_is_on_its_way_has_no_reason(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "app", sees_nothing);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        assert_reason(s, STATE_NEW, "");
+        assert_reason(s, STATE_WAITING, "");
+        assert_reason(s, STATE_APPLYING, "");
+        assert_reason(s, STATE_READY, "");
+        assert_reason(s, STATE_APPLIED, "words");
+        assert_reason(s, STATE_FAILED, "words");
+        assert_reason(s, STATE_RETRYING, "words");
+        assert_reason(s, STATE_BLOCKED, "words");
+}
+
 static void no_plan_is_made_without_a_field_that_the_last_one_asked_for(void **state) {
         struct stage *s = *state;
         struct world_target *t;
@@ -149,6 +176,8 @@ int main(void) {
                                                 stage_set_up, stage_tear_down),
                 cmocka_unit_test_setup_teardown(what_is_not_read_yet_is_as_it_was_left,
                                                 stage_set_up, stage_tear_down),
+                cmocka_unit_test_setup_teardown(what_is_on_its_way_has_no_reason, stage_set_up,
+                                                stage_tear_down),
                 cmocka_unit_test_setup_teardown(
                         no_plan_is_made_without_a_field_that_the_last_one_asked_for, stage_set_up,
                         stage_tear_down),

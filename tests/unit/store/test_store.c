@@ -5,6 +5,7 @@
 #include "engine-shaky.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
 
@@ -31,6 +32,15 @@ static int run_answering(struct tx *tx, struct store_call *c, struct err *err) {
         waited_of(c)->runs++;
         tx_answer(c, text, strlen(text));
         return 7;
+}
+
+/* Shown by top -H: whose the processor is. */
+static int run_naming(struct tx *tx, struct store_call *c, struct err *err) {
+        char name[16];
+
+        pthread_getname_np(pthread_self(), name, sizeof(name));
+        tx_answer(c, name, strlen(name));
+        return 0;
 }
 
 static int run_marking(struct tx *tx, struct store_call *c, struct err *err) {
@@ -271,6 +281,21 @@ static int64_t take_id(struct fixture *f, bool fail, int want) {
 
 static int run_drop(struct tx *tx, struct store_call *c, struct err *err) {
         return w_leftover_prune(tx, &(struct w_leftover_prune_in){ .max = 10 }, err);
+}
+
+static void assert_thread(struct fixture *f, void (*start)(struct waited *), const char *name) {
+        struct waited *w = waited_new(f, "name", run_naming, NULL);
+
+        start(w);
+        assert_int_equal(waited_wait(w), 0);
+        assert_int_equal(w->answer_len, strlen(name));
+        assert_memory_equal(w->answer, name, strlen(name));
+        waited_free(w);
+}
+
+static void its_threads_have_names(void **state) {
+        assert_thread(*state, waited_submit, "store");
+        assert_thread(*state, waited_read, "store-read");
 }
 
 static void an_id_is_never_given_twice(void **state) {
@@ -634,6 +659,7 @@ int main(void) {
                 BOTH(a_call_of_another_term_is_refused),
                 SHAKY(a_term_that_changes_between_two_tries_stops_the_call),
                 BOTH(each_mark_comes_once_and_before_done),
+                SQLITE(its_threads_have_names),
                 BOTH(an_id_is_never_given_twice),
                 SQLITE(an_unknown_outcome_is_found_out),
                 BOTH(what_runs_again_is_there_once),

@@ -85,6 +85,16 @@ static bool is_writable(struct fixture *f) {
         return fixture_event(f, "writable") >= 0;
 }
 
+/* What, where and what to do: it is all that a person at night is shown. */
+static void assert_refusal_says(struct fixture *f, const char *part) {
+        struct waited *w = waited_new(f, "refused", run_small, NULL);
+
+        waited_submit(w);
+        assert_int_equal(waited_wait(w), -EROFS);
+        assert_non_null(strstr(err_text(&w->err), part));
+        waited_free(w);
+}
+
 static void no_room_at_all_is_read_only_until_there_is(void **state) {
         struct fixture *f = *state;
 
@@ -92,6 +102,9 @@ static void no_room_at_all_is_read_only_until_there_is(void **state) {
         vfs_test_room(0);
         assert_int_equal(fixture_set(f, "during", "1"), -EROFS);
         assert_true(f->readonly);
+        assert_refusal_says(f, "/model.db: no room left on the disk (at ");
+        assert_refusal_says(f, "make room on its file system");
+        assert_refusal_says(f, "has to be asked for again");
         assert_setting(f, "before", "1");
         assert_int_equal(fixture_set(f, "during", "1"), -EROFS);
         vfs_test_room(-1);

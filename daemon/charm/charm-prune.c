@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* charm-prune.c - what is pinned is read, then a job removes the rest; see charm-prune.h
+ *
+ * An application that is pinned between the two has taken its charm in shortly before, and a copy
+ * that was taken in shortly ago stays (charm_pin_prune). */
+#include "charm-prune.h"
+
+#include "charm-pin.h"
+#include "clock.h"
+#include "log.h"
+#include "queries.gen.h"
+
+#define PAGE 1000
+
+static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
+        struct charm_prune *p = c->arg;
+        struct q_application_charms_in in = { .after = "", .max = PAGE };
+        struct q_application_charms_row *rows;
+        size_t n;
+        int r;
+
+        do {
+                r = q_application_charms(tx, &in, &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++) {
+                        in.after = rows[i].charm_sha256;
+                        map_set(&p->kept, rows[i].charm_sha256, p);
+                }
+        } while (r >= 0 && n == PAGE);
+        return r < 0 ? r : 0;
+}
+
+static void again(struct charm_prune *p) {
+        map_free(&p->kept);
+        p->kept = (struct map)MAP_INIT;
+        if (!p->stopped)
+                timer_after(&p->timer, CHARM_PRUNE_MS);
+}
+
+static void work(void *arg) {
+        struct charm_prune *p = arg;
+
+        p->removed =
+                charm_pin_prune(p->state_dir, &p->kept, clock_wall() - CHARM_PRUNE_AGE_MS, &p->err);
+}
+
+static void done(void *arg) {
+        struct charm_prune *p = arg;
+
+        if (p->removed < 0)
+                log_plain(LOG_WARNING, "charm-prune", "%s", err_text(&p->err));
+        else if (p->removed)
+                log_plain(LOG_INFO, "charm-prune",
+                          "removed %d copies of charms that no application is pinned to",
+                          p->removed);
+        again(p);
+}
+
+static void read_done(struct store_call *c, int r, const struct err *err) {
+        struct charm_prune *p = c->arg;
+
+        if (r < 0 || p->stopped) {
+                if (r < 0 && !p->stopped)
+                        log_plain(LOG_WARNING, "charm-prune", "%s", err_text(err));
+                return again(p);
+        }
+        charm_host_used(p->host, &p->kept);
+        p->err = (struct err){};
+        p->job = (struct job){ .loop = p->loop,
+                               .work = work,
+                               .done = done,
+                               .dropped = done,
+                               .arg = p,
+                               .name = "prune charms" };
+        job_start(&p->job);
+}
+
+static void on_timer(void *arg) {
+        struct charm_prune *p = arg;
+
+        p->call = (struct store_call){
+                .actor = "charm-prune", .run = read_run, .done = read_done, .arg = p
+        };
+        store_read(p->store, &p->call);
+}
+
+void charm_prune_start(struct charm_prune *p) {
+        timer_init(&p->timer, p->loop, "prune charms", on_timer, p);
+        timer_after(&p->timer, 0);
+}
+
+void charm_prune_stop(struct charm_prune *p) {
+        p->stopped = true;
+        timer_cancel(&p->timer);
+}
+
+void charm_prune_deinit(struct charm_prune *p) {
+        map_free(&p->kept);
+}
