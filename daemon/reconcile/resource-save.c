@@ -179,8 +179,8 @@ int resource_save_run(struct tx *tx, struct store_call *c, struct err *err) {
         int r;
 
         if (j->action == ACTION_FORGET)
-                return save_gone(tx, j, err);
-        if (j->action == ACTION_APPLY && j->op.outcome == OUTCOME_DONE)
+                r = save_gone(tx, j, err);
+        else if (j->action == ACTION_APPLY && j->op.outcome == OUTCOME_DONE)
                 r = save_applied(tx, j, err);
         else if (j->action == ACTION_REMOVE &&
                  (j->op.outcome == OUTCOME_DONE || j->op.outcome == OUTCOME_GONE))

@@ -9,6 +9,7 @@
  * Operations succeed at once unless told otherwise. */
 #pragma once
 
+#include "audit.h"
 #include "charm-meta.h"
 #include "clock.h"
 #include "command.h"
@@ -22,6 +23,7 @@ struct stage {
         struct loop *loop;
         struct store *store;
         struct sealer *sealer;
+        struct audit audit;
         struct reconcile *rec;
         struct map plans;  /* application -> text of its plan */
         struct map things; /* name -> struct thing *: what is outside */
@@ -62,6 +64,6 @@ bool stage_there(struct stage *s, const char *name);
 /* As a stranger does; the provider tells it when it is watched. VALUE NULL: deleted. */
 void stage_change(struct stage *s, const char *name, const char *member, json_t *value);
 void stage_remake(struct stage *s, const char *name); /* deleted, and another one made */
-void stage_leave(struct stage *s, const char *name); /* it is being deleted, and still there */
+void stage_leave(struct stage *s, const char *name);  /* it is being deleted, and still there */
 /* One number that a statement finds in model.db. */
 int64_t stage_count(struct stage *s, const char *sql);
