@@ -81,17 +81,9 @@ static int save_applied(struct tx *tx, struct resource_job *j, struct err *err) 
 }
 
 static int save_left(struct tx *tx, struct resource_job *j, struct err *err) {
-        int r = w_leftover_insert(tx,
-                                  &(struct w_leftover_insert_in){ .id = tx_id(tx, "leftover"),
-                                                                  .model = j->left_model,
-                                                                  .application = j->left_by,
-                                                                  .type = j->type,
-                                                                  .path = j->path,
-                                                                  .why = j->left_why,
-                                                                  .at = tx_now(tx) },
-                                  err);
+        struct data_left left = { j->left_model, j->left_by, j->type, j->path, j->left_why };
 
-        return r < 0 ? r : 0;
+        return data_leave(tx, &left, err);
 }
 
 int resource_delete_rows(struct tx *tx, int64_t id, struct err *err) {

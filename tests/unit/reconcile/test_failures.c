@@ -336,6 +336,30 @@ static void the_end_of_a_removal_is_kept_until_it_can_be_written(void **state) {
         assert_int_equal(removals(s, "one", "done"), 1);
 }
 
+/* ---- a pause */
+
+static void what_a_pause_keeps_from_being_applied_is_not_active(void **state) {
+        struct stage *s = *state;
+        const struct world_application *a;
+
+        deploy(s, one);
+        stage_pause(s, "app", true);
+        stage_run(s, 1000);
+        a = stage_application(s, "app");
+        assert_string_equal(a->status, "active");
+        stage_plan(s, "app", "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"blue\"}}}");
+        stage_application(s, "app")->replan = true;
+        reconcile_mark(s->rec, MARK_APPLICATION, a->id);
+        stage_run(s, 2000);
+        assert_int_equal(s->applies, 1);
+        assert_string_equal(a->status, "waiting");
+        assert_non_null(strstr(a->message, "one: is to be changed: put right after the pause"));
+        stage_pause(s, "app", false);
+        stage_run(s, 2000);
+        assert_int_equal(s->applies, 2);
+        assert_string_equal(a->status, "active");
+}
+
 #define WATCHED(f) cmocka_unit_test_setup_teardown(f, stage_set_up, stage_tear_down)
 #define POLLED(f) cmocka_unit_test_setup_teardown(f, stage_set_up_polled, stage_tear_down)
 
@@ -360,6 +384,7 @@ int main(void) {
                 WATCHED(a_removal_whose_end_is_answered_ends_in_the_audit_once),
                 WATCHED(what_a_stranger_removed_is_not_told_as_ours),
                 WATCHED(the_end_of_a_removal_is_kept_until_it_can_be_written),
+                WATCHED(what_a_pause_keeps_from_being_applied_is_not_active),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
