@@ -354,5 +354,5 @@ void deploy_refresh(struct request *q) {
 
         if (charm_host_scan(q->admin->options.host, &err) < 0)
                 return request_fail(q, -EIO, &err);
-        request_read(q, read_pinned, choose_refresh);
+        request_look(q, read_pinned, choose_refresh);
 }

@@ -243,8 +243,8 @@ static void read_done(struct store_call *c, int k, const struct err *err) {
         free(r);
 }
 
-void request_read(struct request *q, request_read_fn *fn,
-                  void (*finish)(struct request *q, json_t *json)) {
+static void read_rows(struct request *q, request_read_fn *fn,
+                      void (*finish)(struct request *q, json_t *json), bool audited) {
         struct reading *r = mem_new(struct reading);
 
         r->request = request_ref(q);
@@ -252,13 +252,23 @@ void request_read(struct request *q, request_read_fn *fn,
         r->finish = finish;
         r->call = (struct store_call){ .lane = STORE_COMMAND,
                                        .actor = q->actor,
-                                       .run = request_audit(q) ? audited_run : read_run,
+                                       .run = audited ? audited_run : read_run,
                                        .done = read_done,
                                        .arg = r };
-        if (q->entry.kind)
+        if (audited)
                 store_submit(q->admin->options.store, &r->call);
         else
                 store_read(q->admin->options.store, &r->call);
+}
+
+void request_read(struct request *q, request_read_fn *fn,
+                  void (*finish)(struct request *q, json_t *json)) {
+        read_rows(q, fn, finish, request_audit(q));
+}
+
+void request_look(struct request *q, request_read_fn *fn,
+                  void (*finish)(struct request *q, json_t *json)) {
+        read_rows(q, fn, finish, false);
 }
 
 /* ---- commands */

@@ -107,6 +107,9 @@ const struct audit_entry *request_audit(struct request *q);
 typedef int request_read_fn(struct tx *tx, struct request *q, json_t **ret, struct err *err);
 void request_read(struct request *q, request_read_fn *fn,
                   void (*finish)(struct request *q, json_t *json));
+/* A read that FINISH makes a command of: that one has the row. */
+void request_look(struct request *q, request_read_fn *fn,
+                  void (*finish)(struct request *q, json_t *json));
 /* Submits COMMAND (a struct whose head is a struct command, filled; owned here and freed after)
  * and answers with what it says. */
 struct command;

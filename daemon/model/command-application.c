@@ -334,18 +334,6 @@ static int accept_row(struct tx *tx, const struct q_resource_row *row, struct er
         return r < 0 ? r : 1;
 }
 
-/* In a server that the application itself runs. */
-static int is_inside(struct tx *tx, const struct q_resource_row *row, struct err *err) {
-        struct q_target_row *target;
-        size_t n;
-        int r = q_target_by_id(tx, &(struct q_target_by_id_in){ .id = row->target_id }, &target, &n,
-                               err);
-
-        if (r < 0)
-                return r;
-        return n && !target->application_id_null && target->application_id == row->owner_id;
-}
-
 static int accept_loss(struct tx *tx, struct command *c, const struct q_resource_row *row,
                        struct err *err) {
         if (row->lost_at_null)
@@ -358,17 +346,22 @@ static int accept_loss(struct tx *tx, struct command *c, const struct q_resource
 /* The server's own volume, say. */
 static int is_lost_outside(struct tx *tx, struct command *c, const struct q_resource_row *row,
                            struct err *err) {
-        int r = row->lost_at_null ? 1 : is_inside(tx, row, err);
+        bool inside = true;
+        int r = row->lost_at_null ? 0
+                                  : data_inside(tx, row->target_id, row->owner_id, &inside, err);
 
-        return r < 0 ? r : r == 0;
+        return r < 0 ? r : !inside;
 }
 
 /* What lived inside a server whose own volume is gone went with it. */
 static int accept_inside(struct tx *tx, struct command *c, const struct q_resource_row *row,
                          struct err *err) {
-        int r = row->keep && !row->initialised_at_null ? is_inside(tx, row, err) : 0;
+        bool inside = false;
+        int r = row->keep && !row->initialised_at_null
+                        ? data_inside(tx, row->target_id, row->owner_id, &inside, err)
+                        : 0;
 
-        if (r <= 0)
+        if (r < 0 || !inside)
                 return r;
         command_change(c, "accept-data-loss", NULL, "and with %s %s inside of it", row->type,
                        row->path);

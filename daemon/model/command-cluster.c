@@ -155,16 +155,10 @@ static int leave_behind(struct tx *tx, struct command *c, const struct q_detache
         int r = q_model_by_id(tx, &(struct q_model_by_id_in){ .id = d->model_id }, &model, &n, err);
 
         if (r >= 0)
-                r = w_leftover_insert(
-                        tx,
-                        &(struct w_leftover_insert_in){ .id = tx_id(tx, "leftover"),
-                                                        .model = n ? model->name : "",
-                                                        .application = d->application,
-                                                        .type = d->type,
-                                                        .path = d->path,
-                                                        .why = "its cluster was removed",
-                                                        .at = tx_now(tx) },
-                        err);
+                r = data_leave(tx,
+                               &(struct data_left){ n ? model->name : "", d->application, d->type,
+                                                    d->path, "its cluster was removed" },
+                               err);
         if (r >= 0)
                 r = detached_forget(tx, d, err);
         if (r >= 0)

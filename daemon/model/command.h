@@ -213,10 +213,26 @@ int removal_relation(struct tx *tx, int64_t relation, struct err *err);
  * relation's rows along. */
 int removal_side(struct tx *tx, int64_t relation, int64_t application, struct err *err);
 int removal_model(struct tx *tx, int64_t model, struct err *err);
-/* What APPLICATION let go while it lived is destroyed with it. */
+/* What APPLICATION let go while it lived is destroyed with it; but what lives in its own servers
+ * goes with those (removal_application), and what another one uses stays. */
 int removal_let_go(struct tx *tx, int64_t model, int64_t application, struct err *err);
-/* RESOURCE is wanted again by the APPLICATION that let it go: it is the one that it was. */
+/* RESOURCE is wanted by APPLICATION, and not looked after until now: what it let go itself is the
+ * one that it was. -EBUSY: it is kept as storage of another one. */
 int detached_take_back(struct tx *tx, int64_t application, int64_t resource, struct err *err);
+
+/* ---- data.c: what holds data, and what is left in place */
+/* Of a kind that is never deleted without consent, and written to, attached or adopted: attached
+ * storage holds data though this application never wrote to it. */
+struct q_resource_row;
+bool data_held(const struct q_resource_row *row);
+/* TARGET is a server that APPLICATION runs itself: what lives in it goes with it. */
+int data_inside(struct tx *tx, int64_t target, int64_t application, bool *ret, struct err *err);
+struct data_left {
+        const char *model, *application, *type, *path;
+        const char *why; /* for people: "was adopted: never deleted" */
+};
+/* It becomes a leftover. */
+int data_leave(struct tx *tx, const struct data_left *left, struct err *err);
 
 /* ---- secret.c: secrets that no plan asks for go when nothing holds them any more. */
 /* Around the save of a plan of APPLICATION that asks for these ("label/field"): before it, so that

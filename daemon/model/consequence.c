@@ -9,11 +9,6 @@
 
 #define PAGE 500
 
-static bool holds_data(const struct q_resource_row *r) {
-        return r->keep &&
-               (r->applied_generation || r->made || r->adopted || !r->initialised_at_null);
-}
-
 static int each_data(struct tx *tx, struct command *c, const struct q_application_row *a,
                      int (*fn)(struct tx *tx, struct command *c, const struct q_application_row *a,
                                const struct q_resource_row *row, struct err *err),
@@ -27,28 +22,17 @@ static int each_data(struct tx *tx, struct command *c, const struct q_applicatio
                 r = q_resource_by_owner(tx, &in, &rows, &n, err);
                 for (size_t i = 0; r >= 0 && i < n; i++) {
                         in.after = rows[i].id;
-                        if (holds_data(&rows[i]))
+                        if (data_held(&rows[i]))
                                 r = fn(tx, c, a, &rows[i], err);
                 }
         } while (r >= 0 && n == PAGE);
         return r < 0 ? r : 0;
 }
 
-static int is_inside(struct tx *tx, const struct q_resource_row *row, bool *ret, struct err *err) {
-        struct q_target_row *target;
-        size_t n;
-        int r = q_target_by_id(tx, &(struct q_target_by_id_in){ .id = row->target_id }, &target, &n,
-                               err);
-
-        *ret = r >= 0 && n && !target->application_id_null &&
-               target->application_id == row->owner_id;
-        return r < 0 ? r : 0;
-}
-
 static int tell_destroyed(struct tx *tx, struct command *c, const struct q_application_row *a,
                           const struct q_resource_row *row, struct err *err) {
         bool inside;
-        int r = is_inside(tx, row, &inside, err);
+        int r = data_inside(tx, row->target_id, a->id, &inside, err);
 
         if (r >= 0)
                 command_change(c, "destroy", a->name,
@@ -62,7 +46,7 @@ static int tell_destroyed(struct tx *tx, struct command *c, const struct q_appli
 static int tell_kept(struct tx *tx, struct command *c, const struct q_application_row *a,
                      const struct q_resource_row *row, struct err *err) {
         bool inside;
-        int r = is_inside(tx, row, &inside, err);
+        int r = data_inside(tx, row->target_id, a->id, &inside, err);
 
         if (r >= 0 && !inside)
                 command_change(c, "keep", a->name, "keep %s %s as detached storage", row->type,
@@ -78,7 +62,7 @@ int consequence_removal(struct tx *tx, struct command *c, const struct q_applica
 static int tell_missed(struct tx *tx, struct command *c, const struct q_application_row *a,
                        const struct q_resource_row *row, struct err *err) {
         bool inside;
-        int r = is_inside(tx, row, &inside, err);
+        int r = data_inside(tx, row->target_id, a->id, &inside, err);
 
         if (r >= 0 && !inside && !row->initialised_at_null)
                 command_change(c, "look", a->name,

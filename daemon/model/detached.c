@@ -139,8 +139,9 @@ static int update_resource(struct tx *tx, const struct q_detached_row *row,
                                              .id = resource->id };
         int r;
 
-        if (application == 0)
-                return err_set(err, -EBUSY, "%s %s is in use again", row->type, row->path);
+        if (resource->owner_id_null || resource->owner_id != application)
+                return err_set(err, -EBUSY, "%s %s is in use by another application", row->type,
+                               row->path);
         r = w_resource_set_kept(tx, &in, err);
         tx_mark(tx, MARK_RESOURCE, resource->id);
         return r < 0 ? r : 0;
@@ -148,19 +149,11 @@ static int update_resource(struct tx *tx, const struct q_detached_row *row,
 
 static int leave_row(struct tx *tx, const char *model, const struct q_detached_row *row,
                      struct err *err) {
-        int r = w_leftover_insert(tx,
-                                  &(struct w_leftover_insert_in){
-                                          .id = tx_id(tx, "leftover"),
-                                          .model = model,
-                                          .application = row->application,
-                                          .type = row->type,
-                                          .path = row->path,
-                                          .why = row->adopted ? "was adopted: never deleted"
-                                                              : "was not made by us: never deleted",
-                                          .at = tx_now(tx) },
-                                  err);
+        struct data_left left = { model, row->application, row->type, row->path,
+                                  row->adopted ? "was adopted: never deleted"
+                                               : "was not made by us: never deleted" };
 
-        return r < 0 ? r : 0;
+        return data_leave(tx, &left, err);
 }
 
 static bool is_deletable(const struct q_detached_row *row) {
@@ -191,7 +184,6 @@ static int take_row(struct tx *tx, const char *model, const struct q_detached_ro
 }
 
 int detached_take_back(struct tx *tx, int64_t application, int64_t resource, struct err *err) {
-        struct q_detached_by_identity_in in = { .application_id = application };
         struct q_resource_row *row;
         struct q_detached_row *kept;
         size_t n;
@@ -200,12 +192,18 @@ int detached_take_back(struct tx *tx, int64_t application, int64_t resource, str
 
         if (r < 0 || n == 0)
                 return r < 0 ? r : 0;
-        in.target_id = row->target_id;
-        in.type = row->type;
-        in.path = row->path;
-        r = q_detached_by_identity(tx, &in, &kept, &n, err);
+        r = q_detached_by_identity(tx,
+                                   &(struct q_detached_by_identity_in){ .target_id = row->target_id,
+                                                                        .type = row->type,
+                                                                        .path = row->path },
+                                   &kept, &n, err);
         if (r < 0 || n == 0)
                 return r < 0 ? r : 0;
+        if (kept->application_id_null || kept->application_id != application)
+                return err_set(err, -EBUSY,
+                               "%s %s is kept as storage of %s (mooringctl storage): another "
+                               "application does not take it over",
+                               row->type, row->path, kept->application);
         r = update_resource(tx, kept, row, application, err);
         if (r >= 0)
                 r = w_detached_delete(tx, &(struct w_detached_delete_in){ .id = kept->id }, err);
@@ -266,6 +264,23 @@ int detached_destroy_all(struct tx *tx, struct command *c, const struct q_model_
         return r < 0 ? r : 0;
 }
 
+static int end_row(struct tx *tx, const char *model, const struct q_detached_row *row,
+                   struct err *err) {
+        struct q_resource_by_identity_in in = { .target_id = row->target_id,
+                                                .type = row->type,
+                                                .path = row->path };
+        struct q_resource_row *used;
+        bool inside;
+        size_t n = 0;
+        int r = data_inside(tx, row->target_id, row->application_id, &inside, err);
+
+        if (r >= 0 && !inside)
+                r = q_resource_by_identity(tx, &in, &used, &n, err);
+        if (r < 0 || inside)
+                return r < 0 ? r : 0;
+        return n ? detached_forget(tx, row, err) : take_row(tx, model, row, 0, err);
+}
+
 int removal_let_go(struct tx *tx, int64_t model, int64_t application, struct err *err) {
         struct q_detached_of_in in = { .application_id = application };
         struct q_detached_row *rows;
@@ -276,7 +291,7 @@ int removal_let_go(struct tx *tx, int64_t model, int64_t application, struct err
         if (r >= 0 && n)
                 r = q_detached_of(tx, &in, &rows, &count, err);
         for (size_t i = 0; r >= 0 && i < count; i++)
-                r = take_row(tx, m->name, &rows[i], 0, err);
+                r = end_row(tx, m->name, &rows[i], err);
         return r < 0 ? r : 0;
 }
 

@@ -131,6 +131,22 @@ static int drop_secrets(struct tx *tx, const struct q_application_row *a, struct
         return r < 0 ? r : 0;
 }
 
+/* It lives in a server that ends. */
+static int drop_inside(struct tx *tx, int64_t target, struct err *err) {
+        struct q_detached_row *rows;
+        size_t n;
+        int r;
+
+        do {
+                r = q_detached_by_target(tx,
+                                         &(struct q_detached_by_target_in){ .target_id = target },
+                                         &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++)
+                        r = detached_forget(tx, &rows[i], err);
+        } while (r >= 0 && n);
+        return r < 0 ? r : 0;
+}
+
 static int drop_targets(struct tx *tx, int64_t application, struct err *err) {
         struct q_target_by_application_in in = { .application_id = application };
         struct q_target_row *rows;
@@ -138,7 +154,10 @@ static int drop_targets(struct tx *tx, int64_t application, struct err *err) {
         int r = q_target_by_application(tx, &in, &rows, &n, err);
 
         for (size_t i = 0; r >= 0 && i < n; i++) {
-                r = w_target_delete(tx, &(struct w_target_delete_in){ .id = rows[i].id }, err);
+                r = drop_inside(tx, rows[i].id, err);
+                if (r >= 0)
+                        r = w_target_delete(tx, &(struct w_target_delete_in){ .id = rows[i].id },
+                                            err);
                 tx_mark(tx, MARK_TARGET, rows[i].id);
         }
         return r < 0 ? r : 0;
@@ -220,6 +239,18 @@ static int drop_left_secrets(struct tx *tx, int64_t model, struct err *err) {
         return r < 0 ? r : 0;
 }
 
+static int leave_detached(struct tx *tx, const char *model, const struct q_detached_row *row,
+                          struct err *err) {
+        struct data_left left = {
+                model, row->application, row->type, row->path,
+                "data is kept when a model is removed without --destroy-storage"
+        };
+        int r = data_leave(tx, &left, err);
+
+        return r < 0 ? r
+                     : w_detached_delete(tx, &(struct w_detached_delete_in){ .id = row->id }, err);
+}
+
 /* What outlives the model is a leftover from now on. */
 static int drop_detached(struct tx *tx, const struct q_model_row *model, struct err *err) {
         struct q_detached_list_in in = { .model_id = model->id, .max = PAGE };
@@ -231,22 +262,7 @@ static int drop_detached(struct tx *tx, const struct q_model_row *model, struct 
                 r = q_detached_list(tx, &in, &rows, &n, err);
                 for (size_t i = 0; r >= 0 && i < n; i++) {
                         in.after = rows[i].id;
-                        r = w_leftover_insert(
-                                tx,
-                                &(struct w_leftover_insert_in){
-                                        .id = tx_id(tx, "leftover"),
-                                        .model = model->name,
-                                        .application = rows[i].application,
-                                        .type = rows[i].type,
-                                        .path = rows[i].path,
-                                        .why = "data is kept when a model is removed without "
-                                               "--destroy-storage",
-                                        .at = tx_now(tx) },
-                                err);
-                        if (r >= 0)
-                                r = w_detached_delete(
-                                        tx, &(struct w_detached_delete_in){ .id = rows[i].id },
-                                        err);
+                        r = leave_detached(tx, model->name, &rows[i], err);
                 }
         } while (r >= 0 && n == PAGE);
         return r < 0 ? r : 0;

@@ -121,35 +121,13 @@ int application_detach(struct tx *tx, const struct application_work *w,
         return r < 0 ? r : delete_row(tx, row->id, err);
 }
 
-static int is_inside(struct tx *tx, const struct application_work *w, int64_t target, bool *ret,
-                     struct err *err) {
-        struct q_target_row *row;
-        size_t n;
-        int r = q_target_by_id(tx, &(struct q_target_by_id_in){ .id = target }, &row, &n, err);
-
-        *ret = r >= 0 && n && !row->application_id_null && row->application_id == w->id;
-        return r;
-}
-
-int application_leave(struct tx *tx, const struct application_work *w,
-                      const struct q_resource_row *row, const char *why, struct err *err) {
-        int r = w_leftover_insert(tx,
-                                  &(struct w_leftover_insert_in){ .id = tx_id(tx, "leftover"),
-                                                                  .model = w->model_name,
-                                                                  .application = w->name,
-                                                                  .type = row->type,
-                                                                  .path = row->path,
-                                                                  .why = why,
-                                                                  .at = tx_now(tx) },
-                                  err);
+/* Outside it stays. */
+static int leave_row(struct tx *tx, const struct application_work *w,
+                     const struct q_resource_row *row, const char *why, struct err *err) {
+        struct data_left left = { w->model_name, w->name, row->type, row->path, why };
+        int r = data_leave(tx, &left, err);
 
         return r < 0 ? r : delete_row(tx, row->id, err);
-}
-
-/* Attached storage holds data though this application never wrote to it. */
-bool application_holds_data(const struct q_resource_row *row) {
-        return row->keep &&
-               (row->applied_generation || row->made || row->adopted || !row->initialised_at_null);
 }
 
 /* ---- on the loop: what --force does not wait for */
@@ -218,20 +196,35 @@ static int let_go(struct tx *tx, struct application_work *w, const struct q_reso
                                                            .owner_id = wants[0].application_id },
                         err);
         }
-        r = is_inside(tx, w, row->target_id, &inside, err);
+        r = data_inside(tx, row->target_id, w->id, &inside, err);
         if (r < 0)
                 return r;
         if (inside)
                 return delete_row(tx, row->id, err);
-        if (application_holds_data(row) && !w->destroy_storage)
+        if (data_held(row) && !w->destroy_storage)
                 return application_detach(tx, w, row, err);
         if (row->adopted)
-                return application_leave(tx, w, row, "was adopted: never deleted", err);
+                return leave_row(tx, w, row, "was adopted: never deleted", err);
         if (str_eq(row->life, "dying"))
-                return gave_up(w, row) ? application_leave(tx, w, row, row->reason, err) : 0;
+                return gave_up(w, row) ? leave_row(tx, w, row, row->reason, err) : 0;
         tx_mark(tx, MARK_RESOURCE, row->id);
         return w_resource_set_life(
                 tx, &(struct w_resource_set_life_in){ .id = row->id, .life = "dying" }, err);
+}
+
+/* Storage in a server of its own that was to be destroyed: it goes with the server. */
+static int drop_ownerless(struct tx *tx, const struct application_work *w, struct err *err) {
+        struct q_resource_inside_row *rows;
+        size_t n;
+        int r;
+
+        do {
+                r = q_resource_inside(tx, &(struct q_resource_inside_in){ .application_id = w->id },
+                                      &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++)
+                        r = delete_row(tx, rows[i].id, err);
+        } while (r >= 0 && n);
+        return r < 0 ? r : 0;
 }
 
 int application_remove_run(struct tx *tx, struct store_call *c, struct err *err) {
@@ -263,10 +256,11 @@ int application_remove_run(struct tx *tx, struct store_call *c, struct err *err)
                                         &(struct q_resource_by_owner_in){
                                                 .owner_id = w->id, .after = 0, .max = PAGE },
                                         &rows, &left, err);
-        w->removed = left;
         if (r < 0 || left)
                 return r < 0 ? r : 0;
-        r = removal_application(tx, w->id, err);
+        r = drop_ownerless(tx, w, err);
+        if (r >= 0)
+                r = removal_application(tx, w->id, err);
         if (r < 0)
                 return r;
         tx_mark(tx, MARK_APPLICATION, w->id);

@@ -87,9 +87,8 @@ static int name_taken(struct tx *tx, struct application_work *w, int64_t resourc
 
         if (r >= 0 && n)
                 json_array_append_new(w->taken,
-                                      json_sprintf(application_holds_data(row)
-                                                           ? "keep %s %s as detached storage"
-                                                           : "delete %s %s",
+                                      json_sprintf(data_held(row) ? "keep %s %s as detached storage"
+                                                                  : "delete %s %s",
                                                    row->type, row->path));
         return r;
 }
@@ -306,7 +305,14 @@ static int insert_resource(struct tx *tx, struct application_work *w, struct pre
                                                               .keep = d->identity.data,
                                                               .state = "new" },
                               err);
-        return r < 0 || !d->identity.data ? r : detached_take_back(tx, w->id, d->resource, err);
+        return r < 0 ? r : detached_take_back(tx, w->id, d->resource, err);
+}
+
+/* A person consented to the end of what another one had in it: nobody takes it over. */
+static bool is_ending(const struct application_work *w, const struct q_resource_row *row) {
+        bool data = row->owner_id_null || (data_held(row) && row->owner_id != w->id);
+
+        return data && str_eq(row->life, "dying");
 }
 
 static int update_resource(struct tx *tx, struct application_work *w, struct prepared *d,
@@ -320,6 +326,9 @@ static int update_resource(struct tx *tx, struct application_work *w, struct pre
         d->resource = row->id;
         if (r < 0)
                 return r;
+        if (is_ending(w, row))
+                return err_set(err, -EBUSY, "%s %s and the data in it are being destroyed",
+                               row->type, row->path);
         if (other && !equal) {
                 buf_printf(&w->conflicts_now, "%s%s %s is owned by %s",
                            w->conflicts_now.len ? "; " : "", row->type, row->path, other);
@@ -328,19 +337,15 @@ static int update_resource(struct tx *tx, struct application_work *w, struct pre
         }
         if (equal && str_eq(row->life, "alive"))
                 return 0;
-        if (equal)
-                return w_resource_rewant(
-                        tx,
-                        &(struct w_resource_rewant_in){
-                                .id = row->id, .wanted = digest, .wanted_len = DIGEST_SIZE },
-                        err);
         return w_resource_want(
                 tx,
                 &(struct w_resource_want_in){ .id = row->id,
                                               .wanted = digest,
                                               .wanted_len = DIGEST_SIZE,
                                               .owner_id = other ? row->owner_id : w->id,
-                                              .model_id_null = true,
+                                              .owner_id_null = other && row->owner_id_null,
+                                              .model_id = row->model_id,
+                                              .model_id_null = !other || row->model_id_null,
                                               .keep = d->identity.data },
                 err);
 }
@@ -427,7 +432,7 @@ static int let_go(struct tx *tx, struct application_work *w, int64_t id, struct 
 
         if (r < 0 || n == 0)
                 return r;
-        if (application_holds_data(row))
+        if (data_held(row))
                 return application_detach(tx, w, row, err);
         return w_resource_set_life(
                 tx, &(struct w_resource_set_life_in){ .id = id, .life = "dying" }, err);

@@ -136,13 +136,8 @@ int application_tell(struct tx *tx, struct application_work *w, struct err *err)
 /* application-remove.c: on the store thread. */
 int application_remove_run(struct tx *tx, struct store_call *c, struct err *err);
 void application_find_stuck(struct application_work *w); /* on the loop, before it */
-/* Of a kind that is never deleted without consent, and written to, attached or adopted. */
-bool application_holds_data(const struct q_resource_row *row);
 /* Forgets it as detached storage: outside it stays, with the secrets that open it. */
 int application_detach(struct tx *tx, const struct application_work *w,
                        const struct q_resource_row *row, struct err *err);
-/* Forgets it as leftover: outside it stays. */
-int application_leave(struct tx *tx, const struct application_work *w,
-                      const struct q_resource_row *row, const char *why, struct err *err);
 /* The relations that are being removed, once a plan without them is saved. */
 int application_remove_ended(struct tx *tx, struct application_work *w, struct err *err);

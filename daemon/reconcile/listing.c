@@ -71,9 +71,11 @@ static void add_unknown(json_t *list, const char *subject, const char *fmt, ...)
 
 /* What stands in the way of saying what is to be done. */
 static void unknown_application(const struct world_application *a, json_t *list) {
-        if (application_changing(a) || (!a->planned && a->charm && !a->plan_error))
+        bool stopped = !a->charm || a->plan_error || a->held || a->detached;
+
+        if (application_changing(a) || (!a->planned && !stopped))
                 add_unknown(list, a->name, "what is wanted of it changed, and is being planned");
-        else if (!a->charm || a->plan_error || a->held)
+        else if (stopped)
                 add_unknown(list, a->name, "%s: %s", a->status, a->message);
 }
 

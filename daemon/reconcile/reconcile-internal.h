@@ -24,7 +24,7 @@ struct reconcile {
         struct map marked; /* resources that were marked since their reading began, by id */
         struct list jobs;  /* resource jobs, for stop */
         struct list plans; /* application work, for stop */
-        struct list sweeps, listings, previews;
+        struct list sweeps, listings, previews, examinings;
 };
 
 /* ---- resource*.c: one resource */
@@ -71,6 +71,7 @@ struct resource_job { /* from reading the rows to saving the outcome */
         char version[64];                      /* of what the apply made */
         char version_before[64];               /* of what was there, as it was seen last */
         bool sent;                             /* the operation went to the provider */
+        struct world_removal *removal;         /* that ended before: the save tells the audit */
         char *left_model, *left_by, *left_why; /* forget: what is left outside, for its line */
         enum resource_state next;              /* what is said once the line of drift is written */
         char *next_why;
@@ -139,6 +140,10 @@ int resource_delete_rows(struct tx *tx, int64_t id, struct err *err);
 
 /* resource-audit.c: the row of what went out, in the transaction that saves how it ended */
 int resource_audit(struct tx *tx, const struct resource_job *j, struct err *err);
+/* A removal goes out; it ended so; what J's save tells is that it is gone. */
+void resource_removal_begin(const struct resource_job *j, struct world_resource *r);
+void resource_removal_end(const struct resource_job *j, struct world_resource *r);
+void resource_removal_take(struct resource_job *j, struct world_resource *r);
 
 /* ---- resource-seen.c */
 void resource_observed(struct reconcile *rec, struct world_target *t, const char *type,
@@ -166,6 +171,10 @@ void ledger_undone(struct reconcile *rec, struct world_resource *r);
 
 /* ---- preview.c */
 void preview_stop(struct reconcile *rec);
+
+/* ---- examine.c */
+void examine_target_closes(struct reconcile *rec, int64_t target);
+void examine_stop(struct reconcile *rec);
 
 /* ---- outside.c */
 void outside_handle(struct reconcile *rec, int64_t id);

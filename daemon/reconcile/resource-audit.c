@@ -4,7 +4,8 @@
  * Looks write nothing, nor does an apply once more of what was accepted, after which the object
  * has the version that it had. (What was not accepted yet may have been written before a crash.)
  * Of an operation that goes on outside the beginning and the end are kept; of one that fails the
- * same way again and again the first time, and how it ended at last. */
+ * same way again and again the first time, and how it ended at last. That a removal ended is told
+ * by the save that forgets the row. */
 #include "reconcile-internal.h"
 
 #include <errno.h>
@@ -46,27 +47,71 @@ static json_t *became(const struct resource_job *j) {
         return o;
 }
 
+static int append(struct tx *tx, const struct resource_job *j, struct audit_entry *e,
+                  const char *version_before, struct err *err) {
+        cleanup_(json_freep) json_t *was = NULL;
+
+        if (version_before[0])
+                was = json_pack("{s:s}", "version", version_before);
+        e->kind = "loop";
+        e->model = json_get_str(j->marks, "model", NULL);
+        e->application = json_get_str(j->marks, "application", NULL);
+        e->subject = tx_format(tx, "%s %s", j->type, j->path);
+        e->was = was;
+        return audit_append(tx, j->rec->options.audit, e, err);
+}
+
+static int append_removal(struct tx *tx, const struct resource_job *j, struct err *err) {
+        struct audit_entry e = { .what = decide_action_name(ACTION_REMOVE),
+                                 .why = "no longer wanted",
+                                 .outcome = outcome_name(j->removal->outcome) };
+
+        return append(tx, j, &e, j->removal->version, err);
+}
+
 int resource_audit(struct tx *tx, const struct resource_job *j, struct err *err) {
         bool good = j->op.outcome == OUTCOME_DONE || j->op.outcome == OUTCOME_GONE;
-        cleanup_(json_freep) json_t *was = NULL;
         cleanup_(json_freep) json_t *now = NULL;
         struct audit_entry e;
+        int r;
 
-        if (!j->rec->options.audit || !is_write(j))
+        if (!j->rec->options.audit)
                 return 0;
-        if (j->version_before[0])
-                was = json_pack("{s:s}", "version", j->version_before);
+        r = j->removal ? append_removal(tx, j, err) : 0;
+        if (r < 0 || !is_write(j))
+                return r;
         if (good && j->action == ACTION_APPLY)
                 now = became(j);
-        e = (struct audit_entry){ .kind = "loop",
-                                  .what = decide_action_name(j->action),
-                                  .model = json_get_str(j->marks, "model", NULL),
-                                  .application = json_get_str(j->marks, "application", NULL),
-                                  .subject = tx_format(tx, "%s %s", j->type, j->path),
-                                  .was = was,
+        e = (struct audit_entry){ .what = decide_action_name(j->action),
                                   .became = now,
                                   .why = why(tx, j),
                                   .outcome = outcome_name(j->op.outcome),
                                   .message = good ? NULL : err_text(&j->op.err) };
-        return audit_append(tx, j->rec->options.audit, &e, err);
+        return append(tx, j, &e, j->version_before, err);
+}
+
+/* ---- removals: the outside may say much later that it is gone, and its row goes with that */
+
+void resource_removal_begin(const struct resource_job *j, struct world_resource *r) {
+        if (!r->removal)
+                r->removal = mem_new(struct world_removal);
+        r->removal->outcome = OUTCOME_DONE;
+        if (j->version_before[0])
+                str_copy(r->removal->version, sizeof(r->removal->version), j->version_before);
+}
+
+void resource_removal_end(const struct resource_job *j, struct world_resource *r) {
+        if (r->removal)
+                r->removal->outcome = j->op.outcome;
+}
+
+/* After a restart the row still says that one was going on. */
+void resource_removal_take(struct resource_job *j, struct world_resource *r) {
+        if (r->seen.presence != PRESENCE_ABSENT)
+                return;
+        j->removal = take_ptr(r->removal);
+        if (j->removal || j->row.running != ACTION_REMOVE)
+                return;
+        j->removal = mem_new(struct world_removal);
+        j->removal->outcome = OUTCOME_DONE;
 }

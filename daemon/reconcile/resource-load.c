@@ -89,6 +89,7 @@ struct resource_job *resource_job_free(struct resource_job *j) {
         drift_list_free(&j->differences);
         json_decref(j->marks);
         world_see_free(j->see);
+        free(j->removal);
         free(j->left_model);
         free(j->left_by);
         free(j->left_why);

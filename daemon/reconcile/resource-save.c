@@ -81,17 +81,9 @@ static int save_applied(struct tx *tx, struct resource_job *j, struct err *err) 
 }
 
 static int save_left(struct tx *tx, struct resource_job *j, struct err *err) {
-        int r = w_leftover_insert(tx,
-                                  &(struct w_leftover_insert_in){ .id = tx_id(tx, "leftover"),
-                                                                  .model = j->left_model,
-                                                                  .application = j->left_by,
-                                                                  .type = j->type,
-                                                                  .path = j->path,
-                                                                  .why = j->left_why,
-                                                                  .at = tx_now(tx) },
-                                  err);
+        struct data_left left = { j->left_model, j->left_by, j->type, j->path, j->left_why };
 
-        return r < 0 ? r : 0;
+        return data_leave(tx, &left, err);
 }
 
 int resource_delete_rows(struct tx *tx, int64_t id, struct err *err) {
@@ -179,8 +171,8 @@ int resource_save_run(struct tx *tx, struct store_call *c, struct err *err) {
         int r;
 
         if (j->action == ACTION_FORGET)
-                return save_gone(tx, j, err);
-        if (j->action == ACTION_APPLY && j->op.outcome == OUTCOME_DONE)
+                r = save_gone(tx, j, err);
+        else if (j->action == ACTION_APPLY && j->op.outcome == OUTCOME_DONE)
                 r = save_applied(tx, j, err);
         else if (j->action == ACTION_REMOVE &&
                  (j->op.outcome == OUTCOME_DONE || j->op.outcome == OUTCOME_GONE))

@@ -81,6 +81,8 @@ static void save_later(struct resource_job *j, struct world_resource *r, const s
                 return;
         }
         r->stale = true; /* its row is other than we thought: wanted again, say */
+        if (!r->removal)
+                r->removal = take_ptr(j->removal);
         tally_resource(&j->rec->world, r);
         resource_job_free(j);
 }
@@ -170,6 +172,8 @@ static void take_failure(struct resource_job *j, struct world_resource *r) {
                 r->row.running = j->action;
         else if (resource_token_ends(j))
                 r->row.running = ACTION_NONE;
+        if (!j->token[0] && j->op.outcome != OUTCOME_RUNNING && resource_token_ends(j))
+                free(take_ptr(r->removal)); /* it never began: who removes it now is another */
         r->row.outcome = j->op.outcome;
         r->tries = j->op.outcome == OUTCOME_RUNNING ? 0 : r->tries + 1;
         resource_set_state(j->rec, r, r->row.dying ? STATE_REMOVING : state, err_text(&j->op.err));
@@ -232,8 +236,11 @@ static void on_removed(struct resource_job *j, struct world_resource *r) {
         observation_clear(&r->seen);
         r->seen.presence = PRESENCE_ABSENT;
         r->row.running = ACTION_NONE;
-        if (r->row.dying && !r->stale && !j->token[0])
+        if (r->row.dying && !r->stale && !j->token[0]) {
+                resource_removal_end(j, r);
                 return finish(j, true);
+        }
+        free(take_ptr(r->removal)); /* the save below has its row */
         r->stale = true; /* it may be wanted again: then it is made anew, and that is no drift */
         resource_save(j, on_saved);
 }
@@ -336,6 +343,10 @@ static void start_op(struct resource_job *j) {
         j->busy_op = true;
         j->sent = true;
         str_copy(j->version_before, sizeof(j->version_before), r->seen.version);
+        if (j->action == ACTION_REMOVE)
+                resource_removal_begin(j, r);
+        else if (j->action == ACTION_APPLY)
+                resource_removal_take(j, r);
         r->news = r->woken = false;
         r->tried |= j->action == ACTION_APPLY;
         rec->in_flight++;
@@ -473,6 +484,8 @@ static void act(struct resource_job *j, struct world_resource *r, const struct d
         resource_set_state(j->rec, r, d->state, d->why);
         if (d->action == ACTION_FORGET) {
                 keep_left(j, r, d);
+                j->marks = marks_of(j->rec, r);
+                resource_removal_take(j, r);
                 return resource_save(j, on_saved);
         }
         find_differences(j, r);

@@ -266,17 +266,11 @@ static int dying_run(struct tx *tx, struct store_call *c, struct err *err) {
 
 static int leave_row(struct tx *tx, struct scope_work *w, const struct q_resource_row *row,
                      struct err *err) {
-        int r = w_leftover_insert(
-                tx,
-                &(struct w_leftover_insert_in){ .id = tx_id(tx, "leftover"),
-                                                .model = w->name,
-                                                .application = "",
-                                                .type = row->type,
-                                                .path = row->path,
-                                                .why = w->keeps ? "data that is kept is in it"
-                                                                : "removed with --force",
-                                                .at = tx_now(tx) },
-                err);
+        struct data_left left = { w->name, "", row->type, row->path,
+                                  w->keeps ? "data that is kept is in it"
+                                           : "removed with --force" };
+        int r = data_leave(tx, &left, err);
+
         if (r >= 0)
                 r = resource_delete_rows(tx, row->id, err);
         tx_mark(tx, MARK_RESOURCE, row->id);

@@ -9,6 +9,7 @@
 /* A bit for each kind; of a resource that is not there: of one that is not planned yet. */
 static unsigned kinds_of(const struct world_resource *r) {
         unsigned kinds = 0;
+        bool changed;
 
         if (!r)
                 return 1u << TALLY_NOT_READY | 1u << TALLY_APPLYING;
@@ -20,8 +21,8 @@ static unsigned kinds_of(const struct world_resource *r) {
                 kinds |= 1u << TALLY_UNSEEN;
         if (r->row.data)
                 kinds |= 1u << TALLY_DATA;
-        if (r->stale || (r->row.wanted_generation != r->row.applied_generation &&
-                         r->state != STATE_BLOCKED && r->state != STATE_LOST))
+        changed = r->stale || r->row.wanted_generation != r->row.applied_generation;
+        if (r->stale || (changed && r->state != STATE_BLOCKED && r->state != STATE_LOST))
                 kinds |= 1u << TALLY_APPLYING;
         switch (r->state) {
         case STATE_BLOCKED:
@@ -31,7 +32,7 @@ static unsigned kinds_of(const struct world_resource *r) {
         case STATE_RETRYING:
                 return kinds | 1u << TALLY_FAILING;
         case STATE_READY:
-                return kinds | (r->stale ? 1u << TALLY_NOT_READY : 0);
+                return kinds | (changed ? 1u << TALLY_NOT_READY : 0);
         default:
                 kinds |= r->waits_unread ? 1u << TALLY_WAITS_UNREAD : 0;
                 return kinds | 1u << TALLY_NOT_READY;

@@ -109,6 +109,7 @@ static void resource_free(void *p) {
         struct world_resource *r = p;
 
         observation_clear(&r->seen);
+        free(r->removal);
         free(r->type);
         free(r->path);
         free(r->reason);

@@ -120,6 +120,12 @@ struct world_projection { /* shared by resources with equal field sets */
         size_t users;
 };
 
+/* A removal that went out and whose end is not in the audit yet. */
+struct world_removal {
+        enum outcome outcome; /* of the newest; DONE while it goes on */
+        char version[64];     /* of what went */
+};
+
 struct world_resource {
         struct reconcile *reconcile;
         int64_t id;
@@ -154,7 +160,8 @@ struct world_resource {
         bool waits_unread; /* for what is being read since this start */
         bool filling; /* that it was seen filled is being written: its row does not say so yet */
         bool untold;  /* its row says that it failed, and it no longer does */
-        struct resource_job *unsaved; /* it ended, and its outcome could not be written yet */
+        struct resource_job *unsaved;  /* it ended, and its outcome could not be written yet */
+        struct world_removal *removal; /* or NULL */
         bool look_again;    /* what was seen last cannot be trusted: ask, though it is watched */
         bool document_lost; /* cache.db forgot what is wanted: a new plan is under way */
         int64_t drift;      /* open line of the ledger, or 0 */

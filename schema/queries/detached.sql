@@ -17,8 +17,9 @@ SELECT * FROM detached WHERE model_id = :model_id AND application = :application
 ORDER BY id LIMIT 1000;
 
 -- name: detached_by_identity
+-- Whoever left it there.
 -- row: detached
-SELECT * FROM detached WHERE application_id = :application_id AND target_id = :target_id AND type = :type AND path = :path
+SELECT * FROM detached WHERE target_id = :target_id AND type = :type AND path = :path
 ORDER BY id LIMIT 1;
 
 -- name: detached_of

@@ -8,9 +8,10 @@ VALUES (:id, :target_id, :type, :path, :model_id, 'alive', :wanted, 1, 1, 'new')
 -- name: resource_set_identity
 UPDATE resource SET keep = :keep, remake = :remake WHERE id = :id;
 
--- name: resource_rewant
--- The same want again, after cache.db forgot it: no new generation.
-UPDATE resource SET wanted = :wanted, life = 'alive' WHERE id = :id;
+-- name: resource_inside
+-- What no application owns in the servers that this one runs.
+SELECT resource.id FROM target JOIN resource ON resource.target_id = target.id
+WHERE target.application_id = :application_id LIMIT 1000;
 
 -- name: model_set_scope
 UPDATE model SET scope = :scope WHERE id = :id;

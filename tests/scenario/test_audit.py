@@ -92,6 +92,31 @@ def _(world):
         raise Trouble(f"it does not say why: {rows[0]}")
 
 
+@test("refresh has one row, and its trial none")
+def _(world):
+    before = len(audit(world, "--what", "refresh"))
+    world.ctl("refresh", "mlflow-server", "--dry-run").ok()
+    equal(len(audit(world, "--what", "refresh")), before, "rows after a trial")
+    world.ctl("refresh", "mlflow-server").ok()
+    equal(len(audit(world, "--what", "refresh")), before + 1, "rows")
+
+
+@test("after wait what a removed relation opened is closed, and each removal has its end in the audit")
+def _(world):
+    def ended():
+        return [r["subject"] for r in audit(world, "--who", "loop", "--what", "remove") if r["outcome"] == "done"]
+
+    before = ended()
+    world.ctl("remove-relation", "mlflow-server", "mlflow-mysql").ok()
+    world.ctl("wait", "mlflow-mysql", "--timeout", "2m").ok()
+    rows = ended()[:-len(before) or None]
+    for kind in ("grant ", "user "):
+        if not any(s.startswith(kind) for s in rows):
+            raise Trouble(f"no {kind} was removed before wait ended: {rows}")
+    world.ctl("integrate", "mlflow-server", "mlflow-mysql").ok()
+    world.wait_active()
+
+
 @test("what was shown of a secret is in the audit, and its value is not")
 def _(world):
     secret = json.loads(world.ctl("secrets", "--format", "json").ok().out)["secrets"][0]["id"]

@@ -111,7 +111,7 @@ def _(world):
                              {"metadata": {"labels": {"app.kubernetes.io/managed-by": "somebody"}}})
     own = 0 if world.cluster.real else 1                        # the simulator counts everybody's writes
     world.daemon.start()
-    world.wait_for("the line of drift", lambda: "ConfigMap mlflow/mlflow-mysql-config" in world.ctl("drift").out)
+    world.wait_for("the line of drift", lambda: "configmap/mlflow-mysql-config" in world.ctl("drift").out)
     settled(world)
     if world.cluster.writes() != before + own + 1:
         raise Trouble(f"{world.cluster.writes() - before - own} writes for one damaged object")

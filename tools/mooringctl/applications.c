@@ -215,6 +215,10 @@ static int trust(struct cli *c) {
 }
 
 static void print_constraints(struct cli *c, const char *text) {
+        cleanup_(json_freep) json_t *json = json_pack("{s:s}", "constraints", text);
+
+        if (cli_print(c, json))
+                return;
         if (text[0])
                 fprintf(c->out, "%s\n", text);
         else

@@ -41,6 +41,16 @@ static char *who_of(const json_t *row) {
         return str_dup(user ? user : json_get_str(row, "kind", ""));
 }
 
+static char *subject_of(const json_t *row) {
+        const char *subject = json_get_str(row, "subject", "");
+        size_t n = strcspn(subject, " ");
+        cleanup_(freep) char *type = str_ndup(subject, n);
+
+        if (!str_eq(json_get_str(row, "kind", ""), "loop") || !subject[n])
+                return str_dup(subject);
+        return text_object(type, subject + n + 1);
+}
+
 /* The words that tell most in one line. */
 static char *detail_of(const json_t *row) {
         cleanup_(freep) char *after = NULL;
@@ -69,17 +79,19 @@ static void print_list(struct cli *c, const json_t *list) {
         table_init(&t, head);
         table_right(&t, 0);
         table_cut_left(&t, 4);
+        table_spare(&t, 5);
         table_spare(&t, 7);
         json_array_foreach(list, i, row) {
                 cleanup_(freep) char *who = who_of(row);
                 cleanup_(freep) char *detail = detail_of(row);
+                cleanup_(freep) char *subject = subject_of(row);
                 const char *outcome = json_get_str(row, "outcome", "");
 
                 table_printf(&t, "%lld", (long long)json_get_int(row, "id", 0));
                 table_add(&t, text_time(json_get_str(row, "at", NULL), c->globals->utc, stamp));
                 table_add(&t, who);
                 table_add(&t, json_get_str(row, "what", ""));
-                table_add(&t, json_get_str(row, "subject", ""));
+                table_add(&t, subject);
                 table_add(&t, json_get_str(row, "why", ""));
                 table_style(&t, outcome, outcome_style(outcome));
                 table_add(&t, detail);

@@ -68,6 +68,7 @@ static int diff_bundle(struct cli *c) {
         cleanup_(buf_free) struct buf text = BUF_INIT;
         struct err err = { 0 };
         json_t *body;
+        bool equal;
         int r;
 
         if (!cli_model(c))
@@ -78,14 +79,15 @@ static int diff_bundle(struct cli *c) {
         r = call_send(c, "POST", path, body, &json);
         if (r)
                 return r;
-        if (json_object_size(json) == 0) {
+        equal = json_object_size(json) == 0;
+        if (cli_print(c, json))
+                return equal ? CLI_DONE : CLI_NOT_CONVERGED;
+        if (equal) {
                 cli_say(c, "no difference");
                 return CLI_DONE;
         }
-        if (!cli_print(c, json)) {
-                yaml_write(json, &text);
-                fputs(buf_str(&text), c->out);
-        }
+        yaml_write(json, &text);
+        fputs(buf_str(&text), c->out);
         return CLI_NOT_CONVERGED;
 }
 

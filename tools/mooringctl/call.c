@@ -343,6 +343,18 @@ static int on_data(struct http_request *r, const char *data, size_t len) {
         return 0;
 }
 
+static int stream_refused(struct exchange *x, struct err *err) {
+        const struct buf *reply = &x->request.reply;
+        const char *why = NULL;
+
+        if (reply->len && json_parse(reply->data, reply->len, &x->json, NULL) == 0)
+                why = json_get_str(json_get(x->json, "error"), "message", NULL);
+        if (why)
+                return err_set(err, -EIO, "%s", why);
+        return err_set(err, -EIO, "%s was answered with status %ld and no reason", x->path,
+                       x->request.status);
+}
+
 int call_stream(struct cli *c, const char *path, call_line *line, void *arg, int64_t ms,
                 struct err *err) {
         cleanup_(exchange_deinit) struct exchange x = { .method = "GET", .path = path };
@@ -363,7 +375,5 @@ int call_stream(struct cli *c, const char *path, call_line *line, void *arg, int
                 return s.result;
         if (e < 0)
                 return cannot_reach(c, r, err);
-        if (r->status >= 300)
-                return err_set(err, -EIO, "%s was answered with status %ld", path, r->status);
-        return 0;
+        return r->status < 300 ? 0 : stream_refused(&x, err);
 }

@@ -21,6 +21,7 @@ const struct command *const command_families[] = {
         consent_commands,
         drift_commands,
         explain_commands,
+        doctor_commands,
         audit_commands,
         models_commands,
         clusters_commands,
@@ -38,10 +39,36 @@ const struct command *command_find(const char *name) {
         return NULL;
 }
 
+/* Juju's words of today and of before, and what does it here. */
+static const struct {
+        const char *word, *command;
+} juju_words[] = {
+        { "add-relation", "integrate" },
+        { "add-unit", "scale-application" },
+        { "completion", "print-completion" },
+        { "controllers", "clusters" },
+        { "remove-unit", "scale-application" },
+        { "show-model", "models" },
+        { "show-status", "status" },
+        { "show-storage", "storage" },
+};
+
+static const char *juju_word(const char *name) {
+        for (size_t i = 0; i < ARRAY_SIZE(juju_words); i++)
+                if (str_eq(juju_words[i].word, name))
+                        return juju_words[i].command;
+        if (str_starts(name, "list-") && command_find(name + strlen("list-")))
+                return name + strlen("list-");
+        return NULL;
+}
+
 const char *command_nearest(const char *name) {
+        const char *here = juju_word(name);
         cleanup_(freep) const char **names = NULL;
         size_t n = 0, at = 0;
 
+        if (here)
+                return here;
         for (size_t i = 0; command_families[i]; i++)
                 for (const struct command *c = command_families[i]; c->name; c++)
                         n++;

@@ -68,6 +68,8 @@ static void print_list(struct cli *c, const json_t *list) {
         table_cut_left(&t, 4);
         json_array_foreach(list, i, line) {
                 cleanup_(freep) char *what = what_of(line);
+                cleanup_(freep) char *object =
+                        text_object(json_get_str(line, "type", ""), json_get_str(line, "path", ""));
                 cleanup_(freep) char *span = took(line);
                 const char *outcome = json_get_str(line, "outcome", "");
 
@@ -75,8 +77,7 @@ static void print_list(struct cli *c, const json_t *list) {
                 table_add(&t,
                           text_time(json_get_str(line, "seen-at", NULL), c->globals->utc, stamp));
                 table_add(&t, json_get_str(line, "application", ""));
-                table_printf(&t, "%s %s", json_get_str(line, "type", ""),
-                             json_get_str(line, "path", ""));
+                table_add(&t, object);
                 table_add(&t, what);
                 table_add(&t, json_get_str(line, "who", ""));
                 table_add(&t, span);
@@ -163,11 +164,18 @@ static int show_drift(struct cli *c, const char *id) {
         return r;
 }
 
+/* No application is called so. */
+static bool is_slip(const char *word) {
+        return str_eq(word, "show") || word[strspn(word, "0123456789")] == '\0';
+}
+
 static int drift(struct cli *c) {
         bool show = c->count == 2 && str_eq(cli_operand(c, 0), "show");
 
         if (c->count == 2 && !show)
                 return cli_fail(CLI_USAGE, "usage: mooringctl drift [APPLICATION] | drift show ID");
+        if (c->count == 1 && is_slip(cli_operand(c, 0)))
+                return cli_fail(CLI_USAGE, "one line of the ledger: mooringctl drift show ID");
         if (!cli_model(c))
                 return CLI_FAILED;
         return show ? show_drift(c, cli_operand(c, 1)) : list_drift(c);
@@ -175,13 +183,16 @@ static int drift(struct cli *c) {
 
 /* ---- history */
 
-/* Mostly the message says it already. */
-static const char *cause_beside(const char *message, const char *cause) {
-        return strstr(message, cause) ? "" : cause;
+/* Mostly the message says the cause already. One cell: as the last one it goes on in further
+ * lines where it has no room. */
+static char *told(const char *message, const char *cause) {
+        if (strstr(message, cause))
+                return str_dup(message);
+        return message[0] ? str_format("%s (%s)", message, cause) : str_dup(cause);
 }
 
 static int history(struct cli *c) {
-        static const char *const head[] = { "Time", "Status", "Message", "Cause", NULL };
+        static const char *const head[] = { "Time", "Status", "Message", NULL };
         const struct options *o = c->options;
         cleanup_(table_deinit) struct table t = { 0 };
         cleanup_(freep) char *path = NULL;
@@ -203,12 +214,12 @@ static int history(struct cli *c) {
         for (size_t i = json_array_size(list); i-- > 0;) { /* oldest first, as Juju prints it */
                 const json_t *h = json_array_get(list, i);
                 const char *word = json_get_str(h, "status", "");
+                cleanup_(freep) char *text =
+                        told(json_get_str(h, "message", ""), json_get_str(h, "cause", ""));
 
                 table_add(&t, text_time(json_get_str(h, "at", NULL), c->globals->utc, stamp));
                 table_style(&t, word, table_status_style(word));
-                table_add(&t, json_get_str(h, "message", ""));
-                table_add(&t, cause_beside(json_get_str(h, "message", ""),
-                                           json_get_str(h, "cause", "")));
+                table_add(&t, text);
         }
         table_print(&t, c->globals->color, c->out);
         return CLI_DONE;

@@ -5,6 +5,7 @@
 #include "table.h"
 #include "text.h"
 
+#include <ctype.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -73,8 +74,20 @@ static int print_line(void *arg, const json_t *line) {
         return fflush(c->out) == 0 ? 0 : 1; /* nobody reads any more */
 }
 
+/* Juju writes them large. */
+static char *level_word(const char *level) {
+        char *word = str_dup(level);
+
+        for (char *p = word; p && *p; p++)
+                *p = (char)tolower((unsigned char)*p);
+        if (str_eq(word, "warn"))
+                str_set(&word, "warning");
+        return word;
+}
+
 static int debug_log(struct cli *c) {
         const struct options *o = c->options;
+        cleanup_(freep) char *level = level_word(o->level);
         cleanup_(freep) char *path = str_dup("/v1/log");
         struct err err = { 0 };
 
@@ -82,7 +95,7 @@ static int debug_log(struct cli *c) {
         if (o->lines >= 0)
                 call_query_int(&path, "tail", o->lines);
         call_query(&path, "application", o->include);
-        call_query(&path, "level", o->level);
+        call_query(&path, "level", level);
         if (!o->tail)
                 call_query(&path, "follow", "false");
         return call_stream(c, path, print_line, c, -1, &err) < 0 ? cli_fail_err(&err) : CLI_DONE;

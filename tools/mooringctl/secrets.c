@@ -49,6 +49,9 @@ static int list(struct cli *c) {
                 return r;
         table_init(&t, head);
         table_right(&t, 5);
+        table_spare(&t, 4);
+        table_spare(&t, 5);
+        table_spare(&t, 0); /* OWNER/LABEL/FIELD is taken as well */
         json_array_foreach(json_get(json, "secrets"), i, s) {
                 cleanup_(freep) char *to = granted(s);
 

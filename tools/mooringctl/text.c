@@ -213,3 +213,17 @@ const char **text_members(const json_t *j) {
                 qsort(names, n, sizeof(*names), by_name);
         return names;
 }
+
+char *text_object(const char *type, const char *path) {
+        const char *slash = strrchr(path, '/');
+        char *kind, *text;
+
+        if (!isupper((unsigned char)type[0]))
+                return str_format("%s %s", type, path);
+        kind = str_ndup(type, strcspn(type, "."));
+        for (char *p = kind; *p; p++)
+                *p = (char)tolower((unsigned char)*p);
+        text = str_format("%s/%s", kind, slash ? slash + 1 : path);
+        free(kind);
+        return text;
+}

@@ -27,6 +27,9 @@ const char *text_size(int64_t bytes, char ret[32]);
 /* A JSON value on one line: texts as they are, others as JSON; NULL and null: "". The caller
  * frees. */
 char *text_value(const json_t *j);
+/* An object of a cluster as `why` takes it, "deployment/mlflow-server"; of others both words. The
+ * caller frees. */
+char *text_object(const char *type, const char *path);
 /* Names of an object's members in natural order; NULL-terminated, free() the array; the names
  * are J's. */
 const char **text_members(const json_t *j);

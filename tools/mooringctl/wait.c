@@ -46,6 +46,7 @@ struct waiting {
         json_t *shown; /* {application: "status: message"} that was printed last */
         size_t total, there;
         size_t stuck;        /* blocked or in error */
+        bool paused;         /* the model is */
         bool dying;          /* the model itself is being removed */
         bool drawn;          /* a bar stands on the terminal's line */
         char *missing;       /* first application that is not there yet, "name (status: message)" */
@@ -54,14 +55,19 @@ struct waiting {
         int64_t stuck_last;  /* when that was so last */
 };
 
-/* Active counts once the daemon has planned and applied all that it was told, and saw that. */
-static bool is_there(const struct waiting *w, const json_t *a, const char *word) {
-        return str_eq(word, w->o->until) &&
-               (!str_eq(word, "active") || json_get_bool(a, "settled", true));
+static bool is_unapplied(const json_t *a) {
+        return !json_get_bool(a, "settled", true);
 }
 
-static bool is_stuck(const char *word) {
-        return str_eq(word, "blocked") || str_eq(word, "error");
+/* Active counts once the daemon has planned and applied all that it was told, and saw that. */
+static bool is_there(const struct waiting *w, const json_t *a, const char *word) {
+        return str_eq(word, w->o->until) && (!str_eq(word, "active") || !is_unapplied(a));
+}
+
+/* A pause is a person's: until it ends nothing of a change is applied. */
+static bool is_stuck(const struct waiting *w, const json_t *a, const char *word) {
+        return str_eq(word, "blocked") || str_eq(word, "error") ||
+               (is_unapplied(a) && (json_get(a, "paused") || w->paused));
 }
 
 /* ---- progress */
@@ -106,6 +112,7 @@ static void look_at(struct waiting *w, const char *name, const json_t *a) {
         const char *message = json_get_str(json_get(a, "application-status"), "message", "");
         const char *word = a ? status_word(a) : "gone";
         cleanup_(freep) char *now = str_format("%s%s%s", word, message[0] ? ": " : "", message);
+        const char *rest;
 
         w->total++;
         if (!str_eq(json_get_str(w->shown, name, NULL), now)) {
@@ -116,13 +123,14 @@ static void look_at(struct waiting *w, const char *name, const json_t *a) {
                 w->there++;
                 return;
         }
+        rest = str_eq(word, w->o->until) ? "; not all that is wanted of it is applied" : "";
         if (!w->missing)
-                w->missing = str_format("%s (%s)", name, now);
-        if (!is_stuck(word))
+                w->missing = str_format("%s (%s%s)", name, now, rest);
+        if (!is_stuck(w, a, word))
                 return;
         w->stuck++;
         if (!w->blocker)
-                w->blocker = str_format("%s: %s", name, now);
+                w->blocker = str_format("%s: %s%s", name, now, rest);
 }
 
 static void note_stuck(struct waiting *w, bool stuck) {
@@ -141,6 +149,7 @@ static void look(struct waiting *w, json_t *status) {
         cleanup_(freep) const char **names = text_members(applications);
 
         w->total = w->there = w->stuck = 0;
+        w->paused = json_get(json_get(status, "model"), "paused");
         w->dying =
                 str_eq(json_get_str(json_dig(status, "model", "model-status", NULL), "current", ""),
                        "destroying");
@@ -283,7 +292,8 @@ const struct command wait_commands[] = {
           "Wait until applications are active, or in another state",
           "Without names: all applications of the model, at least one. Ends with 0 when all are "
           "there, 3 when nothing but "
-          "blocked applications is missing for ten seconds, or when the time is over (a person has "
+          "blocked applications is missing for ten seconds (also those whose changes a pause keeps "
+          "back), or when the time is over (a person has "
           "to "
           "act; --through-blocked waits on), 5 when the time is over for another reason, 1 at once "
           "when there is no such model or application. Active counts once everything that the "

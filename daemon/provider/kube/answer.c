@@ -195,10 +195,25 @@ static void read_forbidden(struct reading *r) {
         }
 }
 
+/* One that is not bound cannot even grow, and is not bound before its pod, which waits for it: the
+ * server says that with a page of differences. */
+static bool is_fixed_claim(const struct reading *r) {
+        return str_eq(r->a->type, "PersistentVolumeClaim") &&
+               has(r, "spec is immutable after creation");
+}
+
 static void read_invalid(struct reading *r) {
         r->m->duplicate = any_cause(r, "reason", "FieldValueDuplicate");
         r->m->immutable = r->m->immutable || answer_says_immutable(r->message);
-        say(r, OUTCOME_REFUSED, "%s", r->message);
+        if (is_fixed_claim(r))
+                say(r, OUTCOME_REFUSED,
+                    "the claim that is there asks for another size, class or access mode than is "
+                    "wanted, and cannot be changed: only the size of a bound one can grow. Look at "
+                    "it with kubectl get pvc: while it is Pending it holds nothing, so delete it, "
+                    "and it is made as wanted; if it is Bound, want of it what it has (storage, in "
+                    "the bundle or with deploy --storage)");
+        else
+                say(r, OUTCOME_REFUSED, "%s", r->message);
 }
 
 static void read_missing(struct reading *r) {

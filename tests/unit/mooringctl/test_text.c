@@ -134,6 +134,20 @@ static void a_table_that_is_too_wide_loses_what_tells_least(void **state) {
         }
 }
 
+static void an_object_is_named_as_why_takes_it(void **state) {
+        static const char *const cases[][3] = {
+                { "Deployment.apps", "mlflow/mlflow-server", "deployment/mlflow-server" },
+                { "Namespace", "mlflow", "namespace/mlflow" },
+                { "grant", "relation-1@%/db", "grant relation-1@%/db" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                cleanup_(freep) char *text = text_object(cases[i][0], cases[i][1]);
+
+                assert_string_equal(text, cases[i][2]);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(numbers_in_names_count_as_numbers),
@@ -145,6 +159,7 @@ int main(void) {
                 cmocka_unit_test(a_text_is_cut_where_it_tells_least),
                 cmocka_unit_test(a_table_that_is_too_wide_loses_what_tells_least),
                 cmocka_unit_test(values_that_are_no_text_are_json),
+                cmocka_unit_test(an_object_is_named_as_why_takes_it),
         };
 
         return cmocka_run_group_tests_name("text", tests, NULL, NULL);

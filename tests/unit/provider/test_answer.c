@@ -190,6 +190,30 @@ static void a_long_reason_keeps_its_beginning_and_its_end(void **state) {
         assert_non_null(strstr(err.text, ": field is immutable"));
 }
 
+static void a_claim_that_cannot_be_changed_says_what_to_do(void **state) {
+        static const char body[] =
+                "{\"message\":\"PersistentVolumeClaim \\\"data-0\\\" is invalid: spec: Forbidden: "
+                "spec "
+                "is immutable after creation except resources.requests and "
+                "volumeAttributesClassName for bound claims\\n@@ -14,7 +14,7 @@\\n- s: 1Gi\"}";
+        struct answer a = { .type = "PersistentVolumeClaim",
+                            .status = 422,
+                            .verb = ANSWER_APPLY,
+                            .retry_after_ms = -1,
+                            .body = scan_of(body, strlen(body)) };
+        struct answer_meaning m;
+        struct err err = { 0 };
+
+        answer_read(&a, &m, &err);
+        assert_true(m.immutable);
+        assert_non_null(strstr(err.text, "while it is Pending it holds nothing, so delete it"));
+        assert_non_null(strstr(err.text, "deploy --storage)")); /* not cut off */
+        assert_null(strstr(err.text, "@@"));
+        a.type = "Service";
+        answer_read(&a, &m, &err);
+        assert_non_null(strstr(err.text, "@@"));
+}
+
 static void duplicates_are_told_apart_from_other_refusals(void **state) {
         static const char body[] =
                 "{\"message\":\"Service \\\"web\\\" is invalid: spec.ports[1].name: Duplicate "
@@ -233,6 +257,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(no_value_of_a_secret_is_in_a_reason),
                 cmocka_unit_test(a_wait_that_the_server_asks_for_is_kept),
                 cmocka_unit_test(a_long_reason_keeps_its_beginning_and_its_end),
+                cmocka_unit_test(a_claim_that_cannot_be_changed_says_what_to_do),
                 cmocka_unit_test(duplicates_are_told_apart_from_other_refusals),
                 cmocka_unit_test(what_says_immutable_is_known_in_all_its_words),
         };

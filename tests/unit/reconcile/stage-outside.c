@@ -40,7 +40,8 @@ struct answer {
 };
 
 static struct provider provider;
-static struct target *open_now; /* the model's */
+static struct target *open_now;    /* the model's */
+static struct target *open_inside; /* an application's own */
 
 /* ---- things */
 
@@ -88,14 +89,19 @@ static void observe(const char *path, const char *const *see, struct observation
         fill_seen(see, t->body, o);
 }
 
-static void tell(const char *path) {
+static void tell_in(struct target *t, const char *path) {
         const struct world_resource *r = stage_resource(stage, path);
         struct observation o = { 0 };
 
-        if (!open_now || !r || !provider.can)
+        if (!t || !r || !provider.can)
                 return;
         observe(path, (const char *const *)r->see, &o);
-        open_now->observer->observed(open_now->observer->arg, r->type, path, &o);
+        t->observer->observed(t->observer->arg, r->type, path, &o);
+}
+
+static void tell(const char *path) {
+        tell_in(open_now, path);
+        tell_in(open_inside, path);
 }
 
 void stage_change(struct stage *s, const char *name, const char *member, json_t *value) {
@@ -275,7 +281,10 @@ static int open_target(const struct target_config *c, const struct observer *o, 
         list_init(&t->follows);
         later_init(&t->reached, c->loop, "reached", on_reached, t);
         later_run(&t->reached);
-        open_now = t;
+        if (json_get_bool(c->config, "inside", false))
+                open_inside = t;
+        else
+                open_now = t;
         *ret = t;
         return 0;
 }
@@ -293,6 +302,8 @@ static struct target *close_target(struct target *t) {
         }
         if (open_now == t)
                 open_now = NULL;
+        if (open_inside == t)
+                open_inside = NULL;
         free(t);
         return NULL;
 }
@@ -314,6 +325,10 @@ static int identify(const json_t *wanted, const char *scope, struct identity *re
                               str_eq(json_get_str(need, "kind", ""), "ready") ? NEED_READY
                                                                               : NEED_EXISTS,
                               json_get_str(need, "type", "Thing"), json_get_str(need, "name", ""));
+        return 0;
+}
+
+static int check(const json_t *config, const json_t *credential, struct err *err) {
         return 0;
 }
 
@@ -352,6 +367,7 @@ static void projection_free(struct projection *p) {
 
 static struct provider provider = {
         .name = "kubernetes",
+        .check = check,
         .identify = identify,
         .open = open_target,
         .close = close_target,

@@ -46,6 +46,8 @@ static void open_parts(struct stage *s) {
         assert_int_equal(seal_new(&seal, &s->sealer, NULL, &err), 0);
         o.store = s->store;
         o.sealer = s->sealer;
+        s->audit.sealer = s->sealer;
+        o.audit = &s->audit;
         assert_int_equal(reconcile_new(&o, &s->rec, &err), 0);
         assert_int_equal(reconcile_start(s->rec, &err), 0);
 }

@@ -9,6 +9,7 @@
  * Operations succeed at once unless told otherwise. */
 #pragma once
 
+#include "audit.h"
 #include "charm-meta.h"
 #include "clock.h"
 #include "command.h"
@@ -22,6 +23,7 @@ struct stage {
         struct loop *loop;
         struct store *store;
         struct sealer *sealer;
+        struct audit audit;
         struct reconcile *rec;
         struct map plans;  /* application -> text of its plan */
         struct map things; /* name -> struct thing *: what is outside */

@@ -250,6 +250,116 @@ static void data_that_was_seen_to_leave_is_lost_when_it_is_gone(void **state) {
         assert_int_equal(s->applies, 1);
 }
 
+/* ---- what the audit says of removals */
+
+static int64_t removals(struct stage *s, const char *name, const char *outcome) {
+        cleanup_(freep) char *sql =
+                str_format("SELECT count(*) FROM audit WHERE kind = 'loop' AND what = 'remove' AND "
+                           "subject = 'Thing %s' AND outcome = '%s' AND application = 'app'",
+                           name, outcome);
+
+        return stage_count(s, sql);
+}
+
+static void a_removal_that_ends_at_once_is_in_the_audit(void **state) {
+        struct stage *s = *state;
+
+        deploy(s, one);
+        stage_remove(s, "app", false);
+        stage_run(s, 5000);
+        assert_null(stage_application(s, "app"));
+        assert_int_equal(removals(s, "one", "done"), 1);
+}
+
+static void begin_long_removal(struct stage *s) {
+        deploy(s, one);
+        s->fail = "one";
+        s->failure = OUTCOME_RUNNING;
+        stage_remove(s, "app", false);
+        stage_run(s, 5000);
+        assert_true(stage_there(s, "one"));
+        assert_int_equal(removals(s, "one", "running"), 1);
+        assert_int_equal(removals(s, "one", "done"), 0);
+}
+
+static void a_removal_whose_end_is_only_seen_ends_in_the_audit(void **state) {
+        struct stage *s = *state;
+
+        begin_long_removal(s);
+        stage_change(s, "one", NULL, NULL);
+        stage_run(s, 5000);
+        assert_null(stage_application(s, "app"));
+        assert_int_equal(removals(s, "one", "done"), 1);
+}
+
+static void a_removal_whose_end_is_answered_ends_in_the_audit_once(void **state) {
+        struct stage *s = *state;
+
+        begin_long_removal(s);
+        s->fail = NULL;
+        stage_run(s, 60000);
+        assert_null(stage_application(s, "app"));
+        assert_int_equal(removals(s, "one", "running"), 1);
+        assert_int_equal(removals(s, "one", "done"), 1);
+}
+
+static void what_a_stranger_removed_is_not_told_as_ours(void **state) {
+        struct stage *s = *state;
+
+        deploy(s, one);
+        s->fail = "one";
+        s->failure = OUTCOME_DENIED;
+        stage_remove(s, "app", false);
+        stage_run(s, 5000);
+        assert_int_equal(removals(s, "one", "denied"), 1);
+        stage_change(s, "one", NULL, NULL);
+        stage_run(s, 60000);
+        assert_null(stage_application(s, "app"));
+        assert_int_equal(removals(s, "one", "done"), 0);
+}
+
+static void the_end_of_a_removal_is_kept_until_it_can_be_written(void **state) {
+        struct stage *s = *state;
+
+        deploy(s, one);
+        s->hold = true;
+        stage_remove(s, "app", false);
+        stage_run(s, 1000);
+        stage_full(s, true);
+        stage_release(s);
+        stage_run(s, 2000);
+        assert_false(stage_there(s, "one"));
+        assert_int_equal(removals(s, "one", "done"), 0);
+        stage_full(s, false);
+        stage_run(s, 60000);
+        assert_null(stage_application(s, "app"));
+        assert_int_equal(removals(s, "one", "done"), 1);
+}
+
+/* ---- a pause */
+
+static void what_a_pause_keeps_from_being_applied_is_not_active(void **state) {
+        struct stage *s = *state;
+        const struct world_application *a;
+
+        deploy(s, one);
+        stage_pause(s, "app", true);
+        stage_run(s, 1000);
+        a = stage_application(s, "app");
+        assert_string_equal(a->status, "active");
+        stage_plan(s, "app", "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"blue\"}}}");
+        stage_application(s, "app")->replan = true;
+        reconcile_mark(s->rec, MARK_APPLICATION, a->id);
+        stage_run(s, 2000);
+        assert_int_equal(s->applies, 1);
+        assert_string_equal(a->status, "waiting");
+        assert_non_null(strstr(a->message, "one: is to be changed: put right after the pause"));
+        stage_pause(s, "app", false);
+        stage_run(s, 2000);
+        assert_int_equal(s->applies, 2);
+        assert_string_equal(a->status, "active");
+}
+
 #define WATCHED(f) cmocka_unit_test_setup_teardown(f, stage_set_up, stage_tear_down)
 #define POLLED(f) cmocka_unit_test_setup_teardown(f, stage_set_up_polled, stage_tear_down)
 
@@ -269,6 +379,12 @@ int main(void) {
                 POLLED(what_is_not_served_yet_is_tried_as_soon_as_the_server_is_ready),
                 POLLED(what_was_refused_waits_though_its_outside_answers),
                 POLLED(a_wake_during_an_operation_is_not_lost),
+                WATCHED(a_removal_that_ends_at_once_is_in_the_audit),
+                WATCHED(a_removal_whose_end_is_only_seen_ends_in_the_audit),
+                WATCHED(a_removal_whose_end_is_answered_ends_in_the_audit_once),
+                WATCHED(what_a_stranger_removed_is_not_told_as_ours),
+                WATCHED(the_end_of_a_removal_is_kept_until_it_can_be_written),
+                WATCHED(what_a_pause_keeps_from_being_applied_is_not_active),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -165,6 +165,34 @@ static void a_relation_that_settles_is_no_mistake(void **state) {
         assert_int_equal(stage_count(s, "SELECT count(*) FROM relation_data"), 2);
 }
 
+static void take_json(void *arg, json_t *json) {
+        json_t **ret = arg;
+
+        *ret = json;
+}
+
+/* Storage of an earlier one of its name is kept: nothing is planned until a person decides. */
+static void what_a_person_must_decide_first_is_no_plan_under_way(void **state) {
+        struct stage *s = *state;
+        struct reconcile_range range = { .model = "lab", .application = "db" };
+        const json_t *unknown;
+        json_t *json = NULL;
+
+        stage_plan(s, "db", "{\"docs\": {\"disk\": {\"name\": \"disk\", \"data\": true}}}");
+        stage_deploy(s, "db");
+        stage_run(s, 500);
+        stage_remove(s, "db", false);
+        stage_run(s, 2000);
+        stage_deploy(s, "db");
+        stage_run(s, 2000);
+        reconcile_plan(s->rec, &range, take_json, &json);
+        stage_settle(s);
+        unknown = json_array_get(json_get(json, "unknown"), 0);
+        assert_string_equal(json_get_str(unknown, "subject", ""), "db");
+        assert_true(str_starts(json_get_str(unknown, "why", ""), "blocked: "));
+        json_decref(json);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, stage_set_up, stage_tear_down)
 
 int main(void) {
@@ -176,6 +204,7 @@ int main(void) {
                 TEST(another_removal_is_held_again),
                 TEST(charms_that_answer_each_other_for_ever_are_stopped),
                 TEST(a_relation_that_settles_is_no_mistake),
+                TEST(what_a_person_must_decide_first_is_no_plan_under_way),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -383,6 +383,151 @@ static void what_was_let_go_ends_with_its_application(void **state) {
         assert_int_equal(stage_count(s, "SELECT count(*) FROM detached"), 0);
 }
 
+/* ---- in a server of its own */
+
+#define OWN "\"targets\": {\"own\": {\"provider\": \"kubernetes\", \"config\": {\"inside\": true}}}"
+#define BASE "\"base\": {\"name\": \"base\", \"data\": true, \"target\": \"own\"}"
+#define INSIDE                                                                                     \
+        "{" OWN ", \"secrets\": {" ROOT                                                            \
+        "}, \"docs\": {\"a\": {\"name\": \"a\"}, \"b\": {\"name\": \"b\"}"
+
+static void let_go_inside(struct stage *s) {
+        stage_plan(s, "server", INSIDE ", " BASE "}}");
+        stage_deploy(s, "server");
+        stage_run(s, 1000);
+        assert_true(stage_there(s, "base"));
+        replan(s, "server", INSIDE "}}");
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM detached WHERE path = 'base'"), 1);
+}
+
+static void remove_server(struct stage *s, bool destroy) {
+        struct command_application c = { .head.run = command_application_remove,
+                                         .model = "lab",
+                                         .application = "server",
+                                         .destroy_storage = destroy };
+
+        stage_command(s, &c.head);
+        stage_run(s, 5000);
+        assert_null(stage_application(s, "server"));
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM application"), 0);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM detached"), 0);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM resource WHERE path = 'base'"), 0);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM target WHERE application_id"), 0);
+        assert_int_equal(secrets(s), 0);
+}
+
+static void what_was_let_go_in_its_own_server_goes_with_that(void **state) {
+        let_go_inside(*state);
+        remove_server(*state, false);
+}
+
+static void and_is_not_destroyed_one_by_one(void **state) {
+        struct stage *s = *state;
+
+        let_go_inside(s);
+        s->fail = "base";
+        s->failure = OUTCOME_DENIED;
+        remove_server(s, true);
+}
+
+static void what_is_being_destroyed_in_it_does_not_hold_its_end_up(void **state) {
+        struct stage *s = *state;
+        struct command_application c = { .head.run = command_application_destroy_storage,
+                                         .model = "lab",
+                                         .application = "server" };
+
+        let_go_inside(s);
+        s->fail = "base";
+        s->failure = OUTCOME_DENIED;
+        stage_command(s, &c.head);
+        stage_run(s, 1000);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM resource WHERE path = 'base'"), 1);
+        remove_server(s, false);
+}
+
+/* ---- wanted by another one */
+
+static void expect_refused(struct stage *s, const char *why) {
+        const char *said = stage_application(s, "other")->plan_error;
+
+        if (!said || !strstr(said, why))
+                fail_msg("\"%s\" is not in \"%s\"", why, said ? said : "");
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM want JOIN application ON"
+                                        " application_id = application.id WHERE name = 'other'"),
+                         0);
+}
+
+static void what_is_kept_is_not_taken_over_by_another_one(void **state) {
+        struct command_application c = { .head.run = command_application_destroy_storage,
+                                         .model = "lab",
+                                         .application = "server" };
+        struct stage *s = *state;
+
+        deploy_alone(s);
+        stage_remove(s, "server", false);
+        stage_run(s, 2000);
+        stage_plan(s, "other", "{\"docs\": {" VOLUME "}}");
+        stage_deploy(s, "other");
+        stage_run(s, 2000);
+        expect_refused(s, "is kept as storage of server");
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM detached"), 1);
+        s->fail = "volume";
+        s->failure = OUTCOME_DENIED;
+        stage_command(s, &c.head);
+        stage_run(s, 300000);
+        expect_refused(s, "are being destroyed");
+        s->fail = NULL;
+        stage_run(s, 600000);
+        assert_true(stage_there(s, "volume"));
+        assert_int_equal(stage_resource(s, "volume")->owner, stage_application(s, "other")->id);
+        assert_true(s->removes > 0);
+        assert_int_equal(stage_count(s, "SELECT made FROM resource WHERE path = 'volume'"), 1);
+        assert_int_equal(secrets(s), 0);
+}
+
+static void what_a_living_one_let_go_is_its_own(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "app", OTHERS ", " VOLUME "}}");
+        stage_deploy(s, "app");
+        stage_run(s, 1000);
+        replan(s, "app", OTHERS "}}");
+        stage_plan(s, "other", "{\"docs\": {" VOLUME "}}");
+        stage_deploy(s, "other");
+        stage_run(s, 2000);
+        expect_refused(s, "is kept as storage of app");
+        replan(s, "app", OTHERS ", " VOLUME "}}");
+        assert_int_equal(stage_resource(s, "volume")->owner, stage_application(s, "app")->id);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM detached"), 0);
+}
+
+/* R is dying with its first owner, and is wanted as it is by the next. */
+static void a_removal_ends_when_another_one_wants_the_last_of_it(void **state) {
+        struct stage *s = *state;
+        int applies;
+
+        stage_plan(s, "app", "{\"docs\": {\"one\": {\"name\": \"one\"}}}");
+        stage_deploy(s, "app");
+        stage_run(s, 1000);
+        s->fail = "one";
+        s->failure = OUTCOME_DENIED;
+        stage_remove(s, "app", false);
+        stage_run(s, 2000);
+        assert_non_null(stage_application(s, "app"));
+        s->fail = NULL;
+        s->hold = true; /* nothing ends before the other plan is saved */
+        applies = s->applies;
+        stage_plan(s, "other", "{\"docs\": {\"one\": {\"name\": \"one\"}}}");
+        stage_deploy(s, "other");
+        stage_run(s, 200);
+        stage_release(s);
+        stage_run(s, 2000);
+        assert_null(stage_application(s, "app"));
+        assert_true(stage_there(s, "one"));
+        assert_int_equal(stage_resource(s, "one")->owner, stage_application(s, "other")->id);
+        assert_true(s->applies > applies); /* with the labels of the new owner */
+}
+
 #define TEST(run) cmocka_unit_test_setup_teardown(run, stage_set_up, stage_tear_down)
 
 int main(void) {
@@ -404,6 +549,12 @@ int main(void) {
                 TEST(another_one_in_its_place_is_lost_data),
                 TEST(what_opens_storage_that_is_wanted_again_is_the_same),
                 TEST(what_was_let_go_ends_with_its_application),
+                TEST(what_was_let_go_in_its_own_server_goes_with_that),
+                TEST(and_is_not_destroyed_one_by_one),
+                TEST(what_is_being_destroyed_in_it_does_not_hold_its_end_up),
+                TEST(what_is_kept_is_not_taken_over_by_another_one),
+                TEST(what_a_living_one_let_go_is_its_own),
+                TEST(a_removal_ends_when_another_one_wants_the_last_of_it),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* data.c - what holds data, where it lives, and the line that stays of what is left in place
+ *
+ * For commands, and for the reconciler's removals: both go by the same answers. */
+#include "command-internal.h"
+
+bool data_held(const struct q_resource_row *row) {
+        return row->keep &&
+               (row->applied_generation || row->made || row->adopted || !row->initialised_at_null);
+}
+
+int data_inside(struct tx *tx, int64_t target, int64_t application, bool *ret, struct err *err) {
+        struct q_target_row *row;
+        size_t n;
+        int r = q_target_by_id(tx, &(struct q_target_by_id_in){ .id = target }, &row, &n, err);
+
+        *ret = r >= 0 && n && !row->application_id_null && row->application_id == application;
+        return r < 0 ? r : 0;
+}
+
+int data_leave(struct tx *tx, const struct data_left *left, struct err *err) {
+        struct w_leftover_insert_in in = { .id = tx_id(tx, "leftover"),
+                                           .model = left->model,
+                                           .application = left->application,
+                                           .type = left->type,
+                                           .path = left->path,
+                                           .why = left->why,
+                                           .at = tx_now(tx) };
+        int r = w_leftover_insert(tx, &in, err);
+
+        return r < 0 ? r : 0;
+}
