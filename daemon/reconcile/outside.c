@@ -310,6 +310,7 @@ static void close_target(struct reconcile *rec, struct world_target *t) {
                         queue_add(rec->queue, KEY_TARGET, o->id, QUEUE_CHANGE);
         }
         cancel_operations(rec, t);
+        examine_target_closes(rec, t->id);
         t->open = t->provider->close(t->open);
         forget_seen(rec, t);
         map_free(&t->followed);

@@ -22,7 +22,7 @@ struct reconcile {
         struct map marked; /* resources that were marked since their reading began, by id */
         struct list jobs;  /* resource jobs, for stop */
         struct list plans; /* application work, for stop */
-        struct list sweeps, listings, previews;
+        struct list sweeps, listings, previews, examinings;
 };
 
 /* ---- resource*.c: one resource */
@@ -167,6 +167,10 @@ void ledger_undone(struct reconcile *rec, struct world_resource *r);
 
 /* ---- preview.c */
 void preview_stop(struct reconcile *rec);
+
+/* ---- examine.c */
+void examine_target_closes(struct reconcile *rec, int64_t target);
+void examine_stop(struct reconcile *rec);
 
 /* ---- outside.c */
 void outside_handle(struct reconcile *rec, int64_t id);
