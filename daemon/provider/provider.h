@@ -118,8 +118,8 @@ struct observer {
         void (*observed)(void *arg, const char *type, const char *path,
                          struct observation *o); /* takes O's content */
         void (*unit)(void *arg, const struct unit_seen *u);
-        /* Everything of TYPE (NULL: units) was listed: what was not observed since BEGIN of this
-         * list is absent. */
+        /* Everything of TYPE (NULL: units) was listed: a unit that was not observed since BEGIN
+         * of this list is gone, a resource unseen: it is looked at before it counts as gone. */
         void (*listed)(void *arg, const char *type, bool begin);
         /* TYPE cannot be listed, as things stand: only a look at each of them says how it is. */
         void (*unlisted)(void *arg, const char *type);

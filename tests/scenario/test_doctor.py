@@ -3,6 +3,8 @@
 """What doctor finds in a world that is well, and in one in which something was broken on purpose."""
 import json
 import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 
 from lib.runner import main, test
 from lib.world import Trouble
@@ -99,6 +101,26 @@ def _(world):
     finally:
         world.cluster.server_up()
     world.wait_active()
+
+
+@test("a cluster that falls silent while it is asked is told as that, and a daemon that stops meanwhile stops",
+      real="the simulator falls silent at a word")
+def _(world):
+    world.wait_active()
+    world.cluster.process.send_signal(signal.SIGSTOP)
+    try:
+        found = [f["text"] for f in doctor(world)[1] if f["id"] in ("could-not-look", "unreachable")]
+        with ThreadPoolExecutor(1) as pool:
+            asking = pool.submit(world.ctl, "doctor")
+            expect(0, world.daemon.stop())
+            if asking.result().code != ERRORS:
+                raise Trouble("doctor was answered by a daemon that stopped")
+    finally:
+        world.cluster.process.send_signal(signal.SIGCONT)
+    world.daemon.start()
+    world.wait_active()
+    if not found:
+        raise Trouble("nothing is said of a silent cluster")
 
 
 @test("questions that are refused are told, not passed over", real="the simulator refuses at a word")

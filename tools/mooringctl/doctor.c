@@ -76,6 +76,6 @@ const struct command doctor_commands[] = {
           "charms. Ends with 0 when nothing was found, 1 when there are errors, 8 when there are "
           "only warnings. What could not be looked at is a warning. Each line has a stable id, "
           "for which docs/runbooks/doctor.md has a section.",
-          .example = "doctor --format json" },
+          .example = "doctor --all" },
         {}
 };
