@@ -295,6 +295,7 @@ static int open_admin(struct controller *c, struct err *err) {
                 .audit = &c->audit,
                 .socket = c->options->socket,
                 .state_dir = c->options->state_dir,
+                .key_file = c->options->key_file,
                 .viewer_group = c->options->viewer_group,
                 .operator_group = c->options->operator_group,
                 .admin_group = c->options->admin_group,

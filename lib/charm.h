@@ -138,8 +138,8 @@ const char *charm_output(struct charm_plan *p, const char *label, const char *po
  * and digits), keeps sealed and rotates. */
 const char *charm_secret(struct charm_plan *p, const char *label, const char *field,
                          unsigned length, const char *alphabet);
-/* The same token (also of an output) in another form: "base64", "url", "yaml", "bcrypt",
- * "pem-bundle". */
+/* The same token in another form: "base64", "url", "yaml", "pem-bundle", and "bcrypt" of what is
+ * not an output. */
 const char *charm_form(struct charm_plan *p, const char *token, const char *form);
 
 /* ---- what was seen of what this charm wanted, by label: at the last look; after a restart, as it

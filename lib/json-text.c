@@ -164,3 +164,16 @@ char *json_text(const json_t *j) {
         write_value(j, &out);
         return buf_take(&out);
 }
+
+json_t *json_words(const char *text) {
+        json_t *j = json_string(text ? text : "");
+        cleanup_(freep) char *plain = NULL;
+
+        if (j)
+                return j;
+        plain = str_dup(text);
+        for (char *p = plain; *p; p++)
+                if ((unsigned char)*p >= 0x80)
+                        *p = '?';
+        return json_string(plain);
+}

@@ -28,6 +28,9 @@ int json_parse(const char *text, size_t len, json_t **ret, struct err *err);
 /* Sorted members, no blanks, plain escapes (no `\/`): equal values give equal bytes. */
 void json_canonical(const json_t *j, struct buf *out);
 char *json_text(const json_t *j); /* canonical, caller frees; NULL gives "null" */
+/* Somebody's words as a text value; when they are not UTF-8 (an error that was cut within a letter)
+ * with "?" for each byte that is not ASCII. NULL: "". */
+json_t *json_words(const char *text);
 
 /* RFC 6901 pointer, borrowed; NULL when nothing is there. "" is J itself. */
 json_t *json_at(const json_t *j, const char *pointer);

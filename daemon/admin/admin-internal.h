@@ -37,6 +37,7 @@ struct admin {
         struct refusals_of refused[REFUSALS_USERS_MAX]; /* of the time that runs now */
         size_t refused_count, refused_now, refused_dropped;
         struct timer refused_timer;
+        int64_t clock_offset; /* clock_wall less clock_mono at the start: a jump changes it */
         bool stopping;
 };
 

@@ -35,6 +35,7 @@ struct admin_options {
         const struct audit *audit; /* NULL: nothing is kept */
         const char *socket;        /* path */
         const char *state_dir;
+        const char *key_file; /* or NULL: as seal.h says */
         const char *viewer_group, *operator_group,
                 *admin_group;   /* unix groups; NULL or unknown: nobody */
         const char *controller; /* uuid */

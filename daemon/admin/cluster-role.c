@@ -283,7 +283,7 @@ static int gather(struct tx *tx, struct request *q, struct gathering *g, struct 
         return 0;
 }
 
-static int read_role(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
+int cluster_role_read(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
         cleanup_(json_freep) json_t *rules = json_array();
         struct gathering g = { .provider = provider_find("kubernetes"), .rules = rules };
         int r;
@@ -310,11 +310,17 @@ static void finish_role(struct request *q, json_t *json) {
         request_reply_text(q, 200, "application/yaml", text);
 }
 
+int cluster_role_prepare(struct request *q, struct err *err) {
+        int r = charm_host_scan(q->admin->options.host, err);
+
+        q->json = offered_folders(q, request_query(q, "charms"));
+        return r;
+}
+
 void cluster_role_show(struct request *q) {
         struct err err = { 0 };
 
-        if (charm_host_scan(q->admin->options.host, &err) < 0)
+        if (cluster_role_prepare(q, &err) < 0)
                 return request_fail(q, -EIO, &err);
-        q->json = offered_folders(q, request_query(q, "charms"));
-        request_read(q, read_role, finish_role);
+        request_read(q, cluster_role_read, finish_role);
 }

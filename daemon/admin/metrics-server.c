@@ -488,3 +488,7 @@ struct metrics_server *metrics_server_free(struct metrics_server *s) {
         free(s);
         return NULL;
 }
+
+int64_t metrics_server_expiry(void) {
+        return (int64_t)metric_value(&expiry, NULL);
+}

@@ -27,6 +27,8 @@ const struct route route_table[] = {
           "Charms on offer" },
         { "GET", "/v1/cluster-role", ROLE_VIEWER, cluster_role_show, NO_BODY,
           QUERY("charms", "format"), "The least ClusterRole, with the reason of each rule" },
+        { "GET", "/v1/doctor", ROLE_VIEWER, doctor_show, NO_BODY, QUERY("all"),
+          "What is wrong, or will be, and what to do" },
         { "GET", "/v1/targets", ROLE_VIEWER, explain_targets, NO_BODY, NULL,
           "What can be reached, and since when" },
         { "GET", "/v1/permissions", ROLE_VIEWER, audit_permissions, NO_BODY, NULL,

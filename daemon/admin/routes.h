@@ -106,6 +106,13 @@ request_handler secrets_list, secrets_reveal;
 
 /* cluster-role.c */
 request_handler cluster_role_show;
+/* Before the read: which charms are on offer. Q is ready for the read also after a failure. */
+int cluster_role_prepare(struct request *q, struct err *err);
+/* {"rules": [{"group", "resource", "verbs", "why"}], "unknown": objects that are planned again} */
+int cluster_role_read(struct tx *tx, struct request *q, json_t **ret, struct err *err);
+
+/* doctor.c */
+request_handler doctor_show;
 
 /* streams and the rest */
 request_handler stream_events, stream_log, root_info, root_openapi, root_charms;

@@ -6,6 +6,7 @@
  * does not notice that its client left, and stopping aborts while one is suspended; so all are
  * resumed and ended first. */
 #include "admin-internal.h"
+#include "clock.h"
 
 #include "metric.h"
 
@@ -340,6 +341,7 @@ int admin_new(const struct admin_options *o, struct admin **ret, struct err *err
 
         a->refs = 1;
         a->options = *o;
+        a->clock_offset = clock_wall() - clock_mono();
         a->socket = str_dup(o->socket);
         a->fd = -1;
         list_init(&a->connections);

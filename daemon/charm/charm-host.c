@@ -55,6 +55,8 @@ struct slot {
         bool burying;
 };
 
+#define DEATHS_KEPT 5 /* doctor tells one death from a module that dies at every call */
+
 struct charm_host {
         struct loop *loop;
         char *state_dir, *program;
@@ -65,7 +67,8 @@ struct charm_host {
         void *changed_arg;
         struct list slots, graves; /* live workers; those that are freed on the next turn */
         struct list queue;         /* of charm_call */
-        size_t workers;
+        size_t workers, deaths;
+        int64_t died_at[DEATHS_KEPT]; /* clock_wall, by number modulo DEATHS_KEPT */
         struct later dispatch, bury;
         struct timer idle, starts_timer;
         double starts; /* left, refilled with time */
@@ -144,10 +147,15 @@ static void note_end(const struct slot *s, const char *text) {
                   (struct log_field[]){ { "CHARM_SHA256", s->sha256 }, {} }, "%s", text);
 }
 
+static void note_death(struct charm_host *h) {
+        metric_add(&workers_died, NULL, 1);
+        h->died_at[h->deaths++ % DEATHS_KEPT] = clock_wall();
+}
+
 static void on_worker_over(void *arg, struct worker *w) {
         struct slot *s = arg;
 
-        metric_add(&workers_died, NULL, 1);
+        note_death(s->host);
         note_end(s, "a charm worker ended while it was idle");
         bury_slot(s);
 }
@@ -167,7 +175,8 @@ static void on_worker_done(void *arg, struct worker *w, int r, struct plan *plan
         struct charm_call *c = take_ptr(s->call);
         struct charm_host *h = s->host;
 
-        metric_add(&workers_died, NULL, worker_over(w));
+        if (worker_over(w))
+                note_death(h);
         if (worker_over(w) || worker_spent(w)) {
                 bury_slot(s);
         } else {
@@ -453,6 +462,14 @@ int charm_host_new(struct loop *l, const struct charm_host_options *o, struct ch
         }
         *ret = h;
         return 0;
+}
+
+void charm_host_deaths(const struct charm_host *h, struct charm_host_deaths *ret) {
+        *ret = (struct charm_host_deaths){ .total = h->deaths };
+        if (h->deaths)
+                ret->last = h->died_at[(h->deaths - 1) % DEATHS_KEPT];
+        if (h->deaths >= DEATHS_KEPT) /* the next one takes the place of the oldest */
+                ret->fifth = h->died_at[h->deaths % DEATHS_KEPT];
 }
 
 void charm_host_metrics(struct charm_host *h) {

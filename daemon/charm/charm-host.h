@@ -96,4 +96,10 @@ void charm_host_cancel(struct charm_call *c);    /* fine when it is done */
 bool charm_host_has(const struct charm_call *c); /* it waits, or a worker is at it */
 /* Live workers, for status and figures. */
 size_t charm_host_workers(const struct charm_host *h);
+/* Workers that died at work or idle since the start; stamps are clock_wall, 0: never. */
+struct charm_host_deaths {
+        size_t total;
+        int64_t last, fifth; /* the last one, and the fifth last */
+};
+void charm_host_deaths(const struct charm_host *h, struct charm_host_deaths *ret);
 void charm_host_metrics(struct charm_host *h); /* sets the gauges (metric.h) to what is so now */

@@ -318,12 +318,10 @@ static int put_off(struct transfer *t, struct http_request *r, const char *data,
         return 0;
 }
 
-size_t http_on_body(char *data, size_t size, size_t n, void *arg) {
-        struct transfer *t = arg;
+static size_t take_body(struct transfer *t, const char *data, size_t n) {
         struct http_request *r = t->request;
         int stop;
 
-        n *= size;
         if (!r)
                 return 0;
         byte_came(t);
@@ -341,6 +339,15 @@ size_t http_on_body(char *data, size_t size, size_t n, void *arg) {
                 return 0;
         }
         return n;
+}
+
+/* Wiped, for a watch's buffer lives as long as the watch, and what came last may be a Secret.
+ * curl looks at it no more: no callback of ours pauses a transfer. */
+size_t http_on_body(char *data, size_t size, size_t n, void *arg) {
+        size_t taken = take_body(arg, data, size * n);
+
+        explicit_bzero(data, size * n);
+        return taken;
 }
 
 /* ---- deadlines; from the loop, never inside curl */

@@ -100,6 +100,7 @@ void op_clear(struct op *op) {
         observation_clear(&op->seen);
         json_decref(take_ptr(op->baseline));
         json_decref(take_ptr(op->warnings));
+        json_decref(take_ptr(op->told));
         free(take_ptr(op->fields));
         free(take_ptr(op->took_over));
         op->kept = secret_values_free(op->kept);

@@ -118,8 +118,8 @@ struct observer {
         void (*observed)(void *arg, const char *type, const char *path,
                          struct observation *o); /* takes O's content */
         void (*unit)(void *arg, const struct unit_seen *u);
-        /* Everything of TYPE (NULL: units) was listed: what was not observed since BEGIN of this
-         * list is absent. */
+        /* Everything of TYPE (NULL: units) was listed: a unit that was not observed since BEGIN
+         * of this list is gone, a resource unseen: it is looked at before it counts as gone. */
         void (*listed)(void *arg, const char *type, bool begin);
         /* The target can (not) be read. IDENTITY: which outside this is (kube-system's uid),
          * when known. */
@@ -171,6 +171,7 @@ struct op {
          * tokens in whose place they stand; they become ours, then it is tried again. Or NULL. */
         struct secret_values *kept;
         json_t *warnings; /* list of texts, or NULL */
+        json_t *told;     /* examine: what it found; else NULL */
         void *private;
 };
 void op_clear(struct op *op); /* the answer's memory */
@@ -261,6 +262,16 @@ struct provider {
         /* Tells of each type that is followed. NULL: nothing is watched. */
         void (*watches)(const struct target *t, void (*tell)(void *arg, const struct watch_seen *w),
                         void *arg);
+        /* How T is spoken to, without asking it: {"server": text, "tls": "verify-full",
+         * "verify-ca", "encrypt" or "plain", "via": whether that is inside another one's pipe,
+         * "certificate", "ca": PEM, where there are any}. No secrets. NULL: nothing to tell. */
+        json_t *(*manner)(const struct target *t);
+        /* Asks T what a person would look at, for SCOPES (a list of namespaces). Reads only.
+         * OP->told: {"version", "tested": bool, "tested-with", "took-ms", "date", "at": Unix
+         * milliseconds, "rights": {SCOPE: {"rules", "incomplete"} or {"failed"}}, "volumes":
+         * [{"volume", "scope", "claim", "policy"}]}, and what could not be asked as "failed",
+         * "volumes-failed". NULL: nothing to ask. */
+        void (*examine)(struct target *t, const json_t *scopes, struct op *op);
         /* NULL: this provider is no way to reach others. */
         struct tunnel *(*tunnel)(struct target *t, const struct tunnel_request *r, struct err *err);
         /* Rights an identity needs for documents of TYPE: appended to a list of

@@ -17,6 +17,11 @@ static int by_label(const void *a, const void *b) {
         return strcmp(((const struct prepared *)a)->label, ((const struct prepared *)b)->label);
 }
 
+void application_sort_docs(struct application_work *w) {
+        if (w->doc_count)
+                qsort(w->docs, w->doc_count, sizeof(*w->docs), by_label);
+}
+
 struct prepared *application_doc(const struct application_work *w, const char *label) {
         struct prepared key = { .label = label };
 

@@ -381,13 +381,8 @@ static int prepare_target(struct application_work *w, const char *label, const j
         return r < 0 ? err_add(err, r, "target %s", label) : 0;
 }
 
-static int by_label(const void *a, const void *b) {
-        return strcmp(((const struct prepared *)a)->label, ((const struct prepared *)b)->label);
-}
-
 static int check_labels(struct application_work *w, struct err *err) {
-        if (w->doc_count)
-                qsort(w->docs, w->doc_count, sizeof(*w->docs), by_label);
+        application_sort_docs(w);
         for (size_t i = 1; i < w->doc_count; i++)
                 if (str_eq(w->docs[i].label, w->docs[i - 1].label))
                         return err_set(err, -EEXIST, "two documents have the label %s",

@@ -37,7 +37,6 @@ static int read_row(struct tx *tx, struct application_work *w, struct err *err) 
         w->dying = str_eq(a->life, "dying");
         w->force = a->force;
         w->destroy_storage = a->destroy_storage;
-        w->attach_storage = a->attach_storage;
         w->paused = a->paused_at_null ? NULL : str_format("%s: %s", a->paused_by, a->paused_why);
         w->held = str_dup(a->held);
         w->plan_error = str_dup(a->plan_error);

@@ -56,7 +56,7 @@ struct application_work {
         bool stopped;
 
         /* read: the row and its view */
-        bool found, dying, destroy_storage, force, attach_storage;
+        bool found, dying, destroy_storage, force;
         char *name, *charm_sha256, *charm_name, *channel, *model_name, *paused, *held, *plan_error;
         char *plan_status, *plan_message, *conflicts, *detached;
         int64_t model, revision;
@@ -124,6 +124,7 @@ void application_prepare(void *arg);
 int application_save_run(struct tx *tx, struct store_call *c, struct err *err);
 int application_save_error_run(struct tx *tx, struct store_call *c, struct err *err);
 /* application-edges.c: inside the save. */
+void application_sort_docs(struct application_work *w); /* by label */
 struct prepared *application_doc(const struct application_work *w, const char *label);
 /* D's text with ids for labels. */
 int application_outputs_text(struct tx *tx, struct application_work *w, struct prepared *d,

@@ -22,7 +22,7 @@
 struct opening {
         struct store_call call;
         struct reconcile *rec;
-        int64_t id, application, model_target;
+        int64_t id, application;
         bool found;
         char *name, *provider, *label, *bound;
         json_t *config, *credential;
@@ -88,8 +88,7 @@ static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
         r = json_parse(row->config, strlen(row->config), &o->config, err);
         if (r < 0)
                 return r;
-        if (read_credential(tx, o, row, &o->why) < 0 && !o->credential)
-                o->credential = NULL; /* told when it is opened */
+        read_credential(tx, o, row, &o->why); /* what is wrong is told when it is opened */
         return 0;
 }
 
@@ -311,6 +310,7 @@ static void close_target(struct reconcile *rec, struct world_target *t) {
                         queue_add(rec->queue, KEY_TARGET, o->id, QUEUE_CHANGE);
         }
         cancel_operations(rec, t);
+        examine_target_closes(rec, t->id);
         t->open = t->provider->close(t->open);
         forget_seen(rec, t);
         map_free(&t->followed);

@@ -3,7 +3,7 @@
  * of its own
  *
  * A key is (kind, id). Adding a key that waits raises its urgency at most; adding one that is
- * being worked on makes it run once more after. The handler owns a key from queue_take to
+ * being worked on makes it run once more after. The handler owns a key from its call to
  * queue_done. Level-triggered: an add carries no work. */
 #pragma once
 

@@ -17,14 +17,12 @@ struct reconcile {
         char *controller;
         struct world world;
         struct queue *queue;
-        struct interfaces *interfaces;
-        struct timer audit;
         bool started, stopping;
         size_t in_flight;  /* operations that are out */
         struct map marked; /* resources that were marked since their reading began, by id */
         struct list jobs;  /* resource jobs, for stop */
         struct list plans; /* application work, for stop */
-        struct list sweeps, listings, previews;
+        struct list sweeps, listings, previews, examinings;
 };
 
 /* ---- resource*.c: one resource */
@@ -41,7 +39,7 @@ struct resource_job { /* from reading the rows to saving the outcome */
         bool found;
         struct resource_row row;
         int64_t target, owner, model;
-        char *type, *path, *token, *reason, *state;
+        char *type, *path, *token;
         uint8_t wanted[DIGEST_SIZE], fields[DIGEST_SIZE];
         bool wanted_valid, fields_valid;
         int64_t tries;
@@ -54,11 +52,9 @@ struct resource_job { /* from reading the rows to saving the outcome */
         uint8_t outputs[DIGEST_SIZE]; /* of the values that were filled into the document */
         bool outputs_valid;
         struct err fill_err;   /* why they could not be */
-        bool document_missing; /* cache.db forgot it: the application is planned again */
         char *fields_text;
         struct secret_values *values;
         json_t *own; /* apply_request's */
-        struct err read_err;
         /* the operation */
         enum action action;
         bool audit, busy_op;
@@ -171,6 +167,10 @@ void ledger_undone(struct reconcile *rec, struct world_resource *r);
 
 /* ---- preview.c */
 void preview_stop(struct reconcile *rec);
+
+/* ---- examine.c */
+void examine_target_closes(struct reconcile *rec, int64_t target);
+void examine_stop(struct reconcile *rec);
 
 /* ---- outside.c */
 void outside_handle(struct reconcile *rec, int64_t id);

@@ -125,6 +125,7 @@ int reconcile_new(const struct reconcile_options *o, struct reconcile **ret, str
         list_init(&rec->sweeps);
         list_init(&rec->listings);
         list_init(&rec->previews);
+        list_init(&rec->examinings);
         queue_new(o->loop, handle, rec, &rec->queue);
         queue_tell_to(rec->queue, metrics_queue);
         metrics_begin();
@@ -301,6 +302,7 @@ void reconcile_stop(struct reconcile *rec) {
         sweep_stop(rec);
         listing_stop(rec);
         preview_stop(rec);
+        examine_stop(rec);
         outside_close_all(rec);
 }
 

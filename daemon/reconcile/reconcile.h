@@ -105,6 +105,11 @@ typedef void reconcile_listed_fn(void *arg, json_t *json);
 /* "resources": type, path, state, reason, since. */
 void reconcile_resources(struct reconcile *r, const struct reconcile_range *range,
                          reconcile_listed_fn *done, void *arg);
+/* For doctor: "targets", "models", "applications", "queue", as they are known now (facts.c). */
+json_t *reconcile_facts(struct reconcile *r);
+/* Asks every outside that can be read, within seconds: {target: what provider.h's examine told}.
+ * DONE as that of the lists. */
+void reconcile_examine(struct reconcile *r, reconcile_listed_fn *done, void *arg);
 /* "plan": what the loop would do now, resource by resource, and what it waits for; "unknown": of
  * what that cannot be said, and why. */
 void reconcile_plan(struct reconcile *r, const struct reconcile_range *range,

@@ -33,8 +33,6 @@ static void forget_read(struct resource_job *j) {
         free(take_ptr(j->type));
         free(take_ptr(j->path));
         free(take_ptr(j->token));
-        free(take_ptr(j->reason));
-        free(take_ptr(j->state));
         world_needs_free(take_ptr(j->needs), j->need_count);
         free(take_ptr(j->wanters));
         free(take_ptr(j->fields_text));
@@ -44,7 +42,7 @@ static void forget_read(struct resource_job *j) {
         json_decref(take_ptr(j->own));
         j->need_count = j->wanter_count = 0;
         j->text_len = 0;
-        j->found = j->document_missing = j->outputs_valid = false;
+        j->found = j->outputs_valid = false;
 }
 
 /* Large documents have ten thousands of pieces of memory: a thread gives them back. */
@@ -148,8 +146,6 @@ static void copy_row(struct resource_job *j, const struct q_resource_row *row) {
         j->path = str_dup(row->path);
         j->token = str_dup(row->token);
         copy_token(j, row);
-        j->reason = str_dup(row->reason);
-        j->state = str_dup(row->state);
         j->tries = row->tries;
 }
 
@@ -211,12 +207,8 @@ static int read_documents(struct tx *tx, struct resource_job *j, const struct q_
         if (!j->wanted_valid)
                 return 0;
         r = read_json(tx, j, row->wanted, &j->document, err);
-        if (r == -ENOENT) {
-                j->document_missing = true;
-                return 0;
-        }
         if (r < 0)
-                return r;
+                return r == -ENOENT ? 0 : r; /* forgotten: the application is planned again */
         j->values = secret_values_new();
         r = opener_open(tx, j->rec->options.sealer, str_eq(row->life, "dying") ? 0 : j->owner,
                         j->document, j->values, err);

@@ -423,7 +423,6 @@ static bool take(struct reconcile *rec, struct scope_work *w) {
         m->dying = w->dying;
         m->force = w->force;
         m->destroy_storage = w->destroy_storage;
-        m->stale = false;
         news |= m->closed != is_closed(rec, m);
         m->closed = is_closed(rec, m);
         return news;

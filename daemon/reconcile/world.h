@@ -47,7 +47,6 @@ struct world_model {
         char *trouble;        /* why there is no such resource yet, or NULL */
         int64_t converged_at; /* clock_wall when all of it was last known active; 0: never */
         bool closed;          /* nothing of it may be written, as its resources were told last */
-        bool stale;
 };
 
 struct world_want {

@@ -109,15 +109,23 @@ static int make_file(const char *path, struct secret_text *ret, struct err *err)
         return 0;
 }
 
+char *seal_key_path(const struct seal_options *o, bool *ret_credential) {
+        char *path = credential_path();
+
+        *ret_credential = path != NULL;
+        if (path)
+                return path;
+        return o->key_file ? str_dup(o->key_file) : str_format("%s/key", o->state_dir);
+}
+
 int seal_key_load(const struct seal_options *o, struct secret_text *ret, char **ret_made,
                   struct err *err) {
-        cleanup_(freep) char *credential = credential_path();
-        cleanup_(freep) char *path = NULL;
+        bool credential;
+        cleanup_(freep) char *path = seal_key_path(o, &credential);
         int r;
 
         if (credential)
-                return read_file(credential, true, ret, err);
-        path = o->key_file ? str_dup(o->key_file) : str_format("%s/key", o->state_dir);
+                return read_file(path, true, ret, err);
         if (access(path, F_OK) == 0 || errno != ENOENT)
                 return read_file(path, false, ret, err);
         if (o->must_exist)

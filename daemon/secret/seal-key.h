@@ -6,5 +6,6 @@
 
 /* The keys, one after the other: a multiple of SEAL_KEY_SIZE, at least one. *RET_MADE as in
  * seal.h. */
+char *seal_key_path(const struct seal_options *o, bool *ret_credential); /* seal_where */
 int seal_key_load(const struct seal_options *o, struct secret_text *ret, char **ret_made,
                   struct err *err);

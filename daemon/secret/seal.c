@@ -231,3 +231,7 @@ bool seal_chain_hash(const struct sealer *s, const uint8_t id[SEAL_ID_SIZE], con
                 digest_hmac(k->chain_key, DIGEST_SIZE, data, len, ret);
         return k != NULL;
 }
+
+char *seal_where(const struct seal_options *o, bool *ret_credential) {
+        return seal_key_path(o, ret_credential);
+}

@@ -33,6 +33,9 @@ struct seal_options {
 int seal_new(const struct seal_options *o, struct sealer **ret, char **ret_made, struct err *err);
 struct sealer *seal_free(struct sealer *s);
 
+/* Which key file that is, free it; *RET_CREDENTIAL: it is one of systemd's credentials. */
+char *seal_where(const struct seal_options *o, bool *ret_credential);
+
 struct seal_place { /* where a sealed value is kept: its associated data */
         const char *table, *column, *key;
         int64_t revision;

@@ -14,6 +14,7 @@ import test_data  # noqa: F401
 import test_outage  # noqa: F401
 import test_refusals  # noqa: F401
 import test_loss  # noqa: F401
+import test_doctor  # noqa: F401
 import test_metrics  # noqa: F401
 from lib.runner import main
 

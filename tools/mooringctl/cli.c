@@ -24,6 +24,7 @@ const char *const cli_exit_help[] = {
         [CLI_NOT_CONVERGED] = "not converged: there is a difference (plan, diff-bundle)",
         [CLI_TIMED_OUT] = "timed out (wait)",
         [CLI_TAMPERED] = "the audit is not what was written (audit verify)",
+        [CLI_WARNINGS] = "there are warnings, and no error (doctor)",
         [CLI_NO_QUORUM] = "no quorum: the controllers cannot agree (reserved)",
 };
 _Static_assert(ARRAY_SIZE(cli_exit_help) == CLI_EXIT_MAX, "an exit code without its sentence");

@@ -19,6 +19,7 @@ enum cli_exit {
         CLI_TIMED_OUT,     /* wait: the time is over */
         CLI_NO_QUORUM,     /* reserved: the controllers cannot agree */
         CLI_TAMPERED,      /* audit verify: it is not what was written */
+        CLI_WARNINGS,      /* doctor: warnings, and no error */
         CLI_EXIT_MAX
 };
 extern const char *const cli_exit_help[]; /* one sentence each */

@@ -4,6 +4,7 @@
 
 #include "apply.h"
 #include "compare.h"
+#include "examine.h"
 #include "fieldset.h"
 #include "identify.h"
 #include "kubeconfig.h"
@@ -68,6 +69,8 @@ const struct provider provider_kube = {
         .projection_free = fieldset_unref,
         .next_try = target_next_try,
         .watches = target_watches,
+        .manner = target_manner,
+        .examine = examine_start,
         .tunnel = tunnel_open,
         .rights = rights_of,
 };

@@ -68,6 +68,7 @@ static void add(json_t *rules, const char *group, const char *resource, const ch
 static void add_own(json_t *rules) {
         static const char *const get[] = { "get", NULL };
         static const char *const watch[] = { "list", "watch", NULL };
+        static const char *const list[] = { "list", NULL };
         static const char *const look[] = { "get", "list", "watch", NULL };
         static const char *const forward[] = { "create", "get", NULL };
 
@@ -75,6 +76,8 @@ static void add_own(json_t *rules) {
         add(rules, "", "pods", look, "pods are the units of applications");
         add(rules, "", "persistentvolumeclaims", look,
             "a namespace with others' data in it is not deleted");
+        add(rules, "", "persistentvolumes", list,
+            "doctor says which volumes with data are deleted with their claim");
         add(rules, "", "events", watch,
             "why a controller could not make its pods (quota, PodSecurity)");
         add(rules, "", "pods/portforward", forward,

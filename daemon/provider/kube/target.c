@@ -479,6 +479,18 @@ void target_follow(struct target *t, const char *type) {
                 begin_objects(f);
 }
 
+json_t *target_manner(const struct target *t) {
+        const char *key, *plugins = credential_certificate(t->credential, &key);
+        const char *tls = "verify-full";
+
+        if (!str_starts(t->how.url, "https://"))
+                tls = "plain";
+        else if (t->how.insecure)
+                tls = "encrypt";
+        return json_pack("{s:s, s:s, s:b, s:s?, s:s?}", "server", t->how.url, "tls", tls, "via", 0,
+                         "certificate", plugins ? plugins : t->certificate, "ca", t->how.ca_pem);
+}
+
 /* ---- life */
 
 /* A plugin's certificate is part of the connection: from the next request on it is another one. */
@@ -551,6 +563,7 @@ static int open_server(struct target *t, const struct kubeconfig *k, const struc
                 .authorize = credential_authorize,
                 .arg = t->credential,
         };
+        t->certificate = str_dup(k->cert);
         how = t->how;
         how.cert_pem = k->cert;
         how.key_pem = k->key;
@@ -606,6 +619,7 @@ struct target *target_close(struct target *t) {
         discovery_stop(&t->discovery);
         http_server_unref(t->server);
         credential_free(t->credential);
+        free(t->certificate);
         free((char *)t->how.url);
         free((char *)t->how.ca_pem);
         free((char *)t->how.tls_name);

@@ -25,6 +25,7 @@ struct target {
         struct http_server_config
                 how; /* its texts are ours: a plugin's certificate makes another server of it */
         struct credential *credential;
+        char *certificate; /* PEM of the kubeconfig's, or NULL */
         struct observer observer;
 
         struct discovery discovery;
@@ -56,6 +57,7 @@ struct target *target_close(struct target *t);
 void target_watches(const struct target *t, void (*tell)(void *arg, const struct watch_seen *w),
                     void *arg);
 void target_follow(struct target *t, const char *type);
+json_t *target_manner(const struct target *t); /* the provider's */
 void target_begin_discovery(void *target);
 /* Discovery begins them anew. */
 void target_end_watches(struct target *t);

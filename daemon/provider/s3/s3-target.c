@@ -334,3 +334,12 @@ struct target *s3_target_close(struct target *t) {
         free(t);
         return NULL;
 }
+
+json_t *s3_target_manner(const struct target *t) {
+        static const char *const words[S3_TLS_MAX] = { "verify-full", "verify-ca", "encrypt",
+                                                       "plain" };
+        const struct s3_config *c = &t->config;
+
+        return json_pack("{s:s, s:s, s:b, s:s?}", "server", c->via ? c->via : c->endpoint, "tls",
+                         words[c->tls], "via", c->via != NULL, "ca", c->ca);
+}

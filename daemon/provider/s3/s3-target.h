@@ -60,6 +60,7 @@ enum s3_verb { S3_LOOK, S3_APPLY, S3_REMOVE, S3_VERB_MAX };
 void s3_target_start(struct target *t, enum s3_verb verb, const struct apply_request *r,
                      struct op *op);
 void s3_target_cancel(struct op *op);
+json_t *s3_target_manner(const struct target *t); /* the provider's */
 
 /* One table a kind and verb. */
 extern const struct flow_step s3_bucket_look[], s3_bucket_apply[], s3_bucket_remove[];

@@ -46,6 +46,7 @@ const struct provider provider_s3 = {
         .remove = remove_it,
         .cancel = s3_target_cancel,
         .compare = compare,
+        .manner = s3_target_manner,
         .projection_parse = projection_parse,
         .projection_free = polled_projection_free,
 };

@@ -353,3 +353,12 @@ struct target *sql_target_close(struct target *t) {
         }
         return NULL;
 }
+
+json_t *sql_target_manner(const struct target *t) {
+        static const char *const words[SQL_TLS_MAX] = { "verify-full", "verify-ca", "encrypt",
+                                                        "plain" };
+        const struct sql_config *c = &t->config;
+
+        return json_pack("{s:s, s:s, s:b}", "server", c->via ? c->via : c->host, "tls",
+                         words[c->tls], "via", c->via != NULL);
+}

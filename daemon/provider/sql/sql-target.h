@@ -19,3 +19,4 @@ struct target *sql_target_close(struct target *t);
 void sql_target_start(struct target *t, enum sql_verb verb, const struct apply_request *r,
                       struct op *op);
 void sql_target_cancel(struct op *op);
+json_t *sql_target_manner(const struct target *t); /* the provider's */

@@ -50,6 +50,7 @@ const struct provider provider_sql = {
         .remove = remove_it,
         .cancel = sql_target_cancel,
         .compare = compare,
+        .manner = sql_target_manner,
         .projection_parse = projection_parse,
         .projection_free = polled_projection_free,
 };

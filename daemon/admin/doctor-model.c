@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* doctor-model.c - checks of models and applications; see doctor.h */
+#include "doctor.h"
+
+#include "clock.h"
+
+#include <stdlib.h>
+
+#define PAUSE_OLD_MS 86400000ll /* as the alert MooringPaused */
+
+void doctor_model_foreign(struct doctor *d) {
+        const json_t *m;
+        size_t i;
+
+        json_array_foreach(json_dig(d->facts, "loop", "models", NULL), i, m) {
+                const char *name = json_get_str(m, "name", "");
+                cleanup_(freep) char *subject = str_format("model %s", name);
+                cleanup_(freep) char *next = str_format("mooringctl plan --model %s", name);
+
+                if (json_get_bool(m, "foreign", false) || json_get_bool(m, "blocked", false))
+                        doctor_find(d, DOCTOR_ERROR, DOCTOR_SUBJECT(subject, 0, next),
+                                    "nothing of it is written: %s", json_get_str(m, "why", ""));
+        }
+}
+
+/* ---- what the loop knows of applications */
+
+static void each_with(struct doctor *d, const char *member, enum doctor_severity severity,
+                      const char *command) {
+        const json_t *a;
+        size_t i;
+
+        json_array_foreach(json_dig(d->facts, "loop", "applications", NULL), i, a) {
+                const char *model = json_get_str(a, "model", ""),
+                           *name = json_get_str(a, "name", "");
+                const char *text = json_get_str(a, member, "");
+                cleanup_(freep) char *subject = str_format("%s/%s", model, name);
+                cleanup_(freep) char *next =
+                        str_format("mooringctl %s %s --model %s", command, name, model);
+
+                if (text[0])
+                        doctor_find(d, severity,
+                                    DOCTOR_SUBJECT(subject, json_get_int(a, "since", 0), next),
+                                    "%s", text);
+        }
+}
+
+void doctor_data_lost(struct doctor *d) {
+        each_with(d, "lost", DOCTOR_ERROR, "why");
+}
+
+void doctor_conflict(struct doctor *d) {
+        each_with(d, "conflicts", DOCTOR_ERROR, "why");
+}
+
+void doctor_plan_failed(struct doctor *d) {
+        each_with(d, "plan-error", DOCTOR_ERROR, "why");
+}
+
+void doctor_plan_held(struct doctor *d) {
+        each_with(d, "held", DOCTOR_WARNING, "apply-held --dry-run");
+}
+
+/* ---- what is in the rows */
+
+static void judge_pause(struct doctor *d, const json_t *row, const char *subject,
+                        const char *next) {
+        int64_t at = json_get_int(row, "paused-at", 0);
+        char span[CLOCK_TEXT_MAX];
+
+        if (at && d->now - at > PAUSE_OLD_MS)
+                doctor_find(d, DOCTOR_WARNING, DOCTOR_SUBJECT(subject, at, next),
+                            "paused for %s by %s: %s", clock_span(d->now - at, span),
+                            json_get_str(row, "paused-by", ""),
+                            json_get_str(row, "paused-why", ""));
+}
+
+void doctor_pause_old(struct doctor *d) {
+        const json_t *row;
+        size_t i;
+
+        json_array_foreach(json_get(d->facts, "models"), i, row) {
+                const char *name = json_get_str(row, "name", "");
+                cleanup_(freep) char *subject = str_format("model %s", name);
+                cleanup_(freep) char *next = str_format("mooringctl unpause --model %s", name);
+
+                judge_pause(d, row, subject, next);
+        }
+        json_array_foreach(json_get(d->facts, "applications"), i, row) {
+                const char *model = json_get_str(row, "model", "");
+                const char *name = json_get_str(row, "name", "");
+                cleanup_(freep) char *subject = str_format("%s/%s", model, name);
+                cleanup_(freep) char *next =
+                        str_format("mooringctl unpause %s --model %s", name, model);
+
+                judge_pause(d, row, subject, next);
+        }
+}
+
+void doctor_leftovers(struct doctor *d) {
+        int64_t n = json_get_int(json_get(d->facts, "counts"), "leftovers", 0);
+
+        if (n)
+                doctor_find(d, DOCTOR_WARNING,
+                            DOCTOR_SUBJECT("leftovers", 0, "mooringctl leftovers"),
+                            "%lld objects were left outside by removals", (long long)n);
+}
+
+void doctor_charm_missing(struct doctor *d) {
+        const json_t *a;
+        size_t i;
+
+        json_array_foreach(json_get(d->facts, "applications"), i, a) {
+                const char *name = json_get_str(a, "name", ""),
+                           *model = json_get_str(a, "model", "");
+                cleanup_(freep) char *subject = str_format("%s/%s", model, name);
+                cleanup_(freep) char *next =
+                        str_format("mooringctl refresh %s --model %s", name, model);
+
+                if (json_get_bool(a, "charm-missing", false))
+                        doctor_find(d, DOCTOR_ERROR, DOCTOR_SUBJECT(subject, 0, next),
+                                    "the content of charm %s that it is pinned to (%.12s) is not "
+                                    "in the state folder: restore it, or go over to what is on "
+                                    "offer",
+                                    json_get_str(a, "charm-name", ""),
+                                    json_get_str(a, "charm-sha256", ""));
+        }
+}
+
+void doctor_charm_upgrade(struct doctor *d) {
+        const json_t *a;
+        size_t i;
+
+        json_array_foreach(json_get(d->facts, "applications"), i, a) {
+                const char *to = json_get_str(a, "can-upgrade-to", NULL);
+                const char *name = json_get_str(a, "name", ""),
+                           *model = json_get_str(a, "model", "");
+                cleanup_(freep) char *subject = str_format("%s/%s", model, name);
+                cleanup_(freep) char *next =
+                        str_format("mooringctl refresh %s --model %s --dry-run", name, model);
+
+                if (to)
+                        doctor_find(d, DOCTOR_OK, DOCTOR_SUBJECT(subject, 0, next),
+                                    "another content of charm %s is on offer: %s",
+                                    json_get_str(a, "charm-name", ""), to);
+        }
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* doctor.c - GET /v1/doctor: rows and files, then what the loop knows, then the clusters are asked,
+ * then all of it is judged; see doctor.h
+ *
+ * The clusters are asked by operations with a deadline, because a person waits; the loop goes on
+ * meanwhile, and a cluster that does not answer is a finding. */
+#include "doctor.h"
+
+#include "admin-internal.h"
+#include "charm-host.h"
+#include "clock.h"
+#include "metrics-server.h"
+#include "routes.h"
+
+#include <stdlib.h>
+
+struct looking {
+        struct request *request;
+        json_t *facts;
+};
+
+static void add_host(struct request *q, json_t *facts) {
+        struct admin *a = q->admin;
+        int64_t now = clock_wall(), moved = now - clock_mono() - a->clock_offset;
+        struct charm_host_deaths deaths;
+
+        charm_host_deaths(a->options.host, &deaths);
+        json_object_set_new(facts, "now", json_integer(now));
+        json_object_set_new(facts, "clock-moved-ms", json_integer(moved));
+        json_object_set_new(facts, "read-only", json_boolean(store_is_readonly(a->options.store)));
+        json_object_set_new(facts, "metrics-certificate-ends",
+                            json_integer(metrics_server_expiry() * 1000));
+        json_object_set_new(facts, "deaths",
+                            json_pack("{s:I, s:I, s:I}", "total", (json_int_t)deaths.total, "last",
+                                      (json_int_t)deaths.last, "fifth", (json_int_t)deaths.fifth));
+}
+
+static void add_upgrades(struct request *q, json_t *facts) {
+        json_t *application;
+        size_t i;
+
+        json_array_foreach(json_get(facts, "applications"), i, application)
+                models_add_upgrade(q->admin->options.host, application);
+}
+
+static void add_ends(json_t *loop) {
+        json_t *target;
+        size_t i;
+
+        json_array_foreach(json_get(loop, "targets"), i, target) {
+                json_t *manner = json_get(target, "manner");
+                const char *own = json_get_str(manner, "certificate", NULL);
+                const char *ca = json_get_str(manner, "ca", NULL);
+
+                if (own)
+                        json_object_set_new(manner, "certificate-ends",
+                                            json_integer(doctor_certificate_ends(own, false)));
+                if (ca)
+                        json_object_set_new(manner, "ca-ends",
+                                            json_integer(doctor_certificate_ends(ca, true)));
+        }
+}
+
+static void finish(void *arg, json_t *asked) {
+        struct looking *l = take_ptr(arg);
+
+        if (asked) {
+                json_object_set_new(l->facts, "asked", asked);
+                request_reply(l->request, 200,
+                              doctor_judge(l->facts, request_query_bool(l->request, "all")));
+        }
+        json_decref(l->facts);
+        request_unref(l->request);
+        free(l);
+}
+
+static int read_facts(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
+        *ret = doctor_rows(tx, q);
+        return 0;
+}
+
+static void ask(struct request *q, json_t *facts) {
+        struct reconcile *rec = q->admin->options.reconcile;
+        struct looking *l = mem_new(struct looking);
+        json_t *loop = reconcile_facts(rec);
+        struct err err = { 0 };
+
+        l->request = request_ref(q);
+        l->facts = facts;
+        if (charm_host_scan(q->admin->options.host, &err) < 0)
+                json_object_set_new(facts, "offers-failed", json_words(err_text(&err)));
+        add_host(q, facts);
+        add_upgrades(q, facts);
+        add_ends(loop);
+        json_object_set_new(facts, "loop", loop);
+        reconcile_examine(rec, finish, l);
+}
+
+void doctor_show(struct request *q) {
+        struct err err = { 0 };
+
+        cluster_role_prepare(q, &err); /* what fails there is told after the read */
+        request_read(q, read_facts, ask);
+}

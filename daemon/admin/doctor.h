@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* doctor.h - what is wrong, or will be, and what to do about it
+ *
+ * doctor.c gathers the facts as one JSON object (rows and files on the store's read thread, what
+ * the loop knows, what the clusters answer); judging them is pure: a table of checks, each with a
+ * stable id that docs/runbooks/doctor.md has a section for. To add one: a row in doctor_checks, a
+ * function of facts, a section, a test in tests/unit/admin/test_doctor.c.
+ *
+ * Facts: "now": Unix milliseconds; of doctor-rows.c "state", "disk", "files", "key", "counts",
+ * "models", "applications", "needed", and "...-failed" for what could not be read; of doctor.c
+ * "read-only", "clock-moved-ms", "deaths", "metrics-certificate-ends"; "loop": reconcile_facts;
+ * "asked": reconcile_examine. Whatever is missing is not known: a check says nothing of it, and
+ * could-not-look says that. */
+#pragma once
+
+#include "request.h"
+
+enum doctor_severity { DOCTOR_OK, DOCTOR_WARNING, DOCTOR_ERROR, DOCTOR_SEVERITY_MAX };
+
+struct doctor;
+struct doctor_check {
+        const char *id; /* never renamed: others match on it */
+        void (*run)(struct doctor *d);
+        const char *good; /* said with "all" when it has found nothing */
+};
+extern const struct doctor_check doctor_checks[]; /* ends with a row whose id is NULL */
+
+struct doctor {
+        const json_t *facts;
+        int64_t now;
+        const struct doctor_check *check; /* that runs */
+        size_t found;                     /* by it */
+        json_t *findings[DOCTOR_SEVERITY_MAX];
+};
+
+/* {"findings": [{"id", "severity", "subject", "text", "since", "next", "runbook"}], "errors",
+ * "warnings"}: worst first, then in the order of the table. ALL: with what is well. */
+json_t *doctor_judge(const json_t *facts, bool all);
+
+/* ---- for the checks */
+struct doctor_subject {
+        const char *name; /* "cluster aks", "kubeflow/minio" */
+        int64_t since;    /* Unix milliseconds; 0: not known */
+        const char *next; /* what to type; NULL: nothing to do */
+};
+void doctor_find(struct doctor *d, enum doctor_severity severity, struct doctor_subject subject,
+                 const char *fmt, ...) printf_(4, 5);
+#define DOCTOR_SUBJECT(...) ((struct doctor_subject){ __VA_ARGS__ })
+json_t *doctor_targets(const struct doctor *d); /* of the loop's facts; or NULL */
+/* What TARGET told when it was asked; NULL: it was not. */
+json_t *doctor_asked(const struct doctor *d, const json_t *target);
+/* Warns of what ends in 30 days, is an error from 7 days on. ENDS 0: not known. */
+void doctor_ends(struct doctor *d, struct doctor_subject subject, const char *what, int64_t ends);
+
+/* doctor-host.c: the machine, the state folder, the daemon itself */
+void doctor_state_folder(struct doctor *d);
+void doctor_disk_space(struct doctor *d);
+void doctor_store_read_only(struct doctor *d);
+void doctor_store_wal(struct doctor *d);
+void doctor_backup(struct doctor *d);
+void doctor_key(struct doctor *d);
+void doctor_clock_jump(struct doctor *d);
+void doctor_queue_stuck(struct doctor *d);
+void doctor_worker_deaths(struct doctor *d);
+void doctor_metrics_certificate(struct doctor *d);
+
+/* doctor-outside.c: clusters and what lies in them */
+void doctor_unreachable(struct doctor *d);
+void doctor_clock_skew(struct doctor *d);
+void doctor_latency(struct doctor *d);
+void doctor_version(struct doctor *d);
+void doctor_permission_missing(struct doctor *d);
+void doctor_watch_lost(struct doctor *d);
+void doctor_certificate(struct doctor *d);
+void doctor_tls_mode(struct doctor *d);
+void doctor_volume_reclaim(struct doctor *d);
+void doctor_could_not_look(struct doctor *d);
+
+/* doctor-model.c: models and applications */
+void doctor_model_foreign(struct doctor *d);
+void doctor_data_lost(struct doctor *d);
+void doctor_conflict(struct doctor *d);
+void doctor_plan_failed(struct doctor *d);
+void doctor_plan_held(struct doctor *d);
+void doctor_pause_old(struct doctor *d);
+void doctor_leftovers(struct doctor *d);
+void doctor_charm_missing(struct doctor *d);
+void doctor_charm_upgrade(struct doctor *d);
+
+/* doctor-rows.c: rows and files, in a read of the store; what fails is a fact too */
+json_t *doctor_rows(struct tx *tx, struct request *q);
+/* When the first certificate of PEM runs out, or the LAST of all; Unix milliseconds, 0: it cannot
+ * be read. */
+int64_t doctor_certificate_ends(const char *pem, bool last);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* facts.c - how all stands, as doctor judges it: outsides, models, applications, the queue
+ *
+ * Only what is known already; nothing is asked, and nothing is decided here. */
+#include "reconcile-internal.h"
+
+#include "tally.h"
+
+#include "clock.h"
+
+#include <stdlib.h>
+
+struct telling {
+        json_t *list;
+        int64_t now;
+};
+
+static void tell_watch(void *arg, const struct watch_seen *w) {
+        const struct telling *t = arg;
+
+        json_array_append_new(t->list,
+                              json_pack("{s:s, s:I, s:I}", "type", w->type, "silent-ms",
+                                        (json_int_t)(t->now - w->news_at), "lost-ms",
+                                        (json_int_t)(w->lost_at ? t->now - w->lost_at : 0)));
+}
+
+static json_t *target_json(const struct world_target *t) {
+        json_t *j = json_pack(
+                "{s:s, s:s, s:b, s:b, s:b, s:b, s:o, s:I}", "name", t->name ? t->name : "",
+                "provider", t->provider ? t->provider->name : "", "operators", t->application == 0,
+                "open", t->open != NULL, "known", t->reach_known, "readable", t->reachable, "why",
+                json_words(t->reach_why), "since", (json_int_t)t->reach_since);
+        struct telling telling = { json_array(), clock_mono() };
+
+        if (t->open && t->provider->watches)
+                t->provider->watches(t->open, tell_watch, &telling);
+        json_object_set_new(j, "watches", telling.list);
+        json_object_set_new(j, "examined",
+                            json_boolean(t->provider && t->provider->examine != NULL));
+        if (t->open && t->provider->manner)
+                json_object_set_new(j, "manner", t->provider->manner(t->open));
+        return j;
+}
+
+static json_t *model_json(struct reconcile *rec, const struct world_model *m) {
+        const struct world_target *t = world_target(&rec->world, m->target);
+        char text[400] = "";
+        /* While its cluster cannot be read nothing is known of it. */
+        bool foreign = t && t->reachable && scope_foreign(rec, m, text, sizeof(text)) != NULL;
+        bool blocked =
+                t && t->reachable && !foreign && scope_blocked(rec, m, text, sizeof(text)) != NULL;
+
+        return json_pack("{s:s, s:s, s:b, s:b, s:o}", "name", m->name ? m->name : "", "target",
+                         t && t->name ? t->name : "", "foreign", foreign, "blocked", blocked, "why",
+                         json_words(text));
+}
+
+static json_t *application_json(struct reconcile *rec, const struct world_application *a) {
+        const struct world_model *m = world_model(&rec->world, a->model);
+        const struct world_want *want = tally_first(a, TALLY_LOST);
+        const struct world_resource *r = want ? world_resource(&rec->world, want->resource) : NULL;
+        cleanup_(freep) char *lost = r ? status_lost(a, r) : NULL;
+
+        return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:I}", "model",
+                         m && m->name ? m->name : "", "name", a->name, "held", json_words(a->held),
+                         "conflicts", json_words(a->conflicts), "plan-error",
+                         json_words(a->plan_error), "lost", json_words(lost), "since",
+                         (json_int_t)a->status_at);
+}
+
+static json_t *queue_json(struct reconcile *rec) {
+        static const char *const kinds[KEY_KIND_MAX] = { [KEY_TARGET] = "target",
+                                                         [KEY_MODEL] = "model",
+                                                         [KEY_APPLICATION] = "application",
+                                                         [KEY_RESOURCE] = "resource" };
+        json_t *list = json_array();
+
+        for (int kind = 0; kind < KEY_KIND_MAX; kind++) {
+                struct queue_figures f;
+
+                queue_figures(rec->queue, kind, &f);
+                json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I}", "kind", kinds[kind],
+                                                      "ready", (json_int_t)f.ready, "failing",
+                                                      (json_int_t)f.failing, "oldest-ms",
+                                                      (json_int_t)f.oldest_ms));
+        }
+        return list;
+}
+
+json_t *reconcile_facts(struct reconcile *rec) {
+        json_t *targets = json_array(), *models = json_array(), *applications = json_array();
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.targets, &i));)
+                json_array_append_new(targets, target_json(e->value));
+        for (size_t i = 0; (e = map_next(&rec->world.models, &i));)
+                json_array_append_new(models, model_json(rec, e->value));
+        for (size_t i = 0; (e = map_next(&rec->world.applications, &i));)
+                if (((struct world_application *)e->value)->name)
+                        json_array_append_new(applications, application_json(rec, e->value));
+        return json_pack("{s:o, s:o, s:o, s:o}", "targets", targets, "models", models,
+                         "applications", applications, "queue", queue_json(rec));
+}

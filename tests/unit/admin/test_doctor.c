@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_doctor.c - each check of doctor on a made-up world in which it fires and one in which it
+ * does not; that the runbook has a section for each; and the route on a daemon without a cluster */
+#include "desk.h"
+#include "doctor.h"
+
+#include "buf.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#define NOW 1700000000000ll
+
+/* Facts as text with ' for ", and %N for now plus N milliseconds. */
+static json_t *facts_of(const char *text) {
+        cleanup_(buf_free) struct buf out = BUF_INIT;
+        json_t *facts = NULL;
+        struct err err = { 0 };
+
+        for (const char *p = text; *p; p++) {
+                if (*p == '%') {
+                        char *end;
+                        long long by = strtoll(p + 1, &end, 10);
+
+                        buf_printf(&out, "%lld", NOW + by);
+                        p = end - 1;
+                } else {
+                        buf_putc(&out, *p == '\'' ? '"' : *p);
+                }
+        }
+        if (json_parse(buf_str(&out), out.len, &facts, &err) < 0)
+                fail_msg("%s: %s", err_text(&err), buf_str(&out));
+        json_object_set_new(facts, "now", json_integer(NOW));
+        return facts;
+}
+
+static const json_t *finding_of(const json_t *judged, const char *id) {
+        const json_t *f;
+        size_t i;
+
+        json_array_foreach(json_get(judged, "findings"), i, f)
+                if (str_eq(json_get_str(f, "id", ""), id))
+                        return f;
+        return NULL;
+}
+
+struct expectation {
+        const char *id, *facts;
+        const char *severity; /* NULL: not found */
+        const char *text;     /* in "SUBJECT: TEXT [NEXT]" */
+};
+
+#define LOOP(members) "{'loop': {" members "}}"
+#define TARGET(members)                                                                            \
+        LOOP("'targets': [{'name': 'aks', 'operators': true, 'open': true, 'known': true, "        \
+             "'readable': true" members "}]")
+#define ASKED(members)                                                                             \
+        "{'loop': {'targets': [{'name': 'aks', 'operators': true, 'open': true, 'known': true, "   \
+        "'readable': true, 'examined': true}], 'models': [{'name': 'kf', 'target': 'aks'}]}, "     \
+        "'needed': [{'group': 'apps', 'resource': 'deployments', 'verbs': ['get', 'patch'], "      \
+        "'why': ['applies them']}, {'group': '', 'resource': 'pods/portforward', 'verbs': "        \
+        "['create']}], 'asked': {'aks': {" members "}}}"
+#define RULES(rules) "'rights': {'kf': {'incomplete': false, 'rules': [" rules "]}}"
+#define APPLICATION(members)                                                                       \
+        LOOP("'applications': [{'model': 'kf', 'name': 'minio', 'since': %-1000" members "}]")
+#define ROW(members) "{'applications': [{'model': 'kf', 'name': 'minio'" members "}]}"
+
+static const struct expectation expectations[] = {
+        { "state-folder", "{'state': {'path': '/s', 'mode': 448, 'owner': 5, 'self': 5}}", NULL },
+        { "state-folder", "{'state': {'path': '/s', 'mode': 457, 'owner': 5, 'self': 5}}", NULL },
+        { "state-folder", "{'state': {'path': '/s', 'mode': 504, 'owner': 5, 'self': 5}}", "error",
+          "/s: others than its owner can write it (mode 0770) [chmod go= /s]" },
+        { "state-folder", "{'state': {'path': '/s', 'mode': 493, 'owner': 5, 'self': 5}}",
+          "warning", "every user" },
+        { "state-folder", "{'state': {'path': '/s', 'mode': 448, 'owner': 6, 'self': 5}}", "error",
+          "belongs to uid 6" },
+        { "state-folder", "{'state': {'path': '/s', 'failed': 'gone'}}", "error", "gone" },
+        { "disk-space", "{'disk': {'bytes': 100000000000, 'free': 50000000000}}", NULL },
+        { "disk-space", "{'disk': {'bytes': 100000000000, 'free': 10000000000}}", "warning",
+          "10 % of the file system's bytes" },
+        { "disk-space", "{'disk': {'bytes': 100000000000, 'free': 4000000000}}", "error", "4 %" },
+        { "disk-space", "{'disk': {'bytes': 100000000, 'free': 50000000}}", "error", "50 %" },
+        { "disk-space", "{'disk': {'inodes': 1000, 'inodes-free': 30}}", "warning", "3 %" },
+        { "disk-space", "{'disk': {'inodes': 1000, 'inodes-free': 3}}", "error", "inodes" },
+        { "store-read-only", "{'read-only': false}", NULL },
+        { "store-read-only", "{'read-only': true}", "error", "cannot be written" },
+        { "store-wal", "{'files': {'model.db-wal': 4000000}}", NULL },
+        { "store-wal", "{'files': {'model.db-wal': 1073741824}}", "warning", "1024 MB" },
+        { "backup", "{}", "ok", "no backup is recorded" },
+        { "key", "{'key': {'path': '/k', 'mode': 384, 'owner': 5, 'self': 5}}", "ok", "/k" },
+        { "key", "{'key': {'path': '/k', 'mode': 416, 'owner': 5, 'self': 5}}", "error",
+          "others can read the key (mode 0640) [chmod 600 /k]" },
+        { "key", "{'key': {'path': '/k', 'mode': 416, 'credential': true}}", "ok", "systemd" },
+        { "key", "{'key': {'path': '/k', 'mode': 384, 'owner': 6, 'self': 5}}", "error", "uid 6" },
+        { "key", "{'key': {'path': '/k', 'failed': 'No such file'}}", "error", "No such file" },
+        { "clock-jump", "{'clock-moved-ms': 4000}", NULL },
+        { "clock-jump", "{'clock-moved-ms': -3600000}", "warning", "set back by 1h" },
+        { "queue-stuck", LOOP("'queue': [{'kind': 'resource', 'ready': 9, 'oldest-ms': 20000}]"),
+          NULL },
+        { "queue-stuck", LOOP("'queue': [{'kind': 'resource', 'ready': 9, 'oldest-ms': 400000}]"),
+          "warning", "queue resource: 9 wait" },
+        { "worker-deaths", "{'deaths': {'total': 4, 'last': %-7200000}}", NULL },
+        { "worker-deaths", "{'deaths': {'total': 4, 'last': %-60000}}", "warning", "one died" },
+        { "worker-deaths", "{'deaths': {'total': 9, 'last': %-60000, 'fifth': %-1200000}}",
+          "warning", "one died" },
+        { "worker-deaths", "{'deaths': {'total': 9, 'last': %-60000, 'fifth': %-120000}}", "error",
+          "again and again" },
+        { "metrics-certificate", "{'metrics-certificate-ends': %8640000000}", NULL },
+        { "metrics-certificate", "{'metrics-certificate-ends': %0}", "error", "ended at" },
+        { "unreachable", TARGET(""), NULL },
+        { "unreachable", LOOP("'targets': [{'name': 'aks', 'open': true, 'known': false}]"), NULL },
+        { "unreachable",
+          LOOP("'targets': [{'name': 'aks', 'open': true, 'known': true, 'readable': false, "
+               "'why': 'refused', 'since': %-60000}]"),
+          "error", "cluster aks: it cannot be read: refused [mooringctl clusters]" },
+        { "unreachable",
+          LOOP("'targets': [{'name': 'kf/mysql/db', 'operators': false, 'open': false}]"), "error",
+          "kf/mysql/db: it is not open: no reason is known yet [mooringctl why mysql --model kf]" },
+        { "clock-skew", ASKED("'date': %0, 'at': %900"), NULL },
+        { "clock-skew", ASKED("'date': %0, 'at': %30000"), "warning",
+          "our clock is 30s ahead of its API server's" },
+        { "clock-skew", ASKED("'date': %0, 'at': %-600000"), "error", "10m behind" },
+        { "latency", ASKED("'took-ms': 20"), "ok", "20 ms" },
+        { "latency", ASKED("'took-ms': 2000"), "warning", "2000 ms" },
+        { "version", ASKED("'version': 'v1.34.4', 'tested': true"), "ok", "v1.34.4" },
+        { "version", ASKED("'version': 'v1.20.0', 'tested': false, 'tested-with': '1.34'"),
+          "warning", "v1.20.0; this program is tested with 1.34" },
+        { "permission-missing",
+          ASKED(RULES("{'verbs': ['*'], 'apiGroups': ['*'], 'resources': ['*']}")), NULL },
+        { "permission-missing",
+          ASKED(RULES("{'verbs': ['get', 'patch'], 'apiGroups': ['apps'], 'resources': "
+                      "['deployments']}, {'verbs': ['create'], 'apiGroups': [''], 'resources': "
+                      "['*/portforward']}")),
+          NULL },
+        { "permission-missing",
+          ASKED(RULES("{'verbs': ['get'], 'apiGroups': ['apps'], 'resources': ['*']}, {'verbs': "
+                      "['*'], 'apiGroups': [''], 'resources': ['pods/portforward']}")),
+          "error", "in namespace kf: may not patch deployments.apps: applies them" },
+        { "permission-missing",
+          ASKED(RULES("{'verbs': ['*'], 'apiGroups': ['*'], 'resources': ['*'], 'resourceNames': "
+                      "['one']}")),
+          "error", "may not get, patch deployments.apps" },
+        { "permission-missing", ASKED("'rights': {'kf': {'incomplete': true, 'rules': []}}"),
+          NULL },
+        { "watch-lost", TARGET(", 'watches': [{'type': 'Pod', 'silent-ms': 61000, 'lost-ms': 0}]"),
+          NULL },
+        { "watch-lost", TARGET(", 'watches': [{'type': 'Pod', 'silent-ms': 1, 'lost-ms': 20000}]"),
+          "warning", "Pod has not been watched for 20s" },
+        { "watch-lost", TARGET(", 'watches': [{'type': 'Pod', 'silent-ms': 1, 'lost-ms': 200000}]"),
+          "error", "not been watched" },
+        { "watch-lost", TARGET(", 'watches': [{'type': 'Pod', 'silent-ms': 200000}]"), "warning",
+          "silent" },
+        { "certificate", TARGET(", 'manner': {'certificate-ends': %2678400000}"), NULL },
+        { "certificate", TARGET(", 'manner': {'certificate-ends': %1728000000}"), "warning",
+          "our client certificate ends in 20 days" },
+        { "certificate", TARGET(", 'manner': {'ca-ends': %518400000}"), "error",
+          "the authority that we know it by ends in 6 days" },
+        { "tls-mode", TARGET(", 'manner': {'tls': 'verify-full', 'server': 'https://a'}"), "ok",
+          "verify-full to https://a" },
+        { "tls-mode", TARGET(", 'manner': {'tls': 'plain', 'server': 'http://127.0.0.1:80'}"), "ok",
+          "plain" },
+        { "tls-mode", TARGET(", 'manner': {'tls': 'plain', 'server': 'kf/a-0', 'via': true}"), "ok",
+          "inside the API server's pipe" },
+        { "tls-mode", TARGET(", 'manner': {'tls': 'verify-ca', 'server': 'https://a'}"), "warning",
+          "verify-ca" },
+        { "tls-mode", TARGET(", 'manner': {'tls': 'encrypt', 'server': 'https://a'}"), "error",
+          "[mooringctl update-cluster aks --kubeconfig FILE]" },
+        { "volume-reclaim",
+          ASKED("'volumes': [{'volume': 'pv1', 'scope': 'kf', 'claim': 'data', 'policy': "
+                "'Retain'}]"),
+          NULL },
+        { "volume-reclaim",
+          ASKED("'volumes': [{'volume': 'pv1', 'scope': 'other', 'claim': 'data', 'policy': "
+                "'Delete'}]"),
+          NULL },
+        { "volume-reclaim",
+          ASKED("'volumes': [{'volume': 'pv1', 'scope': 'kf', 'claim': 'data', 'policy': "
+                "'Delete'}]"),
+          "warning", "kf/data: its volume pv1 in cluster aks has reclaimPolicy Delete" },
+        { "model-foreign", LOOP("'models': [{'name': 'kf', 'foreign': false}]"), NULL },
+        { "model-foreign", LOOP("'models': [{'name': 'kf', 'foreign': true, 'why': 'theirs'}]"),
+          "error", "model kf: nothing of it is written: theirs" },
+        { "data-lost", APPLICATION(", 'lost': ''"), NULL },
+        { "data-lost", APPLICATION(", 'lost': 'is gone'"), "error",
+          "kf/minio: is gone [mooringctl why minio --model kf]" },
+        { "conflict", APPLICATION(""), NULL },
+        { "conflict", APPLICATION(", 'conflicts': 'wanted twice'"), "error", "wanted twice" },
+        { "plan-failed", APPLICATION(""), NULL },
+        { "plan-failed", APPLICATION(", 'plan-error': 'crashed'"), "error", "crashed" },
+        { "plan-held", APPLICATION(""), NULL },
+        { "plan-held", APPLICATION(", 'held': 'deletes 4 of 6'"), "warning", "deletes 4 of 6" },
+        { "pause-old", ROW(", 'paused-by': 'eve', 'paused-why': 'x', 'paused-at': %-3600000"),
+          NULL },
+        { "pause-old", ROW(", 'paused-by': 'eve', 'paused-why': 'x', 'paused-at': %-172800000"),
+          "warning", "paused for 2d by eve: x [mooringctl unpause minio --model kf]" },
+        { "pause-old",
+          "{'models': [{'name': 'kf', 'paused-by': 'eve', 'paused-why': 'x', 'paused-at': "
+          "%-172800000}]}",
+          "warning", "[mooringctl unpause --model kf]" },
+        { "leftovers", "{'counts': {'leftovers': 0}}", NULL },
+        { "leftovers", "{'counts': {'leftovers': 3}}", "warning", "3 objects" },
+        { "charm-missing", ROW(", 'charm-missing': false"), NULL },
+        { "charm-missing", ROW(", 'charm-missing': true, 'charm-name': 'minio'"), "error",
+          "charm minio" },
+        { "charm-upgrade", ROW(", 'can-upgrade-to': 'revision 9', 'charm-name': 'minio'"), "ok",
+          "revision 9" },
+        { "could-not-look", ASKED("'version': 'v1.34.4'"), NULL },
+        { "could-not-look", TARGET(", 'examined': true"), "warning", "it was not asked" },
+        { "could-not-look", ASKED("'failed': 'reset'"), "warning", "reset" },
+        { "could-not-look", ASKED("'volumes-failed': 'may not list'"), "warning",
+          "could not look: whether volumes go with their claims: may not list" },
+        { "could-not-look", ASKED("'rights': {'kf': {'incomplete': true}}"), "warning",
+          "not complete" },
+        { "could-not-look", "{'rows-failed': 'broken'}", "warning", "broken" },
+        { "could-not-look", "{'needed-unknown': 4}", "warning", "4 objects" },
+};
+
+static void check(const struct expectation *x) {
+        cleanup_(json_freep) json_t *facts = facts_of(x->facts);
+        cleanup_(json_freep) json_t *judged = doctor_judge(facts, true);
+        const json_t *f = finding_of(judged, x->id);
+        const char *severity = json_get_str(f, "severity", "none");
+        cleanup_(freep) char *line = NULL;
+
+        /* What is well is told in one line without a subject. */
+        if (!x->severity) {
+                if (f && (!str_eq(severity, "ok") || json_get_str(f, "subject", "")[0]))
+                        fail_msg("%s fires on %s", x->id, x->facts);
+                return;
+        }
+        line = str_format("%s: %s [%s]", json_get_str(f, "subject", ""),
+                          json_get_str(f, "text", ""), json_get_str(f, "next", ""));
+        if (!str_eq(severity, x->severity) || !strstr(line, x->text))
+                fail_msg("%s on %s: %s: %s", x->id, x->facts, severity, line);
+}
+
+static void each_check_fires_where_it_should_and_nowhere_else(void **state) {
+        for (size_t i = 0; i < ARRAY_SIZE(expectations); i++)
+                check(&expectations[i]);
+}
+
+static void every_check_is_tested(void **state) {
+        for (const struct doctor_check *c = doctor_checks; c->id; c++) {
+                bool fires = false;
+
+                for (size_t i = 0; i < ARRAY_SIZE(expectations); i++)
+                        fires |= str_eq(expectations[i].id, c->id) && expectations[i].severity;
+                if (!fires)
+                        fail_msg("no test in which %s fires", c->id);
+        }
+}
+
+static void worst_first_and_what_is_well_only_when_all_is_asked_for(void **state) {
+        cleanup_(json_freep) json_t *facts = facts_of(
+                "{'counts': {'leftovers': 3}, 'read-only': true, 'clock-moved-ms': 900000}");
+        cleanup_(json_freep) json_t *some = doctor_judge(facts, false);
+        cleanup_(json_freep) json_t *all = doctor_judge(facts, true);
+        const json_t *list = json_get(some, "findings");
+
+        assert_int_equal(json_get_int(some, "errors", -1), 1);
+        assert_int_equal(json_get_int(some, "warnings", -1), 2);
+        assert_int_equal(json_array_size(list), 3);
+        assert_string_equal(json_get_str(json_array_get(list, 0), "id", ""), "store-read-only");
+        assert_string_equal(json_get_str(json_array_get(list, 1), "id", ""), "clock-jump");
+        assert_true(json_array_size(json_get(all, "findings")) > 20);
+        assert_int_equal(json_get_int(all, "errors", -1), 1);
+}
+
+static void words_that_are_not_utf8_are_told_all_the_same(void **state) {
+        cleanup_(json_freep) json_t *words = json_words("caf\xc3\xa9 \xff!");
+        cleanup_(json_freep) json_t *good = json_words("caf\xc3\xa9");
+
+        assert_string_equal(json_string_value(words), "caf?? ?!");
+        assert_string_equal(json_string_value(good), "caf\xc3\xa9");
+}
+
+static bool has_section(const char *text, const char *id) {
+        cleanup_(freep) char *head = str_format("\n## %s\n", id);
+
+        return strstr(text, head) != NULL;
+}
+
+static void the_runbook_has_a_section_for_each_check_and_no_other(void **state) {
+        cleanup_(buf_free) struct buf text = BUF_INIT;
+        cleanup_(fclosep) FILE *f = fopen(RUNBOOK, "re");
+        char part[4096];
+        size_t n, sections = 0, checks = 0;
+
+        assert_non_null(f);
+        while ((n = fread(part, 1, sizeof(part), f)) > 0)
+                buf_add(&text, part, n);
+        for (const char *p = buf_str(&text); (p = strstr(p, "\n## ")); p++)
+                sections++;
+        for (const struct doctor_check *c = doctor_checks; c->id; c++, checks++)
+                if (!has_section(buf_str(&text), c->id))
+                        fail_msg("%s has no section in %s", c->id, RUNBOOK);
+        assert_int_equal(sections, checks);
+}
+
+static void a_daemon_without_a_cluster_is_looked_at(void **state) {
+        struct desk *d = *state;
+        struct answer a = { 0 };
+        const json_t *key;
+
+        desk_role(ROLE_VIEWER);
+        desk_ask(d, "GET", "/v1/doctor?all=true", NULL, NULL, 0, &a);
+        assert_int_equal(a.status, 200);
+        key = finding_of(a.json, "key");
+        assert_string_equal(json_get_str(key, "severity", ""), "ok");
+        assert_true(str_starts(json_get_str(key, "subject", ""), d->dir));
+        assert_non_null(finding_of(a.json, "disk-space"));
+        assert_string_equal(json_get_str(finding_of(a.json, "could-not-look"), "severity", ""),
+                            "ok");
+        answer_deinit(&a);
+}
+
+static void a_key_that_others_can_read_is_an_error(void **state) {
+        struct desk *d = *state;
+        cleanup_(freep) char *path = str_format("%s/key", d->dir);
+        struct answer a = { 0 };
+
+        desk_role(ROLE_VIEWER);
+        assert_int_equal(chmod(path, 0644), 0);
+        desk_ask(d, "GET", "/v1/doctor", NULL, NULL, 0, &a);
+        assert_string_equal(json_get_str(finding_of(a.json, "key"), "severity", ""), "error");
+        assert_null(finding_of(a.json, "backup"));
+        answer_deinit(&a);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(each_check_fires_where_it_should_and_nowhere_else),
+                cmocka_unit_test(every_check_is_tested),
+                cmocka_unit_test(worst_first_and_what_is_well_only_when_all_is_asked_for),
+                cmocka_unit_test(words_that_are_not_utf8_are_told_all_the_same),
+                cmocka_unit_test(the_runbook_has_a_section_for_each_check_and_no_other),
+                cmocka_unit_test_setup_teardown(a_daemon_without_a_cluster_is_looked_at,
+                                                desk_set_up, desk_tear_down),
+                cmocka_unit_test_setup_teardown(a_key_that_others_can_read_is_an_error, desk_set_up,
+                                                desk_tear_down),
+        };
+
+        return cmocka_run_group_tests_name("doctor", tests, NULL, NULL);
+}
