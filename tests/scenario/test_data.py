@@ -115,15 +115,15 @@ def _(world):
     world.ctl("deploy", BUNDLE).ok()
     world.wait_active()
     lent = {name for name in secrets(world) if name.startswith("relation-")}
-    if not lent:
-        raise Trouble("no password was made for a relation")
+    gone = {name for name in lent if name in {label for (label,) in world.daemon.rows(
+        "SELECT label FROM secret JOIN application ON application.id = application_id WHERE application.name = 'mlflow-mysql'")}}
+    if not gone:
+        raise Trouble("no password was made for the relation")
     world.ctl("remove-relation", "mlflow-server", "mlflow-mysql").ok()
     for app in APPS:
         if "apply-held" in world.apps()[app][1]:
             world.ctl("apply-held", app).ok()
-    gone = {name for name in lent if name in {label for (label,) in world.daemon.rows(
-        "SELECT label FROM secret JOIN application ON application.id = application_id WHERE application.name = 'mlflow-mysql'")}}
-    world.wait_for(f"{gone} to be gone", lambda: gone and not gone & secrets(world))
+    world.wait_for(f"{gone} to be gone", lambda: not gone & secrets(world))
     if world.daemon.rows("SELECT * FROM secret_grant WHERE relation_id NOT IN (SELECT id FROM relation)") or "root" not in secrets(world):
         raise Trouble(f"a grant is left, or too much went: {secrets(world)}")
 
