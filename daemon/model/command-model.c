@@ -474,9 +474,8 @@ int command_model_take_over(struct tx *tx, struct command *c, struct err *err) {
                                "namespace %s",
                                take->model);
         if (r >= 0 && !model->scope_null)
-                r = w_resource_set_adopted(
-                        tx, &(struct w_resource_set_adopted_in){ .adopted = 1, .id = model->scope },
-                        err);
+                r = w_resource_take_over(
+                        tx, &(struct w_resource_take_over_in){ .id = model->scope }, err);
         if (r < 0)
                 return r;
         command_change(c, "take-over-model", NULL,

@@ -113,7 +113,9 @@ const char *scope_foreign(struct reconcile *rec, const struct world_model *m, ch
 
         if (scope_elsewhere(rec, m, text, size))
                 return text;
-        if (!s || s->seen.presence != PRESENCE_PRESENT || !s->seen.foreign || s->row.adopted)
+        /* Taken over, until ours is on it: who stamps it after that is another one. */
+        if (!s || s->seen.presence != PRESENCE_PRESENT || !s->seen.foreign ||
+            (s->row.adopted && !s->row.applied_generation))
                 return NULL;
         snprintf(text, size,
                  "%s %s carries the stamp of another controller or model: nothing is written; "

@@ -86,6 +86,10 @@ WHERE id = :id;
 -- name: resource_set_adopted
 UPDATE resource SET adopted = :adopted WHERE id = :id;
 
+-- name: resource_take_over
+-- Written anew once, over whose stamp it carries: after that another stamp is another's again.
+UPDATE resource SET adopted = 1, applied_generation = 0, baseline = NULL WHERE id = :id;
+
 -- name: resource_set_filled
 -- Something is in it: the first time counts, and what was lost is no longer.
 UPDATE resource SET initialised_at = coalesce(initialised_at, :at), lost_at = NULL, accepted_loss = 0 WHERE id = :id;

@@ -209,6 +209,14 @@ def _(world):
     shown = world.ctl("show-secret", "mlflow-mysql/root/password", "--reveal").ok().out
     if not any(base64.b64decode(value).decode() in shown for value in before.values()):
         raise Trouble("the root password that runs is not ours")
+    world.wait_active()
+    foreign = "11111111-2222-3333-4444-555555555555"
+    world.cluster.kube.merge("namespaces", "", world.cluster.model, {"metadata": {"labels": {"mooring.dev/controller": foreign}}})
+    world.wait_status("mlflow-mysql", "blocked", "carries the stamp of another controller", "take-over-model")
+    if world.cluster.kube.get("namespaces", "", world.cluster.model)["metadata"]["labels"]["mooring.dev/controller"] != foreign:
+        raise Trouble("one take-over was taken for all that come: a second stamp was written over")
+    world.ctl("take-over-model", world.cluster.model).ok()
+    world.wait_active()
 
 
 if __name__ == "__main__":
