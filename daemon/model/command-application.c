@@ -181,6 +181,49 @@ static void record_pause(struct command *c, const char *application, const char 
                        why ? json_string(why) : json_false());
 }
 
+struct pause { /* as it stands */
+        bool none;
+        const char *by, *why;
+};
+
+static struct pause pause_of(const struct subject *s) {
+        if (s->row)
+                return (struct pause){ s->row->paused_at_null, s->row->paused_by,
+                                       s->row->paused_why };
+        return (struct pause){ s->model->paused_at_null, s->model->paused_by,
+                               s->model->paused_why };
+}
+
+/* Nobody's reason is replaced unseen: what he waits for would go on under his hands. */
+static int check_not_paused(const struct subject *s, const char *why, struct err *err) {
+        struct pause p = pause_of(s);
+
+        if (p.none)
+                return 0;
+        if (str_eq(p.why, why))
+                return 1;
+        return err_set(
+                err, -EEXIST,
+                "%s%s is paused already by %s: %s; one unpause would end both: `unpause%s%s` "
+                "first if that one is over",
+                s->row ? "" : "model ", s->row ? s->row->name : s->model->name, p.by, p.why,
+                s->row ? " " : "", s->row ? s->row->name : "");
+}
+
+static void tell_pause(struct command *c, const struct subject *s, const char *why) {
+        struct pause p = pause_of(s);
+        const char *model = s->row ? "" : "model ";
+        const char *name = s->row ? s->row->name : s->model->name;
+
+        if (why)
+                command_change(c, "pause", s->row ? name : NULL, "pause %s%s: %s", model, name,
+                               why);
+        else
+                command_change(c, "unpause", s->row ? name : NULL,
+                               "go on with %s%s, which %s had paused: %s", model, name, p.by,
+                               p.why);
+}
+
 static int pause_model(struct tx *tx, struct command *c, const struct q_model_row *model,
                        const char *who, const char *why, struct err *err) {
         int r = w_model_pause(tx,
@@ -191,8 +234,7 @@ static int pause_model(struct tx *tx, struct command *c, const struct q_model_ro
                                                           .id = model->id },
                               err);
 
-        command_change(c, who ? "pause" : "unpause", NULL, "%s model %s%s%s",
-                       who ? "pause" : "go on with", model->name, why ? ": " : "", why ? why : "");
+        tell_pause(c, &(struct subject){ .model = model }, why);
         record_pause(c, NULL, model->paused_why, why);
         tx_mark(tx, MARK_MODEL, model->id);
         return r < 0 ? r : 0;
@@ -209,8 +251,7 @@ static int pause_application(struct tx *tx, struct command *c, const struct subj
                                                   .id = s->row->id },
                 err);
 
-        command_change(c, who ? "pause" : "unpause", s->row->name, "%s %s%s%s",
-                       who ? "pause" : "go on with", s->row->name, why ? ": " : "", why ? why : "");
+        tell_pause(c, s, why);
         record_pause(c, s->row->name, s->row->paused_why, why);
         return done(tx, s, r);
 }
@@ -218,7 +259,7 @@ static int pause_application(struct tx *tx, struct command *c, const struct subj
 int command_application_pause(struct tx *tx, struct command *c, struct err *err) {
         struct command_application *pause = command_of(c, command_application);
         const char *who = c->actor ? c->actor : "somebody";
-        struct subject s;
+        struct subject s = { 0 };
         int r = lookup_live_model(tx, pause->model, &s.model, err);
 
         if (r >= 0 && pause->application)
@@ -230,6 +271,9 @@ int command_application_pause(struct tx *tx, struct command *c, struct err *err)
                                "pause needs a reason of 1 to %d letters: whoever finds it paused "
                                "reads it",
                                WHY_MAX);
+        r = check_not_paused(&s, pause->why, err);
+        if (r)
+                return r < 0 ? r : 0;
         return pause->application ? pause_application(tx, c, &s, who, pause->why, err)
                                   : pause_model(tx, c, s.model, who, pause->why, err);
 }

@@ -473,8 +473,13 @@ static void tell_first(struct resource_job *j, struct world_resource *r, const s
 }
 
 static void act(struct resource_job *j, struct world_resource *r, const struct decision *d) {
-        if (store_is_readonly(j->rec->options.store))
-                return put_off(j, r); /* what is done outside could not be written down */
+        if (store_is_readonly(j->rec->options.store)) {
+                if (d->action != ACTION_LOOK)
+                        resource_set_state(j->rec, r, r->row.dying ? STATE_REMOVING : STATE_WAITING,
+                                           "waiting for room on the disk of the controller: what "
+                                           "is done outside could not be written down");
+                return put_off(j, r);
+        }
         j->action = d->action;
         j->audit = d->audit;
         j->drift = d->drift;

@@ -272,6 +272,18 @@ static void a_pause_needs_a_reason_and_says_who(void **state) {
         assert_int_equal(desk_application(d, command_application_pause,
                                           (struct command_application){ .why = "window" }),
                          0);
+        assert_int_equal(desk_application(d, command_application_pause,
+                                          (struct command_application){ .application = "store",
+                                                                        .why = "a quick look" }),
+                         -EEXIST);
+        assert_non_null(strstr(err_text(&d->err), "uid 1000 (alice): disk swap"));
+        assert_int_equal(desk_application(d, command_application_pause,
+                                          (struct command_application){ .why = "another window" }),
+                         -EEXIST);
+        assert_int_equal(desk_application(d, command_application_pause,
+                                          (struct command_application){ .application = "store",
+                                                                        .why = "disk swap" }),
+                         0);
         paused = json_dig(desk_status(d), "applications", "store", "paused", NULL);
         assert_string_equal(json_get_str(paused, "by", ""), "uid 1000 (alice)");
         assert_string_equal(json_get_str(paused, "why", ""), "disk swap");

@@ -72,10 +72,13 @@ static void nothing_is_repaired_without_a_record(void **state) {
         stage_change(s, "one", "color", json_string("blue"));
         stage_run(s, 5000);
         assert_int_equal(s->applies, 1);
+        assert_int_equal(stage_resource(s, "one")->state, STATE_WAITING);
+        assert_non_null(strstr(stage_resource(s, "one")->reason, "room on the disk"));
         stage_full(s, false);
         stage_run(s, 2000);
         assert_int_equal(s->applies, 2);
         assert_int_equal(lines(s, "repaired"), 1);
+        assert_int_equal(stage_resource(s, "one")->state, STATE_READY);
 }
 
 static void what_was_undone_closes_its_line_and_the_next_gets_its_own(void **state) {
