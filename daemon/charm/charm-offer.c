@@ -10,6 +10,7 @@
 #include "channel.h"
 #include "charm-dir.h"
 #include "charm-meta.h"
+#include "log.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -126,6 +127,16 @@ static bool take_old(struct charm_offers *old, const char *folder, uint64_t stam
         return false;
 }
 
+/* Once for each reason, not with each scan. */
+static void tell_refused(const struct charm_offers *old, const struct charm_offer *f) {
+        for (size_t i = 0; i < old->count; i++)
+                if (str_eq(old->list[i].folder, f->folder) &&
+                    str_eq(old->list[i].refused, f->refused))
+                        return;
+        log_plain(LOG_WARNING, "charm-scan", "charm folder %s is refused: %s", f->folder,
+                  f->refused);
+}
+
 static void add_folder(struct charm_offers *o, struct charm_offers *old, const char *folder) {
         uint64_t stamp = stamp_of(folder);
         struct charm_offer *f;
@@ -142,6 +153,8 @@ static void add_folder(struct charm_offers *o, struct charm_offers *old, const c
         }
         if (!f->refused && charm_dir_trusted(folder, geteuid(), &err) < 0)
                 f->refused = str_dup(err_text(&err));
+        if (f->refused)
+                tell_refused(old, f);
 }
 
 /* ---- all of them */

@@ -22,6 +22,11 @@ def _(world):
     world.wait_status("store", "blocked", "no charm module")
     os.rename(away, world.daemon.charms / "minio")
     world.wait_status("store", "active")
+    broken = world.daemon.charms / "broken"
+    broken.mkdir()
+    (broken / "charm.yaml").write_text("name: broken\n")
+    said = f"charm-scan: charm folder {broken} is refused: "
+    world.wait_for("the log to name a folder that cannot be used", lambda: said in world.daemon.log.read_text())
 
 
 @test("status says that another content of a charm is on offer, and refresh goes over to it and back", fresh=True)
