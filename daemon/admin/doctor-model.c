@@ -25,18 +25,24 @@ void doctor_model_foreign(struct doctor *d) {
 
 /* ---- what the loop knows of applications */
 
+static char *subject_of(const json_t *a) {
+        return str_format("%s/%s", json_get_str(a, "model", ""), json_get_str(a, "name", ""));
+}
+
+static char *next_of(const json_t *a, const char *command, const char *option) {
+        return str_format("mooringctl %s %s --model %s%s", command, json_get_str(a, "name", ""),
+                          json_get_str(a, "model", ""), option);
+}
+
 static void each_with(struct doctor *d, const char *member, enum doctor_severity severity,
                       const char *command) {
         const json_t *a;
         size_t i;
 
         json_array_foreach(json_dig(d->facts, "loop", "applications", NULL), i, a) {
-                const char *model = json_get_str(a, "model", ""),
-                           *name = json_get_str(a, "name", "");
                 const char *text = json_get_str(a, member, "");
-                cleanup_(freep) char *subject = str_format("%s/%s", model, name);
-                cleanup_(freep) char *next =
-                        str_format("mooringctl %s %s --model %s", command, name, model);
+                cleanup_(freep) char *subject = subject_of(a);
+                cleanup_(freep) char *next = next_of(a, command, "");
 
                 if (text[0])
                         doctor_find(d, severity,
@@ -87,11 +93,8 @@ void doctor_pause_old(struct doctor *d) {
                 judge_pause(d, row, subject, next);
         }
         json_array_foreach(json_get(d->facts, "applications"), i, row) {
-                const char *model = json_get_str(row, "model", "");
-                const char *name = json_get_str(row, "name", "");
-                cleanup_(freep) char *subject = str_format("%s/%s", model, name);
-                cleanup_(freep) char *next =
-                        str_format("mooringctl unpause %s --model %s", name, model);
+                cleanup_(freep) char *subject = subject_of(row);
+                cleanup_(freep) char *next = next_of(row, "unpause", "");
 
                 judge_pause(d, row, subject, next);
         }
@@ -111,11 +114,8 @@ void doctor_charm_missing(struct doctor *d) {
         size_t i;
 
         json_array_foreach(json_get(d->facts, "applications"), i, a) {
-                const char *name = json_get_str(a, "name", ""),
-                           *model = json_get_str(a, "model", "");
-                cleanup_(freep) char *subject = str_format("%s/%s", model, name);
-                cleanup_(freep) char *next =
-                        str_format("mooringctl refresh %s --model %s", name, model);
+                cleanup_(freep) char *subject = subject_of(a);
+                cleanup_(freep) char *next = next_of(a, "refresh", "");
 
                 if (json_get_bool(a, "charm-missing", false))
                         doctor_find(d, DOCTOR_ERROR, DOCTOR_SUBJECT(subject, 0, next),
@@ -133,11 +133,8 @@ void doctor_charm_upgrade(struct doctor *d) {
 
         json_array_foreach(json_get(d->facts, "applications"), i, a) {
                 const char *to = json_get_str(a, "can-upgrade-to", NULL);
-                const char *name = json_get_str(a, "name", ""),
-                           *model = json_get_str(a, "model", "");
-                cleanup_(freep) char *subject = str_format("%s/%s", model, name);
-                cleanup_(freep) char *next =
-                        str_format("mooringctl refresh %s --model %s --dry-run", name, model);
+                cleanup_(freep) char *subject = subject_of(a);
+                cleanup_(freep) char *next = next_of(a, "refresh", " --dry-run");
 
                 if (to)
                         doctor_find(d, DOCTOR_OK, DOCTOR_SUBJECT(subject, 0, next),

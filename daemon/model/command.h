@@ -235,6 +235,10 @@ struct data_left {
 int data_leave(struct tx *tx, const struct data_left *left, struct err *err);
 
 /* ---- secret.c: secrets that no plan asks for go when nothing holds them any more. */
+struct q_secret_row;
+typedef int secret_fn(struct tx *tx, const struct q_secret_row *s, void *arg, struct err *err);
+/* FN for each secret that APPLICATION owns, options' values too, until it fails. */
+int secret_each(struct tx *tx, int64_t application, secret_fn *fn, void *arg, struct err *err);
 /* Around the save of a plan of APPLICATION that asks for these ("label/field"): before it, so that
  * none of them goes with what held it until now; and after it the others end, which what the plan
  * lets go may have needed. */

@@ -92,7 +92,7 @@ static int drop_relations(struct tx *tx, int64_t application, struct err *err) {
 
 /* Detached storage needs it, or the other side of a relation has it outside still: then it stays
  * without an owner, until that ends. */
-static int drop_secret(struct tx *tx, const struct q_secret_row *s, struct err *err) {
+static int drop_secret(struct tx *tx, const struct q_secret_row *s, void *arg, struct err *err) {
         struct w_secret_set_owner_in owner = { .application_id_null = true, .id = s->id };
         struct q_secret_used_row *uses;
         bool kept;
@@ -110,25 +110,6 @@ static int drop_secret(struct tx *tx, const struct q_secret_row *s, struct err *
                 r = w_secret_set_asked(
                         tx, &(struct w_secret_set_asked_in){ .asked = 0, .id = s->id }, err);
         return r < 0 ? r : w_secret_set_owner(tx, &owner, err);
-}
-
-static int drop_secrets(struct tx *tx, const struct q_application_row *a, struct err *err) {
-        struct q_secret_by_application_in in = {
-                .application_id = a->id, .after_label = "", .after_field = "", .max = PAGE
-        };
-        struct q_secret_row *rows;
-        size_t n;
-        int r;
-
-        do {
-                r = q_secret_by_application(tx, &in, &rows, &n, err);
-                for (size_t i = 0; r >= 0 && i < n; i++) {
-                        in.after_label = rows[i].label;
-                        in.after_field = rows[i].field;
-                        r = drop_secret(tx, &rows[i], err);
-                }
-        } while (r >= 0 && n == PAGE);
-        return r < 0 ? r : 0;
 }
 
 /* It lives in a server that ends. */
@@ -206,7 +187,7 @@ int removal_application(struct tx *tx, int64_t application, struct err *err) {
         if (r >= 0)
                 r = drop_relations(tx, application, err);
         if (r >= 0)
-                r = drop_secrets(tx, row, err);
+                r = secret_each(tx, application, drop_secret, NULL, err);
         if (r >= 0)
                 r = w_detached_orphan(
                         tx, &(struct w_detached_orphan_in){ .application_id = application }, err);

@@ -101,11 +101,7 @@ int secret_leave(struct tx *tx, int64_t resource, int64_t generation, struct err
         return r < 0 ? r : 0;
 }
 
-/* FN for each secret of APPLICATION that its plans ask for by name; WANTED: this one does. */
-static int each_asked(struct tx *tx, int64_t application, const json_t *asked,
-                      int (*fn)(struct tx *tx, const struct q_secret_row *s, bool wanted,
-                                struct err *err),
-                      struct err *err) {
+int secret_each(struct tx *tx, int64_t application, secret_fn *fn, void *arg, struct err *err) {
         struct q_secret_by_application_in in = {
                 .application_id = application, .after_label = "", .after_field = "", .max = PAGE
         };
@@ -116,38 +112,40 @@ static int each_asked(struct tx *tx, int64_t application, const json_t *asked,
         do {
                 r = q_secret_by_application(tx, &in, &rows, &n, err);
                 for (size_t i = 0; r >= 0 && i < n; i++) {
-                        const char *key;
-
                         in.after_label = rows[i].label;
                         in.after_field = rows[i].field;
-                        key = tx_format(tx, "%s/%s", rows[i].label, rows[i].field);
-                        if (!str_eq(rows[i].purpose, "option"))
-                                r = fn(tx, &rows[i], json_object_get(asked, key) != NULL, err);
+                        r = fn(tx, &rows[i], arg, err);
                 }
         } while (r >= 0 && n == PAGE);
         return r < 0 ? r : 0;
 }
 
-static int ask(struct tx *tx, const struct q_secret_row *s, bool wanted, struct err *err) {
-        struct w_secret_set_asked_in in = { .asked = 1, .id = s->id };
-
-        return wanted ? w_secret_set_asked(tx, &in, err) : 0;
+static bool is_asked(struct tx *tx, const struct q_secret_row *s, const json_t *asked) {
+        return json_object_get(asked, tx_format(tx, "%s/%s", s->label, s->field)) != NULL;
 }
 
-static int unask(struct tx *tx, const struct q_secret_row *s, bool wanted, struct err *err) {
+static int ask(struct tx *tx, const struct q_secret_row *s, void *asked, struct err *err) {
+        struct w_secret_set_asked_in in = { .asked = 1, .id = s->id };
+
+        if (str_eq(s->purpose, "option") || !is_asked(tx, s, asked))
+                return 0;
+        return w_secret_set_asked(tx, &in, err);
+}
+
+static int unask(struct tx *tx, const struct q_secret_row *s, void *asked, struct err *err) {
         struct w_secret_set_asked_in in = { .asked = 0, .id = s->id };
         int r;
 
-        if (wanted || s->asked_null)
+        if (str_eq(s->purpose, "option") || s->asked_null || is_asked(tx, s, asked))
                 return 0;
         r = w_secret_set_asked(tx, &in, err);
         return r < 0 ? r : secret_settle(tx, s->id, err);
 }
 
 int secret_ask(struct tx *tx, int64_t application, const json_t *asked, struct err *err) {
-        return each_asked(tx, application, asked, ask, err);
+        return secret_each(tx, application, ask, (json_t *)asked, err);
 }
 
 int secret_unask(struct tx *tx, int64_t application, const json_t *asked, struct err *err) {
-        return each_asked(tx, application, asked, unask, err);
+        return secret_each(tx, application, unask, (json_t *)asked, err);
 }

@@ -6,6 +6,7 @@
 #include "application.h"
 
 #include "charm-meta.h"
+#include "command.h"
 #include "queries.gen.h"
 
 #include <errno.h>
@@ -143,36 +144,23 @@ static int read_storage(struct tx *tx, struct application_work *w, const struct 
         return r;
 }
 
+/* An option's token is the option's value. */
+static int read_secret(struct tx *tx, const struct q_secret_row *s, void *secrets,
+                       struct err *err) {
+        char token[SECRET_TOKEN_MAX];
+
+        if (!str_eq(s->purpose, "option"))
+                json_object_set_new(
+                        secrets, tx_format(tx, "%s/%s", s->label, s->field),
+                        json_string(secret_token_write(s->uri, s->revision, SECRET_PLAIN, token)));
+        return 0;
+}
+
 static int read_secrets(struct tx *tx, struct application_work *w, struct err *err) {
         json_t *secrets = json_object();
-        const char *label = "", *field = "";
-        struct q_secret_row *rows;
-        size_t n;
-        int r;
 
         json_object_set_new(w->view, "secrets", secrets);
-        do {
-                r = q_secret_by_application(
-                        tx,
-                        &(struct q_secret_by_application_in){ .application_id = w->id,
-                                                              .after_label = label,
-                                                              .after_field = field,
-                                                              .max = PAGE },
-                        &rows, &n, err);
-                for (size_t i = 0; r >= 0 && i < n; i++) {
-                        char token[SECRET_TOKEN_MAX];
-
-                        label = rows[i].label;
-                        field = rows[i].field;
-                        if (str_eq(rows[i].purpose, "option"))
-                                continue; /* its token is the option's value */
-                        json_object_set_new(
-                                secrets, tx_format(tx, "%s/%s", label, field),
-                                json_string(secret_token_write(rows[i].uri, rows[i].revision,
-                                                               SECRET_PLAIN, token)));
-                }
-        } while (r >= 0 && n == PAGE);
-        return r;
+        return secret_each(tx, w->id, read_secret, secrets, err);
 }
 
 static int read_told(struct tx *tx, int64_t relation, int64_t application, json_t *told,

@@ -489,11 +489,12 @@ bool outside_usable(const struct world_target *t, char *why, size_t size) {
 }
 
 bool outside_list_pending(const struct world_target *t, const char *type) {
+        const void *how;
+
         if (!t || !t->provider || !(t->provider->can & PROVIDER_WATCHES))
                 return false;
-        if (!t->open)
-                return true;
-        return map_find(&t->followed, type) != LISTED && map_find(&t->followed, type) != UNLISTED;
+        how = t->open ? map_find(&t->followed, type) : NULL;
+        return how != LISTED && how != UNLISTED;
 }
 
 void outside_follow(struct world_target *t, const char *type) {

@@ -7,7 +7,7 @@
 
 #include "store-engine.h"
 
-extern const struct store_engine store_engine_gate;
+const struct store_engine *gate_engine(void); /* one store at a time */
 
 void gate_shut(const char *statement); /* the next read of that name stops; a literal */
 bool gate_reached(void);

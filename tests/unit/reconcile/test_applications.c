@@ -13,7 +13,7 @@
 static int set_up(void **state) {
         struct fixture *f = mem_new(struct fixture);
 
-        fixture_init(f, &store_engine_gate);
+        fixture_init(f, gate_engine());
         *state = f;
         return 0;
 }
