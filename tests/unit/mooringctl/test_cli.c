@@ -276,6 +276,28 @@ static void output_goes_to_a_file_that_only_the_user_reads(void **state) {
         unlink(path);
 }
 
+static void a_page_of_three(struct server_call *c, void *arg) {
+        note(c, arg);
+        if (strstr(c->query, "before=9"))
+                server_reply(c, 200, NULL, "{\"audit\":[],\"next\":7}");
+        else if (strstr(c->query, "before=7"))
+                server_reply(c, 200, NULL, "{\"audit\":[{\"id\":6},{\"id\":5}],\"next\":5}");
+        else
+                server_reply(c, 200, NULL, "{\"audit\":[{\"id\":10},{\"id\":9}],\"next\":9}");
+}
+
+static void a_list_goes_on_over_an_empty_page_and_ends_at_its_maximum(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *out = NULL;
+
+        server_route(b->server, "GET", "/v1/audit", a_page_of_three, b);
+        assert_int_equal(run(b, &out, NULL, "audit", "--max", "3", "--format", "json", NULL),
+                         CLI_DONE);
+        assert_non_null(strstr(b->asked, "before=7"));
+        assert_non_null(strstr(out, "\"id\":6"));
+        assert_null(strstr(out, "\"id\":5"));
+}
+
 /* ---- wait: 0, 5; plan, diff: 0, 4 */
 
 static void wait_ends_when_all_are_active(void **state) {
@@ -658,6 +680,7 @@ int main(void) {
                 TEST(config_sets_resets_and_reads),
                 TEST(the_chosen_model_is_used_until_another_is_named),
                 TEST(output_goes_to_a_file_that_only_the_user_reads),
+                TEST(a_list_goes_on_over_an_empty_page_and_ends_at_its_maximum),
                 TEST(wait_ends_when_all_are_active),
                 TEST(wait_does_not_take_unknown_for_active_and_times_out),
                 TEST(waiting_for_gone_is_not_over_before_the_model_itself_is),
