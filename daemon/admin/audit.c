@@ -57,7 +57,7 @@ static json_t *row_json(const struct q_audit_row *a) {
         return j;
 }
 
-/* The newest row before the cursor: numbers have no gaps, but rows may be gone. 0: there is none. */
+/* The newest row before the cursor; 0: there is none. */
 static int find_newest(struct tx *tx, const struct request *q, int64_t *ret, struct err *err) {
         struct q_audit_newest_before_in in = { .before_id =
                                                        request_query_int(q, "before", INT64_MAX) };
