@@ -144,12 +144,23 @@ static bool waits_for_own(struct reconcile *rec, const struct world_resource *r)
         return false;
 }
 
+/* What its model lives in cannot be read, and why is known. */
+static bool is_away(struct reconcile *rec, const struct world_resource *r) {
+        const struct world_model *m = resource_model(rec, r);
+        const struct world_target *t = m ? world_target(&rec->world, m->target) : NULL;
+
+        return t && t->reach_why;
+}
+
 static bool is_stuck(struct reconcile *rec, struct world_resource *r) {
         struct resource_policy_text text;
         struct policy policy;
 
         resource_policy(rec, r, &text, &policy);
-        return !policy.paused && (policy.blocked || (policy.held_up && !waits_for_own(rec, r)));
+        if (policy.paused)
+                return false;
+        return policy.blocked || (policy.unread && is_away(rec, r)) ||
+               (policy.held_up && !waits_for_own(rec, r));
 }
 
 void application_find_stuck(struct application_work *w) {

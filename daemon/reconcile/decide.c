@@ -48,6 +48,8 @@ static void decide_running(const struct resource_row *row, const struct policy *
                 return conclude_because(d, ACTION_BLOCK, STATE_BLOCKED, "", p->blocked);
         if (p->paused)
                 return conclude_because(d, ACTION_WAIT, state, "paused: ", p->paused);
+        if (p->unread)
+                return conclude_because(d, ACTION_WAIT, state, "waiting for ", p->unread);
         if (p->backing_off)
                 return conclude(d, ACTION_WAIT, state, p->backing_off);
         conclude(d, row->running, state, "under way outside");
@@ -82,6 +84,8 @@ static void decide_removal(const struct resource_row *row, const struct observat
                 return conclude_because(d, ACTION_BLOCK, STATE_BLOCKED, "", p->blocked);
         if (p->paused)
                 return conclude_because(d, ACTION_WAIT, STATE_REMOVING, "paused: ", p->paused);
+        if (p->unread)
+                return conclude_because(d, ACTION_WAIT, STATE_REMOVING, "waiting for ", p->unread);
         if (p->held_up)
                 return conclude_because(d, ACTION_WAIT, STATE_REMOVING,
                                         "waiting until gone: ", p->held_up);

@@ -59,6 +59,7 @@ struct resource_row {      /* what decide needs of the store's row */
 struct policy {
         const char *paused;  /* who and why, or NULL: nothing outside is written */
         const char *blocked; /* the model writes nothing: another cluster, another stamp; or NULL */
+        const char *unread;  /* what it lives in was not seen yet by this process; or NULL */
         bool elsewhere;      /* blocked: what was seen is of another outside and says nothing */
         bool untried;        /* no apply of it was ever sent */
         const char *unmet;   /* a dependency that is not there yet, as text, or NULL */

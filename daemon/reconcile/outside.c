@@ -236,6 +236,11 @@ static void forget_seen(struct reconcile *rec, const struct world_target *t) {
                 r->look_again = false;
                 tally_resource(&rec->world, r);
         }
+        for (size_t i = 0; (e = map_next(&rec->world.models, &i));) {
+                struct world_model *m = e->value;
+
+                m->scope_seen &= m->target != t->id;
+        }
 }
 
 static void on_reach(void *arg, bool reachable, const char *identity, const char *why) {

@@ -51,7 +51,7 @@ struct resource_job { /* from reading the rows to saving the outcome */
         size_t text_len;              /* of these two as they were read */
         uint8_t outputs[DIGEST_SIZE]; /* of the values that were filled into the document */
         bool outputs_valid;
-        struct err fill_err;   /* why they could not be */
+        struct err fill_err; /* why they could not be */
         char *fields_text;
         struct secret_values *values;
         json_t *own; /* apply_request's */
@@ -79,7 +79,7 @@ struct resource_job { /* from reading the rows to saving the outcome */
 void resource_handle(struct reconcile *rec, int64_t id);
 /* What decide says now, for handling, plan and why. TEXT backs the policy's strings. */
 struct resource_policy_text {
-        char unmet[256], held_up[256], blocked[256];
+        char unmet[256], held_up[256], blocked[256], unread[256];
 };
 void resource_policy(struct reconcile *rec, struct world_resource *r,
                      struct resource_policy_text *text, struct policy *ret);
@@ -193,6 +193,10 @@ const char *scope_foreign(struct reconcile *rec, const struct world_model *m, ch
 /* That, or it was there before and is not ours: nothing is written inside. */
 const char *scope_blocked(struct reconcile *rec, const struct world_model *m, char *text,
                           size_t size);
+/* What the model lives in was not seen since the start, or since another outside answers under its
+ * name: whose stamp it carries is not known, so nothing else of the model is written. */
+const char *scope_unread(struct reconcile *rec, const struct world_model *m, char *text,
+                         size_t size);
 /* What the model lives in was never accepted: nothing else of it is written, wherever that is. */
 const char *scope_unmade(struct reconcile *rec, const struct world_model *m, char *text,
                          size_t size);

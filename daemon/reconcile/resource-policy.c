@@ -45,6 +45,12 @@ char *resource_need_name(struct reconcile *rec, const struct world_need *need) {
 }
 
 bool resource_waits_unread(struct reconcile *rec, const struct world_resource *r) {
+        const struct world_model *m = resource_model(rec, r);
+        const struct world_target *in = m ? world_target(&rec->world, m->target) : NULL;
+        char text[256];
+
+        if (in && !in->reach_why && m->scope != r->id && scope_unread(rec, m, text, sizeof(text)))
+                return true;
         for (size_t i = 0; i < r->need_count; i++) {
                 const struct world_resource *n = world_resource(&rec->world, r->needs[i].id);
                 const struct world_target *t = n ? world_target(&rec->world, n->target) : NULL;
@@ -135,8 +141,11 @@ static void find_blocked(struct reconcile *rec, const struct world_resource *r,
         ret->elsewhere = scope_elsewhere(rec, m, text->blocked, sizeof(text->blocked));
         ret->blocked = scope ? scope_foreign(rec, m, text->blocked, sizeof(text->blocked))
                              : scope_blocked(rec, m, text->blocked, sizeof(text->blocked));
+        if (!scope)
+                ret->unread = scope_unread(rec, m, text->unread, sizeof(text->unread));
         if (!scope && !r->row.dying)
-                ret->unmet = scope_unmade(rec, m, text->unmet, sizeof(text->unmet));
+                ret->unmet = ret->unread ? ret->unread
+                                         : scope_unmade(rec, m, text->unmet, sizeof(text->unmet));
 }
 
 void resource_policy(struct reconcile *rec, struct world_resource *r,

@@ -78,7 +78,8 @@ static void observe(const char *path, const char *const *see, struct observation
         if (t->leaving)
                 o->presence = PRESENCE_LEAVING;
         o->ready = READY_YES;
-        o->ours = true;
+        o->foreign = json_get_bool(t->body, "foreign", false);
+        o->ours = !o->foreign;
         o->filled =
                 json_get_bool(t->body, "data", false) && !json_get_bool(t->body, "empty", false);
         snprintf(o->incarnation, sizeof(o->incarnation), "i%d", t->incarnation);
@@ -328,6 +329,10 @@ static int identify(const json_t *wanted, const char *scope, struct identity *re
         return 0;
 }
 
+static json_t *scope(const char *model, const char *uuid) {
+        return json_pack("{s:s}", "name", model);
+}
+
 static int check(const json_t *config, const json_t *credential, struct err *err) {
         return 0;
 }
@@ -381,12 +386,13 @@ static struct provider provider = {
         .projection_free = projection_free,
 };
 
-void stage_outside_begin(struct stage *s, bool watched) {
+void stage_outside_begin(struct stage *s, bool watched, bool scoped) {
         static const struct provider *table[] = { &provider, NULL };
 
         stage = s;
         provider.can = watched ? PROVIDER_WATCHES : 0;
         provider.poll_every_ms = watched ? 0 : POLL_MS;
+        provider.scope = scoped ? scope : NULL;
         provider.follow = watched ? follow : NULL;
         provider_set_table(table);
 }

@@ -40,8 +40,10 @@ struct stage {
 
 int stage_set_up(void **state);        /* a cluster that is watched, model "lab" */
 int stage_set_up_polled(void **state); /* a cluster that tells nothing by itself */
+int stage_set_up_scoped(void **state); /* as polled, and models live in a thing of their name */
 int stage_tear_down(void **state);
-void stage_stop(struct stage *s); /* as the daemon does on SIGTERM; tear-down does the rest */
+void stage_restart(struct stage *s); /* another process on the same rows and the same outside */
+void stage_stop(struct stage *s);    /* as the daemon does on SIGTERM; tear-down does the rest */
 
 void stage_plan(struct stage *s, const char *application, const char *plan); /* from now on */
 /* {"error": text} refuses. Members: docs {label: document}, see, needs, tell, targets, secrets. A
