@@ -82,6 +82,13 @@ int64_t request_query_lines(const struct request *q) {
         return MIN_OF(MAX_OF(n, 1), LINES_MAX);
 }
 
+void request_next(json_t *j, size_t count, int64_t max, int64_t last, int64_t oldest) {
+        if ((int64_t)count == max)
+                json_object_set_new(j, "next", json_integer(last));
+        else if (oldest > 1)
+                json_object_set_new(j, "next", json_integer(oldest));
+}
+
 int request_query_since(const struct request *q, int64_t now, int64_t *ret, struct err *err) {
         const char *text = request_query(q, "since");
         int64_t span;

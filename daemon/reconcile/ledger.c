@@ -76,13 +76,13 @@ static const struct drift *first_with_who(const struct drift_list *l) {
 
 static int count_before(struct tx *tx, const struct resource_job *j, const char *fields,
                         int64_t *ret, struct err *err) {
-        struct q_drift_count_same_row *row;
+        struct q_drift_last_same_row *row;
         size_t n;
-        int r = q_drift_count_same(
-                tx, &(struct q_drift_count_same_in){ .resource_id = j->id, .fields = fields }, &row,
+        int r = q_drift_last_same(
+                tx, &(struct q_drift_last_same_in){ .resource_id = j->id, .fields = fields }, &row,
                 &n, err);
 
-        *ret = r >= 0 && n ? row->total : 0;
+        *ret = r >= 0 && n ? row->before + 1 : 0;
         return r;
 }
 

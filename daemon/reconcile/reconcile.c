@@ -67,18 +67,18 @@ static void handle(void *arg, struct queue_key key) {
 void reconcile_mark(struct reconcile *rec, enum store_mark kind, int64_t id) {
         switch (kind) {
         case MARK_TARGET:
-                queue_add(rec->queue, KEY_TARGET, id, QUEUE_CHANGE);
+                queue_change(rec->queue, KEY_TARGET, id, 0);
                 break;
         case MARK_MODEL:
                 kept_soon(rec);
-                queue_add(rec->queue, KEY_MODEL, id, QUEUE_CHANGE);
+                queue_change(rec->queue, KEY_MODEL, id, 0);
                 break;
         case MARK_APPLICATION:
                 application_dirty(rec, id);
                 break;
         case MARK_RESOURCE:
                 resource_marked(rec, id);
-                queue_add(rec->queue, KEY_RESOURCE, id, QUEUE_CHANGE);
+                queue_change(rec->queue, KEY_RESOURCE, id, 0);
                 break;
         case MARK_MAX:
                 break;

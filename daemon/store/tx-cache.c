@@ -75,6 +75,8 @@ int tx_cache_get(struct tx *tx, const uint8_t sha256[DIGEST_SIZE], const char **
         size_t n = 0;
         int r;
 
+        if (sub.connection && !tx->group)
+                cache_begin(tx->cache, &why); /* else each statement would take its own lock */
         if (tx->lost)
                 return err_set(err, tx->lost, "%s", tx->lost_err.text);
         r = sub.connection ? q_document_get(&sub, &in, &row, &n, &why) : 0;

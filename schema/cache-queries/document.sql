@@ -17,7 +17,7 @@ UPDATE document SET seen = :seen WHERE sha256 = :sha256 AND seen <> :seen;
 -- name: document_drop
 -- The next few that no row named in the round.
 -- in: max INT
-DELETE FROM document WHERE sha256 IN (SELECT sha256 FROM document WHERE seen < :seen LIMIT :max);
+DELETE FROM document WHERE id IN (SELECT id FROM document WHERE seen < :seen LIMIT :max);
 
 -- name: sweep_get
 -- one
