@@ -116,9 +116,15 @@ int application_detach(struct tx *tx, const struct application_work *w,
                                                 .adopted = row->adopted,
                                                 .initialised_at = row->initialised_at,
                                                 .initialised_at_null = row->initialised_at_null,
+                                                .resource_id = row->id,
+                                                .trouble = row->lost_at_null ? "" : "lost",
                                                 .at = tx_now(tx) },
                 err);
-        return r < 0 ? r : delete_row(tx, row->id, err);
+        if (r < 0)
+                return r;
+        tx_mark(tx, MARK_MODEL, w->model); /* it is looked at from now on */
+        tx_mark(tx, MARK_RESOURCE, row->id);
+        return resource_detach_rows(tx, row, err);
 }
 
 /* Outside it stays. */

@@ -199,11 +199,22 @@ static void gather_queue(struct reconcile *rec) {
         }
 }
 
+static size_t count_kept_lost(struct reconcile *rec) {
+        cleanup_(json_freep) json_t *troubles = kept_troubles(rec);
+        size_t i, n = 0;
+        json_t *one;
+
+        json_array_foreach(troubles, i, one)
+                n += str_eq(json_get_str(one, "trouble", ""), "lost");
+        return n;
+}
+
 void reconcile_metrics(struct reconcile *rec) {
         gather_models(rec);
         for (int state = 0; state < STATE_MAX; state++)
                 metric_set(&resources, LABELS(decide_state_name(state)),
-                           (double)rec->world.states[state]);
+                           (double)(rec->world.states[state] +
+                                    (state == STATE_LOST ? count_kept_lost(rec) : 0)));
         gather_targets(rec);
         gather_queue(rec);
         metric_set(&out, NULL, (double)rec->in_flight);

@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 
+#define LOST_POLL_MS 30000 /* a person who restores a volume looks whether it was noticed */
+
 /* In place before this start, and not read since. */
 static bool is_unread(const struct world_resource *r) {
         return r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN;
@@ -121,6 +123,14 @@ int64_t resource_poll_ms(const struct world_target *t) {
         return t->poll_ms ? t->poll_ms : t->provider->poll_every_ms;
 }
 
+int64_t resource_look_every(const struct world_resource *r, const struct world_target *t) {
+        int64_t polled = resource_poll_ms(t);
+
+        if (polled || !t || !r->row.lost)
+                return polled;
+        return t->poll_ms ? t->poll_ms : LOST_POLL_MS;
+}
+
 /* After a failure a newer want is tried at once; what the outside itself put off is not. */
 static bool is_put_off(const struct world_resource *r) {
         if (r->retry_at <= clock_mono())
@@ -168,8 +178,8 @@ void resource_policy(struct reconcile *rec, struct world_resource *r,
                 ret->failed = r->reason;
         ret->refill = r->row.applied_generation && !ret->unmet &&
                       !resource_outputs_same(rec, r, r->row.outputs_valid, r->row.outputs);
-        ret->look_due = resource_poll_ms(t) && r->seen.presence != PRESENCE_UNKNOWN &&
-                        clock_mono() - r->seen.as_of >= resource_poll_ms(t);
+        ret->look_due = resource_look_every(r, t) && r->seen.presence != PRESENCE_UNKNOWN &&
+                        clock_mono() - r->seen.as_of >= resource_look_every(r, t);
         ret->list_pending = !r->look_again && outside_list_pending(t, r->type);
         /* Spread over the period by id, so that a start with thousands of objects does not audit
          * them together. */

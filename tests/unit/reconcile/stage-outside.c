@@ -78,6 +78,7 @@ static void observe(const char *path, const char *const *see, struct observation
         if (t->leaving)
                 o->presence = PRESENCE_LEAVING;
         o->ready = READY_YES;
+        o->since = json_get_int(t->body, "since", 0);
         o->foreign = json_get_bool(t->body, "foreign", false);
         o->ours = !o->foreign;
         o->filled =
@@ -125,6 +126,20 @@ void stage_remake(struct stage *s, const char *name) {
 void stage_leave(struct stage *s, const char *name) {
         find(name)->leaving = true;
         tell(name);
+}
+
+void stage_stay(struct stage *s, const char *name) {
+        find(name)->leaving = false;
+        tell(name);
+}
+
+void stage_restore(struct stage *s, const char *name, const char *body) {
+        struct thing *t = mem_new(struct thing);
+        struct err err = { 0 };
+
+        assert_int_equal(json_parse(body, strlen(body), &t->body, &err), 0);
+        t->incarnation = 777;
+        map_set(&s->things, name, t);
 }
 
 bool stage_there(struct stage *s, const char *name) {

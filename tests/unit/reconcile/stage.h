@@ -67,5 +67,8 @@ bool stage_there(struct stage *s, const char *name);
 void stage_change(struct stage *s, const char *name, const char *member, json_t *value);
 void stage_remake(struct stage *s, const char *name); /* deleted, and another one made */
 void stage_leave(struct stage *s, const char *name);  /* it is being deleted, and still there */
+void stage_stay(struct stage *s, const char *name);   /* and now it is not */
+/* As a stranger does, without a label that we watch by: nobody tells of it. */
+void stage_restore(struct stage *s, const char *name, const char *body);
 /* One number that a statement finds in model.db. */
 int64_t stage_count(struct stage *s, const char *sql);
