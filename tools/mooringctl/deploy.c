@@ -178,6 +178,6 @@ const struct command deploy_commands[] = {
           "what would be done. An "
           "application whose charm is not there is taken, says so in status, and holds up nothing "
           "else.",
-          .example = "deploy bundle-mlflow-2.22.yaml --dry-run" },
+          .example = "deploy bundle-mlflow.yaml --dry-run" },
         {}
 };
