@@ -1,4 +1,4 @@
--- 0003: what is done about drift, where, and until when; what may not be changed meanwhile.
+-- 0004: what is done about drift, where, and until when; what may not be changed meanwhile.
 
 CREATE TABLE policy (               -- a rule: of those that fit the narrowest decides
         id INTEGER PRIMARY KEY,
