@@ -132,7 +132,7 @@ class Cluster:
         """Its own kubelet server is put aside: the streams program answers for all nodes."""
         return [paths.program("kwok"), f"--kubeconfig={self.etc}/kwok.kubeconfig",
                 f"--config={self.etc}/kwok.yaml", "--manage-all-nodes=true", "--node-ip", netns.HOST_ADDRESS,
-                "--node-port", str(KUBELET_PORT), "--node-lease-duration-seconds", "40",
+                "--node-port", str(KUBELET_PORT), "--node-lease-duration-seconds", "20",
                 "--server-address", "127.0.0.1:10247",
                 "--cidr", netns.ANYIP, "--tls-cert-file", f"{self.pki}/kubelet.crt",
                 "--tls-private-key-file", f"{self.pki}/kubelet.key"]
@@ -156,7 +156,7 @@ class Cluster:
     def start(self):
         """All components; then what a fresh cluster of AKS would hold."""
         self.add("etcd", self.etcd())
-        self.add("kube-apiserver", self.api_server())
+        self.add("kube-apiserver", self.api_server(), patience=1)       # open watches hold up its end for a minute
         asyncio.run(self.settle())
 
     async def settle(self):
