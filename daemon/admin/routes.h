@@ -119,6 +119,7 @@ request_handler stream_events, stream_log, root_info, root_openapi, root_charms;
 
 /* models.c: what only the loop knows of an application, put beside its rows */
 void models_add_live(json_t *application, const json_t *live);
-/* LIVE: reconcile_storage. APPLICATION: only its, or NULL. */
-void storage_add_live(json_t *shown, const json_t *live, const char *application);
+/* MODEL's, as the loop sees it. APPLICATION: only its, or NULL. */
+void storage_add_live(struct reconcile *r, const char *model, json_t *shown,
+                      const char *application);
 void models_add_upgrade(const struct charm_host *host, json_t *application);

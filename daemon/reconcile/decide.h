@@ -46,6 +46,7 @@ struct resource_row {      /* what decide needs of the store's row */
         int64_t initialised; /* data: when it was first seen filled, clock_wall; 0: never */
         bool accepted_loss;
         bool lost; /* data: it was found gone, was not filled since, and nobody accepted that */
+        char found[64]; /* lost: incarnation of what stands in its place */
         bool baseline_valid;
         uint8_t baseline[DIGEST_SIZE];
         char incarnation[64];
@@ -59,6 +60,7 @@ struct resource_row {      /* what decide needs of the store's row */
 struct policy {
         const char *paused;  /* who and why, or NULL: nothing outside is written */
         const char *blocked; /* the model writes nothing: another cluster, another stamp; or NULL */
+        const char *unread;  /* what it lives in was not seen yet by this process; or NULL */
         bool elsewhere;      /* blocked: what was seen is of another outside and says nothing */
         bool untried;        /* no apply of it was ever sent */
         const char *unmet;   /* a dependency that is not there yet, as text, or NULL */
@@ -92,6 +94,9 @@ struct decision {
 
 /* It holds data that nobody gave up: when it is gone, a person decides. */
 bool decide_is_sacred(const struct resource_row *row);
+/* "another one of that name is there since ... (uid ...)", of what stands in the place of lost data
+ * and cannot be looked into. NULL: nothing does. The caller frees it. */
+char *decide_another(const struct observation *o);
 /* Pure. NOW is clock_wall. O is never NULL; its presence may be unknown. */
 void decide(const struct resource_row *row, const struct observation *o, const struct policy *p,
             int64_t now, struct decision *ret);

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 
 #define LEDGER_FIELDS_MAX 100 /* differences told one by one; more are counted */
-#define LEDGER_WHO_UNKNOWN "not recorded"
 /* Series of the metric: what others choose, types and their own names, has limits. */
 #define LEDGER_TYPES_COUNTED 64
 #define LEDGER_WRITERS_COUNTED 16
@@ -77,13 +76,13 @@ static const struct drift *first_with_who(const struct drift_list *l) {
 
 static int count_before(struct tx *tx, const struct resource_job *j, const char *fields,
                         int64_t *ret, struct err *err) {
-        struct q_drift_count_same_row *row;
+        struct q_drift_last_same_row *row;
         size_t n;
-        int r = q_drift_count_same(
-                tx, &(struct q_drift_count_same_in){ .resource_id = j->id, .fields = fields }, &row,
+        int r = q_drift_last_same(
+                tx, &(struct q_drift_last_same_in){ .resource_id = j->id, .fields = fields }, &row,
                 &n, err);
 
-        *ret = r >= 0 && n ? row->total : 0;
+        *ret = r >= 0 && n ? row->before + 1 : 0;
         return r;
 }
 
@@ -143,8 +142,16 @@ static int run(struct tx *tx, struct store_call *c, struct err *err) {
         return r < 0 ? r : 0;
 }
 
+const char *ledger_word(enum drift_kind kind) {
+        return what_happened[kind];
+}
+
+void ledger_count(enum drift_kind kind, const char *type, const char *who) {
+        metric_add(&found, LABELS(what_happened[kind], type, who), 1);
+}
+
 static void count(const struct resource_job *j, const struct ledger_line *l) {
-        metric_add(&found, LABELS(what_happened[j->drift], j->type, l->who), 1);
+        ledger_count(j->drift, j->type, l->who);
         if (l->changed_at)
                 metric_observe(&detection, NULL,
                                (double)MAX_OF(l->seen_at - l->changed_at, 0) / 1000);

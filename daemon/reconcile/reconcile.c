@@ -67,17 +67,18 @@ static void handle(void *arg, struct queue_key key) {
 void reconcile_mark(struct reconcile *rec, enum store_mark kind, int64_t id) {
         switch (kind) {
         case MARK_TARGET:
-                queue_add(rec->queue, KEY_TARGET, id, QUEUE_CHANGE);
+                queue_change(rec->queue, KEY_TARGET, id, 0);
                 break;
         case MARK_MODEL:
-                queue_add(rec->queue, KEY_MODEL, id, QUEUE_CHANGE);
+                kept_soon(rec);
+                queue_change(rec->queue, KEY_MODEL, id, 0);
                 break;
         case MARK_APPLICATION:
                 application_dirty(rec, id);
                 break;
         case MARK_RESOURCE:
                 resource_marked(rec, id);
-                queue_add(rec->queue, KEY_RESOURCE, id, QUEUE_CHANGE);
+                queue_change(rec->queue, KEY_RESOURCE, id, 0);
                 break;
         case MARK_MAX:
                 break;
@@ -126,6 +127,7 @@ int reconcile_new(const struct reconcile_options *o, struct reconcile **ret, str
         list_init(&rec->listings);
         list_init(&rec->previews);
         list_init(&rec->examinings);
+        rec->kept = kept_new(rec);
         queue_new(o->loop, handle, rec, &rec->queue);
         queue_tell_to(rec->queue, metrics_queue);
         metrics_begin();
@@ -291,6 +293,8 @@ int reconcile_start(struct reconcile *rec, struct err *err) {
         if (r >= 0)
                 r = load(rec, load_drift, err);
         rec->started = r >= 0;
+        if (rec->started)
+                kept_soon(rec);
         return r < 0 ? r : 0;
 }
 
@@ -303,6 +307,7 @@ void reconcile_stop(struct reconcile *rec) {
         listing_stop(rec);
         preview_stop(rec);
         examine_stop(rec);
+        kept_stop(rec);
         outside_close_all(rec);
 }
 
@@ -311,6 +316,7 @@ struct reconcile *reconcile_free(struct reconcile *rec) {
                 return NULL;
         list_each(link, &rec->jobs)
                 resource_job_free(list_entry(link, struct resource_job, link));
+        rec->kept = kept_free(rec->kept);
         rec->queue = queue_free(rec->queue);
         world_deinit(&rec->world);
         map_free(&rec->marked);

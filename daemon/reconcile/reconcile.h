@@ -29,7 +29,7 @@ struct reconcile_options {
         struct charm_host *host;
         struct sealer *sealer;
         const char *state_dir;
-        const char *controller; /* this controller's uuid */
+        const char *controller;    /* this controller's uuid */
         const struct audit *audit; /* NULL: what is written outside is not kept */
         int64_t audit_ms;          /* each object is applied again; 0: never */
         size_t in_flight;
@@ -70,6 +70,8 @@ void reconcile_metrics(struct reconcile *r); /* sets the gauges (metric.h) to wh
 /* Everything of a model that holds data: application, type, path, whether it is a volume, status
  * {current, message} by what was seen last (storage.c). */
 json_t *reconcile_storage(struct reconcile *r, const char *model);
+/* Of its detached storage that which is not simply there: {id: {current, message}}. */
+json_t *reconcile_kept(struct reconcile *r, const char *model);
 /* {current, message, since} of a model that is not simply available: its cluster cannot be read, or
  * nothing of it may be written. Else NULL. */
 json_t *reconcile_model_state(struct reconcile *r, const char *model);

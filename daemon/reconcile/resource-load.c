@@ -128,6 +128,7 @@ static void copy_row(struct resource_job *j, const struct q_resource_row *row) {
                 .applied_at = row->applied_at_null ? 0 : row->applied_at,
         };
         str_copy(to->incarnation, sizeof(to->incarnation), row->incarnation);
+        str_copy(to->found, sizeof(to->found), row->found);
         to->outputs_valid = row->outputs_len == DIGEST_SIZE;
         if (to->outputs_valid)
                 memcpy(to->outputs, row->outputs, DIGEST_SIZE);

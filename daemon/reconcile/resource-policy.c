@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 
+#define LOST_POLL_MS 30000 /* a person who restores a volume looks whether it was noticed */
+
 /* In place before this start, and not read since. */
 static bool is_unread(const struct world_resource *r) {
         return r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN;
@@ -45,6 +47,12 @@ char *resource_need_name(struct reconcile *rec, const struct world_need *need) {
 }
 
 bool resource_waits_unread(struct reconcile *rec, const struct world_resource *r) {
+        const struct world_model *m = resource_model(rec, r);
+        const struct world_target *in = m ? world_target(&rec->world, m->target) : NULL;
+        char text[256];
+
+        if (in && !in->reach_why && m->scope != r->id && scope_unread(rec, m, text, sizeof(text)))
+                return true;
         for (size_t i = 0; i < r->need_count; i++) {
                 const struct world_resource *n = world_resource(&rec->world, r->needs[i].id);
                 const struct world_target *t = n ? world_target(&rec->world, n->target) : NULL;
@@ -115,6 +123,14 @@ int64_t resource_poll_ms(const struct world_target *t) {
         return t->poll_ms ? t->poll_ms : t->provider->poll_every_ms;
 }
 
+int64_t resource_look_every(const struct world_resource *r, const struct world_target *t) {
+        int64_t polled = resource_poll_ms(t);
+
+        if (polled || !t || !r->row.lost)
+                return polled;
+        return t->poll_ms ? t->poll_ms : LOST_POLL_MS;
+}
+
 /* After a failure a newer want is tried at once; what the outside itself put off is not. */
 static bool is_put_off(const struct world_resource *r) {
         if (r->retry_at <= clock_mono())
@@ -135,8 +151,11 @@ static void find_blocked(struct reconcile *rec, const struct world_resource *r,
         ret->elsewhere = scope_elsewhere(rec, m, text->blocked, sizeof(text->blocked));
         ret->blocked = scope ? scope_foreign(rec, m, text->blocked, sizeof(text->blocked))
                              : scope_blocked(rec, m, text->blocked, sizeof(text->blocked));
+        if (!scope)
+                ret->unread = scope_unread(rec, m, text->unread, sizeof(text->unread));
         if (!scope && !r->row.dying)
-                ret->unmet = scope_unmade(rec, m, text->unmet, sizeof(text->unmet));
+                ret->unmet = ret->unread ? ret->unread
+                                         : scope_unmade(rec, m, text->unmet, sizeof(text->unmet));
 }
 
 void resource_policy(struct reconcile *rec, struct world_resource *r,
@@ -159,8 +178,8 @@ void resource_policy(struct reconcile *rec, struct world_resource *r,
                 ret->failed = r->reason;
         ret->refill = r->row.applied_generation && !ret->unmet &&
                       !resource_outputs_same(rec, r, r->row.outputs_valid, r->row.outputs);
-        ret->look_due = resource_poll_ms(t) && r->seen.presence != PRESENCE_UNKNOWN &&
-                        clock_mono() - r->seen.as_of >= resource_poll_ms(t);
+        ret->look_due = resource_look_every(r, t) && r->seen.presence != PRESENCE_UNKNOWN &&
+                        clock_mono() - r->seen.as_of >= resource_look_every(r, t);
         ret->list_pending = !r->look_again && outside_list_pending(t, r->type);
         /* Spread over the period by id, so that a start with thousands of objects does not audit
          * them together. */

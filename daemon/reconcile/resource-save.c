@@ -86,20 +86,29 @@ static int save_left(struct tx *tx, struct resource_job *j, struct err *err) {
         return data_leave(tx, &left, err);
 }
 
-int resource_delete_rows(struct tx *tx, int64_t id, struct err *err) {
+static int delete_row(struct tx *tx, int64_t id, struct err *err) {
         int r = secret_leave(tx, id, SECRET_ALL_GENERATIONS, err);
 
         if (r >= 0)
                 r = w_edge_delete_of(tx, &(struct w_edge_delete_of_in){ .resource_id = id }, err);
         if (r >= 0)
                 r = w_edge_delete_to(tx, &(struct w_edge_delete_to_in){ .needs_id = id }, err);
-        if (r >= 0)
-                r = w_drift_close_open(tx,
-                                       &(struct w_drift_close_open_in){ .resource_id = id,
-                                                                        .outcome = "removed",
-                                                                        .repaired_at = tx_now(tx) },
-                                       err);
         return r < 0 ? r : w_resource_delete(tx, &(struct w_resource_delete_in){ .id = id }, err);
+}
+
+int resource_delete_rows(struct tx *tx, int64_t id, struct err *err) {
+        int r = w_drift_close_open(tx,
+                                   &(struct w_drift_close_open_in){ .resource_id = id,
+                                                                    .outcome = "removed",
+                                                                    .repaired_at = tx_now(tx) },
+                                   err);
+
+        return r < 0 ? r : delete_row(tx, id, err);
+}
+
+int resource_detach_rows(struct tx *tx, const struct q_resource_row *row, struct err *err) {
+        return row->lost_at_null ? resource_delete_rows(tx, row->id, err)
+                                 : delete_row(tx, row->id, err);
 }
 
 static int save_gone(struct tx *tx, struct resource_job *j, struct err *err) {

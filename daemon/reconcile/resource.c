@@ -421,7 +421,7 @@ static const char *action_word(const struct decision *d) {
 }
 
 static void rest(struct reconcile *rec, struct world_resource *r, const struct decision *d) {
-        int64_t poll = resource_poll_ms(world_target(&rec->world, r->target));
+        int64_t poll = resource_look_every(r, world_target(&rec->world, r->target));
 
         resource_set_state(rec, r, d->state, d->why);
         if (r->untold)

@@ -34,7 +34,7 @@ struct world_target {
         int64_t lost_at;     /* clock_wall when it was last seen well; 0: never */
         size_t in_flight;
         struct observer observer; /* borrowed by the provider while open */
-        struct map followed; /* type -> how far its first list is: outside.c's words */
+        struct map followed;      /* type -> how far its first list is: outside.c's words */
 };
 
 struct world_model {
@@ -46,7 +46,9 @@ struct world_model {
         int64_t scope;        /* resource of its namespace, or 0 */
         char *trouble;        /* why there is no such resource yet, or NULL */
         int64_t converged_at; /* clock_wall when all of it was last known active; 0: never */
+        size_t inactive;      /* metrics.c's: applications that are not active, as last counted */
         bool closed;          /* nothing of it may be written, as its resources were told last */
+        bool scope_seen;      /* its namespace was, since this outside answers */
 };
 
 struct world_want {

@@ -56,6 +56,10 @@ UPDATE resource SET life = :life WHERE id = :id;
 -- name: resource_set_state
 UPDATE resource SET state = :state, reason = :reason, outcome = :outcome, tries = :tries WHERE id = :id;
 
+-- name: resource_set_found
+-- Lost: what stands in its place.
+UPDATE resource SET found = :found, found_since = :found_since WHERE id = :id;
+
 -- name: resource_set_token
 -- Of a long-running operation: committed before the next poll.
 UPDATE resource SET token = :token, token_action = :token_action, token_generation = :token_generation,

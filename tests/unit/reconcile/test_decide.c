@@ -365,6 +365,22 @@ static void an_adopted_or_foreign_object_is_never_deleted(void **state) {
         assert_int_equal(run(&row, &o, &p).action, ACTION_FORGET);
 }
 
+static void before_the_stamp_was_read_nothing_goes_on(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = as_applied();
+        struct policy p = { .unread = "its namespace", .unmet = "its namespace" };
+
+        o.digest[0]++;
+        assert_int_equal(run(&row, &o, &p).drift, DRIFT_CHANGED);
+        assert_int_equal(run(&row, &o, &p).action, ACTION_WAIT);
+        row.dying = true;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_WAIT);
+        row.running = ACTION_REMOVE;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_WAIT);
+        p = (struct policy){ 0 };
+        assert_int_equal(run(&row, &o, &p).action, ACTION_REMOVE);
+}
+
 static void another_value_of_an_output_is_written(void **state) {
         struct resource_row row = in_place();
         struct observation o = as_applied();
@@ -497,6 +513,7 @@ int main(void) {
                 cmocka_unit_test(what_answers_elsewhere_ends_no_removal),
                 cmocka_unit_test(what_carries_our_mark_was_made_by_a_try_whose_answer_was_lost),
                 cmocka_unit_test(an_adopted_or_foreign_object_is_never_deleted),
+                cmocka_unit_test(before_the_stamp_was_read_nothing_goes_on),
                 cmocka_unit_test(another_value_of_an_output_is_written),
                 cmocka_unit_test(nothing_is_audited_while_a_value_is_missing),
                 cmocka_unit_test(what_is_under_way_ends_before_anything_else_begins),
