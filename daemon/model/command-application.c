@@ -456,6 +456,26 @@ static bool is_object(const struct q_resource_row *row, const char *object) {
 
 /* Blocked by something of the same name that was there before, and by nothing else: nothing of ours
  * was ever accepted. */
+/* Data in a server of its own that another controller looked after: who has rights there is not
+ * ours to tell. */
+static int leave_users(struct tx *tx, struct command *c, const struct q_resource_row *row,
+                       struct err *err) {
+        const struct command_application *a = command_of(c, command_application);
+        struct data_left left = {
+                a->model, a->application, row->type, row->path,
+                "was adopted: users of earlier relations stay in its server with their rights, and "
+                "cannot be told from others'. List them (SELECT User, Host FROM mysql.user; mc "
+                "admin user ls) and remove those that no relation here has (DROP USER "
+                "'NAME'@'HOST'; mc admin user rm)"
+        };
+        bool inside = false;
+        int r = row->keep && !row->owner_id_null
+                        ? data_inside(tx, row->target_id, row->owner_id, &inside, err)
+                        : 0;
+
+        return r < 0 || !inside ? r : data_leave(tx, &left, err);
+}
+
 static int adopt(struct tx *tx, struct command *c, const struct q_resource_row *row,
                  struct err *err) {
         const char *object = command_of(c, command_application)->object;
@@ -472,6 +492,8 @@ static int adopt(struct tx *tx, struct command *c, const struct q_resource_row *
         r = w_resource_set_adopted(
                 tx, &(struct w_resource_set_adopted_in){ .adopted = 1, .id = row->id }, err);
         tx_mark(tx, MARK_RESOURCE, row->id);
+        if (r >= 0)
+                r = leave_users(tx, c, row, err);
         return r < 0 ? r : 1;
 }
 

@@ -256,6 +256,8 @@ int application_remove_run(struct tx *tx, struct store_call *c, struct err *err)
                                       err);
         if (r >= 0 && w->destroy_storage)
                 r = removal_let_go(tx, w->model, w->id, err);
+        else if (r >= 0)
+                r = inherit_leave(tx, w, err);
         do {
                 if (r < 0)
                         return r;
@@ -278,6 +280,8 @@ int application_remove_run(struct tx *tx, struct store_call *c, struct err *err)
         r = drop_ownerless(tx, w, err);
         if (r >= 0)
                 r = removal_application(tx, w->id, err);
+        if (r >= 0)
+                r = inherit_end(tx, w, err);
         if (r < 0)
                 return r;
         tx_mark(tx, MARK_APPLICATION, w->id);

@@ -247,6 +247,83 @@ static void taken_over_again_its_lines_end(void **state) {
         assert_int_equal(stage_count(s, "SELECT count(*) FROM detached"), 0);
 }
 
+/* ---- in the volume of a server */
+
+#define SERVER(secrets, docs)                                                                      \
+        "{\"targets\": {\"own\": {\"provider\": \"kubernetes\", \"config\": {\"inside\": "         \
+        "true}}}, "                                                                                \
+        "\"secrets\": {" secrets "}, "                                                             \
+        "\"docs\": {\"volume\": {\"name\": \"volume\", \"data\": true}" docs "}}"
+#define PASSWORD "\"old/password\": {\"length\": 20}"
+#define OLD ", \"old\": {\"name\": \"old\", \"target\": \"own\", \"secret\": \"own:old/password\"}"
+#define AGAIN ", \"again\": {\"name\": \"again\", \"target\": \"own\"}"
+#define GRANT                                                                                      \
+        ", \"grant\": {\"name\": \"grant\", \"target\": \"own\", \"needs\": [{\"name\": "          \
+        "\"old\"}]}"
+
+static void keep_server(struct stage *s) {
+        stage_plan(s, "app", SERVER(PASSWORD, OLD AGAIN GRANT));
+        stage_deploy(s, "app");
+        stage_run(s, 2000);
+        assert_true(stage_there(s, "old"));
+        stage_remove(s, "app", false);
+        stage_run(s, 2000);
+        assert_null(stage_application(s, "app"));
+        assert_true(stage_there(s, "old")); /* it is in the volume */
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM secret"), 1);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM inherited"), 3);
+}
+
+static void what_nobody_wants_in_kept_storage_goes_when_it_is_attached(void **state) {
+        struct stage *s = *state;
+        struct command_application c = { .head.run = command_application_attach_storage,
+                                         .model = "lab",
+                                         .application = "app" };
+
+        keep_server(s);
+        stage_plan(s, "app", SERVER("", AGAIN));
+        stage_deploy(s, "app");
+        stage_run(s, 2000);
+        assert_true(stage_there(s, "old")); /* not decided on yet */
+        s->removes = 0;
+        stage_command(s, &c.head);
+        stage_run(s, 5000);
+        assert_false(stage_there(s, "old"));
+        assert_false(stage_there(s, "grant"));
+        assert_true(stage_there(s, "again"));
+        assert_int_equal(s->removes, 2);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM secret"), 0);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM inherited"), 0);
+        assert_string_equal(stage_application(s, "app")->status, "active");
+}
+
+static void and_is_forgotten_when_it_is_destroyed(void **state) {
+        struct stage *s = *state;
+        struct command_application c = { .head.run = command_application_destroy_storage,
+                                         .model = "lab",
+                                         .application = "app" };
+
+        keep_server(s);
+        stage_command(s, &c.head);
+        stage_run(s, 2000);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM inherited"), 0);
+}
+
+static void without_kept_storage_nothing_comes_back(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(
+                s, "app",
+                "{\"targets\": {\"own\": {\"provider\": \"kubernetes\", \"config\": {\"inside\": "
+                "true}}}, \"docs\": {\"old\": {\"name\": \"old\", \"target\": \"own\"}}}");
+        stage_deploy(s, "app");
+        stage_run(s, 2000);
+        stage_remove(s, "app", false);
+        stage_run(s, 2000);
+        assert_null(stage_application(s, "app"));
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM inherited"), 0);
+}
+
 #define TEST(run) cmocka_unit_test_setup_teardown(run, stage_set_up, stage_tear_down)
 
 int main(void) {
@@ -265,6 +342,9 @@ int main(void) {
                 TEST(restored_it_is_simply_kept),
                 TEST(what_cannot_be_looked_at_is_unknown),
                 TEST(taken_over_again_its_lines_end),
+                TEST(what_nobody_wants_in_kept_storage_goes_when_it_is_attached),
+                TEST(and_is_forgotten_when_it_is_destroyed),
+                TEST(without_kept_storage_nothing_comes_back),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
