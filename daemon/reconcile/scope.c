@@ -33,6 +33,7 @@ struct scope_work {
         /* to write */
         char *type, *path, *document;
         int64_t new_scope;
+        bool removed; /* the last slice of it: the model's row is gone */
 };
 
 static void work_free(struct scope_work *w) {
@@ -191,6 +192,8 @@ static void on_written(struct store_call *c, int r, const struct err *err) {
                         m->scope = w->new_scope;
                 if (m)
                         str_set(&m->trouble, NULL);
+                if (w->removed)
+                        reconcile_event(rec, "model", w->name, w->name, "removed");
                 queue_done(rec->queue, KEY_MODEL, w->id);
         }
         work_free(w);
@@ -319,6 +322,7 @@ static int delete_run(struct tx *tx, struct store_call *c, struct err *err) {
                 err);
         int s;
 
+        w->removed = false;
         if (r < 0)
                 return r;
         s = w_status_history_delete_model(tx,
@@ -331,6 +335,7 @@ static int delete_run(struct tx *tx, struct store_call *c, struct err *err) {
                 tx_mark(tx, MARK_MODEL, w->id);
                 return 0;
         }
+        w->removed = true;
         r = w->force ? leave_all(tx, w, err) : 0;
         if (r >= 0)
                 r = removal_model(tx, w->id, err); /* what it left behind becomes a leftover */
@@ -387,7 +392,6 @@ static void end_model(struct scope_work *w) {
                 work_free(w);
                 return;
         }
-        reconcile_event(rec, "model", w->name, w->name, "removed");
         write(w, delete_run);
 }
 

@@ -46,6 +46,7 @@ struct world_model {
         int64_t scope;        /* resource of its namespace, or 0 */
         char *trouble;        /* why there is no such resource yet, or NULL */
         int64_t converged_at; /* clock_wall when all of it was last known active; 0: never */
+        size_t inactive;      /* metrics.c's: applications that are not active, as last counted */
         bool closed;          /* nothing of it may be written, as its resources were told last */
         bool scope_seen;      /* its namespace was, since this outside answers */
 };

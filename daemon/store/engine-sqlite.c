@@ -246,7 +246,7 @@ int engine_sqlite_open(const struct engine_sqlite_file *f, struct store_connecti
         r = check_identity(c, f->application_id, err);
         if (r == 0)
                 r = configure(c, f, err);
-        if (r == 0 && f->write)
+        if (r == 0 && f->write && f->durable)
                 r = check_whole(c, err);
         if (r < 0)
                 return r;
