@@ -90,6 +90,28 @@ static void while_its_cluster_cannot_be_read_it_is_unknown(void **state) {
         expect_(s, "unknown", "connection refused");
 }
 
+/* Though it answers: on which volume it runs is for a person to say. */
+static void on_a_lost_volume_all_is_lost(void **state) {
+        struct stage *s = *state;
+        cleanup_(json_freep) json_t *list = NULL;
+
+        stage_plan(
+                s, "app",
+                "{\"targets\": {\"own\": {\"provider\": \"kubernetes\", \"config\": {\"inside\": "
+                "true}}}, \"docs\": {\"volume\": {\"name\": \"volume\", \"data\": true}, "
+                "\"base\": {\"name\": \"base\", \"data\": true, \"target\": \"own\"}}}");
+        stage_deploy(s, "app");
+        stage_run(s, 1000);
+        stage_change(s, "volume", NULL, NULL);
+        stage_run(s, 1000);
+        list = reconcile_storage(s->rec, "lab");
+        assert_int_equal(json_array_size(list), 2);
+        for (size_t i = 0; i < 2; i++)
+                assert_string_equal(
+                        json_get_str(json_get(json_array_get(list, i), "status"), "current", ""),
+                        "lost");
+}
+
 /* ---- without our labels: no watch tells of it */
 
 static void another_one_is_found_by_its_name(void **state) {
@@ -247,6 +269,53 @@ static void taken_over_again_its_lines_end(void **state) {
         assert_int_equal(stage_count(s, "SELECT count(*) FROM detached"), 0);
 }
 
+/* ---- keeping wins until the first deletion was sent */
+
+static void remove_as(struct stage *s, bool destroy) {
+        struct command_application c = { .head.run = command_application_remove,
+                                         .model = "lab",
+                                         .application = "app",
+                                         .destroy_storage = destroy };
+
+        stage_command(s, &c.head);
+        stage_run(s, 1000);
+}
+
+static void what_was_to_be_destroyed_can_be_kept_until_then(void **state) {
+        struct stage *s = *state;
+
+        deploy(s);
+        stage_pause(s, "app", true);
+        remove_as(s, true);
+        expect_(s, "destroying", "");
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM resource WHERE delete_at"), 0);
+        remove_as(s, false);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM detached WHERE path = 'volume'"), 1);
+        stage_pause(s, "app", false);
+        stage_run(s, 5000);
+        assert_null(stage_application(s, "app"));
+        assert_true(stage_there(s, "volume"));
+        assert_false(stage_there(s, "pod"));
+}
+
+static void a_deletion_is_committed_before_it_is_sent(void **state) {
+        struct stage *s = *state;
+        struct command_application c = { .head.run = command_application_remove,
+                                         .model = "lab",
+                                         .application = "app" };
+
+        deploy(s);
+        s->fail = "volume";
+        s->failure = OUTCOME_UNREACHABLE;
+        remove_as(s, true);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM resource WHERE delete_at"), 1);
+        stage_refused(s, &c.head, "as uid 1000 (alice) said at ", "Thing volume is being deleted");
+        s->fail = NULL;
+        stage_run(s, 300000);
+        assert_false(stage_there(s, "volume"));
+        assert_null(stage_application(s, "app"));
+}
+
 /* ---- in the volume of a server */
 
 #define SERVER(secrets, docs)                                                                      \
@@ -334,6 +403,7 @@ int main(void) {
                 TEST(marked_for_deletion_it_is_destroying_and_gone_it_is_lost),
                 TEST(another_one_in_its_place_is_lost_too),
                 TEST(while_its_cluster_cannot_be_read_it_is_unknown),
+                TEST(on_a_lost_volume_all_is_lost),
                 TEST(another_one_is_found_by_its_name),
                 TEST(what_is_kept_is_looked_at),
                 TEST(kept_and_marked_for_deletion_it_is_told_before_it_is_gone),
@@ -342,6 +412,8 @@ int main(void) {
                 TEST(restored_it_is_simply_kept),
                 TEST(what_cannot_be_looked_at_is_unknown),
                 TEST(taken_over_again_its_lines_end),
+                TEST(what_was_to_be_destroyed_can_be_kept_until_then),
+                TEST(a_deletion_is_committed_before_it_is_sent),
                 TEST(what_nobody_wants_in_kept_storage_goes_when_it_is_attached),
                 TEST(and_is_forgotten_when_it_is_destroyed),
                 TEST(without_kept_storage_nothing_comes_back),
