@@ -1,4 +1,4 @@
--- 0004: what was made inside of a server whose storage is kept comes back with the storage.
+-- 0005: what was made inside of a server whose storage is kept comes back with the storage.
 
 CREATE TABLE inherited (            -- users and the like: to be removed when an application of that name attaches the storage
         id INTEGER PRIMARY KEY,

@@ -1,4 +1,4 @@
--- 0005: who said that data is destroyed, and from when on that cannot be taken back.
+-- 0006: who said that data is destroyed, and from when on that cannot be taken back.
 
 ALTER TABLE application ADD COLUMN destroy_by TEXT NOT NULL DEFAULT ''; -- who said destroy-storage
 ALTER TABLE application ADD COLUMN destroy_at INTEGER;
