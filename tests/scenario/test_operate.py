@@ -51,7 +51,8 @@ def _(world):
     world.ctl("constraints", "mlflow-server", "mem=2G", "--dry-run").ok().says(f"would change {deployment}")
     world.ctl("trust", "mlflow-server", "--remove", "--dry-run").ok().says("would change no object")
     world.ctl("config", "mlflow-server", "mlflow_port=5000", "--dry-run").ok().says("would change no object")
-    world.ctl("plan").ok().says("nothing to do")
+    if world.ctl("plan").ok().out:
+        raise Trouble("a dry run left something to do")
     if "5055" in world.ctl("config", "mlflow-server").ok().out:
         raise Trouble("a dry run set the option")
 
