@@ -105,7 +105,9 @@ static int whoami(struct cli *c) {
 /* ---- help */
 
 static int help(struct cli *c) {
-        const char *name = cli_operand(c, 0);
+        cleanup_(freep) char *two =
+                c->count == 2 ? str_format("%s %s", cli_operand(c, 0), cli_operand(c, 1)) : NULL;
+        const char *name = two ? two : cli_operand(c, 0);
         const struct command *command = name ? command_find(name) : NULL;
 
         if (name && !command && help_topic(name, c->out))

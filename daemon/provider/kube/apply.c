@@ -11,7 +11,8 @@
  *              else everything they guard would stand still
  *   delete     to make anew what cannot be changed (only when asked)
  *   take       items that others put into our keyed lists become ours,
- *              on request or after 422 Duplicate value
+ *              on request or after 422 Duplicate value; fields that are
+ *              handed over stop being ours
  *   confirm    "is immutable" is believed only when the same content under another
  *              name would be taken
  *
@@ -22,6 +23,7 @@
 #include "clock.h"
 #include "fieldset.h"
 #include "identify.h"
+#include "keep.h"
 #include "kinds.h"
 #include "look.h"
 #include "normalise.h"
@@ -45,7 +47,9 @@ struct applying {
         struct look_wish wish;
         const struct apply_request *request; /* the caller's, for as long as the operation lives */
         struct buf body;
-        char *refused; /* why there is no body: the document cannot be sent */
+        json_t *document; /* what is sent where fields are kept; NULL: what is wanted */
+        json_t *owned;    /* keep.h's: fields that we give up before */
+        char *refused;    /* why there is no body: the document cannot be sent */
         char *application;
         json_t *services; /* of a webhook configuration: those still to be asked about */
         unsigned flags;
@@ -104,7 +108,7 @@ static void fill_body(struct applying *a) {
         struct err err = { 0 };
 
         buf_wipe(&a->body);
-        if (normalise_body(r->wanted, r->type, r->path, r->marks,
+        if (normalise_body(a->document ? a->document : r->wanted, r->type, r->path, r->marks,
                            a->making ? VERSION_OF_NONE : NULL, r->values, &a->body, &err) < 0)
                 a->refused = str_dup(err_text(&err));
 }
@@ -325,9 +329,10 @@ static int got_gone(struct flow *f, struct ask *ask, struct err *err) {
 
 static int ask_taken(struct flow *f, struct ask *ask, struct err *err) {
         struct applying *a = applying_of(f);
-        bool wished = a->flags & APPLY_TAKE_OVER || a->meaning.duplicate;
+        bool wished = (a->flags & APPLY_TAKE_OVER && !a->taken) || a->owned ||
+                      (a->meaning.duplicate && !a->taken);
 
-        if (!wished || a->taken || !a->wish.projection || a->flags & APPLY_DRY_RUN)
+        if (!wished || !a->wish.projection || a->flags & APPLY_DRY_RUN)
                 return FLOW_GOTO(STEP_PATCH);
         operation_ask(&a->operation, ask, "GET", "");
         return 0;
@@ -346,6 +351,13 @@ static int got_taken(struct flow *f, struct ask *ask, struct err *err) {
         free(a->patch);
         free(a->whose);
         a->whose = NULL;
+        if (a->owned) {
+                a->patch = takeover_give_up(a->owned, object);
+                if (a->patch)
+                        return 0;
+                json_decref(take_ptr(a->owned));
+                return FLOW_GOTO(STEP_TAKE_LOOK);
+        }
         a->patch = takeover_patch(a->wish.projection, object, a->meaning.duplicate, clock_wall(),
                                   &a->whose);
         if (a->patch)
@@ -380,6 +392,10 @@ static int got_take(struct flow *f, struct ask *ask, struct err *err) {
                 return FLOW_GOTO(STEP_TAKE_LOOK);
         if (m.outcome != OUTCOME_DONE)
                 return operation_end(&a->operation, m.outcome, m.again_at, &why);
+        if (a->owned) {
+                json_decref(take_ptr(a->owned));
+                return FLOW_GOTO(STEP_TAKE_LOOK);
+        }
         a->taken = true;
         a->operation.op->took_over = take_ptr(a->whose);
         return 0;
@@ -497,6 +513,8 @@ static int ask_read(struct flow *f, struct ask *ask, struct err *err) {
         struct scan_slice object = scan_of(buf_str(&a->answer), a->answer.len);
         const uint8_t *key = normalise_secret_key(o->type, object, o->target->hash_key);
 
+        if (a->flags & APPLY_PART)
+                return operation_end(o, OUTCOME_DONE, 0, NULL);
         baseline_prepare(&a->baseline, object, a->wish.projection);
         if (!a->baseline.projection || object.len <= BASELINE_INLINE_MAX) {
                 baseline_read(&a->baseline, object, key);
@@ -539,7 +557,8 @@ static void ended(struct operation *o) {
         o->op->created = a->created;
         take_baseline(a);
         look_wish_context(&a->wish, o, &c);
-        c.digest = c.baseline; /* it is the same object */
+        if (!(a->flags & APPLY_PART))
+                c.digest = c.baseline; /* it is the same object */
         observe_object(o->target, &c, object, &o->op->seen, NULL);
 }
 
@@ -556,6 +575,8 @@ static void drop(struct operation *o) {
         free(a->uid);
         free(a->whose);
         free(a->patch);
+        json_decref(a->document);
+        json_decref(a->owned);
         json_decref(a->services);
         json_decref(a->warnings);
         free(a);
@@ -602,6 +623,7 @@ void apply_start(struct target *t, const struct apply_request *r, struct op *op)
         a->making = r->first && !(r->flags & (APPLY_ADOPT | APPLY_RECREATE));
         a->application = str_dup(json_get_str(r->marks, "application", NULL));
         look_wish_init(&a->wish, r);
+        a->document = keep_document(r, &a->owned);
         fill_body(a);
         if (!a->refused && (r->first || !r->projection))
                 a->services = services_of(r->type, r->wanted);

@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "fieldset-inside.h"
+#include "keep.h"
 
 static bool is_left_alone(const json_t *entry) {
         return *json_get_str(entry, "subresource", "") ||
@@ -169,5 +170,57 @@ char *takeover_patch(const struct projection *stored, struct scan_slice object, 
         add_operation(patch, "/metadata/resourceVersion",
                       scan_json(scan_get(metadata, "resourceVersion")));
         *ret_whose = buf_take(&names);
+        return json_text(patch);
+}
+
+/* ---- giving up */
+
+/* What STEP, a member of managedFields or an item of a list, is called in SET; NULL: not there. */
+static const char *name_in(const json_t *set, const json_t *step) {
+        const char *name;
+        json_t *child;
+
+        json_object_foreach((json_t *)set, name, child) {
+                if (json_is_string(step) ? str_eq(name, json_string_value(step))
+                                         : keep_names_item(name, step))
+                        return name;
+        }
+        return NULL;
+}
+
+static bool take_out(json_t *set, const json_t *path) {
+        const json_t *step;
+        size_t i;
+
+        json_array_foreach(path, i, step) {
+                const char *name = name_in(set, step);
+
+                if (!name)
+                        return false;
+                if (i + 1 == json_array_size(path))
+                        return json_object_del(set, name) == 0;
+                set = json_object_get(set, name);
+        }
+        return false;
+}
+
+char *takeover_give_up(const json_t *owned, struct scan_slice object) {
+        struct scan_slice metadata = scan_get(object, "metadata");
+        cleanup_(json_freep) json_t *entries = scan_json(scan_get(metadata, "managedFields"));
+        cleanup_(json_freep) json_t *patch = json_array();
+        json_t *entry, *path;
+        bool any = false;
+        size_t i, k;
+
+        json_array_foreach(entries, i, entry) {
+                if (is_our_entry(entry))
+                        json_array_foreach(owned, k, path)
+                                any |= take_out(json_get(entry, "fieldsV1"), path);
+        }
+        if (!any)
+                return NULL;
+        add_operation(patch, "/metadata/managedFields", json_incref(entries));
+        add_operation(patch, "/metadata/resourceVersion",
+                      scan_json(scan_get(metadata, "resourceVersion")));
         return json_text(patch);
 }

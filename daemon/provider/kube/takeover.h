@@ -11,3 +11,6 @@
  * nothing to move. RET_WHOSE: the managers' names. */
 char *takeover_patch(const struct projection *stored, struct scan_slice object, bool all,
                      int64_t now_wall, char **ret_whose);
+/* A JSON patch that takes OWNED (keep.h's) out of our entry, so that an apply without them leaves
+ * them as they are; pinned to the object's resourceVersion. NULL: we own none of it. */
+char *takeover_give_up(const json_t *owned, struct scan_slice object);
