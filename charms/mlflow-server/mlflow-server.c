@@ -4,10 +4,11 @@
  *
  * The server needs both relations; what each told becomes a Secret of environment variables, and
  * the pods roll when one changes. What is missing is said in the order of Juju's charm: object
- * store, database, bucket. A server that runs is not taken down for a wrong option, a bucket that
- * is changed or a relation that is gone, which may be on its way back: it goes on as it is, and
- * the status says what is wrong. What a relation told goes with it: the Secrets are not kept. The bucket is asked for
- * over the relation, and the object store's charm makes it and keeps it.
+ * store, database, bucket. A server that runs is not taken down for a wrong option, a bucket
+ * that is changed or a relation that is gone, which may be on its way back: it goes on as it is,
+ * and the status says what is wrong. What a relation told goes with it: the Secrets are not
+ * kept. The bucket is asked for over the relation, and the object store's charm makes it and
+ * keeps it.
  *
  * To the other relations goes what Juju's charm tells: links for the dashboard, a route, what is
  * scraped, and for user namespaces the keys of the bucket (as tokens) and PodDefaults that use
