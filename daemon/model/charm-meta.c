@@ -110,7 +110,7 @@ struct endpoint_in {
 
 static const struct json_field endpoint_fields[] = {
         { "interface", JSON_FIELD_STRING, offsetof(struct endpoint_in, interface), JSON_REQUIRED, 1,
-         200, NULL },
+          200, NULL },
         { "limit", JSON_FIELD_ANY, offsetof(struct endpoint_in, limit), 0, 0, 0, NULL },
         { "optional", JSON_FIELD_BOOL, offsetof(struct endpoint_in, optional), 0, 0, 0, NULL },
         { "scope", JSON_FIELD_ANY, offsetof(struct endpoint_in, rest), 0, 0, 0, NULL },
@@ -344,9 +344,9 @@ static int read_pattern(struct reader *r, const struct option_in *in, const json
         struct err err = {};
 
         if (!in->pattern)
-                return !in->wants ? 0
-                                  : json_error(r->err, where, j, "wants",
-                                               "says what a pattern means");
+                return !in->wants
+                               ? 0
+                               : json_error(r->err, where, j, "wants", "says what a pattern means");
         if (o->type != META_STRING && o->type != META_SECRET)
                 return json_error(r->err, where, j, "pattern", "is only for texts");
         o->pattern = str_dup(in->pattern);
@@ -469,7 +469,7 @@ static const struct json_field scale_fields[] = {
         { "default", JSON_FIELD_INT, offsetof(struct scale_in, value), 0, 0, SCALE_MAX, NULL },
         { "max", JSON_FIELD_INT, offsetof(struct scale_in, max), 0, 1, SCALE_MAX, NULL },
         { "zero-keeps-data", JSON_FIELD_BOOL, offsetof(struct scale_in, zero_keeps_data), 0, 0, 0,
-         NULL },
+          NULL },
         {},
 };
 
