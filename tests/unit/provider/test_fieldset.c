@@ -156,12 +156,12 @@ static void our_entry_of_managed_fields_is_found_among_others(void **state) {
                 "\"apiVersion\":\"v1\",\"fieldsV1\":{\"f:y\":{}}},"
                 "{\"manager\":\"mooring\",\"operation\":\"Apply\",\"apiVersion\":\"v1\","
                 "\"fieldsV1\":{\"f:b\":{},\"f:a\":{}}}]}}";
-        cleanup_(freep) char *text = fieldset_of_answer(of(object));
+        cleanup_(freep) char *text = fieldset_of_answer("ConfigMap", of(object));
         cleanup_(json_freep) json_t *others = fieldset_others(of(object));
 
         assert_string_equal(text, "{\"apiVersion\":\"v1\",\"fields\":{\"f:a\":{},\"f:b\":{}}}");
         assert_int_equal(json_array_size(others), 2);
-        assert_null(fieldset_of_answer(of("{\"metadata\":{}}")));
+        assert_null(fieldset_of_answer("ConfigMap", of("{\"metadata\":{}}")));
 }
 
 /* ---- secrets */
@@ -290,7 +290,7 @@ static void foreign_items_of_our_lists_move_into_our_entry(void **state) {
                 "\"k:{\\\"port\\\":82,\\\"protocol\\\":\\\"TCP\\\"}\":{\".\":{}}}}}}]}}";
         struct projection *p = set_of(service_set);
         cleanup_(freep) char *whose = NULL;
-        cleanup_(freep) char *text = takeover_patch(p, of(object), true, 0, &whose);
+        cleanup_(freep) char *text = takeover_patch(p, of(object), TAKEOVER_ALL, NULL, 0, &whose);
         cleanup_(json_freep) json_t *patch = scan_json(of(text));
         const json_t *entries = json_at(patch, "/0/value");
         const json_t *ours = json_at(entries, "/0/fieldsV1/f:spec/f:ports");
@@ -320,13 +320,13 @@ static void only_lists_that_lost_an_item_of_ours_are_gone_through(void **state) 
                        "\"port\":81,\"protocol\":\"TCP\"}");
         struct projection *p = set_of(service_set);
         cleanup_(freep) char *whose = NULL, *all = NULL;
-        cleanup_(freep) char *taken = takeover_patch(p, of(lost), false, 0, &whose);
+        cleanup_(freep) char *taken = takeover_patch(p, of(lost), TAKEOVER_LOST, NULL, 0, &whose);
         cleanup_(freep) char *told = NULL;
 
         assert_string_equal(whose, "kubectl-edit");
         assert_non_null(taken);
-        assert_null(takeover_patch(p, of(whole), false, 0, &all));
-        told = takeover_patch(p, of(whole), true, 0, &all);
+        assert_null(takeover_patch(p, of(whole), TAKEOVER_LOST, NULL, 0, &all));
+        told = takeover_patch(p, of(whole), TAKEOVER_ALL, NULL, 0, &all);
         assert_non_null(told);
         fieldset_unref(p);
 }
@@ -338,8 +338,8 @@ static void where_nothing_is_foreign_there_is_nothing_to_take(void **state) {
         assert_null(takeover_patch(p,
                                    of("{\"metadata\":{\"managedFields\":[{\"manager\":\"x\","
                                       "\"fieldsV1\":{\"f:data\":{\"f:a\":{}}}}]}}"),
-                                   true, 0, &whose));
-        assert_null(takeover_patch(p, of("{\"metadata\":{}}"), true, 0, &whose));
+                                   TAKEOVER_ALL, NULL, 0, &whose));
+        assert_null(takeover_patch(p, of("{\"metadata\":{}}"), TAKEOVER_ALL, NULL, 0, &whose));
         assert_null(whose);
         fieldset_unref(p);
 }
