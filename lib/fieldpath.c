@@ -25,7 +25,7 @@ static int wrong(const struct reading *r, const char *what) {
 
 static bool is_word(char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '_' || c == '-' || c == '/' || c == '$';
+               c == '_' || c == '-';
 }
 
 static int read_word(struct reading *r, struct buf *out) {

@@ -80,7 +80,7 @@ class Object:
             equal(self.at(check), right)
         return text
 
-    def no_drift(self, quiet, kept=None):
+    def no_drift(self, quiet, kept=None, writing=1):
         """QUIET is none: of it and of a label edited after it, only the label is in the ledger, and one write was made. The one comes after
         the other, so what was to be seen of QUIET has been seen. KEPT (a pointer) says afterwards what QUIET left there."""
         before, writes = lines(self.world), self.world.cluster.writes()
@@ -93,7 +93,7 @@ class Object:
         if fields != [f'metadata.labels["{MARK}"]']:
             raise Trouble(f"the ledger has {json.dumps(said)}")
         equal(self.at("/metadata/labels/" + MARK.replace("/", "~1")), "kept")
-        if self.world.cluster.writes() != writes + 1:
+        if self.world.cluster.writes() != writes + writing:
             raise Trouble(f"{self.world.cluster.writes() - writes} writes for one label")
         if kept:
             equal(self.at(kept), left)
@@ -168,7 +168,7 @@ def _(world):
 @test("with managedFields cleared an edit is still seen and put right, and clearing alone is no drift", shares=kinds)
 def _(world):
     settings, web = Object(world, "configmaps", "settings"), Object(world, "services", "web")
-    settings.no_drift(lambda: settings.edit("/metadata/managedFields", [{}]))
+    settings.no_drift(lambda: settings.edit("/metadata/managedFields", [{}]), writing=2)        # and all is ours again
     settings.edit("/metadata/managedFields", [{}])
     settings.healed(lambda: settings.edit("/data/a", "other"), "data.a", check="/data")
     web.edit("/metadata/managedFields", [{}])
@@ -181,6 +181,71 @@ def _(world):
     settings = Object(world, "configmaps", "settings")
     settings.healed(lambda: settings.edit("/metadata/labels", how="remove"), "metadata.labels", "app.kubernetes.io/managed-by",
                     check="/metadata/labels")
+
+
+@test("what an old kubectl apply declared too is ours alone after the next repair, and what only it declared stays its own", shares=kinds)
+def _(world):
+    settings = Object(world, "configmaps", "settings")
+    settings.apply({"data": {"a": "old", "theirs": "kept"}}, "kubectl")
+    settings.healed(lambda: settings.apply({"data": {"a": "older", "b": "2", "theirs": "kept"}}, "kubectl"), "data.a", "kubectl")
+    entries = {entry["manager"]: entry["fieldsV1"]["f:data"] for entry in settings.at("/metadata/managedFields") if "f:data" in entry["fieldsV1"]}
+    equal(entries["kubectl"], {"f:theirs": {}})
+    if not {"f:a", "f:b"} <= set(entries["mooring"]):
+        raise Trouble(f"ours is {entries['mooring']}")
+    settings.apply({}, "kubectl")
+
+
+# ---- put right: what others added where only we declare
+
+def added(thing, pointer, value, *said, check, how="add", **more):
+    """VALUE, added by somebody, is a line that names him, and goes."""
+    return thing.healed(lambda: thing.edit(pointer, value, how=how, **more), *said, check=check)
+
+
+@test("rules and subjects that somebody added to roles and bindings are drift and go, whatever he calls himself", shares=kinds)
+def _(world):
+    role, binding = Object(world, "roles", "reader"), Object(world, "rolebindings", "reader")
+    rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
+    subject = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "mallory"}
+    added(role, "/rules/-", rule, "rules", "secrets", "kubectl-edit", check="/rules")
+    added(binding, "/subjects", [subject], "subjects", "mallory", "kube-controller-manager", "took over", check="/subjects",
+          manager="kube-controller-manager")
+
+
+@test("what somebody added to a NetworkPolicy goes, also when nobody is recorded as its owner", shares=kinds)
+def _(world):
+    network = Object(world, "networkpolicies", "main")
+    added(network, "/spec/egress", [{}], "spec.egress", "kubectl-edit", check="/spec")
+    added(network, "/spec/podSelector/matchLabels/more", "yes", "podSelector", "more", check="/spec")
+
+    def hidden():
+        """It opens the policy and then erases that it did."""
+        entries = network.at("/metadata/managedFields")
+        network.kube.must("PATCH", network.path() + "?fieldManager=intruder", [
+            {"op": "add", "path": "/spec/egress", "value": [{}]}], "application/json-patch+json")
+        network.edit("/metadata/managedFields", entries)
+    before, right = lines(world), network.at("/spec")
+    world.ctl("pause", "kinds", "--reason", "somebody hides what he did").ok()
+    hidden()
+    world.ctl("unpause", "kinds").ok()
+    repaired(world, before, network.shown, "spec.egress")
+    equal(network.at("/spec"), right)
+
+
+@test("under a field that the charm calls strict a variable, a host alias and a container that somebody added go", shares=kinds)
+def _(world):
+    main_ = Object(world, "deployments", "main")
+    spec = "/spec/template/spec"
+    added(main_, spec + "/containers/0/env/-", {"name": "LD_PRELOAD", "value": "/tmp/x.so"}, "env[name=LD_PRELOAD]", "kubectl-edit",
+          check=spec + "/containers/0/env")
+    added(main_, spec + "/hostAliases", [{"ip": "10.0.0.1", "hostnames": ["registry.example"]}], "hostAliases", "kubectl-edit", check=spec)
+    added(main_, spec + "/containers/-", {"name": "miner", "image": "registry.example/miner:1"}, "containers[name=miner]", "kubectl-edit",
+          check=spec + "/containers")
+    added(main_, spec + "/containers/0/terminationMessagePolicy", "FallbackToLogsOnError", "terminationMessagePolicy", how="replace", check=None)
+    equal(main_.at(spec + "/containers/0/terminationMessagePolicy"), "File")
+    main_.no_drift(lambda: main_.edit(spec + "/tolerations", [{"key": "a", "operator": "Exists"}], how="add"), kept=spec + "/tolerations")
+    main_.edit(spec + "/tolerations", how="remove")
+    world.wait_active()
 
 
 # ---- put right: whole objects
@@ -228,8 +293,11 @@ def _(world):
 def _(world):
     main_ = Object(world, "deployments", "main")
     container = "/spec/template/spec/containers/0"
-    main_.no_drift(lambda: main_.edit(container + "/env", list(reversed(main_.at(container + "/env")))))
-    main_.no_drift(lambda: main_.edit(container + "/terminationMessagePolicy", "FallbackToLogsOnError"), kept=container)
+    equal(main_.at(container + "/terminationMessagePolicy"), "File")
+    web, store = Object(world, "services", "web"), Object(world, "statefulsets", "store")
+    web.no_drift(lambda: web.edit("/spec/ports", list(reversed(web.at("/spec/ports")))))
+    web.no_drift(lambda: web.edit("/spec/sessionAffinity", "ClientIP"), kept="/spec/sessionAffinity")
+    store.no_drift(lambda: store.edit(container + "/terminationMessagePolicy", "FallbackToLogsOnError"), kept=container)
     world.ctl("plan").ok()
 
 
@@ -260,6 +328,37 @@ def _(world):
     world.wait_for("a bound claim", lambda: volume.at("/status/phase") == "Bound")
     volume.no_drift(lambda: volume.merge({"metadata": {"annotations": {"pv.kubernetes.io/bind-completed": "yes"}}},
                                          "kube-controller-manager"), kept="/spec/volumeName")
+
+
+def component(world, object_, changes, manager):
+    """What runs inside completes its webhook configuration under its own name, as CHANGES (pointer → value) say; twice, with another value of
+    ours in between, so that a repair does not take it back."""
+    def complete():
+        for pointer, value in changes.items():
+            object_.edit(pointer, value, how="add", manager=manager)
+    object_.no_drift(complete)
+    object_.no_drift(lambda: None)
+    equal({pointer: object_.at(pointer) for pointer in changes}, changes)
+
+
+@test("AKS's admissionsenforcer, istiod, cert-manager's injector and Knative's webhook complete a webhook configuration: no drift, no fight",
+      shares=kinds)
+def _(world):
+    hook = Object(world, "validatingwebhookconfigurations", "kinds.example.org")
+    selector = {"matchLabels": {"example.org/nowhere": "yes"},
+                "matchExpressions": [{"key": "kubernetes.azure.com/managedby", "operator": "NotIn", "values": ["aks"]}]}
+    rule = {"apiGroups": ["kinds.example.org"], "apiVersions": ["v1"], "resources": ["things"], "operations": ["CREATE", "UPDATE"],
+            "scope": "Namespaced"}
+    component(world, hook, {"/webhooks/0/namespaceSelector": selector}, "admissionsenforcer")
+    component(world, hook, {"/webhooks/0/failurePolicy": "Ignore"}, "pilot-discovery")
+    component(world, hook, {"/webhooks/0/rules": [rule]}, "webhook")
+    hook.healed(lambda: hook.edit("/webhooks/0/timeoutSeconds", 30), "timeoutSeconds", "30", check="/webhooks/0")
+
+
+@test("data that a component puts into what was declared without any is its own", shares=kinds)
+def _(world):
+    share = Object(world, "configmaps", "share")
+    share.no_drift(lambda: share.merge({"data": {"ca.crt": "text"}}, "component"), kept="/data")
 
 
 @test("the rules of an aggregated role are its controller's", shares=kinds)

@@ -28,13 +28,14 @@
 #include "project.h"
 #include "secret-keep.h"
 #include "rules.h"
+#include "serving.h"
 #include "takeover.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 
-#define TAKE_TRIES_MAX 5 /* the object changes between our look and our patch */
+#define TAKE_TRIES_MAX 5    /* the object changes between our look and our patch */
 #define STRICT_ROUNDS_MAX 3 /* applies in a row after which others had added something again */
 #define GONE_PAUSE_MS 300
 #define GONE_TRIES_MAX 100 /* half a minute: then the reconciler waits instead */
@@ -52,10 +53,10 @@ struct applying {
         json_t *services; /* of a webhook configuration: those still to be asked about */
         unsigned flags;
         bool first, taken, created;
-        bool making; /* the body names a version that no object has */
-        bool met;    /* and was refused for that, as it seems */
-        bool ours;   /* the first look found our own stamp */
-        char *uid;   /* of what is to be deleted */
+        bool making;  /* the body names a version that no object has */
+        bool met;     /* and was refused for that, as it seems */
+        bool ours;    /* the first look found our own stamp */
+        char *uid;    /* of what is to be deleted */
         bool folding; /* the patch is the last thing that is done */
         int rounds;
         json_t *runtime;  /* what the component completes at run time: paths, or NULL */
@@ -246,35 +247,15 @@ static int ask_serving(struct flow *f, struct ask *ask, struct err *err) {
         return 0;
 }
 
-static bool slice_is_ready(struct scan_slice slice) {
-        struct scan_slice endpoint;
-        struct scan_cursor c;
-
-        if (!scan_list(scan_get(slice, "endpoints"), &c))
-                return false;
-        while (scan_item(&c, &endpoint)) {
-                struct scan_slice ready = scan_dig(endpoint, "conditions", "ready", NULL);
-
-                if (!ready.text || ready.len == strlen("true"))
-                        return true;
-        }
-        return false;
-}
-
 static int got_serving(struct flow *f, struct ask *ask, struct err *err) {
         struct applying *a = applying_of(f);
         const json_t *service = json_array_get(a->services, 0);
         const struct http_request *r = http_answer(ask);
-        struct scan_slice slice;
-        struct scan_cursor c;
 
         /* Who may not read endpoints is told so by the first call that a webhook fails. */
         if (r->end == HTTP_OK && r->status == 200) {
-                bool ready = false;
+                bool ready = serving_is_ready(scan_of(buf_str(&r->reply), r->reply.len));
 
-                if (scan_list(scan_get(scan_of(buf_str(&r->reply), r->reply.len), "items"), &c))
-                        while (!ready && scan_item(&c, &slice))
-                                ready = slice_is_ready(slice);
                 if (!ready)
                         return operation_say(&a->operation, OUTCOME_NOT_YET,
                                              "Service %s/%s, which serves it, has no ready pod",
@@ -638,33 +619,6 @@ static void drop(struct operation *o) {
         free(a);
 }
 
-static void add_service(json_t *services, const json_t *service) {
-        const json_t *known;
-        size_t i;
-
-        if (!json_get(service, "name"))
-                return;
-        json_array_foreach(services, i, known)
-                if (json_equal(json_get(known, "name"), json_get(service, "name")) &&
-                    json_equal(json_get(known, "namespace"), json_get(service, "namespace")))
-                        return;
-        json_array_append(services, (json_t *)service);
-}
-
-/* Services that have to answer before this may be switched on. */
-static json_t *services_of(const char *type, const json_t *wanted) {
-        json_t *services = json_array();
-        const json_t *webhook;
-        size_t i;
-
-        if (str_eq(type, TARGET_API_SERVICE))
-                add_service(services, json_dig(wanted, "spec", "service", NULL));
-        if (strstr(type, "WebhookConfiguration.admissionregistration.k8s.io"))
-                json_array_foreach(json_get(wanted, "webhooks"), i, webhook)
-                        add_service(services, json_dig(webhook, "clientConfig", "service", NULL));
-        return services;
-}
-
 static const char *annotation(const json_t *wanted, const char *name) {
         return json_get_str(json_dig(wanted, "metadata", "annotations", NULL), name, "");
 }
@@ -696,6 +650,6 @@ void apply_start(struct target *t, const struct apply_request *r, struct op *op)
         a->runtime = runtime_of(r->wanted);
         fill_body(a);
         if (!a->refused && (r->first || !r->projection))
-                a->services = services_of(r->type, r->wanted);
+                a->services = serving_services(r->type, r->wanted);
         operation_run(&a->operation, "kube-apply", steps);
 }

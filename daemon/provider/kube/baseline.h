@@ -17,7 +17,8 @@ struct baseline {
 };
 
 void baseline_deinit(struct baseline *b);
-/* Fields and projection, of an object of TYPE; STORED is what is used when the answer has no entry of ours. */
+/* Fields and projection, of an object of TYPE; STORED is what is used when the answer has no
+ * entry of ours. */
 void baseline_prepare(struct baseline *b, const char *type, struct scan_slice object,
                       const struct projection *stored);
 /* Document and digest, here and now. */

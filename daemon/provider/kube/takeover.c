@@ -99,11 +99,11 @@ static bool is_left_alone(const struct place *p, const char *element) {
         return p->spec && str_eq(element, "f:replicas");
 }
 
-/* May what is at ELEMENT and is not declared be taken? */
-static bool is_to_take(const struct place *p, const char *element) {
-        if (json_get(p->stored, element))
+/* May what is at ELEMENT, AT, and is not declared be taken? */
+static bool is_to_take(const struct place *p, const char *element, const struct place *at) {
+        if (at->stored)
                 return false;
-        if (p->is_strict)
+        if (at->is_strict)
                 return true;
         return str_starts(element, "k:") &&
                (p->all ? has_keys(p->stored) : json_get(p->lost, LOST) != NULL);
@@ -134,7 +134,7 @@ static json_t *take_items(const struct place *p, json_t *other) {
 
                 if (is_left_alone(p, name))
                         continue;
-                if (is_to_take(p, name)) {
+                if (is_to_take(p, name, &b)) {
                         put_part(&taken, name, json_deep_copy(child));
                         json_object_del(other, name);
                 } else if (leads_on(&b)) {
@@ -245,12 +245,12 @@ static const json_t *item_in(const json_t *list, const char *key, const char *el
 static void claim_at(const struct place *p, const char *element, const json_t *owned,
                      const json_t *live, const json_t *before, json_t **claimed) {
         struct place b = below(p, element);
-        bool unknown = p->is_strict && (!p->baseline || before);
+        bool unknown = b.is_strict && (!p->baseline || before);
 
         if (is_left_alone(p, element))
                 return;
         b.baseline = before;
-        if (!json_get(owned, element) && is_to_take(p, element) && !unknown)
+        if (!json_get(owned, element) && is_to_take(p, element, &b) && !unknown)
                 put_part(claimed, element, json_object());
         else if (leads_on(&b) && (!b.is_strict || json_object_size(json_get(owned, element))))
                 put_part(claimed, element, claim(&b, json_get(owned, element), live));
@@ -307,7 +307,7 @@ static json_t *union_of(const json_t *entries) {
 static void add_operation(json_t *patch, const char *path, json_t *value) {
         json_t *operation = json_object();
 
-        json_object_set_new(operation, "op", json_string("replace"));
+        json_object_set_new(operation, "op", json_string("add")); /* or replace */
         json_object_set_new(operation, "path", json_string(path));
         json_object_set_new(operation, "value", value);
         json_array_append_new(patch, operation);

@@ -5,7 +5,7 @@
 #include "fieldset.h"
 
 enum takeover_how {
-        TAKEOVER_LOST,   /* items of keyed lists from which one of ours is missing, and what is strict */
+        TAKEOVER_LOST, /* items of keyed lists from which one of ours is missing, and what is strict */
         TAKEOVER_ALL,    /* of all keyed lists of ours: two items have one name */
         TAKEOVER_STRICT, /* only what others own under what is strict: after an apply */
 };
@@ -17,6 +17,6 @@ char *takeover_patch(const struct projection *stored, struct scan_slice object,
                      enum takeover_how how, const json_t *baseline, int64_t now_wall,
                      char **ret_whose);
 
-/* The same for what somebody's old `kubectl apply` and we both declare: ours alone from then on, so
- * that it goes when we stop declaring it. What only that one declared stays its own. */
+/* The same for what somebody's old `kubectl apply` and we both declare: ours alone from then on,
+ * so that it goes when we stop declaring it. What only that one declared stays its own. */
 char *takeover_fold(struct scan_slice object);

@@ -6,9 +6,9 @@
 
 static void plan(const struct charm_view *v, struct charm_plan *p) {
         static const char *const files[] = {
-                "settings", "login",  "web",     "second",  "main",    "scaled", "store",
-                "job",      "role",   "binding", "cluster", "network", "thing",  "account",
-                "hook",     "volume", "share",   NULL,
+                "settings", "login",   "web",  "second",  "main",    "scaled",
+                "store",    "job",     "role", "binding", "cluster", "network",
+                "thing",    "account", "hook", "volume",  "share",   NULL,
         };
         bool new = strcmp(charm_option(v, OPTION_DEFINITION), "new") == 0;
 

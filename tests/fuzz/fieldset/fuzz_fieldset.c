@@ -58,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (fieldset_parse(set, &p, NULL) < 0)
                 return 0;
         check(p, scan_of(object, len));
-        patch = takeover_patch(p, scan_of(object, len), len % 2 ? TAKEOVER_ALL : TAKEOVER_LOST, tree, 0, &whose);
+        patch = takeover_patch(p, scan_of(object, len), len % 2 ? TAKEOVER_ALL : TAKEOVER_LOST,
+                               tree, 0, &whose);
         fieldset_unref(p);
         return 0;
 }

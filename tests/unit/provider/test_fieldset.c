@@ -249,7 +249,7 @@ static void what_is_missing_has_nobodys_name_on_it(void **state) {
         fieldset_unref(p);
 }
 
-static void an_item_added_by_the_platform_is_no_residue(void **state) {
+static void an_item_beside_a_lost_one_is_told_whoever_added_it(void **state) {
         static const char object[] = "{\"metadata\":{\"labels\":{\"app.kubernetes.io/"
                                      "name\":\"web\"}},\"spec\":{\"ports\":[{\"name\":\"x\","
                                      "\"port\":9,\"protocol\":\"TCP\"},"
@@ -269,7 +269,8 @@ static void an_item_added_by_the_platform_is_no_residue(void **state) {
         assert_string_equal(one.items[1].field, "spec.ports[port=9,protocol=TCP]");
         assert_null(one.items[1].wanted);
         assert_string_equal(one.items[1].who, "kubectl-edit");
-        assert_int_equal(two.count, 1);
+        assert_int_equal(two.count, 2); /* anybody may call himself so */
+        assert_string_equal(two.items[1].who, "kube-controller-manager");
         drift_list_free(&one);
         drift_list_free(&two);
         fieldset_unref(p);
@@ -295,10 +296,10 @@ static void foreign_items_of_our_lists_move_into_our_entry(void **state) {
         const json_t *entries = json_at(patch, "/0/value");
         const json_t *ours = json_at(entries, "/0/fieldsV1/f:spec/f:ports");
 
-        assert_string_equal(whose, "kubectl-edit");
+        assert_string_equal(whose, "kubectl-edit, kube-controller-manager");
         assert_string_equal(json_string_value(json_at(patch, "/1/value")), "7");
         assert_non_null(json_get(ours, "k:{\"port\":81,\"protocol\":\"TCP\"}"));
-        assert_null(json_get(ours, "k:{\"port\":82,\"protocol\":\"TCP\"}"));
+        assert_non_null(json_get(ours, "k:{\"port\":82,\"protocol\":\"TCP\"}"));
         assert_null(json_at(entries,
                             "/1/fieldsV1/f:spec/f:ports/k:{\"port\":81,\"protocol\":\"TCP\"}"));
         fieldset_unref(p);
@@ -358,7 +359,7 @@ int main(void) {
                 cmocka_unit_test(an_equal_object_has_no_drift),
                 cmocka_unit_test(a_changed_field_names_its_newest_writer),
                 cmocka_unit_test(what_is_missing_has_nobodys_name_on_it),
-                cmocka_unit_test(an_item_added_by_the_platform_is_no_residue),
+                cmocka_unit_test(an_item_beside_a_lost_one_is_told_whoever_added_it),
                 cmocka_unit_test(foreign_items_of_our_lists_move_into_our_entry),
                 cmocka_unit_test(only_lists_that_lost_an_item_of_ours_are_gone_through),
                 cmocka_unit_test(where_nothing_is_foreign_there_is_nothing_to_take),
