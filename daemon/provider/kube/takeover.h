@@ -5,8 +5,8 @@
 #include "fieldset.h"
 
 enum takeover_how {
-        TAKEOVER_LOST, /* items of keyed lists from which one of ours is missing, and what is strict */
-        TAKEOVER_ALL,    /* of all keyed lists of ours: two items have one name */
+        TAKEOVER_LOST,   /* in keyed lists that miss an item of ours, and what is strict */
+        TAKEOVER_ALL,    /* in all keyed lists of ours: two items have one name */
         TAKEOVER_STRICT, /* only what others own under what is strict: after an apply */
 };
 
