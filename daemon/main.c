@@ -18,7 +18,7 @@
  * two arenas. What is free goes back after a second, on a thread of jemalloc's own. */
 extern const char *malloc_conf;
 const char *malloc_conf =
-        "background_thread:true,narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0,lg_tcache_max:12";
+        "background_thread:true,narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0,lg_tcache_max:15";
 
 /* Sealed values are opened in memory: no core of them, and no look from others of our uid. A core
  * that root forces (gcore) asks the filter, and finds that no mapping is to be in it: arenas are

@@ -21,8 +21,18 @@ void buf_clear(struct buf *b) {
                 b->data[0] = '\0';
 }
 
+/* Not by realloc, which leaves what it moved where it was: many a buffer holds a secret, and is
+ * wiped at its end only. */
 void buf_reserve(struct buf *b, size_t more) {
-        b->data = mem_grow(b->data, &b->room, b->len + more + 1, 1);
+        struct buf grown = { .len = b->len };
+
+        if (b->data && b->len + more + 1 <= b->room)
+                return;
+        grown.data = mem_grow(NULL, &grown.room, b->len + more + 1, 1);
+        if (b->len)
+                memcpy(grown.data, b->data, b->len);
+        buf_wipe(b);
+        *b = grown;
 }
 
 void buf_add(struct buf *b, const void *data, size_t n) {

@@ -14,7 +14,8 @@ struct buf {
         { NULL, 0, 0 }
 
 void buf_free(struct buf *b); /* also a cleanup function; the buffer is empty and usable after */
-void buf_wipe(struct buf *b); /* as buf_free, and the bytes are overwritten first: for secrets */
+/* As buf_free, and the bytes are overwritten first: for secrets. Growing leaves no bytes behind. */
+void buf_wipe(struct buf *b);
 void buf_clear(struct buf *b);
 void buf_reserve(struct buf *b, size_t more);
 void buf_add(struct buf *b, const void *data, size_t n);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* metric.c - counters, gauges and histograms; see metric.h
- *
- * Children are searched one after the other: a metric that is written often has a handful. */
+/* metric.c - counters, gauges and histograms; see metric.h */
 #include "metric.h"
 
 #include <math.h>
@@ -39,47 +37,62 @@ static size_t label_count(const struct metric *m) {
         return n;
 }
 
-static bool same_value(const char *kept, const char *asked) {
-        return strncmp(kept, asked ? asked : "", METRIC_VALUE_MAX) == 0;
+static size_t value_len(const char *value) {
+        return value ? strnlen(value, METRIC_VALUE_MAX) : 0;
+}
+
+#define KEY_MAX (METRIC_LABELS_MAX * (METRIC_VALUE_MAX + 1))
+
+/* The values one after the other, each with its end. */
+static size_t join(const struct metric *m, const char *const *values, char key[KEY_MAX]) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < label_count(m); i++) {
+                size_t len = value_len(values[i]);
+
+                memcpy(key + n, values[i] ? values[i] : "", len);
+                key[n + len] = '\0';
+                n += len + 1;
+        }
+        return n;
 }
 
 static struct metric_child *find_child(const struct metric *m, const char *const *values) {
-        size_t labels = label_count(m);
+        char key[KEY_MAX];
+        size_t n = join(m, values, key);
+        uintptr_t at = (uintptr_t)map_find_bytes(&m->index, key, n);
 
-        for (size_t i = 0; i < m->count; i++) {
-                size_t k = 0;
-
-                while (k < labels && same_value(m->children[i].values[k], values[k]))
-                        k++;
-                if (k == labels)
-                        return &m->children[i];
-        }
-        return NULL;
+        return at ? &m->children[at - 1] : NULL;
 }
 
 /* VALUE, or "other" when the label has as many of its own as it may. */
 static const char *admit(struct metric_label *l, const char *value) {
+        size_t n = value_len(value);
+        char *own;
+
         if (!l->max)
                 return value;
-        for (size_t i = 0; i < l->count; i++)
-                if (same_value(l->own[i], value))
-                        return l->own[i];
-        if (l->count == l->max)
+        own = map_find_bytes(&l->own, value, n);
+        if (own)
+                return own;
+        if (l->own.count == l->max)
                 return OTHER;
-        l->own = mem_grow(l->own, &l->room, l->count + 1, sizeof(*l->own));
-        l->own[l->count] = str_ndup(value, strnlen(value, METRIC_VALUE_MAX));
-        return l->own[l->count++];
+        own = str_ndup(value, n);
+        map_set_bytes(&l->own, value, n, own);
+        return own;
 }
 
 static struct metric_child *new_child(struct metric *m, const char *const *values) {
         struct metric_child *c;
+        char key[KEY_MAX];
+        size_t n = join(m, values, key);
 
         m->children = mem_grow(m->children, &m->room, m->count + 1, sizeof(*m->children));
         c = &m->children[m->count++];
+        map_set_bytes(&m->index, key, n, (void *)(uintptr_t)m->count);
         *c = (struct metric_child){ 0 };
         for (size_t i = 0; i < label_count(m); i++)
-                c->values[i] = str_ndup(values[i] ? values[i] : "",
-                                        strnlen(values[i] ? values[i] : "", METRIC_VALUE_MAX));
+                c->values[i] = str_ndup(values[i] ? values[i] : "", value_len(values[i]));
         if (m->type == METRIC_HISTOGRAM)
                 c->buckets = mem_alloc(BOUNDS_MAX * sizeof(*c->buckets));
         return c;
@@ -214,14 +227,9 @@ void metric_clear(struct metric *m) {
                 free(m->children[i].buckets);
         }
         m->count = 0;
-        for (size_t k = 0; k < METRIC_LABELS_MAX; k++) {
-                struct metric_label *l = &m->labels[k];
-
-                while (l->count)
-                        free(l->own[--l->count]);
-                free(take_ptr(l->own));
-                l->room = 0;
-        }
+        map_free(&m->index);
+        for (size_t k = 0; k < METRIC_LABELS_MAX; k++)
+                map_free_with(&m->labels[k].own, free);
 }
 
 void metric_reset(void) {

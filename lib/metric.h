@@ -8,6 +8,7 @@
 #pragma once
 
 #include "buf.h"
+#include "map.h"
 
 #define METRIC_LABELS_MAX 3
 /* Label sets of one metric, unless it says less; further ones count under "other" in all labels:
@@ -20,8 +21,7 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 struct metric_label {
         const char *name;
         size_t max; /* values of its own, further ones are "other"; 0: only METRIC_CHILDREN_MAX */
-        char **own; /* private from here: these */
-        size_t count, room;
+        struct map own; /* private: these, by name */
 };
 
 struct metric {
@@ -32,6 +32,7 @@ struct metric {
         struct metric_label labels[METRIC_LABELS_MAX];
         struct metric *next; /* private from here */
         struct metric_child *children;
+        struct map index; /* of the children by their values: their place, from 1 on */
         size_t count, room;
         bool linked;
 };

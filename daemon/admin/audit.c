@@ -57,9 +57,21 @@ static json_t *row_json(const struct q_audit_row *a) {
         return j;
 }
 
+/* The newest row before the cursor; 0: there is none. */
+static int find_newest(struct tx *tx, const struct request *q, int64_t *ret, struct err *err) {
+        struct q_audit_newest_before_in in = { .before_id =
+                                                       request_query_int(q, "before", INT64_MAX) };
+        struct q_audit_newest_before_row *row;
+        size_t n;
+        int r = q_audit_newest_before(tx, &in, &row, &n, err);
+
+        if (r >= 0)
+                *ret = n ? row->id : 0;
+        return r;
+}
+
 static int read_list(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
-        struct q_audit_list_in in = { .before_id = request_query_int(q, "before", INT64_MAX),
-                                      .application = request_query(q, "application"),
+        struct q_audit_list_in in = { .application = request_query(q, "application"),
                                       .who = request_query(q, "who"),
                                       .what = request_query(q, "what"),
                                       .max = request_query_lines(q) };
@@ -69,6 +81,9 @@ static int read_list(struct tx *tx, struct request *q, json_t **ret, struct err 
         int r = request_query_since(q, tx_now(tx), &in.since, err);
 
         if (r >= 0)
+                r = find_newest(tx, q, &in.newest, err);
+        in.oldest = in.newest - REQUEST_WINDOW + 1;
+        if (r >= 0)
                 r = q_audit_list(tx, &in, &rows, &n, err);
         if (r < 0)
                 return r;
@@ -77,8 +92,7 @@ static int read_list(struct tx *tx, struct request *q, json_t **ret, struct err 
         json_object_set_new(*ret, "audit", list);
         for (size_t i = 0; i < n; i++)
                 json_array_append_new(list, row_json(&rows[i]));
-        if ((int64_t)n == in.max)
-                json_object_set_new(*ret, "next", json_integer(rows[n - 1].id));
+        request_next(*ret, n, in.max, n ? rows[n - 1].id : 0, in.oldest);
         return 0;
 }
 

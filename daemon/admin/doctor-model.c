@@ -51,8 +51,23 @@ static void each_with(struct doctor *d, const char *member, enum doctor_severity
         }
 }
 
+static void judge_kept(struct doctor *d) {
+        const json_t *kept;
+        size_t i;
+
+        json_array_foreach(json_dig(d->facts, "loop", "kept", NULL), i, kept) {
+                cleanup_(freep) char *subject = subject_of(kept);
+                cleanup_(freep) char *next = str_format("mooringctl storage --model %s",
+                                                        json_get_str(kept, "model", ""));
+
+                doctor_find(d, DOCTOR_ERROR, DOCTOR_SUBJECT(subject, 0, next), "%s",
+                            json_get_str(kept, "lost", ""));
+        }
+}
+
 void doctor_data_lost(struct doctor *d) {
         each_with(d, "lost", DOCTOR_ERROR, "why");
+        judge_kept(d);
 }
 
 void doctor_conflict(struct doctor *d) {

@@ -41,10 +41,26 @@ static json_t *drift_json(const struct q_drift_row *d) {
         return j;
 }
 
+/* The model's newest line before the cursor; 0: there is none. */
+static int find_newest(struct tx *tx, const struct request *q, int64_t model, int64_t *ret,
+                       struct err *err) {
+        struct q_drift_newest_before_in in = { .model_id = model,
+                                               .before_id =
+                                                       request_query_int(q, "before", INT64_MAX) };
+        struct q_drift_newest_before_row *row;
+        size_t n;
+        int r = q_drift_newest_before(tx, &in, &row, &n, err);
+
+        if (r >= 0)
+                *ret = n ? row->id : 0;
+        return r;
+}
+
 static int read_list(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
         const struct q_model_row *model;
         struct q_drift_list_in in = { .application = request_query(q, "application"),
-                                      .type = request_query(q, "type") };
+                                      .type = request_query(q, "type"),
+                                      .max = request_query_lines(q) };
         struct q_drift_row *rows;
         json_t *list;
         size_t n;
@@ -52,12 +68,11 @@ static int read_list(struct tx *tx, struct request *q, json_t **ret, struct err 
 
         if (r >= 0)
                 r = request_query_since(q, tx_now(tx), &in.since, err);
-        if (r < 0)
-                return r;
-        in.model_id = model->id;
-        in.before_id = request_query_int(q, "before", INT64_MAX);
-        in.max = request_query_lines(q);
-        r = q_drift_list(tx, &in, &rows, &n, err);
+        if (r >= 0)
+                r = find_newest(tx, q, in.model_id = model->id, &in.newest, err);
+        in.oldest = in.newest - REQUEST_WINDOW + 1;
+        if (r >= 0)
+                r = q_drift_list(tx, &in, &rows, &n, err);
         if (r < 0)
                 return r;
         *ret = json_object();
@@ -65,8 +80,7 @@ static int read_list(struct tx *tx, struct request *q, json_t **ret, struct err 
         json_object_set_new(*ret, "drift", list);
         for (size_t i = 0; i < n; i++)
                 json_array_append_new(list, drift_json(&rows[i]));
-        if ((int64_t)n == in.max)
-                json_object_set_new(*ret, "next", json_integer(rows[n - 1].id));
+        request_next(*ret, n, in.max, n ? rows[n - 1].id : 0, in.oldest);
         return 0;
 }
 

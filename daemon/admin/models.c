@@ -237,12 +237,9 @@ static void finish_status(struct request *q, json_t *json) {
         char stamp[CLOCK_TEXT_MAX];
 
         add_live(o->host, json, live);
-        if (json_get(json, "storage")) {
-                cleanup_(json_freep) json_t *data =
-                        reconcile_storage(o->reconcile, request_param(q, 0));
-
-                storage_add_live(json, data, request_query(q, "application"));
-        }
+        if (json_get(json, "storage"))
+                storage_add_live(o->reconcile, request_param(q, 0), json,
+                                 request_query(q, "application"));
         json_object_set_new(json, "controller",
                             json_pack("{s:s, s:s, s:s, s:s}", "name", o->name, "version",
                                       MOORING_VERSION, "uuid", o->controller, "timestamp",
@@ -261,10 +258,7 @@ static int read_storage(struct tx *tx, struct request *q, json_t **ret, struct e
 }
 
 static void finish_storage(struct request *q, json_t *json) {
-        cleanup_(json_freep) json_t *live =
-                reconcile_storage(q->admin->options.reconcile, request_param(q, 0));
-
-        storage_add_live(json, live, NULL);
+        storage_add_live(q->admin->options.reconcile, request_param(q, 0), json, NULL);
         request_reply(q, 200, json);
 }
 

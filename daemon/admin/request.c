@@ -82,6 +82,13 @@ int64_t request_query_lines(const struct request *q) {
         return MIN_OF(MAX_OF(n, 1), LINES_MAX);
 }
 
+void request_next(json_t *j, size_t count, int64_t max, int64_t last, int64_t oldest) {
+        if ((int64_t)count == max)
+                json_object_set_new(j, "next", json_integer(last));
+        else if (oldest > 1)
+                json_object_set_new(j, "next", json_integer(oldest));
+}
+
 int request_query_since(const struct request *q, int64_t now, int64_t *ret, struct err *err) {
         const char *text = request_query(q, "since");
         int64_t span;
@@ -98,13 +105,16 @@ int request_query_since(const struct request *q, int64_t now, int64_t *ret, stru
         return 0;
 }
 
+/* An answer that nobody gets. */
+static void drop_text(const struct request *q, char *text) {
+        if (q->secret && text)
+                explicit_bzero(text, strlen(text));
+        free(text);
+}
+
 void request_reply_text(struct request *q, unsigned status, const char *type, char *text) {
-        if (q->gone) {
-                if (q->secret)
-                        explicit_bzero(text, strlen(text));
-                free(text);
-                return;
-        }
+        if (q->gone)
+                return drop_text(q, text);
         q->status = status;
         q->type = type;
         free(q->reply);
@@ -207,7 +217,7 @@ static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
         int k;
 
         json_decref(take_ptr(r->json));
-        free(take_ptr(r->text));
+        drop_text(r->request, take_ptr(r->text));
         k = r->fn(tx, r->request, &r->json, err);
         if (k >= 0 && !r->finish)
                 r->text = printed(r->json ? take_ptr(r->json) : json_object());
@@ -238,7 +248,7 @@ static void read_done(struct store_call *c, int k, const struct err *err) {
         } else {
                 request_reply_text(r->request, 200, "application/json", take_ptr(r->text));
         }
-        free(r->text);
+        drop_text(r->request, r->text);
         request_unref(r->request);
         free(r);
 }

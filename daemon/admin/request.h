@@ -88,6 +88,12 @@ const char *request_query(const struct request *q, const char *name); /* NULL: n
 int64_t request_query_int(const struct request *q, const char *name, int64_t or);
 bool request_query_bool(const struct request *q, const char *name);
 int64_t request_query_lines(const struct request *q); /* "max" of a list, within its bounds */
+/* A list whose rows are filtered one by one reads so many of them for one answer: what matches
+ * nothing may not hold up the one thread that reads for all. 10,000 rows take some 10 ms. */
+#define REQUEST_WINDOW 10000
+/* Where such a list goes on, as "next": after the LAST row when it gave MAX of them, else before
+ * the OLDEST row that was looked at. */
+void request_next(json_t *j, size_t count, int64_t max, int64_t last, int64_t oldest);
 /* "since": "2026-09-23T14:00:00Z", or how long ago: "2h". */
 int request_query_since(const struct request *q, int64_t now, int64_t *ret, struct err *err);
 /* Each ends the request; takes JSON over. */

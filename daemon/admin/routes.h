@@ -88,6 +88,14 @@ struct relations_body {
 /* drift.c */
 request_handler drift_list, drift_show, drift_history, drift_leftovers;
 
+/* policy.c */
+request_handler policy_list, policy_set, policy_unset, policy_hand_over, policy_take_over;
+extern const struct json_field policy_fields[], policy_hand_over_fields[];
+struct policy_body {
+        const char *mode, *application, *kind, *object, *field, *window, *zone, *length, *until;
+        const char *writer, *reason;
+};
+
 /* audit.c */
 request_handler audit_list, audit_show, audit_verify, audit_permissions;
 extern const struct json_field audit_verify_fields[];
@@ -119,6 +127,7 @@ request_handler stream_events, stream_log, root_info, root_openapi, root_charms;
 
 /* models.c: what only the loop knows of an application, put beside its rows */
 void models_add_live(json_t *application, const json_t *live);
-/* LIVE: reconcile_storage. APPLICATION: only its, or NULL. */
-void storage_add_live(json_t *shown, const json_t *live, const char *application);
+/* MODEL's, as the loop sees it. APPLICATION: only its, or NULL. */
+void storage_add_live(struct reconcile *r, const char *model, json_t *shown,
+                      const char *application);
 void models_add_upgrade(const struct charm_host *host, json_t *application);

@@ -52,7 +52,20 @@ static bool give(const json_t *storage, const json_t *data) {
         return false;
 }
 
-static void fill_rest(json_t *storage, json_t *detached) {
+/* Its row says what trouble was found last, the loop what it sees now. */
+static json_t *detached_status(const json_t *row, const json_t *kept) {
+        const char *trouble = json_get_str(row, "trouble", "");
+        char id[32];
+        json_t *live;
+
+        snprintf(id, sizeof(id), "%lld", (long long)json_get_int(row, "id", 0));
+        live = json_get(kept, id);
+        if (live)
+                return json_incref(live);
+        return json_pack("{s:s, s:s}", "current", *trouble ? trouble : "detached", "message", "");
+}
+
+static void fill_rest(json_t *storage, json_t *detached, const json_t *kept) {
         const char *id;
         json_t *s;
         size_t i;
@@ -64,15 +77,17 @@ static void fill_rest(json_t *storage, json_t *detached) {
                                                       "nothing of it was made yet"));
         }
         json_array_foreach(detached, i, s)
-                json_object_set_new(s, "status",
-                                    json_pack("{s:s, s:s}", "current", "detached", "message", ""));
+                json_object_set_new(s, "status", detached_status(s, kept));
 }
 
-void storage_add_live(json_t *shown, const json_t *live, const char *application) {
+void storage_add_live(struct reconcile *r, const char *model, json_t *shown,
+                      const char *application) {
+        cleanup_(json_freep) json_t *live = reconcile_storage(r, model);
+        cleanup_(json_freep) json_t *kept = reconcile_kept(r, model);
         json_t *storage = json_get(shown, "storage"), *rest = json_array(), *data;
         size_t i;
 
-        json_array_foreach((json_t *)live, i, data) {
+        json_array_foreach(live, i, data) {
                 const char *of = json_get_str(data, "application", "");
 
                 if (application && *of && !str_eq(application, of))
@@ -80,6 +95,6 @@ void storage_add_live(json_t *shown, const json_t *live, const char *application
                 if (!give(storage, data))
                         json_array_append(rest, data);
         }
-        fill_rest(storage, json_get(shown, "detached"));
+        fill_rest(storage, json_get(shown, "detached"), kept);
         json_object_set_new(shown, "data", rest);
 }

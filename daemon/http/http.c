@@ -19,6 +19,7 @@
 #include <assert.h>
 #include <openssl/ssl.h>
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -34,8 +35,22 @@ static void *curl_alloc(size_t n) {
         return or_die(malloc(n ? n : 1));
 }
 
+/* What curl sends and gets passes through buffers of its own: a request's body with the values of
+ * a Secret among them. */
+static void curl_wipe(void *p) {
+        if (p)
+                explicit_bzero(p, malloc_usable_size(p));
+        free(p);
+}
+
 static void *curl_realloc(void *p, size_t n) {
-        return or_die(realloc(p, n ? n : 1));
+        size_t was = p ? malloc_usable_size(p) : 0;
+        void *to = curl_alloc(n);
+
+        if (was)
+                memcpy(to, p, MIN_OF(was, n));
+        curl_wipe(p);
+        return to;
 }
 
 static void *curl_calloc(size_t n, size_t size) {
@@ -56,7 +71,7 @@ static void warm_up_tls(void) {
 
 static void global_init(void) {
         warm_up_tls();
-        curl_ready = curl_global_init_mem(CURL_GLOBAL_DEFAULT, curl_alloc, free, curl_realloc,
+        curl_ready = curl_global_init_mem(CURL_GLOBAL_DEFAULT, curl_alloc, curl_wipe, curl_realloc,
                                           curl_strdup, curl_calloc);
 }
 

@@ -9,7 +9,7 @@
 #include "charm-meta.h"
 
 #include "channel.h"
-#include "fieldpath.h"
+#include "field-tree.h"
 #include "name.h"
 #include "size.h"
 #include "yaml.h"
@@ -498,7 +498,7 @@ static const struct json_field field_fields[] = {
         { "kind", JSON_FIELD_STRING, offsetof(struct field_in, kind), JSON_REQUIRED, 1, 200, NULL },
         { "name", JSON_FIELD_STRING, offsetof(struct field_in, name), 0, 1, 253, NULL },
         { "field", JSON_FIELD_STRING, offsetof(struct field_in, field), JSON_REQUIRED, 1,
-          FIELDPATH_MAX, NULL },
+          FIELD_TREE_MAX, NULL },
         {},
 };
 
@@ -517,7 +517,7 @@ static int read_fields(struct reader *r, const char *key, json_t *list, json_t *
 
                 if (k < 0)
                         return k;
-                if (fieldpath_parse(in.field, &tree, &why) < 0)
+                if (field_tree_parse(in.field, &tree, &why) < 0)
                         return json_error(r->err, &where, item, "field", "%s", err_text(&why));
         }
         *ret = json_is_array(list) ? json_incref(list) : NULL;

@@ -4,6 +4,7 @@
  * there before, storage of an earlier one) */
 #include "command-internal.h"
 
+#include "clock.h"
 #include "constraint.h"
 
 #include <ctype.h>
@@ -378,12 +379,26 @@ static int accept_row(struct tx *tx, const struct q_resource_row *row, struct er
         return r < 0 ? r : 1;
 }
 
+static void tell_taken(struct command *c, const struct q_resource_row *row) {
+        char since[CLOCK_TEXT_MAX];
+
+        command_change(c, "accept-data-loss", NULL,
+                       "go on with the %s %s that is there%s%s (uid %s), as it is: nothing is "
+                       "deleted",
+                       row->type, row->path, row->found_since_null ? "" : " since ",
+                       row->found_since_null ? "" : clock_iso(row->found_since, false, since),
+                       row->found);
+}
+
 static int accept_loss(struct tx *tx, struct command *c, const struct q_resource_row *row,
                        struct err *err) {
         if (row->lost_at_null)
                 return 0;
-        command_change(c, "accept-data-loss", NULL, "begin anew with %s %s, whose data is gone",
-                       row->type, row->path);
+        if (row->found[0])
+                tell_taken(c, row);
+        else
+                command_change(c, "accept-data-loss", NULL,
+                               "begin anew with %s %s, whose data is gone", row->type, row->path);
         return accept_row(tx, row, err);
 }
 
@@ -407,7 +422,7 @@ static int accept_inside(struct tx *tx, struct command *c, const struct q_resour
 
         if (r < 0 || !inside)
                 return r;
-        command_change(c, "accept-data-loss", NULL, "and with %s %s inside of it", row->type,
+        command_change(c, "accept-data-loss", NULL, "begin anew with %s %s inside of it", row->type,
                        row->path);
         return accept_row(tx, row, err);
 }

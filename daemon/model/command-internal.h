@@ -23,6 +23,9 @@ void command_say(struct command *c, const char *member, json_t *value); /* steal
 /* 26 letters of base32, random once for (command, NAME): the same when run again. */
 void command_uri(struct command *c, const char *name, char ret[27]);
 
+/* When something ends by itself: a time, or for how long from now; *RET 0: TEXT is NULL. */
+int command_until(struct tx *tx, const char *text, int64_t *ret, struct err *err);
+
 /* ---- application-row.c: options, storage, resources of one application. Return 1: changed, 0:
  * was so, <0 */
 struct application_row {

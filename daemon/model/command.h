@@ -193,6 +193,21 @@ int command_application_attach_storage(struct tx *tx, struct command *c, struct 
 /* what an earlier one left */
 int command_application_destroy_storage(struct tx *tx, struct command *c, struct err *err);
 
+/* ---- rule.h: what is done about drift, and what may not be changed meanwhile */
+struct command_policy {
+        struct command head;
+        const char *model;
+        const char *application, *type, *path, *field; /* NULL: any */
+        const char *mode;                              /* set */
+        const char *begins, *zone;                     /* of a window, or NULL; zone NULL: UTC */
+        const char *length;                            /* of it: "4h" */
+        const char *until;  /* a time, or for how long: "2h"; NULL: for ever */
+        const char *writer; /* hand over: to whom; NULL */
+        const char *why;
+};
+int command_policy_set(struct tx *tx, struct command *c, struct err *err);
+int command_policy_unset(struct tx *tx, struct command *c, struct err *err);
+
 /* ---- relations */
 struct command_relation {
         struct command head;

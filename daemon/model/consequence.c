@@ -36,9 +36,10 @@ static int tell_destroyed(struct tx *tx, struct command *c, const struct q_appli
 
         if (r >= 0)
                 command_change(c, "destroy", a->name,
-                               row->adopted ? "leave %s %s, which was adopted"
-                               : inside     ? "destroy %s %s with the server that it is in"
-                                            : "delete %s %s and the data in it",
+                               !row->lost_at_null ? "forget %s %s, which is lost already"
+                               : row->adopted     ? "leave %s %s, which was adopted"
+                               : inside           ? "destroy %s %s with the server that it is in"
+                                                  : "delete %s %s and the data in it",
                                row->type, row->path);
         return r;
 }
@@ -48,7 +49,12 @@ static int tell_kept(struct tx *tx, struct command *c, const struct q_applicatio
         bool inside;
         int r = data_inside(tx, row->target_id, a->id, &inside, err);
 
-        if (r >= 0 && !inside)
+        if (r >= 0 && !inside && !row->lost_at_null)
+                command_change(c, "lost", a->name,
+                               "keep nothing of %s %s, which is lost already: it stays listed as "
+                               "lost",
+                               row->type, row->path);
+        else if (r >= 0 && !inside)
                 command_change(c, "keep", a->name, "keep %s %s as detached storage", row->type,
                                row->path);
         return r;

@@ -160,6 +160,18 @@ static bool is_deletable(const struct q_detached_row *row) {
         return row->made && !row->adopted;
 }
 
+/* Its open lines in the ledger end with it. */
+static int drop_row(struct tx *tx, const struct q_detached_row *row, struct err *err) {
+        int r = w_drift_close_open(tx,
+                                   &(struct w_drift_close_open_in){ .resource_id = row->resource_id,
+                                                                    .outcome = "removed",
+                                                                    .repaired_at = tx_now(tx) },
+                                   err);
+
+        return r < 0 ? r
+                     : w_detached_delete(tx, &(struct w_detached_delete_in){ .id = row->id }, err);
+}
+
 static int take_row(struct tx *tx, const char *model, const struct q_detached_row *row,
                     int64_t application, struct err *err) {
         struct q_resource_by_identity_in in = { .target_id = row->target_id,
@@ -179,7 +191,7 @@ static int take_row(struct tx *tx, const char *model, const struct q_detached_ro
         else
                 r = leave_row(tx, model, row, err);
         if (r >= 0)
-                r = w_detached_delete(tx, &(struct w_detached_delete_in){ .id = row->id }, err);
+                r = drop_row(tx, row, err);
         return r < 0 ? r : move_secrets(tx, row, application, made, err);
 }
 
@@ -206,14 +218,15 @@ int detached_take_back(struct tx *tx, int64_t application, int64_t resource, str
                                row->type, row->path, kept->application);
         r = update_resource(tx, kept, row, application, err);
         if (r >= 0)
-                r = w_detached_delete(tx, &(struct w_detached_delete_in){ .id = kept->id }, err);
+                r = drop_row(tx, kept, err);
         return r < 0 ? r : move_secrets(tx, kept, application, 0, err);
 }
 
 static int destroy_row(struct tx *tx, struct command *c, const char *model,
                        const struct q_detached_row *row, struct err *err) {
         command_change(c, "destroy-storage", row->application,
-                       is_deletable(row)
+                       str_eq(row->trouble, "lost") ? "forget %s %s, which is lost already"
+                       : is_deletable(row)
                                ? "delete %s %s and the data in it"
                                : "forget %s %s, which was not made by us and is left in place",
                        row->type, row->path);
@@ -228,8 +241,12 @@ int detached_attach(struct tx *tx, struct command *c, const struct q_model_row *
         int r = q_detached_earlier(tx, &in, &rows, &n, err);
 
         for (size_t i = 0; r >= 0 && i < n; i++) {
-                command_change(c, "attach-storage", name, "use %s %s of the earlier %s",
-                               rows[i].type, rows[i].path, name);
+                command_change(c, "attach-storage", name, "use %s %s of the earlier %s%s",
+                               rows[i].type, rows[i].path, name,
+                               str_eq(rows[i].trouble, "lost")
+                                       ? ", which is lost: blocked until it is restored or that "
+                                         "is accepted"
+                                       : "");
                 r = take_row(tx, model->name, &rows[i], application, err);
         }
         return r < 0 ? r : (int)n;
@@ -296,7 +313,7 @@ int removal_let_go(struct tx *tx, int64_t model, int64_t application, struct err
 }
 
 int detached_forget(struct tx *tx, const struct q_detached_row *row, struct err *err) {
-        int r = w_detached_delete(tx, &(struct w_detached_delete_in){ .id = row->id }, err);
+        int r = drop_row(tx, row, err);
 
         return r < 0 ? r : move_secrets(tx, row, 0, 0, err);
 }

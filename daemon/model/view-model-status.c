@@ -269,6 +269,8 @@ static int put_detached(struct tx *tx, int64_t model, json_t *into, struct err *
                 view_put(j, "type", rows[i].type);
                 view_put(j, "path", rows[i].path);
                 view_put_time(j, "since", rows[i].at);
+                if (rows[i].trouble[0])
+                        view_put(j, "trouble", rows[i].trouble);
                 json_array_append_new(list, j);
         }
         return r < 0 ? r : 0;

@@ -64,6 +64,7 @@ struct observation {
         char version[64];
         uint64_t order; /* rises with version where the provider can compare versions, else 0 */
         int64_t as_of;  /* clock_mono when it was seen */
+        int64_t since;  /* clock_wall when it was made, as the outside says; 0: it does not */
         uint8_t digest[DIGEST_SIZE]; /* of the projection to our field set; zero: none */
         bool digest_valid;
         json_t *found;  /* what `compare` needs; NULL while the digest equals the baseline's */
@@ -132,7 +133,21 @@ struct observer {
         void (*changed)(void *arg);
 };
 
-enum { APPLY_DRY_RUN = 1, APPLY_TAKE_OVER = 2, APPLY_ADOPT = 4, APPLY_RECREATE = 8 };
+enum {
+        APPLY_DRY_RUN = 1,
+        APPLY_TAKE_OVER = 2,
+        APPLY_ADOPT = 4,
+        APPLY_RECREATE = 8,
+        /* Some of what differs is not put right: field set and baseline stay those of before, and
+         * the answer has none. */
+        APPLY_PART = 16
+};
+
+/* A field that an apply leaves as it is outside. */
+struct kept_field {
+        const char *field; /* as compare names it; may hold [*] */
+        bool give_up;      /* and from now on it is nobody's of ours: we give up owning it */
+};
 
 struct apply_request { /* what it points to stays until the operation is done or cancelled */
         const char *type, *path;
@@ -148,6 +163,9 @@ struct apply_request { /* what it points to stays until the operation is done or
         const char *token;       /* of a running operation, or "" */
         const char *const *see;
         bool first; /* never applied by us: what is there without our mark is CONFLICT */
+        const struct kept_field *kept; /* providers that can: PROVIDER_KEEPS */
+        size_t kept_count;
+        const json_t *found; /* the newest observation's, while it differs; or NULL */
         unsigned flags;
 };
 
@@ -221,7 +239,7 @@ struct target_config {
         json_t *(*options)(void); /* what providers may read of the daemon's options; or NULL */
 };
 
-enum { PROVIDER_WATCHES = 1, PROVIDER_DRY_RUN = 2, PROVIDER_TAKE_OVER = 4 };
+enum { PROVIDER_WATCHES = 1, PROVIDER_DRY_RUN = 2, PROVIDER_TAKE_OVER = 4, PROVIDER_KEEPS = 8 };
 
 struct provider {
         const char *name;

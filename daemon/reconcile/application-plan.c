@@ -88,6 +88,8 @@ static int add_output(const struct finding *f, const struct output_ref *ref, con
         if (!plan_label_valid(ref->ref))
                 return err_set(err, -EINVAL, "%s: an output of \"%.60s\", which is no label",
                                pointer, ref->ref);
+        if (ref->form == SECRET_BCRYPT)
+                return err_set(err, -EINVAL, "%s: an output has no form bcrypt", pointer);
         d->outputs =
                 mem_grow(d->outputs, &d->output_room, d->output_count + 1, sizeof(*d->outputs));
         o = &d->outputs[d->output_count++];

@@ -116,9 +116,15 @@ int application_detach(struct tx *tx, const struct application_work *w,
                                                 .adopted = row->adopted,
                                                 .initialised_at = row->initialised_at,
                                                 .initialised_at_null = row->initialised_at_null,
+                                                .resource_id = row->id,
+                                                .trouble = row->lost_at_null ? "" : "lost",
                                                 .at = tx_now(tx) },
                 err);
-        return r < 0 ? r : delete_row(tx, row->id, err);
+        if (r < 0)
+                return r;
+        tx_mark(tx, MARK_MODEL, w->model); /* it is looked at from now on */
+        tx_mark(tx, MARK_RESOURCE, row->id);
+        return resource_detach_rows(tx, row, err);
 }
 
 /* Outside it stays. */
@@ -144,12 +150,23 @@ static bool waits_for_own(struct reconcile *rec, const struct world_resource *r)
         return false;
 }
 
+/* What its model lives in cannot be read, and why is known. */
+static bool is_away(struct reconcile *rec, const struct world_resource *r) {
+        const struct world_model *m = resource_model(rec, r);
+        const struct world_target *t = m ? world_target(&rec->world, m->target) : NULL;
+
+        return t && t->reach_why;
+}
+
 static bool is_stuck(struct reconcile *rec, struct world_resource *r) {
         struct resource_policy_text text;
         struct policy policy;
 
         resource_policy(rec, r, &text, &policy);
-        return !policy.paused && (policy.blocked || (policy.held_up && !waits_for_own(rec, r)));
+        if (policy.paused)
+                return false;
+        return policy.blocked || (policy.unread && is_away(rec, r)) ||
+               (policy.held_up && !waits_for_own(rec, r));
 }
 
 void application_find_stuck(struct application_work *w) {

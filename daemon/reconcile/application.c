@@ -475,11 +475,8 @@ void application_dirty(struct reconcile *rec, int64_t id) {
                 a->changes++;
         }
         /* One command after the other is planned together; the first of them at once. */
-        if (a && a->planned && clock_mono() - a->planned_at < TOUCH_MS)
-                queue_add_at(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE,
-                             a->planned_at + TOUCH_MS);
-        else
-                queue_add(rec->queue, KEY_APPLICATION, id, QUEUE_CHANGE);
+        queue_change(rec->queue, KEY_APPLICATION, id,
+                     a && a->planned ? a->planned_at + TOUCH_MS : 0);
 }
 
 void application_seen(struct reconcile *rec, int64_t id) {

@@ -5,6 +5,10 @@
  * known, then what must not be touched, then data, then what differs, then what is in place. */
 #include "decide.h"
 
+#include "clock.h"
+
+#include <stdlib.h>
+
 static const char *const state_names[] = { "new",     "waiting", "applying", "unseen",
                                            "applied", "ready",   "failed",   "retrying",
                                            "blocked", "lost",    "removing" };
@@ -48,6 +52,8 @@ static void decide_running(const struct resource_row *row, const struct policy *
                 return conclude_because(d, ACTION_BLOCK, STATE_BLOCKED, "", p->blocked);
         if (p->paused)
                 return conclude_because(d, ACTION_WAIT, state, "paused: ", p->paused);
+        if (p->unread)
+                return conclude_because(d, ACTION_WAIT, state, "waiting for ", p->unread);
         if (p->backing_off)
                 return conclude(d, ACTION_WAIT, state, p->backing_off);
         conclude(d, row->running, state, "under way outside");
@@ -82,6 +88,8 @@ static void decide_removal(const struct resource_row *row, const struct observat
                 return conclude_because(d, ACTION_BLOCK, STATE_BLOCKED, "", p->blocked);
         if (p->paused)
                 return conclude_because(d, ACTION_WAIT, STATE_REMOVING, "paused: ", p->paused);
+        if (p->unread)
+                return conclude_because(d, ACTION_WAIT, STATE_REMOVING, "waiting for ", p->unread);
         if (p->held_up)
                 return conclude_because(d, ACTION_WAIT, STATE_REMOVING,
                                         "waiting until gone: ", p->held_up);
@@ -128,16 +136,39 @@ static enum drift_kind find_drift(const struct resource_row *row, const struct o
 
 static void decide_first(const struct resource_row *row, const struct policy *p,
                          struct decision *d) {
+        d->anew = true;
         if (p->unmet)
                 return conclude_because(d, ACTION_WAIT, STATE_WAITING, "waiting for ", p->unmet);
         if (!row->applied_generation)
                 return conclude(d, ACTION_APPLY, STATE_NEW, "to be made");
         conclude(d, ACTION_APPLY, STATE_APPLYING,
-                 p->refill ? "a value that it takes changed" : "what is wanted changed");
+                 p->redeclared ? p->redeclared
+                 : p->refill   ? "a value that it takes changed"
+                               : "what is wanted changed");
 }
 
-static void decide_drift(const struct resource_row *row, const struct policy *p,
-                         struct decision *d) {
+char *decide_another(const struct observation *o) {
+        char since[CLOCK_TEXT_MAX];
+
+        if (o->presence != PRESENCE_PRESENT || o->counted)
+                return NULL;
+        return str_format("another one of that name is there%s%s (uid %s)",
+                          o->since ? " since " : "",
+                          o->since ? clock_iso(o->since, false, since) : "", o->incarnation);
+}
+
+static void conclude_lost(const struct observation *o, struct decision *d) {
+        cleanup_(freep) char *another = decide_another(o);
+
+        if (another)
+                conclude_because(d, ACTION_BLOCK, STATE_LOST, another,
+                                 ": accept-data-loss takes it as it is, deletes nothing");
+        else
+                conclude(d, ACTION_BLOCK, STATE_LOST, "data that was there is gone");
+}
+
+static void decide_drift(const struct resource_row *row, const struct observation *o,
+                         const struct policy *p, struct decision *d) {
         static const char *const what[] = {
                 [DRIFT_DELETED] = "was deleted",
                 [DRIFT_REPLACED] = "was replaced by another of the same name, or lost our mark",
@@ -146,7 +177,7 @@ static void decide_drift(const struct resource_row *row, const struct policy *p,
         };
 
         if (d->drift == DRIFT_DATA_LOST && !row->remake)
-                return conclude(d, ACTION_BLOCK, STATE_LOST, what[d->drift]);
+                return conclude_lost(o, d);
         if (p->unmet)
                 return conclude_because(d, ACTION_WAIT, STATE_WAITING, "waiting for ", p->unmet);
         conclude(d, ACTION_APPLY, d->drift == DRIFT_DATA_LOST ? STATE_LOST : STATE_APPLYING,
@@ -187,6 +218,48 @@ static void decide_look(const struct resource_row *row, const struct observation
         if (p->failed)
                 return conclude(d, ACTION_LOOK, failed_state(row, d), p->failed);
         conclude(d, ACTION_LOOK, seen_state(row, o, d), why);
+}
+
+static void decide_whole(const struct resource_row *row, const struct observation *o,
+                         const struct policy *p, struct decision *d) {
+        const char *rule = p->spared ? p->spared : p->reported ? p->reported : p->window;
+        char head[sizeof(d->why)];
+
+        snprintf(head, sizeof(head), "%s: ",
+                 d->drift == DRIFT_DELETED ? "was deleted" : "is another one of the same name");
+        d->spared = p->spared != NULL;
+        if (p->look_due)
+                return decide_look(row, o, p, rule, d);
+        d->again_at = p->spared || p->reported ? 0 : p->window_at;
+        conclude_because(d, ACTION_WAIT,
+                         d->drift == DRIFT_DELETED ? STATE_WAITING : state_of(row, o), head, rule);
+}
+
+/* Rules keep what differs from being repaired, for now or for ever. What nobody wants to know of
+ * counts as in place. */
+static bool is_let_be(const struct resource_row *row, const struct observation *o,
+                      const struct policy *p, struct decision *d) {
+        const struct verdict *v = d->drift == DRIFT_CHANGED ? p->fields : NULL;
+
+        if (d->drift == DRIFT_DELETED || d->drift == DRIFT_REPLACED) {
+                if (!p->spared && !p->reported && !p->window)
+                        return false;
+                decide_whole(row, o, p, d);
+                d->drift = d->spared ? DRIFT_NONE : d->drift;
+                return true;
+        }
+        d->ruled = v != NULL;
+        d->spared = v && !v->now && !v->later && !v->reported;
+        if (d->spared)
+                d->drift = DRIFT_NONE;
+        if (!v || v->now || d->spared)
+                return false;
+        if (p->look_due)
+                decide_look(row, o, p, v->why, d);
+        else
+                conclude(d, v->later ? ACTION_WAIT : ACTION_NONE, state_of(row, o), v->why);
+        d->again_at = v->again_at;
+        return true;
 }
 
 /* What the pause keeps from being put right; NULL: nothing. */
@@ -251,7 +324,8 @@ enum resource_state decide_state_after(enum outcome o) {
 
 void decide(const struct resource_row *row, const struct observation *o, const struct policy *p,
             int64_t now, struct decision *d) {
-        bool changed = row->wanted_generation > row->applied_generation || p->refill;
+        bool changed =
+                row->wanted_generation > row->applied_generation || p->refill || p->redeclared;
         bool sacred = decide_is_sacred(row);
 
         *d = (struct decision){ 0 };
@@ -281,7 +355,9 @@ void decide(const struct resource_row *row, const struct observation *o, const s
         if (d->drift == DRIFT_DATA_LOST && p->look_due && !row->remake)
                 return decide_look(row, o, p, "looking whether the data is back", d);
         if (d->drift == DRIFT_DATA_LOST)
-                return decide_drift(row, p, d);
+                return decide_drift(row, o, p, d);
+        if (!changed && d->drift != DRIFT_NONE && is_let_be(row, o, p, d))
+                return;
         if (p->backing_off && (changed || d->drift != DRIFT_NONE))
                 return conclude(d, ACTION_WAIT, decide_state_after(row->outcome), p->backing_off);
         if (changed && sacred && p->look_due)
@@ -289,7 +365,7 @@ void decide(const struct resource_row *row, const struct observation *o, const s
         if (changed)
                 return decide_first(row, p, d);
         if (d->drift != DRIFT_NONE)
-                return decide_drift(row, p, d);
+                return decide_drift(row, o, p, d);
         if (p->look_due)
                 return decide_look(row, o, p, o->reason ? o->reason : "", d);
         if (p->audit_every_ms && !p->unmet && now - row->applied_at >= p->audit_every_ms) {

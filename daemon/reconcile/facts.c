@@ -98,6 +98,7 @@ json_t *reconcile_facts(struct reconcile *rec) {
         for (size_t i = 0; (e = map_next(&rec->world.applications, &i));)
                 if (((struct world_application *)e->value)->name)
                         json_array_append_new(applications, application_json(rec, e->value));
-        return json_pack("{s:o, s:o, s:o, s:o}", "targets", targets, "models", models,
-                         "applications", applications, "queue", queue_json(rec));
+        return json_pack("{s:o, s:o, s:o, s:o, s:o}", "targets", targets, "models", models,
+                         "applications", applications, "kept", kept_troubles(rec), "queue",
+                         queue_json(rec));
 }

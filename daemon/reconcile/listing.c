@@ -94,7 +94,8 @@ static void plan_resource(struct reconcile *rec, struct world_resource *r, json_
         resource_policy(rec, r, &text, &policy);
         decide(&r->row, &r->seen, &policy, clock_wall(), &d);
         if (d.drift != DRIFT_NONE || r->row.dying ||
-            (!d.audit && (policy.refill || r->row.wanted_generation != r->row.applied_generation)))
+            (!d.audit && (policy.refill || policy.redeclared ||
+                          r->row.wanted_generation != r->row.applied_generation)))
                 json_array_append_new(plan, json_pack("{s:s, s:s, s:s, s:s, s:s}", "change",
                                                       change_word(r, &d), "type", r->type, "path",
                                                       r->path, "action",
@@ -118,14 +119,31 @@ static void plan_target(struct reconcile *rec, const struct world_model *m, json
                             t->reach_why ? t->reach_why : "it has not answered yet");
 }
 
+/* Detached storage is nobody's to repair. */
+static void unknown_kept(struct listing *l, const struct world_model *m) {
+        cleanup_(json_freep) json_t *troubles = kept_troubles(l->rec);
+        json_t *one;
+        size_t i;
+
+        json_array_foreach(troubles, i, one) {
+                const char *name = json_get_str(one, "name", "");
+
+                if (str_eq(json_get_str(one, "model", ""), m->name) &&
+                    (!l->application || str_eq(l->application, name)))
+                        add_unknown(l->unknown, name, "%s", json_get_str(one, "lost", ""));
+        }
+}
+
 /* What is said once, whatever the resources are. */
 static void plan_head(struct listing *l) {
         struct reconcile *rec = l->rec;
         const struct world_model *m = world_model(&rec->world, l->model);
         struct map_entry *e;
 
-        if (m)
+        if (m) {
                 plan_target(rec, m, l->unknown);
+                unknown_kept(l, m);
+        }
         for (size_t i = 0; m && (e = map_next(&rec->world.applications, &i));) {
                 const struct world_application *a = e->value;
 

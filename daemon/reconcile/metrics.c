@@ -102,6 +102,33 @@ void metrics_status_changed(struct reconcile *rec, const struct world_applicatio
 
 /* ---- gathered */
 
+/* One pass over the applications, however many models there are. */
+static void gather_applications(struct reconcile *rec) {
+        size_t paused_count = 0, held_count = 0;
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.applications, &i));) {
+                const struct world_application *a = e->value;
+                struct world_model *m = world_model(&rec->world, a->model);
+
+                paused_count += a->paused != NULL;
+                held_count += a->held != NULL;
+                if (!m)
+                        continue;
+                m->inactive += !str_eq(a->status, "active");
+                metric_add(&applications, LABELS(m->name, a->status), 1);
+        }
+        metric_set(&paused, LABELS("application"), (double)paused_count);
+        metric_set(&held, NULL, (double)held_count);
+}
+
+static void gather_model(struct world_model *m) {
+        if (!m->inactive)
+                m->converged_at = clock_wall();
+        metric_set(&converged, LABELS(m->name), !m->inactive);
+        metric_set(&converged_at, LABELS(m->name), (double)m->converged_at / 1000);
+}
+
 static void gather_models(struct reconcile *rec) {
         struct map_entry *e;
         size_t n = 0;
@@ -111,35 +138,17 @@ static void gather_models(struct reconcile *rec) {
         metric_clear(&applications);
         for (size_t i = 0; (e = map_next(&rec->world.models, &i));) {
                 struct world_model *m = e->value;
-                bool all = others_active(rec, m->id, NULL);
 
                 n += m->paused != NULL;
-                if (all)
-                        m->converged_at = clock_wall();
-                metric_set(&converged, LABELS(m->name), all);
-                metric_set(&converged_at, LABELS(m->name), (double)m->converged_at / 1000);
+                m->inactive = 0;
                 for (int word = 0; word < STATUS_MAX; word++)
                         metric_add(&applications, LABELS(m->name, status_words[word]), 0);
         }
         metric_set(&models, NULL, (double)rec->world.models.count);
         metric_set(&paused, LABELS("model"), (double)n);
-}
-
-static void gather_applications(struct reconcile *rec) {
-        size_t paused_count = 0, held_count = 0;
-        struct map_entry *e;
-
-        for (size_t i = 0; (e = map_next(&rec->world.applications, &i));) {
-                const struct world_application *a = e->value;
-                const struct world_model *m = world_model(&rec->world, a->model);
-
-                paused_count += a->paused != NULL;
-                held_count += a->held != NULL;
-                if (m)
-                        metric_add(&applications, LABELS(m->name, a->status), 1);
-        }
-        metric_set(&paused, LABELS("application"), (double)paused_count);
-        metric_set(&held, NULL, (double)held_count);
+        gather_applications(rec);
+        for (size_t i = 0; (e = map_next(&rec->world.models, &i));)
+                gather_model(e->value);
 }
 
 struct telling {
@@ -190,12 +199,22 @@ static void gather_queue(struct reconcile *rec) {
         }
 }
 
+static size_t count_kept_lost(struct reconcile *rec) {
+        cleanup_(json_freep) json_t *troubles = kept_troubles(rec);
+        size_t i, n = 0;
+        json_t *one;
+
+        json_array_foreach(troubles, i, one)
+                n += str_eq(json_get_str(one, "trouble", ""), "lost");
+        return n;
+}
+
 void reconcile_metrics(struct reconcile *rec) {
         gather_models(rec);
-        gather_applications(rec);
         for (int state = 0; state < STATE_MAX; state++)
                 metric_set(&resources, LABELS(decide_state_name(state)),
-                           (double)rec->world.states[state]);
+                           (double)(rec->world.states[state] +
+                                    (state == STATE_LOST ? count_kept_lost(rec) : 0)));
         gather_targets(rec);
         gather_queue(rec);
         metric_set(&out, NULL, (double)rec->in_flight);

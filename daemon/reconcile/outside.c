@@ -236,6 +236,11 @@ static void forget_seen(struct reconcile *rec, const struct world_target *t) {
                 r->look_again = false;
                 tally_resource(&rec->world, r);
         }
+        for (size_t i = 0; (e = map_next(&rec->world.models, &i));) {
+                struct world_model *m = e->value;
+
+                m->scope_seen &= m->target != t->id;
+        }
 }
 
 static void on_reach(void *arg, bool reachable, const char *identity, const char *why) {
@@ -264,8 +269,10 @@ static void on_reach(void *arg, bool reachable, const char *identity, const char
                   reachable ? "%s can be read%s%s" : "%s cannot be read: %s%s", t->name,
                   why ? why : "", "");
         wake_models(t->reconcile, t->id);
-        if (reachable)
-                resource_wake_target(t->reconcile, t->id);
+        if (!reachable)
+                return;
+        resource_wake_target(t->reconcile, t->id);
+        kept_soon(t->reconcile);
 }
 
 static void on_warning(void *arg, const char *type, const char *path, const char *text) {
@@ -321,6 +328,7 @@ static void close_target(struct reconcile *rec, struct world_target *t) {
         }
         cancel_operations(rec, t);
         examine_target_closes(rec, t->id);
+        kept_target_closes(rec, t->id);
         t->open = t->provider->close(t->open);
         forget_seen(rec, t);
         map_free(&t->followed);

@@ -20,6 +20,7 @@ struct entry {
         int failures;
         int64_t not_before; /* clock_mono: the back-off's end */
         int64_t ready_at;   /* clock_mono_us; while it is ready */
+        int64_t change_at;  /* clock_mono: a change that came while it is busy runs then; 0: none */
         bool busy, again;
         bool yielded; /* busy without counting against the kind's limit */
 };
@@ -228,6 +229,19 @@ void queue_touch(struct queue *q, int kind, int64_t id, enum queue_priority p, i
         queue_add_at(q, kind, id, p, e && e->failures ? MAX_OF(at, e->not_before) : at);
 }
 
+void queue_change(struct queue *q, int kind, int64_t id, int64_t at) {
+        struct entry *e = entry_get(q, kind, id);
+        int64_t now = clock_mono();
+
+        at = MAX_OF(at, now);
+        if (e->busy)
+                e->change_at = e->change_at ? MIN_OF(e->change_at, at) : at;
+        else if (at > now)
+                queue_add_at(q, kind, id, QUEUE_CHANGE, at);
+        else
+                make_ready(e, QUEUE_CHANGE);
+}
+
 static void release(struct queue *q, struct entry *e) {
         if (!e->busy)
                 return;
@@ -250,9 +264,22 @@ void queue_yield(struct queue *q, int kind, int64_t id) {
                 later_run(&q->run);
 }
 
+/* The change that came meanwhile has its time, or is due. True: due. */
+static bool take_change(struct entry *e) {
+        int64_t at = e->change_at;
+
+        e->change_at = 0;
+        if (!at)
+                return false;
+        e->priority = e->again ? MIN_OF(e->priority, QUEUE_CHANGE) : QUEUE_CHANGE;
+        if (at > clock_mono() && !e->again && (!e->timer.at || e->timer.at > at))
+                timer_set(&e->timer, at);
+        return at <= clock_mono();
+}
+
 /* Back among those that wait, or forgotten. */
 static void settle(struct entry *e) {
-        if (e->again)
+        if (take_change(e) || e->again)
                 make_ready(e, e->priority);
         else if (!e->failures && !e->timer.at && !list_linked(&e->ready))
                 entry_free(e);
@@ -310,7 +337,10 @@ int64_t queue_failed_until(struct queue *q, int kind, int64_t id, enum queue_pri
         }
         e->again = false;
         timer_set(&e->timer, next);
-        return next;
+        if (!at && take_change(e))
+                make_ready(e, QUEUE_CHANGE);
+        e->change_at = 0;
+        return list_linked(&e->ready) ? clock_mono() : e->timer.at;
 }
 
 int64_t queue_failed(struct queue *q, int kind, int64_t id, enum queue_priority p) {
@@ -323,7 +353,7 @@ int64_t queue_next(const struct queue *q, int kind, int64_t id, int *ret_failure
         *ret_failures = e ? e->failures : 0;
         if (!e)
                 return 0;
-        if (list_linked(&e->ready) || e->again)
+        if (list_linked(&e->ready) || e->again || e->change_at)
                 return clock_mono();
         return e->timer.at;
 }

@@ -46,6 +46,10 @@ void queue_yield(struct queue *q, int kind, int64_t id);
 void queue_add(struct queue *q, int kind, int64_t id, enum queue_priority p);
 /* At the earliest at that time (clock_mono); an earlier queue_add wins. */
 void queue_add_at(struct queue *q, int kind, int64_t id, enum queue_priority p, int64_t at);
+/* What the key is made from was changed, by a commit: it runs at AT (0: now), whatever its back-off
+ * is; when it is being worked on, once more after, also when that fails again. Only for what the
+ * work itself does not commit when it fails: else it would run without a rest. */
+void queue_change(struct queue *q, int kind, int64_t id, int64_t at);
 /* As queue_add_at, but what failed does not come back before its back-off is over: for news that
  * come in numbers. */
 void queue_touch(struct queue *q, int kind, int64_t id, enum queue_priority p, int64_t at);

@@ -67,17 +67,18 @@ static void handle(void *arg, struct queue_key key) {
 void reconcile_mark(struct reconcile *rec, enum store_mark kind, int64_t id) {
         switch (kind) {
         case MARK_TARGET:
-                queue_add(rec->queue, KEY_TARGET, id, QUEUE_CHANGE);
+                queue_change(rec->queue, KEY_TARGET, id, 0);
                 break;
         case MARK_MODEL:
-                queue_add(rec->queue, KEY_MODEL, id, QUEUE_CHANGE);
+                kept_soon(rec);
+                queue_change(rec->queue, KEY_MODEL, id, 0);
                 break;
         case MARK_APPLICATION:
                 application_dirty(rec, id);
                 break;
         case MARK_RESOURCE:
                 resource_marked(rec, id);
-                queue_add(rec->queue, KEY_RESOURCE, id, QUEUE_CHANGE);
+                queue_change(rec->queue, KEY_RESOURCE, id, 0);
                 break;
         case MARK_MAX:
                 break;
@@ -126,6 +127,8 @@ int reconcile_new(const struct reconcile_options *o, struct reconcile **ret, str
         list_init(&rec->listings);
         list_init(&rec->previews);
         list_init(&rec->examinings);
+        term_init(rec);
+        rec->kept = kept_new(rec);
         queue_new(o->loop, handle, rec, &rec->queue);
         queue_tell_to(rec->queue, metrics_queue);
         metrics_begin();
@@ -180,6 +183,8 @@ static int load_models(struct tx *tx, struct store_call *c, struct err *err) {
                 m->scope = rows[i].scope_null ? 0 : rows[i].scope;
                 if (!rows[i].paused_at_null)
                         m->paused = str_format("%s: %s", rows[i].paused_by, rows[i].paused_why);
+                m->rules = rules_free(m->rules);
+                r = rules_load(tx, rows[i].id, &m->rules, err);
                 l->after = rows[i].id;
                 queue_add(l->rec->queue, KEY_MODEL, rows[i].id, QUEUE_FIRST);
         }
@@ -253,8 +258,12 @@ static int load_drift(struct tx *tx, struct store_call *c, struct err *err) {
         for (size_t i = 0; r >= 0 && i < l->count; i++) {
                 struct world_resource *res = world_resource(&l->rec->world, rows[i].resource_id);
 
-                if (res)
+                if (res && rows[i].standing_len == DIGEST_SIZE) {
+                        res->standing = rows[i].id;
+                        memcpy(res->stands, rows[i].standing, DIGEST_SIZE);
+                } else if (res) {
                         res->drift = rows[i].id;
+                }
                 l->after = rows[i].id;
         }
         return r;
@@ -291,6 +300,8 @@ int reconcile_start(struct reconcile *rec, struct err *err) {
         if (r >= 0)
                 r = load(rec, load_drift, err);
         rec->started = r >= 0;
+        if (rec->started)
+                kept_soon(rec);
         return r < 0 ? r : 0;
 }
 
@@ -298,11 +309,13 @@ void reconcile_stop(struct reconcile *rec) {
         if (rec->started)
                 status_keep_seen(rec);
         rec->stopping = true;
+        term_deinit(rec);
         application_stop(rec);
         sweep_stop(rec);
         listing_stop(rec);
         preview_stop(rec);
         examine_stop(rec);
+        kept_stop(rec);
         outside_close_all(rec);
 }
 
@@ -311,6 +324,7 @@ struct reconcile *reconcile_free(struct reconcile *rec) {
                 return NULL;
         list_each(link, &rec->jobs)
                 resource_job_free(list_entry(link, struct resource_job, link));
+        rec->kept = kept_free(rec->kept);
         rec->queue = queue_free(rec->queue);
         world_deinit(&rec->world);
         map_free(&rec->marked);

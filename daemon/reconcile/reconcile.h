@@ -29,7 +29,7 @@ struct reconcile_options {
         struct charm_host *host;
         struct sealer *sealer;
         const char *state_dir;
-        const char *controller; /* this controller's uuid */
+        const char *controller;    /* this controller's uuid */
         const struct audit *audit; /* NULL: what is written outside is not kept */
         int64_t audit_ms;          /* each object is applied again; 0: never */
         size_t in_flight;
@@ -65,11 +65,21 @@ json_t *reconcile_status(struct reconcile *r, const char *model);
 /* Causes to the root of "deployment/mlflow-server", "mlflow-server" or "mlflow-server/0". NULL:
  * nothing of that name, with err. */
 json_t *reconcile_why(struct reconcile *r, const char *model, const char *subject, struct err *err);
+struct reconcile_object {
+        char *type, *path, *application; /* application "": the model's own */
+        bool keeps;                      /* single fields of it may be left as they are */
+};
+/* "deployment/mlflow-server", as people name it. 1: found; -ENOENT. */
+int reconcile_find_object(struct reconcile *r, const char *model, const char *name,
+                          struct reconcile_object *ret, struct err *err);
+void reconcile_object_deinit(struct reconcile_object *o);
 json_t *reconcile_targets(struct reconcile *r);
 void reconcile_metrics(struct reconcile *r); /* sets the gauges (metric.h) to what is so now */
 /* Everything of a model that holds data: application, type, path, whether it is a volume, status
  * {current, message} by what was seen last (storage.c). */
 json_t *reconcile_storage(struct reconcile *r, const char *model);
+/* Of its detached storage that which is not simply there: {id: {current, message}}. */
+json_t *reconcile_kept(struct reconcile *r, const char *model);
 /* {current, message, since} of a model that is not simply available: its cluster cannot be read, or
  * nothing of it may be written. Else NULL. */
 json_t *reconcile_model_state(struct reconcile *r, const char *model);

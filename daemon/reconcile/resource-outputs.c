@@ -60,6 +60,8 @@ static int put_one(struct filling *f, const struct output_ref *ref, struct buf *
         int64_t id;
         size_t len;
 
+        if (ref->form == SECRET_BCRYPT) /* of an older program's plan */
+                return err_set(err, -EINVAL, "%s: an output has no form bcrypt", ref->pointer);
         n = str_to_int(ref->ref, &id) ? world_resource(w, id) : NULL;
         value = n ? output_value(n->seen.output, ref->pointer) : NULL;
         if (!value)

@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 
+#define LOST_POLL_MS 30000 /* a person who restores a volume looks whether it was noticed */
+
 /* In place before this start, and not read since. */
 static bool is_unread(const struct world_resource *r) {
         return r->row.applied_generation && r->seen.presence == PRESENCE_UNKNOWN;
@@ -45,6 +47,12 @@ char *resource_need_name(struct reconcile *rec, const struct world_need *need) {
 }
 
 bool resource_waits_unread(struct reconcile *rec, const struct world_resource *r) {
+        const struct world_model *m = resource_model(rec, r);
+        const struct world_target *in = m ? world_target(&rec->world, m->target) : NULL;
+        char text[256];
+
+        if (in && !in->reach_why && m->scope != r->id && scope_unread(rec, m, text, sizeof(text)))
+                return true;
         for (size_t i = 0; i < r->need_count; i++) {
                 const struct world_resource *n = world_resource(&rec->world, r->needs[i].id);
                 const struct world_target *t = n ? world_target(&rec->world, n->target) : NULL;
@@ -100,19 +108,64 @@ struct world_model *resource_model(struct reconcile *rec, const struct world_res
         return world_model(&rec->world, a ? a->model : r->model);
 }
 
-static const char *find_paused(struct reconcile *rec, const struct world_resource *r) {
+static const char *find_paused(struct reconcile *rec, const struct world_resource *r, char *text,
+                               size_t size) {
         const struct world_application *a = world_application(&rec->world, r->owner);
         const struct world_model *m = resource_model(rec, r);
+        const struct freeze *f = rules_frozen(m ? m->rules : NULL, a ? a->name : NULL);
+        const char *word = "frozen";
+        cleanup_(freep) char *why = NULL;
 
         if (m && m->paused)
                 return m->paused;
-        return a ? a->paused : NULL;
+        if (a && a->paused)
+                return a->paused;
+        if (!f && m) {
+                f = rules_paused(m->rules, r->type, r->path);
+                word = "the object";
+        }
+        if (!f)
+                return NULL;
+        why = freeze_text(f);
+        snprintf(text, size, "%s by %s", word, why);
+        return text;
+}
+
+/* Rules about the whole of it. */
+static void find_rule(struct reconcile *rec, const struct world_resource *r,
+                      struct resource_policy_text *text, struct policy *ret) {
+        const struct world_model *m = resource_model(rec, r);
+        struct rule_subject s = resource_subject(rec, r);
+        const struct rule *rule = rules_find(m ? m->rules : NULL, &s, "");
+        cleanup_(freep) char *said = NULL;
+
+        if (!rule ||
+            (rule->mode == RULE_REPAIR && rule_window_open(rule, clock_wall(), &ret->window_at)))
+                return;
+        said = rule_text(rule);
+        str_copy(text->rule, sizeof(text->rule), said);
+        if (rule->mode == RULE_OFF)
+                ret->spared = text->rule;
+        else if (rule->mode == RULE_REPORT)
+                ret->reported = text->rule;
+        else
+                ret->window = text->rule;
+        if (rule->mode == RULE_REPAIR)
+                resource_window_text(rule, ret->window_at, text->rule, sizeof(text->rule));
 }
 
 int64_t resource_poll_ms(const struct world_target *t) {
         if (!t || !t->provider || (t->provider->can & PROVIDER_WATCHES))
                 return 0;
         return t->poll_ms ? t->poll_ms : t->provider->poll_every_ms;
+}
+
+int64_t resource_look_every(const struct world_resource *r, const struct world_target *t) {
+        int64_t polled = resource_poll_ms(t);
+
+        if (polled || !t || !r->row.lost)
+                return polled;
+        return t->poll_ms ? t->poll_ms : LOST_POLL_MS;
 }
 
 /* After a failure a newer want is tried at once; what the outside itself put off is not. */
@@ -135,8 +188,11 @@ static void find_blocked(struct reconcile *rec, const struct world_resource *r,
         ret->elsewhere = scope_elsewhere(rec, m, text->blocked, sizeof(text->blocked));
         ret->blocked = scope ? scope_foreign(rec, m, text->blocked, sizeof(text->blocked))
                              : scope_blocked(rec, m, text->blocked, sizeof(text->blocked));
+        if (!scope)
+                ret->unread = scope_unread(rec, m, text->unread, sizeof(text->unread));
         if (!scope && !r->row.dying)
-                ret->unmet = scope_unmade(rec, m, text->unmet, sizeof(text->unmet));
+                ret->unmet = ret->unread ? ret->unread
+                                         : scope_unmade(rec, m, text->unmet, sizeof(text->unmet));
 }
 
 void resource_policy(struct reconcile *rec, struct world_resource *r,
@@ -146,7 +202,12 @@ void resource_policy(struct reconcile *rec, struct world_resource *r,
         *ret = (struct policy){ .audit_every_ms = rec->options.audit_ms,
                                 .untried = !r->tried && !r->row.applied_generation };
         find_blocked(rec, r, text, ret);
-        ret->paused = find_paused(rec, r);
+        ret->paused = find_paused(rec, r, text->paused, sizeof(text->paused));
+        find_rule(rec, r, text, ret);
+        ret->fields = resource_verdict(rec, r);
+        if (!r->row.dying)
+                ret->redeclared =
+                        resource_redeclared(rec, r, text->redeclared, sizeof(text->redeclared));
         if (r->row.dying)
                 ret->held_up = find_held_up(rec, r, text->held_up, sizeof(text->held_up));
         else if (!outside_usable(t, text->unmet, sizeof(text->unmet)))
@@ -159,8 +220,8 @@ void resource_policy(struct reconcile *rec, struct world_resource *r,
                 ret->failed = r->reason;
         ret->refill = r->row.applied_generation && !ret->unmet &&
                       !resource_outputs_same(rec, r, r->row.outputs_valid, r->row.outputs);
-        ret->look_due = resource_poll_ms(t) && r->seen.presence != PRESENCE_UNKNOWN &&
-                        clock_mono() - r->seen.as_of >= resource_poll_ms(t);
+        ret->look_due = resource_look_every(r, t) && r->seen.presence != PRESENCE_UNKNOWN &&
+                        clock_mono() - r->seen.as_of >= resource_look_every(r, t);
         ret->list_pending = !r->look_again && outside_list_pending(t, r->type);
         /* Spread over the period by id, so that a start with thousands of objects does not audit
          * them together. */

@@ -36,16 +36,26 @@ static bool is_told(enum resource_state s) {
         return s == STATE_BLOCKED || s == STATE_LOST;
 }
 
+/* What stands in the place of R, which is lost; "": nothing that was seen. */
+static const char *found_of(const struct world_resource *r) {
+        if (r->state != STATE_LOST || r->seen.presence != PRESENCE_PRESENT || r->seen.counted)
+                return "";
+        return r->seen.incarnation;
+}
+
 struct telling {
         struct store_call call;
         struct w_resource_set_state_in in;
-        char *reason;
+        struct w_resource_set_found_in found;
+        char *reason, *incarnation;
 };
 
 static int tell_run(struct tx *tx, struct store_call *c, struct err *err) {
         const struct telling *t = c->arg;
         int r = w_resource_set_state(tx, &t->in, err);
 
+        if (r >= 0)
+                r = w_resource_set_found(tx, &t->found, err);
         return r < 0 ? r : 0;
 }
 
@@ -56,10 +66,11 @@ static void tell_done(struct store_call *c, int k, const struct err *err) {
                 log_plain(LOG_WARNING, "state", "resource %lld: %s", (long long)t->in.id,
                           err_text(err));
         free(t->reason);
+        free(t->incarnation);
         free(t);
 }
 
-void resource_tell_row(struct reconcile *rec, const struct world_resource *r) {
+void resource_tell_row(struct reconcile *rec, struct world_resource *r) {
         struct telling *t = mem_new(struct telling);
 
         t->reason = str_dup(r->reason);
@@ -68,6 +79,12 @@ void resource_tell_row(struct reconcile *rec, const struct world_resource *r) {
                                                   .reason = t->reason,
                                                   .outcome = outcome_name(r->row.outcome),
                                                   .tries = r->tries };
+        t->incarnation = str_dup(found_of(r));
+        str_copy(r->row.found, sizeof(r->row.found), t->incarnation);
+        t->found = (struct w_resource_set_found_in){ .id = r->id,
+                                                     .found = t->incarnation,
+                                                     .found_since = r->seen.since,
+                                                     .found_since_null = !r->seen.since };
         t->call = (struct store_call){
                 .lane = STORE_LOOP, .actor = "loop", .run = tell_run, .done = tell_done, .arg = t
         };
@@ -98,6 +115,9 @@ void resource_set_state(struct reconcile *rec, struct world_resource *r, enum re
         world_set_state(&rec->world, r, state);
         str_set(&r->reason, why);
         tally_resource(&rec->world, r);
+        if (old == state && !str_eq(found_of(r), r->row.found) &&
+            r->seen.presence != PRESENCE_UNKNOWN)
+                resource_tell_row(rec, r);
         if (old != state && (is_told(old) || is_told(state))) {
                 resource_tell_row(rec, r);
                 touch_consumers(rec, r);

@@ -26,6 +26,7 @@ struct scope_work {
         bool found;
         /* read */
         char *name, *uuid, *paused;
+        struct rules *rules;
         int64_t target, scope, applications;
         bool destroying; /* storage of it is being destroyed */
         bool dying, force, destroy_storage;
@@ -33,12 +34,14 @@ struct scope_work {
         /* to write */
         char *type, *path, *document;
         int64_t new_scope;
+        bool removed; /* the last slice of it: the model's row is gone */
 };
 
 static void work_free(struct scope_work *w) {
         free(w->name);
         free(w->uuid);
         free(w->paused);
+        rules_free(w->rules);
         free(w->type);
         free(w->path);
         free(w->document);
@@ -85,8 +88,10 @@ static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
         w->dying = str_eq(m->life, "dying");
         w->force = m->force;
         w->destroy_storage = m->destroy_storage;
-        r = q_application_count(tx, &(struct q_application_count_in){ .model_id = w->id }, &count,
-                                &n, err);
+        r = rules_load(tx, w->id, &w->rules, err);
+        if (r >= 0)
+                r = q_application_count(tx, &(struct q_application_count_in){ .model_id = w->id },
+                                        &count, &n, err);
         if (r >= 0 && n)
                 w->applications = count->total;
         if (r >= 0)
@@ -146,6 +151,18 @@ const char *scope_blocked(struct reconcile *rec, const struct world_model *m, ch
         return text;
 }
 
+const char *scope_unread(struct reconcile *rec, const struct world_model *m, char *text,
+                         size_t size) {
+        const struct world_resource *s = world_resource(&rec->world, m->scope);
+
+        if (!m->scope || m->scope_seen || (s && !s->row.applied_generation) ||
+            (s && s->seen.presence != PRESENCE_UNKNOWN))
+                return NULL;
+        snprintf(text, size, "%s %s: whose it is was not read yet since the start",
+                 s ? s->type : "what model", s ? s->path : m->name);
+        return text;
+}
+
 const char *scope_unmade(struct reconcile *rec, const struct world_model *m, char *text,
                          size_t size) {
         const struct world_target *t = world_target(&rec->world, m->target);
@@ -179,6 +196,8 @@ static void on_written(struct store_call *c, int r, const struct err *err) {
                         m->scope = w->new_scope;
                 if (m)
                         str_set(&m->trouble, NULL);
+                if (w->removed)
+                        reconcile_event(rec, "model", w->name, w->name, "removed");
                 queue_done(rec->queue, KEY_MODEL, w->id);
         }
         work_free(w);
@@ -307,6 +326,7 @@ static int delete_run(struct tx *tx, struct store_call *c, struct err *err) {
                 err);
         int s;
 
+        w->removed = false;
         if (r < 0)
                 return r;
         s = w_status_history_delete_model(tx,
@@ -319,6 +339,7 @@ static int delete_run(struct tx *tx, struct store_call *c, struct err *err) {
                 tx_mark(tx, MARK_MODEL, w->id);
                 return 0;
         }
+        w->removed = true;
         r = w->force ? leave_all(tx, w, err) : 0;
         if (r >= 0)
                 r = removal_model(tx, w->id, err); /* what it left behind becomes a leftover */
@@ -375,7 +396,6 @@ static void end_model(struct scope_work *w) {
                 work_free(w);
                 return;
         }
-        reconcile_event(rec, "model", w->name, w->name, "removed");
         write(w, delete_run);
 }
 
@@ -390,15 +410,15 @@ static void wake_applications(struct reconcile *rec, int64_t model) {
         }
 }
 
-/* Also those of servers that run in it. */
-static void wake_resources(struct reconcile *rec, int64_t model) {
+/* Also those of servers that run in it. BUT: not those of this target. */
+static void wake_resources(struct reconcile *rec, int64_t model, int64_t but) {
         struct map_entry *e;
 
         for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
                 const struct world_resource *r = e->value;
                 const struct world_model *m = resource_model(rec, r);
 
-                if (m && m->id == model)
+                if (m && m->id == model && r->target != but)
                         queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_CHANGE);
         }
 }
@@ -411,12 +431,24 @@ static bool is_closed(struct reconcile *rec, const struct world_model *m) {
                scope_unmade(rec, m, text, sizeof(text));
 }
 
+/* What is in the namespace waits for it anyhow, and is told of it as what stands on it; what lives
+ * in servers is not. */
+static void take_seen(struct reconcile *rec, struct world_model *m) {
+        const struct world_resource *s = world_resource(&rec->world, m->scope);
+
+        if (m->scope_seen || !s || s->seen.presence == PRESENCE_UNKNOWN)
+                return;
+        m->scope_seen = true;
+        wake_resources(rec, m->id, m->target);
+}
+
 /* Copies what was read; returns whether pausing or blocking changed, so that its resources are
  * decided anew. */
 static bool take(struct reconcile *rec, struct scope_work *w) {
         struct world_model *m = world_model_get(&rec->world, w->id);
         bool news = !str_eq(m->paused, w->paused);
 
+        news |= term_take(rec, m, take_ptr(w->rules));
         world_model_rename(&rec->world, m, w->name);
         str_set(&m->uuid, w->uuid);
         str_set(&m->paused, w->paused);
@@ -427,6 +459,7 @@ static bool take(struct reconcile *rec, struct scope_work *w) {
         m->destroy_storage = w->destroy_storage;
         news |= m->closed != is_closed(rec, m);
         m->closed = is_closed(rec, m);
+        take_seen(rec, m);
         return news;
 }
 
@@ -449,7 +482,7 @@ static void on_read(struct store_call *c, int r, const struct err *err) {
         }
         t = world_target(&rec->world, w->target);
         if (take(rec, w))
-                wake_resources(rec, w->id);
+                wake_resources(rec, w->id, 0);
         wake_applications(rec, w->id);
         if (w->dying)
                 return end_model(w);

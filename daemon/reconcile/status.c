@@ -85,18 +85,21 @@ static bool first(char *to, size_t size, const char *fmt, ...) {
 }
 
 static const char *how_lost(const struct observation *o) {
-        if (o->presence != PRESENCE_PRESENT)
-                return "is gone, and";
-        return o->counted ? "is empty, and" : "is another one than that which";
+        return o->presence == PRESENCE_PRESENT && o->counted ? "is empty, and" : "is gone, and";
 }
 
 char *status_lost(const struct world_application *a, const struct world_resource *r) {
+        cleanup_(freep) char *another = decide_another(&r->seen);
         char since[CLOCK_TEXT_MAX];
 
+        clock_iso(r->row.initialised, false, since);
+        if (another)
+                return str_format("%s %s, which held data since %s, is gone, and %s: mooringctl "
+                                  "accept-data-loss %s takes it as it is, deletes nothing",
+                                  r->type, r->path, since, another, a->name);
         return str_format("%s %s %s held data since %s: restore it, or mooringctl accept-data-loss "
                           "%s",
-                          r->type, r->path, how_lost(&r->seen),
-                          clock_iso(r->row.initialised, false, since), a->name);
+                          r->type, r->path, how_lost(&r->seen), since, a->name);
 }
 
 static void gather_lost(const struct world_application *a, const struct world_resource *r,

@@ -269,7 +269,9 @@ void secret_form_put(enum secret_form form, const void *value, size_t len, struc
                 return add_url(out, value, len);
         case SECRET_YAML:
                 return add_yaml(out, value, len);
-        case SECRET_BCRYPT: /* made off the loop, never here */
+        case SECRET_BCRYPT: /* made off the loop, never here: it would be the value itself */
+                assert(form != SECRET_BCRYPT);
+                break;
         case SECRET_PLAIN:
         case SECRET_PEM_BUNDLE:
         case SECRET_FORM_MAX:

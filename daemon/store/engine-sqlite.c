@@ -14,15 +14,31 @@
 #include <unistd.h>
 
 #define MODEL_APPLICATION_ID 0x4d6f6f72 /* "Moor": file(1) and we know our own */
-#define BUSY_MS 5000               /* another program (a shell, a backup) may hold it briefly */
-#define WAL_KEEP_BYTES (16 << 20)  /* what the log may keep on disk after a burst */
+#define BUSY_MS 5000              /* another program (a shell, a backup) may hold it briefly */
+#define WAL_KEEP_BYTES (16 << 20) /* what the log may keep on disk after a burst */
+#define WAL_PAGES 4000            /* then it is written into the file: a plan of 10 MB before */
+#define PAGES_KIB 16384      /* of one transaction; less, and a large plan writes pages twice */
+#define PAGES_KEPT (2 << 20) /* bytes of pages kept from one transaction to the next */
 #define CHECK_MAX_BYTES (64 << 20) /* beyond, a check at the start would take a second or more */
 #define COLUMNS_MAX 256            /* store_statement counts them in a byte */
+
+/* What begins and ends transactions; prepared once, as each call needs several of them. */
+enum word { BEGIN, COMMIT, ROLLBACK, SAVEPOINT, ROLLBACK_TO, RELEASE, WORD_MAX };
+
+static const char *const words[WORD_MAX] = {
+        [BEGIN] = "BEGIN",
+        [COMMIT] = "COMMIT",
+        [ROLLBACK] = "ROLLBACK",
+        [SAVEPOINT] = "SAVEPOINT call",
+        [ROLLBACK_TO] = "ROLLBACK TO call",
+        [RELEASE] = "RELEASE call",
+};
 
 struct store_connection {
         sqlite3 *db;
         char *path;
         bool write;
+        sqlite3_stmt *words[WORD_MAX];
         sqlite3_stmt **statements; /* by store_statement.index */
         size_t room;
         struct store_value columns[COLUMNS_MAX];
@@ -87,6 +103,20 @@ static int run_sql(struct store_connection *c, const char *sql, struct err *err)
         return rc == SQLITE_OK ? 0 : failed(c, rc, sql, err);
 }
 
+static int run_word(struct store_connection *c, enum word word, struct err *err) {
+        const char *sql = word == BEGIN && c->write ? "BEGIN IMMEDIATE" : words[word];
+        sqlite3_stmt **s = &c->words[word];
+        int rc = SQLITE_OK;
+
+        if (!*s)
+                rc = sqlite3_prepare_v3(c->db, sql, -1, SQLITE_PREPARE_PERSISTENT, s, NULL);
+        if (rc == SQLITE_OK) {
+                sqlite3_step(*s);
+                rc = sqlite3_reset(*s);
+        }
+        return rc == SQLITE_OK ? 0 : failed(c, rc, sql, err);
+}
+
 static int read_number(struct store_connection *c, const char *sql, int64_t *ret, struct err *err) {
         sqlite3_stmt *s = NULL;
         int rc = sqlite3_prepare_v2(c->db, sql, -1, &s, NULL);
@@ -104,6 +134,8 @@ static int read_number(struct store_connection *c, const char *sql, int64_t *ret
 static void close_connection(struct store_connection *c) {
         if (!c)
                 return;
+        for (size_t i = 0; i < WORD_MAX; i++)
+                sqlite3_finalize(c->words[i]);
         for (size_t i = 0; i < c->room; i++)
                 sqlite3_finalize(c->statements[i]);
         free(c->statements);
@@ -171,6 +203,8 @@ static int check_identity(struct store_connection *c, int32_t id, struct err *er
 static int configure(struct store_connection *c, const struct engine_sqlite_file *f,
                      struct err *err) {
         cleanup_(freep) char *limit = str_format("PRAGMA journal_size_limit = %d", WAL_KEEP_BYTES);
+        cleanup_(freep) char *wal = str_format("PRAGMA wal_autocheckpoint = %d", WAL_PAGES);
+        cleanup_(freep) char *pages = str_format("PRAGMA cache_size = -%d", PAGES_KIB);
         const char *settings[] = {
                 "PRAGMA foreign_keys = ON",
                 "PRAGMA trusted_schema = OFF",
@@ -178,6 +212,8 @@ static int configure(struct store_connection *c, const struct engine_sqlite_file
                 f->write ? "PRAGMA journal_mode = WAL" : "PRAGMA query_only = ON",
                 f->durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
                 limit,
+                wal,
+                f->write ? pages : "PRAGMA cache_size = -2048",
         };
 
         sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -210,7 +246,7 @@ int engine_sqlite_open(const struct engine_sqlite_file *f, struct store_connecti
         r = check_identity(c, f->application_id, err);
         if (r == 0)
                 r = configure(c, f, err);
-        if (r == 0 && f->write)
+        if (r == 0 && f->write && f->durable)
                 r = check_whole(c, err);
         if (r < 0)
                 return r;
@@ -249,17 +285,28 @@ static int set_version(struct store_connection *c, int version, struct err *err)
 /* ---- transactions */
 
 static int begin(struct store_connection *c, struct err *err) {
-        return run_sql(c, c->write ? "BEGIN IMMEDIATE" : "BEGIN", err);
+        return run_word(c, BEGIN, err);
 }
 
 static void rollback(struct store_connection *c) {
+        struct err err = {};
+
         if (!sqlite3_get_autocommit(c->db))
-                sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
+                run_word(c, ROLLBACK, &err);
+}
+
+static void drop_pages(struct store_connection *c) {
+        int bytes = 0, most = 0;
+
+        sqlite3_db_status(c->db, SQLITE_DBSTATUS_CACHE_USED, &bytes, &most, 0);
+        if (bytes > PAGES_KEPT)
+                sqlite3_db_release_memory(c->db);
 }
 
 static int commit(struct store_connection *c, struct err *err) {
-        int r = run_sql(c, "COMMIT", err);
+        int r = run_word(c, COMMIT, err);
 
+        drop_pages(c);
         /* A failed commit leaves the transaction open; only the rollback makes sure of it. */
         if (r < 0)
                 rollback(c);
@@ -267,13 +314,13 @@ static int commit(struct store_connection *c, struct err *err) {
 }
 
 static int savepoint(struct store_connection *c, struct err *err) {
-        return run_sql(c, "SAVEPOINT call", err);
+        return run_word(c, SAVEPOINT, err);
 }
 
 static int release(struct store_connection *c, bool keep, struct err *err) {
-        int r = keep ? 0 : run_sql(c, "ROLLBACK TO call", err);
+        int r = keep ? 0 : run_word(c, ROLLBACK_TO, err);
 
-        return r < 0 ? r : run_sql(c, "RELEASE call", err);
+        return r < 0 ? r : run_word(c, RELEASE, err);
 }
 
 /* ---- statements */

@@ -66,6 +66,14 @@ int tx_cache_put(struct tx *tx, const void *data, size_t len, uint8_t ret_sha256
         return 0;
 }
 
+/* The file is not checked when it is opened; each document is, when it is read. */
+static bool is_whole(const struct q_document_get_row *row, const uint8_t sha256[DIGEST_SIZE]) {
+        uint8_t found[DIGEST_SIZE];
+
+        digest_sha256(row->data, row->data_len, found);
+        return memcmp(found, sha256, DIGEST_SIZE) == 0;
+}
+
 int tx_cache_get(struct tx *tx, const uint8_t sha256[DIGEST_SIZE], const char **ret,
                  size_t *ret_len, struct err *err) {
         struct q_document_get_in in = { .sha256 = sha256, .sha256_len = DIGEST_SIZE };
@@ -75,9 +83,13 @@ int tx_cache_get(struct tx *tx, const uint8_t sha256[DIGEST_SIZE], const char **
         size_t n = 0;
         int r;
 
+        if (sub.connection && !tx->group)
+                cache_begin(tx->cache, &why); /* else each statement would take its own lock */
         if (tx->lost)
                 return err_set(err, tx->lost, "%s", tx->lost_err.text);
         r = sub.connection ? q_document_get(&sub, &in, &row, &n, &why) : 0;
+        if (r >= 0 && n && !is_whole(row, sha256))
+                r = err_set(&why, -EUCLEAN, "cache.db: a document is not what its hash says");
         if (r < 0)
                 log_plain(LOG_WARNING, "cache-unreadable", "%s", err_text(&why));
         if (r < 0 || n == 0)

@@ -1,10 +1,11 @@
 -- Documents by hash, and the sweep over them. The database is cache.db.
 
 -- name: document_put
--- Found again, it is only marked as seen in this round.
+-- Found again, it is marked as seen in this round; what the disk made of it meanwhile is put right.
 INSERT INTO document (sha256, data, seen)
 VALUES (:sha256, :data, (SELECT round FROM sweep WHERE id = 1))
-ON CONFLICT (sha256) DO UPDATE SET seen = excluded.seen WHERE seen <> excluded.seen;
+ON CONFLICT (sha256) DO UPDATE SET seen = excluded.seen, data = excluded.data
+WHERE seen <> excluded.seen OR data <> excluded.data;
 
 -- name: document_get
 -- one
@@ -17,7 +18,7 @@ UPDATE document SET seen = :seen WHERE sha256 = :sha256 AND seen <> :seen;
 -- name: document_drop
 -- The next few that no row named in the round.
 -- in: max INT
-DELETE FROM document WHERE sha256 IN (SELECT sha256 FROM document WHERE seen < :seen LIMIT :max);
+DELETE FROM document WHERE id IN (SELECT id FROM document WHERE seen < :seen LIMIT :max);
 
 -- name: sweep_get
 -- one

@@ -1,10 +1,12 @@
 -- 0001: cache.db. May be deleted at any time; another schema than the program's is thrown away, not migrated.
 
+-- Rows of kilobytes: in the order in which they come, with a small index by hash beside them.
 CREATE TABLE document (             -- wanted documents, field sets and baselines, by hash
-        sha256 BLOB PRIMARY KEY,
+        id INTEGER PRIMARY KEY,
+        sha256 BLOB NOT NULL UNIQUE,
         data BLOB NOT NULL,
         seen INTEGER NOT NULL           -- round of the sweep that last found a row naming it
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX document_seen ON document (seen);
 
 CREATE TABLE sweep (                -- one row: how far the sweep is

@@ -24,18 +24,23 @@ SELECT * FROM audit WHERE id = :id;
 -- in: max INT
 SELECT * FROM audit WHERE id > :after ORDER BY id LIMIT :max;
 
--- name: audit_list
--- Newest first, older than the cursor (the first page: the largest number). Filters that are NULL do not count. WHO is a
--- user's name or number, or "loop"; WHAT a part of the action or the subject.
--- row: audit
+-- name: audit_newest_before
 -- in: before_id INT
+SELECT id FROM audit WHERE id < :before_id ORDER BY id DESC LIMIT 1;
+
+-- name: audit_list
+-- Newest first, of the rows from OLDEST to NEWEST: what matches nothing may not read them all. Filters that are NULL do
+-- not count. WHO is a user's name or number, or "loop"; WHAT a part of the action or the subject.
+-- row: audit
+-- in: newest INT
+-- in: oldest INT
 -- in: since INT
 -- in: application TEXT NULL
 -- in: who TEXT NULL
 -- in: what TEXT NULL
 -- in: max INT
 SELECT * FROM audit
-WHERE id < :before_id AND at >= :since AND (:application IS NULL OR application = :application)
+WHERE id <= :newest AND id >= :oldest AND at >= :since AND (:application IS NULL OR application = :application)
   AND (:who IS NULL OR user_name = :who OR kind = :who OR CAST(user_id AS TEXT) = :who)
   AND (:what IS NULL OR instr(what, :what) > 0 OR instr(subject, :what) > 0)
 ORDER BY id DESC LIMIT :max;

@@ -2,9 +2,9 @@
 
 -- name: detached_insert
 INSERT INTO detached (id, model_id, application, application_id, charm_name, target_id, type, path, secrets, incarnation, made, adopted,
-                      initialised_at, at)
+                      initialised_at, resource_id, trouble, at)
 VALUES (:id, :model_id, :application, :application_id, :charm_name, :target_id, :type, :path, :secrets, :incarnation, :made, :adopted,
-        :initialised_at, :at);
+        :initialised_at, :resource_id, :trouble, :at);
 
 -- name: detached_by_application
 -- row: detached
@@ -36,6 +36,21 @@ UPDATE detached SET application_id = NULL WHERE application_id = :application_id
 -- in: after INT
 -- in: max INT
 SELECT * FROM detached WHERE model_id = :model_id AND id > :after ORDER BY id LIMIT :max;
+
+-- name: detached_page
+-- Of all models.
+-- row: detached
+-- in: after INT
+-- in: max INT
+SELECT * FROM detached WHERE id > :after ORDER BY id LIMIT :max;
+
+-- name: detached_by_id
+-- row: detached
+-- one
+SELECT * FROM detached WHERE id = :id;
+
+-- name: detached_set_trouble
+UPDATE detached SET trouble = :trouble WHERE id = :id;
 
 -- name: detached_delete
 DELETE FROM detached WHERE id = :id;

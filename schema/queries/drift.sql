@@ -3,33 +3,41 @@
 -- name: drift_insert
 -- in: fields TEXT
 INSERT INTO drift (id, model_id, application, resource_id, type, path, fields, who, changed_at, seen_at, detected_ms,
-                   action, outcome, before)
+                   action, outcome, before, standing)
 VALUES (:id, :model_id, :application, :resource_id, :type, :path, :fields, :who, :changed_at, :seen_at, :detected_ms,
-        :action, :outcome, :before);
+        :action, :outcome, :before, :standing);
 
 -- name: drift_by_id
 -- row: drift
 -- one
 SELECT * FROM drift WHERE id = :id;
 
--- name: drift_list
--- Newest first, older than the cursor (the first page: the largest number). Filters that are NULL do not count.
--- row: drift
+-- name: drift_newest_before
 -- in: before_id INT
+SELECT id FROM drift WHERE model_id = :model_id AND id < :before_id ORDER BY id DESC LIMIT 1;
+
+-- name: drift_list
+-- Newest first, of the lines from OLDEST to NEWEST: what matches nothing may not read them all. Filters that are NULL do
+-- not count.
+-- row: drift
+-- in: newest INT
+-- in: oldest INT
 -- in: application TEXT NULL
 -- in: type TEXT NULL
 -- in: since INT
 -- in: max INT
 SELECT * FROM drift
-WHERE model_id = :model_id AND id < :before_id AND seen_at >= :since
+WHERE model_id = :model_id AND id <= :newest AND id >= :oldest AND seen_at >= :since
   AND (:application IS NULL OR application = :application) AND (:type IS NULL OR type = :type)
 ORDER BY id DESC LIMIT :max;
 
--- name: drift_count_same
--- How often the same fields of a resource drifted before.
+-- name: drift_last_same
+-- The last line with the same fields, of the newest hundred of that resource.
 -- in: fields TEXT
--- out: total INT
-SELECT count(*) AS total FROM drift WHERE resource_id = :resource_id AND fields = :fields LIMIT 1;
+-- out: before INT
+-- scan ok: a hundred lines
+SELECT before FROM (SELECT id, fields, before FROM drift WHERE resource_id = :resource_id ORDER BY id DESC LIMIT 100)
+WHERE fields = :fields ORDER BY id DESC LIMIT 1;
 
 -- name: drift_close
 UPDATE drift SET outcome = :outcome, repaired_at = :repaired_at WHERE id = :id;

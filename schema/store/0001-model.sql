@@ -210,12 +210,12 @@ CREATE TABLE want (                 -- (application, label) wants this resource 
         document BLOB NOT NULL,         -- digest, in cache.db
         PRIMARY KEY (application_id, label)
 ) STRICT;
-CREATE INDEX want_resource ON want (resource_id);
+CREATE INDEX want_resource ON want (resource_id, application_id, label);
 
 CREATE TABLE edge (                 -- resource needs another: exists, ready, or a value of it
         resource_id INTEGER NOT NULL REFERENCES resource (id),
         needs_id INTEGER NOT NULL REFERENCES resource (id),
-        kind TEXT NOT NULL CHECK (kind IN ('exists', 'ready', 'value')),
+        kind TEXT NOT NULL CHECK (kind = 'exists' OR kind = 'ready' OR kind = 'value'),
         output TEXT NOT NULL DEFAULT '', -- value: JSON pointer of what is taken
         PRIMARY KEY (resource_id, needs_id, kind, output)
 ) STRICT;

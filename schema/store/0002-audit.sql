@@ -1,9 +1,10 @@
 -- 0002: the audit: what people and the loop wrote, one row each, never changed. Rows are cut from the oldest end only.
 
+-- A CHECK with IN and three values or more makes SQLite build a table of them for each insert: OR does not.
 CREATE TABLE audit (
         id INTEGER PRIMARY KEY,         -- 1, 2, 3, ...: without a gap
         at INTEGER NOT NULL,
-        kind TEXT NOT NULL CHECK (kind IN ('person', 'loop', 'daemon', 'cut')),
+        kind TEXT NOT NULL CHECK (kind = 'person' OR kind = 'loop' OR kind = 'daemon' OR kind = 'cut'),
         user_id INTEGER,                -- a person: uid of the other end of the socket
         login_id INTEGER,               -- the uid that its session was logged in with, where the kernel knows it
         user_name TEXT NOT NULL,

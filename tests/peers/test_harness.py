@@ -22,12 +22,16 @@ PEERS = HERE.parent.parent / "tools" / "peers"
 sys.path.insert(0, str(HERE))
 import objects  # noqa: E402
 from harness import netns, websocket  # noqa: E402
-from harness.kube import Api, ApiError  # noqa: E402
+from harness.kube import STRATEGIC, Api, ApiError  # noqa: E402
 
 SERVER = f"https://{netns.HOST_ADDRESS}:6443"
 PODS = f"/api/v1/namespaces/{objects.NAMESPACE}/pods"
 SETS = f"/apis/apps/v1/namespaces/{objects.NAMESPACE}/statefulsets"
 PASSWORD = "pa'ss-word"                 # a quote in it: for whoever is careless with SQL
+
+
+def condition(pod, kind):
+    return next((c["status"] for c in pod["status"]["conditions"] if c["type"] == kind), None)
 
 
 class Score:
@@ -199,6 +203,16 @@ class Inside:
         said = self.query("SELECT COUNT(*) FROM mlflow.experiments WHERE name = 'from-peers'")
         self.score.check(said == "1", "and is a row in the database", said)
 
+    async def nodes(self):
+        """What the node lifecycle controller writes when a node was away is taken back, as a kubelet does."""
+        for pod, whose in (("mlflow-mysql-0", "a real pod"), ("plain-0", "a pod of kwok's")):
+            said = await self.api.patch(f"{PODS}/{pod}/status", {"status": {"conditions": [{"type": "Ready", "status": "False"}]}}, STRATEGIC)
+            self.score.check(condition(said, "Ready") == "False", f"{whose} that is said not to be ready is not")
+
+            async def again(pod=pod):
+                return condition(await self.api.get(f"{PODS}/{pod}"), "Ready") == "True"
+            await self.until("and is ready again, since its containers are", again)
+
     async def server(self):
         said = self.peers("restart", self.folder, "kube-apiserver")
         self.score.check(said.returncode == 0, "the API server is restarted", said.stderr)
@@ -223,7 +237,7 @@ class Inside:
 
     async def run(self):
         for step in (self.create, self.secrets, self.database, self.restarts, self.killed, self.volumes,
-                     self.tracking, self.server, self.ending):
+                     self.tracking, self.nodes, self.server, self.ending):
             began = time.monotonic()
             await step()
             print(f"     {step.__name__}: {time.monotonic() - began:.1f} s", flush=True)

@@ -4,9 +4,9 @@
 
 Deploys a charm with a generated secret and a secret option; then looks for each value of the run (also the cluster's token
 and the key file) in the state folder, the logs, the API's answers and events, the command lines and environments of the
-daemon and its workers, all memory of the workers, all memory of the daemon for what its watches brought (buffers of requests
-that were sent are not wiped everywhere), and what a core of the daemon holds: none is written when it aborts, and one that root forces by a debugger has what /proc/PID/coredump_filter lets through but for what is marked DONTDUMP. It may be
-in the cluster's Secret and nowhere else. Needs the right to read the memory of its children."""
+daemon and its workers, all memory of the workers and of the daemon (which holds its token and its key for as long as it runs), and what
+a core of the daemon holds: none is written when it aborts, and one that root forces by a debugger has what /proc/PID/coredump_filter
+lets through but for what is marked DONTDUMP. It may be in the cluster's Secret and nowhere else. Needs the right to read the memory of its children."""
 import base64
 import json
 import os
@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from mooringd import Daemon, Failed, Sim, until  # noqa: E402
 
 OPTION = "Zx8-the-operators-own-api-key-Qv31"
-BROUGHT = "what was found instead"      # by the watch alone: nothing that was sent held it
+HELD = ("the cluster's token", "the key")   # each request needs the one, each secret the other
 CHUNK = 1 << 24
 RESERVED = 1 << 32      # larger areas are address space that a sanitizer keeps for notes about bytes, terabytes of it
 
@@ -170,8 +170,8 @@ def run(build, sim_program, folder):
                 raise Failed("a worker's memory does not even hold its charm's name: was it read at all?")
             search.process(pid, "a worker", dumped_only=False)
         search.process(daemon, "a core of the daemon", dumped_only=True)
-        brought = {what: needle for what, needle in search.needles.items() if what.startswith(BROUGHT)}
-        search.finds += [f"the daemon's memory {area} holds {what}" for area, what in memory_holds(daemon, brought, dumped_only=False)]
+        passing = {what: needle for what, needle in search.needles.items() if not what.startswith(HELD)}
+        search.finds += [f"the daemon's memory {area} holds {what}" for area, what in memory_holds(daemon, passing, dumped_only=False)]
         revealed = [s for s in d.call("GET", "/v1/models/m/secrets")["secrets"]]
         if len(revealed) != 2:
             raise Failed(f"{len(revealed)} secrets are listed, not 2")

@@ -66,6 +66,39 @@ def _(world):
     world.wait_status("mlflow-mysql", "active")
 
 
+@test("kept storage is watched: gone it is lost in storage, drift, plan and doctor, and not told to be kept", fresh=True)
+def _(world):
+    detached(world)
+    world.cluster.kube.delete(CLAIMS, world.cluster.model, CLAIM)
+    world.wait_for("the loss to be seen", lambda: "is gone, and held data since" in world.ctl("storage").ok().out)
+    world.ctl("storage").ok().says(CLAIM, "lost")
+    world.wait_for("its line of drift", lambda: "data lost" in world.ctl("drift").ok().out)
+    world.ctl("plan").refused(CLAIM, "is gone, and held data since", code=4)
+    world.ctl("doctor").refused("data-lost", CLAIM)
+    world.ctl("destroy-storage", "mlflow-mysql", "--dry-run").ok().says("forget", CLAIM, "lost already")
+
+
+@test("a claim that was restored without our labels is found, and accepted as it is", fresh=True)
+def _(world):
+    deploy_mysql(world)
+    world.wait_status("mlflow-mysql", "active")
+    kube = world.cluster.kube
+    kube.delete("statefulsets", world.cluster.model, "mlflow-mysql")
+    kube.delete(CLAIMS, world.cluster.model, CLAIM)
+    world.wait_status("mlflow-mysql", "blocked", CLAIM, "is gone, and held data since")
+    kube.create(CLAIMS, world.cluster.model,
+                {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": CLAIM}, "spec": SPEC})
+    restored = uid(world)
+    world.wait_status("mlflow-mysql", "blocked", "another one of that name is there since", restored, "deletes nothing")
+    world.ctl("storage").ok().says("lost", restored, "takes it as it is, deletes nothing")
+    world.wait_for("the command to know", lambda: restored in world.ctl("accept-data-loss", "mlflow-mysql", "--dry-run").ok().out)
+    world.ctl("accept-data-loss", "mlflow-mysql", "--dry-run").ok().says("as it is", "nothing is deleted")
+    world.ctl("accept-data-loss", "mlflow-mysql").ok()
+    world.wait_status("mlflow-mysql", "active")
+    if uid(world) != restored:
+        raise Trouble("the restored claim was not taken as it is")
+
+
 @test("another claim under the name of a detached one is not taken for it", fresh=True)
 def _(world):
     detached(world)

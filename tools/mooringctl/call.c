@@ -254,6 +254,8 @@ int call_pages(struct cli *c, const char *path, const char *list, const char *af
                 call_query(&page, after, cursor);
         }
         json_object_del(all, "next");
+        while (json_array_size(json_get(all, list)) > max) /* the last page was a whole one */
+                json_array_remove(json_get(all, list), json_array_size(json_get(all, list)) - 1);
         *ret = take_ptr(all);
         return CLI_DONE;
 }

@@ -311,19 +311,29 @@ static int unknown_command(const char *name) {
         return cli_fail(CLI_USAGE, "\"%s\" is no command; mooringctl help lists them", name);
 }
 
+/* By the word at AT, or by it and the one behind; *RET_WORDS: how many those are. */
+static const struct command *find_command(int argc, char **argv, int at, int *ret_words) {
+        cleanup_(freep) char *two =
+                at + 1 < argc ? str_format("%s %s", argv[at], argv[at + 1]) : NULL;
+        const struct command *command = two ? command_find(two) : NULL;
+
+        *ret_words = command ? 2 : 1;
+        return command ? command : command_find(argv[at]);
+}
+
 static int dispatch(int argc, char **argv) {
-        int at = find_name(argc, argv);
+        int at = find_name(argc, argv), words = 0;
         bool version = !at && argc == 2 && str_eq(argv[1], "--version");
-        const struct command *command = command_find(at ? argv[at] : version ? "version" : "help");
+        const struct command *command = at ? find_command(argc, argv, at, &words)
+                                           : command_find(version ? "version" : "help");
 
         if (!command)
                 return unknown_command(argv[at]);
         if (version)
                 argc--;
         /* The name goes, so that operands and options are what is left. */
-        if (at)
-                memmove(argv + at, argv + at + 1, (size_t)(argc - at) * sizeof(*argv));
-        return run_command(command, argc - (at ? 2 : 1), argv + 1);
+        memmove(argv + at, argv + at + words, (size_t)(argc - at - words + 1) * sizeof(*argv));
+        return run_command(command, argc - words - 1, argv + 1);
 }
 
 int cli_run(int argc, char **argv) {

@@ -20,6 +20,7 @@ const struct command *const command_families[] = {
         relations_commands,
         consent_commands,
         drift_commands,
+        policy_commands,
         explain_commands,
         doctor_commands,
         audit_commands,

@@ -383,6 +383,8 @@ const char *charm_form(struct charm_plan *p, const char *token, const char *form
         else if (!token || !has_form(token) || !str_ends(token, TOKEN_END))
                 plan_out_mistake(p, "charm_form: what is given is not one token of a secret or an "
                                     "output in its plain form");
+        else if (str_eq(form, "bcrypt") && str_starts(token, "{{output:"))
+                plan_out_mistake(p, "charm_form: an output has no form bcrypt");
         else
                 return charm_text(p, "%.*s:%s}}", (int)(strlen(token) - strlen(TOKEN_END)), token,
                                   form);

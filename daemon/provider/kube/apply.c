@@ -11,7 +11,8 @@
  *              else everything they guard would stand still
  *   delete     to make anew what cannot be changed (only when asked)
  *   take       items that others put into our keyed lists become ours,
- *              on request or after 422 Duplicate value
+ *              on request or after 422 Duplicate value; fields that are
+ *              handed over stop being ours
  *   confirm    "is immutable" is believed only when the same content under another
  *              name would be taken
  *
@@ -22,12 +23,13 @@
 #include "clock.h"
 #include "fieldset.h"
 #include "identify.h"
+#include "keep.h"
 #include "kinds.h"
 #include "look.h"
 #include "normalise.h"
 #include "project.h"
 #include "secret-keep.h"
-#include "rules.h"
+#include "field-rules.h"
 #include "serving.h"
 #include "takeover.h"
 
@@ -48,7 +50,9 @@ struct applying {
         struct look_wish wish;
         const struct apply_request *request; /* the caller's, for as long as the operation lives */
         struct buf body;
-        char *refused; /* why there is no body: the document cannot be sent */
+        json_t *document; /* what is sent where fields are kept; NULL: what is wanted */
+        json_t *owned;    /* keep.h's: fields that we give up before */
+        char *refused;    /* why there is no body: the document cannot be sent */
         char *application;
         json_t *services; /* of a webhook configuration: those still to be asked about */
         unsigned flags;
@@ -108,11 +112,12 @@ static struct applying *applying_of(struct flow *f) {
 
 static void fill_body(struct applying *a) {
         const struct apply_request *r = a->request;
+        const json_t *document = a->released ? a->released : a->document ? a->document : r->wanted;
         struct err err = { 0 };
 
         buf_wipe(&a->body);
-        if (normalise_body(a->released ? a->released : r->wanted, r->type, r->path, r->marks,
-                           a->making ? VERSION_OF_NONE : NULL, r->values, &a->body, &err) < 0)
+        if (normalise_body(document, r->type, r->path, r->marks, a->making ? VERSION_OF_NONE : NULL,
+                           r->values, &a->body, &err) < 0)
                 a->refused = str_dup(err_text(&err));
 }
 
@@ -185,8 +190,8 @@ static void release(struct applying *a, struct scan_slice object) {
         own = entry.text ? scan_json(scan_get(entry, "fieldsV1")) : NULL;
         live = normalise_found(a->operation.type, object, a->operation.target->hash_key);
         json_decref(a->released);
-        a->released = json_deep_copy(a->request->wanted);
-        rules_release(a->released, a->runtime, own, live);
+        a->released = json_deep_copy(a->document ? a->document : a->request->wanted);
+        field_rules_release(a->released, a->runtime, own, live);
         fill_body(a);
 }
 
@@ -330,9 +335,10 @@ static int got_gone(struct flow *f, struct ask *ask, struct err *err) {
 
 static int ask_taken(struct flow *f, struct ask *ask, struct err *err) {
         struct applying *a = applying_of(f);
-        bool wished = a->flags & APPLY_TAKE_OVER || a->meaning.duplicate;
+        bool wished = (a->flags & APPLY_TAKE_OVER && !a->taken) || a->owned ||
+                      (a->meaning.duplicate && !a->taken);
 
-        if (!wished || a->taken || !a->wish.projection || a->flags & APPLY_DRY_RUN)
+        if (!wished || !a->wish.projection || a->flags & APPLY_DRY_RUN)
                 return FLOW_GOTO(STEP_PATCH);
         operation_ask(&a->operation, ask, "GET", "");
         return 0;
@@ -351,6 +357,13 @@ static int got_taken(struct flow *f, struct ask *ask, struct err *err) {
         free(a->patch);
         free(a->whose);
         a->whose = NULL;
+        if (a->owned) {
+                a->patch = takeover_give_up(a->owned, object);
+                if (a->patch)
+                        return 0;
+                json_decref(take_ptr(a->owned));
+                return FLOW_GOTO(STEP_TAKE_LOOK);
+        }
         a->patch = takeover_patch(a->wish.projection, object,
                                   a->meaning.duplicate ? TAKEOVER_ALL : TAKEOVER_LOST,
                                   a->request->baseline, clock_wall(), &a->whose);
@@ -395,6 +408,10 @@ static int got_take(struct flow *f, struct ask *ask, struct err *err) {
                 return FLOW_GOTO(STEP_TAKE_LOOK);
         if (m.outcome != OUTCOME_DONE)
                 return operation_end(&a->operation, m.outcome, m.again_at, &why);
+        if (a->owned) {
+                json_decref(take_ptr(a->owned));
+                return FLOW_GOTO(STEP_TAKE_LOOK);
+        }
         a->taken = true;
         free(a->operation.op->took_over);
         a->operation.op->took_over = take_ptr(a->whose);
@@ -440,12 +457,14 @@ static void keep_warnings(struct applying *a, const struct http_request *r) {
 /* What others have under what is strict is in the answer still: it becomes ours, and goes with the
  * next apply. NULL: there is nothing. */
 static char *strict_residue(struct applying *a, struct scan_slice object) {
-        cleanup_(rules_free) struct rules rules = { 0 };
+        cleanup_(field_rules_free) struct field_rules rules = { 0 };
         cleanup_(freep) char *text = NULL;
         struct projection *p = NULL;
         char *patch = NULL;
 
-        rules_read(a->operation.type, object, &rules);
+        if (a->request->kept_count) /* what is left as it is may be just that */
+                return NULL;
+        field_rules_read(a->operation.type, object, &rules);
         if (!rules.strict)
                 return NULL;
         text = fieldset_of_answer(a->operation.type, object);
@@ -553,6 +572,8 @@ static int ask_read(struct flow *f, struct ask *ask, struct err *err) {
         struct scan_slice object = scan_of(buf_str(&a->answer), a->answer.len);
         const uint8_t *key = normalise_secret_key(o->type, object, o->target->hash_key);
 
+        if (a->flags & APPLY_PART)
+                return operation_end(o, OUTCOME_DONE, 0, NULL);
         baseline_prepare(&a->baseline, o->type, object, a->wish.projection);
         if (!a->baseline.projection || object.len <= BASELINE_INLINE_MAX) {
                 baseline_read(&a->baseline, object, key);
@@ -595,7 +616,8 @@ static void ended(struct operation *o) {
         o->op->created = a->created;
         take_baseline(a);
         look_wish_context(&a->wish, o, &c);
-        c.digest = c.baseline; /* it is the same object */
+        if (!(a->flags & APPLY_PART))
+                c.digest = c.baseline; /* it is the same object */
         observe_object(o->target, &c, object, &o->op->seen, NULL);
 }
 
@@ -614,6 +636,8 @@ static void drop(struct operation *o) {
         free(a->patch);
         json_decref(a->runtime);
         json_decref(a->released);
+        json_decref(a->document);
+        json_decref(a->owned);
         json_decref(a->services);
         json_decref(a->warnings);
         free(a);
@@ -624,12 +648,12 @@ static const char *annotation(const json_t *wanted, const char *name) {
 }
 
 static json_t *runtime_of(const json_t *wanted) {
-        const char *paths = annotation(wanted, RULES_RUNTIME);
+        const char *paths = annotation(wanted, FIELD_RULES_RUNTIME);
         struct err ignored = { 0 };
         json_t *tree = NULL;
 
         if (*paths)
-                fieldpath_parse(paths, &tree, &ignored);
+                field_tree_parse(paths, &tree, &ignored);
         return tree;
 }
 
@@ -648,6 +672,7 @@ void apply_start(struct target *t, const struct apply_request *r, struct op *op)
         a->application = str_dup(json_get_str(r->marks, "application", NULL));
         look_wish_init(&a->wish, r);
         a->runtime = runtime_of(r->wanted);
+        a->document = keep_document(r, &a->owned);
         fill_body(a);
         if (!a->refused && (r->first || !r->projection))
                 a->services = serving_services(r->type, r->wanted);

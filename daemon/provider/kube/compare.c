@@ -342,7 +342,7 @@ static void start_strict(struct comparing *c, uint32_t node, struct scan_slice w
         cleanup_(freep) char *text = NULL;
 
         if (j) {
-                fieldpath_prune(j, left_out);
+                field_tree_prune(j, left_out);
                 text = json_text(j);
                 found = scan_of(text, strlen(text));
         }

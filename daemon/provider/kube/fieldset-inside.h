@@ -3,7 +3,7 @@
  * only */
 #pragma once
 
-#include "fieldpath.h"
+#include "field-tree.h"
 #include "fieldset.h"
 
 enum fieldset_kind {
@@ -36,7 +36,7 @@ struct projection {
         struct fieldset_left {    /* strict nodes under which something is completed at run time */
                 uint32_t node;
                 const json_t *tree; /* of RUNTIME */
-        } *left;
+        } * left;
         size_t left_count, left_room;
         int refs;
 };
@@ -51,7 +51,7 @@ struct fieldset_match {
 void project_match(const struct projection *p, uint32_t node, struct scan_slice value,
                    struct fieldset_match *m);
 void project_match_free(struct fieldset_match *m);
-/* What of strict NODE does not count: a tree of fieldpath.h, or NULL. */
+/* What of strict NODE does not count: a tree of field-tree.h, or NULL. */
 const json_t *fieldset_left_out(const struct projection *p, uint32_t node);
 /* "f:spec", as in managedFields. */
 char *fieldset_element(enum fieldset_kind kind, const char *name);

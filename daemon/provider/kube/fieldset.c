@@ -10,7 +10,7 @@
 #include "fieldset-inside.h"
 
 #include "map.h"
-#include "rules.h"
+#include "field-rules.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -138,7 +138,7 @@ static void add_strict(struct elements *e, const struct element *parent) {
                 x = element_add(e);
                 x->name = str_dup(name + 2);
                 x->strict = below;
-                x->runtime = fieldpath_child(parent->runtime, name);
+                x->runtime = field_tree_child(parent->runtime, name);
         }
 }
 
@@ -160,8 +160,8 @@ static int read_elements(const struct element *parent, struct elements *ret, str
                 }
                 e = element_add(ret);
                 e->children = value;
-                e->strict = fieldpath_child(parent->strict, buf_str(&plain));
-                e->runtime = fieldpath_child(parent->runtime, buf_str(&plain));
+                e->strict = field_tree_child(parent->strict, buf_str(&plain));
+                e->runtime = field_tree_child(parent->runtime, buf_str(&plain));
                 r = read_element(buf_str(&plain), plain.len, e, err);
                 if (r < 0)
                         return r;
@@ -382,21 +382,21 @@ static void put_tree(struct buf *out, const char *name, const json_t *tree) {
 }
 
 /* An autoscaler writes replicas that nobody declares, whatever is strict around them. */
-static void leave_replicas(const char *type, const json_t *fields, struct rules *rules) {
+static void leave_replicas(const char *type, const json_t *fields, struct field_rules *rules) {
         struct err ignored = { 0 };
 
         if (rules->runtime || !str_ends(type, ".apps") ||
             json_get(json_get(fields, "f:spec"), "f:replicas"))
                 return;
-        fieldpath_parse("spec.replicas", &rules->runtime, &ignored);
+        field_tree_parse("spec.replicas", &rules->runtime, &ignored);
 }
 
-static void put_with_rules(const char *type, struct scan_slice entry, struct rules *rules,
+static void put_with_rules(const char *type, struct scan_slice entry, struct field_rules *rules,
                            struct buf *out) {
         cleanup_(json_freep) json_t *fields = scan_json(scan_get(entry, "fieldsV1"));
 
         if (rules->runtime)
-                fieldpath_prune_set(fields, rules->runtime);
+                field_tree_prune_set(fields, rules->runtime);
         if (rules->strict)
                 leave_replicas(type, fields, rules);
         json_canonical(fields, out);
@@ -408,12 +408,12 @@ static void put_with_rules(const char *type, struct scan_slice entry, struct rul
 
 char *fieldset_of_answer(const char *type, struct scan_slice object) {
         struct scan_slice entry = fieldset_own(object);
-        cleanup_(rules_free) struct rules rules = { 0 };
+        cleanup_(field_rules_free) struct field_rules rules = { 0 };
         cleanup_(buf_free) struct buf out = BUF_INIT;
 
         if (!entry.text)
                 return NULL;
-        rules_read(type, object, &rules);
+        field_rules_read(type, object, &rules);
         buf_puts(&out, "{\"apiVersion\":");
         if (!scan_canonical(scan_get(entry, "apiVersion"), &out))
                 return NULL;

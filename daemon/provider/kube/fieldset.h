@@ -12,10 +12,10 @@
  *   "."                 the thing itself     no children          all of the value
  *
  * As text a field set is {"apiVersion":"apps/v1","fields":{fieldsV1}}: a set means something
- * only in its version. The object's rules (rules.h) are part of it: fields completed at run time
- * are not in "fields", and what is strict stands beside it as "strict", with "runtime" for what
- * is left out under it. A strict field is one value for the digest, whoever owns what is under
- * it, and need not be ours at all. */
+ * only in its version. The object's rules (field-rules.h) are part of it: fields completed at
+ * run time are not in "fields", and what is strict stands beside it as "strict", with "runtime"
+ * for what is left out under it. A strict field is one value for the digest, whoever owns what
+ * is under it, and need not be ours at all. */
 #pragma once
 
 #include "provider.h"

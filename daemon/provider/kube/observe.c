@@ -148,6 +148,13 @@ static void take_text(struct scan_slice value, char *to, size_t size) {
         str_copy(to, size, text ? text : "");
 }
 
+static void take_time(struct scan_slice value, int64_t *to) {
+        char text[CLOCK_TEXT_MAX];
+
+        take_text(value, text, sizeof(text));
+        clock_parse_iso(text, to);
+}
+
 static void take_digest(const struct observe_context *c, struct scan_slice object,
                         const uint8_t *key, const uint8_t *hash_key, struct observation *ret) {
         if (!c->projection)
@@ -196,6 +203,7 @@ void observe_object(struct target *t, const struct observe_context *c, struct sc
         take_text(scan_get(metadata, "uid"), ret->incarnation, sizeof(ret->incarnation));
         take_text(scan_get(metadata, "resourceVersion"), ret->version, sizeof(ret->version));
         ret->order = strtoull(ret->version, NULL, 10);
+        take_time(scan_get(metadata, "creationTimestamp"), &ret->since);
         /* A bound claim counts as filled: what is in it cannot be seen from here. */
         ret->filled = str_eq(c->type, "PersistentVolumeClaim") &&
                       scan_says(scan_dig(object, "status", "phase", NULL), "Bound");

@@ -206,7 +206,7 @@ static json_t *strict_value(const struct projection *p, uint32_t node, struct sc
         json_t *j = scan_json(value);
 
         if (left_out)
-                fieldpath_prune(j, left_out);
+                field_tree_prune(j, left_out);
         return j;
 }
 

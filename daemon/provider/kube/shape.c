@@ -6,7 +6,7 @@
  * charm.yaml says of fields. */
 #include "shape.h"
 
-#include "rules.h"
+#include "field-rules.h"
 
 #include <errno.h>
 
@@ -135,8 +135,8 @@ void shape_decorate(json_t *wanted, const json_t *options) {
         const json_t *fields = json_get(options, "fields");
         json_t *spec = pod_spec(wanted);
 
-        add_rules(wanted, json_get(fields, "strict"), RULES_STRICT);
-        add_rules(wanted, json_get(fields, "runtime-fields"), RULES_RUNTIME);
+        add_rules(wanted, json_get(fields, "strict"), FIELD_RULES_STRICT);
+        add_rules(wanted, json_get(fields, "runtime-fields"), FIELD_RULES_RUNTIME);
         if (!json_is_object(spec))
                 return;
         if (registry[0]) {

@@ -18,6 +18,7 @@
 
 #include "clock.h"
 #include "fieldset-inside.h"
+#include "keep.h"
 
 static bool is_our_entry(const json_t *entry) {
         return str_eq(json_get_str(entry, "manager", ""), FIELDSET_MANAGER) &&
@@ -79,8 +80,8 @@ struct place {
 static struct place below(const struct place *p, const char *element) {
         struct place b = { .stored = json_get(p->stored, element),
                            .lost = json_get(p->lost, element),
-                           .strict = fieldpath_child(p->strict, element),
-                           .runtime = fieldpath_child(p->runtime, element),
+                           .strict = field_tree_child(p->strict, element),
+                           .runtime = field_tree_child(p->runtime, element),
                            .all = p->all,
                            .depth = p->depth + 1,
                            .spec = p->depth == 0 && str_eq(element, "f:spec") };
@@ -90,7 +91,7 @@ static struct place below(const struct place *p, const char *element) {
 }
 
 static bool is_left_alone(const struct place *p, const char *element) {
-        const json_t *runtime = fieldpath_child(p->runtime, element);
+        const json_t *runtime = field_tree_child(p->runtime, element);
 
         if (str_eq(element, ".") || (runtime && json_object_size(runtime) == 0))
                 return true;
@@ -446,4 +447,49 @@ char *takeover_fold(struct scan_slice object) {
                         json_array_remove(entries, i);
         }
         return dropped ? patch_of(entries, object) : NULL;
+}
+
+/* ---- giving up */
+
+/* What STEP, a member of managedFields or an item of a list, is called in SET; NULL: not there. */
+static const char *name_in(const json_t *set, const json_t *step) {
+        const char *name;
+        json_t *child;
+
+        json_object_foreach((json_t *)set, name, child) {
+                if (json_is_string(step) ? str_eq(name, json_string_value(step))
+                                         : keep_names_item(name, step))
+                        return name;
+        }
+        return NULL;
+}
+
+static bool take_out(json_t *set, const json_t *path) {
+        const json_t *step;
+        size_t i;
+
+        json_array_foreach(path, i, step) {
+                const char *name = name_in(set, step);
+
+                if (!name)
+                        return false;
+                if (i + 1 == json_array_size(path))
+                        return json_object_del(set, name) == 0;
+                set = json_object_get(set, name);
+        }
+        return false;
+}
+
+char *takeover_give_up(const json_t *owned, struct scan_slice object) {
+        cleanup_(json_freep) json_t *entries = entries_of(object);
+        json_t *entry, *path;
+        bool any = false;
+        size_t i, k;
+
+        json_array_foreach(entries, i, entry) {
+                if (is_our_entry(entry))
+                        json_array_foreach(owned, k, path)
+                                any |= take_out(json_get(entry, "fieldsV1"), path);
+        }
+        return any ? patch_of(entries, object) : NULL;
 }

@@ -20,3 +20,6 @@ char *takeover_patch(const struct projection *stored, struct scan_slice object,
 /* The same for what somebody's old `kubectl apply` and we both declare: ours alone from then on,
  * so that it goes when we stop declaring it. What only that one declared stays its own. */
 char *takeover_fold(struct scan_slice object);
+/* A JSON patch that takes OWNED (keep.h's) out of our entry, so that an apply without them leaves
+ * them as they are; pinned to the object's resourceVersion. NULL: we own none of it. */
+char *takeover_give_up(const json_t *owned, struct scan_slice object);

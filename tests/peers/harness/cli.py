@@ -206,7 +206,18 @@ def command_component(args):
         states = {s["name"]: s for s in supervisor.ask(folder, do="status")}
         if states["kube-apiserver"]["running"] and states["etcd"]["running"]:
             asyncio.run(cluster.until_ready(cluster.api()))
+            wake(folder, states)
     return 0
+
+
+def wake(folder, states):
+    """Whoever was refused meanwhile waits up to a minute before it tries again; begun anew it looks at once.
+
+    The node lifecycle controller, when it sees no leases for so long, says that all nodes and their pods are not ready."""
+    for name in ("kube-controller-manager", "kube-scheduler", "kwok"):
+        if states[name]["running"]:
+            for what in ("kill", "start"):
+                supervisor.ask(folder, do=what, name=name)
 
 
 def pod_states(folder):

@@ -132,7 +132,7 @@ class Cluster:
         """Its own kubelet server is put aside: the streams program answers for all nodes."""
         return [paths.program("kwok"), f"--kubeconfig={self.etc}/kwok.kubeconfig",
                 f"--config={self.etc}/kwok.yaml", "--manage-all-nodes=true", "--node-ip", netns.HOST_ADDRESS,
-                "--node-port", str(KUBELET_PORT), "--node-lease-duration-seconds", "40",
+                "--node-port", str(KUBELET_PORT), "--node-lease-duration-seconds", "20",
                 "--server-address", "127.0.0.1:10247",
                 "--cidr", netns.ANYIP, "--tls-cert-file", f"{self.pki}/kubelet.crt",
                 "--tls-private-key-file", f"{self.pki}/kubelet.key"]
@@ -156,7 +156,7 @@ class Cluster:
     def start(self):
         """All components; then what a fresh cluster of AKS would hold."""
         self.add("etcd", self.etcd())
-        self.add("kube-apiserver", self.api_server())
+        self.add("kube-apiserver", self.api_server(), patience=1)       # open watches hold up its end for a minute
         asyncio.run(self.settle())
 
     async def settle(self):
@@ -213,13 +213,26 @@ def kwok_stages(all_pods=False):
 
     The choice is made by the image alone (kwok's selectors are jq), so there is no moment in which
     both or neither feel responsible, and no marking step that could lose a race."""
-    documents = []
+    documents = [ready_again()]
     for path in sorted((paths.pins()["kwok"].folder / "stages").glob("*.yaml")):
-        for stage in yaml.safe_load_all(path.read_text()):
-            if stage["spec"]["resourceRef"]["kind"] == "Pod" and not all_pods:
-                stage["spec"]["selector"]["matchExpressions"] += images.kwok_excludes()
-            documents.append(stage)
+        documents += yaml.safe_load_all(path.read_text())
+    for stage in documents:
+        if stage["spec"]["resourceRef"]["kind"] == "Pod" and not all_pods:
+            stage["spec"]["selector"]["matchExpressions"] += images.kwok_excludes()
     return yaml.safe_dump_all(documents)
+
+
+def ready_again():
+    """A stage that kwok lacks: after a node was away its pods are not ready, by the node lifecycle controller; a kubelet takes that back."""
+    def condition(kind, status):
+        return {"key": f'.status.conditions.[] | select( .type == "{kind}" ) | .status', "operator": "In", "values": [status]}
+    return {"apiVersion": "kwok.x-k8s.io/v1alpha1", "kind": "Stage", "metadata": {"name": "pod-ready-again"}, "spec": {
+        "resourceRef": {"apiGroup": "v1", "kind": "Pod"},
+        "selector": {"matchExpressions": [
+            {"key": ".metadata.deletionTimestamp", "operator": "DoesNotExist"},
+            {"key": ".status.phase", "operator": "In", "values": ["Running"]},
+            condition("ContainersReady", "True"), condition("Ready", "False")]},
+        "next": {"statusTemplate": "conditions:\n- lastTransitionTime: {{ Now | Quote }}\n  status: \"True\"\n  type: Ready\n"}}}
 
 
 def storage_class(name, binding, expands, default):

@@ -65,6 +65,8 @@ class PodWorker:
         self.volumes.pod = pod
         if pod["metadata"].get("deletionTimestamp"):
             self.deleted.set()
+        elif self.overwritten():
+            self.changed()
 
     def lost(self):
         self.gone.set()
@@ -218,6 +220,13 @@ class PodWorker:
                 self.condition("ContainersReady", not unready, why),
                 self.condition("Ready", not unready and gates, why if unready else
                                {"reason": "ReadinessGatesNotReady"})]
+
+    def overwritten(self):
+        """Somebody else's condition stands in the status, as the node lifecycle controller's Ready=False after the node was away.
+
+        Nothing changed in the pod itself, so nobody but its kubelet ever takes that back."""
+        told = {c["type"]: c["status"] for c in (self.pod.get("status") or {}).get("conditions") or ()}
+        return any(told.get(c["type"], c["status"]) != c["status"] for c in self.conditions())
 
     def gate(self, kind):
         return any(c["type"] == kind and c["status"] == "True"

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from . import netns
 
-STOP_SECONDS = 5                # SIGTERM, this long, SIGKILL: an API server with open watches would take a minute
+STOP_SECONDS = 5                # SIGTERM, this long, SIGKILL
 PEERS = Path(__file__).resolve().parent.parent
 
 
@@ -31,6 +31,7 @@ class Component:
         self.argv = asked["argv"]
         self.env = asked.get("env") or {}
         self.uid = asked.get("uid")
+        self.patience = asked.get("patience", STOP_SECONDS)
         self.process = None
         self.since = time.time()
 
@@ -47,7 +48,7 @@ class Component:
             return
         self.process.send_signal(number)
         try:
-            self.process.wait(STOP_SECONDS)
+            self.process.wait(self.patience)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -66,7 +66,7 @@ static void open_parts(struct desk *d) {
         assert_int_equal(store_open(d->loop, &store, &d->store, &err), 0);
         assert_int_equal(seal_new(&seal, &d->sealer, NULL, &err), 0);
         d->audit =
-                (struct audit){ .sealer = d->sealer, .keep_ms = INT64_MAX / 2, .keep_rows = 5000 };
+                (struct audit){ .sealer = d->sealer, .keep_ms = INT64_MAX / 2, .keep_rows = 50000 };
         assert_int_equal(charm_host_new(d->loop, &host, &d->host, &err), 0);
         assert_int_equal(http_new(d->loop, &d->http, &err), 0);
         reconcile.store = d->store;

@@ -183,6 +183,8 @@ static const struct expectation expectations[] = {
         { "data-lost", APPLICATION(", 'lost': ''"), NULL },
         { "data-lost", APPLICATION(", 'lost': 'is gone'"), "error",
           "kf/minio: is gone [mooringctl why minio --model kf]" },
+        { "data-lost", LOOP("'kept': [{'model': 'kf', 'name': 'minio', 'lost': 'is gone too'}]"),
+          "error", "kf/minio: is gone too [mooringctl storage --model kf]" },
         { "conflict", APPLICATION(""), NULL },
         { "conflict", APPLICATION(", 'conflicts': 'wanted twice'"), "error", "wanted twice" },
         { "plan-failed", APPLICATION(""), NULL },

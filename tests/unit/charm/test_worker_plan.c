@@ -383,6 +383,8 @@ static void an_output_in_another_form_is_an_edge_too(void **state) {
         load();
         token = charm_form(&plan, charm_output(&plan, "b", "/key"), "base64");
         assert_string_equal(token, "{{output:b:/key:base64}}");
+        charm_form(&plan, "{{output:b:/key:plain}}", "bcrypt");
+        assert_mistake("an output has no form bcrypt");
         charm_want(&plan, "a", "a.yaml", CHARM_HOLES({ "x", CHARM_TEXT, token }));
         charm_want(&plan, "b", "b.yaml", NULL);
         p = ended();

@@ -14,6 +14,8 @@ static struct metric repairs = { "mooring_repairs_total", "repairs done", METRIC
 static struct metric drift = { "mooring_drift_total", "drift found", METRIC_COUNTER,
                                .labels = { { "type", 3 }, { "who", 2 } } };
 static struct metric queue = { "mooring_queue", "keys that wait", METRIC_GAUGE };
+static struct metric many = { "mooring_many", "of many models", METRIC_GAUGE,
+                              .labels = { { "model", 64 }, { "word" } } };
 static struct metric took = { "mooring_apply_seconds", "a line\nand \\", METRIC_HISTOGRAM, bounds };
 static struct metric asked = { "mooring_ask_seconds", "asks", METRIC_HISTOGRAM, bounds,
                                .labels = { { "verb" } } };
@@ -70,6 +72,26 @@ static void labels_beyond_the_limit_count_as_other(void **state) {
         assert_true(metric_value(&repairs, LABELS("l0")) == 1);
         metric_reset();
         assert_int_equal(repairs.count, 0);
+}
+
+/* 7,000 sets of one metric, of which most are "other": gathered at each scrape, on the loop. */
+static void many_sets_are_found_without_looking_at_each(void **state) {
+        char name[16];
+
+        for (int model = 0; model < 1000; model++)
+                for (int word = 0; word < 7; word++) {
+                        snprintf(name, sizeof(name), "m%d", model);
+                        metric_add(&many, LABELS(name, (char[]){ (char)('a' + word), 0 }), 1);
+                }
+        assert_int_equal(many.count, (64 + 1) * 7);
+        assert_true(metric_value(&many, LABELS("m63", "g")) == 1);
+        assert_true(metric_value(&many, LABELS("other", "a")) == 1000 - 64);
+        assert_true(metric_value(&many, LABELS("m63a", "")) == 0);
+        metric_clear(&many);
+        metric_add(&many, LABELS("m999", "a"), 1); /* room again, and nothing of before */
+        assert_true(metric_value(&many, LABELS("m999", "a")) == 1);
+        assert_true(metric_value(&many, LABELS("other", "a")) == 0);
+        metric_reset();
 }
 
 static void labels_of_a_histogram_stand_before_its_bounds(void **state) {
@@ -162,6 +184,7 @@ int main(void) {
                 cmocka_unit_test(metrics_that_were_never_touched_are_not_printed),
                 cmocka_unit_test(metrics_print_by_name_in_prometheus_text),
                 cmocka_unit_test(labels_beyond_the_limit_count_as_other),
+                cmocka_unit_test(many_sets_are_found_without_looking_at_each),
                 cmocka_unit_test(labels_of_a_histogram_stand_before_its_bounds),
                 cmocka_unit_test(a_label_has_a_limit_of_its_own),
                 cmocka_unit_test(long_values_are_cut_and_stay_one_series),

@@ -365,8 +365,8 @@ static const struct audit_entry who = { .kind = "person", .what = "config", .use
 static int read_newest(struct tx *tx, const void *arg, json_t **ret, struct err *err) {
         struct q_audit_row *rows;
         size_t n;
-        int r = q_audit_list(tx, &(struct q_audit_list_in){ .before_id = INT64_MAX, .max = 1 },
-                             &rows, &n, err);
+        int r = q_audit_list(tx, &(struct q_audit_list_in){ .newest = INT64_MAX, .max = 1 }, &rows,
+                             &n, err);
 
         if (r < 0)
                 return r;

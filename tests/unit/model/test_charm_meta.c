@@ -138,8 +138,8 @@ static void each_fault_names_its_line(void **state) {
                 { "name: a\nstrict:\n- {kind: Role}\n",
                   "charm.yaml:3: strict[0].field: is missing" },
                 { "name: a\nstrict:\n- {kind: Role, field: /rules}\n",
-                  "charm.yaml:3: strict[0].field: \"/rules\" is no path of a field: a name is "
-                  "missing" },
+                  "charm.yaml:3: strict[0].field: \"/rules\" is no field: give it as drift show "
+                  "prints it" },
                 { "name: a\n---\nname: b\n", "charm.yaml: must be one YAML document, has 2" },
                 { "name: [\n", "charm.yaml:2" },
         };

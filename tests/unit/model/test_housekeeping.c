@@ -47,7 +47,7 @@ static int count(struct tx *tx, const void *arg, json_t **ret, struct err *err) 
         struct q_drift_row *rows;
         size_t n;
         int r = q_drift_list(
-                tx, &(struct q_drift_list_in){ .model_id = 1, .before_id = INT64_MAX, .max = 5000 },
+                tx, &(struct q_drift_list_in){ .model_id = 1, .newest = INT64_MAX, .max = 5000 },
                 &rows, &n, err);
 
         *ret = json_integer((json_int_t)n);

@@ -86,7 +86,50 @@ static void a_lost_bucket_gives_up_no_other_and_a_lost_volume_all(void **state) 
         assert_int_equal(desk_write(d, put_resource, -id), 0);
         assert_int_equal(desk_application(d, command_application_accept_loss, c), 0);
         assert_int_equal(desk_changes(d), 2);
-        assert_string_equal(desk_change(d, 1), "and with bucket whole inside of it");
+        assert_string_equal(desk_change(d, 1), "begin anew with bucket whole inside of it");
+}
+
+static int find_another(struct tx *tx, int64_t since, struct err *err) {
+        int r = w_resource_set_found(tx,
+                                     &(struct w_resource_set_found_in){
+                                             .id = 2, .found = "uid-9", .found_since = since },
+                                     err);
+
+        if (r >= 0)
+                r = w_resource_set_filled(
+                        tx, &(struct w_resource_set_filled_in){ .at = 5, .id = 2 }, err);
+        if (r >= 0)
+                r = w_resource_set_lost(tx, &(struct w_resource_set_lost_in){ .at = 7, .id = 2 },
+                                        err);
+        return r < 0 ? r : 0;
+}
+
+static void what_is_in_the_place_of_lost_data_is_taken_as_it_is(void **state) {
+        struct desk *d = *state;
+        struct command_application c = { .application = "store" };
+
+        assert_int_equal(desk_write(d, put_resource, -desk_application_id(d, "store")), 0);
+        assert_int_equal(desk_write(d, find_another, 1000), 0);
+        assert_int_equal(desk_application(d, command_application_accept_loss, c), 0);
+        assert_string_equal(desk_change(d, 0),
+                            "go on with the PersistentVolumeClaim lab/data that is there since "
+                            "1970-01-01T00:00:01Z (uid uid-9), as it is: nothing is deleted");
+}
+
+static void what_is_lost_is_not_told_to_be_kept(void **state) {
+        struct desk *d = *state;
+        struct command_application c = { .application = "store" };
+
+        assert_int_equal(desk_write(d, put_resource, -desk_application_id(d, "store")), 0);
+        assert_int_equal(desk_write(d, find_another, 1000), 0);
+        assert_int_equal(desk_application(d, command_application_remove, c), 0);
+        assert_string_equal(desk_change(d, 1),
+                            "keep nothing of PersistentVolumeClaim lab/data, which is lost "
+                            "already: it stays listed as lost");
+        c.destroy_storage = true;
+        assert_int_equal(desk_application(d, command_application_remove, c), 0);
+        assert_string_equal(desk_change(d, 1),
+                            "forget PersistentVolumeClaim lab/data, which is lost already");
 }
 
 static int say_why(struct tx *tx, int64_t conflict, struct err *err) {
@@ -151,6 +194,7 @@ static int put_detached(struct tx *tx, int64_t id, struct err *err) {
                                            .made = id == 0,
                                            .adopted = id != 0,
                                            .initialised_at = 7,
+                                           .trouble = "",
                                            .at = 9 };
         int r = w_secret_insert(tx, &secret, err);
 
@@ -236,7 +280,7 @@ static void earlier_storage_is_destroyed_only_when_named(void **state) {
                             "delete PersistentVolumeClaim lab/data-old-0 and the data in it");
         assert_int_equal(desk_read(d, read_kept, NULL), 0);
         assert_string_equal(json_get_str(d->reply, "life", ""), "dying");
-        assert_int_equal(json_get_int(d->reply, "model", 0), 1); /* its pause holds this too */
+        assert_int_equal(json_get_int(d->reply, "model", 0), 1);    /* its pause holds this too */
         assert_int_equal(json_get_int(d->reply, "secrets", -1), 1); /* until the data is gone */
 }
 
@@ -346,6 +390,8 @@ int main(void) {
                 WITH_MODEL(ways_on_are_refused_where_nothing_is_blocked),
                 WITH_MODEL(what_is_blocked_is_let_go_by_name),
                 WITH_MODEL(a_lost_bucket_gives_up_no_other_and_a_lost_volume_all),
+                WITH_MODEL(what_is_in_the_place_of_lost_data_is_taken_as_it_is),
+                WITH_MODEL(what_is_lost_is_not_told_to_be_kept),
                 WITH_MODEL(adopted_storage_stays_adopted_and_is_only_forgotten),
                 WITH_MODEL(earlier_storage_is_attached_with_its_secrets),
                 WITH_MODEL(earlier_storage_is_destroyed_only_when_named),

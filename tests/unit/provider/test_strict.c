@@ -4,7 +4,7 @@
 #include "compare.h"
 #include "fieldset.h"
 #include "project.h"
-#include "rules.h"
+#include "field-rules.h"
 #include "takeover.h"
 
 #include <setjmp.h>
@@ -267,8 +267,8 @@ static void what_was_completed_is_not_declared_again(void **state) {
         cleanup_(freep) char *text = NULL;
         struct err err = { 0 };
 
-        assert_int_equal(fieldpath_parse("hooks[*].rules, data", &runtime, &err), 0);
-        rules_release(document, runtime, own, live);
+        assert_int_equal(field_tree_parse("hooks[*].rules, data", &runtime, &err), 0);
+        field_rules_release(document, runtime, own, live);
         text = json_text(document);
         assert_string_equal(text, "{\"data\":{\"x\":1},\"hooks\":[{\"name\":\"A\",\"rules\":1},"
                                   "{\"name\":\"B\"},{\"name\":\"C\",\"rules\":1}]}");

@@ -78,7 +78,9 @@ static void observe(const char *path, const char *const *see, struct observation
         if (t->leaving)
                 o->presence = PRESENCE_LEAVING;
         o->ready = READY_YES;
-        o->ours = true;
+        o->since = json_get_int(t->body, "since", 0);
+        o->foreign = json_get_bool(t->body, "foreign", false);
+        o->ours = !o->foreign;
         o->filled =
                 json_get_bool(t->body, "data", false) && !json_get_bool(t->body, "empty", false);
         snprintf(o->incarnation, sizeof(o->incarnation), "i%d", t->incarnation);
@@ -124,6 +126,20 @@ void stage_remake(struct stage *s, const char *name) {
 void stage_leave(struct stage *s, const char *name) {
         find(name)->leaving = true;
         tell(name);
+}
+
+void stage_stay(struct stage *s, const char *name) {
+        find(name)->leaving = false;
+        tell(name);
+}
+
+void stage_restore(struct stage *s, const char *name, const char *body) {
+        struct thing *t = mem_new(struct thing);
+        struct err err = { 0 };
+
+        assert_int_equal(json_parse(body, strlen(body), &t->body, &err), 0);
+        t->incarnation = 777;
+        map_set(&s->things, name, t);
 }
 
 bool stage_there(struct stage *s, const char *name) {
@@ -328,6 +344,10 @@ static int identify(const json_t *wanted, const char *scope, struct identity *re
         return 0;
 }
 
+static json_t *scope(const char *model, const char *uuid) {
+        return json_pack("{s:s}", "name", model);
+}
+
 static int check(const json_t *config, const json_t *credential, struct err *err) {
         return 0;
 }
@@ -381,12 +401,13 @@ static struct provider provider = {
         .projection_free = projection_free,
 };
 
-void stage_outside_begin(struct stage *s, bool watched) {
+void stage_outside_begin(struct stage *s, bool watched, bool scoped) {
         static const struct provider *table[] = { &provider, NULL };
 
         stage = s;
         provider.can = watched ? PROVIDER_WATCHES : 0;
         provider.poll_every_ms = watched ? 0 : POLL_MS;
+        provider.scope = scoped ? scope : NULL;
         provider.follow = watched ? follow : NULL;
         provider_set_table(table);
 }

@@ -66,7 +66,7 @@ static void add_model(struct stage *s) {
         stage_settle(s);
 }
 
-static int set_up(void **state, bool watched) {
+static int set_up(void **state, bool watched, bool scoped) {
         struct stage *s = mem_new(struct stage);
 
         log_set_level(LOG_EMERG);
@@ -77,7 +77,7 @@ static int set_up(void **state, bool watched) {
         list_init(&s->asked);
         assert_int_equal(loop_new(&s->loop, NULL), 0);
         later_init(&s->answer_charms, s->loop, "charms", stage_answer_charms, s);
-        stage_outside_begin(s, watched);
+        stage_outside_begin(s, watched, scoped);
         open_parts(s);
         add_model(s);
         *state = s;
@@ -85,11 +85,22 @@ static int set_up(void **state, bool watched) {
 }
 
 int stage_set_up(void **state) {
-        return set_up(state, true);
+        return set_up(state, true, false);
 }
 
 int stage_set_up_polled(void **state) {
-        return set_up(state, false);
+        return set_up(state, false, false);
+}
+
+int stage_set_up_scoped(void **state) {
+        return set_up(state, false, true);
+}
+
+void stage_restart(struct stage *s) {
+        stage_stop(s);
+        s->sealer = seal_free(s->sealer);
+        open_parts(s);
+        stage_settle(s);
 }
 
 void stage_stop(struct stage *s) {

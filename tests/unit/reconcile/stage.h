@@ -40,8 +40,10 @@ struct stage {
 
 int stage_set_up(void **state);        /* a cluster that is watched, model "lab" */
 int stage_set_up_polled(void **state); /* a cluster that tells nothing by itself */
+int stage_set_up_scoped(void **state); /* as polled, and models live in a thing of their name */
 int stage_tear_down(void **state);
-void stage_stop(struct stage *s); /* as the daemon does on SIGTERM; tear-down does the rest */
+void stage_restart(struct stage *s); /* another process on the same rows and the same outside */
+void stage_stop(struct stage *s);    /* as the daemon does on SIGTERM; tear-down does the rest */
 
 void stage_plan(struct stage *s, const char *application, const char *plan); /* from now on */
 /* {"error": text} refuses. Members: docs {label: document}, see, needs, tell, targets, secrets. A
@@ -65,5 +67,8 @@ bool stage_there(struct stage *s, const char *name);
 void stage_change(struct stage *s, const char *name, const char *member, json_t *value);
 void stage_remake(struct stage *s, const char *name); /* deleted, and another one made */
 void stage_leave(struct stage *s, const char *name);  /* it is being deleted, and still there */
+void stage_stay(struct stage *s, const char *name);   /* and now it is not */
+/* As a stranger does, without a label that we watch by: nobody tells of it. */
+void stage_restore(struct stage *s, const char *name, const char *body);
 /* One number that a statement finds in model.db. */
 int64_t stage_count(struct stage *s, const char *sql);

@@ -191,6 +191,13 @@ static void what_others_do_there_is_found_and_mended_once(void **state) {
                       "SELECT count(*) = 2 FROM drift WHERE outcome = 'repaired'");
         fixture_until_status(f, "app", "active", "");
         assert_int_equal(slow_begun(), begun + 2);
+        assert_int_equal(fixture_number(f, "SELECT max(before) FROM drift"), 0);
+        for (int again = 1; again <= 2; again++) { /* the same once more is counted */
+                assert_true(slow_delete("blue/one"));
+                fixture_until(f, "the thing", is_there, "blue/one");
+                fixture_until_status(f, "app", "active", "");
+                assert_int_equal(fixture_number(f, "SELECT max(before) FROM drift"), again);
+        }
 }
 
 #define TEST(run) cmocka_unit_test_setup_teardown(run, set_up, tear_down)

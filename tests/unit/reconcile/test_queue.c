@@ -247,6 +247,60 @@ static void a_change_does_not_wait_for_the_back_off(void **state) {
         queue_done(w->queue, 0, 1);
 }
 
+/* The charm that is slow to fail: what mends it is said while it is tried for the third time. */
+static void a_change_during_any_failing_try_is_tried_at_once(void **state) {
+        struct world *w = *state;
+        int64_t at;
+        int failures;
+
+        w->keep = true;
+        queue_add(w->queue, 0, 1, QUEUE_CHANGE);
+        settle(w);
+        for (int i = 1; i < 3; i++) {
+                at = queue_failed(w->queue, 0, 1, QUEUE_CHANGE);
+                loop_advance(w->loop, at - clock_mono());
+                settle(w);
+        }
+        assert_int_equal(w->count, 3);
+        queue_change(w->queue, 0, 1, 0);
+        settle(w);
+        assert_int_equal(w->count, 3); /* it is still being worked on */
+        assert_int_equal(queue_failed(w->queue, 0, 1, QUEUE_CHANGE), clock_mono());
+        settle(w);
+        assert_int_equal(w->count, 4);
+        at = queue_failed(w->queue, 0, 1, QUEUE_CHANGE); /* nothing new: the back-off goes on */
+        assert_true(at - clock_mono() >= QUEUE_BACKOFF_FIRST_MS * 8);
+        assert_int_equal(queue_next(w->queue, 0, 1, &failures), at);
+        assert_int_equal(failures, 4);
+}
+
+static void a_change_for_later_is_not_lost_with_the_try_that_fails(void **state) {
+        struct world *w = *state;
+        int64_t soon;
+
+        w->keep = true;
+        queue_add(w->queue, 0, 1, QUEUE_CHANGE);
+        settle(w);
+        soon = clock_mono() + 100;
+        queue_change(w->queue, 0, 1, soon);
+        assert_int_equal(queue_failed(w->queue, 0, 1, QUEUE_CHANGE), soon);
+        loop_advance(w->loop, 100);
+        settle(w);
+        assert_int_equal(w->count, 2);
+        queue_change(w->queue, 0, 1, clock_mono() + 100);
+        queue_done(w->queue, 0, 1);
+        loop_advance(w->loop, 100);
+        settle(w);
+        assert_int_equal(w->count, 3);
+        queue_change(w->queue, 0, 1, 0); /* throttled: not before the server's time */
+        soon = queue_failed_until(w->queue, 0, 1, QUEUE_CHANGE, clock_mono() + 30000);
+        assert_true(soon >= clock_mono() + 30000);
+        queue_change(w->queue, 0, 1, 0);
+        settle(w);
+        assert_int_equal(w->count, 4);
+        queue_done(w->queue, 0, 1);
+}
+
 static void a_retry_time_from_outside_is_a_minimum(void **state) {
         struct world *w = *state;
         int64_t at;
@@ -322,6 +376,10 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(what_rests_keeps_its_back_off, up, down),
                 cmocka_unit_test_setup_teardown(a_failing_key_comes_back_later_and_later, up, down),
                 cmocka_unit_test_setup_teardown(a_change_does_not_wait_for_the_back_off, up, down),
+                cmocka_unit_test_setup_teardown(a_change_during_any_failing_try_is_tried_at_once,
+                                                up, down),
+                cmocka_unit_test_setup_teardown(
+                        a_change_for_later_is_not_lost_with_the_try_that_fails, up, down),
                 cmocka_unit_test_setup_teardown(a_retry_time_from_outside_is_a_minimum, up, down),
                 cmocka_unit_test_setup_teardown(figures_say_what_waits_since_when_and_what_fails,
                                                 up, down),

@@ -195,6 +195,53 @@ static void what_a_person_must_decide_first_is_no_plan_under_way(void **state) {
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, stage_set_up, stage_tear_down)
 
+static const char in_server[] =
+        "{\"targets\": {\"own\": {\"provider\": \"kubernetes\", \"config\": {\"inside\": true}}}, "
+        "\"docs\": {\"user\": {\"name\": \"user\", \"color\": \"red\", \"target\": \"own\"}}}";
+
+/* Also what lives in servers of the namespace, whose targets answer sooner than the cluster. */
+static void nothing_is_written_before_the_stamp_was_read(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "app", in_server);
+        stage_deploy(s, "app");
+        stage_run(s, 2000);
+        assert_true(stage_there(s, "user"));
+        s->fail = "lab";
+        s->failure = OUTCOME_UNREACHABLE;
+        stage_change(s, "lab", "foreign", json_true());
+        stage_change(s, "user", "color", json_string("blue"));
+        s->applies = 0;
+        stage_restart(s);
+        stage_run(s, 5000);
+        assert_int_equal(stage_resource(s, "user")->state, STATE_WAITING);
+        s->fail = NULL;
+        stage_run(s, 60000);
+        assert_int_equal(stage_resource(s, "user")->state, STATE_BLOCKED);
+        assert_int_equal(s->applies, 0);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM drift WHERE outcome <> 'open'"), 0);
+}
+
+static void read_and_found_ours_all_goes_on(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "app", "{\"docs\": {\"user\": {\"name\": \"user\"}}}");
+        stage_deploy(s, "app");
+        stage_run(s, 2000);
+        s->fail = "lab";
+        s->failure = OUTCOME_UNREACHABLE;
+        stage_remove(s, "app", false);
+        stage_restart(s);
+        stage_run(s, 5000);
+        assert_true(stage_there(s, "user"));
+        s->fail = NULL;
+        stage_run(s, 60000);
+        assert_false(stage_there(s, "user"));
+        assert_null(stage_application(s, "app"));
+}
+
+#define SCOPED(run) cmocka_unit_test_setup_teardown(run, stage_set_up_scoped, stage_tear_down)
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(who_was_refused_gets_it_when_the_owner_goes),
@@ -205,6 +252,8 @@ int main(void) {
                 TEST(charms_that_answer_each_other_for_ever_are_stopped),
                 TEST(a_relation_that_settles_is_no_mistake),
                 TEST(what_a_person_must_decide_first_is_no_plan_under_way),
+                SCOPED(nothing_is_written_before_the_stamp_was_read),
+                SCOPED(read_and_found_ours_all_goes_on),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

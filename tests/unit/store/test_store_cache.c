@@ -93,6 +93,35 @@ static void put_many(struct fixture *f, int *n) {
         waited_free(w);
 }
 
+/* In the row, where the text stands behind its hash. */
+static void damage(const char *path, const uint8_t sha256[DIGEST_SIZE]) {
+        cleanup_(closep) int fd = open(path, O_RDWR | O_CLOEXEC);
+        char all[65536], row[DIGEST_SIZE + 8];
+        ssize_t n = pread(fd, all, sizeof(all), 0);
+        char *at;
+
+        memcpy(row, sha256, DIGEST_SIZE);
+        memcpy(row + DIGEST_SIZE, "document", 8);
+        assert_true(n > 0);
+        at = memmem(all, (size_t)n, row, sizeof(row));
+        assert_non_null(at);
+        assert_int_equal(pwrite(fd, "X", 1, at - all + DIGEST_SIZE), 1);
+}
+
+static void a_damaged_document_is_not_given_out_and_is_put_right(void **state) {
+        struct fixture *f = *state;
+        cleanup_(freep) char *path = str_format("%s/cache.db", f->dir);
+        uint8_t sha256[DIGEST_SIZE];
+
+        put_document(f, sha256);
+        fixture_close(f);
+        damage(path, sha256);
+        fixture_open(f);
+        assert_int_equal(find_document(f, sha256, false), -ENOENT);
+        put_document(f, sha256);
+        assert_int_equal(find_document(f, sha256, false), 0);
+}
+
 static void a_cache_that_is_made_anew_is_read_anew(void **state) {
         struct fixture *f = *state;
         cleanup_(freep) char *path = str_format("%s/cache.db", f->dir);
@@ -187,6 +216,7 @@ static int set_up_shaky(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 BOTH(a_document_is_found_by_its_hash),
+                SQLITE(a_damaged_document_is_not_given_out_and_is_put_right),
                 SQLITE(a_cache_that_is_made_anew_is_read_anew),
                 BOTH(the_sweep_keeps_what_a_row_names_and_drops_the_rest),
         };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rules.c - reads an object's rules; see rules.h
+/* field-rules.c - reads an object's rules; see field-rules.h
  *
  * Called for each answer of an apply. No default holds where the component completes the same
  * field. */
-#include "rules.h"
+#include "field-rules.h"
 
 static const struct {
         const char *type, *paths;
@@ -29,7 +29,7 @@ static json_t *read_paths(struct scan_slice annotations, const char *name) {
         struct err ignored = { 0 };
         json_t *tree = NULL;
 
-        if (!text || fieldpath_parse(text, &tree, &ignored) < 0)
+        if (!text || field_tree_parse(text, &tree, &ignored) < 0)
                 return NULL;
         if (json_object_size(tree))
                 return tree;
@@ -37,20 +37,20 @@ static json_t *read_paths(struct scan_slice annotations, const char *name) {
         return NULL;
 }
 
-void rules_read(const char *type, struct scan_slice object, struct rules *ret) {
+void field_rules_read(const char *type, struct scan_slice object, struct field_rules *ret) {
         struct scan_slice annotations = scan_dig(object, "metadata", "annotations", NULL);
         const char *paths = default_of(type, object);
         struct err ignored = { 0 };
 
-        *ret = (struct rules){ 0 };
+        *ret = (struct field_rules){ 0 };
         if (annotations.text) {
-                ret->strict = read_paths(annotations, RULES_STRICT);
-                ret->runtime = read_paths(annotations, RULES_RUNTIME);
+                ret->strict = read_paths(annotations, FIELD_RULES_STRICT);
+                ret->runtime = read_paths(annotations, FIELD_RULES_RUNTIME);
         }
         if (ret->strict || !paths)
                 return;
-        fieldpath_parse(paths, &ret->strict, &ignored);
-        if (!fieldpath_overlap(ret->strict, ret->runtime))
+        field_tree_parse(paths, &ret->strict, &ignored);
+        if (!field_tree_overlap(ret->strict, ret->runtime))
                 return;
         json_decref(ret->strict);
         ret->strict = NULL;
@@ -63,7 +63,7 @@ static const json_t *own_item(const json_t *own, const json_t *item) {
         json_t *child;
 
         json_object_foreach((json_t *)own, element, child) {
-                if (str_starts(element, "k:") && fieldpath_is_item(item, element))
+                if (str_starts(element, "k:") && field_tree_is_item(item, element))
                         return child;
         }
         return NULL;
@@ -77,10 +77,10 @@ static const json_t *live_item(const json_t *own, const json_t *item, const json
         size_t i;
 
         json_object_foreach((json_t *)own, element, child) {
-                if (!str_starts(element, "k:") || !fieldpath_is_item(item, element))
+                if (!str_starts(element, "k:") || !field_tree_is_item(item, element))
                         continue;
                 json_array_foreach((json_t *)live, i, other)
-                        if (fieldpath_is_item(other, element))
+                        if (field_tree_is_item(other, element))
                                 return other;
         }
         return NULL;
@@ -92,11 +92,13 @@ static void release_items(json_t *list, const char *element, const json_t *below
         size_t i;
 
         json_array_foreach(list, i, item)
-                if (fieldpath_is_item(item, element))
-                        rules_release(item, below, own_item(own, item), live_item(own, item, live));
+                if (field_tree_is_item(item, element))
+                        field_rules_release(item, below, own_item(own, item),
+                                            live_item(own, item, live));
 }
 
-void rules_release(json_t *document, const json_t *runtime, const json_t *own, const json_t *live) {
+void field_rules_release(json_t *document, const json_t *runtime, const json_t *own,
+                         const json_t *live) {
         const char *element;
         json_t *below;
 
@@ -106,15 +108,15 @@ void rules_release(json_t *document, const json_t *runtime, const json_t *own, c
                 if (!str_starts(element, "f:"))
                         release_items(document, element, below, own, live);
                 else if (json_object_size(below))
-                        rules_release(json_get(document, name), below, json_get(own, element),
-                                      json_get(live, name));
+                        field_rules_release(json_get(document, name), below, json_get(own, element),
+                                            json_get(live, name));
                 else if (json_is_object(document) && json_get(live, name) &&
                          !json_get(own, element))
                         json_object_del(document, name);
         }
 }
 
-void rules_free(struct rules *r) {
+void field_rules_free(struct field_rules *r) {
         json_decref(r->strict);
         json_decref(r->runtime);
 }

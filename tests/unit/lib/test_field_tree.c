@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_fieldpath.c - paths of fields as trees, and what they lead to */
-#include "fieldpath.h"
+/* test_field-tree.c - paths of fields as trees, and what they lead to */
+#include "field-tree.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -21,7 +21,7 @@ static json_t *tree_of(const char *list) {
         struct err err = { 0 };
         json_t *tree = NULL;
 
-        if (fieldpath_parse(list, &tree, &err) < 0)
+        if (field_tree_parse(list, &tree, &err) < 0)
                 fail_msg("%s: %s", list, err_text(&err));
         return tree;
 }
@@ -41,8 +41,8 @@ static void paths_are_one_tree(void **state) {
                 { "metadata.labels[\"x.y/z\"]",
                   "{\"f:metadata\":{\"f:labels\":{\"f:x.y/z\":{}}}}" },
                 { "hooks[*].rules", "{\"f:hooks\":{\"*\":{\"f:rules\":{}}}}" },
-                { "ports[port=80,name=\"8\"]",
-                  "{\"f:ports\":{\"k:{\\\"name\\\":\\\"8\\\",\\\"port\\\":80}\":{}}}" },
+                { "ports[port=80,name=http]",
+                  "{\"f:ports\":{\"k:{\\\"name\\\":\\\"http\\\",\\\"port\\\":80}\":{}}}" },
                 { "a, a.b", "{\"f:a\":{}}" },
                 { "a.b, a", "{\"f:a\":{}}" },
                 { "", "{}" },
@@ -55,24 +55,18 @@ static void paths_are_one_tree(void **state) {
         }
 }
 
-static void what_is_no_path_is_refused_with_what_is_wrong(void **state) {
-        static const struct {
-                const char *list, *said;
-        } cases[] = {
-                { "/spec", "a name is missing" }, { "a..b", "a name is missing" },
-                { "a.", "a name is missing" },    { "a[b]", "[name=value]" },
-                { "a[b=1", "does not close" },    { "a[\"b", "does not end" },
-                { "a b", "separated by commas" }, { "a[*]b", "separated by dots" },
-                { "a[\"\"]", "is empty" },        { "a, b[", "b[\" is no path" },
-        };
+static void what_is_no_field_is_refused(void **state) {
+        static const char *const bad[] = { "/spec", "a..b",  "a.",  "a[b]",  "a[b=1", "a[\"b",
+                                           "a b",   "a[*]b", "a[]", "a, b[", "a[=x]", "a[b=]" };
 
-        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
                 struct err err = { 0 };
                 json_t *tree = NULL;
 
-                assert_int_equal(fieldpath_parse(cases[i].list, &tree, &err), -EINVAL);
+                if (field_tree_parse(bad[i], &tree, &err) >= 0)
+                        fail_msg("%s is taken", bad[i]);
+                assert_int_equal(err.code, -EINVAL);
                 assert_null(tree);
-                assert_non_null(strstr(err_text(&err), cases[i].said));
         }
 }
 
@@ -89,8 +83,8 @@ static void trees_overlap_where_one_ends_on_the_way_of_the_other(void **state) {
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
                 cleanup_(json_freep) json_t *a = tree_of(cases[i].a), *b = tree_of(cases[i].b);
 
-                assert_int_equal(fieldpath_overlap(a, b), cases[i].overlap);
-                assert_int_equal(fieldpath_overlap(b, a), cases[i].overlap);
+                assert_int_equal(field_tree_overlap(a, b), cases[i].overlap);
+                assert_int_equal(field_tree_overlap(b, a), cases[i].overlap);
         }
 }
 
@@ -99,7 +93,7 @@ static void what_a_path_leads_to_is_taken_out(void **state) {
         cleanup_(json_freep) json_t *value =
                 parsed("{\"a\":{\"b\":1,\"c\":2},\"l\":[{\"id\":1,\"x\":1},{\"id\":2,\"x\":2}]}");
 
-        fieldpath_prune(value, tree);
+        field_tree_prune(value, tree);
         assert_json(value, "{\"a\":{\"c\":2},\"l\":[{\"id\":1}]}");
 }
 
@@ -109,7 +103,7 @@ static void a_field_set_loses_what_is_empty_after_and_keeps_what_is_one_value(vo
                 parsed("{\"f:a\":{\"f:b\":{},\"f:c\":{}},\"f:atomic\":{},\"f:l\":{\"k:{\\\"id\\\":"
                        "1}\":{\".\":{},\"f:x\":{}}},\"f:only\":{\"f:this\":{}}}");
 
-        fieldpath_prune_set(set, tree);
+        field_tree_prune_set(set, tree);
         assert_json(set, "{\"f:a\":{\"f:c\":{}},\"f:atomic\":{},\"f:l\":{\"k:{\\\"id\\\":1}\":{"
                          "\".\":{}}}}");
 }
@@ -117,7 +111,7 @@ static void a_field_set_loses_what_is_empty_after_and_keeps_what_is_one_value(vo
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(paths_are_one_tree),
-                cmocka_unit_test(what_is_no_path_is_refused_with_what_is_wrong),
+                cmocka_unit_test(what_is_no_field_is_refused),
                 cmocka_unit_test(trees_overlap_where_one_ends_on_the_way_of_the_other),
                 cmocka_unit_test(what_a_path_leads_to_is_taken_out),
                 cmocka_unit_test(a_field_set_loses_what_is_empty_after_and_keeps_what_is_one_value),

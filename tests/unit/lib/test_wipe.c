@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_json_wipe.c - what a tree held is overwritten before its memory is given back */
+/* test_wipe.c - what a tree or a growing buffer held is overwritten before its memory is given
+ * back */
+#include "buf.h"
 #include "json.h"
 
 #include <setjmp.h>
@@ -33,8 +35,26 @@ static void a_trees_texts_and_names_are_overwritten(void **state) {
         assert_int_equal(wiped, 2);
 }
 
+static void a_buffer_that_grows_leaves_nothing_behind(void **state) {
+        struct buf b = BUF_INIT;
+        const char *begun;
+
+        buf_puts(&b, needle);
+        begun = b.data;
+        wiped = 0;
+        for (int i = 0; i < 4096; i++)
+                buf_putc(&b, 'x');
+        assert_ptr_not_equal(b.data, begun);
+        assert_in_range(wiped, 6, 10); /* each time that it doubled */
+        assert_int_equal(strncmp(b.data, needle, sizeof(needle) - 1), 0);
+        wiped = 0;
+        buf_wipe(&b);
+        assert_int_equal(wiped, 1);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_buffer_that_grows_leaves_nothing_behind),
                 cmocka_unit_test(a_trees_texts_and_names_are_overwritten),
         };
 
