@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_field-tree.c - paths of fields as trees, and what they lead to */
+/* test_field_tree.c - lists of fields as trees, and what they lead to */
 #include "field-tree.h"
 
 #include <errno.h>
