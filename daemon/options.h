@@ -15,7 +15,7 @@ struct options {
         char *metrics_address, *metrics_certificate, *metrics_key, *metrics_token,
                 *metrics_client_ca;
         int log_level;
-        int64_t audit, audit_keep, audit_rows, in_flight, poll;
+        int64_t audit, audit_keep, audit_rows, in_flight, poll, login;
         bool dev, sandbox;
         bool help, version;
         char *const *arguments; /* borrowed: what the program was started with */
