@@ -37,6 +37,7 @@ const struct doctor_check doctor_checks[] = {
         { "plan-failed", doctor_plan_failed, "every charm gave a plan" },
         { "plan-held", doctor_plan_held, "no plan waits for a person" },
         { "pause-old", doctor_pause_old, "nothing is paused for longer than a day" },
+        { "freeze", doctor_freeze, "nothing is frozen, and no object is paused" },
         { "leftovers", doctor_leftovers, "removals left nothing behind" },
         { "charm-missing", doctor_charm_missing, "the charms in use are complete" },
         { "charm-upgrade", doctor_charm_upgrade, "no newer charm is on offer" },

@@ -83,6 +83,7 @@ void doctor_conflict(struct doctor *d);
 void doctor_plan_failed(struct doctor *d);
 void doctor_plan_held(struct doctor *d);
 void doctor_pause_old(struct doctor *d);
+void doctor_freeze(struct doctor *d);
 void doctor_leftovers(struct doctor *d);
 void doctor_charm_missing(struct doctor *d);
 void doctor_charm_upgrade(struct doctor *d);

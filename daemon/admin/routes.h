@@ -96,6 +96,14 @@ struct policy_body {
         const char *writer, *reason;
 };
 
+/* freeze.c */
+request_handler freeze_model, freeze_model_end, freeze_application, freeze_application_end;
+request_handler freeze_object, freeze_object_end;
+extern const struct json_field freeze_fields[];
+struct freeze_body {
+        const char *reason, *until;
+};
+
 /* audit.c */
 request_handler audit_list, audit_show, audit_verify, audit_permissions;
 extern const struct json_field audit_verify_fields[];

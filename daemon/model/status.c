@@ -155,12 +155,12 @@ static bool (*const rows[])(const struct status_input *, struct status_output *)
 };
 
 /* Paused: the word stays true, the message says first that nothing will change. */
-static void add_pause(const struct status_input *in, struct status_output *o) {
+static void add_pause(const char *word, const char *who, struct status_output *o) {
         char message[STATUS_MESSAGE_MAX];
 
         str_copy(message, sizeof(message), o->message);
-        snprintf(o->message, sizeof(o->message), "paused by %s%s%s", in->paused,
-                 *message ? "; " : "", message);
+        snprintf(o->message, sizeof(o->message), "%s by %s%s%s", word, who, *message ? "; " : "",
+                 message);
         str_make_utf8(o->message);
 }
 
@@ -170,5 +170,7 @@ void status_compute(const struct status_input *in, struct status_output *ret) {
                         break;
         }
         if (in->paused)
-                add_pause(in, ret);
+                add_pause("paused", in->paused, ret);
+        if (in->frozen)
+                add_pause("frozen", in->frozen, ret);
 }

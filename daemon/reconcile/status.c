@@ -303,6 +303,8 @@ void status_update(struct reconcile *rec, struct world_application *a) {
         struct status_output out;
         struct status_input in = { 0 };
         const struct world_model *m = world_model(&rec->world, a->model);
+        const struct freeze *f = m && a->name ? rules_frozen(m->rules, a->name) : NULL;
+        cleanup_(freep) char *frozen = f ? freeze_text(f) : NULL;
 
         if (!a->name)
                 return;
@@ -315,6 +317,7 @@ void status_update(struct reconcile *rec, struct world_application *a) {
                 .removing = none_if_empty(g.not_ready),
                 .no_charm = missing_charm(rec, a, &g),
                 .paused = m && m->paused ? m->paused : a->paused,
+                .frozen = frozen,
                 .model_blocked = none_if_empty(g.model_blocked),
                 .held = a->held,
                 .lost = none_if_empty(g.lost),

@@ -161,6 +161,57 @@ def _(world):
     world.ctl("audit", "--what", "end-policy").ok().says("end-policy")
 
 
+@test("a freeze keeps the loop from writing and people from changing, says whose it is, and ends by itself with its repairs done")
+def _(world):
+    kube, before = world.cluster.kube, lines(world)
+    world.ctl("freeze", "mlflow-server", "--until", "1h", "--reason", "month-end closing").ok()
+    kube.delete("services", "mlflow", "mlflow-server")
+    told(world, before, "Service mlflow/mlflow-server", "deleted")
+    world.wait_status("mlflow-server", "waiting", "month-end closing")
+    world.ctl("status").ok().says("frozen by", "month-end closing")
+    for command in (["scale-application", "mlflow-server", "2"], ["config", "mlflow-server", "--reset", "log-level"],
+                    ["remove-application", "mlflow-server", "--no-prompt"], ["remove-relation", "mlflow-server", "mlflow-minio"],
+                    ["remove-model", "mlflow", "--no-prompt"]):
+        result = world.ctl(*command)
+        if command[0] != "config" or result.code:
+            result.refused("is frozen by", "month-end closing")
+    world.ctl("scale-application", "mlflow-server", "2", "--dry-run").ok()
+    world.ctl("freeze", "mlflow-server", "--reason", "another").refused("frozen already by", "month-end closing")
+    world.ctl("doctor").says("frozen for")
+    before_minio = lines(world)
+    kube.delete("services", "mlflow", "mlflow-minio")                   # others are not frozen
+    repaired(world, before_minio, "Service mlflow/mlflow-minio")
+    if kube.get("services", "mlflow", "mlflow-server"):
+        raise RuntimeError("a frozen application was repaired")
+    world.daemon.stop()
+    world.daemon.start()
+    world.wait_for("the freeze after a restart", lambda: "frozen by" in world.ctl("status").out)
+    if kube.get("services", "mlflow", "mlflow-server"):
+        raise RuntimeError("a frozen application was repaired at the start")
+    world.ctl("unfreeze", "mlflow-server").ok()
+    world.ctl("freeze", "--until", "2s", "--reason", "a moment").ok()
+    world.ctl("config", "mlflow-minio", "--reset", "nothing").refused()
+    repaired(world, before, "Service mlflow/mlflow-server", "deleted")
+    world.ctl("audit", "--what", "unfreeze").ok().says("its time is over")
+    world.wait_active()
+
+
+@test("an object that is paused is left alone while the rest of its application is repaired")
+def _(world):
+    kube, before = world.cluster.kube, lines(world)
+    world.ctl("pause", "--object", "service/mlflow-server", "--reason", "a trace runs", "--until", "1h").ok()
+    kube.delete("services", "mlflow", "mlflow-server")
+    told(world, before, "Service mlflow/mlflow-server", "deleted")
+    world.ctl("status").ok().says("Service mlflow/mlflow-server paused by", "a trace runs")
+    kube.merge("deployments", "mlflow", "mlflow-server", {"metadata": {"labels": {"app.kubernetes.io/managed-by": "me"}}})
+    repaired(world, before, "Deployment.apps mlflow/mlflow-server", "managed-by")
+    if kube.get("services", "mlflow", "mlflow-server"):
+        raise RuntimeError("an object that is paused was made again")
+    world.ctl("unpause", "--object", "service/mlflow-server").ok()
+    repaired(world, before, "Service mlflow/mlflow-server", "deleted")
+    world.wait_active()
+
+
 def owns_replicas(kube):
     for entry in kube.get("deployments", "mlflow", "mlflow-server")["metadata"]["managedFields"]:
         if entry["manager"] == "mooring" and not entry.get("subresource"):

@@ -199,6 +199,19 @@ static const struct expectation expectations[] = {
           "{'models': [{'name': 'kf', 'paused-by': 'eve', 'paused-why': 'x', 'paused-at': "
           "%-172800000}]}",
           "warning", "[mooringctl unpause --model kf]" },
+        { "freeze", "{'freezes': []}", NULL },
+        { "freeze",
+          "{'freezes': [{'model': 'kf', 'application': 'minio', 'type': '', 'path': '', 'text': 'eve: x', "
+          "'missed': 'the repair window \"0 2 * * *\" begins soon', 'at': %-3600000}]}",
+          "warning",
+          "minio: frozen for 1h by eve: x; the repair window \"0 2 * * *\" begins soon [mooringctl "
+          "unfreeze --model kf minio]" },
+        { "freeze",
+          "{'freezes': [{'model': 'kf', 'application': '', 'type': 'Service', 'path': 'kf/web', 'text': "
+          "'eve: x', 'at': %-3600000}]}",
+          "warning",
+          "kf: Service kf/web: paused for 1h by eve: x [mooringctl unpause --model kf --object "
+          "Service/web]" },
         { "leftovers", "{'counts': {'leftovers': 0}}", NULL },
         { "leftovers", "{'counts': {'leftovers': 3}}", "warning", "3 objects" },
         { "charm-missing", ROW(", 'charm-missing': false"), NULL },
