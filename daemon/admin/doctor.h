@@ -84,6 +84,8 @@ void doctor_plan_failed(struct doctor *d);
 void doctor_plan_held(struct doctor *d);
 void doctor_pause_old(struct doctor *d);
 void doctor_freeze(struct doctor *d);
+void doctor_fight(struct doctor *d);
+void doctor_fight_guarded(struct doctor *d);
 void doctor_leftovers(struct doctor *d);
 void doctor_charm_missing(struct doctor *d);
 void doctor_charm_upgrade(struct doctor *d);
