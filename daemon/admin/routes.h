@@ -86,7 +86,7 @@ struct relations_body {
 };
 
 /* drift.c */
-request_handler drift_list, drift_show, drift_history, drift_leftovers;
+request_handler drift_list, drift_show, drift_stats, drift_history, drift_leftovers;
 
 /* policy.c */
 request_handler policy_list, policy_set, policy_unset, policy_hand_over, policy_take_over;

@@ -53,6 +53,9 @@ int application_row_recheck(const struct application_row *a, struct err *err);
 /* Opens a secret option's value. *RET is wiped by the caller. 1: there is none. */
 int application_row_secret(struct tx *tx, const struct sealer *sealer, int64_t application,
                            const char *option, struct secret_text *ret, struct err *err);
+/* Who says so destroys its storage. */
+int application_row_destroyer(struct tx *tx, const struct command *c, int64_t application,
+                              struct err *err);
 /* The secret, its revisions and its grants. */
 int application_row_forget_secret(struct tx *tx, int64_t secret, struct err *err);
 

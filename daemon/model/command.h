@@ -40,6 +40,7 @@ struct command {
         const struct audit_entry *entry; /* who, where and why; what was done is filled in here */
         /* Of a dry run: reads more of how it would be, before it is taken back; or NULL. */
         int (*look)(struct tx *tx, struct command *c, struct err *err);
+        void *look_arg;
         /* private: made anew by each run */
         json_t *was, *became; /* what it changed, for the audit */
         size_t values, values_more;

@@ -276,6 +276,9 @@ int removal_model(struct tx *tx, int64_t model, struct err *err) {
         if (r >= 0)
                 r = drop_detached(tx, row, err);
         if (r >= 0)
+                r = w_inherited_delete_model(
+                        tx, &(struct w_inherited_delete_model_in){ .model_id = model }, err);
+        if (r >= 0)
                 r = drop_left_secrets(tx, model, err);
         if (r >= 0)
                 r = w_policy_delete_model(

@@ -186,6 +186,10 @@ void resource_save(struct resource_job *j,
  * plans the application again. */
 void secret_take(struct resource_job *j);
 int resource_save_run(struct tx *tx, struct store_call *c, struct err *err);
+/* R holds data and is to be deleted: commits that before it is sent. DONE gets -EBUSY when it is
+ * kept after all. */
+void resource_let_delete(struct resource_job *j,
+                         void (*done)(struct store_call *c, int r, const struct err *err));
 /* Inside a transaction: the row, its edges; its open lines in the ledger are closed. */
 int resource_delete_rows(struct tx *tx, int64_t id, struct err *err);
 /* ROW becomes detached storage: a loss that is in the ledger stays open there. */
@@ -251,6 +255,7 @@ struct kept *kept_free(struct kept *k);
 void kept_stop(struct reconcile *rec);
 void kept_soon(struct reconcile *rec); /* rows came, or a target answers: looks now */
 void kept_target_closes(struct reconcile *rec, int64_t target);
+bool kept_idle(const struct reconcile *rec); /* nothing of it is with the store */
 /* [{"model", "name": whose it was, "trouble": "lost" or "destroying", "lost": text}] */
 json_t *kept_troubles(struct reconcile *rec);
 

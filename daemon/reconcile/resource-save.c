@@ -228,3 +228,21 @@ void resource_save(struct resource_job *j,
                 secret_take(j);
         store_submit(j->rec->options.store, &j->call);
 }
+
+static int let_delete_run(struct tx *tx, struct store_call *c, struct err *err) {
+        const struct resource_job *j = c->arg;
+        int r = w_resource_let_delete(
+                tx, &(struct w_resource_let_delete_in){ .delete_at = tx_now(tx), .id = j->id },
+                err);
+
+        if (r == 0)
+                return err_set(err, -EBUSY, "it is kept after all");
+        return r < 0 ? r : 0;
+}
+
+void resource_let_delete(struct resource_job *j,
+                         void (*done)(struct store_call *c, int r, const struct err *err)) {
+        j->call.run = let_delete_run;
+        j->call.done = done;
+        store_submit(j->rec->options.store, &j->call);
+}

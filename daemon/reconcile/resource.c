@@ -513,6 +513,19 @@ static void tell_first(struct resource_job *j, struct world_resource *r, const s
         ledger_open(j, action_word(d), on_drift_written);
 }
 
+static void on_let_delete(struct store_call *c, int k, const struct err *err) {
+        struct resource_job *j = c->arg;
+        struct world_resource *r = world_resource(&j->rec->world, j->id);
+
+        if (!r)
+                return finish(j, false);
+        if (k >= 0)
+                return start_op(j);
+        r->stale = true; /* kept, or it could not be written: its row says */
+        tally_resource(&j->rec->world, r);
+        put_off(j, r);
+}
+
 static void act(struct resource_job *j, struct world_resource *r, const struct decision *d) {
         if (store_is_readonly(j->rec->options.store)) {
                 if (d->action != ACTION_LOOK)
@@ -536,6 +549,8 @@ static void act(struct resource_job *j, struct world_resource *r, const struct d
                 resource_removal_take(j, r);
                 return resource_save(j, on_saved);
         }
+        if (d->action == ACTION_REMOVE && r->row.data && !j->token[0])
+                return resource_let_delete(j, on_let_delete);
         if (d->action == ACTION_LOOK || d->action == ACTION_APPLY || d->action == ACTION_REMOVE)
                 return start_op(j);
         finish(j, false);

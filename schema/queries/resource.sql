@@ -56,6 +56,12 @@ UPDATE resource SET life = :life WHERE id = :id;
 -- name: resource_set_state
 UPDATE resource SET state = :state, reason = :reason, outcome = :outcome, tries = :tries WHERE id = :id;
 
+-- name: resource_let_delete
+-- Data may be deleted from now on: not when somebody said meanwhile that it is kept.
+UPDATE resource SET delete_at = :delete_at
+WHERE id = :id AND life = 'dying'
+  AND (owner_id IS NULL OR EXISTS (SELECT 1 FROM application WHERE application.id = owner_id AND destroy_storage = 1));
+
 -- name: resource_set_found
 -- Lost: what stands in its place.
 UPDATE resource SET found = :found, found_since = :found_since WHERE id = :id;

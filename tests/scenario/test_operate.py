@@ -42,6 +42,20 @@ def _(world):
     world.wait_active()
 
 
+@test("a dry run names the objects that would be other, and leaves them as they are")
+def _(world):
+    deployment = "Deployment.apps mlflow/mlflow-server"
+    world.ctl("config", "mlflow-server", "mlflow_port=5055", "--dry-run").ok().says(
+        "would set option mlflow_port of mlflow-server", f"would change {deployment}", "would change Service mlflow/mlflow-server")
+    world.ctl("scale-application", "mlflow-server", "0", "--dry-run").ok().says(f"would change {deployment}")
+    world.ctl("constraints", "mlflow-server", "mem=2G", "--dry-run").ok().says(f"would change {deployment}")
+    world.ctl("trust", "mlflow-server", "--remove", "--dry-run").ok().says("would change no object")
+    world.ctl("config", "mlflow-server", "mlflow_port=5000", "--dry-run").ok().says("would change no object")
+    world.ctl("plan").ok().says("nothing to do")
+    if "5055" in world.ctl("config", "mlflow-server").ok().out:
+        raise Trouble("a dry run set the option")
+
+
 @test("a wait right after a change ends when the change is there, and plan does not say that nothing is to do before")
 def _(world):
     def env_from():
