@@ -52,7 +52,9 @@ const struct opt options_table[] = {
           "operations on the outside at once" },
         { "poll-period", 0, OPT_DURATION, AT(poll), "30s", 1000, 3600000, "TIME", 0, NULL,
           "how often databases and buckets are looked at" },
-<<<<<<< HEAD
+        { "login-period", 0, OPT_DURATION, AT(login), "2m", 1000, 86400000, "TIME", 0, NULL,
+          "how long a session with a database server is kept: a fresh login shows that the "
+          "administrator is still let in" },
         { "fight-count", 0, OPT_INT, AT(fight_count), "4", 2, 16, "N", 0, NULL,
           "so many times the same writer changed a field within fight-window: its repair is "
           "slowed" },
@@ -67,11 +69,6 @@ const struct opt options_table[] = {
           "time" },
         { "fight-delay-max", 0, OPT_DURATION, AT(fight_delay_max), "30m", 100, 86400000, "TIME", 0,
           NULL, "and never longer than this" },
-=======
-        { "login-period", 0, OPT_DURATION, AT(login), "2m", 1000, 86400000, "TIME", 0, NULL,
-          "how long a session with a database server is kept: a fresh login shows that the "
-          "administrator is still let in" },
->>>>>>> main
         { "metrics-address", 0, OPT_STRING, AT(metrics_address), NULL, 0, 0, "ADDRESS:PORT", 0,
           NULL,
           "serve metrics for Prometheus at /metrics there, and nothing else; in numbers, as "

@@ -15,13 +15,9 @@ struct options {
         char *metrics_address, *metrics_certificate, *metrics_key, *metrics_token,
                 *metrics_client_ca;
         int log_level;
-<<<<<<< HEAD
-        int64_t audit, audit_keep, audit_rows, in_flight, poll;
+        int64_t audit, audit_keep, audit_rows, in_flight, poll, login;
         int64_t fight_count, fight_window, fight_slow_count, fight_slow_window, fight_delay,
                 fight_delay_max;
-=======
-        int64_t audit, audit_keep, audit_rows, in_flight, poll, login;
->>>>>>> main
         bool dev, sandbox;
         bool help, version;
         char *const *arguments; /* borrowed: what the program was started with */
