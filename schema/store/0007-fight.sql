@@ -1,4 +1,4 @@
--- 0005: fields that another writer changed again after they were put right. Rows go when it is quiet again.
+-- 0007: fields that another writer changed again after they were put right. Rows go when it is quiet again.
 
 CREATE TABLE fight (
         id INTEGER PRIMARY KEY,
