@@ -220,9 +220,9 @@ static const struct expectation expectations[] = {
         { "freeze",
           "{'freezes': [{'model': 'kf', 'application': 'minio', 'type': '', 'path': '', 'text': "
           "'eve: x', "
-          "'missed': 'the repair window \"0 2 * * *\" begins soon', 'at': %-3600000}]}",
+          "'missed': 'the repair window begins soon', 'at': %-3600000}]}",
           "warning",
-          "minio: frozen for 1h by eve: x; the repair window \"0 2 * * *\" begins soon [mooringctl "
+          "minio: frozen for 1h by eve: x; the repair window begins soon [mooringctl "
           "unfreeze --model kf minio]" },
         { "freeze",
           "{'freezes': [{'model': 'kf', 'application': '', 'type': 'Service', 'path': 'kf/web', "
