@@ -236,6 +236,7 @@ void deploy_charm(struct request *q) {
                 .resources = b->resources,
                 .choice = &d->choice,
                 .attach_storage = b->attach_storage,
+                .force = request_query_bool(q, "force"),
         };
         take_in(q, &d->take, charm_taken);
 }

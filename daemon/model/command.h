@@ -136,6 +136,7 @@ struct command_charm {
         json_t *resources; /* {name: image reference} */
         struct charm_choice *choice;
         bool attach_storage;
+        bool force; /* also without a charm: it is taken, and blocked until there is one */
 };
 int command_deploy_charm(struct tx *tx, struct command *c, struct err *err);
 /* The same charm in the content that is on offer now, or in another revision or channel. */

@@ -412,18 +412,17 @@ const struct command applications_commands[] = {
           COMMAND_LIST, COMPLETES_APPLICATION, dry_run_options, SIZE, constraints,
           "Show or set constraints: mem=4G cores=2 arch=amd64", NULL,
           .example = "constraints mlflow-server mem=4G cores=2" },
-        { "pause", NULL, GROUP_OPERATE, "[APPLICATION]", 0, 1, COMMAND_LIST, COMPLETES_APPLICATION,
-          pause_options, SIZE, pause_writes,
+        { "pause", NULL, GROUP_OPERATE, "[APPLICATION] --reason TEXT", 0, 1, COMMAND_LIST,
+          COMPLETES_APPLICATION, pause_options, SIZE, pause_writes,
           "Write nothing outside for the model, an application or an object",
           "Watching, the drift ledger and status go on; what differs is repaired after unpause. "
-          "The "
-          "model may be changed meanwhile: freeze keeps it from that too.",
+          "The model may be changed meanwhile: freeze keeps it from that too.",
           .example = "pause mlflow-server --reason \"the disk is being replaced\"" },
         { "unpause", NULL, GROUP_OPERATE, "[APPLICATION]", 0, 1, COMMAND_LIST,
           COMPLETES_APPLICATION, unpause_options, SIZE, unpause, "End a pause", NULL,
           .example = "unpause mlflow-server" },
-        { "freeze", NULL, GROUP_OPERATE, "[APPLICATION]", 0, 1, COMMAND_LIST, COMPLETES_APPLICATION,
-          freeze_options, SIZE, freeze,
+        { "freeze", NULL, GROUP_OPERATE, "[APPLICATION] --reason TEXT", 0, 1, COMMAND_LIST,
+          COMPLETES_APPLICATION, freeze_options, SIZE, freeze,
           "Write nothing outside for the model or an application, and change nothing of it",
           "Commands on what is frozen are refused, and say whose freeze it is, why and until when. "
           "Watching, the drift ledger, plan, status and dry runs go on. It ends by unfreeze, or "

@@ -264,6 +264,7 @@ void stage_deploy(struct stage *s, const char *application) {
                                    .revision = -1,
                                    .scale = -1,
                                    .trust = -1,
+                                   .force = true,
                                    .choice = &choice };
         char sha256[DIGEST_HEX_SIZE];
 
