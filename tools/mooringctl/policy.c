@@ -237,7 +237,7 @@ const struct command policy_commands[] = {
           COMPLETES_NOTHING, hand_over_options, SIZE, hand_over,
           "Leave a field to another writer: it is declared no more, and nobody fights over it",
           "The value stays as it is. drift take-over ends that.",
-          .example = "drift hand-over deployment/web spec.replicas --to hpa --reason \"load\"" },
+          .example = "drift hand-over deployment/web spec.replicas --to hpa --reason \"x\"" },
         { "drift take-over", NULL, GROUP_OPERATE, "OBJECT FIELD", 2, 2, COMMAND_LIST,
           COMPLETES_NOTHING, take_over_options, SIZE, take_over,
           "Declare a field again that was left to another writer", NULL,
