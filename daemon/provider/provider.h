@@ -260,7 +260,8 @@ struct provider {
         bool (*secret_output)(const char *type, const char *pointer);
         /* Puts a model's options (image-registry, image-pull-secret, tolerations, node-selector)
          * into WANTED. NULL: they mean nothing here. Pure; any thread. */
-        void (*decorate)(json_t *wanted, const json_t *options);
+        void (*decorate)(json_t *wanted, const json_t *options); /* and "fields": charm.yaml's
+                                                                    * "strict", "runtime-fields" */
         int (*open)(const struct target_config *c, const struct observer *o, struct target **ret,
                     struct err *err);
         struct target *(*close)(struct target *t); /* operations of it were cancelled before */
