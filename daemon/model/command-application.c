@@ -331,6 +331,7 @@ int command_application_pause(struct tx *tx, struct command *c, struct err *err)
         struct subject s = { 0 };
         int r = lookup_live_model(tx, pause->model, &s.model, err);
 
+        c->is_stop = true;
         if (r >= 0 && pause->application)
                 r = lookup_application(tx, s.model, pause->application, &s.row, err);
         if (r < 0)
@@ -352,6 +353,7 @@ int command_application_unpause(struct tx *tx, struct command *c, struct err *er
         struct subject s;
         int r = lookup_model(tx, pause->model, &s.model, err);
 
+        c->is_stop = true;
         if (r >= 0 && pause->application)
                 r = lookup_application(tx, s.model, pause->application, &s.row, err);
         if (r < 0)

@@ -16,6 +16,10 @@ void command_change(struct command *c, const char *change, const char *applicati
  * audit; NULL: it was not there, or is not. Steals both. Secrets are AUDIT_SECRET. */
 void command_record(struct command *c, const char *application, const char *field, json_t *before,
                     json_t *after);
+/* APPLICATION is changed too, though no line of the answer is about it alone. */
+void command_concerns(struct command *c, const char *application);
+/* -EBUSY: what C changed is frozen. */
+int command_check_frozen(struct tx *tx, struct command *c, struct err *err);
 void command_note(struct command *c, const char *fmt, ...) printf_(2, 3);
 /* What ERR says becomes one of the faults. */
 void command_fault(struct command *c, struct bundle_place at, const char *fmt, ...) printf_(3, 4);

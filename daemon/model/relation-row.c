@@ -139,6 +139,8 @@ static int add_matched(struct tx *tx, struct command *c, int64_t model,
                 if (is_full(c, &sides[i], m->endpoints[i], m->limits[i], &census[i], at))
                         return 0;
         }
+        command_concerns(c, sides[0].application);
+        command_concerns(c, sides[1].application);
         command_change(c, "integrate", NULL, "relate %s%s%s and %s%s%s", sides[0].application,
                        *m->endpoints[0] ? ":" : "", m->endpoints[0], sides[1].application,
                        *m->endpoints[1] ? ":" : "", m->endpoints[1]);
