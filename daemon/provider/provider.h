@@ -260,7 +260,8 @@ struct provider {
         bool (*secret_output)(const char *type, const char *pointer);
         /* Puts a model's options (image-registry, image-pull-secret, tolerations, node-selector)
          * into WANTED. NULL: they mean nothing here. Pure; any thread. */
-        void (*decorate)(json_t *wanted, const json_t *options);
+        void (*decorate)(json_t *wanted, const json_t *options); /* and "fields": charm.yaml's
+                                                                    * "strict", "runtime-fields" */
         int (*open)(const struct target_config *c, const struct observer *o, struct target **ret,
                     struct err *err);
         struct target *(*close)(struct target *t); /* operations of it were cancelled before */
@@ -294,6 +295,8 @@ struct provider {
         void (*examine)(struct target *t, const json_t *scopes, struct op *op);
         /* NULL: this provider is no way to reach others. */
         struct tunnel *(*tunnel)(struct target *t, const struct tunnel_request *r, struct err *err);
+        /* Resources of TYPE are about who may do what: their repair is never slowed. NULL: none. */
+        bool (*guarded)(const char *type);
         /* Rights an identity needs for documents of TYPE: appended to a list of
          * {"group","resource","verbs":[...],"why"}. NULL: none. */
         void (*rights)(const json_t *wanted, json_t *rules);
