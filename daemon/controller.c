@@ -62,11 +62,12 @@ static json_t *list_json(char **items) {
 }
 
 static json_t *provider_options(void) {
-        return json_pack("{s:o, s:o, s:o, s:I}", "token-folders",
+        return json_pack("{s:o, s:o, s:o, s:I, s:I}", "token-folders",
                          list_json(provider_source->token_folders), "exec-plugins",
                          list_json(provider_source->exec_plugins), "exec-variables",
                          list_json(provider_source->exec_variables), "poll-ms",
-                         (json_int_t)provider_source->poll);
+                         (json_int_t)provider_source->poll, "login-ms",
+                         (json_int_t)provider_source->login);
 }
 
 static void on_mark(void *arg, enum store_mark kind, int64_t id) {

@@ -59,6 +59,7 @@ int main(int argc, char **argv) {
         }
         harden();
         log_set_level(options_log_level(&o));
+        options_warn(&o);
         r = controller_new(&o, &c, &err);
         if (r < 0) {
                 log_plain(LOG_ERR, "start", "cannot start: %s", err_text(&err));

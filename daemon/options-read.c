@@ -64,7 +64,8 @@ int options_read(struct options *o, char *const *argv, struct err *err) {
                 return r;
         config = str_dup(o->config);
         opt_deinit(options_table, o);
-        return read_all(o, config, err);
+        r = read_all(o, config, err);
+        return r < 0 ? r : options_check(o, err);
 }
 
 int options_reload(struct options *o, char **ret, struct err *err) {
@@ -73,6 +74,7 @@ int options_reload(struct options *o, char **ret, struct err *err) {
 
         if (r < 0)
                 return r;
+        options_warn(&fresh);
         opt_reload(options_table, o, &fresh, ret);
         log_set_level(options_log_level(o));
         return 0;

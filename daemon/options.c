@@ -52,6 +52,9 @@ const struct opt options_table[] = {
           "operations on the outside at once" },
         { "poll-period", 0, OPT_DURATION, AT(poll), "30s", 1000, 3600000, "TIME", 0, NULL,
           "how often databases and buckets are looked at" },
+        { "login-period", 0, OPT_DURATION, AT(login), "2m", 1000, 86400000, "TIME", 0, NULL,
+          "how long a session with a database server is kept: a fresh login shows that the "
+          "administrator is still let in" },
         { "metrics-address", 0, OPT_STRING, AT(metrics_address), NULL, 0, 0, "ADDRESS:PORT", 0,
           NULL,
           "serve metrics for Prometheus at /metrics there, and nothing else; in numbers, as "

@@ -15,7 +15,7 @@ struct options {
         char *metrics_address, *metrics_certificate, *metrics_key, *metrics_token,
                 *metrics_client_ca;
         int log_level;
-        int64_t audit, audit_keep, audit_rows, in_flight, poll;
+        int64_t audit, audit_keep, audit_rows, in_flight, poll, login;
         bool dev, sandbox;
         bool help, version;
         char *const *arguments; /* borrowed: what the program was started with */
@@ -27,6 +27,9 @@ int options_read(struct options *o, char *const *argv, struct err *err);
 /* The same once more; those that may change while running do, and all that differ are named in
  * RET (free it). <0: nothing is changed. */
 int options_reload(struct options *o, char **ret, struct err *err);
+/* options-check.c: refuses what can never work, and logs what is named and is not there. */
+int options_check(const struct options *o, struct err *err);
+void options_warn(const struct options *o);
 /* As log_set_level takes it. */
 int options_log_level(const struct options *o);
 void options_deinit(struct options *o);

@@ -118,6 +118,10 @@ void charm_want_at(struct charm_plan *p, const char *label, const char *target, 
  * {"match": {"kind", "name"}, "patch": JSON merge patch, "drop": bool}, or NULL. */
 void charm_want_file(struct charm_plan *p, const char *label, const char *resource,
                      const char *edits);
+/* What was wanted under LABEL stays wanted as it was, and nothing when there was none: for a
+ * workload that had better run on than end while something is missing that its document is made
+ * of. */
+void charm_keep(struct charm_plan *p, const char *label);
 /* Declares an outside of our own: provider "sql" or "s3", configuration from objects/FILE (kind
  * of provider's target document). */
 void charm_target(struct charm_plan *p, const char *label, const char *provider, const char *file,

@@ -4,9 +4,11 @@
  *
  * The server needs both relations; what each told becomes a Secret of environment variables, and
  * the pods roll when one changes. What is missing is said in the order of Juju's charm: object
- * store, database, bucket. A server that runs is not taken down for a wrong option or a bucket
- * that is changed: it goes on as it is, and the status says what is wrong. The bucket is asked for
- * over the relation, and the object store's charm makes it and keeps it.
+ * store, database, bucket. A server that runs is not taken down for a wrong option, a bucket
+ * that is changed or a relation that is gone, which may be on its way back: it goes on as it is,
+ * and the status says what is wrong. What a relation told goes with it: the Secrets are not
+ * kept. The bucket is asked for over the relation, and the object store's charm makes it and
+ * keeps it.
  *
  * To the other relations goes what Juju's charm tells: links for the dashboard, a route, what is
  * scraped, and for user namespaces the keys of the bucket (as tokens) and PodDefaults that use
@@ -249,6 +251,14 @@ static void want_server(const struct charm_view *v, struct charm_plan *p,
                 charm_want(p, "disruption-budget", "disruption-budget.yaml", NULL);
 }
 
+/* Removed and made anew, a relation brings other credentials: the pods roll then. */
+static void keep_server(const struct charm_view *v, struct charm_plan *p) {
+        if (!charm_exists(v, "deployment"))
+                return;
+        charm_keep(p, "deployment");
+        charm_keep(p, "disruption-budget");
+}
+
 /* ---- what the user namespaces get */
 
 static void tell_secrets(const struct charm_view *v, struct charm_plan *p,
@@ -485,10 +495,12 @@ static void plan(const struct charm_view *v, struct charm_plan *p) {
         if (strstr(charm_image(v, RESOURCE_OCI_IMAGE), ":" VERSION))
                 charm_version(p, VERSION);
         if (!read_storage(v, p, &b))
-                return;
+                return keep_server(v, p);
         tell_namespaces(v, p, &b);
         if (read_database(v, p, &b) && read_bucket(v, p, &b))
                 want_server(v, p, &b);
+        else
+                keep_server(v, p);
 }
 
 CHARM(.plan = plan);

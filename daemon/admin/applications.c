@@ -3,6 +3,7 @@
  *
  * Each handler fills one command or one read of the path's (model, application). */
 #include "admin-internal.h"
+#include "previewing.h"
 #include "routes.h"
 
 #include "command.h"
@@ -128,7 +129,7 @@ void applications_set_config(struct request *q) {
                                       .reset = b->reset,
                                       .file = b->text ? (b->file ? b->file : "--file") : NULL,
                                       .text = b->text };
-        request_command(q, &c->head, release_config);
+        previewing_command(q, &c->head, c->model, c->application, release_config);
 }
 
 static void release(struct command *c) {
@@ -150,6 +151,11 @@ static void submit(struct request *q, struct command_application *c) {
         request_command(q, &c->head, release);
 }
 
+/* Of what the charm sees: the objects that would be other are told too. */
+static void submit_previewed(struct request *q, struct command_application *c) {
+        previewing_command(q, &c->head, c->model, c->application, release);
+}
+
 void applications_remove(struct request *q) {
         struct command_application *c = command_new(q, command_application_remove);
 
@@ -162,21 +168,21 @@ void applications_scale(struct request *q) {
         struct command_application *c = command_new(q, command_application_scale);
 
         c->scale = ((const struct applications_body *)q->data)->scale;
-        submit(q, c);
+        submit_previewed(q, c);
 }
 
 void applications_trust(struct request *q) {
         struct command_application *c = command_new(q, command_application_trust);
 
         c->trust = ((const struct applications_body *)q->data)->trust;
-        submit(q, c);
+        submit_previewed(q, c);
 }
 
 void applications_constraints(struct request *q) {
         struct command_application *c = command_new(q, command_application_constraints);
 
         c->constraints = ((const struct applications_body *)q->data)->constraints;
-        submit(q, c);
+        submit_previewed(q, c);
 }
 
 void applications_pause(struct request *q) {

@@ -2,6 +2,7 @@
 /* deploy.c - bundles and single charms: charms are found and taken in on the loop, the rest is
  * one transaction */
 #include "admin-internal.h"
+#include "previewing.h"
 #include "routes.h"
 
 #include "charm-take.h"
@@ -235,6 +236,7 @@ void deploy_charm(struct request *q) {
                 .resources = b->resources,
                 .choice = &d->choice,
                 .attach_storage = b->attach_storage,
+                .force = request_query_bool(q, "force"),
         };
         take_in(q, &d->take, charm_taken);
 }
@@ -245,7 +247,6 @@ struct refreshing {
         struct command_refresh command;
         struct charm_choice choice;
         struct charm_take take;
-        struct preview *preview; /* of a dry run */
 };
 
 const struct json_field deploy_refresh_fields[] = {
@@ -265,47 +266,13 @@ static void release_refresh(struct command *c) {
         struct refreshing *f = refreshing_of(c);
 
         charm_choice_deinit(&f->choice);
-        preview_free(f->preview);
         free(f);
-}
-
-static int read_preview(struct tx *tx, struct command *c, struct err *err) {
-        struct refreshing *f = refreshing_of(c);
-
-        return preview_read(f->preview, tx, f->command.model, f->command.application, err);
-}
-
-struct previewing {
-        struct request *request;
-        json_t *json; /* what the command said */
-};
-
-static void on_preview(void *arg, json_t *lines) {
-        struct previewing *p = arg;
-
-        json_array_extend(json_get(p->json, "changes"), lines);
-        json_decref(lines);
-        request_reply(p->request, 200, p->json);
-        request_unref(p->request);
-        free(p);
-}
-
-/* What the command would do, and then the objects that would be other. */
-static void preview_objects(struct request *q, json_t *json, struct command *c) {
-        struct previewing *p;
-
-        if (!json_array_size(json_get(json, "changes")))
-                return request_reply(q, 200, json);
-        p = mem_new(struct previewing);
-        p->request = request_ref(q);
-        p->json = json;
-        preview_start(take_ptr(refreshing_of(c)->preview), on_preview, p);
 }
 
 static void refresh_taken(struct charm_take *take) {
         struct refreshing *f = container_of(take, struct refreshing, take);
 
-        taken_in(take, &f->command.head, release_refresh, preview_objects);
+        taken_in(take, &f->command.head, previewing_release, previewing_show);
 }
 
 static int read_pinned(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
@@ -341,10 +308,8 @@ static void choose_refresh(struct request *q, json_t *pinned) {
                                           .channel = b->channel,
                                           .revision = revision,
                                           .choice = &f->choice };
-        if (f->command.head.dry_run) {
-                f->preview = preview_new(q->admin->options.reconcile);
-                f->command.head.look = read_preview;
-        }
+        previewing_attach(q, &f->command.head, f->command.model, f->command.application,
+                          release_refresh);
         take_in(q, &f->take, refresh_taken);
         json_decref(pinned);
 }

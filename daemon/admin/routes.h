@@ -88,6 +88,14 @@ struct relations_body {
 /* drift.c */
 request_handler drift_list, drift_show, drift_history, drift_leftovers;
 
+/* policy.c */
+request_handler policy_list, policy_set, policy_unset, policy_hand_over, policy_take_over;
+extern const struct json_field policy_fields[], policy_hand_over_fields[];
+struct policy_body {
+        const char *mode, *application, *kind, *object, *field, *window, *zone, *length, *until;
+        const char *writer, *reason;
+};
+
 /* audit.c */
 request_handler audit_list, audit_show, audit_verify, audit_permissions;
 extern const struct json_field audit_verify_fields[];

@@ -11,6 +11,7 @@
 #include "charm-dir.h"
 #include "charm-meta.h"
 #include "log.h"
+#include "opt.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -232,14 +233,20 @@ static const char *offer_name(const struct charm_offer *f) {
 
 static int none_of_that_name(const struct charm_offers *o, const char *name, struct err *err) {
         cleanup_(buf_free) struct buf dirs = BUF_INIT, names = BUF_INIT;
+        cleanup_(freep) const char **all = mem_array(const char *, o->count + 1);
+        const char *near;
 
+        for (size_t i = 0; i < o->count; i++)
+                all[i] = offer_name(&o->list[i]);
+        near = opt_nearest(name, all);
         for (size_t i = 0; o->dirs[i]; i++)
                 buf_printf(&dirs, "%s%s", i ? ", " : "", o->dirs[i]);
         for (size_t i = 0; i < o->count && names.len < 200; i++)
-                buf_printf(&names, "%s%s", i ? ", " : "", offer_name(&o->list[i]));
-        return err_set(err, -ENOENT, "no charm module \"%s\" in %s; there %s %s", name,
+                buf_printf(&names, "%s%s", i ? ", " : "", all[i]);
+        return err_set(err, -ENOENT, "no charm module \"%s\" in %s; there %s %s%s%s%s", name,
                        dirs.len ? buf_str(&dirs) : "no directory", o->count == 1 ? "is" : "are",
-                       names.len ? buf_str(&names) : "none");
+                       names.len ? buf_str(&names) : "none", near ? ": did you mean \"" : "",
+                       near ? near : "", near ? "\"?" : "");
 }
 
 /* Why none of those named NAME will do. */

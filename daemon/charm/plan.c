@@ -41,6 +41,7 @@ struct plan *plan_free(struct plan *p) {
         json_decref(p->targets);
         json_decref(p->see);
         json_decref(p->needs);
+        json_decref(p->keep);
         free_docs(p);
         free_files(p);
         free(p);
@@ -81,7 +82,7 @@ bool plan_label_valid(const char *label) {
 
 struct head {
         const char *status, *message, *version;
-        json_t *tell, *secrets, *targets, *see, *needs;
+        json_t *tell, *secrets, *targets, *see, *needs, *keep;
 };
 
 static const struct json_field head_fields[] = {
@@ -94,6 +95,7 @@ static const struct json_field head_fields[] = {
         { "targets", JSON_FIELD_OBJECT, offsetof(struct head, targets), 0, 0, 0, NULL },
         { "see", JSON_FIELD_OBJECT, offsetof(struct head, see), 0, 0, 0, NULL },
         { "needs", JSON_FIELD_LIST, offsetof(struct head, needs), 0, 0, 0, NULL },
+        { "keep", JSON_FIELD_LIST, offsetof(struct head, keep), 0, 0, 0, NULL },
         {},
 };
 
@@ -184,6 +186,16 @@ static int check_needs(json_t *needs, struct err *err) {
         return 0;
 }
 
+static int check_keep(json_t *keep, struct err *err) {
+        size_t i;
+        json_t *label;
+
+        json_array_foreach(keep, i, label)
+                if (!json_is_string(label) || !plan_label_valid(json_string_value(label)))
+                        return err_set(err, -EBADMSG, "what is kept is not a list of labels");
+        return 0;
+}
+
 static int check_head(const struct head *h, struct err *err) {
         int r = check_status(h, err);
 
@@ -195,6 +207,8 @@ static int check_head(const struct head *h, struct err *err) {
                 r = check_targets(h->targets, err);
         if (r >= 0)
                 r = check_see(h->see, err);
+        if (r >= 0)
+                r = check_keep(h->keep, err);
         return r < 0 ? r : check_needs(h->needs, err);
 }
 
@@ -231,6 +245,7 @@ static int take_head(struct plan_reader *r, const struct frame *f, struct err *e
         p->targets = keep(h.targets, json_object());
         p->see = keep(h.see, json_object());
         p->needs = keep(h.needs, json_array());
+        p->keep = keep(h.keep, json_array());
         return 0;
 }
 

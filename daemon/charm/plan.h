@@ -5,7 +5,7 @@
  *
  *   R   ready: the module is loaded, its hashes were right, the sandbox is closed. Once, first.
  *   H   head of a plan: canonical JSON, members as in struct plan ("status", "message", "version",
- *       "tell", "secrets", "targets", "see", "needs")
+ *       "tell", "secrets", "targets", "see", "needs", "keep")
  *   D   a document: label NUL target NUL SHA-256 (32 bytes) canonical JSON text; the target may be
  *       empty
  *   F   a file want: canonical JSON {"label", "resource", "edits"}
@@ -64,6 +64,7 @@ struct plan {
         json_t *targets; /* {label: {"provider", "config": document}} */
         json_t *see;     /* {label: [pointer, ...]} */
         json_t *needs;   /* [{"label", "on", "kind": "exists" | "ready" | "value"}] */
+        json_t *keep;    /* [label, ...]: wanted as it was, when it was */
         struct plan_doc *docs; /* in the order in which they were wanted */
         size_t doc_count, doc_room;
         struct plan_file *files;

@@ -577,3 +577,12 @@ int application_row_resource(const struct application_row *a, const char *name, 
                                                   err);
         return r < 0 ? r : 1;
 }
+
+int application_row_destroyer(struct tx *tx, const struct command *c, int64_t application,
+                              struct err *err) {
+        struct w_application_set_destroyer_in in = { .destroy_by = c->actor ? c->actor : "somebody",
+                                                     .destroy_at = tx_now(tx),
+                                                     .id = application };
+
+        return w_application_set_destroyer(tx, &in, err);
+}

@@ -9,6 +9,7 @@
 #include "charm-meta.h"
 
 #include "channel.h"
+#include "field-tree.h"
 #include "name.h"
 #include "size.h"
 #include "yaml.h"
@@ -27,7 +28,7 @@ struct top {
         const char *name, *summary, *title;
         int64_t revision;
         json_t *channels, *scale, *roles[META_ROLE_MAX], *config, *resources, *storage;
-        json_t *runtime_fields, *defaults_changed, *rest;
+        json_t *runtime_fields, *strict, *defaults_changed, *rest;
         bool subordinate;
 };
 
@@ -48,6 +49,7 @@ static const struct json_field top_fields[] = {
         { "resources", JSON_FIELD_OBJECT, AT(resources), JSON_NULL_OK, 0, 0, NULL },
         { "storage", JSON_FIELD_OBJECT, AT(storage), JSON_NULL_OK, 0, 0, NULL },
         { "runtime-fields", JSON_FIELD_LIST, AT(runtime_fields), JSON_NULL_OK, 0, 0, NULL },
+        { "strict", JSON_FIELD_LIST, AT(strict), JSON_NULL_OK, 0, 0, NULL },
         { "defaults-changed", JSON_FIELD_ANY, AT(defaults_changed), 0, 0, 0, NULL },
         { "subordinate", JSON_FIELD_BOOL, AT(subordinate), 0, 0, 0, NULL },
         /* Juju's, kept as they are */
@@ -110,7 +112,7 @@ struct endpoint_in {
 
 static const struct json_field endpoint_fields[] = {
         { "interface", JSON_FIELD_STRING, offsetof(struct endpoint_in, interface), JSON_REQUIRED, 1,
-         200, NULL },
+          200, NULL },
         { "limit", JSON_FIELD_ANY, offsetof(struct endpoint_in, limit), 0, 0, 0, NULL },
         { "optional", JSON_FIELD_BOOL, offsetof(struct endpoint_in, optional), 0, 0, 0, NULL },
         { "scope", JSON_FIELD_ANY, offsetof(struct endpoint_in, rest), 0, 0, 0, NULL },
@@ -344,9 +346,9 @@ static int read_pattern(struct reader *r, const struct option_in *in, const json
         struct err err = {};
 
         if (!in->pattern)
-                return !in->wants ? 0
-                                  : json_error(r->err, where, j, "wants",
-                                               "says what a pattern means");
+                return !in->wants
+                               ? 0
+                               : json_error(r->err, where, j, "wants", "says what a pattern means");
         if (o->type != META_STRING && o->type != META_SECRET)
                 return json_error(r->err, where, j, "pattern", "is only for texts");
         o->pattern = str_dup(in->pattern);
@@ -469,7 +471,7 @@ static const struct json_field scale_fields[] = {
         { "default", JSON_FIELD_INT, offsetof(struct scale_in, value), 0, 0, SCALE_MAX, NULL },
         { "max", JSON_FIELD_INT, offsetof(struct scale_in, max), 0, 1, SCALE_MAX, NULL },
         { "zero-keeps-data", JSON_FIELD_BOOL, offsetof(struct scale_in, zero_keeps_data), 0, 0, 0,
-         NULL },
+          NULL },
         {},
 };
 
@@ -488,19 +490,37 @@ static int read_scale(struct reader *r, const struct top *top) {
         return 0;
 }
 
-static int read_runtime_fields(struct reader *r, const struct top *top) {
-        struct json_where where = where_of(r, "runtime-fields");
+struct field_in {
+        const char *kind, *name, *field;
+};
+
+static const struct json_field field_fields[] = {
+        { "kind", JSON_FIELD_STRING, offsetof(struct field_in, kind), JSON_REQUIRED, 1, 200, NULL },
+        { "name", JSON_FIELD_STRING, offsetof(struct field_in, name), 0, 1, 253, NULL },
+        { "field", JSON_FIELD_STRING, offsetof(struct field_in, field), JSON_REQUIRED, 1,
+          FIELD_TREE_MAX, NULL },
+        {},
+};
+
+/* strict and runtime-fields: which fields of which objects. */
+static int read_fields(struct reader *r, const char *key, json_t *list, json_t **ret) {
         size_t i;
         json_t *item;
 
-        json_array_foreach(top->runtime_fields, i, item) {
-                if (!json_get_str(item, "kind", NULL) || !json_get_str(item, "field", NULL))
-                        return json_error(r->err, &where, json_is_object(item) ? item : NULL, NULL,
-                                          "entry %zu needs kind and field (and may have name)",
-                                          i + 1);
+        json_array_foreach(list, i, item) {
+                cleanup_(freep) char *path = str_format("%s[%zu]", key, i);
+                cleanup_(json_freep) json_t *tree = NULL;
+                struct json_where where = where_of(r, path);
+                struct field_in in = {};
+                struct err why = {};
+                int k = json_decode(item, field_fields, false, &in, &where, r->err);
+
+                if (k < 0)
+                        return k;
+                if (field_tree_parse(in.field, &tree, &why) < 0)
+                        return json_error(r->err, &where, item, "field", "%s", err_text(&why));
         }
-        r->meta->runtime_fields =
-                json_is_array(top->runtime_fields) ? json_incref(top->runtime_fields) : NULL;
+        *ret = json_is_array(list) ? json_incref(list) : NULL;
         return 0;
 }
 
@@ -519,7 +539,11 @@ static int read_lists(struct reader *r, const struct top *top, const json_t *roo
         r->meta->storages = mem_array(struct meta_storage, json_object_size(top->storage) + 1);
         if (k == 0)
                 k = read_members(r, top->storage, "storage", read_storage);
-        return k == 0 ? read_runtime_fields(r, top) : k;
+        if (k == 0)
+                k = read_fields(r, "strict", top->strict, &r->meta->strict);
+        if (k == 0)
+                k = read_fields(r, "runtime-fields", top->runtime_fields, &r->meta->runtime_fields);
+        return k;
 }
 
 static int read_all(struct reader *r, const json_t *root) {
@@ -619,6 +643,7 @@ struct charm_meta *charm_meta_free(struct charm_meta *m) {
         free(m->storages);
         free(m->name);
         free(m->summary);
+        json_decref(m->strict);
         json_decref(m->runtime_fields);
         json_decref(m->json);
         free(m);

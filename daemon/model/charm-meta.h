@@ -4,8 +4,9 @@
  * charm.yaml has the keys of a Juju charm (name, summary, description, provides, requires,
  * peers, config.options, resources, storage; the rest of Juju's is accepted and kept) and
  * Mooring's own: revision, channels, scale {default, max, zero-keeps-data}, option keys min,
- * max, enum, secret, runtime-fields (fields that the component itself completes),
- * defaults-changed (Juju's insecure defaults that differ here, with why). */
+ * max, enum, secret, strict (fields under which nobody else may add anything), runtime-fields
+ * (fields that the component itself completes), defaults-changed (Juju's insecure defaults that
+ * differ here, with why). */
 #pragma once
 
 #include "json.h"
@@ -59,7 +60,7 @@ struct charm_meta {
         size_t resource_count;
         struct meta_storage *storages;
         size_t storage_count;
-        json_t *runtime_fields; /* list of {"kind", "name", "field"} or NULL */
+        json_t *strict, *runtime_fields; /* lists of {"kind", "name", "field"}, or NULL */
         json_t *json;           /* the whole, as stored in table charm */
 };
 

@@ -139,6 +139,57 @@ static int end_relations(struct tx *tx, int64_t application, struct err *err) {
         return r < 0 ? r : 0;
 }
 
+/* Of data that is being destroyed nothing was deleted yet. */
+static int check_not_deleted(struct tx *tx, const struct q_application_row *a, struct err *err) {
+        struct q_resource_by_owner_in in = { .owner_id = a->id, .max = PAGE };
+        char said[CLOCK_TEXT_MAX], sent[CLOCK_TEXT_MAX];
+        struct q_resource_row *rows;
+        size_t n;
+        int r;
+
+        do {
+                r = q_resource_by_owner(tx, &in, &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++) {
+                        in.after = rows[i].id;
+                        if (!rows[i].delete_at_null)
+                                return err_set(err, -EBUSY,
+                                               "application %s: its storage is being destroyed, as "
+                                               "%s said at %s: %s %s is being deleted since %s",
+                                               a->name, a->destroy_by,
+                                               clock_iso(a->destroy_at, false, said), rows[i].type,
+                                               rows[i].path,
+                                               clock_iso(rows[i].delete_at, false, sent));
+                }
+        } while (r >= 0 && n == PAGE);
+        return r < 0 ? r : 0;
+}
+
+/* Asked for without --destroy-storage what was asked for with it: keeping wins while it can. */
+static int keep_after_all(struct tx *tx, struct command *c, const struct subject *s,
+                          struct err *err) {
+        char said[CLOCK_TEXT_MAX];
+        int r = s->model->destroy_storage
+                        ? err_set(err, -EBUSY, "model %s is being removed, with its data",
+                                  s->model->name)
+                        : check_not_deleted(tx, s->row, err);
+
+        if (r >= 0)
+                r = w_application_set_life(
+                        tx,
+                        &(struct w_application_set_life_in){
+                                .life = "dying", .force = s->row->force, .id = s->row->id },
+                        err);
+        if (r < 0)
+                return r;
+        command_change(c, "remove-application", s->row->name,
+                       "keep the data of %s: that it is destroyed, as %s said at %s, is taken back",
+                       s->row->name, s->row->destroy_by,
+                       clock_iso(s->row->destroy_at, false, said));
+        command_record(c, s->row->name, "destroy-storage", json_true(), json_false());
+        r = consequence_removal(tx, c, s->row, false, err);
+        return done(tx, s, r);
+}
+
 /* Again with --force or --destroy-storage upgrades the removal that is under way. */
 int command_application_remove(struct tx *tx, struct command *c, struct err *err) {
         struct command_application *remove = command_of(c, command_application);
@@ -150,6 +201,8 @@ int command_application_remove(struct tx *tx, struct command *c, struct err *err
                 r = lookup_application(tx, s.model, remove->application, &s.row, err);
         if (r < 0)
                 return r;
+        if (s.row->destroy_storage && !remove->destroy_storage && !remove->force)
+                return keep_after_all(tx, c, &s, err);
         destroy = remove->destroy_storage || s.row->destroy_storage;
         force = remove->force || s.row->force;
         if (str_eq(s.row->life, "dying") && destroy == s.row->destroy_storage &&
@@ -161,6 +214,8 @@ int command_application_remove(struct tx *tx, struct command *c, struct err *err
                                                                         .destroy_storage = destroy,
                                                                         .id = s.row->id },
                                    err);
+        if (r >= 0 && destroy && !s.row->destroy_storage)
+                r = application_row_destroyer(tx, c, s.row->id, err);
         if (r >= 0)
                 r = end_relations(tx, s.row->id, err);
         command_change(c, "remove-application", s.row->name, "remove application %s%s%s",
@@ -456,6 +511,26 @@ static bool is_object(const struct q_resource_row *row, const char *object) {
 
 /* Blocked by something of the same name that was there before, and by nothing else: nothing of ours
  * was ever accepted. */
+/* Data in a server of its own that another controller looked after: who has rights there is not
+ * ours to tell. */
+static int leave_users(struct tx *tx, struct command *c, const struct q_resource_row *row,
+                       struct err *err) {
+        const struct command_application *a = command_of(c, command_application);
+        struct data_left left = {
+                a->model, a->application, row->type, row->path,
+                "was adopted: users of earlier relations stay in its server with their rights, and "
+                "cannot be told from others'. List them (SELECT User, Host FROM mysql.user; mc "
+                "admin user ls) and remove those that no relation here has (DROP USER "
+                "'NAME'@'HOST'; mc admin user rm)"
+        };
+        bool inside = false;
+        int r = row->keep && !row->owner_id_null
+                        ? data_inside(tx, row->target_id, row->owner_id, &inside, err)
+                        : 0;
+
+        return r < 0 || !inside ? r : data_leave(tx, &left, err);
+}
+
 static int adopt(struct tx *tx, struct command *c, const struct q_resource_row *row,
                  struct err *err) {
         const char *object = command_of(c, command_application)->object;
@@ -472,6 +547,8 @@ static int adopt(struct tx *tx, struct command *c, const struct q_resource_row *
         r = w_resource_set_adopted(
                 tx, &(struct w_resource_set_adopted_in){ .adopted = 1, .id = row->id }, err);
         tx_mark(tx, MARK_RESOURCE, row->id);
+        if (r >= 0)
+                r = leave_users(tx, c, row, err);
         return r < 0 ? r : 1;
 }
 

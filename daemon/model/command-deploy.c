@@ -32,7 +32,8 @@ struct deploy {
         struct charm_choice *choices;
         bool attach_storage;
         bool must_be_new;
-        bool refresh; /* to the choice, though neither channel nor revision is another one */
+        bool needs_charm; /* what has none is refused: one that is typed by hand */
+        bool refresh;     /* to the choice, though neither channel nor revision is another one */
         struct placed *placed;
 };
 
@@ -66,6 +67,13 @@ static bool take_choice(struct deploy *d, const struct bundle_application *a,
         if (choice->refused) {
                 command_fault(d->command, at, "application %s: %s", a->name,
                               choice->missing ? choice->missing : "no such charm");
+                return false;
+        }
+        if (!choice->meta && d->needs_charm) {
+                command_fault(d->command, at,
+                              "application %s: %s; --force takes it all the same, blocked until "
+                              "there is one",
+                              a->name, choice->missing ? choice->missing : "no charm module");
                 return false;
         }
         if (!choice->meta)
@@ -556,7 +564,8 @@ int command_deploy_charm(struct tx *tx, struct command *c, struct err *err) {
                             .bundle = b,
                             .choices = charm->choice,
                             .attach_storage = charm->attach_storage,
-                            .must_be_new = true };
+                            .must_be_new = true,
+                            .needs_charm = !charm->force };
         int r = lookup_live_model(tx, charm->model, &d.model, err);
 
         if (r < 0)

@@ -23,6 +23,9 @@ void command_say(struct command *c, const char *member, json_t *value); /* steal
 /* 26 letters of base32, random once for (command, NAME): the same when run again. */
 void command_uri(struct command *c, const char *name, char ret[27]);
 
+/* When something ends by itself: a time, or for how long from now; *RET 0: TEXT is NULL. */
+int command_until(struct tx *tx, const char *text, int64_t *ret, struct err *err);
+
 /* ---- application-row.c: options, storage, resources of one application. Return 1: changed, 0:
  * was so, <0 */
 struct application_row {
@@ -46,6 +49,9 @@ int application_row_recheck(const struct application_row *a, struct err *err);
 /* Opens a secret option's value. *RET is wiped by the caller. 1: there is none. */
 int application_row_secret(struct tx *tx, const struct sealer *sealer, int64_t application,
                            const char *option, struct secret_text *ret, struct err *err);
+/* Who says so destroys its storage. */
+int application_row_destroyer(struct tx *tx, const struct command *c, int64_t application,
+                              struct err *err);
 /* The secret, its revisions and its grants. */
 int application_row_forget_secret(struct tx *tx, int64_t secret, struct err *err);
 

@@ -135,6 +135,8 @@ static int end_application(struct tx *tx, struct command *c, const struct q_appl
                                                .id = a->id },
                                        err);
 
+        if (r >= 0 && destroy && !a->destroy_storage)
+                r = application_row_destroyer(tx, c, a->id, err);
         if (r >= 0)
                 r = consequence_removal(tx, c, a, destroy || a->destroy_storage, err);
         if (r >= 0)

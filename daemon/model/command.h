@@ -39,6 +39,7 @@ struct command {
         const struct audit_entry *entry; /* who, where and why; what was done is filled in here */
         /* Of a dry run: reads more of how it would be, before it is taken back; or NULL. */
         int (*look)(struct tx *tx, struct command *c, struct err *err);
+        void *look_arg;
         /* private: made anew by each run */
         json_t *was, *became; /* what it changed, for the audit */
         size_t values, values_more;
@@ -132,6 +133,7 @@ struct command_charm {
         json_t *resources; /* {name: image reference} */
         struct charm_choice *choice;
         bool attach_storage;
+        bool force; /* also without a charm: it is taken, and blocked until there is one */
 };
 int command_deploy_charm(struct tx *tx, struct command *c, struct err *err);
 /* The same charm in the content that is on offer now, or in another revision or channel. */
@@ -192,6 +194,21 @@ int command_application_adopt(struct tx *tx, struct command *c, struct err *err)
 int command_application_attach_storage(struct tx *tx, struct command *c, struct err *err);
 /* what an earlier one left */
 int command_application_destroy_storage(struct tx *tx, struct command *c, struct err *err);
+
+/* ---- rule.h: what is done about drift, and what may not be changed meanwhile */
+struct command_policy {
+        struct command head;
+        const char *model;
+        const char *application, *type, *path, *field; /* NULL: any */
+        const char *mode;                              /* set */
+        const char *begins, *zone;                     /* of a window, or NULL; zone NULL: UTC */
+        const char *length;                            /* of it: "4h" */
+        const char *until;  /* a time, or for how long: "2h"; NULL: for ever */
+        const char *writer; /* hand over: to whom; NULL */
+        const char *why;
+};
+int command_policy_set(struct tx *tx, struct command *c, struct err *err);
+int command_policy_unset(struct tx *tx, struct command *c, struct err *err);
 
 /* ---- relations */
 struct command_relation {

@@ -233,6 +233,21 @@ static int destroy_row(struct tx *tx, struct command *c, const char *model,
         return take_row(tx, model, row, 0, err);
 }
 
+static int tell_inherited(struct tx *tx, struct command *c, const struct q_model_row *model,
+                          const char *name, struct err *err) {
+        struct q_inherited_row *rows;
+        size_t n;
+        int r = q_inherited_list(
+                tx, &(struct q_inherited_list_in){ .model_id = model->id, .application = name },
+                &rows, &n, err);
+
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                command_change(c, "attach-storage", name,
+                               "remove %s %s, which the earlier %s made in it, unless it is wanted",
+                               rows[i].type, rows[i].path, name);
+        return r;
+}
+
 int detached_attach(struct tx *tx, struct command *c, const struct q_model_row *model,
                     const char *name, int64_t application, struct err *err) {
         struct q_detached_earlier_in in = { .model_id = model->id, .application = name };
@@ -249,6 +264,8 @@ int detached_attach(struct tx *tx, struct command *c, const struct q_model_row *
                                        : "");
                 r = take_row(tx, model->name, &rows[i], application, err);
         }
+        if (r >= 0 && n)
+                r = tell_inherited(tx, c, model, name, err);
         return r < 0 ? r : (int)n;
 }
 
@@ -261,6 +278,11 @@ int detached_destroy(struct tx *tx, struct command *c, const struct q_model_row 
 
         for (size_t i = 0; r >= 0 && i < n; i++)
                 r = destroy_row(tx, c, model->name, &rows[i], err);
+        if (r >= 0)
+                r = w_inherited_delete_of(tx,
+                                          &(struct w_inherited_delete_of_in){ .model_id = model->id,
+                                                                              .application = name },
+                                          err);
         return r < 0 ? r : (int)n;
 }
 

@@ -175,6 +175,15 @@ static int refuse_wants(struct tx *tx, const struct q_application_row *a, struct
         return r < 0 ? r : 0;
 }
 
+/* Another application of that name begins without them. */
+static int drop_rules(struct tx *tx, const struct q_application_row *a, struct err *err) {
+        struct w_policy_delete_application_in rules = { a->model_id, a->name };
+        struct w_freeze_delete_application_in freezes = { a->model_id, a->name };
+        int r = w_policy_delete_application(tx, &rules, err);
+
+        return r < 0 ? r : w_freeze_delete_application(tx, &freezes, err);
+}
+
 int removal_application(struct tx *tx, int64_t application, struct err *err) {
         struct q_application_row *row;
         size_t n;
@@ -195,6 +204,8 @@ int removal_application(struct tx *tx, int64_t application, struct err *err) {
                 r = drop_targets(tx, application, err);
         if (r >= 0)
                 r = drop_entries(tx, application, err);
+        if (r >= 0)
+                r = drop_rules(tx, row, err);
         if (r >= 0)
                 r = w_application_delete(tx, &(struct w_application_delete_in){ .id = application },
                                          err);
@@ -265,7 +276,16 @@ int removal_model(struct tx *tx, int64_t model, struct err *err) {
         if (r >= 0)
                 r = drop_detached(tx, row, err);
         if (r >= 0)
+                r = w_inherited_delete_model(
+                        tx, &(struct w_inherited_delete_model_in){ .model_id = model }, err);
+        if (r >= 0)
                 r = drop_left_secrets(tx, model, err);
+        if (r >= 0)
+                r = w_policy_delete_model(
+                        tx, &(struct w_policy_delete_model_in){ .model_id = model }, err);
+        if (r >= 0)
+                r = w_freeze_delete_model(
+                        tx, &(struct w_freeze_delete_model_in){ .model_id = model }, err);
         if (r >= 0)
                 r = w_model_option_delete_all(
                         tx, &(struct w_model_option_delete_all_in){ .model_id = model }, err);

@@ -133,7 +133,21 @@ struct observer {
         void (*changed)(void *arg);
 };
 
-enum { APPLY_DRY_RUN = 1, APPLY_TAKE_OVER = 2, APPLY_ADOPT = 4, APPLY_RECREATE = 8 };
+enum {
+        APPLY_DRY_RUN = 1,
+        APPLY_TAKE_OVER = 2,
+        APPLY_ADOPT = 4,
+        APPLY_RECREATE = 8,
+        /* Some of what differs is not put right: field set and baseline stay those of before, and
+         * the answer has none. */
+        APPLY_PART = 16
+};
+
+/* A field that an apply leaves as it is outside. */
+struct kept_field {
+        const char *field; /* as compare names it; may hold [*] */
+        bool give_up;      /* and from now on it is nobody's of ours: we give up owning it */
+};
 
 struct apply_request { /* what it points to stays until the operation is done or cancelled */
         const char *type, *path;
@@ -149,6 +163,9 @@ struct apply_request { /* what it points to stays until the operation is done or
         const char *token;       /* of a running operation, or "" */
         const char *const *see;
         bool first; /* never applied by us: what is there without our mark is CONFLICT */
+        const struct kept_field *kept; /* providers that can: PROVIDER_KEEPS */
+        size_t kept_count;
+        const json_t *found; /* the newest observation's, while it differs; or NULL */
         unsigned flags;
 };
 
@@ -222,7 +239,7 @@ struct target_config {
         json_t *(*options)(void); /* what providers may read of the daemon's options; or NULL */
 };
 
-enum { PROVIDER_WATCHES = 1, PROVIDER_DRY_RUN = 2, PROVIDER_TAKE_OVER = 4 };
+enum { PROVIDER_WATCHES = 1, PROVIDER_DRY_RUN = 2, PROVIDER_TAKE_OVER = 4, PROVIDER_KEEPS = 8 };
 
 struct provider {
         const char *name;
@@ -243,7 +260,8 @@ struct provider {
         bool (*secret_output)(const char *type, const char *pointer);
         /* Puts a model's options (image-registry, image-pull-secret, tolerations, node-selector)
          * into WANTED. NULL: they mean nothing here. Pure; any thread. */
-        void (*decorate)(json_t *wanted, const json_t *options);
+        void (*decorate)(json_t *wanted, const json_t *options); /* and "fields": charm.yaml's
+                                                                    * "strict", "runtime-fields" */
         int (*open)(const struct target_config *c, const struct observer *o, struct target **ret,
                     struct err *err);
         struct target *(*close)(struct target *t); /* operations of it were cancelled before */

@@ -405,11 +405,24 @@ static int check_elsewhere(const struct application_work *w, struct err *err) {
                        told ? "relation data" : "a target's configuration", told ? told : target);
 }
 
+/* As the want that is there. The document itself may be made of what is no longer told. */
+static void prepare_kept(struct application_work *w, const char *label) {
+        const struct world_want *want = world_want_in(w->wants, w->want_count, label);
+        struct prepared *d;
+
+        if (!want)
+                return;
+        d = add(w, label, NULL);
+        memcpy(d->mark, want->document, DIGEST_SIZE);
+        d->unchanged = true;
+}
+
 void application_prepare(void *arg) {
         struct application_work *w = arg;
         const char *label;
-        json_t *target;
+        json_t *target, *kept;
         int r = check_elsewhere(w, &w->err);
+        size_t k;
 
         gather_needs(w);
         json_object_foreach(w->plan->targets, label, target) {
@@ -418,6 +431,8 @@ void application_prepare(void *arg) {
         }
         for (size_t i = 0; r >= 0 && i < w->plan->doc_count; i++)
                 r = prepare_doc(w, &w->plan->docs[i], &w->err);
+        json_array_foreach(w->plan->keep, k, kept)
+                prepare_kept(w, json_string_value(kept));
         for (size_t i = 0; r >= 0 && i < w->plan->file_count; i++)
                 r = prepare_file(w, &w->plan->files[i], &w->err);
         if (r >= 0)

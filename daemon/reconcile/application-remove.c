@@ -254,8 +254,8 @@ int application_remove_run(struct tx *tx, struct store_call *c, struct err *err)
         if (r >= 0)
                 r = w_want_delete_all(tx, &(struct w_want_delete_all_in){ .application_id = w->id },
                                       err);
-        if (r >= 0 && w->destroy_storage)
-                r = removal_let_go(tx, w->model, w->id, err);
+        if (r >= 0)
+                r = inherit_leave(tx, w, err);
         do {
                 if (r < 0)
                         return r;
@@ -275,9 +275,13 @@ int application_remove_run(struct tx *tx, struct store_call *c, struct err *err)
                                         &rows, &left, err);
         if (r < 0 || left)
                 return r < 0 ? r : 0;
-        r = drop_ownerless(tx, w, err);
+        r = w->destroy_storage ? removal_let_go(tx, w->model, w->id, err) : 0;
+        if (r >= 0)
+                r = drop_ownerless(tx, w, err);
         if (r >= 0)
                 r = removal_application(tx, w->id, err);
+        if (r >= 0)
+                r = inherit_end(tx, w, err);
         if (r < 0)
                 return r;
         tx_mark(tx, MARK_APPLICATION, w->id);

@@ -286,6 +286,19 @@ static int read_charm(struct tx *tx, struct application_work *w, struct charm_me
         return r < 0 ? r : charm_meta_from_json(j, ret, err);
 }
 
+/* What charm.yaml says of fields goes into documents as the model's options do. */
+static void take_field_rules(struct application_work *w, const struct charm_meta *meta) {
+        json_t *fields;
+
+        if (!meta->strict && !meta->runtime_fields)
+                return;
+        fields = json_object();
+        json_object_set(fields, "strict", meta->strict ? meta->strict : json_null());
+        json_object_set(fields, "runtime-fields",
+                        meta->runtime_fields ? meta->runtime_fields : json_null());
+        json_object_set_new(w->model_options, "fields", fields);
+}
+
 /* What an earlier application of that name left behind: nothing is planned until it is decided
  * on. */
 static int read_detached(struct tx *tx, struct application_work *w, struct err *err) {
@@ -320,6 +333,8 @@ int application_view_run(struct tx *tx, struct store_call *c, struct err *err) {
         if (r < 0 || !w->charm_sha256)
                 return r;
         r = read_charm(tx, w, &meta, err);
+        if (r >= 0)
+                take_field_rules(w, meta);
         if (r >= 0)
                 r = read_options(tx, w, meta, err);
         if (r >= 0)

@@ -142,3 +142,9 @@ int application_detach(struct tx *tx, const struct application_work *w,
                        const struct q_resource_row *row, struct err *err);
 /* The relations that are being removed, once a plan without them is saved. */
 int application_remove_ended(struct tx *tx, struct application_work *w, struct err *err);
+
+/* inherit.c: what was made inside of a server whose storage is kept. It goes with W; is kept when
+ * storage is; is W's own again, to be removed. */
+int inherit_leave(struct tx *tx, const struct application_work *w, struct err *err);
+int inherit_end(struct tx *tx, const struct application_work *w, struct err *err);
+int inherit_take(struct tx *tx, const struct application_work *w, struct err *err);

@@ -136,12 +136,15 @@ static enum drift_kind find_drift(const struct resource_row *row, const struct o
 
 static void decide_first(const struct resource_row *row, const struct policy *p,
                          struct decision *d) {
+        d->anew = true;
         if (p->unmet)
                 return conclude_because(d, ACTION_WAIT, STATE_WAITING, "waiting for ", p->unmet);
         if (!row->applied_generation)
                 return conclude(d, ACTION_APPLY, STATE_NEW, "to be made");
         conclude(d, ACTION_APPLY, STATE_APPLYING,
-                 p->refill ? "a value that it takes changed" : "what is wanted changed");
+                 p->redeclared ? p->redeclared
+                 : p->refill   ? "a value that it takes changed"
+                               : "what is wanted changed");
 }
 
 char *decide_another(const struct observation *o) {
@@ -217,6 +220,48 @@ static void decide_look(const struct resource_row *row, const struct observation
         conclude(d, ACTION_LOOK, seen_state(row, o, d), why);
 }
 
+static void decide_whole(const struct resource_row *row, const struct observation *o,
+                         const struct policy *p, struct decision *d) {
+        const char *rule = p->spared ? p->spared : p->reported ? p->reported : p->window;
+        char head[sizeof(d->why)];
+
+        snprintf(head, sizeof(head), "%s: ",
+                 d->drift == DRIFT_DELETED ? "was deleted" : "is another one of the same name");
+        d->spared = p->spared != NULL;
+        if (p->look_due)
+                return decide_look(row, o, p, rule, d);
+        d->again_at = p->spared || p->reported ? 0 : p->window_at;
+        conclude_because(d, ACTION_WAIT,
+                         d->drift == DRIFT_DELETED ? STATE_WAITING : state_of(row, o), head, rule);
+}
+
+/* Rules keep what differs from being repaired, for now or for ever. What nobody wants to know of
+ * counts as in place. */
+static bool is_let_be(const struct resource_row *row, const struct observation *o,
+                      const struct policy *p, struct decision *d) {
+        const struct verdict *v = d->drift == DRIFT_CHANGED ? p->fields : NULL;
+
+        if (d->drift == DRIFT_DELETED || d->drift == DRIFT_REPLACED) {
+                if (!p->spared && !p->reported && !p->window)
+                        return false;
+                decide_whole(row, o, p, d);
+                d->drift = d->spared ? DRIFT_NONE : d->drift;
+                return true;
+        }
+        d->ruled = v != NULL;
+        d->spared = v && !v->now && !v->later && !v->reported;
+        if (d->spared)
+                d->drift = DRIFT_NONE;
+        if (!v || v->now || d->spared)
+                return false;
+        if (p->look_due)
+                decide_look(row, o, p, v->why, d);
+        else
+                conclude(d, v->later ? ACTION_WAIT : ACTION_NONE, state_of(row, o), v->why);
+        d->again_at = v->again_at;
+        return true;
+}
+
 /* What the pause keeps from being put right; NULL: nothing. */
 static const char *put_off(const struct resource_row *row, const struct observation *o,
                            bool changed, const struct decision *d) {
@@ -279,7 +324,8 @@ enum resource_state decide_state_after(enum outcome o) {
 
 void decide(const struct resource_row *row, const struct observation *o, const struct policy *p,
             int64_t now, struct decision *d) {
-        bool changed = row->wanted_generation > row->applied_generation || p->refill;
+        bool changed =
+                row->wanted_generation > row->applied_generation || p->refill || p->redeclared;
         bool sacred = decide_is_sacred(row);
 
         *d = (struct decision){ 0 };
@@ -310,6 +356,8 @@ void decide(const struct resource_row *row, const struct observation *o, const s
                 return decide_look(row, o, p, "looking whether the data is back", d);
         if (d->drift == DRIFT_DATA_LOST)
                 return decide_drift(row, o, p, d);
+        if (!changed && d->drift != DRIFT_NONE && is_let_be(row, o, p, d))
+                return;
         if (p->backing_off && (changed || d->drift != DRIFT_NONE))
                 return conclude(d, ACTION_WAIT, decide_state_after(row->outcome), p->backing_off);
         if (changed && sacred && p->look_due)

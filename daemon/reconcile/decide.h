@@ -57,6 +57,15 @@ struct resource_row {      /* what decide needs of the store's row */
         enum outcome outcome;         /* of the last operation */
 };
 
+/* What differs, field by field, held against the rules. */
+struct verdict {
+        bool now;         /* some of it is to be repaired now, */
+        bool later;       /* some of it later: a window; */
+        bool reported;    /* some of it is only told; and what is left nobody wants to know of */
+        int64_t again_at; /* clock_wall: then it is judged anew; 0: when something changes */
+        char why[256];    /* of what is not repaired now */
+};
+
 struct policy {
         const char *paused;  /* who and why, or NULL: nothing outside is written */
         const char *blocked; /* the model writes nothing: another cluster, another stamp; or NULL */
@@ -71,6 +80,13 @@ struct policy {
         int64_t audit_every_ms; /* 0: never */
         bool look_due;          /* not watched, and it was looked at too long ago */
         bool list_pending; /* the target tells of changes by itself; its first list is under way */
+        /* Rules about drift; what is wanted anew is written all the same. Of the whole object: */
+        const char *spared;   /* it is neither told nor put right: which rule says so; or NULL */
+        const char *reported; /* it is only told: which rule says so; or NULL */
+        const char *window;   /* it is put right later: until when it waits; or NULL */
+        int64_t window_at;    /* clock_wall of that; 0: not known */
+        const struct verdict *fields; /* of what differs; NULL: not compared yet */
+        const char *redeclared; /* a field is handed over, or declared again: an apply; or NULL */
 };
 
 enum drift_kind {
@@ -86,10 +102,14 @@ struct decision {
         enum action action;
         enum drift_kind drift; /* what was found is a line in the ledger */
         enum resource_state state;
-        bool audit;    /* an apply only to look again */
-        bool leaves;   /* forget: something is left outside that may be ours */
-        bool compared; /* what was seen was held against the baseline: DRIFT means it */
-        char why[256]; /* for people: "waiting for Secret kubeflow/x: not there yet" */
+        bool audit;       /* an apply only to look again */
+        bool leaves;      /* forget: something is left outside that may be ours */
+        bool compared;    /* what was seen was held against the baseline: DRIFT means it */
+        bool anew;        /* an apply of what is wanted now, not a repair of what was */
+        bool spared;      /* something differs, and a rule says that nobody wants to know */
+        bool ruled;       /* what differs was held against the rules: some of it may stand */
+        int64_t again_at; /* clock_wall: then to be decided anew; 0: not by time */
+        char why[256];    /* for people: "waiting for Secret kubeflow/x: not there yet" */
 };
 
 /* It holds data that nobody gave up: when it is gone, a person decides. */

@@ -220,6 +220,32 @@ static struct world_resource *find_subject(struct reconcile *rec, const struct w
         return NULL;
 }
 
+int reconcile_find_object(struct reconcile *rec, const char *model, const char *name,
+                          struct reconcile_object *ret, struct err *err) {
+        const struct world_model *m = world_model_named(&rec->world, model);
+        const struct world_resource *r = m ? find_subject(rec, m, name) : NULL;
+        const struct world_application *a = r ? world_application(&rec->world, r->owner) : NULL;
+        const struct world_target *t = r ? world_target(&rec->world, r->target) : NULL;
+
+        if (!r)
+                return err_set(err, -ENOENT,
+                               "model %s has no object %s: give KIND/NAME as `objects` lists them",
+                               model, name);
+        *ret = (struct reconcile_object){ .type = str_dup(r->type),
+                                          .path = str_dup(r->path),
+                                          .application = str_dup(a ? a->name : ""),
+                                          .keeps = t && t->provider &&
+                                                   (t->provider->can & PROVIDER_KEEPS) };
+        return 1;
+}
+
+void reconcile_object_deinit(struct reconcile_object *o) {
+        free(o->type);
+        free(o->path);
+        free(o->application);
+        *o = (struct reconcile_object){ 0 };
+}
+
 json_t *reconcile_why(struct reconcile *rec, const char *model, const char *subject,
                       struct err *err) {
         const struct world_model *m = world_model_named(&rec->world, model);

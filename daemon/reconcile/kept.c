@@ -39,7 +39,8 @@ struct kept {
         int64_t after;
         struct kept_row *page; /* read, of the round that is under way */
         size_t page_count;
-        size_t busy;
+        size_t busy;    /* looks */
+        size_t telling; /* commits */
 };
 
 static void next_look(struct kept *k);
@@ -162,6 +163,7 @@ static void tell_done(struct store_call *c, int k, const struct err *err) {
         struct telling *t = c->arg;
         struct kept_row *r = map_find_bytes(&t->rec->kept->rows, &t->id, sizeof(t->id));
 
+        t->rec->kept->telling--;
         if (k < 0)
                 log_plain(LOG_WARNING, "storage", "detached %lld: %s", (long long)t->id,
                           err_text(err));
@@ -183,6 +185,7 @@ static void tell(struct kept_row *r, const char *trouble) {
         t->call = (struct store_call){
                 .lane = STORE_LOOP, .actor = "loop", .run = tell_run, .done = tell_done, .arg = t
         };
+        r->rec->kept->telling++;
         store_submit(r->rec->options.store, &t->call);
 }
 
@@ -399,6 +402,10 @@ void kept_soon(struct reconcile *rec) {
                 rec->kept->again = true;
         else if (rec->started && !rec->stopping)
                 timer_after(&rec->kept->timer, 0);
+}
+
+bool kept_idle(const struct reconcile *rec) {
+        return !rec->kept->reading && rec->kept->telling == 0;
 }
 
 /* ---- life */

@@ -42,35 +42,50 @@ static struct metric detection = { .name = "mooring_drift_detection_seconds",
                                    .type = METRIC_HISTOGRAM,
                                    .bounds = detection_bounds };
 
-static json_t *fields_of(const struct resource_job *j) {
+/* What stands has a line of its own; what nobody wants to know of has none. */
+static bool is_of_line(const struct resource_job *j, size_t i, bool stands) {
+        if (!j->fates)
+                return !stands;
+        return stands ? j->fates[i] == FATE_LATER || j->fates[i] == FATE_REPORT
+                      : j->fates[i] == FATE_REPAIR;
+}
+
+static json_t *field_json(const struct drift *d) {
+        json_t *item = json_object();
+
+        json_object_set_new(item, "field", json_string(d->field));
+        if (d->wanted)
+                json_object_set(item, "wanted", d->wanted);
+        if (d->found)
+                json_object_set(item, "found", d->found);
+        if (d->who)
+                json_object_set_new(item, "who", json_string(d->who));
+        return item;
+}
+
+static json_t *fields_of(const struct resource_job *j, bool stands) {
         json_t *list = json_array();
+        size_t told = 0;
 
-        if (!j->differences.count)
-                json_array_append_new(list, json_pack("{s:s}", "what", what_happened[j->drift]));
-        for (size_t i = 0; i < j->differences.count && i < LEDGER_FIELDS_MAX; i++) {
+        for (size_t i = 0; i < j->differences.count; i++) {
                 const struct drift *d = &j->differences.items[i];
-                json_t *item = json_object();
 
-                json_object_set_new(item, "field", json_string(d->field));
-                if (d->wanted)
-                        json_object_set(item, "wanted", d->wanted);
-                if (d->found)
-                        json_object_set(item, "found", d->found);
-                if (d->who)
-                        json_object_set_new(item, "who", json_string(d->who));
-                json_array_append_new(list, item);
+                if (is_of_line(j, i, stands) && (d->wanted || d->found) &&
+                    told++ < LEDGER_FIELDS_MAX)
+                        json_array_append_new(list, field_json(d));
         }
-        if (j->differences.count > LEDGER_FIELDS_MAX)
+        if (!told)
+                json_array_append_new(list, json_pack("{s:s}", "what", what_happened[j->drift]));
+        if (told > LEDGER_FIELDS_MAX)
                 json_array_append_new(
-                        list, json_pack("{s:I}", "more",
-                                        (json_int_t)(j->differences.count - LEDGER_FIELDS_MAX)));
+                        list, json_pack("{s:I}", "more", (json_int_t)(told - LEDGER_FIELDS_MAX)));
         return list;
 }
 
-static const struct drift *first_with_who(const struct drift_list *l) {
-        for (size_t i = 0; i < l->count; i++)
-                if (l->items[i].who)
-                        return &l->items[i];
+static const struct drift *first_with_who(const struct resource_job *j, bool stands) {
+        for (size_t i = 0; i < j->differences.count; i++)
+                if (j->differences.items[i].who && is_of_line(j, i, stands))
+                        return &j->differences.items[i];
         return NULL;
 }
 
@@ -89,8 +104,11 @@ static int count_before(struct tx *tx, const struct resource_job *j, const char 
 struct ledger_line {
         char *application, *fields, *who;
         int64_t model, changed_at, seen_at;
-        int64_t open; /* the line that it takes the place of, or 0 */
+        int64_t open;        /* the line that it takes the place of, or 0 */
+        const char *outcome; /* of that one */
         const char *action;
+        uint8_t stands[DIGEST_SIZE];
+        bool is_standing, empty; /* empty: nothing stands any more */
 };
 
 static void line_free(struct ledger_line *l) {
@@ -109,7 +127,7 @@ static int run(struct tx *tx, struct store_call *c, struct err *err) {
         if (r >= 0 && l->open)
                 r = w_drift_close(tx,
                                   &(struct w_drift_close_in){ .id = l->open,
-                                                              .outcome = "superseded",
+                                                              .outcome = l->outcome,
                                                               .repaired_at_null = true },
                                   err);
         /* From here on it is lost until it is filled again or a person accepts it, whatever
@@ -117,8 +135,9 @@ static int run(struct tx *tx, struct store_call *c, struct err *err) {
         if (r >= 0 && j->drift == DRIFT_DATA_LOST)
                 r = w_resource_set_lost(
                         tx, &(struct w_resource_set_lost_in){ .at = tx_now(tx), .id = j->id }, err);
-        if (r < 0)
-                return r;
+        j->drift_line = 0;
+        if (r < 0 || l->empty)
+                return r < 0 ? r : 0;
         j->drift_line = tx_id(tx, "drift");
         r = w_drift_insert(
                 tx,
@@ -137,7 +156,9 @@ static int run(struct tx *tx, struct store_call *c, struct err *err) {
                                              .detected_ms_null = !l->changed_at,
                                              .action = l->action,
                                              .outcome = "open",
-                                             .before = before },
+                                             .before = before,
+                                             .standing = l->is_standing ? l->stands : NULL,
+                                             .standing_len = l->is_standing ? DIGEST_SIZE : 0 },
                 err);
         return r < 0 ? r : 0;
 }
@@ -163,19 +184,18 @@ static void done(struct store_call *c, int r, const struct err *err) {
 
         if (r < 0)
                 j->drift_line = 0;
-        else
+        else if (!l->empty)
                 count(j, l);
         line_free(l);
         j->ledger_done(c, r, err);
 }
 
-void ledger_open(struct resource_job *j, const char *action,
-                 void (*ledger_done)(struct store_call *c, int r, const struct err *err)) {
+static struct ledger_line *line_new(struct resource_job *j, const char *action, bool stands) {
         struct reconcile *rec = j->rec;
         const struct world_resource *r = world_resource(&rec->world, j->id);
         const struct world_application *a = world_application(&rec->world, r->owner);
-        const struct drift *d = first_with_who(&j->differences);
-        cleanup_(json_freep) json_t *fields = fields_of(j);
+        const struct drift *d = first_with_who(j, stands);
+        cleanup_(json_freep) json_t *fields = fields_of(j, stands);
         struct ledger_line *l = mem_new(struct ledger_line);
 
         l->application = str_dup(a ? a->name : "");
@@ -185,14 +205,45 @@ void ledger_open(struct resource_job *j, const char *action,
         l->changed_at = d ? d->at : 0;
         l->seen_at = clock_wall();
         l->action = action;
-        l->open = r->drift;
+        l->open = stands ? r->standing : r->drift;
+        l->outcome = "superseded";
+        l->is_standing = stands;
+        return l;
+}
+
+static void submit(struct resource_job *j, struct ledger_line *l,
+                   void (*ledger_done)(struct store_call *c, int r, const struct err *err)) {
+        const struct world_resource *r = world_resource(&j->rec->world, j->id);
+
         j->line = l;
         j->ledger_done = ledger_done;
         j->call.run = run;
         j->call.done = done;
-        reconcile_log(LOG_NOTICE, "drift", rec, r, "%s %s: %s (by whom: %s): %s", r->type, r->path,
-                      what_happened[j->drift], l->who, action);
-        store_submit(rec->options.store, &j->call);
+        if (!l->empty)
+                reconcile_log(LOG_NOTICE, "drift", j->rec, r, "%s %s: %s (by whom: %s): %s",
+                              r->type, r->path, what_happened[j->drift], l->who, l->action);
+        store_submit(j->rec->options.store, &j->call);
+}
+
+void ledger_open(struct resource_job *j, const char *action,
+                 void (*ledger_done)(struct store_call *c, int r, const struct err *err)) {
+        submit(j, line_new(j, action, false), ledger_done);
+}
+
+void ledger_stand(struct resource_job *j,
+                  void (*ledger_done)(struct store_call *c, int r, const struct err *err)) {
+        static const uint8_t nothing[DIGEST_SIZE];
+        const struct world_resource *r = world_resource(&j->rec->world, j->id);
+        const struct world_fields *f = r->judged;
+        struct ledger_line *l;
+
+        j->drift = DRIFT_CHANGED;
+        l = line_new(j, f->verdict.later ? "wait" : "report", true);
+        memcpy(l->stands, f->stands, DIGEST_SIZE);
+        l->empty = memcmp(f->stands, nothing, DIGEST_SIZE) == 0;
+        if (l->empty)
+                l->outcome = "undone";
+        submit(j, l, ledger_done);
 }
 
 /* ---- what was undone without us */
@@ -220,11 +271,12 @@ static void close_done(struct store_call *c, int r, const struct err *err) {
         free(k);
 }
 
-void ledger_undone(struct reconcile *rec, struct world_resource *r) {
+void ledger_close(struct reconcile *rec, struct world_resource *r, const char *outcome) {
         struct closing *k = mem_new(struct closing);
 
-        r->drift = r->drift_at = 0;
-        k->in = (struct w_drift_close_open_in){ .resource_id = r->id, .outcome = "undone" };
+        r->drift = r->drift_at = r->standing = 0;
+        memset(r->stands, 0, sizeof(r->stands));
+        k->in = (struct w_drift_close_open_in){ .resource_id = r->id, .outcome = outcome };
         k->call = (struct store_call){
                 .lane = STORE_LOOP, .actor = "loop", .run = close_run, .done = close_done, .arg = k
         };

@@ -94,7 +94,8 @@ static void plan_resource(struct reconcile *rec, struct world_resource *r, json_
         resource_policy(rec, r, &text, &policy);
         decide(&r->row, &r->seen, &policy, clock_wall(), &d);
         if (d.drift != DRIFT_NONE || r->row.dying ||
-            (!d.audit && (policy.refill || r->row.wanted_generation != r->row.applied_generation)))
+            (!d.audit && (policy.refill || policy.redeclared ||
+                          r->row.wanted_generation != r->row.applied_generation)))
                 json_array_append_new(plan, json_pack("{s:s, s:s, s:s, s:s, s:s}", "change",
                                                       change_word(r, &d), "type", r->type, "path",
                                                       r->path, "action",

@@ -8,6 +8,7 @@
 
 #include "queue.h"
 #include "reconcile.h"
+#include "rule.h"
 #include "world.h"
 
 enum reconcile_kind { KEY_TARGET, KEY_MODEL, KEY_APPLICATION, KEY_RESOURCE, KEY_KIND_MAX };
@@ -23,10 +24,13 @@ struct reconcile {
         struct list jobs;  /* resource jobs, for stop */
         struct list plans; /* application work, for stop */
         struct list sweeps, listings, previews, examinings;
+        struct timer terms; /* the first end of a rule or a freeze */
         struct kept *kept;
 };
 
 /* ---- resource*.c: one resource */
+/* What becomes of one difference. */
+enum fate { FATE_REPAIR, FATE_LATER, FATE_REPORT, FATE_SPARE };
 struct resource_job { /* from reading the rows to saving the outcome */
         struct store_call call;
         struct op op;
@@ -65,9 +69,19 @@ struct resource_job { /* from reading the rows to saving the outcome */
         json_t *marks;
         char **see; /* of the operation: the resource's may change while it is out */
         struct drift_list differences;
-        char version[64];                      /* of what the apply made */
-        char version_before[64];               /* of what was there, as it was seen last */
-        bool sent;                             /* the operation went to the provider */
+        enum fate *fates;        /* of each of them; NULL: not judged */
+        struct kept_field *kept; /* fields that the apply leaves as they are; texts are borrowed */
+        size_t kept_count, kept_room;
+        json_t *kept_names;      /* of those that rules ignore; NULL: none */
+        bool compared;           /* they were found */
+        bool anew;               /* what is wanted now is applied, not what was */
+        json_t *seen_found;      /* of the observation that they are of; NULL: it was not kept */
+        bool part;               /* not all that differs is put right by this apply */
+        int64_t standing;        /* the resource's line of what stands, or 0 */
+        json_t *kept_before;     /* as the row says */
+        char version[64];        /* of what the apply made */
+        char version_before[64]; /* of what was there, as it was seen last */
+        bool sent;               /* the operation went to the provider */
         struct world_removal *removal;         /* that ended before: the save tells the audit */
         char *left_model, *left_by, *left_why; /* forget: what is left outside, for its line */
         enum resource_state next;              /* what is said once the line of drift is written */
@@ -80,10 +94,27 @@ struct resource_job { /* from reading the rows to saving the outcome */
 void resource_handle(struct reconcile *rec, int64_t id);
 /* What decide says now, for handling, plan and why. TEXT backs the policy's strings. */
 struct resource_policy_text {
-        char unmet[256], held_up[256], blocked[256], unread[256];
+        char unmet[256], held_up[256], blocked[256], paused[256], rule[256], redeclared[256],
+                unread[256];
 };
 void resource_policy(struct reconcile *rec, struct world_resource *r,
                      struct resource_policy_text *text, struct policy *ret);
+/* ---- resource-fields.c */
+struct rule;
+struct rule_subject resource_subject(struct reconcile *rec, const struct world_resource *r);
+/* What was judged of what was seen last; NULL: it has to be compared. */
+const struct verdict *resource_verdict(struct reconcile *rec, const struct world_resource *r);
+/* Judges J's differences. */
+void resource_judge_fields(struct resource_job *j, struct world_resource *r);
+/* What stands is not what its line in the ledger says. */
+bool resource_stands_new(const struct world_resource *r);
+/* Which fields J's apply leaves as they are. ALL: all is declared anew, but what rules ignore. */
+void resource_keep_fields(struct resource_job *j, const struct world_resource *r, bool all);
+/* A field of R is to be handed over, or declared again: why it is to be applied; or NULL. */
+const char *resource_redeclared(struct reconcile *rec, const struct world_resource *r, char *text,
+                                size_t size);
+void resource_window_text(const struct rule *rule, int64_t at, char *text, size_t size);
+
 /* Whose it is: its owner's model, else its own. NULL: nobody's. */
 struct world_model *resource_model(struct reconcile *rec, const struct world_resource *r);
 /* How often resources of a target that tells nothing by itself are looked at; 0: it tells. */
@@ -135,6 +166,10 @@ void resource_save(struct resource_job *j,
  * plans the application again. */
 void secret_take(struct resource_job *j);
 int resource_save_run(struct tx *tx, struct store_call *c, struct err *err);
+/* R holds data and is to be deleted: commits that before it is sent. DONE gets -EBUSY when it is
+ * kept after all. */
+void resource_let_delete(struct resource_job *j,
+                         void (*done)(struct store_call *c, int r, const struct err *err));
 /* Inside a transaction: the row, its edges; its open lines in the ledger are closed. */
 int resource_delete_rows(struct tx *tx, int64_t id, struct err *err);
 /* ROW becomes detached storage: a loss that is in the ledger stays open there. */
@@ -174,8 +209,18 @@ void ledger_count(enum drift_kind kind, const char *type, const char *who);
 const char *ledger_word(enum drift_kind kind);
 #define LEDGER_WHO_UNKNOWN "not recorded"
 
-/* R is as it was, and nobody here did it: its open lines are closed. */
-void ledger_undone(struct reconcile *rec, struct world_resource *r);
+/* R is as it was, and nobody here did it: its open lines are closed with OUTCOME. */
+void ledger_close(struct reconcile *rec, struct world_resource *r, const char *outcome);
+/* Writes what stands of J's differences as a line of its own, in the place of the one before; then
+ * DONE. */
+void ledger_stand(struct resource_job *j,
+                  void (*done)(struct store_call *c, int r, const struct err *err));
+
+/* ---- term.c: rules and freezes that end by themselves */
+void term_init(struct reconcile *rec);
+void term_deinit(struct reconcile *rec);
+/* M's rules are these now; takes R over. True: they are other ones. */
+bool term_take(struct reconcile *rec, struct world_model *m, struct rules *r);
 
 /* ---- preview.c */
 void preview_stop(struct reconcile *rec);
@@ -190,6 +235,7 @@ struct kept *kept_free(struct kept *k);
 void kept_stop(struct reconcile *rec);
 void kept_soon(struct reconcile *rec); /* rows came, or a target answers: looks now */
 void kept_target_closes(struct reconcile *rec, int64_t target);
+bool kept_idle(const struct reconcile *rec); /* nothing of it is with the store */
 /* [{"model", "name": whose it was, "trouble": "lost" or "destroying", "lost": text}] */
 json_t *kept_troubles(struct reconcile *rec);
 

@@ -127,6 +127,7 @@ int reconcile_new(const struct reconcile_options *o, struct reconcile **ret, str
         list_init(&rec->listings);
         list_init(&rec->previews);
         list_init(&rec->examinings);
+        term_init(rec);
         rec->kept = kept_new(rec);
         queue_new(o->loop, handle, rec, &rec->queue);
         queue_tell_to(rec->queue, metrics_queue);
@@ -182,6 +183,8 @@ static int load_models(struct tx *tx, struct store_call *c, struct err *err) {
                 m->scope = rows[i].scope_null ? 0 : rows[i].scope;
                 if (!rows[i].paused_at_null)
                         m->paused = str_format("%s: %s", rows[i].paused_by, rows[i].paused_why);
+                m->rules = rules_free(m->rules);
+                r = rules_load(tx, rows[i].id, &m->rules, err);
                 l->after = rows[i].id;
                 queue_add(l->rec->queue, KEY_MODEL, rows[i].id, QUEUE_FIRST);
         }
@@ -255,8 +258,12 @@ static int load_drift(struct tx *tx, struct store_call *c, struct err *err) {
         for (size_t i = 0; r >= 0 && i < l->count; i++) {
                 struct world_resource *res = world_resource(&l->rec->world, rows[i].resource_id);
 
-                if (res)
+                if (res && rows[i].standing_len == DIGEST_SIZE) {
+                        res->standing = rows[i].id;
+                        memcpy(res->stands, rows[i].standing, DIGEST_SIZE);
+                } else if (res) {
                         res->drift = rows[i].id;
+                }
                 l->after = rows[i].id;
         }
         return r;
@@ -302,6 +309,7 @@ void reconcile_stop(struct reconcile *rec) {
         if (rec->started)
                 status_keep_seen(rec);
         rec->stopping = true;
+        term_deinit(rec);
         application_stop(rec);
         sweep_stop(rec);
         listing_stop(rec);

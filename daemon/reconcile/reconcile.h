@@ -65,6 +65,14 @@ json_t *reconcile_status(struct reconcile *r, const char *model);
 /* Causes to the root of "deployment/mlflow-server", "mlflow-server" or "mlflow-server/0". NULL:
  * nothing of that name, with err. */
 json_t *reconcile_why(struct reconcile *r, const char *model, const char *subject, struct err *err);
+struct reconcile_object {
+        char *type, *path, *application; /* application "": the model's own */
+        bool keeps;                      /* single fields of it may be left as they are */
+};
+/* "deployment/mlflow-server", as people name it. 1: found; -ENOENT. */
+int reconcile_find_object(struct reconcile *r, const char *model, const char *name,
+                          struct reconcile_object *ret, struct err *err);
+void reconcile_object_deinit(struct reconcile_object *o);
 json_t *reconcile_targets(struct reconcile *r);
 void reconcile_metrics(struct reconcile *r); /* sets the gauges (metric.h) to what is so now */
 /* Everything of a model that holds data: application, type, path, whether it is a volume, status

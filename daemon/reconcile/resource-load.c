@@ -40,6 +40,7 @@ static void forget_read(struct resource_job *j) {
         json_decref(take_ptr(j->baseline));
         j->values = secret_values_free(j->values);
         json_decref(take_ptr(j->own));
+        json_decref(take_ptr(j->kept_before));
         j->need_count = j->wanter_count = 0;
         j->text_len = 0;
         j->found = j->outputs_valid = false;
@@ -87,6 +88,10 @@ struct resource_job *resource_job_free(struct resource_job *j) {
         drift_list_free(&j->differences);
         json_decref(j->marks);
         world_see_free(j->see);
+        free(j->fates);
+        free(j->kept);
+        json_decref(j->kept_names);
+        json_decref(j->seen_found);
         free(j->removal);
         free(j->left_model);
         free(j->left_by);
@@ -147,6 +152,8 @@ static void copy_row(struct resource_job *j, const struct q_resource_row *row) {
         j->path = str_dup(row->path);
         j->token = str_dup(row->token);
         copy_token(j, row);
+        if (!str_eq(row->kept, "[]"))
+                json_parse(row->kept, strlen(row->kept), &j->kept_before, NULL);
         j->tries = row->tries;
 }
 
@@ -324,6 +331,8 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
         r->wanted_valid = j->wanted_valid;
         memcpy(r->wanted, j->wanted, DIGEST_SIZE);
         r->tries = (int)j->tries;
+        json_decref(r->kept);
+        r->kept = take_ptr(j->kept_before);
         str_copy(r->token, sizeof(r->token), j->token);
         wake_dying(j->rec, r);
         world_set_needs(w, r, j->needs, j->need_count);

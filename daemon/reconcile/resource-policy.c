@@ -108,13 +108,50 @@ struct world_model *resource_model(struct reconcile *rec, const struct world_res
         return world_model(&rec->world, a ? a->model : r->model);
 }
 
-static const char *find_paused(struct reconcile *rec, const struct world_resource *r) {
+static const char *find_paused(struct reconcile *rec, const struct world_resource *r, char *text,
+                               size_t size) {
         const struct world_application *a = world_application(&rec->world, r->owner);
         const struct world_model *m = resource_model(rec, r);
+        const struct freeze *f = rules_frozen(m ? m->rules : NULL, a ? a->name : NULL);
+        const char *word = "frozen";
+        cleanup_(freep) char *why = NULL;
 
         if (m && m->paused)
                 return m->paused;
-        return a ? a->paused : NULL;
+        if (a && a->paused)
+                return a->paused;
+        if (!f && m) {
+                f = rules_paused(m->rules, r->type, r->path);
+                word = "the object";
+        }
+        if (!f)
+                return NULL;
+        why = freeze_text(f);
+        snprintf(text, size, "%s by %s", word, why);
+        return text;
+}
+
+/* Rules about the whole of it. */
+static void find_rule(struct reconcile *rec, const struct world_resource *r,
+                      struct resource_policy_text *text, struct policy *ret) {
+        const struct world_model *m = resource_model(rec, r);
+        struct rule_subject s = resource_subject(rec, r);
+        const struct rule *rule = rules_find(m ? m->rules : NULL, &s, "");
+        cleanup_(freep) char *said = NULL;
+
+        if (!rule ||
+            (rule->mode == RULE_REPAIR && rule_window_open(rule, clock_wall(), &ret->window_at)))
+                return;
+        said = rule_text(rule);
+        str_copy(text->rule, sizeof(text->rule), said);
+        if (rule->mode == RULE_OFF)
+                ret->spared = text->rule;
+        else if (rule->mode == RULE_REPORT)
+                ret->reported = text->rule;
+        else
+                ret->window = text->rule;
+        if (rule->mode == RULE_REPAIR)
+                resource_window_text(rule, ret->window_at, text->rule, sizeof(text->rule));
 }
 
 int64_t resource_poll_ms(const struct world_target *t) {
@@ -165,7 +202,12 @@ void resource_policy(struct reconcile *rec, struct world_resource *r,
         *ret = (struct policy){ .audit_every_ms = rec->options.audit_ms,
                                 .untried = !r->tried && !r->row.applied_generation };
         find_blocked(rec, r, text, ret);
-        ret->paused = find_paused(rec, r);
+        ret->paused = find_paused(rec, r, text->paused, sizeof(text->paused));
+        find_rule(rec, r, text, ret);
+        ret->fields = resource_verdict(rec, r);
+        if (!r->row.dying)
+                ret->redeclared =
+                        resource_redeclared(rec, r, text->redeclared, sizeof(text->redeclared));
         if (r->row.dying)
                 ret->held_up = find_held_up(rec, r, text->held_up, sizeof(text->held_up));
         else if (!outside_usable(t, text->unmet, sizeof(text->unmet)))

@@ -34,7 +34,30 @@ static int close_line(struct tx *tx, struct resource_job *j, struct err *err) {
                 err);
 }
 
+/* Of what stood nothing is left: all was declared anew. */
+static int close_standing(struct tx *tx, const struct resource_job *j, struct err *err) {
+        return w_drift_close_open(tx,
+                                  &(struct w_drift_close_open_in){ .resource_id = j->id,
+                                                                   .outcome = "repaired",
+                                                                   .repaired_at = tx_now(tx) },
+                                  err);
+}
+
+static int save_mended(struct tx *tx, struct resource_job *j, struct err *err) {
+        int r = w_resource_set_mended(
+                tx,
+                &(struct w_resource_set_mended_in){ .id = j->id,
+                                                    .version = j->version,
+                                                    .state = "applied",
+                                                    .outcome = outcome_name(OUTCOME_DONE),
+                                                    .applied_at = tx_now(tx) },
+                err);
+
+        return r < 0 || !j->drift_line ? r : close_line(tx, j, err);
+}
+
 static int save_applied(struct tx *tx, struct resource_job *j, struct err *err) {
+        cleanup_(freep) char *kept = j->kept_names ? json_text(j->kept_names) : str_dup("[]");
         cleanup_(buf_free) struct buf text = BUF_INIT;
         struct w_resource_set_applied_in in = {
                 .id = j->id,
@@ -46,6 +69,7 @@ static int save_applied(struct tx *tx, struct resource_job *j, struct err *err) 
                 .reason = "",
                 .outcome = outcome_name(OUTCOME_DONE),
                 .applied_at = tx_now(tx),
+                .kept = kept,
         };
         uint8_t baseline[DIGEST_SIZE];
         int k;
@@ -77,7 +101,9 @@ static int save_applied(struct tx *tx, struct resource_job *j, struct err *err) 
         if (k >= 0 && resource_made_again(j))
                 k = w_resource_set_lost(
                         tx, &(struct w_resource_set_lost_in){ .at = tx_now(tx), .id = j->id }, err);
-        return k < 0 || !j->drift_line ? k : close_line(tx, j, err);
+        if (k >= 0 && j->drift_line)
+                k = close_line(tx, j, err);
+        return k < 0 || !j->standing ? k : close_standing(tx, j, err);
 }
 
 static int save_left(struct tx *tx, struct resource_job *j, struct err *err) {
@@ -182,7 +208,7 @@ int resource_save_run(struct tx *tx, struct store_call *c, struct err *err) {
         if (j->action == ACTION_FORGET)
                 r = save_gone(tx, j, err);
         else if (j->action == ACTION_APPLY && j->op.outcome == OUTCOME_DONE)
-                r = save_applied(tx, j, err);
+                r = j->part ? save_mended(tx, j, err) : save_applied(tx, j, err);
         else if (j->action == ACTION_REMOVE &&
                  (j->op.outcome == OUTCOME_DONE || j->op.outcome == OUTCOME_GONE))
                 r = save_removed(tx, j, err);
@@ -197,5 +223,23 @@ void resource_save(struct resource_job *j,
         j->call.done = done;
         if (j->op.kept)
                 secret_take(j);
+        store_submit(j->rec->options.store, &j->call);
+}
+
+static int let_delete_run(struct tx *tx, struct store_call *c, struct err *err) {
+        const struct resource_job *j = c->arg;
+        int r = w_resource_let_delete(
+                tx, &(struct w_resource_let_delete_in){ .delete_at = tx_now(tx), .id = j->id },
+                err);
+
+        if (r == 0)
+                return err_set(err, -EBUSY, "it is kept after all");
+        return r < 0 ? r : 0;
+}
+
+void resource_let_delete(struct resource_job *j,
+                         void (*done)(struct store_call *c, int r, const struct err *err)) {
+        j->call.run = let_delete_run;
+        j->call.done = done;
         store_submit(j->rec->options.store, &j->call);
 }

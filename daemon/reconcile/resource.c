@@ -21,6 +21,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define SLEEP_MAX_MS (60 * 60 * 1000) /* until a time of the wall clock, which may jump */
 #define HELD_UP_MS 1000 /* whether what holds up a removal stays after all tells nobody */
 
 static void step(struct reconcile *rec, struct world_resource *r);
@@ -145,6 +146,29 @@ static void take_baseline(struct resource_job *j, struct world_resource *r) {
                 resource_look_again(r);
 }
 
+/* Of an apply that left some of what differs as it is: field set and baseline stay. */
+static void take_part(struct resource_job *j, struct world_resource *r) {
+        bool overtaken = resource_overtaken(r, &j->op) || world_see_more(r, j->see);
+
+        r->row.applied_at = clock_wall();
+        r->row.outcome = OUTCOME_DONE;
+        r->row.running = ACTION_NONE;
+        r->tries = 0;
+        r->retry_at = 0;
+        str_copy(j->version, sizeof(j->version), j->op.seen.version);
+        observation_move(&r->seen, &j->op.seen);
+        if (overtaken)
+                resource_look_again(r);
+}
+
+static void take_whole(struct resource_job *j, struct world_resource *r) {
+        take_baseline(j, r);
+        r->standing = 0;
+        memset(r->stands, 0, sizeof(r->stands));
+        json_decref(r->kept);
+        r->kept = json_incref(j->kept_names);
+}
+
 static void log_outcome(struct resource_job *j, struct world_resource *r) {
         size_t i;
         json_t *text;
@@ -221,7 +245,10 @@ static void note_repair(struct world_resource *r) {
 }
 
 static void on_applied(struct resource_job *j, struct world_resource *r) {
-        take_baseline(j, r);
+        if (j->part)
+                take_part(j, r);
+        else
+                take_whole(j, r);
         if (j->drift_line)
                 note_repair(r);
         if (j->op.created)
@@ -319,6 +346,9 @@ static void start_op(struct resource_job *j) {
                 return refuse(j, r);
         j->marks = marks_of(rec, r);
         j->see = world_see_copy(r);
+        if (j->action == ACTION_APPLY)
+                resource_keep_fields(j, r, j->anew);
+        j->seen_found = json_incref(r->seen.found);
         if (!j->token[0])
                 j->generation = r->row.wanted_generation;
         j->request = (struct apply_request){
@@ -334,8 +364,11 @@ static void start_op(struct resource_job *j) {
                 .token = j->token,
                 .see = (const char *const *)j->see,
                 .first = !r->row.made && !r->row.applied_generation,
-                .flags =
-                        (r->row.adopted ? APPLY_ADOPT : 0u) | (j->take_over ? APPLY_TAKE_OVER : 0u),
+                .kept = j->kept,
+                .kept_count = j->kept_count,
+                .found = j->seen_found,
+                .flags = (r->row.adopted ? APPLY_ADOPT : 0u) |
+                         (j->take_over ? APPLY_TAKE_OVER : 0u) | (j->part ? APPLY_PART : 0u),
         };
         j->op.loop = rec->options.loop;
         j->op.done = on_op;
@@ -389,9 +422,10 @@ static void on_drift_written(struct store_call *c, int k, const struct err *err)
 
 /* What stands where nothing of ours should: somebody gave an item of a keyed list another key. A
  * plain apply would only add ours beside it. */
-static bool has_residue(const struct drift_list *l) {
-        for (size_t i = 0; i < l->count; i++)
-                if (!l->items[i].wanted)
+static bool has_residue(const struct resource_job *j) {
+        for (size_t i = 0; i < j->differences.count; i++)
+                if (!j->differences.items[i].wanted && j->differences.items[i].found &&
+                    j->fates[i] == FATE_REPAIR)
                         return true;
         return false;
 }
@@ -405,11 +439,11 @@ static void find_differences(struct resource_job *j, struct world_resource *r) {
                                          .projection = r->interest.projection };
         struct err err = { 0 };
 
-        if (j->drift != DRIFT_CHANGED || !j->baseline || !r->seen.found)
-                return;
-        if (t->provider->compare(&request, &r->seen, &j->differences, &err) < 0)
+        if (j->baseline && r->seen.found &&
+            t->provider->compare(&request, &r->seen, &j->differences, &err) < 0)
                 reconcile_log(LOG_WARNING, "compare", j->rec, r, "%s", err_text(&err));
-        j->take_over = (t->provider->can & PROVIDER_TAKE_OVER) && has_residue(&j->differences);
+        resource_judge_fields(j, r);
+        j->take_over = (t->provider->can & PROVIDER_TAKE_OVER) && has_residue(j);
 }
 
 /* ---- one step */
@@ -417,6 +451,8 @@ static void find_differences(struct resource_job *j, struct world_resource *r) {
 static const char *action_word(const struct decision *d) {
         if (d->action == ACTION_APPLY)
                 return "repair";
+        if (d->again_at)
+                return "wait";
         return d->action == ACTION_BLOCK ? "hold" : "report";
 }
 
@@ -432,6 +468,10 @@ static void rest(struct reconcile *rec, struct world_resource *r, const struct d
                 queue_done(rec->queue, KEY_RESOURCE, r->id);
         else
                 queue_rest(rec->queue, KEY_RESOURCE, r->id);
+        if (d->again_at)
+                queue_add_at(rec->queue, KEY_RESOURCE, r->id, QUEUE_CHANGE,
+                             clock_mono() +
+                                     MIN_OF(MAX_OF(d->again_at - clock_wall(), 0), SLEEP_MAX_MS));
         if (r->retry_at > clock_mono())
                 queue_add_at(rec->queue, KEY_RESOURCE, r->id, QUEUE_CHANGE, r->retry_at);
         else if (r->row.dying && d->action == ACTION_WAIT)
@@ -445,8 +485,10 @@ static void rest(struct reconcile *rec, struct world_resource *r, const struct d
                                      r->id * 7919 % (rec->options.audit_ms / 4 + 1));
 }
 
-/* Not in the ledger yet. */
+/* Not in the ledger yet. (What only stands has a line of its own.) */
 static bool is_news(const struct world_resource *r, const struct decision *d) {
+        if (d->ruled && !r->judged->verdict.now)
+                return false;
         return d->drift != DRIFT_NONE &&
                (!r->drift || (d->drift == DRIFT_DATA_LOST && !r->row.lost));
 }
@@ -468,8 +510,20 @@ static void tell_first(struct resource_job *j, struct world_resource *r, const s
         j->next = d->state;
         j->next_why = str_dup(d->why);
         j->drift_at = clock_mono_us();
-        find_differences(j, r);
         ledger_open(j, action_word(d), on_drift_written);
+}
+
+static void on_let_delete(struct store_call *c, int k, const struct err *err) {
+        struct resource_job *j = c->arg;
+        struct world_resource *r = world_resource(&j->rec->world, j->id);
+
+        if (!r)
+                return finish(j, false);
+        if (k >= 0)
+                return start_op(j);
+        r->stale = true; /* kept, or it could not be written: its row says */
+        tally_resource(&j->rec->world, r);
+        put_off(j, r);
 }
 
 static void act(struct resource_job *j, struct world_resource *r, const struct decision *d) {
@@ -484,6 +538,8 @@ static void act(struct resource_job *j, struct world_resource *r, const struct d
         j->audit = d->audit;
         j->drift = d->drift;
         j->drift_line = r->drift;
+        j->standing = r->standing;
+        j->anew = d->anew;
         if (is_news(r, d))
                 return tell_first(j, r, d);
         resource_set_state(j->rec, r, d->state, d->why);
@@ -493,7 +549,8 @@ static void act(struct resource_job *j, struct world_resource *r, const struct d
                 resource_removal_take(j, r);
                 return resource_save(j, on_saved);
         }
-        find_differences(j, r);
+        if (d->action == ACTION_REMOVE && r->row.data && !j->token[0])
+                return resource_let_delete(j, on_let_delete);
         if (d->action == ACTION_LOOK || d->action == ACTION_APPLY || d->action == ACTION_REMOVE)
                 return start_op(j);
         finish(j, false);
@@ -505,8 +562,8 @@ static void judge(struct reconcile *rec, struct world_resource *r, struct decisi
 
         resource_policy(rec, r, &text, &policy);
         decide(&r->row, &r->seen, &policy, clock_wall(), d);
-        if (r->drift && d->compared && d->drift == DRIFT_NONE)
-                ledger_undone(rec, r);
+        if ((r->drift || r->standing) && d->compared && d->drift == DRIFT_NONE)
+                ledger_close(rec, r, d->spared ? "let be" : "undone");
 }
 
 static void step(struct reconcile *rec, struct world_resource *r) {
@@ -518,6 +575,32 @@ static void step(struct reconcile *rec, struct world_resource *r) {
             !is_news(r, &d))
                 return rest(rec, r, &d);
         resource_load(resource_job_new(rec, r->id, true), on_loaded);
+}
+
+/* Field by field what differs, and what the rules say of it: then it is decided once more. */
+static void compare(struct resource_job *j, struct world_resource *r, struct decision *d) {
+        bool differs = d->drift == DRIFT_CHANGED || d->spared;
+
+        if (!differs || r->seen.presence != PRESENCE_PRESENT)
+                return;
+        find_differences(j, r);
+        judge(j->rec, r, d);
+}
+
+static void on_stood(struct store_call *c, int k, const struct err *err) {
+        struct resource_job *j = c->arg;
+        struct world_resource *r = world_resource(&j->rec->world, j->id);
+
+        if (!r)
+                return finish(j, false);
+        if (k < 0) {
+                log_plain(LOG_WARNING, "ledger", "resource %lld: %s", (long long)j->id,
+                          err_text(err));
+                return put_off(j, r);
+        }
+        r->standing = j->drift_line;
+        memcpy(r->stands, r->judged->stands, DIGEST_SIZE);
+        finish(j, true);
 }
 
 static void ask_for_plan(struct reconcile *rec, struct world_resource *r) {
@@ -556,6 +639,9 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
         r->busy = true;
         outside_follow(world_target(&rec->world, r->target), r->type);
         judge(rec, r, &d);
+        compare(j, r, &d);
+        if (d.ruled && resource_stands_new(r))
+                return ledger_stand(j, on_stood);
         r->document_lost &= !j->document;
         if (d.action == ACTION_APPLY && j->docs && !j->document && !j->token[0]) {
                 ask_for_plan(rec, r);

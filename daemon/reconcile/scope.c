@@ -26,6 +26,7 @@ struct scope_work {
         bool found;
         /* read */
         char *name, *uuid, *paused;
+        struct rules *rules;
         int64_t target, scope, applications;
         bool destroying; /* storage of it is being destroyed */
         bool dying, force, destroy_storage;
@@ -40,6 +41,7 @@ static void work_free(struct scope_work *w) {
         free(w->name);
         free(w->uuid);
         free(w->paused);
+        rules_free(w->rules);
         free(w->type);
         free(w->path);
         free(w->document);
@@ -86,8 +88,10 @@ static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
         w->dying = str_eq(m->life, "dying");
         w->force = m->force;
         w->destroy_storage = m->destroy_storage;
-        r = q_application_count(tx, &(struct q_application_count_in){ .model_id = w->id }, &count,
-                                &n, err);
+        r = rules_load(tx, w->id, &w->rules, err);
+        if (r >= 0)
+                r = q_application_count(tx, &(struct q_application_count_in){ .model_id = w->id },
+                                        &count, &n, err);
         if (r >= 0 && n)
                 w->applications = count->total;
         if (r >= 0)
@@ -444,6 +448,7 @@ static bool take(struct reconcile *rec, struct scope_work *w) {
         struct world_model *m = world_model_get(&rec->world, w->id);
         bool news = !str_eq(m->paused, w->paused);
 
+        news |= term_take(rec, m, take_ptr(w->rules));
         world_model_rename(&rec->world, m, w->name);
         str_set(&m->uuid, w->uuid);
         str_set(&m->paused, w->paused);

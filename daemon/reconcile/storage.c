@@ -15,6 +15,8 @@
  * (there again, with nothing in it). Nothing here decides anything. */
 #include "reconcile-internal.h"
 
+#include "tally.h"
+
 #include <stdlib.h>
 
 struct shown {
@@ -41,10 +43,28 @@ static struct shown of_seen(const struct world_resource *r, const struct world_a
         return (struct shown){ "attached", "" };
 }
 
+/* A volume of the server that R is in is lost. */
+static bool is_on_lost(struct reconcile *rec, const struct world_resource *r,
+                       const struct world_target *t) {
+        const struct world_application *a =
+                t ? world_application(&rec->world, t->application) : NULL;
+        const struct world_want *want = a ? tally_first(a, TALLY_LOST) : NULL;
+
+        for (; want; want = tally_next(a, TALLY_LOST, want)) {
+                const struct world_resource *o = world_resource(&rec->world, want->resource);
+
+                if (o && o->row.data && o->target != r->target)
+                        return true;
+        }
+        return false;
+}
+
 static struct shown of_resource(struct reconcile *rec, const struct world_resource *r) {
         const struct world_application *a = world_application(&rec->world, r->owner);
         const struct world_target *t = world_target(&rec->world, r->target);
 
+        if (!r->row.lost && is_on_lost(rec, r, t))
+                return (struct shown){ "lost", "the volume of its server is lost" };
         if (!r->row.lost && (!t || !t->reachable))
                 return (struct shown){ "unknown",
                                        t && t->reach_why ? t->reach_why : "it cannot be read yet" };

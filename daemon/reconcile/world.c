@@ -2,6 +2,7 @@
 /* world.c - the loop's memory of rows and observations; see world.h */
 #include "world.h"
 
+#include "rule.h"
 #include "tally.h"
 
 #include <errno.h>
@@ -37,6 +38,7 @@ static void model_free(void *p) {
         free(m->name);
         free(m->uuid);
         free(m->paused);
+        rules_free(m->rules);
         free(m->trouble);
         free(m);
 }
@@ -110,6 +112,8 @@ static void resource_free(void *p) {
 
         observation_clear(&r->seen);
         free(r->removal);
+        free(r->judged);
+        json_decref(r->kept);
         free(r->type);
         free(r->path);
         free(r->reason);

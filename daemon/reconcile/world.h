@@ -43,6 +43,8 @@ struct world_model {
         int64_t target;
         bool dying, force, destroy_storage;
         char *paused;         /* "alice: reason", or NULL */
+        struct rules *rules;  /* and freezes; NULL: not read yet */
+        uint64_t rules_turn;  /* rises with each change of them */
         int64_t scope;        /* resource of its namespace, or 0 */
         char *trouble;        /* why there is no such resource yet, or NULL */
         int64_t converged_at; /* clock_wall when all of it was last known active; 0: never */
@@ -121,6 +123,14 @@ struct world_projection { /* shared by resources with equal field sets */
         size_t users;
 };
 
+/* What differs of a resource, as it was judged last: valid for what was seen then. */
+struct world_fields {
+        struct verdict verdict;
+        uint8_t digest[DIGEST_SIZE]; /* of the observation */
+        uint64_t turn;               /* of the rules */
+        uint8_t stands[DIGEST_SIZE]; /* of what differs and is not repaired now; zeros: nothing */
+};
+
 /* A removal that went out and whose end is not in the audit yet. */
 struct world_removal {
         enum outcome outcome; /* of the newest; DONE while it goes on */
@@ -167,6 +177,10 @@ struct world_resource {
         bool document_lost; /* cache.db forgot what is wanted: a new plan is under way */
         int64_t drift;      /* open line of the ledger, or 0 */
         int64_t drift_at;   /* clock_mono_us when that was found; 0: not since the start */
+        struct world_fields *judged; /* or NULL */
+        int64_t standing; /* open line of what differs and is not repaired, or not yet; or 0 */
+        uint8_t stands[DIGEST_SIZE]; /* what that line tells of */
+        json_t *kept; /* fields that rules kept at the last accepted apply; NULL: none */
 };
 
 struct world_ids {

@@ -132,3 +132,6 @@ SELECT name, class, size FROM application_storage WHERE application_id = :applic
 
 -- name: application_storage_delete_all
 DELETE FROM application_storage WHERE application_id = :application_id;
+
+-- name: application_set_destroyer
+UPDATE application SET destroy_by = :destroy_by, destroy_at = :destroy_at WHERE id = :id;

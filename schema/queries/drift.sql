@@ -3,9 +3,9 @@
 -- name: drift_insert
 -- in: fields TEXT
 INSERT INTO drift (id, model_id, application, resource_id, type, path, fields, who, changed_at, seen_at, detected_ms,
-                   action, outcome, before)
+                   action, outcome, before, standing)
 VALUES (:id, :model_id, :application, :resource_id, :type, :path, :fields, :who, :changed_at, :seen_at, :detected_ms,
-        :action, :outcome, :before);
+        :action, :outcome, :before, :standing);
 
 -- name: drift_by_id
 -- row: drift

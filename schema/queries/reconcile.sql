@@ -35,4 +35,4 @@ ORDER BY mine.relation_id LIMIT 1000;
 -- Open lines, after a restart.
 -- in: after INT
 -- in: max INT
-SELECT id, resource_id FROM drift WHERE outcome = 'open' AND id > :after ORDER BY id LIMIT :max;
+SELECT id, resource_id, standing FROM drift WHERE outcome = 'open' AND id > :after ORDER BY id LIMIT :max;

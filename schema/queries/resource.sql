@@ -56,6 +56,12 @@ UPDATE resource SET life = :life WHERE id = :id;
 -- name: resource_set_state
 UPDATE resource SET state = :state, reason = :reason, outcome = :outcome, tries = :tries WHERE id = :id;
 
+-- name: resource_let_delete
+-- Data may be deleted from now on: not when somebody said meanwhile that it is kept.
+UPDATE resource SET delete_at = :delete_at
+WHERE id = :id AND life = 'dying'
+  AND (owner_id IS NULL OR EXISTS (SELECT 1 FROM application WHERE application.id = owner_id AND destroy_storage = 1));
+
 -- name: resource_set_found
 -- Lost: what stands in its place.
 UPDATE resource SET found = :found, found_since = :found_since WHERE id = :id;
@@ -74,7 +80,7 @@ UPDATE resource SET token = '', token_action = '', token_outputs = NULL WHERE id
 -- We took it away, and it is wanted again: as one that was never made.
 UPDATE resource SET applied_generation = 0, made = 0, adopted = 0, fields = NULL, baseline = NULL, baseline_document = NULL,
                     outputs = NULL, token = '', token_action = '', token_outputs = NULL, incarnation = '', version = '',
-                    initialised_at = NULL, lost_at = NULL, applied_at = NULL
+                    initialised_at = NULL, lost_at = NULL, applied_at = NULL, kept = '[]'
 WHERE id = :id;
 
 -- name: resource_set_applied
@@ -84,7 +90,13 @@ UPDATE resource SET applied_generation = :applied_generation, fields = :fields, 
                     baseline_document = :baseline_document,
                     incarnation = :incarnation, version = :version, outputs = :outputs, token = '',
                     token_action = '', token_outputs = NULL, made = :made, state = :state,
-                    reason = :reason, outcome = :outcome, tries = 0, applied_at = :applied_at
+                    reason = :reason, outcome = :outcome, tries = 0, applied_at = :applied_at, kept = :kept
+WHERE id = :id;
+
+-- name: resource_set_mended
+-- The outside accepted a repair of some of what differed: what is to be there is what it was.
+UPDATE resource SET version = :version, state = :state, reason = '', outcome = :outcome, tries = 0,
+                    applied_at = :applied_at
 WHERE id = :id;
 
 -- name: resource_set_adopted

@@ -12,6 +12,7 @@ struct store_connection {
         struct store_connection *inner;
         bool write, broken;
         int commits;
+        bool migrating; /* of the schema: how many there are must not matter */
 };
 
 static const struct store_engine *const sqlite = &store_engine_sqlite;
@@ -42,6 +43,7 @@ static int version(struct store_connection *c, int *ret, struct err *err) {
 }
 
 static int set_version(struct store_connection *c, int n, struct err *err) {
+        c->migrating = true;
         return sqlite->set_version(c->inner, n, err);
 }
 
@@ -84,10 +86,12 @@ static int begin(struct store_connection *c, struct err *err) {
 }
 
 static int commit(struct store_connection *c, struct err *err) {
-        bool again = c->write && ++c->commits % SHAKY_AGAIN_EVERY == 0;
-        bool lost = c->write && c->commits % SHAKY_LOST_EVERY == 0;
+        bool migrating = c->migrating;
+        bool again = !migrating && c->write && ++c->commits % SHAKY_AGAIN_EVERY == 0;
+        bool lost = !migrating && c->write && c->commits % SHAKY_LOST_EVERY == 0;
         int r = 0;
 
+        c->migrating = false;
         if (again)
                 sqlite->rollback(c->inner);
         else

@@ -73,6 +73,7 @@ int data_open(struct data *d, json_t *config, struct err *err) {
                                    .http = d->http,
                                    .reach_provider = d->through,
                                    .reach = d->reach,
+                                   .options = d->options,
                                    .loop = d->loop };
         int r;
 

@@ -26,7 +26,8 @@ struct data {
         struct observer observer;
         const struct provider *through; /* for targets with "via"; or NULL */
         struct target *reach;
-        int reached, lost; /* what the target told */
+        json_t *(*options)(void); /* of the daemon, for targets; or NULL */
+        int reached, lost;        /* what the target told */
 };
 
 struct thing {

@@ -38,9 +38,9 @@ static int tell_server(const char *what) {
 json_t *mysql_config(const char *host, const char *password) {
         cleanup_(freep) char *ca = data_file(data_env("PEERS_DATA_CA"));
 
-        return json_pack("{s:s, s:s, s:i, s:s, s:s, s:{s:s}}", "engine", "mysql", "host", host,
-                         "port", server_port(), "user", server_env("USER"), "password", password,
-                         "tls", "ca", ca);
+        return json_pack("{s:s, s:s, s:i, s:s, s:s, s:{s:s}}", "engine", "mysql", "host",
+                         host ? host : server_env("NAME"), "port", server_port(), "user",
+                         server_env("USER"), "password", password, "tls", "ca", ca);
 }
 
 void mysql_do(struct mysql_world *w, const char *fmt, ...) {

@@ -17,7 +17,7 @@ struct mysql_world {
 bool mysql_is_mariadb(void);
 int mysql_setup(void **state);
 int mysql_teardown(void **state);
-/* A target by its address, verified in full. */
+/* A target by its address (NULL: its name), verified in full. */
 json_t *mysql_config(const char *host, const char *password);
 /* One statement of the administrator's. */
 void mysql_do(struct mysql_world *w, const char *fmt, ...) printf_(2, 3);

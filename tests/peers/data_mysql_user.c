@@ -176,6 +176,45 @@ static void a_server_without_tls_is_met_in_a_tunnel_by_plain_only(void **state) 
         data_turn(w->d, 20);
 }
 
+static json_t *a_login_each_time(void) {
+        return json_pack("{s:i}", "login-ms", 0);
+}
+
+/* A session lives on, whatever becomes of its user's password. */
+static void an_administrator_who_is_let_in_no_more_is_found_by_a_fresh_login(void **state) {
+        struct mysql_world *w = *state;
+        json_t *config = mysql_config(NULL, "first");
+        struct thing db = thing_of(w->d, "{'type':'database','name':'nobody-made-it'}");
+        struct err err = { 0 };
+        struct op op;
+
+        json_object_set_new(config, "user", json_string("chief"));
+        mysql_do(w, "CREATE USER chief@'%%' IDENTIFIED BY 'first'");
+        mysql_do(w, "GRANT ALL ON *.* TO chief@'%%' WITH GRANT OPTION");
+        assert_int_equal(data_open(w->d, json_incref(config), &err), 0);
+        assert_int_equal(thing_do(w->d, &db, DATA_LOOK, 0, &op), OUTCOME_GONE);
+        op_clear(&op);
+        mysql_do(w, "ALTER USER chief@'%%' IDENTIFIED BY 'other'");
+        assert_int_equal(thing_do(w->d, &db, DATA_LOOK, 0, &op), OUTCOME_GONE);
+        op_clear(&op);
+        mysql_do(w, "ALTER USER chief@'%%' IDENTIFIED BY 'first'");
+        w->d->options = a_login_each_time;
+        assert_int_equal(data_open(w->d, config, &err), 0);
+        assert_int_equal(thing_do(w->d, &db, DATA_LOOK, 0, &op), OUTCOME_GONE);
+        op_clear(&op);
+        mysql_do(w, "ALTER USER chief@'%%' IDENTIFIED BY 'other'");
+        w->d->lost = 0;
+        assert_int_equal(thing_do(w->d, &db, DATA_LOOK, 0, &op), OUTCOME_DENIED);
+        assert_non_null(strstr(err_text(&op.err), "was changed outside"));
+        assert_int_equal(w->d->lost, 1);
+        op_clear(&op);
+        mysql_do(w, "ALTER USER chief@'%%' IDENTIFIED BY 'first'");
+        assert_int_equal(thing_do(w->d, &db, DATA_LOOK, 0, &op), OUTCOME_GONE);
+        op_clear(&op);
+        mysql_do(w, "DROP USER chief@'%%'");
+        thing_free(&db);
+}
+
 int data_mysql_users(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, mysql_setup, mysql_teardown)
         const struct CMUnitTest tests[] = {
@@ -186,6 +225,7 @@ int data_mysql_users(void) {
                 T(a_second_password_is_taken_away),
                 T(limits_of_a_user_are_taken_away),
                 T(a_role_of_a_user_is_taken_away),
+                T(an_administrator_who_is_let_in_no_more_is_found_by_a_fresh_login),
                 /* The server stays so. */
                 T(a_server_without_tls_is_met_in_a_tunnel_by_plain_only),
         };

@@ -18,7 +18,8 @@ def pinned(world, app):
 def _(world):
     away = world.folder / "away"
     os.rename(world.daemon.charms / "minio", away)
-    world.ctl("deploy", "minio", "store").ok()
+    world.ctl("deploy", "minio", "store").refused("no charm module", "--force takes it all the same", code=1)
+    world.ctl("deploy", "minio", "store", "--force").ok()
     world.wait_status("store", "blocked", "no charm module")
     os.rename(away, world.daemon.charms / "minio")
     world.wait_status("store", "active")
@@ -97,6 +98,8 @@ def _(world):
         world.wait_for(f"the log to say {said}", lambda: all(part in world.daemon.log.read_text()[at:] for part in said))
     reload("log-level: debug\noperations: 7\n", "log-level", "operations (needs a restart)")
     reload("log-levle: debug\n", "nothing is changed", "log-levle")
+    reload("exec-plugin: [relative/path]\n", "nothing is changed", "exec-plugin: must be an absolute path")
+    reload("token-folder: [/nonexistent]\nviewer-group: nosuchgroup\n", "token-folder: /nonexistent: No such file", 'no group "nosuchgroup"')
     reload("log-level: notice\noperations: 7\n", "log-level")
     world.ctl("whoami").ok()
 

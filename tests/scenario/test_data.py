@@ -24,9 +24,15 @@ def stored(world, app):
     return {s.get("name") or f"{s['type']} {s['path']}": s["status"]["current"] for s in parts if s["application"] == app}
 
 
+def relation_users(world):
+    return set(sql(world, "SELECT User FROM mysql.user WHERE User LIKE 'relation-%'").split())
+
+
 @test("a removed application leaves its volume, and its name is blocked until the volume is attached")
 def _(world):
-    before = uid(world)
+    before, users = uid(world), relation_users(world)
+    if not users:
+        raise Trouble("no user was made for the relation")
     if (said := stored(world, "mlflow-mysql")) != {"database": "attached", "database mlflow": "attached"}:
         raise Trouble(f"storage says {said}")
     world.ctl("remove-application", "mlflow-mysql").ok()
@@ -38,15 +44,37 @@ def _(world):
     world.ctl("storage").ok().says(CLAIM, "detached")
     world.ctl("deploy", "mysql-k8s", "mlflow-mysql", "--channel", "8.0/stable").ok()
     world.wait_status("mlflow-mysql", "blocked", "attach-storage", "destroy-storage")
-    world.ctl("attach-storage", "mlflow-mysql").ok()
+    said = world.ctl("attach-storage", "mlflow-mysql").ok().err
+    if not all(f"remove user {user}@%" in said for user in users):
+        raise Trouble(f"attach-storage does not name {users}: {said}")
     world.wait_status("mlflow-mysql", "active")
     if uid(world) != before:
         raise Trouble("attach-storage did not use the claim that was there")
+    # The earlier relation's user came back in the volume, and nobody wants it.
+    world.wait_for("the user of the earlier relation to be dropped", lambda: not users & relation_users(world))
+    world.wait_for("its password to go", lambda: not any(user.startswith(f"{label}_") for label in secrets(world) for user in users))
     # With the secrets that open it: a database made under the new application needs the old root password.
     world.ctl("integrate", "mlflow-server", "mlflow-mysql").ok()
     for app in ("mlflow-server",):
         if world.apps()[app][0] == "blocked" and "apply-held" in world.apps()[app][1]:
             world.ctl("apply-held", app)
+    world.wait_active()
+
+
+@test("the user and the policy of an earlier relation go from a kept object store when it is attached")
+def _(world):
+    world.ctl("remove-application", "mlflow-minio").ok()
+    world.wait_for("mlflow-minio to be gone", lambda: "mlflow-minio" not in world.apps())
+    came = {path for (path,) in world.daemon.rows("SELECT type || ' ' || path FROM inherited")}
+    if {name.split()[0] for name in came} != {"user", "policy"}:
+        raise Trouble(f"kept beside the volume: {came}")
+    world.ctl("deploy", "minio", "mlflow-minio", "--channel", "ckf-1.10/stable", "--attach-storage").ok()
+    world.wait_status("mlflow-minio", "active")
+    world.wait_for("both to be removed", lambda: not world.daemon.rows("SELECT * FROM resource WHERE life = 'dying'"))
+    gone = {f"{line['subject']}" for line in json.loads(world.ctl("audit", "--what", "remove", "--format", "json").ok().out)["audit"]}
+    if not all(any(name in subject for subject in gone) for name in came):
+        raise Trouble(f"the audit tells of {gone}, not of {came}")
+    world.ctl("deploy", BUNDLE).ok()
     world.wait_active()
 
 

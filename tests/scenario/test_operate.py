@@ -42,6 +42,21 @@ def _(world):
     world.wait_active()
 
 
+@test("a dry run names the objects that would be other, and leaves them as they are")
+def _(world):
+    deployment = "Deployment.apps mlflow/mlflow-server"
+    world.ctl("config", "mlflow-server", "mlflow_port=5055", "--dry-run").ok().says(
+        "would set option mlflow_port of mlflow-server", f"would change {deployment}", "would change Service mlflow/mlflow-server")
+    world.ctl("scale-application", "mlflow-server", "0", "--dry-run").ok().says(f"would change {deployment}")
+    world.ctl("constraints", "mlflow-server", "mem=2G", "--dry-run").ok().says(f"would change {deployment}")
+    world.ctl("trust", "mlflow-server", "--remove", "--dry-run").ok().says("would change no object")
+    world.ctl("config", "mlflow-server", "mlflow_port=5000", "--dry-run").ok().says("would change no object")
+    if world.ctl("plan").ok().out:
+        raise Trouble("a dry run left something to do")
+    if "5055" in world.ctl("config", "mlflow-server").ok().out:
+        raise Trouble("a dry run set the option")
+
+
 @test("a wait right after a change ends when the change is there, and plan does not say that nothing is to do before")
 def _(world):
     def env_from():
@@ -79,15 +94,23 @@ def _(world):
     world.ctl("config", "mlflow-server", "enable_mlflow_nodeport=perhaps").refused("enable_mlflow_nodeport", code=1)
 
 
-@test("a removed relation ends, its user and Secret go, and it can be made again")
+@test("a removed relation ends, its user and Secret go, and it can be made again; the server runs on meanwhile")
 def _(world):
+    def deployment():
+        return (world.cluster.kube.get("deployments", "mlflow", "mlflow-server") or {"metadata": {"uid": None}})["metadata"]["uid"]
+
+    before = deployment()
     world.ctl("remove-relation", "mlflow-server", "mlflow-minio").ok()
     world.wait_for("the relation to end", lambda: "mlflow-minio:object-storage  " not in world.ctl("status", "--relations").out)
     world.wait_for("mlflow-server to miss it", lambda: world.apps()["mlflow-server"][0] != "active")
     world.wait_for("its Secret to go", lambda: not world.cluster.kube.get("secrets", "mlflow", "mlflow-server-object-storage"))
     world.ctl("remove-relation", "mlflow-server", "mlflow-minio").refused("not related", code=1)
+    if deployment() != before:
+        raise Trouble("the Deployment went with a relation")
     world.ctl("integrate", "mlflow-server", "mlflow-minio").ok()
     world.wait_active()
+    if not before or deployment() != before:
+        raise Trouble("the Deployment was made anew")
 
 
 @test("relations that cannot be are refused with the reason")

@@ -197,6 +197,7 @@ static enum MHD_Result answer(struct exchange *x) {
         struct reply reply = { 0 };
 
         x->sim->stats.requests++;
+        x->sim->stats.writes += !str_eq(q->method, "GET");
         if (x->too_large) {
                 reply_status(&reply, 413, "RequestEntityTooLarge", json_object(),
                              "Request entity too large: limit is %u", REQUEST_BODY_MAX);

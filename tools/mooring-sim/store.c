@@ -95,7 +95,6 @@ static void record(struct sim *sim, struct kind *kind, enum store_change change,
                                    .collection = kind->collection,
                                    .object = json_incref(object),
                                    .before = before };
-        sim->stats.writes++;
         sim_changed(sim, kind, e);
 }
 

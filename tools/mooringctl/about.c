@@ -105,7 +105,9 @@ static int whoami(struct cli *c) {
 /* ---- help */
 
 static int help(struct cli *c) {
-        const char *name = cli_operand(c, 0);
+        cleanup_(freep) char *two =
+                c->count == 2 ? str_format("%s %s", cli_operand(c, 0), cli_operand(c, 1)) : NULL;
+        const char *name = two ? two : cli_operand(c, 0);
         const struct command *command = name ? command_find(name) : NULL;
 
         if (name && !command && help_topic(name, c->out))
@@ -160,7 +162,7 @@ const struct command about_commands[] = {
           "Show the versions of mooringctl and mooringd", NULL, .example = "version" },
         { "whoami", NULL, GROUP_HELP, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0, whoami,
           "Show what the daemon takes you for, and your role", NULL, .example = "whoami" },
-        { "help", NULL, GROUP_HELP, "[COMMAND|TOPIC]", 0, 1, 0, COMPLETES_NOTHING, NULL, 0, help,
+        { "help", NULL, GROUP_HELP, "[COMMAND|TOPIC]", 0, 2, 0, COMPLETES_NOTHING, NULL, 0, help,
           "Show help", NULL, .example = "help deploy" },
         { "print-man", NULL, GROUP_HELP, "", 0, 0, COMMAND_HIDDEN, COMPLETES_NOTHING, NULL, 0,
           print_man, "Print the man page", NULL },

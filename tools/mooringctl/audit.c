@@ -7,6 +7,7 @@
 #include "text.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 struct options {
         char *since, *app, *who, *what, *unit;
@@ -51,15 +52,36 @@ static char *subject_of(const json_t *row) {
         return text_object(type, subject + n + 1);
 }
 
-/* The words that tell most in one line. */
-static char *detail_of(const json_t *row) {
-        cleanup_(freep) char *after = NULL;
-        const char *message = json_get_str(row, "message", "");
+#define DETAIL_MAX 160 /* columns: audit show has all of it */
 
-        if (message[0] || !json_get(row, "after"))
-                return str_dup(message);
-        after = json_text(json_get(row, "after"));
-        return str_dup(after);
+/* "option port of web: 81" of {"web": {"option port": 81}}; what has no name above it, plain. */
+static void print_values_short(struct buf *out, const char *of, const json_t *values) {
+        const char *name;
+        json_t *value;
+
+        json_object_foreach((json_t *)values, name, value) {
+                cleanup_(freep) char *text = NULL;
+
+                if (json_is_object(value) && !of) {
+                        print_values_short(out, name, value);
+                        continue;
+                }
+                text = text_value(value);
+                buf_printf(out, "%s%s%s%s: %s", out->len ? ", " : "", name, of ? " of " : "",
+                           of ? of : "", text);
+        }
+}
+
+/* The words that tell most in one line. What the loop wrote and went well is its subject. */
+static char *detail_of(const json_t *row) {
+        const char *message = json_get_str(row, "message", "");
+        cleanup_(buf_free) struct buf text = BUF_INIT;
+
+        if (message[0])
+                buf_puts(&text, message);
+        else if (!str_eq(json_get_str(row, "kind", ""), "loop"))
+                print_values_short(&text, NULL, json_get(row, "after"));
+        return text_cut(buf_str(&text), DETAIL_MAX, false);
 }
 
 static enum table_style outcome_style(const char *outcome) {
@@ -69,8 +91,9 @@ static enum table_style outcome_style(const char *outcome) {
 }
 
 static void print_list(struct cli *c, const json_t *list) {
-        static const char *const head[] = { "ID",  "Time",    "Who",    "What", "Subject",
-                                            "Why", "Outcome", "Detail", NULL };
+        static const char *const head[] = {
+                "ID", "Time", "Who", "What", "Why", "Outcome", "Subject and detail", NULL
+        };
         cleanup_(table_deinit) struct table t;
         const json_t *row;
         char stamp[40];
@@ -78,9 +101,7 @@ static void print_list(struct cli *c, const json_t *list) {
 
         table_init(&t, head);
         table_right(&t, 0);
-        table_cut_left(&t, 4);
-        table_spare(&t, 5);
-        table_spare(&t, 7);
+        table_spare(&t, 4);
         json_array_foreach(list, i, row) {
                 cleanup_(freep) char *who = who_of(row);
                 cleanup_(freep) char *detail = detail_of(row);
@@ -91,10 +112,9 @@ static void print_list(struct cli *c, const json_t *list) {
                 table_add(&t, text_time(json_get_str(row, "at", NULL), c->globals->utc, stamp));
                 table_add(&t, who);
                 table_add(&t, json_get_str(row, "what", ""));
-                table_add(&t, subject);
                 table_add(&t, json_get_str(row, "why", ""));
                 table_style(&t, outcome, outcome_style(outcome));
-                table_add(&t, detail);
+                table_printf(&t, "%s%s%s", subject, subject[0] && detail[0] ? ": " : "", detail);
         }
         if (table_rows(&t))
                 table_print(&t, c->globals->color, c->out);
@@ -204,6 +224,17 @@ static int find_heads(struct cli *c, json_t *list) {
         return CLI_DONE;
 }
 
+static void say_no_head(struct cli *c) {
+        const struct options *o = c->options;
+
+        cli_say(c,
+                "compared with no head: rows missing from the end are not found. Heads are in "
+                "mooringd's log (audit-head), and the journal that %s can read has none of unit "
+                "%s: name the unit with --unit, or a head with --head%s",
+                geteuid() ? "this user" : "root", o->unit,
+                geteuid() ? ", or ask as root or as a member of systemd-journal" : "");
+}
+
 static void say_verified(struct cli *c, const json_t *json) {
         int64_t heads = json_get_int(json, "heads", 0);
 
@@ -216,9 +247,7 @@ static void say_verified(struct cli *c, const json_t *json) {
                         "missing from the end",
                         (long long)heads);
         else
-                cli_say(c, "compared with no head: rows missing from the end are not found. Heads "
-                           "are in mooringd's log (audit-head); name one with --head, or read the "
-                           "journal as root or as a member of systemd-journal");
+                say_no_head(c);
 }
 
 static int verify(struct cli *c) {

@@ -12,9 +12,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define AT(member) offsetof(struct cli_globals, member)
+#define WRAP_MIN 20 /* columns of a terminal that is worth it */
 
 const char *const cli_exit_help[] = {
         [CLI_DONE] = "done",
@@ -56,13 +58,29 @@ const struct opt cli_globals_table[] = {
 
 /* ---- errors and chatter */
 
+/* On a terminal at words: a name is not broken in two. */
+static void print_line(const char *text) {
+        struct winsize size = { 0 };
+        bool wraps = isatty(STDERR_FILENO) && ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 &&
+                     size.ws_col >= WRAP_MIN;
+
+        while (wraps && text_width(text) > size.ws_col) {
+                size_t n = text_line(text, size.ws_col);
+
+                fprintf(stderr, "%.*s\n", (int)n, text);
+                text += n + strspn(text + n, " ");
+        }
+        fprintf(stderr, "%s\n", text);
+}
+
 static void print_error(const char *fmt, va_list ap) printf_(1, 0);
 static void print_error(const char *fmt, va_list ap) {
         cleanup_(freep) char *text = str_vformat(fmt, ap);
         cleanup_(freep) char *safe = text_safe(text);
+        cleanup_(freep) char *line = str_format("ERROR %s", safe);
 
         fflush(stdout);
-        fprintf(stderr, "ERROR %s\n", safe);
+        print_line(line);
 }
 
 int cli_fail(enum cli_exit code, const char *fmt, ...) {
@@ -89,7 +107,7 @@ void cli_say(const struct cli *c, const char *fmt, ...) {
         text = str_vformat(fmt, ap);
         va_end(ap);
         safe = text_safe(text);
-        fprintf(stderr, "%s\n", safe);
+        print_line(safe);
 }
 
 const char *cli_operand(const struct cli *c, int i) {
@@ -239,6 +257,9 @@ static int check_usage(const struct cli *c, struct err *err) {
 
         if (!fits)
                 return err_set(err, -EINVAL, "--format %s is for status", formats[format]);
+        if (c->command->max == 0 && c->count)
+                return err_set(err, -EINVAL, "%s takes options only, not \"%.60s\"",
+                               c->command->name, c->operands[0]);
         if (c->count < c->command->min || (c->command->max >= 0 && c->count > c->command->max))
                 return err_set(err, -EINVAL, "usage: mooringctl %s%s%s", c->command->name,
                                c->command->operands[0] ? " " : "", c->command->operands);
@@ -304,26 +325,39 @@ static int run_command(const struct command *command, int argc, char **argv) {
 }
 
 static int unknown_command(const char *name) {
-        const char *near = command_nearest(name);
+        const char *absent = command_absent(name);
+        const char *near = absent ? NULL : command_nearest(name);
 
+        if (absent)
+                return cli_fail(CLI_USAGE, "\"%s\" is no command: %s", name, absent);
         if (near)
                 return cli_fail(CLI_USAGE, "\"%s\" is no command: did you mean %s?", name, near);
         return cli_fail(CLI_USAGE, "\"%s\" is no command; mooringctl help lists them", name);
 }
 
+/* By the word at AT, or by it and the one behind; *RET_WORDS: how many those are. */
+static const struct command *find_command(int argc, char **argv, int at, int *ret_words) {
+        cleanup_(freep) char *two =
+                at + 1 < argc ? str_format("%s %s", argv[at], argv[at + 1]) : NULL;
+        const struct command *command = two ? command_find(two) : NULL;
+
+        *ret_words = command ? 2 : 1;
+        return command ? command : command_find(argv[at]);
+}
+
 static int dispatch(int argc, char **argv) {
-        int at = find_name(argc, argv);
+        int at = find_name(argc, argv), words = 0;
         bool version = !at && argc == 2 && str_eq(argv[1], "--version");
-        const struct command *command = command_find(at ? argv[at] : version ? "version" : "help");
+        const struct command *command = at ? find_command(argc, argv, at, &words)
+                                           : command_find(version ? "version" : "help");
 
         if (!command)
                 return unknown_command(argv[at]);
         if (version)
                 argc--;
         /* The name goes, so that operands and options are what is left. */
-        if (at)
-                memmove(argv + at, argv + at + 1, (size_t)(argc - at) * sizeof(*argv));
-        return run_command(command, argc - (at ? 2 : 1), argv + 1);
+        memmove(argv + at, argv + at + words, (size_t)(argc - at - words + 1) * sizeof(*argv));
+        return run_command(command, argc - words - 1, argv + 1);
 }
 
 int cli_run(int argc, char **argv) {

@@ -20,6 +20,7 @@ const struct command *const command_families[] = {
         relations_commands,
         consent_commands,
         drift_commands,
+        policy_commands,
         explain_commands,
         doctor_commands,
         audit_commands,
@@ -52,6 +53,36 @@ static const struct {
         { "show-status", "status" },
         { "show-storage", "storage" },
 };
+
+/* What Juju has and Mooring has not: one sentence each. */
+static const struct {
+        const char *word, *instead;
+} juju_absent[] = {
+        { "actions", "charms here have no actions" },
+        { "bootstrap", "mooringd is the controller: mooringctl add-cluster, then add-model" },
+        { "consume", "relations are within a model" },
+        { "dashboard", "docs/monitoring has one for Grafana" },
+        { "exec", "mooringctl does not enter pods: kubectl exec" },
+        { "expose", "a charm's Services and Ingresses are its own: mooringctl objects" },
+        { "login", "who you are comes from the socket: mooringctl whoami" },
+        { "offer", "relations are within a model" },
+        { "register", "who you are comes from the socket: mooringctl whoami" },
+        { "resolved", "what failed is tried again by itself: mooringctl why APPLICATION" },
+        { "retry-provisioning",
+          "what failed is tried again by itself: mooringctl why APPLICATION" },
+        { "run", "charms here have no actions" },
+        { "scp", "mooringctl does not enter pods: kubectl cp" },
+        { "ssh", "mooringctl does not enter pods: kubectl exec" },
+        { "unexpose", "a charm's Services and Ingresses are its own: mooringctl objects" },
+        { "users", "roles come from unix groups: mooringctl permissions" },
+};
+
+const char *command_absent(const char *name) {
+        for (size_t i = 0; i < ARRAY_SIZE(juju_absent); i++)
+                if (str_eq(juju_absent[i].word, name))
+                        return juju_absent[i].instead;
+        return NULL;
+}
 
 static const char *juju_word(const char *name) {
         for (size_t i = 0; i < ARRAY_SIZE(juju_words); i++)

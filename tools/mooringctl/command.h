@@ -55,4 +55,6 @@ struct command {
 extern const struct command *const command_families[];
 /* By name or alias; NULL: none. */
 const struct command *command_find(const char *name);
+/* Juju's word for what there is not: what to do instead; NULL: it is none of these. */
+const char *command_absent(const char *name);
 const char *command_nearest(const char *name); /* or NULL */

@@ -13,7 +13,7 @@ struct options {
         char **overlays, **config, **storage, **resources;
         char *channel, *constraints;
         int64_t revision, units, scale;
-        bool dry_run, trust, attach_storage;
+        bool dry_run, trust, attach_storage, force;
 };
 #define AT(member) offsetof(struct options, member)
 #define NOT_SAID "-1"
@@ -40,6 +40,8 @@ static const struct opt options[] = {
         { "scale", 0, OPT_INT, AT(scale), NOT_SAID, -1, 10000, "N", 0, NULL, "as --num-units" },
         { "trust", 0, OPT_BOOL, AT(trust), NULL, 0, 0, NULL, 0, NULL,
           "trust the application with the cluster" },
+        { "force", 0, OPT_BOOL, AT(force), NULL, 0, 0, NULL, 0, NULL,
+          "also one charm that is not there; in a bundle that is taken as it is" },
         { "attach-storage", 0, OPT_BOOL, AT(attach_storage), NULL, 0, 0, NULL, 0, NULL,
           "use the storage that an earlier application of that name left" },
         {}
@@ -157,6 +159,7 @@ static int deploy_charm(struct cli *c) {
         if (charm_body(c, body, &err) < 0)
                 return cli_fail_err(&err);
         call_query_flag(&to, "dry-run", o->dry_run);
+        call_query_flag(&to, "force", o->force);
         return call_change(c, "POST", to, take_ptr(body));
 }
 
@@ -177,7 +180,7 @@ const struct command deploy_commands[] = {
           "at once, with file and line. The same bundle again changes nothing. --dry-run prints "
           "what would be done. An "
           "application whose charm is not there is taken, says so in status, and holds up nothing "
-          "else.",
-          .example = "deploy bundle-mlflow-2.22.yaml --dry-run" },
+          "else; one charm by name only with --force.",
+          .example = "deploy bundle-mlflow.yaml --dry-run" },
         {}
 };

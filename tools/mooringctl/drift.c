@@ -89,6 +89,48 @@ static void print_list(struct cli *c, const json_t *list) {
                 cli_say(c, "no drift");
 }
 
+/* Nothing of APPLICATION: it is told when there is none of that name (it may have been removed, and
+ * then has lines). */
+static int check_application(struct cli *c, const char *application) {
+        cleanup_(freep) char *path =
+                call_path(strchr(application, '/') ? "/v1/models/%s/units/%s"
+                                                   : "/v1/models/%s/applications/%s",
+                          cli_model(c), application);
+        cleanup_(json_freep) json_t *json = NULL;
+
+        return call_get(c, path, &json);
+}
+
+/* Nothing of TYPE: it is told when no object has it. */
+static int check_type(struct cli *c, const char *type) {
+        cleanup_(freep) char *path = call_path("/v1/models/%s/resources", cli_model(c));
+        cleanup_(json_freep) json_t *json = NULL, *types = json_object();
+        cleanup_(freep) const char **names = NULL;
+        const json_t *object;
+        const char *near;
+        size_t i;
+        int r = call_pages(c, path, "resources", "after", SIZE_MAX, &json);
+
+        if (r)
+                return r;
+        json_array_foreach(json_get(json, "resources"), i, object)
+                json_object_set_new(types, json_get_str(object, "type", ""), json_true());
+        if (json_get(types, type))
+                return CLI_DONE;
+        names = text_members(types);
+        near = opt_nearest(type, names);
+        return cli_fail(CLI_FAILED, "nothing of type %s drifted, and no object has it%s%s%s", type,
+                        near ? ": did you mean " : "; mooringctl objects lists them",
+                        near ? near : "", near ? "?" : "");
+}
+
+static int check_filters(struct cli *c) {
+        const struct options *o = c->options;
+        int r = c->count ? check_application(c, cli_operand(c, 0)) : CLI_DONE;
+
+        return r == CLI_DONE && o->type ? check_type(c, o->type) : r;
+}
+
 static int list_drift(struct cli *c) {
         const struct options *o = c->options;
         cleanup_(freep) char *path = call_path("/v1/models/%s/drift", cli_model(c));
@@ -100,6 +142,8 @@ static int list_drift(struct cli *c) {
         call_query(&path, "type", o->type);
         call_query_int(&path, "max", MIN_OF(o->limit, PAGE_MAX));
         r = call_pages(c, path, "drift", "before", (size_t)o->limit, &json);
+        if (r == CLI_DONE && json_array_size(json_get(json, "drift")) == 0)
+                r = check_filters(c);
         if (r == CLI_DONE && !cli_print(c, json))
                 print_list(c, json_get(json, "drift"));
         return r;
@@ -207,6 +251,8 @@ static int history(struct cli *c) {
         call_query(&path, "entity", cli_operand(c, 0));
         call_query_int(&path, "max", MIN_OF(o->limit, PAGE_MAX));
         r = call_pages(c, path, "history", "before", (size_t)o->limit, &json);
+        if (r == CLI_DONE && json_array_size(json_get(json, "history")) == 0)
+                r = check_application(c, cli_operand(c, 0));
         if (r || cli_print(c, json))
                 return r;
         list = json_get(json, "history");

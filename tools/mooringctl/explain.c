@@ -44,9 +44,10 @@ static const json_t **sort(const json_t *list, int (*compare)(const void *, cons
 
 /* What the daemon's words for its next step mean to who reads the table. */
 static const char *step_word(const char *action) {
-        static const char *const words[][2] = { { "apply", "now" },  { "remove", "now" },
-                                                { "forget", "now" }, { "look", "looks first" },
-                                                { "wait", "waits" }, { "block", "blocked" } };
+        static const char *const words[][2] = { { "apply", "now" },     { "remove", "now" },
+                                                { "forget", "now" },    { "look", "looks first" },
+                                                { "wait", "waits" },    { "block", "blocked" },
+                                                { "none", "told only" } };
 
         for (size_t i = 0; i < ARRAY_SIZE(words); i++)
                 if (str_eq(action, words[i][0]))

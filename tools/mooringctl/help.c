@@ -220,7 +220,37 @@ void help_man(FILE *out) {
 /* ---- bash completion */
 
 static void names(const struct command *c, void *arg) {
-        fprintf(arg, " %s", c->name);
+        if (!strchr(c->name, ' '))
+                fprintf(arg, " %s", c->name);
+}
+
+/* As a pattern of case: of two words with a space between. */
+static void put_pattern(const char *name, FILE *out) {
+        for (const char *p = name; *p; p++)
+                fprintf(out, "%s%c", *p == ' ' ? "\\" : "", *p);
+}
+
+static void second_word(const struct command *c, void *arg) {
+        FILE *out = arg;
+
+        if (!strchr(c->name, ' '))
+                return;
+        fputs("        ", out);
+        put_pattern(c->name, out);
+        fputs(") command=\"$command ${COMP_WORDS[i + 1]}\" ;;\n", out);
+}
+
+struct words {
+        const char *name;
+        FILE *out;
+};
+
+static void word_of(const struct command *c, void *arg) {
+        const struct words *w = arg;
+        size_t len = strlen(w->name);
+
+        if (str_starts(c->name, w->name) && c->name[len] == ' ')
+                fprintf(w->out, " %s", c->name + len + 1);
 }
 
 static void put_options(const struct opt *table, FILE *out) {
@@ -233,8 +263,13 @@ static void complete_command(const struct command *c, void *arg) {
         static const char *const kinds[] = { "", "applications", "models", "clusters", "files" };
         FILE *out = arg;
 
-        fprintf(out, "        %s%s%s) kind=\"%s\" options=\"", c->name, c->alias ? "|" : "",
-                c->alias ? c->alias : "", kinds[c->completes]);
+        fputs("        ", out);
+        put_pattern(c->name, out);
+        fprintf(out, "%s%s) kind=\"%s\" words=\"", c->alias ? "|" : "", c->alias ? c->alias : "",
+                kinds[c->completes]);
+        for (enum command_group g = 0; g < GROUP_MAX; g++)
+                each(g, word_of, &(struct words){ c->name, out });
+        fputs("\" options=\"", out);
         put_options(c->options, out);
         fputs("\" ;;\n", out);
 }
@@ -243,7 +278,7 @@ void help_completion(FILE *out) {
         fputs("# bash completion for mooringctl; made from its tables\n"
               "_mooringctl() {\n"
               "        local current=\"${COMP_WORDS[COMP_CWORD]}\" command=\"\" kind=\"\" "
-              "options=\"\" i\n"
+              "words=\"\" options=\"\" i\n"
               "        for ((i = 1; i < COMP_CWORD; i++)); do\n"
               "                case \"${COMP_WORDS[i]}\" in\n"
               "                -m|-o|--model|--output|--socket|--format|--reason) i=$((i + 1)) ;;\n"
@@ -256,9 +291,14 @@ void help_completion(FILE *out) {
               out);
         for (enum command_group g = 0; g < GROUP_MAX; g++)
                 each(g, names, out);
-        fputs("\" -- \"$current\"))\n                return\n        fi\n        case \"$command\" "
-              "in\n",
+        fputs("\" -- \"$current\"))\n                return\n        fi\n"
+              "        if [ $((i + 1)) -lt \"$COMP_CWORD\" ]; then case \"$command ${COMP_WORDS[i "
+              "+ "
+              "1]}\" in\n",
               out);
+        for (enum command_group g = 0; g < GROUP_MAX; g++)
+                each(g, second_word, out);
+        fputs("        esac; fi\n        case \"$command\" in\n", out);
         for (enum command_group g = 0; g < GROUP_MAX; g++)
                 each(g, complete_command, out);
         fputs("        esac\n        if [ \"${current#-}\" != \"$current\" ]; then\n               "
@@ -269,8 +309,8 @@ void help_completion(FILE *out) {
         fputs("\" -- \"$current\"))\n"
               "        elif [ \"$kind\" = files ]; then\n"
               "                COMPREPLY=($(compgen -f -- \"$current\"))\n"
-              "        elif [ -n \"$kind\" ]; then\n"
-              "                COMPREPLY=($(compgen -W \"$(mooringctl complete \"$kind\" "
+              "        elif [ -n \"$kind$words\" ]; then\n"
+              "                COMPREPLY=($(compgen -W \"$words $(mooringctl complete \"$kind\" "
               "2>/dev/null)\" -- \"$current\"))\n"
               "        fi\n"
               "}\n"

@@ -6,6 +6,7 @@
 #include "text.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -50,13 +51,20 @@ static void print_fields(struct cli *c, const json_t *fields) {
         }
 }
 
+struct reading {
+        struct cli *c;
+        size_t lines;
+};
+
 static int print_line(void *arg, const json_t *line) {
-        struct cli *c = arg;
+        struct reading *r = arg;
+        struct cli *c = r->c;
         const char *level = json_get_str(line, "level", "");
         cleanup_(freep) char *text = text_safe(json_get_str(line, "text", ""));
         const char *begin = c->globals->color ? table_color(level_style(level)) : "";
         char stamp[40];
 
+        r->lines++;
         if (cli_print(c, line)) {
                 fflush(c->out);
                 return 0;
@@ -85,8 +93,33 @@ static char *level_word(const char *level) {
         return word;
 }
 
+/* No line is about it, and no model has it. */
+static int check_application(struct cli *c, const char *application) {
+        cleanup_(json_freep) json_t *models = NULL;
+        const json_t *m;
+        size_t i;
+        int r = call_get(c, "/v1/models", &models);
+
+        if (r)
+                return r;
+        json_array_foreach(json_get(models, "models"), i, m) {
+                cleanup_(freep) char *path = call_path("/v1/models/%s/applications/%s",
+                                                       json_get_str(m, "name", ""), application);
+                cleanup_(json_freep) json_t *json = NULL;
+                struct err err = { 0 };
+
+                if (call_try(c, path, &json, &err) != -ENOENT)
+                        return CLI_DONE;
+        }
+        return cli_fail(CLI_FAILED,
+                        "no line is about %s, and no model has an application of "
+                        "that name",
+                        application);
+}
+
 static int debug_log(struct cli *c) {
         const struct options *o = c->options;
+        struct reading reading = { c, 0 };
         cleanup_(freep) char *level = level_word(o->level);
         cleanup_(freep) char *path = str_dup("/v1/log");
         struct err err = { 0 };
@@ -98,12 +131,18 @@ static int debug_log(struct cli *c) {
         call_query(&path, "level", level);
         if (!o->tail)
                 call_query(&path, "follow", "false");
-        return call_stream(c, path, print_line, c, -1, &err) < 0 ? cli_fail_err(&err) : CLI_DONE;
+        if (o->include && o->tail && check_application(c, o->include))
+                return CLI_FAILED; /* it would wait for ever */
+        if (call_stream(c, path, print_line, &reading, -1, &err) < 0)
+                return cli_fail_err(&err);
+        return o->include && !reading.lines ? check_application(c, o->include) : CLI_DONE;
 }
 
 const struct command log_commands[] = { { "debug-log", NULL, GROUP_LOOK, "", 0, 0, COMMAND_LIST,
                                           COMPLETES_NOTHING, options, sizeof(struct options),
                                           debug_log, "Show the daemon's log",
-                                          "Without --tail it ends after the lines that are kept.",
+                                          "Without --tail it ends after the newest lines: ten, or "
+                                          "as --lines and --replay say. With --format json each "
+                                          "line is an object of its own.",
                                           .example = "debug-log --tail --level warning" },
                                         {} };

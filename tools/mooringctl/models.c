@@ -20,10 +20,11 @@ static const struct opt add_options[] = {
           "cluster it lives in; may be left out while there is one" },
         {}
 };
-static const struct opt dry_run_options[] = { { "dry-run", 0, OPT_BOOL, AT(dry_run), NULL, 0, 0,
-                                                NULL, 0, NULL,
-                                                "say what would be done, do nothing" },
-                                              {} };
+static const struct opt take_over_options[] = { CONFIRM_OPTION(AT(no_prompt)),
+                                                { "dry-run", 0, OPT_BOOL, AT(dry_run), NULL, 0, 0,
+                                                  NULL, 0, NULL,
+                                                  "say what would be done, do nothing" },
+                                                {} };
 static const struct opt remove_options[] = {
         { "destroy-storage", 0, OPT_BOOL, AT(destroy_storage), NULL, 0, 0, NULL, 0, NULL,
           "destroy all data in it too" },
@@ -114,6 +115,13 @@ static int list_models(struct cli *c) {
         return CLI_DONE;
 }
 
+static void print_chosen(struct cli *c, const char *model) {
+        cleanup_(json_freep) json_t *json = json_pack("{s:s}", "model", model);
+
+        if (!cli_print(c, json))
+                fprintf(c->out, "%s\n", model);
+}
+
 static int choose(struct cli *c) {
         const char *model = cli_operand(c, 0);
         cleanup_(json_freep) json_t *json = NULL;
@@ -124,7 +132,7 @@ static int choose(struct cli *c) {
         if (!model) {
                 if (!cli_model(c))
                         return CLI_FAILED;
-                fprintf(c->out, "%s\n", cli_model(c));
+                print_chosen(c, cli_model(c));
                 return CLI_DONE;
         }
         path = call_path("/v1/models/%s/config",
@@ -134,7 +142,10 @@ static int choose(struct cli *c) {
                 return r;
         if (switch_write(c->globals->socket, model, &err) < 0)
                 return cli_fail_err(&err);
-        cli_say(c, "%s", model);
+        if (c->globals->format == FORMAT_TABULAR)
+                cli_say(c, "%s", model);
+        else
+                print_chosen(c, model);
         if (c->globals->model && !str_eq(c->globals->model, model))
                 cli_say(c, "but MOORING_MODEL or --model says %s, which goes before it",
                         c->globals->model);
@@ -157,8 +168,9 @@ static int take_over(struct cli *c) {
         const struct options *o = c->options;
         cleanup_(freep) char *path = call_path("/v1/models/%s/take-over", cli_operand(c, 0));
 
-        call_query_flag(&path, "dry-run", o->dry_run);
-        return call_change(c, "POST", path, NULL);
+        return confirm_change(
+                c, "POST", path,
+                &(struct confirm_options){ .dry_run = o->dry_run, .no_prompt = o->no_prompt });
 }
 
 #define SIZE sizeof(struct options)
@@ -168,15 +180,16 @@ const struct command models_commands[] = {
           .example = "add-model mlflow --cluster prod" },
         { "models", NULL, GROUP_BASICS, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0,
           list_models, "List models", NULL, .example = "models" },
-        { "switch", NULL, GROUP_BASICS, "[MODEL]", 0, 1, 0, COMPLETES_MODEL, NULL, 0, choose,
-          "Choose the model that commands work on, or show it", NULL, .example = "switch mlflow" },
+        { "switch", NULL, GROUP_BASICS, "[MODEL]", 0, 1, COMMAND_LIST, COMPLETES_MODEL, NULL, 0,
+          choose, "Choose the model that commands work on, or show it", NULL,
+          .example = "switch mlflow" },
         { "remove-model", "destroy-model", GROUP_BASICS, "MODEL", 1, 1,
           COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_MODEL, remove_options, SIZE, remove_model,
           "Remove a model and all that is in it",
           "The namespace goes only when mooringd made it and nothing else is in it.",
           .example = "remove-model mlflow --dry-run" },
         { "take-over-model", NULL, GROUP_OPERATE, "MODEL", 1, 1, COMMAND_LIST | COMMAND_DRY_RUN,
-          COMPLETES_MODEL, dry_run_options, SIZE, take_over,
+          COMPLETES_MODEL, take_over_options, SIZE, take_over,
           "Take a namespace over that carries another controller's stamp",
           "Look at plan, and at --dry-run, first.", .example = "take-over-model mlflow" },
         {}

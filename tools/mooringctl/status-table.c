@@ -135,7 +135,7 @@ static void add_application(struct table *t, const char *name, const json_t *a) 
         table_add(t, json_get_str(a, "address", ""));
         table_add(t, json_get_bool(a, "exposed", false) ? "yes" : "no");
         if (json_get_str(a, "can-upgrade-to", NULL))
-                table_printf(t, "(upgrade available) %s", message);
+                table_printf(t, "(upgrade available)%s%s", message[0] ? " " : "", message);
         else
                 table_add(t, message);
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <time.h>
 
 #define WATCH_QUIET_MS                                                                             \
@@ -79,7 +80,7 @@ int status_get(struct cli *c, bool relations, bool storage, json_t **ret) {
 }
 
 int status_try(struct cli *c, json_t **ret, struct err *err) {
-        cleanup_(freep) char *path = path_of(c, false, false);
+        cleanup_(freep) char *path = path_of(c, true, false); /* who waits for whom */
         int r = path ? call_try(c, path, ret, err) : err_set(err, -ENOENT, "no model");
 
         return r < 0 || !json_get(*ret, "next") ? r : add_pages(c, path, *ret) ? -EIO : 0;
@@ -221,7 +222,7 @@ static int show(struct cli *c, bool again) {
                 return r;
         status_select(status, c->operands, c->count);
         if (again && c->globals->format < FORMAT_JSON)
-                fputs("\033[H\033[2J", c->out); /* home, clear */
+                fputs(isatty(fileno(c->out)) ? "\033[H\033[2J" : "\n", c->out); /* home, clear */
         draw(c, status);
         return fflush(c->out) == 0 ? CLI_DONE : CLI_FAILED;
 }

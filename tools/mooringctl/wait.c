@@ -46,6 +46,8 @@ struct waiting {
         json_t *shown; /* {application: "status: message"} that was printed last */
         size_t total, there;
         size_t stuck;        /* blocked or in error */
+        size_t behind;       /* waiting, and related to one that is stuck */
+        bool moved;          /* one of those says something else than before */
         bool paused;         /* the model is */
         bool dying;          /* the model itself is being removed */
         bool drawn;          /* a bar stands on the terminal's line */
@@ -68,6 +70,29 @@ static bool is_there(const struct waiting *w, const json_t *a, const char *word)
 static bool is_stuck(const struct waiting *w, const json_t *a, const char *word) {
         return str_eq(word, "blocked") || str_eq(word, "error") ||
                (is_unapplied(a) && (json_get(a, "paused") || w->paused));
+}
+
+static bool is_stuck_by_name(const struct waiting *w, const json_t *applications,
+                             const char *name) {
+        const json_t *a = json_get(applications, name);
+
+        return a && is_stuck(w, a, status_word(a));
+}
+
+/* It waits, and one that it is related to does not go on before a person acts. */
+static bool is_behind(const struct waiting *w, const json_t *applications, const json_t *a) {
+        const char *endpoint;
+        json_t *list, *one;
+        size_t i;
+
+        if (!str_eq(status_word(a), "waiting"))
+                return false;
+        json_object_foreach(json_get(a, "relations"), endpoint, list)
+                json_array_foreach(list, i, one)
+                        if (is_stuck_by_name(w, applications,
+                                             json_get_str(one, "related-application", "")))
+                                return true;
+        return false;
 }
 
 /* ---- progress */
@@ -108,7 +133,8 @@ static void tell(struct waiting *w, const char *name, const char *now) {
 
 /* ---- one look */
 
-static void look_at(struct waiting *w, const char *name, const json_t *a) {
+static void look_at(struct waiting *w, const json_t *applications, const char *name) {
+        const json_t *a = json_get(applications, name);
         const char *message = json_get_str(json_get(a, "application-status"), "message", "");
         const char *word = a ? status_word(a) : "gone";
         cleanup_(freep) char *now = str_format("%s%s%s", word, message[0] ? ": " : "", message);
@@ -118,6 +144,7 @@ static void look_at(struct waiting *w, const char *name, const json_t *a) {
         if (!str_eq(json_get_str(w->shown, name, NULL), now)) {
                 tell(w, name, now);
                 json_object_set_new(w->shown, name, json_string(now));
+                w->moved = true;
         }
         if (is_there(w, a, word)) {
                 w->there++;
@@ -126,6 +153,7 @@ static void look_at(struct waiting *w, const char *name, const json_t *a) {
         rest = str_eq(word, w->o->until) ? "; not all that is wanted of it is applied" : "";
         if (!w->missing)
                 w->missing = str_format("%s (%s%s)", name, now, rest);
+        w->behind += a && is_behind(w, applications, a);
         if (!is_stuck(w, a, word))
                 return;
         w->stuck++;
@@ -133,9 +161,13 @@ static void look_at(struct waiting *w, const char *name, const json_t *a) {
                 w->blocker = str_format("%s: %s%s", name, now, rest);
 }
 
-static void note_stuck(struct waiting *w, bool stuck) {
+/* All that is missing is stuck, or waits for what is; the latter as long as nothing moves. */
+static void note_stuck(struct waiting *w) {
+        bool stuck = w->stuck > 0 && w->there + w->stuck + w->behind == w->total;
         int64_t now = clock_mono();
 
+        if (w->behind && w->moved)
+                w->stuck_since = 0;
         if (stuck && (!w->stuck_since || now - w->stuck_last > UNSTUCK_MS))
                 w->stuck_since = now;
         if (stuck)
@@ -148,7 +180,8 @@ static void look(struct waiting *w, json_t *status) {
         const json_t *applications = json_get(status, "applications");
         cleanup_(freep) const char **names = text_members(applications);
 
-        w->total = w->there = w->stuck = 0;
+        w->total = w->there = w->stuck = w->behind = 0;
+        w->moved = false;
         w->paused = json_get(json_get(status, "model"), "paused");
         w->dying =
                 str_eq(json_get_str(json_dig(status, "model", "model-status", NULL), "current", ""),
@@ -156,13 +189,13 @@ static void look(struct waiting *w, json_t *status) {
         free(take_ptr(w->missing));
         free(take_ptr(w->blocker));
         for (int i = 0; i < w->c->count; i++)
-                look_at(w, w->c->operands[i], json_get(applications, w->c->operands[i]));
+                look_at(w, applications, w->c->operands[i]);
         for (size_t i = 0; w->c->count == 0 && names[i]; i++)
-                look_at(w, names[i], json_get(applications, names[i]));
+                look_at(w, applications, names[i]);
         if (w->total == 0 && w->dying)
                 w->missing = str_dup(
                         "the model is still being removed: mooringctl objects says what is left");
-        note_stuck(w, w->stuck > 0 && w->there + w->stuck == w->total);
+        note_stuck(w);
 }
 
 static bool is_over(const struct waiting *w) {
@@ -175,8 +208,9 @@ static bool is_over(const struct waiting *w) {
 }
 
 static bool is_hopeless(const struct waiting *w, bool late) {
-        return !w->o->through_blocked && w->stuck_since && w->blocker &&
-               (late || clock_mono() - w->stuck_since >= BLOCKED_MS);
+        if (w->o->through_blocked || !w->blocker)
+                return false;
+        return late || (w->stuck_since && clock_mono() - w->stuck_since >= BLOCKED_MS);
 }
 
 /* A name that the model does not have: the daemon says so, with the nearest one. */
@@ -268,6 +302,20 @@ static int loop(struct waiting *w, const char *events) {
         }
 }
 
+/* For scripts: how it ended, and what each was last. */
+static void print_result(struct waiting *w, int code) {
+        static const char *const words[CLI_EXIT_MAX] = {
+                [CLI_DONE] = "done", [CLI_BLOCKED] = "blocked", [CLI_TIMED_OUT] = "timed-out"
+        };
+        cleanup_(json_freep) json_t *json = NULL;
+
+        if (!words[code])
+                return; /* refused: nothing was waited for */
+        json = json_pack("{s:s, s:s, s:O}", "result", words[code], "for", w->o->until,
+                         "applications", w->shown);
+        cli_print(w->c, json);
+}
+
 static int wait_for(struct cli *c) {
         struct waiting w = { .c = c, .o = c->options, .shown = json_object() };
         cleanup_(freep) char *events = str_dup("/v1/events");
@@ -280,6 +328,7 @@ static int wait_for(struct cli *c) {
         call_query(&events, "model", cli_model(c));
         r = loop(&w, events);
         clear_bar(&w);
+        print_result(&w, r);
         json_decref(w.shown);
         free(w.missing);
         free(w.blocker);
@@ -292,9 +341,9 @@ const struct command wait_commands[] = {
           "Wait until applications are active, or in another state",
           "Without names: all applications of the model, at least one. Ends with 0 when all are "
           "there, 3 when nothing but "
-          "blocked applications is missing for ten seconds (also those whose changes a pause keeps "
-          "back), or when the time is over (a person has "
-          "to "
+          "blocked applications (also those whose changes a pause keeps back) and what waits for "
+          "them is missing for ten seconds, or when the time is over and one is blocked (a person "
+          "has to "
           "act; --through-blocked waits on), 5 when the time is over for another reason, 1 at once "
           "when there is no such model or application. Active counts once everything that the "
           "daemon "

@@ -30,6 +30,7 @@ void plan_out_begin(struct charm_plan *p, const struct charm_view *v,
         p->targets = json_object();
         p->see = json_object();
         p->needs = json_array();
+        p->keep = json_array();
 }
 
 void plan_out_deinit(struct charm_plan *p) {
@@ -41,6 +42,7 @@ void plan_out_deinit(struct charm_plan *p) {
         json_decref(p->targets);
         json_decref(p->see);
         json_decref(p->needs);
+        json_decref(p->keep);
 }
 
 /* ---- mistakes, text, memory */
@@ -274,6 +276,11 @@ void charm_want_file(struct charm_plan *p, const char *label, const char *resour
                 frame_put(&p->frames, PLAN_FRAME_FILE, text.data, text.len);
 }
 
+void charm_keep(struct charm_plan *p, const char *label) {
+        if (!*p->mistake && take_label(p, "charm_keep", label, ""))
+                json_array_append_new(p->keep, json_string(label));
+}
+
 void charm_target(struct charm_plan *p, const char *label, const char *provider, const char *file,
                   const struct charm_hole *holes) {
         json_t *config = NULL;
@@ -477,6 +484,7 @@ static json_t *make_head(struct charm_plan *p) {
         add_member(head, "targets", p->targets);
         add_member(head, "see", p->see);
         add_member(head, "needs", p->needs);
+        add_member(head, "keep", p->keep);
         return head;
 }
 

@@ -11,7 +11,8 @@
  *              else everything they guard would stand still
  *   delete     to make anew what cannot be changed (only when asked)
  *   take       items that others put into our keyed lists become ours,
- *              on request or after 422 Duplicate value
+ *              on request or after 422 Duplicate value; fields that are
+ *              handed over stop being ours
  *   confirm    "is immutable" is believed only when the same content under another
  *              name would be taken
  *
@@ -22,18 +23,22 @@
 #include "clock.h"
 #include "fieldset.h"
 #include "identify.h"
+#include "keep.h"
 #include "kinds.h"
 #include "look.h"
 #include "normalise.h"
 #include "project.h"
 #include "secret-keep.h"
+#include "field-rules.h"
+#include "serving.h"
 #include "takeover.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 
-#define TAKE_TRIES_MAX 5 /* the object changes between our look and our patch */
+#define TAKE_TRIES_MAX 5    /* the object changes between our look and our patch */
+#define STRICT_ROUNDS_MAX 3 /* applies in a row after which others had added something again */
 #define GONE_PAUSE_MS 300
 #define GONE_TRIES_MAX 100 /* half a minute: then the reconciler waits instead */
 #define ANSWER_MAX (16u << 20)
@@ -45,15 +50,21 @@ struct applying {
         struct look_wish wish;
         const struct apply_request *request; /* the caller's, for as long as the operation lives */
         struct buf body;
-        char *refused; /* why there is no body: the document cannot be sent */
+        json_t *document; /* what is sent where fields are kept; NULL: what is wanted */
+        json_t *owned;    /* keep.h's: fields that we give up before */
+        char *refused;    /* why there is no body: the document cannot be sent */
         char *application;
         json_t *services; /* of a webhook configuration: those still to be asked about */
         unsigned flags;
         bool first, taken, created;
-        bool making; /* the body names a version that no object has */
-        bool met;    /* and was refused for that, as it seems */
-        bool ours;   /* the first look found our own stamp */
-        char *uid;   /* of what is to be deleted */
+        bool making;  /* the body names a version that no object has */
+        bool met;     /* and was refused for that, as it seems */
+        bool ours;    /* the first look found our own stamp */
+        char *uid;    /* of what is to be deleted */
+        bool folding; /* the patch is the last thing that is done */
+        int rounds;
+        json_t *runtime;  /* what the component completes at run time: paths, or NULL */
+        json_t *released; /* the document without what it has completed, or NULL */
         char *whose, *patch;
         const char *headers[4];
         int tries;
@@ -101,11 +112,12 @@ static struct applying *applying_of(struct flow *f) {
 
 static void fill_body(struct applying *a) {
         const struct apply_request *r = a->request;
+        const json_t *document = a->released ? a->released : a->document ? a->document : r->wanted;
         struct err err = { 0 };
 
         buf_wipe(&a->body);
-        if (normalise_body(r->wanted, r->type, r->path, r->marks,
-                           a->making ? VERSION_OF_NONE : NULL, r->values, &a->body, &err) < 0)
+        if (normalise_body(document, r->type, r->path, r->marks, a->making ? VERSION_OF_NONE : NULL,
+                           r->values, &a->body, &err) < 0)
                 a->refused = str_dup(err_text(&err));
 }
 
@@ -167,6 +179,22 @@ static int keep_values(struct applying *a, struct scan_slice object) {
         return 0;
 }
 
+/* Applied again, what the component has completed at run time would be ours again, as it was
+ * declared. */
+static void release(struct applying *a, struct scan_slice object) {
+        cleanup_(json_freep) json_t *own = NULL, *live = NULL;
+        struct scan_slice entry = fieldset_own(object);
+
+        if (!a->runtime)
+                return;
+        own = entry.text ? scan_json(scan_get(entry, "fieldsV1")) : NULL;
+        live = normalise_found(a->operation.type, object, a->operation.target->hash_key);
+        json_decref(a->released);
+        a->released = json_deep_copy(a->document ? a->document : a->request->wanted);
+        field_rules_release(a->released, a->runtime, own, live);
+        fill_body(a);
+}
+
 static int ask_look(struct flow *f, struct ask *ask, struct err *err) {
         struct applying *a = applying_of(f);
         int r = operation_address(&a->operation);
@@ -175,7 +203,7 @@ static int ask_look(struct flow *f, struct ask *ask, struct err *err) {
                 return r;
         if (a->refused)
                 return operation_say(&a->operation, OUTCOME_REFUSED, "%s", a->refused);
-        if (a->making || (!a->first && !(a->flags & APPLY_RECREATE)))
+        if (a->making || (!a->first && !(a->flags & APPLY_RECREATE) && !a->runtime))
                 return FLOW_SKIP;
         operation_ask(&a->operation, ask, "GET", "");
         return 0;
@@ -199,7 +227,9 @@ static int got_look(struct flow *f, struct ask *ask, struct err *err) {
         a->ours = normalise_is_ours(object, a->operation.target->controller, a->wish.model);
         if (!(a->flags & APPLY_ADOPT) && !a->ours)
                 return refuse_foreign(a, object);
+        free(a->uid);
         a->uid = scan_dup(scan_dig(object, "metadata", "uid", NULL));
+        release(a, object);
         return keep_values(a, object);
 }
 
@@ -222,35 +252,15 @@ static int ask_serving(struct flow *f, struct ask *ask, struct err *err) {
         return 0;
 }
 
-static bool slice_is_ready(struct scan_slice slice) {
-        struct scan_slice endpoint;
-        struct scan_cursor c;
-
-        if (!scan_list(scan_get(slice, "endpoints"), &c))
-                return false;
-        while (scan_item(&c, &endpoint)) {
-                struct scan_slice ready = scan_dig(endpoint, "conditions", "ready", NULL);
-
-                if (!ready.text || ready.len == strlen("true"))
-                        return true;
-        }
-        return false;
-}
-
 static int got_serving(struct flow *f, struct ask *ask, struct err *err) {
         struct applying *a = applying_of(f);
         const json_t *service = json_array_get(a->services, 0);
         const struct http_request *r = http_answer(ask);
-        struct scan_slice slice;
-        struct scan_cursor c;
 
         /* Who may not read endpoints is told so by the first call that a webhook fails. */
         if (r->end == HTTP_OK && r->status == 200) {
-                bool ready = false;
+                bool ready = serving_is_ready(scan_of(buf_str(&r->reply), r->reply.len));
 
-                if (scan_list(scan_get(scan_of(buf_str(&r->reply), r->reply.len), "items"), &c))
-                        while (!ready && scan_item(&c, &slice))
-                                ready = slice_is_ready(slice);
                 if (!ready)
                         return operation_say(&a->operation, OUTCOME_NOT_YET,
                                              "Service %s/%s, which serves it, has no ready pod",
@@ -325,9 +335,10 @@ static int got_gone(struct flow *f, struct ask *ask, struct err *err) {
 
 static int ask_taken(struct flow *f, struct ask *ask, struct err *err) {
         struct applying *a = applying_of(f);
-        bool wished = a->flags & APPLY_TAKE_OVER || a->meaning.duplicate;
+        bool wished = (a->flags & APPLY_TAKE_OVER && !a->taken) || a->owned ||
+                      (a->meaning.duplicate && !a->taken);
 
-        if (!wished || a->taken || !a->wish.projection || a->flags & APPLY_DRY_RUN)
+        if (!wished || !a->wish.projection || a->flags & APPLY_DRY_RUN)
                 return FLOW_GOTO(STEP_PATCH);
         operation_ask(&a->operation, ask, "GET", "");
         return 0;
@@ -346,8 +357,16 @@ static int got_taken(struct flow *f, struct ask *ask, struct err *err) {
         free(a->patch);
         free(a->whose);
         a->whose = NULL;
-        a->patch = takeover_patch(a->wish.projection, object, a->meaning.duplicate, clock_wall(),
-                                  &a->whose);
+        if (a->owned) {
+                a->patch = takeover_give_up(a->owned, object);
+                if (a->patch)
+                        return 0;
+                json_decref(take_ptr(a->owned));
+                return FLOW_GOTO(STEP_TAKE_LOOK);
+        }
+        a->patch = takeover_patch(a->wish.projection, object,
+                                  a->meaning.duplicate ? TAKEOVER_ALL : TAKEOVER_LOST,
+                                  a->request->baseline, clock_wall(), &a->whose);
         if (a->patch)
                 return 0;
         a->taken = true;
@@ -374,13 +393,27 @@ static int got_take(struct flow *f, struct ask *ask, struct err *err) {
         const struct http_request *r = http_answer(ask);
         struct answer_meaning m;
         struct err why = { 0 };
+        struct scan_slice object = operation_got(&a->operation, ask, ANSWER_APPLY, &m, &why);
 
-        operation_got(&a->operation, ask, ANSWER_APPLY, &m, &why);
+        if (a->folding) {
+                if (m.outcome == OUTCOME_DONE) {
+                        buf_wipe(&a->answer);
+                        buf_add(&a->answer, object.text, object.len);
+                }
+                return FLOW_GOTO(STEP_READ); /* refused, it is for the next time */
+        }
+        if (r->end == HTTP_OK && r->status == 409 && a->rounds)
+                return 0;
         if (r->end == HTTP_OK && r->status == 409 && ++a->tries < TAKE_TRIES_MAX)
                 return FLOW_GOTO(STEP_TAKE_LOOK);
         if (m.outcome != OUTCOME_DONE)
                 return operation_end(&a->operation, m.outcome, m.again_at, &why);
+        if (a->owned) {
+                json_decref(take_ptr(a->owned));
+                return FLOW_GOTO(STEP_TAKE_LOOK);
+        }
         a->taken = true;
+        free(a->operation.op->took_over);
         a->operation.op->took_over = take_ptr(a->whose);
         return 0;
 }
@@ -421,6 +454,47 @@ static void keep_warnings(struct applying *a, const struct http_request *r) {
         }
 }
 
+/* What others have under what is strict is in the answer still: it becomes ours, and goes with the
+ * next apply. NULL: there is nothing. */
+static char *strict_residue(struct applying *a, struct scan_slice object) {
+        cleanup_(field_rules_free) struct field_rules rules = { 0 };
+        cleanup_(freep) char *text = NULL;
+        struct projection *p = NULL;
+        char *patch = NULL;
+
+        if (a->request->kept_count) /* what is left as it is may be just that */
+                return NULL;
+        field_rules_read(a->operation.type, object, &rules);
+        if (!rules.strict)
+                return NULL;
+        text = fieldset_of_answer(a->operation.type, object);
+        if (!text || fieldset_parse(text, &p, NULL) < 0)
+                return NULL;
+        freep(&a->whose);
+        patch = takeover_patch(p, object, TAKEOVER_STRICT, NULL, clock_wall(), &a->whose);
+        fieldset_unref(p);
+        return patch;
+}
+
+/* Accepted. Is it alone where it must be? */
+static int settle(struct applying *a) {
+        struct scan_slice object = scan_of(buf_str(&a->answer), a->answer.len);
+
+        if (a->flags & APPLY_DRY_RUN)
+                return FLOW_GOTO(STEP_READ);
+        free(a->patch);
+        a->patch = strict_residue(a, object);
+        if (a->patch && a->rounds++ == STRICT_ROUNDS_MAX)
+                return operation_say(&a->operation, OUTCOME_NOT_YET,
+                                     "%s adds to what only we may declare, again and again",
+                                     a->whose);
+        if (a->patch)
+                return FLOW_GOTO(STEP_TAKE);
+        a->patch = takeover_fold(object);
+        a->folding = a->patch != NULL;
+        return FLOW_GOTO(a->patch ? STEP_TAKE : STEP_READ);
+}
+
 static int got_patch(struct flow *f, struct ask *ask, struct err *err) {
         struct applying *a = applying_of(f);
         struct err why = { 0 };
@@ -433,10 +507,11 @@ static int got_patch(struct flow *f, struct ask *ask, struct err *err) {
         if (m->outcome == OUTCOME_DONE) {
                 /* What already has our stamp at the first apply was made by one of ours whose
                  * answer was lost. */
-                a->created = http_answer(ask)->status == 201 ||
+                a->created = a->created || http_answer(ask)->status == 201 ||
                              (a->first && a->ours && !(a->flags & APPLY_ADOPT));
+                buf_wipe(&a->answer);
                 buf_add(&a->answer, object.text, object.len);
-                return FLOW_GOTO(STEP_READ);
+                return settle(a);
         }
         if (a->making && http_answer(ask)->end == HTTP_OK && http_answer(ask)->status == 409) {
                 a->making = false;
@@ -497,7 +572,9 @@ static int ask_read(struct flow *f, struct ask *ask, struct err *err) {
         struct scan_slice object = scan_of(buf_str(&a->answer), a->answer.len);
         const uint8_t *key = normalise_secret_key(o->type, object, o->target->hash_key);
 
-        baseline_prepare(&a->baseline, object, a->wish.projection);
+        if (a->flags & APPLY_PART)
+                return operation_end(o, OUTCOME_DONE, 0, NULL);
+        baseline_prepare(&a->baseline, o->type, object, a->wish.projection);
         if (!a->baseline.projection || object.len <= BASELINE_INLINE_MAX) {
                 baseline_read(&a->baseline, object, key);
                 return operation_end(o, OUTCOME_DONE, 0, NULL);
@@ -539,7 +616,8 @@ static void ended(struct operation *o) {
         o->op->created = a->created;
         take_baseline(a);
         look_wish_context(&a->wish, o, &c);
-        c.digest = c.baseline; /* it is the same object */
+        if (!(a->flags & APPLY_PART))
+                c.digest = c.baseline; /* it is the same object */
         observe_object(o->target, &c, object, &o->op->seen, NULL);
 }
 
@@ -556,36 +634,27 @@ static void drop(struct operation *o) {
         free(a->uid);
         free(a->whose);
         free(a->patch);
+        json_decref(a->runtime);
+        json_decref(a->released);
+        json_decref(a->document);
+        json_decref(a->owned);
         json_decref(a->services);
         json_decref(a->warnings);
         free(a);
 }
 
-static void add_service(json_t *services, const json_t *service) {
-        const json_t *known;
-        size_t i;
-
-        if (!json_get(service, "name"))
-                return;
-        json_array_foreach(services, i, known)
-                if (json_equal(json_get(known, "name"), json_get(service, "name")) &&
-                    json_equal(json_get(known, "namespace"), json_get(service, "namespace")))
-                        return;
-        json_array_append(services, (json_t *)service);
+static const char *annotation(const json_t *wanted, const char *name) {
+        return json_get_str(json_dig(wanted, "metadata", "annotations", NULL), name, "");
 }
 
-/* Services that have to answer before this may be switched on. */
-static json_t *services_of(const char *type, const json_t *wanted) {
-        json_t *services = json_array();
-        const json_t *webhook;
-        size_t i;
+static json_t *runtime_of(const json_t *wanted) {
+        const char *paths = annotation(wanted, FIELD_RULES_RUNTIME);
+        struct err ignored = { 0 };
+        json_t *tree = NULL;
 
-        if (str_eq(type, TARGET_API_SERVICE))
-                add_service(services, json_dig(wanted, "spec", "service", NULL));
-        if (strstr(type, "WebhookConfiguration.admissionregistration.k8s.io"))
-                json_array_foreach(json_get(wanted, "webhooks"), i, webhook)
-                        add_service(services, json_dig(webhook, "clientConfig", "service", NULL));
-        return services;
+        if (*paths)
+                field_tree_parse(paths, &tree, &ignored);
+        return tree;
 }
 
 void apply_start(struct target *t, const struct apply_request *r, struct op *op) {
@@ -602,8 +671,10 @@ void apply_start(struct target *t, const struct apply_request *r, struct op *op)
         a->making = r->first && !(r->flags & (APPLY_ADOPT | APPLY_RECREATE));
         a->application = str_dup(json_get_str(r->marks, "application", NULL));
         look_wish_init(&a->wish, r);
+        a->runtime = runtime_of(r->wanted);
+        a->document = keep_document(r, &a->owned);
         fill_body(a);
         if (!a->refused && (r->first || !r->projection))
-                a->services = services_of(r->type, r->wanted);
+                a->services = serving_services(r->type, r->wanted);
         operation_run(&a->operation, "kube-apply", steps);
 }

@@ -27,10 +27,10 @@ void baseline_deinit(struct baseline *b) {
         *b = (struct baseline){ 0 };
 }
 
-void baseline_prepare(struct baseline *b, struct scan_slice object,
+void baseline_prepare(struct baseline *b, const char *type, struct scan_slice object,
                       const struct projection *stored) {
         baseline_deinit(b);
-        b->fields = fieldset_of_answer(object);
+        b->fields = fieldset_of_answer(type, object);
         if (b->fields && fieldset_parse(b->fields, &b->projection, NULL) == 0)
                 return;
         free(b->fields);

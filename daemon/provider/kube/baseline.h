@@ -17,8 +17,9 @@ struct baseline {
 };
 
 void baseline_deinit(struct baseline *b);
-/* Fields and projection; STORED is what is used when the answer has no entry of ours. */
-void baseline_prepare(struct baseline *b, struct scan_slice object,
+/* Fields and projection, of an object of TYPE; STORED is what is used when the answer has no
+ * entry of ours. */
+void baseline_prepare(struct baseline *b, const char *type, struct scan_slice object,
                       const struct projection *stored);
 /* Document and digest, here and now. */
 void baseline_read(struct baseline *b, struct scan_slice object, const uint8_t *key);

@@ -195,16 +195,12 @@ static bool is_matched(const struct fieldset_match *m, uint32_t count, struct sc
 
 static void add_extra(struct comparing *c, uint32_t key, struct scan_slice item) {
         cleanup_(freep) char *name = key_of(c->p, key, item);
-        const char *who;
         size_t before;
-        int64_t at;
 
         if (!name)
                 return;
         before = enter(c, FIELDSET_KEY, name);
-        who = writer(c, &at);
-        if (who && !fieldset_is_platform(who))
-                add(c, (struct scan_slice){ 0 }, item);
+        add(c, (struct scan_slice){ 0 }, item);
         leave(c, before);
 }
 
@@ -224,6 +220,133 @@ static void add_extras(struct comparing *c, uint32_t node, const struct fieldset
         while (scan_item(&cursor, &item))
                 if (!is_matched(found, n->children, item))
                         add_extra(c, found->nodes[0], item);
+}
+
+/* ---- what is strict */
+
+#define NO_NODE UINT32_MAX /* nothing below here is declared by us */
+
+static void walk_strict(struct comparing *c, uint32_t node, struct scan_slice wanted,
+                        struct scan_slice found);
+
+static uint32_t child_of(const struct comparing *c, uint32_t node, enum fieldset_kind kind,
+                         const char *name) {
+        const struct fieldset_node *n = node == NO_NODE ? NULL : &c->p->nodes[node];
+        uint32_t child = n ? n->first : 0;
+
+        for (uint32_t i = 0; n && i < n->children; i++, child = c->p->nodes[child].next)
+                if (c->p->nodes[child].kind == kind &&
+                    str_eq(c->p->pool + c->p->nodes[child].name, name))
+                        return child;
+        return NO_NODE;
+}
+
+static void strict_child(struct comparing *c, uint32_t node, enum fieldset_kind kind,
+                         const char *name, struct scan_slice wanted, struct scan_slice found) {
+        size_t before = enter(c, kind, name);
+
+        walk_strict(c, child_of(c, node, kind, name), wanted, found);
+        leave(c, before);
+}
+
+static void strict_members(struct comparing *c, uint32_t node, struct scan_slice wanted,
+                           struct scan_slice found) {
+        struct scan_slice name, value;
+        struct scan_cursor cursor;
+
+        for (int side = 0; side < 2; side++) {
+                if (!scan_object(side ? found : wanted, &cursor))
+                        return;
+                while (scan_member(&cursor, &name, &value)) {
+                        cleanup_(buf_free) struct buf plain = BUF_INIT;
+                        struct scan_slice other;
+
+                        scan_name(name, &plain);
+                        other = scan_get(side ? wanted : found, buf_str(&plain));
+                        if (!side)
+                                strict_child(c, node, FIELDSET_FIELD, buf_str(&plain), value,
+                                             other);
+                        else if (!other.text)
+                                strict_child(c, node, FIELDSET_FIELD, buf_str(&plain), other,
+                                             value);
+                }
+        }
+}
+
+static struct scan_slice item_with(struct comparing *c, uint32_t key, struct scan_slice list,
+                                   const char *name) {
+        struct scan_cursor cursor;
+        struct scan_slice item;
+
+        if (scan_list(list, &cursor))
+                while (scan_item(&cursor, &item)) {
+                        cleanup_(freep) char *other = key_of(c->p, key, item);
+
+                        if (str_eq(other, name))
+                                return item;
+                }
+        return (struct scan_slice){ 0 };
+}
+
+static void strict_items(struct comparing *c, uint32_t node, struct scan_slice wanted,
+                         struct scan_slice found) {
+        uint32_t key = c->p->nodes[node].first;
+        struct scan_slice item;
+        struct scan_cursor cursor;
+
+        for (int side = 0; side < 2; side++) {
+                if (!scan_list(side ? found : wanted, &cursor))
+                        return;
+                while (scan_item(&cursor, &item)) {
+                        cleanup_(freep) char *name = key_of(c->p, key, item);
+                        struct scan_slice other =
+                                item_with(c, key, side ? wanted : found, name ? name : "");
+
+                        if (!side)
+                                strict_child(c, node, FIELDSET_KEY, name ? name : "{}", item,
+                                             other);
+                        else if (!other.text)
+                                strict_child(c, node, FIELDSET_KEY, name ? name : "{}", other,
+                                             item);
+                }
+        }
+}
+
+static bool has_key_nodes(const struct comparing *c, uint32_t node) {
+        const struct fieldset_node *n = node == NO_NODE ? NULL : &c->p->nodes[node];
+
+        return n && n->children && c->p->nodes[n->first].kind == FIELDSET_KEY;
+}
+
+/* Member by member, and item by item where our own set says by what; else as one value. */
+static void walk_strict(struct comparing *c, uint32_t node, struct scan_slice wanted,
+                        struct scan_slice found) {
+        size_t count = c->list->count;
+
+        if (same(wanted, found))
+                return;
+        if (wanted.text && found.text && wanted.text[0] == '{' && found.text[0] == '{')
+                strict_members(c, node, wanted, found);
+        else if (wanted.text && found.text && wanted.text[0] == '[' && found.text[0] == '[' &&
+                 has_key_nodes(c, node))
+                strict_items(c, node, wanted, found);
+        if (c->list->count == count) /* or only in another order */
+                add(c, wanted, found);
+}
+
+/* FOUND without what is completed at run time, as the baseline is. */
+static void start_strict(struct comparing *c, uint32_t node, struct scan_slice wanted,
+                         struct scan_slice found) {
+        const json_t *left_out = fieldset_left_out(c->p, node);
+        cleanup_(json_freep) json_t *j = left_out && found.text ? scan_json(found) : NULL;
+        cleanup_(freep) char *text = NULL;
+
+        if (j) {
+                field_tree_prune(j, left_out);
+                text = json_text(j);
+                found = scan_of(text, strlen(text));
+        }
+        walk_strict(c, node, wanted, found);
 }
 
 /* ---- the walk */
@@ -256,6 +379,11 @@ static void walk(struct comparing *c, uint32_t node, struct scan_slice wanted,
 
         if (no_wanted && no_found)
                 return;
+        if (n->strict) {
+                start_strict(c, node, no_wanted ? (struct scan_slice){ 0 } : wanted,
+                             no_found ? (struct scan_slice){ 0 } : found);
+                return;
+        }
         if (no_wanted || no_found) {
                 if (n->children == 0 || no_found)
                         add(c, no_wanted ? (struct scan_slice){ 0 } : wanted,

@@ -3,6 +3,7 @@
  * only */
 #pragma once
 
+#include "field-tree.h"
 #include "fieldset.h"
 
 enum fieldset_kind {
@@ -16,7 +17,8 @@ enum fieldset_kind {
 
 struct fieldset_node {
         uint8_t kind;
-        bool self; /* "." */
+        bool self;   /* "." */
+        bool strict; /* all under it is one value */
         uint32_t name, name_len;
         uint32_t first;    /* its first child; of a key: behind its parts */
         uint32_t next;     /* what stands behind all below it: the next sibling */
@@ -30,6 +32,12 @@ struct projection {
         char *pool;
         size_t pool_len;
         char *version, *text;
+        json_t *strict, *runtime; /* the rules, or NULL */
+        struct fieldset_left {    /* strict nodes under which something is completed at run time */
+                uint32_t node;
+                const json_t *tree; /* of RUNTIME */
+        } * left;
+        size_t left_count, left_room;
         int refs;
 };
 
@@ -43,5 +51,7 @@ struct fieldset_match {
 void project_match(const struct projection *p, uint32_t node, struct scan_slice value,
                    struct fieldset_match *m);
 void project_match_free(struct fieldset_match *m);
+/* What of strict NODE does not count: a tree of field-tree.h, or NULL. */
+const json_t *fieldset_left_out(const struct projection *p, uint32_t node);
 /* "f:spec", as in managedFields. */
 char *fieldset_element(enum fieldset_kind kind, const char *name);

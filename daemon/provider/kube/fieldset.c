@@ -10,6 +10,7 @@
 #include "fieldset-inside.h"
 
 #include "map.h"
+#include "field-rules.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -54,6 +55,7 @@ struct element {
         enum fieldset_kind kind;
         char *name; /* the member's name, the key object or the value in canonical form */
         struct scan_slice children;
+        const json_t *strict, *runtime; /* what the rules say from here on, or NULL */
 };
 
 static int compare_elements(const void *a, const void *b) {
@@ -110,28 +112,61 @@ static void elements_free(struct elements *e) {
         free(e->items);
 }
 
-static int read_elements(struct scan_slice object, struct elements *ret, struct err *err) {
+static struct element *element_add(struct elements *e) {
+        e->items = mem_grow(e->items, &e->room, e->count + 1, sizeof(*e->items));
+        e->items[e->count] = (struct element){ 0 };
+        return &e->items[e->count++];
+}
+
+static bool has_element(const struct elements *e, const char *field) {
+        for (size_t i = 0; i < e->count; i++)
+                if (e->items[i].kind == FIELDSET_FIELD && str_eq(e->items[i].name, field))
+                        return true;
+        return false;
+}
+
+/* What is strict is watched also where nothing of it is ours. */
+static void add_strict(struct elements *e, const struct element *parent) {
+        const char *name;
+        json_t *below;
+
+        json_object_foreach((json_t *)parent->strict, name, below) {
+                struct element *x;
+
+                if (!str_starts(name, "f:") || has_element(e, name + 2))
+                        continue;
+                x = element_add(e);
+                x->name = str_dup(name + 2);
+                x->strict = below;
+                x->runtime = field_tree_child(parent->runtime, name);
+        }
+}
+
+static int read_elements(const struct element *parent, struct elements *ret, struct err *err) {
         struct scan_slice name, value;
         struct scan_cursor c;
         int r;
 
-        if (!scan_object(object, &c))
+        if (parent->children.text && !scan_object(parent->children, &c))
                 return err_set(err, -EBADMSG, "field set: not an object");
-        while (scan_member(&c, &name, &value)) {
+        while (parent->children.text && scan_member(&c, &name, &value)) {
                 cleanup_(buf_free) struct buf plain = BUF_INIT;
+                struct element *e;
 
                 scan_name(name, &plain);
                 if (str_eq(buf_str(&plain), ".")) {
                         ret->self = true;
                         continue;
                 }
-                ret->items = mem_grow(ret->items, &ret->room, ret->count + 1, sizeof(*ret->items));
-                ret->items[ret->count] = (struct element){ .children = value };
-                r = read_element(buf_str(&plain), plain.len, &ret->items[ret->count], err);
+                e = element_add(ret);
+                e->children = value;
+                e->strict = field_tree_child(parent->strict, buf_str(&plain));
+                e->runtime = field_tree_child(parent->runtime, buf_str(&plain));
+                r = read_element(buf_str(&plain), plain.len, e, err);
                 if (r < 0)
                         return r;
-                ret->count++;
         }
+        add_strict(ret, parent);
         if (ret->count)
                 qsort(ret->items, ret->count, sizeof(*ret->items), compare_elements);
         return 0;
@@ -158,8 +193,19 @@ static void add_key_parts(struct building *b, const char *key) {
         }
 }
 
-static int add_children(struct building *b, uint32_t parent, struct scan_slice object,
-                        struct err *err);
+static int add_children(struct building *b, uint32_t at, const struct element *e, struct err *err);
+
+static void make_strict(struct building *b, uint32_t at, const struct element *e) {
+        struct projection *p = b->p;
+
+        if (!e->strict || json_object_size(e->strict))
+                return;
+        p->nodes[at].strict = true;
+        if (!e->runtime)
+                return;
+        p->left = mem_grow(p->left, &p->left_room, p->left_count + 1, sizeof(*p->left));
+        p->left[p->left_count++] = (struct fieldset_left){ at, e->runtime };
+}
 
 static int add_child(struct building *b, const struct element *e, struct err *err) {
         uint32_t at = node_add(b, e->kind, e->name, strlen(e->name));
@@ -169,15 +215,16 @@ static int add_child(struct building *b, const struct element *e, struct err *er
                 return err_set(err, -EBADMSG, "field set: more than %d fields", FIELDSET_NODES_MAX);
         if (e->kind == FIELDSET_KEY)
                 add_key_parts(b, e->name);
+        make_strict(b, at, e);
         b->p->nodes[at].first = (uint32_t)b->p->count;
-        r = add_children(b, at, e->children, err);
+        r = add_children(b, at, e, err);
         if (r < 0)
                 return r;
         b->p->nodes[at].next = (uint32_t)b->p->count;
         return 0;
 }
 
-static int add_children(struct building *b, uint32_t parent, struct scan_slice object,
+static int add_children(struct building *b, uint32_t parent, const struct element *of,
                         struct err *err) {
         cleanup_(elements_free) struct elements e = { 0 };
         int r;
@@ -185,7 +232,7 @@ static int add_children(struct building *b, uint32_t parent, struct scan_slice o
         if (b->depth >= FIELDSET_DEPTH_MAX)
                 return err_set(err, -EBADMSG, "field set: nested deeper than %d",
                                FIELDSET_DEPTH_MAX);
-        r = read_elements(object, &e, err);
+        r = read_elements(of, &e, err);
         if (r < 0)
                 return r;
         b->p->nodes[parent].self = e.self;
@@ -198,6 +245,9 @@ static int add_children(struct building *b, uint32_t parent, struct scan_slice o
 }
 
 static void projection_free(struct projection *p) {
+        json_decref(p->strict);
+        json_decref(p->runtime);
+        free(p->left);
         free(p->nodes);
         free(p->pool);
         free(p->version);
@@ -212,17 +262,32 @@ static void fit(void **p, size_t size) {
         *p = copy;
 }
 
+/* An object of objects, at least; what else is in it leads nowhere. */
+static json_t *read_tree(struct scan_slice text) {
+        json_t *tree = text.text ? scan_json(text) : NULL;
+
+        if (json_object_size(tree))
+                return tree;
+        json_decref(tree);
+        return NULL;
+}
+
 static int build(const char *text, struct projection **ret, struct err *err) {
         struct scan_slice all = scan_of(text, strlen(text));
         struct building b = { .p = mem_new(struct projection) };
+        struct element root = { .children = scan_get(all, "fields") };
         int r;
 
         node_add(&b, FIELDSET_FIELD, "", 0);
         b.p->version = scan_dup(scan_get(all, "apiVersion"));
+        root.strict = b.p->strict = read_tree(scan_get(all, "strict"));
+        root.runtime = b.p->runtime = read_tree(scan_get(all, "runtime"));
         if (!b.p->version)
                 r = err_set(err, -EBADMSG, "field set: no apiVersion");
+        else if (!root.children.text)
+                r = err_set(err, -EBADMSG, "field set: no fields");
         else
-                r = add_children(&b, 0, scan_get(all, "fields"), err);
+                r = add_children(&b, 0, &root, err);
         if (r < 0) {
                 projection_free(b.p);
                 return r;
@@ -271,6 +336,17 @@ void fieldset_unref(struct projection *p) {
         projection_free(p);
 }
 
+bool fieldset_is_strict(const struct projection *p) {
+        return p && p->strict;
+}
+
+const json_t *fieldset_left_out(const struct projection *p, uint32_t node) {
+        for (size_t i = 0; i < p->left_count; i++)
+                if (p->left[i].node == node)
+                        return p->left[i].tree;
+        return NULL;
+}
+
 const char *fieldset_version(const struct projection *p) {
         return p->version;
 }
@@ -287,26 +363,67 @@ static bool is_ours(struct scan_slice entry) {
                scan_is_null(scan_get(entry, "subresource"));
 }
 
-char *fieldset_of_answer(struct scan_slice object) {
-        cleanup_(buf_free) struct buf out = BUF_INIT;
+struct scan_slice fieldset_own(struct scan_slice object) {
         struct scan_slice entry;
         struct scan_cursor c;
 
-        if (!scan_list(scan_dig(object, "metadata", "managedFields", NULL), &c))
+        if (scan_list(scan_dig(object, "metadata", "managedFields", NULL), &c))
+                while (scan_item(&c, &entry))
+                        if (is_ours(entry))
+                                return entry;
+        return (struct scan_slice){ 0 };
+}
+
+static void put_tree(struct buf *out, const char *name, const json_t *tree) {
+        if (!tree)
+                return;
+        buf_printf(out, ",\"%s\":", name);
+        json_canonical(tree, out);
+}
+
+/* An autoscaler writes replicas that nobody declares, whatever is strict around them. */
+static void leave_replicas(const char *type, const json_t *fields, struct field_rules *rules) {
+        struct err ignored = { 0 };
+
+        if (rules->runtime || !str_ends(type, ".apps") ||
+            json_get(json_get(fields, "f:spec"), "f:replicas"))
+                return;
+        field_tree_parse("spec.replicas", &rules->runtime, &ignored);
+}
+
+static void put_with_rules(const char *type, struct scan_slice entry, struct field_rules *rules,
+                           struct buf *out) {
+        cleanup_(json_freep) json_t *fields = scan_json(scan_get(entry, "fieldsV1"));
+
+        if (rules->runtime)
+                field_tree_prune_set(fields, rules->runtime);
+        if (rules->strict)
+                leave_replicas(type, fields, rules);
+        json_canonical(fields, out);
+        if (!rules->strict)
+                return;
+        put_tree(out, "runtime", rules->runtime);
+        put_tree(out, "strict", rules->strict);
+}
+
+char *fieldset_of_answer(const char *type, struct scan_slice object) {
+        struct scan_slice entry = fieldset_own(object);
+        cleanup_(field_rules_free) struct field_rules rules = { 0 };
+        cleanup_(buf_free) struct buf out = BUF_INIT;
+
+        if (!entry.text)
                 return NULL;
-        while (scan_item(&c, &entry)) {
-                if (!is_ours(entry))
-                        continue;
-                buf_puts(&out, "{\"apiVersion\":");
-                if (!scan_canonical(scan_get(entry, "apiVersion"), &out))
-                        return NULL;
-                buf_puts(&out, ",\"fields\":");
-                if (!scan_canonical(scan_get(entry, "fieldsV1"), &out))
-                        return NULL;
-                buf_putc(&out, '}');
-                return buf_take(&out);
-        }
-        return NULL;
+        field_rules_read(type, object, &rules);
+        buf_puts(&out, "{\"apiVersion\":");
+        if (!scan_canonical(scan_get(entry, "apiVersion"), &out))
+                return NULL;
+        buf_puts(&out, ",\"fields\":");
+        if (rules.strict || rules.runtime)
+                put_with_rules(type, entry, &rules, &out);
+        else if (!scan_canonical(scan_get(entry, "fieldsV1"), &out))
+                return NULL;
+        buf_putc(&out, '}');
+        return buf_take(&out);
 }
 
 json_t *fieldset_others(struct scan_slice object) {
@@ -343,16 +460,4 @@ char *fieldset_element(enum fieldset_kind kind, const char *name) {
         };
 
         return str_format("%c:%s", letters[kind], name);
-}
-
-bool fieldset_is_platform(const char *manager) {
-        static const char *const writers[] = {
-                "kube-controller-manager", "kube-scheduler",  "kubelet", "kube-apiserver",
-                "cluster-autoscaler",      "vpa-recommender", NULL,
-        };
-
-        for (const char *const *w = writers; *w; w++)
-                if (str_eq(*w, manager))
-                        return true;
-        return false;
 }

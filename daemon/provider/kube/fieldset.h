@@ -12,7 +12,10 @@
  *   "."                 the thing itself     no children          all of the value
  *
  * As text a field set is {"apiVersion":"apps/v1","fields":{fieldsV1}}: a set means something
- * only in its version. */
+ * only in its version. The object's rules (field-rules.h) are part of it: fields completed at
+ * run time are not in "fields", and what is strict stands beside it as "strict", with "runtime"
+ * for what is left out under it. A strict field is one value for the digest, whoever owns what
+ * is under it, and need not be ours at all. */
 #pragma once
 
 #include "provider.h"
@@ -29,10 +32,11 @@ void fieldset_unref(struct projection *p);
 const char *fieldset_version(const struct projection *p); /* "apps/v1" */
 size_t fieldset_interned(void);                           /* projections alive: tests */
 
-/* Our own entry's field set as text, or NULL when the object has none. */
-char *fieldset_of_answer(struct scan_slice object);
+/* Our own entry's field set as text, with the rules of the object, or NULL when it has none. */
+char *fieldset_of_answer(const char *type, struct scan_slice object);
+bool fieldset_is_strict(const struct projection *p); /* something in it is */
+/* Our own entry, whole; NULL: none. */
+struct scan_slice fieldset_own(struct scan_slice object);
 /* The entries of others, for "who": a list of {"manager","operation","time","fields"}; NULL:
  * none. */
 json_t *fieldset_others(struct scan_slice object);
-/* A writer that is part of the platform: its items in our lists are nobody's edit. */
-bool fieldset_is_platform(const char *manager);

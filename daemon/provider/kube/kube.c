@@ -51,7 +51,7 @@ static int compare(const struct apply_request *r, const struct observation *o,
 
 const struct provider provider_kube = {
         .name = "kubernetes",
-        .can = PROVIDER_WATCHES | PROVIDER_DRY_RUN | PROVIDER_TAKE_OVER,
+        .can = PROVIDER_WATCHES | PROVIDER_DRY_RUN | PROVIDER_TAKE_OVER | PROVIDER_KEEPS,
         .check = check,
         .identify = identify_document,
         .scope = shape_scope,

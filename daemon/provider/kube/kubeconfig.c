@@ -164,6 +164,21 @@ static int check_server(const struct kubeconfig *k, struct err *err) {
         return 0;
 }
 
+/* Text that is none would be taken here, and told by TLS only, as an unreachable cluster. */
+static int check_pem(const struct kubeconfig *k, struct err *err) {
+        const struct {
+                const char *what, *text;
+        } parts[] = { { "certificate-authority", k->ca },
+                      { "client-certificate", k->cert },
+                      { "client-key", k->key } };
+
+        for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+                if (parts[i].text && !strstr(parts[i].text, "-----BEGIN "))
+                        return err_set(err, -EINVAL, "%s: is no PEM (no line -----BEGIN ...)",
+                                       parts[i].what);
+        return 0;
+}
+
 int kubeconfig_read(const json_t *config, const json_t *credential, struct kubeconfig *ret,
                     struct err *err) {
         struct json_where where = { .path = "" };
@@ -184,6 +199,9 @@ int kubeconfig_read(const json_t *config, const json_t *credential, struct kubec
                 return err_set(
                         err, -EINVAL,
                         "a certificate authority and insecure-skip-tls-verify exclude each other");
+        r = check_pem(&k, err);
+        if (r < 0)
+                return r;
         *ret = k;
         return 0;
 }

@@ -260,13 +260,14 @@ static bool other_version(struct target *t, const char *type, const struct proje
 /* The field set that a baseline was taken with. When cache.db has lost it, the object's own entry
  * for us is the same one, unless somebody took a field of ours: then it is smaller, and the
  * digest differs from the baseline's, as it should. */
-static struct projection *projection_for(const struct interest *i, struct scan_slice object) {
+static struct projection *projection_for(const struct interest *i, const char *type,
+                                         struct scan_slice object) {
         cleanup_(freep) char *text = NULL;
         struct projection *p = NULL;
 
         if (i->projection || !i->baseline_valid)
                 return fieldset_ref(i->projection);
-        text = fieldset_of_answer(object);
+        text = fieldset_of_answer(type, object);
         return text && fieldset_parse(text, &p, NULL) >= 0 ? p : NULL;
 }
 
@@ -284,7 +285,7 @@ void observe_tell(struct target *t, const char *type, const char *path, struct s
 
         if (!i)
                 return;
-        projection = projection_for(i, object);
+        projection = projection_for(i, type, object);
         if (projection && other_version(t, type, projection, object)) {
                 poke_soon(t, c.type, c.path, 0);
                 return;

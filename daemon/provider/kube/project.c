@@ -200,11 +200,39 @@ static void digest_leaf(struct digesting *d, struct scan_slice value, enum below
                 gathered(d);
 }
 
+/* All of it, whoever's, without what is completed at run time. */
+static json_t *strict_value(const struct projection *p, uint32_t node, struct scan_slice value) {
+        const json_t *left_out = fieldset_left_out(p, node);
+        json_t *j = scan_json(value);
+
+        if (left_out)
+                field_tree_prune(j, left_out);
+        return j;
+}
+
+static void digest_strict(struct digesting *d, uint32_t node, struct scan_slice value,
+                          enum below below) {
+        cleanup_(json_freep) json_t *j = NULL;
+
+        if (below || !fieldset_left_out(d->p, node)) {
+                digest_leaf(d, value, below);
+                return;
+        }
+        j = strict_value(d->p, node, value);
+        buf_putc(&d->text, j ? '\1' : '\0');
+        if (j)
+                json_canonical(j, &d->text);
+}
+
 static void digest_node(struct digesting *d, uint32_t node, struct scan_slice value,
                         enum below below) {
         const struct fieldset_node *n = &d->p->nodes[node];
         cleanup_(project_match_free) struct fieldset_match m = { 0 };
 
+        if (n->strict) {
+                digest_strict(d, node, value, below);
+                return;
+        }
         if (n->children == 0) {
                 if (n->self)
                         buf_putc(&d->text, scan_is_null(value) ? '\0' : '\1');
@@ -242,7 +270,7 @@ static json_t *restrict_leaf(const struct fieldset_node *n, struct scan_slice va
 
         if (scan_is_null(value))
                 return NULL;
-        if (n->self)
+        if (n->self && !n->strict)
                 return value.text[0] == '[' ? json_array() : json_object();
         if (!below)
                 return scan_json(value);
@@ -299,7 +327,9 @@ static json_t *restrict_node(const struct projection *p, uint32_t node, struct s
         const struct fieldset_node *n = &p->nodes[node];
         cleanup_(project_match_free) struct fieldset_match m = { 0 };
 
-        if (n->children == 0)
+        if (n->strict && !below)
+                return scan_is_null(value) ? NULL : strict_value(p, node, value);
+        if (n->children == 0 || n->strict)
                 return restrict_leaf(n, value, key, below);
         if (scan_is_null(value) || (value.text[0] != '{' && value.text[0] != '['))
                 return NULL;

@@ -2,8 +2,11 @@
 /* shape.c - what a model's options and its uuid mean in Kubernetes' documents; see shape.h
  *
  * Called through the provider's vtable, in any thread. Options are those of `model-config`:
- * image-registry, image-pull-secret, tolerations, node-selector. */
+ * image-registry, image-pull-secret, tolerations, node-selector; beside them, as "fields", what
+ * charm.yaml says of fields. */
 #include "shape.h"
+
+#include "field-rules.h"
 
 #include <errno.h>
 
@@ -90,11 +93,50 @@ static void add_selector(json_t *spec, const json_t *selector) {
         json_object_update_missing(have, (json_t *)selector);
 }
 
+static bool is_about(const json_t *rule, const json_t *wanted) {
+        const char *name = json_get_str(rule, "name", NULL);
+
+        return str_eq(json_get_str(rule, "kind", ""), json_get_str(wanted, "kind", "")) &&
+               (!name || str_eq(name, json_get_str(json_get(wanted, "metadata"), "name", "")));
+}
+
+static json_t *member(json_t *object, const char *name) {
+        json_t *value = json_object_get(object, name);
+
+        if (value)
+                return value;
+        value = json_object();
+        json_object_set_new(object, name, value);
+        return value;
+}
+
+/* Beside what the document itself says. */
+static void add_rules(json_t *wanted, const json_t *rules, const char *annotation) {
+        cleanup_(buf_free) struct buf paths = BUF_INIT;
+        json_t *annotations;
+        const json_t *rule;
+        size_t i;
+
+        json_array_foreach((json_t *)rules, i, rule)
+                if (is_about(rule, wanted))
+                        buf_printf(&paths, "%s%s", paths.len ? ", " : "",
+                                   json_get_str(rule, "field", ""));
+        if (!paths.len || !json_is_object(json_get(wanted, "metadata")))
+                return;
+        annotations = member(json_get(wanted, "metadata"), "annotations");
+        if (json_get(annotations, annotation))
+                buf_printf(&paths, ", %s", json_get_str(annotations, annotation, ""));
+        json_object_set_new(annotations, annotation, json_string(buf_str(&paths)));
+}
+
 void shape_decorate(json_t *wanted, const json_t *options) {
         const char *registry = json_get_str(options, "image-registry", "");
         const char *secret = json_get_str(options, "image-pull-secret", "");
+        const json_t *fields = json_get(options, "fields");
         json_t *spec = pod_spec(wanted);
 
+        add_rules(wanted, json_get(fields, "strict"), FIELD_RULES_STRICT);
+        add_rules(wanted, json_get(fields, "runtime-fields"), FIELD_RULES_RUNTIME);
         if (!json_is_object(spec))
                 return;
         if (registry[0]) {

@@ -3,20 +3,22 @@
  *
  * A hand-edited key of a list item (a port's number, a container's name) leaves two items of one
  * name for an apply to make: 422 for ever, or a container that nobody asked for. Owned by us,
- * the foreign item goes with the next apply, which does not declare it.
+ * the foreign item goes with the next apply, which does not declare it. The same goes for all
+ * that others added under what is strict.
  *
- * Only lists that lost an item of ours are gone through: what others put beside ours elsewhere
- * is nobody's mistake. Entries with a subresource and those of the platform's own controllers
- * are left alone: what they wrote is theirs to keep. Pure. */
+ * Elsewhere only lists that lost an item of ours are gone through: what others put beside ours
+ * is nobody's mistake. What nobody owns (who clears managedFields can have added it before) is
+ * taken by its place: an item of such a list, and under what is strict what the baseline does
+ * not have.
+ *
+ * What is never taken goes by the field, not by the writer's name, which anybody may give
+ * himself: status, the replicas that an autoscaler sets, and the Secrets that a token controller
+ * lists in a ServiceAccount. Pure. */
 #include "takeover.h"
 
 #include "clock.h"
 #include "fieldset-inside.h"
-
-static bool is_left_alone(const json_t *entry) {
-        return *json_get_str(entry, "subresource", "") ||
-               fieldset_is_platform(json_get_str(entry, "manager", ""));
-}
+#include "keep.h"
 
 static bool is_our_entry(const json_t *entry) {
         return str_eq(json_get_str(entry, "manager", ""), FIELDSET_MANAGER) &&
@@ -49,7 +51,7 @@ static json_t *find_lost(const struct projection *p, uint32_t node, struct scan_
         return lost;
 }
 
-/* ---- taking */
+/* ---- taking what others own */
 
 static bool has_keys(const json_t *set) {
         const char *name;
@@ -62,30 +64,85 @@ static bool has_keys(const json_t *set) {
         return false;
 }
 
-/* Takes out of OTHER the items that STORED does not know, under those keyed lists that LOST names
- * (NULL: all of STORED's). NULL: nothing. */
-static json_t *take_items(const json_t *stored, json_t *other, const json_t *lost) {
-        bool here = lost ? json_get(lost, LOST) != NULL : has_keys(stored);
+/* One place in the tree of fields: what is said of it and of what is below. NULL: nothing. */
+struct place {
+        const json_t *stored;   /* what we declare */
+        const json_t *lost;     /* lists that lost an item of ours */
+        const json_t *strict;   /* rules */
+        const json_t *runtime;  /* what is left out of what is strict */
+        const json_t *baseline; /* the value that was there, where it is strict */
+        bool all;               /* every keyed list of ours counts as one that lost an item */
+        bool is_strict;
+        int depth; /* 0: the object */
+        bool spec; /* below the object's spec */
+};
+
+static struct place below(const struct place *p, const char *element) {
+        struct place b = { .stored = json_get(p->stored, element),
+                           .lost = json_get(p->lost, element),
+                           .strict = field_tree_child(p->strict, element),
+                           .runtime = field_tree_child(p->runtime, element),
+                           .all = p->all,
+                           .depth = p->depth + 1,
+                           .spec = p->depth == 0 && str_eq(element, "f:spec") };
+
+        b.is_strict = p->is_strict || (b.strict && json_object_size(b.strict) == 0);
+        return b;
+}
+
+static bool is_left_alone(const struct place *p, const char *element) {
+        const json_t *runtime = field_tree_child(p->runtime, element);
+
+        if (str_eq(element, ".") || (runtime && json_object_size(runtime) == 0))
+                return true;
+        if (p->depth == 0)
+                return str_eq(element, "f:status") || str_eq(element, "f:secrets");
+        return p->spec && str_eq(element, "f:replicas");
+}
+
+/* May what is at ELEMENT, AT, and is not declared be taken? */
+static bool is_to_take(const struct place *p, const char *element, const struct place *at) {
+        if (at->stored)
+                return false;
+        if (at->is_strict)
+                return true;
+        return str_starts(element, "k:") &&
+               (p->all ? has_keys(p->stored) : json_get(p->lost, LOST) != NULL);
+}
+
+/* What we declare as one value holds nothing of others. */
+static bool leads_on(const struct place *p) {
+        return json_object_size(p->stored) || (!p->stored && (p->strict || p->is_strict));
+}
+
+static void put_part(json_t **all, const char *name, json_t *part) {
+        if (!part)
+                return;
+        if (!*all)
+                *all = json_object();
+        json_object_set_new_nocheck(*all, name, part);
+}
+
+/* Takes out of OTHER what we may have of it. NULL: nothing. */
+static json_t *take_items(const struct place *p, json_t *other) {
         json_t *taken = NULL;
         const char *name;
         json_t *child;
         void *next;
 
         json_object_foreach_safe(other, next, name, child) {
-                const json_t *known = json_get(stored, name);
-                json_t *part = NULL;
+                struct place b = below(p, name);
 
-                if (here && str_starts(name, "k:") && !known)
-                        part = json_deep_copy(child);
-                else if (json_object_size(known) && (!lost || json_get(lost, name)))
-                        part = take_items(known, child, json_get(lost, name));
-                if (!part)
+                if (is_left_alone(p, name))
                         continue;
-                if (!taken)
-                        taken = json_object();
-                json_object_set_new_nocheck(taken, name, part);
-                if (!known)
+                if (is_to_take(p, name, &b)) {
+                        put_part(&taken, name, json_deep_copy(child));
                         json_object_del(other, name);
+                } else if (leads_on(&b)) {
+                        put_part(&taken, name, take_items(&b, child));
+                        if (json_object_size(child) == 0 && !b.stored)
+                                json_object_del(other, name);
+                }
         }
         return taken;
 }
@@ -116,8 +173,7 @@ static void add_name(struct buf *names, const char *name) {
 }
 
 /* From all entries but ours; entries that are empty after go. */
-static json_t *take_from_all(json_t *entries, const json_t *stored, const json_t *lost,
-                             struct buf *names) {
+static json_t *take_from_all(json_t *entries, const struct place *root, struct buf *names) {
         json_t *all = NULL;
 
         for (size_t i = 0; i < json_array_size(entries);) {
@@ -125,8 +181,8 @@ static json_t *take_from_all(json_t *entries, const json_t *stored, const json_t
                 json_t *fields = json_get(entry, "fieldsV1");
                 cleanup_(json_freep) json_t *taken = NULL;
 
-                if (!is_our_entry(entry) && !is_left_alone(entry))
-                        taken = take_items(stored, fields, lost);
+                if (!is_our_entry(entry))
+                        taken = take_items(root, fields);
                 i++;
                 if (!taken)
                         continue;
@@ -140,34 +196,300 @@ static json_t *take_from_all(json_t *entries, const json_t *stored, const json_t
         return all;
 }
 
+/* ---- taking what nobody owns */
+
+static json_t *claim(const struct place *p, const json_t *owned, const json_t *live);
+
+/* {"port":80,"protocol":"TCP"}, by the names that KEY has; NULL: the item has not all of them. */
+static char *element_of(const char *key, const json_t *item) {
+        cleanup_(json_freep) json_t *names = NULL, *own = json_object();
+        cleanup_(freep) char *text = NULL;
+        const char *name;
+        json_t *value;
+
+        if (json_parse(key + 2, strlen(key + 2), &names, NULL) < 0)
+                return NULL;
+        json_object_foreach(names, name, value) {
+                if (!json_get(item, name))
+                        return NULL;
+                json_object_set(own, name, json_get(item, name));
+        }
+        text = json_text(own);
+        return str_format("k:%s", text);
+}
+
+static const char *first_key(const json_t *set) {
+        const char *name;
+        json_t *child;
+
+        json_object_foreach((json_t *)set, name, child) {
+                if (str_starts(name, "k:"))
+                        return name;
+        }
+        return NULL;
+}
+
+static const json_t *item_in(const json_t *list, const char *key, const char *element) {
+        const json_t *item;
+        size_t i;
+
+        json_array_foreach((json_t *)list, i, item) {
+                cleanup_(freep) char *own = element_of(key, item);
+
+                if (str_eq(own, element))
+                        return item;
+        }
+        return NULL;
+}
+
+/* LIVE is at ELEMENT; BEFORE is what the baseline has there. */
+static void claim_at(const struct place *p, const char *element, const json_t *owned,
+                     const json_t *live, const json_t *before, json_t **claimed) {
+        struct place b = below(p, element);
+        bool unknown = b.is_strict && (!p->baseline || before);
+
+        if (is_left_alone(p, element))
+                return;
+        b.baseline = before;
+        if (!json_get(owned, element) && is_to_take(p, element, &b) && !unknown)
+                put_part(claimed, element, json_object());
+        else if (leads_on(&b) && (!b.is_strict || json_object_size(json_get(owned, element))))
+                put_part(claimed, element, claim(&b, json_get(owned, element), live));
+}
+
+static void claim_items(const struct place *p, const json_t *owned, const json_t *live,
+                        json_t **claimed) {
+        const char *key = first_key(p->stored) ? first_key(p->stored) : first_key(owned);
+        const json_t *item;
+        size_t i;
+
+        if (!key)
+                return; /* atomic: one value */
+        json_array_foreach((json_t *)live, i, item) {
+                cleanup_(freep) char *element = element_of(key, item);
+
+                if (element)
+                        claim_at(p, element, owned, item, item_in(p->baseline, key, element),
+                                 claimed);
+        }
+}
+
+/* What of LIVE is in no entry (OWNED: all of them as one) and may be taken. NULL: nothing. */
+static json_t *claim(const struct place *p, const json_t *owned, const json_t *live) {
+        json_t *claimed = NULL;
+        const char *name;
+        json_t *value;
+
+        if (json_is_array(live))
+                claim_items(p, owned, live, &claimed);
+        json_object_foreach((json_t *)live, name, value) {
+                cleanup_(freep) char *element = fieldset_element(FIELDSET_FIELD, name);
+
+                claim_at(p, element, owned, value, json_get(p->baseline, name), &claimed);
+        }
+        return claimed;
+}
+
+static json_t *union_of(const json_t *entries) {
+        json_t *all = json_object();
+        const json_t *entry;
+        size_t i;
+
+        json_array_foreach((json_t *)entries, i, entry) {
+                cleanup_(json_freep) json_t *copy = json_deep_copy(json_get(entry, "fieldsV1"));
+
+                json_object_update_recursive(all, copy);
+        }
+        return all;
+}
+
+/* ---- patches */
+
 static void add_operation(json_t *patch, const char *path, json_t *value) {
         json_t *operation = json_object();
 
-        json_object_set_new(operation, "op", json_string("replace"));
+        json_object_set_new(operation, "op", json_string("add")); /* or replace */
         json_object_set_new(operation, "path", json_string(path));
         json_object_set_new(operation, "value", value);
         json_array_append_new(patch, operation);
 }
 
-char *takeover_patch(const struct projection *stored, struct scan_slice object, bool all,
-                     int64_t now_wall, char **ret_whose) {
-        struct scan_slice metadata = scan_get(object, "metadata");
-        cleanup_(json_freep) json_t *entries = scan_json(scan_get(metadata, "managedFields"));
-        cleanup_(json_freep) json_t *set = scan_json(scan_of(stored->text, strlen(stored->text)));
-        cleanup_(json_freep) json_t *lost = all ? NULL : find_lost(stored, 0, object);
+static char *patch_of(json_t *entries, struct scan_slice object) {
         cleanup_(json_freep) json_t *patch = json_array();
-        cleanup_(json_freep) json_t *taken = NULL;
-        cleanup_(buf_free) struct buf names = BUF_INIT;
-        json_t *ours;
 
-        taken = take_from_all(entries, json_get(set, "fields"), lost, &names);
-        if (!taken)
-                return NULL;
-        ours = our_entry(entries, stored, now_wall);
-        json_object_update_recursive(json_get(ours, "fieldsV1"), taken);
         add_operation(patch, "/metadata/managedFields", json_incref(entries));
         add_operation(patch, "/metadata/resourceVersion",
-                      scan_json(scan_get(metadata, "resourceVersion")));
-        *ret_whose = buf_take(&names);
+                      scan_json(scan_dig(object, "metadata", "resourceVersion", NULL)));
         return json_text(patch);
+}
+
+static json_t *entries_of(struct scan_slice object) {
+        json_t *entries = scan_json(scan_dig(object, "metadata", "managedFields", NULL));
+
+        return entries ? entries : json_array();
+}
+
+char *takeover_patch(const struct projection *stored, struct scan_slice object,
+                     enum takeover_how how, const json_t *baseline, int64_t now_wall,
+                     char **ret_whose) {
+        cleanup_(json_freep) json_t *entries = entries_of(object);
+        cleanup_(json_freep) json_t *set = scan_json(scan_of(stored->text, strlen(stored->text)));
+        cleanup_(json_freep) json_t *lost =
+                how == TAKEOVER_LOST ? find_lost(stored, 0, object) : NULL;
+        cleanup_(json_freep) json_t *taken = NULL, *nobodys = NULL;
+        cleanup_(buf_free) struct buf names = BUF_INIT;
+        struct place root = { .stored = json_get(set, "fields"),
+                              .lost = lost,
+                              .strict = stored->strict,
+                              .runtime = stored->runtime,
+                              .baseline = baseline,
+                              .all = how == TAKEOVER_ALL };
+        json_t *ours;
+
+        taken = take_from_all(entries, &root, &names);
+        if (how != TAKEOVER_STRICT) {
+                cleanup_(json_freep) json_t *owned = union_of(entries);
+                cleanup_(json_freep) json_t *live = scan_json(object);
+
+                if (taken)
+                        json_object_update_recursive(owned, taken);
+                nobodys = claim(&root, owned, live);
+        }
+        if (!taken && !nobodys)
+                return NULL;
+        if (!taken)
+                add_name(&names, "somebody who is not recorded");
+        ours = json_get(our_entry(entries, stored, now_wall), "fieldsV1");
+        if (taken)
+                json_object_update_recursive(ours, taken);
+        if (nobodys)
+                json_object_update_recursive(ours, nobodys);
+        *ret_whose = buf_take(&names);
+        return patch_of(entries, object);
+}
+
+/* ---- folding in */
+
+#define CLIENT_SIDE "kubectl-client-side-apply"
+#define BEFORE_FIRST "before-first-apply" /* what was there without any manager */
+
+/* An old declaration of the same object, in one of its three forms. */
+static bool is_old_apply(const json_t *entry) {
+        const char *manager = json_get_str(entry, "manager", "");
+        bool apply = str_eq(json_get_str(entry, "operation", ""), "Apply");
+
+        if (*json_get_str(entry, "subresource", ""))
+                return false;
+        return apply ? str_eq(manager, "kubectl")
+                     : str_eq(manager, CLIENT_SIDE) || str_eq(manager, BEFORE_FIRST);
+}
+
+/* Takes out of OTHER what is in OURS too. */
+static bool drop_shared(json_t *other, const json_t *ours) {
+        bool dropped = false;
+        const char *name;
+        json_t *child;
+        void *next;
+
+        json_object_foreach_safe(other, next, name, child) {
+                const json_t *own = json_get(ours, name);
+
+                if (!own)
+                        continue;
+                if (json_object_size(child) && json_object_size(own))
+                        dropped |= drop_shared(child, own);
+                else if (json_object_size(child) || json_object_size(own))
+                        continue; /* one value here, many there */
+                else
+                        dropped = true;
+                if (json_object_size(child) == 0)
+                        json_object_del(other, name);
+        }
+        return dropped;
+}
+
+/* Mostly there is none: then nothing is made into a tree. */
+static bool has_old_apply(struct scan_slice object) {
+        struct scan_slice entry;
+        struct scan_cursor c;
+
+        if (!scan_list(scan_dig(object, "metadata", "managedFields", NULL), &c))
+                return false;
+        while (scan_item(&c, &entry)) {
+                struct scan_slice manager = scan_get(entry, "manager");
+
+                if (scan_says(manager, "kubectl") || scan_says(manager, CLIENT_SIDE) ||
+                    scan_says(manager, BEFORE_FIRST))
+                        return true;
+        }
+        return false;
+}
+
+char *takeover_fold(struct scan_slice object) {
+        cleanup_(json_freep) json_t *entries = NULL;
+        const json_t *ours = NULL, *entry;
+        bool dropped = false;
+        size_t i;
+
+        if (!has_old_apply(object))
+                return NULL;
+        entries = entries_of(object);
+        json_array_foreach(entries, i, entry)
+                if (is_our_entry(entry))
+                        ours = json_get(entry, "fieldsV1");
+        for (i = json_array_size(entries); ours && i-- > 0;) {
+                json_t *fields = json_get(json_array_get(entries, i), "fieldsV1");
+
+                if (!is_old_apply(json_array_get(entries, i)) || !drop_shared(fields, ours))
+                        continue;
+                dropped = true;
+                if (json_object_size(fields) == 0)
+                        json_array_remove(entries, i);
+        }
+        return dropped ? patch_of(entries, object) : NULL;
+}
+
+/* ---- giving up */
+
+/* What STEP, a member of managedFields or an item of a list, is called in SET; NULL: not there. */
+static const char *name_in(const json_t *set, const json_t *step) {
+        const char *name;
+        json_t *child;
+
+        json_object_foreach((json_t *)set, name, child) {
+                if (json_is_string(step) ? str_eq(name, json_string_value(step))
+                                         : keep_names_item(name, step))
+                        return name;
+        }
+        return NULL;
+}
+
+static bool take_out(json_t *set, const json_t *path) {
+        const json_t *step;
+        size_t i;
+
+        json_array_foreach(path, i, step) {
+                const char *name = name_in(set, step);
+
+                if (!name)
+                        return false;
+                if (i + 1 == json_array_size(path))
+                        return json_object_del(set, name) == 0;
+                set = json_object_get(set, name);
+        }
+        return false;
+}
+
+char *takeover_give_up(const json_t *owned, struct scan_slice object) {
+        cleanup_(json_freep) json_t *entries = entries_of(object);
+        json_t *entry, *path;
+        bool any = false;
+        size_t i, k;
+
+        json_array_foreach(entries, i, entry) {
+                if (is_our_entry(entry))
+                        json_array_foreach(owned, k, path)
+                                any |= take_out(json_get(entry, "fieldsV1"), path);
+        }
+        return any ? patch_of(entries, object) : NULL;
 }

@@ -1,13 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* takeover.h - making items that others put into our keyed lists ours, so that an apply can
- * remove them */
+/* takeover.h - making ours what others put where only we declare, so that an apply can remove it */
 #pragma once
 
 #include "fieldset.h"
 
-/* From an object as it is, a JSON patch that moves the items of others (those that STORED does
- * not know) into our entry, under those keyed lists of STORED in which an item of ours is
- * missing (ALL: under each of them); pinned to the object's resourceVersion. NULL: there is
- * nothing to move. RET_WHOSE: the managers' names. */
-char *takeover_patch(const struct projection *stored, struct scan_slice object, bool all,
-                     int64_t now_wall, char **ret_whose);
+enum takeover_how {
+        TAKEOVER_LOST,   /* in keyed lists that miss an item of ours, and what is strict */
+        TAKEOVER_ALL,    /* in all keyed lists of ours: two items have one name */
+        TAKEOVER_STRICT, /* only what others own under what is strict: after an apply */
+};
+
+/* From an object as it is, a JSON patch that moves what others have (and STORED does not know)
+ * into our entry; pinned to the object's resourceVersion. BASELINE: what was there after our last
+ * apply, or NULL. NULL: there is nothing to move. RET_WHOSE: the managers' names. */
+char *takeover_patch(const struct projection *stored, struct scan_slice object,
+                     enum takeover_how how, const json_t *baseline, int64_t now_wall,
+                     char **ret_whose);
+
+/* The same for what somebody's old `kubectl apply` and we both declare: ours alone from then on,
+ * so that it goes when we stop declaring it. What only that one declared stays its own. */
+char *takeover_fold(struct scan_slice object);
+/* A JSON patch that takes OWNED (keep.h's) out of our entry, so that an apply without them leaves
+ * them as they are; pinned to the object's resourceVersion. NULL: we own none of it. */
+char *takeover_give_up(const json_t *owned, struct scan_slice object);

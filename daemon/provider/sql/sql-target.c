@@ -42,6 +42,7 @@ struct target {
         struct timer idle;
         size_t count;
         int tunnel_port;
+        int64_t opened_at, login_ms; /* of the session; how long one is kept at most */
         /* Shared with the thread: */
         pthread_mutex_t lock;
         int socket; /* of the session, while it is open; -1 */
@@ -242,6 +243,14 @@ static void on_idle(void *arg) {
                 drop_session(t);
 }
 
+/* With a session that is not too old to say whether its user is still let in; else without. */
+static void renew_session(struct target *t) {
+        if (t->session && clock_mono() - t->opened_at >= t->login_ms)
+                drop_session(t);
+        if (!t->session)
+                t->opened_at = clock_mono();
+}
+
 static void begin(void *arg) {
         struct target *t = arg;
         struct list *first;
@@ -254,6 +263,7 @@ static void begin(void *arg) {
         t->count--;
         t->busy = list_entry(first, struct line, link);
         timer_cancel(&t->idle);
+        renew_session(t);
         if (t->forward)
                 forward_forget(t->forward);
         job_start(&t->job);
@@ -305,6 +315,7 @@ void sql_target_cancel(struct op *op) {
 
 int sql_target_open(const struct target_config *c, const struct observer *o, struct target **ret,
                     struct err *err) {
+        cleanup_(json_freep) json_t *options = c->options ? c->options() : NULL;
         struct target *t = mem_new(struct target);
         int r = sql_config_parse(c->credential ? c->credential : c->config, &t->config, err);
 
@@ -319,6 +330,7 @@ int sql_target_open(const struct target_config *c, const struct observer *o, str
         }
         memcpy(t->config.hash_key, c->hash_key, DIGEST_SIZE);
         t->engine = sql_engine_of(t->config.engine);
+        t->login_ms = json_get_int(options, "login-ms", SQL_LOGIN_MS);
         t->observer = o;
         t->loop = c->loop;
         t->tunnel_port = t->forward ? forward_port(t->forward) : 0;

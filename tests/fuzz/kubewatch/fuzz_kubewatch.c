@@ -39,7 +39,7 @@ static int on_event(void *arg, const char *text, size_t len, struct err *err) {
         struct scan_slice object = scan_get(scan_of(text, len), "object");
         cleanup_(json_freep) json_t *tree = normalise_found("Secret", object, key);
         cleanup_(json_freep) json_t *others = fieldset_others(object);
-        cleanup_(freep) char *fields = fieldset_of_answer(object);
+        cleanup_(freep) char *fields = fieldset_of_answer("ConfigMap", object);
         cleanup_(freep) char *hidden = json_text(json_get(tree, "data"));
         struct discovery_table *table = discovery_table_new();
         struct answer a = { .type = "Secret", .status = 422, .body = object, .retry_after_ms = -1 };

@@ -2,6 +2,8 @@
 """The ledger of drift, as `mooringctl drift` shows it."""
 import json
 
+from .world import Trouble
+
 
 def lines(world):
     """id → line of the ledger."""
@@ -18,4 +20,8 @@ def repaired(world, before, *parts, outcome="repaired"):
             if all(part in text for part in parts) and outcome in text:
                 return text
         return None
-    return world.wait_for(f"a line of drift that says {parts}", there)
+    try:
+        return world.wait_for(f"a line of drift that says {parts} and {outcome}", there)
+    except Trouble as trouble:
+        shown = [world.ctl("drift", "show", number).out for number in lines(world).keys() - before.keys()]
+        raise Trouble("\n".join([str(trouble), "new lines:", *shown])) from None

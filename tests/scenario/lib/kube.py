@@ -10,13 +10,18 @@ PATHS = {                       # plural → the prefix of its path
         "pods": "/api/v1", "services": "/api/v1", "secrets": "/api/v1", "configmaps": "/api/v1", "serviceaccounts": "/api/v1",
         "persistentvolumes": "/api/v1", "persistentvolumeclaims": "/api/v1", "namespaces": "/api/v1", "deployments": "/apis/apps/v1",
         "statefulsets": "/apis/apps/v1", "clusterroles": "/apis/rbac.authorization.k8s.io/v1",
-        "clusterrolebindings": "/apis/rbac.authorization.k8s.io/v1",
+        "clusterrolebindings": "/apis/rbac.authorization.k8s.io/v1", "roles": "/apis/rbac.authorization.k8s.io/v1",
+        "rolebindings": "/apis/rbac.authorization.k8s.io/v1", "jobs": "/apis/batch/v1", "networkpolicies": "/apis/networking.k8s.io/v1",
+        "horizontalpodautoscalers": "/apis/autoscaling/v2", "customresourcedefinitions": "/apis/apiextensions.k8s.io/v1",
+        "validatingwebhookconfigurations": "/apis/admissionregistration.k8s.io/v1",
+        "mutatingwebhookconfigurations": "/apis/admissionregistration.k8s.io/v1", "things": "/apis/kinds.example.org/v1",
 }
 
 
 class Kube:
     def __init__(self, url, token=None, ca=None, cert=None, key=None):
         self.url, self.token = url, token
+        self.sent = 0                   # writing requests
         self.context = None
         if url.startswith("https"):
             self.context = ssl.create_default_context(cafile=ca)
@@ -31,6 +36,7 @@ class Kube:
         if body is not None:
             headers["Content-Type"] = kind
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        self.sent += method != "GET"
         request = urllib.request.Request(self.url + path, data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=30, context=self.context) as answer:
@@ -71,10 +77,15 @@ class Kube:
         return self.must("PATCH", self.path(plural, namespace, name) + f"?fieldManager={manager}", patch,
                          "application/merge-patch+json")
 
-    def edit(self, plural, namespace, name, pointer, value, manager="kubectl-edit"):
-        """Sets one field, as `kubectl edit` does."""
+    def edit(self, plural, namespace, name, pointer, value, manager="kubectl-edit", how="replace"):
+        """Sets one field, as `kubectl edit` does; HOW "add" and "remove" do that."""
         return self.must("PATCH", self.path(plural, namespace, name) + f"?fieldManager={manager}",
-                         [{"op": "replace", "path": pointer, "value": value}], "application/json-patch+json")
+                         [{"op": how, "path": pointer, "value": value}], "application/json-patch+json")
+
+    def apply(self, plural, namespace, name, body, manager):
+        """By force, as `kubectl apply --server-side --force-conflicts` does."""
+        return self.must("PATCH", self.path(plural, namespace, name) + f"?fieldManager={manager}&force=true", body,
+                         "application/apply-patch+yaml")
 
     def delete(self, plural, namespace, name):
         return self.must("DELETE", self.path(plural, namespace, name), {"propagationPolicy": "Background"})

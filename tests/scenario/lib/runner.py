@@ -4,7 +4,8 @@
     @test("an edited field is put back")
     def _(world): ...
 
-Tests of a file share a world in which the MLflow bundle is active, and leave it so; one marked fresh=True gets a world of its own, without the bundle,
+Tests of a file share a world in which the MLflow bundle is active, and leave it so; those marked shares=deploy share one in which that function has
+deployed something else, whose model has the function's name. One marked fresh=True gets a world of its own, without the bundle,
 in which the model has another name (world.cluster.model), for there is one real cluster. real="why": only the simulator can do this;
 sim="why": only the real peers. TEXT: only tests with that in their title. A test that
 fails costs the shared world: the next one begins with a new one. The last line is "N passed, N failed, N skipped".
@@ -49,16 +50,21 @@ def shared():
     raise Skip("no ../shared and no MOORING_SHARED")
 
 
+def mlflow(world):
+    world.ctl("deploy", BUNDLE).ok()
+
+
 class Worlds:
-    """The shared one, made when it is first wanted."""
+    """The shared one, made when it is first wanted, and again when another one was wanted meanwhile."""
 
     def __init__(self, options):
-        self.options, self.common, self.count = options, None, 0
+        self.options, self.common, self.holds, self.count = options, None, None, 0
 
     def fresh(self, start=True, model=None):
         self.count += 1
         world = World(self.options.build, real.Real if self.options.real else sim.Sim, model=model or f"fresh-{self.count}")
         world.daemon.options = ["--poll-period", POLL]
+        world.daemon.test_charms = ["kinds"]
         world.__enter__()
         try:
             if start:
@@ -69,10 +75,12 @@ class Worlds:
             raise
         return world
 
-    def deployed(self):
+    def deployed(self, deploy):
+        if self.common and self.holds is not deploy:
+            self.drop()
         if not self.common:
-            self.common = self.fresh(model="mlflow")
-            self.common.ctl("deploy", BUNDLE).ok()
+            self.common, self.holds = self.fresh(model=deploy.__name__), deploy
+            deploy(self.common)
             self.common.wait_active()
         return self.common
 
@@ -84,7 +92,7 @@ class Worlds:
 
 def run(worlds, function, how):
     if "fresh" not in how:
-        return function(worlds.deployed())
+        return function(worlds.deployed(how.get("shares", mlflow)))
     world = worlds.fresh(start=how["fresh"] != "bare")
     try:
         return function(world)

@@ -94,5 +94,5 @@ class Sim:
         (self.folder / "sim.state").unlink()
 
     def writes(self):
-        """How many writing requests it has answered since it was started."""
-        return json.loads(self.ctl("stats"))["writes"]
+        """How many writing requests of others than the test's it has answered since it was started."""
+        return json.loads(self.ctl("stats"))["writes"] - self.kube.sent

@@ -54,6 +54,7 @@ static void charms_are_found_by_name_channel_and_revision(void **state) {
         assert_non_null(find("hostile", "latest/edge", -1, NULL));
         assert_string_equal(find("hello", NULL, -1, NULL)->meta->name, "hello");
         assert_not_found("dex-auth", NULL, -1, "no charm module \"dex-auth\" in ");
+        assert_not_found("helo", NULL, -1, "did you mean \"hello\"?");
         assert_not_found("dex-auth", NULL, -1, "early, hello, hostile");
         assert_not_found("hello", "2.0/stable", -1,
                          "no channel 2.0/stable; there is revision 1 with channels 1.0/stable");

@@ -431,6 +431,24 @@ static void files_are_wanted_by_resource(void **state) {
         assert_mistake("edits are a list");
 }
 
+static void what_is_kept_is_a_label_of_its_own(void **state) {
+        struct plan *p;
+
+        write_object("a.yaml", "a: 1\n");
+        load();
+        charm_want(&plan, "a", "a.yaml", NULL);
+        charm_keep(&plan, "b");
+        p = ended();
+        assert_int_equal(p->doc_count, 1);
+        assert_string_equal(json_string_value(json_array_get(p->keep, 0)), "b");
+        plan_free(p);
+        charm_want(&plan, "a", "a.yaml", NULL);
+        charm_keep(&plan, "a");
+        assert_mistake("label a twice");
+        charm_keep(&plan, "no label");
+        assert_mistake("is no label");
+}
+
 static void what_is_told_keeps_its_type(void **state) {
         const struct charm_relation *r = charm_relation(&view, "db", 0);
         const json_t *told;
@@ -545,6 +563,7 @@ int main(void) {
                 TEST(an_output_in_another_form_is_an_edge_too),
                 TEST(targets_hold_documents_of_their_own),
                 TEST(files_are_wanted_by_resource),
+                TEST(what_is_kept_is_a_label_of_its_own),
                 TEST(what_is_told_keeps_its_type),
                 TEST(the_worst_status_wins_and_the_first_of_its_kind),
                 TEST(without_a_word_the_status_is_left_to_the_daemon),

@@ -35,7 +35,8 @@ static const char good[] = "name: minio\n"
                            "    bucket: {type: string, max: 9, pattern: \"[a-z]+\", wants: a "
                            "bucket}\n"
                            "runtime-fields:\n"
-                           "- {kind: Secret, name: a, field: /data}\n"
+                           "- {kind: Secret, name: a, field: data}\n"
+                           "strict: [{kind: Role, field: rules}]\n"
                            "_note: kept\n";
 
 static struct charm_meta *parse_good(void) {
@@ -133,7 +134,12 @@ static void each_fault_names_its_line(void **state) {
                   "charm.yaml:3: storage.d.minimum-size: is no size" },
                 { "name: a\nsubordinate: true\n", "charm.yaml:2: subordinate" },
                 { "name: a\nruntime-fields: [x]\n",
-                  "runtime-fields: entry 1 needs kind and field" },
+                  "charm.yaml: runtime-fields[0]: must be an object" },
+                { "name: a\nstrict:\n- {kind: Role}\n",
+                  "charm.yaml:3: strict[0].field: is missing" },
+                { "name: a\nstrict:\n- {kind: Role, field: /rules}\n",
+                  "charm.yaml:3: strict[0].field: \"/rules\" is no field: give it as drift show "
+                  "prints it" },
                 { "name: a\n---\nname: b\n", "charm.yaml: must be one YAML document, has 2" },
                 { "name: [\n", "charm.yaml:2" },
         };

@@ -282,6 +282,30 @@ static void a_charm_without_the_asked_channel_is_an_error(void **state) {
         charm_choice_deinit(&choice);
 }
 
+static void a_charm_that_is_not_there_is_taken_only_with_force(void **state) {
+        struct desk *d = *state;
+        struct charm_choice choice = {};
+        struct command_charm c = { .head.run = command_deploy_charm,
+                                   .model = "lab",
+                                   .charm = "mini",
+                                   .revision = -1,
+                                   .scale = -1,
+                                   .trust = -1,
+                                   .choice = &choice };
+
+        charm_choice_missing(&choice, false, "no charm module \"mini\"");
+        assert_int_equal(desk_run(d, &c.head), -EINVAL);
+        assert_string_equal(desk_error(d, 0),
+                            "application mini: no charm module \"mini\"; --force takes it all the "
+                            "same, blocked until there is one");
+        command_deinit(&c.head);
+        c.head = (struct command){ .run = command_deploy_charm };
+        c.force = true;
+        assert_int_equal(desk_run(d, &c.head), 0);
+        command_deinit(&c.head);
+        charm_choice_deinit(&choice);
+}
+
 static void one_charm_is_deployed_with_all_its_flags(void **state) {
         struct desk *d = *state;
         cleanup_(json_freep) json_t *options = json_pack("{s:s}", "port", "9001");
@@ -426,6 +450,7 @@ int main(void) {
                 WITH_DESK(another_charm_of_that_name_is_refused),
                 WITH_DESK(a_charm_that_is_missing_blocks_only_its_application),
                 WITH_DESK(a_charm_without_the_asked_channel_is_an_error),
+                WITH_DESK(a_charm_that_is_not_there_is_taken_only_with_force),
                 WITH_DESK(one_charm_is_deployed_with_all_its_flags),
                 WITH_DESK(kubeflow_is_taken_whole_without_any_charm),
                 WITH_DESK(kubeflow_is_wired_when_its_charms_are_there),

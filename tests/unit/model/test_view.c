@@ -166,6 +166,45 @@ static void what_is_blocked_is_let_go_by_name(void **state) {
         assert_int_equal(desk_application(d, command_application_adopt, c), -ENOENT);
 }
 
+static int bucket_was_there(struct tx *tx, int64_t id, struct err *err) {
+        int r = put_buckets(tx, id, err);
+
+        if (r >= 0)
+                r = w_resource_set_state(
+                        tx,
+                        &(struct w_resource_set_state_in){
+                                .id = 11, .state = "blocked", .reason = "", .outcome = "conflict" },
+                        err);
+        return r < 0 ? r : 0;
+}
+
+static int read_leftovers(struct tx *tx, const void *arg, json_t **ret, struct err *err) {
+        struct q_leftover_by_model_in in = { .model = "lab", .max = 10 };
+        struct q_leftover_row *rows;
+        size_t n;
+        int r = q_leftover_by_model(tx, &in, &rows, &n, err);
+
+        *ret = json_array();
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                json_array_append_new(*ret, json_sprintf("%s %s %s: %s", rows[i].application,
+                                                         rows[i].type, rows[i].path, rows[i].why));
+        return r < 0 ? r : 0;
+}
+
+static void who_else_has_rights_in_adopted_storage_is_left_to_a_person(void **state) {
+        struct desk *d = *state;
+        struct command_application c = { .application = "store" };
+        const char *text;
+
+        assert_int_equal(desk_write(d, bucket_was_there, desk_application_id(d, "store")), 0);
+        assert_int_equal(desk_application(d, command_application_adopt, c), 0);
+        assert_int_equal(desk_read(d, read_leftovers, NULL), 0);
+        text = json_string_value(json_array_get(d->reply, 0));
+        assert_non_null(text);
+        assert_true(str_starts(text, "store bucket whole: was adopted: users of earlier"));
+        assert_non_null(strstr(text, "mc admin user rm"));
+}
+
 /* ---- storage of an earlier application */
 
 /* Made by us when ID is 0, else adopted. */
@@ -392,6 +431,7 @@ int main(void) {
                 WITH_MODEL(a_lost_bucket_gives_up_no_other_and_a_lost_volume_all),
                 WITH_MODEL(what_is_in_the_place_of_lost_data_is_taken_as_it_is),
                 WITH_MODEL(what_is_lost_is_not_told_to_be_kept),
+                WITH_MODEL(who_else_has_rights_in_adopted_storage_is_left_to_a_person),
                 WITH_MODEL(adopted_storage_stays_adopted_and_is_only_forgotten),
                 WITH_MODEL(earlier_storage_is_attached_with_its_secrets),
                 WITH_MODEL(earlier_storage_is_destroyed_only_when_named),

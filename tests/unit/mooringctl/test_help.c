@@ -112,7 +112,10 @@ static void every_command_is_in_help_man_page_and_completion(void **state) {
 
         for (size_t i = 0; command_families[i]; i++)
                 for (const struct command *c = command_families[i]; c->name; c++) {
-                        cleanup_(freep) char *case_line = str_format("        %s", c->name);
+                        cleanup_(freep) char *case_line = str_format(
+                                "        %.*s%s%s", (int)strcspn(c->name, " "), c->name,
+                                strchr(c->name, ' ') ? "\\" : "",
+                                strchr(c->name, ' ') ? strchr(c->name, ' ') : "");
                         cleanup_(freep) char *line = str_format("\n  %s ", c->name);
 
                         if (c->flags & COMMAND_HIDDEN)

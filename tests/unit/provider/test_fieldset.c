@@ -156,12 +156,12 @@ static void our_entry_of_managed_fields_is_found_among_others(void **state) {
                 "\"apiVersion\":\"v1\",\"fieldsV1\":{\"f:y\":{}}},"
                 "{\"manager\":\"mooring\",\"operation\":\"Apply\",\"apiVersion\":\"v1\","
                 "\"fieldsV1\":{\"f:b\":{},\"f:a\":{}}}]}}";
-        cleanup_(freep) char *text = fieldset_of_answer(of(object));
+        cleanup_(freep) char *text = fieldset_of_answer("ConfigMap", of(object));
         cleanup_(json_freep) json_t *others = fieldset_others(of(object));
 
         assert_string_equal(text, "{\"apiVersion\":\"v1\",\"fields\":{\"f:a\":{},\"f:b\":{}}}");
         assert_int_equal(json_array_size(others), 2);
-        assert_null(fieldset_of_answer(of("{\"metadata\":{}}")));
+        assert_null(fieldset_of_answer("ConfigMap", of("{\"metadata\":{}}")));
 }
 
 /* ---- secrets */
@@ -249,7 +249,7 @@ static void what_is_missing_has_nobodys_name_on_it(void **state) {
         fieldset_unref(p);
 }
 
-static void an_item_added_by_the_platform_is_no_residue(void **state) {
+static void an_item_beside_a_lost_one_is_told_whoever_added_it(void **state) {
         static const char object[] = "{\"metadata\":{\"labels\":{\"app.kubernetes.io/"
                                      "name\":\"web\"}},\"spec\":{\"ports\":[{\"name\":\"x\","
                                      "\"port\":9,\"protocol\":\"TCP\"},"
@@ -269,7 +269,8 @@ static void an_item_added_by_the_platform_is_no_residue(void **state) {
         assert_string_equal(one.items[1].field, "spec.ports[port=9,protocol=TCP]");
         assert_null(one.items[1].wanted);
         assert_string_equal(one.items[1].who, "kubectl-edit");
-        assert_int_equal(two.count, 1);
+        assert_int_equal(two.count, 2); /* anybody may call himself so */
+        assert_string_equal(two.items[1].who, "kube-controller-manager");
         drift_list_free(&one);
         drift_list_free(&two);
         fieldset_unref(p);
@@ -290,15 +291,15 @@ static void foreign_items_of_our_lists_move_into_our_entry(void **state) {
                 "\"k:{\\\"port\\\":82,\\\"protocol\\\":\\\"TCP\\\"}\":{\".\":{}}}}}}]}}";
         struct projection *p = set_of(service_set);
         cleanup_(freep) char *whose = NULL;
-        cleanup_(freep) char *text = takeover_patch(p, of(object), true, 0, &whose);
+        cleanup_(freep) char *text = takeover_patch(p, of(object), TAKEOVER_ALL, NULL, 0, &whose);
         cleanup_(json_freep) json_t *patch = scan_json(of(text));
         const json_t *entries = json_at(patch, "/0/value");
         const json_t *ours = json_at(entries, "/0/fieldsV1/f:spec/f:ports");
 
-        assert_string_equal(whose, "kubectl-edit");
+        assert_string_equal(whose, "kubectl-edit, kube-controller-manager");
         assert_string_equal(json_string_value(json_at(patch, "/1/value")), "7");
         assert_non_null(json_get(ours, "k:{\"port\":81,\"protocol\":\"TCP\"}"));
-        assert_null(json_get(ours, "k:{\"port\":82,\"protocol\":\"TCP\"}"));
+        assert_non_null(json_get(ours, "k:{\"port\":82,\"protocol\":\"TCP\"}"));
         assert_null(json_at(entries,
                             "/1/fieldsV1/f:spec/f:ports/k:{\"port\":81,\"protocol\":\"TCP\"}"));
         fieldset_unref(p);
@@ -320,13 +321,13 @@ static void only_lists_that_lost_an_item_of_ours_are_gone_through(void **state) 
                        "\"port\":81,\"protocol\":\"TCP\"}");
         struct projection *p = set_of(service_set);
         cleanup_(freep) char *whose = NULL, *all = NULL;
-        cleanup_(freep) char *taken = takeover_patch(p, of(lost), false, 0, &whose);
+        cleanup_(freep) char *taken = takeover_patch(p, of(lost), TAKEOVER_LOST, NULL, 0, &whose);
         cleanup_(freep) char *told = NULL;
 
         assert_string_equal(whose, "kubectl-edit");
         assert_non_null(taken);
-        assert_null(takeover_patch(p, of(whole), false, 0, &all));
-        told = takeover_patch(p, of(whole), true, 0, &all);
+        assert_null(takeover_patch(p, of(whole), TAKEOVER_LOST, NULL, 0, &all));
+        told = takeover_patch(p, of(whole), TAKEOVER_ALL, NULL, 0, &all);
         assert_non_null(told);
         fieldset_unref(p);
 }
@@ -338,8 +339,8 @@ static void where_nothing_is_foreign_there_is_nothing_to_take(void **state) {
         assert_null(takeover_patch(p,
                                    of("{\"metadata\":{\"managedFields\":[{\"manager\":\"x\","
                                       "\"fieldsV1\":{\"f:data\":{\"f:a\":{}}}}]}}"),
-                                   true, 0, &whose));
-        assert_null(takeover_patch(p, of("{\"metadata\":{}}"), true, 0, &whose));
+                                   TAKEOVER_ALL, NULL, 0, &whose));
+        assert_null(takeover_patch(p, of("{\"metadata\":{}}"), TAKEOVER_ALL, NULL, 0, &whose));
         assert_null(whose);
         fieldset_unref(p);
 }
@@ -358,7 +359,7 @@ int main(void) {
                 cmocka_unit_test(an_equal_object_has_no_drift),
                 cmocka_unit_test(a_changed_field_names_its_newest_writer),
                 cmocka_unit_test(what_is_missing_has_nobodys_name_on_it),
-                cmocka_unit_test(an_item_added_by_the_platform_is_no_residue),
+                cmocka_unit_test(an_item_beside_a_lost_one_is_told_whoever_added_it),
                 cmocka_unit_test(foreign_items_of_our_lists_move_into_our_entry),
                 cmocka_unit_test(only_lists_that_lost_an_item_of_ours_are_gone_through),
                 cmocka_unit_test(where_nothing_is_foreign_there_is_nothing_to_take),

@@ -54,19 +54,21 @@ static void files_that_it_names_are_read_and_sent_as_contents(void **state) {
         cleanup_(json_freep) json_t *credential = NULL;
         struct err err = { 0 };
 
-        put("ca.pem", "-----CA-----\n");
+        put("ca.pem", "-----BEGIN CA-----\n");
         if (flatten(HEAD "{token: t0ken}\n", NULL, &config, &credential, &err) < 0)
                 fail_msg("%s", err.text);
         assert_string_equal(json_get_str(config, "server", ""), "https://h:6443");
         assert_string_equal(json_get_str(config, "tls-server-name", ""), "kube");
         assert_string_equal(json_get_str(config, "namespace", ""), "ns");
-        assert_string_equal(json_get_str(credential, "ca", ""), "-----CA-----\n");
+        assert_string_equal(json_get_str(credential, "ca", ""), "-----BEGIN CA-----\n");
         assert_string_equal(json_get_str(credential, "token", ""), "t0ken");
         assert_null(json_get(config, "token"));
 }
 
 static void what_cannot_work_is_said_with_what_there_is(void **state) {
-        put("ca.pem", "ca");
+        put("ca.pem", "hello");
+        assert_fails(HEAD "{token: t0ken}\n", NULL, -EINVAL, "certificate-authority: is no PEM");
+        put("ca.pem", "-----BEGIN CA-----\n");
         assert_fails("", NULL, -EINVAL, "empty");
         assert_fails("[1]", NULL, -EINVAL, "no kubeconfig");
         assert_fails("a: [", NULL, -EBADMSG, "config:");
@@ -109,7 +111,7 @@ static void of_an_exec_plugin_only_its_name_is_not_secret(void **state) {
         cleanup_(json_freep) json_t *credential = NULL;
         struct err err = { 0 };
 
-        put("ca.pem", "ca");
+        put("ca.pem", "-----BEGIN CA-----\n");
         if (flatten(HEAD "{exec: {command: /opt/login, args: [get-token, -l, msi], env: [{name: A, "
                          "value: b}], apiVersion: client.authentication.k8s.io/v1beta1}}\n",
                     NULL, &config, &credential, &err) < 0)
@@ -156,6 +158,7 @@ static void a_row_that_cannot_be_is_refused_without_its_secrets(void **state) {
                 { "{\"server\":\"https://h\"}", "{\"cert\":\"c\"}", "together" },
                 { "{\"server\":\"https://h\",\"insecure-skip-tls-verify\":true}", "{\"ca\":\"c\"}",
                   "exclude" },
+                { "{\"server\":\"https://h\"}", "{\"ca\":\"hunter2\"}", "no PEM" },
                 { "{\"server\":\"http://h\"}", "{\"token\":\"hunter2\"}", "without TLS" },
                 { "{\"server\":\"https://h\"}", "{\"token\":[\"hunter2\"]}", "token" },
                 { "{\"server\":\"https://u:hunter2@h\"}", "{}", "username" },

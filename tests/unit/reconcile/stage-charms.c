@@ -109,6 +109,7 @@ static struct plan *make_plan(const struct charm_call *c, const json_t *j) {
         p->targets = member(j, "targets", json_object());
         p->see = member(j, "see", json_object());
         p->needs = member(j, "needs", json_array());
+        p->keep = member(j, "keep", json_array());
         add_docs(p, view, json_get(j, "docs"));
         return p;
 }

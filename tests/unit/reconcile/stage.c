@@ -149,8 +149,8 @@ static bool is_quiet(struct stage *s) {
                 held++;
         list_each(pos, &s->asked)
                 held++;
-        return store_waiting(s->store) == 0 && queue_waiting(s->rec->queue) == 0 &&
-               queue_busy(s->rec->queue) == held;
+        return store_waiting(s->store) == 0 && kept_idle(s->rec) &&
+               queue_waiting(s->rec->queue) == 0 && queue_busy(s->rec->queue) == held;
 }
 
 /* Kept as resources change, and counted anew: the same, but where its wants are read again soon. */
@@ -210,7 +210,7 @@ static void command_done(struct store_call *c, int r, const struct err *err) {
         k->err = *err;
 }
 
-void stage_command(struct stage *s, struct command *c) {
+static struct commanding command_ends(struct stage *s, struct command *c) {
         struct commanding k = { .call = { .lane = STORE_COMMAND,
                                           .actor = "uid 1000 (alice)",
                                           .run = command_run,
@@ -224,9 +224,23 @@ void stage_command(struct stage *s, struct command *c) {
                 assert_true(i < STEPS_MAX);
                 loop_step(s->loop, 20);
         }
+        command_deinit(c);
+        return k;
+}
+
+void stage_command(struct stage *s, struct command *c) {
+        struct commanding k = command_ends(s, c);
+
         if (k.result < 0)
                 fail_msg("%s", err_text(&k.err));
-        command_deinit(c);
+}
+
+void stage_refused(struct stage *s, struct command *c, const char *a, const char *b) {
+        struct commanding k = command_ends(s, c);
+
+        assert_true(k.result < 0);
+        if (!strstr(err_text(&k.err), a) || !strstr(err_text(&k.err), b))
+                fail_msg("%s", err_text(&k.err));
 }
 
 void stage_plan(struct stage *s, const char *application, const char *plan) {
@@ -250,6 +264,7 @@ void stage_deploy(struct stage *s, const char *application) {
                                    .revision = -1,
                                    .scale = -1,
                                    .trust = -1,
+                                   .force = true,
                                    .choice = &choice };
         char sha256[DIGEST_HEX_SIZE];
 

@@ -54,6 +54,8 @@ void stage_remove(struct stage *s, const char *application, bool force);
 void stage_pause(struct stage *s, const char *application, bool pause);
 void stage_relate(struct stage *s, const char *a, const char *b);
 void stage_command(struct stage *s, struct command *c);
+/* It is refused, and says both. */
+void stage_refused(struct stage *s, struct command *c, const char *a, const char *b);
 
 void stage_full(struct stage *s, bool full); /* the disk; after false: it can be written */
 void stage_settle(struct stage *s);          /* all that can go on now has */

@@ -486,6 +486,64 @@ static void data_that_is_marked_for_deletion_blocks_at_once(void **state) {
         assert_int_equal(run(&row, &o, &p).action, ACTION_WAIT);
 }
 
+static void a_rule_leaves_what_was_deleted_and_tells_of_it_or_not(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = { .presence = PRESENCE_ABSENT };
+        struct policy p = { .reported = "mode report for the model" };
+        struct decision d = run(&row, &o, &p);
+
+        assert_int_equal(d.action, ACTION_WAIT);
+        assert_int_equal(d.drift, DRIFT_DELETED);
+        p = (struct policy){ .spared = "mode off for the model" };
+        d = run(&row, &o, &p);
+        assert_int_equal(d.action, ACTION_WAIT);
+        assert_int_equal(d.drift, DRIFT_NONE);
+        assert_string_equal(d.why, "was deleted: mode off for the model");
+        p = (struct policy){ .window = "waits for its repair window", .window_at = 5000 };
+        d = run(&row, &o, &p);
+        assert_int_equal(d.action, ACTION_WAIT);
+        assert_int_equal(d.again_at, 5000);
+        row.wanted_generation++; /* what is wanted anew is written all the same */
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+}
+
+static void fields_are_repaired_as_the_verdict_says(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = as_applied();
+        struct verdict v = { .now = true, .reported = true };
+        struct policy p = { .fields = &v };
+        struct decision d;
+
+        o.digest[0]++;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+        v = (struct verdict){ .later = true, .again_at = 7000, .why = "later" };
+        d = run(&row, &o, &p);
+        assert_int_equal(d.action, ACTION_WAIT);
+        assert_int_equal(d.again_at, 7000);
+        assert_string_equal(d.why, "later");
+        v = (struct verdict){ .reported = true };
+        d = run(&row, &o, &p);
+        assert_int_equal(d.action, ACTION_NONE);
+        assert_int_equal(d.drift, DRIFT_CHANGED);
+        assert_int_equal(d.state, STATE_READY);
+        v = (struct verdict){ 0 };
+        d = run(&row, &o, &p);
+        assert_int_equal(d.action, ACTION_NONE);
+        assert_int_equal(d.drift, DRIFT_NONE);
+        assert_true(d.spared);
+}
+
+static void a_field_that_is_declared_again_is_applied(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = as_applied();
+        struct policy p = { .redeclared = "spec.replicas is ours again" };
+        struct decision d = run(&row, &o, &p);
+
+        assert_int_equal(d.action, ACTION_APPLY);
+        assert_true(d.anew);
+        assert_string_equal(d.why, "spec.replicas is ours again");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_is_in_place_is_left_alone),
@@ -522,6 +580,9 @@ int main(void) {
                 cmocka_unit_test(a_database_with_tables_in_it_is_marked_again),
                 cmocka_unit_test(a_pause_hides_no_loss),
                 cmocka_unit_test(data_that_is_marked_for_deletion_blocks_at_once),
+                cmocka_unit_test(a_rule_leaves_what_was_deleted_and_tells_of_it_or_not),
+                cmocka_unit_test(fields_are_repaired_as_the_verdict_says),
+                cmocka_unit_test(a_field_that_is_declared_again_is_applied),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

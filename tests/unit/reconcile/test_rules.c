@@ -199,6 +199,31 @@ static const char in_server[] =
         "{\"targets\": {\"own\": {\"provider\": \"kubernetes\", \"config\": {\"inside\": true}}}, "
         "\"docs\": {\"user\": {\"name\": \"user\", \"color\": \"red\", \"target\": \"own\"}}}";
 
+static const char running[] = "{\"docs\": {\"pod\": {\"name\": \"pod\", \"color\": \"red\"}, "
+                              "\"secret\": {\"name\": \"secret\"}, \"a\": {\"name\": \"a\"}}}";
+
+/* Its document cannot be made now: it stays as it was, and is repaired. */
+static void what_a_plan_keeps_runs_on_as_it_was(void **state) {
+        struct stage *s = *state;
+        int64_t id;
+
+        stage_plan(s, "app", running);
+        stage_deploy(s, "app");
+        stage_run(s, 1000);
+        id = stage_resource(s, "pod")->id;
+        replan(s, "app", "{\"docs\": {\"a\": {\"name\": \"a\"}}, \"keep\": [\"pod\", \"never\"]}");
+        assert_false(stage_there(s, "secret"));
+        assert_true(stage_there(s, "pod"));
+        s->applies = 0;
+        stage_change(s, "pod", "color", json_string("blue"));
+        stage_run(s, 1000);
+        assert_int_equal(s->applies, 1);
+        replan(s, "app", running);
+        assert_true(stage_there(s, "secret"));
+        assert_int_equal(stage_resource(s, "pod")->id, id);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM want WHERE label = 'never'"), 0);
+}
+
 /* Also what lives in servers of the namespace, whose targets answer sooner than the cluster. */
 static void nothing_is_written_before_the_stamp_was_read(void **state) {
         struct stage *s = *state;
@@ -252,6 +277,7 @@ int main(void) {
                 TEST(charms_that_answer_each_other_for_ever_are_stopped),
                 TEST(a_relation_that_settles_is_no_mistake),
                 TEST(what_a_person_must_decide_first_is_no_plan_under_way),
+                TEST(what_a_plan_keeps_runs_on_as_it_was),
                 SCOPED(nothing_is_written_before_the_stamp_was_read),
                 SCOPED(read_and_found_ours_all_goes_on),
         };

@@ -90,6 +90,28 @@ static void while_its_cluster_cannot_be_read_it_is_unknown(void **state) {
         expect_(s, "unknown", "connection refused");
 }
 
+/* Though it answers: on which volume it runs is for a person to say. */
+static void on_a_lost_volume_all_is_lost(void **state) {
+        struct stage *s = *state;
+        cleanup_(json_freep) json_t *list = NULL;
+
+        stage_plan(
+                s, "app",
+                "{\"targets\": {\"own\": {\"provider\": \"kubernetes\", \"config\": {\"inside\": "
+                "true}}}, \"docs\": {\"volume\": {\"name\": \"volume\", \"data\": true}, "
+                "\"base\": {\"name\": \"base\", \"data\": true, \"target\": \"own\"}}}");
+        stage_deploy(s, "app");
+        stage_run(s, 1000);
+        stage_change(s, "volume", NULL, NULL);
+        stage_run(s, 1000);
+        list = reconcile_storage(s->rec, "lab");
+        assert_int_equal(json_array_size(list), 2);
+        for (size_t i = 0; i < 2; i++)
+                assert_string_equal(
+                        json_get_str(json_get(json_array_get(list, i), "status"), "current", ""),
+                        "lost");
+}
+
 /* ---- without our labels: no watch tells of it */
 
 static void another_one_is_found_by_its_name(void **state) {
@@ -247,6 +269,130 @@ static void taken_over_again_its_lines_end(void **state) {
         assert_int_equal(stage_count(s, "SELECT count(*) FROM detached"), 0);
 }
 
+/* ---- keeping wins until the first deletion was sent */
+
+static void remove_as(struct stage *s, bool destroy) {
+        struct command_application c = { .head.run = command_application_remove,
+                                         .model = "lab",
+                                         .application = "app",
+                                         .destroy_storage = destroy };
+
+        stage_command(s, &c.head);
+        stage_run(s, 1000);
+}
+
+static void what_was_to_be_destroyed_can_be_kept_until_then(void **state) {
+        struct stage *s = *state;
+
+        deploy(s);
+        stage_pause(s, "app", true);
+        remove_as(s, true);
+        expect_(s, "destroying", "");
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM resource WHERE delete_at"), 0);
+        remove_as(s, false);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM detached WHERE path = 'volume'"), 1);
+        stage_pause(s, "app", false);
+        stage_run(s, 5000);
+        assert_null(stage_application(s, "app"));
+        assert_true(stage_there(s, "volume"));
+        assert_false(stage_there(s, "pod"));
+}
+
+static void a_deletion_is_committed_before_it_is_sent(void **state) {
+        struct stage *s = *state;
+        struct command_application c = { .head.run = command_application_remove,
+                                         .model = "lab",
+                                         .application = "app" };
+
+        deploy(s);
+        s->fail = "volume";
+        s->failure = OUTCOME_UNREACHABLE;
+        remove_as(s, true);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM resource WHERE delete_at"), 1);
+        stage_refused(s, &c.head, "as uid 1000 (alice) said at ", "Thing volume is being deleted");
+        s->fail = NULL;
+        stage_run(s, 300000);
+        assert_false(stage_there(s, "volume"));
+        assert_null(stage_application(s, "app"));
+}
+
+/* ---- in the volume of a server */
+
+#define SERVER(secrets, docs)                                                                      \
+        "{\"targets\": {\"own\": {\"provider\": \"kubernetes\", \"config\": {\"inside\": "         \
+        "true}}}, "                                                                                \
+        "\"secrets\": {" secrets "}, "                                                             \
+        "\"docs\": {\"volume\": {\"name\": \"volume\", \"data\": true}" docs "}}"
+#define PASSWORD "\"old/password\": {\"length\": 20}"
+#define OLD ", \"old\": {\"name\": \"old\", \"target\": \"own\", \"secret\": \"own:old/password\"}"
+#define AGAIN ", \"again\": {\"name\": \"again\", \"target\": \"own\"}"
+#define GRANT                                                                                      \
+        ", \"grant\": {\"name\": \"grant\", \"target\": \"own\", \"needs\": [{\"name\": "          \
+        "\"old\"}]}"
+
+static void keep_server(struct stage *s) {
+        stage_plan(s, "app", SERVER(PASSWORD, OLD AGAIN GRANT));
+        stage_deploy(s, "app");
+        stage_run(s, 2000);
+        assert_true(stage_there(s, "old"));
+        stage_remove(s, "app", false);
+        stage_run(s, 2000);
+        assert_null(stage_application(s, "app"));
+        assert_true(stage_there(s, "old")); /* it is in the volume */
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM secret"), 1);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM inherited"), 3);
+}
+
+static void what_nobody_wants_in_kept_storage_goes_when_it_is_attached(void **state) {
+        struct stage *s = *state;
+        struct command_application c = { .head.run = command_application_attach_storage,
+                                         .model = "lab",
+                                         .application = "app" };
+
+        keep_server(s);
+        stage_plan(s, "app", SERVER("", AGAIN));
+        stage_deploy(s, "app");
+        stage_run(s, 2000);
+        assert_true(stage_there(s, "old")); /* not decided on yet */
+        s->removes = 0;
+        stage_command(s, &c.head);
+        stage_run(s, 5000);
+        assert_false(stage_there(s, "old"));
+        assert_false(stage_there(s, "grant"));
+        assert_true(stage_there(s, "again"));
+        assert_int_equal(s->removes, 2);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM secret"), 0);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM inherited"), 0);
+        assert_string_equal(stage_application(s, "app")->status, "active");
+}
+
+static void and_is_forgotten_when_it_is_destroyed(void **state) {
+        struct stage *s = *state;
+        struct command_application c = { .head.run = command_application_destroy_storage,
+                                         .model = "lab",
+                                         .application = "app" };
+
+        keep_server(s);
+        stage_command(s, &c.head);
+        stage_run(s, 2000);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM inherited"), 0);
+}
+
+static void without_kept_storage_nothing_comes_back(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(
+                s, "app",
+                "{\"targets\": {\"own\": {\"provider\": \"kubernetes\", \"config\": {\"inside\": "
+                "true}}}, \"docs\": {\"old\": {\"name\": \"old\", \"target\": \"own\"}}}");
+        stage_deploy(s, "app");
+        stage_run(s, 2000);
+        stage_remove(s, "app", false);
+        stage_run(s, 2000);
+        assert_null(stage_application(s, "app"));
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM inherited"), 0);
+}
+
 #define TEST(run) cmocka_unit_test_setup_teardown(run, stage_set_up, stage_tear_down)
 
 int main(void) {
@@ -257,6 +403,7 @@ int main(void) {
                 TEST(marked_for_deletion_it_is_destroying_and_gone_it_is_lost),
                 TEST(another_one_in_its_place_is_lost_too),
                 TEST(while_its_cluster_cannot_be_read_it_is_unknown),
+                TEST(on_a_lost_volume_all_is_lost),
                 TEST(another_one_is_found_by_its_name),
                 TEST(what_is_kept_is_looked_at),
                 TEST(kept_and_marked_for_deletion_it_is_told_before_it_is_gone),
@@ -265,6 +412,11 @@ int main(void) {
                 TEST(restored_it_is_simply_kept),
                 TEST(what_cannot_be_looked_at_is_unknown),
                 TEST(taken_over_again_its_lines_end),
+                TEST(what_was_to_be_destroyed_can_be_kept_until_then),
+                TEST(a_deletion_is_committed_before_it_is_sent),
+                TEST(what_nobody_wants_in_kept_storage_goes_when_it_is_attached),
+                TEST(and_is_forgotten_when_it_is_destroyed),
+                TEST(without_kept_storage_nothing_comes_back),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

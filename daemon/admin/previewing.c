@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* previewing.c - dry runs that also say which objects would be other */
+#include "previewing.h"
+
+#include "admin-internal.h"
+
+#include "reconcile.h"
+
+#include <stdlib.h>
+
+struct previewing {
+        const char *model, *application;
+        void (*release)(struct command *c);
+        struct preview *preview; /* of a dry run, until it is started */
+        struct request *request; /* then */
+        json_t *json;            /* what the command said */
+};
+
+static int look(struct tx *tx, struct command *c, struct err *err) {
+        struct previewing *p = c->look_arg;
+
+        return preview_read(p->preview, tx, p->model, p->application, err);
+}
+
+void previewing_attach(struct request *q, struct command *c, const char *model,
+                       const char *application, void (*release)(struct command *c)) {
+        struct previewing *p = mem_new(struct previewing);
+
+        p->model = model;
+        p->application = application;
+        p->release = release;
+        c->look_arg = p;
+        if (!c->dry_run)
+                return;
+        p->preview = preview_new(q->admin->options.reconcile);
+        c->look = look;
+}
+
+static void on_preview(void *arg, json_t *lines) {
+        struct previewing *p = arg;
+
+        json_array_extend(json_get(p->json, "changes"), lines);
+        json_decref(lines);
+        request_reply(p->request, 200, p->json);
+        request_unref(p->request);
+        free(p);
+}
+
+/* What the command would do, and then the objects that would be other. */
+void previewing_show(struct request *q, json_t *json, struct command *c) {
+        struct previewing *p, *from = c->look_arg;
+
+        if (!json_array_size(json_get(json, "changes")))
+                return request_reply(q, 200, json);
+        p = mem_new(struct previewing);
+        p->request = request_ref(q);
+        p->json = json;
+        preview_start(take_ptr(from->preview), on_preview, p);
+}
+
+void previewing_release(struct command *c) {
+        struct previewing *p = c->look_arg;
+
+        preview_free(p->preview);
+        p->release(c);
+        free(p);
+}
+
+void previewing_command(struct request *q, struct command *c, const char *model,
+                        const char *application, void (*release)(struct command *c)) {
+        previewing_attach(q, c, model, application, release);
+        request_try(q, c, previewing_release, previewing_show);
+}

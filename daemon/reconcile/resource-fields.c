@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* resource-fields.c - what differs of one resource, field by field, held against the rules: what
+ * is repaired now, what later, what is only told, what nobody wants to know of
+ *
+ * The verdict is kept beside the observation that it is about, so that what stands is not compared
+ * again and again. What stands has a line of its own in the ledger, with a digest: the same
+ * differences are told once, also across restarts. */
+#include "reconcile-internal.h"
+
+#include "clock.h"
+#include "rule.h"
+
+#include <stdlib.h>
+
+#define FIELDS_UNKNOWN "(not known which)"
+
+static const uint8_t nothing[DIGEST_SIZE];
+
+struct rule_subject resource_subject(struct reconcile *rec, const struct world_resource *r) {
+        const struct world_application *a = world_application(&rec->world, r->owner);
+
+        return (struct rule_subject){ a ? a->name : "", r->type, r->path };
+}
+
+static const struct rules *rules_of(struct reconcile *rec, const struct world_resource *r) {
+        const struct world_model *m = resource_model(rec, r);
+
+        return m ? m->rules : NULL;
+}
+
+static uint64_t turn_of(struct reconcile *rec, const struct world_resource *r) {
+        const struct world_model *m = resource_model(rec, r);
+
+        return m ? m->rules_turn : 0;
+}
+
+const struct verdict *resource_verdict(struct reconcile *rec, const struct world_resource *r) {
+        const struct world_fields *f = r->judged;
+
+        if (!f || !r->seen.digest_valid || f->turn != turn_of(rec, r) ||
+            memcmp(f->digest, r->seen.digest, DIGEST_SIZE) != 0 ||
+            (f->verdict.again_at && f->verdict.again_at <= clock_wall()))
+                return NULL;
+        return &f->verdict;
+}
+
+/* ---- one field */
+
+static void say_once(struct verdict *v, const char *fmt, ...) printf_(2, 3);
+static void say_once(struct verdict *v, const char *fmt, ...) {
+        va_list ap;
+
+        if (v->why[0])
+                return;
+        va_start(ap, fmt);
+        vsnprintf(v->why, sizeof(v->why), fmt, ap);
+        va_end(ap);
+        str_make_utf8(v->why);
+}
+
+void resource_window_text(const struct rule *rule, int64_t at, char *text, size_t size) {
+        char stamp[CLOCK_TEXT_MAX];
+
+        if (rule->broken)
+                snprintf(text, size, "waits for its repair window, which cannot be told: %s",
+                         rule->broken);
+        else if (!at)
+                snprintf(text, size, "waits for its repair window, which never comes");
+        else
+                snprintf(text, size, "waits for its repair window, next at %s",
+                         clock_iso(at, false, stamp));
+}
+
+static enum fate judge_field(const struct rule *rule, const char *field, struct verdict *v) {
+        char wait[200];
+        int64_t at;
+
+        if (!rule)
+                return FATE_REPAIR;
+        if (rule->mode == RULE_OFF || rule->mode == RULE_IGNORE)
+                return FATE_SPARE;
+        if (rule->mode == RULE_REPORT) {
+                cleanup_(freep) char *text = rule_text(rule);
+
+                say_once(v, "%s was changed and is only told: %s", field, text);
+                return FATE_REPORT;
+        }
+        if (rule_window_open(rule, clock_wall(), &at))
+                return FATE_REPAIR;
+        resource_window_text(rule, at, wait, sizeof(wait));
+        say_once(v, "%s was changed: %s", field, wait);
+        if (at && (!v->again_at || at < v->again_at))
+                v->again_at = at;
+        return FATE_LATER;
+}
+
+/* ---- all of them */
+
+static void digest_of(const struct resource_job *j, bool all, uint8_t ret[DIGEST_SIZE]) {
+        cleanup_(buf_free) struct buf text = BUF_INIT;
+
+        for (size_t i = 0; i < j->differences.count; i++) {
+                const struct drift *d = &j->differences.items[i];
+                cleanup_(freep) char *found = json_text(d->found);
+
+                if (j->fates[i] == FATE_LATER || j->fates[i] == FATE_REPORT ||
+                    (all && j->fates[i] == FATE_REPAIR))
+                        buf_printf(&text, "%s=%s\n", d->field, found ? found : "");
+        }
+        memcpy(ret, nothing, DIGEST_SIZE);
+        if (text.len)
+                digest_sha256(text.data, text.len, ret);
+}
+
+/* The whole document is written, or nothing: what is to stay keeps the rest from its repair. */
+static void hold_all(struct resource_job *j, struct verdict *v) {
+        say_once(v, "what differs cannot be put right alone");
+        for (size_t i = 0; i < j->differences.count; i++)
+                if (j->fates[i] == FATE_REPAIR)
+                        j->fates[i] = FATE_REPORT;
+        v->now = false;
+        v->reported = true;
+}
+
+/* What was told as standing is now to be repaired, all of it: the line goes on as the repair's. */
+static void promote(const struct resource_job *j, struct world_resource *r) {
+        uint8_t all[DIGEST_SIZE];
+
+        digest_of(j, true, all);
+        if (!r->standing || r->drift || memcmp(all, r->stands, DIGEST_SIZE) != 0)
+                return;
+        r->drift = r->standing;
+        r->standing = 0;
+        memcpy(r->stands, nothing, DIGEST_SIZE);
+}
+
+void resource_judge_fields(struct resource_job *j, struct world_resource *r) {
+        struct reconcile *rec = j->rec;
+        struct rule_subject s = resource_subject(rec, r);
+        const struct world_target *t = world_target(&rec->world, r->target);
+        struct world_fields *f = r->judged ? r->judged : mem_new(struct world_fields);
+        struct verdict *v = &f->verdict;
+        bool spared = false;
+
+        r->judged = f;
+        *f = (struct world_fields){ .turn = turn_of(rec, r) };
+        memcpy(f->digest, r->seen.digest, DIGEST_SIZE);
+        if (j->differences.count == 0) /* forgotten, or too large to keep */
+                drift_list_add(&j->differences)->field = str_dup(FIELDS_UNKNOWN);
+        free(j->fates);
+        j->fates = mem_array(enum fate, j->differences.count + 1);
+        for (size_t i = 0; i < j->differences.count; i++) {
+                const char *field = j->differences.items[i].field;
+                enum fate fate = judge_field(rules_find(rules_of(rec, r), &s, field), field, v);
+
+                j->fates[i] = fate;
+                v->now |= fate == FATE_REPAIR;
+                v->later |= fate == FATE_LATER;
+                v->reported |= fate == FATE_REPORT;
+                spared |= fate == FATE_SPARE;
+        }
+        if (v->now && (v->later || v->reported || spared) && t && t->provider &&
+            !(t->provider->can & PROVIDER_KEEPS))
+                hold_all(j, v);
+        digest_of(j, false, f->stands);
+        if (v->now)
+                promote(j, r);
+}
+
+bool resource_stands_new(const struct world_resource *r) {
+        return r->judged && memcmp(r->judged->stands, r->stands, DIGEST_SIZE) != 0;
+}
+
+/* ---- what an apply keeps */
+
+static void keep(struct resource_job *j, const char *field, bool give_up) {
+        j->kept = mem_grow(j->kept, &j->kept_room, j->kept_count + 1, sizeof(*j->kept));
+        j->kept[j->kept_count++] = (struct kept_field){ field, give_up };
+}
+
+/* A rule about what this resource's fields are under, whatever else it says. */
+static bool is_ignored(const struct rules *rules, const struct rule_subject *s,
+                       const struct rule *rule) {
+        return rule->mode == RULE_IGNORE && rule_fits(rule, s) &&
+               rules_find(rules, s, rule->field) == rule;
+}
+
+void resource_keep_fields(struct resource_job *j, const struct world_resource *r, bool all) {
+        struct rule_subject s = resource_subject(j->rec, r);
+        const struct rules *rules = rules_of(j->rec, r);
+
+        if (r->seen.presence != PRESENCE_PRESENT || !r->row.applied_generation)
+                return;
+        for (size_t i = 0; rules && i < rules->count; i++)
+                if (is_ignored(rules, &s, &rules->items[i])) {
+                        keep(j, rules->items[i].field, rules->items[i].writer[0]);
+                        if (!j->kept_names)
+                                j->kept_names = json_array();
+                        json_array_append_new(j->kept_names, json_string(rules->items[i].field));
+                }
+        for (size_t i = 0; !all && j->fates && i < j->differences.count; i++) {
+                const struct rule *rule = rules_find(rules, &s, j->differences.items[i].field);
+
+                if (j->fates[i] == FATE_REPAIR || (rule && rule->mode == RULE_IGNORE))
+                        continue;
+                keep(j, j->differences.items[i].field, false);
+                j->part = true;
+        }
+}
+
+/* ---- fields that are handed over, and taken back */
+
+static bool has_name(const json_t *list, const char *name) {
+        const json_t *item;
+        size_t i;
+
+        json_array_foreach(list, i, item)
+                if (str_eq(json_string_value(item), name))
+                        return true;
+        return false;
+}
+
+const char *resource_redeclared(struct reconcile *rec, const struct world_resource *r, char *text,
+                                size_t size) {
+        struct rule_subject s = resource_subject(rec, r);
+        const struct rules *rules = rules_of(rec, r);
+        const json_t *name;
+        size_t i;
+
+        if (!r->row.applied_generation || r->seen.presence != PRESENCE_PRESENT)
+                return NULL;
+        json_array_foreach(r->kept, i, name) {
+                const struct rule *rule = rules_find(rules, &s, json_string_value(name));
+
+                if (rule && rule->mode == RULE_IGNORE)
+                        continue;
+                snprintf(text, size, "%s is ours again", json_string_value(name));
+                return text;
+        }
+        for (size_t k = 0; rules && k < rules->count; k++) {
+                const struct rule *rule = &rules->items[k];
+
+                if (!rule->writer[0] || !is_ignored(rules, &s, rule) ||
+                    has_name(r->kept, rule->field))
+                        continue;
+                snprintf(text, size, "%s is handed over to %s", rule->field, rule->writer);
+                return text;
+        }
+        return NULL;
+}

@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Rules say what is done about drift: told only, left alone, repaired later, or left to another writer."""
+import json
+
+from lib.drift import lines, repaired
+from lib.runner import main, test
+
+SERVER = "deployment/mlflow-server"
+IMAGE = "/spec/template/spec/containers/0/image"
+
+
+def image(kube):
+    return kube.get("deployments", "mlflow", "mlflow-server")["spec"]["template"]["spec"]["containers"][0]["image"]
+
+
+def labels(kube, name):
+    return kube.get("configmaps", "mlflow", name)["metadata"]["labels"]
+
+
+def decides(world, *what):
+    return json.loads(world.ctl("drift", "policy", *what, "--format", "json").ok().out)["decides"]
+
+
+def told(world, before, *parts):
+    """A line that came since BEFORE and stays open."""
+    return repaired(world, before, *parts, outcome="open")
+
+
+def after_repair_of_another(world):
+    """What is put right after this was seen after all that was changed before it."""
+    before = lines(world)
+    world.cluster.kube.delete("services", "mlflow", "mlflow-minio")
+    repaired(world, before, "Service mlflow/mlflow-minio")
+
+
+@test("mode report: a change is told and stays; other fields of the object are put right, and unset repairs it")
+def _(world):
+    kube, before = world.cluster.kube, lines(world)
+    config = "mlflow-mysql-config"
+    key = sorted(kube.get("configmaps", "mlflow", config)["data"])[0]
+    right = kube.get("configmaps", "mlflow", config)["data"][key]
+    world.ctl("drift", "policy", "set", "--mode", "report", "--object", f"configmap/{config}", "--field", "data",
+              "--reason", "the database team edits it").ok()
+    kube.merge("configmaps", "mlflow", config, {"data": {key: "other"}})
+    told(world, before, f"ConfigMap mlflow/{config}", "other", "report")
+    before = lines(world)
+    kube.merge("configmaps", "mlflow", config, {"metadata": {"labels": {"app.kubernetes.io/managed-by": "me"}}})
+    repaired(world, before, f"ConfigMap mlflow/{config}", "managed-by")
+    if kube.get("configmaps", "mlflow", config)["data"][key] != "other":
+        raise RuntimeError("what is only told was written by the repair of another field")
+    world.ctl("why", f"configmap/{config}").ok().says("is only told", "the database team edits it")
+    before = lines(world)
+    world.ctl("drift", "policy", "unset", "--object", f"configmap/{config}", "--field", "data").ok()
+    world.wait_for("the right value", lambda: kube.get("configmaps", "mlflow", config)["data"][key] == right)
+    world.wait_for("no open line", lambda: all(line["outcome"] != "open" for line in lines(world).values()))
+
+
+@test("mode off: nothing is told and nothing is done, until a narrower rule says otherwise")
+def _(world):
+    kube, before = world.cluster.kube, lines(world)
+    world.ctl("drift", "policy", "set", "--mode", "off", "--kind", "Service", "--reason", "the mesh writes them").ok()
+    kube.delete("services", "mlflow", "mlflow-server")
+    config = kube.get("configmaps", "mlflow", "mlflow-mysql-config")
+    kube.delete("configmaps", "mlflow", "mlflow-mysql-config")          # seen after the Service
+    repaired(world, before, "ConfigMap mlflow/mlflow-mysql-config", "deleted")
+    world.wait_for("why says so", lambda: "mode off" in world.ctl("why", "service/mlflow-server").out)
+    if kube.get("services", "mlflow", "mlflow-server") or not config:
+        raise RuntimeError("a Service was made again though its kind's mode is off")
+    if [line for n, line in lines(world).items() if n not in before and line["type"] == "Service"]:
+        raise RuntimeError("mode off told of it")
+    before = lines(world)
+    world.ctl("drift", "policy", "set", "--mode", "repair", "--object", "service/mlflow-server", "--reason", "but this one").ok()
+    repaired(world, before, "Service mlflow/mlflow-server", "deleted")
+    assert_equal(decides(world, "service/mlflow-server")["mode"], "repair")
+    assert_equal(decides(world, "service/mlflow-minio")["mode"], "off")
+    world.ctl("drift", "policy", "unset", "--object", "service/mlflow-server").ok()
+    world.ctl("drift", "policy", "unset", "--kind", "Service").ok()
+    world.wait_active()
+
+
+@test("a field that was handed over is left to its writer, also when the object is written for something else; taken over it is ours again")
+def _(world):
+    kube, before = world.cluster.kube, lines(world)
+    right = image(kube)
+    world.ctl("drift", "hand-over", SERVER, "spec.template.spec.containers[name=mlflow-server].image", "--to", "kubectl-edit",
+              "--reason", "a fix is tried").ok()
+    kube.edit("deployments", "mlflow", "mlflow-server", IMAGE, "docker.io/library/busybox:1")
+    kube.merge("deployments", "mlflow", "mlflow-server", {"metadata": {"labels": {"app.kubernetes.io/managed-by": "me"}}})
+    repaired(world, before, "Deployment.apps mlflow/mlflow-server", "managed-by")
+    assert_equal(image(kube), "docker.io/library/busybox:1")
+    if any("busybox" in json.dumps(line) for n, line in lines(world).items() if n not in before):
+        raise RuntimeError("what was handed over was told as drift")
+    world.ctl("drift", "policy").ok().says("left to kubectl-edit", "a fix is tried")
+    world.ctl("drift", "take-over", SERVER, "spec.template.spec.containers[name=mlflow-server].image").ok()
+    world.wait_for("our image", lambda: image(kube) == right)
+    assert_equal(json.loads(world.ctl("drift", "policy", "--format", "json").ok().out)["rules"], [])
+    world.wait_active()
+
+
+@test("a field that was handed over before anybody else wrote it keeps its value, and we do not own it any more")
+def _(world):
+    kube = world.cluster.kube
+    before = kube.get("deployments", "mlflow", "mlflow-server")["spec"]["replicas"]
+    world.ctl("drift", "hand-over", SERVER, "spec.replicas", "--to", "hpa", "--reason", "it scales").ok()
+    world.wait_for("that it is not ours", lambda: not owns_replicas(kube))
+    assert_equal(kube.get("deployments", "mlflow", "mlflow-server")["spec"]["replicas"], before)
+    known = lines(world)
+    kube.merge("deployments", "mlflow", "mlflow-server", {"spec": {"replicas": before + 1}})
+    after_repair_of_another(world)
+    assert_equal(kube.get("deployments", "mlflow", "mlflow-server")["spec"]["replicas"], before + 1)
+    if [line for n, line in lines(world).items() if n not in known and "replicas" in json.dumps(line)]:
+        raise RuntimeError("what was handed over was told as drift")
+    world.ctl("drift", "take-over", SERVER, "spec.replicas").ok()
+    world.wait_for("ours again", lambda: owns_replicas(kube))
+    assert_equal(kube.get("deployments", "mlflow", "mlflow-server")["spec"]["replicas"], before)
+    world.wait_active()
+
+
+@test("outside of its window a repair waits, says until when, and is done when the window is taken away")
+def _(world):
+    kube, before = world.cluster.kube, lines(world)
+    right = image(kube)
+    world.ctl("drift", "policy", "set", "--mode", "repair", "--app", "mlflow-server", "--window", "0 3 29 2 *", "--length", "1m",
+              "--zone", "Europe/Berlin", "--reason", "only at night").ok()
+    kube.edit("deployments", "mlflow", "mlflow-server", IMAGE, "docker.io/library/busybox:2")
+    told(world, before, "busybox:2", "wait")
+    world.ctl("why", SERVER).ok().says("waits for its repair window, next at ")
+    assert_equal(image(kube), "docker.io/library/busybox:2")
+    world.daemon.stop()
+    world.daemon.start()                                        # the same line stands, and is not told again
+    world.wait_for("why says so", lambda: "waits for its repair window" in world.ctl("why", SERVER).out)
+    assert_equal(len([n for n in lines(world) if n not in before]), 1)
+    world.ctl("drift", "policy", "unset", "--app", "mlflow-server").ok()
+    world.wait_for("the right image", lambda: image(kube) == right)
+    repaired(world, before, "busybox:2")
+    world.wait_active()
+
+
+@test("a rule that cannot be is refused, and says what is wrong with it")
+def _(world):
+    def refused(text, *how):
+        world.ctl("drift", "policy", "set", *how, "--reason", "x").refused(text)
+    refused("mode is off, report, repair or ignore", "--mode", "on")
+    refused("ignore is for a field", "--mode", "ignore")
+    refused("has not the five fields", "--mode", "repair", "--window", "0 2", "--length", "1h")
+    refused("never comes", "--mode", "repair", "--window", "0 0 30 2 *", "--length", "1h")
+    refused("no time zone", "--mode", "repair", "--window", "0 2 * * *", "--zone", "Europe/Nowhere", "--length", "1h")
+    refused("a window needs its length", "--mode", "repair", "--window", "0 2 * * *")
+    refused("mode off repairs nothing", "--mode", "off", "--window", "0 2 * * *", "--length", "1h")
+    refused("is over already", "--mode", "off", "--until", "2001-01-01T00:00:00Z")
+    refused("has no object", "--mode", "off", "--object", "service/nobody")
+    refused("is no field", "--mode", "report", "--object", SERVER, "--field", "spec..x")
+    world.ctl("drift", "policy").ok()
+
+
+@test("a rule ends by itself, and the audit says that the loop ended it")
+def _(world):
+    world.ctl("drift", "policy", "set", "--mode", "off", "--app", "mlflow-minio", "--until", "1s", "--reason", "a moment").ok()
+    world.wait_for("its end", lambda: not json.loads(world.ctl("drift", "policy", "--format", "json").ok().out)["rules"])
+    world.ctl("audit", "--what", "end-policy").ok().says("end-policy")
+
+
+def owns_replicas(kube):
+    for entry in kube.get("deployments", "mlflow", "mlflow-server")["metadata"]["managedFields"]:
+        if entry["manager"] == "mooring" and not entry.get("subresource"):
+            return "f:replicas" in entry["fieldsV1"].get("f:spec", {})
+    return False
+
+
+def assert_equal(found, wanted):
+    if found != wanted:
+        raise RuntimeError(f"is {found!r}, wanted {wanted!r}")
+
+
+if __name__ == "__main__":
+    main()
