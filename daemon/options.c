@@ -55,6 +55,20 @@ const struct opt options_table[] = {
         { "login-period", 0, OPT_DURATION, AT(login), "2m", 1000, 86400000, "TIME", 0, NULL,
           "how long a session with a database server is kept: a fresh login shows that the "
           "administrator is still let in" },
+        { "fight-count", 0, OPT_INT, AT(fight_count), "4", 2, 16, "N", 0, NULL,
+          "so many times the same writer changed a field within fight-window: its repair is "
+          "slowed" },
+        { "fight-window", 0, OPT_DURATION, AT(fight_window), "10m", 1000, 86400000, "TIME", 0, NULL,
+          "of fight-count; who is quiet for as long has stopped" },
+        { "fight-slow-count", 0, OPT_INT, AT(fight_slow_count), "6", 2, 16, "N", 0, NULL,
+          "as fight-count, for those who come back seldom" },
+        { "fight-slow-window", 0, OPT_DURATION, AT(fight_slow_window), "6h", 1000, 7 * 86400000ll,
+          "TIME", 0, NULL, "of fight-slow-count: every 20 minutes is found in two hours" },
+        { "fight-delay", 0, OPT_DURATION, AT(fight_delay), "30s", 100, 3600000, "TIME", 0, NULL,
+          "how long the repair of a field that is fought over waits first; twice as long each "
+          "time" },
+        { "fight-delay-max", 0, OPT_DURATION, AT(fight_delay_max), "30m", 100, 86400000, "TIME", 0,
+          NULL, "and never longer than this" },
         { "metrics-address", 0, OPT_STRING, AT(metrics_address), NULL, 0, 0, "ADDRESS:PORT", 0,
           NULL,
           "serve metrics for Prometheus at /metrics there, and nothing else; in numbers, as "

@@ -16,6 +16,8 @@ struct options {
                 *metrics_client_ca;
         int log_level;
         int64_t audit, audit_keep, audit_rows, in_flight, poll, login;
+        int64_t fight_count, fight_window, fight_slow_count, fight_slow_window, fight_delay,
+                fight_delay_max;
         bool dev, sandbox;
         bool help, version;
         char *const *arguments; /* borrowed: what the program was started with */

@@ -115,6 +115,69 @@ void doctor_pause_old(struct doctor *d) {
         }
 }
 
+static void judge_fights(struct doctor *d, bool guarded) {
+        const json_t *f;
+        size_t i;
+
+        json_array_foreach(json_dig(d->facts, "loop", "fights", NULL), i, f) {
+                const char *model = json_get_str(f, "model", ""),
+                           *type = json_get_str(f, "type", "");
+                const char *path = json_get_str(f, "path", ""), *slash = strrchr(path, '/');
+                const char *field = json_get_str(f, "field", "");
+                cleanup_(freep) char *subject = str_format("%s: %s %s", model, type, path);
+                cleanup_(freep) char *object = str_format("%s/%s", type, slash ? slash + 1 : path);
+                cleanup_(freep) char *next =
+                        guarded || !field[0]
+                                ? str_format("mooringctl drift --type %s --model %s", type, model)
+                                : str_format(
+                                          "mooringctl drift hand-over %s '%s' --to %s --model %s",
+                                          object, field, json_get_str(f, "who", ""), model);
+
+                if (json_get_bool(f, "guarded", false) == guarded)
+                        doctor_find(d, guarded ? DOCTOR_ERROR : DOCTOR_WARNING,
+                                    DOCTOR_SUBJECT(subject, json_get_int(f, "since", 0), next),
+                                    "%s", json_get_str(f, "text", ""));
+        }
+}
+
+void doctor_fight(struct doctor *d) {
+        judge_fights(d, false);
+}
+
+void doctor_fight_guarded(struct doctor *d) {
+        judge_fights(d, true);
+}
+
+void doctor_freeze(struct doctor *d) {
+        const json_t *f;
+        size_t i;
+
+        json_array_foreach(json_get(d->facts, "freezes"), i, f) {
+                const char *model = json_get_str(f, "model", ""),
+                           *type = json_get_str(f, "type", "");
+                const char *path = json_get_str(f, "path", "");
+                const char *application = json_get_str(f, "application", "");
+                const char *missed = json_get_str(f, "missed", NULL);
+                int64_t at = json_get_int(f, "at", 0);
+                cleanup_(freep) char *subject =
+                        *type ? str_format("%s: %s %s", model, type, path)
+                              : str_format("%s%s", *application ? "" : "model ",
+                                           *application ? application : model);
+                const char *slash = strrchr(path, '/');
+                cleanup_(freep) char *next =
+                        *type ? str_format("mooringctl unpause --model %s --object %s/%s", model,
+                                           type, slash ? slash + 1 : path)
+                              : str_format("mooringctl unfreeze --model %s%s%s", model,
+                                           *application ? " " : "", application);
+                char span[CLOCK_TEXT_MAX];
+
+                doctor_find(d, DOCTOR_WARNING, DOCTOR_SUBJECT(subject, at, next),
+                            "%s for %s by %s%s%s", *type ? "paused" : "frozen",
+                            clock_span(d->now - at, span), json_get_str(f, "text", ""),
+                            missed ? "; " : "", missed ? missed : "");
+        }
+}
+
 void doctor_leftovers(struct doctor *d) {
         int64_t n = json_get_int(json_get(d->facts, "counts"), "leftovers", 0);
 

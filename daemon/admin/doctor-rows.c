@@ -10,6 +10,7 @@
 #include "queries.gen.h"
 #include "routes.h"
 #include "seal.h"
+#include "rule.h"
 
 #include <errno.h>
 #include <gnutls/x509.h>
@@ -30,7 +31,46 @@ static void add_pause(json_t *row, const char *by, const char *why, bool no_time
         json_object_set_new(row, "paused-at", json_integer(no_time ? 0 : at));
 }
 
-static int add_models(struct tx *tx, json_t *to, json_t *names, struct err *err) {
+/* When the first window of a rule begins that F keeps from its repairs; NULL: none. */
+static char *missed_window(const struct rules *rules, const struct freeze *f, int64_t now) {
+        char stamp[CLOCK_TEXT_MAX];
+
+        for (size_t i = 0; i < rules->count; i++) {
+                const struct rule *r = &rules->items[i];
+                bool fits = !f->application[0] || !r->application[0] ||
+                            str_eq(f->application, r->application);
+                int64_t change;
+                bool open = rule_window_open(r, now, &change);
+
+                if (!fits || !r->begins[0] || open || !change || (f->until && change > f->until))
+                        continue;
+                return str_format("the repair window \"%s\" begins at %s, before it ends",
+                                  r->begins, clock_iso(change, false, stamp));
+        }
+        return NULL;
+}
+
+static int add_freezes(struct tx *tx, const struct q_model_row *m, json_t *to, struct err *err) {
+        struct rules *rules = NULL;
+        int r = rules_load(tx, m->id, &rules, err);
+
+        for (size_t i = 0; r >= 0 && i < rules->freeze_count; i++) {
+                const struct freeze *f = &rules->freezes[i];
+                cleanup_(freep) char *text = freeze_text(f);
+                cleanup_(freep) char *missed = missed_window(rules, f, tx_now(tx));
+
+                json_array_append_new(to,
+                                      json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}", "model",
+                                                m->name, "application", f->application, "type",
+                                                f->type, "path", f->path, "text", json_words(text),
+                                                "missed", json_words(missed), "at",
+                                                (json_int_t)f->at, "until", (json_int_t)f->until));
+        }
+        rules_free(rules);
+        return r;
+}
+
+static int add_models(struct tx *tx, json_t *to, json_t *names, json_t *freezes, struct err *err) {
         struct q_model_list_in in = { .max = PAGE };
         struct q_model_row *rows;
         size_t n = PAGE;
@@ -47,6 +87,7 @@ static int add_models(struct tx *tx, json_t *to, json_t *names, struct err *err)
                         add_pause(row, rows[i].paused_by, rows[i].paused_why,
                                   rows[i].paused_at_null, rows[i].paused_at);
                         json_array_append_new(to, row);
+                        r = add_freezes(tx, &rows[i], freezes, err);
                 }
                 if (r >= 0 && n)
                         in.after = rows[n - 1].id;
@@ -90,14 +131,15 @@ static int add_applications(struct tx *tx, json_t *to, const json_t *names, cons
 
 static int add_rows(struct tx *tx, json_t *facts, const char *state_dir, struct err *err) {
         cleanup_(json_freep) json_t *names = json_object();
-        json_t *models = json_array(), *applications = json_array();
+        json_t *models = json_array(), *applications = json_array(), *freezes = json_array();
         struct q_metric_counts_row *counts;
         size_t n;
         int r;
 
         json_object_set_new(facts, "models", models);
         json_object_set_new(facts, "applications", applications);
-        r = add_models(tx, models, names, err);
+        json_object_set_new(facts, "freezes", freezes);
+        r = add_models(tx, models, names, freezes, err);
         if (r >= 0)
                 r = add_applications(tx, applications, names, state_dir, err);
         if (r >= 0)

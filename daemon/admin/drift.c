@@ -30,6 +30,8 @@ static json_t *drift_json(const struct q_drift_row *d) {
         set_time(j, "seen-at", d->seen_at);
         if (!d->changed_at_null)
                 set_time(j, "changed-at", d->changed_at);
+        if (!d->detected_ms_null)
+                json_object_set_new(j, "detected-ms", json_integer(d->detected_ms));
         if (!d->repaired_at_null) {
                 set_time(j, "repaired-at", d->repaired_at);
                 json_object_set_new(j, "took-ms",
@@ -60,6 +62,7 @@ static int read_list(struct tx *tx, struct request *q, json_t **ret, struct err 
         const struct q_model_row *model;
         struct q_drift_list_in in = { .application = request_query(q, "application"),
                                       .type = request_query(q, "type"),
+                                      .who = request_query(q, "who"),
                                       .max = request_query_lines(q) };
         struct q_drift_row *rows;
         json_t *list;
@@ -113,6 +116,50 @@ static int read_one(struct tx *tx, struct request *q, json_t **ret, struct err *
 
 void drift_show(struct request *q) {
         request_read(q, read_one, NULL);
+}
+
+/* ---- stats */
+
+static json_t *stats_json(const struct q_drift_stats_row *s) {
+        json_t *j = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I}", "application", s->application,
+                              "type", s->type, "who", s->who, "total", (json_int_t)s->total, "open",
+                              (json_int_t)s->open, "repaired", (json_int_t)s->repaired);
+
+        if (!s->detected_ms_null)
+                json_object_set_new(j, "detected-ms", json_integer(s->detected_ms));
+        if (!s->repaired_ms_null)
+                json_object_set_new(j, "took-ms", json_integer(s->repaired_ms));
+        if (!s->slowest_ms_null)
+                json_object_set_new(j, "slowest-ms", json_integer(s->slowest_ms));
+        return j;
+}
+
+static int read_stats(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
+        struct q_drift_stats_in in = { .application = request_query(q, "application") };
+        const struct q_model_row *model;
+        struct q_drift_stats_row *rows;
+        json_t *list;
+        size_t n;
+        int r = lookup_model(tx, request_param(q, 0), &model, err);
+
+        if (r >= 0)
+                r = request_query_since(q, tx_now(tx), &in.since, err);
+        if (r >= 0) {
+                in.model_id = model->id;
+                r = q_drift_stats(tx, &in, &rows, &n, err);
+        }
+        if (r < 0)
+                return r;
+        list = json_array();
+        for (size_t i = 0; i < n; i++)
+                json_array_append_new(list, stats_json(&rows[i]));
+        *ret = json_object();
+        json_object_set_new(*ret, "stats", list);
+        return 0;
+}
+
+void drift_stats(struct request *q) {
+        request_read(q, read_stats, NULL);
 }
 
 /* ---- status history */

@@ -375,6 +375,8 @@ void request_try(struct request *q, struct command *command, void (*release)(str
         command->sealer = q->admin->options.sealer;
         command->audit = q->admin->options.audit;
         command->entry = request_audit(q);
+        if (str_starts(q->route->path, "/v1/models/{model}"))
+                command->of_model = request_param(q, 0);
         k->call = (struct store_call){ .lane = STORE_COMMAND,
                                        .actor = q->actor,
                                        .run = command_run,

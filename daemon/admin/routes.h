@@ -86,7 +86,7 @@ struct relations_body {
 };
 
 /* drift.c */
-request_handler drift_list, drift_show, drift_history, drift_leftovers;
+request_handler drift_list, drift_show, drift_stats, drift_history, drift_leftovers;
 
 /* policy.c */
 request_handler policy_list, policy_set, policy_unset, policy_hand_over, policy_take_over;
@@ -94,6 +94,14 @@ extern const struct json_field policy_fields[], policy_hand_over_fields[];
 struct policy_body {
         const char *mode, *application, *kind, *object, *field, *window, *zone, *length, *until;
         const char *writer, *reason;
+};
+
+/* freeze.c */
+request_handler freeze_model, freeze_model_end, freeze_application, freeze_application_end;
+request_handler freeze_object, freeze_object_end;
+extern const struct json_field freeze_fields[];
+struct freeze_body {
+        const char *reason, *until;
 };
 
 /* audit.c */

@@ -16,6 +16,10 @@ void command_change(struct command *c, const char *change, const char *applicati
  * audit; NULL: it was not there, or is not. Steals both. Secrets are AUDIT_SECRET. */
 void command_record(struct command *c, const char *application, const char *field, json_t *before,
                     json_t *after);
+/* APPLICATION is changed too, though no line of the answer is about it alone. */
+void command_concerns(struct command *c, const char *application);
+/* -EBUSY: what C changed is frozen. */
+int command_check_frozen(struct tx *tx, struct command *c, struct err *err);
 void command_note(struct command *c, const char *fmt, ...) printf_(2, 3);
 /* What ERR says becomes one of the faults. */
 void command_fault(struct command *c, struct bundle_place at, const char *fmt, ...) printf_(3, 4);
@@ -73,7 +77,15 @@ int relation_row_settle(struct tx *tx, struct command *c, const struct applicati
 /* Life dying; both sides and their secrets' users become dirty. */
 int relation_row_end(struct tx *tx, int64_t relation, struct err *err);
 
-/* ---- consequence.c: what a command does to data, in its answer */
+/* ---- consequence.c: what a command does to data and to others, in its answer */
+/* RELATION ends: who loses it, and what goes with it. */
+int consequence_relation(struct tx *tx, struct command *c, int64_t relation, struct err *err);
+/* Whether A has data, and how much else of it goes. */
+struct consequence_counts {
+        size_t data, others;
+};
+int consequence_count(struct tx *tx, const struct q_application_row *a,
+                      struct consequence_counts *ret, struct err *err);
 int consequence_removal(struct tx *tx, struct command *c, const struct q_application_row *a,
                         bool destroy, struct err *err);
 /* MODEL is written to another outside from now on, or to one that another one wrote to. */

@@ -33,13 +33,14 @@ static char *scope_text(const struct command_policy *p) {
         return buf_take(&out);
 }
 
-static int find(struct tx *tx, const struct command_policy *p, const struct q_model_row **ret_model,
+static int find(struct tx *tx, struct command_policy *p, const struct q_model_row **ret_model,
                 struct q_policy_row **ret, struct err *err) {
         const struct q_application_row *application;
         struct q_policy_row *row;
         size_t n;
         int r = lookup_live_model(tx, p->model, ret_model, err);
 
+        p->head.is_stop = true;
         if (r >= 0 && p->application)
                 r = lookup_application(tx, *ret_model, p->application, &application, err);
         if (r >= 0)

@@ -14,6 +14,7 @@ static void forget(struct command *c) {
         json_decref(take_ptr(c->answer));
         json_decref(take_ptr(c->was));
         json_decref(take_ptr(c->became));
+        json_decref(take_ptr(c->also));
         c->values = c->values_more = 0;
         free(take_ptr(c->reply));
         faults_deinit(&c->faults);
@@ -121,6 +122,8 @@ int command_run(struct tx *tx, struct store_call *call, struct err *err) {
         r = c->run(tx, c, err);
         if (r >= 0 && c->faults.count > 0)
                 r = faults_end(&c->faults, err);
+        if (r >= 0)
+                r = command_check_frozen(tx, c, err);
         if (r >= 0 && c->dry_run && c->look)
                 r = c->look(tx, c, err);
         if (r >= 0 && !c->dry_run)
@@ -166,6 +169,12 @@ void command_change(struct command *c, const char *change, const char *applicati
                 json_object_set_new(line, "application", json_string(application));
         json_object_set_new(line, "text", json_string(text));
         json_array_append_new(list, line);
+}
+
+void command_concerns(struct command *c, const char *application) {
+        if (!c->also)
+                c->also = json_array();
+        json_array_append_new(c->also, json_string(application));
 }
 
 void command_note(struct command *c, const char *fmt, ...) {

@@ -35,6 +35,7 @@ struct command {
         const struct sealer *sealer; /* needed by those that set options; else NULL */
         const char *actor;           /* "uid 1000 (alice)" */
         bool dry_run;
+        const char *of_model;            /* that it is about; NULL: none, or the command makes it */
         const struct audit *audit;       /* NULL: no row is kept of it */
         const struct audit_entry *entry; /* who, where and why; what was done is filled in here */
         /* Of a dry run: reads more of how it would be, before it is taken back; or NULL. */
@@ -43,6 +44,8 @@ struct command {
         /* private: made anew by each run */
         json_t *was, *became; /* what it changed, for the audit */
         size_t values, values_more;
+        json_t *also; /* applications that it changes too; NULL: none */
+        bool is_stop; /* it stops or starts the loop's work: no change of the model */
         json_t *answer;
         char *reply;
         struct faults faults, notes;
@@ -209,6 +212,16 @@ struct command_policy {
 };
 int command_policy_set(struct tx *tx, struct command *c, struct err *err);
 int command_policy_unset(struct tx *tx, struct command *c, struct err *err);
+struct command_freeze {
+        struct command head;
+        const char *model;
+        const char *application; /* NULL: all of the model */
+        const char *type, *path; /* of one object: it is paused, and nothing is frozen; or NULL */
+        const char *until;       /* as command_policy's */
+        const char *why;
+};
+int command_freeze_set(struct tx *tx, struct command *c, struct err *err);
+int command_freeze_end(struct tx *tx, struct command *c, struct err *err);
 
 /* ---- relations */
 struct command_relation {

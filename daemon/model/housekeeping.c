@@ -42,9 +42,20 @@ static int cut_leftovers(struct tx *tx, struct err *err) {
         return r < 0 ? r : r == HOUSEKEEPING_SLICE;
 }
 
+/* Fights that the loop did not end itself: of resources that went. */
+static int cut_fights(struct tx *tx, struct err *err) {
+        int r = w_fight_prune(
+                tx,
+                &(struct w_fight_prune_in){ .before_at = tx_now(tx) - HOUSEKEEPING_FIGHT_MS,
+                                            .max = HOUSEKEEPING_SLICE },
+                err);
+
+        return r < 0 ? r : r == HOUSEKEEPING_SLICE;
+}
+
 int housekeeping_run(struct tx *tx, struct store_call *c, struct err *err) {
         int (*const steps[])(struct tx *, struct err *) = { cut_drift, cut_history, cut_leftovers,
-                                                            tx_cache_sweep };
+                                                            cut_fights, tx_cache_sweep };
         int more = c->arg ? audit_cut(tx, c->arg, err) : 0;
 
         if (more < 0)

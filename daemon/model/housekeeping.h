@@ -9,8 +9,9 @@
 #define HOUSEKEEPING_SLICE 1000 /* rows of each in one commit: bounds how long it holds up others */
 #define HOUSEKEEPING_DRIFT 100000
 #define HOUSEKEEPING_HISTORY 100000
-#define HOUSEKEEPING_LEFTOVERS 10000           /* each is for a person to read */
-#define HOUSEKEEPING_KEEP_MS (90 * 86400000ll) /* of the ledger and the history */
+#define HOUSEKEEPING_LEFTOVERS 10000                    /* each is for a person to read */
+#define HOUSEKEEPING_FIGHT_MS (int64_t)(8 * 86400000LL) /* longer than any window of fights */
+#define HOUSEKEEPING_KEEP_MS (90 * 86400000ll)          /* of the ledger and the history */
 
 /* store_call.run, arg: const struct audit *. One step. 1: there is more to do. 0: done, for now. */
 int housekeeping_run(struct tx *tx, struct store_call *c, struct err *err);

@@ -139,6 +139,8 @@ static int add_matched(struct tx *tx, struct command *c, int64_t model,
                 if (is_full(c, &sides[i], m->endpoints[i], m->limits[i], &census[i], at))
                         return 0;
         }
+        command_concerns(c, sides[0].application);
+        command_concerns(c, sides[1].application);
         command_change(c, "integrate", NULL, "relate %s%s%s and %s%s%s", sides[0].application,
                        *m->endpoints[0] ? ":" : "", m->endpoints[0], sides[1].application,
                        *m->endpoints[1] ? ":" : "", m->endpoints[1]);
@@ -149,8 +151,8 @@ int relation_row_add(struct tx *tx, struct command *c, int64_t model,
                      const struct relation_side_row sides[2], struct bundle_place at, int64_t *ret,
                      struct err *err) {
         struct endpoint_side match[2] = {
-                {sides[0].application,  sides[0].endpoint, sides[0].meta},
-                { sides[1].application, sides[1].endpoint, sides[1].meta},
+                { sides[0].application, sides[0].endpoint, sides[0].meta },
+                { sides[1].application, sides[1].endpoint, sides[1].meta },
         };
         struct endpoint_match m;
         struct err wrong = {};
@@ -240,8 +242,8 @@ static int settle_one(struct tx *tx, struct command *c, const struct application
         struct err wrong = {};
         int r = other_meta(tx, e->other_id, &other, err);
         struct endpoint_side sides[2] = {
-                {a->name,        *e->endpoint ? e->endpoint : NULL,             a->meta},
-                { e->other_name, *e->other_endpoint ? e->other_endpoint : NULL, other  },
+                { a->name, *e->endpoint ? e->endpoint : NULL, a->meta },
+                { e->other_name, *e->other_endpoint ? e->other_endpoint : NULL, other },
         };
 
         if (r < 0)

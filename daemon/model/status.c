@@ -155,12 +155,20 @@ static bool (*const rows[])(const struct status_input *, struct status_output *)
 };
 
 /* Paused: the word stays true, the message says first that nothing will change. */
-static void add_pause(const struct status_input *in, struct status_output *o) {
+static void add_pause(const char *word, const char *who, struct status_output *o) {
         char message[STATUS_MESSAGE_MAX];
 
         str_copy(message, sizeof(message), o->message);
-        snprintf(o->message, sizeof(o->message), "paused by %s%s%s", in->paused,
-                 *message ? "; " : "", message);
+        snprintf(o->message, sizeof(o->message), "%s by %s%s%s", word, who, *message ? "; " : "",
+                 message);
+        str_make_utf8(o->message);
+}
+
+static void add_fight(const char *fight, struct status_output *o) {
+        char message[STATUS_MESSAGE_MAX];
+
+        str_copy(message, sizeof(message), o->message);
+        snprintf(o->message, sizeof(o->message), "%s%s%s", fight, *message ? "; " : "", message);
         str_make_utf8(o->message);
 }
 
@@ -169,6 +177,10 @@ void status_compute(const struct status_input *in, struct status_output *ret) {
                 if (rows[i](in, ret))
                         break;
         }
+        if (in->fight)
+                add_fight(in->fight, ret);
         if (in->paused)
-                add_pause(in, ret);
+                add_pause("paused", in->paused, ret);
+        if (in->frozen)
+                add_pause("frozen", in->frozen, ret);
 }

@@ -8,7 +8,7 @@
  *   not seen (its cluster cannot be read)   unknown      "last seen active 14:02: <why>"
  *   being removed                           maintenance  "removing: <what is left>"
  *   no charm module                         blocked      the reason
- *   model or application paused             the status below, message prefixed "paused by ... "
+ *   model or application paused or frozen   the status below, message prefixed "paused by ... "
  *   model writes nothing                    blocked      another cluster, another stamp
  *   held plan, data lost                    blocked      how to go on
  *   charm crashed or gave a bad plan        error        "charm: <text>"
@@ -46,6 +46,8 @@ struct status_input {
         const char *removing; /* what is left, or NULL */
         const char *no_charm; /* why no module serves it, or NULL */
         const char *paused;   /* "alice: why", or NULL */
+        const char *fight;    /* who changes what again and again, or NULL */
+        const char *frozen;   /* "alice: why (until then)", or NULL */
         const char *model_blocked;
         const char *held; /* why the last plan is held */
         const char *lost; /* which data is lost and what to do */

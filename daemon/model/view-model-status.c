@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* view-model-status.c - status, units, relations and storage; see view-model.h */
+#include "rule.h"
 #include "view-internal.h"
 
 #include <errno.h>
@@ -341,6 +342,35 @@ static int put_one(struct tx *tx, const struct q_model_row *m, const struct view
         return r < 0 ? r : 0;
 }
 
+static json_t *stop_json(const struct freeze *f) {
+        json_t *j = json_pack("{s:s, s:s}", "by", f->owner, "why", f->why);
+
+        view_put_time(j, "since", f->at);
+        if (f->until)
+                view_put_time(j, "until", f->until);
+        return j;
+}
+
+/* Freezes of the model and its applications, and objects that are paused. */
+static int put_stops(struct tx *tx, int64_t model, json_t *into, struct err *err) {
+        json_t *frozen = json_object(), *paused = json_object();
+        struct rules *rules = NULL;
+        int r = rules_load(tx, model, &rules, err);
+
+        for (size_t i = 0; r >= 0 && i < rules->freeze_count; i++) {
+                const struct freeze *f = &rules->freezes[i];
+                const char *name = f->type[0]          ? tx_format(tx, "%s %s", f->type, f->path)
+                                   : f->application[0] ? f->application
+                                                       : "(model)";
+
+                json_object_set_new(f->type[0] ? paused : frozen, name, stop_json(f));
+        }
+        rules_free(rules);
+        json_object_set_new(into, "frozen", frozen);
+        json_object_set_new(into, "paused-objects", paused);
+        return r;
+}
+
 static int put_model(struct tx *tx, const struct q_model_row *m, json_t *into, struct err *err) {
         struct q_target_row *cluster;
         json_t *j = json_object(), *state;
@@ -358,11 +388,12 @@ static int put_model(struct tx *tx, const struct q_model_row *m, json_t *into, s
         view_put(j, "cloud", n ? cluster->name : NULL);
         view_put(j, "version", MOORING_VERSION);
         json_object_set_new(j, "model-status", state);
+        r = put_stops(tx, m->id, into, err);
         if (!m->paused_at_null)
                 json_object_set_new(
                         j, "paused",
                         json_pack("{s:s?, s:s?}", "by", m->paused_by, "why", m->paused_why));
-        return 0;
+        return r;
 }
 
 int view_model_status(struct tx *tx, const char *model, const struct view_filter *f, json_t **ret,

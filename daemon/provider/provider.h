@@ -295,6 +295,8 @@ struct provider {
         void (*examine)(struct target *t, const json_t *scopes, struct op *op);
         /* NULL: this provider is no way to reach others. */
         struct tunnel *(*tunnel)(struct target *t, const struct tunnel_request *r, struct err *err);
+        /* Resources of TYPE are about who may do what: their repair is never slowed. NULL: none. */
+        bool (*guarded)(const char *type);
         /* Rights an identity needs for documents of TYPE: appended to a list of
          * {"group","resource","verbs":[...],"why"}. NULL: none. */
         void (*rights)(const json_t *wanted, json_t *rules);

@@ -116,6 +116,13 @@ static void why_need(struct why *w, const struct world_need *need, int depth) {
                 why_resource(w, n, depth);
 }
 
+static void why_fight(struct why *w, const struct world_resource *r, const char *name, int depth) {
+        cleanup_(freep) char *text = resource_fight_text(w->rec, r);
+
+        if (text)
+                add_cause(w->list, depth + 1, name, text);
+}
+
 static void why_resource(struct why *w, struct world_resource *r, int depth) {
         cleanup_(freep) char *name = str_format("%s %s", r->type, r->path);
         cleanup_(buf_free) struct buf text = BUF_INIT;
@@ -139,6 +146,7 @@ static void why_resource(struct why *w, struct world_resource *r, int depth) {
                 buf_printf(&text, " (try %d, next in %s)", r->tries,
                            clock_span(next - clock_mono(), span));
         add_cause(w->list, depth, name, text.data);
+        why_fight(w, r, name, depth);
         for (size_t i = 0; depth < WHY_DEPTH_MAX && i < r->need_count; i++)
                 why_need(w, &r->needs[i], depth + 1);
 }

@@ -87,6 +87,28 @@ static json_t *queue_json(struct reconcile *rec) {
         return list;
 }
 
+static json_t *fights_json(struct reconcile *rec) {
+        json_t *list = json_array();
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
+                const struct world_resource *r = e->value;
+                const struct fight *f = r->fights ? resource_fight(r) : NULL;
+                const struct world_model *m = resource_model(rec, r);
+                cleanup_(freep) char *text = f ? resource_fight_text(rec, r) : NULL;
+
+                if (f)
+                        json_array_append_new(
+                                list, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:b, s:I}", "model",
+                                                m && m->name ? m->name : "", "type", r->type,
+                                                "path", r->path, "text", json_words(text), "field",
+                                                json_words(f->field), "who", json_words(f->who),
+                                                "guarded", resource_fight_guarded(rec, r), "since",
+                                                (json_int_t)f->opened_at));
+        }
+        return list;
+}
+
 json_t *reconcile_facts(struct reconcile *rec) {
         json_t *targets = json_array(), *models = json_array(), *applications = json_array();
         struct map_entry *e;
@@ -98,7 +120,7 @@ json_t *reconcile_facts(struct reconcile *rec) {
         for (size_t i = 0; (e = map_next(&rec->world.applications, &i));)
                 if (((struct world_application *)e->value)->name)
                         json_array_append_new(applications, application_json(rec, e->value));
-        return json_pack("{s:o, s:o, s:o, s:o, s:o}", "targets", targets, "models", models,
-                         "applications", applications, "kept", kept_troubles(rec), "queue",
-                         queue_json(rec));
+        return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "fights", fights_json(rec), "targets",
+                         targets, "models", models, "applications", applications, "kept",
+                         kept_troubles(rec), "queue", queue_json(rec));
 }

@@ -109,12 +109,14 @@ struct ledger_line {
         const char *action;
         uint8_t stands[DIGEST_SIZE];
         bool is_standing, empty; /* empty: nothing stands any more */
+        struct fights fights;    /* that this is a part of */
 };
 
 static void line_free(struct ledger_line *l) {
         free(l->application);
         free(l->fields);
         free(l->who);
+        fights_clear(&l->fights);
         free(l);
 }
 
@@ -135,6 +137,8 @@ static int run(struct tx *tx, struct store_call *c, struct err *err) {
         if (r >= 0 && j->drift == DRIFT_DATA_LOST)
                 r = w_resource_set_lost(
                         tx, &(struct w_resource_set_lost_in){ .at = tx_now(tx), .id = j->id }, err);
+        if (r >= 0)
+                r = resource_save_fights(tx, j->id, &l->fights, err);
         j->drift_line = 0;
         if (r < 0 || l->empty)
                 return r < 0 ? r : 0;
@@ -192,7 +196,7 @@ static void done(struct store_call *c, int r, const struct err *err) {
 
 static struct ledger_line *line_new(struct resource_job *j, const char *action, bool stands) {
         struct reconcile *rec = j->rec;
-        const struct world_resource *r = world_resource(&rec->world, j->id);
+        struct world_resource *r = world_resource(&rec->world, j->id);
         const struct world_application *a = world_application(&rec->world, r->owner);
         const struct drift *d = first_with_who(j, stands);
         cleanup_(json_freep) json_t *fields = fields_of(j, stands);
@@ -207,6 +211,7 @@ static struct ledger_line *line_new(struct resource_job *j, const char *action, 
         l->action = action;
         l->open = stands ? r->standing : r->drift;
         l->outcome = "superseded";
+        resource_take_fights(r, &l->fights);
         l->is_standing = stands;
         return l;
 }

@@ -31,6 +31,11 @@ GAUGE(converged_at, "model_last_converged_timestamp_seconds",
       { "model", MODELS_TOLD });
 GAUGE(held, "held_plans", "Plans that would delete too much and wait for apply-held", { NULL });
 GAUGE(paused, "paused", "What is paused, by whether it is a model or an application", { "kind" });
+GAUGE(fights, "fights",
+      "Fields that another writer changes again and again: slowed, or guarded, which are put right "
+      "at "
+      "once and are an alert",
+      { "kind" });
 GAUGE(out, "operations_in_flight", "Operations on the outside that have not ended", { NULL });
 
 GAUGE(target_up, "target_up", "1 while the cluster, database server or object store can be read",
@@ -129,6 +134,24 @@ static void gather_model(struct world_model *m) {
         metric_set(&converged_at, LABELS(m->name), (double)m->converged_at / 1000);
 }
 
+static void gather_fights(struct reconcile *rec) {
+        size_t slowed = 0, guarded = 0;
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
+                const struct world_resource *r = e->value;
+
+                if (!r->fights || !resource_fight(r))
+                        continue;
+                if (resource_fight_guarded(rec, r))
+                        guarded++;
+                else
+                        slowed++;
+        }
+        metric_set(&fights, LABELS("slowed"), (double)slowed);
+        metric_set(&fights, LABELS("guarded"), (double)guarded);
+}
+
 static void gather_models(struct reconcile *rec) {
         struct map_entry *e;
         size_t n = 0;
@@ -211,6 +234,7 @@ static size_t count_kept_lost(struct reconcile *rec) {
 
 void reconcile_metrics(struct reconcile *rec) {
         gather_models(rec);
+        gather_fights(rec);
         for (int state = 0; state < STATE_MAX; state++)
                 metric_set(&resources, LABELS(decide_state_name(state)),
                            (double)(rec->world.states[state] +

@@ -94,11 +94,31 @@ struct resource_job { /* from reading the rows to saving the outcome */
 void resource_handle(struct reconcile *rec, int64_t id);
 /* What decide says now, for handling, plan and why. TEXT backs the policy's strings. */
 struct resource_policy_text {
-        char unmet[256], held_up[256], blocked[256], paused[256], rule[256], redeclared[256],
+        char unmet[256], held_up[256], blocked[256], paused[256], rule[300], redeclared[256],
                 unread[256];
 };
 void resource_policy(struct reconcile *rec, struct world_resource *r,
                      struct resource_policy_text *text, struct policy *ret);
+/* ---- resource-fight.c */
+struct q_fight_row;
+/* FIELD ("": the whole) of R was found changed by WHO (NULL: not known). */
+const struct fight *resource_note_fight(struct reconcile *rec, struct world_resource *r,
+                                        const char *field, const char *who);
+/* When it is put right again (clock_wall), with TEXT why; 0: at once. */
+int64_t resource_fight_wait(struct reconcile *rec, const struct world_resource *r,
+                            const struct fight *f, char *text, size_t size);
+int64_t resource_fight_whole(struct reconcile *rec, const struct world_resource *r, char *text,
+                             size_t size);
+const struct fight *resource_fight(const struct world_resource *r); /* one that is open, or NULL */
+char *resource_fight_text(struct reconcile *rec, const struct world_resource *r);
+bool resource_fight_guarded(struct reconcile *rec, const struct world_resource *r);
+/* Copies of those whose rows are not so yet, which then count as written. */
+void resource_take_fights(struct world_resource *r, struct fights *ret);
+int resource_save_fights(struct tx *tx, int64_t resource, const struct fights *l, struct err *err);
+void resource_load_fight(struct reconcile *rec, const struct q_fight_row *row);
+/* Ends those that are over; when to ask again, clock_wall, or 0. */
+int64_t resource_settle_fights(struct reconcile *rec, struct world_resource *r);
+
 /* ---- resource-fields.c */
 struct rule;
 struct rule_subject resource_subject(struct reconcile *rec, const struct world_resource *r);

@@ -269,6 +269,19 @@ static int load_drift(struct tx *tx, struct store_call *c, struct err *err) {
         return r;
 }
 
+static int load_fights(struct tx *tx, struct store_call *c, struct err *err) {
+        struct load *l = c->arg;
+        struct q_fight_row *rows;
+        int r = q_fight_page(tx, &(struct q_fight_page_in){ .after = l->after, .max = LOAD_PAGE },
+                             &rows, &l->count, err);
+
+        for (size_t i = 0; r >= 0 && i < l->count; i++) {
+                resource_load_fight(l->rec, &rows[i]);
+                l->after = rows[i].id;
+        }
+        return r;
+}
+
 /* At the start, before anything else runs: the loop waits for each page, so the store thread may
  * fill the world itself. */
 static int load(struct reconcile *rec, int (*run)(struct tx *, struct store_call *, struct err *),
@@ -299,6 +312,8 @@ int reconcile_start(struct reconcile *rec, struct err *err) {
                 r = load(rec, load_resources, err);
         if (r >= 0)
                 r = load(rec, load_drift, err);
+        if (r >= 0)
+                r = load(rec, load_fights, err);
         rec->started = r >= 0;
         if (rec->started)
                 kept_soon(rec);

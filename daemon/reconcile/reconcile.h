@@ -8,6 +8,7 @@
 #pragma once
 
 #include "audit.h"
+#include "fight.h"
 #include "charm-host.h"
 #include "http.h"
 #include "json.h"
@@ -33,6 +34,7 @@ struct reconcile_options {
         const struct audit *audit; /* NULL: what is written outside is not kept */
         int64_t audit_ms;          /* each object is applied again; 0: never */
         size_t in_flight;
+        struct fight_options fight;
         int64_t poll_ms; /* how often what tells nothing is looked at; 0: the provider's own */
         json_t *(*provider_options)(void);
         /* Something a person may watch changed: application status, a drift line, reachability.

@@ -94,6 +94,20 @@ static enum fate judge_field(const struct rule *rule, const char *field, struct 
         return FATE_LATER;
 }
 
+static enum fate judge_fight(struct reconcile *rec, struct world_resource *r, const struct drift *d,
+                             struct verdict *v) {
+        const struct fight *f = resource_note_fight(rec, r, d->field, d->who);
+        char wait[200];
+        int64_t at = resource_fight_wait(rec, r, f, wait, sizeof(wait));
+
+        if (!at)
+                return FATE_REPAIR;
+        say_once(v, "%s", wait);
+        if (!v->again_at || at < v->again_at)
+                v->again_at = at;
+        return FATE_LATER;
+}
+
 /* ---- all of them */
 
 static void digest_of(const struct resource_job *j, bool all, uint8_t ret[DIGEST_SIZE]) {
@@ -152,6 +166,9 @@ void resource_judge_fields(struct resource_job *j, struct world_resource *r) {
         for (size_t i = 0; i < j->differences.count; i++) {
                 const char *field = j->differences.items[i].field;
                 enum fate fate = judge_field(rules_find(rules_of(rec, r), &s, field), field, v);
+
+                if (fate == FATE_REPAIR)
+                        fate = judge_fight(rec, r, &j->differences.items[i], v);
 
                 j->fates[i] = fate;
                 v->now |= fate == FATE_REPAIR;

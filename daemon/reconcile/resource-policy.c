@@ -204,6 +204,10 @@ void resource_policy(struct reconcile *rec, struct world_resource *r,
         find_blocked(rec, r, text, ret);
         ret->paused = find_paused(rec, r, text->paused, sizeof(text->paused));
         find_rule(rec, r, text, ret);
+        if (!ret->spared && !ret->reported && !ret->window) {
+                ret->window_at = resource_fight_whole(rec, r, text->rule, sizeof(text->rule));
+                ret->window = ret->window_at ? text->rule : NULL;
+        }
         ret->fields = resource_verdict(rec, r);
         if (!r->row.dying)
                 ret->redeclared =

@@ -116,6 +116,9 @@ static int delete_row(struct tx *tx, int64_t id, struct err *err) {
         int r = secret_leave(tx, id, SECRET_ALL_GENERATIONS, err);
 
         if (r >= 0)
+                r = w_fight_delete_resource(
+                        tx, &(struct w_fight_delete_resource_in){ .resource_id = id }, err);
+        if (r >= 0)
                 r = w_edge_delete_of(tx, &(struct w_edge_delete_of_in){ .resource_id = id }, err);
         if (r >= 0)
                 r = w_edge_delete_to(tx, &(struct w_edge_delete_to_in){ .needs_id = id }, err);

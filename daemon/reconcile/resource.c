@@ -566,11 +566,20 @@ static void judge(struct reconcile *rec, struct world_resource *r, struct decisi
                 ledger_close(rec, r, d->spared ? "let be" : "undone");
 }
 
+static void settle_fights(struct reconcile *rec, struct world_resource *r, struct decision *d) {
+        int64_t at = resource_settle_fights(rec, r);
+
+        if (at && (!d->again_at || at < d->again_at))
+                d->again_at = at;
+}
+
 static void step(struct reconcile *rec, struct world_resource *r) {
         struct decision d;
 
         judge(rec, r, &d);
         resource_mark_filled(rec, r);
+        if (d.drift == DRIFT_NONE)
+                settle_fights(rec, r, &d);
         if ((d.action == ACTION_NONE || d.action == ACTION_WAIT || d.action == ACTION_BLOCK) &&
             !is_news(r, &d))
                 return rest(rec, r, &d);
@@ -585,6 +594,16 @@ static void compare(struct resource_job *j, struct world_resource *r, struct dec
                 return;
         find_differences(j, r);
         judge(j->rec, r, d);
+}
+
+/* It goes again and again: noted once for each time that it was found so. */
+static void note_whole(struct reconcile *rec, struct world_resource *r, struct decision *d) {
+        bool whole = d->drift == DRIFT_DELETED || d->drift == DRIFT_REPLACED;
+
+        if (!whole || d->action != ACTION_APPLY || r->drift)
+                return;
+        resource_note_fight(rec, r, "", NULL);
+        judge(rec, r, d);
 }
 
 static void on_stood(struct store_call *c, int k, const struct err *err) {
@@ -640,6 +659,7 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
         outside_follow(world_target(&rec->world, r->target), r->type);
         judge(rec, r, &d);
         compare(j, r, &d);
+        note_whole(rec, r, &d);
         if (d.ruled && resource_stands_new(r))
                 return ledger_stand(j, on_stood);
         r->document_lost &= !j->document;

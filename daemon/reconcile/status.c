@@ -298,15 +298,35 @@ static bool is_first_plan(const struct world_application *a) {
         return application_changing(a) && a->planned && !a->planned_at;
 }
 
+/* Without numbers, which would be news each time. */
+static char *find_fight(struct reconcile *rec, struct world_application *a) {
+        for (size_t i = 0; a->fights && i < a->want_count; i++) {
+                const struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
+                const struct fight *f = r ? resource_fight(r) : NULL;
+
+                if (f)
+                        return str_format("%s keeps %s%s of %s %s",
+                                          str_eq(f->who, LEDGER_WHO_UNKNOWN) ? "somebody" : f->who,
+                                          f->field[0] ? "changing " : "taking away all", f->field,
+                                          r->type, r->path);
+        }
+        a->fights = false;
+        return NULL;
+}
+
 void status_update(struct reconcile *rec, struct world_application *a) {
         struct gathered g = { 0 };
         struct status_output out;
         struct status_input in = { 0 };
         const struct world_model *m = world_model(&rec->world, a->model);
+        const struct freeze *f = m && a->name ? rules_frozen(m->rules, a->name) : NULL;
+        cleanup_(freep) char *frozen = f ? freeze_text(f) : NULL;
+        cleanup_(freep) char *fight = NULL;
 
         if (!a->name)
                 return;
         gather(rec, a, &g);
+        fight = find_fight(rec, a);
         in = (struct status_input){
                 .unseen = none_if_empty(g.unseen),
                 .last_word = a->last_active ? "active" : a->status,
@@ -315,6 +335,8 @@ void status_update(struct reconcile *rec, struct world_application *a) {
                 .removing = none_if_empty(g.not_ready),
                 .no_charm = missing_charm(rec, a, &g),
                 .paused = m && m->paused ? m->paused : a->paused,
+                .frozen = frozen,
+                .fight = fight,
                 .model_blocked = none_if_empty(g.model_blocked),
                 .held = a->held,
                 .lost = none_if_empty(g.lost),

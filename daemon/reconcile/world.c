@@ -2,6 +2,7 @@
 /* world.c - the loop's memory of rows and observations; see world.h */
 #include "world.h"
 
+#include "fight.h"
 #include "rule.h"
 #include "tally.h"
 
@@ -113,6 +114,7 @@ static void resource_free(void *p) {
         observation_clear(&r->seen);
         free(r->removal);
         free(r->judged);
+        fights_free(r->fights);
         json_decref(r->kept);
         free(r->type);
         free(r->path);

@@ -83,6 +83,7 @@ struct world_application {
         bool planned;                      /* a plan was saved at least once */
         uint64_t changes, changes_planned; /* of its rows: told so far; those that a plan knows */
         bool dying;
+        bool fights;              /* perhaps over one of its resources */
         char *paused;             /* "alice: reason", or NULL */
         struct world_want *wants; /* by label */
         size_t want_count;
@@ -180,6 +181,7 @@ struct world_resource {
         struct world_fields *judged; /* or NULL */
         int64_t standing; /* open line of what differs and is not repaired, or not yet; or 0 */
         uint8_t stands[DIGEST_SIZE]; /* what that line tells of */
+        struct fights *fights;       /* or NULL */
         json_t *kept; /* fields that rules kept at the last accepted apply; NULL: none */
 };
 

@@ -24,12 +24,32 @@ SELECT id FROM drift WHERE model_id = :model_id AND id < :before_id ORDER BY id 
 -- in: oldest INT
 -- in: application TEXT NULL
 -- in: type TEXT NULL
+-- in: who TEXT NULL
 -- in: since INT
 -- in: max INT
 SELECT * FROM drift
 WHERE model_id = :model_id AND id <= :newest AND id >= :oldest AND seen_at >= :since
-  AND (:application IS NULL OR application = :application) AND (:type IS NULL OR type = :type)
+  AND (:application IS NULL OR application = :application) AND (:who IS NULL OR who = :who)
+  AND (:type IS NULL OR type LIKE :type OR type LIKE :type || '.%')
 ORDER BY id DESC LIMIT :max;
+
+-- name: drift_stats
+-- What drifted how often and by whom, the most frequent first.
+-- in: since INT
+-- in: application TEXT NULL
+-- out: total INT
+-- out: open INT
+-- out: repaired INT
+-- out: detected_ms INT NULL
+-- out: repaired_ms INT NULL
+-- out: slowest_ms INT NULL
+-- scan ok: the ledger of a model has bounds, and this is asked by people now and then
+SELECT application, type, who, count(*) AS total, sum(outcome = 'open') AS open, sum(outcome = 'repaired') AS repaired,
+       CAST(avg(detected_ms) AS INTEGER) AS detected_ms,
+       CAST(avg(CASE WHEN outcome = 'repaired' THEN repaired_at - seen_at END) AS INTEGER) AS repaired_ms,
+       max(CASE WHEN outcome = 'repaired' THEN repaired_at - seen_at END) AS slowest_ms
+FROM drift WHERE model_id = :model_id AND seen_at >= :since AND (:application IS NULL OR application = :application)
+GROUP BY application, type, who ORDER BY total DESC, application, type, who LIMIT 1000;
 
 -- name: drift_last_same
 -- The last line with the same fields, of the newest hundred of that resource.

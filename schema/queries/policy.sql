@@ -29,6 +29,10 @@ DELETE FROM policy WHERE model_id = :model_id AND application = :application;
 -- row: freeze
 SELECT * FROM freeze WHERE model_id = :model_id ORDER BY id LIMIT 1000;
 
+-- name: freeze_insert
+INSERT INTO freeze (id, model_id, application, type, path, owner, why, at, until)
+VALUES (:id, :model_id, :application, :type, :path, :owner, :why, :at, :until);
+
 -- name: freeze_delete
 DELETE FROM freeze WHERE id = :id;
 

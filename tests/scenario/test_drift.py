@@ -68,6 +68,26 @@ def _(world):
     world.wait_active()
 
 
+@test("drift is filtered by application, kind, writer and time, and counted")
+def _(world):
+    kube, before = world.cluster.kube, lines(world)
+    kube.edit("deployments", "mlflow", "mlflow-server", IMAGE, "docker.io/library/busybox:9")
+    text = repaired(world, before, "busybox:9")
+    for part in ("- ", "+ docker.io/library/busybox:9", "(by kubectl-edit)"):
+        if part not in text:
+            raise RuntimeError(f"drift show does not say {part!r}: {text}")
+    mine = ["drift", "--app", "mlflow-server", "--kind", "deployment", "--who", "kubectl-edit", "--since", "1h", "--format", "json"]
+    found = json.loads(world.ctl(*mine).ok().out)["drift"]
+    if not found or any(l["who"] != "kubectl-edit" or l["type"] != "Deployment.apps" or l["application"] != "mlflow-server" for l in found):
+        raise RuntimeError(f"the filter gives {found}")
+    assert_equal(json.loads(world.ctl("drift", "--who", "nobody", "--format", "json").ok().out)["drift"], [])
+    stats = json.loads(world.ctl("drift", "stats", "--app", "mlflow-server", "--format", "json").ok().out)["stats"]
+    if not any(s["type"] == "Deployment.apps" and s["who"] == "kubectl-edit" and s["repaired"] >= 1 for s in stats):
+        raise RuntimeError(f"drift stats gives {stats}")
+    world.ctl("drift", "stats").ok().says("kubectl-edit", "Slowest")
+    world.wait_active()
+
+
 @test("a Secret that was overwritten is put back, and no value of it is shown")
 def _(world):
     kube, before = world.cluster.kube, lines(world)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Rules say what is done about drift: told only, left alone, repaired later, or left to another writer."""
+import contextlib
 import json
 
 from lib.drift import lines, repaired
@@ -159,6 +160,129 @@ def _(world):
     world.ctl("drift", "policy", "set", "--mode", "off", "--app", "mlflow-minio", "--until", "1s", "--reason", "a moment").ok()
     world.wait_for("its end", lambda: not json.loads(world.ctl("drift", "policy", "--format", "json").ok().out)["rules"])
     world.ctl("audit", "--what", "end-policy").ok().says("end-policy")
+
+
+@test("a freeze keeps the loop from writing and people from changing, says whose it is, and ends by itself with its repairs done")
+def _(world):
+    kube, before = world.cluster.kube, lines(world)
+    world.ctl("freeze", "mlflow-server", "--until", "1h", "--reason", "month-end closing").ok()
+    kube.delete("services", "mlflow", "mlflow-server")
+    told(world, before, "Service mlflow/mlflow-server", "deleted")
+    world.wait_status("mlflow-server", "waiting", "month-end closing")
+    world.ctl("status").ok().says("frozen by", "month-end closing")
+    for command in (["scale-application", "mlflow-server", "2"], ["remove-application", "mlflow-server", "--no-prompt"], ["remove-relation", "mlflow-server", "mlflow-minio"],
+                    ["remove-model", "mlflow", "--no-prompt"]):
+        world.ctl(*command).refused("is frozen by", "month-end closing")
+    world.ctl("scale-application", "mlflow-server", "2", "--dry-run").ok()
+    world.ctl("freeze", "mlflow-server", "--reason", "another").refused("frozen already by", "month-end closing")
+    world.ctl("doctor").says("frozen for")
+    before_minio = lines(world)
+    kube.delete("services", "mlflow", "mlflow-minio")                   # others are not frozen
+    repaired(world, before_minio, "Service mlflow/mlflow-minio")
+    if kube.get("services", "mlflow", "mlflow-server"):
+        raise RuntimeError("a frozen application was repaired")
+    world.daemon.stop()
+    world.daemon.start()
+    world.wait_for("the freeze after a restart", lambda: "frozen by" in world.ctl("status").out)
+    if kube.get("services", "mlflow", "mlflow-server"):
+        raise RuntimeError("a frozen application was repaired at the start")
+    world.ctl("unfreeze", "mlflow-server").ok()
+    world.ctl("freeze", "--until", "2s", "--reason", "a moment").ok()
+    repaired(world, before, "Service mlflow/mlflow-server", "deleted")
+    world.wait_for("its end", lambda: "its time is over" in world.ctl("audit", "--what", "unfreeze").out)
+    world.wait_active()
+
+
+@test("an object that is paused is left alone while the rest of its application is repaired")
+def _(world):
+    kube, before = world.cluster.kube, lines(world)
+    world.ctl("pause", "--object", "service/mlflow-server", "--reason", "a trace runs", "--until", "1h").ok()
+    kube.delete("services", "mlflow", "mlflow-server")
+    told(world, before, "Service mlflow/mlflow-server", "deleted")
+    world.ctl("status").ok().says("Service mlflow/mlflow-server paused by", "a trace runs")
+    kube.merge("deployments", "mlflow", "mlflow-server", {"metadata": {"labels": {"app.kubernetes.io/managed-by": "me"}}})
+    repaired(world, before, "Deployment.apps mlflow/mlflow-server", "managed-by")
+    if kube.get("services", "mlflow", "mlflow-server"):
+        raise RuntimeError("an object that is paused was made again")
+    world.ctl("unpause", "--object", "service/mlflow-server").ok()
+    repaired(world, before, "Service mlflow/mlflow-server", "deleted")
+    world.wait_active()
+
+
+FIGHT = ["--fight-count", "3", "--fight-delay", "3s", "--fight-delay-max", "3s"]
+
+
+def fought(world, edit, is_right, rounds):
+    """The other writer answers each repair of ours."""
+    for _ in range(rounds):
+        edit()
+        world.wait_for("the repair", is_right)
+
+
+@test("a field that somebody changes again and again is put right more slowly and never given up, all else at once; status, why and doctor name the writer")
+def _(world):
+    kube, right = world.cluster.kube, image(world.cluster.kube)
+    with options(world, FIGHT):
+        before = lines(world)
+        fought(world, lambda: kube.edit("deployments", "mlflow", "mlflow-server", IMAGE, "docker.io/library/busybox:3"),
+               lambda: image(kube) == right, 2)
+        kube.edit("deployments", "mlflow", "mlflow-server", IMAGE, "docker.io/library/busybox:4")
+        told(world, before, "busybox:4", "wait")
+        world.ctl("why", SERVER).ok().says("kubectl-edit changed", "3 times", "put right again at ")
+        world.wait_for("status", lambda: "kubectl-edit keeps changing" in world.ctl("status").out)
+        world.ctl("doctor").says("fight", "hand-over")
+        known = lines(world)
+        kube.merge("deployments", "mlflow", "mlflow-server", {"metadata": {"labels": {"app.kubernetes.io/managed-by": "me"}}})
+        repaired(world, known, "Deployment.apps mlflow/mlflow-server", "managed-by")
+        world.daemon.kill()
+        world.daemon.start()                                    # and remembers it
+        world.wait_for("why", lambda: "kubectl-edit changed" in world.ctl("why", SERVER).out)
+        world.wait_for("the repair, in its time", lambda: image(kube) == right)
+        world.ctl("drift", "hand-over", SERVER, "spec.template.spec.containers[name=mlflow-server].image", "--to", "kubectl-edit",
+                  "--reason", "they know better").ok()
+        world.wait_for("the end of it", lambda: "keeps changing" not in world.ctl("status").out)
+        world.ctl("drift", "take-over", SERVER, "spec.template.spec.containers[name=mlflow-server].image").ok()
+        world.wait_for("our image", lambda: image(kube) == right)
+    world.wait_active()
+
+
+@test("a Secret that somebody changes again and again is put right at once each time, and is an alert")
+def _(world):
+    kube = world.cluster.kube
+    right = kube.get("secrets", "mlflow", "mlflow-mysql-root")["data"]
+    with options(world, FIGHT[:2] + ["--fight-delay", "1h", "--fight-delay-max", "1h"]):
+        fought(world, lambda: kube.merge("secrets", "mlflow", "mlflow-mysql-root", {"data": {"root-password": "d3Jvbmctd3Jvbmc="}}),
+               lambda: kube.get("secrets", "mlflow", "mlflow-mysql-root")["data"] == right, 5)
+        world.ctl("doctor").says("fight-guarded")
+    world.wait_active()
+
+
+@test("our own rollouts are no fight, however many")
+def _(world):
+    kube = world.cluster.kube
+    before = world.daemon.rows("SELECT * FROM fight")
+    with options(world, FIGHT):
+        for replicas in ("2", "1", "2", "1"):
+            world.ctl("scale-application", "mlflow-server", replicas).ok()
+            world.wait_for("the rollout", lambda: str(kube.get("deployments", "mlflow", "mlflow-server")["spec"]["replicas"]) == replicas)
+        world.wait_active()
+        if world.daemon.rows("SELECT * FROM fight") != before:
+            raise RuntimeError("our own changes were taken for somebody else's")
+
+
+@contextlib.contextmanager
+def options(world, more):
+    """The daemon with options of its own."""
+    usual = list(world.daemon.options)
+    world.daemon.stop()
+    world.daemon.options = usual + more
+    world.daemon.start()
+    try:
+        yield
+    finally:
+        world.daemon.stop()
+        world.daemon.options = usual
+        world.daemon.start()
 
 
 def owns_replicas(kube):

@@ -14,7 +14,7 @@
 
 struct options {
         bool dry_run, force, destroy_storage, remove, no_prompt;
-        char *channel;
+        char *channel, *object, *until;
         int64_t revision;
 };
 #define AT(member) offsetof(struct options, member)
@@ -260,17 +260,72 @@ static int pause_or_not(struct cli *c, const char *rest, json_t *body) {
         return call_change(c, "POST", path, body);
 }
 
+#define OBJECT                                                                                     \
+        {                                                                                          \
+                "object", 0, OPT_STRING, AT(object), NULL, 0, 0, "KIND/NAME", 0, NULL,             \
+                        "only this object, no application"                                         \
+        }
+#define UNTIL(help)                                                                                \
+        { "until", 0, OPT_STRING, AT(until), NULL, 0, 0, "TIME", 0, NULL, help }
+
+static const struct opt pause_options[] = {
+        OBJECT, UNTIL("with --object: ends by itself, a time or for how long: 2h"), {}
+};
+static const struct opt unpause_options[] = { OBJECT, {} };
+static const struct opt freeze_options[] = { UNTIL("ends by itself: a time, or for how long: 2h"),
+                                             {} };
+
+static json_t *stop_body(const struct cli *c) {
+        const struct options *o = c->options;
+        json_t *body = one("reason", json_string(c->globals->reason));
+
+        if (o->until)
+                json_object_set_new(body, "until", json_string(o->until));
+        return body;
+}
+
+static int object_stop(struct cli *c, const char *word, json_t *body) {
+        const struct options *o = c->options;
+        cleanup_(freep) char *path = NULL;
+
+        if (c->count || !cli_model(c)) {
+                json_decref(body);
+                return c->count ? cli_fail(CLI_USAGE, "an application, or --object: not both")
+                                : CLI_FAILED;
+        }
+        path = call_path("/v1/models/%s/objects/%s/%s", cli_model(c), o->object, word);
+        return call_change(c, "POST", path, body);
+}
+
+static int freeze(struct cli *c) {
+        if (!c->globals->reason)
+                return cli_fail(CLI_USAGE, "--reason TEXT is needed: whoever finds it frozen wants "
+                                           "to know why");
+        return pause_or_not(c, "/freeze", stop_body(c));
+}
+
+static int unfreeze(struct cli *c) {
+        return pause_or_not(c, "/unfreeze", NULL);
+}
+
 static int pause_writes(struct cli *c) {
+        const struct options *o = c->options;
         const char *reason = c->globals->reason;
 
         if (!reason)
                 return cli_fail(
                         CLI_USAGE,
                         "--reason TEXT is needed: whoever finds it paused wants to know why");
+        if (o->object)
+                return object_stop(c, "pause", stop_body(c));
+        if (o->until)
+                return cli_fail(CLI_USAGE, "--until goes with --object, or with freeze");
         return pause_or_not(c, "/pause", one("reason", json_string(reason)));
 }
 
 static int unpause(struct cli *c) {
+        if (((const struct options *)c->options)->object)
+                return object_stop(c, "unpause", NULL);
         return pause_or_not(c, "/unpause", NULL);
 }
 
@@ -358,13 +413,24 @@ const struct command applications_commands[] = {
           "Show or set constraints: mem=4G cores=2 arch=amd64", NULL,
           .example = "constraints mlflow-server mem=4G cores=2" },
         { "pause", NULL, GROUP_OPERATE, "[APPLICATION] --reason TEXT", 0, 1, COMMAND_LIST,
-          COMPLETES_APPLICATION, NULL, 0, pause_writes,
-          "Write nothing outside for the model or an application",
-          "Watching, the drift ledger and status go on; what differs is repaired after unpause.",
+          COMPLETES_APPLICATION, pause_options, SIZE, pause_writes,
+          "Write nothing outside for the model, an application or an object",
+          "Watching, the drift ledger and status go on; what differs is repaired after unpause. "
+          "The model may be changed meanwhile: freeze keeps it from that too.",
           .example = "pause mlflow-server --reason \"the disk is being replaced\"" },
         { "unpause", NULL, GROUP_OPERATE, "[APPLICATION]", 0, 1, COMMAND_LIST,
-          COMPLETES_APPLICATION, NULL, 0, unpause, "End a pause", NULL,
+          COMPLETES_APPLICATION, unpause_options, SIZE, unpause, "End a pause", NULL,
           .example = "unpause mlflow-server" },
+        { "freeze", NULL, GROUP_OPERATE, "[APPLICATION] --reason TEXT", 0, 1, COMMAND_LIST,
+          COMPLETES_APPLICATION, freeze_options, SIZE, freeze,
+          "Write nothing outside for the model or an application, and change nothing of it",
+          "Commands on what is frozen are refused, and say whose freeze it is, why and until when. "
+          "Watching, the drift ledger, plan, status and dry runs go on. It ends by unfreeze, or "
+          "by itself.",
+          .example = "freeze --until 4h --reason \"month-end closing\"" },
+        { "unfreeze", NULL, GROUP_OPERATE, "[APPLICATION]", 0, 1, COMMAND_LIST,
+          COMPLETES_APPLICATION, NULL, 0, unfreeze, "End a freeze", NULL,
+          .example = "unfreeze mlflow-server" },
         { "attach-resource", NULL, GROUP_OPERATE, "APPLICATION NAME=IMAGE|FILE", 2, 2, COMMAND_LIST,
           COMPLETES_APPLICATION, dry_run_options, SIZE, attach_resource,
           "Use another image or file for a resource of the charm",

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 struct options {
-        char *since, *type;
+        char *since, *type, *kind, *app, *who;
         int64_t limit;
 };
 #define AT(member) offsetof(struct options, member)
@@ -20,8 +20,19 @@ static const struct opt drift_options[] = { { "since", 0, OPT_STRING, AT(since),
                                               0, NULL, "from this time on, or how long ago: 2h" },
                                             { "type", 0, OPT_STRING, AT(type), NULL, 0, 0, "TYPE",
                                               0, NULL, "only of this type: Deployment.apps" },
+                                            { "kind", 0, OPT_STRING, AT(kind), NULL, 0, 0, "KIND",
+                                              0, NULL, "only of this kind: Deployment" },
+                                            { "app", 0, OPT_STRING, AT(app), NULL, 0, 0,
+                                              "APPLICATION", 0, NULL, "only of this application" },
+                                            { "who", 0, OPT_STRING, AT(who), NULL, 0, 0, "WRITER",
+                                              0, NULL, "only by this writer" },
                                             { "limit", 'n', OPT_INT, AT(limit), LIMIT_DEFAULT, 1,
                                               100000, "N", 0, NULL, "newest lines" },
+                                            {} };
+static const struct opt stats_options[] = { { "since", 0, OPT_STRING, AT(since), NULL, 0, 0, "TIME",
+                                              0, NULL, "from this time on, or how long ago: 24h" },
+                                            { "app", 0, OPT_STRING, AT(app), NULL, 0, 0,
+                                              "APPLICATION", 0, NULL, "only of this application" },
                                             {} };
 static const struct opt history_options[] = {
         { "limit", 'n', OPT_INT, AT(limit), "20", 1, 100000, "N", 0, NULL, "newest lines" }, {}
@@ -137,9 +148,10 @@ static int list_drift(struct cli *c) {
         cleanup_(json_freep) json_t *json = NULL;
         int r;
 
-        call_query(&path, "application", cli_operand(c, 0));
+        call_query(&path, "application", cli_operand(c, 0) ? cli_operand(c, 0) : o->app);
         call_query(&path, "since", o->since);
-        call_query(&path, "type", o->type);
+        call_query(&path, "type", o->kind ? o->kind : o->type);
+        call_query(&path, "who", o->who);
         call_query_int(&path, "max", MIN_OF(o->limit, PAGE_MAX));
         r = call_pages(c, path, "drift", "before", (size_t)o->limit, &json);
         if (r == CLI_DONE && json_array_size(json_get(json, "drift")) == 0)
@@ -147,6 +159,16 @@ static int list_drift(struct cli *c) {
         if (r == CLI_DONE && !cli_print(c, json))
                 print_list(c, json_get(json, "drift"));
         return r;
+}
+
+/* As a diff: what was wanted goes, what was found comes. */
+static void print_side(struct cli *c, char sign, const char *text, enum table_style style) {
+        const char *color = c->globals->color ? table_color(style) : "";
+
+        for (const char *line = text; line;
+             line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+                fprintf(c->out, "%s  %c %.*s%s\n", color, sign, (int)strcspn(line, "\n"), line,
+                        *color ? "\033[0m" : "");
 }
 
 static void print_field(struct cli *c, const json_t *f) {
@@ -162,11 +184,10 @@ static void print_field(struct cli *c, const json_t *f) {
                         fprintf(c->out, "  %s\n", json_get_str(f, "what", ""));
                 return;
         }
-        fprintf(c->out, "  %s\n    wanted  %s\n    found   %s\n", field,
-                json_get(f, "wanted") ? wanted : "(not there)",
-                json_get(f, "found") ? found : "(not there)");
-        if (json_get_str(f, "who", NULL))
-                fprintf(c->out, "    by      %s\n", json_get_str(f, "who", ""));
+        fprintf(c->out, "  %s%s%s%s\n", field, json_get(f, "who") ? "  (by " : "",
+                json_get_str(f, "who", ""), json_get(f, "who") ? ")" : "");
+        print_side(c, '-', json_get(f, "wanted") ? wanted : "(not there)", STYLE_BAD);
+        print_side(c, '+', json_get(f, "found") ? found : "(not there)", STYLE_GOOD);
 }
 
 static void print_line(struct cli *c, const json_t *line) {
@@ -190,6 +211,9 @@ static void print_line(struct cli *c, const json_t *line) {
         if (span[0])
                 fprintf(c->out, "Took         %s, until it was written; pods may take longer\n",
                         span);
+        if (json_get(line, "detected-ms"))
+                fprintf(c->out, "Detected     %s after it was changed, by the writer's clock\n",
+                        clock_span(json_get_int(line, "detected-ms", 0), stamp));
         if (json_get_int(line, "before", 0))
                 fprintf(c->out, "Before       %lld times the same\n",
                         (long long)json_get_int(line, "before", 0));
@@ -271,6 +295,54 @@ static int history(struct cli *c) {
         return CLI_DONE;
 }
 
+/* ---- stats */
+
+static void add_span(struct table *t, const json_t *line, const char *name) {
+        char span[CLOCK_TEXT_MAX];
+
+        table_add(t, json_get(line, name) ? clock_span(json_get_int(line, name, 0), span) : "");
+}
+
+static int stats(struct cli *c) {
+        static const char *const head[] = { "Application", "Kind",     "Who",  "Times",   "Open",
+                                            "Repaired",    "Detected", "Took", "Slowest", NULL };
+        const struct options *o = c->options;
+        cleanup_(table_deinit) struct table t = { 0 };
+        cleanup_(freep) char *path = NULL;
+        cleanup_(json_freep) json_t *json = NULL;
+        const json_t *s;
+        size_t i;
+        int r;
+
+        if (!cli_model(c))
+                return CLI_FAILED;
+        path = call_path("/v1/models/%s/drift-stats", cli_model(c));
+        call_query(&path, "application", o->app);
+        call_query(&path, "since", o->since);
+        r = call_get(c, path, &json);
+        if (r || cli_print(c, json))
+                return r;
+        table_init(&t, head);
+        for (size_t column = 3; column < 9; column++)
+                table_right(&t, column);
+        json_array_foreach(json_get(json, "stats"), i, s) {
+                table_add(&t, json_get_str(s, "application", ""));
+                table_add(&t, json_get_str(s, "type", ""));
+                table_add(&t, json_get_str(s, "who", ""));
+                table_printf(&t, "%lld", (long long)json_get_int(s, "total", 0));
+                table_printf(&t, "%lld", (long long)json_get_int(s, "open", 0));
+                table_printf(&t, "%lld", (long long)json_get_int(s, "repaired", 0));
+                add_span(&t, s, "detected-ms");
+                add_span(&t, s, "took-ms");
+                add_span(&t, s, "slowest-ms");
+        }
+        if (table_rows(&t))
+                table_print(&t, c->globals->color, c->out);
+        else
+                cli_say(c, "no drift");
+        return CLI_DONE;
+}
+
 /* ---- leftovers */
 
 static int leftovers(struct cli *c) {
@@ -313,6 +385,12 @@ const struct command drift_commands[] = {
           "deletions and removed fields it is "
           "not recorded. drift show ID tells field by field what was wanted and what was found.",
           .example = "drift show 4" },
+        { "drift stats", NULL, GROUP_LOOK, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, stats_options,
+          sizeof(struct options), stats, "Count what differed, by application, kind and writer",
+          "Detected is how long after the change it was seen, where the writer said when; took, "
+          "until "
+          "the repair was written. Both are averages.",
+          .example = "drift stats --since 24h" },
         { "show-status-log", NULL, GROUP_LOOK, "APPLICATION|UNIT", 1, 1, COMMAND_LIST,
           COMPLETES_APPLICATION, history_options, sizeof(struct options), history,
           "Show what an application or unit was, when, and why it changed", NULL,

@@ -232,14 +232,12 @@ const struct command policy_commands[] = {
           "for. The narrowest rule that fits decides: field, object, kind, application, model. "
           "With "
           "OBJECT (KIND/NAME) it says which one that is.",
-          .example = "drift policy set --mode report --kind ConfigMap --reason \"team x edits "
-                     "them\"" },
+          .example = "drift policy set --mode report --kind Job --reason \"team x\"" },
         { "drift hand-over", NULL, GROUP_OPERATE, "OBJECT FIELD", 2, 2, COMMAND_LIST,
           COMPLETES_NOTHING, hand_over_options, SIZE, hand_over,
           "Leave a field to another writer: it is declared no more, and nobody fights over it",
           "The value stays as it is. drift take-over ends that.",
-          .example = "drift hand-over deployment/mlflow-server spec.replicas --to "
-                     "horizontal-pod-autoscaler --reason \"it scales by load\"" },
+          .example = "drift hand-over deployment/web spec.replicas --to hpa --reason \"x\"" },
         { "drift take-over", NULL, GROUP_OPERATE, "OBJECT FIELD", 2, 2, COMMAND_LIST,
           COMPLETES_NOTHING, take_over_options, SIZE, take_over,
           "Declare a field again that was left to another writer", NULL,

@@ -40,6 +40,29 @@ static void add_note(struct buf *notes, const char *text) {
         buf_printf(notes, "%s%s", notes->len ? "; " : "", text);
 }
 
+static void add_stops(const json_t *status, const struct status_table_options *o,
+                      struct buf *notes) {
+        static const char *const lists[][2] = { { "frozen", "frozen" },
+                                                { "paused-objects", "paused" } };
+
+        for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+                const char *name;
+                json_t *stop;
+
+                json_object_foreach(json_get(status, lists[i][0]), name, stop) {
+                        const char *until = json_get_str(stop, "until", NULL);
+                        bool model = str_eq(name, "(model)");
+                        char at[40];
+                        cleanup_(freep) char *text = str_format(
+                                "%s%s%s by %s%s%s: %s", model ? "" : name, model ? "" : " ",
+                                lists[i][1], json_get_str(stop, "by", "?"), until ? " until " : "",
+                                text_time(until, o->utc, at), json_get_str(stop, "why", ""));
+
+                        add_note(notes, text);
+                }
+        }
+}
+
 static void find_notes(const json_t *status, const struct status_table_options *o,
                        struct buf *notes) {
         const json_t *model = json_get(status, "model"), *paused = json_get(model, "paused");
@@ -70,6 +93,7 @@ static void find_notes(const json_t *status, const struct status_table_options *
 
                 add_note(notes, text);
         }
+        add_stops(status, o, notes);
         if (said[0] && !str_eq(word, "unreachable")) /* the cluster's own line says it */
                 add_note(notes, said);
 }

@@ -31,6 +31,28 @@ static void cancel(struct op *op) {
                 o->drop(o);
 }
 
+static bool guarded(const char *type) {
+        static const char *const types[] = { "Secret",
+                                             "ServiceAccount",
+                                             "NetworkPolicy.",
+                                             "Role.",
+                                             "RoleBinding.",
+                                             "ClusterRole.",
+                                             "ClusterRoleBinding.",
+                                             "MutatingWebhookConfiguration.",
+                                             "ValidatingWebhookConfiguration.",
+                                             "ValidatingAdmissionPolicy.",
+                                             "ValidatingAdmissionPolicyBinding.",
+                                             "AuthorizationPolicy.",
+                                             "PeerAuthentication.",
+                                             NULL };
+
+        for (const char *const *t = types; *t; t++)
+                if (str_eq(type, *t) || (strchr(*t, '.') && str_starts(type, *t)))
+                        return true;
+        return false;
+}
+
 static int compare(const struct apply_request *r, const struct observation *o,
                    struct drift_list *ret, struct err *err) {
         if (!r->projection || !r->baseline)
@@ -65,6 +87,7 @@ const struct provider provider_kube = {
         .remove = remove_start,
         .cancel = cancel,
         .compare = compare,
+        .guarded = guarded,
         .projection_parse = fieldset_parse,
         .projection_free = fieldset_unref,
         .next_try = target_next_try,

@@ -36,6 +36,10 @@ static int compare(const struct apply_request *r, const struct observation *o,
         return polled_compare(r, o, hidden, ret, err);
 }
 
+static bool guarded(const char *type) {
+        return str_eq(type, "user") || str_eq(type, "grant");
+}
+
 extern const struct provider provider_sql;
 const struct provider provider_sql = {
         .name = "sql",
@@ -50,6 +54,7 @@ const struct provider provider_sql = {
         .remove = remove_it,
         .cancel = sql_target_cancel,
         .compare = compare,
+        .guarded = guarded,
         .manner = sql_target_manner,
         .projection_parse = projection_parse,
         .projection_free = polled_projection_free,

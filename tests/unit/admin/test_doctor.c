@@ -199,6 +199,38 @@ static const struct expectation expectations[] = {
           "{'models': [{'name': 'kf', 'paused-by': 'eve', 'paused-why': 'x', 'paused-at': "
           "%-172800000}]}",
           "warning", "[mooringctl unpause --model kf]" },
+        { "fight",
+          LOOP("'fights': [{'model': 'kf', 'type': 'Secret', 'path': 'kf/x', 'guarded': true}]"),
+          NULL },
+        { "fight",
+          LOOP("'fights': [{'model': 'kf', 'type': 'Deployment.apps', 'path': 'kf/web', 'text': "
+               "'hpa "
+               "changed it', 'field': 'spec.replicas', 'who': 'hpa', 'guarded': false}]"),
+          "warning",
+          "kf: Deployment.apps kf/web: hpa changed it [mooringctl drift hand-over "
+          "Deployment.apps/web 'spec.replicas' --to hpa --model kf]" },
+        { "fight-guarded",
+          LOOP("'fights': [{'model': 'kf', 'type': 'Deployment.apps', 'path': 'kf/x'}]"), NULL },
+        { "fight-guarded",
+          LOOP("'fights': [{'model': 'kf', 'type': 'Secret', 'path': 'kf/x', 'text': 'eve changed "
+               "it', "
+               "'field': 'data', 'who': 'eve', 'guarded': true}]"),
+          "error", "kf: Secret kf/x: eve changed it [mooringctl drift --type Secret --model kf]" },
+        { "freeze", "{'freezes': []}", NULL },
+        { "freeze",
+          "{'freezes': [{'model': 'kf', 'application': 'minio', 'type': '', 'path': '', 'text': "
+          "'eve: x', "
+          "'missed': 'the repair window begins soon', 'at': %-3600000}]}",
+          "warning",
+          "minio: frozen for 1h by eve: x; the repair window begins soon [mooringctl "
+          "unfreeze --model kf minio]" },
+        { "freeze",
+          "{'freezes': [{'model': 'kf', 'application': '', 'type': 'Service', 'path': 'kf/web', "
+          "'text': "
+          "'eve: x', 'at': %-3600000}]}",
+          "warning",
+          "kf: Service kf/web: paused for 1h by eve: x [mooringctl unpause --model kf --object "
+          "Service/web]" },
         { "leftovers", "{'counts': {'leftovers': 0}}", NULL },
         { "leftovers", "{'counts': {'leftovers': 3}}", "warning", "3 objects" },
         { "charm-missing", ROW(", 'charm-missing': false"), NULL },

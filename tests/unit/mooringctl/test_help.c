@@ -68,24 +68,40 @@ static int split(char *text, char **argv, int max) {
         return n;
 }
 
+#define OPTIONS_MAX 64
+
+/* All commands' options and its own, as the command line takes them. */
+static void join(const struct command *c, struct opt table[OPTIONS_MAX]) {
+        size_t n = 0;
+
+        for (const struct opt *o = cli_globals_table; o->name; o++)
+                table[n++] = *o;
+        for (const struct opt *o = c->options; o && o->name; o++) {
+                assert_true(n + 1 < OPTIONS_MAX);
+                table[n] = *o;
+                table[n++].offset += sizeof(struct cli_globals);
+        }
+        table[n] = (struct opt){ 0 };
+}
+
 /* Each is a command line that works: its own name, options that it has, as many operands as it
  * takes. */
 static void try_example(const struct command *c) {
         cleanup_(freep) char *text = str_dup(c->example);
-        /* One without options of its own may show one of all commands'. */
-        const struct opt *table = c->options ? c->options : cli_globals_table;
-        cleanup_(freep) void *options = mem_alloc(MAX_OF(c->size, sizeof(struct cli_globals)));
-        char *end = text ? strpbrk(text, "\">") : NULL, *argv[20];
+        cleanup_(freep) char *name = str_format("%s ", c->name);
+        struct opt table[OPTIONS_MAX];
+        cleanup_(freep) void *options = mem_alloc(sizeof(struct cli_globals) + c->size);
+        char *end = text ? strpbrk(text, "\">") : NULL, *argv[24] = { c->example ? text : NULL };
         struct err err = { 0 };
         int n;
 
         if (!text)
                 fail_msg("%s has no example", c->name);
+        join(c, table);
         if (end)
                 *end = '\0'; /* a text in quotes, or where it goes: no more operands */
-        n = split(text, argv, ARRAY_SIZE(argv));
-        assert_string_equal(argv[0], c->name);
-        n--;
+        assert_true(str_eq(text, c->name) || str_starts(text, name));
+        n = split(text + strlen(c->name), argv + 1, (int)ARRAY_SIZE(argv) - 2);
         if (end && strchr(c->example, '"'))
                 argv[1 + n++] = (char *)"text";
         if (opt_defaults(table, options, &err) < 0 ||
@@ -112,10 +128,10 @@ static void every_command_is_in_help_man_page_and_completion(void **state) {
 
         for (size_t i = 0; command_families[i]; i++)
                 for (const struct command *c = command_families[i]; c->name; c++) {
-                        cleanup_(freep) char *case_line = str_format(
-                                "        %.*s%s%s", (int)strcspn(c->name, " "), c->name,
-                                strchr(c->name, ' ') ? "\\" : "",
-                                strchr(c->name, ' ') ? strchr(c->name, ' ') : "");
+                        cleanup_(freep) char *case_line =
+                                str_format("        %.*s%s%s", (int)strcspn(c->name, " "), c->name,
+                                           strchr(c->name, ' ') ? "\\" : "",
+                                           strchr(c->name, ' ') ? strchr(c->name, ' ') : "");
                         cleanup_(freep) char *line = str_format("\n  %s ", c->name);
 
                         if (c->flags & COMMAND_HIDDEN)

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fight.c - see fight.h; pure */
+#include "fight.h"
+
+#include "clock.h"
+
+#include <stdlib.h>
+
+/* How many of the newest came since FROM. */
+static int64_t count_since(const struct fight *f, int64_t from) {
+        int64_t n = 0;
+
+        for (size_t i = f->count; i-- > 0 && f->times[i] >= from;)
+                n++;
+        return n;
+}
+
+static void remember(struct fight *f, const struct fight_options *o, int64_t now) {
+        size_t old = 0;
+
+        while (old < f->count && f->times[old] < now - o->slow_window_ms)
+                old++;
+        if (!old && f->count == FIGHT_TIMES_MAX)
+                old = 1;
+        memmove(f->times, f->times + old, (f->count - old) * sizeof(*f->times));
+        f->count -= old;
+        f->times[f->count++] = now;
+}
+
+bool fight_note(struct fight *f, const struct fight_options *o, int64_t now) {
+        bool open = fight_is_open(f) && now < fight_quiet_at(f, o), fast, slow;
+
+        remember(f, o, now);
+        f->dirty = true;
+        fast = count_since(f, now - o->window_ms) >= o->count;
+        slow = (int64_t)f->count >= o->slow_count;
+        if (open) {
+                f->delay_ms = MIN_OF(f->delay_ms * 2, o->delay_max_ms);
+        } else if (fast || slow) {
+                f->delay_ms = MIN_OF(o->delay_ms, o->delay_max_ms);
+                f->opened_at = now;
+        } else {
+                f->delay_ms = f->opened_at = 0;
+        }
+        f->slow = f->delay_ms && (f->slow || !fast);
+        f->next_at = f->delay_ms ? now + f->delay_ms : 0;
+        return f->opened_at == now && f->delay_ms;
+}
+
+bool fight_is_open(const struct fight *f) {
+        return f->delay_ms > 0;
+}
+
+int64_t fight_quiet_at(const struct fight *f, const struct fight_options *o) {
+        int64_t last = f->count ? f->times[f->count - 1] : 0;
+        int64_t quiet = MAX_OF(o->window_ms, f->delay_ms * 2);
+
+        /* Twice as long as what comes so seldom takes to come again. */
+        if (f->slow)
+                quiet = MAX_OF(quiet, o->slow_window_ms / MAX_OF(o->slow_count, 1) * 2);
+        return last + f->delay_ms + quiet;
+}
+
+static void clear(struct fight *f) {
+        free(f->field);
+        free(f->who);
+        *f = (struct fight){ 0 };
+}
+
+void fights_drop(struct fights *l, size_t i) {
+        clear(&l->items[i]);
+        memmove(&l->items[i], &l->items[i + 1], (l->count - i - 1) * sizeof(*l->items));
+        l->count--;
+}
+
+void fights_clear(struct fights *l) {
+        for (size_t i = 0; i < l->count; i++)
+                clear(&l->items[i]);
+        free(l->items);
+        *l = (struct fights){ 0 };
+}
+
+struct fights *fights_free(struct fights *l) {
+        if (l)
+                fights_clear(l);
+        free(l);
+        return NULL;
+}
+
+static int64_t last_of(const struct fight *f) {
+        return f->count ? f->times[f->count - 1] : 0;
+}
+
+struct fight *fights_get(struct fights *l, const char *field, const char *who) {
+        size_t oldest = 0;
+
+        for (size_t i = 0; i < l->count; i++) {
+                if (str_eq(l->items[i].field, field) && str_eq(l->items[i].who, who))
+                        return &l->items[i];
+                if (last_of(&l->items[i]) < last_of(&l->items[oldest]))
+                        oldest = i;
+        }
+        if (l->count == FIGHTS_MAX)
+                fights_drop(l, oldest);
+        l->items = mem_grow(l->items, &l->room, l->count + 1, sizeof(*l->items));
+        l->items[l->count] = (struct fight){ .field = str_dup(field), .who = str_dup(who) };
+        return &l->items[l->count++];
+}
+
+char *fight_text(const struct fight *f) {
+        char span[CLOCK_TEXT_MAX];
+        bool named = !str_eq(f->who, "not recorded");
+
+        return str_format("%s %s%s %zu times in %s", named ? f->who : "somebody",
+                          f->field[0] ? "changed " : "deleted it", f->field, f->count,
+                          clock_span(last_of(f) - f->times[0], span));
+}

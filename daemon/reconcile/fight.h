@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fight.h - another writer who changes a field again and again after it was put right
+ *
+ * When the same writer changed the same field COUNT times within WINDOW, or SLOW_COUNT times within
+ * SLOW_WINDOW, a breaker opens that slows the repair of that field, twice as long each time up to
+ * a ceiling, and never ends it. What is about security is not slowed: there a fight is an alert. It
+ * is over when the writer was quiet for as long as the window, and twice the last wait. Here is
+ * what of it is pure. */
+#pragma once
+
+#include "base.h"
+
+#define FIGHT_TIMES_MAX 16 /* changes of one field by one writer that are remembered */
+#define FIGHTS_MAX 32      /* fields of one resource: an object with more is rewritten as a whole */
+
+struct fight_options {
+        int64_t count, window_ms, slow_count, slow_window_ms, delay_ms, delay_max_ms;
+};
+
+struct fight {
+        char *field, *who;              /* field "": the whole object */
+        int64_t times[FIGHT_TIMES_MAX]; /* clock_wall, oldest first */
+        size_t count;
+        int64_t delay_ms, opened_at, next_at; /* delay_ms 0: no breaker is open */
+        bool slow;                            /* it opened for many in a long time */
+        bool dirty;                           /* its row is not so yet */
+};
+
+struct fights {
+        struct fight *items;
+        size_t count, room;
+};
+
+/* The writer changed it at NOW, after it was put right. True: the breaker opened with this. */
+bool fight_note(struct fight *f, const struct fight_options *o, int64_t now);
+/* The breaker is open; it closes at fight_quiet_at when nothing more happens. */
+bool fight_is_open(const struct fight *f);
+int64_t fight_quiet_at(const struct fight *f, const struct fight_options *o);
+/* That of FIELD by WHO, made when there is none: the one that is quiet for longest makes room. */
+struct fight *fights_get(struct fights *l, const char *field, const char *who);
+void fights_drop(struct fights *l, size_t i);
+/* Empties it. */
+void fights_clear(struct fights *l);
+struct fights *fights_free(struct fights *l);
+/* "hpa changed spec.replicas again 5 times in 3m"; free it. */
+char *fight_text(const struct fight *f);

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_fight.c - when a breaker opens, how it slows, and when it is over */
+#include "fight.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#define MINUTE 60000ll
+static const struct fight_options usual = { 4, 10 * MINUTE, 6, 360 * MINUTE, 30000, 30 * MINUTE };
+
+/* The writer answers each write of ours after PAUSE; how many writes that is until UNTIL. */
+static int64_t writes(struct fight *f, int64_t pause, int64_t until) {
+        int64_t n = 0;
+
+        for (int64_t now = 1; now < until; n++) {
+                fight_note(f, &usual, now);
+                now = MAX_OF(now, f->next_at) + pause; /* put right, and changed again */
+        }
+        return n;
+}
+
+static void a_fast_fight_of_ten_minutes_costs_ten_writes_at_most(void **state) {
+        struct fight f = { 0 };
+
+        assert_in_range(writes(&f, 5, 10 * MINUTE), 4, 10);
+        assert_true(fight_is_open(&f));
+        assert_false(f.slow);
+}
+
+static void the_repair_is_slowed_to_the_ceiling_and_never_ended(void **state) {
+        struct fight f = { 0 };
+
+        writes(&f, 5, 600 * MINUTE);
+        assert_int_equal(f.delay_ms, usual.delay_max_ms);
+        assert_int_equal(f.next_at, f.times[f.count - 1] + usual.delay_max_ms);
+}
+
+static void three_times_are_no_fight(void **state) {
+        struct fight f = { 0 };
+
+        assert_false(fight_note(&f, &usual, 1 * MINUTE));
+        assert_false(fight_note(&f, &usual, 2 * MINUTE));
+        assert_false(fight_note(&f, &usual, 3 * MINUTE));
+        assert_false(fight_is_open(&f));
+        assert_false(fight_note(&f, &usual, 14 * MINUTE)); /* the first ones were long ago */
+        assert_false(fight_is_open(&f));
+}
+
+static void once_in_twenty_minutes_is_found_in_two_hours(void **state) {
+        struct fight f = { 0 };
+        int64_t at = 0;
+
+        while (!fight_is_open(&f) && at < 600 * MINUTE) {
+                at += 20 * MINUTE;
+                fight_note(&f, &usual, at);
+        }
+        assert_int_equal(at, 120 * MINUTE);
+        assert_true(f.slow);
+        /* It does not count as over before it comes again. */
+        assert_true(fight_quiet_at(&f, &usual) > at + 20 * MINUTE);
+}
+
+static void who_is_quiet_for_long_enough_has_stopped(void **state) {
+        struct fight f = { 0 };
+        int64_t quiet;
+
+        for (int64_t i = 1; i <= 4; i++)
+                fight_note(&f, &usual, i * 1000);
+        assert_true(fight_is_open(&f));
+        quiet = fight_quiet_at(&f, &usual);
+        assert_int_equal(quiet, 4000 + 30000 + 10 * MINUTE);
+        fight_note(&f, &usual, quiet + 1);
+        assert_false(fight_is_open(&f));
+}
+
+static void each_writer_and_each_field_fights_alone(void **state) {
+        struct fights *l = mem_new(struct fights);
+        struct fight *f = fights_get(l, "spec.replicas", "hpa");
+
+        fight_note(f, &usual, 1);
+        assert_int_equal(fights_get(l, "spec.replicas", "other")->count, 0);
+        assert_int_equal(fights_get(l, "spec.image", "hpa")->count, 0);
+        assert_int_equal(fights_get(l, "spec.replicas", "hpa")->count, 1);
+        for (int i = 0; i < FIGHTS_MAX * 2; i++) {
+                char field[32];
+
+                snprintf(field, sizeof(field), "spec.x%d", i);
+                fight_note(fights_get(l, field, "hpa"), &usual, 10 + i);
+        }
+        assert_int_equal(l->count, FIGHTS_MAX);
+        fights_free(l);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_fast_fight_of_ten_minutes_costs_ten_writes_at_most),
+                cmocka_unit_test(the_repair_is_slowed_to_the_ceiling_and_never_ended),
+                cmocka_unit_test(three_times_are_no_fight),
+                cmocka_unit_test(once_in_twenty_minutes_is_found_in_two_hours),
+                cmocka_unit_test(who_is_quiet_for_long_enough_has_stopped),
+                cmocka_unit_test(each_writer_and_each_field_fights_alone),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
