@@ -326,6 +326,8 @@ void status_update(struct reconcile *rec, struct world_application *a) {
         if (!a->name)
                 return;
         gather(rec, a, &g);
+        if (a->active) /* until now: nothing was told meanwhile */
+                a->last_active = clock_wall();
         fight = find_fight(rec, a);
         in = (struct status_input){
                 .unseen = none_if_empty(g.unseen),
@@ -356,7 +358,8 @@ void status_update(struct reconcile *rec, struct world_application *a) {
                 .keeps_data = tally_first(a, TALLY_DATA),
         };
         status_compute(&in, &out);
-        if (out.word == STATUS_ACTIVE)
+        a->active = out.word == STATUS_ACTIVE;
+        if (a->active)
                 a->last_active = clock_wall();
         show(rec, a, status_words[out.word], out.message, g.reading || is_first_plan(a),
              cause_of(&g, a, out.word == STATUS_ACTIVE));
