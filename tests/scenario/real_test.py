@@ -17,6 +17,7 @@ import test_loss  # noqa: F401
 import test_doctor  # noqa: F401
 import test_metrics  # noqa: F401
 import test_kinds  # noqa: F401
+import test_policy  # noqa: F401
 from lib.runner import main
 
 if __name__ == "__main__":
