@@ -8,6 +8,7 @@
 #include "reconcile-internal.h"
 
 #include "clock.h"
+#include "log.h"
 #include "rule.h"
 
 #include <stdlib.h>

@@ -299,7 +299,7 @@ static bool is_first_plan(const struct world_application *a) {
 }
 
 /* Without numbers, which would be news each time. */
-static char *fight_note(const struct world_resource *r, const struct fight *f) {
+static char *note_of_fight(const struct world_resource *r, const struct fight *f) {
         return str_format(
                 "%s keeps %s%s of %s %s", str_eq(f->who, LEDGER_WHO_UNKNOWN) ? "somebody" : f->who,
                 f->field[0] ? "changing " : "taking away all", f->field, r->type, r->path);
@@ -315,7 +315,7 @@ static char *find_note(struct reconcile *rec, struct world_application *a) {
 
                 if (f) {
                         free(stands);
-                        return fight_note(r, f);
+                        return note_of_fight(r, f);
                 }
                 if (!stands && r && r->standing && r->judged)
                         stands = str_format("%s %s: %s", r->type, r->path, r->judged->verdict.why);
