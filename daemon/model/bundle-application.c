@@ -305,7 +305,8 @@ static void take_placement(const struct key *k) {
                 return;
         if (!json_is_array(k->value))
                 place(k, k->value);
-        json_array_foreach(k->value, i, item) place(k, item);
+        json_array_foreach(k->value, i, item)
+                place(k, item);
 }
 
 /* ---- keys without meaning */

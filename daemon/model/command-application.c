@@ -122,7 +122,7 @@ int command_application_constraints(struct tx *tx, struct command *c, struct err
 
 /* ---- removal */
 
-static int end_relations(struct tx *tx, int64_t application, struct err *err) {
+static int end_relations(struct tx *tx, struct command *c, int64_t application, struct err *err) {
         struct q_relation_by_application_in in = { .application_id = application, .max = PAGE };
         struct q_relation_by_application_row *rows;
         size_t n;
@@ -132,7 +132,10 @@ static int end_relations(struct tx *tx, int64_t application, struct err *err) {
                 r = q_relation_by_application(tx, &in, &rows, &n, err);
                 for (size_t i = 0; r >= 0 && i < n; i++) {
                         in.after = rows[i].relation_id;
-                        if (!str_eq(rows[i].life, "dying"))
+                        if (str_eq(rows[i].life, "dying"))
+                                continue;
+                        r = consequence_relation(tx, c, rows[i].relation_id, err);
+                        if (r >= 0)
                                 r = relation_row_end(tx, rows[i].relation_id, err);
                 }
         } while (r >= 0 && n == PAGE);
@@ -193,6 +196,7 @@ static int keep_after_all(struct tx *tx, struct command *c, const struct subject
 /* Again with --force or --destroy-storage upgrades the removal that is under way. */
 int command_application_remove(struct tx *tx, struct command *c, struct err *err) {
         struct command_application *remove = command_of(c, command_application);
+        struct consequence_counts counts;
         bool destroy, force;
         struct subject s;
         int r = lookup_model(tx, remove->model, &s.model, err);
@@ -217,15 +221,24 @@ int command_application_remove(struct tx *tx, struct command *c, struct err *err
         if (r >= 0 && destroy && !s.row->destroy_storage)
                 r = application_row_destroyer(tx, c, s.row->id, err);
         if (r >= 0)
-                r = end_relations(tx, s.row->id, err);
+                r = consequence_count(tx, s.row, &counts, err);
+        if (r < 0)
+                return r;
         command_change(c, "remove-application", s.row->name, "remove application %s%s%s",
-                       s.row->name, destroy ? ", with its data" : ", its data is kept",
+                       s.row->name,
+                       !counts.data ? ", which holds no data"
+                       : destroy    ? ", with its data"
+                                    : ", its data is kept",
                        force ? ", without waiting for what cannot be reached" : "");
         command_record(c, s.row->name, "life", json_string(s.row->life), json_string("dying"));
         command_record(c, s.row->name, "destroy-storage", json_boolean(s.row->destroy_storage),
                        json_boolean(destroy));
+        r = consequence_removal(tx, c, s.row, destroy, err);
+        if (r >= 0 && counts.others)
+                command_change(c, "delete", s.row->name, "delete %zu other object%s of %s",
+                               counts.others, counts.others == 1 ? "" : "s", s.row->name);
         if (r >= 0)
-                r = consequence_removal(tx, c, s.row, destroy, err);
+                r = end_relations(tx, c, s.row->id, err);
         return done(tx, &s, r);
 }
 

@@ -77,7 +77,15 @@ int relation_row_settle(struct tx *tx, struct command *c, const struct applicati
 /* Life dying; both sides and their secrets' users become dirty. */
 int relation_row_end(struct tx *tx, int64_t relation, struct err *err);
 
-/* ---- consequence.c: what a command does to data, in its answer */
+/* ---- consequence.c: what a command does to data and to others, in its answer */
+/* RELATION ends: who loses it, and what goes with it. */
+int consequence_relation(struct tx *tx, struct command *c, int64_t relation, struct err *err);
+/* Whether A has data, and how much else of it goes. */
+struct consequence_counts {
+        size_t data, others;
+};
+int consequence_count(struct tx *tx, const struct q_application_row *a,
+                      struct consequence_counts *ret, struct err *err);
 int consequence_removal(struct tx *tx, struct command *c, const struct q_application_row *a,
                         bool destroy, struct err *err);
 /* MODEL is written to another outside from now on, or to one that another one wrote to. */

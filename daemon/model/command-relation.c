@@ -162,5 +162,6 @@ int command_relation_remove(struct tx *tx, struct command *c, struct err *err) {
                 command_concerns(c, sides[i].application);
         command_change(c, "remove-relation", NULL, "remove relation %lld (%s)", (long long)id,
                        *row->interface ? row->interface : "not settled yet");
-        return relation_row_end(tx, id, err);
+        r = consequence_relation(tx, c, id, err);
+        return r < 0 ? r : relation_row_end(tx, id, err);
 }

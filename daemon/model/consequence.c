@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* consequence.c - what a command does to data, named thing by thing in its answer
+/* consequence.c - what a command does to data and to other applications, named thing by thing in
+ * its answer
  *
  * For people before they say yes (--dry-run, and the question of mooringctl), and for the record
  * after. */
@@ -64,6 +65,64 @@ int consequence_removal(struct tx *tx, struct command *c, const struct q_applica
                         bool destroy, struct err *err) {
         return each_data(tx, c, a, destroy ? tell_destroyed : tell_kept, err);
 }
+
+int consequence_count(struct tx *tx, const struct q_application_row *a,
+                      struct consequence_counts *ret, struct err *err) {
+        struct q_resource_by_owner_in in = { .owner_id = a->id, .max = PAGE };
+        struct q_resource_row *rows;
+        size_t n;
+        int r;
+
+        *ret = (struct consequence_counts){ 0 };
+        do {
+                r = q_resource_by_owner(tx, &in, &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++) {
+                        in.after = rows[i].id;
+                        if (data_held(&rows[i]))
+                                ret->data++;
+                        else if (!rows[i].adopted && (rows[i].made || rows[i].applied_generation))
+                                ret->others++;
+                }
+        } while (r >= 0 && n == PAGE);
+        return r < 0 ? r : 0;
+}
+
+/* ---- relations */
+
+static int tell_sides(struct tx *tx, struct command *c, int64_t relation, struct err *err) {
+        struct q_relation_side_list_in in = { .relation_id = relation };
+        struct q_relation_side_list_row *s;
+        size_t n;
+        int r = q_relation_side_list(tx, &in, &s, &n, err);
+
+        if (r >= 0 && n == 2)
+                command_change(c, "end-relation", NULL,
+                               "end relation %lld (%s:%s, %s:%s): both are planned without it, and "
+                               "say what they miss",
+                               (long long)relation, s[0].application, s[0].endpoint,
+                               s[1].application, s[1].endpoint);
+        return r < 0 ? r : 0;
+}
+
+int consequence_relation(struct tx *tx, struct command *c, int64_t relation, struct err *err) {
+        struct q_relation_holders_row *rows;
+        size_t n;
+        int r = tell_sides(tx, c, relation, err);
+
+        if (r >= 0)
+                r = q_relation_holders(tx,
+                                       &(struct q_relation_holders_in){ .relation_id = relation },
+                                       &rows, &n, err);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                command_change(c, "take-away", rows[i].application,
+                               "take away %s %s of %s, or change it: it holds a secret of relation "
+                               "%lld",
+                               rows[i].type, rows[i].path, rows[i].application,
+                               (long long)relation);
+        return r < 0 ? r : 0;
+}
+
+/* ---- another outside */
 
 static int tell_missed(struct tx *tx, struct command *c, const struct q_application_row *a,
                        const struct q_resource_row *row, struct err *err) {

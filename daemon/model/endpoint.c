@@ -66,10 +66,7 @@ static void take(struct endpoint_match *m, int side, const struct meta_endpoint 
 /* One or both charms are not there: what is known is taken, the rest stays as given. */
 static int open_match(const struct endpoint_side sides[2],
                       const struct meta_endpoint *const known[2], struct endpoint_match *ret) {
-        struct endpoint_match m = {
-                .roles = {META_PROVIDES, META_REQUIRES},
-                  .interface = ""
-        };
+        struct endpoint_match m = { .roles = { META_PROVIDES, META_REQUIRES }, .interface = "" };
 
         for (int i = 0; i < 2; i++)
                 m.endpoints[i] = sides[i].endpoint ? sides[i].endpoint : "";
@@ -134,9 +131,7 @@ static struct pair *find_pairs(const struct endpoint_side sides[2],
                             !fits(x, y))
                                 continue;
                         pairs = mem_grow(pairs, &room, n + 1, sizeof(*pairs));
-                        pairs[n++] = (struct pair){
-                                {x, y}
-                        };
+                        pairs[n++] = (struct pair){ { x, y } };
                 }
         }
         *ret_n = n;

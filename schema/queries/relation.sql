@@ -77,3 +77,14 @@ DELETE FROM relation_data WHERE relation_id = :relation_id AND application_id = 
 
 -- name: relation_data_delete_all
 DELETE FROM relation_data WHERE relation_id = :relation_id;
+
+-- name: relation_holders
+-- What holds a secret that one side gave the other over it: its user, its Secret; with whose it is.
+-- out: type TEXT
+-- out: path TEXT
+-- out: application TEXT
+SELECT DISTINCT resource.type AS type, resource.path AS path, application.name AS application
+FROM secret_grant JOIN secret_use ON secret_use.secret_id = secret_grant.secret_id
+     JOIN resource ON resource.id = secret_use.resource_id
+     JOIN application ON application.id = resource.owner_id
+WHERE secret_grant.relation_id = :relation_id ORDER BY resource.id LIMIT 1000;

@@ -59,6 +59,11 @@ def _(world):
     must_say(shown, "its data is kept", f"keep PersistentVolumeClaim {model}/{CLAIM}", "enter the name of the model", "aborted")
     if code != 1 or world.daemon.rows("SELECT life FROM model") != [("alive",)]:
         raise Trouble(f"remove-model took y for the model's name:\n{shown}")
+    # Who else is hurt is told too: by the end of a relation alone, and with an application.
+    for words in (("remove-relation", "mlflow-server", "mlflow-mysql"), ("remove-application", "mlflow-mysql", "--destroy-storage")):
+        world.ctl(*words, "--dry-run").ok().says("mlflow-server:relational-db", "both are planned without it", "take away user relation-",
+                                                 f"take away Secret {model}/mlflow-server-database of mlflow-server")
+    world.ctl("remove-application", "mlflow-server", "--destroy-storage", "--dry-run").ok().says("which holds no data", "other objects")
     # Nothing is destroyed: nothing is asked.
     code, shown = typed(world, "remove-application", "mlflow-server", "--dry-run", answer="n")
     if code or "Continue" in shown:

@@ -279,6 +279,45 @@ def definition_of(world):
     return Object(world, "customresourcedefinitions", "things.kinds.example.org").at("/spec/versions")
 
 
+@test("what cannot be changed is blocked and says that it needs recreate, until it is not wanted any more", shares=kinds)
+def _(world):
+    for option, value, said in (("selector", "two", "Deployment.apps kinds/main"), ("claim", "2Gi", "StatefulSet.apps kinds/store"),
+                                ("cluster-ip", "None", "Service kinds/second")):
+        world.ctl("config", "kinds", f"{option}={value}").ok()
+        world.wait_status("kinds", "blocked", said, "needs recreate")
+        world.ctl("config", "kinds", "--reset", option).ok()
+        world.wait_active()
+
+
+@test("what cannot be changed is made anew where the charm says that it may be", shares=kinds)
+def _(world):
+    job = Object(world, "jobs", "job")
+    before = job.at("/metadata/uid")
+    world.ctl("config", "kinds", "argument=two").ok()
+
+    def there():
+        found = world.cluster.kube.get("jobs", world.cluster.model, "job")
+        return found and found["spec"]["template"]["spec"]["containers"][0]["args"] == ["two"]
+    world.wait_for("another Job", there)
+    if job.at("/metadata/uid") == before:
+        raise Trouble("it is the same Job")
+    world.wait_active()
+
+
+@test("an object that is deleted and does not go is waited for, with the finalizer and whose that is, and comes back", shares=kinds)
+def _(world):
+    settings, before = Object(world, "configmaps", "settings"), lines(world)
+    settings.merge({"metadata": {"finalizers": ["example.org/hold"]}}, "backup-tool")
+    uid = settings.at("/metadata/uid")
+    world.cluster.kube.delete("configmaps", world.cluster.model, "settings")
+    world.wait_status("kinds", "waiting", "ConfigMap", "example.org/hold (of backup-tool)")
+    settings.edit("/metadata/finalizers", how="remove")
+    repaired(world, before, settings.shown)
+    world.wait_active()
+    if settings.at("/metadata/uid") == uid:
+        raise Trouble("it is the same object")
+
+
 # ---- no drift
 
 @test("how the server writes quantities is no drift", shares=kinds, sim="it keeps quantities as they came")

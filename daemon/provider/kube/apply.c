@@ -61,6 +61,7 @@ struct applying {
         bool met;     /* and was refused for that, as it seems */
         bool ours;    /* the first look found our own stamp */
         char *uid;    /* of what is to be deleted */
+        bool anew;    /* it is deleted to be made again */
         bool folding; /* the patch is the last thing that is done */
         int rounds;
         json_t *runtime;  /* what the component completes at run time: paths, or NULL */
@@ -108,6 +109,10 @@ static const struct flow_step steps[] = {
 
 static struct applying *applying_of(struct flow *f) {
         return container_of(container_of(f, struct operation, flow), struct applying, operation);
+}
+
+static const char *annotation(const json_t *wanted, const char *name) {
+        return json_get_str(json_dig(wanted, "metadata", "annotations", NULL), name, "");
 }
 
 static void fill_body(struct applying *a) {
@@ -528,6 +533,21 @@ static int got_patch(struct flow *f, struct ask *ask, struct err *err) {
 
 /* ---- confirm: the same content under another name */
 
+/* Made anew where the document says that it may be; what holds data never. */
+static int immutable(struct applying *a) {
+        const struct kind_row *row = kinds_find(a->operation.type);
+        bool data = row && row->flags & KIND_DATA;
+
+        if (data || a->anew ||
+            !str_eq(annotation(a->request->wanted, FIELD_RULES_RECREATE), "true"))
+                return operation_say(&a->operation, OUTCOME_IMMUTABLE, "needs recreate: %s",
+                                     err_text(&a->why));
+        a->anew = true;
+        a->met = false;
+        a->flags |= APPLY_RECREATE;
+        return FLOW_GOTO(STEP_LOOK);
+}
+
 static int ask_confirm(struct flow *f, struct ask *ask, struct err *err) {
         struct applying *a = applying_of(f);
         struct operation *o = &a->operation;
@@ -537,7 +557,7 @@ static int ask_confirm(struct flow *f, struct ask *ask, struct err *err) {
 
         /* A Secret's refusal names no values and its rule is the server's own: it is believed. */
         if (str_eq(o->type, "Secret"))
-                return operation_end(o, OUTCOME_IMMUTABLE, 0, &a->why);
+                return immutable(a);
         document = scan_json(scan_of(a->body.data, a->body.len));
         json_object_set_new(json_get(document, "metadata"), "name", json_string("mooring-check"));
         json_object_del(json_get(document, "metadata"), "resourceVersion");
@@ -559,9 +579,9 @@ static int got_confirm(struct flow *f, struct ask *ask, struct err *err) {
         struct err ignored = { 0 };
 
         operation_got(&a->operation, ask, ANSWER_CREATE, &m, &ignored);
-        return operation_end(&a->operation,
-                             m.outcome == OUTCOME_DONE ? OUTCOME_IMMUTABLE : a->meaning.outcome, 0,
-                             &a->why);
+        if (m.outcome == OUTCOME_DONE)
+                return immutable(a);
+        return operation_end(&a->operation, a->meaning.outcome, 0, &a->why);
 }
 
 /* ---- read: what the answer says is ours */
@@ -641,10 +661,6 @@ static void drop(struct operation *o) {
         json_decref(a->services);
         json_decref(a->warnings);
         free(a);
-}
-
-static const char *annotation(const json_t *wanted, const char *name) {
-        return json_get_str(json_dig(wanted, "metadata", "annotations", NULL), name, "");
 }
 
 static json_t *runtime_of(const json_t *wanted) {

@@ -171,6 +171,24 @@ static void take_digest(const struct observe_context *c, struct scan_slice objec
         json_object_set_new(ret->found, "others", fieldset_others(object));
 }
 
+/* The name that who set a finalizer gave himself; the newest. NULL: nobody is recorded. */
+static char *setter_of(struct scan_slice object, struct scan_slice finalizer) {
+        cleanup_(freep) char *element = str_format("v:%.*s", (int)finalizer.len, finalizer.text);
+        struct scan_slice entry;
+        struct scan_cursor c;
+        char *who = NULL;
+
+        if (!scan_list(scan_dig(object, "metadata", "managedFields", NULL), &c))
+                return NULL;
+        while (scan_item(&c, &entry)) {
+                if (!scan_dig(entry, "fieldsV1", "f:metadata", "f:finalizers", element, NULL).text)
+                        continue;
+                free(who);
+                who = scan_dup(scan_get(entry, "manager"));
+        }
+        return who;
+}
+
 char *observe_leaving(struct scan_slice object) {
         cleanup_(buf_free) struct buf out = BUF_INIT;
         struct scan_slice item;
@@ -180,8 +198,12 @@ char *observe_leaving(struct scan_slice object) {
         if (!scan_list(scan_dig(object, "metadata", "finalizers", NULL), &c))
                 return buf_take(&out);
         for (const char *before = ", waiting for finalizer "; scan_item(&c, &item); before = ", ") {
+                cleanup_(freep) char *who = setter_of(object, item);
+
                 buf_puts(&out, before);
                 scan_text(item, &out);
+                if (who)
+                        buf_printf(&out, " (of %s)", who);
         }
         return buf_take(&out);
 }

@@ -314,7 +314,7 @@ static void integrate_matches_refuses_and_removes(void **state) {
         assert_int_equal(relation(d, true, "db", "nobody"), -ENOENT);
         assert_int_equal(relation(d, false, "server", "store"), -ENOENT);
         assert_int_equal(relation(d, false, "server", "db"), 0);
-        assert_int_equal(desk_changes(d), 1);
+        assert_int_equal(desk_changes(d), 2);
         assert_int_equal(relation(d, false, "server", "db"), 0);
         assert_int_equal(desk_changes(d), 0);
         assert_int_equal(relation(d, true, "server", "db"), -EINVAL);
@@ -340,7 +340,10 @@ static void removal_ends_relations_and_can_be_upgraded(void **state) {
 
         relation(d, true, "server", "db");
         assert_int_equal(desk_application(d, command_application_remove, c), 0);
-        assert_string_equal(desk_change(d, 0), "remove application db, its data is kept");
+        assert_string_equal(desk_change(d, 0), "remove application db, which holds no data");
+        assert_int_equal(desk_changes(d), 2);
+        assert_non_null(strstr(desk_change(d, 1), "server:relational-db"));
+        assert_non_null(strstr(desk_change(d, 1), "both are planned without it"));
         assert_string_equal(
                 json_get_str(json_dig(desk_status(d), "applications", "db", NULL), "life", ""),
                 "dying");

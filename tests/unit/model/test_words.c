@@ -87,7 +87,7 @@ static void channels_get_their_full_form(void **state) {
                 const char *text, *wanted;
         } cases[] = {
                 { "stable", "latest/stable" }, { "8.0", "8.0/stable" },
-                { "8.0/edge", "8.0/edge" }, { "edge/fix", "latest/edge/fix" },
+                { "8.0/edge", "8.0/edge" },    { "edge/fix", "latest/edge/fix" },
                 { "1/beta/x", "1/beta/x" },
         };
         static const char *const bad[] = { "", "/", "a/b", "a/stable/b/c", "a b", "8.0/" };
