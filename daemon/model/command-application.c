@@ -524,8 +524,6 @@ static bool is_object(const struct q_resource_row *row, const char *object) {
                (row->type[kind] == '\0' || row->type[kind] == '.') && str_eq(name, slash + 1);
 }
 
-/* Blocked by something of the same name that was there before, and by nothing else: nothing of ours
- * was ever accepted. */
 /* Data in a server of its own that another controller looked after: who has rights there is not
  * ours to tell. */
 static int leave_users(struct tx *tx, struct command *c, const struct q_resource_row *row,
@@ -546,6 +544,14 @@ static int leave_users(struct tx *tx, struct command *c, const struct q_resource
         return r < 0 || !inside ? r : data_leave(tx, &left, err);
 }
 
+/* What is wanted is written over it: where its template differs the pods go. */
+static bool has_pods(const struct q_resource_row *row) {
+        return str_eq(row->type, "Deployment.apps") || str_eq(row->type, "StatefulSet.apps") ||
+               str_eq(row->type, "DaemonSet.apps");
+}
+
+/* Blocked by something of the same name that was there before, and by nothing else: nothing of ours
+ * was ever accepted. */
 static int adopt(struct tx *tx, struct command *c, const struct q_resource_row *row,
                  struct err *err) {
         const char *object = command_of(c, command_application)->object;
@@ -556,9 +562,11 @@ static int adopt(struct tx *tx, struct command *c, const struct q_resource_row *
                 return 0;
         if (object && !is_object(row, object))
                 return 0;
-        command_change(c, "adopt", NULL,
-                       "adopt %s %s, which was there before; it will not be deleted", row->type,
-                       row->path);
+        command_change(
+                c, "adopt", NULL, "adopt %s %s, which was there before; it will not be deleted%s",
+                row->type, row->path,
+                has_pods(row) ? ", and its pods are replaced where they are other than wanted"
+                              : "");
         r = w_resource_set_adopted(
                 tx, &(struct w_resource_set_adopted_in){ .adopted = 1, .id = row->id }, err);
         tx_mark(tx, MARK_RESOURCE, row->id);

@@ -294,6 +294,13 @@ static json_t *next_try(const struct world_target *t) {
         return stamp(at ? clock_wall() + at - clock_mono() : 0);
 }
 
+/* NULL: it can be read, or tells only when it is asked. */
+static const char *why_unread(const struct world_target *t) {
+        bool asked = t->open && (t->provider->can & PROVIDER_WATCHES) && !t->reach_known;
+
+        return t->reach_why ? t->reach_why : asked ? "no answer yet" : NULL;
+}
+
 json_t *reconcile_targets(struct reconcile *rec) {
         json_t *out = json_array();
         struct map_entry *e;
@@ -303,7 +310,7 @@ json_t *reconcile_targets(struct reconcile *rec) {
                 json_t *j = json_pack("{s:s, s:s?, s:b, s:b, s:s?, s:s?, s:I}", "name", t->name,
                                       "provider", t->provider ? t->provider->name : NULL, "open",
                                       t->open != NULL, "readable", t->reachable, "identity",
-                                      t->identity, "why", t->reach_why, "in-flight",
+                                      t->identity, "why", why_unread(t), "in-flight",
                                       (json_int_t)t->in_flight);
 
                 json_object_set_new(j, "since", stamp(t->reach_since));

@@ -416,6 +416,8 @@ static void take(struct reconcile *rec, struct opening *o) {
                 return;
         }
         close_target(rec, t);
+        if (!t->reach_known)
+                t->reach_since = clock_wall();
         if (!t->provider)
                 r = err_set(&err, -ENOTSUP, "this program has no provider \"%s\"", o->provider);
         else

@@ -318,6 +318,8 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
         /* What was seen before its loss was accepted says nothing of what it is now. */
         if (j->row.accepted_loss && !r->row.accepted_loss)
                 resource_look_again(r);
+        if (j->row.adopted && !r->row.adopted)
+                r->retry_at = 0; /* what stood in the way is ours: not at the back-off's end */
         r->row = j->row;
         if (r->state == STATE_NEW && r->row.applied_generation)
                 world_set_state(w, r, STATE_UNSEEN);

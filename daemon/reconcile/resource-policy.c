@@ -42,8 +42,9 @@ const char *resource_need_missing(struct reconcile *rec, const struct world_need
 char *resource_need_name(struct reconcile *rec, const struct world_need *need) {
         const struct world_resource *n = world_resource(&rec->world, need->id);
 
-        return str_format("%s%s%s %s", need->output ? need->output : "", need->output ? " of " : "",
-                          n ? n->type : "resource", n ? n->path : "?");
+        return str_format("%s%s%s%s%s", need->output ? need->output : "",
+                          need->output ? " of " : "", n ? n->type : "another object", n ? " " : "",
+                          n ? n->path : "");
 }
 
 bool resource_waits_unread(struct reconcile *rec, const struct world_resource *r) {

@@ -336,7 +336,13 @@ void status_update(struct reconcile *rec, struct world_application *a) {
         if (!a->name)
                 return;
         gather(rec, a, &g);
+<<<<<<< HEAD
         note = find_note(rec, a);
+=======
+        if (a->active) /* until now: nothing was told meanwhile */
+                a->last_active = clock_wall();
+        fight = find_fight(rec, a);
+>>>>>>> main
         in = (struct status_input){
                 .unseen = none_if_empty(g.unseen),
                 .last_word = a->last_active ? "active" : a->status,
@@ -366,7 +372,8 @@ void status_update(struct reconcile *rec, struct world_application *a) {
                 .keeps_data = tally_first(a, TALLY_DATA),
         };
         status_compute(&in, &out);
-        if (out.word == STATUS_ACTIVE)
+        a->active = out.word == STATUS_ACTIVE;
+        if (a->active)
                 a->last_active = clock_wall();
         show(rec, a, status_words[out.word], out.message, g.reading || is_first_plan(a),
              cause_of(&g, a, out.word == STATUS_ACTIVE));

@@ -109,6 +109,7 @@ struct world_application {
         int64_t planned_at; /* clock_mono of the last plan */
         int64_t plan_took_us;
         int64_t last_active; /* clock_wall it was last known active; 0: never */
+        bool active;         /* it is, as this process saw itself */
 };
 
 struct world_need {

@@ -114,7 +114,7 @@ def _(world):
                                     "spec": {"ports": [{"name": "other", "port": 1}]}})
     world.ctl("deploy", "minio").ok()
     world.wait_status("minio", "blocked", "adopt minio")
-    world.ctl("adopt", "minio", "--dry-run").ok().says(f"would adopt Service {model}/minio")
+    world.adopt("minio", "--dry-run")
     world.ctl("adopt", "minio", "--dry-run").ok().says(f"would adopt Service {model}/minio")     # it is still to be adopted
     world.ctl("adopt", "minio").ok()
     world.wait_status("minio", "active")

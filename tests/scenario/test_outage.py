@@ -22,10 +22,14 @@ def settled(world):
 @test("while the API server is away nothing is called active, wait does not succeed, and all is active when it is back")
 def _(world):
     settled(world)
+    before = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     world.cluster.server_down()
     try:
         for app in APPS:
             world.wait_status(app, "unknown", "last seen active")
+            seen = re.search(r"last seen active (\S+Z)", world.apps()[app][1])[1]
+            if seen < before:
+                raise Trouble(f"{app}: last seen active {seen}, though it was so until {before}")
         world.ctl("wait", "--timeout", "2s").refused("unknown", code=5)
         world.ctl("clusters").ok().says("unreachable")
         world.ctl("models").ok().says("unreachable", "since", f"cluster {world.cluster.name} cannot be read")

@@ -231,7 +231,7 @@ def _(world):
     world.wait_status("mlflow-server", "blocked", "mlflow-server", "adopt")
     if touched():
         raise Trouble("a Service that is not ours was written to")
-    world.ctl("adopt", "mlflow-server", "service/mlflow-server").ok()
+    world.adopt("mlflow-server", "service/mlflow-server")
     world.wait_for("the Service to be ours", touched)
 
 

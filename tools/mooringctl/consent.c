@@ -20,18 +20,18 @@ static const struct opt destroy_options[] = {
         {},
 };
 
-static char *path_of(struct cli *c, const char *rest) {
+static char *path_of(struct cli *c, const char *application, const char *rest) {
         cleanup_(freep) char *head = NULL;
 
         if (!cli_model(c))
                 return NULL;
-        head = call_path("/v1/models/%s/applications/%s", cli_model(c), cli_operand(c, 0));
+        head = call_path("/v1/models/%s/applications/%s", cli_model(c), application);
         return str_format("%s%s", head, rest);
 }
 
-static int post(struct cli *c, const char *rest, json_t *body) {
+static int post(struct cli *c, const char *application, const char *rest, json_t *body) {
         const struct options *o = c->options;
-        cleanup_(freep) char *path = path_of(c, rest);
+        cleanup_(freep) char *path = path_of(c, application, rest);
 
         if (!path) {
                 json_decref(body);
@@ -42,35 +42,49 @@ static int post(struct cli *c, const char *rest, json_t *body) {
         return call_change(c, "POST", path, body);
 }
 
+/* One after the other; the first that is refused ends it. */
 static int post_sure(struct cli *c, const char *rest) {
         const struct options *o = c->options;
-        cleanup_(freep) char *path = path_of(c, rest);
+        int r = CLI_DONE;
 
-        if (!path)
-                return CLI_FAILED;
-        return confirm_change(
-                c, "POST", path,
-                &(struct confirm_options){ .dry_run = o->dry_run, .no_prompt = o->no_prompt });
+        for (int i = 0; r == CLI_DONE && i < c->count; i++) {
+                cleanup_(freep) char *path = path_of(c, cli_operand(c, i), rest);
+
+                if (!path)
+                        return CLI_FAILED;
+                r = confirm_change(c, "POST", path,
+                                   &(struct confirm_options){ .dry_run = o->dry_run,
+                                                              .no_prompt = o->no_prompt });
+        }
+        return r;
 }
 
 static int apply_held(struct cli *c) {
-        return post(c, "/apply-held", NULL);
+        return post(c, cli_operand(c, 0), "/apply-held", NULL);
 }
 
 static int accept_data_loss(struct cli *c) {
         return post_sure(c, "/accept-data-loss");
 }
 
+/* APPLICATION [KIND/NAME], or several applications. */
 static int adopt(struct cli *c) {
-        json_t *body = json_object();
+        const char *object = c->count == 2 ? cli_operand(c, 1) : NULL;
+        int r = CLI_DONE;
 
-        if (cli_operand(c, 1))
-                json_object_set_new(body, "object", json_string(cli_operand(c, 1)));
-        return post(c, "/adopt", body);
+        if (object && strchr(object, '/')) {
+                json_t *body = json_object();
+
+                json_object_set_new(body, "object", json_string(object));
+                return post(c, cli_operand(c, 0), "/adopt", body);
+        }
+        for (int i = 0; r == CLI_DONE && i < c->count; i++)
+                r = post(c, cli_operand(c, i), "/adopt", json_object());
+        return r;
 }
 
 static int attach_storage(struct cli *c) {
-        return post(c, "/attach-storage", NULL);
+        return post(c, cli_operand(c, 0), "/attach-storage", NULL);
 }
 
 static int destroy_storage(struct cli *c) {
@@ -78,6 +92,7 @@ static int destroy_storage(struct cli *c) {
 }
 
 #define ONE "APPLICATION", 1, 1, COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_APPLICATION
+#define SEVERAL "APPLICATION...", 1, -1, COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_APPLICATION
 #define SIZE sizeof(struct options)
 const struct command consent_commands[] = {
         { "apply-held", NULL, GROUP_OPERATE, ONE, dry_run_options, SIZE, apply_held,
@@ -85,20 +100,20 @@ const struct command consent_commands[] = {
           "A plan that would delete more than a limit is held; status says what it would do, plan "
           "shows it.",
           .example = "apply-held mlflow-server" },
-        { "accept-data-loss", NULL, GROUP_DATA, ONE, destroy_options, SIZE, accept_data_loss,
+        { "accept-data-loss", NULL, GROUP_DATA, SEVERAL, destroy_options, SIZE, accept_data_loss,
           "Begin again where data was lost",
           "A store that turns up empty is never begun again silently: restore it, or say with this "
           "that it may be.",
           .example = "accept-data-loss mlflow-mysql" },
-        { "adopt", NULL, GROUP_OPERATE, "APPLICATION [KIND/NAME]", 1, 2, COMMAND_LIST,
-          COMPLETES_APPLICATION, dry_run_options, SIZE, adopt,
+        { "adopt", NULL, GROUP_OPERATE, "APPLICATION... | APPLICATION KIND/NAME", 1, -1,
+          COMMAND_LIST, COMPLETES_APPLICATION, dry_run_options, SIZE, adopt,
           "Take over objects of the same name that were there before",
-          "Without KIND/NAME: all that block the application. What was adopted is never deleted.",
+          "Without KIND/NAME: all that block the applications. What was adopted is never deleted.",
           .example = "adopt mlflow-server deployment/mlflow-server" },
         { "attach-storage", NULL, GROUP_DATA, ONE, dry_run_options, SIZE, attach_storage,
           "Use the storage that an earlier application of that name left", NULL,
           .example = "attach-storage mlflow-mysql" },
-        { "destroy-storage", NULL, GROUP_DATA, ONE, destroy_options, SIZE, destroy_storage,
+        { "destroy-storage", NULL, GROUP_DATA, SEVERAL, destroy_options, SIZE, destroy_storage,
           "Destroy the storage that an earlier application of that name left", NULL,
           .example = "destroy-storage mlflow-mysql --dry-run" },
         {}

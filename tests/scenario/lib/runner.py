@@ -11,6 +11,7 @@ sim="why": only the real peers. TEXT: only tests with that in their title. A tes
 fails costs the shared world: the next one begins with a new one. The last line is "N passed, N failed, N skipped".
 """
 import argparse
+import importlib
 import os
 import signal
 import sys
@@ -127,8 +128,11 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True)
     parser.add_argument("--real", action="store_true")
+    parser.add_argument("--topics", type=lambda text: text.split(","), default=[])
     parser.add_argument("only", nargs="*")
     options = parser.parse_args()
+    for topic in options.topics:
+        importlib.import_module(f"test_{topic}")                        # which registers its tests, in this order
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))             # what runs is ended on the way out
     if options.real:
         real.enter_or_become(skip=True)

@@ -280,6 +280,10 @@ class World:
             return status == word and all(part in message for part in parts)
         return self.wait_for(f"{app} to be {word} {' '.join(parts)}", there, seconds)
 
+    def adopt(self, app, *words):
+        """What status says is out of memory; commands overtake its way into the store, where adopt looks."""
+        self.wait_for(f"adopt {app} to be taken", lambda: self.ctl("adopt", app, *words).code == 0)
+
     def wait_active(self, seconds=None):
         seconds = seconds or self.patience
         return self.ctl("wait", "--for", "active", "--timeout", f"{seconds}s", seconds=seconds + 30).ok()

@@ -159,6 +159,34 @@ static void an_operand_of_a_command_without_any_is_named(void **state) {
         assert_non_null(strstr(err, "debug-log takes options only, not \"3\""));
 }
 
+static void count_posts(struct server_call *c, void *arg) {
+        struct bench *b = arg;
+        cleanup_(freep) char *before = b->asked ? str_dup(b->asked) : str_dup("");
+        char *all =
+                str_format("%s %s %.*s", before, c->path, (int)c->body_len, c->body ? c->body : "");
+
+        free(b->asked);
+        b->asked = all;
+        server_reply(c, 200, NULL, "{\"changes\":[],\"notes\":[]}");
+}
+
+static void adopt_takes_several_applications_or_one_object(void **state) {
+        struct bench *b = *state;
+
+        server_route(b->server, "POST", "*", count_posts, b);
+        assert_int_equal(bench_run(b, NULL, NULL, "adopt", "a", "b", NULL), CLI_DONE);
+        assert_string_equal(b->asked, " /v1/models/m/applications/a/adopt {} "
+                                      "/v1/models/m/applications/b/adopt {}");
+        free(take_ptr(b->asked));
+        assert_int_equal(bench_run(b, NULL, NULL, "adopt", "a", "deployment/x", NULL), CLI_DONE);
+        assert_string_equal(b->asked,
+                            " /v1/models/m/applications/a/adopt {\"object\":\"deployment/x\"}");
+        free(take_ptr(b->asked));
+        assert_int_equal(bench_run(b, NULL, NULL, "accept-data-loss", "a", "b", NULL), CLI_DONE);
+        assert_string_equal(b->asked, " /v1/models/m/applications/a/accept-data-loss  "
+                                      "/v1/models/m/applications/b/accept-data-loss ");
+}
+
 /* ---- what scripts read */
 
 static void switch_is_json_too(void **state) {
@@ -251,6 +279,7 @@ int main(void) {
                 TEST(a_name_that_nothing_has_is_not_an_empty_list),
                 TEST(what_juju_has_and_we_have_not_is_one_sentence),
                 TEST(an_operand_of_a_command_without_any_is_named),
+                TEST(adopt_takes_several_applications_or_one_object),
                 TEST(switch_is_json_too),
                 TEST(what_waits_for_the_blocked_does_not_keep_wait_waiting),
                 TEST(a_row_of_the_audit_says_what_in_words),

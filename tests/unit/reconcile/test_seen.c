@@ -181,8 +181,29 @@ static void a_removal_that_waits_is_planned_as_one(void **state) {
         assert_string_equal(json_get_str(row, "action", ""), "wait");
 }
 
+/* Nothing of what is wanted changes with it. */
+static void adopting_ends_the_back_off(void **state) {
+        struct stage *s = *state;
+        struct command_application adopt = { .head.run = command_application_adopt,
+                                             .model = "lab",
+                                             .application = "app" };
+
+        s->fail = "one";
+        s->failure = OUTCOME_CONFLICT;
+        stage_plan(s, "app", one);
+        stage_deploy(s, "app");
+        stage_run(s, 300000); /* tried once a minute by now */
+        assert_string_equal(stage_application(s, "app")->status, "blocked");
+        s->fail = NULL;
+        stage_command(s, &adopt.head);
+        stage_run(s, 500);
+        assert_string_equal(stage_application(s, "app")->status, "active");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(adopting_ends_the_back_off, stage_set_up,
+                                                stage_tear_down),
                 cmocka_unit_test_setup_teardown(what_a_list_does_not_hold_is_looked_at,
                                                 stage_set_up, stage_tear_down),
                 cmocka_unit_test_setup_teardown(what_came_while_a_list_was_read_is_looked_at,
