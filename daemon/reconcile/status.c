@@ -336,13 +336,9 @@ void status_update(struct reconcile *rec, struct world_application *a) {
         if (!a->name)
                 return;
         gather(rec, a, &g);
-<<<<<<< HEAD
-        note = find_note(rec, a);
-=======
         if (a->active) /* until now: nothing was told meanwhile */
                 a->last_active = clock_wall();
-        fight = find_fight(rec, a);
->>>>>>> main
+        note = find_note(rec, a);
         in = (struct status_input){
                 .unseen = none_if_empty(g.unseen),
                 .last_word = a->last_active ? "active" : a->status,
