@@ -1,0 +1,222 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What the way to the API server, and the server, can do to the daemon: each time it says what it cannot see, and afterwards the cluster is as
+declared, with as many writes as there was damage."""
+import re
+import shutil
+import signal
+import sys
+import urllib.parse
+
+from lib.drift import lines, repaired
+from lib.runner import main, test
+from lib.world import DEADLINE, ROOT, Trouble
+
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+from proxy import Proxy, garbage, truncated  # noqa: E402
+
+
+def faults(world):
+    """A daemon that reaches its cluster through a proxy."""
+    url = urllib.parse.urlsplit(world.cluster.kube.url)
+    world.proxy = Proxy((url.hostname, url.port))
+    text = world.cluster.kubeconfig.read_text().replace(f"{url.hostname}:{url.port}", f"{url.hostname}:{world.proxy.port}")
+    if str(world.proxy.port) not in text:
+        raise Trouble(f"the kubeconfig does not name {url.netloc}")
+    through = world.file("through-proxy.kubeconfig", text)
+    through.chmod(0o600)
+    world.ctl("update-cluster", world.cluster.name, "--kubeconfig", through).ok()
+    world.ctl("deploy", "minio", "store").ok()
+
+
+def settled(world):
+    world.wait_active()
+    world.wait_for("nothing left to do", lambda: world.ctl("plan").code == 0)
+
+
+def damage(world, value):
+    """Each time by somebody else: one who does it again and again is slowed down."""
+    world.cluster.kube.edit("services", world.cluster.model, "store", "/spec/ports/0/targetPort", value, f"person-{value}")
+
+
+def damage_beside(world, value):
+    """The same, not as a request."""
+    world.cluster.ctl("edit", "service", world.cluster.model, "store", "/spec/ports/0/targetPort", value, "--manager", f"person-{value}")
+
+
+def mended(world, before, writes, *, most=1):
+    """The damage is a line that is repaired, and at most MOST writes were made: no storm."""
+    repaired(world, before, f"Service {world.cluster.model}/store", "targetPort", "person-")
+    settled(world)
+    made = world.cluster.writes() - writes
+    if not 1 <= made <= most:
+        raise Trouble(f"{made} writes for one damage, at most {most}")
+
+
+def shows_loss(world, *parts):
+    """Nothing is called active, clusters says why, and every answer has the time of what it rests on."""
+    world.wait_status("store", "unknown", "last seen active", seconds=2 * DEADLINE)
+    world.ctl("clusters").ok().says("unreachable", *parts)
+
+
+@test("connections that are reset, all at once and again and again, cost no drift and no storm", shares=faults)
+def _(world):
+    settled(world)
+    before, writes = lines(world), world.cluster.writes()
+    for _ in range(5):
+        world.proxy.cut()
+    world.proxy.mode = "refuse"
+    world.proxy.cut()
+    damage(world, 4711)
+    shows_loss(world)
+    world.proxy.mode = "pass"
+    mended(world, before, writes)
+
+
+@test("a route that drops everything and ends nothing is noticed in 75 s, and what changed meanwhile is put right", shares=faults)
+def _(world):
+    settled(world)
+    before, writes = lines(world), world.cluster.writes()
+    world.proxy.mode = "hole"
+    damage(world, 4712)
+    try:
+        shows_loss(world, "silent")
+    finally:
+        world.proxy.cut()
+        world.proxy.mode = "pass"
+    mended(world, before, writes)
+
+
+@test("connections that the server ends are made anew, and what changed meanwhile is put right", shares=faults)
+def _(world):
+    settled(world)
+    before, writes = lines(world), world.cluster.writes()
+    world.proxy.end()
+    damage(world, 4713)
+    mended(world, before, writes)
+
+
+@test("answers that come in drips are waited for", shares=faults)
+def _(world):
+    settled(world)
+    before, writes = lines(world), world.cluster.writes()
+    world.proxy.mode = "drip"
+    world.proxy.cut()                   # so that all is listed anew, slowly
+    damage(world, 4714)
+    try:
+        mended(world, before, writes)
+    finally:
+        world.proxy.mode = "pass"
+
+
+@test("garbage and half an answer are believed by nobody", shares=faults, real="TLS notices before the daemon")
+def _(world):
+    settled(world)
+    before, writes = lines(world), world.cluster.writes()
+    for spoil in (garbage, truncated):
+        world.proxy.spoil(*[spoil] * 6)
+        world.proxy.cut()
+        world.wait_for("the spoiled answers to be gone", lambda: not world.proxy.spoiled)
+        settled(world)
+    if set(lines(world)) - set(before) or world.cluster.writes() != writes:
+        raise Trouble(f"garbage was taken for drift: {world.cluster.writes() - writes} writes")
+    damage(world, 4715)
+    mended(world, before, writes)
+
+
+@test("a server that says 429 is asked again when it says so, and one that forgets its history is listed again", shares=faults,
+      real="the simulator refuses and forgets at a word")
+def _(world):
+    settled(world)
+    before, writes = lines(world), world.cluster.writes()
+    world.cluster.ctl("fault", "429", "--count", 3, "--method", "PATCH")
+    damage_beside(world, 4716)
+    mended(world, before, writes, most=4)
+    before, writes = lines(world), world.cluster.writes()
+    world.cluster.ctl("compact")
+    world.cluster.ctl("fault", "410", "--count", 2, "--path", "/services", "--method", "GET")
+    damage_beside(world, 4717)
+    try:
+        mended(world, before, writes)
+    finally:
+        world.cluster.ctl("clear")
+
+
+@test("a daemon that was stopped for a while goes on where the world is now", shares=faults)
+def _(world):
+    settled(world)
+    before, writes = lines(world), world.cluster.writes()
+    world.daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        damage(world, 4718)
+        world.cluster.kube.merge("services", world.cluster.model, "store", {"metadata": {"annotations": {"example.org/meanwhile": "yes"}}})
+        world.proxy.cut()
+    finally:
+        world.daemon.process.send_signal(signal.SIGCONT)
+    mended(world, before, writes)
+
+
+@test("a daemon that comes back after everything was changed puts each right once", shares=faults)
+def _(world):
+    settled(world)
+    kube, model = world.cluster.kube, world.cluster.model
+    before, writes = lines(world), world.cluster.writes()
+    world.daemon.stop()
+    plurals = {"Service": "services", "Secret": "secrets", "StatefulSet.apps": "statefulsets", "ConfigMap": "configmaps",
+               "ServiceAccount": "serviceaccounts"}
+    objects = [(kind, path.split("/")[1]) for kind, path in world.daemon.rows("SELECT type, path FROM resource") if kind in plurals]
+    for kind, name in objects:
+        kube.merge(plurals[kind], model, name, {"metadata": {"labels": {"mooring.dev/application": "somebody"}}})
+    world.daemon.start()
+    for kind, name in objects:
+        repaired(world, before, f"{kind} {model}/{name}", "mooring.dev/application")
+    settled(world)
+    if world.cluster.writes() != writes + len(objects):
+        raise Trouble(f"{world.cluster.writes() - writes} writes for {len(objects)} damaged objects")
+
+
+@test("an etcd that was restored to an older state, whose versions go back, is brought to what is wanted now by a daemon that starts", shares=faults,
+      real="the peers' etcd has no snapshot")
+def _(world):
+    settled(world)
+    world.cluster.server_down()
+    shutil.copy(world.folder / "sim.state", world.folder / "old.state")
+    world.cluster.server_up()
+    settled(world)
+    world.ctl("config", "store", "port=9009").ok()
+    settled(world)
+    wanted = world.cluster.kube.get("services", world.cluster.model, "store")["spec"]["ports"]
+    version = int(world.cluster.kube.get("services", world.cluster.model, "store")["metadata"]["resourceVersion"])
+    world.cluster.server_down()
+    shutil.copy(world.folder / "old.state", world.folder / "sim.state")
+    world.cluster.server_up()
+    if int(world.cluster.kube.get("services", world.cluster.model, "store")["metadata"]["resourceVersion"]) >= version:
+        raise Trouble("the versions did not go back")
+    world.daemon.stop()
+    world.daemon.start()
+
+    def there():
+        found = world.cluster.kube.get("services", world.cluster.model, "store")
+        return found and found["spec"]["ports"] == wanted
+    world.wait_for("what is wanted now", there)
+    settled(world)
+    world.ctl("config", "store", "--reset", "port").ok()
+    settled(world)
+
+
+@test("a token that is withdrawn while the daemon runs is told, and a new one by update-cluster is enough", shares=faults)
+def _(world):
+    settled(world)
+    name, good = world.cluster.name, world.folder / "through-proxy.kubeconfig"
+    bad = world.file("bad.kubeconfig", re.sub(r'(token"?: *)"?[^"\s,}]+"?', r'\1"withdrawn"', good.read_text()))
+    bad.chmod(0o600)
+    before, writes = lines(world), world.cluster.writes()
+    world.ctl("update-cluster", name, "--kubeconfig", bad).ok()
+    shows_loss(world, "401")
+    damage(world, 4719)
+    world.ctl("update-cluster", name, "--kubeconfig", good).ok()
+    mended(world, before, writes)
+
+
+if __name__ == "__main__":
+    main()
