@@ -228,7 +228,9 @@ static int unknown(const struct charm_meta *m, const char *application, const ch
                         err, -EINVAL,
                         "application %s: charm %s has no option \"%.80s\", did you mean \"%s\"?",
                         application, m->name, name, near);
-        return err_set(err, -EINVAL, "application %s: charm %s has no option \"%.80s\"",
+        return err_set(err, -EINVAL,
+                       "application %s: charm %s has no option \"%.80s\"; mooringctl config APP "
+                       "lists them",
                        application, m->name, name);
 }
 

@@ -211,7 +211,8 @@ static int update_kept(struct deploy *d, const struct bundle_application *a,
 
         if (str_eq(text, row->annotations))
                 return 0;
-        command_change(d->command, "annotate", a->name, "keep other notes of %s", a->name);
+        command_change(d->command, "annotate", a->name,
+                       "keep the annotations of %s as the bundle has them", a->name);
         r = w_application_set_annotations(
                 d->tx,
                 &(struct w_application_set_annotations_in){ .annotations = text, .id = row->id },

@@ -173,7 +173,8 @@ int view_model_application(struct tx *tx, const char *model, const char *applica
 /* ---- show-unit */
 
 static int no_unit(const char *unit, struct err *err) {
-        return err_set(err, -ENOENT, "no unit \"%.120s\"", unit);
+        return err_set(err, -ENOENT, "no unit \"%.120s\"%s", unit,
+                       strchr(unit, '/') ? "" : ": units have names such as mlflow-server/0");
 }
 
 static int find_unit(struct tx *tx, const struct q_application_row *a, const char *unit,

@@ -258,6 +258,11 @@ def _(world):
     world.ctl("statsu").refused("status", code=2)
     world.ctl("status", "--formt", "json").refused("format", code=2)
     world.ctl("deploy").refused(code=2)
+    world.ctl("show-unit", "mlflow-server").refused("units have names such as", code=1)
+    world.ctl("drift", "mlflow-srver").refused("no application", code=1)
+    world.ctl("show-status-log", "nosuch").refused("no application", code=1)
+    world.ctl("debug-log", "--include", "nosuch").refused("no line is about nosuch", code=1)
+    world.ctl("deploy", "mlflow-srver").refused('did you mean "mlflow-server"?', "--force", code=1)
 
 
 @test("no daemon: the socket is named, and what to do")

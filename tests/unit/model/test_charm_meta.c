@@ -230,7 +230,9 @@ static void wrong_values_say_application_option_and_wanted_type(void **state) {
                 { "prot", "1",
                   "application store: charm minio has no option \"prot\", did you mean "
                   "\"port\"?" },
-                { "zzzzzz", "1", "application store: charm minio has no option \"zzzzzz\"" },
+                { "zzzzzz", "1",
+                  "application store: charm minio has no option \"zzzzzz\"; mooringctl config APP "
+                  "lists them" },
         };
         cleanup_(charm_meta_freep) struct charm_meta *m = parse_good();
 
