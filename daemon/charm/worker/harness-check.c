@@ -3,6 +3,8 @@
  * harness-check.h */
 #include "harness-check.h"
 
+#include "harness-webhook.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -163,5 +165,5 @@ int harness_check_documents(const struct plan *p, struct err *err) {
 
         for (size_t i = 0; r >= 0 && i < p->doc_count; i++)
                 r = check_document(&p->docs[i], err);
-        return r;
+        return r < 0 ? r : harness_webhook_check(p, err);
 }
