@@ -22,6 +22,10 @@ static struct metric leftovers = { .name = "mooring_leftovers",
 static struct metric drift_open = { .name = "mooring_drift_open",
                                     .help = "Lines of drift that are not put right yet",
                                     .type = METRIC_GAUGE };
+static struct metric drift_standing = { .name = "mooring_drift_standing",
+                                        .help = "Lines of drift that rules or a fight keep from "
+                                                "being put right, or until later",
+                                        .type = METRIC_GAUGE };
 static struct metric detached = { .name = "mooring_detached_storage",
                                   .help = "Storage that was kept when its application went",
                                   .type = METRIC_GAUGE };
@@ -58,6 +62,7 @@ static char *print(const struct gathering *g, bool counted) {
         set_count(&secrets, counted, g->counts.secrets);
         set_count(&leftovers, counted, g->counts.leftovers);
         set_count(&drift_open, counted, g->counts.drift_open);
+        set_count(&drift_standing, counted, g->counts.drift_standing);
         set_count(&detached, counted, g->counts.detached);
         metric_set(&build, LABELS(MOORING_VERSION, __VERSION__), 1);
         metric_process();

@@ -137,6 +137,14 @@ int command_freeze_end(struct tx *tx, struct command *c, struct err *err) {
 
 /* ---- what is frozen is not changed */
 
+/* Of any application, or NULL. */
+static const struct freeze *any_frozen(const struct rules *rules) {
+        for (size_t i = 0; i < rules->freeze_count; i++)
+                if (!rules->freezes[i].type[0])
+                        return &rules->freezes[i];
+        return NULL;
+}
+
 static const struct freeze *held_up_by(const struct command *c, const struct rules *rules) {
         const json_t *line, *changes = json_get(c->answer, "changes"), *also = c->also;
         size_t i;
@@ -151,8 +159,8 @@ static const struct freeze *held_up_by(const struct command *c, const struct rul
                 if (application && rules_frozen(rules, application))
                         return rules_frozen(rules, application);
                 /* All of it goes. */
-                if (str_eq(json_get_str(line, "change", ""), "remove-model") && rules->freeze_count)
-                        return &rules->freezes[0];
+                if (str_eq(json_get_str(line, "change", ""), "remove-model") && any_frozen(rules))
+                        return any_frozen(rules);
         }
         json_array_foreach(also, i, line)
                 if (rules_frozen(rules, json_string_value(line)))

@@ -164,11 +164,11 @@ static void add_pause(const char *word, const char *who, struct status_output *o
         str_make_utf8(o->message);
 }
 
-static void add_fight(const char *fight, struct status_output *o) {
+static void add_note(const char *note, struct status_output *o) {
         char message[STATUS_MESSAGE_MAX];
 
         str_copy(message, sizeof(message), o->message);
-        snprintf(o->message, sizeof(o->message), "%s%s%s", fight, *message ? "; " : "", message);
+        snprintf(o->message, sizeof(o->message), "%s%s%s", note, *message ? "; " : "", message);
         str_make_utf8(o->message);
 }
 
@@ -177,8 +177,8 @@ void status_compute(const struct status_input *in, struct status_output *ret) {
                 if (rows[i](in, ret))
                         break;
         }
-        if (in->fight)
-                add_fight(in->fight, ret);
+        if (in->note)
+                add_note(in->note, ret);
         if (in->paused)
                 add_pause("paused", in->paused, ret);
         if (in->frozen)

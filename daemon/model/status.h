@@ -46,7 +46,7 @@ struct status_input {
         const char *removing; /* what is left, or NULL */
         const char *no_charm; /* why no module serves it, or NULL */
         const char *paused;   /* "alice: why", or NULL */
-        const char *fight;    /* who changes what again and again, or NULL */
+        const char *note;     /* who changes what again and again, what stays other; or NULL */
         const char *frozen;   /* "alice: why (until then)", or NULL */
         const char *model_blocked;
         const char *held; /* why the last plan is held */

@@ -9,7 +9,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define PAGE 500 /* models, clusters, applications, relations of one read */
+#define PAGE 500      /* models, clusters, applications, relations of one read */
+#define KEPT_MAX 1000 /* storage of a removed model that is looked through for its line */
 
 void view_put(json_t *j, const char *member, const char *text) {
         if (text)
@@ -87,6 +88,15 @@ int view_each_relation(struct tx *tx, int64_t model, view_relation_fn fn, void *
 
 /* ---- models */
 
+/* ", 2 of it lost"; "" when none is. */
+static const char *lost_text(struct tx *tx, const struct q_detached_row *kept, size_t n) {
+        size_t lost = 0;
+
+        for (size_t i = 0; i < n; i++)
+                lost += str_eq(kept[i].trouble, "lost");
+        return lost ? tx_format(tx, ", %zu of it lost", lost) : "";
+}
+
 int view_model_state(struct tx *tx, const struct q_model_row *m, json_t **ret, struct err *err) {
         struct q_application_count_row *count;
         struct q_detached_row *kept;
@@ -96,8 +106,9 @@ int view_model_state(struct tx *tx, const struct q_model_row *m, json_t **ret, s
                                     &count, &n, err);
 
         if (r >= 0)
-                r = q_detached_list(tx, &(struct q_detached_list_in){ .model_id = m->id, .max = 1 },
-                                    &kept, &k, err);
+                r = q_detached_list(
+                        tx, &(struct q_detached_list_in){ .model_id = m->id, .max = KEPT_MAX },
+                        &kept, &k, err);
         if (r < 0)
                 return r;
         if (!str_eq(m->life, "alive"))
@@ -105,10 +116,10 @@ int view_model_state(struct tx *tx, const struct q_model_row *m, json_t **ret, s
         if (!str_eq(m->life, "alive") && n && count->total == 0 && k && !m->destroy_storage) {
                 word = "removed";
                 message = tx_format(tx,
-                                    "its storage is kept (mooringctl storage --model %s): "
+                                    "its storage is kept%s (mooringctl storage --model %s): "
                                     "remove-model %s --destroy-storage, or add-model %s to go on "
                                     "with it",
-                                    m->name, m->name, m->name);
+                                    lost_text(tx, kept, k), m->name, m->name, m->name);
         }
         *ret = view_state(word, message, m->created_at);
         return 0;

@@ -336,7 +336,8 @@ void decide(const struct resource_row *row, const struct observation *o, const s
         if (p->blocked)
                 return conclude_because(d, ACTION_BLOCK, STATE_BLOCKED, "", p->blocked);
         /* Data is looked at before anything is written: an apply would begin it anew. */
-        if (o->presence == PRESENCE_UNKNOWN && (sacred || (row->applied_generation && !changed))) {
+        if (o->presence == PRESENCE_UNKNOWN &&
+            (sacred || (row->applied_generation && (!changed || p->keeps)))) {
                 if (p->list_pending)
                         return conclude(d, ACTION_WAIT, STATE_UNSEEN, "not seen yet");
                 return decide_look(row, o, p, "not seen yet", d);

@@ -86,6 +86,7 @@ struct policy {
         const char *window;   /* it is put right later: until when it waits; or NULL */
         int64_t window_at;    /* clock_wall of that; 0: not known */
         const struct verdict *fields; /* of what differs; NULL: not compared yet */
+        bool keeps; /* fields of it are left as they are: it is looked at before it is written */
         const char *redeclared; /* a field is handed over, or declared again: an apply; or NULL */
 };
 

@@ -102,6 +102,10 @@ struct fight *fights_get(struct fights *l, const char *field, const char *who) {
         }
         if (l->count == FIGHTS_MAX)
                 fights_drop(l, oldest);
+        if (!l->room) { /* most that drifts does so once: no room for more is kept */
+                l->items = mem_array(struct fight, 1);
+                l->room = 1;
+        }
         l->items = mem_grow(l->items, &l->room, l->count + 1, sizeof(*l->items));
         l->items[l->count] = (struct fight){ .field = str_dup(field), .who = str_dup(who) };
         return &l->items[l->count++];

@@ -145,7 +145,6 @@ static int tell_run(struct tx *tx, struct store_call *c, struct err *err) {
 static void announce(const struct telling *t, struct kept_row *r) {
         const struct world_model *m = world_model(&t->rec->world, r->model);
 
-        str_set(&r->trouble, t->trouble);
         if (t->drift)
                 ledger_count(t->drift, r->type, LEDGER_WHO_UNKNOWN);
         log_event(t->drift ? LOG_ERR : LOG_NOTICE, "storage",
@@ -167,6 +166,8 @@ static void tell_done(struct store_call *c, int k, const struct err *err) {
         if (k < 0)
                 log_plain(LOG_WARNING, "storage", "detached %lld: %s", (long long)t->id,
                           err_text(err));
+        if (k >= 0 && r)
+                str_set(&r->trouble, t->trouble);
         if (k >= 0 && r && t->told)
                 announce(t, r);
         free(t->trouble);

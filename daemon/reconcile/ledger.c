@@ -279,6 +279,8 @@ static void close_done(struct store_call *c, int r, const struct err *err) {
 void ledger_close(struct reconcile *rec, struct world_resource *r, const char *outcome) {
         struct closing *k = mem_new(struct closing);
 
+        if (r->standing)
+                application_seen(rec, r->owner);
         r->drift = r->drift_at = r->standing = 0;
         memset(r->stands, 0, sizeof(r->stands));
         k->in = (struct w_drift_close_open_in){ .resource_id = r->id, .outcome = outcome };

@@ -30,7 +30,9 @@ GAUGE(converged_at, "model_last_converged_timestamp_seconds",
       "When every application of the model was last active; 0: not since the daemon started",
       { "model", MODELS_TOLD });
 GAUGE(held, "held_plans", "Plans that would delete too much and wait for apply-held", { NULL });
-GAUGE(paused, "paused", "What is paused, by whether it is a model or an application", { "kind" });
+GAUGE(paused, "paused",
+      "What is paused, by whether it is a model, an application or an object, or frozen",
+      { "kind" });
 GAUGE(fights, "fights",
       "Fields that another writer changes again and again: slowed, or guarded, which are put right "
       "at "
@@ -152,9 +154,18 @@ static void gather_fights(struct reconcile *rec) {
         metric_set(&fights, LABELS("guarded"), (double)guarded);
 }
 
+static void count_stops(const struct world_model *m, size_t *frozen, size_t *objects) {
+        for (size_t i = 0; m->rules && i < m->rules->freeze_count; i++) {
+                if (m->rules->freezes[i].type[0])
+                        ++*objects;
+                else
+                        ++*frozen;
+        }
+}
+
 static void gather_models(struct reconcile *rec) {
         struct map_entry *e;
-        size_t n = 0;
+        size_t n = 0, frozen = 0, objects = 0;
 
         metric_clear(&converged);
         metric_clear(&converged_at);
@@ -163,12 +174,15 @@ static void gather_models(struct reconcile *rec) {
                 struct world_model *m = e->value;
 
                 n += m->paused != NULL;
+                count_stops(m, &frozen, &objects);
                 m->inactive = 0;
                 for (int word = 0; word < STATUS_MAX; word++)
                         metric_add(&applications, LABELS(m->name, status_words[word]), 0);
         }
         metric_set(&models, NULL, (double)rec->world.models.count);
         metric_set(&paused, LABELS("model"), (double)n);
+        metric_set(&paused, LABELS("frozen"), (double)frozen);
+        metric_set(&paused, LABELS("object"), (double)objects);
         gather_applications(rec);
         for (size_t i = 0; (e = map_next(&rec->world.models, &i));)
                 gather_model(e->value);

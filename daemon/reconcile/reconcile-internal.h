@@ -124,12 +124,13 @@ struct rule;
 struct rule_subject resource_subject(struct reconcile *rec, const struct world_resource *r);
 /* What was judged of what was seen last; NULL: it has to be compared. */
 const struct verdict *resource_verdict(struct reconcile *rec, const struct world_resource *r);
-/* Judges J's differences. */
-void resource_judge_fields(struct resource_job *j, struct world_resource *r);
+/* Field by field what is not as it was made, and what becomes of it. */
+void resource_find_differences(struct resource_job *j, struct world_resource *r);
 /* What stands is not what its line in the ledger says. */
 bool resource_stands_new(const struct world_resource *r);
 /* Which fields J's apply leaves as they are. ALL: all is declared anew, but what rules ignore. */
 void resource_keep_fields(struct resource_job *j, const struct world_resource *r, bool all);
+bool resource_keeps(struct reconcile *rec, const struct world_resource *r);
 /* A field of R is to be handed over, or declared again: why it is to be applied; or NULL. */
 const char *resource_redeclared(struct reconcile *rec, const struct world_resource *r, char *text,
                                 size_t size);

@@ -259,6 +259,10 @@ static int load_drift(struct tx *tx, struct store_call *c, struct err *err) {
                 struct world_resource *res = world_resource(&l->rec->world, rows[i].resource_id);
 
                 if (res && rows[i].standing_len == DIGEST_SIZE) {
+                        struct world_application *a = world_application(&l->rec->world, res->owner);
+
+                        if (a)
+                                a->noted = true;
                         res->standing = rows[i].id;
                         memcpy(res->stands, rows[i].standing, DIGEST_SIZE);
                 } else if (res) {

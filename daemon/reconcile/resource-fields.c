@@ -8,6 +8,7 @@
 #include "reconcile-internal.h"
 
 #include "clock.h"
+#include "log.h"
 #include "rule.h"
 
 #include <stdlib.h>
@@ -148,7 +149,7 @@ static void promote(const struct resource_job *j, struct world_resource *r) {
         memcpy(r->stands, nothing, DIGEST_SIZE);
 }
 
-void resource_judge_fields(struct resource_job *j, struct world_resource *r) {
+static void judge_fields(struct resource_job *j, struct world_resource *r) {
         struct reconcile *rec = j->rec;
         struct rule_subject s = resource_subject(rec, r);
         const struct world_target *t = world_target(&rec->world, r->target);
@@ -182,6 +183,32 @@ void resource_judge_fields(struct resource_job *j, struct world_resource *r) {
         digest_of(j, false, f->stands);
         if (v->now)
                 promote(j, r);
+}
+
+/* What stands where nothing of ours should: somebody gave an item of a keyed list another key. A
+ * plain apply would only add ours beside it. */
+static bool has_residue(const struct resource_job *j) {
+        for (size_t i = 0; i < j->differences.count; i++)
+                if (!j->differences.items[i].wanted && j->differences.items[i].found &&
+                    j->fates[i] == FATE_REPAIR)
+                        return true;
+        return false;
+}
+
+void resource_find_differences(struct resource_job *j, struct world_resource *r) {
+        struct world_target *t = world_target(&j->rec->world, r->target);
+        struct apply_request request = { .type = r->type,
+                                         .path = r->path,
+                                         .wanted = j->document,
+                                         .baseline = j->baseline,
+                                         .projection = r->interest.projection };
+        struct err err = { 0 };
+
+        if (j->baseline && r->seen.found &&
+            t->provider->compare(&request, &r->seen, &j->differences, &err) < 0)
+                reconcile_log(LOG_WARNING, "compare", j->rec, r, "%s", err_text(&err));
+        judge_fields(j, r);
+        j->take_over = (t->provider->can & PROVIDER_TAKE_OVER) && has_residue(j);
 }
 
 bool resource_stands_new(const struct world_resource *r) {
@@ -223,6 +250,16 @@ void resource_keep_fields(struct resource_job *j, const struct world_resource *r
                 keep(j, j->differences.items[i].field, false);
                 j->part = true;
         }
+}
+
+bool resource_keeps(struct reconcile *rec, const struct world_resource *r) {
+        struct rule_subject s = resource_subject(rec, r);
+        const struct rules *rules = rules_of(rec, r);
+
+        for (size_t i = 0; rules && i < rules->count; i++)
+                if (is_ignored(rules, &s, &rules->items[i]))
+                        return true;
+        return false;
 }
 
 /* ---- fields that are handed over, and taken back */

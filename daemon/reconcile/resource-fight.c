@@ -36,7 +36,7 @@ static void tell_opened(struct reconcile *rec, const struct world_resource *r,
                         : "put right more and more slowly; `drift hand-over` leaves it to them");
         reconcile_event(rec, "fight", m ? m->name : "", r->path, text);
         if (a) {
-                a->fights = true;
+                a->noted = true;
                 application_seen(rec, a->id);
         }
 }
@@ -174,7 +174,7 @@ void resource_load_fight(struct reconcile *rec, const struct q_fight_row *row) {
         f->slow = row->slow;
         f->next_at = row->next_at;
         if (a && fight_is_open(f))
-                a->fights = true;
+                a->noted = true;
 }
 
 /* ---- the end */

@@ -210,6 +210,7 @@ void resource_policy(struct reconcile *rec, struct world_resource *r,
                 ret->window = ret->window_at ? text->rule : NULL;
         }
         ret->fields = resource_verdict(rec, r);
+        ret->keeps = resource_keeps(rec, r);
         if (!r->row.dying)
                 ret->redeclared =
                         resource_redeclared(rec, r, text->redeclared, sizeof(text->redeclared));

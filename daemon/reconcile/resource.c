@@ -163,6 +163,8 @@ static void take_part(struct resource_job *j, struct world_resource *r) {
 
 static void take_whole(struct resource_job *j, struct world_resource *r) {
         take_baseline(j, r);
+        if (r->standing)
+                application_seen(j->rec, r->owner);
         r->standing = 0;
         memset(r->stands, 0, sizeof(r->stands));
         json_decref(r->kept);
@@ -420,32 +422,6 @@ static void on_drift_written(struct store_call *c, int k, const struct err *err)
         finish(j, true); /* now that it is told: it rests, or is looked at in its turn */
 }
 
-/* What stands where nothing of ours should: somebody gave an item of a keyed list another key. A
- * plain apply would only add ours beside it. */
-static bool has_residue(const struct resource_job *j) {
-        for (size_t i = 0; i < j->differences.count; i++)
-                if (!j->differences.items[i].wanted && j->differences.items[i].found &&
-                    j->fates[i] == FATE_REPAIR)
-                        return true;
-        return false;
-}
-
-static void find_differences(struct resource_job *j, struct world_resource *r) {
-        struct world_target *t = world_target(&j->rec->world, r->target);
-        struct apply_request request = { .type = r->type,
-                                         .path = r->path,
-                                         .wanted = j->document,
-                                         .baseline = j->baseline,
-                                         .projection = r->interest.projection };
-        struct err err = { 0 };
-
-        if (j->baseline && r->seen.found &&
-            t->provider->compare(&request, &r->seen, &j->differences, &err) < 0)
-                reconcile_log(LOG_WARNING, "compare", j->rec, r, "%s", err_text(&err));
-        resource_judge_fields(j, r);
-        j->take_over = (t->provider->can & PROVIDER_TAKE_OVER) && has_residue(j);
-}
-
 /* ---- one step */
 
 static const char *action_word(const struct decision *d) {
@@ -592,7 +568,7 @@ static void compare(struct resource_job *j, struct world_resource *r, struct dec
 
         if (!differs || r->seen.presence != PRESENCE_PRESENT)
                 return;
-        find_differences(j, r);
+        resource_find_differences(j, r);
         judge(j->rec, r, d);
 }
 
@@ -604,6 +580,16 @@ static void note_whole(struct reconcile *rec, struct world_resource *r, struct d
                 return;
         resource_note_fight(rec, r, "", NULL);
         judge(rec, r, d);
+}
+
+/* Its application's status says so. */
+static void note_standing(struct reconcile *rec, const struct world_resource *r) {
+        struct world_application *a = world_application(&rec->world, r->owner);
+
+        if (!a)
+                return;
+        a->noted = true;
+        application_seen(rec, a->id);
 }
 
 static void on_stood(struct store_call *c, int k, const struct err *err) {
@@ -619,6 +605,7 @@ static void on_stood(struct store_call *c, int k, const struct err *err) {
         }
         r->standing = j->drift_line;
         memcpy(r->stands, r->judged->stands, DIGEST_SIZE);
+        note_standing(j->rec, r);
         finish(j, true);
 }
 

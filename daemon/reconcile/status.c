@@ -299,19 +299,29 @@ static bool is_first_plan(const struct world_application *a) {
 }
 
 /* Without numbers, which would be news each time. */
-static char *find_fight(struct reconcile *rec, struct world_application *a) {
-        for (size_t i = 0; a->fights && i < a->want_count; i++) {
+static char *note_of_fight(const struct world_resource *r, const struct fight *f) {
+        return str_format(
+                "%s keeps %s%s of %s %s", str_eq(f->who, LEDGER_WHO_UNKNOWN) ? "somebody" : f->who,
+                f->field[0] ? "changing " : "taking away all", f->field, r->type, r->path);
+}
+
+/* What others changed and is not put right, or again and again. */
+static char *find_note(struct reconcile *rec, struct world_application *a) {
+        char *stands = NULL;
+
+        for (size_t i = 0; a->noted && i < a->want_count; i++) {
                 const struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
                 const struct fight *f = r ? resource_fight(r) : NULL;
 
-                if (f)
-                        return str_format("%s keeps %s%s of %s %s",
-                                          str_eq(f->who, LEDGER_WHO_UNKNOWN) ? "somebody" : f->who,
-                                          f->field[0] ? "changing " : "taking away all", f->field,
-                                          r->type, r->path);
+                if (f) {
+                        free(stands);
+                        return note_of_fight(r, f);
+                }
+                if (!stands && r && r->standing && r->judged)
+                        stands = str_format("%s %s: %s", r->type, r->path, r->judged->verdict.why);
         }
-        a->fights = false;
-        return NULL;
+        a->noted = stands != NULL;
+        return stands;
 }
 
 void status_update(struct reconcile *rec, struct world_application *a) {
@@ -321,14 +331,14 @@ void status_update(struct reconcile *rec, struct world_application *a) {
         const struct world_model *m = world_model(&rec->world, a->model);
         const struct freeze *f = m && a->name ? rules_frozen(m->rules, a->name) : NULL;
         cleanup_(freep) char *frozen = f ? freeze_text(f) : NULL;
-        cleanup_(freep) char *fight = NULL;
+        cleanup_(freep) char *note = NULL;
 
         if (!a->name)
                 return;
         gather(rec, a, &g);
         if (a->active) /* until now: nothing was told meanwhile */
                 a->last_active = clock_wall();
-        fight = find_fight(rec, a);
+        note = find_note(rec, a);
         in = (struct status_input){
                 .unseen = none_if_empty(g.unseen),
                 .last_word = a->last_active ? "active" : a->status,
@@ -338,7 +348,7 @@ void status_update(struct reconcile *rec, struct world_application *a) {
                 .no_charm = missing_charm(rec, a, &g),
                 .paused = m && m->paused ? m->paused : a->paused,
                 .frozen = frozen,
-                .fight = fight,
+                .note = note,
                 .model_blocked = none_if_empty(g.model_blocked),
                 .held = a->held,
                 .lost = none_if_empty(g.lost),

@@ -83,7 +83,7 @@ struct world_application {
         bool planned;                      /* a plan was saved at least once */
         uint64_t changes, changes_planned; /* of its rows: told so far; those that a plan knows */
         bool dying;
-        bool fights;              /* perhaps over one of its resources */
+        bool noted;               /* perhaps a resource of it is fought over, or stays other */
         char *paused;             /* "alice: reason", or NULL */
         struct world_want *wants; /* by label */
         size_t want_count;

@@ -308,7 +308,7 @@ def test_failing_pods(sim, core, apps):
 
 
 def test_missing_secret(sim, core, apps):
-    """a pod waits for the Secret that its environment names, and starts when it comes"""
+    """a pod waits for the Secret that its environment names, starts when it comes, and runs on without it"""
     wanted = deployment("db", replicas=1)
     wanted["spec"]["template"]["spec"]["containers"][0]["env"] = [
         {"name": "P", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]
@@ -317,6 +317,11 @@ def test_missing_secret(sim, core, apps):
           [{"reason": "CreateContainerConfigError", "message": 'secret "s" not found'}], "the message")
     sim("POST", core + "/secrets", {"metadata": {"name": "s"}, "stringData": {"k": "v"}}, want=201)
     until(lambda: sim("GET", apps + "/deployments/db")["status"].get("readyReplicas") == 1, "the pod")
+    sim("DELETE", core + "/secrets/s")
+    wanted["spec"]["replicas"] = 2
+    sim.apply(apps + "/deployments/db", wanted)
+    until(lambda: sorted("waiting" if "waiting" in s["state"] else "running" for s in containers(sim, core)) == ["running", "waiting"],
+          "the second one to wait, beside the first one that runs")
 
 
 def test_stateful_set(sim, core, apps):

@@ -6,7 +6,7 @@ import json
 import shutil
 
 from lib.runner import APPS, BUNDLE, main, test
-from lib.services import seen_filled, sql
+from lib.services import ask, seen_filled, sql
 from lib.world import Trouble
 
 CLAIM = "data-mlflow-mysql-0"
@@ -51,6 +51,7 @@ def _(world):
     if uid(world) != before:
         raise Trouble("attach-storage did not use the claim that was there")
     # The earlier relation's user came back in the volume, and nobody wants it.
+    world.wait_for("the server to answer", lambda: ask(world, "SELECT 1")[0] == 0)
     world.wait_for("the user of the earlier relation to be dropped", lambda: not users & relation_users(world))
     world.wait_for("its password to go", lambda: not any(user.startswith(f"{label}_") for label in secrets(world) for user in users))
     # With the secrets that open it: a database made under the new application needs the old root password.

@@ -76,6 +76,8 @@ def _(world):
     world.ctl("plan").refused(CLAIM, "is gone, and held data since", code=4)
     world.ctl("doctor").refused("data-lost", CLAIM)
     world.ctl("destroy-storage", "mlflow-mysql", "--dry-run").ok().says("forget", CLAIM, "lost already")
+    world.ctl("remove-model", world.cluster.model, "--no-prompt").ok()
+    world.wait_for("the model to say so", lambda: "its storage is kept, 1 of it lost" in world.ctl("models").ok().out)
 
 
 @test("a claim that was restored without our labels is found, and accepted as it is", fresh=True)

@@ -51,8 +51,10 @@ def _(world):
     if kube.get("configmaps", "mlflow", config)["data"][key] != "other":
         raise RuntimeError("what is only told was written by the repair of another field")
     world.ctl("why", f"configmap/{config}").ok().says("is only told", "the database team edits it")
+    world.wait_for("status says so", lambda: "is only told" in world.ctl("status").out)
     before = lines(world)
     world.ctl("drift", "policy", "unset", "--object", f"configmap/{config}", "--field", "data").ok()
+    world.wait_for("status says it no more", lambda: "is only told" not in world.ctl("status").out)
     world.wait_for("the right value", lambda: kube.get("configmaps", "mlflow", config)["data"][key] == right)
     world.wait_for("no open line", lambda: all(line["outcome"] != "open" for line in lines(world).values()))
 

@@ -533,6 +533,17 @@ static void fields_are_repaired_as_the_verdict_says(void **state) {
         assert_true(d.spared);
 }
 
+static void what_keeps_fields_is_looked_at_before_a_change_is_written(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = { 0 };
+        struct policy p = { .keeps = true };
+
+        row.wanted_generation++;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_LOOK);
+        p.keeps = false;
+        assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
+}
+
 static void a_field_that_is_declared_again_is_applied(void **state) {
         struct resource_row row = in_place();
         struct observation o = as_applied();
@@ -582,6 +593,7 @@ int main(void) {
                 cmocka_unit_test(data_that_is_marked_for_deletion_blocks_at_once),
                 cmocka_unit_test(a_rule_leaves_what_was_deleted_and_tells_of_it_or_not),
                 cmocka_unit_test(fields_are_repaired_as_the_verdict_says),
+                cmocka_unit_test(what_keeps_fields_is_looked_at_before_a_change_is_written),
                 cmocka_unit_test(a_field_that_is_declared_again_is_applied),
         };
 

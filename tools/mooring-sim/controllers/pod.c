@@ -274,11 +274,18 @@ static void afflict(struct view *v, const char *reason) {
         }
 }
 
+/* What it needed to start it has: a running container keeps the environment and the mounts that
+ * it was given. */
+static bool has_started(const json_t *pod) {
+        return json_at(pod, "/status/containerStatuses/0/state/running") != NULL;
+}
+
 static void decide(struct view *v) {
         const char *fault =
                 faults_pod(&v->sim->faults, store_namespace(v->pod), store_name(v->pod));
         const char *restart = json_get_str(json_get(v->pod, "spec"), "restartPolicy", "Always");
-        cleanup_(freep) char *mount = pod_needs_volume(v->sim, v->pod);
+        bool started = has_started(v->pod);
+        cleanup_(freep) char *mount = started ? NULL : pod_needs_volume(v->sim, v->pod);
 
         v->life = LIFE_RUNNING;
         v->ready = true;
@@ -292,7 +299,7 @@ static void decide(struct view *v) {
                 v->life = LIFE_WAITING;
                 return;
         }
-        v->message = pod_needs_env(v->sim, v->pod);
+        v->message = started ? NULL : pod_needs_env(v->sim, v->pod);
         if (v->message) {
                 v->life = LIFE_WAITING;
                 v->reason = "CreateContainerConfigError";
