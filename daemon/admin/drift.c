@@ -18,6 +18,7 @@ static void set_time(json_t *j, const char *name, int64_t wall) {
 static json_t *drift_json(const struct q_drift_row *d) {
         json_t *j = json_object();
         json_t *fields = NULL;
+        char stamp[CLOCK_TEXT_MAX];
 
         json_object_set_new(j, "id", json_integer(d->id));
         json_object_set_new(j, "application", json_string(d->application));
@@ -29,7 +30,8 @@ static json_t *drift_json(const struct q_drift_row *d) {
         json_object_set_new(j, "who", json_string(d->who));
         set_time(j, "seen-at", d->seen_at);
         if (!d->changed_at_null)
-                set_time(j, "changed-at", d->changed_at);
+                json_object_set_new(j, "changed-at", /* the writer's: whole seconds */
+                                    json_string(clock_iso(d->changed_at, false, stamp)));
         if (!d->detected_ms_null)
                 json_object_set_new(j, "detected-ms", json_integer(d->detected_ms));
         if (!d->repaired_at_null) {

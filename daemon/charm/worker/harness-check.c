@@ -3,6 +3,9 @@
  * harness-check.h */
 #include "harness-check.h"
 
+#include "harness-webhook.h"
+#include "opt.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -18,6 +21,25 @@ int harness_check_meta(const char *folder, struct charm_meta **ret, struct err *
                 return err_set(err, -errno, "%s: %s", path, strerror(errno));
         n = fread(text, 1, META_MAX, f);
         return charm_meta_parse(text, n, path, ret, err);
+}
+
+int harness_check_config(const struct charm_meta *m, const json_t *config, struct err *err) {
+        cleanup_(freep) const char **names = mem_array(const char *, m->option_count + 1);
+        const char *name, *near;
+        json_t *value;
+
+        for (size_t i = 0; i < m->option_count; i++)
+                names[i] = m->options[i].name;
+        json_object_foreach((json_t *)config, name, value) {
+                if (charm_meta_option(m, name))
+                        continue;
+                near = opt_nearest(name, names);
+                return err_set(err, -ENOENT,
+                               "the view's config has \"%s\": charm.yaml has no such option%s%s%s",
+                               name, near ? ", did you mean \"" : "", near ? near : "",
+                               near ? "\"?" : "");
+        }
+        return 0;
 }
 
 int harness_check_relations(const struct charm_meta *m, const json_t *relations, struct err *err) {
@@ -163,5 +185,5 @@ int harness_check_documents(const struct plan *p, struct err *err) {
 
         for (size_t i = 0; r >= 0 && i < p->doc_count; i++)
                 r = check_document(&p->docs[i], err);
-        return r;
+        return r < 0 ? r : harness_webhook_check(p, err);
 }

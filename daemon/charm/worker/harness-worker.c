@@ -68,8 +68,11 @@ static int end_in_words(pid_t pid, const char *what, struct err *err) {
                 return err_set(err, -EPERM, "%s: it made a system call that charms do not have",
                                what);
         if (WIFSIGNALED(status))
-                return err_set(err, -EFAULT, "%s: it crashed: %s", what,
-                               strsignal(WTERMSIG(status)));
+                return err_set(err, -EFAULT, "%s: it crashed: %s%s", what,
+                               strsignal(WTERMSIG(status)),
+                               WTERMSIG(status) == SIGSEGV
+                                       ? " (a bad pointer, or the time: charms have no clock)"
+                                       : "");
         if (WEXITSTATUS(status))
                 return err_set(err, -EFAULT, "%s: it ended with status %d", what,
                                WEXITSTATUS(status));

@@ -17,7 +17,7 @@
 struct harness_case {
         char *name;                  /* "active" */
         char *view;                  /* canonical */
-        json_t *relations;           /* of the view */
+        json_t *config, *relations;  /* of the view */
         struct harness_answer first; /* of a fresh worker */
         bool good;
 };
@@ -36,6 +36,7 @@ static void harness_deinit(struct harness *h) {
         for (size_t i = 0; i < h->count; i++) {
                 free(h->cases[i].name);
                 free(h->cases[i].view);
+                json_decref(h->cases[i].config);
                 json_decref(h->cases[i].relations);
                 harness_answer_deinit(&h->cases[i].first);
         }
@@ -98,6 +99,7 @@ static int add_case(struct harness *h, const char *file, struct err *err) {
         c = &h->cases[h->count++];
         *c = (struct harness_case){ .name = str_ndup(file, strlen(file) - strlen(VIEW_END)),
                                     .view = json_text(view),
+                                    .config = json_incref(json_get(view, "config")),
                                     .relations = json_incref(json_get(view, "relations")) };
         if (strlen(c->view) > CHARM_VIEW_MAX)
                 return err_set(err, -E2BIG, "%s: a view has at most %u bytes", path,
@@ -329,8 +331,10 @@ static void check_plan(struct harness *h, struct harness_case *c) {
         cleanup_(json_freep) json_t *got = answer_json(&c->first);
         const struct plan *p = c->first.plan;
         struct err err;
-        int r = harness_check_relations(h->meta, c->relations, &err);
+        int r = harness_check_config(h->meta, c->config, &err);
 
+        if (r >= 0)
+                r = harness_check_relations(h->meta, c->relations, &err);
         if (r >= 0 && p)
                 r = interface_check_tell(c->relations, p->tell, h->unknown, &err);
         if (r >= 0 && p)

@@ -132,6 +132,17 @@ static bool container_trouble(struct units_pod *u, const json_t *status) {
         return false;
 }
 
+/* All containers are ready, and kubectl shows 1/1: the node, or a gate, has the last word. */
+static void unready_pod(struct units_pod *u, const json_t *ready) {
+        const char *why = json_get_str(ready, "message", json_get_str(ready, "reason", NULL));
+        const char *since = json_get_str(ready, "lastTransitionTime", NULL);
+
+        put_message(u,
+                    "condition Ready is False%s%s on node %s, though its containers are ready%s%s",
+                    since ? " since " : "", since ? since : "", u->node[0] ? u->node : "?",
+                    why ? ": " : "", why ? why : "");
+}
+
 /* Running but not ready: which probe, from the containers' own fields. */
 static void not_ready(struct units_pod *u, const json_t *pod, const json_t *ready) {
         const json_t *container;
@@ -151,8 +162,7 @@ static void not_ready(struct units_pod *u, const json_t *pod, const json_t *read
                                     json_get_str(container, "name", "?"));
                 return;
         }
-        put_message(u, "%s",
-                    json_get_str(ready, "message", json_get_str(ready, "reason", "not ready")));
+        unready_pod(u, ready);
 }
 
 static void starting(struct units_pod *u, const json_t *status) {

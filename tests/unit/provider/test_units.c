@@ -68,6 +68,15 @@ static const struct {
                        "\"containerStatuses\":[{\"name\":\"main\",\"ready\":false,\"started\":true,"
                        "\"state\":{\"running\":{}}}]"),
           "waiting", "idle", "container main: readiness probe has not passed yet", false },
+        { "node that does not answer",
+          POD(NOTHING, "\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\",\"status\":"
+                       "\"False\",\"lastTransitionTime\":\"2026-11-21T22:00:00Z\"}],"
+                       "\"containerStatuses\":[{\"name\":\"main\",\"ready\":true,\"started\":true,"
+                       "\"state\":{\"running\":{}}}]"),
+          "waiting", "idle",
+          "condition Ready is False since 2026-11-21T22:00:00Z on node n1, though its containers "
+          "are ready",
+          false },
         { "starting",
           POD(NOTHING, "\"phase\":\"Pending\",\"containerStatuses\":[{\"name\":\"main\",\"state\":{"
                        "\"waiting\":{\"reason\":\"ContainerCreating\"}}}]"),
