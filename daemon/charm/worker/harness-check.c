@@ -3,6 +3,7 @@
  * harness-check.h */
 #include "harness-check.h"
 
+#include "harness-webhook.h"
 #include "opt.h"
 
 #include <errno.h>
@@ -184,5 +185,5 @@ int harness_check_documents(const struct plan *p, struct err *err) {
 
         for (size_t i = 0; r >= 0 && i < p->doc_count; i++)
                 r = check_document(&p->docs[i], err);
-        return r;
+        return r < 0 ? r : harness_webhook_check(p, err);
 }
