@@ -162,7 +162,8 @@ static void what_is_blocked_is_let_go_by_name(void **state) {
         assert_int_equal(desk_application(d, command_application_adopt, c), 0);
         assert_string_equal(desk_change(d, 0),
                             "adopt Deployment.apps lab/store, which was there before; it will "
-                            "not be deleted");
+                            "not be deleted, and its pods are replaced where they are other than "
+                            "wanted");
         assert_int_equal(desk_application(d, command_application_adopt, c), -ENOENT);
 }
 
