@@ -124,6 +124,9 @@ struct observer {
         void (*listed)(void *arg, const char *type, bool begin);
         /* TYPE cannot be listed, as things stand: only a look at each of them says how it is. */
         void (*unlisted)(void *arg, const char *type);
+        /* The outside was put back to an older state: what is observed of TYPE from now on counts
+         * also where its order is lower. */
+        void (*went_back)(void *arg, const char *type);
         /* The target can (not) be read. IDENTITY: which outside this is (kube-system's uid),
          * when known. */
         void (*reach)(void *arg, bool reachable, const char *identity, const char *why);

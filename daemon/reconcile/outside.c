@@ -243,6 +243,18 @@ static void forget_seen(struct reconcile *rec, const struct world_target *t) {
         }
 }
 
+static void on_went_back(void *arg, const char *type) {
+        struct world_target *t = arg;
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&t->reconcile->world.resources, &i));) {
+                struct world_resource *r = e->value;
+
+                if (r->target == t->id && str_eq(r->type, type))
+                        r->seen.order = 0;
+        }
+}
+
 static void on_reach(void *arg, bool reachable, const char *identity, const char *why) {
         struct world_target *t = arg;
         bool news = !t->reach_known || t->reachable != reachable ||
@@ -390,6 +402,7 @@ static int open_target(struct reconcile *rec, struct world_target *t, struct ope
                                          .unit = on_unit,
                                          .listed = on_listed,
                                          .unlisted = on_unlisted,
+                                         .went_back = on_went_back,
                                          .reach = on_reach,
                                          .warning = on_warning,
                                          .changed = on_changed };

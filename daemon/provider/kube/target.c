@@ -159,6 +159,19 @@ static void on_listed(void *arg, bool begin) {
         t->observer.listed(t->observer.arg, f->type, begin);
 }
 
+static void on_went_back(void *arg) {
+        struct follow *f = arg;
+        const struct observer *o = &f->target->observer;
+
+        if (!f->type)
+                return; /* pods are counted anew with each list */
+        o->warning(o->arg, f->type, NULL,
+                   "the versions of the API server went back: its etcd was restored to an older "
+                   "state; all is read anew");
+        if (o->went_back)
+                o->went_back(o->arg, f->type);
+}
+
 static struct watch *new_watch(struct target *t, const char *type, const char *selector,
                                const char *accept, const struct watch_config *how) {
         const struct discovery_kind *kind = discovery_find(t->discovery.table, type);
@@ -186,9 +199,11 @@ static void begin_objects(struct follow *f) {
         struct target *t = f->target;
         cleanup_(freep) char *selector = str_format(
                 LABEL_MANAGED_BY "=" MANAGED_BY "," LABEL_CONTROLLER "=%s", t->controller);
-        struct watch_config how = {
-                .item = on_object, .listed = on_listed, .health = on_health, .arg = f
-        };
+        struct watch_config how = { .item = on_object,
+                                    .listed = on_listed,
+                                    .went_back = on_went_back,
+                                    .health = on_health,
+                                    .arg = f };
 
         f->watch = new_watch(t, f->type, selector, NULL, &how);
         if (f->watch)
@@ -315,9 +330,11 @@ static void on_pods_listed(void *arg, bool begin) {
 static void begin_pods(struct target *t) {
         cleanup_(freep) char *selector =
                 str_format(LABEL_CONTROLLER "=%s," LABEL_APPLICATION, t->controller);
-        struct watch_config how = {
-                .item = on_pod, .listed = on_pods_listed, .health = on_health, .arg = t->pods
-        };
+        struct watch_config how = { .item = on_pod,
+                                    .listed = on_pods_listed,
+                                    .went_back = on_went_back,
+                                    .health = on_health,
+                                    .arg = t->pods };
 
         t->pods->watch = new_watch(t, "Pod", selector, NULL, &how);
 }
@@ -376,6 +393,7 @@ static void begin_kinds(struct target *t) {
         static const char *const types[] = { TARGET_CRD, TARGET_API_SERVICE };
         struct watch_config how = { .item = on_kind,
                                     .listed = on_kinds_listed,
+                                    .went_back = on_went_back,
                                     .health = on_kinds_health,
                                     .arg = t->pods };
 

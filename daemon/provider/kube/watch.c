@@ -33,6 +33,8 @@ struct watch {
         struct timer timer;
         struct later soon;
         char version[VERSION_MAX]; /* last seen; "": none */
+        char before[VERSION_MAX];  /* the last of what was given up since */
+        bool checked;              /* the server is not behind VERSION */
         char *next;                /* continue token of a list */
         int expired;               /* 410s in a row */
         int tries;
@@ -154,12 +156,18 @@ static bool was_gone(const struct http_request *r) {
         return r->end == HTTP_OK && r->status == 410;
 }
 
+static void give_up_version(struct watch *w) {
+        if (w->version[0])
+                str_copy(w->before, sizeof(w->before), w->version);
+        w->version[0] = '\0';
+}
+
 static void list_again(struct watch *w) {
         freep(&w->next);
         w->next = NULL;
         w->expired++;
         if (w->expired > 1)
-                w->version[0] = '\0';
+                give_up_version(w);
         w->state = WATCH_LISTING;
         if (w->expired > 2)
                 wait_then_begin(w, back_off(w));
@@ -190,7 +198,24 @@ static void take_version(struct watch *w, struct scan_slice value) {
                 str_copy(w->version, sizeof(w->version), version);
 }
 
+/* Versions are numbers that rise, whatever the documents say of opaqueness. */
+static bool is_behind(const char *version, const char *known) {
+        return version && known[0] && strtoull(version, NULL, 10) < strtoull(known, NULL, 10);
+}
+
+/* A restored etcd: what is there now may be older than what was seen of it. A watch from the
+ * version of before would tell nothing until the new ones pass it. */
+static void went_back(struct watch *w) {
+        w->version[0] = w->before[0] = '\0';
+        w->expired = 0;
+        w->checked = true;
+        w->state = WATCH_LISTING;
+        w->c.went_back(w->c.arg);
+        later_run(&w->soon);
+}
+
 static void page_ended(struct watch *w) {
+        cleanup_(freep) char *version = NULL;
         struct scan_slice metadata;
         const char *rest;
         size_t len;
@@ -205,8 +230,13 @@ static void page_ended(struct watch *w) {
         }
         freep(&w->next);
         w->next = NULL;
+        version = scan_dup(scan_get(metadata, "resourceVersion"));
+        if (is_behind(version, w->before))
+                return went_back(w); /* and what was listed was taken for old */
         take_version(w, scan_get(metadata, "resourceVersion"));
+        w->before[0] = '\0';
         w->expired = 0;
+        w->checked = true;
         w->state = WATCH_WATCHING;
         later_run(&w->soon);
         w->c.listed(w->c.arg, false);
@@ -231,6 +261,8 @@ static void list_done(struct http_request *r) {
         }
         freep(&w->next);
         w->next = NULL;
+        if (r->end == HTTP_OK && r->status == 504)
+                give_up_version(w); /* it waited in vain for one that new */
         failed(w);
 }
 
@@ -310,7 +342,7 @@ static void watch_done(struct http_request *r) {
         struct watch *w = r->arg;
         bool lived = w->events || clock_mono() - w->began >= SHORT_LIFE_MS;
 
-        w->asked = false;
+        w->asked = w->checked = false;
         w->lost_at = clock_mono();
         w->anew |= r->end != HTTP_OK || r->status != 200 || w->gone;
         if (w->gone || was_gone(r)) {
@@ -332,6 +364,32 @@ static void watch_done(struct http_request *r) {
                 return;
         }
         failed(w);
+}
+
+/* ---- after a stream that did not end in order: who answers now may have been restored */
+
+static void version_done(struct http_request *r) {
+        struct watch *w = r->arg;
+        cleanup_(freep) char *version = NULL;
+
+        w->asked = false;
+        if (r->end != HTTP_OK || r->status != 200)
+                return failed(w);
+        version = scan_dup(scan_dig(scan_of(buf_str(&r->reply), r->reply.len), "metadata",
+                                    "resourceVersion", NULL));
+        if (is_behind(version, w->version))
+                return went_back(w);
+        w->checked = true;
+        later_run(&w->soon);
+}
+
+static void ask_version(struct watch *w) {
+        cleanup_(buf_free) struct buf path = BUF_INIT;
+
+        buf_printf(&path, "%s?limit=1", w->path);
+        put_query(w, &path);
+        send_request(w, &path, NULL, version_done);
+        http_start(w->c.http, &w->request);
 }
 
 static void ask_watch(struct watch *w) {
@@ -364,8 +422,7 @@ static void begin(void *arg) {
                 return;
         if (w->state == WATCH_WATCHING || (w->version[0] && w->expired == 0)) {
                 w->state = WATCH_WATCHING;
-                ask_watch(w);
-                return;
+                return w->anew && !w->checked ? ask_version(w) : ask_watch(w);
         }
         w->state = WATCH_LISTING;
         ask_list(w);

@@ -10,7 +10,9 @@
  *
  * A watch that ends, is reset or falls silent goes on from the last resource version: a list is
  * asked for only at the start and after a 410, and then for one not older than what was seen, so
- * that time never runs backwards. */
+ * that time never runs backwards. Where the server's own time did (an etcd restored from a
+ * snapshot), which one small request finds after each stream that did not end in order, that is
+ * told, and all is listed as it is now. */
 #pragma once
 
 #include "http.h"
@@ -50,6 +52,7 @@ struct watch_config {
         int64_t silence_ms;   /* 0: WATCH_SILENCE_MS */
         void (*item)(void *arg, enum watch_event event, struct scan_slice object);
         void (*listed)(void *arg, bool begin);
+        void (*went_back)(void *arg); /* versions did: what was seen is no newer than what comes */
         void (*health)(void *arg, const struct watch_health *h);
         void *arg;
 };

@@ -20,7 +20,7 @@ struct world {
         struct watch *watch;
         struct buf log; /* what was told: "[" and "]" of a list, names, "-name", "good", "bad" */
         const char *script; /* of the server: which place answers 410 */
-        int lists, watches;
+        int lists, watches, checks;
         struct buf asked; /* queries, one a line; under LOCK */
         pthread_mutex_t lock;
 };
@@ -38,6 +38,10 @@ static void on_item(void *arg, enum watch_event event, struct scan_slice object)
 
 static void on_listed(void *arg, bool begin) {
         buf_puts(&((struct world *)arg)->log, begin ? "[ " : "] ");
+}
+
+static void on_went_back(void *arg) {
+        buf_puts(&((struct world *)arg)->log, "back ");
 }
 
 static void on_health(void *arg, const struct watch_health *h) {
@@ -75,7 +79,7 @@ static void send_text(struct server_call *c, const char *text) {
 static void serve_watch(struct world *w, struct server_call *c) {
         int n = count(w, c, &w->watches);
 
-        if (plays(w, "410 before the watch") && n == 1) {
+        if ((plays(w, "410 before the watch") || plays(w, "504")) && n == 1) {
                 gone(c);
                 return;
         }
@@ -95,11 +99,11 @@ static void serve_watch(struct world *w, struct server_call *c) {
                              "\"resourceVersion\":\"11\"}}}\n{\"type\":\"BOOKMARK\",\"object\":{"
                              "\"metad");
                 send_text(c, "ata\":{\"resourceVersion\":\"15\"}}}\n");
-                if (plays(w, "ends") || plays(w, "reset")) {
-                        if (plays(w, "reset"))
-                                server_reset(c);
-                        else
+                if (plays(w, "ends") || plays(w, "reset") || plays(w, "restored")) {
+                        if (plays(w, "ends"))
                                 server_end(c);
+                        else
+                                server_reset(c);
                         return;
                 }
         }
@@ -118,8 +122,17 @@ static void serve(struct server_call *c, void *arg) {
                 serve_watch(w, c);
                 return;
         }
+        if (strncmp(c->query, "limit=1&", 8) == 0) {
+                count(w, c, &w->checks);
+                server_reply(c, 200, NULL,
+                             plays(w, "restored") ? "{\"metadata\":{\"resourceVersion\":\"9\"}}"
+                                                  : "{\"metadata\":{\"resourceVersion\":\"16\"}}");
+                return;
+        }
         n = count(w, c, &w->lists);
-        if (plays(w, "silent") && n == 1)
+        if (plays(w, "504") && strstr(c->query, "NotOlderThan"))
+                server_reply(c, 504, NULL, "{\"message\":\"Too large resource version\"}");
+        else if (plays(w, "silent") && n == 1)
                 server_hold(c);
         else if (plays(w, "401") && n == 1)
                 server_reply(c, 401, NULL, "{\"message\":\"Unauthorized\"}");
@@ -146,6 +159,7 @@ static struct world *play(const char *script, const char *version) {
                                   .version = version,
                                   .item = on_item,
                                   .listed = on_listed,
+                                  .went_back = on_went_back,
                                   .health = on_health,
                                   .arg = w };
         struct http_server_config to = { 0 };
@@ -239,7 +253,27 @@ static void a_stream_that_is_reset_goes_on_from_its_bookmark(void **state) {
 
         until(w, "-b ");
         assert_int_equal(w->lists, 2);
+        assert_int_equal(w->checks, 1);
         finish(w, NULL);
+}
+
+static void a_server_that_was_put_back_is_listed_as_it_is(void **state) {
+        struct world *w = play("restored", NULL);
+
+        until(w, "-b ");
+        assert_int_equal(w->checks, 1);
+        assert_int_equal(w->lists, 4);
+        assert_null(strstr(buf_str(&w->asked), "NotOlderThan"));
+        finish(w, NULL);
+}
+
+static void a_version_that_never_comes_is_given_up(void **state) {
+        struct world *w = play("504", "99");
+
+        until(w, "bad ");
+        watch_again(w->watch);
+        until(w, "-b ");
+        finish(w, "[ bad [ a b back [ a b ] good ~a -b ");
 }
 
 static void a_refused_watch_is_ill_and_is_tried_again(void **state) {
@@ -293,6 +327,8 @@ int main(void) {
                 cmocka_unit_test(gone_between_pages_begins_the_list_anew),
                 cmocka_unit_test(a_stream_that_ends_goes_on_from_its_bookmark),
                 cmocka_unit_test(a_stream_that_is_reset_goes_on_from_its_bookmark),
+                cmocka_unit_test(a_server_that_was_put_back_is_listed_as_it_is),
+                cmocka_unit_test(a_version_that_never_comes_is_given_up),
                 cmocka_unit_test(a_refused_watch_is_ill_and_is_tried_again),
                 cmocka_unit_test(refused_credentials_concern_the_whole_server),
                 cmocka_unit_test(garbage_is_no_list),
