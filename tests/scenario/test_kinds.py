@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Every kind of drift on objects of many kinds (tests/charm/kinds): what is put right, with its line; what is no drift, without a write."""
+import base64
 import json
 import re
 
+from lib import certs
 from lib.drift import lines, repaired
 from lib.runner import main, test
 from lib.world import Trouble
@@ -391,6 +393,9 @@ def _(world):
     component(world, hook, {"/webhooks/0/namespaceSelector": selector}, "admissionsenforcer")
     component(world, hook, {"/webhooks/0/failurePolicy": "Ignore"}, "pilot-discovery")
     component(world, hook, {"/webhooks/0/rules": [rule]}, "webhook")
+    certificate, _ = certs.expired(world.folder / "certs")
+    bundle = base64.b64encode(certificate.read_bytes()).decode()
+    component(world, hook, {"/webhooks/0/clientConfig/caBundle": bundle}, "cert-manager-cainjector")
     hook.healed(lambda: hook.edit("/webhooks/0/timeoutSeconds", 30), "timeoutSeconds", "30", check="/webhooks/0")
 
 
