@@ -22,9 +22,11 @@ def above(least, found):
 
 @test("a model in place: everything is active, ready, watched and reachable")
 def _(world):
+    model, before = world.cluster.model, lines(world)
+    world.cluster.kube.delete("services", model, "mlflow-server")       # a start on which nothing changed writes nothing
+    repaired(world, before, "Service", "mlflow-server", "deleted")
     world.wait_active()
     now = metrics.read(world)
-    model = world.cluster.model
     expect(3, now.total("mooring_applications", model=model, status="active"))
     expect(3, now.total("mooring_applications"))
     expect(now.total("mooring_resources"), now.total("mooring_resources", state="ready"))
