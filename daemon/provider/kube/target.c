@@ -167,7 +167,7 @@ static void on_went_back(void *arg) {
                 return; /* pods are counted anew with each list */
         o->warning(o->arg, f->type, NULL,
                    "the versions of the API server went back: its etcd was restored to an older "
-                   "state; all is read anew");
+                   "state, or another one answers; all is read anew");
         if (o->went_back)
                 o->went_back(o->arg, f->type);
 }
