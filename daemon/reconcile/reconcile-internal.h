@@ -230,7 +230,8 @@ void ledger_count(enum drift_kind kind, const char *type, const char *who);
 const char *ledger_word(enum drift_kind kind);
 #define LEDGER_WHO_UNKNOWN "not recorded"
 
-/* R is as it was, and nobody here did it: its open lines are closed with OUTCOME. */
+/* R is as it was, and no write of ours is known to have done it: its open lines are closed with
+ * OUTCOME, but as repaired where a repair was begun and it was that. */
 void ledger_close(struct reconcile *rec, struct world_resource *r, const char *outcome);
 /* Writes what stands of J's differences as a line of its own, in the place of the one before; then
  * DONE. */
