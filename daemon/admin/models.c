@@ -108,6 +108,7 @@ void models_take_over(struct request *q) {
 
         c->foreign = reconcile_is_foreign(q->admin->options.reconcile, c->model);
         c->why = reconcile_scope_reason(q->admin->options.reconcile, c->model);
+        c->head.after_loop = true;
         request_command(q, &c->head, release_take_over);
 }
 

@@ -35,6 +35,9 @@ struct command {
         const struct sealer *sealer; /* needed by those that set options; else NULL */
         const char *actor;           /* "uid 1000 (alice)" */
         bool dry_run;
+        /* It goes by what the loop found, which status shows before it is in the rows: it takes its
+         * turn behind what the loop has not written yet. */
+        bool after_loop;
         const char *of_model;            /* that it is about; NULL: none, or the command makes it */
         const struct audit *audit;       /* NULL: no row is kept of it */
         const struct audit_entry *entry; /* who, where and why; what was done is filled in here */
