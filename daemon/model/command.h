@@ -255,6 +255,10 @@ int detached_take_back(struct tx *tx, int64_t application, int64_t resource, str
  * storage holds data though this application never wrote to it. */
 struct q_resource_row;
 bool data_held(const struct q_resource_row *row);
+/* FN for each resource that APPLICATION owns, until it fails; returns how often FN gave more than
+ * 0. */
+typedef int data_fn(struct tx *tx, const struct q_resource_row *row, void *arg, struct err *err);
+int data_each_owned(struct tx *tx, int64_t application, data_fn *fn, void *arg, struct err *err);
 /* TARGET is a server that APPLICATION runs itself: what lives in it goes with it. */
 int data_inside(struct tx *tx, int64_t target, int64_t application, bool *ret, struct err *err);
 struct data_left {
