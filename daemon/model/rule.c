@@ -89,25 +89,33 @@ static void take_digest(struct rules *r) {
         digest_sha256(buf_str(&ids), ids.len, r->digest);
 }
 
+int rules_load_freezes(struct tx *tx, int64_t model, struct rules **ret, struct err *err) {
+        struct q_freeze_row *rows;
+        size_t n;
+        int k = q_freeze_list(tx, &(struct q_freeze_list_in){ .model_id = model }, &rows, &n, err);
+
+        if (k < 0)
+                return k;
+        *ret = mem_new(struct rules);
+        (*ret)->freezes = mem_array(struct freeze, n + 1);
+        for (size_t i = 0; i < n; i++)
+                take_freeze(*ret, &rows[i]);
+        return 0;
+}
+
 int rules_load(struct tx *tx, int64_t model, struct rules **ret, struct err *err) {
         struct q_policy_row *rows;
-        struct q_freeze_row *freezes;
-        struct rules *r;
-        size_t n, m;
+        struct rules *r = NULL;
+        size_t n;
         int k = q_policy_list(tx, &(struct q_policy_list_in){ .model_id = model }, &rows, &n, err);
 
         if (k >= 0)
-                k = q_freeze_list(tx, &(struct q_freeze_list_in){ .model_id = model }, &freezes, &m,
-                                  err);
+                k = rules_load_freezes(tx, model, &r, err);
         if (k < 0)
                 return k;
-        r = mem_new(struct rules);
         r->items = mem_array(struct rule, n + 1);
-        r->freezes = mem_array(struct freeze, m + 1);
         for (size_t i = 0; i < n; i++)
                 take_rule(r, &rows[i]);
-        for (size_t i = 0; i < m; i++)
-                take_freeze(r, &freezes[i]);
         take_digest(r);
         *ret = r;
         return 0;

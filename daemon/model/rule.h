@@ -50,6 +50,8 @@ struct rules {
 
 /* Inside a transaction. */
 int rules_load(struct tx *tx, int64_t model, struct rules **ret, struct err *err);
+/* Freezes and pauses only, and no digest: no window is parsed. */
+int rules_load_freezes(struct tx *tx, int64_t model, struct rules **ret, struct err *err);
 struct rules *rules_free(struct rules *r);
 
 struct rule_subject { /* of which a rule is sought */
