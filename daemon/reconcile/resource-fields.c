@@ -116,11 +116,12 @@ static void digest_of(const struct resource_job *j, bool all, uint8_t ret[DIGEST
 
         for (size_t i = 0; i < j->differences.count; i++) {
                 const struct drift *d = &j->differences.items[i];
-                cleanup_(freep) char *found = json_text(d->found);
+                cleanup_(freep) char *found = NULL;
 
-                if (j->fates[i] == FATE_LATER || j->fates[i] == FATE_REPORT ||
-                    (all && j->fates[i] == FATE_REPAIR))
-                        buf_printf(&text, "%s=%s\n", d->field, found ? found : "");
+                if (j->fates[i] == FATE_SPARE || (j->fates[i] == FATE_REPAIR && !all))
+                        continue;
+                found = json_text(d->found);
+                buf_printf(&text, "%s=%s\n", d->field, found ? found : "");
         }
         memcpy(ret, nothing, DIGEST_SIZE);
         if (text.len)
@@ -141,8 +142,10 @@ static void hold_all(struct resource_job *j, struct verdict *v) {
 static void promote(const struct resource_job *j, struct world_resource *r) {
         uint8_t all[DIGEST_SIZE];
 
+        if (!r->standing || r->drift)
+                return;
         digest_of(j, true, all);
-        if (!r->standing || r->drift || memcmp(all, r->stands, DIGEST_SIZE) != 0)
+        if (memcmp(all, r->stands, DIGEST_SIZE) != 0)
                 return;
         r->drift = r->standing;
         r->standing = 0;

@@ -16,11 +16,11 @@ static const struct {
 };
 
 static const char *default_of(const char *type, struct scan_slice object) {
-        if (!scan_is_null(scan_get(object, "aggregationRule")))
-                return NULL; /* its controller's */
         for (size_t i = 0; i < ARRAY_SIZE(defaults); i++)
                 if (str_eq(defaults[i].type, type))
-                        return defaults[i].paths;
+                        return scan_is_null(scan_get(object, "aggregationRule"))
+                                       ? defaults[i].paths
+                                       : NULL; /* its controller's */
         return NULL;
 }
 
