@@ -12,7 +12,6 @@
 #include <stdlib.h>
 
 #define PAGE 500
-#define WHY_MAX 500     /* letters of a reason: it stands in status */
 #define SCALE_MAX 10000 /* as charm.yaml's */
 
 /* The rows that most commands begin with. */
@@ -326,12 +325,9 @@ int command_application_pause(struct tx *tx, struct command *c, struct err *err)
                 r = lookup_application(tx, s.model, pause->application, &s.row, err);
         if (r < 0)
                 return r;
-        if (!pause->why || !*pause->why || strlen(pause->why) > WHY_MAX)
-                return err_set(err, -EINVAL,
-                               "pause needs a reason of 1 to %d letters: whoever finds it paused "
-                               "reads it",
-                               WHY_MAX);
-        r = check_not_paused(&s, pause->why, err);
+        r = command_check_why(pause->why, "pause", "finds it paused", err);
+        if (r >= 0)
+                r = check_not_paused(&s, pause->why, err);
         if (r)
                 return r < 0 ? r : 0;
         return pause->application ? pause_application(tx, c, &s, who, pause->why, err)

@@ -12,8 +12,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define WHY_MAX 500
-
 static char *subject_text(const struct command_freeze *f) {
         if (f->type)
                 return str_format("%s %s", f->type, f->path);
@@ -91,11 +89,9 @@ int command_freeze_set(struct tx *tx, struct command *c, struct err *err) {
 
         if (r >= 0)
                 r = command_until(tx, f->until, &until, err);
-        if (r >= 0 && (!f->why || !*f->why || strlen(f->why) > WHY_MAX))
-                r = err_set(err, -EINVAL,
-                            "a reason of 1 to %d letters is needed: whoever is held up by it "
-                            "reads it",
-                            WHY_MAX);
+        if (r >= 0)
+                r = command_check_why(f->why, f->type ? "pause" : "freeze", "is held up by it",
+                                      err);
         old = r >= 0 ? find(rules, f) : NULL;
         if (old && !(str_eq(old->why, f->why) && old->until == until)) {
                 cleanup_(freep) char *text = freeze_text(old);

@@ -283,5 +283,9 @@ int secret_leave(struct tx *tx, int64_t resource, int64_t generation, struct err
 #define SECRET_ALL_GENERATIONS INT64_MAX
 /* Perhaps nothing needs it any more. */
 int secret_settle(struct tx *tx, int64_t secret, struct err *err);
+/* No plan asks for S any more: it ends with RESOURCE, which it opened, or now (0). */
+int secret_end_with(struct tx *tx, const struct q_secret_row *s, int64_t resource, struct err *err);
+/* FN for each secret that is still there of IDS ("[1,2]"), until it fails. */
+int secret_each_in(struct tx *tx, const char *ids, secret_fn *fn, void *arg, struct err *err);
 /* Detached storage of MODEL needs it. */
 int secret_kept(struct tx *tx, int64_t model, int64_t secret, bool *ret, struct err *err);

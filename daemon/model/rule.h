@@ -64,6 +64,9 @@ const struct rule *rules_find(const struct rules *r, const struct rule_subject *
 bool rule_fits(const struct rule *r, const struct rule_subject *s);
 /* "Deployment" or "deployment.apps" means TYPE, "Deployment.apps". */
 bool rule_is_kind(const char *kind, const char *type);
+/* " for Deployment.apps mlflow/server field spec.replicas", " for the model"; "" is any. Free
+ * it. */
+char *rule_scope_text(const struct rule_subject *s, const char *field);
 /* "mode report for Deployment.apps mlflow/server spec.replicas (alice: until monday)"; free it. */
 char *rule_text(const struct rule *r);
 /* May a repair be sent now? *RET_CHANGE: clock_wall when to ask again; 0: never. */

@@ -23,7 +23,7 @@ struct rule_subject resource_subject(struct reconcile *rec, const struct world_r
         return (struct rule_subject){ a ? a->name : "", r->type, r->path };
 }
 
-static const struct rules *rules_of(struct reconcile *rec, const struct world_resource *r) {
+const struct rules *resource_rules(struct reconcile *rec, const struct world_resource *r) {
         const struct world_model *m = resource_model(rec, r);
 
         return m ? m->rules : NULL;
@@ -90,8 +90,7 @@ static enum fate judge_field(const struct rule *rule, const char *field, struct 
                 return FATE_REPAIR;
         resource_window_text(rule, at, wait, sizeof(wait));
         say_once(v, "%s was changed: %s", field, wait);
-        if (at && (!v->again_at || at < v->again_at))
-                v->again_at = at;
+        v->again_at = clock_sooner(v->again_at, at);
         return FATE_LATER;
 }
 
@@ -104,8 +103,7 @@ static enum fate judge_fight(struct reconcile *rec, struct world_resource *r, co
         if (!at)
                 return FATE_REPAIR;
         say_once(v, "%s", wait);
-        if (!v->again_at || at < v->again_at)
-                v->again_at = at;
+        v->again_at = clock_sooner(v->again_at, at);
         return FATE_LATER;
 }
 
@@ -169,7 +167,8 @@ static void judge_fields(struct resource_job *j, struct world_resource *r) {
         j->fates = mem_array(enum fate, j->differences.count + 1);
         for (size_t i = 0; i < j->differences.count; i++) {
                 const char *field = j->differences.items[i].field;
-                enum fate fate = judge_field(rules_find(rules_of(rec, r), &s, field), field, v);
+                enum fate fate =
+                        judge_field(rules_find(resource_rules(rec, r), &s, field), field, v);
 
                 if (fate == FATE_REPAIR)
                         fate = judge_fight(rec, r, &j->differences.items[i], v);
@@ -234,7 +233,7 @@ static bool is_ignored(const struct rules *rules, const struct rule_subject *s,
 
 void resource_keep_fields(struct resource_job *j, const struct world_resource *r, bool all) {
         struct rule_subject s = resource_subject(j->rec, r);
-        const struct rules *rules = rules_of(j->rec, r);
+        const struct rules *rules = resource_rules(j->rec, r);
 
         if (r->seen.presence != PRESENCE_PRESENT || !r->row.applied_generation)
                 return;
@@ -257,7 +256,7 @@ void resource_keep_fields(struct resource_job *j, const struct world_resource *r
 
 bool resource_keeps(struct reconcile *rec, const struct world_resource *r) {
         struct rule_subject s = resource_subject(rec, r);
-        const struct rules *rules = rules_of(rec, r);
+        const struct rules *rules = resource_rules(rec, r);
 
         for (size_t i = 0; rules && i < rules->count; i++)
                 if (is_ignored(rules, &s, &rules->items[i]))
@@ -280,7 +279,7 @@ static bool has_name(const json_t *list, const char *name) {
 const char *resource_redeclared(struct reconcile *rec, const struct world_resource *r, char *text,
                                 size_t size) {
         struct rule_subject s = resource_subject(rec, r);
-        const struct rules *rules = rules_of(rec, r);
+        const struct rules *rules = resource_rules(rec, r);
         const json_t *name;
         size_t i;
 
