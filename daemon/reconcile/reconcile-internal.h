@@ -231,7 +231,8 @@ const char *ledger_word(enum drift_kind kind);
 
 /* Nothing of R stands any more; its application's status says so. */
 void ledger_forget_standing(struct reconcile *rec, struct world_resource *r);
-/* R is as it was, and nobody here did it: its open lines are closed with OUTCOME. */
+/* R is as it was, and no write of ours is known to have done it: its open lines are closed with
+ * OUTCOME, but as repaired where a repair was begun and it was that. */
 void ledger_close(struct reconcile *rec, struct world_resource *r, const char *outcome);
 /* Writes what stands of J's differences as a line of its own, in the place of the one before; then
  * DONE. */
