@@ -62,9 +62,10 @@ struct observation {
         bool counted; /* FILLED was found by looking inside; else it is only taken to be so */
         char incarnation[64]; /* uid: another one is another thing of the same name */
         char version[64];
-        uint64_t order; /* rises with version where the provider can compare versions, else 0 */
-        int64_t as_of;  /* clock_mono when it was seen */
-        int64_t since;  /* clock_wall when it was made, as the outside says; 0: it does not */
+        uint64_t order;   /* rises with version where the provider can compare versions, else 0 */
+        int64_t as_of;    /* clock_mono when it was seen */
+        int64_t since;    /* clock_wall when it was made, as the outside says; 0: it does not */
+        int64_t wrote_at; /* the same of our last write, of what is as the baseline says */
         uint8_t digest[DIGEST_SIZE]; /* of the projection to our field set; zero: none */
         bool digest_valid;
         json_t *found;  /* what `compare` needs; NULL while the digest equals the baseline's */

@@ -214,6 +214,15 @@ void stage_release(struct stage *s) {
         }
 }
 
+void stage_reach(struct stage *s) {
+        list_each(pos, &s->held) {
+                struct answer *a = list_entry(pos, struct answer, link);
+
+                if (a->verb == APPLY)
+                        do_apply(a);
+        }
+}
+
 static void begin(struct target *t, int verb, const struct apply_request *r, struct op *op) {
         struct answer *a = mem_new(struct answer);
 
