@@ -332,6 +332,13 @@ static void close_done(struct store_call *c, int r, const struct err *err) {
         free(k);
 }
 
+void ledger_forget_standing(struct reconcile *rec, struct world_resource *r) {
+        if (r->standing)
+                application_seen(rec, r->owner);
+        r->standing = 0;
+        memset(r->stands, 0, sizeof(r->stands));
+}
+
 void ledger_close(struct reconcile *rec, struct world_resource *r, const char *outcome) {
         const struct world_application *a = world_application(&rec->world, r->owner);
         const struct world_model *m = resource_model(rec, r);
@@ -344,10 +351,8 @@ void ledger_close(struct reconcile *rec, struct world_resource *r, const char *o
         k->application = str_dup(a ? a->name : NULL);
         k->type = str_dup(r->type);
         k->path = str_dup(r->path);
-        if (r->standing)
-                application_seen(rec, r->owner);
-        r->drift = r->drift_at = r->standing = 0;
-        memset(r->stands, 0, sizeof(r->stands));
+        ledger_forget_standing(rec, r);
+        r->drift = r->drift_at = 0;
         k->in = (struct w_drift_close_open_in){ .resource_id = r->id, .outcome = outcome };
         k->call = (struct store_call){
                 .lane = STORE_LOOP, .actor = "loop", .run = close_run, .done = close_done, .arg = k
