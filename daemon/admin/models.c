@@ -194,6 +194,7 @@ void models_add_live(json_t *application, const json_t *live) {
                 return;
         show_state(application, live);
         json_object_set(application, "settled", json_get(live, "settled"));
+        json_object_set(application, "drifted", json_get(live, "drifted"));
         if (json_get_bool(live, "changing", false))
                 mark_changing(application);
         json_object_set_new(application, "executing",

@@ -412,6 +412,7 @@ static void on_drift_written(struct store_call *c, int k, const struct err *err)
         r->drift = j->drift_line;
         r->drift_at = j->drift_at;
         r->row.lost |= j->drift == DRIFT_DATA_LOST;
+        tally_resource(&j->rec->world, r);
         resource_set_state(j->rec, r, j->next, j->next_why);
         if (j->action == ACTION_APPLY)
                 return start_op(j);
@@ -597,6 +598,7 @@ static void on_stood(struct store_call *c, int k, const struct err *err) {
         }
         r->standing = j->drift_line;
         memcpy(r->stands, r->judged->stands, DIGEST_SIZE);
+        tally_resource(&j->rec->world, r);
         note_standing(j->rec, r);
         finish(j, true);
 }
