@@ -276,7 +276,8 @@ struct provider {
         void (*apply)(struct target *t, const struct apply_request *r, struct op *op);
         void (*remove)(struct target *t, const struct apply_request *r, struct op *op);
         void (*cancel)(struct op *op); /* done is then never called */
-        /* Field by field, what of FOUND (an observation's) is not as BASELINE says. */
+        /* Field by field, what of FOUND (an observation's) is not as BASELINE says; without one
+         * (PROVIDER_WATCHES only) as WANTED does, as far as that can be told. */
         int (*compare)(const struct apply_request *r, const struct observation *o,
                        struct drift_list *ret, struct err *err);
         int (*projection_parse)(const char *fields, struct projection **ret, struct err *err);

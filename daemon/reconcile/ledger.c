@@ -64,6 +64,10 @@ static json_t *field_json(const struct drift *d) {
         return item;
 }
 
+#define NO_BASELINE                                                                                \
+        "no baseline was kept (cache.db was lost): compared with what is wanted, which may not "   \
+        "name all that was changed"
+
 static json_t *fields_of(const struct resource_job *j, bool stands) {
         json_t *list = json_array();
         size_t told = 0;
@@ -80,6 +84,8 @@ static json_t *fields_of(const struct resource_job *j, bool stands) {
         if (told > LEDGER_FIELDS_MAX)
                 json_array_append_new(
                         list, json_pack("{s:I}", "more", (json_int_t)(told - LEDGER_FIELDS_MAX)));
+        if (j->drift == DRIFT_CHANGED && !j->baseline)
+                json_array_append_new(list, json_pack("{s:s}", "what", NO_BASELINE));
         return list;
 }
 

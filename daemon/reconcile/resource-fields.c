@@ -161,7 +161,7 @@ static void judge_fields(struct resource_job *j, struct world_resource *r) {
         r->judged = f;
         *f = (struct world_fields){ .turn = turn_of(rec, r) };
         memcpy(f->digest, r->seen.digest, DIGEST_SIZE);
-        if (j->differences.count == 0) /* forgotten, or too large to keep */
+        if (j->differences.count == 0 || !j->baseline) /* forgotten, or too large to keep */
                 drift_list_add(&j->differences)->field = str_dup(FIELDS_UNKNOWN);
         free(j->fates);
         j->fates = mem_array(enum fate, j->differences.count + 1);
@@ -204,9 +204,10 @@ void resource_find_differences(struct resource_job *j, struct world_resource *r)
                                          .wanted = j->document,
                                          .baseline = j->baseline,
                                          .projection = r->interest.projection };
+        bool can = j->baseline || (t->provider->can & PROVIDER_WATCHES && j->document);
         struct err err = { 0 };
 
-        if (j->baseline && r->seen.found &&
+        if (can && r->seen.found &&
             t->provider->compare(&request, &r->seen, &j->differences, &err) < 0)
                 reconcile_log(LOG_WARNING, "compare", j->rec, r, "%s", err_text(&err));
         judge_fields(j, r);

@@ -367,7 +367,7 @@ static int compare(const struct apply_request *r, const struct observation *o,
         json_t *value;
 
         json_object_foreach(o->found, name, value) {
-                json_t *wanted = json_get(r->baseline, name);
+                json_t *wanted = json_get(r->baseline ? r->baseline : r->wanted, name);
 
                 if (!wanted || !json_equal(wanted, value))
                         *drift_list_add(ret) = (struct drift){ .field = str_dup(name),
