@@ -228,6 +228,9 @@ void ledger_count(enum drift_kind kind, const char *type, const char *who);
 /* "data lost", ... */
 const char *ledger_word(enum drift_kind kind);
 #define LEDGER_WHO_UNKNOWN "not recorded"
+/* How a line of lost data ends that somebody put back. */
+#define LEDGER_RESTORED "restored"
+int ledger_is_loss(struct tx *tx, int64_t id, bool *ret, struct err *err);
 
 /* Nothing of R stands any more; its application's status says so. */
 void ledger_forget_standing(struct reconcile *rec, struct world_resource *r);
@@ -283,6 +286,8 @@ const char *scope_foreign(struct reconcile *rec, const struct world_model *m, ch
 /* That, or it was there before and is not ours: nothing is written inside. */
 const char *scope_blocked(struct reconcile *rec, const struct world_model *m, char *text,
                           size_t size);
+/* The same, once for the whole model and with all that is to be said. */
+const char *scope_told(struct reconcile *rec, const struct world_model *m, char *text, size_t size);
 /* What the model lives in was not seen since the start, or since another outside answers under its
  * name: whose stamp it carries is not known, so nothing else of the model is written. */
 const char *scope_unread(struct reconcile *rec, const struct world_model *m, char *text,
