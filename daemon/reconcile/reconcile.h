@@ -129,8 +129,8 @@ void reconcile_examine(struct reconcile *r, reconcile_listed_fn *done, void *arg
 void reconcile_plan(struct reconcile *r, const struct reconcile_range *range,
                     reconcile_listed_fn *done, void *arg);
 
-/* Asks the outside what it would answer to those of LINES (of "plan") that would be written: they get
- * "server" and more (trial.h). DONE once, also when it stops. */
+/* Asks the outside what it would answer to those of LINES (of "plan") that would be written: they
+ * get "server" and more (trial.h). DONE once, also when it stops. */
 void reconcile_try(struct reconcile *r, json_t *lines, void (*done)(void *arg), void *arg);
 
 bool reconcile_idle(
