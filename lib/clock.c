@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#define SLEEP_MAX_MS (60 * 60 * 1000)
+
 static atomic_bool fake;
 static atomic_int_fast64_t fake_mono;
 static atomic_int_fast64_t fake_wall;
@@ -56,6 +58,14 @@ static int64_t floor_div(int64_t a, int64_t b) {
         int64_t q = a / b;
 
         return a % b < 0 ? q - 1 : q;
+}
+
+int64_t clock_sleep_ms(int64_t at) {
+        return MIN_OF(MAX_OF(at - clock_wall(), 0), SLEEP_MAX_MS);
+}
+
+int64_t clock_sooner(int64_t a, int64_t b) {
+        return !a || (b && b < a) ? b : a;
 }
 
 const char *clock_iso(int64_t wall_ms, bool ms, char text[CLOCK_TEXT_MAX]) {

@@ -11,6 +11,10 @@
 int64_t clock_mono(void);
 int64_t clock_mono_us(void);
 int64_t clock_wall(void);
+/* How long to wait for AT of the wall clock, 0 to an hour: it may jump, so ask again then. */
+int64_t clock_sleep_ms(int64_t at);
+/* The earlier of two times of one clock, of which 0 is none. */
+int64_t clock_sooner(int64_t a, int64_t b);
 
 /* From here on both clocks stand still at these values until moved. Tests only. */
 void clock_fake(int64_t mono, int64_t wall);

@@ -389,7 +389,7 @@ void request_try(struct request *q, struct command *command, void (*release)(str
         plans_bind(q, command);
         if (str_starts(q->route->path, "/v1/models/{model}"))
                 command->of_model = request_param(q, 0);
-        k->call = (struct store_call){ .lane = STORE_COMMAND,
+        k->call = (struct store_call){ .lane = command->after_loop ? STORE_LOOP : STORE_COMMAND,
                                        .actor = q->actor,
                                        .run = command_run,
                                        .done = command_done,

@@ -2,11 +2,12 @@
 /* charm-host.c - calls wait in one queue and go to the worker of their charm and model; see
  * charm-host.h
  *
- * Built by the controller, called by the reconciler. A call goes to its worker when that is
- * idle, or to a new one, when fewer than CHARM_WORKERS_MAX live or an idle one can make room,
- * and the starts of this second are not used up; else it waits. Calls of one worker come in
- * their order. Nothing is decided inside charm_host_plan: the queue is looked at from the loop,
- * after calls, ends and timers. */
+ * Built by the controller, called by the reconciler. A call goes to its worker when that has
+ * fewer than WORKER_AHEAD, or to a new one, when fewer than CHARM_WORKERS_MAX live or an idle
+ * one can make room, and the starts of this second are not used up; else it waits. Calls of one
+ * worker come in their order; a worker that dies fails the one that it was at, and the others go
+ * to the head of the queue. Nothing is decided inside charm_host_plan: the queue is looked at
+ * from the loop, after calls, ends and timers. */
 #include "charm-host.h"
 
 #include "charm-follow.h"
@@ -49,7 +50,10 @@ struct slot {
         struct list link; /* in the host's list */
         struct charm_host *host;
         struct worker *worker;
-        struct charm_call *call; /* that it works on; NULL: idle, or its caller cancelled */
+        /* Given and not answered, the first is the one that it is at; NULL: its caller
+         * cancelled. */
+        struct charm_call *calls[WORKER_AHEAD];
+        size_t call_count;
         char sha256[DIGEST_HEX_SIZE];
         int64_t model;
         bool burying;
@@ -120,6 +124,26 @@ static void free_slot(struct slot *s) {
         free(s);
 }
 
+/* The first of those that the worker was given; NULL: its caller cancelled. */
+static struct charm_call *take_call(struct slot *s) {
+        struct charm_call *c = s->calls[0];
+
+        memmove(s->calls, s->calls + 1, --s->call_count * sizeof(*s->calls));
+        return c;
+}
+
+/* What it was not at yet goes to the head of the queue, in its order. */
+static void take_back(struct slot *s) {
+        while (s->call_count) {
+                struct charm_call *c = s->calls[--s->call_count];
+
+                if (!c)
+                        continue;
+                c->worker = NULL;
+                list_prepend(&s->host->queue, &c->link);
+        }
+}
+
 /* Freed from the loop, because this runs inside the worker's own callbacks. */
 static void bury_slot(struct slot *s) {
         struct charm_host *h = s->host;
@@ -127,6 +151,8 @@ static void bury_slot(struct slot *s) {
         if (s->burying)
                 return;
         s->burying = true;
+        worker_stop(s->worker);
+        take_back(s);
         h->workers--;
         list_unlink(&s->link);
         list_append(&h->graves, &s->link);
@@ -172,7 +198,7 @@ static void end_call(struct charm_call *c, int r, struct plan *plan, const struc
 static void on_worker_done(void *arg, struct worker *w, int r, struct plan *plan,
                            const struct err *err) {
         struct slot *s = arg;
-        struct charm_call *c = take_ptr(s->call);
+        struct charm_call *c = take_call(s);
         struct charm_host *h = s->host;
 
         if (worker_over(w))
@@ -186,7 +212,8 @@ static void on_worker_done(void *arg, struct worker *w, int r, struct plan *plan
                 if (!h->idle.at)
                         timer_after(&h->idle, CHARM_IDLE_MS);
         }
-        later_run(&h->dispatch);
+        if (!list_empty(&h->queue))
+                later_run(&h->dispatch);
         if (!c) {
                 plan_free(plan);
                 return;
@@ -268,7 +295,7 @@ static void serve(struct charm_host *h, struct charm_call *c, bool *started) {
         struct err err = {};
         int r;
 
-        if (s && worker_busy(s->worker))
+        if (s && !worker_takes(s->worker))
                 return;
         if (!s) {
                 if (*started || !make_room(h) || !take_start(h))
@@ -279,7 +306,7 @@ static void serve(struct charm_host *h, struct charm_call *c, bool *started) {
                         return fail_call(c, r, &err);
         }
         list_unlink(&c->link);
-        s->call = c;
+        s->calls[s->call_count++] = c;
         c->worker = s->worker;
         worker_give(s->worker, c->view, c->view_len);
 }
@@ -301,6 +328,8 @@ static void on_dispatch(void *arg) {
                 list_append(&h->queue, &c->link);
                 serve(h, c, &started);
         }
+        list_each(each, &h->slots)
+                worker_send(list_entry(each, struct slot, link)->worker);
         /* A start takes two milliseconds or more, which is why there is one a turn. */
         if (started)
                 later_run(&h->dispatch);
@@ -325,8 +354,9 @@ void charm_host_cancel(struct charm_call *c) {
         list_each(pos, &h->slots) {
                 struct slot *s = list_entry(pos, struct slot, link);
 
-                if (s->call == c)
-                        s->call = NULL;
+                for (size_t i = 0; i < s->call_count; i++)
+                        if (s->calls[i] == c)
+                                s->calls[i] = NULL;
         }
         c->worker = NULL;
 }

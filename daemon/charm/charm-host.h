@@ -6,7 +6,8 @@
  * <state>/charms/<sha256>/ and kept while an application is pinned to it. A worker belongs to
  * one (sha256, model), is a cache (CHARM_WORKERS_MAX live, idle ones end), dies with the daemon,
  * and can hurt only the call it is working on: crash, loop, garbage and oversize end that call
- * with an error and the worker with a kill; back-off is the caller's.
+ * with an error and the worker with a kill; back-off is the caller's. The next views lie with the
+ * worker before it is done with one; those that it was not at yet go to another.
  *
  * View (JSON, canonical, at most CHARM_VIEW_MAX):
  *   { "application": name, "model": name, "scale": n, "config": {name: value},

@@ -2,10 +2,10 @@
 /* worker.c - spawn, feed and bury one worker; see worker.h
  *
  * The worker is an attacker that may send anything at any time or nothing at all. So it has one
- * deadline from the moment it is given a view until the plan's last frame, whatever happens
- * between; a first wrong byte ends it; and what it said before is dropped. Its end is told when
- * both the process is gone and its last words are read: a refusal is often followed at once by
- * the exit. */
+ * deadline for each view, from the moment it can be at it until the plan's last frame, whatever
+ * happens between; a first wrong byte ends it; and what it said before is dropped. Its end is
+ * told when both the process is gone and its last words are read: a refusal is often followed at
+ * once by the exit. */
 #include "worker.h"
 
 #include "charm-dir.h"
@@ -25,10 +25,14 @@
 #define READS_PER_TURN 4 /* 256 KiB: hashing and checking them takes under a millisecond */
 #define REAP_MS 2000     /* between the channel's end and the process's; then it is killed */
 #define SPENT_CPU_S                                                                                \
-        (CHARM_WORKER_CPU_S -                                                                      \
-         CHARM_CALL_MS / 1000)   /* so that a call never runs into the limit before its deadline */
+        (CHARM_WORKER_CPU_S - CHARM_CALL_MS / 1000 -                                               \
+         LOOK_US / 1000000)      /* so that a call never runs into the limit before its deadline */
 #define SPENT_MEMORY (64u << 20) /* resident; a worker has 3 MiB, one that leaks grows until then */
-#define MEMORY_EVERY 64          /* calls between two looks at it: a look is a read in /proc */
+/* Calls, or time that calls took, between two looks at what it used: a look is four system calls.
+ * */
+#define LOOK_EVERY 64
+#define LOOK_US 1000000
+#define OUT_MAX CHARM_VIEW_MAX /* of views that the worker has not read: no more is given */
 #define PROGRAM_FD 5
 
 struct worker {
@@ -37,17 +41,18 @@ struct worker {
         struct watcher *watcher;
         struct timer deadline;
         struct plan_reader reader;
-        struct buf out; /* the view on its way, from WRITTEN on */
-        size_t written;
+        struct buf out; /* the views on their way, from WRITTEN on */
+        size_t written, given;
         int fd;
         char *charm; /* name, for messages */
         worker_done_fn *done;
         void (*over_fn)(void *arg, struct worker *w);
         void *arg;
-        bool busy, over, exited;
+        bool over, exited;
         int status, signum; /* of its end */
         uint64_t calls;
         int64_t idle_since;
+        int64_t at_since_us, unlooked_us; /* the first view; what calls took since the last look */
 };
 
 /* ---- the end */
@@ -57,19 +62,19 @@ static void stop_watching(struct worker *w) {
         closep(&w->fd);
 }
 
-/* R and ERR for the call at hand; nobody waits while it is idle. W may be freed when this
- * returns. */
-static void end(struct worker *w, int r, const struct err *err) {
-        bool busy = w->busy;
-
-        if (w->over)
-                return;
+void worker_stop(struct worker *w) {
         w->over = true;
-        w->busy = false;
         timer_cancel(&w->deadline);
         stop_watching(w);
         w->child = child_free(w->child);
-        if (busy)
+}
+
+/* R and ERR for the call at hand; nobody waits while it is idle. */
+static void end(struct worker *w, int r, const struct err *err) {
+        if (w->over)
+                return;
+        worker_stop(w);
+        if (w->given)
                 w->done(w->arg, w, r, NULL, err);
         else
                 w->over_fn(w->arg, w);
@@ -99,49 +104,79 @@ static int end_in_words(const struct worker *w, struct err *err) {
 static void on_deadline(void *arg) {
         struct worker *w = arg;
         struct err err = {};
-        int r = w->busy ? err_set(&err, -ETIMEDOUT, "charm %s did not finish its plan within %d s",
-                                  w->charm, CHARM_CALL_MS / 1000)
-                        : -EPIPE;
+        int r = w->given ? err_set(&err, -ETIMEDOUT, "charm %s did not finish its plan within %d s",
+                                   w->charm, CHARM_CALL_MS / 1000)
+                         : -EPIPE;
 
         end(w, r, &err);
 }
 
 /* ---- reading */
 
-/* 1: the answer is complete and was handed on, or W is over: stop. */
-static int take_frames(struct worker *w) {
-        struct plan *plan = NULL;
-        struct err err = {}, full = {};
-        int r;
-
-        do
-                r = plan_reader_next(&w->reader, &plan, &err);
-        while (r == PLAN_READY);
-        if (r == PLAN_MORE)
-                return 0;
-        if (r < 0 || !w->busy || plan_reader_left(&w->reader)) {
-                plan = plan_free(plan);
-                r = err_set(&full, r < 0 ? r : -EBADMSG, "charm %s sent what is no plan: %s",
-                            w->charm, r < 0 ? err_text(&err) : "bytes that nobody asked for");
-                end(w, r, &full);
-                return 1;
-        }
-        if (r == PLAN_REFUSED && !w->reader.ready) {
-                r = err_set(&full, -ENOEXEC, "charm %s cannot be used: %s", w->charm,
-                            err_text(&err));
-                end(w, r, &full);
-                return 1;
-        }
-        w->busy = false;
-        w->calls++;
-        w->idle_since = clock_mono();
-        timer_cancel(&w->deadline);
-        r = r == PLAN_WHOLE ? 0 : err_set(&full, -EINVAL, "charm %s: %s", w->charm, err_text(&err));
-        w->done(w->arg, w, r, plan, &full);
-        return 1;
+/* The worker can be at the first of those that it was given. */
+static void begin_call(struct worker *w) {
+        timer_after(&w->deadline, CHARM_CALL_MS);
+        w->at_since_us = clock_mono_us();
 }
 
-/* 1: something was read; 0: nothing now; <0: the channel is closed. */
+static void answered(struct worker *w, int r, struct plan *plan, const struct err *err) {
+        w->given--;
+        w->calls++;
+        w->unlooked_us += clock_mono_us() - w->at_since_us;
+        if (w->given) {
+                begin_call(w);
+        } else {
+                w->idle_since = clock_mono();
+                timer_cancel(&w->deadline);
+        }
+        w->done(w->arg, w, r, plan, err);
+}
+
+static void end_unbelieved(struct worker *w, int r, const char *text) {
+        struct err err;
+
+        r = err_set(&err, r, "charm %s sent what is no plan: %s", w->charm, text);
+        end(w, r, &err);
+}
+
+static void end_unusable(struct worker *w, const char *text) {
+        struct err err;
+        int r = err_set(&err, -ENOEXEC, "charm %s cannot be used: %s", w->charm, text);
+
+        end(w, r, &err);
+}
+
+/* R: what plan_reader_next said, whole or refused. */
+static void take_answer(struct worker *w, int r, struct plan *plan, const struct err *err) {
+        struct err full = {};
+
+        if (!w->given || (w->given == 1 && plan_reader_left(&w->reader))) {
+                plan_free(plan);
+                return end_unbelieved(w, -EBADMSG, "bytes that nobody asked for");
+        }
+        if (r == PLAN_WHOLE)
+                return answered(w, 0, plan, &full);
+        if (!w->reader.ready)
+                return end_unusable(w, err_text(err));
+        r = err_set(&full, -EINVAL, "charm %s: %s", w->charm, err_text(err));
+        answered(w, r, NULL, &full);
+}
+
+/* Hands on all answers that are complete. */
+static void take_frames(struct worker *w) {
+        struct plan *plan = NULL;
+        struct err err = {};
+        int r;
+
+        while (!w->over && (r = plan_reader_next(&w->reader, &plan, &err)) != PLAN_MORE) {
+                if (r < 0)
+                        end_unbelieved(w, r, err_text(&err));
+                else if (r != PLAN_READY)
+                        take_answer(w, r, take_ptr(plan), &err);
+        }
+}
+
+/* 1: something was read, and there may be more; 0: nothing more now; <0: the channel is closed. */
 static int read_once(struct worker *w) {
         static char part[READ_SIZE]; /* one thread */
         ssize_t n = read(w->fd, part, sizeof(part));
@@ -151,7 +186,8 @@ static int read_once(struct worker *w) {
         if (n == 0)
                 return -EPIPE;
         plan_reader_feed(&w->reader, part, (size_t)n);
-        return 1;
+        take_frames(w);
+        return n == sizeof(part) || w->exited;
 }
 
 static void finish_exited(struct worker *w) {
@@ -175,7 +211,7 @@ static void read_answer(struct worker *w, int limit) {
 
         for (int i = 0; r > 0 && (!limit || i < limit); i++) {
                 r = read_once(w);
-                if (r > 0 && take_frames(w))
+                if (w->over)
                         return;
         }
         if (r < 0)
@@ -198,7 +234,7 @@ static void on_exited(void *arg, int status, int signum) {
 
 /* ---- writing */
 
-static int write_view(struct worker *w) {
+static int write_views(struct worker *w) {
         while (w->written < w->out.len) {
                 ssize_t n = send(w->fd, w->out.data + w->written, w->out.len - w->written,
                                  MSG_NOSIGNAL);
@@ -218,17 +254,24 @@ static void on_socket(void *arg, int fd, int events) {
         struct worker *w = arg;
 
         /* A failed write shows as the channel's end, by the read. */
-        if ((events & LOOP_WRITE) && write_view(w) == 0 && !w->out.len)
+        if ((events & LOOP_WRITE) && write_views(w) == 0 && !w->out.len)
                 (void)watcher_change(w->watcher, LOOP_READ, NULL);
         if (events & (LOOP_READ | LOOP_HANGUP))
                 read_answer(w, READS_PER_TURN);
 }
 
+bool worker_takes(const struct worker *w) {
+        return w->fd >= 0 && w->given < WORKER_AHEAD && w->out.len - w->written < OUT_MAX;
+}
+
 void worker_give(struct worker *w, const char *view, size_t len) {
-        w->busy = true;
-        timer_after(&w->deadline, CHARM_CALL_MS);
+        if (!w->given++)
+                begin_call(w);
         frame_put(&w->out, PLAN_FRAME_VIEW, view, len);
-        if (w->fd >= 0 && write_view(w) == 0 && w->out.len)
+}
+
+void worker_send(struct worker *w) {
+        if (w->out.len && w->fd >= 0 && write_views(w) == 0 && w->out.len)
                 (void)watcher_change(w->watcher, LOOP_READ | LOOP_WRITE, NULL);
 }
 
@@ -341,7 +384,7 @@ struct worker *worker_free(struct worker *w) {
 /* ---- looking */
 
 bool worker_busy(const struct worker *w) {
-        return w->busy;
+        return w->given;
 }
 
 bool worker_over(const struct worker *w) {
@@ -368,14 +411,17 @@ static bool used_much_memory(pid_t pid) {
                resident * sysconf(_SC_PAGESIZE) > (long)SPENT_MEMORY;
 }
 
-bool worker_spent(const struct worker *w) {
+bool worker_spent(struct worker *w) {
         struct timespec used;
         clockid_t clock;
 
+        if (w->calls % LOOK_EVERY && w->unlooked_us < LOOK_US)
+                return false;
+        w->unlooked_us = 0;
         if (!w->child || clock_getcpuclockid(child_pid(w->child), &clock) != 0 ||
             clock_gettime(clock, &used) < 0)
                 return false;
         if (used.tv_sec >= SPENT_CPU_S)
                 return true;
-        return w->calls % MEMORY_EVERY == 0 && w->calls && used_much_memory(child_pid(w->child));
+        return used_much_memory(child_pid(w->child));
 }

@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* worker.h - one worker process from its start to its end, as charm-host.c keeps it
  *
- *   starting ──▶ idle ──give──▶ busy ──plan or refusal──▶ idle ...
+ *   starting ──▶ idle ──give──▶ busy ──last plan or refusal──▶ idle ...
  *       └──────────┴──────────────┴──crash, garbage, too slow──▶ over
  *
- * A worker that is over answers nothing any more and is freed by its owner, who may do so inside
- * DONE. */
+ * Some views may be given before the first is answered: the next one then lies there when a plan
+ * is done, and neither side waits for the other to wake. The worker takes one after the other,
+ * and writes each answer before it reads on, so the first that is not answered is the one that it
+ * is at: that one alone has a deadline, and that one alone has failed when the worker is over. A
+ * worker that is over answers nothing any more and is freed by its owner, not inside DONE. */
 #pragma once
 
 #include "loop.h"
 #include "plan.h"
 
+#define WORKER_AHEAD 8 /* views with a worker at once: it never waits for the daemon's next turn */
+
 struct worker;
-/* Ends the call that was given: r = 0 with PLAN (the receiver's), or -errno with a text that
- * begins "charm NAME". */
+/* Ends the first call that is not answered: r = 0 with PLAN (the receiver's), or -errno with a
+ * text that begins "charm NAME". After this with a worker that is over the others that it was
+ * given never end. */
 typedef void worker_done_fn(void *arg, struct worker *w, int r, struct plan *plan,
                             const struct err *err);
 
@@ -33,13 +39,19 @@ struct worker_spec {
 int worker_start(struct loop *l, const struct worker_spec *spec, struct worker **ret,
                  struct err *err);
 struct worker *worker_free(struct worker *w);
-/* An idle or starting worker; VIEW must live until DONE. */
+/* There is room for a view more. */
+bool worker_takes(const struct worker *w);
+/* Copies VIEW; on its way with the next worker_send. */
 void worker_give(struct worker *w, const char *view, size_t len);
+/* What was given goes out, in one write where that is possible. */
+void worker_send(struct worker *w);
+/* Ends it without a word; fine inside DONE. */
+void worker_stop(struct worker *w);
 bool worker_busy(const struct worker *w);
 bool worker_over(const struct worker *w);
 /* It has used so much CPU or memory that it should make room for a fresh one. Asked between
  * calls. */
-bool worker_spent(const struct worker *w);
+bool worker_spent(struct worker *w);
 /* Since when it is idle (clock_mono). */
 int64_t worker_idle_since(const struct worker *w);
 /* Runs PROGRAM --check-sandbox as it would run workers; blocking, some milliseconds. -ENOSYS

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 
 #define PAGE 500
-#define WHY_MAX 500     /* letters of a reason: it stands in status */
 #define SCALE_MAX 10000 /* as charm.yaml's */
 
 /* The rows that most commands begin with. */
@@ -143,28 +142,18 @@ static int end_relations(struct tx *tx, struct command *c, int64_t application, 
 }
 
 /* Of data that is being destroyed nothing was deleted yet. */
-static int check_not_deleted(struct tx *tx, const struct q_application_row *a, struct err *err) {
-        struct q_resource_by_owner_in in = { .owner_id = a->id, .max = PAGE };
+static int check_not_deleted(struct tx *tx, const struct q_resource_row *row, void *arg,
+                             struct err *err) {
+        const struct q_application_row *a = arg;
         char said[CLOCK_TEXT_MAX], sent[CLOCK_TEXT_MAX];
-        struct q_resource_row *rows;
-        size_t n;
-        int r;
 
-        do {
-                r = q_resource_by_owner(tx, &in, &rows, &n, err);
-                for (size_t i = 0; r >= 0 && i < n; i++) {
-                        in.after = rows[i].id;
-                        if (!rows[i].delete_at_null)
-                                return err_set(err, -EBUSY,
-                                               "application %s: its storage is being destroyed, as "
-                                               "%s said at %s: %s %s is being deleted since %s",
-                                               a->name, a->destroy_by,
-                                               clock_iso(a->destroy_at, false, said), rows[i].type,
-                                               rows[i].path,
-                                               clock_iso(rows[i].delete_at, false, sent));
-                }
-        } while (r >= 0 && n == PAGE);
-        return r < 0 ? r : 0;
+        if (row->delete_at_null)
+                return 0;
+        return err_set(err, -EBUSY,
+                       "application %s: its storage is being destroyed, as %s said at %s: %s %s is "
+                       "being deleted since %s",
+                       a->name, a->destroy_by, clock_iso(a->destroy_at, false, said), row->type,
+                       row->path, clock_iso(row->delete_at, false, sent));
 }
 
 /* Asked for without --destroy-storage what was asked for with it: keeping wins while it can. */
@@ -174,7 +163,7 @@ static int keep_after_all(struct tx *tx, struct command *c, const struct subject
         int r = s->model->destroy_storage
                         ? err_set(err, -EBUSY, "model %s is being removed, with its data",
                                   s->model->name)
-                        : check_not_deleted(tx, s->row, err);
+                        : data_each_owned(tx, s->row->id, check_not_deleted, (void *)s->row, err);
 
         if (r >= 0)
                 r = w_application_set_life(
@@ -336,12 +325,9 @@ int command_application_pause(struct tx *tx, struct command *c, struct err *err)
                 r = lookup_application(tx, s.model, pause->application, &s.row, err);
         if (r < 0)
                 return r;
-        if (!pause->why || !*pause->why || strlen(pause->why) > WHY_MAX)
-                return err_set(err, -EINVAL,
-                               "pause needs a reason of 1 to %d letters: whoever finds it paused "
-                               "reads it",
-                               WHY_MAX);
-        r = check_not_paused(&s, pause->why, err);
+        r = command_check_why(pause->why, "pause", "finds it paused", err);
+        if (r >= 0)
+                r = check_not_paused(&s, pause->why, err);
         if (r)
                 return r < 0 ? r : 0;
         return pause->application ? pause_application(tx, c, &s, who, pause->why, err)
@@ -418,29 +404,6 @@ int command_application_apply_held(struct tx *tx, struct command *c, struct err 
         return done(tx, &s, r);
 }
 
-typedef int (*resource_fn)(struct tx *tx, struct command *c, const struct q_resource_row *r,
-                           struct err *err);
-
-/* FN for each resource that the application wants (as first owner). Returns how many it took. */
-static int each_resource(struct tx *tx, struct command *c, const struct subject *s, resource_fn fn,
-                         struct err *err) {
-        struct q_resource_by_owner_in in = { .owner_id = s->row->id, .max = PAGE };
-        struct q_resource_row *rows;
-        int taken = 0;
-        size_t n;
-        int r;
-
-        do {
-                r = q_resource_by_owner(tx, &in, &rows, &n, err);
-                for (size_t i = 0; r >= 0 && i < n; i++) {
-                        in.after = rows[i].id;
-                        r = fn(tx, c, &rows[i], err);
-                        taken += r > 0;
-                }
-        } while (r >= 0 && n == PAGE);
-        return r < 0 ? r : taken;
-}
-
 static int accept_row(struct tx *tx, const struct q_resource_row *row, struct err *err) {
         int r = w_resource_accept_loss(tx, &(struct w_resource_accept_loss_in){ .id = row->id },
                                        err);
@@ -460,8 +423,7 @@ static void tell_taken(struct command *c, const struct q_resource_row *row) {
                        row->found);
 }
 
-static int accept_loss(struct tx *tx, struct command *c, const struct q_resource_row *row,
-                       struct err *err) {
+static int accept_loss(struct tx *tx, const struct q_resource_row *row, void *c, struct err *err) {
         if (row->lost_at_null)
                 return 0;
         if (row->found[0])
@@ -473,7 +435,7 @@ static int accept_loss(struct tx *tx, struct command *c, const struct q_resource
 }
 
 /* The server's own volume, say. */
-static int is_lost_outside(struct tx *tx, struct command *c, const struct q_resource_row *row,
+static int is_lost_outside(struct tx *tx, const struct q_resource_row *row, void *c,
                            struct err *err) {
         bool inside = true;
         int r = row->lost_at_null ? 0
@@ -483,7 +445,7 @@ static int is_lost_outside(struct tx *tx, struct command *c, const struct q_reso
 }
 
 /* What lived inside a server whose own volume is gone went with it. */
-static int accept_inside(struct tx *tx, struct command *c, const struct q_resource_row *row,
+static int accept_inside(struct tx *tx, const struct q_resource_row *row, void *c,
                          struct err *err) {
         bool inside = false;
         int r = row->keep && !row->initialised_at_null
@@ -504,13 +466,13 @@ int command_application_accept_loss(struct tx *tx, struct command *c, struct err
         int outside = 0;
 
         if (r >= 0)
-                r = outside = each_resource(tx, c, &s, is_lost_outside, err);
+                r = outside = data_each_owned(tx, s.row->id, is_lost_outside, c, err);
         if (r >= 0)
-                r = each_resource(tx, c, &s, accept_loss, err);
+                r = data_each_owned(tx, s.row->id, accept_loss, c, err);
         if (r == 0)
                 return err_set(err, -ENOENT, "application %s has lost no data", s.row->name);
         if (r > 0 && outside)
-                r = each_resource(tx, c, &s, accept_inside, err);
+                r = data_each_owned(tx, s.row->id, accept_inside, c, err);
         return done(tx, &s, r);
 }
 
@@ -552,8 +514,7 @@ static bool has_pods(const struct q_resource_row *row) {
 
 /* Blocked by something of the same name that was there before, and by nothing else: nothing of ours
  * was ever accepted. */
-static int adopt(struct tx *tx, struct command *c, const struct q_resource_row *row,
-                 struct err *err) {
+static int adopt(struct tx *tx, const struct q_resource_row *row, void *c, struct err *err) {
         const char *object = command_of(c, command_application)->object;
         int r;
 
@@ -581,7 +542,7 @@ int command_application_adopt(struct tx *tx, struct command *c, struct err *err)
         int r = find(tx, a, &s, err);
 
         if (r >= 0)
-                r = each_resource(tx, c, &s, adopt, err);
+                r = data_each_owned(tx, s.row->id, adopt, c, err);
         if (r == 0)
                 return err_set(err, -ENOENT, "application %s is not blocked by %s", s.row->name,
                                a->object ? a->object : "objects that were there before");

@@ -12,8 +12,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define WHY_MAX 500
-
 static char *subject_text(const struct command_freeze *f) {
         if (f->type)
                 return str_format("%s %s", f->type, f->path);
@@ -41,7 +39,7 @@ static int begin(struct tx *tx, struct command *c, const struct q_model_row **re
         c->is_stop = true;
         if (r >= 0 && f->application)
                 r = lookup_application(tx, *ret_model, f->application, &application, err);
-        return r < 0 ? r : rules_load(tx, (*ret_model)->id, ret, err);
+        return r < 0 ? r : rules_load_freezes(tx, (*ret_model)->id, ret, err);
 }
 
 static json_t *freeze_json(const char *owner, const char *why, int64_t until) {
@@ -91,11 +89,9 @@ int command_freeze_set(struct tx *tx, struct command *c, struct err *err) {
 
         if (r >= 0)
                 r = command_until(tx, f->until, &until, err);
-        if (r >= 0 && (!f->why || !*f->why || strlen(f->why) > WHY_MAX))
-                r = err_set(err, -EINVAL,
-                            "a reason of 1 to %d letters is needed: whoever is held up by it "
-                            "reads it",
-                            WHY_MAX);
+        if (r >= 0)
+                r = command_check_why(f->why, f->type ? "pause" : "freeze", "is held up by it",
+                                      err);
         old = r >= 0 ? find(rules, f) : NULL;
         if (old && !(str_eq(old->why, f->why) && old->until == until)) {
                 cleanup_(freep) char *text = freeze_text(old);
@@ -149,8 +145,6 @@ static const struct freeze *held_up_by(const struct command *c, const struct rul
         const json_t *line, *changes = json_get(c->answer, "changes"), *also = c->also;
         size_t i;
 
-        if (!json_array_size(changes))
-                return NULL;
         if (rules_frozen(rules, NULL))
                 return rules_frozen(rules, NULL);
         json_array_foreach(changes, i, line) {
@@ -169,20 +163,20 @@ static const struct freeze *held_up_by(const struct command *c, const struct rul
 }
 
 int command_check_frozen(struct tx *tx, struct command *c, struct err *err) {
-        const struct q_model_row *model;
-        struct q_model_row *row;
+        struct q_model_row *model;
         const struct freeze *f;
         struct rules *rules = NULL;
         size_t n;
         int r;
 
-        if (c->is_stop || c->dry_run || !c->of_model)
+        if (c->is_stop || c->dry_run || !c->of_model ||
+            !json_array_size(json_get(c->answer, "changes")))
                 return 0;
-        r = q_model_by_name(tx, &(struct q_model_by_name_in){ .name = c->of_model }, &row, &n, err);
+        r = q_model_by_name(tx, &(struct q_model_by_name_in){ .name = c->of_model }, &model, &n,
+                            err);
         if (r < 0 || n == 0)
                 return r < 0 ? r : 0;
-        model = row;
-        r = rules_load(tx, model->id, &rules, err);
+        r = rules_load_freezes(tx, model->id, &rules, err);
         f = r >= 0 ? held_up_by(c, rules) : NULL;
         if (f) {
                 cleanup_(freep) char *text = freeze_text(f);

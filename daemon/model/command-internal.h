@@ -27,6 +27,9 @@ void command_say(struct command *c, const char *member, json_t *value); /* steal
 /* 26 letters of base32, random once for (command, NAME): the same when run again. */
 void command_uri(struct command *c, const char *name, char ret[27]);
 
+#define COMMAND_WHY_MAX 500 /* letters of a reason: it stands in status */
+/* -EINVAL: "WHAT needs a reason ...: whoever WHO reads it". */
+int command_check_why(const char *why, const char *what, const char *who, struct err *err);
 /* When something ends by itself: a time, or for how long from now; *RET 0: TEXT is NULL. */
 int command_until(struct tx *tx, const char *text, int64_t *ret, struct err *err);
 

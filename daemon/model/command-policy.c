@@ -11,26 +11,16 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define WHY_MAX 500
 #define WINDOW_MS_MIN 60000 /* a cron's grain */
 
 static const char *or_any(const char *text) {
         return text ? text : "";
 }
 
-/* "for Deployment.apps mlflow/server field spec.replicas", for people. */
 static char *scope_text(const struct command_policy *p) {
-        cleanup_(buf_free) struct buf out = BUF_INIT;
-
-        if (p->application)
-                buf_printf(&out, " for application %s", p->application);
-        if (p->type)
-                buf_printf(&out, " for %s%s%s", p->type, p->path ? " " : "", or_any(p->path));
-        if (p->field)
-                buf_printf(&out, " field %s", p->field);
-        if (!out.len)
-                buf_puts(&out, " for the model");
-        return buf_take(&out);
+        return rule_scope_text(
+                &(struct rule_subject){ or_any(p->application), or_any(p->type), or_any(p->path) },
+                or_any(p->field));
 }
 
 static int find(struct tx *tx, struct command_policy *p, const struct q_model_row **ret_model,
@@ -97,12 +87,14 @@ static int check(const struct command_policy *p, enum rule_mode mode, struct err
         if (mode == RULE_IGNORE && !p->field)
                 return err_set(err, -EINVAL,
                                "ignore is for a field: for whole objects use off, or pause");
-        if (!p->why || !*p->why || strlen(p->why) > WHY_MAX)
-                return err_set(err, -EINVAL,
-                               "a rule needs a reason of 1 to %d letters: whoever wonders why "
-                               "nothing is repaired reads it",
-                               WHY_MAX);
-        return 0;
+        return command_check_why(p->why, "a rule", "wonders why nothing is repaired", err);
+}
+
+int command_check_why(const char *why, const char *what, const char *who, struct err *err) {
+        if (why && *why && strlen(why) <= COMMAND_WHY_MAX)
+                return 0;
+        return err_set(err, -EINVAL, "%s needs a reason of 1 to %d letters: whoever %s reads it",
+                       what, COMMAND_WHY_MAX, who);
 }
 
 int command_until(struct tx *tx, const char *text, int64_t *ret, struct err *err) {

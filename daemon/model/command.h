@@ -36,6 +36,9 @@ struct command {
         const struct sealer *sealer; /* needed by those that set options; else NULL */
         const char *actor;           /* "uid 1000 (alice)" */
         bool dry_run;
+        /* It goes by what the loop found, which status shows before it is in the rows: it takes its
+         * turn behind what the loop has not written yet. */
+        bool after_loop;
         const char *of_model;            /* that it is about; NULL: none, or the command makes it */
         const struct audit *audit;       /* NULL: no row is kept of it */
         const struct audit_entry *entry; /* who, where and why; what was done is filled in here */
@@ -270,6 +273,10 @@ int detached_take_back(struct tx *tx, int64_t application, int64_t resource, str
  * storage holds data though this application never wrote to it. */
 struct q_resource_row;
 bool data_held(const struct q_resource_row *row);
+/* FN for each resource that APPLICATION owns, until it fails; returns how often FN gave more than
+ * 0. */
+typedef int data_fn(struct tx *tx, const struct q_resource_row *row, void *arg, struct err *err);
+int data_each_owned(struct tx *tx, int64_t application, data_fn *fn, void *arg, struct err *err);
 /* TARGET is a server that APPLICATION runs itself: what lives in it goes with it. */
 int data_inside(struct tx *tx, int64_t target, int64_t application, bool *ret, struct err *err);
 struct data_left {
@@ -294,5 +301,9 @@ int secret_leave(struct tx *tx, int64_t resource, int64_t generation, struct err
 #define SECRET_ALL_GENERATIONS INT64_MAX
 /* Perhaps nothing needs it any more. */
 int secret_settle(struct tx *tx, int64_t secret, struct err *err);
+/* No plan asks for S any more: it ends with RESOURCE, which it opened, or now (0). */
+int secret_end_with(struct tx *tx, const struct q_secret_row *s, int64_t resource, struct err *err);
+/* FN for each secret that is still there of IDS ("[1,2]"), until it fails. */
+int secret_each_in(struct tx *tx, const char *ids, secret_fn *fn, void *arg, struct err *err);
 /* Detached storage of MODEL needs it. */
 int secret_kept(struct tx *tx, int64_t model, int64_t secret, bool *ret, struct err *err);

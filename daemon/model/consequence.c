@@ -10,23 +10,22 @@
 
 #define PAGE 500
 
-static int each_data(struct tx *tx, struct command *c, const struct q_application_row *a,
-                     int (*fn)(struct tx *tx, struct command *c, const struct q_application_row *a,
-                               const struct q_resource_row *row, struct err *err),
-                     struct err *err) {
-        struct q_resource_by_owner_in in = { .owner_id = a->id, .max = PAGE };
-        struct q_resource_row *rows;
-        size_t n;
-        int r;
+struct telling {
+        struct command *command;
+        const struct q_application_row *application;
+        int (*fn)(struct tx *tx, struct command *c, const struct q_application_row *a,
+                  const struct q_resource_row *row, struct err *err);
+};
 
-        do {
-                r = q_resource_by_owner(tx, &in, &rows, &n, err);
-                for (size_t i = 0; r >= 0 && i < n; i++) {
-                        in.after = rows[i].id;
-                        if (data_held(&rows[i]))
-                                r = fn(tx, c, a, &rows[i], err);
-                }
-        } while (r >= 0 && n == PAGE);
+static int tell_one(struct tx *tx, const struct q_resource_row *row, void *arg, struct err *err) {
+        const struct telling *t = arg;
+
+        return data_held(row) ? t->fn(tx, t->command, t->application, row, err) : 0;
+}
+
+static int each_data(struct tx *tx, struct telling t, struct err *err) {
+        int r = data_each_owned(tx, t.application->id, tell_one, &t, err);
+
         return r < 0 ? r : 0;
 }
 
@@ -63,28 +62,23 @@ static int tell_kept(struct tx *tx, struct command *c, const struct q_applicatio
 
 int consequence_removal(struct tx *tx, struct command *c, const struct q_application_row *a,
                         bool destroy, struct err *err) {
-        return each_data(tx, c, a, destroy ? tell_destroyed : tell_kept, err);
+        return each_data(tx, (struct telling){ c, a, destroy ? tell_destroyed : tell_kept }, err);
+}
+
+static int count_one(struct tx *tx, const struct q_resource_row *row, void *arg, struct err *err) {
+        struct consequence_counts *counts = arg;
+
+        if (data_held(row))
+                counts->data++;
+        else if (!row->adopted && (row->made || row->applied_generation))
+                counts->others++;
+        return 0;
 }
 
 int consequence_count(struct tx *tx, const struct q_application_row *a,
                       struct consequence_counts *ret, struct err *err) {
-        struct q_resource_by_owner_in in = { .owner_id = a->id, .max = PAGE };
-        struct q_resource_row *rows;
-        size_t n;
-        int r;
-
         *ret = (struct consequence_counts){ 0 };
-        do {
-                r = q_resource_by_owner(tx, &in, &rows, &n, err);
-                for (size_t i = 0; r >= 0 && i < n; i++) {
-                        in.after = rows[i].id;
-                        if (data_held(&rows[i]))
-                                ret->data++;
-                        else if (!rows[i].adopted && (rows[i].made || rows[i].applied_generation))
-                                ret->others++;
-                }
-        } while (r >= 0 && n == PAGE);
-        return r < 0 ? r : 0;
+        return data_each_owned(tx, a->id, count_one, ret, err);
 }
 
 /* ---- relations */
@@ -149,7 +143,7 @@ int consequence_rebound(struct tx *tx, struct command *c, const struct q_model_r
                 for (size_t i = 0; r >= 0 && i < n; i++) {
                         in.after = rows[i].name;
                         count++;
-                        r = each_data(tx, c, &rows[i], tell_missed, err);
+                        r = each_data(tx, (struct telling){ c, &rows[i], tell_missed }, err);
                 }
         } while (r >= 0 && n == PAGE);
         if (r >= 0)

@@ -4,9 +4,29 @@
  * For commands, and for the reconciler's removals: both go by the same answers. */
 #include "command-internal.h"
 
+#define PAGE 500
+
 bool data_held(const struct q_resource_row *row) {
         return row->keep &&
                (row->applied_generation || row->made || row->adopted || !row->initialised_at_null);
+}
+
+int data_each_owned(struct tx *tx, int64_t application, data_fn *fn, void *arg, struct err *err) {
+        struct q_resource_by_owner_in in = { .owner_id = application, .max = PAGE };
+        struct q_resource_row *rows;
+        int taken = 0;
+        size_t n;
+        int r;
+
+        do {
+                r = q_resource_by_owner(tx, &in, &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++) {
+                        in.after = rows[i].id;
+                        r = fn(tx, &rows[i], arg, err);
+                        taken += r > 0;
+                }
+        } while (r >= 0 && n == PAGE);
+        return r < 0 ? r : taken;
 }
 
 int data_inside(struct tx *tx, int64_t target, int64_t application, bool *ret, struct err *err) {

@@ -31,13 +31,6 @@ static int drop_twin(struct tx *tx, const struct q_secret_row *s, int64_t applic
         return application_row_forget_secret(tx, twin->id, err);
 }
 
-static int set_asked(struct tx *tx, int64_t secret, bool null, struct err *err) {
-        int r = w_secret_set_asked(
-                tx, &(struct w_secret_set_asked_in){ .asked_null = null, .id = secret }, err);
-
-        return r < 0 ? r : 0;
-}
-
 /* It is APPLICATION's from now on, also while no plan asks for it. Values of options belong to
  * rows that are gone. */
 static int move_secret(struct tx *tx, const struct q_secret_row *s, int64_t application,
@@ -48,7 +41,9 @@ static int move_secret(struct tx *tx, const struct q_secret_row *s, int64_t appl
                 return application_row_forget_secret(tx, s->id, err);
         r = drop_twin(tx, s, application, err);
         if (r >= 0)
-                r = set_asked(tx, s->id, true, err);
+                r = w_secret_set_asked(
+                        tx, &(struct w_secret_set_asked_in){ .asked_null = true, .id = s->id },
+                        err);
         if (r < 0)
                 return r;
         r = w_secret_set_owner(
@@ -57,44 +52,25 @@ static int move_secret(struct tx *tx, const struct q_secret_row *s, int64_t appl
         return r < 0 ? r : 0;
 }
 
-/* The data goes, and when it is gone so does what opened it. RESOURCE 0: it is left in place. */
-static int end_secret(struct tx *tx, const struct q_secret_row *s, int64_t resource,
-                      struct err *err) {
-        int r = set_asked(tx, s->id, false, err);
+struct heir { /* of a kept row's secrets: the application, or gone with the resource */
+        int64_t application;
+        int64_t resource; /* 0: it is left in place */
+};
 
-        if (r < 0)
-                return r;
-        if (!resource)
+/* One that has an owner was taken over with another row already, or never left it. */
+static int give_secret(struct tx *tx, const struct q_secret_row *s, void *arg, struct err *err) {
+        const struct heir *to = arg;
+
+        if (!s->application_id_null)
                 return secret_settle(tx, s->id, err);
-        r = w_secret_use_put(
-                tx, &(struct w_secret_use_put_in){ .uri = s->uri, .resource_id = resource }, err);
-        return r < 0 ? r : 0;
+        return to->application ? move_secret(tx, s, to->application, err)
+                               : secret_end_with(tx, s, to->resource, err);
 }
 
-/* Those of ROW, which is deleted: APPLICATION's, or gone with RESOURCE. One that has an owner was
- * taken over with another row already, or never left it. */
-static int move_secrets(struct tx *tx, const struct q_detached_row *row, int64_t application,
-                        int64_t resource, struct err *err) {
-        cleanup_(json_freep) json_t *ids = NULL;
-        struct q_secret_row *s;
-        size_t i, n;
-        json_t *id;
-        int r = json_parse(row->secrets, strlen(row->secrets), &ids, err);
-
-        json_array_foreach(ids, i, id) {
-                if (r >= 0)
-                        r = q_secret_by_id(
-                                tx, &(struct q_secret_by_id_in){ .id = json_integer_value(id) }, &s,
-                                &n, err);
-                if (r < 0)
-                        return r;
-                if (n && s->application_id_null)
-                        r = application ? move_secret(tx, s, application, err)
-                                        : end_secret(tx, s, resource, err);
-                else if (n)
-                        r = secret_settle(tx, s->id, err);
-        }
-        return r < 0 ? r : 0;
+/* Those of ROW, which is deleted. */
+static int move_secrets(struct tx *tx, const struct q_detached_row *row, struct heir to,
+                        struct err *err) {
+        return secret_each_in(tx, row->secrets, give_secret, &to, err);
 }
 
 /* ---- rows */
@@ -192,7 +168,7 @@ static int take_row(struct tx *tx, const char *model, const struct q_detached_ro
                 r = leave_row(tx, model, row, err);
         if (r >= 0)
                 r = drop_row(tx, row, err);
-        return r < 0 ? r : move_secrets(tx, row, application, made, err);
+        return r < 0 ? r : move_secrets(tx, row, (struct heir){ application, made }, err);
 }
 
 int detached_take_back(struct tx *tx, int64_t application, int64_t resource, struct err *err) {
@@ -219,7 +195,7 @@ int detached_take_back(struct tx *tx, int64_t application, int64_t resource, str
         r = update_resource(tx, kept, row, application, err);
         if (r >= 0)
                 r = drop_row(tx, kept, err);
-        return r < 0 ? r : move_secrets(tx, kept, application, 0, err);
+        return r < 0 ? r : move_secrets(tx, kept, (struct heir){ application }, err);
 }
 
 static int destroy_row(struct tx *tx, struct command *c, const char *model,
@@ -337,5 +313,5 @@ int removal_let_go(struct tx *tx, int64_t model, int64_t application, struct err
 int detached_forget(struct tx *tx, const struct q_detached_row *row, struct err *err) {
         int r = drop_row(tx, row, err);
 
-        return r < 0 ? r : move_secrets(tx, row, 0, 0, err);
+        return r < 0 ? r : move_secrets(tx, row, (struct heir){ 0 }, err);
 }

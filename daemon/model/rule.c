@@ -27,11 +27,6 @@ int rule_mode_find(const char *name) {
 
 /* ---- reading */
 
-static void ends(struct rules *r, int64_t until) {
-        if (until && (!r->ends_at || until < r->ends_at))
-                r->ends_at = until;
-}
-
 /* What was good when the rule was made may not be on this host any more. */
 static void open_window(struct rule *r, int64_t length_ms) {
         struct err err = { 0 };
@@ -62,7 +57,7 @@ static void take_rule(struct rules *r, const struct q_policy_row *row) {
                              .at = row->at,
                              .until = row->until_null ? 0 : row->until };
         open_window(to, row->length_ms);
-        ends(r, to->until);
+        r->ends_at = clock_sooner(r->ends_at, to->until);
 }
 
 static void take_freeze(struct rules *r, const struct q_freeze_row *row) {
@@ -75,7 +70,8 @@ static void take_freeze(struct rules *r, const struct q_freeze_row *row) {
                                  .why = str_dup(row->why),
                                  .at = row->at,
                                  .until = row->until_null ? 0 : row->until };
-        ends(r, row->until_null ? 0 : row->until);
+        if (!row->until_null)
+                r->ends_at = clock_sooner(r->ends_at, row->until);
 }
 
 /* Rows are only made and deleted, and an id is never used again. */
@@ -89,25 +85,33 @@ static void take_digest(struct rules *r) {
         digest_sha256(buf_str(&ids), ids.len, r->digest);
 }
 
+int rules_load_freezes(struct tx *tx, int64_t model, struct rules **ret, struct err *err) {
+        struct q_freeze_row *rows;
+        size_t n;
+        int k = q_freeze_list(tx, &(struct q_freeze_list_in){ .model_id = model }, &rows, &n, err);
+
+        if (k < 0)
+                return k;
+        *ret = mem_new(struct rules);
+        (*ret)->freezes = mem_array(struct freeze, n + 1);
+        for (size_t i = 0; i < n; i++)
+                take_freeze(*ret, &rows[i]);
+        return 0;
+}
+
 int rules_load(struct tx *tx, int64_t model, struct rules **ret, struct err *err) {
         struct q_policy_row *rows;
-        struct q_freeze_row *freezes;
-        struct rules *r;
-        size_t n, m;
+        struct rules *r = NULL;
+        size_t n;
         int k = q_policy_list(tx, &(struct q_policy_list_in){ .model_id = model }, &rows, &n, err);
 
         if (k >= 0)
-                k = q_freeze_list(tx, &(struct q_freeze_list_in){ .model_id = model }, &freezes, &m,
-                                  err);
+                k = rules_load_freezes(tx, model, &r, err);
         if (k < 0)
                 return k;
-        r = mem_new(struct rules);
         r->items = mem_array(struct rule, n + 1);
-        r->freezes = mem_array(struct freeze, m + 1);
         for (size_t i = 0; i < n; i++)
                 take_rule(r, &rows[i]);
-        for (size_t i = 0; i < m; i++)
-                take_freeze(r, &freezes[i]);
         take_digest(r);
         *ret = r;
         return 0;
@@ -174,20 +178,25 @@ const struct rule *rules_find(const struct rules *r, const struct rule_subject *
         return best;
 }
 
-char *rule_text(const struct rule *r) {
+char *rule_scope_text(const struct rule_subject *s, const char *field) {
         cleanup_(buf_free) struct buf out = BUF_INIT;
 
-        buf_printf(&out, "mode %s", rule_mode_name(r->mode));
-        if (r->application[0])
-                buf_printf(&out, " for application %s", r->application);
-        if (r->type[0])
-                buf_printf(&out, " for %s%s%s", r->type, r->path[0] ? " " : "", r->path);
-        if (r->field[0])
-                buf_printf(&out, " field %s", r->field);
-        if (!r->application[0] && !r->type[0] && !r->field[0])
+        if (s->application[0])
+                buf_printf(&out, " for application %s", s->application);
+        if (s->type[0])
+                buf_printf(&out, " for %s%s%s", s->type, s->path[0] ? " " : "", s->path);
+        if (field[0])
+                buf_printf(&out, " field %s", field);
+        if (!out.len)
                 buf_puts(&out, " for the model");
-        buf_printf(&out, " (%s: %s)", r->owner, r->why);
         return buf_take(&out);
+}
+
+char *rule_text(const struct rule *r) {
+        struct rule_subject s = { r->application, r->type, r->path };
+        cleanup_(freep) char *scope = rule_scope_text(&s, r->field);
+
+        return str_format("mode %s%s (%s: %s)", rule_mode_name(r->mode), scope, r->owner, r->why);
 }
 
 bool rule_window_open(const struct rule *r, int64_t now, int64_t *ret_change) {

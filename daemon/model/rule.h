@@ -50,6 +50,8 @@ struct rules {
 
 /* Inside a transaction. */
 int rules_load(struct tx *tx, int64_t model, struct rules **ret, struct err *err);
+/* Freezes and pauses only, and no digest: no window is parsed. */
+int rules_load_freezes(struct tx *tx, int64_t model, struct rules **ret, struct err *err);
 struct rules *rules_free(struct rules *r);
 
 struct rule_subject { /* of which a rule is sought */
@@ -62,6 +64,9 @@ const struct rule *rules_find(const struct rules *r, const struct rule_subject *
 bool rule_fits(const struct rule *r, const struct rule_subject *s);
 /* "Deployment" or "deployment.apps" means TYPE, "Deployment.apps". */
 bool rule_is_kind(const char *kind, const char *type);
+/* " for Deployment.apps mlflow/server field spec.replicas", " for the model"; "" is any. Free
+ * it. */
+char *rule_scope_text(const struct rule_subject *s, const char *field);
 /* "mode report for Deployment.apps mlflow/server spec.replicas (alice: until monday)"; free it. */
 char *rule_text(const struct rule *r);
 /* May a repair be sent now? *RET_CHANGE: clock_wall when to ask again; 0: never. */

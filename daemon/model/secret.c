@@ -149,3 +149,34 @@ int secret_ask(struct tx *tx, int64_t application, const json_t *asked, struct e
 int secret_unask(struct tx *tx, int64_t application, const json_t *asked, struct err *err) {
         return secret_each(tx, application, unask, (json_t *)asked, err);
 }
+
+int secret_end_with(struct tx *tx, const struct q_secret_row *s, int64_t resource,
+                    struct err *err) {
+        int r = w_secret_set_asked(tx, &(struct w_secret_set_asked_in){ .id = s->id }, err);
+
+        if (r < 0)
+                return r;
+        if (!resource)
+                return secret_settle(tx, s->id, err);
+        r = w_secret_use_put(
+                tx, &(struct w_secret_use_put_in){ .uri = s->uri, .resource_id = resource }, err);
+        return r < 0 ? r : 0;
+}
+
+int secret_each_in(struct tx *tx, const char *ids, secret_fn *fn, void *arg, struct err *err) {
+        cleanup_(json_freep) json_t *list = NULL;
+        int r = json_parse(ids, strlen(ids), &list, err);
+        struct q_secret_row *s;
+        size_t i, n = 0;
+        json_t *id;
+
+        json_array_foreach(list, i, id) {
+                if (r >= 0)
+                        r = q_secret_by_id(
+                                tx, &(struct q_secret_by_id_in){ .id = json_integer_value(id) }, &s,
+                                &n, err);
+                if (r >= 0 && n)
+                        r = fn(tx, s, arg, err);
+        }
+        return r < 0 ? r : 0;
+}

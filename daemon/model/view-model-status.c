@@ -355,7 +355,7 @@ static json_t *stop_json(const struct freeze *f) {
 static int put_stops(struct tx *tx, int64_t model, json_t *into, struct err *err) {
         json_t *frozen = json_object(), *paused = json_object();
         struct rules *rules = NULL;
-        int r = rules_load(tx, model, &rules, err);
+        int r = rules_load_freezes(tx, model, &rules, err);
 
         for (size_t i = 0; r >= 0 && i < rules->freeze_count; i++) {
                 const struct freeze *f = &rules->freezes[i];

@@ -62,9 +62,10 @@ struct observation {
         bool counted; /* FILLED was found by looking inside; else it is only taken to be so */
         char incarnation[64]; /* uid: another one is another thing of the same name */
         char version[64];
-        uint64_t order; /* rises with version where the provider can compare versions, else 0 */
-        int64_t as_of;  /* clock_mono when it was seen */
-        int64_t since;  /* clock_wall when it was made, as the outside says; 0: it does not */
+        uint64_t order;   /* rises with version where the provider can compare versions, else 0 */
+        int64_t as_of;    /* clock_mono when it was seen */
+        int64_t since;    /* clock_wall when it was made, as the outside says; 0: it does not */
+        int64_t wrote_at; /* the same of our last write, of what is as the baseline says */
         uint8_t digest[DIGEST_SIZE]; /* of the projection to our field set; zero: none */
         bool digest_valid;
         json_t *found;  /* what `compare` needs; NULL while the digest equals the baseline's */
@@ -278,7 +279,8 @@ struct provider {
         void (*apply)(struct target *t, const struct apply_request *r, struct op *op);
         void (*remove)(struct target *t, const struct apply_request *r, struct op *op);
         void (*cancel)(struct op *op); /* done is then never called */
-        /* Field by field, what of FOUND (an observation's) is not as BASELINE says. */
+        /* Field by field, what of FOUND (an observation's) is not as BASELINE says; without one
+         * (PROVIDER_WATCHES only) as WANTED does, as far as that can be told. */
         int (*compare)(const struct apply_request *r, const struct observation *o,
                        struct drift_list *ret, struct err *err);
         int (*projection_parse)(const char *fields, struct projection **ret, struct err *err);

@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "output.h"
+#include "tally.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -43,6 +44,8 @@ static json_t *application_json(struct reconcile *rec, const struct world_applic
                         "since", stamp(a->status_at), "executing", a->executing, "units", units);
         json_object_set_new(out, "changing", json_boolean(application_changing(a)));
         json_object_set_new(out, "settled", json_boolean(application_settled(rec, a)));
+        json_object_set_new(out, "drifted",
+                            json_integer((json_int_t)tally_count(a, TALLY_DRIFTED)));
         json_object_set_new(out, "readable", json_boolean(t && t->reachable));
         json_object_set_new(out, "seen-until",
                             t && t->reachable ? json_null() : stamp(t ? t->lost_at : 0));

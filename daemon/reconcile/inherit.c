@@ -133,32 +133,17 @@ static int insert(struct tx *tx, const struct application_work *w,
         return w_resource_insert_kept(tx, &in, err);
 }
 
-/* One that came with the storage, and that no plan asked for since, ends with what held it. */
-static int give_secrets(struct tx *tx, const struct application_work *w,
-                        const struct q_inherited_row *row, int64_t resource, struct err *err) {
-        cleanup_(json_freep) json_t *ids = NULL;
-        struct q_secret_row *s;
-        size_t i, n = 0;
-        json_t *id;
-        int r = json_parse(row->secrets, strlen(row->secrets), &ids, err);
+struct gift {
+        int64_t application, resource;
+};
 
-        json_array_foreach(ids, i, id) {
-                if (r >= 0)
-                        r = q_secret_by_id(
-                                tx, &(struct q_secret_by_id_in){ .id = json_integer_value(id) }, &s,
-                                &n, err);
-                if (r < 0 || n == 0 || s->application_id_null || s->application_id != w->id ||
-                    !s->asked_null)
-                        continue;
-                r = w_secret_set_asked(
-                        tx, &(struct w_secret_set_asked_in){ .asked = 0, .id = s->id }, err);
-                if (r >= 0)
-                        r = w_secret_use_put(tx,
-                                             &(struct w_secret_use_put_in){
-                                                     .uri = s->uri, .resource_id = resource },
-                                             err);
-        }
-        return r < 0 ? r : 0;
+/* One that came with the storage, and that no plan asked for since, ends with what held it. */
+static int give_secret(struct tx *tx, const struct q_secret_row *s, void *arg, struct err *err) {
+        const struct gift *gift = arg;
+
+        if (s->application_id_null || s->application_id != gift->application || !s->asked_null)
+                return 0;
+        return secret_end_with(tx, s, gift->resource, err);
 }
 
 /* Wanted again it is not taken: then it is the plan's. */
@@ -175,7 +160,8 @@ static int take_row(struct tx *tx, const struct application_work *w,
         if (r >= 0 && n == 0) {
                 r = insert(tx, w, row, target, ret, err);
                 if (r >= 0)
-                        r = give_secrets(tx, w, row, *ret, err);
+                        r = secret_each_in(tx, row->secrets, give_secret,
+                                           &(struct gift){ w->id, *ret }, err);
         }
         return r < 0 ? r
                      : w_inherited_delete(tx, &(struct w_inherited_delete_in){ .id = row->id },

@@ -3,10 +3,11 @@
  *
  * One line an incident: what, wanted, found, who (the name the writer gave itself, only for
  * values that were changed or added; else "not recorded"), when, what is done. resource-save.c
- * closes it in the commit that saves the repair. Values of secrets come here as the provider's
- * masks only. */
+ * closes it in the commit that saves the repair; what is found in place again is closed here.
+ * Values of secrets come here as the provider's masks only. */
 #include "reconcile-internal.h"
 
+#include "audit.h"
 #include "clock.h"
 #include "log.h"
 #include "metric.h"
@@ -63,6 +64,10 @@ static json_t *field_json(const struct drift *d) {
         return item;
 }
 
+#define NO_BASELINE                                                                                \
+        "no baseline was kept (cache.db was lost): compared with what is wanted, which may not "   \
+        "name all that was changed"
+
 static json_t *fields_of(const struct resource_job *j, bool stands) {
         json_t *list = json_array();
         size_t told = 0;
@@ -79,6 +84,8 @@ static json_t *fields_of(const struct resource_job *j, bool stands) {
         if (told > LEDGER_FIELDS_MAX)
                 json_array_append_new(
                         list, json_pack("{s:I}", "more", (json_int_t)(told - LEDGER_FIELDS_MAX)));
+        if (j->drift == DRIFT_CHANGED && !j->baseline)
+                json_array_append_new(list, json_pack("{s:s}", "what", NO_BASELINE));
         return list;
 }
 
@@ -251,19 +258,70 @@ void ledger_stand(struct resource_job *j,
         submit(j, l, ledger_done);
 }
 
-/* ---- what was undone without us */
+/* ---- what is as it was, and no answer to a write of ours says why */
 
 struct closing {
         struct store_call call;
         struct w_drift_close_open_in in;
+        struct reconcile *rec;
+        int64_t line, wrote_at;
+        char *model, *application, *type, *path;
 };
+
+/* The repair may have been under way when the daemon died, or its answer was lost. The outside
+ * says when we wrote, by the clock that its changes are told by; else it counts that the repair
+ * was begun and that nothing refused it. */
+static int ask_whose(struct tx *tx, const struct closing *k, bool *ret_ours, struct err *err) {
+        struct q_resource_row *row;
+        struct q_drift_row *line;
+        size_t n;
+        int r = q_drift_by_id(tx, &(struct q_drift_by_id_in){ .id = k->line }, &line, &n, err);
+
+        *ret_ours = false;
+        if (r < 0 || !n)
+                return r;
+        if (k->wrote_at && !line->changed_at_null) {
+                *ret_ours = k->wrote_at >= line->changed_at;
+                return 0;
+        }
+        if (!str_starts(line->action, "repair"))
+                return 0;
+        r = q_resource_by_id(tx, &(struct q_resource_by_id_in){ .id = k->in.resource_id }, &row, &n,
+                             err);
+        *ret_ours = r >= 0 && n && str_eq(row->outcome, outcome_name(OUTCOME_DONE));
+        return r;
+}
+
+static int close_ours(struct tx *tx, const struct closing *k, struct err *err) {
+        struct audit_entry e = { .kind = "loop",
+                                 .what = decide_action_name(ACTION_APPLY),
+                                 .model = k->model,
+                                 .application = k->application,
+                                 .subject = tx_format(tx, "%s %s", k->type, k->path),
+                                 .why = tx_format(tx, "drift %lld", (long long)k->line),
+                                 .outcome = outcome_name(OUTCOME_DONE),
+                                 .message = "found in place: its answer was lost" };
+        int r = w_drift_close(tx,
+                              &(struct w_drift_close_in){ .id = k->line,
+                                                          .outcome = "repaired",
+                                                          .repaired_at = k->in.repaired_at },
+                              err);
+
+        if (r < 0 || !k->rec->options.audit)
+                return r;
+        return audit_append(tx, k->rec->options.audit, &e, err);
+}
 
 static int close_run(struct tx *tx, struct store_call *c, struct err *err) {
         struct closing *k = c->arg;
-        int r;
+        bool ours;
+        int r = ask_whose(tx, k, &ours, err);
 
         k->in.repaired_at = tx_now(tx);
-        r = w_drift_close_open(tx, &k->in, err);
+        if (r >= 0 && ours)
+                r = close_ours(tx, k, err);
+        if (r >= 0)
+                r = w_drift_close_open(tx, &k->in, err);
         return r < 0 ? r : 0;
 }
 
@@ -273,16 +331,34 @@ static void close_done(struct store_call *c, int r, const struct err *err) {
         if (r < 0)
                 log_plain(LOG_WARNING, "ledger", "resource %lld: %s", (long long)k->in.resource_id,
                           err_text(err));
+        free(k->model);
+        free(k->application);
+        free(k->type);
+        free(k->path);
         free(k);
 }
 
-void ledger_close(struct reconcile *rec, struct world_resource *r, const char *outcome) {
-        struct closing *k = mem_new(struct closing);
-
+void ledger_forget_standing(struct reconcile *rec, struct world_resource *r) {
         if (r->standing)
                 application_seen(rec, r->owner);
-        r->drift = r->drift_at = r->standing = 0;
+        r->standing = 0;
         memset(r->stands, 0, sizeof(r->stands));
+}
+
+void ledger_close(struct reconcile *rec, struct world_resource *r, const char *outcome) {
+        const struct world_application *a = world_application(&rec->world, r->owner);
+        const struct world_model *m = resource_model(rec, r);
+        struct closing *k = mem_new(struct closing);
+
+        k->rec = rec;
+        k->line = r->drift;
+        k->wrote_at = r->seen.wrote_at;
+        k->model = str_dup(m ? m->name : NULL);
+        k->application = str_dup(a ? a->name : NULL);
+        k->type = str_dup(r->type);
+        k->path = str_dup(r->path);
+        ledger_forget_standing(rec, r);
+        r->drift = r->drift_at = 0;
         k->in = (struct w_drift_close_open_in){ .resource_id = r->id, .outcome = outcome };
         k->call = (struct store_call){
                 .lane = STORE_LOOP, .actor = "loop", .run = close_run, .done = close_done, .arg = k

@@ -73,7 +73,6 @@ struct resource_job { /* from reading the rows to saving the outcome */
         struct kept_field *kept; /* fields that the apply leaves as they are; texts are borrowed */
         size_t kept_count, kept_room;
         json_t *kept_names;      /* of those that rules ignore; NULL: none */
-        bool compared;           /* they were found */
         bool anew;               /* what is wanted now is applied, not what was */
         json_t *seen_found;      /* of the observation that they are of; NULL: it was not kept */
         bool part;               /* not all that differs is put right by this apply */
@@ -130,7 +129,7 @@ void resource_load_fight(struct reconcile *rec, const struct q_fight_row *row);
 int64_t resource_settle_fights(struct reconcile *rec, struct world_resource *r);
 
 /* ---- resource-fields.c */
-struct rule;
+const struct rules *resource_rules(struct reconcile *rec, const struct world_resource *r);
 struct rule_subject resource_subject(struct reconcile *rec, const struct world_resource *r);
 /* What was judged of what was seen last; NULL: it has to be compared. */
 const struct verdict *resource_verdict(struct reconcile *rec, const struct world_resource *r);
@@ -243,7 +242,10 @@ void ledger_count(enum drift_kind kind, const char *type, const char *who);
 const char *ledger_word(enum drift_kind kind);
 #define LEDGER_WHO_UNKNOWN "not recorded"
 
-/* R is as it was, and nobody here did it: its open lines are closed with OUTCOME. */
+/* Nothing of R stands any more; its application's status says so. */
+void ledger_forget_standing(struct reconcile *rec, struct world_resource *r);
+/* R is as it was, and no write of ours is known to have done it: its open lines are closed with
+ * OUTCOME, but as repaired where a repair was begun and it was that. */
 void ledger_close(struct reconcile *rec, struct world_resource *r, const char *outcome);
 /* Writes what stands of J's differences as a line of its own, in the place of the one before; then
  * DONE. */

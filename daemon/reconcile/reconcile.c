@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "log.h"
 #include "queries.gen.h"
+#include "tally.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -269,6 +270,8 @@ static int load_drift(struct tx *tx, struct store_call *c, struct err *err) {
                 } else if (res) {
                         res->drift = rows[i].id;
                 }
+                if (res)
+                        tally_resource(&l->rec->world, res);
                 l->after = rows[i].id;
         }
         return r;

@@ -23,7 +23,7 @@ struct rule_subject resource_subject(struct reconcile *rec, const struct world_r
         return (struct rule_subject){ a ? a->name : "", r->type, r->path };
 }
 
-static const struct rules *rules_of(struct reconcile *rec, const struct world_resource *r) {
+const struct rules *resource_rules(struct reconcile *rec, const struct world_resource *r) {
         const struct world_model *m = resource_model(rec, r);
 
         return m ? m->rules : NULL;
@@ -90,8 +90,7 @@ static enum fate judge_field(const struct rule *rule, const char *field, struct 
                 return FATE_REPAIR;
         resource_window_text(rule, at, wait, sizeof(wait));
         say_once(v, "%s was changed: %s", field, wait);
-        if (at && (!v->again_at || at < v->again_at))
-                v->again_at = at;
+        v->again_at = clock_sooner(v->again_at, at);
         return FATE_LATER;
 }
 
@@ -104,8 +103,7 @@ static enum fate judge_fight(struct reconcile *rec, struct world_resource *r, co
         if (!at)
                 return FATE_REPAIR;
         say_once(v, "%s", wait);
-        if (!v->again_at || at < v->again_at)
-                v->again_at = at;
+        v->again_at = clock_sooner(v->again_at, at);
         return FATE_LATER;
 }
 
@@ -116,11 +114,12 @@ static void digest_of(const struct resource_job *j, bool all, uint8_t ret[DIGEST
 
         for (size_t i = 0; i < j->differences.count; i++) {
                 const struct drift *d = &j->differences.items[i];
-                cleanup_(freep) char *found = json_text(d->found);
+                cleanup_(freep) char *found = NULL;
 
-                if (j->fates[i] == FATE_LATER || j->fates[i] == FATE_REPORT ||
-                    (all && j->fates[i] == FATE_REPAIR))
-                        buf_printf(&text, "%s=%s\n", d->field, found ? found : "");
+                if (j->fates[i] == FATE_SPARE || (j->fates[i] == FATE_REPAIR && !all))
+                        continue;
+                found = json_text(d->found);
+                buf_printf(&text, "%s=%s\n", d->field, found ? found : "");
         }
         memcpy(ret, nothing, DIGEST_SIZE);
         if (text.len)
@@ -141,8 +140,10 @@ static void hold_all(struct resource_job *j, struct verdict *v) {
 static void promote(const struct resource_job *j, struct world_resource *r) {
         uint8_t all[DIGEST_SIZE];
 
+        if (!r->standing || r->drift)
+                return;
         digest_of(j, true, all);
-        if (!r->standing || r->drift || memcmp(all, r->stands, DIGEST_SIZE) != 0)
+        if (memcmp(all, r->stands, DIGEST_SIZE) != 0)
                 return;
         r->drift = r->standing;
         r->standing = 0;
@@ -160,13 +161,14 @@ static void judge_fields(struct resource_job *j, struct world_resource *r) {
         r->judged = f;
         *f = (struct world_fields){ .turn = turn_of(rec, r) };
         memcpy(f->digest, r->seen.digest, DIGEST_SIZE);
-        if (j->differences.count == 0) /* forgotten, or too large to keep */
+        if (j->differences.count == 0 || !j->baseline) /* forgotten, or too large to keep */
                 drift_list_add(&j->differences)->field = str_dup(FIELDS_UNKNOWN);
         free(j->fates);
         j->fates = mem_array(enum fate, j->differences.count + 1);
         for (size_t i = 0; i < j->differences.count; i++) {
                 const char *field = j->differences.items[i].field;
-                enum fate fate = judge_field(rules_find(rules_of(rec, r), &s, field), field, v);
+                enum fate fate =
+                        judge_field(rules_find(resource_rules(rec, r), &s, field), field, v);
 
                 if (released && fate != FATE_SPARE)
                         fate = FATE_REPAIR;
@@ -204,9 +206,10 @@ void resource_find_differences(struct resource_job *j, struct world_resource *r)
                                          .wanted = j->document,
                                          .baseline = j->baseline,
                                          .projection = r->interest.projection };
+        bool can = j->baseline || (t->provider->can & PROVIDER_WATCHES && j->document);
         struct err err = { 0 };
 
-        if (j->baseline && r->seen.found &&
+        if (can && r->seen.found &&
             t->provider->compare(&request, &r->seen, &j->differences, &err) < 0)
                 reconcile_log(LOG_WARNING, "compare", j->rec, r, "%s", err_text(&err));
         judge_fields(j, r);
@@ -233,7 +236,7 @@ static bool is_ignored(const struct rules *rules, const struct rule_subject *s,
 
 void resource_keep_fields(struct resource_job *j, const struct world_resource *r, bool all) {
         struct rule_subject s = resource_subject(j->rec, r);
-        const struct rules *rules = rules_of(j->rec, r);
+        const struct rules *rules = resource_rules(j->rec, r);
 
         if (r->seen.presence != PRESENCE_PRESENT || !r->row.applied_generation)
                 return;
@@ -256,7 +259,7 @@ void resource_keep_fields(struct resource_job *j, const struct world_resource *r
 
 bool resource_keeps(struct reconcile *rec, const struct world_resource *r) {
         struct rule_subject s = resource_subject(rec, r);
-        const struct rules *rules = rules_of(rec, r);
+        const struct rules *rules = resource_rules(rec, r);
 
         for (size_t i = 0; rules && i < rules->count; i++)
                 if (is_ignored(rules, &s, &rules->items[i]))
@@ -279,7 +282,7 @@ static bool has_name(const json_t *list, const char *name) {
 const char *resource_redeclared(struct reconcile *rec, const struct world_resource *r, char *text,
                                 size_t size) {
         struct rule_subject s = resource_subject(rec, r);
-        const struct rules *rules = rules_of(rec, r);
+        const struct rules *rules = resource_rules(rec, r);
         const json_t *name;
         size_t i;
 

@@ -14,9 +14,7 @@
 
 #include <stdlib.h>
 
-#define WHO_UNKNOWN LEDGER_WHO_UNKNOWN
-
-static bool is_guarded(struct reconcile *rec, const struct world_resource *r) {
+bool resource_fight_guarded(struct reconcile *rec, const struct world_resource *r) {
         const struct world_target *t = world_target(&rec->world, r->target);
 
         return t && t->provider && t->provider->guarded && t->provider->guarded(r->type);
@@ -27,7 +25,7 @@ static void tell_opened(struct reconcile *rec, const struct world_resource *r,
         const struct world_model *m = resource_model(rec, r);
         cleanup_(freep) char *text = fight_text(f);
         struct world_application *a = world_application(&rec->world, r->owner);
-        bool guarded = is_guarded(rec, r);
+        bool guarded = resource_fight_guarded(rec, r);
 
         reconcile_log(
                 guarded ? LOG_ERR : LOG_WARNING, "fight", rec, r, "%s %s: %s: %s", r->type, r->path,
@@ -47,7 +45,7 @@ const struct fight *resource_note_fight(struct reconcile *rec, struct world_reso
 
         if (!r->fights)
                 r->fights = mem_new(struct fights);
-        f = fights_get(r->fights, field, who ? who : WHO_UNKNOWN);
+        f = fights_get(r->fights, field, who ? who : LEDGER_WHO_UNKNOWN);
         if (f->count && f->times[f->count - 1] >= r->row.applied_at)
                 return f; /* the same change still */
         if (fight_note(f, &rec->options.fight, clock_wall()))
@@ -58,7 +56,7 @@ const struct fight *resource_note_fight(struct reconcile *rec, struct world_reso
 /* When its repair may be sent; 0: at once. */
 static int64_t wait_of(struct reconcile *rec, const struct world_resource *r,
                        const struct fight *f) {
-        if (!fight_is_open(f) || is_guarded(rec, r) || f->next_at <= clock_wall())
+        if (!fight_is_open(f) || resource_fight_guarded(rec, r) || f->next_at <= clock_wall())
                 return 0;
         return f->next_at;
 }
@@ -98,11 +96,7 @@ char *resource_fight_text(struct reconcile *rec, const struct world_resource *r)
         if (!f)
                 return NULL;
         return str_format("%s of %s %s%s", text, r->type, r->path,
-                          is_guarded(rec, r) ? ", which is about security" : "");
-}
-
-bool resource_fight_guarded(struct reconcile *rec, const struct world_resource *r) {
-        return is_guarded(rec, r);
+                          resource_fight_guarded(rec, r) ? ", which is about security" : "");
 }
 
 /* ---- rows */
@@ -230,9 +224,8 @@ static void forget(struct reconcile *rec, struct world_resource *r, size_t i) {
 /* It is left to whoever writes it now. */
 static bool is_given_up(struct reconcile *rec, const struct world_resource *r,
                         const struct fight *f) {
-        const struct world_model *m = resource_model(rec, r);
         struct rule_subject s = resource_subject(rec, r);
-        const struct rule *rule = rules_find(m ? m->rules : NULL, &s, f->field);
+        const struct rule *rule = rules_find(resource_rules(rec, r), &s, f->field);
 
         return rule && rule->mode != RULE_REPAIR;
 }
@@ -250,8 +243,7 @@ int64_t resource_settle_fights(struct reconcile *rec, struct world_resource *r) 
                         forget(rec, r, i);
                         continue;
                 }
-                if (!next || at < next)
-                        next = at;
+                next = clock_sooner(next, at);
                 i++;
         }
         if (r->fights && !r->fights->count)

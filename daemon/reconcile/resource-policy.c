@@ -114,7 +114,7 @@ static const char *find_paused(struct reconcile *rec, const struct world_resourc
                                char *text, size_t size) {
         const struct world_application *a = world_application(&rec->world, r->owner);
         const struct world_model *m = resource_model(rec, r);
-        const struct freeze *f = rules_frozen(m ? m->rules : NULL, a ? a->name : NULL);
+        const struct freeze *f = rules_frozen(resource_rules(rec, r), a ? a->name : NULL);
         const char *word = "frozen";
         cleanup_(freep) char *why = NULL;
 
@@ -136,9 +136,8 @@ static const char *find_paused(struct reconcile *rec, const struct world_resourc
 /* Rules about the whole of it. */
 static void find_rule(struct reconcile *rec, const struct world_resource *r,
                       struct resource_policy_text *text, struct policy *ret) {
-        const struct world_model *m = resource_model(rec, r);
         struct rule_subject s = resource_subject(rec, r);
-        const struct rule *rule = rules_find(m ? m->rules : NULL, &s, "");
+        const struct rule *rule = rules_find(resource_rules(rec, r), &s, "");
         cleanup_(freep) char *said = NULL;
 
         if (!rule ||

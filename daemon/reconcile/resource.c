@@ -21,7 +21,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SLEEP_MAX_MS (60 * 60 * 1000) /* until a time of the wall clock, which may jump */
 #define HELD_UP_MS 1000 /* whether what holds up a removal stays after all tells nobody */
 
 static void step(struct reconcile *rec, struct world_resource *r);
@@ -163,10 +162,7 @@ static void take_part(struct resource_job *j, struct world_resource *r) {
 
 static void take_whole(struct resource_job *j, struct world_resource *r) {
         take_baseline(j, r);
-        if (r->standing)
-                application_seen(j->rec, r->owner);
-        r->standing = 0;
-        memset(r->stands, 0, sizeof(r->stands));
+        ledger_forget_standing(j->rec, r);
         json_decref(r->kept);
         r->kept = json_incref(j->kept_names);
 }
@@ -425,6 +421,7 @@ static void on_drift_written(struct store_call *c, int k, const struct err *err)
         r->drift = j->drift_line;
         r->drift_at = j->drift_at;
         r->row.lost |= j->drift == DRIFT_DATA_LOST;
+        tally_resource(&j->rec->world, r);
         resource_set_state(j->rec, r, j->next, j->next_why);
         if (j->action == ACTION_APPLY)
                 return start_op(j);
@@ -455,8 +452,7 @@ static void rest(struct reconcile *rec, struct world_resource *r, const struct d
                 queue_rest(rec->queue, KEY_RESOURCE, r->id);
         if (d->again_at)
                 queue_add_at(rec->queue, KEY_RESOURCE, r->id, QUEUE_CHANGE,
-                             clock_mono() +
-                                     MIN_OF(MAX_OF(d->again_at - clock_wall(), 0), SLEEP_MAX_MS));
+                             clock_mono() + clock_sleep_ms(d->again_at));
         if (r->retry_at > clock_mono())
                 queue_add_at(rec->queue, KEY_RESOURCE, r->id, QUEUE_CHANGE, r->retry_at);
         else if (r->row.dying && d->action == ACTION_WAIT)
@@ -552,10 +548,7 @@ static void judge(struct reconcile *rec, struct world_resource *r, struct decisi
 }
 
 static void settle_fights(struct reconcile *rec, struct world_resource *r, struct decision *d) {
-        int64_t at = resource_settle_fights(rec, r);
-
-        if (at && (!d->again_at || at < d->again_at))
-                d->again_at = at;
+        d->again_at = clock_sooner(d->again_at, resource_settle_fights(rec, r));
 }
 
 static void step(struct reconcile *rec, struct world_resource *r) {
@@ -614,6 +607,7 @@ static void on_stood(struct store_call *c, int k, const struct err *err) {
         }
         r->standing = j->drift_line;
         memcpy(r->stands, r->judged->stands, DIGEST_SIZE);
+        tally_resource(&j->rec->world, r);
         note_standing(j->rec, r);
         finish(j, true);
 }

@@ -13,7 +13,6 @@
 
 #include <stdlib.h>
 
-#define TERM_SLEEP_MAX_MS (60 * 60 * 1000)
 #define TERM_AGAIN_MS (10 * 1000) /* after a store that could not write */
 
 struct ending {
@@ -109,17 +108,17 @@ static int64_t first_end(struct reconcile *rec) {
         for (size_t i = 0; (e = map_next(&rec->world.models, &i));) {
                 const struct world_model *m = e->value;
 
-                if (m->rules && m->rules->ends_at && (!at || m->rules->ends_at < at))
-                        at = m->rules->ends_at;
+                if (m->rules)
+                        at = clock_sooner(at, m->rules->ends_at);
         }
         return at;
 }
 
 static void set_timer(struct reconcile *rec) {
-        int64_t at = first_end(rec), wait = at - clock_wall();
+        int64_t at = first_end(rec);
 
         if (at)
-                timer_after(&rec->terms, MIN_OF(MAX_OF(wait, 0), TERM_SLEEP_MAX_MS));
+                timer_after(&rec->terms, clock_sleep_ms(at));
         else
                 timer_cancel(&rec->terms);
 }

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import time
 
+from lib.drift import lines, repaired
 from lib.runner import APPS, main, test
 from lib.world import DEADLINE, Trouble, until
 
@@ -131,6 +132,21 @@ def _(world):
     settled(world)
     if world.cluster.writes() != before:
         raise Trouble(f"{world.cluster.writes() - before} writes after cache.db was lost")
+
+
+@test("what was changed while cache.db was lost is told as far as the plan says what was wanted")
+def _(world):
+    settled(world)
+    before = lines(world)
+    world.daemon.stop()
+    for path in world.daemon.state.glob("cache.db*"):
+        path.unlink()
+    world.cluster.kube.edit("deployments", world.cluster.model, "mlflow-server", "/spec/template/spec/containers/0/image", "old:1", "night-shift")
+    world.daemon.start()
+    text = repaired(world, before, f"Deployment.apps {world.cluster.model}/mlflow-server", "image  (by night-shift)", '+ old:1')
+    if "no baseline was kept" not in text:
+        raise Trouble(f"the line does not say what it rests on:\n{text}")
+    settled(world)
 
 
 @test("a second daemon on the same state folder refuses to start, and the first goes on")

@@ -3,13 +3,15 @@
  * process, in the same run
  *
  *     plan-bench --charm-dir DIR --charm NAME --view FILE --worker mooring-charm
- *                [--rounds N] [--seconds S] [--decode]
+ *                [--rounds N] [--seconds S] [--applications N] [--decode]
  *
  * Every view is another: the application's name counts up, so that every document that bears it
  * is new too. Both ways do the
  * same: write the view, read it, plan, write the frames, check hashes and canonical form
  * (--decode: read each document as well). One application has one call at a time, as in the
- * daemon. The two ways alternate; printed are the medians, their ratio and the plan's size.
+ * daemon: several of them (--applications) keep their worker at work, one alone waits for two
+ * processes to wake at each plan, which is printed too. The ways alternate; printed are the
+ * medians, their ratio and the plan's size.
  * Figures of the issue: at least 2,000 a second, and 50 % of the one process. Release build,
  * please. */
 #include "charm-dir.h"
@@ -30,10 +32,11 @@
 #include <unistd.h>
 
 #define ROUNDS_MAX 99
+#define APPLICATIONS_MAX 64
 
 struct setting {
         char *charm_dir, *charm, *view, *worker;
-        int64_t rounds, seconds;
+        int64_t rounds, seconds, applications;
         bool decode;
 };
 
@@ -50,9 +53,19 @@ static const struct opt table[] = {
           OPT_ARGS_ONLY, NULL, "rounds of both ways" },
         { "seconds", 0, OPT_INT, offsetof(struct setting, seconds), "2", 1, 600, "S", OPT_ARGS_ONLY,
           NULL, "length of each way in a round" },
+        { "applications", 0, OPT_INT, offsetof(struct setting, applications), "8", 1,
+          APPLICATIONS_MAX, "N", OPT_ARGS_ONLY, NULL,
+          "of one charm and model, planned for at once" },
         { "decode", 0, OPT_BOOL, offsetof(struct setting, decode), "false", 0, 0, NULL,
           OPT_ARGS_ONLY, NULL, "reads each document into a tree as well" },
         {},
+};
+
+struct bench;
+struct application {
+        struct charm_call call;
+        struct buf text; /* its view */
+        struct bench *bench;
 };
 
 struct bench {
@@ -60,15 +73,17 @@ struct bench {
         json_t *view;
         int64_t number;          /* of the next view */
         size_t documents, bytes; /* of the last plan */
-        struct buf text;         /* the view */
+        size_t view_bytes;       /* of the last view */
         /* through the worker */
         struct loop *loop;
         struct charm_host *host;
-        struct charm_call call;
-        bool done;
+        struct application applications[APPLICATIONS_MAX];
+        int64_t planned, ends; /* plans that came; no view is sent from then on */
+        size_t under_way;
         int r;
         struct err err;
         /* in one process */
+        struct buf text; /* the view */
         struct yaml_stream yaml;
         struct object_set *objects;
         const struct charm *charm;
@@ -77,13 +92,14 @@ struct bench {
         struct buf frames;
 };
 
-static void write_view(struct bench *b) {
+static void write_view(struct bench *b, struct buf *text) {
         char name[24];
 
         snprintf(name, sizeof(name), "app-%lld", (long long)b->number++);
         json_object_set_new(b->view, "application", json_string(name));
-        buf_clear(&b->text);
-        json_canonical(b->view, &b->text);
+        buf_clear(text);
+        json_canonical(b->view, text);
+        b->view_bytes = text->len;
 }
 
 static void take_plan(struct bench *b, struct plan *p) {
@@ -102,25 +118,42 @@ static void take_plan(struct bench *b, struct plan *p) {
 
 /* ---- through the worker */
 
-static void on_done(struct charm_call *c, int r, struct plan *plan, const struct err *err) {
-        struct bench *b = c->arg;
+static void ask(struct application *a) {
+        struct bench *b = a->bench;
 
-        b->done = true;
-        b->r = r;
-        if (r < 0)
-                b->err = *err;
-        else
-                take_plan(b, plan);
+        write_view(b, &a->text);
+        a->call.view = a->text.data;
+        a->call.view_len = a->text.len;
+        b->under_way++;
+        charm_host_plan(b->host, &a->call);
 }
 
-static int plan_by_worker(struct bench *b, struct err *err) {
-        write_view(b);
-        b->call.view = b->text.data;
-        b->call.view_len = b->text.len;
-        b->done = false;
-        charm_host_plan(b->host, &b->call);
-        while (!b->done)
+static void on_done(struct charm_call *c, int r, struct plan *plan, const struct err *err) {
+        struct application *a = c->arg;
+        struct bench *b = a->bench;
+
+        b->under_way--;
+        b->planned++;
+        if (r < 0) {
+                b->r = r;
+                b->err = *err;
+                return;
+        }
+        take_plan(b, plan);
+        if (b->r == 0 && clock_mono_us() < b->ends)
+                ask(a);
+}
+
+static int by_worker(struct bench *b, int64_t applications, double *ret, struct err *err) {
+        int64_t began = clock_mono_us();
+
+        b->ends = began + b->setting->seconds * 1000000;
+        b->planned = 0;
+        for (int64_t i = 0; i < applications; i++)
+                ask(&b->applications[i]);
+        while (b->under_way)
                 loop_step(b->loop, 1000);
+        *ret = (double)b->planned * 1e6 / (double)(clock_mono_us() - began);
         return b->r < 0 ? err_set(err, b->r, "%s", err_text(&b->err)) : 0;
 }
 
@@ -132,7 +165,7 @@ static int plan_here(struct bench *b, struct err *err) {
         struct plan *p = NULL;
         int r;
 
-        write_view(b);
+        write_view(b, &b->text);
         r = view_open(&view, b->text.data, b->text.len, b->yaml.documents[0].root, &b->arena, err);
         if (r < 0)
                 return r;
@@ -212,9 +245,15 @@ static int open_host(struct bench *b, const char *state, struct err *err) {
                 r = charm_host_pin(b->host, offer, err);
         if (r < 0)
                 return r;
-        memcpy(b->call.sha256, offer->sha256, sizeof(b->call.sha256));
-        b->call.done = on_done;
-        b->call.arg = b;
+        for (int i = 0; i < APPLICATIONS_MAX; i++) {
+                struct application *a = &b->applications[i];
+
+                a->bench = b;
+                memcpy(a->call.sha256, offer->sha256, sizeof(a->call.sha256));
+                a->call.application = i;
+                a->call.done = on_done;
+                a->call.arg = a;
+        }
         return open_here(b, offer->folder, err);
 }
 
@@ -228,17 +267,18 @@ static void bench_deinit(struct bench *b) {
         plan_reader_deinit(&b->reader);
         buf_free(&b->frames);
         buf_free(&b->text);
+        for (int i = 0; i < APPLICATIONS_MAX; i++)
+                buf_free(&b->applications[i].text);
 }
 
 /* ---- measuring */
 
-static int measure(struct bench *b, int (*plan)(struct bench *b, struct err *err), double *ret,
-                   struct err *err) {
+static int here(struct bench *b, double *ret, struct err *err) {
         int64_t began = clock_mono_us(), ends = began + b->setting->seconds * 1000000, n = 0;
         int r = 0;
 
         while (r >= 0 && clock_mono_us() < ends) {
-                r = plan(b, err);
+                r = plan_here(b, err);
                 n++;
         }
         *ret = (double)n * 1e6 / (double)(clock_mono_us() - began);
@@ -251,28 +291,36 @@ static int compare_numbers(const void *a, const void *b) {
         return x < y ? -1 : x > y;
 }
 
+static double median(double *numbers, size_t n) {
+        qsort(numbers, n, sizeof(*numbers), compare_numbers);
+        return numbers[n / 2];
+}
+
 static int run(struct bench *b, struct err *err) {
-        double worker[ROUNDS_MAX], here[ROUNDS_MAX], ratio[ROUNDS_MAX];
-        size_t n = (size_t)b->setting->rounds;
+        double worker[ROUNDS_MAX], one[ROUNDS_MAX], local[ROUNDS_MAX], ratio[ROUNDS_MAX], share;
+        const struct setting *s = b->setting;
+        size_t n = (size_t)s->rounds;
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < n; i++) {
-                r = measure(b, plan_by_worker, &worker[i], err);
+                r = by_worker(b, s->applications, &worker[i], err);
                 if (r >= 0)
-                        r = measure(b, plan_here, &here[i], err);
-                ratio[i] = r < 0 ? 0 : worker[i] / here[i];
+                        r = by_worker(b, 1, &one[i], err);
+                if (r >= 0)
+                        r = here(b, &local[i], err);
+                ratio[i] = r < 0 ? 0 : worker[i] / local[i];
         }
         if (r < 0)
                 return r;
-        qsort(worker, n, sizeof(*worker), compare_numbers);
-        qsort(here, n, sizeof(*here), compare_numbers);
-        qsort(ratio, n, sizeof(*ratio), compare_numbers);
         printf("plan of %s: %zu documents, %zu bytes; view %zu bytes; each view another%s\n",
-               b->setting->charm, b->documents, b->bytes, b->text.len,
-               b->setting->decode ? "; documents decoded" : "");
-        printf("through the worker   %8.0f /s (wanted: 2000)\n", worker[n / 2]);
-        printf("in one process       %8.0f /s\n", here[n / 2]);
-        printf("ratio                %8.2f    (wanted: 0.50)\n", ratio[n / 2]);
+               s->charm, b->documents, b->bytes, b->view_bytes,
+               s->decode ? "; documents decoded" : "");
+        share = median(ratio, n);
+        printf("through the worker   %8.0f /s (wanted: 2000), %lld applications\n",
+               median(worker, n), (long long)s->applications);
+        printf("  one application    %8.0f /s\n", median(one, n));
+        printf("in one process       %8.0f /s\n", median(local, n));
+        printf("ratio                %8.2f    (wanted: 0.50)\n", share);
         return 0;
 }
 

@@ -16,11 +16,11 @@ static const struct {
 };
 
 static const char *default_of(const char *type, struct scan_slice object) {
-        if (!scan_is_null(scan_get(object, "aggregationRule")))
-                return NULL; /* its controller's */
         for (size_t i = 0; i < ARRAY_SIZE(defaults); i++)
                 if (str_eq(defaults[i].type, type))
-                        return defaults[i].paths;
+                        return scan_is_null(scan_get(object, "aggregationRule"))
+                                       ? defaults[i].paths
+                                       : NULL; /* its controller's */
         return NULL;
 }
 
@@ -58,31 +58,24 @@ void field_rules_read(const char *type, struct scan_slice object, struct field_r
 
 /* ---- completed at run time */
 
-static const json_t *own_item(const json_t *own, const json_t *item) {
+/* The element of our set OWN that ITEM is found by, or NULL. */
+static const char *own_key(const json_t *own, const json_t *item) {
         const char *element;
         json_t *child;
 
-        json_object_foreach((json_t *)own, element, child) {
+        json_object_foreach((json_t *)own, element, child)
                 if (str_starts(element, "k:") && field_tree_is_item(item, element))
-                        return child;
-        }
+                        return element;
         return NULL;
 }
 
-/* The item of LIVE that has the key that our set found ITEM's by. */
-static const json_t *live_item(const json_t *own, const json_t *item, const json_t *live) {
-        const char *element;
-        json_t *child;
-        const json_t *other;
+static const json_t *item_of(const json_t *list, const char *key) {
+        const json_t *item;
         size_t i;
 
-        json_object_foreach((json_t *)own, element, child) {
-                if (!str_starts(element, "k:") || !field_tree_is_item(item, element))
-                        continue;
-                json_array_foreach((json_t *)live, i, other)
-                        if (field_tree_is_item(other, element))
-                                return other;
-        }
+        json_array_foreach((json_t *)list, i, item)
+                if (field_tree_is_item(item, key))
+                        return item;
         return NULL;
 }
 
@@ -91,10 +84,15 @@ static void release_items(json_t *list, const char *element, const json_t *below
         json_t *item;
         size_t i;
 
-        json_array_foreach(list, i, item)
-                if (field_tree_is_item(item, element))
-                        field_rules_release(item, below, own_item(own, item),
-                                            live_item(own, item, live));
+        json_array_foreach(list, i, item) {
+                const char *key;
+
+                if (!field_tree_is_item(item, element))
+                        continue;
+                key = own_key(own, item);
+                field_rules_release(item, below, key ? json_get(own, key) : NULL,
+                                    key ? item_of(live, key) : NULL);
+        }
 }
 
 void field_rules_release(json_t *document, const json_t *runtime, const json_t *own,

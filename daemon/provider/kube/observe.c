@@ -164,8 +164,10 @@ static void take_digest(const struct observe_context *c, struct scan_slice objec
         else
                 project_digest(c->projection, object, key, ret->digest);
         ret->digest_valid = true;
-        if (c->baseline && memcmp(ret->digest, c->baseline, DIGEST_SIZE) == 0)
+        if (c->baseline && memcmp(ret->digest, c->baseline, DIGEST_SIZE) == 0) {
+                take_time(scan_get(fieldset_own(object), "time"), &ret->wrote_at);
                 return;
+        }
         ret->found = json_object();
         json_object_set_new(ret->found, "object", normalise_found(c->type, object, hash_key));
         json_object_set_new(ret->found, "others", fieldset_others(object));

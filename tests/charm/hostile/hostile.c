@@ -166,6 +166,14 @@ static void attack_loop(void) {
         for (volatile int i = 0;; i++)
                 ;
 }
+/* Lives, and grows: until its worker is replaced. */
+static void attack_keep(void) {
+        static char *volatile kept;
+
+        kept = malloc(2u << 20);
+        if (kept)
+                memset(kept, 1, 2u << 20);
+}
 static void attack_leak(void) {
         for (;;) {
                 char *p = malloc(1 << 20);
@@ -254,6 +262,7 @@ static const struct {
         { "early-plan", attack_early_plan },
         { "slow", attack_slow },
         { "loop", attack_loop },
+        { "keep", attack_keep },
         { "leak", attack_leak },
         { "memory", attack_memory },
         { "crash", attack_crash },

@@ -310,6 +310,20 @@ static void starts_are_limited_in_time(void **state) {
         test_call_deinit(&c[CHARM_STARTS + 1]);
 }
 
+/* Between two calls, as soon as a look at it says so; what it was given ahead goes to the next. */
+static void a_worker_that_grew_is_replaced_and_no_call_fails(void **state) {
+        static struct test_call c[80];
+        double started = counted("mooring_charm_workers_started_total");
+        double died = counted("mooring_charm_workers_died_total");
+
+        for (size_t i = 0; i < ARRAY_SIZE(c); i++)
+                fixture_plan(&fixture, &c[i], "hostile", 1, "{\"attack\":\"keep\"}");
+        for (size_t i = 0; i < ARRAY_SIZE(c); i++)
+                assert_plans(&c[i]);
+        assert_true(counted("mooring_charm_workers_started_total") == started + 2);
+        assert_true(counted("mooring_charm_workers_died_total") == died);
+}
+
 static void a_cancelled_call_is_never_answered(void **state) {
         struct test_call waiting, running, after;
 
@@ -418,6 +432,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(workers_are_bounded_and_idle_ones_make_room, setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(starts_are_limited_in_time, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_worker_that_grew_is_replaced_and_no_call_fails,
+                                                setup, teardown),
                 cmocka_unit_test_setup_teardown(a_cancelled_call_is_never_answered, setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(a_charm_that_is_not_pinned_is_an_error_of_its_call,

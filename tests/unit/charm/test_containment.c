@@ -183,6 +183,78 @@ static void the_same_charm_works_again_after_an_attack(void **state) {
         test_call_deinit(&c);
 }
 
+/* ---- views ahead */
+
+#define AHEAD 12 /* more than a worker is given at once */
+
+static void start_all(struct test_call *c, size_t bad, const char *name) {
+        for (size_t i = 0; i < AHEAD; i++)
+                start_attack(&c[i], i == bad ? name : "none");
+}
+
+/* All but BAD have their plan; BAD failed with R, and nothing else did. */
+static void assert_only_one_failed(struct test_call *c, size_t bad, int r) {
+        for (size_t i = 0; i < AHEAD; i++) {
+                fixture_wait(&fixture, &c[i]);
+                if (c[i].r != (i == bad ? r : 0))
+                        fail_msg("call %zu: %d (%s)", i, c[i].r, err_text(&c[i].err));
+                if (i != bad)
+                        assert_string_equal(c[i].plan->message, "none succeeded");
+                test_call_deinit(&c[i]);
+        }
+        assert_unharmed();
+}
+
+static void a_death_fails_the_call_that_the_worker_was_at(void **state) {
+        static const size_t places[] = { 0, 1, 5, AHEAD - 1 };
+        struct test_call c[AHEAD];
+
+        for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+                start_all(c, places[i], "crash");
+                assert_only_one_failed(c, places[i], -EFAULT);
+                start_all(c, places[i], "garbage");
+                assert_only_one_failed(c, places[i], -E2BIG);
+                start_all(c, places[i], "document"); /* refused: the worker goes on */
+                assert_only_one_failed(c, places[i], -EINVAL);
+        }
+}
+
+/* The deadline is of the one that the worker is at, from when it can be at it. */
+static void each_call_ahead_has_a_deadline_of_its_own(void **state) {
+        struct test_call c[AHEAD];
+
+        start_all(c, 2, "loop");
+        fixture_wait(&fixture, &c[1]);
+        loop_advance(fixture.loop, CHARM_CALL_MS - 1);
+        assert_false(c[2].done);
+        assert_false(c[3].done);
+        loop_advance(fixture.loop, 1);
+        assert_only_one_failed(c, 2, -ETIMEDOUT);
+}
+
+static void a_call_ahead_that_is_cancelled_takes_no_other_s_answer(void **state) {
+        struct test_call c[AHEAD], last;
+
+        start_all(c, AHEAD, NULL);
+        fixture_plan(&fixture, &last, "hostile", 1, "{\"attack\":\"read\",\"pid\":1}");
+        while (!charm_host_workers(fixture.host))
+                loop_step(fixture.loop, 100);
+        assert_true(charm_host_has(&c[3].call));
+        charm_host_cancel(&c[3].call);
+        fixture_wait(&fixture, &last);
+        assert_int_equal(last.r, -EPERM);
+        test_call_deinit(&last);
+        assert_false(c[3].done);
+        test_call_deinit(&c[3]);
+        for (size_t i = 0; i < AHEAD; i++) {
+                if (i == 3)
+                        continue;
+                assert_true(c[i].done);
+                assert_int_equal(c[i].r, 0);
+                test_call_deinit(&c[i]);
+        }
+}
+
 /* ---- constructors */
 
 /* The same module in a process without a sandbox: all of its attempts succeed, or the next test
@@ -448,6 +520,12 @@ int main(int argc, char **argv) {
                                                 teardown),
                 cmocka_unit_test_setup_teardown(the_same_charm_works_again_after_an_attack, setup,
                                                 teardown),
+                cmocka_unit_test_setup_teardown(a_death_fails_the_call_that_the_worker_was_at,
+                                                setup, teardown),
+                cmocka_unit_test_setup_teardown(each_call_ahead_has_a_deadline_of_its_own, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(
+                        a_call_ahead_that_is_cancelled_takes_no_other_s_answer, setup, teardown),
                 cmocka_unit_test(without_a_sandbox_the_constructor_succeeds),
                 cmocka_unit_test_setup_teardown(a_constructor_gains_nothing, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_module_swapped_after_hashing_is_refused, setup,

@@ -218,6 +218,66 @@ static void wait_does_not_take_active_for_done_while_a_change_is_planned(void **
         assert_int_equal(bench_run(b, NULL, NULL, "wait", "--timeout", "1ms", NULL), CLI_TIMED_OUT);
 }
 
+static void status_drifted(struct server_call *c, void *arg) {
+        server_reply(c, 200, NULL,
+                     "{\"model\":{\"name\":\"m\"},\"applications\":{\"a\":{\"settled\":true,"
+                     "\"readable\":true,\"drifted\":2,\"version\":\"1.2\","
+                     "\"application-status\":{\"current\":\"active\"}}}}");
+}
+
+static void status_as_made(struct server_call *c, void *arg) {
+        server_reply(c, 200, NULL,
+                     "{\"model\":{\"name\":\"m\"},\"applications\":{\"a\":{\"settled\":true,"
+                     "\"readable\":true,\"drifted\":0,"
+                     "\"application-status\":{\"current\":\"blocked\"}}}}");
+}
+
+static void status_unread(struct server_call *c, void *arg) {
+        server_reply(c, 200, NULL,
+                     "{\"model\":{\"name\":\"m\"},\"applications\":{\"a\":{\"settled\":true,"
+                     "\"readable\":false,\"drifted\":0,"
+                     "\"application-status\":{\"current\":\"unknown\"}}}}");
+}
+
+static void wait_for_no_drift_asks_what_is_open(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *err = NULL;
+
+        server_route(b->server, "GET", "/v1/models/m/status", status_drifted, b);
+        server_route(b->server, "GET", "/v1/events", bench_hold, b);
+        assert_int_equal(
+                bench_run(b, NULL, &err, "wait", "--for", "drift=0", "--timeout", "1ms", NULL),
+                CLI_TIMED_OUT);
+        assert_non_null(strstr(err, "2 of its objects differ"));
+        server_route(b->server, "GET", "/v1/models/m/status", status_as_made, b);
+        assert_int_equal(bench_run(b, NULL, NULL, "wait", "--for", "drift=0", NULL), CLI_DONE);
+        server_route(b->server, "GET", "/v1/models/m/status", status_unread, b);
+        assert_int_equal(
+                bench_run(b, NULL, NULL, "wait", "--for", "drift=0", "--timeout", "1ms", NULL),
+                CLI_TIMED_OUT);
+}
+
+static void wait_for_a_version_reads_it(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *err = NULL;
+
+        server_route(b->server, "GET", "/v1/models/m/status", status_drifted, b);
+        server_route(b->server, "GET", "/v1/events", bench_hold, b);
+        assert_int_equal(bench_run(b, NULL, NULL, "wait", "--for", "version=1.2", NULL), CLI_DONE);
+        assert_int_equal(
+                bench_run(b, NULL, &err, "wait", "--for", "version=1.3", "--timeout", "1ms", NULL),
+                CLI_TIMED_OUT);
+        assert_non_null(strstr(err, "its version is 1.2"));
+}
+
+static void wait_for_nothing_that_is_known_is_refused(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *err = NULL;
+
+        assert_int_equal(bench_run(b, NULL, &err, "wait", "--for", "activ", NULL), CLI_USAGE);
+        assert_non_null(strstr(err, "did you mean active"));
+}
+
 static void status_blocked(struct server_call *c, void *arg) {
         server_reply(c, 200, NULL,
                      "{\"model\":{\"name\":\"m\"},\"applications\":{\"a\":{\"application-status\":{"
@@ -390,6 +450,9 @@ int main(void) {
                 TEST(plan_of_a_command_is_its_dry_run),
                 TEST(a_plan_that_cannot_be_known_is_not_converged),
                 TEST(wait_does_not_take_active_for_done_while_a_change_is_planned),
+                TEST(wait_for_no_drift_asks_what_is_open),
+                TEST(wait_for_a_version_reads_it),
+                TEST(wait_for_nothing_that_is_known_is_refused),
                 TEST(a_wait_whose_time_ends_on_blocked_says_blocked),
                 TEST(a_name_that_is_not_there_is_told_at_once),
                 TEST(a_model_that_is_not_there_is_told_at_once),

@@ -61,7 +61,7 @@ static void reply_object(struct server_call *c, int status) {
                      "\"labels\":{\"app.kubernetes.io/managed-by\":\"mooring\",\"mooring.dev/"
                      "controller\":\"c\",\"mooring.dev/model\":\"m\"},\"managedFields\":["
                      "{\"manager\":\"mooring\",\"operation\":\"Apply\",\"apiVersion\":\"v1\","
-                     "\"fieldsV1\":" FIELDS
+                     "\"time\":\"2026-11-21T22:00:00Z\",\"fieldsV1\":" FIELDS
                      "},{\"manager\":\"edit\",\"operation\":\"Update\",\"apiVersion\":\"v1\","
                      "\"fieldsV1\":{\"f:list\":{\"k:{\\\"n\\\":2}\":{\".\":{}}}}}]},\"data\":{"
                      "\"a\":\"1\"},\"list\":[{\"n\":1}]}");
@@ -137,6 +137,8 @@ static void run(enum scenario s, struct op *op) {
                 "\"data\":{\"a\":\"1\"}}");
         cleanup_(json_freep) json_t *marks =
                 kube_api_json("{\"model\":\"m\",\"application\":\"a\",\"controller\":\"c\"}");
+        cleanup_(json_freep) json_t *baseline =
+                kube_api_json("{\"data\":{\"a\":\"1\"},\"list\":[{\"n\":1}]}");
         struct projection *p = NULL;
         struct apply_request r = { .type = "ConfigMap",
                                    .path = "ns/x",
@@ -146,11 +148,12 @@ static void run(enum scenario s, struct op *op) {
                                    .token = "",
                                    .first = s <= MET };
 
-        if (s == AGAIN || s == TAKE)
+        if (s == AGAIN || s == TAKE || s == LOOK)
                 assert_int_equal(provider_kube.projection_parse(
                                          "{\"apiVersion\":\"v1\",\"fields\":" FIELDS "}", &p, NULL),
                                  0);
         r.projection = p;
+        r.baseline = s == LOOK ? baseline : NULL;
         w.done = false;
         *op = (struct op){ .loop = w.api.loop, .done = on_done };
         if (s == LOOK)
@@ -180,6 +183,8 @@ static void each_operation_without_a_failure(void **state) {
                 if (s <= TAKE)
                         assert_string_equal(json_get_str(json_get(op.baseline, "data"), "a", ""),
                                             "1");
+                if (s == LOOK) /* it is as we made it, and says when we did */
+                        assert_int_equal(op.seen.wrote_at, 1795298400000);
                 op_clear(&op);
         }
 }

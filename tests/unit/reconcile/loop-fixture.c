@@ -101,34 +101,58 @@ void fixture_close(struct fixture *f) {
         f->loop = loop_free(f->loop);
 }
 
+/* ---- the folder goes also when a test crashes, or its setup fails and no teardown is run */
+
+static void remove_when_told(const char *path, pid_t parent) {
+        sigset_t end;
+        int got;
+
+        sigemptyset(&end);
+        sigaddset(&end, SIGTERM);
+        setsid(); /* whoever kills the test's group does not kill this */
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        if (getppid() == parent)
+                sigwait(&end, &got);
+        execlp("sh", "sh", "-c", "chmod -R u+w \"$0\"; rm -rf \"$0\"", path, NULL);
+        _exit(127);
+}
+
+void fixture_folder(struct fixture *f) {
+        pid_t self = getpid();
+        sigset_t end, before;
+
+        assert_non_null(mkdtemp(f->dir));
+        sigemptyset(&end);
+        sigaddset(&end, SIGTERM);
+        sigprocmask(SIG_BLOCK, &end, &before);
+        f->remover = fork();
+        if (f->remover == 0)
+                remove_when_told(f->dir, self);
+        sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+static void end_process(pid_t pid) {
+        kill(pid, SIGTERM);
+        waitpid(pid, NULL, 0);
+}
+
 void fixture_init(struct fixture *f, const struct store_engine *engine) {
         extern const struct provider provider_kube;
 
-        *f = (struct fixture){ .engine = engine, .dir = "/var/tmp/mooring-loop-XXXXXX" };
-        assert_non_null(mkdtemp(f->dir));
+        *f = (struct fixture){ .engine = engine, .dir = FIXTURE_DIR };
+        fixture_folder(f);
         slow_reset();
         provider_set_table(slow_table(&provider_kube));
         start_sim(f);
         fixture_open(f);
 }
 
-static void remove_folder(const char *path) {
-        pid_t pid = fork();
-
-        if (pid == 0) {
-                execlp("rm", "rm", "-rf", path, NULL);
-                _exit(127);
-        }
-        waitpid(pid, NULL, 0);
-}
-
 void fixture_deinit(struct fixture *f) {
         fixture_close(f);
-        kill(f->sim, SIGTERM);
-        waitpid(f->sim, NULL, 0);
+        end_process(f->sim);
         provider_set_table(NULL);
         slow_reset();
-        remove_folder(f->dir);
+        end_process(f->remover);
         free(f->kubeconfig);
         free(f->server);
         free(f->token);

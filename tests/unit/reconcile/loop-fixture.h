@@ -14,12 +14,13 @@
 #include "store-engine.h"
 
 #define FIXTURE_MODEL "across"
+#define FIXTURE_DIR "/var/tmp/mooring-loop-XXXXXX"
 
 struct fixture {
         const struct store_engine *engine; /* NULL: SQLite */
         char dir[64];
         char *kubeconfig, *server, *token;
-        pid_t sim;
+        pid_t sim, remover; /* of the folder */
         struct loop *loop;
         struct store *store;
         struct sealer *sealer;
@@ -30,6 +31,8 @@ struct fixture {
 
 void fixture_init(struct fixture *f, const struct store_engine *engine); /* and opens */
 void fixture_deinit(struct fixture *f);
+/* The state folder alone, which goes with this process at the latest, however that ends. */
+void fixture_folder(struct fixture *f);
 void fixture_open(struct fixture *f);
 void fixture_close(struct fixture *f);
 /* Submits and waits. 0, or what it failed with. */

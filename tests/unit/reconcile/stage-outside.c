@@ -231,6 +231,15 @@ void stage_release(struct stage *s) {
         }
 }
 
+void stage_reach(struct stage *s) {
+        list_each(pos, &s->held) {
+                struct answer *a = list_entry(pos, struct answer, link);
+
+                if (a->verb == APPLY)
+                        do_apply(a);
+        }
+}
+
 static void begin(struct target *t, int verb, const struct apply_request *r, struct op *op) {
         struct answer *a = mem_new(struct answer);
 
@@ -378,7 +387,7 @@ static int compare(const struct apply_request *r, const struct observation *o,
         json_t *value;
 
         json_object_foreach(o->found, name, value) {
-                json_t *wanted = json_get(r->baseline, name);
+                json_t *wanted = json_get(r->baseline ? r->baseline : r->wanted, name);
 
                 if (!wanted || !json_equal(wanted, value))
                         *drift_list_add(ret) = (struct drift){ .field = str_dup(name),

@@ -61,6 +61,7 @@ void stage_full(struct stage *s, bool full); /* the disk; after false: it can be
 void stage_settle(struct stage *s);          /* all that can go on now has */
 void stage_run(struct stage *s, int64_t ms); /* time goes on, in small steps */
 void stage_release(struct stage *s);         /* the operations that were held end */
+void stage_reach(struct stage *s);           /* applies that are held are done outside; no answer */
 
 struct world_application *stage_application(struct stage *s, const char *name);
 struct world_resource *stage_resource(struct stage *s, const char *name); /* NULL: no row */

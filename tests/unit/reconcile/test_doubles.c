@@ -11,6 +11,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define SECRET "/api/v1/namespaces/" FIXTURE_MODEL "/secrets/app"
 
@@ -200,6 +202,27 @@ static void what_others_do_there_is_found_and_mended_once(void **state) {
         }
 }
 
+/* Of the fixture itself: its folders were left behind by setups that failed. */
+static void a_test_that_dies_leaves_no_folder(void **state) {
+        struct fixture f = { .dir = FIXTURE_DIR };
+        int tell[2];
+        pid_t pid;
+
+        assert_int_equal(pipe(tell), 0);
+        pid = fork();
+        if (pid == 0) {
+                fixture_folder(&f);
+                (void)!write(tell[1], f.dir, sizeof(f.dir));
+                _exit(1);
+        }
+        assert_int_equal(read(tell[0], f.dir, sizeof(f.dir)), sizeof(f.dir));
+        waitpid(pid, NULL, 0);
+        close(tell[0]);
+        close(tell[1]);
+        while (access(f.dir, F_OK) == 0)
+                usleep(1000); /* for ever: then the suite's own deadline says so */
+}
+
 #define TEST(run) cmocka_unit_test_setup_teardown(run, set_up, tear_down)
 
 int main(void) {
@@ -211,6 +234,7 @@ int main(void) {
                 TEST(what_is_wanted_again_while_it_is_removed_is_removed_and_made),
                 TEST(an_outside_that_is_away_is_waited_for),
                 TEST(what_others_do_there_is_found_and_mended_once),
+                cmocka_unit_test(a_test_that_dies_leaves_no_folder),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

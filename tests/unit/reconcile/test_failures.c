@@ -101,6 +101,45 @@ static void what_was_undone_closes_its_line_and_the_next_gets_its_own(void **sta
         assert_int_equal(lines(s, "repaired"), 1);
 }
 
+static int64_t answers_lost(struct stage *s) {
+        return stage_count(s, "SELECT count(*) FROM audit WHERE kind = 'loop' AND what = 'apply' "
+                              "AND message LIKE '%answer was lost'");
+}
+
+static void a_repair_that_a_crash_cut_off_is_ours(void **state) {
+        struct stage *s = *state;
+
+        deploy(s, one);
+        s->hold = true;
+        stage_change(s, "one", "color", json_string("blue"));
+        stage_run(s, 3000);
+        assert_int_equal(lines(s, "open"), 1);
+        stage_reach(s);
+        s->hold = false;
+        stage_restart(s);
+        stage_run(s, 3000);
+        assert_int_equal(s->applies, 2);
+        assert_int_equal(lines(s, "undone"), 0);
+        assert_int_equal(lines(s, "repaired"), 1);
+        assert_int_equal(answers_lost(s), 1);
+}
+
+static void what_others_undid_while_our_repair_was_refused_is_theirs(void **state) {
+        struct stage *s = *state;
+
+        deploy(s, one);
+        s->fail = "one";
+        s->failure = OUTCOME_DENIED;
+        stage_change(s, "one", "color", json_string("blue"));
+        stage_run(s, 100);
+        assert_int_equal(lines(s, "open"), 1);
+        stage_change(s, "one", "color", json_string("red"));
+        stage_restart(s);
+        stage_run(s, 3000);
+        assert_int_equal(lines(s, "undone"), 1);
+        assert_int_equal(answers_lost(s), 0);
+}
+
 static void a_removed_resource_leaves_no_line_open(void **state) {
         struct stage *s = *state;
 
@@ -373,6 +412,8 @@ int main(void) {
                 WATCHED(a_running_operation_is_not_polled_before_its_token_is_kept),
                 WATCHED(nothing_is_repaired_without_a_record),
                 WATCHED(what_was_undone_closes_its_line_and_the_next_gets_its_own),
+                WATCHED(a_repair_that_a_crash_cut_off_is_ours),
+                WATCHED(what_others_undid_while_our_repair_was_refused_is_theirs),
                 WATCHED(a_removed_resource_leaves_no_line_open),
                 WATCHED(data_that_was_seen_to_leave_is_lost_when_it_is_gone),
                 POLLED(what_is_polled_is_looked_at_while_paused),
