@@ -200,6 +200,8 @@ int command_application_attach_resource(struct tx *tx, struct command *c, struct
 int command_application_apply_held(struct tx *tx, struct command *c, struct err *err);
 int command_application_accept_loss(struct tx *tx, struct command *c, struct err *err);
 int command_application_adopt(struct tx *tx, struct command *c, struct err *err);
+/* OBJECT is needed. */
+int command_application_recreate(struct tx *tx, struct command *c, struct err *err);
 int command_application_attach_storage(struct tx *tx, struct command *c, struct err *err);
 /* what an earlier one left */
 int command_application_destroy_storage(struct tx *tx, struct command *c, struct err *err);

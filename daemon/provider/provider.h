@@ -141,7 +141,7 @@ enum {
         APPLY_DRY_RUN = 1,
         APPLY_TAKE_OVER = 2,
         APPLY_ADOPT = 4,
-        APPLY_RECREATE = 8,
+        APPLY_RECREATE = 8, /* it may be made anew if it cannot be changed, but never data */
         /* Some of what differs is not put right: field set and baseline stay those of before, and
          * the answer has none. */
         APPLY_PART = 16

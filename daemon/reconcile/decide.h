@@ -43,6 +43,7 @@ struct resource_row {      /* what decide needs of the store's row */
         bool data, remake; /* identity's words */
         int64_t wanted_generation, applied_generation;
         bool made, adopted;
+        int64_t recreate; /* the wanted generation of which a person said it; 0: of none */
         int64_t initialised; /* data: when it was first seen filled, clock_wall; 0: never */
         bool accepted_loss;
         bool lost; /* data: it was found gone, was not filled since, and nobody accepted that */

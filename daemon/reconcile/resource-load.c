@@ -125,6 +125,7 @@ static void copy_row(struct resource_job *j, const struct q_resource_row *row) {
                 .applied_generation = row->applied_generation,
                 .made = row->made,
                 .adopted = row->adopted,
+                .recreate = row->recreate,
                 .initialised = row->initialised_at_null ? 0 : row->initialised_at,
                 .accepted_loss = row->accepted_loss,
                 .lost = !row->lost_at_null,
@@ -330,6 +331,8 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
                 resource_look_again(r);
         if (j->row.adopted && !r->row.adopted)
                 r->retry_at = 0; /* what stood in the way is ours: not at the back-off's end */
+        if (j->row.recreate != r->row.recreate)
+                r->retry_at = 0;
         r->row = j->row;
         if (r->state == STATE_NEW && r->row.applied_generation)
                 world_set_state(w, r, STATE_UNSEEN);

@@ -339,6 +339,7 @@ void resource_request(struct resource_job *j, struct world_resource *r) {
                 .kept_count = j->kept_count,
                 .found = j->seen_found,
                 .flags = (r->row.adopted ? APPLY_ADOPT : 0u) |
+                         (r->row.recreate == j->generation ? APPLY_RECREATE : 0u) |
                          (j->take_over ? APPLY_TAKE_OVER : 0u) | (j->part ? APPLY_PART : 0u),
         };
 }

@@ -159,6 +159,7 @@ static void request_known(struct one *o, struct world_resource *r) {
 
         j->action = ACTION_APPLY;
         j->anew = true;
+        j->generation = r->row.wanted_generation;
         resource_request(j, r);
         str_set(&o->type, r->type);
         str_set(&o->path, r->path);

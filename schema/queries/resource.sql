@@ -106,6 +106,9 @@ WHERE id = :id;
 -- name: resource_set_adopted
 UPDATE resource SET adopted = :adopted WHERE id = :id;
 
+-- name: resource_set_recreate
+UPDATE resource SET recreate = wanted_generation WHERE id = :id;
+
 -- name: resource_take_over
 -- Written anew once, over whose stamp it carries: after that another stamp is another's again.
 UPDATE resource SET adopted = 1, applied_generation = 0, baseline = NULL WHERE id = :id;

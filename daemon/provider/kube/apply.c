@@ -29,6 +29,7 @@
 #include "look.h"
 #include "normalise.h"
 #include "project.h"
+#include "refusal.h"
 #include "secret-keep.h"
 #include "field-rules.h"
 #include "serving.h"
@@ -130,45 +131,6 @@ static void fill_body(struct applying *a) {
 
 /* ---- look: whose is it? */
 
-/* "deployment/mlflow-server", as the command line names it. */
-static char *short_name(const struct operation *o) {
-        size_t namespace_len;
-        const char *name = identify_split(o->path, &namespace_len);
-        char *text = str_format("%.*s/%s", (int)strcspn(o->type, "."), o->type, name);
-
-        for (char *p = text; *p && *p != '/'; p++)
-                *p = (char)tolower((unsigned char)*p);
-        return text;
-}
-
-static int refuse_foreign(struct applying *a, struct scan_slice object) {
-        struct operation *o = &a->operation;
-        struct scan_slice labels = scan_dig(object, "metadata", "labels", NULL);
-        cleanup_(freep) char *name = short_name(o);
-        cleanup_(freep) char *model = scan_dup(scan_get(labels, LABEL_MODEL));
-        cleanup_(freep) char *controller = scan_dup(scan_get(labels, LABEL_CONTROLLER));
-
-        if (controller && model && !str_eq(controller, o->target->controller))
-                return operation_say(o, OUTCOME_CONFLICT,
-                                     "%s exists and belongs to model %s of another controller "
-                                     "(%s)%s%s%s",
-                                     name, model, controller,
-                                     a->application ? "; when that one is gone for good: "
-                                                      "`mooringctl adopt "
-                                                    : "",
-                                     a->application ? a->application : "",
-                                     a->application ? "`" : "");
-        if (controller && model)
-                return operation_say(o, OUTCOME_CONFLICT, "%s exists and belongs to model %s", name,
-                                     model);
-        /* A namespace belongs to a model, which is taken over: whoever shows this says so. */
-        if (!a->application)
-                return operation_say(o, OUTCOME_CONFLICT, "%s exists and is not ours", name);
-        return operation_say(o, OUTCOME_CONFLICT,
-                             "%s exists and is not ours: `mooringctl adopt %s %s`", name,
-                             a->application, name);
-}
-
 /* Values that are there and that nobody else may know are not written over. */
 static int keep_values(struct applying *a, struct scan_slice object) {
         struct operation *o = &a->operation;
@@ -236,7 +198,9 @@ static int got_look(struct flow *f, struct ask *ask, struct err *err) {
                 buf_add(&a->live, object.text, object.len);
         a->ours = normalise_is_ours(object, a->operation.target->controller, a->wish.model);
         if (!(a->flags & APPLY_ADOPT) && !a->ours && (a->first || !(a->flags & APPLY_DRY_RUN)))
-                return refuse_foreign(a, object);
+                return refusal_foreign(&a->operation, a->application, object);
+        if (a->flags & APPLY_RECREATE && refusal_takes_claims(object))
+                return refusal_claims(&a->operation);
         free(a->uid);
         a->uid = scan_dup(scan_dig(object, "metadata", "uid", NULL));
         release(a, object);
@@ -521,15 +485,18 @@ static int got_patch(struct flow *f, struct ask *ask, struct err *err) {
 
 /* ---- confirm: the same content under another name */
 
-/* Made anew where the document says that it may be; what holds data never. */
+/* Made anew where the document or a person says that it may be; what holds data never. */
 static int immutable(struct applying *a) {
         const struct kind_row *row = kinds_find(a->operation.type);
         bool data = row && row->flags & KIND_DATA;
+        bool may = a->request->flags & APPLY_RECREATE ||
+                   str_eq(annotation(a->request->wanted, FIELD_RULES_RECREATE), "true");
 
-        if (data || a->anew ||
-            !str_eq(annotation(a->request->wanted, FIELD_RULES_RECREATE), "true"))
+        if (data || a->anew)
                 return operation_say(&a->operation, OUTCOME_IMMUTABLE, "needs recreate: %s",
                                      err_text(&a->why));
+        if (!may)
+                return refusal_recreate(&a->operation, a->application, &a->why);
         a->anew = true;
         if (a->flags & APPLY_DRY_RUN)
                 return operation_end(&a->operation, OUTCOME_DONE, 0, NULL);
@@ -686,9 +653,9 @@ void apply_start(struct target *t, const struct apply_request *r, struct op *op)
         a->operation.version = str_dup(json_get_str(r->wanted, "apiVersion", NULL));
         a->headers[0] = a->operation.headers[0];
         a->request = r;
-        a->flags = r->flags;
+        a->flags = r->flags & ~(unsigned)APPLY_RECREATE; /* only once it is known to be needed */
         a->first = r->first;
-        a->making = r->first && !(r->flags & (APPLY_ADOPT | APPLY_RECREATE | APPLY_DRY_RUN));
+        a->making = r->first && !(r->flags & (APPLY_ADOPT | APPLY_DRY_RUN));
         a->application = str_dup(json_get_str(r->marks, "application", NULL));
         look_wish_init(&a->wish, r);
         a->runtime = runtime_of(r->wanted);

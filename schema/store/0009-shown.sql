@@ -1,4 +1,4 @@
--- 0008: plans that were shown to people, so that `apply` does just that, or says what has moved.
+-- 0009: plans that were shown to people, so that `apply` does just that, or says what has moved.
 
 CREATE TABLE shown (
         id INTEGER PRIMARY KEY,
