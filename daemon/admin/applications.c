@@ -226,7 +226,7 @@ void applications_recreate(struct request *q) {
         struct command_application *c = command_new(q, command_application_recreate);
 
         c->object = ((const struct applications_body *)q->data)->object;
-        submit(q, c);
+        submit_after_loop(q, c);
 }
 
 void applications_attach_storage(struct request *q) {
