@@ -27,6 +27,9 @@ const struct json_field applications_constraints_fields[] = {
 const struct json_field applications_adopt_fields[] = {
         { "object", JSON_FIELD_STRING, AT(object), JSON_NULL_OK, 1, 600, NULL }, {}
 };
+const struct json_field applications_recreate_fields[] = {
+        { "object", JSON_FIELD_STRING, AT(object), JSON_REQUIRED, 1, 600, NULL }, {}
+};
 const struct json_field applications_config_fields[] = {
         { "set", JSON_FIELD_OBJECT, AT(set), 0, 0, 0, NULL },
         { "reset", JSON_FIELD_LIST, AT(reset), 0, 0, 0, NULL },
@@ -214,6 +217,13 @@ void applications_accept_loss(struct request *q) {
 
 void applications_adopt(struct request *q) {
         struct command_application *c = command_new(q, command_application_adopt);
+
+        c->object = ((const struct applications_body *)q->data)->object;
+        submit_after_loop(q, c);
+}
+
+void applications_recreate(struct request *q) {
+        struct command_application *c = command_new(q, command_application_recreate);
 
         c->object = ((const struct applications_body *)q->data)->object;
         submit_after_loop(q, c);
