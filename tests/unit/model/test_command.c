@@ -106,7 +106,9 @@ static void wrong_options_are_told_with_the_nearest_name(void **state) {
 static void what_destroys_is_told_no_other_name(void **state) {
         struct desk *d = *state;
 
-        assert_int_equal(desk_application(d, command_application_remove, "stroe"), -ENOENT);
+        assert_int_equal(desk_application(d, command_application_remove,
+                                          (struct command_application){ .application = "stroe" }),
+                         -ENOENT);
         assert_string_equal(desk_error(d, 0), "model lab: no application \"stroe\"");
 }
 
