@@ -116,6 +116,13 @@ struct audit_verify_body {
 /* explain.c: what only the loop knows */
 request_handler explain_plan, explain_why, explain_resources, explain_targets;
 
+/* plans.c, plans-state.c */
+request_handler plans_apply, plans_make;
+extern const struct json_field plans_fields[];
+struct plans_body {
+        const char *application;
+};
+
 /* metrics.c */
 request_handler metrics_show;
 

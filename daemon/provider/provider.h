@@ -195,7 +195,10 @@ struct op {
          * tokens in whose place they stand; they become ours, then it is tried again. Or NULL. */
         struct secret_values *kept;
         json_t *warnings; /* list of texts, or NULL */
-        json_t *told;     /* examine: what it found; else NULL */
+        /* examine: what it found. A dry run that would be accepted: {"fields": [{"field", "from",
+         * "to"}], "more": how many are not told}, {"anew": why it would be made anew}, {"large":
+         * true} where nothing is told for its size; empty: it would be made. Else NULL. */
+        json_t *told;
         void *private;
 };
 void op_clear(struct op *op); /* the answer's memory */

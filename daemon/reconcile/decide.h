@@ -56,6 +56,8 @@ struct resource_row {      /* what decide needs of the store's row */
         enum action running;          /* begun outside and not ended: APPLY, REMOVE, or NONE */
         int64_t applied_at;           /* clock_wall of the last accepted apply; 0: never */
         enum outcome outcome;         /* of the last operation */
+        uint8_t release[DIGEST_SIZE]; /* of what a person let go; while RELEASE_UNTIL is to come */
+        int64_t release_until;
 };
 
 /* What differs, field by field, held against the rules. */

@@ -128,6 +128,7 @@ int reconcile_new(const struct reconcile_options *o, struct reconcile **ret, str
         list_init(&rec->listings);
         list_init(&rec->previews);
         list_init(&rec->examinings);
+        list_init(&rec->trials);
         term_init(rec);
         rec->kept = kept_new(rec);
         queue_new(o->loop, handle, rec, &rec->queue);
@@ -335,6 +336,7 @@ void reconcile_stop(struct reconcile *rec) {
         application_stop(rec);
         sweep_stop(rec);
         listing_stop(rec);
+        trial_stop(rec);
         preview_stop(rec);
         examine_stop(rec);
         kept_stop(rec);

@@ -32,7 +32,7 @@ const struct rules *resource_rules(struct reconcile *rec, const struct world_res
 static uint64_t turn_of(struct reconcile *rec, const struct world_resource *r) {
         const struct world_model *m = resource_model(rec, r);
 
-        return m ? m->rules_turn : 0;
+        return (m ? m->rules_turn : 0) * 2 + resource_released(r);
 }
 
 const struct verdict *resource_verdict(struct reconcile *rec, const struct world_resource *r) {
@@ -156,7 +156,7 @@ static void judge_fields(struct resource_job *j, struct world_resource *r) {
         const struct world_target *t = world_target(&rec->world, r->target);
         struct world_fields *f = r->judged ? r->judged : mem_new(struct world_fields);
         struct verdict *v = &f->verdict;
-        bool spared = false;
+        bool spared = false, released = resource_released(r);
 
         r->judged = f;
         *f = (struct world_fields){ .turn = turn_of(rec, r) };
@@ -170,7 +170,9 @@ static void judge_fields(struct resource_job *j, struct world_resource *r) {
                 enum fate fate =
                         judge_field(rules_find(resource_rules(rec, r), &s, field), field, v);
 
-                if (fate == FATE_REPAIR)
+                if (released && fate != FATE_SPARE)
+                        fate = FATE_REPAIR;
+                else if (fate == FATE_REPAIR)
                         fate = judge_fight(rec, r, &j->differences.items[i], v);
 
                 j->fates[i] = fate;

@@ -133,6 +133,10 @@ static void copy_row(struct resource_job *j, const struct q_resource_row *row) {
                 .baseline_valid = row->baseline_len == DIGEST_SIZE,
                 .applied_at = row->applied_at_null ? 0 : row->applied_at,
         };
+        if (row->release_len == DIGEST_SIZE && !row->release_until_null) {
+                memcpy(to->release, row->release, DIGEST_SIZE);
+                to->release_until = row->release_until;
+        }
         str_copy(to->incarnation, sizeof(to->incarnation), row->incarnation);
         str_copy(to->found, sizeof(to->found), row->found);
         to->outputs_valid = row->outputs_len == DIGEST_SIZE;
@@ -251,6 +255,12 @@ static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
         forget_read(j);
         r = q_resource_by_id(tx, &(struct q_resource_by_id_in){ .id = j->id }, &row, &n, err);
         return r < 0 || n == 0 ? r : read_row(tx, j, row, err);
+}
+
+int resource_read_row(struct tx *tx, struct resource_job *j, const struct q_resource_row *row,
+                      struct err *err) {
+        j->fields_known = true;
+        return read_row(tx, j, row, err);
 }
 
 int resource_load_now(struct tx *tx, struct resource_job *j, const struct q_resource_row *row,

@@ -31,7 +31,7 @@ def faults(world):
 
 def settled(world):
     world.wait_active()
-    world.wait_for("nothing left to do", lambda: world.ctl("plan").code == 0)
+    world.wait_for("nothing left to do", lambda: world.ctl("plan", "--exit-code").code == 0)
 
 
 def damage(world, value):

@@ -359,7 +359,7 @@ def _(world):
     web.no_drift(lambda: web.edit("/spec/ports", list(reversed(web.at("/spec/ports")))))
     web.no_drift(lambda: web.edit("/spec/sessionAffinity", "ClientIP"), kept="/spec/sessionAffinity")
     store.no_drift(lambda: store.edit(container + "/terminationMessagePolicy", "FallbackToLogsOnError"), kept=container)
-    world.ctl("plan").ok()
+    world.ctl("plan", "--exit-code").ok()
 
 
 @test("a status that changes all the time, and what controllers write on the object, is no drift", shares=kinds)

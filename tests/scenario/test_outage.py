@@ -17,7 +17,7 @@ from lib.world import DEADLINE, Trouble, until
 def settled(world):
     """Active, and nothing left to do: after this no write is due."""
     world.wait_active()
-    world.wait_for("nothing left to do", lambda: world.ctl("plan").code == 0)
+    world.wait_for("nothing left to do", lambda: world.ctl("plan", "--exit-code").code == 0)
 
 
 @test("while the API server is away nothing is called active, wait does not succeed, and all is active when it is back")

@@ -6,7 +6,7 @@
  * needed:
  *
  *   look       when the first apply, which only makes, found it there, or when it is
- *              adopted: what is not ours is not touched
+ *              adopted: what is not ours is not touched; of a dry run to tell what differs
  *   serving    webhooks and API services: what serves them is ready,
  *              else everything they guard would stand still
  *   delete     to make anew what cannot be changed (only when asked)
@@ -21,6 +21,7 @@
 
 #include "baseline.h"
 #include "clock.h"
+#include "difference.h"
 #include "fieldset.h"
 #include "identify.h"
 #include "keep.h"
@@ -73,6 +74,7 @@ struct applying {
         struct answer_meaning meaning; /* of the apply that a confirmation is about */
         struct err why;
         struct buf answer;
+        struct buf live; /* of a dry run: what is there */
         struct baseline baseline;
         json_t *warnings;
 };
@@ -170,7 +172,8 @@ static int ask_look(struct flow *f, struct ask *ask, struct err *err) {
                 return r;
         if (a->refused)
                 return operation_say(&a->operation, OUTCOME_REFUSED, "%s", a->refused);
-        if (a->making || (!a->first && !(a->flags & APPLY_RECREATE) && !a->runtime))
+        if (a->making ||
+            (!a->first && !(a->flags & (APPLY_RECREATE | APPLY_DRY_RUN)) && !a->runtime))
                 return FLOW_SKIP;
         operation_ask(&a->operation, ask, "GET", "");
         return 0;
@@ -191,8 +194,10 @@ static int got_look(struct flow *f, struct ask *ask, struct err *err) {
         }
         if (m.outcome != OUTCOME_DONE)
                 return operation_end(&a->operation, m.outcome, m.again_at, &why);
+        if (a->flags & APPLY_DRY_RUN)
+                buf_add(&a->live, object.text, object.len);
         a->ours = normalise_is_ours(object, a->operation.target->controller, a->wish.model);
-        if (!(a->flags & APPLY_ADOPT) && !a->ours)
+        if (!(a->flags & APPLY_ADOPT) && !a->ours && (a->first || !(a->flags & APPLY_DRY_RUN)))
                 return refusal_foreign(&a->operation, a->application, object);
         if (a->flags & APPLY_RECREATE && refusal_takes_claims(object))
                 return refusal_claims(&a->operation);
@@ -406,23 +411,6 @@ static int ask_patch(struct flow *f, struct ask *ask, struct err *err) {
         return 0;
 }
 
-/* 299 - "text" */
-static void keep_warnings(struct applying *a, const struct http_request *r) {
-        const char *header;
-
-        for (size_t i = 0; (header = http_header_at(r, "Warning", i)); i++) {
-                const char *start = strchr(header, '"');
-                const char *end = start ? strrchr(start + 1, '"') : NULL;
-
-                if (!end)
-                        continue;
-                if (!a->warnings)
-                        a->warnings = json_array();
-                json_array_append_new(a->warnings,
-                                      json_stringn(start + 1, (size_t)(end - start - 1)));
-        }
-}
-
 /* What others have under what is strict is in the answer still: it becomes ours, and goes with the
  * next apply. NULL: there is nothing. */
 static char *strict_residue(struct applying *a, struct scan_slice object) {
@@ -471,7 +459,7 @@ static int got_patch(struct flow *f, struct ask *ask, struct err *err) {
                 operation_got(&a->operation, ask, ANSWER_APPLY, &a->meaning, &why);
         const struct answer_meaning *m = &a->meaning;
 
-        keep_warnings(a, http_answer(ask));
+        operation_warnings(http_answer(ask), &a->warnings);
         a->why = why;
         if (m->outcome == OUTCOME_DONE) {
                 /* What already has our stamp at the first apply was made by one of ours whose
@@ -490,7 +478,7 @@ static int got_patch(struct flow *f, struct ask *ask, struct err *err) {
         }
         if (m->duplicate && !a->taken && a->wish.projection && !(a->flags & APPLY_DRY_RUN))
                 return FLOW_GOTO(STEP_TAKE_LOOK);
-        if (m->immutable && !(a->flags & APPLY_DRY_RUN))
+        if (m->immutable)
                 return 0;
         return operation_end(&a->operation, m->outcome, m->again_at, &why);
 }
@@ -510,6 +498,8 @@ static int immutable(struct applying *a) {
         if (!may)
                 return refusal_recreate(&a->operation, a->application, &a->why);
         a->anew = true;
+        if (a->flags & APPLY_DRY_RUN)
+                return operation_end(&a->operation, OUTCOME_DONE, 0, NULL);
         a->met = false;
         a->flags |= APPLY_RECREATE;
         return FLOW_GOTO(STEP_LOOK);
@@ -592,6 +582,15 @@ static void take_baseline(struct applying *a) {
         a->wish.baseline_valid = true;
 }
 
+/* Of a dry run: what would be other. */
+static json_t *told(const struct applying *a) {
+        const struct operation *o = &a->operation;
+
+        if (a->anew)
+                return json_pack("{s:s}", "anew", err_text(&a->why));
+        return difference_told(o->type, &a->live, &a->answer, o->target->hash_key);
+}
+
 static void ended(struct operation *o) {
         struct applying *a = container_of(o, struct applying, operation);
         struct scan_slice object = scan_of(buf_str(&a->answer), a->answer.len);
@@ -599,6 +598,10 @@ static void ended(struct operation *o) {
 
         o->op->warnings = take_ptr(a->warnings);
         if (o->outcome != OUTCOME_DONE)
+                return;
+        if (a->flags & APPLY_DRY_RUN)
+                o->op->told = told(a);
+        if (a->anew && a->flags & APPLY_DRY_RUN)
                 return;
         o->op->created = a->created;
         take_baseline(a);
@@ -615,6 +618,7 @@ static void drop(struct operation *o) {
         look_wish_deinit(&a->wish);
         buf_wipe(&a->body);
         buf_wipe(&a->answer);
+        buf_wipe(&a->live);
         baseline_deinit(&a->baseline);
         free(a->refused);
         free(a->application);
@@ -651,7 +655,7 @@ void apply_start(struct target *t, const struct apply_request *r, struct op *op)
         a->request = r;
         a->flags = r->flags & ~(unsigned)APPLY_RECREATE; /* only once it is known to be needed */
         a->first = r->first;
-        a->making = r->first && !(r->flags & APPLY_ADOPT);
+        a->making = r->first && !(r->flags & (APPLY_ADOPT | APPLY_DRY_RUN));
         a->application = str_dup(json_get_str(r->marks, "application", NULL));
         look_wish_init(&a->wish, r);
         a->runtime = runtime_of(r->wanted);
