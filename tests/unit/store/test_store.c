@@ -597,6 +597,55 @@ struct chain {
         struct waited *second;
 };
 
+static struct waited *patient_new(struct fixture *f, const char *name) {
+        struct waited *w = waited_new(f, name, run_count, NULL);
+
+        w->call.patient = true;
+        waited_submit(w);
+        return w;
+}
+
+static void wait_all(struct waited *const *w, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                assert_int_equal(waited_wait(w[i]), 1);
+                waited_free(w[i]);
+        }
+}
+
+/* Alone, in numbers, and when the store is closed. */
+static void a_patient_write_needs_nobody_to_be_committed(void **state) {
+        struct waited *alone, *many[STORE_PATIENT_MAX + 1], *last;
+        struct fixture *f = *state;
+
+        alone = patient_new(f, "alone");
+        wait_all(&alone, 1);
+        for (size_t i = 0; i < ARRAY_SIZE(many); i++)
+                many[i] = patient_new(f, "many");
+        wait_all(many, ARRAY_SIZE(many));
+        last = patient_new(f, "last");
+        fixture_close(f);
+        assert_true(last->ended);
+        wait_all(&last, 1);
+        fixture_open(f);
+}
+
+static void who_is_not_patient_takes_the_patient_along(void **state) {
+        struct waited *b, *w[3];
+        struct fixture *f = *state;
+        int commits = 0;
+        sem_t sems[2];
+
+        b = block(f, sems);
+        store_on_commit(f->store, count_commit, &commits);
+        w[0] = patient_new(f, "patient");
+        w[1] = patient_new(f, "patient");
+        w[2] = waited_new(f, "plain", run_count, NULL);
+        waited_submit(w[2]);
+        unblock(b, sems);
+        wait_all(w, ARRAY_SIZE(w));
+        assert_int_equal(commits, 1);
+}
+
 static void submit_another(struct store_call *c, int r, const struct err *err) {
         struct waited *w = waited_of(c);
 
@@ -672,6 +721,8 @@ int main(void) {
                 BOTH(writes_that_wait_are_committed_together),
                 BOTH(commands_go_before_the_loop_and_the_loop_before_history),
                 BOTH(what_was_submitted_before_the_close_is_done),
+                BOTH(a_patient_write_needs_nobody_to_be_committed),
+                BOTH(who_is_not_patient_takes_the_patient_along),
                 BOTH(what_a_done_submits_during_the_close_is_refused),
                 SQLITE(a_call_now_is_waited_for_and_its_marks_come_later),
         };
