@@ -27,6 +27,9 @@ const struct json_field applications_constraints_fields[] = {
 const struct json_field applications_adopt_fields[] = {
         { "object", JSON_FIELD_STRING, AT(object), JSON_NULL_OK, 1, 600, NULL }, {}
 };
+const struct json_field applications_recreate_fields[] = {
+        { "object", JSON_FIELD_STRING, AT(object), JSON_REQUIRED, 1, 600, NULL }, {}
+};
 const struct json_field applications_config_fields[] = {
         { "set", JSON_FIELD_OBJECT, AT(set), 0, 0, 0, NULL },
         { "reset", JSON_FIELD_LIST, AT(reset), 0, 0, 0, NULL },
@@ -151,6 +154,12 @@ static void submit(struct request *q, struct command_application *c) {
         request_command(q, &c->head, release);
 }
 
+/* Of who was told by status that something waits for a person. */
+static void submit_after_loop(struct request *q, struct command_application *c) {
+        c->head.after_loop = true;
+        submit(q, c);
+}
+
 /* Of what the charm sees: the objects that would be other are told too. */
 static void submit_previewed(struct request *q, struct command_application *c) {
         previewing_command(q, &c->head, c->model, c->application, release);
@@ -199,24 +208,31 @@ void applications_unpause(struct request *q) {
 }
 
 void applications_held(struct request *q) {
-        submit(q, command_new(q, command_application_apply_held));
+        submit_after_loop(q, command_new(q, command_application_apply_held));
 }
 
 void applications_accept_loss(struct request *q) {
-        submit(q, command_new(q, command_application_accept_loss));
+        submit_after_loop(q, command_new(q, command_application_accept_loss));
 }
 
 void applications_adopt(struct request *q) {
         struct command_application *c = command_new(q, command_application_adopt);
 
         c->object = ((const struct applications_body *)q->data)->object;
-        submit(q, c);
+        submit_after_loop(q, c);
+}
+
+void applications_recreate(struct request *q) {
+        struct command_application *c = command_new(q, command_application_recreate);
+
+        c->object = ((const struct applications_body *)q->data)->object;
+        submit_after_loop(q, c);
 }
 
 void applications_attach_storage(struct request *q) {
-        submit(q, command_new(q, command_application_attach_storage));
+        submit_after_loop(q, command_new(q, command_application_attach_storage));
 }
 
 void applications_destroy_storage(struct request *q) {
-        submit(q, command_new(q, command_application_destroy_storage));
+        submit_after_loop(q, command_new(q, command_application_destroy_storage));
 }

@@ -108,6 +108,7 @@ void models_take_over(struct request *q) {
 
         c->foreign = reconcile_is_foreign(q->admin->options.reconcile, c->model);
         c->why = reconcile_scope_reason(q->admin->options.reconcile, c->model);
+        c->head.after_loop = true;
         request_command(q, &c->head, release_take_over);
 }
 
@@ -193,6 +194,7 @@ void models_add_live(json_t *application, const json_t *live) {
                 return;
         show_state(application, live);
         json_object_set(application, "settled", json_get(live, "settled"));
+        json_object_set(application, "drifted", json_get(live, "drifted"));
         if (json_get_bool(live, "changing", false))
                 mark_changing(application);
         json_object_set_new(application, "executing",

@@ -3,12 +3,16 @@
 #include "previewing.h"
 
 #include "admin-internal.h"
+#include "plans.h"
 
 #include "reconcile.h"
+
+#include <errno.h>
 
 #include <stdlib.h>
 
 struct previewing {
+        const struct request *of;
         const char *model, *application;
         void (*release)(struct command *c);
         struct preview *preview; /* of a dry run, until it is started */
@@ -22,18 +26,33 @@ static int look(struct tx *tx, struct command *c, struct err *err) {
         return preview_read(p->preview, tx, p->model, p->application, err);
 }
 
+/* The charm is asked with what it was asked with for the plan, so it will say the same. */
+static int check(struct tx *tx, struct command *c, struct err *err) {
+        struct previewing *p = c->look_arg;
+        int r = look(tx, c, err);
+
+        if (r >= 0 && memcmp(preview_view(p->preview), p->of->view, DIGEST_SIZE) != 0)
+                return err_set(
+                        err, -ESTALE,
+                        "what the charm of %s is asked with is other since the plan was made: "
+                        "another command came; plan again",
+                        p->application);
+        return r;
+}
+
 void previewing_attach(struct request *q, struct command *c, const char *model,
                        const char *application, void (*release)(struct command *c)) {
         struct previewing *p = mem_new(struct previewing);
 
+        p->of = q;
         p->model = model;
         p->application = application;
         p->release = release;
         c->look_arg = p;
-        if (!c->dry_run)
+        if (!c->dry_run && !q->plan)
                 return;
         p->preview = preview_new(q->admin->options.reconcile);
-        c->look = look;
+        c->look = c->dry_run ? look : check;
 }
 
 static void on_preview(void *arg, json_t *lines) {
@@ -41,7 +60,7 @@ static void on_preview(void *arg, json_t *lines) {
 
         json_array_extend(json_get(p->json, "changes"), lines);
         json_decref(lines);
-        request_reply(p->request, 200, p->json);
+        plans_reply(p->request, p->json);
         request_unref(p->request);
         free(p);
 }
@@ -51,7 +70,8 @@ void previewing_show(struct request *q, json_t *json, struct command *c) {
         struct previewing *p, *from = c->look_arg;
 
         if (!json_array_size(json_get(json, "changes")))
-                return request_reply(q, 200, json);
+                return plans_reply(q, json);
+        memcpy(q->view, preview_view(from->preview), DIGEST_SIZE);
         p = mem_new(struct previewing);
         p->request = request_ref(q);
         p->json = json;

@@ -8,6 +8,8 @@
  * REFUSALS_MS; the others are counted, and one row tells how many there were and whose. */
 #include "admin-internal.h"
 
+#include "shown.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -34,6 +36,8 @@ static char *route_of(const struct request *q) {
         const char *name;
         json_t *value;
 
+        if (q->plan)
+                buf_printf(&out, "apply %s: ", q->plan->name);
         buf_printf(&out, "%s %s", q->route->method, q->route->path);
         json_object_foreach(q->query, name, value)
                 buf_printf(&out, "%c%s=%s", strchr(buf_str(&out), '?') ? '&' : '?', name,

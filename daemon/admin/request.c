@@ -5,6 +5,8 @@
 #include "clock.h"
 #include "command.h"
 #include "digest.h"
+#include "plans.h"
+#include "shown.h"
 
 #include <errno.h>
 #include <microhttpd.h>
@@ -25,7 +27,7 @@ static const struct {
         { -EROFS, 503, "read-only" },   { -ENOSPC, 503, "disk-full" },
         { -EAGAIN, 503, "again" },      { -ENOTSUP, 501, "not-supported" },
         { -ETIMEDOUT, 504, "timeout" }, { -ENOKEY, 409, "no-key" },
-        { -EPROTO, 405, "method" },
+        { -EPROTO, 405, "method" },     { -ESTALE, 409, "moved" },
 };
 
 struct request *request_ref(struct request *q) {
@@ -44,6 +46,9 @@ struct request *request_unref(struct request *q) {
         json_decref(q->query);
         json_wipe(q->json);
         free(q->data);
+        shown_free(q->plan);
+        json_decref(q->tried);
+        json_decref(q->expected);
         free(q->user);
         free(q->actor);
         free(q->key);
@@ -181,6 +186,10 @@ static void refuse(struct request *q, unsigned status, json_t *json, const char 
                 request_reply(q, status, json);
 }
 
+void request_refuse(struct request *q, unsigned status, json_t *json) {
+        refuse(q, status, json, json_get_str(json_get(json, "error"), "message", ""));
+}
+
 void request_fail(struct request *q, int r, const struct err *err) {
         const char *word = "internal";
         unsigned status = 500;
@@ -302,7 +311,9 @@ static json_t *said_by(const struct store_call *c) {
 static void answer(struct request *q, const struct store_call *c, int r, const struct err *err) {
         json_t *json = said_by(c);
 
-        if (r >= 0 || r == -ECANCELED) {
+        if (r == -ECANCELED)
+                return plans_reply(q, json ? json : json_object());
+        if (r >= 0) {
                 request_reply(q, 200, json ? json : json_object());
                 return;
         }
@@ -375,9 +386,10 @@ void request_try(struct request *q, struct command *command, void (*release)(str
         command->sealer = q->admin->options.sealer;
         command->audit = q->admin->options.audit;
         command->entry = request_audit(q);
+        plans_bind(q, command);
         if (str_starts(q->route->path, "/v1/models/{model}"))
                 command->of_model = request_param(q, 0);
-        k->call = (struct store_call){ .lane = STORE_COMMAND,
+        k->call = (struct store_call){ .lane = command->after_loop ? STORE_LOOP : STORE_COMMAND,
                                        .actor = q->actor,
                                        .run = command_run,
                                        .done = command_done,

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "admin.h"
+#include "digest.h"
 #include "json.h"
 #include "loop.h"
 #include "peer-process.h"
@@ -71,6 +72,14 @@ struct request {
         bool secret;  /* the reply holds a value: overwritten when it is freed */
         bool unread;  /* it failed while it was read: what it says may hold anything */
         bool at_once; /* a refusal waits for nothing */
+        /* plans.c: the plan that is gone on with, and how far that is */
+        struct shown *plan;
+        bool trying;   /* it is made again, to compare */
+        bool only_try; /* nothing is done after that */
+        json_t *tried, *expected;
+        uint8_t view[DIGEST_SIZE]; /* what a charm was asked with */
+        uint8_t seed[DIGEST_SIZE]; /* of the command */
+        bool seeded;
         unsigned status;
         char *reply; /* body */
         size_t reply_len;
@@ -104,6 +113,11 @@ void request_reply_text(struct request *q, unsigned status, const char *type,
                         char *text); /* takes TEXT over */
 /* {"error": {"code": word, "message": text}}; status and word from the errno. */
 void request_fail(struct request *q, int r, const struct err *err);
+
+/* The same with an answer that is there already. Takes JSON over. */
+void request_refuse(struct request *q, unsigned status, json_t *json);
+/* Fills data from the body. */
+int request_decode(struct request *q, struct err *err);
 
 /* Who asks, what, where and why, for the audit; NULL: nothing is kept of it. Lives as long as Q. */
 const struct audit_entry *request_audit(struct request *q);

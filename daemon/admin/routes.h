@@ -58,10 +58,12 @@ request_handler applications_show, applications_remove, applications_scale, appl
 request_handler applications_set_config, applications_pause, applications_unpause,
         applications_held;
 request_handler applications_accept_loss, applications_adopt, applications_attach_storage;
+request_handler applications_recreate;
 request_handler applications_destroy_storage, applications_constraints, applications_unit;
 extern const struct json_field applications_scale_fields[], applications_trust_fields[],
         applications_config_fields[];
 extern const struct json_field applications_adopt_fields[], applications_constraints_fields[];
+extern const struct json_field applications_recreate_fields[];
 struct applications_body {
         int64_t scale;
         bool trust;
@@ -113,6 +115,13 @@ struct audit_verify_body {
 
 /* explain.c: what only the loop knows */
 request_handler explain_plan, explain_why, explain_resources, explain_targets;
+
+/* plans.c, plans-state.c */
+request_handler plans_apply, plans_make;
+extern const struct json_field plans_fields[];
+struct plans_body {
+        const char *application;
+};
 
 /* metrics.c */
 request_handler metrics_show;

@@ -160,7 +160,7 @@ static int take_reason(struct request *q, struct err *err) {
         return 0;
 }
 
-static int decode(struct request *q, struct err *err) {
+int request_decode(struct request *q, struct err *err) {
         q->data = mem_alloc(q->route->size + 1); /* a route without a body has no struct */
         return route_decode(q->route, q->body.data, q->body.len, &q->json, q->data, err);
 }
@@ -193,7 +193,7 @@ static void handle(struct request *q, int r, const struct err *err) {
 static void decode_work(void *arg) {
         struct request *q = arg;
 
-        q->decoded = decode(q, &q->decode_err);
+        q->decoded = request_decode(q, &q->decode_err);
 }
 
 static void decode_done(void *arg) {
@@ -214,7 +214,7 @@ static void begin(struct request *q) {
                 return request_fail(q, r, &err);
         }
         if (q->body.len <= DECODE_HERE_MAX) {
-                r = decode(q, &err);
+                r = request_decode(q, &err);
                 return handle(q, r, &err);
         }
         request_ref(q);

@@ -193,7 +193,7 @@ int command_application_remove(struct tx *tx, struct command *c, struct err *err
         if (r >= 0)
                 r = lookup_application(tx, s.model, remove->application, &s.row, err);
         if (r < 0)
-                return r;
+                return lookup_no_guess(r, err);
         if (s.row->destroy_storage && !remove->destroy_storage && !remove->force)
                 return keep_after_all(tx, c, &s, err);
         destroy = remove->destroy_storage || s.row->destroy_storage;
@@ -462,7 +462,7 @@ static int accept_inside(struct tx *tx, const struct q_resource_row *row, void *
 int command_application_accept_loss(struct tx *tx, struct command *c, struct err *err) {
         struct command_application *accept = command_of(c, command_application);
         struct subject s;
-        int r = find(tx, accept, &s, err);
+        int r = lookup_no_guess(find(tx, accept, &s, err), err);
         int outside = 0;
 
         if (r >= 0)
@@ -546,6 +546,41 @@ int command_application_adopt(struct tx *tx, struct command *c, struct err *err)
         if (r == 0)
                 return err_set(err, -ENOENT, "application %s is not blocked by %s", s.row->name,
                                a->object ? a->object : "objects that were there before");
+        return done(tx, &s, r);
+}
+
+/* ---- what cannot be changed */
+
+static int recreate(struct tx *tx, const struct q_resource_row *row, void *c, struct err *err) {
+        int r;
+
+        if (!is_object(row, command_of(c, command_application)->object) ||
+            !str_eq(row->state, "blocked") || !str_eq(row->outcome, "immutable"))
+                return 0;
+        if (row->keep)
+                return err_set(err, -EBUSY,
+                               "%s %s holds data, and is never deleted to be made again: undo the "
+                               "change, or copy the data to a new application",
+                               row->type, row->path);
+        command_change(c, "recreate", NULL,
+                       "delete %s %s, with what it owns, and make it again as it is wanted now%s",
+                       row->type, row->path, has_pods(row) ? "; no pod of it runs meanwhile" : "");
+        r = w_resource_set_recreate(tx, &(struct w_resource_set_recreate_in){ .id = row->id }, err);
+        tx_mark(tx, MARK_RESOURCE, row->id);
+        return r < 0 ? r : 1;
+}
+
+int command_application_recreate(struct tx *tx, struct command *c, struct err *err) {
+        struct command_application *a = command_of(c, command_application);
+        struct subject s;
+        int r = find(tx, a, &s, err);
+
+        if (r >= 0)
+                r = data_each_owned(tx, s.row->id, recreate, c, err);
+        if (r == 0)
+                return err_set(err, -ENOENT,
+                               "application %s has no %s that is blocked because it needs recreate",
+                               s.row->name, a->object);
         return done(tx, &s, r);
 }
 

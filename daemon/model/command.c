@@ -7,6 +7,8 @@
  * keeps no answer of a failure; command_reply finds it here. */
 #include "command-internal.h"
 
+#include "shown.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -109,6 +111,16 @@ static int keep(struct tx *tx, const struct command *c, struct err *err) {
         return audit_append(tx, c->audit, &e, err);
 }
 
+/* In the transaction that does it: nothing came between what was shown and this. */
+static int check_expected(struct command *c, struct err *err) {
+        cleanup_(json_freep) json_t *now = shown_lines(json_get(c->answer, "changes"));
+
+        shown_moved(c->expect, now, NULL, &c->faults);
+        return c->faults.count
+                       ? err_set(err, -ESTALE, "the model has moved since the plan was made")
+                       : 0;
+}
+
 int command_run(struct tx *tx, struct store_call *call, struct err *err) {
         struct command *c = call->arg;
         cleanup_(json_freep) json_t *failed = NULL;
@@ -124,8 +136,12 @@ int command_run(struct tx *tx, struct store_call *call, struct err *err) {
                 r = faults_end(&c->faults, err);
         if (r >= 0)
                 r = command_check_frozen(tx, c, err);
-        if (r >= 0 && c->dry_run && c->look)
+        if (r >= 0 && c->expect)
+                r = check_expected(c, err);
+        if (r >= 0 && c->look)
                 r = c->look(tx, c, err);
+        if (r >= 0 && c->shown)
+                r = w_shown_delete(tx, &(struct w_shown_delete_in){ .id = c->shown }, err);
         if (r >= 0 && !c->dry_run)
                 r = keep(tx, c, err);
         if (r < 0) {

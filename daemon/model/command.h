@@ -17,7 +17,8 @@
  *     "notes": [{"file", "line", "text"}], "more": n, ... }
  *   { "errors": [{"file", "line", "text"}], "more": n }     after a failure (r < 0)
  * An empty "changes" means that all was so already. Result codes: -ENOENT no such model,
- * application, cluster; -EEXIST; -EINVAL a wrong value; -EBUSY being removed, or still in use. A
+ * application, cluster; -EEXIST; -EINVAL a wrong value; -EBUSY being removed, or still in use;
+ * -ESTALE it is not what the plan said. A
  * dry run ends with -ECANCELED (so that nothing is kept), with the answer of success. */
 #pragma once
 
@@ -35,12 +36,17 @@ struct command {
         const struct sealer *sealer; /* needed by those that set options; else NULL */
         const char *actor;           /* "uid 1000 (alice)" */
         bool dry_run;
+        /* It goes by what the loop found, which status shows before it is in the rows: it takes its
+         * turn behind what the loop has not written yet. */
+        bool after_loop;
         const char *of_model;            /* that it is about; NULL: none, or the command makes it */
         const struct audit *audit;       /* NULL: no row is kept of it */
         const struct audit_entry *entry; /* who, where and why; what was done is filled in here */
-        /* Of a dry run: reads more of how it would be, before it is taken back; or NULL. */
+        /* Reads more of how it is then, before that is taken back (a dry run) or kept; or NULL. */
         int (*look)(struct tx *tx, struct command *c, struct err *err);
         void *look_arg;
+        const json_t *expect; /* the plan that is gone on with: these changes and no others */
+        int64_t shown;        /* and its row, which goes with that; 0: none */
         /* private: made anew by each run */
         json_t *was, *became; /* what it changed, for the audit */
         size_t values, values_more;
@@ -194,6 +200,8 @@ int command_application_attach_resource(struct tx *tx, struct command *c, struct
 int command_application_apply_held(struct tx *tx, struct command *c, struct err *err);
 int command_application_accept_loss(struct tx *tx, struct command *c, struct err *err);
 int command_application_adopt(struct tx *tx, struct command *c, struct err *err);
+/* OBJECT is needed. */
+int command_application_recreate(struct tx *tx, struct command *c, struct err *err);
 int command_application_attach_storage(struct tx *tx, struct command *c, struct err *err);
 /* what an earlier one left */
 int command_application_destroy_storage(struct tx *tx, struct command *c, struct err *err);
@@ -222,6 +230,18 @@ struct command_freeze {
 };
 int command_freeze_set(struct tx *tx, struct command *c, struct err *err);
 int command_freeze_end(struct tx *tx, struct command *c, struct err *err);
+
+/* ---- a plan of what the loop would do (shown.h) */
+#define COMMAND_RELEASE_MS 600000 /* so long it may wait for what it stands on, then it is over */
+struct command_plan {
+        struct command head;
+        const char *model;
+        const json_t *lines; /* of objects: {"resource", "application", "do", "type", "path",
+                              * "content", "seen"} */
+};
+/* What keeps these back lets them go, once, as they are now. */
+int command_plan_apply(struct tx *tx, struct command *c, struct err *err);
+void command_release_digest(const char *content, const char *seen, uint8_t ret[DIGEST_SIZE]);
 
 /* ---- relations */
 struct command_relation {

@@ -53,9 +53,20 @@ static int cut_fights(struct tx *tx, struct err *err) {
         return r < 0 ? r : r == HOUSEKEEPING_SLICE;
 }
 
+/* Plans that nobody went on with. */
+static int cut_shown(struct tx *tx, struct err *err) {
+        int r = w_shown_prune(
+                tx,
+                &(struct w_shown_prune_in){ .before_at = tx_now(tx), .max = HOUSEKEEPING_SLICE },
+                err);
+
+        return r < 0 ? r : r == HOUSEKEEPING_SLICE;
+}
+
 int housekeeping_run(struct tx *tx, struct store_call *c, struct err *err) {
-        int (*const steps[])(struct tx *, struct err *) = { cut_drift, cut_history, cut_leftovers,
-                                                            cut_fights, tx_cache_sweep };
+        int (*const steps[])(struct tx *,
+                             struct err *) = { cut_drift,  cut_history, cut_leftovers,
+                                               cut_fights, cut_shown,   tx_cache_sweep };
         int more = c->arg ? audit_cut(tx, c->arg, err) : 0;
 
         if (more < 0)

@@ -287,6 +287,9 @@ int removal_model(struct tx *tx, int64_t model, struct err *err) {
                 r = w_freeze_delete_model(
                         tx, &(struct w_freeze_delete_model_in){ .model_id = model }, err);
         if (r >= 0)
+                r = w_shown_delete_model(
+                        tx, &(struct w_shown_delete_model_in){ .model_id = model }, err);
+        if (r >= 0)
                 r = w_model_option_delete_all(
                         tx, &(struct w_model_option_delete_all_in){ .model_id = model }, err);
         if (r >= 0)

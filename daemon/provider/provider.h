@@ -141,7 +141,7 @@ enum {
         APPLY_DRY_RUN = 1,
         APPLY_TAKE_OVER = 2,
         APPLY_ADOPT = 4,
-        APPLY_RECREATE = 8,
+        APPLY_RECREATE = 8, /* it may be made anew if it cannot be changed, but never data */
         /* Some of what differs is not put right: field set and baseline stay those of before, and
          * the answer has none. */
         APPLY_PART = 16
@@ -195,7 +195,10 @@ struct op {
          * tokens in whose place they stand; they become ours, then it is tried again. Or NULL. */
         struct secret_values *kept;
         json_t *warnings; /* list of texts, or NULL */
-        json_t *told;     /* examine: what it found; else NULL */
+        /* examine: what it found. A dry run that would be accepted: {"fields": [{"field", "from",
+         * "to"}], "more": how many are not told}, {"anew": why it would be made anew}, {"large":
+         * true} where nothing is told for its size; empty: it would be made. Else NULL. */
+        json_t *told;
         void *private;
 };
 void op_clear(struct op *op); /* the answer's memory */
@@ -276,7 +279,8 @@ struct provider {
         void (*apply)(struct target *t, const struct apply_request *r, struct op *op);
         void (*remove)(struct target *t, const struct apply_request *r, struct op *op);
         void (*cancel)(struct op *op); /* done is then never called */
-        /* Field by field, what of FOUND (an observation's) is not as BASELINE says. */
+        /* Field by field, what of FOUND (an observation's) is not as BASELINE says; without one
+         * (PROVIDER_WATCHES only) as WANTED does, as far as that can be told. */
         int (*compare)(const struct apply_request *r, const struct observation *o,
                        struct drift_list *ret, struct err *err);
         int (*projection_parse)(const char *fields, struct projection **ret, struct err *err);

@@ -200,6 +200,29 @@ static int save_edges(struct tx *tx, struct application_work *w, struct prepared
         return r;
 }
 
+/* D's own edges are written anew with it. Where only the label that it needs stands for another
+ * resource now, the one to the resource before goes. */
+static int save_need(struct tx *tx, struct application_work *w, const struct prepared *d,
+                     int64_t from, const char *on, int64_t to, enum need_kind kind,
+                     struct err *err) {
+        const struct world_want *was = world_want_in(w->wants, w->want_count, on);
+        int r = 0;
+
+        if (d->unchanged && was && was->resource != to)
+                r = w_edge_delete_one(tx,
+                                      &(struct w_edge_delete_one_in){ .resource_id = from,
+                                                                      .needs_id = was->resource,
+                                                                      .kind = need_name(kind) },
+                                      err);
+        if (r > 0)
+                tx_mark(tx, MARK_RESOURCE, from);
+        if (r >= 0)
+                r = add_edge(tx, w, from, to, kind, "", err);
+        if (r > 0 && d->unchanged)
+                tx_mark(tx, MARK_RESOURCE, from);
+        return r;
+}
+
 static int save_needs(struct tx *tx, struct application_work *w, struct err *err) {
         size_t i;
         json_t *need;
@@ -211,6 +234,7 @@ static int save_needs(struct tx *tx, struct application_work *w, struct err *err
                 const struct prepared *d = application_doc(w, label);
                 int64_t from = resource_of(w, d);
                 int64_t to = resource_of(w, application_doc(w, on));
+                bool ready = str_eq(kind, need_name(NEED_READY));
                 int r;
 
                 /* Of values the tokens themselves say more. */
@@ -219,9 +243,7 @@ static int save_needs(struct tx *tx, struct application_work *w, struct err *err
                 if (!from || !to)
                         return err_set(err, -ENOENT, "charm_needs: no document has the label %s",
                                        from ? on : label);
-                r = add_edge(tx, w, from, to,
-                             str_eq(kind, need_name(NEED_READY)) ? NEED_READY : NEED_EXISTS, "",
-                             err);
+                r = save_need(tx, w, d, from, on, to, ready ? NEED_READY : NEED_EXISTS, err);
                 if (r < 0)
                         return r;
         }

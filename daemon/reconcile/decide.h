@@ -43,6 +43,7 @@ struct resource_row {      /* what decide needs of the store's row */
         bool data, remake; /* identity's words */
         int64_t wanted_generation, applied_generation;
         bool made, adopted;
+        int64_t recreate; /* the wanted generation of which a person said it; 0: of none */
         int64_t initialised; /* data: when it was first seen filled, clock_wall; 0: never */
         bool accepted_loss;
         bool lost; /* data: it was found gone, was not filled since, and nobody accepted that */
@@ -55,6 +56,8 @@ struct resource_row {      /* what decide needs of the store's row */
         enum action running;          /* begun outside and not ended: APPLY, REMOVE, or NONE */
         int64_t applied_at;           /* clock_wall of the last accepted apply; 0: never */
         enum outcome outcome;         /* of the last operation */
+        uint8_t release[DIGEST_SIZE]; /* of what a person let go; while RELEASE_UNTIL is to come */
+        int64_t release_until;
 };
 
 /* What differs, field by field, held against the rules. */

@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "output.h"
+#include "tally.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -43,6 +44,8 @@ static json_t *application_json(struct reconcile *rec, const struct world_applic
                         "since", stamp(a->status_at), "executing", a->executing, "units", units);
         json_object_set_new(out, "changing", json_boolean(application_changing(a)));
         json_object_set_new(out, "settled", json_boolean(application_settled(rec, a)));
+        json_object_set_new(out, "drifted",
+                            json_integer((json_int_t)tally_count(a, TALLY_DRIFTED)));
         json_object_set_new(out, "readable", json_boolean(t && t->reachable));
         json_object_set_new(out, "seen-until",
                             t && t->reachable ? json_null() : stamp(t ? t->lost_at : 0));
@@ -332,7 +335,7 @@ json_t *reconcile_model_state(struct reconcile *rec, const char *model) {
                                  json_sprintf("cluster %s cannot be read: %s", t->name,
                                               t->reach_why ? t->reach_why : "no answer yet"),
                                  "since", stamp(t->reach_since));
-        if (!scope_blocked(rec, m, text, sizeof(text)))
+        if (!scope_told(rec, m, text, sizeof(text)))
                 return NULL;
         return json_pack("{s:s, s:s, s:n}", "current", "blocked", "message", text, "since");
 }

@@ -64,6 +64,19 @@ static json_t *field_json(const struct drift *d) {
         return item;
 }
 
+#define NO_BASELINE                                                                                \
+        "no baseline was kept (cache.db was lost): compared with what is wanted, which may not "   \
+        "name all that was changed"
+
+static const char *what_of(const struct resource_job *j) {
+        const struct world_resource *r = world_resource(&j->rec->world, j->id);
+
+        /* Of a database only the mark inside tells which one it is. */
+        if (j->drift == DRIFT_REPLACED && !r->seen.ours)
+                return "replaced by another of the same name, or our mark on it is gone";
+        return what_happened[j->drift];
+}
+
 static json_t *fields_of(const struct resource_job *j, bool stands) {
         json_t *list = json_array();
         size_t told = 0;
@@ -76,10 +89,12 @@ static json_t *fields_of(const struct resource_job *j, bool stands) {
                         json_array_append_new(list, field_json(d));
         }
         if (!told)
-                json_array_append_new(list, json_pack("{s:s}", "what", what_happened[j->drift]));
+                json_array_append_new(list, json_pack("{s:s}", "what", what_of(j)));
         if (told > LEDGER_FIELDS_MAX)
                 json_array_append_new(
                         list, json_pack("{s:I}", "more", (json_int_t)(told - LEDGER_FIELDS_MAX)));
+        if (j->drift == DRIFT_CHANGED && !j->baseline)
+                json_array_append_new(list, json_pack("{s:s}", "what", NO_BASELINE));
         return list;
 }
 
@@ -306,14 +321,31 @@ static int close_ours(struct tx *tx, const struct closing *k, struct err *err) {
         return audit_append(tx, k->rec->options.audit, &e, err);
 }
 
+int ledger_is_loss(struct tx *tx, int64_t id, bool *ret, struct err *err) {
+        struct q_drift_row *row;
+        size_t n;
+        int r = q_drift_by_id(tx, &(struct q_drift_by_id_in){ .id = id }, &row, &n, err);
+
+        *ret = r >= 0 && n && strstr(row->fields, what_happened[DRIFT_DATA_LOST]);
+        return r < 0 ? r : 0;
+}
+
 static int close_run(struct tx *tx, struct store_call *c, struct err *err) {
         struct closing *k = c->arg;
-        bool ours;
+        bool ours, loss = false;
         int r = ask_whose(tx, k, &ours, err);
 
         k->in.repaired_at = tx_now(tx);
         if (r >= 0 && ours)
                 r = close_ours(tx, k, err);
+        else if (r >= 0)
+                r = ledger_is_loss(tx, k->line, &loss, err);
+        if (r >= 0 && loss)
+                r = w_drift_close(tx,
+                                  &(struct w_drift_close_in){ .id = k->line,
+                                                              .outcome = LEDGER_RESTORED,
+                                                              .repaired_at = k->in.repaired_at },
+                                  err);
         if (r >= 0)
                 r = w_drift_close_open(tx, &k->in, err);
         return r < 0 ? r : 0;

@@ -7,6 +7,7 @@
 #include "reconcile-internal.h"
 
 #include "clock.h"
+#include "trial.h"
 
 #include <stdlib.h>
 
@@ -84,6 +85,24 @@ static bool is_unsure(const struct world_resource *r) {
                r->state == STATE_BLOCKED || r->state == STATE_RETRYING || r->state == STATE_LOST;
 }
 
+/* What stands for the plan's line: what would be written, and what was seen. */
+static json_t *plan_line(struct reconcile *rec, const struct world_resource *r,
+                         const struct decision *d) {
+        const struct world_application *a = world_application(&rec->world, r->owner);
+        cleanup_(freep) char *seen = resource_seen_text(r);
+        const char *change = change_word(r, d);
+        char hex[DIGEST_HEX_SIZE];
+        json_t *line = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "change", change,
+                                 "do", change, "type", r->type, "path", r->path, "action",
+                                 decide_action_name(d->action), "why", d->why, "content",
+                                 resource_content_text(r, hex), "seen", seen, "resource",
+                                 (json_int_t)r->id);
+
+        if (a)
+                json_object_set_new(line, "application", json_string(a->name));
+        return line;
+}
+
 static void plan_resource(struct reconcile *rec, struct world_resource *r, json_t *plan,
                           json_t *unknown) {
         cleanup_(freep) char *name = str_format("%s %s", r->type, r->path);
@@ -96,10 +115,7 @@ static void plan_resource(struct reconcile *rec, struct world_resource *r, json_
         if (d.drift != DRIFT_NONE || r->row.dying ||
             (!d.audit && (policy.refill || policy.redeclared ||
                           r->row.wanted_generation != r->row.applied_generation)))
-                json_array_append_new(plan, json_pack("{s:s, s:s, s:s, s:s, s:s}", "change",
-                                                      change_word(r, &d), "type", r->type, "path",
-                                                      r->path, "action",
-                                                      decide_action_name(d.action), "why", d.why));
+                json_array_append_new(plan, plan_line(rec, r, &d));
         else if (is_unsure(r))
                 add_unknown(unknown, name, "%s",
                             r->stale       ? "what is wanted of it changed"
@@ -239,4 +255,21 @@ void reconcile_plan(struct reconcile *rec, const struct reconcile_range *range,
 void listing_stop(struct reconcile *rec) {
         list_each(link, &rec->listings)
                 listing_end(list_entry(link, struct listing, link), false);
+}
+
+void reconcile_try(struct reconcile *rec, json_t *lines, void (*done)(void *arg), void *arg) {
+        struct trial *t = trial_new(rec);
+        json_t *line;
+        size_t i;
+
+        json_array_foreach(lines, i, line) {
+                const char *what = json_get_str(line, "do", "");
+
+                if (json_get_int(line, "resource", 0) &&
+                    (str_eq(what, "create") || str_eq(what, "change") || str_eq(what, "repair")))
+                        trial_add(t, &(struct trial_object){
+                                             .line = line,
+                                             .resource = json_get_int(line, "resource", 0) });
+        }
+        trial_start(t, done, arg);
 }

@@ -340,6 +340,7 @@ static void close_target(struct reconcile *rec, struct world_target *t) {
         }
         cancel_operations(rec, t);
         examine_target_closes(rec, t->id);
+        trial_target_closes(rec, t->id);
         kept_target_closes(rec, t->id);
         t->open = t->provider->close(t->open);
         forget_seen(rec, t);

@@ -6,8 +6,10 @@
  *
  * Nothing is kept: no rows, no secrets. A secret that the new charm asks for and that is not there
  * is given a token of nothing, and the charm is asked once more with it. What the plan looks like
- * is compared with what is wanted now, document by document: nobody outside is asked. */
+ * is compared with what is wanted now, document by document; for each that differs the outside is
+ * asked what it would answer (trial.c). */
 #include "application.h"
+#include "trial.h"
 
 #include "interface.h"
 #include "lookup.h"
@@ -19,7 +21,9 @@ struct preview {
         struct application_work *work;
         struct list link; /* while it is under way */
         struct later ask;
+        struct trial *trial; /* frees itself */
         bool again;
+        uint8_t view[DIGEST_SIZE];
         json_t *lines;
         void (*done)(void *arg, json_t *lines);
         void *arg;
@@ -45,6 +49,21 @@ struct preview *preview_free(struct preview *p) {
         return NULL;
 }
 
+/* Of all that the plan is made of, but what is seen of the objects. */
+static void digest_view(struct preview *p) {
+        const struct application_work *w = p->work;
+        cleanup_(buf_free) struct buf b = BUF_INIT;
+
+        buf_printf(&b, "%s\n", w->charm_sha256 ? w->charm_sha256 : "");
+        json_canonical(w->view, &b);
+        json_canonical(w->model_options, &b);
+        for (size_t i = 0; i < w->want_count; i++) {
+                buf_puts(&b, w->wants[i].label);
+                buf_add(&b, w->wants[i].document, DIGEST_SIZE);
+        }
+        digest_sha256(b.data, b.len, p->view);
+}
+
 int preview_read(struct preview *p, struct tx *tx, const char *model, const char *application,
                  struct err *err) {
         const struct q_application_row *a;
@@ -61,7 +80,14 @@ int preview_read(struct preview *p, struct tx *tx, const char *model, const char
         p->work->rec = p->rec;
         p->work->id = a->id;
         p->work->call.arg = p->work;
-        return application_view_run(tx, &p->work->call, err);
+        r = application_view_run(tx, &p->work->call, err);
+        if (r >= 0)
+                digest_view(p);
+        return r;
+}
+
+const uint8_t *preview_view(const struct preview *p) {
+        return p->view;
 }
 
 static void end(struct preview *p) {
@@ -71,46 +97,100 @@ static void end(struct preview *p) {
 
 /* ---- what differs */
 
-static void tell(struct preview *p, const char *fmt, ...) printf_(2, 3);
-static void tell(struct preview *p, const char *fmt, ...) {
-        cleanup_(freep) char *text = NULL;
-        va_list ap;
+/* An object outside: DO is what becomes of it, and the text says it. */
+static json_t *tell(struct preview *p, const char *what, const char *type, const char *path,
+                    const char *more) {
+        json_t *line = json_pack("{s:s, s:s, s:s, s:s, s:s}", "change", "object", "application",
+                                 p->work->name, "do", what, "type", type, "path", path);
 
-        va_start(ap, fmt);
-        text = str_vformat(fmt, ap);
-        va_end(ap);
-        json_array_append_new(p->lines, json_pack("{s:s, s:s, s:s}", "change", "object",
-                                                  "application", p->work->name, "text", text));
+        json_object_set_new(line, "text", json_sprintf("%s %s %s%s", what, type, path, more));
+        json_array_append_new(p->lines, line);
+        return line;
 }
 
-static void tell_doc(struct preview *p, const struct prepared *d) {
+/* Of the plan as a whole. */
+static void tell_whole(struct preview *p, const char *text) {
+        json_array_append_new(p->lines,
+                              json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "change", "object",
+                                        "application", p->work->name, "do", text, "type", "plan",
+                                        "path", p->work->name, "text", text));
+}
+
+static void add_seen(json_t *line, const struct world_resource *r) {
+        cleanup_(freep) char *seen = r ? resource_seen_text(r) : str_dup("no row");
+
+        json_object_set_new(line, "seen", json_string(seen));
+}
+
+static int64_t target_of(const struct preview *p, const struct prepared *d) {
+        struct map_entry *e;
+
+        if (!d->target)
+                return p->work->target;
+        for (size_t i = 0; (e = map_next(&p->rec->world.targets, &i));) {
+                const struct world_target *t = e->value;
+
+                if (t->application == p->work->id && str_eq(t->label, d->target))
+                        return t->id;
+        }
+        return 0;
+}
+
+static void tell_doc(struct preview *p, struct prepared *d) {
         const struct world_want *want =
                 world_want_in(p->work->wants, p->work->want_count, d->label);
+        const struct world_resource *r = NULL;
+        char hex[DIGEST_HEX_SIZE];
+        int64_t target;
+        json_t *line;
 
         if (want && memcmp(want->document, d->mark, DIGEST_SIZE) == 0)
                 return;
-        tell(p, "%s %s %s", want ? "change" : "make", d->identity.type, d->identity.path);
+        target = target_of(p, d);
+        r = target ? world_resource_at(&p->rec->world, target, d->identity.type, d->identity.path)
+                   : NULL;
+        line = tell(p, want ? "change" : "make", d->identity.type, d->identity.path, "");
+        json_object_set_new(line, "content", json_string(digest_hex(d->mark, DIGEST_SIZE, hex)));
+        add_seen(line, r);
+        trial_add(p->trial, &(struct trial_object){ .line = line,
+                                                    .resource = r ? r->id : 0,
+                                                    .document = str_dup(d->text),
+                                                    .application = p->work->id,
+                                                    .target = target,
+                                                    .type = d->identity.type,
+                                                    .path = d->identity.path });
 }
 
 static void tell_gone(struct preview *p, const struct world_want *want) {
         const struct world_resource *r = world_resource(&p->rec->world, want->resource);
 
         if (r && !application_doc(p->work, want->label))
-                tell(p, r->row.data ? "let go %s %s, which holds data" : "remove %s %s", r->type,
-                     r->path);
+                add_seen(tell(p, r->row.data ? "let go" : "remove", r->type, r->path,
+                              r->row.data ? ", which holds data" : ""),
+                         r);
+}
+
+static void on_tried(void *arg) {
+        end(arg);
 }
 
 static void compare(struct preview *p) {
         const struct application_work *w = p->work;
 
-        if (w->err.code)
-                return tell(p, "have its plan refused: %s", err_text(&w->err));
-        for (size_t i = 0; i < w->doc_count; i++)
+        p->trial = trial_new(p->rec);
+        if (w->err.code) {
+                cleanup_(freep) char *text =
+                        str_format("have its plan refused: %s", err_text(&w->err));
+
+                tell_whole(p, text);
+        }
+        for (size_t i = 0; !w->err.code && i < w->doc_count; i++)
                 tell_doc(p, &w->docs[i]);
-        for (size_t i = 0; i < w->want_count; i++)
+        for (size_t i = 0; !w->err.code && i < w->want_count; i++)
                 tell_gone(p, &w->wants[i]);
         if (!json_array_size(p->lines))
-                tell(p, "change no object");
+                tell_whole(p, "change no object");
+        trial_start(p->trial, on_tried, p);
 }
 
 /* ---- the plan */
@@ -124,9 +204,18 @@ static void prepare(void *arg) {
 static void on_prepared(void *arg) {
         struct preview *p = arg;
 
-        if (!p->rec->stopping)
-                compare(p);
-        end(p);
+        if (p->rec->stopping)
+                return end(p);
+        compare(p);
+}
+
+/* The same one for the same secret, so that the same plan looks the same. */
+static void no_secret(int64_t application, const char *key, char uri[SECRET_URI_SIZE]) {
+        uint8_t digest[DIGEST_SIZE];
+
+        digest_hmac(&application, sizeof(application), key, strlen(key), digest);
+        for (int i = 0; i < SECRET_URI_SIZE - 1; i++)
+                uri[i] = "abcdefghijklmnopqrstuvwxyz234567"[digest[i] % 32];
 }
 
 /* Tokens that lead nowhere for what is asked for and not there. False: all is there. */
@@ -141,7 +230,7 @@ static bool add_secrets(struct preview *p) {
 
                 if (json_object_get(have, key))
                         continue;
-                digest_random_text("abcdefghijklmnopqrstuvwxyz234567", SECRET_URI_SIZE - 1, uri);
+                no_secret(p->work->id, key, uri);
                 json_object_set_new(have, key,
                                     json_string(secret_token_write(uri, 1, SECRET_PLAIN, token)));
                 any = true;
@@ -158,10 +247,8 @@ static void on_plan(struct charm_call *c, int r, struct plan *plan, const struct
         if (r < 0)
                 w->err = *err;
         if (r < 0 ||
-            interface_check_tell(json_get(w->view, "relations"), plan->tell, NULL, &w->err) < 0) {
-                compare(p);
-                return end(p);
-        }
+            interface_check_tell(json_get(w->view, "relations"), plan->tell, NULL, &w->err) < 0)
+                return compare(p);
         if (!p->again && add_secrets(p)) {
                 p->again = true;
                 return later_run(&p->ask);

@@ -23,7 +23,7 @@ struct reconcile {
         struct map marked; /* resources that were marked since their reading began, by id */
         struct list jobs;  /* resource jobs, for stop */
         struct list plans; /* application work, for stop */
-        struct list sweeps, listings, previews, examinings;
+        struct list sweeps, listings, previews, examinings, trials;
         struct timer terms; /* the first end of a rule or a freeze */
         struct kept *kept;
 };
@@ -91,6 +91,16 @@ struct resource_job { /* from reading the rows to saving the outcome */
         void (*ledger_done)(struct store_call *c, int r, const struct err *err);
 };
 void resource_handle(struct reconcile *rec, int64_t id);
+/* Fills J's request for an operation on R. */
+void resource_request(struct resource_job *j, struct world_resource *r);
+json_t *resource_marks(struct reconcile *rec, const struct world_application *a,
+                       const struct world_model *m);
+/* What was seen of R last, as far as it is ours: the same text, the same state. Free it. */
+char *resource_seen_text(const struct world_resource *r);
+/* What is wanted of R, in the same way. */
+const char *resource_content_text(const struct world_resource *r, char ret[DIGEST_HEX_SIZE]);
+/* A person let it go as it is now, whatever rules and pauses say. */
+bool resource_released(const struct world_resource *r);
 /* What decide says now, for handling, plan and why. TEXT backs the policy's strings. */
 struct resource_policy_text {
         char unmet[256], held_up[256], blocked[256], paused[256], rule[300], redeclared[256],
@@ -176,6 +186,9 @@ void resource_load(struct resource_job *j,
                    void (*done)(struct store_call *c, int r, const struct err *err));
 /* Inside a read, at the start: ROW is its row, and the world is the caller's. */
 struct q_resource_row;
+/* The same on the read thread, without the field set. */
+int resource_read_row(struct tx *tx, struct resource_job *j, const struct q_resource_row *row,
+                      struct err *err);
 int resource_load_now(struct tx *tx, struct resource_job *j, const struct q_resource_row *row,
                       struct err *err);
 /* Copies what was read into the world. NULL: the row is gone. */
@@ -228,6 +241,9 @@ void ledger_count(enum drift_kind kind, const char *type, const char *who);
 /* "data lost", ... */
 const char *ledger_word(enum drift_kind kind);
 #define LEDGER_WHO_UNKNOWN "not recorded"
+/* How a line of lost data ends that somebody put back. */
+#define LEDGER_RESTORED "restored"
+int ledger_is_loss(struct tx *tx, int64_t id, bool *ret, struct err *err);
 
 /* Nothing of R stands any more; its application's status says so. */
 void ledger_forget_standing(struct reconcile *rec, struct world_resource *r);
@@ -247,6 +263,10 @@ bool term_take(struct reconcile *rec, struct world_model *m, struct rules *r);
 
 /* ---- preview.c */
 void preview_stop(struct reconcile *rec);
+
+/* ---- trial.c */
+void trial_target_closes(struct reconcile *rec, int64_t target);
+void trial_stop(struct reconcile *rec);
 
 /* ---- examine.c */
 void examine_target_closes(struct reconcile *rec, int64_t target);
@@ -283,6 +303,8 @@ const char *scope_foreign(struct reconcile *rec, const struct world_model *m, ch
 /* That, or it was there before and is not ours: nothing is written inside. */
 const char *scope_blocked(struct reconcile *rec, const struct world_model *m, char *text,
                           size_t size);
+/* The same, once for the whole model and with all that is to be said. */
+const char *scope_told(struct reconcile *rec, const struct world_model *m, char *text, size_t size);
 /* What the model lives in was not seen since the start, or since another outside answers under its
  * name: whose stamp it carries is not known, so nothing else of the model is written. */
 const char *scope_unread(struct reconcile *rec, const struct world_model *m, char *text,

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "log.h"
 #include "queries.gen.h"
+#include "tally.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -127,6 +128,7 @@ int reconcile_new(const struct reconcile_options *o, struct reconcile **ret, str
         list_init(&rec->listings);
         list_init(&rec->previews);
         list_init(&rec->examinings);
+        list_init(&rec->trials);
         term_init(rec);
         rec->kept = kept_new(rec);
         queue_new(o->loop, handle, rec, &rec->queue);
@@ -268,6 +270,8 @@ static int load_drift(struct tx *tx, struct store_call *c, struct err *err) {
                 } else if (res) {
                         res->drift = rows[i].id;
                 }
+                if (res)
+                        tally_resource(&l->rec->world, res);
                 l->after = rows[i].id;
         }
         return r;
@@ -332,6 +336,7 @@ void reconcile_stop(struct reconcile *rec) {
         application_stop(rec);
         sweep_stop(rec);
         listing_stop(rec);
+        trial_stop(rec);
         preview_stop(rec);
         examine_stop(rec);
         kept_stop(rec);

@@ -101,8 +101,10 @@ struct preview *preview_new(struct reconcile *r);
 struct preview *preview_free(struct preview *p); /* that was not started */
 int preview_read(struct preview *p, struct tx *tx, const char *model, const char *application,
                  struct err *err);
-/* Frees P in the end. DONE once, also when it stops: a new list of {"change": "object",
- * "application", "text": "change Deployment.apps m/web"}. */
+/* A digest of all that it read; valid for as long as P, after preview_read. */
+const uint8_t *preview_view(const struct preview *p);
+/* Frees P in the end. DONE once, also when it stops: a new list of lines as shown.h has them,
+ * with {"change": "object", "application", "text": "change Deployment.apps m/web"}. */
 void preview_start(struct preview *p, void (*done)(void *arg, json_t *lines), void *arg);
 
 /* ---- lists of resources, made in slices of a turn: the answer comes later, and is NULL when the
@@ -126,6 +128,10 @@ void reconcile_examine(struct reconcile *r, reconcile_listed_fn *done, void *arg
  * what that cannot be said, and why. */
 void reconcile_plan(struct reconcile *r, const struct reconcile_range *range,
                     reconcile_listed_fn *done, void *arg);
+
+/* Asks the outside what it would answer to those of LINES (of "plan") that would be written: they
+ * get "server" and more (trial.h). DONE once, also when it stops. */
+void reconcile_try(struct reconcile *r, json_t *lines, void (*done)(void *arg), void *arg);
 
 bool reconcile_idle(
         const struct reconcile *r); /* nothing in flight, nothing ready: benches and tests */

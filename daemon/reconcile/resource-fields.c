@@ -32,7 +32,7 @@ const struct rules *resource_rules(struct reconcile *rec, const struct world_res
 static uint64_t turn_of(struct reconcile *rec, const struct world_resource *r) {
         const struct world_model *m = resource_model(rec, r);
 
-        return m ? m->rules_turn : 0;
+        return (m ? m->rules_turn : 0) * 2 + resource_released(r);
 }
 
 const struct verdict *resource_verdict(struct reconcile *rec, const struct world_resource *r) {
@@ -156,12 +156,12 @@ static void judge_fields(struct resource_job *j, struct world_resource *r) {
         const struct world_target *t = world_target(&rec->world, r->target);
         struct world_fields *f = r->judged ? r->judged : mem_new(struct world_fields);
         struct verdict *v = &f->verdict;
-        bool spared = false;
+        bool spared = false, released = resource_released(r);
 
         r->judged = f;
         *f = (struct world_fields){ .turn = turn_of(rec, r) };
         memcpy(f->digest, r->seen.digest, DIGEST_SIZE);
-        if (j->differences.count == 0) /* forgotten, or too large to keep */
+        if (j->differences.count == 0 || !j->baseline) /* forgotten, or too large to keep */
                 drift_list_add(&j->differences)->field = str_dup(FIELDS_UNKNOWN);
         free(j->fates);
         j->fates = mem_array(enum fate, j->differences.count + 1);
@@ -170,7 +170,9 @@ static void judge_fields(struct resource_job *j, struct world_resource *r) {
                 enum fate fate =
                         judge_field(rules_find(resource_rules(rec, r), &s, field), field, v);
 
-                if (fate == FATE_REPAIR)
+                if (released && fate != FATE_SPARE)
+                        fate = FATE_REPAIR;
+                else if (fate == FATE_REPAIR)
                         fate = judge_fight(rec, r, &j->differences.items[i], v);
 
                 j->fates[i] = fate;
@@ -204,9 +206,10 @@ void resource_find_differences(struct resource_job *j, struct world_resource *r)
                                          .wanted = j->document,
                                          .baseline = j->baseline,
                                          .projection = r->interest.projection };
+        bool can = j->baseline || (t->provider->can & PROVIDER_WATCHES && j->document);
         struct err err = { 0 };
 
-        if (j->baseline && r->seen.found &&
+        if (can && r->seen.found &&
             t->provider->compare(&request, &r->seen, &j->differences, &err) < 0)
                 reconcile_log(LOG_WARNING, "compare", j->rec, r, "%s", err_text(&err));
         judge_fields(j, r);

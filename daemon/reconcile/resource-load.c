@@ -125,6 +125,7 @@ static void copy_row(struct resource_job *j, const struct q_resource_row *row) {
                 .applied_generation = row->applied_generation,
                 .made = row->made,
                 .adopted = row->adopted,
+                .recreate = row->recreate,
                 .initialised = row->initialised_at_null ? 0 : row->initialised_at,
                 .accepted_loss = row->accepted_loss,
                 .lost = !row->lost_at_null,
@@ -132,6 +133,10 @@ static void copy_row(struct resource_job *j, const struct q_resource_row *row) {
                 .baseline_valid = row->baseline_len == DIGEST_SIZE,
                 .applied_at = row->applied_at_null ? 0 : row->applied_at,
         };
+        if (row->release_len == DIGEST_SIZE && !row->release_until_null) {
+                memcpy(to->release, row->release, DIGEST_SIZE);
+                to->release_until = row->release_until;
+        }
         str_copy(to->incarnation, sizeof(to->incarnation), row->incarnation);
         str_copy(to->found, sizeof(to->found), row->found);
         to->outputs_valid = row->outputs_len == DIGEST_SIZE;
@@ -252,6 +257,12 @@ static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
         return r < 0 || n == 0 ? r : read_row(tx, j, row, err);
 }
 
+int resource_read_row(struct tx *tx, struct resource_job *j, const struct q_resource_row *row,
+                      struct err *err) {
+        j->fields_known = true;
+        return read_row(tx, j, row, err);
+}
+
 int resource_load_now(struct tx *tx, struct resource_job *j, const struct q_resource_row *row,
                       struct err *err) {
         j->fields_known =
@@ -320,6 +331,8 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
                 resource_look_again(r);
         if (j->row.adopted && !r->row.adopted)
                 r->retry_at = 0; /* what stood in the way is ours: not at the back-off's end */
+        if (j->row.recreate != r->row.recreate)
+                r->retry_at = 0;
         r->row = j->row;
         if (r->state == STATE_NEW && r->row.applied_generation)
                 world_set_state(w, r, STATE_UNSEEN);

@@ -109,19 +109,20 @@ struct world_model *resource_model(struct reconcile *rec, const struct world_res
         return world_model(&rec->world, a ? a->model : r->model);
 }
 
-static const char *find_paused(struct reconcile *rec, const struct world_resource *r, char *text,
-                               size_t size) {
+/* What a person let go passes over pauses, not over a freeze. */
+static const char *find_paused(struct reconcile *rec, const struct world_resource *r, bool released,
+                               char *text, size_t size) {
         const struct world_application *a = world_application(&rec->world, r->owner);
         const struct world_model *m = resource_model(rec, r);
         const struct freeze *f = rules_frozen(resource_rules(rec, r), a ? a->name : NULL);
         const char *word = "frozen";
         cleanup_(freep) char *why = NULL;
 
-        if (m && m->paused)
+        if (m && m->paused && !released)
                 return m->paused;
-        if (a && a->paused)
+        if (a && a->paused && !released)
                 return a->paused;
-        if (!f && m) {
+        if (!f && m && !released) {
                 f = rules_paused(m->rules, r->type, r->path);
                 word = "the object";
         }
@@ -198,13 +199,15 @@ static void find_blocked(struct reconcile *rec, const struct world_resource *r,
 void resource_policy(struct reconcile *rec, struct world_resource *r,
                      struct resource_policy_text *text, struct policy *ret) {
         const struct world_target *t = world_target(&rec->world, r->target);
+        bool released = resource_released(r);
 
         *ret = (struct policy){ .audit_every_ms = rec->options.audit_ms,
                                 .untried = !r->tried && !r->row.applied_generation };
         find_blocked(rec, r, text, ret);
-        ret->paused = find_paused(rec, r, text->paused, sizeof(text->paused));
-        find_rule(rec, r, text, ret);
-        if (!ret->spared && !ret->reported && !ret->window) {
+        ret->paused = find_paused(rec, r, released, text->paused, sizeof(text->paused));
+        if (!released)
+                find_rule(rec, r, text, ret);
+        if (!released && !ret->spared && !ret->reported && !ret->window) {
                 ret->window_at = resource_fight_whole(rec, r, text->rule, sizeof(text->rule));
                 ret->window = ret->window_at ? text->rule : NULL;
         }

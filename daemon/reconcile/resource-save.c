@@ -19,13 +19,18 @@ static bool is_accepted(const struct resource_job *j) {
 }
 
 static int close_line(struct tx *tx, struct resource_job *j, struct err *err) {
-        int r = w_drift_close(
-                tx,
-                &(struct w_drift_close_in){ .id = j->drift_line,
-                                            .outcome = is_accepted(j) ? "accepted" : "repaired",
-                                            .repaired_at = tx_now(tx) },
-                err);
+        bool loss;
+        int r = ledger_is_loss(tx, j->drift_line, &loss, err);
 
+        if (r >= 0)
+                r = w_drift_close(tx,
+                                  &(struct w_drift_close_in){ .id = j->drift_line,
+                                                              .outcome = is_accepted(j) ? "accepted"
+                                                                         : loss && !j->op.created
+                                                                                 ? LEDGER_RESTORED
+                                                                                 : "repaired",
+                                                              .repaired_at = tx_now(tx) },
+                                  err);
         if (r < 0 || !j->op.took_over)
                 return r;
         return w_drift_set_action(

@@ -6,6 +6,8 @@
  * is remembered in its row, and from then on never begun anew without a person. */
 #include "reconcile-internal.h"
 
+#include "command.h"
+
 #include "tally.h"
 
 #include "clock.h"
@@ -173,4 +175,37 @@ void resource_mark_filled(struct reconcile *rec, struct world_resource *r) {
                                        .done = filled_done,
                                        .arg = f };
         store_submit(rec->options.store, &f->call);
+}
+
+char *resource_seen_text(const struct world_resource *r) {
+        cleanup_(buf_free) struct buf b = BUF_INIT;
+        char hex[DIGEST_HEX_SIZE] = "";
+        uint8_t digest[DIGEST_SIZE];
+
+        if (r->seen.presence != PRESENCE_PRESENT)
+                return str_dup(presence_name(r->seen.presence));
+        buf_puts(&b, r->seen.incarnation);
+        if (r->seen.digest_valid)
+                buf_add(&b, r->seen.digest, DIGEST_SIZE);
+        digest_sha256(buf_str(&b), b.len, digest);
+        digest_hex(digest, DIGEST_SIZE / 4, hex);
+        return str_format("%s %s", presence_name(r->seen.presence), hex);
+}
+
+const char *resource_content_text(const struct world_resource *r, char ret[DIGEST_HEX_SIZE]) {
+        if (!r->wanted_valid)
+                return "";
+        return digest_hex(r->wanted, DIGEST_SIZE, ret);
+}
+
+bool resource_released(const struct world_resource *r) {
+        cleanup_(freep) char *seen = NULL;
+        char hex[DIGEST_HEX_SIZE];
+        uint8_t digest[DIGEST_SIZE];
+
+        if (r->row.release_until <= clock_wall())
+                return false;
+        seen = resource_seen_text(r);
+        command_release_digest(resource_content_text(r, hex), seen, digest);
+        return memcmp(digest, r->row.release, DIGEST_SIZE) == 0;
 }

@@ -247,6 +247,7 @@ static void on_applied(struct resource_job *j, struct world_resource *r) {
                 take_part(j, r);
         else
                 take_whole(j, r);
+        r->row.release_until = 0; /* once */
         if (j->drift_line)
                 note_repair(r);
         if (j->op.created)
@@ -296,9 +297,8 @@ static void on_op(struct op *op) {
         resource_save(j, on_failed_saved);
 }
 
-static json_t *marks_of(struct reconcile *rec, const struct world_resource *r) {
-        const struct world_application *a = world_application(&rec->world, r->owner);
-        const struct world_model *m = resource_model(rec, r);
+json_t *resource_marks(struct reconcile *rec, const struct world_application *a,
+                       const struct world_model *m) {
         json_t *marks = json_object();
 
         json_object_set_new(marks, "controller", json_string(rec->controller));
@@ -309,6 +309,39 @@ static json_t *marks_of(struct reconcile *rec, const struct world_resource *r) {
         if (a)
                 json_object_set_new(marks, "application", json_string(a->name));
         return marks;
+}
+
+static json_t *marks_of(struct reconcile *rec, const struct world_resource *r) {
+        return resource_marks(rec, world_application(&rec->world, r->owner),
+                              resource_model(rec, r));
+}
+
+void resource_request(struct resource_job *j, struct world_resource *r) {
+        j->marks = marks_of(j->rec, r);
+        j->see = world_see_copy(r);
+        if (j->action == ACTION_APPLY)
+                resource_keep_fields(j, r, j->anew);
+        j->seen_found = json_incref(r->seen.found);
+        j->request = (struct apply_request){
+                .type = r->type,
+                .path = r->path,
+                .wanted = j->document,
+                .marks = j->marks,
+                .values = j->values,
+                .own = j->own,
+                .projection = r->interest.projection,
+                .baseline = j->baseline,
+                .incarnation = r->row.incarnation,
+                .token = j->token,
+                .see = (const char *const *)j->see,
+                .first = !r->row.made && !r->row.applied_generation,
+                .kept = j->kept,
+                .kept_count = j->kept_count,
+                .found = j->seen_found,
+                .flags = (r->row.adopted ? APPLY_ADOPT : 0u) |
+                         (r->row.recreate == j->generation ? APPLY_RECREATE : 0u) |
+                         (j->take_over ? APPLY_TAKE_OVER : 0u) | (j->part ? APPLY_PART : 0u),
+        };
 }
 
 /* A document that cannot be written as it is, found before anything went out. */
@@ -342,32 +375,9 @@ static void start_op(struct resource_job *j) {
                 return not_open(j, r, t);
         if (j->fill_err.code && j->action == ACTION_APPLY)
                 return refuse(j, r);
-        j->marks = marks_of(rec, r);
-        j->see = world_see_copy(r);
-        if (j->action == ACTION_APPLY)
-                resource_keep_fields(j, r, j->anew);
-        j->seen_found = json_incref(r->seen.found);
         if (!j->token[0])
                 j->generation = r->row.wanted_generation;
-        j->request = (struct apply_request){
-                .type = r->type,
-                .path = r->path,
-                .wanted = j->document,
-                .marks = j->marks,
-                .values = j->values,
-                .own = j->own,
-                .projection = r->interest.projection,
-                .baseline = j->baseline,
-                .incarnation = r->row.incarnation,
-                .token = j->token,
-                .see = (const char *const *)j->see,
-                .first = !r->row.made && !r->row.applied_generation,
-                .kept = j->kept,
-                .kept_count = j->kept_count,
-                .found = j->seen_found,
-                .flags = (r->row.adopted ? APPLY_ADOPT : 0u) |
-                         (j->take_over ? APPLY_TAKE_OVER : 0u) | (j->part ? APPLY_PART : 0u),
-        };
+        resource_request(j, r);
         j->op.loop = rec->options.loop;
         j->op.done = on_op;
         j->op.arg = j;
@@ -412,6 +422,7 @@ static void on_drift_written(struct store_call *c, int k, const struct err *err)
         r->drift = j->drift_line;
         r->drift_at = j->drift_at;
         r->row.lost |= j->drift == DRIFT_DATA_LOST;
+        tally_resource(&j->rec->world, r);
         resource_set_state(j->rec, r, j->next, j->next_why);
         if (j->action == ACTION_APPLY)
                 return start_op(j);
@@ -597,6 +608,7 @@ static void on_stood(struct store_call *c, int k, const struct err *err) {
         }
         r->standing = j->drift_line;
         memcpy(r->stands, r->judged->stands, DIGEST_SIZE);
+        tally_resource(&j->rec->world, r);
         note_standing(j->rec, r);
         finish(j, true);
 }

@@ -21,6 +21,8 @@ static unsigned kinds_of(const struct world_resource *r) {
                 kinds |= 1u << TALLY_UNSEEN;
         if (r->row.data)
                 kinds |= 1u << TALLY_DATA;
+        if (r->drift || r->standing)
+                kinds |= 1u << TALLY_DRIFTED;
         changed = r->stale || r->row.wanted_generation != r->row.applied_generation;
         if (r->stale || (changed && r->state != STATE_BLOCKED && r->state != STATE_LOST))
                 kinds |= 1u << TALLY_APPLYING;
@@ -178,4 +180,13 @@ const struct world_want *tally_first(const struct world_application *a, enum tal
 const struct world_want *tally_next(const struct world_application *a, enum tally_kind kind,
                                     const struct world_want *want) {
         return find_from(a, kind, (size_t)(want - a->wants) + 1);
+}
+
+size_t tally_count(const struct world_application *a, enum tally_kind kind) {
+        const uint64_t *words = a->tally + (size_t)kind * a->tally_words;
+        size_t count = 0;
+
+        for (size_t i = 0; i < a->tally_words; i++)
+                count += (size_t)__builtin_popcountll(words[i]);
+        return count;
 }

@@ -18,6 +18,7 @@ enum tally_kind {
         TALLY_WAITS_UNREAD, /* not ready for what is being read since this start */
         TALLY_APPLYING,     /* what is wanted of it is on its way */
         TALLY_DATA,         /* keeps data */
+        TALLY_DRIFTED,      /* a line of drift about it is open */
         TALLY_KINDS
 };
 
@@ -28,6 +29,8 @@ void tally_resource(struct world *w, struct world_resource *r);
 void tally_dropped(struct world *w, struct world_resource *r);
 /* The first want by label that stands so; NULL: none. */
 const struct world_want *tally_first(const struct world_application *a, enum tally_kind kind);
+/* How many stand so. */
+size_t tally_count(const struct world_application *a, enum tally_kind kind);
 /* The next one after WANT. */
 const struct world_want *tally_next(const struct world_application *a, enum tally_kind kind,
                                     const struct world_want *want);

@@ -66,6 +66,10 @@ WHERE id = :id AND life = 'dying'
 -- Lost: what stands in its place.
 UPDATE resource SET found = :found, found_since = :found_since WHERE id = :id;
 
+-- name: resource_release
+-- A plan with it was gone on with.
+UPDATE resource SET release = :release, release_until = :release_until WHERE id = :id;
+
 -- name: resource_set_token
 -- Of a long-running operation: committed before the next poll.
 UPDATE resource SET token = :token, token_action = :token_action, token_generation = :token_generation,
@@ -90,17 +94,20 @@ UPDATE resource SET applied_generation = :applied_generation, fields = :fields, 
                     baseline_document = :baseline_document,
                     incarnation = :incarnation, version = :version, outputs = :outputs, token = '',
                     token_action = '', token_outputs = NULL, made = :made, state = :state,
-                    reason = :reason, outcome = :outcome, tries = 0, applied_at = :applied_at, kept = :kept
+                    reason = :reason, outcome = :outcome, tries = 0, applied_at = :applied_at, kept = :kept, release = NULL, release_until = NULL
 WHERE id = :id;
 
 -- name: resource_set_mended
 -- The outside accepted a repair of some of what differed: what is to be there is what it was.
 UPDATE resource SET version = :version, state = :state, reason = '', outcome = :outcome, tries = 0,
-                    applied_at = :applied_at
+                    applied_at = :applied_at, release = NULL, release_until = NULL
 WHERE id = :id;
 
 -- name: resource_set_adopted
 UPDATE resource SET adopted = :adopted WHERE id = :id;
+
+-- name: resource_set_recreate
+UPDATE resource SET recreate = wanted_generation WHERE id = :id;
 
 -- name: resource_take_over
 -- Written anew once, over whose stamp it carries: after that another stamp is another's again.

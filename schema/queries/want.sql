@@ -45,6 +45,10 @@ ON CONFLICT DO NOTHING;
 -- row: edge
 SELECT * FROM edge WHERE resource_id = :resource_id ORDER BY needs_id, kind, output LIMIT 1000;
 
+-- name: edge_delete_one
+-- Of those without an output.
+DELETE FROM edge WHERE resource_id = :resource_id AND needs_id = :needs_id AND kind = :kind AND output = '';
+
 -- name: edge_delete_of
 DELETE FROM edge WHERE resource_id = :resource_id;
 

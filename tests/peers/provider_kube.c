@@ -210,6 +210,33 @@ static void what_cannot_be_changed_says_so_and_is_made_anew_when_asked(void **st
         op_clear(&op);
 }
 
+#define STORE(policy)                                                                              \
+        "{\"apiVersion\":\"apps/v1\",\"kind\":\"StatefulSet\",\"metadata\":{\"name\":\"hoard\"},"  \
+        "\"spec\":{\"replicas\":0,\"serviceName\":\"hoard\",\"podManagementPolicy\":\"" policy     \
+        "\",\"persistentVolumeClaimRetentionPolicy\":{\"whenDeleted\":\"Delete\"},\"selector\":{"  \
+        "\"matchLabels\":{\"a\":\"b\"}},\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},"    \
+        "\"spec\":{"                                                                               \
+        "\"containers\":[{\"name\":\"main\",\"image\":\"one\"}]}}}}"
+
+static void what_takes_its_claims_along_is_not_made_anew(void **state) {
+        cleanup_(freep) char *uid = NULL;
+        struct op op;
+
+        assert_int_equal(world_apply(STORE("OrderedReady"), (struct asked){ .first = true }, &op),
+                         OUTCOME_DONE);
+        uid = str_dup(op.seen.incarnation);
+        op_clear(&op);
+        assert_int_equal(
+                world_apply(STORE("Parallel"), (struct asked){ .flags = APPLY_RECREATE }, &op),
+                OUTCOME_IMMUTABLE);
+        assert_non_null(strstr(err_text(&op.err), "whenDeleted is Delete"));
+        op_clear(&op);
+        assert_int_equal(world_apply(STORE("OrderedReady"), (struct asked){ 0 }, &op),
+                         OUTCOME_DONE);
+        assert_string_equal(op.seen.incarnation, uid);
+        op_clear(&op);
+}
+
 static void a_wrong_value_is_refused_and_not_called_immutable(void **state) {
         struct op op;
 
@@ -340,6 +367,7 @@ int main(void) {
                 cmocka_unit_test(an_object_waits_for_its_namespace),
                 cmocka_unit_test(a_kind_that_is_not_served_parks_its_object_until_it_is),
                 cmocka_unit_test(what_cannot_be_changed_says_so_and_is_made_anew_when_asked),
+                cmocka_unit_test(what_takes_its_claims_along_is_not_made_anew),
                 cmocka_unit_test(a_wrong_value_is_refused_and_not_called_immutable),
                 cmocka_unit_test(a_removal_waits_for_a_finalizer_and_names_it),
                 cmocka_unit_test(only_the_incarnation_that_is_known_is_removed),

@@ -101,7 +101,7 @@ def restarted(m, before):
 
 def nothing_to_do(m, application):
     """Until the cluster has what the daemon wants for it. (The database cannot be reached here.)"""
-    until(lambda: m.run("mooringctl", "--model", "mlflow", "plan", application).code == 0, "the plan to be empty")
+    until(lambda: m.run("mooringctl", "--model", "mlflow", "plan", application, "--exit-code").code == 0, "the plan to be empty")
 
 
 # ---- tests

@@ -28,7 +28,7 @@ def _(world):
     before = world.cluster.writes()
     world.ctl("deploy", BUNDLE).ok()
     world.ctl("diff-bundle", BUNDLE).ok()
-    world.ctl("plan").ok()
+    world.ctl("plan", "--exit-code").ok()
     if world.cluster.writes() != before:
         raise Trouble(f"{world.cluster.writes() - before} writes to the cluster")
 

@@ -119,7 +119,7 @@ def _(world):
     kube.delete("services", "mlflow", "mlflow-server")
     world.wait_for("the open line", lambda: any(n not in before for n in lines(world)))
     world.wait_status("mlflow-server", "waiting", "a look at the disk")
-    world.ctl("plan").refused(code=4).says("Service mlflow/mlflow-server")
+    world.ctl("plan", "--exit-code").refused(code=9).says("Service mlflow/mlflow-server")
     kube.delete("services", "mlflow", "mlflow-minio")           # others are not paused
     repaired(world, before, "Service mlflow/mlflow-minio")
     if kube.get("services", "mlflow", "mlflow-server"):
@@ -127,7 +127,7 @@ def _(world):
     world.ctl("unpause", "mlflow-server").ok()
     repaired(world, before, "Service mlflow/mlflow-server", "deleted")
     world.wait_active()
-    world.ctl("plan").ok()
+    world.ctl("plan", "--exit-code").ok()
 
 
 def containers(kube):

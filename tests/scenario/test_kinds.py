@@ -291,6 +291,26 @@ def _(world):
         world.wait_active()
 
 
+@test("what cannot be changed is made anew where the operator says so, and only that, and never with its data", shares=kinds)
+def _(world):
+    main_, store = Object(world, "deployments", "main"), Object(world, "statefulsets", "store")
+    uids = main_.at("/metadata/uid"), store.at("/metadata/uid")
+    world.ctl("recreate", "kinds", "deployment/main").refused("no deployment/main that is blocked because it needs recreate", code=1)
+    world.ctl("config", "kinds", "selector=two").ok()
+    world.wait_status("kinds", "blocked", "Deployment.apps kinds/main", "needs recreate", "mooringctl recreate")
+    world.ctl("recreate", "kinds", "statefulset/store").refused("needs recreate", code=1)
+    world.ctl("recreate", "kinds", "deployment/main", "--dry-run").ok().says("would delete Deployment.apps", "no pod of it runs")
+    equal(main_.at("/metadata/uid"), uids[0])
+    world.ctl("recreate", "kinds", "deployment/main").ok()
+    world.wait_for("another Deployment", lambda: (world.cluster.kube.get("deployments", world.cluster.model, "main") or {}).get("metadata", {}).get("uid", uids[0]) != uids[0])
+    world.wait_active()
+    equal(store.at("/metadata/uid"), uids[1])
+    world.ctl("config", "kinds", "--reset", "selector").ok()                 # what was said counts once
+    world.wait_status("kinds", "blocked", "Deployment.apps kinds/main", "needs recreate")
+    world.ctl("recreate", "kinds", "deployment/main").ok()
+    world.wait_active()
+
+
 @test("what cannot be changed is made anew where the charm says that it may be", shares=kinds)
 def _(world):
     job = Object(world, "jobs", "job")
@@ -339,7 +359,7 @@ def _(world):
     web.no_drift(lambda: web.edit("/spec/ports", list(reversed(web.at("/spec/ports")))))
     web.no_drift(lambda: web.edit("/spec/sessionAffinity", "ClientIP"), kept="/spec/sessionAffinity")
     store.no_drift(lambda: store.edit(container + "/terminationMessagePolicy", "FallbackToLogsOnError"), kept=container)
-    world.ctl("plan").ok()
+    world.ctl("plan", "--exit-code").ok()
 
 
 @test("a status that changes all the time, and what controllers write on the object, is no drift", shares=kinds)

@@ -51,7 +51,7 @@ def _(world):
     world.ctl("constraints", "mlflow-server", "mem=2G", "--dry-run").ok().says(f"would change {deployment}")
     world.ctl("trust", "mlflow-server", "--remove", "--dry-run").ok().says("would change no object")
     world.ctl("config", "mlflow-server", "mlflow_port=5000", "--dry-run").ok().says("would change no object")
-    if world.ctl("plan").ok().out:
+    if world.ctl("plan", "--exit-code").ok().out:
         raise Trouble("a dry run left something to do")
     if "5055" in world.ctl("config", "mlflow-server").ok().out:
         raise Trouble("a dry run set the option")
@@ -69,13 +69,13 @@ def _(world):
             raise Trouble(f"waited for scale {scale}: {line}")
     for port in (5003, 5000):
         world.ctl("config", "mlflow-server", f"mlflow_port={port}").ok()
-        plan = world.ctl("plan")
+        plan = world.ctl("plan", "--exit-code")
         if plan.code == 0 and env_from()["ports"][0]["containerPort"] != port:
             raise Trouble(f"nothing to do, and the port is not {port}: {plan.err}")
         world.wait_active()
         if env_from()["ports"][0]["containerPort"] != port:
             raise Trouble(f"active, and the port is not {port}")
-    world.ctl("plan").ok()
+    world.ctl("plan", "--exit-code").ok()
 
 
 @test("names and models that are not there are told at once, and a status word that nobody has is not an empty model")

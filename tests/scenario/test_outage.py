@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import time
 
+from lib.drift import lines, repaired
 from lib.runner import APPS, main, test
 from lib.world import DEADLINE, Trouble, until
 
@@ -16,7 +17,7 @@ from lib.world import DEADLINE, Trouble, until
 def settled(world):
     """Active, and nothing left to do: after this no write is due."""
     world.wait_active()
-    world.wait_for("nothing left to do", lambda: world.ctl("plan").code == 0)
+    world.wait_for("nothing left to do", lambda: world.ctl("plan", "--exit-code").code == 0)
 
 
 @test("while the API server is away nothing is called active, wait does not succeed, and all is active when it is back")
@@ -131,6 +132,21 @@ def _(world):
     settled(world)
     if world.cluster.writes() != before:
         raise Trouble(f"{world.cluster.writes() - before} writes after cache.db was lost")
+
+
+@test("what was changed while cache.db was lost is told as far as the plan says what was wanted")
+def _(world):
+    settled(world)
+    before = lines(world)
+    world.daemon.stop()
+    for path in world.daemon.state.glob("cache.db*"):
+        path.unlink()
+    world.cluster.kube.edit("deployments", world.cluster.model, "mlflow-server", "/spec/template/spec/containers/0/image", "old:1", "night-shift")
+    world.daemon.start()
+    text = repaired(world, before, f"Deployment.apps {world.cluster.model}/mlflow-server", "image  (by night-shift)", '+ old:1')
+    if "no baseline was kept" not in text:
+        raise Trouble(f"the line does not say what it rests on:\n{text}")
+    settled(world)
 
 
 @test("a second daemon on the same state folder refuses to start, and the first goes on")

@@ -2,6 +2,7 @@
 /* call.c - asking the daemon; see call.h */
 #include "call.h"
 
+#include "changes.h"
 #include "http.h"
 #include "text.h"
 
@@ -262,44 +263,6 @@ int call_pages(struct cli *c, const char *path, const char *list, const char *af
 
 /* ---- changes */
 
-static void say_notes(const struct cli *c, const json_t *json) {
-        const json_t *note;
-        size_t i;
-
-        json_array_foreach(json_get(json, "notes"), i, note) {
-                const char *file = json_get_str(note, "file", NULL);
-                int64_t line = json_get_int(note, "line", 0);
-
-                if (file && line)
-                        cli_say(c, "note: %s:%lld: %s", file, (long long)line,
-                                json_get_str(note, "text", ""));
-                else
-                        cli_say(c, "note: %s", json_get_str(note, "text", ""));
-        }
-}
-
-/* What a dry run would do is what was asked for, so it is data; what was done is chatter. */
-static void say_changes(const struct cli *c, const json_t *json) {
-        bool dry = json_get_bool(json, "dry-run", false);
-        int64_t more = json_get_int(json, "more", 0);
-        const json_t *change;
-        size_t i;
-
-        say_notes(c, json);
-        json_array_foreach(json_get(json, "changes"), i, change) {
-                cleanup_(freep) char *text = text_safe(json_get_str(change, "text", ""));
-
-                if (dry)
-                        fprintf(c->out, "would %s\n", text);
-                else
-                        cli_say(c, "%s", text);
-        }
-        if (more)
-                cli_say(c, "and %lld more", (long long)more);
-        if (json_array_size(json_get(json, "changes")) == 0)
-                cli_say(c, "nothing to change");
-}
-
 int call_change(struct cli *c, const char *method, const char *path, json_t *body) {
         cleanup_(json_freep) json_t *json = NULL;
         int r = call_send(c, method, path, body, &json);
@@ -307,7 +270,7 @@ int call_change(struct cli *c, const char *method, const char *path, json_t *bod
         if (r)
                 return r;
         if (!cli_print(c, json))
-                say_changes(c, json);
+                changes_say(c, json);
         return CLI_DONE;
 }
 

@@ -23,9 +23,12 @@ const char *const cli_exit_help[] = {
         [CLI_FAILED] = "failed, or refused: the reason is on stderr",
         [CLI_USAGE] = "wrong usage: unknown command, option or operand",
         [CLI_BLOCKED] = "blocked: a person has to act first (wait)",
-        [CLI_NOT_CONVERGED] = "not converged: there is a difference (plan, diff-bundle)",
+        [CLI_NOT_CONVERGED] =
+                "not converged: there is a difference (diff-bundle), or something cannot "
+                "be known (plan)",
         [CLI_TIMED_OUT] = "timed out (wait)",
         [CLI_TAMPERED] = "the audit is not what was written (audit verify)",
+        [CLI_CHANGES] = "there is something to do, all of it known (plan --exit-code)",
         [CLI_WARNINGS] = "there are warnings, and no error (doctor)",
         [CLI_NO_QUORUM] = "no quorum: the controllers cannot agree (reserved)",
 };
@@ -345,6 +348,17 @@ static const struct command *find_command(int argc, char **argv, int at, int *re
         return command ? command : command_find(argv[at]);
 }
 
+/* "plan config APP NAME=VALUE" is "config APP NAME=VALUE --dry-run". */
+static bool plans_command(int argc, char **argv, int at) {
+        const struct command *command;
+        int words;
+
+        if (!at || !str_eq(argv[at], "plan") || at + 2 >= argc)
+                return false;
+        command = find_command(argc, argv, at + 1, &words);
+        return command && command->options && opt_find(command->options, "dry-run");
+}
+
 static int dispatch(int argc, char **argv) {
         int at = find_name(argc, argv), words = 0;
         bool version = !at && argc == 2 && str_eq(argv[1], "--version");
@@ -353,6 +367,12 @@ static int dispatch(int argc, char **argv) {
 
         if (!command)
                 return unknown_command(argv[at]);
+        if (plans_command(argc, argv, at)) {
+                static char dry_run[] = "--dry-run";
+
+                argv[at] = dry_run;
+                return dispatch(argc, argv);
+        }
         if (version)
                 argc--;
         /* The name goes, so that operands and options are what is left. */

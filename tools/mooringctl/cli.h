@@ -15,11 +15,12 @@ enum cli_exit {
         CLI_FAILED,        /* refused, or did not work */
         CLI_USAGE,         /* not a command line that could work */
         CLI_BLOCKED,       /* wait: a person has to act before it can come true */
-        CLI_NOT_CONVERGED, /* plan, diff-bundle, wait for nothing: there is a difference */
+        CLI_NOT_CONVERGED, /* diff-bundle, wait for nothing: there is a difference; plan: unknown */
         CLI_TIMED_OUT,     /* wait: the time is over */
         CLI_NO_QUORUM,     /* reserved: the controllers cannot agree */
         CLI_TAMPERED,      /* audit verify: it is not what was written */
         CLI_WARNINGS,      /* doctor: warnings, and no error */
+        CLI_CHANGES,       /* plan --exit-code: there is something to do */
         CLI_EXIT_MAX
 };
 extern const char *const cli_exit_help[]; /* one sentence each */

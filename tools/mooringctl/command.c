@@ -21,6 +21,7 @@ const struct command *const command_families[] = {
         consent_commands,
         drift_commands,
         policy_commands,
+        plan_commands,
         explain_commands,
         doctor_commands,
         audit_commands,

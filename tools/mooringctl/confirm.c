@@ -62,17 +62,19 @@ static bool is_consent(const char *name) {
                     : strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0;
 }
 
-static int ask(struct cli *c, const char *method, const char *path, const char *name) {
+static int ask(struct cli *c, const char *method, const char *path,
+               const struct confirm_options *o) {
         cleanup_(freep) char *dry = str_dup(path);
         cleanup_(json_freep) json_t *json = NULL;
         int r;
 
         call_query_flag(&dry, "dry-run", true);
-        r = call_send(c, method, dry, NULL, &json);
+        r = call_send(c, method, dry, json_incref(o->body), &json);
         if (r || json_array_size(json_get(json, "changes")) == 0)
                 return r;
         show(json);
-        return is_consent(name) ? CLI_DONE : cli_fail(CLI_FAILED, "aborted: nothing was changed");
+        return is_consent(o->name) ? CLI_DONE
+                                   : cli_fail(CLI_FAILED, "aborted: nothing was changed");
 }
 
 int confirm_change(struct cli *c, const char *method, const char *path,
@@ -81,9 +83,9 @@ int confirm_change(struct cli *c, const char *method, const char *path,
         int r = CLI_DONE;
 
         if (!o->dry_run && !o->no_prompt && isatty(STDIN_FILENO) && isatty(STDERR_FILENO))
-                r = ask(c, method, path, o->name);
+                r = ask(c, method, path, o);
         if (r)
                 return r;
         call_query_flag(&to, "dry-run", o->dry_run);
-        return call_change(c, method, to, NULL);
+        return call_change(c, method, to, json_incref(o->body));
 }

@@ -10,6 +10,7 @@
 struct confirm_options {
         bool dry_run, no_prompt;
         const char *name; /* has to be typed; NULL: y is enough */
+        json_t *body;     /* borrowed; NULL: none */
 };
 #define CONFIRM_OPTION(at)                                                                         \
         {                                                                                          \

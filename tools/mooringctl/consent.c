@@ -83,6 +83,19 @@ static int adopt(struct cli *c) {
         return r;
 }
 
+static int recreate(struct cli *c) {
+        const struct options *o = c->options;
+        cleanup_(freep) char *path = path_of(c, cli_operand(c, 0), "/recreate");
+        cleanup_(json_freep) json_t *body = json_pack("{s:s}", "object", cli_operand(c, 1));
+
+        if (!path)
+                return CLI_FAILED;
+        return confirm_change(c, "POST", path,
+                              &(struct confirm_options){ .dry_run = o->dry_run,
+                                                         .no_prompt = o->no_prompt,
+                                                         .body = body });
+}
+
 static int attach_storage(struct cli *c) {
         return post(c, cli_operand(c, 0), "/attach-storage", NULL);
 }
@@ -110,6 +123,13 @@ const struct command consent_commands[] = {
           "Take over objects of the same name that were there before",
           "Without KIND/NAME: all that block the applications. What was adopted is never deleted.",
           .example = "adopt mlflow-server deployment/mlflow-server" },
+        { "recreate", NULL, GROUP_OPERATE, "APPLICATION KIND/NAME", 2, 2,
+          COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_APPLICATION, destroy_options, SIZE, recreate,
+          "Delete an object that cannot be changed, and make it again",
+          "For one that is blocked because it needs recreate: a selector, a Job's template. What "
+          "it owns (its pods) goes with it. What holds data is never made anew. It counts for what "
+          "is wanted now, and once.",
+          .example = "recreate mlflow-server deployment/mlflow-server" },
         { "attach-storage", NULL, GROUP_DATA, ONE, dry_run_options, SIZE, attach_storage,
           "Use the storage that an earlier application of that name left", NULL,
           .example = "attach-storage mlflow-mysql" },

@@ -47,6 +47,8 @@ static char *what_of(const json_t *line) {
         const char *field = json_get_str(first, "field", json_get_str(first, "what", ""));
         size_t n = json_array_size(fields);
 
+        if (n > 1 && json_get(json_array_get(fields, n - 1), "what"))
+                n--; /* a remark about the others */
         return n > 1 ? str_format("%s and %zu more", field, n - 1) : str_dup(field);
 }
 

@@ -2,6 +2,8 @@
 /* parts.c - pieces of request bodies; see parts.h */
 #include "parts.h"
 
+#include "text.h"
+
 #include <errno.h>
 
 int parts_text(const char *path, json_t **ret, struct err *err) {
@@ -40,4 +42,27 @@ int parts_pairs(char *const *list, const char *what, json_t **ret, struct err *e
         }
         *ret = take_ptr(pairs);
         return 0;
+}
+
+/* ---- lists of objects */
+
+static int by_object(const void *a, const void *b) {
+        const json_t *x = *(const json_t *const *)a, *y = *(const json_t *const *)b;
+        int r = text_natural(json_get_str(x, "application", ""),
+                             json_get_str(y, "application", ""));
+
+        if (r == 0)
+                r = text_natural(json_get_str(x, "type", ""), json_get_str(y, "type", ""));
+        return r ? r : text_natural(json_get_str(x, "path", ""), json_get_str(y, "path", ""));
+}
+
+const json_t **parts_by_object(const json_t *list) {
+        size_t n = json_array_size(list);
+        const json_t **sorted = mem_array(const json_t *, n + 1);
+
+        for (size_t i = 0; i < n; i++)
+                sorted[i] = json_array_get(list, i);
+        if (n)
+                qsort(sorted, n, sizeof(*sorted), by_object);
+        return sorted;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* parts.h - what commands make request bodies of: NAME=VALUE lists, YAML files */
+/* parts.h - what commands make request bodies of: NAME=VALUE lists, YAML files; lists in order */
 #pragma once
 
 #include "cli.h"
@@ -11,3 +11,5 @@
 int parts_pairs(char *const *list, const char *what, json_t **ret, struct err *err);
 /* The text of a YAML file, checked to be readable and UTF-8. */
 int parts_text(const char *path, json_t **ret, struct err *err);
+/* What LIST holds by application, type and path. NULL-terminated; free the array. */
+const json_t **parts_by_object(const json_t *list);

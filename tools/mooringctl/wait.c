@@ -22,6 +22,7 @@
 #define BLOCKED_MS 10000 /* nothing but blocked for this long: waiting longer will not help */
 #define UNSTUCK_MS 3000  /* an operation that is tried again and fails again is no way out */
 #define BAR_WIDTH 30
+#define UNTIL_NO_DRIFT "drift=0"
 
 struct options {
         char *until;
@@ -32,7 +33,9 @@ struct options {
 
 static const struct opt options[] = {
         { "for", 0, OPT_STRING, AT(until), "active", 0, 0, "STATUS", 0, NULL,
-          "status word to wait for: active, blocked, ...; or gone, for a removal" },
+          "status word to wait for: active, blocked, ...; gone, for a removal; drift=0, that "
+          "nothing known is other than it was made; version=X, that it is active and says this "
+          "version" },
         { "timeout", 0, OPT_DURATION, AT(timeout), "10m", 0, 0, "TIME", 0, NULL,
           "give up after this; 0 never" },
         { "through-blocked", 0, OPT_BOOL, AT(through_blocked), NULL, 0, 0, NULL, 0, NULL,
@@ -42,6 +45,7 @@ static const struct opt options[] = {
 
 struct waiting {
         struct cli *c;
+        const char *until, *version; /* of --for */
         const struct options *o;
         json_t *shown; /* {application: "status: message"} that was printed last */
         size_t total, there;
@@ -61,9 +65,15 @@ static bool is_unapplied(const json_t *a) {
         return !json_get_bool(a, "settled", true);
 }
 
-/* Active counts once the daemon has planned and applied all that it was told, and saw that. */
+/* Active, and as it was made, counts once the daemon has planned and applied all that it was told,
+ * and saw that. */
 static bool is_there(const struct waiting *w, const json_t *a, const char *word) {
-        return str_eq(word, w->o->until) && (!str_eq(word, "active") || !is_unapplied(a));
+        if (str_eq(w->until, UNTIL_NO_DRIFT))
+                return json_get_bool(a, "readable", false) && !is_unapplied(a) &&
+                       json_get_int(a, "drifted", 0) == 0;
+        if (w->version && !str_eq(json_get_str(a, "version", ""), w->version))
+                return false;
+        return str_eq(word, w->until) && (!str_eq(word, "active") || !is_unapplied(a));
 }
 
 /* A pause is a person's: until it ends nothing of a change is applied. */
@@ -133,12 +143,28 @@ static void tell(struct waiting *w, const char *name, const char *now) {
 
 /* ---- one look */
 
+/* What is missing, where its status does not say that. */
+static void rest_text(const struct waiting *w, const json_t *a, const char *word, char *text,
+                      size_t size) {
+        bool drift = str_eq(w->until, UNTIL_NO_DRIFT);
+
+        text[0] = '\0';
+        if (is_unapplied(a) && (drift || str_eq(word, w->until)))
+                snprintf(text, size, "; not all that is wanted of it is applied");
+        else if (drift && json_get_int(a, "drifted", 0))
+                snprintf(text, size, "; %lld of its objects differ: mooringctl drift",
+                         (long long)json_get_int(a, "drifted", 0));
+        else if (w->version && str_eq(word, w->until))
+                snprintf(text, size, "; its version is %s",
+                         json_get_str(a, "version", "not known"));
+}
+
 static void look_at(struct waiting *w, const json_t *applications, const char *name) {
         const json_t *a = json_get(applications, name);
         const char *message = json_get_str(json_get(a, "application-status"), "message", "");
         const char *word = a ? status_word(a) : "gone";
         cleanup_(freep) char *now = str_format("%s%s%s", word, message[0] ? ": " : "", message);
-        const char *rest;
+        char rest[80];
 
         w->total++;
         if (!str_eq(json_get_str(w->shown, name, NULL), now)) {
@@ -150,7 +176,7 @@ static void look_at(struct waiting *w, const json_t *applications, const char *n
                 w->there++;
                 return;
         }
-        rest = str_eq(word, w->o->until) ? "; not all that is wanted of it is applied" : "";
+        rest_text(w, a, word, rest, sizeof(rest));
         if (!w->missing)
                 w->missing = str_format("%s (%s%s)", name, now, rest);
         w->behind += a && is_behind(w, applications, a);
@@ -199,7 +225,7 @@ static void look(struct waiting *w, json_t *status) {
 }
 
 static bool is_over(const struct waiting *w) {
-        bool gone = str_eq(w->o->until, "gone");
+        bool gone = str_eq(w->until, "gone");
 
         /* Without names, "gone" of a model that is being removed is its own end. */
         if (gone && w->c->count == 0)
@@ -257,7 +283,7 @@ static int give_up(const struct waiting *w, const char *last) {
 
 /* GO_ON, or the exit code. */
 static int judge(struct waiting *w, json_t *status, bool first, bool late) {
-        int r = first && !str_eq(w->o->until, "gone") ? check_names(w->c, status) : CLI_DONE;
+        int r = first && !str_eq(w->until, "gone") ? check_names(w->c, status) : CLI_DONE;
 
         if (r)
                 return r;
@@ -272,7 +298,7 @@ static int judge(struct waiting *w, json_t *status, bool first, bool late) {
 }
 
 static int no_model(const struct waiting *w, const struct err *err) {
-        return str_eq(w->o->until, "gone") ? CLI_DONE : cli_fail_err(err);
+        return str_eq(w->until, "gone") ? CLI_DONE : cli_fail_err(err);
 }
 
 static int loop(struct waiting *w, const char *events) {
@@ -316,14 +342,40 @@ static void print_result(struct waiting *w, int code) {
         cli_print(w->c, json);
 }
 
+/* Of --for: a status word, or more. */
+static int read_until(struct waiting *w) {
+        static const char *const words[] = { "active",      "blocked",      "error",
+                                             "maintenance", "waiting",      "unknown",
+                                             "gone",        UNTIL_NO_DRIFT, NULL };
+        const char *near;
+
+        w->until = str_eq(w->o->until, "removed") ? "gone" : w->o->until;
+        if (str_starts(w->until, "version=") && w->until[strlen("version=")]) {
+                w->version = w->until + strlen("version=");
+                w->until = "active";
+        }
+        for (size_t i = 0; words[i]; i++)
+                if (str_eq(words[i], w->until))
+                        return CLI_DONE;
+        near = opt_nearest(w->until, words);
+        return cli_fail(CLI_USAGE,
+                        "--for %s: is nothing to wait for%s%s; there are active, blocked, error, "
+                        "maintenance, waiting, unknown, gone (or removed), " UNTIL_NO_DRIFT
+                        " and version=X",
+                        w->o->until, near ? ", did you mean " : "", near ? near : "");
+}
+
 static int wait_for(struct cli *c) {
         struct waiting w = { .c = c, .o = c->options, .shown = json_object() };
         cleanup_(freep) char *events = str_dup("/v1/events");
         int r;
 
-        if (!cli_model(c)) {
+        r = read_until(&w);
+        if (r == CLI_DONE && !cli_model(c))
+                r = CLI_FAILED;
+        if (r) {
                 json_decref(w.shown);
-                return CLI_FAILED;
+                return r;
         }
         call_query(&events, "model", cli_model(c));
         r = loop(&w, events);

@@ -6,7 +6,7 @@
  * needed:
  *
  *   look       when the first apply, which only makes, found it there, or when it is
- *              adopted: what is not ours is not touched
+ *              adopted: what is not ours is not touched; of a dry run to tell what differs
  *   serving    webhooks and API services: what serves them is ready,
  *              else everything they guard would stand still
  *   delete     to make anew what cannot be changed (only when asked)
@@ -21,6 +21,7 @@
 
 #include "baseline.h"
 #include "clock.h"
+#include "difference.h"
 #include "fieldset.h"
 #include "identify.h"
 #include "keep.h"
@@ -28,6 +29,7 @@
 #include "look.h"
 #include "normalise.h"
 #include "project.h"
+#include "refusal.h"
 #include "secret-keep.h"
 #include "field-rules.h"
 #include "serving.h"
@@ -72,6 +74,7 @@ struct applying {
         struct answer_meaning meaning; /* of the apply that a confirmation is about */
         struct err why;
         struct buf answer;
+        struct buf live; /* of a dry run: what is there */
         struct baseline baseline;
         json_t *warnings;
 };
@@ -128,45 +131,6 @@ static void fill_body(struct applying *a) {
 
 /* ---- look: whose is it? */
 
-/* "deployment/mlflow-server", as the command line names it. */
-static char *short_name(const struct operation *o) {
-        size_t namespace_len;
-        const char *name = identify_split(o->path, &namespace_len);
-        char *text = str_format("%.*s/%s", (int)strcspn(o->type, "."), o->type, name);
-
-        for (char *p = text; *p && *p != '/'; p++)
-                *p = (char)tolower((unsigned char)*p);
-        return text;
-}
-
-static int refuse_foreign(struct applying *a, struct scan_slice object) {
-        struct operation *o = &a->operation;
-        struct scan_slice labels = scan_dig(object, "metadata", "labels", NULL);
-        cleanup_(freep) char *name = short_name(o);
-        cleanup_(freep) char *model = scan_dup(scan_get(labels, LABEL_MODEL));
-        cleanup_(freep) char *controller = scan_dup(scan_get(labels, LABEL_CONTROLLER));
-
-        if (controller && model && !str_eq(controller, o->target->controller))
-                return operation_say(o, OUTCOME_CONFLICT,
-                                     "%s exists and belongs to model %s of another controller "
-                                     "(%s)%s%s%s",
-                                     name, model, controller,
-                                     a->application ? "; when that one is gone for good: "
-                                                      "`mooringctl adopt "
-                                                    : "",
-                                     a->application ? a->application : "",
-                                     a->application ? "`" : "");
-        if (controller && model)
-                return operation_say(o, OUTCOME_CONFLICT, "%s exists and belongs to model %s", name,
-                                     model);
-        /* A namespace belongs to a model, which is taken over: whoever shows this says so. */
-        if (!a->application)
-                return operation_say(o, OUTCOME_CONFLICT, "%s exists and is not ours", name);
-        return operation_say(o, OUTCOME_CONFLICT,
-                             "%s exists and is not ours: `mooringctl adopt %s %s`", name,
-                             a->application, name);
-}
-
 /* Values that are there and that nobody else may know are not written over. */
 static int keep_values(struct applying *a, struct scan_slice object) {
         struct operation *o = &a->operation;
@@ -208,7 +172,8 @@ static int ask_look(struct flow *f, struct ask *ask, struct err *err) {
                 return r;
         if (a->refused)
                 return operation_say(&a->operation, OUTCOME_REFUSED, "%s", a->refused);
-        if (a->making || (!a->first && !(a->flags & APPLY_RECREATE) && !a->runtime))
+        if (a->making ||
+            (!a->first && !(a->flags & (APPLY_RECREATE | APPLY_DRY_RUN)) && !a->runtime))
                 return FLOW_SKIP;
         operation_ask(&a->operation, ask, "GET", "");
         return 0;
@@ -229,9 +194,13 @@ static int got_look(struct flow *f, struct ask *ask, struct err *err) {
         }
         if (m.outcome != OUTCOME_DONE)
                 return operation_end(&a->operation, m.outcome, m.again_at, &why);
+        if (a->flags & APPLY_DRY_RUN)
+                buf_add(&a->live, object.text, object.len);
         a->ours = normalise_is_ours(object, a->operation.target->controller, a->wish.model);
-        if (!(a->flags & APPLY_ADOPT) && !a->ours)
-                return refuse_foreign(a, object);
+        if (!(a->flags & APPLY_ADOPT) && !a->ours && (a->first || !(a->flags & APPLY_DRY_RUN)))
+                return refusal_foreign(&a->operation, a->application, object);
+        if (a->flags & APPLY_RECREATE && refusal_takes_claims(object))
+                return refusal_claims(&a->operation);
         free(a->uid);
         a->uid = scan_dup(scan_dig(object, "metadata", "uid", NULL));
         release(a, object);
@@ -442,23 +411,6 @@ static int ask_patch(struct flow *f, struct ask *ask, struct err *err) {
         return 0;
 }
 
-/* 299 - "text" */
-static void keep_warnings(struct applying *a, const struct http_request *r) {
-        const char *header;
-
-        for (size_t i = 0; (header = http_header_at(r, "Warning", i)); i++) {
-                const char *start = strchr(header, '"');
-                const char *end = start ? strrchr(start + 1, '"') : NULL;
-
-                if (!end)
-                        continue;
-                if (!a->warnings)
-                        a->warnings = json_array();
-                json_array_append_new(a->warnings,
-                                      json_stringn(start + 1, (size_t)(end - start - 1)));
-        }
-}
-
 /* What others have under what is strict is in the answer still: it becomes ours, and goes with the
  * next apply. NULL: there is nothing. */
 static char *strict_residue(struct applying *a, struct scan_slice object) {
@@ -507,7 +459,7 @@ static int got_patch(struct flow *f, struct ask *ask, struct err *err) {
                 operation_got(&a->operation, ask, ANSWER_APPLY, &a->meaning, &why);
         const struct answer_meaning *m = &a->meaning;
 
-        keep_warnings(a, http_answer(ask));
+        operation_warnings(http_answer(ask), &a->warnings);
         a->why = why;
         if (m->outcome == OUTCOME_DONE) {
                 /* What already has our stamp at the first apply was made by one of ours whose
@@ -526,23 +478,28 @@ static int got_patch(struct flow *f, struct ask *ask, struct err *err) {
         }
         if (m->duplicate && !a->taken && a->wish.projection && !(a->flags & APPLY_DRY_RUN))
                 return FLOW_GOTO(STEP_TAKE_LOOK);
-        if (m->immutable && !(a->flags & APPLY_DRY_RUN))
+        if (m->immutable)
                 return 0;
         return operation_end(&a->operation, m->outcome, m->again_at, &why);
 }
 
 /* ---- confirm: the same content under another name */
 
-/* Made anew where the document says that it may be; what holds data never. */
+/* Made anew where the document or a person says that it may be; what holds data never. */
 static int immutable(struct applying *a) {
         const struct kind_row *row = kinds_find(a->operation.type);
         bool data = row && row->flags & KIND_DATA;
+        bool may = a->request->flags & APPLY_RECREATE ||
+                   str_eq(annotation(a->request->wanted, FIELD_RULES_RECREATE), "true");
 
-        if (data || a->anew ||
-            !str_eq(annotation(a->request->wanted, FIELD_RULES_RECREATE), "true"))
+        if (data || a->anew)
                 return operation_say(&a->operation, OUTCOME_IMMUTABLE, "needs recreate: %s",
                                      err_text(&a->why));
+        if (!may)
+                return refusal_recreate(&a->operation, a->application, &a->why);
         a->anew = true;
+        if (a->flags & APPLY_DRY_RUN)
+                return operation_end(&a->operation, OUTCOME_DONE, 0, NULL);
         a->met = false;
         a->flags |= APPLY_RECREATE;
         return FLOW_GOTO(STEP_LOOK);
@@ -625,6 +582,15 @@ static void take_baseline(struct applying *a) {
         a->wish.baseline_valid = true;
 }
 
+/* Of a dry run: what would be other. */
+static json_t *told(const struct applying *a) {
+        const struct operation *o = &a->operation;
+
+        if (a->anew)
+                return json_pack("{s:s}", "anew", err_text(&a->why));
+        return difference_told(o->type, &a->live, &a->answer, o->target->hash_key);
+}
+
 static void ended(struct operation *o) {
         struct applying *a = container_of(o, struct applying, operation);
         struct scan_slice object = scan_of(buf_str(&a->answer), a->answer.len);
@@ -632,6 +598,10 @@ static void ended(struct operation *o) {
 
         o->op->warnings = take_ptr(a->warnings);
         if (o->outcome != OUTCOME_DONE)
+                return;
+        if (a->flags & APPLY_DRY_RUN)
+                o->op->told = told(a);
+        if (a->anew && a->flags & APPLY_DRY_RUN)
                 return;
         o->op->created = a->created;
         take_baseline(a);
@@ -648,6 +618,7 @@ static void drop(struct operation *o) {
         look_wish_deinit(&a->wish);
         buf_wipe(&a->body);
         buf_wipe(&a->answer);
+        buf_wipe(&a->live);
         baseline_deinit(&a->baseline);
         free(a->refused);
         free(a->application);
@@ -682,9 +653,9 @@ void apply_start(struct target *t, const struct apply_request *r, struct op *op)
         a->operation.version = str_dup(json_get_str(r->wanted, "apiVersion", NULL));
         a->headers[0] = a->operation.headers[0];
         a->request = r;
-        a->flags = r->flags;
+        a->flags = r->flags & ~(unsigned)APPLY_RECREATE; /* only once it is known to be needed */
         a->first = r->first;
-        a->making = r->first && !(r->flags & (APPLY_ADOPT | APPLY_RECREATE));
+        a->making = r->first && !(r->flags & (APPLY_ADOPT | APPLY_DRY_RUN));
         a->application = str_dup(json_get_str(r->marks, "application", NULL));
         look_wish_init(&a->wish, r);
         a->runtime = runtime_of(r->wanted);

@@ -408,3 +408,112 @@ void compare_fields(const struct projection *p, const json_t *baseline, const js
         buf_free(&c.path);
         free(c.elements);
 }
+
+/* ---- without a baseline: what the document itself says */
+
+static void walk_said(struct comparing *c, struct scan_slice wanted, struct scan_slice found);
+
+static void said_member(struct comparing *c, const char *name, struct scan_slice wanted,
+                        struct scan_slice found) {
+        size_t before = enter(c, FIELDSET_FIELD, name);
+
+        walk_said(c, wanted, found);
+        leave(c, before);
+}
+
+/* Quantities come back in another spelling, what a Secret holds under another name; and items of a
+ * list have no version of their own. */
+static bool is_spelt_otherwise(const char *name) {
+        static const char *const names[] = { "limits", "requests",   "stringData",
+                                             "kind",   "apiVersion", NULL };
+
+        for (const char *const *n = names; *n; n++)
+                if (str_eq(name, *n))
+                        return true;
+        return false;
+}
+
+static void said_members(struct comparing *c, struct scan_slice wanted, struct scan_slice found) {
+        struct scan_slice name, value;
+        struct scan_cursor cursor;
+
+        if (!scan_object(wanted, &cursor))
+                return;
+        while (scan_member(&cursor, &name, &value)) {
+                cleanup_(buf_free) struct buf plain = BUF_INIT;
+
+                scan_name(name, &plain);
+                if (!is_spelt_otherwise(buf_str(&plain)))
+                        said_member(c, buf_str(&plain), value, scan_get(found, buf_str(&plain)));
+        }
+}
+
+static struct scan_slice item_named(struct scan_slice list, struct scan_slice name) {
+        struct scan_cursor cursor;
+        struct scan_slice item;
+
+        if (scan_list(list, &cursor))
+                while (scan_item(&cursor, &item))
+                        if (same(scan_get(item, "name"), name))
+                                return item;
+        return (struct scan_slice){ 0 };
+}
+
+/* Those that have names: what else tells items apart only a schema knows. */
+static void said_items(struct comparing *c, struct scan_slice wanted, struct scan_slice found) {
+        struct scan_cursor cursor;
+        struct scan_slice item;
+
+        if (!scan_list(wanted, &cursor))
+                return;
+        while (scan_item(&cursor, &item)) {
+                struct scan_slice name = scan_get(item, "name");
+                cleanup_(freep) char *key = NULL;
+                size_t before;
+
+                if (!scan_is_text(name))
+                        continue;
+                key = str_format("{\"name\":%.*s}", (int)name.len, name.text);
+                before = enter(c, FIELDSET_KEY, key);
+                walk_said(c, item, item_named(found, name));
+                leave(c, before);
+        }
+}
+
+/* Said, and not the same as not said: servers drop what is empty. */
+static bool is_said(struct scan_slice value) {
+        static const char *const empty[] = { "{}", "[]", "\"\"", "0", "false", NULL };
+
+        for (const char *const *e = empty; *e; e++)
+                if (same(value, scan_of(*e, strlen(*e))))
+                        return false;
+        /* A token: its value is not known here. */
+        return !scan_is_null(value) && !memmem(value.text, value.len, "{{", 2);
+}
+
+static bool is_hash(struct scan_slice found) {
+        return found.text && str_starts(found.text, "\"(hidden, ");
+}
+
+static void walk_said(struct comparing *c, struct scan_slice wanted, struct scan_slice found) {
+        bool there = !scan_is_null(found);
+
+        if (scan_is_null(wanted))
+                return;
+        if (there && wanted.text[0] == '{' && found.text[0] == '{')
+                said_members(c, wanted, found);
+        else if (there && wanted.text[0] == '[' && found.text[0] == '[')
+                said_items(c, wanted, found);
+        else if (is_said(wanted) && !is_hash(found) && !same(wanted, found))
+                add(c, wanted, there ? found : (struct scan_slice){ 0 });
+}
+
+void compare_said(const json_t *document, const json_t *found, struct drift_list *ret) {
+        cleanup_(freep) char *wanted = json_text(document);
+        cleanup_(freep) char *object = json_text(json_get(found, "object"));
+        struct comparing c = { .others = json_get(found, "others"), .list = ret };
+
+        said_members(&c, scan_of(wanted, strlen(wanted)), scan_of(object, strlen(object)));
+        buf_free(&c.path);
+        free(c.elements);
+}

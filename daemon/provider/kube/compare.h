@@ -10,3 +10,6 @@
  * plain apply leaves it, APPLY_TAKE_OVER removes it. */
 void compare_fields(const struct projection *p, const json_t *baseline, const json_t *found,
                     struct drift_list *ret);
+/* The same where no baseline was kept: scalars, and items with a name, that DOCUMENT, the wanted
+ * one, says itself. Not all that differs is found. */
+void compare_said(const json_t *document, const json_t *found, struct drift_list *ret);

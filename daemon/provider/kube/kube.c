@@ -55,6 +55,10 @@ static bool guarded(const char *type) {
 
 static int compare(const struct apply_request *r, const struct observation *o,
                    struct drift_list *ret, struct err *err) {
+        if (!r->baseline && r->wanted && o->found) {
+                compare_said(r->wanted, o->found, ret);
+                return 0;
+        }
         if (!r->projection || !r->baseline)
                 return err_set(err, -EINVAL,
                                "%s %s was never applied: there is nothing to compare with", r->type,

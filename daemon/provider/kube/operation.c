@@ -158,3 +158,20 @@ struct scan_slice operation_got(struct operation *o, const struct ask *a, enum a
                 target_park(o->target, o->type);
         return answer.body;
 }
+
+/* 299 - "text" */
+void operation_warnings(const struct http_request *r, json_t **list) {
+        const char *header;
+
+        for (size_t i = 0; (header = http_header_at(r, "Warning", i)); i++) {
+                const char *start = strchr(header, '"');
+                const char *end = start ? strrchr(start + 1, '"') : NULL;
+
+                if (!end)
+                        continue;
+                if (!*list)
+                        *list = json_array();
+                json_array_append_new(*list,
+                                      json_stringn(start + 1, (size_t)(end - start - 1)));
+        }
+}

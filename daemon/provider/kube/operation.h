@@ -40,6 +40,8 @@ struct http_request *operation_ask(struct operation *o, struct ask *a, const cha
 /* Reads an answer; its body stays in the ask. */
 struct scan_slice operation_got(struct operation *o, const struct ask *a, enum answer_verb verb,
                                 struct answer_meaning *ret, struct err *ret_why);
+/* What the server warns of, besides: added to *LIST, which is made for the first. */
+void operation_warnings(const struct http_request *r, json_t **list);
 /* Decides, and ends the flow. */
 int operation_end(struct operation *o, enum outcome outcome, int64_t again_at,
                   const struct err *why);

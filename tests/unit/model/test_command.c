@@ -102,6 +102,16 @@ static void wrong_options_are_told_with_the_nearest_name(void **state) {
         assert_int_equal(config(d, "store", NULL, NULL, "a: [\n"), -EINVAL);
 }
 
+/* Asked twice, the second time must not lead to the next one. */
+static void what_destroys_is_told_no_other_name(void **state) {
+        struct desk *d = *state;
+
+        assert_int_equal(desk_application(d, command_application_remove,
+                                          (struct command_application){ .application = "stroe" }),
+                         -ENOENT);
+        assert_string_equal(desk_error(d, 0), "model lab: no application \"stroe\"");
+}
+
 static bool folder_has(struct desk *d, const char *text) {
         cleanup_(freep) char *command =
                 str_format("grep -rqaF -- '%s' '%s'", text, d->fixture->dir);
@@ -524,6 +534,7 @@ int main(void) {
                 WITH_MODEL(options_are_converted_set_and_reset),
                 WITH_MODEL(a_file_of_options_may_be_plain_or_by_application),
                 WITH_MODEL(wrong_options_are_told_with_the_nearest_name),
+                WITH_MODEL(what_destroys_is_told_no_other_name),
                 WITH_MODEL(a_secret_option_is_sealed_and_shown_to_nobody),
                 WITH_MODEL(a_new_secret_value_is_a_new_revision),
                 WITH_MODEL(a_token_cannot_be_given_as_a_value),

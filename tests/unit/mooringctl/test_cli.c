@@ -218,6 +218,66 @@ static void wait_does_not_take_active_for_done_while_a_change_is_planned(void **
         assert_int_equal(bench_run(b, NULL, NULL, "wait", "--timeout", "1ms", NULL), CLI_TIMED_OUT);
 }
 
+static void status_drifted(struct server_call *c, void *arg) {
+        server_reply(c, 200, NULL,
+                     "{\"model\":{\"name\":\"m\"},\"applications\":{\"a\":{\"settled\":true,"
+                     "\"readable\":true,\"drifted\":2,\"version\":\"1.2\","
+                     "\"application-status\":{\"current\":\"active\"}}}}");
+}
+
+static void status_as_made(struct server_call *c, void *arg) {
+        server_reply(c, 200, NULL,
+                     "{\"model\":{\"name\":\"m\"},\"applications\":{\"a\":{\"settled\":true,"
+                     "\"readable\":true,\"drifted\":0,"
+                     "\"application-status\":{\"current\":\"blocked\"}}}}");
+}
+
+static void status_unread(struct server_call *c, void *arg) {
+        server_reply(c, 200, NULL,
+                     "{\"model\":{\"name\":\"m\"},\"applications\":{\"a\":{\"settled\":true,"
+                     "\"readable\":false,\"drifted\":0,"
+                     "\"application-status\":{\"current\":\"unknown\"}}}}");
+}
+
+static void wait_for_no_drift_asks_what_is_open(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *err = NULL;
+
+        server_route(b->server, "GET", "/v1/models/m/status", status_drifted, b);
+        server_route(b->server, "GET", "/v1/events", bench_hold, b);
+        assert_int_equal(
+                bench_run(b, NULL, &err, "wait", "--for", "drift=0", "--timeout", "1ms", NULL),
+                CLI_TIMED_OUT);
+        assert_non_null(strstr(err, "2 of its objects differ"));
+        server_route(b->server, "GET", "/v1/models/m/status", status_as_made, b);
+        assert_int_equal(bench_run(b, NULL, NULL, "wait", "--for", "drift=0", NULL), CLI_DONE);
+        server_route(b->server, "GET", "/v1/models/m/status", status_unread, b);
+        assert_int_equal(
+                bench_run(b, NULL, NULL, "wait", "--for", "drift=0", "--timeout", "1ms", NULL),
+                CLI_TIMED_OUT);
+}
+
+static void wait_for_a_version_reads_it(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *err = NULL;
+
+        server_route(b->server, "GET", "/v1/models/m/status", status_drifted, b);
+        server_route(b->server, "GET", "/v1/events", bench_hold, b);
+        assert_int_equal(bench_run(b, NULL, NULL, "wait", "--for", "version=1.2", NULL), CLI_DONE);
+        assert_int_equal(
+                bench_run(b, NULL, &err, "wait", "--for", "version=1.3", "--timeout", "1ms", NULL),
+                CLI_TIMED_OUT);
+        assert_non_null(strstr(err, "its version is 1.2"));
+}
+
+static void wait_for_nothing_that_is_known_is_refused(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *err = NULL;
+
+        assert_int_equal(bench_run(b, NULL, &err, "wait", "--for", "activ", NULL), CLI_USAGE);
+        assert_non_null(strstr(err, "did you mean active"));
+}
+
 static void status_blocked(struct server_call *c, void *arg) {
         server_reply(c, 200, NULL,
                      "{\"model\":{\"name\":\"m\"},\"applications\":{\"a\":{\"application-status\":{"
@@ -295,14 +355,17 @@ static void waiting_for_gone_is_not_over_before_the_model_itself_is(void **state
 static void a_plan_with_nothing_to_do_is_converged(void **state) {
         struct bench *b = *state;
 
-        server_route(b->server, "GET", "/v1/models/m/plan", bench_nothing_to_do, b);
+        server_route(b->server, "POST", "/v1/models/m/plans", bench_nothing_to_do, b);
         assert_int_equal(bench_run(b, NULL, NULL, "plan", NULL), CLI_DONE);
+        assert_int_equal(bench_run(b, NULL, NULL, "plan", "--exit-code", NULL), CLI_DONE);
 }
 
 static void plan_work(struct server_call *c, void *arg) {
         server_reply(
                 c, 200, NULL,
-                "{\"plan\":[{\"change\":\"create\",\"type\":\"Service\",\"path\":\"m/web\"}]}");
+                "{\"plan-id\":\"k7mqx2dr\",\"plan\":[{\"change\":\"repair\",\"type\":\"Service\","
+                "\"path\":\"m/web\",\"server\":\"refused\",\"server-why\":\"no more ports\","
+                "\"fields\":[{\"field\":\"spec.type\",\"from\":\"ClusterIP\"}]}]}");
 }
 
 static void plan_unknown(struct server_call *c, void *arg) {
@@ -315,7 +378,7 @@ static void a_plan_that_cannot_be_known_is_not_converged(void **state) {
         struct bench *b = *state;
         cleanup_(freep) char *out = NULL;
 
-        server_route(b->server, "GET", "/v1/models/m/plan", plan_unknown, b);
+        server_route(b->server, "POST", "/v1/models/m/plans", plan_unknown, b);
         assert_int_equal(bench_run(b, &out, NULL, "plan", NULL), CLI_NOT_CONVERGED);
         assert_non_null(strstr(out, "unknown"));
         assert_non_null(strstr(out, "cannot be read: no route"));
@@ -323,13 +386,43 @@ static void a_plan_that_cannot_be_known_is_not_converged(void **state) {
                          CLI_NOT_CONVERGED);
 }
 
-static void a_plan_with_work_is_not_converged(void **state) {
+static void a_plan_with_work_has_a_name_and_a_code_only_when_it_is_asked_for(void **state) {
         struct bench *b = *state;
         cleanup_(freep) char *out = NULL;
 
-        server_route(b->server, "GET", "/v1/models/m/plan", plan_work, b);
-        assert_int_equal(bench_run(b, &out, NULL, "plan", NULL), CLI_NOT_CONVERGED);
+        server_route(b->server, "POST", "/v1/models/m/plans", plan_work, b);
+        assert_int_equal(bench_run(b, &out, NULL, "plan", NULL), CLI_DONE);
         assert_non_null(strstr(out, "Service m/web"));
+        assert_non_null(strstr(out, "would not take it: refused: no more ports"));
+        assert_non_null(strstr(out, "spec.type: ClusterIP → (nothing)"));
+        assert_non_null(strstr(out, "mooringctl apply k7mqx2dr"));
+        assert_int_equal(bench_run(b, NULL, NULL, "plan", "--exit-code", NULL), CLI_CHANGES);
+        assert_int_equal(bench_run(b, NULL, NULL, "plan", "--exit-code", "--format", "json", NULL),
+                         CLI_CHANGES);
+}
+
+static void too_large(struct server_call *c, void *arg) {
+        server_reply(c, 200, NULL, "{\"plan\":[],\"more\":true}");
+}
+
+/* More than is kept is read page by page. */
+static void a_plan_of_too_many_lines_has_no_name(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *out = NULL;
+
+        server_route(b->server, "POST", "/v1/models/m/plans", too_large, b);
+        server_route(b->server, "GET", "/v1/models/m/plan", plan_unknown, b);
+        assert_int_equal(bench_run(b, &out, NULL, "plan", NULL), CLI_NOT_CONVERGED);
+        assert_null(strstr(out, "apply"));
+}
+
+static void plan_of_a_command_is_its_dry_run(void **state) {
+        struct bench *b = *state;
+
+        server_route(b->server, "PUT", "/v1/models/m/applications/web/scale", bench_changed, b);
+        assert_int_equal(bench_run(b, NULL, NULL, "plan", "scale-application", "web", "2", NULL),
+                         CLI_DONE);
+        assert_non_null(strstr(b->asked, "/scale?dry-run=true"));
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, bench_set_up, bench_tear_down)
@@ -352,9 +445,14 @@ int main(void) {
                 TEST(wait_does_not_take_unknown_for_active_and_times_out),
                 TEST(waiting_for_gone_is_not_over_before_the_model_itself_is),
                 TEST(a_plan_with_nothing_to_do_is_converged),
-                TEST(a_plan_with_work_is_not_converged),
+                TEST(a_plan_with_work_has_a_name_and_a_code_only_when_it_is_asked_for),
+                TEST(a_plan_of_too_many_lines_has_no_name),
+                TEST(plan_of_a_command_is_its_dry_run),
                 TEST(a_plan_that_cannot_be_known_is_not_converged),
                 TEST(wait_does_not_take_active_for_done_while_a_change_is_planned),
+                TEST(wait_for_no_drift_asks_what_is_open),
+                TEST(wait_for_a_version_reads_it),
+                TEST(wait_for_nothing_that_is_known_is_refused),
                 TEST(a_wait_whose_time_ends_on_blocked_says_blocked),
                 TEST(a_name_that_is_not_there_is_told_at_once),
                 TEST(a_model_that_is_not_there_is_told_at_once),

@@ -276,6 +276,37 @@ static void an_item_beside_a_lost_one_is_told_whoever_added_it(void **state) {
         fieldset_unref(p);
 }
 
+/* ---- without a baseline */
+
+static void what_is_wanted_is_compared_where_no_baseline_was_kept(void **state) {
+        cleanup_(json_freep) json_t *wanted = scan_json(of(
+                "{\"kind\":\"Deployment\",\"metadata\":{\"name\":\"x\",\"labels\":{\"l\":\"1\"}},"
+                "\"spec\":{\"paused\":false,\"rules\":[{\"a\":1}],\"containers\":[{\"name\":"
+                "\"one\","
+                "\"image\":\"new\",\"env\":[{\"name\":\"A\",\"value\":\"{{secret:x}}\"}],"
+                "\"resources\":{\"limits\":{\"cpu\":\"0.5\"}}}]},\"data\":{\"k\":\"v\"}}"));
+        cleanup_(json_freep) json_t *found = scan_json(
+                of("{\"object\":{\"metadata\":{\"name\":\"x\"},\"spec\":{\"rules\":[{\"a\":1,\"b\":"
+                   "2}],"
+                   "\"containers\":[{\"name\":\"beside\"},{\"name\":\"one\",\"image\":\"old\","
+                   "\"env\":[{\"name\":\"A\",\"value\":\"s\"}],\"resources\":{\"limits\":{\"cpu\":"
+                   "\"500m\"}},\"more\":1}]},\"data\":{\"k\":\"(hidden, "
+                   "77)\"}},\"others\":[{\"manager\":"
+                   "\"edit\",\"time\":\"2026-11-21T22:00:00Z\",\"fields\":{\"f:spec\":{"
+                   "\"f:containers\":{\"k:{\\\"name\\\":\\\"one\\\"}\":{\"f:image\":{}}}}}}]}"));
+        struct drift_list list = { 0 };
+
+        compare_said(wanted, found, &list);
+        assert_int_equal(list.count, 2);
+        assert_string_equal(list.items[0].field, "metadata.labels");
+        assert_null(list.items[0].found);
+        assert_string_equal(list.items[1].field, "spec.containers[name=one].image");
+        assert_string_equal(json_string_value(list.items[1].wanted), "new");
+        assert_string_equal(json_string_value(list.items[1].found), "old");
+        assert_string_equal(list.items[1].who, "edit");
+        drift_list_free(&list);
+}
+
 /* ---- taking over */
 
 static void foreign_items_of_our_lists_move_into_our_entry(void **state) {
@@ -360,6 +391,7 @@ int main(void) {
                 cmocka_unit_test(a_changed_field_names_its_newest_writer),
                 cmocka_unit_test(what_is_missing_has_nobodys_name_on_it),
                 cmocka_unit_test(an_item_beside_a_lost_one_is_told_whoever_added_it),
+                cmocka_unit_test(what_is_wanted_is_compared_where_no_baseline_was_kept),
                 cmocka_unit_test(foreign_items_of_our_lists_move_into_our_entry),
                 cmocka_unit_test(only_lists_that_lost_an_item_of_ours_are_gone_through),
                 cmocka_unit_test(where_nothing_is_foreign_there_is_nothing_to_take),

@@ -95,7 +95,7 @@ static void tell_in(struct target *t, const char *path) {
         const struct world_resource *r = stage_resource(stage, path);
         struct observation o = { 0 };
 
-        if (!t || !r || !provider.can)
+        if (!t || !r || !(provider.can & PROVIDER_WATCHES))
                 return;
         observe(path, (const char *const *)r->see, &o);
         t->observer->observed(t->observer->arg, r->type, path, &o);
@@ -156,6 +156,21 @@ static void answer_free(struct answer *a) {
         free(a);
 }
 
+/* Which members would be other. */
+static void do_try(struct answer *a) {
+        const struct thing *t = find(a->path);
+        json_t *fields = json_array(), *value;
+        const char *name;
+
+        json_object_foreach((json_t *)a->request.wanted, name, value)
+                if (t && !json_equal(json_get(t->body, name), value))
+                        json_array_append_new(fields,
+                                              json_pack("{s:s, s:O*, s:O}", "field", name, "from",
+                                                        json_get(t->body, name), "to", value));
+        a->op->created = !t;
+        a->op->told = json_pack("{s:o}", "fields", fields);
+}
+
 static void do_apply(struct answer *a) {
         static int incarnations;
         struct thing *t = find(a->path);
@@ -186,6 +201,8 @@ static void do_it(struct answer *a) {
         } else if (a->verb == LOOK) {
                 observe(a->path, a->request.see, &a->op->seen);
                 a->op->outcome = t ? OUTCOME_DONE : OUTCOME_GONE;
+        } else if (a->verb == APPLY && a->request.flags & APPLY_DRY_RUN) {
+                do_try(a);
         } else if (a->verb == APPLY) {
                 do_apply(a);
         } else if (t) {
@@ -246,7 +263,10 @@ static void look(struct target *t, const struct apply_request *r, struct op *op)
 }
 
 static void apply(struct target *t, const struct apply_request *r, struct op *op) {
-        stage->applies++;
+        if (r->flags & APPLY_DRY_RUN)
+                stage->trials++;
+        else
+                stage->applies++;
         str_copy(stage->token, sizeof(stage->token), r->token);
         begin(t, APPLY, r, op);
 }
@@ -367,7 +387,7 @@ static int compare(const struct apply_request *r, const struct observation *o,
         json_t *value;
 
         json_object_foreach(o->found, name, value) {
-                json_t *wanted = json_get(r->baseline, name);
+                json_t *wanted = json_get(r->baseline ? r->baseline : r->wanted, name);
 
                 if (!wanted || !json_equal(wanted, value))
                         *drift_list_add(ret) = (struct drift){ .field = str_dup(name),
@@ -414,7 +434,7 @@ void stage_outside_begin(struct stage *s, bool watched, bool scoped) {
         static const struct provider *table[] = { &provider, NULL };
 
         stage = s;
-        provider.can = watched ? PROVIDER_WATCHES : 0;
+        provider.can = PROVIDER_DRY_RUN | (watched ? PROVIDER_WATCHES : 0);
         provider.poll_every_ms = watched ? 0 : POLL_MS;
         provider.scope = scoped ? scope : NULL;
         provider.follow = watched ? follow : NULL;

@@ -31,7 +31,7 @@ struct stage {
         struct list asked; /* struct charm_call: plans that wait, while CHARMS_SILENT */
         struct later answer_charms;
         bool hold, charms_silent, unlisted; /* UNLISTED: nothing of the outside can be listed */
-        int planned, found, looks, applies, removes; /* counts */
+        int planned, found, looks, applies, removes, trials; /* counts */
         const char *fail;                            /* name whose operations fail ... */
         enum outcome failure;                        /* ... with this */
         char token[64];                              /* that the newest apply was given */

@@ -41,7 +41,8 @@ static void on_told(void *arg, json_t *lines) {
         a->told = true;
 }
 
-static void begin(struct stage *s, struct asking *a, const char *plan) {
+static void begin_with(struct stage *s, struct asking *a, const char *plan,
+                       void (*told)(void *arg, json_t *lines)) {
         stage_plan(s, "app", plan);
         *a = (struct asking){ .preview = preview_new(s->rec) };
         a->call = (struct store_call){
@@ -52,7 +53,11 @@ static void begin(struct stage *s, struct asking *a, const char *plan) {
                 assert_true(i < 10000);
                 loop_step(s->loop, 20);
         }
-        preview_start(a->preview, on_told, a);
+        preview_start(a->preview, told, a);
+}
+
+static void begin(struct stage *s, struct asking *a, const char *plan) {
+        begin_with(s, a, plan, on_told);
 }
 
 static void expect(struct stage *s, const char *plan, const char *text) {
@@ -88,6 +93,75 @@ static void what_would_be_made_changed_and_gone_is_named(void **state) {
         assert_int_equal(s->applies, 3);
         assert_int_equal(s->removes, 0);
         assert_int_equal(stage_count(s, "SELECT count(*) FROM want"), 3);
+}
+
+static json_t *kept_lines;
+
+static void keep_lines(void *arg, json_t *lines) {
+        struct asking *a = arg;
+
+        kept_lines = lines;
+        a->told = true;
+}
+
+static const json_t *line_of(const char *path) {
+        const json_t *line;
+        size_t i;
+
+        json_array_foreach(kept_lines, i, line)
+                if (str_eq(json_get_str(line, "path", ""), path))
+                        return line;
+        fail_msg("no line of %s", path);
+        return NULL;
+}
+
+/* What is outside is asked about each write, once, and says which fields would be other. */
+static void what_would_be_written_is_tried(void **state) {
+        struct stage *s = *state;
+        struct asking a;
+        const json_t *field;
+
+        deploy(s);
+        s->fail = "three";
+        s->failure = OUTCOME_DENIED;
+        begin_with(s, &a,
+                   "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"blue\"}, \"three\": "
+                   "{\"name\": \"three\"}, \"five\": {\"name\": \"five\", \"secret\": "
+                   "\"own:key/value\"}}, \"secrets\": {\"key/value\": {\"length\": 20}}}",
+                   keep_lines);
+        while (!a.told)
+                loop_step(s->loop, 20);
+        field = json_array_get(json_get(line_of("one"), "fields"), 0);
+        assert_string_equal(json_get_str(field, "field", ""), "color");
+        assert_string_equal(json_get_str(field, "from", ""), "red");
+        assert_string_equal(json_get_str(field, "to", ""), "blue");
+        assert_string_equal(json_get_str(line_of("one"), "server", ""), "accepts");
+        assert_string_equal(json_get_str(line_of("three"), "server", ""), "denied");
+        assert_string_equal(json_get_str(line_of("three"), "server-why", ""),
+                            "three: told to fail");
+        assert_string_equal(json_get_str(line_of("five"), "server", ""), "not asked");
+        assert_string_equal(json_get_str(line_of("five"), "server-why", ""),
+                            "it holds a secret that is not made yet");
+        assert_int_equal(s->trials, 2);
+        assert_int_equal(s->applies, 3);
+        json_decref(take_ptr(kept_lines));
+}
+
+/* What is out when the loop stops is given up. */
+static void a_stop_ends_what_is_tried(void **state) {
+        struct stage *s = *state;
+        struct asking a;
+
+        deploy(s);
+        s->hold = true;
+        begin(s, &a, "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"blue\"}}}");
+        for (int i = 0; !s->trials; i++) {
+                assert_true(i < 10000);
+                loop_step(s->loop, 20);
+        }
+        stage_stop(s);
+        assert_true(a.told);
+        free(a.text);
 }
 
 static void a_secret_that_is_not_there_is_not_made(void **state) {
@@ -134,6 +208,8 @@ int main(void) {
                 T(a_secret_that_is_not_there_is_not_made),
                 T(a_plan_that_would_be_refused_is_told_as_that),
                 T(a_stop_ends_it),
+                T(what_would_be_written_is_tried),
+                T(a_stop_ends_what_is_tried),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,6 +91,42 @@ static void who_still_wants_it_still_sees_it_when_the_other_goes(void **state) {
         assert_true(stage_there(s, "one"));
 }
 
+static void set_word(struct stage *s, const char *word) {
+        cleanup_(json_freep) json_t *set = json_pack("{s:s}", "word", word);
+
+        stage_command(s, &(struct command_config){ .head.run = command_config_set,
+                                                   .model = "lab",
+                                                   .application = "app",
+                                                   .set = set }
+                                  .head);
+}
+
+/* Another application keeps what it stood for before. */
+static void who_needs_a_label_waits_for_what_it_stands_for_now(void **state) {
+        struct stage *s = *state;
+        const struct world_resource *r;
+
+        stage_plan(s, "keeper", "{\"docs\": {\"x\": {\"name\": \"before\"}}}");
+        stage_deploy(s, "keeper");
+        stage_plan(s, "app",
+                   "{\"docs\": {\"a\": {\"name\": \"a\"}, \"b\": {\"name\": \"before\"}},"
+                   " \"needs\": [{\"label\": \"a\", \"on\": \"b\", \"kind\": \"ready\"}]}");
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        assert_int_equal(stage_resource(s, "a")->need_count, 1);
+        assert_int_equal(stage_resource(s, "a")->needs[0].id, stage_resource(s, "before")->id);
+        stage_plan(s, "app",
+                   "{\"docs\": {\"a\": {\"name\": \"a\"}, \"b\": {\"name\": \"now\"}},"
+                   " \"needs\": [{\"label\": \"a\", \"on\": \"b\", \"kind\": \"ready\"}]}");
+        set_word(s, "other");
+        stage_run(s, 500);
+        assert_true(stage_there(s, "before"));
+        r = stage_resource(s, "a");
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM edge"), 1);
+        assert_int_equal(r->need_count, 1);
+        assert_int_equal(r->needs[0].id, stage_resource(s, "now")->id);
+}
+
 /* As after a start, while the cluster does not answer. */
 static void forget_what_was_seen(struct world_resource *r) {
         observation_clear(&r->seen);
@@ -197,6 +233,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(
                         an_operation_keeps_its_pointers_while_the_application_is_read_again,
                         stage_set_up_polled, stage_tear_down),
+                cmocka_unit_test_setup_teardown(who_needs_a_label_waits_for_what_it_stands_for_now,
+                                                stage_set_up, stage_tear_down),
                 cmocka_unit_test_setup_teardown(a_dropped_want_leaves_no_pointers_behind,
                                                 stage_set_up, stage_tear_down),
                 cmocka_unit_test_setup_teardown(what_is_not_read_yet_is_as_it_was_left,

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* trial.h - asks the outside what it would answer if objects were written, without writing them:
+ * admission, immutable fields, defaulting and webhooks have their say before anybody decides
+ *
+ * TRIAL_PARALLEL at once, TRIAL_MAX in all, within TRIAL_MS. What could not be asked says why. */
+#pragma once
+
+#include "reconcile-internal.h"
+
+#define TRIAL_PARALLEL 16 /* beside the loop's own operations, which go on */
+#define TRIAL_MAX 500     /* of one plan: seconds for an API server that answers in 100 ms */
+#define TRIAL_MS 30000    /* a person waits for it */
+
+struct trial;
+struct trial *trial_new(struct reconcile *rec);
+
+struct trial_object {
+        json_t *line; /* gets "server": the outcome's word, and more that readers see; borrowed */
+        int64_t resource; /* 0: it has no row */
+        /* What is tried instead of what its row says; without a row: all of these. */
+        char *document;      /* JSON; taken over */
+        int64_t application; /* whose secrets stand in it */
+        int64_t target;      /* 0: not known yet */
+        const char *type, *path;
+};
+void trial_add(struct trial *t, const struct trial_object *o);
+/* LINE's object is not asked about, and that is why. */
+void trial_skip(json_t *line, const char *why);
+/* Frees T in the end; DONE once, also when it stops. */
+void trial_start(struct trial *t, void (*done)(void *arg), void *arg);
