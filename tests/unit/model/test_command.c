@@ -331,6 +331,17 @@ static void integrate_matches_refuses_and_removes(void **state) {
         assert_true(desk_has_error(d, "is being removed"));
 }
 
+static void two_of_one_charm_at_one_server_are_noted(void **state) {
+        struct desk *d = *state;
+
+        assert_int_equal(desk_deploy(d, HEAD "  copy: {charm: mlflow-server}\n", false), 0);
+        assert_int_equal(relation(d, true, "server", "db"), 0);
+        assert_false(desk_has_note(d, "server"));
+        assert_int_equal(relation(d, true, "copy", "db"), 0);
+        assert_true(desk_has_note(d, "server and copy, of the same charm, both get their database "
+                                     "from db"));
+}
+
 static void a_limit_of_one_takes_one(void **state) {
         struct desk *d = *state;
 
@@ -544,6 +555,7 @@ int main(void) {
                 WITH_MODEL(an_image_can_be_replaced_and_given_back),
                 WITH_MODEL(a_pause_needs_a_reason_and_says_who),
                 WITH_MODEL(integrate_matches_refuses_and_removes),
+                WITH_MODEL(two_of_one_charm_at_one_server_are_noted),
                 WITH_MODEL(a_limit_of_one_takes_one),
                 WITH_MODEL(removal_ends_relations_and_can_be_upgraded),
                 WITH_MODEL(a_model_ends_after_its_applications),
