@@ -156,6 +156,7 @@ struct kept_field {
 struct apply_request { /* what it points to stays until the operation is done or cancelled */
         const char *type, *path;
         const json_t *wanted; /* with tokens; without our marks */
+        size_t size;          /* of WANTED as text, or a bit more; 0: it is small */
         const json_t
                 *marks; /* {"model": name, "model-uuid", "application": name, "controller": id} */
         const struct secret_values *values; /* for the tokens in WANTED */
