@@ -141,6 +141,11 @@ static const struct freeze *any_frozen(const struct rules *rules) {
         return NULL;
 }
 
+/* It changes what is wanted of each application. */
+static bool is_of_all(const char *change) {
+        return str_eq(change, "remove-model") || str_eq(change, "model-config");
+}
+
 static const struct freeze *held_up_by(const struct command *c, const struct rules *rules) {
         const json_t *line, *changes = json_get(c->answer, "changes"), *also = c->also;
         size_t i;
@@ -152,8 +157,7 @@ static const struct freeze *held_up_by(const struct command *c, const struct rul
 
                 if (application && rules_frozen(rules, application))
                         return rules_frozen(rules, application);
-                /* All of it goes. */
-                if (str_eq(json_get_str(line, "change", ""), "remove-model") && any_frozen(rules))
+                if (is_of_all(json_get_str(line, "change", "")) && any_frozen(rules))
                         return any_frozen(rules);
         }
         json_array_foreach(also, i, line)
