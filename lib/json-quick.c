@@ -49,7 +49,7 @@ static bool take_escape(struct reader *r, struct buf *out) {
         static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
         const char *at;
 
-        if (r->end - r->p < 2)
+        if (r->end - r->p < 2 || *r->p != '\\')
                 return false;
         at = memchr(from, r->p[1], sizeof(from) - 1);
         if (!at)
