@@ -348,6 +348,7 @@ void decide(const struct resource_row *row, const struct observation *o, const s
         d->compared = o->presence != PRESENCE_UNKNOWN && (sacred || row->applied_generation);
         if (d->compared)
                 d->drift = find_drift(row, o);
+        d->compared &= o->presence != PRESENCE_PRESENT || !row->baseline_valid || o->digest_valid;
         if (o->presence == PRESENCE_LEAVING && sacred)
                 return decide_leaving(o, d);
         if (p->paused)

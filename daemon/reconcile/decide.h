@@ -43,7 +43,7 @@ struct resource_row {      /* what decide needs of the store's row */
         bool data, remake; /* identity's words */
         int64_t wanted_generation, applied_generation;
         bool made, adopted;
-        int64_t recreate; /* the wanted generation of which a person said it; 0: of none */
+        int64_t recreate;    /* the wanted generation of which a person said it; 0: of none */
         int64_t initialised; /* data: when it was first seen filled, clock_wall; 0: never */
         bool accepted_loss;
         bool lost; /* data: it was found gone, was not filled since, and nobody accepted that */
@@ -108,7 +108,7 @@ struct decision {
         enum resource_state state;
         bool audit;       /* an apply only to look again */
         bool leaves;      /* forget: something is left outside that may be ours */
-        bool compared;    /* what was seen was held against the baseline: DRIFT means it */
+        bool compared;    /* held against the baseline, which takes a field set: DRIFT means it */
         bool anew;        /* an apply of what is wanted now, not a repair of what was */
         bool spared;      /* something differs, and a rule says that nobody wants to know */
         bool ruled;       /* what differs was held against the rules: some of it may stand */

@@ -103,8 +103,9 @@ static json_t *fights_json(struct reconcile *rec) {
                                 list, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:b, s:I}", "model",
                                                 m && m->name ? m->name : "", "type", r->type,
                                                 "path", r->path, "text", json_words(text), "field",
-                                                json_words(f->field), "who", json_words(f->who),
-                                                "guarded", resource_fight_guarded(rec, r), "since",
+                                                json_words(fight_is_of_field(f) ? f->field : ""),
+                                                "who", json_words(f->who), "guarded",
+                                                resource_fight_guarded(rec, r), "since",
                                                 (json_int_t)f->opened_at));
         }
         return list;

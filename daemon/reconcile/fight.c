@@ -91,17 +91,37 @@ static int64_t last_of(const struct fight *f) {
         return f->count ? f->times[f->count - 1] : 0;
 }
 
-struct fight *fights_get(struct fights *l, const char *field, const char *who) {
-        size_t oldest = 0;
-
-        for (size_t i = 0; i < l->count; i++) {
+static struct fight *find_exact(const struct fights *l, const char *field, const char *who) {
+        for (size_t i = 0; i < l->count; i++)
                 if (str_eq(l->items[i].field, field) && str_eq(l->items[i].who, who))
                         return &l->items[i];
+        return NULL;
+}
+
+struct fight *fights_find(const struct fights *l, const char *field, const char *who) {
+        struct fight *f = find_exact(l, field, who);
+
+        return f ? f : find_exact(l, FIGHT_MANY, who);
+}
+
+static void make_room(struct fights *l) {
+        size_t oldest = 0;
+
+        for (size_t i = 1; i < l->count; i++)
                 if (last_of(&l->items[i]) < last_of(&l->items[oldest]))
                         oldest = i;
-        }
+        fights_drop(l, oldest);
+}
+
+struct fight *fights_get(struct fights *l, const char *field, const char *who) {
+        struct fight *f = find_exact(l, field, who);
+
+        if (f)
+                return f;
+        if (l->count == FIGHTS_MAX && !str_eq(field, FIGHT_MANY))
+                return fights_get(l, FIGHT_MANY, who);
         if (l->count == FIGHTS_MAX)
-                fights_drop(l, oldest);
+                make_room(l);
         if (!l->room) { /* most that drifts does so once: no room for more is kept */
                 l->items = mem_array(struct fight, 1);
                 l->room = 1;
@@ -111,11 +131,19 @@ struct fight *fights_get(struct fights *l, const char *field, const char *who) {
         return &l->items[l->count++];
 }
 
+bool fight_is_of_field(const struct fight *f) {
+        return f->field[0] && !str_eq(f->field, FIGHT_MANY);
+}
+
+const char *fight_what(const struct fight *f) {
+        return str_eq(f->field, FIGHT_MANY) ? "many fields" : f->field;
+}
+
 char *fight_text(const struct fight *f) {
         char span[CLOCK_TEXT_MAX];
         bool named = !str_eq(f->who, "not recorded");
 
         return str_format("%s %s%s %zu times in %s", named ? f->who : "somebody",
-                          f->field[0] ? "changed " : "deleted it", f->field, f->count,
+                          f->field[0] ? "changed " : "deleted it", fight_what(f), f->count,
                           clock_span(last_of(f) - f->times[0], span));
 }

@@ -11,19 +11,23 @@
 #include "base.h"
 
 #define FIGHT_TIMES_MAX 16 /* changes of one field by one writer that are remembered */
-#define FIGHTS_MAX 32      /* fields of one resource: an object with more is rewritten as a whole */
+#define FIGHTS_MAX 32      /* of one resource; what comes when it is full counts as FIGHT_MANY */
+/* Who rewrites more fields at once than this fights over all of them as one. */
+#define FIGHT_FIELDS_MAX (FIGHTS_MAX / 2)
+#define FIGHT_MANY "*"
 
 struct fight_options {
         int64_t count, window_ms, slow_count, slow_window_ms, delay_ms, delay_max_ms;
 };
 
 struct fight {
-        char *field, *who;              /* field "": the whole object */
+        char *field, *who; /* field "": the object itself, FIGHT_MANY: many of its fields */
         int64_t times[FIGHT_TIMES_MAX]; /* clock_wall, oldest first */
         size_t count;
         int64_t delay_ms, opened_at, next_at; /* delay_ms 0: no breaker is open */
         bool slow;                            /* it opened for many in a long time */
         bool dirty;                           /* its row is not so yet */
+        bool told; /* what it changed was noted and not put right since: the same change still */
 };
 
 struct fights {
@@ -36,11 +40,17 @@ bool fight_note(struct fight *f, const struct fight_options *o, int64_t now);
 /* The breaker is open; it closes at fight_quiet_at when nothing more happens. */
 bool fight_is_open(const struct fight *f);
 int64_t fight_quiet_at(const struct fight *f, const struct fight_options *o);
-/* That of FIELD by WHO, made when there is none: the one that is quiet for longest makes room. */
+/* That of FIELD by WHO, made when there is none. Where there is no room, WHO's FIGHT_MANY; for that
+ * the one that is quiet for longest makes room. */
 struct fight *fights_get(struct fights *l, const char *field, const char *who);
+/* The one that fights_get gave, or NULL. */
+struct fight *fights_find(const struct fights *l, const char *field, const char *who);
 void fights_drop(struct fights *l, size_t i);
 /* Empties it. */
 void fights_clear(struct fights *l);
 struct fights *fights_free(struct fights *l);
-/* "hpa changed spec.replicas again 5 times in 3m"; free it. */
+bool fight_is_of_field(const struct fight *f); /* of one that has a name */
+/* "spec.replicas", "many fields"; "": the object itself. */
+const char *fight_what(const struct fight *f);
+/* "hpa changed spec.replicas 5 times in 3m"; free it. */
 char *fight_text(const struct fight *f);

@@ -214,7 +214,10 @@ static void ask_user(const struct resource_job *j, const struct ledger_line *l) 
 static void done(struct store_call *c, int r, const struct err *err) {
         struct resource_job *j = c->arg;
         struct ledger_line *l = take_ptr(j->line);
+        struct world_resource *of = world_resource(&j->rec->world, j->id);
 
+        if (r >= 0 && of)
+                resource_fights_saved(of, &l->fights);
         if (r < 0)
                 j->drift_line = 0;
         else if (!l->empty)

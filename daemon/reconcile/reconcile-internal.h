@@ -122,8 +122,9 @@ int64_t resource_fight_whole(struct reconcile *rec, const struct world_resource 
 const struct fight *resource_fight(const struct world_resource *r); /* one that is open, or NULL */
 char *resource_fight_text(struct reconcile *rec, const struct world_resource *r);
 bool resource_fight_guarded(struct reconcile *rec, const struct world_resource *r);
-/* Copies of those whose rows are not so yet, which then count as written. */
-void resource_take_fights(struct world_resource *r, struct fights *ret);
+/* Copies of those whose rows are not so yet. Once they are committed: fights_saved. */
+void resource_take_fights(const struct world_resource *r, struct fights *ret);
+void resource_fights_saved(struct world_resource *r, const struct fights *l);
 int resource_save_fights(struct tx *tx, int64_t resource, const struct fights *l, struct err *err);
 void resource_load_fight(struct reconcile *rec, const struct q_fight_row *row);
 /* Ends those that are over; when to ask again, clock_wall, or 0. */
@@ -136,6 +137,8 @@ struct rule_subject resource_subject(struct reconcile *rec, const struct world_r
 const struct verdict *resource_verdict(struct reconcile *rec, const struct world_resource *r);
 /* Field by field what is not as it was made, and what becomes of it. */
 void resource_find_differences(struct resource_job *j, struct world_resource *r);
+/* J's apply was accepted: what it put right and is changed again is another change. */
+void resource_fights_answered(const struct resource_job *j, struct world_resource *r);
 /* What stands is not what its line in the ledger says. */
 bool resource_stands_new(const struct world_resource *r);
 /* Which fields J's apply leaves as they are. ALL: all is declared anew, but what rules ignore. */

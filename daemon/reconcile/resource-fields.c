@@ -8,6 +8,7 @@
 #include "reconcile-internal.h"
 
 #include "clock.h"
+#include "fight.h"
 #include "log.h"
 #include "rule.h"
 
@@ -43,6 +44,10 @@ const struct verdict *resource_verdict(struct reconcile *rec, const struct world
             (f->verdict.again_at && f->verdict.again_at <= clock_wall()))
                 return NULL;
         return &f->verdict;
+}
+
+static bool is_unknown(const struct drift *d) {
+        return str_eq(d->field, FIELDS_UNKNOWN);
 }
 
 /* ---- one field */
@@ -94,9 +99,15 @@ static enum fate judge_field(const struct rule *rule, const char *field, struct 
         return FATE_LATER;
 }
 
-static enum fate judge_fight(struct reconcile *rec, struct world_resource *r, const struct drift *d,
-                             struct verdict *v) {
-        const struct fight *f = resource_note_fight(rec, r, d->field, d->who);
+/* Who rewrites so many at once is not told apart field by field: no list would hold them all. */
+static const char *fought_field(const struct resource_job *j, const struct drift *d) {
+        return j->differences.count > FIGHT_FIELDS_MAX ? FIGHT_MANY : d->field;
+}
+
+static enum fate judge_fight(const struct resource_job *j, struct world_resource *r,
+                             const struct drift *d, struct verdict *v) {
+        struct reconcile *rec = j->rec;
+        const struct fight *f = resource_note_fight(rec, r, fought_field(j, d), d->who);
         char wait[200];
         int64_t at = resource_fight_wait(rec, r, f, wait, sizeof(wait));
 
@@ -150,30 +161,76 @@ static void promote(const struct resource_job *j, struct world_resource *r) {
         memcpy(r->stands, nothing, DIGEST_SIZE);
 }
 
+/* No baseline was kept, and nothing of what is wanted says what was changed. Where rules are about
+ * fields of it, it may be one of those: then it is as the strictest of them says. */
+static enum fate judge_unknown(const struct rules *rules, const struct rule_subject *s,
+                               struct verdict *v) {
+        enum fate fate = FATE_REPAIR;
+
+        for (size_t i = 0; rules && i < rules->count; i++) {
+                const struct rule *rule = &rules->items[i];
+                struct verdict own = { 0 };
+                enum fate f;
+
+                if (!rule->field[0] || !rule_fits(rule, s) ||
+                    rules_find(rules, s, rule->field) != rule)
+                        continue;
+                f = judge_field(rule, rule->field, &own);
+                fate = MAX_OF(fate, f == FATE_SPARE ? FATE_REPORT : f);
+                v->again_at = clock_sooner(v->again_at, own.again_at);
+        }
+        if (fate != FATE_REPAIR)
+                say_once(v, "something was changed, and which field is not known: not put right, "
+                            "because rules are about fields of it");
+        return fate;
+}
+
+/* Of what J found by what is wanted, not all may have been found. */
+static void add_unknown(struct resource_job *j, bool ruled) {
+        if (j->differences.count && (j->baseline || ruled))
+                return;
+        drift_list_add(&j->differences)->field = str_dup(FIELDS_UNKNOWN);
+}
+
+static bool has_field_rule(struct reconcile *rec, const struct world_resource *r) {
+        struct rule_subject s = resource_subject(rec, r);
+        const struct rules *rules = resource_rules(rec, r);
+
+        for (size_t i = 0; rules && i < rules->count; i++)
+                if (rules->items[i].field[0] && rule_fits(&rules->items[i], &s))
+                        return true;
+        return false;
+}
+
+static enum fate fate_of(struct resource_job *j, struct world_resource *r, size_t i,
+                         struct verdict *v) {
+        const struct drift *d = &j->differences.items[i];
+        struct rule_subject s = resource_subject(j->rec, r);
+        const struct rules *rules = resource_rules(j->rec, r);
+        enum fate fate = judge_field(rules_find(rules, &s, d->field), d->field, v);
+
+        if (fate == FATE_REPAIR && is_unknown(d))
+                fate = judge_unknown(rules, &s, v);
+        if (resource_released(r) && fate != FATE_SPARE)
+                return FATE_REPAIR;
+        return fate == FATE_REPAIR ? judge_fight(j, r, d, v) : fate;
+}
+
 static void judge_fields(struct resource_job *j, struct world_resource *r) {
         struct reconcile *rec = j->rec;
-        struct rule_subject s = resource_subject(rec, r);
         const struct world_target *t = world_target(&rec->world, r->target);
         struct world_fields *f = r->judged ? r->judged : mem_new(struct world_fields);
         struct verdict *v = &f->verdict;
-        bool spared = false, released = resource_released(r);
+        bool spared = false;
 
         r->judged = f;
         *f = (struct world_fields){ .turn = turn_of(rec, r) };
         memcpy(f->digest, r->seen.digest, DIGEST_SIZE);
-        if (j->differences.count == 0 || !j->baseline) /* forgotten, or too large to keep */
-                drift_list_add(&j->differences)->field = str_dup(FIELDS_UNKNOWN);
+        add_unknown(j, has_field_rule(rec, r));
         free(j->fates);
         j->fates = mem_array(enum fate, j->differences.count + 1);
         for (size_t i = 0; i < j->differences.count; i++) {
-                const char *field = j->differences.items[i].field;
-                enum fate fate =
-                        judge_field(rules_find(resource_rules(rec, r), &s, field), field, v);
-
-                if (released && fate != FATE_SPARE)
-                        fate = FATE_REPAIR;
-                else if (fate == FATE_REPAIR)
-                        fate = judge_fight(rec, r, &j->differences.items[i], v);
+                enum fate fate = fate_of(j, r, i, v);
 
                 j->fates[i] = fate;
                 v->now |= fate == FATE_REPAIR;
@@ -197,6 +254,19 @@ static bool has_residue(const struct resource_job *j) {
                     j->fates[i] == FATE_REPAIR)
                         return true;
         return false;
+}
+
+void resource_fights_answered(const struct resource_job *j, struct world_resource *r) {
+        for (size_t i = 0; !j->part && r->fights && i < r->fights->count; i++)
+                r->fights->items[i].told = false;
+        for (size_t i = 0; j->fates && r->fights && i < j->differences.count; i++) {
+                const struct drift *d = &j->differences.items[i];
+                struct fight *f = fights_find(r->fights, fought_field(j, d),
+                                              d->who ? d->who : LEDGER_WHO_UNKNOWN);
+
+                if (f && j->fates[i] == FATE_REPAIR)
+                        f->told = false;
+        }
 }
 
 void resource_find_differences(struct resource_job *j, struct world_resource *r) {
@@ -250,7 +320,8 @@ void resource_keep_fields(struct resource_job *j, const struct world_resource *r
         for (size_t i = 0; !all && j->fates && i < j->differences.count; i++) {
                 const struct rule *rule = rules_find(rules, &s, j->differences.items[i].field);
 
-                if (j->fates[i] == FATE_REPAIR || (rule && rule->mode == RULE_IGNORE))
+                if (j->fates[i] == FATE_REPAIR || is_unknown(&j->differences.items[i]) ||
+                    (rule && rule->mode == RULE_IGNORE))
                         continue;
                 keep(j, j->differences.items[i].field, false);
                 j->part = true;

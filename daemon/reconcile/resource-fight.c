@@ -2,9 +2,10 @@
 /* resource-fight.c - the fights over one resource: noted where drift is found, kept in rows, shown,
  * and over when it is quiet
  *
- * A change counts when it came after a write of ours: what was told and not put right yet is the
- * same change still. Rows are written in the transaction of the line of drift; they are loaded at
- * the start, so that a restart slows nothing less. */
+ * A change counts when it came after a write of ours that put that field right: what was noted and
+ * not put right yet is the same change still, whatever else of the object was written meanwhile.
+ * Rows are written in the transaction of the line of drift (what is noted while one is open, with
+ * the next); they are loaded at the start, so that a restart slows hardly less. */
 #include "reconcile-internal.h"
 
 #include "clock.h"
@@ -31,7 +32,7 @@ static void tell_opened(struct reconcile *rec, const struct world_resource *r,
                 guarded ? LOG_ERR : LOG_WARNING, "fight", rec, r, "%s %s: %s: %s", r->type, r->path,
                 text,
                 guarded ? "it is about security: put right at once each time, look who does it"
-                : f->field[0]
+                : fight_is_of_field(f)
                         ? "put right more and more slowly; `drift hand-over` leaves it to them"
                         : "put right more and more slowly; `drift policy set --mode off "
                           "--object` leaves it to them");
@@ -49,8 +50,9 @@ const struct fight *resource_note_fight(struct reconcile *rec, struct world_reso
         if (!r->fights)
                 r->fights = mem_new(struct fights);
         f = fights_get(r->fights, field, who ? who : LEDGER_WHO_UNKNOWN);
-        if (f->count && f->times[f->count - 1] >= r->row.applied_at)
+        if (f->told)
                 return f; /* the same change still */
+        f->told = true;
         if (fight_note(f, &rec->options.fight, clock_wall()))
                 tell_opened(rec, r, f);
         return f;
@@ -112,10 +114,10 @@ static char *times_text(const struct fight *f) {
         return json_text(list);
 }
 
-void resource_take_fights(struct world_resource *r, struct fights *ret) {
+void resource_take_fights(const struct world_resource *r, struct fights *ret) {
         *ret = (struct fights){ 0 };
         for (size_t i = 0; r->fights && i < r->fights->count; i++) {
-                struct fight *f = &r->fights->items[i];
+                const struct fight *f = &r->fights->items[i];
 
                 if (!f->dirty || f->count < 2) /* a first time is no fight */
                         continue;
@@ -123,7 +125,17 @@ void resource_take_fights(struct world_resource *r, struct fights *ret) {
                 ret->items[ret->count] = *f;
                 ret->items[ret->count].field = str_dup(f->field);
                 ret->items[ret->count++].who = str_dup(f->who);
-                f->dirty = false;
+        }
+}
+
+void resource_fights_saved(struct world_resource *r, const struct fights *l) {
+        for (size_t i = 0; r->fights && i < l->count; i++) {
+                const struct fight *saved = &l->items[i];
+                struct fight *f = fights_find(r->fights, saved->field, saved->who);
+
+                if (f && str_eq(f->field, saved->field) && f->count == saved->count &&
+                    f->times[f->count - 1] == saved->times[saved->count - 1])
+                        f->dirty = false; /* and nothing was noted meanwhile */
         }
 }
 
@@ -150,6 +162,14 @@ int resource_save_fights(struct tx *tx, int64_t resource, const struct fights *l
         return r;
 }
 
+/* Whether it was put right since it was noted is in no row. Not before its time, if it waits. */
+static bool was_told(struct reconcile *rec, const struct world_resource *r, const struct fight *f) {
+        bool waits = fight_is_open(f) && !resource_fight_guarded(rec, r);
+        int64_t last = f->count ? f->times[f->count - 1] : 0;
+
+        return MAX_OF(last, waits ? f->next_at : 0) >= r->row.applied_at;
+}
+
 void resource_load_fight(struct reconcile *rec, const struct q_fight_row *row) {
         struct world_resource *r = world_resource(&rec->world, row->resource_id);
         struct world_application *a = r ? world_application(&rec->world, r->owner) : NULL;
@@ -162,6 +182,8 @@ void resource_load_fight(struct reconcile *rec, const struct q_fight_row *row) {
                 return;
         if (!r->fights)
                 r->fights = mem_new(struct fights);
+        if (r->fights->count == FIGHTS_MAX)
+                return;
         f = fights_get(r->fights, row->field, row->who);
         json_array_foreach(times, i, at)
                 if (f->count < FIGHT_TIMES_MAX)
@@ -170,6 +192,7 @@ void resource_load_fight(struct reconcile *rec, const struct q_fight_row *row) {
         f->opened_at = row->opened_at;
         f->slow = row->slow;
         f->next_at = row->next_at;
+        f->told = was_told(rec, r, f);
         if (a && fight_is_open(f))
                 a->noted = true;
 }
@@ -211,7 +234,7 @@ static void forget(struct reconcile *rec, struct world_resource *r, size_t i) {
 
         if (fight_is_open(f)) {
                 reconcile_log(LOG_NOTICE, "fight-over", rec, r, "%s %s: %s is quiet about %s",
-                              r->type, r->path, f->who, f->field[0] ? f->field : "it");
+                              r->type, r->path, f->who, f->field[0] ? fight_what(f) : "it");
                 application_seen(rec, r->owner);
         }
         q->resource = r->id;

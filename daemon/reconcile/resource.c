@@ -247,6 +247,7 @@ static void on_applied(struct resource_job *j, struct world_resource *r) {
                 take_part(j, r);
         else
                 take_whole(j, r);
+        resource_fights_answered(j, r);
         r->row.release_until = 0; /* once */
         if (j->drift_line)
                 note_repair(r);
@@ -547,10 +548,8 @@ static void judge(struct reconcile *rec, struct world_resource *r, struct decisi
         decide(&r->row, &r->seen, &policy, clock_wall(), d);
         if ((r->drift || r->standing) && d->compared && d->drift == DRIFT_NONE)
                 ledger_close(rec, r, d->spared ? "let be" : "undone");
-}
-
-static void settle_fights(struct reconcile *rec, struct world_resource *r, struct decision *d) {
-        d->again_at = clock_sooner(d->again_at, resource_settle_fights(rec, r));
+        if (d->drift == DRIFT_NONE)
+                d->again_at = clock_sooner(d->again_at, resource_settle_fights(rec, r));
 }
 
 static void step(struct reconcile *rec, struct world_resource *r) {
@@ -558,8 +557,6 @@ static void step(struct reconcile *rec, struct world_resource *r) {
 
         judge(rec, r, &d);
         resource_mark_filled(rec, r);
-        if (d.drift == DRIFT_NONE)
-                settle_fights(rec, r, &d);
         if ((d.action == ACTION_NONE || d.action == ACTION_WAIT || d.action == ACTION_BLOCK) &&
             !is_news(r, &d))
                 return rest(rec, r, &d);

@@ -302,12 +302,13 @@ static bool is_first_plan(const struct world_application *a) {
 static char *note_of_fight(const struct world_resource *r, const struct fight *f) {
         return str_format(
                 "%s keeps %s%s of %s %s", str_eq(f->who, LEDGER_WHO_UNKNOWN) ? "somebody" : f->who,
-                f->field[0] ? "changing " : "taking away all", f->field, r->type, r->path);
+                f->field[0] ? "changing " : "taking away all", fight_what(f), r->type, r->path);
 }
 
 /* What others changed and is not put right, or again and again. */
 static char *find_note(struct reconcile *rec, struct world_application *a) {
         char *stands = NULL;
+        bool unjudged = false; /* since the start: it stands, and was not seen and compared yet */
 
         for (size_t i = 0; a->noted && i < a->want_count; i++) {
                 const struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
@@ -317,10 +318,11 @@ static char *find_note(struct reconcile *rec, struct world_application *a) {
                         free(stands);
                         return note_of_fight(r, f);
                 }
+                unjudged |= r && r->standing && !r->judged;
                 if (!stands && r && r->standing && r->judged)
                         stands = str_format("%s %s: %s", r->type, r->path, r->judged->verdict.why);
         }
-        a->noted = stands != NULL;
+        a->noted = stands || unjudged;
         return stands;
 }
 

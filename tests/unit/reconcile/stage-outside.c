@@ -146,6 +146,10 @@ bool stage_there(struct stage *s, const char *name) {
         return find(name) != NULL;
 }
 
+const char *stage_member(struct stage *s, const char *name, const char *member) {
+        return json_get_str(find(name)->body, member, "");
+}
+
 /* ---- operations */
 
 static void answer_free(struct answer *a) {
@@ -171,10 +175,24 @@ static void do_try(struct answer *a) {
         a->op->told = json_pack("{s:o}", "fields", fields);
 }
 
+/* What an apply leaves as it is outside. */
+static json_t *body_of(const struct answer *a, const struct thing *t) {
+        json_t *body = json_deep_copy(a->request.wanted);
+
+        for (size_t i = 0; t && i < a->request.kept_count; i++) {
+                json_t *value = json_get(t->body, a->request.kept[i].field);
+
+                if (value)
+                        json_object_set(body, a->request.kept[i].field, value);
+        }
+        return body;
+}
+
 static void do_apply(struct answer *a) {
         static int incarnations;
         struct thing *t = find(a->path);
         struct op *op = a->op;
+        json_t *body = body_of(a, t);
 
         op->created = !t;
         if (!t) {
@@ -183,8 +201,10 @@ static void do_apply(struct answer *a) {
                 map_set(&stage->things, a->path, t);
         }
         json_decref(t->body);
-        t->body = json_deep_copy(a->request.wanted);
+        t->body = body;
         observe(a->path, a->request.see, &op->seen);
+        if (a->request.flags & APPLY_PART)
+                return;
         op->fields = str_dup(FIELDS);
         op->baseline = json_copy(t->body);
         memcpy(op->baseline_digest, op->seen.digest, DIGEST_SIZE);
@@ -389,6 +409,8 @@ static int compare(const struct apply_request *r, const struct observation *o,
         json_object_foreach(o->found, name, value) {
                 json_t *wanted = json_get(r->baseline ? r->baseline : r->wanted, name);
 
+                if (!wanted && !r->baseline) /* a document says nothing of what it has not */
+                        continue;
                 if (!wanted || !json_equal(wanted, value))
                         *drift_list_add(ret) = (struct drift){ .field = str_dup(name),
                                                                .wanted = json_incref(wanted),
@@ -434,7 +456,7 @@ void stage_outside_begin(struct stage *s, bool watched, bool scoped) {
         static const struct provider *table[] = { &provider, NULL };
 
         stage = s;
-        provider.can = PROVIDER_DRY_RUN | (watched ? PROVIDER_WATCHES : 0);
+        provider.can = PROVIDER_DRY_RUN | PROVIDER_KEEPS | (watched ? PROVIDER_WATCHES : 0);
         provider.poll_every_ms = watched ? 0 : POLL_MS;
         provider.scope = scoped ? scope : NULL;
         provider.follow = watched ? follow : NULL;

@@ -66,6 +66,8 @@ void stage_reach(struct stage *s);           /* applies that are held are done o
 struct world_application *stage_application(struct stage *s, const char *name);
 struct world_resource *stage_resource(struct stage *s, const char *name); /* NULL: no row */
 bool stage_there(struct stage *s, const char *name);
+/* A word of a thing that is there; "": none. */
+const char *stage_member(struct stage *s, const char *name, const char *member);
 /* As a stranger does; the provider tells it when it is watched. VALUE NULL: deleted. */
 void stage_change(struct stage *s, const char *name, const char *member, json_t *value);
 void stage_remake(struct stage *s, const char *name); /* deleted, and another one made */

@@ -48,6 +48,22 @@ static void what_is_in_place_is_left_alone(void **state) {
         assert_int_equal(d.drift, DRIFT_NONE);
 }
 
+/* cache.db was lost: the field set, which a digest is taken with, is not known. */
+static void what_has_no_digest_was_not_compared(void **state) {
+        struct resource_row row = in_place();
+        struct observation o = as_applied();
+        struct policy p = { 0 };
+
+        assert_true(run(&row, &o, &p).compared);
+        o.digest_valid = false;
+        assert_false(run(&row, &o, &p).compared);
+        o.presence = PRESENCE_ABSENT;
+        assert_true(run(&row, &o, &p).compared);
+        o.presence = PRESENCE_PRESENT;
+        row.baseline_valid = false; /* nothing of it is ever compared */
+        assert_true(run(&row, &o, &p).compared);
+}
+
 static void what_is_new_is_applied_when_its_needs_are_met(void **state) {
         struct resource_row row = { .wanted_generation = 1 };
         struct observation o = { 0 };
@@ -558,6 +574,7 @@ static void a_field_that_is_declared_again_is_applied(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_is_in_place_is_left_alone),
+                cmocka_unit_test(what_has_no_digest_was_not_compared),
                 cmocka_unit_test(what_is_new_is_applied_when_its_needs_are_met),
                 cmocka_unit_test(a_changed_digest_is_drift_and_is_repaired),
                 cmocka_unit_test(a_deleted_object_is_made_again),

@@ -91,6 +91,11 @@ static void each_writer_and_each_field_fights_alone(void **state) {
                 fight_note(fights_get(l, field, "hpa"), &usual, 10 + i);
         }
         assert_int_equal(l->count, FIGHTS_MAX);
+        /* None is pushed out by the next: what has no room of its own is found as many. */
+        assert_string_equal(fights_get(l, "spec.x40", "hpa")->field, FIGHT_MANY);
+        assert_int_equal(fights_find(l, "spec.x40", "hpa")->count, FIGHT_TIMES_MAX);
+        assert_int_equal(fights_find(l, "spec.x3", "hpa")->count, 1);
+        assert_null(fights_find(l, "spec.x40", "nobody"));
         fights_free(l);
 }
 

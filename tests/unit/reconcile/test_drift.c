@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_drift.c - what others changed, field by field: who fights, what stands, what is kept */
+#include "stage.h"
+
+#include <unistd.h>
+
+#define MANY 40 /* more fields than there is room for */
+
+static const struct fight_options usual = { 3, 60000, 16, 3600000, 2000, 2000 };
+
+static void begin(struct stage *s, const char *plan) {
+        s->rec->options.fight = usual;
+        stage_plan(s, "app", plan);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+}
+
+static void change(struct stage *s, const char *field, const char *value) {
+        stage_change(s, "one", field, json_string(value));
+        stage_run(s, 200);
+}
+
+static const struct fight *first_fight(struct stage *s) {
+        const struct world_resource *r = stage_resource(s, "one");
+
+        assert_non_null(r->fights);
+        assert_int_equal(r->fights->count, 1);
+        return &r->fights->items[0];
+}
+
+/* ---- fights */
+
+static const char two[] = "{\"docs\": {\"one\": {\"name\": \"one\", \"a\": \"1\", \"b\": \"1\"}}}";
+
+static void who_rewrites_more_fields_than_are_told_apart_is_slowed(void **state) {
+        struct stage *s = *state;
+        cleanup_(json_freep) json_t *plan =
+                json_pack("{s:{s:{s:s}}}", "docs", "one", "name", "one");
+        cleanup_(freep) char *text = NULL, *said = NULL;
+        char name[16];
+
+        for (int i = 0; i < MANY; i++) {
+                snprintf(name, sizeof(name), "k%d", i);
+                json_object_set_new(json_dig(plan, "docs", "one", NULL), name, json_string("1"));
+        }
+        text = json_text(plan);
+        begin(s, text);
+        for (int round = 0; round < 3; round++) {
+                for (int i = 0; i < MANY; i++) {
+                        snprintf(name, sizeof(name), "k%d", i);
+                        stage_change(s, "one", name, json_string("2"));
+                }
+                stage_run(s, 200);
+                assert_string_equal(stage_member(s, "one", "k7"), round < 2 ? "1" : "2");
+        }
+        assert_string_equal(first_fight(s)->field, FIGHT_MANY);
+        said = fight_text(first_fight(s));
+        assert_true(str_starts(said, "somebody changed many fields 3 times"));
+        stage_run(s, 2000);
+        assert_string_equal(stage_member(s, "one", "k7"), "1");
+}
+
+static void the_repair_of_another_field_is_no_change_of_a_field_that_waits(void **state) {
+        struct stage *s = *state;
+        int64_t next;
+
+        begin(s, two);
+        for (int round = 0; round < 3; round++)
+                change(s, "a", "2");
+        assert_string_equal(stage_member(s, "one", "a"), "2");
+        next = first_fight(s)->next_at;
+        change(s, "b", "2");
+        assert_string_equal(stage_member(s, "one", "b"), "1");
+        assert_string_equal(stage_member(s, "one", "a"), "2");
+        change(s, "c", "new"); /* compared once more */
+        assert_int_equal(stage_resource(s, "one")->fights->items[0].count, 3);
+        assert_int_equal(stage_resource(s, "one")->fights->items[0].next_at, next);
+        stage_run(s, 2000);
+        assert_string_equal(stage_member(s, "one", "a"), "1");
+        change(s, "a", "2");
+        assert_int_equal(stage_resource(s, "one")->fights->items[0].count, 4);
+}
+
+static void a_restart_counts_no_change_twice(void **state) {
+        struct stage *s = *state;
+
+        begin(s, two);
+        for (int round = 0; round < 3; round++)
+                change(s, "a", "2");
+        change(s, "b", "2");
+        stage_restart(s);
+        s->rec->options.fight = usual;
+        stage_run(s, 200);
+        assert_int_equal(first_fight(s)->count, 3);
+        assert_string_equal(stage_member(s, "one", "a"), "2");
+        stage_run(s, 2000);
+        assert_string_equal(stage_member(s, "one", "a"), "1");
+}
+
+static void the_end_of_a_fight_is_seen_though_the_row_is_read_again(void **state) {
+        struct stage *s = *state;
+
+        begin(s, two);
+        s->rec->options.fight.window_ms = 3000;
+        for (int round = 0; round < 3; round++)
+                change(s, "a", "2");
+        stage_run(s, 2000);
+        assert_true(fight_is_open(first_fight(s)));
+        reconcile_mark(s->rec, MARK_RESOURCE, stage_resource(s, "one")->id);
+        stage_run(s, 8000);
+        assert_null(stage_resource(s, "one")->fights);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM fight"), 0);
+}
+
+static void what_could_not_be_written_of_a_fight_is_written_with_the_next_line(void **state) {
+        struct stage *s = *state;
+
+        begin(s, two);
+        change(s, "a", "2");
+        stage_full(s, true);
+        change(s, "a", "2");
+        stage_full(s, false);
+        stage_run(s, 60000);
+        assert_string_equal(stage_member(s, "one", "a"), "1");
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM fight"), 1);
+}
+
+/* ---- rules */
+
+static void rule(struct stage *s, const char *field, const char *mode) {
+        struct command_policy c = { .head.run = command_policy_set,
+                                    .model = "lab",
+                                    .type = "Thing",
+                                    .path = "one",
+                                    .field = field,
+                                    .mode = mode,
+                                    .why = "a test" };
+
+        stage_command(s, &c.head);
+        stage_run(s, 200);
+}
+
+static void lose_cache(struct stage *s) {
+        static const char *const names[] = { "cache.db", "cache.db-wal", "cache.db-shm", NULL };
+
+        stage_stop(s);
+        for (const char *const *name = names; *name; name++) {
+                cleanup_(freep) char *path = str_format("%s/%s", s->dir, *name);
+
+                unlink(path);
+        }
+        s->applies = 0;
+        stage_restart(s);
+        stage_run(s, 2000);
+}
+
+static int64_t lines(struct stage *s, const char *of) {
+        cleanup_(freep) char *sql = str_format("SELECT count(*) FROM drift WHERE %s", of);
+
+        return stage_count(s, sql);
+}
+
+static void what_stands_is_in_status_after_a_restart(void **state) {
+        struct stage *s = *state;
+
+        begin(s, two);
+        rule(s, "a", "report");
+        change(s, "a", "2");
+        assert_non_null(strstr(stage_application(s, "app")->message, "a was changed"));
+        stage_restart(s);
+        stage_run(s, 500);
+        assert_non_null(strstr(stage_application(s, "app")->message, "a was changed"));
+        assert_int_equal(lines(s, "1"), 1);
+}
+
+static void keep(struct stage *s, const char *mode) {
+        begin(s, two);
+        rule(s, "a", mode);
+        change(s, "a", "2");
+        assert_int_equal(lines(s, "1"), str_eq(mode, "report"));
+        lose_cache(s);
+        assert_string_equal(stage_member(s, "one", "a"), "2");
+        assert_int_equal(s->applies, 0);
+        assert_int_equal(lines(s, "action <> 'report' OR outcome = 'undone'"), 0);
+}
+
+static void a_field_that_is_only_told_stays_when_cache_db_was_lost(void **state) {
+        struct stage *s = *state;
+
+        keep(s, "report");
+        assert_int_equal(lines(s, "outcome = 'open'"), 1);
+}
+
+static void a_field_that_is_ignored_stays_when_cache_db_was_lost(void **state) {
+        keep(*state, "ignore");
+}
+
+static void a_field_that_is_let_be_stays_when_cache_db_was_lost(void **state) {
+        keep(*state, "off");
+}
+
+/* Without a baseline a document says nothing of what it has not: C may be what the rule means. */
+static void what_is_not_known_is_told_where_rules_are_about_fields(void **state) {
+        struct stage *s = *state;
+
+        begin(s, two);
+        rule(s, "a", "ignore");
+        stage_pause(s, "app", true);
+        change(s, "c", "new");
+        lose_cache(s);
+        stage_pause(s, "app", false);
+        stage_run(s, 500);
+        assert_int_equal(s->applies, 0);
+        assert_int_equal(lines(s, "outcome = 'open' AND standing NOTNULL"), 1);
+        assert_non_null(strstr(stage_application(s, "app")->message, "which field is not known"));
+}
+
+static void what_is_not_known_is_put_right_where_there_are_no_rules(void **state) {
+        struct stage *s = *state;
+
+        begin(s, two);
+        stage_pause(s, "app", true);
+        change(s, "c", "new");
+        lose_cache(s);
+        stage_pause(s, "app", false);
+        stage_run(s, 500);
+        assert_string_equal(stage_member(s, "one", "c"), "");
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, stage_set_up, stage_tear_down)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(who_rewrites_more_fields_than_are_told_apart_is_slowed),
+                TEST(the_repair_of_another_field_is_no_change_of_a_field_that_waits),
+                TEST(a_restart_counts_no_change_twice),
+                TEST(the_end_of_a_fight_is_seen_though_the_row_is_read_again),
+                TEST(what_could_not_be_written_of_a_fight_is_written_with_the_next_line),
+                TEST(what_stands_is_in_status_after_a_restart),
+                TEST(a_field_that_is_only_told_stays_when_cache_db_was_lost),
+                TEST(a_field_that_is_ignored_stays_when_cache_db_was_lost),
+                TEST(a_field_that_is_let_be_stays_when_cache_db_was_lost),
+                TEST(what_is_not_known_is_told_where_rules_are_about_fields),
+                TEST(what_is_not_known_is_put_right_where_there_are_no_rules),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
