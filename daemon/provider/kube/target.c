@@ -369,9 +369,31 @@ char *target_pod_reason(struct target *t, const char *type, const char *path) {
 
 /* ---- what makes discovery out of date */
 
+/* What is made of a kind while its definition is being deleted goes with it, and may keep it from
+ * going. One that is gone stays noted: what discovery said last may still have its kind. */
+static void note_leaving(struct target *t, enum watch_event event, struct scan_slice object) {
+        struct scan_slice metadata = scan_get(object, "metadata");
+        cleanup_(freep) char *name = scan_dup(scan_get(metadata, "name"));
+
+        if (!name || event == WATCH_DELETED)
+                return;
+        if (!scan_is_null(scan_get(metadata, "deletionTimestamp")))
+                map_set(&t->leaving, name, t);
+        else if (map_remove(&t->leaving, name))
+                t->observer.changed(t->observer.arg);
+}
+
+bool target_leaves(const struct target *t, const struct discovery_kind *kind,
+                   const struct discovery_version *version) {
+        cleanup_(freep) char *name = str_format("%s.%s", version->plural, kind->group);
+
+        return map_find(&t->leaving, name) != NULL;
+}
+
 static void on_kind(void *arg, enum watch_event event, struct scan_slice object) {
         struct follow *f = arg;
 
+        note_leaving(f->target, event, object);
         if (event == WATCH_LISTED)
                 return;
         f->target->discover_tries = 0;
@@ -645,6 +667,7 @@ struct target *target_close(struct target *t) {
         follow_free(t->pods);
         map_free_with(&t->unit_pods, pod_free);
         map_free(&t->parked);
+        map_free(&t->leaving);
         discovery_stop(&t->discovery);
         http_server_unref(t->server);
         credential_free(t->credential);
