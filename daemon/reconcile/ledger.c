@@ -120,6 +120,7 @@ static int count_before(struct tx *tx, const struct resource_job *j, const char 
 struct ledger_line {
         char *application, *fields, *who;
         int64_t model, changed_at, seen_at;
+        int64_t since;       /* clock_wall of our write before it */
         int64_t open;        /* the line that it takes the place of, or 0 */
         const char *outcome; /* of that one */
         const char *action;
@@ -198,6 +199,18 @@ static void count(const struct resource_job *j, const struct ledger_line *l) {
                                (double)MAX_OF(l->seen_at - l->changed_at, 0) / 1000);
 }
 
+static void ask_user(const struct resource_job *j, const struct ledger_line *l) {
+        const struct world_resource *r = world_resource(&j->rec->world, j->id);
+        struct user_question q = {
+                .who = str_eq(l->who, LEDGER_WHO_UNKNOWN) ? NULL : l->who,
+                .since = l->since,
+                .deleted = j->drift != DRIFT_CHANGED,
+        };
+
+        if (r)
+                trail_ask(j->rec, r, j->drift_line, &q);
+}
+
 static void done(struct store_call *c, int r, const struct err *err) {
         struct resource_job *j = c->arg;
         struct ledger_line *l = take_ptr(j->line);
@@ -206,6 +219,8 @@ static void done(struct store_call *c, int r, const struct err *err) {
                 j->drift_line = 0;
         else if (!l->empty)
                 count(j, l);
+        if (r >= 0 && !l->empty)
+                ask_user(j, l);
         line_free(l);
         j->ledger_done(c, r, err);
 }
@@ -224,6 +239,7 @@ static struct ledger_line *line_new(struct resource_job *j, const char *action, 
         l->who = str_dup(d ? d->who : LEDGER_WHO_UNKNOWN);
         l->changed_at = d ? d->at : 0;
         l->seen_at = clock_wall();
+        l->since = r->row.applied_at;
         l->action = action;
         l->open = stands ? r->standing : r->drift;
         l->outcome = "superseded";

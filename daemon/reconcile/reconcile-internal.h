@@ -26,6 +26,7 @@ struct reconcile {
         struct list sweeps, listings, previews, examinings, trials;
         struct timer terms; /* the first end of a rule or a freeze */
         struct kept *kept;
+        struct trail *trail;
 };
 
 /* ---- resource*.c: one resource */
@@ -271,6 +272,13 @@ void trial_stop(struct reconcile *rec);
 /* ---- examine.c */
 void examine_target_closes(struct reconcile *rec, int64_t target);
 void examine_stop(struct reconcile *rec);
+
+/* ---- trail.c: which user it was, by the outside's own audit log */
+struct trail *trail_new(struct reconcile *rec);
+struct trail *trail_free(struct trail *t);
+/* LINE of the ledger is about R; Q's type and path are R's. */
+void trail_ask(struct reconcile *rec, const struct world_resource *r, int64_t line,
+               const struct user_question *q);
 
 /* ---- kept.c: detached storage, which has no resource */
 struct kept *kept_new(struct reconcile *rec);

@@ -196,6 +196,10 @@ class Real:
     def server_up(self):
         self.peers_tool("start", "kube-apiserver")
 
+    @staticmethod
+    def audit_log():
+        return os.environ["PEERS_AUDIT_LOG"]
+
     def writes(self):
         """Writing requests of the daemon's, by the API server's audit log."""
         count = 0
