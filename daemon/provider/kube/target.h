@@ -78,6 +78,13 @@ void target_reached(struct target *t);
 void target_ask_who(struct target *t);
 int64_t target_next_try(const struct target *t); /* the provider's */
 
+void target_discover_soon(struct target *t);
+/* Of all objects of TYPE that SELECTOR (or NULL) takes; NULL: it is not served, or not listable. */
+struct watch *target_new_watch(struct target *t, const char *type, const char *selector,
+                               const struct watch_config *how);
+
+/* target-kinds.c */
+void target_begin_kinds(struct target *t);
 /* The definition of this kind is being deleted. */
 bool target_leaves(const struct target *t, const struct discovery_kind *kind,
                    const struct discovery_version *version);
