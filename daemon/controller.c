@@ -62,7 +62,8 @@ static json_t *list_json(char **items) {
 }
 
 static json_t *provider_options(void) {
-        return json_pack("{s:o, s:o, s:o, s:I, s:I}", "token-folders",
+        return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I}", "audit-logs",
+                         list_json(provider_source->audit_logs), "token-folders",
                          list_json(provider_source->token_folders), "exec-plugins",
                          list_json(provider_source->exec_plugins), "exec-variables",
                          list_json(provider_source->exec_variables), "poll-ms",

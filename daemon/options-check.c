@@ -17,10 +17,25 @@ static int check_paths(const char *name, char *const *paths, struct err *err) {
         return 0;
 }
 
+static int check_logs(char *const *logs, struct err *err) {
+        for (size_t i = 0; logs && logs[i]; i++) {
+                const char *eq = strchr(logs[i], '=');
+
+                if (!eq || eq == logs[i] || eq[1] != '/')
+                        return err_set(err, -EINVAL,
+                                       "audit-log: must be CLUSTER=FILE with an absolute path, is "
+                                       "\"%s\"",
+                                       logs[i]);
+        }
+        return 0;
+}
+
 int options_check(const struct options *o, struct err *err) {
         int r = check_paths("token-folder", o->token_folders, err);
 
-        return r < 0 ? r : check_paths("exec-plugin", o->exec_plugins, err);
+        if (r >= 0)
+                r = check_paths("exec-plugin", o->exec_plugins, err);
+        return r < 0 ? r : check_logs(o->audit_logs, err);
 }
 
 /* A group that comes with the package may be missing where nothing was installed. */

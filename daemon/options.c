@@ -31,6 +31,9 @@ const struct opt options_table[] = {
           "absolute path of a root-owned credential plugin that a kubeconfig may run" },
         { "exec-variable", 0, OPT_LIST, AT(exec_variables), NULL, 0, 0, "NAME", OPT_RELOAD, NULL,
           "environment variable that a kubeconfig may set for such a plugin" },
+        { "audit-log", 0, OPT_LIST, AT(audit_logs), NULL, 0, 0, "CLUSTER=FILE", 0, NULL,
+          "the API server's audit log of a cluster, as JSON lines in a file of this host: drift "
+          "then names the user" },
         { "viewer-group", 0, OPT_STRING, AT(viewer_group), "mooring-viewer", 0, 0, "GROUP", 0, NULL,
           "unix group whose members may read" },
         { "operator-group", 0, OPT_STRING, AT(operator_group), "mooring-operator", 0, 0, "GROUP", 0,

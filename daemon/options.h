@@ -9,7 +9,7 @@ struct options {
         char *config;
         char *state_dir, *socket, *key_file, *worker, *charm_user;
         char **charm_dirs;
-        char **token_folders, **exec_plugins, **exec_variables;
+        char **token_folders, **exec_plugins, **exec_variables, **audit_logs;
         char *viewer_group, *operator_group, *admin_group;
         char *name;
         char *metrics_address, *metrics_certificate, *metrics_key, *metrics_token,

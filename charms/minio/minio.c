@@ -236,6 +236,20 @@ static void serve(const struct charm_view *v, struct charm_plan *p, const struct
                 charm_tell(p, s->relation, "bucket", s->bucket);
 }
 
+/* Both may do all with what is in it. As they asked for it, but seldom meant. */
+static void tell_shared(const struct charm_view *v, struct charm_plan *p, size_t i) {
+        const struct charm_relation *r = charm_relation(v, ENDPOINT_OBJECT_STORAGE, i);
+        const char *bucket = bucket_of(r);
+
+        for (size_t j = 0; bucket && j < i; j++) {
+                const struct charm_relation *other = charm_relation(v, ENDPOINT_OBJECT_STORAGE, j);
+
+                if (bucket_of(other) && !strcmp(bucket_of(other), bucket))
+                        charm_status(p, CHARM_ACTIVE, "%s and %s share the bucket %s",
+                                     other->application, r->application, bucket);
+        }
+}
+
 static void serve_relations(const struct charm_view *v, struct charm_plan *p) {
         const char *buckets = kept_buckets(v, p);
 
@@ -251,6 +265,7 @@ static void serve_relations(const struct charm_view *v, struct charm_plan *p) {
                                 r->application, s.bucket);
                         continue;
                 }
+                tell_shared(v, p, i);
                 s.name = charm_text(p, "relation-%lld", (long long)r->id);
                 s.bucket_label = s.bucket ? charm_text(p, "bucket/%s", s.bucket) : NULL;
                 s.policy_label = charm_text(p, "%s/policy", s.name);

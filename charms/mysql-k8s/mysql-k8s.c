@@ -314,6 +314,16 @@ static void want_databases(struct charm_plan *p, const char *list) {
         }
 }
 
+/* Both have all rights there. As they asked for it, but seldom meant. */
+static void tell_shared(struct charm_plan *p, const struct served *served, size_t count) {
+        for (size_t i = 0; i < count; i++)
+                for (size_t j = 0; j < i; j++)
+                        if (!strcmp(served[i].database, served[j].database))
+                                charm_status(p, CHARM_ACTIVE, "%s and %s share the database %s",
+                                             served[j].relation->application,
+                                             served[i].relation->application, served[i].database);
+}
+
 static void serve_databases(const struct charm_view *v, struct charm_plan *p) {
         const struct charm_relation *peers = charm_relation(v, ENDPOINT_DATABASE_PEERS, 0);
         size_t relations = charm_relations(v, ENDPOINT_DATABASE), count = 0;
@@ -333,6 +343,7 @@ static void serve_databases(const struct charm_view *v, struct charm_plan *p) {
         if (peers && *kept)
                 charm_tell(p, peers, NOTE_DATABASES, kept);
         want_databases(p, kept);
+        tell_shared(p, served, count);
         for (size_t i = 0; i < count; i++)
                 serve(v, p, &served[i]);
 }

@@ -28,6 +28,8 @@ static json_t *drift_json(const struct q_drift_row *d) {
                 fields = json_array();
         json_object_set_new(j, "fields", fields);
         json_object_set_new(j, "who", json_string(d->who));
+        if (d->user[0])
+                json_object_set_new(j, "user", json_string(d->user));
         set_time(j, "seen-at", d->seen_at);
         if (!d->changed_at_null)
                 json_object_set_new(j, "changed-at", /* the writer's: whole seconds */

@@ -39,6 +39,14 @@ static void read_words(int fd, char *text, size_t size) {
         text[strcspn(text, "\n")] = '\0';
 }
 
+#ifdef MOORING_SANITIZED
+#define NEEDED "A build with sanitizers cannot confine them at all: start it with --sandbox=no"
+#else
+#define NEEDED                                                                                     \
+        "It needs seccomp and landlock (Linux 5.13 or later, \"landlock\" among the security "     \
+        "modules; systemd units and containers must allow the calls landlock_* and seccomp)"
+#endif
+
 static int run_check(const struct worker_spec *spec, int program, int pair[2], struct err *err) {
         pid_t pid = fork();
         char text[256];
@@ -56,10 +64,7 @@ static int run_check(const struct worker_spec *spec, int program, int pair[2], s
                 return 0;
         return err_set(err, -ENOSYS,
                        "charms cannot be confined on this machine, so the daemon does not start: "
-                       "%s. It needs seccomp and "
-                       "landlock (Linux 5.13 or later, \"landlock\" among the security modules; "
-                       "systemd units and containers must allow "
-                       "the calls landlock_* and seccomp)",
+                       "%s. " NEEDED,
                        *text ? text : "the check crashed");
 }
 

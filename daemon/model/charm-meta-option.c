@@ -44,21 +44,25 @@ static void add_range(struct buf *out, const struct meta_option *o, const char *
                 buf_printf(out, " between %" PRId64 " and %" PRId64 "%s", o->min, o->max, unit);
 }
 
+static void add_list(struct buf *out, const json_t *texts) {
+        size_t i;
+        json_t *j;
+
+        json_array_foreach(texts, i, j) {
+                const char *item = json_string_value(j);
+
+                buf_printf(out, "%s%s", i ? ", " : "", *item ? item : "\"\"");
+        }
+}
+
 /* "a whole number between 1 and 65535" */
 static void add_wanted(struct buf *out, const struct meta_option *o) {
         static const char *const words[META_TYPE_MAX] = { "a text", "a whole number", "a number",
                                                           "true or false", "a text" };
-        const char *item;
-        size_t i;
-        json_t *j;
 
         if (o->choices) {
                 buf_puts(out, "one of ");
-                json_array_foreach(o->choices, i, j) {
-                        item = json_string_value(j);
-                        buf_printf(out, "%s%s", i ? ", " : "", *item ? item : "\"\"");
-                }
-                return;
+                return add_list(out, o->choices);
         }
         if (o->wants) {
                 buf_puts(out, o->wants);
@@ -71,6 +75,9 @@ static void add_wanted(struct buf *out, const struct meta_option *o) {
                 buf_printf(out, " that matches %s", o->pattern);
         if (o->type != META_STRING && o->type != META_SECRET)
                 add_range(out, o, "");
+        if (o->reserved)
+                buf_puts(out, " that is none of ");
+        add_list(out, o->reserved);
 }
 
 static void add_found(struct buf *out, const struct check *c) {
@@ -115,6 +122,18 @@ static bool is_choice(const struct meta_option *o, const char *text) {
                         return true;
         }
         return !o->choices;
+}
+
+/* Without case: servers fold their own names, some all. */
+static bool is_reserved(const struct meta_option *o, const char *text) {
+        size_t i;
+        json_t *j;
+
+        json_array_foreach(o->reserved, i, j) {
+                if (strcasecmp(json_string_value(j), text) == 0)
+                        return true;
+        }
+        return false;
 }
 
 /* A repetition is compiled as often as it says, and one within another as often as both: "{1,255}"
@@ -164,7 +183,7 @@ static int check_text(const struct check *c, json_t **ret) {
 
         if (!c->text || n != json_string_length(c->value) || !is_choice(c->option, c->text))
                 return wrong(c);
-        if (n > 0 && !in_range(c->option, (int64_t)n))
+        if ((n > 0 && !in_range(c->option, (int64_t)n)) || is_reserved(c->option, c->text))
                 return wrong(c);
         if (n > OPTION_TEXT_MAX)
                 return err_set(c->err, -EINVAL,

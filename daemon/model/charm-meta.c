@@ -288,7 +288,7 @@ static int read_storage(struct reader *r, const char *name, json_t *j,
 struct option_in {
         const char *description, *pattern, *wants;
         int type;
-        json_t *value, *min, *max, *choices, *rest;
+        json_t *value, *min, *max, *choices, *reserved, *rest;
         bool secret;
 };
 
@@ -300,6 +300,7 @@ static const struct json_field option_fields[] = {
         { "min", JSON_FIELD_ANY, OPTION_AT(min), 0, 0, 0, NULL },
         { "max", JSON_FIELD_ANY, OPTION_AT(max), 0, 0, 0, NULL },
         { "enum", JSON_FIELD_LIST, OPTION_AT(choices), 0, 0, 0, NULL },
+        { "reserved", JSON_FIELD_LIST, OPTION_AT(reserved), 0, 0, 0, NULL },
         { "pattern", JSON_FIELD_STRING, OPTION_AT(pattern), 0, 1, PATTERN_MAX, NULL },
         { "wants", JSON_FIELD_STRING, OPTION_AT(wants), 0, 1, PATTERN_MAX, NULL },
         { "secret", JSON_FIELD_BOOL, OPTION_AT(secret), 0, 0, 0, NULL },
@@ -324,20 +325,18 @@ static int read_range(struct reader *r, const struct option_in *in, const json_t
         return 0;
 }
 
-static int read_choices(struct reader *r, const struct option_in *in, const json_t *j,
-                        const struct json_where *where, struct meta_option *o) {
+static int read_texts(struct reader *r, json_t *list, const char *member, const json_t *j,
+                      const struct json_where *where, const struct meta_option *o, json_t **ret) {
         size_t i;
         json_t *item;
 
-        if (!in->choices)
-                return 0;
-        if (o->type != META_STRING)
-                return json_error(r->err, where, j, "enum", "is only for options of type string");
-        json_array_foreach(in->choices, i, item) {
+        if (list && o->type != META_STRING)
+                return json_error(r->err, where, j, member, "is only for options of type string");
+        json_array_foreach(list, i, item) {
                 if (!json_is_string(item))
-                        return json_error(r->err, where, j, "enum", "must be a list of texts");
+                        return json_error(r->err, where, j, member, "must be a list of texts");
         }
-        o->choices = json_incref(in->choices);
+        *ret = json_incref(list);
         return 0;
 }
 
@@ -396,7 +395,9 @@ static int read_option(struct reader *r, const char *name, json_t *j,
         r->meta->option_count++;
         k = read_range(r, &in, j, where, o);
         if (k == 0)
-                k = read_choices(r, &in, j, where, o);
+                k = read_texts(r, in.choices, "enum", j, where, o, &o->choices);
+        if (k == 0)
+                k = read_texts(r, in.reserved, "reserved", j, where, o, &o->reserved);
         if (k == 0)
                 k = read_pattern(r, &in, j, where, o);
         return k < 0 ? k : read_default(r, &in, j, where, name);
@@ -606,6 +607,7 @@ static void free_options(struct charm_meta *m) {
                 free(m->options[i].description);
                 json_decref(m->options[i].value);
                 json_decref(m->options[i].choices);
+                json_decref(m->options[i].reserved);
                 free(m->options[i].pattern);
                 free(m->options[i].wants);
         }

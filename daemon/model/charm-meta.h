@@ -28,6 +28,7 @@ struct meta_option {
         json_t *value;       /* default, or NULL */
         int64_t min, max;    /* when they differ; of a text: its length, unless it is empty */
         json_t *choices;     /* list of texts, or NULL */
+        json_t *reserved;    /* list of texts that it may not be, in any case; or NULL */
         char *pattern;       /* or NULL: all of a text matches it, unless that is empty */
         char *wants;         /* the same in words, or NULL */
 };

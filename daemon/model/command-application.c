@@ -193,7 +193,7 @@ int command_application_remove(struct tx *tx, struct command *c, struct err *err
         if (r >= 0)
                 r = lookup_application(tx, s.model, remove->application, &s.row, err);
         if (r < 0)
-                return r;
+                return lookup_no_guess(r, err);
         if (s.row->destroy_storage && !remove->destroy_storage && !remove->force)
                 return keep_after_all(tx, c, &s, err);
         destroy = remove->destroy_storage || s.row->destroy_storage;
@@ -428,7 +428,7 @@ static int accept_inside(struct tx *tx, const struct q_resource_row *row, void *
 int command_application_accept_loss(struct tx *tx, struct command *c, struct err *err) {
         struct command_application *accept = command_of(c, command_application);
         struct subject s;
-        int r = find(tx, accept, &s, err);
+        int r = lookup_no_guess(find(tx, accept, &s, err), err);
         int outside = 0;
 
         if (r >= 0)

@@ -194,6 +194,7 @@ int command_cluster_remove(struct tx *tx, struct command *c, struct err *err) {
         int64_t id;
         int r = lookup_cluster(tx, remove->name, &row, err);
 
+        r = lookup_no_guess(r, err);
         if (r >= 0)
                 r = refuse_used(tx, row, err);
         if (r >= 0)

@@ -187,7 +187,7 @@ int command_model_remove(struct tx *tx, struct command *c, struct err *err) {
         int r = lookup_model(tx, remove->model, &model, err);
 
         if (r < 0)
-                return r;
+                return lookup_no_guess(r, err);
         destroy = remove->destroy_storage || model->destroy_storage;
         force = remove->force || model->force;
         if (str_eq(model->life, "dying") && destroy == model->destroy_storage &&

@@ -146,7 +146,7 @@ int command_relation_remove(struct tx *tx, struct command *c, struct err *err) {
 
         if (r >= 0)
                 r = id > 0 ? find_id(tx, model, id, err)
-                           : find_named(tx, model, relation, &id, err);
+                           : lookup_no_guess(find_named(tx, model, relation, &id, err), err);
         if (r >= 0)
                 r = q_relation_by_id(tx, &(struct q_relation_by_id_in){ .id = id }, &row, &n, err);
         if (r < 0)

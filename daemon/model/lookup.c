@@ -136,6 +136,14 @@ int lookup_live_application(struct tx *tx, const struct q_model_row *model, cons
         return 0;
 }
 
+int lookup_no_guess(int r, struct err *err) {
+        char *guess = r == -ENOENT ? strstr(err->text, ", did you mean ") : NULL;
+
+        if (guess)
+                *guess = '\0';
+        return r;
+}
+
 int lookup_meta(struct tx *tx, const struct q_application_row *a, struct charm_meta **ret,
                 struct err *err) {
         cleanup_(json_freep) json_t *j = NULL;

@@ -7,6 +7,8 @@
  * relation anew when a charm comes. */
 #include "command-internal.h"
 
+#include "interface.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -59,7 +61,8 @@ static bool same_endpoint(const char *row, const char *wanted) {
 struct census {
         const struct q_relation_ends_row *twin;
         int64_t on_endpoint;
-        const char *with; /* the other side of one of them */
+        const char *with;  /* the other side of one of them */
+        const char *alike; /* one whose charm is that of the side that is wanted; or NULL */
 };
 
 static int count_ends(struct tx *tx, const struct relation_side_row *mine,
@@ -83,6 +86,8 @@ static int count_ends(struct tx *tx, const struct relation_side_row *mine,
                         } else if (*endpoint && str_eq(e->endpoint, endpoint)) {
                                 ret->on_endpoint++;
                                 ret->with = e->other_name;
+                                if (other->meta && str_eq(e->other_charm, other->meta->name))
+                                        ret->alike = e->other_name;
                         }
                 }
         } while (ends.count == PAGE);
@@ -98,6 +103,27 @@ static bool is_full(struct command *c, const struct relation_side_row *s, const 
                       s->application, endpoint, (long long)limit, limit == 1 ? "" : "s",
                       census->with);
         return true;
+}
+
+/* Two of one charm ask for the same, unless their options say otherwise: seldom what is meant. */
+static void note_shared(struct command *c, const struct relation_side_row sides[2],
+                        const struct endpoint_match *m, const struct census census[2]) {
+        static const char *const shared[] = { "database", "bucket" };
+
+        for (size_t i = 0; i < 4; i++) {
+                const struct relation_side_row *server = &sides[i % 2], *asks = &sides[1 - i % 2];
+                cleanup_(json_freep) json_t *any = json_string("x");
+                struct err ignored = {};
+
+                if (census[i % 2].alike && m->roles[i % 2] == META_PROVIDES &&
+                    interface_check(m->interface, meta_role_names[META_REQUIRES], shared[i / 2],
+                                    any, &ignored) == 0)
+                        command_note(c,
+                                     "%s and %s, of the same charm, both get their %s from %s: it "
+                                     "is one for both where they ask for the same name",
+                                     census[i % 2].alike, asks->application, shared[i / 2],
+                                     server->application);
+        }
 }
 
 static int write_relation(struct tx *tx, int64_t model, const struct relation_side_row sides[2],
@@ -144,6 +170,7 @@ static int add_matched(struct tx *tx, struct command *c, int64_t model,
         command_change(c, "integrate", NULL, "relate %s%s%s and %s%s%s", sides[0].application,
                        *m->endpoints[0] ? ":" : "", m->endpoints[0], sides[1].application,
                        *m->endpoints[1] ? ":" : "", m->endpoints[1]);
+        note_shared(c, sides, m, census);
         return write_relation(tx, model, sides, m, ret, err);
 }
 

@@ -156,6 +156,7 @@ struct kept_field {
 struct apply_request { /* what it points to stays until the operation is done or cancelled */
         const char *type, *path;
         const json_t *wanted; /* with tokens; without our marks */
+        size_t size;          /* of WANTED as text, or a bit more; 0: it is small */
         const json_t
                 *marks; /* {"model": name, "model-uuid", "application": name, "controller": id} */
         const struct secret_values *values; /* for the tokens in WANTED */
@@ -215,6 +216,13 @@ struct drift_list {
 };
 struct drift *drift_list_add(struct drift_list *l);
 void drift_list_free(struct drift_list *l); /* also a cleanup function */
+
+struct user_question {
+        const char *type, *path;
+        const char *who; /* as the writer calls itself, or NULL: not known */
+        int64_t since;   /* clock_wall of our last write: what was before does not count */
+        bool deleted;
+};
 
 /* A byte pipe to a port of a ready instance, through a target (websocket port-forward). */
 struct tunnel_request {
@@ -305,6 +313,9 @@ struct provider {
         struct tunnel *(*tunnel)(struct target *t, const struct tunnel_request *r, struct err *err);
         /* Resources of TYPE are about who may do what: their repair is never slowed. NULL: none. */
         bool (*guarded)(const char *type);
+        /* Who wrote it, by the outside's own audit log, in TEXT (1); 0: it does not say, perhaps
+         * not yet; -ENOTSUP: none is given for T. NULL: this provider knows of none. */
+        int (*user)(struct target *t, const struct user_question *q, char *text, size_t size);
         /* Rights an identity needs for documents of TYPE: appended to a list of
          * {"group","resource","verbs":[...],"why"}. NULL: none. */
         void (*rights)(const json_t *wanted, json_t *rules);

@@ -335,7 +335,7 @@ json_t *reconcile_model_state(struct reconcile *rec, const char *model) {
                                  json_sprintf("cluster %s cannot be read: %s", t->name,
                                               t->reach_why ? t->reach_why : "no answer yet"),
                                  "since", stamp(t->reach_since));
-        if (!scope_blocked(rec, m, text, sizeof(text)))
+        if (!scope_told(rec, m, text, sizeof(text)))
                 return NULL;
         return json_pack("{s:s, s:s, s:n}", "current", "blocked", "message", text, "since");
 }

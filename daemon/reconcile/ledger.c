@@ -68,6 +68,15 @@ static json_t *field_json(const struct drift *d) {
         "no baseline was kept (cache.db was lost): compared with what is wanted, which may not "   \
         "name all that was changed"
 
+static const char *what_of(const struct resource_job *j) {
+        const struct world_resource *r = world_resource(&j->rec->world, j->id);
+
+        /* Of a database only the mark inside tells which one it is. */
+        if (j->drift == DRIFT_REPLACED && !r->seen.ours)
+                return "replaced by another of the same name, or our mark on it is gone";
+        return what_happened[j->drift];
+}
+
 static json_t *fields_of(const struct resource_job *j, bool stands) {
         json_t *list = json_array();
         size_t told = 0;
@@ -80,7 +89,7 @@ static json_t *fields_of(const struct resource_job *j, bool stands) {
                         json_array_append_new(list, field_json(d));
         }
         if (!told)
-                json_array_append_new(list, json_pack("{s:s}", "what", what_happened[j->drift]));
+                json_array_append_new(list, json_pack("{s:s}", "what", what_of(j)));
         if (told > LEDGER_FIELDS_MAX)
                 json_array_append_new(
                         list, json_pack("{s:I}", "more", (json_int_t)(told - LEDGER_FIELDS_MAX)));
@@ -111,6 +120,7 @@ static int count_before(struct tx *tx, const struct resource_job *j, const char 
 struct ledger_line {
         char *application, *fields, *who;
         int64_t model, changed_at, seen_at;
+        int64_t since;       /* clock_wall of our write before it */
         int64_t open;        /* the line that it takes the place of, or 0 */
         const char *outcome; /* of that one */
         const char *action;
@@ -189,6 +199,18 @@ static void count(const struct resource_job *j, const struct ledger_line *l) {
                                (double)MAX_OF(l->seen_at - l->changed_at, 0) / 1000);
 }
 
+static void ask_user(const struct resource_job *j, const struct ledger_line *l) {
+        const struct world_resource *r = world_resource(&j->rec->world, j->id);
+        struct user_question q = {
+                .who = str_eq(l->who, LEDGER_WHO_UNKNOWN) ? NULL : l->who,
+                .since = l->since,
+                .deleted = j->drift != DRIFT_CHANGED,
+        };
+
+        if (r)
+                trail_ask(j->rec, r, j->drift_line, &q);
+}
+
 static void done(struct store_call *c, int r, const struct err *err) {
         struct resource_job *j = c->arg;
         struct ledger_line *l = take_ptr(j->line);
@@ -197,6 +219,8 @@ static void done(struct store_call *c, int r, const struct err *err) {
                 j->drift_line = 0;
         else if (!l->empty)
                 count(j, l);
+        if (r >= 0 && !l->empty)
+                ask_user(j, l);
         line_free(l);
         j->ledger_done(c, r, err);
 }
@@ -215,6 +239,7 @@ static struct ledger_line *line_new(struct resource_job *j, const char *action, 
         l->who = str_dup(d ? d->who : LEDGER_WHO_UNKNOWN);
         l->changed_at = d ? d->at : 0;
         l->seen_at = clock_wall();
+        l->since = r->row.applied_at;
         l->action = action;
         l->open = stands ? r->standing : r->drift;
         l->outcome = "superseded";
@@ -312,14 +337,31 @@ static int close_ours(struct tx *tx, const struct closing *k, struct err *err) {
         return audit_append(tx, k->rec->options.audit, &e, err);
 }
 
+int ledger_is_loss(struct tx *tx, int64_t id, bool *ret, struct err *err) {
+        struct q_drift_row *row;
+        size_t n;
+        int r = q_drift_by_id(tx, &(struct q_drift_by_id_in){ .id = id }, &row, &n, err);
+
+        *ret = r >= 0 && n && strstr(row->fields, what_happened[DRIFT_DATA_LOST]);
+        return r < 0 ? r : 0;
+}
+
 static int close_run(struct tx *tx, struct store_call *c, struct err *err) {
         struct closing *k = c->arg;
-        bool ours;
+        bool ours, loss = false;
         int r = ask_whose(tx, k, &ours, err);
 
         k->in.repaired_at = tx_now(tx);
         if (r >= 0 && ours)
                 r = close_ours(tx, k, err);
+        else if (r >= 0)
+                r = ledger_is_loss(tx, k->line, &loss, err);
+        if (r >= 0 && loss)
+                r = w_drift_close(tx,
+                                  &(struct w_drift_close_in){ .id = k->line,
+                                                              .outcome = LEDGER_RESTORED,
+                                                              .repaired_at = k->in.repaired_at },
+                                  err);
         if (r >= 0)
                 r = w_drift_close_open(tx, &k->in, err);
         return r < 0 ? r : 0;

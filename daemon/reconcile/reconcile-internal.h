@@ -26,6 +26,7 @@ struct reconcile {
         struct list sweeps, listings, previews, examinings, trials;
         struct timer terms; /* the first end of a rule or a freeze */
         struct kept *kept;
+        struct trail *trail;
 };
 
 /* ---- resource*.c: one resource */
@@ -241,6 +242,9 @@ void ledger_count(enum drift_kind kind, const char *type, const char *who);
 /* "data lost", ... */
 const char *ledger_word(enum drift_kind kind);
 #define LEDGER_WHO_UNKNOWN "not recorded"
+/* How a line of lost data ends that somebody put back. */
+#define LEDGER_RESTORED "restored"
+int ledger_is_loss(struct tx *tx, int64_t id, bool *ret, struct err *err);
 
 /* Nothing of R stands any more; its application's status says so. */
 void ledger_forget_standing(struct reconcile *rec, struct world_resource *r);
@@ -268,6 +272,13 @@ void trial_stop(struct reconcile *rec);
 /* ---- examine.c */
 void examine_target_closes(struct reconcile *rec, int64_t target);
 void examine_stop(struct reconcile *rec);
+
+/* ---- trail.c: which user it was, by the outside's own audit log */
+struct trail *trail_new(struct reconcile *rec);
+struct trail *trail_free(struct trail *t);
+/* LINE of the ledger is about R; Q's type and path are R's. */
+void trail_ask(struct reconcile *rec, const struct world_resource *r, int64_t line,
+               const struct user_question *q);
 
 /* ---- kept.c: detached storage, which has no resource */
 struct kept *kept_new(struct reconcile *rec);
@@ -300,6 +311,8 @@ const char *scope_foreign(struct reconcile *rec, const struct world_model *m, ch
 /* That, or it was there before and is not ours: nothing is written inside. */
 const char *scope_blocked(struct reconcile *rec, const struct world_model *m, char *text,
                           size_t size);
+/* The same, once for the whole model and with all that is to be said. */
+const char *scope_told(struct reconcile *rec, const struct world_model *m, char *text, size_t size);
 /* What the model lives in was not seen since the start, or since another outside answers under its
  * name: whose stamp it carries is not known, so nothing else of the model is written. */
 const char *scope_unread(struct reconcile *rec, const struct world_model *m, char *text,

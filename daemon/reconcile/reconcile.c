@@ -131,6 +131,7 @@ int reconcile_new(const struct reconcile_options *o, struct reconcile **ret, str
         list_init(&rec->trials);
         term_init(rec);
         rec->kept = kept_new(rec);
+        rec->trail = trail_new(rec);
         queue_new(o->loop, handle, rec, &rec->queue);
         queue_tell_to(rec->queue, metrics_queue);
         metrics_begin();
@@ -349,6 +350,7 @@ struct reconcile *reconcile_free(struct reconcile *rec) {
         list_each(link, &rec->jobs)
                 resource_job_free(list_entry(link, struct resource_job, link));
         rec->kept = kept_free(rec->kept);
+        rec->trail = trail_free(rec->trail);
         rec->queue = queue_free(rec->queue);
         world_deinit(&rec->world);
         map_free(&rec->marked);

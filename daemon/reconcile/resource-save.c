@@ -11,19 +11,26 @@
 
 #include <errno.h>
 
+#define PATIENT_IN_FLIGHT 8 /* operations that are out: the group is full before its time is over */
+
 /* What was begun anew because a person gave its data up is not repaired. */
 static bool is_accepted(const struct resource_job *j) {
         return j->row.data && j->row.accepted_loss;
 }
 
 static int close_line(struct tx *tx, struct resource_job *j, struct err *err) {
-        int r = w_drift_close(
-                tx,
-                &(struct w_drift_close_in){ .id = j->drift_line,
-                                            .outcome = is_accepted(j) ? "accepted" : "repaired",
-                                            .repaired_at = tx_now(tx) },
-                err);
+        bool loss;
+        int r = ledger_is_loss(tx, j->drift_line, &loss, err);
 
+        if (r >= 0)
+                r = w_drift_close(tx,
+                                  &(struct w_drift_close_in){ .id = j->drift_line,
+                                                              .outcome = is_accepted(j) ? "accepted"
+                                                                         : loss && !j->op.created
+                                                                                 ? LEDGER_RESTORED
+                                                                                 : "repaired",
+                                                              .repaired_at = tx_now(tx) },
+                                  err);
         if (r < 0 || !j->op.took_over)
                 return r;
         return w_drift_set_action(
@@ -224,6 +231,10 @@ void resource_save(struct resource_job *j,
                    void (*done)(struct store_call *c, int r, const struct err *err)) {
         j->call.run = resource_save_run;
         j->call.done = done;
+        /* In a convergence of thousands the next to be written is under way, and nothing else
+         * waits for this row. */
+        j->call.patient = j->action == ACTION_APPLY && j->op.outcome == OUTCOME_DONE &&
+                          j->rec->in_flight >= PATIENT_IN_FLIGHT;
         if (j->op.kept)
                 secret_take(j);
         store_submit(j->rec->options.store, &j->call);

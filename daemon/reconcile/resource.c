@@ -326,6 +326,7 @@ void resource_request(struct resource_job *j, struct world_resource *r) {
                 .type = r->type,
                 .path = r->path,
                 .wanted = j->document,
+                .size = j->text_len,
                 .marks = j->marks,
                 .values = j->values,
                 .own = j->own,

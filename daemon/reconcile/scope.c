@@ -129,6 +129,10 @@ const char *scope_foreign(struct reconcile *rec, const struct world_model *m, ch
         return text;
 }
 
+static bool is_going(const struct world_resource *s) {
+        return s && s->seen.presence == PRESENCE_LEAVING && !s->row.dying;
+}
+
 const char *scope_blocked(struct reconcile *rec, const struct world_model *m, char *text,
                           size_t size) {
         const struct world_resource *s = world_resource(&rec->world, m->scope);
@@ -136,18 +140,30 @@ const char *scope_blocked(struct reconcile *rec, const struct world_model *m, ch
 
         if (foreign)
                 return foreign;
-        if (s && s->seen.presence == PRESENCE_LEAVING && !s->row.dying) {
-                snprintf(
-                        text, size,
-                        "%s %s: %s: all that is in it goes, data too; what is wanted is made again "
-                        "when it is gone",
-                        s->type, s->path, s->seen.reason ? s->seen.reason : "it is being deleted");
+        if (is_going(s)) {
+                snprintf(text, size,
+                         "%s %s is being deleted, data in it too: see mooringctl models", s->type,
+                         s->path);
                 return text;
         }
         if (!s || s->row.applied_generation || s->row.outcome != OUTCOME_CONFLICT)
                 return NULL;
         snprintf(text, size, "%s %s: %s; mooringctl take-over-model %s", s->type, s->path,
                  s->reason ? s->reason : "was there before", m->name);
+        return text;
+}
+
+const char *scope_told(struct reconcile *rec, const struct world_model *m, char *text,
+                       size_t size) {
+        const struct world_resource *s = world_resource(&rec->world, m->scope);
+
+        if (!scope_blocked(rec, m, text, size))
+                return NULL;
+        if (!scope_foreign(rec, m, text, size) && is_going(s))
+                snprintf(text, size,
+                         "%s %s: %s: all that is in it goes, data too; what is wanted is made "
+                         "again when it is gone",
+                         s->type, s->path, s->seen.reason ? s->seen.reason : "it is being deleted");
         return text;
 }
 

@@ -146,6 +146,7 @@ static void ask(struct one *o) {
 
         o->provider = t->provider;
         j->request.flags |= APPLY_DRY_RUN;
+        j->request.size = j->text_len;
         j->op.loop = j->rec->options.loop;
         j->op.done = on_tried;
         j->op.arg = o;

@@ -49,8 +49,10 @@ struct store {
         pthread_mutex_t lock;
         pthread_cond_t wake, wake_reader, ended; /* ended: a call of store_now */
         struct list lanes[STORE_LANE_MAX], reads;
-        size_t waiting;  /* in lanes */
-        size_t commands; /* of these in the lane of commands */
+        size_t waiting;        /* in lanes */
+        size_t commands;       /* of these in the lane of commands */
+        size_t patient;        /* of these that may wait */
+        int64_t patient_since; /* real time, when the first of those came */
         size_t expected; /* calls of the last group, and those that came while it was written */
         size_t expected_commands; /* of these */
         int64_t group_us;         /* what the last group took */
@@ -145,4 +147,6 @@ void store_note_batch(const struct batch *b);
 
 void *writer_thread(void *store);
 void *reader_thread(void *store);
+/* Lock held. C came: whether the thread is to be woken for it. */
+bool writer_takes_note(struct store *s, const struct store_call *c);
 bool writer_fault(struct store *s, enum store_fault what); /* whether it strikes now */

@@ -250,7 +250,8 @@ static void take(struct store *s, struct store_call *c, bool reading) {
                 list_append(&s->lanes[c->lane], &c->link);
                 s->waiting++;
                 s->commands += c->lane == STORE_COMMAND;
-                pthread_cond_signal(&s->wake);
+                if (writer_takes_note(s, c))
+                        pthread_cond_signal(&s->wake);
         }
 }
 

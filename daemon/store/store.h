@@ -31,6 +31,10 @@
 #define STORE_GROUP_MAX 256     /* writes in one commit: bounds how long it holds up the next */
 #define STORE_GROUP_WAIT_US 100 /* a lone write waits for company: gains 10-30 % on slow disks */
 #define STORE_GROUP_WAIT_MAX_US 2000 /* half of what the last commit took, at most this */
+/* Patient writes wait for so long, or until there are so many: a commit costs as much as running
+ * some dozen of them. Whatever is not patient takes them along at once. */
+#define STORE_PATIENT_US 50000
+#define STORE_PATIENT_MAX 64
 #define STORE_QUEUE_MAX 100000    /* calls that wait; beyond: -EBUSY, a loop lane blocks its key */
 #define STORE_ROWS_MAX 10000      /* rows one read may return; queries have a LIMIT below this */
 #define STORE_REQUEST_KEEP 100000 /* recorded answers; oldest go first */
@@ -57,6 +61,7 @@ struct store_call {
         uint64_t term;     /* 0: not checked */
         const char *actor; /* "uid 1000 (alice)", "loop": borrowed until done */
         enum store_lane lane;
+        bool patient; /* nobody waits for its answer */
         /* Store thread; may run again. <0: nothing of it stays; >=0 is handed to done. */
         int (*run)(struct tx *tx, struct store_call *c, struct err *err);
         /* Loop, once; frees C. ERR holds the reason while R < 0. */
@@ -101,8 +106,8 @@ int64_t store_generation(struct store *s); /* rises with every committed write; 
 size_t store_waiting(struct store *s);     /* calls not yet taken up */
 bool store_is_readonly(struct store *s);
 void store_metrics(struct store *s); /* sets the gauges (metric.h) to what is so now */
-/* A consistent copy of model.db as a new file PATH (0600; -EEXIST when it is there). Blocks for the
- * length of the copy, writes go on meanwhile: from a job's thread. */
+/* A consistent copy of model.db as a new file PATH (0600; -EEXIST when it is there). Blocks for
+ * the length of the copy, writes go on meanwhile: from a job's thread. */
 int store_backup(struct store *s, const char *path, struct err *err);
 
 /* ---- inside run

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tx.c - what a call's run works with: typed statements, ids, dirty marks, memory
  *
- * Generated functions come in through tx_query and tx_write with tables of where each field lies in
- * their structs. An error of the engine (not of a statement) is kept in `lost`: every further
+ * Generated functions come in through tx_query and tx_write with tables of where each field lies
+ * in their structs. An error of the engine (not of a statement) is kept in `lost`: every further
  * function fails with it, and the writer gives up the whole transaction, whatever run returns. */
 #include "store-private.h"
 
@@ -13,7 +13,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define CHUNK_BYTES (32u << 10) /* a page of rows fits; larger things get a chunk of their own */
+/* Most calls read a row or two, for which the allocator keeps such chunks at hand; a page of rows
+ * fits into the largest. What is larger gets a chunk of its own. */
+#define CHUNK_FIRST (4u << 10)
+#define CHUNK_MAX (32u << 10)
 
 struct chunk {
         struct chunk *next;
@@ -29,7 +32,9 @@ void *tx_alloc(struct tx *tx, size_t n) {
 
         n = (n + 15) & ~(size_t)15;
         if (!c || c->room - c->used < n) {
-                size_t room = MAX_OF(n, CHUNK_BYTES);
+                size_t size =
+                        c ? MIN_OF((c->room + sizeof(*c)) * 2, (size_t)CHUNK_MAX) : CHUNK_FIRST;
+                size_t room = MAX_OF(n, size - sizeof(*c));
 
                 c = mem_alloc(sizeof(*c) + room);
                 c->room = room;

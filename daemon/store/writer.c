@@ -440,6 +440,30 @@ static size_t group_max(const struct store *s) {
         return s->options.group_max ? s->options.group_max : STORE_GROUP_MAX;
 }
 
+bool writer_takes_note(struct store *s, const struct store_call *c) {
+        if (!c->patient)
+                return true;
+        if (!s->patient++)
+                s->patient_since = real_us();
+        return s->patient == 1 || s->waiting >= STORE_PATIENT_MAX;
+}
+
+static bool all_are_patient(const struct store *s) {
+        return s->waiting == s->patient && s->waiting < STORE_PATIENT_MAX && !s->closing;
+}
+
+/* True: their time is over, and there is nobody else. */
+static bool wait_patiently(struct store *s) {
+        struct timespec t;
+        int64_t left = s->patient_since + STORE_PATIENT_US - real_us();
+
+        wait_until(&t, MAX_OF(left, 0));
+        while (all_are_patient(s))
+                if (pthread_cond_timedwait(&s->wake, &s->lock, &t) != 0)
+                        return all_are_patient(s);
+        return false;
+}
+
 static bool must_wait(const struct store *s) {
         return s->waiting == 0 && !s->closing && !s->readonly;
 }
@@ -474,7 +498,8 @@ static void wait_for_calls(struct store *s) {
                 pthread_cond_timedwait(&s->wake, &s->lock, &t);
                 return;
         }
-        wait_for_company(s);
+        if (!wait_patiently(s))
+                wait_for_company(s);
 }
 
 static size_t take_lane(struct store *s, enum store_lane lane, struct list *to, size_t max) {
@@ -482,6 +507,7 @@ static size_t take_lane(struct store *s, enum store_lane lane, struct list *to, 
         size_t n = 0;
 
         while (n < max && (l = list_pop(&s->lanes[lane]))) {
+                s->patient -= list_entry(l, struct store_call, link)->patient;
                 list_append(to, l);
                 n++;
         }

@@ -29,7 +29,7 @@ SELECT id FROM drift WHERE model_id = :model_id AND id < :before_id ORDER BY id 
 -- in: max INT
 SELECT * FROM drift
 WHERE model_id = :model_id AND id <= :newest AND id >= :oldest AND seen_at >= :since
-  AND (:application IS NULL OR application = :application) AND (:who IS NULL OR who = :who)
+  AND (:application IS NULL OR application = :application) AND (:who IS NULL OR who = :who OR user = :who)
   AND (:type IS NULL OR type LIKE :type OR type LIKE :type || '.%')
 ORDER BY id DESC LIMIT :max;
 
@@ -61,6 +61,9 @@ WHERE fields = :fields ORDER BY id DESC LIMIT 1;
 
 -- name: drift_close
 UPDATE drift SET outcome = :outcome, repaired_at = :repaired_at WHERE id = :id;
+
+-- name: drift_set_user
+UPDATE drift SET user = :user WHERE id = :id;
 
 -- name: drift_set_action
 UPDATE drift SET action = :action WHERE id = :id;

@@ -5,7 +5,7 @@
 -- in: after INT
 -- in: max INT
 SELECT mine.relation_id, mine.role, mine.endpoint, relation.interface, relation.life, other.application_id AS other_id,
-       other.endpoint AS other_endpoint, application.name AS other_name
+       other.endpoint AS other_endpoint, application.name AS other_name, application.charm_name AS other_charm
 FROM relation_side AS mine
 JOIN relation ON relation.id = mine.relation_id
 JOIN relation_side AS other ON other.relation_id = mine.relation_id AND other.role <> mine.role

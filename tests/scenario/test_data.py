@@ -121,7 +121,8 @@ def _(world):
     kube.merge("services", "mlflow", "mlflow-minio", {"metadata": {"finalizers": ["example.com/hold"]}})
     kube.delete("namespaces", "", "mlflow")
     for app in APPS:
-        world.wait_status(app, "blocked", "Namespace mlflow", "being deleted", "data too")
+        world.wait_status(app, "blocked", "Namespace mlflow", "being deleted", "data in it too")
+    world.ctl("status").ok().says("what is wanted is made again when it is gone")
     kube.merge("services", "mlflow", "mlflow-minio", {"metadata": {"finalizers": None}})
     for app in ("mlflow-mysql", "mlflow-minio"):
         world.wait_status(app, "blocked", f"accept-data-loss {app}")
@@ -186,6 +187,7 @@ def _(world):
     sql(world, "DROP PROCEDURE mlflow.mooring_mark")
     world.wait_for("the mark to be back", lambda: sql(world, "SHOW PROCEDURE STATUS WHERE Name = 'mooring_mark'"))
     world.wait_active()
+    world.wait_for("the line of it", lambda: "or our mark on it is gone" in world.ctl("drift").out)
     sql(world, "DROP DATABASE mlflow")
     world.wait_status("mlflow-mysql", "blocked", "is gone, and held data")
     world.ctl("pause", "mlflow-mysql", "--reason", "night").ok()
@@ -193,6 +195,7 @@ def _(world):
     world.ctl("unpause", "mlflow-mysql").ok()
     sql(world, "CREATE DATABASE mlflow; CREATE TABLE mlflow.t (a INT)")
     world.wait_active()
+    world.wait_for("the loss to end as restored", lambda: "restored" in world.ctl("drift").out)
     world.cluster.kube.delete("namespaces", "", world.cluster.model)
     for app in ("mlflow-mysql", "mlflow-minio"):
         world.wait_status(app, "blocked", f"accept-data-loss {app}")

@@ -51,6 +51,27 @@ def _(world):
         raise RuntimeError("drift says repaired, and there is no Service")
 
 
+@test("where the API server's audit log is given, drift names the user, of deletions too", fresh=True,
+      sim="the simulator keeps no audit log")
+def _(world):
+    world.daemon.stop()
+    world.daemon.options += ["--audit-log", f"{world.cluster.name}={world.cluster.audit_log()}"]
+    world.daemon.start()
+    world.ctl("deploy", "minio", "store").ok()
+    world.wait_active()
+    kube, model = world.cluster.kube, world.cluster.model
+    for damage, who in ((lambda: kube.delete("services", model, "store"), "not recorded"),
+                        (lambda: kube.edit("services", model, "store", "/spec/ports/0/targetPort", 4711), "kubectl-edit")):
+        before = lines(world)
+        damage()
+        repaired(world, before, f"Service {model}/store", who)
+        number = max(lines(world))
+        world.wait_for("the user", lambda n=number: "kubernetes-admin" in world.ctl("drift", "show", n).out)
+        world.ctl("drift", "show", number).ok().says("User", "kubernetes-admin, by the audit log of the API server")
+    if not json.loads(world.ctl("drift", "--who", "kubernetes-admin", "--format", "json").ok().out)["drift"]:
+        raise RuntimeError("drift --who finds no line by its user")
+
+
 @test("a label that was taken away comes back")
 def _(world):
     kube, before = world.cluster.kube, lines(world)

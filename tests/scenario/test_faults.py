@@ -202,6 +202,39 @@ def _(world):
     settled(world)
 
 
+@test("a client certificate that ends while the daemon runs is told as that, and a new login is enough", shares=faults,
+      sim="the simulator looks at no client certificate")
+def _(world):
+    settled(world)
+    good = world.folder / "through-proxy.kubeconfig"
+    world.ctl("update-cluster", world.cluster.name, "--kubeconfig", world.cluster.short_login(world, good, 15)).ok()
+    settled(world)
+    shows_loss(world, "the client certificate expired at", "update-cluster")
+    before, writes = lines(world), world.cluster.writes()
+    damage(world, 4720)
+    world.ctl("update-cluster", world.cluster.name, "--kubeconfig", good).ok()
+    mended(world, before, writes)
+
+
+@test("an API server that stands behind this one and does not answer costs its own kinds only", shares=faults,
+      sim="no other server stands behind the simulator")
+def _(world):
+    path = "/apis/apiregistration.k8s.io/v1/apiservices"
+    world.cluster.kube.must("POST", path, {
+        "metadata": {"name": "v1.nobody.example.org"},
+        "spec": {"group": "nobody.example.org", "version": "v1", "groupPriorityMinimum": 100, "versionPriority": 100,
+                 "insecureSkipTLSVerify": True, "service": {"name": "nobody", "namespace": "default"}}})
+    try:
+        world.daemon.stop()
+        world.daemon.start()                # which discovers all kinds anew
+        settled(world)
+        before, writes = lines(world), world.cluster.writes()
+        damage(world, 4721)
+        mended(world, before, writes)
+    finally:
+        world.cluster.kube.must("DELETE", f"{path}/v1.nobody.example.org")
+
+
 @test("a token that is withdrawn while the daemon runs is told, and a new one by update-cluster is enough", shares=faults)
 def _(world):
     settled(world)

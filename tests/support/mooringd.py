@@ -191,20 +191,25 @@ class Daemon:
         return self.query("SELECT coalesce(sum(applied_generation = wanted_generation AND baseline IS NOT NULL "
                           "AND life = 'alive'), 0), count(*) FROM resource")[0]
 
-    def wait_in_place(self, count, seconds=DEADLINE, pause=0.02):
-        """Until at least COUNT resources are there and all are in place; the monotonic time when it was seen."""
-        def done():
+    def wait_in_place(self, count, seconds=DEADLINE):
+        """Until at least COUNT resources are there and all are in place; the monotonic time when it was seen. A look
+        reads the whole table, with the processors that the daemon and its server need: it looks seldom while much is
+        missing, and often at the end."""
+        began = now = time.monotonic()
+        while now < began + seconds:
             try:
                 good, all_of = self.in_place()
             except sqlite3.OperationalError:
-                return None
-            return time.monotonic() if good == all_of and all_of >= count else None
-        try:
-            return until(done, f"{count} resources in place", seconds, pause)
-        except Failed as e:
-            open_ones = self.query("SELECT type, path, state, reason FROM resource WHERE applied_generation <> wanted_generation "
-                                   "LIMIT 3")
-            raise Failed(f"{e}: {self.in_place()} {open_ones}\n{self.log_tail()}") from e
+                good, all_of = 0, count
+            now = time.monotonic()
+            if good == all_of and all_of >= count:
+                return now
+            rest = (now - began) * (max(all_of, count) - good) / max(good, 1)
+            time.sleep(min(0.5, max(0.01, rest / 3)))
+        open_ones = self.query("SELECT type, path, state, reason FROM resource WHERE applied_generation <> wanted_generation "
+                               "LIMIT 3")
+        raise Failed(f"waited {seconds} s in vain for {count} resources in place: {self.in_place()} {open_ones}\n"
+                     f"{self.log_tail()}")
 
     # ---- its processes
 

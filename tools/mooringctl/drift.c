@@ -38,6 +38,7 @@ static const struct opt history_options[] = {
         { "limit", 'n', OPT_INT, AT(limit), "20", 1, 100000, "N", 0, NULL, "newest lines" }, {}
 };
 
+#define NOT_RECORDED "not recorded"
 #define PAGE_MAX 1000 /* what the daemon gives at once */
 
 /* ---- drift */
@@ -50,6 +51,15 @@ static char *what_of(const json_t *line) {
         if (n > 1 && json_get(json_array_get(fields, n - 1), "what"))
                 n--; /* a remark about the others */
         return n > 1 ? str_format("%s and %zu more", field, n - 1) : str_dup(field);
+}
+
+/* "kubectl-edit (alice)"; where only the user is known, that. */
+static char *by_whom(const json_t *line) {
+        const char *who = json_get_str(line, "who", ""), *user = json_get_str(line, "user", NULL);
+
+        if (!user)
+                return str_dup(who);
+        return str_eq(who, NOT_RECORDED) ? str_dup(user) : str_format("%s (%s)", who, user);
 }
 
 static char *took(const json_t *line) {
@@ -84,6 +94,7 @@ static void print_list(struct cli *c, const json_t *list) {
                 cleanup_(freep) char *object =
                         text_object(json_get_str(line, "type", ""), json_get_str(line, "path", ""));
                 cleanup_(freep) char *span = took(line);
+                cleanup_(freep) char *by = by_whom(line);
                 const char *outcome = json_get_str(line, "outcome", "");
 
                 table_printf(&t, "%lld", (long long)json_get_int(line, "id", 0));
@@ -92,7 +103,7 @@ static void print_list(struct cli *c, const json_t *list) {
                 table_add(&t, json_get_str(line, "application", ""));
                 table_add(&t, object);
                 table_add(&t, what);
-                table_add(&t, json_get_str(line, "who", ""));
+                table_add(&t, by);
                 table_add(&t, span);
                 table_style(&t, outcome, outcome_style(outcome));
         }
@@ -207,7 +218,10 @@ static void print_line(struct cli *c, const json_t *line) {
         if (json_get(line, "changed-at"))
                 fprintf(c->out, "Changed      %s\n",
                         text_time(json_get_str(line, "changed-at", NULL), utc, stamp));
-        fprintf(c->out, "Who          %s\n", json_get_str(line, "who", "not recorded"));
+        fprintf(c->out, "Who          %s\n", json_get_str(line, "who", NOT_RECORDED));
+        if (json_get(line, "user"))
+                fprintf(c->out, "User         %s, by the audit log of the API server\n",
+                        json_get_str(line, "user", ""));
         fprintf(c->out, "Action       %s\n", json_get_str(line, "action", ""));
         fprintf(c->out, "Outcome      %s\n", json_get_str(line, "outcome", ""));
         if (span[0])

@@ -7,6 +7,7 @@
  *
  *   look       when the first apply, which only makes, found it there, or when it is
  *              adopted: what is not ours is not touched; of a dry run to tell what differs
+ *   body       a large one is made in a thread
  *   serving    webhooks and API services: what serves them is ready,
  *              else everything they guard would stand still
  *   delete     to make anew what cannot be changed (only when asked)
@@ -20,6 +21,7 @@
 #include "apply.h"
 
 #include "baseline.h"
+#include "body.h"
 #include "clock.h"
 #include "difference.h"
 #include "fieldset.h"
@@ -54,7 +56,7 @@ struct applying {
         struct buf body;
         json_t *document; /* what is sent where fields are kept; NULL: what is wanted */
         json_t *owned;    /* keep.h's: fields that we give up before */
-        char *refused;    /* why there is no body: the document cannot be sent */
+        bool unmade;      /* the body is to be made (anew) */
         char *application;
         json_t *services; /* of a webhook configuration: those still to be asked about */
         unsigned flags;
@@ -79,13 +81,14 @@ struct applying {
         json_t *warnings;
 };
 
-static flow_ask ask_look, ask_serving, ask_delete, ask_gone, ask_taken, ask_take, ask_patch,
-        ask_confirm, ask_read;
-static flow_got got_look, got_serving, got_delete, got_gone, got_taken, got_take, got_patch,
-        got_confirm, got_read;
+static flow_ask ask_look, ask_body, ask_serving, ask_delete, ask_gone, ask_taken, ask_take,
+        ask_patch, ask_confirm, ask_read;
+static flow_got got_look, got_body, got_serving, got_delete, got_gone, got_taken, got_take,
+        got_patch, got_confirm, got_read;
 
 enum {
         STEP_LOOK,
+        STEP_BODY,
         STEP_SERVING,
         STEP_DELETE,
         STEP_GONE,
@@ -99,6 +102,7 @@ enum {
 static const struct flow_step steps[] = {
         // step, ask, got, deadline, pause, flags
         { "look", ask_look, got_look, OPERATION_STEP_MS, 0, FLOW_ALL },
+        { "body", ask_body, got_body, OPERATION_STEP_MS, 0, FLOW_ALL },
         { "serving", ask_serving, got_serving, OPERATION_STEP_MS, 1, FLOW_ALL },
         { "delete", ask_delete, got_delete, OPERATION_STEP_MS, 0, FLOW_ALL },
         { "gone", ask_gone, got_gone, OPERATION_STEP_MS, GONE_PAUSE_MS, FLOW_ALL },
@@ -116,17 +120,6 @@ static struct applying *applying_of(struct flow *f) {
 
 static const char *annotation(const json_t *wanted, const char *name) {
         return json_get_str(json_dig(wanted, "metadata", "annotations", NULL), name, "");
-}
-
-static void fill_body(struct applying *a) {
-        const struct apply_request *r = a->request;
-        const json_t *document = a->released ? a->released : a->document ? a->document : r->wanted;
-        struct err err = { 0 };
-
-        buf_wipe(&a->body);
-        if (normalise_body(document, r->type, r->path, r->marks, a->making ? VERSION_OF_NONE : NULL,
-                           r->values, &a->body, &err) < 0)
-                a->refused = str_dup(err_text(&err));
 }
 
 /* ---- look: whose is it? */
@@ -161,7 +154,7 @@ static void release(struct applying *a, struct scan_slice object) {
         json_decref(a->released);
         a->released = json_deep_copy(a->document ? a->document : a->request->wanted);
         field_rules_release(a->released, a->runtime, own, live);
-        fill_body(a);
+        a->unmade = true;
 }
 
 static int ask_look(struct flow *f, struct ask *ask, struct err *err) {
@@ -170,8 +163,6 @@ static int ask_look(struct flow *f, struct ask *ask, struct err *err) {
 
         if (r)
                 return r;
-        if (a->refused)
-                return operation_say(&a->operation, OUTCOME_REFUSED, "%s", a->refused);
         if (a->making ||
             (!a->first && !(a->flags & (APPLY_RECREATE | APPLY_DRY_RUN)) && !a->runtime))
                 return FLOW_SKIP;
@@ -205,6 +196,43 @@ static int got_look(struct flow *f, struct ask *ask, struct err *err) {
         a->uid = scan_dup(scan_dig(object, "metadata", "uid", NULL));
         release(a, object);
         return keep_values(a, object);
+}
+
+/* ---- body: what cannot be sent is refused before anything is written */
+
+static int ask_body(struct flow *f, struct ask *ask, struct err *err) {
+        struct applying *a = applying_of(f);
+        const struct apply_request *r = a->request;
+        struct body_wish w = { .wanted = a->released   ? a->released
+                                         : a->document ? a->document
+                                                       : r->wanted,
+                               .marks = r->marks,
+                               .type = r->type,
+                               .path = r->path,
+                               .version = a->making ? VERSION_OF_NONE : NULL,
+                               .values = r->values,
+                               .body = &a->body,
+                               .size = r->size };
+        struct err why = { 0 };
+
+        if (!a->unmade)
+                return FLOW_SKIP;
+        a->unmade = false;
+        buf_wipe(&a->body);
+        if (body_is_large(&w)) {
+                body_ask(ask, &w);
+                return 0;
+        }
+        if (normalise_body(w.wanted, w.type, w.path, w.marks, w.version, w.values, w.body, &why) <
+            0)
+                return operation_say(&a->operation, OUTCOME_REFUSED, "%s", err_text(&why));
+        return FLOW_SKIP;
+}
+
+static int got_body(struct flow *f, struct ask *ask, struct err *err) {
+        if (ask->outcome == OUTCOME_DONE)
+                return 0;
+        return operation_say(&applying_of(f)->operation, ask->outcome, "%s", err_text(&ask->err));
 }
 
 /* ---- serving: is anybody there to answer a webhook? */
@@ -472,8 +500,7 @@ static int got_patch(struct flow *f, struct ask *ask, struct err *err) {
         }
         if (a->making && http_answer(ask)->end == HTTP_OK && http_answer(ask)->status == 409) {
                 a->making = false;
-                a->met = true;
-                fill_body(a);
+                a->met = a->unmade = true;
                 return FLOW_GOTO(STEP_LOOK);
         }
         if (m->duplicate && !a->taken && a->wish.projection && !(a->flags & APPLY_DRY_RUN))
@@ -620,7 +647,6 @@ static void drop(struct operation *o) {
         buf_wipe(&a->answer);
         buf_wipe(&a->live);
         baseline_deinit(&a->baseline);
-        free(a->refused);
         free(a->application);
         free(a->uid);
         free(a->whose);
@@ -660,8 +686,8 @@ void apply_start(struct target *t, const struct apply_request *r, struct op *op)
         look_wish_init(&a->wish, r);
         a->runtime = runtime_of(r->wanted);
         a->document = keep_document(r, &a->owned);
-        fill_body(a);
-        if (!a->refused && (r->first || !r->projection))
+        a->unmade = true;
+        if (r->first || !r->projection)
                 a->services = serving_services(r->type, r->wanted);
         operation_run(&a->operation, "kube-apply", steps);
 }

@@ -99,5 +99,6 @@ const struct provider provider_kube = {
         .manner = target_manner,
         .examine = examine_start,
         .tunnel = tunnel_open,
+        .user = target_user,
         .rights = rights_of,
 };

@@ -12,6 +12,10 @@
  * it cannot be read. */
 #include "target.h"
 
+#include "clock.h"
+#include "kubeconfig.h"
+
+#include <errno.h>
 #include <stdlib.h>
 
 #define RETRY_MS 800 /* as the watches' back-off */
@@ -98,6 +102,16 @@ static bool is_busy(const struct target *t, const struct http_request *r) {
                t->reachable && t->identity_tries < BUSY_MAX;
 }
 
+static char *refused_text(const struct target *t, const char *message) {
+        struct err err = { 0 };
+
+        if (t->certificate &&
+            kubeconfig_check_certificate(t->certificate, clock_wall(), &err) == -EKEYEXPIRED)
+                return str_dup(err_text(&err));
+        return str_format("the API server refuses our credentials (401): %s",
+                          message ? message : "no reason given");
+}
+
 static void identity_done(struct http_request *r) {
         struct target *t = r->arg;
         struct scan_slice body = scan_of(buf_str(&r->reply), r->reply.len);
@@ -123,8 +137,7 @@ static void identity_done(struct http_request *r) {
         else if (r->end != HTTP_OK)
                 why = str_dup(err_text(&r->err));
         else if (r->status == 401)
-                why = str_format("the API server refuses our credentials (401): %s",
-                                 message ? message : "no reason given");
+                why = refused_text(t, message);
         else if (r->status == 403)
                 why = str_format("missing right: get namespace kube-system, which says which "
                                  "cluster this is: %s",

@@ -565,6 +565,36 @@ static void credential_changed(void *arg, int r, const struct err *err) {
                 target_ask_who(t);
 }
 
+/* Of LOGS ("CLUSTER=FILE") this cluster's. */
+static struct audit_trail *open_trail(struct target *t, const json_t *logs) {
+        size_t i, len = strlen(t->name);
+        const json_t *log;
+
+        json_array_foreach(logs, i, log) {
+                const char *text = json_string_value(log);
+
+                if (strncmp(text, t->name, len) == 0 && text[len] == '=')
+                        return audit_trail_new(t->loop, t->name, text + len + 1);
+        }
+        return NULL;
+}
+
+int target_user(struct target *t, const struct user_question *q, char *text, size_t size) {
+        const struct discovery_kind *kind = discovery_find(t->discovery.table, q->type);
+        const struct discovery_version *version = kind ? discovery_version(kind, NULL) : NULL;
+
+        if (!t->trail)
+                return -ENOTSUP;
+        return version && audit_trail_user(t->trail,
+                                           &(struct audit_trail_ask){ .group = kind->group,
+                                                                      .plural = version->plural,
+                                                                      .path = q->path,
+                                                                      .since = q->since,
+                                                                      .deleted = q->deleted,
+                                                                      .manager = q->who },
+                                           text, size);
+}
+
 static int open_server(struct target *t, const struct kubeconfig *k, const struct target_config *c,
                        struct err *err) {
         cleanup_(json_freep) json_t *options = c->options ? c->options() : NULL;
@@ -580,6 +610,7 @@ static int open_server(struct target *t, const struct kubeconfig *k, const struc
 
         if (r < 0)
                 return r;
+        t->trail = open_trail(t, json_get(options, "audit-logs"));
         t->silence_ms = json_get_int(options, "watch-silence-ms", 0);
         t->pulse_ms = json_get_int(options, "pulse-ms", 0);
         t->how = (struct http_server_config){
@@ -648,6 +679,7 @@ struct target *target_close(struct target *t) {
         discovery_stop(&t->discovery);
         http_server_unref(t->server);
         credential_free(t->credential);
+        audit_trail_free(t->trail);
         free(t->certificate);
         free((char *)t->how.url);
         free((char *)t->how.ca_pem);

@@ -2,6 +2,7 @@
 /* target.h - inside the folder: one cluster, with what is known of it and what runs against it */
 #pragma once
 
+#include "audit-trail.h"
 #include "credential.h"
 #include "discovery.h"
 #include "list.h"
@@ -27,6 +28,7 @@ struct target {
         struct credential *credential;
         char *certificate; /* PEM of the kubeconfig's, or NULL */
         struct observer observer;
+        struct audit_trail *trail; /* NULL: its audit log is nowhere here */
 
         struct discovery discovery;
         struct timer discover_timer;
@@ -58,6 +60,7 @@ void target_watches(const struct target *t, void (*tell)(void *arg, const struct
                     void *arg);
 void target_follow(struct target *t, const char *type);
 json_t *target_manner(const struct target *t); /* the provider's */
+int target_user(struct target *t, const struct user_question *q, char *text, size_t size);
 void target_begin_discovery(void *target);
 /* Discovery begins them anew. */
 void target_end_watches(struct target *t);

@@ -24,19 +24,26 @@ distinguished_name = any
 """
 
 
-def expired(folder):
-    """Paths of a certificate for 127.0.0.1 that ended in 2020, and of its key. It has signed itself."""
+def make(folder, name, begin, end, ca=None):
+    """Paths of a certificate of NAME for 127.0.0.1, valid between two times ("20200101000000Z"), and of its key. CA: (certificate, key)
+    of who signs it, or it signs itself."""
     folder.mkdir()
     key, request, certificate, config = (folder / name for name in ("key.pem", "request.pem", "certificate.pem", "config"))
     config.write_text(CONFIG.replace("{folder}", str(folder)))
     (folder / "index").touch()
     (folder / "serial").write_text("01\n")
+    signer = ["-cert", ca[0], "-keyfile", ca[1]] if ca else ["-selfsign", "-keyfile", key]
     for words in (["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", request,
-                   "-subj", "/CN=expired", "-config", config],
-                  ["ca", "-batch", "-selfsign", "-config", config, "-keyfile", key, "-in", request, "-out", certificate, "-notext",
-                   "-startdate", "20200101000000Z", "-enddate", "20200201000000Z"]):
+                   "-subj", f"/CN={name}", "-config", config],
+                  ["ca", "-batch", *signer, "-config", config, "-in", request, "-out", certificate, "-notext",
+                   "-startdate", begin, "-enddate", end]):
         subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
     return certificate, key
+
+
+def expired(folder):
+    """One that ended in 2020. It has signed itself."""
+    return make(folder, "expired", "20200101000000Z", "20200201000000Z")
 
 
 @contextmanager

@@ -10,9 +10,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.parse
 from pathlib import Path
 
+from . import certs
 from .kube import Kube
 from .world import ROOT, Trouble, until
 
@@ -112,6 +114,20 @@ class Real:
         token = self.kube.must("POST", f"{path}/{ACCOUNT}/token", {"spec": {"expirationSeconds": 86400}})["status"]["token"]
         self.write_kubeconfig(token)
 
+    def short_login(self, world, base, seconds):
+        """The kubeconfig BASE with the daemon's rights by a client certificate that ends in so many seconds."""
+        pki, now = Path(self.peers) / "pki", time.time()
+        begin, end = (time.strftime("%Y%m%d%H%M%SZ", time.gmtime(now + t)) for t in (-3600, seconds))
+        certificate, key = certs.make(world.folder / "short", "short", begin, end, (pki / "ca.crt", pki / "ca.key"))
+        self.kube.call("POST", self.kube.path("clusterrolebindings", ""), {
+            "metadata": {"name": "short"}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ACCOUNT},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "short"}]})
+        config = json.loads(base.read_text())
+        config["users"][0]["user"] = {"client-certificate": str(certificate), "client-key": str(key)}
+        path = world.file("short.kubeconfig", json.dumps(config))
+        path.chmod(0o600)
+        return path
+
     def write_kubeconfig(self, token):
         cluster = {"server": os.environ["PEERS_API"], "certificate-authority": os.environ["PEERS_CA"]}
         self.kubeconfig.touch(mode=0o600)
@@ -179,6 +195,10 @@ class Real:
 
     def server_up(self):
         self.peers_tool("start", "kube-apiserver")
+
+    @staticmethod
+    def audit_log():
+        return os.environ["PEERS_AUDIT_LOG"]
 
     def writes(self):
         """Writing requests of the daemon's, by the API server's audit log."""

@@ -390,6 +390,24 @@ static void a_worker_in_a_folder_of_our_own_is_started_for_the_other_user(void *
         assert_plans(&c);
 }
 
+static void a_machine_that_cannot_confine_charms_is_told_what_to_do(void **state) {
+#ifdef MOORING_SANITIZED
+        static const char way[] = "start it with --sandbox=no";
+#else
+        static const char way[] = "landlock";
+#endif
+        static const char *const dirs[] = { TEST_CHARM_DIR, NULL };
+        struct charm_host_options o = { .state_dir = fixture.state,
+                                        .charm_dirs = dirs,
+                                        .worker = "/bin/false",
+                                        .sandbox = true };
+        struct err err = {};
+
+        fixture.host = charm_host_free(fixture.host);
+        assert_int_equal(charm_host_new(fixture.loop, &o, &fixture.host, &err), -ENOSYS);
+        assert_non_null(strstr(err_text(&err), way));
+}
+
 static void the_host_can_be_freed_with_calls_under_way(void **state) {
         struct test_call a, b;
 
@@ -442,6 +460,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(
                         a_worker_in_a_folder_of_our_own_is_started_for_the_other_user, setup,
                         teardown),
+                cmocka_unit_test_setup_teardown(
+                        a_machine_that_cannot_confine_charms_is_told_what_to_do, setup, teardown),
                 cmocka_unit_test_setup_teardown(the_host_can_be_freed_with_calls_under_way, setup,
                                                 teardown),
         };

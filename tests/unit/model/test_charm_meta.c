@@ -31,6 +31,7 @@ static const char good[] = "name: minio\n"
                            "    ratio: {type: float, default: 0.5}\n"
                            "    tls: {type: boolean, default: false}\n"
                            "    note: {type: string}\n"
+                           "    user: {type: string, reserved: [root, sys]}\n"
                            "    days: {type: string, default: auto, pattern: \"auto|[0-9]+\"}\n"
                            "    bucket: {type: string, max: 9, pattern: \"[a-z]+\", wants: a "
                            "bucket}\n"
@@ -112,6 +113,8 @@ static void each_fault_names_its_line(void **state) {
                 { "name: a\nconfig:\n  options:\n    p: {type: int, default: x}\n",
                   "charm.yaml:4: config.options.p.default: application a: option p: wants a "
                   "whole" },
+                { "name: a\nconfig:\n  options:\n    p: {type: int, reserved: [a]}\n",
+                  "charm.yaml:4: config.options.p.reserved: is only for options of type string" },
                 { "name: a\nconfig:\n  options:\n    p: {type: string, pattern: \"(\"}\n",
                   "charm.yaml:4: config.options.p.pattern: is no extended regular expression" },
                 { "name: a\nconfig:\n  options:\n    p: {type: string, pattern: "
@@ -209,6 +212,9 @@ static void wrong_values_say_application_option_and_wanted_type(void **state) {
                 { "mode", "\"sever\"",
                   "application store: option mode: wants one of server, gateway, is "
                   "the text \"sever\"" },
+                { "user", "\"Root\"",
+                  "application store: option user: wants a text that is none of root, sys, is the "
+                  "text \"Root\"" },
                 { "days", "\"autos\"",
                   "application store: option days: wants a text that matches auto|[0-9]+, is the "
                   "text \"autos\"" },

@@ -102,6 +102,16 @@ static void wrong_options_are_told_with_the_nearest_name(void **state) {
         assert_int_equal(config(d, "store", NULL, NULL, "a: [\n"), -EINVAL);
 }
 
+/* Asked twice, the second time must not lead to the next one. */
+static void what_destroys_is_told_no_other_name(void **state) {
+        struct desk *d = *state;
+
+        assert_int_equal(desk_application(d, command_application_remove,
+                                          (struct command_application){ .application = "stroe" }),
+                         -ENOENT);
+        assert_string_equal(desk_error(d, 0), "model lab: no application \"stroe\"");
+}
+
 static bool folder_has(struct desk *d, const char *text) {
         cleanup_(freep) char *command =
                 str_format("grep -rqaF -- '%s' '%s'", text, d->fixture->dir);
@@ -321,6 +331,17 @@ static void integrate_matches_refuses_and_removes(void **state) {
         assert_true(desk_has_error(d, "is being removed"));
 }
 
+static void two_of_one_charm_at_one_server_are_noted(void **state) {
+        struct desk *d = *state;
+
+        assert_int_equal(desk_deploy(d, HEAD "  copy: {charm: mlflow-server}\n", false), 0);
+        assert_int_equal(relation(d, true, "server", "db"), 0);
+        assert_false(desk_has_note(d, "server"));
+        assert_int_equal(relation(d, true, "copy", "db"), 0);
+        assert_true(desk_has_note(d, "server and copy, of the same charm, both get their database "
+                                     "from db"));
+}
+
 static void a_limit_of_one_takes_one(void **state) {
         struct desk *d = *state;
 
@@ -524,6 +545,7 @@ int main(void) {
                 WITH_MODEL(options_are_converted_set_and_reset),
                 WITH_MODEL(a_file_of_options_may_be_plain_or_by_application),
                 WITH_MODEL(wrong_options_are_told_with_the_nearest_name),
+                WITH_MODEL(what_destroys_is_told_no_other_name),
                 WITH_MODEL(a_secret_option_is_sealed_and_shown_to_nobody),
                 WITH_MODEL(a_new_secret_value_is_a_new_revision),
                 WITH_MODEL(a_token_cannot_be_given_as_a_value),
@@ -533,6 +555,7 @@ int main(void) {
                 WITH_MODEL(an_image_can_be_replaced_and_given_back),
                 WITH_MODEL(a_pause_needs_a_reason_and_says_who),
                 WITH_MODEL(integrate_matches_refuses_and_removes),
+                WITH_MODEL(two_of_one_charm_at_one_server_are_noted),
                 WITH_MODEL(a_limit_of_one_takes_one),
                 WITH_MODEL(removal_ends_relations_and_can_be_upgraded),
                 WITH_MODEL(a_model_ends_after_its_applications),

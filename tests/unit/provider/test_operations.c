@@ -107,18 +107,25 @@ static void serve_object(struct server_call *c, void *arg) {
 
 /* ---- the operations */
 
+#define LARGE_SIZE 1000000
+
 static void on_done(struct op *op) {
         assert_false(w.done);
         w.done = true;
 }
 
-/* MET: what the first apply would make is there, and has our stamp. */
-enum scenario { FIRST, MET, AGAIN, TAKE, LOOK, REMOVE, SCENARIO_MAX };
-static const char *const names[] = { "first apply", "first apply of what is there",
-                                     "apply",       "apply that takes over",
-                                     "look",        "remove" };
-static const int requests_of[] = { 1, 3, 1, 4, 1, 1 };
-static const enum outcome wanted_of[] = { OUTCOME_DONE, OUTCOME_DONE, OUTCOME_DONE,
+/* MET: what the first apply would make is there, and has our stamp. LARGE: its body is made in a
+ * thread, whatever its size is. */
+enum scenario { FIRST, MET, AGAIN, LARGE, TAKE, LOOK, REMOVE, SCENARIO_MAX };
+static const char *const names[] = { "first apply",
+                                     "first apply of what is there",
+                                     "apply",
+                                     "apply of something large",
+                                     "apply that takes over",
+                                     "look",
+                                     "remove" };
+static const int requests_of[] = { 1, 3, 1, 1, 4, 1, 1 };
+static const enum outcome wanted_of[] = { OUTCOME_DONE, OUTCOME_DONE, OUTCOME_DONE, OUTCOME_DONE,
                                           OUTCOME_DONE, OUTCOME_DONE, OUTCOME_GONE };
 
 static void prepare(enum scenario s, enum failure f, int at) {
@@ -148,11 +155,12 @@ static void run(enum scenario s, struct op *op) {
                                    .token = "",
                                    .first = s <= MET };
 
-        if (s == AGAIN || s == TAKE || s == LOOK)
+        if (s == AGAIN || s == LARGE || s == TAKE || s == LOOK)
                 assert_int_equal(provider_kube.projection_parse(
                                          "{\"apiVersion\":\"v1\",\"fields\":" FIELDS "}", &p, NULL),
                                  0);
         r.projection = p;
+        r.size = s == LARGE ? LARGE_SIZE : 0;
         r.baseline = s == LOOK ? baseline : NULL;
         w.done = false;
         *op = (struct op){ .loop = w.api.loop, .done = on_done };
@@ -203,6 +211,59 @@ static void what_a_lost_answer_made_is_made_by_us(void **state) {
         run(AGAIN, &op);
         assert_false(op.created);
         op_clear(&op);
+}
+
+static struct apply_request large_request(json_t *wanted, json_t *marks) {
+        return (struct apply_request){ .type = "ConfigMap",
+                                       .path = "ns/x",
+                                       .wanted = wanted,
+                                       .size = LARGE_SIZE,
+                                       .marks = marks,
+                                       .incarnation = "u1",
+                                       .token = "" };
+}
+
+static void a_large_one_that_cannot_be_sent_is_refused_before_anything_is(void **state) {
+        cleanup_(json_freep) json_t *wanted = kube_api_json(
+                "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\"},"
+                "\"data\":{\"a\":\"{{secret:abcdefghijklmnopqrstuvwxyz:1:plain}}\"}}");
+        cleanup_(json_freep) json_t *marks = kube_api_json("{\"model\":\"m\"}");
+        struct apply_request r = large_request(wanted, marks);
+        struct op op = { .loop = w.api.loop, .done = on_done };
+
+        prepare(LARGE, FAIL_NONE, 0);
+        w.done = false;
+        provider_kube.apply(w.api.target, &r, &op);
+        for (int64_t end = clock_mono() + KUBE_API_WAIT_MS; !w.done && clock_mono() < end;)
+                loop_step(w.api.loop, 50);
+        assert_true(w.done);
+        assert_int_equal(op.outcome, OUTCOME_REFUSED);
+        assert_non_null(strstr(err_text(&op.err), "data/a"));
+        assert_int_equal(w.requests, 0);
+        op_clear(&op);
+}
+
+/* The thread goes on with what is its own. */
+static void a_large_one_can_be_cancelled_at_any_time(void **state) {
+        for (int turns = 0; turns < 4; turns++) {
+                json_t *wanted = kube_api_json("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\","
+                                               "\"metadata\":{\"name\":\"x\"}}");
+                json_t *marks = kube_api_json("{\"model\":\"m\"}");
+                struct apply_request r = large_request(wanted, marks);
+                struct op op = { .loop = w.api.loop, .done = on_done };
+
+                prepare(LARGE, FAIL_NONE, 0);
+                w.done = false;
+                provider_kube.apply(w.api.target, &r, &op);
+                for (int i = 0; i < turns && !w.done; i++)
+                        loop_step(w.api.loop, 0);
+                if (!w.done)
+                        provider_kube.cancel(&op);
+                op_clear(&op);
+                json_decref(wanted);
+                json_decref(marks);
+                loop_finish_jobs(w.api.loop);
+        }
 }
 
 /* What an answer may mean; a page of somebody else's with 200 is believed by nobody. */
@@ -273,6 +334,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(each_operation_without_a_failure),
                 cmocka_unit_test(what_a_lost_answer_made_is_made_by_us),
+                cmocka_unit_test(a_large_one_that_cannot_be_sent_is_refused_before_anything_is),
+                cmocka_unit_test(a_large_one_can_be_cancelled_at_any_time),
                 cmocka_unit_test(
                         each_request_of_each_operation_fails_in_each_way_and_then_converges),
         };

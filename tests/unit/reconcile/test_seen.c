@@ -101,6 +101,27 @@ static void data_that_was_filled_and_deleted_in_one_breath_is_lost(void **state)
                 1);
 }
 
+/* Stamps are wrong then; what is waited for is not. */
+static void a_wall_clock_that_steps_costs_no_write_and_no_wait(void **state) {
+        static const int64_t steps[] = { 3600000, -7200000, 3600000 };
+        struct stage *s = *state;
+
+        stage_plan(s, "app", one);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        assert_int_equal(s->applies, 1);
+        for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+                clock_fake(clock_mono(), clock_wall() + steps[i]);
+                stage_run(s, 2000);
+                assert_int_equal(s->applies, 1 + (int)i);
+                stage_change(s, "one", "color", json_sprintf("other-%zu", i));
+                stage_run(s, 500);
+                assert_int_equal(s->applies, 2 + (int)i);
+        }
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM drift WHERE outcome = 'repaired'"),
+                         (int)ARRAY_SIZE(steps));
+}
+
 static void how_the_last_try_ended_is_read_back(void **state) {
         struct stage *s = *state;
         struct world_resource *r;
@@ -213,6 +234,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(
                         data_that_was_filled_and_deleted_in_one_breath_is_lost, stage_set_up,
                         stage_tear_down),
+                cmocka_unit_test_setup_teardown(a_wall_clock_that_steps_costs_no_write_and_no_wait,
+                                                stage_set_up, stage_tear_down),
                 cmocka_unit_test_setup_teardown(how_the_last_try_ended_is_read_back, stage_set_up,
                                                 stage_tear_down),
                 cmocka_unit_test_setup_teardown(a_list_of_resources_goes_on_where_it_ended,

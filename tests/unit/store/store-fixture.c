@@ -197,3 +197,33 @@ char *fixture_get(struct fixture *f, const char *name) {
         waited_free(w);
         return value;
 }
+
+/* ---- a store thread that stands still */
+
+static int run_blocking(struct tx *tx, struct store_call *c, struct err *err) {
+        struct waited *w = waited_of(c);
+
+        if (w->runs++ == 0) {
+                sem_post(w->arg);
+                sem_wait((sem_t *)w->arg + 1);
+        }
+        return 0;
+}
+
+struct waited *waited_block(struct fixture *f, sem_t sems[2]) {
+        struct waited *w = waited_new(f, "block", run_blocking, sems);
+
+        sem_init(&sems[0], 0, 0);
+        sem_init(&sems[1], 0, 0);
+        waited_submit(w);
+        sem_wait(&sems[0]);
+        return w;
+}
+
+void waited_unblock(struct waited *w, sem_t sems[2]) {
+        sem_post(&sems[1]);
+        assert_int_equal(waited_wait(w), 0);
+        waited_free(w);
+        sem_destroy(&sems[0]);
+        sem_destroy(&sems[1]);
+}

@@ -5,6 +5,7 @@
 #include "queries.gen.h"
 #include "store.h"
 
+#include <semaphore.h>
 #include <setjmp.h>
 #include <cmocka.h>
 
@@ -52,6 +53,9 @@ struct waited *waited_of(struct store_call *c);
 void waited_submit(struct waited *w);
 void waited_read(struct waited *w);
 int waited_wait(struct waited *w); /* its result */
+/* The store thread stands in a call until waited_unblock: what is submitted meanwhile waits. */
+struct waited *waited_block(struct fixture *f, sem_t sems[2]);
+void waited_unblock(struct waited *w, sem_t sems[2]);
 void fixture_wait(struct fixture *f, bool (*until)(struct fixture *f));
 
 /* One write that sets a setting; one read of it ("" when it is not there). */

@@ -52,34 +52,6 @@ static int run_marking(struct tx *tx, struct store_call *c, struct err *err) {
 }
 
 /* Holds the store thread until the test has queued what it wants in one group. */
-static int run_blocking(struct tx *tx, struct store_call *c, struct err *err) {
-        struct waited *w = waited_of(c);
-
-        if (w->runs++ == 0) {
-                sem_post(w->arg);
-                sem_wait((sem_t *)w->arg + 1);
-        }
-        return 0;
-}
-
-static struct waited *block(struct fixture *f, sem_t sems[2]) {
-        struct waited *w = waited_new(f, "block", run_blocking, sems);
-
-        sem_init(&sems[0], 0, 0);
-        sem_init(&sems[1], 0, 0);
-        waited_submit(w);
-        sem_wait(&sems[0]);
-        return w;
-}
-
-static void unblock(struct waited *w, sem_t sems[2]) {
-        sem_post(&sems[1]);
-        assert_int_equal(waited_wait(w), 0);
-        waited_free(w);
-        sem_destroy(&sems[0]);
-        sem_destroy(&sems[1]);
-}
-
 static void assert_setting(struct fixture *f, const char *name, const char *value) {
         cleanup_(freep) char *found = fixture_get(f, name);
 
@@ -111,12 +83,12 @@ static void a_failed_call_leaves_nothing_and_its_group_stays(void **state) {
         struct waited *b;
         sem_t sems[2];
 
-        b = block(f, sems);
+        b = waited_block(f, sems);
         bad = waited_new(f, "bad", run_failing, NULL);
         good = waited_new(f, "good", run_marking, NULL);
         waited_submit(bad);
         waited_submit(good);
-        unblock(b, sems);
+        waited_unblock(b, sems);
         assert_int_equal(waited_wait(good), 1);
         assert_int_equal(waited_wait(bad), -EPERM);
         assert_string_equal(bad->err.text, "not like this");
@@ -161,13 +133,13 @@ static void the_same_request_twice_in_one_group_runs_once(void **state) {
         struct waited *b;
         sem_t sems[2];
 
-        b = block(f, sems);
+        b = waited_block(f, sems);
         for (int i = 0; i < 2; i++) {
                 w[i] = waited_new(f, "twin", run_answering, NULL);
                 str_copy(w[i]->call.request, sizeof(w[i]->call.request), "twin");
                 waited_submit(w[i]);
         }
-        unblock(b, sems);
+        waited_unblock(b, sems);
         for (int i = 0; i < 2; i++)
                 assert_int_equal(waited_wait(w[i]), 7);
         assert_string_equal(w[0]->answer, w[1]->answer);
@@ -529,14 +501,14 @@ static void writes_that_wait_are_committed_together(void **state) {
         int commits = 0;
         sem_t sems[2];
 
-        b = block(f, sems);
+        b = waited_block(f, sems);
         store_on_commit(f->store, count_commit, &commits);
         for (int i = 0; i < 100; i++) {
                 w[i] = waited_new(f, "many", run_count, NULL);
                 waited_submit(w[i]);
         }
         assert_int_equal(store_waiting(f->store), 100);
-        unblock(b, sems);
+        waited_unblock(b, sems);
         for (int i = 0; i < 100; i++) {
                 assert_int_equal(waited_wait(w[i]), 1);
                 waited_free(w[i]);
@@ -557,13 +529,13 @@ static void commands_go_before_the_loop_and_the_loop_before_history(void **state
         sem_t sems[2];
 
         fixture_clear_events(f);
-        b = block(f, sems);
+        b = waited_block(f, sems);
         for (int i = 0; i < 3; i++) {
                 w[i] = waited_new(f, names[i], run_count, NULL);
                 w[i]->call.lane = lanes[i];
                 waited_submit(w[i]);
         }
-        unblock(b, sems);
+        waited_unblock(b, sems);
         for (int i = 0; i < 3; i++)
                 waited_wait(w[i]);
         assert_true(fixture_event(f, "done command 1") < fixture_event(f, "done loop 1"));
