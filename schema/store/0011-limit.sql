@@ -1,4 +1,4 @@
--- 0010: how much changes that come from our side may change or delete.
+-- 0011: how much changes that come from our side may change or delete.
 
 ALTER TABLE resource ADD COLUMN changed_at INTEGER;     -- when a plan wanted something else of it last; not at its first convergence
 CREATE INDEX resource_changed ON resource (changed_at) WHERE changed_at IS NOT NULL;
