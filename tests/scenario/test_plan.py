@@ -154,7 +154,8 @@ def _(world):
     world.ctl("doctor").says("freeze", name)
     world.ctl("audit", "--what", "freeze").ok().says("deletes 5 of 6")
     kube.delete("services", model, "mlflow-minio")              # nothing of the model is written meanwhile
-    world.ctl("plan").ok().says("plan bulk", "delete ConfigMap", "Service", "mooringctl apply")
+    world.wait_for("the plan to be known", lambda: world.ctl("plan").code == 0 and "Service" in world.ctl("plan").out)
+    world.ctl("plan").says("plan bulk", "delete ConfigMap", "Service", "mooringctl apply")
     world.ctl("config", "bulk", "count=6").refused("frozen by mooring", code=1)
     world.ctl("apply", name, "--dry-run").ok().says("would apply the plan", "would delete ConfigMap")
     if maps(world) != 6 or kube.get("services", model, "mlflow-minio"):
