@@ -150,6 +150,11 @@ static const struct freeze *frozen(const struct command *c, const struct rules *
         return f && c->is_apply && str_eq(f->owner, LIMIT_OWNER) ? NULL : f;
 }
 
+/* It changes what is wanted of each application. */
+static bool is_of_all(const char *change) {
+        return str_eq(change, "remove-model") || str_eq(change, "model-config");
+}
+
 static const struct freeze *held_up_by(const struct command *c, const struct rules *rules) {
         const json_t *line, *changes = json_get(c->answer, "changes"), *also = c->also;
         size_t i;
@@ -161,8 +166,7 @@ static const struct freeze *held_up_by(const struct command *c, const struct rul
 
                 if (application && frozen(c, rules, application))
                         return frozen(c, rules, application);
-                /* All of it goes. */
-                if (str_eq(json_get_str(line, "change", ""), "remove-model") && any_frozen(rules))
+                if (is_of_all(json_get_str(line, "change", "")) && any_frozen(rules))
                         return any_frozen(rules);
         }
         json_array_foreach(also, i, line)

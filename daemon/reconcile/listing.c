@@ -11,8 +11,8 @@
 
 #include <stdlib.h>
 
-#define SLICE_US 2000
-#define LOOK_EVERY 8 /* resources between two looks at the clock */
+#define SLICE_US 1000
+#define LOOK_EVERY 4 /* resources between two looks at the clock */
 
 struct listing {
         struct reconcile *rec;
