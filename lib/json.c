@@ -6,6 +6,8 @@
  * outside has its limit before. */
 #include "json.h"
 
+#include "json-quick.h"
+
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -125,8 +127,12 @@ static void widen_numbers(const char *text, size_t len, struct buf *out) {
 int json_parse(const char *text, size_t len, json_t **ret, struct err *err) {
         const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
         json_error_t e;
-        json_t *j;
+        json_t *j = len <= JSON_TEXT_MAX ? json_quick(text, len) : NULL;
 
+        if (j) {
+                *ret = j;
+                return 0;
+        }
         if (len > JSON_TEXT_MAX)
                 return err_set(err, -EBADMSG, "JSON of %zu bytes, at most %u are read", len,
                                JSON_TEXT_MAX);

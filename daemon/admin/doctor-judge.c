@@ -41,6 +41,8 @@ const struct doctor_check doctor_checks[] = {
         { "fight-guarded", doctor_fight_guarded,
           "nobody changes Secrets, roles, network policies or webhooks again and again" },
         { "freeze", doctor_freeze, "nothing is frozen, and no object is paused" },
+        { "rule", doctor_rule, "no rule keeps what others change from being put right" },
+        { "drift-stands", doctor_drift_stands, "nothing that others changed stays so" },
         { "leftovers", doctor_leftovers, "removals left nothing behind" },
         { "charm-missing", doctor_charm_missing, "the charms in use are complete" },
         { "charm-upgrade", doctor_charm_upgrade, "no newer charm is on offer" },

@@ -79,7 +79,7 @@ void doctor_plan_failed(struct doctor *d) {
 }
 
 void doctor_plan_held(struct doctor *d) {
-        each_with(d, "held", DOCTOR_WARNING, "apply-held --dry-run");
+        each_with(d, "held", DOCTOR_WARNING, "plan");
 }
 
 /* ---- what is in the rows */
@@ -175,6 +175,42 @@ void doctor_freeze(struct doctor *d) {
                             "%s for %s by %s%s%s", *type ? "paused" : "frozen",
                             clock_span(d->now - at, span), json_get_str(f, "text", ""),
                             missed ? "; " : "", missed ? missed : "");
+        }
+}
+
+/* Told only, or not even that: a person said so, perhaps long ago. */
+void doctor_rule(struct doctor *d) {
+        const json_t *f;
+        size_t i;
+
+        json_array_foreach(json_get(d->facts, "rules"), i, f) {
+                const char *model = json_get_str(f, "model", "");
+                cleanup_(freep) char *next =
+                        str_format("mooringctl drift policy --model %s", model);
+                bool told = str_eq(json_get_str(f, "mode", ""), "report");
+
+                doctor_find(d, told ? DOCTOR_OK : DOCTOR_WARNING,
+                            DOCTOR_SUBJECT(model, json_get_int(f, "at", 0), next), "%s: %s",
+                            told ? "what changes is told and stays"
+                                 : "what changes there is neither told nor put right",
+                            json_get_str(f, "text", ""));
+        }
+}
+
+void doctor_drift_stands(struct doctor *d) {
+        const json_t *a;
+        size_t i;
+
+        json_array_foreach(json_dig(d->facts, "loop", "applications", NULL), i, a) {
+                cleanup_(freep) char *subject = subject_of(a);
+                cleanup_(freep) char *next = next_of(a, "drift", "");
+                int64_t n = json_get_int(a, "drifted", 0);
+
+                if (n)
+                        doctor_find(
+                                d, DOCTOR_WARNING, DOCTOR_SUBJECT(subject, 0, next),
+                                "%lld objects are other than they were made, and not put right yet",
+                                (long long)n);
         }
 }
 

@@ -50,9 +50,24 @@ static char *missed_window(const struct rules *rules, const struct freeze *f, in
         return NULL;
 }
 
-static int add_freezes(struct tx *tx, const struct q_model_row *m, json_t *to, struct err *err) {
+static void add_rule(const struct q_model_row *m, const struct rule *r, json_t *to) {
+        cleanup_(freep) char *text = rule_text(r);
+
+        if (r->mode != RULE_REPAIR)
+                json_array_append_new(to, json_pack("{s:s, s:s, s:s, s:o, s:I}", "model", m->name,
+                                                    "application", r->application, "mode",
+                                                    rule_mode_name(r->mode), "text",
+                                                    json_words(text), "at", (json_int_t)r->at));
+}
+
+/* Rules that keep something from being put right, freezes and pauses. */
+static int add_stops(struct tx *tx, const struct q_model_row *m, json_t *facts, struct err *err) {
+        json_t *to = json_get(facts, "freezes");
         struct rules *rules = NULL;
         int r = rules_load(tx, m->id, &rules, err);
+
+        for (size_t i = 0; r >= 0 && i < rules->count; i++)
+                add_rule(m, &rules->items[i], json_get(facts, "rules"));
 
         for (size_t i = 0; r >= 0 && i < rules->freeze_count; i++) {
                 const struct freeze *f = &rules->freezes[i];
@@ -70,7 +85,7 @@ static int add_freezes(struct tx *tx, const struct q_model_row *m, json_t *to, s
         return r;
 }
 
-static int add_models(struct tx *tx, json_t *to, json_t *names, json_t *freezes, struct err *err) {
+static int add_models(struct tx *tx, json_t *to, json_t *names, json_t *facts, struct err *err) {
         struct q_model_list_in in = { .max = PAGE };
         struct q_model_row *rows;
         size_t n = PAGE;
@@ -87,7 +102,7 @@ static int add_models(struct tx *tx, json_t *to, json_t *names, json_t *freezes,
                         add_pause(row, rows[i].paused_by, rows[i].paused_why,
                                   rows[i].paused_at_null, rows[i].paused_at);
                         json_array_append_new(to, row);
-                        r = add_freezes(tx, &rows[i], freezes, err);
+                        r = add_stops(tx, &rows[i], facts, err);
                 }
                 if (r >= 0 && n)
                         in.after = rows[n - 1].id;
@@ -131,15 +146,16 @@ static int add_applications(struct tx *tx, json_t *to, const json_t *names, cons
 
 static int add_rows(struct tx *tx, json_t *facts, const char *state_dir, struct err *err) {
         cleanup_(json_freep) json_t *names = json_object();
-        json_t *models = json_array(), *applications = json_array(), *freezes = json_array();
+        json_t *models = json_array(), *applications = json_array();
         struct q_metric_counts_row *counts;
         size_t n;
         int r;
 
         json_object_set_new(facts, "models", models);
         json_object_set_new(facts, "applications", applications);
-        json_object_set_new(facts, "freezes", freezes);
-        r = add_models(tx, models, names, freezes, err);
+        json_object_set_new(facts, "freezes", json_array());
+        json_object_set_new(facts, "rules", json_array());
+        r = add_models(tx, models, names, facts, err);
         if (r >= 0)
                 r = add_applications(tx, applications, names, state_dir, err);
         if (r >= 0)

@@ -86,6 +86,8 @@ void doctor_pause_old(struct doctor *d);
 void doctor_freeze(struct doctor *d);
 void doctor_fight(struct doctor *d);
 void doctor_fight_guarded(struct doctor *d);
+void doctor_rule(struct doctor *d);
+void doctor_drift_stands(struct doctor *d);
 void doctor_leftovers(struct doctor *d);
 void doctor_charm_missing(struct doctor *d);
 void doctor_charm_upgrade(struct doctor *d);

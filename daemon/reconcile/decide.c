@@ -283,8 +283,11 @@ static const char *put_off(const struct resource_row *row, const struct observat
 static void decide_paused(const struct resource_row *row, const struct observation *o,
                           const struct policy *p, bool changed, struct decision *d) {
         const char *what = put_off(row, o, changed, d);
+        enum resource_state state = seen_state(row, o, d);
         char why[sizeof(d->why)];
 
+        if (what && state == STATE_READY)
+                state = STATE_WAITING; /* it works, and is not what is wanted */
         if (what)
                 snprintf(why, sizeof(why), "%s: put right after the pause", what);
         else if (o->ready != READY_YES && o->reason)
@@ -293,7 +296,7 @@ static void decide_paused(const struct resource_row *row, const struct observati
                 snprintf(why, sizeof(why), "paused: %s", p->paused);
         if (p->look_due)
                 return decide_look(row, o, p, why, d);
-        conclude(d, ACTION_WAIT, seen_state(row, o, d), why);
+        conclude(d, ACTION_WAIT, state, why);
 }
 
 /* The last moment in which its data can be saved: nothing takes the deletion back. */

@@ -61,8 +61,9 @@ static json_t *application_json(struct reconcile *rec, const struct world_applic
         const struct world_resource *r = want ? world_resource(&rec->world, want->resource) : NULL;
         cleanup_(freep) char *lost = r ? status_lost(a, r) : NULL;
 
-        return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:I}", "model",
-                         m && m->name ? m->name : "", "name", a->name, "held", json_words(a->held),
+        return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:I}", "model",
+                         m && m->name ? m->name : "", "name", a->name, "drifted",
+                         (json_int_t)tally_count(a, TALLY_DRIFTED), "held", json_words(a->held),
                          "conflicts", json_words(a->conflicts), "plan-error",
                          json_words(a->plan_error), "lost", json_words(lost), "since",
                          (json_int_t)a->status_at);

@@ -278,7 +278,7 @@ void ledger_stand(struct resource_job *j,
         l = line_new(j, f->verdict.later ? "wait" : "report", true);
         memcpy(l->stands, f->stands, DIGEST_SIZE);
         l->empty = memcmp(f->stands, nothing, DIGEST_SIZE) == 0;
-        if (l->empty)
+        if (l->empty && !f->verdict.now) /* else the repair has a line of its own */
                 l->outcome = "undone";
         submit(j, l, ledger_done);
 }

@@ -31,7 +31,10 @@ static void tell_opened(struct reconcile *rec, const struct world_resource *r,
                 guarded ? LOG_ERR : LOG_WARNING, "fight", rec, r, "%s %s: %s: %s", r->type, r->path,
                 text,
                 guarded ? "it is about security: put right at once each time, look who does it"
-                        : "put right more and more slowly; `drift hand-over` leaves it to them");
+                : f->field[0]
+                        ? "put right more and more slowly; `drift hand-over` leaves it to them"
+                        : "put right more and more slowly; `drift policy set --mode off "
+                          "--object` leaves it to them");
         reconcile_event(rec, "fight", m ? m->name : "", r->path, text);
         if (a) {
                 a->noted = true;

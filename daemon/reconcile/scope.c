@@ -431,11 +431,13 @@ static void wake_resources(struct reconcile *rec, int64_t model, int64_t but) {
         struct map_entry *e;
 
         for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
-                const struct world_resource *r = e->value;
+                struct world_resource *r = e->value;
                 const struct world_model *m = resource_model(rec, r);
 
-                if (m && m->id == model && r->target != but)
-                        queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_CHANGE);
+                if (!m || m->id != model || r->target == but)
+                        continue;
+                r->retry_at = 0; /* what failed may have failed for what is other now */
+                queue_add(rec->queue, KEY_RESOURCE, r->id, QUEUE_CHANGE);
         }
 }
 

@@ -79,7 +79,8 @@ static bool is_there(const struct waiting *w, const json_t *a, const char *word)
 /* A pause is a person's: until it ends nothing of a change is applied. */
 static bool is_stuck(const struct waiting *w, const json_t *a, const char *word) {
         return str_eq(word, "blocked") || str_eq(word, "error") ||
-               (is_unapplied(a) && (json_get(a, "paused") || w->paused));
+               ((is_unapplied(a) || json_get_int(a, "drifted", 0)) &&
+                (json_get(a, "paused") || w->paused));
 }
 
 static bool is_stuck_by_name(const struct waiting *w, const json_t *applications,

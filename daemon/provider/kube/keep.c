@@ -99,11 +99,45 @@ static const json_t *same_item(const json_t *list, const json_t *item) {
 
 /* ---- at the field */
 
-static bool others_own(const struct at *at) {
-        for (size_t i = 0; i < at->other_count; i++)
-                if (at->others[i])
+/* Another writer has items of this list, and the rest is not its: left out, ours would go. */
+static bool others_own_items(const struct at *at) {
+        for (size_t i = 0; json_is_array(at->document) && i < at->other_count; i++)
+                if (json_object_size(at->others[i]))
                         return true;
         return false;
+}
+
+static bool others_own(const struct at *at) {
+        for (size_t i = 0; i < at->other_count; i++)
+                if (at->others[i] &&
+                    !(json_is_array(at->document) && json_object_size(at->others[i])))
+                        return true;
+        return false;
+}
+
+static bool has_value(const json_t *list, const json_t *value) {
+        const json_t *other;
+        size_t i;
+
+        json_array_foreach(list, i, other)
+                if (json_equal(other, value))
+                        return true;
+        return false;
+}
+
+/* The items of LIVE that DOCUMENT declares, as they are. NULL: none is there. */
+static json_t *declared_items(const json_t *live, const json_t *document) {
+        json_t *list = json_array(), *item;
+        size_t i;
+
+        json_array_foreach(live, i, item)
+                if (json_is_object(item) ? same_item(document, item) != NULL
+                                         : has_value(document, item))
+                        json_array_append_new(list, json_deep_copy(item));
+        if (json_array_size(list))
+                return list;
+        json_decref(list);
+        return NULL;
 }
 
 static bool is_hidden(const json_t *j) {
@@ -141,19 +175,23 @@ struct slot {
 static void keep_leaf(struct keeping *k, const struct at *at, const struct slot *s) {
         const json_t *live;
         enum keep what = judge(k, at, &live);
+        json_t *value = NULL;
 
         if (what == KEEP_AS_DECLARED)
                 return;
+        if (what == KEEP_SET)
+                value = others_own_items(at) ? declared_items(live, at->document)
+                                             : json_deep_copy(live);
         k->changed = true;
         if (what == KEEP_LEAVE_OUT && k->give_up && live && !others_own(at)) {
                 if (!k->owned)
                         k->owned = json_array();
                 json_array_append_new(k->owned, json_deep_copy(k->path));
         }
-        if (what == KEEP_SET && s->name)
-                json_object_set_new(s->object, s->name, json_deep_copy(live));
-        else if (what == KEEP_SET)
-                json_array_set_new(s->object, s->index, json_deep_copy(live));
+        if (value && s->name)
+                json_object_set_new(s->object, s->name, value);
+        else if (value)
+                json_array_set_new(s->object, s->index, value);
         else if (s->name)
                 json_object_del(s->object, s->name);
         else

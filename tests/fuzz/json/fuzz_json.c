@@ -3,6 +3,8 @@
  * tree and the same text, and decoding any object fails with a message or not at all */
 #include "json.h"
 
+#include "json-quick.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -42,6 +44,19 @@ static void check_decode(const json_t *j) {
                 abort();
 }
 
+/* What is read the fast way is what jansson reads. */
+static void check_quick(const char *text, size_t len) {
+        cleanup_(json_freep) json_t *quick = json_quick(text, len);
+        cleanup_(json_freep) json_t *slow = NULL;
+
+        if (!quick)
+                return;
+        /* check-style: banned: what json_parse would else have called */
+        slow = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
+        if (!slow || !json_equal(quick, slow))
+                abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         cleanup_(json_freep) json_t *j = NULL;
         cleanup_(json_freep) json_t *back = NULL;
@@ -49,6 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         cleanup_(freep) char *again = NULL;
         struct err e = { 0 };
 
+        check_quick((const char *)data, size);
         if (json_parse((const char *)data, size, &j, &e) < 0) {
                 if (!e.text[0])
                         abort();

@@ -231,6 +231,19 @@ static const struct expectation expectations[] = {
           "warning",
           "kf: Service kf/web: paused for 1h by eve: x [mooringctl unpause --model kf --object "
           "Service/web]" },
+        { "rule", "{'rules': []}", NULL },
+        { "rule",
+          "{'rules': [{'model': 'kf', 'mode': 'off', 'text': 'mode off for Service (eve: x)', "
+          "'at': 5}]}",
+          "warning",
+          "kf: what changes there is neither told nor put right: mode off for Service (eve: x) "
+          "[mooringctl drift policy --model kf]" },
+        { "rule", "{'rules': [{'model': 'kf', 'mode': 'report', 'text': 'mode report'}]}", "ok",
+          "told and stays: mode report" },
+        { "drift-stands", APPLICATION(", 'drifted': 0"), NULL },
+        { "drift-stands", APPLICATION(", 'drifted': 2"), "warning",
+          "kf/minio: 2 objects are other than they were made, and not put right yet [mooringctl "
+          "drift minio" },
         { "leftovers", "{'counts': {'leftovers': 0}}", NULL },
         { "leftovers", "{'counts': {'leftovers': 3}}", "warning", "3 objects" },
         { "charm-missing", ROW(", 'charm-missing': false"), NULL },

@@ -2,6 +2,8 @@
 /* test_json.c - parsing, the canonical text, getters and pointers */
 #include "json.h"
 
+#include "json-quick.h"
+
 #include <errno.h>
 #include <setjmp.h>
 #include <stdlib.h>
@@ -61,6 +63,66 @@ static void equal_trees_give_equal_bytes(void **state) {
 
         assert_string_equal(ta, tb);
         assert_true(json_equal(a, back));
+}
+
+static void plain_text_is_read_at_once_and_as_jansson_reads_it(void **state) {
+        static const char *const texts[] = {
+                " {\"a\" : [ 1, -2, 0, 999999999999999999 ],\n\t\"b\":{\"\":null}}\r\n",
+                "[true,false,null,\"\",[],{}]",
+                "\"line\\nline\\ttab \\\"q\\\" \\\\ \\/ \\b\\f\\r é\"",
+                "\"é\"",
+                "7",
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+                const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
+                cleanup_(json_freep) json_t *quick = json_quick(texts[i], strlen(texts[i]));
+                /* check-style: banned: what json_parse would else have called */
+                cleanup_(json_freep) json_t *slow = json_loads(texts[i], flags, NULL);
+
+                if (!quick || !slow || !json_equal(quick, slow))
+                        fail_msg("%s", texts[i]);
+        }
+}
+
+static void what_is_not_plain_is_left_to_jansson(void **state) {
+        static const char *const texts[] = { "1.5",
+                                             "[1e3]",
+                                             "-0",
+                                             "1000000000000000000",
+                                             "\"\\u00e9\"",
+                                             "{\"é\":1}",
+                                             "{\"a\\n\":1}",
+                                             "",
+                                             " ",
+                                             "01",
+                                             "-",
+                                             "+1",
+                                             "[1,]",
+                                             "{\"a\":1,}",
+                                             "[1 2]",
+                                             "{\"a\" 1}",
+                                             "{\"a\":1,\"a\":1}",
+                                             "[1]]",
+                                             "[1",
+                                             "{\"a\":1",
+                                             "{\"a",
+                                             "\"a",
+                                             "\"a\\",
+                                             "\"a\\x\"",
+                                             "\"a\nb\"",
+                                             "\"\xff\"",
+                                             "\"\\n\xff\"",
+                                             "nul",
+                                             "nulll",
+                                             "tru" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+                cleanup_(json_freep) json_t *quick = json_quick(texts[i], strlen(texts[i]));
+
+                if (quick)
+                        fail_msg("%s", texts[i]);
+        }
 }
 
 static void bad_json_is_refused(void **state) {
@@ -236,6 +298,8 @@ int main(void) {
                 cmocka_unit_test(reals_have_the_shortest_digits_and_stay_reals),
                 cmocka_unit_test(numbers_beyond_int64_become_reals),
                 cmocka_unit_test(equal_trees_give_equal_bytes),
+                cmocka_unit_test(plain_text_is_read_at_once_and_as_jansson_reads_it),
+                cmocka_unit_test(what_is_not_plain_is_left_to_jansson),
                 cmocka_unit_test(bad_json_is_refused),
                 cmocka_unit_test(depth_has_a_limit_and_strings_do_not_count),
                 cmocka_unit_test(pointers_reach_members_and_items),

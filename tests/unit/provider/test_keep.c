@@ -103,6 +103,27 @@ static void what_a_rule_covers_is_kept_leaf_by_leaf(void **state) {
                     "{'metadata': {'labels': {'a': '2', 'b': '1'}}}");
 }
 
+#define ENV "{'env': [{'name': 'A', 'value': '1'}, {'name': 'B', 'value': '1'}]}"
+#define THEIRS "{'f:env': {'k:{\\'name\\':\\'X\\'}': {'.': {}, 'f:name': {}, 'f:value': {}}}}"
+
+/* Left out, a list would lose all items that nobody else owns. */
+static void of_a_list_that_another_has_items_of_ours_are_declared_as_they_are(void **state) {
+        static const char changed[] =
+                "{'env': [{'name': 'A', 'value': '2'}, {'name': 'X', 'value': '9'}]}";
+
+        assert_kept("env", ENV, ENV, changed, THEIRS, "{'env': [{'name': 'A', 'value': '2'}]}");
+        assert_kept("env", ENV, ENV, "{'env': [{'name': 'X', 'value': '9'}]}", THEIRS, "{}");
+        assert_kept("", "{'spec': {'env': [{'name': 'A', 'value': '1'}], 'n': 1}}",
+                    "{'spec': {'env': [{'name': 'A', 'value': '1'}], 'n': 1}}",
+                    "{'spec': {'env': [{'name': 'X'}, {'name': 'A', 'value': '1'}], 'n': 2}}",
+                    "{'f:spec': " THEIRS "}",
+                    "{'spec': {'env': [{'name': 'A', 'value': '1'}], 'n': 2}}");
+        /* One writer has all of it: it is theirs. */
+        assert_kept("env", ENV, ENV, changed, "{'f:env': {}}", "{}");
+        assert_kept("tags", "{'tags': ['a', 'b']}", "{'tags': ['a', 'b']}", "{'tags': ['c', 'a']}",
+                    "{'f:tags': {'v:\\'c\\'': {}}}", "{'tags': ['a']}");
+}
+
 static void what_is_given_up_is_left_out_and_named(void **state) {
         cleanup_(json_freep) json_t *doc = parse(DOCUMENT);
         cleanup_(json_freep) json_t *right = parse("{'spec': {'paused': false}}");
@@ -125,6 +146,7 @@ int main(void) {
                 cmocka_unit_test(what_is_hidden_is_left_to_its_owner_or_as_declared),
                 cmocka_unit_test(items_of_lists_are_found_by_their_keys),
                 cmocka_unit_test(what_a_rule_covers_is_kept_leaf_by_leaf),
+                cmocka_unit_test(of_a_list_that_another_has_items_of_ours_are_declared_as_they_are),
                 cmocka_unit_test(what_is_given_up_is_left_out_and_named),
         };
 
