@@ -449,7 +449,7 @@ static char *strict_residue(struct applying *a, struct scan_slice object) {
 
         if (a->request->kept_count) /* what is left as it is may be just that */
                 return NULL;
-        field_rules_read(a->operation.type, object, &rules);
+        field_rules_read(a->operation.type, object, fieldset_own(object), &rules);
         if (!rules.strict)
                 return NULL;
         text = fieldset_of_answer(a->operation.type, object);

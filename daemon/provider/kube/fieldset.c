@@ -413,7 +413,7 @@ char *fieldset_of_answer(const char *type, struct scan_slice object) {
 
         if (!entry.text)
                 return NULL;
-        field_rules_read(type, object, &rules);
+        field_rules_read(type, object, entry, &rules);
         buf_puts(&out, "{\"apiVersion\":");
         if (!scan_canonical(scan_get(entry, "apiVersion"), &out))
                 return NULL;
