@@ -63,6 +63,17 @@ void field_rules_read(const char *type, struct scan_slice object, struct scan_sl
 
 /* ---- completed at run time */
 
+json_t *field_rules_runtime(const json_t *wanted) {
+        const json_t *annotations = json_get(json_get(wanted, "metadata"), "annotations");
+        const char *paths = json_get_str(annotations, FIELD_RULES_RUNTIME, "");
+        struct err ignored = { 0 };
+        json_t *tree = NULL;
+
+        if (*paths)
+                field_tree_parse(paths, &tree, &ignored);
+        return tree;
+}
+
 /* The element of our set OWN that ITEM is found by, or NULL. */
 static const char *own_key(const json_t *own, const json_t *item) {
         const char *element;

@@ -26,6 +26,8 @@ struct field_rules {
  * who wrote them was told. */
 void field_rules_read(const char *type, struct scan_slice object, struct scan_slice entry,
                       struct field_rules *ret);
+/* What the component of WANTED, a document, completes; new, or NULL. */
+json_t *field_rules_runtime(const json_t *wanted);
 /* Takes out of DOCUMENT, which is to be applied, what is completed at run time and is there in
  * LIVE by somebody else: not in OWN, our entry's fieldsV1. */
 void field_rules_release(json_t *document, const json_t *runtime, const json_t *own,
