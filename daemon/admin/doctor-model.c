@@ -79,7 +79,7 @@ void doctor_plan_failed(struct doctor *d) {
 }
 
 void doctor_plan_held(struct doctor *d) {
-        each_with(d, "held", DOCTOR_WARNING, "apply-held --dry-run");
+        each_with(d, "held", DOCTOR_WARNING, "plan");
 }
 
 /* ---- what is in the rows */

@@ -121,6 +121,17 @@ static int check_expected(struct command *c, struct err *err) {
                        : 0;
 }
 
+/* What a person saw of the plan that follows, and agreed to. */
+static int release_plan(struct tx *tx, const struct command *c, struct err *err) {
+        const struct q_application_row *a;
+        const struct q_model_row *m;
+        int r = lookup_model(tx, c->of_model, &m, err);
+
+        if (r >= 0)
+                r = lookup_application(tx, m, c->release_application, &a, err);
+        return r < 0 ? r : command_release_plan(tx, a, c->release, err);
+}
+
 int command_run(struct tx *tx, struct store_call *call, struct err *err) {
         struct command *c = call->arg;
         cleanup_(json_freep) json_t *failed = NULL;
@@ -140,6 +151,8 @@ int command_run(struct tx *tx, struct store_call *call, struct err *err) {
                 r = check_expected(c, err);
         if (r >= 0 && c->look)
                 r = c->look(tx, c, err);
+        if (r >= 0 && c->release)
+                r = release_plan(tx, c, err);
         if (r >= 0 && c->shown)
                 r = w_shown_delete(tx, &(struct w_shown_delete_in){ .id = c->shown }, err);
         if (r >= 0 && !c->dry_run)

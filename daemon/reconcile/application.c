@@ -81,6 +81,8 @@ static void release(void *arg) {
         json_decref(w->taken);
         free(w->view_text);
         free(w->held_now);
+        free(w->held_list);
+        free(w->held_content);
 }
 
 static void released(void *arg) {
@@ -153,6 +155,14 @@ static bool wants_other(const struct application_work *w) {
         return false;
 }
 
+static void tell_frozen(const struct application_work *w) {
+        log_event(
+                LOG_ERR, "limit",
+                (struct log_field[]){ { "MODEL", w->model_name }, { "APPLICATION", w->name }, {} },
+                "model %s is frozen: the plan of %s %s", w->model_name, w->name, w->held_now);
+        reconcile_event(w->rec, "limit", w->model_name, w->name, w->held_now);
+}
+
 static void on_saved(struct store_call *c, int r, const struct err *err) {
         struct application_work *w = c->arg;
         struct reconcile *rec = w->rec;
@@ -179,6 +189,8 @@ static void on_saved(struct store_call *c, int r, const struct err *err) {
                  * no document changed, nothing else would lead back here. */
                 application_dirty(rec, w->id);
         }
+        if (w->froze && r >= 0)
+                tell_frozen(w);
         if (a && w->replan && r >= 0 && !w->stopped)
                 a->replan = false;
         if (a && r >= 0 && !w->stopped && wants_other(w))
@@ -283,7 +295,8 @@ static void start_plan(struct application_work *w, struct world_application *a) 
         digest_view(w);
         w->replan = a->replan;
         if (w->plan_digest_valid && memcmp(w->digest, w->plan_digest, DIGEST_SIZE) == 0 &&
-            !w->replan && !w->plan_error && !(w->held && w->release_valid))
+            !w->replan && !w->plan_error &&
+            !(w->held && (w->release_valid || w->release_changes_valid)))
                 return finish(w, false);
         len = strlen(w->view_text);
         if (len > CHARM_VIEW_MAX) {
@@ -338,6 +351,8 @@ static void take(struct application_work *w, struct world_application *a) {
         str_set(&a->charm, w->charm_sha256);
         str_set(&a->charm_name, w->charm_name);
         str_set(&a->held, w->held);
+        str_set(&a->held_list, w->held_list);
+        str_set(&a->held_content, w->held_content);
         str_set(&a->plan_error, w->plan_error);
         str_set(&a->plan_word, w->plan_status);
         str_set(&a->plan_message, w->plan_message);

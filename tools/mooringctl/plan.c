@@ -78,7 +78,7 @@ static bool has_details(const json_t *line) {
         const char *server = json_get_str(line, "server", "accepts");
 
         return !str_eq(server, "accepts") || json_array_size(json_get(line, "fields")) ||
-               json_get(line, "warnings") || json_get(line, "anew");
+               json_get(line, "warnings") || json_get(line, "anew") || json_get(line, "would");
 }
 
 static void print_details(const struct cli *c, const json_t *changes) {

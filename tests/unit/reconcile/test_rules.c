@@ -83,11 +83,18 @@ static const char six[] = "{\"docs\": {" DOC("a") ", " DOC("b") ", " DOC("c") ",
         "d") ", " DOC("e") ", " DOC("f") "}}";
 
 static void apply_held(struct stage *s, const char *application) {
-        struct command_application c = { .head.run = command_application_apply_held,
-                                         .model = "lab",
-                                         .application = application };
+        const struct world_application *a = stage_application(s, application);
+        cleanup_(json_freep) json_t *lines = json_pack("[{s:s, s:s, s:s}]", "type", "plan", "path",
+                                                       application, "content", a->held_content);
+        struct command_plan c = { .head = { .run = command_plan_apply, .of_model = "lab" },
+                                  .model = "lab",
+                                  .lines = lines };
 
         stage_command(s, &c.head);
+}
+
+static int64_t freezes(struct stage *s) {
+        return stage_count(s, "SELECT count(*) FROM freeze WHERE owner = 'mooring'");
 }
 
 static void what_is_let_go_is_the_removal_whatever_is_seen_meanwhile(void **state) {
@@ -98,7 +105,7 @@ static void what_is_let_go_is_the_removal_whatever_is_seen_meanwhile(void **stat
         stage_run(s, 500);
         replan(s, "app", "{\"docs\": {" DOC("a") "}}");
         assert_non_null(stage_application(s, "app")->held);
-        stage_change(s, "b", NULL, NULL); /* is repaired: what the charm sees is otherwise now */
+        stage_change(s, "b", NULL, NULL); /* what the charm sees is otherwise now */
         stage_run(s, 500);
         apply_held(s, "app");
         stage_run(s, 500);
@@ -126,6 +133,160 @@ static void another_removal_is_held_again(void **state) {
         stage_run(s, 500);
         assert_null(stage_application(s, "app")->held);
         assert_false(stage_there(s, "b"));
+}
+
+/* Nothing of the model is written until a person has looked, and then all goes on. */
+static void what_limits_hold_freezes_the_model_until_the_plan_goes(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "app", six);
+        stage_plan(s, "other", "{\"docs\": {" DOC("x") "}}");
+        stage_deploy(s, "app");
+        stage_deploy(s, "other");
+        stage_run(s, 500);
+        replan(s, "app", "{\"docs\": {" DOC("a") "}}");
+        assert_int_equal(freezes(s), 1);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM audit WHERE what = 'freeze'"), 1);
+        stage_change(s, "x", NULL, NULL);
+        stage_run(s, 2000);
+        assert_false(stage_there(s, "x"));
+        stage_restart(s); /* and another process knows it too */
+        stage_run(s, 2000);
+        assert_false(stage_there(s, "x"));
+        assert_true(stage_there(s, "b"));
+        assert_string_equal(stage_application(s, "app")->status, "blocked");
+        apply_held(s, "app");
+        stage_run(s, 2000);
+        assert_int_equal(freezes(s), 0);
+        assert_true(stage_there(s, "x"));
+        assert_true(stage_there(s, "a"));
+        assert_false(stage_there(s, "b"));
+}
+
+static void who_ends_the_freeze_goes_on_without_the_plan(void **state) {
+        struct stage *s = *state;
+        struct command_freeze end = { .head = { .run = command_freeze_end, .of_model = "lab" },
+                                      .model = "lab" };
+
+        stage_plan(s, "app", six);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        replan(s, "app", "{\"docs\": {" DOC("a") "}}");
+        stage_command(s, &end.head);
+        stage_run(s, 500);
+        replan(s, "app", "{\"docs\": {" DOC("a") "}}"); /* the same one freezes nothing again */
+        assert_int_equal(freezes(s), 0);
+        assert_non_null(stage_application(s, "app")->held);
+        stage_change(s, "b", NULL, NULL);
+        stage_run(s, 2000);
+        assert_true(stage_there(s, "b"));
+        replan(s, "app", "{\"docs\": {" DOC("b") "}}");
+        assert_int_equal(freezes(s), 1);
+        replan(s, "app", six); /* what led to it was taken back */
+        assert_int_equal(freezes(s), 0);
+        assert_null(stage_application(s, "app")->held);
+}
+
+#define RED(n) "\"" n "\": {\"name\": \"" n "\", \"color\": \"red\"}"
+static const char four_red[] = "{\"docs\": {" RED("a") ", " RED("b") ", " RED("c") ", " RED(
+        "d") ", " DOC("e") ", " DOC("f") "}}";
+static const char two_red[] = "{\"docs\": {" RED("a") ", " RED("b") ", " DOC("c") ", " DOC(
+        "d") ", " DOC("e") ", " DOC("f") "}}";
+
+static void change_at_most(struct stage *s, int64_t free) {
+        s->rec->options.limits.change_free = free;
+}
+
+static void too_much_change_is_held_and_what_comes_in_parts_too(void **state) {
+        struct stage *s = *state;
+
+        change_at_most(s, 2);
+        stage_plan(s, "app", six);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        replan(s, "app", two_red);
+        assert_null(stage_application(s, "app")->held);
+        replan(s, "app", four_red); /* two more: four of six within minutes */
+        assert_non_null(strstr(stage_application(s, "app")->held,
+                               "changes 2, 4 in 10 minutes, of the model's 6 objects"));
+        assert_int_equal(freezes(s), 1);
+        apply_held(s, "app");
+        stage_run(s, 2000);
+        assert_null(stage_application(s, "app")->held);
+        assert_int_equal(freezes(s), 0);
+        assert_int_equal(s->applies, 6 + 4);
+}
+
+static void the_same_objects_again_are_no_more_and_time_passes(void **state) {
+        struct stage *s = *state;
+
+        change_at_most(s, 2);
+        stage_plan(s, "app", six);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        for (int i = 0; i < 5; i++)
+                replan(s, "app", i % 2 ? six : two_red);
+        assert_null(stage_application(s, "app")->held);
+        stage_run(s, 11 * 60000);
+        replan(s, "app",
+               "{\"docs\": {" DOC("a") ", " DOC("b") ", " RED("c") ", " RED("d") ", " DOC(
+                       "e") ", " DOC("f") "}}");
+        assert_non_null(stage_application(s, "app")->held); /* a and b are changed back */
+        replan(s, "app",
+               "{\"docs\": {" RED("a") ", " RED("b") ", " RED("c") ", " DOC("d") ", " DOC(
+                       "e") ", " DOC("f") "}}");
+        assert_null(stage_application(s, "app")->held);
+}
+
+/* Neither making things for the first time nor undoing what others did is a change of ours. */
+static void first_convergence_and_repairs_are_under_no_limit(void **state) {
+        struct stage *s = *state;
+
+        change_at_most(s, 0);
+        s->fail = "a";
+        s->failure = OUTCOME_NOT_YET;
+        stage_plan(s, "app", six);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        replan(s, "app", four_red); /* it was never active */
+        assert_null(stage_application(s, "app")->held);
+        s->fail = NULL;
+        stage_run(s, 120000);
+        assert_string_equal(stage_application(s, "app")->status, "active");
+        for (const char *n = "abcdef"; *n; n++) {
+                const char name[] = { *n, '\0' };
+
+                stage_change(s, name, "color", json_string("blue"));
+        }
+        stage_run(s, 5000);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM drift WHERE outcome = 'repaired'"),
+                         6);
+        assert_int_equal(freezes(s), 0);
+}
+
+static void
+a_command_does_not_pass_what_limits_froze_and_a_persons_freeze_holds_the_plan(void **state) {
+        struct stage *s = *state;
+        struct command_freeze freeze = { .head = { .run = command_freeze_set, .of_model = "lab" },
+                                         .model = "lab",
+                                         .application = "app",
+                                         .why = "mine" };
+        struct command_application scale = { .head = { .run = command_application_scale,
+                                                       .of_model = "lab" },
+                                             .model = "lab",
+                                             .application = "app",
+                                             .scale = 0 };
+
+        stage_plan(s, "app", six);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        replan(s, "app", "{\"docs\": {" DOC("a") "}}");
+        stage_refused(s, &scale.head, "model lab is frozen by mooring", "mooringctl apply");
+        stage_command(s, &freeze.head);
+        stage_run(s, 500);
+        apply_held(s, "app");
+        stage_run(s, 2000);
+        assert_true(stage_there(s, "b")); /* its rows go, and nothing is written */
 }
 
 static void charms_that_answer_each_other_for_ever_are_stopped(void **state) {
@@ -321,6 +482,12 @@ int main(void) {
                 TEST(force_leaves_what_waits_for_another_application),
                 TEST(what_is_let_go_is_the_removal_whatever_is_seen_meanwhile),
                 TEST(another_removal_is_held_again),
+                TEST(what_limits_hold_freezes_the_model_until_the_plan_goes),
+                TEST(who_ends_the_freeze_goes_on_without_the_plan),
+                TEST(too_much_change_is_held_and_what_comes_in_parts_too),
+                TEST(the_same_objects_again_are_no_more_and_time_passes),
+                TEST(first_convergence_and_repairs_are_under_no_limit),
+                TEST(a_command_does_not_pass_what_limits_froze_and_a_persons_freeze_holds_the_plan),
                 TEST(charms_that_answer_each_other_for_ever_are_stopped),
                 TEST(a_relation_that_settles_is_no_mistake),
                 TEST(what_a_person_must_decide_first_is_no_plan_under_way),
