@@ -225,6 +225,7 @@ static int insert_resource(struct tx *tx, struct application_work *w, struct pre
                                                               .wanted_len = DIGEST_SIZE,
                                                               .wanted_generation = 1,
                                                               .keep = d->identity.data,
+                                                              .remake = d->identity.remake,
                                                               .state = "new" },
                               err);
         return r < 0 ? r : detached_take_back(tx, w->id, d->resource, err);
@@ -301,15 +302,9 @@ static int save_uses(struct tx *tx, const struct prepared *d, struct err *err) {
 
 static int save_want(struct tx *tx, struct application_work *w, struct prepared *d,
                      struct err *err) {
-        int r = w_resource_set_identity(
-                tx,
-                &(struct w_resource_set_identity_in){
-                        .id = d->resource, .keep = d->identity.data, .remake = d->identity.remake },
-                err);
+        int r = save_uses(tx, d, err);
 
         tx_mark(tx, MARK_RESOURCE, d->resource);
-        if (r >= 0)
-                r = save_uses(tx, d, err);
         if (r < 0)
                 return r;
         return w_want_put(tx,
@@ -319,6 +314,14 @@ static int save_want(struct tx *tx, struct application_work *w, struct prepared 
                                                    .document = d->mark,
                                                    .document_len = DIGEST_SIZE },
                           err);
+}
+
+static int update_identity(struct tx *tx, const struct prepared *d, struct err *err) {
+        return w_resource_set_identity(
+                tx,
+                &(struct w_resource_set_identity_in){
+                        .id = d->resource, .keep = d->identity.data, .remake = d->identity.remake },
+                err);
 }
 
 static int save_doc(struct tx *tx, struct application_work *w, struct prepared *d,
@@ -344,6 +347,8 @@ static int save_doc(struct tx *tx, struct application_work *w, struct prepared *
         r = n ? update_resource(tx, w, d, row, digest, err)
               : insert_resource(tx, w, d, digest, err);
         d->saved = true;
+        if (r >= 0 && n && !d->conflict)
+                r = update_identity(tx, d, err);
         return r < 0 || d->conflict ? r : save_want(tx, w, d, err);
 }
 

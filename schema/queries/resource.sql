@@ -1,8 +1,8 @@
 -- Resources: the things outside.
 
 -- name: resource_insert
-INSERT INTO resource (id, target_id, type, path, owner_id, life, wanted, wanted_generation, keep, state)
-VALUES (:id, :target_id, :type, :path, :owner_id, 'alive', :wanted, :wanted_generation, :keep, :state);
+INSERT INTO resource (id, target_id, type, path, owner_id, life, wanted, wanted_generation, keep, remake, state)
+VALUES (:id, :target_id, :type, :path, :owner_id, 'alive', :wanted, :wanted_generation, :keep, :remake, :state);
 
 -- name: resource_by_id
 -- row: resource
