@@ -156,12 +156,14 @@ static bool is_of_all(const char *change) {
 }
 
 static const struct freeze *held_up_by(const struct command *c, const struct rules *rules) {
-        const json_t *line, *changes = json_get(c->answer, "changes"), *also = c->also;
+        const char *own = c->entry ? c->entry->application : NULL, *name;
+        const json_t *line;
+        json_t *also;
         size_t i;
 
         if (frozen(c, rules, NULL))
                 return frozen(c, rules, NULL);
-        json_array_foreach(changes, i, line) {
+        json_array_foreach(json_get(c->answer, "changes"), i, line) {
                 const char *application = json_get_str(line, "application", NULL);
 
                 if (application && frozen(c, rules, application))
@@ -169,10 +171,10 @@ static const struct freeze *held_up_by(const struct command *c, const struct rul
                 if (is_of_all(json_get_str(line, "change", "")) && any_frozen(rules))
                         return any_frozen(rules);
         }
-        json_array_foreach(also, i, line)
-                if (frozen(c, rules, json_string_value(line)))
-                        return frozen(c, rules, json_string_value(line));
-        return NULL;
+        json_object_foreach(c->also, name, also)
+                if (frozen(c, rules, name))
+                        return frozen(c, rules, name);
+        return own ? frozen(c, rules, own) : NULL;
 }
 
 int command_check_frozen(struct tx *tx, struct command *c, struct err *err) {

@@ -187,6 +187,8 @@ void command_change(struct command *c, const char *change, const char *applicati
 
         if (json_array_size(list) == COMMAND_CHANGES_MAX) {
                 c->more++;
+                if (application)
+                        command_concerns(c, application);
                 return;
         }
         va_start(ap, fmt);
@@ -202,8 +204,8 @@ void command_change(struct command *c, const char *change, const char *applicati
 
 void command_concerns(struct command *c, const char *application) {
         if (!c->also)
-                c->also = json_array();
-        json_array_append_new(c->also, json_string(application));
+                c->also = json_object();
+        json_object_set_new(c->also, application, json_true());
 }
 
 void command_note(struct command *c, const char *fmt, ...) {

@@ -51,7 +51,7 @@ struct command {
         /* private: made anew by each run */
         json_t *was, *became; /* what it changed, for the audit */
         size_t values, values_more;
-        json_t *also;  /* applications that it changes too; NULL: none */
+        json_t *also;  /* applications that it changes too, as members; NULL: none */
         bool is_stop;  /* it stops or starts the loop's work: no change of the model */
         bool is_apply; /* it goes on with what limits froze */
         json_t *answer;

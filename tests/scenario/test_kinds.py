@@ -258,8 +258,28 @@ def _(world):
     world.cluster.kube.delete("customresourcedefinitions", "", definition.name)
     repaired(world, before, definition.shown, "deleted")
     repaired(world, before, f"{world.cluster.model}/thing", "deleted")
-    equal(Object(world, "things", "thing").at("/spec/words"), ["one", "two"])
     world.wait_active()
+    equal(Object(world, "things", "thing").at("/spec/words"), ["one", "two"])
+
+
+@test("into a CRD that is being deleted nothing is written, so that it can go", shares=kinds)
+def _(world):
+    kube, thing = world.cluster.kube, Object(world, "things", "thing")
+    definition = Object(world, "customresourcedefinitions", "things.kinds.example.org")
+    held = definition.at("/metadata/finalizers") or []
+    definition.merge({"metadata": {"finalizers": [*held, "example.org/hold"]}})
+    kube.delete("customresourcedefinitions", "", definition.name)
+
+    def stays_away():           # what came once more, before the news of the definition did, goes as well
+        kube.call("DELETE", thing.path())
+        return "its kind is being deleted" in world.ctl("why", "thing/thing").out
+    world.wait_for("its object to be waited with", stays_away)
+    if kube.get("things", thing.namespace, thing.name):
+        raise Trouble("an object was made again under a definition that is going")
+    rest = definition.at("/metadata/finalizers")
+    definition.merge({"metadata": {"finalizers": [f for f in rest if f != "example.org/hold"] or None}})
+    world.wait_active()
+    equal(thing.at("/spec/words"), ["one", "two"])
 
 
 @test("a CRD that gets a field with a default is no drift of its objects, which are repaired as before", shares=kinds)

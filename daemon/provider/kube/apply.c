@@ -674,6 +674,7 @@ void apply_start(struct target *t, const struct apply_request *r, struct op *op)
         struct applying *a = mem_new(struct applying);
 
         operation_init(&a->operation, t, r->type, r->path, op);
+        a->operation.makes = true;
         a->operation.ended = ended;
         a->operation.drop = drop;
         a->operation.version = str_dup(json_get_str(r->wanted, "apiVersion", NULL));

@@ -2,6 +2,8 @@
 /* test_rules.c - rules between applications, and between a plan and a person */
 #include "stage.h"
 
+#include "queries.gen.h"
+
 static void replan(struct stage *s, const char *application, const char *plan) {
         stage_plan(s, application, plan);
         stage_application(s, application)->replan = true;
@@ -428,8 +430,53 @@ static void read_and_found_ours_all_goes_on(void **state) {
 
 #define SCOPED(run) cmocka_unit_test_setup_teardown(run, stage_set_up_scoped, stage_tear_down)
 
+static int freeze_run(struct tx *tx, struct store_call *c, struct err *err) {
+        const int64_t *model = c->arg;
+        int r = w_freeze_insert(tx,
+                                &(struct w_freeze_insert_in){ .id = tx_id(tx, "freeze"),
+                                                              .model_id = *model,
+                                                              .application = "app",
+                                                              .type = "",
+                                                              .path = "",
+                                                              .owner = "eve",
+                                                              .why = "wait",
+                                                              .at = tx_now(tx),
+                                                              .until_null = true },
+                                err);
+
+        return r < 0 ? r : 0;
+}
+
+/* Its row is there, and nobody told the loop. */
+static void no_data_is_deleted_once_a_freeze_is_acknowledged(void **state) {
+        struct stage *s = *state;
+        struct command_application c = { .head.run = command_application_remove,
+                                         .model = "lab",
+                                         .application = "app",
+                                         .destroy_storage = true };
+        struct err err = { 0 };
+        int64_t model;
+        struct store_call freeze = {
+                .lane = STORE_LOOP, .actor = "x", .run = freeze_run, .arg = &model
+        };
+
+        stage_plan(s, "app", "{\"docs\": {\"one\": {\"name\": \"one\", \"data\": true}}}");
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        assert_true(stage_there(s, "one"));
+        model = stage_application(s, "app")->model;
+        assert_int_equal(store_now(s->store, &freeze, &err), 0);
+        stage_command(s, &c.head);
+        stage_run(s, 5000);
+        assert_int_equal(s->removes, 0);
+        assert_true(stage_there(s, "one"));
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM resource WHERE delete_at NOTNULL"),
+                         0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                TEST(no_data_is_deleted_once_a_freeze_is_acknowledged),
                 TEST(who_was_refused_gets_it_when_the_owner_goes),
                 TEST(a_removal_does_not_wait_for_who_stays),
                 TEST(force_leaves_what_waits_for_another_application),
