@@ -18,7 +18,8 @@
 
 #define TOUCH_MS 30       /* observations of one rollout come in bursts: one plan for each burst */
 #define FREE_HERE_MAX 500 /* documents: more take a thread, for each has a dozen pieces of memory */
-#define SEEN_MS 200       /* what is shown of an application of many objects may lag so much */
+#define WRITE_HERE_MAX 500 /* labels in a view: ten thousand take longer than a handler may */
+#define SEEN_MS 200        /* what is shown of an application of many objects may lag so much */
 
 static struct metric plans = { .name = "mooring_plans_total",
                                .help = "Plans made by charms, by result",
@@ -286,13 +287,11 @@ static void digest_view(struct application_work *w) {
         digest_cause(w);
 }
 
-static void start_plan(struct application_work *w, struct world_application *a) {
+/* Its view is written: is there something to plan? */
+static void ask_charm(struct application_work *w, struct world_application *a) {
         struct reconcile *rec = w->rec;
         size_t len;
 
-        json_object_set_new(w->view, "seen", application_seen_json(rec, a));
-        w->view_text = json_text(w->view);
-        digest_view(w);
         w->replan = a->replan;
         if (w->plan_digest_valid && memcmp(w->digest, w->plan_digest, DIGEST_SIZE) == 0 &&
             !w->replan && !w->plan_error &&
@@ -314,6 +313,37 @@ static void start_plan(struct application_work *w, struct world_application *a) 
         w->charm.view_len = len;
         w->charm.done = on_plan;
         charm_host_plan(rec->options.host, &w->charm);
+}
+
+static void write_view(void *arg) {
+        struct application_work *w = arg;
+
+        w->view_text = json_text(w->view);
+        digest_view(w);
+}
+
+static void on_written(void *arg) {
+        struct application_work *w = arg;
+        struct world_application *a = world_application(&w->rec->world, w->id);
+
+        if (w->rec->stopping || !a)
+                return finish(w, false);
+        ask_charm(w, a);
+}
+
+static void start_plan(struct application_work *w, struct world_application *a) {
+        json_object_set_new(w->view, "seen", application_seen_json(w->rec, a));
+        if (a->want_count <= WRITE_HERE_MAX) {
+                write_view(w);
+                return ask_charm(w, a);
+        }
+        w->job = (struct job){ .loop = w->rec->options.loop,
+                               .work = write_view,
+                               .done = on_written,
+                               .dropped = on_written,
+                               .arg = w,
+                               .name = "view of application" };
+        job_start(&w->job);
 }
 
 /* ---- reading */

@@ -187,6 +187,44 @@ static void who_ends_the_freeze_goes_on_without_the_plan(void **state) {
         assert_null(stage_application(s, "app")->held);
 }
 
+static const char shared[] = "{\"docs\": {" DOC("one") ", " DOC("two") "}}";
+
+/* What a plan lets go is deleted only when nobody else wants it, and when it was ours. */
+static void what_another_application_wants_is_not_pruned(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "first", shared);
+        stage_plan(s, "second", shared);
+        stage_deploy(s, "first");
+        stage_run(s, 500);
+        stage_deploy(s, "second");
+        stage_run(s, 500);
+        replan(s, "first", "{\"docs\": {" DOC("two") "}}");
+        assert_true(stage_there(s, "one"));
+        assert_int_equal(s->removes, 0);
+        assert_int_equal(stage_resource(s, "one")->owner, stage_application(s, "second")->id);
+        replan(s, "second", "{\"docs\": {" DOC("two") "}}");
+        assert_false(stage_there(s, "one"));
+        assert_int_equal(s->removes, 1);
+}
+
+static void what_was_never_applied_is_not_pruned(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "app", "{\"docs\": {" DOC("one") "}}");
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        stage_pause(s, "app", true);
+        stage_restore(s, "two", "{\"name\": \"two\"}"); /* somebody has one of that name */
+        replan(s, "app", "{\"docs\": {" DOC("one") ", " DOC("two") "}}");
+        replan(s, "app", "{\"docs\": {" DOC("one") "}}");
+        stage_pause(s, "app", false);
+        stage_run(s, 2000);
+        assert_null(stage_resource(s, "two"));
+        assert_true(stage_there(s, "two"));
+        assert_int_equal(s->removes, 0);
+}
+
 #define RED(n) "\"" n "\": {\"name\": \"" n "\", \"color\": \"red\"}"
 static const char four_red[] = "{\"docs\": {" RED("a") ", " RED("b") ", " RED("c") ", " RED(
         "d") ", " DOC("e") ", " DOC("f") "}}";
@@ -485,6 +523,8 @@ int main(void) {
                 TEST(what_limits_hold_freezes_the_model_until_the_plan_goes),
                 TEST(who_ends_the_freeze_goes_on_without_the_plan),
                 TEST(too_much_change_is_held_and_what_comes_in_parts_too),
+                TEST(what_another_application_wants_is_not_pruned),
+                TEST(what_was_never_applied_is_not_pruned),
                 TEST(the_same_objects_again_are_no_more_and_time_passes),
                 TEST(first_convergence_and_repairs_are_under_no_limit),
                 TEST(a_command_does_not_pass_what_limits_froze_and_a_persons_freeze_holds_the_plan),
