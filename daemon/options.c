@@ -37,8 +37,7 @@ const struct opt options_table[] = {
         { "viewer-group", 0, OPT_STRING, AT(viewer_group), "mooring-viewer", 0, 0, "GROUP", 0, NULL,
           "unix group whose members may read" },
         { "operator-group", 0, OPT_STRING, AT(operator_group), "mooring-operator", 0, 0, "GROUP", 0,
-          NULL,
-          "unix group whose members may also run named actions, pause and let held plans go" },
+          NULL, "unix group whose members may also run named actions, pause and let plans go" },
         { "admin-group", 0, OPT_STRING, AT(admin_group), "mooring-admin", 0, 0, "GROUP", 0, NULL,
           "unix group whose members may do everything" },
         { "name", 0, OPT_STRING, AT(name), "mooring", 0, 0, "NAME", 0, NULL,
@@ -72,6 +71,26 @@ const struct opt options_table[] = {
           "time" },
         { "fight-delay-max", 0, OPT_DURATION, AT(fight_delay_max), "30m", 100, 86400000, "TIME", 0,
           NULL, "and never longer than this" },
+        { "limit-change-free", 0, OPT_INT, AT(limit_change_free), "50", 0, 1000000, "N", 0, NULL,
+          "so many objects of a model a change of ours (charm, bundle, options) may change "
+          "whatever "
+          "their share: what a person can look through" },
+        { "limit-change-share", 0, OPT_INT, AT(limit_change_share), "50", 1, 100, "PERCENT", 0,
+          NULL,
+          "beyond that, this share of the model's objects: half of it may fail and the rest be "
+          "known; past it the plan is held and the model frozen" },
+        { "limit-delete-free", 0, OPT_INT, AT(limit_delete_free), "3", 0, 1000000, "N", 0, NULL,
+          "so many objects of an application one plan of it may delete whatever their share: a "
+          "user, "
+          "a grant and a Secret go with a relation" },
+        { "limit-delete-share", 0, OPT_INT, AT(limit_delete_share), "50", 1, 100, "PERCENT", 0,
+          NULL,
+          "beyond that, this share of the application's objects; an empty plan deletes none" },
+        { "limit-delete-most", 0, OPT_INT, AT(limit_delete_most), "100", 0, 1000000, "N", 0, NULL,
+          "and never more than so many objects of a model: nobody checks a longer list" },
+        { "limit-window", 0, OPT_DURATION, AT(limit_window), "10m", 1000, 86400000, "TIME", 0, NULL,
+          "what plans change and delete within it counts as one change: a bundle's applications "
+          "follow each other" },
         { "metrics-address", 0, OPT_STRING, AT(metrics_address), NULL, 0, 0, "ADDRESS:PORT", 0,
           NULL,
           "serve metrics for Prometheus at /metrics there, and nothing else; in numbers, as "

@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import termios
+import textwrap
 import time
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from lib.world import Trouble, World, until  # noqa: E402
 BUNDLE = "examples/bundle-mlflow.yaml"
 CONVERGE = 300          # seconds; seen: 8 on the simulator, 60 on the real peers
 FRAME = 0.25            # seconds between two looks at the status
+WIDTH = 78              # of what is told in sentences
 
 
 def say(text):
@@ -151,19 +153,24 @@ def break_things(world):
 
 def explain(world):
     """What is real in what follows, and what is not."""
-    if world.cluster.real:
-        print("A real kube-apiserver, scheduler and controller manager; MySQL's, MinIO's and MLflow's pods are real processes (MariaDB in "
-              "place of MySQL).")
-        return
     minio = "a real MinIO" if data.find_minio() else "a stand-in for its calls (`tools/peers build` makes the real one)"
-    print("The cluster is mooring-sim: an API server's answers, no containers. MySQL's pod leads to a real MariaDB,\n"
-          f"MinIO's to {minio};\nMLflow's is only said to run. With --real everything is real.")
+    text = ("The cluster is mooring-sim: an API server's answers, no containers. MySQL's pod leads to a real MariaDB, MinIO's to "
+            f"{minio}; MLflow's is only said to run. With --real everything is real.")
+    if world.cluster.real:
+        text = ("A real kube-apiserver, scheduler and controller manager; MySQL's, MinIO's and MLflow's pods are real processes (MariaDB "
+                "in place of MySQL).")
+    print(textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False))
 
 
 RC = """[ -f ~/.bashrc ] && . ~/.bashrc
 PS1='mooring:\\w\\$ '
 source <(mooringctl print-completion)
 offer() {       # builds a charm of this tree and offers it to the daemon, which sees it at once
+        if ! grep -q "^ *'$1',$" {root}/charms/meson.build; then
+                echo "offer NAME: one of" $(sed -n "s/^ *'\\([^']*\\)',$/\\1/p" {root}/charms/meson.build) >&2
+                echo "tools/new-charm makes a new one; a folder that was copied into charms/ has to be named in charms/meson.build" >&2
+                return 1
+        fi
         ninja -C {build} charms/"$1".staged && rm -rf {charms}/.new && cp -r {build}/charms/"$1" {charms}/.new &&
                 chmod -R go-w {charms}/.new && rm -rf {charms}/"$1" && mv {charms}/.new {charms}/"$1"
 }
@@ -180,7 +187,7 @@ def shell(world):
                                                            ("mooring-sim ctl help", "")))):
         print(f"  {command:<56}{what}".rstrip())
     print(f"  the daemon's log: {world.daemon.log}\n  charms on offer:  {world.daemon.charms}", flush=True)
-    text = RC.replace("{build}", str(world.programs.build)).replace("{charms}", str(world.daemon.charms))
+    text = RC.replace("{build}", str(world.programs.build)).replace("{charms}", str(world.daemon.charms)).replace("{root}", str(ROOT))
     rc = world.file("bashrc", text + ("" if world.cluster.real else NO_KUBECTL))
     subprocess.run(["bash", "--rcfile", str(rc), "-i"], env=shell_environment(world), check=False, cwd=ROOT)
 
@@ -211,8 +218,11 @@ def shell_environment(world):
 def keep_running(world):
     env = shell_environment(world)
     say("Everything goes on; in another shell:")
-    print("  export " + " ".join(f"{name}={env[name]}" for name in sorted(env) if name.startswith("MOORING_") or name == "KUBECONFIG"))
+    for name in sorted(env):
+        if name.startswith("MOORING_") or name in ("KUBECONFIG", "MANPATH"):
+            print(f"  export {name}={env[name]}")
     print(f"  export PATH={world.programs.ctl.parent}:{world.programs.sim.parent}:$PATH")
+    print("  source <(mooringctl print-completion)")
     print(f"\nCtrl-C here, or `kill {os.getpid()}`, ends it.", flush=True)
     signal.pause()
 

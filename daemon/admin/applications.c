@@ -207,10 +207,6 @@ void applications_unpause(struct request *q) {
         submit(q, command_new(q, command_application_unpause));
 }
 
-void applications_held(struct request *q) {
-        submit_after_loop(q, command_new(q, command_application_apply_held));
-}
-
 void applications_accept_loss(struct request *q) {
         submit_after_loop(q, command_new(q, command_application_accept_loss));
 }

@@ -79,7 +79,7 @@ void doctor_plan_failed(struct doctor *d) {
 }
 
 void doctor_plan_held(struct doctor *d) {
-        each_with(d, "held", DOCTOR_WARNING, "apply-held --dry-run");
+        each_with(d, "held", DOCTOR_WARNING, "plan");
 }
 
 /* ---- what is in the rows */
@@ -115,6 +115,17 @@ void doctor_pause_old(struct doctor *d) {
         }
 }
 
+/* A word of a shell line, whatever a stranger called himself. Free it. */
+static char *shell_word(const char *text) {
+        cleanup_(buf_free) struct buf out = BUF_INIT;
+
+        buf_putc(&out, '\'');
+        for (const char *p = text; *p; p++)
+                buf_puts(&out, *p == '\'' ? "'\\''" : (const char[]){ *p, '\0' });
+        buf_putc(&out, '\'');
+        return buf_take(&out);
+}
+
 static void judge_fights(struct doctor *d, bool guarded) {
         const json_t *f;
         size_t i;
@@ -124,14 +135,15 @@ static void judge_fights(struct doctor *d, bool guarded) {
                            *type = json_get_str(f, "type", "");
                 const char *path = json_get_str(f, "path", ""), *slash = strrchr(path, '/');
                 const char *field = json_get_str(f, "field", "");
+                cleanup_(freep) char *field_word = shell_word(field);
+                cleanup_(freep) char *who_word = shell_word(json_get_str(f, "who", ""));
                 cleanup_(freep) char *subject = str_format("%s: %s %s", model, type, path);
                 cleanup_(freep) char *object = str_format("%s/%s", type, slash ? slash + 1 : path);
                 cleanup_(freep) char *next =
                         guarded || !field[0]
                                 ? str_format("mooringctl drift --type %s --model %s", type, model)
-                                : str_format(
-                                          "mooringctl drift hand-over %s '%s' --to %s --model %s",
-                                          object, field, json_get_str(f, "who", ""), model);
+                                : str_format("mooringctl drift hand-over %s %s --to %s --model %s",
+                                             object, field_word, who_word, model);
 
                 if (json_get_bool(f, "guarded", false) == guarded)
                         doctor_find(d, guarded ? DOCTOR_ERROR : DOCTOR_WARNING,

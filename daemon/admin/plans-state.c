@@ -153,26 +153,33 @@ static void release(struct command *c) {
         free(a);
 }
 
+static void submit(struct request *q, json_t *lines) {
+        struct applying *a = mem_new(struct applying);
+
+        a->lines = json_incref(lines);
+        a->command = (struct command_plan){ .head = { .run = command_plan_apply,
+                                                      .dry_run = q->only_try,
+                                                      .after_loop = true,
+                                                      .shown = q->plan->id },
+                                            .model = request_param(q, 0),
+                                            .lines = a->lines };
+        request_command(q, &a->command.head, release);
+}
+
 static void remade(struct stating *s) {
         struct request *q = s->request;
-        struct applying *a;
 
         if (q->gone || q->admin->stopping)
                 return stating_end(s, NULL);
         q->tried = shown_lines(s->lines);
         if (!plans_hold(q))
                 return stating_end(s, NULL);
-        a = mem_new(struct applying);
-        a->lines = json_incref(s->lines);
-        a->command = (struct command_plan){
-                .head = { .run = command_plan_apply, .dry_run = q->only_try, .shown = q->plan->id },
-                .model = request_param(q, 0),
-                .lines = a->lines
-        };
-        request_command(q, &a->command.head, release);
+        submit(q, s->lines);
         stating_end(s, NULL);
 }
 
 void plans_apply_state(struct request *q) {
+        if (!q->plan->id)
+                return submit(q, q->plan->lines);
         begin(q, q->plan->application[0] ? q->plan->application : NULL, remade);
 }

@@ -159,6 +159,18 @@ static bool is_kept(const struct request *q, unsigned status) {
                !request_query_bool(q, "dry-run");
 }
 
+/* Of a request that could not be read the field and what it wants, which are our own words: what
+ * was found instead may be anything, a secret too. */
+static char *reason_of(const struct request *q, const char *message) {
+        const char *found = strstr(message, ", is ");
+
+        if (!q->unread || str_ends(message, ": is missing"))
+                return str_dup(message);
+        if (!strstr(message, ": must be ") || !found)
+                return str_dup("the request could not be read");
+        return str_ndup(message, (size_t)(found - message));
+}
+
 bool request_audit_refusal(struct request *q, unsigned status, json_t *json, const char *message) {
         struct refusal *r;
 
@@ -167,7 +179,7 @@ bool request_audit_refusal(struct request *q, unsigned status, json_t *json, con
         r = mem_new(struct refusal);
         r->request = request_ref(q);
         r->entry = *request_audit(q);
-        r->message = str_dup(q->unread ? "the request could not be read" : message);
+        r->message = reason_of(q, message);
         r->status = status;
         r->json = q->at_once ? NULL : json;
         q->started = true; /* nothing else is done with it */

@@ -2,7 +2,7 @@
 /* routes.c - the route table, nothing else: schema/api/openapi.yaml describes the same rows, and
  * a test compares them
  *
- * Viewers read; operators pause, unpause and let held plans go; admins do the rest. What needs
+ * Viewers read; operators pause, unpause and let plans go; admins do the rest. What needs
  * more than a viewer is an action: it has a name, and a row in the audit, done or refused. */
 #include "routes.h"
 
@@ -174,8 +174,6 @@ const struct route route_table[] = {
           "Write nothing outside for this application, and change nothing of it", "freeze" },
         { "POST", APPLICATION "/unfreeze", ROLE_OPERATOR, freeze_application_end, NO_BODY, NULL,
           "End a freeze of the application", "unfreeze" },
-        { "POST", APPLICATION "/apply-held", ROLE_OPERATOR, applications_held, NO_BODY,
-          QUERY("dry-run"), "Let a held plan go", "apply-held" },
         { "POST", APPLICATION "/accept-data-loss", ROLE_ADMIN, applications_accept_loss, NO_BODY,
           QUERY("dry-run"), "Begin again where data was lost", "accept-data-loss" },
         { "POST", APPLICATION "/adopt", ROLE_ADMIN, applications_adopt,

@@ -55,8 +55,7 @@ struct deploy_refresh_body {
 /* applications.c */
 request_handler applications_show, applications_remove, applications_scale, applications_trust,
         applications_config;
-request_handler applications_set_config, applications_pause, applications_unpause,
-        applications_held;
+request_handler applications_set_config, applications_pause, applications_unpause;
 request_handler applications_accept_loss, applications_adopt, applications_attach_storage;
 request_handler applications_recreate;
 request_handler applications_destroy_storage, applications_constraints, applications_unit;

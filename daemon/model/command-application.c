@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* command-application.c - what is asked of one application: scale, trust, constraints, removal,
- * pause, images, and the ways on where it is blocked (a held plan, lost data, objects that were
+ * pause, images, and the ways on where it is blocked (lost data, objects that were
  * there before, storage of an earlier one) */
 #include "command-internal.h"
 
@@ -369,40 +369,6 @@ int command_application_attach_resource(struct tx *tx, struct command *c, struct
 }
 
 /* ---- ways on */
-
-static int tell_held(struct command *c, const struct q_application_row *a, struct err *err) {
-        cleanup_(json_freep) json_t *list = NULL;
-        size_t i;
-        json_t *item;
-        int r = json_parse(a->held_list, strlen(a->held_list), &list, err);
-
-        json_array_foreach(list, i, item)
-                command_change(c, "delete", a->name, "%s", json_string_value(item));
-        return r;
-}
-
-int command_application_apply_held(struct tx *tx, struct command *c, struct err *err) {
-        struct command_application *apply = command_of(c, command_application);
-        struct subject s;
-        int r = find(tx, apply, &s, err);
-
-        if (r < 0)
-                return r;
-        if (!s.row->held)
-                return err_set(err, -ENOENT, "application %s holds no plan back", s.row->name);
-        command_change(c, "apply-held", s.row->name, "apply the plan that was held: %s",
-                       s.row->held);
-        r = tell_held(c, s.row, err);
-        if (r < 0)
-                return r;
-        r = w_application_set_release(tx,
-                                      &(struct w_application_set_release_in){
-                                              .release_digest = s.row->held_digest,
-                                              .release_digest_len = s.row->held_digest_len,
-                                              .id = s.row->id },
-                                      err);
-        return done(tx, &s, r);
-}
 
 static int accept_row(struct tx *tx, const struct q_resource_row *row, struct err *err) {
         int r = w_resource_accept_loss(tx, &(struct w_resource_accept_loss_in){ .id = row->id },

@@ -7,6 +7,7 @@
 #include "command-internal.h"
 
 #include "clock.h"
+#include "limit.h"
 #include "rule.h"
 
 #include <errno.h>
@@ -141,29 +142,39 @@ static const struct freeze *any_frozen(const struct rules *rules) {
         return NULL;
 }
 
+/* What limits froze is gone on with by letting the plan go. */
+static const struct freeze *frozen(const struct command *c, const struct rules *rules,
+                                   const char *application) {
+        const struct freeze *f = rules_frozen(rules, application);
+
+        return f && c->is_apply && str_eq(f->owner, LIMIT_OWNER) ? NULL : f;
+}
+
 /* It changes what is wanted of each application. */
 static bool is_of_all(const char *change) {
         return str_eq(change, "remove-model") || str_eq(change, "model-config");
 }
 
 static const struct freeze *held_up_by(const struct command *c, const struct rules *rules) {
-        const json_t *line, *changes = json_get(c->answer, "changes"), *also = c->also;
+        const char *own = c->entry ? c->entry->application : NULL, *name;
+        const json_t *line;
+        json_t *also;
         size_t i;
 
-        if (rules_frozen(rules, NULL))
-                return rules_frozen(rules, NULL);
-        json_array_foreach(changes, i, line) {
+        if (frozen(c, rules, NULL))
+                return frozen(c, rules, NULL);
+        json_array_foreach(json_get(c->answer, "changes"), i, line) {
                 const char *application = json_get_str(line, "application", NULL);
 
-                if (application && rules_frozen(rules, application))
-                        return rules_frozen(rules, application);
+                if (application && frozen(c, rules, application))
+                        return frozen(c, rules, application);
                 if (is_of_all(json_get_str(line, "change", "")) && any_frozen(rules))
                         return any_frozen(rules);
         }
-        json_array_foreach(also, i, line)
-                if (rules_frozen(rules, json_string_value(line)))
-                        return rules_frozen(rules, json_string_value(line));
-        return NULL;
+        json_object_foreach(c->also, name, also)
+                if (frozen(c, rules, name))
+                        return frozen(c, rules, name);
+        return own ? frozen(c, rules, own) : NULL;
 }
 
 int command_check_frozen(struct tx *tx, struct command *c, struct err *err) {

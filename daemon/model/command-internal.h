@@ -30,6 +30,10 @@ void command_uri(struct command *c, const char *name, char ret[27]);
 #define COMMAND_WHY_MAX 500 /* letters of a reason: it stands in status */
 /* -EINVAL: "WHAT needs a reason ...: whoever WHO reads it". */
 int command_check_why(const char *why, const char *what, const char *who, struct err *err);
+/* A's next plan goes past the limits if it is this one. */
+int command_release_plan(struct tx *tx, const struct q_application_row *a, const char *content,
+                         struct err *err);
+
 /* When something ends by itself: a time, or for how long from now; *RET 0: TEXT is NULL. */
 int command_until(struct tx *tx, const char *text, int64_t *ret, struct err *err);
 

@@ -6,6 +6,8 @@
  * ends it and removal.c deletes the rows. */
 #include "command-internal.h"
 
+#include "limit.h"
+
 #include "name.h"
 #include "opt.h"
 
@@ -300,6 +302,14 @@ static const char *check_selector(const json_t *value) {
         return NULL;
 }
 
+static const char *check_count(const json_t *value) {
+        return limit_check("", value);
+}
+
+static const char *check_share(const json_t *value) {
+        return limit_check("limit-change-share", value);
+}
+
 static const struct {
         const char *name;
         bool text; /* else JSON, which the command line gives as text */
@@ -309,6 +319,11 @@ static const struct {
         { "image-pull-secret", true, check_secret_name },
         { "tolerations", false, check_tolerations },
         { "node-selector", false, check_selector },
+        { "limit-change-free", false, check_count },
+        { "limit-change-share", false, check_share },
+        { "limit-delete-free", false, check_count },
+        { "limit-delete-share", false, check_share },
+        { "limit-delete-most", false, check_count },
 };
 
 static int find_option(const char *name, struct err *err) {
@@ -323,7 +338,9 @@ static int find_option(const char *name, struct err *err) {
         near = opt_nearest(name, names);
         return err_set(err, -EINVAL,
                        "model-config has no \"%.80s\"%s%s%s: there are image-registry, "
-                       "image-pull-secret, tolerations, node-selector",
+                       "image-pull-secret, tolerations, node-selector, limit-change-free, "
+                       "limit-change-share, limit-delete-free, limit-delete-share, "
+                       "limit-delete-most",
                        name, near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 }
 

@@ -1,18 +1,76 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* command-plan.c - goes on with a plan of what the loop would do
+/* command-plan.c - goes on with a plan of what the loop would do, and with one that limits hold
  *
  * A rule, a window, a fight or a pause keeps things back. Each row gets the digest of what the plan
  * said of it, and the loop goes over what keeps it back as long as that is so (resource_released):
  * not once more, and not with anything else. */
 #include "command-internal.h"
 
-#include "shown.h"
+#include "limit.h"
+
+#include <errno.h>
+#include <stdlib.h>
 
 void command_release_digest(const char *content, const char *seen, uint8_t ret[DIGEST_SIZE]) {
         cleanup_(buf_free) struct buf b = BUF_INIT;
 
         buf_printf(&b, "%s\n%s", content, seen);
         digest_sha256(b.data, b.len, ret);
+}
+
+int command_release_plan(struct tx *tx, const struct q_application_row *a, const char *content,
+                         struct err *err) {
+        struct w_application_set_release_in in = { .id = a->id };
+        uint8_t removal[DIGEST_SIZE], changes[DIGEST_SIZE];
+
+        if (!limit_content_read(content, removal, changes))
+                return err_set(err, -EINVAL, "not what a plan is called");
+        in.release_digest = removal;
+        in.release_changes = changes;
+        in.release_digest_len = in.release_changes_len = DIGEST_SIZE;
+        tx_mark(tx, MARK_APPLICATION, a->id);
+        return w_application_set_release(tx, &in, err);
+}
+
+char *command_held_content(const struct q_application_row *a) {
+        static const uint8_t none[DIGEST_SIZE];
+        char content[LIMIT_CONTENT_SIZE];
+
+        if (!a->held)
+                return NULL;
+        return str_dup(limit_content(a->held_digest_len == DIGEST_SIZE ? a->held_digest : none,
+                                     a->held_changes_len == DIGEST_SIZE ? a->held_changes : none,
+                                     content));
+}
+
+static int tell_held(struct command *c, const struct q_application_row *a, struct err *err) {
+        cleanup_(json_freep) json_t *list = NULL;
+        size_t i;
+        json_t *item;
+        int r = json_parse(a->held_list, strlen(a->held_list), &list, err);
+
+        json_array_foreach(list, i, item)
+                command_change(c, "release", a->name, "%s", json_string_value(item));
+        return r;
+}
+
+static int release_plan(struct tx *tx, struct command *c, const struct q_model_row *model,
+                        const json_t *line, struct err *err) {
+        const char *name = json_get_str(line, "path", "");
+        const char *content = json_get_str(line, "content", "");
+        const struct q_application_row *a;
+        cleanup_(freep) char *held = NULL;
+        int r = lookup_live_application(tx, model, name, &a, err);
+
+        if (r < 0)
+                return r;
+        held = command_held_content(a);
+        if (!str_eq(held, content))
+                return err_set(err, -ESTALE, "application %s: %s", name,
+                               held ? a->held : "no plan of it is held any more");
+        r = command_release_plan(tx, a, content, err);
+        command_change(c, "release", name, "apply the plan that is held: %s", a->held);
+        return r < 0 ? r : tell_held(c, a, err);
 }
 
 static int release(struct tx *tx, struct command *c, const json_t *line, struct err *err) {
@@ -45,8 +103,11 @@ int command_plan_apply(struct tx *tx, struct command *c, struct err *err) {
         size_t i;
         int r = lookup_live_model(tx, plan->model, &model, err);
 
+        c->is_apply = true;
         json_array_foreach(plan->lines, i, line)
-                if (r >= 0)
+                if (r >= 0 && str_eq(json_get_str(line, "type", ""), "plan"))
+                        r = release_plan(tx, c, model, line, err);
+                else if (r >= 0)
                         r = release(tx, c, line, err);
         return r < 0 ? r : 0;
 }

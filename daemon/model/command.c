@@ -121,6 +121,17 @@ static int check_expected(struct command *c, struct err *err) {
                        : 0;
 }
 
+/* What a person saw of the plan that follows, and agreed to. */
+static int release_plan(struct tx *tx, const struct command *c, struct err *err) {
+        const struct q_application_row *a;
+        const struct q_model_row *m;
+        int r = lookup_model(tx, c->of_model, &m, err);
+
+        if (r >= 0)
+                r = lookup_application(tx, m, c->release_application, &a, err);
+        return r < 0 ? r : command_release_plan(tx, a, c->release, err);
+}
+
 int command_run(struct tx *tx, struct store_call *call, struct err *err) {
         struct command *c = call->arg;
         cleanup_(json_freep) json_t *failed = NULL;
@@ -140,6 +151,8 @@ int command_run(struct tx *tx, struct store_call *call, struct err *err) {
                 r = check_expected(c, err);
         if (r >= 0 && c->look)
                 r = c->look(tx, c, err);
+        if (r >= 0 && c->release)
+                r = release_plan(tx, c, err);
         if (r >= 0 && c->shown)
                 r = w_shown_delete(tx, &(struct w_shown_delete_in){ .id = c->shown }, err);
         if (r >= 0 && !c->dry_run)
@@ -174,6 +187,8 @@ void command_change(struct command *c, const char *change, const char *applicati
 
         if (json_array_size(list) == COMMAND_CHANGES_MAX) {
                 c->more++;
+                if (application)
+                        command_concerns(c, application);
                 return;
         }
         va_start(ap, fmt);
@@ -189,8 +204,8 @@ void command_change(struct command *c, const char *change, const char *applicati
 
 void command_concerns(struct command *c, const char *application) {
         if (!c->also)
-                c->also = json_array();
-        json_array_append_new(c->also, json_string(application));
+                c->also = json_object();
+        json_object_set_new(c->also, application, json_true());
 }
 
 void command_note(struct command *c, const char *fmt, ...) {

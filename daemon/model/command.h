@@ -47,11 +47,13 @@ struct command {
         void *look_arg;
         const json_t *expect; /* the plan that is gone on with: these changes and no others */
         int64_t shown;        /* and its row, which goes with that; 0: none */
+        const char *release_application, *release; /* limit.h's content, let go with it; or NULL */
         /* private: made anew by each run */
         json_t *was, *became; /* what it changed, for the audit */
         size_t values, values_more;
-        json_t *also; /* applications that it changes too; NULL: none */
-        bool is_stop; /* it stops or starts the loop's work: no change of the model */
+        json_t *also;  /* applications that it changes too, as members; NULL: none */
+        bool is_stop;  /* it stops or starts the loop's work: no change of the model */
+        bool is_apply; /* it goes on with what limits froze */
         json_t *answer;
         char *reply;
         struct faults faults, notes;
@@ -197,7 +199,6 @@ int command_application_remove(struct tx *tx, struct command *c, struct err *err
 int command_application_pause(struct tx *tx, struct command *c, struct err *err);
 int command_application_unpause(struct tx *tx, struct command *c, struct err *err);
 int command_application_attach_resource(struct tx *tx, struct command *c, struct err *err);
-int command_application_apply_held(struct tx *tx, struct command *c, struct err *err);
 int command_application_accept_loss(struct tx *tx, struct command *c, struct err *err);
 int command_application_adopt(struct tx *tx, struct command *c, struct err *err);
 /* OBJECT is needed. */
@@ -212,6 +213,7 @@ struct command_policy {
         const char *model;
         const char *application, *type, *path, *field; /* NULL: any */
         const char *mode;                              /* set */
+        bool kind_unknown; /* no object of the model is of that type now */
         const char *begins, *zone;                     /* of a window, or NULL; zone NULL: UTC */
         const char *length;                            /* of it: "4h" */
         const char *until;  /* a time, or for how long: "2h"; NULL: for ever */
@@ -236,11 +238,15 @@ int command_freeze_end(struct tx *tx, struct command *c, struct err *err);
 struct command_plan {
         struct command head;
         const char *model;
-        const json_t *lines; /* of objects: {"resource", "application", "do", "type", "path",
-                              * "content", "seen"} */
+        /* Of objects: {"resource", "application", "do", "type", "path", "content", "seen"}; of a
+         * plan that is held: {"type": "plan", "path": application, "content": limit.h's}. */
+        const json_t *lines;
 };
-/* What keeps these back lets them go, once, as they are now. */
+/* What keeps these back lets them go, once, as they are now. -ESTALE: another plan is held. */
 int command_plan_apply(struct tx *tx, struct command *c, struct err *err);
+/* What A's plan that is held does, for limit_name; NULL: none is. The caller frees. */
+struct q_application_row;
+char *command_held_content(const struct q_application_row *a);
 void command_release_digest(const char *content, const char *seen, uint8_t ret[DIGEST_SIZE]);
 
 /* ---- relations */

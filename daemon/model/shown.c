@@ -3,6 +3,8 @@
 #include "shown.h"
 
 #include "clock.h"
+#include "command.h"
+#include "limit.h"
 #include "lookup.h"
 #include "map.h"
 
@@ -13,6 +15,7 @@
 #define PEOPLE_MAX 5    /* rows of the audit that are told with what has moved */
 #define LEDGER_MAX 1000 /* newest lines of drift that are looked through for who it was */
 #define AUDIT_WINDOW 2000
+#define PAGE 500
 
 struct shown *shown_free(struct shown *s) {
         if (!s)
@@ -153,6 +156,39 @@ static int open_request(const struct sealer *sealer, const struct q_shown_row *r
         return r < 0 ? r : json_parse(text.data, text.len, ret, err);
 }
 
+/* One that limits hold is not kept here: its application's row has it. */
+static int find_held(struct tx *tx, const struct q_model_row *m, const char *name,
+                     struct shown **ret, struct err *err) {
+        struct q_application_list_in in = { .model_id = m->id, .after = "", .max = PAGE };
+        struct q_application_row *rows;
+        size_t n;
+        int r;
+
+        do {
+                r = q_application_list(tx, &in, &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++) {
+                        cleanup_(freep) char *content = command_held_content(&rows[i]);
+                        char held[LIMIT_NAME_SIZE];
+
+                        in.after = rows[i].name;
+                        if (!content)
+                                continue;
+                        limit_name(rows[i].id, content, held);
+                        if (!str_eq(held, name))
+                                continue;
+                        *ret = mem_new(struct shown);
+                        (*ret)->model = m->id;
+                        (*ret)->name = str_dup(name);
+                        (*ret)->application = str_dup(rows[i].name);
+                        (*ret)->lines =
+                                json_pack("[{s:s, s:s, s:s, s:s}]", "type", "plan", "path",
+                                          rows[i].name, "do", "release", "content", content);
+                        return 1;
+                }
+        } while (r >= 0 && n == PAGE);
+        return r < 0 ? r : 0;
+}
+
 int shown_find(struct tx *tx, const struct sealer *sealer, const char *model, const char *name,
                struct shown **ret, struct err *err) {
         const struct q_model_row *m;
@@ -161,6 +197,10 @@ int shown_find(struct tx *tx, const struct sealer *sealer, const char *model, co
         size_t n;
         int r = lookup_model(tx, model, &m, err);
 
+        if (r >= 0)
+                r = find_held(tx, m, name, ret, err);
+        if (r > 0)
+                return 0;
         if (r >= 0)
                 r = q_shown_by_name(tx, &(struct q_shown_by_name_in){ .name = name }, &row, &n,
                                     err);

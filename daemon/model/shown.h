@@ -24,7 +24,7 @@
 #define SHOWN_REQUEST_MAX (256u << 10) /* bytes of a request: parsing more would hold the loop */
 
 struct shown {
-        int64_t id, model, at;
+        int64_t id, model, at; /* id 0: a plan that limits hold (limit.h), and nothing to compare */
         char *name, *application, *owner;
         json_t *request; /* opened; NULL: what the loop would do */
         json_t *lines;

@@ -182,8 +182,11 @@ int view_model_list(struct tx *tx, int64_t after, json_t **ret, struct err *err)
 }
 
 int view_model_config(struct tx *tx, const char *model, json_t **ret, struct err *err) {
-        static const char *const names[] = { "image-registry", "image-pull-secret", "tolerations",
-                                             "node-selector" };
+        static const char *const names[] = { "image-registry",    "image-pull-secret",
+                                             "tolerations",       "node-selector",
+                                             "limit-change-free", "limit-change-share",
+                                             "limit-delete-free", "limit-delete-share",
+                                             "limit-delete-most" };
         struct q_model_option_list_row *rows;
         const struct q_model_row *m;
         json_t *j;

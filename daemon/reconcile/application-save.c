@@ -2,9 +2,9 @@
 /* application-save.c - a prepared plan becomes rows, in one transaction
  *
  * Order: secrets asked for (then nothing else: the next plan has their tokens), what went away
- * (held when it is too much), targets, what is told, wants and resources, edges, the
- * application's row. Runs on the store thread and may run again: it reads its work and writes
- * only what it resets at its start. */
+ * (held when that or what is changed is too much, application-limits.c), targets, what is told,
+ * wants and resources, edges, the application's row. Runs on the store thread and may run again:
+ * it reads its work and writes only what it resets at its start. */
 #include "application.h"
 
 #include "command.h"
@@ -12,11 +12,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-
-/* Rule 6: what a plan may take away by itself. Fewer than this few always go; beyond, half of
- * them at most. */
-#define PRUNE_FREE 3
-#define PRUNE_SHARE_PERCENT 50
 
 static int store_secrets(struct tx *tx, struct application_work *w, struct err *err) {
         for (size_t i = 0; i < w->secret_count; i++) {
@@ -62,79 +57,6 @@ static int store_secrets(struct tx *tx, struct application_work *w, struct err *
         }
         w->again = w->secret_count > 0;
         return 0;
-}
-
-/* A label that stands for something else now takes the thing before away. */
-static int is_replaced(struct tx *tx, const struct prepared *d, const struct world_want *want,
-                       bool *ret, struct err *err) {
-        struct q_resource_row *row;
-        size_t n;
-        int r = q_resource_by_id(tx, &(struct q_resource_by_id_in){ .id = want->resource }, &row,
-                                 &n, err);
-
-        *ret = r >= 0 && n &&
-               (!str_eq(row->type, d->identity.type) || !str_eq(row->path, d->identity.path));
-        return r;
-}
-
-/* For people who decide on it. */
-static int name_taken(struct tx *tx, struct application_work *w, int64_t resource,
-                      struct err *err) {
-        struct q_resource_row *row;
-        size_t n;
-        int r = q_resource_by_id(tx, &(struct q_resource_by_id_in){ .id = resource }, &row, &n,
-                                 err);
-
-        if (r >= 0 && n)
-                json_array_append_new(w->taken,
-                                      json_sprintf(data_held(row) ? "keep %s %s as detached storage"
-                                                                  : "delete %s %s",
-                                                   row->type, row->path));
-        return r;
-}
-
-/* What is let go is this removal, whatever else the charm sees or says by then. */
-static int digest_removal(struct tx *tx, struct application_work *w, struct err *err) {
-        cleanup_(buf_free) struct buf b = BUF_INIT;
-        int r = 0;
-
-        w->removed = 0;
-        json_decref(w->taken);
-        w->taken = json_array();
-        for (size_t i = 0; r >= 0 && i < w->want_count; i++) {
-                const struct prepared *d = application_doc(w, w->wants[i].label);
-                bool gone = !d;
-
-                if (d && !d->unchanged)
-                        r = is_replaced(tx, d, &w->wants[i], &gone, err);
-                if (!gone)
-                        continue;
-                w->removed++;
-                buf_printf(&b, "%s %lld\n", w->wants[i].label, (long long)w->wants[i].resource);
-                if (r >= 0)
-                        r = name_taken(tx, w, w->wants[i].resource, err);
-        }
-        digest_sha256(b.data, b.len, w->removal);
-        return r;
-}
-
-/* A plan that would take away more than its share is held, until a person lets this very removal
- * go, or a new plan comes. */
-static bool is_held(struct application_work *w) {
-        bool released;
-
-        free(take_ptr(w->held_now));
-        released = w->release_valid && memcmp(w->release_digest, w->removal, DIGEST_SIZE) == 0;
-        if (released || w->removed == 0)
-                return false;
-        /* An empty plan from a charm that had resources is its bug more often than its will. */
-        if (w->doc_count && w->removed <= PRUNE_FREE)
-                return false;
-        if (w->doc_count && w->removed * 100 <= w->want_count * PRUNE_SHARE_PERCENT)
-                return false;
-        w->held_now = str_format("deletes %zu of %zu; mooringctl apply-held %s lets it go",
-                                 w->removed, w->want_count, w->name);
-        return true;
 }
 
 /* ---- secrets */
@@ -303,6 +225,7 @@ static int insert_resource(struct tx *tx, struct application_work *w, struct pre
                                                               .wanted_len = DIGEST_SIZE,
                                                               .wanted_generation = 1,
                                                               .keep = d->identity.data,
+                                                              .remake = d->identity.remake,
                                                               .state = "new" },
                               err);
         return r < 0 ? r : detached_take_back(tx, w->id, d->resource, err);
@@ -346,7 +269,9 @@ static int update_resource(struct tx *tx, struct application_work *w, struct pre
                                               .owner_id_null = other && row->owner_id_null,
                                               .model_id = row->model_id,
                                               .model_id_null = !other || row->model_id_null,
-                                              .keep = d->identity.data },
+                                              .keep = d->identity.data,
+                                              .changed_at = tx_now(tx),
+                                              .changed_at_null = equal || !w->was_active },
                 err);
 }
 
@@ -377,15 +302,9 @@ static int save_uses(struct tx *tx, const struct prepared *d, struct err *err) {
 
 static int save_want(struct tx *tx, struct application_work *w, struct prepared *d,
                      struct err *err) {
-        int r = w_resource_set_identity(
-                tx,
-                &(struct w_resource_set_identity_in){
-                        .id = d->resource, .keep = d->identity.data, .remake = d->identity.remake },
-                err);
+        int r = save_uses(tx, d, err);
 
         tx_mark(tx, MARK_RESOURCE, d->resource);
-        if (r >= 0)
-                r = save_uses(tx, d, err);
         if (r < 0)
                 return r;
         return w_want_put(tx,
@@ -395,6 +314,14 @@ static int save_want(struct tx *tx, struct application_work *w, struct prepared 
                                                    .document = d->mark,
                                                    .document_len = DIGEST_SIZE },
                           err);
+}
+
+static int update_identity(struct tx *tx, const struct prepared *d, struct err *err) {
+        return w_resource_set_identity(
+                tx,
+                &(struct w_resource_set_identity_in){
+                        .id = d->resource, .keep = d->identity.data, .remake = d->identity.remake },
+                err);
 }
 
 static int save_doc(struct tx *tx, struct application_work *w, struct prepared *d,
@@ -420,6 +347,8 @@ static int save_doc(struct tx *tx, struct application_work *w, struct prepared *
         r = n ? update_resource(tx, w, d, row, digest, err)
               : insert_resource(tx, w, d, digest, err);
         d->saved = true;
+        if (r >= 0 && n && !d->conflict)
+                r = update_identity(tx, d, err);
         return r < 0 || d->conflict ? r : save_want(tx, w, d, err);
 }
 
@@ -522,7 +451,6 @@ static int save_wants(struct tx *tx, struct application_work *w, struct err *err
 
 static int save_row(struct tx *tx, struct application_work *w, struct err *err) {
         cleanup_(freep) char *see = w->plan->see ? json_text(w->plan->see) : str_dup("{}");
-        cleanup_(freep) char *list = w->held_now ? json_text(w->taken) : str_dup("[]");
         int r = w_application_set_plan(
                 tx,
                 &(struct w_application_set_plan_in){
@@ -541,18 +469,7 @@ static int save_row(struct tx *tx, struct application_work *w, struct err *err) 
                                 .id = w->id, .see = see, .conflicts = buf_str(&w->conflicts_now) },
                         err);
         if (r >= 0)
-                r = w_application_set_held(
-                        tx,
-                        &(struct w_application_set_held_in){
-                                .id = w->id,
-                                .held = w->held_now,
-                                .held_list = list,
-                                .held_digest = w->held_now ? w->removal : NULL,
-                                .held_digest_len = w->held_now ? DIGEST_SIZE : 0 },
-                        err);
-        if (r >= 0 && w->release_valid) /* used now, or meant for another removal */
-                r = w_application_set_release(
-                        tx, &(struct w_application_set_release_in){ .id = w->id }, err);
+                r = application_limits_save(tx, w, err);
         if (r >= 0)
                 r = w_application_set_cause(
                         tx,
@@ -628,8 +545,8 @@ int application_save_run(struct tx *tx, struct store_call *c, struct err *err) {
                 tx_mark(tx, MARK_APPLICATION, w->id);
                 return r;
         }
-        r = digest_removal(tx, w, err);
-        if (r >= 0 && !is_held(w)) {
+        r = application_limits(tx, w, err);
+        if (r >= 0 && !w->held_now) {
                 r = secret_ask(tx, w->id, w->plan->secrets, err);
                 if (r >= 0)
                         r = save_targets(tx, w, err);

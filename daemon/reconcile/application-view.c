@@ -14,6 +14,18 @@
 
 #define PAGE 1000
 
+static void copy_held(struct application_work *w, const struct q_application_row *a) {
+        static const uint8_t none[DIGEST_SIZE];
+        char content[LIMIT_CONTENT_SIZE];
+
+        if (!a->held)
+                return;
+        limit_content(a->held_digest_len == DIGEST_SIZE ? a->held_digest : none,
+                      a->held_changes_len == DIGEST_SIZE ? a->held_changes : none, content);
+        w->held_content = str_dup(content);
+        w->held_list = str_dup(a->held_list);
+}
+
 static int read_row(struct tx *tx, struct application_work *w, struct err *err) {
         struct q_application_row *a;
         struct q_model_row *m;
@@ -50,6 +62,12 @@ static int read_row(struct tx *tx, struct application_work *w, struct err *err) 
         w->release_valid = a->release_digest_len == DIGEST_SIZE;
         if (w->release_valid)
                 memcpy(w->release_digest, a->release_digest, DIGEST_SIZE);
+        w->release_changes_valid = a->release_changes_len == DIGEST_SIZE;
+        if (w->release_changes_valid)
+                memcpy(w->release_changes, a->release_changes, DIGEST_SIZE);
+        w->was_active = a->active_at > 0;
+        w->limits = w->rec->options.limits;
+        copy_held(w, a);
         w->view = json_object();
         json_object_set_new(w->view, "application", json_string(a->name));
         json_object_set_new(w->view, "model", json_string(m->name));
@@ -264,7 +282,11 @@ static int read_model_options(struct tx *tx, struct application_work *w, struct 
                 json_t *value = NULL;
 
                 r = json_parse(rows[i].value, strlen(rows[i].value), &value, err);
-                if (r == 0)
+                if (r < 0)
+                        return r;
+                if (limit_override(&w->limits, rows[i].name, value))
+                        json_decref(value);
+                else
                         json_object_set_new(w->model_options, rows[i].name, value);
         }
         return r;

@@ -18,7 +18,8 @@
 
 #define TOUCH_MS 30       /* observations of one rollout come in bursts: one plan for each burst */
 #define FREE_HERE_MAX 500 /* documents: more take a thread, for each has a dozen pieces of memory */
-#define SEEN_MS 200       /* what is shown of an application of many objects may lag so much */
+#define WRITE_HERE_MAX 500 /* labels in a view: ten thousand take longer than a handler may */
+#define SEEN_MS 200        /* what is shown of an application of many objects may lag so much */
 
 static struct metric plans = { .name = "mooring_plans_total",
                                .help = "Plans made by charms, by result",
@@ -81,6 +82,8 @@ static void release(void *arg) {
         json_decref(w->taken);
         free(w->view_text);
         free(w->held_now);
+        free(w->held_list);
+        free(w->held_content);
 }
 
 static void released(void *arg) {
@@ -153,6 +156,14 @@ static bool wants_other(const struct application_work *w) {
         return false;
 }
 
+static void tell_frozen(const struct application_work *w) {
+        log_event(
+                LOG_ERR, "limit",
+                (struct log_field[]){ { "MODEL", w->model_name }, { "APPLICATION", w->name }, {} },
+                "model %s is frozen: the plan of %s %s", w->model_name, w->name, w->held_now);
+        reconcile_event(w->rec, "limit", w->model_name, w->name, w->held_now);
+}
+
 static void on_saved(struct store_call *c, int r, const struct err *err) {
         struct application_work *w = c->arg;
         struct reconcile *rec = w->rec;
@@ -179,6 +190,8 @@ static void on_saved(struct store_call *c, int r, const struct err *err) {
                  * no document changed, nothing else would lead back here. */
                 application_dirty(rec, w->id);
         }
+        if (w->froze && r >= 0)
+                tell_frozen(w);
         if (a && w->replan && r >= 0 && !w->stopped)
                 a->replan = false;
         if (a && r >= 0 && !w->stopped && wants_other(w))
@@ -274,16 +287,15 @@ static void digest_view(struct application_work *w) {
         digest_cause(w);
 }
 
-static void start_plan(struct application_work *w, struct world_application *a) {
+/* Its view is written: is there something to plan? */
+static void ask_charm(struct application_work *w, struct world_application *a) {
         struct reconcile *rec = w->rec;
         size_t len;
 
-        json_object_set_new(w->view, "seen", application_seen_json(rec, a));
-        w->view_text = json_text(w->view);
-        digest_view(w);
         w->replan = a->replan;
         if (w->plan_digest_valid && memcmp(w->digest, w->plan_digest, DIGEST_SIZE) == 0 &&
-            !w->replan && !w->plan_error && !(w->held && w->release_valid))
+            !w->replan && !w->plan_error &&
+            !(w->held && (w->release_valid || w->release_changes_valid)))
                 return finish(w, false);
         len = strlen(w->view_text);
         if (len > CHARM_VIEW_MAX) {
@@ -301,6 +313,37 @@ static void start_plan(struct application_work *w, struct world_application *a) 
         w->charm.view_len = len;
         w->charm.done = on_plan;
         charm_host_plan(rec->options.host, &w->charm);
+}
+
+static void write_view(void *arg) {
+        struct application_work *w = arg;
+
+        w->view_text = json_text(w->view);
+        digest_view(w);
+}
+
+static void on_written(void *arg) {
+        struct application_work *w = arg;
+        struct world_application *a = world_application(&w->rec->world, w->id);
+
+        if (w->rec->stopping || !a)
+                return finish(w, false);
+        ask_charm(w, a);
+}
+
+static void start_plan(struct application_work *w, struct world_application *a) {
+        json_object_set_new(w->view, "seen", application_seen_json(w->rec, a));
+        if (a->want_count <= WRITE_HERE_MAX) {
+                write_view(w);
+                return ask_charm(w, a);
+        }
+        w->job = (struct job){ .loop = w->rec->options.loop,
+                               .work = write_view,
+                               .done = on_written,
+                               .dropped = on_written,
+                               .arg = w,
+                               .name = "view of application" };
+        job_start(&w->job);
 }
 
 /* ---- reading */
@@ -338,6 +381,8 @@ static void take(struct application_work *w, struct world_application *a) {
         str_set(&a->charm, w->charm_sha256);
         str_set(&a->charm_name, w->charm_name);
         str_set(&a->held, w->held);
+        str_set(&a->held_list, w->held_list);
+        str_set(&a->held_content, w->held_content);
         str_set(&a->plan_error, w->plan_error);
         str_set(&a->plan_word, w->plan_status);
         str_set(&a->plan_message, w->plan_message);

@@ -10,6 +10,7 @@
  * by consent, and its rows go with its last resource. */
 #pragma once
 
+#include "limit.h"
 #include "output.h"
 #include "reconcile-internal.h"
 
@@ -60,8 +61,11 @@ struct application_work {
         char *name, *charm_sha256, *charm_name, *channel, *model_name, *paused, *held, *plan_error;
         char *plan_status, *plan_message, *conflicts, *detached;
         int64_t model, revision;
-        uint8_t plan_digest[DIGEST_SIZE], release_digest[DIGEST_SIZE];
-        bool plan_digest_valid, release_valid;
+        uint8_t plan_digest[DIGEST_SIZE], release_digest[DIGEST_SIZE], release_changes[DIGEST_SIZE];
+        bool plan_digest_valid, release_valid, release_changes_valid;
+        bool was_active; /* once: until then all that changes belongs to its first convergence */
+        struct limits limits;
+        char *held_list, *held_content;
         json_t *view, *see, *model_options;
         struct world_want *wants; /* LENT: the application has them, and one work at a time */
         size_t want_count;
@@ -90,15 +94,18 @@ struct application_work {
         size_t stuck_count, stuck_room;
 
         /* save */
-        uint8_t removal[DIGEST_SIZE]; /* what this plan takes away */
-        json_t *taken;                /* the same, a line each */
+        uint8_t removal[DIGEST_SIZE]; /* what this plan takes away, */
+        uint8_t change[DIGEST_SIZE];  /* and what it changes */
+        json_t *taken;                /* both, a line each */
+        unsigned over;                /* limit.h's, of both */
+        bool froze;                   /* the model, for that */
         bool moved;                   /* something else than relation data led to this plan */
         bool again;                   /* secrets were made: plan once more with them */
         char *held_now;
         struct buf conflicts_now;
         int64_t *edges_to; /* where the edges lead that are new */
         size_t edge_count, edge_room;
-        size_t removed;
+        size_t removed, changed;
 };
 
 struct application_work *application_work_free(struct application_work *w);
@@ -123,6 +130,19 @@ void application_prepare(void *arg);
 /* application-save.c: on the store thread. */
 int application_save_run(struct tx *tx, struct store_call *c, struct err *err);
 int application_save_error_run(struct tx *tx, struct store_call *c, struct err *err);
+/* application-limits.c: which wants of W go or become others, and digests of both. REPLACED: a
+ * label stands for something else now; TELL is called for each, or NULL. */
+struct limit_walk {
+        int (*replaced)(void *arg, const struct prepared *d, const struct world_want *want,
+                        bool *ret, struct err *err);
+        int (*tell)(void *arg, const struct world_want *want, bool gone, struct err *err);
+        void *arg;
+};
+int application_limit_digests(struct application_work *w, const struct limit_walk *walk,
+                              struct err *err);
+/* Inside the save: fills held_now where it is too much; and afterwards the row, and the freeze. */
+int application_limits(struct tx *tx, struct application_work *w, struct err *err);
+int application_limits_save(struct tx *tx, struct application_work *w, struct err *err);
 /* application-edges.c: inside the save. */
 void application_sort_docs(struct application_work *w); /* by label */
 struct prepared *application_doc(const struct application_work *w, const char *label);

@@ -283,7 +283,8 @@ static const char *put_off(const struct resource_row *row, const struct observat
 static void decide_paused(const struct resource_row *row, const struct observation *o,
                           const struct policy *p, bool changed, struct decision *d) {
         const char *what = put_off(row, o, changed, d);
-        enum resource_state state = seen_state(row, o, d);
+        /* What is not made yet is not being read either: the application goes on being planned. */
+        enum resource_state state = row->applied_generation ? seen_state(row, o, d) : STATE_WAITING;
         char why[sizeof(d->why)];
 
         if (what && state == STATE_READY)

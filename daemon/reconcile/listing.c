@@ -72,8 +72,10 @@ static void add_unknown(json_t *list, const char *subject, const char *fmt, ...)
 
 /* What stands in the way of saying what is to be done. */
 static void unknown_application(const struct world_application *a, json_t *list) {
-        bool stopped = !a->charm || a->plan_error || a->held || a->detached;
+        bool stopped = !a->charm || a->plan_error || a->detached;
 
+        if (a->held && !application_changing(a))
+                return; /* that is known: add_held */
         if (application_changing(a) || (!a->planned && !stopped))
                 add_unknown(list, a->name, "what is wanted of it changed, and is being planned");
         else if (stopped)
@@ -150,6 +152,21 @@ static void unknown_kept(struct listing *l, const struct world_model *m) {
         }
 }
 
+/* Its plan is more than limits let go by itself. */
+static void add_held(const struct world_application *a, json_t *rows) {
+        json_t *line, *list = NULL;
+
+        if (!a->held || !a->held_content)
+                return;
+        line = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "change", "held", "do",
+                         "release", "type", "plan", "path", a->name, "application", a->name,
+                         "action", decide_action_name(ACTION_BLOCK), "why", a->held, "content",
+                         a->held_content);
+        if (json_parse(a->held_list, strlen(a->held_list), &list, NULL) == 0)
+                json_object_set_new(line, "would", list);
+        json_array_append_new(rows, line);
+}
+
 /* What is said once, whatever the resources are. */
 static void plan_head(struct listing *l) {
         struct reconcile *rec = l->rec;
@@ -163,8 +180,10 @@ static void plan_head(struct listing *l) {
         for (size_t i = 0; m && (e = map_next(&rec->world.applications, &i));) {
                 const struct world_application *a = e->value;
 
-                if (a->model == m->id && (!l->application || str_eq(a->name, l->application)))
-                        unknown_application(a, l->unknown);
+                if (a->model != m->id || (l->application && !str_eq(a->name, l->application)))
+                        continue;
+                unknown_application(a, l->unknown);
+                add_held(a, l->rows);
         }
 }
 

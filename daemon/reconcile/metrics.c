@@ -29,7 +29,7 @@ GAUGE(converged, "model_converged", "1 while every application of the model is a
 GAUGE(converged_at, "model_last_converged_timestamp_seconds",
       "When every application of the model was last active; 0: not since the daemon started",
       { "model", MODELS_TOLD });
-GAUGE(held, "held_plans", "Plans that would delete too much and wait for apply-held", { NULL });
+GAUGE(held, "held_plans", "Plans beyond the limits of changes, which wait for a person", { NULL });
 GAUGE(paused, "paused",
       "What is paused, by whether it is a model, an application or an object, or frozen",
       { "kind" });

@@ -109,11 +109,13 @@ static json_t *tell(struct preview *p, const char *what, const char *type, const
 }
 
 /* Of the plan as a whole. */
-static void tell_whole(struct preview *p, const char *text) {
-        json_array_append_new(p->lines,
-                              json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "change", "object",
-                                        "application", p->work->name, "do", text, "type", "plan",
-                                        "path", p->work->name, "text", text));
+static json_t *tell_whole(struct preview *p, const char *text) {
+        json_t *line = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "change", "object",
+                                 "application", p->work->name, "do", text, "type", "plan", "path",
+                                 p->work->name, "text", text);
+
+        json_array_append_new(p->lines, line);
+        return line;
 }
 
 static void add_seen(json_t *line, const struct world_resource *r) {
@@ -170,6 +172,33 @@ static void tell_gone(struct preview *p, const struct world_want *want) {
                          r);
 }
 
+static int is_replaced(void *arg, const struct prepared *d, const struct world_want *want,
+                       bool *ret, struct err *err) {
+        const struct preview *p = arg;
+        const struct world_resource *r = world_resource(&p->rec->world, want->resource);
+
+        *ret = r && (!str_eq(r->type, d->identity.type) || !str_eq(r->path, d->identity.path));
+        return 0;
+}
+
+/* How much that is: who agrees to it is asked by no limit. */
+static void tell_all(struct preview *p) {
+        struct application_work *w = p->work;
+        struct limit_walk walk = { is_replaced, NULL, p };
+        char content[LIMIT_CONTENT_SIZE];
+        struct err ignored = { 0 };
+        json_t *line;
+
+        if (application_limit_digests(w, &walk, &ignored) < 0 || !(w->removed + w->changed))
+                return;
+        line = tell_whole(p, "plan");
+        json_object_set_new(line, "text",
+                            json_sprintf("change %zu and let go %zu of the %zu objects of %s",
+                                         w->changed, w->removed, w->want_count, w->name));
+        json_object_set_new(line, "content",
+                            json_string(limit_content(w->removal, w->change, content)));
+}
+
 static void on_tried(void *arg) {
         end(arg);
 }
@@ -188,6 +217,8 @@ static void compare(struct preview *p) {
                 tell_doc(p, &w->docs[i]);
         for (size_t i = 0; !w->err.code && i < w->want_count; i++)
                 tell_gone(p, &w->wants[i]);
+        if (!w->err.code)
+                tell_all(p);
         if (!json_array_size(p->lines))
                 tell_whole(p, "change no object");
         trial_start(p->trial, on_tried, p);

@@ -9,6 +9,7 @@
 
 #include "audit.h"
 #include "fight.h"
+#include "limit.h"
 #include "charm-host.h"
 #include "http.h"
 #include "json.h"
@@ -35,6 +36,7 @@ struct reconcile_options {
         int64_t audit_ms;          /* each object is applied again; 0: never */
         size_t in_flight;
         struct fight_options fight;
+        struct limits limits; /* of what changes of ours may do at once */
         int64_t poll_ms; /* how often what tells nothing is looked at; 0: the provider's own */
         json_t *(*provider_options)(void);
         /* Something a person may watch changed: application status, a drift line, reachability.
@@ -75,6 +77,8 @@ struct reconcile_object {
 int reconcile_find_object(struct reconcile *r, const char *model, const char *name,
                           struct reconcile_object *ret, struct err *err);
 void reconcile_object_deinit(struct reconcile_object *o);
+/* Is an object of KIND ("Deployment", "deployment.apps") wanted in MODEL? */
+bool reconcile_has_kind(struct reconcile *r, const char *model, const char *kind);
 json_t *reconcile_targets(struct reconcile *r);
 void reconcile_metrics(struct reconcile *r); /* sets the gauges (metric.h) to what is so now */
 /* Everything of a model that holds data: application, type, path, whether it is a volume, status

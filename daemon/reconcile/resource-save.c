@@ -240,12 +240,51 @@ void resource_save(struct resource_job *j,
         store_submit(j->rec->options.store, &j->call);
 }
 
+/* A pause or a freeze that was acknowledged, and that the loop may not have read yet. */
+static int check_stops(struct tx *tx, const struct resource_job *j, int64_t model,
+                       const struct q_application_row *a, struct err *err) {
+        struct q_model_row *m;
+        struct rules *rules = NULL;
+        size_t n;
+        int r = q_model_by_id(tx, &(struct q_model_by_id_in){ .id = model }, &m, &n, err);
+        bool stopped;
+
+        if (r < 0 || n == 0)
+                return r < 0 ? r : 0;
+        r = rules_load_freezes(tx, model, &rules, err);
+        if (r < 0)
+                return r;
+        stopped = !m->paused_at_null || (a && !a->paused_at_null) ||
+                  rules_frozen(rules, a ? a->name : NULL) || rules_paused(rules, j->type, j->path);
+        rules_free(rules);
+        return stopped ? err_set(err, -EBUSY, "it was paused or frozen just now") : 0;
+}
+
+static int check_let(struct tx *tx, const struct resource_job *j, struct err *err) {
+        struct q_resource_row *row;
+        struct q_application_row *a = NULL;
+        size_t n, known = 0;
+        int r = q_resource_by_id(tx, &(struct q_resource_by_id_in){ .id = j->id }, &row, &n, err);
+
+        if (r < 0 || n == 0)
+                return r < 0 ? r : 0;
+        if (!row->owner_id_null)
+                r = q_application_by_id(tx, &(struct q_application_by_id_in){ .id = row->owner_id },
+                                        &a, &known, err);
+        if (r < 0)
+                return r;
+        return check_stops(tx, j, known ? a->model_id : row->model_id, known ? a : NULL, err);
+}
+
 static int let_delete_run(struct tx *tx, struct store_call *c, struct err *err) {
         const struct resource_job *j = c->arg;
-        int r = w_resource_let_delete(
+        int r = check_let(tx, j, err);
+
+        if (r < 0)
+                return r;
+        r = w_resource_let_delete(
                 tx, &(struct w_resource_let_delete_in){ .delete_at = tx_now(tx), .id = j->id },
                 err);
-
         if (r == 0)
                 return err_set(err, -EBUSY, "it is kept after all");
         return r < 0 ? r : 0;

@@ -33,7 +33,7 @@ struct trial {
         size_t count, busy;
         struct timer deadline;
         struct later later;
-        bool started, late;
+        bool late, crowded;
         void (*done)(void *arg);
         void *arg;
 };
@@ -41,11 +41,20 @@ struct trial {
 static void go_on(void *arg);
 static void on_deadline(void *arg);
 
+static size_t others(const struct reconcile *rec) {
+        size_t n = 0;
+
+        list_each(link, (struct list *)&rec->trials)
+                n++;
+        return n;
+}
+
 struct trial *trial_new(struct reconcile *rec) {
         struct trial *t = mem_new(struct trial);
 
         t->rec = rec;
         list_init(&t->ones);
+        t->crowded = others(rec) >= TRIALS_MAX;
         list_append(&rec->trials, &t->link);
         timer_init(&t->deadline, rec->options.loop, "trial", on_deadline, t);
         later_init(&t->later, rec->options.loop, "trial", go_on, t);
@@ -60,6 +69,10 @@ void trial_skip(json_t *line, const char *why) {
 void trial_add(struct trial *t, const struct trial_object *o) {
         struct one *one;
 
+        if (t->crowded) {
+                free(o->document);
+                return trial_skip(o->line, "other plans are being asked about: plan again");
+        }
         if (t->count == TRIAL_MAX) {
                 free(o->document);
                 return trial_skip(o->line, "at most 500 objects of a plan are asked about");
@@ -341,7 +354,6 @@ static void on_deadline(void *arg) {
 void trial_start(struct trial *t, void (*done)(void *arg), void *arg) {
         t->done = done;
         t->arg = arg;
-        t->started = true;
         timer_after(&t->deadline, TRIAL_MS);
         later_run(&t->later);
 }

@@ -82,6 +82,8 @@ static void application_free(void *p) {
         free(a->charm);
         free(a->charm_name);
         free(a->held);
+        free(a->held_list);
+        free(a->held_content);
         free(a->plan_error);
         free(a->plan_word);
         free(a->plan_message);

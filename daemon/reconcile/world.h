@@ -75,6 +75,7 @@ struct world_application {
         int64_t id, model;
         char *name;
         char *charm; /* sha256 hex, or NULL */
+        char *held_list, *held_content; /* of a plan that is held: lines, and limit.h's digests */
         char *charm_name, *held, *plan_error, *plan_word, *plan_message,
                 *conflicts; /* as the row says */
         char *detached;     /* storage of an earlier one of that name, not decided on; or NULL */

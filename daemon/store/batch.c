@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #define LOOK_EVERY 64   /* marks between two looks at the clock */
-#define DELIVER_US 2000 /* each done may start work of its own: together they hold no turn long */
+#define DELIVER_US 1000 /* each done may start work of its own: together they hold no turn long */
 
 /* Mailboxes whose store is gone while a post is still on its way; the post frees them. */
 static struct mailbox *orphans;

@@ -73,13 +73,19 @@ UPDATE application SET plan_digest = :plan_digest, plan_error = :plan_error, pla
 WHERE id = :id;
 
 -- name: application_set_held
-UPDATE application SET held = :held, held_digest = :held_digest, held_list = :held_list WHERE id = :id;
+UPDATE application SET held = :held, held_digest = :held_digest, held_changes = :held_changes, held_list = :held_list
+WHERE id = :id;
+
+-- name: application_held_count
+-- Others than this one.
+-- out: total INT
+SELECT count(*) AS total FROM application WHERE model_id = :model_id AND held IS NOT NULL AND id <> :id LIMIT 1;
 
 -- name: application_set_cause
 UPDATE application SET cause_digest = :cause_digest WHERE id = :id;
 
 -- name: application_set_release
-UPDATE application SET release_digest = :release_digest WHERE id = :id;
+UPDATE application SET release_digest = :release_digest, release_changes = :release_changes WHERE id = :id;
 
 -- name: application_set_status
 UPDATE application SET status = :status, message = :message, status_at = :status_at, active_at = :active_at

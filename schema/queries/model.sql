@@ -26,6 +26,10 @@ SELECT * FROM model WHERE id > :after ORDER BY id LIMIT :max;
 -- in: max INT
 SELECT * FROM model WHERE target_id = :target_id AND id > :after ORDER BY id LIMIT :max;
 
+-- name: model_count_deleted
+-- What plans deleted, as one change, and since when.
+UPDATE model SET deleted_at = :deleted_at, deleted = :deleted WHERE id = :id;
+
 -- name: model_set_life
 UPDATE model SET life = :life, destroy_storage = :destroy_storage, force = :force WHERE id = :id;
 

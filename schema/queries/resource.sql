@@ -1,8 +1,8 @@
 -- Resources: the things outside.
 
 -- name: resource_insert
-INSERT INTO resource (id, target_id, type, path, owner_id, life, wanted, wanted_generation, keep, state)
-VALUES (:id, :target_id, :type, :path, :owner_id, 'alive', :wanted, :wanted_generation, :keep, :state);
+INSERT INTO resource (id, target_id, type, path, owner_id, life, wanted, wanted_generation, keep, remake, state)
+VALUES (:id, :target_id, :type, :path, :owner_id, 'alive', :wanted, :wanted_generation, :keep, :remake, :state);
 
 -- name: resource_by_id
 -- row: resource
@@ -44,8 +44,15 @@ SELECT id, wanted, fields, baseline_document FROM resource WHERE id > :after ORD
 -- name: resource_want
 -- A new or changed want: the generation rises.
 UPDATE resource SET wanted = :wanted, wanted_generation = wanted_generation + 1, life = 'alive', owner_id = :owner_id,
-                    model_id = :model_id, keep = :keep
+                    model_id = :model_id, keep = :keep, changed_at = coalesce(:changed_at, changed_at)
 WHERE id = :id;
+
+-- name: resource_changed_count
+-- How many objects of a model plans changed since then.
+-- in: since INT
+-- out: total INT
+SELECT count(*) AS total FROM resource JOIN application ON application.id = resource.owner_id
+WHERE resource.changed_at IS NOT NULL AND resource.changed_at >= :since AND application.model_id = :model_id LIMIT 1;
 
 -- name: resource_set_owner
 UPDATE resource SET owner_id = :owner_id WHERE id = :id;

@@ -54,3 +54,8 @@ DELETE FROM edge WHERE resource_id = :resource_id;
 
 -- name: edge_delete_to
 DELETE FROM edge WHERE needs_id = :needs_id;
+
+-- name: want_count_model
+-- out: total INT
+SELECT count(*) AS total FROM want JOIN application ON application.id = want.application_id
+WHERE application.model_id = :model_id LIMIT 1;

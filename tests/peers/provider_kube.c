@@ -105,6 +105,25 @@ static void a_dry_run_writes_nothing(void **state) {
         assert_null(world_fetch(url));
 }
 
+/* What would be other is told as the server would store it. */
+static void a_dry_run_tells_what_would_be_other(void **state) {
+        const json_t *fields;
+        struct op op;
+
+        world_apply_ok(CONFIG_MAP("tried", "{\"a\":\"1\",\"b\":\"1\"}"));
+        assert_int_equal(world_apply(CONFIG_MAP("tried", "{\"a\":\"2\"}"),
+                                     (struct asked){ .flags = APPLY_DRY_RUN }, &op),
+                         OUTCOME_DONE);
+        fields = json_get(op.told, "fields");
+        assert_int_equal(json_array_size(fields), 2);
+        assert_string_equal(json_get_str(json_array_get(fields, 0), "field", ""), "data.a");
+        assert_string_equal(json_get_str(json_array_get(fields, 0), "from", ""), "1");
+        assert_string_equal(json_get_str(json_array_get(fields, 0), "to", ""), "2");
+        assert_string_equal(json_get_str(json_array_get(fields, 1), "field", ""), "data.b");
+        assert_null(json_get(json_array_get(fields, 1), "to"));
+        op_clear(&op);
+}
+
 static void an_unknown_field_is_refused_by_name(void **state) {
         struct op op;
 
@@ -203,6 +222,15 @@ static void what_cannot_be_changed_says_so_and_is_made_anew_when_asked(void **st
         op_clear(&op);
         assert_int_equal(world_apply(JOB("two"), (struct asked){ 0 }, &op), OUTCOME_IMMUTABLE);
         assert_non_null(strstr(err_text(&op.err), "immutable"));
+        op_clear(&op);
+        assert_int_equal(world_apply(JOB("two"), (struct asked){ .flags = APPLY_DRY_RUN }, &op),
+                         OUTCOME_IMMUTABLE);
+        op_clear(&op);
+        assert_int_equal(world_apply(JOB("two"),
+                                     (struct asked){ .flags = APPLY_DRY_RUN | APPLY_RECREATE },
+                                     &op),
+                         OUTCOME_DONE);
+        assert_non_null(strstr(json_get_str(op.told, "anew", ""), "immutable"));
         op_clear(&op);
         assert_int_equal(world_apply(JOB("two"), (struct asked){ .flags = APPLY_RECREATE }, &op),
                          OUTCOME_DONE);
@@ -363,6 +391,7 @@ int main(void) {
                 cmocka_unit_test(a_token_outside_of_a_secret_is_refused),
                 cmocka_unit_test(what_is_there_and_not_ours_is_left_alone_until_adopted),
                 cmocka_unit_test(a_dry_run_writes_nothing),
+                cmocka_unit_test(a_dry_run_tells_what_would_be_other),
                 cmocka_unit_test(an_unknown_field_is_refused_by_name),
                 cmocka_unit_test(an_object_waits_for_its_namespace),
                 cmocka_unit_test(a_kind_that_is_not_served_parks_its_object_until_it_is),

@@ -56,9 +56,6 @@ def _(world):
     world.wait_for("its password to go", lambda: not any(user.startswith(f"{label}_") for label in secrets(world) for user in users))
     # With the secrets that open it: a database made under the new application needs the old root password.
     world.ctl("integrate", "mlflow-server", "mlflow-mysql").ok()
-    for app in ("mlflow-server",):
-        if world.apps()[app][0] == "blocked" and "apply-held" in world.apps()[app][1]:
-            world.ctl("apply-held", app)
     world.wait_active()
 
 
@@ -150,9 +147,6 @@ def _(world):
     if not gone:
         raise Trouble("no password was made for the relation")
     world.ctl("remove-relation", "mlflow-server", "mlflow-mysql").ok()
-    for app in APPS:
-        if "apply-held" in world.apps()[app][1]:
-            world.ctl("apply-held", app).ok()
     world.wait_for(f"{gone} to be gone", lambda: not gone & secrets(world))
     if world.daemon.rows("SELECT * FROM secret_grant WHERE relation_id NOT IN (SELECT id FROM relation)") or "root" not in secrets(world):
         raise Trouble(f"a grant is left, or too much went: {secrets(world)}")

@@ -258,8 +258,28 @@ def _(world):
     world.cluster.kube.delete("customresourcedefinitions", "", definition.name)
     repaired(world, before, definition.shown, "deleted")
     repaired(world, before, f"{world.cluster.model}/thing", "deleted")
-    equal(Object(world, "things", "thing").at("/spec/words"), ["one", "two"])
     world.wait_active()
+    equal(Object(world, "things", "thing").at("/spec/words"), ["one", "two"])
+
+
+@test("into a CRD that is being deleted nothing is written, so that it can go", shares=kinds)
+def _(world):
+    kube, thing = world.cluster.kube, Object(world, "things", "thing")
+    definition = Object(world, "customresourcedefinitions", "things.kinds.example.org")
+    held = definition.at("/metadata/finalizers") or []
+    definition.merge({"metadata": {"finalizers": [*held, "example.org/hold"]}})
+    kube.delete("customresourcedefinitions", "", definition.name)
+
+    def stays_away():           # what came once more, before the news of the definition did, goes as well
+        kube.call("DELETE", thing.path())
+        return "its kind is being deleted" in world.ctl("why", "thing/thing").out
+    world.wait_for("its object to be waited with", stays_away)
+    if kube.get("things", thing.namespace, thing.name):
+        raise Trouble("an object was made again under a definition that is going")
+    rest = definition.at("/metadata/finalizers")
+    definition.merge({"metadata": {"finalizers": [f for f in rest if f != "example.org/hold"] or None}})
+    world.wait_active()
+    equal(thing.at("/spec/words"), ["one", "two"])
 
 
 @test("a CRD that gets a field with a default is no drift of its objects, which are repaired as before", shares=kinds)
@@ -306,6 +326,32 @@ def _(world):
     world.wait_active()
     equal(store.at("/metadata/uid"), uids[1])
     world.ctl("config", "kinds", "--reset", "selector").ok()                 # what was said counts once
+    world.wait_status("kinds", "blocked", "Deployment.apps kinds/main", "needs recreate")
+    world.ctl("recreate", "kinds", "deployment/main").ok()
+    world.wait_active()
+
+
+@test("what is made anew is made with all its fields, and what was handed over is given up again", shares=kinds)
+def _(world):
+    main_ = Object(world, "deployments", "main")
+    uid = main_.at("/metadata/uid")
+
+    def declared():
+        return [e for e in main_.get()["metadata"]["managedFields"] if e["manager"] == "mooring" and "f:replicas" in e["fieldsV1"].get("f:spec", {})]
+    world.ctl("drift", "hand-over", "deployment/main", "spec.replicas", "--to", "hpa", "--reason", "it scales").ok()
+    world.wait_for("that replicas are not ours", lambda: not declared())
+    main_.edit("/spec/replicas", 3, manager="hpa")
+    world.ctl("config", "kinds", "selector=two").ok()
+    world.wait_status("kinds", "blocked", "Deployment.apps kinds/main", "needs recreate")
+    equal(main_.at("/spec/replicas"), 3)
+    world.ctl("recreate", "kinds", "deployment/main").ok()
+    world.wait_for("another Deployment", lambda: (world.cluster.kube.get("deployments", world.cluster.model, "main") or {}).get("metadata", {}).get("uid", uid) != uid)
+    world.wait_active()
+    equal(main_.at("/spec/replicas"), 1)
+    world.wait_for("that replicas are not ours", lambda: not declared())
+    world.ctl("drift", "take-over", "deployment/main", "spec.replicas").ok()
+    world.wait_for("that replicas are ours", declared)
+    world.ctl("config", "kinds", "--reset", "selector").ok()
     world.wait_status("kinds", "blocked", "Deployment.apps kinds/main", "needs recreate")
     world.ctl("recreate", "kinds", "deployment/main").ok()
     world.wait_active()

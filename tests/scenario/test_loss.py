@@ -200,12 +200,13 @@ def _(world):
     world.ctl("deploy", "bulk", "--config", "count=2").ok()
     world.wait_status("bulk", "active")
     world.ctl("config", "bulk", "count=0").ok()
-    world.wait_status("bulk", "blocked", "deletes 2 of 2", "apply-held bulk")
-    world.ctl("apply-held", "bulk", "--dry-run").ok().says("would apply the plan", *(
+    world.wait_status("bulk", "blocked", "deletes 2 of 2", "mooringctl apply")
+    plan = world.apps()["bulk"][1].split("mooringctl apply ", 1)[1].split()[0]
+    world.ctl("apply", plan, "--dry-run").ok().says("would apply the plan", *(
         f"would delete ConfigMap {world.cluster.model}/{name}" for name in configmaps(world.cluster, world.cluster.model)))
     if len(configmaps(world.cluster, world.cluster.model)) != 2:
         raise Trouble("an empty plan deleted what was there")
-    world.ctl("apply-held", "bulk").ok()
+    world.ctl("apply", plan).ok()
     world.wait_for("both to go", lambda: not configmaps(world.cluster, world.cluster.model))
 
 

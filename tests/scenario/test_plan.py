@@ -128,6 +128,73 @@ def _(world):
     world.ctl("apply", "nosuch").refused("no plan nosuch", code=1)
 
 
+def bulk(world, count):
+    """The bulk charm with so many ConfigMaps, and mlflow's object store beside it."""
+    world.daemon.test_charms = ("bulk",)
+    world.daemon.start()
+    world.cluster.make_known(world)
+    world.ctl("deploy", "bulk", "--config", f"count={count}").ok()
+    world.ctl("deploy", "minio", "mlflow-minio").ok()
+    world.wait_status("bulk", "active")
+    world.wait_status("mlflow-minio", "active")
+
+
+def maps(world):
+    return sum(item["metadata"]["name"].startswith("bulk-") for item in world.cluster.kube.list("configmaps", world.cluster.model))
+
+
+@test("a plan beyond the limits freezes the model, says which plan, and apply goes on with just that one", fresh="bare")
+def _(world):
+    bulk(world, 6)
+    kube, model = world.cluster.kube, world.cluster.model
+    world.ctl("config", "bulk", "count=1").ok()
+    world.wait_status("bulk", "blocked", "deletes 5 of 6", "mooringctl apply")
+    name = world.apps()["bulk"][1].split("mooringctl apply ", 1)[1].split()[0]
+    world.ctl("status").ok().says("frozen", "mooring", name)
+    world.ctl("doctor").says("freeze", name)
+    world.ctl("audit", "--what", "freeze").ok().says("deletes 5 of 6")
+    kube.delete("services", model, "mlflow-minio")              # nothing of the model is written meanwhile
+    world.wait_for("the plan to be known", lambda: world.ctl("plan").code == 0 and "Service" in world.ctl("plan").out)
+    world.ctl("plan").says("plan bulk", "delete ConfigMap", "Service", "mooringctl apply")
+    world.ctl("config", "bulk", "count=6").refused("frozen by mooring", code=1)
+    world.ctl("apply", name, "--dry-run").ok().says("would apply the plan", "would delete ConfigMap")
+    if maps(world) != 6 or kube.get("services", model, "mlflow-minio"):
+        raise Trouble("a frozen model was written")
+    world.ctl("apply", name).ok()
+    world.wait_for("five to go", lambda: maps(world) == 1)
+    world.wait_for("the Service", lambda: kube.get("services", model, "mlflow-minio"))
+    world.wait_active()
+    if "frozen" in world.ctl("status").out:
+        raise Trouble("the freeze stayed")
+    world.ctl("apply", name).refused("no plan", code=1)
+
+
+@test("who saw the plan of a command and applies it meets no limit; a freeze that is ended leaves the plan held", fresh="bare")
+def _(world):
+    bulk(world, 6)
+    name, answer = plan_of(world, "config", "bulk", "count=1")
+    if not any("let go 5 of the 6 objects" in line["text"] for line in answer["changes"]):
+        raise Trouble(f"the plan does not say how much it is: {answer}")
+    world.ctl("apply", name).ok()
+    world.wait_for("five to go", lambda: maps(world) == 1)
+    world.wait_active()
+    if json.loads(world.ctl("audit", "--what", "freeze", "--format", "json").ok().out)["audit"]:
+        raise Trouble("what was agreed to froze the model")
+    world.ctl("model-config", "limit-delete-free=10").ok()
+    world.ctl("model-config", "limit-delete-free=many").refused("a number", code=1)
+    world.ctl("config", "bulk", "count=6").ok()
+    world.wait_for("six", lambda: maps(world) == 6)
+    world.ctl("config", "bulk", "count=1").ok()                 # 5 are no longer too many
+    world.wait_for("five to go", lambda: maps(world) == 1)
+    world.ctl("config", "bulk", "count=0").ok()                 # an empty plan is, whatever the limits
+    world.wait_status("bulk", "blocked", "deletes 1 of 1")
+    world.ctl("unfreeze", "--reason", "I look after it").ok()
+    world.ctl("config", "bulk", "count=1").ok()
+    world.wait_status("bulk", "active")
+    if maps(world) != 1:
+        raise Trouble("what was held went all the same")
+
+
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
         main()

@@ -12,16 +12,25 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+/* The forms of one object and of a list are two: whoever asks for the wrong one does not get it. */
 static bool metadata_only(const char *accept) {
-        return accept && strstr(accept, "as=PartialObjectMetadata");
+        return accept && strstr(accept, "as=PartialObjectMetadata;");
+}
+
+bool read_wants_list_form(const char *accept) {
+        return accept && strstr(accept, "as=PartialObjectMetadataList;");
+}
+
+static json_t *metadata_form(json_t *object) {
+        return json_pack("{s:s,s:s,s:O}", "kind", "PartialObjectMetadata", "apiVersion",
+                         "meta.k8s.io/v1", "metadata", store_meta(object));
 }
 
 json_t *read_form(const struct kind *kind, const char *accept, json_t *object) {
         json_t *copy;
 
         if (metadata_only(accept))
-                return json_pack("{s:s,s:s,s:O}", "kind", "PartialObjectMetadata", "apiVersion",
-                                 "meta.k8s.io/v1", "metadata", store_meta(object));
+                return metadata_form(object);
         if (str_eq(json_get_str(object, "apiVersion", ""), kind->api_version))
                 return json_incref(object);
         copy = json_copy(object);
@@ -152,9 +161,12 @@ static bool check_version(struct sim *sim, const struct request *q, struct reply
 
 /* Items of built-in lists do not say their kind: the list does. */
 static json_t *list_item(const struct request *q, json_t *object) {
-        json_t *form = read_form(q->kind, q->accept, object), *copy;
+        json_t *form, *copy;
 
-        if (q->kind->flags & KIND_CUSTOM || metadata_only(q->accept))
+        if (read_wants_list_form(q->accept))
+                return metadata_form(object);
+        form = read_form(q->kind, NULL, object);
+        if (q->kind->flags & KIND_CUSTOM)
                 return form;
         copy = json_copy(form);
         json_decref(form);
@@ -194,7 +206,7 @@ void read_list(struct sim *sim, const struct request *q, struct reply *reply) {
         cleanup_(selector_deinit) struct selector selector = { 0 };
         cleanup_(page_deinit) struct page page = { 0 };
         json_t *items = NULL, *meta = NULL;
-        bool partial = metadata_only(q->accept);
+        bool partial = read_wants_list_form(q->accept);
 
         if (!selector_parse(q->kind, request_query(q, "labelSelector"),
                             request_query(q, "fieldSelector"), &selector, reply) ||

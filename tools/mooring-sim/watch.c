@@ -28,8 +28,11 @@ static void put_line(struct watch *w, const char *type, const json_t *object) {
 }
 
 static void put_object(struct watch *w, const char *type, json_t *object) {
-        cleanup_(json_freep) json_t *form = read_form(w->kind, w->accept, object);
+        cleanup_(json_freep) json_t *form = NULL;
 
+        if (read_wants_list_form(w->accept))
+                return; /* so does the real one: no object has that form */
+        form = read_form(w->kind, w->accept, object);
         put_line(w, type, form);
 }
 

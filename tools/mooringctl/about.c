@@ -110,6 +110,8 @@ static int help(struct cli *c) {
         const char *name = two ? two : cli_operand(c, 0);
         const struct command *command = name ? command_find(name) : NULL;
 
+        if (two && !command) /* "drift show": the first word's help has it */
+                command = command_find(cli_operand(c, 0));
         if (name && !command && help_topic(name, c->out))
                 return CLI_DONE;
         if (name && !command)

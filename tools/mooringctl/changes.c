@@ -58,6 +58,11 @@ void changes_details(const struct cli *c, const json_t *line) {
 
                 fprintf(c->out, "    the server warns: %s\n", text);
         }
+        json_array_foreach(json_get(line, "would"), i, item) {
+                cleanup_(freep) char *text = text_safe(json_string_value(item));
+
+                fprintf(c->out, "    %s\n", text);
+        }
         json_array_foreach(json_get(line, "fields"), i, item)
                 print_field(c, item);
         if (more)

@@ -11,26 +11,11 @@ const char *const command_groups[] = { "Basics",           "Deploy",   "Look",  
 _Static_assert(ARRAY_SIZE(command_groups) == GROUP_MAX, "a group without a title");
 
 const struct command *const command_families[] = {
-        status_commands,
-        wait_commands,
-        deploy_commands,
-        bundles_commands,
-        applications_commands,
-        settings_commands,
-        relations_commands,
-        consent_commands,
-        drift_commands,
-        policy_commands,
-        plan_commands,
-        explain_commands,
-        doctor_commands,
-        audit_commands,
-        models_commands,
-        clusters_commands,
-        secrets_commands,
-        log_commands,
-        about_commands,
-        NULL,
+        status_commands,       wait_commands,     deploy_commands,    bundles_commands,
+        applications_commands, settings_commands, relations_commands, consent_commands,
+        drift_commands,        policy_commands,   plan_commands,      explain_commands,
+        doctor_commands,       audit_commands,    models_commands,    clusters_commands,
+        secrets_commands,      log_commands,      about_commands,     NULL,
 };
 
 const struct command *command_find(const char *name) {

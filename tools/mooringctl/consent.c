@@ -59,10 +59,6 @@ static int post_sure(struct cli *c, const char *rest) {
         return r;
 }
 
-static int apply_held(struct cli *c) {
-        return post(c, cli_operand(c, 0), "/apply-held", NULL);
-}
-
 static int accept_data_loss(struct cli *c) {
         return post_sure(c, "/accept-data-loss");
 }
@@ -108,11 +104,6 @@ static int destroy_storage(struct cli *c) {
 #define SEVERAL "APPLICATION...", 1, -1, COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_APPLICATION
 #define SIZE sizeof(struct options)
 const struct command consent_commands[] = {
-        { "apply-held", NULL, GROUP_OPERATE, ONE, dry_run_options, SIZE, apply_held,
-          "Let a plan go that was held for its size",
-          "A plan that would delete more than a limit is held; status says what it would do, plan "
-          "shows it.",
-          .example = "apply-held mlflow-server" },
         { "accept-data-loss", NULL, GROUP_DATA, SEVERAL, destroy_options, SIZE, accept_data_loss,
           "Begin again where data was lost",
           "A store that turns up empty is never begun again silently: restore it, or say with this "

@@ -49,9 +49,8 @@ static const struct opt table[] = {
         { "parent", 0, OPT_INT, offsetof(struct options, parent), NULL, 0, 0, "PID",
           ARGUMENT | OPT_HIDDEN, NULL, "with --worker: ends when that process does" },
 #ifdef MOORING_SANITIZED
-        { "sandbox", 0, OPT_BOOL, offsetof(struct options, sandbox), "true", 0, 0, NULL,
-          ARGUMENT | OPT_HIDDEN, NULL,
-          "AddressSanitizer does not live with seccomp and limits: --no-sandbox" },
+        { "sandbox", 0, OPT_BOOL, offsetof(struct options, sandbox), "true", 0, 0, NULL, ARGUMENT,
+          NULL, "confines the charm, which a build with sanitizers cannot bear" },
 #endif
         { "print-man", 0, OPT_BOOL, offsetof(struct options, print_man), NULL, 0, 0, NULL,
           ARGUMENT | OPT_HIDDEN, NULL, "prints the man page" },

@@ -108,6 +108,9 @@ int operation_address(struct operation *o) {
                 return operation_say(o, OUTCOME_NOT_YET, "the cluster does not serve %s%s%s yet",
                                      o->type, name ? " in version " : "", name ? name : "");
         }
+        if (o->makes && target_leaves(t, kind, version))
+                return operation_say(o, OUTCOME_NOT_YET,
+                                     "the definition of its kind is being deleted");
         if (!o->version)
                 o->version = str_format("%s%s%s", kind->group, *kind->group ? "/" : "",
                                         version->version);
@@ -171,7 +174,6 @@ void operation_warnings(const struct http_request *r, json_t **list) {
                         continue;
                 if (!*list)
                         *list = json_array();
-                json_array_append_new(*list,
-                                      json_stringn(start + 1, (size_t)(end - start - 1)));
+                json_array_append_new(*list, json_stringn(start + 1, (size_t)(end - start - 1)));
         }
 }

@@ -19,6 +19,7 @@ struct operation {
         char *version; /* "apps/v1": what it is asked in; NULL: the preferred one */
         char *url;     /* path of the request */
         const char *headers[4];
+        bool makes; /* not while the definition of its kind is going */
         bool decided;
         enum outcome outcome;
         int64_t again_at;

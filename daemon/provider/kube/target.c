@@ -91,12 +91,16 @@ void target_begin_discovery(void *arg) {
                 discovery_start(&t->discovery, t->loop);
 }
 
+void target_discover_soon(struct target *t) {
+        t->discover_tries = 0;
+        timer_after(&t->discover_timer, DISCOVER_SOON_MS);
+}
+
 void target_park(struct target *t, const char *type) {
-        if (!map_find(&t->parked, type)) {
-                map_set(&t->parked, type, t);
-                t->discover_tries = 0;
-                timer_after(&t->discover_timer, DISCOVER_SOON_MS);
-        }
+        if (map_find(&t->parked, type))
+                return;
+        map_set(&t->parked, type, t);
+        target_discover_soon(t);
 }
 
 /* ---- watches */
@@ -172,8 +176,8 @@ static void on_went_back(void *arg) {
                 o->went_back(o->arg, f->type);
 }
 
-static struct watch *new_watch(struct target *t, const char *type, const char *selector,
-                               const char *accept, const struct watch_config *how) {
+struct watch *target_new_watch(struct target *t, const char *type, const char *selector,
+                               const struct watch_config *how) {
         const struct discovery_kind *kind = discovery_find(t->discovery.table, type);
         const struct discovery_version *version = kind ? discovery_version(kind, NULL) : NULL;
         cleanup_(buf_free) struct buf path = BUF_INIT;
@@ -188,7 +192,6 @@ static struct watch *new_watch(struct target *t, const char *type, const char *s
         c.server = t->server;
         c.path = buf_str(&path);
         c.selector = selector;
-        c.accept = accept;
         c.silence_ms = t->silence_ms;
         w = watch_new(&c);
         watch_start(w);
@@ -205,7 +208,7 @@ static void begin_objects(struct follow *f) {
                                     .health = on_health,
                                     .arg = f };
 
-        f->watch = new_watch(t, f->type, selector, NULL, &how);
+        f->watch = target_new_watch(t, f->type, selector, &how);
         if (f->watch)
                 return;
         tell_unlisted(f);
@@ -336,7 +339,7 @@ static void begin_pods(struct target *t) {
                                     .health = on_health,
                                     .arg = t->pods };
 
-        t->pods->watch = new_watch(t, "Pod", selector, NULL, &how);
+        t->pods->watch = target_new_watch(t, "Pod", selector, &how);
 }
 
 /* A pod whose controller is the workload; a Deployment's are its ReplicaSets'. */
@@ -365,46 +368,6 @@ char *target_pod_reason(struct target *t, const char *type, const char *path) {
         }
         return worst && *worst->message ? str_format("pod %s: %s", worst->name, worst->message)
                                         : NULL;
-}
-
-/* ---- what makes discovery out of date */
-
-static void on_kind(void *arg, enum watch_event event, struct scan_slice object) {
-        struct follow *f = arg;
-
-        if (event == WATCH_LISTED)
-                return;
-        f->target->discover_tries = 0;
-        timer_after(&f->target->discover_timer, DISCOVER_SOON_MS);
-}
-
-static void on_kinds_listed(void *arg, bool begin) {
-}
-
-static void on_kinds_health(void *arg, const struct watch_health *h) {
-        struct follow *f = arg;
-
-        /* Who may not watch definitions learns of new kinds when something is parked. */
-        if (h->connection)
-                target_lost(f->target, h->why);
-}
-
-static void begin_kinds(struct target *t) {
-        static const char *const types[] = { TARGET_CRD, TARGET_API_SERVICE };
-        struct watch_config how = { .item = on_kind,
-                                    .listed = on_kinds_listed,
-                                    .went_back = on_went_back,
-                                    .health = on_kinds_health,
-                                    .arg = t->pods };
-
-        for (size_t i = 0; i < ARRAY_SIZE(types); i++)
-                if (!t->kinds[i])
-                        t->kinds[i] = new_watch(
-                                t, types[i], NULL,
-                                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,"
-                                "application/"
-                                "json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json",
-                                &how);
 }
 
 void target_end_watches(struct target *t) {
@@ -468,7 +431,7 @@ static void begin_follows(struct target *t) {
         struct map_entry *e;
 
         http_expect(t->http, HTTP_WATCHES, t->follows.count + 3);
-        begin_kinds(t);
+        target_begin_kinds(t);
         if (!t->pods->watch)
                 begin_pods(t);
         for (size_t i = 0; (e = map_next(&t->follows, &i));) {
@@ -676,6 +639,7 @@ struct target *target_close(struct target *t) {
         follow_free(t->pods);
         map_free_with(&t->unit_pods, pod_free);
         map_free(&t->parked);
+        map_free(&t->leaving);
         discovery_stop(&t->discovery);
         http_server_unref(t->server);
         credential_free(t->credential);

@@ -33,7 +33,8 @@ struct target {
         struct discovery discovery;
         struct timer discover_timer;
         int discover_tries;
-        struct map parked; /* types that somebody waits for */
+        struct map parked;  /* types that somebody waits for */
+        struct map leaving; /* "things.example.org": definitions that are being deleted, or were */
 
         char *identity;     /* uid of the namespace kube-system */
         bool identity_sure; /* it was read since a connection broke */
@@ -77,6 +78,16 @@ void target_reached(struct target *t);
 void target_ask_who(struct target *t);
 int64_t target_next_try(const struct target *t); /* the provider's */
 
+void target_discover_soon(struct target *t);
+/* Of all objects of TYPE that SELECTOR (or NULL) takes; NULL: it is not served, or not listable. */
+struct watch *target_new_watch(struct target *t, const char *type, const char *selector,
+                               const struct watch_config *how);
+
+/* target-kinds.c */
+void target_begin_kinds(struct target *t);
+/* The definition of this kind is being deleted. */
+bool target_leaves(const struct target *t, const struct discovery_kind *kind,
+                   const struct discovery_version *version);
 /* Somebody waits for a kind that is not served: discovery is read again until it is. */
 void target_park(struct target *t, const char *type);
 /* The API server refused our credentials, or took them. */

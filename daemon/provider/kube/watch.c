@@ -23,7 +23,7 @@
 
 struct watch {
         struct watch_config c;
-        char *path, *selector, *accept;
+        char *path, *selector;
         const char *headers[2];
         char *request_path;
         enum watch_state state;
@@ -133,11 +133,22 @@ static void put_query(struct watch *w, struct buf *path) {
         http_escape(path, w->selector, false);
 }
 
-static void send_request(struct watch *w, struct buf *path,
+/* A server that is asked for the list's form in a stream opens it and sends nothing, ever. */
+static const char *accept_of(const struct watch *w, bool stream) {
+        if (!w->c.metadata_only)
+                return "Accept: application/json";
+        return stream ? "Accept: application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,"
+                        "application/json"
+                      : "Accept: application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,"
+                        "application/json";
+}
+
+static void send_request(struct watch *w, struct buf *path, bool stream,
                          int (*on_data)(struct http_request *, const char *, size_t),
                          void (*done)(struct http_request *)) {
         freep(&w->request_path);
         w->request_path = buf_take(path);
+        w->headers[0] = accept_of(w, stream);
         http_deinit(&w->request);
         w->request = (struct http_request){
                 .server = w->c.server,
@@ -282,7 +293,7 @@ static void ask_list(struct watch *w) {
         put_query(w, &path);
         jsplit_deinit(&w->split);
         jsplit_init(&w->split, JSPLIT_LIST, WATCH_ITEM_MAX, on_item, w);
-        send_request(w, &path, on_data, list_done);
+        send_request(w, &path, false, on_data, list_done);
         w->request.total_ms = 300000; /* 100,000 objects in pages: each page has its own */
         w->request.silence_ms = 30000;
         if (!w->next)
@@ -388,7 +399,7 @@ static void ask_version(struct watch *w) {
 
         buf_printf(&path, "%s?limit=1", w->path);
         put_query(w, &path);
-        send_request(w, &path, NULL, version_done);
+        send_request(w, &path, false, NULL, version_done);
         http_start(w->c.http, &w->request);
 }
 
@@ -403,7 +414,7 @@ static void ask_watch(struct watch *w) {
         put_query(w, &path);
         jsplit_deinit(&w->split);
         jsplit_init(&w->split, JSPLIT_VALUES, WATCH_ITEM_MAX, on_event, w);
-        send_request(w, &path, on_data, watch_done);
+        send_request(w, &path, true, on_data, watch_done);
         w->request.on_head = on_head;
         w->request.total_ms = -1;
         w->request.silence_ms = w->c.silence_ms;
@@ -434,8 +445,6 @@ struct watch *watch_new(const struct watch_config *c) {
         w->c = *c;
         w->path = str_dup(c->path);
         w->selector = str_dup(c->selector);
-        w->accept = str_format("Accept: %s", c->accept ? c->accept : "application/json");
-        w->headers[0] = w->accept;
         str_copy(w->version, sizeof(w->version), c->version ? c->version : "");
         if (w->c.silence_ms <= 0)
                 w->c.silence_ms = WATCH_SILENCE_MS;
@@ -472,7 +481,6 @@ struct watch *watch_free(struct watch *w) {
         jsplit_deinit(&w->split);
         free(w->path);
         free(w->selector);
-        free(w->accept);
         free(w->request_path);
         free(w->next);
         free(w);

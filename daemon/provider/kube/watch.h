@@ -47,7 +47,7 @@ struct watch_config {
         struct http_server *server;
         const char *path;     /* of the collection */
         const char *selector; /* label selector or NULL */
-        const char *accept;   /* NULL: JSON */
+        bool metadata_only;   /* objects come as PartialObjectMetadata */
         const char *version;  /* goes on from this resource version; NULL: lists first */
         int64_t silence_ms;   /* 0: WATCH_SILENCE_MS */
         void (*item)(void *arg, enum watch_event event, struct scan_slice object);

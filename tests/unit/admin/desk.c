@@ -55,7 +55,8 @@ static void open_parts(struct desk *d) {
         struct charm_host_options host = {
                 .state_dir = d->dir, .charm_dirs = dirs, .worker = WORKER, .sandbox = SANDBOX
         };
-        struct reconcile_options reconcile = { .loop = d->loop,
+        struct reconcile_options reconcile = { .limits = LIMITS_DEFAULT,
+                                               .loop = d->loop,
                                                .controller = "00000000-0000-4000-8000-000000000000",
                                                .state_dir = d->dir,
                                                .in_flight = 4,

@@ -430,8 +430,14 @@ static int hold_store(struct tx *tx, struct store_call *c, struct err *err) {
         return 0;
 }
 
-static int hold_plan(struct tx *tx, struct store_call *c, struct err *err) {
-        struct w_application_set_held_in in = { .held = "deletes 5 of 5", .held_list = "[]" };
+static int lose_data(struct tx *tx, struct store_call *c, struct err *err) {
+        struct w_resource_insert_in in = { .id = tx_id(tx, "resource"),
+                                           .target_id = 1,
+                                           .type = "PersistentVolumeClaim",
+                                           .path = "m/data",
+                                           .wanted_generation = 1,
+                                           .keep = true,
+                                           .state = "lost" };
         struct q_application_row *row;
         size_t n;
         int r = q_application_by_name(
@@ -440,8 +446,11 @@ static int hold_plan(struct tx *tx, struct store_call *c, struct err *err) {
 
         if (r < 0 || !n)
                 return r < 0 ? r : err_set(err, -ENOENT, "no application");
-        in.id = row->id;
-        return w_application_set_held(tx, &in, err);
+        in.owner_id = row->id;
+        r = w_resource_insert(tx, &in, err);
+        return r < 0 ? r
+                     : w_resource_set_lost(
+                               tx, &(struct w_resource_set_lost_in){ .at = 7, .id = in.id }, err);
 }
 
 static void on_written(struct store_call *c, int r, const struct err *err) {
@@ -460,7 +469,7 @@ static void consent_waits_behind_what_the_loop_writes(void **state) {
         struct store_call hold = {
                 .lane = STORE_COMMAND, .run = hold_store, .done = on_written, .arg = &gate
         };
-        struct store_call plan = { .lane = STORE_LOOP, .run = hold_plan, .done = on_written };
+        struct store_call plan = { .lane = STORE_LOOP, .run = lose_data, .done = on_written };
         int fd;
 
         sem_init(&gate.held, 0, 0);
@@ -473,11 +482,11 @@ static void consent_waits_behind_what_the_loop_writes(void **state) {
         while (sem_trywait(&gate.held) != 0)
                 loop_step(d->loop, 5);
         store_submit(d->store, &plan);
-        fd = desk_begin(d, "POST", "/v1/models/m/applications/a/apply-held", "");
+        fd = desk_begin(d, "POST", "/v1/models/m/applications/a/accept-data-loss", "");
         while (!is_under_way(d))
                 loop_step(d->loop, 5);
         sem_post(&gate.open);
-        desk_read_until(d, fd, "deletes 5 of 5", &out);
+        desk_read_until(d, fd, "begin anew with PersistentVolumeClaim m/data", &out);
         assert_non_null(strstr(buf_str(&out), " 200 "));
         close(fd);
         sem_destroy(&gate.held);

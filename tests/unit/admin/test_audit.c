@@ -104,6 +104,22 @@ static void a_command_that_fails_is_refused_and_a_trial_leaves_nothing(void **st
                             "the request could not be read");
 }
 
+static void a_field_that_is_wrong_is_named_without_what_stood_in_it(void **state) {
+        static const char scale[] = "{\"scale\": \"hunter2\"}";
+        cleanup_(json_freep) json_t *list = NULL;
+        const char *message;
+
+        desk_role(ROLE_ADMIN);
+        assert_int_equal(ask(*state, "PUT", "/v1/models/m/applications/a/scale", JSON, scale), 400);
+        assert_int_equal(ask(*state, "PUT", "/v1/models/m/applications/a/scale", JSON, "{}"), 400);
+        list = rows(*state, "&what=scale");
+        message = json_get_str(json_array_get(list, 1), "message", "");
+        assert_non_null(strstr(message, "scale: must be a whole number between 0 and 10000"));
+        assert_null(strstr(message, "hunter2"));
+        assert_non_null(
+                strstr(json_get_str(json_array_get(list, 0), "message", ""), "scale: is missing"));
+}
+
 static void reading_leaves_nothing_but_its_refusal(void **state) {
         cleanup_(json_freep) json_t *list = NULL;
 
@@ -202,6 +218,7 @@ int main(void) {
                 TEST(a_write_tells_who_what_why_and_what_became),
                 TEST(what_is_refused_has_its_row_before_it_is_answered),
                 TEST(a_command_that_fails_is_refused_and_a_trial_leaves_nothing),
+                TEST(a_field_that_is_wrong_is_named_without_what_stood_in_it),
                 TEST(reading_leaves_nothing_but_its_refusal),
                 TEST(a_flood_of_refusals_is_counted_and_not_kept),
                 TEST(a_full_disk_keeps_no_refusal_and_breaks_no_chain),

@@ -208,7 +208,11 @@ static const struct expectation expectations[] = {
                "changed it', 'field': 'spec.replicas', 'who': 'hpa', 'guarded': false}]"),
           "warning",
           "kf: Deployment.apps kf/web: hpa changed it [mooringctl drift hand-over "
-          "Deployment.apps/web 'spec.replicas' --to hpa --model kf]" },
+          "Deployment.apps/web 'spec.replicas' --to 'hpa' --model kf]" },
+        { "fight",
+          LOOP("'fights': [{'model': 'kf', 'type': 'Service', 'path': 'kf/web', 'text': 'x', "
+               "'field': 'spec', 'who': 'a\\u0027; rm -rf ~', 'guarded': false}]"),
+          "warning", "--to 'a'\\''; rm -rf ~' --model kf]" },
         { "fight-guarded",
           LOOP("'fights': [{'model': 'kf', 'type': 'Deployment.apps', 'path': 'kf/x'}]"), NULL },
         { "fight-guarded",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_command.c - each command, and the views, on a small model in a real store */
 #include "queries.gen.h"
+#include "command-internal.h"
 #include "desk.h"
 
 #include "files.h"
@@ -540,8 +541,64 @@ static void a_namespace_that_is_ours_is_not_taken_over(void **state) {
 
 #define WITH_MODEL(fn) cmocka_unit_test_setup_teardown(fn, desk_small_set_up, desk_tear_down)
 
+/* ---- what is frozen */
+
+struct changing { /* says that it changes these */
+        struct command head;
+        const char *word, *application;
+        int times;
+};
+
+static int change_run(struct tx *tx, struct command *c, struct err *err) {
+        const struct changing *k = (struct changing *)c;
+
+        for (int i = 1; i < k->times; i++)
+                command_change(c, k->word, NULL, "something");
+        command_change(c, k->word, k->application, "something");
+        return 0;
+}
+
+static int change(struct desk *d, struct changing c, const char *of) {
+        struct audit_entry entry = {
+                .kind = "person", .what = "change", .model = "lab", .application = of
+        };
+        int r;
+
+        c.head.run = change_run;
+        c.head.of_model = "lab";
+        c.head.entry = &entry;
+        r = desk_run(d, &c.head);
+        command_deinit(&c.head);
+        return r;
+}
+
+static void no_command_gets_around_a_freeze(void **state) {
+        struct desk *d = *state;
+        struct command_freeze f = { .head.run = command_freeze_set,
+                                    .model = "lab",
+                                    .application = "store",
+                                    .why = "closing" };
+
+        assert_int_equal(change(d, (struct changing){ .word = "adopt" }, "store"), 0);
+        assert_int_equal(desk_run(d, &f.head), 0);
+        command_deinit(&f.head);
+        assert_int_equal(change(d, (struct changing){ .word = "adopt" }, "store"), -EBUSY);
+        assert_int_equal(change(d, (struct changing){ .word = "adopt" }, "db"), 0);
+        assert_int_equal(
+                change(d, (struct changing){ .word = "config", .application = "store" }, NULL),
+                -EBUSY);
+        assert_int_equal(change(d,
+                                (struct changing){ .word = "deploy",
+                                                   .application = "store",
+                                                   .times = COMMAND_CHANGES_MAX + 1 },
+                                NULL),
+                         -EBUSY);
+        assert_int_equal(change(d, (struct changing){ .word = "model-config" }, NULL), -EBUSY);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                WITH_MODEL(no_command_gets_around_a_freeze),
                 WITH_MODEL(options_are_converted_set_and_reset),
                 WITH_MODEL(a_file_of_options_may_be_plain_or_by_application),
                 WITH_MODEL(wrong_options_are_told_with_the_nearest_name),

@@ -10,7 +10,6 @@ static void ways_on_are_refused_where_nothing_is_blocked(void **state) {
         struct desk *d = *state;
         struct command_application c = { .application = "store" };
 
-        assert_int_equal(desk_application(d, command_application_apply_held, c), -ENOENT);
         assert_int_equal(desk_application(d, command_application_accept_loss, c), -ENOENT);
         assert_int_equal(desk_application(d, command_application_adopt, c), -ENOENT);
         assert_int_equal(desk_application(d, command_application_attach_storage, c), -ENOENT);

@@ -76,6 +76,15 @@ static void every_fault_of_a_bundle_has_its_line(void **state) {
         assert_string_equal(err, "ERROR b.yaml:3: one\nERROR b.yaml:7: two\n");
 }
 
+static void a_word_of_a_command_has_that_commands_help(void **state) {
+        cleanup_(freep) char *out = NULL;
+
+        assert_int_equal(bench_run(*state, &out, NULL, "help", "drift", "show", NULL), CLI_DONE);
+        assert_true(str_starts(out, "Usage: mooringctl drift "));
+        assert_int_equal(bench_run(*state, NULL, NULL, "help", "nothing", "at-all", NULL),
+                         CLI_USAGE);
+}
+
 /* ---- success: 0 */
 
 static void what_was_done_is_chatter_and_silent_with_quiet(void **state) {
@@ -434,6 +443,7 @@ int main(void) {
                 TEST(a_missing_operand_shows_the_usage),
                 TEST(no_daemon_says_which_socket_and_what_to_do),
                 TEST(every_fault_of_a_bundle_has_its_line),
+                TEST(a_word_of_a_command_has_that_commands_help),
                 TEST(what_was_done_is_chatter_and_silent_with_quiet),
                 TEST(names_are_encoded_in_paths),
                 TEST(options_of_one_charm_are_sent_as_its_body),

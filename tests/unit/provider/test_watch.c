@@ -20,7 +20,7 @@ struct world {
         struct watch *watch;
         struct buf log; /* what was told: "[" and "]" of a list, names, "-name", "good", "bad" */
         const char *script; /* of the server: which place answers 410 */
-        int lists, watches, checks;
+        int lists, watches, checks, wrong_forms;
         struct buf asked; /* queries, one a line; under LOCK */
         pthread_mutex_t lock;
 };
@@ -76,6 +76,17 @@ static void send_text(struct server_call *c, const char *text) {
         server_send(c, text, strlen(text));
 }
 
+/* Each request for the form that a server has for it. */
+static void note_form(struct world *w, struct server_call *c) {
+        const char *accept = server_header(c, "Accept");
+        bool list = accept && strstr(accept, "as=PartialObjectMetadataList;");
+        bool one = accept && strstr(accept, "as=PartialObjectMetadata;");
+
+        pthread_mutex_lock(&w->lock);
+        w->wrong_forms += strstr(c->query, "watch=1") ? list || !one : one || !list;
+        pthread_mutex_unlock(&w->lock);
+}
+
 static void serve_watch(struct world *w, struct server_call *c) {
         int n = count(w, c, &w->watches);
 
@@ -118,6 +129,7 @@ static void serve(struct server_call *c, void *arg) {
         struct world *w = arg;
         int n;
 
+        note_form(w, c);
         if (strstr(c->query, "watch=1")) {
                 serve_watch(w, c);
                 return;
@@ -157,6 +169,7 @@ static struct world *play(const char *script, const char *version) {
         struct watch_config c = { .path = "/things",
                                   .selector = "a=b,c",
                                   .version = version,
+                                  .metadata_only = str_eq(script, "metadata"),
                                   .item = on_item,
                                   .listed = on_listed,
                                   .went_back = on_went_back,
@@ -212,6 +225,14 @@ static void pages_are_listed_and_then_watched_with_bookmarks(void **state) {
         assert_non_null(
                 strstr(buf_str(&w->asked),
                        "watch=1&allowWatchBookmarks=true&resourceVersion=10&timeoutSeconds="));
+        finish(w, "[ a b ] good c ~a -b ");
+}
+
+static void metadata_alone_is_asked_for_in_the_form_of_each_request(void **state) {
+        struct world *w = play("metadata", NULL);
+
+        until(w, "-b ");
+        assert_int_equal(w->wrong_forms, 0);
         finish(w, "[ a b ] good c ~a -b ");
 }
 
@@ -322,6 +343,7 @@ static void a_known_version_needs_no_list(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(pages_are_listed_and_then_watched_with_bookmarks),
+                cmocka_unit_test(metadata_alone_is_asked_for_in_the_form_of_each_request),
                 cmocka_unit_test(gone_before_the_watch_lists_again_not_older_than_seen),
                 cmocka_unit_test(gone_in_the_stream_lists_again),
                 cmocka_unit_test(gone_between_pages_begins_the_list_anew),

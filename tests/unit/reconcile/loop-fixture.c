@@ -72,7 +72,9 @@ static void open_charms(struct fixture *f) {
 }
 
 void fixture_open(struct fixture *f) {
-        struct reconcile_options o = { .state_dir = f->dir, .controller = "test-controller" };
+        struct reconcile_options o = { .limits = LIMITS_DEFAULT,
+                                       .state_dir = f->dir,
+                                       .controller = "test-controller" };
         struct err err = { 0 };
 
         assert_int_equal(loop_new(&f->loop, NULL), 0);

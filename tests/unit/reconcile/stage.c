@@ -35,7 +35,8 @@ static void open_parts(struct stage *s) {
                 .state_dir = s->dir, .mark = on_mark, .readonly = on_readonly, .arg = s
         };
         struct seal_options seal = { .state_dir = s->dir };
-        struct reconcile_options o = { .loop = s->loop,
+        struct reconcile_options o = { .limits = LIMITS_DEFAULT,
+                                       .loop = s->loop,
                                        .controller = "00000000-0000-4000-8000-000000000000",
                                        .state_dir = s->dir,
                                        .host = (struct charm_host *)s,

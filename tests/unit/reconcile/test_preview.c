@@ -87,7 +87,7 @@ static void what_would_be_made_changed_and_gone_is_named(void **state) {
                "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"blue\"},"
                " \"three\": {\"name\": \"three\"}}}",
                "change Thing one; make Thing three; let go Thing disk, which holds data; "
-               "remove Thing two");
+               "remove Thing two; change 1 and let go 2 of the 3 objects of app");
         expect(s, before, "change no object");
         stage_run(s, 500);
         assert_int_equal(s->applies, 3);
@@ -172,7 +172,8 @@ static void a_secret_that_is_not_there_is_not_made(void **state) {
         expect(s,
                "{\"secrets\": {\"key/value\": {\"length\": 20}}, \"docs\": {\"one\": {\"name\": "
                "\"one\"}}}",
-               "change Thing one; let go Thing disk, which holds data; remove Thing two");
+               "change Thing one; let go Thing disk, which holds data; remove Thing two; "
+               "change 1 and let go 2 of the 3 objects of app");
         assert_int_equal(s->planned, 2);
         assert_int_equal(stage_count(s, "SELECT count(*) FROM secret"), 0);
 }

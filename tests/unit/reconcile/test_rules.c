@@ -2,6 +2,8 @@
 /* test_rules.c - rules between applications, and between a plan and a person */
 #include "stage.h"
 
+#include "queries.gen.h"
+
 static void replan(struct stage *s, const char *application, const char *plan) {
         stage_plan(s, application, plan);
         stage_application(s, application)->replan = true;
@@ -81,11 +83,18 @@ static const char six[] = "{\"docs\": {" DOC("a") ", " DOC("b") ", " DOC("c") ",
         "d") ", " DOC("e") ", " DOC("f") "}}";
 
 static void apply_held(struct stage *s, const char *application) {
-        struct command_application c = { .head.run = command_application_apply_held,
-                                         .model = "lab",
-                                         .application = application };
+        const struct world_application *a = stage_application(s, application);
+        cleanup_(json_freep) json_t *lines = json_pack("[{s:s, s:s, s:s}]", "type", "plan", "path",
+                                                       application, "content", a->held_content);
+        struct command_plan c = { .head = { .run = command_plan_apply, .of_model = "lab" },
+                                  .model = "lab",
+                                  .lines = lines };
 
         stage_command(s, &c.head);
+}
+
+static int64_t freezes(struct stage *s) {
+        return stage_count(s, "SELECT count(*) FROM freeze WHERE owner = 'mooring'");
 }
 
 static void what_is_let_go_is_the_removal_whatever_is_seen_meanwhile(void **state) {
@@ -96,7 +105,7 @@ static void what_is_let_go_is_the_removal_whatever_is_seen_meanwhile(void **stat
         stage_run(s, 500);
         replan(s, "app", "{\"docs\": {" DOC("a") "}}");
         assert_non_null(stage_application(s, "app")->held);
-        stage_change(s, "b", NULL, NULL); /* is repaired: what the charm sees is otherwise now */
+        stage_change(s, "b", NULL, NULL); /* what the charm sees is otherwise now */
         stage_run(s, 500);
         apply_held(s, "app");
         stage_run(s, 500);
@@ -124,6 +133,198 @@ static void another_removal_is_held_again(void **state) {
         stage_run(s, 500);
         assert_null(stage_application(s, "app")->held);
         assert_false(stage_there(s, "b"));
+}
+
+/* Nothing of the model is written until a person has looked, and then all goes on. */
+static void what_limits_hold_freezes_the_model_until_the_plan_goes(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "app", six);
+        stage_plan(s, "other", "{\"docs\": {" DOC("x") "}}");
+        stage_deploy(s, "app");
+        stage_deploy(s, "other");
+        stage_run(s, 500);
+        replan(s, "app", "{\"docs\": {" DOC("a") "}}");
+        assert_int_equal(freezes(s), 1);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM audit WHERE what = 'freeze'"), 1);
+        stage_change(s, "x", NULL, NULL);
+        stage_run(s, 2000);
+        assert_false(stage_there(s, "x"));
+        stage_restart(s); /* and another process knows it too */
+        stage_run(s, 2000);
+        assert_false(stage_there(s, "x"));
+        assert_true(stage_there(s, "b"));
+        assert_string_equal(stage_application(s, "app")->status, "blocked");
+        apply_held(s, "app");
+        stage_run(s, 2000);
+        assert_int_equal(freezes(s), 0);
+        assert_true(stage_there(s, "x"));
+        assert_true(stage_there(s, "a"));
+        assert_false(stage_there(s, "b"));
+}
+
+static void who_ends_the_freeze_goes_on_without_the_plan(void **state) {
+        struct stage *s = *state;
+        struct command_freeze end = { .head = { .run = command_freeze_end, .of_model = "lab" },
+                                      .model = "lab" };
+
+        stage_plan(s, "app", six);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        replan(s, "app", "{\"docs\": {" DOC("a") "}}");
+        stage_command(s, &end.head);
+        stage_run(s, 500);
+        replan(s, "app", "{\"docs\": {" DOC("a") "}}"); /* the same one freezes nothing again */
+        assert_int_equal(freezes(s), 0);
+        assert_non_null(stage_application(s, "app")->held);
+        stage_change(s, "b", NULL, NULL);
+        stage_run(s, 2000);
+        assert_true(stage_there(s, "b"));
+        replan(s, "app", "{\"docs\": {" DOC("b") "}}");
+        assert_int_equal(freezes(s), 1);
+        replan(s, "app", six); /* what led to it was taken back */
+        assert_int_equal(freezes(s), 0);
+        assert_null(stage_application(s, "app")->held);
+}
+
+static const char shared[] = "{\"docs\": {" DOC("one") ", " DOC("two") "}}";
+
+/* What a plan lets go is deleted only when nobody else wants it, and when it was ours. */
+static void what_another_application_wants_is_not_pruned(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "first", shared);
+        stage_plan(s, "second", shared);
+        stage_deploy(s, "first");
+        stage_run(s, 500);
+        stage_deploy(s, "second");
+        stage_run(s, 500);
+        replan(s, "first", "{\"docs\": {" DOC("two") "}}");
+        assert_true(stage_there(s, "one"));
+        assert_int_equal(s->removes, 0);
+        assert_int_equal(stage_resource(s, "one")->owner, stage_application(s, "second")->id);
+        replan(s, "second", "{\"docs\": {" DOC("two") "}}");
+        assert_false(stage_there(s, "one"));
+        assert_int_equal(s->removes, 1);
+}
+
+static void what_was_never_applied_is_not_pruned(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "app", "{\"docs\": {" DOC("one") "}}");
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        stage_pause(s, "app", true);
+        stage_restore(s, "two", "{\"name\": \"two\"}"); /* somebody has one of that name */
+        replan(s, "app", "{\"docs\": {" DOC("one") ", " DOC("two") "}}");
+        replan(s, "app", "{\"docs\": {" DOC("one") "}}");
+        stage_pause(s, "app", false);
+        stage_run(s, 2000);
+        assert_null(stage_resource(s, "two"));
+        assert_true(stage_there(s, "two"));
+        assert_int_equal(s->removes, 0);
+}
+
+#define RED(n) "\"" n "\": {\"name\": \"" n "\", \"color\": \"red\"}"
+static const char four_red[] = "{\"docs\": {" RED("a") ", " RED("b") ", " RED("c") ", " RED(
+        "d") ", " DOC("e") ", " DOC("f") "}}";
+static const char two_red[] = "{\"docs\": {" RED("a") ", " RED("b") ", " DOC("c") ", " DOC(
+        "d") ", " DOC("e") ", " DOC("f") "}}";
+
+static void change_at_most(struct stage *s, int64_t free) {
+        s->rec->options.limits.change_free = free;
+}
+
+static void too_much_change_is_held_and_what_comes_in_parts_too(void **state) {
+        struct stage *s = *state;
+
+        change_at_most(s, 2);
+        stage_plan(s, "app", six);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        replan(s, "app", two_red);
+        assert_null(stage_application(s, "app")->held);
+        replan(s, "app", four_red); /* two more: four of six within minutes */
+        assert_non_null(strstr(stage_application(s, "app")->held,
+                               "changes 2, 4 in 10 minutes, of the model's 6 objects"));
+        assert_int_equal(freezes(s), 1);
+        apply_held(s, "app");
+        stage_run(s, 2000);
+        assert_null(stage_application(s, "app")->held);
+        assert_int_equal(freezes(s), 0);
+        assert_int_equal(s->applies, 6 + 4);
+}
+
+static void the_same_objects_again_are_no_more_and_time_passes(void **state) {
+        struct stage *s = *state;
+
+        change_at_most(s, 2);
+        stage_plan(s, "app", six);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        for (int i = 0; i < 5; i++)
+                replan(s, "app", i % 2 ? six : two_red);
+        assert_null(stage_application(s, "app")->held);
+        stage_run(s, 11 * 60000);
+        replan(s, "app",
+               "{\"docs\": {" DOC("a") ", " DOC("b") ", " RED("c") ", " RED("d") ", " DOC(
+                       "e") ", " DOC("f") "}}");
+        assert_non_null(stage_application(s, "app")->held); /* a and b are changed back */
+        replan(s, "app",
+               "{\"docs\": {" RED("a") ", " RED("b") ", " RED("c") ", " DOC("d") ", " DOC(
+                       "e") ", " DOC("f") "}}");
+        assert_null(stage_application(s, "app")->held);
+}
+
+/* Neither making things for the first time nor undoing what others did is a change of ours. */
+static void first_convergence_and_repairs_are_under_no_limit(void **state) {
+        struct stage *s = *state;
+
+        change_at_most(s, 0);
+        s->fail = "a";
+        s->failure = OUTCOME_NOT_YET;
+        stage_plan(s, "app", six);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        replan(s, "app", four_red); /* it was never active */
+        assert_null(stage_application(s, "app")->held);
+        s->fail = NULL;
+        stage_run(s, 120000);
+        assert_string_equal(stage_application(s, "app")->status, "active");
+        for (const char *n = "abcdef"; *n; n++) {
+                const char name[] = { *n, '\0' };
+
+                stage_change(s, name, "color", json_string("blue"));
+        }
+        stage_run(s, 5000);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM drift WHERE outcome = 'repaired'"),
+                         6);
+        assert_int_equal(freezes(s), 0);
+}
+
+static void
+a_command_does_not_pass_what_limits_froze_and_a_persons_freeze_holds_the_plan(void **state) {
+        struct stage *s = *state;
+        struct command_freeze freeze = { .head = { .run = command_freeze_set, .of_model = "lab" },
+                                         .model = "lab",
+                                         .application = "app",
+                                         .why = "mine" };
+        struct command_application scale = { .head = { .run = command_application_scale,
+                                                       .of_model = "lab" },
+                                             .model = "lab",
+                                             .application = "app",
+                                             .scale = 0 };
+
+        stage_plan(s, "app", six);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        replan(s, "app", "{\"docs\": {" DOC("a") "}}");
+        stage_refused(s, &scale.head, "model lab is frozen by mooring", "mooringctl apply");
+        stage_command(s, &freeze.head);
+        stage_run(s, 500);
+        apply_held(s, "app");
+        stage_run(s, 2000);
+        assert_true(stage_there(s, "b")); /* its rows go, and nothing is written */
 }
 
 static void charms_that_answer_each_other_for_ever_are_stopped(void **state) {
@@ -267,13 +468,66 @@ static void read_and_found_ours_all_goes_on(void **state) {
 
 #define SCOPED(run) cmocka_unit_test_setup_teardown(run, stage_set_up_scoped, stage_tear_down)
 
+static int freeze_run(struct tx *tx, struct store_call *c, struct err *err) {
+        const int64_t *model = c->arg;
+        int r = w_freeze_insert(tx,
+                                &(struct w_freeze_insert_in){ .id = tx_id(tx, "freeze"),
+                                                              .model_id = *model,
+                                                              .application = "app",
+                                                              .type = "",
+                                                              .path = "",
+                                                              .owner = "eve",
+                                                              .why = "wait",
+                                                              .at = tx_now(tx),
+                                                              .until_null = true },
+                                err);
+
+        return r < 0 ? r : 0;
+}
+
+/* Its row is there, and nobody told the loop. */
+static void no_data_is_deleted_once_a_freeze_is_acknowledged(void **state) {
+        struct stage *s = *state;
+        struct command_application c = { .head.run = command_application_remove,
+                                         .model = "lab",
+                                         .application = "app",
+                                         .destroy_storage = true };
+        struct err err = { 0 };
+        int64_t model;
+        struct store_call freeze = {
+                .lane = STORE_LOOP, .actor = "x", .run = freeze_run, .arg = &model
+        };
+
+        stage_plan(s, "app", "{\"docs\": {\"one\": {\"name\": \"one\", \"data\": true}}}");
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        assert_true(stage_there(s, "one"));
+        model = stage_application(s, "app")->model;
+        assert_int_equal(store_now(s->store, &freeze, &err), 0);
+        stage_command(s, &c.head);
+        stage_run(s, 5000);
+        assert_int_equal(s->removes, 0);
+        assert_true(stage_there(s, "one"));
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM resource WHERE delete_at NOTNULL"),
+                         0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                TEST(no_data_is_deleted_once_a_freeze_is_acknowledged),
                 TEST(who_was_refused_gets_it_when_the_owner_goes),
                 TEST(a_removal_does_not_wait_for_who_stays),
                 TEST(force_leaves_what_waits_for_another_application),
                 TEST(what_is_let_go_is_the_removal_whatever_is_seen_meanwhile),
                 TEST(another_removal_is_held_again),
+                TEST(what_limits_hold_freezes_the_model_until_the_plan_goes),
+                TEST(who_ends_the_freeze_goes_on_without_the_plan),
+                TEST(too_much_change_is_held_and_what_comes_in_parts_too),
+                TEST(what_another_application_wants_is_not_pruned),
+                TEST(what_was_never_applied_is_not_pruned),
+                TEST(the_same_objects_again_are_no_more_and_time_passes),
+                TEST(first_convergence_and_repairs_are_under_no_limit),
+                TEST(a_command_does_not_pass_what_limits_froze_and_a_persons_freeze_holds_the_plan),
                 TEST(charms_that_answer_each_other_for_ever_are_stopped),
                 TEST(a_relation_that_settles_is_no_mistake),
                 TEST(what_a_person_must_decide_first_is_no_plan_under_way),

@@ -26,6 +26,43 @@ static void while_a_plan_is_prepared(void **state) {
         stage_stop(s);
 }
 
+/* More than is written on the loop: its second view has them all. */
+static void plan_hundreds(struct stage *s) {
+        cleanup_(buf_free) struct buf plan = BUF_INIT;
+
+        buf_puts(&plan, "{\"docs\": {");
+        for (int i = 0; i < 600; i++)
+                buf_printf(&plan, "%s\"n%d\": {\"name\": \"n%d\"}", i ? ", " : "", i, i);
+        buf_puts(&plan, "}}");
+        stage_plan(s, "app", buf_str(&plan));
+        stage_deploy(s, "app");
+}
+
+static void after_a_large_view_was_written(void **state) {
+        struct stage *s = *state;
+
+        plan_hundreds(s);
+        stage_run(s, 2000);
+        assert_int_equal(s->applies, 600);
+        assert_int_equal(s->planned, 1); /* the view is as it was */
+        assert_string_equal(stage_application(s, "app")->status, "active");
+        stage_application(s, "app")->replan = true;
+        application_dirty(s->rec, stage_application(s, "app")->id);
+        stage_run(s, 2000);
+        assert_int_equal(s->planned, 2);
+        assert_int_equal(s->applies, 600);
+        stage_stop(s);
+}
+
+static void while_a_large_view_is_written(void **state) {
+        struct stage *s = *state;
+
+        plan_hundreds(s);
+        while (!stage_application(s, "app") || stage_application(s, "app")->want_count < 600)
+                loop_step(s->loop, 20);
+        stage_stop(s);
+}
+
 static void while_a_charm_is_asked(void **state) {
         struct stage *s = *state;
 
@@ -71,6 +108,10 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(while_the_error_of_a_charm_is_saved, stage_set_up,
                                                 stage_tear_down),
                 cmocka_unit_test_setup_teardown(while_a_plan_is_prepared, stage_set_up,
+                                                stage_tear_down),
+                cmocka_unit_test_setup_teardown(after_a_large_view_was_written, stage_set_up,
+                                                stage_tear_down),
+                cmocka_unit_test_setup_teardown(while_a_large_view_is_written, stage_set_up,
                                                 stage_tear_down),
                 cmocka_unit_test_setup_teardown(while_a_charm_is_asked, stage_set_up,
                                                 stage_tear_down),
