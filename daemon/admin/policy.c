@@ -198,6 +198,8 @@ static void submit(struct request *q, int (*run)(struct tx *, struct command *, 
         p->command.head.run = run;
         p->command.head.dry_run = request_query_bool(q, "dry-run");
         p->command.model = request_param(q, 0);
+        p->command.kind_unknown = in->type && !reconcile_has_kind(q->admin->options.reconcile,
+                                                                  p->command.model, in->type);
         r = find_object(q, object, &p->object, &err);
         if (r > 0) {
                 p->command.type = p->object.type;

@@ -219,6 +219,12 @@ int command_policy_set(struct tx *tx, struct command *c, struct err *err) {
                                           .at = tx_now(tx),
                                           .until = until,
                                           .until_null = !until };
+        if (p->kind_unknown)
+                command_note(
+                        c,
+                        "no object of model %s is a %s now: the rule decides nothing until one "
+                        "is (mooringctl objects lists the kinds)",
+                        model->name, p->type);
         if (is_same(old, &in))
                 return 0;
         in.id = tx_id(tx, "policy");

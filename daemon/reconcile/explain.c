@@ -231,10 +231,42 @@ static struct world_resource *find_subject(struct reconcile *rec, const struct w
         return NULL;
 }
 
+/* Another one that is meant as well: then a rule would hold for whichever comes first. A whole path
+ * means just that one. */
+static const struct world_resource *find_second(struct reconcile *rec, const struct world_model *m,
+                                                const char *subject,
+                                                const struct world_resource *first) {
+        const char *slash = strchr(subject, '/');
+        struct map_entry *e;
+
+        for (size_t i = 0; slash && (e = map_next(&rec->world.resources, &i));) {
+                const struct world_resource *r = e->value;
+
+                if (r != first && explain_belongs(rec, r, m->id, NULL) &&
+                    is_meant(r, subject, (size_t)(slash - subject), slash + 1))
+                        return r;
+        }
+        return NULL;
+}
+
+bool reconcile_has_kind(struct reconcile *rec, const char *model, const char *kind) {
+        const struct world_model *m = world_model_named(&rec->world, model);
+        struct map_entry *e;
+
+        for (size_t i = 0; m && (e = map_next(&rec->world.resources, &i));) {
+                const struct world_resource *r = e->value;
+
+                if (rule_is_kind(kind, r->type) && explain_belongs(rec, r, m->id, NULL))
+                        return true;
+        }
+        return false;
+}
+
 int reconcile_find_object(struct reconcile *rec, const char *model, const char *name,
                           struct reconcile_object *ret, struct err *err) {
         const struct world_model *m = world_model_named(&rec->world, model);
         const struct world_resource *r = m ? find_subject(rec, m, name) : NULL;
+        const struct world_resource *second = r ? find_second(rec, m, name, r) : NULL;
         const struct world_application *a = r ? world_application(&rec->world, r->owner) : NULL;
         const struct world_target *t = r ? world_target(&rec->world, r->target) : NULL;
 
@@ -242,6 +274,11 @@ int reconcile_find_object(struct reconcile *rec, const char *model, const char *
                 return err_set(err, -ENOENT,
                                "model %s has no object %s: give KIND/NAME as `objects` lists them",
                                model, name);
+        if (second)
+                return err_set(err, -EINVAL,
+                               "%s is two objects of model %s at least: %s %s and %s %s: give the "
+                               "whole path, as `objects` lists it",
+                               name, model, r->type, r->path, second->type, second->path);
         *ret = (struct reconcile_object){ .type = str_dup(r->type),
                                           .path = str_dup(r->path),
                                           .application = str_dup(a ? a->name : ""),

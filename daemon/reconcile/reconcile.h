@@ -77,6 +77,8 @@ struct reconcile_object {
 int reconcile_find_object(struct reconcile *r, const char *model, const char *name,
                           struct reconcile_object *ret, struct err *err);
 void reconcile_object_deinit(struct reconcile_object *o);
+/* Is an object of KIND ("Deployment", "deployment.apps") wanted in MODEL? */
+bool reconcile_has_kind(struct reconcile *r, const char *model, const char *kind);
 json_t *reconcile_targets(struct reconcile *r);
 void reconcile_metrics(struct reconcile *r); /* sets the gauges (metric.h) to what is so now */
 /* Everything of a model that holds data: application, type, path, whether it is a volume, status

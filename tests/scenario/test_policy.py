@@ -158,6 +158,10 @@ def _(world):
     refused("has no object", "--mode", "off", "--object", "service/nobody")
     refused("is no field", "--mode", "report", "--object", SERVER, "--field", "spec..x")
     world.ctl("drift", "policy").ok()
+    for kind, known in (("Deploymnt", False), ("deployment", True)):
+        done = world.ctl("drift", "policy", "set", "--mode", "off", "--kind", kind, "--reason", "x", "--dry-run").ok()
+        if ("no object of model" in done.out + done.err) == known:
+            raise RuntimeError(f"--kind {kind}: {done.out}{done.err}")
 
 
 @test("a rule ends by itself, and the audit says that the loop ended it")

@@ -119,10 +119,47 @@ static int ask(struct cli *c, json_t **ret) {
         return r;
 }
 
+/* No plan brings data back. */
+static bool is_lost(const json_t *changes) {
+        const json_t *line;
+        size_t i;
+
+        json_array_foreach(changes, i, line)
+                if (str_eq(json_get_str(line, "change", ""), "lost"))
+                        return true;
+        return false;
+}
+
+/* Rules that leave things as they are, which a plan then says nothing of. */
+static size_t rules_that_spare(struct cli *c) {
+        cleanup_(freep) char *path = call_path("/v1/models/%s/policy", cli_model(c));
+        cleanup_(json_freep) json_t *json = NULL;
+        const json_t *rule;
+        size_t i, count = 0;
+
+        if (call_get(c, path, &json))
+                return 0;
+        json_array_foreach(json_get(json, "rules"), i, rule)
+                count += !str_eq(json_get_str(rule, "mode", ""), "repair");
+        return count;
+}
+
+static void say_nothing_to_do(struct cli *c) {
+        size_t rules = rules_that_spare(c);
+
+        if (rules)
+                cli_say(c,
+                        "nothing to do, but for what %zu rules leave as it is (mooringctl drift "
+                        "policy)",
+                        rules);
+        else
+                cli_say(c, "nothing to do: the outside is as the model says");
+}
+
 static int code_of(const struct cli *c, const json_t *changes, const json_t *unknown) {
         const struct options *o = c->options;
 
-        if (json_array_size(unknown))
+        if (json_array_size(unknown) || is_lost(changes))
                 return CLI_NOT_CONVERGED;
         return o->exit_code && json_array_size(changes) ? CLI_CHANGES : CLI_DONE;
 }
@@ -139,7 +176,7 @@ static int plan(struct cli *c) {
         if (cli_print(c, json))
                 return code_of(c, changes, unknown);
         if (!json_array_size(changes) && !json_array_size(unknown)) {
-                cli_say(c, "nothing to do: the outside is as the model says");
+                say_nothing_to_do(c);
                 return CLI_DONE;
         }
         print_plan(c, changes, unknown);

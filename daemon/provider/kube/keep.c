@@ -206,12 +206,23 @@ static void pop(struct keeping *k) {
         json_array_remove(k->path, json_array_size(k->path) - 1);
 }
 
+/* Without it the document is none, or of another object: it is declared whatever a rule says. */
+static bool names_it(const struct keeping *k, const char *name) {
+        size_t depth = json_array_size(k->path);
+        const char *first = json_string_value(json_array_get(k->path, 0));
+
+        if (depth == 0)
+                return str_eq(name, "apiVersion") || str_eq(name, "kind");
+        return depth == 1 && str_eq(first, "f:metadata") &&
+               (str_eq(name, "name") || str_eq(name, "namespace"));
+}
+
 static void walk_member(struct keeping *k, const struct at *at, const char *name,
                         const char *rest) {
         struct at to = step_member(at, name);
         struct slot slot = { at->document, name, 0 };
 
-        if (!to.document)
+        if (!to.document || names_it(k, name))
                 return;
         push(k, json_sprintf("f:%s", name));
         if (*rest || json_object_size(to.document))

@@ -124,6 +124,20 @@ static void of_a_list_that_another_has_items_of_ours_are_declared_as_they_are(vo
                     "{'f:tags': {'v:\\'c\\'': {}}}", "{'tags': ['a']}");
 }
 
+static void what_names_the_object_is_declared_whatever_a_rule_says(void **state) {
+        static const char named[] = "{'kind': 'Service', 'metadata': {'name': 'x', 'labels': "
+                                    "{'a': '1'}}, 'spec': {'name': 'x'}}";
+
+        assert_kept("kind", named, named, named, "{'f:kind': {}}", NULL);
+        assert_kept("metadata", named, named, named,
+                    "{'f:metadata': {'f:name': {}, 'f:labels': {'f:a': {}}}}",
+                    "{'kind': 'Service', 'metadata': {'name': 'x', 'labels': {}}, 'spec': "
+                    "{'name': 'x'}}");
+        assert_kept("spec.name", named, named, named, "{'f:spec': {'f:name': {}}}",
+                    "{'kind': 'Service', 'metadata': {'name': 'x', 'labels': {'a': '1'}}, 'spec': "
+                    "{}}");
+}
+
 static void what_is_given_up_is_left_out_and_named(void **state) {
         cleanup_(json_freep) json_t *doc = parse(DOCUMENT);
         cleanup_(json_freep) json_t *right = parse("{'spec': {'paused': false}}");
@@ -147,6 +161,7 @@ int main(void) {
                 cmocka_unit_test(items_of_lists_are_found_by_their_keys),
                 cmocka_unit_test(what_a_rule_covers_is_kept_leaf_by_leaf),
                 cmocka_unit_test(of_a_list_that_another_has_items_of_ours_are_declared_as_they_are),
+                cmocka_unit_test(what_names_the_object_is_declared_whatever_a_rule_says),
                 cmocka_unit_test(what_is_given_up_is_left_out_and_named),
         };
 
