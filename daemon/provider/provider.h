@@ -21,8 +21,6 @@
 #define PROVIDER_SEEN_MAX 256        /* fields a plan may ask to see of its resources (charm_see) */
 #define PROVIDER_SEEN_VALUE_MAX 4096 /* bytes of one of them */
 #define PROVIDER_DOC_MAX (3u << 20)  /* what a kube-apiserver takes in one request */
-#define PROVIDER_FOUND_MAX                                                                         \
-        (512u << 10) /* found object kept beside a dirty key; larger ones are looked at again */
 
 struct target; /* provider's own; begins with nothing the reconciler reads */
 
@@ -68,7 +66,7 @@ struct observation {
         int64_t wrote_at; /* the same of our last write, of what is as the baseline says */
         uint8_t digest[DIGEST_SIZE]; /* of the projection to our field set; zero: none */
         bool digest_valid;
-        json_t *found;  /* what `compare` needs; NULL while the digest equals the baseline's */
+        json_t *found;  /* what `compare` needs, whole; NULL: the digest is the baseline's */
         json_t *seen;   /* {"/status/x": value}: the fields the plan asked for; NULL: none asked */
         json_t *output; /* what others may take values from (clusterIP, ...); NULL: nothing */
         struct secret_values *hidden; /* for the tokens of secret outputs in OUTPUT; or NULL */

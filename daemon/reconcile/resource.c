@@ -243,6 +243,10 @@ static void note_repair(struct world_resource *r) {
 }
 
 static void on_applied(struct resource_job *j, struct world_resource *r) {
+        if (j->op.created) { /* made anew, it was made of all that is wanted */
+                j->part = false;
+                json_decref(take_ptr(j->kept_names));
+        }
         if (j->part)
                 take_part(j, r);
         else

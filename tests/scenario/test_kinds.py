@@ -331,6 +331,32 @@ def _(world):
     world.wait_active()
 
 
+@test("what is made anew is made with all its fields, and what was handed over is given up again", shares=kinds)
+def _(world):
+    main_ = Object(world, "deployments", "main")
+    uid = main_.at("/metadata/uid")
+
+    def declared():
+        return [e for e in main_.get()["metadata"]["managedFields"] if e["manager"] == "mooring" and "f:replicas" in e["fieldsV1"].get("f:spec", {})]
+    world.ctl("drift", "hand-over", "deployment/main", "spec.replicas", "--to", "hpa", "--reason", "it scales").ok()
+    world.wait_for("that replicas are not ours", lambda: not declared())
+    main_.edit("/spec/replicas", 3, manager="hpa")
+    world.ctl("config", "kinds", "selector=two").ok()
+    world.wait_status("kinds", "blocked", "Deployment.apps kinds/main", "needs recreate")
+    equal(main_.at("/spec/replicas"), 3)
+    world.ctl("recreate", "kinds", "deployment/main").ok()
+    world.wait_for("another Deployment", lambda: (world.cluster.kube.get("deployments", world.cluster.model, "main") or {}).get("metadata", {}).get("uid", uid) != uid)
+    world.wait_active()
+    equal(main_.at("/spec/replicas"), 1)
+    world.wait_for("that replicas are not ours", lambda: not declared())
+    world.ctl("drift", "take-over", "deployment/main", "spec.replicas").ok()
+    world.wait_for("that replicas are ours", declared)
+    world.ctl("config", "kinds", "--reset", "selector").ok()
+    world.wait_status("kinds", "blocked", "Deployment.apps kinds/main", "needs recreate")
+    world.ctl("recreate", "kinds", "deployment/main").ok()
+    world.wait_active()
+
+
 @test("what cannot be changed is made anew where the charm says that it may be", shares=kinds)
 def _(world):
     job = Object(world, "jobs", "job")

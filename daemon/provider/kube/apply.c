@@ -61,12 +61,13 @@ struct applying {
         json_t *services; /* of a webhook configuration: those still to be asked about */
         unsigned flags;
         bool first, taken, created;
-        bool making;  /* the body names a version that no object has */
-        bool met;     /* and was refused for that, as it seems */
-        bool ours;    /* the first look found our own stamp */
-        char *uid;    /* of what is to be deleted */
-        bool anew;    /* it is deleted to be made again */
-        bool folding; /* the patch is the last thing that is done */
+        bool making;     /* the body names a version that no object has */
+        bool met;        /* and was refused for that, as it seems */
+        bool ours;       /* the first look found our own stamp */
+        char *uid;       /* of what is to be deleted */
+        bool anew;       /* it is deleted to be made again */
+        bool confirming; /* the body is made for the confirmation */
+        bool folding;    /* the patch is the last thing that is done */
         int rounds;
         json_t *runtime;  /* what the component completes at run time: paths, or NULL */
         json_t *released; /* the document without what it has completed, or NULL */
@@ -157,6 +158,20 @@ static void release(struct applying *a, struct scan_slice object) {
         a->unmade = true;
 }
 
+/* What is made is made of all that is wanted: what is left out is somebody's, of an object that is
+ * gone. Says whether anything was left out. */
+static bool make_whole(struct applying *a) {
+        bool partly = a->document || a->released;
+
+        json_decref(take_ptr(a->document));
+        json_decref(take_ptr(a->released));
+        json_decref(take_ptr(a->owned));
+        json_decref(take_ptr(a->runtime));
+        a->flags &= ~(unsigned)APPLY_PART;
+        a->unmade |= partly;
+        return partly;
+}
+
 static int ask_look(struct flow *f, struct ask *ask, struct err *err) {
         struct applying *a = applying_of(f);
         int r = operation_address(&a->operation);
@@ -181,6 +196,7 @@ static int got_look(struct flow *f, struct ask *ask, struct err *err) {
                                      &a->why);
         if (m.outcome == OUTCOME_GONE) {
                 a->flags &= ~(unsigned)APPLY_RECREATE;
+                make_whole(a);
                 return 0;
         }
         if (m.outcome != OUTCOME_DONE)
@@ -281,7 +297,7 @@ static int ask_delete(struct flow *f, struct ask *ask, struct err *err) {
         struct http_request *r;
 
         if (!(a->flags & APPLY_RECREATE) || a->flags & APPLY_DRY_RUN)
-                return FLOW_GOTO(STEP_TAKE_LOOK);
+                return FLOW_GOTO(a->confirming ? STEP_CONFIRM : STEP_TAKE_LOOK);
         if (row && row->flags & KIND_DATA)
                 return operation_say(&a->operation, OUTCOME_REFUSED,
                                      "it holds data and is never made anew");
@@ -346,14 +362,27 @@ static int ask_taken(struct flow *f, struct ask *ask, struct err *err) {
         return 0;
 }
 
+static char *take(struct applying *a, struct scan_slice object) {
+        struct takeover t = { .stored = a->wish.projection,
+                              .how = a->meaning.duplicate ? TAKEOVER_ALL : TAKEOVER_LOST,
+                              .baseline = a->request->baseline,
+                              .kept = a->request->kept,
+                              .kept_count = a->request->kept_count };
+
+        return takeover_patch(&t, object, clock_wall(), &a->whose);
+}
+
 static int got_taken(struct flow *f, struct ask *ask, struct err *err) {
         struct applying *a = applying_of(f);
         struct answer_meaning m;
         struct err why = { 0 };
         struct scan_slice object = operation_got(&a->operation, ask, ANSWER_GET, &m, &why);
 
-        if (m.outcome == OUTCOME_GONE)
-                return FLOW_GOTO(STEP_PATCH);
+        if (m.outcome == OUTCOME_GONE) {
+                a->taken = true;
+                make_whole(a);
+                return FLOW_GOTO(STEP_BODY);
+        }
         if (m.outcome != OUTCOME_DONE)
                 return operation_end(&a->operation, m.outcome, m.again_at, &why);
         free(a->patch);
@@ -366,9 +395,7 @@ static int got_taken(struct flow *f, struct ask *ask, struct err *err) {
                 json_decref(take_ptr(a->owned));
                 return FLOW_GOTO(STEP_TAKE_LOOK);
         }
-        a->patch = takeover_patch(a->wish.projection, object,
-                                  a->meaning.duplicate ? TAKEOVER_ALL : TAKEOVER_LOST,
-                                  a->request->baseline, clock_wall(), &a->whose);
+        a->patch = take(a, object);
         if (a->patch)
                 return 0;
         a->taken = true;
@@ -439,36 +466,16 @@ static int ask_patch(struct flow *f, struct ask *ask, struct err *err) {
         return 0;
 }
 
-/* What others have under what is strict is in the answer still: it becomes ours, and goes with the
- * next apply. NULL: there is nothing. */
-static char *strict_residue(struct applying *a, struct scan_slice object) {
-        cleanup_(field_rules_free) struct field_rules rules = { 0 };
-        cleanup_(freep) char *text = NULL;
-        struct projection *p = NULL;
-        char *patch = NULL;
-
-        if (a->request->kept_count) /* what is left as it is may be just that */
-                return NULL;
-        field_rules_read(a->operation.type, object, &rules);
-        if (!rules.strict)
-                return NULL;
-        text = fieldset_of_answer(a->operation.type, object);
-        if (!text || fieldset_parse(text, &p, NULL) < 0)
-                return NULL;
-        freep(&a->whose);
-        patch = takeover_patch(p, object, TAKEOVER_STRICT, NULL, clock_wall(), &a->whose);
-        fieldset_unref(p);
-        return patch;
-}
-
 /* Accepted. Is it alone where it must be? */
 static int settle(struct applying *a) {
         struct scan_slice object = scan_of(buf_str(&a->answer), a->answer.len);
 
         if (a->flags & APPLY_DRY_RUN)
                 return FLOW_GOTO(STEP_READ);
-        free(a->patch);
-        a->patch = strict_residue(a, object);
+        freep(&a->patch);
+        freep(&a->whose);
+        if (!a->request->kept_count) /* what is left as it is may be just that */
+                a->patch = takeover_strict(a->operation.type, object, clock_wall(), &a->whose);
         if (a->patch && a->rounds++ == STRICT_ROUNDS_MAX)
                 return operation_say(&a->operation, OUTCOME_NOT_YET,
                                      "%s adds to what only we may declare, again and again",
@@ -494,6 +501,8 @@ static int got_patch(struct flow *f, struct ask *ask, struct err *err) {
                  * answer was lost. */
                 a->created = a->created || http_answer(ask)->status == 201 ||
                              (a->first && a->ours && !(a->flags & APPLY_ADOPT));
+                if (http_answer(ask)->status == 201 && make_whole(a)) /* it went meanwhile */
+                        return FLOW_GOTO(STEP_BODY);
                 buf_wipe(&a->answer);
                 buf_add(&a->answer, object.text, object.len);
                 return settle(a);
@@ -505,8 +514,10 @@ static int got_patch(struct flow *f, struct ask *ask, struct err *err) {
         }
         if (m->duplicate && !a->taken && a->wish.projection && !(a->flags & APPLY_DRY_RUN))
                 return FLOW_GOTO(STEP_TAKE_LOOK);
-        if (m->immutable)
-                return 0;
+        if (m->immutable) { /* it would be made anew of all that is wanted */
+                a->confirming = make_whole(a);
+                return a->confirming ? FLOW_GOTO(STEP_BODY) : 0;
+        }
         return operation_end(&a->operation, m->outcome, m->again_at, &why);
 }
 
@@ -539,6 +550,7 @@ static int ask_confirm(struct flow *f, struct ask *ask, struct err *err) {
         const char *slash = strrchr(o->url, '/');
         struct http_request *r;
 
+        a->confirming = false;
         /* A Secret's refusal names no values and its rule is the server's own: it is believed. */
         if (str_eq(o->type, "Secret"))
                 return immutable(a);
@@ -660,16 +672,6 @@ static void drop(struct operation *o) {
         free(a);
 }
 
-static json_t *runtime_of(const json_t *wanted) {
-        const char *paths = annotation(wanted, FIELD_RULES_RUNTIME);
-        struct err ignored = { 0 };
-        json_t *tree = NULL;
-
-        if (*paths)
-                field_tree_parse(paths, &tree, &ignored);
-        return tree;
-}
-
 void apply_start(struct target *t, const struct apply_request *r, struct op *op) {
         struct applying *a = mem_new(struct applying);
 
@@ -685,7 +687,7 @@ void apply_start(struct target *t, const struct apply_request *r, struct op *op)
         a->making = r->first && !(r->flags & (APPLY_ADOPT | APPLY_DRY_RUN));
         a->application = str_dup(json_get_str(r->marks, "application", NULL));
         look_wish_init(&a->wish, r);
-        a->runtime = runtime_of(r->wanted);
+        a->runtime = field_rules_runtime(r->wanted);
         a->document = keep_document(r, &a->owned);
         a->unmade = true;
         if (r->first || !r->projection)

@@ -26,45 +26,13 @@ struct comparing {
 
 /* ---- path */
 
-static bool is_word(const char *s) {
-        return *s &&
-               s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] ==
-                       '\0';
-}
-
-/* {"name":"x","port":1} as [name=x,port=1]. */
-static void put_key(const char *key, struct buf *out) {
-        struct scan_slice name, value;
-        struct scan_cursor c;
-        const char *comma = "[";
-
-        if (!scan_object(scan_of(key, strlen(key)), &c))
-                return;
-        while (scan_member(&c, &name, &value)) {
-                buf_puts(out, comma);
-                scan_name(name, out);
-                buf_putc(out, '=');
-                if (!scan_text(value, out))
-                        buf_add(out, value.text, value.len);
-                comma = ",";
-        }
-        buf_putc(out, ']');
-}
-
 /* Goes one element down; the answer is the path's length before, for leave. */
 static size_t enter(struct comparing *c, enum fieldset_kind kind, const char *name) {
         size_t before = c->path.len;
 
-        if (kind == FIELDSET_FIELD && is_word(name))
-                buf_printf(&c->path, "%s%s", before ? "." : "", name);
-        else if (kind == FIELDSET_FIELD)
-                buf_printf(&c->path, "[\"%s\"]", name);
-        else if (kind == FIELDSET_KEY)
-                put_key(name, &c->path);
-        else
-                buf_printf(&c->path, "[%s]", name);
         c->elements = mem_grow(c->elements, &c->room, c->depth + 1, sizeof(*c->elements));
-        c->elements[c->depth++] = fieldset_element(kind, name);
+        c->elements[c->depth] = fieldset_element(kind, name);
+        fieldset_print(c->elements[c->depth++], &c->path);
         return before;
 }
 

@@ -24,12 +24,15 @@ static const char *default_of(const char *type, struct scan_slice object) {
         return NULL;
 }
 
-static json_t *read_paths(struct scan_slice annotations, const char *name) {
+/* Of an annotation that is in OWN, the names of ours. */
+static json_t *read_paths(struct scan_slice annotations, struct scan_slice own, const char *name) {
         cleanup_(freep) char *text = scan_dup(scan_get(annotations, name));
+        cleanup_(freep) char *element = str_format("f:%s", name);
         struct err ignored = { 0 };
         json_t *tree = NULL;
 
-        if (!text || field_tree_parse(text, &tree, &ignored) < 0)
+        if (!text || !own.text || !scan_get(own, element).text ||
+            field_tree_parse(text, &tree, &ignored) < 0)
                 return NULL;
         if (json_object_size(tree))
                 return tree;
@@ -37,15 +40,17 @@ static json_t *read_paths(struct scan_slice annotations, const char *name) {
         return NULL;
 }
 
-void field_rules_read(const char *type, struct scan_slice object, struct field_rules *ret) {
+void field_rules_read(const char *type, struct scan_slice object, struct scan_slice entry,
+                      struct field_rules *ret) {
         struct scan_slice annotations = scan_dig(object, "metadata", "annotations", NULL);
+        struct scan_slice own = scan_dig(entry, "fieldsV1", "f:metadata", "f:annotations", NULL);
         const char *paths = default_of(type, object);
         struct err ignored = { 0 };
 
         *ret = (struct field_rules){ 0 };
         if (annotations.text) {
-                ret->strict = read_paths(annotations, FIELD_RULES_STRICT);
-                ret->runtime = read_paths(annotations, FIELD_RULES_RUNTIME);
+                ret->strict = read_paths(annotations, own, FIELD_RULES_STRICT);
+                ret->runtime = read_paths(annotations, own, FIELD_RULES_RUNTIME);
         }
         if (ret->strict || !paths)
                 return;
@@ -57,6 +62,17 @@ void field_rules_read(const char *type, struct scan_slice object, struct field_r
 }
 
 /* ---- completed at run time */
+
+json_t *field_rules_runtime(const json_t *wanted) {
+        const json_t *annotations = json_get(json_get(wanted, "metadata"), "annotations");
+        const char *paths = json_get_str(annotations, FIELD_RULES_RUNTIME, "");
+        struct err ignored = { 0 };
+        json_t *tree = NULL;
+
+        if (*paths)
+                field_tree_parse(paths, &tree, &ignored);
+        return tree;
+}
 
 /* The element of our set OWN that ITEM is found by, or NULL. */
 static const char *own_key(const json_t *own, const json_t *item) {

@@ -7,7 +7,8 @@
  * charm wants with it or gets there from charm.yaml. Completed at run time: never drift, never
  * strict, and declared only until somebody else has written it.
  *
- * The annotations are fields of ours like any other: what edits them is drift. */
+ * The annotations are fields of ours like any other: what edits them is drift. One that is not
+ * ours says nothing: whoever may annotate an object would switch its drift off. */
 #pragma once
 
 #include "field-tree.h"
@@ -21,9 +22,12 @@
 struct field_rules {
         json_t *strict, *runtime; /* trees of field-tree.h, or NULL: none */
 };
-/* Of an object as it is, or as it is wanted (DOCUMENT as text). Paths that cannot be read are
- * none: who wrote them was told. */
-void field_rules_read(const char *type, struct scan_slice object, struct field_rules *ret);
+/* Of an object as it is; ENTRY is our own of its managedFields. Paths that cannot be read are none:
+ * who wrote them was told. */
+void field_rules_read(const char *type, struct scan_slice object, struct scan_slice entry,
+                      struct field_rules *ret);
+/* What the component of WANTED, a document, completes; new, or NULL. */
+json_t *field_rules_runtime(const json_t *wanted);
 /* Takes out of DOCUMENT, which is to be applied, what is completed at run time and is there in
  * LIVE by somebody else: not in OWN, our entry's fieldsV1. */
 void field_rules_release(json_t *document, const json_t *runtime, const json_t *own,

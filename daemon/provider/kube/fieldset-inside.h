@@ -55,3 +55,5 @@ void project_match_free(struct fieldset_match *m);
 const json_t *fieldset_left_out(const struct projection *p, uint32_t node);
 /* "f:spec", as in managedFields. */
 char *fieldset_element(enum fieldset_kind kind, const char *name);
+/* Puts such an element behind a path as the ledger prints it (field-path.h). */
+void fieldset_print(const char *element, struct buf *out);

@@ -413,7 +413,7 @@ char *fieldset_of_answer(const char *type, struct scan_slice object) {
 
         if (!entry.text)
                 return NULL;
-        field_rules_read(type, object, &rules);
+        field_rules_read(type, object, entry, &rules);
         buf_puts(&out, "{\"apiVersion\":");
         if (!scan_canonical(scan_get(entry, "apiVersion"), &out))
                 return NULL;
@@ -460,4 +460,42 @@ char *fieldset_element(enum fieldset_kind kind, const char *name) {
         };
 
         return str_format("%c:%s", letters[kind], name);
+}
+
+static bool is_word(const char *s) {
+        return *s &&
+               s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] ==
+                       '\0';
+}
+
+/* {"name":"x","port":1} as [name=x,port=1]. */
+static void put_key(const char *key, struct buf *out) {
+        struct scan_slice name, value;
+        struct scan_cursor c;
+        const char *comma = "[";
+
+        if (!scan_object(scan_of(key, strlen(key)), &c))
+                return;
+        while (scan_member(&c, &name, &value)) {
+                buf_puts(out, comma);
+                scan_name(name, out);
+                buf_putc(out, '=');
+                if (!scan_text(value, out))
+                        buf_add(out, value.text, value.len);
+                comma = ",";
+        }
+        buf_putc(out, ']');
+}
+
+void fieldset_print(const char *element, struct buf *out) {
+        const char *name = element + strlen("f:");
+
+        if (str_starts(element, "k:"))
+                put_key(name, out);
+        else if (!str_starts(element, "f:"))
+                buf_printf(out, "[%s]", name);
+        else if (is_word(name))
+                buf_printf(out, "%s%s", out->len ? "." : "", name);
+        else
+                buf_printf(out, "[\"%s\"]", name);
 }

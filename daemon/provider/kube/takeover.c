@@ -7,7 +7,8 @@
  * that others added under what is strict.
  *
  * Elsewhere only lists that lost an item of ours are gone through: what others put beside ours
- * is nobody's mistake. What nobody owns (who clears managedFields can have added it before) is
+ * is nobody's mistake, and what a rule, a window or a fight leaves as it is stays its writer's.
+ * What nobody owns (who clears managedFields can have added it before) is
  * taken by its place: an item of such a list, and under what is strict what the baseline does
  * not have.
  *
@@ -17,6 +18,8 @@
 #include "takeover.h"
 
 #include "clock.h"
+#include "field-path.h"
+#include "field-rules.h"
 #include "fieldset-inside.h"
 #include "keep.h"
 
@@ -66,23 +69,27 @@ static bool has_keys(const json_t *set) {
 
 /* One place in the tree of fields: what is said of it and of what is below. NULL: nothing. */
 struct place {
+        const struct takeover *wish;
+        const struct place *up; /* what it lies in, as ELEMENT; NULL: the object itself */
+        const char *element;
         const json_t *stored;   /* what we declare */
         const json_t *lost;     /* lists that lost an item of ours */
         const json_t *strict;   /* rules */
         const json_t *runtime;  /* what is left out of what is strict */
         const json_t *baseline; /* the value that was there, where it is strict */
-        bool all;               /* every keyed list of ours counts as one that lost an item */
         bool is_strict;
         int depth; /* 0: the object */
         bool spec; /* below the object's spec */
 };
 
 static struct place below(const struct place *p, const char *element) {
-        struct place b = { .stored = json_get(p->stored, element),
+        struct place b = { .wish = p->wish,
+                           .up = p,
+                           .element = element,
+                           .stored = json_get(p->stored, element),
                            .lost = json_get(p->lost, element),
                            .strict = field_tree_child(p->strict, element),
                            .runtime = field_tree_child(p->runtime, element),
-                           .all = p->all,
                            .depth = p->depth + 1,
                            .spec = p->depth == 0 && str_eq(element, "f:spec") };
 
@@ -100,14 +107,36 @@ static bool is_left_alone(const struct place *p, const char *element) {
         return p->spec && str_eq(element, "f:replicas");
 }
 
-/* May what is at ELEMENT, AT, and is not declared be taken? */
-static bool is_to_take(const struct place *p, const char *element, const struct place *at) {
+static void print_place(const struct place *p, struct buf *path) {
+        if (!p->up)
+                return;
+        print_place(p->up, path);
+        fieldset_print(p->element, path);
+}
+
+/* The apply leaves it as it is. */
+static bool is_kept(const struct place *p) {
+        const struct takeover *t = p->wish;
+        cleanup_(buf_free) struct buf path = BUF_INIT;
+
+        if (t->kept_count)
+                print_place(p, &path);
+        for (size_t i = 0; i < t->kept_count; i++)
+                if (!*t->kept[i].field || field_path_covers(t->kept[i].field, buf_str(&path)))
+                        return true;
+        return false;
+}
+
+/* May what is at AT, in P, and is not declared be taken? */
+static bool is_to_take(const struct place *p, const struct place *at) {
         if (at->stored)
                 return false;
         if (at->is_strict)
-                return true;
-        return str_starts(element, "k:") &&
-               (p->all ? has_keys(p->stored) : json_get(p->lost, LOST) != NULL);
+                return !is_kept(at);
+        return str_starts(at->element, "k:") &&
+               (p->wish->how == TAKEOVER_ALL ? has_keys(p->stored)
+                                             : json_get(p->lost, LOST) != NULL) &&
+               !is_kept(at);
 }
 
 /* What we declare as one value holds nothing of others. */
@@ -135,7 +164,7 @@ static json_t *take_items(const struct place *p, json_t *other) {
 
                 if (is_left_alone(p, name))
                         continue;
-                if (is_to_take(p, name, &b)) {
+                if (is_to_take(p, &b)) {
                         put_part(&taken, name, json_deep_copy(child));
                         json_object_del(other, name);
                 } else if (leads_on(&b)) {
@@ -251,7 +280,7 @@ static void claim_at(const struct place *p, const char *element, const json_t *o
         if (is_left_alone(p, element))
                 return;
         b.baseline = before;
-        if (!json_get(owned, element) && is_to_take(p, element, &b) && !unknown)
+        if (!json_get(owned, element) && is_to_take(p, &b) && !unknown)
                 put_part(claimed, element, json_object());
         else if (leads_on(&b) && (!b.is_strict || json_object_size(json_get(owned, element))))
                 put_part(claimed, element, claim(&b, json_get(owned, element), live));
@@ -329,25 +358,25 @@ static json_t *entries_of(struct scan_slice object) {
         return entries ? entries : json_array();
 }
 
-char *takeover_patch(const struct projection *stored, struct scan_slice object,
-                     enum takeover_how how, const json_t *baseline, int64_t now_wall,
+char *takeover_patch(const struct takeover *t, struct scan_slice object, int64_t now_wall,
                      char **ret_whose) {
+        const struct projection *stored = t->stored;
         cleanup_(json_freep) json_t *entries = entries_of(object);
         cleanup_(json_freep) json_t *set = scan_json(scan_of(stored->text, strlen(stored->text)));
         cleanup_(json_freep) json_t *lost =
-                how == TAKEOVER_LOST ? find_lost(stored, 0, object) : NULL;
+                t->how == TAKEOVER_LOST ? find_lost(stored, 0, object) : NULL;
         cleanup_(json_freep) json_t *taken = NULL, *nobodys = NULL;
         cleanup_(buf_free) struct buf names = BUF_INIT;
-        struct place root = { .stored = json_get(set, "fields"),
+        struct place root = { .wish = t,
+                              .stored = json_get(set, "fields"),
                               .lost = lost,
                               .strict = stored->strict,
                               .runtime = stored->runtime,
-                              .baseline = baseline,
-                              .all = how == TAKEOVER_ALL };
+                              .baseline = t->baseline };
         json_t *ours;
 
         taken = take_from_all(entries, &root, &names);
-        if (how != TAKEOVER_STRICT) {
+        if (t->how != TAKEOVER_STRICT) {
                 cleanup_(json_freep) json_t *owned = union_of(entries);
                 cleanup_(json_freep) json_t *live = scan_json(object);
 
@@ -366,6 +395,26 @@ char *takeover_patch(const struct projection *stored, struct scan_slice object,
                 json_object_update_recursive(ours, nobodys);
         *ret_whose = buf_take(&names);
         return patch_of(entries, object);
+}
+
+char *takeover_strict(const char *type, struct scan_slice object, int64_t now_wall,
+                      char **ret_whose) {
+        cleanup_(field_rules_free) struct field_rules rules = { 0 };
+        cleanup_(freep) char *text = NULL;
+        struct takeover t = { .how = TAKEOVER_STRICT };
+        struct projection *p = NULL;
+        char *patch;
+
+        field_rules_read(type, object, fieldset_own(object), &rules);
+        if (!rules.strict)
+                return NULL;
+        text = fieldset_of_answer(type, object);
+        if (!text || fieldset_parse(text, &p, NULL) < 0)
+                return NULL;
+        t.stored = p;
+        patch = takeover_patch(&t, object, now_wall, ret_whose);
+        fieldset_unref(p);
+        return patch;
 }
 
 /* ---- folding in */

@@ -10,13 +10,22 @@ enum takeover_how {
         TAKEOVER_STRICT, /* only what others own under what is strict: after an apply */
 };
 
-/* From an object as it is, a JSON patch that moves what others have (and STORED does not know)
- * into our entry; pinned to the object's resourceVersion. BASELINE: what was there after our last
- * apply, or NULL. NULL: there is nothing to move. RET_WHOSE: the managers' names. */
-char *takeover_patch(const struct projection *stored, struct scan_slice object,
-                     enum takeover_how how, const json_t *baseline, int64_t now_wall,
+struct takeover {
+        const struct projection *stored; /* what we declare */
+        enum takeover_how how;
+        const json_t *baseline;        /* what was there after our last apply, or NULL */
+        const struct kept_field *kept; /* what the apply leaves as it is is not taken */
+        size_t kept_count;
+};
+/* From an object as it is, a JSON patch that moves what others have (and we do not declare) into
+ * our entry; pinned to the object's resourceVersion. NULL: there is nothing to move. RET_WHOSE:
+ * the managers' names. */
+char *takeover_patch(const struct takeover *t, struct scan_slice object, int64_t now_wall,
                      char **ret_whose);
 
+/* The same after an apply for what others own under what is strict. */
+char *takeover_strict(const char *type, struct scan_slice object, int64_t now_wall,
+                      char **ret_whose);
 /* The same for what somebody's old `kubectl apply` and we both declare: ours alone from then on,
  * so that it goes when we stop declaring it. What only that one declared stays its own. */
 char *takeover_fold(struct scan_slice object);

@@ -52,14 +52,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         cleanup_(freep) char *patch = NULL;
         cleanup_(freep) char *whose = NULL, *folded = NULL;
         cleanup_(json_freep) json_t *tree = scan_json(scan_of(object, len));
+        static const struct kept_field kept[] = { { "spec.ports[*].name", false } };
         struct projection *p = NULL;
 
         folded = takeover_fold(scan_of(object, len));
         if (fieldset_parse(set, &p, NULL) < 0)
                 return 0;
         check(p, scan_of(object, len));
-        patch = takeover_patch(p, scan_of(object, len), len % 2 ? TAKEOVER_ALL : TAKEOVER_LOST,
-                               tree, 0, &whose);
+        patch = takeover_patch(&(struct takeover){ .stored = p,
+                                                   .how = len % 2 ? TAKEOVER_ALL : TAKEOVER_LOST,
+                                                   .baseline = tree,
+                                                   .kept = kept,
+                                                   .kept_count = ARRAY_SIZE(kept) },
+                               scan_of(object, len), 0, &whose);
         fieldset_unref(p);
         return 0;
 }

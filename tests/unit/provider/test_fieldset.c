@@ -309,6 +309,17 @@ static void what_is_wanted_is_compared_where_no_baseline_was_kept(void **state) 
 
 /* ---- taking over */
 
+/* KEPT: a field that the apply leaves as it is, or NULL. */
+static char *take(const struct projection *p, const char *object, enum takeover_how how,
+                  const char *kept, char **ret_whose) {
+        const struct kept_field field = { kept, false };
+        const struct takeover t = {
+                .stored = p, .how = how, .kept = &field, .kept_count = kept != NULL
+        };
+
+        return takeover_patch(&t, of(object), 0, ret_whose);
+}
+
 static void foreign_items_of_our_lists_move_into_our_entry(void **state) {
         static const char object[] =
                 "{\"metadata\":{\"resourceVersion\":\"7\",\"managedFields\":["
@@ -322,7 +333,7 @@ static void foreign_items_of_our_lists_move_into_our_entry(void **state) {
                 "\"k:{\\\"port\\\":82,\\\"protocol\\\":\\\"TCP\\\"}\":{\".\":{}}}}}}]}}";
         struct projection *p = set_of(service_set);
         cleanup_(freep) char *whose = NULL;
-        cleanup_(freep) char *text = takeover_patch(p, of(object), TAKEOVER_ALL, NULL, 0, &whose);
+        cleanup_(freep) char *text = take(p, object, TAKEOVER_ALL, NULL, &whose);
         cleanup_(json_freep) json_t *patch = scan_json(of(text));
         const json_t *entries = json_at(patch, "/0/value");
         const json_t *ours = json_at(entries, "/0/fieldsV1/f:spec/f:ports");
@@ -352,14 +363,49 @@ static void only_lists_that_lost_an_item_of_ours_are_gone_through(void **state) 
                        "\"port\":81,\"protocol\":\"TCP\"}");
         struct projection *p = set_of(service_set);
         cleanup_(freep) char *whose = NULL, *all = NULL;
-        cleanup_(freep) char *taken = takeover_patch(p, of(lost), TAKEOVER_LOST, NULL, 0, &whose);
+        cleanup_(freep) char *taken = take(p, lost, TAKEOVER_LOST, NULL, &whose);
         cleanup_(freep) char *told = NULL;
 
         assert_string_equal(whose, "kubectl-edit");
         assert_non_null(taken);
-        assert_null(takeover_patch(p, of(whole), TAKEOVER_LOST, NULL, 0, &all));
-        told = takeover_patch(p, of(whole), TAKEOVER_ALL, NULL, 0, &all);
+        assert_null(take(p, whole, TAKEOVER_LOST, NULL, &all));
+        told = take(p, whole, TAKEOVER_ALL, NULL, &all);
         assert_non_null(told);
+        fieldset_unref(p);
+}
+
+/* What a rule, a window or a fight leaves as it is: owned by us, it would go with the apply. */
+static void what_an_apply_keeps_is_not_taken(void **state) {
+        static const char lost[] =
+                EDITED("{\"port\":443,\"protocol\":\"TCP\"},{\"port\":81,\"protocol\":\"TCP\"}");
+        static const char nobodys[] =
+                "{\"metadata\":{\"resourceVersion\":\"7\"},\"spec\":{\"ports\":["
+                "{\"port\":81,\"protocol\":\"TCP\"}]}}";
+        static const struct {
+                const char *field;
+                bool kept;
+        } cases[] = {
+                { "spec.ports[port=81,protocol=TCP]", true },
+                { "spec.ports[*]", true },
+                { "spec.ports", true },
+                { "", true },
+                { "spec.ports[port=82,protocol=TCP]", false },
+                { "spec.ports[port=81,protocol=TCP].name", false },
+                { "spec.selector", false },
+        };
+        struct projection *p = set_of(service_set);
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases) * 2; i++) {
+                const char *object = i % 2 ? nobodys : lost;
+
+                for (enum takeover_how how = TAKEOVER_LOST; how <= TAKEOVER_ALL; how++) {
+                        cleanup_(freep) char *whose = NULL;
+                        cleanup_(freep) char *patch =
+                                take(p, object, how, cases[i / 2].field, &whose);
+
+                        assert_int_equal(patch == NULL, cases[i / 2].kept);
+                }
+        }
         fieldset_unref(p);
 }
 
@@ -367,11 +413,11 @@ static void where_nothing_is_foreign_there_is_nothing_to_take(void **state) {
         struct projection *p = set_of(service_set);
         char *whose = NULL;
 
-        assert_null(takeover_patch(p,
-                                   of("{\"metadata\":{\"managedFields\":[{\"manager\":\"x\","
-                                      "\"fieldsV1\":{\"f:data\":{\"f:a\":{}}}}]}}"),
-                                   TAKEOVER_ALL, NULL, 0, &whose));
-        assert_null(takeover_patch(p, of("{\"metadata\":{}}"), TAKEOVER_ALL, NULL, 0, &whose));
+        assert_null(take(p,
+                         "{\"metadata\":{\"managedFields\":[{\"manager\":\"x\","
+                         "\"fieldsV1\":{\"f:data\":{\"f:a\":{}}}}]}}",
+                         TAKEOVER_ALL, NULL, &whose));
+        assert_null(take(p, "{\"metadata\":{}}", TAKEOVER_ALL, NULL, &whose));
         assert_null(whose);
         fieldset_unref(p);
 }
@@ -394,6 +440,7 @@ int main(void) {
                 cmocka_unit_test(what_is_wanted_is_compared_where_no_baseline_was_kept),
                 cmocka_unit_test(foreign_items_of_our_lists_move_into_our_entry),
                 cmocka_unit_test(only_lists_that_lost_an_item_of_ours_are_gone_through),
+                cmocka_unit_test(what_an_apply_keeps_is_not_taken),
                 cmocka_unit_test(where_nothing_is_foreign_there_is_nothing_to_take),
         };
 

@@ -16,8 +16,13 @@
         "{\"manager\":\"" manager "\",\"operation\":\"" operation                                  \
         "\",\"apiVersion\":\"apps/v1\",\"fieldsV1\":" fields "}"
 #define KEY(name) "\"k:{\\\"name\\\":\\\"" name "\\\"}\""
-#define OURS                                                                                       \
-        ENTRY("mooring", "Apply", "{\"f:spec\":{\"f:env\":{" KEY("A") ":{\".\":{},\"f:v\":{}}}}}")
+/* Both annotations are ours wherever they are. */
+#define RULES                                                                                      \
+        "\"f:metadata\":{\"f:annotations\":{\"f:mooring.dev/strict\":{},"                          \
+        "\"f:mooring.dev/runtime-fields\":{}}}"
+#define ENV_FIELDS "\"f:spec\":{\"f:env\":{" KEY("A") ":{\".\":{},\"f:v\":{}}}}"
+#define OURS ENTRY("mooring", "Apply", "{" RULES "," ENV_FIELDS "}")
+#define PLAIN ENTRY("mooring", "Apply", "{" ENV_FIELDS "}")
 #define OBJECT(annotations, entries, spec)                                                         \
         "{\"metadata\":{\"resourceVersion\":\"7\",\"annotations\":{" annotations                   \
         "},\"managedFields\":[" entries "]},\"spec\":" spec "}"
@@ -102,7 +107,7 @@ static void roles_bindings_and_network_policies_are_strict_by_themselves(void **
 
 /* Subjects that nobody declared. */
 static void what_is_strict_is_seen_where_nothing_of_it_is_ours(void **state) {
-        static const char before[] = OBJECT("", OURS, "{}");
+        static const char before[] = OBJECT("", PLAIN, "{}");
         static const char after[] = "{\"metadata\":{\"managedFields\":[" ENTRY(
                 "mallory", "Update",
                 "{\"f:subjects\":{}}") "]},\"spec\":{},\"subjects\":[{\"name\":\"m\"}]}";
@@ -141,9 +146,9 @@ static void each_addition_is_a_line_of_its_own(void **state) {
 static void an_autoscalers_replicas_are_its_own_unless_they_are_declared(void **state) {
         static const char before[] = OBJECT(STRICT, OURS, "{\"replicas\":1}");
         static const char after[] = OBJECT(STRICT, OURS, "{\"replicas\":5}");
-        static const char declared[] =
-                OBJECT(STRICT, ENTRY("mooring", "Apply", "{\"f:spec\":{\"f:replicas\":{}}}"),
-                       "{\"replicas\":1}");
+        static const char declared[] = OBJECT(
+                STRICT, ENTRY("mooring", "Apply", "{" RULES ",\"f:spec\":{\"f:replicas\":{}}}"),
+                "{\"replicas\":1}");
         struct projection *free_ = set_of("Deployment.apps", before);
         struct projection *ours = set_of("Deployment.apps", declared);
 
@@ -155,22 +160,40 @@ static void an_autoscalers_replicas_are_its_own_unless_they_are_declared(void **
 
 #define RUNTIME "\"mooring.dev/runtime-fields\":\"spec.env[*].v, spec.policy\""
 
+#define COMPLETED "{\"env\":[{\"name\":\"A\",\"v\":\"9\"}],\"policy\":\"Never\"}"
+
 static void what_a_component_completes_is_in_no_set_and_in_no_digest(void **state) {
         static const char loose[] = OBJECT(RUNTIME, OURS, SPEC);
         static const char both[] = OBJECT(STRICT "," RUNTIME, OURS, SPEC);
-        static const char after[] = "{\"spec\":{\"env\":[{\"name\":\"A\",\"v\":\"9\"}],\"policy\":"
-                                    "\"Never\"}}";
+        static const char after[] = OBJECT(STRICT "," RUNTIME, OURS, COMPLETED);
         struct projection *one = set_of("Deployment.apps", loose);
         struct projection *two = set_of("Deployment.apps", both);
         struct drift_list list = compared(two, both, after);
 
-        assert_true(same_digest(one, loose, after));
+        assert_true(same_digest(one, loose, OBJECT(RUNTIME, OURS, COMPLETED)));
         assert_true(same_digest(two, both, after));
-        assert_false(same_digest(two, both, "{\"spec\":{\"policy\":\"Never\"}}"));
+        assert_false(
+                same_digest(two, both, OBJECT(STRICT "," RUNTIME, OURS, "{\"policy\":\"Never\"}")));
         assert_int_equal(list.count, 0);
         drift_list_free(&list);
         fieldset_unref(one);
         fieldset_unref(two);
+}
+
+/* Who may annotate an object may not switch its drift off. */
+static void an_annotation_of_somebody_else_says_nothing(void **state) {
+        static const char *const types[] = { "Deployment.apps", "NetworkPolicy.networking.k8s.io" };
+        static const char bare[] = OBJECT("", PLAIN, SPEC);
+        static const char annotated[] =
+                OBJECT(STRICT ",\"mooring.dev/runtime-fields\":\"spec\"",
+                       PLAIN "," ENTRY("kubectl-annotate", "Update", "{" RULES "}"), SPEC);
+
+        for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+                cleanup_(freep) char *before = fieldset_of_answer(types[i], of(bare));
+                cleanup_(freep) char *after = fieldset_of_answer(types[i], of(annotated));
+
+                assert_string_equal(after, before);
+        }
 }
 
 /* ---- taking over */
@@ -178,7 +201,9 @@ static void what_a_component_completes_is_in_no_set_and_in_no_digest(void **stat
 static json_t *taken(const struct projection *p, const char *object, enum takeover_how how,
                      const json_t *baseline, const char *whose_is) {
         cleanup_(freep) char *whose = NULL;
-        cleanup_(freep) char *patch = takeover_patch(p, of(object), how, baseline, 0, &whose);
+        cleanup_(freep) char *patch =
+                takeover_patch(&(struct takeover){ .stored = p, .how = how, .baseline = baseline },
+                               of(object), 0, &whose);
         json_t *j = patch ? scan_json(of(patch)) : NULL;
 
         if (whose_is)
@@ -282,6 +307,7 @@ int main(void) {
                 cmocka_unit_test(each_addition_is_a_line_of_its_own),
                 cmocka_unit_test(an_autoscalers_replicas_are_its_own_unless_they_are_declared),
                 cmocka_unit_test(what_a_component_completes_is_in_no_set_and_in_no_digest),
+                cmocka_unit_test(an_annotation_of_somebody_else_says_nothing),
                 cmocka_unit_test(additions_under_what_is_strict_become_ours),
                 cmocka_unit_test(what_nobody_owns_is_taken_where_the_baseline_lacks_it),
                 cmocka_unit_test(an_old_apply_keeps_only_what_it_alone_declares),
