@@ -111,6 +111,21 @@ static int keep(struct tx *tx, const struct command *c, struct err *err) {
         return audit_append(tx, c->audit, &e, err);
 }
 
+/* What it changes is told by what it will be: what it was counts, too, in a plan that is gone on
+ * with later. */
+static void mark_from(struct command *c) {
+        json_t *first = json_array_get(json_get(c->answer, "changes"), 0);
+        cleanup_(buf_free) struct buf text = BUF_INIT;
+        uint8_t digest[DIGEST_SIZE];
+        char hex[DIGEST_SIZE * 2 + 1];
+
+        if (!first || !c->was || !(c->dry_run || c->expect))
+                return;
+        json_canonical(c->was, &text);
+        digest_sha256(text.data, text.len, digest);
+        json_object_set_new(first, "from", json_string(digest_hex(digest, DIGEST_SIZE, hex)));
+}
+
 /* In the transaction that does it: nothing came between what was shown and this. */
 static int check_expected(struct command *c, struct err *err) {
         cleanup_(json_freep) json_t *now = shown_lines(json_get(c->answer, "changes"));
@@ -147,6 +162,7 @@ int command_run(struct tx *tx, struct store_call *call, struct err *err) {
                 r = faults_end(&c->faults, err);
         if (r >= 0)
                 r = command_check_frozen(tx, c, err);
+        mark_from(c);
         if (r >= 0 && c->expect)
                 r = check_expected(c, err);
         if (r >= 0 && c->look)

@@ -42,6 +42,8 @@ json_t *shown_lines(const json_t *lines) {
                 json_array_append_new(out, to);
                 if (!json_get(line, "path")) {
                         json_object_set(to, "text", json_get(line, "text"));
+                        if (json_get(line, "from"))
+                                json_object_set(to, "from", json_get(line, "from"));
                         continue;
                 }
                 for (size_t k = 0; k < ARRAY_SIZE(object); k++)
@@ -254,6 +256,8 @@ static bool same(const json_t *a, const json_t *b, const char *member) {
 
 /* What is to be done, or what was there, is other now. */
 static char *other(const json_t *then, const json_t *now, const char *who) {
+        if (!same(then, now, "from"))
+                return str_dup("what it changes is not what it was then");
         if (!same(then, now, "do"))
                 return str_format("the plan says %s, now it is %s", json_get_str(then, "do", ""),
                                   json_get_str(now, "do", ""));

@@ -630,6 +630,12 @@ static void ask_for_plan(struct reconcile *rec, struct world_resource *r) {
                            "waiting for a new plan: the document is not in cache.db");
 }
 
+/* Its line would not name a field: cache.db forgot both what was there and what is wanted. */
+static bool is_unnamed(const struct resource_job *j, const struct world_resource *r,
+                       const struct decision *d) {
+        return d->drift == DRIFT_CHANGED && !j->baseline && is_news(r, d);
+}
+
 static void on_loaded(struct store_call *c, int k, const struct err *err) {
         struct resource_job *j = c->arg;
         struct reconcile *rec = j->rec;
@@ -656,7 +662,8 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
         if (d.ruled && resource_stands_new(r))
                 return ledger_stand(j, on_stood);
         r->document_lost &= !j->document;
-        if (d.action == ACTION_APPLY && j->docs && !j->document && !j->token[0]) {
+        if ((d.action == ACTION_APPLY || is_unnamed(j, r, &d)) && j->docs && !j->document &&
+            !j->token[0]) {
                 ask_for_plan(rec, r);
                 return finish(j, false);
         }

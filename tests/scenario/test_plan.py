@@ -67,6 +67,21 @@ def _(world):
     world.wait_active()
 
 
+@test("apply does not write over what somebody set since, also where nothing outside tells")
+def _(world):
+    world.ctl("pause", "mlflow-server", "--reason", "looking").ok()
+    name, _ = plan_of(world, "config", "mlflow-server", "mlflow_port=5073")
+    rule, _ = plan_of(world, "drift", "policy", "set", "--mode", "off", "--kind", "Service", "--reason", "mine")
+    world.ctl("config", "mlflow-server", "mlflow_port=5074").ok()
+    world.ctl("drift", "policy", "set", "--mode", "report", "--kind", "Service", "--reason", "bob's").ok()
+    for plan in (name, rule):
+        world.ctl("apply", plan).refused(f"plan {plan} does not hold any more", "not what it was then", code=1)
+    world.ctl("drift", "policy", "unset", "--kind", "Service").ok()
+    world.ctl("config", "mlflow-server", "--reset", "mlflow_port").ok()
+    world.ctl("unpause", "mlflow-server").ok()
+    world.wait_active()
+
+
 @test("apply refuses when an object was changed outside, and names it and by whom")
 def _(world):
     kube = world.cluster.kube
