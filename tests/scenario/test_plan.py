@@ -11,9 +11,14 @@ from lib.world import Trouble
 DEPLOYMENT = "Deployment.apps mlflow/mlflow-server"
 
 
+def known(world, *words):
+    """What `plan WORDS` says once all of it can be known: what changes outside may be planned anew for a moment."""
+    return world.wait_for("a plan that is known", lambda: (done := world.ctl("plan", *words)).code != 4 and done)
+
+
 def plan_of(world, *command):
     """(name, the whole answer) of what COMMAND would do."""
-    answer = json.loads(world.ctl("plan", *command, "--format", "json").ok().out)
+    answer = json.loads(known(world, *command, "--format", "json").ok().out)
     return answer["plan-id"], answer
 
 
@@ -103,8 +108,8 @@ def _(world):
     kube.edit("deployments", "mlflow", "mlflow-server", "/spec/replicas", 3)
     kube.delete("services", "mlflow", "mlflow-minio")
     world.wait_for("both to be seen", lambda: all(text in world.ctl("plan").out for text in (DEPLOYMENT, "Service mlflow/mlflow-minio")))
-    world.ctl("plan").ok()
-    world.ctl("plan", "--exit-code").refused(code=9)
+    known(world).ok()
+    known(world, "--exit-code").refused(code=9)
     name, answer = plan_of(world, "mlflow-server")
     line = line_of(answer, DEPLOYMENT)
     if line["do"] != "repair" or line["server"] != "accepts" or {"field": "spec.replicas", "from": 3, "to": 1} not in line["fields"]:
