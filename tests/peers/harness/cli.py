@@ -213,9 +213,10 @@ def command_component(args):
 def wake(folder, states):
     """Whoever was refused meanwhile waits up to a minute before it tries again; begun anew it looks at once.
 
+    A controller manager that was still starting its controllers when the API server went has ended itself.
     The node lifecycle controller, when it sees no leases for so long, says that all nodes and their pods are not ready."""
     for name in ("kube-controller-manager", "kube-scheduler", "kwok"):
-        if states[name]["running"]:
+        if states[name]["wanted"]:
             for what in ("kill", "start"):
                 supervisor.ask(folder, do=what, name=name)
 

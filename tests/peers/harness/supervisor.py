@@ -33,9 +33,11 @@ class Component:
         self.uid = asked.get("uid")
         self.patience = asked.get("patience", STOP_SECONDS)
         self.process = None
+        self.wanted = True              # not stopped by anybody: when it does not run, it died
         self.since = time.time()
 
     def start(self, folder):
+        self.wanted = True
         log = open(folder / "log" / f"{self.name}.log", "ab")
         with log:
             self.process = subprocess.Popen(
@@ -44,6 +46,7 @@ class Component:
         self.since = time.time()
 
     def stop(self, number=signal.SIGTERM):
+        self.wanted = False
         if self.process is None or self.process.poll() is not None:
             return
         self.process.send_signal(number)
@@ -57,7 +60,7 @@ class Component:
     def state(self):
         code = self.process.poll() if self.process else None
         running = bool(self.process) and code is None
-        return {"name": self.name, "running": running, "code": code, "since": self.since,
+        return {"name": self.name, "running": running, "wanted": self.wanted, "code": code, "since": self.since,
                 "pid": self.process.pid if running else None}
 
 
