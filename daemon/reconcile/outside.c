@@ -125,8 +125,8 @@ static void list_begins(struct world_target *t, const char *type) {
         }
 }
 
-/* What the list did not hold is gone, or lost our labels, or came while the list was read: only
- * a look can say. */
+/* What the list did not hold is gone, or lost our labels, or came while the list was read, or is
+ * older there than what was seen of it: only a look can say. */
 static void list_ends(struct world_target *t, const char *type) {
         struct reconcile *rec = t->reconcile;
         struct map_entry *e;

@@ -45,12 +45,13 @@ void resource_observed(struct reconcile *rec, struct world_target *t, const char
                 observation_clear(o);
                 return;
         }
-        r->listed = true;
+        /* Older than our own last write, or than what was there before an etcd was restored: a list
+         * that ends with it has it looked at. */
         if (o->order && r->seen.order > o->order && str_eq(o->incarnation, r->seen.incarnation)) {
-                observation_clear(o); /* older than our own last write */
+                observation_clear(o);
                 return;
         }
-        r->news = true;
+        r->news = r->listed = true;
         changed = !same(&r->seen, o);
         observation_move(&r->seen, o);
         if (!changed)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the way to the API server, and the server, can do to the daemon: each time it says what it cannot see, and afterwards the cluster is as
 declared, with as many writes as there was damage."""
+import json
 import re
-import shutil
 import signal
 import sys
 import urllib.parse
@@ -175,31 +175,37 @@ def _(world):
         raise Trouble(f"{world.cluster.writes() - writes} writes for {len(objects)} damaged objects")
 
 
-@test("an etcd that was restored to an older state, whose versions go back, is brought to what is wanted now", shares=faults,
+def restore(world, old, bump):
+    """The cluster's state is OLD again; its next versions come BUMP later, those of its objects stay (etcdutl's --bump-revision)."""
+    world.cluster.server_down()
+    state = json.loads(old)
+    state["version"] += bump
+    (world.folder / "sim.state").write_text(json.dumps(state))
+    world.cluster.server_up()
+
+
+@test("an etcd that was restored to an older state, whether its versions go back or are bumped, is brought to what is wanted now", shares=faults,
       real="the peers' etcd has no snapshot")
 def _(world):
-    settled(world)
-    world.cluster.server_down()
-    shutil.copy(world.folder / "sim.state", world.folder / "old.state")
-    world.cluster.server_up()
-    settled(world)
-    world.ctl("config", "store", "port=9009").ok()
-    settled(world)
-    wanted = world.cluster.kube.get("services", world.cluster.model, "store")["spec"]["ports"]
-    version = int(world.cluster.kube.get("services", world.cluster.model, "store")["metadata"]["resourceVersion"])
-    world.cluster.server_down()
-    shutil.copy(world.folder / "old.state", world.folder / "sim.state")
-    world.cluster.server_up()
-    if int(world.cluster.kube.get("services", world.cluster.model, "store")["metadata"]["resourceVersion"]) >= version:
-        raise Trouble("the versions did not go back")
+    for bump, port in (0, 9009), (1000000, 9010):
+        settled(world)
+        world.cluster.server_down()
+        old = (world.folder / "sim.state").read_text()
+        world.cluster.server_up()
+        settled(world)
+        world.ctl("config", "store", f"port={port}").ok()
+        settled(world)
+        service = world.cluster.kube.get("services", world.cluster.model, "store")
+        restore(world, old, bump)
 
-    def there():
-        found = world.cluster.kube.get("services", world.cluster.model, "store")
-        return found and found["spec"]["ports"] == wanted
-    world.wait_for("what is wanted now", there)
-    settled(world)
-    world.ctl("config", "store", "--reset", "port").ok()
-    settled(world)
+        def there():
+            found = world.cluster.kube.get("services", world.cluster.model, "store")
+            return found and found["spec"]["ports"] == service["spec"]["ports"]
+        if there():
+            raise Trouble("the Service was not put back to what it was")
+        world.wait_for("what is wanted now", there)
+        settled(world)
+        world.ctl("config", "store", "--reset", "port").ok()
 
 
 @test("a client certificate that ends while the daemon runs is told as that, and a new login is enough", shares=faults,

@@ -29,23 +29,32 @@ bool target_leaves(const struct target *t, const struct discovery_kind *kind,
 }
 
 static void on_kind(void *arg, enum watch_event event, struct scan_slice object) {
-        struct target *t = arg;
+        struct kinds_watch *k = arg;
 
-        note_leaving(t, event, object);
+        note_leaving(k->target, event, object);
         if (event != WATCH_LISTED)
-                target_discover_soon(t);
+                target_discover_soon(k->target);
 }
 
 static void on_listed(void *arg, bool begin) {
+        struct kinds_watch *k = arg;
+
+        if (begin)
+                return;
+        if (k->listed)
+                target_discover_soon(k->target);
+        k->listed = true;
 }
 
-/* All is read anew then: on_kind has it. */
+/* All is listed anew then. */
 static void on_went_back(void *arg) {
 }
 
 static void on_health(void *arg, const struct watch_health *h) {
+        struct kinds_watch *k = arg;
+
         if (h->connection)
-                target_lost(arg, h->why);
+                target_lost(k->target, h->why);
 }
 
 void target_begin_kinds(struct target *t) {
@@ -54,10 +63,15 @@ void target_begin_kinds(struct target *t) {
                                     .item = on_kind,
                                     .listed = on_listed,
                                     .went_back = on_went_back,
-                                    .health = on_health,
-                                    .arg = t };
+                                    .health = on_health };
 
-        for (size_t i = 0; i < ARRAY_SIZE(types); i++)
-                if (!t->kinds[i])
-                        t->kinds[i] = target_new_watch(t, types[i], NULL, &how);
+        for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+                struct kinds_watch *k = &t->kinds[i];
+
+                if (k->watch)
+                        continue;
+                *k = (struct kinds_watch){ .target = t };
+                how.arg = k;
+                k->watch = target_new_watch(t, types[i], NULL, &how);
+        }
 }

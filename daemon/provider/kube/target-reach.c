@@ -47,6 +47,7 @@ static void tell_reach(struct target *t, bool good, const char *why) {
 
 void target_lost(struct target *t, const char *why) {
         t->identity_sure = false;
+        target_doubt_watches(t);
         if (!t->identity_timer.at && !t->identity_asked)
                 timer_after(&t->identity_timer, target_back_off(&t->identity_tries));
         tell_reach(t, false, why);

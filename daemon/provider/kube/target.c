@@ -374,7 +374,7 @@ void target_end_watches(struct target *t) {
         struct map_entry *e;
 
         for (size_t i = 0; i < ARRAY_SIZE(t->kinds); i++)
-                t->kinds[i] = watch_free(t->kinds[i]);
+                t->kinds[i].watch = watch_free(t->kinds[i].watch);
         t->pods->watch = watch_free(t->pods->watch);
         for (size_t i = 0; (e = map_next(&t->follows, &i));) {
                 struct follow *f = e->value;
@@ -387,9 +387,25 @@ struct woken {
         bool any, stands;
 };
 
-static void wake(struct watch *w, struct woken *to) {
-        if (!w)
-                return;
+static void each_watch(struct target *t, void (*call)(struct watch *w, void *arg), void *arg) {
+        struct map_entry *e;
+
+        if (t->pods->watch)
+                call(t->pods->watch, arg);
+        for (size_t i = 0; i < ARRAY_SIZE(t->kinds); i++)
+                if (t->kinds[i].watch)
+                        call(t->kinds[i].watch, arg);
+        for (size_t i = 0; (e = map_next(&t->follows, &i));) {
+                struct follow *f = e->value;
+
+                if (f->watch)
+                        call(f->watch, arg);
+        }
+}
+
+static void wake(struct watch *w, void *arg) {
+        struct woken *to = arg;
+
         watch_again(w);
         to->any = true;
         to->stands |= watch_state(w) == WATCH_WATCHING;
@@ -397,14 +413,17 @@ static void wake(struct watch *w, struct woken *to) {
 
 bool target_wake_watches(struct target *t) {
         struct woken woken = { 0 };
-        struct map_entry *e;
 
-        wake(t->pods->watch, &woken);
-        for (size_t i = 0; i < ARRAY_SIZE(t->kinds); i++)
-                wake(t->kinds[i], &woken);
-        for (size_t i = 0; (e = map_next(&t->follows, &i));)
-                wake(((struct follow *)e->value)->watch, &woken);
+        each_watch(t, wake, &woken);
         return woken.stands || !woken.any;
+}
+
+static void doubt(struct watch *w, void *arg) {
+        watch_doubt(w);
+}
+
+void target_doubt_watches(struct target *t) {
+        each_watch(t, doubt, NULL);
 }
 
 static void tell_follow(const struct follow *f, void (*tell)(void *arg, const struct watch_seen *w),
@@ -485,11 +504,14 @@ json_t *target_manner(const struct target *t) {
 
 /* ---- life */
 
+static void to_server(struct watch *w, void *arg) {
+        watch_to(w, arg);
+}
+
 /* A plugin's certificate is part of the connection: from the next request on it is another one. */
 static int use_certificate(struct target *t, struct err *err) {
         struct http_server_config how = t->how;
         struct http_server *server;
-        struct map_entry *e;
         int r;
 
         how.cert_pem = credential_certificate(t->credential, &how.key_pem);
@@ -498,14 +520,7 @@ static int use_certificate(struct target *t, struct err *err) {
         r = http_server_new(&how, &server, err);
         if (r < 0)
                 return r;
-        if (t->pods->watch)
-                watch_to(t->pods->watch, server);
-        for (size_t i = 0; i < ARRAY_SIZE(t->kinds); i++)
-                if (t->kinds[i])
-                        watch_to(t->kinds[i], server);
-        for (size_t i = 0; (e = map_next(&t->follows, &i));)
-                if (((struct follow *)e->value)->watch)
-                        watch_to(((struct follow *)e->value)->watch, server);
+        each_watch(t, to_server, server);
         t->discovery.server = server;
         http_server_unref(t->server);
         t->server = server;
@@ -635,7 +650,7 @@ struct target *target_close(struct target *t) {
         poke_queue_free(t->pokes);
         map_free_with(&t->follows, follow_free);
         for (size_t i = 0; i < ARRAY_SIZE(t->kinds); i++)
-                watch_free(t->kinds[i]);
+                watch_free(t->kinds[i].watch);
         follow_free(t->pods);
         map_free_with(&t->unit_pods, pod_free);
         map_free(&t->parked);

@@ -16,6 +16,12 @@
 struct follow;
 struct poke_queue;
 
+struct kinds_watch {
+        struct target *target;
+        struct watch *watch;
+        bool listed; /* once: what a later list shows may have changed unseen */
+};
+
 struct target {
         int64_t id;
         char *name, *controller;
@@ -47,7 +53,7 @@ struct target {
 
         struct map follows; /* type -> struct follow */
         struct follow *pods;
-        struct watch *kinds[2]; /* what says that discovery is out of date */
+        struct kinds_watch kinds[2]; /* what says that discovery is out of date */
         struct map unit_pods;   /* "ns/name" -> struct units_pod */
         struct list operations; /* struct operation */
         struct poke_queue *pokes;
@@ -67,6 +73,7 @@ void target_begin_discovery(void *target);
 void target_end_watches(struct target *t);
 /* Those that wait after an error go on now. True: one of them stands, or there is none. */
 bool target_wake_watches(struct target *t);
+void target_doubt_watches(struct target *t); /* watch_doubt of each */
 
 /* target-reach.c */
 int64_t target_back_off(int *tries); /* milliseconds */

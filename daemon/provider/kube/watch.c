@@ -38,13 +38,15 @@ struct watch {
         char *next;                /* continue token of a list */
         int expired;               /* 410s in a row */
         int tries;
-        bool gone;         /* 410 inside the stream */
-        bool events;       /* the stream brought any */
-        long event_status; /* code of an ERROR event that is no 410 */
-        int64_t began, bad_since, last_error;
+        bool gone;            /* 410 inside the stream */
+        bool events;          /* the stream brought any */
+        long event_status;    /* code of an ERROR event that is no 410 */
+        int64_t began, until; /* of the stream: until when it was asked for */
+        int64_t bad_since, last_error;
         int64_t news_at, lost_at; /* watch_times */
         bool ill;                 /* health was told to be bad */
         bool anew;                /* the stream before this one did not end in order */
+        bool away;                /* nobody answered: who does next may have been restored */
 };
 
 static void begin(void *arg);
@@ -117,6 +119,7 @@ static void failed(struct watch *w) {
         /* What our own reading stopped was said by a server that does answer. */
         bool connection = (r->end != HTTP_OK && r->end != HTTP_STOPPED) || r->status == 401;
 
+        w->away |= r->status == 0 || r->status >= 500;
         if (r->end == HTTP_OK && r->retry_after_ms > wait)
                 wait = r->retry_after_ms;
         why = r->end == HTTP_OK ? status_text(r) : str_dup(err_text(&r->err));
@@ -296,8 +299,10 @@ static void ask_list(struct watch *w) {
         send_request(w, &path, false, on_data, list_done);
         w->request.total_ms = 300000; /* 100,000 objects in pages: each page has its own */
         w->request.silence_ms = 30000;
-        if (!w->next)
+        if (!w->next) {
+                w->away = false;
                 w->c.listed(w->c.arg, true);
+        }
         http_start(w->c.http, &w->request);
 }
 
@@ -332,6 +337,7 @@ static int on_event(void *arg, const char *text, size_t len, struct err *err) {
         if (!object.text)
                 return err_set(err, -EBADMSG, "the watch brought an event without an object");
         w->events = true;
+        w->away = false; /* this stream stood all the time */
         if (w->ill)
                 tell_good(w);
         take_version(w, scan_dig(object, "metadata", "resourceVersion", NULL));
@@ -355,7 +361,8 @@ static void watch_done(struct http_request *r) {
 
         w->asked = w->checked = false;
         w->lost_at = clock_mono();
-        w->anew |= r->end != HTTP_OK || r->status != 200 || w->gone;
+        w->anew |= r->end != HTTP_OK || r->status != 200 || w->gone || clock_mono() < w->until;
+        w->away |= r->end == HTTP_TIMEOUT;
         if (w->gone || was_gone(r)) {
                 list_again(w);
                 return;
@@ -371,13 +378,18 @@ static void watch_done(struct http_request *r) {
                 return;
         }
         if (r->end == HTTP_OK) {
+                w->away = true; /* it is being stopped, and may be another one after the wait */
                 wait_then_begin(w, back_off(w));
                 return;
         }
         failed(w);
 }
 
-/* ---- after a stream that did not end in order: who answers now may have been restored */
+/* ---- after a stream that did not end in order: who answers now may have been restored
+ *
+ * One small question finds versions that are behind, and is enough where the stream broke and the
+ * next one stands at once. While nobody answered, a restored server may have come back and been
+ * written to until its versions passed ours: then only a list tells. */
 
 static void version_done(struct http_request *r) {
         struct watch *w = r->arg;
@@ -406,11 +418,13 @@ static void ask_version(struct watch *w) {
 static void ask_watch(struct watch *w) {
         cleanup_(buf_free) struct buf path = BUF_INIT;
         uint16_t chance;
+        int seconds;
 
         digest_random(&chance, sizeof(chance));
+        seconds = TIMEOUT_MIN_S + chance % TIMEOUT_MIN_S;
         buf_printf(&path,
                    "%s?watch=1&allowWatchBookmarks=true&resourceVersion=%s&timeoutSeconds=%d",
-                   w->path, w->version, TIMEOUT_MIN_S + chance % TIMEOUT_MIN_S);
+                   w->path, w->version, seconds);
         put_query(w, &path);
         jsplit_deinit(&w->split);
         jsplit_init(&w->split, JSPLIT_VALUES, WATCH_ITEM_MAX, on_event, w);
@@ -421,6 +435,7 @@ static void ask_watch(struct watch *w) {
         w->events = w->gone = false;
         w->event_status = 0;
         w->began = clock_mono();
+        w->until = w->began + seconds * 1000;
         http_start(w->c.http, &w->request);
 }
 
@@ -431,7 +446,9 @@ static void begin(void *arg) {
 
         if (w->asked)
                 return;
-        if (w->state == WATCH_WATCHING || (w->version[0] && w->expired == 0)) {
+        if (w->away)
+                give_up_version(w);
+        else if (w->state == WATCH_WATCHING || (w->version[0] && w->expired == 0)) {
                 w->state = WATCH_WATCHING;
                 return w->anew && !w->checked ? ask_version(w) : ask_watch(w);
         }
@@ -459,6 +476,10 @@ void watch_start(struct watch *w) {
                 return;
         w->state = WATCH_LISTING;
         later_run(&w->soon);
+}
+
+void watch_doubt(struct watch *w) {
+        w->away = true;
 }
 
 void watch_again(struct watch *w) {

@@ -8,11 +8,12 @@
  *               |    error             v
  *               +------ WAITING (0.8 s x 2^n, at most 30 s, and as much again by chance)
  *
- * A watch that ends, is reset or falls silent goes on from the last resource version: a list is
- * asked for only at the start and after a 410, and then for one not older than what was seen, so
- * that time never runs backwards. Where the server's own time did (an etcd restored from a
- * snapshot), which one small request finds after each stream that did not end in order, that is
- * told, and all is listed as it is now. */
+ * A watch that ends or is reset goes on from the last resource version: a list is asked for only
+ * at the start, after a 410 (then one not older than what was seen, so that time never runs
+ * backwards), and when nobody answered for a while. The server's own time may have gone back then
+ * (an etcd restored from a snapshot): that is told, where its versions show it, and all is listed
+ * as it is now. One small request looks for it after each stream that did not end in order, or
+ * sooner than was asked for. */
 #pragma once
 
 #include "http.h"
@@ -62,6 +63,7 @@ struct watch *watch_new(const struct watch_config *c);
 void watch_start(struct watch *w);                          /* later; fine when running */
 void watch_to(struct watch *w, struct http_server *server); /* from the next request on */
 void watch_again(struct watch *w);                          /* ends a wait at once */
+void watch_doubt(struct watch *w); /* others found nobody: lists when this stream ends in silence */
 struct watch *watch_free(struct watch *w);                  /* not inside its own callbacks */
 enum watch_state watch_state(const struct watch *w);
 /* clock_mono: when the last byte came; not watching since, or 0. */

@@ -40,9 +40,10 @@ static void serve_namespaces(struct server_call *c, void *arg) {
                 return server_reply(c, 200, NULL, "{\"metadata\":{\"resourceVersion\":\"15\"}}");
         if (!strstr(c->query, "watch=1")) {
                 atomic_fetch_add(&w.lists, 1);
-                server_reply(c, 200, NULL,
-                             "{\"kind\":\"NamespaceList\",\"metadata\":{\"resourceVersion\":\"9\"},"
-                             "\"items\":[]}");
+                server_reply(
+                        c, 200, NULL,
+                        "{\"kind\":\"NamespaceList\",\"metadata\":{\"resourceVersion\":\"15\"},"
+                        "\"items\":[]}");
                 return;
         }
         if (atomic_load(&w.refuse)) {
@@ -63,8 +64,6 @@ static const struct interest *no_interest(void *arg, const char *type, const cha
 }
 
 static void on_listed(void *arg, const char *type, bool begin) {
-        if (begin)
-                buf_puts(&w.log, "[ ");
 }
 
 static void on_reach(void *arg, bool reachable, const char *identity, const char *why) {
@@ -124,27 +123,28 @@ static void wait_identities(int n) {
 }
 
 static void a_stream_that_broke_makes_it_ask_who_answers_now(void **state) {
-        wait_until("+cluster-1 [ ", 1, 1);
+        wait_until("+cluster-1 ", 1, 1);
         assert_int_equal(atomic_load(&w.identities), 1);
         server_open(w.api.server, "stream-1");
-        wait_until("+cluster-1 [ ", 2, 2);
+        wait_until("+cluster-1 ", 2, 2);
         wait_identities(2);
         assert_int_equal(atomic_load(&w.lists), 1);
 }
 
 static void another_cluster_is_told_and_listed_anew(void **state) {
-        wait_until("+cluster-1 [ ", 1, 1);
+        wait_until("+cluster-1 ", 1, 1);
         atomic_store(&w.identity, 2);
         server_open(w.api.server, "stream-1");
-        wait_until("+cluster-1 [ - +cluster-2 [ ", 1, 3);
+        wait_until("+cluster-1 - +cluster-2 ", 1, 3);
         assert_int_equal(atomic_load(&w.lists), 2);
 }
 
 static void after_a_loss_it_is_reachable_only_when_it_said_who_it_is(void **state) {
-        wait_until("+cluster-1 [ ", 1, 1);
+        wait_until("+cluster-1 ", 1, 1);
         atomic_store(&w.refuse, 1);
         server_open(w.api.server, "stream-1");
-        wait_until("+cluster-1 [ - +cluster-1 ", 2, 2);
+        wait_until("+cluster-1 - +cluster-1 ", 2, 2);
+        assert_int_equal(atomic_load(&w.lists), 2); /* what it is now: its past may be another */
         assert_true(atomic_load(&w.identities) >= 2);
 }
 
@@ -162,7 +162,7 @@ static void wait_told_last(const char *what) {
 
 /* No connection breaks and no stream ends: only answers stay away. */
 static void a_server_that_is_silent_cannot_be_read_until_it_speaks(void **state) {
-        wait_until("+cluster-1 [ ", 1, 1);
+        wait_until("+cluster-1 ", 1, 1);
         atomic_store(&w.silent, 1);
         wait_told_last("- ");
         atomic_store(&w.silent, 0);
@@ -171,13 +171,13 @@ static void a_server_that_is_silent_cannot_be_read_until_it_speaks(void **state)
 }
 
 static void a_server_that_is_busy_for_a_while_can_be_read(void **state) {
-        wait_until("+cluster-1 [ ", 1, 1);
+        wait_until("+cluster-1 ", 1, 1);
         atomic_store(&w.busy, 2);
         for (int64_t end = clock_mono() + KUBE_API_WAIT_MS;
              (atomic_load(&w.busy) || atomic_load(&w.identities) < 4) && clock_mono() < end;)
                 loop_step(w.api.loop, 50);
         assert_int_equal(atomic_load(&w.busy), 0);
-        assert_string_equal(buf_str(&w.log), "+cluster-1 [ ");
+        assert_string_equal(buf_str(&w.log), "+cluster-1 ");
         atomic_store(&w.busy, 1000);
         wait_told_last("- ");
 }

@@ -94,6 +94,10 @@ static void serve_watch(struct world *w, struct server_call *c) {
                 gone(c);
                 return;
         }
+        if (plays(w, "500") && n == 1) {
+                server_reply(c, 500, NULL, "{\"message\":\"etcdserver: no leader\"}");
+                return;
+        }
         if (plays(w, "403") && n == 1) {
                 server_reply(c, 403, NULL, "{\"message\":\"things is forbidden\"}");
                 return;
@@ -105,16 +109,23 @@ static void serve_watch(struct world *w, struct server_call *c) {
                 server_end(c);
                 return;
         }
+        if ((plays(w, "held") || plays(w, "told")) && n == 1)
+                server_wait(c, "doubt");
+        if (plays(w, "held") && n == 1) {
+                server_end(c);
+                return;
+        }
         if (n == 1) {
                 send_text(c, "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"c\","
                              "\"resourceVersion\":\"11\"}}}\n{\"type\":\"BOOKMARK\",\"object\":{"
                              "\"metad");
                 send_text(c, "ata\":{\"resourceVersion\":\"15\"}}}\n");
-                if (plays(w, "ends") || plays(w, "reset") || plays(w, "restored")) {
-                        if (plays(w, "ends"))
-                                server_end(c);
-                        else
-                                server_reset(c);
+                if (plays(w, "reset") || plays(w, "restored")) {
+                        server_reset(c);
+                        return;
+                }
+                if (plays(w, "ends") || plays(w, "told")) {
+                        server_end(c);
                         return;
                 }
         }
@@ -266,6 +277,7 @@ static void a_stream_that_ends_goes_on_from_its_bookmark(void **state) {
         until(w, "-b ");
         assert_non_null(strstr(buf_str(&w->asked), "resourceVersion=15&"));
         assert_int_equal(w->lists, 2);
+        assert_int_equal(w->checks, 1); /* it ended sooner than was asked for */
         finish(w, "[ a b ] good c good ~a -b ");
 }
 
@@ -286,6 +298,34 @@ static void a_server_that_was_put_back_is_listed_as_it_is(void **state) {
         assert_int_equal(w->lists, 4);
         assert_null(strstr(buf_str(&w->asked), "NotOlderThan"));
         finish(w, NULL);
+}
+
+/* Until it answers it may be restored, and be written to until its versions are no older. */
+static void a_server_that_was_away_is_listed_as_it_is(void **state) {
+        struct world *w = play("500", NULL);
+
+        until(w, "bad ");
+        watch_again(w->watch);
+        until(w, "-b ");
+        assert_int_equal(w->checks, 0);
+        assert_int_equal(w->lists, 4);
+        assert_null(strstr(buf_str(&w->asked), "NotOlderThan"));
+        finish(w, "[ a b ] bad [ a b ] good ~a -b ");
+}
+
+static struct world *doubted(const char *script) {
+        struct world *w = play(script, NULL);
+
+        until(w, "good ");
+        watch_doubt(w->watch);
+        server_open(w->server, "doubt");
+        until(w, "-b ");
+        return w;
+}
+
+static void a_stream_that_was_doubted_and_told_nothing_more_ends_in_a_list(void **state) {
+        finish(doubted("held"), "[ a b ] good [ a b ] good ~a -b ");
+        finish(doubted("told"), "[ a b ] good c good ~a -b ");
 }
 
 static void a_version_that_never_comes_is_given_up(void **state) {
@@ -350,6 +390,8 @@ int main(void) {
                 cmocka_unit_test(a_stream_that_ends_goes_on_from_its_bookmark),
                 cmocka_unit_test(a_stream_that_is_reset_goes_on_from_its_bookmark),
                 cmocka_unit_test(a_server_that_was_put_back_is_listed_as_it_is),
+                cmocka_unit_test(a_server_that_was_away_is_listed_as_it_is),
+                cmocka_unit_test(a_stream_that_was_doubted_and_told_nothing_more_ends_in_a_list),
                 cmocka_unit_test(a_version_that_never_comes_is_given_up),
                 cmocka_unit_test(a_refused_watch_is_ill_and_is_tried_again),
                 cmocka_unit_test(refused_credentials_concern_the_whole_server),
