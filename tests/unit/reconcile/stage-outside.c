@@ -81,6 +81,7 @@ static void observe(const char *path, const char *const *see, struct observation
         o->since = json_get_int(t->body, "since", 0);
         o->foreign = json_get_bool(t->body, "foreign", false);
         o->ours = !o->foreign;
+        o->counted = json_get_bool(t->body, "counted", false);
         o->filled =
                 json_get_bool(t->body, "data", false) && !json_get_bool(t->body, "empty", false);
         snprintf(o->incarnation, sizeof(o->incarnation), "i%d", t->incarnation);
