@@ -420,6 +420,14 @@ static int compare(const struct apply_request *r, const struct observation *o,
         return 0;
 }
 
+static int user(struct target *t, const struct user_question *q, char *text, size_t size) {
+        stage->users_asked++;
+        if (!stage->log_user)
+                return -ENOTSUP;
+        str_copy(text, size, stage->log_user);
+        return text[0] != '\0';
+}
+
 static bool secret_place(const json_t *wanted, const char *pointer) {
         return str_eq(pointer, "/secret");
 }
@@ -448,6 +456,7 @@ static struct provider provider = {
         .remove = remove_it,
         .cancel = cancel,
         .compare = compare,
+        .user = user,
         .secret_place = secret_place,
         .projection_parse = projection_parse,
         .projection_free = projection_free,
