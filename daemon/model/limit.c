@@ -79,13 +79,10 @@ char *limit_text(const struct limits *l, const struct limit_count *c, unsigned o
 }
 
 void limit_name(int64_t application, const char *content, char ret[LIMIT_NAME_SIZE]) {
-        static const char letters[] = "bcdfghjkmnpqrstvwxz23456789";
         uint8_t digest[DIGEST_SIZE];
 
         digest_hmac(&application, sizeof(application), content, strlen(content), digest);
-        for (int i = 0; i < LIMIT_NAME_SIZE - 1; i++)
-                ret[i] = letters[digest[i] % (sizeof(letters) - 1)];
-        ret[LIMIT_NAME_SIZE - 1] = '\0';
+        digest_text(digest, DIGEST_READABLE, LIMIT_NAME_SIZE - 1, ret);
 }
 
 const char *limit_content(const uint8_t removal[DIGEST_SIZE], const uint8_t changes[DIGEST_SIZE],

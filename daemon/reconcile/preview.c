@@ -245,8 +245,7 @@ static void no_secret(int64_t application, const char *key, char uri[SECRET_URI_
         uint8_t digest[DIGEST_SIZE];
 
         digest_hmac(&application, sizeof(application), key, strlen(key), digest);
-        for (int i = 0; i < SECRET_URI_SIZE - 1; i++)
-                uri[i] = "abcdefghijklmnopqrstuvwxyz234567"[digest[i] % 32];
+        digest_text(digest, DIGEST_BASE32, SECRET_URI_SIZE - 1, uri);
 }
 
 /* Tokens that lead nowhere for what is asked for and not there. False: all is there. */
@@ -257,7 +256,7 @@ static bool add_secrets(struct preview *p) {
         bool any = false;
 
         json_object_foreach(p->work->plan->secrets, key, policy) {
-                char uri[SECRET_URI_SIZE] = { 0 }, token[SECRET_TOKEN_MAX];
+                char uri[SECRET_URI_SIZE], token[SECRET_TOKEN_MAX];
 
                 if (json_object_get(have, key))
                         continue;
