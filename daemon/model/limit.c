@@ -7,16 +7,16 @@
 #define SHARE_MAX 100
 #define COUNT_MAX 1000000
 
-const char *const limit_options[] = { "limit-change-free", "limit-change-share",
-                                      "limit-delete-free", "limit-delete-share",
-                                      "limit-delete-most", NULL };
+static const char *const names[] = { "limit-change-free", "limit-change-share",
+                                     "limit-delete-free", "limit-delete-share",
+                                     "limit-delete-most", NULL };
 
 static int64_t *member(struct limits *l, const char *option) {
         int64_t *const members[] = { &l->change_free, &l->change_share, &l->delete_free,
                                      &l->delete_share, &l->delete_most };
 
-        for (size_t i = 0; limit_options[i]; i++)
-                if (str_eq(option, limit_options[i]))
+        for (size_t i = 0; names[i]; i++)
+                if (str_eq(option, names[i]))
                         return members[i];
         return NULL;
 }
