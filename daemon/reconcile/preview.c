@@ -203,22 +203,29 @@ static void on_tried(void *arg) {
         end(arg);
 }
 
-static void compare(struct preview *p) {
+static void tell_refused(struct preview *p) {
+        cleanup_(freep) char *text =
+                str_format("have its plan refused: %s", err_text(&p->work->err));
+
+        tell_whole(p, text);
+}
+
+static void tell_planned(struct preview *p) {
         const struct application_work *w = p->work;
 
-        p->trial = trial_new(p->rec);
-        if (w->err.code) {
-                cleanup_(freep) char *text =
-                        str_format("have its plan refused: %s", err_text(&w->err));
-
-                tell_whole(p, text);
-        }
-        for (size_t i = 0; !w->err.code && i < w->doc_count; i++)
+        for (size_t i = 0; i < w->doc_count; i++)
                 tell_doc(p, &w->docs[i]);
-        for (size_t i = 0; !w->err.code && i < w->want_count; i++)
+        for (size_t i = 0; i < w->want_count; i++)
                 tell_gone(p, &w->wants[i]);
-        if (!w->err.code)
-                tell_all(p);
+        tell_all(p);
+}
+
+static void compare(struct preview *p) {
+        p->trial = trial_new(p->rec);
+        if (p->work->err.code)
+                tell_refused(p);
+        else
+                tell_planned(p);
         if (!json_array_size(p->lines))
                 tell_whole(p, "change no object");
         trial_start(p->trial, on_tried, p);
