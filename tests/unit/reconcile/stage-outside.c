@@ -283,11 +283,20 @@ static void look(struct target *t, const struct apply_request *r, struct op *op)
         begin(t, LOOK, r, op);
 }
 
+/* Where it is large, its body is made in a thread. */
+static void check_size(const struct apply_request *r) {
+        cleanup_(freep) char *text = json_text(r->wanted);
+
+        assert_true(r->size >= strlen(text));
+}
+
 static void apply(struct target *t, const struct apply_request *r, struct op *op) {
-        if (r->flags & APPLY_DRY_RUN)
+        if (r->flags & APPLY_DRY_RUN) {
                 stage->trials++;
-        else
+                check_size(r);
+        } else {
                 stage->applies++;
+        }
         str_copy(stage->token, sizeof(stage->token), r->token);
         begin(t, APPLY, r, op);
 }
