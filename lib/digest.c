@@ -91,6 +91,14 @@ const char *digest_hex(const uint8_t *data, size_t len, char *ret) {
         return ret;
 }
 
+void digest_text(const uint8_t digest[DIGEST_SIZE], const char *alphabet, size_t len, char *ret) {
+        size_t n = strlen(alphabet);
+
+        for (size_t i = 0; i < len; i++)
+                ret[i] = alphabet[digest[i] % n];
+        ret[len] = '\0';
+}
+
 static int hex_value(char c) {
         if (c >= '0' && c <= '9')
                 return c - '0';

@@ -24,6 +24,10 @@ bool digest_unhex(const char *hex, uint8_t *ret, size_t len); /* exactly LEN byt
 void digest_base64(const void *data, size_t len, struct buf *out);
 /* -EBADMSG: not base64. Blanks and newlines are skipped. */
 int digest_unbase64(const char *text, size_t len, struct buf *out, struct err *err);
+/* One letter of ALPHABET for each of the first LEN bytes (at most all) of DIGEST, and a NUL. */
+#define DIGEST_BASE32 "abcdefghijklmnopqrstuvwxyz234567"
+#define DIGEST_READABLE "bcdfghjkmnpqrstvwxz23456789" /* no words; nothing that looks alike */
+void digest_text(const uint8_t digest[DIGEST_SIZE], const char *alphabet, size_t len, char *ret);
 /* Random bytes from the kernel; aborts when there are none. */
 void digest_random(void *ret, size_t len);
 /* LEN characters of ALPHABET (at most 256), each equally likely, and a NUL. */

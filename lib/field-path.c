@@ -55,6 +55,15 @@ int field_path_check(const char *path, struct err *err) {
         return 0;
 }
 
+void field_path_add(struct buf *path, const char *name) {
+        size_t n = word_length(name);
+
+        if (n && !name[n])
+                buf_printf(path, "%s%s", path->len ? "." : "", name);
+        else
+                buf_printf(path, "[\"%s\"]", name);
+}
+
 bool field_path_covers(const char *rule, const char *field) {
         while (*rule) {
                 if (str_starts(rule, "[*]") && *field == '[') {

@@ -9,6 +9,8 @@
 
 /* -EINVAL: what is wrong with it. */
 int field_path_check(const char *path, struct err *err);
+/* Puts the member NAME behind PATH. */
+void field_path_add(struct buf *path, const char *name);
 /* RULE names FIELD, or what FIELD lies in. */
 bool field_path_covers(const char *rule, const char *field);
 

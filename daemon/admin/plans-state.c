@@ -21,9 +21,6 @@ struct stating {
         struct reconcile_range range;
         json_t *json, *lines, *unknown;
         void (*done)(struct stating *s);
-        struct store_call call;
-        struct shown_new plan;
-        char name[SHOWN_NAME_SIZE];
 };
 
 static void stating_end(struct stating *s, json_t *reply) {
@@ -83,38 +80,14 @@ static void begin(struct request *q, const char *application, void (*done)(struc
 
 /* ---- plan */
 
-static int keep_run(struct tx *tx, struct store_call *c, struct err *err) {
-        struct stating *s = c->arg;
-
-        return shown_keep(tx, s->request->admin->options.sealer, &s->plan, s->name, err);
-}
-
-static void keep_done(struct store_call *c, int r, const struct err *err) {
-        struct stating *s = c->arg;
-
-        if (r < 0)
-                json_object_set_new(s->json, "plan-not-kept", json_words(err_text(err)));
-        else
-                json_object_set_new(s->json, "plan-id", json_string(s->name));
-        stating_end(s, take_ptr(s->json));
-}
-
 static void made(struct stating *s) {
         struct request *q = s->request;
         const struct plans_body *b = q->data;
 
         if (!json_array_size(s->lines) || q->admin->stopping || q->gone)
                 return stating_end(s, take_ptr(s->json));
-        s->plan = (struct shown_new){ .model = request_param(q, 0),
-                                      .application = b->application ? b->application : "",
-                                      .owner = q->actor,
-                                      .lines = s->lines };
-        s->call = (struct store_call){ .lane = STORE_HISTORY,
-                                       .actor = q->actor,
-                                       .run = keep_run,
-                                       .done = keep_done,
-                                       .arg = s };
-        store_submit(q->admin->options.store, &s->call);
+        plans_keep(q, b->application ? b->application : "", NULL, take_ptr(s->json));
+        stating_end(s, NULL);
 }
 
 static int read_model(struct tx *tx, struct request *q, json_t **ret, struct err *err) {

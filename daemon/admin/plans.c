@@ -20,7 +20,7 @@ struct keeping {
         struct store_call call;
         struct request *request;
         struct shown_new plan;
-        json_t *asked, *json;
+        json_t *asked, *json; /* asked: NULL where no request made it */
         char name[SHOWN_NAME_SIZE];
 };
 
@@ -57,23 +57,26 @@ static void keep_done(struct store_call *c, int r, const struct err *err) {
                 json_object_set_new(k->json, "plan-not-kept", json_words(err_text(err)));
         else
                 json_object_set_new(k->json, "plan-id", json_string(k->name));
-        request_reply(k->request, 200, k->json);
+        if (k->asked)
+                request_reply(k->request, 200, k->json);
+        else
+                request_reply_long(k->request, k->json);
         request_unref(k->request);
         json_wipe(k->asked);
         free(k);
 }
 
-static void keep(struct request *q, json_t *json) {
+void plans_keep(struct request *q, const char *application, json_t *asked, json_t *json) {
         struct keeping *k = mem_new(struct keeping);
 
         k->request = request_ref(q);
         k->json = json;
-        k->asked = request_json(q);
+        k->asked = asked;
         k->plan = (struct shown_new){ .model = request_param(q, 0),
-                                      .application = "",
+                                      .application = application,
                                       .owner = q->actor,
-                                      .request = k->asked,
-                                      .lines = json_get(json, "changes") };
+                                      .request = asked,
+                                      .lines = json_get(json, asked ? "changes" : "plan") };
         k->call = (struct store_call){ .lane = STORE_HISTORY,
                                        .actor = q->actor,
                                        .run = keep_run,
@@ -152,7 +155,7 @@ void plans_reply(struct request *q, json_t *json) {
             !json_array_size(json_get(json, "changes")))
                 return request_reply(q, 200, json);
         if (!json_get_int(json, "more", 0))
-                return keep(q, json);
+                return plans_keep(q, "", request_json(q), json);
         json_object_set_new(json, "plan-not-kept",
                             json_sprintf("it has more than %d lines", COMMAND_CHANGES_MAX));
         request_reply(q, 200, json);

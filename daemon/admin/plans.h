@@ -13,6 +13,9 @@
 /* Ends a dry run with what it would do, or goes on with the plan that it was tried for. Takes
  * JSON over. */
 void plans_reply(struct request *q, json_t *json);
+/* Keeps what JSON says would be done, and answers with it and the plan's name. ASKED: the request
+ * that is to be made again, NULL where it is what the loop would do. Takes ASKED and JSON over. */
+void plans_keep(struct request *q, const char *application, json_t *asked, json_t *json);
 /* What was tried is what the plan said. False: that is answered, with what moved. */
 bool plans_hold(struct request *q);
 /* Goes on with q->plan, which no request made. */

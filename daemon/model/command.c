@@ -249,11 +249,8 @@ void command_say(struct command *c, const char *member, json_t *value) {
 }
 
 void command_uri(struct command *c, const char *name, char ret[27]) {
-        static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
         uint8_t random[DIGEST_SIZE];
 
         digest_hmac(c->seed, sizeof(c->seed), name, strlen(name), random);
-        for (int i = 0; i < 26; i++)
-                ret[i] = letters[random[i] % 32];
-        ret[26] = '\0';
+        digest_text(random, DIGEST_BASE32, 26, ret);
 }

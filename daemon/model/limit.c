@@ -7,16 +7,16 @@
 #define SHARE_MAX 100
 #define COUNT_MAX 1000000
 
-const char *const limit_options[] = { "limit-change-free", "limit-change-share",
-                                      "limit-delete-free", "limit-delete-share",
-                                      "limit-delete-most", NULL };
+static const char *const names[] = { "limit-change-free", "limit-change-share",
+                                     "limit-delete-free", "limit-delete-share",
+                                     "limit-delete-most", NULL };
 
 static int64_t *member(struct limits *l, const char *option) {
         int64_t *const members[] = { &l->change_free, &l->change_share, &l->delete_free,
                                      &l->delete_share, &l->delete_most };
 
-        for (size_t i = 0; limit_options[i]; i++)
-                if (str_eq(option, limit_options[i]))
+        for (size_t i = 0; names[i]; i++)
+                if (str_eq(option, names[i]))
                         return members[i];
         return NULL;
 }
@@ -79,13 +79,10 @@ char *limit_text(const struct limits *l, const struct limit_count *c, unsigned o
 }
 
 void limit_name(int64_t application, const char *content, char ret[LIMIT_NAME_SIZE]) {
-        static const char letters[] = "bcdfghjkmnpqrstvwxz23456789";
         uint8_t digest[DIGEST_SIZE];
 
         digest_hmac(&application, sizeof(application), content, strlen(content), digest);
-        for (int i = 0; i < LIMIT_NAME_SIZE - 1; i++)
-                ret[i] = letters[digest[i] % (sizeof(letters) - 1)];
-        ret[LIMIT_NAME_SIZE - 1] = '\0';
+        digest_text(digest, DIGEST_READABLE, LIMIT_NAME_SIZE - 1, ret);
 }
 
 const char *limit_content(const uint8_t removal[DIGEST_SIZE], const uint8_t changes[DIGEST_SIZE],

@@ -23,9 +23,8 @@ struct limits {
 };
 /* The options' defaults, for tests. */
 #define LIMITS_DEFAULT ((struct limits){ 50, 50, 3, 50, 100, 600000 })
-/* Options of a model that stand before the daemon's: "limit-change-free", ... */
-extern const char *const limit_options[]; /* NULL-terminated */
-/* What VALUE should be, or NULL: it is right. */
+/* Options of a model that stand before the daemon's ("limit-change-free", ...): what VALUE should
+ * be, or NULL: it is right. */
 const char *limit_check(const char *option, const json_t *value);
 /* False: OPTION is none of these. */
 bool limit_override(struct limits *l, const char *option, const json_t *value);

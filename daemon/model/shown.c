@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define LETTERS "bcdfghjkmnpqrstvwxz23456789" /* no vowels, no words; nothing that looks alike */
 #define PEOPLE_MAX 5    /* rows of the audit that are told with what has moved */
 #define LEDGER_MAX 1000 /* newest lines of drift that are looked through for who it was */
 #define AUDIT_WINDOW 2000
@@ -99,9 +98,7 @@ static void name_of(const uint8_t digest[DIGEST_SIZE], int64_t now, char ret[SHO
         uint8_t random[DIGEST_SIZE];
 
         digest_hmac(digest, DIGEST_SIZE, &now, sizeof(now), random);
-        for (int i = 0; i < SHOWN_NAME_SIZE - 1; i++)
-                ret[i] = LETTERS[random[i] % (sizeof(LETTERS) - 1)];
-        ret[SHOWN_NAME_SIZE - 1] = '\0';
+        digest_text(random, DIGEST_READABLE, SHOWN_NAME_SIZE - 1, ret);
 }
 
 int shown_keep(struct tx *tx, const struct sealer *sealer, const struct shown_new *in,

@@ -73,14 +73,12 @@ void observation_clear(struct observation *o) {
 
 void observation_hide(struct observation *o, const uint8_t *hash_key, const char *member,
                       const void *value, size_t len) {
-        static const char base32[] = "abcdefghijklmnopqrstuvwxyz234567";
         uint8_t digest[DIGEST_SIZE];
-        char uri[SECRET_URI_SIZE] = { 0 };
+        char uri[SECRET_URI_SIZE];
         char token[SECRET_TOKEN_MAX];
 
         digest_hmac(hash_key, DIGEST_SIZE, value, len, digest);
-        for (size_t i = 0; i < SECRET_URI_SIZE - 1; i++)
-                uri[i] = base32[digest[i] % (sizeof(base32) - 1)];
+        digest_text(digest, DIGEST_BASE32, SECRET_URI_SIZE - 1, uri);
         if (!o->output)
                 o->output = json_object();
         if (!o->hidden)

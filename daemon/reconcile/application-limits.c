@@ -59,34 +59,44 @@ int application_limit_digests(struct application_work *w, const struct limit_wal
 struct saving {
         struct tx *tx;
         struct application_work *work;
-        int64_t since;  /* changes from then on count with this one */
-        size_t counted; /* of what this plan changes, changed since then already */
+        struct q_resource_row *row; /* that was read last, or NULL */
+        struct q_model_row *model;  /* NULL: there is none */
+        int64_t since;              /* changes from then on count with this one */
+        size_t counted;             /* of what this plan changes, changed since then already */
         size_t more;
 };
+
+/* Of one that changes both functions of the walk ask. */
+static int read_resource(struct saving *s, int64_t id, struct err *err) {
+        size_t n;
+        int r;
+
+        if (s->row && s->row->id == id)
+                return 0;
+        r = q_resource_by_id(s->tx, &(struct q_resource_by_id_in){ .id = id }, &s->row, &n, err);
+        if (r < 0 || n == 0)
+                s->row = NULL;
+        return r;
+}
 
 /* A label that stands for something else now takes the thing before away. */
 static int is_replaced(void *arg, const struct prepared *d, const struct world_want *want,
                        bool *ret, struct err *err) {
-        const struct saving *s = arg;
-        struct q_resource_row *row;
-        size_t n;
-        int r = q_resource_by_id(s->tx, &(struct q_resource_by_id_in){ .id = want->resource }, &row,
-                                 &n, err);
+        struct saving *s = arg;
+        int r = read_resource(s, want->resource, err);
 
-        *ret = r >= 0 && n &&
-               (!str_eq(row->type, d->identity.type) || !str_eq(row->path, d->identity.path));
+        *ret = s->row &&
+               (!str_eq(s->row->type, d->identity.type) || !str_eq(s->row->path, d->identity.path));
         return r;
 }
 
 /* For people who decide on it. */
 static int tell(void *arg, const struct world_want *want, bool gone, struct err *err) {
         struct saving *s = arg;
-        struct q_resource_row *row;
-        size_t n;
-        int r = q_resource_by_id(s->tx, &(struct q_resource_by_id_in){ .id = want->resource }, &row,
-                                 &n, err);
+        int r = read_resource(s, want->resource, err);
+        const struct q_resource_row *row = s->row;
 
-        if (r < 0 || n == 0)
+        if (!row)
                 return r;
         s->counted += !gone && !row->changed_at_null && row->changed_at >= s->since;
         if (json_array_size(s->work->taken) == LISTED_MAX) {
@@ -124,19 +134,20 @@ static int count_objects(struct tx *tx, const struct application_work *w, const 
         return r;
 }
 
-static int count(struct tx *tx, struct application_work *w, const struct saving *s,
-                 struct limit_count *c, struct err *err) {
-        struct q_model_row *m;
+static int count(struct tx *tx, struct application_work *w, struct saving *s, struct limit_count *c,
+                 struct err *err) {
         size_t n;
-        int r = q_model_by_id(tx, &(struct q_model_by_id_in){ .id = w->model }, &m, &n, err);
+        int r = q_model_by_id(tx, &(struct q_model_by_id_in){ .id = w->model }, &s->model, &n, err);
 
+        if (r < 0 || n == 0)
+                s->model = NULL;
         *c = (struct limit_count){ .removed = w->removed,
                                    .changed = w->was_active ? w->changed : 0,
                                    .wants = w->want_count,
                                    .empty = w->doc_count == 0,
                                    .removed_all = w->removed };
-        if (r >= 0 && n && m->deleted_at >= s->since)
-                c->removed_all += (size_t)m->deleted;
+        if (s->model && s->model->deleted_at >= s->since)
+                c->removed_all += (size_t)s->model->deleted;
         return r < 0 || !c->changed ? r : count_objects(tx, w, s, c, err);
 }
 
@@ -161,13 +172,11 @@ static void hold(struct application_work *w, const struct limit_count *c) {
 
 static int count_deleted(struct tx *tx, struct application_work *w, const struct saving *s,
                          struct err *err) {
-        struct q_model_row *m;
-        size_t n;
-        int r = q_model_by_id(tx, &(struct q_model_by_id_in){ .id = w->model }, &m, &n, err);
-        bool goes_on = r >= 0 && n && m->deleted_at >= s->since;
+        const struct q_model_row *m = s->model;
+        bool goes_on = m && m->deleted_at >= s->since;
 
-        if (r < 0 || n == 0)
-                return r;
+        if (!m)
+                return 0;
         return w_model_count_deleted(
                 tx,
                 &(struct w_model_count_deleted_in){
@@ -178,7 +187,7 @@ static int count_deleted(struct tx *tx, struct application_work *w, const struct
 }
 
 int application_limits(struct tx *tx, struct application_work *w, struct err *err) {
-        struct saving s = { tx, w, tx_now(tx) - w->limits.window_ms, 0, 0 };
+        struct saving s = { .tx = tx, .work = w, .since = tx_now(tx) - w->limits.window_ms };
         struct limit_walk walk = { is_replaced, tell, &s };
         struct limit_count c;
         int r;

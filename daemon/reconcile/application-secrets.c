@@ -9,7 +9,6 @@
 
 static int make_secret(struct application_work *w, const char *key, const json_t *policy,
                        struct err *err) {
-        static const char base32[] = "abcdefghijklmnopqrstuvwxyz234567";
         static const char letters[] =
                 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
         int64_t length = json_get_int(policy, "length", 32);
@@ -31,7 +30,7 @@ static int make_secret(struct application_work *w, const char *key, const json_t
         *s = (struct new_secret){ .label = str_ndup(key, (size_t)(slash - key)),
                                   .field = str_dup(slash + 1),
                                   .policy = json_text(policy) };
-        digest_random_text(base32, SECRET_URI_SIZE - 1, s->uri);
+        digest_random_text(DIGEST_BASE32, SECRET_URI_SIZE - 1, s->uri);
         digest_random_text(alphabet, (size_t)length, value);
         at = (struct seal_place){ "secret_revision", "sealed", s->uri, 1 };
         r = seal_value(w->rec->options.sealer, &at, value, (size_t)length, &s->sealed, err);

@@ -14,18 +14,6 @@
 
 #define PAGE 1000
 
-static void copy_held(struct application_work *w, const struct q_application_row *a) {
-        static const uint8_t none[DIGEST_SIZE];
-        char content[LIMIT_CONTENT_SIZE];
-
-        if (!a->held)
-                return;
-        limit_content(a->held_digest_len == DIGEST_SIZE ? a->held_digest : none,
-                      a->held_changes_len == DIGEST_SIZE ? a->held_changes : none, content);
-        w->held_content = str_dup(content);
-        w->held_list = str_dup(a->held_list);
-}
-
 static int read_row(struct tx *tx, struct application_work *w, struct err *err) {
         struct q_application_row *a;
         struct q_model_row *m;
@@ -67,7 +55,8 @@ static int read_row(struct tx *tx, struct application_work *w, struct err *err) 
                 memcpy(w->release_changes, a->release_changes, DIGEST_SIZE);
         w->was_active = a->active_at > 0;
         w->limits = w->rec->options.limits;
-        copy_held(w, a);
+        w->held_content = command_held_content(a);
+        w->held_list = a->held ? str_dup(a->held_list) : NULL;
         w->view = json_object();
         json_object_set_new(w->view, "application", json_string(a->name));
         json_object_set_new(w->view, "model", json_string(m->name));

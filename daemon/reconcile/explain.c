@@ -216,33 +216,16 @@ static bool is_meant(const struct world_resource *r, const char *kind, size_t ki
         return str_eq(r->path, name) || str_eq(slash ? slash + 1 : r->path, name);
 }
 
+/* The first one that is meant, other than BUT (or NULL). */
 static struct world_resource *find_subject(struct reconcile *rec, const struct world_model *m,
-                                           const char *subject) {
+                                           const char *subject, const struct world_resource *but) {
         const char *slash = strchr(subject, '/');
         struct map_entry *e;
 
         for (size_t i = 0; slash && (e = map_next(&rec->world.resources, &i));) {
                 struct world_resource *r = e->value;
 
-                if (explain_belongs(rec, r, m->id, NULL) &&
-                    is_meant(r, subject, (size_t)(slash - subject), slash + 1))
-                        return r;
-        }
-        return NULL;
-}
-
-/* Another one that is meant as well: then a rule would hold for whichever comes first. A whole path
- * means just that one. */
-static const struct world_resource *find_second(struct reconcile *rec, const struct world_model *m,
-                                                const char *subject,
-                                                const struct world_resource *first) {
-        const char *slash = strchr(subject, '/');
-        struct map_entry *e;
-
-        for (size_t i = 0; slash && (e = map_next(&rec->world.resources, &i));) {
-                const struct world_resource *r = e->value;
-
-                if (r != first && explain_belongs(rec, r, m->id, NULL) &&
+                if (r != but && explain_belongs(rec, r, m->id, NULL) &&
                     is_meant(r, subject, (size_t)(slash - subject), slash + 1))
                         return r;
         }
@@ -265,8 +248,9 @@ bool reconcile_has_kind(struct reconcile *rec, const char *model, const char *ki
 int reconcile_find_object(struct reconcile *rec, const char *model, const char *name,
                           struct reconcile_object *ret, struct err *err) {
         const struct world_model *m = world_model_named(&rec->world, model);
-        const struct world_resource *r = m ? find_subject(rec, m, name) : NULL;
-        const struct world_resource *second = r ? find_second(rec, m, name, r) : NULL;
+        const struct world_resource *r = m ? find_subject(rec, m, name, NULL) : NULL;
+        /* Then a rule would hold for whichever comes first. A whole path means just one. */
+        const struct world_resource *second = r ? find_subject(rec, m, name, r) : NULL;
         const struct world_application *a = r ? world_application(&rec->world, r->owner) : NULL;
         const struct world_target *t = r ? world_target(&rec->world, r->target) : NULL;
 
@@ -308,7 +292,7 @@ json_t *reconcile_why(struct reconcile *rec, const char *model, const char *subj
         }
         head = str_ndup(subject, strcspn(subject, "/"));
         a = world_application_named(&rec->world, m->id, head);
-        r = find_subject(rec, m, subject);
+        r = find_subject(rec, m, subject, NULL);
         if (!a && !r) {
                 err_set(err, -ENOENT,
                         "nothing of model %s is called %s: give an application, a unit, or "

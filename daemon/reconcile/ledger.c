@@ -299,15 +299,13 @@ struct closing {
 /* The repair may have been under way when the daemon died, or its answer was lost. The outside
  * says when we wrote, by the clock that its changes are told by; else it counts that the repair
  * was begun and that nothing refused it. */
-static int ask_whose(struct tx *tx, const struct closing *k, bool *ret_ours, struct err *err) {
+static int ask_whose(struct tx *tx, const struct closing *k, const struct q_drift_row *line,
+                     bool *ret_ours, struct err *err) {
         struct q_resource_row *row;
-        struct q_drift_row *line;
         size_t n;
-        int r = q_drift_by_id(tx, &(struct q_drift_by_id_in){ .id = k->line }, &line, &n, err);
+        int r;
 
         *ret_ours = false;
-        if (r < 0 || !n)
-                return r;
         if (k->wrote_at && !line->changed_at_null) {
                 *ret_ours = k->wrote_at >= line->changed_at;
                 return 0;
@@ -340,31 +338,47 @@ static int close_ours(struct tx *tx, const struct closing *k, struct err *err) {
         return audit_append(tx, k->rec->options.audit, &e, err);
 }
 
-int ledger_is_loss(struct tx *tx, int64_t id, bool *ret, struct err *err) {
-        struct q_drift_row *row;
-        size_t n;
-        int r = q_drift_by_id(tx, &(struct q_drift_by_id_in){ .id = id }, &row, &n, err);
+static bool is_loss(const struct q_drift_row *line) {
+        return strstr(line->fields, what_happened[DRIFT_DATA_LOST]);
+}
 
-        *ret = r >= 0 && n && strstr(row->fields, what_happened[DRIFT_DATA_LOST]);
+int ledger_is_loss(struct tx *tx, int64_t id, bool *ret, struct err *err) {
+        struct q_drift_row *line;
+        size_t n;
+        int r = q_drift_by_id(tx, &(struct q_drift_by_id_in){ .id = id }, &line, &n, err);
+
+        *ret = r >= 0 && n && is_loss(line);
         return r < 0 ? r : 0;
+}
+
+/* The repair's line, where it is neither undone nor let be. */
+static int close_line(struct tx *tx, const struct closing *k, const struct q_drift_row *line,
+                      struct err *err) {
+        bool ours;
+        int r = ask_whose(tx, k, line, &ours, err);
+
+        if (r < 0)
+                return r;
+        if (ours)
+                return close_ours(tx, k, err);
+        if (!is_loss(line))
+                return 0;
+        return w_drift_close(tx,
+                             &(struct w_drift_close_in){ .id = k->line,
+                                                         .outcome = LEDGER_RESTORED,
+                                                         .repaired_at = k->in.repaired_at },
+                             err);
 }
 
 static int close_run(struct tx *tx, struct store_call *c, struct err *err) {
         struct closing *k = c->arg;
-        bool ours, loss = false;
-        int r = ask_whose(tx, k, &ours, err);
+        struct q_drift_row *line;
+        size_t n;
+        int r = q_drift_by_id(tx, &(struct q_drift_by_id_in){ .id = k->line }, &line, &n, err);
 
         k->in.repaired_at = tx_now(tx);
-        if (r >= 0 && ours)
-                r = close_ours(tx, k, err);
-        else if (r >= 0)
-                r = ledger_is_loss(tx, k->line, &loss, err);
-        if (r >= 0 && loss)
-                r = w_drift_close(tx,
-                                  &(struct w_drift_close_in){ .id = k->line,
-                                                              .outcome = LEDGER_RESTORED,
-                                                              .repaired_at = k->in.repaired_at },
-                                  err);
+        if (r >= 0 && n)
+                r = close_line(tx, k, line, err);
         if (r >= 0)
                 r = w_drift_close_open(tx, &k->in, err);
         return r < 0 ? r : 0;

@@ -203,22 +203,29 @@ static void on_tried(void *arg) {
         end(arg);
 }
 
-static void compare(struct preview *p) {
+static void tell_refused(struct preview *p) {
+        cleanup_(freep) char *text =
+                str_format("have its plan refused: %s", err_text(&p->work->err));
+
+        tell_whole(p, text);
+}
+
+static void tell_planned(struct preview *p) {
         const struct application_work *w = p->work;
 
-        p->trial = trial_new(p->rec);
-        if (w->err.code) {
-                cleanup_(freep) char *text =
-                        str_format("have its plan refused: %s", err_text(&w->err));
-
-                tell_whole(p, text);
-        }
-        for (size_t i = 0; !w->err.code && i < w->doc_count; i++)
+        for (size_t i = 0; i < w->doc_count; i++)
                 tell_doc(p, &w->docs[i]);
-        for (size_t i = 0; !w->err.code && i < w->want_count; i++)
+        for (size_t i = 0; i < w->want_count; i++)
                 tell_gone(p, &w->wants[i]);
-        if (!w->err.code)
-                tell_all(p);
+        tell_all(p);
+}
+
+static void compare(struct preview *p) {
+        p->trial = trial_new(p->rec);
+        if (p->work->err.code)
+                tell_refused(p);
+        else
+                tell_planned(p);
         if (!json_array_size(p->lines))
                 tell_whole(p, "change no object");
         trial_start(p->trial, on_tried, p);
@@ -245,8 +252,7 @@ static void no_secret(int64_t application, const char *key, char uri[SECRET_URI_
         uint8_t digest[DIGEST_SIZE];
 
         digest_hmac(&application, sizeof(application), key, strlen(key), digest);
-        for (int i = 0; i < SECRET_URI_SIZE - 1; i++)
-                uri[i] = "abcdefghijklmnopqrstuvwxyz234567"[digest[i] % 32];
+        digest_text(digest, DIGEST_BASE32, SECRET_URI_SIZE - 1, uri);
 }
 
 /* Tokens that lead nowhere for what is asked for and not there. False: all is there. */
@@ -257,7 +263,7 @@ static bool add_secrets(struct preview *p) {
         bool any = false;
 
         json_object_foreach(p->work->plan->secrets, key, policy) {
-                char uri[SECRET_URI_SIZE] = { 0 }, token[SECRET_TOKEN_MAX];
+                char uri[SECRET_URI_SIZE], token[SECRET_TOKEN_MAX];
 
                 if (json_object_get(have, key))
                         continue;

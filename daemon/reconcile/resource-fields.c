@@ -185,13 +185,6 @@ static enum fate judge_unknown(const struct rules *rules, const struct rule_subj
         return fate;
 }
 
-/* Of what J found by what is wanted, not all may have been found. */
-static void add_unknown(struct resource_job *j, bool ruled) {
-        if (j->differences.count && (j->baseline || ruled))
-                return;
-        drift_list_add(&j->differences)->field = str_dup(FIELDS_UNKNOWN);
-}
-
 static bool has_field_rule(struct reconcile *rec, const struct world_resource *r) {
         struct rule_subject s = resource_subject(rec, r);
         const struct rules *rules = resource_rules(rec, r);
@@ -200,6 +193,13 @@ static bool has_field_rule(struct reconcile *rec, const struct world_resource *r
                 if (rules->items[i].field[0] && rule_fits(&rules->items[i], &s))
                         return true;
         return false;
+}
+
+/* Of what J found by what is wanted, not all may have been found. */
+static void add_unknown(struct resource_job *j, const struct world_resource *r) {
+        if (j->differences.count && (j->baseline || has_field_rule(j->rec, r)))
+                return;
+        drift_list_add(&j->differences)->field = str_dup(FIELDS_UNKNOWN);
 }
 
 static enum fate fate_of(struct resource_job *j, struct world_resource *r, size_t i,
@@ -226,7 +226,7 @@ static void judge_fields(struct resource_job *j, struct world_resource *r) {
         r->judged = f;
         *f = (struct world_fields){ .turn = turn_of(rec, r) };
         memcpy(f->digest, r->seen.digest, DIGEST_SIZE);
-        add_unknown(j, has_field_rule(rec, r));
+        add_unknown(j, r);
         free(j->fates);
         j->fates = mem_array(enum fate, j->differences.count + 1);
         for (size_t i = 0; i < j->differences.count; i++) {

@@ -18,19 +18,27 @@ static bool is_accepted(const struct resource_job *j) {
         return j->row.data && j->row.accepted_loss;
 }
 
-static int close_line(struct tx *tx, struct resource_job *j, struct err *err) {
-        bool loss;
-        int r = ledger_is_loss(tx, j->drift_line, &loss, err);
+/* Only data can have been lost, and what we made ourselves is not what was there: of all else the
+ * line need not be read. */
+static int find_outcome(struct tx *tx, const struct resource_job *j, const char **ret,
+                        struct err *err) {
+        bool loss = false;
+        int r = 0;
+
+        if (j->row.data && !j->row.accepted_loss && !j->op.created)
+                r = ledger_is_loss(tx, j->drift_line, &loss, err);
+        if (r < 0)
+                return r;
+        *ret = is_accepted(j) ? "accepted" : loss ? LEDGER_RESTORED : "repaired";
+        return 0;
+}
+
+static int close_line(struct tx *tx, const struct resource_job *j, struct err *err) {
+        struct w_drift_close_in in = { .id = j->drift_line, .repaired_at = tx_now(tx) };
+        int r = find_outcome(tx, j, &in.outcome, err);
 
         if (r >= 0)
-                r = w_drift_close(tx,
-                                  &(struct w_drift_close_in){ .id = j->drift_line,
-                                                              .outcome = is_accepted(j) ? "accepted"
-                                                                         : loss && !j->op.created
-                                                                                 ? LEDGER_RESTORED
-                                                                                 : "repaired",
-                                                              .repaired_at = tx_now(tx) },
-                                  err);
+                r = w_drift_close(tx, &in, err);
         if (r < 0 || !j->op.took_over)
                 return r;
         return w_drift_set_action(

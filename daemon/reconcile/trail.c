@@ -67,14 +67,22 @@ static void found(struct reconcile *rec, struct asked *a) {
 }
 
 /* 1: found; 0: not yet; < 0: it will not be. */
-static int ask(struct reconcile *rec, struct asked *a) {
-        const struct world_target *t = world_target(&rec->world, a->target);
+static int ask(struct reconcile *rec, int64_t target, const struct user_question *q, char *user,
+               size_t size) {
+        const struct world_target *t = world_target(&rec->world, target);
+
+        if (!t || !t->open || !t->provider->user)
+                return -1;
+        return t->provider->user(t->open, q, user, size);
+}
+
+static int ask_again(struct reconcile *rec, struct asked *a) {
         struct user_question q = { .type = a->type,
                                    .path = a->path,
                                    .who = a->who,
                                    .since = a->since,
                                    .deleted = a->deleted };
-        int r = t && t->open ? t->provider->user(t->open, &q, a->user, sizeof(a->user)) : -1;
+        int r = ask(rec, a->target, &q, a->user, sizeof(a->user));
 
         return r == 0 && ++a->tries == TRAIL_TRIES ? -1 : r;
 }
@@ -84,7 +92,7 @@ static void on_timer(void *arg) {
 
         list_each(entry, &t->asked) {
                 struct asked *a = list_entry(entry, struct asked, link);
-                int r = ask(t->rec, a);
+                int r = ask_again(t->rec, a);
 
                 if (r == 0)
                         continue;
@@ -101,11 +109,17 @@ static void on_timer(void *arg) {
 
 void trail_ask(struct reconcile *rec, const struct world_resource *r, int64_t line,
                const struct user_question *q) {
-        const struct world_target *target = world_target(&rec->world, r->target);
+        struct user_question whole = *q;
         struct trail *t = rec->trail;
         struct asked *a;
+        char user[sizeof(a->user)];
+        int known;
 
-        if (!target || !target->provider || !target->provider->user || t->count == TRAIL_MAX)
+        whole.type = r->type;
+        whole.path = r->path;
+        /* Most clusters have no log: their lines cost nothing more. */
+        known = t->count == TRAIL_MAX ? -1 : ask(rec, r->target, &whole, user, sizeof(user));
+        if (known < 0)
                 return;
         a = mem_new(struct asked);
         a->line = line;
@@ -115,9 +129,14 @@ void trail_ask(struct reconcile *rec, const struct world_resource *r, int64_t li
         a->who = str_dup(q->who);
         a->since = q->since;
         a->deleted = q->deleted;
+        a->tries = 1;
+        if (known > 0) {
+                str_copy(a->user, sizeof(a->user), user);
+                return found(rec, a);
+        }
         list_append(&t->asked, &a->link);
         if (t->count++ == 0)
-                timer_after(&t->timer, 0);
+                timer_after(&t->timer, TRAIL_PAUSE_MS);
 }
 
 struct trail *trail_new(struct reconcile *rec) {

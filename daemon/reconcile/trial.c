@@ -159,7 +159,6 @@ static void ask(struct one *o) {
 
         o->provider = t->provider;
         j->request.flags |= APPLY_DRY_RUN;
-        j->request.size = j->text_len;
         j->op.loop = j->rec->options.loop;
         j->op.done = on_tried;
         j->op.arg = o;
@@ -193,6 +192,7 @@ static void request_new(struct one *o) {
         j->request = (struct apply_request){ .type = o->type,
                                              .path = o->path,
                                              .wanted = j->document,
+                                             .size = j->text_len,
                                              .marks = j->marks,
                                              .values = j->values,
                                              .own = j->own,
@@ -281,6 +281,7 @@ static int read_other(struct tx *tx, struct one *o, struct err *err) {
         json_decref(take_ptr(j->own));
         secret_values_free(j->values);
         j->values = secret_values_new();
+        j->text_len += strlen(o->document);
         r = json_parse(o->document, strlen(o->document), &j->document, err);
         if (r < 0)
                 return r;

@@ -119,10 +119,6 @@ static struct applying *applying_of(struct flow *f) {
         return container_of(container_of(f, struct operation, flow), struct applying, operation);
 }
 
-static const char *annotation(const json_t *wanted, const char *name) {
-        return json_get_str(json_dig(wanted, "metadata", "annotations", NULL), name, "");
-}
-
 /* ---- look: whose is it? */
 
 /* Values that are there and that nobody else may know are not written over. */
@@ -527,8 +523,7 @@ static int got_patch(struct flow *f, struct ask *ask, struct err *err) {
 static int immutable(struct applying *a) {
         const struct kind_row *row = kinds_find(a->operation.type);
         bool data = row && row->flags & KIND_DATA;
-        bool may = a->request->flags & APPLY_RECREATE ||
-                   str_eq(annotation(a->request->wanted, FIELD_RULES_RECREATE), "true");
+        bool may = a->request->flags & APPLY_RECREATE || field_rules_recreates(a->request->wanted);
 
         if (data || a->anew)
                 return operation_say(&a->operation, OUTCOME_IMMUTABLE, "needs recreate: %s",

@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "fieldset-inside.h"
+#include "project.h"
 
 #include <stdlib.h>
 
@@ -80,10 +81,6 @@ static const char *writer(const struct comparing *c, int64_t *ret_at) {
 
 /* ---- what */
 
-static bool is_hidden(const json_t *j) {
-        return json_is_string(j) && str_starts(json_string_value(j), "(hidden, ");
-}
-
 /* A keyed hash tells a reader nothing; a value of 900 KB tells no reader anything either. */
 static json_t *shown(struct scan_slice value, bool both) {
         json_t *j;
@@ -93,7 +90,7 @@ static json_t *shown(struct scan_slice value, bool both) {
         if (value.len > COMPARE_VALUE_MAX)
                 return json_sprintf("(%zu bytes)", value.len);
         j = scan_json(value);
-        if (is_hidden(j)) {
+        if (project_is_hidden(json_string_value(j))) {
                 json_decref(j);
                 j = json_string(both ? "(hidden, differs)" : "(hidden)");
         }
@@ -107,7 +104,7 @@ static json_t *shown_all(struct scan_slice value, bool both) {
         json_t *member;
 
         json_object_foreach(j, name, member) {
-                if (is_hidden(member))
+                if (project_is_hidden(json_string_value(member)))
                         json_string_set(member, "(hidden)");
         }
         return j;
@@ -460,7 +457,7 @@ static bool is_said(struct scan_slice value) {
 }
 
 static bool is_hash(struct scan_slice found) {
-        return found.text && str_starts(found.text, "\"(hidden, ");
+        return found.text && *found.text == '"' && project_is_hidden(found.text + 1);
 }
 
 static void walk_said(struct comparing *c, struct scan_slice wanted, struct scan_slice found) {

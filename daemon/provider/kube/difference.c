@@ -5,9 +5,10 @@
  * Items of a list are told apart by their name, where all have one, else by their place. */
 #include "difference.h"
 
+#include "field-path.h"
 #include "normalise.h"
+#include "project.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 
 struct differing {
@@ -16,13 +17,9 @@ struct differing {
         struct buf path;
 };
 
-static bool is_hidden(const char *text) {
-        return str_starts(text, "(hidden, ");
-}
-
 /* A keyed hash tells a reader nothing. */
 static int hide(void *arg, const char *text, struct buf *out, struct err *err) {
-        buf_puts(out, is_hidden(text) ? "(hidden)" : text);
+        buf_puts(out, project_is_hidden(text) ? "(hidden)" : text);
         return 0;
 }
 
@@ -31,7 +28,7 @@ static json_t *shown(const json_t *j, bool both) {
         struct err ignored = { 0 };
         json_t *copy = NULL;
 
-        if (both && json_is_string(j) && is_hidden(json_string_value(j)))
+        if (both && project_is_hidden(json_string_value(j)))
                 return json_string("(hidden, differs)");
         text = json_text(j);
         if (strlen(text) > DIFFERENCE_VALUE_MAX)
@@ -64,13 +61,6 @@ static bool has_names(const json_t *list) {
         return json_array_size(list) > 0;
 }
 
-static bool is_word(const char *s) {
-        for (; *s; s++)
-                if (!isalnum((unsigned char)*s) && *s != '_' && *s != '-')
-                        return false;
-        return true;
-}
-
 static const json_t *named(const json_t *list, const char *name) {
         const json_t *item;
         size_t i;
@@ -92,10 +82,7 @@ static void differ(struct differing *d, const json_t *from, const json_t *to);
 static void member(struct differing *d, const char *name, const json_t *from, const json_t *to) {
         size_t before = d->path.len;
 
-        if (is_word(name))
-                buf_printf(&d->path, "%s%s", before ? "." : "", name);
-        else
-                buf_printf(&d->path, "[\"%s\"]", name);
+        field_path_add(&d->path, name);
         differ(d, from, to);
         back(d, before);
 }

@@ -61,17 +61,24 @@ void field_rules_read(const char *type, struct scan_slice object, struct scan_sl
         ret->strict = NULL;
 }
 
-/* ---- completed at run time */
+/* ---- what a document says */
+
+static const char *annotation(const json_t *wanted, const char *name) {
+        return json_get_str(json_dig(wanted, "metadata", "annotations", NULL), name, "");
+}
 
 json_t *field_rules_runtime(const json_t *wanted) {
-        const json_t *annotations = json_get(json_get(wanted, "metadata"), "annotations");
-        const char *paths = json_get_str(annotations, FIELD_RULES_RUNTIME, "");
+        const char *paths = annotation(wanted, FIELD_RULES_RUNTIME);
         struct err ignored = { 0 };
         json_t *tree = NULL;
 
         if (*paths)
                 field_tree_parse(paths, &tree, &ignored);
         return tree;
+}
+
+bool field_rules_recreates(const json_t *wanted) {
+        return str_eq(annotation(wanted, FIELD_RULES_RECREATE), "true");
 }
 
 /* The element of our set OWN that ITEM is found by, or NULL. */

@@ -16,8 +16,7 @@
 
 #define FIELD_RULES_STRICT "mooring.dev/strict"
 #define FIELD_RULES_RUNTIME "mooring.dev/runtime-fields"
-#define FIELD_RULES_RECREATE                                                                       \
-        "mooring.dev/recreate" /* "true": made anew where it cannot be changed */
+#define FIELD_RULES_RECREATE "mooring.dev/recreate"
 
 struct field_rules {
         json_t *strict, *runtime; /* trees of field-tree.h, or NULL: none */
@@ -28,6 +27,8 @@ void field_rules_read(const char *type, struct scan_slice object, struct scan_sl
                       struct field_rules *ret);
 /* What the component of WANTED, a document, completes; new, or NULL. */
 json_t *field_rules_runtime(const json_t *wanted);
+/* WANTED may be made anew where it cannot be changed. */
+bool field_rules_recreates(const json_t *wanted);
 /* Takes out of DOCUMENT, which is to be applied, what is completed at run time and is there in
  * LIVE by somebody else: not in OWN, our entry's fieldsV1. */
 void field_rules_release(json_t *document, const json_t *runtime, const json_t *own,

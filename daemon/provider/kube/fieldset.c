@@ -10,6 +10,7 @@
 #include "fieldset-inside.h"
 
 #include "map.h"
+#include "field-path.h"
 #include "field-rules.h"
 
 #include <errno.h>
@@ -462,12 +463,6 @@ char *fieldset_element(enum fieldset_kind kind, const char *name) {
         return str_format("%c:%s", letters[kind], name);
 }
 
-static bool is_word(const char *s) {
-        return *s &&
-               s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] ==
-                       '\0';
-}
-
 /* {"name":"x","port":1} as [name=x,port=1]. */
 static void put_key(const char *key, struct buf *out) {
         struct scan_slice name, value;
@@ -492,10 +487,8 @@ void fieldset_print(const char *element, struct buf *out) {
 
         if (str_starts(element, "k:"))
                 put_key(name, out);
-        else if (!str_starts(element, "f:"))
-                buf_printf(out, "[%s]", name);
-        else if (is_word(name))
-                buf_printf(out, "%s%s", out->len ? "." : "", name);
+        else if (str_starts(element, "f:"))
+                field_path_add(out, name);
         else
-                buf_printf(out, "[\"%s\"]", name);
+                buf_printf(out, "[%s]", name);
 }

@@ -8,6 +8,7 @@
 #include "keep.h"
 
 #include "field-path.h"
+#include "project.h"
 
 #include <stdlib.h>
 
@@ -140,12 +141,6 @@ static json_t *declared_items(const json_t *live, const json_t *document) {
         return NULL;
 }
 
-static bool is_hidden(const json_t *j) {
-        const char *text = json_string_value(j);
-
-        return text && str_starts(text, "(hidden, ");
-}
-
 enum keep { KEEP_AS_DECLARED, KEEP_LEAVE_OUT, KEEP_SET };
 
 static enum keep judge(const struct keeping *k, const struct at *at, const json_t **ret_live) {
@@ -160,7 +155,7 @@ static enum keep judge(const struct keeping *k, const struct at *at, const json_
                 return KEEP_LEAVE_OUT;
         if (k->give_up)
                 return KEEP_LEAVE_OUT;
-        if (is_hidden(*ret_live) || json_equal(*ret_live, at->document))
+        if (project_is_hidden(json_string_value(*ret_live)) || json_equal(*ret_live, at->document))
                 return KEEP_AS_DECLARED;
         return KEEP_SET;
 }

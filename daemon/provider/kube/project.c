@@ -19,6 +19,7 @@
 
 /* 128 bits of the keyed hash: enough to tell two values apart, no use without the key. */
 #define HIDDEN_HEX 32
+#define HIDDEN "(hidden, "
 
 /* ---- which child is where */
 
@@ -151,7 +152,11 @@ void project_hide(struct scan_slice value, bool base64, const uint8_t *key, stru
         }
         digest_hmac(key, DIGEST_SIZE, buf_str(&plain), plain.len, hash);
         digest_hex(hash, DIGEST_SIZE, hex);
-        buf_printf(out, "(hidden, %.*s)", HIDDEN_HEX, hex);
+        buf_printf(out, HIDDEN "%.*s)", HIDDEN_HEX, hex);
+}
+
+bool project_is_hidden(const char *text) {
+        return text && str_starts(text, HIDDEN);
 }
 
 /* Below which member of the root a walk is. */

@@ -13,3 +13,4 @@ json_t *project_restrict(const struct projection *p, struct scan_slice object, c
 /* What is seen of a secret value: "(hidden, 3f2a...)". VALUE is base64 text where BASE64, else
  * plain. */
 void project_hide(struct scan_slice value, bool base64, const uint8_t *key, struct buf *out);
+bool project_is_hidden(const char *text); /* NULL: no */

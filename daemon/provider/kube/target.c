@@ -558,11 +558,13 @@ static struct audit_trail *open_trail(struct target *t, const json_t *logs) {
 }
 
 int target_user(struct target *t, const struct user_question *q, char *text, size_t size) {
-        const struct discovery_kind *kind = discovery_find(t->discovery.table, q->type);
-        const struct discovery_version *version = kind ? discovery_version(kind, NULL) : NULL;
+        const struct discovery_kind *kind;
+        const struct discovery_version *version;
 
         if (!t->trail)
                 return -ENOTSUP;
+        kind = discovery_find(t->discovery.table, q->type);
+        version = kind ? discovery_version(kind, NULL) : NULL;
         return version && audit_trail_user(t->trail,
                                            &(struct audit_trail_ask){ .group = kind->group,
                                                                       .plural = version->plural,

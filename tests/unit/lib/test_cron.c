@@ -141,6 +141,26 @@ static void what_is_no_field_is_refused(void **state) {
         assert_int_equal(field_path_check("metadata.labels[\"a.b/c\"]", &err), 0);
 }
 
+static void a_path_reads_back_as_the_names_that_were_put_into_it(void **state) {
+        static const char *const names[] = { "metadata", "labels", "a.b/c", "x_y-Z0", NULL };
+        cleanup_(buf_free) struct buf path = BUF_INIT;
+        const char *p;
+
+        for (size_t i = 0; names[i]; i++)
+                field_path_add(&path, names[i]);
+        assert_string_equal(buf_str(&path), "metadata.labels[\"a.b/c\"].x_y-Z0");
+        p = buf_str(&path);
+        for (size_t i = 0; names[i]; i++) {
+                struct field_step step = { 0 };
+
+                assert_true(field_path_next(&p, &step));
+                assert_false(step.item);
+                assert_string_equal(step.text, names[i]);
+                free(step.text);
+        }
+        assert_string_equal(p, "");
+}
+
 static void an_item_is_chosen_by_its_keys(void **state) {
         cleanup_(json_freep) json_t *port = json_pack("{s:i, s:s}", "port", 80, "name", "http");
         cleanup_(json_freep) json_t *text = json_string("x");
@@ -161,6 +181,7 @@ int main(void) {
                 cmocka_unit_test(the_tables_of_this_host_are_read),
                 cmocka_unit_test(a_rule_covers_its_field_and_what_is_in_it),
                 cmocka_unit_test(what_is_no_field_is_refused),
+                cmocka_unit_test(a_path_reads_back_as_the_names_that_were_put_into_it),
                 cmocka_unit_test(an_item_is_chosen_by_its_keys),
         };
 

@@ -125,6 +125,18 @@ static void random_texts_use_all_of_the_alphabet_evenly(void **state) {
                 assert_in_range(counts[i], 690, 1310);
 }
 
+/* Rows have such texts: they stay what they were. */
+static void the_text_of_a_digest_is_the_same_for_ever(void **state) {
+        uint8_t digest[DIGEST_SIZE];
+        char text[26 + 1];
+
+        digest_sha256("abc", 3, digest);
+        digest_text(digest, DIGEST_BASE32, 26, text);
+        assert_string_equal(text, "2yw7pbpkbba65ocdqdbdwx24uq");
+        digest_text(digest, DIGEST_READABLE, 8, text);
+        assert_string_equal(text, "7r5dmczz");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(hashes_match_the_published_vectors),
@@ -133,6 +145,7 @@ int main(void) {
                 cmocka_unit_test(base64_of_every_length_reads_back),
                 cmocka_unit_test(base64_vectors_and_bad_texts),
                 cmocka_unit_test(random_texts_use_all_of_the_alphabet_evenly),
+                cmocka_unit_test(the_text_of_a_digest_is_the_same_for_ever),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,6 +81,7 @@ static void observe(const char *path, const char *const *see, struct observation
         o->since = json_get_int(t->body, "since", 0);
         o->foreign = json_get_bool(t->body, "foreign", false);
         o->ours = !o->foreign;
+        o->counted = json_get_bool(t->body, "counted", false);
         o->filled =
                 json_get_bool(t->body, "data", false) && !json_get_bool(t->body, "empty", false);
         snprintf(o->incarnation, sizeof(o->incarnation), "i%d", t->incarnation);
@@ -282,11 +283,20 @@ static void look(struct target *t, const struct apply_request *r, struct op *op)
         begin(t, LOOK, r, op);
 }
 
+/* Where it is large, its body is made in a thread. */
+static void check_size(const struct apply_request *r) {
+        cleanup_(freep) char *text = json_text(r->wanted);
+
+        assert_true(r->size >= strlen(text));
+}
+
 static void apply(struct target *t, const struct apply_request *r, struct op *op) {
-        if (r->flags & APPLY_DRY_RUN)
+        if (r->flags & APPLY_DRY_RUN) {
                 stage->trials++;
-        else
+                check_size(r);
+        } else {
                 stage->applies++;
+        }
         str_copy(stage->token, sizeof(stage->token), r->token);
         begin(t, APPLY, r, op);
 }
@@ -419,6 +429,14 @@ static int compare(const struct apply_request *r, const struct observation *o,
         return 0;
 }
 
+static int user(struct target *t, const struct user_question *q, char *text, size_t size) {
+        stage->users_asked++;
+        if (!stage->log_user)
+                return -ENOTSUP;
+        str_copy(text, size, stage->log_user);
+        return text[0] != '\0';
+}
+
 static bool secret_place(const json_t *wanted, const char *pointer) {
         return str_eq(pointer, "/secret");
 }
@@ -447,6 +465,7 @@ static struct provider provider = {
         .remove = remove_it,
         .cancel = cancel,
         .compare = compare,
+        .user = user,
         .secret_place = secret_place,
         .projection_parse = projection_parse,
         .projection_free = projection_free,

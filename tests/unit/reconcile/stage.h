@@ -32,10 +32,12 @@ struct stage {
         struct later answer_charms;
         bool hold, charms_silent, unlisted; /* UNLISTED: nothing of the outside can be listed */
         int planned, found, looks, applies, removes, trials; /* counts */
-        const char *fail;                            /* name whose operations fail ... */
-        enum outcome failure;                        /* ... with this */
-        char token[64];                              /* that the newest apply was given */
-        const struct charm_offer *offer;             /* what an application without a charm finds */
+        const char *fail;                                    /* name whose operations fail ... */
+        enum outcome failure;                                /* ... with this */
+        char token[64];                                      /* that the newest apply was given */
+        const struct charm_offer *offer; /* what an application without a charm finds */
+        const char *log_user; /* by the outside's audit log; "": not yet; NULL: there is no log */
+        int users_asked;
 };
 
 int stage_set_up(void **state);        /* a cluster that is watched, model "lab" */

@@ -227,6 +227,46 @@ static void what_is_not_known_is_put_right_where_there_are_no_rules(void **state
         assert_string_equal(stage_member(s, "one", "c"), "");
 }
 
+/* ---- which user it was */
+
+static void the_user_is_in_the_line_as_soon_as_the_log_says_it(void **state) {
+        struct stage *s = *state;
+
+        begin(s, two);
+        s->log_user = "alice";
+        change(s, "a", "2");
+        assert_int_equal(s->users_asked, 1);
+        assert_int_equal(lines(s, "user = 'alice'"), 1);
+        s->log_user = "";
+        change(s, "a", "3");
+        change(s, "b", "2");
+        assert_int_equal(s->users_asked, 3);
+        stage_run(s, 3000);
+        assert_int_equal(lines(s, "user = 'bob'"), 0);
+        s->log_user = "bob";
+        stage_run(s, 1000);
+        assert_int_equal(lines(s, "user = 'bob'"), 2);
+}
+
+static void a_log_that_never_says_it_is_not_asked_for_ever(void **state) {
+        struct stage *s = *state;
+
+        begin(s, two);
+        s->log_user = "";
+        change(s, "a", "2");
+        stage_run(s, 60000);
+        assert_int_equal(s->users_asked, 15);
+}
+
+static void where_there_is_no_log_it_is_asked_once(void **state) {
+        struct stage *s = *state;
+
+        begin(s, two);
+        change(s, "a", "2");
+        stage_run(s, 5000);
+        assert_int_equal(s->users_asked, 1);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, stage_set_up, stage_tear_down)
 
 int main(void) {
@@ -242,6 +282,9 @@ int main(void) {
                 TEST(a_field_that_is_let_be_stays_when_cache_db_was_lost),
                 TEST(what_is_not_known_is_told_where_rules_are_about_fields),
                 TEST(what_is_not_known_is_put_right_where_there_are_no_rules),
+                TEST(the_user_is_in_the_line_as_soon_as_the_log_says_it),
+                TEST(a_log_that_never_says_it_is_not_asked_for_ever),
+                TEST(where_there_is_no_log_it_is_asked_once),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

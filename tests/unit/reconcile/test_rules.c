@@ -276,6 +276,25 @@ static void the_same_objects_again_are_no_more_and_time_passes(void **state) {
         assert_null(stage_application(s, "app")->held);
 }
 
+static void what_is_taken_away_in_parts_is_held_and_time_passes(void **state) {
+        struct stage *s = *state;
+
+        s->rec->options.limits.delete_most = 3;
+        stage_plan(s, "app", six);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        replan(s, "app", "{\"docs\": {" DOC("a") ", " DOC("b") ", " DOC("c") ", " DOC("d") "}}");
+        assert_null(stage_application(s, "app")->held);
+        replan(s, "app", "{\"docs\": {" DOC("a") ", " DOC("b") "}}");
+        assert_non_null(
+                strstr(stage_application(s, "app")->held, "deletes 2 of 4, 4 in 10 minutes"));
+        assert_int_equal(s->removes, 2);
+        stage_run(s, 11 * 60000);
+        replan(s, "app", "{\"docs\": {" DOC("a") ", " DOC("b") ", " DOC("c") "}}");
+        assert_null(stage_application(s, "app")->held);
+        assert_int_equal(s->removes, 3);
+}
+
 /* Neither making things for the first time nor undoing what others did is a change of ours. */
 static void first_convergence_and_repairs_are_under_no_limit(void **state) {
         struct stage *s = *state;
@@ -526,6 +545,7 @@ int main(void) {
                 TEST(what_another_application_wants_is_not_pruned),
                 TEST(what_was_never_applied_is_not_pruned),
                 TEST(the_same_objects_again_are_no_more_and_time_passes),
+                TEST(what_is_taken_away_in_parts_is_held_and_time_passes),
                 TEST(first_convergence_and_repairs_are_under_no_limit),
                 TEST(a_command_does_not_pass_what_limits_froze_and_a_persons_freeze_holds_the_plan),
                 TEST(charms_that_answer_each_other_for_ever_are_stopped),

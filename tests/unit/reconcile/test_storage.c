@@ -90,6 +90,59 @@ static void while_its_cluster_cannot_be_read_it_is_unknown(void **state) {
         expect_(s, "unknown", "connection refused");
 }
 
+/* ---- how the line of what was lost ends */
+
+static int64_t ended(struct stage *s, const char *outcome) {
+        cleanup_(freep) char *sql =
+                str_format("SELECT count(*) FROM drift WHERE outcome = '%s'", outcome);
+
+        return stage_count(s, sql);
+}
+
+static void lose(struct stage *s) {
+        stage_plan(s, "app",
+                   "{\"docs\": {\"volume\": {\"name\": \"volume\", \"data\": true, \"counted\": "
+                   "true}}}");
+        stage_deploy(s, "app");
+        stage_run(s, 1000);
+        stage_change(s, "volume", NULL, NULL);
+        stage_run(s, 1000);
+        expect_(s, "lost", "is gone, and held data");
+}
+
+static void put_back_by_others_it_is_restored(void **state) {
+        static const char body[] = "{\"name\": \"volume\", \"data\": true, \"counted\": true}";
+        struct stage *s = *state;
+
+        lose(s);
+        stage_restore(s, "volume", body); /* as another one, on which our marks are put */
+        stage_run(s, 31000);
+        expect_(s, "attached", "");
+        assert_int_equal(ended(s, "restored"), 1);
+        stage_change(s, "volume", NULL, NULL);
+        stage_run(s, 1000);
+        expect_(s, "lost", "is gone, and held data");
+        stage_restore(s, "volume", body); /* as the one it was: nothing is to be put right */
+        stage_run(s, 31000);
+        expect_(s, "attached", "");
+        assert_int_equal(ended(s, "restored"), 2);
+        assert_int_equal(ended(s, "repaired"), 0);
+}
+
+static void given_up_and_made_anew_it_is_accepted(void **state) {
+        struct stage *s = *state;
+        struct command_application c = { .head.run = command_application_accept_loss,
+                                         .model = "lab",
+                                         .application = "app" };
+
+        lose(s);
+        stage_command(s, &c.head);
+        stage_run(s, 2000);
+        assert_true(stage_there(s, "volume"));
+        assert_int_equal(ended(s, "accepted"), 1);
+        assert_int_equal(ended(s, "restored"), 0);
+}
+
 /* Though it answers: on which volume it runs is for a person to say. */
 static void on_a_lost_volume_all_is_lost(void **state) {
         struct stage *s = *state;
@@ -403,6 +456,8 @@ int main(void) {
                 TEST(marked_for_deletion_it_is_destroying_and_gone_it_is_lost),
                 TEST(another_one_in_its_place_is_lost_too),
                 TEST(while_its_cluster_cannot_be_read_it_is_unknown),
+                TEST(put_back_by_others_it_is_restored),
+                TEST(given_up_and_made_anew_it_is_accepted),
                 TEST(on_a_lost_volume_all_is_lost),
                 TEST(another_one_is_found_by_its_name),
                 TEST(what_is_kept_is_looked_at),
