@@ -184,7 +184,7 @@ struct command_application {
         bool trust;                  /* trust */
         const char *constraints;     /* constraints */
         bool destroy_storage, force; /* remove */
-        const char *why;             /* pause: the reason */
+        const char *why, *until;     /* pause: the reason; when it ends by itself, or NULL */
         /* attach-resource: image reference, or SHA-256 of an attached file; value NULL: the
          * charm's own */
         const char *resource, *value;
