@@ -47,7 +47,9 @@ struct command {
         void *look_arg;
         const json_t *expect; /* the plan that is gone on with: these changes and no others */
         int64_t shown;        /* and its row, which goes with that; 0: none */
-        const char *release_application, *release; /* limit.h's content, let go with it; or NULL */
+        /* Lines that were shown: those of type "plan" name an application ("path") and what is let
+         * go of its plan with this ("content", limit.h's). NULL: none. */
+        const json_t *release;
         /* private: made anew by each run */
         json_t *was, *became; /* what it changed, for the audit */
         size_t values, values_more;

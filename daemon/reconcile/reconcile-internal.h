@@ -95,7 +95,7 @@ struct resource_job { /* from reading the rows to saving the outcome */
 void resource_handle(struct reconcile *rec, int64_t id);
 /* Fills J's request for an operation on R. */
 void resource_request(struct resource_job *j, struct world_resource *r);
-json_t *resource_marks(struct reconcile *rec, const struct world_application *a,
+json_t *resource_marks(struct reconcile *rec, const char *application,
                        const struct world_model *m);
 /* What was seen of R last, as far as it is ours: the same text, the same state. Free it. */
 char *resource_seen_text(const struct world_resource *r);

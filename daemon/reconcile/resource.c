@@ -302,7 +302,7 @@ static void on_op(struct op *op) {
         resource_save(j, on_failed_saved);
 }
 
-json_t *resource_marks(struct reconcile *rec, const struct world_application *a,
+json_t *resource_marks(struct reconcile *rec, const char *application,
                        const struct world_model *m) {
         json_t *marks = json_object();
 
@@ -311,14 +311,15 @@ json_t *resource_marks(struct reconcile *rec, const struct world_application *a,
                 json_object_set_new(marks, "model", json_string(m->name));
                 json_object_set_new(marks, "model-uuid", json_string(m->uuid));
         }
-        if (a)
-                json_object_set_new(marks, "application", json_string(a->name));
+        if (application)
+                json_object_set_new(marks, "application", json_string(application));
         return marks;
 }
 
 static json_t *marks_of(struct reconcile *rec, const struct world_resource *r) {
-        return resource_marks(rec, world_application(&rec->world, r->owner),
-                              resource_model(rec, r));
+        const struct world_application *a = world_application(&rec->world, r->owner);
+
+        return resource_marks(rec, a ? a->name : NULL, resource_model(rec, r));
 }
 
 void resource_request(struct resource_job *j, struct world_resource *r) {
