@@ -87,14 +87,21 @@ void plans_keep(struct request *q, const char *application, json_t *asked, json_
 
 /* ---- what moved */
 
+/* Or the same request did it: an earlier one of its key, which nobody waited for. */
 static int read_since(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
-        return shown_since(tx, q->plan, ret, err);
+        int r = request_recorded(tx, q, ret, err);
+
+        q->repeated = r > 0;
+        return r ? MIN_OF(r, 0) : shown_since(tx, q->plan, ret, err);
 }
 
 static void finish_moved(struct request *q, json_t *since) {
         cleanup_(faults_deinit) struct faults moved = { 0 };
         cleanup_(json_freep) json_t *now = take_ptr(q->tried);
         json_t *json;
+
+        if (q->repeated)
+                return request_reply(q, 200, since);
 
         faults_add(&moved, NULL, 0,
                    "plan %s does not hold any more, and nothing was done:", q->plan->name);
@@ -237,8 +244,13 @@ static int become(struct request *q, const json_t *asked, struct err *err) {
         return request_decode(q, err);
 }
 
+/* A plan that was done is gone, and who asks again with the same key has his answer. */
 static int read_plan(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
+        int r = request_recorded(tx, q, ret, err);
+
         q->plan = shown_free(q->plan);
+        if (r)
+                return MIN_OF(r, 0);
         return shown_find(tx, q->admin->options.sealer, request_param(q, 0), request_param(q, 1),
                           &q->plan, err);
 }
@@ -247,6 +259,8 @@ static void finish_plan(struct request *q, json_t *json) {
         struct err err = { 0 };
         int r;
 
+        if (json)
+                return request_reply(q, 200, json);
         q->only_try = request_query_bool(q, "dry-run");
         if (!q->plan->request)
                 return plans_apply_state(q);
@@ -257,5 +271,6 @@ static void finish_plan(struct request *q, json_t *json) {
 }
 
 void plans_apply(struct request *q) {
+        request_name(q);
         request_look(q, read_plan, finish_plan);
 }
