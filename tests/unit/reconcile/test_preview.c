@@ -2,8 +2,6 @@
 /* test_preview.c - which objects another plan would change is told, and nothing is done */
 #include "stage.h"
 
-#include <stdlib.h>
-
 static const char before[] = "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"red\"},"
                              " \"two\": {\"name\": \"two\"},"
                              " \"disk\": {\"name\": \"disk\", \"data\": true}}}";
@@ -211,6 +209,7 @@ static void a_large_plan_is_told_in_slices_and_a_stop_ends_it(void **state) {
         cleanup_(freep) char *text = NULL;
         struct stage *s = *state;
         struct asking a;
+        int64_t lines;
 
         for (int i = 0; i < 200; i++) {
                 cleanup_(freep) char *name = str_format("n%d", i);
@@ -225,7 +224,7 @@ static void a_large_plan_is_told_in_slices_and_a_stop_ends_it(void **state) {
         loop_step(s->loop, 20);
         stage_stop(s);
         assert_true(a.told);
-        assert_true(atoi(a.text) < 200);
+        assert_true(str_to_int(a.text, &lines) && lines < 200);
         free(a.text);
 }
 
