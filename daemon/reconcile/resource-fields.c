@@ -261,8 +261,7 @@ void resource_fights_answered(const struct resource_job *j, struct world_resourc
                 r->fights->items[i].told = false;
         for (size_t i = 0; j->fates && r->fights && i < j->differences.count; i++) {
                 const struct drift *d = &j->differences.items[i];
-                struct fight *f = fights_find(r->fights, fought_field(j, d),
-                                              d->who ? d->who : LEDGER_WHO_UNKNOWN);
+                struct fight *f = fights_find(r->fights, fought_field(j, d));
 
                 if (f && j->fates[i] == FATE_REPAIR)
                         f->told = false;
