@@ -66,7 +66,7 @@ struct verdict {
         bool later;       /* some of it later: a window; */
         bool reported;    /* some of it is only told; and what is left nobody wants to know of */
         int64_t again_at; /* clock_wall: then it is judged anew; 0: when something changes */
-        char why[256];    /* of what is not repaired now */
+        char why[400];    /* of what is not repaired now */
 };
 
 struct policy {

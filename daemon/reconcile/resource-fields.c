@@ -77,8 +77,23 @@ void resource_window_text(const struct rule *rule, int64_t at, char *text, size_
                          clock_iso(at, false, stamp));
 }
 
-static enum fate judge_field(const struct rule *rule, const char *field, struct verdict *v) {
-        char wait[200];
+#define VALUE_SAID_MAX 80
+
+/* What is there now: a reader of the status must not have to look. */
+static void said_change(const struct drift *d, char *text, size_t size) {
+        cleanup_(freep) char *found = d->found ? json_text(d->found) : NULL;
+
+        if (is_unknown(d) || (!d->found && !d->wanted))
+                snprintf(text, size, "was changed");
+        else if (!found)
+                snprintf(text, size, "was taken away");
+        else
+                snprintf(text, size, "was changed to %.*s%s", VALUE_SAID_MAX, found,
+                         strlen(found) > VALUE_SAID_MAX ? "..." : "");
+}
+
+static enum fate judge_field(const struct rule *rule, const struct drift *d, struct verdict *v) {
+        char wait[200], change[VALUE_SAID_MAX + 40];
         int64_t at;
 
         if (!rule)
@@ -88,13 +103,15 @@ static enum fate judge_field(const struct rule *rule, const char *field, struct 
         if (rule->mode == RULE_REPORT) {
                 cleanup_(freep) char *text = rule_text(rule);
 
-                say_once(v, "%s was changed and is only told: %s", field, text);
+                said_change(d, change, sizeof(change));
+                say_once(v, "%s %s and is only told: %s", d->field, change, text);
                 return FATE_REPORT;
         }
         if (rule_window_open(rule, clock_wall(), &at))
                 return FATE_REPAIR;
         resource_window_text(rule, at, wait, sizeof(wait));
-        say_once(v, "%s was changed: %s", field, wait);
+        said_change(d, change, sizeof(change));
+        say_once(v, "%s %s: %s", d->field, change, wait);
         v->again_at = clock_sooner(v->again_at, at);
         return FATE_LATER;
 }
@@ -108,12 +125,13 @@ static enum fate judge_fight(const struct resource_job *j, struct world_resource
                              const struct drift *d, struct verdict *v) {
         struct reconcile *rec = j->rec;
         const struct fight *f = resource_note_fight(rec, r, fought_field(j, d), d->who);
-        char wait[200];
+        char wait[200], change[VALUE_SAID_MAX + 40];
         int64_t at = resource_fight_wait(rec, r, f, wait, sizeof(wait));
 
         if (!at)
                 return FATE_REPAIR;
-        say_once(v, "%s", wait);
+        said_change(d, change, sizeof(change));
+        say_once(v, "%s %s: %s", d->field, change, wait);
         v->again_at = clock_sooner(v->again_at, at);
         return FATE_LATER;
 }
@@ -135,6 +153,16 @@ static void digest_of(const struct resource_job *j, bool all, uint8_t ret[DIGEST
         memcpy(ret, nothing, DIGEST_SIZE);
         if (text.len)
                 digest_sha256(text.data, text.len, ret);
+}
+
+/* The reason is that of the first; that there are more is said. */
+static void say_more(const struct resource_job *j, struct verdict *v) {
+        size_t n = 0, len = strlen(v->why);
+
+        for (size_t i = 0; i < j->differences.count; i++)
+                n += j->fates[i] == FATE_LATER || j->fates[i] == FATE_REPORT;
+        if (n > 1)
+                snprintf(v->why + len, sizeof(v->why) - len, "; and %zu more of its fields", n - 1);
 }
 
 /* The whole document is written, or nothing: what is to stay keeps the rest from its repair. */
@@ -175,7 +203,7 @@ static enum fate judge_unknown(const struct rules *rules, const struct rule_subj
                 if (!rule->field[0] || !rule_fits(rule, s) ||
                     rules_find(rules, s, rule->field) != rule)
                         continue;
-                f = judge_field(rule, rule->field, &own);
+                f = judge_field(rule, &(struct drift){ .field = rule->field }, &own);
                 fate = MAX_OF(fate, f == FATE_SPARE ? FATE_REPORT : f);
                 v->again_at = clock_sooner(v->again_at, own.again_at);
         }
@@ -207,7 +235,7 @@ static enum fate fate_of(struct resource_job *j, struct world_resource *r, size_
         const struct drift *d = &j->differences.items[i];
         struct rule_subject s = resource_subject(j->rec, r);
         const struct rules *rules = resource_rules(j->rec, r);
-        enum fate fate = judge_field(rules_find(rules, &s, d->field), d->field, v);
+        enum fate fate = judge_field(rules_find(rules, &s, d->field), d, v);
 
         if (fate == FATE_REPAIR && is_unknown(d))
                 fate = judge_unknown(rules, &s, v);
@@ -241,6 +269,7 @@ static void judge_fields(struct resource_job *j, struct world_resource *r) {
         if (v->now && (v->later || v->reported || spared) && t && t->provider &&
             !(t->provider->can & PROVIDER_KEEPS))
                 hold_all(j, v);
+        say_more(j, v);
         digest_of(j, false, f->stands);
         if (v->now)
                 promote(j, r);

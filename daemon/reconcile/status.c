@@ -298,32 +298,43 @@ static bool is_first_plan(const struct world_application *a) {
         return application_changing(a) && a->planned && !a->planned_at;
 }
 
-/* Without numbers, which would be news each time. */
+/* Of what is put right at once each time. Without numbers, which would be news each time. */
 static char *note_of_fight(const struct world_resource *r, const struct fight *f) {
-        return str_format(
-                "%s keeps %s%s of %s %s", str_eq(f->who, LEDGER_WHO_UNKNOWN) ? "somebody" : f->who,
-                f->field[0] ? "changing " : "taking away all", fight_what(f), r->type, r->path);
+        return str_format("%s %s: %s again and again, and put right each time: look who does it",
+                          r->type, r->path, f->field[0] ? "changed" : "deleted");
 }
 
-/* What others changed and is not put right, or again and again. */
+/* What others changed and is not put right now: what is there, and until when. */
+static char *note_of_standing(const struct world_resource *r, size_t more) {
+        cleanup_(freep) char *others =
+                more ? str_format("; %zu more objects differ", more) : str_dup("");
+
+        return str_format("%s %s: %s%s", r->type, r->path, r->judged->verdict.why, others);
+}
+
 static char *find_note(struct reconcile *rec, struct world_application *a) {
-        char *stands = NULL;
+        const struct world_resource *first = NULL, *fought = NULL;
         bool unjudged = false; /* since the start: it stands, and was not seen and compared yet */
+        size_t stand = 0;
 
         for (size_t i = 0; a->noted && i < a->want_count; i++) {
                 const struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
-                const struct fight *f = r ? resource_fight(r) : NULL;
 
-                if (f) {
-                        free(stands);
-                        return note_of_fight(r, f);
-                }
-                unjudged |= r && r->standing && !r->judged;
-                if (!stands && r && r->standing && r->judged)
-                        stands = str_format("%s %s: %s", r->type, r->path, r->judged->verdict.why);
+                if (!r)
+                        continue;
+                if (resource_fight(r))
+                        fought = r;
+                unjudged |= r->standing && !r->judged;
+                stand += r->standing && r->judged;
+                if (!first && r->standing && r->judged)
+                        first = r;
         }
-        a->noted = stands || unjudged;
-        return stands;
+        a->noted = first || fought || unjudged;
+        if (first)
+                return note_of_standing(first, stand - 1);
+        if (fought && resource_fight_guarded(rec, fought))
+                return note_of_fight(fought, resource_fight(fought));
+        return NULL;
 }
 
 void status_update(struct reconcile *rec, struct world_application *a) {
