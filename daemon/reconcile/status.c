@@ -67,7 +67,7 @@ struct gathered {
         bool reading; /* UNSEEN is but the first look that is under way */
         char unseen[300], blocked[400], failing[400], not_ready[400], lost[400], unit_error[300],
                 model_blocked[400];
-        char no_charm[400], removing[300];
+        char no_charm[400], removing[400];
         size_t units, ready;
 };
 
@@ -337,6 +337,23 @@ static char *find_note(struct reconcile *rec, struct world_application *a) {
         return NULL;
 }
 
+/* Its units may all be gone: whether there should be any, what it wants says. */
+static bool runs_units(struct reconcile *rec, struct world_application *a) {
+        bool known = true;
+
+        for (size_t i = 0; !a->runs && i < a->want_count; i++) {
+                const struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
+                const struct world_target *t = r ? world_target(&rec->world, r->target) : NULL;
+
+                known &= t && t->provider;
+                if (t && t->provider && t->provider->runs && t->provider->runs(r->type))
+                        a->runs = 1;
+        }
+        if (!a->runs && known)
+                a->runs = -1;
+        return a->runs > 0;
+}
+
 void status_update(struct reconcile *rec, struct world_application *a) {
         struct gathered g = { 0 };
         struct status_output out;
@@ -377,6 +394,7 @@ void status_update(struct reconcile *rec, struct world_application *a) {
                 .changing = application_changing(a),
                 .units = g.units,
                 .ready = g.ready,
+                .runs = g.units > 0 || runs_units(rec, a),
                 .scale = a->scale,
                 .keeps_data = tally_first(a, TALLY_DATA),
         };

@@ -123,6 +123,17 @@ def _(world):
     world.wait_active()
 
 
+@test("what is only told and leaves no pod running is not active, whoever wants it so")
+def _(world):
+    kube = world.cluster.kube
+    world.ctl("drift", "policy", "set", "--mode", "report", "--object", SERVER, "--reason", "looking").ok()
+    kube.merge("deployments", "mlflow", "mlflow-server", {"spec": {"replicas": 0}})
+    world.wait_status("mlflow-server", "waiting", "0 of 1 units are ready", "spec.replicas was changed to 0 and is only told")
+    world.ctl("wait", "mlflow-server", "--timeout", "1ms").refused(code=5)
+    world.ctl("drift", "policy", "unset", "--object", SERVER).ok()
+    world.wait_active()
+
+
 @test("outside of its window a repair waits, says until when, and is done when the window is taken away")
 def _(world):
     kube, before = world.cluster.kube, lines(world)
