@@ -338,7 +338,8 @@ void models_pause(struct request *q) {
         struct command_application *c = mem_new(struct command_application);
         const char *why = ((const struct models_pause_body *)q->data)->reason;
 
-        *c = (struct command_application){ .head = { .run = command_application_pause },
+        *c = (struct command_application){ .head = { .run = command_application_pause,
+                                                     .dry_run = request_query_bool(q, "dry-run") },
                                            .model = request_param(q, 0),
                                            .why = why };
         if (!q->reason)
@@ -349,7 +350,8 @@ void models_pause(struct request *q) {
 void models_unpause(struct request *q) {
         struct command_application *c = mem_new(struct command_application);
 
-        *c = (struct command_application){ .head = { .run = command_application_unpause },
+        *c = (struct command_application){ .head = { .run = command_application_unpause,
+                                                     .dry_run = request_query_bool(q, "dry-run") },
                                            .model = request_param(q, 0) };
         request_command(q, &c->head, release_application);
 }

@@ -124,6 +124,31 @@ static void gather_not_ready(struct reconcile *rec, const struct world_applicati
                       r->reason[0] ? r->reason : decide_state_name(r->state));
 }
 
+/* Data whose destruction a pause or a freeze holds up goes when that ends, whoever ends it. A
+ * removal has no wants any more to find it by, and only where something is held it is looked for.
+ */
+static void gather_removing(struct reconcile *rec, const struct world_application *a,
+                            struct gathered *g) {
+        const struct world_model *m = world_model(&rec->world, a->model);
+        struct map_entry *e;
+        char text[300];
+
+        if (!m || !(m->paused || a->paused || (m->rules && m->rules->freeze_count)))
+                return;
+        for (size_t i = 0; !g->removing[0] && (e = map_next(&rec->world.resources, &i));) {
+                const struct world_resource *r = e->value;
+                const char *by = NULL;
+
+                if (r->owner == a->id && r->row.dying && r->row.data && !r->row.adopted)
+                        by = resource_paused(rec, r, text, sizeof(text));
+                if (by)
+                        first(g->removing, sizeof(g->removing),
+                              "%s %s and the data in it are deleted when what holds that up ends: "
+                              "%s",
+                              r->type, r->path, by);
+        }
+}
+
 /* The first by label of its resources that stand so. */
 static const struct world_resource *
 first_of(struct reconcile *rec, const struct world_application *a, enum tally_kind kind) {
@@ -368,13 +393,15 @@ void status_update(struct reconcile *rec, struct world_application *a) {
         gather(rec, a, &g);
         if (a->active) /* until now: nothing was told meanwhile */
                 a->last_active = clock_wall();
+        if (a->dying)
+                gather_removing(rec, a, &g);
         note = find_note(rec, a);
         in = (struct status_input){
                 .unseen = none_if_empty(g.unseen),
                 .last_word = a->last_active ? "active" : a->status,
                 .last_seen = a->last_active,
                 .dying = a->dying,
-                .removing = none_if_empty(g.not_ready),
+                .removing = none_if_empty(g.removing[0] ? g.removing : g.not_ready),
                 .no_charm = missing_charm(rec, a, &g),
                 .paused = m && m->paused ? m->paused : a->paused,
                 .frozen = frozen,
