@@ -58,6 +58,7 @@ struct resource_row {      /* what decide needs of the store's row */
         enum outcome outcome;         /* of the last operation */
         uint8_t release[DIGEST_SIZE]; /* of what a person let go; while RELEASE_UNTIL is to come */
         int64_t release_until;
+        bool unwritten; /* our newest change of it went into fields that are left to others */
 };
 
 /* What differs, field by field, held against the rules. */

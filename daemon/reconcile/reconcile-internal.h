@@ -81,6 +81,7 @@ struct resource_job { /* from reading the rows to saving the outcome */
         json_t *kept_before;     /* as the row says */
         char version[64];        /* of what the apply made */
         char version_before[64]; /* of what was there, as it was seen last */
+        bool unwritten;          /* this apply changed nothing: what is new is left to others */
         bool sent;               /* the operation went to the provider */
         struct world_removal *removal;         /* that ended before: the save tells the audit */
         char *left_model, *left_by, *left_why; /* forget: what is left outside, for its line */
@@ -107,6 +108,9 @@ struct resource_policy_text {
         char unmet[256], held_up[256], blocked[256], paused[256], rule[300], redeclared[256],
                 unread[256];
 };
+/* Who keeps the loop from writing it, and why, or NULL: in TEXT, or lives as long as R. */
+const char *resource_paused(struct reconcile *rec, const struct world_resource *r, char *text,
+                            size_t size);
 void resource_policy(struct reconcile *rec, struct world_resource *r,
                      struct resource_policy_text *text, struct policy *ret);
 /* ---- resource-fight.c */

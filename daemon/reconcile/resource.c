@@ -160,8 +160,34 @@ static void take_part(struct resource_job *j, struct world_resource *r) {
                 resource_look_again(r);
 }
 
+/* A change of ours, and the object is the very same after it: what was changed is in fields that
+ * rules leave to others. Until they are ours again that is so, whatever else is written. */
+static bool is_unwritten(const struct resource_job *j, const struct world_resource *r) {
+        bool same = str_eq(j->op.seen.version, j->version_before) && j->op.seen.version[0];
+
+        if (!json_array_size(j->kept_names))
+                return false;
+        return r->row.unwritten || (same && j->generation != r->row.applied_generation);
+}
+
+static void note_unwritten(struct resource_job *j, struct world_resource *r) {
+        struct world_application *a = world_application(&j->rec->world, r->owner);
+        cleanup_(freep) char *names = json_text(j->kept_names);
+
+        if (r->row.unwritten || !j->unwritten || !a)
+                return;
+        reconcile_log(LOG_NOTICE, "left", j->rec, r,
+                      "%s %s: what was changed last is not written: rules leave %s to others",
+                      r->type, r->path, names);
+        a->noted = true;
+        application_seen(j->rec, a->id);
+}
+
 static void take_whole(struct resource_job *j, struct world_resource *r) {
+        j->unwritten = is_unwritten(j, r);
+        note_unwritten(j, r);
         take_baseline(j, r);
+        r->row.unwritten = j->unwritten;
         ledger_forget_standing(j->rec, r);
         json_decref(r->kept);
         r->kept = json_incref(j->kept_names);

@@ -337,8 +337,23 @@ static char *note_of_standing(const struct world_resource *r, size_t more) {
         return str_format("%s %s: %s%s", r->type, r->path, r->judged->verdict.why, others);
 }
 
+/* What was commanded and went nowhere. */
+static char *note_of_unwritten(const struct world_resource *r) {
+        const char *name = json_string_value(json_array_get(r->kept, 0));
+        size_t more = json_array_size(r->kept) - 1;
+
+        if (more)
+                return str_format(
+                        "%s %s: what was changed last is not written: %s and %zu more are "
+                        "left to others by rules",
+                        r->type, r->path, name, more);
+        return str_format("%s %s: what was changed last is not written: %s is left to others by a "
+                          "rule",
+                          r->type, r->path, name);
+}
+
 static char *find_note(struct reconcile *rec, struct world_application *a) {
-        const struct world_resource *first = NULL, *fought = NULL;
+        const struct world_resource *first = NULL, *fought = NULL, *unwritten = NULL;
         bool unjudged = false; /* since the start: it stands, and was not seen and compared yet */
         size_t stand = 0;
 
@@ -349,17 +364,19 @@ static char *find_note(struct reconcile *rec, struct world_application *a) {
                         continue;
                 if (resource_fight(r))
                         fought = r;
+                if (r->row.unwritten && json_array_size(r->kept))
+                        unwritten = r;
                 unjudged |= r->standing && !r->judged;
                 stand += r->standing && r->judged;
                 if (!first && r->standing && r->judged)
                         first = r;
         }
-        a->noted = first || fought || unjudged;
+        a->noted = first || fought || unwritten || unjudged;
         if (first)
                 return note_of_standing(first, stand - 1);
         if (fought && resource_fight_guarded(rec, fought))
                 return note_of_fight(fought, resource_fight(fought));
-        return NULL;
+        return unwritten ? note_of_unwritten(unwritten) : NULL;
 }
 
 /* Its units may all be gone: whether there should be any, what it wants says. */

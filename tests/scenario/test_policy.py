@@ -123,6 +123,35 @@ def _(world):
     world.wait_active()
 
 
+@test("a change of ours that goes only into a field that is left to another is said not to be written, until the field is ours again")
+def _(world):
+    kube, config = world.cluster.kube, "mlflow-mysql-config"
+
+    def said(shown, *parts):
+        for part in parts:
+            if part not in shown.err:
+                raise RuntimeError(f"{part!r} is not said:\n{shown.err}")
+
+    said(world.ctl("drift", "hand-over", f"configmap/{config}", "data", "--to", "nobody-we-saw", "--reason", "theirs").ok(),
+         "under the name nobody-we-saw so far")
+    option = "experimental-max-connections"
+    for more in (["--dry-run"], []):
+        said(world.ctl("config", "mlflow-mysql", f"{option}=77", *more).ok(),
+             f"data of ConfigMap mlflow/{config} is not written", "left to nobody-we-saw", "theirs")
+    says = f"ConfigMap mlflow/{config}: what was changed last is not written: data is left to others by a rule"
+    world.wait_for("status says so", lambda: says in world.ctl("status").out)
+    world.daemon.kill()
+    world.daemon.start()
+    world.wait_for("and says so after a restart", lambda: says in world.ctl("status").out)
+    if "77" in json.dumps(kube.get("configmaps", "mlflow", config)["data"]):
+        raise RuntimeError("what was handed over was written")
+    world.ctl("drift", "take-over", f"configmap/{config}", "data").ok()
+    world.wait_for("the value", lambda: "77" in json.dumps(kube.get("configmaps", "mlflow", config)["data"]))
+    world.wait_for("status says it no more", lambda: "is not written" not in world.ctl("status").out)
+    world.ctl("config", "mlflow-mysql", "--reset", option).ok()
+    world.wait_active()
+
+
 @test("what is only told and leaves no pod running is not active, whoever wants it so")
 def _(world):
     kube = world.cluster.kube
