@@ -96,7 +96,7 @@ static void check_row(const struct sealer *s, struct audit_check *c,
         compare_heads(c);
 }
 
-/* More may be gone than what is not there: rows that came after the cut have the numbers of some. */
+/* More may be gone than what is not there: rows that came after the cut have numbers of some. */
 static void cut_off(struct audit_check *c, int64_t newest) {
         int64_t proven = c->proven + 1;
         cleanup_(freep) char *anew =

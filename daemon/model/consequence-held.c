@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* consequence-held.c - destruction of data that a pause or a freeze holds up: said where it is asked
- * for, and where what holds it up ends
+/* consequence-held.c - destruction of data that a pause or a freeze holds up: said where it is
+ * asked for, and where what holds it up ends
  *
  * Who ends a pause need not be the one who said that data is destroyed, and may not know of it. */
 #include "command-internal.h"
