@@ -31,7 +31,9 @@ struct reconcile {
 
 /* ---- resource*.c: one resource */
 /* What becomes of one difference. */
-enum fate { FATE_REPAIR, FATE_LATER, FATE_REPORT, FATE_SPARE };
+/* SPARE: nobody wants to know of it, until a change of ours writes it; KEEP: that does not,
+ * either. */
+enum fate { FATE_REPAIR, FATE_LATER, FATE_REPORT, FATE_SPARE, FATE_KEEP };
 struct resource_job { /* from reading the rows to saving the outcome */
         struct store_call call;
         struct op op;
@@ -73,8 +75,10 @@ struct resource_job { /* from reading the rows to saving the outcome */
         enum fate *fates;        /* of each of them; NULL: not judged */
         struct kept_field *kept; /* fields that the apply leaves as they are; texts are borrowed */
         size_t kept_count, kept_room;
-        json_t *kept_names;      /* of those that rules ignore; NULL: none */
-        bool anew;               /* what is wanted now is applied, not what was */
+        json_t *kept_names;              /* of those that rules ignore; NULL: none */
+        uint8_t drift_seen[DIGEST_SIZE]; /* of the observation that its line is of */
+        bool paused;                     /* what differs waits for the end of a pause */
+        bool anew;                       /* what is wanted now is applied, not what was */
         json_t *seen_found;      /* of the observation that they are of; NULL: it was not kept */
         bool part;               /* not all that differs is put right by this apply */
         int64_t standing;        /* the resource's line of what stands, or 0 */
@@ -142,6 +146,8 @@ const struct verdict *resource_verdict(struct reconcile *rec, const struct world
 /* Field by field what is not as it was made, and what becomes of it. */
 void resource_find_differences(struct resource_job *j, struct world_resource *r);
 /* J's apply was accepted: what it put right and is changed again is another change. */
+/* An apply of the whole went well: whether any of what was changed was written. */
+void resource_note_unwritten(struct resource_job *j, struct world_resource *r);
 void resource_fights_answered(const struct resource_job *j, struct world_resource *r);
 /* What stands is not what its line in the ledger says. */
 bool resource_stands_new(const struct world_resource *r);
@@ -244,6 +250,11 @@ void resource_keep_filled(struct world_resource *r);
 void ledger_open(struct resource_job *j, const char *action,
                  void (*done)(struct store_call *c, int r, const struct err *err));
 
+/* Not in the ledger yet. (What only stands has a line of its own.) */
+struct decision;
+bool ledger_is_news(const struct world_resource *r, const struct decision *d);
+/* There is something of J for a line of its own. */
+bool ledger_tells(const struct resource_job *j);
 /* A line, one drift of TYPE more, is told to the metrics. */
 void ledger_count(enum drift_kind kind, const char *type, const char *who);
 /* "data lost", ... */

@@ -46,6 +46,10 @@ const struct verdict *resource_verdict(struct reconcile *rec, const struct world
         return &f->verdict;
 }
 
+static bool is_spared(enum fate f) {
+        return f == FATE_SPARE || f == FATE_KEEP;
+}
+
 static bool is_unknown(const struct drift *d) {
         return str_eq(d->field, FIELDS_UNKNOWN);
 }
@@ -99,7 +103,7 @@ static enum fate judge_field(const struct rule *rule, const struct drift *d, str
         if (!rule)
                 return FATE_REPAIR;
         if (rule->mode == RULE_OFF || rule->mode == RULE_IGNORE)
-                return FATE_SPARE;
+                return rule->mode == RULE_OFF ? FATE_SPARE : FATE_KEEP;
         if (rule->mode == RULE_REPORT) {
                 cleanup_(freep) char *text = rule_text(rule);
 
@@ -145,7 +149,7 @@ static void digest_of(const struct resource_job *j, bool all, uint8_t ret[DIGEST
                 const struct drift *d = &j->differences.items[i];
                 cleanup_(freep) char *found = NULL;
 
-                if (j->fates[i] == FATE_SPARE || (j->fates[i] == FATE_REPAIR && !all))
+                if (is_spared(j->fates[i]) || (j->fates[i] == FATE_REPAIR && !all))
                         continue;
                 found = json_text(d->found);
                 buf_printf(&text, "%s=%s\n", d->field, found ? found : "");
@@ -204,7 +208,7 @@ static enum fate judge_unknown(const struct rules *rules, const struct rule_subj
                     rules_find(rules, s, rule->field) != rule)
                         continue;
                 f = judge_field(rule, &(struct drift){ .field = rule->field }, &own);
-                fate = MAX_OF(fate, f == FATE_SPARE ? FATE_REPORT : f);
+                fate = MAX_OF(fate, is_spared(f) ? FATE_REPORT : f);
                 v->again_at = clock_sooner(v->again_at, own.again_at);
         }
         if (fate != FATE_REPAIR)
@@ -239,7 +243,7 @@ static enum fate fate_of(struct resource_job *j, struct world_resource *r, size_
 
         if (fate == FATE_REPAIR && is_unknown(d))
                 fate = judge_unknown(rules, &s, v);
-        if (resource_released(r) && fate != FATE_SPARE)
+        if (resource_released(r) && !is_spared(fate))
                 return FATE_REPAIR;
         return fate == FATE_REPAIR ? judge_fight(j, r, d, v) : fate;
 }
@@ -264,7 +268,7 @@ static void judge_fields(struct resource_job *j, struct world_resource *r) {
                 v->now |= fate == FATE_REPAIR;
                 v->later |= fate == FATE_LATER;
                 v->reported |= fate == FATE_REPORT;
-                spared |= fate == FATE_SPARE;
+                spared |= is_spared(fate);
         }
         if (v->now && (v->later || v->reported || spared) && t && t->provider &&
             !(t->provider->can & PROVIDER_KEEPS))
@@ -405,4 +409,31 @@ const char *resource_redeclared(struct reconcile *rec, const struct world_resour
                 return text;
         }
         return NULL;
+}
+
+/* ---- changes of ours that go nowhere */
+
+/* The object is the very same after it: what was changed is in fields that rules leave to others.
+ * Until they are ours again that is so, whatever else is written. */
+static bool is_unwritten(const struct resource_job *j, const struct world_resource *r) {
+        bool same = str_eq(j->op.seen.version, j->version_before) && j->op.seen.version[0];
+
+        if (!json_array_size(j->kept_names))
+                return false;
+        return r->row.unwritten || (same && j->generation != r->row.applied_generation);
+}
+
+void resource_note_unwritten(struct resource_job *j, struct world_resource *r) {
+        struct world_application *a = world_application(&j->rec->world, r->owner);
+        cleanup_(freep) char *names = json_text(j->kept_names);
+        bool before = r->row.unwritten;
+
+        r->row.unwritten = j->unwritten = is_unwritten(j, r);
+        if (before || !j->unwritten || !a)
+                return;
+        reconcile_log(LOG_NOTICE, "left", j->rec, r,
+                      "%s %s: what was changed last is not written: rules leave %s to others",
+                      r->type, r->path, names);
+        a->noted = true;
+        application_seen(j->rec, a->id);
 }

@@ -180,7 +180,9 @@ struct world_resource {
         bool look_again;    /* what was seen last cannot be trusted: ask, though it is watched */
         bool document_lost; /* cache.db forgot what is wanted: a new plan is under way */
         int64_t drift;      /* open line of the ledger, or 0 */
-        int64_t drift_at;   /* clock_mono_us when that was found; 0: not since the start */
+        uint8_t drift_seen
+                [DIGEST_SIZE];       /* what was seen when it was written; 0: not since the start */
+        int64_t drift_at;            /* clock_mono_us when that was found; 0: not since the start */
         struct world_fields *judged; /* or NULL */
         int64_t standing; /* open line of what differs and is not repaired, or not yet; or 0 */
         uint8_t stands[DIGEST_SIZE]; /* what that line tells of */
