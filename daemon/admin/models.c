@@ -246,6 +246,8 @@ static void finish_status(struct request *q, json_t *json) {
                             json_pack("{s:s, s:s, s:s, s:s}", "name", o->name, "version",
                                       MOORING_VERSION, "uuid", o->controller, "timestamp",
                                       clock_iso(clock_wall(), false, stamp)));
+        json_object_set_new(json_get(json, "controller"), "read-only",
+                            json_boolean(store_is_readonly(o->store)));
         json_object_set_new(json, "targets", reconcile_targets(o->reconcile));
         add_model_state(o->reconcile, json_get(json, "model"));
         request_reply_long(q, json);

@@ -177,7 +177,7 @@ static int keep_after_all(struct tx *tx, struct command *c, const struct subject
         if (r < 0)
                 return r;
         command_change(c, "remove-application", s->row->name,
-                       "keep the data of %s: that it is destroyed, as %s said at %s, is taken back",
+                       "keep the data of %s after all: %s had said at %s that it is destroyed",
                        s->row->name, s->row->destroy_by,
                        clock_iso(s->row->destroy_at, false, said));
         command_record(c, s->row->name, "destroy-storage", json_true(), json_false());

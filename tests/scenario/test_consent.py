@@ -140,6 +140,9 @@ def _(world):
     if code != 1 or uid(world, claim) != before:
         raise Trouble(f"n was taken for consent ({code}):\n{shown}")
     world.ctl("remove-application", "store").ok()
+    world.wait_for("what is kept", lambda: "detached" in world.ctl("storage").ok().out)
+    if "nothing of it was made yet" in world.ctl("storage").out:
+        raise Trouble("storage has a second row of what is detached")
     code, shown = typed(world, "unpause", "--object", subject, answer="n")
     if code or "Continue" in shown:
         raise Trouble(f"asked, though nothing is destroyed ({code}):\n{shown}")
