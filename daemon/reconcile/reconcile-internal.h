@@ -24,6 +24,7 @@ struct reconcile {
         struct list jobs;  /* resource jobs, for stop */
         struct list plans; /* application work, for stop */
         struct list sweeps, listings, previews, examinings, trials;
+        size_t tried;       /* what trials have out or are reading */
         struct timer terms; /* the first end of a rule or a freeze */
         struct kept *kept;
         struct trail *trail;
