@@ -1,4 +1,4 @@
--- 0012: fights are of a field, whoever changes it: those of one writer each are forgotten.
+-- 0013: fights are of a field, whoever changes it: those of one writer each are forgotten.
 
 DROP TABLE fight;
 
