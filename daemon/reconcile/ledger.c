@@ -72,7 +72,10 @@ bool ledger_is_news(const struct world_resource *r, const struct decision *d) {
                (!r->drift || (d->drift == DRIFT_DATA_LOST && !r->row.lost));
 }
 
-bool ledger_tells(const struct resource_job *j) {
+bool ledger_tells(const struct resource_job *j, const struct world_resource *r) {
+        /* Without a baseline it would say less than the line that there is. */
+        if (r->drift && j->drift == DRIFT_CHANGED && !j->baseline)
+                return false;
         for (size_t i = 0; i < j->differences.count; i++)
                 if (is_of_line(j, i, false))
                         return true;

@@ -255,7 +255,7 @@ void ledger_open(struct resource_job *j, const char *action,
 struct decision;
 bool ledger_is_news(const struct world_resource *r, const struct decision *d);
 /* There is something of J for a line of its own. */
-bool ledger_tells(const struct resource_job *j);
+bool ledger_tells(const struct resource_job *j, const struct world_resource *r);
 /* A line, one drift of TYPE more, is told to the metrics. */
 void ledger_count(enum drift_kind kind, const char *type, const char *who);
 /* "data lost", ... */

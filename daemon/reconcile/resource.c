@@ -523,7 +523,7 @@ static void act(struct resource_job *j, struct world_resource *r, const struct d
         j->audit = d->audit;
         j->drift_line = r->drift;
         j->standing = r->standing;
-        if (ledger_is_news(r, d) && ledger_tells(j))
+        if (ledger_is_news(r, d) && ledger_tells(j, r))
                 return tell_first(j, r, d);
         resource_set_state(j->rec, r, d->state, d->why);
         if (d->action == ACTION_FORGET) {
@@ -557,7 +557,7 @@ static void step(struct reconcile *rec, struct world_resource *r) {
         judge(rec, r, &d);
         resource_mark_filled(rec, r);
         if ((d.action == ACTION_NONE || d.action == ACTION_WAIT || d.action == ACTION_BLOCK) &&
-            !ledger_is_news(r, &d))
+            !ledger_is_news(r, &d) && !(d.ruled && resource_stands_new(r)))
                 return rest(rec, r, &d);
         resource_load(resource_job_new(rec, r->id, true), on_loaded);
 }
@@ -630,7 +630,7 @@ static void ask_for_plan(struct reconcile *rec, struct world_resource *r) {
 /* Its line would not name a field: cache.db forgot both what was there and what is wanted. */
 static bool is_unnamed(const struct resource_job *j, const struct world_resource *r,
                        const struct decision *d) {
-        return d->drift == DRIFT_CHANGED && !j->baseline && ledger_is_news(r, d);
+        return d->drift == DRIFT_CHANGED && !j->baseline && !r->drift && ledger_is_news(r, d);
 }
 
 static void on_loaded(struct store_call *c, int k, const struct err *err) {
@@ -673,7 +673,7 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
                 return;
         }
         if ((d.action == ACTION_NONE || d.action == ACTION_WAIT || d.action == ACTION_BLOCK) &&
-            !(ledger_is_news(r, &d) && ledger_tells(j))) {
+            !(ledger_is_news(r, &d) && ledger_tells(j, r))) {
                 resource_job_free(j);
                 return rest(rec, r, &d);
         }

@@ -302,6 +302,21 @@ static void in_a_pause_the_line_tells_what_it_is_by_now(void **state) {
         assert_int_equal(lines(s, "outcome = 'open'"), 0);
 }
 
+static void what_a_pause_held_up_stands_after_it_where_a_rule_says_so(void **state) {
+        struct stage *s = *state;
+
+        begin(s, two);
+        rule(s, "a", "report");
+        stage_pause(s, "app", true);
+        change(s, "a", "theirs");
+        assert_int_equal(lines(s, "outcome = 'open' AND action = 'pause'"), 1);
+        stage_pause(s, "app", false);
+        stage_run(s, 500);
+        assert_int_equal(lines(s, "outcome = 'open'"), 1);
+        assert_int_equal(lines(s, "outcome = 'open' AND action = 'report'"), 1);
+        assert_non_null(strstr(stage_application(s, "app")->message, "is only told"));
+}
+
 static void a_rule_that_came_in_a_pause_takes_the_line_over(void **state) {
         struct stage *s = *state;
 
@@ -378,6 +393,7 @@ int main(void) {
                 TEST(what_was_let_be_is_told_when_a_change_of_ours_writes_over_it),
                 TEST(what_is_ignored_is_not_told_when_a_change_of_ours_leaves_it),
                 TEST(in_a_pause_the_line_tells_what_it_is_by_now),
+                TEST(what_a_pause_held_up_stands_after_it_where_a_rule_says_so),
                 TEST(a_rule_that_came_in_a_pause_takes_the_line_over),
                 TEST(what_is_not_known_is_put_right_where_there_are_no_rules),
                 TEST(the_user_is_in_the_line_as_soon_as_the_log_says_it),
