@@ -57,10 +57,7 @@ static void keep_done(struct store_call *c, int r, const struct err *err) {
                 json_object_set_new(k->json, "plan-not-kept", json_words(err_text(err)));
         else
                 json_object_set_new(k->json, "plan-id", json_string(k->name));
-        if (k->asked)
-                request_reply(k->request, 200, k->json);
-        else
-                request_reply_long(k->request, k->json);
+        request_reply_long(k->request, k->json);
         request_unref(k->request);
         json_wipe(k->asked);
         free(k);
@@ -148,7 +145,8 @@ static void tried(struct request *q, json_t *json) {
         }
         if (q->only_try) {
                 json_object_set_new(json, "plan-id", json_string(q->plan->name));
-                return request_reply(q, 200, json);
+                json_decref(take_ptr(q->tried)); /* it has parts of JSON */
+                return request_reply_long(q, json);
         }
         json_decref(json);
         if (!q->gone)
@@ -165,7 +163,7 @@ void plans_reply(struct request *q, json_t *json) {
                 return plans_keep(q, "", request_json(q), json);
         json_object_set_new(json, "plan-not-kept",
                             json_sprintf("it has more than %d lines", COMMAND_CHANGES_MAX));
-        request_reply(q, 200, json);
+        request_reply_long(q, json);
 }
 
 /* What the command itself changes, without what follows outside. */

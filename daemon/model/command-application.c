@@ -70,6 +70,9 @@ int command_application_scale(struct tx *tx, struct command *c, struct err *err)
         if (scale->scale == 0)
                 command_note(c, "application %s: its pods go%s", s.row->name,
                              keeps ? ", its data is kept" : "");
+        r = consequence_left(tx, c, s.model, s.row, err);
+        if (r < 0)
+                return r;
         return done(tx, &s,
                     w_application_set_scale(tx,
                                             &(struct w_application_set_scale_in){
@@ -175,7 +178,7 @@ static int keep_after_all(struct tx *tx, struct command *c, const struct subject
         if (r < 0)
                 return r;
         command_change(c, "remove-application", s->row->name,
-                       "keep the data of %s: that it is destroyed, as %s said at %s, is taken back",
+                       "keep the data of %s after all: %s had said at %s that it is destroyed",
                        s->row->name, s->row->destroy_by,
                        clock_iso(s->row->destroy_at, false, said));
         command_record(c, s->row->name, "destroy-storage", json_true(), json_false());
@@ -356,7 +359,14 @@ int command_application_unpause(struct tx *tx, struct command *c, struct err *er
                 r = lookup_application(tx, s.model, pause->application, &s.row, err);
         if (r < 0)
                 return r;
-        return pause_of(&s).by ? change_pause(tx, c, &s, &(struct pause){ 0 }, err) : 0;
+        if (!pause_of(&s).by)
+                return 0;
+        r = change_pause(tx, c, &s, &(struct pause){ 0 }, err);
+        if (r < 0)
+                return r;
+        return consequence_held_end(tx, c, s.model->id,
+                                    &(struct consequence_stop){ pause->application, NULL, NULL },
+                                    err);
 }
 
 /* ---- resources */

@@ -32,6 +32,11 @@ struct side { /* one application */
         int turns;
 };
 
+#define SLICE                                                                                      \
+        50 /* documents of one turn of the loop: half a millisecond when each is another one */
+
+static void tell_slice(void *arg);
+
 struct preview {
         struct reconcile *rec;
         struct side *sides; /* as many as PREVIEW_MAX */
@@ -39,7 +44,9 @@ struct preview {
         size_t more;        /* applications that are left out */
         struct list link;   /* while it is under way */
         struct later ask;
-        struct trial *trial; /* frees itself */
+        struct later slice;
+        size_t told;         /* of a plan's documents, and then of what is wanted now */
+        struct trial *trial; /* until it is started */
         uint8_t view[DIGEST_SIZE];
         json_t *lines;
         void (*done)(void *arg, json_t *lines);
@@ -68,6 +75,8 @@ struct preview *preview_free(struct preview *p) {
                 return NULL;
         list_unlink(&p->link);
         later_cancel(&p->ask);
+        later_cancel(&p->slice);
+        trial_free(p->trial);
         preview_forget(p);
         free(p->sides);
         json_decref(p->lines);
@@ -256,31 +265,9 @@ static void tell_refused(struct side *s) {
         tell_whole(s, text);
 }
 
-static void tell_planned(struct side *s) {
-        const struct application_work *w = s->work;
+/* ---- what is told, in slices */
 
-        for (size_t i = 0; i < w->doc_count; i++)
-                tell_doc(s, &w->docs[i]);
-        for (size_t i = 0; i < w->want_count; i++)
-                tell_gone(s, &w->wants[i]);
-        tell_all(s);
-}
-
-static void tell_side(struct side *s) {
-        const struct application_work *w = s->work;
-
-        if (w->err.code)
-                return tell_refused(s);
-        if (w->plan)
-                return tell_planned(s);
-        if (w->detached)
-                tell_whole(s, w->detached); /* a person decides first */
-}
-
-static void compare(struct preview *p) {
-        p->trial = trial_new(p->rec);
-        for (size_t i = 0; i < p->count; i++)
-                tell_side(&p->sides[i]);
+static void told(struct preview *p) {
         if (p->more)
                 json_array_append_new(
                         p->lines,
@@ -289,7 +276,46 @@ static void compare(struct preview *p) {
                                                p->more)));
         if (!json_array_size(p->lines))
                 tell_whole(&p->sides[0], "change no object");
-        trial_start(p->trial, on_tried, p);
+        trial_start(take_ptr(p->trial), on_tried, p);
+}
+
+static void tell_next(struct preview *p) {
+        for (; p->at < p->count; p->at++) {
+                struct side *s = &p->sides[p->at];
+
+                if (s->work->err.code)
+                        tell_refused(s);
+                else if (s->work->plan)
+                        return later_run(&p->slice);
+                else if (s->work->detached)
+                        tell_whole(s, s->work->detached); /* a person decides first */
+        }
+        told(p);
+}
+
+static void tell_slice(void *arg) {
+        struct preview *p = arg;
+        struct side *s = &p->sides[p->at];
+        struct application_work *w = s->work;
+        size_t to = p->told + SLICE;
+
+        for (; p->told < MIN_OF(to, w->doc_count + w->want_count); p->told++)
+                if (p->told < w->doc_count)
+                        tell_doc(s, &w->docs[p->told]);
+                else
+                        tell_gone(s, &w->wants[p->told - w->doc_count]);
+        if (p->told == to)
+                return later_run(&p->slice);
+        tell_all(s);
+        p->told = 0;
+        p->at++;
+        tell_next(p);
+}
+
+static void compare(struct preview *p) {
+        p->trial = trial_new(p->rec);
+        p->at = 0;
+        tell_next(p);
 }
 
 /* ---- made ready, one after the other */
@@ -471,6 +497,7 @@ void preview_start(struct preview *p, void (*done)(void *arg, json_t *lines), vo
         p->arg = arg;
         list_append(&p->rec->previews, &p->link);
         later_init(&p->ask, p->rec->options.loop, "preview", ask, p);
+        later_init(&p->slice, p->rec->options.loop, "preview", tell_slice, p);
         later_run(&p->ask);
 }
 
@@ -478,9 +505,10 @@ void preview_stop(struct reconcile *rec) {
         list_each(link, &rec->previews) {
                 struct preview *p = list_entry(link, struct preview, link);
 
-                struct application_work *w = p->count ? p->sides[p->at].work : NULL;
+                struct application_work *w = p->at < p->count ? p->sides[p->at].work : NULL;
 
-                if (!list_linked(&p->ask.link) && !(w && charm_host_has(&w->charm)))
+                if (!list_linked(&p->ask.link) && !list_linked(&p->slice.link) &&
+                    !(w && charm_host_has(&w->charm)))
                         continue; /* a thread has it, and gives it back */
                 if (w)
                         charm_host_cancel(&w->charm);

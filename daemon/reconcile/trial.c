@@ -117,17 +117,24 @@ static void wake_all(struct reconcile *rec) {
         }
 }
 
-static void finish(struct trial *t) {
-        void (*done)(void *arg) = t->done;
-        struct reconcile *rec = t->rec;
-        void *arg = t->arg;
-
+struct trial *trial_free(struct trial *t) {
+        if (!t)
+                return NULL;
         list_each(link, &t->ones)
                 one_free(list_entry(link, struct one, link));
         timer_cancel(&t->deadline);
         later_cancel(&t->later);
         list_unlink(&t->link);
         free(t);
+        return NULL;
+}
+
+static void finish(struct trial *t) {
+        void (*done)(void *arg) = t->done;
+        struct reconcile *rec = t->rec;
+        void *arg = t->arg;
+
+        trial_free(t);
         wake_all(rec);
         done(arg);
 }
@@ -339,7 +346,7 @@ static void begin(struct one *o) {
 
 /* All trials share the room, so that a large one does not keep a small one waiting. */
 static bool has_room(const struct trial *t) {
-        return t->rec->tried < TRIAL_PARALLEL && t->busy < TRIAL_PARALLEL / others(t->rec);
+        return t->rec->tried < TRIAL_PARALLEL && t->busy * others(t->rec) < TRIAL_PARALLEL;
 }
 
 static void go_on(void *arg) {
@@ -398,6 +405,8 @@ void trial_stop(struct reconcile *rec) {
         list_each(link, &rec->trials) {
                 struct trial *t = list_entry(link, struct trial, link);
 
+                if (!t->done)
+                        continue; /* whoever made it frees it */
                 on_deadline(t);
                 if (!t->busy)
                         finish(t);

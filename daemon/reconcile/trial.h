@@ -15,6 +15,7 @@
 
 struct trial;
 struct trial *trial_new(struct reconcile *rec);
+struct trial *trial_free(struct trial *t); /* of one that was not started */
 
 struct trial_object {
         json_t *line; /* gets "server": the outcome's word, and more that readers see; borrowed */
