@@ -237,6 +237,7 @@ int resource_save_run(struct tx *tx, struct store_call *c, struct err *err) {
 
 void resource_save(struct resource_job *j,
                    void (*done)(struct store_call *c, int r, const struct err *err)) {
+        j->call.name = "resource saved";
         j->call.run = resource_save_run;
         j->call.done = done;
         /* In a convergence of thousands the next to be written is under way, and nothing else
@@ -300,6 +301,7 @@ static int let_delete_run(struct tx *tx, struct store_call *c, struct err *err) 
 
 void resource_let_delete(struct resource_job *j,
                          void (*done)(struct store_call *c, int r, const struct err *err)) {
+        j->call.name = "resource let go";
         j->call.run = let_delete_run;
         j->call.done = done;
         store_submit(j->rec->options.store, &j->call);

@@ -60,6 +60,7 @@ struct store_call {
         char request[64];  /* "" for none */
         uint64_t term;     /* 0: not checked */
         const char *actor; /* "uid 1000 (alice)", "loop": borrowed until done */
+        const char *name;  /* of DONE, should it be slow: a literal, or NULL */
         enum store_lane lane;
         bool patient; /* nobody waits for its answer */
         /* Store thread; may run again. <0: nothing of it stays; >=0 is handed to done. */
