@@ -108,7 +108,7 @@ const struct opt options_table[] = {
         { "metrics-client-ca", 0, OPT_PATH, AT(metrics_client_ca), NULL, 0, 0, "FILE", OPT_RELOAD,
           NULL, "PEM authority whose client certificates let in" },
         { "dev", 0, OPT_BOOL, AT(dev), NULL, 0, 0, NULL, 0, NULL,
-          "take changes of the charm folders in at once, and print what charms print" },
+          "take changes of the charm folders in at once, and log what charms print" },
         { "sandbox", 0, OPT_BOOL, AT(sandbox), "true", 0, 0, NULL, OPT_HIDDEN, NULL,
           "confine charm workers; only sanitizer builds may switch it off" },
         { "help", 'h', OPT_BOOL, AT(help), NULL, 0, 0, NULL, OPT_ARGS_ONLY | OPT_ACT, NULL,

@@ -8,7 +8,6 @@
 #include "clock.h"
 
 #define DAY_MS 86400000ll
-#define ENDS_WARN_DAYS 30 /* time to ask somebody else for a new one */
 #define ENDS_ERROR_DAYS 7
 
 const struct doctor_check doctor_checks[] = {
@@ -28,7 +27,7 @@ const struct doctor_check doctor_checks[] = {
         { "version", doctor_version, "the clusters' versions are among those that are tested" },
         { "permission-missing", doctor_permission_missing, "no right is missing" },
         { "watch-lost", doctor_watch_lost, "all watches are alive" },
-        { "certificate", doctor_certificate, "no certificate that ends soon" },
+        { "certificate", doctor_certificate, "no certificate or token that ends soon" },
         { "tls-mode", doctor_tls_mode, "" },
         { "volume-reclaim", doctor_volume_reclaim, "volumes stay when their claims go" },
         { "model-foreign", doctor_model_foreign, "every model's namespace is its own" },
@@ -41,6 +40,7 @@ const struct doctor_check doctor_checks[] = {
         { "fight-guarded", doctor_fight_guarded,
           "nobody changes Secrets, roles, network policies or webhooks again and again" },
         { "freeze", doctor_freeze, "nothing is frozen, and no object is paused" },
+        { "ends-in-freeze", doctor_ends_in_freeze, "nothing runs out under a freeze" },
         { "rule", doctor_rule, "no rule keeps what others change from being put right" },
         { "drift-stands", doctor_drift_stands, "nothing that others changed stays so" },
         { "leftovers", doctor_leftovers, "removals left nothing behind" },
@@ -84,7 +84,7 @@ void doctor_ends(struct doctor *d, struct doctor_subject subject, const char *wh
         int64_t days = (ends - d->now) / DAY_MS;
         char day[CLOCK_TEXT_MAX];
 
-        if (!ends || days >= ENDS_WARN_DAYS)
+        if (!ends || days >= DOCTOR_ENDS_DAYS)
                 return;
         if (ends <= d->now)
                 doctor_find(d, DOCTOR_ERROR, subject, "%s ended at %s", what,

@@ -160,36 +160,6 @@ void doctor_fight_guarded(struct doctor *d) {
         judge_fights(d, true);
 }
 
-void doctor_freeze(struct doctor *d) {
-        const json_t *f;
-        size_t i;
-
-        json_array_foreach(json_get(d->facts, "freezes"), i, f) {
-                const char *model = json_get_str(f, "model", ""),
-                           *type = json_get_str(f, "type", "");
-                const char *path = json_get_str(f, "path", "");
-                const char *application = json_get_str(f, "application", "");
-                const char *missed = json_get_str(f, "missed", NULL);
-                int64_t at = json_get_int(f, "at", 0);
-                cleanup_(freep) char *subject =
-                        *type ? str_format("%s: %s %s", model, type, path)
-                              : str_format("%s%s", *application ? "" : "model ",
-                                           *application ? application : model);
-                const char *slash = strrchr(path, '/');
-                cleanup_(freep) char *next =
-                        *type ? str_format("mooringctl unpause --model %s --object %s/%s", model,
-                                           type, slash ? slash + 1 : path)
-                              : str_format("mooringctl unfreeze --model %s%s%s", model,
-                                           *application ? " " : "", application);
-                char span[CLOCK_TEXT_MAX];
-
-                doctor_find(d, DOCTOR_WARNING, DOCTOR_SUBJECT(subject, at, next),
-                            "%s for %s by %s%s%s", *type ? "paused" : "frozen",
-                            clock_span(d->now - at, span), json_get_str(f, "text", ""),
-                            missed ? "; " : "", missed ? missed : "");
-        }
-}
-
 /* Told only, or not even that: a person said so, perhaps long ago. */
 void doctor_rule(struct doctor *d) {
         const json_t *f;

@@ -18,7 +18,7 @@
 
 #define EACH_TARGET(d, i, t) json_array_foreach(doctor_targets(d), i, t)
 
-static char *subject_of(const json_t *target) {
+char *doctor_target_subject(const json_t *target) {
         return str_format("%s%s", json_get_bool(target, "operators", true) ? "cluster " : "",
                           json_get_str(target, "name", ""));
 }
@@ -43,6 +43,11 @@ static char *why_of(const json_t *target) {
                           application, (int)model, name);
 }
 
+char *doctor_target_renew(const json_t *target) {
+        return json_get_bool(target, "operators", true) ? next_of(target, "update-cluster")
+                                                        : why_of(target);
+}
+
 void doctor_unreachable(struct doctor *d) {
         const json_t *t;
         size_t i;
@@ -50,7 +55,7 @@ void doctor_unreachable(struct doctor *d) {
         EACH_TARGET(d, i, t) {
                 bool open = json_get_bool(t, "open", false);
                 const char *why = json_get_str(t, "why", "");
-                cleanup_(freep) char *subject = subject_of(t);
+                cleanup_(freep) char *subject = doctor_target_subject(t);
                 cleanup_(freep) char *next = why_of(t);
 
                 if (json_get_bool(t, "readable", false) ||
@@ -74,7 +79,7 @@ void doctor_clock_skew(struct doctor *d) {
                 const json_t *asked = doctor_asked(d, t);
                 int64_t date = json_get_int(asked, "date", 0);
                 int64_t off = json_get_int(asked, "at", 0) - date;
-                cleanup_(freep) char *subject = subject_of(t);
+                cleanup_(freep) char *subject = doctor_target_subject(t);
 
                 if (date && llabs(off) >= SKEW_WARN_MS)
                         doctor_find(d, llabs(off) >= SKEW_ERROR_MS ? DOCTOR_ERROR : DOCTOR_WARNING,
@@ -90,7 +95,7 @@ void doctor_latency(struct doctor *d) {
 
         EACH_TARGET(d, i, t) {
                 int64_t took = json_get_int(doctor_asked(d, t), "took-ms", -1);
-                cleanup_(freep) char *subject = subject_of(t);
+                cleanup_(freep) char *subject = doctor_target_subject(t);
 
                 if (took >= SLOW_MS)
                         doctor_find(d, DOCTOR_WARNING,
@@ -110,7 +115,7 @@ void doctor_version(struct doctor *d) {
                 const json_t *asked = doctor_asked(d, t);
                 const char *version = json_get_str(asked, "version", NULL);
                 bool tested = json_get_bool(asked, "tested", false);
-                cleanup_(freep) char *subject = subject_of(t);
+                cleanup_(freep) char *subject = doctor_target_subject(t);
 
                 if (version)
                         doctor_find(d, tested ? DOCTOR_OK : DOCTOR_WARNING,
@@ -215,7 +220,7 @@ void doctor_permission_missing(struct doctor *d) {
 
         EACH_TARGET(d, i, t) {
                 json_t *rights = json_get(doctor_asked(d, t), "rights");
-                cleanup_(freep) char *subject = subject_of(t);
+                cleanup_(freep) char *subject = doctor_target_subject(t);
 
                 json_array_foreach(json_get(d->facts, "needed"), k, need)
                         judge_need(d, subject, need, rights);
@@ -248,7 +253,7 @@ void doctor_watch_lost(struct doctor *d) {
         size_t i, k;
 
         EACH_TARGET(d, i, t) {
-                cleanup_(freep) char *subject = subject_of(t);
+                cleanup_(freep) char *subject = doctor_target_subject(t);
 
                 /* Nothing is watched of what cannot be read: that is told already. */
                 if (json_get_bool(t, "readable", false))
@@ -259,21 +264,22 @@ void doctor_watch_lost(struct doctor *d) {
 
 /* ---- how they are spoken to */
 
+const struct doctor_end doctor_target_ends[] = { { "certificate-ends", "our client certificate" },
+                                                 { "ca-ends", "the authority that we know it by" },
+                                                 { "token-ends", "our token" },
+                                                 {} };
+
 void doctor_certificate(struct doctor *d) {
         const json_t *t;
         size_t i;
 
         EACH_TARGET(d, i, t) {
-                const json_t *manner = json_get(t, "manner");
-                cleanup_(freep) char *subject = subject_of(t);
-                cleanup_(freep) char *next = json_get_bool(t, "operators", true)
-                                                     ? next_of(t, "update-cluster")
-                                                     : why_of(t);
+                cleanup_(freep) char *subject = doctor_target_subject(t);
+                cleanup_(freep) char *next = doctor_target_renew(t);
 
-                doctor_ends(d, DOCTOR_SUBJECT(subject, 0, next), "our client certificate",
-                            json_get_int(manner, "certificate-ends", 0));
-                doctor_ends(d, DOCTOR_SUBJECT(subject, 0, next), "the authority that we know it by",
-                            json_get_int(manner, "ca-ends", 0));
+                for (const struct doctor_end *end = doctor_target_ends; end->member; end++)
+                        doctor_ends(d, DOCTOR_SUBJECT(subject, 0, next), end->what,
+                                    json_get_int(json_get(t, "manner"), end->member, 0));
         }
 }
 
@@ -295,10 +301,8 @@ void doctor_tls_mode(struct doctor *d) {
                 const char *server = json_get_str(manner, "server", "");
                 bool inside = json_get_bool(manner, "via", false);
                 bool good = inside || str_eq(mode, "verify-full") || is_loopback(server);
-                cleanup_(freep) char *subject = subject_of(t);
-                cleanup_(freep) char *next = json_get_bool(t, "operators", true)
-                                                     ? next_of(t, "update-cluster")
-                                                     : why_of(t);
+                cleanup_(freep) char *subject = doctor_target_subject(t);
+                cleanup_(freep) char *next = doctor_target_renew(t);
 
                 if (!mode)
                         continue;
@@ -378,7 +382,7 @@ static void blind_rights(struct doctor *d, const char *subject, json_t *rights) 
 
 static void blind_target(struct doctor *d, const json_t *t) {
         const json_t *asked = doctor_asked(d, t);
-        cleanup_(freep) char *subject = subject_of(t);
+        cleanup_(freep) char *subject = doctor_target_subject(t);
 
         if (!json_get_bool(t, "examined", false))
                 return;

@@ -54,10 +54,11 @@ static void add_rule(const struct q_model_row *m, const struct rule *r, json_t *
         cleanup_(freep) char *text = rule_text(r);
 
         if (r->mode != RULE_REPAIR)
-                json_array_append_new(to, json_pack("{s:s, s:s, s:s, s:o, s:I}", "model", m->name,
-                                                    "application", r->application, "mode",
+                json_array_append_new(to, json_pack("{s:s, s:s, s:s, s:o, s:I, s:I}", "model",
+                                                    m->name, "application", r->application, "mode",
                                                     rule_mode_name(r->mode), "text",
-                                                    json_words(text), "at", (json_int_t)r->at));
+                                                    json_words(text), "at", (json_int_t)r->at,
+                                                    "until", (json_int_t)r->until));
 }
 
 /* Rules that keep something from being put right, freezes and pauses. */

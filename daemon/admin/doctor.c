@@ -3,7 +3,8 @@
  * then all of it is judged; see doctor.h
  *
  * The clusters are asked by operations with a deadline, because a person waits; the loop goes on
- * meanwhile, and a cluster that does not answer is a finding. */
+ * meanwhile, and a cluster that does not answer is a finding. It is judged in a thread: rights of
+ * many models, volumes and bundles of certificates would hold the loop, for whoever may read. */
 #include "doctor.h"
 
 #include "admin-internal.h"
@@ -15,8 +16,10 @@
 #include <stdlib.h>
 
 struct looking {
+        struct job job;
         struct request *request;
-        json_t *facts;
+        json_t *facts, *judged;
+        bool all;
 };
 
 static void add_host(struct request *q, json_t *facts) {
@@ -61,17 +64,39 @@ static void add_ends(json_t *loop) {
         }
 }
 
-static void finish(void *arg, json_t *asked) {
-        struct looking *l = take_ptr(arg);
-
-        if (asked) {
-                json_object_set_new(l->facts, "asked", asked);
-                request_reply(l->request, 200,
-                              doctor_judge(l->facts, request_query_bool(l->request, "all")));
-        }
+static void looking_free(struct looking *l) {
         json_decref(l->facts);
         request_unref(l->request);
         free(l);
+}
+
+/* FACTS are nobody else's meanwhile. */
+static void judge(void *arg) {
+        struct looking *l = arg;
+
+        add_ends(json_get(l->facts, "loop"));
+        l->judged = doctor_judge(l->facts, l->all);
+}
+
+static void judged(void *arg) {
+        struct looking *l = arg;
+
+        request_reply_long(l->request, l->judged);
+        looking_free(l);
+}
+
+static void finish(void *arg, json_t *asked) {
+        struct looking *l = arg;
+
+        if (!asked)
+                return looking_free(l);
+        json_object_set_new(l->facts, "asked", asked);
+        l->job = (struct job){ .loop = l->request->admin->options.loop,
+                               .work = judge,
+                               .done = judged,
+                               .arg = l,
+                               .name = "doctor" };
+        job_start(&l->job);
 }
 
 static int read_facts(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
@@ -86,12 +111,12 @@ static void ask(struct request *q, json_t *facts) {
         struct err err = { 0 };
 
         l->request = request_ref(q);
+        l->all = request_query_bool(q, "all");
         l->facts = facts;
         if (charm_host_scan(q->admin->options.host, &err) < 0)
                 json_object_set_new(facts, "offers-failed", json_words(err_text(&err)));
         add_host(q, facts);
         add_upgrades(q, facts);
-        add_ends(loop);
         json_object_set_new(facts, "loop", loop);
         reconcile_examine(rec, finish, l);
 }

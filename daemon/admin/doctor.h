@@ -49,7 +49,14 @@ void doctor_find(struct doctor *d, enum doctor_severity severity, struct doctor_
 json_t *doctor_targets(const struct doctor *d); /* of the loop's facts; or NULL */
 /* What TARGET told when it was asked; NULL: it was not. */
 json_t *doctor_asked(const struct doctor *d, const json_t *target);
-/* Warns of what ends in 30 days, is an error from 7 days on. ENDS 0: not known. */
+char *doctor_target_subject(const json_t *target); /* "cluster aks"; free it */
+char *doctor_target_renew(const json_t *target);   /* what to type for another login; free it */
+struct doctor_end {
+        const char *member, *what; /* of what is known of a target's "manner" */
+};
+extern const struct doctor_end doctor_target_ends[]; /* ends with a row whose member is NULL */
+#define DOCTOR_ENDS_DAYS 30                          /* time to ask somebody else for a new one */
+/* Warns of what ends in DOCTOR_ENDS_DAYS, is an error from 7 days on. ENDS 0: not known. */
 void doctor_ends(struct doctor *d, struct doctor_subject subject, const char *what, int64_t ends);
 
 /* doctor-host.c: the machine, the state folder, the daemon itself */
@@ -83,7 +90,6 @@ void doctor_conflict(struct doctor *d);
 void doctor_plan_failed(struct doctor *d);
 void doctor_plan_held(struct doctor *d);
 void doctor_pause_old(struct doctor *d);
-void doctor_freeze(struct doctor *d);
 void doctor_fight(struct doctor *d);
 void doctor_fight_guarded(struct doctor *d);
 void doctor_rule(struct doctor *d);
@@ -91,6 +97,10 @@ void doctor_drift_stands(struct doctor *d);
 void doctor_leftovers(struct doctor *d);
 void doctor_charm_missing(struct doctor *d);
 void doctor_charm_upgrade(struct doctor *d);
+
+/* doctor-freeze.c: what a person stopped, and what runs out meanwhile */
+void doctor_freeze(struct doctor *d);
+void doctor_ends_in_freeze(struct doctor *d);
 
 /* doctor-rows.c: rows and files, in a read of the store; what fails is a fact too */
 json_t *doctor_rows(struct tx *tx, struct request *q);

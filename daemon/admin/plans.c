@@ -57,10 +57,7 @@ static void keep_done(struct store_call *c, int r, const struct err *err) {
                 json_object_set_new(k->json, "plan-not-kept", json_words(err_text(err)));
         else
                 json_object_set_new(k->json, "plan-id", json_string(k->name));
-        if (k->asked)
-                request_reply(k->request, 200, k->json);
-        else
-                request_reply_long(k->request, k->json);
+        request_reply_long(k->request, k->json);
         request_unref(k->request);
         json_wipe(k->asked);
         free(k);
@@ -87,14 +84,21 @@ void plans_keep(struct request *q, const char *application, json_t *asked, json_
 
 /* ---- what moved */
 
+/* Or the same request did it: an earlier one of its key, which nobody waited for. */
 static int read_since(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
-        return shown_since(tx, q->plan, ret, err);
+        int r = request_recorded(tx, q, ret, err);
+
+        q->repeated = r > 0;
+        return r ? MIN_OF(r, 0) : shown_since(tx, q->plan, ret, err);
 }
 
 static void finish_moved(struct request *q, json_t *since) {
         cleanup_(faults_deinit) struct faults moved = { 0 };
         cleanup_(json_freep) json_t *now = take_ptr(q->tried);
         json_t *json;
+
+        if (q->repeated)
+                return request_reply(q, 200, since);
 
         faults_add(&moved, NULL, 0,
                    "plan %s does not hold any more, and nothing was done:", q->plan->name);
@@ -141,7 +145,8 @@ static void tried(struct request *q, json_t *json) {
         }
         if (q->only_try) {
                 json_object_set_new(json, "plan-id", json_string(q->plan->name));
-                return request_reply(q, 200, json);
+                json_decref(take_ptr(q->tried)); /* it has parts of JSON */
+                return request_reply_long(q, json);
         }
         json_decref(json);
         if (!q->gone)
@@ -158,7 +163,7 @@ void plans_reply(struct request *q, json_t *json) {
                 return plans_keep(q, "", request_json(q), json);
         json_object_set_new(json, "plan-not-kept",
                             json_sprintf("it has more than %d lines", COMMAND_CHANGES_MAX));
-        request_reply(q, 200, json);
+        request_reply_long(q, json);
 }
 
 /* What the command itself changes, without what follows outside. */
@@ -237,8 +242,13 @@ static int become(struct request *q, const json_t *asked, struct err *err) {
         return request_decode(q, err);
 }
 
+/* A plan that was done is gone, and who asks again with the same key has his answer. */
 static int read_plan(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
+        int r = request_recorded(tx, q, ret, err);
+
         q->plan = shown_free(q->plan);
+        if (r)
+                return MIN_OF(r, 0);
         return shown_find(tx, q->admin->options.sealer, request_param(q, 0), request_param(q, 1),
                           &q->plan, err);
 }
@@ -247,6 +257,8 @@ static void finish_plan(struct request *q, json_t *json) {
         struct err err = { 0 };
         int r;
 
+        if (json)
+                return request_reply(q, 200, json);
         q->only_try = request_query_bool(q, "dry-run");
         if (!q->plan->request)
                 return plans_apply_state(q);
@@ -257,5 +269,6 @@ static void finish_plan(struct request *q, json_t *json) {
 }
 
 void plans_apply(struct request *q) {
+        request_name(q);
         request_look(q, read_plan, finish_plan);
 }

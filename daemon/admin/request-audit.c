@@ -31,6 +31,11 @@ static char *subject_of(const struct request *q) {
         return buf_take(&out);
 }
 
+/* Going on with a plan tries it first, and is no trial itself. */
+static bool is_trial(const struct request *q) {
+        return q->trying ? q->only_try : request_query_bool(q, "dry-run");
+}
+
 static char *route_of(const struct request *q) {
         struct buf out = BUF_INIT;
         const char *name;
@@ -40,8 +45,9 @@ static char *route_of(const struct request *q) {
                 buf_printf(&out, "apply %s: ", q->plan->name);
         buf_printf(&out, "%s %s", q->route->method, q->route->path);
         json_object_foreach(q->query, name, value)
-                buf_printf(&out, "%c%s=%s", strchr(buf_str(&out), '?') ? '&' : '?', name,
-                           json_string_value(value));
+                if (!str_eq(name, "dry-run") || is_trial(q))
+                        buf_printf(&out, "%c%s=%s", strchr(buf_str(&out), '?') ? '&' : '?', name,
+                                   json_string_value(value));
         return buf_take(&out);
 }
 
@@ -156,7 +162,7 @@ static void submit(struct admin *a, struct refusal *r) {
 /* Not of what the daemon cannot do now (status 503), nor of a trial. */
 static bool is_kept(const struct request *q, unsigned status) {
         return q->action && q->admin->options.audit && !q->admin->stopping && status != 503 &&
-               !request_query_bool(q, "dry-run");
+               !is_trial(q);
 }
 
 /* Of a request that could not be read the field and what it wants, which are our own words: what

@@ -6,6 +6,7 @@
 #include "command.h"
 #include "digest.h"
 #include "plans.h"
+#include "queries.gen.h"
 #include "shown.h"
 
 #include <errno.h>
@@ -349,12 +350,12 @@ static void command_done(struct store_call *c, int r, const struct err *err) {
 
 /* The key names a request of this user, and only the very same one: another gets no answer that
  * was not given to it. Keyed, as the body may hold a credential. */
-static void name_call(const struct request *q, struct store_call *c) {
+void request_name(struct request *q) {
         uint8_t digest[DIGEST_SIZE];
         struct buf all = BUF_INIT;
         struct buf name = BUF_INIT;
 
-        if (!q->key || !q->key[0])
+        if (!q->key || !q->key[0] || q->call[0])
                 return;
         buf_printf(&all, "%u %s %s %s\n", q->uid, q->key, q->route->method, q->route->path);
         for (size_t i = 0; i < REQUEST_PARAMS_MAX && q->params[i]; i++)
@@ -366,8 +367,23 @@ static void name_call(const struct request *q, struct store_call *c) {
         buf_wipe(&all);
         buf_puts(&name, "api:");
         digest_base64(digest, sizeof(digest), &name);
-        str_copy(c->request, sizeof(c->request), buf_str(&name));
+        str_copy(q->call, sizeof(q->call), buf_str(&name));
         buf_free(&name);
+}
+
+int request_recorded(struct tx *tx, const struct request *q, json_t **ret, struct err *err) {
+        struct q_request_get_in in = { .name = q->call };
+        struct q_request_get_row *row;
+        size_t n;
+        int r;
+
+        if (!q->call[0])
+                return 0;
+        r = q_request_get(tx, &in, &row, &n, err);
+        if (r < 0 || !n)
+                return r;
+        r = json_parse((const char *)row->answer, row->answer_len, ret, err);
+        return r < 0 ? r : 1;
 }
 
 void request_command(struct request *q, struct command *command,
@@ -396,6 +412,7 @@ void request_try(struct request *q, struct command *command, void (*release)(str
                                        .run = command_run,
                                        .done = command_done,
                                        .arg = command };
-        name_call(q, &k->call);
+        request_name(q);
+        str_copy(k->call.request, sizeof(k->call.request), q->call);
         store_submit(q->admin->options.store, &k->call);
 }

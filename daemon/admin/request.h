@@ -61,6 +61,7 @@ struct request {
         char *actor; /* "uid 1000 (alice)" */
         enum role role;
         char *key;                /* Idempotency-Key header, or NULL */
+        char call[64];            /* what its write is called for that key; "": it has no name */
         char *reason;             /* Mooring-Reason header, or NULL */
         const char *action;       /* the route's; a read that shows secrets has its own */
         struct audit_entry entry; /* request_audit's, with what it borrows: */
@@ -76,6 +77,7 @@ struct request {
         struct shown *plan;
         bool trying;   /* it is made again, to compare */
         bool only_try; /* nothing is done after that */
+        bool repeated; /* what moved is what an earlier request of the same key did */
         json_t *tried, *expected;
         uint8_t view[DIGEST_SIZE]; /* what a charm was asked with */
         uint8_t seed[DIGEST_SIZE]; /* of the command */
@@ -130,6 +132,10 @@ void request_read(struct request *q, request_read_fn *fn,
 /* A read that FINISH makes a command of: that one has the row. */
 void request_look(struct request *q, request_read_fn *fn,
                   void (*finish)(struct request *q, json_t *json));
+/* Of a request with a key: its write is called by what the request is now, whatever it becomes. */
+void request_name(struct request *q);
+/* 1: the write of that name was done before, and *RET is what was answered. */
+int request_recorded(struct tx *tx, const struct request *q, json_t **ret, struct err *err);
 /* Submits COMMAND (a struct whose head is a struct command, filled; owned here and freed after)
  * and answers with what it says. */
 struct command;

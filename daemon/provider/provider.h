@@ -299,7 +299,8 @@ struct provider {
                         void *arg);
         /* How T is spoken to, without asking it: {"server": text, "tls": "verify-full",
          * "verify-ca", "encrypt" or "plain", "via": whether that is inside another one's pipe,
-         * "certificate", "ca": PEM, where there are any}. No secrets. NULL: nothing to tell. */
+         * "certificate", "ca": PEM, where there are any, "token-ends": Unix milliseconds, of a
+         * token that only a person renews}. No secrets. NULL: nothing to tell. */
         json_t *(*manner)(const struct target *t);
         /* Asks T what a person would look at, for SCOPES (a list of namespaces). Reads only.
          * OP->told: {"version", "tested": bool, "tested-with", "took-ms", "date", "at": Unix

@@ -414,7 +414,7 @@ static void prepare_kept(struct application_work *w, const char *label) {
                 return;
         d = add(w, label, NULL);
         memcpy(d->mark, want->document, DIGEST_SIZE);
-        d->unchanged = true;
+        d->unchanged = d->kept = true;
 }
 
 void application_prepare(void *arg) {

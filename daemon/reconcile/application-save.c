@@ -562,6 +562,8 @@ int application_save_run(struct tx *tx, struct store_call *c, struct err *err) {
                 if (r >= 0)
                         r = save_wants(tx, w, err);
                 if (r >= 0)
+                        r = application_save_kept(tx, w, err);
+                if (r >= 0)
                         r = inherit_take(tx, w, err);
                 if (r >= 0)
                         r = application_remove_ended(tx, w, err);

@@ -28,7 +28,8 @@ struct prepared {          /* one document of a plan */
         const char *target; /* label of a declared target, or NULL */
         const struct provider *provider;
         uint8_t mark[DIGEST_SIZE]; /* of the plan's bytes and the model's options: equal is done */
-        bool unchanged;            /* as the want that is there */
+        bool unchanged;            /* as the want that is there, */
+        bool kept;                 /* and the plan says only that */
         struct identity identity;
         char *text; /* canonical, as it will be applied */
         size_t len;
@@ -129,6 +130,7 @@ bool application_plans_by_seen(const struct world_application *a);
 /* application-plan.c: in a job thread; fills docs or err. */
 void application_prepare(void *arg);
 /* application-save.c: on the store thread. */
+int application_save_kept(struct tx *tx, struct application_work *w, struct err *err);
 int application_save_run(struct tx *tx, struct store_call *c, struct err *err);
 int application_save_error_run(struct tx *tx, struct store_call *c, struct err *err);
 /* application-limits.c: which wants of W go or become others, and digests of both. REPLACED: a

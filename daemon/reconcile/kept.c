@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kept.c - detached storage is looked at: nobody uses it, so nobody else would notice its end
  *
- * Each round (every `poll-period`, and soon after something was detached or a target answers)
- * reads the rows and looks at each by its name, some at a time. One that is gone, is another one
- * or is marked for deletion is said in its row, in one commit with a line of drift, and in the log
- * and the events. Nothing outside is written. What cannot be read stays as it was last. */
+ * Each round (every `poll-period`, and soon after a target answers) reads the rows and looks at
+ * each by its name, some at a time; after a command only at those that are new. One that is
+ * gone, is another one or is marked for deletion is said in its row, in one commit with a line
+ * of drift, and in the log and the events. Nothing outside is written. What cannot be read stays
+ * as it was last. */
 #include "reconcile-internal.h"
 
 #include "clock.h"
@@ -24,7 +25,8 @@ struct kept_row {
         char *trouble; /* as its row says: "lost", "destroying" or "" */
         char *message;
         bool unknown; /* it could not be looked at: MESSAGE says why */
-        bool listed, due, busy;
+        bool listed, busy;
+        struct list due; /* in the list of those that are to be looked at */
         json_t *marks;
         struct apply_request request;
         struct op op;
@@ -33,6 +35,9 @@ struct kept_row {
 struct kept {
         struct reconcile *rec;
         struct map rows; /* id -> struct kept_row */
+        struct list due;
+        int64_t all_at; /* clock_mono: from then on a round looks at all, */
+        bool all;       /* as this one does */
         struct timer timer;
         struct store_call call;
         bool reading, again; /* AGAIN: a round was asked for while one reads */
@@ -70,6 +75,7 @@ static void stop_look(struct kept_row *r) {
 
 static void row_free(struct kept_row *r) {
         stop_look(r);
+        list_unlink(&r->due);
         row_deinit(r);
         free(r);
 }
@@ -265,7 +271,6 @@ static void start_look(struct kept_row *r) {
         char text[400];
         const char *away = find_away(r, text, sizeof(text));
 
-        r->due = false;
         r->unknown = away != NULL;
         if (away) {
                 str_set(&r->message, away);
@@ -287,13 +292,15 @@ static void start_look(struct kept_row *r) {
 }
 
 static void next_look(struct kept *k) {
-        struct map_entry *e;
+        list_each(link, &k->due) {
+                struct kept_row *r = list_entry(link, struct kept_row, due);
 
-        for (size_t i = 0; k->busy < KEPT_AT_ONCE && (e = map_next(&k->rows, &i));) {
-                struct kept_row *r = e->value;
-
-                if (r->due && !r->busy)
-                        start_look(r);
+                if (k->busy == KEPT_AT_ONCE)
+                        return;
+                if (r->busy)
+                        continue;
+                list_unlink(&r->due);
+                start_look(r);
         }
 }
 
@@ -339,8 +346,11 @@ static void merge(struct kept *k, struct kept_row *from) {
                 *r = *from;
                 *from = (struct kept_row){ 0 };
                 map_set_bytes(&k->rows, &r->id, sizeof(r->id), r);
+                list_append(&k->due, &r->due);
         }
-        r->listed = r->due = true;
+        r->listed = true;
+        if (k->all && !list_linked(&r->due))
+                list_append(&k->due, &r->due);
 }
 
 static void drop_ended(struct kept *k) {
@@ -365,7 +375,6 @@ static void read_page(struct kept *k);
 static void on_read(struct store_call *c, int r, const struct err *err) {
         struct kept *k = c->arg;
         bool more = r >= 0 && k->page_count == KEPT_PAGE && !k->rec->stopping;
-        int64_t every = k->rec->options.poll_ms;
 
         if (r < 0)
                 log_plain(LOG_WARNING, "storage", "%s", err_text(err));
@@ -381,7 +390,7 @@ static void on_read(struct store_call *c, int r, const struct err *err) {
                 return;
         if (r >= 0)
                 drop_ended(k);
-        timer_after(&k->timer, k->again ? 0 : every ? every : KEPT_EVERY_MS);
+        timer_set(&k->timer, k->again ? clock_mono() : k->all_at);
         k->again = false;
         next_look(k);
 }
@@ -398,13 +407,22 @@ static void read_page(struct kept *k) {
 
 static void on_round(void *arg) {
         struct kept *k = arg;
+        int64_t every = k->rec->options.poll_ms;
 
+        k->all = clock_mono() >= k->all_at;
+        if (k->all)
+                k->all_at = clock_mono() + (every ? every : KEPT_EVERY_MS);
         k->reading = true;
         k->after = 0;
         read_page(k);
 }
 
 void kept_soon(struct reconcile *rec) {
+        rec->kept->all_at = 0;
+        kept_added(rec);
+}
+
+void kept_added(struct reconcile *rec) {
         if (rec->kept->reading)
                 rec->kept->again = true;
         else if (rec->started && !rec->stopping)
@@ -421,6 +439,7 @@ struct kept *kept_new(struct reconcile *rec) {
         struct kept *k = mem_new(struct kept);
 
         k->rec = rec;
+        list_init(&k->due);
         timer_init(&k->timer, rec->options.loop, "kept", on_round, k);
         return k;
 }

@@ -16,12 +16,19 @@
 
 #include <stdlib.h>
 
+#define SLICE                                                                                      \
+        50 /* documents of one turn of the loop: half a millisecond when each is another one */
+
+static void tell_slice(void *arg);
+
 struct preview {
         struct reconcile *rec;
         struct application_work *work;
         struct list link; /* while it is under way */
         struct later ask;
-        struct trial *trial; /* frees itself */
+        struct later slice;
+        size_t told;         /* of the plan's documents, and then of what is wanted now */
+        struct trial *trial; /* until it is started */
         bool again;
         uint8_t view[DIGEST_SIZE];
         json_t *lines;
@@ -43,6 +50,8 @@ struct preview *preview_free(struct preview *p) {
                 return NULL;
         list_unlink(&p->link);
         later_cancel(&p->ask);
+        later_cancel(&p->slice);
+        trial_free(p->trial);
         application_work_free(p->work);
         json_decref(p->lines);
         free(p);
@@ -210,25 +219,34 @@ static void tell_refused(struct preview *p) {
         tell_whole(p, text);
 }
 
-static void tell_planned(struct preview *p) {
-        const struct application_work *w = p->work;
+static void told(struct preview *p) {
+        if (!json_array_size(p->lines))
+                tell_whole(p, "change no object");
+        trial_start(take_ptr(p->trial), on_tried, p);
+}
 
-        for (size_t i = 0; i < w->doc_count; i++)
-                tell_doc(p, &w->docs[i]);
-        for (size_t i = 0; i < w->want_count; i++)
-                tell_gone(p, &w->wants[i]);
+static void tell_slice(void *arg) {
+        struct preview *p = arg;
+        struct application_work *w = p->work;
+        size_t to = p->told + SLICE;
+
+        for (; p->told < MIN_OF(to, w->doc_count + w->want_count); p->told++)
+                if (p->told < w->doc_count)
+                        tell_doc(p, &w->docs[p->told]);
+                else
+                        tell_gone(p, &w->wants[p->told - w->doc_count]);
+        if (p->told == to)
+                return later_run(&p->slice);
         tell_all(p);
+        told(p);
 }
 
 static void compare(struct preview *p) {
         p->trial = trial_new(p->rec);
-        if (p->work->err.code)
-                tell_refused(p);
-        else
-                tell_planned(p);
-        if (!json_array_size(p->lines))
-                tell_whole(p, "change no object");
-        trial_start(p->trial, on_tried, p);
+        if (!p->work->err.code)
+                return later_run(&p->slice);
+        tell_refused(p);
+        told(p);
 }
 
 /* ---- the plan */
@@ -335,6 +353,7 @@ void preview_start(struct preview *p, void (*done)(void *arg, json_t *lines), vo
         p->arg = arg;
         list_append(&p->rec->previews, &p->link);
         later_init(&p->ask, p->rec->options.loop, "preview", ask, p);
+        later_init(&p->slice, p->rec->options.loop, "preview", tell_slice, p);
         later_run(&p->ask);
 }
 
@@ -342,7 +361,8 @@ void preview_stop(struct reconcile *rec) {
         list_each(link, &rec->previews) {
                 struct preview *p = list_entry(link, struct preview, link);
 
-                if (!list_linked(&p->ask.link) && !charm_host_has(&p->work->charm))
+                if (!list_linked(&p->ask.link) && !list_linked(&p->slice.link) &&
+                    !charm_host_has(&p->work->charm))
                         continue; /* a thread has it, and gives it back */
                 if (p->work)
                         charm_host_cancel(&p->work->charm);

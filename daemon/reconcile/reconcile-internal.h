@@ -24,6 +24,7 @@ struct reconcile {
         struct list jobs;  /* resource jobs, for stop */
         struct list plans; /* application work, for stop */
         struct list sweeps, listings, previews, examinings, trials;
+        size_t tried;       /* what trials have out or are reading */
         struct timer terms; /* the first end of a rule or a freeze */
         struct kept *kept;
         struct trail *trail;
@@ -287,7 +288,8 @@ void trail_ask(struct reconcile *rec, const struct world_resource *r, int64_t li
 struct kept *kept_new(struct reconcile *rec);
 struct kept *kept_free(struct kept *k);
 void kept_stop(struct reconcile *rec);
-void kept_soon(struct reconcile *rec); /* rows came, or a target answers: looks now */
+void kept_soon(struct reconcile *rec);  /* a target answers: looks at all */
+void kept_added(struct reconcile *rec); /* rows may have come: looks at those */
 void kept_target_closes(struct reconcile *rec, int64_t target);
 bool kept_idle(const struct reconcile *rec); /* nothing of it is with the store */
 /* [{"model", "name": whose it was, "trouble": "lost" or "destroying", "lost": text}] */

@@ -71,7 +71,7 @@ void reconcile_mark(struct reconcile *rec, enum store_mark kind, int64_t id) {
                 queue_change(rec->queue, KEY_TARGET, id, 0);
                 break;
         case MARK_MODEL:
-                kept_soon(rec);
+                kept_added(rec);
                 queue_change(rec->queue, KEY_MODEL, id, 0);
                 break;
         case MARK_APPLICATION:

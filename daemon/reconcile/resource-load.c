@@ -191,11 +191,31 @@ static int read_edges(struct tx *tx, struct resource_job *j, struct err *err) {
         return 0;
 }
 
+/* What a plan only keeps is in model.db too. */
+static int get_text(struct tx *tx, const struct resource_job *j, const uint8_t *digest,
+                    const char **ret, size_t *ret_len, struct err *err) {
+        struct q_kept_document_get_in in = { .resource_id = j->id,
+                                             .wanted = digest,
+                                             .wanted_len = DIGEST_SIZE };
+        struct q_kept_document_get_row *row;
+        size_t n = 0;
+        int r = tx_cache_get(tx, digest, ret, ret_len, err), k;
+
+        if (r != -ENOENT)
+                return r;
+        k = q_kept_document_get(tx, &in, &row, &n, err);
+        if (k < 0 || !n)
+                return k < 0 ? k : r;
+        *ret = row->body;
+        *ret_len = strlen(row->body);
+        return 0;
+}
+
 static int read_json(struct tx *tx, struct resource_job *j, const uint8_t *digest, json_t **ret,
                      struct err *err) {
         const char *text;
         size_t len;
-        int r = tx_cache_get(tx, digest, &text, &len, err);
+        int r = get_text(tx, j, digest, &text, &len, err);
 
         if (r < 0)
                 return r;

@@ -30,7 +30,7 @@ struct trial {
         struct list link;
         struct reconcile *rec;
         struct list ones;
-        size_t count, busy;
+        size_t count, busy, waiting;
         struct timer deadline;
         struct later later;
         bool late, crowded;
@@ -41,11 +41,12 @@ struct trial {
 static void go_on(void *arg);
 static void on_deadline(void *arg);
 
+/* Those that have something to ask. */
 static size_t others(const struct reconcile *rec) {
         size_t n = 0;
 
         list_each(link, (struct list *)&rec->trials)
-                n++;
+                n += !list_entry(link, struct trial, link)->crowded;
         return n;
 }
 
@@ -88,6 +89,7 @@ void trial_add(struct trial *t, const struct trial_object *o) {
         one->path = str_dup(o->path);
         list_append(&t->ones, &one->link);
         t->count++;
+        t->waiting++;
 }
 
 /* ---- ends */
@@ -102,26 +104,48 @@ static void one_free(struct one *o) {
         free(o);
 }
 
-static void finish(struct trial *t) {
-        void (*done)(void *arg) = t->done;
-        void *arg = t->arg;
+/* Who waits for room may have it. */
+static void wake_all(struct reconcile *rec) {
+        list_each(link, &rec->trials) {
+                struct trial *t = list_entry(link, struct trial, link);
 
+                if (t->done)
+                        later_run(&t->later);
+        }
+}
+
+struct trial *trial_free(struct trial *t) {
+        if (!t)
+                return NULL;
         list_each(link, &t->ones)
                 one_free(list_entry(link, struct one, link));
         timer_cancel(&t->deadline);
         later_cancel(&t->later);
         list_unlink(&t->link);
         free(t);
+        return NULL;
+}
+
+static void finish(struct trial *t) {
+        void (*done)(void *arg) = t->done;
+        struct reconcile *rec = t->rec;
+        void *arg = t->arg;
+
+        trial_free(t);
+        wake_all(rec);
         done(arg);
 }
 
 static void over(struct one *o) {
         struct trial *t = o->all;
 
-        if (o->at != WAITING)
+        if (o->at != WAITING) {
                 t->busy--;
+                t->rec->tried--;
+        }
+        t->waiting -= o->at == WAITING;
         o->at = OVER;
-        later_run(&t->later);
+        wake_all(t->rec);
 }
 
 static void skip(struct one *o, const char *why) {
@@ -312,7 +336,9 @@ static void begin(struct one *o) {
         struct resource_job *j = o->job;
 
         o->at = READING;
+        o->all->waiting--;
         o->all->busy++;
+        o->all->rec->tried++;
         j->call.run = read_run;
         j->call.done = on_read;
         j->call.arg = o;
@@ -320,6 +346,11 @@ static void begin(struct one *o) {
 }
 
 /* ---- all of them */
+
+/* All trials share the room, so that a large one does not keep a small one waiting. */
+static bool has_room(const struct trial *t) {
+        return t->rec->tried < TRIAL_PARALLEL && t->busy * others(t->rec) < TRIAL_PARALLEL;
+}
 
 static void go_on(void *arg) {
         struct trial *t = arg;
@@ -329,10 +360,10 @@ static void go_on(void *arg) {
 
                 if (t->late && o->at == WAITING)
                         skip(o, "the time for asking is over");
-                else if (o->at == WAITING && t->busy < TRIAL_PARALLEL)
+                else if (o->at == WAITING && has_room(t))
                         begin(o);
         }
-        if (!t->busy)
+        if (!t->busy && !t->waiting)
                 finish(t);
 }
 
@@ -377,6 +408,8 @@ void trial_stop(struct reconcile *rec) {
         list_each(link, &rec->trials) {
                 struct trial *t = list_entry(link, struct trial, link);
 
+                if (!t->done)
+                        continue; /* whoever made it frees it */
                 on_deadline(t);
                 if (!t->busy)
                         finish(t);

@@ -2,19 +2,20 @@
 /* trial.h - asks the outside what it would answer if objects were written, without writing them:
  * admission, immutable fields, defaulting and webhooks have their say before anybody decides
  *
- * TRIAL_PARALLEL at once, TRIAL_MAX in all, within TRIAL_MS, for TRIALS_MAX plans side by side.
- * What could not be asked says why. */
+ * TRIAL_PARALLEL at once of all plans, TRIAL_MAX of one, within TRIAL_MS, for TRIALS_MAX plans side
+ * by side. What could not be asked says why. */
 #pragma once
 
 #include "reconcile-internal.h"
 
-#define TRIAL_PARALLEL 16 /* beside the loop's own operations, which go on */
+#define TRIAL_PARALLEL 16 /* half of the connections to a server: repairs have the others */
 #define TRIAL_MAX 500     /* of one plan: seconds for an API server that answers in 100 ms */
 #define TRIAL_MS 30000    /* a person waits for it */
 #define TRIALS_MAX 4      /* plans that ask at a time: whoever may read may ask for one */
 
 struct trial;
 struct trial *trial_new(struct reconcile *rec);
+struct trial *trial_free(struct trial *t); /* of one that was not started */
 
 struct trial_object {
         json_t *line; /* gets "server": the outcome's word, and more that readers see; borrowed */

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One function a figure: prints its numbers, says whether the target was reached. TABLE is the list."""
-import json
 import subprocess
 import time
 
-from world import Failed, medians, percentile, until, verdict
+from world import medians, percentile, until, verdict
 
 IN_FLIGHT = (1, 8, 16, 32)
 
@@ -27,57 +26,75 @@ def converge_daemon(w, count):
 
 
 def converge_floor(w, count):
-    best = (0, 0)
+    """The rate with each number in flight."""
+    rates = []
     for in_flight in IN_FLIGHT:
         namespace = w.make_namespace()
-        seconds = float(w.floor("apply", in_flight, bodies=w.bodies(namespace, count)))
-        best = max(best, (count / seconds, in_flight))
+        rates.append(count / float(w.floor("apply", in_flight, bodies=w.bodies(namespace, count))))
         w.empty(namespace)
-    return best
+    return rates
 
 
-def converge(w):
-    count = w.number(2000)
+def converge(w, objects=2000, least=0.8):
+    """The floor is the best of the medians: the median of each round's best would be that of its luckiest."""
+    count = w.number(objects)
     converge_daemon(w, count)                   # warms up, and teaches the floor its bodies
-    rows = []
+    floors, rows = [], []
     for _ in range(w.rounds):
-        floor, in_flight = converge_floor(w, count)
-        rate, cpu = converge_daemon(w, count)
-        rows.append((rate, floor, rate / floor, in_flight, cpu))
-        print(f"   {rate:.0f}/s, floor {floor:.0f}/s at {in_flight} in flight, daemon's CPU {cpu:.2f} s", flush=True)
-    rate, floor, ratio, in_flight, cpu = medians(rows)
-    return verdict(ratio >= 0.8, f"first convergence of {count} ConfigMaps {rate:.0f}/s, floor {floor:.0f}/s: "
-                   f"{ratio:.0%} (target 80 %)")
+        floors.append(converge_floor(w, count))
+        rows.append(converge_daemon(w, count))
+        print(f"   {rows[-1][0]:.0f}/s, daemon's CPU {rows[-1][1]:.2f} s; floor " +
+              ", ".join(f"{rate:.0f}/s" for rate in floors[-1]), flush=True)
+    rate, cpu = medians(rows)
+    floor, in_flight = max(zip(medians(floors), IN_FLIGHT))
+    return verdict(rate >= least * floor, f"first convergence of {count} ConfigMaps {rate:.0f}/s, floor {floor:.0f}/s with "
+                   f"{in_flight} in flight: {rate / floor:.0%} (target {least:.0%}); daemon's CPU {cpu:.2f} s")
 
 
 # ---- edit to repair
 
-def repair(w):
-    count, edits = w.number(2000), w.number(1000)
-    d = w.daemon("--log-level", "warning")
-    model, rows = w.name("bench"), []
+def in_place(w, count):
+    """A daemon with COUNT ConfigMaps in place, and its model; the floor knows them."""
+    d, model = w.daemon("--log-level", "warning"), w.name("bench")
     w.ready(d, model)
     d.deploy(model, "bulk", count=count, size=2048)
     d.wait_in_place(count + 1)
     w.learn(model)
+    return d, model
+
+
+def edit_each(w, namespace, edits, mark, per_second=20):
+    """p50 and p99 from edit to repaired, in ms."""
+    out = w.floor("edit", w.watch_url(namespace), per_second, mark, bodies=w.bodies(namespace, edits))
+    us = [int(x) for x in out.split()]
+    return percentile(us, 0.5) / 1e3, percentile(us, 0.99) / 1e3
+
+
+def edit_each_floor(w, namespace, edits, mark, per_second=20):
+    fixer = w.floor_started("repair", w.watch_url(namespace), bodies=w.bodies(namespace))
+    try:
+        return edit_each(w, namespace, edits, mark, per_second)
+    finally:
+        fixer.terminate()
+        fixer.wait()
+
+
+def repair(w, objects=2000, most=2):
+    count, edits, rows = w.number(objects), w.number(1000), []
+    d, model = in_place(w, count)
     floor_space = w.make_namespace()
     w.floor("apply", 8, bodies=w.bodies(floor_space))
     for i in range(w.rounds):
-        fixer = w.floor_started("repair", w.watch_url(floor_space), bodies=w.bodies(floor_space))
-        us = [int(x) for x in w.floor("edit", w.watch_url(floor_space), 20, i, bodies=w.bodies(floor_space, edits)).split()]
-        fixer.terminate()
-        fixer.wait()
-        floor = percentile(us, 0.5) / 1e3, percentile(us, 0.99) / 1e3
-        us = [int(x) for x in w.floor("edit", w.watch_url(model), 20, i, bodies=w.bodies(model, edits)).split()]
-        mine = percentile(us, 0.5) / 1e3, percentile(us, 0.99) / 1e3
+        floor = edit_each_floor(w, floor_space, edits, i)
+        mine = edit_each(w, model, edits, i)
         rows.append((*mine, *floor, mine[0] / floor[0], mine[1] - floor[1]))
         print(f"   p50 {mine[0]:.1f} p99 {mine[1]:.1f} ms, floor p50 {floor[0]:.1f} p99 {floor[1]:.1f} ms", flush=True)
     lines = until(lambda: (n := d.query("SELECT count(*) FROM drift")[0][0]) == edits * w.rounds and n, "the ledger")
     w.drop(d, model)
     w.empty(floor_space)
     p50, p99, floor50, floor99, ratio, more = medians(rows)
-    ok = verdict(ratio <= 2, f"edit to repaired, {edits} edits: p50 {p50:.1f} ms, floor {floor50:.1f} ms: {ratio:.2f}x "
-                 "(target 2x)")
+    ok = verdict(ratio <= most, f"edit to repaired, {edits} edits of {count} objects: p50 {p50:.1f} ms, floor {floor50:.1f} "
+                 f"ms: {ratio:.2f}x (target {most}x)")
     return verdict(more <= 20, f"p99 {p99:.1f} ms, floor {floor99:.1f} ms: +{more:.1f} ms (target +20 ms); {lines} lines in "
                    "the ledger") and ok
 
@@ -181,14 +198,10 @@ def restart_once(w, d, model, changed):
     return answers, converged, written == wanted and writes == changed
 
 
-def restart(w):
-    count, changed = w.number(2000), w.number(100)
-    d = w.daemon("--log-level", "warning")
-    model, rows, exact = w.name("bench"), [], True
-    w.ready(d, model)
-    d.deploy(model, "bulk", count=count, size=2048)
-    d.wait_in_place(count + 1)
-    w.learn(model)
+def restart(w, objects=2000):
+    count, changed = w.number(objects), w.number(100)
+    rows, exact = [], True
+    d, model = in_place(w, count)
     for _ in range(w.rounds):
         listing, writes = restart_floor(w, model, changed)
         answers, converged, good = restart_once(w, d, model, changed)
@@ -315,4 +328,3 @@ def plan(w):
 
 TABLE = {"converge": converge, "repair": repair, "restart": restart, "commands": commands, "memory": memory, "plan": plan,
          "handlers": handlers}
-__all__ = ["TABLE", "json", "Failed"]

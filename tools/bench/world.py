@@ -183,17 +183,23 @@ class World:
     def audit_offset(self):
         return os.path.getsize(self.env["PEERS_AUDIT_LOG"])
 
-    def writes_since(self, offset, namespace, user_agent="mooring"):
-        """Audit lines of finished writes by USER_AGENT in NAMESPACE."""
-        lines = []
+    def audit_since(self, offset, user_agent):
+        """Audit lines of requests by USER_AGENT."""
         with open(self.env["PEERS_AUDIT_LOG"], "rb") as f:
             f.seek(offset)
-            for line in f.read().splitlines():
-                e = json.loads(line)
-                if e["stage"] == "ResponseComplete" and user_agent in e.get("userAgent", "") and \
-                   e.get("objectRef", {}).get("namespace") == namespace and e["verb"] in ("create", "update", "patch", "delete"):
-                    lines.append(e)
-        return lines
+            whole = f.read().rpartition(b"\n")[0]       # the last line may be in the making
+        events = [json.loads(line) for line in whole.splitlines()]
+        return [e for e in events if user_agent in e.get("userAgent", "")]
+
+    def writes_since(self, offset, namespace, user_agent="mooring"):
+        """Those that are finished writes in NAMESPACE."""
+        return [e for e in self.audit_since(offset, user_agent) if e["stage"] == "ResponseComplete" and
+                e.get("objectRef", {}).get("namespace") == namespace and e["verb"] in ("create", "update", "patch", "delete")]
+
+    def reads_since(self, offset, user_agent="mooring"):
+        """Those that are reads, once each: a watch when it began."""
+        return [e for e in self.audit_since(offset, user_agent) if e["verb"] in ("get", "list", "watch") and
+                e["stage"] == ("ResponseStarted" if e["verb"] == "watch" else "ResponseComplete")]
 
 
 def medians(rows):

@@ -38,3 +38,6 @@ void credential_refused(struct credential *c); /* 401: read the file, run the pl
 void credential_authorize(void *credential, struct buf *ret_value); /* http.h's authorize */
 const char *credential_certificate(const struct credential *c,
                                    const char **ret_key); /* of a plugin; NULL: none */
+/* When a fixed token that is a JWT runs out, in Unix milliseconds. 0: it does not say, or what
+ * authorizes us is renewed without a person (a file, a plugin). */
+int64_t credential_token_ends(const struct credential *c);

@@ -56,6 +56,7 @@ void look_wish_init(struct look_wish *w, const struct apply_request *r) {
         cleanup_(freep) char *text = NULL;
 
         *w = (struct look_wish){ .projection = fieldset_ref(r->projection),
+                                 .written = !r->first,
                                  .see = copy_pointers(r->see) };
         w->model = str_dup(json_get_str(r->marks, "model", NULL));
         if (!r->baseline || !r->projection)
@@ -83,6 +84,7 @@ void look_wish_context(const struct look_wish *w, const struct operation *o,
                 .baseline = w->baseline_valid ? w->baseline : NULL,
                 .see = (const char *const *)w->see,
                 .model = w->model,
+                .written = w->written,
         };
 }
 

@@ -19,7 +19,7 @@ struct operation *look_poke(struct target *t, const char *type, const char *path
 struct look_wish {
         struct projection *projection;
         uint8_t baseline[DIGEST_SIZE];
-        bool baseline_valid;
+        bool baseline_valid, written;
         char **see;
         char *model;
 };

@@ -210,6 +210,48 @@ char *observe_leaving(struct scan_slice object) {
         return buf_take(&out);
 }
 
+/* The field set means something only in its own version: "apps/v1" of the set against the
+ * object's. Items of lists carry none; they were asked for in the preferred version. */
+static bool other_version(struct target *t, const char *type, const struct projection *p,
+                          struct scan_slice object) {
+        struct scan_slice said = scan_get(object, "apiVersion");
+        const struct discovery_kind *kind;
+        const char *version;
+
+        if (said.text)
+                return !scan_says(said, fieldset_version(p));
+        kind = discovery_find(t->discovery.table, type);
+        if (!kind || !kind->count)
+                return false;
+        kinds_group(fieldset_version(p), &version);
+        return !str_eq(version, kind->versions[0].version) && discovery_version(kind, version);
+}
+
+/* The field set that a baseline was taken with. When cache.db has lost it, the object's own entry
+ * for us is the same one, unless somebody took a field of ours: then it is smaller, and the
+ * digest differs from the baseline's, as it should. */
+static struct projection *own_projection(const char *type, struct scan_slice object) {
+        cleanup_(freep) char *text = fieldset_of_answer(type, object);
+        struct projection *p = NULL;
+
+        return text && fieldset_parse(text, &p, NULL) >= 0 ? p : NULL;
+}
+
+static void projection_unrefp(struct projection **p) {
+        fieldset_unref(*p);
+}
+
+/* Of one that we wrote before and whose field set is not known. */
+static void take_own_digest(struct target *t, const struct observe_context *c,
+                            struct scan_slice object, const uint8_t *key, struct observation *ret) {
+        cleanup_(projection_unrefp) struct projection *p = own_projection(c->type, object);
+        struct observe_context own = *c;
+
+        own.projection = p;
+        if (p && !other_version(t, c->type, p, object))
+                take_digest(&own, object, key, t->hash_key, ret);
+}
+
 void observe_object(struct target *t, const struct observe_context *c, struct scan_slice object,
                     struct observation *ret, bool *ret_no_pods) {
         struct scan_slice metadata = scan_get(object, "metadata");
@@ -231,7 +273,10 @@ void observe_object(struct target *t, const struct observe_context *c, struct sc
         /* A bound claim counts as filled: what is in it cannot be seen from here. */
         ret->filled = str_eq(c->type, "PersistentVolumeClaim") &&
                       scan_says(scan_dig(object, "status", "phase", NULL), "Bound");
-        take_digest(c, object, key, t->hash_key, ret);
+        if (c->projection || !c->written)
+                take_digest(c, object, key, t->hash_key, ret);
+        else
+                take_own_digest(t, c, object, key, ret);
         ret->seen = see(c, object, key);
         if (leaving) {
                 ret->ready = READY_NO;
@@ -264,41 +309,6 @@ static const struct interest *find_interest(struct target *t, const char *type, 
         return t->observer.interest(t->observer.arg, type, *ret_path);
 }
 
-/* The field set means something only in its own version: "apps/v1" of the set against the
- * object's. Items of lists carry none; they were asked for in the preferred version. */
-static bool other_version(struct target *t, const char *type, const struct projection *p,
-                          struct scan_slice object) {
-        struct scan_slice said = scan_get(object, "apiVersion");
-        const struct discovery_kind *kind;
-        const char *version;
-
-        if (said.text)
-                return !scan_says(said, fieldset_version(p));
-        kind = discovery_find(t->discovery.table, type);
-        if (!kind || !kind->count)
-                return false;
-        kinds_group(fieldset_version(p), &version);
-        return !str_eq(version, kind->versions[0].version) && discovery_version(kind, version);
-}
-
-/* The field set that a baseline was taken with. When cache.db has lost it, the object's own entry
- * for us is the same one, unless somebody took a field of ours: then it is smaller, and the
- * digest differs from the baseline's, as it should. */
-static struct projection *projection_for(const struct interest *i, const char *type,
-                                         struct scan_slice object) {
-        cleanup_(freep) char *text = NULL;
-        struct projection *p = NULL;
-
-        if (i->projection || !i->baseline_valid)
-                return fieldset_ref(i->projection);
-        text = fieldset_of_answer(type, object);
-        return text && fieldset_parse(text, &p, NULL) >= 0 ? p : NULL;
-}
-
-static void projection_unrefp(struct projection **p) {
-        fieldset_unref(*p);
-}
-
 void observe_tell(struct target *t, const char *type, const char *path, struct scan_slice object) {
         cleanup_(projection_unrefp) struct projection *projection = NULL;
         cleanup_(freep) char *other = NULL;
@@ -309,7 +319,8 @@ void observe_tell(struct target *t, const char *type, const char *path, struct s
 
         if (!i)
                 return;
-        projection = projection_for(i, type, object);
+        projection = i->projection || !i->baseline_valid ? fieldset_ref(i->projection)
+                                                         : own_projection(type, object);
         if (projection && other_version(t, type, projection, object)) {
                 poke_soon(t, c.type, c.path, 0);
                 return;

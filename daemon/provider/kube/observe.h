@@ -11,6 +11,7 @@ struct observe_context {
         const uint8_t *digest;               /* of this very object when it is known, or NULL */
         const char *const *see;
         const char *model; /* NULL: any of this controller's */
+        bool written;      /* we wrote it before: without PROJECTION it says itself what was ours */
 };
 
 /* RET_NO_PODS (may be NULL): a controller that has fewer pods than it wants, and no reason for

@@ -68,6 +68,7 @@ static void tell_with_reason(struct poke *k, struct scan_slice object, const cha
         c.projection = i->projection;
         c.baseline = i->baseline_valid ? i->baseline : NULL;
         c.see = i->see;
+        c.written = i->baseline_valid;
         observe_object(t, &c, object, &o, NULL);
         if (reason && o.ready == READY_NO)
                 str_set(&o.reason, reason);

@@ -498,8 +498,10 @@ json_t *target_manner(const struct target *t) {
                 tls = "plain";
         else if (t->how.insecure)
                 tls = "encrypt";
-        return json_pack("{s:s, s:s, s:b, s:s?, s:s?}", "server", t->how.url, "tls", tls, "via", 0,
-                         "certificate", plugins ? plugins : t->certificate, "ca", t->how.ca_pem);
+        return json_pack("{s:s, s:s, s:b, s:s?, s:s?, s:I}", "server", t->how.url, "tls", tls,
+                         "via", 0, "certificate", plugins ? plugins : t->certificate, "ca",
+                         t->how.ca_pem, "token-ends",
+                         (json_int_t)credential_token_ends(t->credential));
 }
 
 /* ---- life */

@@ -362,7 +362,6 @@ static void watch_done(struct http_request *r) {
         w->asked = w->checked = false;
         w->lost_at = clock_mono();
         w->anew |= r->end != HTTP_OK || r->status != 200 || w->gone || clock_mono() < w->until;
-        w->away |= r->end == HTTP_TIMEOUT;
         if (w->gone || was_gone(r)) {
                 list_again(w);
                 return;

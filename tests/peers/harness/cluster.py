@@ -27,13 +27,15 @@ IDENTITIES = {          # file → (common name, groups), as kubeadm names them
     "podd": ("peers-podd", ("system:masters",)),
     "kubelet-client": ("kube-apiserver-kubelet-client", ("system:masters",)),
 }
-# Write requests only, without bodies (they hold secrets) and without the cluster's own heartbeat.
+# Write requests, and what the daemon reads; without bodies (they hold secrets) and without the cluster's own heartbeat.
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
     "rules": [
         {"level": "None", "resources": [{"group": "coordination.k8s.io"}, {"group": "events.k8s.io"},
                                         {"group": "", "resources": ["events"]}]},
         {"level": "Metadata", "verbs": ["create", "update", "patch", "delete", "deletecollection"]},
+        {"level": "Metadata", "verbs": ["get", "list", "watch"],
+         "users": ["kubernetes-admin", "system:serviceaccount:kube-system:mooring"]},
         {"level": "None"},
     ],
 }

@@ -89,6 +89,23 @@ class Sim:
         self.serve()
         self.data.lead()
 
+    BUMPS = 0, 1000000          # how far the versions of a state that is put back may be raised
+
+    def saved(self):
+        """Its state, for put_back."""
+        self.server_down()
+        state = (self.folder / "sim.state").read_text()
+        self.server_up()
+        return state
+
+    def put_back(self, saved, bump):
+        """It is SAVED again; its next versions come BUMP later, those of its objects stay (etcdutl's --bump-revision)."""
+        self.server_down()
+        state = json.loads(saved)
+        state["version"] += bump
+        (self.folder / "sim.state").write_text(json.dumps(state))
+        self.server_up()
+
     def forget(self):
         """While it is down: what comes up is another cluster, with nothing in it."""
         (self.folder / "sim.state").unlink()

@@ -60,6 +60,10 @@ struct expectation {
         "'needed': [{'group': 'apps', 'resource': 'deployments', 'verbs': ['get', 'patch'], "      \
         "'why': ['applies them']}, {'group': '', 'resource': 'pods/portforward', 'verbs': "        \
         "['create']}], 'asked': {'aks': {" members "}}}"
+#define FROZEN(members, manner)                                                                    \
+        "{'loop': {'models': [{'name': 'kf', 'target': 'aks'}], 'targets': [{'name': 'aks', "      \
+        "'operators': true, 'manner': {" manner "}}]}, 'freezes': [{'model': 'kf', "               \
+        "'application': '', 'type': '', 'path': '', 'text': 'eve: x', " members "}]}"
 #define RULES(rules) "'rights': {'kf': {'incomplete': false, 'rules': [" rules "]}}"
 #define APPLICATION(members)                                                                       \
         LOOP("'applications': [{'model': 'kf', 'name': 'minio', 'since': %-1000" members "}]")
@@ -155,6 +159,8 @@ static const struct expectation expectations[] = {
           "our client certificate ends in 20 days" },
         { "certificate", TARGET(", 'manner': {'ca-ends': %518400000}"), "error",
           "the authority that we know it by ends in 6 days" },
+        { "certificate", TARGET(", 'manner': {'token-ends': %172800000}"), "error",
+          "our token ends in 2 days" },
         { "tls-mode", TARGET(", 'manner': {'tls': 'verify-full', 'server': 'https://a'}"), "ok",
           "verify-full to https://a" },
         { "tls-mode", TARGET(", 'manner': {'tls': 'plain', 'server': 'http://127.0.0.1:80'}"), "ok",
@@ -235,6 +241,33 @@ static const struct expectation expectations[] = {
           "warning",
           "kf: Service kf/web: paused for 1h by eve: x [mooringctl unpause --model kf --object "
           "Service/web]" },
+        { "ends-in-freeze", FROZEN("'until': %7200000", "'token-ends': %3600000"), "warning",
+          "cluster aks: our token ends at 2023-11-14T23:13:20Z, while model kf is frozen until "
+          "2023-11-15T00:13:20Z [mooringctl update-cluster aks --kubeconfig FILE]" },
+        { "ends-in-freeze", FROZEN("'until': %7200000", "'certificate-ends': %7200001"), NULL },
+        { "ends-in-freeze", FROZEN("'until': %7200000", "'certificate-ends': %-1"), NULL },
+        { "ends-in-freeze", FROZEN("'until': 0", "'ca-ends': %2160000000"), "warning",
+          "we know it by ends at 2023-12-09T22:13:20Z, while model kf is frozen without an end" },
+        { "ends-in-freeze", FROZEN("'until': 0", "'ca-ends': %2678400000"), NULL },
+        { "ends-in-freeze",
+          "{'loop': {'models': [{'name': 'kf', 'target': 'aks'}], 'targets': [{'name': 'other', "
+          "'manner': {'ca-ends': %3600000}}]}, 'freezes': [{'model': 'kf', 'until': %7200000}]}",
+          NULL },
+        { "ends-in-freeze",
+          "{'freezes': [{'model': 'kf', 'application': 'minio', 'until': %7200000}, {'model': "
+          "'kf', 'type': 'Service', 'path': 'kf/web', 'text': 'eve: x', 'until': %3600000}]}",
+          "warning",
+          "kf: Service kf/web: the pause by eve: x ends at 2023-11-14T23:13:20Z, while minio is "
+          "frozen until 2023-11-15T00:13:20Z [mooringctl unfreeze --model kf minio]" },
+        { "ends-in-freeze",
+          "{'freezes': [{'model': 'kf', 'application': 'minio', 'until': %7200000}], 'rules': "
+          "[{'model': 'kf', 'application': 'minio', 'text': 'mode report (eve: x)', 'until': "
+          "%3600000}]}",
+          "warning", "kf: the rule \"mode report (eve: x)\" ends at" },
+        { "ends-in-freeze",
+          "{'freezes': [{'model': 'kf', 'application': 'minio', 'until': %7200000}], 'rules': "
+          "[{'model': 'kf', 'application': 'mysql', 'text': 'mode report', 'until': %3600000}]}",
+          NULL },
         { "rule", "{'rules': []}", NULL },
         { "rule",
           "{'rules': [{'model': 'kf', 'mode': 'off', 'text': 'mode off for Service (eve: x)', "

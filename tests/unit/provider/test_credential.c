@@ -97,6 +97,34 @@ static void a_token_file_below_a_listed_folder_is_read_again_when_it_changes(voi
         credential_free(c);
 }
 
+static int64_t ends_of(const char *config, const char *login, const char *options) {
+        struct credential *c;
+        int64_t ends;
+
+        assert_int_equal(open_login(config, login, options, &c, NULL), 0);
+        ends = credential_token_ends(c);
+        credential_free(c);
+        return ends;
+}
+
+/* {"exp":1700000000,"sub":"?>ÿ"}: its base64 has both letters of the other alphabet. */
+#define JWT "eyJhbGciOiJub25lIn0.eyJleHAiOjE3MDAwMDAwMDAsInN1YiI6Ij8-w78ifQ.sig_-"
+
+static void when_a_fixed_token_ends_is_read_from_it(void **state) {
+        static const char plain[] = "{\"server\":\"https://h\"}";
+        cleanup_(freep) char *path = put("jwt", JWT, 0600);
+        cleanup_(freep) char *file =
+                str_format("{\"server\":\"https://h\",\"token-file\":\"%s\"}", path);
+        cleanup_(freep) char *options = str_format("{\"token-folders\":[\"%s\"]}", dir);
+
+        assert_int_equal(ends_of(plain, "{\"token\":\"" JWT "\"}", "{}"), 1700000000000);
+        assert_int_equal(ends_of(plain, "{\"token\":\"a.b.c\"}", "{}"), 0);
+        assert_int_equal(ends_of(plain, "{\"token\":\"opaque\"}", "{}"), 0);
+        assert_int_equal(ends_of(plain, "{\"token\":\"a.e30.c\"}", "{}"), 0);
+        assert_int_equal(ends_of(plain, "{}", "{}"), 0);
+        assert_int_equal(ends_of(file, "{}", options), 0); /* whoever writes it renews it */
+}
+
 static void a_token_file_elsewhere_is_not_opened(void **state) {
         static const char *const paths[] = { "/etc/passwd", "relative", "%s/../etc/passwd" };
         cleanup_(freep) char *options = str_format("{\"token-folders\":[\"%s\"]}", dir);
@@ -274,6 +302,7 @@ static int teardown(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_token_file_below_a_listed_folder_is_read_again_when_it_changes),
+                cmocka_unit_test(when_a_fixed_token_ends_is_read_from_it),
                 cmocka_unit_test(a_token_file_elsewhere_is_not_opened),
                 cmocka_unit_test(a_link_out_of_the_listed_folder_is_not_followed),
                 cmocka_unit_test(a_plugins_token_is_used_and_its_environment_is_clean),

@@ -154,6 +154,25 @@ static void lose_cache(struct stage *s) {
         stage_run(s, 2000);
 }
 
+/* Its charm cannot make it again now: only what was kept of it says what is right. */
+static void what_a_plan_only_keeps_is_put_right_though_cache_db_was_lost(void **state) {
+        struct stage *s = *state;
+
+        begin(s, two);
+        stage_plan(s, "app", "{\"docs\": {}, \"keep\": [\"one\"]}");
+        stage_application(s, "app")->replan = true;
+        reconcile_mark(s->rec, MARK_APPLICATION, stage_application(s, "app")->id);
+        stage_run(s, 500);
+        lose_cache(s);
+        assert_int_equal(s->applies, 0);
+        change(s, "a", "2");
+        stage_run(s, 1000);
+        assert_string_equal(stage_member(s, "one", "a"), "1");
+        stage_change(s, "one", NULL, NULL);
+        stage_run(s, 1000);
+        assert_true(stage_there(s, "one"));
+}
+
 static int64_t lines(struct stage *s, const char *of) {
         cleanup_(freep) char *sql = str_format("SELECT count(*) FROM drift WHERE %s", of);
 
@@ -277,6 +296,7 @@ int main(void) {
                 TEST(the_end_of_a_fight_is_seen_though_the_row_is_read_again),
                 TEST(what_could_not_be_written_of_a_fight_is_written_with_the_next_line),
                 TEST(what_stands_is_in_status_after_a_restart),
+                TEST(what_a_plan_only_keeps_is_put_right_though_cache_db_was_lost),
                 TEST(a_field_that_is_only_told_stays_when_cache_db_was_lost),
                 TEST(a_field_that_is_ignored_stays_when_cache_db_was_lost),
                 TEST(a_field_that_is_let_be_stays_when_cache_db_was_lost),

@@ -164,6 +164,70 @@ static void a_stop_ends_what_is_tried(void **state) {
         free(a.text);
 }
 
+/* Whoever may read may ask for plans, and repairs go by the same connections. */
+static void all_plans_share_the_room_for_asking(void **state) {
+        cleanup_(json_freep) json_t *plan = json_pack("{s:{}}", "docs");
+        cleanup_(freep) char *text = NULL;
+        struct stage *s = *state;
+        struct asking a[3];
+
+        for (int i = 0; i < 20; i++) {
+                cleanup_(freep) char *name = str_format("n%d", i);
+
+                json_object_set_new(json_get(plan, "docs"), name, json_pack("{s:s}", "name", name));
+        }
+        text = json_text(plan);
+        deploy(s);
+        s->hold = true;
+        for (size_t i = 0; i < ARRAY_SIZE(a); i++)
+                begin(s, &a[i], text);
+        while (s->trials < 16)
+                loop_step(s->loop, 20);
+        for (int i = 0; i < 50; i++)
+                loop_step(s->loop, 1);
+        assert_int_equal(s->trials, 16);
+        stage_release(s);
+        for (size_t i = 0; i < ARRAY_SIZE(a); i++) {
+                while (!a[i].told)
+                        loop_step(s->loop, 20);
+                free(a[i].text);
+        }
+        assert_int_equal(s->trials, 60);
+}
+
+static void count_lines(void *arg, json_t *lines) {
+        struct asking *a = arg;
+
+        a->text = str_format("%zu", json_array_size(lines));
+        json_decref(lines);
+        a->told = true;
+}
+
+/* Thousands of documents are told in turns of the loop, and a stop may come between two. */
+static void a_large_plan_is_told_in_slices_and_a_stop_ends_it(void **state) {
+        cleanup_(json_freep) json_t *plan = json_pack("{s:{}}", "docs");
+        cleanup_(freep) char *text = NULL;
+        struct stage *s = *state;
+        struct asking a;
+        int64_t lines;
+
+        for (int i = 0; i < 200; i++) {
+                cleanup_(freep) char *name = str_format("n%d", i);
+
+                json_object_set_new(json_get(plan, "docs"), name, json_pack("{s:s}", "name", name));
+        }
+        text = json_text(plan);
+        deploy(s);
+        begin_with(s, &a, text, count_lines);
+        while (list_empty(&s->rec->trials))
+                loop_step(s->loop, 20);
+        loop_step(s->loop, 20);
+        stage_stop(s);
+        assert_true(a.told);
+        assert_true(str_to_int(a.text, &lines) && lines < 200);
+        free(a.text);
+}
+
 static void a_secret_that_is_not_there_is_not_made(void **state) {
         struct stage *s = *state;
 
@@ -211,6 +275,8 @@ int main(void) {
                 T(a_stop_ends_it),
                 T(what_would_be_written_is_tried),
                 T(a_stop_ends_what_is_tried),
+                T(all_plans_share_the_room_for_asking),
+                T(a_large_plan_is_told_in_slices_and_a_stop_ends_it),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

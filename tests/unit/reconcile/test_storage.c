@@ -244,6 +244,21 @@ static void what_is_kept_is_looked_at(void **state) {
         assert_int_equal(s->removes + stage_there(s, "volume"), 1); /* the pod's */
 }
 
+/* Each part of a model's removal is a command, and there is storage of all models. */
+static void a_command_has_only_what_is_new_looked_at(void **state) {
+        struct stage *s = *state;
+
+        detach(s);
+        s->looks = 0;
+        for (int i = 0; i < 5; i++) {
+                reconcile_mark(s->rec, MARK_MODEL, 1);
+                stage_run(s, 200);
+        }
+        assert_int_equal(s->looks, 0);
+        stage_run(s, 31000);
+        assert_in_range(s->looks, 1, 2);
+}
+
 static void kept_and_marked_for_deletion_it_is_told_before_it_is_gone(void **state) {
         struct stage *s = *state;
 
@@ -461,6 +476,7 @@ int main(void) {
                 TEST(on_a_lost_volume_all_is_lost),
                 TEST(another_one_is_found_by_its_name),
                 TEST(what_is_kept_is_looked_at),
+                TEST(a_command_has_only_what_is_new_looked_at),
                 TEST(kept_and_marked_for_deletion_it_is_told_before_it_is_gone),
                 TEST(another_one_in_the_place_of_what_was_kept_is_named),
                 TEST(what_was_lost_before_is_not_kept),
