@@ -58,7 +58,7 @@ const struct opt options_table[] = {
           "how long a session with a database server is kept: a fresh login shows that the "
           "administrator is still let in" },
         { "fight-count", 0, OPT_INT, AT(fight_count), "4", 2, 16, "N", 0, NULL,
-          "so many times the same writer changed a field within fight-window: its repair is "
+          "so many times a field was changed by others within fight-window: its repair is "
           "slowed" },
         { "fight-window", 0, OPT_DURATION, AT(fight_window), "10m", 1000, 86400000, "TIME", 0, NULL,
           "of fight-count; who is quiet for as long has stopped" },

@@ -227,6 +227,7 @@ struct command_freeze {
         const char *model;
         const char *application; /* NULL: all of the model */
         const char *type, *path; /* of one object: it is paused, and nothing is frozen; or NULL */
+        const char *object;      /* end: KIND/NAME of one that the loop does not know any more */
         const char *until;       /* as command_policy's */
         const char *why;
 };

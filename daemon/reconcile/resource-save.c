@@ -91,6 +91,7 @@ static int save_applied(struct tx *tx, struct resource_job *j, struct err *err) 
                 .outcome = outcome_name(OUTCOME_DONE),
                 .applied_at = tx_now(tx),
                 .kept = kept,
+                .unwritten = j->unwritten,
         };
         uint8_t baseline[DIGEST_SIZE];
         int k;

@@ -125,6 +125,8 @@ void resource_set_state(struct reconcile *rec, struct world_resource *r, enum re
                 resource_tell_row(rec, r);
                 touch_consumers(rec, r);
         }
+        if (r->row.dying && r->owner) /* nobody wants it any more */
+                application_seen(rec, r->owner);
         for (size_t i = 0; i < r->wanter_count; i++)
                 application_seen(rec, r->wanters[i]);
 }
