@@ -304,6 +304,7 @@ void resource_marked(struct reconcile *rec, int64_t id) {
 void resource_load(struct resource_job *j,
                    void (*done)(struct store_call *c, int r, const struct err *err)) {
         map_remove_bytes(&j->rec->marked, &j->id, sizeof(j->id));
+        j->call.name = "resource read";
         j->call.run = read_run;
         j->call.done = done;
         store_read(j->rec->options.store, &j->call);
