@@ -203,7 +203,7 @@ static int run(struct tx *tx, struct store_call *c, struct err *err) {
         if (r >= 0)
                 r = take_place(tx, l->open, l->outcome, err);
         if (r >= 0)
-                r = take_place(tx, l->also, "superseded", err);
+                r = take_place(tx, l->also, drift_outcome_name(DRIFT_SUPERSEDED), err);
         /* From here on it is lost until it is filled again or a person accepts it, whatever
          * becomes of the repair. */
         if (r >= 0 && j->drift == DRIFT_DATA_LOST)

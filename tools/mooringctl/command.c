@@ -51,15 +51,12 @@ static const struct {
         { "info", "charms" },
         { "model-default", "model-config" },
         { "model-defaults", "model-config" },
-        { "relate", "integrate" },
         { "remove-cloud", "remove-cluster" },
         { "remove-k8s", "remove-cluster" },
         { "remove-storage", "destroy-storage" },
         { "remove-unit", "scale-application" },
-        { "resources", "show-application" },
         { "set", "config" },
         { "set-config", "config" },
-        { "set-constraints", "constraints" },
         { "set-model-config", "model-config" },
         { "show-cloud", "clusters" },
         { "show-controller", "clusters" },
@@ -70,8 +67,6 @@ static const struct {
         { "unset", "config" },
         { "update-cloud", "update-cluster" },
         { "update-k8s", "update-cluster" },
-        { "upgrade-charm", "refresh" },
-        { "wait-for", "wait" },
 };
 
 #define NO_ACTIONS "charms here have no actions"

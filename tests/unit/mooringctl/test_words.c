@@ -67,8 +67,7 @@ static void jujus_other_words_are_told_in_ours(void **state) {
                 { "info", "charms" },
                 { "find", "charms" },
                 { "remove-storage", "destroy-storage" },
-                { "upgrade-charm", "refresh" },
-                { "wait-for", "wait" },
+
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
