@@ -547,7 +547,7 @@ static void judge(struct reconcile *rec, struct world_resource *r, struct decisi
         resource_policy(rec, r, &text, &policy);
         decide(&r->row, &r->seen, &policy, clock_wall(), d);
         if ((r->drift || r->standing) && d->compared && d->drift == DRIFT_NONE)
-                ledger_close(rec, r, d->spared ? "let be" : "undone");
+                ledger_close(rec, r, d->spared ? DRIFT_LET_BE : DRIFT_UNDONE);
         if (d->drift == DRIFT_NONE)
                 d->again_at = clock_sooner(d->again_at, resource_settle_fights(rec, r));
 }
