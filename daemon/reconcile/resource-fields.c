@@ -286,6 +286,15 @@ void resource_find_differences(struct resource_job *j, struct world_resource *r)
         j->take_over = (t->provider->can & PROVIDER_TAKE_OVER) && has_residue(j);
 }
 
+void resource_let_found_go(struct reconcile *rec, struct world_resource *r) {
+        const struct verdict *v = r->seen.found ? resource_verdict(rec, r) : NULL;
+
+        if (!v || v->now || r->busy || resource_stands_new(r))
+                return;
+        json_decref(take_ptr(r->seen.found));
+        r->seen.let_go = true;
+}
+
 bool resource_stands_new(const struct world_resource *r) {
         return r->judged && memcmp(r->judged->stands, r->stands, DIGEST_SIZE) != 0;
 }

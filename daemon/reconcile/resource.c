@@ -452,6 +452,7 @@ static void rest(struct reconcile *rec, struct world_resource *r, const struct d
         if (r->untold)
                 resource_tell_row(rec, r);
         r->untold = r->busy = false;
+        resource_let_found_go(rec, r);
         tally_resource(&rec->world, r);
         if (d->action == ACTION_NONE)
                 queue_done(rec->queue, KEY_RESOURCE, r->id);
@@ -567,11 +568,29 @@ static void step(struct reconcile *rec, struct world_resource *r) {
         resource_load(resource_job_new(rec, r->id, true), on_loaded);
 }
 
+static bool is_other(const struct decision *d) {
+        return d->drift == DRIFT_CHANGED || d->spared;
+}
+
+/* What it looks like was let go, and is to be judged anew, told or written. */
+static bool lacks_found(const struct resource_job *j, const struct world_resource *r,
+                        const struct decision *d) {
+        if (!r->seen.let_go || j->token[0])
+                return false;
+        return d->action == ACTION_APPLY ||
+               (is_other(d) && (!resource_verdict(j->rec, r) || resource_stands_new(r)));
+}
+
+static void look_for_found(struct resource_job *j, struct world_resource *r) {
+        struct decision d = { .action = ACTION_LOOK, .state = r->state };
+
+        str_copy(d.why, sizeof(d.why), r->reason);
+        act(j, r, &d);
+}
+
 /* Field by field what differs, and what the rules say of it: then it is decided once more. */
 static void compare(struct resource_job *j, struct world_resource *r, struct decision *d) {
-        bool differs = d->drift == DRIFT_CHANGED || d->spared;
-
-        if (!differs || r->seen.presence != PRESENCE_PRESENT)
+        if (!is_other(d) || r->seen.presence != PRESENCE_PRESENT || r->seen.let_go)
                 return;
         resource_find_differences(j, r);
         judge(j->rec, r, d);
@@ -657,6 +676,8 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
         r->busy = true;
         outside_follow(world_target(&rec->world, r->target), r->type);
         judge(rec, r, &d);
+        if (lacks_found(j, r, &d))
+                return look_for_found(j, r);
         compare(j, r, &d);
         note_whole(rec, r, &d);
         if (d.ruled && resource_stands_new(r))
