@@ -295,6 +295,25 @@ void resource_let_found_go(struct reconcile *rec, struct world_resource *r) {
         r->seen.let_go = true;
 }
 
+bool resource_lacks_found(const struct resource_job *j, const struct world_resource *r,
+                          const struct decision *d) {
+        bool differs = d->drift == DRIFT_CHANGED || d->spared;
+
+        if (!r->seen.let_go || j->token[0])
+                return false;
+        return d->action == ACTION_APPLY ||
+               (differs && (!resource_verdict(j->rec, r) || resource_stands_new(r)));
+}
+
+void resource_note_standing(struct reconcile *rec, const struct world_resource *r) {
+        struct world_application *a = world_application(&rec->world, r->owner);
+
+        if (!a)
+                return;
+        a->noted = true;
+        application_seen(rec, a->id);
+}
+
 bool resource_stands_new(const struct world_resource *r) {
         return r->judged && memcmp(r->judged->stands, r->stands, DIGEST_SIZE) != 0;
 }

@@ -568,19 +568,6 @@ static void step(struct reconcile *rec, struct world_resource *r) {
         resource_load(resource_job_new(rec, r->id, true), on_loaded);
 }
 
-static bool is_other(const struct decision *d) {
-        return d->drift == DRIFT_CHANGED || d->spared;
-}
-
-/* What it looks like was let go, and is to be judged anew, told or written. */
-static bool lacks_found(const struct resource_job *j, const struct world_resource *r,
-                        const struct decision *d) {
-        if (!r->seen.let_go || j->token[0])
-                return false;
-        return d->action == ACTION_APPLY ||
-               (is_other(d) && (!resource_verdict(j->rec, r) || resource_stands_new(r)));
-}
-
 static void look_for_found(struct resource_job *j, struct world_resource *r) {
         struct decision d = { .action = ACTION_LOOK, .state = r->state };
 
@@ -590,7 +577,9 @@ static void look_for_found(struct resource_job *j, struct world_resource *r) {
 
 /* Field by field what differs, and what the rules say of it: then it is decided once more. */
 static void compare(struct resource_job *j, struct world_resource *r, struct decision *d) {
-        if (!is_other(d) || r->seen.presence != PRESENCE_PRESENT || r->seen.let_go)
+        bool differs = d->drift == DRIFT_CHANGED || d->spared;
+
+        if (!differs || r->seen.presence != PRESENCE_PRESENT || r->seen.let_go)
                 return;
         resource_find_differences(j, r);
         judge(j->rec, r, d);
@@ -604,16 +593,6 @@ static void note_whole(struct reconcile *rec, struct world_resource *r, struct d
                 return;
         resource_note_fight(rec, r, "", NULL);
         judge(rec, r, d);
-}
-
-/* Its application's status says so. */
-static void note_standing(struct reconcile *rec, const struct world_resource *r) {
-        struct world_application *a = world_application(&rec->world, r->owner);
-
-        if (!a)
-                return;
-        a->noted = true;
-        application_seen(rec, a->id);
 }
 
 static void on_stood(struct store_call *c, int k, const struct err *err) {
@@ -630,7 +609,7 @@ static void on_stood(struct store_call *c, int k, const struct err *err) {
         r->standing = j->drift_line;
         memcpy(r->stands, r->judged->stands, DIGEST_SIZE);
         tally_resource(&j->rec->world, r);
-        note_standing(j->rec, r);
+        resource_note_standing(j->rec, r);
         finish(j, true);
 }
 
@@ -676,7 +655,7 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
         r->busy = true;
         outside_follow(world_target(&rec->world, r->target), r->type);
         judge(rec, r, &d);
-        if (lacks_found(j, r, &d))
+        if (resource_lacks_found(j, r, &d))
                 return look_for_found(j, r);
         compare(j, r, &d);
         note_whole(rec, r, &d);
