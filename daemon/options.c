@@ -58,7 +58,7 @@ const struct opt options_table[] = {
           "how long a session with a database server is kept: a fresh login shows that the "
           "administrator is still let in" },
         { "fight-count", 0, OPT_INT, AT(fight_count), "4", 2, 16, "N", 0, NULL,
-          "so many times the same writer changed a field within fight-window: its repair is "
+          "so many times a field was changed by others within fight-window: its repair is "
           "slowed" },
         { "fight-window", 0, OPT_DURATION, AT(fight_window), "10m", 1000, 86400000, "TIME", 0, NULL,
           "of fight-count; who is quiet for as long has stopped" },
@@ -108,7 +108,7 @@ const struct opt options_table[] = {
         { "metrics-client-ca", 0, OPT_PATH, AT(metrics_client_ca), NULL, 0, 0, "FILE", OPT_RELOAD,
           NULL, "PEM authority whose client certificates let in" },
         { "dev", 0, OPT_BOOL, AT(dev), NULL, 0, 0, NULL, 0, NULL,
-          "take changes of the charm folders in at once, and print what charms print" },
+          "take changes of the charm folders in at once, and log what charms print" },
         { "sandbox", 0, OPT_BOOL, AT(sandbox), "true", 0, 0, NULL, OPT_HIDDEN, NULL,
           "confine charm workers; only sanitizer builds may switch it off" },
         { "help", 'h', OPT_BOOL, AT(help), NULL, 0, 0, NULL, OPT_ARGS_ONLY | OPT_ACT, NULL,

@@ -139,11 +139,18 @@ static void judge_fights(struct doctor *d, bool guarded) {
                 cleanup_(freep) char *who_word = shell_word(json_get_str(f, "who", ""));
                 cleanup_(freep) char *subject = str_format("%s: %s %s", model, type, path);
                 cleanup_(freep) char *object = str_format("%s/%s", type, slash ? slash + 1 : path);
-                cleanup_(freep) char *next =
-                        guarded || !field[0]
-                                ? str_format("mooringctl drift --type %s --model %s", type, model)
-                                : str_format("mooringctl drift hand-over %s %s --to %s --model %s",
-                                             object, field_word, who_word, model);
+                cleanup_(freep) char *next = NULL;
+
+                if (!guarded && !field[0])
+                        next = str_format("mooringctl drift policy set --mode off --object %s "
+                                          "--model %s --reason 'left to them'",
+                                          object, model);
+                else if (guarded || !json_get_str(f, "who", "")[0])
+                        next = str_format("mooringctl drift --type %s --model %s", type, model);
+                else
+                        next = str_format("mooringctl drift hand-over %s %s --to %s --model %s "
+                                          "--reason 'left to them'",
+                                          object, field_word, who_word, model);
 
                 if (json_get_bool(f, "guarded", false) == guarded)
                         doctor_find(d, guarded ? DOCTOR_ERROR : DOCTOR_WARNING,

@@ -33,6 +33,7 @@ static struct freezing *freezing_new(struct request *q,
         struct freezing *f = mem_new(struct freezing);
 
         f->command.head.run = run;
+        f->command.head.dry_run = request_query_bool(q, "dry-run");
         f->command.model = request_param(q, 0);
         return f;
 }
@@ -96,7 +97,17 @@ void freeze_object(struct request *q) {
 
 void freeze_object_end(struct request *q) {
         struct freezing *f = freezing_new(q, command_freeze_end);
+        struct err err = { 0 };
+        int r = reconcile_find_object(q->admin->options.reconcile, request_param(q, 0),
+                                      request_param(q, 1), &f->object, &err);
 
-        if (find_object(q, f))
-                request_command(q, &f->command.head, release);
+        f->command.type = f->object.type;
+        f->command.path = f->object.path;
+        if (r == -ENOENT)
+                f->command.object = request_param(q, 1);
+        if (r < 0 && r != -ENOENT) {
+                release(&f->command.head);
+                return request_fail(q, r, &err);
+        }
+        request_command(q, &f->command.head, release);
 }

@@ -246,6 +246,8 @@ static void finish_status(struct request *q, json_t *json) {
                             json_pack("{s:s, s:s, s:s, s:s}", "name", o->name, "version",
                                       MOORING_VERSION, "uuid", o->controller, "timestamp",
                                       clock_iso(clock_wall(), false, stamp)));
+        json_object_set_new(json_get(json, "controller"), "read-only",
+                            json_boolean(store_is_readonly(o->store)));
         json_object_set_new(json, "targets", reconcile_targets(o->reconcile));
         add_model_state(o->reconcile, json_get(json, "model"));
         request_reply_long(q, json);
@@ -338,7 +340,8 @@ void models_pause(struct request *q) {
         struct command_application *c = mem_new(struct command_application);
         const char *why = ((const struct models_pause_body *)q->data)->reason;
 
-        *c = (struct command_application){ .head = { .run = command_application_pause },
+        *c = (struct command_application){ .head = { .run = command_application_pause,
+                                                     .dry_run = request_query_bool(q, "dry-run") },
                                            .model = request_param(q, 0),
                                            .why = why };
         if (!q->reason)
@@ -349,7 +352,8 @@ void models_pause(struct request *q) {
 void models_unpause(struct request *q) {
         struct command_application *c = mem_new(struct command_application);
 
-        *c = (struct command_application){ .head = { .run = command_application_unpause },
+        *c = (struct command_application){ .head = { .run = command_application_unpause,
+                                                     .dry_run = request_query_bool(q, "dry-run") },
                                            .model = request_param(q, 0) };
         request_command(q, &c->head, release_application);
 }

@@ -65,13 +65,32 @@ static json_t *detached_status(const json_t *row, const json_t *kept) {
         return json_pack("{s:s, s:s}", "current", *trouble ? trouble : "detached", "message", "");
 }
 
+static bool has_detached(const json_t *detached, const json_t *declared) {
+        const json_t *row;
+        size_t i;
+
+        json_array_foreach(detached, i, row)
+                if (str_eq(json_get_str(row, "application", ""),
+                           json_get_str(declared, "application", "")))
+                        return true;
+        return false;
+}
+
 static void fill_rest(json_t *storage, json_t *detached, const json_t *kept) {
         const char *id;
+        void *next;
         json_t *s;
         size_t i;
 
-        json_object_foreach(storage, id, s) {
-                if (!json_get(s, "status"))
+        json_object_foreach_safe(storage, next, id, s) {
+                bool dying = json_get_bool(s, "dying", false);
+
+                json_object_del(s, "dying");
+                if (json_get(s, "status"))
+                        continue;
+                if (dying && has_detached(detached, s)) /* it has a row there */
+                        json_object_del(storage, id);
+                else
                         json_object_set_new(s, "status",
                                             json_pack("{s:s, s:s}", "current", "pending", "message",
                                                       "nothing of it was made yet"));

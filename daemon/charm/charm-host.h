@@ -46,7 +46,7 @@ struct charm_host_options {
         const char *const *charm_dirs; /* NULL-terminated; first match wins */
         const char *worker;            /* path of mooring-charm */
         const char *user; /* unprivileged user when the daemon is root, "nobody" when NULL */
-        bool dev;         /* scan as soon as a folder changes; what modules print goes to stderr */
+        bool dev;         /* scan as soon as a folder changes; what modules print is logged */
         bool sandbox;     /* false only in sanitizer builds */
         void (*changed)(void *arg); /* a scan found other offers than the last one. May be NULL */
         void *arg;

@@ -11,6 +11,7 @@
 #include "charm-dir.h"
 #include "charm-host.h"
 #include "clock.h"
+#include "worker-output.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,6 +46,7 @@ struct worker {
         size_t written, given;
         int fd;
         char *charm; /* name, for messages */
+        struct worker_output *output;
         worker_done_fn *done;
         void (*over_fn)(void *arg, struct worker *w);
         void *arg;
@@ -67,6 +69,7 @@ void worker_stop(struct worker *w) {
         timer_cancel(&w->deadline);
         stop_watching(w);
         w->child = child_free(w->child);
+        w->output = worker_output_stop(w->output);
 }
 
 /* R and ERR for the call at hand; nobody waits while it is idle. */
@@ -298,11 +301,10 @@ static int open_here(const char *path, int flags, int *ret, struct err *err) {
  * below /root). */
 static int start_child(struct worker *w, const struct worker_spec *spec, int channel, int folder,
                        struct err *err) {
-        cleanup_(closep) int program = -1;
+        cleanup_(closep) int program = -1, output = -1;
         cleanup_(freep) char *shown = str_format("mooring-charm [%s]", w->charm);
         char parent[32], path[32];
-        int fds[] = { -1, spec->show_output ? 2 : -1, spec->show_output ? 2 : -1, channel, folder,
-                      -1 };
+        int fds[] = { -1, -1, -1, channel, folder, -1 };
         const char *argv[] = {
                 shown, "--worker", spec->sha256, parent, spec->sandbox ? NULL : "--no-sandbox", NULL
         };
@@ -318,8 +320,11 @@ static int start_child(struct worker *w, const struct worker_spec *spec, int cha
                                     .arg = w };
         int r = open_here(spec->program, O_RDONLY, &program, err);
 
+        if (r >= 0 && spec->show_output)
+                r = worker_output_start(w->loop, w->charm, &w->output, &output, err);
         if (r < 0)
                 return r;
+        fds[1] = fds[2] = output;
         fds[PROGRAM_FD] = program;
         snprintf(path, sizeof(path), "/proc/self/fd/%d", PROGRAM_FD);
         snprintf(parent, sizeof(parent), "--parent=%d", (int)getpid());
@@ -374,6 +379,7 @@ struct worker *worker_free(struct worker *w) {
         timer_cancel(&w->deadline);
         stop_watching(w);
         child_free(w->child);
+        worker_output_stop(w->output);
         plan_reader_deinit(&w->reader);
         buf_free(&w->out);
         free(w->charm);

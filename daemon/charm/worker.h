@@ -30,7 +30,7 @@ struct worker_spec {
         uid_t uid; /* (uid_t)-1: as we are */
         gid_t gid;
         bool sandbox;
-        bool show_output; /* what the module prints goes to our stderr: --dev */
+        bool show_output; /* what the module prints goes to our log: --dev */
         worker_done_fn *done;
         void (*over)(void *arg, struct worker *w); /* ended while idle */
         void *arg;

@@ -65,6 +65,7 @@ static void compare_heads(struct audit_check *c) {
                                      "kept: the rows from some point before it on were written "
                                      "anew, or an older state was restored",
                                      (long long)h->id);
+                c->proven = h->id;
         }
 }
 
@@ -95,15 +96,28 @@ static void check_row(const struct sealer *s, struct audit_check *c,
         compare_heads(c);
 }
 
+/* More may be gone than what is not there: rows that came after the cut have numbers of some. */
+static void cut_off(struct audit_check *c, int64_t newest) {
+        int64_t proven = c->proven + 1;
+        cleanup_(freep) char *anew =
+                proven > c->last.id
+                        ? str_dup("")
+                        : str_format("; rows %lld to %lld are there, and may have been written "
+                                     "anew: no head of one of them was given",
+                                     (long long)MAX_OF(proven, c->first), (long long)c->last.id);
+
+        found(c, AUDIT_CUT_OFF, c->last.id + 1,
+              "rows %lld to %lld are missing from the end: a head knows row %lld%s",
+              (long long)c->last.id + 1, (long long)newest, (long long)newest, anew);
+}
+
 static void check_end(struct audit_check *c) {
         const struct audit_head *newest = c->head_count ? &c->heads[c->head_count - 1] : NULL;
 
         if (c->fault)
                 return;
         if (newest && newest->id > c->last.id)
-                found(c, AUDIT_CUT_OFF, c->last.id + 1,
-                      "rows %lld to %lld are missing from the end, or more: a head knows row %lld",
-                      (long long)c->last.id + 1, (long long)newest->id, (long long)newest->id);
+                cut_off(c, newest->id);
         else if (c->rows == 0)
                 found(c, AUDIT_MISSING, c->last.id + 1,
                       "row %lld is missing, and all that came after it", (long long)c->last.id + 1);

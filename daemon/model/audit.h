@@ -88,6 +88,7 @@ struct audit_check {
         int64_t first, rows; /* what was checked */
         struct audit_head last;
         size_t compared; /* heads whose row is there */
+        int64_t proven;  /* the newest of them; 0: none */
         enum audit_fault fault;
         int64_t row; /* the first that is wrong */
         char text[ERR_TEXT_MAX];

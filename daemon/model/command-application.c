@@ -69,6 +69,9 @@ int command_application_scale(struct tx *tx, struct command *c, struct err *err)
         if (scale->scale == 0)
                 command_note(c, "application %s: its pods go%s", s.row->name,
                              keeps ? ", its data is kept" : "");
+        r = consequence_left(tx, c, s.model, s.row, err);
+        if (r < 0)
+                return r;
         return done(tx, &s,
                     w_application_set_scale(tx,
                                             &(struct w_application_set_scale_in){
@@ -174,7 +177,7 @@ static int keep_after_all(struct tx *tx, struct command *c, const struct subject
         if (r < 0)
                 return r;
         command_change(c, "remove-application", s->row->name,
-                       "keep the data of %s: that it is destroyed, as %s said at %s, is taken back",
+                       "keep the data of %s after all: %s had said at %s that it is destroyed",
                        s->row->name, s->row->destroy_by,
                        clock_iso(s->row->destroy_at, false, said));
         command_record(c, s->row->name, "destroy-storage", json_true(), json_false());
@@ -336,7 +339,7 @@ int command_application_pause(struct tx *tx, struct command *c, struct err *err)
 
 int command_application_unpause(struct tx *tx, struct command *c, struct err *err) {
         struct command_application *pause = command_of(c, command_application);
-        struct subject s;
+        struct subject s = { 0 };
         int r = lookup_model(tx, pause->model, &s.model, err);
 
         c->is_stop = true;
@@ -344,9 +347,15 @@ int command_application_unpause(struct tx *tx, struct command *c, struct err *er
                 r = lookup_application(tx, s.model, pause->application, &s.row, err);
         if (r < 0)
                 return r;
-        if (pause->application)
-                return s.row->paused_at_null ? 0 : pause_application(tx, c, &s, NULL, NULL, err);
-        return s.model->paused_at_null ? 0 : pause_model(tx, c, s.model, NULL, NULL, err);
+        if (pause_of(&s).none)
+                return 0;
+        r = s.row ? pause_application(tx, c, &s, NULL, NULL, err)
+                  : pause_model(tx, c, s.model, NULL, NULL, err);
+        if (r < 0)
+                return r;
+        return consequence_held_end(tx, c, s.model->id,
+                                    &(struct consequence_stop){ pause->application, NULL, NULL },
+                                    err);
 }
 
 /* ---- resources */

@@ -94,7 +94,8 @@ int command_config_set(struct tx *tx, struct command *c, struct err *err) {
                 changed += r = set_object(&a, config->set, NULL, NULL, err);
         if (r < 0)
                 return r;
-        if (changed > 0)
-                tx_mark(tx, MARK_APPLICATION, row->id);
-        return 0;
+        if (changed == 0)
+                return 0;
+        tx_mark(tx, MARK_APPLICATION, row->id);
+        return consequence_left(tx, c, model, row, err);
 }

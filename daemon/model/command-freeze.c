@@ -108,16 +108,40 @@ int command_freeze_set(struct tx *tx, struct command *c, struct err *err) {
         return r < 0 ? r : 0;
 }
 
+static bool is_named(const struct freeze *x, const char *object) {
+        const char *slash = strchr(object, '/'), *name = strrchr(x->path, '/');
+        cleanup_(freep) char *kind = slash ? str_ndup(object, (size_t)(slash - object)) : NULL;
+
+        return slash && x->type[0] && rule_is_kind(kind, x->type) &&
+               (str_eq(slash + 1, x->path) || (name && str_eq(slash + 1, name + 1)));
+}
+
+/* A pause outlives its object, and may be all that there is of it. */
+static const struct freeze *find_named(const struct rules *rules, const char *object) {
+        for (size_t i = 0; i < rules->freeze_count; i++)
+                if (is_named(&rules->freezes[i], object))
+                        return &rules->freezes[i];
+        return NULL;
+}
+
 int command_freeze_end(struct tx *tx, struct command *c, struct err *err) {
         struct command_freeze *f = command_of(c, command_freeze);
-        cleanup_(freep) char *subject = subject_text(f);
         const struct q_model_row *model;
         struct rules *rules = NULL;
-        const struct freeze *old;
+        const struct freeze *old = NULL;
         int r = begin(tx, c, &model, &rules, err);
 
-        old = r >= 0 ? find(rules, f) : NULL;
+        if (r >= 0)
+                old = f->object ? find_named(rules, f->object) : find(rules, f);
+        if (r >= 0 && f->object && !old)
+                r = err_set(err, -ENOENT, "model %s has no object %s, and no pause of one",
+                            f->model, f->object);
+        if (old && f->object) {
+                f->type = old->type;
+                f->path = old->path;
+        }
         if (old) {
+                cleanup_(freep) char *subject = subject_text(f);
                 cleanup_(freep) char *text = freeze_text(old);
                 const char *word = f->type ? "unpause" : "unfreeze";
 
@@ -128,6 +152,12 @@ int command_freeze_end(struct tx *tx, struct command *c, struct err *err) {
                                freeze_json(old->owner, old->why, old->until), NULL);
                 tx_mark(tx, MARK_MODEL, model->id);
         }
+        if (old && r >= 0)
+                r = consequence_held_end(
+                        tx, c, model->id,
+                        &(struct consequence_stop){ f->application, f->type, f->path }, err);
+        if (f->object)
+                f->type = f->path = NULL; /* they go with the rules */
         rules_free(rules);
         return r < 0 ? r : 0;
 }

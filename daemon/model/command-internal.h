@@ -95,6 +95,19 @@ int consequence_count(struct tx *tx, const struct q_application_row *a,
                       struct consequence_counts *ret, struct err *err);
 int consequence_removal(struct tx *tx, struct command *c, const struct q_application_row *a,
                         bool destroy, struct err *err);
+/* What A wants changes: which fields of its objects rules leave to others, whatever it wants. */
+int consequence_left(struct tx *tx, struct command *c, const struct q_model_row *model,
+                     const struct q_application_row *a, struct err *err);
+/* ROW of A is destroyed: what holds that up, if anything does. */
+int consequence_held_note(struct tx *tx, struct command *c, const struct q_application_row *a,
+                          const struct q_resource_row *row, struct err *err);
+struct consequence_stop {        /* a pause or a freeze that ended */
+        const char *application; /* NULL: of the whole model, or of an object */
+        const char *type, *path; /* of an object, or NULL */
+};
+/* Its rows are gone: names the data whose destruction nothing holds up any more. */
+int consequence_held_end(struct tx *tx, struct command *c, int64_t model,
+                         const struct consequence_stop *was, struct err *err);
 /* MODEL is written to another outside from now on, or to one that another one wrote to. */
 int consequence_rebound(struct tx *tx, struct command *c, const struct q_model_row *model,
                         struct err *err);

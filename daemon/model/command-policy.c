@@ -186,6 +186,24 @@ static int replace(struct tx *tx, struct command *c, const struct q_policy_row *
         return 0;
 }
 
+/* A name that nobody writes under hands a field over to nobody. */
+static int note_unknown_writer(struct tx *tx, struct command *c, const struct q_model_row *model,
+                               const char *writer, struct err *err) {
+        struct q_drift_by_writer_row *row;
+        size_t n;
+        int r = q_drift_by_writer(
+                tx, &(struct q_drift_by_writer_in){ .model_id = model->id, .who = writer }, &row,
+                &n, err);
+
+        if (r >= 0 && n == 0)
+                command_note(c,
+                             "nobody changed anything of ours in model %s under the name %s so "
+                             "far: is that what the writer calls itself? `drift` names those that "
+                             "were seen",
+                             model->name, writer);
+        return r < 0 ? r : 0;
+}
+
 int command_policy_set(struct tx *tx, struct command *c, struct err *err) {
         struct command_policy *p = command_of(c, command_policy);
         int mode = rule_mode_find(p->mode ? p->mode : "");
@@ -229,6 +247,11 @@ int command_policy_set(struct tx *tx, struct command *c, struct err *err) {
                         model->name, p->type);
         if (is_same(old, &in))
                 return 0;
+        if (p->writer) {
+                r = note_unknown_writer(tx, c, model, p->writer, err);
+                if (r < 0)
+                        return r;
+        }
         in.id = tx_id(tx, "policy");
         return replace(tx, c, old, &in, err);
 }

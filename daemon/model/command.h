@@ -213,11 +213,11 @@ struct command_policy {
         const char *model;
         const char *application, *type, *path, *field; /* NULL: any */
         const char *mode;                              /* set */
-        bool kind_unknown; /* no object of the model is of that type now */
-        const char *begins, *zone;                     /* of a window, or NULL; zone NULL: UTC */
-        const char *length;                            /* of it: "4h" */
-        const char *until;  /* a time, or for how long: "2h"; NULL: for ever */
-        const char *writer; /* hand over: to whom; NULL */
+        bool kind_unknown;         /* no object of the model is of that type now */
+        const char *begins, *zone; /* of a window, or NULL; zone NULL: UTC */
+        const char *length;        /* of it: "4h" */
+        const char *until;         /* a time, or for how long: "2h"; NULL: for ever */
+        const char *writer;        /* hand over: to whom; NULL */
         const char *why;
 };
 int command_policy_set(struct tx *tx, struct command *c, struct err *err);
@@ -227,6 +227,7 @@ struct command_freeze {
         const char *model;
         const char *application; /* NULL: all of the model */
         const char *type, *path; /* of one object: it is paused, and nothing is frozen; or NULL */
+        const char *object;      /* end: KIND/NAME of one that the loop does not know any more */
         const char *until;       /* as command_policy's */
         const char *why;
 };
@@ -274,7 +275,9 @@ int removal_model(struct tx *tx, int64_t model, struct err *err);
 int removal_let_go(struct tx *tx, int64_t model, int64_t application, struct err *err);
 /* RESOURCE is wanted by APPLICATION, and not looked after until now: what it let go itself is the
  * one that it was. -EBUSY: it is kept as storage of another one. */
-int detached_take_back(struct tx *tx, int64_t application, int64_t resource, struct err *err);
+struct q_detached_by_identity_in;
+int detached_take_back(struct tx *tx, int64_t application, int64_t resource,
+                       const struct q_detached_by_identity_in *identity, struct err *err);
 
 /* ---- data.c: what holds data, and what is left in place */
 /* Of a kind that is never deleted without consent, and written to, attached or adopted: attached

@@ -6,6 +6,8 @@
  * after. */
 #include "command-internal.h"
 
+#include "rule.h"
+
 #include <errno.h>
 
 #define PAGE 500
@@ -41,7 +43,9 @@ static int tell_destroyed(struct tx *tx, struct command *c, const struct q_appli
                                : inside           ? "destroy %s %s with the server that it is in"
                                                   : "delete %s %s and the data in it",
                                row->type, row->path);
-        return r;
+        if (r < 0 || inside || row->adopted || !row->lost_at_null)
+                return r;
+        return consequence_held_note(tx, c, a, row, err);
 }
 
 static int tell_kept(struct tx *tx, struct command *c, const struct q_application_row *a,
@@ -150,5 +154,35 @@ int consequence_rebound(struct tx *tx, struct command *c, const struct q_model_r
                 command_change(c, "write", NULL,
                                "write there what the %zu application%s of model %s want%s", count,
                                count == 1 ? "" : "s", model->name, count == 1 ? "s" : "");
+        return r < 0 ? r : 0;
+}
+
+/* ---- what is not written */
+
+/* Of rules about one object: the others are too wide to say of a command. */
+static int tell_left(struct tx *tx, struct command *c, const struct q_model_row *model,
+                     const struct q_application_row *a, const struct rule *rule, struct err *err) {
+        struct q_resource_by_identity_in in = { model->target_id, rule->type, rule->path };
+        struct q_resource_row *row;
+        size_t n;
+        int r = q_resource_by_identity(tx, &in, &row, &n, err);
+
+        if (r < 0 || n == 0 || row->owner_id_null || row->owner_id != a->id)
+                return r < 0 ? r : 0;
+        command_note(c, "%s of %s %s is not written, whatever this changes there: %s%s by %s: %s",
+                     rule->field, rule->type, rule->path, rule->writer[0] ? "left to " : "ignored",
+                     rule->writer, rule->owner, rule->why);
+        return 0;
+}
+
+int consequence_left(struct tx *tx, struct command *c, const struct q_model_row *model,
+                     const struct q_application_row *a, struct err *err) {
+        struct rules *rules = NULL;
+        int r = rules_load(tx, model->id, &rules, err);
+
+        for (size_t i = 0; r >= 0 && i < rules->count; i++)
+                if (rules->items[i].mode == RULE_IGNORE && rules->items[i].path[0])
+                        r = tell_left(tx, c, model, a, &rules->items[i], err);
+        rules_free(rules);
         return r < 0 ? r : 0;
 }

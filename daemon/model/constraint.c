@@ -134,6 +134,12 @@ static int take_one(char *word, json_t *into, struct err *err) {
         if (!equals || equals == word)
                 return err_set(err, -EINVAL, "constraint \"%.60s\": wants NAME=VALUE", word);
         *equals++ = '\0';
+        if (!*equals)
+                return err_set(
+                        err, -EINVAL,
+                        "constraint %.60s has no value: what is given replaces all, so leave "
+                        "it out; constraints APP \"\" drops all of them",
+                        word);
         if (str_starts(word, "nodes."))
                 return put_node(word + strlen("nodes."), equals, into, err);
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -130,7 +130,7 @@ static bool row_changing(const struct status_input *in, struct status_output *o)
 
 /* Of a charm that runs pods at all: somebody may have scaled its workload down, and paused. */
 static bool row_few_units(const struct status_input *in, struct status_output *o) {
-        if (in->units == 0 || (int64_t)in->ready >= in->scale)
+        if (!in->runs || (int64_t)in->ready >= in->scale)
                 return false;
         say(o, STATUS_WAITING, "%zu of %lld units are ready", in->ready, (long long)in->scale);
         return true;

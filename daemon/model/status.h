@@ -64,7 +64,8 @@ struct status_input {
         const char *unit_error; /* first unit in error, with its reason */
         const char *not_ready;  /* first resource that is not ready, with its reason */
         bool changing;          /* its rows changed, and no plan knows of that yet */
-        size_t units, ready;    /* those that are there; a charm without pods has none */
+        size_t units, ready;    /* those that are there */
+        bool runs;              /* what it wants runs units, or there are some */
         int64_t scale;
         bool keeps_data;
 };

@@ -220,6 +220,8 @@ static void put_storage(json_t *into, const struct q_application_row *a, const c
 
         view_put(j, "application", a->name);
         view_put(j, "name", name);
+        if (str_eq(a->life, "dying")) /* for storage_add_live, which takes it out */
+                json_object_set_new(j, "dying", json_true());
         view_put(j, "kind", "filesystem");
         view_put(j, "class", class);
         view_put(j, "location", location);

@@ -313,6 +313,8 @@ struct provider {
         struct tunnel *(*tunnel)(struct target *t, const struct tunnel_request *r, struct err *err);
         /* Resources of TYPE are about who may do what: their repair is never slowed. NULL: none. */
         bool (*guarded)(const char *type);
+        /* What resources of TYPE are for is to run units. NULL: none. */
+        bool (*runs)(const char *type);
         /* Who wrote it, by the outside's own audit log, in TEXT (1); 0: it does not say, perhaps
          * not yet; -ENOTSUP: none is given for T. NULL: this provider knows of none. */
         int (*user)(struct target *t, const struct user_question *q, char *text, size_t size);

@@ -287,6 +287,7 @@ static void decide_paused(const struct resource_row *row, const struct observati
         enum resource_state state = row->applied_generation ? seen_state(row, o, d) : STATE_WAITING;
         char why[sizeof(d->why)];
 
+        d->paused = true;
         if (what && state == STATE_READY)
                 state = STATE_WAITING; /* it works, and is not what is wanted */
         if (what)

@@ -58,6 +58,7 @@ struct resource_row {      /* what decide needs of the store's row */
         enum outcome outcome;         /* of the last operation */
         uint8_t release[DIGEST_SIZE]; /* of what a person let go; while RELEASE_UNTIL is to come */
         int64_t release_until;
+        bool unwritten; /* our newest change of it went into fields that are left to others */
 };
 
 /* What differs, field by field, held against the rules. */
@@ -66,7 +67,7 @@ struct verdict {
         bool later;       /* some of it later: a window; */
         bool reported;    /* some of it is only told; and what is left nobody wants to know of */
         int64_t again_at; /* clock_wall: then it is judged anew; 0: when something changes */
-        char why[256];    /* of what is not repaired now */
+        char why[400];    /* of what is not repaired now */
 };
 
 struct policy {
@@ -111,15 +112,16 @@ struct decision {
         bool compared;    /* held against the baseline, which takes a field set: DRIFT means it */
         bool anew;        /* an apply of what is wanted now, not a repair of what was */
         bool spared;      /* something differs, and a rule says that nobody wants to know */
+        bool paused;      /* what it would do waits for the end of a pause */
         bool ruled;       /* what differs was held against the rules: some of it may stand */
         int64_t again_at; /* clock_wall: then to be decided anew; 0: not by time */
-        char why[256];    /* for people: "waiting for Secret kubeflow/x: not there yet" */
+        char why[400];    /* for people: "waiting for Secret kubeflow/x: not there yet" */
 };
 
 /* It holds data that nobody gave up: when it is gone, a person decides. */
 bool decide_is_sacred(const struct resource_row *row);
-/* "another one of that name is there since ... (uid ...)", of what stands in the place of lost data
- * and cannot be looked into. NULL: nothing does. The caller frees it. */
+/* "another one of that name is there since ... (uid ...)", of what stands in the place of lost
+ * data and cannot be looked into. NULL: nothing does. The caller frees it. */
 char *decide_another(const struct observation *o);
 /* Pure. NOW is clock_wall. O is never NULL; its presence may be unknown. */
 void decide(const struct resource_row *row, const struct observation *o, const struct policy *p,

@@ -104,8 +104,8 @@ static json_t *fights_json(struct reconcile *rec) {
                                                 m && m->name ? m->name : "", "type", r->type,
                                                 "path", r->path, "text", json_words(text), "field",
                                                 json_words(fight_is_of_field(f) ? f->field : ""),
-                                                "who", json_words(f->who), "guarded",
-                                                resource_fight_guarded(rec, r), "since",
+                                                "who", json_words(fight_is_of_one(f) ? f->who : ""),
+                                                "guarded", resource_fight_guarded(rec, r), "since",
                                                 (json_int_t)f->opened_at));
         }
         return list;

@@ -91,17 +91,17 @@ static int64_t last_of(const struct fight *f) {
         return f->count ? f->times[f->count - 1] : 0;
 }
 
-static struct fight *find_exact(const struct fights *l, const char *field, const char *who) {
+static struct fight *find_exact(const struct fights *l, const char *field) {
         for (size_t i = 0; i < l->count; i++)
-                if (str_eq(l->items[i].field, field) && str_eq(l->items[i].who, who))
+                if (str_eq(l->items[i].field, field))
                         return &l->items[i];
         return NULL;
 }
 
-struct fight *fights_find(const struct fights *l, const char *field, const char *who) {
-        struct fight *f = find_exact(l, field, who);
+struct fight *fights_find(const struct fights *l, const char *field) {
+        struct fight *f = find_exact(l, field);
 
-        return f ? f : find_exact(l, FIGHT_MANY, who);
+        return f ? f : find_exact(l, FIGHT_MANY);
 }
 
 static void make_room(struct fights *l) {
@@ -113,13 +113,13 @@ static void make_room(struct fights *l) {
         fights_drop(l, oldest);
 }
 
-struct fight *fights_get(struct fights *l, const char *field, const char *who) {
-        struct fight *f = find_exact(l, field, who);
+struct fight *fights_get(struct fights *l, const char *field) {
+        struct fight *f = find_exact(l, field);
 
         if (f)
                 return f;
         if (l->count == FIGHTS_MAX && !str_eq(field, FIGHT_MANY))
-                return fights_get(l, FIGHT_MANY, who);
+                return fights_get(l, FIGHT_MANY);
         if (l->count == FIGHTS_MAX)
                 make_room(l);
         if (!l->room) { /* most that drifts does so once: no room for more is kept */
@@ -127,8 +127,18 @@ struct fight *fights_get(struct fights *l, const char *field, const char *who) {
                 l->room = 1;
         }
         l->items = mem_grow(l->items, &l->room, l->count + 1, sizeof(*l->items));
-        l->items[l->count] = (struct fight){ .field = str_dup(field), .who = str_dup(who) };
+        l->items[l->count] = (struct fight){ .field = str_dup(field), .who = str_dup("") };
         return &l->items[l->count++];
+}
+
+void fight_by(struct fight *f, const char *who) {
+        if (!who || !who[0] || str_eq(f->who, who))
+                return;
+        str_set(&f->who, f->who[0] ? FIGHT_SEVERAL : who);
+}
+
+bool fight_is_of_one(const struct fight *f) {
+        return f->who[0] && !str_eq(f->who, FIGHT_SEVERAL);
 }
 
 bool fight_is_of_field(const struct fight *f) {
@@ -139,11 +149,14 @@ const char *fight_what(const struct fight *f) {
         return str_eq(f->field, FIGHT_MANY) ? "many fields" : f->field;
 }
 
+const char *fight_who(const struct fight *f) {
+        return f->who[0] ? f->who : "somebody";
+}
+
 char *fight_text(const struct fight *f) {
         char span[CLOCK_TEXT_MAX];
-        bool named = !str_eq(f->who, "not recorded");
 
-        return str_format("%s %s%s %zu times in %s", named ? f->who : "somebody",
+        return str_format("%s %s%s %zu times in %s", fight_who(f),
                           f->field[0] ? "changed " : "deleted it", fight_what(f), f->count,
                           clock_span(last_of(f) - f->times[0], span));
 }

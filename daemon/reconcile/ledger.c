@@ -47,8 +47,39 @@ static struct metric detection = { .name = "mooring_drift_detection_seconds",
 static bool is_of_line(const struct resource_job *j, size_t i, bool stands) {
         if (!j->fates)
                 return !stands;
-        return stands ? j->fates[i] == FATE_LATER || j->fates[i] == FATE_REPORT
-                      : j->fates[i] == FATE_REPAIR;
+        if (stands)
+                return j->fates[i] == FATE_LATER || j->fates[i] == FATE_REPORT;
+        /* A change of ours writes over what nobody wanted to know of until now, and what was not
+         * told yet: the last moment in which it is known. */
+        if (j->anew && (j->fates[i] == FATE_SPARE || !j->standing))
+                return j->fates[i] != FATE_KEEP;
+        /* A pause comes before the rules: what they say of it has a line once it is over. */
+        return j->paused ? j->fates[i] < FATE_SPARE : j->fates[i] == FATE_REPAIR;
+}
+
+/* It waits for the end of a pause, and its line does not tell what it is by now. */
+static bool is_changed_again(const struct world_resource *r, const struct decision *d) {
+        return d->paused && d->drift == DRIFT_CHANGED && r->drift && r->seen.digest_valid &&
+               memcmp(r->seen.digest, r->drift_seen, DIGEST_SIZE) != 0;
+}
+
+bool ledger_is_news(const struct world_resource *r, const struct decision *d) {
+        if (d->ruled && !r->judged->verdict.now)
+                return false;
+        if (is_changed_again(r, d))
+                return true;
+        return d->drift != DRIFT_NONE &&
+               (!r->drift || (d->drift == DRIFT_DATA_LOST && !r->row.lost));
+}
+
+bool ledger_tells(const struct resource_job *j, const struct world_resource *r) {
+        /* Without a baseline it would say less than the line that there is. */
+        if (r->drift && j->drift == DRIFT_CHANGED && !j->baseline)
+                return false;
+        for (size_t i = 0; i < j->differences.count; i++)
+                if (is_of_line(j, i, false))
+                        return true;
+        return j->drift != DRIFT_CHANGED || !j->fates;
 }
 
 static json_t *field_json(const struct drift *d) {
@@ -122,10 +153,12 @@ struct ledger_line {
         int64_t model, changed_at, seen_at;
         int64_t since;       /* clock_wall of our write before it */
         int64_t open;        /* the line that it takes the place of, or 0 */
-        const char *outcome; /* of that one */
+        int64_t also;        /* another one, or 0 */
+        const char *outcome; /* of the first */
         const char *action;
         uint8_t stands[DIGEST_SIZE];
         bool is_standing, empty; /* empty: nothing stands any more */
+        bool told;               /* by the open line, word for word */
         struct fights fights;    /* that this is a part of */
 };
 
@@ -137,18 +170,40 @@ static void line_free(struct ledger_line *l) {
         free(l);
 }
 
+static int take_place(struct tx *tx, int64_t line, const char *outcome, struct err *err) {
+        struct w_drift_close_in in = { .id = line, .outcome = outcome, .repaired_at_null = true };
+
+        return line ? w_drift_close(tx, &in, err) : 0;
+}
+
+/* After a start it is not known what the open line tells: it may be the very same. */
+static int is_told(struct tx *tx, const struct ledger_line *l, bool *ret, struct err *err) {
+        struct q_drift_row *row;
+        size_t n = 0;
+        int r = l->open ? q_drift_by_id(tx, &(struct q_drift_by_id_in){ .id = l->open }, &row, &n,
+                                        err)
+                        : 0;
+
+        *ret = r >= 0 && n && str_eq(row->fields, l->fields) && str_eq(row->action, l->action);
+        return r;
+}
+
 static int run(struct tx *tx, struct store_call *c, struct err *err) {
         struct resource_job *j = c->arg;
-        const struct ledger_line *l = j->line;
+        struct ledger_line *l = j->line;
         int64_t before;
         int r = count_before(tx, j, l->fields, &before, err);
 
-        if (r >= 0 && l->open)
-                r = w_drift_close(tx,
-                                  &(struct w_drift_close_in){ .id = l->open,
-                                                              .outcome = l->outcome,
-                                                              .repaired_at_null = true },
-                                  err);
+        if (r >= 0 && !l->is_standing)
+                r = is_told(tx, l, &l->told, err);
+        if (r >= 0 && l->told) {
+                j->drift_line = l->open;
+                return 0;
+        }
+        if (r >= 0)
+                r = take_place(tx, l->open, l->outcome, err);
+        if (r >= 0)
+                r = take_place(tx, l->also, "superseded", err);
         /* From here on it is lost until it is filled again or a person accepts it, whatever
          * becomes of the repair. */
         if (r >= 0 && j->drift == DRIFT_DATA_LOST)
@@ -220,9 +275,9 @@ static void done(struct store_call *c, int r, const struct err *err) {
                 resource_fights_saved(of, &l->fights);
         if (r < 0)
                 j->drift_line = 0;
-        else if (!l->empty)
+        else if (!l->empty && !l->told)
                 count(j, l);
-        if (r >= 0 && !l->empty)
+        if (r >= 0 && !l->empty && !l->told)
                 ask_user(j, l);
         line_free(l);
         j->ledger_done(c, r, err);
@@ -257,6 +312,7 @@ static void submit(struct resource_job *j, struct ledger_line *l,
 
         j->line = l;
         j->ledger_done = ledger_done;
+        j->call.name = "ledger";
         j->call.run = run;
         j->call.done = done;
         if (!l->empty)
@@ -280,6 +336,7 @@ void ledger_stand(struct resource_job *j,
         j->drift = DRIFT_CHANGED;
         l = line_new(j, f->verdict.later ? "wait" : "report", true);
         memcpy(l->stands, f->stands, DIGEST_SIZE);
+        l->also = f->verdict.now ? 0 : r->drift;
         l->empty = memcmp(f->stands, nothing, DIGEST_SIZE) == 0;
         if (l->empty && !f->verdict.now) /* else the repair has a line of its own */
                 l->outcome = "undone";
@@ -419,8 +476,11 @@ void ledger_close(struct reconcile *rec, struct world_resource *r, const char *o
         ledger_forget_standing(rec, r);
         r->drift = r->drift_at = 0;
         k->in = (struct w_drift_close_open_in){ .resource_id = r->id, .outcome = outcome };
-        k->call = (struct store_call){
-                .lane = STORE_LOOP, .actor = "loop", .run = close_run, .done = close_done, .arg = k
-        };
+        k->call = (struct store_call){ .lane = STORE_LOOP,
+                                       .actor = "loop",
+                                       .name = "ledger",
+                                       .run = close_run,
+                                       .done = close_done,
+                                       .arg = k };
         store_submit(rec->options.store, &k->call);
 }

@@ -32,7 +32,9 @@ struct reconcile {
 
 /* ---- resource*.c: one resource */
 /* What becomes of one difference. */
-enum fate { FATE_REPAIR, FATE_LATER, FATE_REPORT, FATE_SPARE };
+/* SPARE: nobody wants to know of it, until a change of ours writes it; KEEP: that does not,
+ * either. */
+enum fate { FATE_REPAIR, FATE_LATER, FATE_REPORT, FATE_SPARE, FATE_KEEP };
 struct resource_job { /* from reading the rows to saving the outcome */
         struct store_call call;
         struct op op;
@@ -74,14 +76,17 @@ struct resource_job { /* from reading the rows to saving the outcome */
         enum fate *fates;        /* of each of them; NULL: not judged */
         struct kept_field *kept; /* fields that the apply leaves as they are; texts are borrowed */
         size_t kept_count, kept_room;
-        json_t *kept_names;      /* of those that rules ignore; NULL: none */
-        bool anew;               /* what is wanted now is applied, not what was */
+        json_t *kept_names;              /* of those that rules ignore; NULL: none */
+        uint8_t drift_seen[DIGEST_SIZE]; /* of the observation that its line is of */
+        bool paused;                     /* what differs waits for the end of a pause */
+        bool anew;                       /* what is wanted now is applied, not what was */
         json_t *seen_found;      /* of the observation that they are of; NULL: it was not kept */
         bool part;               /* not all that differs is put right by this apply */
         int64_t standing;        /* the resource's line of what stands, or 0 */
         json_t *kept_before;     /* as the row says */
         char version[64];        /* of what the apply made */
         char version_before[64]; /* of what was there, as it was seen last */
+        bool unwritten;          /* this apply changed nothing: what is new is left to others */
         bool sent;               /* the operation went to the provider */
         struct world_removal *removal;         /* that ended before: the save tells the audit */
         char *left_model, *left_by, *left_why; /* forget: what is left outside, for its line */
@@ -108,6 +113,9 @@ struct resource_policy_text {
         char unmet[256], held_up[256], blocked[256], paused[256], rule[300], redeclared[256],
                 unread[256];
 };
+/* Who keeps the loop from writing it, and why, or NULL: in TEXT, or lives as long as R. */
+const char *resource_paused(struct reconcile *rec, const struct world_resource *r, char *text,
+                            size_t size);
 void resource_policy(struct reconcile *rec, struct world_resource *r,
                      struct resource_policy_text *text, struct policy *ret);
 /* ---- resource-fight.c */
@@ -139,6 +147,8 @@ const struct verdict *resource_verdict(struct reconcile *rec, const struct world
 /* Field by field what is not as it was made, and what becomes of it. */
 void resource_find_differences(struct resource_job *j, struct world_resource *r);
 /* J's apply was accepted: what it put right and is changed again is another change. */
+/* An apply of the whole went well: whether any of what was changed was written. */
+void resource_note_unwritten(struct resource_job *j, struct world_resource *r);
 void resource_fights_answered(const struct resource_job *j, struct world_resource *r);
 /* What stands is not what its line in the ledger says. */
 bool resource_stands_new(const struct world_resource *r);
@@ -249,6 +259,11 @@ void resource_keep_filled(struct world_resource *r);
 void ledger_open(struct resource_job *j, const char *action,
                  void (*done)(struct store_call *c, int r, const struct err *err));
 
+/* Not in the ledger yet. (What only stands has a line of its own.) */
+struct decision;
+bool ledger_is_news(const struct world_resource *r, const struct decision *d);
+/* There is something of J for a line of its own. */
+bool ledger_tells(const struct resource_job *j, const struct world_resource *r);
 /* A line, one drift of TYPE more, is told to the metrics. */
 void ledger_count(enum drift_kind kind, const char *type, const char *who);
 /* "data lost", ... */

@@ -46,6 +46,10 @@ const struct verdict *resource_verdict(struct reconcile *rec, const struct world
         return &f->verdict;
 }
 
+static bool is_spared(enum fate f) {
+        return f == FATE_SPARE || f == FATE_KEEP;
+}
+
 static bool is_unknown(const struct drift *d) {
         return str_eq(d->field, FIELDS_UNKNOWN);
 }
@@ -77,24 +81,41 @@ void resource_window_text(const struct rule *rule, int64_t at, char *text, size_
                          clock_iso(at, false, stamp));
 }
 
-static enum fate judge_field(const struct rule *rule, const char *field, struct verdict *v) {
-        char wait[200];
+#define VALUE_SAID_MAX 80
+
+/* What is there now: a reader of the status must not have to look. */
+static void said_change(const struct drift *d, char *text, size_t size) {
+        cleanup_(freep) char *found = d->found ? json_text(d->found) : NULL;
+
+        if (is_unknown(d) || (!d->found && !d->wanted))
+                snprintf(text, size, "was changed");
+        else if (!found)
+                snprintf(text, size, "was taken away");
+        else
+                snprintf(text, size, "was changed to %.*s%s", VALUE_SAID_MAX, found,
+                         strlen(found) > VALUE_SAID_MAX ? "..." : "");
+}
+
+static enum fate judge_field(const struct rule *rule, const struct drift *d, struct verdict *v) {
+        char wait[200], change[VALUE_SAID_MAX + 40];
         int64_t at;
 
         if (!rule)
                 return FATE_REPAIR;
         if (rule->mode == RULE_OFF || rule->mode == RULE_IGNORE)
-                return FATE_SPARE;
+                return rule->mode == RULE_OFF ? FATE_SPARE : FATE_KEEP;
         if (rule->mode == RULE_REPORT) {
                 cleanup_(freep) char *text = rule_text(rule);
 
-                say_once(v, "%s was changed and is only told: %s", field, text);
+                said_change(d, change, sizeof(change));
+                say_once(v, "%s %s and is only told: %s", d->field, change, text);
                 return FATE_REPORT;
         }
         if (rule_window_open(rule, clock_wall(), &at))
                 return FATE_REPAIR;
         resource_window_text(rule, at, wait, sizeof(wait));
-        say_once(v, "%s was changed: %s", field, wait);
+        said_change(d, change, sizeof(change));
+        say_once(v, "%s %s: %s", d->field, change, wait);
         v->again_at = clock_sooner(v->again_at, at);
         return FATE_LATER;
 }
@@ -108,12 +129,13 @@ static enum fate judge_fight(const struct resource_job *j, struct world_resource
                              const struct drift *d, struct verdict *v) {
         struct reconcile *rec = j->rec;
         const struct fight *f = resource_note_fight(rec, r, fought_field(j, d), d->who);
-        char wait[200];
+        char wait[200], change[VALUE_SAID_MAX + 40];
         int64_t at = resource_fight_wait(rec, r, f, wait, sizeof(wait));
 
         if (!at)
                 return FATE_REPAIR;
-        say_once(v, "%s", wait);
+        said_change(d, change, sizeof(change));
+        say_once(v, "%s %s: %s", d->field, change, wait);
         v->again_at = clock_sooner(v->again_at, at);
         return FATE_LATER;
 }
@@ -127,7 +149,7 @@ static void digest_of(const struct resource_job *j, bool all, uint8_t ret[DIGEST
                 const struct drift *d = &j->differences.items[i];
                 cleanup_(freep) char *found = NULL;
 
-                if (j->fates[i] == FATE_SPARE || (j->fates[i] == FATE_REPAIR && !all))
+                if (is_spared(j->fates[i]) || (j->fates[i] == FATE_REPAIR && !all))
                         continue;
                 found = json_text(d->found);
                 buf_printf(&text, "%s=%s\n", d->field, found ? found : "");
@@ -135,6 +157,16 @@ static void digest_of(const struct resource_job *j, bool all, uint8_t ret[DIGEST
         memcpy(ret, nothing, DIGEST_SIZE);
         if (text.len)
                 digest_sha256(text.data, text.len, ret);
+}
+
+/* The reason is that of the first; that there are more is said. */
+static void say_more(const struct resource_job *j, struct verdict *v) {
+        size_t n = 0, len = strlen(v->why);
+
+        for (size_t i = 0; i < j->differences.count; i++)
+                n += j->fates[i] == FATE_LATER || j->fates[i] == FATE_REPORT;
+        if (n > 1)
+                snprintf(v->why + len, sizeof(v->why) - len, "; and %zu more of its fields", n - 1);
 }
 
 /* The whole document is written, or nothing: what is to stay keeps the rest from its repair. */
@@ -175,8 +207,8 @@ static enum fate judge_unknown(const struct rules *rules, const struct rule_subj
                 if (!rule->field[0] || !rule_fits(rule, s) ||
                     rules_find(rules, s, rule->field) != rule)
                         continue;
-                f = judge_field(rule, rule->field, &own);
-                fate = MAX_OF(fate, f == FATE_SPARE ? FATE_REPORT : f);
+                f = judge_field(rule, &(struct drift){ .field = rule->field }, &own);
+                fate = MAX_OF(fate, is_spared(f) ? FATE_REPORT : f);
                 v->again_at = clock_sooner(v->again_at, own.again_at);
         }
         if (fate != FATE_REPAIR)
@@ -207,11 +239,11 @@ static enum fate fate_of(struct resource_job *j, struct world_resource *r, size_
         const struct drift *d = &j->differences.items[i];
         struct rule_subject s = resource_subject(j->rec, r);
         const struct rules *rules = resource_rules(j->rec, r);
-        enum fate fate = judge_field(rules_find(rules, &s, d->field), d->field, v);
+        enum fate fate = judge_field(rules_find(rules, &s, d->field), d, v);
 
         if (fate == FATE_REPAIR && is_unknown(d))
                 fate = judge_unknown(rules, &s, v);
-        if (resource_released(r) && fate != FATE_SPARE)
+        if (resource_released(r) && !is_spared(fate))
                 return FATE_REPAIR;
         return fate == FATE_REPAIR ? judge_fight(j, r, d, v) : fate;
 }
@@ -236,11 +268,12 @@ static void judge_fields(struct resource_job *j, struct world_resource *r) {
                 v->now |= fate == FATE_REPAIR;
                 v->later |= fate == FATE_LATER;
                 v->reported |= fate == FATE_REPORT;
-                spared |= fate == FATE_SPARE;
+                spared |= is_spared(fate);
         }
         if (v->now && (v->later || v->reported || spared) && t && t->provider &&
             !(t->provider->can & PROVIDER_KEEPS))
                 hold_all(j, v);
+        say_more(j, v);
         digest_of(j, false, f->stands);
         if (v->now)
                 promote(j, r);
@@ -261,8 +294,7 @@ void resource_fights_answered(const struct resource_job *j, struct world_resourc
                 r->fights->items[i].told = false;
         for (size_t i = 0; j->fates && r->fights && i < j->differences.count; i++) {
                 const struct drift *d = &j->differences.items[i];
-                struct fight *f = fights_find(r->fights, fought_field(j, d),
-                                              d->who ? d->who : LEDGER_WHO_UNKNOWN);
+                struct fight *f = fights_find(r->fights, fought_field(j, d));
 
                 if (f && j->fates[i] == FATE_REPAIR)
                         f->told = false;
@@ -405,4 +437,31 @@ const char *resource_redeclared(struct reconcile *rec, const struct world_resour
                 return text;
         }
         return NULL;
+}
+
+/* ---- changes of ours that go nowhere */
+
+/* The object is the very same after it: what was changed is in fields that rules leave to others.
+ * Until they are ours again that is so, whatever else is written. */
+static bool is_unwritten(const struct resource_job *j, const struct world_resource *r) {
+        bool same = str_eq(j->op.seen.version, j->version_before) && j->op.seen.version[0];
+
+        if (!json_array_size(j->kept_names))
+                return false;
+        return r->row.unwritten || (same && j->generation != r->row.applied_generation);
+}
+
+void resource_note_unwritten(struct resource_job *j, struct world_resource *r) {
+        struct world_application *a = world_application(&j->rec->world, r->owner);
+        cleanup_(freep) char *names = json_text(j->kept_names);
+        bool before = r->row.unwritten;
+
+        r->row.unwritten = j->unwritten = is_unwritten(j, r);
+        if (before || !j->unwritten || !a)
+                return;
+        reconcile_log(LOG_NOTICE, "left", j->rec, r,
+                      "%s %s: what was changed last is not written: rules leave %s to others",
+                      r->type, r->path, names);
+        a->noted = true;
+        application_seen(j->rec, a->id);
 }

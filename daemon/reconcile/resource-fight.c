@@ -49,7 +49,8 @@ const struct fight *resource_note_fight(struct reconcile *rec, struct world_reso
 
         if (!r->fights)
                 r->fights = mem_new(struct fights);
-        f = fights_get(r->fights, field, who ? who : LEDGER_WHO_UNKNOWN);
+        f = fights_get(r->fights, field);
+        fight_by(f, who);
         if (f->told)
                 return f; /* the same change still */
         f->told = true;
@@ -131,7 +132,7 @@ void resource_take_fights(const struct world_resource *r, struct fights *ret) {
 void resource_fights_saved(struct world_resource *r, const struct fights *l) {
         for (size_t i = 0; r->fights && i < l->count; i++) {
                 const struct fight *saved = &l->items[i];
-                struct fight *f = fights_find(r->fights, saved->field, saved->who);
+                struct fight *f = fights_find(r->fights, saved->field);
 
                 if (f && str_eq(f->field, saved->field) && f->count == saved->count &&
                     f->times[f->count - 1] == saved->times[saved->count - 1])
@@ -184,7 +185,8 @@ void resource_load_fight(struct reconcile *rec, const struct q_fight_row *row) {
                 r->fights = mem_new(struct fights);
         if (r->fights->count == FIGHTS_MAX)
                 return;
-        f = fights_get(r->fights, row->field, row->who);
+        f = fights_get(r->fights, row->field);
+        fight_by(f, row->who);
         json_array_foreach(times, i, at)
                 if (f->count < FIGHT_TIMES_MAX)
                         f->times[f->count++] = json_integer_value(at);
@@ -202,16 +204,14 @@ void resource_load_fight(struct reconcile *rec, const struct q_fight_row *row) {
 struct quiet {
         struct store_call call;
         int64_t resource;
-        char *field, *who;
+        char *field;
 };
 
 static int quiet_run(struct tx *tx, struct store_call *c, struct err *err) {
         const struct quiet *q = c->arg;
-        int r = w_fight_delete(tx,
-                               &(struct w_fight_delete_in){ .resource_id = q->resource,
-                                                            .field = q->field,
-                                                            .who = q->who },
-                               err);
+        int r = w_fight_delete(
+                tx, &(struct w_fight_delete_in){ .resource_id = q->resource, .field = q->field },
+                err);
 
         return r < 0 ? r : 0;
 }
@@ -224,7 +224,6 @@ static void quiet_done(struct store_call *c, int r, const struct err *err) {
                 log_plain(LOG_WARNING, "fight", "resource %lld: %s", (long long)q->resource,
                           err_text(err));
         free(q->field);
-        free(q->who);
         free(q);
 }
 
@@ -234,12 +233,11 @@ static void forget(struct reconcile *rec, struct world_resource *r, size_t i) {
 
         if (fight_is_open(f)) {
                 reconcile_log(LOG_NOTICE, "fight-over", rec, r, "%s %s: %s is quiet about %s",
-                              r->type, r->path, f->who, f->field[0] ? fight_what(f) : "it");
+                              r->type, r->path, fight_who(f), f->field[0] ? fight_what(f) : "it");
                 application_seen(rec, r->owner);
         }
         q->resource = r->id;
         q->field = str_dup(f->field);
-        q->who = str_dup(f->who);
         q->call = (struct store_call){
                 .lane = STORE_LOOP, .actor = "loop", .run = quiet_run, .done = quiet_done, .arg = q
         };

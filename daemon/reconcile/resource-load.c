@@ -132,6 +132,7 @@ static void copy_row(struct resource_job *j, const struct q_resource_row *row) {
                 .outcome = outcome_find(row->outcome),
                 .baseline_valid = row->baseline_len == DIGEST_SIZE,
                 .applied_at = row->applied_at_null ? 0 : row->applied_at,
+                .unwritten = row->unwritten,
         };
         if (row->release_len == DIGEST_SIZE && !row->release_until_null) {
                 memcpy(to->release, row->release, DIGEST_SIZE);
@@ -303,6 +304,7 @@ void resource_marked(struct reconcile *rec, int64_t id) {
 void resource_load(struct resource_job *j,
                    void (*done)(struct store_call *c, int r, const struct err *err)) {
         map_remove_bytes(&j->rec->marked, &j->id, sizeof(j->id));
+        j->call.name = "resource read";
         j->call.run = read_run;
         j->call.done = done;
         store_read(j->rec->options.store, &j->call);
@@ -331,6 +333,7 @@ static void take_stale(struct reconcile *rec, struct world_resource *r) {
 
 struct world_resource *resource_take(struct resource_job *j, struct err *err) {
         struct world *w = &j->rec->world;
+        struct world_application *a;
         struct world_resource *r;
         struct world_target *t;
 
@@ -354,6 +357,9 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
         if (j->row.recreate != r->row.recreate)
                 r->retry_at = 0;
         r->row = j->row;
+        a = world_application(w, j->owner);
+        if (a && r->row.unwritten)
+                a->noted = true;
         if (r->state == STATE_NEW && r->row.applied_generation)
                 world_set_state(w, r, STATE_UNSEEN);
         resource_keep_filled(r);

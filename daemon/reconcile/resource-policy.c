@@ -110,8 +110,9 @@ struct world_model *resource_model(struct reconcile *rec, const struct world_res
 }
 
 /* What a person let go passes over pauses, not over a freeze. */
-static const char *find_paused(struct reconcile *rec, const struct world_resource *r, bool released,
-                               char *text, size_t size) {
+const char *resource_paused(struct reconcile *rec, const struct world_resource *r, char *text,
+                            size_t size) {
+        bool released = resource_released(r);
         const struct world_application *a = world_application(&rec->world, r->owner);
         const struct world_model *m = resource_model(rec, r);
         const struct freeze *f = rules_frozen(resource_rules(rec, r), a ? a->name : NULL);
@@ -204,7 +205,7 @@ void resource_policy(struct reconcile *rec, struct world_resource *r,
         *ret = (struct policy){ .audit_every_ms = rec->options.audit_ms,
                                 .untried = !r->tried && !r->row.applied_generation };
         find_blocked(rec, r, text, ret);
-        ret->paused = find_paused(rec, r, released, text->paused, sizeof(text->paused));
+        ret->paused = resource_paused(rec, r, text->paused, sizeof(text->paused));
         if (!released)
                 find_rule(rec, r, text, ret);
         if (!released && !ret->spared && !ret->reported && !ret->window) {

@@ -161,6 +161,7 @@ static void take_part(struct resource_job *j, struct world_resource *r) {
 }
 
 static void take_whole(struct resource_job *j, struct world_resource *r) {
+        resource_note_unwritten(j, r);
         take_baseline(j, r);
         ledger_forget_standing(j->rec, r);
         json_decref(r->kept);
@@ -427,6 +428,7 @@ static void on_drift_written(struct store_call *c, int k, const struct err *err)
         }
         r->drift = j->drift_line;
         r->drift_at = j->drift_at;
+        memcpy(r->drift_seen, j->drift_seen, DIGEST_SIZE);
         r->row.lost |= j->drift == DRIFT_DATA_LOST;
         tally_resource(&j->rec->world, r);
         resource_set_state(j->rec, r, j->next, j->next_why);
@@ -439,9 +441,11 @@ static void on_drift_written(struct store_call *c, int k, const struct err *err)
 
 static const char *action_word(const struct decision *d) {
         if (d->action == ACTION_APPLY)
-                return "repair";
+                return d->anew ? "repair, with a change of ours" : "repair";
         if (d->again_at)
                 return "wait";
+        if (d->paused)
+                return "pause";
         return d->action == ACTION_BLOCK ? "hold" : "report";
 }
 
@@ -474,14 +478,6 @@ static void rest(struct reconcile *rec, struct world_resource *r, const struct d
                                      r->id * 7919 % (rec->options.audit_ms / 4 + 1));
 }
 
-/* Not in the ledger yet. (What only stands has a line of its own.) */
-static bool is_news(const struct world_resource *r, const struct decision *d) {
-        if (d->ruled && !r->judged->verdict.now)
-                return false;
-        return d->drift != DRIFT_NONE &&
-               (!r->drift || (d->drift == DRIFT_DATA_LOST && !r->row.lost));
-}
-
 static void keep_left(struct resource_job *j, const struct world_resource *r,
                       const struct decision *d) {
         const struct world_application *a = world_application(&j->rec->world, r->owner);
@@ -499,6 +495,7 @@ static void tell_first(struct resource_job *j, struct world_resource *r, const s
         j->next = d->state;
         j->next_why = str_dup(d->why);
         j->drift_at = clock_mono_us();
+        memcpy(j->drift_seen, r->seen.digest, DIGEST_SIZE);
         ledger_open(j, action_word(d), on_drift_written);
 }
 
@@ -525,11 +522,9 @@ static void act(struct resource_job *j, struct world_resource *r, const struct d
         }
         j->action = d->action;
         j->audit = d->audit;
-        j->drift = d->drift;
         j->drift_line = r->drift;
         j->standing = r->standing;
-        j->anew = d->anew;
-        if (is_news(r, d))
+        if (ledger_is_news(r, d) && ledger_tells(j, r))
                 return tell_first(j, r, d);
         resource_set_state(j->rec, r, d->state, d->why);
         if (d->action == ACTION_FORGET) {
@@ -563,7 +558,7 @@ static void step(struct reconcile *rec, struct world_resource *r) {
         judge(rec, r, &d);
         resource_mark_filled(rec, r);
         if ((d.action == ACTION_NONE || d.action == ACTION_WAIT || d.action == ACTION_BLOCK) &&
-            !is_news(r, &d))
+            !ledger_is_news(r, &d) && !(d.ruled && resource_stands_new(r)))
                 return rest(rec, r, &d);
         resource_load(resource_job_new(rec, r->id, true), on_loaded);
 }
@@ -607,6 +602,8 @@ static void on_stood(struct store_call *c, int k, const struct err *err) {
                 return put_off(j, r);
         }
         r->standing = j->drift_line;
+        if (!r->judged->verdict.now) /* all of it stands: the other line was superseded */
+                r->drift = r->drift_at = 0;
         memcpy(r->stands, r->judged->stands, DIGEST_SIZE);
         tally_resource(&j->rec->world, r);
         resource_note_standing(j->rec, r);
@@ -631,7 +628,7 @@ static void ask_for_plan(struct reconcile *rec, struct world_resource *r) {
 /* Its line would not name a field: cache.db forgot both what was there and what is wanted. */
 static bool is_unnamed(const struct resource_job *j, const struct world_resource *r,
                        const struct decision *d) {
-        return d->drift == DRIFT_CHANGED && !j->baseline && is_news(r, d);
+        return d->drift == DRIFT_CHANGED && !j->baseline && !r->drift && ledger_is_news(r, d);
 }
 
 static void on_loaded(struct store_call *c, int k, const struct err *err) {
@@ -661,6 +658,9 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
         note_whole(rec, r, &d);
         if (d.ruled && resource_stands_new(r))
                 return ledger_stand(j, on_stood);
+        j->drift = d.drift;
+        j->anew = d.anew;
+        j->paused = d.paused;
         r->document_lost &= !j->document;
         if ((d.action == ACTION_APPLY || is_unnamed(j, r, &d)) && j->docs && !j->document &&
             !j->token[0]) {
@@ -673,7 +673,7 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
                 return;
         }
         if ((d.action == ACTION_NONE || d.action == ACTION_WAIT || d.action == ACTION_BLOCK) &&
-            !is_news(r, &d)) {
+            !(ledger_is_news(r, &d) && ledger_tells(j, r))) {
                 resource_job_free(j);
                 return rest(rec, r, &d);
         }

@@ -67,7 +67,7 @@ struct gathered {
         bool reading; /* UNSEEN is but the first look that is under way */
         char unseen[300], blocked[400], failing[400], not_ready[400], lost[400], unit_error[300],
                 model_blocked[400];
-        char no_charm[400], removing[300];
+        char no_charm[400], removing[400];
         size_t units, ready;
 };
 
@@ -122,6 +122,31 @@ static void gather_not_ready(struct reconcile *rec, const struct world_applicati
         else if (r)
                 first(g->not_ready, sizeof(g->not_ready), "%s %s: %s", r->type, r->path,
                       r->reason[0] ? r->reason : decide_state_name(r->state));
+}
+
+/* Data whose destruction a pause or a freeze holds up goes when that ends, whoever ends it. A
+ * removal has no wants any more to find it by, and only where something is held it is looked for.
+ */
+static void gather_removing(struct reconcile *rec, const struct world_application *a,
+                            struct gathered *g) {
+        const struct world_model *m = world_model(&rec->world, a->model);
+        struct map_entry *e;
+        char text[300];
+
+        if (!m || !(m->paused || a->paused || (m->rules && m->rules->freeze_count)))
+                return;
+        for (size_t i = 0; !g->removing[0] && (e = map_next(&rec->world.resources, &i));) {
+                const struct world_resource *r = e->value;
+                const char *by = NULL;
+
+                if (r->owner == a->id && r->row.dying && r->row.data && !r->row.adopted)
+                        by = resource_paused(rec, r, text, sizeof(text));
+                if (by)
+                        first(g->removing, sizeof(g->removing),
+                              "%s %s and the data in it are deleted when what holds that up ends: "
+                              "%s",
+                              r->type, r->path, by);
+        }
 }
 
 /* The first by label of its resources that stand so. */
@@ -262,9 +287,12 @@ static void save(struct reconcile *rec, struct world_application *a, const char 
         w->status = str_dup(a->status);
         w->message = str_dup(a->message);
         w->cause = str_dup(cause);
-        w->call = (struct store_call){
-                .lane = STORE_LOOP, .actor = "loop", .run = write_run, .done = write_done, .arg = w
-        };
+        w->call = (struct store_call){ .lane = STORE_LOOP,
+                                       .actor = "loop",
+                                       .name = "status",
+                                       .run = write_run,
+                                       .done = write_done,
+                                       .arg = w };
         store_submit(rec->options.store, &w->call);
         log_event(LOG_INFO, "status",
                   (struct log_field[]){
@@ -298,32 +326,77 @@ static bool is_first_plan(const struct world_application *a) {
         return application_changing(a) && a->planned && !a->planned_at;
 }
 
-/* Without numbers, which would be news each time. */
+/* Of what is put right at once each time. Without numbers, which would be news each time. */
 static char *note_of_fight(const struct world_resource *r, const struct fight *f) {
-        return str_format(
-                "%s keeps %s%s of %s %s", str_eq(f->who, LEDGER_WHO_UNKNOWN) ? "somebody" : f->who,
-                f->field[0] ? "changing " : "taking away all", fight_what(f), r->type, r->path);
+        return str_format("%s %s: %s again and again, and put right each time: look who does it",
+                          r->type, r->path, f->field[0] ? "changed" : "deleted");
 }
 
-/* What others changed and is not put right, or again and again. */
+/* What others changed and is not put right now: what is there, and until when. */
+static char *note_of_standing(const struct world_resource *r, size_t more) {
+        cleanup_(freep) char *others =
+                more ? str_format("; %zu more objects differ", more) : str_dup("");
+
+        return str_format("%s %s: %s%s", r->type, r->path, r->judged->verdict.why, others);
+}
+
+/* What was commanded and went nowhere. */
+static char *note_of_unwritten(const struct world_resource *r) {
+        const char *name = json_string_value(json_array_get(r->kept, 0));
+        size_t more = json_array_size(r->kept) - 1;
+
+        if (more)
+                return str_format(
+                        "%s %s: what was changed last is not written: %s and %zu more are "
+                        "left to others by rules",
+                        r->type, r->path, name, more);
+        return str_format("%s %s: what was changed last is not written: %s is left to others by a "
+                          "rule",
+                          r->type, r->path, name);
+}
+
 static char *find_note(struct reconcile *rec, struct world_application *a) {
-        char *stands = NULL;
+        const struct world_resource *first = NULL, *fought = NULL, *unwritten = NULL;
         bool unjudged = false; /* since the start: it stands, and was not seen and compared yet */
+        size_t stand = 0;
 
         for (size_t i = 0; a->noted && i < a->want_count; i++) {
                 const struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
-                const struct fight *f = r ? resource_fight(r) : NULL;
 
-                if (f) {
-                        free(stands);
-                        return note_of_fight(r, f);
-                }
-                unjudged |= r && r->standing && !r->judged;
-                if (!stands && r && r->standing && r->judged)
-                        stands = str_format("%s %s: %s", r->type, r->path, r->judged->verdict.why);
+                if (!r)
+                        continue;
+                if (resource_fight(r))
+                        fought = r;
+                if (r->row.unwritten && json_array_size(r->kept))
+                        unwritten = r;
+                unjudged |= r->standing && !r->judged;
+                stand += r->standing && r->judged;
+                if (!first && r->standing && r->judged)
+                        first = r;
         }
-        a->noted = stands || unjudged;
-        return stands;
+        a->noted = first || fought || unwritten || unjudged;
+        if (first)
+                return note_of_standing(first, stand - 1);
+        if (fought && resource_fight_guarded(rec, fought))
+                return note_of_fight(fought, resource_fight(fought));
+        return unwritten ? note_of_unwritten(unwritten) : NULL;
+}
+
+/* Its units may all be gone: whether there should be any, what it wants says. */
+static bool runs_units(struct reconcile *rec, struct world_application *a) {
+        bool known = true;
+
+        for (size_t i = 0; !a->runs && i < a->want_count; i++) {
+                const struct world_resource *r = world_resource(&rec->world, a->wants[i].resource);
+                const struct world_target *t = r ? world_target(&rec->world, r->target) : NULL;
+
+                known &= t && t->provider;
+                if (t && t->provider && t->provider->runs && t->provider->runs(r->type))
+                        a->runs = 1;
+        }
+        if (!a->runs && known)
+                a->runs = -1;
+        return a->runs > 0;
 }
 
 void status_update(struct reconcile *rec, struct world_application *a) {
@@ -340,13 +413,15 @@ void status_update(struct reconcile *rec, struct world_application *a) {
         gather(rec, a, &g);
         if (a->active) /* until now: nothing was told meanwhile */
                 a->last_active = clock_wall();
+        if (a->dying)
+                gather_removing(rec, a, &g);
         note = find_note(rec, a);
         in = (struct status_input){
                 .unseen = none_if_empty(g.unseen),
                 .last_word = a->last_active ? "active" : a->status,
                 .last_seen = a->last_active,
                 .dying = a->dying,
-                .removing = none_if_empty(g.not_ready),
+                .removing = none_if_empty(g.removing[0] ? g.removing : g.not_ready),
                 .no_charm = missing_charm(rec, a, &g),
                 .paused = m && m->paused ? m->paused : a->paused,
                 .frozen = frozen,
@@ -366,6 +441,7 @@ void status_update(struct reconcile *rec, struct world_application *a) {
                 .changing = application_changing(a),
                 .units = g.units,
                 .ready = g.ready,
+                .runs = g.units > 0 || runs_units(rec, a),
                 .scale = a->scale,
                 .keeps_data = tally_first(a, TALLY_DATA),
         };

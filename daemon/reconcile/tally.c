@@ -105,6 +105,7 @@ void tally_reset(struct world *w, struct world_application *a) {
                 a->wanted[i] = (struct world_wanted){ a->wants[i].resource, i };
         sort_wanted(a);
         count_all(w, a);
+        a->runs = 0;
 }
 
 /* The first entry of RESOURCE or of a later one. */

@@ -74,7 +74,7 @@ struct world_application {
         struct reconcile *reconcile;
         int64_t id, model;
         char *name;
-        char *charm; /* sha256 hex, or NULL */
+        char *charm;                    /* sha256 hex, or NULL */
         char *held_list, *held_content; /* of a plan that is held: lines, and limit.h's digests */
         char *charm_name, *held, *plan_error, *plan_word, *plan_message,
                 *conflicts; /* as the row says */
@@ -85,6 +85,7 @@ struct world_application {
         uint64_t changes, changes_planned; /* of its rows: told so far; those that a plan knows */
         bool dying;
         bool noted;               /* perhaps a resource of it is fought over, or stays other */
+        int8_t runs;              /* units: 1, or -1: what it wants runs none; 0: not known */
         char *paused;             /* "alice: reason", or NULL */
         struct world_want *wants; /* by label */
         size_t want_count;
@@ -179,7 +180,9 @@ struct world_resource {
         bool look_again;    /* what was seen last cannot be trusted: ask, though it is watched */
         bool document_lost; /* cache.db forgot what is wanted: a new plan is under way */
         int64_t drift;      /* open line of the ledger, or 0 */
-        int64_t drift_at;   /* clock_mono_us when that was found; 0: not since the start */
+        uint8_t drift_seen
+                [DIGEST_SIZE];       /* what was seen when it was written; 0: not since the start */
+        int64_t drift_at;            /* clock_mono_us when that was found; 0: not since the start */
         struct world_fields *judged; /* or NULL */
         int64_t standing; /* open line of what differs and is not repaired, or not yet; or 0 */
         uint8_t stands[DIGEST_SIZE]; /* what that line tells of */

@@ -51,6 +51,11 @@ SELECT application, type, who, count(*) AS total, sum(outcome = 'open') AS open,
 FROM drift WHERE model_id = :model_id AND seen_at >= :since AND (:application IS NULL OR application = :application)
 GROUP BY application, type, who ORDER BY total DESC, application, type, who LIMIT 1000;
 
+-- name: drift_by_writer
+-- out: id INT
+-- scan ok: as drift_stats
+SELECT id FROM drift WHERE model_id = :model_id AND who = :who ORDER BY id DESC LIMIT 1;
+
 -- name: drift_last_same
 -- The last line with the same fields, of the newest hundred of that resource.
 -- in: fields TEXT

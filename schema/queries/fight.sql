@@ -9,11 +9,11 @@ SELECT * FROM fight WHERE id > :after ORDER BY id LIMIT :max;
 -- name: fight_set
 INSERT INTO fight (id, resource_id, field, who, times, last_at, delay_ms, opened_at, slow, next_at)
 VALUES (:id, :resource_id, :field, :who, :times, :last_at, :delay_ms, :opened_at, :slow, :next_at)
-ON CONFLICT (resource_id, field, who) DO UPDATE SET times = excluded.times, last_at = excluded.last_at,
+ON CONFLICT (resource_id, field) DO UPDATE SET who = excluded.who, times = excluded.times, last_at = excluded.last_at,
         delay_ms = excluded.delay_ms, opened_at = excluded.opened_at, slow = excluded.slow, next_at = excluded.next_at;
 
 -- name: fight_delete
-DELETE FROM fight WHERE resource_id = :resource_id AND field = :field AND who = :who;
+DELETE FROM fight WHERE resource_id = :resource_id AND field = :field;
 
 -- name: fight_delete_resource
 DELETE FROM fight WHERE resource_id = :resource_id;

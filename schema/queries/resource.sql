@@ -91,7 +91,7 @@ UPDATE resource SET token = '', token_action = '', token_outputs = NULL WHERE id
 -- We took it away, and it is wanted again: as one that was never made.
 UPDATE resource SET applied_generation = 0, made = 0, adopted = 0, fields = NULL, baseline = NULL, baseline_document = NULL,
                     outputs = NULL, token = '', token_action = '', token_outputs = NULL, incarnation = '', version = '',
-                    initialised_at = NULL, lost_at = NULL, applied_at = NULL, kept = '[]'
+                    initialised_at = NULL, lost_at = NULL, applied_at = NULL, kept = '[]', unwritten = 0
 WHERE id = :id;
 
 -- name: resource_set_applied
@@ -101,7 +101,8 @@ UPDATE resource SET applied_generation = :applied_generation, fields = :fields, 
                     baseline_document = :baseline_document,
                     incarnation = :incarnation, version = :version, outputs = :outputs, token = '',
                     token_action = '', token_outputs = NULL, made = :made, state = :state,
-                    reason = :reason, outcome = :outcome, tries = 0, applied_at = :applied_at, kept = :kept, release = NULL, release_until = NULL
+                    reason = :reason, outcome = :outcome, tries = 0, applied_at = :applied_at, kept = :kept, unwritten = :unwritten,
+                    release = NULL, release_until = NULL
 WHERE id = :id;
 
 -- name: resource_set_mended

@@ -37,8 +37,8 @@ def must_say(shown, *parts):
             raise Trouble(f"{part!r} was not shown:\n{shown}")
 
 
-def uid(world):
-    found = world.cluster.kube.get("persistentvolumeclaims", world.cluster.model, CLAIM)
+def uid(world, claim=CLAIM):
+    found = world.cluster.kube.get("persistentvolumeclaims", world.cluster.model, claim)
     return found["metadata"]["uid"] if found else None
 
 
@@ -117,6 +117,51 @@ def _(world):
     world.ctl("adopt", "minio", "--dry-run").ok().says(f"would adopt Service {model}/minio")     # it is still to be adopted
     world.ctl("adopt", "minio").ok()
     world.wait_status("minio", "active")
+
+
+@test("who ends a pause is told, and asked, about data whose destruction only that pause holds up; so is who asks for it, and status says it", fresh=True)
+def _(world):
+    model, claim = world.cluster.model, "data-store-0"
+    subject = f"persistentvolumeclaim/{claim}"
+    gone = f"delete PersistentVolumeClaim {model}/{claim} and the data in it, as "
+    world.ctl("deploy", "minio", "store").ok()
+    world.wait_active()
+    world.ctl("pause", "--object", subject, "--reason", "alice: copying", "--dry-run").ok().says("would pause", "alice: copying")
+    world.ctl("pause", "--object", subject, "--reason", "alice: copying").ok()
+    shown = world.ctl("remove-application", "store", "--destroy-storage", "--dry-run").ok()
+    must_say(shown.err, f"{model}/{claim} is paused by ", "alice: copying: it is deleted when that ends")
+    before = uid(world, claim)
+    world.ctl("remove-application", "store", "--destroy-storage").ok()
+    world.wait_status("store", "maintenance", f"{model}/{claim} and the data in it are deleted when what holds that up ends", "alice: copying")
+    shown = world.ctl("unpause", "--object", subject, "--dry-run").ok().says("would go on with", "would " + gone)
+    must_say(shown.err, "`remove-application store` first")
+    code, shown = typed(world, "unpause", "--object", subject, answer="n")
+    must_say(shown, gone, "Continue [y/N]?", "aborted: nothing was changed")
+    if code != 1 or uid(world, claim) != before:
+        raise Trouble(f"n was taken for consent ({code}):\n{shown}")
+    world.ctl("remove-application", "store").ok()
+    world.wait_for("what is kept", lambda: "detached" in world.ctl("storage").ok().out)
+    if "nothing of it was made yet" in world.ctl("storage").out:
+        raise Trouble("storage has a second row of what is detached")
+    code, shown = typed(world, "unpause", "--object", subject, answer="n")
+    if code or "Continue" in shown:
+        raise Trouble(f"asked, though nothing is destroyed ({code}):\n{shown}")
+    world.ctl("wait", "store", "--for", "gone").ok()
+    must_say(world.ctl("wait", "store", "--for", "gone").ok().err, "there is no application store")
+    world.ctl("pause", "--reason", "night").ok()
+    world.ctl("destroy-storage", "store").ok()
+    world.ctl("unpause", "--dry-run").ok().says("would " + gone + "destroy-storage said")
+    if uid(world, claim) != before:
+        raise Trouble("the claim is another one")
+    must_say(world.ctl("unpause", "-y").ok().err, gone)
+    world.wait_for("the end of the claim", lambda: uid(world, claim) is None)
+
+
+@test("model-config --dry-run says what it would do, and does nothing")
+def _(world):
+    world.ctl("model-config", "image-registry=registry.example", "--dry-run").ok().says("would ", "image-registry")
+    if "registry.example" in world.ctl("model-config").ok().out:
+        raise Trouble("a dry run set an option of the model")
 
 
 if __name__ == "__main__":

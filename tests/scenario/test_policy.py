@@ -123,6 +123,46 @@ def _(world):
     world.wait_active()
 
 
+@test("a change of ours that goes only into a field that is left to another is said not to be written, until the field is ours again")
+def _(world):
+    kube, config = world.cluster.kube, "mlflow-mysql-config"
+
+    def said(shown, *parts):
+        for part in parts:
+            if part not in shown.err:
+                raise RuntimeError(f"{part!r} is not said:\n{shown.err}")
+
+    said(world.ctl("drift", "hand-over", f"configmap/{config}", "data", "--to", "nobody-we-saw", "--reason", "theirs").ok(),
+         "under the name nobody-we-saw so far")
+    option = "experimental-max-connections"
+    for more in (["--dry-run"], []):
+        said(world.ctl("config", "mlflow-mysql", f"{option}=77", *more).ok(),
+             f"data of ConfigMap mlflow/{config} is not written", "left to nobody-we-saw", "theirs")
+    says = f"ConfigMap mlflow/{config}: what was changed last is not written: data is left to others by a rule"
+    world.wait_for("status says so", lambda: says in world.ctl("status").out)
+    world.daemon.kill()
+    world.daemon.start()
+    world.wait_for("and says so after a restart", lambda: says in world.ctl("status").out)
+    if "77" in json.dumps(kube.get("configmaps", "mlflow", config)["data"]):
+        raise RuntimeError("what was handed over was written")
+    world.ctl("drift", "take-over", f"configmap/{config}", "data").ok()
+    world.wait_for("the value", lambda: "77" in json.dumps(kube.get("configmaps", "mlflow", config)["data"]))
+    world.wait_for("status says it no more", lambda: "is not written" not in world.ctl("status").out)
+    world.ctl("config", "mlflow-mysql", "--reset", option).ok()
+    world.wait_active()
+
+
+@test("what is only told and leaves no pod running is not active, whoever wants it so")
+def _(world):
+    kube = world.cluster.kube
+    world.ctl("drift", "policy", "set", "--mode", "report", "--object", SERVER, "--reason", "looking").ok()
+    kube.merge("deployments", "mlflow", "mlflow-server", {"spec": {"replicas": 0}})
+    world.wait_status("mlflow-server", "waiting", "0 of 1 units are ready", "spec.replicas was changed to 0 and is only told")
+    world.ctl("wait", "mlflow-server", "--timeout", "1ms").refused(code=5)
+    world.ctl("drift", "policy", "unset", "--object", SERVER).ok()
+    world.wait_active()
+
+
 @test("outside of its window a repair waits, says until when, and is done when the window is taken away")
 def _(world):
     kube, before = world.cluster.kube, lines(world)
@@ -238,7 +278,8 @@ def _(world):
         kube.edit("deployments", "mlflow", "mlflow-server", IMAGE, "docker.io/library/busybox:4")
         told(world, before, "busybox:4", "wait")
         world.ctl("why", SERVER).ok().says("kubectl-edit changed", "3 times", "put right again at ")
-        world.wait_for("status", lambda: "kubectl-edit keeps changing" in world.ctl("status").out)
+        says = 'image was changed to "docker.io/library/busybox:4": kubectl-edit changed '
+        world.wait_for("status", lambda: says in world.ctl("status").out and "put right again at " in world.ctl("status").out)
         world.ctl("doctor").says("fight", "hand-over")
         known = lines(world)
         kube.merge("deployments", "mlflow", "mlflow-server", {"metadata": {"labels": {"app.kubernetes.io/managed-by": "me"}}})
@@ -247,11 +288,28 @@ def _(world):
         world.daemon.start()                                    # and remembers it
         world.wait_for("why", lambda: "kubectl-edit changed" in world.ctl("why", SERVER).out)
         world.wait_for("the repair, in its time", lambda: image(kube) == right)
+        world.wait_for("that status says nothing of what is right", lambda: "kubectl-edit" not in world.ctl("status").out)
         world.ctl("drift", "hand-over", SERVER, "spec.template.spec.containers[name=mlflow-server].image", "--to", "kubectl-edit",
                   "--reason", "they know better").ok()
-        world.wait_for("the end of it", lambda: "keeps changing" not in world.ctl("status").out)
+        world.wait_for("the end of it", lambda: "kubectl-edit" not in world.ctl("status").out)
         world.ctl("drift", "take-over", SERVER, "spec.template.spec.containers[name=mlflow-server].image").ok()
         world.wait_for("our image", lambda: image(kube) == right)
+    world.wait_active()
+
+
+@test("a field that is changed again and again under another name each time is put right more slowly too")
+def _(world):
+    kube, right = world.cluster.kube, image(world.cluster.kube)
+    with options(world, FIGHT):
+        before = lines(world)
+        for number in range(3):
+            kube.edit("deployments", "mlflow", "mlflow-server", IMAGE, f"docker.io/library/busybox:{number}", f"build-{number}")
+            if number < 2:
+                world.wait_for("the repair", lambda: image(kube) == right)
+        told(world, before, "busybox:2", "build-2", "wait")
+        world.ctl("why", SERVER).ok().says("several writers changed", "3 times", "put right again at ")
+        world.ctl("doctor").says("several writers changed")
+        world.wait_for("the repair, in its time", lambda: image(kube) == right)
     world.wait_active()
 
 

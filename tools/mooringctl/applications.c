@@ -245,19 +245,33 @@ static int constraints(struct cli *c) {
 }
 
 /* An operand names an application; none, the whole model. */
-static int pause_or_not(struct cli *c, const char *rest, json_t *body) {
+static char *stop_path(struct cli *c, const char *rest) {
         cleanup_(freep) char *head = NULL;
-        cleanup_(freep) char *path = NULL;
 
-        if (c->count)
-                return change(c, cli_operand(c, 0), "POST", rest, body);
-        if (!cli_model(c)) {
-                json_decref(body);
-                return CLI_FAILED;
-        }
+        if (c->count || !cli_model(c))
+                return c->count ? path_of(c, cli_operand(c, 0), rest) : NULL;
         head = call_path("/v1/models/%s", cli_model(c));
-        path = str_format("%s%s", head, rest);
-        return call_change(c, "POST", path, body);
+        return str_format("%s%s", head, rest);
+}
+
+/* What a pause held up goes on with its end: also data that somebody wants destroyed. */
+static int send_stop(struct cli *c, const char *path, json_t *own_body) {
+        const struct options *o = c->options;
+        cleanup_(json_freep) json_t *body = own_body;
+
+        if (!path)
+                return CLI_FAILED;
+        return confirm_change(c, "POST", path,
+                              &(struct confirm_options){ .dry_run = o->dry_run,
+                                                         .no_prompt = o->no_prompt,
+                                                         .body = body,
+                                                         .of_data = true });
+}
+
+static int pause_or_not(struct cli *c, const char *rest, json_t *body) {
+        cleanup_(freep) char *path = stop_path(c, rest);
+
+        return send_stop(c, path, body);
 }
 
 #define OBJECT                                                                                     \
@@ -269,11 +283,13 @@ static int pause_or_not(struct cli *c, const char *rest, json_t *body) {
         { "until", 0, OPT_STRING, AT(until), NULL, 0, 0, "TIME", 0, NULL, help }
 
 static const struct opt pause_options[] = {
-        OBJECT, UNTIL("with --object: ends by itself, a time or for how long: 2h"), {}
+        OBJECT, UNTIL("with --object: ends by itself, a time or for how long: 2h"), DRY_RUN, {}
 };
-static const struct opt unpause_options[] = { OBJECT, {} };
+static const struct opt unpause_options[] = { OBJECT, CONFIRM_OPTION(AT(no_prompt)), DRY_RUN, {} };
 static const struct opt freeze_options[] = { UNTIL("ends by itself: a time, or for how long: 2h"),
+                                             DRY_RUN,
                                              {} };
+static const struct opt unfreeze_options[] = { CONFIRM_OPTION(AT(no_prompt)), DRY_RUN, {} };
 
 static json_t *stop_body(const struct cli *c) {
         const struct options *o = c->options;
@@ -294,7 +310,7 @@ static int object_stop(struct cli *c, const char *word, json_t *body) {
                                 : CLI_FAILED;
         }
         path = call_path("/v1/models/%s/objects/%s/%s", cli_model(c), o->object, word);
-        return call_change(c, "POST", path, body);
+        return send_stop(c, path, body);
 }
 
 static int freeze(struct cli *c) {
@@ -412,24 +428,26 @@ const struct command applications_commands[] = {
           COMMAND_LIST, COMPLETES_APPLICATION, dry_run_options, SIZE, constraints,
           "Show or set constraints: mem=4G cores=2 arch=amd64", NULL,
           .example = "constraints mlflow-server mem=4G cores=2" },
-        { "pause", NULL, GROUP_OPERATE, "[APPLICATION] --reason TEXT", 0, 1, COMMAND_LIST,
-          COMPLETES_APPLICATION, pause_options, SIZE, pause_writes,
+        { "pause", NULL, GROUP_OPERATE, "[APPLICATION] --reason TEXT", 0, 1,
+          COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_APPLICATION, pause_options, SIZE, pause_writes,
           "Write nothing outside for the model, an application or an object",
           "Watching, the drift ledger and status go on; what differs is repaired after unpause. "
           "The model may be changed meanwhile: freeze keeps it from that too.",
           .example = "pause mlflow-server --reason \"the disk is being replaced\"" },
-        { "unpause", NULL, GROUP_OPERATE, "[APPLICATION]", 0, 1, COMMAND_LIST,
-          COMPLETES_APPLICATION, unpause_options, SIZE, unpause, "End a pause", NULL,
+        { "unpause", NULL, GROUP_OPERATE, "[APPLICATION]", 0, 1, COMMAND_LIST | COMMAND_DRY_RUN,
+          COMPLETES_APPLICATION, unpause_options, SIZE, unpause, "End a pause",
+          "Where data is destroyed as soon as nothing holds that up, it is listed and asked for.",
           .example = "unpause mlflow-server" },
-        { "freeze", NULL, GROUP_OPERATE, "[APPLICATION] --reason TEXT", 0, 1, COMMAND_LIST,
-          COMPLETES_APPLICATION, freeze_options, SIZE, freeze,
+        { "freeze", NULL, GROUP_OPERATE, "[APPLICATION] --reason TEXT", 0, 1,
+          COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_APPLICATION, freeze_options, SIZE, freeze,
           "Write nothing outside for the model or an application, and change nothing of it",
           "Commands on what is frozen are refused, and say whose freeze it is, why and until when. "
           "Watching, the drift ledger, plan, status and dry runs go on. It ends by unfreeze, or "
           "by itself.",
           .example = "freeze --until 4h --reason \"month-end closing\"" },
-        { "unfreeze", NULL, GROUP_OPERATE, "[APPLICATION]", 0, 1, COMMAND_LIST,
-          COMPLETES_APPLICATION, NULL, 0, unfreeze, "End a freeze", NULL,
+        { "unfreeze", NULL, GROUP_OPERATE, "[APPLICATION]", 0, 1, COMMAND_LIST | COMMAND_DRY_RUN,
+          COMPLETES_APPLICATION, unfreeze_options, SIZE, unfreeze, "End a freeze",
+          "Where data is destroyed as soon as nothing holds that up, it is listed and asked for.",
           .example = "unfreeze mlflow-server" },
         { "attach-resource", NULL, GROUP_OPERATE, "APPLICATION NAME=IMAGE|FILE", 2, 2, COMMAND_LIST,
           COMPLETES_APPLICATION, dry_run_options, SIZE, attach_resource,

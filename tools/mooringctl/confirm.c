@@ -62,6 +62,16 @@ static bool is_consent(const char *name) {
                     : strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0;
 }
 
+static bool destroys(const json_t *json) {
+        const json_t *line;
+        size_t i;
+
+        json_array_foreach(json_get(json, "changes"), i, line)
+                if (str_eq(json_get_str(line, "change", NULL), "destroy"))
+                        return true;
+        return false;
+}
+
 static int ask(struct cli *c, const char *method, const char *path,
                const struct confirm_options *o) {
         cleanup_(freep) char *dry = str_dup(path);
@@ -70,7 +80,7 @@ static int ask(struct cli *c, const char *method, const char *path,
 
         call_query_flag(&dry, "dry-run", true);
         r = call_send(c, method, dry, json_incref(o->body), &json);
-        if (r || json_array_size(json_get(json, "changes")) == 0)
+        if (r || json_array_size(json_get(json, "changes")) == 0 || (o->of_data && !destroys(json)))
                 return r;
         show(json);
         return is_consent(o->name) ? CLI_DONE

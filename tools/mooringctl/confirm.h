@@ -11,6 +11,7 @@ struct confirm_options {
         bool dry_run, no_prompt;
         const char *name; /* has to be typed; NULL: y is enough */
         json_t *body;     /* borrowed; NULL: none */
+        bool of_data;     /* asked only where the dry run destroys data */
 };
 #define CONFIRM_OPTION(at)                                                                         \
         {                                                                                          \

@@ -15,16 +15,21 @@ struct options {
 };
 #define AT(member) offsetof(struct options, member)
 
+#define DRY_RUN                                                                                    \
+        {                                                                                          \
+                "dry-run", 0, OPT_BOOL, AT(dry_run), NULL, 0, 0, NULL, 0, NULL,                    \
+                        "say what would be done, do nothing"                                       \
+        }
+
 static const struct opt config_options[] = { { "reset", 0, OPT_LIST, AT(reset), NULL, 0, 0,
                                                "NAME[,NAME]...", 0, NULL, "back to the default" },
                                              { "file", 0, OPT_PATH, AT(file), NULL, 0, 0, "FILE", 0,
                                                NULL, "YAML of options; - is stdin" },
-                                             { "dry-run", 0, OPT_BOOL, AT(dry_run), NULL, 0, 0,
-                                               NULL, 0, NULL,
-                                               "say what would be done, do nothing" },
+                                             DRY_RUN,
                                              {} };
 static const struct opt model_options[] = { { "reset", 0, OPT_LIST, AT(reset), NULL, 0, 0,
                                               "NAME[,NAME]...", 0, NULL, "back to the default" },
+                                            DRY_RUN,
                                             {} };
 
 /* "--reset a,b --reset c" as a list. */

@@ -86,6 +86,10 @@ static void find_notes(const json_t *status, const struct status_table_options *
 
                 add_note(notes, text);
         }
+        if (json_get_bool(json_get(status, "controller"), "read-only", false))
+                add_note(notes,
+                         "the controller's disk is full: nothing is put right, and commands are "
+                         "refused, until there is room");
         if (paused) {
                 cleanup_(freep) char *text =
                         str_format("paused by %s: %s", json_get_str(paused, "by", "?"),

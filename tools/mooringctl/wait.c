@@ -280,14 +280,27 @@ static int give_up(const struct waiting *w, const char *last) {
                                    : "there is no application yet");
 }
 
+/* They may be gone already, or never have been: only who typed the names knows. */
+static void say_absent(struct cli *c, const json_t *status) {
+        for (int i = 0; i < c->count; i++)
+                if (!json_get(json_get(status, "applications"), c->operands[i]))
+                        cli_say(c,
+                                "there is no application %s in model %s: gone already, or never "
+                                "there",
+                                c->operands[i], cli_model(c));
+}
+
 #define GO_ON (-1)
 
 /* GO_ON, or the exit code. */
 static int judge(struct waiting *w, json_t *status, bool first, bool late) {
-        int r = first && !str_eq(w->until, "gone") ? check_names(w->c, status) : CLI_DONE;
+        bool gone = str_eq(w->until, "gone");
+        int r = first && !gone ? check_names(w->c, status) : CLI_DONE;
 
         if (r)
                 return r;
+        if (first && gone)
+                say_absent(w->c, status);
         look(w, status);
         draw_bar(w);
         if (is_over(w))

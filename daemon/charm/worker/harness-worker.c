@@ -18,18 +18,18 @@
 #define DEADLINE_MS 10000 /* as the daemon's for one plan */
 
 /* Moves to numbers beyond those that are assigned first: a source may lie on another's place. */
-static void place(int channel, int folder, int module) {
+static void place(int output, int channel, int folder, int module) {
         int high[3] = { fcntl(channel, F_DUPFD, 16), fcntl(folder, F_DUPFD, 16),
                         module >= 0 ? fcntl(module, F_DUPFD, 16) : -1 };
 
-        if (dup2(high[0], SERVE_CHANNEL) < 0 || dup2(high[1], SERVE_FOLDER) < 0 ||
-            (module >= 0 && dup2(high[2], SERVE_MODULE) < 0))
+        if (dup2(output, 1) < 0 || dup2(output, 2) < 0 || dup2(high[0], SERVE_CHANNEL) < 0 ||
+            dup2(high[1], SERVE_FOLDER) < 0 || (module >= 0 && dup2(high[2], SERVE_MODULE) < 0))
                 _exit(126);
         (void)close_range(module >= 0 ? 6 : 5, ~0u, 0);
 }
 
-static _Noreturn void become_worker(const struct harness_options *o, int channel, int folder,
-                                    int module, pid_t parent) {
+static _Noreturn void become_worker(const struct harness_options *o, int output, int channel,
+                                    int folder, int module, pid_t parent) {
         const char *argv[10] = { "mooring-charm", "--worker", "test", "--folder" }, *slash;
         char pid[24];
         int n = 4;
@@ -43,7 +43,7 @@ static _Noreturn void become_worker(const struct harness_options *o, int channel
         }
         if (!o->sandbox)
                 argv[n++] = "--no-sandbox";
-        place(channel, folder, module);
+        place(output, channel, folder, module);
         execv("/proc/self/exe", (char *const *)argv);
         _exit(127);
 }
@@ -58,10 +58,26 @@ static int open_files(const struct harness_options *o, int *folder, int *module,
         return *module < 0 ? err_set(err, -errno, "%s: %s", o->module, strerror(errno)) : 0;
 }
 
+/* False: the worker's end is closed. */
+static bool pass_output(struct harness_worker *w) {
+        char text[4096];
+        ssize_t n = read(w->output, text, sizeof(text));
+
+        if (n <= 0)
+                return n < 0 && errno == EINTR;
+        fwrite(text, 1, (size_t)n, stdout);
+        return true;
+}
+
 /* How the process ended, in words. */
-static int end_in_words(pid_t pid, const char *what, struct err *err) {
+static int end_in_words(struct harness_worker *w, struct err *err) {
+        const char *what = w->charm;
+        pid_t pid = w->pid;
         int status = 0;
 
+        while (pass_output(w))
+                ;
+        w->pid = 0;
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
                 ;
         if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
@@ -79,17 +95,22 @@ static int end_in_words(pid_t pid, const char *what, struct err *err) {
         return 0;
 }
 
-/* 1: something was fed; 0: the worker closed its side. */
+/* 1: go on; 0: the worker closed its side. */
 static int read_some(struct harness_worker *w, int64_t deadline, struct harness_answer *a,
                      struct buf *all, struct err *err) {
         static char part[64 << 10];
-        struct pollfd p = { .fd = w->channel, .events = POLLIN };
+        struct pollfd p[2] = { { .fd = w->channel, .events = POLLIN },
+                               { .fd = w->output, .events = POLLIN } };
         int64_t left = deadline - clock_mono();
         ssize_t n;
 
-        if (left <= 0 || poll(&p, 1, (int)left) == 0)
+        if (left <= 0 || poll(p, 2, (int)left) == 0)
                 return err_set(err, -ETIMEDOUT, "it did not answer within %d s",
                                DEADLINE_MS / 1000);
+        if (p[1].revents && !pass_output(w))
+                closep(&w->output);
+        if (!p[0].revents)
+                return 1;
         n = read(w->channel, part, sizeof(part));
         if (n < 0)
                 return errno == EINTR || errno == EAGAIN ? 1 : 0;
@@ -117,31 +138,44 @@ static int next_answer(struct harness_worker *w, struct harness_answer *a, struc
                 if (r < 0)
                         return r;
                 if (r == 0) {
-                        r = end_in_words(w->pid, w->charm, err);
-                        w->pid = 0;
+                        r = end_in_words(w, err);
                         return r < 0 ? r
                                      : err_set(err, -EFAULT, "%s: it ended by itself", w->charm);
                 }
         }
 }
 
-int harness_worker_start(struct harness_worker *w, const struct harness_options *o,
-                         struct err *err) {
-        cleanup_(closep) int folder = -1, module = -1;
-        int pair[2], r = open_files(o, &folder, &module, err);
-        pid_t parent = getpid();
+static int open_channels(struct harness_worker *w, int *channel, int *output, struct err *err) {
+        int pair[2];
 
-        *w = (struct harness_worker){ .channel = -1, .charm = o->folder };
-        if (r < 0)
-                return r;
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
                 return err_set(err, -errno, "no socket pair: %s", strerror(errno));
+        w->channel = pair[0];
+        *channel = pair[1];
+        if (pipe2(pair, O_CLOEXEC) < 0)
+                return err_set(err, -errno, "no pipe: %s", strerror(errno));
+        w->output = pair[0];
+        *output = pair[1];
+        return 0;
+}
+
+int harness_worker_start(struct harness_worker *w, const struct harness_options *o,
+                         struct err *err) {
+        cleanup_(closep) int folder = -1, module = -1, output = -1, channel = -1;
+        int r = open_files(o, &folder, &module, err);
+        pid_t parent = getpid();
+
+        *w = (struct harness_worker){ .channel = -1, .output = -1, .charm = o->folder };
+        if (r >= 0)
+                r = open_channels(w, &channel, &output, err);
+        if (r < 0)
+                return r;
         fflush(stdout);
         w->pid = fork();
         if (w->pid == 0)
-                become_worker(o, pair[1], folder, module, parent);
-        close(pair[1]);
-        w->channel = pair[0];
+                become_worker(o, output, channel, folder, module, parent);
+        closep(&channel);
+        closep(&output);
         plan_reader_init(&w->reader);
         r = w->pid < 0 ? err_set(err, -errno, "no process: %s", strerror(errno))
                        : next_answer(w, NULL, NULL, err);
@@ -176,8 +210,8 @@ int harness_worker_stop(struct harness_worker *w, struct err *err) {
         closep(&w->channel);
         plan_reader_deinit(&w->reader);
         if (w->pid > 0)
-                r = end_in_words(w->pid, w->charm, err);
-        w->pid = 0;
+                r = end_in_words(w, err);
+        closep(&w->output);
         return r;
 }
 

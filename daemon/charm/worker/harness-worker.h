@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* harness-worker.h - a worker as the harness (and the bench) runs it: blocking, with a deadline */
+/* harness-worker.h - a worker as the harness (and the bench) runs it: blocking, with a deadline
+ *
+ * What the module prints comes out of a pipe and goes to our stdout: the worker's limits allow no
+ * byte in a file, which our stdout may be. */
 #pragma once
 
 #include "plan.h"
 
 struct harness_worker {
         pid_t pid;
-        int channel;
+        int channel, output;
         struct plan_reader reader;
         const char *charm; /* for messages, borrowed */
 };

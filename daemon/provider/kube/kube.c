@@ -31,6 +31,10 @@ static void cancel(struct op *op) {
                 o->drop(o);
 }
 
+static bool runs(const char *type) {
+        return str_eq(type, "Deployment.apps") || str_eq(type, "StatefulSet.apps");
+}
+
 static bool guarded(const char *type) {
         static const char *const types[] = { "Secret",
                                              "ServiceAccount",
@@ -92,6 +96,7 @@ const struct provider provider_kube = {
         .cancel = cancel,
         .compare = compare,
         .guarded = guarded,
+        .runs = runs,
         .projection_parse = fieldset_parse,
         .projection_free = fieldset_unref,
         .next_try = target_next_try,

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -203,6 +204,15 @@ static void attack_stack(void) {
 static void attack_exit(void) {
         exit(0);
 }
+/* No attack: what a charm's writer does. */
+static void attack_print(void) {
+        printf("planning %s\nand more\n", charm_application(view));
+        fprintf(stderr, "to \xff stderr\n");
+}
+static void attack_print_much(void) {
+        for (int i = 0; i < 1000; i++)
+                printf("line %d\n", i);
+}
 
 /* ---- too much, by the functions that are meant for it */
 
@@ -268,6 +278,8 @@ static const struct {
         { "crash", attack_crash },
         { "stack", attack_stack },
         { "exit", attack_exit },
+        { "print", attack_print },
+        { "print-much", attack_print_much },
         { "document", attack_document },
         { "documents", attack_documents },
         { "plan", attack_plan },

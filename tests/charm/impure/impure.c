@@ -3,6 +3,7 @@
 #include "charm.gen.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 static int calls;
@@ -18,6 +19,8 @@ static void plan(const struct charm_view *v, struct charm_plan *p) {
                 charm_status(p, CHARM_ACTIVE, "plan at %p", (void *)(uintptr_t)&calls);
         else if (strcmp(mistake, "crashes") == 0)
                 __builtin_trap();
+        else if (strcmp(mistake, "prints") == 0) /* is none */
+                printf("planning %s\n", charm_application(v));
         else if (strcmp(mistake, "tells") == 0)
                 charm_tell(p, r, "databse", "x");
         else if (strcmp(mistake, "wants") == 0)

@@ -214,11 +214,23 @@ static const struct expectation expectations[] = {
                "changed it', 'field': 'spec.replicas', 'who': 'hpa', 'guarded': false}]"),
           "warning",
           "kf: Deployment.apps kf/web: hpa changed it [mooringctl drift hand-over "
-          "Deployment.apps/web 'spec.replicas' --to 'hpa' --model kf]" },
+          "Deployment.apps/web 'spec.replicas' --to 'hpa' --model kf --reason 'left to them']" },
+        { "fight",
+          LOOP("'fights': [{'model': 'kf', 'type': 'Deployment.apps', 'path': 'kf/web', 'text': "
+               "'x', "
+               "'field': 'spec.replicas', 'who': '', 'guarded': false}]"),
+          "warning", "[mooringctl drift --type Deployment.apps --model kf]" },
+        { "fight",
+          LOOP("'fights': [{'model': 'kf', 'type': 'Service', 'path': 'kf/web', 'text': 'x', "
+               "'field': '', 'who': 'eve', 'guarded': false}]"),
+          "warning",
+          "[mooringctl drift policy set --mode off --object Service/web --model kf --reason 'left "
+          "to "
+          "them']" },
         { "fight",
           LOOP("'fights': [{'model': 'kf', 'type': 'Service', 'path': 'kf/web', 'text': 'x', "
                "'field': 'spec', 'who': 'a\\u0027; rm -rf ~', 'guarded': false}]"),
-          "warning", "--to 'a'\\''; rm -rf ~' --model kf]" },
+          "warning", "--to 'a'\\''; rm -rf ~' --model kf --reason 'left to them']" },
         { "fight-guarded",
           LOOP("'fights': [{'model': 'kf', 'type': 'Deployment.apps', 'path': 'kf/x'}]"), NULL },
         { "fight-guarded",

@@ -6,6 +6,9 @@
  * was made and that it was refused. */
 #include "host-fixture.h"
 
+#include "clock.h"
+#include "log.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -506,6 +509,88 @@ static int become_ordinary_user(void) {
         return access(TEST_CHARM_DIR "/hello/hello.so", R_OK);
 }
 
+/* ---- what a module prints */
+
+static struct {
+        size_t lines; /* of charms */
+        char last[100];
+        bool planning, to_stderr;
+} printed;
+
+static void on_line(void *arg, const struct log_line *line) {
+        if (!str_eq(line->event, "charm-output"))
+                return;
+        assert_string_equal(line->fields[0].name, "CHARM");
+        assert_string_equal(line->fields[0].value, "hostile");
+        printed.lines++;
+        printed.planning |= str_eq(line->text, "planning app");
+        printed.to_stderr |= str_eq(line->text, "to ? stderr");
+        str_copy(printed.last, sizeof(printed.last), line->text);
+}
+
+static int setup_printing(void **state) {
+        fixture_init(&fixture, NULL, true);
+        memset(&printed, 0, sizeof(printed));
+        log_set_sink(on_line, NULL);
+        return 0;
+}
+
+static int teardown_printing(void **state) {
+        log_set_sink(NULL, NULL);
+        fixture_deinit(&fixture);
+        return 0;
+}
+
+static void wait_for_lines(size_t n) {
+        for (int i = 0; printed.lines < n && i < WAIT_STEPS; i++)
+                loop_step(fixture.loop, 1000);
+        assert_int_equal(printed.lines, n);
+}
+
+/* As under tools/try, whose daemon writes its log there: a worker that had it itself would die of
+ * its limit of file sizes at the first byte. */
+static int stderr_to_file(void) {
+        cleanup_(freep) char *path = str_format("%s/log", fixture.state);
+        cleanup_(closep) int file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+        int before = dup(2);
+
+        assert_true(file >= 0 && before >= 0);
+        assert_int_equal(dup2(file, 2), 2);
+        return before;
+}
+
+static void what_a_module_prints_is_logged_where_the_log_is_a_file(void **state) {
+        struct test_call c;
+        int before = stderr_to_file();
+
+        start_attack(&c, "print");
+        fixture_wait(&fixture, &c);
+        dup2(before, 2);
+        close(before);
+        if (c.r < 0)
+                fail_msg("%s", err_text(&c.err));
+        test_call_deinit(&c);
+        wait_for_lines(3);
+        assert_true(printed.planning);
+        assert_true(printed.to_stderr);
+}
+
+static void what_a_module_prints_without_end_is_counted(void **state) {
+        struct test_call c;
+
+        clock_fake(clock_mono(), clock_wall()); /* one window, however slow the machine is */
+        start_attack(&c, "print-much");
+        fixture_wait(&fixture, &c);
+        assert_int_equal(c.r, 0);
+        test_call_deinit(&c);
+        wait_for_lines(200);
+        assert_string_equal(printed.last, "line 199");
+        fixture.host = charm_host_free(fixture.host);
+        assert_int_equal(printed.lines, 201);
+        assert_string_equal(printed.last,
+                            "800 lines more were not logged: it printed more than 200 within 10 s");
+}
+
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(system_calls_end_the_worker, setup, teardown),
@@ -543,6 +628,11 @@ int main(int argc, char **argv) {
                 cmocka_unit_test_setup_teardown(a_worker_is_shown_by_its_name, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_worker_has_no_privileges_and_no_descriptors,
                                                 setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                        what_a_module_prints_is_logged_where_the_log_is_a_file, setup_printing,
+                        teardown_printing),
+                cmocka_unit_test_setup_teardown(what_a_module_prints_without_end_is_counted,
+                                                setup_printing, teardown_printing),
                 cmocka_unit_test(workers_die_with_the_daemon),
         };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_audit.c - the chain of the audit: whatever is done to its rows in the file, without the key,
- * is found, and the first row that is wrong is named; what is cut stays checkable */
+/* test_audit.c - the chain of the audit: whatever is done to its rows in the file, without the
+ * key, is found, and the first row that is wrong is named; what is cut stays checkable */
 #include "desk.h"
 
 #include "audit.h"
@@ -272,7 +272,13 @@ static void a_tail_that_was_cut_is_found_by_a_head(void **state) {
         check(heads, 2);
         assert_int_equal(s.check.fault, AUDIT_CUT_OFF);
         assert_int_equal(s.check.row, 16);
-        append(10); /* the daemon goes on as if nothing had been there */
+        append(2); /* they have the numbers of two that are gone */
+        check(heads, 2);
+        assert_string_equal(s.check.text,
+                            "rows 18 to 20 are missing from the end: a head knows row 20; rows 11 "
+                            "to 17 are there, and may have been written anew: no head of one of "
+                            "them was given");
+        append(8); /* the daemon goes on as if nothing had been there */
         expect(AUDIT_INTACT, 0);
         check(heads, 2);
         assert_int_equal(s.check.fault, AUDIT_OTHER_HEAD);

@@ -146,6 +146,7 @@ static void wrong_constraints_say_what_is_wanted(void **state) {
                 { "arch=vax", "wants one of amd64" },
                 { "mme=2G", "did you mean \"mem\"?" },
                 { "mem", "wants NAME=VALUE" },
+                { "mem=", "drops all of them" },
                 { "mem=1G mem=2G", "is given twice" },
                 { "zones=a", "means nothing on Kubernetes" },
                 { "tags=fast", "tags=LABEL=VALUE" },

@@ -93,6 +93,15 @@ static void a_cluster_that_cannot_be_read_is_in_the_notes(void **state) {
         assert_non_null(strstr(text, "connection refused"));
 }
 
+static void a_full_disk_of_the_controller_is_in_the_notes(void **state) {
+        cleanup_(json_freep) json_t *full = json_deep_copy(status);
+        cleanup_(freep) char *text = NULL;
+
+        json_object_set_new(json_get(full, "controller"), "read-only", json_true());
+        text = draw(full, false);
+        assert_non_null(strstr(text, "the controller's disk is full: nothing is put right"));
+}
+
 static void an_empty_model_says_so(void **state) {
         cleanup_(json_freep) json_t *empty = json_deep_copy(status);
         cleanup_(freep) char *text = NULL;
@@ -193,6 +202,7 @@ int main(void) {
                 cmocka_unit_test(without_colour_there_is_no_escape),
                 cmocka_unit_test(no_line_ends_in_a_blank),
                 cmocka_unit_test(a_cluster_that_cannot_be_read_is_in_the_notes),
+                cmocka_unit_test(a_full_disk_of_the_controller_is_in_the_notes),
                 cmocka_unit_test(an_empty_model_says_so),
                 cmocka_unit_test(the_short_form_has_a_line_a_unit),
                 cmocka_unit_test(applications_are_selected_by_pattern_unit_or_state),

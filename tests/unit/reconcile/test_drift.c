@@ -294,6 +294,95 @@ static void what_is_not_known_is_put_right_where_there_are_no_rules(void **state
         assert_string_equal(stage_member(s, "one", "c"), "");
 }
 
+static void want(struct stage *s, const char *plan) {
+        stage_plan(s, "app", plan);
+        stage_application(s, "app")->replan = true;
+        reconcile_mark(s->rec, MARK_APPLICATION, stage_application(s, "app")->id);
+        stage_run(s, 500);
+}
+
+static const char other[] =
+        "{\"docs\": {\"one\": {\"name\": \"one\", \"a\": \"1\", \"b\": \"9\"}}}";
+
+static void what_was_let_be_is_told_when_a_change_of_ours_writes_over_it(void **state) {
+        struct stage *s = *state;
+
+        begin(s, two);
+        rule(s, "a", "off");
+        change(s, "a", "theirs");
+        assert_int_equal(lines(s, "1"), 0);
+        want(s, other);
+        assert_string_equal(stage_member(s, "one", "a"), "1");
+        assert_int_equal(lines(s, "outcome = 'repaired' AND fields LIKE '%theirs%' AND action = "
+                                  "'repair, with a change of ours'"),
+                         1);
+        assert_int_equal(lines(s, "1"), 1);
+}
+
+static void what_is_ignored_is_not_told_when_a_change_of_ours_leaves_it(void **state) {
+        struct stage *s = *state;
+
+        begin(s, two);
+        rule(s, "a", "ignore");
+        change(s, "a", "theirs");
+        want(s, other);
+        assert_string_equal(stage_member(s, "one", "b"), "9");
+        assert_int_equal(lines(s, "1"), 0);
+}
+
+static void in_a_pause_the_line_tells_what_it_is_by_now(void **state) {
+        struct stage *s = *state;
+
+        begin(s, two);
+        stage_pause(s, "app", true);
+        change(s, "a", "theirs");
+        assert_int_equal(lines(s, "outcome = 'open' AND action = 'pause'"), 1);
+        change(s, "b", "too");
+        assert_int_equal(lines(s, "outcome = 'open' AND fields LIKE '%theirs%too%'"), 1);
+        assert_int_equal(lines(s, "outcome = 'superseded'"), 1);
+        stage_restart(s);
+        stage_run(s, 500);
+        assert_int_equal(lines(s, "1"), 2);
+        stage_pause(s, "app", false);
+        stage_run(s, 500);
+        assert_string_equal(stage_member(s, "one", "b"), "1");
+        assert_int_equal(lines(s, "outcome = 'repaired' AND fields LIKE '%theirs%too%'"), 1);
+        assert_int_equal(lines(s, "outcome = 'open'"), 0);
+}
+
+static void what_a_pause_held_up_stands_after_it_where_a_rule_says_so(void **state) {
+        struct stage *s = *state;
+
+        begin(s, two);
+        rule(s, "a", "report");
+        stage_pause(s, "app", true);
+        change(s, "a", "theirs");
+        assert_int_equal(lines(s, "outcome = 'open' AND action = 'pause'"), 1);
+        stage_pause(s, "app", false);
+        stage_run(s, 500);
+        assert_int_equal(lines(s, "outcome = 'open'"), 1);
+        assert_int_equal(lines(s, "outcome = 'open' AND action = 'report'"), 1);
+        assert_non_null(strstr(stage_application(s, "app")->message, "is only told"));
+}
+
+static void a_rule_that_came_in_a_pause_takes_the_line_over(void **state) {
+        struct stage *s = *state;
+
+        begin(s, two);
+        stage_pause(s, "app", true);
+        change(s, "a", "theirs");
+        rule(s, "a", "report");
+        stage_pause(s, "app", false);
+        stage_run(s, 500);
+        assert_int_equal(lines(s, "outcome = 'open' AND action = 'report'"), 1);
+        assert_int_equal(lines(s, "outcome = 'superseded'"), 1);
+        assert_string_equal(stage_member(s, "one", "a"), "theirs");
+        rule(s, "a", "repair");
+        stage_run(s, 500);
+        assert_int_equal(lines(s, "outcome = 'repaired' AND fields LIKE '%theirs%'"), 1);
+        assert_int_equal(lines(s, "1"), 2);
+}
+
 /* ---- which user it was */
 
 static void the_user_is_in_the_line_as_soon_as_the_log_says_it(void **state) {
@@ -351,6 +440,11 @@ int main(void) {
                 TEST(a_field_that_is_ignored_stays_when_cache_db_was_lost),
                 TEST(a_field_that_is_let_be_stays_when_cache_db_was_lost),
                 TEST(what_is_not_known_is_told_where_rules_are_about_fields),
+                TEST(what_was_let_be_is_told_when_a_change_of_ours_writes_over_it),
+                TEST(what_is_ignored_is_not_told_when_a_change_of_ours_leaves_it),
+                TEST(in_a_pause_the_line_tells_what_it_is_by_now),
+                TEST(what_a_pause_held_up_stands_after_it_where_a_rule_says_so),
+                TEST(a_rule_that_came_in_a_pause_takes_the_line_over),
                 TEST(what_is_not_known_is_put_right_where_there_are_no_rules),
                 TEST(the_user_is_in_the_line_as_soon_as_the_log_says_it),
                 TEST(a_log_that_never_says_it_is_not_asked_for_ever),

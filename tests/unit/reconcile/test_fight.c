@@ -76,26 +76,42 @@ static void who_is_quiet_for_long_enough_has_stopped(void **state) {
         assert_false(fight_is_open(&f));
 }
 
-static void each_writer_and_each_field_fights_alone(void **state) {
+static void each_field_fights_alone(void **state) {
         struct fights *l = mem_new(struct fights);
-        struct fight *f = fights_get(l, "spec.replicas", "hpa");
+        struct fight *f = fights_get(l, "spec.replicas");
 
         fight_note(f, &usual, 1);
-        assert_int_equal(fights_get(l, "spec.replicas", "other")->count, 0);
-        assert_int_equal(fights_get(l, "spec.image", "hpa")->count, 0);
-        assert_int_equal(fights_get(l, "spec.replicas", "hpa")->count, 1);
+        assert_int_equal(fights_get(l, "spec.image")->count, 0);
+        assert_int_equal(fights_get(l, "spec.replicas")->count, 1);
         for (int i = 0; i < FIGHTS_MAX * 2; i++) {
                 char field[32];
 
                 snprintf(field, sizeof(field), "spec.x%d", i);
-                fight_note(fights_get(l, field, "hpa"), &usual, 10 + i);
+                fight_note(fights_get(l, field), &usual, 10 + i);
         }
         assert_int_equal(l->count, FIGHTS_MAX);
         /* None is pushed out by the next: what has no room of its own is found as many. */
-        assert_string_equal(fights_get(l, "spec.x40", "hpa")->field, FIGHT_MANY);
-        assert_int_equal(fights_find(l, "spec.x40", "hpa")->count, FIGHT_TIMES_MAX);
-        assert_int_equal(fights_find(l, "spec.x3", "hpa")->count, 1);
-        assert_null(fights_find(l, "spec.x40", "nobody"));
+        assert_string_equal(fights_get(l, "spec.x40")->field, FIGHT_MANY);
+        assert_int_equal(fights_find(l, "spec.x40")->count, FIGHT_TIMES_MAX);
+        assert_int_equal(fights_find(l, "spec.x3")->count, 1);
+        fights_free(l);
+}
+
+static void who_fights_is_one_or_several_and_is_known_once_somebody_gave_a_name(void **state) {
+        struct fights *l = mem_new(struct fights);
+        struct fight *f = fights_get(l, "spec.replicas");
+
+        fight_by(f, NULL);
+        assert_false(fight_is_of_one(f));
+        assert_string_equal(fight_who(f), "somebody");
+        fight_by(f, "build-1");
+        fight_by(f, NULL);
+        assert_true(fight_is_of_one(f));
+        assert_string_equal(fight_who(f), "build-1");
+        fight_by(f, "build-2");
+        fight_by(f, "build-2");
+        assert_false(fight_is_of_one(f));
+        assert_string_equal(fight_who(f), FIGHT_SEVERAL);
         fights_free(l);
 }
 
@@ -106,7 +122,9 @@ int main(void) {
                 cmocka_unit_test(three_times_are_no_fight),
                 cmocka_unit_test(once_in_twenty_minutes_is_found_in_two_hours),
                 cmocka_unit_test(who_is_quiet_for_long_enough_has_stopped),
-                cmocka_unit_test(each_writer_and_each_field_fights_alone),
+                cmocka_unit_test(each_field_fights_alone),
+                cmocka_unit_test(
+                        who_fights_is_one_or_several_and_is_known_once_somebody_gave_a_name),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
