@@ -334,7 +334,8 @@ bool resource_lacks_found(const struct resource_job *j, const struct world_resou
         if (!r->seen.let_go || j->token[0])
                 return false;
         return d->action == ACTION_APPLY ||
-               (differs && (!resource_verdict(j->rec, r) || resource_stands_new(r)));
+               (differs &&
+                (!resource_verdict(j->rec, r) || resource_stands_new(r) || ledger_is_news(r, d)));
 }
 
 void resource_note_standing(struct reconcile *rec, const struct world_resource *r) {
