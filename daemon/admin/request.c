@@ -272,6 +272,7 @@ static void read_rows(struct request *q, request_read_fn *fn,
         r->finish = finish;
         r->call = (struct store_call){ .lane = STORE_COMMAND,
                                        .actor = q->actor,
+                                       .name = "answer",
                                        .run = audited ? audited_run : read_run,
                                        .done = read_done,
                                        .arg = r };
@@ -407,6 +408,7 @@ void request_try(struct request *q, struct command *command, void (*release)(str
                 command->of_model = request_param(q, 0);
         k->call = (struct store_call){ .lane = command->after_loop ? STORE_LOOP : STORE_COMMAND,
                                        .actor = q->actor,
+                                       .name = "command",
                                        .run = command_run,
                                        .done = command_done,
                                        .arg = command };

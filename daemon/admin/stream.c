@@ -287,7 +287,7 @@ void admin_log(struct admin *a, const struct log_line *line) {
         if (!post)
                 return;
         atomic_fetch_add(&m->refs, 1);
-        loop_post(a->options.loop, deliver, m);
+        loop_post(a->options.loop, "stream", deliver, m);
 }
 
 struct replay {

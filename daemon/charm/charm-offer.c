@@ -11,6 +11,7 @@
 #include "charm-dir.h"
 #include "charm-meta.h"
 #include "log.h"
+#include "object-tree.h"
 #include "opt.h"
 
 #include <dirent.h>
@@ -92,6 +93,8 @@ static int read_content(struct charm_offer *f, int fd, struct err *err) {
                 r = read_meta(f, fd, d, err);
         if (r >= 0)
                 r = check_files(f, d, err);
+        if (r >= 0)
+                r = object_tree_check(fd, d, err);
         if (d)
                 memcpy(f->sha256, d->sha256, sizeof(f->sha256));
         return r;

@@ -36,6 +36,7 @@ struct loop {
         int result;
         uint64_t ran; /* handlers called so far */
 
+        const char *doing; /* what the handler that runs said of itself, or NULL */
         int64_t slowest_us;
         const char *slowest_name;
         int64_t slow_logged_us; /* when the last line about a slow handler was written */

@@ -27,6 +27,7 @@
 #define ADVANCE_ROUNDS_MAX 1000
 
 struct post {
+        const char *name;
         timer_fn *fn;
         void *arg;
         struct list link;
@@ -79,6 +80,8 @@ void loop_end(struct loop *l, const char *name, int64_t began) {
         int64_t now = loop_begin();
         int64_t took = now - began;
 
+        name = l->doing ? l->doing : name;
+        l->doing = NULL;
         l->ran++;
         if (took > l->slowest_us) {
                 l->slowest_us = took;
@@ -130,8 +133,8 @@ static void on_posted(uv_async_t *a) {
                 int64_t began = loop_begin();
 
                 p->fn(p->arg);
+                loop_end(l, p->name, began);
                 free(p);
-                loop_end(l, "post", began);
         }
 }
 
@@ -258,9 +261,14 @@ void loop_advance(struct loop *l, int64_t ms) {
                 clock_fake_advance(end - clock_mono());
 }
 
-void loop_post(struct loop *l, timer_fn *fn, void *arg) {
+void loop_doing(struct loop *l, const char *name) {
+        l->doing = name;
+}
+
+void loop_post(struct loop *l, const char *name, timer_fn *fn, void *arg) {
         struct post *p = mem_new(struct post);
 
+        p->name = name;
         p->fn = fn;
         p->arg = arg;
         pthread_mutex_lock(&l->lock);

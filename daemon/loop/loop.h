@@ -88,7 +88,11 @@ void job_cancel(struct job *j); /* J itself must live until done or dropped ran 
 void loop_finish_jobs(struct loop *l);
 
 /* From any thread: runs FN(ARG) on the loop. The poster must not outlive loop_free. */
-void loop_post(struct loop *l, timer_fn *fn, void *arg);
+void loop_post(struct loop *l, const char *name, timer_fn *fn, void *arg);
+
+/* From within a handler that does what others asked for: what it is at, in the place of its own
+ * name, if it turns out slow. */
+void loop_doing(struct loop *l, const char *name);
 
 int loop_signal(struct loop *l, int signum, void (*fn)(void *arg, int signum), void *arg,
                 struct err *err);

@@ -276,7 +276,9 @@ int removal_model(struct tx *tx, int64_t model, struct err *err);
 int removal_let_go(struct tx *tx, int64_t model, int64_t application, struct err *err);
 /* RESOURCE is wanted by APPLICATION, and not looked after until now: what it let go itself is the
  * one that it was. -EBUSY: it is kept as storage of another one. */
-int detached_take_back(struct tx *tx, int64_t application, int64_t resource, struct err *err);
+struct q_detached_by_identity_in;
+int detached_take_back(struct tx *tx, int64_t application, int64_t resource,
+                       const struct q_detached_by_identity_in *identity, struct err *err);
 
 /* ---- data.c: what holds data, and what is left in place */
 /* Of a kind that is never deleted without consent, and written to, attached or adopted: attached

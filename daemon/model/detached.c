@@ -171,20 +171,16 @@ static int take_row(struct tx *tx, const char *model, const struct q_detached_ro
         return r < 0 ? r : move_secrets(tx, row, (struct heir){ application, made }, err);
 }
 
-int detached_take_back(struct tx *tx, int64_t application, int64_t resource, struct err *err) {
+int detached_take_back(struct tx *tx, int64_t application, int64_t resource,
+                       const struct q_detached_by_identity_in *identity, struct err *err) {
         struct q_resource_row *row;
         struct q_detached_row *kept;
         size_t n;
-        int r = q_resource_by_id(tx, &(struct q_resource_by_id_in){ .id = resource }, &row, &n,
-                                 err);
+        int r = q_detached_by_identity(tx, identity, &kept, &n, err);
 
         if (r < 0 || n == 0)
                 return r < 0 ? r : 0;
-        r = q_detached_by_identity(tx,
-                                   &(struct q_detached_by_identity_in){ .target_id = row->target_id,
-                                                                        .type = row->type,
-                                                                        .path = row->path },
-                                   &kept, &n, err);
+        r = q_resource_by_id(tx, &(struct q_resource_by_id_in){ .id = resource }, &row, &n, err);
         if (r < 0 || n == 0)
                 return r < 0 ? r : 0;
         if (kept->application_id_null || kept->application_id != application)

@@ -189,9 +189,11 @@ static int save_found(struct tx *tx, struct application_work *w, struct prepared
 
 static int save_edges(struct tx *tx, struct application_work *w, struct prepared *d,
                       struct err *err) {
-        int r = w_edge_delete_of(tx, &(struct w_edge_delete_of_in){ .resource_id = d->resource },
-                                 err);
+        int r = 0;
 
+        if (!d->fresh)
+                r = w_edge_delete_of(
+                        tx, &(struct w_edge_delete_of_in){ .resource_id = d->resource }, err);
         if (r >= 0)
                 r = save_found(tx, w, d, err);
         for (size_t i = 0; r >= 0 && i < d->output_count; i++)

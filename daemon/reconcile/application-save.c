@@ -228,7 +228,14 @@ static int insert_resource(struct tx *tx, struct application_work *w, struct pre
                                                               .remake = d->identity.remake,
                                                               .state = "new" },
                               err);
-        return r < 0 ? r : detached_take_back(tx, w->id, d->resource, err);
+        d->fresh = true;
+        if (r < 0)
+                return r;
+        return detached_take_back(tx, w->id, d->resource,
+                                  &(struct q_detached_by_identity_in){ .target_id = d->target_id,
+                                                                       .type = d->identity.type,
+                                                                       .path = d->identity.path },
+                                  err);
 }
 
 /* A person consented to the end of what another one had in it: nobody takes it over. */
@@ -431,7 +438,7 @@ static int save_wants(struct tx *tx, struct application_work *w, struct err *err
 
         for (size_t i = 0; i < w->doc_count; i++) {
                 w->docs[i].resource = 0;
-                w->docs[i].saved = w->docs[i].conflict = false;
+                w->docs[i].saved = w->docs[i].conflict = w->docs[i].fresh = false;
         }
         r = save_with_outputs(tx, w, err);
         if (r >= 0)

@@ -130,6 +130,7 @@ static void finish(struct application_work *w, bool failed) {
 static void submit(struct application_work *w,
                    int (*run)(struct tx *, struct store_call *, struct err *),
                    void (*done)(struct store_call *, int, const struct err *)) {
+        w->call.name = "application saved";
         w->call.run = run;
         w->call.done = done;
         store_submit(w->rec->options.store, &w->call);
@@ -506,6 +507,7 @@ void application_handle(struct reconcile *rec, int64_t id) {
         list_append(&rec->plans, &w->link);
         w->call = (struct store_call){ .lane = STORE_LOOP,
                                        .actor = "loop",
+                                       .name = "application read",
                                        .run = application_view_run,
                                        .done = on_read,
                                        .arg = w };

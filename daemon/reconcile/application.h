@@ -38,6 +38,7 @@ struct prepared {          /* one document of a plan */
         size_t output_count, output_room;
         int64_t resource, target_id; /* save: its row, and that of its target */
         bool saved;
+        bool fresh;    /* the row was made in this transaction */
         bool conflict; /* the row is another application's */
 };
 

@@ -189,9 +189,12 @@ static void tell(struct kept_row *r, const char *trouble) {
         t->drift = drift_of(trouble);
         t->trouble = str_dup(trouble);
         t->message = str_dup(r->message ? r->message : "");
-        t->call = (struct store_call){
-                .lane = STORE_LOOP, .actor = "loop", .run = tell_run, .done = tell_done, .arg = t
-        };
+        t->call = (struct store_call){ .lane = STORE_LOOP,
+                                       .actor = "loop",
+                                       .name = "kept storage",
+                                       .run = tell_run,
+                                       .done = tell_done,
+                                       .arg = t };
         r->rec->kept->telling++;
         store_submit(r->rec->options.store, &t->call);
 }
@@ -393,9 +396,12 @@ static void on_read(struct store_call *c, int r, const struct err *err) {
 }
 
 static void read_page(struct kept *k) {
-        k->call = (struct store_call){
-                .lane = STORE_LOOP, .actor = "loop", .run = read_run, .done = on_read, .arg = k
-        };
+        k->call = (struct store_call){ .lane = STORE_LOOP,
+                                       .actor = "loop",
+                                       .name = "kept storage",
+                                       .run = read_run,
+                                       .done = on_read,
+                                       .arg = k };
         store_read(k->rec->options.store, &k->call);
 }
 

@@ -312,6 +312,7 @@ static void submit(struct resource_job *j, struct ledger_line *l,
 
         j->line = l;
         j->ledger_done = ledger_done;
+        j->call.name = "ledger";
         j->call.run = run;
         j->call.done = done;
         if (!l->empty)
@@ -475,8 +476,11 @@ void ledger_close(struct reconcile *rec, struct world_resource *r, const char *o
         ledger_forget_standing(rec, r);
         r->drift = r->drift_at = 0;
         k->in = (struct w_drift_close_open_in){ .resource_id = r->id, .outcome = outcome };
-        k->call = (struct store_call){
-                .lane = STORE_LOOP, .actor = "loop", .run = close_run, .done = close_done, .arg = k
-        };
+        k->call = (struct store_call){ .lane = STORE_LOOP,
+                                       .actor = "loop",
+                                       .name = "ledger",
+                                       .run = close_run,
+                                       .done = close_done,
+                                       .arg = k };
         store_submit(rec->options.store, &k->call);
 }

@@ -198,9 +198,12 @@ static void bind(struct world_target *t) {
         b = mem_new(struct binding);
         b->id = t->id;
         b->identity = str_dup(t->identity);
-        b->call = (struct store_call){
-                .lane = STORE_LOOP, .actor = "loop", .run = bind_run, .done = bind_done, .arg = b
-        };
+        b->call = (struct store_call){ .lane = STORE_LOOP,
+                                       .actor = "loop",
+                                       .name = "target",
+                                       .run = bind_run,
+                                       .done = bind_done,
+                                       .arg = b };
         store_submit(t->reconcile->options.store, &b->call);
 }
 
@@ -479,9 +482,12 @@ void outside_handle(struct reconcile *rec, int64_t id) {
 
         o->rec = rec;
         o->id = id;
-        o->call = (struct store_call){
-                .lane = STORE_LOOP, .actor = "loop", .run = read_run, .done = on_read, .arg = o
-        };
+        o->call = (struct store_call){ .lane = STORE_LOOP,
+                                       .actor = "loop",
+                                       .name = "target",
+                                       .run = read_run,
+                                       .done = on_read,
+                                       .arg = o };
         store_read(rec->options.store, &o->call);
 }
 

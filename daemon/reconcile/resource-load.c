@@ -304,6 +304,7 @@ void resource_marked(struct reconcile *rec, int64_t id) {
 void resource_load(struct resource_job *j,
                    void (*done)(struct store_call *c, int r, const struct err *err)) {
         map_remove_bytes(&j->rec->marked, &j->id, sizeof(j->id));
+        j->call.name = "resource read";
         j->call.run = read_run;
         j->call.done = done;
         store_read(j->rec->options.store, &j->call);
@@ -373,7 +374,6 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
         r->tries = (int)j->tries;
         json_decref(r->kept);
         r->kept = take_ptr(j->kept_before);
-        str_copy(r->token, sizeof(r->token), j->token);
         wake_dying(j->rec, r);
         world_set_needs(w, r, j->needs, j->need_count);
         wake_dying(j->rec, r);

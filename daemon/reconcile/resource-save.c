@@ -71,6 +71,12 @@ static int save_mended(struct tx *tx, struct resource_job *j, struct err *err) {
         return r < 0 || !j->drift_line ? r : close_line(tx, j, err);
 }
 
+/* One that may have held secrets which this one does not. Storage that was taken back had its
+ * secrets before it had a document. */
+static bool has_document_before(const struct resource_job *j) {
+        return j->generation > 1 || j->row.data;
+}
+
 static int save_applied(struct tx *tx, struct resource_job *j, struct err *err) {
         cleanup_(freep) char *kept = j->kept_names ? json_text(j->kept_names) : str_dup("[]");
         cleanup_(buf_free) struct buf text = BUF_INIT;
@@ -112,7 +118,7 @@ static int save_applied(struct tx *tx, struct resource_job *j, struct err *err) 
                 in.baseline_document_len = DIGEST_SIZE;
         }
         k = w_resource_set_applied(tx, &in, err);
-        if (k >= 0)
+        if (k >= 0 && has_document_before(j))
                 k = secret_leave(tx, j->id, j->generation, err);
         if (k >= 0 && resource_made_again(j))
                 k = w_resource_set_lost(
@@ -238,6 +244,7 @@ int resource_save_run(struct tx *tx, struct store_call *c, struct err *err) {
 
 void resource_save(struct resource_job *j,
                    void (*done)(struct store_call *c, int r, const struct err *err)) {
+        j->call.name = "resource saved";
         j->call.run = resource_save_run;
         j->call.done = done;
         /* In a convergence of thousands the next to be written is under way, and nothing else
@@ -301,6 +308,7 @@ static int let_delete_run(struct tx *tx, struct store_call *c, struct err *err) 
 
 void resource_let_delete(struct resource_job *j,
                          void (*done)(struct store_call *c, int r, const struct err *err)) {
+        j->call.name = "resource let go";
         j->call.run = let_delete_run;
         j->call.done = done;
         store_submit(j->rec->options.store, &j->call);

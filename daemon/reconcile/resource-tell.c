@@ -85,9 +85,12 @@ void resource_tell_row(struct reconcile *rec, struct world_resource *r) {
                                                      .found = t->incarnation,
                                                      .found_since = r->seen.since,
                                                      .found_since_null = !r->seen.since };
-        t->call = (struct store_call){
-                .lane = STORE_LOOP, .actor = "loop", .run = tell_run, .done = tell_done, .arg = t
-        };
+        t->call = (struct store_call){ .lane = STORE_LOOP,
+                                       .actor = "loop",
+                                       .name = "resource told",
+                                       .run = tell_run,
+                                       .done = tell_done,
+                                       .arg = t };
         store_submit(rec->options.store, &t->call);
 }
 

@@ -523,9 +523,12 @@ void scope_handle(struct reconcile *rec, int64_t id) {
 
         w->rec = rec;
         w->id = id;
-        w->call = (struct store_call){
-                .lane = STORE_LOOP, .actor = "loop", .run = read_run, .done = on_read, .arg = w
-        };
+        w->call = (struct store_call){ .lane = STORE_LOOP,
+                                       .actor = "loop",
+                                       .name = "scope",
+                                       .run = read_run,
+                                       .done = on_read,
+                                       .arg = w };
         store_read(rec->options.store, &w->call);
 }
 

@@ -287,9 +287,12 @@ static void save(struct reconcile *rec, struct world_application *a, const char 
         w->status = str_dup(a->status);
         w->message = str_dup(a->message);
         w->cause = str_dup(cause);
-        w->call = (struct store_call){
-                .lane = STORE_LOOP, .actor = "loop", .run = write_run, .done = write_done, .arg = w
-        };
+        w->call = (struct store_call){ .lane = STORE_LOOP,
+                                       .actor = "loop",
+                                       .name = "status",
+                                       .run = write_run,
+                                       .done = write_done,
+                                       .arg = w };
         store_submit(rec->options.store, &w->call);
         log_event(LOG_INFO, "status",
                   (struct log_field[]){

@@ -137,7 +137,7 @@ static void on_loop(void *arg);
 
 static void post(struct store *s) {
         s->posted = true;
-        loop_post(s->loop, on_loop, s->mailbox);
+        loop_post(s->loop, "store", on_loop, s->mailbox);
 }
 
 /* Whether more is to come; then the loop is posted to, and with it the mailbox stays. */
@@ -169,6 +169,7 @@ static void on_loop(void *arg) {
         /* Posted before the delivery: a done may close the store. */
         while (more && (c = next_call(s, until))) {
                 more = post_rest(s);
+                loop_doing(s->loop, c->name);
                 tell_call(c);
                 if (!more || !m->store || clock_mono_us() >= until)
                         return;

@@ -80,10 +80,14 @@ struct tx_counter {
 };
 
 /* What the calls of one transaction share. */
+#define TX_PUT_MAX 4 /* objects of one charm have one field set, or a few */
+
 struct tx_group {
         struct tx_counter *counters;
         size_t n_counters, counters_room;
-        struct batch *batch; /* marks go here */
+        struct batch *batch;                  /* marks go here */
+        uint8_t put[TX_PUT_MAX][DIGEST_SIZE]; /* what its calls put into cache.db last */
+        size_t n_put;
 };
 
 struct tx {

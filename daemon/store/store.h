@@ -28,13 +28,15 @@
 #include "list.h"
 #include "loop.h"
 
-#define STORE_GROUP_MAX 256     /* writes in one commit: bounds how long it holds up the next */
-#define STORE_GROUP_WAIT_US 100 /* a lone write waits for company: gains 10-30 % on slow disks */
+#define STORE_GROUP_MAX 256 /* writes in one commit: bounds how long it holds up the next */
+/* Where the last commit answered several, the next waits for them, at least so long: gains 10-30 %
+ * on slow disks. A repair comes alone, and waits for nobody. */
+#define STORE_GROUP_WAIT_US 100
 #define STORE_GROUP_WAIT_MAX_US 2000 /* half of what the last commit took, at most this */
 /* Patient writes wait for so long, or until there are so many: a commit costs as much as running
  * some dozen of them. Whatever is not patient takes them along at once. */
-#define STORE_PATIENT_US 50000
-#define STORE_PATIENT_MAX 64
+#define STORE_PATIENT_US 100000
+#define STORE_PATIENT_MAX 128
 #define STORE_QUEUE_MAX 100000    /* calls that wait; beyond: -EBUSY, a loop lane blocks its key */
 #define STORE_ROWS_MAX 10000      /* rows one read may return; queries have a LIMIT below this */
 #define STORE_REQUEST_KEEP 100000 /* recorded answers; oldest go first */
@@ -60,6 +62,7 @@ struct store_call {
         char request[64];  /* "" for none */
         uint64_t term;     /* 0: not checked */
         const char *actor; /* "uid 1000 (alice)", "loop": borrowed until done */
+        const char *name;  /* of DONE, should it be slow: a literal, or NULL */
         enum store_lane lane;
         bool patient; /* nobody waits for its answer */
         /* Store thread; may run again. <0: nothing of it stays; >=0 is handed to done. */

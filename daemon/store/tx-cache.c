@@ -36,8 +36,21 @@ static int try_put(struct tx *tx, const struct w_document_put_in *in, struct err
         return w_document_put(&sub, in, err);
 }
 
+/* Each put is a statement, and thousands of objects may have the same field set. */
+static bool was_put(const struct tx_group *g, const uint8_t sha256[DIGEST_SIZE]) {
+        for (size_t i = 0; i < MIN_OF(g->n_put, (size_t)TX_PUT_MAX); i++)
+                if (memcmp(g->put[i], sha256, DIGEST_SIZE) == 0)
+                        return true;
+        return false;
+}
+
+static void note_put(struct tx_group *g, const uint8_t sha256[DIGEST_SIZE]) {
+        memcpy(g->put[g->n_put++ % TX_PUT_MAX], sha256, DIGEST_SIZE);
+}
+
 static int recreate(struct tx *tx, struct err *err) {
         log_plain(LOG_WARNING, "cache-made", "%s: made anew, empty", err_text(err));
+        tx->group->n_put = 0;
         return cache_recreate(tx->cache, err);
 }
 
@@ -51,6 +64,9 @@ int tx_cache_put(struct tx *tx, const void *data, size_t len, uint8_t ret_sha256
         if (tx->lost || !tx->group)
                 return tx_write(tx, &cache_statements[0], &in, err); /* tells why not */
         digest_sha256(data, len, sha256);
+        memcpy(ret_sha256, sha256, DIGEST_SIZE);
+        if (was_put(tx->group, sha256))
+                return 0;
         in.sha256 = sha256;
         in.sha256_len = DIGEST_SIZE;
         err = err ? err : &own;
@@ -62,7 +78,7 @@ int tx_cache_put(struct tx *tx, const void *data, size_t len, uint8_t ret_sha256
         }
         if (r < 0)
                 return tx_is_loss(r) ? tx_lose(tx, r, err) : r;
-        memcpy(ret_sha256, sha256, DIGEST_SIZE);
+        note_put(tx->group, sha256);
         return 0;
 }
 

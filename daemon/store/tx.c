@@ -319,6 +319,7 @@ void tx_group_reset(struct tx_group *g) {
         free(g->counters);
         g->counters = NULL;
         g->n_counters = g->counters_room = 0;
+        g->n_put = 0;
 }
 
 int tx_group_flush(struct tx *tx, struct err *err) {

@@ -474,7 +474,7 @@ static bool must_wait(const struct store *s) {
 static bool has_company(const struct store *s) {
         if (s->expected_commands > 1)
                 return s->commands >= MIN_OF(s->expected_commands, group_max(s));
-        return s->waiting >= MIN_OF(MAX_OF(s->expected, 2u), group_max(s));
+        return s->waiting >= MIN_OF(s->expected, group_max(s));
 }
 
 static void wait_for_company(struct store *s) {

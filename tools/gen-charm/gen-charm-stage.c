@@ -5,6 +5,8 @@
  * changes when a file comes or goes, which the files' own times do not tell. */
 #include "gen-charm.h"
 
+#include "object-tree.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -104,6 +106,16 @@ static int write_text(const char *path, const char *text, struct err *err) {
         return 0;
 }
 
+/* What the daemon would refuse is told by the build. */
+static int check_objects(const char *folder, struct err *err) {
+        cleanup_(charm_dir_freep) struct charm_dir *d = NULL;
+        cleanup_(closep) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int r = fd < 0 ? err_set(err, -errno, "%s: %s", folder, strerror(errno))
+                       : charm_dir_read(fd, -1, NULL, &d, err);
+
+        return r < 0 ? r : object_tree_check(fd, d, err);
+}
+
 int gen_charm_stage(const char *source, const char *module, const char *out, const char *stamp,
                     const char *depfile, struct err *err) {
         struct stage s = { BUF_INIT, err };
@@ -123,5 +135,7 @@ int gen_charm_stage(const char *source, const char *module, const char *out, con
         buf_free(&s.depends);
         if (r >= 0)
                 r = write_text(depfile, line, err);
+        if (r >= 0)
+                r = check_objects(out, err);
         return r < 0 ? r : write_text(stamp, "", err);
 }

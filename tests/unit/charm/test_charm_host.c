@@ -137,6 +137,13 @@ static void a_folder_that_cannot_be_used_says_why(void **state) {
         assert_not_found("hello", NULL, -1, "charm.yaml");
 }
 
+static void a_mistake_in_an_object_is_told_when_it_is_offered(void **state) {
+        edit("objects/service.yaml", "misspelt: ${config.prot}\n");
+        rescan();
+        assert_not_found("hello", NULL, -1,
+                         "objects/service.yaml: ${config.prot}: charm.yaml has no \"prot\"");
+}
+
 static void an_earlier_directory_wins(void **state) {
         const char *const dirs[] = { offered, TEST_CHARM_DIR, NULL };
         const char *const others[] = { TEST_CHARM_DIR, offered, NULL };
@@ -197,12 +204,6 @@ static void a_module_that_is_no_module_is_refused(void **state) {
         fputs("not an ELF file", f);
         fclose(f);
         assert_unusable("hello.so cannot be loaded");
-}
-
-static void an_object_with_an_unknown_placeholder_is_refused(void **state) {
-        edit("objects/service.yaml", "extra: ${config.prot}\n");
-        assert_unusable(
-                "objects/service.yaml: ${config.prot}: charm.yaml has no \"prot\" under options");
 }
 
 /* ---- calls and workers */
@@ -430,6 +431,8 @@ int main(void) {
                                                 setup_copies, teardown_copies),
                 cmocka_unit_test_setup_teardown(a_folder_that_cannot_be_used_says_why, setup_copies,
                                                 teardown_copies),
+                cmocka_unit_test_setup_teardown(a_mistake_in_an_object_is_told_when_it_is_offered,
+                                                setup_copies, teardown_copies),
                 cmocka_unit_test_setup_teardown(an_earlier_directory_wins, setup_copies,
                                                 teardown_copies),
                 cmocka_unit_test_setup_teardown(a_scan_that_finds_other_offers_tells, setup_copies,
@@ -440,8 +443,6 @@ int main(void) {
                                                 setup_copies, teardown_copies),
                 cmocka_unit_test_setup_teardown(a_module_that_is_no_module_is_refused, setup_copies,
                                                 teardown_copies),
-                cmocka_unit_test_setup_teardown(an_object_with_an_unknown_placeholder_is_refused,
-                                                setup_copies, teardown_copies),
                 cmocka_unit_test_setup_teardown(calls_of_one_charm_and_model_share_a_worker, setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(the_same_view_gives_the_same_plan_from_any_worker,

@@ -142,7 +142,7 @@ static void laters_leave_the_loop_to_others_after_the_limit(void **state) {
 
 static void *poster(void *arg) {
         for (int i = 0; i < 1000; i++)
-                loop_post(loop, add_one, NULL);
+                loop_post(loop, "add", add_one, NULL);
         return NULL;
 }
 
@@ -156,7 +156,7 @@ static void posts_from_threads_all_arrive(void **state) {
         for (size_t i = 0; i < ARRAY_SIZE(t); i++)
                 pthread_join(t[i], NULL);
         assert_int_equal(count, 4000);
-        loop_post(loop, add_one, NULL); /* freed with the loop, not leaked */
+        loop_post(loop, "add", add_one, NULL); /* freed with the loop, not leaked */
 }
 
 static void got_signal(void *arg, int signum) {

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -59,6 +60,48 @@ static void a_document_is_found_by_its_hash(void **state) {
         assert_int_equal(find_document(f, sha256, false), 0);
         sha256[0] ^= 1;
         assert_int_equal(find_document(f, sha256, true), -ENOENT);
+}
+
+/* The same one again and again between others, as field sets are. */
+static int run_put_between(struct tx *tx, struct store_call *c, struct err *err) {
+        uint8_t *sha256 = waited_of(c)->arg, other[DIGEST_SIZE];
+        int r = 0;
+
+        for (int i = 0; r >= 0 && i < 8; i++) {
+                cleanup_(freep) char *text = str_format("other %d", i);
+
+                r = tx_cache_put(tx, "document", 8, sha256, err);
+                if (r >= 0)
+                        r = tx_cache_put(tx, text, strlen(text), other, err);
+                assert_memory_not_equal(sha256, other, DIGEST_SIZE);
+        }
+        return r < 0 ? r : 1;
+}
+
+static void forget_documents(struct fixture *f) {
+        cleanup_(freep) char *path = str_format("%s/cache.db", f->dir);
+        sqlite3 *db = NULL;
+
+        assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, "DELETE FROM document", NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(db);
+}
+
+/* The second group finds it gone from the file, and must not take it for put. */
+static void what_was_put_in_one_group_is_put_again_in_the_next(void **state) {
+        struct fixture *f = *state;
+        uint8_t sha256[DIGEST_SIZE];
+
+        for (int group = 0; group < 2; group++) {
+                struct waited *w = waited_new(f, "put", run_put_between, sha256);
+
+                waited_submit(w);
+                assert_int_equal(waited_wait(w), 1);
+                waited_free(w);
+                assert_int_equal(find_document(f, sha256, true), 0);
+                forget_documents(f);
+                assert_int_equal(find_document(f, sha256, true), -ENOENT);
+        }
 }
 
 static void spoil(const char *path) {
@@ -216,6 +259,7 @@ static int set_up_shaky(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 BOTH(a_document_is_found_by_its_hash),
+                BOTH(what_was_put_in_one_group_is_put_again_in_the_next),
                 SQLITE(a_damaged_document_is_not_given_out_and_is_put_right),
                 SQLITE(a_cache_that_is_made_anew_is_read_anew),
                 BOTH(the_sweep_keeps_what_a_row_names_and_drops_the_rest),
