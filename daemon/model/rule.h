@@ -45,7 +45,8 @@ struct rules {
         struct freeze *freezes;
         size_t freeze_count;
         uint8_t digest[32]; /* of all of it: other rules, another digest */
-        int64_t ends_at;    /* clock_wall when the first of them ends by itself; 0: none does */
+        int64_t ends_at;    /* clock_wall when the first of them, or a pause of the model or of one
+                             * of its applications, ends by itself; 0: none does */
 };
 
 /* Inside a transaction. */
@@ -78,5 +79,6 @@ bool rule_window_open(const struct rule *r, int64_t now, int64_t *ret_change);
 const struct freeze *rules_frozen(const struct rules *r, const char *application);
 /* The pause of that object; NULL: none. */
 const struct freeze *rules_paused(const struct rules *r, const char *type, const char *path);
-/* "alice: reason (until 2026-09-23T14:00:00Z)"; free it. */
+/* "alice: reason (until 2026-09-23T14:00:00Z)"; free it. UNTIL 0: nobody said; BY NULL: NULL. */
+char *rule_pause_text(const char *by, const char *why, int64_t until);
 char *freeze_text(const struct freeze *f);
