@@ -299,6 +299,21 @@ static int open_reconcile(struct controller *c, struct err *err) {
         return r < 0 ? r : reconcile_start(c->reconcile, err);
 }
 
+static char *folder_of(const char *path) {
+        const char *slash = strrchr(path, '/');
+
+        return slash ? str_ndup(path, MAX_OF(slash - path, 1)) : str_dup(".");
+}
+
+/* The state folder is made by the start, any other is somebody's. */
+static int check_socket_folder(const struct options *o, struct err *err) {
+        cleanup_(freep) char *folder = folder_of(o->socket);
+
+        if (access(folder, F_OK) == 0 || str_eq(folder, o->state_dir))
+                return 0;
+        return err_set(err, -errno, "the folder of socket %s: %s", o->socket, strerror(errno));
+}
+
 static int open_admin(struct controller *c, struct err *err) {
         struct admin_options o = {
                 .loop = c->loop,
@@ -552,13 +567,16 @@ int controller_new(struct options *o, struct controller **ret, struct err *err) 
 
         provider_source = o;
         c->options = o;
-        r = loop_new(&c->loop, err);
+        r = check_socket_folder(o, err);
+        if (r >= 0)
+                r = loop_new(&c->loop, err);
+        /* Before the state: a start that cannot be leaves no databases and no key behind. */
+        if (r >= 0)
+                r = open_charms(c, err);
         if (r >= 0)
                 r = open_state(c, err);
         if (r >= 0)
                 start_audit(c);
-        if (r >= 0)
-                r = open_charms(c, err);
         if (r >= 0)
                 r = http_new(c->loop, &c->http, err);
         if (r >= 0)

@@ -171,8 +171,11 @@ offer() {       # builds a charm of this tree and offers it to the daemon, which
                 echo "tools/new-charm makes a new one; a folder that was copied into charms/ has to be named in charms/meson.build" >&2
                 return 1
         fi
-        ninja -C {build} charms/"$1".staged && rm -rf {charms}/.new && cp -r {build}/charms/"$1" {charms}/.new &&
-                chmod -R go-w {charms}/.new && rm -rf {charms}/"$1" && mv {charms}/.new {charms}/"$1"
+        # Only what the build has to say of this charm: meson's words about the whole tree go to a file.
+        ninja -C {build} build.ninja >{build}/offer.log 2>&1 || { tail -n 20 {build}/offer.log >&2; return 1; }
+        ninja --quiet -C {build} charms/"$1".staged && rm -rf {charms}/.new && cp -r {build}/charms/"$1" {charms}/.new &&
+                chmod -R go-w {charms}/.new && rm -rf {charms}/"$1" && mv {charms}/.new {charms}/"$1" &&
+                echo "charms/$1 is offered; now: mooringctl deploy $1, or where it runs mooringctl refresh $1"
 }
 """
 NO_KUBECTL = """kubectl() { echo 'kubectl does not work with the simulator; mooring-sim ctl help has what does' >&2; return 1; }

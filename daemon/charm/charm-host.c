@@ -451,7 +451,9 @@ static int check_sandbox(const struct charm_host *h, struct err *err) {
 }
 
 static int start(struct charm_host *h, const struct charm_host_options *o, struct err *err) {
-        int r = set_user(h, o->user, err);
+        int r = access(h->program, R_OK) < 0
+                        ? err_set(err, -errno, "%s: %s", h->program, strerror(errno))
+                        : set_user(h, o->user, err);
 
         if (r >= 0)
                 r = check_sandbox(h, err);

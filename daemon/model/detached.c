@@ -10,6 +10,7 @@
  * go with it; what was not made by us is left in place and listed. What a living application let
  * go is its own again when a plan of it wants it again. */
 #include "command-internal.h"
+#include "drift-outcome.h"
 
 #include <errno.h>
 
@@ -138,11 +139,12 @@ static bool is_deletable(const struct q_detached_row *row) {
 
 /* Its open lines in the ledger end with it. */
 static int drop_row(struct tx *tx, const struct q_detached_row *row, struct err *err) {
-        int r = w_drift_close_open(tx,
-                                   &(struct w_drift_close_open_in){ .resource_id = row->resource_id,
-                                                                    .outcome = "removed",
-                                                                    .repaired_at = tx_now(tx) },
-                                   err);
+        int r = w_drift_close_open(
+                tx,
+                &(struct w_drift_close_open_in){ .resource_id = row->resource_id,
+                                                 .outcome = drift_outcome_name(DRIFT_REMOVED),
+                                                 .repaired_at = tx_now(tx) },
+                err);
 
         return r < 0 ? r
                      : w_detached_delete(tx, &(struct w_detached_delete_in){ .id = row->id }, err);

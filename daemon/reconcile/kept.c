@@ -121,7 +121,7 @@ static int insert_line(struct tx *tx, const struct telling *t, const struct q_de
                         .seen_at = tx_now(tx),
                         .detected_ms_null = true,
                         .action = "report",
-                        .outcome = "open" },
+                        .outcome = drift_outcome_name(DRIFT_OPEN) },
                 err);
 }
 
@@ -136,9 +136,10 @@ static int tell_run(struct tx *tx, struct store_call *c, struct err *err) {
                 return r;
         r = w_drift_close_open(
                 tx,
-                &(struct w_drift_close_open_in){ .resource_id = row->resource_id,
-                                                 .outcome = t->drift ? "superseded" : "undone",
-                                                 .repaired_at = tx_now(tx) },
+                &(struct w_drift_close_open_in){
+                        .resource_id = row->resource_id,
+                        .outcome = drift_outcome_name(t->drift ? DRIFT_SUPERSEDED : DRIFT_UNDONE),
+                        .repaired_at = tx_now(tx) },
                 err);
         if (r >= 0)
                 r = w_detached_set_trouble(

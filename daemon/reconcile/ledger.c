@@ -203,7 +203,7 @@ static int run(struct tx *tx, struct store_call *c, struct err *err) {
         if (r >= 0)
                 r = take_place(tx, l->open, l->outcome, err);
         if (r >= 0)
-                r = take_place(tx, l->also, "superseded", err);
+                r = take_place(tx, l->also, drift_outcome_name(DRIFT_SUPERSEDED), err);
         /* From here on it is lost until it is filled again or a person accepts it, whatever
          * becomes of the repair. */
         if (r >= 0 && j->drift == DRIFT_DATA_LOST)
@@ -231,7 +231,7 @@ static int run(struct tx *tx, struct store_call *c, struct err *err) {
                                              .detected_ms = MAX_OF(tx_now(tx) - l->changed_at, 0),
                                              .detected_ms_null = !l->changed_at,
                                              .action = l->action,
-                                             .outcome = "open",
+                                             .outcome = drift_outcome_name(DRIFT_OPEN),
                                              .before = before,
                                              .standing = l->is_standing ? l->stands : NULL,
                                              .standing_len = l->is_standing ? DIGEST_SIZE : 0 },
@@ -300,7 +300,7 @@ static struct ledger_line *line_new(struct resource_job *j, const char *action, 
         l->since = r->row.applied_at;
         l->action = action;
         l->open = stands ? r->standing : r->drift;
-        l->outcome = "superseded";
+        l->outcome = drift_outcome_name(DRIFT_SUPERSEDED);
         resource_take_fights(r, &l->fights);
         l->is_standing = stands;
         return l;
@@ -339,7 +339,7 @@ void ledger_stand(struct resource_job *j,
         l->also = f->verdict.now ? 0 : r->drift;
         l->empty = memcmp(f->stands, nothing, DIGEST_SIZE) == 0;
         if (l->empty && !f->verdict.now) /* else the repair has a line of its own */
-                l->outcome = "undone";
+                l->outcome = drift_outcome_name(DRIFT_UNDONE);
         submit(j, l, ledger_done);
 }
 
@@ -384,11 +384,12 @@ static int close_ours(struct tx *tx, const struct closing *k, struct err *err) {
                                  .why = tx_format(tx, "drift %lld", (long long)k->line),
                                  .outcome = outcome_name(OUTCOME_DONE),
                                  .message = "found in place: its answer was lost" };
-        int r = w_drift_close(tx,
-                              &(struct w_drift_close_in){ .id = k->line,
-                                                          .outcome = "repaired",
-                                                          .repaired_at = k->in.repaired_at },
-                              err);
+        int r = w_drift_close(
+                tx,
+                &(struct w_drift_close_in){ .id = k->line,
+                                            .outcome = drift_outcome_name(DRIFT_REPAIRED),
+                                            .repaired_at = k->in.repaired_at },
+                err);
 
         if (r < 0 || !k->rec->options.audit)
                 return r;
@@ -420,11 +421,12 @@ static int close_line(struct tx *tx, const struct closing *k, const struct q_dri
                 return close_ours(tx, k, err);
         if (!is_loss(line))
                 return 0;
-        return w_drift_close(tx,
-                             &(struct w_drift_close_in){ .id = k->line,
-                                                         .outcome = LEDGER_RESTORED,
-                                                         .repaired_at = k->in.repaired_at },
-                             err);
+        return w_drift_close(
+                tx,
+                &(struct w_drift_close_in){ .id = k->line,
+                                            .outcome = drift_outcome_name(DRIFT_RESTORED),
+                                            .repaired_at = k->in.repaired_at },
+                err);
 }
 
 static int close_run(struct tx *tx, struct store_call *c, struct err *err) {
@@ -461,7 +463,7 @@ void ledger_forget_standing(struct reconcile *rec, struct world_resource *r) {
         memset(r->stands, 0, sizeof(r->stands));
 }
 
-void ledger_close(struct reconcile *rec, struct world_resource *r, const char *outcome) {
+void ledger_close(struct reconcile *rec, struct world_resource *r, enum drift_outcome outcome) {
         const struct world_application *a = world_application(&rec->world, r->owner);
         const struct world_model *m = resource_model(rec, r);
         struct closing *k = mem_new(struct closing);
@@ -475,7 +477,8 @@ void ledger_close(struct reconcile *rec, struct world_resource *r, const char *o
         k->path = str_dup(r->path);
         ledger_forget_standing(rec, r);
         r->drift = r->drift_at = 0;
-        k->in = (struct w_drift_close_open_in){ .resource_id = r->id, .outcome = outcome };
+        k->in = (struct w_drift_close_open_in){ .resource_id = r->id,
+                                                .outcome = drift_outcome_name(outcome) };
         k->call = (struct store_call){ .lane = STORE_LOOP,
                                        .actor = "loop",
                                        .name = "ledger",

@@ -6,6 +6,7 @@
  * later. */
 #pragma once
 
+#include "drift-outcome.h"
 #include "queue.h"
 #include "reconcile.h"
 #include "rule.h"
@@ -100,7 +101,7 @@ struct resource_job { /* from reading the rows to saving the outcome */
 void resource_handle(struct reconcile *rec, int64_t id);
 /* Fills J's request for an operation on R. */
 void resource_request(struct resource_job *j, struct world_resource *r);
-json_t *resource_marks(struct reconcile *rec, const struct world_application *a,
+json_t *resource_marks(struct reconcile *rec, const char *application,
                        const struct world_model *m);
 /* What was seen of R last, as far as it is ours: the same text, the same state. Free it. */
 char *resource_seen_text(const struct world_resource *r);
@@ -261,15 +262,13 @@ void ledger_count(enum drift_kind kind, const char *type, const char *who);
 /* "data lost", ... */
 const char *ledger_word(enum drift_kind kind);
 #define LEDGER_WHO_UNKNOWN "not recorded"
-/* How a line of lost data ends that somebody put back. */
-#define LEDGER_RESTORED "restored"
 int ledger_is_loss(struct tx *tx, int64_t id, bool *ret, struct err *err);
 
 /* Nothing of R stands any more; its application's status says so. */
 void ledger_forget_standing(struct reconcile *rec, struct world_resource *r);
 /* R is as it was, and no write of ours is known to have done it: its open lines are closed with
  * OUTCOME, but as repaired where a repair was begun and it was that. */
-void ledger_close(struct reconcile *rec, struct world_resource *r, const char *outcome);
+void ledger_close(struct reconcile *rec, struct world_resource *r, enum drift_outcome outcome);
 /* Writes what stands of J's differences as a line of its own, in the place of the one before; then
  * DONE. */
 void ledger_stand(struct resource_job *j,

@@ -374,7 +374,6 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
         r->tries = (int)j->tries;
         json_decref(r->kept);
         r->kept = take_ptr(j->kept_before);
-        str_copy(r->token, sizeof(r->token), j->token);
         wake_dying(j->rec, r);
         world_set_needs(w, r, j->needs, j->need_count);
         wake_dying(j->rec, r);

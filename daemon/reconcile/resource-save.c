@@ -29,7 +29,9 @@ static int find_outcome(struct tx *tx, const struct resource_job *j, const char 
                 r = ledger_is_loss(tx, j->drift_line, &loss, err);
         if (r < 0)
                 return r;
-        *ret = is_accepted(j) ? "accepted" : loss ? LEDGER_RESTORED : "repaired";
+        *ret = drift_outcome_name(is_accepted(j) ? DRIFT_ACCEPTED
+                                  : loss         ? DRIFT_RESTORED
+                                                 : DRIFT_REPAIRED);
         return 0;
 }
 
@@ -51,11 +53,12 @@ static int close_line(struct tx *tx, const struct resource_job *j, struct err *e
 
 /* Of what stood nothing is left: all was declared anew. */
 static int close_standing(struct tx *tx, const struct resource_job *j, struct err *err) {
-        return w_drift_close_open(tx,
-                                  &(struct w_drift_close_open_in){ .resource_id = j->id,
-                                                                   .outcome = "repaired",
-                                                                   .repaired_at = tx_now(tx) },
-                                  err);
+        return w_drift_close_open(
+                tx,
+                &(struct w_drift_close_open_in){ .resource_id = j->id,
+                                                 .outcome = drift_outcome_name(DRIFT_REPAIRED),
+                                                 .repaired_at = tx_now(tx) },
+                err);
 }
 
 static int save_mended(struct tx *tx, struct resource_job *j, struct err *err) {
@@ -148,11 +151,12 @@ static int delete_row(struct tx *tx, int64_t id, struct err *err) {
 }
 
 int resource_delete_rows(struct tx *tx, int64_t id, struct err *err) {
-        int r = w_drift_close_open(tx,
-                                   &(struct w_drift_close_open_in){ .resource_id = id,
-                                                                    .outcome = "removed",
-                                                                    .repaired_at = tx_now(tx) },
-                                   err);
+        int r = w_drift_close_open(
+                tx,
+                &(struct w_drift_close_open_in){ .resource_id = id,
+                                                 .outcome = drift_outcome_name(DRIFT_REMOVED),
+                                                 .repaired_at = tx_now(tx) },
+                err);
 
         return r < 0 ? r : delete_row(tx, id, err);
 }

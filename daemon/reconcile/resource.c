@@ -303,7 +303,7 @@ static void on_op(struct op *op) {
         resource_save(j, on_failed_saved);
 }
 
-json_t *resource_marks(struct reconcile *rec, const struct world_application *a,
+json_t *resource_marks(struct reconcile *rec, const char *application,
                        const struct world_model *m) {
         json_t *marks = json_object();
 
@@ -312,14 +312,15 @@ json_t *resource_marks(struct reconcile *rec, const struct world_application *a,
                 json_object_set_new(marks, "model", json_string(m->name));
                 json_object_set_new(marks, "model-uuid", json_string(m->uuid));
         }
-        if (a)
-                json_object_set_new(marks, "application", json_string(a->name));
+        if (application)
+                json_object_set_new(marks, "application", json_string(application));
         return marks;
 }
 
 static json_t *marks_of(struct reconcile *rec, const struct world_resource *r) {
-        return resource_marks(rec, world_application(&rec->world, r->owner),
-                              resource_model(rec, r));
+        const struct world_application *a = world_application(&rec->world, r->owner);
+
+        return resource_marks(rec, a ? a->name : NULL, resource_model(rec, r));
 }
 
 void resource_request(struct resource_job *j, struct world_resource *r) {
@@ -546,7 +547,7 @@ static void judge(struct reconcile *rec, struct world_resource *r, struct decisi
         resource_policy(rec, r, &text, &policy);
         decide(&r->row, &r->seen, &policy, clock_wall(), d);
         if ((r->drift || r->standing) && d->compared && d->drift == DRIFT_NONE)
-                ledger_close(rec, r, d->spared ? "let be" : "undone");
+                ledger_close(rec, r, d->spared ? DRIFT_LET_BE : DRIFT_UNDONE);
         if (d->drift == DRIFT_NONE)
                 d->again_at = clock_sooner(d->again_at, resource_settle_fights(rec, r));
 }

@@ -157,7 +157,6 @@ struct world_resource {
         size_t see_count, see_room;
         enum resource_state state; /* by world_set_state, which counts */
         char *reason;
-        char token[512];
         int tries;
         int64_t retry_at;         /* clock_mono; of a failed operation */
         bool woken;               /* while an operation is out, what it may wait for came up */

@@ -176,10 +176,21 @@ def _(world):
     settled(world)
 
 
-def refuses_to_start(world, *parts):
-    done = subprocess.run(world.daemon.argv(), capture_output=True, text=True, check=False, timeout=DEADLINE)
+def refuses_to_start(world, *parts, options=()):
+    done = subprocess.run(world.daemon.argv(*map(str, options)), capture_output=True, text=True, check=False, timeout=DEADLINE)
     if done.returncode == 0 or not all(part in done.stderr for part in parts):
         raise Trouble(f"it ended with {done.returncode}: {done.stderr}")
+
+
+@test("a start that cannot be leaves no state folder and no key behind")
+def _(world):
+    state = world.folder / "new-state"
+    missing = world.folder / "none" / "mooring-charm"
+    refuses_to_start(world, str(missing), "No such file", options=("--state-dir", state, "--socket", state / "sock", "--worker", missing))
+    socket = world.folder / "none" / "sock"
+    refuses_to_start(world, f"the folder of socket {socket}", options=("--state-dir", state, "--socket", socket))
+    if state.exists():
+        raise Trouble(f"it made {list(state.iterdir())}")
 
 
 @test("with another key the daemon refuses to start and seals nothing under it")

@@ -8,7 +8,7 @@ import time
 from datetime import datetime
 from functools import partial
 
-from benches import converge, edit_each, edit_each_floor, in_place, repair, restart
+from benches import converge, edit_each, edit_each_floor, in_place, repair, restart, settled
 from world import medians, until, verdict
 
 OBJECTS, BURST, OTHERS = 10000, 1000, 100
@@ -106,6 +106,27 @@ def fight(w):
     return verdict(p99 - floor99 <= 20, f"p99 {p99:.1f} ms, floor {floor99:.1f} ms: +{p99 - floor99:.1f} ms (target +20 ms)") and ok
 
 
+# ---- very many
+
+def memory_100k(w):
+    """On the simulator: five applications, for one has at most 20,000."""
+    count, apps, model = w.number(20000), "abcde", w.name("bench")
+    sim = w.sim()
+    d = w.daemon("--log-level", "warning", sim=True)
+    d.add_cluster("sim", sim.kubeconfig)
+    d.add_model(model, "sim")
+    began = time.monotonic()
+    for letter in apps:
+        d.deploy(model, "bulk", f"bulk-{letter}", count=count, size=200)
+    d.wait_in_place(len(apps) * count + 1, 1200)
+    took = time.monotonic() - began
+    peak = settled(d, w.number(120))
+    pss, anon, high = d.memory()
+    w.drop(d)
+    print(f"   in place after {took:.0f} s, peak PSS since {peak:.1f} MB, highest RSS {high:.1f} MB", flush=True)
+    return verdict(pss <= 150, f"memory with {len(apps) * count} ConfigMaps {pss:.1f} MB (target 150 MB)")
+
+
 # ---- nothing to do
 
 LOOK = "GET and LIST"
@@ -148,4 +169,5 @@ def steady(w):
 
 
 TABLE = {"converge-10k": partial(converge, objects=OBJECTS, least=0.9), "repair-10k": partial(repair, objects=OBJECTS, most=1.5),
-         "restart-10k": partial(restart, objects=OBJECTS), "burst": burst, "fight": fight, "steady": steady}
+         "restart-10k": partial(restart, objects=OBJECTS), "burst": burst, "fight": fight, "steady": steady,
+         "memory-100k": memory_100k}

@@ -10,7 +10,7 @@ import subprocess
 import time
 import urllib.parse
 
-from mooringd import Daemon, Failed, until
+from mooringd import Daemon, Failed, Sim, until
 
 # What the manifest of `handlers` leaves outside of namespaces: of another controller, it would not be touched.
 CLUSTER_WIDE = ("apis/apiextensions.k8s.io/v1/customresourcedefinitions",
@@ -42,7 +42,7 @@ class World:
         self.inside = [str(root / "tools/peers"), "run", str(peers)]
         self.floor_env = {**os.environ, "FLOOR_SERVER": self.env["PEERS_API"], "FLOOR_CA": self.env["PEERS_CA"],
                           "FLOOR_CERT": self.env["PEERS_ADMIN_CERT"], "FLOOR_KEY": self.env["PEERS_ADMIN_KEY"]}
-        self.daemons, self.programs, self.serial = [], [], 0
+        self.daemons, self.programs, self.sims, self.serial = [], [], [], 0
         self.stamp = f"{int(time.time()) % 1000000}"
         self.slow, self.slowest = {}, (0, "")   # handlers above the limit, and the longest, of the daemons dropped
         self.templates = None
@@ -55,6 +55,8 @@ class World:
         return f"{what}-{self.stamp}-{self.serial}"
 
     def end(self):
+        for sim in self.sims:
+            sim.stop()
         for program in self.programs:
             if program.poll() is None:
                 program.terminate()
@@ -142,12 +144,13 @@ class World:
 
     # ---- the daemon
 
-    def daemon(self, *options, binary=None, charm_dirs=(), env=None, alone=False):
-        """ALONE: nothing else of the machine interrupts it, so that what a handler took is its own time."""
+    def daemon(self, *options, binary=None, charm_dirs=(), env=None, alone=False, sim=False):
+        """ALONE: nothing else of the machine interrupts it, so that what a handler took is its own time. SIM: it is for the
+        simulator, which is not where the peers are."""
         folder = self.folder / self.name("daemon")
         folder.mkdir()
         # The time of the exec itself: what brings a program into the network takes longer than the daemon does.
-        prefix = [*self.inside, "sh", "-c", 'date +%s.%N >"$0"; exec "$@"', str(folder / "started")]
+        prefix = [*([] if sim else self.inside), "sh", "-c", 'date +%s.%N >"$0"; exec "$@"', str(folder / "started")]
         prefix += ["chrt", "-f", "10"] if alone else []
         d = Daemon(folder, self.build, [self.build / "tests/charm", *charm_dirs], options, prefix, env)
         if binary:
@@ -161,6 +164,10 @@ class World:
         d.add_cluster("peers", self.env["KUBECONFIG"])
         d.add_model(model, "peers")
         d.wait_in_place(1)
+
+    def sim(self):
+        self.sims.append(Sim(self.build / "tools/mooring-sim/mooring-sim", self.folder / self.name("sim")))
+        return self.sims[-1]
 
     def take_slow(self, d):
         """Keeps what the daemon counted of handlers above the limit."""

@@ -26,41 +26,124 @@ const struct command *command_find(const char *name) {
         return NULL;
 }
 
-/* Juju's words of today and of before, and what does it here. */
+/* Juju's words of today and of before, and what does it here; what needs more than the name, in
+ * a sentence of juju_absent. */
 static const struct {
         const char *word, *command;
 } juju_words[] = {
+        { "add-k8s", "add-cluster" },
         { "add-relation", "integrate" },
         { "add-unit", "scale-application" },
+        { "attach", "attach-resource" },
+        { "clouds", "clusters" },
         { "completion", "print-completion" },
         { "controllers", "clusters" },
+        { "destroy-application", "remove-application" },
+        { "destroy-relation", "remove-relation" },
+        { "destroy-service", "remove-application" },
+        { "destroy-unit", "scale-application" },
+        { "find", "charms" },
+        { "get", "config" },
+        { "get-config", "config" },
+        { "get-constraints", "constraints" },
+        { "get-model-config", "model-config" },
+        { "import-filesystem", "attach-storage" },
+        { "info", "charms" },
+        { "model-default", "model-config" },
+        { "model-defaults", "model-config" },
+        { "remove-cloud", "remove-cluster" },
+        { "remove-k8s", "remove-cluster" },
+        { "remove-storage", "destroy-storage" },
         { "remove-unit", "scale-application" },
+        { "set", "config" },
+        { "set-config", "config" },
+        { "set-model-config", "model-config" },
+        { "show-cloud", "clusters" },
+        { "show-controller", "clusters" },
         { "show-model", "models" },
         { "show-status", "status" },
         { "show-storage", "storage" },
+        { "status-history", "show-status-log" },
+        { "unset", "config" },
+        { "update-cloud", "update-cluster" },
+        { "update-k8s", "update-cluster" },
 };
+
+#define NO_ACTIONS "charms here have no actions"
+#define NO_USERS "who you are comes from the socket: mooringctl whoami"
+#define NO_GRANTS "roles come from unix groups: mooringctl permissions"
+#define NO_MACHINES "what runs is pods of a cluster: mooringctl objects"
+#define NO_OFFERS "relations are within a model: mooringctl integrate"
+#define NO_EXPOSE "a charm's Services and Ingresses are its own: mooringctl objects"
+#define NO_DAEMON "mooringd is a program of this machine: systemctl, and docs/operating.md"
+#define NO_DETACH "remove-application keeps what holds data: mooringctl storage"
+#define BY_ITSELF "what failed is tried again by itself: mooringctl why APPLICATION"
+#define OUR_SECRETS "charms and relations make their secrets: mooringctl secrets"
 
 /* What Juju has and Mooring has not: one sentence each. */
 static const struct {
         const char *word, *instead;
 } juju_absent[] = {
-        { "actions", "charms here have no actions" },
+        { "actions", NO_ACTIONS },
+        { "add-credential", "credentials come with the kubeconfig: mooringctl add-cluster" },
+        { "add-machine", NO_MACHINES },
+        { "add-secret", OUR_SECRETS },
+        { "add-storage", "how much is said once: mooringctl deploy CHARM --storage NAME=SIZE" },
+        { "add-user", NO_GRANTS },
         { "bootstrap", "mooringd is the controller: mooringctl add-cluster, then add-model" },
-        { "consume", "relations are within a model" },
+        { "cancel-task", NO_ACTIONS },
+        { "change-user-password", NO_USERS },
+        { "consume", NO_OFFERS },
+        { "controller-config", "the daemon's options are in mooringd.yaml: mooringd --help" },
+        { "create-backup", "a backup is model.db, charms/ and the key: docs/operating.md, Files" },
+        { "credentials", "credentials come with the kubeconfig: mooringctl add-cluster" },
         { "dashboard", "docs/monitoring has one for Grafana" },
+        { "debug-hooks", "charms here have no hooks: mooringctl why APPLICATION" },
+        { "destroy-controller", NO_DAEMON },
+        { "detach-storage", NO_DETACH },
+        { "disable-command", "nobody changes a model that is frozen: mooringctl freeze" },
+        { "download", "charms are folders on the daemon's machine: mooringctl charms" },
+        { "enable-command", "nobody changes a model that is frozen: mooringctl unfreeze" },
         { "exec", "mooringctl does not enter pods: kubectl exec" },
-        { "expose", "a charm's Services and Ingresses are its own: mooringctl objects" },
-        { "login", "who you are comes from the socket: mooringctl whoami" },
-        { "offer", "relations are within a model" },
-        { "register", "who you are comes from the socket: mooringctl whoami" },
-        { "resolved", "what failed is tried again by itself: mooringctl why APPLICATION" },
-        { "retry-provisioning",
-          "what failed is tried again by itself: mooringctl why APPLICATION" },
-        { "run", "charms here have no actions" },
+        { "expose", NO_EXPOSE },
+        { "find-offers", NO_OFFERS },
+        { "grant", NO_GRANTS },
+        { "grant-secret", OUR_SECRETS },
+        { "kill-controller", NO_DAEMON },
+        { "login", NO_USERS },
+        { "logout", NO_USERS },
+        { "machines", NO_MACHINES },
+        { "migrate", "a model stays with its daemon: mooringctl export-bundle" },
+        { "offer", NO_OFFERS },
+        { "offers", NO_OFFERS },
+        { "operations", NO_ACTIONS },
+        { "register", NO_USERS },
+        { "remove-machine", NO_MACHINES },
+        { "remove-offer", NO_OFFERS },
+        { "remove-saas", NO_OFFERS },
+        { "remove-secret", OUR_SECRETS },
+        { "remove-user", NO_GRANTS },
+        { "resolve", BY_ITSELF },
+        { "resolved", BY_ITSELF },
+        { "retry-provisioning", BY_ITSELF },
+        { "revoke", NO_GRANTS },
+        { "run", NO_ACTIONS },
+        { "run-action", NO_ACTIONS },
         { "scp", "mooringctl does not enter pods: kubectl cp" },
+        { "show-action", NO_ACTIONS },
+        { "show-machine", NO_MACHINES },
+        { "show-operation", NO_ACTIONS },
+        { "show-task", NO_ACTIONS },
+        { "show-user", NO_USERS },
         { "ssh", "mooringctl does not enter pods: kubectl exec" },
-        { "unexpose", "a charm's Services and Ingresses are its own: mooringctl objects" },
-        { "users", "roles come from unix groups: mooringctl permissions" },
+        { "storage-pools", "storage classes are the cluster's: kubectl get storageclass" },
+        { "sync", "what differs is put right by itself: mooringctl plan, mooringctl drift" },
+        { "unexpose", NO_EXPOSE },
+        { "unregister", NO_USERS },
+        { "update-secret", OUR_SECRETS },
+        { "upgrade-controller", NO_DAEMON },
+        { "upgrade-model", NO_DAEMON },
+        { "users", NO_GRANTS },
 };
 
 const char *command_absent(const char *name) {

@@ -2,7 +2,9 @@
 /* test_words.c - sizes, names, channels, constraints and lists of faults */
 #include "channel.h"
 #include "constraint.h"
+#include "drift-outcome.h"
 #include "faults.h"
+#include "files.h"
 #include "name.h"
 #include "size.h"
 
@@ -178,6 +180,19 @@ static void faults_beyond_the_limit_are_counted(void **state) {
         assert_string_equal(err.text, "b.yaml:1: wrong 0 (and 52 more errors)");
 }
 
+static void each_way_that_drift_ends_is_in_the_manual(void **state) {
+        cleanup_(freep) char *manual = files_read(EXAMPLES "/../docs/operating.md");
+
+        assert_non_null(manual);
+        for (enum drift_outcome o = 0; o < DRIFT_OUTCOME_MAX; o++) {
+                cleanup_(freep) char *row = str_format("\n| `%s` | ", drift_outcome_name(o));
+
+                if (!strstr(manual, row))
+                        fail_msg("docs/operating.md has no row of the outcome \"%s\"",
+                                 drift_outcome_name(o));
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(sizes_read_as_juju_writes_them),
@@ -187,6 +202,7 @@ int main(void) {
                 cmocka_unit_test(constraints_become_json_and_text_again),
                 cmocka_unit_test(wrong_constraints_say_what_is_wanted),
                 cmocka_unit_test(faults_beyond_the_limit_are_counted),
+                cmocka_unit_test(each_way_that_drift_ends_is_in_the_manual),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

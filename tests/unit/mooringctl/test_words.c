@@ -56,9 +56,18 @@ static void levels_are_taken_as_juju_writes_them(void **state) {
 
 static void jujus_other_words_are_told_in_ours(void **state) {
         static const char *const cases[][2] = {
-                { "add-relation", "integrate" }, { "list-models", "models" },
-                { "list-secrets", "secrets" },   { "show-storage", "storage" },
-                { "show-model", "models" },      { "completion", "print-completion" },
+                { "add-relation", "integrate" },
+                { "list-models", "models" },
+                { "list-secrets", "secrets" },
+                { "show-storage", "storage" },
+                { "show-model", "models" },
+                { "completion", "print-completion" },
+                { "destroy-application", "remove-application" },
+                { "set-config", "config" },
+                { "info", "charms" },
+                { "find", "charms" },
+                { "remove-storage", "destroy-storage" },
+
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -140,7 +149,12 @@ static void a_name_that_nothing_has_is_not_an_empty_list(void **state) {
 }
 
 static void what_juju_has_and_we_have_not_is_one_sentence(void **state) {
-        static const char *const words[] = { "ssh", "run", "bootstrap", "expose", "offer" };
+        static const char *const words[] = {
+                "ssh",         "run",        "bootstrap",      "expose",
+                "offer",       "offers",     "sync",           "add-user",
+                "add-machine", "add-secret", "detach-storage", "destroy-controller",
+                "migrate"
+        };
 
         for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
                 cleanup_(freep) char *err = NULL;

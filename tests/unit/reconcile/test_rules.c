@@ -487,6 +487,45 @@ static void read_and_found_ours_all_goes_on(void **state) {
 
 #define SCOPED(run) cmocka_unit_test_setup_teardown(run, stage_set_up_scoped, stage_tear_down)
 
+static const struct world_application *paused(struct stage *s, const char *application,
+                                              const char *until) {
+        struct command_application c = { .head = { .run = command_application_pause,
+                                                   .of_model = "lab" },
+                                         .model = "lab",
+                                         .application = application,
+                                         .why = "disk swap",
+                                         .until = until };
+
+        stage_command(s, &c.head);
+        stage_run(s, 100);
+        return stage_application(s, "app");
+}
+
+/* Of the model, of an application, and both: what differs is put right when the last is over. */
+static void a_pause_ends_by_itself_and_what_differs_is_put_right(void **state) {
+        struct stage *s = *state;
+
+        stage_plan(s, "app", "{\"docs\": {" DOC("a") "}}");
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        assert_non_null(strstr(paused(s, "app", "20s")->paused, "disk swap (until "));
+        paused(s, NULL, "40s");
+        s->applies = 0;
+        stage_change(s, "a", "color", json_string("blue"));
+        stage_run(s, 15000);
+        assert_int_equal(s->applies, 0);
+        stage_restart(s);
+        stage_run(s, 10000);
+        assert_null(stage_application(s, "app")->paused);
+        assert_int_equal(s->applies, 0);
+        stage_run(s, 20000);
+        assert_int_equal(s->applies, 1);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM audit WHERE what = 'unpause' AND "
+                                        "kind = 'loop' AND why = 'its time is over'"),
+                         2);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM model WHERE paused_by IS NULL"), 1);
+}
+
 static int freeze_run(struct tx *tx, struct store_call *c, struct err *err) {
         const int64_t *model = c->arg;
         int r = w_freeze_insert(tx,
@@ -533,6 +572,7 @@ static void no_data_is_deleted_once_a_freeze_is_acknowledged(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                TEST(a_pause_ends_by_itself_and_what_differs_is_put_right),
                 TEST(no_data_is_deleted_once_a_freeze_is_acknowledged),
                 TEST(who_was_refused_gets_it_when_the_owner_goes),
                 TEST(a_removal_does_not_wait_for_who_stays),
