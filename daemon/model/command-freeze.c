@@ -108,18 +108,10 @@ int command_freeze_set(struct tx *tx, struct command *c, struct err *err) {
         return r < 0 ? r : 0;
 }
 
-static bool is_named(const struct freeze *x, const char *object) {
-        const char *slash = strchr(object, '/'), *name = strrchr(x->path, '/');
-        cleanup_(freep) char *kind = slash ? str_ndup(object, (size_t)(slash - object)) : NULL;
-
-        return slash && x->type[0] && rule_is_kind(kind, x->type) &&
-               (str_eq(slash + 1, x->path) || (name && str_eq(slash + 1, name + 1)));
-}
-
 /* A pause outlives its object, and may be all that there is of it. */
 static const struct freeze *find_named(const struct rules *rules, const char *object) {
         for (size_t i = 0; i < rules->freeze_count; i++)
-                if (is_named(&rules->freezes[i], object))
+                if (rule_is_object(object, rules->freezes[i].type, rules->freezes[i].path))
                         return &rules->freezes[i];
         return NULL;
 }

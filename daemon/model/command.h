@@ -214,8 +214,9 @@ struct command_policy {
         struct command head;
         const char *model;
         const char *application, *type, *path, *field; /* NULL: any */
-        const char *mode;                              /* set */
-        bool kind_unknown;         /* no object of the model is of that type now */
+        const char *object; /* unset: KIND/NAME of one that the loop does not know any more */
+        const char *mode;   /* set */
+        bool kind_unknown;  /* no object of the model is of that type now */
         const char *begins, *zone; /* of a window, or NULL; zone NULL: UTC */
         const char *length;        /* of it: "4h" */
         const char *until;         /* a time, or for how long: "2h"; NULL: for ever */

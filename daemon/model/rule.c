@@ -172,6 +172,14 @@ bool rule_is_kind(const char *kind, const char *type) {
                (strlen(kind) == len && strncasecmp(kind, type, len) == 0);
 }
 
+bool rule_is_object(const char *object, const char *type, const char *path) {
+        const char *slash = strchr(object, '/'), *name = strrchr(path, '/');
+        cleanup_(freep) char *kind = slash ? str_ndup(object, (size_t)(slash - object)) : NULL;
+
+        return kind && rule_is_kind(kind, type) &&
+               (str_eq(slash + 1, path) || (name && str_eq(slash + 1, name + 1)));
+}
+
 bool rule_fits(const struct rule *r, const struct rule_subject *s) {
         return (!r->application[0] || str_eq(r->application, s->application)) &&
                (!r->type[0] || rule_is_kind(r->type, s->type)) &&

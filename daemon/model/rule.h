@@ -61,6 +61,8 @@ struct rule_subject { /* of which a rule is sought */
 /* The rule that decides about FIELD ("": the whole object) of S; NULL: none does. R may be NULL. */
 const struct rule *rules_find(const struct rules *r, const struct rule_subject *s,
                               const char *field);
+/* OBJECT, "KIND/NAME" as a person types it, means that one. */
+bool rule_is_object(const char *object, const char *type, const char *path);
 /* It fits S, whatever its field. */
 bool rule_fits(const struct rule *r, const struct rule_subject *s);
 /* "Deployment" or "deployment.apps" means TYPE, "Deployment.apps". */
