@@ -100,12 +100,14 @@ int command_until(struct tx *tx, const char *text, int64_t *ret, struct err *err
         *ret = 0;
         if (!text)
                 return 0;
-        if (clock_parse_span(text, &span))
-                *ret = tx_now(tx) + span;
-        else if (!clock_parse_iso(text, ret))
+        if (clock_parse_span(text, &span)) {
+                if (__builtin_add_overflow(tx_now(tx), span, ret))
+                        return err_set(err, -EINVAL, "\"%s\" is beyond all time", text);
+        } else if (!clock_parse_iso(text, ret)) {
                 return err_set(err, -EINVAL,
                                "\"%s\" is no time: 2026-09-23T14:00:00Z, or for how long: 2h",
                                text);
+        }
         if (*ret <= tx_now(tx))
                 return err_set(err, -EINVAL, "\"%s\" is over already", text);
         return 0;

@@ -153,6 +153,14 @@ void resource_note_unwritten(struct resource_job *j, struct world_resource *r);
 void resource_fights_answered(const struct resource_job *j, struct world_resource *r);
 /* What stands is not what its line in the ledger says. */
 bool resource_stands_new(const struct world_resource *r);
+/* What R looks like is not kept once it was judged that nothing of it is written now: there may be
+ * thousands that differ for weeks. It is looked for when it is needed again. */
+void resource_let_found_go(struct reconcile *rec, struct world_resource *r);
+/* It was let go, and R is to be judged anew, told or written. */
+bool resource_lacks_found(const struct resource_job *j, const struct world_resource *r,
+                          const struct decision *d);
+/* The status of R's application says that something of it stands. */
+void resource_note_standing(struct reconcile *rec, const struct world_resource *r);
 /* Which fields J's apply leaves as they are. ALL: all is declared anew, but what rules ignore. */
 void resource_keep_fields(struct resource_job *j, const struct world_resource *r, bool all);
 bool resource_keeps(struct reconcile *rec, const struct world_resource *r);

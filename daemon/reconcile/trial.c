@@ -193,6 +193,35 @@ static void ask(struct one *o) {
         t->provider->apply(t->open, &j->request, &j->op);
 }
 
+static void on_found(struct op *op) {
+        struct one *o = op->arg;
+        struct resource_job *j = o->job;
+        struct err err = op->err;
+        bool answered = op->outcome == OUTCOME_DONE || op->outcome == OUTCOME_GONE;
+
+        j->seen_found = take_ptr(op->seen.found);
+        j->request.found = j->seen_found;
+        op_clear(op);
+        *op = (struct op){ 0 };
+        if (answered)
+                ask(o);
+        else
+                skip(o, err_text(&err));
+}
+
+/* What the loop let go of it says which fields the apply would leave. */
+static void look_first(struct one *o) {
+        struct resource_job *j = o->job;
+        struct world_target *t = world_target(&j->rec->world, o->target);
+
+        o->provider = t->provider;
+        j->op.loop = j->rec->options.loop;
+        j->op.done = on_found;
+        j->op.arg = o;
+        o->at = OUT;
+        t->provider->look(t->open, &j->request, &j->op);
+}
+
 /* It may go while it is tried: nothing of the world's is pointed to. */
 static void request_known(struct one *o, struct world_resource *r) {
         struct resource_job *j = o->job;
@@ -280,7 +309,10 @@ static void got(struct one *o, int k, const struct err *err) {
                 request_known(o, r);
         else
                 request_new(o);
-        ask(o);
+        if (r && r->seen.let_go && o->job->kept_count)
+                look_first(o);
+        else
+                ask(o);
 }
 
 static void on_read(struct store_call *c, int k, const struct err *err) {

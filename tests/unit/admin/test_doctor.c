@@ -314,6 +314,8 @@ static const struct expectation expectations[] = {
         { "could-not-look", ASKED("'failed': 'reset'"), "warning", "reset" },
         { "could-not-look", ASKED("'volumes-failed': 'may not list'"), "warning",
           "could not look: whether volumes go with their claims: may not list" },
+        { "could-not-look", ASKED("'rights-failed': 'only those in the first'"), "warning",
+          "could not look: rights: only those in the first" },
         { "could-not-look", ASKED("'rights': {'kf': {'incomplete': true}}"), "warning",
           "not complete" },
         { "could-not-look", "{'rows-failed': 'broken'}", "warning", "broken" },

@@ -620,9 +620,21 @@ static void no_command_gets_around_a_freeze(void **state) {
         assert_int_equal(change(d, (struct changing){ .word = "model-config" }, NULL), -EBUSY);
 }
 
+static void a_freeze_until_the_end_of_time_is_refused(void **state) {
+        struct command_freeze f = { .head.run = command_freeze_set,
+                                    .model = "lab",
+                                    .why = "closing",
+                                    .until = "106751991167d" };
+
+        assert_int_equal(desk_run(*state, &f.head), -EINVAL);
+        assert_non_null(strstr(f.head.reply, "beyond all time"));
+        command_deinit(&f.head);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 WITH_MODEL(no_command_gets_around_a_freeze),
+                WITH_MODEL(a_freeze_until_the_end_of_time_is_refused),
                 WITH_MODEL(options_are_converted_set_and_reset),
                 WITH_MODEL(a_file_of_options_may_be_plain_or_by_application),
                 WITH_MODEL(wrong_options_are_told_with_the_nearest_name),

@@ -162,6 +162,35 @@ static void what_would_be_written_is_tried(void **state) {
         json_decref(take_ptr(kept_lines));
 }
 
+/* Without what it looks like nobody could say which fields the write would leave. */
+static void what_was_let_go_is_looked_at_before_it_is_tried(void **state) {
+        struct command_policy ignore = { .head.run = command_policy_set,
+                                         .model = "lab",
+                                         .type = "Thing",
+                                         .path = "one",
+                                         .field = "color",
+                                         .mode = "ignore",
+                                         .why = "x" };
+        struct stage *s = *state;
+        struct asking a;
+
+        deploy(s);
+        stage_command(s, &ignore.head);
+        stage_run(s, 200);
+        stage_change(s, "one", "color", json_string("blue"));
+        stage_run(s, 200);
+        assert_null(stage_resource(s, "one")->seen.found);
+        s->looks = 0;
+        begin_with(s, &a, "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"green\"}}}",
+                   keep_lines);
+        while (!a.told)
+                loop_step(s->loop, 20);
+        assert_string_equal(json_get_str(line_of("one"), "server", ""), "accepts");
+        assert_int_equal(s->looks, 1);
+        assert_int_equal(s->trials, 1);
+        json_decref(take_ptr(kept_lines));
+}
+
 /* What is out when the loop stops is given up. */
 static void a_stop_ends_what_is_tried(void **state) {
         struct stage *s = *state;
@@ -339,6 +368,7 @@ int main(void) {
                 T(a_stop_ends_it),
                 T(what_would_be_written_is_tried),
                 T(a_stop_ends_what_is_tried),
+                T(what_was_let_go_is_looked_at_before_it_is_tried),
                 T(all_plans_share_the_room_for_asking),
                 T(a_large_plan_is_told_in_slices_and_a_stop_ends_it),
         };
