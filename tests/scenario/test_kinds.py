@@ -3,9 +3,15 @@
 """Every kind of drift on objects of many kinds (tests/charm/kinds): what is put right, with its line; what is no drift, without a write."""
 import base64
 import json
+import os
 import re
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
 
 from lib import certs
+from lib.authority import Authority
 from lib.drift import lines, repaired
 from lib.runner import main, test
 from lib.world import Trouble
@@ -82,13 +88,13 @@ class Object:
             equal(self.at(check), right)
         return text
 
-    def no_drift(self, quiet, kept=None, writing=1):
+    def no_drift(self, quiet, kept=None, writing=1, writer="kubectl-edit"):
         """QUIET is none: of it and of a label edited after it, only the label is in the ledger, and one write was made. The one comes after
         the other, so what was to be seen of QUIET has been seen. KEPT (a pointer) says afterwards what QUIET left there."""
         before, writes = lines(self.world), self.world.cluster.writes()
         quiet()
         left = self.at(kept) if kept else None
-        self.merge({"metadata": {"labels": {MARK: "edited"}}})
+        self.merge({"metadata": {"labels": {MARK: "edited"}}}, writer)
         repaired(self.world, before, self.shown, MARK)
         said = self.lines(before)
         fields = [field.get("field") for line in said for field in line["fields"]]
@@ -463,6 +469,74 @@ def _(world):
     bundle = base64.b64encode(certificate.read_bytes()).decode()
     component(world, hook, {"/webhooks/0/clientConfig/caBundle": bundle}, "cert-manager-cainjector")
     hook.healed(lambda: hook.edit("/webhooks/0/timeoutSeconds", 30), "timeoutSeconds", "30", check="/webhooks/0")
+
+
+PLATFORM = Path(__file__).parent / "lib" / "platform_stand_in.py"
+
+
+def fights_beside(world, field):
+    """What doctor says of fights over other fields than the one that the test changes again and again."""
+    found = json.loads(world.ctl("doctor", "--format", "json").out)["findings"]
+    return [f["text"] for f in found if f["id"].startswith("fight") and field not in f["text"]]
+
+
+@contextmanager
+def mutating(world):
+    """A mutating webhook for Deployments of the model, in a process of its own, which the API server asks."""
+    authority = Authority(world.folder / "webhook")
+    process = subprocess.Popen([sys.executable, PLATFORM, "webhook", *authority.issue("webhook", "serverAuth")], stdout=subprocess.PIPE)
+    try:
+        url = f"https://127.0.0.1:{int(process.stdout.readline())}/"
+        world.cluster.kube.create("mutatingwebhookconfigurations", "", {
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration", "metadata": {"name": "platform.example.org"},
+            "webhooks": [{"name": "platform.example.org", "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Fail",
+                          "clientConfig": {"url": url, "caBundle": base64.b64encode(authority.certificate.read_bytes()).decode()},
+                          "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": world.cluster.model}},
+                          "rules": [{"apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"], "operations": ["CREATE", "UPDATE"]}]}]})
+        yield
+    finally:
+        world.cluster.kube.delete("mutatingwebhookconfigurations", "", "platform.example.org")
+        process.kill()
+        process.wait()
+
+
+@test("what a mutating webhook makes of our objects is no drift, and no fight: another registry, a container and an annotation more", shares=kinds,
+      sim="the simulator calls no webhooks")
+def _(world):
+    scaled, image = Object(world, "deployments", "scaled"), "/spec/template/spec/containers/0/image"
+    ours = scaled.at(image)
+    with mutating(world):
+        world.wait_for("the webhook to be asked", lambda: scaled.merge({"metadata": {"labels": {MARK: "edited"}}}, "carol")["metadata"]
+                       .get("annotations", {}).get("example.org/injected"))
+        world.wait_for("the repair", lambda: scaled.at("/metadata/labels")[MARK] == "kept")
+        world.wait_active()
+        for writer in ("alice", "bob"):         # from now on nobody writes but for the label; of one writer that would be a fight
+            scaled.no_drift(lambda: None, kept=image, writer=writer)
+        if not scaled.at(image).startswith("mirror.example/") or len(scaled.at("/spec/template/spec/containers")) != 2:
+            raise Trouble(f"the webhook was not asked about what we write: {scaled.get()}")
+        world.ctl("plan", "--exit-code").ok()
+        equal(fights_beside(world, MARK), [])
+    scaled.healed(lambda: scaled.merge({"metadata": {"labels": {MARK: "edited"}}}, "dora"), MARK)
+    equal(scaled.at(image), ours)
+    world.wait_active()
+
+
+@test("an autoscaler that writes the scale again and again: no drift where replicas are not declared, nor where they were handed over", shares=kinds,
+      sim="the simulator takes no merge patch of a scale")
+def _(world):
+    pki = [os.environ[name] for name in ("PEERS_CA", "PEERS_ADMIN_CERT", "PEERS_ADMIN_KEY")]
+
+    def autoscale(deployment):
+        subprocess.run([sys.executable, PLATFORM, "scaler", deployment.kube.url, deployment.path(), "19", *pki], check=True)
+    scaled, main_ = Object(world, "deployments", "scaled"), Object(world, "deployments", "main")
+    scaled.no_drift(lambda: autoscale(scaled), kept="/spec/replicas", writer="erin")
+    world.ctl("drift", "hand-over", "deployment/main", "spec.replicas", "--to", "kube-controller-manager", "--reason", "it scales").ok()
+    world.wait_for("that replicas are not ours", lambda: not [
+        e for e in main_.get()["metadata"]["managedFields"] if e["manager"] == "mooring" and "f:replicas" in e["fieldsV1"].get("f:spec", {})])
+    main_.no_drift(lambda: autoscale(main_), kept="/spec/replicas", writer="erin")
+    equal(fights_beside(world, MARK), [])
+    world.ctl("drift", "take-over", "deployment/main", "spec.replicas").ok()
+    world.wait_active()
 
 
 @test("data that a component puts into what was declared without any is its own", shares=kinds)
