@@ -69,6 +69,8 @@ unsigned limit_over(const struct limits *l, const struct limit_count *c) {
 char *limit_text(const struct limits *l, const struct limit_count *c, unsigned over) {
         cleanup_(buf_free) struct buf out = BUF_INIT;
 
+        if (over & LIMIT_DELETE && c->empty)
+                buf_puts(&out, "turns empty: "); /* held whatever the limits are */
         if (over & LIMIT_DELETE)
                 buf_printf(&out, "deletes %zu of %zu", c->removed, c->wants);
         if (over & LIMIT_DELETE && c->removed_all > c->removed)
