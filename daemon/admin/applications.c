@@ -196,8 +196,10 @@ void applications_constraints(struct request *q) {
 
 void applications_pause(struct request *q) {
         struct command_application *c = command_new(q, command_application_pause);
+        const struct freeze_body *b = q->data;
 
-        c->why = ((const struct models_pause_body *)q->data)->reason;
+        c->why = b->reason;
+        c->until = b->until;
         if (!q->reason)
                 str_set(&q->reason, c->why);
         submit(q, c);

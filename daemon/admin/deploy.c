@@ -39,8 +39,8 @@ static bool is_offered(const struct charm_host *h, const char *name) {
         return false;
 }
 
-/* What serves the charm. It is taken into the state folder first, for the rows will name it; TAKE
- * NULL: not. */
+/* What serves the charm. It is taken into the state folder first, for the rows will name it, and a
+ * dry run asks it. */
 static void choose(struct request *q, struct charm_take *take, struct charm_choice *c,
                    const char *name, const char *channel, int64_t revision) {
         struct charm_host *h = q->admin->options.host;
@@ -52,8 +52,7 @@ static void choose(struct request *q, struct charm_take *take, struct charm_choi
                 return;
         }
         charm_choice_found(c, offer->sha256, offer->meta);
-        if (take)
-                charm_take_add(take, offer, c);
+        charm_take_add(take, offer, c);
 }
 
 static void take_in(struct request *q, struct charm_take *take, void (*done)(struct charm_take *)) {
@@ -66,9 +65,7 @@ static void take_in(struct request *q, struct charm_take *take, void (*done)(str
 
 /* Choices whose charm could not be taken in are refused with why. Then the command, unless the
  * daemon stops: whoever asked was told so already. */
-static void taken_in(struct charm_take *take, struct command *command,
-                     void (*release)(struct command *c),
-                     void (*dry)(struct request *q, json_t *json, struct command *c)) {
+static void taken_in(struct charm_take *take, struct command *command) {
         struct request *q = take->arg;
 
         for (size_t i = 0; i < take->count; i++) {
@@ -81,9 +78,9 @@ static void taken_in(struct charm_take *take, struct command *command,
         }
         charm_take_deinit(take);
         if (q->gone)
-                release(command);
+                previewing_release(command);
         else
-                request_try(q, command, release, dry);
+                request_try(q, command, previewing_release, previewing_show);
         request_unref(q);
 }
 
@@ -125,27 +122,27 @@ struct bundle *deploy_parse(const struct models_bundle_body *b) {
 static void bundle_taken(struct charm_take *take) {
         struct deploying *d = container_of(take, struct deploying, take);
 
-        taken_in(take, &d->command.head, release_bundle, NULL);
+        taken_in(take, &d->command.head);
 }
 
 static void choose_charms(struct request *q, struct deploying *d) {
         const struct models_bundle_body *b = q->data;
-        bool dry = request_query_bool(q, "dry-run");
 
         d->choices = mem_array(struct charm_choice, d->bundle->application_count);
         for (size_t i = 0; i < d->bundle->application_count; i++) {
                 const struct bundle_application *a = &d->bundle->applications[i];
 
                 if (a->charm)
-                        choose(q, dry ? NULL : &d->take, &d->choices[i], a->charm, a->channel,
-                               a->revision);
+                        choose(q, &d->take, &d->choices[i], a->charm, a->channel, a->revision);
         }
         d->command =
-                (struct command_bundle){ .head = { .run = command_deploy_bundle, .dry_run = dry },
+                (struct command_bundle){ .head = { .run = command_deploy_bundle,
+                                                   .dry_run = request_query_bool(q, "dry-run") },
                                          .model = request_param(q, 0),
                                          .bundle = d->bundle,
                                          .choices = d->choices,
                                          .attach_storage = b->attach_storage };
+        previewing_attach(q, &d->command.head, d->command.model, NULL, release_bundle);
         take_in(q, &d->take, bundle_taken);
 }
 
@@ -204,25 +201,24 @@ static void release_charm(struct command *c) {
 static void charm_taken(struct charm_take *take) {
         struct deploying_charm *d = container_of(take, struct deploying_charm, take);
 
-        taken_in(take, &d->command.head, release_charm, NULL);
+        taken_in(take, &d->command.head);
 }
 
 void deploy_charm(struct request *q) {
         const struct deploy_charm_body *b = q->data;
         struct deploying_charm *d = mem_new(struct deploying_charm);
         bool has_scale = json_object_get(q->json, "scale"),
-             has_revision = json_object_get(q->json, "revision"),
-             dry = request_query_bool(q, "dry-run");
+             has_revision = json_object_get(q->json, "revision");
         struct err err = { 0 };
 
         if (charm_host_scan(q->admin->options.host, &err) < 0) {
                 free(d);
                 return request_fail(q, -EIO, &err);
         }
-        choose(q, dry ? NULL : &d->take, &d->choice, b->charm, b->channel,
-               has_revision ? b->revision : -1);
+        choose(q, &d->take, &d->choice, b->charm, b->channel, has_revision ? b->revision : -1);
         d->command = (struct command_charm){
-                .head = { .run = command_deploy_charm, .dry_run = dry },
+                .head = { .run = command_deploy_charm,
+                          .dry_run = request_query_bool(q, "dry-run") },
                 .model = request_param(q, 0),
                 .application = b->application,
                 .charm = b->charm,
@@ -238,6 +234,7 @@ void deploy_charm(struct request *q) {
                 .attach_storage = b->attach_storage,
                 .force = request_query_bool(q, "force"),
         };
+        previewing_attach(q, &d->command.head, d->command.model, NULL, release_charm);
         take_in(q, &d->take, charm_taken);
 }
 
@@ -272,7 +269,7 @@ static void release_refresh(struct command *c) {
 static void refresh_taken(struct charm_take *take) {
         struct refreshing *f = container_of(take, struct refreshing, take);
 
-        taken_in(take, &f->command.head, previewing_release, previewing_show);
+        taken_in(take, &f->command.head);
 }
 
 static int read_pinned(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
@@ -293,7 +290,6 @@ static void choose_refresh(struct request *q, json_t *pinned) {
         const char *channel = json_get_str(pinned, "channel", "");
         int64_t revision = json_object_get(q->json, "revision") ? b->revision : -1;
 
-        /* Also for a dry run, which asks the charm. */
         choose(q, &f->take, &f->choice, json_get_str(pinned, "charm", ""),
                b->channel   ? b->channel
                : channel[0] ? channel

@@ -112,7 +112,7 @@ static bool is_under(const struct freezing *z, const json_t *row) {
                (!*z->application || !*application || str_eq(application, z->application));
 }
 
-static void pauses_end(const struct freezing *z) {
+static void object_pauses_end(const struct freezing *z) {
         const json_t *f;
         size_t i;
 
@@ -126,6 +126,33 @@ static void pauses_end(const struct freezing *z) {
                         ends(z, DOCTOR_SUBJECT(subject, 0, next), what,
                              json_get_int(f, "until", 0));
         }
+}
+
+/* Of the model, or of one application of it. */
+static void pause_ends(const struct freezing *z, const json_t *row, const char *model,
+                       const char *application) {
+        cleanup_(json_freep) json_t *stop =
+                json_pack("{s:s, s:s}", "model", model, "application", application);
+        cleanup_(freep) char *subject = subject_of(stop);
+        cleanup_(freep) char *next = next_of(z->freeze);
+        cleanup_(freep) char *what =
+                str_format("the pause by %s: %s", json_get_str(row, "paused-by", ""),
+                           json_get_str(row, "paused-why", ""));
+
+        if (is_under(z, stop))
+                ends(z, DOCTOR_SUBJECT(subject, 0, next), what,
+                     json_get_int(row, "paused-until", 0));
+}
+
+static void pauses_end(const struct freezing *z) {
+        const json_t *row;
+        size_t i;
+
+        object_pauses_end(z);
+        json_array_foreach(json_get(z->doctor->facts, "models"), i, row)
+                pause_ends(z, row, json_get_str(row, "name", ""), "");
+        json_array_foreach(json_get(z->doctor->facts, "applications"), i, row)
+                pause_ends(z, row, json_get_str(row, "model", ""), json_get_str(row, "name", ""));
 }
 
 static void rules_end(const struct freezing *z) {

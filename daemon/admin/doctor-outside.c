@@ -398,6 +398,8 @@ static void blind_target(struct doctor *d, const json_t *t) {
               json_get_str(asked, "version-failed", NULL));
         blind(d, subject, "mooringctl cluster-role | kubectl apply -f -",
               "whether volumes go with their claims", json_get_str(asked, "volumes-failed", NULL));
+        blind(d, subject, "kubectl auth can-i --list -n NAMESPACE", "rights",
+              json_get_str(asked, "rights-failed", NULL));
         blind_rights(d, subject, json_get(asked, "rights"));
 }
 

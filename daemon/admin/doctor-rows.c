@@ -23,12 +23,13 @@
 
 /* ---- rows */
 
-static void add_pause(json_t *row, const char *by, const char *why, bool no_time, int64_t at) {
+static void add_pause(json_t *row, const char *by, const char *why, int64_t at, int64_t until) {
         if (!by)
                 return;
         json_object_set_new(row, "paused-by", json_words(by));
         json_object_set_new(row, "paused-why", json_words(why));
-        json_object_set_new(row, "paused-at", json_integer(no_time ? 0 : at));
+        json_object_set_new(row, "paused-at", json_integer(at));
+        json_object_set_new(row, "paused-until", json_integer(until));
 }
 
 /* When the first window of a rule begins that F keeps from its repairs; NULL: none. */
@@ -100,8 +101,8 @@ static int add_models(struct tx *tx, json_t *to, json_t *names, json_t *facts, s
 
                         snprintf(id, sizeof(id), "%lld", (long long)rows[i].id);
                         json_object_set_new(names, id, json_string(rows[i].name));
-                        add_pause(row, rows[i].paused_by, rows[i].paused_why,
-                                  rows[i].paused_at_null, rows[i].paused_at);
+                        add_pause(row, rows[i].paused_by, rows[i].paused_why, rows[i].paused_at,
+                                  rows[i].paused_until);
                         json_array_append_new(to, row);
                         r = add_stops(tx, &rows[i], facts, err);
                 }
@@ -124,7 +125,7 @@ static json_t *application_json(const struct q_application_row *a, const json_t 
                         "charm-channel", a->channel, "charm-sha256", a->charm_sha256, "charm-rev",
                         (json_int_t)a->revision, "charm-missing",
                         folder && access(folder, F_OK) < 0 && errno == ENOENT);
-        add_pause(row, a->paused_by, a->paused_why, a->paused_at_null, a->paused_at);
+        add_pause(row, a->paused_by, a->paused_why, a->paused_at, a->paused_until);
         return row;
 }
 

@@ -26,10 +26,6 @@ const struct json_field models_config_fields[] = {
         { "reset", JSON_FIELD_LIST, offsetof(struct models_config_body, reset), 0, 0, 0, NULL },
         {}
 };
-const struct json_field models_pause_fields[] = { { "reason", JSON_FIELD_STRING,
-                                                    offsetof(struct models_pause_body, reason),
-                                                    JSON_REQUIRED, 1, 1000, NULL },
-                                                  {} };
 const struct json_field models_bundle_fields[] = {
         { "sources", JSON_FIELD_LIST, offsetof(struct models_bundle_body, sources), JSON_REQUIRED,
           0, 0, NULL },
@@ -339,14 +335,15 @@ static void release_application(struct command *c) {
 
 void models_pause(struct request *q) {
         struct command_application *c = mem_new(struct command_application);
-        const char *why = ((const struct models_pause_body *)q->data)->reason;
+        const struct freeze_body *b = q->data;
 
         *c = (struct command_application){ .head = { .run = command_application_pause,
                                                      .dry_run = request_query_bool(q, "dry-run") },
                                            .model = request_param(q, 0),
-                                           .why = why };
+                                           .why = b->reason,
+                                           .until = b->until };
         if (!q->reason)
-                str_set(&q->reason, why);
+                str_set(&q->reason, b->reason);
         request_command(q, &c->head, release_application);
 }
 

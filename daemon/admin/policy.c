@@ -201,6 +201,10 @@ static void submit(struct request *q, int (*run)(struct tx *, struct command *, 
         p->command.kind_unknown = in->type && !reconcile_has_kind(q->admin->options.reconcile,
                                                                   p->command.model, in->type);
         r = find_object(q, object, &p->object, &err);
+        if (r == -ENOENT && run == command_policy_unset) {
+                p->command.object = object;
+                r = 0;
+        }
         if (r > 0) {
                 p->command.type = p->object.type;
                 p->command.path = p->object.path;

@@ -20,23 +20,52 @@ struct previewing {
         json_t *json;            /* what the command said */
 };
 
-static int look(struct tx *tx, struct command *c, struct err *err) {
-        struct previewing *p = c->look_arg;
+/* Names, each once: what changed first is asked first. */
+static json_t *concerned(const struct command *c) {
+        json_t *names = json_object(), *also;
+        const char *name;
+        const json_t *line;
+        size_t i;
 
-        return preview_read(p->preview, tx, p->model, p->application, err);
+        json_array_foreach(json_get(c->answer, "changes"), i, line) {
+                name = json_get_str(line, "application", NULL);
+                if (name)
+                        json_object_set_new(names, name, json_true());
+        }
+        json_object_foreach(c->also, name, also)
+                json_object_set_new(names, name, json_true());
+        return names;
 }
 
-/* The charm is asked with what it was asked with for the plan, so it will say the same. */
+static int look(struct tx *tx, struct command *c, struct err *err) {
+        struct previewing *p = c->look_arg;
+        cleanup_(json_freep) json_t *names = p->application ? NULL : concerned(c);
+        const char *name;
+        json_t *yes;
+        int r = 0;
+
+        preview_forget(p->preview);
+        if (p->application)
+                return preview_read(p->preview, tx, p->model, p->application, err);
+        json_object_foreach(names, name, yes) {
+                r = preview_read(p->preview, tx, p->model, name, err);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* The charms are asked with what they were asked with for the plan, so they will say the same. */
 static int check(struct tx *tx, struct command *c, struct err *err) {
         struct previewing *p = c->look_arg;
         int r = look(tx, c, err);
 
         if (r >= 0 && memcmp(preview_view(p->preview), p->of->view, DIGEST_SIZE) != 0)
-                return err_set(
-                        err, -ESTALE,
-                        "what the charm of %s is asked with is other since the plan was made: "
-                        "another command came; plan again",
-                        p->application);
+                return err_set(err, -ESTALE,
+                               "what the charm%s%s is asked with is other since the plan was made: "
+                               "another command came; plan again",
+                               p->application ? " of " : "s of these applications",
+                               p->application ? p->application : "");
         return r;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* relations.c - integrate and remove-relation; by the two sides, or by id */
 #include "admin-internal.h"
+#include "previewing.h"
 #include "routes.h"
 
 #include "command.h"
@@ -34,7 +35,7 @@ void relations_add(struct request *q) {
 
         c->a = b->a;
         c->b = b->b;
-        request_command(q, &c->head, release);
+        previewing_command(q, &c->head, c->model, NULL, release);
 }
 
 void relations_remove(struct request *q) {
@@ -50,5 +51,5 @@ void relations_remove(struct request *q) {
                 err_set(&err, -EINVAL, "which relation: a and b, or id");
                 return request_fail(q, -EINVAL, &err);
         }
-        request_command(q, &c->head, release);
+        previewing_command(q, &c->head, c->model, NULL, release);
 }

@@ -17,16 +17,12 @@ request_handler models_list, models_add, models_remove, models_config, models_se
         models_take_over, models_status;
 request_handler models_storage, models_relations, models_bundle, models_diff, models_pause,
         models_unpause;
-extern const struct json_field models_add_fields[], models_config_fields[], models_pause_fields[],
-        models_bundle_fields[];
+extern const struct json_field models_add_fields[], models_config_fields[], models_bundle_fields[];
 struct models_add_body {
         const char *name, *cluster;
 };
 struct models_config_body {
         json_t *set, *reset;
-};
-struct models_pause_body {
-        const char *reason;
 };
 struct models_bundle_body {
         json_t *sources;  /* [{"file", "text"}]: the bundle, then overlays */
@@ -101,7 +97,7 @@ struct policy_body {
 request_handler freeze_model, freeze_model_end, freeze_application, freeze_application_end;
 request_handler freeze_object, freeze_object_end;
 extern const struct json_field freeze_fields[];
-struct freeze_body {
+struct freeze_body { /* of pauses too */
         const char *reason, *until;
 };
 

@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "constraint.h"
+#include "rule.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -236,105 +237,116 @@ int command_application_remove(struct tx *tx, struct command *c, struct err *err
 
 /* ---- pause */
 
-static void record_pause(struct command *c, const char *application, const char *before,
-                         const char *why) {
-        command_record(c, application, "paused", before ? json_string(before) : json_false(),
-                       why ? json_string(why) : json_false());
-}
-
-struct pause { /* as it stands */
-        bool none;
-        const char *by, *why;
+struct pause {
+        const char *by, *why; /* NULL: there is none */
+        int64_t until;        /* 0: nobody said */
 };
 
 static struct pause pause_of(const struct subject *s) {
         if (s->row)
-                return (struct pause){ s->row->paused_at_null, s->row->paused_by,
-                                       s->row->paused_why };
-        return (struct pause){ s->model->paused_at_null, s->model->paused_by,
-                               s->model->paused_why };
+                return (struct pause){ s->row->paused_by, s->row->paused_why,
+                                       s->row->paused_until };
+        return (struct pause){ s->model->paused_by, s->model->paused_why, s->model->paused_until };
 }
 
-/* Nobody's reason is replaced unseen: what he waits for would go on under his hands. */
-static int check_not_paused(const struct subject *s, const char *why, struct err *err) {
-        struct pause p = pause_of(s);
+static char *text_of(const struct pause *p) {
+        return rule_pause_text(p->by, p->why, p->until);
+}
 
-        if (p.none)
+static void record_pause(struct command *c, const struct subject *s, const struct pause *after) {
+        struct pause before = pause_of(s);
+        cleanup_(freep) char *old = text_of(&before);
+        cleanup_(freep) char *new = text_of(after);
+
+        command_record(c, s->row ? s->row->name : NULL, "paused",
+                       old ? json_string(old) : json_false(),
+                       new ? json_string(new) : json_false());
+}
+
+/* Nobody's reason or end is replaced unseen: what he waits for would go on under his hands. */
+static int check_not_paused(const struct subject *s, const struct pause *new, struct err *err) {
+        struct pause p = pause_of(s);
+        cleanup_(freep) char *text = text_of(&p);
+
+        if (!p.by)
                 return 0;
-        if (str_eq(p.why, why))
+        if (str_eq(p.why, new->why) && p.until == new->until)
                 return 1;
-        return err_set(
-                err, -EEXIST,
-                "%s%s is paused already by %s: %s; one unpause would end both: `unpause%s%s` "
-                "first if that one is over",
-                s->row ? "" : "model ", s->row ? s->row->name : s->model->name, p.by, p.why,
-                s->row ? " " : "", s->row ? s->row->name : "");
+        return err_set(err, -EEXIST,
+                       "%s%s is paused already by %s; one unpause would end both: `unpause%s%s` "
+                       "first if that one is over",
+                       s->row ? "" : "model ", s->row ? s->row->name : s->model->name, text,
+                       s->row ? " " : "", s->row ? s->row->name : "");
 }
 
-static void tell_pause(struct command *c, const struct subject *s, const char *why) {
-        struct pause p = pause_of(s);
-        const char *model = s->row ? "" : "model ";
+static void tell_pause(struct command *c, const struct subject *s, const struct pause *p) {
         const char *name = s->row ? s->row->name : s->model->name;
+        const char *model = s->row ? "" : "model ";
+        struct pause before = pause_of(s);
+        cleanup_(freep) char *old = text_of(&before);
+        char stamp[CLOCK_TEXT_MAX];
 
-        if (why)
-                command_change(c, "pause", s->row ? name : NULL, "pause %s%s: %s", model, name,
-                               why);
+        if (p->by)
+                command_change(c, "pause", s->row ? name : NULL, "pause %s%s%s%s: %s", model, name,
+                               p->until ? " until " : "",
+                               p->until ? clock_iso(p->until, false, stamp) : "", p->why);
         else
                 command_change(c, "unpause", s->row ? name : NULL,
-                               "go on with %s%s, which %s had paused: %s", model, name, p.by,
-                               p.why);
+                               "go on with %s%s, which was paused by %s", model, name, old);
 }
 
-static int pause_model(struct tx *tx, struct command *c, const struct q_model_row *model,
-                       const char *who, const char *why, struct err *err) {
-        int r = w_model_pause(tx,
-                              &(struct w_model_pause_in){ .paused_by = who,
-                                                          .paused_why = why,
-                                                          .paused_at = who ? tx_now(tx) : 0,
-                                                          .paused_at_null = !who,
-                                                          .id = model->id },
-                              err);
-
-        tell_pause(c, &(struct subject){ .model = model }, why);
-        record_pause(c, NULL, model->paused_why, why);
-        tx_mark(tx, MARK_MODEL, model->id);
-        return r < 0 ? r : 0;
+static int set_pause(struct tx *tx, const struct subject *s, const struct pause *p,
+                     struct err *err) {
+        if (s->row)
+                return w_application_pause(
+                        tx,
+                        &(struct w_application_pause_in){ .paused_by = p->by,
+                                                          .paused_why = p->why,
+                                                          .paused_at = tx_now(tx),
+                                                          .paused_at_null = !p->by,
+                                                          .paused_until = p->until,
+                                                          .id = s->row->id },
+                        err);
+        return w_model_pause(tx,
+                             &(struct w_model_pause_in){ .paused_by = p->by,
+                                                         .paused_why = p->why,
+                                                         .paused_at = tx_now(tx),
+                                                         .paused_at_null = !p->by,
+                                                         .paused_until = p->until,
+                                                         .id = s->model->id },
+                             err);
 }
 
-static int pause_application(struct tx *tx, struct command *c, const struct subject *s,
-                             const char *who, const char *why, struct err *err) {
-        int r = w_application_pause(
-                tx,
-                &(struct w_application_pause_in){ .paused_by = who,
-                                                  .paused_why = why,
-                                                  .paused_at = who ? tx_now(tx) : 0,
-                                                  .paused_at_null = !who,
-                                                  .id = s->row->id },
-                err);
+/* The model is read again for the pause of an application too: it knows what ends next. */
+static int change_pause(struct tx *tx, struct command *c, const struct subject *s,
+                        const struct pause *p, struct err *err) {
+        int r = set_pause(tx, s, p, err);
 
-        tell_pause(c, s, why);
-        record_pause(c, s->row->name, s->row->paused_why, why);
-        return done(tx, s, r);
+        tell_pause(c, s, p);
+        record_pause(c, s, p);
+        tx_mark(tx, MARK_MODEL, s->model->id);
+        return s->row ? done(tx, s, r) : r < 0 ? r : 0;
 }
 
 int command_application_pause(struct tx *tx, struct command *c, struct err *err) {
         struct command_application *pause = command_of(c, command_application);
-        const char *who = c->actor ? c->actor : "somebody";
+        struct pause p = { .by = c->actor ? c->actor : "somebody", .why = pause->why };
         struct subject s = { 0 };
         int r = lookup_live_model(tx, pause->model, &s.model, err);
 
         c->is_stop = true;
         if (r >= 0 && pause->application)
                 r = lookup_application(tx, s.model, pause->application, &s.row, err);
+        if (r >= 0)
+                r = command_until(tx, pause->until, &p.until, err);
         if (r < 0)
                 return r;
         r = command_check_why(pause->why, "pause", "finds it paused", err);
         if (r >= 0)
-                r = check_not_paused(&s, pause->why, err);
+                r = check_not_paused(&s, &p, err);
         if (r)
                 return r < 0 ? r : 0;
-        return pause->application ? pause_application(tx, c, &s, who, pause->why, err)
-                                  : pause_model(tx, c, s.model, who, pause->why, err);
+        return change_pause(tx, c, &s, &p, err);
 }
 
 int command_application_unpause(struct tx *tx, struct command *c, struct err *err) {
@@ -347,10 +359,9 @@ int command_application_unpause(struct tx *tx, struct command *c, struct err *er
                 r = lookup_application(tx, s.model, pause->application, &s.row, err);
         if (r < 0)
                 return r;
-        if (pause_of(&s).none)
+        if (!pause_of(&s).by)
                 return 0;
-        r = s.row ? pause_application(tx, c, &s, NULL, NULL, err)
-                  : pause_model(tx, c, s.model, NULL, NULL, err);
+        r = change_pause(tx, c, &s, &(struct pause){ 0 }, err);
         if (r < 0)
                 return r;
         return consequence_held_end(tx, c, s.model->id,

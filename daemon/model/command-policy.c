@@ -25,14 +25,11 @@ static char *scope_text(const struct command_policy *p) {
 
 static int find(struct tx *tx, struct command_policy *p, const struct q_model_row **ret_model,
                 struct q_policy_row **ret, struct err *err) {
-        const struct q_application_row *application;
         struct q_policy_row *row;
         size_t n;
         int r = lookup_live_model(tx, p->model, ret_model, err);
 
         p->head.is_stop = true;
-        if (r >= 0 && p->application)
-                r = lookup_application(tx, *ret_model, p->application, &application, err);
         if (r >= 0)
                 r = q_policy_get(tx,
                                  &(struct q_policy_get_in){ .model_id = (*ret_model)->id,
@@ -103,12 +100,14 @@ int command_until(struct tx *tx, const char *text, int64_t *ret, struct err *err
         *ret = 0;
         if (!text)
                 return 0;
-        if (clock_parse_span(text, &span))
-                *ret = tx_now(tx) + span;
-        else if (!clock_parse_iso(text, ret))
+        if (clock_parse_span(text, &span)) {
+                if (__builtin_add_overflow(tx_now(tx), span, ret))
+                        return err_set(err, -EINVAL, "\"%s\" is beyond all time", text);
+        } else if (!clock_parse_iso(text, ret)) {
                 return err_set(err, -EINVAL,
                                "\"%s\" is no time: 2026-09-23T14:00:00Z, or for how long: 2h",
                                text);
+        }
         if (*ret <= tx_now(tx))
                 return err_set(err, -EINVAL, "\"%s\" is over already", text);
         return 0;
@@ -205,6 +204,7 @@ static int note_unknown_writer(struct tx *tx, struct command *c, const struct q_
 int command_policy_set(struct tx *tx, struct command *c, struct err *err) {
         struct command_policy *p = command_of(c, command_policy);
         int mode = rule_mode_find(p->mode ? p->mode : "");
+        const struct q_application_row *application;
         const struct q_model_row *model;
         struct q_policy_row *old;
         struct w_policy_insert_in in;
@@ -214,6 +214,8 @@ int command_policy_set(struct tx *tx, struct command *c, struct err *err) {
         if (mode < 0)
                 return err_set(err, -EINVAL, "mode is off, report, repair or ignore");
         r = find(tx, p, &model, &old, err);
+        if (r >= 0 && p->application)
+                r = lookup_application(tx, model, p->application, &application, err);
         if (r >= 0)
                 r = check(p, (enum rule_mode)mode, err);
         if (r >= 0)
@@ -256,18 +258,41 @@ int command_policy_set(struct tx *tx, struct command *c, struct err *err) {
 
 /* ---- unset */
 
+/* A rule outlives its object: it is found by what the person typed. */
+static int find_gone(struct tx *tx, const struct command_policy *p, int64_t model,
+                     struct q_policy_row **ret, struct err *err) {
+        struct q_policy_row *rows;
+        size_t n;
+        int r = q_policy_list(tx, &(struct q_policy_list_in){ .model_id = model }, &rows, &n, err);
+
+        *ret = NULL;
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                if (rows[i].path[0] && str_eq(rows[i].field, or_any(p->field)) &&
+                    rule_is_object(p->object, rows[i].type, rows[i].path))
+                        *ret = &rows[i];
+        return r;
+}
+
+static char *row_scope(const struct q_policy_row *row) {
+        return rule_scope_text(&(struct rule_subject){ row->application, row->type, row->path },
+                               row->field);
+}
+
 int command_policy_unset(struct tx *tx, struct command *c, struct err *err) {
         struct command_policy *p = command_of(c, command_policy);
-        cleanup_(freep) char *scope = scope_text(p);
-        cleanup_(freep) char *field = str_format("policy%s", scope);
+        cleanup_(freep) char *scope = NULL, *field = NULL;
         const struct q_model_row *model;
         struct q_policy_row *old;
         int r = find(tx, p, &model, &old, err);
 
+        if (r >= 0 && p->object)
+                r = find_gone(tx, p, model->id, &old, err);
         if (r < 0)
                 return r;
+        scope = old ? row_scope(old) : p->object ? str_format(" for %s", p->object) : scope_text(p);
         if (!old)
                 return err_set(err, -ENOENT, "there is no rule%s: drift policy lists them", scope);
+        field = str_format("policy%s", scope);
         if (old->writer[0])
                 command_change(c, "take-over", p->application, "take over%s, which %s had: %s",
                                scope, old->writer, p->why ? p->why : "no reason given");

@@ -136,15 +136,26 @@ static int check_expected(struct command *c, struct err *err) {
                        : 0;
 }
 
-/* What a person saw of the plan that follows, and agreed to. */
-static int release_plan(struct tx *tx, const struct command *c, struct err *err) {
+/* What a person saw of the plans that follow, and agreed to. */
+static int release_plans(struct tx *tx, const struct command *c, struct err *err) {
         const struct q_application_row *a;
         const struct q_model_row *m;
-        int r = lookup_model(tx, c->of_model, &m, err);
+        const json_t *line;
+        int r = 0;
+        size_t i;
 
-        if (r >= 0)
-                r = lookup_application(tx, m, c->release_application, &a, err);
-        return r < 0 ? r : command_release_plan(tx, a, c->release, err);
+        json_array_foreach(c->release, i, line) {
+                const char *content = json_get_str(line, "content", NULL);
+
+                if (r < 0 || !content || !str_eq(json_get_str(line, "type", ""), "plan"))
+                        continue;
+                r = lookup_model(tx, c->of_model, &m, err);
+                if (r >= 0)
+                        r = lookup_application(tx, m, json_get_str(line, "path", ""), &a, err);
+                if (r >= 0)
+                        r = command_release_plan(tx, a, content, err);
+        }
+        return r;
 }
 
 int command_run(struct tx *tx, struct store_call *call, struct err *err) {
@@ -168,7 +179,7 @@ int command_run(struct tx *tx, struct store_call *call, struct err *err) {
         if (r >= 0 && c->look)
                 r = c->look(tx, c, err);
         if (r >= 0 && c->release)
-                r = release_plan(tx, c, err);
+                r = release_plans(tx, c, err);
         if (r >= 0 && c->shown)
                 r = w_shown_delete(tx, &(struct w_shown_delete_in){ .id = c->shown }, err);
         if (r >= 0 && !c->dry_run)

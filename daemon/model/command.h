@@ -47,13 +47,15 @@ struct command {
         void *look_arg;
         const json_t *expect; /* the plan that is gone on with: these changes and no others */
         int64_t shown;        /* and its row, which goes with that; 0: none */
-        const char *release_application, *release; /* limit.h's content, let go with it; or NULL */
+        /* Lines that were shown: those of type "plan" name an application ("path") and what is let
+         * go of its plan with this ("content", limit.h's). NULL: none. */
+        const json_t *release;
         /* private: made anew by each run */
         json_t *was, *became; /* what it changed, for the audit */
         size_t values, values_more;
         json_t *also;  /* applications that it changes too, as members; NULL: none */
         bool is_stop;  /* it stops or starts the loop's work: no change of the model */
-        bool is_apply; /* it goes on with what limits froze */
+        bool is_apply; /* it goes on with what limits froze, or sets other limits */
         json_t *answer;
         char *reply;
         struct faults faults, notes;
@@ -184,7 +186,7 @@ struct command_application {
         bool trust;                  /* trust */
         const char *constraints;     /* constraints */
         bool destroy_storage, force; /* remove */
-        const char *why;             /* pause: the reason */
+        const char *why, *until;     /* pause: the reason; when it ends by itself, or NULL */
         /* attach-resource: image reference, or SHA-256 of an attached file; value NULL: the
          * charm's own */
         const char *resource, *value;
@@ -212,8 +214,9 @@ struct command_policy {
         struct command head;
         const char *model;
         const char *application, *type, *path, *field; /* NULL: any */
-        const char *mode;                              /* set */
-        bool kind_unknown;         /* no object of the model is of that type now */
+        const char *object; /* unset: KIND/NAME of one that the loop does not know any more */
+        const char *mode;   /* set */
+        bool kind_unknown;  /* no object of the model is of that type now */
         const char *begins, *zone; /* of a window, or NULL; zone NULL: UTC */
         const char *length;        /* of it: "4h" */
         const char *until;         /* a time, or for how long: "2h"; NULL: for ever */

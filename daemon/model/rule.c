@@ -99,6 +99,23 @@ int rules_load_freezes(struct tx *tx, int64_t model, struct rules **ret, struct 
         return 0;
 }
 
+static int load_pause_ends(struct tx *tx, int64_t model, struct rules *r, struct err *err) {
+        struct q_application_row *paused;
+        struct q_model_row *m;
+        size_t n;
+        int k = q_model_by_id(tx, &(struct q_model_by_id_in){ .id = model }, &m, &n, err);
+
+        if (k >= 0 && n)
+                r->ends_at = clock_sooner(r->ends_at, m->paused_until);
+        if (k >= 0)
+                k = q_application_pause_list(
+                        tx, &(struct q_application_pause_list_in){ .model_id = model }, &paused, &n,
+                        err);
+        for (size_t i = 0; k >= 0 && i < n; i++)
+                r->ends_at = clock_sooner(r->ends_at, paused[i].paused_until);
+        return k;
+}
+
 int rules_load(struct tx *tx, int64_t model, struct rules **ret, struct err *err) {
         struct q_policy_row *rows;
         struct rules *r = NULL;
@@ -107,8 +124,12 @@ int rules_load(struct tx *tx, int64_t model, struct rules **ret, struct err *err
 
         if (k >= 0)
                 k = rules_load_freezes(tx, model, &r, err);
-        if (k < 0)
+        if (k >= 0)
+                k = load_pause_ends(tx, model, r, err);
+        if (k < 0) {
+                rules_free(r);
                 return k;
+        }
         r->items = mem_array(struct rule, n + 1);
         for (size_t i = 0; i < n; i++)
                 take_rule(r, &rows[i]);
@@ -149,6 +170,14 @@ bool rule_is_kind(const char *kind, const char *type) {
 
         return strcasecmp(kind, type) == 0 ||
                (strlen(kind) == len && strncasecmp(kind, type, len) == 0);
+}
+
+bool rule_is_object(const char *object, const char *type, const char *path) {
+        const char *slash = strchr(object, '/'), *name = strrchr(path, '/');
+        cleanup_(freep) char *kind = slash ? str_ndup(object, (size_t)(slash - object)) : NULL;
+
+        return kind && rule_is_kind(kind, type) &&
+               (str_eq(slash + 1, path) || (name && str_eq(slash + 1, name + 1)));
 }
 
 bool rule_fits(const struct rule *r, const struct rule_subject *s) {
@@ -232,10 +261,14 @@ const struct freeze *rules_paused(const struct rules *r, const char *type, const
         return NULL;
 }
 
-char *freeze_text(const struct freeze *f) {
+char *rule_pause_text(const char *by, const char *why, int64_t until) {
         char stamp[CLOCK_TEXT_MAX];
 
-        if (!f->until)
-                return str_format("%s: %s", f->owner, f->why);
-        return str_format("%s: %s (until %s)", f->owner, f->why, clock_iso(f->until, false, stamp));
+        if (!by || !until)
+                return by ? str_format("%s: %s", by, why) : NULL;
+        return str_format("%s: %s (until %s)", by, why, clock_iso(until, false, stamp));
+}
+
+char *freeze_text(const struct freeze *f) {
+        return rule_pause_text(f->owner, f->why, f->until);
 }

@@ -45,7 +45,8 @@ struct rules {
         struct freeze *freezes;
         size_t freeze_count;
         uint8_t digest[32]; /* of all of it: other rules, another digest */
-        int64_t ends_at;    /* clock_wall when the first of them ends by itself; 0: none does */
+        int64_t ends_at;    /* clock_wall when the first of them, or a pause of the model or of one
+                             * of its applications, ends by itself; 0: none does */
 };
 
 /* Inside a transaction. */
@@ -60,6 +61,8 @@ struct rule_subject { /* of which a rule is sought */
 /* The rule that decides about FIELD ("": the whole object) of S; NULL: none does. R may be NULL. */
 const struct rule *rules_find(const struct rules *r, const struct rule_subject *s,
                               const char *field);
+/* OBJECT, "KIND/NAME" as a person types it, means that one. */
+bool rule_is_object(const char *object, const char *type, const char *path);
 /* It fits S, whatever its field. */
 bool rule_fits(const struct rule *r, const struct rule_subject *s);
 /* "Deployment" or "deployment.apps" means TYPE, "Deployment.apps". */
@@ -76,5 +79,6 @@ bool rule_window_open(const struct rule *r, int64_t now, int64_t *ret_change);
 const struct freeze *rules_frozen(const struct rules *r, const char *application);
 /* The pause of that object; NULL: none. */
 const struct freeze *rules_paused(const struct rules *r, const char *type, const char *path);
-/* "alice: reason (until 2026-09-23T14:00:00Z)"; free it. */
+/* "alice: reason (until 2026-09-23T14:00:00Z)"; free it. UNTIL 0: nobody said; BY NULL: NULL. */
+char *rule_pause_text(const char *by, const char *why, int64_t until);
 char *freeze_text(const struct freeze *f);

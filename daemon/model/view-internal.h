@@ -9,6 +9,8 @@ void view_put(json_t *j, const char *member, const char *text); /* NULL: left ou
 void view_put_int(json_t *j, const char *member, int64_t n);
 void view_put_time(json_t *j, const char *member, int64_t wall_ms);
 /* {"current", "message", "since"} */
+/* "paused", if there is a pause: BY not NULL. UNTIL 0: nobody said. */
+void view_put_pause(json_t *j, const char *by, const char *why, int64_t until);
 json_t *view_state(const char *current, const char *message, int64_t since);
 /* Of a model, as its rows have it: available, destroying, removed (its storage is kept). */
 int view_model_state(struct tx *tx, const struct q_model_row *m, json_t **ret, struct err *err);

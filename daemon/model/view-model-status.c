@@ -104,10 +104,7 @@ static void put_row(const struct q_application_row *a, json_t *j) {
                             view_state(a->status, a->message, a->status_at));
         view_put(j, "held", a->held);
         view_put(j, "error", a->plan_error);
-        if (!a->paused_at_null)
-                json_object_set_new(
-                        j, "paused",
-                        json_pack("{s:s?, s:s?}", "by", a->paused_by, "why", a->paused_why));
+        view_put_pause(j, a->paused_by, a->paused_why, a->paused_until);
 }
 
 int view_application_json(struct tx *tx, const struct q_application_row *a,
@@ -391,10 +388,7 @@ static int put_model(struct tx *tx, const struct q_model_row *m, json_t *into, s
         view_put(j, "version", MOORING_VERSION);
         json_object_set_new(j, "model-status", state);
         r = put_stops(tx, m->id, into, err);
-        if (!m->paused_at_null)
-                json_object_set_new(
-                        j, "paused",
-                        json_pack("{s:s?, s:s?}", "by", m->paused_by, "why", m->paused_why));
+        view_put_pause(j, m->paused_by, m->paused_why, m->paused_until);
         return r;
 }
 

@@ -27,6 +27,17 @@ void view_put_time(json_t *j, const char *member, int64_t wall_ms) {
         json_object_set_new(j, member, json_string(clock_iso(wall_ms, false, text)));
 }
 
+void view_put_pause(json_t *j, const char *by, const char *why, int64_t until) {
+        json_t *pause;
+
+        if (!by)
+                return;
+        pause = json_pack("{s:s, s:s?}", "by", by, "why", why);
+        if (until)
+                view_put_time(pause, "until", until);
+        json_object_set_new(j, "paused", pause);
+}
+
 json_t *view_state(const char *current, const char *message, int64_t since) {
         json_t *j = json_object();
 
@@ -148,10 +159,7 @@ static int model_json(struct tx *tx, const struct q_model_row *m, json_t **ret, 
         view_put(j, "cluster", clusters ? cluster->name : NULL);
         view_put(j, "life", m->life);
         view_put_int(j, "applications", n ? count->total : 0);
-        if (!m->paused_at_null)
-                json_object_set_new(
-                        j, "paused",
-                        json_pack("{s:s?, s:s?}", "by", m->paused_by, "why", m->paused_why));
+        view_put_pause(j, m->paused_by, m->paused_why, m->paused_until);
         view_put_time(j, "created", m->created_at);
         *ret = j;
         return 0;

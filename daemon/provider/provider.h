@@ -66,7 +66,8 @@ struct observation {
         int64_t wrote_at; /* the same of our last write, of what is as the baseline says */
         uint8_t digest[DIGEST_SIZE]; /* of the projection to our field set; zero: none */
         bool digest_valid;
-        json_t *found;  /* what `compare` needs, whole; NULL: the digest is the baseline's */
+        json_t *found;  /* what `compare` needs, whole; NULL: the digest is the baseline's, */
+        bool let_go;    /* or it was judged, and is looked for when it is needed again */
         json_t *seen;   /* {"/status/x": value}: the fields the plan asked for; NULL: none asked */
         json_t *output; /* what others may take values from (clusterIP, ...); NULL: nothing */
         struct secret_values *hidden; /* for the tokens of secret outputs in OUTPUT; or NULL */

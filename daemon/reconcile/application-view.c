@@ -38,7 +38,7 @@ static int read_row(struct tx *tx, struct application_work *w, struct err *err) 
         w->dying = str_eq(a->life, "dying");
         w->force = a->force;
         w->destroy_storage = a->destroy_storage;
-        w->paused = a->paused_at_null ? NULL : str_format("%s: %s", a->paused_by, a->paused_why);
+        w->paused = rule_pause_text(a->paused_by, a->paused_why, a->paused_until);
         w->held = str_dup(a->held);
         w->plan_error = str_dup(a->plan_error);
         w->plan_status = str_dup(a->plan_status);

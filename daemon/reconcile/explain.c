@@ -14,6 +14,7 @@
 
 #define WHY_DEPTH_MAX 12 /* causes of causes: one screen */
 #define WHY_WANTS_MAX 50 /* objects of one application that are told one by one */
+#define WHY_LOOK_MAX 500 /* looked at for that: ten thousand take longer than a handler may */
 
 static json_t *stamp(int64_t wall) {
         char text[CLOCK_TEXT_MAX];
@@ -156,22 +157,24 @@ static void why_resource(struct why *w, struct world_resource *r, int depth) {
 
 /* Those of a large application are counted: the first ones tell what is the matter. */
 static void why_wants(struct why *w, const struct world_application *a, int depth) {
+        const struct world_want *want = tally_open(a, NULL);
         cleanup_(freep) char *text = NULL;
-        size_t told = 0, more = 0;
+        size_t told = 0, looked_at = 0;
 
-        for (size_t i = 0; i < a->want_count; i++) {
-                struct world_resource *r = world_resource(&w->rec->world, a->wants[i].resource);
+        for (; want && told < WHY_WANTS_MAX && looked_at < WHY_LOOK_MAX;
+             want = tally_open(a, want)) {
+                struct world_resource *r = world_resource(&w->rec->world, want->resource);
 
-                if (!r || r->state == STATE_READY)
+                looked_at++;
+                if (!r || r->state == STATE_READY) /* as it was, until the next is written */
                         continue;
-                if (told++ < WHY_WANTS_MAX)
-                        why_resource(w, r, depth);
-                else
-                        more++;
+                why_resource(w, r, depth);
+                told++;
         }
-        if (!more)
+        if (!want)
                 return;
-        text = str_format("%zu more objects are not ready: mooringctl objects %s", more, a->name);
+        text = str_format("%zu more objects are not ready: mooringctl objects %s",
+                          tally_open_count(a) - told, a->name);
         add_cause(w->list, depth, a->name, text);
 }
 

@@ -23,6 +23,7 @@ struct listing {
         int64_t after;     /* the last resource that was looked at */
         size_t count, max; /* of those that belong */
         bool plan;
+        bool whole; /* what is done with it has a turn of its own */
         json_t *json, *rows, *unknown;
         reconcile_listed_fn *done;
         void *arg;
@@ -219,6 +220,8 @@ static void go_on(void *arg) {
         int64_t until = clock_mono_us() + SLICE_US;
         struct world_resource *r;
 
+        if (l->whole)
+                return listing_end(l, true);
         for (size_t i = 1; (r = world_resource_next(&l->rec->world, l->after)); i++) {
                 if (l->count == l->max) {
                         json_object_set_new(l->json, "next", json_integer(l->after));
@@ -228,7 +231,8 @@ static void go_on(void *arg) {
                 if (i % LOOK_EVERY == 0 && clock_mono_us() >= until)
                         return later_run(&l->later);
         }
-        listing_end(l, true);
+        l->whole = true;
+        later_run(&l->later);
 }
 
 static struct listing *listing_new(struct reconcile *rec, const struct reconcile_range *range,

@@ -101,7 +101,7 @@ struct resource_job { /* from reading the rows to saving the outcome */
 void resource_handle(struct reconcile *rec, int64_t id);
 /* Fills J's request for an operation on R. */
 void resource_request(struct resource_job *j, struct world_resource *r);
-json_t *resource_marks(struct reconcile *rec, const struct world_application *a,
+json_t *resource_marks(struct reconcile *rec, const char *application,
                        const struct world_model *m);
 /* What was seen of R last, as far as it is ours: the same text, the same state. Free it. */
 char *resource_seen_text(const struct world_resource *r);
@@ -153,6 +153,14 @@ void resource_note_unwritten(struct resource_job *j, struct world_resource *r);
 void resource_fights_answered(const struct resource_job *j, struct world_resource *r);
 /* What stands is not what its line in the ledger says. */
 bool resource_stands_new(const struct world_resource *r);
+/* What R looks like is not kept once it was judged that nothing of it is written now: there may be
+ * thousands that differ for weeks. It is looked for when it is needed again. */
+void resource_let_found_go(struct reconcile *rec, struct world_resource *r);
+/* It was let go, and R is to be judged anew, told or written. */
+bool resource_lacks_found(const struct resource_job *j, const struct world_resource *r,
+                          const struct decision *d);
+/* The status of R's application says that something of it stands. */
+void resource_note_standing(struct reconcile *rec, const struct world_resource *r);
 /* Which fields J's apply leaves as they are. ALL: all is declared anew, but what rules ignore. */
 void resource_keep_fields(struct resource_job *j, const struct world_resource *r, bool all);
 bool resource_keeps(struct reconcile *rec, const struct world_resource *r);

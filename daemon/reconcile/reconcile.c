@@ -188,8 +188,8 @@ static int load_models(struct tx *tx, struct store_call *c, struct err *err) {
                 str_set(&m->uuid, rows[i].uuid);
                 m->target = rows[i].target_id;
                 m->scope = rows[i].scope_null ? 0 : rows[i].scope;
-                if (!rows[i].paused_at_null)
-                        m->paused = str_format("%s: %s", rows[i].paused_by, rows[i].paused_why);
+                m->paused = rule_pause_text(rows[i].paused_by, rows[i].paused_why,
+                                            rows[i].paused_until);
                 m->rules = rules_free(m->rules);
                 r = rules_load(tx, rows[i].id, &m->rules, err);
                 l->after = rows[i].id;
@@ -221,8 +221,8 @@ static int load_applications(struct tx *tx, struct store_call *c, struct err *er
                 a->saved_at = rows[i].status_at;
                 a->last_active = MAX_OF(rows[i].active_at,
                                         str_eq(rows[i].status, "active") ? rows[i].status_at : 0);
-                if (!rows[i].paused_at_null)
-                        a->paused = str_format("%s: %s", rows[i].paused_by, rows[i].paused_why);
+                a->paused = rule_pause_text(rows[i].paused_by, rows[i].paused_why,
+                                            rows[i].paused_until);
                 r = unit_load(tx, a, err);
                 a->changes = 1; /* perhaps: what was told before the end was not planned */
                 l->after = rows[i].id;

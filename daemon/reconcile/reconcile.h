@@ -99,12 +99,13 @@ const char *reconcile_identity(struct reconcile *r, const char *cluster);
 char *reconcile_scope_reason(struct reconcile *r, const char *model);
 bool reconcile_is_foreign(struct reconcile *r, const char *model);
 
-/* Which objects an application would have other, under rows that a command writes and takes back:
- * read inside its transaction, worked out after it. */
+/* Which objects applications would have other, under rows that a command writes and takes back:
+ * read inside its transaction, each of them once, worked out after it. */
 struct tx;
 struct preview;
 struct preview *preview_new(struct reconcile *r);
 struct preview *preview_free(struct preview *p); /* that was not started */
+void preview_forget(struct preview *p);          /* what was read: the transaction runs again */
 int preview_read(struct preview *p, struct tx *tx, const char *model, const char *application,
                  struct err *err);
 /* A digest of all that it read; valid for as long as P, after preview_read. */

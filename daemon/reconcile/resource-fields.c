@@ -318,6 +318,35 @@ void resource_find_differences(struct resource_job *j, struct world_resource *r)
         j->take_over = (t->provider->can & PROVIDER_TAKE_OVER) && has_residue(j);
 }
 
+void resource_let_found_go(struct reconcile *rec, struct world_resource *r) {
+        const struct verdict *v = r->seen.found ? resource_verdict(rec, r) : NULL;
+
+        if (!v || v->now || r->busy || resource_stands_new(r))
+                return;
+        json_decref(take_ptr(r->seen.found));
+        r->seen.let_go = true;
+}
+
+bool resource_lacks_found(const struct resource_job *j, const struct world_resource *r,
+                          const struct decision *d) {
+        bool differs = d->drift == DRIFT_CHANGED || d->spared;
+
+        if (!r->seen.let_go || j->token[0])
+                return false;
+        return d->action == ACTION_APPLY ||
+               (differs &&
+                (!resource_verdict(j->rec, r) || resource_stands_new(r) || ledger_is_news(r, d)));
+}
+
+void resource_note_standing(struct reconcile *rec, const struct world_resource *r) {
+        struct world_application *a = world_application(&rec->world, r->owner);
+
+        if (!a)
+                return;
+        a->noted = true;
+        application_seen(rec, a->id);
+}
+
 bool resource_stands_new(const struct world_resource *r) {
         return r->judged && memcmp(r->judged->stands, r->stands, DIGEST_SIZE) != 0;
 }

@@ -54,6 +54,7 @@ void resource_observed(struct reconcile *rec, struct world_target *t, const char
         r->news = r->listed = true;
         changed = !same(&r->seen, o);
         observation_move(&r->seen, o);
+        resource_let_found_go(rec, r);
         if (!changed)
                 return;
         resource_mark_filled(rec, r); /* the next news may be that it is gone */

@@ -303,7 +303,7 @@ static void on_op(struct op *op) {
         resource_save(j, on_failed_saved);
 }
 
-json_t *resource_marks(struct reconcile *rec, const struct world_application *a,
+json_t *resource_marks(struct reconcile *rec, const char *application,
                        const struct world_model *m) {
         json_t *marks = json_object();
 
@@ -312,14 +312,15 @@ json_t *resource_marks(struct reconcile *rec, const struct world_application *a,
                 json_object_set_new(marks, "model", json_string(m->name));
                 json_object_set_new(marks, "model-uuid", json_string(m->uuid));
         }
-        if (a)
-                json_object_set_new(marks, "application", json_string(a->name));
+        if (application)
+                json_object_set_new(marks, "application", json_string(application));
         return marks;
 }
 
 static json_t *marks_of(struct reconcile *rec, const struct world_resource *r) {
-        return resource_marks(rec, world_application(&rec->world, r->owner),
-                              resource_model(rec, r));
+        const struct world_application *a = world_application(&rec->world, r->owner);
+
+        return resource_marks(rec, a ? a->name : NULL, resource_model(rec, r));
 }
 
 void resource_request(struct resource_job *j, struct world_resource *r) {
@@ -456,6 +457,7 @@ static void rest(struct reconcile *rec, struct world_resource *r, const struct d
         if (r->untold)
                 resource_tell_row(rec, r);
         r->untold = r->busy = false;
+        resource_let_found_go(rec, r);
         tally_resource(&rec->world, r);
         if (d->action == ACTION_NONE)
                 queue_done(rec->queue, KEY_RESOURCE, r->id);
@@ -562,11 +564,18 @@ static void step(struct reconcile *rec, struct world_resource *r) {
         resource_load(resource_job_new(rec, r->id, true), on_loaded);
 }
 
+static void look_for_found(struct resource_job *j, struct world_resource *r) {
+        struct decision d = { .action = ACTION_LOOK, .state = r->state };
+
+        str_copy(d.why, sizeof(d.why), r->reason);
+        act(j, r, &d);
+}
+
 /* Field by field what differs, and what the rules say of it: then it is decided once more. */
 static void compare(struct resource_job *j, struct world_resource *r, struct decision *d) {
         bool differs = d->drift == DRIFT_CHANGED || d->spared;
 
-        if (!differs || r->seen.presence != PRESENCE_PRESENT)
+        if (!differs || r->seen.presence != PRESENCE_PRESENT || r->seen.let_go)
                 return;
         resource_find_differences(j, r);
         judge(j->rec, r, d);
@@ -580,16 +589,6 @@ static void note_whole(struct reconcile *rec, struct world_resource *r, struct d
                 return;
         resource_note_fight(rec, r, "", NULL);
         judge(rec, r, d);
-}
-
-/* Its application's status says so. */
-static void note_standing(struct reconcile *rec, const struct world_resource *r) {
-        struct world_application *a = world_application(&rec->world, r->owner);
-
-        if (!a)
-                return;
-        a->noted = true;
-        application_seen(rec, a->id);
 }
 
 static void on_stood(struct store_call *c, int k, const struct err *err) {
@@ -608,7 +607,7 @@ static void on_stood(struct store_call *c, int k, const struct err *err) {
                 r->drift = r->drift_at = 0;
         memcpy(r->stands, r->judged->stands, DIGEST_SIZE);
         tally_resource(&j->rec->world, r);
-        note_standing(j->rec, r);
+        resource_note_standing(j->rec, r);
         finish(j, true);
 }
 
@@ -654,6 +653,8 @@ static void on_loaded(struct store_call *c, int k, const struct err *err) {
         r->busy = true;
         outside_follow(world_target(&rec->world, r->target), r->type);
         judge(rec, r, &d);
+        if (resource_lacks_found(j, r, &d))
+                return look_for_found(j, r);
         compare(j, r, &d);
         note_whole(rec, r, &d);
         if (d.ruled && resource_stands_new(r))

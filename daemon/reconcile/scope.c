@@ -82,7 +82,7 @@ static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
         w->found = true;
         w->name = str_dup(m->name);
         w->uuid = str_dup(m->uuid);
-        w->paused = m->paused_at_null ? NULL : str_format("%s: %s", m->paused_by, m->paused_why);
+        w->paused = rule_pause_text(m->paused_by, m->paused_why, m->paused_until);
         w->target = m->target_id;
         w->scope = m->scope_null ? 0 : m->scope;
         w->dying = str_eq(m->life, "dying");

@@ -163,31 +163,57 @@ void tally_dropped(struct world *w, struct world_resource *r) {
         count_leaving(w, r, false);
 }
 
-static const struct world_want *find_from(const struct world_application *a, enum tally_kind kind,
+/* The bits of those that stand in one of KINDS. */
+static uint64_t word_of(const struct world_application *a, unsigned kinds, size_t i) {
+        uint64_t word = 0;
+
+        for (unsigned k = 0; k < TALLY_KINDS; k++)
+                if (kinds & 1u << k)
+                        word |= a->tally[k * a->tally_words + i];
+        return word;
+}
+
+static const struct world_want *find_from(const struct world_application *a, unsigned kinds,
                                           size_t from) {
-        const uint64_t *words = a->tally + (size_t)kind * a->tally_words;
         uint64_t mask = ~UINT64_C(0) << from % WORD_BITS;
 
-        for (size_t i = from / WORD_BITS; i < a->tally_words; i++, mask = ~UINT64_C(0))
-                if (words[i] & mask)
-                        return &a->wants[i * WORD_BITS + (size_t)__builtin_ctzll(words[i] & mask)];
+        for (size_t i = from / WORD_BITS; i < a->tally_words; i++, mask = ~UINT64_C(0)) {
+                uint64_t word = word_of(a, kinds, i) & mask;
+
+                if (word)
+                        return &a->wants[i * WORD_BITS + (size_t)__builtin_ctzll(word)];
+        }
         return NULL;
 }
 
 const struct world_want *tally_first(const struct world_application *a, enum tally_kind kind) {
-        return find_from(a, kind, 0);
+        return find_from(a, 1u << kind, 0);
 }
 
 const struct world_want *tally_next(const struct world_application *a, enum tally_kind kind,
                                     const struct world_want *want) {
-        return find_from(a, kind, (size_t)(want - a->wants) + 1);
+        return find_from(a, 1u << kind, (size_t)(want - a->wants) + 1);
 }
 
-size_t tally_count(const struct world_application *a, enum tally_kind kind) {
-        const uint64_t *words = a->tally + (size_t)kind * a->tally_words;
+static size_t count_of(const struct world_application *a, unsigned kinds) {
         size_t count = 0;
 
         for (size_t i = 0; i < a->tally_words; i++)
-                count += (size_t)__builtin_popcountll(words[i]);
+                count += (size_t)__builtin_popcountll(word_of(a, kinds, i));
         return count;
+}
+
+size_t tally_count(const struct world_application *a, enum tally_kind kind) {
+        return count_of(a, 1u << kind);
+}
+
+#define OPEN (1u << TALLY_NOT_READY | 1u << TALLY_BLOCKED | 1u << TALLY_LOST | 1u << TALLY_FAILING)
+
+const struct world_want *tally_open(const struct world_application *a,
+                                    const struct world_want *after) {
+        return find_from(a, OPEN, after ? (size_t)(after - a->wants) + 1 : 0);
+}
+
+size_t tally_open_count(const struct world_application *a) {
+        return count_of(a, OPEN);
 }

@@ -34,3 +34,7 @@ size_t tally_count(const struct world_application *a, enum tally_kind kind);
 /* The next one after WANT. */
 const struct world_want *tally_next(const struct world_application *a, enum tally_kind kind,
                                     const struct world_want *want);
+/* Those that are not in place, for whatever reason: the first after AFTER (or NULL), how many. */
+const struct world_want *tally_open(const struct world_application *a,
+                                    const struct world_want *after);
+size_t tally_open_count(const struct world_application *a);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* term.c - rules about drift, freezes and pauses that end by themselves
+/* term.c - rules about drift, freezes and pauses (also of models and applications) that end by
+ * themselves
  *
  * One timer for the first end of all. What is over is deleted in one transaction with its rows in
  * the audit, which are the loop's; the mark of that makes the model read again. The wall clock may
@@ -60,6 +61,43 @@ static bool is_over(struct tx *tx, int64_t until) {
         return until && until <= tx_now(tx);
 }
 
+static int end_model_pause(struct tx *tx, const struct ending *e, struct err *err) {
+        struct q_model_row *m;
+        size_t n;
+        int r = q_model_by_id(tx, &(struct q_model_by_id_in){ .id = e->model }, &m, &n, err);
+        cleanup_(freep) char *text = NULL;
+
+        if (r < 0 || n == 0 || !is_over(tx, m->paused_until))
+                return r;
+        text = rule_pause_text(m->paused_by, m->paused_why, m->paused_until);
+        r = w_model_pause(tx, &(struct w_model_pause_in){ .paused_at_null = true, .id = m->id },
+                          err);
+        return r < 0 ? r : tell(tx, e, "unpause", "", "", text, err);
+}
+
+static int end_application_pauses(struct tx *tx, const struct ending *e, struct err *err) {
+        struct q_application_row *rows;
+        size_t n;
+        int r = q_application_pause_list(
+                tx, &(struct q_application_pause_list_in){ .model_id = e->model }, &rows, &n, err);
+
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                cleanup_(freep) char *text = rule_pause_text(rows[i].paused_by, rows[i].paused_why,
+                                                             rows[i].paused_until);
+
+                if (!is_over(tx, rows[i].paused_until))
+                        continue;
+                r = w_application_pause(tx,
+                                        &(struct w_application_pause_in){ .paused_at_null = true,
+                                                                          .id = rows[i].id },
+                                        err);
+                tx_mark(tx, MARK_APPLICATION, rows[i].id);
+                if (r >= 0)
+                        r = tell(tx, e, "unpause", rows[i].name, "", text, err);
+        }
+        return r;
+}
+
 static int end_run(struct tx *tx, struct store_call *c, struct err *err) {
         struct ending *e = c->arg;
         struct rules *rules = NULL;
@@ -72,6 +110,10 @@ static int end_run(struct tx *tx, struct store_call *c, struct err *err) {
                 if (is_over(tx, rules->freezes[i].until))
                         r = end_freeze(tx, e, &rules->freezes[i], err);
         rules_free(rules);
+        if (r >= 0)
+                r = end_model_pause(tx, e, err);
+        if (r >= 0)
+                r = end_application_pauses(tx, e, err);
         tx_mark(tx, MARK_MODEL, e->model);
         return r < 0 ? r : 0;
 }

@@ -21,8 +21,8 @@ struct one {
         struct resource_job *job;
         const struct provider *provider;
         json_t *line;
-        int64_t application, target;
-        char *document, *type, *path, incarnation[64];
+        int64_t application, model, target;
+        char *document, *name, *type, *path, incarnation[64];
         enum { WAITING, READING, OUT, OVER } at;
 };
 
@@ -84,6 +84,8 @@ void trial_add(struct trial *t, const struct trial_object *o) {
         one->line = json_incref(o->line);
         one->document = o->document;
         one->application = o->application;
+        one->name = str_dup(o->name);
+        one->model = o->model;
         one->target = o->target;
         one->type = str_dup(o->type);
         one->path = str_dup(o->path);
@@ -99,6 +101,7 @@ static void one_free(struct one *o) {
         resource_job_free(o->job);
         json_decref(o->line);
         free(o->document);
+        free(o->name);
         free(o->type);
         free(o->path);
         free(o);
@@ -190,6 +193,35 @@ static void ask(struct one *o) {
         t->provider->apply(t->open, &j->request, &j->op);
 }
 
+static void on_found(struct op *op) {
+        struct one *o = op->arg;
+        struct resource_job *j = o->job;
+        struct err err = op->err;
+        bool answered = op->outcome == OUTCOME_DONE || op->outcome == OUTCOME_GONE;
+
+        j->seen_found = take_ptr(op->seen.found);
+        j->request.found = j->seen_found;
+        op_clear(op);
+        *op = (struct op){ 0 };
+        if (answered)
+                ask(o);
+        else
+                skip(o, err_text(&err));
+}
+
+/* What the loop let go of it says which fields the apply would leave. */
+static void look_first(struct one *o) {
+        struct resource_job *j = o->job;
+        struct world_target *t = world_target(&j->rec->world, o->target);
+
+        o->provider = t->provider;
+        j->op.loop = j->rec->options.loop;
+        j->op.done = on_found;
+        j->op.arg = o;
+        o->at = OUT;
+        t->provider->look(t->open, &j->request, &j->op);
+}
+
 /* It may go while it is tried: nothing of the world's is pointed to. */
 static void request_known(struct one *o, struct world_resource *r) {
         struct resource_job *j = o->job;
@@ -209,10 +241,8 @@ static void request_known(struct one *o, struct world_resource *r) {
 
 static void request_new(struct one *o) {
         struct resource_job *j = o->job;
-        const struct world_application *a = world_application(&j->rec->world, o->application);
-        const struct world_model *m = a ? world_model(&j->rec->world, a->model) : NULL;
 
-        j->marks = resource_marks(j->rec, a, m);
+        j->marks = resource_marks(j->rec, o->name, world_model(&j->rec->world, o->model));
         j->request = (struct apply_request){ .type = o->type,
                                              .path = o->path,
                                              .wanted = j->document,
@@ -228,12 +258,8 @@ static void request_new(struct one *o) {
 /* NULL: it can be asked. */
 static const char *cannot(struct one *o, const struct world_resource *r, char *text, size_t size) {
         struct reconcile *rec = o->job->rec;
-        const struct world_application *a =
-                world_application(&rec->world, o->application ? o->application
-                                               : r            ? r->owner
-                                                              : 0);
         const struct world_model *m =
-                r ? resource_model(rec, r) : world_model(&rec->world, a ? a->model : 0);
+                r ? resource_model(rec, r) : world_model(&rec->world, o->model);
         const struct world_target *t;
 
         o->target = r ? r->target : o->target;
@@ -283,7 +309,10 @@ static void got(struct one *o, int k, const struct err *err) {
                 request_known(o, r);
         else
                 request_new(o);
-        ask(o);
+        if (r && r->seen.let_go && o->job->kept_count)
+                look_first(o);
+        else
+                ask(o);
 }
 
 static void on_read(struct store_call *c, int k, const struct err *err) {

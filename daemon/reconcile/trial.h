@@ -22,7 +22,9 @@ struct trial_object {
         int64_t resource; /* 0: it has no row */
         /* What is tried instead of what its row says; without a row: all of these. */
         char *document;      /* JSON; taken over */
-        int64_t application; /* whose secrets stand in it */
+        int64_t application; /* whose secrets stand in it; it may not be there yet: */
+        const char *name;    /* what it is called, */
+        int64_t model;       /* and where; as DOCUMENT */
         int64_t target;      /* 0: not known yet */
         const char *type, *path;
 };

@@ -64,7 +64,14 @@ UPDATE application SET life = :life, force = :force, destroy_storage = :destroy_
 UPDATE application SET attach_storage = :attach_storage WHERE id = :id;
 
 -- name: application_pause
-UPDATE application SET paused_by = :paused_by, paused_why = :paused_why, paused_at = :paused_at WHERE id = :id;
+UPDATE application SET paused_by = :paused_by, paused_why = :paused_why, paused_at = :paused_at,
+                       paused_until = :paused_until
+WHERE id = :id;
+
+-- name: application_pause_list
+-- Of one model, those that end by themselves.
+-- row: application
+SELECT * FROM application WHERE model_id = :model_id AND paused_until > 0 LIMIT 1000;
 
 -- name: application_set_plan
 -- What the charm's last run ended with.

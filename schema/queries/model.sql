@@ -34,7 +34,9 @@ UPDATE model SET deleted_at = :deleted_at, deleted = :deleted WHERE id = :id;
 UPDATE model SET life = :life, destroy_storage = :destroy_storage, force = :force WHERE id = :id;
 
 -- name: model_pause
-UPDATE model SET paused_by = :paused_by, paused_why = :paused_why, paused_at = :paused_at WHERE id = :id;
+UPDATE model SET paused_by = :paused_by, paused_why = :paused_why, paused_at = :paused_at,
+                 paused_until = :paused_until
+WHERE id = :id;
 
 -- name: model_delete
 DELETE FROM model WHERE id = :id;

@@ -128,6 +128,7 @@ def _(world):
     world.wait_active()
     world.ctl("pause", "--object", subject, "--reason", "alice: copying", "--dry-run").ok().says("would pause", "alice: copying")
     world.ctl("pause", "--object", subject, "--reason", "alice: copying").ok()
+    world.ctl("drift", "policy", "set", "--mode", "off", "--object", subject, "--reason", "hers").ok()
     shown = world.ctl("remove-application", "store", "--destroy-storage", "--dry-run").ok()
     must_say(shown.err, f"{model}/{claim} is paused by ", "alice: copying: it is deleted when that ends")
     before = uid(world, claim)
@@ -147,6 +148,8 @@ def _(world):
     if code or "Continue" in shown:
         raise Trouble(f"asked, though nothing is destroyed ({code}):\n{shown}")
     world.ctl("wait", "store", "--for", "gone").ok()
+    world.ctl("drift", "policy", "unset", "--object", subject).ok()      # rules and pauses of what is gone can be ended
+    world.ctl("drift", "policy", "unset", "--object", subject).refused("there is no rule")
     must_say(world.ctl("wait", "store", "--for", "gone").ok().err, "there is no application store")
     world.ctl("pause", "--reason", "night").ok()
     world.ctl("destroy-storage", "store").ok()

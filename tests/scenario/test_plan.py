@@ -55,6 +55,44 @@ def _(world):
     world.wait_active()
 
 
+@test("plans of a relation have the objects of both sides with what the server says of them, and apply does them")
+def _(world):
+    kube, login = world.cluster.kube, "Secret mlflow/mlflow-server-object-storage"
+    name, answer = plan_of(world, "remove-relation", "mlflow-server", "mlflow-minio")
+    if line_of(answer, login)["do"] != "remove" or not any(line.get("type") == "user" and line["application"] == "mlflow-minio"
+                                                           for line in answer["changes"]):
+        raise Trouble(f"the plan does not say what of both sides goes: {answer}")
+    if not kube.get("secrets", "mlflow", "mlflow-server-object-storage"):
+        raise Trouble("a plan removed something")
+    world.ctl("apply", name).ok()
+    world.wait_status("mlflow-server", "waiting", "object-storage")
+    name, answer = plan_of(world, "integrate", "mlflow-server", "mlflow-minio")
+    made = {line["type"]: line for line in answer["changes"] if line.get("do") == "make"}
+    if not {"user", "policy"} <= made.keys() or made["user"]["server-why"] != "it holds a secret that is not made yet":
+        raise Trouble(f"the plan does not say what the other side makes: {answer}")
+    world.ctl("apply", name).ok()
+    world.wait_active()
+    if not kube.get("secrets", "mlflow", "mlflow-server-object-storage"):
+        raise Trouble("apply did not do it")
+
+
+@test("plans of a deploy have the objects of what is not there yet, as the server would take them, and make nothing")
+def _(world):
+    kube = world.cluster.kube
+    for words in (("minio", "another"), (world.file("another.yaml", "bundle: kubernetes\napplications:\n  another: {charm: minio, scale: 1}\n"),)):
+        name, answer = plan_of(world, "deploy", *words)
+        said = {f"{line['type']} {line['path']}": line for line in answer["changes"] if line["change"] == "object"}
+        if said["StatefulSet.apps mlflow/another"]["server"] != "accepts" or said["Service mlflow/another"]["server"] != "accepts":
+            raise Trouble(f"the server was not asked: {said}")
+    if "another" in world.apps() or kube.get("services", "mlflow", "another"):
+        raise Trouble("a plan made something")
+    world.ctl("apply", name).ok()
+    world.wait_status("another", "active")
+    world.ctl("remove-application", "another", "--destroy-storage", "--no-prompt").ok()
+    world.wait_for("it to go", lambda: "another" not in world.apps())
+    world.wait_active()
+
+
 @test("apply refuses when the model moved, and says who moved it")
 def _(world):
     name, _ = plan_of(world, "scale-application", "mlflow-server", "2")

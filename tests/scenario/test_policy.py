@@ -258,6 +258,23 @@ def _(world):
     world.wait_active()
 
 
+@test("a pause of an application with an end is over by itself: what was found meanwhile is put right, and the audit says why")
+def _(world):
+    kube, before = world.cluster.kube, lines(world)
+    world.ctl("pause", "mlflow-server", "--reason", "disk swap", "--until", "1h").ok()
+    world.ctl("pause", "mlflow-server", "--reason", "disk swap").refused("paused already by", "disk swap (until ")
+    world.ctl("pause", "--reason", "me too", "--until", "tomorrow").refused("is no time")
+    world.ctl("freeze", "--reason", "closing").ok()
+    world.ctl("doctor").says("ends-in-freeze", "the pause by", "disk swap", "while model mlflow is frozen without an end")
+    world.ctl("unfreeze").ok()
+    world.ctl("unpause", "mlflow-server").ok()
+    world.ctl("pause", "mlflow-server", "--reason", "disk swap", "--until", "2s").ok()
+    kube.delete("services", "mlflow", "mlflow-server")
+    repaired(world, before, "Service mlflow/mlflow-server", "deleted")
+    world.wait_for("its end", lambda: "its time is over" in world.ctl("audit", "--what", "unpause").out)
+    world.wait_active()
+
+
 FIGHT = ["--fight-count", "3", "--fight-delay", "3s", "--fight-delay-max", "3s"]
 
 

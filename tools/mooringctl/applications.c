@@ -283,7 +283,7 @@ static int pause_or_not(struct cli *c, const char *rest, json_t *body) {
         { "until", 0, OPT_STRING, AT(until), NULL, 0, 0, "TIME", 0, NULL, help }
 
 static const struct opt pause_options[] = {
-        OBJECT, UNTIL("with --object: ends by itself, a time or for how long: 2h"), DRY_RUN, {}
+        OBJECT, UNTIL("ends by itself: a time, or for how long: 2h"), DRY_RUN, {}
 };
 static const struct opt unpause_options[] = { OBJECT, CONFIRM_OPTION(AT(no_prompt)), DRY_RUN, {} };
 static const struct opt freeze_options[] = { UNTIL("ends by itself: a time, or for how long: 2h"),
@@ -326,17 +326,13 @@ static int unfreeze(struct cli *c) {
 
 static int pause_writes(struct cli *c) {
         const struct options *o = c->options;
-        const char *reason = c->globals->reason;
 
-        if (!reason)
+        if (!c->globals->reason)
                 return cli_fail(
                         CLI_USAGE,
                         "--reason TEXT is needed: whoever finds it paused wants to know why");
-        if (o->object)
-                return object_stop(c, "pause", stop_body(c));
-        if (o->until)
-                return cli_fail(CLI_USAGE, "--until goes with --object, or with freeze");
-        return pause_or_not(c, "/pause", one("reason", json_string(reason)));
+        return o->object ? object_stop(c, "pause", stop_body(c))
+                         : pause_or_not(c, "/pause", stop_body(c));
 }
 
 static int unpause(struct cli *c) {
@@ -431,8 +427,9 @@ const struct command applications_commands[] = {
         { "pause", NULL, GROUP_OPERATE, "[APPLICATION] --reason TEXT", 0, 1,
           COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_APPLICATION, pause_options, SIZE, pause_writes,
           "Write nothing outside for the model, an application or an object",
-          "Watching, the drift ledger and status go on; what differs is repaired after unpause. "
-          "The model may be changed meanwhile: freeze keeps it from that too.",
+          "Watching, the drift ledger and status go on; what differs is repaired after unpause, "
+          "or when its time is over. The model may be changed meanwhile: freeze keeps it from that "
+          "too.",
           .example = "pause mlflow-server --reason \"the disk is being replaced\"" },
         { "unpause", NULL, GROUP_OPERATE, "[APPLICATION]", 0, 1, COMMAND_LIST | COMMAND_DRY_RUN,
           COMPLETES_APPLICATION, unpause_options, SIZE, unpause, "End a pause",

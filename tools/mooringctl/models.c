@@ -70,6 +70,7 @@ static int add_model(struct cli *c) {
 static void add_notes(struct table *t, struct cli *c, const json_t *state, const json_t *paused) {
         const char *word = json_get_str(state, "current", ""),
                    *said = json_get_str(state, "message", "");
+        const char *until = json_get_str(paused, "until", NULL);
         cleanup_(buf_free) struct buf notes = BUF_INIT;
         char since[40];
 
@@ -78,8 +79,10 @@ static void add_notes(struct table *t, struct cli *c, const json_t *state, const
                            text_time(json_get_str(state, "since", NULL), c->globals->utc, since));
         buf_puts(&notes, said);
         if (paused)
-                buf_printf(&notes, "%spaused by %s: %s", notes.len ? "; " : "",
-                           json_get_str(paused, "by", "?"), json_get_str(paused, "why", ""));
+                buf_printf(&notes, "%spaused by %s%s%s: %s", notes.len ? "; " : "",
+                           json_get_str(paused, "by", "?"), until ? " until " : "",
+                           until ? text_time(until, c->globals->utc, since) : "",
+                           json_get_str(paused, "why", ""));
         table_add(t, buf_str(&notes));
 }
 

@@ -40,6 +40,19 @@ static void add_note(struct buf *notes, const char *text) {
         buf_printf(notes, "%s%s", notes->len ? "; " : "", text);
 }
 
+/* SUBJECT "": of the model. */
+static void add_stop(const char *subject, const char *word, const json_t *stop,
+                     const struct status_table_options *o, struct buf *notes) {
+        const char *until = json_get_str(stop, "until", NULL);
+        char at[40];
+        cleanup_(freep) char *text = str_format(
+                "%s%s%s by %s%s%s: %s", subject, *subject ? " " : "", word,
+                json_get_str(stop, "by", "?"), until ? " until " : "",
+                until ? text_time(until, o->utc, at) : "", json_get_str(stop, "why", ""));
+
+        add_note(notes, text);
+}
+
 static void add_stops(const json_t *status, const struct status_table_options *o,
                       struct buf *notes) {
         static const char *const lists[][2] = { { "frozen", "frozen" },
@@ -49,17 +62,8 @@ static void add_stops(const json_t *status, const struct status_table_options *o
                 const char *name;
                 json_t *stop;
 
-                json_object_foreach(json_get(status, lists[i][0]), name, stop) {
-                        const char *until = json_get_str(stop, "until", NULL);
-                        bool model = str_eq(name, "(model)");
-                        char at[40];
-                        cleanup_(freep) char *text = str_format(
-                                "%s%s%s by %s%s%s: %s", model ? "" : name, model ? "" : " ",
-                                lists[i][1], json_get_str(stop, "by", "?"), until ? " until " : "",
-                                text_time(until, o->utc, at), json_get_str(stop, "why", ""));
-
-                        add_note(notes, text);
-                }
+                json_object_foreach(json_get(status, lists[i][0]), name, stop)
+                        add_stop(str_eq(name, "(model)") ? "" : name, lists[i][1], stop, o, notes);
         }
 }
 
@@ -90,13 +94,8 @@ static void find_notes(const json_t *status, const struct status_table_options *
                 add_note(notes,
                          "the controller's disk is full: nothing is put right, and commands are "
                          "refused, until there is room");
-        if (paused) {
-                cleanup_(freep) char *text =
-                        str_format("paused by %s: %s", json_get_str(paused, "by", "?"),
-                                   json_get_str(paused, "why", ""));
-
-                add_note(notes, text);
-        }
+        if (paused)
+                add_stop("", "paused", paused, o, notes);
         add_stops(status, o, notes);
         if (said[0] && !str_eq(word, "unreachable")) /* the cluster's own line says it */
                 add_note(notes, said);

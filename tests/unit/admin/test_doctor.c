@@ -280,6 +280,15 @@ static const struct expectation expectations[] = {
           "{'freezes': [{'model': 'kf', 'application': 'minio', 'until': %7200000}], 'rules': "
           "[{'model': 'kf', 'application': 'mysql', 'text': 'mode report', 'until': %3600000}]}",
           NULL },
+        { "ends-in-freeze",
+          "{'freezes': [{'model': 'kf', 'until': %7200000}], 'applications': [{'model': 'kf', "
+          "'name': 'minio', 'paused-by': 'bob', 'paused-why': 'y', 'paused-until': %3600000}]}",
+          "warning", "minio: the pause by bob: y ends at 2023-11-14T23:13:20Z, while model kf is" },
+        { "ends-in-freeze",
+          "{'freezes': [{'model': 'kf', 'application': 'mysql', 'until': %7200000}], "
+          "'applications': [{'model': 'kf', 'name': 'minio', 'paused-by': 'bob', 'paused-why': "
+          "'y', 'paused-until': %3600000}], 'models': [{'name': 'kf'}]}",
+          NULL },
         { "rule", "{'rules': []}", NULL },
         { "rule",
           "{'rules': [{'model': 'kf', 'mode': 'off', 'text': 'mode off for Service (eve: x)', "
@@ -305,6 +314,8 @@ static const struct expectation expectations[] = {
         { "could-not-look", ASKED("'failed': 'reset'"), "warning", "reset" },
         { "could-not-look", ASKED("'volumes-failed': 'may not list'"), "warning",
           "could not look: whether volumes go with their claims: may not list" },
+        { "could-not-look", ASKED("'rights-failed': 'only those in the first'"), "warning",
+          "could not look: rights: only those in the first" },
         { "could-not-look", ASKED("'rights': {'kf': {'incomplete': true}}"), "warning",
           "not complete" },
         { "could-not-look", "{'rows-failed': 'broken'}", "warning", "broken" },

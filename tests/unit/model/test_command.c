@@ -269,6 +269,30 @@ static void an_image_can_be_replaced_and_given_back(void **state) {
         assert_int_equal(desk_application(d, command_application_attach_resource, c), -EINVAL);
 }
 
+static int pause_for(struct desk *d, const char *application, const char *until) {
+        return desk_application(d, command_application_pause,
+                                (struct command_application){ .application = application,
+                                                              .why = "disk swap",
+                                                              .until = until });
+}
+
+static void a_pause_may_end_by_itself_and_says_when(void **state) {
+        struct desk *d = *state;
+
+        assert_int_equal(pause_for(d, "store", "yesterday"), -EINVAL);
+        assert_int_equal(pause_for(d, "store", "2001-01-01T00:00:00Z"), -EINVAL);
+        assert_int_equal(pause_for(d, "store", "2101-01-01T00:00:00Z"), 0);
+        assert_string_equal(
+                json_get_str(json_dig(desk_status(d), "applications", "store", "paused", NULL),
+                             "until", ""),
+                "2101-01-01T00:00:00Z");
+        assert_int_equal(pause_for(d, "store", "2101-01-01T00:00:00Z"), 0); /* the same one */
+        assert_int_equal(pause_for(d, "store", NULL), -EEXIST); /* the other's end is not lost */
+        assert_non_null(strstr(err_text(&d->err), "disk swap (until 2101-01-01T00:00:00Z)"));
+        assert_int_equal(pause_for(d, NULL, "2h"), 0);
+        assert_non_null(json_dig(desk_status(d), "model", "paused", "until", NULL));
+}
+
 static void a_pause_needs_a_reason_and_says_who(void **state) {
         struct desk *d = *state;
         const json_t *paused;
@@ -600,9 +624,21 @@ static void no_command_gets_around_a_freeze(void **state) {
         assert_int_equal(change(d, (struct changing){ .word = "model-config" }, NULL), -EBUSY);
 }
 
+static void a_freeze_until_the_end_of_time_is_refused(void **state) {
+        struct command_freeze f = { .head.run = command_freeze_set,
+                                    .model = "lab",
+                                    .why = "closing",
+                                    .until = "106751991167d" };
+
+        assert_int_equal(desk_run(*state, &f.head), -EINVAL);
+        assert_non_null(strstr(f.head.reply, "beyond all time"));
+        command_deinit(&f.head);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 WITH_MODEL(no_command_gets_around_a_freeze),
+                WITH_MODEL(a_freeze_until_the_end_of_time_is_refused),
                 WITH_MODEL(options_are_converted_set_and_reset),
                 WITH_MODEL(a_file_of_options_may_be_plain_or_by_application),
                 WITH_MODEL(wrong_options_are_told_with_the_nearest_name),
@@ -614,6 +650,7 @@ int main(void) {
                 WITH_MODEL(scale_keeps_to_what_the_charm_can_run),
                 WITH_MODEL(trust_and_constraints_are_kept),
                 WITH_MODEL(an_image_can_be_replaced_and_given_back),
+                WITH_MODEL(a_pause_may_end_by_itself_and_says_when),
                 WITH_MODEL(a_pause_needs_a_reason_and_says_who),
                 WITH_MODEL(integrate_matches_refuses_and_removes),
                 WITH_MODEL(two_of_one_charm_at_one_server_are_noted),

@@ -76,8 +76,7 @@ static void on_done(struct op *op) {
         op_clear(op);
 }
 
-static void examine(void) {
-        cleanup_(json_freep) json_t *scopes = json_pack("[s, s]", "one", "two");
+static void examine_in(const json_t *scopes) {
         struct op op = { .loop = w.api.loop, .done = on_done };
 
         provider_kube.examine(w.api.target, scopes, &op);
@@ -86,6 +85,24 @@ static void examine(void) {
                 loop_step(w.api.loop, 50);
         assert_true(w.ended);
         assert_non_null(w.told);
+}
+
+static void examine(void) {
+        cleanup_(json_freep) json_t *scopes = json_pack("[s, s]", "one", "two");
+
+        examine_in(scopes);
+}
+
+/* A cluster of many models is looked at all the same, and what was left out is said. */
+static void of_many_namespaces_the_first_are_asked(void **state) {
+        cleanup_(json_freep) json_t *scopes = json_array();
+
+        for (int i = 0; i < 70; i++)
+                json_array_append_new(scopes, json_sprintf("n%d", i));
+        examine_in(scopes);
+        assert_int_equal(json_object_size(json_get(w.told, "rights")), 64);
+        assert_non_null(strstr(json_get_str(w.told, "rights-failed", ""), "64 of 70 namespaces"));
+        assert_int_equal(json_array_size(json_get(w.told, "volumes")), 1);
 }
 
 static void all_is_asked_namespace_by_namespace_and_page_by_page(void **state) {
@@ -148,6 +165,7 @@ static void what_is_said_of_a_connection_holds_no_secret(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(all_is_asked_namespace_by_namespace_and_page_by_page),
+                TEST(of_many_namespaces_the_first_are_asked),
                 TEST(each_refusal_is_told_in_its_place),
                 TEST(a_server_that_goes_away_ends_it_with_why),
                 TEST(what_is_cancelled_never_ends),

@@ -140,6 +140,12 @@ static void rule(struct stage *s, const char *field, const char *mode) {
         stage_run(s, 200);
 }
 
+static int64_t lines(struct stage *s, const char *of) {
+        cleanup_(freep) char *sql = str_format("SELECT count(*) FROM drift WHERE %s", of);
+
+        return stage_count(s, sql);
+}
+
 static void lose_cache(struct stage *s) {
         static const char *const names[] = { "cache.db", "cache.db-wal", "cache.db-shm", NULL };
 
@@ -152,6 +158,70 @@ static void lose_cache(struct stage *s) {
         s->applies = 0;
         stage_restart(s);
         stage_run(s, 2000);
+}
+
+/* What differs for weeks is not kept whole: it is looked at again when it is to be judged anew. */
+static void what_stands_is_let_go_and_looked_at_when_a_rule_ends(void **state) {
+        struct command_policy end = { .head.run = command_policy_unset,
+                                      .model = "lab",
+                                      .type = "Thing",
+                                      .path = "one",
+                                      .field = "a" };
+        struct stage *s = *state;
+
+        begin(s, two);
+        rule(s, "a", "report");
+        change(s, "a", "2");
+        assert_null(stage_resource(s, "one")->seen.found);
+        change(s, "a", "2"); /* an event that changes nothing of it */
+        assert_null(stage_resource(s, "one")->seen.found);
+        s->applies = s->looks = 0;
+        change(s, "b", "2"); /* another field is put right, and this one stays */
+        assert_string_equal(stage_member(s, "one", "a"), "2");
+        assert_string_equal(stage_member(s, "one", "b"), "1");
+        assert_int_equal(s->applies, 1);
+        assert_int_equal(s->looks, 0);
+        assert_null(stage_resource(s, "one")->seen.found);
+        stage_command(s, &end.head);
+        stage_run(s, 500);
+        assert_string_equal(stage_member(s, "one", "a"), "1");
+        assert_int_equal(s->looks, 1);
+        assert_int_equal(s->applies, 2);
+}
+
+static void what_is_ignored_is_looked_at_before_the_object_is_written(void **state) {
+        struct stage *s = *state;
+
+        begin(s, two);
+        rule(s, "a", "ignore");
+        change(s, "a", "2");
+        assert_null(stage_resource(s, "one")->seen.found);
+        s->applies = s->looks = 0;
+        stage_plan(s, "app",
+                   "{\"docs\": {\"one\": {\"name\": \"one\", \"a\": \"1\", \"b\": \"3\"}}}");
+        stage_application(s, "app")->replan = true;
+        reconcile_mark(s->rec, MARK_APPLICATION, stage_application(s, "app")->id);
+        stage_run(s, 500);
+        assert_string_equal(stage_member(s, "one", "a"), "2");
+        assert_string_equal(stage_member(s, "one", "b"), "3");
+        assert_int_equal(s->looks, 1);
+        assert_int_equal(s->applies, 1);
+}
+
+static void what_is_ignored_and_let_go_has_no_line_in_a_pause(void **state) {
+        struct stage *s = *state;
+
+        begin(s, two);
+        rule(s, "a", "ignore");
+        change(s, "a", "2");
+        assert_null(stage_resource(s, "one")->seen.found);
+        stage_pause(s, "app", true);
+        stage_run(s, 500);
+        reconcile_mark(s->rec, MARK_RESOURCE, stage_resource(s, "one")->id);
+        stage_run(s, 500);
+        assert_int_equal(lines(s, "1"), 0);
+        change(s, "b", "2");
+        assert_int_equal(lines(s, "outcome = 'open'"), 1);
 }
 
 /* Its charm cannot make it again now: only what was kept of it says what is right. */
@@ -171,12 +241,6 @@ static void what_a_plan_only_keeps_is_put_right_though_cache_db_was_lost(void **
         stage_change(s, "one", NULL, NULL);
         stage_run(s, 1000);
         assert_true(stage_there(s, "one"));
-}
-
-static int64_t lines(struct stage *s, const char *of) {
-        cleanup_(freep) char *sql = str_format("SELECT count(*) FROM drift WHERE %s", of);
-
-        return stage_count(s, sql);
 }
 
 static void what_stands_is_in_status_after_a_restart(void **state) {
@@ -385,6 +449,9 @@ int main(void) {
                 TEST(the_end_of_a_fight_is_seen_though_the_row_is_read_again),
                 TEST(what_could_not_be_written_of_a_fight_is_written_with_the_next_line),
                 TEST(what_stands_is_in_status_after_a_restart),
+                TEST(what_stands_is_let_go_and_looked_at_when_a_rule_ends),
+                TEST(what_is_ignored_is_looked_at_before_the_object_is_written),
+                TEST(what_is_ignored_and_let_go_has_no_line_in_a_pause),
                 TEST(what_a_plan_only_keeps_is_put_right_though_cache_db_was_lost),
                 TEST(a_field_that_is_only_told_stays_when_cache_db_was_lost),
                 TEST(a_field_that_is_ignored_stays_when_cache_db_was_lost),
