@@ -129,6 +129,11 @@ static int print_man(struct cli *c) {
         return CLI_DONE;
 }
 
+static int print_reference(struct cli *c) {
+        help_reference(c->out);
+        return CLI_DONE;
+}
+
 static int print_completion(struct cli *c) {
         help_completion(c->out);
         return CLI_DONE;
@@ -210,6 +215,8 @@ const struct command about_commands[] = {
           "Show help", NULL, .example = "help deploy" },
         { "print-man", NULL, GROUP_HELP, "", 0, 0, COMMAND_HIDDEN, COMPLETES_NOTHING, NULL, 0,
           print_man, "Print the man page", NULL },
+        { "print-reference", NULL, GROUP_HELP, "", 0, 0, COMMAND_HIDDEN, COMPLETES_NOTHING, NULL, 0,
+          print_reference, "Print docs/commands.md", NULL },
         { "print-completion", NULL, GROUP_HELP, "", 0, 0, COMMAND_HIDDEN, COMPLETES_NOTHING, NULL,
           0, print_completion, "Print the bash completion", NULL },
         { "complete", NULL, GROUP_HELP, "KIND [APPLICATION]", 1, 2, COMMAND_HIDDEN,

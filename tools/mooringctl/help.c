@@ -20,7 +20,7 @@ static const char *blank(const char *operands) {
         return operands[0] ? " " : "";
 }
 
-void help_command(const struct command *c, FILE *out) {
+static void help_itself(const struct command *c, FILE *out) {
         cleanup_(freep) char *sentence = str_format("%s.", c->help);
         cleanup_(freep) char *usage = str_format("mooringctl %s%s%s [OPTION]...", c->name,
                                                  blank(c->operands), c->operands);
@@ -40,6 +40,10 @@ void help_command(const struct command *c, FILE *out) {
         }
         if (c->example)
                 fprintf(out, "\nExample:\n  mooringctl %s\n", c->example);
+}
+
+void help_command(const struct command *c, FILE *out) {
+        help_itself(c, out);
         fputs("\nOptions of all commands: mooringctl help options\n", out);
 }
 
@@ -215,6 +219,31 @@ void help_man(FILE *out) {
         fputs(".SH OPTIONS OF ALL COMMANDS\n", out);
         opt_man(cli_globals_table, out);
         man_ending(out);
+}
+
+/* ---- the reference of the documentation */
+
+static void reference_command(const struct command *c, void *arg) {
+        FILE *out = arg;
+
+        fprintf(out, "\n### %s\n\n```text\n", c->name);
+        help_itself(c, out);
+        fputs("```\n", out);
+}
+
+void help_reference(FILE *out) {
+        fputs("# Commands of mooringctl\n\n"
+              "As `mooringctl help COMMAND` prints them; made by `mooringctl print-reference`.\n",
+              out);
+        for (enum command_group g = 0; g < GROUP_MAX; g++) {
+                fprintf(out, "\n## %s\n", command_groups[g]);
+                each(g, reference_command, out);
+        }
+        fputs("\n## Options of all commands\n\n```text\n", out);
+        opt_help(cli_globals_table, out);
+        fputs("```\n\n## What it ends with\n\n```text\n", out);
+        help_exit_codes(out);
+        fputs("```\n", out);
 }
 
 /* ---- bash completion */

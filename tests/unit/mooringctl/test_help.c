@@ -190,6 +190,17 @@ static void bash_offers_what_comes_next(void **state) {
         completes("destroy-st", "destroy-storage");
 }
 
+static void the_reference_is_what_help_says_today(void **state) {
+        cleanup_(freep) char *wanted = made(help_reference);
+        cleanup_(freep) char *found = mem_array(char, strlen(wanted) + 2);
+        cleanup_(fclosep) FILE *f = fopen(REFERENCE, "re");
+
+        assert_non_null(f);
+        found[fread(found, 1, strlen(wanted) + 1, f)] = '\0';
+        if (!str_eq(found, wanted))
+                fail_msg("another text than help's: mooringctl print-reference >docs/commands.md");
+}
+
 static void no_two_commands_have_one_name(void **state) {
         for (size_t i = 0; command_families[i]; i++)
                 for (const struct command *c = command_families[i]; c->name; c++) {
@@ -205,6 +216,7 @@ int main(void) {
                 cmocka_unit_test(every_command_has_an_example_that_it_would_take),
                 cmocka_unit_test(every_command_is_in_help_man_page_and_completion),
                 cmocka_unit_test(bash_offers_what_comes_next),
+                cmocka_unit_test(the_reference_is_what_help_says_today),
                 cmocka_unit_test(no_two_commands_have_one_name),
         };
 
