@@ -156,20 +156,24 @@ int command_freeze_end(struct tx *tx, struct command *c, struct err *err) {
 
 /* ---- what is frozen is not changed */
 
+/* What limits froze is gone on with by letting the plan go, or by other limits. */
+static bool is_passed(const struct command *c, const struct freeze *f) {
+        return c->is_apply && str_eq(f->owner, LIMIT_OWNER);
+}
+
 /* Of any application, or NULL. */
-static const struct freeze *any_frozen(const struct rules *rules) {
+static const struct freeze *any_frozen(const struct command *c, const struct rules *rules) {
         for (size_t i = 0; i < rules->freeze_count; i++)
-                if (!rules->freezes[i].type[0])
+                if (!rules->freezes[i].type[0] && !is_passed(c, &rules->freezes[i]))
                         return &rules->freezes[i];
         return NULL;
 }
 
-/* What limits froze is gone on with by letting the plan go. */
 static const struct freeze *frozen(const struct command *c, const struct rules *rules,
                                    const char *application) {
         const struct freeze *f = rules_frozen(rules, application);
 
-        return f && c->is_apply && str_eq(f->owner, LIMIT_OWNER) ? NULL : f;
+        return f && is_passed(c, f) ? NULL : f;
 }
 
 /* It changes what is wanted of each application. */
@@ -190,8 +194,8 @@ static const struct freeze *held_up_by(const struct command *c, const struct rul
 
                 if (application && frozen(c, rules, application))
                         return frozen(c, rules, application);
-                if (is_of_all(json_get_str(line, "change", "")) && any_frozen(rules))
-                        return any_frozen(rules);
+                if (is_of_all(json_get_str(line, "change", "")) && any_frozen(c, rules))
+                        return any_frozen(c, rules);
         }
         json_object_foreach(c->also, name, also)
                 if (frozen(c, rules, name))

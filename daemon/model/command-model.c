@@ -455,6 +455,20 @@ static int count(struct command *c, int r, int *changed, struct err *err) {
         return r < 0 ? r : 0;
 }
 
+static bool is_of_limits_only(const struct command_model *config) {
+        const char *name;
+        json_t *value;
+        size_t i;
+
+        json_array_foreach(config->reset, i, value)
+                if (!json_is_string(value) || !str_starts(json_string_value(value), "limit-"))
+                        return false;
+        json_object_foreach(config->set, name, value)
+                if (!str_starts(name, "limit-"))
+                        return false;
+        return true;
+}
+
 int command_model_config(struct tx *tx, struct command *c, struct err *err) {
         struct command_model *config = command_of(c, command_model);
         const struct q_model_row *model;
@@ -464,6 +478,7 @@ int command_model_config(struct tx *tx, struct command *c, struct err *err) {
         json_t *value;
         int r = lookup_live_model(tx, config->model, &model, err);
 
+        c->is_apply = is_of_limits_only(config);
         if (r < 0)
                 return r;
         json_array_foreach(config->reset, i, value) {

@@ -55,7 +55,7 @@ struct command {
         size_t values, values_more;
         json_t *also;  /* applications that it changes too, as members; NULL: none */
         bool is_stop;  /* it stops or starts the loop's work: no change of the model */
-        bool is_apply; /* it goes on with what limits froze */
+        bool is_apply; /* it goes on with what limits froze, or sets other limits */
         json_t *answer;
         char *reply;
         struct faults faults, notes;

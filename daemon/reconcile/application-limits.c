@@ -210,6 +210,21 @@ int application_limits(struct tx *tx, struct application_work *w, struct err *er
         return r < 0 ? r : 0;
 }
 
+void application_limits_view(const struct application_work *w, bool held,
+                             uint8_t ret[DIGEST_SIZE]) {
+        const struct limits *l = &w->limits;
+        const int64_t all[] = { l->change_free,  l->change_share, l->delete_free,
+                                l->delete_share, l->delete_most,  l->window_ms };
+        cleanup_(buf_free) struct buf b = BUF_INIT;
+
+        memcpy(ret, w->digest, DIGEST_SIZE);
+        if (!held)
+                return;
+        buf_add(&b, w->digest, DIGEST_SIZE);
+        buf_add(&b, all, sizeof(all));
+        digest_sha256(b.data, b.len, ret);
+}
+
 /* ---- the freeze */
 
 static int tell_audit(struct tx *tx, const struct application_work *w, const char *what,

@@ -458,16 +458,19 @@ static int save_wants(struct tx *tx, struct application_work *w, struct err *err
 
 static int save_row(struct tx *tx, struct application_work *w, struct err *err) {
         cleanup_(freep) char *see = w->plan->see ? json_text(w->plan->see) : str_dup("{}");
-        int r = w_application_set_plan(
-                tx,
-                &(struct w_application_set_plan_in){
-                        .id = w->id,
-                        .plan_digest = w->digest,
-                        .plan_digest_len = DIGEST_SIZE,
-                        .plan_status = w->plan->status ? w->plan->status : "",
-                        .plan_message = w->plan->message ? w->plan->message : "",
-                        .version = w->plan->version ? w->plan->version : "" },
-                err);
+        uint8_t digest[DIGEST_SIZE];
+        int r;
+
+        application_limits_view(w, w->held_now != NULL, digest);
+        r = w_application_set_plan(tx,
+                                   &(struct w_application_set_plan_in){
+                                           .id = w->id,
+                                           .plan_digest = digest,
+                                           .plan_digest_len = DIGEST_SIZE,
+                                           .plan_status = w->plan->status ? w->plan->status : "",
+                                           .plan_message = w->plan->message ? w->plan->message : "",
+                                           .version = w->plan->version ? w->plan->version : "" },
+                                   err);
 
         if (r >= 0)
                 r = w_application_set_see(

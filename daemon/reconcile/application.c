@@ -291,10 +291,12 @@ static void digest_view(struct application_work *w) {
 /* Its view is written: is there something to plan? */
 static void ask_charm(struct application_work *w, struct world_application *a) {
         struct reconcile *rec = w->rec;
+        uint8_t digest[DIGEST_SIZE];
         size_t len;
 
         w->replan = a->replan;
-        if (w->plan_digest_valid && memcmp(w->digest, w->plan_digest, DIGEST_SIZE) == 0 &&
+        application_limits_view(w, w->held != NULL, digest);
+        if (w->plan_digest_valid && memcmp(digest, w->plan_digest, DIGEST_SIZE) == 0 &&
             !w->replan && !w->plan_error &&
             !(w->held && (w->release_valid || w->release_changes_valid)))
                 return finish(w, false);

@@ -146,6 +146,10 @@ int application_limit_digests(struct application_work *w, const struct limit_wal
 /* Inside the save: fills held_now where it is too much; and afterwards the row, and the freeze. */
 int application_limits(struct tx *tx, struct application_work *w, struct err *err);
 int application_limits_save(struct tx *tx, struct application_work *w, struct err *err);
+/* Of W's view, which an equal plan follows from; of one that is HELD with the limits that it was
+ * held against, so that it is judged again when they are other ones. */
+void application_limits_view(const struct application_work *w, bool held,
+                             uint8_t ret[DIGEST_SIZE]);
 /* application-edges.c: inside the save. */
 void application_sort_docs(struct application_work *w); /* by label */
 struct prepared *application_doc(const struct application_work *w, const char *label);

@@ -16,7 +16,10 @@ from proxy import Proxy, garbage, truncated  # noqa: E402
 
 
 def faults(world):
-    """A daemon that reaches its cluster through a proxy."""
+    """A daemon that reaches its cluster through a proxy. One field is damaged again and again: no fight is to slow that."""
+    world.daemon.stop()
+    world.daemon.options += ["--fight-delay", "100ms", "--fight-delay-max", "100ms"]
+    world.daemon.start()
     url = urllib.parse.urlsplit(world.cluster.kube.url)
     world.proxy = Proxy((url.hostname, url.port))
     text = world.cluster.kubeconfig.read_text().replace(f"{url.hostname}:{url.port}", f"{url.hostname}:{world.proxy.port}")
@@ -34,18 +37,17 @@ def settled(world):
 
 
 def damage(world, value):
-    """Each time by somebody else: one who does it again and again is slowed down."""
-    world.cluster.kube.edit("services", world.cluster.model, "store", "/spec/ports/0/targetPort", value, f"person-{value}")
+    world.cluster.kube.edit("services", world.cluster.model, "store", "/spec/ports/0/targetPort", value, "person")
 
 
 def damage_beside(world, value):
     """The same, not as a request."""
-    world.cluster.ctl("edit", "service", world.cluster.model, "store", "/spec/ports/0/targetPort", value, "--manager", f"person-{value}")
+    world.cluster.ctl("edit", "service", world.cluster.model, "store", "/spec/ports/0/targetPort", value, "--manager", "person")
 
 
 def mended(world, before, writes, *, most=1):
     """The damage is a line that is repaired, and at most MOST writes were made: no storm."""
-    repaired(world, before, f"Service {world.cluster.model}/store", "targetPort", "person-")
+    repaired(world, before, f"Service {world.cluster.model}/store", "targetPort", "person")
     settled(world)
     made = world.cluster.writes() - writes
     if not 1 <= made <= most:
