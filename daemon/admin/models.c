@@ -118,7 +118,8 @@ void models_set_config(struct request *q) {
 }
 
 static int read_config(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
-        return view_model_config(tx, request_param(q, 0), ret, err);
+        return view_model_config(tx, request_param(q, 0),
+                                 reconcile_limits(q->admin->options.reconcile), ret, err);
 }
 
 void models_config(struct request *q) {

@@ -167,7 +167,8 @@ static int keep_after_all(struct tx *tx, struct command *c, const struct subject
         int r = s->model->destroy_storage
                         ? err_set(err, -EBUSY, "model %s is being removed, with its data",
                                   s->model->name)
-                        : data_each_owned(tx, s->row->id, check_not_deleted, (void *)s->row, err);
+                        : data_each_resource(tx, s->row->id, check_not_deleted, (void *)s->row,
+                                             err);
 
         if (r >= 0)
                 r = w_application_set_life(
@@ -452,13 +453,13 @@ int command_application_accept_loss(struct tx *tx, struct command *c, struct err
         int outside = 0;
 
         if (r >= 0)
-                r = outside = data_each_owned(tx, s.row->id, is_lost_outside, c, err);
+                r = outside = data_each_resource(tx, s.row->id, is_lost_outside, c, err);
         if (r >= 0)
-                r = data_each_owned(tx, s.row->id, accept_loss, c, err);
+                r = data_each_resource(tx, s.row->id, accept_loss, c, err);
         if (r == 0)
                 return err_set(err, -ENOENT, "application %s has lost no data", s.row->name);
         if (r > 0 && outside)
-                r = data_each_owned(tx, s.row->id, accept_inside, c, err);
+                r = data_each_resource(tx, s.row->id, accept_inside, c, err);
         return done(tx, &s, r);
 }
 
@@ -528,7 +529,7 @@ int command_application_adopt(struct tx *tx, struct command *c, struct err *err)
         int r = find(tx, a, &s, err);
 
         if (r >= 0)
-                r = data_each_owned(tx, s.row->id, adopt, c, err);
+                r = data_each_resource(tx, s.row->id, adopt, c, err);
         if (r == 0)
                 return err_set(err, -ENOENT, "application %s is not blocked by %s", s.row->name,
                                a->object ? a->object : "objects that were there before");
@@ -562,7 +563,7 @@ int command_application_recreate(struct tx *tx, struct command *c, struct err *e
         int r = find(tx, a, &s, err);
 
         if (r >= 0)
-                r = data_each_owned(tx, s.row->id, recreate, c, err);
+                r = data_each_resource(tx, s.row->id, recreate, c, err);
         if (r == 0)
                 return err_set(err, -ENOENT,
                                "application %s has no %s that is blocked because it needs recreate",

@@ -275,7 +275,7 @@ int removal_side(struct tx *tx, int64_t relation, int64_t application, struct er
 int removal_model(struct tx *tx, int64_t model, struct err *err);
 /* What APPLICATION let go while it lived is destroyed with it; but what lives in its own servers
  * goes with those (removal_application), and what another one uses stays. */
-int removal_let_go(struct tx *tx, int64_t model, int64_t application, struct err *err);
+int detached_end_of(struct tx *tx, int64_t model, int64_t application, struct err *err);
 /* RESOURCE is wanted by APPLICATION, and not looked after until now: what it let go itself is the
  * one that it was. -EBUSY: it is kept as storage of another one. */
 struct q_detached_by_identity_in;
@@ -290,7 +290,7 @@ bool data_held(const struct q_resource_row *row);
 /* FN for each resource that APPLICATION owns, until it fails; returns how often FN gave more than
  * 0. */
 typedef int data_fn(struct tx *tx, const struct q_resource_row *row, void *arg, struct err *err);
-int data_each_owned(struct tx *tx, int64_t application, data_fn *fn, void *arg, struct err *err);
+int data_each_resource(struct tx *tx, int64_t application, data_fn *fn, void *arg, struct err *err);
 /* TARGET is a server that APPLICATION runs itself: what lives in it goes with it. */
 int data_inside(struct tx *tx, int64_t target, int64_t application, bool *ret, struct err *err);
 struct data_left {

@@ -115,7 +115,7 @@ static int each_application(struct tx *tx, struct ending *e, struct err *err) {
                         e->application = &rows[i];
                         if (rows[i].destroy_storage &&
                             (!e->was->application || str_eq(e->was->application, rows[i].name)))
-                                r = data_each_owned(tx, rows[i].id, tell_owned, e, err);
+                                r = data_each_resource(tx, rows[i].id, tell_owned, e, err);
                 }
         } while (r >= 0 && n == PAGE);
         e->application = NULL;

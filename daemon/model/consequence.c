@@ -26,7 +26,7 @@ static int tell_one(struct tx *tx, const struct q_resource_row *row, void *arg, 
 }
 
 static int each_data(struct tx *tx, struct telling t, struct err *err) {
-        int r = data_each_owned(tx, t.application->id, tell_one, &t, err);
+        int r = data_each_resource(tx, t.application->id, tell_one, &t, err);
 
         return r < 0 ? r : 0;
 }
@@ -82,7 +82,7 @@ static int count_one(struct tx *tx, const struct q_resource_row *row, void *arg,
 int consequence_count(struct tx *tx, const struct q_application_row *a,
                       struct consequence_counts *ret, struct err *err) {
         *ret = (struct consequence_counts){ 0 };
-        return data_each_owned(tx, a->id, count_one, ret, err);
+        return data_each_resource(tx, a->id, count_one, ret, err);
 }
 
 /* ---- relations */

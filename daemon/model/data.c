@@ -11,7 +11,8 @@ bool data_held(const struct q_resource_row *row) {
                (row->applied_generation || row->made || row->adopted || !row->initialised_at_null);
 }
 
-int data_each_owned(struct tx *tx, int64_t application, data_fn *fn, void *arg, struct err *err) {
+int data_each_resource(struct tx *tx, int64_t application, data_fn *fn, void *arg,
+                       struct err *err) {
         struct q_resource_by_owner_in in = { .owner_id = application, .max = PAGE };
         struct q_resource_row *rows;
         int taken = 0;

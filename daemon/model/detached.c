@@ -294,7 +294,7 @@ static int end_row(struct tx *tx, const char *model, const struct q_detached_row
         return n ? detached_forget(tx, row, err) : take_row(tx, model, row, 0, err);
 }
 
-int removal_let_go(struct tx *tx, int64_t model, int64_t application, struct err *err) {
+int detached_end_of(struct tx *tx, int64_t model, int64_t application, struct err *err) {
         struct q_detached_of_in in = { .application_id = application };
         struct q_detached_row *rows;
         struct q_model_row *m;

@@ -11,9 +11,9 @@ static const char *const names[] = { "limit-change-free", "limit-change-share",
                                      "limit-delete-free", "limit-delete-share",
                                      "limit-delete-most", NULL };
 
-static int64_t *member(struct limits *l, const char *option) {
-        int64_t *const members[] = { &l->change_free, &l->change_share, &l->delete_free,
-                                     &l->delete_share, &l->delete_most };
+static const int64_t *member(const struct limits *l, const char *option) {
+        const int64_t *const members[] = { &l->change_free, &l->change_share, &l->delete_free,
+                                           &l->delete_share, &l->delete_most };
 
         for (size_t i = 0; names[i]; i++)
                 if (str_eq(option, names[i]))
@@ -31,8 +31,14 @@ const char *limit_check(const char *option, const json_t *value) {
         return share ? "a percentage, 1 to 100" : "a number of objects, 0 to 1,000,000";
 }
 
+json_t *limit_value(const struct limits *l, const char *option) {
+        const int64_t *value = member(l, option);
+
+        return value ? json_integer(*value) : NULL;
+}
+
 bool limit_override(struct limits *l, const char *option, const json_t *value) {
-        int64_t *to = member(l, option);
+        int64_t *to = (int64_t *)member(l, option);
 
         if (to && !limit_check(option, value))
                 *to = json_integer_value(value);
@@ -63,6 +69,8 @@ unsigned limit_over(const struct limits *l, const struct limit_count *c) {
 char *limit_text(const struct limits *l, const struct limit_count *c, unsigned over) {
         cleanup_(buf_free) struct buf out = BUF_INIT;
 
+        if (over & LIMIT_DELETE && c->empty)
+                buf_puts(&out, "turns empty: "); /* held whatever the limits are */
         if (over & LIMIT_DELETE)
                 buf_printf(&out, "deletes %zu of %zu", c->removed, c->wants);
         if (over & LIMIT_DELETE && c->removed_all > c->removed)

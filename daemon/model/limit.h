@@ -29,6 +29,9 @@ const char *limit_check(const char *option, const json_t *value);
 /* False: OPTION is none of these. */
 bool limit_override(struct limits *l, const char *option, const json_t *value);
 
+/* OPTION's value; NULL: it is none of these. */
+json_t *limit_value(const struct limits *l, const char *option);
+
 struct limit_count {
         size_t removed, changed;         /* by this plan */
         size_t wants;                    /* that the application has */

@@ -189,7 +189,8 @@ int view_model_list(struct tx *tx, int64_t after, json_t **ret, struct err *err)
         return 0;
 }
 
-int view_model_config(struct tx *tx, const char *model, json_t **ret, struct err *err) {
+int view_model_config(struct tx *tx, const char *model, const struct limits *defaults, json_t **ret,
+                      struct err *err) {
         static const char *const names[] = { "image-registry",    "image-pull-secret",
                                              "tolerations",       "node-selector",
                                              "limit-change-free", "limit-change-share",
@@ -209,7 +210,9 @@ int view_model_config(struct tx *tx, const char *model, json_t **ret, struct err
         j = json_object();
         for (size_t i = 0; i < ARRAY_SIZE(names); i++)
                 json_object_set_new(j, names[i],
-                                    json_pack("{s:n, s:s}", "value", "source", "default"));
+                                    json_pack("{s:o?, s:s}", "value",
+                                              limit_value(defaults, names[i]), "source",
+                                              "default"));
         for (size_t i = 0; i < n; i++)
                 json_object_set_new(j, rows[i].name,
                                     json_pack("{s:o, s:s}", "value", view_parse(rows[i].value),

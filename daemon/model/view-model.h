@@ -8,6 +8,7 @@
 #pragma once
 
 #include "bundle.h"
+#include "limit.h"
 #include "seal.h"
 #include "store.h"
 
@@ -20,7 +21,7 @@ struct view_filter {
         bool relations, storage, units;
         /* cursor: name of the application that came last; NULL: from the start */
         const char *after;
-        int64_t max;             /* 0: VIEW_APPLICATIONS_MAX */
+        int64_t max; /* 0: VIEW_APPLICATIONS_MAX */
 };
 
 /* -ENOENT with the nearest name. */
@@ -28,8 +29,9 @@ int view_model_status(struct tx *tx, const char *model, const struct view_filter
                       struct err *err);
 int view_model_list(struct tx *tx, int64_t after, json_t **ret, struct err *err);
 int view_model_clusters(struct tx *tx, int64_t after, json_t **ret, struct err *err);
-/* model-config */
-int view_model_config(struct tx *tx, const char *model, json_t **ret, struct err *err);
+/* model-config; DEFAULTS are the daemon's. */
+int view_model_config(struct tx *tx, const char *model, const struct limits *defaults, json_t **ret,
+                      struct err *err);
 int view_model_application(struct tx *tx, const char *model, const char *application, json_t **ret,
                            struct err *err);
 /* "mlflow-server/0", or the pod's name. */

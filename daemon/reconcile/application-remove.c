@@ -275,7 +275,7 @@ int application_remove_run(struct tx *tx, struct store_call *c, struct err *err)
                                         &rows, &left, err);
         if (r < 0 || left)
                 return r < 0 ? r : 0;
-        r = w->destroy_storage ? removal_let_go(tx, w->model, w->id, err) : 0;
+        r = w->destroy_storage ? detached_end_of(tx, w->model, w->id, err) : 0;
         if (r >= 0)
                 r = drop_ownerless(tx, w, err);
         if (r >= 0)

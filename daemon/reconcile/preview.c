@@ -32,8 +32,8 @@ struct side { /* one application */
         int turns;
 };
 
-#define SLICE                                                                                      \
-        50 /* documents of one turn of the loop: half a millisecond when each is another one */
+/* Documents of one turn of the loop: half a millisecond when each is another one. */
+#define SLICE 50
 
 static void tell_slice(void *arg);
 

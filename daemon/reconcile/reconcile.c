@@ -97,6 +97,10 @@ void reconcile_offers_changed(struct reconcile *rec) {
         }
 }
 
+const struct limits *reconcile_limits(const struct reconcile *rec) {
+        return &rec->options.limits;
+}
+
 void reconcile_options_changed(struct reconcile *rec) {
         struct map_entry *e;
 

@@ -62,6 +62,8 @@ void reconcile_mark(struct reconcile *r, enum store_mark kind, int64_t id);
 void reconcile_offers_changed(struct reconcile *r);
 /* What the providers' options say is other now: targets that are not open are tried again. */
 void reconcile_options_changed(struct reconcile *r);
+/* The daemon's, which a model's own stand before. */
+const struct limits *reconcile_limits(const struct reconcile *r);
 
 /* ---- for the admin API; each returns a new JSON value */
 /* Per application: status as computed now, age of what it rests on, units; keys are names. */

@@ -399,13 +399,20 @@ static bool runs_units(struct reconcile *rec, struct world_application *a) {
         return a->runs > 0;
 }
 
+/* Where the freeze is for A's own plan, that plan says why. */
+static char *frozen_text(const struct world_application *a, const struct freeze *f) {
+        bool own = a->held && str_eq(f->owner, LIMIT_OWNER) && strstr(f->why, a->held);
+
+        return own ? str_dup(LIMIT_OWNER) : freeze_text(f);
+}
+
 void status_update(struct reconcile *rec, struct world_application *a) {
         struct gathered g = { 0 };
         struct status_output out;
         struct status_input in = { 0 };
         const struct world_model *m = world_model(&rec->world, a->model);
         const struct freeze *f = m && a->name ? rules_frozen(m->rules, a->name) : NULL;
-        cleanup_(freep) char *frozen = f ? freeze_text(f) : NULL;
+        cleanup_(freep) char *frozen = f ? frozen_text(a, f) : NULL;
         cleanup_(freep) char *note = NULL;
 
         if (!a->name)

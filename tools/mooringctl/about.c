@@ -129,31 +129,78 @@ static int print_man(struct cli *c) {
         return CLI_DONE;
 }
 
+static int print_reference(struct cli *c) {
+        help_reference(c->out);
+        return CLI_DONE;
+}
+
 static int print_completion(struct cli *c) {
         help_completion(c->out);
         return CLI_DONE;
 }
 
 /* For the completion script: names, one a line; silent where there is no daemon. */
+struct completed {
+        const char *kind;
+        const char *path;   /* below the model's when that begins without a slash */
+        const char *member; /* of the answer, or NULL: the answer itself */
+        const char *end;    /* after each name */
+};
+static const struct completed completed[] = {
+        { "applications", "status", "applications", "" },
+        { "objects", "resources", "resources", "" },
+        { "settings", "applications/%s/config", "settings", "=" },
+        { "model-settings", "config", NULL, "=" },
+        { "models", "/v1/models", "models", "" },
+        { "clusters", "/v1/clusters", "clusters", "" },
+        { "charms", "/v1/charms", "charms", "" },
+};
+
+static char *completed_path(struct cli *c, const struct completed *k) {
+        cleanup_(freep) char *below = NULL, *model = NULL;
+        const char *of = strstr(k->path, "%s");
+
+        if (k->path[0] == '/')
+                return str_dup(k->path);
+        if (!cli_model(c) || (of && !cli_operand(c, 1)))
+                return NULL;
+        model = call_path("/v1/models/%s", cli_model(c));
+        below = of ? call_path("applications/%s/config", cli_operand(c, 1)) : str_dup(k->path);
+        return str_format("%s/%s", model, below);
+}
+
+/* "deployment/mlflow-server", as `why` takes it. */
+static void print_object(const json_t *item, FILE *out) {
+        const char *type = json_get_str(item, "type", ""), *path = json_get_str(item, "path", "");
+        const char *slash = strrchr(path, '/');
+
+        for (; *type && *type != '.'; type++)
+                fputc(*type >= 'A' && *type <= 'Z' ? *type - 'A' + 'a' : *type, out);
+        fprintf(out, "/%s\n", slash ? slash + 1 : path);
+}
+
 static int complete(struct cli *c) {
-        const char *kind = cli_operand(c, 0);
+        const struct completed *k = completed;
         cleanup_(json_freep) json_t *json = NULL;
         cleanup_(freep) char *path = NULL;
         const json_t *list, *item;
         const char *name;
         size_t i;
 
-        if (str_eq(kind, "applications"))
-                path = cli_model(c) ? call_path("/v1/models/%s/status", cli_model(c)) : NULL;
-        else
-                path = call_path("/v1/%s", kind);
+        while (k < completed + ARRAY_SIZE(completed) && !str_eq(k->kind, cli_operand(c, 0)))
+                k++;
+        path = k < completed + ARRAY_SIZE(completed) ? completed_path(c, k) : NULL;
         if (!path || call_try(c, path, &json, NULL) < 0)
                 return CLI_FAILED;
-        list = json_get(json, kind);
-        json_array_foreach(list, i, item)
-                fprintf(c->out, "%s\n", json_get_str(item, "name", ""));
+        list = k->member ? json_get(json, k->member) : json;
+        json_array_foreach(list, i, item) {
+                if (json_get(item, "name"))
+                        fprintf(c->out, "%s%s\n", json_get_str(item, "name", ""), k->end);
+                else
+                        print_object(item, c->out);
+        }
         json_object_foreach((json_t *)list, name, item)
-                fprintf(c->out, "%s\n", name);
+                fprintf(c->out, "%s%s\n", name, k->end);
         return CLI_DONE;
 }
 
@@ -168,9 +215,11 @@ const struct command about_commands[] = {
           "Show help", NULL, .example = "help deploy" },
         { "print-man", NULL, GROUP_HELP, "", 0, 0, COMMAND_HIDDEN, COMPLETES_NOTHING, NULL, 0,
           print_man, "Print the man page", NULL },
+        { "print-reference", NULL, GROUP_HELP, "", 0, 0, COMMAND_HIDDEN, COMPLETES_NOTHING, NULL, 0,
+          print_reference, "Print docs/commands.md", NULL },
         { "print-completion", NULL, GROUP_HELP, "", 0, 0, COMMAND_HIDDEN, COMPLETES_NOTHING, NULL,
           0, print_completion, "Print the bash completion", NULL },
-        { "complete", NULL, GROUP_HELP, "applications|models|clusters", 1, 1, COMMAND_HIDDEN,
+        { "complete", NULL, GROUP_HELP, "KIND [APPLICATION]", 1, 2, COMMAND_HIDDEN,
           COMPLETES_NOTHING, NULL, 0, complete, "Print names for the shell", NULL },
         {}
 };

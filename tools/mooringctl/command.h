@@ -24,7 +24,11 @@ enum command_completes {
         COMPLETES_APPLICATION,
         COMPLETES_MODEL,
         COMPLETES_CLUSTER,
-        COMPLETES_FILE
+        COMPLETES_FILE,
+        COMPLETES_BUNDLE_OR_CHARM,
+        COMPLETES_SUBJECT,      /* an application, or KIND/NAME of an object */
+        COMPLETES_SETTING,      /* an option of the application before it */
+        COMPLETES_MODEL_SETTING /* of the model */
 };
 
 enum {
@@ -43,12 +47,13 @@ struct command {
         int min, max;         /* number of operands; max -1: any */
         unsigned flags;
         enum command_completes completes;
-        const struct opt *options; /* or NULL */
-        size_t size;               /* of its options' struct */
-        int (*run)(struct cli *c); /* returns enum cli_exit */
-        const char *help;          /* one line, without a full stop */
-        const char *more;          /* paragraphs for its help and the man page, or NULL */
-        const char *example;       /* how it is typed, without "mooringctl " */
+        const struct opt *options;   /* or NULL */
+        size_t size;                 /* of its options' struct */
+        int (*run)(struct cli *c);   /* returns enum cli_exit */
+        const char *help;            /* one line, without a full stop */
+        const char *more;            /* paragraphs for its help and the man page, or NULL */
+        enum command_completes then; /* for further operands, where it is another */
+        const char *example;         /* how it is typed, without "mooringctl " */
 };
 
 /* All families, NULL-terminated; each is a table that ends with a row whose name is NULL. */

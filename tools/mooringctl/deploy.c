@@ -173,8 +173,8 @@ static int deploy(struct cli *c) {
 
 const struct command deploy_commands[] = {
         { "deploy", NULL, GROUP_DEPLOY, "BUNDLE|CHARM [APPLICATION]", 1, 2,
-          COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_FILE, options, sizeof(struct options), deploy,
-          "Deploy a bundle, or one charm",
+          COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_BUNDLE_OR_CHARM, options,
+          sizeof(struct options), deploy, "Deploy a bundle, or one charm",
           "A bundle is a file: a path, or a name that ends in .yaml. It is taken whole or not at "
           "all; all that is wrong is told "
           "at once, with file and line. The same bundle again changes nothing. --dry-run prints "

@@ -92,7 +92,7 @@ static int resources(struct cli *c) {
 
 const struct command explain_commands[] = {
         { "why", NULL, GROUP_LOOK, "APPLICATION|UNIT|KIND/NAME", 1, 1, COMMAND_LIST,
-          COMPLETES_APPLICATION, NULL, 0, why,
+          COMPLETES_SUBJECT, NULL, 0, why,
           "Show why something is not as it should be, down to the cause", NULL,
           .example = "why deployment/mlflow-server" },
         { "objects", "resources", GROUP_LOOK, "[APPLICATION]", 0, 1, COMMAND_LIST,

@@ -20,7 +20,7 @@ static const char *blank(const char *operands) {
         return operands[0] ? " " : "";
 }
 
-void help_command(const struct command *c, FILE *out) {
+static void help_itself(const struct command *c, FILE *out) {
         cleanup_(freep) char *sentence = str_format("%s.", c->help);
         cleanup_(freep) char *usage = str_format("mooringctl %s%s%s [OPTION]...", c->name,
                                                  blank(c->operands), c->operands);
@@ -40,6 +40,10 @@ void help_command(const struct command *c, FILE *out) {
         }
         if (c->example)
                 fprintf(out, "\nExample:\n  mooringctl %s\n", c->example);
+}
+
+void help_command(const struct command *c, FILE *out) {
+        help_itself(c, out);
         fputs("\nOptions of all commands: mooringctl help options\n", out);
 }
 
@@ -217,6 +221,31 @@ void help_man(FILE *out) {
         man_ending(out);
 }
 
+/* ---- the reference of the documentation */
+
+static void reference_command(const struct command *c, void *arg) {
+        FILE *out = arg;
+
+        fprintf(out, "\n### %s\n\n```text\n", c->name);
+        help_itself(c, out);
+        fputs("```\n", out);
+}
+
+void help_reference(FILE *out) {
+        fputs("# Commands of mooringctl\n\n"
+              "As `mooringctl help COMMAND` prints them; made by `mooringctl print-reference`.\n",
+              out);
+        for (enum command_group g = 0; g < GROUP_MAX; g++) {
+                fprintf(out, "\n## %s\n", command_groups[g]);
+                each(g, reference_command, out);
+        }
+        fputs("\n## Options of all commands\n\n```text\n", out);
+        opt_help(cli_globals_table, out);
+        fputs("```\n\n## What it ends with\n\n```text\n", out);
+        help_exit_codes(out);
+        fputs("```\n", out);
+}
+
 /* ---- bash completion */
 
 static void names(const struct command *c, void *arg) {
@@ -237,7 +266,7 @@ static void second_word(const struct command *c, void *arg) {
                 return;
         fputs("        ", out);
         put_pattern(c->name, out);
-        fputs(") command=\"$command ${COMP_WORDS[i + 1]}\" ;;\n", out);
+        fputs(") command=\"$command ${COMP_WORDS[i + 1]}\"; i=$((i + 1)) ;;\n", out);
 }
 
 struct words {
@@ -259,26 +288,60 @@ static void put_options(const struct opt *table, FILE *out) {
                         fprintf(out, " --%s", o->name);
 }
 
+/* What stands after an option: where its value is one of some words, or names something. */
+static void put_values(const struct opt *table, FILE *out) {
+        for (const struct opt *o = table; o && o->name; o++) {
+                const char *unit = o->unit ? o->unit : "";
+                const char *kind = str_eq(unit, "APPLICATION") ? "applications"
+                                   : str_eq(unit, "MODEL")     ? "models"
+                                   : str_eq(unit, "FILE")      ? "files"
+                                                               : "";
+
+                if (!kind[0] && !strchr(unit, '|') && o->type != OPT_ENUM)
+                        continue;
+                fprintf(out, " --%s) kind=\"%s\" then=\"\" words=\"", o->name, kind);
+                for (int i = 0; o->type == OPT_ENUM && o->names[i]; i++)
+                        fprintf(out, " %s", o->names[i]);
+                for (const char *p = strchr(unit, '|') ? unit : ""; *p; p++)
+                        fputc(*p == '|' ? ' ' : *p, out);
+                fputs("\" ;;", out);
+        }
+}
+
 static void complete_command(const struct command *c, void *arg) {
-        static const char *const kinds[] = { "", "applications", "models", "clusters", "files" };
+        static const char *const kinds[] = {
+                [COMPLETES_NOTHING] = "",
+                [COMPLETES_APPLICATION] = "applications",
+                [COMPLETES_MODEL] = "models",
+                [COMPLETES_CLUSTER] = "clusters",
+                [COMPLETES_FILE] = "files",
+                [COMPLETES_BUNDLE_OR_CHARM] = "files charms",
+                [COMPLETES_SUBJECT] = "applications objects",
+                [COMPLETES_SETTING] = "settings",
+                [COMPLETES_MODEL_SETTING] = "model-settings",
+        };
         FILE *out = arg;
 
         fputs("        ", out);
         put_pattern(c->name, out);
-        fprintf(out, "%s%s) kind=\"%s\" words=\"", c->alias ? "|" : "", c->alias ? c->alias : "",
-                kinds[c->completes]);
+        fprintf(out, "%s%s) kind=\"%s\" then=\"%s\" words=\"", c->alias ? "|" : "",
+                c->alias ? c->alias : "", kinds[c->completes], kinds[c->then]);
         for (enum command_group g = 0; g < GROUP_MAX; g++)
                 each(g, word_of, &(struct words){ c->name, out });
         fputs("\" options=\"", out);
         put_options(c->options, out);
-        fputs("\" ;;\n", out);
+        fputs("\"\n                case \"$previous\" in", out);
+        put_values(c->options, out);
+        fputs(" esac ;;\n", out);
 }
 
 void help_completion(FILE *out) {
         fputs("# bash completion for mooringctl; made from its tables\n"
               "_mooringctl() {\n"
-              "        local current=\"${COMP_WORDS[COMP_CWORD]}\" command=\"\" kind=\"\" "
-              "words=\"\" options=\"\" i\n"
+              "        local current=\"${COMP_WORDS[COMP_CWORD]}\" "
+              "previous=\"${COMP_WORDS[COMP_CWORD - 1]}\"\n"
+              "        local command=\"\" kind=\"\" then=\"\" words=\"\" options=\"\" subject=\"\" "
+              "i\n"
               "        for ((i = 1; i < COMP_CWORD; i++)); do\n"
               "                case \"${COMP_WORDS[i]}\" in\n"
               "                -m|-o|--model|--output|--socket|--format|--reason) i=$((i + 1)) ;;\n"
@@ -301,18 +364,31 @@ void help_completion(FILE *out) {
         fputs("        esac; fi\n        case \"$command\" in\n", out);
         for (enum command_group g = 0; g < GROUP_MAX; g++)
                 each(g, complete_command, out);
-        fputs("        esac\n        if [ \"${current#-}\" != \"$current\" ]; then\n               "
-              " COMPREPLY=($(compgen -W "
-              "\"$options",
+        fputs("        esac\n        case \"$previous\" in", out);
+        put_values(cli_globals_table, out);
+        fputs(" esac\n        if [ \"${current#-}\" != \"$current\" ]; then\n"
+              "                COMPREPLY=($(compgen -W \"$options",
               out);
         put_options(cli_globals_table, out);
         fputs("\" -- \"$current\"))\n"
-              "        elif [ \"$kind\" = files ]; then\n"
-              "                COMPREPLY=($(compgen -f -- \"$current\"))\n"
-              "        elif [ -n \"$kind$words\" ]; then\n"
-              "                COMPREPLY=($(compgen -W \"$words $(mooringctl complete \"$kind\" "
-              "2>/dev/null)\" -- \"$current\"))\n"
+              "                return\n"
               "        fi\n"
+              "        if [ -n \"$then\" ]; then\n"
+              "                for ((i++; i < COMP_CWORD; i++)); do\n"
+              "                        [ -n \"$subject\" ] || [ \"${COMP_WORDS[i]#-}\" != "
+              "\"${COMP_WORDS[i]}\" ] || subject=\"${COMP_WORDS[i]}\"\n"
+              "                done\n"
+              "                [ -z \"$subject\" ] || kind=\"$then\"\n"
+              "        fi\n"
+              "        for i in $kind; do\n"
+              "                case \"$i\" in\n"
+              "                files) words=\"$words $(compgen -f -- \"$current\")\" ;;\n"
+              "                *) words=\"$words $(mooringctl complete \"$i\" $subject "
+              "2>/dev/null)\" ;;\n"
+              "                esac\n"
+              "        done\n"
+              "        COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
+              "        case \"${COMPREPLY[0]}\" in *=) compopt -o nospace 2>/dev/null ;; esac\n"
               "}\n"
               "complete -F _mooringctl mooringctl\n",
               out);

@@ -10,3 +10,4 @@ void help_all(FILE *out); /* a page: the names of all commands, and where to rea
 bool help_topic(const char *name, FILE *out); /* false: it is none */
 void help_man(FILE *out);                     /* roff, mooringctl.1 */
 void help_completion(FILE *out);              /* bash */
+void help_reference(FILE *out);               /* docs/commands.md */

@@ -24,7 +24,7 @@ struct options {
         }
 
 static const struct opt policy_options[] = {
-        TEXT("mode", mode, "MODE", "set: off, report, repair or ignore"),
+        TEXT("mode", mode, "off|report|repair|ignore", "what to do about drift"),
         TEXT("app", app, "APPLICATION", "only of this application"),
         TEXT("kind", kind, "KIND", "only of this kind: Deployment"),
         TEXT("object", object, "KIND/NAME", "only of this object"),

@@ -185,9 +185,9 @@ const struct command settings_commands[] = {
           COMPLETES_APPLICATION, config_options, sizeof(struct options), config,
           "Show, set or reset options of an application",
           "NAME=@FILE takes the value from a file. Secret options are shown as (secret).",
-          .example = "config mlflow-server log-level=debug" },
+          .then = COMPLETES_SETTING, .example = "config mlflow-server log-level=debug" },
         { "model-config", NULL, GROUP_DEPLOY, "[NAME|NAME=VALUE...]", 0, -1, COMMAND_LIST,
-          COMPLETES_NOTHING, model_options, sizeof(struct options), model_config,
+          COMPLETES_MODEL_SETTING, model_options, sizeof(struct options), model_config,
           "Show, set or reset options of the model",
           "image-registry, image-pull-secret, tolerations and node-selector concern every pod of "
           "the model.",

@@ -150,8 +150,8 @@ char *status_scale(const json_t *application) {
                 have += str_eq(agent, "idle") || str_eq(agent, "executing") ||
                         str_eq(agent, "running");
         }
-        /* While pods are replaced there are more of them than the scale. */
-        return have >= wanted ? str_format("%lld", (long long)wanted)
+        /* More than the scale too: somebody else scaled it, or pods are being replaced. */
+        return have == wanted ? str_format("%lld", (long long)wanted)
                               : str_format("%lld/%lld", (long long)have, (long long)wanted);
 }
 

@@ -465,7 +465,7 @@ static int model_config(struct desk *d, const char *set, const char *reset) {
 }
 
 static int read_model_config(struct tx *tx, const void *arg, json_t **ret, struct err *err) {
-        return view_model_config(tx, "lab", ret, err);
+        return view_model_config(tx, "lab", &LIMITS_DEFAULT, ret, err);
 }
 
 static void model_config_checks_what_goes_to_all_pods(void **state) {
@@ -483,6 +483,10 @@ static void model_config_checks_what_goes_to_all_pods(void **state) {
         assert_string_equal(
                 json_get_str(json_dig(d->reply, "node-selector", "value", NULL), "pool", ""),
                 "system");
+        assert_int_equal(json_get_int(json_get(d->reply, "limit-change-free"), "value", 0), 50);
+        assert_string_equal(json_get_str(json_get(d->reply, "limit-change-free"), "source", ""),
+                            "default");
+        assert_true(json_is_null(json_dig(d->reply, "image-pull-secret", "value", NULL)));
         assert_int_equal(
                 model_config(
                         d,

@@ -31,6 +31,14 @@ static void deletions(void **state) {
         assert_int_equal(over((struct limit_count){ .empty = true }), 0);
 }
 
+static void a_plan_that_turns_empty_says_that_it_is_held_for_that(void **state) {
+        const struct limits l = LIMITS_DEFAULT;
+        const struct limit_count c = { .removed = 2, .wants = 2, .removed_all = 8, .empty = true };
+        cleanup_(freep) char *text = limit_text(&l, &c, LIMIT_DELETE);
+
+        assert_string_equal(text, "turns empty: deletes 2 of 2, 8 in 10 minutes");
+}
+
 static void changes(void **state) {
         assert_int_equal(over((struct limit_count){ .changed = 50, .changed_all = 50 }), 0);
         assert_int_equal(
@@ -75,6 +83,7 @@ static void a_plan_has_one_name(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(deletions),
+                cmocka_unit_test(a_plan_that_turns_empty_says_that_it_is_held_for_that),
                 cmocka_unit_test(changes),
                 cmocka_unit_test(a_model_has_its_own),
                 cmocka_unit_test(a_plan_has_one_name),

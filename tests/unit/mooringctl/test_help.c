@@ -4,6 +4,7 @@
 #include "help.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 /* ---- what the tables make */
 
@@ -145,6 +146,61 @@ static void every_command_is_in_help_man_page_and_completion(void **state) {
         assert_non_null(strstr(man, ".SH EXIT STATUS"));
 }
 
+/* What bash offers after WORDS, whose last one is being typed; the daemon's names are those asked
+ * for. */
+static void completes(const char *words, const char *wanted) {
+        cleanup_(freep) char *completion = made(help_completion);
+        char path[] = "/tmp/mooring-completion-XXXXXX", found[4096];
+        int fd = mkstemp(path);
+        cleanup_(freep) char *command = str_format("bash %s", path);
+        FILE *f;
+
+        assert_true(fd >= 0);
+        f = fdopen(fd, "w");
+        fprintf(f,
+                "mooringctl() { shift; local IFS=-; echo \"<$*>\"; }\n%s\n"
+                "COMP_WORDS=(mooringctl %s); COMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n"
+                "_mooringctl\necho \"${COMPREPLY[*]}\"\n",
+                completion, words);
+        fclose(f);
+        f = popen(command, "r");
+        assert_non_null(f);
+        found[fread(found, 1, sizeof(found) - 1, f)] = '\0';
+        pclose(f);
+        unlink(path);
+        found[strcspn(found, "\n")] = '\0';
+        if (!str_eq(found, wanted))
+                fail_msg("after \"%s\" bash offers \"%s\", wanted \"%s\"", words, found, wanted);
+}
+
+static void bash_offers_what_comes_next(void **state) {
+        completes("config ''", "<applications>");
+        completes("config web ''", "<settings-web>");
+        completes("config --format json web ''", "<settings-json>");
+        completes("model-config ''", "<model-settings>");
+        completes("drift policy set --mode ''", "off report repair ignore");
+        completes("drift policy set --mode re", "report repair");
+        completes("drift policy set --app ''", "<applications>");
+        completes("drift ha", "hand-over");
+        completes("status --format ''", "tabular json yaml short line oneline");
+        completes("why ''", "<applications> <objects>");
+        completes("deploy '<'", "<charms>");
+        completes("remove-model ''", "<models>");
+        completes("debug-log --lev", "--level");
+        completes("destroy-st", "destroy-storage");
+}
+
+static void the_reference_is_what_help_says_today(void **state) {
+        cleanup_(freep) char *wanted = made(help_reference);
+        cleanup_(freep) char *found = mem_array(char, strlen(wanted) + 2);
+        cleanup_(fclosep) FILE *f = fopen(REFERENCE, "re");
+
+        assert_non_null(f);
+        found[fread(found, 1, strlen(wanted) + 1, f)] = '\0';
+        if (!str_eq(found, wanted))
+                fail_msg("another text than help's: mooringctl print-reference >docs/commands.md");
+}
+
 static void no_two_commands_have_one_name(void **state) {
         for (size_t i = 0; command_families[i]; i++)
                 for (const struct command *c = command_families[i]; c->name; c++) {
@@ -159,6 +215,8 @@ int main(void) {
                 cmocka_unit_test(the_first_help_is_a_page_and_no_line_is_wider_than_a_terminal),
                 cmocka_unit_test(every_command_has_an_example_that_it_would_take),
                 cmocka_unit_test(every_command_is_in_help_man_page_and_completion),
+                cmocka_unit_test(bash_offers_what_comes_next),
+                cmocka_unit_test(the_reference_is_what_help_says_today),
                 cmocka_unit_test(no_two_commands_have_one_name),
         };
 

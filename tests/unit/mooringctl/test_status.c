@@ -63,6 +63,18 @@ static void the_screen_is_that_of_juju_status(void **state) {
                 "       detached\n");
 }
 
+static void more_units_than_the_scale_are_counted(void **state) {
+        cleanup_(json_freep) json_t *more = json_deep_copy(status);
+        json_t *a = json_get(json_get(more, "applications"), "mlflow-mysql");
+        json_t *units = json_get(a, "units");
+        cleanup_(freep) char *scale = NULL;
+
+        json_object_set(units, "mlflow-mysql/1", json_get(units, "mlflow-mysql/0"));
+        json_object_set(units, "mlflow-mysql/2", json_get(units, "mlflow-mysql/0"));
+        scale = status_scale(a);
+        assert_string_equal(scale, "3/1");
+}
+
 static void without_colour_there_is_no_escape(void **state) {
         cleanup_(freep) char *plain = draw(status, false);
         cleanup_(freep) char *color = draw(status, true);
@@ -199,6 +211,7 @@ static int drop_status(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_screen_is_that_of_juju_status),
+                cmocka_unit_test(more_units_than_the_scale_are_counted),
                 cmocka_unit_test(without_colour_there_is_no_escape),
                 cmocka_unit_test(no_line_ends_in_a_blank),
                 cmocka_unit_test(a_cluster_that_cannot_be_read_is_in_the_notes),
