@@ -118,8 +118,10 @@ static struct store_call *next_call(struct store *s, int64_t until) {
                         pthread_mutex_unlock(&s->lock);
                         batch_free(b);
                 }
-                if (l)
-                        return list_entry(l, struct store_call, link);
+                if (!l)
+                        continue;
+                atomic_fetch_sub(&s->unanswered, 1);
+                return list_entry(l, struct store_call, link);
         }
         return NULL;
 }

@@ -63,6 +63,7 @@ struct store {
 
         int64_t shed_until; /* store thread: history is refused until then */
         _Atomic int64_t generation;
+        _Atomic size_t unanswered; /* calls that are out: in lanes, in a thread, in FINISHED */
         _Atomic int faults[STORE_FAULT_MAX];
         void (*on_commit)(void *arg, int64_t generation);
         void *on_commit_arg;

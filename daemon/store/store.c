@@ -265,6 +265,7 @@ static void clear_private(struct store_call *c) {
 
 void store_submit(struct store *s, struct store_call *c) {
         clear_private(c);
+        atomic_fetch_add(&s->unanswered, 1);
         pthread_mutex_lock(&s->lock);
         take(s, c, false);
         pthread_mutex_unlock(&s->lock);
@@ -272,6 +273,7 @@ void store_submit(struct store *s, struct store_call *c) {
 
 void store_read(struct store *s, struct store_call *c) {
         clear_private(c);
+        atomic_fetch_add(&s->unanswered, 1);
         pthread_mutex_lock(&s->lock);
         take(s, c, true);
         pthread_mutex_unlock(&s->lock);
@@ -303,6 +305,10 @@ size_t store_waiting(struct store *s) {
         n = s->waiting;
         pthread_mutex_unlock(&s->lock);
         return n;
+}
+
+size_t store_unanswered(struct store *s) {
+        return atomic_load(&s->unanswered);
 }
 
 bool store_is_readonly(struct store *s) {

@@ -107,6 +107,7 @@ void store_read(struct store *s, struct store_call *c); /* run must not write: -
 int store_now(struct store *s, struct store_call *c, struct err *err);
 int64_t store_generation(struct store *s); /* rises with every committed write; any thread */
 size_t store_waiting(struct store *s);     /* calls not yet taken up */
+size_t store_unanswered(struct store *s);  /* calls, reads too, whose `done` is to come; tests */
 bool store_is_readonly(struct store *s);
 void store_metrics(struct store *s); /* sets the gauges (metric.h) to what is so now */
 /* A consistent copy of model.db as a new file PATH (0600; -EEXIST when it is there). Blocks for

@@ -150,7 +150,7 @@ static bool is_quiet(struct stage *s) {
                 held++;
         list_each(pos, &s->asked)
                 held++;
-        return store_waiting(s->store) == 0 && kept_idle(s->rec) &&
+        return store_unanswered(s->store) == 0 && kept_idle(s->rec) &&
                queue_waiting(s->rec->queue) == 0 && queue_busy(s->rec->queue) == held;
 }
 
