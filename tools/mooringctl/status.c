@@ -146,7 +146,10 @@ char *status_scale(const json_t *application) {
 
         json_object_foreach(json_get(application, "units"), name, unit) {
                 const char *agent = json_get_str(json_get(unit, "juju-status"), "current", "");
+                const char *word = json_get_str(json_get(unit, "workload-status"), "current", "");
 
+                if (str_eq(word, "terminated"))
+                        continue; /* it is going: its place is another one's, or nobody's */
                 have += str_eq(agent, "idle") || str_eq(agent, "executing") ||
                         str_eq(agent, "running");
         }

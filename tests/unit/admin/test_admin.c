@@ -202,6 +202,12 @@ static void a_key_that_is_too_long_is_refused_not_cut(void **state) {
         assert_int_equal(ask_with_key(*state, key, "/v1/clusters", CLUSTER), 200);
 }
 
+static void assert_change(const json_t *json, size_t i, const char *text) {
+        const json_t *change = json_array_get(json_get(json, "changes"), i);
+
+        assert_string_equal(json_get_str(change, "text", ""), text);
+}
+
 static void a_dry_run_says_what_it_would_do_and_does_nothing(void **state) {
         struct desk *d = *state;
         static const char bundle[] =
@@ -214,7 +220,9 @@ static void a_dry_run_says_what_it_would_do_and_does_nothing(void **state) {
                 desk_status(d, "POST", "/v1/models", "{\"name\": \"m\", \"cluster\": \"c\"}"), 200);
         desk_ask(d, "POST", "/v1/models/m/deploy?dry-run=true", NULL, bundle, strlen(bundle), &a);
         assert_int_equal(a.status, 200);
-        assert_int_equal(json_array_size(json_get(a.json, "changes")), 1);
+        assert_int_equal(json_array_size(json_get(a.json, "changes")), 2);
+        assert_change(a.json, 0, "deploy application a with 1 unit of charm nosuch");
+        assert_change(a.json, 1, "change no object"); /* its charm is not there */
         desk_ask(d, "GET", "/v1/models/m/status", NULL, NULL, 0, &b);
         assert_int_equal(json_object_size(json_get(b.json, "applications")), 0);
 }

@@ -63,16 +63,23 @@ static void the_screen_is_that_of_juju_status(void **state) {
                 "       detached\n");
 }
 
-static void more_units_than_the_scale_are_counted(void **state) {
+static void units_are_counted_but_those_that_are_going(void **state) {
         cleanup_(json_freep) json_t *more = json_deep_copy(status);
         json_t *a = json_get(json_get(more, "applications"), "mlflow-mysql");
-        json_t *units = json_get(a, "units");
+        json_t *units = json_get(a, "units"), *going;
         cleanup_(freep) char *scale = NULL;
 
         json_object_set(units, "mlflow-mysql/1", json_get(units, "mlflow-mysql/0"));
         json_object_set(units, "mlflow-mysql/2", json_get(units, "mlflow-mysql/0"));
         scale = status_scale(a);
         assert_string_equal(scale, "3/1");
+        free(scale);
+        going = json_deep_copy(json_get(units, "mlflow-mysql/0"));
+        json_object_set_new(going, "workload-status", json_pack("{s:s}", "current", "terminated"));
+        json_object_set_new(units, "mlflow-mysql/1", going);
+        json_object_set(units, "mlflow-mysql/2", going);
+        scale = status_scale(a);
+        assert_string_equal(scale, "1");
 }
 
 static void without_colour_there_is_no_escape(void **state) {
@@ -211,7 +218,7 @@ static int drop_status(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_screen_is_that_of_juju_status),
-                cmocka_unit_test(more_units_than_the_scale_are_counted),
+                cmocka_unit_test(units_are_counted_but_those_that_are_going),
                 cmocka_unit_test(without_colour_there_is_no_escape),
                 cmocka_unit_test(no_line_ends_in_a_blank),
                 cmocka_unit_test(a_cluster_that_cannot_be_read_is_in_the_notes),
