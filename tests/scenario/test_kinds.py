@@ -475,9 +475,9 @@ PLATFORM = Path(__file__).parent / "lib" / "platform_stand_in.py"
 
 
 def fights_beside(world, field):
-    """What doctor says of fights over other fields than the one that the test changes again and again."""
+    """What doctor says of fights in Deployments over other fields than the one that the test changes again and again."""
     found = json.loads(world.ctl("doctor", "--format", "json").out)["findings"]
-    return [f["text"] for f in found if f["id"].startswith("fight") and field not in f["text"]]
+    return [f["text"] for f in found if f["id"].startswith("fight") and "Deployment.apps" in f["text"] and field not in f["text"]]
 
 
 @contextmanager

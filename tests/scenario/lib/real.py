@@ -196,33 +196,6 @@ class Real:
     def server_up(self):
         self.peers_tool("start", "kube-apiserver")
 
-    BUMPS = 0,                  # etcd's own tool, which raises versions, is not here
-
-    def etcd_down(self):
-        self.server_down()
-        self.peers_tool("stop", "etcd")
-
-    def etcd_up(self):
-        self.peers_tool("start", "etcd")
-        self.server_up()
-
-    def saved(self):
-        """Its state, for put_back."""
-        folder = Path(tempfile.mkdtemp(prefix="mooring-etcd-")) / "etcd"
-        self.etcd_down()
-        shutil.copytree(Path(self.peers) / "etcd", folder)
-        self.etcd_up()
-        return folder
-
-    def put_back(self, saved, bump):
-        """It is SAVED again, once."""
-        self.etcd_down()
-        shutil.rmtree(Path(self.peers) / "etcd")
-        shutil.move(saved, Path(self.peers) / "etcd")
-        saved.parent.rmdir()
-        self.etcd_up()
-        self.peers_tool("restart", "podd")      # which watches from versions that are not there yet
-
     @staticmethod
     def audit_log():
         return os.environ["PEERS_AUDIT_LOG"]
