@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* controller.c - the parts in the order they stand on each other; see controller.h
  *
- * Start: loop, store (locks the state folder), key, charm host, http, reconciler, admin socket
+ * Start: loop, store (locks the state folder), key, charm host, http, reconciler, actions, admin
+ * socket
  * last: who can connect finds a daemon that knows its rows. Stop: the other way round; what is
  * submitted is still written. */
 #include "controller.h"
 
+#include "action.h"
 #include "admin.h"
 #include "audit.h"
 #include "charm-host.h"
@@ -18,6 +20,7 @@
 #include "metrics-server.h"
 #include "queries.gen.h"
 #include "reconcile.h"
+#include "rekey.h"
 #include "seal.h"
 #include "store.h"
 
@@ -35,9 +38,11 @@ struct controller {
         struct loop *loop;
         struct store *store;
         struct sealer *sealer;
+        struct rekey *rekey;
         struct charm_host *host;
         struct http *http;
         struct reconcile *reconcile;
+        struct action *action;
         struct admin *admin;
         struct metrics_server *metrics; /* NULL: not asked for */
         struct audit audit;
@@ -76,6 +81,8 @@ static void on_mark(void *arg, enum store_mark kind, int64_t id) {
 
         if (c->reconcile)
                 reconcile_mark(c->reconcile, kind, id);
+        if (c->action)
+                action_mark(c->action, kind, id);
 }
 
 static void on_readonly(void *arg, bool readonly, const char *why) {
@@ -183,6 +190,12 @@ static int check_key(const struct controller *c, const struct identity_call *i, 
         return 0;
 }
 
+static int parts_run(struct tx *tx, struct store_call *call, struct err *err) {
+        const struct identity_call *i = call->arg;
+
+        return rekey_parts(tx, i->controller->sealer, err);
+}
+
 static int open_state(struct controller *c, struct err *err) {
         struct store_options store = { .state_dir = c->options->state_dir,
                                        .mark = on_mark,
@@ -210,7 +223,16 @@ static int open_state(struct controller *c, struct err *err) {
                         LOG_NOTICE, "key",
                         "made a key that seals secrets: %s; back it up apart from the state folder",
                         made);
-        return r < 0 ? r : check_key(c, &identity, err);
+        if (r >= 0)
+                r = check_key(c, &identity, err);
+        if (r < 0)
+                return r;
+        identity.call.run = parts_run;
+        r = store_now(c->store, &identity.call, err);
+        if (r >= 0)
+                c->rekey = rekey_new(&(struct rekey_options){
+                        .loop = c->loop, .store = c->store, .sealer = c->sealer, .seal = seal });
+        return r;
 }
 
 /* ---- parts */
@@ -299,6 +321,19 @@ static int open_reconcile(struct controller *c, struct err *err) {
         return r < 0 ? r : reconcile_start(c->reconcile, err);
 }
 
+static int open_actions(struct controller *c, struct err *err) {
+        struct action_options o = { .loop = c->loop,
+                                    .store = c->store,
+                                    .host = c->host,
+                                    .reconcile = c->reconcile,
+                                    .sealer = c->sealer,
+                                    .audit = &c->audit,
+                                    .event = on_event,
+                                    .arg = c };
+
+        return action_new(&o, &c->action, err);
+}
+
 static char *folder_of(const char *path) {
         const char *slash = strrchr(path, '/');
 
@@ -319,8 +354,10 @@ static int open_admin(struct controller *c, struct err *err) {
                 .loop = c->loop,
                 .store = c->store,
                 .reconcile = c->reconcile,
+                .action = c->action,
                 .host = c->host,
                 .sealer = c->sealer,
+                .rekey = c->rekey,
                 .audit = &c->audit,
                 .socket = c->options->socket,
                 .state_dir = c->options->state_dir,
@@ -345,7 +382,10 @@ static struct metrics_paths metrics_paths(const struct options *o) {
 static int open_metrics(struct controller *c, struct err *err) {
         struct metrics_server_options o = {
                 .loop = c->loop,
-                .parts = { .store = c->store, .reconcile = c->reconcile, .host = c->host },
+                .parts = { .store = c->store,
+                           .reconcile = c->reconcile,
+                           .host = c->host,
+                           .action = c->action },
                 .address = c->options->metrics_address,
                 .paths = metrics_paths(c->options),
         };
@@ -501,8 +541,8 @@ static void on_head(void *arg) {
         timer_after(&c->head, AUDIT_HEAD_MS);
 }
 
-/* At the end, after all that was submitted: the calls of one lane keep their order, and this is the
- * last of the last lane. */
+/* At the end, after all that was submitted: the calls of one lane keep their order, and this is
+ * the last of the last lane. */
 static void tell_last_head(struct controller *c) {
         struct head_call *h = head_call_new(c);
         struct err err = { 0 };
@@ -582,6 +622,8 @@ int controller_new(struct options *o, struct controller **ret, struct err *err) 
         if (r >= 0)
                 r = open_reconcile(c, err);
         if (r >= 0)
+                r = open_actions(c, err);
+        if (r >= 0)
                 r = open_admin(c, err);
         if (r >= 0)
                 r = open_metrics(c, err);
@@ -616,6 +658,8 @@ struct controller *controller_free(struct controller *c) {
         }
         c->metrics = metrics_server_free(c->metrics);
         c->admin = admin_free(c->admin);
+        action_stop(c->action);
+        rekey_stop(c->rekey);
         if (c->reconcile)
                 reconcile_stop(c->reconcile);
         if (c->loop)
@@ -624,9 +668,11 @@ struct controller *controller_free(struct controller *c) {
                 tell_last_head(c);
         c->store = store_close(c->store);
         charm_prune_deinit(&c->prune);
+        c->action = action_free(c->action);
         c->reconcile = reconcile_free(c->reconcile);
         c->host = charm_host_free(c->host);
         c->http = http_free(c->http);
+        c->rekey = rekey_free(c->rekey);
         c->sealer = seal_free(c->sealer);
         c->loop = loop_free(c->loop);
         free(c);

@@ -31,12 +31,15 @@
 struct charm_view; /* read only: config, relations, what was seen */
 struct charm_plan; /* write only: what should exist, what the others are told, status */
 
+struct charm_action; /* below, "actions" */
+
 struct charm {
         uint32_t abi;  /* CHARM_ABI */
         uint32_t size; /* of this struct: fields are only appended */
         const char *name;
         const uint8_t *metadata; /* SHA-256 of charm.yaml, from charm.gen.h */
         void (*plan)(const struct charm_view *v, struct charm_plan *p);
+        const struct charm_action *actions; /* those of charm.yaml; ends with {}; or NULL */
 };
 
 /* In NAME.c, last: CHARM(.plan = plan); charm.gen.h gives the name and the hash. */
@@ -146,6 +149,40 @@ const char *charm_secret(struct charm_plan *p, const char *label, const char *fi
  * not an output. */
 const char *charm_form(struct charm_plan *p, const char *token, const char *form);
 
+/* ---- certificates
+ *
+ * Issued by the model's own authority, kept and renewed by the daemon at two thirds of their life:
+ * key and certificate are secrets LABEL/key and LABEL/crt, whose tokens change with each renewal,
+ * so that what holds charm_digest of the Secret rolls; a program that reads its files anew needs
+ * no roll. LABEL/crt is followed by what leads to the root. The CA bundle is no secret and stands
+ * anywhere: in a Secret, a ConfigMap, a webhook's caBundle. While the authority is being replaced
+ * it holds the old one and the new one.
+ *
+ *   charm_certificate(p, "hook", &(struct charm_certificate){
+ *           .names = CHARM_TEXTS(charm_text(p, "%s.%s.svc", name, model)) });
+ *   charm_want(p, "tls", "secret.yaml", NULL);
+ *
+ * In objects/: ${certificate.LABEL.key}, ${certificate.LABEL.crt}, ${certificate.LABEL.ca}, and
+ * ${certificate.LABEL.ca-base64} for a caBundle. */
+enum charm_use { CHARM_SERVER = 1, CHARM_CLIENT = 2 };
+struct charm_certificate {
+        const char *const *names; /* DNS names, IP addresses; CHARM_TEXTS */
+        const char *common_name;  /* NULL: the first name */
+        unsigned use;             /* CHARM_SERVER, CHARM_CLIENT; 0: CHARM_SERVER */
+        bool rsa;                 /* RSA of 2048 bits, for who cannot ECDSA P-256 */
+        int64_t lifetime_s;       /* 0: as the model says (certificate-lifetime) */
+        /* A relation of interface tls-certificates: the other side issues it. The request is
+         * told to it, what it answers is taken; until then, charm_certificate_issued, nothing
+         * that holds it may be wanted. NULL: the model's authority. */
+        const struct charm_relation *by;
+};
+void charm_certificate(struct charm_plan *p, const char *label, const struct charm_certificate *c);
+bool charm_certificate_issued(struct charm_plan *p, const char *label);
+/* Tokens, and the bundle as PEM: "" until it was issued. Of one that this plan has asked for. */
+const char *charm_certificate_key(struct charm_plan *p, const char *label);
+const char *charm_certificate_crt(struct charm_plan *p, const char *label);
+const char *charm_certificate_ca(struct charm_plan *p, const char *label);
+
 /* ---- what was seen of what this charm wanted, by label: at the last look; after a restart, as it
  * was left until it is read again */
 bool charm_exists(const struct charm_view *v, const char *label);
@@ -175,6 +212,145 @@ const char *charm_text(struct charm_plan *p, const char *fmt, ...)
 const char *charm_quote(struct charm_plan *p, const char *text);
 /* N bytes, zeroed, as long as the plan. */
 void *charm_memory(struct charm_plan *p, size_t n);
+
+/* ---- actions
+ *
+ * An action is a table of steps, run by the daemon in the name of the charm: what may take hours
+ * and ends the same however often the daemon, this worker or the outside dies meanwhile. A step is
+ * as pure as plan(): it sees the world and says one thing, then returns:
+ *
+ *   charm_ask_...   do this, and call me again with how it ended
+ *   charm_next      on with the next step; charm_goto: with that one
+ *   charm_done      the action has done what it was asked for
+ *   charm_give_up   it cannot be done, and why
+ *
+ * The daemon writes down what is asked before it is sent, and how it ended before the step is
+ * called again; after a crash the same is asked once more under the same key. So a step looks
+ * first, and asks for what may be done twice: CREATE ... IF NOT EXISTS, names made of charm_key.
+ *
+ *   static void alter(const struct charm_world *w, struct charm_ask *a) {
+ *           if (charm_outcome(w))
+ *                   return charm_next(a);
+ *           charm_ask_sql(a, "server",
+ *                         CHARM_TEXTS("ALTER USER CURRENT_USER() IDENTIFIED BY :'new'"),
+ *                         CHARM_VALUES({ "new", charm_state(w, "new") }));
+ *   }
+ *
+ * What failed ends the action ("step alter: denied: ..."), unless the step has CHARM_ALL and so
+ * sees each outcome; what may be over by itself (unreachable, throttled, not yet) is tried until
+ * the step's deadline. At the end, however that came, steps with CHARM_CLEANUP run in their order,
+ * and only then. */
+struct charm_world; /* read only: parameters, state, the last answer, and the view */
+struct charm_ask;   /* write only: what the step says */
+
+enum { CHARM_CLEANUP = 1, CHARM_ALL = 2 };
+struct charm_step {
+        const char *name;
+        void (*step)(const struct charm_world *w, struct charm_ask *a);
+        uint32_t deadline_s; /* of one thing that it asks for, with all tries; 0: 300 */
+        uint32_t flags;
+};
+struct charm_action {
+        const char *name;               /* as in charm.yaml */
+        const struct charm_step *steps; /* ends with {} */
+};
+
+/* What plan() would see now. */
+const struct charm_view *charm_world_view(const struct charm_world *w);
+const char *charm_operation(const struct charm_world *w); /* its number */
+/* Of what this call asks for: the same whenever that is sent, and no other's: letters, digits and
+ * '-', at most 40. */
+const char *charm_key(const struct charm_world *w);
+int64_t charm_now(const struct charm_world *w);      /* of this call, in ms since 1970 */
+const char *charm_unit(const struct charm_world *w); /* asked to run on, or "" */
+/* As text, structures as JSON; NULL: not given and no default. One that is secret is a token. */
+const char *charm_param(const struct charm_world *w, const char *name);
+int64_t charm_param_int(const struct charm_world *w, const char *name);
+bool charm_param_bool(const struct charm_world *w, const char *name);
+/* What an earlier step of this operation noted, or NULL. */
+const char *charm_state(const struct charm_world *w, const char *key);
+/* How what this step asked for ended: "done"; with CHARM_ALL also "gone", "conflict", "refused",
+ * "immutable", "denied", "not yet", "throttled", "unreachable". NULL: it has asked for nothing
+ * yet. */
+const char *charm_outcome(const struct charm_world *w);
+const char *charm_error(const struct charm_world *w); /* in the outside's words, or "" */
+/* A value of the answer, as text or JSON; NULL: not there. */
+const char *charm_answer(const struct charm_world *w, const char *pointer);
+/* The token of a secret that the application owns; NULL: there is none. */
+const char *charm_owned(const struct charm_world *w, const char *label, const char *field);
+
+void charm_next(struct charm_ask *a);
+void charm_goto(struct charm_ask *a, const char *step);
+void charm_done(struct charm_ask *a);
+void charm_give_up(struct charm_ask *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Noted for later steps, with what is asked; NULL: forgotten. All of it at most 64 KiB. */
+void charm_set(struct charm_ask *a, const char *key, const char *value);
+/* A line for who watches. No secret is in it. */
+void charm_log(struct charm_ask *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* What the action is for. A token (only under "secret-results" of charm.yaml) is shown as its
+ * value, to operators. */
+void charm_result(struct charm_ask *a, const char *key, const char *value);
+
+void charm_ask_wait(struct charm_ask *a, int64_t seconds);
+/* Until LABEL exists and is ready. */
+void charm_ask_ready(struct charm_ask *a, const char *label);
+/* Until all that was changed of the application is planned and applied. */
+void charm_ask_settled(struct charm_ask *a);
+/* A new value for a secret of the application, which nothing uses yet: VALUE (a token of a secret
+ * parameter), or a random one (NULL). Answer: /new and /old, tokens. */
+void charm_ask_new_secret(struct charm_ask *a, const char *label, const char *field,
+                          const char *value);
+/* TOKEN's revision is the one that plans get from now on. */
+void charm_ask_use_secret(struct charm_ask *a, const char *token);
+/* Anything that a provider can be asked for, at the target of that label (NULL: the model's
+ * cluster), as JSON: docs/asks.md lists it. */
+void charm_ask_verb(struct charm_ask *a, const char *target, const char *verb, const char *json);
+struct charm_value {
+        const char *name, *text; /* the list ends with {}; a NULL text is NULL */
+};
+#define CHARM_VALUES(...) ((const struct charm_value[]){ __VA_ARGS__, {} })
+/* Sets options of the application, all at once; one whose text is NULL is reset. */
+void charm_ask_options(struct charm_ask *a, const struct charm_value *options);
+/* One of them. */
+void charm_ask_config(struct charm_ask *a, const char *option, const char *value);
+/* Statements, one connection for all of them; :'NAME' in one is a value as a literal, :"NAME" as
+ * an identifier. Tokens are allowed in values. Answer of one statement: /columns and /rows, or
+ * /affected; of several the same below /results/I. */
+void charm_ask_sql(struct charm_ask *a, const char *target, const char *const *statements,
+                   const struct charm_value *values);
+/* Texts; the list ends with NULL. */
+#define CHARM_TEXTS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+struct charm_exec {
+        const char *pod;       /* name of a pod of the application */
+        const char *container; /* NULL: the only one */
+        const char *const *argv;
+        const char *input; /* stdin, or NULL; tokens are allowed here and nowhere else */
+};
+/* Answer: /exit, /stdout, /stderr. */
+void charm_ask_exec(struct charm_ask *a, const struct charm_exec *e);
+/* Bytes of any size from one end to the other; an end is JSON: a command {"pod", "container",
+ * "argv"}, an object {"target": label, "bucket", "key"}, a file of the application's own below
+ * the daemon's backups {"file"}; a NULL TO is nowhere, which verifies. What breaks in the middle
+ * leaves nothing at TO. Answer: /bytes and /sha256 of what is stored, /plain-bytes,
+ * /plain-sha256, /from, /to. */
+struct charm_stream {
+        const char *from, *to;
+        bool gzip;
+        bool undo;          /* stored bytes come in, plain ones go out */
+        const char *key;    /* token: sealed with it, or opened */
+        const char *sha256; /* of the stored bytes: others are refused. NULL: not known */
+};
+void charm_ask_stream(struct charm_ask *a, const struct charm_stream *s);
+/* objects/FILE with its holes filled, in the model's namespace, for as long as the operation lives:
+ * at its end it is removed. A ConfigMap, Job, Pod or Service; no secret is in it. */
+void charm_ask_apply(struct charm_ask *a, const char *file, const struct charm_hole *holes);
+/* The same of a Job, and until it is over. Answer: /succeeded, /message, /log (of its newest pod,
+ * the end). A Job of the same name that the operation has made is taken for this one: charm_key
+ * names it. */
+void charm_ask_job(struct charm_ask *a, const char *file, const struct charm_hole *holes);
+/* For charm_text, charm_quote, charm_list_first and charm_memory; what is wanted in it goes
+ * nowhere. */
+struct charm_plan *charm_paper(struct charm_ask *a);
 
 /* What a charm notes for itself, in the peer relation say, is often a list of names: "a,b,c".
  *

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+/* A table that was once much larger gives its memory back. */
+#define SHRINK_ABOVE 4096
+
 static uint64_t seed(void) {
         static uint64_t value;
 
@@ -17,17 +20,17 @@ static uint64_t seed(void) {
         return value;
 }
 
-static uint64_t hash_of(const void *key, size_t len) {
+static uint32_t hash_of(const void *key, size_t len) {
         const unsigned char *p = key;
         uint64_t h = 1469598103934665603ull ^ seed();
 
         for (size_t i = 0; i < len; i++)
                 h = (h ^ p[i]) * 1099511628211ull;
-        return h ^ (h >> 29);
+        return (uint32_t)(h ^ (h >> 32));
 }
 
 /* The slot that holds the key, or the free one where it belongs. */
-static size_t slot_of(const struct map *m, const void *key, size_t len, uint64_t hash) {
+static size_t slot_of(const struct map *m, const void *key, size_t len, uint32_t hash) {
         size_t i = hash & (m->room - 1);
 
         while (m->slots[i].key) {
@@ -54,16 +57,27 @@ static void resize(struct map *m, size_t room) {
         free(old.slots);
 }
 
+static char *key_copy(const void *key, size_t len) {
+        char *copy = mem_alloc(len + 1);
+
+        return memcpy(copy, key, len);
+}
+
+static void key_free(const struct map *m, char *key) {
+        if (!m->borrows)
+                free(key);
+}
+
 void map_free_with(struct map *m, void (*free_value)(void *)) {
         for (size_t i = 0; i < m->room; i++) {
                 if (!m->slots[i].key)
                         continue;
-                free(m->slots[i].key);
+                key_free(m, m->slots[i].key);
                 if (free_value)
                         free_value(m->slots[i].value);
         }
         free(m->slots);
-        *m = (struct map)MAP_INIT;
+        *m = (struct map){ .borrows = m->borrows };
 }
 
 void map_free(struct map *m) {
@@ -81,7 +95,7 @@ void *map_find(const struct map *m, const char *key) {
 }
 
 void *map_set_bytes(struct map *m, const void *key, size_t len, void *value) {
-        uint64_t hash = hash_of(key, len);
+        uint32_t hash = hash_of(key, len);
         struct map_entry *e;
         void *old;
 
@@ -90,11 +104,12 @@ void *map_set_bytes(struct map *m, const void *key, size_t len, void *value) {
         e = &m->slots[slot_of(m, key, len, hash)];
         old = e->value;
         if (!e->key) {
-                e->key = mem_alloc(len + 1);
-                memcpy(e->key, key, len);
+                e->key = m->borrows ? (char *)key : key_copy(key, len);
                 e->len = (uint32_t)len;
                 e->hash = hash;
                 m->count++;
+        } else if (m->borrows) {
+                e->key = (char *)key; /* the old one goes with the old value */
         }
         e->value = value;
         return old;
@@ -115,7 +130,7 @@ void *map_remove_bytes(struct map *m, const void *key, size_t len) {
         if (!m->slots[hole].key)
                 return NULL;
         value = m->slots[hole].value;
-        free(m->slots[hole].key);
+        key_free(m, m->slots[hole].key);
         m->count--;
         for (size_t i = (hole + 1) & mask; m->slots[i].key; i = (i + 1) & mask) {
                 size_t home = m->slots[i].hash & mask;
@@ -127,6 +142,8 @@ void *map_remove_bytes(struct map *m, const void *key, size_t len) {
                 hole = i;
         }
         m->slots[hole] = (struct map_entry){ 0 };
+        if (m->room > SHRINK_ABOVE && m->count < m->room / 16)
+                resize(m, m->room / 4);
         return value;
 }
 

@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* map.h - a hash table from byte strings to pointers; keys are copied, values are the caller's */
+/* map.h - a hash table from byte strings to pointers; values are the caller's
+ *
+ * Keys are copied, each in an allocation of its own. A map of BORROWS keeps the caller's
+ * pointer: for tables of very many whose keys lie in their values anyway. */
 #pragma once
 
 #include "base.h"
 
 struct map_entry {
         void *value;
-        uint64_t hash;
-        uint32_t len;
-        char *key; /* NUL follows the LEN bytes; NULL: free slot */
+        uint32_t hash, len;
+        char *key; /* NUL follows the LEN bytes of a copy; NULL: free slot */
 };
 
 struct map {
         struct map_entry *slots;
         size_t room; /* a power of two, or 0 */
         size_t count;
+        bool borrows; /* set before the first key */
 };
 
-#define MAP_INIT { NULL, 0, 0 }
+#define MAP_INIT { NULL, 0, 0, false }
 
 void map_free(struct map *m);                                         /* values are not freed */
 void map_free_with(struct map *m, void (*free_value)(void *));

@@ -64,4 +64,27 @@ static void plan(const struct charm_view *v, struct charm_plan *p) {
         want_pods(v, p, name);
 }
 
-CHARM(.plan = plan);
+/* ---- the action wait-ready: for scripts that deploy and then want to use it */
+
+static void wait_for_pods(const struct charm_world *w, struct charm_ask *a) {
+        if (!charm_outcome(w))
+                return charm_ask_ready(a, "deployment");
+        charm_log(a, "the pods are ready");
+        charm_next(a);
+}
+
+static void tell_address(const struct charm_world *w, struct charm_ask *a) {
+        const struct charm_view *v = charm_world_view(w);
+
+        charm_result(a, "address",
+                     charm_text(charm_paper(a), "%s.%s.svc:%s", charm_application(v),
+                                charm_model(v), charm_option(v, OPTION_PORT)));
+        charm_done(a);
+}
+
+static const struct charm_step wait_ready_steps[] = { { "wait", wait_for_pods, 600, 0 },
+                                                      { "tell", tell_address, 0, 0 },
+                                                      {} };
+static const struct charm_action actions[] = { { ACTION_WAIT_READY, wait_ready_steps }, {} };
+
+CHARM(.plan = plan, .actions = actions);

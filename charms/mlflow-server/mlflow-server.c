@@ -503,4 +503,25 @@ static void plan(const struct charm_view *v, struct charm_plan *p) {
                 keep_server(v, p);
 }
 
-CHARM(.plan = plan);
+/* ---- get-minio-credentials */
+
+static void tell_credentials(const struct charm_world *w, struct charm_ask *a) {
+        const struct charm_relation *r =
+                charm_relation(charm_world_view(w), ENDPOINT_OBJECT_STORAGE, 0);
+        const char *access = r ? charm_told(r, "access-key") : NULL,
+                   *secret = r ? charm_told(r, "secret-key") : NULL;
+
+        if (!access || !secret)
+                return charm_give_up(a,
+                                     "no object storage has told its keys yet: integrate it with "
+                                     "object-storage, or try again in a few minutes");
+        charm_result(a, "access-key", access);
+        charm_result(a, "secret-access-key", secret);
+        charm_done(a);
+}
+
+static const struct charm_step credentials_steps[] = { { "tell", tell_credentials, 0, 0 }, {} };
+static const struct charm_action actions[] = { { ACTION_GET_MINIO_CREDENTIALS, credentials_steps },
+                                               {} };
+
+CHARM(.plan = plan, .actions = actions);

@@ -8,9 +8,13 @@
  * told once, and which databases there are, is noted in the peer relation, the only memory of a
  * pure function.
  *
- * Not here: replication, TLS certificates, backups, exporter; endpoints for those are declared,
+ * Actions: get-password, set-password; those about backups are in backup*.c.
+ *
+ * Not here: replication, TLS certificates, exporter; endpoints for those are declared,
  * and say so when related. */
 #include "charm.gen.h"
+
+#include "backup.h"
 
 #include <string.h>
 #include <strings.h>
@@ -21,6 +25,7 @@
 
 #define ROOT_PASSWORD_LENGTH 32
 #define USER_PASSWORD_LENGTH 24
+#define ACCOUNTS_MAX 4             /* of root; the image makes two */
 #define USER_MAX 32                /* characters of a MySQL user name */
 #define DATABASE_MAX 63            /* the sql provider's, who serves PostgreSQL too */
 #define NOTE_DATABASES "databases" /* key in the peer relation */
@@ -155,7 +160,6 @@ static void want_server(const struct charm_view *v, struct charm_plan *p) {
                                { "config", CHARM_TEXT, own_name(v, p, "config") },
                                { "config-digest", CHARM_TEXT, charm_digest(p, "config") },
                                { "secret", CHARM_TEXT, own_name(v, p, "root") },
-                               { "secret-digest", CHARM_TEXT, charm_digest(p, "root-secret") },
                                { "memory", *memory ? CHARM_TEXT : CHARM_NONE, memory },
                                { "claim", CHARM_TEXT, claim }));
         charm_target(
@@ -361,7 +365,6 @@ static const struct {
           "mysql-root: the old interface hands out root's password; relate to database instead" },
         { ENDPOINT_CERTIFICATES, CHARM_BLOCKED,
           "certificates: TLS with certificates of others is not served yet" },
-        { ENDPOINT_S3_PARAMETERS, CHARM_BLOCKED, "s3-parameters: backups are not served yet" },
         { ENDPOINT_REPLICATION_OFFER, CHARM_BLOCKED,
           "replication-offer: replication is not served yet" },
         { ENDPOINT_REPLICATION, CHARM_BLOCKED, "replication: replication is not served yet" },
@@ -387,7 +390,174 @@ static void check_options(const struct charm_view *v, struct charm_plan *p) {
 static void plan(const struct charm_view *v, struct charm_plan *p) {
         want_server(v, p);
         serve_databases(v, p);
+        backup_plan(v, p);
+        backup_plan_scratch(v, p);
         check_options(v, p);
 }
 
-CHARM(.plan = plan);
+/* ---- get-password */
+
+static void tell_password(const struct charm_world *w, struct charm_ask *a) {
+        const char *password = charm_owned(w, "root", "password");
+
+        if (!password)
+                return charm_give_up(a, "there is no password yet: the server was not planned");
+        charm_result(a, "username", charm_param(w, "username"));
+        charm_result(a, "password", password);
+        charm_done(a);
+}
+
+static const struct charm_step get_password_steps[] = { { "tell", tell_password, 0, 0 }, {} };
+
+/* ---- set-password
+ *
+ * The server first, then what everybody here logs in with. Whoever is killed between the two finds
+ * that the old one opens nothing any more: then the server has the new one, which is tried. */
+
+static void make_password(const struct charm_world *w, struct charm_ask *a) {
+        if (!charm_outcome(w))
+                return charm_ask_new_secret(a, "root", "password", charm_param(w, "password"));
+        charm_set(a, "old", charm_answer(w, "/old"));
+        charm_set(a, "new", charm_answer(w, "/new"));
+        charm_next(a);
+}
+
+/* The server does not take what is known: perhaps it has the new one already. */
+static void try_new(struct charm_ask *a) {
+        charm_log(a, "the server does not take the password that is known: the new one is tried");
+        charm_goto(a, "use");
+}
+
+/* Root's accounts, one for each place to come from; last the one that we are logged in as. (ALTER
+ * USER CURRENT_USER() says on MariaDB that it is done, and does nothing.) */
+static void find_accounts(const struct charm_world *w, struct charm_ask *a) {
+        const char *outcome = charm_outcome(w);
+
+        if (!outcome)
+                return charm_ask_sql(a, "server",
+                                     CHARM_TEXTS("SELECT Host FROM mysql.user WHERE User = 'root' "
+                                                 "ORDER BY CONCAT(User, '@', Host) = "
+                                                 "CURRENT_USER(), Host LIMIT 4"),
+                                     NULL);
+        if (!strcmp(outcome, "denied"))
+                return try_new(a);
+        if (strcmp(outcome, "done") != 0)
+                return charm_give_up(a, "%s: %s; what opens the server is as it was", outcome,
+                                     charm_error(w));
+        for (size_t i = 0; i < ACCOUNTS_MAX; i++) {
+                const char *n = charm_text(charm_paper(a), "%zu", i);
+                const char *host = charm_answer(w, charm_text(charm_paper(a), "/rows/%s/0", n));
+
+                charm_set(a, charm_text(charm_paper(a), "host-%s", n), host);
+        }
+        charm_next(a);
+}
+
+static void ask_alter(const struct charm_world *w, struct charm_ask *a) {
+        static const char *const statements[ACCOUNTS_MAX] = {
+                "ALTER USER 'root'@:'host-0' IDENTIFIED BY :'new'",
+                "ALTER USER 'root'@:'host-1' IDENTIFIED BY :'new'",
+                "ALTER USER 'root'@:'host-2' IDENTIFIED BY :'new'",
+                "ALTER USER 'root'@:'host-3' IDENTIFIED BY :'new'",
+        };
+        static const char *const names[ACCOUNTS_MAX] = { "host-0", "host-1", "host-2", "host-3" };
+        struct charm_value values[ACCOUNTS_MAX + 2] = { { "new", charm_state(w, "new") } };
+        const char *asked[ACCOUNTS_MAX + 1] = { NULL };
+
+        for (size_t i = 0; i < ACCOUNTS_MAX && charm_state(w, names[i]); i++) {
+                values[i + 1] = (struct charm_value){ names[i], charm_state(w, names[i]) };
+                asked[i] = statements[i];
+        }
+        charm_ask_sql(a, "server", asked, values);
+}
+
+/* The server went away while it was asked, and did not come back. The same password once more is
+ * right whatever it did: where it has it already, the known one is denied and the new one tried. */
+static void lose_sight(const struct charm_world *w, struct charm_ask *a) {
+        charm_result(a, "password", charm_state(w, "new"));
+        charm_log(a, "it is not known whether the server has the new password; here the old one is "
+                     "in use, and what is asked of the server with it may be denied");
+        charm_give_up(
+                a,
+                "unreachable: %.80s; it is not known whether the server has the new password. "
+                "When it answers, set that once more: `show-operation %s --reveal` shows it, "
+                "`run %s set-password password=@-` takes it",
+                charm_error(w), charm_operation(w), charm_application(charm_world_view(w)));
+}
+
+/* The account that we are logged in as comes last, and so was not altered. */
+static void refuse_alter(const struct charm_world *w, struct charm_ask *a) {
+        const char *at = charm_answer(w, "/statement");
+
+        if (!at || !strcmp(at, "0"))
+                return charm_give_up(a, "%s: %s; what opens the server is as it was",
+                                     charm_outcome(w), charm_error(w));
+        charm_give_up(a,
+                      "%s: %.120s; %s of root's accounts took the new password; the others, and "
+                      "what is in use here, have the old one: run set-password again",
+                      charm_outcome(w), charm_error(w), at);
+}
+
+static void alter_user(const struct charm_world *w, struct charm_ask *a) {
+        const char *outcome = charm_outcome(w);
+
+        if (!outcome)
+                return ask_alter(w, a);
+        if (!strcmp(outcome, "denied"))
+                return try_new(a);
+        if (!strcmp(outcome, "unreachable"))
+                return lose_sight(w, a);
+        if (strcmp(outcome, "done") != 0)
+                return refuse_alter(w, a);
+        charm_next(a);
+}
+
+static void use_password(const struct charm_world *w, struct charm_ask *a) {
+        if (!charm_outcome(w))
+                return charm_ask_use_secret(a, charm_state(w, "new"));
+        charm_next(a);
+}
+
+static void settle_password(const struct charm_world *w, struct charm_ask *a) {
+        if (!charm_outcome(w))
+                return charm_ask_settled(a);
+        charm_next(a);
+}
+
+static void check_password(const struct charm_world *w, struct charm_ask *a) {
+        const char *outcome = charm_outcome(w);
+
+        if (!outcome)
+                return charm_ask_sql(a, "server", CHARM_TEXTS("SELECT 1"), NULL);
+        if (!strcmp(outcome, "denied"))
+                return charm_goto(a, "back");
+        if (strcmp(outcome, "done") != 0)
+                return charm_give_up(a, "%s: %s; the new password is in use, and was not tried",
+                                     outcome, charm_error(w));
+        charm_log(a, "the server takes the new password");
+        charm_done(a);
+}
+
+static void take_password_back(const struct charm_world *w, struct charm_ask *a) {
+        if (!charm_outcome(w))
+                return charm_ask_use_secret(a, charm_state(w, "old"));
+        charm_give_up(a, "the server takes neither the password that was known nor the new one: "
+                         "somebody else has changed it. The known one is in use again");
+}
+
+static const struct charm_step set_password_steps[] = {
+        { "make", make_password, 0, 0 },         { "find", find_accounts, 600, CHARM_ALL },
+        { "alter", alter_user, 600, CHARM_ALL }, { "use", use_password, 0, 0 },
+        { "settle", settle_password, 600, 0 },   { "check", check_password, 600, CHARM_ALL },
+        { "back", take_password_back, 0, 0 },    {}
+};
+
+static const struct charm_action actions[] = { { ACTION_GET_PASSWORD, get_password_steps },
+                                               { ACTION_SET_PASSWORD, set_password_steps },
+                                               { ACTION_CREATE_BACKUP, backup_create_steps },
+                                               { ACTION_LIST_BACKUPS, backup_list_steps },
+                                               { ACTION_RESTORE, backup_restore_steps },
+                                               { ACTION_VERIFY_BACKUP, backup_verify_steps },
+                                               {} };
+
+CHARM(.plan = plan, .actions = actions);

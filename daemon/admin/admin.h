@@ -8,6 +8,7 @@
  * of lines. libmicrohttpd is used here (and in the simulator) only. */
 #pragma once
 
+#include "action.h"
 #include "audit.h"
 #include "log.h"
 #include "reconcile.h"
@@ -30,8 +31,10 @@ struct admin_options {
         struct loop *loop;
         struct store *store;
         struct reconcile *reconcile;
+        struct action *action; /* NULL: none is run */
         struct charm_host *host;
         struct sealer *sealer;
+        struct rekey *rekey;
         const struct audit *audit; /* NULL: nothing is kept */
         const char *socket;        /* path */
         const char *state_dir;

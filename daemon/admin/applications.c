@@ -52,13 +52,14 @@ struct showing {
 static void add_objects(void *arg, json_t *listed) {
         struct showing *s = arg;
         json_t *application = json_get(s->json, request_param(s->request, 1));
+        bool whole = listed != NULL;
 
         json_object_set(application, "objects", json_get(listed, "resources"));
         if (json_get(listed, "next"))
                 json_object_set(application, "objects-next", json_get(listed, "next"));
-        if (listed)
+        json_decref(listed); /* the thread that prints has the last hold of 5,000, and frees them */
+        if (whole)
                 request_reply_long(s->request, take_ptr(s->json));
-        json_decref(listed);
         json_decref(s->json);
         request_unref(s->request);
         free(s);
@@ -170,7 +171,7 @@ void applications_remove(struct request *q) {
 
         c->destroy_storage = request_query_bool(q, "destroy-storage");
         c->force = request_query_bool(q, "force");
-        submit(q, c);
+        previewing_command(q, &c->head, c->model, NULL, release);
 }
 
 void applications_scale(struct request *q) {

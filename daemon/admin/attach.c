@@ -9,6 +9,7 @@
 
 #include "command.h"
 #include "digest.h"
+#include "previewing.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -99,6 +100,10 @@ static void work(void *arg) {
                 err_set(&a->err, a->result, "%s: %s", a->path, strerror(-a->result));
 }
 
+static void submit(struct request *q, struct attaching *a) {
+        previewing_command(q, &a->command.head, a->command.model, a->command.application, release);
+}
+
 static void done(void *arg) {
         struct attaching *a = arg;
         struct request *q = a->request;
@@ -109,7 +114,7 @@ static void done(void *arg) {
         } else if (q->gone) { /* nobody would hear of it */
                 release(&a->command.head);
         } else {
-                request_command(q, &a->command.head, release);
+                submit(q, a);
         }
         request_unref(q);
 }
@@ -133,7 +138,7 @@ void attach_resource(struct request *q) {
                                               .resource = b->resource,
                                               .value = b->image };
         if (!b->text)
-                return request_command(q, &a->command.head, release);
+                return submit(q, a);
         a->folder = str_format("%s/resources", q->admin->options.state_dir);
         a->request = request_ref(q);
         a->job = (struct job){ .loop = q->admin->options.loop,

@@ -234,26 +234,3 @@ void audit_verify(struct request *q) {
                                        .arg = v };
         store_read(q->admin->options.store, &v->call);
 }
-
-/* ---- who may do what */
-
-void audit_permissions(struct request *q) {
-        json_t *list = json_array(), *j = json_object();
-
-        for (const struct route *r = route_table; r->method; r++) {
-                json_t *one;
-
-                if (!r->action)
-                        continue;
-                one = json_object();
-                json_object_set_new(one, "action", json_string(r->action));
-                json_object_set_new(one, "role", json_string(request_role_name(r->access)));
-                json_object_set_new(one, "method", json_string(r->method));
-                json_object_set_new(one, "path", json_string(r->path));
-                json_object_set_new(one, "help", json_string(r->help));
-                json_array_append_new(list, one);
-        }
-        json_object_set_new(j, "permissions", list);
-        json_object_set_new(j, "role", json_string(request_role_name(q->role)));
-        request_reply(q, 200, j);
-}

@@ -2,9 +2,9 @@
 /* cluster-role.c - the least rights an identity needs in the cluster, with the reason of each
  *
  * From three sources, each asked of the provider document by document: what a model lives in,
- * the documents that resources want now, and the objects of charm folders (those in use, or
- * those that are named, or before the first deployment all that are on offer), so that the role
- * can be made before anything runs. Objects that a charm builds in C or takes from attached
+ * the documents that resources want now, and the objects and actions of charm folders (those in
+ * use, or those that are named, or before the first deployment all that are on offer), so that the
+ * role can be made before anything runs. Objects that a charm builds in C or takes from attached
  * files are known once it was planned. Runs on the store's read thread. */
 #include "admin-internal.h"
 #include "routes.h"
@@ -119,12 +119,31 @@ static void closedirp(DIR **d) {
                 closedir(*d);
 }
 
+/* What the actions of charm.yaml say that they ask of the cluster. */
+static void ask_actions(struct gathering *g, const char *charm) {
+        cleanup_(closep) int folder = open(charm, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        cleanup_(yaml_stream_free) struct yaml_stream s = { 0 };
+        cleanup_(buf_free) struct buf text = BUF_INIT;
+        const json_t *action, *verb;
+        const char *name;
+        size_t i;
+
+        if (folder < 0 || read_file(folder, "charm.yaml", &text) < 0 || !g->provider->act_rights ||
+            yaml_parse(buf_str(&text), text.len, "charm.yaml", YAML_KUBERNETES, &s, NULL) < 0)
+                return;
+        json_object_foreach(json_get(s.count ? s.documents[0].root : NULL, "actions"), name, action)
+                json_array_foreach(json_get(action, "asks"), i, verb)
+                        if (json_is_string(verb))
+                                g->provider->act_rights(json_string_value(verb), g->rules);
+}
+
 static void ask_folder(struct gathering *g, const char *charm) {
         cleanup_(freep) char *path = str_format("%s/objects", charm);
         cleanup_(closedirp) DIR *d = opendir(path);
 
         for (struct dirent *e; d && (e = readdir(d));)
                 ask_file(g, dirfd(d), e->d_name);
+        ask_actions(g, charm);
 }
 
 static bool is_named(const char *names, const char *name) {

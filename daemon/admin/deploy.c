@@ -71,7 +71,8 @@ static void taken_in(struct charm_take *take, struct command *command) {
         for (size_t i = 0; i < take->count; i++) {
                 struct charm_choice *c = take->items[i].owner;
 
-                if (take->items[i].r == 0)
+                c->copied = take->items[i].r > 0;
+                if (take->items[i].r >= 0)
                         continue;
                 charm_choice_deinit(c);
                 charm_choice_missing(c, true, err_text(&take->items[i].err));

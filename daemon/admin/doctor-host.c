@@ -105,6 +105,7 @@ void doctor_key(struct doctor *d) {
         const char *failed = json_get_str(key, "failed", NULL);
         int64_t mode = json_get_int(key, "mode", 0), owner = json_get_int(key, "owner", 0);
         bool credential = json_get_bool(key, "credential", false);
+        int64_t keys = json_get_int(key, "keys", 1);
         cleanup_(freep) char *chmod = str_format("chmod 600 %s", path);
 
         if (!key)
@@ -121,6 +122,11 @@ void doctor_key(struct doctor *d) {
         else if (!credential && owner && owner != json_get_int(key, "self", owner))
                 doctor_find(d, DOCTOR_ERROR, DOCTOR_SUBJECT(path, 0, chmod),
                             "it belongs to uid %lld", (long long)owner);
+        else if (keys > 1)
+                doctor_find(d, DOCTOR_WARNING,
+                            DOCTOR_SUBJECT(path, 0, "mooringctl rotate-key --status"),
+                            "a rotation of the key stands unfinished: %lld keys are in it",
+                            (long long)keys);
         else
                 doctor_find(d, DOCTOR_OK, DOCTOR_SUBJECT(path), "the key is %s",
                             credential ? "a credential of systemd's"

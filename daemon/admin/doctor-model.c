@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#define REMOVAL_LONG_MS 60000   /* pods have half a minute to end */
 #define PAUSE_OLD_MS 86400000ll /* as the alert MooringPaused */
 
 void doctor_model_foreign(struct doctor *d) {
@@ -200,6 +201,22 @@ void doctor_drift_stands(struct doctor *d) {
                                 d, DOCTOR_WARNING, DOCTOR_SUBJECT(subject, 0, next),
                                 "%lld objects are other than they were made, and not put right yet",
                                 (long long)n);
+        }
+}
+
+void doctor_removal_held(struct doctor *d) {
+        const json_t *a;
+        size_t i;
+
+        json_array_foreach(json_dig(d->facts, "loop", "applications", NULL), i, a) {
+                int64_t since = json_get_int(a, "since", 0);
+                cleanup_(freep) char *subject = subject_of(a);
+                cleanup_(freep) char *next = next_of(a, "why", "");
+
+                if (json_get_bool(a, "dying", false) && d->now - since > REMOVAL_LONG_MS)
+                        doctor_find(d, DOCTOR_WARNING, DOCTOR_SUBJECT(subject, since, next),
+                                    "its removal does not go on: %s",
+                                    json_get_str(a, "message", ""));
         }
 }
 

@@ -8,6 +8,7 @@
 #include "admin-internal.h"
 #include "clock.h"
 #include "queries.gen.h"
+#include "schedule-age.h"
 #include "routes.h"
 #include "seal.h"
 #include "rule.h"
@@ -105,6 +106,11 @@ static int add_models(struct tx *tx, json_t *to, json_t *names, json_t *facts, s
                                   rows[i].paused_until);
                         json_array_append_new(to, row);
                         r = add_stops(tx, &rows[i], facts, err);
+                        if (r >= 0)
+                                r = doctor_schedules_read(tx, rows[i].id,
+                                                          json_get(facts, "schedules"), err);
+                        if (r >= 0)
+                                r = doctor_issued_read(tx, rows[i].id, rows[i].name, facts, err);
                 }
                 if (r >= 0 && n)
                         in.after = rows[n - 1].id;
@@ -157,7 +163,16 @@ static int add_rows(struct tx *tx, json_t *facts, const char *state_dir, struct 
         json_object_set_new(facts, "applications", applications);
         json_object_set_new(facts, "freezes", json_array());
         json_object_set_new(facts, "rules", json_array());
+        json_object_set_new(facts, "schedules", json_array());
+        json_object_set_new(facts, "secrets", json_array());
+        json_object_set_new(facts, "certificates", json_array());
+        json_object_set_new(facts, "authorities", json_array());
+        json_object_set_new(facts, "schedule-ages", json_array());
         r = add_models(tx, models, names, facts, err);
+        if (r >= 0)
+                r = schedule_ages_read(tx, NULL, json_get(facts, "schedule-ages"), err);
+        if (r >= 0)
+                r = doctor_secrets_read(tx, clock_wall(), json_get(facts, "secrets"), err);
         if (r >= 0)
                 r = add_applications(tx, applications, names, state_dir, err);
         if (r >= 0)
@@ -218,6 +233,8 @@ static void add_files(json_t *facts, const struct admin_options *o) {
         if (stat(wal, &st) == 0)
                 json_object_set_new(facts, "files",
                                     json_pack("{s:I}", "model.db-wal", (json_int_t)st.st_size));
+        if (stat(key, &st) == 0)
+                json_object_set_new(key_json, "keys", json_integer(st.st_size / SEAL_KEY_SIZE));
         json_object_set_new(key_json, "credential", json_boolean(credential));
         json_object_set_new(facts, "key", key_json);
 }

@@ -94,13 +94,28 @@ void doctor_fight(struct doctor *d);
 void doctor_fight_guarded(struct doctor *d);
 void doctor_rule(struct doctor *d);
 void doctor_drift_stands(struct doctor *d);
+void doctor_removal_held(struct doctor *d);
 void doctor_leftovers(struct doctor *d);
 void doctor_charm_missing(struct doctor *d);
 void doctor_charm_upgrade(struct doctor *d);
 
+/* doctor-secret.c: what people brought, and have to bring anew */
+int doctor_secrets_read(struct tx *tx, int64_t now, json_t *to, struct err *err);
+void doctor_secret_expires(struct doctor *d);
+
 /* doctor-freeze.c: what a person stopped, and what runs out meanwhile */
 void doctor_freeze(struct doctor *d);
 void doctor_ends_in_freeze(struct doctor *d);
+
+/* doctor-schedule.c: actions that are run at times */
+int doctor_schedules_read(struct tx *tx, int64_t model, json_t *to, struct err *err);
+void doctor_schedule_failed(struct doctor *d);
+void doctor_schedule_overdue(struct doctor *d);
+
+/* doctor-issued.c: certificates of the models */
+int doctor_issued_read(struct tx *tx, int64_t model, const char *name, json_t *facts,
+                       struct err *err);
+void doctor_issued(struct doctor *d);
 
 /* doctor-rows.c: rows and files, in a read of the store; what fails is a fact too */
 json_t *doctor_rows(struct tx *tx, struct request *q);

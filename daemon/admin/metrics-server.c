@@ -36,6 +36,7 @@ static struct metric answers = { .name = "mooring_metrics_requests_total",
 static struct metric expiry = { .name = "mooring_metrics_certificate_expiry_timestamp_seconds",
                                 .help = "When the certificate of the metrics' TCP address ends",
                                 .type = METRIC_GAUGE };
+static char *shown; /* PEM: the certificate of the newest listener, or NULL */
 
 struct listener { /* one libmicrohttpd, with the files of its time */
         struct metrics_server *server;
@@ -343,6 +344,7 @@ static int listener_new(struct metrics_server *s, const struct metrics_paths *p,
                 metric_set(&expiry, NULL, (double)l->files.expires);
         else
                 metric_clear(&expiry);
+        str_set(&shown, l->files.certificate);
         *ret = l;
         return 0;
 }
@@ -487,6 +489,10 @@ struct metrics_server *metrics_server_free(struct metrics_server *s) {
         pthread_mutex_destroy(&s->lock);
         free(s);
         return NULL;
+}
+
+const char *metrics_server_certificate(void) {
+        return shown;
 }
 
 int64_t metrics_server_expiry(void) {

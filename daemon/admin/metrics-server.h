@@ -24,6 +24,8 @@ int metrics_server_new(const struct metrics_server_options *o, struct metrics_se
                        struct err *err);
 /* Reads the files again. <0: goes on with what it had. Scrapes that are out end. */
 int metrics_server_reload(struct metrics_server *s, const struct metrics_paths *p, struct err *err);
+/* The certificate that is shown now, as PEM, or NULL. On the loop. */
+const char *metrics_server_certificate(void);
 /* When the certificate that is shown now ends, in Unix seconds; 0: there is none. */
 int64_t metrics_server_expiry(void);
 struct metrics_server *metrics_server_free(struct metrics_server *s);

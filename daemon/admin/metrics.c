@@ -6,6 +6,7 @@
 #include "metric.h"
 #include "queries.gen.h"
 #include "routes.h"
+#include "schedule-age.h"
 
 #include <stdlib.h>
 
@@ -30,6 +31,17 @@ static struct metric detached = { .name = "mooring_detached_storage",
                                   .help = "Storage that was kept when its application went",
                                   .type = METRIC_GAUGE };
 
+static struct metric completed = { .name = "mooring_schedule_completed_timestamp_seconds",
+                                   .help = "When the action of a schedule completed last",
+                                   .type = METRIC_GAUGE,
+                                   .labels = { { "model" }, { "application" }, { "action" } } };
+static struct metric overdue = { .name = "mooring_schedule_overdue",
+                                 .help = "Was more than one run due since then",
+                                 .type = METRIC_GAUGE,
+                                 .labels = { { "model" }, { "application" }, { "action" } } };
+
+#define SCHEDULES_SHOWN 200 /* series; doctor has all */
+
 struct gathering {
         struct store_call call;
         struct metrics_parts parts;
@@ -37,7 +49,14 @@ struct gathering {
         void (*done)(void *arg, char *text);
         void *arg;
         struct q_metric_counts_row counts;
+        json_t *schedules;
 };
+
+static int read_schedules(struct tx *tx, struct gathering *g, struct err *err) {
+        json_decref(g->schedules);
+        g->schedules = json_array();
+        return schedule_ages_read(tx, NULL, g->schedules, err);
+}
 
 static int count_run(struct tx *tx, struct store_call *c, struct err *err) {
         struct gathering *g = c->arg;
@@ -47,13 +66,35 @@ static int count_run(struct tx *tx, struct store_call *c, struct err *err) {
 
         if (r >= 0 && n)
                 g->counts = *row;
-        return r;
+        return r < 0 ? r : read_schedules(tx, g, err);
 }
 
 static void set_count(struct metric *m, bool known, int64_t n) {
         metric_clear(m);
         if (known)
                 metric_set(m, NULL, (double)n);
+}
+
+static void set_schedules(const json_t *list) {
+        const json_t *s;
+        size_t i;
+
+        metric_clear(&completed);
+        metric_clear(&overdue);
+        json_array_foreach(list, i, s) {
+                const char *model = json_get_str(s, "model", ""),
+                           *application = json_get_str(s, "application", ""),
+                           *action = json_get_str(s, "action", "");
+                int64_t at = json_get_int(s, "completed", 0);
+
+                if (i == SCHEDULES_SHOWN)
+                        break;
+                if (at)
+                        metric_set(&completed, LABELS(model, application, action),
+                                   (double)at / 1000);
+                metric_set(&overdue, LABELS(model, application, action),
+                           json_get_bool(s, "overdue", false));
+        }
 }
 
 static char *print(const struct gathering *g, bool counted) {
@@ -64,11 +105,14 @@ static char *print(const struct gathering *g, bool counted) {
         set_count(&drift_open, counted, g->counts.drift_open);
         set_count(&drift_standing, counted, g->counts.drift_standing);
         set_count(&detached, counted, g->counts.detached);
+        set_schedules(counted ? g->schedules : NULL);
         metric_set(&build, LABELS(MOORING_VERSION, __VERSION__), 1);
         metric_process();
         store_metrics(g->parts.store);
         reconcile_metrics(g->parts.reconcile);
         charm_host_metrics(g->parts.host);
+        if (g->parts.action)
+                action_metrics(g->parts.action);
         metric_print(&text);
         return buf_take(&text);
 }
@@ -77,6 +121,7 @@ static void count_done(struct store_call *c, int r, const struct err *err) {
         struct gathering *g = c->arg;
 
         g->done(g->arg, g->wanted(g->arg) ? print(g, r >= 0) : str_dup(""));
+        json_decref(g->schedules);
         free(g);
 }
 
@@ -114,6 +159,6 @@ static void answer(void *arg, char *text) {
 void metrics_show(struct request *q) {
         const struct admin_options *o = &q->admin->options;
 
-        metrics_gather(&(struct metrics_parts){ o->store, o->reconcile, o->host }, is_wanted,
-                       answer, request_ref(q));
+        metrics_gather(&(struct metrics_parts){ o->store, o->reconcile, o->host, o->action },
+                       is_wanted, answer, request_ref(q));
 }

@@ -4,6 +4,7 @@
  * Two ask for it: the admin socket (GET /v1/metrics) and the listener on TCP (metrics-server.c). */
 #pragma once
 
+#include "action.h"
 #include "reconcile.h"
 
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
@@ -12,6 +13,7 @@ struct metrics_parts { /* borrowed */
         struct store *store;
         struct reconcile *reconcile;
         struct charm_host *host;
+        struct action *action; /* or NULL */
 };
 
 /* Reads what is counted in the rows, gathers what is so now, and hands the text (yours to free) to

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "command.h"
 #include "log.h"
+#include "previewing.h"
 #include "status.h"
 #include "view-model.h"
 #include "yaml.h"
@@ -91,7 +92,7 @@ void models_remove(struct request *q) {
 
         c->destroy_storage = request_query_bool(q, "destroy-storage");
         c->force = request_query_bool(q, "force");
-        request_command(q, &c->head, release);
+        previewing_command(q, &c->head, c->model, NULL, release);
 }
 
 static void release_take_over(struct command *c) {
@@ -196,6 +197,8 @@ void models_add_live(json_t *application, const json_t *live) {
                 mark_changing(application);
         json_object_set_new(application, "executing",
                             json_boolean(json_get_bool(live, "executing", false)));
+        if (json_array_size(json_get(live, "actions")))
+                json_object_set(application, "actions", json_get(live, "actions"));
         json_object_set_new(application, "readable", json_boolean(readable));
         json_object_set(application, "seen-until", json_get(live, "seen-until"));
         if (!readable)

@@ -46,13 +46,13 @@ static int look(struct tx *tx, struct command *c, struct err *err) {
 
         preview_forget(p->preview);
         if (p->application)
-                return preview_read(p->preview, tx, p->model, p->application, err);
+                r = preview_read(p->preview, tx, p->model, p->application, err);
         json_object_foreach(names, name, yes) {
                 r = preview_read(p->preview, tx, p->model, name, err);
                 if (r < 0)
                         return r;
         }
-        return 0;
+        return r < 0 ? r : preview_read_others(p->preview, tx, p->model, err);
 }
 
 /* The charms are asked with what they were asked with for the plan, so they will say the same. */
@@ -62,10 +62,9 @@ static int check(struct tx *tx, struct command *c, struct err *err) {
 
         if (r >= 0 && memcmp(preview_view(p->preview), p->of->view, DIGEST_SIZE) != 0)
                 return err_set(err, -ESTALE,
-                               "what the charm%s%s is asked with is other since the plan was made: "
-                               "another command came; plan again",
-                               p->application ? " of " : "s of these applications",
-                               p->application ? p->application : "");
+                               "what the charms of %s, and of those that answer, are asked with is "
+                               "other since the plan was made: another command came; plan again",
+                               p->application ? p->application : "these applications");
         return r;
 }
 

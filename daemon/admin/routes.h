@@ -102,11 +102,14 @@ struct freeze_body { /* of pauses too */
 };
 
 /* audit.c */
-request_handler audit_list, audit_show, audit_verify, audit_permissions;
+request_handler audit_list, audit_show, audit_verify;
 extern const struct json_field audit_verify_fields[];
 struct audit_verify_body {
         json_t *heads; /* ["812:HEX"] */
 };
+
+/* permissions.c */
+request_handler permissions_list, permissions_grant, permissions_revoke;
 
 /* explain.c: what only the loop knows */
 request_handler explain_plan, explain_why, explain_resources, explain_targets;
@@ -122,7 +125,50 @@ struct plans_body {
 request_handler metrics_show;
 
 /* secrets.c */
-request_handler secrets_list, secrets_reveal;
+request_handler secrets_list, secrets_show, secrets_reveal;
+
+/* key.c */
+request_handler key_show, key_rotate;
+
+/* user-secrets.c */
+request_handler user_secrets_add, user_secrets_update, user_secrets_remove, user_secrets_grant,
+        user_secrets_revoke;
+extern const struct json_field user_secrets_add_fields[], user_secrets_update_fields[],
+        user_secrets_access_fields[];
+struct user_secrets_body {
+        const char *name, *info, *expire;
+        json_t *content, *applications;
+};
+
+/* operations.c */
+request_handler operations_actions, operations_run, operations_list, operations_show,
+        operations_cancel, operations_approve, operations_results;
+/* Runs the command on the number that is the path's second parameter; WHAT has such numbers. */
+typedef int operations_numbered_fn(struct tx *tx, struct command *c, struct err *err);
+void operations_numbered(struct request *q, const char *what, operations_numbered_fn *run);
+extern const struct json_field operations_run_fields[];
+struct operations_run_body {
+        json_t *params;
+        const char *unit;
+        bool during_freeze;
+};
+
+/* schedules.c */
+request_handler schedules_list, schedules_add, schedules_remove;
+extern const struct json_field schedules_fields[];
+struct schedules_body {
+        json_t *params;
+        const char *unit, *at, *cron, *zone, *jitter, *missed, *overlap;
+        bool during_freeze;
+};
+
+/* certificates.c */
+request_handler certificates_list, certificates_rotate, certificates_rotate_ca, certificates_ca_csr,
+        certificates_set_ca;
+extern const struct json_field certificates_fields[];
+struct certificates_body {
+        const char *pem;
+};
 
 /* cluster-role.c */
 request_handler cluster_role_show;

@@ -187,15 +187,18 @@ static void on_worker_over(void *arg, struct worker *w) {
 }
 
 /* From here on the call is its caller's again. */
-static void end_call(struct charm_call *c, int r, struct plan *plan, const struct err *err) {
+static void end_call(struct charm_call *c, int r, const struct worker_answer *answer,
+                     const struct err *err) {
         c->host = NULL;
         c->worker = NULL;
         c->took_us = clock_mono_us() - c->queued_us;
+        if (c->stepped)
+                return c->stepped(c, r, answer->step, err);
         metric_observe(&plan_time, NULL, (double)c->took_us / 1e6);
-        c->done(c, r, plan, err);
+        c->done(c, r, answer->plan, err);
 }
 
-static void on_worker_done(void *arg, struct worker *w, int r, struct plan *plan,
+static void on_worker_done(void *arg, struct worker *w, int r, const struct worker_answer *answer,
                            const struct err *err) {
         struct slot *s = arg;
         struct charm_call *c = take_call(s);
@@ -215,10 +218,11 @@ static void on_worker_done(void *arg, struct worker *w, int r, struct plan *plan
         if (!list_empty(&h->queue))
                 later_run(&h->dispatch);
         if (!c) {
-                plan_free(plan);
+                plan_free(answer->plan);
+                step_free(answer->step);
                 return;
         }
-        end_call(c, r, plan, err);
+        end_call(c, r, answer, err);
 }
 
 static int start_slot(struct charm_host *h, const struct charm_call *c, struct slot **ret,
@@ -286,7 +290,7 @@ static void on_idle(void *arg) {
 
 static void fail_call(struct charm_call *c, int r, const struct err *err) {
         list_unlink(&c->link);
-        end_call(c, r, NULL, err);
+        end_call(c, r, &(struct worker_answer){}, err);
 }
 
 /* Gives C to its worker, if that can be. *STARTED: a worker was started for it. */
@@ -308,7 +312,7 @@ static void serve(struct charm_host *h, struct charm_call *c, bool *started) {
         list_unlink(&c->link);
         s->calls[s->call_count++] = c;
         c->worker = s->worker;
-        worker_give(s->worker, c->view, c->view_len);
+        worker_give(s->worker, c->stepped != NULL, c->view, c->view_len);
 }
 
 static void on_dispatch(void *arg) {

@@ -13,6 +13,7 @@
  *   { "application": name, "model": name, "scale": n, "config": {name: value},
  *     "images": {resource: reference}, "files": {resource: sha256}, "constraints": {name: text},
  *     "storage": {name: {"class": text|null, "size": bytes}}, "secrets": {"label/field": token},
+ *     "certificates": {label: {"ca": PEM}},
  *     "relations": [{"id", "endpoint", "interface", "role", "application", "told": {key: value}}],
  *     "seen": {label: {"exists", "ready", "reason", "incarnation", "fields": {pointer: value}}},
  *     "ready": [label, ...] }
@@ -85,13 +86,15 @@ struct charm_call {
         size_t view_len;
         void (*done)(struct charm_call *c, int r, struct plan *plan,
                      const struct err *err); /* once, on the loop; owns PLAN */
+        /* The same in place of DONE, where VIEW is the world of a step of an action (step.h). */
+        void (*stepped)(struct charm_call *c, int r, struct step *step, const struct err *err);
         void *arg;
         struct list link;        /* private from here */
         struct charm_host *host; /* NULL: not with the host, or no longer */
         struct worker *worker;
         int64_t queued_us, took_us;
 };
-/* Calls of one application never run side by side: the caller keeps that. */
+/* Plans of one application are never made side by side: the caller keeps that. */
 void charm_host_plan(struct charm_host *h, struct charm_call *c);
 void charm_host_cancel(struct charm_call *c);    /* fine when it is done */
 bool charm_host_has(const struct charm_call *c); /* it waits, or a worker is at it */

@@ -188,7 +188,7 @@ static int take_in(const char *state_dir, const char *folder, const char *sha256
                 r = put_in_place(state_dir, fresh, to, err);
         if (r < 0)
                 (void)remove_tree(fresh, NULL);
-        return r < 0 ? err_add(err, r, "charm %.12s...", sha256) : 0;
+        return r < 0 ? err_add(err, r, "charm %.12s...", sha256) : 1;
 }
 
 int charm_pin(const char *state_dir, const char *folder, const char *sha256, struct err *err) {

@@ -13,8 +13,8 @@
 
 /* Copies FOLDER, whose content must hash to SHA256, to <STATE>/charms/<SHA256>/: whole or not at
  * all, also over a power cut. Fine when it is there already: it is checked again then, and
- * replaced when it was damaged. Its time of change is that of the last call. -ESTALE: the folder
- * changed meanwhile. */
+ * replaced when it was damaged. Its time of change is that of the last call. 1: it was copied; 0:
+ * it was there. -ESTALE: the folder changed meanwhile. */
 int charm_pin(const char *state_dir, const char *folder, const char *sha256, struct err *err);
 /* Removes it. Fine when it is not there. */
 int charm_pin_drop(const char *state_dir, const char *sha256, struct err *err);

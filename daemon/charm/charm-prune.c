@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* charm-prune.c - what is pinned is read, then a job removes the rest; see charm-prune.h
+/* charm-prune.c - what is pinned is read, then a job takes in what of it is missing, where it is on
+ * offer, and removes the rest; see charm-prune.h
  *
  * An application that is pinned between the two has taken its charm in shortly before, and a copy
  * that was taken in shortly ago stays (charm_pin_prune). */
@@ -10,7 +11,21 @@
 #include "log.h"
 #include "queries.gen.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 #define PAGE 1000
+
+/* An action goes on with the steps that it began with. */
+static int read_operations(struct tx *tx, struct charm_prune *p, struct err *err) {
+        struct q_operation_charms_row *rows;
+        size_t n;
+        int r = q_operation_charms(tx, &rows, &n, err);
+
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                map_set(&p->kept, rows[i].charm_sha256, p);
+        return r < 0 ? r : 0;
+}
 
 static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
         struct charm_prune *p = c->arg;
@@ -26,19 +41,53 @@ static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
                         map_set(&p->kept, rows[i].charm_sha256, p);
                 }
         } while (r >= 0 && n == PAGE);
-        return r < 0 ? r : 0;
+        return r < 0 ? r : read_operations(tx, p, err);
 }
 
 static void again(struct charm_prune *p) {
         map_free(&p->kept);
         p->kept = (struct map)MAP_INIT;
+        map_free_with(&p->missing, free);
+        p->missing = (struct map)MAP_INIT;
         if (!p->stopped)
                 timer_after(&p->timer, CHARM_PRUNE_MS);
+}
+
+/* Without its copy an application runs on, and cannot be planned. */
+static void find_missing(struct charm_prune *p) {
+        const struct charm_offer *offers;
+        size_t n;
+
+        offers = charm_host_offers(p->host, &n);
+        for (size_t i = 0; i < n; i++) {
+                const char *sha256 = offers[i].sha256;
+                cleanup_(freep) char *copy = charm_pin_folder(p->state_dir, sha256);
+
+                if (!offers[i].refused && map_find(&p->kept, sha256) && access(copy, F_OK) < 0)
+                        free(map_set(&p->missing, sha256, str_dup(offers[i].folder)));
+        }
+}
+
+static void take_in_missing(struct charm_prune *p) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&p->missing, &i));) {
+                struct err err = {};
+
+                if (charm_pin(p->state_dir, e->value, e->key, &err) < 0)
+                        log_plain(LOG_WARNING, "charm-missing", "%s", err_text(&err));
+                else
+                        log_plain(LOG_NOTICE, "charm-missing",
+                                  "the state folder did not have content %.12s any more, which "
+                                  "applications are pinned to: taken in again from %s",
+                                  e->key, (const char *)e->value);
+        }
 }
 
 static void work(void *arg) {
         struct charm_prune *p = arg;
 
+        take_in_missing(p);
         p->removed =
                 charm_pin_prune(p->state_dir, &p->kept, clock_wall() - CHARM_PRUNE_AGE_MS, &p->err);
 }
@@ -63,6 +112,7 @@ static void read_done(struct store_call *c, int r, const struct err *err) {
                         log_plain(LOG_WARNING, "charm-prune", "%s", err_text(err));
                 return again(p);
         }
+        find_missing(p);
         charm_host_used(p->host, &p->kept);
         p->err = (struct err){};
         p->job = (struct job){ .loop = p->loop,
@@ -95,4 +145,5 @@ void charm_prune_stop(struct charm_prune *p) {
 
 void charm_prune_deinit(struct charm_prune *p) {
         map_free(&p->kept);
+        map_free_with(&p->missing, free);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* charm-prune.h - removes the copies of charms that no application is pinned to any more: at the
- * start of the daemon and each CHARM_PRUNE_MS
+/* charm-prune.h - removes the copies of charms that no application is pinned to any more, and takes
+ * in again those that one is pinned to and that went: at the start of the daemon and each
+ * CHARM_PRUNE_MS
  *
  * A refresh back takes the charm from its folder, so no copy is kept for it. */
 #pragma once
@@ -23,7 +24,8 @@ struct charm_prune {
         struct timer timer; /* private from here */
         struct store_call call;
         struct job job;
-        struct map kept; /* contents that are pinned or in use */
+        struct map kept;    /* contents that are pinned or in use */
+        struct map missing; /* of those: content -> the folder on offer that has it */
         struct err err;
         int removed;
         bool stopped;

@@ -11,7 +11,7 @@ struct charm_take_item {
         char *folder;
         char sha256[DIGEST_HEX_SIZE];
         void *owner; /* the caller's: which of his things it is for */
-        int r;       /* 0: it is pinned now */
+        int r;       /* >= 0: it is pinned now; 1: it was not there, or damaged */
         struct err err;
 };
 

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 
 /* Sources with a name after a dot come first. */
-static const char *const source_names[] = { "hole.",       "config.",  "image.",
-                                            "constraint.", "storage.", "secret.",
-                                            "application", "model",    "scale" };
+static const char *const source_names[] = { "hole.",    "config.", "image.",       "constraint.",
+                                            "storage.", "secret.", "certificate.", "application",
+                                            "model",    "scale" };
 
 static void node_deinit(struct object_node *n) {
         for (size_t i = 0; i < n->count; i++)
@@ -45,6 +45,15 @@ static bool has_name(const json_t *meta, const char *section, const char *name) 
         return json_dig(in, section, name, NULL) != NULL;
 }
 
+static bool is_certificate_part(const char *name) {
+        static const char *const parts[] = { ".key", ".crt", ".ca", ".ca-base64" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+                if (str_ends(name, parts[i]) && strlen(name) > strlen(parts[i]))
+                        return true;
+        return false;
+}
+
 /* What a placeholder names must be in charm.yaml, where it comes from there. */
 static int check_name(const struct load *l, const struct object_node *n, const char *whole,
                       struct err *err) {
@@ -61,6 +70,10 @@ static int check_name(const struct load *l, const struct object_node *n, const c
                                whole);
         if (n->source == OBJECT_FROM_SECRET && !strchr(name, '.'))
                 return err_set(err, -EINVAL, "%s: %s is not ${secret.LABEL.FIELD}", l->file, whole);
+        if (n->source == OBJECT_FROM_CERTIFICATE && !is_certificate_part(name))
+                return err_set(err, -EINVAL,
+                               "%s: %s ends neither in .key, .crt, .ca nor .ca-base64", l->file,
+                               whole);
         if (n->source == OBJECT_FROM_STORAGE)
                 *strrchr(name, '.') = '\0';
         if (section && !has_name(l->meta, section, name))

@@ -2,7 +2,7 @@
 /* plan.c - reads a worker's frames into a struct plan; see plan.h
  *
  * Called by worker.c for the daemon and by the harness. Order: R, then any number of plans, each
- * H (D|F)* E or one X. */
+ * H (D|F)* E or one X, and of answers of steps, each one A or one X. */
 #include "plan.h"
 
 #include <ctype.h>
@@ -57,6 +57,7 @@ void plan_reader_deinit(struct plan_reader *r) {
         frame_reader_deinit(&r->frames);
         map_free(&r->labels);
         r->plan = plan_free(r->plan);
+        r->step = step_free(r->step);
 }
 
 void plan_reader_feed(struct plan_reader *r, const void *data, size_t len) {
@@ -130,6 +131,11 @@ static int check_secrets(json_t *secrets, struct err *err) {
 
                 if (!plan_label_valid(name) || !strchr(name, '/'))
                         return err_set(err, -EBADMSG, "a secret's name is not LABEL/FIELD");
+                if (json_get(s, "certificate")) {
+                        if (!json_is_object(json_get(s, "certificate")))
+                                return err_set(err, -EBADMSG, "certificate %s is no object", name);
+                        continue;
+                }
                 if (length < 1 || length > 4096)
                         return err_set(err, -EBADMSG, "secret %s: length %lld", name,
                                        (long long)length);
@@ -412,6 +418,14 @@ static int take_inside(struct plan_reader *r, const struct frame *f, struct plan
         }
 }
 
+static int take_step(struct plan_reader *r, const struct frame *f, struct err *err) {
+        int e;
+
+        r->step = step_free(r->step);
+        e = step_parse(f->body, f->len, &r->step, err);
+        return e < 0 ? e : PLAN_STEP;
+}
+
 static int take_frame(struct plan_reader *r, const struct frame *f, struct plan **ret_plan,
                       struct err *err) {
         if (r->plan)
@@ -424,6 +438,8 @@ static int take_frame(struct plan_reader *r, const struct frame *f, struct plan 
         }
         if (f->type == PLAN_FRAME_HEAD && r->ready)
                 return take_head(r, f, err);
+        if (f->type == PLAN_FRAME_ANSWER && r->ready)
+                return take_step(r, f, err);
         return err_set(err, -EBADMSG, "a frame of type %d out of its order", f->type);
 }
 

@@ -10,19 +10,21 @@
  *       empty
  *   F   a file want: canonical JSON {"label", "resource", "edits"}
  *   E   end: the plan is whole
- *   X   refused: text. In place of R: the module cannot be used. In place of a plan: the charm's
- *       own mistake
+ *   A   what a step of an action said (step.h)
+ *   X   refused: text. In place of R: the module cannot be used. In place of a plan or of A: the
+ *       charm's own mistake
  *
- * To the worker: V, a view. Whatever a worker sends is an attacker's word until checked here:
- * types in their order, sizes, labels, hashes, and that a document is canonical, by one pass
- * over its bytes and without decoding it. Nothing is handed on before E. Only lib is used, so
- * that the worker's harness and the fuzzer have the same reader. */
+ * To the worker: V, a view; S, the world of a step. Whatever a worker sends is an attacker's
+ * word until checked here: types in their order, sizes, labels, hashes, and that a document is
+ * canonical, by one pass over its bytes and without decoding it. Nothing is handed on before E.
+ * Only lib is used, so that the worker's harness and the fuzzer have the same reader. */
 #pragma once
 
 #include "digest.h"
 #include "frame.h"
 #include "json.h"
 #include "map.h"
+#include "step.h"
 
 #define CHARM_VIEW_MAX (256u << 10) /* what a worker decodes in some milliseconds */
 #define CHARM_HEAD_MAX (256u << 10) /* ends up in other charms' views, which hold no more */
@@ -36,6 +38,8 @@
 
 enum plan_frame {
         PLAN_FRAME_VIEW = 'V',
+        PLAN_FRAME_STEP = 'S',
+        PLAN_FRAME_ANSWER = 'A',
         PLAN_FRAME_READY = 'R',
         PLAN_FRAME_REFUSED = 'X',
         PLAN_FRAME_HEAD = 'H',
@@ -60,7 +64,8 @@ struct plan {
         char *status, *message; /* charm's word or NULL: computed from readiness */
         char *version;          /* of the workload, or NULL */
         json_t *tell;           /* {"relation id": {key: value}} */
-        json_t *secrets; /* {"label/field": {"length", "alphabet"}} asked for; alphabet may lack */
+        json_t *secrets; /* {"label/field": {"length", "alphabet"}} asked for; alphabet may lack; or
+                          * {"certificate": spec} (certificate.h), for LABEL/key and LABEL/crt */
         json_t *targets; /* {label: {"provider", "config": document}} */
         json_t *see;     /* {label: [pointer, ...]} */
         json_t *needs;   /* [{"label", "on", "kind": "exists" | "ready" | "value"}] */
@@ -75,6 +80,7 @@ struct plan *plan_free(struct plan *p);
 struct plan_reader {
         struct frame_reader frames;
         struct plan *plan; /* being read, after its head */
+        struct step *step; /* of PLAN_STEP, until it is taken */
         struct map labels; /* of docs and files, to find doubles */
         size_t bytes;      /* of docs and files */
         bool ready;        /* R was read */
@@ -83,10 +89,10 @@ void plan_reader_init(struct plan_reader *r);
 void plan_reader_deinit(struct plan_reader *r);
 void plan_reader_feed(struct plan_reader *r, const void *data, size_t len);
 
-enum { PLAN_MORE, PLAN_READY, PLAN_WHOLE, PLAN_REFUSED };
-/* PLAN_MORE: feed more. PLAN_WHOLE: *RET_PLAN is the caller's. PLAN_REFUSED: the charm's own
- * text is in ERR. <0: what came is no plan, and nothing that this worker says is to be believed
- * any more: -EBADMSG, -E2BIG. */
+enum { PLAN_MORE, PLAN_READY, PLAN_WHOLE, PLAN_REFUSED, PLAN_STEP };
+/* PLAN_MORE: feed more. PLAN_WHOLE: *RET_PLAN is the caller's. PLAN_STEP: R->step is for the
+ * caller to take. PLAN_REFUSED: the charm's own text is in ERR. <0: what came is no plan, and
+ * nothing that this worker says is to be believed any more: -EBADMSG, -E2BIG. */
 int plan_reader_next(struct plan_reader *r, struct plan **ret_plan, struct err *err);
 /* Bytes that were fed and not read as frames yet. */
 size_t plan_reader_left(const struct plan_reader *r);

@@ -44,6 +44,7 @@ struct worker {
         struct plan_reader reader;
         struct buf out; /* the views on their way, from WRITTEN on */
         size_t written, given;
+        bool steps[WORKER_AHEAD]; /* which of those that were given are no plans */
         int fd;
         char *charm; /* name, for messages */
         struct worker_output *output;
@@ -78,7 +79,7 @@ static void end(struct worker *w, int r, const struct err *err) {
                 return;
         worker_stop(w);
         if (w->given)
-                w->done(w->arg, w, r, NULL, err);
+                w->done(w->arg, w, r, &(struct worker_answer){}, err);
         else
                 w->over_fn(w->arg, w);
 }
@@ -122,8 +123,9 @@ static void begin_call(struct worker *w) {
         w->at_since_us = clock_mono_us();
 }
 
-static void answered(struct worker *w, int r, struct plan *plan, const struct err *err) {
-        w->given--;
+static void answered(struct worker *w, int r, const struct worker_answer *answer,
+                     const struct err *err) {
+        memmove(w->steps, w->steps + 1, --w->given * sizeof(*w->steps));
         w->calls++;
         w->unlooked_us += clock_mono_us() - w->at_since_us;
         if (w->given) {
@@ -132,7 +134,7 @@ static void answered(struct worker *w, int r, struct plan *plan, const struct er
                 w->idle_since = clock_mono();
                 timer_cancel(&w->deadline);
         }
-        w->done(w->arg, w, r, plan, err);
+        w->done(w->arg, w, r, answer, err);
 }
 
 static void end_unbelieved(struct worker *w, int r, const char *text) {
@@ -149,20 +151,27 @@ static void end_unusable(struct worker *w, const char *text) {
         end(w, r, &err);
 }
 
-/* R: what plan_reader_next said, whole or refused. */
-static void take_answer(struct worker *w, int r, struct plan *plan, const struct err *err) {
+static void drop_answer(const struct worker_answer *a) {
+        plan_free(a->plan);
+        step_free(a->step);
+}
+
+/* R: what plan_reader_next said, whole, a step's or refused. */
+static void take_answer(struct worker *w, int r, const struct worker_answer *answer,
+                        const struct err *err) {
         struct err full = {};
 
-        if (!w->given || (w->given == 1 && plan_reader_left(&w->reader))) {
-                plan_free(plan);
+        if (!w->given || (w->given == 1 && plan_reader_left(&w->reader)) ||
+            (r == PLAN_WHOLE && w->steps[0]) || (r == PLAN_STEP && !w->steps[0])) {
+                drop_answer(answer);
                 return end_unbelieved(w, -EBADMSG, "bytes that nobody asked for");
         }
-        if (r == PLAN_WHOLE)
-                return answered(w, 0, plan, &full);
+        if (r == PLAN_WHOLE || r == PLAN_STEP)
+                return answered(w, 0, answer, &full);
         if (!w->reader.ready)
                 return end_unusable(w, err_text(err));
         r = err_set(&full, -EINVAL, "charm %s: %s", w->charm, err_text(err));
-        answered(w, r, NULL, &full);
+        answered(w, r, &(struct worker_answer){}, &full);
 }
 
 /* Hands on all answers that are complete. */
@@ -172,10 +181,12 @@ static void take_frames(struct worker *w) {
         int r;
 
         while (!w->over && (r = plan_reader_next(&w->reader, &plan, &err)) != PLAN_MORE) {
+                struct worker_answer answer = { take_ptr(plan), take_ptr(w->reader.step) };
+
                 if (r < 0)
                         end_unbelieved(w, r, err_text(&err));
                 else if (r != PLAN_READY)
-                        take_answer(w, r, take_ptr(plan), &err);
+                        take_answer(w, r, &answer, &err);
         }
 }
 
@@ -267,10 +278,11 @@ bool worker_takes(const struct worker *w) {
         return w->fd >= 0 && w->given < WORKER_AHEAD && w->out.len - w->written < OUT_MAX;
 }
 
-void worker_give(struct worker *w, const char *view, size_t len) {
+void worker_give(struct worker *w, bool is_step, const char *view, size_t len) {
+        w->steps[w->given] = is_step;
         if (!w->given++)
                 begin_call(w);
-        frame_put(&w->out, PLAN_FRAME_VIEW, view, len);
+        frame_put(&w->out, is_step ? PLAN_FRAME_STEP : PLAN_FRAME_VIEW, view, len);
 }
 
 void worker_send(struct worker *w) {

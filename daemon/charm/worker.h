@@ -17,10 +17,13 @@
 #define WORKER_AHEAD 8 /* views with a worker at once: it never waits for the daemon's next turn */
 
 struct worker;
-/* Ends the first call that is not answered: r = 0 with PLAN (the receiver's), or -errno with a
- * text that begins "charm NAME". After this with a worker that is over the others that it was
- * given never end. */
-typedef void worker_done_fn(void *arg, struct worker *w, int r, struct plan *plan,
+struct worker_answer { /* one of them, and the receiver's; none after a failure */
+        struct plan *plan;
+        struct step *step;
+};
+/* Ends the first call that is not answered: r = 0 with ANSWER, or -errno with a text that begins
+ * "charm NAME". After this with a worker that is over the others that it was given never end. */
+typedef void worker_done_fn(void *arg, struct worker *w, int r, const struct worker_answer *answer,
                             const struct err *err);
 
 struct worker_spec {
@@ -41,8 +44,8 @@ int worker_start(struct loop *l, const struct worker_spec *spec, struct worker *
 struct worker *worker_free(struct worker *w);
 /* There is room for a view more. */
 bool worker_takes(const struct worker *w);
-/* Copies VIEW; on its way with the next worker_send. */
-void worker_give(struct worker *w, const char *view, size_t len);
+/* Copies VIEW, or the world of a step; on its way with the next worker_send. */
+void worker_give(struct worker *w, bool is_step, const char *view, size_t len);
 /* What was given goes out, in one write where that is possible. */
 void worker_send(struct worker *w);
 /* Ends it without a word; fine inside DONE. */

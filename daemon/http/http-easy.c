@@ -191,9 +191,11 @@ static void set_signature(struct transfer *t, const struct http_request *r) {
         if (!r->aws_sigv4)
                 return;
         curl_easy_setopt(t->easy, CURLOPT_AWS_SIGV4, r->aws_sigv4);
-        http_sigv4_hash(r->body, r->body_len, hash);
-        if (!has_header(r, "x-amz-content-sha256"))
-                add_header(t, "x-amz-content-sha256", hash);
+        if (r->body_sha256)
+                str_copy(hash, sizeof(hash), r->body_sha256);
+        else
+                http_sigv4_hash(r->body, r->body_len, hash);
+        add_header(t, "x-amz-content-sha256", hash);
 }
 
 void http_easy_request(struct transfer *t, const struct http_request *r) {

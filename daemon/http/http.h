@@ -79,6 +79,7 @@ struct http_request {
         int64_t silence_ms;             /* 0: none; longest gap between bytes of the reply */
         int64_t total_ms;               /* 0: 60 s; <0: none */
         const char *aws_sigv4;          /* "aws:amz:REGION:s3" signs with USER and PASSWORD */
+        const char *body_sha256;        /* hex, for the signature; NULL: computed on the loop */
         const char *user, *password;
         bool fresh;                     /* a new connection; not tried a second time */
         /* Streams: called for each piece when the status is 2xx; else the body is collected. <0
@@ -139,7 +140,7 @@ const struct http_request *http_answer(const struct ask *a);
 
 /* ---- WebSocket (client): curl's CONNECT_ONLY carries over HTTP/1.1, wslay frames */
 
-/* Unsent bytes; beyond it websocket_send says -EAGAIN until on_writable. */
+/* Unsent bytes; beyond it (or send_max) websocket_send says -EAGAIN until on_writable. */
 #define WEBSOCKET_SEND_MAX (4u << 20)
 struct websocket;
 struct websocket_config {
@@ -149,6 +150,10 @@ struct websocket_config {
         int64_t open_ms;         /* deadline for the 101 */
         int64_t ping_ms;         /* 0: none; no answer for two of them closes */
         size_t message_max;
+        size_t send_max;         /* 0: WEBSOCKET_SEND_MAX */
+        /* The other side may read as slowly as it likes: neither a ping that lies unanswered behind
+         * what it has not read, nor a window that stays shut, is a sign of its death. */
+        bool patient;
         void (*on_open)(void *arg, const char *protocol);
         void (*on_message)(void *arg, const uint8_t *data, size_t len);
         void (*on_writable)(void *arg);

@@ -262,6 +262,10 @@ static void end_after_close(struct websocket *w) {
         websocket_end(w, r, r ? &err : NULL);
 }
 
+static bool is_open(const struct websocket *w) {
+        return w->state == WEBSOCKET_OPEN && !w->dying;
+}
+
 static void read_frames(struct websocket *w) {
         int r;
 
@@ -283,27 +287,33 @@ static void read_frames(struct websocket *w) {
                 later_run(&w->soon);
 }
 
+static size_t send_max(const struct websocket *w) {
+        return w->config.send_max ? w->config.send_max : WEBSOCKET_SEND_MAX;
+}
+
 static void tell_writable(struct websocket *w) {
-        if (!w->throttled || websocket_unsent(w) > WEBSOCKET_SEND_MAX / 2)
+        if (!w->throttled || websocket_unsent(w) > send_max(w) / 2)
                 return;
         w->throttled = false;
         if (w->config.on_writable)
                 w->config.on_writable(w->config.arg);
 }
 
+/* The other side may have said why it closes before it did: an exit status, for example. */
+static void end_after_send(struct websocket *w, int r, const struct err *err) {
+        for (w->again = true; w->again && is_open(w) && !w->paused;)
+                read_frames(w);
+        if (w->state != WEBSOCKET_CLOSED)
+                websocket_end(w, r, err);
+}
+
 static void write_frames(struct websocket *w) {
         struct err err = { 0 };
         int r = send_frames(w, &err);
 
-        if (r < 0) {
-                websocket_end(w, r, &err);
-                return;
-        }
+        if (r < 0)
+                return end_after_send(w, r, &err);
         tell_writable(w);
-}
-
-static bool is_open(const struct websocket *w) {
-        return w->state == WEBSOCKET_OPEN && !w->dying;
 }
 
 static void run_open(struct websocket *w) {
@@ -419,7 +429,7 @@ static void ping(struct websocket *w) {
                 websocket_end(w, err.code, &err);
                 return;
         }
-        if (!w->paused) /* else the answer would not be read */
+        if (!w->paused && !w->config.patient) /* else the answer would not be read, or not sent */
                 w->pings++;
         wslay_event_queue_msg(w->frames, &m);
         timer_after(&w->timer, w->config.ping_ms);
@@ -459,6 +469,8 @@ static void start_connect(struct websocket *w, struct http_server *s) {
         curl_easy_setopt(t->easy, CURLOPT_CONNECT_ONLY, 1L);
         curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
         curl_easy_setopt(t->easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
+        if (w->config.patient) /* the kernel counts a shut window as data that nobody took */
+                curl_easy_setopt(t->easy, CURLOPT_SOCKOPTFUNCTION, NULL);
         http_lane_add(t);
 }
 
@@ -490,7 +502,7 @@ int websocket_send(struct websocket *w, const void *data, size_t len) {
         if (w->state != WEBSOCKET_OPEN || w->dying)
                 return -EPIPE;
         unsent = websocket_unsent(w);
-        if (unsent && unsent + len > WEBSOCKET_SEND_MAX) {
+        if (unsent && unsent + len > send_max(w)) {
                 w->throttled = true;
                 return -EAGAIN;
         }

@@ -13,6 +13,9 @@
  * measured. */
 #define LOOP_RECHECK_MS 60000
 
+/* How much of other handlers' work may stand in what a slow one is said to have worked. */
+#define LOOP_SAMPLE_US 1000
+
 struct loop {
         uv_loop_t uv;
         uv_timer_t wake;  /* for the earliest deadline of the heap */
@@ -39,6 +42,9 @@ struct loop {
         const char *doing; /* what the handler that runs said of itself, or NULL */
         int64_t slowest_us;
         const char *slowest_name;
+        uv_prepare_t turn;      /* once a turn, before it waits */
+        int64_t sampled_us;     /* when SAMPLED_RAN_US was read */
+        int64_t sampled_ran_us; /* what this thread had run by then */
         int64_t slow_logged_us; /* when the last line about a slow handler was written */
         uint64_t slow_unlogged;
 };

@@ -4,13 +4,18 @@
  *
  * A secret option's row holds a token; its value is sealed in a revision of secret (application,
  * "option", NAME). A new value is a new revision, so what uses it rolls; the same value again
- * changes nothing. While the charm is not there nobody knows which options are secret: those
- * whose name sounds so are sealed, and put right when it comes (application_row_recheck). */
+ * changes nothing. "secret:NAME" takes a key of a secret that people added: the row holds its
+ * token of no revision (user-secret.h). While the charm is not there nobody knows which options
+ * are secret: those whose name sounds so are sealed, and put right when it comes
+ * (application_row_recheck). */
 #include "command-internal.h"
+
+#include "certificate.h"
 
 #include "opt.h"
 #include "secret-token.h"
 #include "size.h"
+#include "user-secret.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -35,26 +40,6 @@ static int find_secret(struct tx *tx, int64_t application, const char *option,
         return r < 0 ? r : 0;
 }
 
-static int open_secret(struct tx *tx, const struct sealer *sealer, const struct q_secret_row *s,
-                       struct secret_text *ret, struct err *err) {
-        struct seal_place at = { "secret_revision", "sealed", s->uri, s->revision };
-        struct q_secret_revision_row *row;
-        size_t n;
-        int r = q_secret_revision_get(
-                tx,
-                &(struct q_secret_revision_get_in){ .secret_id = s->id, .revision = s->revision },
-                &row, &n, err);
-
-        if (r < 0)
-                return r;
-        if (n == 0)
-                return err_set(err, -ENOENT, "secret %s has no revision %lld", s->uri,
-                               (long long)s->revision);
-        if (!sealer)
-                return err_set(err, -ENOKEY, "there is no key to open secrets with");
-        return seal_open(sealer, &at, row->sealed, row->sealed_len, ret, err);
-}
-
 int application_row_secret(struct tx *tx, const struct sealer *sealer, int64_t application,
                            const char *option, struct secret_text *ret, struct err *err) {
         const struct q_secret_row *s;
@@ -62,7 +47,7 @@ int application_row_secret(struct tx *tx, const struct sealer *sealer, int64_t a
 
         if (r < 0)
                 return r;
-        return s ? open_secret(tx, sealer, s, ret, err) : 1;
+        return s ? secret_revision_open(tx, sealer, s, s->revision, ret, err) : 1;
 }
 
 static int insert_secret(const struct application_row *a, const char *option, int64_t id,
@@ -83,23 +68,9 @@ static int insert_secret(const struct application_row *a, const char *option, in
 
 static int insert_revision(const struct application_row *a, int64_t id, const char *uri,
                            int64_t revision, const char *value, struct err *err) {
-        cleanup_(buf_free) struct buf sealed = BUF_INIT;
-        struct seal_place at = { "secret_revision", "sealed", uri, revision };
-        int r;
+        struct secret_revision s = { id, uri, revision };
 
-        if (!a->command->sealer)
-                return err_set(err, -ENOKEY, "there is no key to seal secrets with");
-        r = seal_value(a->command->sealer, &at, value, strlen(value), &sealed, err);
-        if (r < 0)
-                return r;
-        return w_secret_revision_insert(
-                a->tx,
-                &(struct w_secret_revision_insert_in){ .secret_id = id,
-                                                       .revision = revision,
-                                                       .sealed = (const uint8_t *)sealed.data,
-                                                       .sealed_len = sealed.len,
-                                                       .created_at = tx_now(a->tx) },
-                err);
+        return secret_revision_add(a->tx, a->command->sealer, &s, value, strlen(value), err);
 }
 
 /* The row's text, or NULL. */
@@ -194,7 +165,7 @@ static int set_secret(const struct application_row *a, const char *option, const
                 return r;
         if (!s)
                 return first_revision(a, option, value, err);
-        r = open_secret(a->tx, a->command->sealer, s, &before, err);
+        r = secret_revision_open(a->tx, a->command->sealer, s, s->revision, &before, err);
         if (r < 0)
                 return r;
         if (before.len == strlen(value) && memcmp(before.data, value, before.len) == 0)
@@ -213,6 +184,8 @@ int application_row_forget_secret(struct tx *tx, int64_t secret, struct err *err
                 tx, &(struct w_secret_grant_delete_all_in){ .secret_id = secret }, err);
 
         if (r >= 0)
+                r = certificate_forget(tx, secret, err);
+        if (r >= 0)
                 r = w_secret_use_drop_all(
                         tx, &(struct w_secret_use_drop_all_in){ .secret_id = secret }, err);
         if (r >= 0)
@@ -228,6 +201,85 @@ static int drop_secret(const struct application_row *a, const char *option, stru
         int r = find_secret(a->tx, a->id, option, &s, err);
 
         return r < 0 || !s ? r : application_row_forget_secret(a->tx, s->id, err);
+}
+
+/* ---- a key of a secret that people added */
+
+static bool is_reference(const struct application_row *a, const char *option, const json_t *value) {
+        const struct meta_option *o = a->meta ? charm_meta_option(a->meta, option) : NULL;
+
+        return o && o->type == META_SECRET && json_is_string(value) &&
+               str_starts(json_string_value(value), USER_SECRET_SCHEME);
+}
+
+/* Its value has to fit like one that is given. */
+static int check_taken(const struct application_row *a, const char *option,
+                       const struct q_secret_row *key, struct bundle_place at, struct err *err) {
+        cleanup_(secret_text_free) struct secret_text text = {};
+        cleanup_(json_freep) json_t *value = NULL, *checked = NULL;
+        struct err wrong = {};
+        int r = secret_revision_open(a->tx, a->command->sealer, key, key->revision, &text, err);
+
+        if (r < 0)
+                return r;
+        value = json_stringn(text.data, text.len);
+        if (charm_meta_check_option(a->meta, a->name, option, value, &checked, &wrong) < 0)
+                command_fault(a->command, at, "%s", err_text(&wrong));
+        json_wipe(take_ptr(value));
+        return 0;
+}
+
+static int note_closed(const struct application_row *a, const struct q_secret_row *key,
+                       struct err *err) {
+        struct q_secret_opens_row *open;
+        size_t n;
+        int r = q_secret_opens(
+                a->tx, &(struct q_secret_opens_in){ .uri = key->uri, .application_id = a->id },
+                &open, &n, err);
+
+        if (r >= 0 && n == 0)
+                command_note(a->command, "%s waits until mooringctl grant-secret %s %s", a->name,
+                             key->label, a->name);
+        return r < 0 ? r : 0;
+}
+
+static int write_reference(const struct application_row *a, const char *option,
+                           const struct q_secret_row *key, struct err *err) {
+        char token[SECRET_TOKEN_MAX];
+        cleanup_(json_freep) json_t *value =
+                json_string(secret_token_write(key->uri, USER_SECRET_NEWEST, SECRET_PLAIN, token));
+        cleanup_(freep) char *text = json_text(value);
+        const char *before;
+        int r = current(a, option, &before, err);
+
+        if (r < 0 || str_eq(before, text))
+                return r;
+        r = drop_secret(a, option, err);
+        if (r < 0)
+                return r;
+        record_option(a, option, before, text);
+        command_change(a->command, "set-option", a->name,
+                       "set secret option %s of %s to key %s of secret %s", option, a->name,
+                       key->field, key->label);
+        r = note_closed(a, key, err);
+        return r < 0 ? r : write_option(a, option, text, err);
+}
+
+static int set_reference(const struct application_row *a, const char *option, const char *text,
+                         struct bundle_place at, struct err *err) {
+        const struct q_secret_row *key;
+        struct err wrong = {};
+        int r = user_secret_refer(a->tx, a->model, text, option, &key, &wrong);
+
+        if (r == -ENOENT || r == -EINVAL) {
+                command_fault(a->command, at, "application %s: option %s: %s", a->name, option,
+                              err_text(&wrong));
+                return 0;
+        }
+        if (r < 0)
+                return err_set(err, r, "%s", err_text(&wrong));
+        r = check_taken(a, option, key, at, err);
+        return r < 0 ? r : write_reference(a, option, key, err);
 }
 
 /* ---- options */
@@ -287,6 +339,8 @@ int application_row_option(const struct application_row *a, const char *option, 
                               a->name, option);
                 return 0;
         }
+        if (is_reference(a, option, value))
+                return set_reference(a, option, json_string_value(value), at, err);
         if (a->meta &&
             charm_meta_check_option(a->meta, a->name, option, value, &checked, &wrong) < 0) {
                 command_fault(a->command, at, "%s", err_text(&wrong));

@@ -39,8 +39,11 @@ static void fault_err(const struct key *k, const struct err *err) {
 }
 
 static void wrong_type(const struct key *k, const char *wanted) {
+        cleanup_(freep) char *number = json_is_number(k->value) ? json_text(k->value) : NULL;
+
         bundle_fault(k->reader, k->at, "application %s: %s: must be %s, is %s",
-                     k->application->name, k->name, wanted, json_type_name(k->value));
+                     k->application->name, k->name, wanted,
+                     number ? number : json_type_name(k->value));
 }
 
 static const char *text_of(const struct key *k) {

@@ -8,7 +8,7 @@ struct bundle_reader {
         struct bundle *bundle;
         const char *file; /* the bundle's copy */
         const struct json_lines *lines;
-        const json_t *includes;      /* or NULL */
+        const json_t *includes; /* or NULL */
         /* a further document: may take away and need not be complete */
         bool overlay;
         struct bundle_values *taken; /* overlay: applications that it takes away */

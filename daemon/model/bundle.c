@@ -188,7 +188,8 @@ static int storage_part(const char *text, const char *part, bool first, bool las
                 json_object_set_new(into, "size", json_integer(n));
                 return 0;
         }
-        if (!first || !is_class(part))
+        /* A class may have such a name; who writes it means a size. */
+        if (!first || !is_class(part) || str_to_int(part, &n))
                 return err_set(err, -EINVAL,
                                "storage \"%.80s\": wants [CLASS,]SIZE, as in 10G or fast-ssd,10G",
                                text);

@@ -15,8 +15,8 @@
 #include "charm-meta.h"
 #include "faults.h"
 
-#define BUNDLE_TEXT_MAX (4u << 20)    /* Kubeflow's has 8 KB; options may carry files */
-#define BUNDLE_APPLICATIONS_MAX 500   /* of one bundle: ten times Kubeflow */
+#define BUNDLE_TEXT_MAX (4u << 20)  /* Kubeflow's has 8 KB; options may carry files */
+#define BUNDLE_APPLICATIONS_MAX 500 /* of one bundle: ten times Kubeflow */
 #define BUNDLE_RELATIONS_MAX 2000
 #define BUNDLE_INCLUDE_MAX (1u << 20) /* one included file */
 
@@ -40,11 +40,11 @@ struct bundle_application {
         char *name;
         struct bundle_place at;
         char *charm;
-        char *channel;          /* full form, or NULL: not said */
-        int64_t revision;       /* -1: not said */
-        int64_t scale;          /* -1: not said */
-        int trust;              /* -1: not said */
-        json_t *constraints;    /* as constraint.h, or NULL: not said */
+        char *channel;       /* full form, or NULL: not said */
+        int64_t revision;    /* -1: not said */
+        int64_t scale;       /* -1: not said */
+        int trust;           /* -1: not said */
+        json_t *constraints; /* as constraint.h, or NULL: not said */
         struct bundle_place charm_at, channel_at, scale_at;
         struct bundle_values options;
         struct bundle_values storage;   /* {"class": text or absent, "size": bytes or absent} */

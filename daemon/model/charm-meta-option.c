@@ -159,16 +159,16 @@ static int check_pattern(const char *pattern, struct err *err) {
         return 0;
 }
 
-int charm_meta_matches(const struct meta_option *o, const char *text, struct err *err) {
-        cleanup_(freep) char *whole = NULL;
+int charm_meta_pattern(const char *pattern, bool whole, const char *text, struct err *err) {
+        cleanup_(freep) char *full = NULL;
         char why[200];
         regex_t compiled;
-        int r = check_pattern(o->pattern, err);
+        int r = check_pattern(pattern, err);
 
         if (r < 0)
                 return r;
-        whole = str_format("^(%s)$", o->pattern);
-        r = regcomp(&compiled, whole, REG_EXTENDED | REG_NOSUB);
+        full = str_format(whole ? "^(%s)$" : "%s", pattern);
+        r = regcomp(&compiled, full, REG_EXTENDED | REG_NOSUB);
         if (r) {
                 regerror(r, &compiled, why, sizeof(why));
                 return err_set(err, -EINVAL, "is no extended regular expression: %s", why);
@@ -176,6 +176,10 @@ int charm_meta_matches(const struct meta_option *o, const char *text, struct err
         r = regexec(&compiled, text, 0, NULL, 0);
         regfree(&compiled);
         return r == 0;
+}
+
+int charm_meta_matches(const struct meta_option *o, const char *text, struct err *err) {
+        return charm_meta_pattern(o->pattern, true, text, err);
 }
 
 static int check_text(const struct check *c, json_t **ret) {

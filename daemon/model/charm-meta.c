@@ -9,6 +9,8 @@
 #include "charm-meta.h"
 
 #include "channel.h"
+#include "charm-meta-action.h"
+#include "charm-meta-secret.h"
 #include "field-tree.h"
 #include "name.h"
 #include "size.h"
@@ -27,7 +29,8 @@ const char *const meta_type_names[] = { "string", "int", "float", "boolean", "se
 struct top {
         const char *name, *summary, *title;
         int64_t revision;
-        json_t *channels, *scale, *roles[META_ROLE_MAX], *config, *resources, *storage;
+        json_t *channels, *scale, *roles[META_ROLE_MAX], *config, *resources, *storage, *actions,
+                *secrets;
         json_t *runtime_fields, *strict, *defaults_changed, *rest;
         bool subordinate;
 };
@@ -48,6 +51,8 @@ static const struct json_field top_fields[] = {
         { "config", JSON_FIELD_OBJECT, AT(config), JSON_NULL_OK, 0, 0, NULL },
         { "resources", JSON_FIELD_OBJECT, AT(resources), JSON_NULL_OK, 0, 0, NULL },
         { "storage", JSON_FIELD_OBJECT, AT(storage), JSON_NULL_OK, 0, 0, NULL },
+        { "actions", JSON_FIELD_OBJECT, AT(actions), JSON_NULL_OK, 0, 0, NULL },
+        { "secrets", JSON_FIELD_OBJECT, AT(secrets), JSON_NULL_OK, 0, 0, NULL },
         { "runtime-fields", JSON_FIELD_LIST, AT(runtime_fields), JSON_NULL_OK, 0, 0, NULL },
         { "strict", JSON_FIELD_LIST, AT(strict), JSON_NULL_OK, 0, 0, NULL },
         { "defaults-changed", JSON_FIELD_ANY, AT(defaults_changed), 0, 0, 0, NULL },
@@ -69,7 +74,6 @@ static const struct json_field top_fields[] = {
         KEPT("terms"),
         KEPT("assumes"),
         KEPT("containers"),
-        KEPT("actions"),
         KEPT("bases"),
         KEPT("base"),
         KEPT("platforms"),
@@ -541,6 +545,10 @@ static int read_lists(struct reader *r, const struct top *top, const json_t *roo
         if (k == 0)
                 k = read_members(r, top->storage, "storage", read_storage);
         if (k == 0)
+                k = charm_meta_action_read(r->meta, top->actions, r->file, r->lines, r->err);
+        if (k == 0)
+                k = charm_meta_secrets_read(r->meta, top->secrets, r->file, r->lines, r->err);
+        if (k == 0)
                 k = read_fields(r, "strict", top->strict, &r->meta->strict);
         if (k == 0)
                 k = read_fields(r, "runtime-fields", top->runtime_fields, &r->meta->runtime_fields);
@@ -640,11 +648,13 @@ struct charm_meta *charm_meta_free(struct charm_meta *m) {
         }
         free_options(m);
         free_resources(m);
+        charm_meta_action_free(m);
         free(m->channels);
         free(m->endpoints);
         free(m->storages);
         free(m->name);
         free(m->summary);
+        json_decref(m->secrets);
         json_decref(m->strict);
         json_decref(m->runtime_fields);
         json_decref(m->json);
@@ -677,4 +687,8 @@ const struct meta_resource *charm_meta_resource(const struct charm_meta *m, cons
 
 const struct meta_storage *charm_meta_storage(const struct charm_meta *m, const char *name) {
         FIND(m->storages, m->storage_count, name);
+}
+
+const struct meta_action *charm_meta_action(const struct charm_meta *m, const char *name) {
+        FIND(m->actions, m->action_count, name);
 }

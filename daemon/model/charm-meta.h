@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* charm-meta.h - charm.yaml as a struct: endpoints, options, resources, storage, highest scale
+/* charm-meta.h - charm.yaml as a struct: endpoints, options, resources, storage, highest scale,
+ * actions
  *
  * charm.yaml has the keys of a Juju charm (name, summary, description, provides, requires,
- * peers, config.options, resources, storage; the rest of Juju's is accepted and kept) and
+ * peers, config.options, resources, storage, actions; the rest of Juju's is accepted and kept) and
  * Mooring's own: revision, channels, scale {default, max, zero-keeps-data}, option keys min,
  * max, enum, secret, strict (fields under which nobody else may add anything), runtime-fields
- * (fields that the component itself completes), defaults-changed (Juju's insecure defaults that
+ * (fields that the component itself completes), secrets (which get a new value at times),
+ * defaults-changed (Juju's insecure defaults that
  * differ here, with why). */
 #pragma once
 
@@ -17,7 +19,7 @@ extern const char *const meta_role_names[]; /* "provides", "requires", "peers", 
 struct meta_endpoint {
         char *name, *interface;
         enum meta_role role;
-        int64_t limit;   /* 0: none */
+        int64_t limit; /* 0: none */
         bool optional;
 };
 
@@ -35,24 +37,36 @@ struct meta_option {
 
 struct meta_resource {
         char *name, *description;
-        bool image;          /* else a file */
-        char *source;        /* image reference with digest; URL of a file */
+        bool image;   /* else a file */
+        char *source; /* image reference with digest; URL of a file */
         /* of a file, hex; NULL for images and for files in the charm's folder */
         char *sha256;
-        char *path;          /* file shipped in the charm's folder, or NULL */
+        char *path; /* file shipped in the charm's folder, or NULL */
 };
 
 struct meta_storage {
         char *name, *location;
-        int64_t size;        /* bytes, default */
+        int64_t size; /* bytes, default */
+};
+
+struct meta_action {
+        char *name, *description;
+        json_t *schema;         /* of its parameters, an object (param.h) */
+        bool parallel;          /* beside other actions of its application */
+        char *group;            /* one at a time of all that say the same, or NULL */
+        bool destructive;       /* a second person has to approve it */
+        bool for_operators;     /* who is no admin may run it too, if no admin says otherwise */
+        int64_t deadline_ms;    /* of the whole, without what cleans up */
+        json_t *secret_results; /* list of names, or NULL */
+        json_t *asks;           /* what its steps may ask of the cluster: list of verbs, or NULL */
 };
 
 struct charm_meta {
         char *name, *summary;
         int64_t revision;
-        char **channels;     /* NULL-terminated: "8.0/stable", ...; "*": any */
+        char **channels; /* NULL-terminated: "8.0/stable", ...; "*": any */
         int64_t scale, scale_max;
-        bool zero_keeps_data;   /* scale 0 leaves the data where it is */
+        bool zero_keeps_data; /* scale 0 leaves the data where it is */
         struct meta_endpoint *endpoints;
         size_t endpoint_count;
         struct meta_option *options;
@@ -61,8 +75,11 @@ struct charm_meta {
         size_t resource_count;
         struct meta_storage *storages;
         size_t storage_count;
+        struct meta_action *actions;
+        size_t action_count;
+        json_t *secrets;     /* {"LABEL/FIELD": {"rotate"}}, or NULL */
         json_t *strict, *runtime_fields; /* lists of {"kind", "name", "field"}, or NULL */
-        json_t *json;           /* the whole, as stored in table charm */
+        json_t *json;                    /* the whole, as stored in table charm */
 };
 
 /* From charm.yaml's text (FILE for messages), or from what table charm holds. -EINVAL, every
@@ -73,12 +90,17 @@ int charm_meta_from_json(const json_t *j, struct charm_meta **ret, struct err *e
 struct charm_meta *charm_meta_free(struct charm_meta *m);
 void charm_meta_freep(struct charm_meta **m);
 
-/* All of TEXT matches O's pattern: 1, 0, or <0: that is no regular expression. */
+/* TEXT matches PATTERN, all of it or anywhere: 1, 0, or <0: that is no regular expression. */
+int charm_meta_pattern(const char *pattern, bool whole, const char *text, struct err *err);
+/* All of TEXT matches O's pattern. */
 int charm_meta_matches(const struct meta_option *o, const char *text, struct err *err);
 const struct meta_option *charm_meta_option(const struct charm_meta *m, const char *name);
 const struct meta_endpoint *charm_meta_endpoint(const struct charm_meta *m, const char *name);
 const struct meta_resource *charm_meta_resource(const struct charm_meta *m, const char *name);
 const struct meta_storage *charm_meta_storage(const struct charm_meta *m, const char *name);
+const struct meta_action *charm_meta_action(const struct charm_meta *m, const char *name);
+/* ASK is what a step of A asks for (step.h). -EPERM: charm.yaml does not list it. */
+int charm_meta_action_asks(const struct meta_action *a, const json_t *ask, struct err *err);
 /* "string", "int", "float", "boolean", "secret", NULL */
 extern const char *const meta_type_names[];
 /* VALUE for option NAME, as bundles and `config` give it: converted, checked. "application
@@ -86,5 +108,4 @@ extern const char *const meta_type_names[];
  * text that reads as what is wanted is taken (the command line gives texts); null is not a
  * value. A secret option's value is never in a message. */
 int charm_meta_check_option(const struct charm_meta *m, const char *application, const char *name,
-                            const json_t *value,
-                            json_t **ret, struct err *err);
+                            const json_t *value, json_t **ret, struct err *err);

@@ -400,14 +400,14 @@ static int accept_row(struct tx *tx, const struct q_resource_row *row, struct er
 }
 
 static void tell_taken(struct command *c, const struct q_resource_row *row) {
+        bool known = !row->found_since_null; /* of a database or a bucket it is not */
         char since[CLOCK_TEXT_MAX];
 
         command_change(c, "accept-data-loss", NULL,
-                       "go on with the %s %s that is there%s%s (uid %s), as it is: nothing is "
-                       "deleted",
-                       row->type, row->path, row->found_since_null ? "" : " since ",
-                       row->found_since_null ? "" : clock_iso(row->found_since, false, since),
-                       row->found);
+                       "go on with the %s %s that is there%s%s%s%s%s, as it is: nothing is deleted",
+                       row->type, row->path, known ? " since " : "",
+                       known ? clock_iso(row->found_since, false, since) : "",
+                       known ? " (uid " : "", known ? row->found : "", known ? ")" : "");
 }
 
 static int accept_loss(struct tx *tx, const struct q_resource_row *row, void *c, struct err *err) {
@@ -460,6 +460,8 @@ int command_application_accept_loss(struct tx *tx, struct command *c, struct err
                 return err_set(err, -ENOENT, "application %s has lost no data", s.row->name);
         if (r > 0 && outside)
                 r = data_each_resource(tx, s.row->id, accept_inside, c, err);
+        if (r >= 0 && outside)
+                r = detached_begin_anew(tx, c, s.model->id, s.row->name, err);
         return done(tx, &s, r);
 }
 

@@ -608,7 +608,15 @@ int command_deploy_refresh(struct tx *tx, struct command *c, struct err *err) {
         a->channel = refresh->channel ? str_dup(channel) : NULL;
         keep_revision(a, row, refresh);
         r = deploy_all(&d, err);
-        if (r >= 0 && json_array_size(json_get(c->answer, "changes")) == 0 && refresh->choice->meta)
+        if (r < 0 || json_array_size(json_get(c->answer, "changes")) || !refresh->choice->meta)
+                return r;
+        if (refresh->choice->copied)
+                command_change(
+                        c, "set-charm", a->name,
+                        "take its content %.12s of charm %s in again, which the state folder "
+                        "did not have any more",
+                        refresh->choice->sha256, a->charm);
+        else
                 command_note(c, "%s has revision %lld already, content %.12s", a->name,
                              (long long)refresh->choice->meta->revision, refresh->choice->sha256);
         return r;

@@ -98,9 +98,15 @@ int consequence_removal(struct tx *tx, struct command *c, const struct q_applica
 /* What A wants changes: which fields of its objects rules leave to others, whatever it wants. */
 int consequence_left(struct tx *tx, struct command *c, const struct q_model_row *model,
                      const struct q_application_row *a, struct err *err);
+struct consequence_holds { /* the pauses and freezes of a model, as they stand */
+        const struct q_model_row *model;
+        struct rules *rules; /* rules_free */
+};
+int consequence_holds_load(struct tx *tx, int64_t model, struct consequence_holds *ret,
+                           struct err *err);
 /* ROW of A is destroyed: what holds that up, if anything does. */
-int consequence_held_note(struct tx *tx, struct command *c, const struct q_application_row *a,
-                          const struct q_resource_row *row, struct err *err);
+void consequence_held_note(const struct consequence_holds *h, struct command *c,
+                           const struct q_application_row *a, const struct q_resource_row *row);
 struct consequence_stop {        /* a pause or a freeze that ended */
         const char *application; /* NULL: of the whole model, or of an object */
         const char *type, *path; /* of an object, or NULL */
@@ -119,8 +125,9 @@ int detached_attach(struct tx *tx, struct command *c, const struct q_model_row *
 /* The reconciler deletes what we made, and leaves the rest. Returns how many there were. */
 int detached_destroy(struct tx *tx, struct command *c, const struct q_model_row *model,
                      const char *name, struct err *err);
-/* It stays where it is, and what opens it goes. */
-int detached_forget(struct tx *tx, const struct q_detached_row *row, struct err *err);
+/* The volume is given up: what was remembered to be in it (inherit.c of the reconciler) too. */
+int detached_begin_anew(struct tx *tx, struct command *c, int64_t model, const char *name,
+                        struct err *err);
 /* Of every application. */
 int detached_destroy_all(struct tx *tx, struct command *c, const struct q_model_row *model,
                          struct err *err);

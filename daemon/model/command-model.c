@@ -6,6 +6,7 @@
  * ends it and removal.c deletes the rows. */
 #include "command-internal.h"
 
+#include "certificate.h"
 #include "limit.h"
 
 #include "name.h"
@@ -127,39 +128,29 @@ int command_model_add(struct tx *tx, struct command *c, struct err *err) {
 
 /* ---- removal */
 
-static int end_application(struct tx *tx, struct command *c, const struct q_application_row *a,
-                           bool destroy, bool force, struct err *err) {
+struct ending {
+        struct command *command;
+        bool destroy, force;
+};
+
+static int end_application(struct tx *tx, const struct q_application_row *a, void *arg,
+                           struct err *err) {
+        const struct ending *e = arg;
         int r = w_application_set_life(tx,
                                        &(struct w_application_set_life_in){
                                                .life = "dying",
-                                               .force = force || a->force,
-                                               .destroy_storage = destroy || a->destroy_storage,
+                                               .force = e->force || a->force,
+                                               .destroy_storage = e->destroy || a->destroy_storage,
                                                .id = a->id },
                                        err);
 
-        if (r >= 0 && destroy && !a->destroy_storage)
-                r = application_row_destroyer(tx, c, a->id, err);
+        if (r >= 0 && e->destroy && !a->destroy_storage)
+                r = application_row_destroyer(tx, e->command, a->id, err);
         if (r >= 0)
-                r = consequence_removal(tx, c, a, destroy || a->destroy_storage, err);
+                r = consequence_removal(tx, e->command, a, e->destroy || a->destroy_storage, err);
+        command_concerns(e->command, a->name);
         if (r >= 0)
                 tx_mark(tx, MARK_APPLICATION, a->id);
-        return r < 0 ? r : 0;
-}
-
-static int end_applications(struct tx *tx, struct command *c, const struct q_model_row *model,
-                            bool destroy, bool force, struct err *err) {
-        struct q_application_list_in in = { .model_id = model->id, .after = "", .max = PAGE };
-        struct q_application_row *rows;
-        size_t n;
-        int r;
-
-        do {
-                r = q_application_list(tx, &in, &rows, &n, err);
-                for (size_t i = 0; r >= 0 && i < n; i++) {
-                        in.after = rows[i].name;
-                        r = end_application(tx, c, &rows[i], destroy, force, err);
-                }
-        } while (r >= 0 && n == PAGE);
         return r < 0 ? r : 0;
 }
 
@@ -179,11 +170,33 @@ static int end_relations(struct tx *tx, int64_t model, struct err *err) {
         return r < 0 ? r : 0;
 }
 
+static int count_data(struct tx *tx, const struct q_application_row *a, void *arg,
+                      struct err *err) {
+        struct consequence_counts counts;
+        int r = consequence_count(tx, a, &counts, err);
+
+        *(size_t *)arg += r >= 0 ? counts.data : 0;
+        return r < 0 ? r : 0;
+}
+
+/* Of its applications, and of those that are gone. */
+static int find_storage(struct tx *tx, int64_t model, bool *ret, struct err *err) {
+        struct q_detached_row *rows;
+        size_t held = 0, kept = 0;
+        int r = lookup_each_application(tx, model, count_data, &held, err);
+
+        if (r >= 0)
+                r = q_detached_list(tx, &(struct q_detached_list_in){ .model_id = model, .max = 1 },
+                                    &rows, &kept, err);
+        *ret = held || kept;
+        return r < 0 ? r : 0;
+}
+
 /* Again with --force or --destroy-storage upgrades the removal that is under way. */
 int command_model_remove(struct tx *tx, struct command *c, struct err *err) {
         struct command_model *remove = command_of(c, command_model);
         const struct q_model_row *model;
-        bool destroy, force;
+        bool destroy, force, storage;
         int r = lookup_model(tx, remove->model, &model, err);
 
         if (r < 0)
@@ -193,8 +206,13 @@ int command_model_remove(struct tx *tx, struct command *c, struct err *err) {
         if (str_eq(model->life, "dying") && destroy == model->destroy_storage &&
             force == model->force)
                 return 0;
+        r = find_storage(tx, model->id, &storage, err);
+        if (r < 0)
+                return r;
         command_change(c, "remove-model", NULL, "remove model %s%s%s", remove->model,
-                       destroy ? ", with its data" : ", its data is kept",
+                       !storage  ? ""
+                       : destroy ? ", with its data"
+                                 : ", its data is kept",
                        force ? ", without waiting for what cannot be reached" : "");
         r = w_model_set_life(tx,
                              &(struct w_model_set_life_in){ .life = "dying",
@@ -205,7 +223,8 @@ int command_model_remove(struct tx *tx, struct command *c, struct err *err) {
         if (r >= 0)
                 r = end_relations(tx, model->id, err);
         if (r >= 0)
-                r = end_applications(tx, c, model, destroy, force, err);
+                r = lookup_each_application(tx, model->id, end_application,
+                                            &(struct ending){ c, destroy, force }, err);
         if (r >= 0 && destroy)
                 r = detached_destroy_all(tx, c, model, err);
         if (r < 0)
@@ -213,12 +232,12 @@ int command_model_remove(struct tx *tx, struct command *c, struct err *err) {
         command_record(c, NULL, "life", json_string(model->life), json_string("dying"));
         command_record(c, NULL, "destroy-storage", json_boolean(model->destroy_storage),
                        json_boolean(destroy));
-        if (force && !destroy)
+        if (force && !destroy && storage)
                 command_note(c,
                              "with --force storage of %s is left where it is, and the secrets that "
                              "open it are forgotten with the model",
                              remove->model);
-        else if (!destroy)
+        else if (!destroy && storage)
                 command_note(c,
                              "model %s stays listed while storage of it is kept: storage --model "
                              "%s shows it",
@@ -310,6 +329,18 @@ static const char *check_share(const json_t *value) {
         return limit_check("limit-change-share", value);
 }
 
+static const char *check_lifetime(const json_t *value) {
+        return certificate_option_check("certificate-lifetime", value);
+}
+
+static const char *check_overlap(const json_t *value) {
+        return certificate_option_check("ca-overlap", value);
+}
+
+static const char *check_subject(const json_t *value) {
+        return certificate_option_check("ca-subject", value);
+}
+
 static const struct {
         const char *name;
         bool text; /* else JSON, which the command line gives as text */
@@ -324,6 +355,10 @@ static const struct {
         { "limit-delete-free", false, check_count },
         { "limit-delete-share", false, check_share },
         { "limit-delete-most", false, check_count },
+        { "certificate-lifetime", true, check_lifetime },
+        { "ca-lifetime", true, check_lifetime },
+        { "ca-overlap", true, check_overlap },
+        { "ca-subject", true, check_subject },
 };
 
 static int find_option(const char *name, struct err *err) {
@@ -340,7 +375,8 @@ static int find_option(const char *name, struct err *err) {
                        "model-config has no \"%.80s\"%s%s%s: there are image-registry, "
                        "image-pull-secret, tolerations, node-selector, limit-change-free, "
                        "limit-change-share, limit-delete-free, limit-delete-share, "
-                       "limit-delete-most",
+                       "limit-delete-most, certificate-lifetime, ca-lifetime, ca-overlap, "
+                       "ca-subject",
                        name, near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 }
 
@@ -428,21 +464,15 @@ static int reset_option(struct tx *tx, struct command *c, const struct q_model_r
         return r < 0 ? r : 1;
 }
 
-static int mark_applications(struct tx *tx, const struct q_model_row *model, struct err *err) {
-        struct q_application_list_in in = { .model_id = model->id, .after = "", .max = PAGE };
-        struct q_application_row *rows;
-        size_t n;
-        int r;
+static int mark_application(struct tx *tx, const struct q_application_row *a, void *arg,
+                            struct err *err) {
+        tx_mark(tx, MARK_APPLICATION, a->id);
+        return 0;
+}
 
+static int mark_applications(struct tx *tx, const struct q_model_row *model, struct err *err) {
         tx_mark(tx, MARK_MODEL, model->id);
-        do {
-                r = q_application_list(tx, &in, &rows, &n, err);
-                for (size_t i = 0; r >= 0 && i < n; i++) {
-                        in.after = rows[i].name;
-                        tx_mark(tx, MARK_APPLICATION, rows[i].id);
-                }
-        } while (r >= 0 && n == PAGE);
-        return r < 0 ? r : 0;
+        return lookup_each_application(tx, model->id, mark_application, NULL, err);
 }
 
 /* The outcome of one option: counts a change, keeps a wrong value as a fault. */

@@ -139,9 +139,8 @@ int command_relation_remove(struct tx *tx, struct command *c, struct err *err) {
         struct command_relation *relation = command_of(c, command_relation);
         const struct q_model_row *model;
         struct q_relation_row *row;
-        struct q_relation_side_list_row *sides;
         int64_t id = relation->id;
-        size_t n, count;
+        size_t n;
         int r = lookup_model(tx, relation->model, &model, err);
 
         if (r >= 0)
@@ -154,12 +153,6 @@ int command_relation_remove(struct tx *tx, struct command *c, struct err *err) {
         command_say(c, "relation", json_integer(id));
         if (n == 0 || str_eq(row->life, "dying"))
                 return 0;
-        r = q_relation_side_list(tx, &(struct q_relation_side_list_in){ .relation_id = id }, &sides,
-                                 &count, err);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < count; i++)
-                command_concerns(c, sides[i].application);
         command_change(c, "remove-relation", NULL, "remove relation %lld (%s)", (long long)id,
                        *row->interface ? row->interface : "not settled yet");
         r = consequence_relation(tx, c, id, err);

@@ -80,6 +80,7 @@ struct charm_choice {
         /* A charm of that name is there, but not so: the command is refused with `missing`. Else
          * the application is taken and blocked with it. */
         bool refused;
+        bool copied; /* its content was not in the state folder, or damaged: it is now */
 };
 /* META is copied (through its JSON): it may be used on another thread after. */
 void charm_choice_found(struct charm_choice *c, const char *sha256, const struct charm_meta *meta);
@@ -253,6 +254,117 @@ struct q_application_row;
 char *command_held_content(const struct q_application_row *a);
 void command_release_digest(const char *content, const char *seen, uint8_t ret[DIGEST_SIZE]);
 
+/* ---- actions */
+/* That wait or run, in all; each start of another reads them. */
+#define OPERATIONS_LIVE_MAX 2000
+#define OPERATIONS_APPLICATION_MAX 200 /* of one application: a script in a loop is told */
+#define OPERATION_PARAMS_MAX (64u << 10)
+struct command_run {
+        struct command head;
+        const char *model, *application;
+        const char *unit; /* "mysql-k8s/0", or NULL */
+        const char *action;
+        const json_t *params; /* or NULL */
+        const char *why;
+        bool during_freeze; /* a freeze does not hold it */
+};
+/* What can be known before it is queued, now or at a time: its unit, and its parameters, which *RET
+ * are with their defaults. */
+struct meta_action;
+int command_operation_check(const struct q_application_row *a, const struct meta_action *action,
+                            const char *unit, const json_t *params, json_t **ret, struct err *err);
+/* Queues it: "operation" of the answer is its number. */
+int command_operation_run(struct tx *tx, struct command *c, struct err *err);
+struct command_operation {
+        struct command head;
+        const char *model;
+        int64_t id;
+};
+/* One that waits ends at once; one that runs, when what it has asked for is over and all has been
+ * cleaned up. */
+int command_operation_cancel(struct tx *tx, struct command *c, struct err *err);
+/* -EPERM: who asked for it may not approve it, nor who did not log in. */
+int command_operation_approve(struct tx *tx, struct command *c, struct err *err);
+/* Who has ROLE may run ACTION of A; WHO is for the message. NULL: the daemon itself, which may.
+ * -EPERM. */
+struct q_permission_row;
+struct meta_action;
+int command_permission_check(struct tx *tx, const char *who, const char *role,
+                             const struct q_application_row *a, const struct meta_action *action,
+                             struct err *err);
+/* *RET_ROLE: the least that may run it; *RET_SAID: an admin said so, NULL: the charm. */
+int command_permission_find(struct tx *tx, int64_t application, const struct meta_action *action,
+                            const char **ret_role, const struct q_permission_row **ret_said,
+                            struct err *err);
+struct command_permission {
+        struct command head;
+        const char *model, *application, *action, *why;
+        bool grant; /* to operators; else admins alone may run it */
+};
+int command_permission_set(struct tx *tx, struct command *c, struct err *err);
+/* At times: "schedule" of the answer is its number. */
+struct command_schedule {
+        struct command head;
+        const char *model, *application, *unit, *action, *why;
+        const json_t *params;
+        const char *at;   /* once: a time, or in how long; or */
+        const char *cron; /* again and again, in ZONE (NULL: UTC) */
+        const char *zone;
+        const char *jitter;  /* "10m", or NULL */
+        const char *missed;  /* skip, run; NULL: skip */
+        const char *overlap; /* skip, queue; NULL: skip */
+        bool during_freeze;
+};
+int command_schedule_add(struct tx *tx, struct command *c, struct err *err);
+int command_schedule_remove(struct tx *tx, struct command *c, struct err *err); /* its number */
+#define SCHEDULES_SLICE 50 /* that are run in one transaction */
+struct schedule_run {
+        const struct sealer *sealer;
+        const struct audit *audit;
+        json_t *told;    /* new list: {"schedule", "model", "application", "action", "text": why it
+                          * was not run, or ""} */
+        int64_t next_at; /* clock_wall when it is to be called again; 0: there is none */
+};
+/* Runs what is due. Called inside a transaction. */
+int command_schedule_due(struct tx *tx, struct schedule_run *how, struct err *err);
+/* ID has ended as STATUS ("completed", ...): its row, and the secrets of its parameters go. Called
+ * inside a transaction. */
+struct q_operation_row;
+int command_operation_end(struct tx *tx, const struct q_operation_row *o, const char *status,
+                          const char *message, struct err *err);
+
+/* ---- certificates (certificate.h) */
+struct command_certificate {
+        struct command head;
+        const char *model;
+        const char *application, *label; /* rotate; label NULL: all of the application's */
+        const char *pem;                 /* set-ca */
+};
+/* Due now: the reconciler issues it anew. */
+int command_certificate_rotate(struct tx *tx, struct command *c, struct err *err);
+int command_certificate_rotate_ca(struct tx *tx, struct command *c, struct err *err);
+/* "request" of the answer: PEM. */
+int command_certificate_ca_csr(struct tx *tx, struct command *c, struct err *err);
+int command_certificate_set_ca(struct tx *tx, struct command *c, struct err *err);
+
+/* ---- secrets that people add (user-secret.h) */
+struct command_secret {
+        struct command head;
+        const char *model, *name;   /* NAME, or "secret:ID" */
+        const char *new_name;       /* update: NULL: stays */
+        json_t *content;            /* {key: text}; update: all of the new revision; NULL: none */
+        const char *info;           /* NULL: stays */
+        const char *expire;         /* a time, in how long, or "never"; NULL: stays */
+        int64_t revision;           /* remove: only this one; 0: all */
+        const json_t *applications; /* grant, revoke: [name] */
+};
+int command_secret_add(struct tx *tx, struct command *c, struct err *err); /* "secret": its ID */
+int command_secret_update(struct tx *tx, struct command *c, struct err *err);
+/* -EBUSY: somebody has it. */
+int command_secret_remove(struct tx *tx, struct command *c, struct err *err);
+int command_secret_grant(struct tx *tx, struct command *c, struct err *err);
+int command_secret_revoke(struct tx *tx, struct command *c, struct err *err);
+
 /* ---- relations */
 struct command_relation {
         struct command head;
@@ -276,6 +388,9 @@ int removal_model(struct tx *tx, int64_t model, struct err *err);
 /* What APPLICATION let go while it lived is destroyed with it; but what lives in its own servers
  * goes with those (removal_application), and what another one uses stays. */
 int detached_end_of(struct tx *tx, int64_t model, int64_t application, struct err *err);
+/* It stays where it is, and what opens it goes. */
+struct q_detached_row;
+int detached_forget(struct tx *tx, const struct q_detached_row *row, struct err *err);
 /* RESOURCE is wanted by APPLICATION, and not looked after until now: what it let go itself is the
  * one that it was. -EBUSY: it is kept as storage of another one. */
 struct q_detached_by_identity_in;
@@ -291,6 +406,8 @@ bool data_held(const struct q_resource_row *row);
  * 0. */
 typedef int data_fn(struct tx *tx, const struct q_resource_row *row, void *arg, struct err *err);
 int data_each_resource(struct tx *tx, int64_t application, data_fn *fn, void *arg, struct err *err);
+/* And of those of a model that no application owns any more. */
+int data_each_of_model(struct tx *tx, int64_t model, data_fn *fn, void *arg, struct err *err);
 /* TARGET is a server that APPLICATION runs itself: what lives in it goes with it. */
 int data_inside(struct tx *tx, int64_t target, int64_t application, bool *ret, struct err *err);
 struct data_left {
@@ -303,6 +420,8 @@ int data_leave(struct tx *tx, const struct data_left *left, struct err *err);
 /* ---- secret.c: secrets that no plan asks for go when nothing holds them any more. */
 struct q_secret_row;
 typedef int secret_fn(struct tx *tx, const struct q_secret_row *s, void *arg, struct err *err);
+/* A plan asked for it; else it holds the value of an option, or of an action's parameter. */
+bool secret_planned(const struct q_secret_row *s);
 /* FN for each secret that APPLICATION owns, options' values too, until it fails. */
 int secret_each(struct tx *tx, int64_t application, secret_fn *fn, void *arg, struct err *err);
 /* Around the save of a plan of APPLICATION that asks for these ("label/field"): before it, so that
@@ -321,3 +440,21 @@ int secret_end_with(struct tx *tx, const struct q_secret_row *s, int64_t resourc
 int secret_each_in(struct tx *tx, const char *ids, secret_fn *fn, void *arg, struct err *err);
 /* Detached storage of MODEL needs it. */
 int secret_kept(struct tx *tx, int64_t model, int64_t secret, bool *ret, struct err *err);
+
+/* ---- secret-value.c */
+struct secret_text;
+#define SECRET_LENGTH_MAX 128 /* of a value that is made */
+/* A random value as POLICY {"length", "alphabet"} says; false: shorter than 8, longer than
+ * SECRET_LENGTH_MAX, or of fewer than 10 characters to choose from. */
+bool secret_value_make(const json_t *policy, struct secret_text *ret);
+/* The value of one revision. -ENOENT: there is none. */
+int secret_revision_open(struct tx *tx, const struct sealer *sealer, const struct q_secret_row *s,
+                         int64_t revision, struct secret_text *ret, struct err *err);
+struct secret_revision {
+        int64_t id; /* of the secret */
+        const char *uri;
+        int64_t revision;
+};
+/* Seals VALUE as that revision, which is not there yet. */
+int secret_revision_add(struct tx *tx, const struct sealer *sealer, const struct secret_revision *s,
+                        const void *value, size_t len, struct err *err);

@@ -15,58 +15,67 @@
 struct telling {
         struct command *command;
         const struct q_application_row *application;
-        int (*fn)(struct tx *tx, struct command *c, const struct q_application_row *a,
-                  const struct q_resource_row *row, struct err *err);
+        int (*fn)(struct tx *tx, const struct telling *t, const struct q_resource_row *row,
+                  struct err *err);
+        struct consequence_holds holds; /* of a destruction */
 };
 
 static int tell_one(struct tx *tx, const struct q_resource_row *row, void *arg, struct err *err) {
         const struct telling *t = arg;
 
-        return data_held(row) ? t->fn(tx, t->command, t->application, row, err) : 0;
+        return data_held(row) ? t->fn(tx, t, row, err) : 0;
 }
 
-static int each_data(struct tx *tx, struct telling t, struct err *err) {
-        int r = data_each_resource(tx, t.application->id, tell_one, &t, err);
+static int each_data(struct tx *tx, struct telling *t, struct err *err) {
+        int r = data_each_resource(tx, t->application->id, tell_one, t, err);
 
         return r < 0 ? r : 0;
 }
 
-static int tell_destroyed(struct tx *tx, struct command *c, const struct q_application_row *a,
-                          const struct q_resource_row *row, struct err *err) {
+static int tell_destroyed(struct tx *tx, const struct telling *t, const struct q_resource_row *row,
+                          struct err *err) {
+        const struct q_application_row *a = t->application;
         bool inside;
         int r = data_inside(tx, row->target_id, a->id, &inside, err);
 
         if (r >= 0)
-                command_change(c, "destroy", a->name,
+                command_change(t->command, "destroy", a->name,
                                !row->lost_at_null ? "forget %s %s, which is lost already"
                                : row->adopted     ? "leave %s %s, which was adopted"
                                : inside           ? "destroy %s %s with the server that it is in"
                                                   : "delete %s %s and the data in it",
                                row->type, row->path);
-        if (r < 0 || inside || row->adopted || !row->lost_at_null)
-                return r;
-        return consequence_held_note(tx, c, a, row, err);
+        if (r >= 0 && !inside && !row->adopted && row->lost_at_null)
+                consequence_held_note(&t->holds, t->command, a, row);
+        return r;
 }
 
-static int tell_kept(struct tx *tx, struct command *c, const struct q_application_row *a,
-                     const struct q_resource_row *row, struct err *err) {
+static int tell_kept(struct tx *tx, const struct telling *t, const struct q_resource_row *row,
+                     struct err *err) {
+        const struct q_application_row *a = t->application;
         bool inside;
         int r = data_inside(tx, row->target_id, a->id, &inside, err);
 
         if (r >= 0 && !inside && !row->lost_at_null)
-                command_change(c, "lost", a->name,
+                command_change(t->command, "lost", a->name,
                                "keep nothing of %s %s, which is lost already: it stays listed as "
                                "lost",
                                row->type, row->path);
         else if (r >= 0 && !inside)
-                command_change(c, "keep", a->name, "keep %s %s as detached storage", row->type,
-                               row->path);
+                command_change(t->command, "keep", a->name, "keep %s %s as detached storage",
+                               row->type, row->path);
         return r;
 }
 
 int consequence_removal(struct tx *tx, struct command *c, const struct q_application_row *a,
                         bool destroy, struct err *err) {
-        return each_data(tx, (struct telling){ c, a, destroy ? tell_destroyed : tell_kept }, err);
+        struct telling t = { c, a, destroy ? tell_destroyed : tell_kept, { 0 } };
+        int r = destroy ? consequence_holds_load(tx, a->model_id, &t.holds, err) : 0;
+
+        if (r >= 0)
+                r = each_data(tx, &t, err);
+        rules_free(t.holds.rules);
+        return r;
 }
 
 static int count_one(struct tx *tx, const struct q_resource_row *row, void *arg, struct err *err) {
@@ -93,6 +102,8 @@ static int tell_sides(struct tx *tx, struct command *c, int64_t relation, struct
         size_t n;
         int r = q_relation_side_list(tx, &in, &s, &n, err);
 
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                command_concerns(c, s[i].application);
         if (r >= 0 && n == 2)
                 command_change(c, "end-relation", NULL,
                                "end relation %lld (%s:%s, %s:%s): both are planned without it, and "
@@ -122,38 +133,42 @@ int consequence_relation(struct tx *tx, struct command *c, int64_t relation, str
 
 /* ---- another outside */
 
-static int tell_missed(struct tx *tx, struct command *c, const struct q_application_row *a,
-                       const struct q_resource_row *row, struct err *err) {
+static int tell_missed(struct tx *tx, const struct telling *t, const struct q_resource_row *row,
+                       struct err *err) {
+        const struct q_application_row *a = t->application;
         bool inside;
         int r = data_inside(tx, row->target_id, a->id, &inside, err);
 
         if (r >= 0 && !inside && !row->initialised_at_null)
-                command_change(c, "look", a->name,
+                command_change(t->command, "look", a->name,
                                "look for %s %s, which held data: where it is not the same one, %s "
                                "is blocked",
                                row->type, row->path, a->name);
         return r;
 }
 
+struct missing {
+        struct command *command;
+        size_t count; /* of applications */
+};
+
+static int miss_application(struct tx *tx, const struct q_application_row *a, void *arg,
+                            struct err *err) {
+        struct missing *m = arg;
+
+        m->count++;
+        return each_data(tx, &(struct telling){ m->command, a, tell_missed, { 0 } }, err);
+}
+
 int consequence_rebound(struct tx *tx, struct command *c, const struct q_model_row *model,
                         struct err *err) {
-        struct q_application_list_in in = { .model_id = model->id, .after = "", .max = PAGE };
-        struct q_application_row *rows;
-        size_t n, count = 0;
-        int r;
+        struct missing m = { .command = c };
+        int r = lookup_each_application(tx, model->id, miss_application, &m, err);
 
-        do {
-                r = q_application_list(tx, &in, &rows, &n, err);
-                for (size_t i = 0; r >= 0 && i < n; i++) {
-                        in.after = rows[i].name;
-                        count++;
-                        r = each_data(tx, (struct telling){ c, &rows[i], tell_missed }, err);
-                }
-        } while (r >= 0 && n == PAGE);
         if (r >= 0)
                 command_change(c, "write", NULL,
-                               "write there what the %zu application%s of model %s want%s", count,
-                               count == 1 ? "" : "s", model->name, count == 1 ? "s" : "");
+                               "write there what the %zu application%s of model %s want%s", m.count,
+                               m.count == 1 ? "" : "s", model->name, m.count == 1 ? "s" : "");
         return r < 0 ? r : 0;
 }
 

@@ -11,23 +11,55 @@ bool data_held(const struct q_resource_row *row) {
                (row->applied_generation || row->made || row->adopted || !row->initialised_at_null);
 }
 
-int data_each_resource(struct tx *tx, int64_t application, data_fn *fn, void *arg,
-                       struct err *err) {
-        struct q_resource_by_owner_in in = { .owner_id = application, .max = PAGE };
+typedef int page_fn(struct tx *tx, int64_t of, int64_t after, struct q_resource_row **ret,
+                    size_t *ret_n, struct err *err);
+
+static int page_of_owner(struct tx *tx, int64_t of, int64_t after, struct q_resource_row **ret,
+                         size_t *ret_n, struct err *err) {
+        struct q_resource_by_owner_in in = { .owner_id = of, .after = after, .max = PAGE };
+
+        return q_resource_by_owner(tx, &in, ret, ret_n, err);
+}
+
+static int page_of_model(struct tx *tx, int64_t of, int64_t after, struct q_resource_row **ret,
+                         size_t *ret_n, struct err *err) {
+        struct q_resource_by_model_in in = { .model_id = of, .after = after, .max = PAGE };
+
+        return q_resource_by_model(tx, &in, ret, ret_n, err);
+}
+
+struct walk {
+        page_fn *page;
+        int64_t of;
+        data_fn *fn;
+        void *arg;
+};
+
+static int walk(struct tx *tx, const struct walk *w, struct err *err) {
         struct q_resource_row *rows;
+        int64_t after = 0;
         int taken = 0;
         size_t n;
         int r;
 
         do {
-                r = q_resource_by_owner(tx, &in, &rows, &n, err);
+                r = w->page(tx, w->of, after, &rows, &n, err);
                 for (size_t i = 0; r >= 0 && i < n; i++) {
-                        in.after = rows[i].id;
-                        r = fn(tx, &rows[i], arg, err);
+                        after = rows[i].id;
+                        r = w->fn(tx, &rows[i], w->arg, err);
                         taken += r > 0;
                 }
         } while (r >= 0 && n == PAGE);
         return r < 0 ? r : taken;
+}
+
+int data_each_resource(struct tx *tx, int64_t application, data_fn *fn, void *arg,
+                       struct err *err) {
+        return walk(tx, &(struct walk){ page_of_owner, application, fn, arg }, err);
+}
+
+int data_each_of_model(struct tx *tx, int64_t model, data_fn *fn, void *arg, struct err *err) {
+        return walk(tx, &(struct walk){ page_of_model, model, fn, arg }, err);
 }
 
 int data_inside(struct tx *tx, int64_t target, int64_t application, bool *ret, struct err *err) {

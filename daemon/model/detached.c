@@ -4,11 +4,11 @@
  *
  * A row of detached becomes a row of resource again, with all that was known of it: which one it
  * is (incarnation), who made it, that it was filled once. So an empty one, or another one of the
- * same name, is lost data and never begun anew. Attached, it is the new application's; its
- * secrets move along, and go before those that the new application may have made meanwhile.
- * Destroyed, it is a dying resource of the model, which the reconciler deletes, and its secrets
- * go with it; what was not made by us is left in place and listed. What a living application let
- * go is its own again when a plan of it wants it again. */
+ * same name, is lost data and never begun anew, and one that was lost stays so. Attached, it is
+ * the new application's; its secrets move along, and go before those that the new application
+ * may have made meanwhile. Destroyed, it is a dying resource of the model, which the reconciler
+ * deletes, and its secrets go with it; what was not made by us is left in place and listed. What
+ * a living application let go is its own again when a plan of it wants it again. */
 #include "command-internal.h"
 #include "drift-outcome.h"
 
@@ -38,7 +38,7 @@ static int move_secret(struct tx *tx, const struct q_secret_row *s, int64_t appl
                        struct err *err) {
         int r;
 
-        if (str_eq(s->purpose, "option"))
+        if (!secret_planned(s))
                 return application_row_forget_secret(tx, s->id, err);
         r = drop_twin(tx, s, application, err);
         if (r >= 0)
@@ -95,6 +95,8 @@ static int insert_resource(struct tx *tx, const struct q_detached_row *row, int6
                 .keep = application != 0,
                 .initialised_at = row->initialised_at,
                 .initialised_at_null = !filled,
+                .lost_at = tx_now(tx),
+                .lost_at_null = !filled || !str_eq(row->trouble, "lost"),
                 .state = application ? "new" : "removing",
         };
         int r = w_resource_insert_kept(tx, &in, err);
@@ -113,6 +115,8 @@ static int update_resource(struct tx *tx, const struct q_detached_row *row,
                                              .adopted = row->adopted,
                                              .initialised_at = row->initialised_at,
                                              .initialised_at_null = row->initialised_at_null,
+                                             .lost_at = tx_now(tx),
+                                             .lost_at_null = !str_eq(row->trouble, "lost"),
                                              .id = resource->id };
         int r;
 
@@ -217,9 +221,32 @@ static int tell_inherited(struct tx *tx, struct command *c, const struct q_model
 
         for (size_t i = 0; r >= 0 && i < n; i++)
                 command_change(c, "attach-storage", name,
-                               "remove %s %s, which the earlier %s made in it, unless it is wanted",
+                               rows[i].initialised_at_null
+                                       ? "remove %s %s, which the earlier %s made in it, unless it "
+                                         "is wanted"
+                                       : "look for %s %s, in which the earlier %s had data, when "
+                                         "it is wanted",
                                rows[i].type, rows[i].path, name);
         return r;
+}
+
+int detached_begin_anew(struct tx *tx, struct command *c, int64_t model, const char *name,
+                        struct err *err) {
+        struct q_inherited_row *rows;
+        size_t n;
+        int r = q_inherited_list(
+                tx, &(struct q_inherited_list_in){ .model_id = model, .application = name }, &rows,
+                &n, err);
+
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                if (rows[i].initialised_at_null)
+                        continue;
+                command_change(c, "accept-data-loss", NULL, "begin anew with %s %s inside of it",
+                               rows[i].type, rows[i].path);
+                r = w_inherited_delete(tx, &(struct w_inherited_delete_in){ .id = rows[i].id },
+                                       err);
+        }
+        return r < 0 ? r : 0;
 }
 
 int detached_attach(struct tx *tx, struct command *c, const struct q_model_row *model,

@@ -9,8 +9,8 @@ enum drift_outcome {
         DRIFT_UNDONE,     /* as it was again, and no write of ours did it */
         DRIFT_SUPERSEDED, /* the object differs otherwise now: a newer line goes on */
         DRIFT_LET_BE,     /* it differs still, and a rule says now that nobody wants to know */
-        DRIFT_RESTORED,   /* lost data that somebody put back */
-        DRIFT_ACCEPTED,   /* lost data that a person gave up */
+        DRIFT_RESTORED,   /* lost data: the very one is back */
+        DRIFT_ACCEPTED,   /* lost data that a person gave up, or took another for */
         DRIFT_REMOVED,    /* the object is not ours any more */
         DRIFT_OUTCOME_MAX
 };

@@ -17,9 +17,9 @@ struct endpoint_side {
 struct endpoint_match {
         /* of side 0 and 1; "" when it is not known yet. Borrowed from the sides */
         const char *endpoints[2];
-        enum meta_role roles[2];  /* when nothing is known: provides, requires */
-        const char *interface;    /* "" when neither charm tells */
-        int64_t limits[2];        /* 0: none */
+        enum meta_role roles[2]; /* when nothing is known: provides, requires */
+        const char *interface;   /* "" when neither charm tells */
+        int64_t limits[2];       /* 0: none */
 };
 
 #define ENDPOINT_OPEN 1 /* a charm is not there: matched as far as the other tells */

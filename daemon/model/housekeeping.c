@@ -63,10 +63,25 @@ static int cut_shown(struct tx *tx, struct err *err) {
         return r < 0 ? r : r == HOUSEKEEPING_SLICE;
 }
 
+static int cut_operations(struct tx *tx, struct err *err) {
+        struct w_operation_prune_age_in age = { .before_at = tx_now(tx) - HOUSEKEEPING_KEEP_MS,
+                                                .max = HOUSEKEEPING_OPERATIONS_SLICE };
+        int r = w_operation_prune_age(tx, &age, err), s;
+
+        if (r < 0)
+                return r;
+        s = w_operation_prune_count(
+                tx,
+                &(struct w_operation_prune_count_in){ .keep = HOUSEKEEPING_OPERATIONS,
+                                                      .max = HOUSEKEEPING_OPERATIONS_SLICE },
+                err);
+        return s < 0 ? s : r == HOUSEKEEPING_OPERATIONS_SLICE || s == HOUSEKEEPING_OPERATIONS_SLICE;
+}
+
 int housekeeping_run(struct tx *tx, struct store_call *c, struct err *err) {
         int (*const steps[])(struct tx *,
-                             struct err *) = { cut_drift,  cut_history, cut_leftovers,
-                                               cut_fights, cut_shown,   tx_cache_sweep };
+                             struct err *) = { cut_drift, cut_history,    cut_leftovers, cut_fights,
+                                               cut_shown, cut_operations, tx_cache_sweep };
         int more = c->arg ? audit_cut(tx, c->arg, err) : 0;
 
         if (more < 0)

@@ -7,7 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define NEAR_MAX 500 /* names that are looked through for the nearest one */
+#define NEAR_MAX 500    /* names that are looked through for the nearest one */
+#define LOOKUP_PAGE 500 /* applications of one read */
 
 /* "no model "kubflow", did you mean "kubeflow"?" */
 static int none(const char *what, const char *name, const char *const *names, struct err *err) {
@@ -144,22 +145,67 @@ int lookup_no_guess(int r, struct err *err) {
         return r;
 }
 
-int lookup_meta(struct tx *tx, const struct q_application_row *a, struct charm_meta **ret,
-                struct err *err) {
+int lookup_charm(struct tx *tx, const char *sha256, struct charm_meta **ret, struct err *err) {
         cleanup_(json_freep) json_t *j = NULL;
         struct q_charm_row *row;
         size_t n;
-        int r;
+        int r = q_charm_by_sha256(tx, &(struct q_charm_by_sha256_in){ .sha256 = sha256 }, &row, &n,
+                                  err);
 
         *ret = NULL;
-        if (!a->charm_sha256)
-                return 0;
-        r = q_charm_by_sha256(tx, &(struct q_charm_by_sha256_in){ .sha256 = a->charm_sha256 }, &row,
-                              &n, err);
         if (r < 0 || n == 0)
                 return r;
         r = json_parse(row->metadata, strlen(row->metadata), &j, err);
         if (r == 0)
                 r = charm_meta_from_json(j, ret, err);
         return r < 0 ? err_add(err, r, "charm %s", row->name) : 0;
+}
+
+int lookup_meta(struct tx *tx, const struct q_application_row *a, struct charm_meta **ret,
+                struct err *err) {
+        *ret = NULL;
+        return a->charm_sha256 ? lookup_charm(tx, a->charm_sha256, ret, err) : 0;
+}
+
+static int no_action(const struct charm_meta *meta, const struct q_application_row *a,
+                     const char *name, struct err *err) {
+        cleanup_(freep) const char **names = mem_array(const char *, meta->action_count + 1);
+        const char *near;
+
+        for (size_t i = 0; i < meta->action_count; i++)
+                names[i] = meta->actions[i].name;
+        near = opt_nearest(name, names);
+        return err_set(err, -ENOENT, "charm %s has no action \"%.60s\"%s%s%s", meta->name, name,
+                       near ? ", did you mean \"" : "; mooringctl actions ", near ? near : a->name,
+                       near ? "\"?" : " lists them");
+}
+
+int lookup_action(struct tx *tx, const struct q_application_row *a, const char *name,
+                  struct charm_meta **ret_meta, const struct meta_action **ret, struct err *err) {
+        int r = lookup_meta(tx, a, ret_meta, err);
+
+        if (r < 0)
+                return r;
+        if (!*ret_meta)
+                return err_set(err, -ENOENT, "application %s has no charm module, so no actions",
+                               a->name);
+        *ret = charm_meta_action(*ret_meta, name);
+        return *ret ? 0 : no_action(*ret_meta, a, name, err);
+}
+
+int lookup_each_application(struct tx *tx, int64_t model, lookup_application_fn *fn, void *arg,
+                            struct err *err) {
+        struct q_application_list_in in = { .model_id = model, .after = "", .max = LOOKUP_PAGE };
+        struct q_application_row *rows;
+        size_t n;
+        int r;
+
+        do {
+                r = q_application_list(tx, &in, &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++) {
+                        in.after = rows[i].name;
+                        r = fn(tx, &rows[i], arg, err);
+                }
+        } while (r >= 0 && n == LOOKUP_PAGE);
+        return r < 0 ? r : 0;
 }

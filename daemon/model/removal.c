@@ -6,6 +6,8 @@
  * refused. */
 #include "command-internal.h"
 
+#include "certificate.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -106,7 +108,8 @@ static int drop_secret(struct tx *tx, const struct q_secret_row *s, void *arg, s
                 return r;
         if (!kept && n == 0)
                 return application_row_forget_secret(tx, s->id, err);
-        if (!kept)
+        r = certificate_forget(tx, s->id, err);
+        if (r >= 0 && !kept)
                 r = w_secret_set_asked(
                         tx, &(struct w_secret_set_asked_in){ .asked = 0, .id = s->id }, err);
         return r < 0 ? r : w_secret_set_owner(tx, &owner, err);
@@ -155,6 +158,11 @@ static int drop_entries(struct tx *tx, int64_t id, struct err *err) {
         if (r >= 0)
                 r = w_application_storage_delete_all(
                         tx, &(struct w_application_storage_delete_all_in){ .application_id = id },
+                        err);
+        if (r >= 0)
+                r = w_user_secret_grant_delete_application(
+                        tx,
+                        &(struct w_user_secret_grant_delete_application_in){ .application_id = id },
                         err);
         if (r >= 0)
                 r = w_unit_delete_all(tx, &(struct w_unit_delete_all_in){ .application_id = id },
@@ -207,6 +215,11 @@ int removal_application(struct tx *tx, int64_t application, struct err *err) {
         if (r >= 0)
                 r = drop_rules(tx, row, err);
         if (r >= 0)
+                r = w_schedule_delete_application(
+                        tx,
+                        &(struct w_schedule_delete_application_in){ .application_id = application },
+                        err);
+        if (r >= 0)
                 r = w_application_delete(tx, &(struct w_application_delete_in){ .id = application },
                                          err);
         if (r < 0)
@@ -228,6 +241,9 @@ static int drop_left_secrets(struct tx *tx, int64_t model, struct err *err) {
                         r = application_row_forget_secret(tx, rows[i].id, err);
                 }
         } while (r >= 0 && n == PAGE);
+        if (r >= 0)
+                r = w_user_secret_delete_model(
+                        tx, &(struct w_user_secret_delete_model_in){ .model_id = model }, err);
         return r < 0 ? r : 0;
 }
 
@@ -279,6 +295,9 @@ int removal_model(struct tx *tx, int64_t model, struct err *err) {
                 r = w_inherited_delete_model(
                         tx, &(struct w_inherited_delete_model_in){ .model_id = model }, err);
         if (r >= 0)
+                r = w_authority_delete_model(
+                        tx, &(struct w_authority_delete_model_in){ .model_id = model }, err);
+        if (r >= 0)
                 r = drop_left_secrets(tx, model, err);
         if (r >= 0)
                 r = w_policy_delete_model(
@@ -287,8 +306,8 @@ int removal_model(struct tx *tx, int64_t model, struct err *err) {
                 r = w_freeze_delete_model(
                         tx, &(struct w_freeze_delete_model_in){ .model_id = model }, err);
         if (r >= 0)
-                r = w_shown_delete_model(
-                        tx, &(struct w_shown_delete_model_in){ .model_id = model }, err);
+                r = w_shown_delete_model(tx, &(struct w_shown_delete_model_in){ .model_id = model },
+                                         err);
         if (r >= 0)
                 r = w_model_option_delete_all(
                         tx, &(struct w_model_option_delete_all_in){ .model_id = model }, err);

@@ -7,6 +7,9 @@
  * with it, and while detached storage needs it. Each end of one of these asks here. */
 #include "command-internal.h"
 
+#include "certificate.h"
+#include "user-secret.h"
+
 #include <errno.h>
 
 #define PAGE 500
@@ -22,6 +25,10 @@ static bool is_listed(const char *ids, int64_t secret) {
                 if (json_integer_value(id) == secret)
                         return true;
         return false;
+}
+
+bool secret_planned(const struct q_secret_row *s) {
+        return str_eq(s->purpose, "generated") || str_eq(s->purpose, "certificate");
 }
 
 int secret_kept(struct tx *tx, int64_t model, int64_t secret, bool *ret, struct err *err) {
@@ -79,17 +86,22 @@ int secret_settle(struct tx *tx, int64_t secret, struct err *err) {
         size_t n;
         int r = q_secret_by_id(tx, &(struct q_secret_by_id_in){ .id = secret }, &s, &n, err);
 
-        if (r < 0 || n == 0 || s->asked_null || s->asked || str_eq(s->purpose, "option"))
+        if (r < 0 || n == 0 || s->asked_null || s->asked || !secret_planned(s))
                 return r < 0 ? r : 0;
         r = is_used(tx, s, &used, err);
         return r < 0 || used ? r : application_row_forget_secret(tx, secret, err);
 }
 
 int secret_leave(struct tx *tx, int64_t resource, int64_t generation, struct err *err) {
+        struct q_secret_use_older_in older = { .resource_id = resource, .generation = generation };
         struct q_secret_unasked_in_row *rows;
-        size_t n;
+        struct q_secret_use_older_row *left;
+        size_t n, left_count = 0;
         int r = q_secret_unasked_in(tx, &(struct q_secret_unasked_in_in){ .resource_id = resource },
                                     &rows, &n, err);
+
+        if (r >= 0)
+                r = q_secret_use_older(tx, &older, &left, &left_count, err);
 
         if (r >= 0)
                 r = w_secret_use_drop(tx,
@@ -98,6 +110,8 @@ int secret_leave(struct tx *tx, int64_t resource, int64_t generation, struct err
                                       err);
         for (size_t i = 0; r >= 0 && i < n; i++)
                 r = secret_settle(tx, rows[i].id, err);
+        for (size_t i = 0; r >= 0 && i < left_count; i++)
+                r = secret_prune(tx, left[i].secret_id, err);
         return r < 0 ? r : 0;
 }
 
@@ -127,7 +141,7 @@ static bool is_asked(struct tx *tx, const struct q_secret_row *s, const json_t *
 static int ask(struct tx *tx, const struct q_secret_row *s, void *asked, struct err *err) {
         struct w_secret_set_asked_in in = { .asked = 1, .id = s->id };
 
-        if (str_eq(s->purpose, "option") || !is_asked(tx, s, asked))
+        if (!secret_planned(s) || !is_asked(tx, s, asked))
                 return 0;
         return w_secret_set_asked(tx, &in, err);
 }
@@ -136,9 +150,11 @@ static int unask(struct tx *tx, const struct q_secret_row *s, void *asked, struc
         struct w_secret_set_asked_in in = { .asked = 0, .id = s->id };
         int r;
 
-        if (str_eq(s->purpose, "option") || s->asked_null || is_asked(tx, s, asked))
+        if (!secret_planned(s) || s->asked_null || is_asked(tx, s, asked))
                 return 0;
         r = w_secret_set_asked(tx, &in, err);
+        if (r >= 0)
+                r = certificate_forget(tx, s->id, err); /* it is not renewed any more */
         return r < 0 ? r : secret_settle(tx, s->id, err);
 }
 
@@ -158,8 +174,11 @@ int secret_end_with(struct tx *tx, const struct q_secret_row *s, int64_t resourc
                 return r;
         if (!resource)
                 return secret_settle(tx, s->id, err);
-        r = w_secret_use_put(
-                tx, &(struct w_secret_use_put_in){ .uri = s->uri, .resource_id = resource }, err);
+        r = w_secret_use_put(tx,
+                             &(struct w_secret_use_put_in){ .uri = s->uri,
+                                                            .revision = s->revision,
+                                                            .resource_id = resource },
+                             err);
         return r < 0 ? r : 0;
 }
 

@@ -28,16 +28,17 @@ static void say(struct status_output *o, enum status_word word, const char *fmt,
 
 /* Its cluster cannot be read: whatever was seen last may be wrong by now. */
 static bool row_unseen(const struct status_input *in, struct status_output *o) {
+        const char *removed = in->dying ? "being removed; " : "";
         char when[CLOCK_TEXT_MAX];
 
         if (!in->unseen)
                 return false;
         if (in->last_seen > 0)
-                say(o, STATUS_UNKNOWN, "last seen %s %s: %s",
+                say(o, STATUS_UNKNOWN, "%slast seen %s %s: %s", removed,
                     in->last_word ? in->last_word : "unknown",
                     clock_iso(in->last_seen, false, when), in->unseen);
         else
-                say(o, STATUS_UNKNOWN, "not seen yet: %s", in->unseen);
+                say(o, STATUS_UNKNOWN, "%snot seen yet: %s", removed, in->unseen);
         return true;
 }
 
@@ -53,7 +54,7 @@ static bool row_dying(const struct status_input *in, struct status_output *o) {
 static bool row_blocked(const struct status_input *in, struct status_output *o) {
         const char *why = in->no_charm        ? in->no_charm
                           : in->model_blocked ? in->model_blocked
-                          : in->detached      ? in->detached
+                          : in->undecided     ? in->undecided
                           : in->held          ? in->held
                                               : in->lost;
 

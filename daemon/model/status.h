@@ -5,7 +5,8 @@
  * person must act. waiting: another application, or the cluster, has to. The first row that
  * holds wins:
  *
- *   not seen (its cluster cannot be read)   unknown      "last seen active 14:02: <why>"
+ *   not seen (its cluster cannot be read)   unknown      "last seen active 14:02: <why>", behind
+ *                                                        "being removed; " where it is
  *   being removed                           maintenance  "removing: <what is left>"
  *   no charm module                         blocked      the reason
  *   model or application paused or frozen   the status below, message prefixed "paused by ... "
@@ -51,8 +52,9 @@ struct status_input {
         const char *model_blocked;
         const char *held; /* why the last plan is held */
         const char *lost; /* which data is lost and what to do */
-        /* storage of an earlier application of that name, not decided on */
-        const char *detached;
+        /* storage of an earlier application of that name, a secret that is not granted: a person
+         * decides before it is planned */
+        const char *undecided;
         const char *plan_error; /* the charm's crash or bad plan */
         bool planned;           /* a plan was made at least once */
         /* the charm's own: "active", "waiting", ..., "unknown"; or NULL */

@@ -8,9 +8,9 @@
 void view_put(json_t *j, const char *member, const char *text); /* NULL: left out */
 void view_put_int(json_t *j, const char *member, int64_t n);
 void view_put_time(json_t *j, const char *member, int64_t wall_ms);
-/* {"current", "message", "since"} */
 /* "paused", if there is a pause: BY not NULL. UNTIL 0: nobody said. */
 void view_put_pause(json_t *j, const char *by, const char *why, int64_t until);
+/* {"current", "message", "since"} */
 json_t *view_state(const char *current, const char *message, int64_t since);
 /* Of a model, as its rows have it: available, destroying, removed (its storage is kept). */
 int view_model_state(struct tx *tx, const struct q_model_row *m, json_t **ret, struct err *err);
@@ -18,12 +18,8 @@ int view_model_state(struct tx *tx, const struct q_model_row *m, json_t **ret, s
 json_t *view_parse(const char *text);
 bool view_is_token(const json_t *value); /* what stands in the row of a secret option */
 
-/* Calls FN for each application of a model, by name. <0 ends it. */
-typedef int (*view_application_fn)(struct tx *tx, const struct q_application_row *a, void *arg,
-                                   struct err *err);
-int view_each_application(struct tx *tx, int64_t model, view_application_fn fn, void *arg,
-                          struct err *err);
-/* And for each relation, with its sides (one of peers, else two: provides first). */
+/* Calls FN for each relation of a model, with its sides (one of peers, else two: provides
+ * first). */
 typedef int (*view_relation_fn)(struct tx *tx, const struct q_relation_row *r,
                                 const struct q_relation_side_list_row *sides, size_t count,
                                 void *arg, struct err *err);
@@ -31,11 +27,9 @@ int view_each_relation(struct tx *tx, int64_t model, view_relation_fn fn, void *
                        struct err *err);
 
 int view_application_json(struct tx *tx, const struct q_application_row *a,
-                          const struct view_filter *f,
-                          json_t **ret, struct err *err);
+                          const struct view_filter *f, json_t **ret, struct err *err);
 int view_units_json(struct tx *tx, const struct q_application_row *a, json_t **ret,
                     struct err *err);
 /* One relation as it is listed. */
 json_t *view_relation_json(const struct q_relation_row *r,
-                           const struct q_relation_side_list_row *sides,
-                           size_t count);
+                           const struct q_relation_side_list_row *sides, size_t count);

@@ -3,6 +3,7 @@
 #include "view-internal.h"
 
 #include "constraint.h"
+#include "user-secret.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,9 +18,18 @@ static int find(struct tx *tx, const char *model, const char *application,
 
 /* ---- config */
 
+/* Which secret of people's it takes is no secret. */
+static bool is_masked(const struct meta_option *o, const json_t *value) {
+        const char *text = json_string_value(value);
+
+        if (text && str_starts(text, USER_SECRET_SCHEME))
+                return false;
+        return o->type == META_SECRET || view_is_token(value);
+}
+
 static json_t *option_json(const struct meta_option *o, json_t *value) {
         json_t *j = json_object();
-        bool secret = o->type == META_SECRET || view_is_token(value);
+        bool secret = is_masked(o, value);
 
         if (value && secret) {
                 json_decref(value);
@@ -65,6 +75,20 @@ static json_t *settings_json(const struct charm_meta *meta,
         return settings;
 }
 
+/* The row of an option that takes a secret of people's reads as it was given. */
+static int name_reference(struct tx *tx, struct q_application_option_list_row *row,
+                          struct err *err) {
+        cleanup_(json_freep) json_t *value = view_parse(row->value);
+        const char *reference;
+        int r = json_is_string(value)
+                        ? user_secret_reference(tx, json_string_value(value), &reference, err)
+                        : 1;
+
+        if (r == 0 && reference)
+                row->value = tx_format(tx, "\"%s\"", reference);
+        return r < 0 ? r : 0;
+}
+
 static int read_settings(struct tx *tx, const struct q_application_row *a, json_t **ret,
                          struct err *err) {
         cleanup_(charm_meta_freep) struct charm_meta *meta = NULL;
@@ -76,6 +100,8 @@ static int read_settings(struct tx *tx, const struct q_application_row *a, json_
                 r = q_application_option_list(
                         tx, &(struct q_application_option_list_in){ .application_id = a->id },
                         &rows, &n, err);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = name_reference(tx, &rows[i], err);
         if (r >= 0)
                 *ret = settings_json(meta, rows, n);
         return r < 0 ? r : 0;

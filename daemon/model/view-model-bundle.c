@@ -5,6 +5,7 @@
 #include "command-internal.h"
 #include "constraint.h"
 #include "size.h"
+#include "user-secret.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,14 +22,18 @@ static int export_option(struct tx *tx, const struct q_application_row *a, const
                          struct err *err) {
         cleanup_(secret_text_free) struct secret_text opened = {};
         cleanup_(json_freep) json_t *value = view_parse(row->value);
+        const char *reference;
         int r;
 
         if (!view_is_token(value)) {
                 json_object_set(options, row->name, value);
                 return 0;
         }
-        if (!x->sealer)
-                return 0;
+        r = user_secret_reference(tx, json_string_value(value), &reference, err);
+        if (r >= 0 && reference)
+                json_object_set_new(options, row->name, json_string(reference));
+        if (r < 0 || reference || !x->sealer)
+                return r;
         r = application_row_secret(tx, x->sealer, a->id, row->name, &opened, err);
         if (r == 0)
                 json_object_set_new(options, row->name, json_stringn(opened.data, opened.len));
@@ -146,7 +151,7 @@ int view_model_bundle(struct tx *tx, const char *model, const struct sealer *sea
         json_object_set_new(j, "applications", x.applications);
         json_object_set_new(j, "relations", x.relations);
         if (r >= 0)
-                r = view_each_application(tx, m->id, export_application, &x, err);
+                r = lookup_each_application(tx, m->id, export_application, &x, err);
         if (r >= 0)
                 r = view_each_relation(tx, m->id, export_relation, &x, err);
         if (r < 0)
@@ -318,7 +323,7 @@ static void add_missing_relations(struct diff *d) {
 }
 
 static int diff_all(struct tx *tx, const struct q_model_row *m, struct diff *d, struct err *err) {
-        int r = view_each_application(tx, m->id, diff_application, d, err);
+        int r = lookup_each_application(tx, m->id, diff_application, d, err);
 
         for (size_t i = 0; r >= 0 && i < d->bundle->application_count; i++) {
                 const char *name = d->bundle->applications[i].name;

@@ -282,7 +282,7 @@ static int put_model_storage(struct tx *tx, int64_t model, const char *applicati
         int r;
 
         json_object_set_new(into, "storage", w.into);
-        r = view_each_application(tx, model, add_storage, &w, err);
+        r = lookup_each_application(tx, model, add_storage, &w, err);
         return r < 0 ? r : put_detached(tx, model, into, err);
 }
 

@@ -3,6 +3,7 @@
  * view-model.h */
 #include "view-internal.h"
 
+#include "certificate.h"
 #include "clock.h"
 #include "secret-token.h"
 
@@ -56,23 +57,6 @@ json_t *view_parse(const char *text) {
 
 bool view_is_token(const json_t *value) {
         return json_is_string(value) && secret_token_in(json_string_value(value));
-}
-
-int view_each_application(struct tx *tx, int64_t model, view_application_fn fn, void *arg,
-                          struct err *err) {
-        struct q_application_list_in in = { .model_id = model, .after = "", .max = PAGE };
-        struct q_application_row *rows;
-        size_t n;
-        int r;
-
-        do {
-                r = q_application_list(tx, &in, &rows, &n, err);
-                for (size_t i = 0; r >= 0 && i < n; i++) {
-                        in.after = rows[i].name;
-                        r = fn(tx, &rows[i], arg, err);
-                }
-        } while (r >= 0 && n == PAGE);
-        return r < 0 ? r : 0;
 }
 
 int view_each_relation(struct tx *tx, int64_t model, view_relation_fn fn, void *arg,
@@ -189,13 +173,21 @@ int view_model_list(struct tx *tx, int64_t after, json_t **ret, struct err *err)
         return 0;
 }
 
+static json_t *default_of(const struct limits *limits, const char *name) {
+        json_t *limit = limit_value(limits, name);
+
+        return limit ? limit : certificate_option_default(name);
+}
+
 int view_model_config(struct tx *tx, const char *model, const struct limits *defaults, json_t **ret,
                       struct err *err) {
         static const char *const names[] = { "image-registry",    "image-pull-secret",
                                              "tolerations",       "node-selector",
                                              "limit-change-free", "limit-change-share",
                                              "limit-delete-free", "limit-delete-share",
-                                             "limit-delete-most" };
+                                             "limit-delete-most", "certificate-lifetime",
+                                             "ca-lifetime",       "ca-overlap",
+                                             "ca-subject" };
         struct q_model_option_list_row *rows;
         const struct q_model_row *m;
         json_t *j;
@@ -211,8 +203,7 @@ int view_model_config(struct tx *tx, const char *model, const struct limits *def
         for (size_t i = 0; i < ARRAY_SIZE(names); i++)
                 json_object_set_new(j, names[i],
                                     json_pack("{s:o?, s:s}", "value",
-                                              limit_value(defaults, names[i]), "source",
-                                              "default"));
+                                              default_of(defaults, names[i]), "source", "default"));
         for (size_t i = 0; i < n; i++)
                 json_object_set_new(j, rows[i].name,
                                     json_pack("{s:o, s:s}", "value", view_parse(rows[i].value),

@@ -10,7 +10,8 @@
  * outcome (flow.h). One operation per resource is in flight; the caller keeps that. Documents
  * are JSON objects that only the provider understands; tokens ("{{secret:...}}", secret-token.h)
  * stand in them for secret values and are replaced while the request is written. What a secret
- * was seen to hold leaves the provider as a keyed hash only. */
+ * was seen to hold leaves the provider as a keyed hash only. `act` and `bytes` are the exception:
+ * what a command printed is handed on as it is, but for the secrets that it was given. */
 #pragma once
 
 #include "digest.h"
@@ -58,6 +59,8 @@ struct observation {
         bool foreign; /* carries another controller's or another model's mark */
         bool filled;  /* of data: something is in it (a table, an object, a bound volume) */
         bool counted; /* FILLED was found by looking inside; else it is only taken to be so */
+        bool digest_valid;
+        bool let_go; /* FOUND was judged, and is looked for when it is needed again */
         char incarnation[64]; /* uid: another one is another thing of the same name */
         char version[64];
         uint64_t order;   /* rises with version where the provider can compare versions, else 0 */
@@ -65,9 +68,8 @@ struct observation {
         int64_t since;    /* clock_wall when it was made, as the outside says; 0: it does not */
         int64_t wrote_at; /* the same of our last write, of what is as the baseline says */
         uint8_t digest[DIGEST_SIZE]; /* of the projection to our field set; zero: none */
-        bool digest_valid;
-        json_t *found;  /* what `compare` needs, whole; NULL: the digest is the baseline's, */
-        bool let_go;    /* or it was judged, and is looked for when it is needed again */
+        /* what `compare` needs, whole; NULL: the digest is the baseline's, or LET_GO */
+        json_t *found;
         json_t *seen;   /* {"/status/x": value}: the fields the plan asked for; NULL: none asked */
         json_t *output; /* what others may take values from (clusterIP, ...); NULL: nothing */
         struct secret_values *hidden; /* for the tokens of secret outputs in OUTPUT; or NULL */
@@ -100,9 +102,8 @@ struct projection;
 struct interest {
         int64_t resource;                    /* the row's id, for logs */
         const struct projection *projection; /* NULL: never applied */
-        uint8_t baseline[DIGEST_SIZE];
-        bool baseline_valid;
-        const char *const *see; /* JSON pointers, NULL-terminated, or NULL */
+        const uint8_t *baseline;             /* its digest, DIGEST_SIZE bytes; NULL: none */
+        const char *const *see;              /* JSON pointers, NULL-terminated, or NULL */
 };
 
 /* How well one type is watched; times are clock_mono. */
@@ -197,7 +198,7 @@ struct op {
         json_t *warnings; /* list of texts, or NULL */
         /* examine: what it found. A dry run that would be accepted: {"fields": [{"field", "from",
          * "to"}], "more": how many are not told}, {"anew": why it would be made anew}, {"large":
-         * true} where nothing is told for its size; empty: it would be made. Else NULL. */
+         * true} where nothing is told for its size; empty: it would be made. act: its answer. */
         json_t *told;
         void *private;
 };
@@ -236,6 +237,42 @@ struct tunnel {
         int (*send)(struct tunnel *t, const void *data,
                     size_t len); /* 0, -EAGAIN: try again after a while, -EPIPE */
         struct tunnel *(*free)(struct tunnel *t);
+};
+
+/* ---- what actions ask for besides resources; the verbs and their documents: docs/asks.md */
+
+/* One thing that a step of an action asks of a target. Its answer, a document of the verb's, is
+ * OP->told; cancelled by `cancel`, as every operation. What the outside did and then said is DONE,
+ * also where it is bad news (a command that ended with 1, a statement that was refused is REFUSED
+ * with its SQLSTATE in OP->told). UNREACHABLE: nobody can tell whether it was done. */
+struct act_request {       /* what it points to stays until the operation is done or cancelled */
+        const char *verb;  /* "exec", "sql", "put-object", ... */
+        const json_t *ask; /* the verb's document, with tokens only where act_secret says */
+        const struct secret_values *values; /* for the tokens in ASK; or NULL */
+        int64_t within_ms; /* UNREACHABLE when it takes longer; 0: as long as it takes */
+};
+
+/* Bytes out of a target or into it, for what is larger than memory; stream.h joins two. */
+struct bytes_request {     /* what it points to stays until on_end or free */
+        const char *verb;  /* "exec": a command's output or input; "object" */
+        const json_t *ask; /* the verb's document, with tokens only where act_secret says */
+        const struct secret_values *values; /* for the tokens in ASK; or NULL */
+        bool into;
+        /* Out: LEN bytes came. Some more may come after pause. */
+        void (*on_data)(void *arg, const void *data, size_t len);
+        void (*on_room)(void *arg); /* into: write takes again */
+        /* Once, last. Out, DONE: that was all of it. Into, DONE: after finish, and all of it is
+         * where it belongs, for good. TOLD (taken over; may be NULL): what else is to be said. */
+        void (*on_end)(void *arg, enum outcome outcome, const struct err *err, json_t *told);
+        void *arg;
+};
+struct bytes {
+        void (*pause)(struct bytes *b, bool paused); /* out */
+        /* Into: takes all of it. False: no more until on_room. */
+        bool (*write)(struct bytes *b, const void *data, size_t len);
+        void (*finish)(struct bytes *b); /* into: that was all */
+        /* Before on_end: it breaks off, and what is not whole is taken away as far as it can be. */
+        struct bytes *(*free)(struct bytes *b);
 };
 
 struct target_config {
@@ -321,6 +358,14 @@ struct provider {
         /* Rights an identity needs for documents of TYPE: appended to a list of
          * {"group","resource","verbs":[...],"why"}. NULL: none. */
         void (*rights)(const json_t *wanted, json_t *rules);
+        /* NULL: it can do nothing but what resources want. An unknown verb is REFUSED. */
+        void (*act)(struct target *t, const struct act_request *r, struct op *op);
+        /* May a secret's token stand at POINTER of VERB's document? Pure; any thread. */
+        bool (*act_secret)(const char *verb, const char *pointer);
+        /* NULL after err: refused. The function may be NULL too: nothing here is a pipe's end. */
+        struct bytes *(*bytes)(struct target *t, const struct bytes_request *r, struct err *err);
+        /* As RIGHTS, for what actions do by VERB. NULL: none. */
+        void (*act_rights)(const char *verb, json_t *rules);
 };
 
 /* The providers of this program, NULL-terminated: provider-table.c, one line each. */

@@ -142,7 +142,7 @@ static int count(struct tx *tx, struct application_work *w, struct saving *s, st
         if (r < 0 || n == 0)
                 s->model = NULL;
         *c = (struct limit_count){ .removed = w->removed,
-                                   .changed = w->was_active ? w->changed : 0,
+                                   .changed = w->was_active && !w->renewal ? w->changed : 0,
                                    .wants = w->want_count,
                                    .empty = w->doc_count == 0,
                                    .removed_all = w->removed };

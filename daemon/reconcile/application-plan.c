@@ -33,6 +33,7 @@ struct place_check {
 static int check_place(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name,
                        struct err *err) {
         struct place_check *c = arg;
+        char key[SECRET_TOKEN_MAX];
 
         if (in_name || !c->provider->secret_place || !c->provider->secret_place(c->wanted, pointer))
                 return err_set(err, -EPERM,
@@ -40,7 +41,8 @@ static int check_place(void *arg, const struct secret_ref *ref, const char *poin
                                "stringData of a Secret, "
                                "password fields, and secret relation data may hold one",
                                pointer);
-        map_set(c->uris, ref->uri, c);
+        snprintf(key, sizeof(key), "%s:%lld", ref->uri, (long long)ref->revision);
+        map_set(c->uris, key, c);
         return 0;
 }
 

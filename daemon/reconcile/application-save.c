@@ -9,6 +9,7 @@
 
 #include "command.h"
 #include "queries.gen.h"
+#include "rotation.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -61,17 +62,28 @@ static int store_secrets(struct tx *tx, struct application_work *w, struct err *
 
 /* ---- secrets */
 
+/* "URI:REVISION" of a map of them. */
+static const char *uri_of(struct tx *tx, const char *key, int64_t *ret_revision) {
+        const char *colon = strchr(key, ':');
+
+        str_to_int(colon + 1, ret_revision);
+        return tx_format(tx, "%.*s", (int)(colon - key), key);
+}
+
 /* LABEL's document or target holds the secrets of URIS. */
 static int check_secrets(struct tx *tx, const struct application_work *w, const struct map *uris,
                          const char *label, struct err *err) {
         struct map_entry *e;
 
         for (size_t i = 0; (e = map_next(uris, &i));) {
+                struct q_secret_opens_in in = { .application_id = w->id };
                 struct q_secret_opens_row *row;
+                int64_t revision;
                 size_t n;
-                int r = q_secret_opens(
-                        tx, &(struct q_secret_opens_in){ .uri = e->key, .application_id = w->id },
-                        &row, &n, err);
+                int r;
+
+                in.uri = uri_of(tx, e->key, &revision);
+                r = q_secret_opens(tx, &in, &row, &n, err);
 
                 if (r < 0)
                         return r;
@@ -267,19 +279,19 @@ static int update_resource(struct tx *tx, struct application_work *w, struct pre
         }
         if (equal && str_eq(row->life, "alive"))
                 return 0;
-        return w_resource_want(
-                tx,
-                &(struct w_resource_want_in){ .id = row->id,
-                                              .wanted = digest,
-                                              .wanted_len = DIGEST_SIZE,
-                                              .owner_id = other ? row->owner_id : w->id,
-                                              .owner_id_null = other && row->owner_id_null,
-                                              .model_id = row->model_id,
-                                              .model_id_null = !other || row->model_id_null,
-                                              .keep = d->identity.data,
-                                              .changed_at = tx_now(tx),
-                                              .changed_at_null = equal || !w->was_active },
-                err);
+        return w_resource_want(tx,
+                               &(struct w_resource_want_in){
+                                       .id = row->id,
+                                       .wanted = digest,
+                                       .wanted_len = DIGEST_SIZE,
+                                       .owner_id = other ? row->owner_id : w->id,
+                                       .owner_id_null = other && row->owner_id_null,
+                                       .model_id = row->model_id,
+                                       .model_id_null = !other || row->model_id_null,
+                                       .keep = d->identity.data,
+                                       .changed_at = tx_now(tx),
+                                       .changed_at_null = equal || !w->was_active || w->renewal },
+                               err);
 }
 
 /* The text with the plan's labels resolved goes to cache.db. */
@@ -299,11 +311,12 @@ static int save_uses(struct tx *tx, const struct prepared *d, struct err *err) {
         struct map_entry *e;
         int r = 0;
 
-        for (size_t i = 0; r >= 0 && (e = map_next(&d->uris, &i));)
-                r = w_secret_use_put(
-                        tx,
-                        &(struct w_secret_use_put_in){ .uri = e->key, .resource_id = d->resource },
-                        err);
+        for (size_t i = 0; r >= 0 && (e = map_next(&d->uris, &i));) {
+                struct w_secret_use_put_in in = { .resource_id = d->resource };
+
+                in.uri = uri_of(tx, e->key, &in.revision);
+                r = w_secret_use_put(tx, &in, err);
+        }
         return r;
 }
 
@@ -458,6 +471,8 @@ static int save_wants(struct tx *tx, struct application_work *w, struct err *err
 
 static int save_row(struct tx *tx, struct application_work *w, struct err *err) {
         cleanup_(freep) char *see = w->plan->see ? json_text(w->plan->see) : str_dup("{}");
+        const uint8_t *before = w->rest_valid ? w->rest_before : NULL;
+        const uint8_t *rest = w->held_now ? before : w->certified ? w->rest : NULL;
         uint8_t digest[DIGEST_SIZE];
         int r;
 
@@ -481,12 +496,14 @@ static int save_row(struct tx *tx, struct application_work *w, struct err *err) 
         if (r >= 0)
                 r = application_limits_save(tx, w, err);
         if (r >= 0)
-                r = w_application_set_cause(
-                        tx,
-                        &(struct w_application_set_cause_in){ .id = w->id,
-                                                              .cause_digest = w->cause,
-                                                              .cause_digest_len = DIGEST_SIZE },
-                        err);
+                r = w_application_set_cause(tx,
+                                            &(struct w_application_set_cause_in){
+                                                    .id = w->id,
+                                                    .cause_digest = w->cause,
+                                                    .cause_digest_len = DIGEST_SIZE,
+                                                    .rest_digest = rest,
+                                                    .rest_digest_len = rest ? DIGEST_SIZE : 0 },
+                                            err);
         return r;
 }
 
@@ -559,6 +576,8 @@ int application_save_run(struct tx *tx, struct store_call *c, struct err *err) {
         if (r >= 0 && !w->held_now) {
                 r = secret_ask(tx, w->id, w->plan->secrets, err);
                 if (r >= 0)
+                        r = rotation_note(tx, w->id, w->rotations, err);
+                if (r >= 0)
                         r = save_targets(tx, w, err);
                 if (r >= 0)
                         r = application_tell(tx, w, err);
@@ -572,6 +591,12 @@ int application_save_run(struct tx *tx, struct store_call *c, struct err *err) {
                         r = application_remove_ended(tx, w, err);
                 if (r >= 0)
                         r = secret_unask(tx, w->id, w->plan->secrets, err);
+                if (r >= 0 && w->certified)
+                        r = w_certificate_set_planned(
+                                tx,
+                                &(struct w_certificate_set_planned_in){
+                                        .application_id = w->id, .bundle = w->certificates.bundle },
+                                err);
         }
         if (r >= 0)
                 r = save_row(tx, w, err);

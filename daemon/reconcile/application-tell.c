@@ -15,18 +15,33 @@ struct granting {
         struct map told; /* uris */
 };
 
+/* Its own, or one that people granted to it; not what another one told it. */
+static int may_tell(const struct granting *g, const struct q_secret_row *s, bool *ret,
+                    struct err *err) {
+        struct q_secret_opens_in in = { .uri = s->uri, .application_id = g->w->id };
+        struct q_secret_opens_row *row;
+        size_t n = 0;
+        int r = s->user_secret_id_null ? 0 : q_secret_opens(g->tx, &in, &row, &n, err);
+
+        *ret = n > 0 || s->application_id == g->w->id;
+        return r < 0 ? r : 0;
+}
+
 /* A token that is told opens for the other side of this relation, and for nobody else. */
 static int grant(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name,
                  struct err *err) {
         struct granting *g = arg;
         struct q_secret_row *row;
+        bool may = false;
         size_t n;
         int r = q_secret_by_uri(g->tx, &(struct q_secret_by_uri_in){ .uri = ref->uri }, &row, &n,
                                 err);
 
+        if (r >= 0 && n)
+                r = may_tell(g, row, &may, err);
         if (r < 0)
                 return r;
-        if (n == 0 || row->application_id != g->w->id)
+        if (!may)
                 return err_set(err, -EPERM, "tells a secret that is not its own");
         r = w_secret_grant_insert(g->tx,
                                   &(struct w_secret_grant_insert_in){ .secret_id = row->id,

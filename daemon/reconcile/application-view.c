@@ -5,9 +5,11 @@
  * charm-host.h. */
 #include "application.h"
 
+#include "certificate.h"
 #include "charm-meta.h"
 #include "command.h"
 #include "queries.gen.h"
+#include "user-secret.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -53,6 +55,9 @@ static int read_row(struct tx *tx, struct application_work *w, struct err *err) 
         w->release_changes_valid = a->release_changes_len == DIGEST_SIZE;
         if (w->release_changes_valid)
                 memcpy(w->release_changes, a->release_changes, DIGEST_SIZE);
+        w->rest_valid = a->rest_digest_len == DIGEST_SIZE;
+        if (w->rest_valid)
+                memcpy(w->rest_before, a->rest_digest, DIGEST_SIZE);
         w->was_active = a->active_at > 0;
         w->limits = w->rec->options.limits;
         w->held_content = command_held_content(a);
@@ -70,6 +75,29 @@ static int read_row(struct tx *tx, struct application_work *w, struct err *err) 
                         json_object_set_new(w->view, "constraints", constraints);
         }
         return r;
+}
+
+/* The first that a person has to decide on is told. */
+static int take_option(struct tx *tx, struct application_work *w, const char *option,
+                       json_t **value, struct err *err) {
+        struct user_secret_taker to = { w->id, w->name, option };
+        const char *taken, *why;
+        int r;
+
+        if (!json_is_string(*value))
+                return 0;
+        r = user_secret_take(tx, &to, json_string_value(*value), &taken, &why, err);
+        if (r < 0)
+                return r;
+        if (why && !w->undecided && !w->dying)
+                w->undecided = str_dup(why);
+        if (taken != json_string_value(*value)) {
+                json_t *token = json_string(taken);
+
+                json_decref(*value);
+                *value = token;
+        }
+        return 0;
 }
 
 static int read_options(struct tx *tx, struct application_work *w, const struct charm_meta *meta,
@@ -94,6 +122,8 @@ static int read_options(struct tx *tx, struct application_work *w, const struct 
                         continue;
                 r = json_parse(rows[i].value, strlen(rows[i].value), &value, err);
                 if (r == 0)
+                        r = take_option(tx, w, rows[i].name, &value, err);
+                if (value)
                         json_object_set_new(config, rows[i].name, value);
         }
         return r;
@@ -151,12 +181,12 @@ static int read_storage(struct tx *tx, struct application_work *w, const struct 
         return r;
 }
 
-/* An option's token is the option's value. */
+/* An option's token is the option's value, a parameter's is the parameter's. */
 static int read_secret(struct tx *tx, const struct q_secret_row *s, void *secrets,
                        struct err *err) {
         char token[SECRET_TOKEN_MAX];
 
-        if (!str_eq(s->purpose, "option"))
+        if (secret_planned(s))
                 json_object_set_new(
                         secrets, tx_format(tx, "%s/%s", s->label, s->field),
                         json_string(secret_token_write(s->uri, s->revision, SECRET_PLAIN, token)));
@@ -168,6 +198,14 @@ static int read_secrets(struct tx *tx, struct application_work *w, struct err *e
 
         json_object_set_new(w->view, "secrets", secrets);
         return secret_each(tx, w->id, read_secret, secrets, err);
+}
+
+static int read_certificates(struct tx *tx, struct application_work *w, struct err *err) {
+        int r = certificate_view_read(tx, w->model, w->id, &w->certificates, err);
+
+        if (json_object_size(w->certificates.shown))
+                json_object_set(w->view, "certificates", w->certificates.shown);
+        return r;
 }
 
 static int read_told(struct tx *tx, int64_t relation, int64_t application, json_t *told,
@@ -320,10 +358,10 @@ static int read_detached(struct tx *tx, struct application_work *w, struct err *
                 &rows, &n, err);
 
         if (r >= 0 && n && !w->dying)
-                w->detached = str_format("%s %s%s of an earlier %s is kept: mooringctl "
-                                         "attach-storage %s, or destroy-storage %s",
-                                         rows[0].type, rows[0].path, n > 1 ? " and more" : "",
-                                         w->name, w->name, w->name);
+                w->undecided = str_format("%s %s%s of an earlier %s is kept: mooringctl "
+                                          "attach-storage %s, or destroy-storage %s",
+                                          rows[0].type, rows[0].path, n > 1 ? " and more" : "",
+                                          w->name, w->name, w->name);
         return r;
 }
 
@@ -347,6 +385,8 @@ int application_view_run(struct tx *tx, struct store_call *c, struct err *err) {
         if (r >= 0)
                 take_field_rules(w, meta);
         if (r >= 0)
+                w->rotations = json_incref(meta->secrets);
+        if (r >= 0)
                 r = read_options(tx, w, meta, err);
         if (r >= 0)
                 r = read_resources(tx, w, meta, err);
@@ -354,5 +394,7 @@ int application_view_run(struct tx *tx, struct store_call *c, struct err *err) {
                 r = read_storage(tx, w, meta, err);
         if (r >= 0)
                 r = read_secrets(tx, w, err);
+        if (r >= 0)
+                r = read_certificates(tx, w, err);
         return r < 0 ? r : 0;
 }

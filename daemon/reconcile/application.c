@@ -21,6 +21,12 @@
 #define WRITE_HERE_MAX 500 /* labels in a view: ten thousand take longer than a handler may */
 #define SEEN_MS 200        /* what is shown of an application of many objects may lag so much */
 
+static struct metric issued = { .name = "mooring_certificates_issued_total",
+                                .help = "Certificates issued for applications, and applications "
+                                        "whose certificates could not be, by result",
+                                .type = METRIC_COUNTER,
+                                .labels = { { "result" } } };
+
 static struct metric plans = { .name = "mooring_plans_total",
                                .help = "Plans made by charms, by result",
                                .type = METRIC_COUNTER,
@@ -58,11 +64,13 @@ static void release(void *arg) {
                 buf_free(&w->secrets[i].sealed);
         }
         free(w->secrets);
+        application_free_certificates(w);
         buf_free(&w->conflicts_now);
         free(w->edges_to);
         plan_free(w->plan);
         json_decref(w->see);
         json_decref(w->model_options);
+        json_decref(w->rotations);
         json_decref(w->needs);
         free(w->providers);
         free(w->peers);
@@ -78,7 +86,7 @@ static void release(void *arg) {
         free(w->plan_status);
         free(w->plan_message);
         free(w->conflicts);
-        free(w->detached);
+        free(w->undecided);
         json_decref(w->taken);
         free(w->view_text);
         free(w->held_now);
@@ -230,6 +238,72 @@ static int check_told(struct application_work *w) {
         return interface_check_tell(json_get(w->view, "relations"), w->plan->tell, NULL, &w->err);
 }
 
+static void prepare(struct application_work *w) {
+        w->job = (struct job){ .loop = w->rec->options.loop,
+                               .work = application_prepare,
+                               .done = on_prepared,
+                               .dropped = on_prepared,
+                               .arg = w,
+                               .name = "prepare plan" };
+        job_start(&w->job);
+}
+
+/* ---- certificates, before the rest of the plan */
+
+static void on_failure_noted(struct store_call *c, int r, const struct err *err) {
+        struct application_work *w = c->arg;
+
+        w->err = (struct err){ 0 };
+        prepare(w);
+}
+
+static void tell_not_issued(const struct application_work *w) {
+        log_event(
+                LOG_WARNING, "certificate",
+                (struct log_field[]){ { "MODEL", w->model_name }, { "APPLICATION", w->name }, {} },
+                "%s: %s", w->name, err_text(&w->err));
+}
+
+/* The next plan has the new ones. */
+static void on_issued(struct store_call *c, int r, const struct err *err) {
+        struct application_work *w = c->arg;
+
+        if (r < 0)
+                w->err = *err;
+        if (w->err.code)
+                metric_add(&issued, LABELS("failed"), 1);
+        if (r < 0 && application_needs_certificates(w))
+                return refuse(w);
+        if (w->err.code)
+                tell_not_issued(w);
+        if (r >= 0 && w->issued) {
+                metric_add(&issued, LABELS("issued"), (double)w->issued);
+                certificate_clock_soon(w->rec);
+                return finish(w, false);
+        }
+        submit(w, application_issue_failed_run, on_failure_noted);
+}
+
+static void on_keys(void *arg) {
+        struct application_work *w = arg;
+
+        if (w->rec->stopping)
+                return finish(w, false);
+        if (w->err.code)
+                return refuse(w);
+        submit(w, application_issue_run, on_issued);
+}
+
+static void make_keys(struct application_work *w) {
+        w->job = (struct job){ .loop = w->rec->options.loop,
+                               .work = application_make_keys,
+                               .done = on_keys,
+                               .dropped = on_keys,
+                               .arg = w,
+                               .name = "keys of certificates" };
+        job_start(&w->job);
+}
+
 static void on_plan(struct charm_call *c, int r, struct plan *plan, const struct err *err) {
         struct application_work *w = container_of(c, struct application_work, charm);
         struct world_application *a = world_application(&w->rec->world, w->id);
@@ -247,13 +321,11 @@ static void on_plan(struct charm_call *c, int r, struct plan *plan, const struct
                 return refuse(w);
         if (w->secret_count)
                 return submit(w, application_save_run, on_saved);
-        w->job = (struct job){ .loop = w->rec->options.loop,
-                               .work = application_prepare,
-                               .done = on_prepared,
-                               .dropped = on_prepared,
-                               .arg = w,
-                               .name = "prepare plan" };
-        job_start(&w->job);
+        if (application_ask_certificates(w, &w->err) < 0)
+                return refuse(w);
+        if (w->issue_count)
+                return make_keys(w);
+        prepare(w);
 }
 
 /* The view without what other charms said: as long as this is the same, a plan that differs does
@@ -277,6 +349,34 @@ static void digest_cause(struct application_work *w) {
         digest_sha256(b.data, b.len, w->cause);
 }
 
+/* The view without what a renewal changes: the same again, and a plan that differs only renews. */
+static void digest_rest(struct application_work *w) {
+        cleanup_(json_freep) json_t *view = NULL, *secrets = NULL;
+        cleanup_(buf_free) struct buf b = BUF_INIT;
+        const char *label;
+        json_t *row;
+
+        w->certified = json_object_size(w->certificates.rows);
+        if (!w->certified)
+                return;
+        view = json_copy(w->view);
+        secrets = json_copy(json_get(w->view, "secrets"));
+        json_object_foreach(w->certificates.rows, label, row) {
+                cleanup_(freep) char *key = str_format("%s/key", label);
+                cleanup_(freep) char *crt = str_format("%s/crt", label);
+
+                json_object_del(secrets, key);
+                json_object_del(secrets, crt);
+        }
+        json_object_set(view, "secrets", secrets);
+        json_object_del(view, "certificates");
+        buf_puts(&b, w->charm_sha256);
+        json_canonical(view, &b);
+        json_canonical(w->model_options, &b);
+        digest_sha256(b.data, b.len, w->rest);
+        w->renewal = w->rest_valid && memcmp(w->rest, w->rest_before, DIGEST_SIZE) == 0;
+}
+
 static void digest_view(struct application_work *w) {
         cleanup_(buf_free) struct buf b = BUF_INIT;
 
@@ -286,6 +386,7 @@ static void digest_view(struct application_work *w) {
         json_canonical(w->model_options, &b);
         digest_sha256(b.data, b.len, w->digest);
         digest_cause(w);
+        digest_rest(w);
 }
 
 /* Its view is written: is there something to plan? */
@@ -297,7 +398,7 @@ static void ask_charm(struct application_work *w, struct world_application *a) {
         w->replan = a->replan;
         application_limits_view(w, w->held != NULL, digest);
         if (w->plan_digest_valid && memcmp(digest, w->plan_digest, DIGEST_SIZE) == 0 &&
-            !w->replan && !w->plan_error &&
+            !w->replan && !w->plan_error && !application_certificates_due(w) &&
             !(w->held && (w->release_valid || w->release_changes_valid)))
                 return finish(w, false);
         len = strlen(w->view_text);
@@ -375,6 +476,23 @@ static void take_peers(struct application_work *w, struct world_application *a) 
         a->peer_count = w->peer_count;
 }
 
+static void take_certificates(const struct application_work *w, struct world_application *a) {
+        const char *label;
+        json_t *row;
+
+        a->certified = json_object_size(w->certificates.rows);
+        a->certificate_ends = a->certificate_renew = INT64_MAX;
+        a->authority_ends = w->certificates.authority_ends;
+        json_object_foreach(w->certificates.rows, label, row) {
+                if (json_get_int(row, "ends", 0))
+                        a->certificate_ends =
+                                MIN_OF(a->certificate_ends, json_get_int(row, "ends", 0));
+                a->certificate_renew = MIN_OF(a->certificate_renew, json_get_int(row, "renew", 0));
+        }
+        if (a->certified && strchr(w->certificates.bundle, ' '))
+                certificate_clock_soon(w->rec); /* the authority is being replaced */
+}
+
 static void take(struct application_work *w, struct world_application *a) {
         bool see;
 
@@ -390,10 +508,11 @@ static void take(struct application_work *w, struct world_application *a) {
         str_set(&a->plan_word, w->plan_status);
         str_set(&a->plan_message, w->plan_message);
         str_set(&a->conflicts, w->conflicts);
-        str_set(&a->detached, w->detached);
+        str_set(&a->undecided, w->undecided);
         a->planned = w->plan_digest_valid;
         a->scale = json_get_int(w->view, "scale", 1);
         a->dying = w->dying;
+        take_certificates(w, a);
         free(a->providers);
         a->providers = take_ptr(w->providers);
         a->provider_count = w->provider_count;
@@ -478,7 +597,7 @@ static void on_read(struct store_call *c, int r, const struct err *err) {
         w->provider = t ? t->provider : NULL;
         if (!w->charm_sha256)
                 application_pin(w);
-        if (!w->charm_sha256 || !w->provider || w->detached)
+        if (!w->charm_sha256 || !w->provider || w->undecided)
                 return finish(w, !w->provider);
         if (is_being_read(rec, a, t)) {
                 a->reread = true;

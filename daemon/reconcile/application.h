@@ -10,6 +10,7 @@
  * by consent, and its rows go with its last resource. */
 #pragma once
 
+#include "certificate.h"
 #include "limit.h"
 #include "output.h"
 #include "reconcile-internal.h"
@@ -33,7 +34,7 @@ struct prepared {          /* one document of a plan */
         struct identity identity;
         char *text; /* canonical, as it will be applied */
         size_t len;
-        struct map uris; /* secrets whose tokens stand in it */
+        struct map uris; /* "URI:REVISION" of secrets whose tokens stand in it */
         struct prepared_output *outputs;
         size_t output_count, output_room;
         int64_t resource, target_id; /* save: its row, and that of its target */
@@ -46,6 +47,16 @@ struct new_secret { /* asked for, not there yet: made before the transaction, wh
         char *label, *field, *policy;
         char uri[SECRET_URI_SIZE];
         struct buf sealed;
+};
+
+struct new_certificate { /* asked for, or due: its key is made in a thread */
+        char *label;
+        json_t *spec;                     /* borrowed from the plan */
+        bool needed;                      /* there is none that is right and has not ended */
+        bool request;                     /* another application issues it: it is asked */
+        struct certificate_answer answer; /* its answer, borrowed from the view; csr NULL: none */
+        struct secret_text key;
+        struct buf chain;
 };
 
 struct application_work {
@@ -61,7 +72,7 @@ struct application_work {
         /* read: the row and its view */
         bool found, dying, destroy_storage, force;
         char *name, *charm_sha256, *charm_name, *channel, *model_name, *paused, *held, *plan_error;
-        char *plan_status, *plan_message, *conflicts, *detached;
+        char *plan_status, *plan_message, *conflicts, *undecided;
         int64_t model, revision;
         uint8_t plan_digest[DIGEST_SIZE], release_digest[DIGEST_SIZE], release_changes[DIGEST_SIZE];
         bool plan_digest_valid, release_valid, release_changes_valid;
@@ -69,6 +80,10 @@ struct application_work {
         struct limits limits;
         char *held_list, *held_content;
         json_t *view, *see, *model_options;
+        json_t *rotations; /* charm.yaml's "secrets", or NULL */
+        struct certificate_view certificates;
+        uint8_t rest_before[DIGEST_SIZE]; /* of the view of the last plan without certificates */
+        bool rest_valid;
         struct world_want *wants; /* LENT: the application has them, and one work at a time */
         size_t want_count;
         bool lent;
@@ -84,11 +99,14 @@ struct application_work {
         uint8_t digest[DIGEST_SIZE], cause[DIGEST_SIZE];
         struct plan *plan;
         json_t *needs;          /* of the plan, by label; or NULL */
-        struct map target_uris; /* secrets whose tokens stand in the plan's targets */
+        struct map target_uris; /* the same of the plan's targets */
         struct prepared *docs;
         size_t doc_count, doc_room;
         struct new_secret *secrets;
         size_t secret_count, secret_room;
+        struct new_certificate *issues;
+        size_t issue_count, issue_room, issued;
+        uint8_t rest[DIGEST_SIZE];
         bool replan;
         struct err err;
 
@@ -101,6 +119,8 @@ struct application_work {
         json_t *taken;                /* both, a line each */
         unsigned over;                /* limit.h's, of both */
         bool froze;                   /* the model, for that */
+        bool certified;               /* it has certificates, and REST is known */
+        bool renewal;                 /* nothing but certificates led to this plan */
         bool moved;                   /* something else than relation data led to this plan */
         bool again;                   /* secrets were made: plan once more with them */
         char *held_now;
@@ -117,6 +137,15 @@ int application_view_run(struct tx *tx, struct store_call *c, struct err *err);
 void application_pin(struct application_work *w);
 /* application-secrets.c: of W's plan. */
 int application_make_secrets(struct application_work *w, struct err *err);
+/* application-certificates.c: what W's plan asks for and is not there, or is due. */
+int application_ask_certificates(struct application_work *w, struct err *err);
+bool application_certificates_due(const struct application_work *w);
+void application_free_certificates(struct application_work *w);
+void application_make_keys(void *arg); /* in a job thread; fills err */
+int application_issue_run(struct tx *tx, struct store_call *c, struct err *err);
+int application_issue_failed_run(struct tx *tx, struct store_call *c, struct err *err);
+/* Without one of them nothing can be planned. */
+bool application_needs_certificates(const struct application_work *w);
 /* application-see.c */
 void application_see_set(struct world_application *a, const json_t *see);
 /* Around each change of what A wants or asks to see: withdraw, change, share. */

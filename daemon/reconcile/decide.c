@@ -44,8 +44,8 @@ static void conclude_because(struct decision *d, enum action action, enum resour
 
 /* What is under way outside is followed to its end before anything else is begun: it may still
  * make what is to be removed, or remove what is to be made. */
-static void decide_running(const struct resource_row *row, const struct policy *p,
-                           struct decision *d) {
+static void decide_running(const struct resource_row *row, const struct observation *o,
+                           const struct policy *p, struct decision *d) {
         enum resource_state state = row->dying ? STATE_REMOVING : STATE_APPLYING;
 
         if (p->blocked)
@@ -56,7 +56,8 @@ static void decide_running(const struct resource_row *row, const struct policy *
                 return conclude_because(d, ACTION_WAIT, state, "waiting for ", p->unread);
         if (p->backing_off)
                 return conclude(d, ACTION_WAIT, state, p->backing_off);
-        conclude(d, row->running, state, "under way outside");
+        conclude(d, row->running, state,
+                 o->presence == PRESENCE_LEAVING && o->reason ? o->reason : "under way outside");
 }
 
 static bool is_removed(const struct resource_row *row, const struct observation *o) {
@@ -121,10 +122,10 @@ static enum drift_kind find_drift(const struct resource_row *row, const struct o
         if (o->presence == PRESENCE_ABSENT)
                 return sacred ? DRIFT_DATA_LOST : DRIFT_DELETED;
         if (row->incarnation[0] && o->incarnation[0] && !str_eq(row->incarnation, o->incarnation)) {
-                /* Another volume of the same name: whether it holds what was there, only a
-                 * person knows. What can be looked into (a database, a bucket) says so itself:
-                 * it was restored, or only our mark is gone. */
-                if (sacred && !(o->counted && o->filled))
+                /* Another one of the same name: whether it holds what was there, only a person
+                 * knows. In a database or a bucket that was never missed and has something in it
+                 * only our mark is gone. */
+                if (sacred && (row->lost || !o->counted || !o->filled))
                         return DRIFT_DATA_LOST;
                 return DRIFT_REPLACED;
         }
@@ -150,8 +151,10 @@ static void decide_first(const struct resource_row *row, const struct policy *p,
 char *decide_another(const struct observation *o) {
         char since[CLOCK_TEXT_MAX];
 
-        if (o->presence != PRESENCE_PRESENT || o->counted)
+        if (o->presence != PRESENCE_PRESENT || (o->counted && !o->filled))
                 return NULL;
+        if (o->counted)
+                return str_dup("another one of that name is there, with something in it");
         return str_format("another one of that name is there%s%s (uid %s)",
                           o->since ? " since " : "",
                           o->since ? clock_iso(o->since, false, since) : "", o->incarnation);
@@ -184,9 +187,13 @@ static void decide_drift(const struct resource_row *row, const struct observatio
                  what[d->drift]);
 }
 
-/* Data that was made again empty stays lost in people's eyes until it is filled or accepted. */
+bool decide_is_back(const struct resource_row *row, const struct observation *o) {
+        return o->filled && !row->remake && str_eq(row->incarnation, o->incarnation);
+}
+
+/* What is in one that was made again may be its users' first new rows. */
 static enum resource_state state_of(const struct resource_row *row, const struct observation *o) {
-        if (row->lost && !row->accepted_loss && !o->filled)
+        if (row->lost && !row->accepted_loss && !decide_is_back(row, o))
                 return STATE_LOST;
         switch (o->ready) {
         case READY_YES:
@@ -335,7 +342,7 @@ void decide(const struct resource_row *row, const struct observation *o, const s
 
         *d = (struct decision){ 0 };
         if (row->running != ACTION_NONE && !is_removed(row, o))
-                return decide_running(row, p, d);
+                return decide_running(row, o, p, d);
         if (row->dying)
                 return decide_removal(row, o, p, d);
         if (p->blocked)

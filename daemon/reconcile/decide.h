@@ -41,24 +41,21 @@ const char *decide_action_name(enum action a);
 struct resource_row {      /* what decide needs of the store's row */
         bool dying;        /* no want is left */
         bool data, remake; /* identity's words */
-        int64_t wanted_generation, applied_generation;
         bool made, adopted;
+        bool accepted_loss;
+        bool lost; /* data: it was found gone, is not back since, and nobody accepted that */
+        bool unwritten; /* our newest change of it went into fields that are left to others */
+        bool baseline_valid;
+        bool outputs_valid; /* values of others were filled in */
+        enum action running; /* begun outside and not ended: APPLY, REMOVE, or NONE */
+        enum outcome outcome; /* of the last operation */
+        int64_t wanted_generation, applied_generation;
         int64_t recreate;    /* the wanted generation of which a person said it; 0: of none */
         int64_t initialised; /* data: when it was first seen filled, clock_wall; 0: never */
-        bool accepted_loss;
-        bool lost; /* data: it was found gone, was not filled since, and nobody accepted that */
-        char found[64]; /* lost: incarnation of what stands in its place */
-        bool baseline_valid;
+        int64_t applied_at;  /* clock_wall of the last accepted apply; 0: never */
         uint8_t baseline[DIGEST_SIZE];
+        uint8_t outputs[DIGEST_SIZE]; /* of the values that were filled in */
         char incarnation[64];
-        bool outputs_valid;           /* values of others were filled in, */
-        uint8_t outputs[DIGEST_SIZE]; /* and this is their digest */
-        enum action running;          /* begun outside and not ended: APPLY, REMOVE, or NONE */
-        int64_t applied_at;           /* clock_wall of the last accepted apply; 0: never */
-        enum outcome outcome;         /* of the last operation */
-        uint8_t release[DIGEST_SIZE]; /* of what a person let go; while RELEASE_UNTIL is to come */
-        int64_t release_until;
-        bool unwritten; /* our newest change of it went into fields that are left to others */
 };
 
 /* What differs, field by field, held against the rules. */
@@ -120,8 +117,12 @@ struct decision {
 
 /* It holds data that nobody gave up: when it is gone, a person decides. */
 bool decide_is_sacred(const struct resource_row *row);
+/* What is there, with something in it, is the very one that was lost: nobody else ends a loss but
+ * a person. What we made again has an incarnation of ours, and never is. */
+bool decide_is_back(const struct resource_row *row, const struct observation *o);
 /* "another one of that name is there since ... (uid ...)", of what stands in the place of lost
- * data and cannot be looked into. NULL: nothing does. The caller frees it. */
+ * data: a volume, or a database or bucket with something in it. NULL: nothing does. The caller
+ * frees it. */
 char *decide_another(const struct observation *o);
 /* Pure. NOW is clock_wall. O is never NULL; its presence may be unknown. */
 void decide(const struct resource_row *row, const struct observation *o, const struct policy *p,

@@ -22,11 +22,20 @@ static json_t *stamp(int64_t wall) {
         return wall ? json_string(clock_iso(wall, false, text)) : json_null();
 }
 
-static json_t *unit_json(const struct world_unit *u) {
+/* While an action runs, as Juju shows it: executing, and "(set-password) " before what there is to
+ * say. */
+static json_t *unit_json(const struct world_application *a, const struct world_unit *u) {
+        const char *action = json_string_value(json_array_get(a->actions, 0));
+        bool acts = action && str_eq(u->agent, "idle");
+        cleanup_(freep) char *message =
+                acts ? str_format("(%s)%s%s", action, u->message && u->message[0] ? " " : "",
+                                  u->message ? u->message : "")
+                     : str_dup(u->message ? u->message : "");
+
         return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o}", "pod", u->name, "status",
-                         u->status, "agent", u->agent, "message", u->message, "address", u->address,
-                         "node", u->node, "number", (json_int_t)u->number, "since",
-                         stamp(u->since));
+                         u->status, "agent", acts ? "executing" : u->agent, "message", message,
+                         "address", u->address, "node", u->node, "number", (json_int_t)u->number,
+                         "since", stamp(u->since));
 }
 
 static json_t *application_json(struct reconcile *rec, const struct world_application *a) {
@@ -39,10 +48,12 @@ static json_t *application_json(struct reconcile *rec, const struct world_applic
                 const struct world_unit *u = e->value;
                 cleanup_(freep) char *name = str_format("%s/%lld", a->name, (long long)u->number);
 
-                json_object_set_new(units, name, unit_json(u));
+                json_object_set_new(units, name, unit_json(a, u));
         }
         out = json_pack("{s:s, s:s, s:o, s:b, s:o}", "current", a->status, "message", a->message,
-                        "since", stamp(a->status_at), "executing", a->executing, "units", units);
+                        "since", stamp(a->status_at), "executing", a->executing || a->actions,
+                        "units", units);
+        json_object_set_new(out, "actions", a->actions ? json_deep_copy(a->actions) : json_array());
         json_object_set_new(out, "changing", json_boolean(application_changing(a)));
         json_object_set_new(out, "settled", json_boolean(application_settled(rec, a)));
         json_object_set_new(out, "drifted",
@@ -178,6 +189,16 @@ static void why_wants(struct why *w, const struct world_application *a, int dept
         add_cause(w->list, depth, a->name, text);
 }
 
+/* What is being removed has no wants any more. */
+static void why_ending(struct why *w, const struct world_application *a, int depth) {
+        for (size_t i = 0; i < a->ending.count && i < WHY_WANTS_MAX; i++) {
+                struct world_resource *r = world_resource(&w->rec->world, a->ending.ids[i]);
+
+                if (r && r->owner == a->id && tally_is_ending(r))
+                        why_resource(w, r, depth);
+        }
+}
+
 static void why_application(struct why *w, struct world_application *a, int depth) {
         cleanup_(freep) char *text =
                 str_format("%s%s%s", a->status, a->message[0] ? ": " : "", a->message);
@@ -189,6 +210,8 @@ static void why_application(struct why *w, struct world_application *a, int dept
         if (depth >= WHY_DEPTH_MAX)
                 return;
         why_wants(w, a, depth + 1);
+        if (a->dying)
+                why_ending(w, a, depth + 1);
         for (size_t i = 0; (e = map_next(&a->units, &i));) {
                 const struct world_unit *u = e->value;
                 cleanup_(freep) char *name = str_format("%s/%lld", a->name, (long long)u->number);

@@ -61,8 +61,9 @@ static json_t *application_json(struct reconcile *rec, const struct world_applic
         const struct world_resource *r = want ? world_resource(&rec->world, want->resource) : NULL;
         cleanup_(freep) char *lost = r ? status_lost(a, r) : NULL;
 
-        return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:I}", "model",
-                         m && m->name ? m->name : "", "name", a->name, "drifted",
+        return json_pack("{s:s, s:s, s:b, s:s, s:I, s:o, s:o, s:o, s:o, s:I}", "model",
+                         m && m->name ? m->name : "", "name", a->name, "dying", a->dying, "message",
+                         a->message ? a->message : "", "drifted",
                          (json_int_t)tally_count(a, TALLY_DRIFTED), "held", json_words(a->held),
                          "conflicts", json_words(a->conflicts), "plan-error",
                          json_words(a->plan_error), "lost", json_words(lost), "since",
@@ -70,18 +71,15 @@ static json_t *application_json(struct reconcile *rec, const struct world_applic
 }
 
 static json_t *queue_json(struct reconcile *rec) {
-        static const char *const kinds[KEY_KIND_MAX] = { [KEY_TARGET] = "target",
-                                                         [KEY_MODEL] = "model",
-                                                         [KEY_APPLICATION] = "application",
-                                                         [KEY_RESOURCE] = "resource" };
         json_t *list = json_array();
 
         for (int kind = 0; kind < KEY_KIND_MAX; kind++) {
                 struct queue_figures f;
 
                 queue_figures(rec->queue, kind, &f);
-                json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I}", "kind", kinds[kind],
-                                                      "ready", (json_int_t)f.ready, "failing",
+                json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I}", "kind",
+                                                      reconcile_kind_names[kind], "ready",
+                                                      (json_int_t)f.ready, "failing",
                                                       (json_int_t)f.failing, "oldest-ms",
                                                       (json_int_t)f.oldest_ms));
         }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* inherit.c - what an application made inside of its own server, and that server's storage is kept
+/* inherit.c - what an application made inside of its own server, and that server's storage is
+ * kept
  *
  * Users and policies go with the server, and are in its volume all the same: they come back with
  * it, with all their rights, and no relation wants them. So their names are kept beside the
  * storage (inherit_leave). When an application of that name has the storage and a plan, they are
  * resources of it again, dying: the reconciler removes them, those first that stand on others
- * (inherit_take). Only what we made is: what came with adopted storage cannot be told from what
- * somebody else wants. */
+ * (inherit_take). Databases that something was in are remembered too, until they are wanted:
+ * gone by then they are lost. Only what we made is removed: what came with adopted storage
+ * cannot be told from what somebody else wants. */
 #include "application.h"
 
 #include "command.h"
@@ -43,33 +45,74 @@ static int secrets_text(struct tx *tx, int64_t resource, char **ret, struct err 
         return r;
 }
 
+static int insert_row(struct tx *tx, const struct application_work *w, int64_t target,
+                      struct w_inherited_insert_in *in, struct err *err) {
+        struct q_target_row *row;
+        size_t n;
+        int r = q_target_by_id(tx, &(struct q_target_by_id_in){ .id = target }, &row, &n, err);
+
+        if (r < 0 || n == 0)
+                return r < 0 ? r : 0;
+        in->id = tx_id(tx, "inherited");
+        in->model_id = w->model;
+        in->application = w->name;
+        in->target = row->label;
+        return w_inherited_insert(tx, in, err);
+}
+
 static int leave_row(struct tx *tx, const struct application_work *w,
                      const struct q_resource_row *row, struct err *err) {
         cleanup_(freep) char *needs = NULL;
         cleanup_(freep) char *secrets = NULL;
-        struct q_target_row *target;
-        size_t n;
-        int r = q_target_by_id(tx, &(struct q_target_by_id_in){ .id = row->target_id }, &target, &n,
-                               err);
+        struct w_inherited_insert_in in = { .type = row->type,
+                                            .path = row->path,
+                                            .incarnation = row->incarnation,
+                                            .resource_id = row->id,
+                                            .made = row->made,
+                                            .adopted = row->adopted,
+                                            .initialised_at = row->initialised_at,
+                                            .initialised_at_null = row->initialised_at_null,
+                                            .lost_at = row->lost_at,
+                                            .lost_at_null = row->lost_at_null };
+        int r = needs_text(tx, row->id, &needs, err);
 
         if (r >= 0)
-                r = needs_text(tx, row->id, &needs, err);
-        if (r >= 0)
                 r = secrets_text(tx, row->id, &secrets, err);
-        if (r < 0 || n == 0)
+        if (r < 0)
                 return r;
-        return w_inherited_insert(tx,
-                                  &(struct w_inherited_insert_in){ .id = tx_id(tx, "inherited"),
-                                                                   .model_id = w->model,
-                                                                   .application = w->name,
-                                                                   .target = target->label,
-                                                                   .type = row->type,
-                                                                   .path = row->path,
-                                                                   .incarnation = row->incarnation,
-                                                                   .resource_id = row->id,
-                                                                   .needs = needs,
-                                                                   .secrets = secrets },
-                                  err);
+        in.needs = needs;
+        in.secrets = secrets;
+        return insert_row(tx, w, row->target_id, &in, err);
+}
+
+static int leave_detached(struct tx *tx, const struct application_work *w,
+                          const struct q_detached_row *row, struct err *err) {
+        struct w_inherited_insert_in in = { .type = row->type,
+                                            .path = row->path,
+                                            .incarnation = row->incarnation,
+                                            .resource_id = row->resource_id,
+                                            .needs = "[]",
+                                            .secrets = "[]",
+                                            .made = row->made,
+                                            .adopted = row->adopted,
+                                            .initialised_at = row->initialised_at,
+                                            .lost_at = tx_now(tx),
+                                            .lost_at_null = !str_eq(row->trouble, "lost") };
+        int r = insert_row(tx, w, row->target_id, &in, err);
+
+        return r < 0 ? r : detached_forget(tx, row, err);
+}
+
+/* What the charm had let go of before is in the same volume. */
+static int leave_all_detached(struct tx *tx, const struct application_work *w, struct err *err) {
+        struct q_detached_row *rows;
+        size_t n;
+        int r = q_detached_inside(tx, &(struct q_detached_inside_in){ .application_id = w->id },
+                                  &rows, &n, err);
+
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = leave_detached(tx, w, &rows[i], err);
+        return r < 0 ? r : 0;
 }
 
 int inherit_leave(struct tx *tx, const struct application_work *w, struct err *err) {
@@ -85,7 +128,7 @@ int inherit_leave(struct tx *tx, const struct application_work *w, struct err *e
                         r = leave_row(tx, w, &rows[i], err);
                 }
         } while (r >= 0 && n == PAGE);
-        return r < 0 ? r : 0;
+        return r < 0 ? r : leave_all_detached(tx, w, err);
 }
 
 int inherit_end(struct tx *tx, const struct application_work *w, struct err *err) {
@@ -126,6 +169,7 @@ static int insert(struct tx *tx, const struct application_work *w,
                                                 .incarnation = row->incarnation,
                                                 .made = true,
                                                 .initialised_at_null = true,
+                                                .lost_at_null = true,
                                                 .state = "removing" };
 
         *ret = in.id;
@@ -146,6 +190,21 @@ static int give_secret(struct tx *tx, const struct q_secret_row *s, void *arg, s
         return secret_end_with(tx, s, gift->resource, err);
 }
 
+/* Wanted again it is the one that it was, or lost; until then it is remembered. */
+static int take_data(struct tx *tx, const struct q_inherited_row *row,
+                     const struct q_resource_row *there, struct err *err) {
+        struct w_resource_set_kept_in in = { .incarnation = row->incarnation,
+                                             .made = row->made,
+                                             .adopted = row->adopted,
+                                             .initialised_at = row->initialised_at,
+                                             .lost_at = row->lost_at,
+                                             .lost_at_null = row->lost_at_null,
+                                             .id = there->id };
+
+        tx_mark(tx, MARK_RESOURCE, there->id);
+        return w_resource_set_kept(tx, &in, err);
+}
+
 /* Wanted again it is not taken: then it is the plan's. */
 static int take_row(struct tx *tx, const struct application_work *w,
                     const struct q_inherited_row *row, int64_t target, int64_t *ret,
@@ -157,7 +216,11 @@ static int take_row(struct tx *tx, const struct application_work *w,
         size_t n;
         int r = q_resource_by_identity(tx, &in, &there, &n, err);
 
-        if (r >= 0 && n == 0) {
+        if (r >= 0 && !row->initialised_at_null) {
+                if (n == 0)
+                        return 0;
+                r = take_data(tx, row, there, err);
+        } else if (r >= 0 && n == 0) {
                 r = insert(tx, w, row, target, ret, err);
                 if (r >= 0)
                         r = secret_each_in(tx, row->secrets, give_secret,

@@ -204,7 +204,7 @@ static void tell(struct kept_row *r, const char *trouble) {
 
 static bool is_another(const struct kept_row *r, const struct observation *o) {
         return r->incarnation[0] && o->incarnation[0] && !str_eq(r->incarnation, o->incarnation) &&
-               !(o->counted && o->filled);
+               (str_eq(r->trouble, "lost") || !o->counted || !o->filled);
 }
 
 static char *lost_text(const struct kept_row *r, const struct observation *o) {

@@ -60,7 +60,7 @@ static bool is_of_line(const struct resource_job *j, size_t i, bool stands) {
 /* It waits for the end of a pause, and its line does not tell what it is by now. */
 static bool is_changed_again(const struct world_resource *r, const struct decision *d) {
         return d->paused && d->drift == DRIFT_CHANGED && r->drift && r->seen.digest_valid &&
-               memcmp(r->seen.digest, r->drift_seen, DIGEST_SIZE) != 0;
+               memcmp(r->seen.digest, world_lines_of(r)->found, DIGEST_SIZE) != 0;
 }
 
 bool ledger_is_news(const struct world_resource *r, const struct decision *d) {
@@ -204,7 +204,7 @@ static int run(struct tx *tx, struct store_call *c, struct err *err) {
                 r = take_place(tx, l->open, l->outcome, err);
         if (r >= 0)
                 r = take_place(tx, l->also, drift_outcome_name(DRIFT_SUPERSEDED), err);
-        /* From here on it is lost until it is filled again or a person accepts it, whatever
+        /* From here on it is lost until the very one is back or a person accepts it, whatever
          * becomes of the repair. */
         if (r >= 0 && j->drift == DRIFT_DATA_LOST)
                 r = w_resource_set_lost(
@@ -456,11 +456,18 @@ static void close_done(struct store_call *c, int r, const struct err *err) {
         free(k);
 }
 
+void ledger_forget_drift(struct world_resource *r) {
+        r->drift = 0;
+        if (r->said)
+                r->said->found_at = 0;
+}
+
 void ledger_forget_standing(struct reconcile *rec, struct world_resource *r) {
         if (r->standing)
                 application_seen(rec, r->owner);
         r->standing = 0;
-        memset(r->stands, 0, sizeof(r->stands));
+        if (r->said)
+                memset(r->said->stands, 0, DIGEST_SIZE);
 }
 
 void ledger_close(struct reconcile *rec, struct world_resource *r, enum drift_outcome outcome) {
@@ -476,7 +483,7 @@ void ledger_close(struct reconcile *rec, struct world_resource *r, enum drift_ou
         k->type = str_dup(r->type);
         k->path = str_dup(r->path);
         ledger_forget_standing(rec, r);
-        r->drift = r->drift_at = 0;
+        ledger_forget_drift(r);
         k->in = (struct w_drift_close_open_in){ .resource_id = r->id,
                                                 .outcome = drift_outcome_name(outcome) };
         k->call = (struct store_call){ .lane = STORE_LOOP,

@@ -73,7 +73,7 @@ static void add_unknown(json_t *list, const char *subject, const char *fmt, ...)
 
 /* What stands in the way of saying what is to be done. */
 static void unknown_application(const struct world_application *a, json_t *list) {
-        bool stopped = !a->charm || a->plan_error || a->detached;
+        bool stopped = !a->charm || a->plan_error || a->undecided;
 
         if (a->held && !application_changing(a))
                 return; /* that is known: add_held */

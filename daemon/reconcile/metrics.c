@@ -40,6 +40,13 @@ GAUGE(fights, "fights",
       { "kind" });
 GAUGE(out, "operations_in_flight", "Operations on the outside that have not ended", { NULL });
 
+GAUGE(certificate_expiry, "certificate_expiry_timestamp_seconds",
+      "When the first certificate of a model's applications ends, and its CA (kind)",
+      { "model", MODELS_TOLD }, { "kind" });
+GAUGE(certificate_overdue, "certificate_overdue_seconds",
+      "How long ago a certificate of the model should have been renewed; 0: none should",
+      { "model", MODELS_TOLD });
+
 GAUGE(target_up, "target_up", "1 while the cluster, database server or object store can be read",
       { "target", TARGETS_TOLD }, { "provider" });
 GAUGE(news_age, "watch_news_age_seconds",
@@ -66,23 +73,19 @@ static struct metric retries = { .name = "mooring_queue_retries_total",
                                  .type = METRIC_COUNTER,
                                  .labels = { { "kind" } } };
 
-static const char *const kinds[KEY_KIND_MAX] = { [KEY_TARGET] = "target",
-                                                 [KEY_MODEL] = "model",
-                                                 [KEY_APPLICATION] = "application",
-                                                 [KEY_RESOURCE] = "resource" };
-
 /* ---- as it happens */
 
 void metrics_queue(int kind, int64_t waited_us) {
         if (waited_us < 0)
-                metric_add(&retries, LABELS(kinds[kind]), 1);
+                metric_add(&retries, LABELS(reconcile_kind_names[kind]), 1);
         else
-                metric_observe(&waited, LABELS(kinds[kind]), (double)waited_us / 1e6);
+                metric_observe(&waited, LABELS(reconcile_kind_names[kind]),
+                               (double)waited_us / 1e6);
 }
 
 void metrics_begin(void) {
         for (size_t i = 0; i < KEY_KIND_MAX; i++)
-                metric_add(&retries, LABELS(kinds[i]), 0);
+                metric_add(&retries, LABELS(reconcile_kind_names[i]), 0);
 }
 
 /* Whether all others of the model are active. */
@@ -134,6 +137,32 @@ static void gather_model(struct world_model *m) {
                 m->converged_at = clock_wall();
         metric_set(&converged, LABELS(m->name), !m->inactive);
         metric_set(&converged_at, LABELS(m->name), (double)m->converged_at / 1000);
+}
+
+/* The first of a model's, of whichever application. */
+static void gather_certificates(struct reconcile *rec) {
+        int64_t now = clock_wall();
+        struct map_entry *e;
+
+        metric_clear(&certificate_expiry);
+        metric_clear(&certificate_overdue);
+        for (size_t i = 0; (e = map_next(&rec->world.applications, &i));) {
+                const struct world_application *a = e->value;
+                const struct world_model *m = world_model(&rec->world, a->model);
+                double ends = (double)a->certificate_ends / 1000, before, late;
+
+                if (!m || !a->certified || a->certificate_ends == INT64_MAX)
+                        continue;
+                before = metric_value(&certificate_expiry, LABELS(m->name, "application"));
+                metric_set(&certificate_expiry, LABELS(m->name, "application"),
+                           before > 0 ? MIN_OF(before, ends) : ends);
+                if (a->authority_ends)
+                        metric_set(&certificate_expiry, LABELS(m->name, "ca"),
+                                   (double)a->authority_ends / 1000);
+                late = a->certificate_renew > 0 ? (double)(now - a->certificate_renew) / 1000 : 0;
+                before = metric_value(&certificate_overdue, LABELS(m->name));
+                metric_set(&certificate_overdue, LABELS(m->name), MAX_OF(before, MAX_OF(late, 0)));
+        }
 }
 
 static void gather_fights(struct reconcile *rec) {
@@ -229,10 +258,10 @@ static void gather_queue(struct reconcile *rec) {
                 struct queue_figures f;
 
                 queue_figures(rec->queue, kind, &f);
-                metric_set(&ready, LABELS(kinds[kind]), (double)f.ready);
-                metric_set(&busy, LABELS(kinds[kind]), (double)f.busy);
-                metric_set(&failing, LABELS(kinds[kind]), (double)f.failing);
-                metric_set(&oldest, LABELS(kinds[kind]), (double)f.oldest_ms / 1000);
+                metric_set(&ready, LABELS(reconcile_kind_names[kind]), (double)f.ready);
+                metric_set(&busy, LABELS(reconcile_kind_names[kind]), (double)f.busy);
+                metric_set(&failing, LABELS(reconcile_kind_names[kind]), (double)f.failing);
+                metric_set(&oldest, LABELS(reconcile_kind_names[kind]), (double)f.oldest_ms / 1000);
         }
 }
 
@@ -248,6 +277,7 @@ static size_t count_kept_lost(struct reconcile *rec) {
 
 void reconcile_metrics(struct reconcile *rec) {
         gather_models(rec);
+        gather_certificates(rec);
         gather_fights(rec);
         for (int state = 0; state < STATE_MAX; state++)
                 metric_set(&resources, LABELS(decide_state_name(state)),

@@ -344,6 +344,7 @@ static void close_target(struct reconcile *rec, struct world_target *t) {
         cancel_operations(rec, t);
         examine_target_closes(rec, t->id);
         trial_target_closes(rec, t->id);
+        verb_target_closes(rec, t->id);
         kept_target_closes(rec, t->id);
         t->open = t->provider->close(t->open);
         forget_seen(rec, t);
@@ -419,6 +420,7 @@ static void take(struct reconcile *rec, struct opening *o) {
         int r;
 
         t->reconcile = rec;
+        t->rereading = false;
         str_set(&t->name, o->name);
         str_set(&t->label, o->label);
         str_set(&t->bound, o->bound);
@@ -479,7 +481,10 @@ static void on_read(struct store_call *c, int r, const struct err *err) {
 
 void outside_handle(struct reconcile *rec, int64_t id) {
         struct opening *o = mem_new(struct opening);
+        struct world_target *t = world_target(&rec->world, id);
 
+        if (t)
+                t->rereading = true;
         o->rec = rec;
         o->id = id;
         o->call = (struct store_call){ .lane = STORE_LOOP,
@@ -516,6 +521,13 @@ bool outside_usable(const struct world_target *t, char *why, size_t size) {
         snprintf(why, size, "%s to be readable: %s", t->name,
                  t->reach_why ? t->reach_why : "no answer yet");
         return false;
+}
+
+bool outside_current(struct reconcile *rec, const struct world_target *t) {
+        int failures = 0;
+        int64_t next = queue_next(rec->queue, KEY_TARGET, t->id, &failures);
+
+        return failures || (!next && !t->rereading);
 }
 
 bool outside_list_pending(const struct world_target *t, const char *type) {

@@ -9,10 +9,13 @@
  * relation goes into the view of the other side, when that is one of them, and it is asked again,
  * until nobody says anything new. What the plans look like is compared with what is wanted now,
  * document by document; for each that differs the outside is asked what it would answer
- * (trial.c). */
+ * (trial.c). Of an application that is removed what goes with it is told; what holds data the
+ * command itself names. */
 #include "application.h"
+#include "tally.h"
 #include "trial.h"
 
+#include "clock.h"
 #include "interface.h"
 #include "lookup.h"
 
@@ -23,6 +26,10 @@
 #define PREVIEW_MAX 64
 /* How often one charm is asked: two that agree do so in a few, as RELATION_TURNS_MAX says. */
 #define TURNS_MAX 20
+/* After a start, for the objects to be read: a list of thousands takes seconds. Then what is known
+ * is told. */
+#define READ_WAIT_MS 10000
+#define READ_AGAIN_MS 50
 
 struct side { /* one application */
         struct preview *of;
@@ -44,6 +51,8 @@ struct preview {
         size_t more;        /* applications that are left out */
         struct list link;   /* while it is under way */
         struct later ask;
+        struct timer wait;  /* for what is being read */
+        int64_t wait_until; /* clock_mono */
         struct later slice;
         size_t told;         /* of a plan's documents, and then of what is wanted now */
         struct trial *trial; /* until it is started */
@@ -76,6 +85,7 @@ struct preview *preview_free(struct preview *p) {
         list_unlink(&p->link);
         later_cancel(&p->ask);
         later_cancel(&p->slice);
+        timer_cancel(&p->wait);
         trial_free(p->trial);
         preview_forget(p);
         free(p->sides);
@@ -129,6 +139,32 @@ int preview_read(struct preview *p, struct tx *tx, const char *model, const char
                 return 0;
         }
         return read_side(p, tx, a->id, &p->sides[p->count++], err);
+}
+
+static bool has_side(const struct preview *p, const char *application) {
+        for (size_t i = 0; i < p->count; i++)
+                if (str_eq(p->sides[i].work->name, application))
+                        return true;
+        return false;
+}
+
+int preview_read_others(struct preview *p, struct tx *tx, const char *model, struct err *err) {
+        for (size_t i = 0; i < p->count; i++) { /* COUNT rises */
+                const json_t *relations = json_get(p->sides[i].work->view, "relations"), *relation;
+                size_t k;
+
+                json_array_foreach(relations, k, relation) {
+                        const char *name = json_get_str(relation, "application", "");
+                        size_t before = p->count;
+                        int r = has_side(p, name) ? 0 : preview_read(p, tx, model, name, err);
+
+                        if (r < 0)
+                                return r;
+                        if (p->count > before)
+                                p->sides[before].due = false;
+                }
+        }
+        return 0;
 }
 
 const uint8_t *preview_view(const struct preview *p) {
@@ -227,6 +263,33 @@ static void tell_gone(struct side *s, const struct world_want *want) {
                          r);
 }
 
+/* Somebody goes on wanting it. */
+static bool is_left_to_another(const struct side *s, const struct world_resource *r) {
+        size_t ending = 0;
+
+        for (size_t i = 0; i < r->wanter_count; i++)
+                for (size_t k = 0; k < s->of->count; k++)
+                        ending += s->of->sides[k].work->id == r->wanters[i] &&
+                                  s->of->sides[k].work->dying;
+        return r->owner != s->work->id || ending < r->wanter_count;
+}
+
+/* As application_remove_run does it. */
+static void tell_ended(struct side *s, const struct world_want *want) {
+        const struct world_resource *r = world_resource(&s->of->rec->world, want->resource);
+        const struct world_target *t = r ? world_target(&s->of->rec->world, r->target) : NULL;
+
+        if (!t || r->row.data || !(r->row.made || r->row.adopted || r->row.applied_generation) ||
+            is_left_to_another(s, r))
+                return;
+        if (t->application == s->work->id)
+                add_seen(tell(s, "remove", r->type, r->path, ", with the server that it is in"), r);
+        else if (r->row.adopted)
+                add_seen(tell(s, "leave", r->type, r->path, ", which was adopted"), r);
+        else
+                add_seen(tell(s, "remove", r->type, r->path, ""), r);
+}
+
 static int is_replaced(void *arg, const struct prepared *d, const struct world_want *want,
                        bool *ret, struct err *err) {
         const struct side *s = arg;
@@ -274,7 +337,7 @@ static void told(struct preview *p) {
                         json_pack("{s:s, s:o}", "change", "object", "text",
                                   json_sprintf("the plans of %zu more applications are not made",
                                                p->more)));
-        if (!json_array_size(p->lines))
+        if (!json_array_size(p->lines) && !p->sides[0].work->dying)
                 tell_whole(&p->sides[0], "change no object");
         trial_start(take_ptr(p->trial), on_tried, p);
 }
@@ -285,10 +348,10 @@ static void tell_next(struct preview *p) {
 
                 if (s->work->err.code)
                         tell_refused(s);
-                else if (s->work->plan)
+                else if (s->work->plan || s->work->dying)
                         return later_run(&p->slice);
-                else if (s->work->detached)
-                        tell_whole(s, s->work->detached); /* a person decides first */
+                else if (s->due && s->work->undecided)
+                        tell_whole(s, s->work->undecided); /* a person decides first */
         }
         told(p);
 }
@@ -302,11 +365,14 @@ static void tell_slice(void *arg) {
         for (; p->told < MIN_OF(to, w->doc_count + w->want_count); p->told++)
                 if (p->told < w->doc_count)
                         tell_doc(s, &w->docs[p->told]);
+                else if (w->dying)
+                        tell_ended(s, &w->wants[p->told - w->doc_count]);
                 else
                         tell_gone(s, &w->wants[p->told - w->doc_count]);
         if (p->told == to)
                 return later_run(&p->slice);
-        tell_all(s);
+        if (w->plan)
+                tell_all(s);
         p->told = 0;
         p->at++;
         tell_next(p);
@@ -438,7 +504,7 @@ static void on_plan(struct charm_call *c, int r, struct plan *plan, const struct
 static bool can_be_planned(const struct side *s) {
         const struct application_work *w = s->work;
 
-        return w->found && !w->dying && w->charm_sha256 && w->provider && !w->detached &&
+        return w->found && !w->dying && w->charm_sha256 && w->provider && !w->undecided &&
                !w->err.code;
 }
 
@@ -478,12 +544,29 @@ static struct side *next_due(struct preview *p) {
         return NULL;
 }
 
+/* Objects of it were not read since the start, and will be. */
+static bool is_unread(const struct side *s) {
+        const struct world_application *a = application_of(s);
+        const struct world_target *t = world_target(&s->of->rec->world, s->work->target);
+
+        return a && tally_count(a, TALLY_UNREAD) && t && (t->reachable || !t->reach_known);
+}
+
+static bool waits_for_reading(struct preview *p) {
+        for (size_t i = 0; clock_mono() < p->wait_until && i < p->count; i++)
+                if (is_unread(&p->sides[i]))
+                        return true;
+        return false;
+}
+
 static void ask(void *arg) {
         struct preview *p = arg;
         struct side *s;
 
         if (p->rec->stopping || !p->count)
                 return end(p);
+        if (waits_for_reading(p))
+                return timer_after(&p->wait, READ_AGAIN_MS);
         s = next_due(p);
         p->at = s ? (size_t)(s - p->sides) : 0;
         if (s)
@@ -498,6 +581,8 @@ void preview_start(struct preview *p, void (*done)(void *arg, json_t *lines), vo
         list_append(&p->rec->previews, &p->link);
         later_init(&p->ask, p->rec->options.loop, "preview", ask, p);
         later_init(&p->slice, p->rec->options.loop, "preview", tell_slice, p);
+        timer_init(&p->wait, p->rec->options.loop, "preview", ask, p);
+        p->wait_until = clock_mono() + READ_WAIT_MS;
         later_run(&p->ask);
 }
 
@@ -507,7 +592,7 @@ void preview_stop(struct reconcile *rec) {
 
                 struct application_work *w = p->at < p->count ? p->sides[p->at].work : NULL;
 
-                if (!list_linked(&p->ask.link) && !list_linked(&p->slice.link) &&
+                if (!list_linked(&p->ask.link) && !list_linked(&p->slice.link) && !p->wait.at &&
                     !(w && charm_host_has(&w->charm)))
                         continue; /* a thread has it, and gives it back */
                 if (w)

@@ -13,6 +13,7 @@
 #include "world.h"
 
 enum reconcile_kind { KEY_TARGET, KEY_MODEL, KEY_APPLICATION, KEY_RESOURCE, KEY_KIND_MAX };
+extern const char *const reconcile_kind_names[KEY_KIND_MAX];
 
 struct reconcile {
         struct reconcile_options options;
@@ -24,12 +25,20 @@ struct reconcile {
         struct map marked; /* resources that were marked since their reading began, by id */
         struct list jobs;  /* resource jobs, for stop */
         struct list plans; /* application work, for stop */
-        struct list sweeps, listings, previews, examinings, trials;
+        struct list sweeps, listings, previews, examinings, trials, verbs;
         size_t tried;       /* what trials have out or are reading */
         struct timer terms; /* the first end of a rule or a freeze */
+        struct timer audits;
         struct kept *kept;
+        struct certificate_clock *certificates;
         struct trail *trail;
 };
+
+/* ---- certificate-clock.c */
+void certificate_clock_start(struct reconcile *rec);
+void certificate_clock_soon(struct reconcile *rec); /* rows changed */
+void certificate_clock_stop(struct reconcile *rec);
+void certificate_clock_free(struct reconcile *rec);
 
 /* ---- resource*.c: one resource */
 /* What becomes of one difference. */
@@ -63,6 +72,8 @@ struct resource_job { /* from reading the rows to saving the outcome */
         bool outputs_valid;
         struct err fill_err; /* why they could not be */
         char *fields_text;
+        struct world_release *release; /* the resource's RELEASE and FOUND */
+        char *instead;
         struct secret_values *values;
         json_t *own; /* apply_request's */
         /* the operation */
@@ -109,6 +120,8 @@ char *resource_seen_text(const struct world_resource *r);
 const char *resource_content_text(const struct world_resource *r, char ret[DIGEST_HEX_SIZE]);
 /* A person let it go as it is now, whatever rules and pauses say. */
 bool resource_released(const struct world_resource *r);
+/* It was applied so long ago that it is applied again. */
+bool resource_audit_due(const struct reconcile *rec, const struct world_resource *r);
 /* What decide says now, for handling, plan and why. TEXT backs the policy's strings. */
 struct resource_policy_text {
         char unmet[256], held_up[256], blocked[256], paused[256], rule[300], redeclared[256],
@@ -272,6 +285,8 @@ const char *ledger_word(enum drift_kind kind);
 #define LEDGER_WHO_UNKNOWN "not recorded"
 int ledger_is_loss(struct tx *tx, int64_t id, bool *ret, struct err *err);
 
+/* No drift of R is being repaired any more. */
+void ledger_forget_drift(struct world_resource *r);
 /* Nothing of R stands any more; its application's status says so. */
 void ledger_forget_standing(struct reconcile *rec, struct world_resource *r);
 /* R is as it was, and no write of ours is known to have done it: its open lines are closed with
@@ -299,6 +314,10 @@ void trial_stop(struct reconcile *rec);
 void examine_target_closes(struct reconcile *rec, int64_t target);
 void examine_stop(struct reconcile *rec);
 
+/* ---- verb.c: what actions ask for */
+void verb_target_closes(struct reconcile *rec, int64_t target);
+void verb_stop(struct reconcile *rec);
+
 /* ---- trail.c: which user it was, by the outside's own audit log */
 struct trail *trail_new(struct reconcile *rec);
 struct trail *trail_free(struct trail *t);
@@ -320,6 +339,8 @@ json_t *kept_troubles(struct reconcile *rec);
 /* ---- outside.c */
 void outside_handle(struct reconcile *rec, int64_t id);
 void outside_close_all(struct reconcile *rec);
+/* T is open as its row says, as far as was told; or that is tried again and again. */
+bool outside_current(struct reconcile *rec, const struct world_target *t);
 /* May operations go out: open, and reachable as far as known. WHY gets the reason if not. (Whether
  * it is the outside that a model was bound to, scope_blocked says.) */
 bool outside_usable(const struct world_target *t, char *why, size_t size);
@@ -392,8 +413,11 @@ struct sweep_which {
         int64_t needs;    /* only those that need this one; 0: all */
         bool waiting;     /* only those that wait for something outside */
         bool wake;        /* what failed is tried now */
+        bool audits;      /* only those whose audit is due */
 };
 void sweep_start(struct reconcile *rec, const struct sweep_which *which);
+/* From now on who is due for an audit is looked for. */
+void sweep_audits(struct reconcile *rec);
 void sweep_stop(struct reconcile *rec);
 
 /* ---- explain.c, listing.c */

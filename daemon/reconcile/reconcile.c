@@ -46,9 +46,16 @@ void reconcile_log(int level, const char *event, const struct reconcile *rec,
                   "%s", text);
 }
 
+const char *const reconcile_kind_names[KEY_KIND_MAX] = { [KEY_TARGET] = "target",
+                                                         [KEY_MODEL] = "model",
+                                                         [KEY_APPLICATION] = "application",
+                                                         [KEY_RESOURCE] = "resource" };
+
 static void handle(void *arg, struct queue_key key) {
         struct reconcile *rec = arg;
 
+        /* Of a run of many that was slow the last is named: it was the one too many. */
+        loop_doing(rec->options.loop, reconcile_kind_names[key.kind]);
         if (rec->stopping)
                 return queue_done(rec->queue, key.kind, key.id);
         switch ((enum reconcile_kind)key.kind) {
@@ -81,6 +88,7 @@ void reconcile_mark(struct reconcile *rec, enum store_mark kind, int64_t id) {
                 resource_marked(rec, id);
                 queue_change(rec->queue, KEY_RESOURCE, id, 0);
                 break;
+        case MARK_OPERATION: /* action.h's */
         case MARK_MAX:
                 break;
         }
@@ -133,6 +141,7 @@ int reconcile_new(const struct reconcile_options *o, struct reconcile **ret, str
         list_init(&rec->previews);
         list_init(&rec->examinings);
         list_init(&rec->trials);
+        list_init(&rec->verbs);
         term_init(rec);
         rec->kept = kept_new(rec);
         rec->trail = trail_new(rec);
@@ -271,7 +280,7 @@ static int load_drift(struct tx *tx, struct store_call *c, struct err *err) {
                         if (a)
                                 a->noted = true;
                         res->standing = rows[i].id;
-                        memcpy(res->stands, rows[i].standing, DIGEST_SIZE);
+                        memcpy(world_lines(res)->stands, rows[i].standing, DIGEST_SIZE);
                 } else if (res) {
                         res->drift = rows[i].id;
                 }
@@ -328,8 +337,11 @@ int reconcile_start(struct reconcile *rec, struct err *err) {
         if (r >= 0)
                 r = load(rec, load_fights, err);
         rec->started = r >= 0;
-        if (rec->started)
+        if (rec->started) {
                 kept_soon(rec);
+                sweep_audits(rec);
+                certificate_clock_start(rec);
+        }
         return r < 0 ? r : 0;
 }
 
@@ -337,11 +349,13 @@ void reconcile_stop(struct reconcile *rec) {
         if (rec->started)
                 status_keep_seen(rec);
         rec->stopping = true;
+        certificate_clock_stop(rec);
         term_deinit(rec);
         application_stop(rec);
         sweep_stop(rec);
         listing_stop(rec);
         trial_stop(rec);
+        verb_stop(rec);
         preview_stop(rec);
         examine_stop(rec);
         kept_stop(rec);
@@ -353,6 +367,7 @@ struct reconcile *reconcile_free(struct reconcile *rec) {
                 return NULL;
         list_each(link, &rec->jobs)
                 resource_job_free(list_entry(link, struct resource_job, link));
+        certificate_clock_free(rec);
         rec->kept = kept_free(rec->kept);
         rec->trail = trail_free(rec->trail);
         rec->queue = queue_free(rec->queue);

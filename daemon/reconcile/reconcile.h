@@ -11,6 +11,7 @@
 #include "fight.h"
 #include "limit.h"
 #include "charm-host.h"
+#include "flow.h"
 #include "http.h"
 #include "json.h"
 #include "loop.h"
@@ -99,6 +100,10 @@ const char *reconcile_identity(struct reconcile *r, const char *cluster);
 char *reconcile_scope_reason(struct reconcile *r, const char *model);
 bool reconcile_is_foreign(struct reconcile *r, const char *model);
 
+/* What the replacement of MODEL's CA waits for; NULL: nothing, or none goes on. Valid until the
+ * loop turns. */
+const char *reconcile_authority_waits(struct reconcile *r, const char *model);
+
 /* Which objects applications would have other, under rows that a command writes and takes back:
  * read inside its transaction, each of them once, worked out after it. */
 struct tx;
@@ -108,6 +113,9 @@ struct preview *preview_free(struct preview *p); /* that was not started */
 void preview_forget(struct preview *p);          /* what was read: the transaction runs again */
 int preview_read(struct preview *p, struct tx *tx, const char *model, const char *application,
                  struct err *err);
+/* And those that answer them, and who answers these: they are asked once something else is told to
+ * them than before. After all that are read by name. */
+int preview_read_others(struct preview *p, struct tx *tx, const char *model, struct err *err);
 /* A digest of all that it read; valid for as long as P, after preview_read. */
 const uint8_t *preview_view(const struct preview *p);
 /* Frees P in the end. DONE once, also when it stops: a new list of lines as shown.h has them,
@@ -139,6 +147,44 @@ void reconcile_plan(struct reconcile *r, const struct reconcile_range *range,
 /* Asks the outside what it would answer to those of LINES (of "plan") that would be written: they
  * get "server" and more (trial.h). DONE once, also when it stops. */
 void reconcile_try(struct reconcile *r, json_t *lines, void (*done)(void *arg), void *arg);
+
+/* ---- for actions (action.h) */
+/* What APPLICATION's charm would be shown now (charm-host.h). DONE once, also when it stops: a new
+ * view, or NULL and why: -ENOENT: there is no such application. */
+typedef void reconcile_view_fn(void *arg, json_t *view, const struct err *err);
+void reconcile_view(struct reconcile *r, int64_t application, reconcile_view_fn *done, void *arg);
+/* 1: LABEL of APPLICATION exists and is ready; 0: not yet, with WHY; -ENOENT: nothing of that label
+ * is wanted. */
+int reconcile_ready(struct reconcile *r, int64_t application, const char *label, char *why,
+                    size_t size);
+/* All that was changed of it is planned and applied; or not yet, with WHY. */
+bool reconcile_settled(struct reconcile *r, int64_t application, char *why, size_t size);
+/* One thing to do at the target that APPLICATION's plan declared under that label, or at the
+ * model's cluster (NULL), there only with a pod of the application's own: ASK's "pod", a name. */
+struct reconcile_verb {
+        int64_t application;
+        int64_t operation; /* objects that are applied belong to it */
+        const char *target, *verb;
+        const json_t *ask; /* copied */
+        int64_t within_ms; /* as act_request's */
+};
+struct reconcile_did { /* valid during the call */
+        enum outcome outcome;
+        int64_t again_at;
+        const json_t *told; /* or NULL */
+        const struct err *err;
+};
+typedef void reconcile_did_fn(void *arg, const struct reconcile_did *did);
+struct verb;
+/* Never calls DONE before it returned. */
+struct verb *reconcile_verb(struct reconcile *r, const struct reconcile_verb *what,
+                            reconcile_did_fn *done, void *arg);
+/* May a secret's token stand at POINTER of VERB's document? Pure; any thread. */
+bool reconcile_verb_secret(const char *verb, const char *pointer);
+void reconcile_verb_cancel(struct verb *v); /* DONE is then never called */
+uint64_t reconcile_verb_moved(const struct verb *v); /* bytes of a stream so far */
+/* Actions that run on APPLICATION, shown in its status. */
+void reconcile_acting(struct reconcile *r, int64_t application, const char *action, bool begins);
 
 bool reconcile_idle(
         const struct reconcile *r); /* nothing in flight, nothing ready: benches and tests */

@@ -186,11 +186,11 @@ static void promote(const struct resource_job *j, struct world_resource *r) {
         if (!r->standing || r->drift)
                 return;
         digest_of(j, true, all);
-        if (memcmp(all, r->stands, DIGEST_SIZE) != 0)
+        if (memcmp(all, world_lines_of(r)->stands, DIGEST_SIZE) != 0)
                 return;
         r->drift = r->standing;
         r->standing = 0;
-        memcpy(r->stands, nothing, DIGEST_SIZE);
+        memset(world_lines(r)->stands, 0, DIGEST_SIZE);
 }
 
 /* No baseline was kept, and nothing of what is wanted says what was changed. Where rules are about
@@ -348,7 +348,7 @@ void resource_note_standing(struct reconcile *rec, const struct world_resource *
 }
 
 bool resource_stands_new(const struct world_resource *r) {
-        return r->judged && memcmp(r->judged->stands, r->stands, DIGEST_SIZE) != 0;
+        return r->judged && memcmp(r->judged->stands, world_lines_of(r)->stands, DIGEST_SIZE) != 0;
 }
 
 /* ---- what an apply keeps */

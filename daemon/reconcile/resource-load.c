@@ -93,6 +93,8 @@ struct resource_job *resource_job_free(struct resource_job *j) {
         json_decref(j->kept_names);
         json_decref(j->seen_found);
         free(j->removal);
+        free(j->release);
+        free(j->instead);
         free(j->left_model);
         free(j->left_by);
         free(j->left_why);
@@ -135,11 +137,12 @@ static void copy_row(struct resource_job *j, const struct q_resource_row *row) {
                 .unwritten = row->unwritten,
         };
         if (row->release_len == DIGEST_SIZE && !row->release_until_null) {
-                memcpy(to->release, row->release, DIGEST_SIZE);
-                to->release_until = row->release_until;
+                j->release = mem_new(struct world_release);
+                j->release->until = row->release_until;
+                memcpy(j->release->digest, row->release, DIGEST_SIZE);
         }
         str_copy(to->incarnation, sizeof(to->incarnation), row->incarnation);
-        str_copy(to->found, sizeof(to->found), row->found);
+        j->instead = row->found[0] ? str_dup(row->found) : NULL;
         to->outputs_valid = row->outputs_len == DIGEST_SIZE;
         if (to->outputs_valid)
                 memcpy(to->outputs, row->outputs, DIGEST_SIZE);
@@ -357,6 +360,10 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
         if (j->row.recreate != r->row.recreate)
                 r->retry_at = 0;
         r->row = j->row;
+        free(r->release);
+        r->release = take_ptr(j->release);
+        free(r->found);
+        r->found = take_ptr(j->instead);
         a = world_application(w, j->owner);
         if (a && r->row.unwritten)
                 a->noted = true;
@@ -381,8 +388,7 @@ struct world_resource *resource_take(struct resource_job *j, struct err *err) {
         r->wanters = take_ptr(j->wanters);
         r->wanter_count = j->wanter_count;
         resource_see(j->rec, r);
-        r->interest.baseline_valid = r->row.baseline_valid;
-        memcpy(r->interest.baseline, r->row.baseline, DIGEST_SIZE);
+        r->interest.baseline = r->row.baseline_valid ? r->row.baseline : NULL;
         t = world_target(w, r->target);
         if (j->fields_valid && t && t->provider &&
             (j->fields_text || world_has_fields(w, j->fields)) &&

@@ -197,12 +197,25 @@ static void find_blocked(struct reconcile *rec, const struct world_resource *r,
                                          : scope_unmade(rec, m, text->unmet, sizeof(text->unmet));
 }
 
+/* Spread over the period by id, so that a start with thousands of objects does not audit them
+ * together. */
+static int64_t audit_every(const struct reconcile *rec, const struct world_resource *r) {
+        int64_t ms = rec->options.audit_ms;
+
+        return ms ? ms + r->id * 7919 % (ms / 4 + 1) : 0;
+}
+
+bool resource_audit_due(const struct reconcile *rec, const struct world_resource *r) {
+        return r->row.applied_at && !r->busy &&
+               clock_wall() - r->row.applied_at >= audit_every(rec, r);
+}
+
 void resource_policy(struct reconcile *rec, struct world_resource *r,
                      struct resource_policy_text *text, struct policy *ret) {
         const struct world_target *t = world_target(&rec->world, r->target);
         bool released = resource_released(r);
 
-        *ret = (struct policy){ .audit_every_ms = rec->options.audit_ms,
+        *ret = (struct policy){ .audit_every_ms = audit_every(rec, r),
                                 .untried = !r->tried && !r->row.applied_generation };
         find_blocked(rec, r, text, ret);
         ret->paused = resource_paused(rec, r, text->paused, sizeof(text->paused));
@@ -232,8 +245,4 @@ void resource_policy(struct reconcile *rec, struct world_resource *r,
         ret->look_due = resource_look_every(r, t) && r->seen.presence != PRESENCE_UNKNOWN &&
                         clock_mono() - r->seen.as_of >= resource_look_every(r, t);
         ret->list_pending = !r->look_again && outside_list_pending(t, r->type);
-        /* Spread over the period by id, so that a start with thousands of objects does not audit
-         * them together. */
-        if (ret->audit_every_ms)
-                ret->audit_every_ms += r->id * 7919 % (ret->audit_every_ms / 4 + 1);
 }

@@ -166,6 +166,8 @@ void resource_mark_filled(struct reconcile *rec, struct world_resource *r) {
         if (!r->row.data || known || !r->seen.filled || r->seen.presence != PRESENCE_PRESENT ||
             !str_eq(r->seen.incarnation, r->row.incarnation))
                 return;
+        if (r->row.lost && !decide_is_back(&r->row, &r->seen))
+                return;
         r->filling = true;
         resource_keep_filled(r);
         f = mem_new(struct filled);
@@ -205,9 +207,9 @@ bool resource_released(const struct world_resource *r) {
         char hex[DIGEST_HEX_SIZE];
         uint8_t digest[DIGEST_SIZE];
 
-        if (r->row.release_until <= clock_wall())
+        if (!r->release || r->release->until <= clock_wall())
                 return false;
         seen = resource_seen_text(r);
         command_release_digest(resource_content_text(r, hex), seen, digest);
-        return memcmp(digest, r->row.release, DIGEST_SIZE) == 0;
+        return memcmp(digest, r->release->digest, DIGEST_SIZE) == 0;
 }

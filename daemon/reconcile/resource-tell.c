@@ -36,11 +36,18 @@ static bool is_told(enum resource_state s) {
         return s == STATE_BLOCKED || s == STATE_LOST;
 }
 
-/* What stands in the place of R, which is lost; "": nothing that was seen. */
+/* What stands in the place of R, which is lost; "": nothing that was seen, or nothing is in it. */
 static const char *found_of(const struct world_resource *r) {
-        if (r->state != STATE_LOST || r->seen.presence != PRESENCE_PRESENT || r->seen.counted)
+        if (r->state != STATE_LOST || r->seen.presence != PRESENCE_PRESENT)
                 return "";
+        if (r->seen.counted) /* not all of them have one that tells them apart */
+                return r->seen.filled ? "filled" : "";
         return r->seen.incarnation;
+}
+
+static bool is_found_anew(const struct world_resource *r) {
+        return !str_eq(found_of(r), r->found ? r->found : "") &&
+               r->seen.presence != PRESENCE_UNKNOWN;
 }
 
 struct telling {
@@ -80,7 +87,7 @@ void resource_tell_row(struct reconcile *rec, struct world_resource *r) {
                                                   .outcome = outcome_name(r->row.outcome),
                                                   .tries = r->tries };
         t->incarnation = str_dup(found_of(r));
-        str_copy(r->row.found, sizeof(r->row.found), t->incarnation);
+        str_set(&r->found, t->incarnation[0] ? t->incarnation : NULL);
         t->found = (struct w_resource_set_found_in){ .id = r->id,
                                                      .found = t->incarnation,
                                                      .found_since = r->seen.since,
@@ -113,13 +120,12 @@ void resource_set_state(struct reconcile *rec, struct world_resource *r, enum re
         enum resource_state old = r->state;
 
         r->waits_unread = state == STATE_WAITING && resource_waits_unread(rec, r);
-        if (old == state && str_eq(r->reason, why))
+        if (old == state && str_eq(r->reason, why) && !is_found_anew(r))
                 return tally_resource(&rec->world, r);
         world_set_state(&rec->world, r, state);
         str_set(&r->reason, why);
         tally_resource(&rec->world, r);
-        if (old == state && !str_eq(found_of(r), r->row.found) &&
-            r->seen.presence != PRESENCE_UNKNOWN)
+        if (old == state && is_found_anew(r))
                 resource_tell_row(rec, r);
         if (old != state && (is_told(old) || is_told(state))) {
                 resource_tell_row(rec, r);

@@ -125,14 +125,15 @@ static void take_baseline(struct resource_job *j, struct world_resource *r) {
         memcpy(r->row.outputs, j->outputs, DIGEST_SIZE);
         r->row.baseline_valid = j->op.baseline != NULL;
         memcpy(r->row.baseline, j->op.baseline_digest, DIGEST_SIZE);
-        str_copy(r->row.incarnation, sizeof(r->row.incarnation), j->op.seen.incarnation);
+        /* Made where data was lost a moment ago it is another one, which a person accepts. */
+        if (!resource_made_again(j) || j->row.remake)
+                str_copy(r->row.incarnation, sizeof(r->row.incarnation), j->op.seen.incarnation);
         /* The observation moves into the world below; the save still needs these. */
-        str_copy(j->row.incarnation, sizeof(j->row.incarnation), j->op.seen.incarnation);
+        str_copy(j->row.incarnation, sizeof(j->row.incarnation), r->row.incarnation);
         str_copy(j->version, sizeof(j->version), j->op.seen.version);
         r->tries = 0;
         r->retry_at = 0;
-        r->interest.baseline_valid = r->row.baseline_valid;
-        memcpy(r->interest.baseline, r->row.baseline, DIGEST_SIZE);
+        r->interest.baseline = r->row.baseline_valid ? r->row.baseline : NULL;
         if (j->op.fields) {
                 digest_sha256(j->op.fields, strlen(j->op.fields), j->fields);
                 if (world_set_fields(&j->rec->world, r, t->provider, j->fields, j->op.fields,
@@ -238,9 +239,11 @@ static void on_failed_saved(struct store_call *c, int k, const struct err *err) 
 }
 
 static void note_repair(struct world_resource *r) {
-        if (r->drift_at)
-                metric_observe(&repairs, NULL, (double)(clock_mono_us() - r->drift_at) / 1e6);
-        r->drift = r->drift_at = 0;
+        int64_t found_at = world_lines_of(r)->found_at;
+
+        if (found_at)
+                metric_observe(&repairs, NULL, (double)(clock_mono_us() - found_at) / 1e6);
+        ledger_forget_drift(r);
 }
 
 static void on_applied(struct resource_job *j, struct world_resource *r) {
@@ -253,7 +256,7 @@ static void on_applied(struct resource_job *j, struct world_resource *r) {
         else
                 take_whole(j, r);
         resource_fights_answered(j, r);
-        r->row.release_until = 0; /* once */
+        free(take_ptr(r->release)); /* once */
         if (j->drift_line)
                 note_repair(r);
         if (j->op.created)
@@ -428,8 +431,8 @@ static void on_drift_written(struct store_call *c, int k, const struct err *err)
                 return put_off(j, r);
         }
         r->drift = j->drift_line;
-        r->drift_at = j->drift_at;
-        memcpy(r->drift_seen, j->drift_seen, DIGEST_SIZE);
+        world_lines(r)->found_at = j->drift_at;
+        memcpy(world_lines(r)->found, j->drift_seen, DIGEST_SIZE);
         r->row.lost |= j->drift == DRIFT_DATA_LOST;
         tally_resource(&j->rec->world, r);
         resource_set_state(j->rec, r, j->next, j->next_why);
@@ -473,10 +476,6 @@ static void rest(struct reconcile *rec, struct world_resource *r, const struct d
                              clock_mono() + HELD_UP_MS);
         else if (poll && r->row.applied_generation)
                 queue_add_at(rec->queue, KEY_RESOURCE, r->id, QUEUE_AUDIT, clock_mono() + poll);
-        else if (rec->options.audit_ms && d->action == ACTION_NONE && r->row.applied_at)
-                queue_add_at(rec->queue, KEY_RESOURCE, r->id, QUEUE_AUDIT,
-                             clock_mono() + rec->options.audit_ms +
-                                     r->id * 7919 % (rec->options.audit_ms / 4 + 1));
 }
 
 static void keep_left(struct resource_job *j, const struct world_resource *r,
@@ -604,8 +603,8 @@ static void on_stood(struct store_call *c, int k, const struct err *err) {
         }
         r->standing = j->drift_line;
         if (!r->judged->verdict.now) /* all of it stands: the other line was superseded */
-                r->drift = r->drift_at = 0;
-        memcpy(r->stands, r->judged->stands, DIGEST_SIZE);
+                ledger_forget_drift(r);
+        memcpy(world_lines(r)->stands, r->judged->stands, DIGEST_SIZE);
         tally_resource(&j->rec->world, r);
         resource_note_standing(j->rec, r);
         finish(j, true);

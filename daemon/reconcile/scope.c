@@ -17,8 +17,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define LEAVE_PAGE 500
-
 struct scope_work {
         struct store_call call;
         struct reconcile *rec;
@@ -301,8 +299,10 @@ static int dying_run(struct tx *tx, struct store_call *c, struct err *err) {
         return 0;
 }
 
-static int leave_row(struct tx *tx, struct scope_work *w, const struct q_resource_row *row,
-                     struct err *err) {
+/* It stays, and is told: storage that was to be kept is in it, or --force does not wait for its
+ * end, or that of storage that is being destroyed. */
+static int leave_row(struct tx *tx, const struct q_resource_row *row, void *arg, struct err *err) {
+        struct scope_work *w = arg;
         struct data_left left = { w->name, "", row->type, row->path,
                                   w->keeps ? "data that is kept is in it"
                                            : "removed with --force" };
@@ -311,24 +311,6 @@ static int leave_row(struct tx *tx, struct scope_work *w, const struct q_resourc
         if (r >= 0)
                 r = resource_delete_rows(tx, row->id, err);
         tx_mark(tx, MARK_RESOURCE, row->id);
-        return r;
-}
-
-/* It stays, and is told: storage that was to be kept is in it, or --force does not wait for its
- * end, or that of storage that is being destroyed. */
-static int leave_all(struct tx *tx, struct scope_work *w, struct err *err) {
-        struct q_resource_by_model_in in = { .model_id = w->id, .max = LEAVE_PAGE };
-        struct q_resource_row *rows;
-        size_t n;
-        int r;
-
-        do {
-                r = q_resource_by_model(tx, &in, &rows, &n, err);
-                for (size_t i = 0; r >= 0 && i < n; i++) {
-                        in.after = rows[i].id;
-                        r = leave_row(tx, w, &rows[i], err);
-                }
-        } while (r >= 0 && n == LEAVE_PAGE);
         return r;
 }
 
@@ -356,7 +338,7 @@ static int delete_run(struct tx *tx, struct store_call *c, struct err *err) {
                 return 0;
         }
         w->removed = true;
-        r = w->force ? leave_all(tx, w, err) : 0;
+        r = w->force ? data_each_of_model(tx, w->id, leave_row, w, err) : 0;
         if (r >= 0)
                 r = removal_model(tx, w->id, err); /* what it left behind becomes a leftover */
         if (r < 0)

@@ -6,9 +6,9 @@
  * places, and the apply then finds in the Secret what it would write. */
 #include "reconcile-internal.h"
 
+#include "command.h"
 #include "log.h"
 #include "queries.gen.h"
-#include "seal.h"
 
 struct taking {
         struct tx *tx;
@@ -17,24 +17,14 @@ struct taking {
 
 static int add_revision(const struct taking *t, const struct q_secret_row *s, const void *value,
                         size_t len, struct err *err) {
-        struct seal_place at = { "secret_revision", "sealed", s->uri, s->revision + 1 };
-        cleanup_(buf_free) struct buf sealed = BUF_INIT;
-        int r = seal_value(t->job->rec->options.sealer, &at, value, len, &sealed, err);
+        struct secret_revision next = { s->id, s->uri, s->revision + 1 };
+        int r = secret_revision_add(t->tx, t->job->rec->options.sealer, &next, value, len, err);
 
         if (r >= 0)
-                r = w_secret_revision_insert(t->tx,
-                                             &(struct w_secret_revision_insert_in){
-                                                     .secret_id = s->id,
-                                                     .revision = at.revision,
-                                                     .sealed = (const uint8_t *)sealed.data,
-                                                     .sealed_len = sealed.len,
-                                                     .created_at = tx_now(t->tx) },
-                                             err);
-        if (r >= 0)
-                r = w_secret_set_revision(
-                        t->tx,
-                        &(struct w_secret_set_revision_in){ .id = s->id, .revision = at.revision },
-                        err);
+                r = w_secret_set_revision(t->tx,
+                                          &(struct w_secret_set_revision_in){
+                                                  .id = s->id, .revision = next.revision },
+                                          err);
         return r < 0 ? r : 0;
 }
 

@@ -124,28 +124,36 @@ static void gather_not_ready(struct reconcile *rec, const struct world_applicati
                       r->reason[0] ? r->reason : decide_state_name(r->state));
 }
 
-/* Data whose destruction a pause or a freeze holds up goes when that ends, whoever ends it. A
- * removal has no wants any more to find it by, and only where something is held it is looked for.
- */
-static void gather_removing(struct reconcile *rec, const struct world_application *a,
-                            struct gathered *g) {
-        const struct world_model *m = world_model(&rec->world, a->model);
-        struct map_entry *e;
+/* Data whose destruction a pause or a freeze holds up goes when that ends, whoever ends it. */
+static void gather_ending(struct reconcile *rec, struct world_resource *r, struct gathered *g) {
         char text[300];
+        const char *by = r->row.data ? resource_paused(rec, r, text, sizeof(text)) : NULL;
+        const char *held = tally_held(r);
 
-        if (!m || !(m->paused || a->paused || (m->rules && m->rules->freeze_count)))
-                return;
-        for (size_t i = 0; !g->removing[0] && (e = map_next(&rec->world.resources, &i));) {
-                const struct world_resource *r = e->value;
-                const char *by = NULL;
+        if (by)
+                first(g->removing, sizeof(g->removing),
+                      "%s %s and the data in it are deleted when what holds that up ends: %s",
+                      r->type, r->path, by);
+        else if (held)
+                first(g->removing, sizeof(g->removing), "%s %s: %s", r->type, r->path, held);
+}
 
-                if (r->owner == a->id && r->row.dying && r->row.data && !r->row.adopted)
-                        by = resource_paused(rec, r, text, sizeof(text));
-                if (by)
-                        first(g->removing, sizeof(g->removing),
-                              "%s %s and the data in it are deleted when what holds that up ends: "
-                              "%s",
-                              r->type, r->path, by);
+/* A removal has no wants any more to find what is left of it by. */
+static void gather_removing(struct reconcile *rec, struct world_application *a,
+                            struct gathered *g) {
+        struct world_ids *l = &a->ending;
+
+        for (size_t i = 0; !g->removing[0] && i < l->count;) {
+                struct world_resource *r = world_resource(&rec->world, l->ids[i]);
+
+                if (r && r->owner == a->id && tally_is_ending(r)) {
+                        gather_ending(rec, r, g);
+                        i++;
+                        continue;
+                }
+                if (r && r->ends == a->id)
+                        r->ends = 0;
+                l->ids[i] = l->ids[--l->count];
         }
 }
 
@@ -436,7 +444,7 @@ void status_update(struct reconcile *rec, struct world_application *a) {
                 .model_blocked = none_if_empty(g.model_blocked),
                 .held = a->held,
                 .lost = none_if_empty(g.lost),
-                .detached = a->detached,
+                .undecided = a->undecided,
                 .plan_error = a->plan_error,
                 .planned = a->planned,
                 .plan_word = none_if_empty(a->plan_word),

@@ -28,7 +28,9 @@ static struct shown of_seen(const struct world_resource *r, const struct world_a
         bool there = r->seen.presence == PRESENCE_PRESENT;
 
         if (r->row.lost)
-                return (struct shown){ there && r->seen.counted ? "empty" : "lost", NULL };
+                return (struct shown){ there && r->seen.counted && !r->seen.filled ? "empty"
+                                                                                   : "lost",
+                                       NULL };
         if (r->seen.presence == PRESENCE_LEAVING || r->row.dying)
                 return (struct shown){ "destroying", r->seen.reason };
         if (a && a->dying)

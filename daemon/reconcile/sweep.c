@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sweep.c - makes many resources dirty, in slices of a turn of the loop
  *
- * Thousands of keys made dirty at once would hold the loop for longer than anything may. */
+ * Thousands of keys made dirty at once would hold the loop for longer than anything may. Those that
+ * are due for an audit are found in the same way. */
 #include "reconcile-internal.h"
 
 #include "clock.h"
@@ -10,6 +11,11 @@
 
 #define SLICE_US 2000
 #define LOOK_EVERY 64 /* resources between two looks at the clock */
+
+/* One walk over all of them, so many times in an audit's period: a timer for each of 100,000 takes
+ * 25 MB. */
+#define AUDIT_WALKS 144
+#define AUDIT_WALK_MIN_MS 100
 
 struct sweep {
         struct reconcile *rec;
@@ -40,6 +46,8 @@ static bool is_meant(const struct world_resource *r, const struct sweep *s) {
         if ((s->which.target && r->target != s->which.target) ||
             (s->type && !str_eq(r->type, s->type)))
                 return false;
+        if (s->which.audits && !resource_audit_due(s->rec, r))
+                return false;
         return !s->which.waiting || r->busy ||
                (r->retry_at &&
                 (r->row.outcome == OUTCOME_NOT_YET || r->row.outcome == OUTCOME_UNREACHABLE));
@@ -52,7 +60,8 @@ static void visit(struct sweep *s, struct world_resource *r) {
         if (s->which.wake)
                 resource_wake(s->rec, r);
         else
-                queue_add(s->rec->queue, KEY_RESOURCE, r->id, QUEUE_FIRST);
+                queue_add(s->rec->queue, KEY_RESOURCE, r->id,
+                          s->which.audits ? QUEUE_AUDIT : QUEUE_FIRST);
 }
 
 static void go_on(void *arg) {
@@ -80,7 +89,26 @@ void sweep_start(struct reconcile *rec, const struct sweep_which *which) {
         later_run(&s->later);
 }
 
+static void wait_for_audits(struct reconcile *rec) {
+        timer_after(&rec->audits, MAX_OF(rec->options.audit_ms / AUDIT_WALKS, AUDIT_WALK_MIN_MS));
+}
+
+static void on_audits(void *arg) {
+        struct reconcile *rec = arg;
+
+        sweep_start(rec, &(struct sweep_which){ .audits = true });
+        wait_for_audits(rec);
+}
+
+void sweep_audits(struct reconcile *rec) {
+        timer_init(&rec->audits, rec->options.loop, "audits", on_audits, rec);
+        if (rec->options.audit_ms)
+                wait_for_audits(rec);
+}
+
 void sweep_stop(struct reconcile *rec) {
+        if (rec->started)
+                timer_cancel(&rec->audits);
         list_each(link, &rec->sweeps)
                 sweep_free(list_entry(link, struct sweep, link));
 }

@@ -153,8 +153,30 @@ static void count_leaving(struct world *w, struct world_resource *r, bool leavin
         r->leaves = to ? to->id : 0;
 }
 
+const char *tally_held(const struct world_resource *r) {
+        if (!r->row.dying)
+                return NULL;
+        if (r->seen.presence == PRESENCE_LEAVING && r->seen.reason)
+                return r->seen.reason;
+        return r->tries && r->reason[0] ? r->reason : NULL;
+}
+
+bool tally_is_ending(const struct world_resource *r) {
+        return r->row.dying && !r->row.adopted && (r->row.data || tally_held(r));
+}
+
+static void note_ending(struct world *w, struct world_resource *r) {
+        struct world_application *a = tally_is_ending(r) ? world_application(w, r->owner) : NULL;
+
+        if (!a || r->ends == a->id)
+                return;
+        r->ends = a->id;
+        world_ids_add(&a->ending, r->id);
+}
+
 void tally_resource(struct world *w, struct world_resource *r) {
         tell_wanters(w, r, kinds_of(r));
+        note_ending(w, r);
         count_leaving(w, r, is_leaving(r));
 }
 

@@ -27,6 +27,11 @@ void tally_reset(struct world *w, struct world_application *a);
 /* R may stand otherwise than it did. */
 void tally_resource(struct world *w, struct world_resource *r);
 void tally_dropped(struct world *w, struct world_resource *r);
+/* What holds up the removal of R outside: finalizers, or why it was refused. NULL: nothing. */
+const char *tally_held(const struct world_resource *r);
+/* R is data of its owner's that is to be deleted, or something holds up its removal: so are those
+ * of the owner's ENDING, unless that was once. */
+bool tally_is_ending(const struct world_resource *r);
 /* The first want by label that stands so; NULL: none. */
 const struct world_want *tally_first(const struct world_application *a, enum tally_kind kind);
 /* How many stand so. */

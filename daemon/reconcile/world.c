@@ -18,7 +18,7 @@ static void set_id(struct map *m, int64_t id, void *value) {
 }
 
 void world_init(struct world *w) {
-        *w = (struct world){ 0 };
+        *w = (struct world){ .identities = { .borrows = true }, .resources = { .borrows = true } };
 }
 
 static void target_free(void *p) {
@@ -40,6 +40,7 @@ static void model_free(void *p) {
         free(m->uuid);
         free(m->paused);
         rules_free(m->rules);
+        free(m->authority_waits);
         free(m->trouble);
         free(m);
 }
@@ -72,6 +73,7 @@ static void application_free(void *p) {
         wants_free(a->wants, a->want_count);
         free(a->wanted);
         free(a->tally);
+        free(a->ending.ids);
         for (size_t i = 0; i < a->see_count; i++)
                 free(a->see[i]);
         free(a->see);
@@ -85,10 +87,11 @@ static void application_free(void *p) {
         free(a->held_list);
         free(a->held_content);
         free(a->plan_error);
+        json_decref(a->actions);
         free(a->plan_word);
         free(a->plan_message);
         free(a->conflicts);
-        free(a->detached);
+        free(a->undecided);
         free(a->pin_error);
         free(a->paused);
         free(a->message);
@@ -118,8 +121,10 @@ static void resource_free(void *p) {
         free(r->judged);
         fights_free(r->fights);
         json_decref(r->kept);
-        free(r->type);
-        free(r->path);
+        free(r->identity);
+        free(r->found);
+        free(r->release);
+        free(r->said);
         free(r->reason);
         world_see_free(r->see);
         world_see_free(r->see_before);
@@ -147,6 +152,7 @@ void world_deinit(struct world *w) {
         map_free_with(&w->needed_by, ids_free);
         free(w->order);
         map_free(&w->identities);
+        map_free_with(&w->types, free);
         map_free(&w->model_names);
         map_free(&w->projections);
 }
@@ -274,9 +280,29 @@ struct world_application *world_application_get(struct world *w, int64_t id) {
         return a;
 }
 
+/* The text that all resources of one type share. */
+static const char *type_of(struct world *w, const char *type) {
+        char *text = map_find(&w->types, type);
+
+        if (!text) {
+                text = str_dup(type);
+                map_set(&w->types, type, text);
+        }
+        return text;
+}
+
+static void name_it(struct world *w, struct world_resource *r, const char *type, const char *path) {
+        struct buf key = BUF_INIT;
+
+        identity_key(&key, r->target, type, path);
+        r->identity = str_dup(buf_str(&key));
+        r->path = r->identity + key.len - strlen(path);
+        r->type = type_of(w, type);
+        buf_free(&key);
+}
+
 struct world_resource *world_resource_get(struct world *w, int64_t id, int64_t target,
                                           const char *type, const char *path) {
-        cleanup_(buf_free) struct buf key = BUF_INIT;
         struct world_resource *r = world_resource(w, id);
 
         if (r)
@@ -284,16 +310,14 @@ struct world_resource *world_resource_get(struct world *w, int64_t id, int64_t t
         r = mem_new(struct world_resource);
         r->id = id;
         r->target = target;
-        r->type = str_dup(type);
-        r->path = str_dup(path);
+        name_it(w, r, type, path);
         r->reason = str_dup("");
         r->stale = true;
         r->interest.resource = id;
         w->states[r->state]++;
-        set_id(&w->resources, id, r);
+        map_set_bytes(&w->resources, &r->id, sizeof(r->id), r);
         order_add(w, r);
-        identity_key(&key, target, type, path);
-        map_set_bytes(&w->identities, key.data, key.len, r);
+        map_set(&w->identities, r->identity, r);
         return r;
 }
 
@@ -377,15 +401,25 @@ void world_set_state(struct world *w, struct world_resource *r, enum resource_st
         r->state = state;
 }
 
-void world_resource_drop(struct world *w, struct world_resource *r) {
-        cleanup_(buf_free) struct buf key = BUF_INIT;
+struct world_lines *world_lines(struct world_resource *r) {
+        if (!r->said)
+                r->said = mem_new(struct world_lines);
+        return r->said;
+}
 
+const struct world_lines *world_lines_of(const struct world_resource *r) {
+        static const struct world_lines nothing;
+
+        return r->said ? r->said : &nothing;
+}
+
+void world_resource_drop(struct world *w, struct world_resource *r) {
         w->states[r->state]--;
         world_set_needs(w, r, NULL, 0);
         tally_dropped(w, r);
         projection_release(w, r->projection);
-        identity_key(&key, r->target, r->type, r->path);
-        map_remove_bytes(&w->identities, key.data, key.len);
+        if (map_find(&w->identities, r->identity) == r) /* not one that came in its place */
+                map_remove(&w->identities, r->identity);
         remove_id(&w->resources, r->id);
         order_remove(w, r->id);
         resource_free(r);
@@ -401,8 +435,6 @@ static void use_projection(struct world *w, struct world_resource *r, struct wor
         projection_release(w, r->projection);
         r->projection = p;
         r->interest.projection = p ? p->parsed : NULL;
-        if (p)
-                memcpy(r->fields, p->digest, DIGEST_SIZE);
 }
 
 int world_set_fields(struct world *w, struct world_resource *r, const struct provider *provider,
@@ -461,29 +493,39 @@ const struct world_want *world_want(const struct world_application *a, const cha
         return world_want_in(a->wants, a->want_count, label);
 }
 
+size_t world_see_count(const struct world_resource *r) {
+        size_t n = 0;
+
+        while (r->see && r->see[n])
+                n++;
+        return n;
+}
+
 void world_see_add(struct world_resource *r, const char *pointer) {
-        for (size_t i = 0; i < r->see_count; i++)
+        size_t n = world_see_count(r), room = r->see ? n + 1 : 0;
+
+        for (size_t i = 0; i < n; i++)
                 if (str_eq(r->see[i], pointer))
                         return;
-        if (r->see_count == PROVIDER_SEEN_MAX)
+        if (n == PROVIDER_SEEN_MAX)
                 return;
-        r->see = mem_grow(r->see, &r->see_room, r->see_count + 2, sizeof(*r->see));
-        r->see[r->see_count++] = str_dup(pointer);
-        r->see[r->see_count] = NULL;
+        r->see = mem_grow(r->see, &room, n + 2, sizeof(*r->see));
+        r->see[n] = str_dup(pointer);
+        r->see[n + 1] = NULL;
         r->interest.see = (const char *const *)r->see;
 }
 
 void world_see_withdraw(struct world_resource *r) {
         world_see_free(r->see_before);
         r->see_before = take_ptr(r->see);
-        r->see_count = r->see_room = 0;
         r->interest.see = NULL;
 }
 
 char **world_see_copy(const struct world_resource *r) {
-        char **copy = r->see ? mem_array(char *, r->see_count + 1) : NULL;
+        size_t n = world_see_count(r);
+        char **copy = r->see ? mem_array(char *, n + 1) : NULL;
 
-        for (size_t i = 0; i < r->see_count; i++)
+        for (size_t i = 0; i < n; i++)
                 copy[i] = str_dup(r->see[i]);
         return copy;
 }
@@ -495,7 +537,7 @@ void world_see_free(char **see) {
 }
 
 bool world_see_more(const struct world_resource *r, char *const *see) {
-        for (size_t i = 0; i < r->see_count; i++) {
+        for (size_t i = 0; r->see && r->see[i]; i++) {
                 char *const *s = see;
 
                 while (s && *s && !str_eq(*s, r->see[i]))

@@ -31,6 +31,7 @@ struct world_target {
         bool reachable, reach_known;
         int64_t reach_since; /* clock_wall */
         char *reach_why;     /* why not, or NULL */
+        bool rereading;      /* its row is: perhaps it is to be opened anew */
         int64_t lost_at;     /* clock_wall when it was last seen well; 0: never */
         size_t in_flight;
         struct observer observer; /* borrowed by the provider while open */
@@ -42,15 +43,21 @@ struct world_model {
         char *name, *uuid;
         int64_t target;
         bool dying, force, destroy_storage;
-        char *paused;         /* "alice: reason", or NULL */
-        struct rules *rules;  /* and freezes; NULL: not read yet */
-        uint64_t rules_turn;  /* rises with each change of them */
-        int64_t scope;        /* resource of its namespace, or 0 */
-        char *trouble;        /* why there is no such resource yet, or NULL */
-        int64_t converged_at; /* clock_wall when all of it was last known active; 0: never */
-        size_t inactive;      /* metrics.c's: applications that are not active, as last counted */
-        bool closed;          /* nothing of it may be written, as its resources were told last */
-        bool scope_seen;      /* its namespace was, since this outside answers */
+        char *paused;          /* "alice: reason", or NULL */
+        struct rules *rules;   /* and freezes; NULL: not read yet */
+        uint64_t rules_turn;   /* rises with each change of them */
+        int64_t scope;         /* resource of its namespace, or 0 */
+        char *authority_waits; /* what the replacement of its CA waits for, or NULL */
+        char *trouble;         /* why there is no such resource yet, or NULL */
+        int64_t converged_at;  /* clock_wall when all of it was last known active; 0: never */
+        size_t inactive;       /* metrics.c's: applications that are not active, as last counted */
+        bool closed;           /* nothing of it may be written, as its resources were told last */
+        bool scope_seen;       /* its namespace was, since this outside answers */
+};
+
+struct world_ids {
+        int64_t *ids;
+        size_t count, room;
 };
 
 struct world_want {
@@ -78,12 +85,15 @@ struct world_application {
         char *held_list, *held_content; /* of a plan that is held: lines, and limit.h's digests */
         char *charm_name, *held, *plan_error, *plan_word, *plan_message,
                 *conflicts; /* as the row says */
-        char *detached;     /* storage of an earlier one of that name, not decided on; or NULL */
+        char *undecided;    /* what a person decides before it is planned; or NULL */
         char *pin_error;    /* why the charm that came does not fit, or NULL */
         int64_t scale;
         bool planned;                      /* a plan was saved at least once */
         uint64_t changes, changes_planned; /* of its rows: told so far; those that a plan knows */
         bool dying;
+        bool certified;                              /* it has certificates: */
+        int64_t certificate_ends, certificate_renew; /* clock_wall: the first of them */
+        int64_t authority_ends;                      /* and that of who issues them */
         bool noted;               /* perhaps a resource of it is fought over, or stays other */
         int8_t runs;              /* units: 1, or -1: what it wants runs none; 0: not known */
         char *paused;             /* "alice: reason", or NULL */
@@ -99,11 +109,13 @@ struct world_application {
         size_t provider_count;
         int64_t *peers; /* at the other ends of its other relations, also of those that are going */
         size_t peer_count;
-        size_t leaving; /* resources that it dropped, or may have, and that are not gone yet */
-        bool replan;    /* every document is needed again: cache.db forgot some */
-        bool reread;    /* its rows may be other than those that were read last */
-        bool busy;      /* its handler is under way */
-        bool executing; /* a plan is being made or applied */
+        struct world_ids ending; /* tally.c: what tally_is_ending, and perhaps what was that */
+        size_t leaving;  /* resources that it dropped, or may have, and that are not gone yet */
+        bool replan;     /* every document is needed again: cache.db forgot some */
+        bool reread;     /* its rows may be other than those that were read last */
+        bool busy;       /* its handler is under way */
+        bool executing;  /* a plan is being made or applied */
+        json_t *actions; /* names of those that run on it, the oldest first; NULL: none */
         char status[16], *message; /* as shown last */
         int64_t status_at;
         char saved_status[16], *saved_message; /* as in its row */
@@ -141,57 +153,66 @@ struct world_removal {
         char version[64];     /* of what went */
 };
 
+/* What a resource's open lines of the ledger tell; zeros: there is none, or not since the start. */
+struct world_lines {
+        int64_t found_at;            /* clock_mono_us: what is being repaired */
+        uint8_t found[DIGEST_SIZE];  /* what was seen then */
+        uint8_t stands[DIGEST_SIZE]; /* what is not repaired */
+};
+
+struct world_release { /* what a person let go */
+        int64_t until; /* clock_wall */
+        uint8_t digest[DIGEST_SIZE];
+};
+
+/* There may be 100,000 of them: what few of them have lies behind a pointer, flags stand
+ * together. */
 struct world_resource {
         struct reconcile *reconcile;
         int64_t id;
         int64_t target, owner, model; /* ids; owner 0: none, then model says whose it is */
-        char *type, *path;
+        char *identity;               /* "target\ntype\npath" */
+        const char *type;             /* world's, one for all of it */
+        const char *path;             /* in IDENTITY */
+        enum resource_state state;    /* by world_set_state, which counts */
+        int tries;
+        bool wanted_valid;
+        bool woken;  /* while an operation is out, what it may wait for came up */
+        bool listed; /* observed since the list of its type began */
+        bool news;   /* something was observed since the operation that is out began */
+        bool tried;  /* an apply of it may have reached the outside */
+        bool busy, stale;
+        bool waits_unread; /* for what is being read since this start */
+        bool filling;    /* that it was seen filled is being written: its row does not say so yet */
+        bool untold;     /* its row says that it failed, and it no longer does */
+        bool look_again; /* what was seen last cannot be trusted: ask, though it is watched */
+        bool document_lost; /* cache.db forgot what is wanted: a new plan is under way */
         struct resource_row row;
         uint8_t wanted[DIGEST_SIZE];
-        bool wanted_valid;
-        uint8_t fields[DIGEST_SIZE];
         struct world_projection *projection;
         struct interest interest;
         char **see; /* pointers that its wanters' charms want to see; NULL-terminated, or NULL */
         char **see_before; /* those of before they were gathered anew */
-        size_t see_count, see_room;
-        enum resource_state state; /* by world_set_state, which counts */
         char *reason;
-        int tries;
         int64_t retry_at;         /* clock_mono; of a failed operation */
-        bool woken;               /* while an operation is out, what it may wait for came up */
         int64_t retry_generation; /* the generation that failed: a newer one is tried at once */
         struct observation seen;
-        bool listed; /* observed since the list of its type began */
-        bool news;   /* something was observed since the operation that is out began */
-        bool tried;  /* an apply of it may have reached the outside */
         struct world_need *needs;
         size_t need_count;
         int64_t *wanters; /* applications that want it */
         size_t wanter_count;
-        bool busy, stale;
-        int64_t leaves;    /* the application that counts it as leaving, or 0 */
-        bool waits_unread; /* for what is being read since this start */
-        bool filling; /* that it was seen filled is being written: its row does not say so yet */
-        bool untold;  /* its row says that it failed, and it no longer does */
+        int64_t leaves;                /* the application that counts it as leaving, or 0 */
+        int64_t ends;                  /* the one in whose ENDING it is, or 0 */
+        char *found;                   /* lost: incarnation of what stands in its place; or NULL */
+        struct world_release *release; /* or NULL */
         struct resource_job *unsaved;  /* it ended, and its outcome could not be written yet */
         struct world_removal *removal; /* or NULL */
-        bool look_again;    /* what was seen last cannot be trusted: ask, though it is watched */
-        bool document_lost; /* cache.db forgot what is wanted: a new plan is under way */
-        int64_t drift;      /* open line of the ledger, or 0 */
-        uint8_t drift_seen
-                [DIGEST_SIZE];       /* what was seen when it was written; 0: not since the start */
-        int64_t drift_at;            /* clock_mono_us when that was found; 0: not since the start */
+        int64_t drift;                 /* open line of the ledger, or 0 */
+        int64_t standing;         /* that of what differs and is not repaired, or not yet; or 0 */
+        struct world_lines *said; /* of both; NULL: nothing since the start */
         struct world_fields *judged; /* or NULL */
-        int64_t standing; /* open line of what differs and is not repaired, or not yet; or 0 */
-        uint8_t stands[DIGEST_SIZE]; /* what that line tells of */
         struct fights *fights;       /* or NULL */
         json_t *kept; /* fields that rules kept at the last accepted apply; NULL: none */
-};
-
-struct world_ids {
-        int64_t *ids;
-        size_t count, room;
 };
 
 struct world_order {
@@ -203,7 +224,8 @@ struct world {
         struct map targets, models, applications, resources; /* by id */
         struct world_order *order; /* all resources by id: for walks that stop and go on */
         size_t order_count, order_room;
-        struct map identities;    /* "target\ntype\npath" -> resource */
+        struct map identities;    /* "target\ntype\npath" -> resource, whose text it is */
+        struct map types;         /* type -> that text: few, and never forgotten */
         struct map needed_by;     /* id -> struct world_ids of resources that need it */
         struct map projections;   /* digest -> struct world_projection */
         struct map model_names;   /* name -> model */
@@ -237,6 +259,9 @@ void world_model_drop(struct world *w, struct world_model *m);
 void world_application_drop(struct world *w, struct world_application *a);
 void world_resource_drop(struct world *w, struct world_resource *r);
 void world_set_state(struct world *w, struct world_resource *r, enum resource_state state);
+/* What R's lines tell, to be written; and to be read, never NULL. */
+struct world_lines *world_lines(struct world_resource *r);
+const struct world_lines *world_lines_of(const struct world_resource *r);
 void world_model_rename(struct world *w, struct world_model *m, const char *name);
 
 void world_needs_free(struct world_need *needs, size_t n);
@@ -256,6 +281,7 @@ const struct world_want *world_want_in(const struct world_want *wants, size_t n,
 const struct world_want *world_want(const struct world_application *a, const char *label);
 /* R is to be seen at POINTER too; beyond PROVIDER_SEEN_MAX it is not. */
 void world_see_add(struct world_resource *r, const char *pointer);
+size_t world_see_count(const struct world_resource *r);
 void world_see_withdraw(struct world_resource *r);     /* they are gathered anew */
 char **world_see_copy(const struct world_resource *r); /* NULL: none */
 void world_see_free(char **see);

@@ -50,7 +50,7 @@ static int check_file(int fd, const char *path, bool credential, size_t *ret_siz
         return 0;
 }
 
-static int read_file(const char *path, bool credential, struct secret_text *ret, struct err *err) {
+int seal_key_read(const char *path, bool credential, struct secret_text *ret, struct err *err) {
         cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
         size_t size = 0;
         int r;
@@ -79,16 +79,43 @@ static int sync_folder_of(const char *path) {
         return fd >= 0 && fsync(fd) == 0 ? 0 : -errno;
 }
 
-static int write_new(const char *path, const char *part, const struct secret_text *key) {
-        cleanup_(closep) int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+static int write_part(const char *part, const struct secret_text *key) {
+        cleanup_(closep) int fd = -1;
 
+        unlink(part);
+        fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd < 0)
                 return -errno;
         if (write(fd, key->data, key->len) != (ssize_t)key->len)
                 return -EIO;
-        if (fsync(fd) < 0 || link(part, path) < 0)
-                return -errno;
-        return sync_folder_of(path);
+        return fsync(fd) < 0 ? -errno : 0;
+}
+
+static int write_new(const char *path, const char *part, const struct secret_text *key) {
+        int r = write_part(part, key);
+
+        if (r < 0)
+                return r;
+        return link(part, path) < 0 ? -errno : sync_folder_of(path);
+}
+
+/* A file system that copies on writing, and the disk itself, may have it elsewhere still. */
+static int wipe_file(int fd) {
+        static const char zeros[FILE_MAX];
+
+        return pwrite(fd, zeros, sizeof(zeros), 0) < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+int seal_key_replace(const char *path, const struct secret_text *keys, bool wipe, struct err *err) {
+        cleanup_(freep) char *part = str_format("%s.new", path);
+        cleanup_(closep) int before = open(path, O_WRONLY | O_CLOEXEC);
+        int r = before < 0 ? -errno : write_part(part, keys);
+
+        if (r >= 0)
+                r = rename(part, path) < 0 ? -errno : sync_folder_of(path);
+        if (r >= 0 && wipe)
+                r = wipe_file(before);
+        return r < 0 ? err_set(err, r, "key file %s cannot be written: %s", path, strerror(-r)) : 0;
 }
 
 static int make_file(const char *path, struct secret_text *ret, struct err *err) {
@@ -99,7 +126,6 @@ static int make_file(const char *path, struct secret_text *ret, struct err *err)
         key.data = arena_alloc(SEAL_KEY_SIZE + 1);
         key.len = SEAL_KEY_SIZE;
         digest_random(key.data, SEAL_KEY_SIZE);
-        unlink(part);
         r = write_new(path, part, &key);
         unlink(part);
         if (r < 0)
@@ -125,9 +151,9 @@ int seal_key_load(const struct seal_options *o, struct secret_text *ret, char **
         int r;
 
         if (credential)
-                return read_file(path, true, ret, err);
+                return seal_key_read(path, true, ret, err);
         if (access(path, F_OK) == 0 || errno != ENOENT)
-                return read_file(path, false, ret, err);
+                return seal_key_read(path, false, ret, err);
         if (o->must_exist)
                 return err_set(
                         err, -ENOKEY,

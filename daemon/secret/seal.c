@@ -5,6 +5,7 @@
  * sealed under one key before two nonces are likely to meet; rotation writes a few a day. */
 #include "seal.h"
 
+#include "json.h"
 #include "seal-key.h"
 
 #include <assert.h>
@@ -18,6 +19,7 @@
 #define FORMAT 1
 #define NONCE_SIZE 12
 #define TAG_SIZE 16
+#define SEAL_CHAINS_MAX 256 /* keys that went, whose rows of the audit may still be there */
 #define HEAD_SIZE (1 + SEAL_ID_SIZE + NONCE_SIZE)
 #define HASH_LABEL "mooring keyed hash 1"   /* never changes: hashes in the store depend on it */
 #define CHAIN_LABEL "mooring audit chain 1" /* nor does this */
@@ -29,11 +31,26 @@ struct key {
         uint8_t chain_key[DIGEST_SIZE];
 };
 
+struct chain { /* of a key that went */
+        uint8_t id[SEAL_ID_SIZE];
+        uint8_t key[DIGEST_SIZE];
+};
+
 struct sealer { /* in the arena */
         struct key keys[SEAL_KEYS_MAX];
-        size_t n;
+        size_t n, current; /* only raised and set when what they count is complete: atomic */
         uint8_t hash_key[DIGEST_SIZE];
+        struct chain chains[SEAL_CHAINS_MAX];
+        size_t chain_count;
 };
+
+static const struct key *current_key(const struct sealer *s) {
+        return &s->keys[__atomic_load_n(&s->current, __ATOMIC_ACQUIRE)];
+}
+
+size_t seal_key_count(const struct sealer *s) {
+        return __atomic_load_n(&s->n, __ATOMIC_ACQUIRE);
+}
 
 /* ---- keys */
 
@@ -55,13 +72,16 @@ static int derive(const uint8_t key[SEAL_KEY_SIZE], const char *label, uint8_t r
 }
 
 static int add_key(struct sealer *s, const uint8_t *bytes) {
-        struct key *k = &s->keys[s->n++];
+        struct key *k = &s->keys[s->n];
         uint8_t digest[DIGEST_SIZE];
+        int r;
 
         memcpy(k->bytes, bytes, SEAL_KEY_SIZE);
         digest_sha256(k->bytes, SEAL_KEY_SIZE, digest);
         memcpy(k->id, digest, SEAL_ID_SIZE);
-        return derive(k->bytes, CHAIN_LABEL, k->chain_key);
+        r = derive(k->bytes, CHAIN_LABEL, k->chain_key);
+        __atomic_store_n(&s->n, s->n + 1, __ATOMIC_RELEASE);
+        return r;
 }
 
 int seal_new(const struct seal_options *o, struct sealer **ret, char **ret_made, struct err *err) {
@@ -93,7 +113,7 @@ struct sealer *seal_free(struct sealer *s) {
 }
 
 static const struct key *find_key(const struct sealer *s, const uint8_t id[SEAL_ID_SIZE]) {
-        for (size_t i = 0; i < s->n; i++) {
+        for (size_t i = 0; i < seal_key_count(s); i++) {
                 if (memcmp(s->keys[i].id, id, SEAL_ID_SIZE) == 0)
                         return &s->keys[i];
         }
@@ -127,7 +147,7 @@ static bool start_cipher(EVP_CIPHER_CTX *c, const struct key *k, const uint8_t *
 int seal_value(const struct sealer *s, const struct seal_place *at, const void *data, size_t len,
                struct buf *out, struct err *err) {
         cleanup_(free_contextp) EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
-        const struct key *k = &s->keys[0];
+        const struct key *k = current_key(s);
         uint8_t nonce[NONCE_SIZE], last[16];
         size_t before = out->len;
         uint8_t *to;
@@ -207,7 +227,7 @@ bool seal_has_key(const struct sealer *s, const uint8_t id[SEAL_ID_SIZE]) {
 
 bool seal_is_current(const struct sealer *s, const void *sealed, size_t len) {
         return len >= SEAL_OVERHEAD &&
-               memcmp((const uint8_t *)sealed + 1, s->keys[0].id, SEAL_ID_SIZE) == 0;
+               memcmp((const uint8_t *)sealed + 1, current_key(s)->id, SEAL_ID_SIZE) == 0;
 }
 
 const uint8_t *seal_hash_key(const struct sealer *s) {
@@ -220,18 +240,146 @@ void seal_keyed_hash(const struct sealer *s, const void *data, size_t len,
 }
 
 const uint8_t *seal_current_id(const struct sealer *s) {
-        return s->keys[0].id;
+        return current_key(s)->id;
 }
 
 bool seal_chain_hash(const struct sealer *s, const uint8_t id[SEAL_ID_SIZE], const void *data,
                      size_t len, uint8_t ret[DIGEST_SIZE]) {
         const struct key *k = find_key(s, id);
+        const uint8_t *key = k ? k->chain_key : NULL;
 
-        if (k)
-                digest_hmac(k->chain_key, DIGEST_SIZE, data, len, ret);
-        return k != NULL;
+        for (size_t i = 0; !key && i < s->chain_count; i++)
+                if (memcmp(s->chains[i].id, id, SEAL_ID_SIZE) == 0)
+                        key = s->chains[i].key;
+        if (key)
+                digest_hmac(key, DIGEST_SIZE, data, len, ret);
+        return key != NULL;
 }
 
 char *seal_where(const struct seal_options *o, bool *ret_credential) {
         return seal_key_path(o, ret_credential);
+}
+
+/* ---- another key */
+
+static int use_key(struct sealer *s, const uint8_t *bytes, struct err *err) {
+        if (seal_key_count(s) == SEAL_KEYS_MAX)
+                return err_set(err, -ENOSPC,
+                               "%d keys were in use since the daemon was started: restart it first",
+                               SEAL_KEYS_MAX);
+        if (add_key(s, bytes) < 0)
+                return err_set(err, -EIO, "no key could be derived");
+        __atomic_store_n(&s->current, seal_key_count(s) - 1, __ATOMIC_RELEASE);
+        return 1;
+}
+
+/* FIRST, or none, and the key that seals. */
+static void keys_text(const struct sealer *s, const uint8_t *first, struct secret_text *ret) {
+        size_t at = first ? SEAL_KEY_SIZE : 0;
+
+        ret->len = at + SEAL_KEY_SIZE;
+        ret->data = arena_alloc(ret->len + 1);
+        if (first)
+                memcpy(ret->data, first, SEAL_KEY_SIZE);
+        memcpy(ret->data + at, current_key(s)->bytes, SEAL_KEY_SIZE);
+}
+
+int seal_file_begin(const struct seal_options *o, struct sealer *s, struct err *err) {
+        cleanup_(secret_text_free) struct secret_text fresh = {}, keys = {};
+        bool credential;
+        cleanup_(freep) char *path = seal_key_path(o, &credential);
+        uint8_t *bytes;
+        int r;
+
+        if (seal_key_count(s) == SEAL_KEYS_MAX)
+                return use_key(s, NULL, err);
+        fresh.len = SEAL_KEY_SIZE;
+        fresh.data = arena_alloc(SEAL_KEY_SIZE + 1);
+        bytes = (uint8_t *)fresh.data;
+        digest_random(bytes, SEAL_KEY_SIZE);
+        keys_text(s, bytes, &keys);
+        r = seal_key_replace(path, &keys, false, err);
+        return r < 0 ? r : use_key(s, bytes, err);
+}
+
+int seal_file_again(const struct seal_options *o, struct sealer *s, struct err *err) {
+        cleanup_(secret_text_free) struct secret_text keys = {};
+        bool credential, known = false;
+        cleanup_(freep) char *path = seal_key_path(o, &credential);
+        int r = seal_key_read(path, credential, &keys, err);
+
+        if (r < 0 || memcmp(keys.data, current_key(s)->bytes, SEAL_KEY_SIZE) == 0)
+                return r;
+        for (size_t i = 0; i < keys.len; i += SEAL_KEY_SIZE)
+                known |= memcmp(keys.data + i, current_key(s)->bytes, SEAL_KEY_SIZE) == 0;
+        if (!known)
+                return err_set(err, -ENOKEY,
+                               "the key that is in use is not in %s any more: put it back behind "
+                               "the new one, until all is sealed anew",
+                               path);
+        return use_key(s, (const uint8_t *)keys.data, err);
+}
+
+int seal_file_settle(const struct seal_options *o, struct sealer *s, struct err *err) {
+        cleanup_(secret_text_free) struct secret_text keys = {};
+        bool credential;
+        cleanup_(freep) char *path = seal_key_path(o, &credential);
+
+        keys_text(s, NULL, &keys);
+        return seal_key_replace(path, &keys, true, err);
+}
+
+/* ---- what outlives a key */
+
+static void put_chain(json_t *chains, const uint8_t id[SEAL_ID_SIZE],
+                      const uint8_t key[DIGEST_SIZE]) {
+        char name[2 * SEAL_ID_SIZE + 1], hex[DIGEST_HEX_SIZE];
+
+        json_object_set_new(chains, digest_hex(id, SEAL_ID_SIZE, name),
+                            json_string(digest_hex(key, DIGEST_SIZE, hex)));
+        explicit_bzero(hex, sizeof(hex));
+}
+
+void seal_parts_write(const struct sealer *s, struct buf *out) {
+        char hex[DIGEST_HEX_SIZE];
+        json_t *chains = json_object();
+        json_t *parts = json_pack("{s:s, s:o}", "hash", digest_hex(s->hash_key, DIGEST_SIZE, hex),
+                                  "chains", chains);
+
+        for (size_t i = 0; i < s->chain_count; i++)
+                put_chain(chains, s->chains[i].id, s->chains[i].key);
+        for (size_t i = 0; i < seal_key_count(s); i++)
+                put_chain(chains, s->keys[i].id, s->keys[i].chain_key);
+        json_canonical(parts, out);
+        json_wipe(parts);
+        explicit_bzero(hex, sizeof(hex));
+}
+
+static bool read_chain(struct sealer *s, const char *name, const char *hex) {
+        struct chain *c = &s->chains[s->chain_count];
+
+        if (s->chain_count == SEAL_CHAINS_MAX || !digest_unhex(name, c->id, SEAL_ID_SIZE) ||
+            !digest_unhex(hex, c->key, DIGEST_SIZE))
+                return false;
+        s->chain_count += !find_key(s, c->id);
+        return true;
+}
+
+int seal_parts_read(struct sealer *s, const char *text, size_t len, bool *ret_whole,
+                    struct err *err) {
+        json_t *parts = NULL, *value;
+        const char *name;
+        size_t known = 0;
+        int r = json_parse(text, len, &parts, err);
+        bool right =
+                r == 0 && digest_unhex(json_get_str(parts, "hash", ""), s->hash_key, DIGEST_SIZE);
+
+        s->chain_count = 0;
+        json_object_foreach(json_get(parts, "chains"), name, value)
+                right = right && read_chain(s, name, json_string_value(value));
+        known = json_object_size(json_get(parts, "chains")) - s->chain_count;
+        if (parts)
+                json_wipe(parts);
+        *ret_whole = known == seal_key_count(s);
+        return right ? 0 : err_set(err, -EBADMSG, "what was kept of keys is damaged");
 }

@@ -4,11 +4,11 @@
  * The key file: $CREDENTIALS_DIRECTORY/mooring-key (systemd), else that of --key-file, else
  * <state>/key; the last two are made, 0600, at the first start. It holds one to SEAL_KEYS_MAX
  * keys of SEAL_KEY_SIZE random bytes, one after the other: the first seals, all open. A new key
- * is put in front.
+ * is put in front (model/rekey.h has the way of that).
  *
  * Sealed bytes = format (1), key id (8, of the key's SHA-256), nonce (12), data, tag (16), with
  * (table, column, key, revision) as associated data, so that a value moved to another row does
- * not open. After seal_new a sealer is read only: any thread may use it. */
+ * not open. Any thread may use a sealer; keys and parts come from one. */
 #pragma once
 
 #include "arena.h"
@@ -42,22 +42,38 @@ struct seal_place { /* where a sealed value is kept: its associated data */
 };
 int seal_value(const struct sealer *s, const struct seal_place *at, const void *data, size_t len,
                struct buf *out, struct err *err);
-/* -EBADMSG: damaged, or from another place; -ENOKEY: sealed under a key that is not live (its id in
- * the text). */
+/* -EBADMSG: damaged, or from another place; -ENOKEY: sealed under a key that is not live (its id
+ * in the text). */
 int seal_open(const struct sealer *s, const struct seal_place *at, const void *sealed, size_t len,
               struct secret_text *ret, struct err *err);
 /* Whether the key of this id is in the key file. */
 bool seal_has_key(const struct sealer *s, const uint8_t id[SEAL_ID_SIZE]);
 /* Whether it was sealed under the first key: others are sealed again when there is time. */
 bool seal_is_current(const struct sealer *s, const void *sealed, size_t len);
-/* A key derived for keyed hashes of secret material: DIGEST_SIZE bytes, stable for the life of the
- * first key. */
+/* A key for keyed hashes of secret material, DIGEST_SIZE bytes: derived from the first key that
+ * there was, and kept from then on (seal_parts_write), for hashes in the store depend on it. */
 const uint8_t *seal_hash_key(const struct sealer *s);
 void seal_keyed_hash(const struct sealer *s, const void *data, size_t len,
                      uint8_t ret[DIGEST_SIZE]);
-/* The id of the first key. */
+/* The id of the key that seals. */
 const uint8_t *seal_current_id(const struct sealer *s);
-/* A link of a chain, under a key derived from the key of that id. False: it is not in the key
- * file. */
+/* A link of a chain, under a key derived from the key of that id. False: it is not known. */
 bool seal_chain_hash(const struct sealer *s, const uint8_t id[SEAL_ID_SIZE], const void *data,
                      size_t len, uint8_t ret[DIGEST_SIZE]);
+
+/* ---- another key, on the loop */
+size_t seal_key_count(const struct sealer *s);
+/* 1: a new key is in the daemon's own key file, in front, and seals from now on. -ENOSPC: too many
+ * of them since the start. */
+int seal_file_begin(const struct seal_options *o, struct sealer *s, struct err *err);
+/* 1: the file has another key in front now, which seals from now on; 0: it has not. */
+int seal_file_again(const struct seal_options *o, struct sealer *s, struct err *err);
+/* Only the key that seals stays in the file; what was there is overwritten. The others open until
+ * the daemon ends. */
+int seal_file_settle(const struct seal_options *o, struct sealer *s, struct err *err);
+/* What was derived from keys and has to outlive them: the key of keyed hashes, and of each key
+ * that of its chains. As text, which is secret. */
+void seal_parts_write(const struct sealer *s, struct buf *out);
+/* *RET_WHOLE: it is all that there is of the live keys too. Before other threads use S. */
+int seal_parts_read(struct sealer *s, const char *text, size_t len, bool *ret_whole,
+                    struct err *err);

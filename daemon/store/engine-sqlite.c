@@ -34,10 +34,14 @@ static const char *const words[WORD_MAX] = {
         [RELEASE] = "RELEASE call",
 };
 
+/* What a connection has open, by which the paths must go on leading to it. */
+static const char *const suffixes[] = { "", "-wal", "-shm" };
+
 struct store_connection {
         sqlite3 *db;
         char *path;
-        bool write;
+        bool write, durable;
+        struct stat files[ARRAY_SIZE(suffixes)]; /* st_ino 0: not known yet */
         sqlite3_stmt *words[WORD_MAX];
         sqlite3_stmt **statements; /* by store_statement.index */
         size_t room;
@@ -234,6 +238,7 @@ int engine_sqlite_open(const struct engine_sqlite_file *f, struct store_connecti
 
         c->path = str_dup(f->path);
         c->write = f->write;
+        c->durable = f->durable;
         r = f->write ? make_file(f->path, err) : 0;
         if (r < 0)
                 return r;
@@ -284,8 +289,44 @@ static int set_version(struct store_connection *c, int version, struct err *err)
 
 /* ---- transactions */
 
+/* SQLite goes on writing into files that were removed: all of it would be lost at the end. */
+static int check_files(struct store_connection *c, struct err *err) {
+        for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+                cleanup_(freep) char *path = str_format("%s%s", c->path, suffixes[i]);
+                const struct stat *was = &c->files[i];
+                struct stat is = { 0 };
+
+                if (!was->st_ino ||
+                    (stat(path, &is) == 0 && is.st_ino == was->st_ino && is.st_dev == was->st_dev))
+                        continue;
+                return err_set(err, -EROFS,
+                               "%s was %s under the running daemon, which has it open still: "
+                               "do not stop the daemon before model.db and model.db-wal are copied "
+                               "out of /proc/%d/fd (docs/runbooks/MooringStoreReadOnly.md)",
+                               path, is.st_ino ? "replaced" : "removed", getpid());
+        }
+        return 0;
+}
+
+/* They are all there once a transaction has begun. */
+static void note_files(struct store_connection *c) {
+        for (size_t i = 0; i < ARRAY_SIZE(suffixes) && !c->files[i].st_ino; i++) {
+                cleanup_(freep) char *path = str_format("%s%s", c->path, suffixes[i]);
+
+                if (stat(path, &c->files[i]) < 0)
+                        c->files[i].st_ino = 0;
+        }
+}
+
 static int begin(struct store_connection *c, struct err *err) {
-        return run_word(c, BEGIN, err);
+        bool checked = c->write && c->durable;
+        int r = checked ? check_files(c, err) : 0;
+
+        if (r == 0)
+                r = run_word(c, BEGIN, err);
+        if (r == 0 && checked)
+                note_files(c);
+        return r;
 }
 
 static void rollback(struct store_connection *c) {

@@ -20,7 +20,8 @@
  *
  * Full disk: calls of the history lane fail first (-ENOSPC); when that is not enough everything
  * fails with -EROFS, readonly() says so, and the store tries again every STORE_PROBE_MS until it
- * can write. What was acknowledged stays. */
+ * can write. What was acknowledged stays. The same when model.db, or its -wal or -shm, was removed
+ * or replaced while it is open: what is written then would be in no file. */
 #pragma once
 
 #include "digest.h"
@@ -42,6 +43,7 @@
 #define STORE_REQUEST_KEEP 100000 /* recorded answers; oldest go first */
 #define STORE_ANSWER_MAX (64u << 10) /* of a call with a request id, because it is recorded */
 #define STORE_PROBE_MS 500           /* how often a read-only store tries to write again */
+#define STORE_LOOK_MS 5000           /* how often an idle store looks whether its files are there */
 
 struct store;
 struct tx;
@@ -55,7 +57,14 @@ enum store_lane {
 };
 
 /* What became dirty: handled on the loop. The id is the row's. */
-enum store_mark { MARK_MODEL, MARK_APPLICATION, MARK_RESOURCE, MARK_TARGET, MARK_MAX };
+enum store_mark {
+        MARK_MODEL,
+        MARK_APPLICATION,
+        MARK_RESOURCE,
+        MARK_TARGET,
+        MARK_OPERATION,
+        MARK_MAX
+};
 
 struct store_call {
         /* set by who submits */

@@ -434,6 +434,21 @@ static void probe(struct store *s) {
         pthread_mutex_unlock(&s->lock);
 }
 
+/* Nobody writes: are the files still where they were? Lock held, but not meanwhile. */
+static void look(struct store *s) {
+        struct batch *b = batch_new();
+        struct err err = {};
+        int r;
+
+        pthread_mutex_unlock(&s->lock);
+        r = s->engine->begin(s->write, &err);
+        s->engine->rollback(s->write);
+        pthread_mutex_lock(&s->lock);
+        if (r == -EROFS)
+                set_readonly(s, b, true, err_text(&err));
+        batch_send(s, b);
+}
+
 /* ---- the thread. Lock held in all of these. */
 
 static size_t group_max(const struct store *s) {
@@ -491,8 +506,11 @@ static void wait_for_company(struct store *s) {
 static void wait_for_calls(struct store *s) {
         struct timespec t;
 
-        while (must_wait(s))
-                pthread_cond_wait(&s->wake, &s->lock);
+        while (must_wait(s)) {
+                wait_until(&t, STORE_LOOK_MS * 1000);
+                if (pthread_cond_timedwait(&s->wake, &s->lock, &t) != 0 && must_wait(s))
+                        look(s);
+        }
         if (s->readonly && s->waiting == 0 && !s->closing) {
                 wait_until(&t, STORE_PROBE_MS * 1000);
                 pthread_cond_timedwait(&s->wake, &s->lock, &t);

@@ -89,7 +89,7 @@ WHERE id = :id;
 SELECT count(*) AS total FROM application WHERE model_id = :model_id AND held IS NOT NULL AND id <> :id LIMIT 1;
 
 -- name: application_set_cause
-UPDATE application SET cause_digest = :cause_digest WHERE id = :id;
+UPDATE application SET cause_digest = :cause_digest, rest_digest = :rest_digest WHERE id = :id;
 
 -- name: application_set_release
 UPDATE application SET release_digest = :release_digest, release_changes = :release_changes WHERE id = :id;

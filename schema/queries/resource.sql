@@ -70,7 +70,7 @@ WHERE id = :id AND life = 'dying'
   AND (owner_id IS NULL OR EXISTS (SELECT 1 FROM application WHERE application.id = owner_id AND destroy_storage = 1));
 
 -- name: resource_set_found
--- Lost: what stands in its place.
+-- Lost: what stands in its place: its uid, or that a database or bucket has something in it.
 UPDATE resource SET found = :found, found_since = :found_since WHERE id = :id;
 
 -- name: resource_release

@@ -16,6 +16,15 @@ VALUES (:id, :name, :model_id, :application, :owner, :request, :lines, :digest, 
 -- name: shown_again
 UPDATE shown SET at = :at, until = :until WHERE id = :id;
 
+-- name: shown_page
+-- row: shown
+-- in: after INT
+-- in: max INT
+SELECT * FROM shown WHERE id > :after ORDER BY id LIMIT :max;
+
+-- name: shown_seal
+UPDATE shown SET request = :request WHERE id = :id;
+
 -- name: shown_delete
 DELETE FROM shown WHERE id = :id;
 

@@ -291,3 +291,33 @@ void thing_broken_everywhere(struct data *d, struct tunnel_tcp *way, const char 
                 thing_gone(d, &t);
         }
 }
+
+struct op data_act(struct data *d, const char *verb, const char *ask,
+                   const struct secret_values *values) {
+        cleanup_(freep) char *text = str_dup(ask);
+        cleanup_(json_freep) json_t *j = NULL;
+        bool done = false;
+        struct op op = { .loop = d->loop, .done = on_done, .arg = &done };
+        struct act_request r = { .verb = verb, .values = values };
+        int64_t until = clock_mono() + DATA_WAIT_MS;
+
+        for (char *p = text; *p; p++)
+                if (*p == '\'')
+                        *p = '"';
+        assert_int_equal(json_parse(text, strlen(text), &j, NULL), 0);
+        r.ask = j;
+        d->provider->act(d->target, &r, &op);
+        assert_false(done);
+        while (!done && clock_mono() < until)
+                loop_step(d->loop, 1000);
+        if (!done)
+                fail_msg("%s: no end", verb);
+        return op;
+}
+
+void data_must(struct op *op, enum outcome outcome, const char *text) {
+        if (op->outcome != outcome || (text && !strstr(err_text(&op->err), text)))
+                fail_msg("%s, not %s: %s", outcome_name(op->outcome), outcome_name(outcome),
+                         err_text(&op->err));
+        op_clear(op);
+}

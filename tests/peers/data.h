@@ -65,3 +65,8 @@ void thing_healed(struct data *d, struct thing *t, const char *fields);
 struct tunnel_tcp;
 void thing_broken_everywhere(struct data *d, struct tunnel_tcp *way, const char *json);
 void thing_gone(struct data *d, struct thing *t); /* removed, looked at, freed */
+/* What an action asks, JSON with ' for "; waited for. */
+struct op data_act(struct data *d, const char *verb, const char *ask,
+                   const struct secret_values *values);
+/* It ended so, and says TEXT (NULL: whatever); then its memory goes. */
+void data_must(struct op *op, enum outcome outcome, const char *text);

@@ -517,7 +517,11 @@ int main(int argc, char **argv) {
                 T(a_server_that_goes_is_met_again),
         };
 
+        int failed;
+
         if (argc > 1)
                 server = argv[1];
-        return cmocka_run_group_tests(tests, NULL, NULL) + data_mysql_users();
+        failed = data_mysql_acts();
+        failed += cmocka_run_group_tests(tests, NULL, NULL);
+        return failed + data_mysql_users(); /* last: MySQL is left without TLS */
 }

@@ -24,4 +24,5 @@ void mysql_do(struct mysql_world *w, const char *fmt, ...) printf_(2, 3);
 /* Can this user log in without TLS and do STATEMENT? 0, or the server's number. */
 unsigned mysql_as(const char *user, const char *password, const char *statement);
 
+int data_mysql_acts(void);  /* data_mysql_act.c; the number of failed tests */
 int data_mysql_users(void); /* data_mysql_user.c; the number of failed tests */

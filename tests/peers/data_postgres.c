@@ -309,6 +309,36 @@ static void a_server_that_goes_is_met_again(void **state) {
         thing_gone(w->d, &db);
 }
 
+/* Placeholders are values, whatever is in them; results have their types; a failure its state. */
+static void statements_of_actions_are_done(void **state) {
+        struct world *w = *state;
+        cleanup_(freep) char *text = NULL;
+        struct op op =
+                data_act(w->d, "sql",
+                         "{'statements':[{'sql':'CREATE TABLE public.acts (v text, n int)'},"
+                         "{'sql':'INSERT INTO acts VALUES (:\\u0027v\\u0027, :\\u0027n\\u0027)',"
+                         "'values':{'v':'it\\u0027s \\\\ ; DROP TABLE acts','n':7}},"
+                         "{'sql':'SELECT v, n, NULL AS x FROM :\\\"t\\\"','values':{'t':'acts'}},"
+                         "{'sql':'DROP TABLE acts'}]}",
+                         NULL);
+
+        text = json_text(json_array_get(json_get(op.told, "results"), 2));
+        assert_string_equal(text, "{\"columns\":[\"v\",\"n\",\"x\"],\"rows\":[[\"it's \\\\ ; DROP "
+                                  "TABLE acts\",7,null]]}");
+        data_must(&op, OUTCOME_DONE, NULL);
+        op = data_act(w->d, "sql",
+                      "{'statements':[{'sql':'SELECT 1'},{'sql':'SELECT * FROM nix'}]}", NULL);
+        assert_int_equal(json_get_int(op.told, "statement", -1), 1);
+        assert_string_equal(json_get_str(op.told, "sqlstate", ""), "42P01");
+        data_must(&op, OUTCOME_REFUSED, "nix");
+        op = data_act(w->d, "sql",
+                      "{'statements':[{'sql':'SELECT generate_series(1, 5000)'}],"
+                      "'database':'template1'}",
+                      NULL);
+        assert_int_equal(json_array_size(json_get(op.told, "rows")), 1000);
+        data_must(&op, OUTCOME_DONE, NULL);
+}
+
 int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
@@ -322,6 +352,7 @@ int main(void) {
                 T(who_the_server_is_and_who_we_are_is_checked),
                 T(through_a_tunnel_the_name_is_still_checked),
                 T(a_connection_that_breaks_anywhere_is_survived),
+                T(statements_of_actions_are_done),
                 T(a_server_that_goes_is_met_again),
         };
 

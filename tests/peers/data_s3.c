@@ -5,16 +5,7 @@
  * loopback port is tested on the way. With the argument "tls" directly, by HTTPS, to the one that
  * has a certificate: signatures, and the admin API's encrypted bodies. Damage is done by signed
  * requests of our own. */
-#include "data.h"
-#include "tunnel-tcp.h"
-
-extern const struct provider provider_s3;
-
-struct world {
-        struct data *d;
-        struct tunnel_tcp way;
-        struct http_server *server;
-};
+#include "data_s3.h"
 
 static bool tls;
 
@@ -41,8 +32,8 @@ static json_t *config_of(const char *password) {
                          "secret-key", password, "tls", "mode", "plain");
 }
 
-static int setup(void **state) {
-        struct world *w = mem_new(struct world);
+int s3_setup(void **state) {
+        struct s3_world *w = mem_new(struct s3_world);
         cleanup_(freep) char *url = endpoint(), *ca = data_file(data_env("PEERS_DATA_CA"));
         struct http_server_config outside = { .url = url, .ca_pem = ca };
         struct err err = { 0 };
@@ -60,8 +51,8 @@ static int setup(void **state) {
         return 0;
 }
 
-static int teardown(void **state) {
-        struct world *w = *state;
+int s3_teardown(void **state) {
+        struct s3_world *w = *state;
 
         http_server_unref(w->server);
         data_free(w->d);
@@ -70,8 +61,12 @@ static int teardown(void **state) {
         return 0;
 }
 
-static long raw_as(struct world *w, const char *user, const char *password, const char *method,
-                   const char *path, const char *body) {
+bool s3_by_tls(void) {
+        return tls;
+}
+
+static long raw_body(struct s3_world *w, const char *user, const char *password, const char *method,
+                     const char *path, const char *body, char **ret) {
         struct http_request r = { .server = w->server,
                                   .method = method,
                                   .path = path,
@@ -86,18 +81,35 @@ static long raw_as(struct world *w, const char *user, const char *password, cons
         if (http_blocking(&r, &err) < 0)
                 fail_msg("%s: %s", path, err_text(&err));
         status = r.status;
+        if (ret)
+                *ret = str_dup(buf_str(&r.reply));
         http_deinit(&r);
         return status;
 }
 
-static void raw(struct world *w, const char *method, const char *path, const char *body,
+static long raw_as(struct s3_world *w, const char *user, const char *password, const char *method,
+                   const char *path, const char *body) {
+        return raw_body(w, user, password, method, path, body, NULL);
+}
+
+static void raw(struct s3_world *w, const char *method, const char *path, const char *body,
                 long want) {
         assert_int_equal(raw_as(w, data_env("PEERS_MINIO_USER"), secret(), method, path, body),
                          want);
 }
 
+char *s3_raw(struct s3_world *w, const char *method, const char *path, const char *body,
+             long want) {
+        char *text = NULL;
+
+        assert_int_equal(
+                raw_body(w, data_env("PEERS_MINIO_USER"), secret(), method, path, body, &text),
+                want);
+        return text;
+}
+
 static void a_bucket_is_made_and_made_again_when_it_goes(void **state) {
-        struct world *w = *state;
+        struct s3_world *w = *state;
         struct thing b = thing_of(w->d, "{'type':'bucket','name':'mlflow'}");
 
         assert_true(b.id.data && b.id.remake);
@@ -111,7 +123,7 @@ static void a_bucket_is_made_and_made_again_when_it_goes(void **state) {
 }
 
 static void a_bucket_opened_to_everybody_is_closed_again(void **state) {
-        struct world *w = *state;
+        struct s3_world *w = *state;
         struct thing b = thing_of(w->d, "{'type':'bucket','name':'closed'}");
 
         thing_make(w->d, &b);
@@ -125,7 +137,7 @@ static void a_bucket_opened_to_everybody_is_closed_again(void **state) {
 }
 
 static void a_full_bucket_is_emptied_in_pages_before_it_goes(void **state) {
-        struct world *w = *state;
+        struct s3_world *w = *state;
         struct thing b = thing_of(w->d, "{'type':'bucket','name':'full'}");
         struct op op;
 
@@ -151,7 +163,7 @@ static void a_full_bucket_is_emptied_in_pages_before_it_goes(void **state) {
 }
 
 static void a_bucket_of_others_is_not_taken_nor_removed(void **state) {
-        struct world *w = *state;
+        struct s3_world *w = *state;
         struct thing b = thing_of(w->d, "{'type':'bucket','name':'theirs'}");
         struct op op;
 
@@ -178,7 +190,7 @@ static void a_bucket_of_others_is_not_taken_nor_removed(void **state) {
         "*']}]}"
 
 static void a_policy_is_kept_as_it_was_written(void **state) {
-        struct world *w = *state;
+        struct s3_world *w = *state;
         struct thing p = thing_of(w->d, "{'type':'policy','name':'data-rw'," DOCUMENT "}");
         struct thing same = thing_of(w->d, "{'type':'policy','name':'data-rw'," DOCUMENT "}");
         struct thing other = thing_of(
@@ -210,7 +222,7 @@ static void a_policy_is_kept_as_it_was_written(void **state) {
 }
 
 static void a_user_gets_its_own_bucket_and_nothing_else(void **state) {
-        struct world *w = *state;
+        struct s3_world *w = *state;
         struct thing b = thing_of(w->d, "{'type':'bucket','name':'data'}");
         struct thing p = thing_of(w->d, "{'type':'policy','name':'data-rw'," DOCUMENT "}");
         struct thing u =
@@ -246,7 +258,7 @@ static void a_user_gets_its_own_bucket_and_nothing_else(void **state) {
 }
 
 static void a_changed_secret_key_is_seen_and_set_back(void **state) {
-        struct world *w = *state;
+        struct s3_world *w = *state;
         struct thing p = thing_of(w->d, "{'type':'policy','name':'data-rw'," DOCUMENT "}");
         struct thing u = thing_of(
                 w->d,
@@ -272,7 +284,7 @@ static void a_changed_secret_key_is_seen_and_set_back(void **state) {
 }
 
 static void a_user_waits_for_its_policy(void **state) {
-        struct world *w = *state;
+        struct s3_world *w = *state;
         struct thing u = thing_of(
                 w->d,
                 "{'type':'user','name':'EARLY','secret-key':'12345678','policy':'not-there'}");
@@ -287,7 +299,7 @@ static void a_user_waits_for_its_policy(void **state) {
 }
 
 static void a_wrong_key_says_the_way_back(void **state) {
-        struct world *w = *state;
+        struct s3_world *w = *state;
         struct thing b = thing_of(w->d, "{'type':'bucket','name':'mlflow'}");
         struct err err = { 0 };
         struct op op;
@@ -301,7 +313,7 @@ static void a_wrong_key_says_the_way_back(void **state) {
 }
 
 static void a_pod_that_is_not_ready_is_said_in_its_words(void **state) {
-        struct world *w = *state;
+        struct s3_world *w = *state;
         struct thing b;
         struct err err = { 0 };
         struct op op;
@@ -321,7 +333,7 @@ static void a_pod_that_is_not_ready_is_said_in_its_words(void **state) {
 }
 
 static void another_store_has_buckets_only(void **state) {
-        struct world *w = *state;
+        struct s3_world *w = *state;
         struct thing b = thing_of(w->d, "{'type':'bucket','name':'plain'}");
         struct thing u =
                 thing_of(w->d, "{'type':'user','name':'KEY','secret-key':'12345678','policy':'p'}");
@@ -344,7 +356,7 @@ static void never_called(struct op *op) {
 }
 
 static void a_cancelled_operation_tells_nobody(void **state) {
-        struct world *w = *state;
+        struct s3_world *w = *state;
         struct thing b = thing_of(w->d, "{'type':'bucket','name':'mlflow'}");
         struct apply_request r = {
                 .type = "bucket", .path = "mlflow", .wanted = b.wanted, .incarnation = ""
@@ -362,7 +374,7 @@ static void a_cancelled_operation_tells_nobody(void **state) {
 }
 
 int main(int argc, char **argv) {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, s3_setup, s3_teardown)
         const struct CMUnitTest tests[] = {
                 T(a_bucket_is_made_and_made_again_when_it_goes),
                 T(a_bucket_opened_to_everybody_is_closed_again),
@@ -379,5 +391,5 @@ int main(int argc, char **argv) {
         };
 
         tls = argc > 1 && str_eq(argv[1], "tls");
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, NULL, NULL) + data_s3_objects();
 }

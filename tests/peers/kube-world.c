@@ -108,8 +108,8 @@ static void remember(struct thing *t, struct op *op) {
         assert_int_equal(kube->projection_parse(op->fields, &t->projection, NULL), 0);
         t->baseline = json_incref(op->baseline);
         t->interest.projection = t->projection;
-        memcpy(t->interest.baseline, op->baseline_digest, DIGEST_SIZE);
-        t->interest.baseline_valid = true;
+        memcpy(t->digest, op->baseline_digest, DIGEST_SIZE);
+        t->interest.baseline = t->digest;
         /* The watch may have brought it before the answer came; then there is no other event. */
         t->last.presence = op->seen.presence;
         t->last.digest_valid = op->seen.digest_valid;
@@ -220,12 +220,12 @@ struct drift_list world_drift(const char *type, const char *path) {
 
 bool world_drifted(const struct thing *t) {
         return t->last.presence == PRESENCE_PRESENT && t->last.digest_valid &&
-               memcmp(t->last.digest, t->interest.baseline, DIGEST_SIZE) != 0;
+               memcmp(t->last.digest, t->digest, DIGEST_SIZE) != 0;
 }
 
 bool world_in_place(const struct thing *t) {
         return t->last.presence == PRESENCE_PRESENT && t->last.digest_valid &&
-               memcmp(t->last.digest, t->interest.baseline, DIGEST_SIZE) == 0;
+               memcmp(t->last.digest, t->digest, DIGEST_SIZE) == 0;
 }
 
 void world_assert_drift(const struct drift *d, const char *field, const char *wanted,
@@ -247,7 +247,7 @@ void world_heal(const char *text, unsigned flags, const char *type, const char *
         uint8_t before[DIGEST_SIZE];
         struct op op;
 
-        memcpy(before, t->interest.baseline, DIGEST_SIZE);
+        memcpy(before, t->digest, DIGEST_SIZE);
         if (world_apply(text, (struct asked){ .flags = flags }, &op) != OUTCOME_DONE)
                 fail_msg("%s: %s", outcome_name(op.outcome), err_text(&op.err));
         assert_memory_equal(before, op.baseline_digest, DIGEST_SIZE);

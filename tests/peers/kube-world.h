@@ -26,6 +26,7 @@
 
 struct thing {
         struct interest interest;
+        uint8_t digest[DIGEST_SIZE]; /* of the baseline, once there is one */
         struct projection *projection;
         json_t *baseline;
         struct observation last;

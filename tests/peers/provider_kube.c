@@ -405,6 +405,10 @@ int main(void) {
                 cmocka_unit_test(a_watch_from_an_old_version_brings_all_that_happened_since),
                 cmocka_unit_test(a_pod_that_fits_nowhere_is_its_deployments_reason),
                 cmocka_unit_test(a_tunnel_to_no_pod_ends_with_that_reason),
+                cmocka_unit_test(a_command_answers_with_its_output_and_exit_code),
+                cmocka_unit_test(a_command_that_cannot_run_says_why),
+                cmocka_unit_test(a_stream_of_any_size_comes_out_and_goes_in),
+                cmocka_unit_test(a_stream_from_a_command_that_fails_is_broken),
         };
 
         /* The stand-in has no PodSecurity and quota admission, and its pods are no processes. */
@@ -413,6 +417,7 @@ int main(void) {
                 cmocka_unit_test(a_stateful_set_without_its_pod_says_what_the_event_says),
                 cmocka_unit_test(a_warning_of_the_server_is_handed_on),
                 cmocka_unit_test(bytes_go_both_ways_through_a_tunnel),
+                cmocka_unit_test(a_request_goes_to_a_port_of_a_pod),
                 cmocka_unit_test(a_tunnel_to_a_closed_port_says_so),
         };
         int r;

@@ -19,6 +19,11 @@ void a_deployment_that_may_make_no_pods_says_which_policy_forbids_them(void **st
 void a_stateful_set_without_its_pod_says_what_the_event_says(void **state);
 void a_pod_that_fits_nowhere_is_its_deployments_reason(void **state);
 void a_warning_of_the_server_is_handed_on(void **state);
+void a_command_answers_with_its_output_and_exit_code(void **state);
+void a_command_that_cannot_run_says_why(void **state);
+void a_stream_of_any_size_comes_out_and_goes_in(void **state);
+void a_stream_from_a_command_that_fails_is_broken(void **state);
 void a_tunnel_to_no_pod_ends_with_that_reason(void **state);
 void bytes_go_both_ways_through_a_tunnel(void **state);
+void a_request_goes_to_a_port_of_a_pod(void **state);
 void a_tunnel_to_a_closed_port_says_so(void **state);

@@ -158,6 +158,29 @@ void bytes_go_both_ways_through_a_tunnel(void **state) {
         buf_free(&h.data);
 }
 
+/* The pod of the test before. */
+void a_request_goes_to_a_port_of_a_pod(void **state) {
+        cleanup_(freep) char *path = world_path("serves");
+        cleanup_(json_freep) json_t *ask =
+                json_pack("{s:s, s:i, s:s}", "pod", path, "port", 8000, "path", "/Etc/UTC");
+        struct act_request r = { .verb = "http", .ask = ask };
+        bool done = false;
+        struct op op = { .loop = w.loop, .done = world_done, .arg = &done };
+
+        kube->act(w.target, &r, &op);
+        wait_for(done);
+        assert_int_equal(op.outcome, OUTCOME_DONE);
+        assert_int_equal(json_get_int(op.told, "status", 0), 200);
+        assert_true(json_get_int(op.told, "bytes", 0) > 50);
+        op_clear(&op);
+        json_object_set_new(ask, "port", json_integer(8001));
+        done = false;
+        kube->act(w.target, &r, &op);
+        wait_for(done);
+        assert_int_equal(op.outcome, OUTCOME_NOT_YET);
+        op_clear(&op);
+}
+
 void a_tunnel_to_a_closed_port_says_so(void **state) {
         struct heard h = { 0 };
         struct tunnel *t;

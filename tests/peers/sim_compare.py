@@ -379,6 +379,13 @@ def steps(c):
     c.pause(1)
     c.step('crd gone','GET',CP)
     c.step('cr gone','GET',FP)
+    # commands: what is refused before a kubelet is asked (the rest is tests/peers/provider_kube_exec.c)
+    pair={'apiVersion':'v1','kind':'Pod','metadata':{'name':'pair'},'spec':{'nodeName':'nowhere','containers':[{'name':'a','image':'nginx:1'},{'name':'b','image':'nginx:1'}]}}
+    c.real('POST',NS+'/pods',pair)                  # its own fields are not what is compared here
+    c.request(c.sim_base,'POST',NS+'/pods',pair)
+    c.step('exec no pod','GET',NS+'/pods/none/exec?command=true&stdout=true')
+    c.step('exec other container','GET',NS+'/pods/pair/exec?command=true&stdout=true&container=c')
+    c.step('exec no container','GET',NS+'/pods/pair/exec?command=true&stdout=true')
     # rollouts for real
     web={'apiVersion':'apps/v1','kind':'Deployment','metadata':{'name':'web'},'spec':{'replicas':2,'selector':{'matchLabels':{'w':'b'}},'template':{'metadata':{'labels':{'w':'b'}},'spec':{'containers':[{'name':'c','image':'nginx:1'}]}}}}
     WP='/apis/apps/v1/namespaces/cmp/deployments/web'

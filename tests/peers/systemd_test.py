@@ -262,16 +262,29 @@ def _(m):
             raise Trouble(f"{line}: a key was made beside the credential")
 
 
-@test("a new key before the old one in the file: what is sealed under either opens")
-def _(m):
-    value, old = revealed(m), (m.root / "root/key").read_bytes()
-    (m.root / "root/both").write_bytes(os.urandom(32) + old)
+def rotated(m, first, second):
+    """Starts with both keys in the credential; over when all is sealed with the first, which is enough from then on."""
+    known = len(events(m, "key"))
+    (m.root / "root/both").write_bytes(first + second)
     drop_in(m, "LoadCredential=mooring-key:/root/both")
+    m.run("systemctl", "restart", "mooringd").ok()
+    until(lambda: any("all is sealed with the first key" in e["MESSAGE"] for e in events(m, "key")[known:]), "all to be sealed anew")
+
+
+@test("a new key before the old one in the credential: all is sealed with it, and then it opens all by itself")
+def _(m):
+    value, old, new = revealed(m), (m.root / "root/key").read_bytes(), os.urandom(32)
+    rotated(m, new, old)
+    (m.root / "root/new").write_bytes(new)
+    drop_in(m, "LoadCredential=mooring-key:/root/new")
     m.run("systemctl", "restart", "mooringd").ok()
     if revealed(m) != value:
         raise Trouble("the secret has another value")
+    rotated(m, old, new)
     drop_in(m, "LoadCredentialEncrypted=mooring-key")
     m.run("systemctl", "restart", "mooringd").ok()
+    if revealed(m) != value:
+        raise Trouble("the secret has another value after the way back")
 
 
 @test("without its key, or with another one, it refuses to start and changes nothing; with it, all is there")
@@ -330,6 +343,7 @@ def _(m):
         raise Trouble("the journal does not say read-only")
     m.run("systemctl", "restart", "mooringd").ok()          # also where somebody starts it again
     m.run("mooringctl", "--model", "mlflow", "status").ok().says("mlflow-server")
+    until(lambda: change(next(numbers)).code, "a command to be refused again: its end gave the room of the log back")
     change(next(numbers)).refused("disk")
     m.run("rm", "/var/lib/mooring/filler").ok()
     until(lambda: change(6061).code == 0, "a command to be taken again")

@@ -218,6 +218,18 @@ class Inside:
         self.score.check(said.returncode == 0, "the API server is restarted", said.stderr)
         await self.until("and pods are still seen", self.ready("mlflow-mysql-0"))
 
+    async def helper(self):
+        """Its processes go with podd; the pods do not, and have other addresses then."""
+        before = (await self.api.get(f"{PODS}/mlflow-mysql-0"))["status"]["podIP"]
+        said = self.peers("restart", self.folder, "podd")
+        self.score.check(said.returncode == 0, "podd is restarted", said.stderr)
+
+        async def moved():
+            pod = (await self.api.get(f"{PODS}/mlflow-mysql-0"))["status"]
+            return pod["podIP"] != before and pod["podIPs"] == [{"ip": pod["podIP"]}]
+        await self.until("a pod of before has its new address, and only that", moved)
+        await self.until("and is ready again", self.ready("mlflow-mysql-0", 1))
+
     async def ending(self):
         await self.api.delete(f"/api/v1/namespaces/{objects.NAMESPACE}")
 
@@ -237,7 +249,7 @@ class Inside:
 
     async def run(self):
         for step in (self.create, self.secrets, self.database, self.restarts, self.killed, self.volumes,
-                     self.tracking, self.nodes, self.server, self.ending):
+                     self.tracking, self.nodes, self.server, self.helper, self.ending):
             began = time.monotonic()
             await step()
             print(f"     {step.__name__}: {time.monotonic() - began:.1f} s", flush=True)

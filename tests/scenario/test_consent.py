@@ -56,7 +56,8 @@ def _(world):
         if code != 1 or world.daemon.rows("SELECT life FROM application") != before:
             raise Trouble(f"{answer!r} was taken for consent ({code}):\n{shown}")
     code, shown = typed(world, "remove-model", model, answer="y")
-    must_say(shown, "its data is kept", f"keep PersistentVolumeClaim {model}/{CLAIM}", "enter the name of the model", "aborted")
+    must_say(shown, "its data is kept", f"keep PersistentVolumeClaim {model}/{CLAIM}", "remove ", "more objects: --dry-run names them",
+             "enter the name of the model", "aborted")
     if code != 1 or world.daemon.rows("SELECT life FROM model") != [("alive",)]:
         raise Trouble(f"remove-model took y for the model's name:\n{shown}")
     # Who else is hurt is told too: by the end of a relation alone, and with an application.
@@ -126,6 +127,10 @@ def _(world):
     gone = f"delete PersistentVolumeClaim {model}/{claim} and the data in it, as "
     world.ctl("deploy", "minio", "store").ok()
     world.wait_active()
+    world.ctl("pause", "store", "--reason", "alice: copying", "--until", "2h").ok()
+    shown = world.ctl("remove-application", "store", "--destroy-storage", "--dry-run").ok()
+    must_say(shown.err, f"{model}/{claim} is paused by ", "alice: copying (until ")
+    world.ctl("unpause", "store").ok()
     world.ctl("pause", "--object", subject, "--reason", "alice: copying", "--dry-run").ok().says("would pause", "alice: copying")
     world.ctl("pause", "--object", subject, "--reason", "alice: copying").ok()
     world.ctl("drift", "policy", "set", "--mode", "off", "--object", subject, "--reason", "hers").ok()

@@ -177,8 +177,12 @@ def _(world):
         raise Trouble(f"secrets of the model are left: {secrets(world)}")
 
 
-@test("a database's loss ends by itself when it is restored, a pause hides none, a missing mark is none, and one consent is enough",
-      fresh=True)
+def mark_of(world):
+    return sql(world, "SELECT ROUTINE_COMMENT FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = 'mlflow' AND ROUTINE_NAME = 'mooring_mark'")
+
+
+@test("what its users build in a lost database does not end the loss, a person does; the very one that is back ends it by itself; "
+      "a pause hides none, a missing mark is none, and one consent is enough", fresh=True)
 def _(world):
     world.ctl("deploy", BUNDLE).ok()
     world.wait_active()
@@ -194,6 +198,20 @@ def _(world):
     world.wait_status("mlflow-mysql", "blocked", "paused", "is gone, and held data")
     world.ctl("unpause", "mlflow-mysql").ok()
     sql(world, "CREATE DATABASE mlflow; CREATE TABLE mlflow.t (a INT)")
+    world.wait_status("mlflow-mysql", "blocked", "another one of that name is there, with something in it", "takes it as it is")
+    world.wait_status("mlflow-server", "blocked", "accept-data-loss mlflow-mysql")
+    world.wait_for("the command to know", lambda: "as it is" in world.ctl("accept-data-loss", "mlflow-mysql", "--dry-run").ok().out)
+    world.ctl("accept-data-loss", "mlflow-mysql").ok()
+    world.wait_active()
+    if sql(world, "SHOW TABLES FROM mlflow") != "t":
+        raise Trouble("what was there was not taken as it is")
+    world.ctl("drift").ok().says("accepted")
+    world.wait_for("our mark on it", lambda: mark_of(world))
+    seen_filled(world, "database", "mlflow")
+    mark = mark_of(world)
+    sql(world, "DROP DATABASE mlflow")
+    world.wait_status("mlflow-mysql", "blocked", "is gone, and held data")
+    sql(world, f"CREATE DATABASE mlflow; CREATE TABLE mlflow.t (a INT); CREATE PROCEDURE mlflow.mooring_mark() COMMENT '{mark}' BEGIN END")
     world.wait_active()
     world.wait_for("the loss to end as restored", lambda: "restored" in world.ctl("drift").out)
     world.cluster.kube.delete("namespaces", "", world.cluster.model)

@@ -4,7 +4,7 @@
 import base64
 
 from lib.runner import main, test
-from lib.world import Trouble
+from lib.world import Trouble, remove
 
 
 @test("a scale that the charm cannot run is refused, with what it can")
@@ -135,6 +135,48 @@ def _(world):
     for place in (listed.out, world.daemon.log.read_text(), world.ctl("status", "--format", "json").out, world.ctl("export-bundle").out):
         if plain in place:
             raise Trouble("the root password is shown where nobody asked for it")
+
+
+@test("a removal that somebody's finalizer holds up says so in status, why and wait", fresh=True)
+def _(world):
+    world.ctl("deploy", "minio", "store").ok()
+    world.wait_active()
+    kube, model = world.cluster.kube, world.cluster.model
+    kube.merge("services", model, "store", {"metadata": {"finalizers": ["example.org/hold"]}}, "backup-tool")
+    held = "example.org/hold (of backup-tool)"
+    world.ctl("remove-application", "store").ok()
+    world.wait_status("store", "maintenance", "removing: Service", held)
+    world.ctl("why", "store").ok().says(f"Service {model}/store", held)
+    world.ctl("wait", "store", "--for", "gone", "--timeout", "1s").refused(held, code=5)
+    kube.merge("services", model, "store", {"metadata": {"finalizers": None}})
+    world.ctl("wait", "store", "--for", "gone", "--timeout", "60s").ok()
+
+
+@test("a pinned charm that went from the state folder is taken in again at the start, and by refresh, which says so", fresh=True)
+def _(world):
+    world.ctl("deploy", "minio", "store").ok()
+    world.wait_active()
+    charms = world.daemon.state / "charms"
+
+    def lose():
+        for folder in charms.iterdir():
+            remove(folder)
+        if list(charms.iterdir()):
+            raise Trouble("the copies are there still")
+    world.daemon.stop()
+    lose()
+    world.daemon.start()
+    world.wait_for("its copy", lambda: "charm-missing" not in world.ctl("doctor").out and len(list(charms.iterdir())) == 1)
+    world.ctl("config", "store", "port=9500").ok()
+    world.wait_active()
+    lose()
+    said = [world.ctl("refresh", "store").ok().err for _ in range(2)]
+    if "in again" not in said[0] or "nothing to change" not in said[1]:
+        raise Trouble(f"refresh says {said}")
+    if len(list(charms.iterdir())) != 1:
+        raise Trouble("refresh has not taken it in")
+    world.ctl("config", "store", "port=9600").ok()
+    world.wait_active()
 
 
 if __name__ == "__main__":

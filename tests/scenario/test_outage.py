@@ -149,6 +149,25 @@ def _(world):
     settled(world)
 
 
+@test("a Service's port that got another number while cache.db was lost is the wanted one again, and the only one")
+def _(world):
+    settled(world)
+    kube, before = world.cluster.kube, lines(world)
+
+    def ports():
+        return sorted((p["name"], p["port"]) for p in kube.get("services", world.cluster.model, "mlflow-minio")["spec"]["ports"])
+    right = ports()
+    world.daemon.stop()
+    for path in world.daemon.state.glob("cache.db*"):
+        path.unlink()
+    kube.edit("services", world.cluster.model, "mlflow-minio", "/spec/ports/0/port", 1, "night-shift")
+    world.daemon.start()
+    repaired(world, before, f"Service {world.cluster.model}/mlflow-minio", "took over items of night-shift")
+    if ports() != right:
+        raise Trouble(f"the ports are {ports()}, wanted {right}")
+    settled(world)
+
+
 @test("a second daemon on the same state folder refuses to start, and the first goes on")
 def _(world):
     argv = world.daemon.argv("--socket", str(world.folder / "second.sock"))

@@ -76,6 +76,53 @@ def _(world):
         raise Trouble("apply did not do it")
 
 
+@test("a plan of a removal has what the others do in answer, and does nothing")
+def _(world):
+    kube = world.cluster.kube
+    name, answer = plan_of(world, "remove-application", "mlflow-minio")
+    if line_of(answer, "Secret mlflow/mlflow-server-object-storage")["do"] != "remove":
+        raise Trouble(f"the plan does not say what mlflow-server lets go: {answer}")
+    if line_of(answer, "StatefulSet.apps mlflow/mlflow-minio")["do"] != "remove":
+        raise Trouble(f"the plan does not say what goes with mlflow-minio: {answer}")
+    if "mlflow-minio" not in world.apps() or not kube.get("secrets", "mlflow", "mlflow-server-object-storage"):
+        raise Trouble("a plan removed something")
+
+
+@test("a plan of a model's removal names what goes with each application, and apply refuses when one is there no more")
+def _(world):
+    name, answer = plan_of(world, "remove-model", "mlflow")
+    gone = {f"{line['type']} {line['path']}": line["application"] for line in answer["changes"] if line.get("do") == "remove"}
+    for what, whose in ((DEPLOYMENT, "mlflow-server"), ("StatefulSet.apps mlflow/mlflow-minio", "mlflow-minio"),
+                        ("StatefulSet.apps mlflow/mlflow-mysql", "mlflow-mysql")):
+        if gone.get(what) != whose:
+            raise Trouble(f"the plan does not say that {what} goes: {answer}")
+    if any("PersistentVolumeClaim" in what for what in gone):
+        raise Trouble(f"the plan removes data that is kept: {answer}")
+    world.ctl("config", "mlflow-server", "mlflow_port=5074").ok()
+    world.ctl("apply", name).refused(DEPLOYMENT, "what is there is other now", code=1)
+    world.ctl("config", "mlflow-server", "--reset", "mlflow_port").ok()
+    world.wait_active()
+
+
+@test("a plan of another image has the objects that use it, and apply does them")
+def _(world):
+    name, answer = plan_of(world, "attach-resource", "mlflow-server", "oci-image=mooring.test/another/mlflow:2")
+    if line_of(answer, DEPLOYMENT)["do"] != "change":
+        raise Trouble(f"the plan does not say what has another image: {answer}")
+
+    def image():
+        found = world.cluster.kube.get("deployments", "mlflow", "mlflow-server")
+        return found["spec"]["template"]["spec"]["containers"][0]["image"]
+    before = image()
+    if "another" in before:
+        raise Trouble("a plan changed something")
+    world.ctl("apply", name).ok()
+    world.wait_for("the other image", lambda: image() == "mooring.test/another/mlflow:2")
+    world.ctl("attach-resource", "mlflow-server", f"oci-image={before}").ok()
+    world.wait_for("the one of before", lambda: image() == before)
+    world.wait_active()
+
+
 @test("plans of a deploy have the objects of what is not there yet, as the server would take them, and make nothing")
 def _(world):
     kube = world.cluster.kube

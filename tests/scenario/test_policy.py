@@ -91,6 +91,7 @@ def _(world):
     right = image(kube)
     world.ctl("drift", "hand-over", SERVER, "spec.template.spec.containers[name=mlflow-server].image", "--to", "kubectl-edit",
               "--reason", "a fix is tried").ok()
+    world.wait_for("that it is not ours", lambda: not owns_image(kube))     # else what we write then undoes the edits unseen
     kube.edit("deployments", "mlflow", "mlflow-server", IMAGE, "docker.io/library/busybox:1")
     kube.merge("deployments", "mlflow", "mlflow-server", {"metadata": {"labels": {"app.kubernetes.io/managed-by": "me"}}})
     repaired(world, before, "Deployment.apps mlflow/mlflow-server", "managed-by")
@@ -369,11 +370,19 @@ def options(world, more):
         world.daemon.start()
 
 
-def owns_replicas(kube):
+def our_fields(kube):
     for entry in kube.get("deployments", "mlflow", "mlflow-server")["metadata"]["managedFields"]:
         if entry["manager"] == "mooring" and not entry.get("subresource"):
-            return "f:replicas" in entry["fieldsV1"].get("f:spec", {})
-    return False
+            return entry["fieldsV1"].get("f:spec", {})
+    return {}
+
+
+def owns_replicas(kube):
+    return "f:replicas" in our_fields(kube)
+
+
+def owns_image(kube):
+    return '"f:image"' in json.dumps(our_fields(kube))
 
 
 def assert_equal(found, wanted):

@@ -163,6 +163,21 @@ def _(world):
     world.wait_active()
 
 
+@test("an object that goes while it may not be read is not called active, and comes back when the right is given", fresh=True)
+def _(world):
+    world.ctl("deploy", "minio", "store").ok()
+    world.wait_active()
+    world.cluster.forbid("get", "services")
+    try:
+        world.cluster.kube.delete("services", world.cluster.model, "store")
+        world.wait_status("store", "blocked", "Service", "missing right: get resource \"services\"")
+    finally:
+        world.cluster.permit()
+    world.wait_active()
+    if not world.cluster.kube.get("services", world.cluster.model, "store"):
+        raise Trouble("it is called active without its Service")
+
+
 @contextmanager
 def small_disk(folder, size):
     folder.mkdir(mode=0o700, exist_ok=True)

@@ -42,6 +42,20 @@ def _(world):
         raise Trouble("the rights are not what they were")
 
 
+@test("rights on the server's own databases, and on patterns of names, are taken from a relation's user")
+def _(world):
+    before, user = lines(world), relation_user(world)
+    rights = sql(world, f"SHOW GRANTS FOR '{user}'@'%'")
+    sql(world, f"GRANT SELECT ON mysql.* TO '{user}'@'%' WITH GRANT OPTION; GRANT UPDATE ON mysql.db TO '{user}'@'%';"
+               f"GRANT INSERT ON `other%`.* TO '{user}'@'%'")
+    repaired(world, before, f"user {user}@%", "elsewhere", "not recorded")
+    found = sql(world, f"SHOW GRANTS FOR '{user}'@'%'")
+    if found != rights:
+        raise Trouble(f"the rights are not what they were: {found}")
+    if not logs_in(world, user):
+        raise Trouble("mlflow-server cannot log in any more")
+
+
 @test("a changed password of a relation's user is put back, and shown nowhere")
 def _(world):
     before, user = lines(world), relation_user(world)
@@ -180,6 +194,9 @@ def _(world):
     world.daemon.kill()
     world.daemon.start()
     world.wait_status("mlflow-minio", "blocked", "bucket mlflow is empty, and held data since 20")
+    must(world, "PUT", "/mlflow/the-first-upload", b"x")
+    world.wait_status("mlflow-minio", "blocked", "bucket mlflow, which held data since 20", "with something in it")
+    world.wait_for("the command to know", lambda: "as it is" in world.ctl("accept-data-loss", "mlflow-minio", "--dry-run").ok().out)
     world.ctl("accept-data-loss", "mlflow-minio").ok()
     world.wait_active()
 

@@ -82,9 +82,15 @@ class Sim:
             return json.load(reply)
 
     def patch(self, path, body):
-        request = urllib.request.Request(self.server + path, data=json.dumps(body).encode(), method="PATCH",
+        return self.send("PATCH", path, body, "application/merge-patch+json")
+
+    def post(self, path, body):
+        return self.send("POST", path, body, "application/json")
+
+    def send(self, method, path, body, kind):
+        request = urllib.request.Request(self.server + path, data=json.dumps(body).encode(), method=method,
                                          headers={"Authorization": f"Bearer {self.token}",
-                                                  "Content-Type": "application/merge-patch+json"})
+                                                  "Content-Type": kind})
         with urllib.request.urlopen(request, timeout=30) as reply:
             return json.load(reply)
 
@@ -148,9 +154,9 @@ class Daemon:
 
     # ---- the admin API
 
-    def call(self, method, path, body=None, connection=None):
+    def call(self, method, path, body=None, connection=None, headers=()):
         c = connection or Connection(self.socket)
-        c.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
+        c.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"} | dict(headers))
         reply = c.getresponse()
         text = reply.read()
         if connection is None:
@@ -238,6 +244,10 @@ class Daemon:
         anon, peak = (int(re.search(rf"^{key}:\s+(\d+)", status, re.M)[1]) for key in ("RssAnon", "VmHWM"))
         return pss / 1024, anon / 1024, peak / 1024
 
-    def cpu_seconds(self):
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    def cpu_seconds(self, of="stat"):
+        """Of all threads; OF task/PID/stat: of that one."""
+        fields = Path(f"/proc/{self.process.pid}/{of}").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def loop_seconds(self):
+        return self.cpu_seconds(f"task/{self.process.pid}/stat")

@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import time
 import urllib.parse
+from collections import Counter
 
 from mooringd import Daemon, Failed, Sim, until
 
@@ -44,7 +45,8 @@ class World:
                           "FLOOR_CERT": self.env["PEERS_ADMIN_CERT"], "FLOOR_KEY": self.env["PEERS_ADMIN_KEY"]}
         self.daemons, self.programs, self.sims, self.serial = [], [], [], 0
         self.stamp = f"{int(time.time()) % 1000000}"
-        self.slow, self.slowest = {}, (0, "")   # handlers above the limit, and the longest, of the daemons dropped
+        self.slow = Counter()           # (handler, cause) above the limit, of the daemons dropped
+        self.looped = 0.0               # seconds that their loops ran
         self.templates = None
 
     def number(self, n):
@@ -68,12 +70,12 @@ class World:
     # ---- the cluster
 
     def kubectl(self, method, path, body=None, content="application/json", check=True):
-        """One plain request, by curl inside the network."""
+        """One plain request, by curl inside the network; BODY is an object or text."""
         args = ["curl", "-sS", "--fail-with-body", "-X", method, "--cacert", self.env["PEERS_CA"], "--cert",
                 self.env["PEERS_ADMIN_CERT"], "--key", self.env["PEERS_ADMIN_KEY"], self.env["PEERS_API"] + path]
         if body is not None:
             args += ["-H", f"Content-Type: {content}", "--data-binary", "@-"]
-        done = subprocess.run(self.inside + args, input=json.dumps(body) if body is not None else None, text=True,
+        done = subprocess.run(self.inside + args, input=body if isinstance(body, str) else json.dumps(body), text=True,
                               capture_output=True)
         if done.returncode and check:
             raise Failed(f"{method} {path}: {done.stderr} {done.stdout[:500]}")
@@ -172,12 +174,13 @@ class World:
     def take_slow(self, d):
         """Keeps what the daemon counted of handlers above the limit."""
         for line in d.call("GET", "/v1/metrics").splitlines():
-            found = re.match(r'mooring_slow_handlers_total\{handler="([^"]*)"\} (\d+)', line)
+            found = re.match(r'mooring_slow_handlers_total\{handler="([^"]*)",cause="([^"]*)"\} (\d+)', line)
             if found:
-                self.slow[found[1]] = self.slow.get(found[1], 0) + int(found[2])
-            found = re.match(r'mooring_slowest_handler_seconds\{handler="([^"]*)"\} (\S+)', line)
-            if found:
-                self.slowest = max(self.slowest, (float(found[2]), found[1]))
+                self.slow[found[1], found[2]] += int(found[3])
+        self.looped += d.loop_seconds()
+        lines = [line for line in d.log_path.read_text(errors="replace").splitlines() if "held the loop" in line]
+        if lines:
+            print("   " + "\n   ".join(lines[-10:]), flush=True)
 
     def drop(self, d, model=None):
         self.take_slow(d)

@@ -5,8 +5,8 @@
  *   gen-charm stage SOURCE MODULE OUT STAMP DEPFILE
  *
  * charm.gen.h holds the charm's name, the SHA-256 of charm.yaml that the worker compares, and a
- * constant for every name that C code may use (OPTION_, ENDPOINT_, RESOURCE_, STORAGE_): a
- * misspelt one does not compile. */
+ * constant for every name that C code may use (OPTION_, ENDPOINT_, RESOURCE_, STORAGE_, ACTION_):
+ * a misspelt one does not compile. */
 #include "gen-charm.h"
 
 #include "digest.h"
@@ -78,7 +78,8 @@ static int put_header(FILE *out, const struct buf *text, const json_t *j, struct
                       { "requires", "ENDPOINT_" },
                       { "peers", "ENDPOINT_" },
                       { "resources", "RESOURCE_" },
-                      { "storage", "STORAGE_" } };
+                      { "storage", "STORAGE_" },
+                      { "actions", "ACTION_" } };
         const char *name = json_get_str(j, "name", NULL);
         int r = name && name_valid(name) ? 0 : err_set(err, -EINVAL, "there is no proper \"name\"");
 

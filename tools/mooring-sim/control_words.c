@@ -6,6 +6,7 @@
 #include "control_socket.h"
 
 #include "controllers/controllers.h"
+#include "exec.h"
 #include "faults.h"
 #include "clock.h"
 #include "portforward.h"
@@ -30,8 +31,8 @@ struct words {
 typedef int word_run(struct words *w, struct err *err);
 
 static word_run run_fault, run_latency, run_stale, run_fail_pods, run_clear, run_delete, run_edit,
-        run_label, run_get, run_stats, run_compact, run_forward, run_drop_watches, run_status,
-        run_list, run_help;
+        run_label, run_get, run_stats, run_compact, run_forward, run_exec, run_drop_watches,
+        run_status, run_list, run_help;
 
 static const struct word {
         const char *name;
@@ -61,6 +62,8 @@ static const struct word {
         { "list", 1, run_list, "list KIND [NS]", "prints names" },
         { "forward", 4, run_forward, "forward NS POD-PATTERN PORT ADDRESS",
           "port-forwards of such pods lead to ADDRESS, a HOST:PORT" },
+        { "exec", 3, run_exec, "exec NS POD-PATTERN PROGRAM|-",
+          "commands in such pods run on this machine, by PROGRAM or (-) by themselves" },
         { "stats", 0, run_stats, "stats", "prints counters as JSON" },
         { "help", 0, run_help, "help", "prints this" },
 };
@@ -307,6 +310,11 @@ static int run_forward(struct words *w, struct err *err) {
         if (!str_to_int(w->item[3], &port) || port < 1 || port > 65535)
                 return err_set(err, -EINVAL, "not a port: %s", w->item[3]);
         portforward_add(w->sim, w->item[1], w->item[2], (int)port, w->item[4]);
+        return 0;
+}
+
+static int run_exec(struct words *w, struct err *err) {
+        exec_add(w->sim, w->item[1], w->item[2], w->item[3]);
         return 0;
 }
 

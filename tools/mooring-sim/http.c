@@ -6,10 +6,12 @@
 #include "http.h"
 
 #include "clock.h"
+#include "exec.h"
 #include "faults.h"
 #include "loop.h"
 #include "portforward.h"
 #include "routes.h"
+#include "upgrade.h"
 #include "watch.h"
 
 #include <arpa/inet.h>
@@ -217,6 +219,9 @@ static enum MHD_Result answer(struct exchange *x) {
         case ROUTES_FORWARD:
                 return portforward_start(x->sim, x->connection, q, &reply) ? MHD_YES
                                                                            : send_reply(x, &reply);
+        case ROUTES_EXEC:
+                return exec_start(x->sim, x->connection, q, &reply) ? MHD_YES
+                                                                    : send_reply(x, &reply);
         default:
                 return send_reply(x, &reply);
         }
@@ -380,7 +385,7 @@ int64_t http_tick(struct sim *sim) {
 void http_stop(struct sim *sim) {
         if (!sim->daemon)
                 return;
-        portforward_stop_all(sim);
+        upgrade_stop_all(sim);
         /* A client whose stream ends asks again at once, on a connection that it has. */
         for (int i = 0; i < HTTP_STOP_ROUNDS; i++) {
                 watch_end_all(sim, 0);

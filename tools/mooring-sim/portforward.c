@@ -4,46 +4,33 @@
  * One port a stream. Channel 0 carries data, channel 1 errors; the first message on each is the
  * port, two bytes, little-endian. Data waits in two bounded buffers; a full one stops reading
  * from the other side. What the pod said before it closed, or the error, goes out before the
- * close frame: wslay sends control frames ahead of whatever waits, so that one is queued last. */
+ * close frame. */
 #include "portforward.h"
 
-#include "loop.h"
 #include "store.h"
+#include "upgrade.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <fnmatch.h>
-#include <microhttpd.h>
 #include <netdb.h>
-#include <openssl/evp.h>
-#include <openssl/sha.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <wslay/wslay.h>
-
-#define PROTOCOL "v4.channel.k8s.io"
-#define WEBSOCKET_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455 */
-/* Bytes that wait for one side before the other is no longer read. */
-#define BACKLOG_MAX (1u << 20)
-#define MESSAGE_MAX                                                                                \
-        (4u << 20) /* of one WebSocket message; database clients send at most 16 KiB at once */
 
 struct portforward {
-        struct list entry; /* sim.streams */
-        struct sim *sim;
-        struct MHD_UpgradeResponseHandle *upgrade;
-        struct poller client, target;
-        wslay_event_context_ptr ws;
-        struct buf early;     /* came with the request, not yet read */
+        struct upgraded upgraded;
+        struct poller target;
         struct buf to_target; /* not yet written */
         char *address;
         int port;
         bool connected;
-        bool ending; /* the close frame is due when all before it is sent */
 };
+
+static struct portforward *forward_of(struct upgraded *u) {
+        return container_of(u, struct portforward, upgraded);
+}
 
 /* --- where to */
 
@@ -86,79 +73,31 @@ void portforward_forget(struct sim *sim) {
 
 /* --- one stream */
 
-static void stream_free(struct portforward *p) {
-        list_unlink(&p->entry);
-        loop_remove(&p->client);
+static void stream_free(struct upgraded *u) {
+        struct portforward *p = forward_of(u);
+
+        upgrade_deinit(u);
         loop_remove(&p->target);
         if (p->target.fd >= 0)
                 close(p->target.fd);
-        if (p->ws)
-                wslay_event_context_free(p->ws);
-        if (p->upgrade)
-                MHD_upgrade_action(p->upgrade, MHD_UPGRADE_ACTION_CLOSE);
-        buf_free(&p->early);
         buf_free(&p->to_target);
         free(p->address);
         free(p);
-}
-
-static void queue(struct portforward *p, uint8_t channel, const void *data, size_t size) {
-        cleanup_(buf_free) struct buf message = BUF_INIT;
-        struct wslay_event_msg m = { .opcode = WSLAY_BINARY_FRAME };
-
-        buf_putc(&message, (char)channel);
-        buf_add(&message, data, size);
-        m.msg = (const uint8_t *)buf_str(&message);
-        m.msg_length = message.len;
-        wslay_event_queue_msg(p->ws, &m);
 }
 
 static void queue_error(struct portforward *p, const char *why) {
         cleanup_(freep) char *text =
                 str_format("an error occurred forwarding %d -> %d: %s", p->port, p->port, why);
 
-        queue(p, 1, text, strlen(text));
-        p->ending = true;
+        upgrade_queue(&p->upgraded, 1, text, strlen(text));
+        p->upgraded.ending = true;
 }
 
-static ssize_t ws_recv(wslay_event_context_ptr ws, uint8_t *to, size_t size, int flags, void *arg) {
-        struct portforward *p = arg;
-        ssize_t n;
+static void message(struct upgraded *u, const uint8_t *data, size_t size) {
+        struct portforward *p = forward_of(u);
 
-        if (p->early.len) {
-                n = (ssize_t)MIN_OF(size, p->early.len);
-                memcpy(to, p->early.data, (size_t)n);
-                buf_skip(&p->early, (size_t)n);
-                return n;
-        }
-        n = recv(p->client.fd, to, size, MSG_DONTWAIT);
-        if (n > 0)
-                return n;
-        wslay_event_set_error(ws, n < 0 && (errno == EAGAIN || errno == EINTR)
-                                          ? WSLAY_ERR_WOULDBLOCK
-                                          : WSLAY_ERR_CALLBACK_FAILURE);
-        return -1;
-}
-
-static ssize_t ws_send(wslay_event_context_ptr ws, const uint8_t *data, size_t size, int flags,
-                       void *arg) {
-        struct portforward *p = arg;
-        ssize_t n = send(p->client.fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-        if (n >= 0)
-                return n;
-        wslay_event_set_error(ws, errno == EAGAIN || errno == EINTR ? WSLAY_ERR_WOULDBLOCK
-                                                                    : WSLAY_ERR_CALLBACK_FAILURE);
-        return -1;
-}
-
-static void ws_message(wslay_event_context_ptr ws, const struct wslay_event_on_msg_recv_arg *m,
-                       void *arg) {
-        struct portforward *p = arg;
-
-        if (!wslay_is_ctrl_frame(m->opcode) && m->msg_length > 1 && m->msg[0] == 0 &&
-            p->target.fd >= 0)
-                buf_add(&p->to_target, m->msg + 1, m->msg_length - 1);
+        if (size > 1 && data[0] == 0 && p->target.fd >= 0)
+                buf_add(&p->to_target, data + 1, size - 1);
 }
 
 /* A pod that takes no more may still have said something: only reading ends the stream. */
@@ -177,44 +116,30 @@ static bool read_target(struct portforward *p) {
         char data[16384];
         ssize_t n;
 
-        while (wslay_event_get_queued_msg_length(p->ws) < BACKLOG_MAX) {
+        while (!upgrade_full(&p->upgraded)) {
                 n = recv(p->target.fd, data, sizeof(data), MSG_DONTWAIT);
                 if (n < 0)
                         return errno == EAGAIN || errno == EINTR;
                 if (n == 0)
                         return false;
-                queue(p, 0, data, (size_t)n);
+                upgrade_queue(&p->upgraded, 0, data, (size_t)n);
         }
         return true;
 }
 
-static bool send_client(struct portforward *p) {
-        if (wslay_event_want_write(p->ws) && wslay_event_send(p->ws))
-                return false;
-        if (!p->ending || wslay_event_want_write(p->ws))
-                return true;
-        p->ending = false;
-        wslay_event_queue_close(p->ws, WSLAY_CODE_NORMAL_CLOSURE, NULL, 0);
-        return wslay_event_send(p->ws) == 0;
-}
-
 /* What each side is waited for; ends the stream when the client is done. */
-static void settle(struct portforward *p) {
-        if (!send_client(p)) {
-                stream_free(p);
+static void settle(struct upgraded *u) {
+        struct portforward *p = forward_of(u);
+
+        if (p->target.fd >= 0)
+                write_target(p);
+        if (!upgrade_send(u)) {
+                stream_free(u);
                 return;
         }
-        if (!wslay_event_want_read(p->ws) && !wslay_event_want_write(p->ws)) {
-                stream_free(p);
-                return;
-        }
-        p->client.events = (short)((p->to_target.len < BACKLOG_MAX ? POLLIN : 0) |
-                                   (wslay_event_want_write(p->ws) ? POLLOUT : 0));
-        p->target.events =
-                (short)((wslay_event_get_queued_msg_length(p->ws) < BACKLOG_MAX && p->connected
-                                 ? POLLIN
-                                 : 0) |
-                        (p->to_target.len || !p->connected ? POLLOUT : 0));
+        upgrade_wait(u, p->to_target.len < UPGRADE_BACKLOG);
+        p->target.events = (short)((!upgrade_full(u) && p->connected ? POLLIN : 0) |
+                                   (p->to_target.len || !p->connected ? POLLOUT : 0));
 }
 
 static void end_target(struct portforward *p, const char *why) {
@@ -222,21 +147,9 @@ static void end_target(struct portforward *p, const char *why) {
         close(p->target.fd);
         p->target.fd = -1;
         buf_clear(&p->to_target);
-        p->ending = true;
+        p->upgraded.ending = true;
         if (why)
                 queue_error(p, why);
-}
-
-static void on_client(struct poller *poller, short events) {
-        struct portforward *p = container_of(poller, struct portforward, client);
-
-        if (events & (POLLERR | POLLHUP) || (events & POLLIN && wslay_event_recv(p->ws))) {
-                stream_free(p);
-                return;
-        }
-        if (p->target.fd >= 0)
-                write_target(p);
-        settle(p);
 }
 
 static void on_target(struct poller *poller, short events) {
@@ -253,7 +166,7 @@ static void on_target(struct poller *poller, short events) {
                 end_target(p, strerror(error));
         else if (events & (POLLIN | POLLHUP | POLLERR) && !read_target(p))
                 end_target(p, NULL);
-        settle(p);
+        settle(&p->upgraded);
 }
 
 static int connect_to(const char *address) {
@@ -275,108 +188,43 @@ static int connect_to(const char *address) {
         return fd;
 }
 
-static void open_target(struct portforward *p) {
+static void begin(struct upgraded *u) {
+        struct portforward *p = forward_of(u);
         uint8_t port[2] = { (uint8_t)(p->port & 255), (uint8_t)(p->port >> 8) };
 
-        queue(p, 0, port, sizeof(port));
-        queue(p, 1, port, sizeof(port));
+        upgrade_queue(u, 0, port, sizeof(port));
+        upgrade_queue(u, 1, port, sizeof(port));
         p->target.fd = p->address ? connect_to(p->address) : -1;
         p->target.ready = on_target;
         if (p->target.fd >= 0)
-                loop_add(p->sim, &p->target);
+                loop_add(u->sim, &p->target);
         else
                 queue_error(p, p->address ? "connection refused"
                                           : "the pod has no such port: no annotation "
                                             "sim.mooring.dev/forward.PORT and no `ctl forward`");
 }
 
-static void on_upgrade(void *arg, struct MHD_Connection *connection, void *state, const char *extra,
-                       size_t extra_size, int fd, struct MHD_UpgradeResponseHandle *upgrade) {
-        static const struct wslay_event_callbacks callbacks = { .recv_callback = ws_recv,
-                                                                .send_callback = ws_send,
-                                                                .on_msg_recv_callback =
-                                                                        ws_message };
-        struct portforward *p = arg;
-
-        p->upgrade = upgrade;
-        p->client = (struct poller){ .fd = fd, .events = POLLIN, .ready = on_client };
-        buf_add(&p->early, extra, extra_size);
-        if (wslay_event_context_server_init(&p->ws, &callbacks, p)) {
-                stream_free(p);
-                return;
-        }
-        wslay_event_config_set_max_recv_msg_length(p->ws, MESSAGE_MAX);
-        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-        loop_add(p->sim, &p->client);
-        open_target(p);
-        if (p->early.len && wslay_event_recv(p->ws)) {
-                stream_free(p);
-                return;
-        }
-        settle(p);
-}
-
-/* --- the handshake */
-
-static void accept_key(const char *key, char ret[64]) {
-        cleanup_(freep) char *text = str_format("%s%s", key, WEBSOCKET_GUID);
-        unsigned char digest[SHA_DIGEST_LENGTH];
-
-        SHA1((const unsigned char *)text, strlen(text), digest);
-        EVP_EncodeBlock((unsigned char *)ret, digest, sizeof(digest));
-}
-
-static bool names_protocol(const char *list) {
-        size_t n = strlen(PROTOCOL);
-
-        for (const char *p = list; p && (p = strstr(p, PROTOCOL)); p += n)
-                if (p[n] == '\0' || p[n] == ',' || p[n] == ' ')
-                        return true;
-        return false;
-}
-
 bool portforward_start(struct sim *sim, struct MHD_Connection *connection, const struct request *q,
                        struct reply *reply) {
-        const char *key =
-                MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Sec-WebSocket-Key");
-        const char *list =
-                MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Sec-WebSocket-Protocol");
+        static const char *const protocols[] = { "v4.channel.k8s.io", NULL };
+        const char *protocol = upgrade_protocol(connection, protocols, reply);
         const char *ports = request_query(q, "ports");
-        struct MHD_Response *response;
         struct portforward *p;
-        char accept[64];
         int64_t port;
 
-        if (!key || !names_protocol(list)) {
-                reply_bad_request(
-                        reply, "unable to upgrade: Upgrade request required, protocol " PROTOCOL);
+        if (!protocol)
                 return false;
-        }
         if (!ports || !str_to_int(ports, &port) || port < 1 || port > 65535) {
                 reply_bad_request(reply, "query parameter \"ports\" is required, one port");
                 return false;
         }
         p = mem_new(struct portforward);
-        p->sim = sim;
+        p->upgraded.begin = begin;
+        p->upgraded.message = message;
+        p->upgraded.settle = settle;
+        p->upgraded.free = stream_free;
         p->target.fd = -1;
         p->port = (int)port;
         p->address = target_of(sim, store_get(q->kind, q->namespace, q->name), (int)port);
-        list_append(&sim->streams, &p->entry);
-        accept_key(key, accept);
-        response = MHD_create_response_for_upgrade(on_upgrade, p);
-        MHD_add_response_header(response, "Upgrade", "websocket");
-        MHD_add_response_header(response, "Sec-WebSocket-Accept", accept);
-        MHD_add_response_header(response, "Sec-WebSocket-Protocol", PROTOCOL);
-        if (MHD_queue_response(connection, MHD_HTTP_SWITCHING_PROTOCOLS, response) != MHD_YES) {
-                stream_free(p);
-                reply_internal(reply, "the connection cannot be upgraded");
-                p = NULL;
-        }
-        MHD_destroy_response(response);
-        return p;
-}
-
-void portforward_stop_all(struct sim *sim) {
-        list_each(e, &sim->streams)
-                stream_free(list_entry(e, struct portforward, entry));
+        return upgrade_start(sim, connection, &p->upgraded, protocol, reply);
 }

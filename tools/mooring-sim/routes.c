@@ -388,6 +388,8 @@ static enum routes_next pod_action(struct sim *sim, const struct request *q, str
         }
         if (str_eq(sub, "portforward"))
                 return ROUTES_FORWARD;
+        if (str_eq(sub, "exec"))
+                return ROUTES_EXEC;
         if (str_eq(sub, "log"))
                 reply_text(w->reply, 200, "");
         else if (str_eq(sub, "eviction"))

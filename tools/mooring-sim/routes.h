@@ -9,6 +9,7 @@ enum routes_next {
         ROUTES_DONE,    /* answered */
         ROUTES_WATCH,   /* http.c makes a stream of watch_new */
         ROUTES_FORWARD, /* http.c upgrades to a port-forward */
+        ROUTES_EXEC,    /* the same, to a command */
         ROUTES_NEXT_MAX
 };
 

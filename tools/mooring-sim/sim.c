@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "controllers/controllers.h"
 #include "faults.h"
+#include "exec.h"
 #include "portforward.h"
 #include "store.h"
 #include "watch.h"
@@ -54,6 +55,7 @@ int sim_init(struct sim *s, struct err *err) {
         list_init(&s->watches);
         list_init(&s->work);
         list_init(&s->forwards);
+        list_init(&s->execs);
         list_init(&s->streams);
         list_init(&s->clients);
         list_init(&s->delayed);
@@ -64,6 +66,7 @@ int sim_init(struct sim *s, struct err *err) {
 void sim_deinit(struct sim *s) {
         work_clear(s);
         portforward_forget(s);
+        exec_forget(s);
         faults_clear(&s->faults);
         store_deinit(&s->store);
         kinds_deinit(&s->kinds);

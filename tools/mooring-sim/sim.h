@@ -89,7 +89,8 @@ struct sim {
         struct list work;      /* struct work_item, by time */
         struct map work_keys;  /* key -> struct work_item */
         struct list forwards;  /* struct forward */
-        struct list streams;   /* struct portforward */
+        struct list execs;     /* struct forward, whose address is a program */
+        struct list streams;   /* struct upgraded */
         struct list clients;   /* struct control_client */
         struct list delayed;   /* struct exchange that faults.latency_ms holds back */
         struct list pollers;   /* struct poller */

@@ -151,13 +151,16 @@ static const struct completed completed[] = {
         { "objects", "resources", "resources", "" },
         { "settings", "applications/%s/config", "settings", "=" },
         { "model-settings", "config", NULL, "=" },
+        { "actions", "applications/%s/actions", "actions", "" },
+        { "operations", "operations", "operations", "" },
+        { "schedules", "schedules", "schedules", "" },
         { "models", "/v1/models", "models", "" },
         { "clusters", "/v1/clusters", "clusters", "" },
         { "charms", "/v1/charms", "charms", "" },
 };
 
 static char *completed_path(struct cli *c, const struct completed *k) {
-        cleanup_(freep) char *below = NULL, *model = NULL;
+        cleanup_(freep) char *below = NULL, *model = NULL, *application = NULL;
         const char *of = strstr(k->path, "%s");
 
         if (k->path[0] == '/')
@@ -165,7 +168,10 @@ static char *completed_path(struct cli *c, const struct completed *k) {
         if (!cli_model(c) || (of && !cli_operand(c, 1)))
                 return NULL;
         model = call_path("/v1/models/%s", cli_model(c));
-        below = of ? call_path("applications/%s/config", cli_operand(c, 1)) : str_dup(k->path);
+        if (of)
+                application = call_path("%s", cli_operand(c, 1));
+        below = of ? str_format("%.*s%s%s", (int)(of - k->path), k->path, application, of + 2)
+                   : str_dup(k->path);
         return str_format("%s/%s", model, below);
 }
 
@@ -196,6 +202,8 @@ static int complete(struct cli *c) {
         json_array_foreach(list, i, item) {
                 if (json_get(item, "name"))
                         fprintf(c->out, "%s%s\n", json_get_str(item, "name", ""), k->end);
+                else if (json_get(item, "id"))
+                        fprintf(c->out, "%lld\n", (long long)json_get_int(item, "id", 0));
                 else
                         print_object(item, c->out);
         }

@@ -285,32 +285,6 @@ static int audit(struct cli *c) {
         return cli_fail(CLI_USAGE, "usage: mooringctl audit | audit show ID | audit verify");
 }
 
-/* ---- permissions */
-
-static int permissions(struct cli *c) {
-        static const char *const head[] = { "Action", "Role", "Request", "What it does", NULL };
-        cleanup_(table_deinit) struct table t = { 0 };
-        cleanup_(json_freep) json_t *json = NULL;
-        const json_t *p;
-        size_t i;
-        int r = call_get(c, "/v1/permissions", &json);
-
-        if (r || cli_print(c, json))
-                return r;
-        table_init(&t, head);
-        table_spare(&t, 2);
-        json_array_foreach(json_get(json, "permissions"), i, p) {
-                table_add(&t, json_get_str(p, "action", ""));
-                table_add(&t, json_get_str(p, "role", ""));
-                table_printf(&t, "%s %s", json_get_str(p, "method", ""),
-                             json_get_str(p, "path", ""));
-                table_add(&t, json_get_str(p, "help", ""));
-        }
-        table_print(&t, c->globals->color, c->out);
-        cli_say(c, "you have the role %s", json_get_str(json, "role", ""));
-        return CLI_DONE;
-}
-
 const struct command audit_commands[] = {
         { "audit", NULL, GROUP_LOOK, "[show ID | verify]", 0, 2, COMMAND_LIST, COMPLETES_NOTHING,
           options, sizeof(struct options), audit,
@@ -325,8 +299,5 @@ const struct command audit_commands[] = {
           "are "
           "not.",
           .example = "audit --since 2h --who alice" },
-        { "permissions", NULL, GROUP_LOOK, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0,
-          permissions, "List the actions that change something, and the role that each needs", NULL,
-          .example = "permissions" },
         {}
 };

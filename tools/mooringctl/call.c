@@ -194,8 +194,8 @@ int call_get(struct cli *c, const char *path, json_t **ret) {
         return call_send(c, "GET", path, NULL, ret);
 }
 
-int call_try(struct cli *c, const char *path, json_t **ret, struct err *err) {
-        cleanup_(exchange_deinit) struct exchange x = { .method = "GET", .path = path };
+static int try(struct cli *c, const char *method, const char *path, json_t **ret, struct err *err) {
+        cleanup_(exchange_deinit) struct exchange x = { .method = method, .path = path };
         int r = ask(c, &x, err);
 
         if (r < 0)
@@ -205,6 +205,14 @@ int call_try(struct cli *c, const char *path, json_t **ret, struct err *err) {
                                json_get_str(json_get(x.json, "error"), "message", "no answer"));
         *ret = take_ptr(x.json);
         return 0;
+}
+
+int call_try(struct cli *c, const char *path, json_t **ret, struct err *err) {
+        return try(c, "GET", path, ret, err);
+}
+
+int call_try_post(struct cli *c, const char *path, json_t **ret, struct err *err) {
+        return try(c, "POST", path, ret, err);
 }
 
 int call_text(struct cli *c, const char *path, char **ret) {

@@ -28,6 +28,8 @@ int call_pages(struct cli *c, const char *path, const char *list, const char *af
 
 /* As call_get, but says nothing: for a caller that tries again. */
 int call_try(struct cli *c, const char *path, json_t **ret, struct err *err);
+/* The same of a change without a body. */
+int call_try_post(struct cli *c, const char *path, json_t **ret, struct err *err);
 /* Lines of a stream until LINE returns non-zero, the daemon ends it, or MS are over (<0: never).
  * Returns what LINE returned, 0, or -errno. */
 typedef int call_line(void *arg, const json_t *line);

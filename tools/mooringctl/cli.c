@@ -22,11 +22,11 @@ const char *const cli_exit_help[] = {
         [CLI_DONE] = "done",
         [CLI_FAILED] = "failed, or refused: the reason is on stderr",
         [CLI_USAGE] = "wrong usage: unknown command, option or operand",
-        [CLI_BLOCKED] = "blocked: a person has to act first (wait)",
+        [CLI_BLOCKED] = "blocked: a person has to act first (wait), or to approve (run)",
         [CLI_NOT_CONVERGED] =
                 "not converged: there is a difference (diff-bundle), or something cannot "
                 "be known (plan)",
-        [CLI_TIMED_OUT] = "timed out (wait)",
+        [CLI_TIMED_OUT] = "timed out (wait, run --wait)",
         [CLI_TAMPERED] = "the audit is not what was written (audit verify)",
         [CLI_CHANGES] = "there is something to do, all of it known (plan --exit-code)",
         [CLI_WARNINGS] = "there are warnings, and no error (doctor)",

@@ -14,9 +14,9 @@ enum cli_exit {
         CLI_DONE,
         CLI_FAILED,        /* refused, or did not work */
         CLI_USAGE,         /* not a command line that could work */
-        CLI_BLOCKED,       /* wait: a person has to act before it can come true */
+        CLI_BLOCKED,       /* wait, run: a person has to act before it can come true */
         CLI_NOT_CONVERGED, /* diff-bundle, wait for nothing: there is a difference; plan: unknown */
-        CLI_TIMED_OUT,     /* wait: the time is over */
+        CLI_TIMED_OUT,     /* wait, run: the time is over */
         CLI_NO_QUORUM,     /* reserved: the controllers cannot agree */
         CLI_TAMPERED,      /* audit verify: it is not what was written */
         CLI_WARNINGS,      /* doctor: warnings, and no error */

@@ -6,16 +6,38 @@
 
 #include <stdlib.h>
 
-const char *const command_groups[] = { "Basics",           "Deploy",   "Look",    "Operate",
-                                       "Storage and data", "Clusters", "Secrets", "Help" };
+const char *const command_groups[] = { "Basics",  "Deploy",   "Look",    "Operate", "Actions",
+                                       "Storage", "Clusters", "Secrets", "Help" };
 _Static_assert(ARRAY_SIZE(command_groups) == GROUP_MAX, "a group without a title");
 
 const struct command *const command_families[] = {
-        status_commands,       wait_commands,     deploy_commands,    bundles_commands,
-        applications_commands, settings_commands, relations_commands, consent_commands,
-        drift_commands,        policy_commands,   plan_commands,      explain_commands,
-        doctor_commands,       audit_commands,    models_commands,    clusters_commands,
-        secrets_commands,      log_commands,      about_commands,     NULL,
+        status_commands,
+        wait_commands,
+        deploy_commands,
+        bundles_commands,
+        applications_commands,
+        settings_commands,
+        relations_commands,
+        consent_commands,
+        drift_commands,
+        policy_commands,
+        plan_commands,
+        explain_commands,
+        actions_commands,
+        operations_commands,
+        schedules_commands,
+        certificates_commands,
+        permissions_commands,
+        doctor_commands,
+        audit_commands,
+        models_commands,
+        clusters_commands,
+        secrets_commands,
+        user_secrets_commands,
+        key_commands,
+        log_commands,
+        about_commands,
+        NULL,
 };
 
 const struct command *command_find(const char *name) {
@@ -35,6 +57,7 @@ static const struct {
         { "add-relation", "integrate" },
         { "add-unit", "scale-application" },
         { "attach", "attach-resource" },
+        { "cancel-action", "cancel-task" },
         { "clouds", "clusters" },
         { "completion", "print-completion" },
         { "controllers", "clusters" },
@@ -58,6 +81,9 @@ static const struct {
         { "set", "config" },
         { "set-config", "config" },
         { "set-model-config", "model-config" },
+        { "show-action", "actions" },
+        { "show-action-output", "show-operation" },
+        { "show-action-status", "operations" },
         { "show-cloud", "clusters" },
         { "show-controller", "clusters" },
         { "show-model", "models" },
@@ -69,29 +95,25 @@ static const struct {
         { "update-k8s", "update-cluster" },
 };
 
-#define NO_ACTIONS "charms here have no actions"
 #define NO_USERS "who you are comes from the socket: mooringctl whoami"
-#define NO_GRANTS "roles come from unix groups: mooringctl permissions"
+#define NO_GRANTS                                                                                  \
+        "roles come from unix groups: mooringctl permissions, and grant-action for one action"
 #define NO_MACHINES "what runs is pods of a cluster: mooringctl objects"
 #define NO_OFFERS "relations are within a model: mooringctl integrate"
 #define NO_EXPOSE "a charm's Services and Ingresses are its own: mooringctl objects"
 #define NO_DAEMON "mooringd is a program of this machine: systemctl, and docs/operating.md"
 #define NO_DETACH "remove-application keeps what holds data: mooringctl storage"
 #define BY_ITSELF "what failed is tried again by itself: mooringctl why APPLICATION"
-#define OUR_SECRETS "charms and relations make their secrets: mooringctl secrets"
 
 /* What Juju has and Mooring has not: one sentence each. */
 static const struct {
         const char *word, *instead;
 } juju_absent[] = {
-        { "actions", NO_ACTIONS },
         { "add-credential", "credentials come with the kubeconfig: mooringctl add-cluster" },
         { "add-machine", NO_MACHINES },
-        { "add-secret", OUR_SECRETS },
         { "add-storage", "how much is said once: mooringctl deploy CHARM --storage NAME=SIZE" },
         { "add-user", NO_GRANTS },
         { "bootstrap", "mooringd is the controller: mooringctl add-cluster, then add-model" },
-        { "cancel-task", NO_ACTIONS },
         { "change-user-password", NO_USERS },
         { "consume", NO_OFFERS },
         { "controller-config", "the daemon's options are in mooringd.yaml: mooringd --help" },
@@ -108,7 +130,6 @@ static const struct {
         { "expose", NO_EXPOSE },
         { "find-offers", NO_OFFERS },
         { "grant", NO_GRANTS },
-        { "grant-secret", OUR_SECRETS },
         { "kill-controller", NO_DAEMON },
         { "login", NO_USERS },
         { "logout", NO_USERS },
@@ -116,31 +137,23 @@ static const struct {
         { "migrate", "a model stays with its daemon: mooringctl export-bundle" },
         { "offer", NO_OFFERS },
         { "offers", NO_OFFERS },
-        { "operations", NO_ACTIONS },
         { "register", NO_USERS },
         { "remove-machine", NO_MACHINES },
         { "remove-offer", NO_OFFERS },
         { "remove-saas", NO_OFFERS },
-        { "remove-secret", OUR_SECRETS },
         { "remove-user", NO_GRANTS },
         { "resolve", BY_ITSELF },
         { "resolved", BY_ITSELF },
         { "retry-provisioning", BY_ITSELF },
         { "revoke", NO_GRANTS },
-        { "run", NO_ACTIONS },
-        { "run-action", NO_ACTIONS },
         { "scp", "mooringctl does not enter pods: kubectl cp" },
-        { "show-action", NO_ACTIONS },
         { "show-machine", NO_MACHINES },
-        { "show-operation", NO_ACTIONS },
-        { "show-task", NO_ACTIONS },
         { "show-user", NO_USERS },
         { "ssh", "mooringctl does not enter pods: kubectl exec" },
         { "storage-pools", "storage classes are the cluster's: kubectl get storageclass" },
         { "sync", "what differs is put right by itself: mooringctl plan, mooringctl drift" },
         { "unexpose", NO_EXPOSE },
         { "unregister", NO_USERS },
-        { "update-secret", OUR_SECRETS },
         { "upgrade-controller", NO_DAEMON },
         { "upgrade-model", NO_DAEMON },
         { "users", NO_GRANTS },

@@ -10,6 +10,7 @@ enum command_group {
         GROUP_DEPLOY,
         GROUP_LOOK,
         GROUP_OPERATE,
+        GROUP_ACTIONS,
         GROUP_DATA,
         GROUP_CLUSTERS,
         GROUP_SECRETS,
@@ -26,9 +27,12 @@ enum command_completes {
         COMPLETES_CLUSTER,
         COMPLETES_FILE,
         COMPLETES_BUNDLE_OR_CHARM,
-        COMPLETES_SUBJECT,      /* an application, or KIND/NAME of an object */
-        COMPLETES_SETTING,      /* an option of the application before it */
-        COMPLETES_MODEL_SETTING /* of the model */
+        COMPLETES_SUBJECT,       /* an application, or KIND/NAME of an object */
+        COMPLETES_SETTING,       /* an option of the application before it */
+        COMPLETES_MODEL_SETTING, /* of the model */
+        COMPLETES_ACTION,        /* of the application before it */
+        COMPLETES_OPERATION,     /* a number of one */
+        COMPLETES_SCHEDULE
 };
 
 enum {

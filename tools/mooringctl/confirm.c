@@ -9,6 +9,9 @@
 #include <unistd.h>
 
 #define ANSWER_MAX 256 /* longer than the name of any model */
+/* Objects that are named before a question: what is said of data stands above them, and is to be on
+ * the screen still. The rest is counted. */
+#define OBJECTS_MAX 10
 
 /* A line of what a person types, without its end. Not by stdio: nothing may be read ahead. */
 static bool read_answer(char *ret, size_t size) {
@@ -31,19 +34,29 @@ static bool read_answer(char *ret, size_t size) {
         return true;
 }
 
-static void show(const json_t *json) {
-        static const char *const lists[] = { "changes", "notes" };
-        int64_t more = json_get_int(json, "more", 0);
+static void show_list(const json_t *list, const char *before) {
         const json_t *line;
-        size_t i;
+        size_t i, objects = 0;
+
+        json_array_foreach(list, i, line) {
+                cleanup_(freep) char *text = text_safe(json_get_str(line, "text", ""));
+                bool object = str_eq(json_get_str(line, "change", NULL), "object");
+
+                objects += object;
+                if (!object || objects <= OBJECTS_MAX)
+                        fprintf(stderr, "%s%s\n", before, text);
+        }
+        if (objects > OBJECTS_MAX)
+                fprintf(stderr, "%sand %zu more objects: --dry-run names them\n", before,
+                        objects - OBJECTS_MAX);
+}
+
+static void show(const json_t *json) {
+        int64_t more = json_get_int(json, "more", 0);
 
         fputs("This would:\n", stderr);
-        for (size_t k = 0; k < ARRAY_SIZE(lists); k++)
-                json_array_foreach(json_get(json, lists[k]), i, line) {
-                        cleanup_(freep) char *text = text_safe(json_get_str(line, "text", ""));
-
-                        fprintf(stderr, "%s%s\n", k ? "note: " : " - ", text);
-                }
+        show_list(json_get(json, "changes"), " - ");
+        show_list(json_get(json, "notes"), "note: ");
         if (more)
                 fprintf(stderr, " - and %lld more\n", (long long)more);
 }

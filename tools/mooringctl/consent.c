@@ -105,9 +105,10 @@ static int destroy_storage(struct cli *c) {
 #define SIZE sizeof(struct options)
 const struct command consent_commands[] = {
         { "accept-data-loss", NULL, GROUP_DATA, SEVERAL, destroy_options, SIZE, accept_data_loss,
-          "Begin again where data was lost",
-          "A store that turns up empty is never begun again silently: restore it, or say with this "
-          "that it may be.",
+          "Take what is there, or begin again, where data was lost",
+          "A store that turns up empty is never begun again silently, and another one in its place "
+          "is not taken for it: restore it, and say with this that what is there is the one, or "
+          "say with this that an empty one may be made. It deletes nothing.",
           .example = "accept-data-loss mlflow-mysql" },
         { "adopt", NULL, GROUP_OPERATE, "APPLICATION... | APPLICATION KIND/NAME", 1, -1,
           COMMAND_LIST, COMPLETES_APPLICATION, dry_run_options, SIZE, adopt,

@@ -6,13 +6,12 @@
 
 #include <stdlib.h>
 
-#define GROUP_COLUMN 18 /* where the names of a group's commands begin */
+#define GROUP_COLUMN 11 /* where the names of a group's commands begin */
 #define LINE_COLUMN 25
 
 struct topic {
         const char *name;
         void (*print)(FILE *out);
-        const char *help;
 };
 static const struct topic topics[];
 
@@ -75,7 +74,8 @@ void help_all(FILE *out) {
         }
         fputs("\nmooringctl help COMMAND tells more of one, with an example; also:\n", out);
         for (const struct topic *t = topics; t->name; t++)
-                fprintf(out, "  help %-13s %s\n", t->name, t->help);
+                fprintf(out, "%s help %s", t == topics ? " " : ",", t->name);
+        fputc('\n', out);
 }
 
 /* ---- topics */
@@ -104,9 +104,9 @@ static void help_exit_codes(FILE *out) {
 }
 
 static const struct topic topics[] = {
-        { "commands", help_commands, "a line for each command" },
-        { "options", help_options, "options of all commands" },
-        { "exit-codes", help_exit_codes, "what mooringctl ends with" },
+        { "commands", help_commands },
+        { "options", help_options },
+        { "exit-codes", help_exit_codes },
         {},
 };
 
@@ -319,6 +319,9 @@ static void complete_command(const struct command *c, void *arg) {
                 [COMPLETES_SUBJECT] = "applications objects",
                 [COMPLETES_SETTING] = "settings",
                 [COMPLETES_MODEL_SETTING] = "model-settings",
+                [COMPLETES_ACTION] = "actions",
+                [COMPLETES_OPERATION] = "operations",
+                [COMPLETES_SCHEDULE] = "schedules",
         };
         FILE *out = arg;
 

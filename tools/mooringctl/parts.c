@@ -6,13 +6,39 @@
 
 #include <errno.h>
 
+static size_t lines(const char *text, const char *end) {
+        size_t n = 0;
+
+        for (; text < end; text++)
+                n += *text == '\n';
+        return n;
+}
+
 int parts_text(const char *path, json_t **ret, struct err *err) {
+        cleanup_(buf_wipe) struct buf text = BUF_INIT;
+        int r = cli_read_file(path, PARTS_FILE_MAX, &text, err);
+
+        const char *zero;
+
+        if (r < 0)
+                return r;
+        zero = memchr(text.data, '\0', text.len);
+        if (zero)
+                return err_set(err, -EINVAL, "%s:%zu: has a NUL byte: is it a text file?", path,
+                               lines(text.data, zero) + 1);
+        *ret = json_stringn(buf_str(&text), text.len);
+        return *ret ? 0 : err_set(err, -EINVAL, "%s: is not UTF-8 text", path);
+}
+
+int parts_value(const char *path, json_t **ret, struct err *err) {
         cleanup_(buf_wipe) struct buf text = BUF_INIT;
         int r = cli_read_file(path, PARTS_FILE_MAX, &text, err);
 
         if (r < 0)
                 return r;
-        *ret = json_stringn(buf_str(&text), text.len);
+        *ret = json_stringn(buf_str(&text), strcspn(buf_str(&text), "\n") + 1 == text.len
+                                                    ? text.len - 1
+                                                    : text.len);
         return *ret ? 0 : err_set(err, -EINVAL, "%s: is not UTF-8 text", path);
 }
 
@@ -37,6 +63,10 @@ int parts_pairs(char *const *list, const char *what, json_t **ret, struct err *e
                 r = read_value(eq + 1, &value, err);
                 if (r < 0)
                         return err_add(err, r, "%s %s", what, name);
+                if (json_object_get(pairs, name)) {
+                        json_decref(value);
+                        return err_set(err, -EINVAL, "%s: %s is given twice", what, name);
+                }
                 if (json_object_set_new(pairs, name, value) < 0)
                         return err_set(err, -EINVAL, "%s: the name is not UTF-8", what);
         }

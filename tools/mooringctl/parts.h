@@ -11,5 +11,8 @@
 int parts_pairs(char *const *list, const char *what, json_t **ret, struct err *err);
 /* The text of a YAML file, checked to be readable and UTF-8. */
 int parts_text(const char *path, json_t **ret, struct err *err);
+/* The text of a file that holds one value; "-": stdin. The newline that ends its only line is the
+ * editor's. */
+int parts_value(const char *path, json_t **ret, struct err *err);
 /* What LIST holds by application, type and path. NULL-terminated; free the array. */
 const json_t **parts_by_object(const json_t *list);

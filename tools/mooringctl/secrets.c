@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* secrets.c - which secrets there are; one value, for admins */
+/* secrets.c - which secrets there are, who has which revision; one value, for admins */
 #include "call.h"
 #include "families.h"
 #include "table.h"
@@ -9,11 +9,16 @@
 #include <stdlib.h>
 
 struct options {
-        bool reveal;
+        bool reveal, revisions;
+        int64_t revision;
 };
-static const struct opt options[] = { { "reveal", 0, OPT_BOOL, offsetof(struct options, reveal),
-                                        NULL, 0, 0, NULL, 0, NULL,
-                                        "print the value; admins only, logged" },
+#define AT(member) offsetof(struct options, member)
+static const struct opt options[] = { { "reveal", 0, OPT_BOOL, AT(reveal), NULL, 0, 0, NULL, 0,
+                                        NULL, "print the value; admins only, logged" },
+                                      { "revision", 0, OPT_INT, AT(revision), NULL, 1, INT64_MAX,
+                                        "N", 0, NULL, "with --reveal: the value of this one" },
+                                      { "revisions", 0, OPT_BOOL, AT(revisions), NULL, 0, 0, NULL,
+                                        0, NULL, "its revisions, and who has each" },
                                       {} };
 
 static int get_all(struct cli *c, json_t **ret) {
@@ -31,9 +36,15 @@ static char *granted(const json_t *s) {
         size_t i;
 
         json_array_foreach(json_get(s, "granted"), i, g)
-                buf_printf(&out, "%s%s:%s", i ? ", " : "", json_get_str(g, "application", ""),
-                           json_get_str(g, "endpoint", ""));
+                buf_printf(&out, "%s%s%s%s", i ? ", " : "", json_get_str(g, "application", ""),
+                           json_get(g, "endpoint") ? ":" : "", json_get_str(g, "endpoint", ""));
         return buf_take(&out);
+}
+
+static const char *owner_of(const json_t *s) {
+        bool of_model = json_get(s, "name") || str_eq(json_get_str(s, "purpose", ""), "authority");
+
+        return json_get_str(s, "owner", of_model ? "(model)" : "(detached storage)");
 }
 
 static int list(struct cli *c) {
@@ -56,7 +67,7 @@ static int list(struct cli *c) {
                 cleanup_(freep) char *to = granted(s);
 
                 table_add(&t, json_get_str(s, "id", ""));
-                table_add(&t, json_get_str(s, "owner", "(detached storage)"));
+                table_add(&t, owner_of(s));
                 table_add(&t, json_get_str(s, "label", ""));
                 table_add(&t, json_get_str(s, "field", ""));
                 table_add(&t, json_get_str(s, "purpose", ""));
@@ -70,10 +81,14 @@ static int list(struct cli *c) {
         return CLI_DONE;
 }
 
-/* By id, or as OWNER/LABEL/FIELD, or OWNER/LABEL where it has one field. */
+/* By id, as OWNER/LABEL/FIELD, or OWNER/LABEL where it has one field; one of people's by its
+ * name. */
 static const json_t *find(const json_t *all, const char *name) {
         const json_t *s;
         size_t i;
+
+        if (str_starts(name, "secret:"))
+                name += strlen("secret:");
 
         json_array_foreach(json_get(all, "secrets"), i, s) {
                 cleanup_(freep) char *label = str_format("%s/%s", json_get_str(s, "owner", ""),
@@ -82,7 +97,7 @@ static const json_t *find(const json_t *all, const char *name) {
                         str_format("%s/%s", label, json_get_str(s, "field", ""));
 
                 if (str_eq(json_get_str(s, "id", ""), name) || str_eq(full, name) ||
-                    str_eq(label, name))
+                    str_eq(label, name) || str_eq(json_get_str(s, "name", NULL), name))
                         return s;
         }
         return NULL;
@@ -101,7 +116,7 @@ static int print_secret(struct cli *c, const json_t *s) {
 static int show(struct cli *c) {
         const struct options *o = c->options;
         cleanup_(json_freep) json_t *json = NULL;
-        cleanup_(json_freep) json_t *opened = NULL;
+        cleanup_(json_freep) json_t *one = NULL;
         cleanup_(freep) char *path = NULL;
         const json_t *s;
         int r = get_all(c, &json);
@@ -112,21 +127,23 @@ static int show(struct cli *c) {
         if (!s)
                 return cli_fail(CLI_FAILED, "no secret %s; mooringctl secrets lists them",
                                 cli_operand(c, 0));
-        if (!o->reveal)
-                return print_secret(c, s);
-        path = call_path("/v1/models/%s/secrets/%s/reveal", cli_model(c),
-                         json_get_str(s, "id", ""));
-        r = call_send(c, "POST", path, NULL, &opened);
-        return r ? r : print_secret(c, opened);
+        path = call_path(o->reveal ? "/v1/models/%s/secrets/%s/reveal" : "/v1/models/%s/secrets/%s",
+                         cli_model(c), json_get_str(s, "id", ""));
+        if (o->reveal && o->revision)
+                call_query_int(&path, "revision", o->revision);
+        r = call_send(c, o->reveal ? "POST" : "GET", path, NULL, &one);
+        if (r == CLI_DONE && !o->revisions)
+                json_object_del(one, "revisions");
+        return r ? r : print_secret(c, one);
 }
 
 const struct command secrets_commands[] = {
         { "secrets", NULL, GROUP_SECRETS, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0, list,
           "List secrets: owner, label, revision, who may open them; never values", NULL,
           .example = "secrets" },
-        { "show-secret", NULL, GROUP_SECRETS, "ID|OWNER/LABEL/FIELD", 1, 1, COMMAND_LIST,
+        { "show-secret", NULL, GROUP_SECRETS, "NAME|ID|OWNER/LABEL/FIELD", 1, 1, COMMAND_LIST,
           COMPLETES_NOTHING, options, sizeof(struct options), show,
-          "Show a secret; its value with --reveal",
+          "Show a secret; its value with --reveal, who has which revision with --revisions",
           "--reveal is for admins, and the daemon logs who asked.",
           .example = "show-secret mlflow-mysql/root/password --reveal" },
         {}

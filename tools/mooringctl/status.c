@@ -139,8 +139,10 @@ const char *status_word(const json_t *application) {
         return json_get_str(json_get(application, "application-status"), "current", "unknown");
 }
 
+/* While its cluster cannot be read: as many as were seen last, whatever became of them. */
 char *status_scale(const json_t *application) {
         int64_t wanted = json_get_int(application, "scale", 0), have = 0;
+        bool unseen = str_eq(status_word(application), "unknown");
         const char *name;
         json_t *unit;
 
@@ -150,9 +152,11 @@ char *status_scale(const json_t *application) {
 
                 if (str_eq(word, "terminated"))
                         continue; /* it is going: its place is another one's, or nobody's */
-                have += str_eq(agent, "idle") || str_eq(agent, "executing") ||
+                have += unseen || str_eq(agent, "idle") || str_eq(agent, "executing") ||
                         str_eq(agent, "running");
         }
+        if (unseen && !have && wanted)
+                return str_format("?/%lld", (long long)wanted);
         /* More than the scale too: somebody else scaled it, or pods are being replaced. */
         return have == wanted ? str_format("%lld", (long long)wanted)
                               : str_format("%lld/%lld", (long long)have, (long long)wanted);

@@ -6,6 +6,8 @@
 
 #include <ctype.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 #include <time.h>
 #include <wchar.h>
 
@@ -65,6 +67,13 @@ size_t text_width(const char *text) {
                 text += n;
         }
         return width;
+}
+
+const char *text_bar(size_t done, size_t total, size_t width, char ret[TEXT_BAR_MAX + 1]) {
+        memset(ret, '.', width);
+        memset(ret, '#', total ? MIN_OF(done, total) * width / total : 0);
+        ret[width] = '\0';
+        return ret;
 }
 
 /* Bytes of the letter that TEXT begins with. */
@@ -138,6 +147,17 @@ static bool split(const char *iso, bool utc, struct tm *ret) {
                 return false;
         s = (time_t)(ms / 1000);
         return utc ? gmtime_r(&s, ret) != NULL : localtime_r(&s, ret) != NULL;
+}
+
+void text_draw(const char *begin, const char *text) {
+        struct winsize size = { .ws_col = 80 };
+        cleanup_(freep) char *safe = text_safe(text), *cut = NULL;
+        size_t used = text_width(begin);
+
+        ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
+        cut = text_cut(safe, size.ws_col > used ? size.ws_col - used : 1, false);
+        fprintf(stderr, "\r\033[K%s%s", begin, cut);
+        fflush(stderr);
 }
 
 const char *text_time(const char *iso, bool utc, char ret[40]) {

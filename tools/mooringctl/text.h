@@ -15,8 +15,13 @@ char *text_cut(const char *text, size_t width, bool left);
 /* Bytes of TEXT that fill a line of WIDTH columns: up to a blank, if there is one. At least a
  * letter. */
 size_t text_line(const char *text, size_t width);
+#define TEXT_BAR_MAX 30
+/* "###......." of WIDTH letters, at most TEXT_BAR_MAX. Returns RET. */
+const char *text_bar(size_t done, size_t total, size_t width, char ret[TEXT_BAR_MAX + 1]);
 /* One line: control bytes become "?" or a blank. The caller frees. */
 char *text_safe(const char *text);
+/* The last line of the terminal (stderr) becomes BEGIN and TEXT, safe, and cut to its width. */
+void text_draw(const char *begin, const char *text);
 /* "14:02:07" of an RFC 3339 time today, else with its date; "" for NULL. RET holds 40 bytes.
  * Returns RET. */
 const char *text_time(const char *iso, bool utc, char ret[40]);

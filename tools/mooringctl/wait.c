@@ -14,14 +14,12 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #define WAIT_PAUSE_MS 1000
 #define BLOCKED_MS 10000 /* nothing but blocked for this long: waiting longer will not help */
 #define UNSTUCK_MS 3000  /* an operation that is tried again and fails again is no way out */
-#define BAR_WIDTH 30
 #define UNTIL_NO_DRIFT "drift=0"
 
 struct options {
@@ -115,21 +113,14 @@ static void clear_bar(struct waiting *w) {
 }
 
 static void draw_bar(struct waiting *w) {
-        struct winsize size = { .ws_col = 80 };
         cleanup_(freep) char *text = NULL;
-        char bar[BAR_WIDTH + 1];
-        size_t full = w->total ? w->there * BAR_WIDTH / w->total : 0;
+        char bar[TEXT_BAR_MAX + 1];
 
         if (!w->c->terminal || w->c->globals->quiet)
                 return;
-        ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
-        memset(bar, '.', BAR_WIDTH);
-        memset(bar, '#', full);
-        bar[BAR_WIDTH] = '\0';
-        text = str_format("[%s] %zu/%zu %s  %s", bar, w->there, w->total, w->o->until,
-                          w->missing ? w->missing : "");
-        fprintf(stderr, "\r\033[K%.*s", size.ws_col ? size.ws_col - 1 : 79, text);
-        fflush(stderr);
+        text = str_format("[%s] %zu/%zu %s  %s", text_bar(w->there, w->total, TEXT_BAR_MAX, bar),
+                          w->there, w->total, w->o->until, w->missing ? w->missing : "");
+        text_draw("", text);
         w->drawn = true;
 }
 

@@ -132,6 +132,8 @@ static int next_answer(struct harness_worker *w, struct harness_answer *a, struc
                 r = plan_reader_next(&w->reader, &plan, err);
                 if (r == PLAN_WHOLE)
                         a->plan = plan;
+                if (r == PLAN_STEP)
+                        a->step = take_ptr(w->reader.step);
                 if (r != PLAN_MORE)
                         return r;
                 r = read_some(w, deadline, a, all, err);
@@ -185,23 +187,36 @@ int harness_worker_start(struct harness_worker *w, const struct harness_options 
         return r < 0 ? r : -EINVAL;
 }
 
-int harness_worker_plan(struct harness_worker *w, const char *view, size_t len,
-                        struct harness_answer *ret, struct err *err) {
+static int call(struct harness_worker *w, uint8_t type, const char *text, size_t len,
+                struct harness_answer *ret, struct err *err) {
         cleanup_(buf_free) struct buf all = BUF_INIT;
         int r;
 
         *ret = (struct harness_answer){};
-        r = frame_write(w->channel, PLAN_FRAME_VIEW, view, len, err);
+        r = frame_write(w->channel, type, text, len, err);
         if (r >= 0)
                 r = next_answer(w, ret, &all, err);
         if (r < 0)
                 return r;
         if (plan_reader_left(&w->reader))
                 return err_set(err, -EBADMSG, "it went on after the end of its plan");
+        if ((r == PLAN_WHOLE && type != PLAN_FRAME_VIEW) ||
+            (r == PLAN_STEP && type != PLAN_FRAME_STEP))
+                return err_set(err, -EBADMSG, "it answered something else than it was asked");
         digest_sha256(all.data, all.len, ret->digest);
         if (r == PLAN_REFUSED)
                 ret->refused = str_dup(err_text(err));
         return 0;
+}
+
+int harness_worker_plan(struct harness_worker *w, const char *view, size_t len,
+                        struct harness_answer *ret, struct err *err) {
+        return call(w, PLAN_FRAME_VIEW, view, len, ret, err);
+}
+
+int harness_worker_step(struct harness_worker *w, const char *world, size_t len,
+                        struct harness_answer *ret, struct err *err) {
+        return call(w, PLAN_FRAME_STEP, world, len, ret, err);
 }
 
 int harness_worker_stop(struct harness_worker *w, struct err *err) {
@@ -217,6 +232,7 @@ int harness_worker_stop(struct harness_worker *w, struct err *err) {
 
 void harness_answer_deinit(struct harness_answer *a) {
         a->plan = plan_free(a->plan);
+        a->step = step_free(a->step);
         free(a->refused);
         a->refused = NULL;
 }

@@ -14,7 +14,8 @@ struct harness_worker {
         const char *charm; /* for messages, borrowed */
 };
 struct harness_answer {
-        struct plan *plan;           /* NULL: refused */
+        struct plan *plan;           /* of a view, */
+        struct step *step;           /* or of a world; both NULL: refused */
         char *refused;               /* the charm's own text */
         uint8_t digest[DIGEST_SIZE]; /* of all bytes that the worker sent */
         size_t bytes;
@@ -26,6 +27,8 @@ int harness_worker_start(struct harness_worker *w, const struct harness_options 
                          struct err *err);
 /* <0: the worker crashed, was too slow, or sent what is no plan. */
 int harness_worker_plan(struct harness_worker *w, const char *view, size_t len,
+                        struct harness_answer *ret, struct err *err);
+int harness_worker_step(struct harness_worker *w, const char *world, size_t len,
                         struct harness_answer *ret, struct err *err);
 /* Waits for its end. <0: it did not end well (leaks, in sanitizer builds). */
 int harness_worker_stop(struct harness_worker *w, struct err *err);

@@ -3,6 +3,8 @@
 #include "harness.h"
 
 #include "harness-check.h"
+#include "harness-file.h"
+#include "harness-step.h"
 #include "harness-worker.h"
 #include "interface.h"
 
@@ -12,7 +14,6 @@
 #include <stdlib.h>
 
 #define VIEW_END ".view.json"
-#define FILE_MAX (64u << 20)
 
 struct harness_case {
         char *name;                  /* "active" */
@@ -62,36 +63,11 @@ static int fail(struct harness *h, const struct harness_case *c, const char *fmt
 
 /* ---- reading */
 
-static int read_file(const char *path, struct buf *out, struct err *err) {
-        cleanup_(fclosep) FILE *f = fopen(path, "re");
-        char part[16384];
-        size_t n;
-
-        if (!f)
-                return err_set(err, -errno, "%s: %s", path, strerror(errno));
-        while ((n = fread(part, 1, sizeof(part), f)) > 0) {
-                buf_add(out, part, n);
-                if (out->len > FILE_MAX)
-                        return err_set(err, -E2BIG, "%s: more than %u bytes", path, FILE_MAX);
-        }
-        return 0;
-}
-
-static int read_json(const char *path, json_t **ret, struct err *err) {
-        cleanup_(buf_free) struct buf text = BUF_INIT;
-        int r = read_file(path, &text, err);
-
-        if (r < 0)
-                return r;
-        r = json_parse(buf_str(&text), text.len, ret, err);
-        return r < 0 ? err_add(err, r, "%s", path) : 0;
-}
-
 static int add_case(struct harness *h, const char *file, struct err *err) {
         cleanup_(freep) char *path = str_format("%s/%s", h->tests, file);
         cleanup_(json_freep) json_t *view = NULL;
         struct harness_case *c;
-        int r = read_json(path, &view, err);
+        int r = harness_read_json(path, &view, err);
 
         if (r < 0)
                 return r;
@@ -183,58 +159,14 @@ static json_t *answer_json(const struct harness_answer *a) {
         return j;
 }
 
-static char *pretty(const json_t *j) {
-        /* check-style: banned: a file for people, indented */
-        char *text = json_dumps(j, JSON_INDENT(2) | JSON_SORT_KEYS),
-             *line = str_format("%s\n", text);
-
-        free(text);
-        return line;
-}
-
 /* ---- comparing */
-
-static size_t line_length(const char *p) {
-        const char *end = strchr(p, '\n');
-
-        return end ? (size_t)(end + 1 - p) : strlen(p);
-}
-
-static void print_lines(char mark, const char *from, const char *to) {
-        for (const char *p = from; p < to; p += line_length(p))
-                printf("  %c %.*s\n", mark, (int)(line_length(p) - (strchr(p, '\n') != NULL)), p);
-}
-
-/* Whole lines that both begin with and both end with are left out; a charm's plans differ in one
- * place mostly. */
-static void print_difference(const char *want, const char *got) {
-        const char *want_end = want + strlen(want), *got_end = got + strlen(got), *a, *b;
-
-        while (*want && *got && line_length(want) == line_length(got) &&
-               strncmp(want, got, line_length(want)) == 0) {
-                size_t n = line_length(want);
-
-                want += n;
-                got += n;
-        }
-        while (want_end > want && got_end > got && want_end[-1] == got_end[-1]) {
-                want_end--;
-                got_end--;
-        }
-        for (a = want_end; *a && a > want && a[-1] != '\n'; a++)
-                ;
-        for (b = got_end; *b && b > got && b[-1] != '\n'; b++)
-                ;
-        print_lines('-', want, a);
-        print_lines('+', got, b);
-}
 
 static int compare(struct harness *h, struct harness_case *c, const char *path, const json_t *got) {
         cleanup_(json_freep) json_t *want = NULL;
         cleanup_(freep) char *want_text = NULL, *got_text = NULL;
         struct err err;
 
-        if (read_json(path, &want, &err) < 0)
+        if (harness_read_json(path, &want, &err) < 0)
                 return fail(h, c, "%s (--update writes it)", err_text(&err));
         want_text = json_text(want);
         got_text = json_text(got);
@@ -242,21 +174,18 @@ static int compare(struct harness *h, struct harness_case *c, const char *path, 
                 return 0;
         free(want_text);
         free(got_text);
-        want_text = pretty(want);
-        got_text = pretty(got);
+        want_text = harness_pretty(want);
+        got_text = harness_pretty(got);
         fail(h, c, "the plan is another than in %s:", path);
-        print_difference(want_text, got_text);
+        harness_print_difference(want_text, got_text);
         return -EINVAL;
 }
 
 static int write_plan(struct harness *h, struct harness_case *c, const char *path,
                       const json_t *got) {
-        cleanup_(freep) char *text = pretty(got);
-        cleanup_(fclosep) FILE *f = fopen(path, "we");
+        struct err err;
 
-        if (!f || fputs(text, f) < 0)
-                return fail(h, c, "%s cannot be written: %s", path, strerror(errno));
-        return 0;
+        return harness_write(path, got, &err) < 0 ? fail(h, c, "%s", err_text(&err)) : 0;
 }
 
 /* ---- running */
@@ -288,12 +217,13 @@ static int plan_old(struct harness *h, struct harness_worker *w, struct harness_
                 fail(h, c, "from a worker that planned others before: %s", err_text(&err));
         } else if (memcmp(a.digest, c->first.digest, DIGEST_SIZE) != 0) {
                 cleanup_(json_freep) json_t *fresh = answer_json(&c->first), *old = answer_json(&a);
-                cleanup_(freep) char *fresh_text = pretty(fresh), *old_text = pretty(old);
+                cleanup_(freep) char *fresh_text = harness_pretty(fresh),
+                                     *old_text = harness_pretty(old);
 
                 c->good = false;
                 fail(h, c,
                      "the plan depends on what was planned before (- fresh worker, + old one):");
-                print_difference(fresh_text, old_text);
+                harness_print_difference(fresh_text, old_text);
         }
         harness_answer_deinit(&a);
         return r;
@@ -323,7 +253,7 @@ static bool expects_refusal(const char *path) {
         cleanup_(json_freep) json_t *want = NULL;
         struct err err;
 
-        return read_json(path, &want, &err) >= 0 && json_get(want, "refused");
+        return harness_read_json(path, &want, &err) >= 0 && json_get(want, "refused");
 }
 
 static void check_plan(struct harness *h, struct harness_case *c) {
@@ -365,6 +295,7 @@ int harness_run(const struct harness_options *o) {
                              .tests = str_format("%s/tests", o->folder),
                              .unknown = json_array() };
         struct err err;
+        size_t steps;
         int r;
 
         signal(SIGPIPE, SIG_IGN); /* a worker that crashed is told by its status */
@@ -383,7 +314,11 @@ int harness_run(const struct harness_options *o) {
                 if (h.cases[i].good)
                         check_plan(&h, &h.cases[i]);
         print_unknown(&h);
-        printf("%zu views, %zu failed\n", h.count, h.failed);
+        steps = harness_step_run(o, h.meta, h.tests, &h.failed);
+        if (steps)
+                printf("%zu views, %zu steps, %zu failed\n", h.count, steps, h.failed);
+        else
+                printf("%zu views, %zu failed\n", h.count, h.failed);
         r = h.failed ? 1 : 0;
         harness_deinit(&h);
         return r;

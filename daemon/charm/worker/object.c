@@ -6,6 +6,7 @@
  * than building a tree and sorting it for every plan. */
 #include "object.h"
 
+#include "digest.h"
 #include "object-tree.h"
 #include "plan-out.h"
 #include "view.h"
@@ -129,6 +130,30 @@ static int write_secret(struct write *w, const char *name, struct err *err) {
         return write_text(w, name, token, err);
 }
 
+/* The bundle may not be there yet: then its member is left out, in a plan that is only a draft. */
+static int write_certificate(struct write *w, const char *name, struct err *err) {
+        cleanup_(freep) char *label = str_dup(name);
+        cleanup_(buf_free) struct buf bundle = BUF_INIT;
+        char *part = strrchr(label, '.');
+        const char *value;
+
+        *part++ = '\0';
+        if (str_starts(part, "ca")) {
+                value = plan_certificate_ca(w->plan, label);
+                if (!value || !*value)
+                        return ABSENT;
+                if (str_eq(part, "ca-base64"))
+                        digest_base64(value, strlen(value), &bundle);
+                return write_text(w, name, bundle.len ? buf_str(&bundle) : value, err);
+        }
+        value = plan_certificate_token(w->plan, label, part);
+        if (!value)
+                return err_set(err, -ENOENT,
+                               "%s: ${certificate.%s} before charm_certificate asked for it",
+                               w->file, name);
+        return write_text(w, name, value, err);
+}
+
 static int write_value(struct write *w, const struct object_node *n, struct err *err) {
         const struct charm_view *v = w->plan->view;
 
@@ -148,6 +173,8 @@ static int write_value(struct write *w, const struct object_node *n, struct err 
                 return write_storage(w, n->text, err);
         case OBJECT_FROM_SECRET:
                 return write_secret(w, n->text, err);
+        case OBJECT_FROM_CERTIFICATE:
+                return write_certificate(w, n->text, err);
         case OBJECT_FROM_APPLICATION:
                 return write_text(w, "application", charm_application(v), err);
         case OBJECT_FROM_MODEL:

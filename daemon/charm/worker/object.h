@@ -3,11 +3,11 @@
  *
  * A placeholder is a whole scalar: ${hole.NAME}, ${config.OPTION}, ${application}, ${model},
  * ${scale}, ${image.RESOURCE}, ${constraint.NAME}, ${storage.NAME.size}, ${storage.NAME.class},
- * ${secret.LABEL.FIELD}. It becomes a value of its own type: nothing is spliced into text. One
- * of these inside a longer text is an error while loading, because it would stay there unseen;
- * any other "${" in text is just text. A value that is absent (CHARM_NONE, an option that is not
- * set, a constraint that is not given, a storage class that is the cluster's default) takes its
- * map member or list item with it. */
+ * ${secret.LABEL.FIELD}, ${certificate.LABEL.PART}. It becomes a value of its own type: nothing
+ * is spliced into text. One of these inside a longer text is an error while loading, because it
+ * would stay there unseen; any other "${" in text is just text. A value that is absent
+ * (CHARM_NONE, an option that is not set, a constraint that is not given, a storage class that
+ * is the cluster's default) takes its map member or list item with it. */
 #pragma once
 
 #include "charm.h"

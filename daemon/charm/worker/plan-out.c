@@ -12,7 +12,6 @@
 #include <stdlib.h>
 
 #define SECRET_LENGTH_MAX 4096
-#define DRAFT "{{want:%s:plain}}" /* stands for a secret that is not made yet (charm-host.h) */
 #define TOKEN_END ":plain}}"
 
 struct plan_output {
@@ -366,7 +365,7 @@ const char *charm_secret(struct charm_plan *p, const char *label, const char *fi
                 return token;
         token = json_get_str(json_get(p->view->root, "secrets"), key, NULL);
         if (!token)
-                token = charm_text(p, DRAFT, key);
+                token = charm_text(p, PLAN_DRAFT, key);
         json_object_set_new(p->secrets, key,
                             json_pack("{s:i, s:s?, s:s}", "length", (int)length, "alphabet",
                                       alphabet, "token", token));

@@ -13,6 +13,8 @@
 #include "map.h"
 #include "plan.h"
 
+#define PLAN_DRAFT "{{want:%s:plain}}" /* a secret that is not made yet (charm-host.h) */
+
 struct object_set;
 
 struct charm_plan {
@@ -38,5 +40,9 @@ void plan_out_begin(struct charm_plan *p, const struct charm_view *v,
 /* Appends the whole plan, or its refusal, as frames to OUT. */
 void plan_out_end(struct charm_plan *p, struct buf *out);
 void plan_out_deinit(struct charm_plan *p);
+/* plan-certificate.c: the token of PART (key, crt) of what was asked for under LABEL, or NULL. */
+const char *plan_certificate_token(const struct charm_plan *p, const char *label, const char *part);
+/* PEM, as the view has it, or NULL: it was not issued yet. */
+const char *plan_certificate_ca(const struct charm_plan *p, const char *label);
 /* Only the first one is kept. */
 void plan_out_mistake(struct charm_plan *p, const char *fmt, ...) printf_(2, 3);

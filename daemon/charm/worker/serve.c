@@ -12,6 +12,7 @@
 #include "plan-out.h"
 #include "plan.h"
 #include "sandbox.h"
+#include "step-run.h"
 #include "view.h"
 #include "yaml.h"
 
@@ -110,6 +111,13 @@ static void warm_up(void) {
         setvbuf(stdout, out, _IOLBF, sizeof(out));
 }
 
+/* The struct of modules that were built before there were actions. */
+#define CHARM_SIZE_FIRST offsetof(struct charm, actions)
+
+static const struct charm_action *actions_of(const struct charm *c) {
+        return c->size > CHARM_SIZE_FIRST ? c->actions : NULL;
+}
+
 static int check_charm(const struct serve *s, const struct charm_dir *d, struct err *err) {
         const struct charm *c = s->charm;
         cleanup_(freep) char *module = NULL;
@@ -118,10 +126,10 @@ static int check_charm(const struct serve *s, const struct charm_dir *d, struct 
                 return err_set(err, -EINVAL,
                                "it was built for ABI %u, this is ABI %u: build it again", c->abi,
                                CHARM_ABI);
-        if (c->size < sizeof(struct charm))
+        if (c->size < CHARM_SIZE_FIRST)
                 return err_set(err, -EINVAL,
                                "its struct charm has %u bytes, %zu are wanted: build it again",
-                               c->size, sizeof(struct charm));
+                               c->size, CHARM_SIZE_FIRST);
         module = str_format("%s.so", c->name ? c->name : "");
         if (!str_eq(module, d->module) || !str_eq(c->name, json_get_str(s->meta, "name", NULL)))
                 return err_set(
@@ -133,7 +141,7 @@ static int check_charm(const struct serve *s, const struct charm_dir *d, struct 
                                "it was built from another charm.yaml: build it again");
         if (!c->plan)
                 return err_set(err, -EINVAL, "it has no plan function");
-        return 0;
+        return step_run_check(actions_of(c), s->meta, err);
 }
 
 static int load_module(struct serve *s, const struct charm_dir *d, int fd, struct err *err) {
@@ -181,21 +189,30 @@ static int prepare(struct serve *s, const struct serve_options *o, struct err *e
         return r;
 }
 
-/* ---- planning */
+/* ---- planning, and steps of actions */
+
+static void refuse(struct serve *s, const struct err *err) {
+        frame_put(&s->out, PLAN_FRAME_REFUSED, err->text, strlen(err->text));
+}
+
+static void step_once(struct serve *s, const struct frame *f) {
+        struct charm_world world;
+        struct err err;
+
+        if (step_world_open(&world, f->body, f->len, s->meta, &s->arena, &err) < 0)
+                return refuse(s, &err);
+        step_run(&world, actions_of(s->charm), s->objects, &s->arena, &s->out);
+        step_world_close(&world);
+        arena_reset(&s->arena);
+}
 
 static void plan_once(struct serve *s, const struct frame *f) {
         struct charm_view view;
         struct charm_plan plan;
         struct err err;
 
-        buf_clear(&s->out);
-        if (f->type != PLAN_FRAME_VIEW ||
-            view_open(&view, f->body, f->len, s->meta, &s->arena, &err) < 0) {
-                if (f->type != PLAN_FRAME_VIEW)
-                        err_set(&err, -EBADMSG, "a frame of type %d is no view", f->type);
-                frame_put(&s->out, PLAN_FRAME_REFUSED, err.text, strlen(err.text));
-                return;
-        }
+        if (view_open(&view, f->body, f->len, s->meta, &s->arena, &err) < 0)
+                return refuse(s, &err);
         plan_out_begin(&plan, &view, s->objects, &s->arena);
         view.plan = &plan;
         s->charm->plan(&view, &plan);
@@ -220,7 +237,19 @@ static int send_out(struct serve *s) {
         return 0;
 }
 
-static int answer_views(struct serve *s) {
+static void answer(struct serve *s, const struct frame *f) {
+        struct err err;
+
+        buf_clear(&s->out);
+        if (f->type == PLAN_FRAME_VIEW)
+                return plan_once(s, f);
+        if (f->type == PLAN_FRAME_STEP)
+                return step_once(s, f);
+        err_set(&err, -EBADMSG, "a frame of type %d is no view", f->type);
+        refuse(s, &err);
+}
+
+static int answer_all(struct serve *s) {
         struct frame f;
         int r = 0;
 
@@ -228,7 +257,7 @@ static int answer_views(struct serve *s) {
                 r = frame_read(SERVE_CHANNEL, &s->in, &f, NULL);
                 if (r < 0)
                         return r == -EPIPE ? 0 : 1;
-                plan_once(s, &f);
+                answer(s, &f);
                 r = send_out(s);
                 if (s->out.len > TRIM_ABOVE) {
                         buf_free(&s->out);
@@ -245,7 +274,7 @@ int serve_run(const struct serve_options *o) {
 
         if (o->sandbox && !sandbox_follow((pid_t)o->parent))
                 return 1;
-        frame_reader_init(&s.in, CHARM_VIEW_MAX);
+        frame_reader_init(&s.in, CHARM_WORLD_MAX);
         r = prepare(&s, o, &err);
         if (r < 0) {
                 (void)frame_write(SERVE_CHANNEL, PLAN_FRAME_REFUSED, err.text, strlen(err.text),
@@ -253,7 +282,7 @@ int serve_run(const struct serve_options *o) {
         } else {
                 malloc_trim(0); /* what reading the objects took */
                 r = frame_write(SERVE_CHANNEL, PLAN_FRAME_READY, NULL, 0, NULL);
-                r = r < 0 ? 1 : answer_views(&s);
+                r = r < 0 ? 1 : answer_all(&s);
         }
         fflush(stdout);
         if (o->sandbox)

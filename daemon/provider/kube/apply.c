@@ -347,12 +347,18 @@ static int got_gone(struct flow *f, struct ask *ask, struct err *err) {
 
 /* ---- take over */
 
+/* Two items of one name: one of them may be somebody's. Of an object that is only being taken
+ * over nothing was ever ours. */
+static bool is_to_take_over(const struct applying *a) {
+        return a->meaning.duplicate && !a->taken && (a->wish.projection || !a->first) &&
+               !(a->flags & APPLY_DRY_RUN);
+}
+
 static int ask_taken(struct flow *f, struct ask *ask, struct err *err) {
         struct applying *a = applying_of(f);
-        bool wished = (a->flags & APPLY_TAKE_OVER && !a->taken) || a->owned ||
-                      (a->meaning.duplicate && !a->taken);
+        bool wished = (a->flags & APPLY_TAKE_OVER && !a->taken) || a->owned;
 
-        if (!wished || !a->wish.projection || a->flags & APPLY_DRY_RUN)
+        if (!is_to_take_over(a) && (!wished || !a->wish.projection || a->flags & APPLY_DRY_RUN))
                 return FLOW_GOTO(STEP_PATCH);
         operation_ask(&a->operation, ask, "GET", "");
         return 0;
@@ -360,6 +366,7 @@ static int ask_taken(struct flow *f, struct ask *ask, struct err *err) {
 
 static char *take(struct applying *a, struct scan_slice object) {
         struct takeover t = { .stored = a->wish.projection,
+                              .document = a->document ? a->document : a->request->wanted,
                               .how = a->meaning.duplicate ? TAKEOVER_ALL : TAKEOVER_LOST,
                               .baseline = a->request->baseline,
                               .kept = a->request->kept,
@@ -508,7 +515,7 @@ static int got_patch(struct flow *f, struct ask *ask, struct err *err) {
                 a->met = a->unmade = true;
                 return FLOW_GOTO(STEP_LOOK);
         }
-        if (m->duplicate && !a->taken && a->wish.projection && !(a->flags & APPLY_DRY_RUN))
+        if (is_to_take_over(a))
                 return FLOW_GOTO(STEP_TAKE_LOOK);
         if (m->immutable) { /* it would be made anew of all that is wanted */
                 a->confirming = make_whole(a);

@@ -92,7 +92,7 @@ static int check_token_file(const char *path, const json_t *options, struct err 
                 return err_set(err, -EINVAL, "token-file %s is no plain absolute path", path);
         if (!listed(options, "token-folders", path, true))
                 return err_set(err, -EPERM,
-                               "token-file %s: its folder is not listed under token-folders of the "
+                               "token-file %s: its folder is not listed as token-folder of the "
                                "daemon's options",
                                path);
         return 0;
@@ -149,7 +149,7 @@ static int check_plugin_file(const char *path, const json_t *options, struct err
                 return err_set(err, -EINVAL, "exec: %s is no absolute path", path);
         if (!listed(options, "exec-plugins", path, false))
                 return err_set(err, -EPERM,
-                               "exec: %s is not listed under exec-plugins of the daemon's options",
+                               "exec: %s is not listed as exec-plugin of the daemon's options",
                                path);
         if (lstat(path, &st) < 0)
                 return err_set(err, -errno, "exec: %s: %s", path, strerror(errno));

@@ -5,10 +5,15 @@
 #include "apply.h"
 #include "compare.h"
 #include "examine.h"
+#include "exec-act.h"
 #include "fieldset.h"
 #include "identify.h"
 #include "kubeconfig.h"
 #include "look.h"
+#include "object-act.h"
+#include "operation.h"
+#include "pod-http.h"
+#include "pod-log.h"
 #include "remove.h"
 #include "rights.h"
 #include "shape.h"
@@ -79,6 +84,39 @@ static int compare(const struct apply_request *r, const struct observation *o,
         return 0;
 }
 
+/* ---- what actions ask */
+
+static const struct act_verb verbs[] = {
+        { "apply", object_act_apply, NULL, NULL },
+        { "exec", exec_act_start, "/stdin", NULL },
+        { "http", pod_http_start, NULL, pod_http_secret },
+        { "job", object_act_job, NULL, NULL },
+        { "log", pod_log_start, NULL, NULL },
+        { "remove", object_act_remove, NULL, NULL },
+        {},
+};
+
+static void act(struct target *t, const struct act_request *r, struct op *op) {
+        struct err err = { 0 };
+        const struct act_verb *verb = act_find(verbs, r, &err);
+
+        if (verb)
+                verb->start(t, r, op);
+        else
+                operation_refuse(t, op, &err);
+}
+
+static bool act_secret(const char *verb, const char *pointer) {
+        return act_secret_in(verbs, verb, pointer);
+}
+
+static struct bytes *bytes(struct target *t, const struct bytes_request *r, struct err *err) {
+        if (str_eq(r->verb, "exec"))
+                return exec_act_bytes(t, r, err);
+        err_set(err, -ENOTSUP, "%s: no stream begins or ends so in a cluster", r->verb);
+        return NULL;
+}
+
 const struct provider provider_kube = {
         .name = "kubernetes",
         .can = PROVIDER_WATCHES | PROVIDER_DRY_RUN | PROVIDER_TAKE_OVER | PROVIDER_KEEPS,
@@ -106,4 +144,8 @@ const struct provider provider_kube = {
         .tunnel = tunnel_open,
         .user = target_user,
         .rights = rights_of,
+        .act = act,
+        .act_secret = act_secret,
+        .act_rights = rights_of_verb,
+        .bytes = bytes,
 };

@@ -319,14 +319,14 @@ void observe_tell(struct target *t, const char *type, const char *path, struct s
 
         if (!i)
                 return;
-        projection = i->projection || !i->baseline_valid ? fieldset_ref(i->projection)
-                                                         : own_projection(type, object);
+        projection = i->projection || !i->baseline ? fieldset_ref(i->projection)
+                                                   : own_projection(type, object);
         if (projection && other_version(t, type, projection, object)) {
                 poke_soon(t, c.type, c.path, 0);
                 return;
         }
         c.projection = projection;
-        c.baseline = i->baseline_valid ? i->baseline : NULL;
+        c.baseline = i->baseline;
         c.see = i->see;
         observe_object(t, &c, object, &o, &no_pods);
         if (no_pods)

@@ -177,3 +177,32 @@ void operation_warnings(const struct http_request *r, json_t **list) {
                 json_array_append_new(*list, json_stringn(start + 1, (size_t)(end - start - 1)));
         }
 }
+
+/* ---- one that cannot begin */
+
+static int ask_nothing(struct flow *f, struct ask *a, struct err *err) {
+        return FLOW_END;
+}
+
+static const struct flow_step no_steps[] = {
+        { "refused", ask_nothing, NULL, OPERATION_STEP_MS, 0, 0 }, {}
+};
+
+static void nothing_ended(struct operation *o) {
+        /* What it says was said before it began. */
+}
+
+static void drop_nothing(struct operation *o) {
+        operation_deinit(o);
+        free(o);
+}
+
+void operation_refuse(struct target *t, struct op *op, const struct err *why) {
+        struct operation *o = mem_new(struct operation);
+
+        operation_init(o, t, "", "", op);
+        o->ended = nothing_ended;
+        o->drop = drop_nothing;
+        operation_end(o, OUTCOME_REFUSED, 0, why);
+        operation_run(o, "kube-refused", no_steps);
+}

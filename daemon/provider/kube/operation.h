@@ -47,3 +47,5 @@ void operation_warnings(const struct http_request *r, json_t **list);
 int operation_end(struct operation *o, enum outcome outcome, int64_t again_at,
                   const struct err *why);
 int operation_say(struct operation *o, enum outcome outcome, const char *fmt, ...) printf_(3, 4);
+/* OP ends as REFUSED, for WHY, and nothing was asked. */
+void operation_refuse(struct target *t, struct op *op, const struct err *why);

@@ -66,14 +66,25 @@ static void tell_with_reason(struct poke *k, struct scan_slice object, const cha
         if (!i)
                 return;
         c.projection = i->projection;
-        c.baseline = i->baseline_valid ? i->baseline : NULL;
+        c.baseline = i->baseline;
         c.see = i->see;
-        c.written = i->baseline_valid;
+        c.written = i->baseline;
         observe_object(t, &c, object, &o, NULL);
         if (reason && o.ready == READY_NO)
                 str_set(&o.reason, reason);
         t->observer.observed(t->observer.arg, k->type, k->path, &o);
         observation_clear(&o);
+}
+
+/* Something happened to it, and we may no longer see what: who wants it looks for itself, and says
+ * why it cannot. Perhaps nothing of the cluster may be read any more. */
+static void tell_denied(const struct poke *k) {
+        struct target *t = k->queue->target;
+        struct observation o = { .presence = PRESENCE_UNKNOWN, .as_of = clock_mono() };
+
+        t->observer.observed(t->observer.arg, k->type, k->path, &o);
+        observation_clear(&o);
+        target_ask_who(t);
 }
 
 static void told(void *arg, enum outcome outcome, struct scan_slice object, const char *reason) {
@@ -87,6 +98,8 @@ static void told(void *arg, enum outcome outcome, struct scan_slice object, cons
                 tell_with_reason(k, object, reason);
         else if (outcome == OUTCOME_GONE)
                 observe_tell_absent(q->target, k->type, k->path);
+        else if (outcome == OUTCOME_DENIED)
+                tell_denied(k);
         else if (q->target->observer.interest(q->target->observer.arg, k->type, k->path))
                 again = true;
         if (again) {

@@ -8,6 +8,7 @@
 #include "rights.h"
 
 #include "kinds.h"
+#include "object-act.h"
 
 #include <ctype.h>
 
@@ -111,4 +112,23 @@ void rights_of(const json_t *wanted, json_t *rules) {
             str_eq(kind, "ClusterRoleBinding"))
                 add(rules, group, strstr(kind, "Cluster") ? "clusterroles" : "roles", grant,
                     "roles are granted that hold more than the controller's own rights");
+}
+
+void rights_of_verb(const char *verb, json_t *rules) {
+        static const char *const exec[] = { "create", "get", NULL };
+        static const char *const get[] = { "get", NULL };
+        static const char *const list[] = { "list", NULL };
+        static const char *const make[] = { "create", "delete", "get", "patch", NULL };
+        bool job = str_eq(verb, "job");
+
+        for (const struct object_kind *k = object_act_kinds; k->type; k++)
+                if (str_eq(verb, "apply") || (job && str_eq(k->type, "Job.batch")))
+                        add(rules, k->group, k->plural, make,
+                            "actions make objects that go with them");
+        if (job)
+                add(rules, "", "pods", list, "what a Job said is in the log of its pod");
+        if (str_eq(verb, "exec") || str_eq(verb, "stream"))
+                add(rules, "", "pods/exec", exec, "actions run commands in pods (backup, restore)");
+        if (str_eq(verb, "log") || job)
+                add(rules, "", "pods/log", get, "actions show what a job that failed said last");
 }

@@ -5,3 +5,6 @@
 #include "json.h"
 
 void rights_of(const json_t *wanted, json_t *rules);
+
+/* The same of what actions do by VERB ("exec", "log"). */
+void rights_of_verb(const char *verb, json_t *rules);

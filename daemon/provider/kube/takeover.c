@@ -18,6 +18,7 @@
 #include "takeover.h"
 
 #include "clock.h"
+#include "declared.h"
 #include "field-path.h"
 #include "field-rules.h"
 #include "fieldset-inside.h"
@@ -358,10 +359,8 @@ static json_t *entries_of(struct scan_slice object) {
         return entries ? entries : json_array();
 }
 
-char *takeover_patch(const struct takeover *t, struct scan_slice object, int64_t now_wall,
-                     char **ret_whose) {
-        const struct projection *stored = t->stored;
-        cleanup_(json_freep) json_t *entries = entries_of(object);
+static char *patch_by(const struct takeover *t, const struct projection *stored, json_t *entries,
+                      struct scan_slice object, int64_t now_wall, char **ret_whose) {
         cleanup_(json_freep) json_t *set = scan_json(scan_of(stored->text, strlen(stored->text)));
         cleanup_(json_freep) json_t *lost =
                 t->how == TAKEOVER_LOST ? find_lost(stored, 0, object) : NULL;
@@ -395,6 +394,18 @@ char *takeover_patch(const struct takeover *t, struct scan_slice object, int64_t
                 json_object_update_recursive(ours, nobodys);
         *ret_whose = buf_take(&names);
         return patch_of(entries, object);
+}
+
+char *takeover_patch(const struct takeover *t, struct scan_slice object, int64_t now_wall,
+                     char **ret_whose) {
+        cleanup_(json_freep) json_t *entries = entries_of(object);
+        cleanup_(json_freep) json_t *owned = t->stored ? NULL : union_of(entries);
+        struct projection *stored =
+                t->stored ? fieldset_ref(t->stored) : declared_fields(t->document, owned);
+        char *patch = stored ? patch_by(t, stored, entries, object, now_wall, ret_whose) : NULL;
+
+        fieldset_unref(stored);
+        return patch;
 }
 
 char *takeover_strict(const char *type, struct scan_slice object, int64_t now_wall,

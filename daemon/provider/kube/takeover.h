@@ -11,7 +11,8 @@ enum takeover_how {
 };
 
 struct takeover {
-        const struct projection *stored; /* what we declare */
+        const struct projection *stored; /* what we declare; NULL: it was lost, see document */
+        const json_t *document;          /* what it is told by then (declared.h) */
         enum takeover_how how;
         const json_t *baseline;        /* what was there after our last apply, or NULL */
         const struct kept_field *kept; /* what the apply leaves as it is is not taken */

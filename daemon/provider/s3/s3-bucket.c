@@ -7,7 +7,6 @@
 #include "s3-target.h"
 #include "s3-xml.h"
 
-#include <ctype.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 
@@ -194,25 +193,6 @@ static int ask_versions(struct flow *f, struct ask *a, struct err *err) {
         return 0;
 }
 
-static int hex(char c) {
-        return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
-}
-
-/* As encoding-type=url writes it: "+" is a blank. */
-static void unescape(char *s) {
-        char *to = s;
-
-        for (; *s; s++) {
-                if (*s == '%' && isxdigit((unsigned char)s[1]) && isxdigit((unsigned char)s[2])) {
-                        *to++ = (char)(hex(s[1]) * 16 + hex(s[2]));
-                        s += 2;
-                } else {
-                        *to++ = *s == '+' ? ' ' : *s;
-                }
-        }
-        *to = '\0';
-}
-
 static size_t add_keys(struct s3_op *s, struct s3_xml in, const char *element) {
         struct s3_xml item;
         size_t n = 0;
@@ -223,7 +203,7 @@ static size_t add_keys(struct s3_op *s, struct s3_xml in, const char *element) {
 
                 if (!key)
                         continue;
-                unescape(key);
+                s3_xml_unescape(key);
                 buf_puts(&s->keys, "<Object><Key>");
                 s3_xml_put(&s->keys, key);
                 buf_puts(&s->keys, "</Key>");

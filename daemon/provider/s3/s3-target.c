@@ -3,6 +3,7 @@
  *
  * Everything runs on the loop. Operations of one store run beside each other: each is a few
  * requests, and the reconciler limits how many are out. */
+#include "s3-stream.h"
 #include "s3-target.h"
 #include "s3-xml.h"
 
@@ -23,6 +24,7 @@ struct target {
         struct http_server *server;
         struct forward *forward;
         const struct observer *observer;
+        struct list pipes;
         char sigv4[96];
         int reachable; /* -1: not known */
 };
@@ -173,12 +175,18 @@ static void op_free(struct s3_op *s) {
                 OPENSSL_cleanse(s->secret_key, strlen(s->secret_key));
         free(s->secret_key);
         json_decref(s->seen);
-        buf_free(&s->keys);
+        json_decref(s->told);
+        free(s->object.path);
+        buf_wipe(&s->keys);
         buf_free(&s->sealed);
         free(s);
 }
 
 static void fill_done(struct s3_op *s, struct op *op) {
+        if (s->act.ask) {
+                op->told = take_ptr(s->told);
+                return;
+        }
         fill_observation(s, &op->seen);
         if (s->applying) {
                 polled_applied(op, S3_FIELDS, s->seen, s->created);
@@ -248,30 +256,51 @@ static int fill_op(struct s3_op *s, const struct apply_request *r, struct err *e
         return s->removing ? 0 : fill_secret(s, r, err);
 }
 
-void s3_target_start(struct target *t, enum s3_verb verb, const struct apply_request *r,
-                     struct op *op) {
+struct s3_op *s3_target_new(struct target *t, struct op *op, const struct flow_step *steps) {
         struct s3_op *s = mem_new(struct s3_op);
-        struct err err = { 0 };
 
         s->target = t;
         s->op = op;
-        s->removing = verb == S3_REMOVE;
-        s->applying = verb == S3_APPLY;
         s->seen = json_object();
         op->private = s;
         s->flow.loop = t->loop;
         s->flow.name = "s3";
         s->flow.done = on_flow;
-        snprintf(s->flow.subject, sizeof(s->flow.subject), "%s %s", r->type, r->path);
-        if (fill_op(s, r, &err) < 0) {
-                s3_fail(s, OUTCOME_REFUSED, "%s", err_text(&err));
+        s->flow.steps = steps;
+        return s;
+}
+
+void s3_target_run(struct s3_op *s, const struct err *why) {
+        if (why) {
+                s3_fail(s, OUTCOME_REFUSED, "%s", err_text(why));
                 s->flow.steps = no_steps;
-        } else {
-                s->flow.steps = tables[s->doc.kind][verb];
         }
-        if (t->forward)
-                forward_forget(t->forward);
+        if (s->target->forward)
+                forward_forget(s->target->forward);
         flow_start(&s->flow);
+}
+
+void s3_target_start(struct target *t, enum s3_verb verb, const struct apply_request *r,
+                     struct op *op) {
+        struct s3_op *s = s3_target_new(t, op, NULL);
+        struct err err = { 0 };
+        int k;
+
+        s->removing = verb == S3_REMOVE;
+        s->applying = verb == S3_APPLY;
+        snprintf(s->flow.subject, sizeof(s->flow.subject), "%s %s", r->type, r->path);
+        k = fill_op(s, r, &err);
+        if (k == 0)
+                s->flow.steps = tables[s->doc.kind][verb];
+        s3_target_run(s, k < 0 ? &err : NULL);
+}
+
+struct loop *s3_target_loop(struct target *t) {
+        return t->loop;
+}
+
+struct list *s3_target_pipes(struct target *t) {
+        return &t->pipes;
 }
 
 void s3_target_cancel(struct op *op) {
@@ -311,6 +340,7 @@ int s3_target_open(const struct target_config *c, const struct observer *o, stru
         t->http = c->http;
         t->observer = o;
         t->reachable = -1;
+        list_init(&t->pipes);
         if (r == 0 && t->config.via)
                 r = forward_open(c->loop, c->reach_provider, c->reach, t->config.via,
                                  t->config.port, &t->forward, err);
@@ -328,6 +358,7 @@ int s3_target_open(const struct target_config *c, const struct observer *o, stru
 struct target *s3_target_close(struct target *t) {
         if (!t)
                 return NULL;
+        s3_stream_end_all(t);
         forward_close(t->forward);
         http_server_unref(t->server);
         s3_config_free(&t->config);

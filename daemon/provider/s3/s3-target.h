@@ -8,10 +8,16 @@
 
 #include "s3-config.h"
 #include "s3-document.h"
+#include "act.h"
 #include "http.h"
 #include "polled.h"
 
 #define S3_FIELDS "s3/1"
+
+struct s3_object {
+        const char *bucket; /* borrowed from the ask */
+        char *path;         /* "/BUCKET/KEY", escaped */
+};
 
 struct s3_op {
         struct flow flow;
@@ -31,8 +37,11 @@ struct s3_op {
         char found_incarnation[64];
         json_t *seen;
         struct buf sealed; /* user: the body of add-user, a secret sealed in it */
-        struct buf keys;   /* remove: the body of the next delete */
-        char md5_header[64];
+        struct buf keys;   /* remove: the body of the next delete; put-object: the body */
+        char md5_header[64], type_header[256];
+        struct act_request act; /* of an action's; its ask NULL: the reconciler's */
+        struct s3_object object;
+        json_t *told;           /* what the action is answered */
         const char *headers[3]; /* of the ask that is out */
         bool away;              /* no answer came, or none to us: what reach is told */
         bool added;             /* user: its policies are to be set */
@@ -41,6 +50,11 @@ struct s3_op {
 enum { S3_DEADLINE_MS = 30000, S3_PAUSE_MS = 500 };
 
 struct s3_op *s3_op_of(struct flow *f);
+/* One that is not the reconciler's: made, filled in, run; WHY: it ends as REFUSED. */
+struct s3_op *s3_target_new(struct target *t, struct op *op, const struct flow_step *steps);
+void s3_target_run(struct s3_op *s, const struct err *why);
+struct loop *s3_target_loop(struct target *t);
+struct list *s3_target_pipes(struct target *t); /* the streams', which close ends */
 /* An ask signed by the target's own key, or by another. BODY is taken over when not NULL. */
 struct http_request *s3_ask(struct s3_op *s, struct ask *a, const char *method, char *body,
                             const char *path_fmt, ...) printf_(5, 6);

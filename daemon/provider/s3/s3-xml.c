@@ -113,3 +113,21 @@ void s3_xml_put(struct buf *out, const char *text) {
                         buf_putc(out, *text);
         }
 }
+
+static int hex(char c) {
+        return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
+}
+
+void s3_xml_unescape(char *s) {
+        char *to = s;
+
+        for (; *s; s++) {
+                if (*s == '%' && isxdigit((unsigned char)s[1]) && isxdigit((unsigned char)s[2])) {
+                        *to++ = (char)(hex(s[1]) * 16 + hex(s[2]));
+                        s += 2;
+                } else {
+                        *to++ = *s == '+' ? ' ' : *s;
+                }
+        }
+        *to = '\0';
+}

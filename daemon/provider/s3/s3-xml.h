@@ -19,3 +19,5 @@ bool s3_xml_next(struct s3_xml in, const char *name, size_t *at, struct s3_xml *
 /* The text of the first element NAME inside IN, entities resolved; NULL: not there. */
 char *s3_xml_text(struct s3_xml in, const char *name);
 void s3_xml_put(struct buf *out, const char *text); /* escaped */
+/* In place, as encoding-type=url writes keys: "+" is a blank. */
+void s3_xml_unescape(char *s);

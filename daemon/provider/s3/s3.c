@@ -3,7 +3,8 @@
  *
  * Not watched: see polled.h. See s3-config.h for a target's document, s3-document.c
  * for what may be wanted. */
-#include "s3-target.h"
+#include "s3-object.h"
+#include "s3-stream.h"
 
 #define POLL_MS 30000 /* damage is put right within a minute; two or three requests a resource */
 
@@ -12,7 +13,7 @@ static int projection_parse(const char *fields, struct projection **ret, struct 
 }
 
 static bool secret_place(const json_t *wanted, const char *pointer) {
-        return str_eq(pointer, "/secret-key");
+        return str_eq(pointer, "/secret-key") || str_eq(pointer, "/access-key");
 }
 
 static void look(struct target *t, const struct apply_request *r, struct op *op) {
@@ -49,4 +50,7 @@ const struct provider provider_s3 = {
         .manner = s3_target_manner,
         .projection_parse = projection_parse,
         .projection_free = polled_projection_free,
+        .act = s3_object_act,
+        .act_secret = s3_object_secret,
+        .bytes = s3_stream_open,
 };

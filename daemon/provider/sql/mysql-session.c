@@ -85,10 +85,12 @@ static bool breaks(unsigned number) {
         return is_client(number) || number == ER_SERVER_SHUTDOWN || number == ER_CONNECTION_KILLED;
 }
 
-static int fail_statement(struct mysql_session *s, struct sql_task *t) {
+int mysql_session_fail(struct mysql_session *s, struct sql_task *t) {
         unsigned number = mysql_errno(s->my);
 
         s->lost |= breaks(number);
+        t->number = number;
+        str_copy(t->sqlstate, sizeof(t->sqlstate), is_client(number) ? "" : mysql_sqlstate(s->my));
         /* A syntax error quotes the statement, which may hold a password. */
         if (number == ER_PARSE_ERROR)
                 return sql_fail(t, OUTCOME_REFUSED,
@@ -127,10 +129,10 @@ static void set_tls(MYSQL *my, const struct sql_config *c) {
 }
 
 static MYSQL *connect_as(const struct sql_config *c, int tunnel_port, const char *user,
-                         const char *password, unsigned *ret_number, char *ret_text,
+                         const char *password, int patience, unsigned *ret_number, char *ret_text,
                          size_t text_size) {
-        unsigned connect_seconds = SQL_CONNECT_SECONDS, answer_seconds = SQL_ANSWER_SECONDS,
-                 no_files = 0;
+        unsigned connect_seconds = SQL_CONNECT_SECONDS, no_files = 0;
+        unsigned answer_seconds = (unsigned)(patience ? patience : SQL_ANSWER_SECONDS);
         MYSQL *my, *in;
 
         pthread_once(&library_once, library_start);
@@ -164,8 +166,8 @@ static MYSQL *connect_as(const struct sql_config *c, int tunnel_port, const char
 int mysql_session_admits(const struct mysql_session *s, const char *user, const char *password) {
         char text[256];
         unsigned number;
-        MYSQL *my =
-                connect_as(s->config, s->tunnel_port, user, password, &number, text, sizeof(text));
+        MYSQL *my = connect_as(s->config, s->tunnel_port, user, password, 0, &number, text,
+                               sizeof(text));
 
         if (my)
                 mysql_close(my);
@@ -176,7 +178,8 @@ struct sql_session *mysql_session_open(const struct sql_config *c, int tunnel_po
                                        struct sql_task *t) {
         unsigned number = 0;
         char text[ERR_TEXT_MAX];
-        MYSQL *my = connect_as(c, tunnel_port, c->user, c->password, &number, text, sizeof(text));
+        MYSQL *my = connect_as(c, tunnel_port, c->user, c->password, t->answer_seconds, &number,
+                               text, sizeof(text));
         struct mysql_session *s;
         int r;
 
@@ -193,6 +196,8 @@ struct sql_session *mysql_session_open(const struct sql_config *c, int tunnel_po
                 s, t, NULL,
                 s->mariadb ? "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_CREATE_USER'"
                            : "SET SESSION sql_mode = 'STRICT_ALL_TABLES'");
+        if (r == 0 && t->database && mysql_select_db(my, t->database) != 0)
+                r = mysql_session_fail(s, t);
         if (r < 0)
                 return mysql_session_close((struct sql_session *)s);
         return (struct sql_session *)s;
@@ -237,6 +242,14 @@ static void put_text(struct mysql_session *s, struct buf *b, const char *text) {
         buf_reserve(b, 2 * n + 1);
         b->len += mysql_real_escape_string(s->my, b->data + b->len, text, (unsigned long)n);
         buf_putc(b, '\'');
+}
+
+void mysql_session_quote(struct sql_session *s, const char *text, bool identifier,
+                         struct buf *out) {
+        if (identifier)
+                put_identifier(out, text, false);
+        else
+                put_text((struct mysql_session *)s, out, text);
 }
 
 static void put_privileges(struct buf *b, const json_t *list) {
@@ -318,7 +331,7 @@ int mysql_session_do(struct mysql_session *s, struct sql_task *t, struct mysql_r
         r = run(s, t, ret, fmt, ap);
         va_end(ap);
         if (r < 0 && mysql_errno(s->my))
-                return fail_statement(s, t);
+                return mysql_session_fail(s, t);
         return r;
 }
 
@@ -337,5 +350,5 @@ int mysql_session_try(struct mysql_session *s, struct sql_task *t, const unsigne
         for (; *allowed; allowed++)
                 if (*allowed == number)
                         return (int)number;
-        return fail_statement(s, t);
+        return mysql_session_fail(s, t);
 }

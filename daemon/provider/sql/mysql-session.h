@@ -40,3 +40,6 @@ int mysql_session_do(struct mysql_session *s, struct sql_task *t, struct mysql_r
 /* As do, but the numbers of ALLOWED (0-ended) are no failure: returns the number. */
 int mysql_session_try(struct mysql_session *s, struct sql_task *t, const unsigned *allowed,
                       const char *fmt, ...);
+/* Says outcome and reason of the statement that just failed. Returns -1. */
+int mysql_session_fail(struct mysql_session *s, struct sql_task *t);
+void mysql_session_quote(struct sql_session *s, const char *text, bool identifier, struct buf *out);

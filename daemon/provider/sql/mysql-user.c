@@ -149,6 +149,45 @@ static int look_global(struct mysql_session *s, struct sql_task *t) {
         return 0;
 }
 
+/* In the names that we grant on these characters are escaped. */
+static bool is_pattern(const char *s) {
+        for (; *s; s++) {
+                if (*s == '%' || *s == '_')
+                        return true;
+                if (*s == '\\' && s[1])
+                        s++;
+        }
+        return false;
+}
+
+/* Rights on databases that no grant of ours can be on: the server's own, and patterns. On a
+ * relation's database mysql-grant.c goes by what is wanted there.
+ * {"mysql": {"*": "database", "user": "table"}} */
+static int look_elsewhere(struct mysql_session *s, struct sql_task *t) {
+        cleanup_(mysql_session_rows_free) struct mysql_rows rows = { 0 };
+        cleanup_(json_freep) json_t *all = json_object();
+        MYSQL_ROW row;
+
+        if (mysql_session_do(s, t, &rows,
+                             "SELECT Db, '*', 'database' FROM mysql.db WHERE User = %S AND Host = "
+                             "%S UNION SELECT Db, Table_name, 'table' FROM mysql.tables_priv WHERE "
+                             "User = %S AND Host = %S ORDER BY 1, 2",
+                             t->doc.name, t->doc.host, t->doc.name, t->doc.host) < 0)
+                return -1;
+        while ((row = mysql_fetch_row(rows.result))) {
+                bool pattern = str_eq(row[2], "database") && is_pattern(row[0]);
+
+                if (!pattern && !sql_document_of_server(row[0]))
+                        continue;
+                if (!json_get(all, row[0]))
+                        json_object_set_new(all, row[0], json_object());
+                json_object_set_new(json_get(all, row[0]), row[1], json_string(row[2]));
+        }
+        if (json_object_size(all))
+                json_object_set(t->seen, "elsewhere", all);
+        return 0;
+}
+
 int mysql_user_look(struct mysql_session *s, struct sql_task *t) {
         int r;
 
@@ -158,7 +197,9 @@ int mysql_user_look(struct mysql_session *s, struct sql_task *t) {
         r = s->mariadb ? look_mariadb(s, t) : look_mysql(s, t);
         if (r < 0 || !t->present)
                 return r;
-        return look_global(s, t) < 0 ? -1 : look_roles(s, t);
+        if (look_global(s, t) < 0 || look_roles(s, t) < 0)
+                return -1;
+        return look_elsewhere(s, t);
 }
 
 #define NO_LIMITS                                                                                  \
@@ -199,10 +240,10 @@ static int create(struct mysql_session *s, struct sql_task *t) {
 static bool is_plain(const struct sql_task *t) {
         json_t *expired = json_get(t->seen, "expired");
 
-        /* plugin, password, locked, expired, global, roles: whatever else there is, a password set
-         * anew takes away. */
-        return json_object_size(t->seen) == 6 && !json_get_bool(t->seen, "locked", true) &&
-               json_is_false(expired);
+        /* plugin, password, locked, expired, global, roles, and perhaps elsewhere: what else there
+         * is a password set anew takes away. */
+        return json_object_size(t->seen) == (json_get(t->seen, "elsewhere") ? 7 : 6) &&
+               !json_get_bool(t->seen, "locked", true) && json_is_false(expired);
 }
 
 static int take_roles(struct mysql_session *s, struct sql_task *t) {
@@ -237,6 +278,39 @@ static int take_global(struct mysql_session *s, struct sql_task *t) {
                        : 0;
 }
 
+static int take_one(struct mysql_session *s, struct sql_task *t, const char *database,
+                    const char *table) {
+        static const unsigned none[] = { ER_NONEXISTING_GRANT, ER_NONEXISTING_TABLE_GRANT,
+                                         ER_NO_SUCH_TABLE, 0 };
+
+        if (!table)
+                return mysql_session_try(s, t, none, "REVOKE ALL PRIVILEGES ON %I.* FROM %U",
+                                         database, t->doc.name, t->doc.host) < 0 ||
+                                       mysql_session_try(s, t, none,
+                                                         "REVOKE GRANT OPTION ON %I.* FROM %U",
+                                                         database, t->doc.name, t->doc.host) < 0
+                               ? -1
+                               : 0;
+        return mysql_session_try(s, t, none, "REVOKE ALL PRIVILEGES ON %I.%I FROM %U", database,
+                                 table, t->doc.name, t->doc.host) < 0 ||
+                               mysql_session_try(s, t, none, "REVOKE GRANT OPTION ON %I.%I FROM %U",
+                                                 database, table, t->doc.name, t->doc.host) < 0
+                       ? -1
+                       : 0;
+}
+
+static int take_elsewhere(struct mysql_session *s, struct sql_task *t) {
+        const char *database, *table;
+        json_t *tables, *of;
+
+        json_object_foreach(json_get(t->seen, "elsewhere"), database, tables)
+                json_object_foreach(tables, table, of)
+                        if (take_one(s, t, database,
+                                     str_eq(json_string_value(of), "table") ? table : NULL) < 0)
+                                return -1;
+        return 0;
+}
+
 /* A user that lets in with a password that only we know is ours, made by a try whose answer was
  * lost. */
 static int repair(struct mysql_session *s, struct sql_task *t) {
@@ -250,7 +324,7 @@ static int repair(struct mysql_session *s, struct sql_task *t) {
         t->created = t->first && admits;
         if ((!admits || !is_plain(t)) && set_password(s, t) < 0)
                 return -1;
-        if (take_roles(s, t) < 0)
+        if (take_roles(s, t) < 0 || take_elsewhere(s, t) < 0)
                 return -1;
         return json_array_size(json_get(t->seen, "global")) ? take_global(s, t) : 0;
 }

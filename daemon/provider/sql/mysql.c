@@ -2,6 +2,7 @@
 /* mysql.c - the engine of MySQL 5.7 and later, MariaDB 10.4 and later: which function does which
  * kind */
 #include "mysql-kinds.h"
+#include "mysql-query.h"
 
 typedef int kind_fn(struct mysql_session *s, struct sql_task *t);
 
@@ -33,4 +34,6 @@ const struct sql_engine mysql_engine = {
         .look = look,
         .apply = apply,
         .remove = remove_it,
+        .quote = mysql_session_quote,
+        .query = mysql_query_run,
 };

@@ -47,6 +47,7 @@ static int fail_result(struct postgres_session *s, struct sql_task *t, const PGr
         const char *text = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
 
         s->lost |= PQstatus(s->pg) == CONNECTION_BAD;
+        str_copy(t->sqlstate, sizeof(t->sqlstate), state ? state : "");
         /* A syntax error quotes the statement, which may hold a password's verifier. */
         if (str_eq(state, "42601"))
                 return sql_fail(t, OUTCOME_REFUSED,
@@ -178,12 +179,21 @@ static struct postgres_session *session_new(const struct sql_config *c, int tunn
         s->pg = pg;
         s->config = c;
         s->tunnel_port = tunnel_port;
+        s->answer_seconds = t->answer_seconds ? t->answer_seconds : SQL_ANSWER_SECONDS;
         return s;
 }
 
 struct sql_session *postgres_session_open(const struct sql_config *c, int tunnel_port,
                                           struct sql_task *t) {
-        return (struct sql_session *)session_new(c, tunnel_port, ADMIN_DATABASE, t);
+        struct postgres_session *s =
+                session_new(c, tunnel_port, t->database ? t->database : ADMIN_DATABASE, t);
+
+        /* An action's statements are as long and as free as a person's. */
+        if (s && t->answer_seconds &&
+            (postgres_session_do(s, t, NULL, "SET statement_timeout = 0") < 0 ||
+             postgres_session_do(s, t, NULL, "SET search_path = \"$user\", public") < 0))
+                return postgres_session_close((struct sql_session *)s);
+        return (struct sql_session *)s;
 }
 
 struct postgres_session *postgres_session_of(struct postgres_session *s, struct sql_task *t,
@@ -267,7 +277,7 @@ void postgres_session_clearp(PGresult **r) {
 
 /* The statement's last result, or NULL when no answer came in time. */
 static PGresult *ask(struct postgres_session *s, const char *statement) {
-        int64_t until = clock_mono() + SQL_ANSWER_SECONDS * 1000;
+        int64_t until = clock_mono() + (int64_t)s->answer_seconds * 1000;
         PGresult *last = NULL, *r;
 
         if (!PQsendQuery(s->pg, statement))
@@ -344,4 +354,76 @@ int postgres_session_try(struct postgres_session *s, struct sql_task *t, const c
 
 const char *postgres_session_at(const PGresult *r, int row, int column) {
         return PQgetisnull(r, row, column) ? NULL : PQgetvalue(r, row, column);
+}
+
+/* ---- what actions ask */
+
+void postgres_session_quote(struct sql_session *s, const char *text, bool identifier,
+                            struct buf *out) {
+        put_quoted((struct postgres_session *)s, out, text, identifier);
+}
+
+static json_t *columns_of(const PGresult *r) {
+        json_t *names = json_array();
+
+        for (int i = 0; i < PQnfields(r); i++)
+                json_array_append_new(names, json_words(PQfname(r, i)));
+        return names;
+}
+
+#define INT8_OID 20 /* of pg_type: bigint, smallint, integer, oid */
+#define INT2_OID 21
+#define INT4_OID 23
+#define OID_OID 26
+
+static bool is_number(const PGresult *r, int column) {
+        Oid type = PQftype(r, column);
+
+        return type == INT8_OID || type == INT2_OID || type == INT4_OID || type == OID_OID;
+}
+
+static void add_rows(const PGresult *r, json_t *result) {
+        size_t bytes = 0;
+
+        for (int i = 0; i < PQntuples(r); i++) {
+                json_t *values = json_array();
+                size_t size = 0;
+
+                for (int j = 0; j < PQnfields(r); j++) {
+                        size_t n = (size_t)PQgetlength(r, i, j);
+
+                        size += n;
+                        json_array_append_new(values, sql_engine_value(postgres_session_at(r, i, j),
+                                                                       n, is_number(r, j)));
+                }
+                if (!sql_engine_row(result, values, size, &bytes))
+                        return;
+        }
+}
+
+int postgres_session_query(struct sql_session *opaque, struct sql_task *t,
+                           const struct buf *statement, json_t **ret) {
+        struct postgres_session *s = (struct postgres_session *)opaque;
+        cleanup_(postgres_session_clearp) PGresult *r = ask(s, buf_str(statement));
+        json_t *result;
+        int64_t affected = 0;
+
+        if (!r) {
+                s->lost = true;
+                return sql_fail(t, OUTCOME_UNREACHABLE,
+                                "the connection ended, or no answer came in time");
+        }
+        if (!is_good(r))
+                return fail_result(s, t, r);
+        result = json_object();
+        if (PQresultStatus(r) == PGRES_TUPLES_OK) {
+                json_object_set_new(result, "columns", columns_of(r));
+                json_object_set_new(result, "rows", json_array());
+                add_rows(r, result);
+        } else {
+                str_to_int(PQcmdTuples(r), &affected);
+                json_object_set_new(result, "affected", json_integer(affected));
+        }
+        *ret = result;
+        return 0;
 }

@@ -13,7 +13,7 @@
 struct postgres_session {
         PGconn *pg;
         const struct sql_config *config;
-        int tunnel_port;
+        int tunnel_port, answer_seconds;
         bool lost;
 };
 
@@ -36,3 +36,8 @@ int postgres_session_try(struct postgres_session *s, struct sql_task *t, const c
                          const char *fmt, ...);
 /* A value of the result; NULL for NULL. */
 const char *postgres_session_at(const PGresult *r, int row, int column);
+void postgres_session_quote(struct sql_session *s, const char *text, bool identifier,
+                            struct buf *out);
+/* Any one statement of an action. */
+int postgres_session_query(struct sql_session *s, struct sql_task *t, const struct buf *statement,
+                           json_t **ret);

@@ -32,4 +32,6 @@ const struct sql_engine postgres_engine = {
         .look = look,
         .apply = apply,
         .remove = remove_it,
+        .quote = postgres_session_quote,
+        .query = postgres_session_query,
 };

@@ -107,6 +107,13 @@ static int check_not_ours(const char *what, const char *s, const char *const *na
         return 0;
 }
 
+bool sql_document_of_server(const char *database) {
+        struct err err = { 0 };
+
+        return check_not_ours("database", database, server_databases, ARRAY_SIZE(server_databases),
+                              &err) < 0;
+}
+
 static int check_database(const char *s, struct err *err) {
         int r = check_name("database", s, err);
 

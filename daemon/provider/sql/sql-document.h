@@ -36,4 +36,6 @@ void sql_document_free(struct sql_document *d); /* also a cleanup function */
 char *sql_document_path(const struct sql_document *d);
 int sql_document_identify(const json_t *wanted, const char *scope, struct identity *ret,
                           struct err *err);
+/* It belongs to the server itself: no document makes it, or gives rights on it. */
+bool sql_document_of_server(const char *database);
 bool sql_document_everything(const struct sql_document *d); /* a grant of ALL PRIVILEGES */

@@ -2,6 +2,8 @@
 /* sql-engine.c - what all engines share: failures, hashes, marks, sets; see sql-engine.h */
 #include "sql-engine.h"
 
+#include "digest.h"
+
 #define MARK_HEAD "mooring "
 
 static const struct sql_engine *const engines[SQL_ENGINE_MAX] = { &mysql_engine, &postgres_engine };
@@ -80,4 +82,35 @@ json_t *sql_engine_missing(const json_t *a, const json_t *b) {
                 if (!holds(b, json_string_value(item)))
                         json_array_append_new(out, json_string(json_string_value(item)));
         return out;
+}
+
+json_t *sql_engine_value(const char *data, size_t len, bool number) {
+        struct buf base64 = BUF_INIT;
+        int64_t n;
+        json_t *j;
+
+        if (!data)
+                return json_null();
+        if (number && str_to_int(data, &n))
+                return json_integer(n);
+        j = memchr(data, '\0', len) ? NULL : json_stringn(data, len);
+        if (j)
+                return j;
+        digest_base64(data, len, &base64);
+        j = json_pack("{s:s}", "base64", buf_str(&base64));
+        buf_free(&base64);
+        return j;
+}
+
+bool sql_engine_row(json_t *result, json_t *row, size_t row_bytes, size_t *bytes) {
+        json_t *rows = json_get(result, "rows");
+
+        *bytes += row_bytes;
+        if (json_array_size(rows) < SQL_ROWS_MAX && *bytes <= SQL_RESULT_MAX) {
+                json_array_append_new(rows, row);
+                return true;
+        }
+        json_decref(row);
+        json_object_set_new(result, "truncated", json_true());
+        return false;
 }

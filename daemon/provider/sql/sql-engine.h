@@ -11,7 +11,9 @@
 #include "sql-document.h"
 
 #define SQL_CONNECT_SECONDS                                                                        \
-        10 /* as the brief of an operator: a dead address is known within one poll */
+        10                /* as the brief of an operator: a dead address is known within one poll */
+#define SQL_ROWS_MAX 1000 /* of an action's statement */
+#define SQL_RESULT_MAX (64u << 10) /* the same in bytes, of all its rows */
 #define SQL_ANSWER_SECONDS                                                                         \
         30 /* DROP DATABASE of a large schema; longer is tried again and found done */
 
@@ -31,6 +33,12 @@ struct sql_task {
         char found_incarnation[64];
         json_t *seen;     /* what the baseline is made of */
         json_t *warnings; /* list or NULL */
+
+        /* Of an action's statements (sql-act.h): */
+        const char *database; /* to begin in; or NULL */
+        int answer_seconds;   /* 0: SQL_ANSWER_SECONDS */
+        char sqlstate[6];     /* of what failed; "": nothing, or it was not the server */
+        unsigned number;      /* MySQL's own */
 };
 /* Returns -1, so that it ends a function. */
 int sql_fail(struct sql_task *t, enum outcome outcome, const char *fmt, ...) printf_(3, 4);
@@ -50,6 +58,11 @@ struct sql_engine {
         int (*look)(struct sql_session *s, struct sql_task *t);
         int (*apply)(struct sql_session *s, struct sql_task *t);
         int (*remove)(struct sql_session *s, struct sql_task *t);
+        /* Appends TEXT as a literal or an identifier that means nothing but itself. */
+        void (*quote)(struct sql_session *s, const char *text, bool identifier, struct buf *out);
+        /* Any one statement; *RET is {"columns", "rows", "affected", "truncated"}. */
+        int (*query)(struct sql_session *s, struct sql_task *t, const struct buf *statement,
+                     json_t **ret);
 };
 extern const struct sql_engine mysql_engine, postgres_engine;
 const struct sql_engine *sql_engine_of(enum sql_engine_kind k);
@@ -62,5 +75,10 @@ void sql_engine_hash(const struct sql_config *c, const char *user, const void *d
 void sql_engine_mark(const struct sql_task *t, const char *id, char *ret, size_t size);
 /* Whether TEXT is a mark; *RET_OURS: of this task's model and application. */
 bool sql_engine_marked(const struct sql_task *t, const char *text, bool *ret_ours, char ret_id[64]);
+/* A row's value as JSON; what is no UTF-8 as {"base64": text}. NULL: null. */
+json_t *sql_engine_value(const char *data, size_t len, bool number);
+/* Adds ROW (taken over) to RESULT's rows, of which *BYTES were added so far; false: that is enough,
+ * and RESULT says so. */
+bool sql_engine_row(json_t *result, json_t *row, size_t row_bytes, size_t *bytes);
 /* Sets in two JSON lists of texts: what of A is not in B. */
 json_t *sql_engine_missing(const json_t *a, const json_t *b);

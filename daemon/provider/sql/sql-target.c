@@ -19,7 +19,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-struct line { /* one operation in line */
+struct line {                       /* one operation in line */
+        struct sql_pending pending; /* first */
         struct list link;
         struct target *target;
         struct op *op; /* NULL: cancelled while a thread has it */
@@ -41,6 +42,7 @@ struct target {
         struct later next;
         struct timer idle;
         size_t count;
+        struct sql_lane acts; /* what actions ask, beside the line */
         int tunnel_port;
         int64_t opened_at, login_ms; /* of the session; how long one is kept at most */
         /* Shared with the thread: */
@@ -214,15 +216,23 @@ static void target_free(struct target *t) {
         free(t);
 }
 
+/* When nothing of it is out any more. */
+static void on_idle_lane(void *arg) {
+        struct target *t = arg;
+
+        if (!t->busy)
+                target_free(t);
+}
+
 static void on_dropped(void *arg) {
         struct target *t = arg;
         struct line *l = take_ptr(t->busy);
 
         line_free(l);
-        if (t->closing)
-                target_free(t);
-        else
+        if (!t->closing)
                 later_run(&t->next);
+        else if (!t->acts.threads)
+                target_free(t);
 }
 
 static void on_done(void *arg) {
@@ -273,12 +283,26 @@ static void on_refused(void *arg) {
         answer(arg);
 }
 
+static void cancel_line(struct op *op) {
+        struct line *l = take_ptr(op->private);
+
+        l->op = NULL;
+        if (l == l->target->busy) {
+                job_cancel(&l->target->job);
+                return;
+        }
+        if (list_linked(&l->link))
+                l->target->count--;
+        line_free(l);
+}
+
 void sql_target_start(struct target *t, enum sql_verb verb, const struct apply_request *r,
                       struct op *op) {
         struct line *l = mem_new(struct line);
         struct err err = { 0 };
 
         list_init(&l->link);
+        l->pending.cancel = cancel_line;
         l->target = t;
         l->op = op;
         polled_know(&l->known, r);
@@ -299,18 +323,14 @@ void sql_target_start(struct target *t, enum sql_verb verb, const struct apply_r
 }
 
 void sql_target_cancel(struct op *op) {
-        struct line *l = take_ptr(op->private);
+        struct sql_pending *p = op->private;
 
-        if (!l)
-                return;
-        l->op = NULL;
-        if (l == l->target->busy) {
-                job_cancel(&l->target->job);
-                return;
-        }
-        if (list_linked(&l->link))
-                l->target->count--;
-        line_free(l);
+        if (p)
+                p->cancel(op);
+}
+
+void sql_target_act(struct target *t, const struct act_request *r, struct op *op) {
+        sql_act_start(&t->acts, r, op);
 }
 
 int sql_target_open(const struct target_config *c, const struct observer *o, struct target **ret,
@@ -337,6 +357,14 @@ int sql_target_open(const struct target_config *c, const struct observer *o, str
         t->reachable = t->socket = -1;
         pthread_mutex_init(&t->lock, NULL);
         list_init(&t->waiting);
+        t->acts = (struct sql_lane){ .config = &t->config,
+                                     .engine = t->engine,
+                                     .loop = t->loop,
+                                     .forward = t->forward,
+                                     .tunnel_port = t->tunnel_port,
+                                     .idle = on_idle_lane,
+                                     .arg = t };
+        sql_act_init(&t->acts);
         t->job = (struct job){ .loop = c->loop,
                                .work = work,
                                .done = on_done,
@@ -350,8 +378,11 @@ int sql_target_open(const struct target_config *c, const struct observer *o, str
 }
 
 struct target *sql_target_close(struct target *t) {
+        bool free_now;
+
         if (!t)
                 return NULL;
+        free_now = sql_act_close(&t->acts);
         later_cancel(&t->next);
         timer_cancel(&t->idle);
         for (struct list *l; (l = list_pop(&t->waiting));)
@@ -360,7 +391,7 @@ struct target *sql_target_close(struct target *t) {
         if (t->busy) {
                 break_off(t);
                 job_cancel(&t->job);
-        } else {
+        } else if (free_now) {
                 target_free(t);
         }
         return NULL;

@@ -9,7 +9,7 @@
 #pragma once
 
 #include "polled.h"
-#include "sql-engine.h"
+#include "sql-act.h"
 
 #define SQL_FIELDS "sql/1"
 #define SQL_IDLE_MS 60000 /* a poll every 30 s keeps it; a server that is left alone sees it end */
@@ -22,4 +22,5 @@ struct target *sql_target_close(struct target *t);
 void sql_target_start(struct target *t, enum sql_verb verb, const struct apply_request *r,
                       struct op *op);
 void sql_target_cancel(struct op *op);
+void sql_target_act(struct target *t, const struct act_request *r, struct op *op);
 json_t *sql_target_manner(const struct target *t); /* the provider's */

@@ -58,4 +58,6 @@ const struct provider provider_sql = {
         .manner = sql_target_manner,
         .projection_parse = projection_parse,
         .projection_free = polled_projection_free,
+        .act = sql_target_act,
+        .act_secret = sql_act_secret,
 };

@@ -5,6 +5,7 @@ is taken up again where it stopped and nobody ever sees half a folder.  Go's mod
 lie in CACHE/.work too, for all Go builds together (they share most of Kubernetes' libraries), and go
 with it at the end: 3 GB that no one needs again.
 """
+import contextlib
 import fcntl
 import json
 import os
@@ -18,7 +19,12 @@ from pathlib import Path
 
 from . import paths
 
+PROGRESS_SECONDS = 60           # how often a long command says where it is
 GO_FLOOR = (1, 26)              # kwok 0.8.0 names it in its go.mod (Kubernetes 1.34.4 would do with 1.24)
+KUBERNETES = "k8s.io/kubernetes"
+# MySQL's server finds what it needs below usr/ of its own.
+SERVER_WORDS = ('--no-defaults --basedir="$usr" --lc-messages-dir="$usr/share/mysql" --character-sets-dir="$usr/share/mysql/charsets" '
+                '--plugin-dir="$usr/lib/mysql/plugin"')
 GO_ORDER = ("etcd", "kubernetes", "kwok", "streams", "minio")
 KWOK_STAGES = ("node/fast/node-initialize", "node/heartbeat-with-lease/node-heartbeat-with-lease",
                "pod/fast/pod-ready", "pod/fast/pod-complete", "pod/fast/pod-delete")
@@ -37,15 +43,15 @@ class Progress:
 
 
 class Build:
-    """One run of the build: what is missing, and where it is made."""
+    """One run of the build: what is missing, and where it is made. MORE: pins beside those of the peers."""
 
-    def __init__(self, progress):
+    def __init__(self, progress, more=None):
         self.progress = progress
-        self.pins = paths.pins()
+        self.pins = {**paths.pins(), **(more or {})}
         self.work = paths.cache() / ".work"
         self.log = paths.cache() / "build.log"
         self.go = None
-        self.failures = []
+        self.failures = {}
 
     def run(self, argv, cwd=None, env=None):
         """One command, niced, its words in the build log; a failure shows the log's end."""
@@ -53,13 +59,27 @@ class Build:
             log.write(f"$ {' '.join(map(str, argv))}\n".encode())
             log.flush()
             start = log.tell()
-            code = subprocess.run(["nice", "-n", "10", *map(str, argv)], cwd=cwd, env=env, stdout=log,
-                                  stderr=log, stdin=subprocess.DEVNULL, check=False).returncode
+            with subprocess.Popen(["nice", "-n", "10", *map(str, argv)], cwd=cwd, env=env, stdout=log,
+                                  stderr=log, stdin=subprocess.DEVNULL) as process:
+                code = self.wait(process, argv, start)
         if code:
-            with open(self.log, "rb") as log:
-                log.seek(start)
-                tail = log.read().decode(errors="replace")[-3000:]
-            raise RuntimeError(f"{' '.join(map(str, argv))} ended with {code}:\n{tail}")
+            words = "\n".join(line for line in self.said(start).splitlines() if " " in line)      # not the packages that Go builds
+            raise RuntimeError(f"{' '.join(map(str, argv))} ended with {code}:\n{words[-3000:]}")
+
+    def wait(self, process, argv, start):
+        """Its exit code; until then now and then what it said last."""
+        while True:
+            try:
+                return process.wait(PROGRESS_SECONDS)
+            except subprocess.TimeoutExpired:
+                lines = self.said(start).splitlines() or ["nothing"]
+                self.progress.say(f"{Path(argv[0]).name} {argv[1]} goes on: line {len(lines)} of the log is {lines[-1][:100]}")
+
+    def said(self, start):
+        """The build log from there on."""
+        with open(self.log, "rb") as log:
+            log.seek(start)
+            return log.read().decode(errors="replace")
 
     def missing(self, name):
         return not self.pins[name].folder.exists()
@@ -72,7 +92,7 @@ class Build:
             function(self.pins[name])
             self.progress.say(f"{name}: done in {time.monotonic() - began:.0f} s")
         except (RuntimeError, OSError, subprocess.SubprocessError) as error:
-            self.failures.append(name)
+            self.failures[name] = str(error)
             self.progress.say(f"{name}: FAILED: {error}")
 
     # ---- Go ----
@@ -114,7 +134,7 @@ class Build:
         for program, path in pin.programs.items():
             began = time.monotonic()
             package = "." if pin.kind == "own" else join(pin.module, path)
-            self.run([self.go, "build", "-trimpath", f"-ldflags={ldflags(pin)}", "-o", out / program, package],
+            self.run([self.go, "build", "-v", "-trimpath", f"-ldflags={ldflags(pin)}", "-o", out / program, package],
                      source, env)
             self.progress.say(f"{pin.name}: {program} built in {time.monotonic() - began:.0f} s")
         if pin.name == "kwok":
@@ -125,20 +145,34 @@ class Build:
         major = subprocess.run([self.go, "env", "GOVERSION"], env=env, capture_output=True, text=True,
                                check=True).stdout.strip().removeprefix("go")
         lines = [f"module peers/{pin.name}", f"go {'.'.join(major.split('.')[:2])}"]
-        if pin.name == "kubernetes":
-            lines += [f"require {pin.module} {version}", *self.staging(pin, version, env)]
+        if pin.kind == "go":
+            lines += [f"require {pin.module} {version}", *self.replaces(pin, version, env)]
         (source / "go.mod").write_text("\n".join(lines) + "\n")
 
-    def staging(self, pin, version, env):
-        """Kubernetes replaces its own libraries by folders; the same versions are modules too."""
+    def replaces(self, pin, version, env):
+        """What a module replaces by other modules: only the main one's go.mod is heard. Kubernetes replaces its own libraries by folders;
+        the same versions are modules too."""
+        own = Path(self.download(pin, version, env)["GoMod"]).read_text()
+        found = re.findall(r"^(?:replace)?\s*(\S+(?: v\S+)?) => (\S+(?: v\S+)?)", own, re.MULTILINE)
+        library = "v0." + pin.version.split(".", 1)[1]
+        return [f"replace {name} => {name + ' ' + library if place.startswith('./staging/src/') else place}"
+                for name, place in found if place.startswith("./staging/src/") or not place.startswith(".")]
+
+    def download(self, pin, version, env):
+        """Where a module's files lie once they are here."""
         said = subprocess.run([self.go, "mod", "download", "-json", f"{pin.module}@{version}"], env=env,
                               cwd=self.work, capture_output=True, text=True, check=False)
         if said.returncode:
             raise RuntimeError(f"go mod download {pin.module}@{version}: {said.stdout}{said.stderr}")
-        own = Path(json.loads(said.stdout)["GoMod"]).read_text()
-        names = sorted(set(re.findall(r"(\S+) => \./staging/src/", own)))
-        library = "v0." + pin.version.split(".", 1)[1]
-        return [f"replace {name} => {name} {library}" for name in names]
+        return json.loads(said.stdout)
+
+    def go_files(self, pin):
+        """Folders of a module, as they are."""
+        tree, out = Path(self.download(pin, "v" + pin.version, self.go_env())["Dir"]), self.work / pin.name
+        shutil.rmtree(out, ignore_errors=True)
+        for name, path in pin.programs.items():
+            shutil.copytree(tree / path, out / name)
+        out.rename(pin.folder)
 
     def copy_stages(self, source, out, env):
         """kwok outside a cluster knows no stages; its module brings them as YAML."""
@@ -185,7 +219,7 @@ class Build:
         self.run(["apt-get", "download", *wanted], packages, env)
         for package in packages.iterdir():
             self.run(["dpkg-deb", "-x", package, made / "out"])
-        self.debian_program(made / "out")
+        self.debian_programs(pin, made / "out")
         (made / "out").rename(pin.folder)
 
     def apt(self, pin, made, source):
@@ -207,20 +241,21 @@ class Build:
         said = subprocess.run(["apt-cache", "madison", pin.package], env=env, capture_output=True, text=True, check=False).stdout
         return [line.split("|")[1].strip() for line in said.splitlines()]
 
-    def debian_program(self, out):
-        """mysqld: a script beside usr/ that starts the real one by its own loader."""
+    def debian_programs(self, pin, out):
+        """A script for each beside usr/, which starts the real one by its own loader."""
         for name in ("doc", "man", "lintian", "locale", "bash-completion"):
             shutil.rmtree(out / "usr/share" / name, ignore_errors=True)
-        script = out / "mysqld"
-        script.write_text("""#!/bin/sh
-usr=$(cd "$(dirname "$0")" && pwd)/usr
+        for name, path in pin.programs.items():
+            script = out / name
+            script.write_text(f"""#!/bin/sh
+here=$(cd "$(dirname "$0")" && pwd)
+usr=$here/usr
 for libraries in "$usr"/lib/*-linux-gnu; do :; done
 for loader in "$libraries"/ld-linux-*.so.*; do :; done
-exec "$loader" --library-path "$libraries" "$usr/sbin/mysqld" --no-defaults --basedir="$usr" \\
-        --lc-messages-dir="$usr/share/mysql" --character-sets-dir="$usr/share/mysql/charsets" --plugin-dir="$usr/lib/mysql/plugin" "$@"
+exec "$loader" --library-path "$libraries" "$here/{path}" {SERVER_WORDS if name == "mysqld" else ""} "$@"
 """)
-        script.chmod(0o755)
-        self.run([script, "--version"])
+            script.chmod(0o755)
+            self.run([script, "--version"])
 
     def package(self, pin):
         """Programs alone, without the service that their package would begin."""
@@ -245,11 +280,22 @@ exec "$loader" --library-path "$libraries" "$usr/sbin/mysqld" --no-defaults --ba
         for name in wanted:
             self.guard(self.go_programs, name)
 
+    def of_go(self, names):
+        """Go's pins among NAMES that are missing: the programs of somebody else's list."""
+        self.work.mkdir(parents=True, exist_ok=True)
+        wanted = [name for name in names if self.missing(name)]
+        if wanted:
+            self.need_go()
+        for name in wanted:
+            self.guard(self.go_files if self.pins[name].kind == "files" else self.go_programs, name)
+        if not self.failures:
+            shutil.rmtree(self.work)
+
     def everything(self):
         """Go in one thread, the others beside it: the one computes, they mostly download."""
         self.work.mkdir(parents=True, exist_ok=True)
-        beside = [threading.Thread(target=self.guard, args=(function, name))
-                  for function, name in ((self.venv, "mlflow"), (self.debian, "mysql"), (self.package, "prometheus")) if self.missing(name)]
+        others = ((self.venv, "mlflow"), (self.debian, "mysql"), (self.debian, "mysql-client"), (self.package, "prometheus"))
+        beside = [threading.Thread(target=self.guard, args=(function, name)) for function, name in others if self.missing(name)]
         for thread in beside:
             thread.start()
         self.all_go()
@@ -272,16 +318,16 @@ def join(module, path):
 def ldflags(pin):
     """Without these the API server's version does not parse, and clients complain."""
     flags = "-s -w"
-    if pin.name == "kubernetes":
+    if pin.module == KUBERNETES:
         major, minor = pin.version.split(".")[:2]
         for name, value in (("gitVersion", "v" + pin.version), ("gitMajor", major), ("gitMinor", minor)):
             flags += f" -X k8s.io/component-base/version.{name}={value}"
     return flags
 
 
-def build():
-    """The command: 0 when everything is there, at once when it already was."""
-    progress = Progress()
+@contextlib.contextmanager
+def alone(progress):
+    """One build at a time."""
     paths.cache().mkdir(parents=True, exist_ok=True)
     with open(paths.cache() / ".lock", "w", encoding="ascii") as lock:
         try:
@@ -289,6 +335,24 @@ def build():
         except BlockingIOError:
             progress.say("another build is running: waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def build_more(pins):
+    """Builds what is missing of PINS, a list beside the peers' own; name → why it is not there."""
+    if all(pin.folder.exists() for pin in pins.values()):
+        return {}
+    progress = Progress()
+    with alone(progress):
+        run = Build(progress, pins)
+        run.of_go(pins)
+    return run.failures
+
+
+def build():
+    """The command: 0 when everything is there, at once when it already was."""
+    progress = Progress()
+    with alone(progress):
         run = Build(progress)
         run.everything()
     if run.failures:

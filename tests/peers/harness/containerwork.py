@@ -4,7 +4,7 @@ import signal
 from datetime import datetime, timezone
 
 from . import podspec, probes, runtime
-from .kube import ApiError
+from .kube import LOST, ApiError
 
 CONFIG_RETRY_SECONDS = 2        # a kubelet looks again after some 10 s; tests would only wait
 BACKOFF_LIMIT = 300             # as a kubelet: doubled up to five minutes,
@@ -94,7 +94,7 @@ class ContainerWorker:
         """Start the process; False when it has to be tried again."""
         try:
             spec = await self.spec()
-        except (podspec.ConfigError, ApiError) as error:
+        except (podspec.ConfigError, ApiError, *LOST) as error:
             reason = "CreateContainerConfigError"
             if self.state.get("waiting", {}).get("message") != str(error):
                 self.pod.event("Warning", "Failed", f"Error: {error}", self.name)

@@ -14,6 +14,9 @@ IDLE_CONNECTIONS = 8            # kept for the next request: a TLS handshake cos
 WATCH_SECONDS = 300             # the server ends a watch after this; bookmarks make the next one cheap
 
 
+LOST = OSError, asyncio.IncompleteReadError     # what a request ends with when the server goes meanwhile
+
+
 class ApiError(Exception):
     """An answer that is not a success, with the server's own words."""
 

@@ -15,23 +15,24 @@ ENVTEST = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"
 
 
 class Pin:
-    """One line of the versions file."""
+    """One line of a versions file; the sources of programs of our own are in OURS."""
 
-    def __init__(self, name, version, kind, words):
+    def __init__(self, ours, name, version, kind, words):
+        self.ours = ours
         self.name = name
         self.version = version
         self.kind = kind
-        self.module = words[0] if kind in ("go", "own", "package") else None
+        self.module = words[0] if kind in ("go", "own", "files", "package") else None
         self.programs = dict(w.split("=", 1) for w in words[1:]) if self.module else {}
         if kind == "debian":
-            self.suite, self.stamp, self.package = words
-            self.programs = {"mysqld": self.package}
+            self.suite, self.stamp, self.package = words[:3]
+            self.programs = dict(w.split("=", 1) for w in words[3:])
         self.packages = [w for w in words if "==" in w] if kind == "pypi" else []
 
     @property
     def source(self):
         """The folder of a program of our own."""
-        return PEERS / "harness" / self.name
+        return self.ours / self.name
 
     @property
     def folder(self):
@@ -51,18 +52,23 @@ def cache():
     return Path(home) / "mooring-peers"
 
 
-def pins():
-    """Name → Pin, and under the name "pin" the list of held-back packages."""
-    found = {"pin": []}
-    for line in VERSIONS.read_text().splitlines():
+def pins_of(versions, ours):
+    """Name → Pin of one file, and under the name "pin" the list of held-back packages, if it has any."""
+    found = {}
+    for line in versions.read_text().splitlines():
         words = line.split("#")[0].split()
         if not words:
             continue
         if words[0] == "pin":
-            found["pin"] += words[1:]
+            found.setdefault("pin", []).extend(words[1:])
         else:
-            found[words[0]] = Pin(words[0], words[1], words[2], words[3:])
+            found[words[0]] = Pin(ours, words[0], words[1], words[2], words[3:])
     return found
+
+
+def pins():
+    """Those of the peers themselves."""
+    return pins_of(VERSIONS, PEERS / "harness")
 
 
 def given_assets():

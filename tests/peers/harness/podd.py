@@ -15,7 +15,7 @@ from pathlib import Path
 from . import cluster, images
 from .containerwork import now
 from .hosts import Hosts
-from .kube import ApiError, Informer
+from .kube import LOST, ApiError, Informer
 from .podspec import values
 from .podwork import PodWorker
 from .provision import Provisioner
@@ -97,7 +97,7 @@ class Podd:
             for worker in list(self.workers.values()):
                 try:
                     await worker.volumes.refresh()
-                except (ApiError, OSError, asyncio.IncompleteReadError):
+                except (ApiError, *LOST):
                     continue
 
     # ---- events ----
@@ -120,7 +120,7 @@ class Podd:
             event = await self.events.get()
             try:
                 await self.api.post(f"/api/v1/namespaces/{event['metadata']['namespace']}/events", event)
-            except (ApiError, OSError, asyncio.IncompleteReadError):
+            except (ApiError, *LOST):
                 continue                        # the namespace may be on its way out
 
     # ---- all ----

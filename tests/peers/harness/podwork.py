@@ -4,10 +4,11 @@ import json
 
 from . import netns
 from .containerwork import ContainerWorker, now
-from .kube import STRATEGIC, ApiError
+from .kube import LOST, STRATEGIC, ApiError
 from .runtime import Sandbox
 from .volumes import NotReady, Volumes
 
+SANDBOX_RETRY_SECONDS = 1
 MOUNT_RETRY_SECONDS = 1
 SETTLE_SECONDS = 0.02           # changes within this time are one status update
 DEFAULT_GRACE = 30
@@ -77,7 +78,7 @@ class PodWorker:
     async def run(self):
         writer = self.podd.spawn(self.write_status())
         try:
-            life = asyncio.create_task(self.live())
+            life = self.podd.spawn(self.live())
             ended = asyncio.create_task(self.deleted.wait())
             await asyncio.wait({life, ended}, return_when=asyncio.FIRST_COMPLETED)
             await self.deleted.wait()
@@ -87,27 +88,32 @@ class PodWorker:
             self.podd.forget(self)
 
     async def live(self):
+        await self.tried("FailedCreatePodSandBox", self.begin, (RuntimeError, OSError), SANDBOX_RETRY_SECONDS)
+        self.changed()
+        await self.tried("FailedMount", self.volumes.prepare, (NotReady, ApiError, KeyError, *LOST), MOUNT_RETRY_SECONDS)
+        if await self.initialise():
+            self.dirty.set()
+            await asyncio.gather(*(c.run() for c in self.containers))
+
+    async def begin(self):
         try:
             await self.sandbox.start()
-            self.changed()
-            await self.mount()
-            if await self.initialise():
-                self.dirty.set()
-                await asyncio.gather(*(c.run() for c in self.containers))
-        except (OSError, RuntimeError, ApiError) as error:
-            print(f"pod {self.namespace}/{self.name}: {error}", flush=True)
-            self.event("Warning", "FailedCreatePodSandBox", str(error))
+        except (RuntimeError, OSError):
+            await self.sandbox.stop()
+            raise
 
-    async def mount(self):
+    async def tried(self, reason, work, failures, pause):
+        """WORK again and again until it is done, with an event for each new reason why not, as a kubelet does."""
         said = None
         while True:
             try:
-                return await self.volumes.prepare()
-            except (NotReady, ApiError, KeyError) as error:
-                if str(error) != said:
-                    said = str(error)
-                    self.event("Warning", "FailedMount", said)
-            await asyncio.sleep(MOUNT_RETRY_SECONDS)
+                return await work()
+            except failures as error:
+                if repr(error) != said:
+                    said = repr(error)
+                    print(f"pod {self.namespace}/{self.name}: {reason}: {said}", flush=True)
+                    self.event("Warning", reason, str(error))
+            await asyncio.sleep(pause)
 
     async def initialise(self):
         """Init containers one after the other; a sidecar among them only has to have started."""
@@ -158,8 +164,9 @@ class PodWorker:
             except ApiError as error:
                 if error.status in (404, 409):
                     return
+                print(f"end of {self.namespace}/{self.name}: {error}", flush=True)
                 await asyncio.sleep(1)
-            except (OSError, asyncio.IncompleteReadError):
+            except LOST:
                 await asyncio.sleep(1)
 
     # ---- status ----
@@ -177,7 +184,7 @@ class PodWorker:
                     print(f"status of {self.namespace}/{self.name}: {error}", flush=True)
                     await asyncio.sleep(1)
                     self.dirty.set()
-            except (OSError, asyncio.IncompleteReadError):
+            except LOST:
                 await asyncio.sleep(1)
                 self.dirty.set()
 
@@ -191,8 +198,8 @@ class PodWorker:
                 "qosClass": (self.pod.get("status") or {}).get("qosClass", "BestEffort"),
                 "containerStatuses": [w.status() for w in self.containers],
                 "initContainerStatuses": [w.status() for w in self.init]}
-        if self.sandbox.address:
-            said |= {"podIP": self.sandbox.address, "podIPs": [{"ip": self.sandbox.address}]}
+        if self.sandbox.address:            # after a restart of podd another one: beside the old one it would be refused
+            said |= {"podIP": self.sandbox.address, "podIPs": [{"$patch": "replace"}, {"ip": self.sandbox.address}]}
         return said
 
     def phase(self):

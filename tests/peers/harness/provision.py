@@ -8,11 +8,12 @@ import os
 import shutil
 
 from .cluster import PROVISIONER
-from .kube import ApiError, Informer
+from .kube import LOST, ApiError, Informer
 
 MARK = "volume.kubernetes.io/storage-provisioner"
 NODE_MARK = "volume.kubernetes.io/selected-node"
 MADE_BY = "pv.kubernetes.io/provisioned-by"
+RETRIES, RETRY_SECONDS = 60, 1
 
 
 class Provisioner:
@@ -28,9 +29,12 @@ class Provisioner:
         self.busy = set()
 
     async def run(self):
+        await self.tried("classes", self.read_classes, ())
+        await asyncio.gather(self.claims.run(), self.volumes.run())
+
+    async def read_classes(self):
         said = await self.api.get("/apis/storage.k8s.io/v1/storageclasses")
         self.classes = {item["metadata"]["name"]: item for item in said["items"]}
-        await asyncio.gather(self.claims.run(), self.volumes.run())
 
     def folder_of(self, namespace, claim):
         """Where a bound claim's data lies, or None."""
@@ -41,20 +45,24 @@ class Provisioner:
 
     # ---- reactions: each in a task of its own, one at a time for an object ----
 
-    def start(self, key, work):
-        if key in self.busy:
-            work.close()
-            return
-        self.busy.add(key)
+    def start(self, key, work, *args):
+        if key not in self.busy:
+            self.busy.add(key)
+            self.spawn(self.tried(key, work, args))
 
-        async def guarded():
-            try:
-                await work
-            except (ApiError, OSError, asyncio.IncompleteReadError) as error:
-                print(f"volume {key}: {error}", flush=True)
-            finally:
-                self.busy.discard(key)
-        self.spawn(guarded())
+    async def tried(self, key, work, args):
+        try:
+            for _ in range(RETRIES):
+                try:
+                    return await work(*args)
+                except (ApiError, *LOST) as error:
+                    print(f"volume {key}: {error!r}", flush=True)
+                    if isinstance(error, ApiError) and error.status == 404:
+                        return None             # it went meanwhile
+                await asyncio.sleep(RETRY_SECONDS)
+            return None
+        finally:
+            self.busy.discard(key)
 
     def look(self, claim, gone):
         marks = claim["metadata"].get("annotations") or {}
@@ -64,11 +72,11 @@ class Provisioner:
         kind = self.classes.get(spec.get("storageClassName"))
         late = kind is None or kind.get("volumeBindingMode") == "WaitForFirstConsumer"
         if not spec.get("volumeName") and (not late or marks.get(NODE_MARK)):
-            self.start(uid, self.make(claim))
+            self.start(uid, self.make, claim)
         elif claim["status"].get("phase") == "Bound":
             wanted = spec["resources"]["requests"]["storage"]
             if claim["status"].get("capacity", {}).get("storage") != wanted:
-                self.start(uid, self.enlarge(claim, wanted))
+                self.start(uid, self.enlarge, claim, wanted)
 
     def look_volume(self, volume, gone):
         meta = volume["metadata"]
@@ -78,7 +86,7 @@ class Provisioner:
             shutil.rmtree(self.folder / meta["name"], ignore_errors=True)
         elif volume["status"].get("phase") == "Released" and not meta.get("deletionTimestamp") \
                 and volume["spec"].get("persistentVolumeReclaimPolicy") == "Delete":
-            self.start(meta["uid"], self.api.delete(f"/api/v1/persistentvolumes/{meta['name']}"))
+            self.start(meta["uid"], self.api.delete, f"/api/v1/persistentvolumes/{meta['name']}")
 
     async def make(self, claim):
         meta, spec = claim["metadata"], claim["spec"]

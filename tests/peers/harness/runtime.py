@@ -76,6 +76,7 @@ class Sandbox:
             await self.process.wait()
         if self.address:
             self.addresses.give_back(self.address)
+            self.address = None
 
     @property
     def net(self):

@@ -57,7 +57,14 @@ class Services:
         self.pair("mariadb")
         return self.background("mariadb", [
             "mariadb-install-db", "--no-defaults", f"--datadir={self.folder}/mariadb", "--skip-test-db",
+            f"--tmpdir={self.scratch('mariadb')}",
             "--auth-root-authentication-method=normal", "--skip-name-resolve", *self.mariadb_user()])
+
+    def scratch(self, name):
+        """Several peers have the same process numbers, by which a server names its temporary tables."""
+        folder = self.folder / f"{name}-tmp"
+        folder.mkdir(exist_ok=True)
+        return folder
 
     def mariadb_user(self):
         return ["--user=root"]          # of the machine, or of the user's own namespace
@@ -73,14 +80,11 @@ class Services:
                          f"CREATE USER IF NOT EXISTS root@'%' IDENTIFIED BY '{word}';\n"
                          "GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n")
         crt, key = self.pair("mariadb")
-        # Several peers have the same process numbers, by which the server names its temporary tables.
-        scratch = self.folder / "mariadb-tmp"
-        scratch.mkdir(exist_ok=True)
         self.add("mariadb", [
             paths.program("mariadbd"), "--no-defaults", *self.mariadb_user(), f"--datadir={self.folder}/mariadb",
             f"--bind-address={netns.DATA_ADDRESSES['mariadb']}", f"--port={PORTS['mariadb']}",
             "--socket=@peers-mariadb", f"--pid-file={self.folder}/mariadb.pid", f"--init-file={first}",
-            f"--tmpdir={scratch}",
+            f"--tmpdir={self.scratch('mariadb')}",
             "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0", "--performance-schema=OFF",
             f"--ssl-ca={self.authority.crt}", f"--ssl-cert={crt}", f"--ssl-key={key}"])
 
@@ -89,7 +93,8 @@ class Services:
     def install_mysql(self):
         self.pair("mysql")
         return self.background("mysql", [
-            paths.program("mysqld"), *self.mariadb_user(), "--initialize-insecure", f"--datadir={self.folder}/mysql"])
+            paths.program("mysqld"), *self.mariadb_user(), "--initialize-insecure", f"--datadir={self.folder}/mysql",
+            f"--tmpdir={self.scratch('mysql')}"])
 
     def start_mysql(self):
         word = self.passwords["mysql"]
@@ -99,8 +104,7 @@ class Services:
                          "GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n"
                          f"ALTER USER root@localhost IDENTIFIED BY '{word}';\n")
         crt, key = self.pair("mysql")
-        scratch = self.folder / "mysql-tmp"
-        scratch.mkdir(exist_ok=True)
+        scratch = self.scratch("mysql")
         self.add("mysql", [
             paths.program("mysqld"), *self.mariadb_user(), f"--datadir={self.folder}/mysql",
             f"--bind-address={netns.DATA_ADDRESSES['mysql']}", f"--port={PORTS['mysql']}", f"--socket={scratch}/socket",
@@ -167,7 +171,9 @@ class Services:
         """Start them, wait until they listen; what DIR/env says of them."""
         for name, process in self.installs:
             if process.wait() != 0:
-                raise RuntimeError(f"{name} could not be installed: see log/{name}-install.log")
+                log = self.holder / "log" / f"{name}-install.log"
+                raise RuntimeError(f"{name} could not be installed; {log} ends with:\n"
+                                   + "\n".join(log.read_text(errors="replace").splitlines()[-20:]))
         self.start_mariadb()
         self.start_postgres()
         self.start_minio()

@@ -30,7 +30,9 @@ class Volumes:
         for volume in self.pod["spec"].get("volumes") or ():
             name = volume["name"]
             if "persistentVolumeClaim" in volume:
-                self.paths[name] = self.claim(volume["persistentVolumeClaim"])
+                self.paths[name] = self.claim(volume["persistentVolumeClaim"]["claimName"])
+            elif "ephemeral" in volume:         # kube-controller-manager makes the claim, which goes with the pod
+                self.paths[name] = self.claim(f'{self.pod["metadata"]["name"]}-{name}')
             elif "emptyDir" in volume:
                 self.paths[name] = self.made(name, 0o777)
             elif "hostPath" in volume:
@@ -48,11 +50,11 @@ class Volumes:
         os.chmod(path, mode)
         return str(path)
 
-    def claim(self, source):
+    def claim(self, name):
         """The folder of the volume that the claim is bound to; it outlives the pod."""
-        path = self.podd.provisioner.folder_of(self.pod["metadata"]["namespace"], source["claimName"])
+        path = self.podd.provisioner.folder_of(self.pod["metadata"]["namespace"], name)
         if path is None:
-            raise NotReady(f'persistentvolumeclaim "{source["claimName"]}" not bound to a volume of these peers')
+            raise NotReady(f'persistentvolumeclaim "{name}" not bound to a volume of these peers')
         return path
 
     def set_group(self):
@@ -61,7 +63,7 @@ class Volumes:
         if group is None:
             return
         for volume in self.pod["spec"].get("volumes") or ():
-            if set(volume) & {"persistentVolumeClaim", "emptyDir"}:
+            if set(volume) & {"persistentVolumeClaim", "ephemeral", "emptyDir"}:
                 give_group(self.paths[volume["name"]], group)
 
     async def refresh(self):

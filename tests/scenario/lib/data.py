@@ -2,8 +2,8 @@
 """What answers behind the simulator's pods: a server for each pod of MySQL and of MinIO.
 
 The simulator's pods run nothing; port-forwards of a pod can lead to an address of this machine. So for each ready pod whose image
-is mysql's a real MariaDB is started on a loopback address of its own, with root's password out of the pod's Secret as
-the image's entrypoint reads it, and data that outlive the pod and die with its claim. For MinIO the real program if it is there (tools/peers
+is mysql's a real MariaDB (with the runner's --mysql MySQL itself, of tools/peers) is started on a loopback address of its own, with root's
+password out of the pod's Secret as the image's entrypoint reads it, and data that outlive the pod and die with its claim. For MinIO the real program if it is there (tools/peers
 builds one), else minio_stand_in.py. mlflow's pods answer nothing: nobody here calls them.
 """
 import base64
@@ -16,8 +16,12 @@ import sys
 import threading
 from pathlib import Path
 
-from .world import Trouble, end
+from .world import ROOT, Trouble, end
 
+sys.path.insert(0, str(ROOT / "tests" / "peers"))
+from harness import paths  # noqa: E402
+
+MYSQL = False           # MySQL's own server and clients, in the place of MariaDB's
 PERIOD = 0.1            # seconds between two looks at the pods
 GRACE = 3               # seconds; a MariaDB that is ended while it starts does not end by itself
 
@@ -38,12 +42,17 @@ class DataPlane(threading.Thread):
     def __init__(self, cluster):
         super().__init__(daemon=True)
         self.cluster, self.folder = cluster, cluster.folder / "data"
-        self.folder.mkdir(exist_ok=True)
+        self.in_the_way = cluster.folder / "in-the-way"         # programs that a test puts there instead of the real ones
+        for folder in (self.folder, self.in_the_way):
+            folder.mkdir(exist_ok=True)
         self.ended, self.running, self.trouble = threading.Event(), {}, None
         # A network of the loopback's own, so that two runs on a machine do not meet.
         self.network = f"127.{secrets.randbelow(200) + 20}.{secrets.randbelow(250) + 1}"
-        self.leads = {}
+        self.leads, self.programs, self.named = {}, {}, {}
         self.servers = 0
+        self.path = os.environ["PATH"]          # of what runs in pods
+        if MYSQL:
+            self.path = f"{self.mysql_clients()}:{self.path}"
 
     # ---- the thread
 
@@ -62,10 +71,19 @@ class DataPlane(threading.Thread):
         for uid in [uid for uid in self.running if uid not in pods]:
             end(self.running.pop(uid), seconds=GRACE)
         for uid, pod in pods.items():
+            self.named[uid] = pod["metadata"]["name"]
             if uid not in self.running:
                 process = maker_of(pod)(self, pod)
                 if process:
                     self.running[uid] = process
+
+    def kill(self, name):
+        """What runs in the pod is gone at once; the next look starts its container again."""
+        for uid, process in list(self.running.items()):
+            if self.named.get(uid) == name:
+                process.kill()
+                process.wait()
+                del self.running[uid]
 
     def stop(self):
         self.ended.set()
@@ -85,10 +103,24 @@ class DataPlane(threading.Thread):
             self.cluster.ctl("forward", namespace, name, port, f"{self.leads[key]}:{port}")
         return self.leads[key]
 
+    def run_in(self, pod, **environment):
+        """Commands in POD run on this machine, in an environment that leads its clients to what answers for it."""
+        namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        if (namespace, name) in self.programs:
+            return
+        program = self.folder / f"{namespace}-{name}.run"
+        lines = [f"export {key}='{value}'" for key, value in environment.items()]
+        program.write_text("\n".join(["#!/bin/sh", *lines, 'exec "$@"', ""]), encoding="utf-8")
+        program.chmod(0o700)
+        self.programs[namespace, name] = program
+        self.cluster.ctl("exec", namespace, name, program)
+
     def lead(self):
         """The simulator was started again and has forgotten where pods lead."""
         for (namespace, name, port), address in self.leads.items():
             self.cluster.ctl("forward", namespace, name, port, f"{address}:{port}")
+        for (namespace, name), program in self.programs.items():
+            self.cluster.ctl("exec", namespace, name, program)
 
     def secret(self, namespace, name):
         found = self.cluster.kube.get("secrets", namespace, name)
@@ -97,9 +129,11 @@ class DataPlane(threading.Thread):
         return {key: base64.b64decode(value).decode() for key, value in found["data"].items()}
 
     def volume_of(self, pod):
-        """The folder of the pod's first claim: it goes with the claim's uid."""
+        """The folder of the pod's first claim: it goes with the claim's uid, or with the pod's where the volume is the pod's own."""
         namespace = pod["metadata"]["namespace"]
         for volume in pod["spec"]["volumes"]:
+            if "ephemeral" in volume:
+                return self.folder / pod["metadata"]["uid"]
             if "persistentVolumeClaim" in volume:
                 claim = self.cluster.kube.get("persistentvolumeclaims", namespace, volume["persistentVolumeClaim"]["claimName"])
                 return self.folder / claim["metadata"]["uid"] if claim else None
@@ -123,15 +157,47 @@ class DataPlane(threading.Thread):
         argv = [find_mariadbd(), "--no-defaults", *mariadb_user(), f"--datadir={data}", "--port=3306", f"--socket={socket}",
                 f"--bind-address={self.address_of(namespace, name, 3306)}", f"--pid-file={data}.pid", "--skip-name-resolve",
                 "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=16M", "--performance-schema=OFF", "--skip-log-bin"]
+        self.run_in(pod, MYSQL_UNIX_PORT=socket, MYSQL_HOST=self.address_of(namespace, name, 3306),
+                    PATH=f"{self.in_the_way}:{self.path}")
+        if MYSQL:
+            return self.spawn(f"{name}-mysql", self.mysqld(data, password["root-password"], self.address_of(namespace, name, 3306)))
         if not data.exists():
             self.initialise_mariadb(data, password["root-password"])
         return self.spawn(f"{name}-mariadb", argv)
+
+    def mysql_clients(self):
+        """A folder with them; tests ask by the name of MariaDB's."""
+        folder = self.folder / "clients"
+        folder.mkdir()
+        for name in ("mysql", "mysqldump", "mysqladmin", "mariadb"):
+            program = folder / name
+            program.write_text(f"#!/bin/sh\nexec '{paths.program('mysql' if name == 'mariadb' else name)}' \"$@\"\n", encoding="utf-8")
+            program.chmod(0o755)
+        return folder
+
+    def mysqld(self, data, password, address):
+        """Its command line. Root gets the password of the first start, and keeps what was set since."""
+        if not data.exists():
+            part = data.with_suffix(".part")
+            shutil.rmtree(part, ignore_errors=True)
+            shutil.copytree(self.template("mysql-empty", [paths.program("mysqld"), "--initialize-insecure"]), part)
+            part.rename(data)
+        first = data.with_suffix(".sql")
+        first.touch(mode=0o600)
+        first.write_text(f"CREATE USER IF NOT EXISTS root@'127.%' IDENTIFIED BY '{password}';\n"
+                         "GRANT ALL ON *.* TO root@'127.%' WITH GRANT OPTION;\n", encoding="utf-8")
+        return [paths.program("mysqld"), *mariadb_user(), f"--datadir={data}", "--port=3306", f"--socket={data.with_suffix('.sock')}",
+                f"--bind-address={address}", f"--pid-file={data}.pid", f"--init-file={first}", "--skip-name-resolve", "--mysqlx=OFF",
+                "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=32M", "--innodb-redo-log-capacity=32M",
+                "--performance-schema=OFF", "--skip-log-bin", "--secure-file-priv=NULL"]
 
     def initialise_mariadb(self, data, password):
         """What the image's entrypoint does with an empty folder; whole or not at all, for a pod may end at any moment."""
         part = data.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(self.mariadb_template(), part)
+        shutil.copytree(self.template("mariadb-empty", [
+            "mariadb-install-db", "--no-defaults", "--skip-test-db", "--skip-name-resolve", "--auth-root-authentication-method=normal",
+            "--innodb-log-file-size=4M"]), part)
         sql = ("DELETE FROM mysql.global_priv WHERE User = '' OR User = 'root' AND Host <> 'localhost';\n"
                "FLUSH PRIVILEGES;\n"
                f"CREATE USER root@'127.%' IDENTIFIED BY '{password}';\n"
@@ -143,16 +209,14 @@ class DataPlane(threading.Thread):
             raise Trouble(f"MariaDB's first start failed:\n{done.stderr}")
         part.rename(data)
 
-    def mariadb_template(self):
-        """An empty server's folder, made once for a build: its making takes longer than all the rest."""
-        made = Path(self.cluster.cache) / "mariadb-empty"
+    def template(self, name, argv):
+        """An empty server's folder, made by ARGV once for a build: its making takes longer than all the rest."""
+        made = Path(self.cluster.cache) / name
         if not made.exists():
             part = Path(f"{made}.{os.getpid()}")
-            done = subprocess.run(
-                ["mariadb-install-db", "--no-defaults", *mariadb_user(), f"--datadir={part}", "--skip-test-db", "--skip-name-resolve",
-                 "--auth-root-authentication-method=normal", "--innodb-log-file-size=4M"], capture_output=True, text=True, check=False)
+            done = subprocess.run([*argv, *mariadb_user(), f"--datadir={part}"], capture_output=True, text=True, check=False)
             if done.returncode:
-                raise Trouble(f"mariadb-install-db failed:\n{done.stdout}{done.stderr}")
+                raise Trouble(f"{argv[0]} failed:\n{done.stdout}{done.stderr}")
             try:
                 part.rename(made)
             except OSError:     # somebody else was faster
@@ -193,6 +257,16 @@ class DataPlane(threading.Thread):
                               MINIO_UPDATE="off", **word)
         stand_in = Path(__file__).with_name("minio_stand_in.py")
         return self.spawn(f"{name}-minio-stand-in", [sys.executable, stand_in, address, data / "state.json"], **word)
+
+
+def use_mysql():
+    """False: tools/peers has not built it here, and it need not be there."""
+    global MYSQL        # pylint: disable=global-statement
+    why = paths.missing(["mysql", "mysql-client"])
+    if why and os.environ.get("CI"):
+        raise Trouble(why)
+    MYSQL = not why
+    return MYSQL
 
 
 def mariadb_user():

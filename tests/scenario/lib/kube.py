@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 
 PATHS = {                       # plural → the prefix of its path
-        "pods": "/api/v1", "services": "/api/v1", "secrets": "/api/v1", "configmaps": "/api/v1", "serviceaccounts": "/api/v1",
+        "pods": "/api/v1", "events": "/api/v1", "services": "/api/v1", "secrets": "/api/v1", "configmaps": "/api/v1", "serviceaccounts": "/api/v1",
         "persistentvolumes": "/api/v1", "persistentvolumeclaims": "/api/v1", "namespaces": "/api/v1", "deployments": "/apis/apps/v1",
         "statefulsets": "/apis/apps/v1", "clusterroles": "/apis/rbac.authorization.k8s.io/v1",
         "clusterrolebindings": "/apis/rbac.authorization.k8s.io/v1", "roles": "/apis/rbac.authorization.k8s.io/v1",

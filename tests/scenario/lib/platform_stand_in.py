@@ -3,6 +3,7 @@
 """What runs in clusters beside us, as processes of their own.
 
   platform_stand_in.py webhook CERTIFICATE KEY         a mutating webhook: prints its port, then answers until it is killed
+  platform_stand_in.py certified PORT FOLDER           the same with tls.crt and tls.key of FOLDER, read anew for each connection; each has one request
   platform_stand_in.py scaler URL PATH TURNS [CA CERTIFICATE KEY]      an autoscaler of the Deployment PATH: so many writes of its scale
 
 The webhook does to each Deployment what those of platforms do: another registry, a container beside ours, an annotation.
@@ -10,6 +11,7 @@ The webhook does to each Deployment what those of platforms do: another registry
 import base64
 import http.server
 import json
+import os
 import ssl
 import sys
 
@@ -18,10 +20,11 @@ OURS, MIRROR = "registry.example/", "mirror.example/"
 
 def changes(deployment):
     """A JSON patch."""
-    for i, container in enumerate(deployment["spec"]["template"]["spec"]["containers"]):
+    containers = deployment["spec"]["template"]["spec"]["containers"] if deployment["kind"] == "Deployment" else []
+    for i, container in enumerate(containers):
         if container["image"].startswith(OURS):
             yield {"op": "replace", "path": f"/spec/template/spec/containers/{i}/image", "value": MIRROR + container["image"].removeprefix(OURS)}
-    if all(container["name"] != "injected" for container in deployment["spec"]["template"]["spec"]["containers"]):
+    if containers and all(container["name"] != "injected" for container in containers):
         yield {"op": "add", "path": "/spec/template/spec/containers/-", "value": {"name": "injected", "image": MIRROR + "proxy:1"}}
     if "annotations" not in deployment["metadata"]:
         yield {"op": "add", "path": "/metadata/annotations", "value": {}}
@@ -56,6 +59,36 @@ def webhook(certificate, key):
     server.serve_forever()
 
 
+class Certified(Webhook):
+    """For any object: an annotation. Each connection is of one request, so that each checks the certificate."""
+
+    def end_headers(self):
+        self.send_header("Connection", "close")
+        super().end_headers()
+
+
+class Renewing(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+    folder = None
+
+    def process_request_thread(self, request, client_address):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        folder = os.path.realpath(self.folder)          # both files of one time
+        context.load_cert_chain(f"{folder}/tls.crt", f"{folder}/tls.key")
+        try:
+            request = context.wrap_socket(request, server_side=True)
+        except OSError:
+            return self.shutdown_request(request)       # who only looks
+        super().process_request_thread(request, client_address)
+
+
+def certified(port, folder):
+    Renewing.folder = folder
+    server = Renewing(("127.0.0.1", int(port)), Certified)
+    print("ready", flush=True)
+    server.serve_forever()
+
+
 def scaler(url, path, turns, *tls):
     from kube import Kube       # beside this file
     kube = Kube(url, None, *tls)
@@ -65,4 +98,4 @@ def scaler(url, path, turns, *tls):
 
 
 if __name__ == "__main__":
-    {"webhook": webhook, "scaler": scaler}[sys.argv[1]](*sys.argv[2:])
+    {"webhook": webhook, "certified": certified, "scaler": scaler}[sys.argv[1]](*sys.argv[2:])

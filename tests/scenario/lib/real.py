@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT / "tests" / "peers"))
 from harness import netns, paths, websocket  # noqa: E402
 
 TOOL = ROOT / "tools" / "peers"
+TOLD_LINES = 20
 ACCOUNT, HOME = "mooring", "kube-system"        # the ServiceAccount that the daemon uses
 
 
@@ -92,6 +93,15 @@ class Real:
 
     def trouble(self):
         return None
+
+    def told(self):
+        """The pods, the warnings and the last of the log of what runs the pods."""
+        pods = [f"pod {pod['metadata']['name']}: {pod['status'].get('phase')} on {pod['spec'].get('nodeName')}, "
+                f"made {pod['metadata']['creationTimestamp']}" for pod in self.kube.list("pods", self.model)]
+        events = [f"{e['lastTimestamp']} {e['involvedObject']['name']}: {e['reason']}: {e['message']}"
+                  for e in self.kube.list("events", self.model) if e["type"] == "Warning"]
+        log = (Path(self.peers) / "log" / "podd.log").read_text(errors="replace").splitlines()
+        return "\n".join(pods + events[-TOLD_LINES:] + log[-TOLD_LINES:])
 
     # ---- the daemon's own rights
 
@@ -195,6 +205,32 @@ class Real:
 
     def server_up(self):
         self.peers_tool("start", "kube-apiserver")
+
+    BUMPS = 0,                  # etcd's own tool, which raises versions, is not here
+
+    def etcd_down(self):
+        self.server_down()
+        self.peers_tool("stop", "etcd")
+
+    def etcd_up(self):
+        self.peers_tool("start", "etcd")
+        self.server_up()
+
+    def saved(self):
+        """Its state, for put_back."""
+        self.etcd_down()
+        folder = self.folder / "etcd"
+        shutil.copytree(Path(self.peers) / "etcd", folder)
+        self.etcd_up()
+        return folder
+
+    def put_back(self, saved, bump):
+        """It is SAVED again, once."""
+        self.etcd_down()
+        shutil.rmtree(Path(self.peers) / "etcd")
+        shutil.move(saved, Path(self.peers) / "etcd")
+        self.etcd_up()
+        self.peers_tool("restart", "podd")      # which watches from versions that are not there yet
 
     @staticmethod
     def audit_log():

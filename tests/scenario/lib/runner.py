@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the tests of one topic: PROGRAM --build DIR [--real] [TEXT]...
+"""Runs the tests of one topic: PROGRAM --build DIR [--real|--mysql] [TEXT]...
 
     @test("an edited field is put back")
     def _(world): ...
@@ -17,8 +17,9 @@ import signal
 import sys
 import time
 import traceback
+from contextlib import contextmanager
 
-from . import real, sim
+from . import data, real, sim
 from .world import ROOT, Trouble, World
 
 BUNDLE = ROOT / "examples" / "bundle-mlflow.yaml"
@@ -64,7 +65,7 @@ class Worlds:
         self.count += 1
         world = World(self.options.build, real.Real if self.options.real else sim.Sim, model=model or f"fresh-{self.count}")
         world.daemon.options = ["--poll-period", POLL]
-        world.daemon.test_charms = ["kinds"]
+        world.daemon.test_charms = ["kinds", "acting", "sealed", "certified"]
         world.__enter__()
         try:
             if start:
@@ -80,8 +81,9 @@ class Worlds:
             self.drop()
         if not self.common:
             self.common, self.holds = self.fresh(model=deploy.__name__), deploy
-            deploy(self.common)
-            self.common.wait_active()
+            with told_by(self.common):
+                deploy(self.common)
+                self.common.wait_active()
         return self.common
 
     def drop(self):
@@ -90,12 +92,24 @@ class Worlds:
             self.common = None
 
 
+@contextmanager
+def told_by(world):
+    """A failure comes with what the cluster itself says of its pods."""
+    try:
+        yield
+    except Trouble as trouble:
+        raise Trouble(f"{trouble}\n{world.cluster.told()}") from None
+
+
 def run(worlds, function, how):
     if "fresh" not in how:
-        return function(worlds.deployed(how.get("shares", mlflow)))
+        world = worlds.deployed(how.get("shares", mlflow))
+        with told_by(world):
+            return function(world)
     world = worlds.fresh(start=how["fresh"] != "bare")
     try:
-        return function(world)
+        with told_by(world):
+            return function(world)
     finally:
         world.close()
 
@@ -128,12 +142,15 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True)
     parser.add_argument("--real", action="store_true")
+    parser.add_argument("--mysql", action="store_true")
     parser.add_argument("--topics", type=lambda text: text.split(","), default=[])
     parser.add_argument("only", nargs="*")
     options = parser.parse_args()
     for topic in options.topics:
         importlib.import_module(f"test_{topic}")                        # which registers its tests, in this order
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))             # what runs is ended on the way out
+    if options.mysql and not data.use_mysql():
+        sys.exit(77)
     if options.real:
         real.enter_or_become(skip=True)
     worlds, counts = Worlds(options), {"passed": 0, "failed": 0, "skipped": 0}

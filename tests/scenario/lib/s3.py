@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import hmac
 import http.client
+import urllib.parse
 
 REGION = "us-east-1"
 
@@ -16,6 +17,13 @@ def sign(key, *words):
 
 def call(address, access, secret, method, path, body=b""):
     """(code, text). ADDRESS is HOST:PORT, PATH needs no escaping."""
+    code, answer = fetch(address, access, secret, path, method, body)
+    return code, answer.decode(errors="replace")
+
+
+def fetch(address, access, secret, path, method="GET", body=b""):
+    """(code, bytes)."""
+    path = urllib.parse.quote(path)
     now = datetime.datetime.now(datetime.timezone.utc)
     day, stamp, digest = now.strftime("%Y%m%d"), now.strftime("%Y%m%dT%H%M%SZ"), hashlib.sha256(body).hexdigest()
     request = "\n".join((method, path, "", f"host:{address}", f"x-amz-content-sha256:{digest}", f"x-amz-date:{stamp}", "",
@@ -31,6 +39,6 @@ def call(address, access, secret, method, path, body=b""):
     try:
         connection.request(method, path, body, headers)
         answer = connection.getresponse()
-        return answer.status, answer.read().decode(errors="replace")
+        return answer.status, answer.read()
     finally:
         connection.close()

@@ -23,21 +23,21 @@ def secret(world, name):
     return {key: base64.b64decode(value).decode() for key, value in found["data"].items()}
 
 
-def root_password(world):
-    return secret(world, f"{MYSQL}-root")["root-password"]
+def root_password(world, application=MYSQL):
+    return secret(world, f"{application}-root")["root-password"]
 
 
-def ask(world, statement, user="root", password=None):
+def ask(world, statement, user="root", password=None, application=MYSQL):
     """(exit code, output, errors) of the client."""
-    pod = f"{MYSQL}-0"
+    pod = f"{application}-0"
     argv = ["mariadb", "--no-defaults", "--protocol=tcp", f"--host={world.cluster.inside(pod, 3306)}", f"--user={user}",
-            f"--password={root_password(world) if password is None else password}", f"--connect-timeout={SECONDS}",
+            f"--password={root_password(world, application) if password is None else password}", f"--connect-timeout={SECONDS}",
             "--batch", "--skip-column-names", f"--execute={statement}"]
     return world.cluster.execute(pod, argv)
 
 
-def sql(world, statement, user="root", password=None):
-    code, out, err = ask(world, statement, user, password)
+def sql(world, statement, user="root", password=None, application=MYSQL):
+    code, out, err = ask(world, statement, user, password, application)
     if code:
         raise Trouble(f"{statement}: {err}")
     return out.strip()

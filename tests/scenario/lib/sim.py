@@ -56,6 +56,9 @@ class Sim:
     def trouble(self):
         return self.data.trouble
 
+    def told(self):
+        return f"data plane: {self.data.trouble}" if self.data and self.data.trouble else ""
+
     def make_known(self, world, run=None):
         """The cluster and the model by the commands of a user."""
         run = run or (lambda w, *words: w.ctl(*words).ok())
@@ -77,7 +80,7 @@ class Sim:
 
     def forbid(self, verb, plural):
         """What the daemon may no longer do, until permit()."""
-        self.ctl("fault", "403", "--path", f"/{plural}", "--method", {"create": "POST", "patch": "PATCH", "delete": "DELETE"}[verb])
+        self.ctl("fault", "403", "--path", f"/{plural}", "--method", {"get": "GET", "create": "POST", "patch": "PATCH", "delete": "DELETE"}[verb])
 
     def permit(self):
         self.ctl("clear")

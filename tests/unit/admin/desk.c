@@ -2,6 +2,8 @@
 /* desk.c - see desk.h */
 #include "desk.h"
 
+#include "rekey.h"
+
 #include <errno.h>
 #include <ftw.h>
 #include <grp.h>
@@ -36,6 +38,7 @@ int desk_open_admin(struct desk *d, struct admin **ret, struct err *err) {
                                    .reconcile = d->reconcile,
                                    .host = d->host,
                                    .sealer = d->sealer,
+                                   .rekey = d->rekey,
                                    .audit = &d->audit,
                                    .socket = d->socket,
                                    .state_dir = d->dir,
@@ -66,6 +69,8 @@ static void open_parts(struct desk *d) {
 
         assert_int_equal(store_open(d->loop, &store, &d->store, &err), 0);
         assert_int_equal(seal_new(&seal, &d->sealer, NULL, &err), 0);
+        d->rekey = rekey_new(&(struct rekey_options){
+                .loop = d->loop, .store = d->store, .sealer = d->sealer, .seal = seal });
         d->audit =
                 (struct audit){ .sealer = d->sealer, .keep_ms = INT64_MAX / 2, .keep_rows = 50000 };
         assert_int_equal(charm_host_new(d->loop, &host, &d->host, &err), 0);
@@ -103,11 +108,13 @@ int desk_tear_down(void **state) {
 
         d->admin = admin_free(d->admin);
         reconcile_stop(d->reconcile);
+        rekey_stop(d->rekey);
         loop_finish_jobs(d->loop);
         d->store = store_close(d->store);
         d->reconcile = reconcile_free(d->reconcile);
         d->host = charm_host_free(d->host);
         d->http = http_free(d->http);
+        d->rekey = rekey_free(d->rekey);
         d->sealer = seal_free(d->sealer);
         d->loop = loop_free(d->loop);
         peer_set_fake(NULL);

@@ -21,6 +21,7 @@ struct desk {
         struct loop *loop;
         struct store *store;
         struct sealer *sealer;
+        struct rekey *rekey;
         struct audit audit;
         struct charm_host *host;
         struct http *http;

@@ -67,6 +67,15 @@ struct expectation {
 #define RULES(rules) "'rights': {'kf': {'incomplete': false, 'rules': [" rules "]}}"
 #define APPLICATION(members)                                                                       \
         LOOP("'applications': [{'model': 'kf', 'name': 'minio', 'since': %-1000" members "}]")
+#define SCHEDULE(more)                                                                             \
+        "{'schedules': [{'id': 3, 'model': 'kf', 'application': 'minio', 'action': 'tidy', "       \
+        "'last': %-60000, 'operation': 7, " more "}]}"
+#define ISSUED(more)                                                                               \
+        "{'certificates': [{'model': 'kf', 'application': 'hook', 'label': 'tls', 'renew': "       \
+        "%-3600000, " more "}]}"
+#define AGE(more)                                                                                  \
+        "{'schedule-ages': [{'id': 3, 'model': 'kf', 'application': 'minio', 'action': "           \
+        "'tidy', " more "}]}"
 #define ROW(members) "{'applications': [{'model': 'kf', 'name': 'minio'" members "}]}"
 
 static const struct expectation expectations[] = {
@@ -197,6 +206,39 @@ static const struct expectation expectations[] = {
         { "plan-failed", APPLICATION(", 'plan-error': 'crashed'"), "error", "crashed" },
         { "plan-held", APPLICATION(""), NULL },
         { "plan-held", APPLICATION(", 'held': 'deletes 4 of 6'"), "warning", "deletes 4 of 6" },
+        { "key", "{'key': {'path': '/k', 'mode': 256, 'keys': 2}}", "warning",
+          "/k: a rotation of the key stands unfinished: 2 keys are in it [mooringctl rotate-key "
+          "--status" },
+        { "secret-expires", "{'secrets': [{'model': 'kf', 'name': 'team', 'ends': %2592000001}]}",
+          NULL },
+        { "secret-expires", "{'secrets': [{'model': 'kf', 'name': 'team', 'ends': %1000000000}]}",
+          "warning", "kf: secret team: it ends in 11 days" },
+        { "secret-expires", "{'secrets': [{'model': 'kf', 'name': 'team', 'ends': %-1}]}", "error",
+          "mooringctl update-secret team KEY#file=PATH --expire TIME --model kf" },
+        { "issued-certificate", "{'certificates': [], 'authorities': []}", NULL },
+        { "issued-certificate", ISSUED("'ends': %86400000, 'failed': 'no key'"), "error",
+          "kf/hook: certificate tls: should have been renewed, and ends at" },
+        { "issued-certificate", ISSUED("'ends': %-1000, 'failed': 'no key'"), "error", ": no key" },
+        { "issued-certificate",
+          "{'authorities': [{'model': 'kf', 'subject': 'CN=x', 'ends': %8640000000}]}", NULL },
+        { "issued-certificate",
+          "{'authorities': [{'model': 'kf', 'subject': 'CN=x', 'ends': %864000000}]}", "warning",
+          "model kf: the CA that you signed ends in" },
+        { "schedule-failed", SCHEDULE("'not-run': '', 'status': 'completed'"), NULL },
+        { "schedule-failed", SCHEDULE("'not-run': '', 'status': 'running'"), NULL },
+        { "schedule-failed", SCHEDULE("'not-run': '', 'status': 'failed', 'message': 'no room'"),
+          "warning",
+          "kf/minio: schedule 3, tidy: its last run, operation 7, failed: no room [mooringctl "
+          "show-operation 7 --model kf]" },
+        { "schedule-failed", SCHEDULE("'not-run': 'kf is frozen', 'status': 'completed'"),
+          "warning",
+          "was not run when it was due last: kf is frozen [mooringctl schedules --model kf]" },
+        { "schedule-overdue", AGE("'completed': %-60000, 'overdue': false"), NULL },
+        { "schedule-overdue", AGE("'completed': %-172800000, 'overdue': true"), "warning",
+          "kf/minio: schedule 3, tidy: more than one run was due since tidy completed last "
+          "[mooringctl operations --model kf]" },
+        { "schedule-overdue", AGE("'completed': 0, 'overdue': true"), "warning",
+          "and tidy never completed" },
         { "pause-old", ROW(", 'paused-by': 'eve', 'paused-why': 'x', 'paused-at': %-3600000"),
           NULL },
         { "pause-old", ROW(", 'paused-by': 'eve', 'paused-why': 'x', 'paused-at': %-172800000"),
@@ -302,6 +344,13 @@ static const struct expectation expectations[] = {
         { "drift-stands", APPLICATION(", 'drifted': 2"), "warning",
           "kf/minio: 2 objects are other than they were made, and not put right yet [mooringctl "
           "drift minio" },
+        { "removal-held", APPLICATION(", 'dying': true"), NULL },
+        { "removal-held",
+          LOOP("'applications': [{'model': 'kf', 'name': 'minio', 'since': %-70000}]"), NULL },
+        { "removal-held",
+          LOOP("'applications': [{'model': 'kf', 'name': 'minio', 'since': %-70000, 'dying': "
+               "true, 'message': 'removing: Service x'}]"),
+          "warning", "kf/minio: its removal does not go on: removing: Service x" },
         { "leftovers", "{'counts': {'leftovers': 0}}", NULL },
         { "leftovers", "{'counts': {'leftovers': 3}}", "warning", "3 objects" },
         { "charm-missing", ROW(", 'charm-missing': false"), NULL },

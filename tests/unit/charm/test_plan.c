@@ -359,8 +359,89 @@ static void depth_is_limited(void **state) {
         }
 }
 
+/* ---- answers of steps */
+
+#define STEP(rest)                                                                                 \
+        "{\"step\":\"s\",\"steps\":[\"s\"],\"deadline\":5,\"log\":[\"a\"],\"results\":{\"k\":"     \
+        "\"v\"},\"state\":{"                                                                       \
+        "\"n\":\"1\"}," rest "}"
+
+static void what_a_step_says_is_taken(void **state) {
+        static const char *const good[] = { STEP("\"ask\":{\"kind\":\"wait\",\"seconds\":1}"),
+                                            STEP("\"next\":\"t\",\"after\":\"t\""),
+                                            STEP("\"done\":true"), STEP("\"fail\":\"no\"") };
+        struct plan *plan;
+        struct err err = {};
+
+        put('R', "");
+        for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+                put('A', good[i]);
+                if (answer(&plan, &err) != PLAN_STEP)
+                        fail_msg("%s: %s", good[i], err_text(&err));
+                assert_string_equal(reader.step->name, "s");
+                assert_int_equal(reader.step->deadline_s, 5);
+                assert_string_equal(json_get_str(reader.step->state, "n", ""), "1");
+        }
+        assert_string_equal(reader.step->fail, "no");
+        put('X', "a mistake");
+        assert_int_equal(answer(&plan, &err), PLAN_REFUSED);
+}
+
+static void what_no_step_says_is_refused(void **state) {
+        static const struct {
+                const char *text, *told;
+        } cases[] = {
+                { "[]", "step: " },
+                { STEP("\"x\":1"), "is not known here" },
+                { STEP("\"done\":false"), "says 0 things in place of one" },
+                { STEP("\"done\":true,\"fail\":\"no\""), "says 2 things in place of one" },
+                { STEP("\"ask\":{}"), "it is not said what is asked for" },
+                { "{\"step\":\"s\",\"steps\":[\"s\"],\"deadline\":5,\"log\":[1],\"results\":{},"
+                  "\"state\":{},"
+                  "\"done\":true}",
+                  "a line of log that is none" },
+                { "{\"step\":\"s\",\"steps\":[\"s\"],\"deadline\":5,\"log\":[],\"results\":{\"a\":"
+                  "1},\"state\":{},"
+                  "\"done\":true}",
+                  "result a is no text" },
+                { "{\"step\":\"s\",\"steps\":[1],\"deadline\":5,\"log\":[],\"results\":{},"
+                  "\"state\":{},\"done\":true}",
+                  "the name of a step that is none" },
+                { "{\"step\":\"s\",\"steps\":[\"s\"],\"deadline\":0,\"log\":[],\"results\":{},"
+                  "\"state\":{},"
+                  "\"done\":true}",
+                  "deadline" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                setup(state);
+                put('R', "");
+                put('A', cases[i].text);
+                assert_refused(-EBADMSG, cases[i].told);
+                teardown(state);
+        }
+        setup(state);
+}
+
+static void a_state_has_a_limit(void **state) {
+        cleanup_(buf_free) struct buf text = BUF_INIT;
+
+        buf_puts(&text, "{\"step\":\"s\",\"steps\":[\"s\"],\"deadline\":5,\"log\":[],\"results\":{}"
+                        ",\"done\":true,"
+                        "\"state\":{\"a\":\"");
+        for (size_t i = 0; i < CHARM_STATE_MAX; i++)
+                buf_putc(&text, 'x');
+        buf_puts(&text, "\"}}");
+        put('R', "");
+        put('A', buf_str(&text));
+        assert_refused(-E2BIG, "a state of ");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(what_a_step_says_is_taken, setup, teardown),
+                cmocka_unit_test_setup_teardown(what_no_step_says_is_refused, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_state_has_a_limit, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_whole_plan_is_taken, setup, teardown),
                 cmocka_unit_test_setup_teardown(frames_may_come_byte_by_byte, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_second_plan_starts_from_nothing, setup, teardown),

@@ -352,6 +352,45 @@ static void secrets_are_tokens_and_drafts_until_they_are_made(void **state) {
         assert_mistake("not one token of a secret or an output");
 }
 
+static void certificates_are_two_secrets_and_a_bundle(void **state) {
+        const struct charm_certificate hook = { .names = CHARM_TEXTS("shop.m.svc", "10.0.0.1") };
+        const json_t *spec;
+        struct plan *p;
+
+        write_object("a.yaml", "key: ${certificate.hook.key}\ncrt: ${certificate.hook.crt}\n"
+                               "ca: ${certificate.hook.ca}\nbundle: "
+                               "${certificate.hook.ca-base64}\n");
+        load();
+        charm_want(&plan, "a", "a.yaml", NULL);
+        assert_mistake("before charm_certificate asked for it");
+        charm_certificate(&plan, "hook", &hook);
+        assert_false(charm_certificate_issued(&plan, "hook"));
+        assert_string_equal(charm_certificate_key(&plan, "hook"), "{{want:hook/key:plain}}");
+        assert_string_equal(charm_certificate_ca(&plan, "hook"), "");
+        json_object_set_new(view.root, "certificates",
+                            json_pack("{s:{s:s}}", "hook", "ca", "pem\n"));
+        charm_want(&plan, "a", "a.yaml", NULL);
+        p = ended();
+        assert_string_equal(p->docs[0].text,
+                            "{\"bundle\":\"cGVtCg==\",\"ca\":\"pem\\n\",\"crt\":\"{{want:hook/"
+                            "crt:plain}}\",\"key\":\"{{want:hook/key:plain}}\"}");
+        spec = json_dig(p->secrets, "hook/key", "certificate", NULL);
+        assert_true(json_equal(spec, json_dig(p->secrets, "hook/crt", "certificate", NULL)));
+        assert_string_equal(json_get_str(spec, "common-name", ""), "shop.m.svc");
+        assert_string_equal(json_get_str(spec, "key", ""), "ecdsa-p256");
+        assert_int_equal(json_array_size(json_get(spec, "names")), 2);
+        plan_free(p);
+        charm_certificate(&plan, "hook", &(struct charm_certificate){ .names = CHARM_TEXTS("b") });
+        assert_mistake("in other words");
+        charm_certificate(&plan, "a.b", &hook);
+        assert_mistake("no label without . and /");
+        charm_certificate(&plan, "none", &(struct charm_certificate){ .rsa = true });
+        assert_mistake("has no names");
+        charm_certificate_crt(&plan, "other");
+        assert_mistake("asked for no certificate");
+        assert_load_fails("a: ${certificate.hook.pem}", "ends neither in .key");
+}
+
 static void outputs_are_tokens_and_edges(void **state) {
         const char *token;
         struct plan *p;
@@ -559,6 +598,7 @@ int main(void) {
                 TEST(mistakes_in_holes_are_told),
                 TEST(digests_follow_the_document),
                 TEST(secrets_are_tokens_and_drafts_until_they_are_made),
+                TEST(certificates_are_two_secrets_and_a_bundle),
                 TEST(outputs_are_tokens_and_edges),
                 TEST(an_output_in_another_form_is_an_edge_too),
                 TEST(targets_hold_documents_of_their_own),

@@ -218,6 +218,59 @@ static void two_pings_without_an_answer_close(void **state) {
         end(&p);
 }
 
+/* Who may read slowly is not taken for dead, and the kernel is not told to do so either. */
+static void a_patient_one_waits_for_no_answer(void **state) {
+        struct fixture *f = *state;
+        struct peer p;
+        struct websocket_config c = config(f, &p);
+        int answers = 0;
+
+        clock_fake(1000, 1000);
+        c.ping_ms = 10000;
+        c.patient = true;
+        server_route(f->server, "GET", "/ws", answers_pings, &answers);
+        begin(f, &p, &c);
+        step_until(f, p.opened);
+        loop_advance(f->loop, 600000);
+        assert_int_equal(p.closed, 0);
+        assert_int_equal(websocket_send(p.w, "x", 1), 0);
+        end(&p);
+}
+
+static void reads_when_let(struct server_call *c, void *arg) {
+        cleanup_(buf_free) struct buf b = BUF_INIT;
+
+        server_upgrade(c, NULL, NULL, 0);
+        if (!server_wait(c, "read"))
+                return;
+        while (server_ws_recv(c, &b) >= 0)
+                buf_clear(&b);
+}
+
+static void a_limit_of_ones_own_throttles_until_half_is_out(void **state) {
+        struct fixture *f = *state;
+        struct peer p;
+        struct websocket_config c = config(f, &p);
+        static char piece[65536];
+        int r = 0;
+
+        c.send_max = 4 * sizeof(piece);
+        server_route(f->server, "GET", "/ws", reads_when_let, NULL);
+        begin(f, &p, &c);
+        step_until(f, p.opened);
+        for (int i = 0; i < 1000 && r == 0; i++) { /* what the kernel takes is not ours to count */
+                r = websocket_send(p.w, piece, sizeof(piece));
+                loop_step(f->loop, 0);
+        }
+        assert_int_equal(r, -EAGAIN);
+        assert_true(websocket_unsent(p.w) <= c.send_max + 16384);
+        assert_int_equal(p.writable, 0);
+        server_open(f->server, "read");
+        step_until(f, p.writable == 1);
+        assert_true(websocket_unsent(p.w) <= c.send_max / 2);
+        end(&p);
+}
+
 static void closes(struct server_call *c, void *arg) {
         const int *code = arg;
         cleanup_(buf_free) struct buf b = BUF_INIT;
@@ -537,6 +590,8 @@ int main(void) {
                 T(bytes_behind_the_head_are_frames),
                 T(fragments_are_one_message_and_pings_are_answered),
                 T(two_pings_without_an_answer_close),
+                T(a_patient_one_waits_for_no_answer),
+                T(a_limit_of_ones_own_throttles_until_half_is_out),
                 T(servers_close_is_told_with_its_code),
                 T(end_without_a_close_frame_is_an_error),
                 T(refusal_tells_status_and_reason),

@@ -44,6 +44,48 @@ static void keys_are_bytes_and_are_copied(void **state) {
         map_free(&m);
 }
 
+static void borrowed_keys_are_the_newest_values(void **state) {
+        struct map m = { .borrows = true };
+        char *first = str_dup("key"), *second = str_dup("key"), *other = str_dup("other");
+        struct map_entry *e;
+        size_t i = 0;
+
+        assert_null(map_set(&m, first, first));
+        assert_null(map_set(&m, other, other));
+        assert_ptr_equal(map_set(&m, second, second), first);
+        free(first); /* as its value would be: the table must not look at it again */
+        assert_ptr_equal(map_find(&m, "key"), second);
+        assert_ptr_equal(map_remove(&m, "key"), second);
+        free(second);
+        e = map_next(&m, &i);
+        assert_ptr_equal(e->key, other);
+        map_free_with(&m, free); /* frees the values, and with them the keys */
+        assert_true(m.borrows);
+}
+
+static void a_table_that_was_large_gives_memory_back_and_loses_nothing(void **state) {
+        struct map m = MAP_INIT;
+        static int values[20000];
+        char key[16];
+        size_t most;
+
+        for (int i = 0; i < 20000; i++) {
+                snprintf(key, sizeof(key), "%d", i);
+                map_set(&m, key, &values[i]);
+        }
+        most = m.room;
+        for (int i = 0; i < 19990; i++) {
+                snprintf(key, sizeof(key), "%d", i);
+                assert_ptr_equal(map_remove(&m, key), &values[i]);
+        }
+        assert_true(m.room < most / 4);
+        for (int i = 19990; i < 20000; i++) {
+                snprintf(key, sizeof(key), "%d", i);
+                assert_ptr_equal(map_find(&m, key), &values[i]);
+        }
+        map_free(&m);
+}
+
 /* 20,000 random sets, removals and look-ups of 500 keys; a deletion that breaks a run of slots
  * shows here. */
 static void random_changes_agree_with_a_plain_array(void **state) {
@@ -108,6 +150,8 @@ int main(void) {
                 cmocka_unit_test(random_changes_agree_with_a_plain_array),
                 cmocka_unit_test(a_walk_meets_every_entry_once),
                 cmocka_unit_test(values_are_freed_on_demand),
+                cmocka_unit_test(a_table_that_was_large_gives_memory_back_and_loses_nothing),
+                cmocka_unit_test(borrowed_keys_are_the_newest_values),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,17 +85,22 @@ static void later_of_the_same_turn_can_be_cancelled(void **state) {
         assert_int_equal(count, 0);
 }
 
+/* Works for longer than a handler may; on a machine that is busy it takes longer still. */
 static void busy_wait(void *arg) {
         struct timespec t;
         int64_t end, now;
 
-        clock_gettime(CLOCK_MONOTONIC, &t);
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
         end = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 + LOOP_SLOW_MS + 3;
         do {
-                clock_gettime(CLOCK_MONOTONIC, &t);
+                clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
                 now = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
         } while (now < end);
         count++;
+}
+
+static void stand_still(void *arg) {
+        nanosleep(&(struct timespec){ .tv_nsec = (LOOP_SLOW_MS + 3) * 1000000 }, NULL);
 }
 
 static char logged[256];
@@ -120,7 +125,38 @@ static void slow_handler_is_named_and_counted_under_a_fake_clock_too(void **stat
         assert_string_equal(name, "the-slow-one");
         assert_string_equal(logged, "slow-handler the-slow-one");
         metric_print(&text);
-        assert_non_null(strstr(buf_str(&text), "handler=\"the-slow-one\"} 1"));
+        assert_non_null(strstr(buf_str(&text), "handler=\"the-slow-one\",cause=\"work\"} 1"));
+        buf_free(&text);
+        metric_reset();
+}
+
+static void slow_handler_that_stood_still_did_not_work(void **state) {
+        struct later l;
+        struct buf text = BUF_INIT;
+
+        later_init(&l, loop, "the-still-one", stand_still, NULL);
+        later_run(&l);
+        loop_step(loop, 0);
+        metric_print(&text);
+        assert_non_null(strstr(buf_str(&text), "handler=\"the-still-one\",cause=\"wait\"} 1"));
+        buf_free(&text);
+        metric_reset();
+}
+
+static void what_another_worked_before_is_not_its_own(void **state) {
+        struct timer busy, still;
+        struct buf text = BUF_INIT;
+
+        clock_fake(1, 1);
+        timer_init(&busy, loop, "busy", busy_wait, NULL);
+        timer_init(&still, loop, "still", stand_still, NULL);
+        timer_after(&busy, 1);
+        timer_after(&still, 1);
+        loop_advance(loop, 1);
+        clock_real();
+        metric_print(&text);
+        assert_non_null(strstr(buf_str(&text), "handler=\"busy\",cause=\"work\"} 1"));
+        assert_non_null(strstr(buf_str(&text), "handler=\"still\",cause=\"wait\"} 1"));
         buf_free(&text);
         metric_reset();
 }
@@ -365,6 +401,10 @@ int main(void) {
                                                 teardown),
                 cmocka_unit_test_setup_teardown(
                         slow_handler_is_named_and_counted_under_a_fake_clock_too, setup, teardown),
+                cmocka_unit_test_setup_teardown(slow_handler_that_stood_still_did_not_work, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(what_another_worked_before_is_not_its_own, setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(laters_leave_the_loop_to_others_after_the_limit,
                                                 setup, teardown),
                 cmocka_unit_test_setup_teardown(posts_from_threads_all_arrive, setup, teardown),

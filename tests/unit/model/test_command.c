@@ -420,6 +420,9 @@ static void a_model_ends_after_its_applications(void **state) {
         assert_int_equal(desk_run(d, &cluster.head), -EBUSY);
         assert_int_equal(desk_run(d, &c.head), 0);
         command_deinit(&c.head);
+        assert_string_equal(desk_change(d, 0), "remove model lab"); /* nothing of it holds data */
+        assert_false(desk_has_note(d, "model lab stays listed while storage of it is kept: storage "
+                                      "--model lab shows it"));
         assert_int_equal(desk_write(d, removal_model, 1), -EBUSY);
         for (int i = 0; i < 3; i++)
                 assert_int_equal(desk_write(d, removal_application, ids[i]), 0);

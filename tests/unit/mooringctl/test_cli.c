@@ -76,6 +76,31 @@ static void every_fault_of_a_bundle_has_its_line(void **state) {
         assert_string_equal(err, "ERROR b.yaml:3: one\nERROR b.yaml:7: two\n");
 }
 
+static void a_file_that_is_no_text_has_its_line(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *err = NULL;
+        cleanup_(freep) char *want = NULL;
+        cleanup_(freep) char *path = str_format("%s/binary", b->dir);
+        int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+        assert_int_equal(write(fd, "a: 1\n\0\n", 7), 7);
+        close(fd);
+        assert_int_not_equal(bench_run(b, NULL, &err, "deploy", path, NULL), CLI_DONE);
+        want = str_format("%s:2: has a NUL byte", path);
+        assert_non_null(strstr(err, want));
+        assert_null(b->asked);
+}
+
+static void an_option_given_twice_is_refused(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *err = NULL;
+
+        assert_int_equal(bench_run(b, NULL, &err, "config", "web", "port=1", "port=2", NULL),
+                         CLI_USAGE);
+        assert_non_null(strstr(err, "port is given twice"));
+        assert_null(b->asked);
+}
+
 static void a_word_of_a_command_has_that_commands_help(void **state) {
         cleanup_(freep) char *out = NULL;
 
@@ -443,6 +468,8 @@ int main(void) {
                 TEST(a_missing_operand_shows_the_usage),
                 TEST(no_daemon_says_which_socket_and_what_to_do),
                 TEST(every_fault_of_a_bundle_has_its_line),
+                TEST(a_file_that_is_no_text_has_its_line),
+                TEST(an_option_given_twice_is_refused),
                 TEST(a_word_of_a_command_has_that_commands_help),
                 TEST(what_was_done_is_chatter_and_silent_with_quiet),
                 TEST(names_are_encoded_in_paths),

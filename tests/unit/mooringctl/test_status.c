@@ -82,6 +82,36 @@ static void units_are_counted_but_those_that_are_going(void **state) {
         assert_string_equal(scale, "1");
 }
 
+/* What was seen last is no news, and nothing seen is not none. */
+static void while_a_cluster_is_away_the_scale_is_what_was_seen_last(void **state) {
+        static const struct {
+                const char *application, *scale;
+        } cases[] = {
+                { "{\"scale\":1,\"application-status\":{\"current\":\"unknown\"}}", "?/1" },
+                { "{\"scale\":0,\"application-status\":{\"current\":\"unknown\"}}", "0" },
+                { "{\"scale\":1,\"application-status\":{\"current\":\"waiting\"}}", "0/1" },
+                { "{\"scale\":1,\"application-status\":{\"current\":\"unknown\"},\"units\":{\"a/"
+                  "0\":{"
+                  "\"juju-status\":{\"current\":\"lost\"}}}}",
+                  "1" },
+                { "{\"scale\":2,\"application-status\":{\"current\":\"unknown\"},\"units\":{\"a/"
+                  "0\":{"
+                  "\"juju-status\":{\"current\":\"lost\"}}}}",
+                  "1/2" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                cleanup_(json_freep) json_t *a = NULL;
+                cleanup_(freep) char *scale = NULL;
+
+                assert_int_equal(
+                        json_parse(cases[i].application, strlen(cases[i].application), &a, NULL),
+                        0);
+                scale = status_scale(a);
+                assert_string_equal(scale, cases[i].scale);
+        }
+}
+
 static void without_colour_there_is_no_escape(void **state) {
         cleanup_(freep) char *plain = draw(status, false);
         cleanup_(freep) char *color = draw(status, true);
@@ -219,6 +249,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_screen_is_that_of_juju_status),
                 cmocka_unit_test(units_are_counted_but_those_that_are_going),
+                cmocka_unit_test(while_a_cluster_is_away_the_scale_is_what_was_seen_last),
                 cmocka_unit_test(without_colour_there_is_no_escape),
                 cmocka_unit_test(no_line_ends_in_a_blank),
                 cmocka_unit_test(a_cluster_that_cannot_be_read_is_in_the_notes),

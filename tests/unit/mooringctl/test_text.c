@@ -37,6 +37,15 @@ static void sizes_are_written_in_the_largest_whole_unit(void **state) {
         assert_string_equal(text_size(0, text), "0B");
 }
 
+static void a_bar_is_as_full_as_what_is_done(void **state) {
+        char bar[TEXT_BAR_MAX + 1];
+
+        assert_string_equal(text_bar(0, 7, 10, bar), "..........");
+        assert_string_equal(text_bar(3, 7, 10, bar), "####......");
+        assert_string_equal(text_bar(7, 7, 10, bar), "##########");
+        assert_string_equal(text_bar(1, 0, 10, bar), "..........");
+}
+
 static void times_of_today_have_no_date(void **state) {
         char text[40];
         int64_t now;
@@ -153,6 +162,7 @@ int main(void) {
                 cmocka_unit_test(numbers_in_names_count_as_numbers),
                 cmocka_unit_test(control_bytes_never_reach_the_terminal),
                 cmocka_unit_test(sizes_are_written_in_the_largest_whole_unit),
+                cmocka_unit_test(a_bar_is_as_full_as_what_is_done),
                 cmocka_unit_test(times_of_today_have_no_date),
                 cmocka_unit_test(the_clock_shows_its_zone),
                 cmocka_unit_test(letters_beyond_ascii_take_their_columns),

@@ -149,12 +149,11 @@ static void a_name_that_nothing_has_is_not_an_empty_list(void **state) {
 }
 
 static void what_juju_has_and_we_have_not_is_one_sentence(void **state) {
-        static const char *const words[] = {
-                "ssh",         "run",        "bootstrap",      "expose",
-                "offer",       "offers",     "sync",           "add-user",
-                "add-machine", "add-secret", "detach-storage", "destroy-controller",
-                "migrate"
-        };
+        static const char *const words[] = { "ssh",        "exec",           "bootstrap",
+                                             "expose",     "offer",          "offers",
+                                             "sync",       "add-user",       "add-machine",
+                                             "detach-storage", "destroy-controller",
+                                             "migrate" };
 
         for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
                 cleanup_(freep) char *err = NULL;

@@ -278,7 +278,7 @@ static void a_plugin_that_is_not_listed_is_not_run(void **state) {
                 open_with("{\"server\":\"https://h\",\"exec\":{\"command\":\"/bin/true\"}}", "{}",
                           &c, &err),
                 -EPERM);
-        assert_non_null(strstr(err.text, "exec-plugins"));
+        assert_non_null(strstr(err.text, "exec-plugin"));
 }
 
 static int setup(void **state) {

@@ -409,6 +409,36 @@ static void what_an_apply_keeps_is_not_taken(void **state) {
         fieldset_unref(p);
 }
 
+/* cache.db was lost: the document says what is ours, the entries by what items are told apart. */
+static void without_a_stored_set_what_the_document_does_not_declare_is_taken(void **state) {
+        static const char lost[] = EDITED("{\"port\":81,\"protocol\":\"TCP\"}");
+        static const char unkeyed[] =
+                "{\"metadata\":{\"managedFields\":[{\"manager\":\"x\",\"fieldsV1\":{\"f:spec\":{"
+                "\"f:ports\":{}}}}]},\"spec\":{\"ports\":[{\"port\":81}]}}";
+        static const struct {
+                const char *document, *object;
+                bool taken;
+        } cases[] = {
+                { "{\"apiVersion\":\"v1\",\"spec\":{\"ports\":[{\"port\":80}]}}", lost, true },
+                { "{\"apiVersion\":\"v1\",\"spec\":{\"ports\":[{\"port\":81}]}}", lost, false },
+                { "{\"apiVersion\":\"v1\",\"spec\":{\"ports\":[{\"name\":\"a\"}]}}", lost, false },
+                { "{\"apiVersion\":\"v1\",\"spec\":{\"ports\":[{\"port\":80}]}}", unkeyed, false },
+                { "{\"spec\":{\"ports\":[{\"port\":80}]}}", lost, false },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                cleanup_(json_freep) json_t *document = scan_json(of(cases[i].document));
+                struct takeover t = { .document = document, .how = TAKEOVER_ALL };
+                cleanup_(freep) char *whose = NULL;
+                cleanup_(freep) char *patch = takeover_patch(&t, of(cases[i].object), 0, &whose);
+
+                assert_int_equal(patch != NULL, cases[i].taken);
+                if (patch)
+                        assert_string_equal(whose, "kubectl-edit");
+        }
+        assert_int_equal(fieldset_interned(), 0);
+}
+
 static void where_nothing_is_foreign_there_is_nothing_to_take(void **state) {
         struct projection *p = set_of(service_set);
         char *whose = NULL;
@@ -441,6 +471,7 @@ int main(void) {
                 cmocka_unit_test(foreign_items_of_our_lists_move_into_our_entry),
                 cmocka_unit_test(only_lists_that_lost_an_item_of_ours_are_gone_through),
                 cmocka_unit_test(what_an_apply_keeps_is_not_taken),
+                cmocka_unit_test(without_a_stored_set_what_the_document_does_not_declare_is_taken),
                 cmocka_unit_test(where_nothing_is_foreign_there_is_nothing_to_take),
         };
 

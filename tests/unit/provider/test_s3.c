@@ -205,9 +205,10 @@ static void differences_are_told_field_by_field(void **state) {
         polled_check_differences(&provider_s3, table, ARRAY_SIZE(table));
 }
 
-static void secrets_stand_at_the_key_only(void **state) {
+static void secrets_stand_at_the_keys_only(void **state) {
         assert_true(provider_s3.secret_place(NULL, "/secret-key"));
-        assert_false(provider_s3.secret_place(NULL, "/access-key"));
+        assert_true(provider_s3.secret_place(NULL, "/access-key"));
+        assert_false(provider_s3.secret_place(NULL, "/endpoint"));
         assert_false(provider_s3.secret_place(NULL, "/document/Id"));
 }
 
@@ -222,7 +223,7 @@ int main(void) {
                 cmocka_unit_test(broken_xml_is_simply_not_there),
                 cmocka_unit_test(what_is_put_comes_back),
                 cmocka_unit_test(differences_are_told_field_by_field),
-                cmocka_unit_test(secrets_stand_at_the_key_only),
+                cmocka_unit_test(secrets_stand_at_the_keys_only),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,9 +52,9 @@ static void test_another_password_is_kept(void **state) {
 
         assert_int_equal(keep_with("generated", "stringData", TOKEN, "old", value, &err), 1);
         assert_string_equal(value, "old");
-        assert_int_equal(keep_with("generated", "data", "{{secret:" URI ":1:base64}}", "old", value,
-                                   &err),
-                         1);
+        assert_int_equal(
+                keep_with("generated", "data", "{{secret:" URI ":1:base64}}", "old", value, &err),
+                1);
         assert_string_equal(value, "old");
 }
 

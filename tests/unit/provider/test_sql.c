@@ -2,6 +2,7 @@
 /* test_sql.c - the sql provider's pure parts: what may be wanted, what it is called, what
  * differs */
 #include "sql-document.h"
+#include "sql-act.h"
 #include "sql-engine.h"
 #include "polled-cases.h"
 
@@ -232,8 +233,46 @@ static void hashes_depend_on_key_user_and_text(void **state) {
         assert_string_not_equal(one, two);
 }
 
+static void quote(struct sql_session *s, const char *text, bool identifier, struct buf *out) {
+        buf_printf(out, identifier ? "<%s>" : "[%s]", text);
+}
+
+static void values_are_put_where_they_belong(void **state) {
+        static const struct {
+                const char *statement, *written; /* NULL: refused */
+        } cases[] = {
+                { "{'sql':'SELECT 1'}", "SELECT 1" },
+                { "{'sql':'a ? b ?','params':['x',7]}", "a [x] b 7" },
+                { "{'sql':'? ? ? ?','params':[null,true,false,1.5]}", "NULL TRUE FALSE 1.5" },
+                { "{'sql':'\\u0027?\\u0027 `?` ?','params':['x']}", "'?' `?` [x]" },
+                { "{'sql':'\\u0027a\\\\\\u0027?\\u0027 ?','params':['x']}", "'a\\'?' [x]" },
+                { "{'sql':'\\u0027a\\u0027\\u0027?\\u0027 ?','params':['x']}", "'a''?' [x]" },
+                { "{'sql':':\\u0027a\\u0027@:\\\"b\\\"','values':{'a':'x','b':'y'}}", "[x]@<y>" },
+                { "{'sql':'?','params':['?']}", "[?]" }, /* what was put in is not read again */
+                { "{'sql':'SELECT 1 ? 2'}", "SELECT 1 ? 2" }, /* an operator of PostgreSQL's */
+                { "{'sql':'x::text'}", "x::text" },
+                { "{'sql':'?','params':[]}", NULL },
+                { "{'sql':'?','params':['x','y']}", NULL },
+                { "{'sql':'?','params':[['x']]}", NULL },
+                { "{'sql':':\\u0027a\\u0027'}", NULL },
+                { "{'sql':':\\\"a\\\"','values':{'a':1}}", NULL },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                cleanup_(json_freep) json_t *j = polled_json(cases[i].statement);
+                cleanup_(buf_free) struct buf out = BUF_INIT;
+                struct err err = { 0 };
+                int r = sql_act_write(j, quote, NULL, &out, &err);
+
+                assert_int_equal(r, cases[i].written ? 0 : -EINVAL);
+                if (cases[i].written)
+                        assert_string_equal(buf_str(&out), cases[i].written);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(values_are_put_where_they_belong),
                 cmocka_unit_test(documents_get_canonical_names),
                 cmocka_unit_test(a_grant_needs_its_user_and_its_database),
                 cmocka_unit_test(bad_documents_say_what_is_wrong),

@@ -40,7 +40,8 @@ static void open_parts(struct stage *s) {
                                        .controller = "00000000-0000-4000-8000-000000000000",
                                        .state_dir = s->dir,
                                        .host = (struct charm_host *)s,
-                                       .in_flight = 8 };
+                                       .in_flight = 8,
+                                       .audit_ms = s->audit_ms };
         struct err err = { 0 };
 
         assert_int_equal(store_open(s->loop, &store, &s->store, &err), 0);

@@ -38,6 +38,7 @@ struct stage {
         const struct charm_offer *offer; /* what an application without a charm finds */
         const char *log_user; /* by the outside's audit log; "": not yet; NULL: there is no log */
         int users_asked;
+        int64_t audit_ms; /* from the next restart on */
 };
 
 int stage_set_up(void **state);        /* a cluster that is watched, model "lab" */

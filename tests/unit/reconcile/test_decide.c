@@ -159,7 +159,7 @@ static void a_bucket_is_made_again_at_once_and_still_shown_as_lost(void **state)
         assert_int_equal(d.state, STATE_LOST);
 }
 
-static void data_made_again_empty_stays_lost_until_filled_or_accepted(void **state) {
+static void data_made_again_stays_lost_until_accepted_whatever_comes_into_it(void **state) {
         struct resource_row row = in_place();
         struct observation o = as_applied();
         struct policy p = { 0 };
@@ -169,7 +169,7 @@ static void data_made_again_empty_stays_lost_until_filled_or_accepted(void **sta
         assert_int_equal(run(&row, &o, &p).state, STATE_LOST);
         assert_int_equal(run(&row, &o, &p).action, ACTION_NONE);
         o.filled = true;
-        assert_int_equal(run(&row, &o, &p).state, STATE_READY);
+        assert_int_equal(run(&row, &o, &p).state, STATE_LOST);
         o.filled = false;
         row.accepted_loss = true;
         assert_int_equal(run(&row, &o, &p).state, STATE_READY);
@@ -474,6 +474,23 @@ static void a_database_with_tables_in_it_is_marked_again(void **state) {
         assert_int_equal(run(&row, &o, &p).action, ACTION_APPLY);
 }
 
+static void what_comes_into_a_lost_database_is_not_what_was_lost(void **state) {
+        struct resource_row row = filled_data();
+        struct observation o = as_applied();
+        struct policy p = { 0 };
+
+        row.lost = o.counted = o.filled = true;
+        str_copy(o.incarnation, sizeof(o.incarnation), "unmarked");
+        assert_int_equal(run(&row, &o, &p).action, ACTION_BLOCK);
+        assert_int_equal(run(&row, &o, &p).state, STATE_LOST);
+        assert_non_null(strstr(run(&row, &o, &p).why, "with something in it: accept-data-loss"));
+        o = as_applied(); /* the very one, with its mark */
+        o.counted = true;
+        assert_int_equal(run(&row, &o, &p).state, STATE_LOST);
+        o.filled = true;
+        assert_int_equal(run(&row, &o, &p).state, STATE_READY);
+}
+
 static void a_pause_hides_no_loss(void **state) {
         struct resource_row row = filled_data();
         struct observation o = as_applied();
@@ -583,7 +600,7 @@ int main(void) {
                 cmocka_unit_test(another_volume_of_the_same_name_needs_a_person),
                 cmocka_unit_test(accepted_loss_is_made_again),
                 cmocka_unit_test(a_bucket_is_made_again_at_once_and_still_shown_as_lost),
-                cmocka_unit_test(data_made_again_empty_stays_lost_until_filled_or_accepted),
+                cmocka_unit_test(data_made_again_stays_lost_until_accepted_whatever_comes_into_it),
                 cmocka_unit_test(data_that_was_never_filled_is_made_again),
                 cmocka_unit_test(a_pause_holds_writes_and_still_tells_the_drift),
                 cmocka_unit_test(what_is_not_ready_in_a_pause_says_why_and_not_who_paused),
@@ -606,6 +623,7 @@ int main(void) {
                 cmocka_unit_test(
                         lost_data_is_looked_at_in_its_turn_and_stays_lost_until_it_answers),
                 cmocka_unit_test(a_database_with_tables_in_it_is_marked_again),
+                cmocka_unit_test(what_comes_into_a_lost_database_is_not_what_was_lost),
                 cmocka_unit_test(a_pause_hides_no_loss),
                 cmocka_unit_test(data_that_is_marked_for_deletion_blocks_at_once),
                 cmocka_unit_test(a_rule_leaves_what_was_deleted_and_tells_of_it_or_not),

@@ -439,10 +439,29 @@ static void where_there_is_no_log_it_is_asked_once(void **state) {
         assert_int_equal(s->users_asked, 1);
 }
 
+/* Of three, in an hour and a quarter of it: each once, none before. */
+static void each_object_is_applied_again_once_in_an_audit_period(void **state) {
+        struct stage *s = *state;
+
+        s->audit_ms = 3600000;
+        stage_restart(s);
+        stage_plan(s, "app",
+                   "{\"docs\": {\"a\": {\"name\": \"a\"}, \"b\": {\"name\": \"b\"},"
+                   " \"c\": {\"name\": \"c\"}}}");
+        stage_deploy(s, "app");
+        stage_run(s, 3500000);
+        assert_int_equal(s->applies, 3);
+        stage_run(s, 1300000);
+        assert_int_equal(s->applies, 6);
+        stage_run(s, 2000000);
+        assert_int_equal(s->applies, 6);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, stage_set_up, stage_tear_down)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                TEST(each_object_is_applied_again_once_in_an_audit_period),
                 TEST(who_rewrites_more_fields_than_are_told_apart_is_slowed),
                 TEST(the_repair_of_another_field_is_no_change_of_a_field_that_waits),
                 TEST(a_restart_counts_no_change_twice),

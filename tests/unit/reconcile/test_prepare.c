@@ -30,7 +30,7 @@ static void a_token_in_a_password_field_is_known_to_the_save(void **state) {
         prepare(&w, &plan, "sql", "{" REST ",\"user\":\"root\",\"password\":\"" TOKEN "\"}");
         assert_int_equal(w.err.code, 0);
         assert_int_equal(w.target_uris.count, 1);
-        assert_non_null(map_find(&w.target_uris, "abcdefghijklmnopqrstuvwxyz"));
+        assert_non_null(map_find(&w.target_uris, "abcdefghijklmnopqrstuvwxyz:1"));
         map_free(&w.target_uris);
 }
 

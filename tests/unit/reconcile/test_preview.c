@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_preview.c - which objects another plan would change is told, and nothing is done */
 #include "stage.h"
+#include "tally.h"
 
 static const char before[] = "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"red\"},"
                              " \"two\": {\"name\": \"two\"},"
@@ -10,6 +11,7 @@ struct asking {
         struct store_call call;
         struct preview *preview;
         const char *other; /* that is asked after "app", or NULL */
+        bool others;       /* and who answers them */
         bool read, told;
         char *text;
 };
@@ -21,6 +23,8 @@ static int read_it(struct tx *tx, struct store_call *c, struct err *err) {
 
         preview_forget(a->preview); /* as a transaction that runs again */
         r = preview_read(a->preview, tx, "lab", "app", err);
+        if (r >= 0 && a->others)
+                return preview_read_others(a->preview, tx, "lab", err);
         return r < 0 || !a->other ? r : preview_read(a->preview, tx, "lab", a->other, err);
 }
 
@@ -38,7 +42,7 @@ static void on_told(void *arg, json_t *lines) {
         size_t i;
 
         json_array_foreach(lines, i, line) {
-                if (!a->other)
+                if (!a->other && !a->others)
                         assert_string_equal(json_get_str(line, "application", ""), "app");
                 buf_printf(&text, "%s%s", i ? "; " : "", json_get_str(line, "text", ""));
         }
@@ -47,9 +51,8 @@ static void on_told(void *arg, json_t *lines) {
         a->told = true;
 }
 
-static void begin_both(struct stage *s, struct asking *a, const char *other,
-                       void (*told)(void *arg, json_t *lines)) {
-        *a = (struct asking){ .preview = preview_new(s->rec), .other = other };
+static void read_and_start(struct stage *s, struct asking *a,
+                           void (*told)(void *arg, json_t *lines)) {
         a->call = (struct store_call){
                 .lane = STORE_COMMAND, .actor = "test", .run = read_it, .done = on_read, .arg = a
         };
@@ -59,6 +62,17 @@ static void begin_both(struct stage *s, struct asking *a, const char *other,
                 loop_step(s->loop, 20);
         }
         preview_start(a->preview, told, a);
+}
+
+static void begin_both(struct stage *s, struct asking *a, const char *other,
+                       void (*told)(void *arg, json_t *lines)) {
+        *a = (struct asking){ .preview = preview_new(s->rec), .other = other };
+        read_and_start(s, a, told);
+}
+
+static void begin_alone_with_others(struct stage *s, struct asking *a) {
+        *a = (struct asking){ .preview = preview_new(s->rec), .others = true };
+        read_and_start(s, a, on_told);
 }
 
 static void begin_with(struct stage *s, struct asking *a, const char *plan,
@@ -71,11 +85,16 @@ static void begin(struct stage *s, struct asking *a, const char *plan) {
         begin_with(s, a, plan, on_told);
 }
 
-static void expect_told(struct stage *s, struct asking *a, const char *text) {
+/* What it does in threads is not in the stage's time. */
+static void until_told(struct stage *s, struct asking *a) {
         for (int i = 0; !a->told; i++) {
                 assert_true(i < 10000);
                 loop_step(s->loop, 20);
         }
+}
+
+static void expect_told(struct stage *s, struct asking *a, const char *text) {
+        until_told(s, a);
         assert_string_equal(a->text, text);
         free(a->text);
 }
@@ -315,12 +334,120 @@ static void what_one_side_tells_the_other_is_in_it(void **state) {
                 "\"secrets\": {\"user/password\": {\"length\": 20}}, \"tell\": {\"password\": "
                 "\"own:user/password\"}}");
         begin_both(s, &a, "db", on_told);
-        expect_told(s, &a,
-                    "make Thing login; make Thing user");
+        expect_told(s, &a, "make Thing login; make Thing user");
         stage_run(s, 500);
         assert_int_equal(s->applies, 2);
         assert_int_equal(stage_count(s, "SELECT count(*) FROM secret"), 0);
         assert_int_equal(stage_count(s, "SELECT count(*) FROM relation_data"), 0);
+}
+
+/* As after a start: a plan of what was not read would not hold once it is. */
+static void what_is_being_read_is_waited_for(void **state) {
+        struct stage *s = *state;
+        struct world_resource *r;
+        struct asking a;
+
+        deploy(s);
+        r = stage_resource(s, "one");
+        observation_clear(&r->seen);
+        r->seen.presence = PRESENCE_UNKNOWN;
+        world_set_state(&s->rec->world, r, STATE_UNSEEN);
+        tally_resource(&s->rec->world, r);
+        begin(s, &a, "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"blue\"}}}");
+        stage_run(s, 5000);
+        assert_false(a.told);
+        stage_run(s, 6000);
+        until_told(s, &a); /* nobody reads it: what is known is told */
+        free(a.text);
+        begin(s, &a, "{\"docs\": {\"one\": {\"name\": \"one\", \"color\": \"blue\"}}}");
+        stage_run(s, 1000);
+        assert_false(a.told);
+        stage_change(s, "one", "size", json_integer(1));
+        stage_run(s, 1000);
+        until_told(s, &a);
+        free(a.text);
+}
+
+/* Of one that is asked alone: who answers it is asked too, once it hears something new. */
+static void what_others_do_in_answer_is_in_it(void **state) {
+        static const char quiet[] = "{\"docs\": {\"server\": {\"name\": \"server\"}}}";
+        struct stage *s = *state;
+        struct asking a;
+
+        stage_plan(s, "app", quiet);
+        stage_plan(s, "db",
+                   "{\"docs\": {\"one\": {\"name\": \"one\"}, \"login\": {\"name\": \"login\", "
+                   "\"secret\": \"told:password\"}}}");
+        stage_deploy(s, "app");
+        stage_deploy(s, "db");
+        stage_relate(s, "db:uses", "app:serves");
+        stage_run(s, 500);
+        assert_int_equal(s->applies, 2);
+        begin_alone_with_others(s, &a);
+        expect_told(s, &a, "change no object");
+        stage_plan(s, "app",
+                   "{\"docs\": {\"server\": {\"name\": \"server\"}}, "
+                   "\"secrets\": {\"user/password\": {\"length\": 20}}, \"tell\": {\"password\": "
+                   "\"own:user/password\"}}");
+        begin_alone_with_others(s, &a);
+        expect_told(s, &a, "make Thing login");
+        stage_run(s, 500);
+        assert_int_equal(s->applies, 2);
+}
+
+/* As the admin API does for a dry run. */
+static int look(struct tx *tx, struct command *c, struct err *err) {
+        struct asking *a = c->look_arg;
+
+        return read_it(tx, &a->call, err);
+}
+
+static void expect_removal(struct stage *s, struct command *c, const char *other,
+                           const char *text) {
+        struct asking a = { .preview = preview_new(s->rec), .other = other };
+
+        a.call.arg = &a;
+        c->dry_run = true;
+        c->look = look;
+        c->look_arg = &a;
+        stage_refused(s, c, "a dry run", "nothing was changed");
+        preview_start(a.preview, on_told, &a);
+        expect_told(s, &a, text);
+}
+
+static void what_goes_with_a_removal_is_named_and_what_others_want_is_not(void **state) {
+        struct command_application adopt = { .head.run = command_application_adopt,
+                                             .model = "lab",
+                                             .application = "app" };
+        struct command_application remove = { .head.run = command_application_remove,
+                                              .model = "lab",
+                                              .application = "app" };
+        struct command_model model = { .head.run = command_model_remove, .model = "lab" };
+        struct stage *s = *state;
+
+        stage_plan(
+                s, "app",
+                "{\"targets\": {\"own\": {\"provider\": \"kubernetes\", \"config\": {\"inside\": "
+                "true}}}, \"docs\": {\"disk\": {\"name\": \"disk\", \"data\": true}, "
+                "\"in\": {\"name\": \"in\", \"target\": \"own\"}, \"one\": {\"name\": \"one\"}, "
+                "\"old\": {\"name\": \"old\"}, \"shared\": {\"name\": \"shared\"}}}");
+        stage_plan(s, "other", "{\"docs\": {\"shared\": {\"name\": \"shared\"}}}");
+        s->fail = "old";
+        s->failure = OUTCOME_CONFLICT; /* it was there before */
+        stage_deploy(s, "app");
+        stage_run(s, 300000);
+        s->fail = NULL;
+        stage_command(s, &adopt.head);
+        stage_run(s, 1000);
+        stage_deploy(s, "other");
+        stage_run(s, 1000);
+        expect_removal(s, &remove.head, NULL,
+                       "remove Thing in, with the server that it is in; leave Thing old, which was "
+                       "adopted; remove Thing one");
+        expect_removal(s, &model.head, "other",
+                       "remove Thing in, with the server that it is in; leave Thing old, which was "
+                       "adopted; remove Thing one; remove Thing shared");
+        assert_int_equal(s->removes, 0);
 }
 
 static void who_answer_each_other_for_ever_are_told_so(void **state) {
@@ -334,10 +461,7 @@ static void who_answer_each_other_for_ever_are_told_so(void **state) {
         stage_plan(s, "db", "{\"echo\": true}");
         stage_plan(s, "app", "{\"echo\": true}");
         begin_both(s, &a, "db", on_told);
-        for (int i = 0; !a.told; i++) {
-                assert_true(i < 10000);
-                loop_step(s->loop, 20);
-        }
+        until_told(s, &a);
         assert_non_null(strstr(a.text, "answer each other for ever"));
         free(a.text);
 }
@@ -364,6 +488,9 @@ int main(void) {
                 T(a_secret_that_is_not_there_is_not_made),
                 T(a_plan_that_would_be_refused_is_told_as_that),
                 T(what_one_side_tells_the_other_is_in_it),
+                T(what_is_being_read_is_waited_for),
+                T(what_others_do_in_answer_is_in_it),
+                T(what_goes_with_a_removal_is_named_and_what_others_want_is_not),
                 T(who_answer_each_other_for_ever_are_told_so),
                 T(a_stop_ends_it),
                 T(what_would_be_written_is_tried),

@@ -548,7 +548,7 @@ static void a_pause_ends_by_itself_and_what_differs_is_put_right(void **state) {
         stage_deploy(s, "app");
         stage_run(s, 500);
         assert_non_null(strstr(paused(s, "app", "20s")->paused, "disk swap (until "));
-        paused(s, NULL, "5m");
+        paused(s, NULL, "1m");
         s->applies = 0;
         stage_change(s, "a", "color", json_string("blue"));
         stage_run(s, 15000);

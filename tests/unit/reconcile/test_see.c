@@ -62,7 +62,7 @@ static void a_dropped_want_leaves_no_pointers_behind(void **state) {
         stage_run(s, 200);
         assert_true(stage_resource(s, "one")->row.dying);
         stage_change(s, "one", "color", json_string("blue")); /* the provider reads them */
-        assert_int_equal(stage_resource(s, "one")->see_count, 0);
+        assert_int_equal(world_see_count(stage_resource(s, "one")), 0);
         stage_release(s);
         stage_run(s, 200);
         assert_null(stage_resource(s, "one"));
@@ -87,7 +87,7 @@ static void who_still_wants_it_still_sees_it_when_the_other_goes(void **state) {
         assert_null(seen(s, "one", "/color"));
         stage_remove(s, "second", false);
         stage_run(s, 500);
-        assert_int_equal(stage_resource(s, "one")->see_count, 0);
+        assert_int_equal(world_see_count(stage_resource(s, "one")), 0);
         assert_true(stage_there(s, "one"));
 }
 

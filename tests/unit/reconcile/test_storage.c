@@ -110,33 +110,48 @@ static void lose(struct stage *s) {
         expect_(s, "lost", "is gone, and held data");
 }
 
-static void put_back_by_others_it_is_restored(void **state) {
+static void accept(struct stage *s) {
+        struct command_application c = { .head.run = command_application_accept_loss,
+                                         .model = "lab",
+                                         .application = "app" };
+
+        stage_command(s, &c.head);
+}
+
+/* Its users fill what they find, with tables or with a first upload. */
+static void what_came_into_it_is_taken_by_a_person_and_the_very_one_by_itself(void **state) {
         static const char body[] = "{\"name\": \"volume\", \"data\": true, \"counted\": true}";
         struct stage *s = *state;
 
         lose(s);
-        stage_restore(s, "volume", body); /* as another one, on which our marks are put */
+        stage_restore(s, "volume", body); /* as another one */
+        stage_run(s, 61000);
+        expect_(s, "lost",
+                "another one of that name is there, with something in it: mooringctl "
+                "accept-data-loss app takes it as it is");
+        stage_restart(s);
+        stage_run(s, 31000);
+        expect_(s, "lost", "with something in it");
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM resource WHERE found = 'filled'"), 1);
+        accept(s);
         stage_run(s, 31000);
         expect_(s, "attached", "");
-        assert_int_equal(ended(s, "restored"), 1);
+        assert_int_equal(ended(s, "accepted"), 1);
         stage_change(s, "volume", NULL, NULL);
         stage_run(s, 1000);
         expect_(s, "lost", "is gone, and held data");
         stage_restore(s, "volume", body); /* as the one it was: nothing is to be put right */
         stage_run(s, 31000);
         expect_(s, "attached", "");
-        assert_int_equal(ended(s, "restored"), 2);
+        assert_int_equal(ended(s, "restored"), 1);
         assert_int_equal(ended(s, "repaired"), 0);
 }
 
 static void given_up_and_made_anew_it_is_accepted(void **state) {
         struct stage *s = *state;
-        struct command_application c = { .head.run = command_application_accept_loss,
-                                         .model = "lab",
-                                         .application = "app" };
 
         lose(s);
-        stage_command(s, &c.head);
+        accept(s);
         stage_run(s, 2000);
         assert_true(stage_there(s, "volume"));
         assert_int_equal(ended(s, "accepted"), 1);
@@ -169,9 +184,6 @@ static void on_a_lost_volume_all_is_lost(void **state) {
 
 static void another_one_is_found_by_its_name(void **state) {
         struct stage *s = *state;
-        struct command_application c = { .head.run = command_application_accept_loss,
-                                         .model = "lab",
-                                         .application = "app" };
 
         deploy(s);
         stage_change(s, "volume", NULL, NULL);
@@ -182,10 +194,10 @@ static void another_one_is_found_by_its_name(void **state) {
         expect_(s, "lost",
                 "another one of that name is there since 1970-01-01T00:00:01Z (uid i777): "
                 "mooringctl accept-data-loss app takes it as it is, deletes nothing");
-        assert_string_equal(stage_resource(s, "volume")->row.found, "i777");
+        assert_string_equal(stage_resource(s, "volume")->found, "i777");
         assert_int_equal(stage_count(s, "SELECT count(*) FROM resource WHERE found = 'i777'"), 1);
         assert_true(s->removes == 0);
-        stage_command(s, &c.head);
+        accept(s);
         stage_run(s, 1000);
         expect_(s, "attached", "");
         assert_int_equal(stage_count(s, "SELECT count(*) FROM resource WHERE found = ''"), 2);
@@ -434,6 +446,90 @@ static void what_nobody_wants_in_kept_storage_goes_when_it_is_attached(void **st
         assert_string_equal(stage_application(s, "app")->status, "active");
 }
 
+#define BASE                                                                                       \
+        ", \"base\": {\"name\": \"base\", \"target\": \"own\", \"data\": true, \"counted\": true}"
+
+static void keep_base(struct stage *s) {
+        stage_plan(s, "app", SERVER("", BASE));
+        stage_deploy(s, "app");
+        stage_run(s, 2000);
+}
+
+static void replan(struct stage *s, const char *plan) {
+        stage_plan(s, "app", plan);
+        stage_application(s, "app")->replan = true;
+        reconcile_mark(s->rec, MARK_APPLICATION, stage_application(s, "app")->id);
+        stage_run(s, 5000);
+}
+
+/* The volume that comes back is attached, and wanted with its database by PLAN. */
+static void attach(struct stage *s, const char *plan) {
+        struct command_application c = { .head.run = command_application_attach_storage,
+                                         .model = "lab",
+                                         .application = "app" };
+
+        stage_remove(s, "app", false);
+        stage_run(s, 2000);
+        assert_null(stage_application(s, "app"));
+        stage_plan(s, "app", plan);
+        stage_deploy(s, "app");
+        stage_run(s, 2000);
+        stage_command(s, &c.head);
+        stage_run(s, 5000);
+}
+
+static void expect_base_lost(struct stage *s, const char *part) {
+        assert_string_equal(stage_application(s, "app")->status, "blocked");
+        if (!strstr(stage_application(s, "app")->message, part))
+                fail_msg("%s", stage_application(s, "app")->message);
+        accept(s);
+        stage_run(s, 31000);
+        assert_true(stage_there(s, "base"));
+        assert_string_equal(stage_application(s, "app")->status, "active");
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM inherited"), 0);
+}
+
+static void a_database_is_lost_when_the_kept_volume_came_back_without_it(void **state) {
+        struct stage *s = *state;
+
+        keep_base(s);
+        attach(s, SERVER("", BASE));
+        assert_string_equal(stage_application(s, "app")->status, "active");
+        replan(s, SERVER("", "")); /* its relation ended before */
+        stage_change(s, "base", NULL, NULL);
+        attach(s, SERVER("", ""));
+        assert_string_equal(stage_application(s, "app")->status, "active"); /* nobody wants it */
+        replan(s, SERVER("", BASE));
+        assert_false(stage_there(s, "base"));
+        expect_base_lost(s, "base is gone, and held data since");
+}
+
+static void a_loss_survives_the_removal_of_its_application(void **state) {
+        struct stage *s = *state;
+
+        keep_base(s);
+        stage_change(s, "base", NULL, NULL);
+        stage_run(s, 1000);
+        stage_restore(s, "base", "{\"name\": \"base\", \"data\": true, \"counted\": true}");
+        attach(s, SERVER("", BASE));
+        expect_base_lost(s, "is gone, and another one of that name is there, with something in it");
+}
+
+static void with_a_volume_that_is_given_up_goes_what_was_in_it(void **state) {
+        struct stage *s = *state;
+
+        keep_base(s);
+        stage_change(s, "base", NULL, NULL);
+        stage_change(s, "volume", NULL, NULL);
+        stage_run(s, 1000);
+        attach(s, SERVER("", ""));
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM inherited"), 1);
+        accept(s);
+        stage_run(s, 31000);
+        assert_int_equal(stage_count(s, "SELECT count(*) FROM inherited"), 0);
+        assert_string_equal(stage_application(s, "app")->status, "active");
+}
+
 static void and_is_forgotten_when_it_is_destroyed(void **state) {
         struct stage *s = *state;
         struct command_application c = { .head.run = command_application_destroy_storage,
@@ -471,7 +567,7 @@ int main(void) {
                 TEST(marked_for_deletion_it_is_destroying_and_gone_it_is_lost),
                 TEST(another_one_in_its_place_is_lost_too),
                 TEST(while_its_cluster_cannot_be_read_it_is_unknown),
-                TEST(put_back_by_others_it_is_restored),
+                TEST(what_came_into_it_is_taken_by_a_person_and_the_very_one_by_itself),
                 TEST(given_up_and_made_anew_it_is_accepted),
                 TEST(on_a_lost_volume_all_is_lost),
                 TEST(another_one_is_found_by_its_name),
@@ -486,6 +582,9 @@ int main(void) {
                 TEST(what_was_to_be_destroyed_can_be_kept_until_then),
                 TEST(a_deletion_is_committed_before_it_is_sent),
                 TEST(what_nobody_wants_in_kept_storage_goes_when_it_is_attached),
+                TEST(a_database_is_lost_when_the_kept_volume_came_back_without_it),
+                TEST(a_loss_survives_the_removal_of_its_application),
+                TEST(with_a_volume_that_is_given_up_goes_what_was_in_it),
                 TEST(and_is_forgotten_when_it_is_destroyed),
                 TEST(without_kept_storage_nothing_comes_back),
         };

@@ -10,6 +10,7 @@
 #include <semaphore.h>
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CUTS 40 /* each at another moment and with another part of the writes kept */
@@ -115,6 +116,51 @@ static void no_room_at_all_is_read_only_until_there_is(void **state) {
         assert_setting(f, "before", "1");
         assert_setting(f, "during", "");
         assert_setting(f, "after", "1");
+}
+
+/* ---- removed under us */
+
+static bool is_read_only(struct fixture *f) {
+        return f->readonly;
+}
+
+/* Acknowledged into a file that nobody finds again, it would be lost at the next start. */
+static void what_was_removed_is_not_written_to(void **state) {
+        static const char *const names[] = { "model.db", "model.db-wal", "model.db-shm" };
+        struct fixture *f = *state;
+
+        assert_int_equal(fixture_set(f, "before", "1"), 1);
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+                cleanup_(freep) char *path = fixture_path(f, names[i]);
+                cleanup_(freep) char *away = fixture_path(f, "away");
+                cleanup_(freep) char *says = str_format("/%s was removed under the", names[i]);
+
+                assert_int_equal(rename(path, away), 0);
+                if (i > 0) /* the first time nobody asks: it is seen all the same */
+                        assert_int_equal(fixture_set(f, "during", "1"), -EROFS);
+                fixture_wait(f, is_read_only);
+                assert_refusal_says(f, says);
+                assert_setting(f, "before", "1");
+                fixture_clear_events(f);
+                assert_int_equal(rename(away, path), 0);
+                fixture_wait(f, is_writable);
+                assert_int_equal(fixture_set(f, "after", "1"), 1);
+        }
+        assert_setting(f, "during", "");
+}
+
+static void another_file_in_its_place_is_not_written_to(void **state) {
+        struct fixture *f = *state;
+        cleanup_(freep) char *path = fixture_path(f, "model.db");
+        cleanup_(freep) char *away = fixture_path(f, "away");
+
+        assert_int_equal(fixture_set(f, "before", "1"), 1);
+        assert_int_equal(rename(path, away), 0);
+        assert_int_equal(mknod(path, S_IFREG | 0600, 0), 0);
+        assert_int_equal(fixture_set(f, "during", "1"), -EROFS);
+        assert_refusal_says(f, "/model.db was replaced under the");
+        assert_int_equal(rename(away, path), 0);
+        fixture_wait(f, is_writable);
 }
 
 /* ---- power */
@@ -288,6 +334,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(a_full_disk_sheds_history_first),
                 TEST(no_room_at_all_is_read_only_until_there_is),
+                TEST(what_was_removed_is_not_written_to),
+                TEST(another_file_in_its_place_is_not_written_to),
                 TEST(what_is_not_synced_is_forgotten),
                 TEST(after_a_power_cut_all_that_was_acknowledged_is_there),
         };

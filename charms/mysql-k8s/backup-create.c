@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* backup-create.c - the action create-backup
+ *
+ *   free ──▶ survey ──▶ before ──▶ reach ──▶ dump ──▶ after ──▶ note ──▶ old ──▶ prune
+ *
+ * The dump is one transaction's view of all databases, and streams from the pod into the bucket.
+ * Checksums cannot be asked for in that transaction: they are taken before and after it, and a
+ * table that has the same both times has that one in the dump too. One that was written to
+ * meanwhile has none. The metadata is written last; before it, nothing lists the backup, and
+ * when it never comes to it the dump is taken away. */
+#include "backup.h"
+
+#include <stdio.h>
+
+#define SYSTEM "'mysql','information_schema','performance_schema','sys'"
+#define OWN_TABLES "table_type = 'BASE TABLE' AND table_schema NOT IN (" SYSTEM ")"
+#define TOLD_MAX 5
+
+/* ---- free: a name that no backup has */
+
+static bool is_sealed(const struct charm_world *w) {
+        return backup_passphrase(w) != NULL;
+}
+
+/* The time, and some letters that no other operation has: two applications that are due at the same
+ * time may share a bucket and a path. */
+static const char *name_of(const struct charm_world *w, struct charm_ask *a, int64_t ms) {
+        const char *own = strchr(charm_key(w), '-');
+
+        return charm_text(charm_paper(a), "%s-%.8s", backup_time(charm_paper(a), ms),
+                          own ? own + 1 : "");
+}
+
+static void ask_free(const struct charm_world *w, struct charm_ask *a, int64_t ms) {
+        const char *id = name_of(w, a, ms);
+        struct backup_store s;
+
+        if (!backup_store(w, a, &s))
+                return;
+        charm_set(a, "id", id);
+        backup_ask_list(w, a, charm_text(charm_paper(a), "%s/", id), NULL, 1);
+}
+
+static void find_free(const struct charm_world *w, struct charm_ask *a) {
+        const char *outcome = charm_outcome(w);
+
+        if (!backup_server_runs(w, a))
+                return;
+        if (!outcome)
+                return ask_free(w, a, charm_now(w));
+        if (!strcmp(outcome, "gone"))
+                return charm_give_up(a, "the bucket is not there: %s", charm_error(w));
+        if (strcmp(outcome, "done") != 0)
+                return charm_give_up(a, "the bucket: %s: %s", outcome, charm_error(w));
+        if (charm_answer(w, "/objects/0/key")) /* another application's, of this second */
+                return ask_free(w, a, charm_now(w) + 1000);
+        charm_next(a);
+}
+
+/* ---- survey: what there is */
+
+/* Column 0 of rows, or columns 0 and 1, one a line. */
+static const char *lines_of(const struct charm_world *w, struct charm_ask *a, int result,
+                            bool pairs, size_t max) {
+        struct charm_plan *p = charm_paper(a);
+        char *out = charm_memory(p, max + 1);
+        const char *one;
+        size_t used = 0;
+
+        for (int i = 0; (one = charm_answer(w, charm_text(p, "/results/%d/rows/%d/0", result, i)));
+             i++) {
+                const char *two =
+                        pairs ? charm_answer(w, charm_text(p, "/results/%d/rows/%d/1", result, i))
+                              : NULL;
+                const char *line = charm_text(p, "%s%s%s\n", one, two ? "\t" : "", two ? two : "");
+
+                if (used + strlen(line) > max)
+                        break;
+                memcpy(out + used, line, strlen(line));
+                used += strlen(line);
+        }
+        return out;
+}
+
+static void ask_survey(struct charm_ask *a) {
+        charm_ask_sql(
+                a, "server",
+                CHARM_TEXTS("SELECT VERSION(), (SELECT COUNT(*) FROM information_schema.tables "
+                            "WHERE " OWN_TABLES ")",
+                            "SELECT schema_name FROM information_schema.schemata WHERE schema_name "
+                            "NOT IN (" SYSTEM ") ORDER BY 1",
+                            "SELECT table_schema, table_name FROM information_schema.tables "
+                            "WHERE " OWN_TABLES " AND table_name NOT LIKE '%\\t%' AND table_name "
+                            "NOT LIKE '%\\n%' ORDER BY 1, 2 LIMIT 1000",
+                            "SELECT CONCAT(table_schema, '.', table_name, ' (', engine, ')') FROM "
+                            "information_schema.tables WHERE " OWN_TABLES
+                            " AND engine <> 'InnoDB' ORDER BY 1 LIMIT 5"),
+                NULL);
+}
+
+/* Tables that no transaction covers: their rows may be of any moment of the dump. */
+static bool refuse_uncovered(const struct charm_world *w, struct charm_ask *a) {
+        const char *names = lines_of(w, a, 3, false, 400), *first = backup_line(a, names, 0);
+
+        if (!first || charm_param_bool(w, "force"))
+                return false;
+        charm_give_up(a,
+                      "not InnoDB, and so not of one moment with the rest: %s%s; force=true takes "
+                      "them all the same",
+                      first, backup_line(a, names, 1) ? " and others" : "");
+        return true;
+}
+
+static void survey(const struct charm_world *w, struct charm_ask *a) {
+        const char *databases;
+
+        if (!charm_outcome(w))
+                return ask_survey(a);
+        databases = lines_of(w, a, 1, false, 4000);
+        if (!*databases)
+                return charm_give_up(a, "there is no database to back up");
+        if (backup_line(a, databases, BACKUP_DATABASES_MAX))
+                return charm_give_up(a, "more than %d databases", BACKUP_DATABASES_MAX);
+        if (refuse_uncovered(w, a))
+                return;
+        charm_set(a, "version", charm_answer(w, "/results/0/rows/0/0"));
+        charm_set(a, "count", charm_answer(w, "/results/0/rows/0/1"));
+        charm_set(a, "databases", databases);
+        charm_set(a, "tables", lines_of(w, a, 2, true, BACKUP_TABLES_MAX));
+        charm_next(a);
+}
+
+/* ---- before, after: checksums */
+
+static void sum_before(const struct charm_world *w, struct charm_ask *a) {
+        const char *tables = charm_state(w, "tables");
+
+        if (!*tables)
+                return charm_next(a);
+        if (!charm_outcome(w))
+                return backup_ask_checksums(a, "server", tables);
+        charm_set(a, "sums", backup_checksums(w, a, tables));
+        charm_next(a);
+}
+
+/* Lines "CHECKSUM database table" of those that are the same as before. */
+static const char *keep_same(const struct charm_world *w, struct charm_ask *a, const char *tables,
+                             size_t *ret_same, size_t *ret_all) {
+        const char *before = charm_state(w, "sums"), *after = backup_checksums(w, a, tables);
+        size_t room = 9 * strlen(tables) + strlen(after) + 1, used = 0; /* "table: -" to each */
+        char *out = charm_memory(charm_paper(a), room);
+        const char *table;
+
+        for (*ret_all = 0; (table = backup_line(a, tables, *ret_all)); (*ret_all)++) {
+                const char *was = backup_line(a, before, *ret_all),
+                           *is = backup_line(a, after, *ret_all);
+                bool same = was && is && !strcmp(was, is);
+
+                used += (size_t)snprintf(out + used, room - used, "table: %s\t%s\n",
+                                         same ? is : "-", table);
+                *ret_same += same;
+        }
+        return out;
+}
+
+static void sum_after(const struct charm_world *w, struct charm_ask *a) {
+        const char *tables = charm_state(w, "tables");
+        size_t same = 0, all = 0;
+
+        if (!*tables)
+                return charm_next(a);
+        if (!charm_outcome(w))
+                return backup_ask_checksums(a, "server", tables);
+        charm_set(a, "tables", keep_same(w, a, tables, &same, &all));
+        charm_set(a, "sums", NULL);
+        charm_set(a, "same", charm_text(charm_paper(a), "%zu", same));
+        if (same < all)
+                charm_log(a,
+                          "%zu of %zu tables were written to meanwhile: the dump has them as they "
+                          "were at its beginning, and no checksum of them",
+                          all - same, all);
+        charm_next(a);
+}
+
+/* ---- dump */
+
+#define DUMPS_MAX 5 /* of one backup: a server that ends each time is no matter for a sixth */
+
+/* Until the server answers: also after a dump that it left in the middle. */
+static void reach(const struct charm_world *w, struct charm_ask *a) {
+        if (!charm_outcome(w))
+                return charm_ask_sql(a, "server", CHARM_TEXTS("SELECT 1"), NULL);
+        charm_next(a);
+}
+
+/* The client says that the server went away; nothing of the dump is in the bucket. */
+static bool lost_server(const struct charm_world *w, struct charm_ask *a) {
+        static const char *const words[] = { "Lost connection", "gone away", "Can't connect" };
+        const char *before = charm_state(w, "lost");
+        int count = before ? before[0] - '0' : 0;
+
+        for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+                if (strstr(charm_error(w), words[i]) && count + 1 < DUMPS_MAX) {
+                        charm_set(a, "lost", charm_text(charm_paper(a), "%d", count + 1));
+                        return true;
+                }
+        return false;
+}
+
+#define DUMP                                                                                       \
+        "exec \"$(command -v mysqldump || command -v mariadb-dump)\" --no-defaults "               \
+        "--protocol=tcp --host=\"${MYSQL_HOST:-127.0.0.1}\" --user=root "                          \
+        "--loose-set-gtid-purged=OFF --single-transaction --quick --hex-blob --routines "          \
+        "--triggers --events --no-tablespaces --skip-dump-date --max-allowed-packet=1G "           \
+        "--default-character-set=utf8mb4 --databases -- \"$@\""
+
+static void ask_dump(const struct charm_world *w, struct charm_ask *a) {
+        struct charm_plan *p = charm_paper(a);
+        const char *key = backup_passphrase(w),
+                   *to = backup_object(w, a, charm_state(w, "id"), backup_dump_file(is_sealed(w)),
+                                       ",\"target\":\"" BACKUP_TARGET "\"");
+
+        if (!to)
+                return;
+        charm_set(a, "dumping", "1");
+        charm_ask_verb(a, NULL, "stream",
+                       charm_text(p, "{\"from\":%s,\"to\":%s,\"gzip\":true%s%s}",
+                                  backup_command(w, a, backup_pod(w, a), DUMP,
+                                                 charm_state(w, "databases"), ""),
+                                  to, key ? ",\"key\":" : "", key ? charm_quote(p, key) : ""));
+}
+
+static void dump(const struct charm_world *w, struct charm_ask *a) {
+        static const char *const kept[] = { "bytes", "sha256", "plain-bytes", "plain-sha256" };
+        const char *outcome = charm_outcome(w);
+
+        if (!outcome)
+                return ask_dump(w, a);
+        if (!strcmp(outcome, "refused") && lost_server(w, a)) {
+                charm_log(a, "the server went away in the middle of the dump: it is begun again");
+                return charm_goto(a, "reach");
+        }
+        if (strcmp(outcome, "done") != 0)
+                return charm_give_up(a, "the dump broke off, and there is no backup %s: %s: %s",
+                                     charm_state(w, "id"), outcome, charm_error(w));
+        for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
+                charm_set(a, kept[i], charm_answer(w, charm_text(charm_paper(a), "/%s", kept[i])));
+        charm_log(a, "%s bytes are in the bucket", charm_answer(w, "/bytes"));
+        charm_next(a);
+}
+
+/* ---- note: from now on it is a backup */
+
+static const char *metadata(const struct charm_world *w, struct charm_ask *a) {
+        struct charm_plan *p = charm_paper(a);
+        const struct charm_view *v = charm_world_view(w);
+        const char *databases = "", *name;
+
+        for (size_t i = 0; (name = backup_line(a, charm_state(w, "databases"), i)); i++)
+                databases = charm_text(p, "%sdatabase: %s\n", databases, name);
+        return charm_text(
+                p,
+                "format: mooring-mysql 1\nid: %s\nmodel: %s\napplication: %s\nserver: %s\n"
+                "sealed: %s\nbytes: %s\nsha256: %s\nplain-bytes: %s\nplain-sha256: %s\n"
+                "%s%send\n",
+                charm_state(w, "id"), charm_model(v), charm_application(v),
+                charm_state(w, "version"), is_sealed(w) ? "yes" : "no", charm_state(w, "bytes"),
+                charm_state(w, "sha256"), charm_state(w, "plain-bytes"),
+                charm_state(w, "plain-sha256"), databases, charm_state(w, "tables"));
+}
+
+static void ask_note(const struct charm_world *w, struct charm_ask *a) {
+        if (charm_state(w, "owned"))
+                return backup_ask_put(w, a, charm_state(w, "id"), BACKUP_METADATA, metadata(w, a));
+        charm_set(a, "owned", "1");
+        backup_ask_put(w, a, charm_state(w, "id"), backup_owner_file(w, a), "\n");
+}
+
+static void note(const struct charm_world *w, struct charm_ask *a) {
+        const char *outcome = charm_outcome(w), *same = charm_state(w, "same");
+
+        if (!outcome)
+                return ask_note(w, a);
+        if (strcmp(outcome, "done") != 0)
+                return charm_give_up(a, "Failed to upload metadata to provided S3: %s: %s", outcome,
+                                     charm_error(w));
+        if (!charm_state(w, "noting")) {
+                charm_set(a, "noting", "1");
+                return ask_note(w, a);
+        }
+        charm_set(a, "noted", "1");
+        charm_result(a, "backup-id", charm_state(w, "id"));
+        charm_result(a, "bytes", charm_state(w, "bytes"));
+        charm_result(a, "sha256", charm_state(w, "sha256"));
+        charm_result(a, "encrypted", is_sealed(w) ? "yes" : "no");
+        charm_result(a, "tables", charm_state(w, "count"));
+        charm_result(a, "tables-with-checksum", same ? same : "0");
+        charm_next(a);
+}
+
+/* ---- tidy: what is no backup is taken away */
+
+static void tidy(const struct charm_world *w, struct charm_ask *a) {
+        bool none = charm_state(w, "noted") || !charm_state(w, "dumping");
+
+        if (none || !backup_ask_delete(w, a, charm_state(w, "id")))
+                charm_next(a);
+}
+
+const struct charm_step backup_create_steps[] = { { "free", find_free, 300, CHARM_ALL },
+                                                  { "survey", survey, 300, 0 },
+                                                  { "before", sum_before, BACKUP_HOURS, 0 },
+                                                  { "reach", reach, BACKUP_HOURS, 0 },
+                                                  { "dump", dump, BACKUP_HOURS, CHARM_ALL },
+                                                  { "after", sum_after, BACKUP_HOURS, 0 },
+                                                  { "note", note, 3600, CHARM_ALL },
+                                                  { "old", backup_find_old, 300, CHARM_ALL },
+                                                  { "prune", backup_prune, 300, CHARM_ALL },
+                                                  { "tidy", tidy, 300, CHARM_CLEANUP | CHARM_ALL },
+                                                  {} };

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* backup-restore.c - the action restore
+ *
+ *   find ──▶ verify ──▶ use ──▶ quiet ──▶ restore ──▶ check ──▶ open
+ *
+ * Until `quiet` nothing is touched: the metadata is read, then the whole dump, to nowhere,
+ * against its hash (and its seal). Then the server takes writes of nobody but the administrator;
+ * databases of the backup are dropped and read back by one client, which holds a lock, so that
+ * one of a killed daemon ends before the next begins; tables are compared. A restore that breaks
+ * off leaves the server read-only: half a database is written to by nobody, and another restore
+ * makes it whole. */
+#include "backup.h"
+
+/* ---- find */
+
+static void find(const struct charm_world *w, struct charm_ask *a) {
+        if (!backup_server_runs(w, a))
+                return;
+        backup_find(w, a);
+}
+
+/* ---- use: is somebody's data in the way */
+
+static const char *list_of(const struct charm_world *w, struct charm_ask *a, const char *form) {
+        struct charm_plan *p = charm_paper(a);
+        const char *out = "";
+
+        for (int i = 0; i < BACKUP_DATABASES_MAX &&
+                        backup_meta(a, charm_state(w, "meta"), "database", (size_t)i);
+             i++)
+                out = charm_text(p, "%s%s:%sd%d%s", out, *out ? ", " : "", form, i, form);
+        return out;
+}
+
+static const struct charm_value *databases(const struct charm_world *w, struct charm_ask *a) {
+        struct charm_plan *p = charm_paper(a);
+        struct charm_value *values = charm_memory(p, (BACKUP_DATABASES_MAX + 1) * sizeof(*values));
+        const char *name;
+
+        for (size_t i = 0; i < BACKUP_DATABASES_MAX &&
+                           (name = backup_meta(a, charm_state(w, "meta"), "database", i));
+             i++)
+                values[i] = (struct charm_value){ charm_text(p, "d%zu", i), name };
+        return values;
+}
+
+static void ask_use(const struct charm_world *w, struct charm_ask *a) {
+        struct charm_plan *p = charm_paper(a);
+        const char *in = list_of(w, a, "'");
+
+        charm_ask_sql(
+                a, "server",
+                CHARM_TEXTS(
+                        charm_text(p,
+                                   "SELECT COUNT(*), CAST(COALESCE(SUM(data_length), 0) AS "
+                                   "UNSIGNED) FROM information_schema.tables WHERE table_type = "
+                                   "'BASE TABLE' AND table_schema IN (%s)",
+                                   in),
+                        charm_text(p,
+                                   "SELECT COUNT(*) FROM information_schema.processlist WHERE db "
+                                   "IN (%s) AND user <> 'root'",
+                                   in),
+                        "SELECT VERSION()"),
+                databases(w, a));
+}
+
+static void look_at_use(const struct charm_world *w, struct charm_ask *a) {
+        const char *tables, *bytes, *sessions;
+
+        if (!charm_outcome(w))
+                return ask_use(w, a);
+        tables = charm_answer(w, "/results/0/rows/0/0");
+        bytes = charm_answer(w, "/results/0/rows/0/1");
+        sessions = charm_answer(w, "/results/1/rows/0/0");
+        if (strcmp(tables, "0") != 0 && !charm_param_bool(w, "force"))
+                return charm_give_up(
+                        a,
+                        "in use: %s tables (%s bytes) are where %s would be restored to, and %s "
+                        "sessions are open; nothing was touched. What was written since that "
+                        "backup "
+                        "is lost with force=true; make another backup first",
+                        tables, bytes, charm_param(w, "backup-id"), sessions);
+        if (strcmp(tables, "0") != 0)
+                charm_log(a,
+                          "%s tables (%s bytes) are dropped, with what was written since %s; %s "
+                          "sessions are open",
+                          tables, bytes, charm_param(w, "backup-id"), sessions);
+        charm_set(a, "version", charm_answer(w, "/results/2/rows/0/0"));
+        charm_next(a);
+}
+
+/* ---- quiet: from now on nobody but us writes */
+
+static void quiet(const struct charm_world *w, struct charm_ask *a) {
+        if (!charm_outcome(w)) {
+                charm_set(a, "quiet", "1");
+                return charm_ask_sql(a, "server", CHARM_TEXTS("SET GLOBAL read_only = ON"), NULL);
+        }
+        charm_next(a);
+}
+
+/* ---- restore */
+
+static void restore(const struct charm_world *w, struct charm_ask *a) {
+        const char *outcome = charm_outcome(w);
+
+        if (!outcome) {
+                charm_set(a, "begun", "1");
+                return backup_ask_load(w, a, backup_pod(w, a));
+        }
+        if (strcmp(outcome, "done") != 0)
+                return charm_give_up(a,
+                                     "it broke off: %s: %s. The databases are restored in part, "
+                                     "and the server is read-only, so that nobody writes there: "
+                                     "restore again",
+                                     outcome, charm_error(w));
+        charm_log(a, "%s bytes of SQL are read back", charm_answer(w, "/plain-bytes"));
+        charm_next(a);
+}
+
+/* ---- check */
+
+static void check(const struct charm_world *w, struct charm_ask *a) {
+        const char *backed_up = backup_noted(w, a, "server"), *wrong;
+        size_t all, bad;
+
+        if (strcmp(charm_state(w, "version"), backed_up) != 0) {
+                charm_log(a, "tables are not compared: the backup is of server %s, this is %s",
+                          backed_up, charm_state(w, "version"));
+                return charm_next(a);
+        }
+        if (!charm_outcome(w)) {
+                if (!backup_ask_compare(w, a, "server"))
+                        charm_next(a);
+                return;
+        }
+        wrong = backup_compare(w, a, &all, &bad);
+        if (bad)
+                return charm_give_up(a,
+                                     "restored, but %zu of %zu tables are not what was backed up: "
+                                     "%s; the server is read-only",
+                                     bad, all, wrong);
+        charm_result(a, "tables-compared", charm_text(charm_paper(a), "%zu", all));
+        charm_next(a);
+}
+
+/* ---- open */
+
+static void open_again(const struct charm_world *w, struct charm_ask *a) {
+        if (!charm_outcome(w))
+                return charm_ask_sql(a, "server", CHARM_TEXTS("SET GLOBAL read_only = OFF"), NULL);
+        charm_set(a, "quiet", NULL);
+        charm_result(a, "completed", "ok");
+        charm_result(a, "backup-id", charm_param(w, "backup-id"));
+        charm_done(a);
+}
+
+/* It ended between being quiet and touching anything. */
+static void reopen(const struct charm_world *w, struct charm_ask *a) {
+        if (!charm_state(w, "quiet") || charm_state(w, "begun") || charm_outcome(w))
+                return charm_next(a);
+        charm_ask_sql(a, "server", CHARM_TEXTS("SET GLOBAL read_only = OFF"), NULL);
+}
+
+const struct charm_step backup_restore_steps[] = {
+        { "find", find, 300, CHARM_ALL },
+        { "nearest", backup_offer_nearest, 300, CHARM_ALL },
+        { "verify", backup_read_through, BACKUP_HOURS, CHARM_ALL },
+        { "use", look_at_use, 300, 0 },
+        { "quiet", quiet, 300, 0 },
+        { "restore", restore, BACKUP_HOURS, CHARM_ALL },
+        { "check", check, BACKUP_HOURS, 0 },
+        { "open", open_again, 300, 0 },
+        { "reopen", reopen, 300, CHARM_CLEANUP | CHARM_ALL },
+        {}
+};

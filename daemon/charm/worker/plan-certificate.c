@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* plan-certificate.c - certificates that a charm asks for: two secrets with a policy of their own,
+ * and what the view has of them; see charm.h */
+#include "plan-out.h"
+
+#include "view.h"
+
+#include <stdlib.h>
+
+static json_t *names_of(struct charm_plan *p, const char *label, const char *const *names) {
+        json_t *list = json_array();
+
+        for (; names && *names; names++)
+                json_array_append_new(list, json_string(*names));
+        if (!json_array_size(list))
+                plan_out_mistake(p, "charm_certificate: %s has no names", label);
+        return list;
+}
+
+static json_t *use_of(unsigned use) {
+        json_t *list = json_array();
+
+        if (!use || use & CHARM_SERVER)
+                json_array_append_new(list, json_string("server"));
+        if (use & CHARM_CLIENT)
+                json_array_append_new(list, json_string("client"));
+        return list;
+}
+
+static void ask(struct charm_plan *p, const char *label, const char *part, json_t *spec) {
+        const char *key = charm_text(p, "%s/%s", label, part);
+        const char *token = json_get_str(json_get(p->view->root, "secrets"), key, NULL);
+
+        json_object_set_new(p->secrets, key,
+                            json_pack("{s:O, s:s}", "certificate", spec, "token",
+                                      token ? token : charm_text(p, PLAN_DRAFT, key)));
+}
+
+/* The request that is out, among those that the relation was told of before. */
+static void tell_request(struct charm_plan *p, const char *label, const struct charm_relation *by) {
+        const json_t *own = json_dig(p->view->root, "certificates", label, NULL);
+        const char *csr = json_get_str(own, "csr", NULL);
+        cleanup_(buf_free) struct buf text = BUF_INIT;
+        cleanup_(json_freep) json_t *list = NULL;
+        char id[24];
+
+        snprintf(id, sizeof(id), "%lld", (long long)by->id);
+        list = json_copy(json_dig(p->tell, id, "certificate_signing_requests", NULL));
+        if (!csr)
+                return;
+        if (!list)
+                list = json_array();
+        json_array_append_new(list, json_pack("{s:s}", "certificate_signing_request", csr));
+        json_canonical(list, &text);
+        charm_tell_json(p, by, "certificate_signing_requests", buf_str(&text));
+}
+
+bool charm_certificate_issued(struct charm_plan *p, const char *label) {
+        const char *crt = label ? plan_certificate_token(p, label, "crt") : NULL;
+
+        return crt && str_starts(crt, "{{secret:");
+}
+
+void charm_certificate(struct charm_plan *p, const char *label, const struct charm_certificate *c) {
+        cleanup_(json_freep) json_t *spec = NULL;
+        const json_t *before;
+        json_t *names;
+
+        if (!label || !plan_label_valid(label) || strpbrk(label, "./")) {
+                plan_out_mistake(p, "charm_certificate: \"%.60s\" is no label without . and /",
+                                 label ? label : "(null)");
+                return;
+        }
+        names = names_of(p, label, c->names);
+        spec = json_pack("{s:s, s:o, s:o, s:s, s:I}", "common-name",
+                         c->common_name ? c->common_name
+                                        : json_string_value(json_array_get(names, 0)),
+                         "names", names, "use", use_of(c->use), "key",
+                         c->rsa ? "rsa-2048" : "ecdsa-p256", "lifetime", (json_int_t)c->lifetime_s);
+        if (spec && c->by)
+                json_object_set_new(spec, "issuer", json_integer(c->by->id));
+        before = json_get(json_get(p->secrets, charm_text(p, "%s/key", label)), "certificate");
+        if (!spec)
+                plan_out_mistake(p, "charm_certificate: %s: a text that is not UTF-8", label);
+        else if (before && !json_equal(before, spec))
+                plan_out_mistake(p, "charm_certificate: %s was asked for in other words", label);
+        if (*p->mistake || before)
+                return;
+        ask(p, label, "key", spec);
+        ask(p, label, "crt", spec);
+        if (c->by)
+                tell_request(p, label, c->by);
+}
+
+const char *plan_certificate_token(const struct charm_plan *p, const char *label,
+                                   const char *part) {
+        cleanup_(freep) char *key = str_format("%s/%s", label, part);
+        const json_t *secret = json_get(p->secrets, key);
+
+        return json_get(secret, "certificate") ? json_get_str(secret, "token", NULL) : NULL;
+}
+
+const char *plan_certificate_ca(const struct charm_plan *p, const char *label) {
+        return json_get_str(json_dig(p->view->root, "certificates", label, NULL), "ca", NULL);
+}
+
+static const char *token(struct charm_plan *p, const char *label, const char *part) {
+        const char *found = label ? plan_certificate_token(p, label, part) : NULL;
+
+        if (found)
+                return found;
+        plan_out_mistake(p, "charm_certificate: this plan has asked for no certificate \"%.60s\"",
+                         label ? label : "(null)");
+        return "";
+}
+
+const char *charm_certificate_key(struct charm_plan *p, const char *label) {
+        return token(p, label, "key");
+}
+
+const char *charm_certificate_crt(struct charm_plan *p, const char *label) {
+        return token(p, label, "crt");
+}
+
+const char *charm_certificate_ca(struct charm_plan *p, const char *label) {
+        const char *ca = *token(p, label, "key") ? plan_certificate_ca(p, label) : NULL;
+
+        return ca ? ca : "";
+}

@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Certificates in use: what mooringctl says of them, and a webhook that serves one while it and its CA are replaced.
+
+On real peers the API server asks the webhook, a process of its own, for each of MOORING_TEST_ADMISSIONS (600) objects, with a new TLS connection
+each time; it reads the files that a kubelet would have written from its Secret, some seconds late. None may be refused."""
+import base64
+import http.client
+import itertools
+import json
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import urllib.parse
+from contextlib import contextmanager
+from pathlib import Path
+
+from lib.runner import main, test
+from lib.world import Trouble
+
+PLATFORM = Path(__file__).parent / "lib" / "platform_stand_in.py"
+ADMISSIONS = int(os.environ.get("MOORING_TEST_ADMISSIONS", "600"))
+WRITERS = 4
+OVERLAP = "8s"          # longer than the kubelet's delay
+DELAY_S = 3
+BEGIN = "-----BEGIN CERTIFICATE-----"
+
+
+def certified(world):
+    world.ctl("model-config", f"ca-overlap={OVERLAP}").ok()
+    world.ctl("deploy", "certified", "hook").ok()
+
+
+def certs(world, *words):
+    return json.loads(world.ctl("certs", "--format", "json", *words).ok().out)
+
+
+def secret(world):
+    data = world.cluster.kube.get("secrets", world.cluster.model, "hook-0")["data"]
+    return {name: base64.b64decode(value).decode() for name, value in data.items()}
+
+
+def one(world, kind):
+    return [c for c in certs(world)["certificates"] if c["kind"] == kind]
+
+
+@test("certs lists what the model, its CA and the daemon have, and --expiring what ends soon", shares=certified)
+def _(world):
+    lines = world.ctl("certs").ok().out.splitlines()
+    if not lines[0].startswith("Name") or not [line for line in lines if line.startswith("hook/tls-0") and "mooring" in line]:
+        raise Trouble("\n".join(lines))
+    kinds = {c["kind"] for c in certs(world)["certificates"]}
+    if not {"application", "ca"} <= kinds:
+        raise Trouble(f"only {kinds}")
+    if [c for c in certs(world, "--expiring", "30d")["certificates"] if c["kind"] != "daemon"]:
+        raise Trouble("90 days are within 30")
+    if not [c for c in certs(world, "--expiring", "100d")["certificates"] if c["kind"] == "application"]:
+        raise Trouble("90 days are not within 100")
+    world.ctl("certs", "--expiring", "soon").refused("30d", code=2)
+
+
+@test("rotate-certificate issues anew, and says so in the audit", shares=certified)
+def _(world):
+    before = secret(world)["tls.crt"]
+    world.ctl("rotate-certificate", "hook", "nothing").refused("no certificate nothing")
+    world.ctl("rotate-certificate", "hook").ok()
+    world.wait_for("another certificate", lambda: secret(world)["tls.crt"] != before)
+    if "rotate-certificate" not in world.ctl("audit", "--what", "rotate-certificate").ok().out:
+        raise Trouble("it is not in the audit")
+    world.wait_active()
+
+
+# ---- a webhook that is asked all the time
+
+class Kubelet(threading.Thread):
+    """Writes the Secret into a folder, late, both files at once as a kubelet does."""
+
+    def __init__(self, world, folder):
+        super().__init__(daemon=True)
+        self.world, self.folder, self.end, self.turn = world, Path(folder), threading.Event(), itertools.count()
+        self.folder.mkdir()
+        self.write(secret(world))
+
+    def write(self, data):
+        new = self.folder / f"..{next(self.turn)}"
+        new.mkdir()
+        for name, text in data.items():
+            (new / name).write_text(text)
+        link = self.folder / "..new"
+        link.symlink_to(new.name)
+        link.rename(self.folder / "data")
+        self.written = data["tls.crt"]
+
+    def run(self):
+        while not self.end.wait(DELAY_S):
+            data = secret(self.world)
+            if data["tls.crt"] != self.written:
+                self.write(data)
+
+
+class Writer(threading.Thread):
+    """Creates objects that the webhook has to admit, without keeping them."""
+
+    def __init__(self, world, count):
+        super().__init__(daemon=True)
+        self.world, self.count, self.end, self.refused = world, count, threading.Event(), []
+        self.address = urllib.parse.urlsplit(world.cluster.kube.url)
+
+    def run(self):
+        kube, path = self.world.cluster.kube, f"/api/v1/namespaces/{self.world.cluster.model}/configmaps?dryRun=All"
+        body = json.dumps({"metadata": {"generateName": "admitted-", "labels": {"certified": "yes"}}})
+        connection = http.client.HTTPSConnection(self.address.hostname, self.address.port, context=kube.context, timeout=30)
+        while not self.end.is_set():
+            connection.request("POST", path, body, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            text = answer.read()
+            next(self.count)
+            if answer.status != 201 or b"example.org/injected" not in text:
+                self.refused.append(f"{answer.status} {text.decode(errors='replace')[:300]}")
+
+
+@contextmanager
+def webhook(world, folder):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    kubelet = Kubelet(world, folder)
+    process = subprocess.Popen([sys.executable, PLATFORM, "certified", str(port), str(folder / "data")], stdout=subprocess.PIPE)
+    try:
+        process.stdout.readline()
+        kubelet.start()
+        world.ctl("config", "hook", f"webhook=https://127.0.0.1:{port}/").ok()
+        name = f"{world.cluster.model}-hook"
+        world.wait_for("the webhook's configuration", lambda: world.cluster.kube.get("mutatingwebhookconfigurations", "", name))
+        world.wait_active()
+        yield port
+    finally:
+        kubelet.end.set()
+        process.kill()
+        process.wait()
+        world.ctl("config", "hook", "--reset", "webhook")
+
+
+def served(port):
+    return ssl.get_server_certificate(("127.0.0.1", port))
+
+
+def first(pem):
+    return BEGIN + pem.split(BEGIN)[1]
+
+
+def renew(world, port):
+    before = served(port)
+    world.ctl("rotate-certificate", "hook").ok()
+    world.wait_for("the webhook to serve another certificate", lambda: served(port).split() != before.split(), 60)
+
+
+@test("a webhook is asked all the time while its certificate is renewed three times and its CA replaced: no object is refused", shares=certified,
+      sim="the simulator calls no webhooks")
+def _(world):
+    count = itertools.count()
+    with webhook(world, world.folder / "kubelet") as port:
+        world.wait_for("the webhook to be asked", lambda: "example.org/injected" in json.dumps(world.cluster.kube.call(
+            "POST", f"/api/v1/namespaces/{world.cluster.model}/configmaps?dryRun=All",
+            {"metadata": {"generateName": "first-", "labels": {"certified": "yes"}}})[1]))
+        writers = [Writer(world, count) for _ in range(WRITERS)]
+        for writer in writers:
+            writer.start()
+        try:
+            for _ in range(3):
+                renew(world, port)
+            old = one(world, "ca")[0]["serial"]
+            world.ctl("rotate-ca").ok()
+            world.wait_for("the new CA alone", lambda: [c["serial"] for c in one(world, "ca") if c["state"] != "old"] != [old]
+                           and len(one(world, "ca")) == 1, 180)
+            world.wait_active()
+            asked = world.wait_for("enough admissions", lambda: n if (n := next(count)) >= ADMISSIONS else None, 1200)
+        finally:
+            for writer in writers:
+                writer.end.set()
+            for writer in writers:
+                writer.join(60)
+        hook = world.cluster.kube.get("mutatingwebhookconfigurations", "", f"{world.cluster.model}-hook")
+    bundle = base64.b64decode(hook["webhooks"][0]["clientConfig"]["caBundle"]).decode()
+    if bundle.count(BEGIN) != 1 or bundle != secret(world)["ca.crt"]:
+        raise Trouble("the webhook's caBundle is not the new CA alone")
+    refused = [line for writer in writers for line in writer.refused]
+    print(f"    {asked} admissions, {len(refused)} refused", flush=True)
+    if refused or any(writer.is_alive() for writer in writers):
+        raise Trouble("\n".join(refused[:5]) or "a writer hangs")
+
+
+if __name__ == "__main__":
+    main()
