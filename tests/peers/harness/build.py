@@ -195,7 +195,7 @@ class Build:
         self.run([made / "bin/python", "-m", "pip", "install", "--no-cache-dir", "-q", "-c",
                   pins, *pin.packages])
         for script in (made / "bin").iterdir():
-            if not script.is_symlink() and script.read_bytes()[:2] == b"#!":
+            if script.is_file() and not script.is_symlink() and script.read_bytes()[:2] == b"#!":
                 script.write_text(script.read_text().replace(str(made), str(pin.folder)))
         made.rename(pin.folder)
 
