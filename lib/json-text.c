@@ -4,6 +4,7 @@
  * Not json_dumps: that prints 0.1 as 0.10000000000000001, and builds its text piece by piece
  * with a callback. Digests of wants and baselines are taken of this text, so its form never
  * changes. */
+#include "clock.h"
 #include "json.h"
 
 #include <inttypes.h>
@@ -163,6 +164,12 @@ char *json_text(const json_t *j) {
 
         write_value(j, &out);
         return buf_take(&out);
+}
+
+json_t *json_stamp(int64_t wall, bool ms) {
+        char text[CLOCK_TEXT_MAX];
+
+        return wall ? json_string(clock_iso(wall, ms, text)) : json_null();
 }
 
 json_t *json_words(const char *text) {

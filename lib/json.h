@@ -31,6 +31,8 @@ char *json_text(const json_t *j); /* canonical, caller frees; NULL gives "null" 
 /* Somebody's words as a text value; when they are not UTF-8 (an error that was cut within a letter)
  * with "?" for each byte that is not ASCII. NULL: "". */
 json_t *json_words(const char *text);
+/* WALL as clock_iso writes it, with MS to the millisecond; null when it is 0, which is no time. */
+json_t *json_stamp(int64_t wall, bool ms);
 
 /* RFC 6901 pointer, borrowed; NULL when nothing is there. "" is J itself. */
 json_t *json_at(const json_t *j, const char *pointer);

@@ -274,12 +274,6 @@ struct action *action_free(struct action *a) {
 
 /* ---- looking */
 
-static json_t *stamp(int64_t wall) {
-        char text[CLOCK_TEXT_MAX];
-
-        return wall ? json_string(clock_iso(wall, true, text)) : json_null();
-}
-
 json_t *action_at(struct action *a, int64_t id) {
         const struct turn *t = turn_find(a, id);
         uint64_t moved = t && t->verb ? reconcile_verb_moved(t->verb) : 0;
@@ -288,8 +282,8 @@ json_t *action_at(struct action *a, int64_t id) {
         if (!t)
                 return NULL;
         j = json_pack("{s:s?, s:o, s:i, s:o}", "waits", t->waits, "since",
-                      stamp(t->waits ? t->waits_since : 0), "tries", t->tries, "next-try",
-                      stamp(t->waits ? t->next_try : 0));
+                      json_stamp(t->waits ? t->waits_since : 0, true), "tries", t->tries,
+                      "next-try", json_stamp(t->waits ? t->next_try : 0, true));
         if (moved)
                 json_object_set_new(j, "moved", json_integer((json_int_t)moved));
         return j;

@@ -24,16 +24,9 @@ const struct json_field certificates_fields[] = {
         { "certificate", JSON_FIELD_STRING, AT(pem), JSON_REQUIRED, 1, CERT_PEM_MAX, NULL }, {}
 };
 
-static void put_time(json_t *j, const char *member, int64_t wall) {
-        char text[CLOCK_TEXT_MAX];
-
-        json_object_set_new(j, member,
-                            wall ? json_string(clock_iso(wall, false, text)) : json_null());
-}
-
 static void put_life(json_t *j, int64_t begins, int64_t ends) {
-        put_time(j, "begins", begins);
-        put_time(j, "ends", ends);
+        json_object_set_new(j, "begins", json_stamp(begins, false));
+        json_object_set_new(j, "ends", json_stamp(ends, false));
         json_object_set_new(j, "days-left",
                             ends ? json_integer((ends - clock_wall()) / DAY_MS) : json_null());
 }
@@ -67,11 +60,12 @@ static json_t *certificate_json(const struct q_certificate_row *row, const char 
         json_object_set_new(j, "renewed-by",
                             json_get(spec, "issuer") ? json_string("its relation")
                                                      : json_string("mooring"));
-        put_time(j, "renewal",
-                 !row->issued_at     ? 0
-                 : row->renew_at > 0 ? row->renew_at
-                                     : clock_wall());
-        put_time(j, "issued", row->issued_at);
+        json_object_set_new(j, "renewal",
+                            json_stamp(!row->issued_at     ? 0
+                                       : row->renew_at > 0 ? row->renew_at
+                                                           : clock_wall(),
+                                       false));
+        json_object_set_new(j, "issued", json_stamp(row->issued_at, false));
         json_object_set_new(j, "renewals", json_integer(row->renewals));
         json_object_set_new(j, "failed", row->failed ? json_string(row->failed) : json_null());
         json_decref(spec);
@@ -107,8 +101,8 @@ static json_t *authority_json(const struct q_authority_row *a) {
         if (!asked)
                 put_life(j, a->begins_at, a->ends_at);
         json_object_set_new(j, "renewed-by", json_string(ours ? "mooring" : "you: ca-csr, set-ca"));
-        put_time(j, "renewal", a->renew_at);
-        put_time(j, "issued", a->created_at);
+        json_object_set_new(j, "renewal", json_stamp(a->renew_at, false));
+        json_object_set_new(j, "issued", json_stamp(a->created_at, false));
         json_object_set_new(j, "used-in", json_array());
         return j;
 }

@@ -21,12 +21,6 @@
 
 /* ---- what there is */
 
-static json_t *stamp(int64_t wall, bool none) {
-        char text[CLOCK_TEXT_MAX];
-
-        return none ? json_null() : json_string(clock_iso(wall, true, text));
-}
-
 static json_t *action_json(const struct meta_action *a) {
         json_t *j = json_object();
         char span[CLOCK_TEXT_MAX];
@@ -57,7 +51,7 @@ static int add_action(struct tx *tx, const struct q_application_row *application
         if (said)
                 json_object_set_new(j, "permission",
                                     json_pack("{s:s, s:s, s:o}", "by", said->owner, "why",
-                                              said->why, "at", stamp(said->at, false)));
+                                              said->why, "at", json_stamp(said->at, true)));
         json_object_set_new(list, a->name, j);
         return 0;
 }
@@ -187,9 +181,9 @@ static json_t *operation_json(const struct q_operation_row *o) {
         json_object_set_new(j, "cleaning-up", json_boolean(o->live && o->cleanup));
         if (o->approval[0])
                 json_object_set_new(j, "approval", json_string(o->approval));
-        json_object_set_new(j, "enqueued", stamp(o->enqueued_at, false));
-        json_object_set_new(j, "started", stamp(o->started_at, o->started_at_null));
-        json_object_set_new(j, "completed", stamp(o->ended_at, o->ended_at_null));
+        json_object_set_new(j, "enqueued", json_stamp(o->enqueued_at, true));
+        json_object_set_new(j, "started", json_stamp(o->started_at, true));
+        json_object_set_new(j, "completed", json_stamp(o->ended_at, true));
         json_object_set_new(j, "asked-by", json_string(o->asked_by));
         json_object_set_new(j, "reason", json_string(o->reason));
         return j;
@@ -203,8 +197,8 @@ static void add_rest(json_t *j, const struct q_operation_row *o) {
         json_object_set_new(j, "cancelled-by", json_string(o->cancelled_by));
         json_object_set_new(j, "during-freeze", json_boolean(o->during_freeze));
         json_object_set_new(j, "steps", masked(o->steps));
-        json_object_set_new(j, "step-since", stamp(o->step_at, o->step_at_null));
-        json_object_set_new(j, "deadline", stamp(o->deadline_at, o->deadline_at_null));
+        json_object_set_new(j, "step-since", json_stamp(o->step_at, true));
+        json_object_set_new(j, "deadline", json_stamp(o->deadline_at, true));
 }
 
 /* ---- the list */
@@ -281,12 +275,12 @@ static json_t *turn_json(const struct q_operation_turn_row *t) {
         json_object_set_new(j, "seq", json_integer(t->seq));
         json_object_set_new(j, "step", json_string(t->step));
         json_object_set_new(j, "ask", masked(t->ask));
-        json_object_set_new(j, "asked", stamp(t->asked_at, false));
-        json_object_set_new(j, "until", stamp(t->deadline_at, false));
+        json_object_set_new(j, "asked", json_stamp(t->asked_at, true));
+        json_object_set_new(j, "until", json_stamp(t->deadline_at, true));
         json_object_set_new(j, "outcome", t->outcome[0] ? json_string(t->outcome) : json_null());
         json_object_set_new(j, "error", json_string(t->error));
         json_object_set_new(j, "answer", masked(t->told));
-        json_object_set_new(j, "ended", stamp(t->ended_at, t->ended_at_null));
+        json_object_set_new(j, "ended", json_stamp(t->ended_at, true));
         return j;
 }
 
@@ -320,7 +314,7 @@ static int add_log(struct tx *tx, const struct request *q, int64_t id, json_t *j
         for (size_t i = 0; r >= 0 && i < n; i++)
                 json_array_append_new(
                         list, json_pack("{s:I, s:o, s:s}", "seq", (json_int_t)rows[i].seq, "at",
-                                        stamp(rows[i].at, false), "text", rows[i].text));
+                                        json_stamp(rows[i].at, true), "text", rows[i].text));
         json_object_set_new(j, "log", list);
         if (r >= 0 && n == JOURNAL_PAGE)
                 json_object_set_new(j, "next-log", json_integer(rows[n - 1].seq));
@@ -354,7 +348,7 @@ static int add_waits(struct tx *tx, const struct q_operation_row *o, json_t *j, 
         json_object_set_new(j, "now",
                             json_pack("{s:s, s:o, s:i, s:n}", "waits",
                                       w.text ? w.text : "its turn, which is now", "since",
-                                      stamp(o->enqueued_at, false), "tries", 0, "next-try"));
+                                      json_stamp(o->enqueued_at, true), "tries", 0, "next-try"));
         return 0;
 }
 

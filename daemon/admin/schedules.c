@@ -59,12 +59,6 @@ void schedules_remove(struct request *q) {
 
 /* ---- the list */
 
-static json_t *stamp(int64_t wall, bool none) {
-        char text[CLOCK_TEXT_MAX];
-
-        return none || wall == INT64_MAX ? json_null() : json_string(clock_iso(wall, false, text));
-}
-
 /* When its action completed last; null: never, or it comes once. */
 static json_t *completed(const json_t *ages, int64_t id) {
         const json_t *age;
@@ -72,8 +66,7 @@ static json_t *completed(const json_t *ages, int64_t id) {
 
         json_array_foreach(ages, i, age)
                 if (json_get_int(age, "id", 0) == id)
-                        return stamp(json_get_int(age, "completed", 0),
-                                     !json_get_int(age, "completed", 0));
+                        return json_stamp(json_get_int(age, "completed", 0), false);
         return json_null();
 }
 
@@ -96,8 +89,9 @@ static json_t *schedule_json(const struct q_schedule_row *s, const json_t *ages)
         json_object_set_new(j, "during-freeze", json_boolean(s->during_freeze));
         json_object_set_new(j, "asked-by", json_string(s->asked_by));
         json_object_set_new(j, "reason", json_string(s->reason));
-        json_object_set_new(j, "next", stamp(s->run_at, !s->due_at));
-        json_object_set_new(j, "last", stamp(s->last_at, s->last_at_null));
+        json_object_set_new(j, "next",
+                            json_stamp(s->due_at && s->run_at != INT64_MAX ? s->run_at : 0, false));
+        json_object_set_new(j, "last", json_stamp(s->last_at, false));
         json_object_set_new(j, "completed", completed(ages, s->id));
         json_object_set_new(j, "not-run", json_string(s->last_text));
         json_object_set_new(j, "operation",

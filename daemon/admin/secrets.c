@@ -67,12 +67,6 @@ static int set_grants(struct tx *tx, const struct q_secret_row *s, json_t *j, st
         return r;
 }
 
-static json_t *stamp(int64_t at) {
-        char text[CLOCK_TEXT_MAX];
-
-        return json_string(clock_iso(at, false, text));
-}
-
 /* Of a secret of people's: what its keys share. */
 static int set_user(struct tx *tx, const struct q_user_secret_row *u, json_t *j, struct err *err) {
         struct q_user_secret_granted_row *rows;
@@ -87,9 +81,9 @@ static int set_user(struct tx *tx, const struct q_user_secret_row *u, json_t *j,
         json_object_set_new(j, "purpose", json_string("user"));
         json_object_set_new(j, "revision", json_integer(u->revision));
         json_object_set_new(j, "info", json_string(u->info));
-        json_object_set_new(j, "created", stamp(u->created_at));
-        json_object_set_new(j, "updated", stamp(u->updated_at));
-        json_object_set_new(j, "expires", u->expire_at_null ? json_null() : stamp(u->expire_at));
+        json_object_set_new(j, "created", json_stamp(u->created_at, false));
+        json_object_set_new(j, "updated", json_stamp(u->updated_at, false));
+        json_object_set_new(j, "expires", json_stamp(u->expire_at, false));
         json_object_set_new(j, "granted", list);
         for (size_t i = 0; r >= 0 && i < n; i++)
                 json_array_append_new(list, json_pack("{s:s}", "application", rows[i].name));
@@ -114,13 +108,12 @@ static int secret_json(struct tx *tx, const struct q_secret_row *s, json_t **ret
         json_object_set_new(j, "field", json_string(s->field));
         json_object_set_new(j, "purpose", json_string(s->purpose));
         json_object_set_new(j, "revision", json_integer(s->revision));
-        json_object_set_new(j, "created", stamp(s->created_at));
+        json_object_set_new(j, "created", json_stamp(s->created_at, false));
         if (!s->user_secret_id_null) {
                 r = set_key(tx, s, j, err);
         } else {
                 json_object_set_new(j, "rotate", json_string(s->rotate));
-                json_object_set_new(j, "rotates",
-                                    s->rotate_at_null ? json_null() : stamp(s->rotate_at));
+                json_object_set_new(j, "rotates", json_stamp(s->rotate_at, false));
                 r = set_owner(tx, s, j, err);
                 if (r >= 0)
                         r = set_grants(tx, s, j, err);
@@ -213,7 +206,7 @@ static int list_revisions(struct tx *tx, const struct q_secret_row *s, json_t *l
                 json_t *uses = json_array();
                 json_t *j = revision_json(rows[i].revision, rows[i].revision == s->revision, uses);
 
-                json_object_set_new(j, "created", stamp(rows[i].created_at));
+                json_object_set_new(j, "created", json_stamp(rows[i].created_at, false));
                 json_array_append_new(list, j);
                 r = secret_uses(tx, s, rows[i].revision, uses, err);
         }

@@ -16,12 +16,6 @@
 #define WHY_WANTS_MAX 50 /* objects of one application that are told one by one */
 #define WHY_LOOK_MAX 500 /* looked at for that: ten thousand take longer than a handler may */
 
-static json_t *stamp(int64_t wall) {
-        char text[CLOCK_TEXT_MAX];
-
-        return wall ? json_string(clock_iso(wall, false, text)) : json_null();
-}
-
 /* While an action runs, as Juju shows it: executing, and "(set-password) " before what there is to
  * say. */
 static json_t *unit_json(const struct world_application *a, const struct world_unit *u) {
@@ -35,7 +29,7 @@ static json_t *unit_json(const struct world_application *a, const struct world_u
         return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o}", "pod", u->name, "status",
                          u->status, "agent", acts ? "executing" : u->agent, "message", message,
                          "address", u->address, "node", u->node, "number", (json_int_t)u->number,
-                         "since", stamp(u->since));
+                         "since", json_stamp(u->since, false));
 }
 
 static json_t *application_json(struct reconcile *rec, const struct world_application *a) {
@@ -51,8 +45,8 @@ static json_t *application_json(struct reconcile *rec, const struct world_applic
                 json_object_set_new(units, name, unit_json(a, u));
         }
         out = json_pack("{s:s, s:s, s:o, s:b, s:o}", "current", a->status, "message", a->message,
-                        "since", stamp(a->status_at), "executing", a->executing || a->actions,
-                        "units", units);
+                        "since", json_stamp(a->status_at, false), "executing",
+                        a->executing || a->actions, "units", units);
         json_object_set_new(out, "actions", a->actions ? json_deep_copy(a->actions) : json_array());
         json_object_set_new(out, "changing", json_boolean(application_changing(a)));
         json_object_set_new(out, "settled", json_boolean(application_settled(rec, a)));
@@ -60,7 +54,8 @@ static json_t *application_json(struct reconcile *rec, const struct world_applic
                             json_integer((json_int_t)tally_count(a, TALLY_DRIFTED)));
         json_object_set_new(out, "readable", json_boolean(t && t->reachable));
         json_object_set_new(out, "seen-until",
-                            t && t->reachable ? json_null() : stamp(t ? t->lost_at : 0));
+                            t && t->reachable ? json_null()
+                                              : json_stamp(t ? t->lost_at : 0, false));
         return out;
 }
 
@@ -341,7 +336,7 @@ static json_t *next_try(const struct world_target *t) {
                              ? t->provider->next_try(t->open)
                              : 0;
 
-        return stamp(at ? clock_wall() + at - clock_mono() : 0);
+        return json_stamp(at ? clock_wall() + at - clock_mono() : 0, false);
 }
 
 /* NULL: it can be read, or tells only when it is asked. */
@@ -363,7 +358,7 @@ json_t *reconcile_targets(struct reconcile *rec) {
                                       t->identity, "why", why_unread(t), "in-flight",
                                       (json_int_t)t->in_flight);
 
-                json_object_set_new(j, "since", stamp(t->reach_since));
+                json_object_set_new(j, "since", json_stamp(t->reach_since, false));
                 json_object_set_new(j, "next-try", next_try(t));
                 json_array_append_new(out, j);
         }
@@ -381,7 +376,7 @@ json_t *reconcile_model_state(struct reconcile *rec, const char *model) {
                 return json_pack("{s:s, s:o, s:o}", "current", "unreachable", "message",
                                  json_sprintf("cluster %s cannot be read: %s", t->name,
                                               t->reach_why ? t->reach_why : "no answer yet"),
-                                 "since", stamp(t->reach_since));
+                                 "since", json_stamp(t->reach_since, false));
         if (!scope_told(rec, m, text, sizeof(text)))
                 return NULL;
         return json_pack("{s:s, s:s, s:n}", "current", "blocked", "message", text, "since");
