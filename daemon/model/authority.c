@@ -155,29 +155,21 @@ static int put_key(struct tx *tx, const struct sealer *sealer, int64_t model,
         return r < 0 ? r : secret_revision_add(tx, sealer, &first, key->data, key->len, err);
 }
 
-static int put_row(struct tx *tx, int64_t model, int64_t secret, const char *state, const char *pem,
-                   struct err *err) {
+/* ROW says whose it is, its state, its key and PEM; the rest is read from the PEM. */
+static int put_row(struct tx *tx, struct w_authority_insert_in *row, struct err *err) {
         cleanup_(cert_facts_free) struct cert_facts f = { .names = NULL };
-        int r = cert_read(pem, &f, err);
+        int r = cert_read(row->certificate, &f, err);
 
         if (r < 0)
                 return r;
-        return w_authority_insert(tx,
-                                  &(struct w_authority_insert_in){
-                                          .id = tx_id(tx, "authority"),
-                                          .model_id = model,
-                                          .state = state,
-                                          .secret_id = secret,
-                                          .certificate = pem,
-                                          .root = pem,
-                                          .subject = f.subject,
-                                          .issuer = f.issuer,
-                                          .serial_number = f.serial,
-                                          .begins_at = f.from,
-                                          .ends_at = f.until,
-                                          .renew_at = tx_now(tx) + (f.until - tx_now(tx)) / 3 * 2,
-                                          .created_at = tx_now(tx) },
-                                  err);
+        row->id = tx_id(tx, "authority");
+        row->subject = f.subject;
+        row->issuer = f.issuer;
+        row->serial_number = f.serial;
+        row->begins_at = f.from;
+        row->ends_at = f.until;
+        row->created_at = tx_now(tx);
+        return w_authority_insert(tx, row, err);
 }
 
 static int make(struct tx *tx, const struct sealer *sealer, int64_t model, const char *state,
@@ -186,7 +178,7 @@ static int make(struct tx *tx, const struct sealer *sealer, int64_t model, const
         cleanup_(buf_free) struct buf pem = BUF_INIT;
         struct certificate_options o;
         struct cert_wish wish = { .authority = true, .from = tx_now(tx) - SKEW_MS };
-        int64_t secret;
+        struct w_authority_insert_in row = { .model_id = model, .state = state };
         int r = certificate_options_read(tx, model, &o, err);
 
         if (r >= 0)
@@ -197,8 +189,10 @@ static int make(struct tx *tx, const struct sealer *sealer, int64_t model, const
         wish.until = tx_now(tx) + o.authority_lifetime_ms;
         r = cert_issue(&wish, &key, NULL, &pem, err);
         if (r >= 0)
-                r = put_key(tx, sealer, model, &key, &secret, err);
-        return r < 0 ? r : put_row(tx, model, secret, state, buf_str(&pem), err);
+                r = put_key(tx, sealer, model, &key, &row.secret_id, err);
+        row.certificate = row.root = buf_str(&pem);
+        row.renew_at = tx_now(tx) + o.authority_lifetime_ms / 3 * 2;
+        return r < 0 ? r : put_row(tx, &row, err);
 }
 
 static int open_key(struct tx *tx, const struct sealer *sealer, const struct q_authority_row *a,
@@ -350,28 +344,14 @@ static int check_signed(struct tx *tx, const struct sealer *sealer,
 /* Its key is that of the request, which is over. */
 static int put_signed(struct tx *tx, const struct q_authority_row *asked, const char *state,
                       const char *pem, size_t root, struct err *err) {
-        cleanup_(cert_facts_free) struct cert_facts f = { .names = NULL };
-        int r = cert_read(pem, &f, err);
+        struct w_authority_insert_in row = { .model_id = asked->model_id,
+                                             .state = state,
+                                             .secret_id = asked->secret_id,
+                                             .certificate = tx_format(tx, "%.*s", (int)root, pem),
+                                             .root = pem + root };
+        int r = w_authority_delete(tx, &(struct w_authority_delete_in){ .id = asked->id }, err);
 
-        if (r >= 0)
-                r = w_authority_delete(tx, &(struct w_authority_delete_in){ .id = asked->id }, err);
-        if (r < 0)
-                return r;
-        return w_authority_insert(tx,
-                                  &(struct w_authority_insert_in){
-                                          .id = tx_id(tx, "authority"),
-                                          .model_id = asked->model_id,
-                                          .state = state,
-                                          .secret_id = asked->secret_id,
-                                          .certificate = tx_format(tx, "%.*s", (int)root, pem),
-                                          .root = pem + root,
-                                          .subject = f.subject,
-                                          .issuer = f.issuer,
-                                          .serial_number = f.serial,
-                                          .begins_at = f.from,
-                                          .ends_at = f.until,
-                                          .created_at = tx_now(tx) },
-                                  err);
+        return r < 0 ? r : put_row(tx, &row, err);
 }
 
 int authority_set(struct tx *tx, const struct sealer *sealer, int64_t model, const char *pem,
@@ -412,26 +392,38 @@ int authority_mark(struct tx *tx, int64_t model, struct err *err) {
         return r < 0 ? r : 0;
 }
 
-int authority_renew(struct tx *tx, const struct sealer *sealer, int64_t model, struct err *err) {
-        const struct q_authority_row *current, *next, *old;
-        int r = authority_find(tx, model, "current", &current, err);
-
-        if (r >= 0)
-                r = authority_find(tx, model, "next", &next, err);
-        if (r >= 0)
-                r = authority_find(tx, model, "old", &old, err);
-        if (r < 0 || !current || next || old || !current->renew_at ||
-            current->renew_at > tx_now(tx))
-                return r;
-        return authority_rotate(tx, sealer, model, err);
-}
-
 struct turn {
         struct tx *tx;
         int64_t model;
         const struct q_authority_row *next, *current, *old;
         char **wait;
 };
+
+static int read_turn(struct turn *t, struct err *err) {
+        struct q_authority_row *rows;
+        size_t n;
+        int r = list(t->tx, t->model, &rows, &n, err);
+
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                if (str_eq(rows[i].state, "next"))
+                        t->next = &rows[i];
+                if (str_eq(rows[i].state, "current"))
+                        t->current = &rows[i];
+                if (str_eq(rows[i].state, "old"))
+                        t->old = &rows[i];
+        }
+        return r < 0 ? r : 0;
+}
+
+int authority_renew(struct tx *tx, const struct sealer *sealer, int64_t model, struct err *err) {
+        struct turn t = { .tx = tx, .model = model };
+        int r = read_turn(&t, err);
+
+        if (r < 0 || !t.current || t.next || t.old || !t.current->renew_at ||
+            t.current->renew_at > tx_now(tx))
+                return r;
+        return authority_rotate(tx, sealer, model, err);
+}
 
 static int say_waits(struct turn *t, int64_t application, const char *label, const char *what,
                      struct err *err) {
@@ -501,14 +493,6 @@ static int drop_old(struct turn *t, struct err *err) {
         if (r >= 0)
                 r = application_row_forget_secret(t->tx, secret, err);
         return r < 0 ? r : authority_mark(t->tx, t->model, err);
-}
-
-static int read_turn(struct turn *t, struct err *err) {
-        int r = authority_find(t->tx, t->model, "next", &t->next, err);
-
-        if (r >= 0)
-                r = authority_find(t->tx, t->model, "current", &t->current, err);
-        return r < 0 ? r : authority_find(t->tx, t->model, "old", &t->old, err);
 }
 
 /* Since when all is delivered that A waits for; 0: it is not. */

@@ -37,20 +37,19 @@ static int put_row(struct tx *tx, const struct certificate_ask *a,
                    const struct secret_revision *key, struct err *err) {
         cleanup_(freep) char *spec = json_text(a->spec);
 
-        return w_certificate_insert(
-                tx,
-                &(struct w_certificate_insert_in){ .id = key->id,
-                                                   .model_id = a->model,
-                                                   .application_id = a->application,
-                                                   .label = a->label,
-                                                   .spec = spec,
-                                                   .authority_id_null = true,
-                                                   .revision = key->revision,
-                                                   .subject = "",
-                                                   .issuer = "",
-                                                   .serial_number = "",
-                                                   .renew_at = INT64_MAX },
-                err);
+        return w_certificate_put(tx,
+                                 &(struct w_certificate_put_in){ .id = key->id,
+                                                                 .model_id = a->model,
+                                                                 .application_id = a->application,
+                                                                 .label = a->label,
+                                                                 .spec = spec,
+                                                                 .authority_id_null = true,
+                                                                 .revision = key->revision,
+                                                                 .subject = "",
+                                                                 .issuer = "",
+                                                                 .serial_number = "",
+                                                                 .renew_at = INT64_MAX },
+                                 err);
 }
 
 int certificate_request(struct tx *tx, const struct certificate_ask *a, struct err *err) {

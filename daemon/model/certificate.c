@@ -248,39 +248,23 @@ static int put_row(const struct issuing *i, const struct secret_revision *key, s
 
         if (r < 0)
                 return r;
-        if (i->row)
-                return w_certificate_set_issued(
-                        i->tx,
-                        &(struct w_certificate_set_issued_in){
-                                .id = key->id,
-                                .spec = spec,
-                                .authority_id = i->authority->id,
-                                .revision = key->revision,
-                                .subject = f.subject,
-                                .issuer = f.issuer,
-                                .serial_number = f.serial,
-                                .begins_at = f.from,
-                                .ends_at = f.until,
-                                .renew_at = certificate_renewal(tx_now(i->tx), f.until),
-                                .issued_at = tx_now(i->tx) },
-                        err);
-        return w_certificate_insert(i->tx,
-                                    &(struct w_certificate_insert_in){
-                                            .id = key->id,
-                                            .model_id = a->model,
-                                            .application_id = a->application,
-                                            .label = a->label,
-                                            .spec = spec,
-                                            .authority_id = i->authority->id,
-                                            .revision = key->revision,
-                                            .subject = f.subject,
-                                            .issuer = f.issuer,
-                                            .serial_number = f.serial,
-                                            .begins_at = f.from,
-                                            .ends_at = f.until,
-                                            .renew_at = certificate_renewal(tx_now(i->tx), f.until),
-                                            .issued_at = tx_now(i->tx) },
-                                    err);
+        return w_certificate_put(i->tx,
+                                 &(struct w_certificate_put_in){
+                                         .id = key->id,
+                                         .model_id = a->model,
+                                         .application_id = a->application,
+                                         .label = a->label,
+                                         .spec = spec,
+                                         .authority_id = i->authority->id,
+                                         .revision = key->revision,
+                                         .subject = f.subject,
+                                         .issuer = f.issuer,
+                                         .serial_number = f.serial,
+                                         .begins_at = f.from,
+                                         .ends_at = f.until,
+                                         .renew_at = certificate_renewal(tx_now(i->tx), f.until),
+                                         .issued_at = tx_now(i->tx) },
+                                 err);
 }
 
 int certificate_find(struct tx *tx, const struct certificate_ask *a,

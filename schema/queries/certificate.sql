@@ -29,17 +29,16 @@ SELECT DISTINCT model_id FROM authority WHERE state IN ('next', 'old') AND model
 -- in: now INT
 SELECT model_id FROM authority WHERE renew_at > 0 AND renew_at <= :now AND state = 'current' ORDER BY renew_at LIMIT 100;
 
--- name: certificate_insert
+-- name: certificate_put
+-- For the first time, or anew.
 INSERT INTO certificate (id, model_id, application_id, label, spec, authority_id, revision, subject, issuer, serial_number,
                          begins_at, ends_at, renew_at, issued_at)
 VALUES (:id, :model_id, :application_id, :label, :spec, :authority_id, :revision, :subject, :issuer, :serial_number,
-        :begins_at, :ends_at, :renew_at, :issued_at);
-
--- name: certificate_set_issued
-UPDATE certificate SET spec = :spec, authority_id = :authority_id, revision = :revision, subject = :subject,
-       issuer = :issuer, serial_number = :serial_number, begins_at = :begins_at, ends_at = :ends_at, renew_at = :renew_at,
-       issued_at = :issued_at, csr = NULL, csr_revision = NULL, ca = NULL, renewals = renewals + 1, failed = NULL
-WHERE id = :id;
+        :begins_at, :ends_at, :renew_at, :issued_at)
+ON CONFLICT (id) DO UPDATE SET spec = excluded.spec, authority_id = excluded.authority_id, revision = excluded.revision,
+       subject = excluded.subject, issuer = excluded.issuer, serial_number = excluded.serial_number,
+       begins_at = excluded.begins_at, ends_at = excluded.ends_at, renew_at = excluded.renew_at,
+       issued_at = excluded.issued_at, csr = NULL, csr_revision = NULL, ca = NULL, renewals = renewals + 1, failed = NULL;
 
 -- name: certificate_by_application
 -- row: certificate
