@@ -243,26 +243,37 @@ static int note_closed(const struct application_row *a, const struct q_secret_ro
         return r < 0 ? r : 0;
 }
 
+/* OPTION becomes TEXT, and a secret that it was until now goes. 0: it was that before. */
+static int replace_option(const struct application_row *a, const char *option, const char *text,
+                          struct err *err) {
+        const char *before;
+        int r = current(a, option, &before, err);
+
+        if (r < 0 || str_eq(before, text))
+                return r < 0 ? r : 0;
+        r = drop_secret(a, option, err);
+        if (r < 0)
+                return r;
+        record_option(a, option, before, text);
+        r = write_option(a, option, text, err);
+        return r < 0 ? r : 1;
+}
+
 static int write_reference(const struct application_row *a, const char *option,
                            const struct q_secret_row *key, struct err *err) {
         char token[SECRET_TOKEN_MAX];
         cleanup_(json_freep) json_t *value =
                 json_string(secret_token_write(key->uri, USER_SECRET_NEWEST, SECRET_PLAIN, token));
         cleanup_(freep) char *text = json_text(value);
-        const char *before;
-        int r = current(a, option, &before, err);
+        int r = replace_option(a, option, text, err);
 
-        if (r < 0 || str_eq(before, text))
+        if (r <= 0)
                 return r;
-        r = drop_secret(a, option, err);
-        if (r < 0)
-                return r;
-        record_option(a, option, before, text);
         command_change(a->command, "set-option", a->name,
                        "set secret option %s of %s to key %s of secret %s", option, a->name,
                        key->field, key->label);
         r = note_closed(a, key, err);
-        return r < 0 ? r : write_option(a, option, text, err);
+        return r < 0 ? r : 1;
 }
 
 static int set_reference(const struct application_row *a, const char *option, const char *text,
@@ -301,18 +312,12 @@ static bool sounds_secret(const char *option) {
 static int set_plain(const struct application_row *a, const char *option, const json_t *value,
                      struct err *err) {
         cleanup_(freep) char *text = json_text(value);
-        const char *before;
-        int r = current(a, option, &before, err);
+        int r = replace_option(a, option, text, err);
 
-        if (r < 0 || str_eq(before, text))
-                return r;
-        r = drop_secret(a, option, err);
-        if (r < 0)
-                return r;
-        command_change(a->command, "set-option", a->name, "set option %s of %s to %.100s", option,
-                       a->name, text);
-        record_option(a, option, before, text);
-        return write_option(a, option, text, err);
+        if (r > 0)
+                command_change(a->command, "set-option", a->name, "set option %s of %s to %.100s",
+                               option, a->name, text);
+        return r;
 }
 
 static bool is_secret(const struct application_row *a, const char *option, const json_t *value) {

@@ -199,6 +199,15 @@ static void add_use(json_t *list, const char *application, const char *what) {
         json_array_append_new(list, use);
 }
 
+/* In whose relation data or configuration of a provider a token of this revision stands. */
+static int read_told(struct tx *tx, const struct q_secret_row *s, int64_t revision,
+                     struct q_secret_revision_told_row **ret, size_t *ret_n, struct err *err) {
+        char *token = tx_format(tx, "{{secret:%s:%lld:", s->uri, (long long)revision);
+
+        return q_secret_revision_told(tx, &(struct q_secret_revision_told_in){ .token = token },
+                                      ret, ret_n, err);
+}
+
 int secret_uses(struct tx *tx, const struct q_secret_row *s, int64_t revision, json_t *list,
                 struct err *err) {
         struct q_secret_use_list_in in = { .secret_id = s->id,
@@ -206,7 +215,6 @@ int secret_uses(struct tx *tx, const struct q_secret_row *s, int64_t revision, j
                                            .max = USER_SECRET_USES_MAX };
         struct q_secret_revision_told_row *told;
         struct q_secret_use_list_row *rows;
-        char *token = tx_format(tx, "{{secret:%s:%lld:", s->uri, (long long)revision);
         size_t n;
         int r = q_secret_use_list(tx, &in, &rows, &n, err);
 
@@ -214,8 +222,7 @@ int secret_uses(struct tx *tx, const struct q_secret_row *s, int64_t revision, j
                 add_use(list, rows[i].application,
                         tx_format(tx, "%s %s", rows[i].type, rows[i].path));
         if (r >= 0)
-                r = q_secret_revision_told(
-                        tx, &(struct q_secret_revision_told_in){ .token = token }, &told, &n, err);
+                r = read_told(tx, s, revision, &told, &n, err);
         for (size_t i = 0; r >= 0 && i < n; i++)
                 add_use(list, told[i].application, "tells it, or logs in with it");
         return r < 0 ? r : 0;
@@ -344,7 +351,6 @@ static int is_acting(struct tx *tx, const struct q_secret_row *s, bool *ret, str
 
 static int prune_one(struct tx *tx, const struct q_secret_row *s, int64_t revision,
                      struct err *err) {
-        char *token = tx_format(tx, "{{secret:%s:%lld:", s->uri, (long long)revision);
         struct q_secret_revision_told_row *told;
         struct q_secret_revision_used_row *used;
         size_t n;
@@ -353,8 +359,7 @@ static int prune_one(struct tx *tx, const struct q_secret_row *s, int64_t revisi
                 &used, &n, err);
 
         if (r >= 0 && n == 0)
-                r = q_secret_revision_told(
-                        tx, &(struct q_secret_revision_told_in){ .token = token }, &told, &n, err);
+                r = read_told(tx, s, revision, &told, &n, err);
         if (r < 0 || n)
                 return r < 0 ? r : 0;
         return w_secret_revision_delete(
