@@ -25,25 +25,6 @@ static json_t *set_of_members(const json_t *object, const json_t *owned) {
         return set;
 }
 
-/* What KEY would be for ITEM, by the names that both have. NULL: none. */
-static char *key_like(const char *key, const json_t *item) {
-        cleanup_(json_freep) json_t *names = NULL, *own = json_object();
-        cleanup_(freep) char *text = NULL;
-        const char *name;
-        json_t *value;
-
-        if (json_parse(key + 2, strlen(key + 2), &names, NULL) < 0)
-                return NULL;
-        json_object_foreach(names, name, value) {
-                if (json_get(item, name))
-                        json_object_set(own, name, json_get(item, name));
-        }
-        if (json_object_size(own) == 0)
-                return NULL;
-        text = json_text(own);
-        return fieldset_element(FIELDSET_KEY, text);
-}
-
 /* ITEM's name in a list of which OWNED is owned. NULL: the list has no keys. */
 static char *element_of(const json_t *owned, const json_t *item) {
         const char *name, *key = NULL;
@@ -55,7 +36,7 @@ static char *element_of(const json_t *owned, const json_t *item) {
                 if (str_starts(name, "k:"))
                         key = name;
         }
-        return key ? key_like(key, item) : NULL;
+        return key ? keep_element(key, item, false) : NULL;
 }
 
 static json_t *set_of_items(const json_t *list, const json_t *owned) {

@@ -55,6 +55,26 @@ bool keep_names_item(const char *element, const json_t *item) {
         return said;
 }
 
+char *keep_element(const char *like, const json_t *item, bool whole) {
+        cleanup_(json_freep) json_t *names = NULL, *own = json_object();
+        cleanup_(freep) char *text = NULL;
+        const char *name;
+        json_t *value;
+
+        if (json_parse(like + 2, strlen(like + 2), &names, NULL) < 0)
+                return NULL;
+        json_object_foreach(names, name, value) {
+                if (json_get(item, name))
+                        json_object_set(own, name, json_get(item, name));
+                else if (whole)
+                        return NULL;
+        }
+        if (json_object_size(own) == 0)
+                return NULL;
+        text = json_text(own);
+        return str_format("k:%s", text);
+}
+
 static const json_t *item_of_set(const json_t *set, const json_t *item) {
         const char *name;
         json_t *child;

@@ -15,3 +15,6 @@
 json_t *keep_document(const struct apply_request *r, json_t **ret_owned);
 /* Does the element "k:{...}" name ITEM? What the item does not say is as its default. */
 bool keep_names_item(const char *element, const json_t *item);
+/* What such an element would be for ITEM, by the names in LIKE, that of a neighbour. NULL: the item
+ * has none of them, or not all when it is to be WHOLE. Caller frees. */
+char *keep_element(const char *like, const json_t *item, bool whole);

@@ -230,24 +230,6 @@ static json_t *take_from_all(json_t *entries, const struct place *root, struct b
 
 static json_t *claim(const struct place *p, const json_t *owned, const json_t *live);
 
-/* {"port":80,"protocol":"TCP"}, by the names that KEY has; NULL: the item has not all of them. */
-static char *element_of(const char *key, const json_t *item) {
-        cleanup_(json_freep) json_t *names = NULL, *own = json_object();
-        cleanup_(freep) char *text = NULL;
-        const char *name;
-        json_t *value;
-
-        if (json_parse(key + 2, strlen(key + 2), &names, NULL) < 0)
-                return NULL;
-        json_object_foreach(names, name, value) {
-                if (!json_get(item, name))
-                        return NULL;
-                json_object_set(own, name, json_get(item, name));
-        }
-        text = json_text(own);
-        return str_format("k:%s", text);
-}
-
 static const char *first_key(const json_t *set) {
         const char *name;
         json_t *child;
@@ -264,7 +246,7 @@ static const json_t *item_in(const json_t *list, const char *key, const char *el
         size_t i;
 
         json_array_foreach((json_t *)list, i, item) {
-                cleanup_(freep) char *own = element_of(key, item);
+                cleanup_(freep) char *own = keep_element(key, item, true);
 
                 if (str_eq(own, element))
                         return item;
@@ -296,7 +278,7 @@ static void claim_items(const struct place *p, const json_t *owned, const json_t
         if (!key)
                 return; /* atomic: one value */
         json_array_foreach((json_t *)live, i, item) {
-                cleanup_(freep) char *element = element_of(key, item);
+                cleanup_(freep) char *element = keep_element(key, item, true);
 
                 if (element)
                         claim_at(p, element, owned, item, item_in(p->baseline, key, element),
