@@ -178,12 +178,12 @@ class World:
             if found:
                 self.slow[found[1], found[2]] += int(found[3])
         self.looped += d.loop_seconds()
-        lines = [line for line in d.log_path.read_text(errors="replace").splitlines() if "held the loop" in line]
-        if lines:
-            print("   " + "\n   ".join(lines[-10:]), flush=True)
 
     def drop(self, d, model=None):
         self.take_slow(d)
+        lines = [line for line in d.log_path.read_text(errors="replace").splitlines() if "held the loop" in line]
+        if lines:
+            print("   " + "\n   ".join(lines[-10:]), flush=True)
         d.stop()
         self.daemons.remove(d)
         shutil.rmtree(d.folder, ignore_errors=True)
