@@ -39,4 +39,3 @@ bool verb_pod(struct verb *v, json_t *ask, const struct world_application *a,
  * "container", "argv", "stdin"}, {"target", "bucket", "key"} or {"file"}; no "to": nowhere. */
 void verb_stream_start(struct verb *v, const struct world_application *a,
                        const struct world_model *m);
-bool verb_stream_secret(const char *pointer); /* may a token stand there? */
