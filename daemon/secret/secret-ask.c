@@ -20,6 +20,7 @@ static const struct place {
         {},
 }, kind_places[] = {
         { "new-secret", "/value", NULL },
+        { "taken", "/token", NULL },
         { "use-secret", "/token", NULL },
         { "config", "/options", NULL },
         {},

@@ -31,6 +31,7 @@ static void where_values_are_put_in_they_may_stand(void **state) {
                 "\",\"from\":{\"stdin\":\"" TOKEN "\"},\"to\":{\"stdin\":\"" TOKEN "\"}}}",
                 "{\"kind\":\"new-secret\",\"value\":\"" TOKEN "\"}",
                 "{\"kind\":\"use-secret\",\"token\":\"" TOKEN "\"}",
+                "{\"kind\":\"taken\",\"application\":\"a\",\"token\":\"" TOKEN "\"}",
                 "{\"kind\":\"config\",\"options\":{\"a\":\"" TOKEN "\"}}",
                 "{\"kind\":\"wait\",\"seconds\":1}",
         };
