@@ -34,6 +34,16 @@ static struct backup_keeper *keeper_of(const struct request *q) {
         return q->admin->options.backups;
 }
 
+/* A daemon of the tests' has none. */
+static bool has_keeper(struct request *q) {
+        struct err err = { 0 };
+
+        if (keeper_of(q))
+                return true;
+        request_fail(q, err_set(&err, -ENOTSUP, "this daemon makes no backups"), &err);
+        return false;
+}
+
 /* ---- what there is */
 
 static int read_list(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
@@ -41,7 +51,8 @@ static int read_list(struct tx *tx, struct request *q, json_t **ret, struct err 
 }
 
 void backups_list(struct request *q) {
-        request_read(q, read_list, NULL);
+        if (has_keeper(q))
+                request_read(q, read_list, NULL);
 }
 
 /* ---- one is made or verified */
@@ -88,7 +99,8 @@ static void create(struct request *q, json_t *json) {
 }
 
 void backups_create(struct request *q) {
-        request_read(q, read_nothing, create);
+        if (has_keeper(q))
+                request_read(q, read_nothing, create);
 }
 
 static void verify(struct request *q, json_t *json) {
@@ -102,7 +114,8 @@ void backups_verify(struct request *q) {
         if (!b->path)
                 return request_fail(q, err_set(&err, -EINVAL, "path: which backup is missing"),
                                     &err);
-        request_read(q, read_nothing, verify);
+        if (has_keeper(q))
+                request_read(q, read_nothing, verify);
 }
 
 /* ---- at times */
@@ -132,11 +145,13 @@ static void scheduled(struct request *q, json_t *json) {
 }
 
 void backups_schedule(struct request *q) {
-        request_read(q, set, scheduled);
+        if (has_keeper(q))
+                request_read(q, set, scheduled);
 }
 
 void backups_unschedule(struct request *q) {
-        request_read(q, unset, scheduled);
+        if (has_keeper(q))
+                request_read(q, unset, scheduled);
 }
 
 /* ---- after a restore */
