@@ -62,6 +62,11 @@ static int look_settled(struct turn *t, const json_t *ask, char *why, size_t siz
         return reconcile_settled(t->of->options.reconcile, t->rows.application_id, why, size);
 }
 
+static int look_taken(struct turn *t, const json_t *ask, char *why, size_t size) {
+        return reconcile_taken(t->of->options.reconcile, t->rows.application_id,
+                               json_get_str(ask, "application", ""), why, size);
+}
+
 /* ---- outside */
 
 static void on_did(void *arg, const struct reconcile_did *did);
@@ -90,9 +95,11 @@ static const struct kind kinds[] = {
         { .name = "wait", .look = look_wait },
         { .name = "ready", .look = look_ready },
         { .name = "settled", .look = look_settled },
+        { .name = "taken", .look = look_taken },
         { .name = "new-secret", .store = ask_new_secret, .secret = "/value" },
         { .name = "use-secret", .store = ask_use_secret, .secret = "/token" },
         { .name = "config", .store = ask_config, .secret = "/options" },
+        { .name = "run-at", .store = ask_run_at },
         { .name = "verb", .start = start_verb },
         { .name = "remove", .start = start_verb, .own = true },
 };
@@ -243,6 +250,11 @@ void ask_break_off(struct turn *t) {
 
 /* ---- what is one transaction with its end */
 
+/* Of a refusal: what was to be there is not, or is another by now. */
+static enum outcome outcome_of(int r) {
+        return r == -ENOENT ? OUTCOME_GONE : r == -ESTALE ? OUTCOME_CONFLICT : OUTCOME_REFUSED;
+}
+
 static int run_store(struct tx *tx, struct store_call *c, struct err *err) {
         struct turn *t = c->arg;
         json_t *told = NULL;
@@ -265,8 +277,7 @@ static void on_stored(struct store_call *c, int r, const struct err *err) {
         if (turn_store_failed(r))
                 return retry(t, OUTCOME_NOT_YET, back_off(t, 0), err_text(err));
         if (r < 0)
-                return end_as(t, r == -ENOENT ? OUTCOME_GONE : OUTCOME_REFUSED, "%s",
-                              err_text(err));
+                return end_as(t, outcome_of(r), "%s", err_text(err));
         ask_over(t);
 }
 

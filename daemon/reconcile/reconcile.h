@@ -159,6 +159,10 @@ int reconcile_ready(struct reconcile *r, int64_t application, const char *label,
                     size_t size);
 /* All that was changed of it is planned and applied; or not yet, with WHY. */
 bool reconcile_settled(struct reconcile *r, int64_t application, char *why, size_t size);
+/* Whether OTHER, to which APPLICATION is related, has taken what it was told: all that follows
+ * from it is planned and written, its pods run so, and there are some; WHY: not yet. */
+bool reconcile_taken(struct reconcile *r, int64_t application, const char *other, char *why,
+                     size_t size);
 /* One thing to do at the target that APPLICATION's plan declared under that label, or at the
  * model's cluster (NULL), there only with a pod of the application's own: ASK's "pod", a name. */
 struct reconcile_verb {
