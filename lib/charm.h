@@ -296,10 +296,10 @@ void charm_ask_wait(struct charm_ask *a, int64_t seconds);
 void charm_ask_ready(struct charm_ask *a, const char *label);
 /* Until all that was changed of the application is planned and applied. */
 void charm_ask_settled(struct charm_ask *a);
-/* Until the other side of R has taken what it was told: all that follows from it is planned and
- * written, its pods run so, and there are some. Ask charm_ask_settled first: what it is told is
- * in a plan of ours. */
-void charm_ask_taken(struct charm_ask *a, const struct charm_relation *r);
+/* Until APPLICATION (the other side of a relation) has what it is told now instead of TOKEN, of
+ * ours: it is planned, applied and ready, its pods run so, and no object but our own holds TOKEN any
+ * more. While it is scaled to 0 nobody can tell. */
+void charm_ask_taken(struct charm_ask *a, const char *application, const char *token);
 /* A new value for a secret of the application, which nothing uses yet: VALUE (a token of a secret
  * parameter), or a random one (NULL). Answer: /new and /old, tokens. */
 void charm_ask_new_secret(struct charm_ask *a, const char *label, const char *field,

@@ -224,13 +224,19 @@ static void tell_user(const struct charm_world *w, struct charm_ask *a) {
 
 /* ---- rotate: until nobody has the first */
 
+/* A token. The plan has asked for it as long as that user is wanted. */
+static const char *password_of_old(const struct charm_world *w, const struct rotation *r) {
+        return charm_owned(w, serve_secret(r->paper, r->relation->id, r->users.old),
+                           SERVE_PASSWORD);
+}
+
 static void roll_consumer(const struct charm_world *w, struct charm_ask *a) {
         struct rotation r;
 
         if (!read_state(w, a, &r))
                 return;
         if (!charm_outcome(w))
-                return charm_ask_taken(a, r.relation);
+                return charm_ask_taken(a, r.relation->application, password_of_old(w, &r));
         if (!went_well(w, &r, a))
                 return;
         charm_log(a, "the pods of %s run with %s", r.relation->application, r.new);

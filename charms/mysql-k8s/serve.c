@@ -123,6 +123,13 @@ const char *serve_label(struct charm_plan *p, int64_t relation, const char *what
         return user == 1 ? label : charm_text(p, "%s-%lld", label, (long long)user);
 }
 
+/* "relation-5", of later ones "relation-5-2". */
+const char *serve_secret(struct charm_plan *p, int64_t relation, int64_t user) {
+        const char *label = charm_text(p, "relation-%lld", (long long)relation);
+
+        return user == 1 ? label : charm_text(p, "%s-%lld", label, (long long)user);
+}
+
 const char *serve_user_name(const struct charm_view *v, struct charm_plan *p, int64_t relation,
                             int64_t user) {
         long long id = (long long)relation;
@@ -217,9 +224,8 @@ static const char *want_user(const struct charm_view *v, struct charm_plan *p,
                              const struct served *s, int64_t user, bool locked) {
         int64_t id = s->relation->id;
         const char *name = serve_user_name(v, p, id, user);
-        const char *secret =
-                user == 1 ? s->note : charm_text(p, "%s-%lld", s->note, (long long)user);
-        const char *password = charm_secret(p, secret, "password", USER_PASSWORD_LENGTH, NULL);
+        const char *password = charm_secret(p, serve_secret(p, id, user), SERVE_PASSWORD,
+                                            USER_PASSWORD_LENGTH, NULL);
 
         want_at_server(p, serve_label(p, id, "user", user), "user.yaml",
                        CHARM_HOLES({ "name", CHARM_TEXT, name },

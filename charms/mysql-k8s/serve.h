@@ -15,6 +15,7 @@
 #include "charm.h"
 
 #define SERVE_VERSION "8.0.44" /* of the server that the image has */
+#define SERVE_PASSWORD "password"
 
 /* Databases, users and grants at the target "server". */
 void serve_databases(const struct charm_view *v, struct charm_plan *p);
@@ -33,6 +34,8 @@ bool serve_is_told(const struct charm_view *v, struct charm_plan *p, int64_t rel
                    int64_t user);
 /* WHAT: "user" or "grant". */
 const char *serve_label(struct charm_plan *p, int64_t relation, const char *what, int64_t user);
+/* Label of the secret with its password, in the field SERVE_PASSWORD. */
+const char *serve_secret(struct charm_plan *p, int64_t relation, int64_t user);
 const char *serve_user_name(const struct charm_view *v, struct charm_plan *p, int64_t relation,
                             int64_t user);
 

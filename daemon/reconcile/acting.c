@@ -118,60 +118,56 @@ bool reconcile_settled(struct reconcile *rec, int64_t application, char *why, si
         return false;
 }
 
-static const struct world_application *
-find_related(struct reconcile *rec, const struct world_application *a, const char *name) {
-        for (size_t i = 0; a && i < a->provider_count + a->peer_count; i++) {
-                int64_t id =
-                        i < a->provider_count ? a->providers[i] : a->peers[i - a->provider_count];
-                const struct world_application *p = world_application(&rec->world, id);
+/* A pod that ends works on with what it was started with. */
+static const struct world_unit *ending_unit(const struct world_application *a) {
+        struct map_entry *e;
 
-                if (p && str_eq(p->name, name))
-                        return p;
+        for (size_t i = 0; (e = map_next(&a->units, &i));) {
+                const struct world_unit *u = e->value;
+
+                if (str_eq(u->status, "terminated"))
+                        return u;
         }
         return NULL;
 }
 
-/* Of what it wants, the first that is not in place; in words. */
-static bool is_in_place(struct reconcile *rec, const struct world_application *p, char *why,
-                        size_t size) {
-        const struct world_want *want = tally_open(p, NULL);
-        const struct world_resource *r = want ? world_resource(&rec->world, want->resource) : NULL;
-
-        if (!want)
-                return true;
-        snprintf(why, size, "%s: %s %s: %s", p->name, r ? r->type : "", r ? r->path : want->label,
-                 r && r->seen.reason ? r->seen.reason
-                 : r && r->reason    ? r->reason
-                                     : "not ready yet");
-        return false;
-}
-
-/* It may keep what it wanted before, and then waits for something with the old. */
-static bool is_held_up(const struct world_application *p) {
-        return str_eq(p->plan_word, "waiting") || str_eq(p->plan_word, "blocked") ||
-               str_eq(p->plan_word, "maintenance");
+/* It may have kept what it was, and waits with the old; or there is nobody to take the new. NULL:
+ * neither. */
+static const char *held_up(const struct world_application *a) {
+        if (a->paused)
+                return "it is paused";
+        if (str_eq(a->plan_word, "waiting") || str_eq(a->plan_word, "blocked") ||
+            str_eq(a->plan_word, "maintenance"))
+                return a->plan_message && *a->plan_message ? a->plan_message : a->plan_word;
+        return a->scale == 0 && a->runs >= 0 ? "it is scaled to 0, so nobody takes what it is told"
+                                             : NULL;
 }
 
 bool reconcile_taken(struct reconcile *rec, int64_t application, const char *other, char *why,
                      size_t size) {
-        const struct world_application *a = world_application(&rec->world, application);
-        const struct world_application *p = find_related(rec, a, other);
-        char text[200] = "";
+        const struct world_application *a = world_application(&rec->world, application), *o;
+        const struct world_want *open;
+        const struct world_unit *unit;
+        char reason[200];
 
-        if (!p)
-                snprintf(why, size, "%s is not related any more", other);
-        else if (p->paused)
-                snprintf(why, size, "%s is paused by %s", other, p->paused);
-        else if (!reconcile_settled(rec, p->id, text, sizeof(text)))
-                snprintf(why, size, "%s: %s", other, text);
-        else if (is_held_up(p))
-                snprintf(why, size, "%s is %s: %s", other, p->plan_word,
-                         p->plan_message ? p->plan_message : "");
-        else if (p->scale == 0 && p->runs >= 0)
-                snprintf(why, size, "%s is scaled to 0, and takes what it was told when it runs",
-                         other);
-        else
-                return is_in_place(rec, p, why, size);
+        o = a ? world_application_named(&rec->world, a->model, other) : NULL;
+        open = o ? tally_open(o, NULL) : NULL;
+        if (!a || !o)
+                return true;
+        if (!reconcile_settled(rec, application, reason, sizeof(reason))) {
+                snprintf(why, size, "%s", reason);
+                return false;
+        }
+        unit = ending_unit(o);
+        if (reconcile_settled(rec, o->id, reason, sizeof(reason)) && !open && !unit && !held_up(o))
+                return true;
+        if (open)
+                reconcile_ready(rec, o->id, open->label, reason, sizeof(reason));
+        else if (unit)
+                snprintf(reason, sizeof(reason), "pod %s ends", unit->name);
+        else if (held_up(o))
+                snprintf(reason, sizeof(reason), "%s", held_up(o));
+        snprintf(why, size, "%s: %s", other, reason);
         return false;
 }
 

@@ -159,8 +159,8 @@ int reconcile_ready(struct reconcile *r, int64_t application, const char *label,
                     size_t size);
 /* All that was changed of it is planned and applied; or not yet, with WHY. */
 bool reconcile_settled(struct reconcile *r, int64_t application, char *why, size_t size);
-/* Whether OTHER, to which APPLICATION is related, has taken what it was told: all that follows
- * from it is planned and written, its pods run so, and there are some; WHY: not yet. */
+/* The same of the application OTHER of its model, all of whose objects are in place and ready too,
+ * whose charm waits for nothing, and which has pods, none of them of before; or it is gone. */
 bool reconcile_taken(struct reconcile *r, int64_t application, const char *other, char *why,
                      size_t size);
 /* One thing to do at the target that APPLICATION's plan declared under that label, or at the

@@ -374,7 +374,8 @@ static void what_the_other_side_has_not_taken_is_waited_for(void **state) {
 
         s->not_ready = true;
         stage_steps(s, "[{\"name\": \"roll\", \"ask\": {\"kind\": \"taken\", \"application\": "
-                       "\"b\"}, \"deadline\": 300}]");
+                       "\"b\", \"token\": \"{{secret:aaaaaaaaaaaaaaaaaaaaaaaaaa:1:plain}}\"}, "
+                       "\"deadline\": 300}]");
         id = stage_begin(s, "a", "work");
         stage_run(s, MINUTE);
         assert_string_equal(stage_waits(s, id), "b to have taken it");
