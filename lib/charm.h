@@ -297,8 +297,8 @@ void charm_ask_ready(struct charm_ask *a, const char *label);
 /* Until all that was changed of the application is planned and applied. */
 void charm_ask_settled(struct charm_ask *a);
 /* Until APPLICATION (the other side of a relation) has what it is told now instead of TOKEN, of
- * ours: it is planned, applied and ready, its pods run so, and no object but our own holds TOKEN any
- * more. While it is scaled to 0 nobody can tell. */
+ * ours: it is planned, applied and ready, its pods run so, and no object but our own holds TOKEN
+ * any more. While it is scaled to 0 nobody can tell. */
 void charm_ask_taken(struct charm_ask *a, const char *application, const char *token);
 /* A new value for a secret of the application, which nothing uses yet: VALUE (a token of a secret
  * parameter), or a random one (NULL). Answer: /new and /old, tokens. */
