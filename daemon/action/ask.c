@@ -94,18 +94,11 @@ static const struct kind kinds[] = {
         { .name = "wait", .look = look_wait },
         { .name = "ready", .look = look_ready },
         { .name = "settled", .look = look_settled },
-<<<<<<< HEAD
-        { .name = "taken", .look = look_taken, .store = ask_taken, .secret = "/token" },
-        { .name = "new-secret", .store = ask_new_secret, .secret = "/value" },
-        { .name = "use-secret", .store = ask_use_secret, .secret = "/token" },
-        { .name = "config", .store = ask_config, .secret = "/options" },
-        { .name = "run-at", .store = ask_run_at },
-=======
         { .name = "taken", .look = look_taken, .store = ask_taken },
         { .name = "new-secret", .store = ask_new_secret },
         { .name = "use-secret", .store = ask_use_secret },
         { .name = "config", .store = ask_config },
->>>>>>> main
+        { .name = "run-at", .store = ask_run_at },
         { .name = "verb", .start = start_verb },
         { .name = "remove", .start = start_verb, .own = true },
 };
