@@ -7,7 +7,8 @@ import subprocess
 
 from lib import s3
 from lib.drift import lines
-from lib.operations import call, ended, run
+from lib.operations import call, run
+from lib.operations import done as ended
 from lib.runner import Skip, main, test
 from lib.services import MINIO, MYSQL, ask, endpoint, root_password, sql
 from lib.world import Answer, Trouble, until

@@ -9,7 +9,8 @@ import urllib.parse
 
 from lib.drift import lines
 from lib.mysql_client import Refused, login
-from lib.operations import LIVE, call, ended, run
+from lib.operations import LIVE, call, run
+from lib.operations import done as ended
 from lib.runner import main, test
 from lib.services import MYSQL, ask, secret, sql
 from lib.world import Trouble, until
