@@ -10,6 +10,7 @@
 #include "action.h"
 #include "admin.h"
 #include "audit.h"
+#include "backup-keeper.h"
 #include "charm-host.h"
 #include "charm-prune.h"
 #include "clock.h"
@@ -39,6 +40,7 @@ struct controller {
         struct store *store;
         struct sealer *sealer;
         struct rekey *rekey;
+        struct backup_keeper *backups;
         struct charm_host *host;
         struct http *http;
         struct reconcile *reconcile;
@@ -349,6 +351,18 @@ static int check_socket_folder(const struct options *o, struct err *err) {
         return err_set(err, -errno, "the folder of socket %s: %s", o->socket, strerror(errno));
 }
 
+static void open_backups(struct controller *c) {
+        c->backups = backup_keeper_new(&(struct backup_keeper_options){
+                .loop = c->loop,
+                .store = c->store,
+                .seal = { .state_dir = c->options->state_dir, .key_file = c->options->key_file },
+                .key_file = c->options->backup_key_file,
+                .folder = c->options->backup_dir,
+                .controller = c->uuid,
+                .name = c->options->name,
+                .max_age = c->options->backup_max_age });
+}
+
 static int open_admin(struct controller *c, struct err *err) {
         struct admin_options o = {
                 .loop = c->loop,
@@ -358,6 +372,7 @@ static int open_admin(struct controller *c, struct err *err) {
                 .host = c->host,
                 .sealer = c->sealer,
                 .rekey = c->rekey,
+                .backups = c->backups,
                 .audit = &c->audit,
                 .socket = c->options->socket,
                 .state_dir = c->options->state_dir,
@@ -624,6 +639,8 @@ int controller_new(struct options *o, struct controller **ret, struct err *err) 
         if (r >= 0)
                 r = open_actions(c, err);
         if (r >= 0)
+                open_backups(c);
+        if (r >= 0)
                 r = open_admin(c, err);
         if (r >= 0)
                 r = open_metrics(c, err);
@@ -660,6 +677,7 @@ struct controller *controller_free(struct controller *c) {
         c->admin = admin_free(c->admin);
         action_stop(c->action);
         rekey_stop(c->rekey);
+        backup_keeper_stop(c->backups);
         if (c->reconcile)
                 reconcile_stop(c->reconcile);
         if (c->loop)
@@ -673,6 +691,7 @@ struct controller *controller_free(struct controller *c) {
         c->host = charm_host_free(c->host);
         c->http = http_free(c->http);
         c->rekey = rekey_free(c->rekey);
+        c->backups = backup_keeper_free(c->backups);
         c->sealer = seal_free(c->sealer);
         c->loop = loop_free(c->loop);
         free(c);

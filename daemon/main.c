@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "controller.h"
 #include "log.h"
+#include "offline.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,6 +60,8 @@ int main(int argc, char **argv) {
         }
         harden();
         log_set_level(options_log_level(&o));
+        if (offline_wanted(&o))
+                return offline_run(&o);
         options_warn(&o);
         r = controller_new(&o, &c, &err);
         if (r < 0) {

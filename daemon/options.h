@@ -20,6 +20,10 @@ struct options {
                 fight_delay_max;
         int64_t limit_change_free, limit_change_share, limit_delete_free, limit_delete_share,
                 limit_delete_most, limit_window;
+        char *backup_key_file, *backup_dir;
+        int64_t backup_max_age;
+        char *verify, *restore; /* offline.h */
+        bool force;
         bool dev, sandbox;
         bool help, version;
         char *const *arguments; /* borrowed: what the program was started with */

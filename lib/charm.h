@@ -296,6 +296,9 @@ void charm_ask_wait(struct charm_ask *a, int64_t seconds);
 void charm_ask_ready(struct charm_ask *a, const char *label);
 /* Until all that was changed of the application is planned and applied. */
 void charm_ask_settled(struct charm_ask *a);
+/* Until APPLICATION (the other side of a relation) has what it is told now instead of TOKEN, of
+ * ours: it is planned, applied and ready, and no object but our own holds TOKEN any more. */
+void charm_ask_taken(struct charm_ask *a, const char *application, const char *token);
 /* A new value for a secret of the application, which nothing uses yet: VALUE (a token of a secret
  * parameter), or a random one (NULL). Answer: /new and /old, tokens. */
 void charm_ask_new_secret(struct charm_ask *a, const char *label, const char *field,

@@ -10,9 +10,13 @@
  * once, and which buckets there are, is noted in the peer relation, the only memory of a pure
  * function.
  *
+ * Actions: rotate-root-key, rotate-relation-key (minio-keys.c), mirror-buckets (minio-mirror.c).
+ *
  * Not here: more than one server, TLS, gateway mode; the options for those are declared, and say
  * so. */
 #include "charm.gen.h"
+
+#include "minio.h"
 
 #include <string.h>
 
@@ -29,9 +33,10 @@
 /* ---- the server */
 
 static const char *root_key(const struct charm_view *v, struct charm_plan *p) {
-        if (charm_option_set(v, OPTION_SECRET_KEY) && *charm_option(v, OPTION_SECRET_KEY))
-                return charm_option(v, OPTION_SECRET_KEY);
-        return charm_secret(p, "root", "secret-key", ROOT_KEY_LENGTH, NULL);
+        const char *own = charm_secret(p, "root", MINIO_SECRET, ROOT_KEY_LENGTH, NULL),
+                   *given = charm_option(v, OPTION_SECRET_KEY);
+
+        return *given ? given : own;
 }
 
 static void want_server(const struct charm_view *v, struct charm_plan *p) {
@@ -54,7 +59,7 @@ static void want_server(const struct charm_view *v, struct charm_plan *p) {
                                { "console-address", CHARM_TEXT,
                                  charm_text(p, ":%s", charm_option(v, OPTION_CONSOLE_PORT)) },
                                { "metrics", CHARM_TEXT, scraped ? "public" : "jwt" }));
-        charm_target(p, "server", "s3", "target.yaml",
+        charm_target(p, MINIO_SERVER, "s3", "target.yaml",
                      CHARM_HOLES({ "via", CHARM_TEXT,
                                    charm_text(p, "%s/%s-0", charm_model(v), application) },
                                  { "secret-key", CHARM_TEXT, key }));
@@ -156,37 +161,48 @@ static const char *open_policy(struct charm_plan *p, const char *buckets) {
 struct served {
         const struct charm_relation *relation;
         const char *bucket; /* or NULL */
-        const char *name;   /* of the user, its policy, its secret, its note */
-        const char *bucket_label, *policy_label, *user_label;
+        const char *name;   /* of its policy, its note, and its first user */
+        const char *bucket_label, *policy_label;
 };
 
 static void want_at_server(struct charm_plan *p, const char *label, const char *file,
                            const struct charm_hole *holes) {
-        charm_want_at(p, label, "server", file, holes);
+        charm_want_at(p, label, MINIO_SERVER, file, holes);
         charm_needs(p, label, "statefulset", CHARM_READY);
 }
 
-static void want_buckets(struct charm_plan *p, const char *list) {
+static void want_buckets(const struct charm_view *v, struct charm_plan *p, const char *list) {
         for (; *list; list = charm_list_rest(list)) {
                 const char *name = charm_list_first(p, list);
 
                 want_at_server(p, charm_text(p, "bucket/%s", name), "bucket.yaml",
-                               CHARM_HOLES({ "name", CHARM_TEXT, name }));
+                               CHARM_HOLES({ "name", CHARM_TEXT, name }, minio_versioning(v, name),
+                                           minio_lifecycle(v, p, name)));
         }
 }
 
-static void want_user(struct charm_plan *p, const struct served *s, const char *key,
-                      const char *buckets) {
+static void want_policy(struct charm_plan *p, const struct served *s, const char *buckets) {
         const char *document = s->bucket ? bucket_policy(p, s->bucket) : open_policy(p, buckets);
 
         want_at_server(
                 p, s->policy_label, "policy.yaml",
                 CHARM_HOLES({ "name", CHARM_TEXT, s->name }, { "document", CHARM_JSON, document }));
-        want_at_server(p, s->user_label, "user.yaml",
-                       CHARM_HOLES({ "name", CHARM_TEXT, s->name },
-                                   { "secret-key", CHARM_TEXT, key },
-                                   { "policy", CHARM_TEXT, s->name }));
-        charm_needs(p, s->user_label, s->policy_label, CHARM_EXISTS);
+}
+
+static const char *key_of(struct charm_plan *p, const struct served *s, int64_t generation) {
+        return charm_secret(p, minio_user(p, s->relation->id, generation), MINIO_SECRET,
+                            USER_KEY_LENGTH, NULL);
+}
+
+static void want_user(struct charm_plan *p, const struct served *s, int64_t generation) {
+        const char *label = minio_user_label(p, s->relation->id, generation);
+
+        want_at_server(
+                p, label, "user.yaml",
+                CHARM_HOLES({ "name", CHARM_TEXT, minio_user(p, s->relation->id, generation) },
+                            { "secret-key", CHARM_TEXT, key_of(p, s, generation) },
+                            { "policy", CHARM_TEXT, s->name }));
+        charm_needs(p, label, s->policy_label, CHARM_EXISTS);
 }
 
 static bool is_there(const struct charm_view *v, struct charm_plan *p, const char *label) {
@@ -195,37 +211,65 @@ static bool is_there(const struct charm_view *v, struct charm_plan *p, const cha
         return charm_exists(v, label) && charm_ready(v, label);
 }
 
-static bool is_ready(const struct charm_view *v, struct charm_plan *p, const struct served *s) {
-        bool policy = is_there(v, p, s->policy_label), user = is_there(v, p, s->user_label);
+static bool is_ready(const struct charm_view *v, struct charm_plan *p, const struct served *s,
+                     int64_t generation) {
+        bool policy = is_there(v, p, s->policy_label),
+             user = is_there(v, p, minio_user_label(p, s->relation->id, generation));
 
         return (!s->bucket || is_there(v, p, s->bucket_label)) && policy && user;
 }
 
 /* What was noted of this relation, or is to be from now on: its bucket, or NOTED_ALL. NULL: it was
- * told nothing yet. */
+ * told nothing yet. GENERATION: of the key that it is told. */
 static const char *keep_noted(const struct charm_view *v, struct charm_plan *p,
-                              const struct served *s) {
+                              const struct served *s, int64_t generation) {
         const struct charm_relation *peers = charm_relation(v, ENDPOINT_OBJECT_STORAGE_PEERS, 0);
         const char *noted = peers ? charm_told(peers, s->name) : NULL,
                    *asked = s->bucket ? s->bucket : NOTED_ALL;
 
-        if ((!noted || strcmp(noted, asked) != 0) && is_ready(v, p, s))
+        if ((!noted || strcmp(noted, asked) != 0) && is_ready(v, p, s, generation))
                 noted = asked;
         if (peers && noted)
                 charm_tell(p, peers, s->name, noted);
         return noted;
 }
 
+/* Wants its users; which of their keys it is told: the newest that is there, and until then the
+ * one that it has. */
+static int64_t choose_key(const struct charm_view *v, struct charm_plan *p,
+                          const struct served *s) {
+        struct minio_keys keys = minio_keys_of(v, p, s->relation->id);
+        int64_t told = minio_keys_told(v, p, s->relation->id),
+                before = minio_generation_before(keys.generation);
+
+        if (!told || (told != keys.generation && is_ready(v, p, s, keys.generation)))
+                told = keys.generation;
+        want_user(p, s, keys.generation);
+        if (keys.both)
+                want_user(p, s, before);
+        if (told != keys.generation && !(keys.both && told == before))
+                want_user(p, s, told);
+        if (keys.both)
+                charm_status(p, CHARM_ACTIVE,
+                             "%s has two keys until it has taken the new one: rotate-relation-key "
+                             "takes the old one away",
+                             s->relation->application);
+        return told;
+}
+
 static void serve(const struct charm_view *v, struct charm_plan *p, const struct served *s,
                   const char *buckets) {
-        const char *key = charm_secret(p, s->name, "secret-key", USER_KEY_LENGTH, NULL), *noted;
+        const char *noted;
+        int64_t generation;
 
-        want_user(p, s, key, buckets);
-        noted = keep_noted(v, p, s);
+        want_policy(p, s, buckets);
+        generation = choose_key(v, p, s);
+        noted = keep_noted(v, p, s, generation);
         if (!noted)
                 return;
-        charm_tell(p, s->relation, "access-key", s->name);
-        charm_tell(p, s->relation, "secret-key", key);
+        minio_keys_note(v, p, s->relation->id, generation);
+        charm_tell(p, s->relation, "access-key", minio_user(p, s->relation->id, generation));
+        charm_tell(p, s->relation, "secret-key", key_of(p, s, generation));
         charm_tell(p, s->relation, "service", charm_application(v));
         charm_tell(p, s->relation, "namespace", charm_model(v));
         charm_tell_int(p, s->relation, "port", charm_option_int(v, OPTION_PORT));
@@ -253,7 +297,8 @@ static void tell_shared(const struct charm_view *v, struct charm_plan *p, size_t
 static void serve_relations(const struct charm_view *v, struct charm_plan *p) {
         const char *buckets = kept_buckets(v, p);
 
-        want_buckets(p, buckets);
+        want_buckets(v, p, buckets);
+        minio_check_rules(v, p, buckets);
         for (size_t i = 0; i < charm_relations(v, ENDPOINT_OBJECT_STORAGE); i++) {
                 const struct charm_relation *r = charm_relation(v, ENDPOINT_OBJECT_STORAGE, i);
                 struct served s = { .relation = r, .bucket = bucket_of(r) };
@@ -269,7 +314,6 @@ static void serve_relations(const struct charm_view *v, struct charm_plan *p) {
                 s.name = charm_text(p, "relation-%lld", (long long)r->id);
                 s.bucket_label = s.bucket ? charm_text(p, "bucket/%s", s.bucket) : NULL;
                 s.policy_label = charm_text(p, "%s/policy", s.name);
-                s.user_label = charm_text(p, "%s/user", s.name);
                 serve(v, p, &s, buckets);
         }
 }
@@ -346,7 +390,15 @@ static void plan(const struct charm_view *v, struct charm_plan *p) {
         want_server(v, p);
         serve_relations(v, p);
         tell_others(v, p);
+        minio_mirror_plan(v, p);
         check_options(v, p);
 }
 
-CHARM(.plan = plan);
+static const struct charm_action actions[] = {
+        { ACTION_ROTATE_ROOT_KEY, minio_root_steps },
+        { ACTION_ROTATE_RELATION_KEY, minio_relation_steps },
+        { ACTION_MIRROR_BUCKETS, minio_mirror_steps },
+        {},
+};
+
+CHARM(.plan = plan, .actions = actions);

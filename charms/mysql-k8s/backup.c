@@ -4,21 +4,12 @@
 
 #include "charm.gen.h"
 
+#include "s3-endpoint.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-#define AMAZON "https://s3.amazonaws.com"
-#define IN_CLUSTER ".svc"
-
 /* ---- the target */
-
-struct endpoint {
-        const char *url;  /* without a slash at its end */
-        const char *host; /* without its port */
-        long port;
-        bool tls;
-        const char *via; /* "NAMESPACE/POD": a Service of the cluster; or NULL */
-};
 
 static const char *cut(struct charm_plan *p, const char *text, size_t length) {
         char *out = charm_memory(p, length + 1);
@@ -27,108 +18,25 @@ static const char *cut(struct charm_plan *p, const char *text, size_t length) {
         return out;
 }
 
-/* NAME.NAMESPACE.svc[.…]: what a Service is called inside. From here it is reached through the API
- * server, at its first pod, which is what all stateful applications here call theirs. */
-static const char *pod_of(struct charm_plan *p, const char *host) {
-        size_t name = strcspn(host, "."), space;
-        const char *rest = host[name] ? host + name + 1 : "";
-
-        space = strcspn(rest, ".");
-        if (strncmp(rest + space, IN_CLUSTER, strlen(IN_CLUSTER)) != 0 ||
-            !strchr(".", rest[space + strlen(IN_CLUSTER)]))
-                return NULL;
-        return charm_text(p, "%.*s/%.*s-0", (int)space, rest, (int)name, host);
-}
-
-static void read_endpoint(struct charm_plan *p, const struct charm_relation *r,
-                          struct endpoint *e) {
-        const char *url = charm_told(r, "endpoint"), *region = charm_told(r, "region"), *host,
-                   *colon;
-
-        if (!url || !*url)
-                url = region && *region ? charm_text(p, "https://s3.%s.amazonaws.com", region)
-                                        : AMAZON;
-        e->tls = strncmp(url, "http://", 7) != 0;
-        host = strstr(url, "://") ? strstr(url, "://") + 3 : url;
-        e->url = cut(p, url, (size_t)(host - url) + strcspn(host, "/"));
-        e->host = cut(p, host, strcspn(host, ":/"));
-        colon = strchr(host, ':');
-        e->port = colon ? strtol(colon + 1, NULL, 10) : e->tls ? 443 : 80;
-        e->via = pod_of(p, e->host);
-}
-
-static int digit_of(char c) {
-        static const char letters[] =
-                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        const char *at = c ? strchr(letters, c) : NULL;
-
-        return at ? (int)(at - letters) : -1;
-}
-
-/* The PEM in ["BASE64", …]; NULL: nothing was told. */
-static const char *authorities(struct charm_plan *p, const struct charm_relation *r) {
-        const char *told = charm_told(r, "tls-ca-chain");
-        char *out = told ? charm_memory(p, strlen(told) + 1) : NULL, *end = out;
-        unsigned bits = 0, have = 0;
-
-        for (; told && *told; told++) {
-                int digit = digit_of(*told);
-
-                if (digit < 0) { /* the end of one of them, or a fold */
-                        bits = strchr("\",]=", *told) ? 0 : bits;
-                        have = bits ? have : 0;
-                        continue;
-                }
-                bits = bits << 6 | (unsigned)digit;
-                have += 6;
-                if (have >= 8) {
-                        have -= 8;
-                        *end++ = (char)(bits >> have);
-                        bits &= (1U << have) - 1;
-                }
-        }
-        return out && *out ? out : NULL;
-}
-
-static void want_target(struct charm_plan *p, const struct charm_relation *r,
-                        const struct endpoint *e) {
-        const char *region = charm_told(r, "region"), *ca = e->tls ? authorities(p, r) : NULL;
-
-        charm_target(p, BACKUP_TARGET, "s3", "backup-target.yaml",
-                     CHARM_HOLES({ "endpoint", e->tls ? CHARM_TEXT : CHARM_NONE, e->url },
-                                 { "via", e->via ? CHARM_TEXT : CHARM_NONE, e->via },
-                                 { "port", e->via ? CHARM_INT : CHARM_NONE, NULL, e->port },
-                                 { "region", region && *region ? CHARM_TEXT : CHARM_NONE, region },
-                                 { "access-key", CHARM_TEXT, charm_told(r, "access-key") },
-                                 { "secret-key", CHARM_TEXT, charm_told(r, "secret-key") },
-                                 { "mode", CHARM_TEXT, e->tls ? "verify-full" : "plain" },
-                                 { "ca", ca ? CHARM_TEXT : CHARM_NONE, ca }));
-}
-
-static bool has_told(const struct charm_relation *r) {
-        return charm_told(r, "bucket") && charm_told(r, "access-key") &&
-               charm_told(r, "secret-key");
-}
-
 void backup_plan(const struct charm_view *v, struct charm_plan *p) {
         const struct charm_relation *r = charm_relation(v, ENDPOINT_S3_PARAMETERS, 0);
-        struct endpoint e;
+        struct s3_endpoint e;
 
         if (!r)
                 return;
         charm_tell(p, r, "bucket", charm_text(p, "relation-%lld", (long long)r->id));
-        if (!has_told(r))
+        if (!s3_endpoint_told(r))
                 return charm_status(p, CHARM_ACTIVE,
                                     "no backups before %s tells a bucket and its keys",
                                     r->application);
-        read_endpoint(p, r, &e);
+        s3_endpoint_read(p, r, &e);
         if (!e.tls && !e.via)
                 return charm_status(p, CHARM_BLOCKED,
                                     "s3-parameters: %.200s would carry backups and keys in the "
                                     "open: https://, or a Service of the cluster "
                                     "(NAME.NAMESPACE.svc.cluster.local)",
                                     e.url);
-        want_target(p, r, &e);
+        s3_endpoint_target(p, r, &e, BACKUP_TARGET, "backup-target.yaml");
 }
 
 /* ---- what actions find it by */
@@ -137,22 +45,16 @@ bool backup_store(const struct charm_world *w, struct charm_ask *a, struct backu
         const struct charm_relation *r =
                 charm_relation(charm_world_view(w), ENDPOINT_S3_PARAMETERS, 0);
         struct charm_plan *p = charm_paper(a);
-        const char *path = r ? charm_told(r, "path") : NULL;
-        size_t length;
 
         if (!r)
                 charm_give_up(a, "Missing relation with S3 integrator charm: mooringctl deploy "
                                  "s3-integrator, and integrate it with s3-parameters");
-        else if (!has_told(r))
+        else if (!s3_endpoint_told(r))
                 charm_give_up(a, "Missing S3 parameters: %s has told no bucket and keys yet",
                               r->application);
-        if (!r || !has_told(r))
+        if (!r || !s3_endpoint_told(r))
                 return false;
-        path = path ? path + strspn(path, "/") : "";
-        for (length = strlen(path); length && path[length - 1] == '/';)
-                length--;
-        *ret = (struct backup_store){ charm_told(r, "bucket"),
-                                      length ? charm_text(p, "%.*s/", (int)length, path) : "" };
+        *ret = (struct backup_store){ charm_told(r, "bucket"), s3_endpoint_prefix(p, r) };
         return true;
 }
 

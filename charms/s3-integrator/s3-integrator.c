@@ -102,19 +102,30 @@ static const struct charm_step sync_steps[] = { { "keys", sync_keys, 0, 0 },
 /* ---- get-s3-connection-info */
 
 static void tell_info(const struct charm_world *w, struct charm_ask *a) {
-        static const char *const open[] = { OPTION_ENDPOINT,     OPTION_BUCKET,
-                                            OPTION_REGION,       OPTION_PATH,
-                                            OPTION_S3_URI_STYLE, OPTION_S3_API_VERSION,
-                                            OPTION_STORAGE_CLASS };
+        static const char *const open[] = {
+                OPTION_ENDPOINT,      OPTION_BUCKET,
+                OPTION_REGION,        OPTION_PATH,
+                OPTION_S3_URI_STYLE,  OPTION_S3_API_VERSION,
+                OPTION_STORAGE_CLASS, OPTION_ATTRIBUTES,
+                OPTION_TLS_CA_CHAIN,  OPTION_EXPERIMENTAL_DELETE_OLDER_THAN_DAYS
+        };
         static const char *const hidden[] = { OPTION_ACCESS_KEY, OPTION_SECRET_KEY };
         const struct charm_view *v = charm_world_view(w);
 
-        for (size_t i = 0; i < sizeof(hidden) / sizeof(*hidden); i++)
+        bool any = false;
+
+        for (size_t i = 0; i < sizeof(hidden) / sizeof(*hidden); i++) {
                 if (is_given(v, hidden[i]))
                         charm_result(a, hidden[i], "************");
-        for (size_t i = 0; i < sizeof(open) / sizeof(*open); i++)
+                any = any || is_given(v, hidden[i]);
+        }
+        for (size_t i = 0; i < sizeof(open) / sizeof(*open); i++) {
                 if (is_given(v, open[i]))
                         charm_result(a, open[i], charm_option(v, open[i]));
+                any = any || is_given(v, open[i]);
+        }
+        if (!any)
+                return charm_give_up(a, "Credentials are not set!");
         charm_done(a);
 }
 

@@ -156,6 +156,49 @@ int ask_use_secret(struct tx *tx, struct turn *t, const json_t *ask, json_t **to
         return r < 0 ? r : 0;
 }
 
+/* ---- taken */
+
+#define USES_PAGE 100
+
+/* -EAGAIN: an object that is not the application's own holds it still. */
+static int check_uses(struct tx *tx, const struct turn *t, const struct q_secret_row *s,
+                      int64_t revision, struct err *err) {
+        struct q_secret_use_list_in in = { .secret_id = s->id,
+                                           .revision = revision,
+                                           .max = USES_PAGE };
+        struct q_secret_use_list_row *rows;
+        size_t n;
+        int r;
+
+        do {
+                r = q_secret_use_list(tx, &in, &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++) {
+                        in.after = rows[i].id;
+                        if (!str_eq(rows[i].application, t->rows.application))
+                                r = err_set(err, -EAGAIN, "%s %s of %s holds the value before",
+                                            rows[i].type, rows[i].path,
+                                            *rows[i].application ? rows[i].application : "nobody");
+                }
+        } while (r >= 0 && n == USES_PAGE);
+        return r < 0 ? r : 0;
+}
+
+int ask_taken(struct tx *tx, struct turn *t, const json_t *ask, json_t **told, struct err *err) {
+        struct secret_ref ref;
+        struct q_secret_row *s;
+        size_t n;
+        int r;
+
+        if (!secret_token_next(json_get_str(ask, "token", ""), 0, &ref))
+                return err_set(err, -EINVAL, "what is to be taken back is no secret");
+        r = q_secret_by_uri(tx, &(struct q_secret_by_uri_in){ .uri = ref.uri }, &s, &n, err);
+        if (r < 0 || !n)
+                return r < 0 ? r : 0;
+        if (s->application_id_null || s->application_id != t->rows.application_id)
+                return err_set(err, -EPERM, "the secret is none of %s's own", t->rows.application);
+        return check_uses(tx, t, s, ref.revision, err);
+}
+
 /* ---- config */
 
 static int is_sealed(const struct charm_meta *meta, const char *option, struct err *err) {

@@ -33,7 +33,7 @@ struct kind {
         const char *name;
         /* Waits: 1: it is so; 0: not yet, with WHY; <0: ERR. */
         int (*look)(struct turn *t, const json_t *ask, char *why, size_t size);
-        ask_store_fn *store;
+        ask_store_fn *store; /* with LOOK: once that is so; -EAGAIN: not yet */
         void (*start)(struct turn *t, const json_t *ask);
         const char *secret; /* a token may stand there; NULL: nowhere, but as the verb says */
         bool own;           /* the engine asks for it, and no step */
@@ -60,6 +60,11 @@ static int look_ready(struct turn *t, const json_t *ask, char *why, size_t size)
 
 static int look_settled(struct turn *t, const json_t *ask, char *why, size_t size) {
         return reconcile_settled(t->of->options.reconcile, t->rows.application_id, why, size);
+}
+
+static int look_taken(struct turn *t, const json_t *ask, char *why, size_t size) {
+        return reconcile_taken(t->of->options.reconcile, t->rows.application_id,
+                               json_get_str(ask, "application", ""), why, size);
 }
 
 /* ---- outside */
@@ -90,6 +95,7 @@ static const struct kind kinds[] = {
         { .name = "wait", .look = look_wait },
         { .name = "ready", .look = look_ready },
         { .name = "settled", .look = look_settled },
+        { .name = "taken", .look = look_taken, .store = ask_taken, .secret = "/token" },
         { .name = "new-secret", .store = ask_new_secret, .secret = "/value" },
         { .name = "use-secret", .store = ask_use_secret, .secret = "/token" },
         { .name = "config", .store = ask_config, .secret = "/options" },
@@ -235,7 +241,9 @@ static void on_did(void *arg, const struct reconcile_did *did) {
 }
 
 void ask_break_off(struct turn *t) {
-        if (!t->verb || !str_eq(json_get_str(t->rows.ask, "verb", ""), "stream"))
+        const char *verb = json_get_str(t->rows.ask, "verb", "");
+
+        if (!t->verb || (!str_eq(verb, "stream") && !str_eq(verb, "mirror")))
                 return;
         reconcile_verb_cancel(take_ptr(t->verb));
         end_as(t, OUTCOME_UNREACHABLE, "broken off: it was cancelled");
@@ -262,7 +270,7 @@ static void on_stored(struct store_call *c, int r, const struct err *err) {
         t->storing = false;
         if (t->of->stopping)
                 return turn_over(t);
-        if (turn_store_failed(r))
+        if (turn_store_failed(r) || r == -EAGAIN)
                 return retry(t, OUTCOME_NOT_YET, back_off(t, 0), err_text(err));
         if (r < 0)
                 return end_as(t, r == -ENOENT ? OUTCOME_GONE : OUTCOME_REFUSED, "%s",
@@ -284,6 +292,8 @@ static void look(struct turn *t) {
         char why[300] = "";
 
         if (k->look(t, t->rows.ask, why, sizeof(why))) {
+                if (k->store)
+                        return turn_store(t, run_store, on_stored);
                 t->outcome = OUTCOME_DONE;
                 return end(t);
         }

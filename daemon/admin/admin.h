@@ -35,6 +35,7 @@ struct admin_options {
         struct charm_host *host;
         struct sealer *sealer;
         struct rekey *rekey;
+        struct backup_keeper *backups; /* NULL: none are made (tests) */
         const struct audit *audit; /* NULL: nothing is kept */
         const char *socket;        /* path */
         const char *state_dir;

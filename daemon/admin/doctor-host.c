@@ -93,12 +93,6 @@ void doctor_store_wal(struct doctor *d) {
                             (long long)(size >> 20));
 }
 
-/* No record is kept of backups: whoever makes them knows. */
-void doctor_backup(struct doctor *d) {
-        doctor_find(d, DOCTOR_OK, DOCTOR_SUBJECT(state_path(d)),
-                    "no backup is recorded: the daemon does not see those that are made");
-}
-
 void doctor_key(struct doctor *d) {
         const json_t *key = json_get(d->facts, "key");
         const char *path = json_get_str(key, "path", "key");

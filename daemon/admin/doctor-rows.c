@@ -77,6 +77,8 @@ static int add_stops(struct tx *tx, const struct q_model_row *m, json_t *facts, 
                 cleanup_(freep) char *text = freeze_text(f);
                 cleanup_(freep) char *missed = missed_window(rules, f, tx_now(tx));
 
+                if (!f->id) /* "restored" tells it once */
+                        continue;
                 json_array_append_new(to,
                                       json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I}", "model",
                                                 m->name, "application", f->application, "type",
@@ -152,7 +154,8 @@ static int add_applications(struct tx *tx, json_t *to, const json_t *names, cons
         return r;
 }
 
-static int add_rows(struct tx *tx, json_t *facts, const char *state_dir, struct err *err) {
+static int add_rows(struct tx *tx, struct request *q, json_t *facts, struct err *err) {
+        const char *state_dir = q->admin->options.state_dir;
         cleanup_(json_freep) json_t *names = json_object();
         json_t *models = json_array(), *applications = json_array();
         struct q_metric_counts_row *counts;
@@ -173,6 +176,8 @@ static int add_rows(struct tx *tx, json_t *facts, const char *state_dir, struct 
                 r = schedule_ages_read(tx, NULL, json_get(facts, "schedule-ages"), err);
         if (r >= 0)
                 r = doctor_secrets_read(tx, clock_wall(), json_get(facts, "secrets"), err);
+        if (r >= 0)
+                r = doctor_backups_read(tx, q, facts, err);
         if (r >= 0)
                 r = add_applications(tx, applications, names, state_dir, err);
         if (r >= 0)
@@ -244,7 +249,7 @@ json_t *doctor_rows(struct tx *tx, struct request *q) {
         json_t *facts = json_object();
         struct err err = { 0 };
 
-        if (add_rows(tx, facts, o->state_dir, &err) < 0)
+        if (add_rows(tx, q, facts, &err) < 0)
                 json_object_set_new(facts, "rows-failed", json_words(err_text(&err)));
         add_needed(tx, q, facts);
         add_files(facts, o);

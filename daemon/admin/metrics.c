@@ -3,8 +3,11 @@
 #include "metrics.h"
 
 #include "admin-internal.h"
+#include "backup-keeper.h"
+#include "clock.h"
 #include "metric.h"
 #include "queries.gen.h"
+#include "restored.h"
 #include "routes.h"
 #include "schedule-age.h"
 
@@ -40,6 +43,19 @@ static struct metric overdue = { .name = "mooring_schedule_overdue",
                                  .type = METRIC_GAUGE,
                                  .labels = { { "model" }, { "application" }, { "action" } } };
 
+static struct metric backup_made = { .name = "mooring_backup_made_timestamp_seconds",
+                                     .help = "When the newest backup of the controller was made; "
+                                             "0: none",
+                                     .type = METRIC_GAUGE };
+static struct metric backup_verified = { .name = "mooring_backup_verified_timestamp_seconds",
+                                         .help = "When the newest backup that was verified was "
+                                                 "made; 0: none",
+                                         .type = METRIC_GAUGE };
+static struct metric unconfirmed = { .name = "mooring_restore_unconfirmed",
+                                     .help = "It was restored, and writes nothing until somebody "
+                                             "confirms that",
+                                     .type = METRIC_GAUGE };
+
 #define SCHEDULES_SHOWN 200 /* series; doctor has all */
 
 struct gathering {
@@ -49,8 +65,18 @@ struct gathering {
         void (*done)(void *arg, char *text);
         void *arg;
         struct q_metric_counts_row counts;
-        json_t *schedules;
+        json_t *schedules, *backups, *restored;
 };
+
+static int read_backups(struct tx *tx, struct gathering *g, struct err *err) {
+        int r;
+
+        json_decref(g->backups);
+        json_decref(g->restored);
+        g->backups = g->restored = NULL;
+        r = backup_keeper_facts(tx, &g->backups, err);
+        return r < 0 ? r : restored_read(tx, &g->restored, err);
+}
 
 static int read_schedules(struct tx *tx, struct gathering *g, struct err *err) {
         json_decref(g->schedules);
@@ -66,7 +92,9 @@ static int count_run(struct tx *tx, struct store_call *c, struct err *err) {
 
         if (r >= 0 && n)
                 g->counts = *row;
-        return r < 0 ? r : read_schedules(tx, g, err);
+        if (r >= 0)
+                r = read_schedules(tx, g, err);
+        return r < 0 ? r : read_backups(tx, g, err);
 }
 
 static void set_count(struct metric *m, bool known, int64_t n) {
@@ -97,6 +125,24 @@ static void set_schedules(const json_t *list) {
         }
 }
 
+static void set_backup(struct metric *m, const json_t *backup) {
+        int64_t made = 0;
+
+        clock_parse_iso(json_get_str(backup, "made", ""), &made);
+        metric_set(m, NULL, (double)made / 1000);
+}
+
+static void set_backups(const struct gathering *g, bool counted) {
+        metric_clear(&backup_made);
+        metric_clear(&backup_verified);
+        metric_clear(&unconfirmed);
+        if (!counted)
+                return;
+        set_backup(&backup_made, json_get(g->backups, "made"));
+        set_backup(&backup_verified, json_get(g->backups, "verified"));
+        metric_set(&unconfirmed, NULL, g->restored != NULL);
+}
+
 static char *print(const struct gathering *g, bool counted) {
         struct buf text = BUF_INIT;
 
@@ -106,6 +152,7 @@ static char *print(const struct gathering *g, bool counted) {
         set_count(&drift_standing, counted, g->counts.drift_standing);
         set_count(&detached, counted, g->counts.detached);
         set_schedules(counted ? g->schedules : NULL);
+        set_backups(g, counted);
         metric_set(&build, LABELS(MOORING_VERSION, __VERSION__), 1);
         metric_process();
         store_metrics(g->parts.store);
@@ -122,6 +169,8 @@ static void count_done(struct store_call *c, int r, const struct err *err) {
 
         g->done(g->arg, g->wanted(g->arg) ? print(g, r >= 0) : str_dup(""));
         json_decref(g->schedules);
+        json_decref(g->backups);
+        json_decref(g->restored);
         free(g);
 }
 

@@ -130,6 +130,18 @@ request_handler secrets_list, secrets_show, secrets_reveal;
 /* key.c */
 request_handler key_show, key_rotate;
 
+/* backups.c */
+request_handler backups_list, backups_create, backups_verify, backups_schedule,
+        backups_unschedule, backups_confirm;
+extern const struct json_field backups_fields[], backups_schedule_fields[];
+struct backups_body {
+        const char *path, *folder, *key;
+};
+struct backups_schedule_body {
+        const char *cron, *zone, *folder;
+        int64_t keep;
+};
+
 /* user-secrets.c */
 request_handler user_secrets_add, user_secrets_update, user_secrets_remove, user_secrets_grant,
         user_secrets_revoke;

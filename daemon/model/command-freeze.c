@@ -24,11 +24,23 @@ static bool is_that(const struct freeze *x, const struct command_freeze *f) {
                str_eq(x->type, f->type ? f->type : "") && str_eq(x->path, f->path ? f->path : "");
 }
 
+/* That of a restore is no row. */
 static const struct freeze *find(const struct rules *rules, const struct command_freeze *f) {
         for (size_t i = 0; i < rules->freeze_count; i++)
-                if (is_that(&rules->freezes[i], f))
+                if (rules->freezes[i].id && is_that(&rules->freezes[i], f))
                         return &rules->freezes[i];
         return NULL;
+}
+
+static int check_restored(const struct rules *rules, const struct command_freeze *f,
+                          struct err *err) {
+        const struct freeze *first = rules->freeze_count ? &rules->freezes[0] : NULL;
+
+        if (!first || first->id || !is_that(first, f))
+                return 0;
+        return err_set(err, -EBUSY,
+                       "model %s is frozen with all others because the controller was %s", f->model,
+                       first->why);
 }
 
 static int begin(struct tx *tx, struct command *c, const struct q_model_row **ret_model,
@@ -125,6 +137,8 @@ int command_freeze_end(struct tx *tx, struct command *c, struct err *err) {
 
         if (r >= 0)
                 old = f->object ? find_named(rules, f->object) : find(rules, f);
+        if (r >= 0 && !old)
+                r = check_restored(rules, f, err);
         if (r >= 0 && f->object && !old)
                 r = err_set(err, -ENOENT, "model %s has no object %s, and no pause of one",
                             f->model, f->object);
@@ -222,12 +236,18 @@ int command_check_frozen(struct tx *tx, struct command *c, struct err *err) {
         if (f) {
                 cleanup_(freep) char *text = freeze_text(f);
 
-                r = err_set(err, -EBUSY,
-                            "%s%s is frozen by %s: nothing of it is changed until then, or until "
-                            "`unfreeze%s%s`",
-                            f->application[0] ? "" : "model ",
-                            f->application[0] ? f->application : model->name, text,
-                            f->application[0] ? " " : "", f->application);
+                if (!f->id)
+                        r = err_set(err, -EBUSY,
+                                    "nothing is changed before that: the controller was %s",
+                                    f->why);
+                else
+                        r = err_set(err, -EBUSY,
+                                    "%s%s is frozen by %s: nothing of it is changed until then, or "
+                                    "until "
+                                    "`unfreeze%s%s`",
+                                    f->application[0] ? "" : "model ",
+                                    f->application[0] ? f->application : model->name, text,
+                                    f->application[0] ? " " : "", f->application);
         }
         rules_free(rules);
         return r < 0 ? r : 0;

@@ -30,8 +30,9 @@ static bool take(struct tx *tx, const char *how, const struct q_model_row *m,
         return text != NULL;
 }
 
+/* DURING: what may run in a freeze waits for one only that a restore made. */
 static int find_freeze(struct tx *tx, const struct q_model_row *m,
-                       const struct q_application_row *a, struct operation_held *ret,
+                       const struct q_application_row *a, bool during, struct operation_held *ret,
                        struct err *err) {
         struct rules *rules = NULL;
         const struct freeze *f;
@@ -40,7 +41,7 @@ static int find_freeze(struct tx *tx, const struct q_model_row *m,
         if (r < 0)
                 return r;
         f = rules_frozen(rules, a->name);
-        if (f)
+        if (f && (!during || !f->id))
                 take(tx, "frozen", m, f->application[0] ? a : NULL,
                      &(struct pause){ f->owner, f->why, f->until }, ret);
         rules_free(rules);
@@ -66,7 +67,7 @@ int operation_held(struct tx *tx, const struct operation_subject *s, struct oper
             take(tx, "paused", m, a,
                  &(struct pause){ a->paused_by, a->paused_why, a->paused_until }, ret))
                 return 0;
-        return s->during_freeze ? 0 : find_freeze(tx, m, a, ret, err);
+        return find_freeze(tx, m, a, s->during_freeze, ret, err);
 }
 
 const char *operation_held_text(struct tx *tx, const struct operation_held *h) {

@@ -19,9 +19,13 @@ static int seal_again(struct rekey_run *run, const struct seal_place *at, const 
         cleanup_(secret_text_free) struct secret_text text = {};
         int r;
 
-        if (!len || seal_is_current(run->sealer, sealed, len))
+        if (!len || (!run->only_open && seal_is_current(run->sealer, sealed, len)))
                 return 0;
         r = seal_open(run->sealer, at, sealed, len, &text, err);
+        if (r >= 0 && run->only_open) {
+                run->sealed++;
+                return 0;
+        }
         if (r >= 0)
                 r = seal_value(run->sealer, at, text.data, text.len, out, err);
         if (r < 0)
@@ -140,13 +144,18 @@ static int read_parts(struct tx *tx, uint8_t **ret, size_t *ret_len, struct err 
 }
 
 static int slice_parts(struct tx *tx, struct rekey_run *run, size_t *ret_rows, struct err *err) {
+        cleanup_(buf_free) struct buf unused = BUF_INIT;
         cleanup_(freep) uint8_t *sealed = NULL;
         size_t len = 0;
         int r = read_parts(tx, &sealed, &len, err);
 
         *ret_rows = 0;
-        if (r < 0 || !sealed || seal_is_current(run->sealer, sealed, len))
+        if (r < 0 || !sealed)
                 return r;
+        if (run->only_open)
+                return seal_again(run, &parts_place, sealed, len, &unused, err);
+        if (seal_is_current(run->sealer, sealed, len))
+                return 0;
         run->sealed++;
         return write_parts(tx, run->sealer, err);
 }

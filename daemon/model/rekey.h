@@ -40,8 +40,9 @@ struct rekey_at { /* where it is */
 };
 struct rekey_run {
         const struct sealer *sealer;
+        bool only_open;           /* everything is opened, and nothing sealed: is it all whole? */
         struct rekey_at from, to; /* TO: where the next one begins */
-        size_t sealed;            /* that were under another key */
+        size_t sealed;            /* that were under another key; ONLY_OPEN: that opened */
         bool over;                /* there is nothing behind TO */
 };
 int rekey_slice(struct tx *tx, struct rekey_run *run, struct err *err);

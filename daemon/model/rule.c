@@ -6,6 +6,7 @@
 #include "digest.h"
 #include "field-path.h"
 #include "queries.gen.h"
+#include "restored.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -85,15 +86,32 @@ static void take_digest(struct rules *r) {
         digest_sha256(buf_str(&ids), ids.len, r->digest);
 }
 
+/* The first of all: it is the one that is told. */
+static void take_restored(struct rules *r, const char *why, int64_t at) {
+        take_freeze(r, &(struct q_freeze_row){ .application = "",
+                                               .type = "",
+                                               .path = "",
+                                               .owner = RESTORED_OWNER,
+                                               .why = why,
+                                               .at = at,
+                                               .until_null = true });
+}
+
 int rules_load_freezes(struct tx *tx, int64_t model, struct rules **ret, struct err *err) {
         struct q_freeze_row *rows;
+        const char *restored;
+        int64_t at = 0;
         size_t n;
         int k = q_freeze_list(tx, &(struct q_freeze_list_in){ .model_id = model }, &rows, &n, err);
 
+        if (k >= 0)
+                k = restored_why(tx, &restored, &at, err);
         if (k < 0)
                 return k;
         *ret = mem_new(struct rules);
         (*ret)->freezes = mem_array(struct freeze, n + 1);
+        if (restored)
+                take_restored(*ret, restored, at);
         for (size_t i = 0; i < n; i++)
                 take_freeze(*ret, &rows[i]);
         return 0;

@@ -33,7 +33,7 @@ struct rule {
 };
 
 struct freeze {
-        int64_t id;
+        int64_t id; /* 0: all is frozen, because the controller was restored (restored.h) */
         char *application, *type, *path; /* type: of an object that is paused */
         char *owner, *why;
         int64_t at, until;

@@ -362,7 +362,8 @@ static int put_stops(struct tx *tx, int64_t model, json_t *into, struct err *err
                                    : f->application[0] ? f->application
                                                        : "(model)";
 
-                json_object_set_new(f->type[0] ? paused : frozen, name, stop_json(f));
+                if (!json_get(f->type[0] ? paused : frozen, name)) /* a restore's is the first */
+                        json_object_set_new(f->type[0] ? paused : frozen, name, stop_json(f));
         }
         rules_free(rules);
         json_object_set_new(into, "frozen", frozen);

@@ -168,6 +168,9 @@ struct apply_request { /* what it points to stays until the operation is done or
         const char *token;       /* of a running operation, or "" */
         const char *const *see;
         bool first; /* never applied by us: what is there without our mark is CONFLICT */
+        /* Milliseconds since 1970, or 0: what holds data, bears our mark and is older than that was
+         * made for an earlier one of the same name, and is CONFLICT too when FIRST is set. */
+        int64_t since;
         const struct kept_field *kept; /* providers that can: PROVIDER_KEEPS */
         size_t kept_count;
         const json_t *found; /* the newest observation's, while it differs; or NULL */

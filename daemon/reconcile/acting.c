@@ -118,6 +118,45 @@ bool reconcile_settled(struct reconcile *rec, int64_t application, char *why, si
         return false;
 }
 
+/* A pod that ends works on with what it was started with. */
+static const struct world_unit *ending_unit(const struct world_application *a) {
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&a->units, &i));) {
+                const struct world_unit *u = e->value;
+
+                if (str_eq(u->status, "terminated"))
+                        return u;
+        }
+        return NULL;
+}
+
+bool reconcile_taken(struct reconcile *rec, int64_t application, const char *other, char *why,
+                     size_t size) {
+        const struct world_application *a = world_application(&rec->world, application), *o;
+        const struct world_want *open;
+        const struct world_unit *unit;
+        char reason[200];
+
+        o = a ? world_application_named(&rec->world, a->model, other) : NULL;
+        open = o ? tally_open(o, NULL) : NULL;
+        if (!a || !o)
+                return true;
+        if (!reconcile_settled(rec, application, reason, sizeof(reason))) {
+                snprintf(why, size, "%s", reason);
+                return false;
+        }
+        unit = ending_unit(o);
+        if (reconcile_settled(rec, o->id, reason, sizeof(reason)) && !open && !unit)
+                return true;
+        if (open)
+                reconcile_ready(rec, o->id, open->label, reason, sizeof(reason));
+        else if (unit)
+                snprintf(reason, sizeof(reason), "pod %s ends", unit->name);
+        snprintf(why, size, "%s: %s", other, reason);
+        return false;
+}
+
 /* ---- status */
 
 static void remove_one(json_t *names, const char *name) {

@@ -33,6 +33,7 @@ static int read_row(struct tx *tx, struct application_work *w, struct err *err) 
         w->model = a->model_id;
         w->model_name = str_dup(m->name);
         w->target = m->target_id;
+        w->created_at = a->created_at;
         w->charm_name = str_dup(a->charm_name);
         w->charm_sha256 = str_dup(a->charm_sha256);
         w->channel = str_dup(a->channel);

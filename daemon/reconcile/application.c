@@ -509,6 +509,7 @@ static void take(struct application_work *w, struct world_application *a) {
         str_set(&a->plan_message, w->plan_message);
         str_set(&a->conflicts, w->conflicts);
         str_set(&a->undecided, w->undecided);
+        a->created_at = w->created_at;
         a->planned = w->plan_digest_valid;
         a->scale = json_get_int(w->view, "scale", 1);
         a->dying = w->dying;

@@ -73,7 +73,7 @@ struct application_work {
         bool found, dying, destroy_storage, force;
         char *name, *charm_sha256, *charm_name, *channel, *model_name, *paused, *held, *plan_error;
         char *plan_status, *plan_message, *conflicts, *undecided;
-        int64_t model, revision;
+        int64_t model, revision, created_at;
         uint8_t plan_digest[DIGEST_SIZE], release_digest[DIGEST_SIZE], release_changes[DIGEST_SIZE];
         bool plan_digest_valid, release_valid, release_changes_valid;
         bool was_active; /* once: until then all that changes belongs to its first convergence */

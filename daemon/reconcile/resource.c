@@ -327,6 +327,8 @@ static json_t *marks_of(struct reconcile *rec, const struct world_resource *r) {
 }
 
 void resource_request(struct resource_job *j, struct world_resource *r) {
+        const struct world_application *a = world_application(&j->rec->world, r->owner);
+
         j->marks = marks_of(j->rec, r);
         j->see = world_see_copy(r);
         if (j->action == ACTION_APPLY)
@@ -346,6 +348,7 @@ void resource_request(struct resource_job *j, struct world_resource *r) {
                 .token = j->token,
                 .see = (const char *const *)j->see,
                 .first = !r->row.made && !r->row.applied_generation,
+                .since = a ? a->created_at : 0,
                 .kept = j->kept,
                 .kept_count = j->kept_count,
                 .found = j->seen_found,

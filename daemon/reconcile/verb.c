@@ -16,6 +16,7 @@
 static void verb_free(struct verb *v) {
         list_unlink(&v->link);
         op_clear(&v->op);
+        verb_mirror_free(v->mirror);
         secret_values_free(v->values);
         json_decref(v->ask);
         buf_wipe(&v->key);
@@ -166,6 +167,8 @@ static void start(struct verb *v) {
                 return;
         if (!t->provider->act)
                 return verb_end(v, OUTCOME_REFUSED, "%s: nothing can be asked of it", t->name);
+        if (str_eq(v->verb, "mirror"))
+                return verb_mirror_start(v, m, t);
         if (makes_objects(v))
                 own_objects(v, a, m);
         else if ((!v->target_label || json_get(v->ask, "pod")) && !verb_pod(v, v->ask, a, m))

@@ -22,6 +22,7 @@ struct verb {
         bool streams;
         char *from_file, *to_file;
         struct buf key;
+        struct mirror *mirror;
         reconcile_did_fn *done; /* NULL: nobody waits any more */
         void *arg;
 };
@@ -39,4 +40,8 @@ bool verb_pod(struct verb *v, json_t *ask, const struct world_application *a,
  * "container", "argv", "stdin"}, {"target", "bucket", "key"} or {"file"}; no "to": nowhere. */
 void verb_stream_start(struct verb *v, const struct world_application *a,
                        const struct world_model *m);
+/* verb-mirror.c: at a store, {"bucket", "prefix", "after", "limit", "to": {"target", "bucket",
+ * "prefix"}}. */
+void verb_mirror_start(struct verb *v, const struct world_model *model, struct world_target *from);
+struct mirror *verb_mirror_free(struct mirror *m);
 bool verb_stream_secret(const char *pointer); /* may a token stand there? */

@@ -88,6 +88,7 @@ struct world_application {
         char *undecided;    /* what a person decides before it is planned; or NULL */
         char *pin_error;    /* why the charm that came does not fit, or NULL */
         int64_t scale;
+        int64_t created_at;                /* clock_wall */
         bool planned;                      /* a plan was saved at least once */
         uint64_t changes, changes_planned; /* of its rows: told so far; those that a plan knows */
         bool dying;

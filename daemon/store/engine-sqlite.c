@@ -541,4 +541,5 @@ const struct store_engine store_engine_sqlite = {
         .release = release,
         .exec = exec,
         .backup = backup,
+        .check = engine_sqlite_check,
 };

@@ -73,6 +73,8 @@ struct store_engine {
                     int64_t *ret_changes, struct err *err);
         /* A consistent copy into PATH (new, 0600), from any thread, on a connection of its own. */
         int (*backup)(const char *state_dir, const char *path, struct err *err);
+        /* Looks at all of it, on a connection of its own; -EUCLEAN: what is wrong. */
+        int (*check)(const char *state_dir, struct err *err);
 };
 
 extern const struct store_engine store_engine_sqlite;

@@ -136,6 +136,9 @@ struct engine_sqlite_file {
 int engine_sqlite_open(const struct engine_sqlite_file *f, struct store_connection **ret,
                        struct err *err);
 
+/* engine-sqlite-check.c */
+int engine_sqlite_check(const char *state_dir, struct err *err);
+
 /* batch.c: the way back to the loop */
 struct batch *batch_new(void);
 void batch_free(struct batch *b);

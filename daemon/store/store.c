@@ -324,6 +324,10 @@ int store_backup(struct store *s, const char *path, struct err *err) {
         return s->engine->backup(s->state_dir, path, err);
 }
 
+int store_check(struct store *s, struct err *err) {
+        return s->engine->check(s->state_dir, err);
+}
+
 void store_fault(struct store *s, enum store_fault what, int countdown) {
         atomic_store(&s->faults[what], countdown);
 }

@@ -122,6 +122,9 @@ void store_metrics(struct store *s); /* sets the gauges (metric.h) to what is so
 /* A consistent copy of model.db as a new file PATH (0600; -EEXIST when it is there). Blocks for
  * the length of the copy, writes go on meanwhile: from a job's thread. */
 int store_backup(struct store *s, const char *path, struct err *err);
+/* Every page, index and reference of model.db. Blocks: not for the loop. -EUCLEAN: what is wrong.
+ */
+int store_check(struct store *s, struct err *err);
 
 /* ---- inside run
  * When the engine fails (disk, quorum) every further function fails, and the call with it. */

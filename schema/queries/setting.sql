@@ -9,6 +9,9 @@ SELECT value FROM setting WHERE name = :name;
 INSERT INTO setting (name, value) VALUES (:name, :value)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
+-- name: setting_delete
+DELETE FROM setting WHERE name = :name;
+
 -- name: counter_get
 -- one
 SELECT value FROM counter WHERE name = :name;

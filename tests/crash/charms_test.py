@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every action of the real charms, with what it stands on killed in the middle: charms_test.py BUILD
 
-The MLflow bundle with an s3-integrator and a bucket for backups, on real servers behind the simulator's pods. Which actions there are is asked of the daemon, so
+The MLflow bundle with an s3-integrator and a bucket for backups, and another for copies, on real servers behind the simulator's pods. Which actions there are is asked of the daemon, so
 that one that a charm gains is killed too. Each is run once without a kill, which tells what there is in the end, and then with
 
 commit      the daemon gone after its Nth commit, and
@@ -32,6 +32,7 @@ from lib.services import MINIO, MYSQL, ask, root_password, sql, store  # noqa: E
 from lib.world import Trouble, until  # noqa: E402
 from mlflow_test import Deployment  # noqa: E402
 import test_backup as backups  # noqa: E402
+import test_minio as copies  # noqa: E402
 
 ALL = bool(os.environ.get("MOORING_CRASH_ALL"))
 SAMPLE = {"MOORING_DIE_AFTER": (3,), "MOORING_DIE_BEFORE": (4,)}       # of an action of two commits or more: the last may be none of it
@@ -93,7 +94,7 @@ class Kills(Deployment):
 
     def actions(self):
         """(application, action, what charm.yaml says of it)"""
-        for app in sorted(self.status()):
+        for app in sorted(set(self.status()) - {copies.S3}):        # of one charm with the other
             for name, action in sorted(self.send("GET", f"applications/{app}/actions")["actions"].items()):
                 yield app, name, action
 
@@ -139,9 +140,9 @@ class Run:
     def end(self):
         return self.world.wait_for(f"the end of {self}", self.ended, 180)
 
-    def listing(self):
+    def listing(self, bucket=backups.BUCKET):
         try:
-            code, text = store(self.world, "GET", f"/{backups.BUCKET}")
+            code, text = store(self.world, "GET", f"/{bucket}")
         except OSError:         # it starts again
             return None
         return text if code == 200 else None
@@ -149,9 +150,10 @@ class Run:
     def outside(self):
         """All that an action may make, where that is counted or compared."""
         listed = self.world.wait_for("the object store", self.listing)
+        copied = self.world.wait_for("the copies", lambda: self.listing(copies.COPIES))
         return {"users": sql(self.world, "SELECT User, Host FROM mysql.user ORDER BY 1, 2").splitlines(),
                 "databases": sql(self.world, "SHOW DATABASES").splitlines(), "rows": backups.sums(self.world).splitlines(),
-                "writable": backups.writable(self.world), "objects": listed.count("<Key>")}
+                "writable": backups.writable(self.world), "objects": listed.count("<Key>") + copied.count("<Key>")}
 
     def outcome(self, found, before, password):
         after, now = self.outside(), self.kills.made()
@@ -166,6 +168,8 @@ class Run:
         """The outcome; ACT(self) is called once it runs."""
         if self.action["destructive"]:
             backups.harm(self.world)
+        if self.name == "mirror-buckets":
+            copies.forget(self.world)
         before, password = self.outside() | {"made": self.kills.made()}, root_password(self.world)
         self.begin()
         if act:
@@ -175,6 +179,11 @@ class Run:
         result = self.outcome(found, before, password)
         if self.action["destructive"]:          # what it is to give back
             result["rows"] = result["rows"] == self.kills.rows
+        if self.name == "rotate-root-key":      # which the backups go by
+            for app in (backups.S3, copies.S3):
+                keys = {"params": backups.keys(self.world)}
+                backups.done(self.world, self.kills.send("POST", f"applications/{app}/actions/sync-s3-credentials", keys)["operation"])
+            self.kills.rest()
         return result
 
 
@@ -287,6 +296,8 @@ def prepare(kills):
     world.cluster.make_known(world)
     backups.backup(world)
     backups.fill(world)
+    copies.relate_copies(world)
+    copies.put(world)
     kills.rows = backups.sums(world).splitlines()
     kills.backup = backups.create(world)["backup-id"]
     kills.sorts = itertools.cycle(AT_TURNS.items())

@@ -125,6 +125,10 @@ static int backup(const char *dir, const char *path, struct err *err) {
         return sqlite->backup(dir, path, err);
 }
 
+static int check(const char *dir, struct err *err) {
+        return sqlite->check(dir, err);
+}
+
 void shaky_take_term(uint64_t term) {
         atomic_store(&next_term, term);
 }
@@ -147,4 +151,5 @@ const struct store_engine store_engine_shaky = {
         .release = release,
         .exec = exec,
         .backup = backup,
+        .check = check,
 };

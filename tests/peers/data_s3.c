@@ -136,6 +136,21 @@ static void a_bucket_opened_to_everybody_is_closed_again(void **state) {
         thing_gone(w->d, &b);
 }
 
+static void versions_and_rules_are_put_back(void **state) {
+        struct s3_world *w = *state;
+        struct thing b = thing_of(w->d, "{'type':'bucket','name':'ruled','versioning':'enabled',"
+                                        "'lifecycle':[{'prefix':'tmp/','expire-days':7},"
+                                        "{'prefix':'','noncurrent-expire-days':30}]}");
+
+        thing_make(w->d, &b);
+        raw(w, "PUT", "/ruled?versioning=",
+            "<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>", 200);
+        thing_healed(w->d, &b, "versioning");
+        raw(w, "DELETE", "/ruled?lifecycle=", NULL, 204);
+        thing_healed(w->d, &b, "lifecycle[0] lifecycle[1]");
+        thing_gone(w->d, &b);
+}
+
 static void a_full_bucket_is_emptied_in_pages_before_it_goes(void **state) {
         struct s3_world *w = *state;
         struct thing b = thing_of(w->d, "{'type':'bucket','name':'full'}");
@@ -378,6 +393,7 @@ int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 T(a_bucket_is_made_and_made_again_when_it_goes),
                 T(a_bucket_opened_to_everybody_is_closed_again),
+                T(versions_and_rules_are_put_back),
                 T(a_full_bucket_is_emptied_in_pages_before_it_goes),
                 T(a_bucket_of_others_is_not_taken_nor_removed),
                 T(a_policy_is_kept_as_it_was_written),

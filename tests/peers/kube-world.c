@@ -91,6 +91,7 @@ void world_call(call *fn, const json_t *wanted, const char *type, const char *pa
                 .incarnation = a->incarnation ? a->incarnation : "",
                 .token = a->token ? a->token : "",
                 .first = a->first,
+                .since = a->since,
                 .flags = a->flags,
         };
 

@@ -64,6 +64,7 @@ extern const struct provider *const kube;
 struct asked {
         unsigned flags;
         bool first;
+        int64_t since;
         const struct secret_values *values;
         const char *token;
         const char *incarnation;

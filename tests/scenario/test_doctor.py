@@ -59,7 +59,7 @@ def _(world):
     expect({"ok"}, {f["severity"] for f in findings})
     told = {f["id"]: f["text"] for f in findings}
     for known, text in (("permission-missing", "no right is missing"), ("watch-lost", "alive"), ("version", "Kubernetes v1.34"),
-                        ("backup", "no backup is recorded"), ("could-not-look", "everything was looked at")):
+                        ("backup", "there is no backup"), ("could-not-look", "everything was looked at")):
         if text not in told.get(known, ""):
             raise Trouble(f"{known} says {told.get(known)}")
     expect(3, len([f for f in findings if f["id"] == "tls-mode"]))

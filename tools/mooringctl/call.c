@@ -120,8 +120,8 @@ static int ask(const struct cli *c, struct exchange *x, struct err *err) {
         r->headers = n ? headers : NULL;
         r->body = text;
         r->body_len = text ? strlen(text) : 0;
-        r->total_ms = CALL_TOTAL_MS;
-        r->first_byte_ms = CALL_TOTAL_MS;
+        r->total_ms = c->patience_ms ? c->patience_ms : CALL_TOTAL_MS;
+        r->first_byte_ms = r->total_ms;
         e = http_blocking(r, err);
         if (text)
                 explicit_bzero(text, strlen(text)); /* a kubeconfig has keys in it */

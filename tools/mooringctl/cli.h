@@ -51,6 +51,7 @@ struct cli {
         FILE *out;
         bool terminal; /* stderr is one: progress may be drawn */
         char *model;   /* found by cli_model */
+        int64_t patience_ms; /* for an answer; 0: as for any (call.h) */
 };
 
 /* The whole of main: returns the exit code. ARGV is reordered. */

@@ -10,6 +10,7 @@ extern const struct command applications_commands[], settings_commands[], relati
 extern const struct command consent_commands[], drift_commands[], explain_commands[];
 extern const struct command models_commands[], policy_commands[], clusters_commands[],
         secrets_commands[], user_secrets_commands[], key_commands[];
+extern const struct command backup_commands[];
 extern const struct command plan_commands[], actions_commands[], operations_commands[],
         schedules_commands[], certificates_commands[];
 extern const struct command log_commands[], about_commands[], audit_commands[], doctor_commands[],

@@ -89,6 +89,14 @@ void charm_ask_settled(struct charm_ask *a) {
         step_run_ask(a, ask_of("settled"));
 }
 
+void charm_ask_taken(struct charm_ask *a, const char *application, const char *token) {
+        json_t *ask = ask_of("taken");
+
+        set_text(a, ask, "application", application);
+        set_text(a, ask, "token", token);
+        step_run_ask(a, ask);
+}
+
 void charm_ask_new_secret(struct charm_ask *a, const char *label, const char *field,
                           const char *value) {
         json_t *ask = ask_of("new-secret");

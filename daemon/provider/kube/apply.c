@@ -202,6 +202,8 @@ static int got_look(struct flow *f, struct ask *ask, struct err *err) {
         a->ours = normalise_is_ours(object, a->operation.target->controller, a->wish.model);
         if (!(a->flags & APPLY_ADOPT) && !a->ours && (a->first || !(a->flags & APPLY_DRY_RUN)))
                 return refusal_foreign(&a->operation, a->application, object);
+        if (refusal_is_older(a->request, a->application, object))
+                return refusal_older(&a->operation, a->application, object);
         if (a->flags & APPLY_RECREATE && refusal_takes_claims(object))
                 return refusal_claims(&a->operation);
         free(a->uid);

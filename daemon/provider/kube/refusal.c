@@ -2,11 +2,15 @@
 /* refusal.c - see refusal.h */
 #include "refusal.h"
 
+#include "clock.h"
 #include "identify.h"
+#include "kinds.h"
 #include "normalise.h"
 
 #include <ctype.h>
 #include <stdlib.h>
+
+#define OLDER_MS 60000 /* the server's clock may be so much behind ours */
 
 /* "deployment/mlflow-server", as the command line names it. */
 static char *short_name(const struct operation *o) {
@@ -43,6 +47,31 @@ int refusal_foreign(struct operation *o, const char *application, struct scan_sl
         return operation_say(o, OUTCOME_CONFLICT,
                              "%s exists and is not ours: `mooringctl adopt %s %s`", name,
                              application, name);
+}
+
+bool refusal_is_older(const struct apply_request *r, const char *application,
+                      struct scan_slice object) {
+        const struct kind_row *row = kinds_find(r->type);
+        cleanup_(freep) char *text = NULL;
+        int64_t made;
+
+        if (!r->first || r->flags & APPLY_ADOPT || !application || !r->since || !row ||
+            !(row->flags & KIND_DATA) || row->flags & KIND_CLUSTER)
+                return false;
+        text = scan_dup(scan_dig(object, "metadata", "creationTimestamp", NULL));
+        return text && clock_parse_iso(text, &made) && made < r->since - OLDER_MS;
+}
+
+int refusal_older(struct operation *o, const char *application, struct scan_slice object) {
+        cleanup_(freep) char *name = short_name(o);
+        cleanup_(freep) char *made =
+                scan_dup(scan_dig(object, "metadata", "creationTimestamp", NULL));
+
+        return operation_say(o, OUTCOME_CONFLICT,
+                             "%s is of %s, before %s was deployed, and holds the data of an "
+                             "earlier one: `mooringctl adopt %s %s` goes on with it; to begin "
+                             "anew, delete it",
+                             name, made ? made : "?", application, application, name);
 }
 
 int refusal_recreate(struct operation *o, const char *application, const struct err *why) {

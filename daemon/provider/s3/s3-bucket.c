@@ -3,11 +3,9 @@
  *
  * A bucket has no id; the second it was made in tells one from another of the same name. Opening
  * a bucket to everybody is a change that is seen and taken back (MinIO; other stores answer such
- * questions in too many ways). */
-#include "s3-target.h"
-#include "s3-xml.h"
+ * questions in too many ways). Versioning and lifecycle are s3-rules.c's. */
+#include "s3-rules.h"
 
-#include <openssl/evp.h>
 #include <stdlib.h>
 
 #define PAGE 1000 /* what one delete may name */
@@ -23,6 +21,10 @@ static flow_got got_list, got_public, got_born, got_make, got_close, got_version
 const struct flow_step s3_bucket_look[] = {
         { "list", ask_list, got_list, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL },
         { "public", ask_public, got_public, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL },
+        { "versioning", s3_rules_ask_versioning, s3_rules_got_versioning, S3_DEADLINE_MS,
+          S3_PAUSE_MS, FLOW_ALL },
+        { "lifecycle", s3_rules_ask_lifecycle, s3_rules_got_lifecycle, S3_DEADLINE_MS, S3_PAUSE_MS,
+          FLOW_ALL },
         { "born", ask_born, got_born, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL },
         {}
 };
@@ -30,10 +32,22 @@ const struct flow_step s3_bucket_look[] = {
 const struct flow_step s3_bucket_apply[] = {
         { "list", ask_list, got_list, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL },
         { "public", ask_public, got_public, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL },
+        { "versioning", s3_rules_ask_versioning, s3_rules_got_versioning, S3_DEADLINE_MS,
+          S3_PAUSE_MS, FLOW_ALL },
+        { "lifecycle", s3_rules_ask_lifecycle, s3_rules_got_lifecycle, S3_DEADLINE_MS, S3_PAUSE_MS,
+          FLOW_ALL },
         { "make", ask_make, got_make, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL },
         { "close", ask_close, got_close, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL },
+        { "set-versioning", s3_rules_set_versioning, s3_rules_versioning_is_set, S3_DEADLINE_MS,
+          S3_PAUSE_MS, FLOW_ALL },
+        { "set-lifecycle", s3_rules_set_lifecycle, s3_rules_lifecycle_is_set, S3_DEADLINE_MS,
+          S3_PAUSE_MS, FLOW_ALL },
         { "look", ask_list, got_list, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL },
         { "look-public", ask_public, got_public, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL },
+        { "look-versioning", s3_rules_ask_versioning, s3_rules_got_versioning, S3_DEADLINE_MS,
+          S3_PAUSE_MS, FLOW_ALL },
+        { "look-lifecycle", s3_rules_ask_lifecycle, s3_rules_got_lifecycle, S3_DEADLINE_MS,
+          S3_PAUSE_MS, FLOW_ALL },
         { "born", ask_born, got_born, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL },
         {}
 };
@@ -234,28 +248,14 @@ static int got_versions(struct flow *f, struct ask *a, struct err *err) {
         return FLOW_OK;
 }
 
-static char *body_md5(const char *body) {
-        uint8_t digest[16];
-        struct buf out = BUF_INIT;
-
-        EVP_Digest(body, strlen(body), digest, NULL, EVP_md5(), NULL);
-        digest_base64(digest, sizeof(digest), &out);
-        return buf_take(&out);
-}
-
-/* S3 wants an MD5 of this body and of no other. */
 static int ask_delete(struct flow *f, struct ask *a, struct err *err) {
         struct s3_op *s = s3_op_of(f);
-        cleanup_(freep) char *sum = NULL;
         char *body;
 
         if (!s->keys.len)
                 return FLOW_SKIP;
         body = str_format("<Delete><Quiet>true</Quiet>%s</Delete>", s->keys.data);
-        sum = body_md5(body);
-        snprintf(s->md5_header, sizeof(s->md5_header), "Content-MD5: %s", sum);
-        s->headers[0] = s->md5_header;
-        s->headers[1] = "Content-Type: application/xml";
+        s3_rules_sum(s, body);
         s3_ask(s, a, "POST", body, "/%s?delete=", s->doc.name)->headers = s->headers;
         return 0;
 }

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* s3-document.c - buckets, policies and users as documents and as paths; see s3-document.h
  *
- *   {"type":"bucket","name":"mlflow"}                                          mlflow
+ *   {"type":"bucket","name":"mlflow","versioning":"enabled",                   mlflow
+ *    "lifecycle":[{"prefix":"tmp/","expire-days":7}]}
  *   {"type":"policy","name":"mlflow-rw","document":{"Version":...}}            mlflow-rw
  *   {"type":"user","name":"KEY","secret-key":"{{secret:...}}","policy":"..."}  KEY
  *
- * A bucket holds data, and one that is gone is made again empty at once: what wrote to it goes
+ * What a bucket's document does not say of versioning and lifecycle nobody minds. A bucket holds
+ * data, and one that is gone is made again empty at once: what wrote to it goes
  * on, and the loss is shown. Pure. */
 #include "s3-document.h"
+#include "s3-rules.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -23,8 +26,8 @@ static const char *const own_policies[] = { "readonly", "readwrite", "writeonly"
 
 struct fields {
         int type;
-        const char *name, *policy, *secret_key;
-        json_t *document;
+        const char *name, *policy, *secret_key, *versioning;
+        json_t *document, *lifecycle;
 };
 
 #define TYPE                                                                                       \
@@ -34,7 +37,11 @@ struct fields {
         }
 
 static const struct json_field bucket_fields[] = {
-        TYPE, { "name", JSON_FIELD_STRING, offsetof(struct fields, name), JSON_REQUIRED, 3, 63 }, {}
+        TYPE,
+        { "name", JSON_FIELD_STRING, offsetof(struct fields, name), JSON_REQUIRED, 3, 63 },
+        { "versioning", JSON_FIELD_STRING, offsetof(struct fields, versioning), 0 },
+        { "lifecycle", JSON_FIELD_LIST, offsetof(struct fields, lifecycle), 0 },
+        {}
 };
 static const struct json_field policy_fields[] = {
         TYPE,
@@ -108,7 +115,11 @@ static int check(const struct fields *f, enum s3_kind kind, struct err *err) {
 
         switch (kind) {
         case S3_BUCKET:
-                return check_bucket(f->name, err);
+                if (f->versioning && !str_eq(f->versioning, "enabled") &&
+                    !str_eq(f->versioning, "suspended"))
+                        return err_set(err, -EINVAL, "versioning: enabled or suspended");
+                r = f->lifecycle ? s3_rules_check(f->lifecycle, err) : 0;
+                return r < 0 ? r : check_bucket(f->name, err);
         case S3_POLICY:
                 text = f->document ? json_text(f->document) : NULL;
                 if (f->document && !json_is_array(json_get(f->document, "Statement")))
@@ -140,6 +151,10 @@ static void take(const struct fields *f, enum s3_kind kind, struct s3_document *
         if (f->document)
                 json_object_set_new(ret->json, "document", json_deep_copy(f->document));
         ret->document = json_get(ret->json, "document");
+        ret->versioning = keep(ret, "versioning", f->versioning);
+        if (f->lifecycle)
+                json_object_set_new(ret->json, "lifecycle", json_deep_copy(f->lifecycle));
+        ret->lifecycle = json_get(ret->json, "lifecycle");
 }
 
 int s3_document_parse(const json_t *wanted, struct s3_document *ret, struct err *err) {

@@ -17,6 +17,8 @@ struct s3_document {
         const char *policy;     /* user: the policy's name */
         const char *secret_key; /* user: a token */
         const json_t *document; /* policy */
+        const char *versioning; /* bucket: "enabled", "suspended"; NULL: as it is */
+        const json_t *lifecycle; /* bucket: s3-rules.h's; NULL: as it is */
 };
 
 int s3_document_parse(const json_t *wanted, struct s3_document *ret, struct err *err); /* -EINVAL */

@@ -9,8 +9,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static flow_ask ask_put, ask_get, ask_head, ask_list, ask_delete;
-static flow_got got_put, got_get, got_head, got_list, got_delete;
+static flow_ask ask_put, ask_get, ask_head, ask_list, ask_delete, ask_buckets;
+static flow_got got_put, got_get, got_head, got_list, got_delete, got_buckets;
 
 static const struct flow_step put_steps[] = {
         { "put-object", ask_put, got_put, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL }, {}
@@ -26,6 +26,10 @@ static const struct flow_step list_steps[] = {
 };
 static const struct flow_step delete_steps[] = {
         { "delete-object", ask_delete, got_delete, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL }, {}
+};
+
+static const struct flow_step buckets_steps[] = {
+        { "list-buckets", ask_buckets, got_buckets, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL }, {}
 };
 
 /* ---- names */
@@ -156,6 +160,8 @@ static int got_head(struct flow *f, struct ask *a, struct err *err) {
         if (s3_status(a) != 200)
                 return s3_fail_answer(s, a);
         json_object_set_new(s->told, "bytes", json_integer(whole_size(http_answer(a))));
+        tell_header(s, a, "content-type", "Content-Type");
+        tell_header(s, a, "copy-of", S3_COPY_OF);
         tell_header(s, a, "etag", "ETag");
         tell_header(s, a, "modified", "Last-Modified");
         return FLOW_OK;
@@ -233,13 +239,41 @@ static int got_delete(struct flow *f, struct ask *a, struct err *err) {
         return gone ? FLOW_OK : s3_fail_answer(s3_op_of(f), a);
 }
 
+/* ---- list-buckets */
+
+static int ask_buckets(struct flow *f, struct ask *a, struct err *err) {
+        s3_ask(s3_op_of(f), a, "GET", NULL, "/");
+        return 0;
+}
+
+static int got_buckets(struct flow *f, struct ask *a, struct err *err) {
+        struct s3_op *s = s3_op_of(f);
+        const struct http_request *r = http_answer(a);
+        json_t *buckets = json_array();
+        struct s3_xml bucket;
+
+        json_object_set_new(s->told, "buckets", buckets);
+        if (s3_status(a) != 200)
+                return s3_fail_answer(s, a);
+        for (size_t at = 0;
+             s3_xml_next(s3_xml_of(r->reply.data, r->reply.len), "Bucket", &at, &bucket);) {
+                cleanup_(freep) char *name = s3_xml_text(bucket, "Name");
+
+                if (json_array_size(buckets) < S3_LIST_MAX)
+                        json_array_append_new(buckets, json_words(name));
+        }
+        return FLOW_OK;
+}
+
 /* ---- begin */
 
 static void start_with(struct target *t, const struct act_request *r, struct op *op,
                        const struct flow_step *steps) {
         struct s3_op *s = s3_target_new(t, op, steps);
         struct err err = { 0 };
-        int k = s3_object_parse(r->ask, steps != list_steps, &s->object, &err);
+        int k = steps == buckets_steps
+                        ? 0
+                        : s3_object_parse(r->ask, steps != list_steps, &s->object, &err);
 
         s->act = *r;
         s->told = json_object();
@@ -270,10 +304,18 @@ static void start_delete(struct target *t, const struct act_request *r, struct o
         start_with(t, r, op, delete_steps);
 }
 
+static void start_buckets(struct target *t, const struct act_request *r, struct op *op) {
+        start_with(t, r, op, buckets_steps);
+}
+
 static const struct act_verb verbs[] = {
-        { "put-object", start_put, NULL, NULL },       { "get-object", start_get, NULL, NULL },
-        { "head-object", start_head, NULL, NULL },     { "list-objects", start_list, NULL, NULL },
-        { "delete-object", start_delete, NULL, NULL }, {},
+        { "put-object", start_put, NULL, NULL },
+        { "get-object", start_get, NULL, NULL },
+        { "head-object", start_head, NULL, NULL },
+        { "list-objects", start_list, NULL, NULL },
+        { "delete-object", start_delete, NULL, NULL },
+        { "list-buckets", start_buckets, NULL, NULL },
+        {},
 };
 
 void s3_object_act(struct target *t, const struct act_request *r, struct op *op) {

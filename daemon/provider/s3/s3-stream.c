@@ -259,7 +259,7 @@ static int got_abort(struct flow *f, struct ask *a, struct err *err) {
 static int ask_create(struct flow *f, struct ask *a, struct err *err) {
         struct pipe *p = pipe_at(f);
 
-        s3_ask(&p->s3, a, "POST", NULL, "%s?uploads=", p->s3.object.path);
+        s3_ask(&p->s3, a, "POST", NULL, "%s?uploads=", p->s3.object.path)->headers = p->s3.headers;
         return 0;
 }
 
@@ -316,7 +316,10 @@ static int got_part(struct flow *f, struct ask *a, struct err *err) {
 static int ask_put(struct flow *f, struct ask *a, struct err *err) {
         struct pipe *p = pipe_at(f);
 
-        send_part(p, s3_ask(&p->s3, a, "PUT", NULL, "%s", p->s3.object.path));
+        struct http_request *r = s3_ask(&p->s3, a, "PUT", NULL, "%s", p->s3.object.path);
+
+        send_part(p, r);
+        r->headers = p->s3.headers;
         return 0;
 }
 
@@ -514,6 +517,33 @@ static struct bytes *pipe_free(struct bytes *b) {
 
 /* ---- begin, and the target's end */
 
+/* Into a header, and from another store. */
+static int check_word(const char *what, const char *s, size_t size, struct err *err) {
+        size_t n = strlen(s);
+
+        for (size_t i = 0; i < n; i++)
+                if ((unsigned char)s[i] < ' ' || (unsigned char)s[i] > '~')
+                        return err_set(err, -EINVAL, "%s: printable ASCII only", what);
+        return n < size ? 0 : err_set(err, -EINVAL, "%s: longer than %zu bytes", what, size - 1);
+}
+
+/* What the object is to have, for the request that makes it. */
+static int fill_headers(struct pipe *p, struct err *err) {
+        const char *type = json_get_str(p->request.ask, "content-type", "application/octet-stream"),
+                   *copy_of = json_get_str(p->request.ask, "copy-of", "");
+        int r = check_word("content-type", type, sizeof(p->s3.type_header) - 16, err);
+
+        if (r == 0)
+                r = check_word("copy-of", copy_of, sizeof(p->match) - sizeof(S3_COPY_OF ": "), err);
+        if (r < 0)
+                return r;
+        snprintf(p->s3.type_header, sizeof(p->s3.type_header), "Content-Type: %s", type);
+        snprintf(p->match, sizeof(p->match), S3_COPY_OF ": %s", copy_of);
+        p->s3.headers[0] = p->s3.type_header;
+        p->s3.headers[1] = *copy_of ? p->match : NULL;
+        return 0;
+}
+
 static int read_ask(struct pipe *p, struct err *err) {
         const json_t *ask = p->request.ask;
         int64_t size = json_get_int(ask, "part-size", S3_PART);
@@ -526,6 +556,8 @@ static int read_ask(struct pipe *p, struct err *err) {
                                S3_PART_MAX);
         p->part_size = (size_t)size;
         p->key = str_dup(json_get_str(ask, "key", ""));
+        if (p->request.into && fill_headers(p, err) < 0)
+                return -EINVAL;
         return s3_object_parse(ask, true, &p->s3.object, err);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* s3-stream.h - an object as an end of a stream: {"bucket", "key", "part-size": bytes}
+/* s3-stream.h - an object as an end of a stream: {"bucket", "key", "part-size": bytes,
+ * "content-type", "copy-of": the ETag of another}
  *
  * Out: piece by piece, each by its range and the tag of the first, so that a connection that breaks
  * costs a piece and an object that is replaced meanwhile is noticed. Into: one request, or

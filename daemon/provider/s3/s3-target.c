@@ -126,11 +126,13 @@ int s3_fail_answer(struct s3_op *s, const struct ask *a) {
         s->away = str_eq(code, "InvalidAccessKeyId") || str_eq(code, "SignatureDoesNotMatch") ||
                   str_eq(code, "XMinioServerNotInitialized");
         if (str_eq(code, "InvalidAccessKeyId") || str_eq(code, "SignatureDoesNotMatch"))
-                return s3_fail(s, OUTCOME_DENIED,
-                               "the administrator's key %s was changed outside: set it back in the "
-                               "store to the one that `mooringctl secrets` lists and `mooringctl "
-                               "show-secret --reveal` prints (%s)",
-                               s->target->config.access_key, code);
+                return s3_fail(
+                        s, OUTCOME_DENIED,
+                        "the store does not take the key of its administrator %s (%s): it is being "
+                        "restarted with another one, or that was changed outside; then set it "
+                        "back to the one that `mooringctl secrets` lists and `mooringctl "
+                        "show-secret --reveal` prints",
+                        s->target->config.access_key, code);
         if (str_eq(code, "XMinioServerNotInitialized")) {
                 s->op->again_at = 0; /* it says two minutes, and is there after a second */
                 return s3_fail(s, OUTCOME_NOT_YET, "the store is starting");
@@ -238,6 +240,18 @@ static int fill_secret(struct s3_op *s, const struct apply_request *r, struct er
         return k;
 }
 
+/* A look is held against the baseline; the document may be newer, or not in cache.db. */
+static bool looks(const struct s3_op *s, const struct apply_request *r, const char *member) {
+        const json_t *by = r->baseline && !s->applying ? r->baseline : s->doc.json;
+
+        return json_get(by, member) != NULL;
+}
+
+static void fill_looks(struct s3_op *s, const struct apply_request *r) {
+        s->looks_versioning = looks(s, r, "versioning");
+        s->looks_lifecycle = looks(s, r, "lifecycle");
+}
+
 static int fill_op(struct s3_op *s, const struct apply_request *r, struct err *err) {
         int k = r->wanted ? s3_document_parse(r->wanted, &s->doc, err)
                           : s3_document_at(r->type, r->path, &s->doc, err);
@@ -249,6 +263,7 @@ static int fill_op(struct s3_op *s, const struct apply_request *r, struct err *e
                                "users and policies are made on MinIO only: on another store give "
                                "this application "
                                "credentials of its own by an option");
+        fill_looks(s, r);
         s->first = r->first;
         s->adopt = (r->flags & (APPLY_ADOPT | APPLY_TAKE_OVER)) != 0;
         str_copy(s->incarnation, sizeof(s->incarnation), r->incarnation);

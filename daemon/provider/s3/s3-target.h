@@ -29,6 +29,7 @@ struct s3_op {
         char incarnation[64]; /* as the caller knows it */
         struct polled_known known;
         bool removing, applying;
+        bool looks_versioning, looks_lifecycle; /* bucket: what is of interest */
 
         enum outcome outcome;
         struct err err;

@@ -139,7 +139,7 @@ static int open_chunk(struct stream_seal *s, char *data, size_t len, bool last, 
         if (ok != 1 || EVP_CipherFinal_ex(s->cipher, tail, &n) != 1)
                 return err_set(err, -EBADMSG,
                                s->number == 1 ? "the key is not the one that it was sealed with, "
-                                                "or it was changed"
+                                                "or it was changed or cut off"
                                : last ? "what is sealed is cut off, or was changed at its end"
                                       : "what is sealed was changed");
         out->len += len;

@@ -25,6 +25,7 @@ from .world import ROOT, Trouble, World
 BUNDLE = ROOT / "examples" / "bundle-mlflow.yaml"
 APPS = ("mlflow-minio", "mlflow-mysql", "mlflow-server")
 TESTS = []
+LOG_LINES = 40          # of the daemon's log that are shown with a failure
 POLL = "2s"             # how often databases and buckets are looked at; 30 s by default
 
 
@@ -94,11 +95,11 @@ class Worlds:
 
 @contextmanager
 def told_by(world):
-    """A failure comes with what the cluster itself says of its pods."""
+    """A failure comes with what the cluster itself says of its pods, and the end of the daemon's log."""
     try:
         yield
     except Trouble as trouble:
-        raise Trouble(f"{trouble}\n{world.cluster.told()}") from None
+        raise Trouble(f"{trouble}\n{world.cluster.told()}\n{world.daemon.tail(LOG_LINES)}") from None
 
 
 def run(worlds, function, how):

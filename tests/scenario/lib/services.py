@@ -53,14 +53,14 @@ def endpoint(world):
     return f"{world.cluster.address(f'{MINIO}-0', 9000)}:9000"
 
 
-def store(world, method, path, body=b""):
+def store(world, method, path, body=b"", query=""):
     """One S3 request of the administrator's; PATH needs no escaping."""
     keys = secret(world, f"{MINIO}-root")
-    return s3.call(endpoint(world), keys["access-key"], keys["secret-key"], method, path, body)
+    return s3.call(endpoint(world), keys["access-key"], keys["secret-key"], method, path, body, query)
 
 
-def must(world, method, path, body=b""):
-    code, text = store(world, method, path, body)
+def must(world, method, path, body=b"", query=""):
+    code, text = store(world, method, path, body, query)
     if code >= 300:
         raise Trouble(f"{method} {path}: {code} {text}")
     return text

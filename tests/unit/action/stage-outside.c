@@ -176,6 +176,11 @@ bool reconcile_settled(struct reconcile *r, int64_t application, char *why, size
         return true;
 }
 
+bool reconcile_taken(struct reconcile *r, int64_t application, const char *other, char *why,
+                     size_t size) {
+        return true;
+}
+
 struct verb *reconcile_verb(struct reconcile *r, const struct reconcile_verb *what,
                             reconcile_did_fn *done, void *arg) {
         struct stage *s = (struct stage *)r;

@@ -3,6 +3,7 @@
  * differs */
 #include "s3-config.h"
 #include "s3-document.h"
+#include "s3-rules.h"
 #include "s3-seal.h"
 #include "s3-xml.h"
 #include "polled-cases.h"
@@ -43,6 +44,10 @@ static void bad_documents_say_what_is_wrong(void **state) {
                 { "{'type':'bucket','name':'a..b'}", "host name" },
                 { "{'type':'bucket','name':'192.168.1.1'}", "host name" },
                 { "{'type':'bucket','name':'xn--abc'}", "store itself" },
+                { "{'type':'bucket','name':'abc','versioning':'on'}", "enabled or suspended" },
+                { "{'type':'bucket','name':'abc','lifecycle':[{'prefix':'a/'}]}", "lifecycle[0]" },
+                { "{'type':'bucket','name':'abc','lifecycle':[{'expire-days':0}]}", "expire-days" },
+                { "{'type':'bucket','name':'abc','lifecycle':[{'expire':1}]}", "expire" },
                 { "{'type':'policy','name':'readwrite','document':{'Statement':[]}}",
                   "store itself" },
                 { "{'type':'policy','name':'a/b','document':{'Statement':[]}}", "letters" },
@@ -165,6 +170,35 @@ static void elements_are_found_by_their_whole_name(void **state) {
         assert_string_equal(empty, "");
 }
 
+static json_t *rules_of(const char *text) {
+        return s3_rules_read(s3_xml_of(text, strlen(text)));
+}
+
+static void rules_come_back_as_they_were_written(void **state) {
+        cleanup_(json_freep) json_t *rules = polled_json(
+                "[{'prefix':'a<b>/','expire-days':7},{'prefix':'','noncurrent-expire-days':30,"
+                "'noncurrent-expire-newer':3}]");
+        cleanup_(freep) char *text = s3_rules_write(rules);
+        cleanup_(json_freep) json_t *back = rules_of(text);
+
+        assert_non_null(strstr(text, "<ID>mooring-2</ID>"));
+        assert_true(json_equal(rules, back));
+}
+
+/* As MinIO and S3 answer what others have set. */
+static void what_others_have_in_a_rule_is_seen(void **state) {
+        cleanup_(json_freep) json_t *rules = rules_of(
+                "<LifecycleConfiguration><Rule><ID>x</ID><Status>Disabled</Status><Filter><And>"
+                "<Prefix>p/</Prefix><Tag><Key>k</Key><Value>v</Value></Tag></And></Filter>"
+                "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker>"
+                "</Expiration></Rule></LifecycleConfiguration>");
+        cleanup_(json_freep) json_t *want = polled_json(
+                "[{'prefix':'p/','status':'Disabled','other':['Tag','ExpiredObjectDeleteMarker']"
+                "}]");
+
+        assert_true(json_equal(rules, want));
+}
+
 static void broken_xml_is_simply_not_there(void **state) {
         static const char *const texts[] = {
                 "",       "<Key",        "<Key>",          "<Key>a", "<Key>a</Ke",
@@ -220,6 +254,8 @@ int main(void) {
                 cmocka_unit_test(hosts_are_cut_out_of_endpoints),
                 cmocka_unit_test(the_sealed_body_is_as_another_program_makes_it),
                 cmocka_unit_test(elements_are_found_by_their_whole_name),
+                cmocka_unit_test(rules_come_back_as_they_were_written),
+                cmocka_unit_test(what_others_have_in_a_rule_is_seen),
                 cmocka_unit_test(broken_xml_is_simply_not_there),
                 cmocka_unit_test(what_is_put_comes_back),
                 cmocka_unit_test(differences_are_told_field_by_field),

@@ -29,10 +29,12 @@ static const char *const failure_names[] = { "none", "reset", "lost",    "403", 
 static struct {
         pthread_mutex_t lock;
         bool bucket, policy, user, attached;
+        bool enabled;
+        char rules[512]; /* of the lifecycle; "": none */
         int objects;
         int countdown; /* the request that fails; 0: none */
         enum failure failure;
-        int hits;
+        int hits, asked;
 } store = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 struct answer {
@@ -45,9 +47,34 @@ static void say(struct answer *a, int status, const char *body) {
         str_copy(a->body, sizeof(a->body), body);
 }
 
+/* False: it is about something else. */
+static bool rules_call(const struct server_call *c, struct answer *a) {
+        bool versioning = str_eq(c->query, "versioning=");
+
+        if (!store.bucket || (!versioning && !str_eq(c->query, "lifecycle=")))
+                return false;
+        if (str_eq(c->method, "PUT") && versioning)
+                store.enabled = strstr(c->body, "Enabled") != NULL;
+        else if (str_eq(c->method, "PUT"))
+                str_copy(store.rules, sizeof(store.rules), c->body);
+        else if (str_eq(c->method, "DELETE"))
+                store.rules[0] = '\0';
+        else if (versioning)
+                say(a, 200, store.enabled ? "<V><Status>Enabled</Status></V>" : "<V/>");
+        else
+                say(a, store.rules[0] ? 200 : 404,
+                    store.rules[0] ? store.rules
+                                   : "<Error><Code>NoSuchLifecycleConfiguration</Code></Error>");
+        if (!str_eq(c->method, "GET"))
+                say(a, str_eq(c->method, "PUT") ? 200 : 204, "");
+        return true;
+}
+
 static void bucket_call(const struct server_call *c, struct answer *a) {
         bool get = str_eq(c->method, "GET");
 
+        if (rules_call(c, a))
+                return;
         if (str_eq(c->method, "PUT")) {
                 say(a, store.bucket ? 409 : 200,
                     store.bucket ? "<Error><Code>BucketAlreadyOwnedByYou</Code></Error>" : "");
@@ -145,6 +172,7 @@ static void serve(struct server_call *c, void *arg) {
         enum failure f;
 
         pthread_mutex_lock(&store.lock);
+        store.asked++;
         f = store.countdown > 0 && --store.countdown == 0 ? store.failure : NONE;
         store.hits += f != NONE;
         if (f == NONE || f == LOST)
@@ -239,6 +267,8 @@ static enum outcome do_it(struct world *w, call *fn, const char *text, struct op
 static void prepare(bool there, int objects, int countdown, enum failure f) {
         pthread_mutex_lock(&store.lock);
         store.bucket = store.policy = store.user = store.attached = there;
+        store.enabled = false;
+        store.rules[0] = '\0';
         store.objects = objects;
         store.countdown = countdown;
         store.failure = f;
@@ -286,6 +316,13 @@ static int fail_everywhere(struct world *w, call *fn, const char *text, bool the
 }
 
 #define BUCKET "{\"type\":\"bucket\",\"name\":\"b-1\"}"
+#define RULED                                                                                      \
+        "{\"type\":\"bucket\",\"name\":\"b-1\",\"versioning\":\"enabled\",\"lifecycle\":[{"        \
+        "\"prefix\":"                                                                              \
+        "\"a<b/"                                                                                   \
+        "\",\"expire-days\":7},{\"noncurrent-expire-days\":3,\"noncurrent-expire-newer\":2}]}"
+#define UNRULED                                                                                    \
+        "{\"type\":\"bucket\",\"name\":\"b-1\",\"versioning\":\"suspended\",\"lifecycle\":[]}"
 #define POLICY                                                                                     \
         "{\"type\":\"policy\",\"name\":\"p\",\"document\":{\"Version\":\"2012-10-17\","            \
         "\"Statement\":[{\"Effect\":"                                                              \
@@ -297,6 +334,9 @@ static void applies_end_well_after_any_failure(void **state) {
 
         assert_int_equal(fail_everywhere(w, provider_s3.apply, BUCKET, false, 0), 5);
         assert_true(store.bucket);
+        /* made, versions, rules, and four looks at what came of it beside the first one */
+        assert_int_equal(fail_everywhere(w, provider_s3.apply, RULED, false, 0), 9);
+        assert_true(store.enabled && store.rules[0]);
         assert_int_equal(fail_everywhere(w, provider_s3.apply, POLICY, false, 0), 3);
         assert_true(store.policy);
         assert_int_equal(fail_everywhere(w, provider_s3.apply, USER, false, 0), 5);
@@ -307,6 +347,7 @@ static void looks_end_well_after_any_failure(void **state) {
         struct world *w = *state;
 
         assert_int_equal(fail_everywhere(w, provider_s3.look, BUCKET, true, 1), 3);
+        assert_int_equal(fail_everywhere(w, provider_s3.look, RULED, true, 1), 5);
         assert_int_equal(fail_everywhere(w, provider_s3.look, POLICY, true, 0), 1);
         assert_int_equal(fail_everywhere(w, provider_s3.look, USER, true, 0), 2);
 }
@@ -322,6 +363,25 @@ static void removals_end_well_after_any_failure(void **state) {
         assert_false(store.policy);
         assert_int_equal(fail_everywhere(w, provider_s3.remove, USER, true, 0), 1);
         assert_false(store.user);
+}
+
+static void rules_that_are_as_wanted_are_not_written(void **state) {
+        static const char *const order[] = { RULED, RULED, UNRULED, UNRULED, BUCKET };
+        static const int requests[] = { 11, 9, 11, 9, 5 };
+        struct world *w = *state;
+        struct op op;
+
+        prepare(true, 0, 0, NONE);
+        for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+                pthread_mutex_lock(&store.lock);
+                store.asked = 0;
+                pthread_mutex_unlock(&store.lock);
+                assert_int_equal(do_it(w, provider_s3.apply, order[i], &op), OUTCOME_DONE);
+                assert_int_equal(store.asked, requests[i]);
+                assert_int_equal(store.enabled, i < 2);
+                assert_int_equal(store.rules[0] != '\0', i < 2);
+                op_clear(&op);
+        }
 }
 
 static void a_throttled_store_says_until_when(void **state) {
@@ -366,6 +426,7 @@ int main(void) {
                 T(applies_end_well_after_any_failure),
                 T(looks_end_well_after_any_failure),
                 T(removals_end_well_after_any_failure),
+                T(rules_that_are_as_wanted_are_not_written),
                 T(a_throttled_store_says_until_when),
                 T(a_store_that_starts_is_asked_again_soon),
                 T(a_user_whose_document_is_lost_compares_with_nothing),

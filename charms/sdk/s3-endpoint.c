@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* s3-endpoint.c - see s3-endpoint.h */
+#include "s3-endpoint.h"
+
+#include <stdlib.h>
+
+#define AMAZON "https://s3.amazonaws.com"
+#define IN_CLUSTER ".svc"
+
+static const char *cut(struct charm_plan *p, const char *text, size_t length) {
+        char *out = charm_memory(p, length + 1);
+
+        memcpy(out, text, length);
+        return out;
+}
+
+/* NAME.NAMESPACE.svc[.…]: what a Service is called inside. From here it is reached through the API
+ * server, at its first pod, which is what all stateful applications here call theirs. */
+static const char *pod_of(struct charm_plan *p, const char *host) {
+        size_t name = strcspn(host, "."), space;
+        const char *rest = host[name] ? host + name + 1 : "";
+
+        space = strcspn(rest, ".");
+        if (strncmp(rest + space, IN_CLUSTER, strlen(IN_CLUSTER)) != 0 ||
+            !strchr(".", rest[space + strlen(IN_CLUSTER)]))
+                return NULL;
+        return charm_text(p, "%.*s/%.*s-0", (int)space, rest, (int)name, host);
+}
+
+void s3_endpoint_read(struct charm_plan *p, const struct charm_relation *r, struct s3_endpoint *e) {
+        const char *url = charm_told(r, "endpoint"), *region = charm_told(r, "region"), *host,
+                   *colon;
+
+        if (!url || !*url)
+                url = region && *region ? charm_text(p, "https://s3.%s.amazonaws.com", region)
+                                        : AMAZON;
+        e->tls = strncmp(url, "http://", 7) != 0;
+        host = strstr(url, "://") ? strstr(url, "://") + 3 : url;
+        e->url = cut(p, url, (size_t)(host - url) + strcspn(host, "/"));
+        e->host = cut(p, host, strcspn(host, ":/"));
+        colon = strchr(host, ':');
+        e->port = colon ? strtol(colon + 1, NULL, 10) : e->tls ? 443 : 80;
+        e->via = pod_of(p, e->host);
+}
+
+static int digit_of(char c) {
+        static const char letters[] =
+                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        const char *at = c ? strchr(letters, c) : NULL;
+
+        return at ? (int)(at - letters) : -1;
+}
+
+/* The PEM in ["BASE64", …]; NULL: nothing was told. */
+static const char *authorities(struct charm_plan *p, const struct charm_relation *r) {
+        const char *told = charm_told(r, "tls-ca-chain");
+        char *out = told ? charm_memory(p, strlen(told) + 1) : NULL, *end = out;
+        unsigned bits = 0, have = 0;
+
+        for (; told && *told; told++) {
+                int digit = digit_of(*told);
+
+                if (digit < 0) { /* the end of one of them, or a fold */
+                        bits = strchr("\",]=", *told) ? 0 : bits;
+                        have = bits ? have : 0;
+                        continue;
+                }
+                bits = bits << 6 | (unsigned)digit;
+                have += 6;
+                if (have >= 8) {
+                        have -= 8;
+                        *end++ = (char)(bits >> have);
+                        bits &= (1U << have) - 1;
+                }
+        }
+        return out && *out ? out : NULL;
+}
+
+void s3_endpoint_target(struct charm_plan *p, const struct charm_relation *r,
+                        const struct s3_endpoint *e, const char *label, const char *file) {
+        const char *region = charm_told(r, "region"), *ca = e->tls ? authorities(p, r) : NULL;
+
+        charm_target(p, label, "s3", file,
+                     CHARM_HOLES({ "endpoint", e->tls ? CHARM_TEXT : CHARM_NONE, e->url },
+                                 { "via", e->via ? CHARM_TEXT : CHARM_NONE, e->via },
+                                 { "port", e->via ? CHARM_INT : CHARM_NONE, NULL, e->port },
+                                 { "region", region && *region ? CHARM_TEXT : CHARM_NONE, region },
+                                 { "access-key", CHARM_TEXT, charm_told(r, "access-key") },
+                                 { "secret-key", CHARM_TEXT, charm_told(r, "secret-key") },
+                                 { "mode", CHARM_TEXT, e->tls ? "verify-full" : "plain" },
+                                 { "ca", ca ? CHARM_TEXT : CHARM_NONE, ca }));
+}
+
+bool s3_endpoint_told(const struct charm_relation *r) {
+        return charm_told(r, "bucket") && charm_told(r, "access-key") &&
+               charm_told(r, "secret-key");
+}
+
+const char *s3_endpoint_prefix(struct charm_plan *p, const struct charm_relation *r) {
+        const char *path = charm_told(r, "path");
+        size_t length;
+
+        path = path ? path + strspn(path, "/") : "";
+        for (length = strlen(path); length && path[length - 1] == '/';)
+                length--;
+        return length ? charm_text(p, "%.*s/", (int)length, path) : "";
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* backups.c - backups of the controller, and the end of a restore's freeze
+ *
+ * The row in the audit is written before anything is made or looked at. The key of a request comes
+ * as base64 of the bytes of a file, and is in no answer, row or log. */
+#include "admin-internal.h"
+#include "routes.h"
+
+#include "backup-keeper.h"
+#include "command.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define AT(member) offsetof(struct backups_body, member)
+#define KEY_TEXT_MAX (2 * BACKUP_KEY_MAX) /* base64 */
+const struct json_field backups_fields[] = {
+        { "path", JSON_FIELD_STRING, AT(path), JSON_NULL_OK, 1, 4000, NULL },
+        { "folder", JSON_FIELD_STRING, AT(folder), JSON_NULL_OK, 1, 4000, NULL },
+        { "key", JSON_FIELD_STRING, AT(key), JSON_NULL_OK | JSON_SECRET, 1, KEY_TEXT_MAX, NULL },
+        {}
+};
+#undef AT
+#define AT(member) offsetof(struct backups_schedule_body, member)
+const struct json_field backups_schedule_fields[] = {
+        { "cron", JSON_FIELD_STRING, AT(cron), JSON_REQUIRED, 1, 200, NULL },
+        { "zone", JSON_FIELD_STRING, AT(zone), JSON_NULL_OK, 1, 100, NULL },
+        { "folder", JSON_FIELD_STRING, AT(folder), JSON_NULL_OK, 1, 4000, NULL },
+        { "keep", JSON_FIELD_INT, AT(keep), 0, 0, BACKUP_KEEP_MAX, NULL },
+        {}
+};
+
+static struct backup_keeper *keeper_of(const struct request *q) {
+        return q->admin->options.backups;
+}
+
+/* A daemon of the tests' has none. */
+static bool has_keeper(struct request *q) {
+        struct err err = { 0 };
+
+        if (keeper_of(q))
+                return true;
+        request_fail(q, err_set(&err, -ENOTSUP, "this daemon makes no backups"), &err);
+        return false;
+}
+
+/* ---- what there is */
+
+static int read_list(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
+        return backup_keeper_list(tx, keeper_of(q), ret, err);
+}
+
+void backups_list(struct request *q) {
+        if (has_keeper(q))
+                request_read(q, read_list, NULL);
+}
+
+/* ---- one is made or verified */
+
+static void done(void *arg, int r, json_t *found, const struct err *err) {
+        struct request *q = arg;
+
+        if (r < 0)
+                request_fail(q, r, err);
+        else
+                request_reply(q, 200, found);
+        request_unref(q);
+}
+
+typedef int ask_fn(struct backup_keeper *k, const struct backup_ask *ask, struct err *err);
+
+static void ask(struct request *q, ask_fn *fn) {
+        const struct backups_body *b = q->data;
+        cleanup_(buf_wipe) struct buf key = BUF_INIT;
+        struct backup_ask a = { .path = b->path, .folder = b->folder, .done = done, .arg = q };
+        struct err err = { 0 };
+        int r = b->key ? digest_unbase64(b->key, strlen(b->key), &key, &err) : 0;
+
+        if (r >= 0 && b->key) {
+                a.key = buf_str(&key);
+                a.key_len = key.len;
+        }
+        request_ref(q);
+        if (r >= 0)
+                r = fn(keeper_of(q), &a, &err);
+        if (r >= 0)
+                return;
+        request_fail(q, r, &err);
+        request_unref(q);
+}
+
+static int read_nothing(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
+        *ret = NULL;
+        return 0;
+}
+
+static void create(struct request *q, json_t *json) {
+        ask(q, backup_keeper_create);
+}
+
+void backups_create(struct request *q) {
+        if (has_keeper(q))
+                request_read(q, read_nothing, create);
+}
+
+static void verify(struct request *q, json_t *json) {
+        ask(q, backup_keeper_verify);
+}
+
+void backups_verify(struct request *q) {
+        const struct backups_body *b = q->data;
+        struct err err = { 0 };
+
+        if (!b->path)
+                return request_fail(q, err_set(&err, -EINVAL, "path: which backup is missing"),
+                                    &err);
+        if (has_keeper(q))
+                request_read(q, read_nothing, verify);
+}
+
+/* ---- at times */
+
+static int set(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
+        const struct backups_schedule_body *b = q->data;
+        cleanup_(json_freep) json_t *schedule =
+                json_pack("{s:s, s:s, s:s*}", "cron", b->cron, "zone", b->zone ? b->zone : "UTC",
+                          "folder", b->folder);
+        int r;
+
+        if (b->keep)
+                json_object_set_new(schedule, "keep", json_integer(b->keep));
+        r = backup_keeper_set_schedule(tx, schedule, err);
+        return r < 0 ? r : backup_keeper_facts(tx, ret, err);
+}
+
+static int unset(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
+        int r = backup_keeper_set_schedule(tx, NULL, err);
+
+        return r < 0 ? r : backup_keeper_facts(tx, ret, err);
+}
+
+static void scheduled(struct request *q, json_t *json) {
+        backup_keeper_changed(keeper_of(q));
+        request_reply(q, 200, json);
+}
+
+void backups_schedule(struct request *q) {
+        if (has_keeper(q))
+                request_read(q, set, scheduled);
+}
+
+void backups_unschedule(struct request *q) {
+        if (has_keeper(q))
+                request_read(q, unset, scheduled);
+}
+
+/* ---- after a restore */
+
+static void release(struct command *c) {
+        free(c);
+}
+
+void backups_confirm(struct request *q) {
+        struct command *c = mem_new(struct command);
+
+        c->run = command_restored_confirm;
+        c->dry_run = request_query_bool(q, "dry-run");
+        request_command(q, c, release);
+}

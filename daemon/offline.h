@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* offline.h - what mooringd does and ends: --verify and --restore of a backup */
+#pragma once
+
+#include "options.h"
+
+/* Whether O asks for one of these. */
+bool offline_wanted(const struct options *o);
+/* The exit code. Prints one JSON object: what was found, or {"error", "code"}. */
+int offline_run(const struct options *o);
