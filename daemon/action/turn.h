@@ -18,7 +18,8 @@ struct action {
         struct action_options options;
         struct list turns; /* operations that run */
         size_t running, pending;
-        size_t pick_pending; /* the store thread's, while PICK is out */
+        size_t pick_pending, pick_rows; /* the store thread's, while PICK is out */
+        int64_t pick_after;             /* clock_mono: not before */
         struct schedule *schedule;
         struct store_call pick;
         bool picking, pick_again, stopping;
