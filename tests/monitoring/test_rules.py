@@ -122,7 +122,7 @@ def said_by(charm):
 def what_charms_say_is_in_a_runbook():
     faults = []
     for charm in CHARMS:
-        pages = [page_of(charm)] + [(promql.RUNBOOKS / name).read_text() for name in re.findall(r"\]\((\w+\.md)\)", page_of(charm))]
+        pages = [page_of(charm)] + [(promql.RUNBOOKS / name).read_text() for name in re.findall(r"\]\(([\w-]+\.md)\)", page_of(charm))]
         known = " ".join(" ".join(pages).split()).replace("`", "").lower()
         faults += [f"charm-{charm.name}.md does not have \"{piece}\"" for piece in said_by(charm) if piece.lower() not in known]
     return faults
