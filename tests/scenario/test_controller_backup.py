@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The controller's own backup: made while it runs, refused when it is not what was made, restored on a fresh machine,
 where the controller watches and writes nothing until a person says so."""
+import base64
 import json
 
 from lib.runner import main, test
@@ -152,6 +153,34 @@ def _(world):
         raise Trouble(f"doctor after confirm-restore: {doctor(world, 'restored')}")
     world.ctl("audit", "--what", "confirm-restore").ok().says("confirm-restore")
     world.ctl("audit", "verify", "--head", "1:" + "0" * 64).refused(code=7)
+
+
+@test("what was rotated after the backup is taken in before anything is written: no old password goes back", fresh=True)
+def _(world):
+    model, kube = world.cluster.model, world.cluster.kube
+    world.file("passphrase", PASSPHRASE).chmod(0o600)
+    world.ctl("deploy", "acting").ok()
+    world.wait_active()
+    path = backup(world, "day.backup")
+    world.ctl("run", "acting", "rotate", "password=rotated-after-it", "--wait", "1m").ok()
+    world.wait_active()
+    rotated = kube.get("secrets", model, "acting")
+    if base64.b64decode(rotated["data"]["password"]) != b"rotated-after-it":
+        raise Trouble("it was not rotated")
+    world.daemon.stop()
+    remove(world.daemon.state)
+    restore(world, path).ok()
+    world.cluster.server_down()
+    world.daemon.start()
+    world.ctl("confirm-restore").refused("could not be read", "--force", code=1)
+    world.cluster.server_up()
+    world.wait_for("the newer password to be found", lambda: "are newer than those of the backup" in world.ctl("confirm-restore").err)
+    world.wait_for("it to be in the plans", lambda: world.ctl("confirm-restore").code == 0)
+    world.wait_active()
+    world.ctl("show-secret", "acting/admin/password", "--reveal").ok().says("rotated-after-it")
+    now = kube.get("secrets", model, "acting")
+    if now["data"] != rotated["data"] or now["metadata"]["resourceVersion"] != rotated["metadata"]["resourceVersion"]:
+        raise Trouble(f"the Secret was written: {now}")
 
 
 if __name__ == "__main__":
