@@ -57,7 +57,7 @@ const struct route route_table[] = {
         { "DELETE", "/v1/backups/schedule", ROLE_ADMIN, backups_unschedule, NO_BODY, NULL,
           "Make no backups by schedule any more", "backup-schedule" },
         { "POST", "/v1/restore/confirm", ROLE_ADMIN, backups_confirm, NO_BODY,
-          QUERY("dry-run", "force"), "Let a controller that was restored write again",
+          QUERY("force", "dry-run"), "Let a controller that was restored write again",
           "confirm-restore" },
         { "GET", "/v1/leftovers", ROLE_VIEWER, drift_leftovers, NO_BODY,
           QUERY("model", "after", "max"), "What removals could not or must not take away" },
