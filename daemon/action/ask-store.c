@@ -201,26 +201,6 @@ int ask_taken(struct tx *tx, struct turn *t, const json_t *ask, json_t **told, s
 
 /* ---- config */
 
-static int is_sealed(const struct charm_meta *meta, const char *option, struct err *err) {
-        const struct meta_option *o = meta ? charm_meta_option(meta, option) : NULL;
-
-        return o && o->type == META_SECRET
-                       ? 0
-                       : err_set(err, -EINVAL,
-                                 "option %s is no secret: a secret would be seen there", option);
-}
-
-int ask_check_options(const struct charm_meta *meta, const json_t *ask, struct err *err) {
-        const char *option;
-        json_t *value;
-        int r = 0;
-
-        json_object_foreach(json_get(ask, "options"), option, value)
-                if (r >= 0 && json_is_string(value) && secret_token_in(json_string_value(value)))
-                        r = is_sealed(meta, option, err);
-        return r;
-}
-
 /* Its charm may have been refreshed since it was asked. */
 static int check_sealed(struct tx *tx, const struct turn *t, const char *option, struct err *err) {
         cleanup_(charm_meta_freep) struct charm_meta *meta = NULL;
@@ -232,7 +212,7 @@ static int check_sealed(struct tx *tx, const struct turn *t, const char *option,
                 r = lookup_live_application(tx, model, t->rows.application, &row, err);
         if (r >= 0)
                 r = lookup_meta(tx, row, &meta, err);
-        return r < 0 ? r : is_sealed(meta, option, err);
+        return r < 0 ? r : charm_meta_option_sealed(meta, option, err);
 }
 
 /* A secret parameter's value goes from its seal into that of the option. */

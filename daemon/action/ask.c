@@ -13,7 +13,7 @@
 #include "clock.h"
 #include "log.h"
 #include "metric.h"
-#include "secret-token.h"
+#include "secret-ask.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -35,8 +35,7 @@ struct kind {
         int (*look)(struct turn *t, const json_t *ask, char *why, size_t size);
         ask_store_fn *store; /* with LOOK: once that is so; -EAGAIN: not yet */
         void (*start)(struct turn *t, const json_t *ask);
-        const char *secret; /* a token may stand there; NULL: nowhere, but as the verb says */
-        bool own;           /* the engine asks for it, and no step */
+        bool own; /* the engine asks for it, and no step */
 };
 
 static void end(struct turn *t);
@@ -95,10 +94,10 @@ static const struct kind kinds[] = {
         { .name = "wait", .look = look_wait },
         { .name = "ready", .look = look_ready },
         { .name = "settled", .look = look_settled },
-        { .name = "taken", .look = look_taken, .store = ask_taken, .secret = "/token" },
-        { .name = "new-secret", .store = ask_new_secret, .secret = "/value" },
-        { .name = "use-secret", .store = ask_use_secret, .secret = "/token" },
-        { .name = "config", .store = ask_config, .secret = "/options" },
+        { .name = "taken", .look = look_taken, .store = ask_taken },
+        { .name = "new-secret", .store = ask_new_secret },
+        { .name = "use-secret", .store = ask_use_secret },
+        { .name = "config", .store = ask_config },
         { .name = "verb", .start = start_verb },
         { .name = "remove", .start = start_verb, .own = true },
 };
@@ -116,38 +115,12 @@ bool ask_leaves_nothing(const struct turn *t) {
         return k && !k->start;
 }
 
-static bool is_below(const char *pointer, const char *top) {
-        size_t n = strlen(top);
-
-        return strncmp(pointer, top, n) == 0 && (!pointer[n] || pointer[n] == '/');
-}
-
-static bool may_hold(const json_t *ask, const char *pointer) {
-        const struct kind *k = kind_of(ask);
-
-        if (!k || !k->start)
-                return k && k->secret && is_below(pointer, k->secret);
-        return str_starts(pointer, "/ask/") &&
-               reconcile_verb_secret(json_get_str(ask, "verb", ""), pointer + strlen("/ask"));
-}
-
-static int on_token(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name,
-                    struct err *err) {
-        const json_t *ask = arg;
-
-        if (!in_name && may_hold(ask, pointer))
-                return 0;
-        return err_set(err, -EINVAL,
-                       "%s: a secret at %s would be seen by others: it may not stand there",
-                       json_get_str(ask, "verb", json_get_str(ask, "kind", "")), pointer);
-}
-
 int ask_check(const json_t *ask, struct err *err) {
         const struct kind *k = kind_of(ask);
 
         if (k && k->own)
                 return err_set(err, -EINVAL, "asks for %s, which is not for steps", k->name);
-        return secret_token_walk(ask, on_token, (void *)ask, err);
+        return secret_ask_check(ask, err);
 }
 
 int64_t ask_least_ms(const json_t *ask) {

@@ -139,6 +139,4 @@ int64_t ask_least_ms(const json_t *ask);
 /* ---- ask-store.c: those that are one transaction with their end */
 typedef int ask_store_fn(struct tx *tx, struct turn *t, const json_t *ask, json_t **told,
                          struct err *err);
-/* ASK sets no option to a secret but those that are secrets by META (or NULL). */
-int ask_check_options(const struct charm_meta *meta, const json_t *ask, struct err *err);
 ask_store_fn ask_new_secret, ask_use_secret, ask_config, ask_taken;

@@ -10,7 +10,7 @@
 struct answer {
         const char *step, *next, *after, *fail;
         int64_t deadline;
-        json_t *steps, *state, *log, *results, *ask;
+        json_t *steps, *cleaning, *state, *log, *results, *ask;
         bool done;
 };
 
@@ -20,6 +20,7 @@ static const struct json_field answer_fields[] = {
         { "deadline", JSON_FIELD_INT, AT(deadline), JSON_REQUIRED, 1, CHARM_STEP_DEADLINE_MAX,
           NULL },
         { "steps", JSON_FIELD_LIST, AT(steps), JSON_REQUIRED, 0, 0, NULL },
+        { "cleaning", JSON_FIELD_LIST, AT(cleaning), 0, 0, 0, NULL },
         { "state", JSON_FIELD_OBJECT, AT(state), JSON_REQUIRED, 0, 0, NULL },
         { "log", JSON_FIELD_LIST, AT(log), JSON_REQUIRED, 0, 0, NULL },
         { "results", JSON_FIELD_OBJECT, AT(results), JSON_REQUIRED, 0, 0, NULL },
@@ -40,18 +41,27 @@ static int check_size(const json_t *j, size_t max, const char *what, struct err 
                        max);
 }
 
+static bool are_names(const json_t *list) {
+        json_t *value;
+        size_t i;
+
+        json_array_foreach((json_t *)list, i, value)
+                if (!json_is_string(value) || json_string_length(value) > CHARM_STEP_NAME_MAX)
+                        return false;
+        return true;
+}
+
 static int check_texts(const struct answer *a, struct err *err) {
         const char *name;
         json_t *value;
         size_t i;
 
-        if (json_array_size(a->steps) > CHARM_STEPS_MAX)
+        if (json_array_size(a->steps) + json_array_size(a->cleaning) > CHARM_STEPS_MAX)
                 return err_set(err, -E2BIG, "more than %d steps", CHARM_STEPS_MAX);
         if (json_array_size(a->log) > CHARM_LOG_MAX)
                 return err_set(err, -E2BIG, "more than %d lines of log", CHARM_LOG_MAX);
-        json_array_foreach(a->steps, i, value)
-                if (!json_is_string(value) || json_string_length(value) > CHARM_STEP_NAME_MAX)
-                        return err_set(err, -EBADMSG, "the name of a step that is none");
+        if (!are_names(a->steps) || !are_names(a->cleaning))
+                return err_set(err, -EBADMSG, "the name of a step that is none");
         json_array_foreach(a->log, i, value)
                 if (!json_is_string(value) || json_string_length(value) > CHARM_LOG_LINE_MAX)
                         return err_set(err, -EBADMSG, "a line of log that is none");
@@ -99,6 +109,7 @@ int step_parse(const char *text, size_t len, struct step **ret, struct err *err)
         *s = (struct step){ .name = str_dup(a.step),
                             .deadline_s = a.deadline,
                             .steps = json_incref(a.steps),
+                            .cleaning = a.cleaning ? json_incref(a.cleaning) : json_array(),
                             .state = json_incref(a.state),
                             .log = json_incref(a.log),
                             .results = json_incref(a.results),
@@ -119,6 +130,7 @@ struct step *step_free(struct step *s) {
         free(s->after);
         free(s->fail);
         json_decref(s->steps);
+        json_decref(s->cleaning);
         json_decref(s->state);
         json_decref(s->log);
         json_decref(s->results);

@@ -9,7 +9,7 @@
  *     "outcome": word, "error": text, "answer": any }     the last three: after it has asked
  * and one from it, A, what the step said:
  *   { "step": its name, "after": name of the next of its sort, "deadline": s,
- *     "steps": [names of all that do not clean up],
+ *     "steps": [names of all that do not clean up], "cleaning": [names of those that do],
  *     "state": {whole}, "log": [text], "results": {name: text},
  *     and one of "ask": {"kind": word, ...}, "next": name of a step, "done": true, "fail": text }
  * "done" also says that there is no step after this one. Or X: the charm's own mistake. */
@@ -32,7 +32,7 @@
 struct step {
         char *name;
         int64_t deadline_s;
-        json_t *steps, *state, *log, *results; /* never NULL */
+        json_t *steps, *cleaning, *state, *log, *results; /* never NULL */
         json_t *ask;                           /* or NULL */
         char *next;                            /* or NULL */
         char *after; /* the step of its sort that comes after it; NULL: none */

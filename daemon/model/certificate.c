@@ -12,66 +12,22 @@
 
 #define SKEW_MS 60000 /* others' clocks may be so much behind */
 #define KEEP 3        /* revisions, beyond those that a plan has yet to see: others may lag */
-#define LIFETIME_MAX_S (50ll * 365 * 86400)
 
 /* ---- what is asked for */
 
-static unsigned use_of(const json_t *spec) {
-        unsigned use = 0;
-        size_t i;
-        json_t *word;
+/* The namespace that NAME would be of, or NULL. */
+static const char *namespace_of(struct tx *tx, const char *name, bool *ret_service) {
+        size_t len;
+        const char *at = certificate_namespace(name, &len, ret_service);
 
-        json_array_foreach(json_get(spec, "use"), i, word)
-                use |= str_eq(json_string_value(word), "server")   ? CERT_SERVER
-                       : str_eq(json_string_value(word), "client") ? CERT_CLIENT
-                                                                   : 0;
-        return use;
-}
-
-enum cert_key certificate_key_of(const json_t *spec) {
-        return (enum cert_key)cert_key_find(json_get_str(spec, "key", ""));
-}
-
-int certificate_check(const char *label, const json_t *spec, struct err *err) {
-        const json_t *names = json_get(spec, "names");
-        int64_t lifetime = json_get_int(spec, "lifetime", 0);
-        size_t i;
-        json_t *name;
-        int r = 0;
-
-        if (!use_of(spec))
-                return err_set(err, -EINVAL, "certificate %s: is for neither a server nor a client",
-                               label);
-        if (cert_key_find(json_get_str(spec, "key", "")) < 0)
-                return err_set(err, -EINVAL, "certificate %s: no such kind of key: \"%.40s\"",
-                               label, json_get_str(spec, "key", ""));
-        if (lifetime < 0 || lifetime > LIFETIME_MAX_S)
-                return err_set(err, -EINVAL, "certificate %s: a lifetime of %lld s", label,
-                               (long long)lifetime);
-        if (!json_array_size(names) || json_array_size(names) > CERT_NAMES_MAX)
-                return err_set(err, -EINVAL, "certificate %s: 1 to %d names are wanted", label,
-                               CERT_NAMES_MAX);
-        json_array_foreach((json_t *)names, i, name)
-                if (r >= 0)
-                        r = cert_check_name(json_string_value(name), err);
-        return r < 0 ? err_add(err, r, "certificate %s", label) : 0;
-}
-
-/* What NAME would be in a cluster: NAME.NAMESPACE, with .svc and more behind it or not. *RET: the
- * second label, or NULL. */
-static const char *second_label(struct tx *tx, const char *name, bool *ret_service) {
-        const char *dot = strchr(name, '.'), *end = dot ? strchrnul(dot + 1, '.') : NULL;
-
-        *ret_service = end && (str_eq(end, ".svc") || str_starts(end, ".svc."));
-        return dot && (*ret_service || !*end) ? tx_format(tx, "%.*s", (int)(end - dot - 1), dot + 1)
-                                              : NULL;
+        return at ? tx_format(tx, "%.*s", (int)len, at) : NULL;
 }
 
 /* A charm gets no certificate for a Service of another namespace, the API server's say. */
 static int check_foreign(struct tx *tx, const struct q_model_row *model, const char *name,
                          struct err *err) {
         bool service;
-        const char *namespace = second_label(tx, name, &service);
+        const char *namespace = namespace_of(tx, name, &service);
         struct q_model_row *other;
         size_t n = 0;
         int r = 0;
@@ -151,7 +107,7 @@ static int sign(struct issuing *i, struct err *err) {
         i->wish = (struct cert_wish){
                 .common_name = json_get_str(a->spec, "common-name", a->label),
                 .names = json_get(a->spec, "names"),
-                .use = use_of(a->spec),
+                .use = certificate_use_of(a->spec),
                 .from = MAX_OF(tx_now(i->tx) - SKEW_MS, i->authority->begins_at),
                 .until = MIN_OF(tx_now(i->tx) + (lifetime ? lifetime : o.lifetime_ms),
                                 i->authority->ends_at),

@@ -17,6 +17,7 @@
 #pragma once
 
 #include "cert.h"
+#include "certificate-spec.h"
 #include "json.h"
 #include "seal.h"
 #include "store.h"
@@ -44,9 +45,6 @@ struct certificate_ask {
         const json_t *spec;
         const struct secret_text *key; /* made for it */
 };
-/* What a plan asks for is right; -EINVAL says why not. */
-int certificate_check(const char *label, const json_t *spec, struct err *err);
-enum cert_key certificate_key_of(const json_t *spec);
 /* For the first time or anew, by the model's authority, which is made if there is none; marks the
  * application. -ETIME: the clock is outside of the authority's life. */
 int certificate_issue(struct tx *tx, const struct certificate_ask *a, struct err *err);

@@ -19,6 +19,7 @@
 
 #include "clock.h"
 #include "param.h"
+#include "secret-token.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -161,6 +162,26 @@ int charm_meta_action_asks(const struct meta_action *a, const json_t *ask, struc
         return err_set(err, -EPERM,
                        "asks for %s, which charm.yaml does not list under asks of action %s", verb,
                        a->name);
+}
+
+int charm_meta_option_sealed(const struct charm_meta *m, const char *option, struct err *err) {
+        const struct meta_option *o = m ? charm_meta_option(m, option) : NULL;
+
+        return o && o->type == META_SECRET
+                       ? 0
+                       : err_set(err, -EINVAL,
+                                 "option %s is no secret: a secret would be seen there", option);
+}
+
+int charm_meta_options_sealed(const struct charm_meta *m, const json_t *ask, struct err *err) {
+        const char *option;
+        json_t *value;
+        int r = 0;
+
+        json_object_foreach(json_get(ask, "options"), option, value)
+                if (r >= 0 && json_is_string(value) && secret_token_in(json_string_value(value)))
+                        r = charm_meta_option_sealed(m, option, err);
+        return r;
 }
 
 void charm_meta_action_free(struct charm_meta *m) {

@@ -101,6 +101,10 @@ const struct meta_storage *charm_meta_storage(const struct charm_meta *m, const 
 const struct meta_action *charm_meta_action(const struct charm_meta *m, const char *name);
 /* ASK is what a step of A asks for (step.h). -EPERM: charm.yaml does not list it. */
 int charm_meta_action_asks(const struct meta_action *a, const json_t *ask, struct err *err);
+/* ASK sets no option to a secret's token but those that are secrets by M (NULL: none is);
+ * -EINVAL. */
+int charm_meta_options_sealed(const struct charm_meta *m, const json_t *ask, struct err *err);
+int charm_meta_option_sealed(const struct charm_meta *m, const char *option, struct err *err);
 /* "string", "int", "float", "boolean", "secret", NULL */
 extern const char *const meta_type_names[];
 /* VALUE for option NAME, as bundles and `config` give it: converted, checked. "application

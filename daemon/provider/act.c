@@ -3,6 +3,7 @@
 #include "act.h"
 
 #include "digest.h"
+#include "secret-ask.h"
 
 #include <errno.h>
 
@@ -13,20 +14,6 @@ static const struct act_verb *find(const struct act_verb *verbs, const char *nam
                 if (str_eq(verbs->name, name))
                         return verbs;
         return NULL;
-}
-
-static bool allows(const struct act_verb *v, const char *pointer) {
-        size_t n = v->secret ? strlen(v->secret) : 0;
-
-        if (n && strncmp(pointer, v->secret, n) == 0 && (!pointer[n] || pointer[n] == '/'))
-                return true;
-        return v->secret_at && v->secret_at(pointer);
-}
-
-bool act_secret_in(const struct act_verb *verbs, const char *verb, const char *pointer) {
-        const struct act_verb *v = find(verbs, verb);
-
-        return v && allows(v, pointer);
 }
 
 /* ---- tokens */
@@ -41,7 +28,7 @@ static int on_token(void *arg, const struct secret_ref *ref, const char *pointer
         const struct looking *l = arg;
         size_t len;
 
-        if (in_name || !allows(l->verb, pointer))
+        if (in_name || !secret_ask_verb(l->verb->name, pointer))
                 return err_set(err, -EINVAL,
                                "%s: a secret at %s would be seen by others: it may not stand there",
                                l->verb->name, pointer);

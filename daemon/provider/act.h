@@ -11,15 +11,11 @@
 struct act_verb {
         const char *name;
         void (*start)(struct target *t, const struct act_request *r, struct op *op);
-        /* A token may stand at this pointer and below it; NULL: nowhere. */
-        const char *secret;
-        bool (*secret_at)(const char *pointer); /* or where this says */
 };
 /* The verb whose document ASK is. NULL after err: there is none, or a token stands where none may,
  * or has no value. */
 const struct act_verb *act_find(const struct act_verb *verbs, const struct act_request *r,
                                 struct err *err);
-bool act_secret_in(const struct act_verb *verbs, const char *verb, const char *pointer);
 
 /* TEXT with its tokens replaced; in memory that no growing left a piece of behind. */
 int act_fill(const struct act_request *r, const char *text, struct buf *out, struct err *err);

@@ -253,7 +253,7 @@ struct tunnel {
  * with its SQLSTATE in OP->told). UNREACHABLE: nobody can tell whether it was done. */
 struct act_request {       /* what it points to stays until the operation is done or cancelled */
         const char *verb;  /* "exec", "sql", "put-object", ... */
-        const json_t *ask; /* the verb's document, with tokens only where act_secret says */
+        const json_t *ask; /* the verb's document, with tokens where secret-ask.h says */
         const struct secret_values *values; /* for the tokens in ASK; or NULL */
         int64_t within_ms; /* UNREACHABLE when it takes longer; 0: as long as it takes */
 };
@@ -261,7 +261,7 @@ struct act_request {       /* what it points to stays until the operation is don
 /* Bytes out of a target or into it, for what is larger than memory; stream.h joins two. */
 struct bytes_request {     /* what it points to stays until on_end or free */
         const char *verb;  /* "exec": a command's output or input; "object" */
-        const json_t *ask; /* the verb's document, with tokens only where act_secret says */
+        const json_t *ask; /* the verb's document, with tokens where secret-ask.h says */
         const struct secret_values *values; /* for the tokens in ASK; or NULL */
         bool into;
         /* Out: LEN bytes came. Some more may come after pause. */
@@ -366,8 +366,6 @@ struct provider {
         void (*rights)(const json_t *wanted, json_t *rules);
         /* NULL: it can do nothing but what resources want. An unknown verb is REFUSED. */
         void (*act)(struct target *t, const struct act_request *r, struct op *op);
-        /* May a secret's token stand at POINTER of VERB's document? Pure; any thread. */
-        bool (*act_secret)(const char *verb, const char *pointer);
         /* NULL after err: refused. The function may be NULL too: nothing here is a pipe's end. */
         struct bytes *(*bytes)(struct target *t, const struct bytes_request *r, struct err *err);
         /* As RIGHTS, for what actions do by VERB. NULL: none. */

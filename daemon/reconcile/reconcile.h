@@ -197,8 +197,6 @@ struct verb;
 /* Never calls DONE before it returned. */
 struct verb *reconcile_verb(struct reconcile *r, const struct reconcile_verb *what,
                             reconcile_did_fn *done, void *arg);
-/* May a secret's token stand at POINTER of VERB's document? Pure; any thread. */
-bool reconcile_verb_secret(const char *verb, const char *pointer);
 void reconcile_verb_cancel(struct verb *v); /* DONE is then never called */
 uint64_t reconcile_verb_moved(const struct verb *v); /* bytes of a stream so far */
 /* Actions that run on APPLICATION, shown in its status. */

@@ -6,17 +6,14 @@
  * removes them. */
 #include "verb.h"
 
+#include "secret-ask.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
-bool verb_stream_secret(const char *pointer) {
-        return str_eq(pointer, "/key") || str_eq(pointer, "/from/stdin") ||
-               str_eq(pointer, "/to/stdin");
-}
-
 static int only_there(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name,
                       struct err *err) {
-        return !in_name && verb_stream_secret(pointer)
+        return !in_name && secret_ask_verb("stream", pointer)
                        ? 0
                        : err_set(err, -EINVAL, "stream: a secret at %s would be seen by others",
                                  pointer);

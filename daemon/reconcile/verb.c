@@ -49,17 +49,6 @@ void verb_end(struct verb *v, enum outcome outcome, const char *fmt, ...) {
         end(v, outcome, &err);
 }
 
-bool reconcile_verb_secret(const char *verb, const char *pointer) {
-        const struct provider *const *p = provider_all();
-
-        if (str_eq(verb, "stream"))
-                return verb_stream_secret(pointer);
-        for (; *p; p++)
-                if ((*p)->act_secret && (*p)->act_secret(verb, pointer))
-                        return true;
-        return false;
-}
-
 /* ---- the outside */
 
 void verb_done(struct op *op) {

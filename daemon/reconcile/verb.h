@@ -44,4 +44,3 @@ void verb_stream_start(struct verb *v, const struct world_application *a,
  * "prefix"}}. */
 void verb_mirror_start(struct verb *v, const struct world_model *model, struct world_target *from);
 struct mirror *verb_mirror_free(struct mirror *m);
-bool verb_stream_secret(const char *pointer); /* may a token stand there? */

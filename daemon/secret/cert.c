@@ -4,8 +4,6 @@
 
 #include "digest.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -14,23 +12,7 @@
 
 #define RSA_BITS 2048
 #define SERIAL_SIZE 16
-#define NAME_MAX_LEN 253 /* of a DNS name */
-#define LABEL_MAX_LEN 63
 #define COMMON_NAME_MAX 64
-
-static const char *const key_names[] = { "ecdsa-p256", "rsa-2048" };
-_Static_assert(ARRAY_SIZE(key_names) == CERT_KEY_MAX, "a kind of key without a name");
-
-const char *cert_key_name(enum cert_key kind) {
-        return key_names[kind];
-}
-
-int cert_key_find(const char *name) {
-        for (int i = 0; i < CERT_KEY_MAX; i++)
-                if (str_eq(name, key_names[i]))
-                        return i;
-        return -1;
-}
 
 int cert_fail(struct err *err, int code, const char *what) {
         unsigned long e = ERR_peek_last_error();
@@ -71,44 +53,11 @@ int cert_key_read(const struct secret_text *text, EVP_PKEY **ret, struct err *er
 
 /* ---- names */
 
-static bool is_label(const char *p, size_t len) {
-        if (len == 0 || len > LABEL_MAX_LEN || p[0] == '-' || p[len - 1] == '-')
-                return false;
-        for (size_t i = 0; i < len; i++)
-                if (!isalnum((unsigned char)p[i]) && p[i] != '-' && p[i] != '_')
-                        return false;
-        return true;
-}
-
-static bool is_dns(const char *name) {
-        const char *p = str_starts(name, "*.") ? name + 2 : name;
-
-        if (strlen(name) > NAME_MAX_LEN)
-                return false;
-        for (size_t len; (len = strcspn(p, "."), is_label(p, len)); p += len + 1)
-                if (!p[len])
-                        return true;
-        return false;
-}
-
-static bool is_address(const char *name) {
-        unsigned char address[16];
-
-        return inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1;
-}
-
-int cert_check_name(const char *name, struct err *err) {
-        if (name && (is_address(name) || is_dns(name)))
-                return 0;
-        return err_set(err, -EINVAL, "\"%.80s\" is neither a DNS name nor an IP address",
-                       name ? name : "");
-}
-
 static GENERAL_NAME *name_of(const char *text) {
         GENERAL_NAME *name = GENERAL_NAME_new();
         ASN1_IA5STRING *dns;
 
-        if (is_address(text)) {
+        if (cert_is_address(text)) {
                 GENERAL_NAME_set0_value(name, GEN_IPADD, a2i_IPADDRESS(text));
         } else {
                 dns = ASN1_IA5STRING_new();

@@ -8,19 +8,15 @@
 
 #include "arena.h"
 #include "buf.h"
+#include "cert-name.h"
 #include "err.h"
 #include "json.h"
 
-enum cert_key { CERT_KEY_ECDSA, CERT_KEY_RSA, CERT_KEY_MAX };
-const char *cert_key_name(enum cert_key kind); /* "ecdsa-p256", "rsa-2048" */
-int cert_key_find(const char *name);           /* -1: none */
 int cert_key_make(enum cert_key kind, struct secret_text *ret, struct err *err);
 
 #define CERT_TEXT_MAX 256        /* of a subject or an issuer, written out */
-#define CERT_NAMES_MAX 100       /* of one certificate */
 #define CERT_PEM_MAX (64u << 10) /* that is read: a chain of some certificates */
 
-enum { CERT_SERVER = 1, CERT_CLIENT = 2 };
 struct cert_wish {
         const char *common_name; /* at most 64 bytes, as X.520 has it */
         const json_t *names;     /* texts: DNS names and IP addresses; NULL: none */
@@ -59,5 +55,3 @@ int cert_check_key(const char *pem, const struct secret_text *key, struct err *e
 /* The certificates of PEM are a chain, each signed by the next: *RET_END is where the last begins.
  * -EBADMSG: they are not. */
 int cert_check_chain(const char *pem, size_t *ret_end, struct err *err);
-/* -EINVAL: neither a DNS name (perhaps with a first label "*") nor an IP address. */
-int cert_check_name(const char *name, struct err *err);

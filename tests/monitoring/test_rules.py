@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""test_rules.py MOORINGCTL: the alert rules by promtool, their tests, their runbooks, and the dashboard's queries."""
+"""test_rules.py MOORINGCTL: the alert rules by promtool, their tests, the runbooks (of alerts, actions, messages, events), and the dashboard's queries."""
 import functools
 import os
 import re
@@ -88,6 +88,65 @@ def series_of_the_runbooks_are_in_operating_md():
             for name in re.findall(r"`(mooring_\w+)", path.read_text()) if name not in names]
 
 
+CHARMS = [path.parent for path in sorted((promql.ROOT / "charms").glob("[a-z]*/charm.yaml"))]
+BULLETS = ["Means", "Look at", "Do", "Undo"]
+
+
+def page_of(charm):
+    path = promql.RUNBOOKS / f"charm-{charm.name}.md"
+    return path.read_text() if path.exists() else ""
+
+
+def every_action_has_its_runbook():
+    faults = [f"{path.name} is of no charm" for path in promql.RUNBOOKS.glob("charm-*.md") if path.stem[6:] not in [c.name for c in CHARMS]]
+    for charm in CHARMS:
+        actions = set(yaml.safe_load((charm / "charm.yaml").read_text()).get("actions") or {})
+        parts = re.split(r"^## (.+)$", page_of(charm), flags=re.M)
+        sections = dict(zip(parts[1::2], parts[2::2]))
+        faults += [f"docs/runbooks/charm-{charm.name}.md has no section of the action {name}" for name in actions - sections.keys()]
+        faults += [f"charm-{charm.name}.md: {name} is no action of {charm.name}" for name in sections.keys() - actions - {"Status"}]
+        faults += [f"charm-{charm.name}.md: {name} lacks one of {', '.join(BULLETS)}" for name in actions & sections.keys()
+                   if re.findall(r"^- \*\*(.+?)\*\*: \S", sections[name], re.M) != BULLETS]
+    return faults
+
+
+def said_by(charm):
+    """The texts of a charm's C that a person is to act on, the longest piece of each that is the same every time."""
+    for path in sorted(charm.glob("*.c")):
+        for what, literals in re.findall(r'(CHARM_BLOCKED,|charm_fail\(p,|charm_give_up\(\s*a,)\s*((?:"(?:[^"\\]|\\.)*"\s*)+)', path.read_text()):
+            text = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', literals)).replace('\\"', '"')
+            pieces = [piece.strip(" .,:;()\"'") for piece in re.split(r"%[-.0-9]*[a-z]+", text)]
+            yield max(pieces, key=len)[:24].strip()
+
+
+def what_charms_say_is_in_a_runbook():
+    faults = []
+    for charm in CHARMS:
+        pages = [page_of(charm)] + [(promql.RUNBOOKS / name).read_text() for name in re.findall(r"\]\((\w+\.md)\)", page_of(charm))]
+        known = " ".join(" ".join(pages).split()).replace("`", "").lower()
+        faults += [f"charm-{charm.name}.md does not have \"{piece}\"" for piece in said_by(charm) if piece.lower() not in known]
+    return faults
+
+
+def events():
+    """The ids of what is logged as an error or a warning."""
+    found = set()
+    for path in (promql.ROOT / "daemon").rglob("*.c"):
+        for call in re.findall(r'\b(?:log_event|log_plain|reconcile_log)\(((?:[^"]|"[a-z][a-z-]*")*)', path.read_text()):
+            head = re.sub(r"str_eq\([^)]*\)", "", call).split("(struct log_field")[0]
+            if re.search(r"LOG_WARNING|LOG_ERR|\blevel\b", head):
+                found |= set(re.findall(r'"([a-z][a-z-]*)"', head))
+    return found
+
+
+def every_event_that_is_an_error_or_a_warning_has_its_row():
+    rows = [line.split("|") for line in (promql.RUNBOOKS / "events.md").read_text().splitlines() if line.startswith("| `")]
+    known = [name for row in rows for name in re.findall(r"`([a-z-]+)`", row[1])]
+    return ([f"events.md has no row of {name}" for name in events() - set(known)] + [f"events.md: {name} is no event" for name in set(known) - events()]
+            + [f"events.md has {name} twice" for name in set(known) if known.count(name) > 1]
+            + [f"events.md: {row[1].strip()} does not say what it means, what to look at or what to do" for row in rows if not row[2].strip() or len(row) != 7])
+
+
 def rules_pass_their_tests():
     code, text = run(promtool(), "check", "rules", promql.RULES)
     if code:
@@ -127,7 +186,8 @@ def the_configuration_is_one():
 def main():
     failed = 0
     for check in (runbooks_are_those_of_the_alerts, runbooks_say_what_it_means_where_to_look_what_to_do_and_how_back,
-                  commands_of_the_runbooks_exist, series_of_the_runbooks_are_in_operating_md, every_rule_is_seen_to_fire_and_not_to_fire,
+                  commands_of_the_runbooks_exist, every_action_has_its_runbook, what_charms_say_is_in_a_runbook,
+                  every_event_that_is_an_error_or_a_warning_has_its_row, series_of_the_runbooks_are_in_operating_md, every_rule_is_seen_to_fire_and_not_to_fire,
                   rules_pass_their_tests, queries_of_the_dashboard_are_promql, the_configuration_is_one):
         faults = check()
         failed += bool(faults)

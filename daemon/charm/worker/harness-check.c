@@ -3,8 +3,10 @@
  * harness-check.h */
 #include "harness-check.h"
 
+#include "certificate-spec.h"
 #include "harness-webhook.h"
 #include "opt.h"
+#include "secret-ask.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -23,7 +25,7 @@ int harness_check_meta(const char *folder, struct charm_meta **ret, struct err *
         return charm_meta_parse(text, n, path, ret, err);
 }
 
-int harness_check_config(const struct charm_meta *m, const json_t *config, struct err *err) {
+static int check_config(const struct charm_meta *m, const json_t *config, struct err *err) {
         cleanup_(freep) const char **names = mem_array(const char *, m->option_count + 1);
         const char *name, *near;
         json_t *value;
@@ -42,7 +44,7 @@ int harness_check_config(const struct charm_meta *m, const json_t *config, struc
         return 0;
 }
 
-int harness_check_relations(const struct charm_meta *m, const json_t *relations, struct err *err) {
+static int check_relations(const struct charm_meta *m, const json_t *relations, struct err *err) {
         const json_t *r;
         size_t i;
 
@@ -67,6 +69,92 @@ int harness_check_relations(const struct charm_meta *m, const json_t *relations,
                                 name, meta_role_names[e->role]);
         }
         return 0;
+}
+
+static int check_members(const json_t *view, struct err *err) {
+        static const char *const names[] = { "application", "model",     "scale",       "config",
+                                             "images",      "files",     "constraints", "storage",
+                                             "secrets",     "relations", "seen",        "ready",
+                                             "certificates" };
+        struct json_field fields[ARRAY_SIZE(names) + 1] = {};
+        json_t *any;
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+                fields[i] = (struct json_field){ .name = names[i], .kind = JSON_FIELD_ANY };
+        return json_decode(view, fields, false, &any, &(struct json_where){ NULL, NULL, "view" },
+                           err);
+}
+
+static int check_named(const struct charm_meta *m, const json_t *view, struct err *err) {
+        const char *name;
+        json_t *value;
+
+        json_object_foreach(json_get(view, "images"), name, value)
+                if (!charm_meta_resource(m, name))
+                        return err_set(err, -ENOENT,
+                                       "the view has an image \"%s\": charm.yaml has no such "
+                                       "resource",
+                                       name);
+        json_object_foreach(json_get(view, "storage"), name, value)
+                if (!charm_meta_storage(m, name))
+                        return err_set(err, -ENOENT,
+                                       "the view has storage \"%s\": charm.yaml has none of that "
+                                       "name",
+                                       name);
+        return 0;
+}
+
+int harness_check_view(const struct charm_meta *m, const json_t *view, struct err *err) {
+        int r = check_members(view, err);
+
+        if (r >= 0)
+                r = check_config(m, json_get(view, "config"), err);
+        if (r >= 0)
+                r = check_relations(m, json_get(view, "relations"), err);
+        return r < 0 ? r : check_named(m, view, err);
+}
+
+/* ---- asks and secrets */
+
+int harness_check_ask(const struct charm_meta *m, const struct meta_action *a, const json_t *ask,
+                      struct err *err) {
+        int r = secret_ask_check(ask, err);
+
+        if (r >= 0)
+                r = charm_meta_options_sealed(m, ask, err);
+        return r < 0 ? r : charm_meta_action_asks(a, ask, err);
+}
+
+static int check_certificate(const char *label, const json_t *spec, const char *model,
+                             struct err *err) {
+        int r = certificate_check(label, spec, err);
+        size_t i, len;
+        json_t *name;
+        bool service;
+
+        json_array_foreach(json_get(spec, "names"), i, name) {
+                const char *at =
+                        r < 0 ? NULL
+                              : certificate_namespace(json_string_value(name), &len, &service);
+
+                if (at && service && (strlen(model) != len || strncmp(at, model, len) != 0))
+                        r = err_set(err, -EPERM,
+                                    "certificate %s: %s is a name of another namespace than %s: "
+                                    "the daemon refuses it",
+                                    label, json_string_value(name), model);
+        }
+        return r;
+}
+
+int harness_check_secrets(const struct plan *p, const char *model, struct err *err) {
+        const char *name;
+        json_t *policy;
+        int r = 0;
+
+        json_object_foreach(p->secrets, name, policy)
+                if (r >= 0 && json_get(policy, "certificate"))
+                        r = check_certificate(name, json_get(policy, "certificate"), model, err);
+        return r;
 }
 
 /* ---- documents */

@@ -2,6 +2,7 @@
 /* harness-file.c - the files that the harness compares with; see harness-file.h */
 #include "harness-file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -83,4 +84,36 @@ void harness_print_difference(const char *want, const char *got) {
                 ;
         print_lines('-', want, a);
         print_lines('+', got, b);
+}
+
+json_t *harness_list(const char *folder, const char *end) {
+        struct dirent **list = NULL;
+        json_t *names = json_array();
+        int n = scandir(folder, &list, NULL, alphasort);
+
+        for (int i = 0; i < n; i++) {
+                const char *name = list[i]->d_name;
+
+                if (*name != '.' && str_ends(name, end))
+                        json_array_append_new(names,
+                                              json_stringn(name, strlen(name) - strlen(end)));
+                free(list[i]);
+        }
+        free(list);
+        return names;
+}
+
+int harness_hold(const char *path, const json_t *got, bool update, struct err *err) {
+        cleanup_(json_freep) json_t *want = NULL;
+        cleanup_(freep) char *want_text = NULL, *got_text = NULL;
+        int r = update ? harness_write(path, got, err) : harness_read_json(path, &want, err);
+
+        if (r < 0)
+                return update ? r : err_add(err, r, "(--update writes it)");
+        if (update || json_equal(want, got))
+                return 0;
+        want_text = harness_pretty(want);
+        got_text = harness_pretty(got);
+        harness_print_difference(want_text, got_text);
+        return err_set(err, -EINVAL, "it says something else than in %s", path);
 }

@@ -126,10 +126,10 @@ void step_run_ask(struct charm_ask *a, json_t *ask) {
 
 /* ---- the frame */
 
-static json_t *names_of(const struct charm_action *action) {
+static json_t *names_of(const struct charm_action *action, bool cleanup) {
         json_t *list = json_array();
 
-        for (const struct charm_step *s = action->steps; (s = of_sort(s, false)); s++)
+        for (const struct charm_step *s = action->steps; (s = of_sort(s, cleanup)); s++)
                 json_array_append_new(list, json_string(s->name));
         return list;
 }
@@ -163,7 +163,8 @@ static void put_answer(struct charm_ask *a, struct buf *out) {
         json_object_set_new(
                 j, "deadline",
                 json_integer(a->step->deadline_s ? a->step->deadline_s : CHARM_STEP_DEADLINE_S));
-        json_object_set_new(j, "steps", names_of(a->action));
+        json_object_set_new(j, "steps", names_of(a->action, false));
+        json_object_set_new(j, "cleaning", names_of(a->action, true));
         json_object_set(j, "state", a->state);
         json_object_set(j, "log", a->log);
         json_object_set(j, "results", a->results);
@@ -183,9 +184,10 @@ static void put_answer(struct charm_ask *a, struct buf *out) {
 /* No step of that sort: all is done. */
 static void put_nothing(const struct charm_world *w, const struct charm_action *action,
                         struct buf *out) {
-        cleanup_(json_freep) json_t *j = json_pack(
-                "{s:s, s:i, s:b, s:[], s:{}, s:O, s:o}", "step", "end", "deadline", 1, "done", true,
-                "log", "results", "state", json_get(w->root, "state"), "steps", names_of(action));
+        cleanup_(json_freep) json_t *j =
+                json_pack("{s:s, s:i, s:b, s:[], s:{}, s:O, s:o, s:[]}", "step", "end", "deadline",
+                          1, "done", true, "log", "results", "state", json_get(w->root, "state"),
+                          "steps", names_of(action, false), "cleaning");
         cleanup_(buf_free) struct buf text = BUF_INIT;
 
         json_canonical(j, &text);

@@ -87,12 +87,12 @@ static int compare(const struct apply_request *r, const struct observation *o,
 /* ---- what actions ask */
 
 static const struct act_verb verbs[] = {
-        { "apply", object_act_apply, NULL, NULL },
-        { "exec", exec_act_start, "/stdin", NULL },
-        { "http", pod_http_start, NULL, pod_http_secret },
-        { "job", object_act_job, NULL, NULL },
-        { "log", pod_log_start, NULL, NULL },
-        { "remove", object_act_remove, NULL, NULL },
+        { "apply", object_act_apply },
+        { "exec", exec_act_start },
+        { "http", pod_http_start },
+        { "job", object_act_job },
+        { "log", pod_log_start },
+        { "remove", object_act_remove },
         {},
 };
 
@@ -104,10 +104,6 @@ static void act(struct target *t, const struct act_request *r, struct op *op) {
                 verb->start(t, r, op);
         else
                 operation_refuse(t, op, &err);
-}
-
-static bool act_secret(const char *verb, const char *pointer) {
-        return act_secret_in(verbs, verb, pointer);
 }
 
 static struct bytes *bytes(struct target *t, const struct bytes_request *r, struct err *err) {
@@ -145,7 +141,6 @@ const struct provider provider_kube = {
         .user = target_user,
         .rights = rights_of,
         .act = act,
-        .act_secret = act_secret,
         .act_rights = rights_of_verb,
         .bytes = bytes,
 };

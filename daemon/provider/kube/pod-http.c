@@ -168,7 +168,3 @@ void pod_http_start(struct target *t, const struct act_request *r, struct op *op
                                          .done = on_done };
         http_start(t->http, &c->http);
 }
-
-bool pod_http_secret(const char *pointer) {
-        return str_eq(pointer, "/body") || str_starts(pointer, "/headers/");
-}

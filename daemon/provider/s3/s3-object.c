@@ -309,12 +309,12 @@ static void start_buckets(struct target *t, const struct act_request *r, struct 
 }
 
 static const struct act_verb verbs[] = {
-        { "put-object", start_put, NULL, NULL },
-        { "get-object", start_get, NULL, NULL },
-        { "head-object", start_head, NULL, NULL },
-        { "list-objects", start_list, NULL, NULL },
-        { "delete-object", start_delete, NULL, NULL },
-        { "list-buckets", start_buckets, NULL, NULL },
+        { "put-object", start_put },
+        { "get-object", start_get },
+        { "head-object", start_head },
+        { "list-objects", start_list },
+        { "delete-object", start_delete },
+        { "list-buckets", start_buckets },
         {},
 };
 
@@ -326,8 +326,4 @@ void s3_object_act(struct target *t, const struct act_request *r, struct op *op)
                 verb->start(t, r, op);
         else
                 s3_target_run(s3_target_new(t, op, put_steps), &err);
-}
-
-bool s3_object_secret(const char *verb, const char *pointer) {
-        return act_secret_in(verbs, verb, pointer);
 }

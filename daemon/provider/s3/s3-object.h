@@ -27,4 +27,3 @@ void s3_object_free(struct s3_object *o);
 
 void s3_object_act(struct target *t, const struct act_request *r,
                    struct op *op); /* the provider's */
-bool s3_object_secret(const char *verb, const char *pointer);

@@ -51,6 +51,5 @@ const struct provider provider_s3 = {
         .projection_parse = projection_parse,
         .projection_free = polled_projection_free,
         .act = s3_object_act,
-        .act_secret = s3_object_secret,
         .bytes = s3_stream_open,
 };

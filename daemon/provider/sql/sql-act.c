@@ -309,16 +309,7 @@ static void cancel(struct op *op) {
 
 /* ---- begin */
 
-static bool secret_at(const char *pointer) {
-        return str_starts(pointer, "/statements/") &&
-               (strstr(pointer, "/values/") || strstr(pointer, "/params/"));
-}
-
-static const struct act_verb verbs[] = { { "sql", NULL, NULL, secret_at }, {} };
-
-bool sql_act_secret(const char *verb, const char *pointer) {
-        return act_secret_in(verbs, verb, pointer);
-}
+static const struct act_verb verbs[] = { { "sql", NULL }, {} };
 
 static int check(const json_t *ask, struct err *err) {
         const json_t *list = json_get(ask, "statements"), *statement;

@@ -50,7 +50,6 @@ struct sql_pending {
         void (*cancel)(struct op *op);
 };
 void sql_act_start(struct sql_lane *l, const struct act_request *r, struct op *op);
-bool sql_act_secret(const char *verb, const char *pointer);
 /* Pure: STATEMENT's "sql" with its values put in by QUOTE. -EINVAL: a place without a value, or a
  * value without a place. */
 typedef void sql_quote_fn(struct sql_session *s, const char *text, bool identifier,

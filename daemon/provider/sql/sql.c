@@ -59,5 +59,4 @@ const struct provider provider_sql = {
         .projection_parse = projection_parse,
         .projection_free = polled_projection_free,
         .act = sql_target_act,
-        .act_secret = sql_act_secret,
 };

@@ -13,6 +13,8 @@ static void plan(const struct charm_view *v, struct charm_plan *p) {
         const struct charm_relation *r = charm_relation(v, ENDPOINT_DB, 0);
 
         calls++;
+        if (strcmp(mistake, "forgets") != 0)
+                charm_secret(p, "db", "password", 16, NULL);
         if (strcmp(mistake, "remembers") == 0)
                 charm_status(p, CHARM_ACTIVE, "call %d", calls);
         else if (strcmp(mistake, "address") == 0)
@@ -29,4 +31,39 @@ static void plan(const struct charm_view *v, struct charm_plan *p) {
                 charm_status(p, CHARM_ACTIVE, "well");
 }
 
-CHARM(.plan = plan);
+/* ---- the action stumble */
+
+static bool makes(const struct charm_world *w, const char *mistake) {
+        return !strcmp(charm_option(charm_world_view(w), OPTION_MISTAKE), mistake);
+}
+
+static void wait_first(const struct charm_world *w, struct charm_ask *a) {
+        const char *outcome = charm_outcome(w);
+
+        if (!outcome) {
+                charm_set(a, "noted", "yes");
+                return charm_ask_wait(a, 1);
+        }
+        if (strcmp(outcome, "done") != 0 && makes(w, "fails"))
+                charm_result(a, "answer", charm_answer(w, "/there"));
+        charm_next(a);
+}
+
+static void tidy(const struct charm_world *w, struct charm_ask *a) {
+        if (makes(w, "tidies") && !charm_state(w, "over"))
+                charm_result(a, "over", charm_state(w, "over"));
+        charm_next(a);
+}
+
+static void end(const struct charm_world *w, struct charm_ask *a) {
+        charm_set(a, "over", "yes");
+        charm_next(a);
+}
+
+static const struct charm_step stumble_steps[] = { { "wait", wait_first, 0, CHARM_ALL },
+                                                   { "end", end, 0, 0 },
+                                                   { "tidy", tidy, 0, CHARM_CLEANUP },
+                                                   {} };
+static const struct charm_action actions[] = { { ACTION_STUMBLE, stumble_steps }, {} };
+
+CHARM(.plan = plan, .actions = actions);

@@ -201,10 +201,6 @@ void reconcile_verb_cancel(struct verb *v) {
         free(v);
 }
 
-bool reconcile_verb_secret(const char *verb, const char *pointer) {
-        return false;
-}
-
 uint64_t reconcile_verb_moved(const struct verb *v) {
         return 0;
 }

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* certificate-spec.c - see certificate-spec.h */
+#include "certificate-spec.h"
+
+#include "base.h"
+
+#include <errno.h>
+
+#define LIFETIME_MAX_S (50ll * 365 * 86400)
+
+unsigned certificate_use_of(const json_t *spec) {
+        unsigned use = 0;
+        size_t i;
+        json_t *word;
+
+        json_array_foreach(json_get(spec, "use"), i, word)
+                use |= str_eq(json_string_value(word), "server")   ? CERT_SERVER
+                       : str_eq(json_string_value(word), "client") ? CERT_CLIENT
+                                                                   : 0;
+        return use;
+}
+
+enum cert_key certificate_key_of(const json_t *spec) {
+        return (enum cert_key)cert_key_find(json_get_str(spec, "key", ""));
+}
+
+int certificate_check(const char *label, const json_t *spec, struct err *err) {
+        const json_t *names = json_get(spec, "names");
+        int64_t lifetime = json_get_int(spec, "lifetime", 0);
+        size_t i;
+        json_t *name;
+        int r = 0;
+
+        if (!certificate_use_of(spec))
+                return err_set(err, -EINVAL, "certificate %s: is for neither a server nor a client",
+                               label);
+        if (cert_key_find(json_get_str(spec, "key", "")) < 0)
+                return err_set(err, -EINVAL, "certificate %s: no such kind of key: \"%.40s\"",
+                               label, json_get_str(spec, "key", ""));
+        if (lifetime < 0 || lifetime > LIFETIME_MAX_S)
+                return err_set(err, -EINVAL, "certificate %s: a lifetime of %lld s", label,
+                               (long long)lifetime);
+        if (!json_array_size(names) || json_array_size(names) > CERT_NAMES_MAX)
+                return err_set(err, -EINVAL, "certificate %s: 1 to %d names are wanted", label,
+                               CERT_NAMES_MAX);
+        json_array_foreach((json_t *)names, i, name)
+                if (r >= 0)
+                        r = cert_check_name(json_string_value(name), err);
+        return r < 0 ? err_add(err, r, "certificate %s", label) : 0;
+}
+
+const char *certificate_namespace(const char *name, size_t *ret_len, bool *ret_service) {
+        const char *dot = strchr(name, '.'), *end = dot ? strchrnul(dot + 1, '.') : NULL;
+
+        *ret_service = end && (str_eq(end, ".svc") || str_starts(end, ".svc."));
+        if (!dot || (!*ret_service && *end))
+                return NULL;
+        *ret_len = (size_t)(end - dot - 1);
+        return dot + 1;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* certificate-spec.h - what a plan may ask of a certificate (certificate.h has its shape); pure,
+ * for the daemon and the charms' harness */
+#pragma once
+
+#include "cert-name.h"
+#include "json.h"
+
+/* -EINVAL says why it is not right. */
+int certificate_check(const char *label, const json_t *spec, struct err *err);
+enum cert_key certificate_key_of(const json_t *spec);
+unsigned certificate_use_of(const json_t *spec); /* CERT_SERVER, CERT_CLIENT */
+/* Where in NAME the namespace stands that it would be of in a cluster, NAME.NAMESPACE with .svc
+ * and more behind it (*RET_SERVICE) or not; NULL: nowhere. */
+const char *certificate_namespace(const char *name, size_t *ret_len, bool *ret_service);
