@@ -160,6 +160,17 @@ static bool can_compare(struct reconcile *rec, const json_t *line) {
         return t && t->provider && t->provider->can & PROVIDER_DRY_RUN;
 }
 
+/* As it was when the backup was made, or gone: nothing newer is in it. */
+static bool is_unchanged(struct reconcile *rec, const json_t *line) {
+        const struct world_resource *r =
+                world_resource(&rec->world, json_get_int(line, "resource", 0));
+
+        if (!r || r->seen.presence == PRESENCE_ABSENT)
+                return true;
+        return r->seen.presence == PRESENCE_PRESENT && r->row.baseline_valid &&
+               r->seen.digest_valid && memcmp(r->seen.digest, r->row.baseline, DIGEST_SIZE) == 0;
+}
+
 static int read_run(struct tx *tx, struct store_call *call, struct err *err) {
         struct compare *c = call->arg;
         struct q_secret_use_objects_in in = { .after = c->after, .max = COMPARE_PAGE };
@@ -189,7 +200,8 @@ static void read_done(struct store_call *call, int r, const struct err *err) {
         c->after = json_get_int(json_array_get(c->lines, n - 1), "resource", 0);
         c->more = n == COMPARE_PAGE;
         for (size_t i = n; i-- > 0;)
-                if (!can_compare(c->rec, json_array_get(c->lines, i)))
+                if (!can_compare(c->rec, json_array_get(c->lines, i)) ||
+                    is_unchanged(c->rec, json_array_get(c->lines, i)))
                         json_array_remove(c->lines, i);
         t = trial_new(c->rec);
         for (size_t i = 0; i < json_array_size(c->lines); i++) {

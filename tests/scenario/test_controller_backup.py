@@ -36,6 +36,11 @@ def restore(world, path, *words):
     return world.ctl("backup", "restore", path, "--config", "/dev/null", "--state-dir", world.daemon.state, *key(world), *words)
 
 
+def confirm(world):
+    """When the cluster's Secrets can be read."""
+    world.wait_for("confirm-restore to be taken", lambda: world.ctl("confirm-restore").code == 0)
+
+
 def doctor(world, check):
     """What doctor says of CHECK, also when it is well."""
     found = json.loads(world.ctl("doctor", "--all", "--format", "json").out)["findings"]
@@ -112,7 +117,7 @@ def _(world):
     if "lost: 1 models with 1 applications" not in said.err or "what was there is in" not in said.err:
         raise Trouble(f"--force does not say what is lost: {said.err}")
     world.daemon.start()
-    world.ctl("confirm-restore").ok()
+    confirm(world)
     world.wait_active()
 
 
@@ -146,7 +151,7 @@ def _(world):
     if not any(text.startswith("error: restored from the backup") for text in doctor(world, "restored")):
         raise Trouble(f"doctor does not say that it waits: {doctor(world, 'restored')}")
     world.ctl("confirm-restore", "--dry-run").ok()
-    world.ctl("confirm-restore").ok()
+    confirm(world)
     world.wait_for("what went to come back", lambda: kube.get("configmaps", model, "sealed-0"))
     world.wait_active()
     if doctor(world, "restored") != ["ok: it was not restored from a backup"]:
