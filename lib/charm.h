@@ -297,7 +297,8 @@ void charm_ask_ready(struct charm_ask *a, const char *label);
 /* Until all that was changed of the application is planned and applied. */
 void charm_ask_settled(struct charm_ask *a);
 /* Until APPLICATION (the other side of a relation) has what it is told now instead of TOKEN, of
- * ours: it is planned, applied and ready, and no object but our own holds TOKEN any more. */
+ * ours: it is planned, applied and ready, its pods run so, and no object but our own holds TOKEN
+ * any more. While it is scaled to 0 nobody can tell. */
 void charm_ask_taken(struct charm_ask *a, const char *application, const char *token);
 /* A new value for a secret of the application, which nothing uses yet: VALUE (a token of a secret
  * parameter), or a random one (NULL). Answer: /new and /old, tokens. */
@@ -316,6 +317,14 @@ struct charm_value {
 void charm_ask_options(struct charm_ask *a, const struct charm_value *options);
 /* One of them. */
 void charm_ask_config(struct charm_ask *a, const char *option, const char *value);
+/* One of them, if it is WAS still ("": not set); else "conflict", for a step with CHARM_ALL to
+ * look again: of an option that several actions write, beside each other. */
+void charm_ask_config_from(struct charm_ask *a, const char *option, const char *was,
+                           const char *value);
+/* ACTION of this application is run at AT (ms since 1970), as if somebody had scheduled it: what
+ * is to follow in a day takes no slot until then. Answer: /schedule. */
+void charm_ask_run_at(struct charm_ask *a, int64_t at, const char *action,
+                      const struct charm_value *params);
 /* Statements, one connection for all of them; :'NAME' in one is a value as a literal, :"NAME" as
  * an identifier. Tokens are allowed in values. Answer of one statement: /columns and /rows, or
  * /affected; of several the same below /results/I. */

@@ -1,36 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mysql-k8s.c - one MySQL server, with a database and a user of its own for each relation
  *
- * Wants the server (StatefulSet, claim, my.cnf, root's Secret, Services), declares it as a target
- * of provider sql, and wants there, for each relation that asked: a database, a user, a grant.
- * What a relation is told it is told when the three are there, and from then on for good: a user
- * that somebody drops is made again, and its clients must not be torn down meanwhile. What was
- * told once, and which databases there are, is noted in the peer relation, the only memory of a
- * pure function.
+ * Wants the server (StatefulSet, claim, my.cnf, root's Secret, Services) and declares it as a
+ * target of provider sql. serve.c wants there what relations asked for.
  *
- * Actions: get-password, set-password; those about backups are in backup*.c.
+ * Actions: get-password, set-password; those about backups are in backup*.c, those about the users
+ * of relations in rotate.c.
  *
  * Not here: replication, TLS certificates, exporter; endpoints for those are declared,
  * and say so when related. */
 #include "charm.gen.h"
 
 #include "backup.h"
+#include "serve.h"
 
 #include <string.h>
-#include <strings.h>
 
-#define VERSION "8.0.44"
 #define MIB ((int64_t)1 << 20)
 #define GIB ((int64_t)1 << 30)
 
 #define ROOT_PASSWORD_LENGTH 32
-#define USER_PASSWORD_LENGTH 24
-#define ACCOUNTS_MAX 4             /* of root; the image makes two */
-#define USER_MAX 32                /* characters of a MySQL user name */
-#define DATABASE_MAX 63            /* the sql provider's, who serves PostgreSQL too */
-#define NOTE_DATABASES "databases" /* key in the peer relation */
-/* Relations whose labels, with the server's own, are always in the view. */
-#define SEEN_UNASKED_MAX 12
+#define ACCOUNTS_MAX 4 /* of root; the image makes two */
 
 /* ---- my.cnf */
 
@@ -166,190 +156,8 @@ static void want_server(const struct charm_view *v, struct charm_plan *p) {
                 p, "server", "sql", "target.yaml",
                 CHARM_HOLES({ "via", CHARM_TEXT,
                               charm_text(p, "%s/%s-0", charm_model(v), charm_application(v)) }));
-        if (strstr(charm_image(v, RESOURCE_MYSQL_IMAGE), ":" VERSION))
-                charm_version(p, VERSION);
-}
-
-/* ---- relations */
-
-struct served {
-        const struct charm_relation *relation;
-        const char *database; /* as asked for */
-        const char *note;     /* key in the peer relation */
-        const char *user;
-        const char *database_label, *user_label, *grant_label;
-};
-
-/* Those of the servers that the provider knows: it would refuse them, and the whole plan with
- * them. */
-static bool is_system(const char *database) {
-        static const char *const names[] = { "mysql",    "information_schema", "performance_schema",
-                                             "sys",      "postgres",           "template0",
-                                             "template1" };
-
-        for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-                if (!strcasecmp(database, names[i]))
-                        return true;
-        return false;
-}
-
-/* Narrower than MySQL: the name is part of a label too. */
-static bool is_name(const char *database) {
-        static const char letters[] =
-                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-        size_t length = strlen(database);
-
-        return length > 0 && length <= DATABASE_MAX && strspn(database, letters) == length;
-}
-
-/* What was asked for beyond a database, which would be granted to nobody here; NULL: nothing. */
-static const char *asked_beyond(const struct charm_relation *r) {
-        static const char *const keys[] = { "extra-user-roles", "extra-group-roles", "entity-type",
-                                            "entity-permissions", "external-node-connectivity" };
-
-        for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
-                const char *told = charm_told(r, keys[i]);
-
-                if (told && *told && strcmp(told, "false") != 0 && strcmp(told, "[]") != 0)
-                        return keys[i];
-        }
-        return NULL;
-}
-
-/* False: nothing asked for yet, or it cannot be given. */
-static bool read_relation(const struct charm_view *v, struct charm_plan *p,
-                          const struct charm_relation *r, struct served *ret) {
-        const char *database = charm_told(r, "database"), *beyond = asked_beyond(r);
-        long long id = (long long)r->id;
-
-        if (!database)
-                return false;
-        if (!is_name(database) || is_system(database)) {
-                charm_status(p, CHARM_BLOCKED,
-                             "%s asks for the database \"%.64s\": that name is not given away",
-                             r->application, database);
-                return false;
-        }
-        if (beyond) {
-                charm_status(p, CHARM_BLOCKED,
-                             "%s asks for %s: only a database and its user are served",
-                             r->application, beyond);
-                return false;
-        }
-        *ret = (struct served){ .relation = r,
-                                .database = database,
-                                .note = charm_text(p, "relation-%lld", id),
-                                .database_label = charm_text(p, "database/%s", database),
-                                .user_label = charm_text(p, "relation-%lld/user", id),
-                                .grant_label = charm_text(p, "relation-%lld/grant", id),
-                                .user = charm_text(
-                                        p, "%.*s", USER_MAX,
-                                        charm_text(p, "relation-%lld_%s", id, charm_model(v))) };
-        return true;
-}
-
-static void want_at_server(struct charm_plan *p, const char *label, const char *file,
-                           const struct charm_hole *holes) {
-        charm_want_at(p, label, "server", file, holes);
-        charm_needs(p, label, "statefulset", CHARM_READY);
-}
-
-static void want_user(struct charm_plan *p, const struct served *s, const char *password) {
-        want_at_server(
-                p, s->user_label, "user.yaml",
-                CHARM_HOLES({ "name", CHARM_TEXT, s->user }, { "password", CHARM_TEXT, password }));
-        want_at_server(p, s->grant_label, "grant.yaml",
-                       CHARM_HOLES({ "user", CHARM_TEXT, s->user },
-                                   { "database", CHARM_TEXT, s->database }));
-}
-
-static bool is_ready(const struct charm_view *v, struct charm_plan *p, const struct served *s) {
-        const char *const labels[] = { s->database_label, s->user_label, s->grant_label };
-        bool ready = true;
-
-        for (size_t i = 0; i < sizeof(labels) / sizeof(*labels); i++) {
-                ready = ready && charm_exists(v, labels[i]) && charm_ready(v, labels[i]);
-                if (charm_relations(v, ENDPOINT_DATABASE) > SEEN_UNASKED_MAX)
-                        charm_see(p, labels[i], "/name");
-        }
-        return ready;
-}
-
-/* Is this relation told of its database: now, or before and so from then on? */
-static bool keep_noted(const struct charm_view *v, struct charm_plan *p, const struct served *s) {
-        const struct charm_relation *peers = charm_relation(v, ENDPOINT_DATABASE_PEERS, 0);
-        const char *noted = peers ? charm_told(peers, s->note) : NULL;
-        bool told = (noted && !strcmp(noted, s->database)) || is_ready(v, p, s);
-
-        if (peers && told)
-                charm_tell(p, peers, s->note, s->database);
-        return told;
-}
-
-static void serve(const struct charm_view *v, struct charm_plan *p, const struct served *s) {
-        const char *password = charm_secret(p, s->note, "password", USER_PASSWORD_LENGTH, NULL);
-
-        want_user(p, s, password);
-        if (!keep_noted(v, p, s))
-                return;
-        charm_tell(p, s->relation, "database", s->database);
-        charm_tell(p, s->relation, "username", s->user);
-        charm_tell(p, s->relation, "password", password);
-        /* No dot at the end of the name: clients split at the one colon and dial what stands
-         * before it. */
-        charm_tell(p, s->relation, "endpoints",
-                   charm_text(p, "%s-primary.%s.svc.cluster.local:3306", charm_application(v),
-                              charm_model(v)));
-        if (strstr(charm_image(v, RESOURCE_MYSQL_IMAGE), ":" VERSION))
-                charm_tell(p, s->relation, "version", VERSION);
-}
-
-/* ---- what is kept
- *
- * A database that was asked for once stays wanted when its relation goes: what no plan wants is
- * removed, and data is not. So their names are noted in the peer relation, "a,b,c". */
-
-static void want_databases(struct charm_plan *p, const char *list) {
-        for (; *list; list = charm_list_rest(list)) {
-                const char *name = charm_list_first(p, list);
-
-                want_at_server(p, charm_text(p, "database/%s", name), "database.yaml",
-                               CHARM_HOLES({ "name", CHARM_TEXT, name }));
-        }
-}
-
-/* Both have all rights there. As they asked for it, but seldom meant. */
-static void tell_shared(struct charm_plan *p, const struct served *served, size_t count) {
-        for (size_t i = 0; i < count; i++)
-                for (size_t j = 0; j < i; j++)
-                        if (!strcmp(served[i].database, served[j].database))
-                                charm_status(p, CHARM_ACTIVE, "%s and %s share the database %s",
-                                             served[j].relation->application,
-                                             served[i].relation->application, served[i].database);
-}
-
-static void serve_databases(const struct charm_view *v, struct charm_plan *p) {
-        const struct charm_relation *peers = charm_relation(v, ENDPOINT_DATABASE_PEERS, 0);
-        size_t relations = charm_relations(v, ENDPOINT_DATABASE), count = 0;
-        struct served *served = charm_memory(p, (relations + 1) * sizeof(*served));
-        const char *kept = peers ? charm_told(peers, NOTE_DATABASES) : NULL;
-
-        kept = kept ? kept : "";
-        for (size_t i = 0; i < relations; i++) {
-                struct served *s = &served[count];
-
-                if (!read_relation(v, p, charm_relation(v, ENDPOINT_DATABASE, i), s))
-                        continue;
-                if (!charm_list_has(kept, s->database))
-                        kept = charm_text(p, "%s%s%s", kept, *kept ? "," : "", s->database);
-                count++;
-        }
-        if (peers && *kept)
-                charm_tell(p, peers, NOTE_DATABASES, kept);
-        want_databases(p, kept);
-        tell_shared(p, served, count);
-        for (size_t i = 0; i < count; i++)
-                serve(v, p, &served[i]);
+        if (strstr(charm_image(v, RESOURCE_MYSQL_IMAGE), ":" SERVE_VERSION))
+                charm_version(p, SERVE_VERSION);
 }
 
 /* ---- what cannot be, and what is declared and not served */
@@ -558,6 +366,9 @@ static const struct charm_action actions[] = { { ACTION_GET_PASSWORD, get_passwo
                                                { ACTION_LIST_BACKUPS, backup_list_steps },
                                                { ACTION_RESTORE, backup_restore_steps },
                                                { ACTION_VERIFY_BACKUP, backup_verify_steps },
+                                               { ACTION_ROTATE_RELATION_CREDENTIALS, rotate_steps },
+                                               { ACTION_UNLOCK_RELATION_USER, unlock_steps },
+                                               { ACTION_DROP_RELATION_USER, drop_steps },
                                                {} };
 
 CHARM(.plan = plan, .actions = actions);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ask-store.c - what steps ask for that changes rows only: secrets and options of the
- * application
+/* ask-store.c - what steps ask for that changes rows only: secrets, options and runs by schedule
+ * of the application
  *
  * Each runs in the transaction that writes its end, and so is done once or not at all. A new
  * value of a secret is first a revision that no plan gets: the charm puts it where it belongs
  * outside, and then says that it is in use. So a crash between the two leaves both values known. */
 #include "turn.h"
 
+#include "clock.h"
 #include "command.h"
 #include "digest.h"
 #include "lookup.h"
@@ -259,6 +260,30 @@ static int take_options(struct tx *tx, const struct turn *t, const json_t *optio
         return 0;
 }
 
+/* -ESTALE: an option is not as ASK's "was" has it any more ("": not set). */
+static int check_was(struct tx *tx, const struct turn *t, const json_t *was, struct err *err) {
+        struct q_application_option_get_in in = { .application_id = t->rows.application_id };
+        struct q_application_option_get_row *row;
+        const char *option;
+        json_t *value;
+        size_t n;
+
+        json_object_foreach((json_t *)was, option, value) {
+                cleanup_(json_freep) json_t *now = NULL;
+                int r;
+
+                in.name = option;
+                r = q_application_option_get(tx, &in, &row, &n, err);
+                if (r >= 0 && n)
+                        r = json_parse(row->value, strlen(row->value), &now, err);
+                if (r < 0)
+                        return r;
+                if (!str_eq(json_string_value(value), now ? json_string_value(now) : ""))
+                        return err_set(err, -ESTALE, "option %s was changed meanwhile", option);
+        }
+        return 0;
+}
+
 int ask_config(struct tx *tx, struct turn *t, const json_t *ask, json_t **told, struct err *err) {
         cleanup_(wipe) json_t *set = json_object(); /* it may hold an opened secret */
         cleanup_(json_freep) json_t *reset = json_array();
@@ -277,12 +302,53 @@ int ask_config(struct tx *tx, struct turn *t, const json_t *ask, json_t **told, 
                                          .set = set,
                                          .reset = reset };
         struct store_call call = { .arg = &config.head };
-        int r = take_options(tx, t, json_get(ask, "options"), set, reset, err);
+        int r = check_was(tx, t, json_get(ask, "was"), err);
 
+        if (r >= 0)
+                r = take_options(tx, t, json_get(ask, "options"), set, reset, err);
         if (r < 0)
                 return r;
         r = command_run(tx, &call, err);
         free(call.answer);
         command_deinit(&config.head);
+        return r < 0 ? r : 0;
+}
+
+/* ---- run-at
+ *
+ * Another action of the same application, once, when the time has come: a schedule like a
+ * person's, so that it is listed, can be dropped, and waits for no slot until then. */
+
+int ask_run_at(struct tx *tx, struct turn *t, const json_t *ask, json_t **told, struct err *err) {
+        char at[CLOCK_TEXT_MAX];
+        struct audit_entry e = { .kind = "loop",
+                                 .what = "schedule",
+                                 .model = t->rows.model,
+                                 .application = t->rows.application,
+                                 .subject = t->rows.action };
+        struct command_schedule schedule = {
+                .head = { .run = command_schedule_add,
+                          .sealer = t->of->options.sealer,
+                          .actor = tx_format(tx, "operation %lld", (long long)t->id),
+                          .audit = t->of->options.audit,
+                          .entry = t->of->options.audit ? &e : NULL },
+                .model = t->rows.model,
+                .application = t->rows.application,
+                .action = json_get_str(ask, "action", ""),
+                .why = tx_format(tx, "asked for by operation %lld, %s", (long long)t->id,
+                                 t->rows.action),
+                .params = json_get(ask, "params"),
+                /* In a time that is over it would be refused: then it is due now. */
+                .at = clock_iso(MAX_OF(json_get_int(ask, "at", 0), tx_now(tx) + 1), true, at),
+                .missed = "run"
+        };
+        struct store_call call = { .arg = &schedule.head };
+        int r = command_run(tx, &call, err);
+
+        if (r >= 0)
+                *told = json_pack("{s:I}", "schedule",
+                                  json_get_int(schedule.head.answer, "schedule", 0));
+        free(call.answer);
+        command_deinit(&schedule.head);
         return r < 0 ? r : 0;
 }

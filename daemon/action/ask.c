@@ -98,6 +98,7 @@ static const struct kind kinds[] = {
         { .name = "new-secret", .store = ask_new_secret },
         { .name = "use-secret", .store = ask_use_secret },
         { .name = "config", .store = ask_config },
+        { .name = "run-at", .store = ask_run_at },
         { .name = "verb", .start = start_verb },
         { .name = "remove", .start = start_verb, .own = true },
 };
@@ -224,6 +225,11 @@ void ask_break_off(struct turn *t) {
 
 /* ---- what is one transaction with its end */
 
+/* Of a refusal: what was to be there is not, or is another by now. */
+static enum outcome outcome_of(int r) {
+        return r == -ENOENT ? OUTCOME_GONE : r == -ESTALE ? OUTCOME_CONFLICT : OUTCOME_REFUSED;
+}
+
 static int run_store(struct tx *tx, struct store_call *c, struct err *err) {
         struct turn *t = c->arg;
         json_t *told = NULL;
@@ -246,8 +252,7 @@ static void on_stored(struct store_call *c, int r, const struct err *err) {
         if (turn_store_failed(r) || r == -EAGAIN)
                 return retry(t, OUTCOME_NOT_YET, back_off(t, 0), err_text(err));
         if (r < 0)
-                return end_as(t, r == -ENOENT ? OUTCOME_GONE : OUTCOME_REFUSED, "%s",
-                              err_text(err));
+                return end_as(t, outcome_of(r), "%s", err_text(err));
         ask_over(t);
 }
 

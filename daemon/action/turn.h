@@ -18,7 +18,8 @@ struct action {
         struct action_options options;
         struct list turns; /* operations that run */
         size_t running, pending;
-        size_t pick_pending; /* the store thread's, while PICK is out */
+        size_t pick_pending, pick_rows; /* the store thread's, while PICK is out */
+        int64_t pick_after;             /* clock_mono: not before */
         struct schedule *schedule;
         struct store_call pick;
         bool picking, pick_again, stopping;
@@ -139,4 +140,4 @@ int64_t ask_least_ms(const json_t *ask);
 /* ---- ask-store.c: those that are one transaction with their end */
 typedef int ask_store_fn(struct tx *tx, struct turn *t, const json_t *ask, json_t **told,
                          struct err *err);
-ask_store_fn ask_new_secret, ask_use_secret, ask_config, ask_taken;
+ask_store_fn ask_new_secret, ask_use_secret, ask_config, ask_run_at, ask_taken;

@@ -75,6 +75,9 @@ struct attach_body {
         const char *resource, *image, *text;
 };
 
+/* files.c */
+request_handler files_list, files_delete;
+
 /* relations.c */
 request_handler relations_add, relations_remove;
 extern const struct json_field relations_fields[];

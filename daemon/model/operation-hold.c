@@ -2,12 +2,11 @@
 /* operation-hold.c - see operation-hold.h */
 #include "operation-hold.h"
 
+#include "command.h"
 #include "map.h"
 #include "rule.h"
 
 #include <stdlib.h>
-
-#define PAGE 500
 
 /* ---- pauses and freezes */
 
@@ -198,33 +197,31 @@ static int place_one(struct queue *q, struct operation_place *p, struct err *err
         return r;
 }
 
-static int place_all(struct queue *q, bool running, operation_place_fn *fn, void *arg,
-                     struct err *err) {
-        struct q_operation_live_in in = { .max = PAGE };
-        struct q_operation_live_row *rows;
-        size_t n;
-        int r;
+static int place_all(struct queue *q, struct q_operation_live_row *rows, size_t n, bool running,
+                     operation_place_fn *fn, void *arg, struct err *err) {
+        int r = 0;
 
-        do {
-                r = q_operation_live(q->tx, &in, &rows, &n, err);
-                for (size_t i = 0; r >= 0 && i < n; i++) {
-                        struct operation_place p = { .row = &rows[i] };
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                struct operation_place p = { .row = &rows[i] };
 
-                        in.after = rows[i].id;
-                        if (str_eq(rows[i].status, "running") != running)
-                                continue;
-                        p.stand = running ? OPERATION_RUNS : OPERATION_WAITS;
-                        r = place_one(q, &p, err);
-                        if (r >= 0)
-                                r = fn(q->tx, &p, arg, err);
-                }
-        } while (r >= 0 && n == PAGE);
+                if (str_eq(rows[i].status, "running") != running)
+                        continue;
+                p.stand = running ? OPERATION_RUNS : OPERATION_WAITS;
+                r = place_one(q, &p, err);
+                if (r >= 0)
+                        r = fn(q->tx, &p, arg, err);
+        }
         return r < 0 ? r : 0;
 }
 
 int operation_queue(struct tx *tx, operation_place_fn *fn, void *arg, struct err *err) {
         cleanup_(queue_deinit) struct queue q = { .tx = tx };
-        int r = place_all(&q, true, fn, arg, err);
+        struct q_operation_live_row *rows;
+        size_t n;
+        int r = q_operation_live(tx, &(struct q_operation_live_in){ .max = OPERATIONS_LIVE_MAX },
+                                 &rows, &n, err);
 
-        return r < 0 ? r : place_all(&q, false, fn, arg, err);
+        if (r >= 0)
+                r = place_all(&q, rows, n, true, fn, arg, err);
+        return r < 0 ? r : place_all(&q, rows, n, false, fn, arg, err);
 }

@@ -131,6 +131,18 @@ static const struct world_unit *ending_unit(const struct world_application *a) {
         return NULL;
 }
 
+/* It may have kept what it was, and waits with the old; or there is nobody to take the new. NULL:
+ * neither. */
+static const char *held_up(const struct world_application *a) {
+        if (a->paused)
+                return "it is paused";
+        if (str_eq(a->plan_word, "waiting") || str_eq(a->plan_word, "blocked") ||
+            str_eq(a->plan_word, "maintenance"))
+                return a->plan_message && *a->plan_message ? a->plan_message : a->plan_word;
+        return a->scale == 0 && a->runs >= 0 ? "it is scaled to 0, so nobody takes what it is told"
+                                             : NULL;
+}
+
 bool reconcile_taken(struct reconcile *rec, int64_t application, const char *other, char *why,
                      size_t size) {
         const struct world_application *a = world_application(&rec->world, application), *o;
@@ -147,12 +159,14 @@ bool reconcile_taken(struct reconcile *rec, int64_t application, const char *oth
                 return false;
         }
         unit = ending_unit(o);
-        if (reconcile_settled(rec, o->id, reason, sizeof(reason)) && !open && !unit)
+        if (reconcile_settled(rec, o->id, reason, sizeof(reason)) && !open && !unit && !held_up(o))
                 return true;
         if (open)
                 reconcile_ready(rec, o->id, open->label, reason, sizeof(reason));
         else if (unit)
                 snprintf(reason, sizeof(reason), "pod %s ends", unit->name);
+        else if (held_up(o))
+                snprintf(reason, sizeof(reason), "%s", held_up(o));
         snprintf(why, size, "%s: %s", other, reason);
         return false;
 }

@@ -36,6 +36,7 @@ struct queue {
         size_t ready_count;
         size_t ready_of[QUEUE_KINDS_MAX], failing[QUEUE_KINDS_MAX];
         size_t busy[QUEUE_KINDS_MAX], yielded[QUEUE_KINDS_MAX], limit[QUEUE_KINDS_MAX];
+        int64_t drift_until[QUEUE_KINDS_MAX]; /* clock_mono: so long the rest has a share only */
         struct later run;
         queue_tell *tell;
 };
@@ -104,6 +105,8 @@ static void make_ready(struct entry *e, enum queue_priority p) {
                 e->ready_at = clock_mono_us();
         }
         e->priority = p;
+        if (p == QUEUE_DRIFT)
+                q->drift_until[e->key.kind] = clock_mono() + QUEUE_DRIFT_MS;
         list_append(&q->ready[p][e->key.kind], &e->ready);
         q->ready_count++;
         q->ready_of[e->key.kind]++;
@@ -119,8 +122,15 @@ static void on_timer(void *arg) {
                 make_ready(e, e->priority);
 }
 
-static bool has_room(const struct queue *q, int kind) {
-        return q->busy[kind] - q->yielded[kind] < q->limit[kind] &&
+/* What keeps less than its share busy is looked at again when one of those ends. */
+static size_t places(const struct queue *q, int kind, enum queue_priority p) {
+        if (p == QUEUE_DRIFT || q->drift_until[kind] <= clock_mono())
+                return q->limit[kind];
+        return MAX_OF(q->limit[kind] / QUEUE_DRIFT_SHARE, (size_t)1);
+}
+
+static bool has_room(const struct queue *q, int kind, enum queue_priority p) {
+        return q->busy[kind] - q->yielded[kind] < places(q, kind, p) &&
                q->yielded[kind] < QUEUE_YIELDED_MAX;
 }
 
@@ -130,7 +140,7 @@ static struct entry *next_ready(struct queue *q) {
                 for (int kind = 0; kind < QUEUE_KINDS_MAX; kind++) {
                         struct list *ready = &q->ready[p][kind];
 
-                        if (!list_empty(ready) && has_room(q, kind))
+                        if (!list_empty(ready) && has_room(q, kind, (enum queue_priority)p))
                                 return list_entry(ready->next, struct entry, ready);
                 }
         }

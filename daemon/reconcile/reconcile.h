@@ -174,7 +174,7 @@ int reconcile_ready(struct reconcile *r, int64_t application, const char *label,
 /* All that was changed of it is planned and applied; or not yet, with WHY. */
 bool reconcile_settled(struct reconcile *r, int64_t application, char *why, size_t size);
 /* The same of the application OTHER of its model, all of whose objects are in place and ready too,
- * and no pod of before is left; or it is gone. */
+ * whose charm waits for nothing, and which has pods, none of them of before; or it is gone. */
 bool reconcile_taken(struct reconcile *r, int64_t application, const char *other, char *why,
                      size_t size);
 /* One thing to do at the target that APPLICATION's plan declared under that label, or at the

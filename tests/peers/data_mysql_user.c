@@ -30,6 +30,36 @@ static void a_user_gets_in_and_whatever_is_done_to_it_is_put_right(void **state)
         assert_int_equal(mysql_as("relation-1", word, "SELECT 1"), 1045);
 }
 
+static bool is_locked(int number) {
+        return number == 3118 || number == 4151; /* MySQL's and MariaDB's */
+}
+
+static void a_locked_user_stays_locked_and_lets_in_again(void **state) {
+        struct mysql_world *w = *state;
+        struct thing u = thing_of(w->d, "{'type':'user','name':'shut','password':'w'}");
+        struct thing locked =
+                thing_of(w->d, "{'type':'user','name':'shut','password':'w','locked':true}");
+
+        thing_make(w->d, &u);
+        thing_make(w->d, &locked); /* taken for ours by its password */
+        assert_true(is_locked(mysql_as("shut", "w", "SELECT 1")));
+        mysql_do(w, "ALTER USER shut@'%%' ACCOUNT UNLOCK");
+        thing_healed(w->d, &locked, "locked");
+        assert_true(is_locked(mysql_as("shut", "w", "SELECT 1")));
+        mysql_do(w, "ALTER USER shut@'%%' IDENTIFIED BY 'other'");
+        thing_healed(w->d, &locked, "password");
+        assert_true(is_locked(mysql_as("shut", "w", "SELECT 1")));
+        mysql_do(w, "DROP USER shut@'%%'");
+        thing_healed(w->d, &locked, "(absent)");
+        assert_true(is_locked(mysql_as("shut", "w", "SELECT 1")));
+        thing_free(&u);
+        u = thing_of(w->d, "{'type':'user','name':'shut','password':'w'}");
+        thing_make(w->d, &u);
+        assert_int_equal(mysql_as("shut", "w", "SELECT 1"), 0);
+        thing_free(&locked);
+        thing_gone(w->d, &u);
+}
+
 static void another_plugin_is_seen(void **state) {
         struct mysql_world *w = *state;
         struct thing u = thing_of(w->d, "{'type':'user','name':'plug','password':'w'}");
@@ -219,6 +249,7 @@ int data_mysql_users(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, mysql_setup, mysql_teardown)
         const struct CMUnitTest tests[] = {
                 T(a_user_gets_in_and_whatever_is_done_to_it_is_put_right),
+                T(a_locked_user_stays_locked_and_lets_in_again),
                 T(another_plugin_is_seen),
                 T(a_user_with_our_password_is_ours_and_another_is_not),
                 T(an_apply_that_changes_nothing_leaves_the_password_alone),

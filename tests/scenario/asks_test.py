@@ -22,7 +22,7 @@ GIVES = ["sh", "-c", "yes 0123456789abcdef | head -c 30000000"]
 
 class World(Operations):
     def __init__(self, build, sim, folder):
-        self.folder = Path(folder)
+        self.folder, self.build = Path(folder), Path(build)
         self.sim = Sim(sim, self.folder / "sim")
         self.control("exec", "*", "*", "-")
         self.daemon = Daemon(self.folder / "d", build, [Path(build) / "tests/charm"], ["--log-level", "info"])
@@ -121,6 +121,19 @@ def a_sealed_stream_opens_by_its_key_alone(w):
     same((outcome, "token" in error), ("refused", True), error)
 
 
+def files_of_streams_are_listed_and_deleted(w):
+    same(w.ask("stream", {"from": {"pod": POD, "argv": ["echo", "note"]}, "to": {"file": "notes/one"}})[0], "done", "the stream")
+    files = {f["file"]: f["bytes"] for f in w.daemon.call("GET", f"{MODEL}/files")["files"]}
+    same(files.get("db/notes/one"), 5, f"its size in {files}")
+    ctl = [w.build / "tools/mooringctl/mooringctl", "--socket", w.daemon.socket, "--model", "m"]
+    for words, code, text in ((["list-files", "db"], 0, "notes/one"), (["delete-file", "db", "../../../model.db"], 1, "is no name of a file"),
+                              (["delete-file", "db", "notes/one"], 0, "delete file notes/one of db"), (["delete-file", "db", "notes/one"], 1, "No such file"),
+                              (["audit", "--what", "delete-file"], 0, "delete-file")):
+        done = subprocess.run(ctl[:1] + words + ctl[1:], text=True, capture_output=True, check=False, timeout=60)
+        same((done.returncode, text in done.stdout + done.stderr), (code, True), f"{words}: {done.stdout}{done.stderr}")
+    same([f["file"] for f in w.daemon.call("GET", f"{MODEL}/files")["files"] if "notes" in f["file"]], [], "what is left")
+
+
 def a_stream_that_breaks_leaves_nothing(w):
     outcome, _, error = w.ask("stream", {"from": {"pod": POD, "argv": ["sh", "-c", "echo half; echo no disk >&2; exit 1"]},
                                          "to": {"file": "never"}})
@@ -214,7 +227,7 @@ def only_who_runs_commands_needs_the_right_to(w):
 
 TESTS = (only_who_runs_commands_needs_the_right_to, a_command_answers, a_secret_goes_in_by_stdin_only_and_is_told_by_nobody,
          only_what_charm_yaml_lists_is_asked_of_the_cluster, only_pods_of_its_own_are_reached,
-         a_stream_is_written_verified_and_read, a_sealed_stream_opens_by_its_key_alone, a_stream_that_breaks_leaves_nothing, a_stream_that_is_cancelled_is_broken_off,
+         a_stream_is_written_verified_and_read, a_sealed_stream_opens_by_its_key_alone, files_of_streams_are_listed_and_deleted, a_stream_that_breaks_leaves_nothing, a_stream_that_is_cancelled_is_broken_off,
          a_stream_of_a_killed_daemon_is_done_again, objects_of_an_operation_live_as_long_as_it_does, a_job_that_fails_is_an_answer,
          objects_of_others_are_not_touched, objects_that_cannot_be_removed_are_leftovers)
 

@@ -7,33 +7,11 @@ import subprocess
 
 from lib import s3
 from lib.drift import lines
+from lib.operations import call, run
+from lib.operations import done as ended
 from lib.runner import Skip, main, test
 from lib.services import MINIO, MYSQL, ask, endpoint, root_password, sql
 from lib.world import Answer, Trouble, until
-
-LIVE = ("pending", "running")
-
-
-def call(world, method, path, body=None):
-    code, text = world.daemon.api(method, f"/v1/models/{world.cluster.model}/{path}", body)
-    if code >= 300:
-        raise Trouble(f"{method} {path}: {code} {text}")
-    return json.loads(text)
-
-
-def run(world, app, action, **params):
-    return call(world, "POST", f"applications/{app}/actions/{action}", {"params": params})["operation"]
-
-
-def ended(world, operation, *statuses):
-    """The operation once it has ended, as one of STATUSES."""
-    def end():
-        found = call(world, "GET", f"operations/{operation}")
-        return found if found["status"] not in LIVE else None
-    found = world.wait_for(f"the end of operation {operation}", end)
-    if found["status"] not in (statuses or ("completed",)):
-        raise Trouble(f"operation {operation}: {json.dumps(found, indent=1)}")
-    return found
 
 
 def results(world, operation):

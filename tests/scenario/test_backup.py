@@ -4,14 +4,13 @@
 import json
 import re
 import shutil
-import signal
 
-from lib import data, person, s3
+from lib import data, person
+from lib.operations import call, done, failed, keys, kill, raw_get, run
 from lib.runner import BUNDLE, Skip, main, test
-from lib.services import MINIO, MYSQL, must, secret, sql, store
+from lib.services import MINIO, MYSQL, must, sql, store
 from lib.world import Trouble, until
 
-LIVE = ("pending", "running")
 S3, BUCKET, PATH = "s3-integrator", "backups", "nightly/mysql"
 TABLES = ("`of mine`.`accounts`", "`of mine`.`odd ``name`", "other.blobs")
 ASKED, APPROVED = 1001, 1002
@@ -33,43 +32,6 @@ def backup(world):
     done(world, run(world, S3, "sync-s3-credentials", **keys(world)))
     world.wait_status(S3, "active")
     world.wait_active()
-
-
-def keys(world):
-    return {name: secret(world, f"{MINIO}-root")[name] for name in ("access-key", "secret-key")}
-
-
-def call(world, method, path, body=None):
-    code, text = world.daemon.api(method, f"/v1/models/{world.cluster.model}/{path}", body)
-    if code >= 300:
-        raise Trouble(f"{method} {path}: {code} {text}")
-    return json.loads(text)
-
-
-def run(world, app, action, **params):
-    return call(world, "POST", f"applications/{app}/actions/{action}", {"params": params})["operation"]
-
-
-def show(world, operation):
-    return call(world, "GET", f"operations/{operation}")
-
-
-def done(world, operation, status="completed"):
-    def end():
-        found = show(world, operation)
-        return found if found["status"] not in LIVE else None
-    found = world.wait_for(f"the end of operation {operation}", end, 180)
-    if found["status"] != status:
-        raise Trouble(f"operation {operation}: {json.dumps(found, indent=1)}")
-    return found
-
-
-def failed(world, operation, *parts):
-    message = done(world, operation, "failed")["message"]
-    for part in parts:
-        if part not in message:
-            raise Trouble(f"does not say {part!r}: {message}")
-    return message
 
 
 def restore(world, app=MYSQL, **params):
@@ -220,12 +182,6 @@ def _(world):
     must(world, "DELETE", f"{base}/dump.sql.gz")
 
 
-def raw_get(world, path):
-    """As store(), with the body as it is."""
-    pair, address = keys(world), f"{world.cluster.address(f'{MINIO}-0', 9000)}:9000"
-    return s3.fetch(address, pair["access-key"], pair["secret-key"], path)
-
-
 # ---- verified aside
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -345,11 +301,6 @@ class Gate:
     def remove(self):
         self.open()
         self.wrapper.unlink(missing_ok=True)
-
-
-def kill(world):
-    world.daemon.process.send_signal(signal.SIGKILL)
-    world.daemon.process.wait()
 
 
 @test("the daemon killed in the middle of a backup, and of a restore: both end as without it", shares=backup, real=GATED)

@@ -4,8 +4,7 @@
 import html
 import re
 
-import test_backup as backups
-from lib import data, s3
+from lib import data, operations, s3
 from lib.drift import lines, repaired
 from lib.runner import BUNDLE, Skip, main, test
 from lib.services import MINIO, endpoint, must, secret, store
@@ -13,18 +12,17 @@ from lib.world import Trouble
 
 SERVER, S3, COPIES, PATH = "mlflow-server", "s3-of-copies", "copies", "of/mlflow"
 CONSUMED = f"{SERVER}-object-storage"       # the consumer's Secret
+ALIKE = "nothing in it is of the peers"
 NO_PROBES = "only the simulator's pods fail their probes when they are told to"
 
 
-def minio(world):
-    """The bundle, on a real MinIO."""
+def real_store(world):
     if not world.cluster.real and not data.find_minio():
         raise Skip("no MinIO: tools/peers build")
-    world.ctl("deploy", BUNDLE).ok()
 
 
 def run(world, action, **params):
-    return backups.run(world, MINIO, action, **params)
+    return operations.run(world, MINIO, action, **params)
 
 
 def told(world):
@@ -46,10 +44,11 @@ def quiet(world, before):
 
 # ---- keys
 
-@test("the root key is replaced: the server is restarted, the old one opens nothing, and nobody is blamed for it", shares=minio)
+@test("the root key is replaced: the server is restarted, the old one opens nothing, and nobody is blamed for it")
 def _(world):
+    real_store(world)
     before, old, consumer = lines(world), secret(world, f"{MINIO}-root"), told(world)
-    found = backups.done(world, run(world, "rotate-root-key"))
+    found = operations.done(world, run(world, "rotate-root-key"))
     new = secret(world, f"{MINIO}-root")
     if new["secret-key"] == old["secret-key"] or found["results"]["access-key"] != old["access-key"]:
         raise Trouble(f"{found}")
@@ -61,13 +60,14 @@ def _(world):
     quiet(world, before)
 
 
-@test("a root key that was an option is replaced by the one that is given, and the option is reset", shares=minio)
+@test("a root key that was an option is replaced by the one that is given, and the option is reset", real=ALIKE)
 def _(world):
+    real_store(world)
     world.ctl("config", MINIO, "secret-key=as-an-option").ok()
     world.wait_for("the option's key", lambda: secret(world, f"{MINIO}-root")["secret-key"] == "as-an-option")
     world.wait_active()
     given = "of-the-night-shift"
-    backups.done(world, run(world, "rotate-root-key", **{"secret-key": given}))
+    operations.done(world, run(world, "rotate-root-key", **{"secret-key": given}))
     if secret(world, f"{MINIO}-root")["secret-key"] != given or store(world, "GET", "/")[0] != 200:
         raise Trouble("not the one that was given")
     if given in str(world.daemon.rows("SELECT * FROM operation_turn")):
@@ -94,16 +94,17 @@ class Client:
         """The operation; the client calls as long as it runs."""
         def end():
             self.look()
-            found = backups.show(self.world, operation)
-            return found if found["status"] not in backups.LIVE else None
+            found = operations.show(self.world, operation)
+            return found if found["status"] not in operations.LIVE else None
         found = self.world.wait_for(f"the end of operation {operation}", end, 180)
         if found["status"] != "completed":
             raise Trouble(f"{found}")
         return found
 
 
-@test("a relation's key is replaced while its consumer goes on: no call of it fails, and the old one is gone in the end", shares=minio)
+@test("a relation's key is replaced while its consumer goes on: no call of it fails, and the old one is gone in the end")
 def _(world):
+    real_store(world)
     before, old, client = lines(world), told(world), Client(world)
     client.look()
     found = client.until_end(run(world, "rotate-relation-key", application=SERVER))
@@ -113,25 +114,26 @@ def _(world):
         raise Trouble(f"{old[0]} → {new[0]}: {found}")
     world.wait_active()
     quiet(world, before)
-    backups.failed(world, run(world, "rotate-relation-key", application="katib"), "katib has no keys here")
+    operations.failed(world, run(world, "rotate-relation-key", application="katib"), "katib has no keys here")
 
 
-@test("a consumer that is down: both keys stay, that is said, and the next run ends it", shares=minio, real=NO_PROBES)
+@test("a consumer that is down: both keys stay, that is said, and the next run ends it", real=NO_PROBES)
 def _(world):
+    real_store(world)
     old, kube = told(world), world.cluster
     kube.ctl("fail-pods", f"{SERVER}-*", "NotReady")
     try:
         operation = run(world, "rotate-relation-key")
-        world.wait_for("it to wait for the consumer", lambda: f"{SERVER}:" in ((backups.show(world, operation)["now"] or {}).get("waits") or ""))
+        world.wait_for("it to wait for the consumer", lambda: f"{SERVER}:" in ((operations.show(world, operation)["now"] or {}).get("waits") or ""))
         new = world.wait_for("the consumer to be told", lambda: told(world) if told(world) != old else None)
         world.ctl("cancel-task", operation).ok()
-        backups.done(world, operation, "cancelled")
+        operations.done(world, operation, "cancelled")
         if not opens(world, old) or not opens(world, new):
             raise Trouble("one of the two opens nothing")
         world.wait_for("the status to say it", lambda: f"{SERVER} has two keys" in world.ctl("status").out)
     finally:
         kube.ctl("clear")
-    backups.done(world, run(world, "rotate-relation-key"))
+    operations.done(world, run(world, "rotate-relation-key"))
     if opens(world, old) or told(world) != new or not opens(world, new):
         raise Trouble("not ended")
     world.wait_active()
@@ -148,8 +150,9 @@ def rules(world):
     return re.findall("<Rule>.*?</Rule>", text) if code == 200 else []
 
 
-@test("versions and lifecycle are as the options say, and are put back when somebody changes them", shares=minio)
+@test("versions and lifecycle are as the options say, and are put back when somebody changes them")
 def _(world):
+    real_store(world)
     world.ctl("config", MINIO, "versioning=mlflow", "expire-days=mlflow/tmp/=7", "noncurrent-expire-days=*=30").ok()
     world.wait_for("the rules", lambda: versioning(world) == "Enabled" and len(rules(world)) == 2)
     world.wait_active()
@@ -175,7 +178,8 @@ def _(world):
 
 def mirrored(world):
     """The bundle, and another bucket as what the other store has."""
-    minio(world)
+    real_store(world)
+    world.ctl("deploy", BUNDLE).ok()
     world.wait_status(MINIO, "active")
     relate_copies(world)
     world.wait_active()
@@ -186,7 +190,7 @@ def relate_copies(world):
     world.ctl("deploy", "s3-integrator", S3, "--config", f"endpoint=http://{MINIO}.{world.cluster.model}.svc.cluster.local:9000",
               "--config", f"bucket={COPIES}", "--config", f"path=/{PATH}/").ok()
     world.ctl("integrate", f"{S3}:s3-credentials", f"{MINIO}:s3-parameters").ok()
-    backups.done(world, backups.run(world, S3, "sync-s3-credentials", **backups.keys(world)))
+    operations.done(world, operations.run(world, S3, "sync-s3-credentials", **operations.keys(world)))
 
 
 OBJECTS = {"notes/first.txt": b"kept for good", "empty": b"", "of parts": bytes(range(256)) * 40000,
@@ -205,12 +209,12 @@ def forget(world):
 
 
 def mirror(world, **params):
-    return {name: int(value) for name, value in backups.done(world, run(world, "mirror-buckets", **params))["results"].items()}
+    return {name: int(value) for name, value in operations.done(world, run(world, "mirror-buckets", **params))["results"].items()}
 
 
 def is_mirrored(world):
     for key, body in OBJECTS.items():
-        code, found = backups.raw_get(world, f"/{COPIES}/{PATH}/mlflow/{key}")
+        code, found = operations.raw_get(world, f"/{COPIES}/{PATH}/mlflow/{key}")
         if code != 200 or found != body:
             raise Trouble(f"{key}: {code}, {len(found)} bytes and not {len(body)}")
     if "<Upload>" in must(world, "GET", f"/{COPIES}", query="uploads="):
@@ -238,7 +242,7 @@ def _(world):
     must(world, "GET", f"/{COPIES}/{PATH}/mlflow/only there")
 
 
-@test("the daemon killed while it mirrors: what was copied is passed over, and all is there in the end", shares=mirrored)
+@test("the daemon killed while it mirrors: what was copied is passed over, and all is there in the end", shares=mirrored, real=ALIKE)
 def _(world):
     forget(world)
     put(world)
@@ -246,20 +250,20 @@ def _(world):
         must(world, "PUT", f"/mlflow/many/{number:03}", b"x" * 1000)
     operation = run(world, "mirror-buckets")
     world.wait_for("a first copy", lambda: f"{PATH}/mlflow/" in must(world, "GET", f"/{COPIES}"))
-    backups.kill(world)
+    operations.kill(world)
     world.daemon.start()
-    found = backups.done(world, operation)["results"]
+    found = operations.done(world, operation)["results"]
     is_mirrored(world)
     if int(found["looked"]) != 45 or int(found["missed"]) or must(world, "GET", f"/{COPIES}").count("/mlflow/many/") != 40:
         raise Trouble(f"{found}")
 
 
-@test("a mirror without keys, with wrong ones, and of a bucket that is not there: each is told", shares=mirrored)
+@test("a mirror without keys, with wrong ones, and of a bucket that is not there: each is told", shares=mirrored, real=ALIKE)
 def _(world):
-    backups.failed(world, run(world, "mirror-buckets", buckets="nowhere"), "nowhere", "NoSuchBucket")
-    backups.done(world, backups.run(world, S3, "sync-s3-credentials", **{"access-key": "nobody", "secret-key": "nothing-at-all"}))
-    backups.failed(world, run(world, "mirror-buckets"), "nobody", "InvalidAccessKeyId")
-    backups.done(world, backups.run(world, S3, "sync-s3-credentials", **backups.keys(world)))
+    operations.failed(world, run(world, "mirror-buckets", buckets="nowhere"), "nowhere", "NoSuchBucket")
+    operations.done(world, operations.run(world, S3, "sync-s3-credentials", **{"access-key": "nobody", "secret-key": "nothing-at-all"}))
+    operations.failed(world, run(world, "mirror-buckets"), "nobody", "InvalidAccessKeyId")
+    operations.done(world, operations.run(world, S3, "sync-s3-credentials", **operations.keys(world)))
     world.wait_active()
 
 

@@ -27,6 +27,7 @@ const struct command *const command_families[] = {
         operations_commands,
         schedules_commands,
         certificates_commands,
+        files_commands,
         permissions_commands,
         doctor_commands,
         audit_commands,

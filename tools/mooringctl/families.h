@@ -12,6 +12,6 @@ extern const struct command models_commands[], policy_commands[], clusters_comma
         secrets_commands[], user_secrets_commands[], key_commands[];
 extern const struct command backup_commands[];
 extern const struct command plan_commands[], actions_commands[], operations_commands[],
-        schedules_commands[], certificates_commands[];
+        schedules_commands[], certificates_commands[], files_commands[];
 extern const struct command log_commands[], about_commands[], audit_commands[], doctor_commands[],
         permissions_commands[];

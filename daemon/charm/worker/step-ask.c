@@ -97,6 +97,21 @@ void charm_ask_taken(struct charm_ask *a, const char *application, const char *t
         step_run_ask(a, ask);
 }
 
+void charm_ask_run_at(struct charm_ask *a, int64_t at, const char *action,
+                      const struct charm_value *params) {
+        json_t *ask = ask_of("run-at"), *values = json_object();
+
+        if (!view_has_name(a->world->view.meta, "actions", action))
+                plan_out_mistake(&a->paper, "charm_ask_run_at: charm.yaml has no action %s",
+                                 action);
+        for (; params && params->name; params++)
+                set_text(a, values, params->name, params->text);
+        set_text(a, ask, "action", action);
+        json_object_set_new(ask, "at", json_integer(at));
+        json_object_set_new(ask, "params", values);
+        step_run_ask(a, ask);
+}
+
 void charm_ask_new_secret(struct charm_ask *a, const char *label, const char *field,
                           const char *value) {
         json_t *ask = ask_of("new-secret");
@@ -115,8 +130,8 @@ void charm_ask_use_secret(struct charm_ask *a, const char *token) {
         step_run_ask(a, ask);
 }
 
-void charm_ask_options(struct charm_ask *a, const struct charm_value *options) {
-        json_t *ask = ask_of("config"), *values = json_object();
+static json_t *options_json(struct charm_ask *a, const struct charm_value *options) {
+        json_t *values = json_object();
 
         for (; options->name; options++) {
                 if (!view_has_name(a->world->view.meta, "options", options->name))
@@ -127,12 +142,28 @@ void charm_ask_options(struct charm_ask *a, const struct charm_value *options) {
                 else
                         json_object_set_new(values, options->name, json_null());
         }
-        json_object_set_new(ask, "options", values);
+        return values;
+}
+
+void charm_ask_options(struct charm_ask *a, const struct charm_value *options) {
+        json_t *ask = ask_of("config");
+
+        json_object_set_new(ask, "options", options_json(a, options));
         step_run_ask(a, ask);
 }
 
 void charm_ask_config(struct charm_ask *a, const char *option, const char *value) {
         charm_ask_options(a, CHARM_VALUES({ option, value }));
+}
+
+void charm_ask_config_from(struct charm_ask *a, const char *option, const char *was,
+                           const char *value) {
+        json_t *ask = ask_of("config");
+
+        json_object_set_new(ask, "options", options_json(a, CHARM_VALUES({ option, value })));
+        json_object_set_new(ask, "was",
+                            json_pack("{s:o}", option, text_json(a, "charm_ask_config_from", was)));
+        step_run_ask(a, ask);
 }
 
 static void ask_verb(struct charm_ask *a, const char *target, const char *verb, json_t *what) {

@@ -21,6 +21,9 @@
 #define PART_MS (10 * 60 * 1000) /* for all tries of one */
 #define SEND_MS (5 * 60 * 1000)  /* for one: 8 MiB at 30 kB/s */
 #define STALE_MAX 100            /* uploads of one key that were left: each was a killed daemon */
+/* What may come beyond a part before who writes has stopped: a piece, and what a source brings in
+ * one go. The room is made at once: one that grows by doubling comes to twice a part. */
+#define OVER_MAX (2u << 20)
 
 struct pipe {
         struct bytes bytes; /* first: what the caller holds */
@@ -407,11 +410,20 @@ static void on_hashed(void *arg) {
         later_run(&p->soon);
 }
 
+static void make_room(const struct pipe *p, struct buf *b) {
+        size_t n = p->part_size + OVER_MAX;
+
+        if (!b->data)
+                *b = (struct buf){ .data = mem_alloc(n), .room = n };
+}
+
 /* PART becomes the first PART_SIZE bytes of FILL, which goes on with the rest. */
 static void take_part(struct pipe *p) {
         struct buf spare = p->part;
         size_t n = MIN_OF(p->fill.len, p->part_size);
 
+        if (!p->whole)
+                make_room(p, &spare);
         buf_add(&spare, p->fill.data + n, p->fill.len - n);
         p->part = p->fill;
         p->part.len = n;
@@ -474,8 +486,7 @@ static void pipe_pause(struct bytes *b, bool paused) {
 static bool pipe_write(struct bytes *b, const void *data, size_t len) {
         struct pipe *p = pipe_of(b);
 
-        if (!p->fill.room)
-                buf_reserve(&p->fill, p->part_size + len);
+        make_room(p, &p->fill);
         buf_add(&p->fill, data, len);
         p->full = p->fill.len >= p->part_size;
         later_run(&p->soon);

@@ -171,7 +171,8 @@ int mysql_session_admits(const struct mysql_session *s, const char *user, const 
 
         if (my)
                 mysql_close(my);
-        return my ? 1 : 0;
+        /* Which is told only to who has the password: anybody else is denied. */
+        return my || number == ER_ACCOUNT_HAS_BEEN_LOCKED || number == ER_ACCOUNT_HAS_BEEN_LOCKED_;
 }
 
 struct sql_session *mysql_session_open(const struct sql_config *c, int tunnel_port,
@@ -282,6 +283,9 @@ static void write_statement(struct mysql_session *s, struct buf *b, const char *
                         put_text(s, b, va_arg(ap, const char *));
                         buf_putc(b, '@');
                         put_text(s, b, va_arg(ap, const char *));
+                        break;
+                case 'L':
+                        buf_puts(b, va_arg(ap, int) ? "ACCOUNT LOCK" : "ACCOUNT UNLOCK");
                         break;
                 case 'P':
                         put_privileges(b, va_arg(ap, const json_t *));

@@ -3,8 +3,8 @@
  *
  * Statements are written by mysql_write: %I an identifier in backticks, %S a text in quotes, %W
  * a database name as GRANT wants it (in backticks, with "_" and "%" made ordinary), %U user and
- * host, %P a list of privileges that were checked against what the server knows. Nothing else
- * puts text into a statement. */
+ * host, %L whether the account is locked, %P a list of privileges that were checked against what
+ * the server knows. Nothing else puts text into a statement. */
 #pragma once
 
 #include "sql-engine.h"

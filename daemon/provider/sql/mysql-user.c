@@ -209,15 +209,14 @@ int mysql_user_look(struct mysql_session *s, struct sql_task *t) {
 /* "IDENTIFIED BY" alone gives the server's own default plugin, on both families. */
 static int set_password(struct mysql_session *s, struct sql_task *t) {
         if (s->mariadb)
-                return mysql_session_do(s, t, NULL,
-                                        "ALTER USER %U IDENTIFIED BY %S REQUIRE NONE " NO_LIMITS
-                                        "ACCOUNT UNLOCK",
-                                        t->doc.name, t->doc.host, t->password);
+                return mysql_session_do(
+                        s, t, NULL, "ALTER USER %U IDENTIFIED BY %S REQUIRE NONE " NO_LIMITS "%L",
+                        t->doc.name, t->doc.host, t->password, t->doc.locked);
         if (mysql_session_do(s, t, NULL,
                              "ALTER USER %U IDENTIFIED BY %S REQUIRE NONE " NO_LIMITS
                              "PASSWORD EXPIRE DEFAULT FAILED_LOGIN_ATTEMPTS 0 PASSWORD_LOCK_TIME 0 "
-                             "ACCOUNT UNLOCK",
-                             t->doc.name, t->doc.host, t->password) < 0)
+                             "%L",
+                             t->doc.name, t->doc.host, t->password, t->doc.locked) < 0)
                 return -1;
         /* Setting the first does not touch the second. */
         return mysql_session_do(s, t, NULL, "ALTER USER %U DISCARD OLD PASSWORD", t->doc.name,
@@ -226,8 +225,8 @@ static int set_password(struct mysql_session *s, struct sql_task *t) {
 
 static int create(struct mysql_session *s, struct sql_task *t) {
         static const unsigned exists[] = { ER_CANNOT_USER, 0 };
-        int r = mysql_session_try(s, t, exists, "CREATE USER %U IDENTIFIED BY %S", t->doc.name,
-                                  t->doc.host, t->password);
+        int r = mysql_session_try(s, t, exists, "CREATE USER %U IDENTIFIED BY %S %L", t->doc.name,
+                                  t->doc.host, t->password, t->doc.locked);
 
         if (r <= 0) {
                 t->created = r == 0;
@@ -243,7 +242,8 @@ static bool is_plain(const struct sql_task *t) {
         /* plugin, password, locked, expired, global, roles, and perhaps elsewhere: what else there
          * is a password set anew takes away. */
         return json_object_size(t->seen) == (json_get(t->seen, "elsewhere") ? 7 : 6) &&
-               !json_get_bool(t->seen, "locked", true) && json_is_false(expired);
+               json_get_bool(t->seen, "locked", !t->doc.locked) == t->doc.locked &&
+               json_is_false(expired);
 }
 
 static int take_roles(struct mysql_session *s, struct sql_task *t) {
@@ -311,10 +311,18 @@ static int take_elsewhere(struct mysql_session *s, struct sql_task *t) {
         return 0;
 }
 
+/* One that is locked is not tried for nothing: the server counts who is refused, and somebody
+ * watches that. */
+static bool is_ours(struct mysql_session *s, struct sql_task *t) {
+        bool locked = json_get_bool(t->seen, "locked", false);
+
+        return (t->first || !locked) && mysql_session_admits(s, t->doc.name, t->password);
+}
+
 /* A user that lets in with a password that only we know is ours, made by a try whose answer was
  * lost. */
 static int repair(struct mysql_session *s, struct sql_task *t) {
-        bool admits = mysql_session_admits(s, t->doc.name, t->password);
+        bool admits = is_ours(s, t);
 
         if (t->first && !admits && !t->adopt)
                 return sql_fail(

@@ -136,13 +136,17 @@ static int take_memberships(struct postgres_session *s, struct sql_task *t) {
 }
 
 static bool is_plain(const struct sql_task *t) {
-        if (!json_get_bool(t->seen, "login", false))
+        if (json_get_bool(t->seen, "login", t->doc.locked) == t->doc.locked)
                 return false;
         for (size_t i = 1; i < ARRAY_SIZE(columns); i++)
                 if (json_get_bool(t->seen, columns[i], true))
                         return false;
         return true;
 }
+
+#define PLAIN                                                                                      \
+        "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT -1 VALID " \
+        "UNTIL 'infinity'"
 
 /* A user with the password that only we know is ours, made by a try whose answer was lost. */
 static int repair(struct postgres_session *s, struct sql_task *t, bool knows) {
@@ -153,9 +157,8 @@ static int repair(struct postgres_session *s, struct sql_task *t, bool knows) {
                         t->doc.name);
         t->created = t->first && knows;
         if (!is_plain(t) && postgres_session_do(s, t, NULL,
-                                                "ALTER ROLE %I LOGIN NOSUPERUSER NOCREATEDB "
-                                                "NOCREATEROLE NOREPLICATION NOBYPASSRLS "
-                                                "CONNECTION LIMIT -1 VALID UNTIL 'infinity'",
+                                                t->doc.locked ? "ALTER ROLE %I NOLOGIN " PLAIN
+                                                              : "ALTER ROLE %I LOGIN " PLAIN,
                                                 t->doc.name) < 0)
                 return -1;
         if (!knows && with_verifier(s, t, "ALTER ROLE %I PASSWORD %S") < 0)
@@ -179,7 +182,9 @@ int postgres_role_apply(struct postgres_session *s, struct sql_task *t) {
                         s, t,
                         verifies(postgres_session_at(r, 0, (int)ARRAY_SIZE(columns)), t->password));
         } else {
-                k = with_verifier(s, t, "CREATE ROLE %I LOGIN PASSWORD %S");
+                k = with_verifier(s, t,
+                                  t->doc.locked ? "CREATE ROLE %I NOLOGIN PASSWORD %S"
+                                                : "CREATE ROLE %I LOGIN PASSWORD %S");
                 t->created = k == 0;
         }
         return k < 0 ? k : look(s, t, NULL);

@@ -3,6 +3,7 @@
  *
  *   {"type":"database","name":"mlflow","charset":"utf8mb4","collation":"..."}         mlflow
  *   {"type":"user","name":"u1","host":"%","password":"{{secret:...}}"}                u1@%
+ *                                      and "locked":true: not let in
  *   {"type":"grant","user":"u1","database":"mlflow","privileges":["ALL PRIVILEGES"]}  u1@%/mlflow
  *
  * Pure. What only one kind of server knows (its privileges, its character sets) is checked by
@@ -31,6 +32,7 @@ struct fields {
         int type;
         const char *name, *user, *host, *database, *charset, *collation, *password;
         json_t *privileges;
+        bool locked;
 };
 
 #define TEXT(member, json, flags, max)                                                             \
@@ -51,6 +53,7 @@ static const struct json_field user_fields[] = {
         TEXT(host, "host", 0, SQL_HOST_MAX),
         TEXT(password, "password", JSON_REQUIRED | JSON_SECRET,
              SECRET_TOKEN_MAX + SQL_PASSWORD_MAX),
+        { "locked", JSON_FIELD_BOOL, offsetof(struct fields, locked) },
         {}
 };
 static const struct json_field grant_fields[] = {
@@ -252,6 +255,9 @@ static int take(const struct fields *f, enum sql_kind kind, struct sql_document 
         d.charset = keep(&d, "charset", f->charset);
         d.collation = keep(&d, "collation", f->collation);
         d.password = keep(&d, "password", f->password);
+        d.locked = f->locked;
+        if (f->locked)
+                json_object_set_new(d.json, "locked", json_true());
         *ret = d;
         return 0;
 }

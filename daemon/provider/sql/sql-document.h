@@ -25,6 +25,7 @@ struct sql_document {
         const char *database;            /* grant */
         const char *charset, *collation; /* or NULL: the engine's own default */
         const char *password;            /* as it stands in the document: a token */
+        bool locked;                     /* user: it is not let in */
         const json_t *privileges; /* list of upper-case texts; {"ALL PRIVILEGES"} stands alone */
 };
 

@@ -6,11 +6,13 @@
  * is whole (O_TMPFILE), so that two streams to one name, or a killed daemon, leave nothing. */
 #include "stream-file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -89,10 +91,43 @@ static int open_parent(struct file *f) {
         return 0;
 }
 
+/* Room for LEN bytes more, and for what else is written there. */
+static int check_disk(struct file *f, size_t len) {
+        struct statvfs disk;
+
+        if (fstatvfs(f->parent, &disk) < 0)
+                return fail(f, "its disk");
+        if ((int64_t)(disk.f_bavail * disk.f_frsize) - (int64_t)len >= STREAM_DISK_KEEP)
+                return 0;
+        return err_set(&f->err, -ENOSPC,
+                       "%s: less than %lld MiB would be left on the disk, which the daemon's own "
+                       "state needs: make room there",
+                       f->name, STREAM_DISK_KEEP >> 20);
+}
+
+/* One that takes another's place is none more. */
+static int check_count(struct file *f) {
+        int at = open_below(f->parent, ".", O_RDONLY | O_DIRECTORY, 0);
+        DIR *folder = at < 0 ? NULL : fdopendir(at);
+        int count = 0;
+
+        if (!folder)
+                return fail(f, "its folder");
+        while (count <= STREAM_FILES_MAX + 2 && readdir(folder)) /* with "." and ".." */
+                count++;
+        closedir(folder);
+        if (count < STREAM_FILES_MAX + 2 || faccessat(f->parent, base_of(f), F_OK, 0) == 0)
+                return 0;
+        return err_set(&f->err, -EDQUOT, "%s: its folder has %d files, which is as many as may be",
+                       f->name, STREAM_FILES_MAX);
+}
+
 static int open_file(struct file *f) {
         struct stat st;
 
         if (open_parent(f) < 0)
+                return -1;
+        if (f->request.into && (check_count(f) < 0 || check_disk(f, 0) < 0))
                 return -1;
         if (f->request.into)
                 f->fd = openat(f->parent, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
@@ -106,6 +141,8 @@ static int open_file(struct file *f) {
 }
 
 static int write_all(struct file *f) {
+        if (f->data.len && check_disk(f, f->data.len) < 0)
+                return -1;
         for (size_t at = 0; at < f->data.len;) {
                 ssize_t n = write(f->fd, f->data.data + at, f->data.len - at);
 
@@ -275,7 +312,7 @@ static struct bytes *file_free(struct bytes *b) {
 
 /* ---- begin */
 
-static bool is_name(const char *name) {
+bool stream_file_name(const char *name) {
         static const char *const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                            "0123456789._-/:";
 
@@ -288,7 +325,7 @@ struct bytes *stream_file_open(struct loop *l, const char *folder, const char *n
                                const struct bytes_request *r, struct err *err) {
         struct file *f;
 
-        if (!folder || !is_name(name)) {
+        if (!folder || !stream_file_name(name)) {
                 err_set(err, -EINVAL,
                         "file \"%.100s\": letters, digits and \"._-:/\", below the backup folder",
                         name);

@@ -7,6 +7,15 @@
 
 #include "provider.h"
 
+/* In the folder that a file lies in: an application's own, or one that its names make there.
+ * Whoever names each file after an operation and removes none is told so, and not the disk. */
+#define STREAM_FILES_MAX 1000
+/* Bytes that stay free where the files are: model.db lies there too, and when that cannot be
+ * written commands are refused. */
+#define STREAM_DISK_KEEP (1ll << 30)
+
+/* A name of such a file: letters, digits and "._-:/", and nothing that leads out. */
+bool stream_file_name(const char *name);
 /* -EINVAL: NAME is none. Files of both ends are opened later, in a thread; on_end says how that
  * went. The request's verb and ask are not looked at. */
 struct bytes *stream_file_open(struct loop *l, const char *folder, const char *name,

@@ -178,7 +178,10 @@ bool reconcile_settled(struct reconcile *r, int64_t application, char *why, size
 
 bool reconcile_taken(struct reconcile *r, int64_t application, const char *other, char *why,
                      size_t size) {
-        return true;
+        struct stage *s = (struct stage *)r;
+
+        snprintf(why, size, "%s to have taken it", other);
+        return !s->not_ready;
 }
 
 struct verb *reconcile_verb(struct reconcile *r, const struct reconcile_verb *what,

@@ -63,6 +63,7 @@ static void add_model(struct stage *s) {
 
 static void deploy(struct stage *s, const char *application) {
         static const char yaml[] = "name: acting\n"
+                                   "config: {options: {mode: {type: string}}}\n"
                                    "actions:\n"
                                    "  work: {deadline: 10m, asks: [apply, exec, stream]}\n"
                                    "  look: {parallel: true, asks: [exec]}\n"

@@ -7,7 +7,7 @@
  *
  * are the steps of every action: one with "ask" asks for it and goes on once that is done; else it
  * goes on at once, to "goto" or the next of its sort. Applications a and b of model "lab" have the
- * actions work (10 minutes), look (parallel), shared (a group) and destroy. */
+ * actions work (10 minutes), look (parallel), shared (a group) and destroy, and the option mode. */
 #pragma once
 
 #include "action.h"

@@ -314,6 +314,78 @@ static void what_was_applied_goes_with_its_operation(void **state) {
                             "ConfigMap lab/n");
 }
 
+/* ---- what changes rows */
+
+#define OPTION(was, is)                                                                            \
+        "{\"kind\": \"config\", \"options\": {\"mode\": \"" is "\"}, \"was\": {\"mode\": \"" was   \
+        "\"}}"
+
+static void an_option_that_was_changed_meanwhile_is_left(void **state) {
+        struct stage *s = *state;
+        int64_t id;
+
+        stage_steps(s, "[{\"name\": \"one\", \"ask\": " OPTION(
+                               "", "a") "},"
+                                        " {\"name\": \"two\", \"ask\": " OPTION(
+                                                "a", "b") "},"
+                                                          " {\"name\": \"three\", \"ask\": " OPTION(
+                                                                  "a", "c") "}]");
+        id = stage_begin(s, "a", "work");
+        assert_string_equal(stage_ended(s, id),
+                            "failed: step three: conflict: option mode was changed meanwhile");
+        assert_string_equal(stage_value(s, "SELECT value FROM application_option"), "\"b\"");
+}
+
+static void a_step_has_another_action_run_once_and_later(void **state) {
+        struct stage *s = *state;
+        int64_t id;
+
+        stage_steps(s,
+                    "[{\"name\": \"later\", \"ask\": {\"kind\": \"run-at\", \"action\": \"look\", "
+                    "\"at\": 1000600500, \"params\": {}}}]");
+        id = stage_begin(s, "a", "work");
+        assert_string_equal(stage_ended(s, id), "completed: ");
+        stage_restart(s);
+        assert_string_equal(stage_value(s, "SELECT group_concat(action || ' ' || run_at || ' ' || "
+                                           "missed || ' ' || asked_by) FROM schedule"),
+                            "look 1000600500 run operation 1");
+        stage_steps(s, "[{\"name\": \"nothing\"}]");
+        stage_run(s, 11 * MINUTE);
+        assert_string_equal(stage_value(s, "SELECT action || ' ' || status FROM operation WHERE "
+                                           "id = 2"),
+                            "look completed");
+        assert_string_equal(stage_value(s, "SELECT count(*) FROM schedule"), "0");
+}
+
+static void a_time_that_is_over_is_now(void **state) {
+        struct stage *s = *state;
+        int64_t id;
+
+        stage_steps(s,
+                    "[{\"name\": \"later\", \"ask\": {\"kind\": \"run-at\", \"action\": \"look\", "
+                    "\"at\": 1, \"params\": {}}}]");
+        id = stage_begin(s, "a", "work");
+        assert_string_equal(stage_ended(s, id), "completed: ");
+}
+
+static void what_the_other_side_has_not_taken_is_waited_for(void **state) {
+        struct stage *s = *state;
+        int64_t id;
+
+        s->not_ready = true;
+        stage_steps(s, "[{\"name\": \"roll\", \"ask\": {\"kind\": \"taken\", \"application\": "
+                       "\"b\", \"token\": \"{{secret:aaaaaaaaaaaaaaaaaaaaaaaaaa:1:plain}}\"}, "
+                       "\"deadline\": 300}]");
+        id = stage_begin(s, "a", "work");
+        stage_run(s, MINUTE);
+        assert_string_equal(stage_waits(s, id), "b to have taken it");
+        stage_restart(s);
+        stage_run(s, 1000);
+        s->not_ready = false;
+        stage_run(s, 1000);
+        assert_string_equal(stage_ended(s, id), "completed: ");
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, stage_set_up, stage_tear_down)
         const struct CMUnitTest tests[] = {
@@ -333,6 +405,10 @@ int main(void) {
                 CASE(what_cannot_be_written_is_written_later),
                 CASE(what_may_not_be_asked_is_in_no_journal),
                 CASE(what_was_applied_goes_with_its_operation),
+                CASE(an_option_that_was_changed_meanwhile_is_left),
+                CASE(a_step_has_another_action_run_once_and_later),
+                CASE(a_time_that_is_over_is_now),
+                CASE(what_the_other_side_has_not_taken_is_waited_for),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,6 +57,21 @@ static void a_grant_needs_its_user_and_its_database(void **state) {
         identity_free(&id);
 }
 
+static void a_user_is_locked_only_where_its_document_says_so(void **state) {
+        cleanup_(json_freep) json_t *open =
+                polled_json("{'type':'user','name':'u','password':'x'}");
+        cleanup_(json_freep) json_t *shut =
+                polled_json("{'type':'user','name':'u','password':'x','locked':true}");
+        cleanup_(sql_document_free) struct sql_document a = { 0 }, b = { 0 };
+
+        assert_int_equal(sql_document_parse(open, &a, NULL), 0);
+        assert_int_equal(sql_document_parse(shut, &b, NULL), 0);
+        assert_false(a.locked);
+        assert_null(json_get(a.json, "locked"));
+        assert_true(b.locked);
+        assert_true(json_get_bool(b.json, "locked", false));
+}
+
 static void bad_documents_say_what_is_wrong(void **state) {
         static const struct polled_case table[] = {
                 { "{'type':'table','name':'x'}", "type" },
@@ -275,6 +290,7 @@ int main(void) {
                 cmocka_unit_test(values_are_put_where_they_belong),
                 cmocka_unit_test(documents_get_canonical_names),
                 cmocka_unit_test(a_grant_needs_its_user_and_its_database),
+                cmocka_unit_test(a_user_is_locked_only_where_its_document_says_so),
                 cmocka_unit_test(bad_documents_say_what_is_wrong),
                 cmocka_unit_test(a_message_never_holds_the_password),
                 cmocka_unit_test(equal_privileges_have_one_form),

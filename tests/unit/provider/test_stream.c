@@ -5,6 +5,9 @@
  * The ends are a provider of the test's, which counts; and files. */
 #include "stream.h"
 
+#include "stream-file.h"
+#include "stream-kept.h"
+
 #include "clock.h"
 
 #include <setjmp.h>
@@ -360,6 +363,51 @@ static void a_file_that_breaks_is_as_it_was(void **state) {
         op_clear(&op);
 }
 
+static void a_folder_has_so_many_files_and_no_more(void **state) {
+        cleanup_(freep) char *folder = str_format("%s/full", w.folder);
+        struct op op;
+
+        assert_int_equal(mkdir(folder, 0700), 0);
+        for (int i = 0; i < STREAM_FILES_MAX; i++) {
+                cleanup_(freep) char *path = str_format("%s/%d", folder, i);
+
+                assert_int_equal(mknod(path, S_IFREG | 0600, 0), 0);
+        }
+        w.size = 10;
+        op = stream((struct stream_request){ .from = end, .to = file("full/new") });
+        must(&op, OUTCOME_REFUSED, "as many as may be");
+        op_clear(&op);
+        w.given = 0;
+        op = stream((struct stream_request){ .from = end, .to = file("full/7") });
+        must(&op, OUTCOME_DONE, NULL);
+        op_clear(&op);
+}
+
+static void files_are_listed_and_deleted(void **state) {
+        cleanup_(freep) char *link = str_format("%s/db/link", w.folder);
+        cleanup_(json_freep) json_t *list = NULL;
+        struct op op;
+        struct err err;
+
+        w.size = 10;
+        op = stream((struct stream_request){ .from = end, .to = file("db/a/one") });
+        must(&op, OUTCOME_DONE, NULL);
+        op_clear(&op);
+        assert_int_equal(symlink("/etc", link), 0);
+        assert_int_equal(stream_kept_list(w.folder, "db", &list, &err), 0);
+        assert_int_equal(json_array_size(list), 1);
+        assert_string_equal(json_get_str(json_array_get(list, 0), "file", ""), "a/one");
+        assert_int_equal(json_get_int(json_array_get(list, 0), "bytes", 0), 10);
+        assert_int_equal(stream_kept_remove(w.folder, "db/../db/a/one", &err), -EINVAL);
+        assert_true(stream_kept_remove(w.folder, "db/link/passwd", &err) < 0);
+        assert_int_equal(stream_kept_remove(w.folder, "db/a/one", &err), 0);
+        assert_int_equal(stream_kept_remove(w.folder, "db/a/one", &err), -ENOENT);
+        json_decref(take_ptr(list));
+        assert_int_equal(stream_kept_list(w.folder, "none", &list, &err), 0);
+        assert_int_equal(json_array_size(list), 0);
+        assert_int_equal(stream_kept_list(w.folder, "..", &list, &err), -EINVAL);
+}
+
 static void a_file_has_no_name_before_it_is_whole(void **state) {
         bool done = false;
         struct op op = { .loop = w.loop, .done = on_done, .arg = &done };
@@ -476,6 +524,8 @@ int main(void) {
                 TEST(a_wrong_key_touches_nothing),
                 TEST(a_file_that_breaks_is_as_it_was),
                 TEST(a_file_has_no_name_before_it_is_whole),
+                TEST(a_folder_has_so_many_files_and_no_more),
+                TEST(files_are_listed_and_deleted),
                 TEST(two_streams_to_one_name_do_not_meet),
                 TEST(no_name_leads_out_of_the_folder),
                 TEST(a_cancelled_stream_is_never_heard_of),

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Actions by the API, from their asking to their end, and what tests of several charms' actions share."""
+import json
+import signal
+
+from . import s3
+from .services import MINIO, secret
+from .world import Trouble
+
+LIVE = ("pending", "running")
+
+
+def keys(world):
+    return {name: secret(world, f"{MINIO}-root")[name] for name in ("access-key", "secret-key")}
+
+
+def call(world, method, path, body=None):
+    code, text = world.daemon.api(method, f"/v1/models/{world.cluster.model}/{path}", body)
+    if code >= 300:
+        raise Trouble(f"{method} {path}: {code} {text}")
+    return json.loads(text)
+
+
+def run(world, app, action, **params):
+    return call(world, "POST", f"applications/{app}/actions/{action}", {"params": params})["operation"]
+
+
+def show(world, operation):
+    return call(world, "GET", f"operations/{operation}")
+
+
+def done(world, operation, status="completed"):
+    def end():
+        found = show(world, operation)
+        return found if found["status"] not in LIVE else None
+    found = world.wait_for(f"the end of operation {operation}", end, 180)
+    if found["status"] != status:
+        raise Trouble(f"operation {operation}: {json.dumps(found, indent=1)}")
+    return found
+
+
+def failed(world, operation, *parts):
+    message = done(world, operation, "failed")["message"]
+    for part in parts:
+        if part not in message:
+            raise Trouble(f"does not say {part!r}: {message}")
+    return message
+
+
+def raw_get(world, path):
+    """As store(), with the body as it is."""
+    pair, address = keys(world), f"{world.cluster.address(f'{MINIO}-0', 9000)}:9000"
+    return s3.fetch(address, pair["access-key"], pair["secret-key"], path)
+
+
+def kill(world):
+    world.daemon.process.send_signal(signal.SIGKILL)
+    world.daemon.process.wait()
