@@ -8,6 +8,8 @@
 
 #include "backup-keeper.h"
 #include "command.h"
+#include "log.h"
+#include "restored.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -160,10 +162,65 @@ static void release(struct command *c) {
         free(c);
 }
 
-void backups_confirm(struct request *q) {
+static void confirm(struct request *q) {
         struct command *c = mem_new(struct command);
 
         c->run = command_restored_confirm;
         c->dry_run = request_query_bool(q, "dry-run");
         request_command(q, c, release);
+}
+
+static int refuse_unread(const json_t *unread, struct err *err) {
+        return err_set(
+                err, -EBUSY,
+                "%zu objects that hold secrets could not be read, and what is in them may be "
+                "newer than what was restored: %s. --force goes on without them",
+                json_array_size(unread), json_string_value(json_array_get(unread, 0)));
+}
+
+/* Whoever asks again finds them in the plans, and nothing that differs any more. */
+static int refuse_newer(const struct reconcile_compared *c, struct err *err) {
+        return err_set(err, -EBUSY,
+                       "%zu secrets outside are newer than those of the backup: they are taken in, "
+                       "and being planned with; confirm again when `mooringctl plan` has them",
+                       c->taken + c->pending);
+}
+
+static void compared(void *arg, const struct reconcile_compared *c) {
+        struct request *q = arg;
+        struct err err = { 0 };
+
+        if (c->taken)
+                log_plain(LOG_NOTICE, "secret-kept",
+                          "%zu secrets outside are newer than the restored ones, and ours now",
+                          c->taken);
+        if (q->gone)
+                ; /* the daemon may be stopping */
+        else if (c->result < 0)
+                request_fail(q, c->result, c->err);
+        else if (c->taken || c->pending)
+                request_fail(q, refuse_newer(c, &err), &err);
+        else if (json_array_size(c->unread) && !request_query_bool(q, "force"))
+                request_fail(q, refuse_unread(c->unread, &err), &err);
+        else
+                confirm(q);
+        request_unref(q);
+}
+
+static int read_restored(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
+        return restored_read(tx, ret, err);
+}
+
+/* Before anything is written again: what was rotated since the backup is known outside only. */
+static void look(struct request *q, json_t *restored) {
+        bool is_restored = restored != NULL;
+
+        json_decref(restored);
+        if (!is_restored || request_query_bool(q, "dry-run"))
+                return confirm(q);
+        reconcile_compare_secrets(q->admin->options.reconcile, compared, request_ref(q));
+}
+
+void backups_confirm(struct request *q) {
+        request_look(q, read_restored, look);
 }

@@ -144,7 +144,10 @@ enum {
         APPLY_RECREATE = 8, /* it may be made anew if it cannot be changed, but never data */
         /* Some of what differs is not put right: field set and baseline stay those of before, and
          * the answer has none. */
-        APPLY_PART = 16
+        APPLY_PART = 16,
+        /* With APPLY_DRY_RUN, of a Secret: nothing is tried. op.kept gets the values of ours that
+         * our own writes put there and that are other ones than OWN's. */
+        APPLY_COMPARE = 32
 };
 
 /* A field that an apply leaves as it is outside. */

@@ -100,7 +100,9 @@ static int add_own(void *arg, const struct secret_ref *ref, const char *pointer,
         int r = q_secret_by_uri(o->tx, &(struct q_secret_by_uri_in){ .uri = ref->uri }, &row, &n,
                                 err);
 
-        if (r >= 0 && n && !row->application_id_null && row->application_id == o->application)
+        if (r >= 0 && n &&
+            (o->application == OPENER_ALL ||
+             (!row->application_id_null && row->application_id == o->application)))
                 json_object_set_new(o->own, ref->uri, json_string(row->purpose));
         return r < 0 ? r : 0;
 }

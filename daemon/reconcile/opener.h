@@ -15,5 +15,6 @@
  * gone; -EPERM: it is neither APPLICATION's own nor granted to it (0: not asked). */
 int opener_open(struct tx *tx, const struct sealer *sealer, int64_t application, const json_t *j,
                 struct secret_values *values, struct err *err);
-/* {URI: purpose} of those tokens in J whose secrets are APPLICATION's own. */
+#define OPENER_ALL (-1)
+/* {URI: purpose} of those tokens in J whose secrets are APPLICATION's own; OPENER_ALL: of all. */
 int opener_own(struct tx *tx, int64_t application, const json_t *j, json_t **ret, struct err *err);

@@ -100,6 +100,20 @@ const char *reconcile_identity(struct reconcile *r, const char *cluster);
 char *reconcile_scope_reason(struct reconcile *r, const char *model);
 bool reconcile_is_foreign(struct reconcile *r, const char *model);
 
+/* Of a controller that was restored: values of secrets that our own writes put outside and that are
+ * other than ours become their newest revisions (compare.c). DONE once, also when it stops; C lives
+ * as long as the call. */
+struct reconcile_compared {
+        int result; /* <0: ERR says why; what was found until then is taken in */
+        const struct err *err;
+        size_t taken;         /* values that were taken in */
+        size_t pending;       /* that are known, and not in the plans yet */
+        const json_t *unread; /* texts: objects that could not be read, and why */
+};
+void reconcile_compare_secrets(struct reconcile *r,
+                               void (*done)(void *arg, const struct reconcile_compared *c),
+                               void *arg);
+
 /* What the replacement of MODEL's CA waits for; NULL: nothing, or none goes on. Valid until the
  * loop turns. */
 const char *reconcile_authority_waits(struct reconcile *r, const char *model);

@@ -15,13 +15,13 @@ struct taking {
         struct resource_job *job;
 };
 
-static int add_revision(const struct taking *t, const struct q_secret_row *s, const void *value,
-                        size_t len, struct err *err) {
+int secret_take_value(struct tx *tx, struct reconcile *rec, const struct q_secret_row *s,
+                      const void *value, size_t len, struct err *err) {
         struct secret_revision next = { s->id, s->uri, s->revision + 1 };
-        int r = secret_revision_add(t->tx, t->job->rec->options.sealer, &next, value, len, err);
+        int r = secret_revision_add(tx, rec->options.sealer, &next, value, len, err);
 
         if (r >= 0)
-                r = w_secret_set_revision(t->tx,
+                r = w_secret_set_revision(tx,
                                           &(struct w_secret_set_revision_in){
                                                   .id = s->id, .revision = next.revision },
                                           err);
@@ -41,7 +41,7 @@ static int take_token(void *arg, const struct secret_ref *ref, const char *point
         r = q_secret_by_uri(t->tx, &(struct q_secret_by_uri_in){ .uri = ref->uri }, &row, &n, err);
         if (r < 0 || n == 0 || row->revision != ref->revision)
                 return r < 0 ? r : 0;
-        return add_revision(t, row, value, len, err);
+        return secret_take_value(t->tx, t->job->rec, row, value, len, err);
 }
 
 static int run(struct tx *tx, struct store_call *c, struct err *err) {

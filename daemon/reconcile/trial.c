@@ -36,6 +36,9 @@ struct trial {
         bool late, crowded;
         void (*done)(void *arg);
         void *arg;
+        /* trial_compare's; or NULL */
+        void (*differs)(void *arg, const struct resource_job *j, struct secret_values *found);
+        void *differs_arg;
 };
 
 static void go_on(void *arg);
@@ -175,6 +178,8 @@ static void on_tried(struct op *op) {
         struct one *o = op->arg;
 
         tell(o, op);
+        if (o->all->differs && op->kept)
+                o->all->differs(o->all->differs_arg, o->job, take_ptr(op->kept));
         over(o);
 }
 
@@ -185,7 +190,7 @@ static void ask(struct one *o) {
         struct world_target *t = world_target(&j->rec->world, o->target);
 
         o->provider = t->provider;
-        j->request.flags |= APPLY_DRY_RUN;
+        j->request.flags |= APPLY_DRY_RUN | (o->all->differs ? APPLY_COMPARE : 0u);
         j->op.loop = j->rec->options.loop;
         j->op.done = on_tried;
         j->op.arg = o;
@@ -358,6 +363,10 @@ static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
                                      err);
         if (r >= 0 && n)
                 r = resource_read_row(tx, j, row, err);
+        if (r >= 0 && o->all->differs && j->document) {
+                json_decref(take_ptr(j->own));
+                r = opener_own(tx, OPENER_ALL, j->document, &j->own, err);
+        }
         return r < 0 || !o->document ? r : read_other(tx, o, err);
 }
 
@@ -410,6 +419,14 @@ static void on_deadline(void *arg) {
         list_each(link, &t->ones)
                 give_up(list_entry(link, struct one, link), "no answer within 30 s");
         later_run(&t->later);
+}
+
+void trial_compare(struct trial *t,
+                   void (*differs)(void *arg, const struct resource_job *j,
+                                   struct secret_values *found),
+                   void *arg) {
+        t->differs = differs;
+        t->differs_arg = arg;
 }
 
 void trial_start(struct trial *t, void (*done)(void *arg), void *arg) {

@@ -31,5 +31,11 @@ struct trial_object {
 void trial_add(struct trial *t, const struct trial_object *o);
 /* LINE's object is not asked about, and that is why. */
 void trial_skip(json_t *line, const char *why);
+/* Instead of trying writes: the values of secrets that its objects hold outside and that are other
+ * than ours go to DIFFERS, whose they are from then on, with the object as it was read. */
+void trial_compare(struct trial *t,
+                   void (*differs)(void *arg, const struct resource_job *j,
+                                   struct secret_values *found),
+                   void *arg);
 /* Frees T in the end; DONE once, also when it stops. */
 void trial_start(struct trial *t, void (*done)(void *arg), void *arg);

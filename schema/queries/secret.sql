@@ -83,6 +83,14 @@ SELECT r.id, r.type, r.path, coalesce(a.name, '') AS application FROM secret_use
 JOIN resource r ON r.id = u.resource_id LEFT JOIN application a ON a.id = r.owner_id
 WHERE u.secret_id = :secret_id AND u.revision = :revision AND r.id > :after ORDER BY r.id LIMIT :max;
 
+-- name: secret_use_objects
+-- Objects whose documents hold secrets, and that are to stay.
+-- in: after INT
+-- in: max INT
+SELECT r.id, r.target_id, r.type, r.path FROM resource r
+WHERE r.id > :after AND r.life = 'alive' AND EXISTS (SELECT 1 FROM secret_use u WHERE u.resource_id = r.id LIMIT 1)
+ORDER BY r.id LIMIT :max;
+
 -- name: secret_revision_used
 SELECT resource_id FROM secret_use WHERE secret_id = :secret_id AND revision = :revision LIMIT 1;
 

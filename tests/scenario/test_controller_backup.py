@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The controller's own backup: made while it runs, refused when it is not what was made, restored on a fresh machine,
 where the controller watches and writes nothing until a person says so."""
+import base64
 import json
 
 from lib.runner import main, test
@@ -33,6 +34,11 @@ def backup(world, name):
 
 def restore(world, path, *words):
     return world.ctl("backup", "restore", path, "--config", "/dev/null", "--state-dir", world.daemon.state, *key(world), *words)
+
+
+def confirm(world):
+    """When the cluster's Secrets can be read."""
+    world.wait_for("confirm-restore to be taken", lambda: world.ctl("confirm-restore").code == 0)
 
 
 def doctor(world, check):
@@ -111,7 +117,7 @@ def _(world):
     if "lost: 1 models with 1 applications" not in said.err or "what was there is in" not in said.err:
         raise Trouble(f"--force does not say what is lost: {said.err}")
     world.daemon.start()
-    world.ctl("confirm-restore").ok()
+    confirm(world)
     world.wait_active()
 
 
@@ -145,13 +151,41 @@ def _(world):
     if not any(text.startswith("error: restored from the backup") for text in doctor(world, "restored")):
         raise Trouble(f"doctor does not say that it waits: {doctor(world, 'restored')}")
     world.ctl("confirm-restore", "--dry-run").ok()
-    world.ctl("confirm-restore").ok()
+    confirm(world)
     world.wait_for("what went to come back", lambda: kube.get("configmaps", model, "sealed-0"))
     world.wait_active()
     if doctor(world, "restored") != ["ok: it was not restored from a backup"]:
         raise Trouble(f"doctor after confirm-restore: {doctor(world, 'restored')}")
     world.ctl("audit", "--what", "confirm-restore").ok().says("confirm-restore")
     world.ctl("audit", "verify", "--head", "1:" + "0" * 64).refused(code=7)
+
+
+@test("what was rotated after the backup is taken in before anything is written: no old password goes back", fresh=True)
+def _(world):
+    model, kube = world.cluster.model, world.cluster.kube
+    world.file("passphrase", PASSPHRASE).chmod(0o600)
+    world.ctl("deploy", "acting").ok()
+    world.wait_active()
+    path = backup(world, "day.backup")
+    world.ctl("run", "acting", "rotate", "password=rotated-after-it", "--wait", "1m").ok()
+    world.wait_active()
+    rotated = kube.get("secrets", model, "acting")
+    if base64.b64decode(rotated["data"]["password"]) != b"rotated-after-it":
+        raise Trouble("it was not rotated")
+    world.daemon.stop()
+    remove(world.daemon.state)
+    restore(world, path).ok()
+    world.cluster.server_down()
+    world.daemon.start()
+    world.ctl("confirm-restore").refused("could not be read", "--force", code=1)
+    world.cluster.server_up()
+    world.wait_for("the newer password to be found", lambda: "are newer than those of the backup" in world.ctl("confirm-restore").err)
+    world.wait_for("it to be in the plans", lambda: world.ctl("confirm-restore").code == 0)
+    world.wait_active()
+    world.ctl("show-secret", "acting/admin/password", "--reveal").ok().says("rotated-after-it")
+    now = kube.get("secrets", model, "acting")
+    if now["data"] != rotated["data"] or now["metadata"]["resourceVersion"] != rotated["metadata"]["resourceVersion"]:
+        raise Trouble(f"the Secret was written: {now}")
 
 
 if __name__ == "__main__":

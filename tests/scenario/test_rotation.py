@@ -62,15 +62,18 @@ class Clients:
             thread.start()
         return self
 
-    def __exit__(self, *_):
-        self.ended.set()
+    def __exit__(self, kind, *_):
+        try:
+            until(lambda: kind or self.failed or sum(self.count) >= ENOUGH, "some connections")
+        finally:
+            self.ended.set()
         for thread in self.threads:
             thread.join()
         count, seconds = sum(self.count), time.monotonic() - self.begun
         print(f"# {count} connections, {count / seconds:.0f} a second, {len(self.failed)} failed", flush=True)
 
     def none_failed(self):
-        if self.failed or sum(self.count) < ENOUGH:
+        if self.failed:
             raise Trouble(f"{len(self.failed)} of {sum(self.count)} connections failed: {self.failed[:3]}")
 
 
@@ -98,7 +101,6 @@ def _(world):
     with Clients(world) as clients:
         done = ended(world, rotate(world))
         new = credentials(world)
-        until(lambda: len(clients.count) and sum(clients.count) >= ENOUGH, "some connections")
     clients.none_failed()
     if new[:2] == old[:2] or new[0] in known or users(world) != [new[0]]:
         raise Trouble(f"{old[0]} and then {new[0]}; there are {users(world)}")

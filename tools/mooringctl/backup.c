@@ -239,14 +239,23 @@ static int backup(struct cli *c) {
                         verb);
 }
 
-static const struct opt confirm_options[] = { { "dry-run", 0, OPT_BOOL, 0, NULL, 0, 0, NULL, 0,
-                                                NULL, "say what would be done, do nothing" },
-                                              {} };
+struct confirm_options {
+        bool dry_run, force;
+};
+static const struct opt confirm_options[] = {
+        { "dry-run", 0, OPT_BOOL, offsetof(struct confirm_options, dry_run), NULL, 0, 0, NULL, 0,
+          NULL, "say what would be done, do nothing" },
+        { "force", 0, OPT_BOOL, offsetof(struct confirm_options, force), NULL, 0, 0, NULL, 0, NULL,
+          "also where objects that hold secrets cannot be read: what is newer there is put back" },
+        {}
+};
 
 static int confirm(struct cli *c) {
+        const struct confirm_options *o = c->options;
         cleanup_(freep) char *path = str_dup("/v1/restore/confirm");
 
-        call_query_flag(&path, "dry-run", *(const bool *)c->options);
+        call_query_flag(&path, "dry-run", o->dry_run);
+        call_query_flag(&path, "force", o->force);
         return call_change(c, "POST", path, NULL);
 }
 
@@ -269,7 +278,7 @@ const struct command backup_commands[] = {
           "nothing outside until confirm-restore.",
           .example = "backup create --to /mnt/backup" },
         { "confirm-restore", NULL, GROUP_OPERATE, "", 0, 0, COMMAND_LIST | COMMAND_DRY_RUN,
-          COMPLETES_NOTHING, confirm_options, sizeof(bool), confirm,
+          COMPLETES_NOTHING, confirm_options, sizeof(struct confirm_options), confirm,
           "Let a controller that was restored from a backup write again",
           "Look at plan first: what was changed since the backup is put back to what the backup "
           "has. "

@@ -32,10 +32,10 @@
 #include "normalise.h"
 #include "project.h"
 #include "refusal.h"
-#include "secret-keep.h"
 #include "field-rules.h"
 #include "serving.h"
 #include "takeover.h"
+#include "value-check.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -121,23 +121,6 @@ static struct applying *applying_of(struct flow *f) {
 
 /* ---- look: whose is it? */
 
-/* Values that are there and that nobody else may know are not written over. */
-static int keep_values(struct applying *a, struct scan_slice object) {
-        struct operation *o = &a->operation;
-        struct err why = { 0 };
-        int r;
-
-        if (!a->first || !str_eq(o->type, "Secret"))
-                return 0;
-        r = secret_keep(a->request, object, &o->op->kept, &why);
-        if (r < 0)
-                return operation_end(o, OUTCOME_CONFLICT, 0, &why);
-        if (r > 0)
-                return operation_say(o, OUTCOME_NOT_YET,
-                                     "the values that were in it before are taken over");
-        return 0;
-}
-
 /* Applied again, what the component has completed at run time would be ours again, as it was
  * declared. */
 static void release(struct applying *a, struct scan_slice object) {
@@ -190,6 +173,8 @@ static int got_look(struct flow *f, struct ask *ask, struct err *err) {
         if (m.outcome == OUTCOME_GONE && a->met) /* refused for something else, or gone since */
                 return operation_end(&a->operation, a->meaning.outcome, a->meaning.again_at,
                                      &a->why);
+        if (m.outcome == OUTCOME_GONE && a->flags & APPLY_COMPARE)
+                return operation_end(&a->operation, OUTCOME_DONE, 0, NULL);
         if (m.outcome == OUTCOME_GONE) {
                 a->flags &= ~(unsigned)APPLY_RECREATE;
                 make_whole(a);
@@ -200,6 +185,8 @@ static int got_look(struct flow *f, struct ask *ask, struct err *err) {
         if (a->flags & APPLY_DRY_RUN)
                 buf_add(&a->live, object.text, object.len);
         a->ours = normalise_is_ours(object, a->operation.target->controller, a->wish.model);
+        if (a->flags & APPLY_COMPARE)
+                return value_check_compare(&a->operation, a->request, object, a->ours);
         if (!(a->flags & APPLY_ADOPT) && !a->ours && (a->first || !(a->flags & APPLY_DRY_RUN)))
                 return refusal_foreign(&a->operation, a->application, object);
         if (refusal_is_older(a->request, a->application, object))
@@ -209,7 +196,7 @@ static int got_look(struct flow *f, struct ask *ask, struct err *err) {
         free(a->uid);
         a->uid = scan_dup(scan_dig(object, "metadata", "uid", NULL));
         release(a, object);
-        return keep_values(a, object);
+        return a->first ? value_check_keep(&a->operation, a->request, object) : 0;
 }
 
 /* ---- body: what cannot be sent is refused before anything is written */

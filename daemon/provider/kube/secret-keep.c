@@ -6,12 +6,15 @@
 #include "secret-keep.h"
 
 #include "digest.h"
+#include "fieldset.h"
 
 #include <errno.h>
 
 struct keeping {
         const struct apply_request *request;
         struct secret_values *found;
+        bool compare;            /* what cannot be taken is passed over */
+        struct scan_slice owned; /* compare: our entry of managedFields */
 };
 
 /* The token that is all of TEXT, in the form that is put in as it is. */
@@ -34,6 +37,8 @@ static const char *own_purpose(const struct keeping *k, const char *text) {
 }
 
 static int refuse(const struct keeping *k, const char *key, const char *way, struct err *err) {
+        if (k->compare)
+                return 0;
         return err_set(
                 err, -EEXIST,
                 "Secret %s was there before and holds another value in %s than ours, perhaps "
@@ -54,6 +59,18 @@ static int take(struct keeping *k, const char *key, const struct secret_ref *ref
         if (!before)
                 secret_values_add(k->found, ref->uri, ref->revision, value->data, value->len);
         return 0;
+}
+
+static bool is_written_by_us(const struct keeping *k, const char *key) {
+        cleanup_(freep) char *field = str_format("f:%s", key);
+
+        return scan_dig(k->owned, "fieldsV1", "f:data", field, NULL).text ||
+               scan_dig(k->owned, "fieldsV1", "f:stringData", field, NULL).text;
+}
+
+/* What people gave is theirs to give again, and an authority has its key here only. */
+static bool is_made_here(const char *purpose) {
+        return str_eq(purpose, "generated") || str_eq(purpose, "certificate");
 }
 
 /* As the server would have it after our apply: without base64. */
@@ -79,6 +96,8 @@ static int keep_member(struct keeping *k, struct scan_slice data, const char *ke
         struct secret_ref ref;
         int r;
 
+        if (k->compare && (!purpose || !is_made_here(purpose) || !is_written_by_us(k, key)))
+                return 0;
         if (!purpose || !scan_text(scan_get(data, key), &coded) || !coded.len ||
             digest_unbase64(buf_str(&coded), coded.len, &there, NULL) < 0 || !there.len)
                 return 0;
@@ -112,6 +131,16 @@ static int keep_members(struct keeping *k, struct scan_slice data, const char *m
                         return r;
         }
         return 0;
+}
+
+void secret_keep_compare(const struct apply_request *r, struct scan_slice object,
+                         struct secret_values **ret_found) {
+        struct scan_slice data = scan_get(object, "data");
+        struct keeping k = { .request = r, .compare = true, .owned = fieldset_own(object) };
+
+        if (keep_members(&k, data, "data", true, NULL) >= 0)
+                keep_members(&k, data, "stringData", false, NULL);
+        *ret_found = k.found;
 }
 
 int secret_keep(const struct apply_request *r, struct scan_slice object,

@@ -11,3 +11,8 @@
  * -EEXIST: they differ and cannot be taken over; ERR says where and why. */
 int secret_keep(const struct apply_request *r, struct scan_slice object,
                 struct secret_values **ret_found, struct err *err);
+/* The same where our own last write put them there (managedFields), of secrets that were made here,
+ * passwords and certificates; what is part of a longer text follows from the others. NULL: nothing
+ * differs. */
+void secret_keep_compare(const struct apply_request *r, struct scan_slice object,
+                         struct secret_values **ret_found);

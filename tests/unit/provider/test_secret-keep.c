@@ -83,11 +83,48 @@ static void test_what_cannot_be_taken_is_refused_by_name(void **state) {
         assert_non_null(strstr(err_text(&err), "option"));
 }
 
+/* What is compared in {"password": "old"}, written by MANAGER, against a wanted TEXT. */
+static bool is_newer(const char *purpose, const char *manager, const char *text) {
+        cleanup_(json_freep) json_t *wanted = json_pack("{s:{s:s}}", "data", "password", text);
+        cleanup_(json_freep) json_t *purposes = json_pack("{s:s}", URI, purpose);
+        cleanup_(freep) char *object = str_format(
+                "{\"metadata\":{\"managedFields\":[{\"manager\":\"%s\",\"operation\":\"Apply\","
+                "\"fieldsV1\":{\"f:data\":{\"f:password\":{}}}}]},\"data\":{\"password\":\"b2xk\"}"
+                "}",
+                manager);
+        struct secret_values *values = secret_values_new();
+        struct secret_values *found = NULL;
+        struct apply_request r = {
+                .path = "ns/x", .wanted = wanted, .values = values, .own = purposes
+        };
+        bool newer;
+
+        secret_values_add(values, URI, 1, "new", 3);
+        secret_keep_compare(&r, scan_of(object, strlen(object)), &found);
+        newer = found != NULL;
+        secret_values_free(found);
+        secret_values_free(values);
+        return newer;
+}
+
+#define CODED "{{secret:" URI ":1:base64}}"
+
+static void test_only_what_we_made_and_wrote_is_newer(void **state) {
+        assert_true(is_newer("generated", "mooring", CODED));
+        assert_true(is_newer("certificate", "mooring", CODED));
+        assert_false(is_newer("generated", "kubectl-edit", CODED));
+        assert_false(is_newer("option", "mooring", CODED));
+        assert_false(is_newer("user", "mooring", CODED));
+        assert_false(is_newer("authority", "mooring", CODED));
+        assert_false(is_newer("generated", "mooring", "dXNlcjo={{secret:" URI ":1:base64}}"));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_another_password_is_kept),
                 cmocka_unit_test(test_equal_empty_and_not_ours_is_nothing),
                 cmocka_unit_test(test_what_cannot_be_taken_is_refused_by_name),
+                cmocka_unit_test(test_only_what_we_made_and_wrote_is_newer),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
