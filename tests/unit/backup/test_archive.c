@@ -191,7 +191,7 @@ static void cut_off_anywhere_it_is_refused(void **state) {
 
         make(f);
         read_file(f->file, &whole);
-        for (size_t len = 0; len < whole.len; len += whole.len / 23 + 1) {
+        for (size_t len = 0; len < whole.len; len += whole.len / 3 + 1) {
                 rewrite(f, &whole, len, SIZE_MAX);
                 refused(f, &f->key, -EBADMSG, "cut off");
         }
@@ -206,7 +206,7 @@ static void changed_anywhere_it_is_refused(void **state) {
         make(f);
         read_file(f->file, &whole);
         for (size_t at = 28; at < whole.len;
-             at += whole.len / 23 + 1) { /* behind the head's text */
+             at += whole.len / 3 + 1) { /* behind the head's text */
                 rewrite(f, &whole, whole.len, at);
                 refused(f, &f->key, -EBADMSG, "changed");
         }
