@@ -81,6 +81,7 @@ static int take(struct reader *r, size_t want, const char **ret, struct err *err
         size_t n = 0;
         int k = fill(r, want, &n, err);
 
+        *ret = NULL;
         if (k < 0)
                 return k;
         if (n < want)
