@@ -251,12 +251,17 @@ static void want_server(const struct charm_view *v, struct charm_plan *p,
                 charm_want(p, "disruption-budget", "disruption-budget.yaml", NULL);
 }
 
-/* Removed and made anew, a relation brings other credentials: the pods roll then. */
+/* Removed and made anew, a relation brings other credentials: the pods roll then. Those of the one
+ * that stays are what a pod begins with. */
 static void keep_server(const struct charm_view *v, struct charm_plan *p) {
         if (!charm_exists(v, "deployment"))
                 return;
         charm_keep(p, "deployment");
         charm_keep(p, "disruption-budget");
+        if (charm_relations(v, ENDPOINT_RELATIONAL_DB))
+                charm_keep(p, "database");
+        if (charm_relations(v, ENDPOINT_OBJECT_STORAGE))
+                charm_keep(p, "object-storage");
 }
 
 /* ---- what the user namespaces get */

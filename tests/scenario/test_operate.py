@@ -105,6 +105,8 @@ def _(world):
     world.wait_for("mlflow-server to miss it", lambda: world.apps()["mlflow-server"][0] != "active")
     world.wait_for("its Secret to go", lambda: not world.cluster.kube.get("secrets", "mlflow", "mlflow-server-object-storage"))
     world.ctl("remove-relation", "mlflow-server", "mlflow-minio").refused("not related", code=1)
+    if not world.cluster.kube.get("secrets", "mlflow", "mlflow-server-database"):
+        raise Trouble("the Secret of the relation that stays went too")
     if deployment() != before or world.cluster.kube.get("deployments", "mlflow", "mlflow-server")["status"].get("readyReplicas") != 1:
         raise Trouble("the server went with a relation")
     world.ctl("integrate", "mlflow-server", "mlflow-minio").ok()
