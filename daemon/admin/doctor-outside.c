@@ -380,8 +380,16 @@ static void blind_rights(struct doctor *d, const char *subject, json_t *rights) 
         }
 }
 
+/* A server that could not answer is not helped by more rights. */
+static const char *remedy_of(const char *failed) {
+        return failed && (strstr(failed, "403") || strcasestr(failed, "forbidden"))
+                       ? "mooringctl cluster-role | kubectl apply -f -"
+                       : "mooringctl clusters";
+}
+
 static void blind_target(struct doctor *d, const json_t *t) {
         const json_t *asked = doctor_asked(d, t);
+        const char *volumes = json_get_str(asked, "volumes-failed", NULL);
         cleanup_(freep) char *subject = doctor_target_subject(t);
 
         if (!json_get_bool(t, "examined", false))
@@ -396,8 +404,7 @@ static void blind_target(struct doctor *d, const json_t *t) {
               json_get_str(asked, "failed", NULL));
         blind(d, subject, "kubectl version", "version",
               json_get_str(asked, "version-failed", NULL));
-        blind(d, subject, "mooringctl cluster-role | kubectl apply -f -",
-              "whether volumes go with their claims", json_get_str(asked, "volumes-failed", NULL));
+        blind(d, subject, remedy_of(volumes), "whether volumes go with their claims", volumes);
         blind(d, subject, "kubectl auth can-i --list -n NAMESPACE", "rights",
               json_get_str(asked, "rights-failed", NULL));
         blind_rights(d, subject, json_get(asked, "rights"));

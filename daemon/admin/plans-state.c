@@ -84,7 +84,7 @@ static void made(struct stating *s) {
         struct request *q = s->request;
         const struct plans_body *b = q->data;
 
-        if (!json_array_size(s->lines) || q->admin->stopping || q->gone)
+        if (command_plan_is_blocked(s->lines) || q->admin->stopping || q->gone)
                 return stating_end(s, take_ptr(s->json));
         plans_keep(q, b->application ? b->application : "", NULL, take_ptr(s->json));
         stating_end(s, NULL);

@@ -242,12 +242,12 @@ int command_check_frozen(struct tx *tx, struct command *c, struct err *err) {
                                     f->why);
                 else
                         r = err_set(err, -EBUSY,
-                                    "%s%s is frozen by %s: nothing of it is changed until then, or "
-                                    "until "
+                                    "%s%s is frozen by %s: nothing of it is changed until %s"
                                     "`unfreeze%s%s`",
                                     f->application[0] ? "" : "model ",
                                     f->application[0] ? f->application : model->name, text,
-                                    f->application[0] ? " " : "", f->application);
+                                    f->until ? "then, or until " : "", f->application[0] ? " " : "",
+                                    f->application);
         }
         rules_free(rules);
         return r < 0 ? r : 0;

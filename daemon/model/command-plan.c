@@ -96,8 +96,37 @@ static int release(struct tx *tx, struct command *c, const json_t *line, struct 
         return r;
 }
 
+/* What no release lets go: a plan that is held is, what is lost or being deleted is not. */
+static bool is_blocked(const json_t *line) {
+        return str_eq(json_get_str(line, "action", ""), "block") &&
+               !str_eq(json_get_str(line, "type", ""), "plan");
+}
+
+static int tell_blocked(struct command *c, const json_t *line, bool all, struct err *err) {
+        const char *type = json_get_str(line, "type", ""), *path = json_get_str(line, "path", "");
+        const char *why = json_get_str(line, "why", "");
+
+        if (all)
+                return err_set(err, -EBUSY,
+                               "nothing of this plan can be done: %s %s is blocked: %s", type, path,
+                               why);
+        command_note(c, "%s %s stays blocked: %s", type, path, why);
+        return 0;
+}
+
+bool command_plan_is_blocked(const json_t *lines) {
+        const json_t *line;
+        size_t i;
+
+        json_array_foreach((json_t *)lines, i, line)
+                if (!is_blocked(line))
+                        return false;
+        return true;
+}
+
 int command_plan_apply(struct tx *tx, struct command *c, struct err *err) {
         const struct command_plan *plan = command_of(c, command_plan);
+        bool all = command_plan_is_blocked(plan->lines);
         const struct q_model_row *model;
         const json_t *line;
         size_t i;
@@ -105,7 +134,9 @@ int command_plan_apply(struct tx *tx, struct command *c, struct err *err) {
 
         c->is_apply = true;
         json_array_foreach(plan->lines, i, line)
-                if (r >= 0 && str_eq(json_get_str(line, "type", ""), "plan"))
+                if (r >= 0 && is_blocked(line))
+                        r = tell_blocked(c, line, all, err);
+                else if (r >= 0 && str_eq(json_get_str(line, "type", ""), "plan"))
                         r = release_plan(tx, c, model, line, err);
                 else if (r >= 0)
                         r = release(tx, c, line, err);

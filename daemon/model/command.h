@@ -249,8 +249,11 @@ struct command_plan {
          * plan that is held: {"type": "plan", "path": application, "content": limit.h's}. */
         const json_t *lines;
 };
-/* What keeps these back lets them go, once, as they are now. -ESTALE: another plan is held. */
+/* What keeps these back lets them go, once, as they are now. -ESTALE: another plan is held;
+ * -EBUSY: all of them are blocked, which nothing lets go. */
 int command_plan_apply(struct tx *tx, struct command *c, struct err *err);
+/* Nothing can be done of any of them. */
+bool command_plan_is_blocked(const json_t *lines);
 /* What A's plan that is held does, for limit_name; NULL: none is. The caller frees. */
 struct q_application_row;
 char *command_held_content(const struct q_application_row *a);

@@ -76,6 +76,13 @@ static enum table_style outcome_style(const char *outcome) {
         return str_starts(outcome, "blocked") ? STYLE_BAD : STYLE_WAIT;
 }
 
+static void say_none(const struct cli *c) {
+        const struct options *o = c->options;
+
+        cli_say(c, o->since || o->type || o->kind || o->app || o->who ? "no drift that fits"
+                                                                      : "no drift");
+}
+
 static void print_list(struct cli *c, const json_t *list) {
         static const char *const head[] = { "ID",  "Seen", "Application", "Object", "What",
                                             "Who", "Took", "Outcome",     NULL };
@@ -110,7 +117,7 @@ static void print_list(struct cli *c, const json_t *list) {
         if (table_rows(&t))
                 table_print(&t, c->globals->color, c->out);
         else
-                cli_say(c, "no drift");
+                say_none(c);
 }
 
 /* Nothing of APPLICATION: it is told when there is none of that name (it may have been removed, and
@@ -355,7 +362,7 @@ static int stats(struct cli *c) {
         if (table_rows(&t))
                 table_print(&t, c->globals->color, c->out);
         else
-                cli_say(c, "no drift");
+                say_none(c);
         return CLI_DONE;
 }
 

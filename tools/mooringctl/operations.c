@@ -62,32 +62,35 @@ static char *told(const json_t *o) {
 }
 
 static void print_list(struct cli *c, const json_t *list) {
+        const struct options *o = c->options;
         static const char *const head[] = { "ID",     "Asked", "Application", "Action",
                                             "Status", "By",    "Message",     NULL };
         cleanup_(table_deinit) struct table t;
-        const json_t *o;
+        const json_t *line;
         char stamp[40];
         size_t i;
 
         table_init(&t, head);
         table_right(&t, 0);
         table_spare(&t, 5);
-        json_array_foreach(list, i, o) {
-                const char *status = json_get_str(o, "status", "");
-                cleanup_(freep) char *message = told(o);
+        json_array_foreach(list, i, line) {
+                const char *status = json_get_str(line, "status", "");
+                cleanup_(freep) char *message = told(line);
 
-                table_printf(&t, "%lld", (long long)json_get_int(o, "id", 0));
-                table_add(&t, text_time(json_get_str(o, "enqueued", NULL), c->globals->utc, stamp));
-                table_add(&t, json_get_str(o, "unit", json_get_str(o, "application", "")));
-                table_add(&t, json_get_str(o, "action", ""));
+                table_printf(&t, "%lld", (long long)json_get_int(line, "id", 0));
+                table_add(&t,
+                          text_time(json_get_str(line, "enqueued", NULL), c->globals->utc, stamp));
+                table_add(&t, json_get_str(line, "unit", json_get_str(line, "application", "")));
+                table_add(&t, json_get_str(line, "action", ""));
                 table_style(&t, status, status_style(status));
-                table_add(&t, json_get_str(o, "asked-by", ""));
+                table_add(&t, json_get_str(line, "asked-by", ""));
                 table_add(&t, message);
         }
         if (table_rows(&t))
                 table_print(&t, c->globals->color, c->out);
         else
-                cli_say(c, "no actions were run");
+                cli_say(c, o->apps || o->actions || o->status ? "no actions that fit were run"
+                                                              : "no actions were run");
 }
 
 static int check_status(const char *status) {

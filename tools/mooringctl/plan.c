@@ -119,13 +119,15 @@ static int ask(struct cli *c, json_t **ret) {
         return r;
 }
 
-/* No plan brings data back. */
-static bool is_lost(const json_t *changes) {
+/* No plan brings data back. Something that a person has to see to: it is lost, or blocked. */
+static bool is_stuck(const json_t *changes) {
         const json_t *line;
         size_t i;
 
         json_array_foreach(changes, i, line)
-                if (str_eq(json_get_str(line, "change", ""), "lost"))
+                if (str_eq(json_get_str(line, "change", ""), "lost") ||
+                    (str_eq(json_get_str(line, "action", ""), "block") &&
+                     !str_eq(json_get_str(line, "type", ""), "plan")))
                         return true;
         return false;
 }
@@ -159,7 +161,7 @@ static void say_nothing_to_do(struct cli *c) {
 static int code_of(const struct cli *c, const json_t *changes, const json_t *unknown) {
         const struct options *o = c->options;
 
-        if (json_array_size(unknown) || is_lost(changes))
+        if (json_array_size(unknown) || is_stuck(changes))
                 return CLI_NOT_CONVERGED;
         return o->exit_code && json_array_size(changes) ? CLI_CHANGES : CLI_DONE;
 }

@@ -93,6 +93,27 @@ static void apply_held(struct stage *s, const char *application) {
         stage_command(s, &c.head);
 }
 
+static void a_plan_of_which_all_is_blocked_is_refused(void **state) {
+        struct stage *s = *state;
+        cleanup_(json_freep) json_t *lines =
+                json_pack("[{s:s, s:s, s:s, s:s}]", "type", "Thing", "path", "a", "action", "block",
+                          "why", "it is being deleted");
+        struct command_plan c = { .head = { .run = command_plan_apply, .of_model = "lab" },
+                                  .model = "lab",
+                                  .lines = lines };
+
+        stage_plan(s, "app", "{\"docs\": {" DOC("a") "}}");
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        stage_refused(s, &c.head, "nothing of this plan can be done",
+                      "Thing a is blocked: it is being deleted");
+        assert_true(command_plan_is_blocked(lines));
+        json_array_append_new(lines, json_pack("{s:s, s:s, s:s}", "type", "Thing", "path", "b",
+                                               "action", "apply"));
+        assert_false(command_plan_is_blocked(lines));
+        stage_command(s, &c.head);
+}
+
 static int64_t freezes(struct stage *s) {
         return stage_count(s, "SELECT count(*) FROM freeze WHERE owner = 'mooring'");
 }
@@ -613,6 +634,7 @@ static void no_data_is_deleted_once_a_freeze_is_acknowledged(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                TEST(a_plan_of_which_all_is_blocked_is_refused),
                 TEST(a_pause_ends_by_itself_and_what_differs_is_put_right),
                 TEST(no_data_is_deleted_once_a_freeze_is_acknowledged),
                 TEST(who_was_refused_gets_it_when_the_owner_goes),
