@@ -141,6 +141,20 @@ static int write_token(const struct application_row *a, const char *option, cons
         return write_option(a, option, text, err);
 }
 
+int application_row_follow(struct tx *tx, const struct q_secret_row *s, int64_t revision,
+                           struct err *err) {
+        char token[SECRET_TOKEN_MAX];
+        cleanup_(json_freep) json_t *value =
+                json_string(secret_token_write(s->uri, revision, SECRET_PLAIN, token));
+        cleanup_(freep) char *text = json_text(value);
+
+        return w_application_option_set(
+                tx,
+                &(struct w_application_option_set_in){
+                        .application_id = s->application_id, .name = s->field, .value = text },
+                err);
+}
+
 static int first_revision(const struct application_row *a, const char *option, const char *value,
                           struct err *err) {
         cleanup_(freep) char *name = str_format("%lld/%s", (long long)a->id, option);

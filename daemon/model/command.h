@@ -460,6 +460,9 @@ struct secret_revision {
         const char *uri;
         int64_t revision;
 };
+/* The option that S (purpose option) is the value of has that revision. */
+int application_row_follow(struct tx *tx, const struct q_secret_row *s, int64_t revision,
+                           struct err *err);
 /* Seals VALUE as that revision, which is not there yet. */
 int secret_revision_add(struct tx *tx, const struct sealer *sealer, const struct secret_revision *s,
                         const void *value, size_t len, struct err *err);

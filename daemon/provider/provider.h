@@ -146,7 +146,8 @@ enum {
          * the answer has none. */
         APPLY_PART = 16,
         /* With APPLY_DRY_RUN, of a Secret: nothing is tried. op.kept gets the values of ours that
-         * our own writes put there and that are other ones than OWN's. */
+         * our own writes put there and that are other ones than OWN's; op.told {"revisions": {URI:
+         * revision}} of those that are known to be newer. */
         APPLY_COMPARE = 32
 };
 

@@ -10,6 +10,7 @@
  * writes put there counts: what somebody else wrote is drift. Nothing is written outside. */
 #include "trial.h"
 
+#include "cert.h"
 #include "command.h"
 #include "queries.gen.h"
 
@@ -21,6 +22,8 @@
 struct compared { /* an object whose values differ */
         struct list link;
         json_t *document;
+        json_t *revisions; /* {URI: revision} of what is known to be newer; or NULL */
+        int64_t owner;     /* application */
         struct secret_values *found;
 };
 
@@ -33,6 +36,7 @@ struct compare {
         struct list differ;
         size_t taken, pending, page_taken, page_pending;
         json_t *unread;
+        json_t *foreign, *page_foreign; /* texts: certificates of an authority that is not known */
         void (*done)(void *arg, const struct reconcile_compared *c);
         void *arg;
 };
@@ -44,6 +48,7 @@ static void drop_differing(struct compare *c) {
                 struct compared *d = list_entry(link, struct compared, link);
 
                 json_decref(d->document);
+                json_decref(d->revisions);
                 secret_values_free(d->found);
                 free(d);
         }
@@ -54,12 +59,15 @@ static void finish(struct compare *c, int r, const struct err *err) {
                                            .err = r < 0 ? err : NULL,
                                            .taken = c->taken,
                                            .pending = c->pending,
-                                           .unread = c->unread };
+                                           .unread = c->unread,
+                                           .foreign = c->foreign };
 
         c->done(c->arg, &told);
         drop_differing(c);
         json_decref(c->lines);
         json_decref(c->unread);
+        json_decref(c->foreign);
+        json_decref(c->page_foreign);
         free(c);
 }
 
@@ -71,11 +79,67 @@ struct taking {
         const struct compared *differs;
 };
 
+static int is_issued(const struct taking *t, const struct q_secret_row *s, const char *pem,
+                     bool *ret, struct err *err) {
+        struct q_authority_list_in in = { .model_id = s->model_id };
+        struct q_authority_row *rows;
+        size_t n, end;
+        int r = q_authority_list(t->tx, &in, &rows, &n, err);
+
+        for (size_t i = 0; r >= 0 && i < n && !*ret; i++) {
+                cleanup_(freep) char *chain = str_format("%s\n%s", pem, rows[i].certificate);
+
+                *ret = cert_check_chain(chain, &end, NULL) >= 0;
+        }
+        return r < 0 ? r : 0;
+}
+
+/* S is the key or the certificate of a pair that an authority of the model's own signed, and none
+ * that is known: who trusts what the backup knows would refuse it. */
+static int is_foreign(const struct taking *t, const struct q_secret_row *s, bool *ret,
+                      struct err *err) {
+        struct q_secret_by_label_in in = { .application_id = s->application_id,
+                                           .label = s->label,
+                                           .field = "crt" };
+        cleanup_(freep) char *pem = NULL;
+        struct q_certificate_row *certificate;
+        struct q_secret_row *crt;
+        const void *value;
+        size_t n, len;
+        bool issued = false;
+        int r = q_certificate_by_label(
+                t->tx,
+                &(struct q_certificate_by_label_in){ .application_id = s->application_id,
+                                                     .label = s->label },
+                &certificate, &n, err);
+
+        if (r < 0 || n == 0 || certificate->authority_id_null)
+                return r < 0 ? r : 0;
+        r = q_secret_by_label(t->tx, &in, &crt, &n, err);
+        if (r < 0 || n == 0)
+                return r < 0 ? r : 0;
+        value = secret_values_get(t->differs->found, crt->uri, crt->revision, &len);
+        if (!value)
+                return 0;
+        pem = str_ndup(value, len);
+        r = is_issued(t, s, pem, &issued, err);
+        *ret = !issued;
+        return r;
+}
+
+static void note_foreign(const struct taking *t, const struct q_secret_row *s) {
+        const char *name = json_get_str(json_get(t->differs->document, "metadata"), "name", "");
+
+        json_array_append_new(t->compare->page_foreign,
+                              json_sprintf("Secret %s, %s/%s", name, s->label, s->field));
+}
+
 /* A token that is not the newest's: its application is planned again already. */
 static int take_token(void *arg, const struct secret_ref *ref, const char *pointer, bool in_name,
                       struct err *err) {
         const struct taking *t = arg;
         struct q_secret_row *row;
+        bool foreign = false;
         size_t n, len;
         const void *value = secret_values_get(t->differs->found, ref->uri, ref->revision, &len);
         int r;
@@ -89,10 +153,21 @@ static int take_token(void *arg, const struct secret_ref *ref, const char *point
                 t->compare->page_pending++;
                 return 0;
         }
+        if (str_eq(row->purpose, "certificate") && !row->application_id_null)
+                r = is_foreign(t, row, &foreign, err);
+        if (r < 0)
+                return r;
+        if (foreign) {
+                note_foreign(t, row);
+                return 0;
+        }
         t->compare->page_taken++;
-        r = secret_take_value(t->tx, t->compare->rec, row, value, len, err);
+        r = secret_take_value(t->tx, t->compare->rec, row,
+                              json_get_int(t->differs->revisions, ref->uri, 0), value, len, err);
         if (r >= 0 && !row->application_id_null)
                 tx_mark(t->tx, MARK_APPLICATION, row->application_id);
+        if (r >= 0 && t->differs->owner)
+                tx_mark(t->tx, MARK_APPLICATION, t->differs->owner);
         return r;
 }
 
@@ -101,6 +176,7 @@ static int save_run(struct tx *tx, struct store_call *call, struct err *err) {
         int r = 0;
 
         c->page_taken = c->page_pending = 0;
+        json_array_clear(c->page_foreign);
         list_each(link, &c->differ) {
                 struct taking t = { tx, c, list_entry(link, struct compared, link) };
 
@@ -117,6 +193,7 @@ static void saved(struct store_call *call, int r, const struct err *err) {
                 return finish(c, r < 0 ? r : -ESHUTDOWN, err);
         c->taken += c->page_taken;
         c->pending += c->page_pending;
+        json_array_extend(c->foreign, c->page_foreign);
         drop_differing(c);
         next_page(c);
 }
@@ -128,6 +205,8 @@ static void differs(void *arg, const struct resource_job *j, struct secret_value
         struct compared *d = mem_new(struct compared);
 
         d->document = json_incref(j->document);
+        d->revisions = json_incref(json_get(j->op.told, "revisions"));
+        d->owner = j->owner;
         d->found = found;
         list_append(&c->differ, &d->link);
 }
@@ -235,6 +314,8 @@ void reconcile_compare_secrets(struct reconcile *rec,
         c->done = done;
         c->arg = arg;
         c->unread = json_array();
+        c->foreign = json_array();
+        c->page_foreign = json_array();
         list_init(&c->differ);
         next_page(c);
 }

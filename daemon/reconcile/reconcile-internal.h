@@ -235,10 +235,10 @@ void resource_save(struct resource_job *j,
 /* The save also makes the operation's `kept` values the newest revisions of our secrets, which
  * plans the application again. */
 void secret_take(struct resource_job *j);
-/* VALUE becomes the newest revision of S. */
+/* VALUE becomes the newest revision of S: AT_LEAST that one. An option that is S has it too. */
 struct q_secret_row;
 int secret_take_value(struct tx *tx, struct reconcile *rec, const struct q_secret_row *s,
-                      const void *value, size_t len, struct err *err);
+                      int64_t at_least, const void *value, size_t len, struct err *err);
 int resource_save_run(struct tx *tx, struct store_call *c, struct err *err);
 /* R holds data and is to be deleted: commits that before it is sent. DONE gets -EBUSY when it is
  * kept after all. */

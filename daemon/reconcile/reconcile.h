@@ -109,6 +109,9 @@ struct reconcile_compared {
         size_t taken;         /* values that were taken in */
         size_t pending;       /* that are known, and not in the plans yet */
         const json_t *unread; /* texts: objects that could not be read, and why */
+        /* Texts: certificates outside that an authority signed which is not known here, because
+         * it took the place of the one that is. They are not taken in. */
+        const json_t *foreign;
 };
 void reconcile_compare_secrets(struct reconcile *r,
                                void (*done)(void *arg, const struct reconcile_compared *c),

@@ -16,8 +16,8 @@ struct taking {
 };
 
 int secret_take_value(struct tx *tx, struct reconcile *rec, const struct q_secret_row *s,
-                      const void *value, size_t len, struct err *err) {
-        struct secret_revision next = { s->id, s->uri, s->revision + 1 };
+                      int64_t at_least, const void *value, size_t len, struct err *err) {
+        struct secret_revision next = { s->id, s->uri, MAX_OF(s->revision + 1, at_least) };
         int r = secret_revision_add(tx, rec->options.sealer, &next, value, len, err);
 
         if (r >= 0)
@@ -25,6 +25,8 @@ int secret_take_value(struct tx *tx, struct reconcile *rec, const struct q_secre
                                           &(struct w_secret_set_revision_in){
                                                   .id = s->id, .revision = next.revision },
                                           err);
+        if (r >= 0 && str_eq(s->purpose, "option"))
+                r = application_row_follow(tx, s, next.revision, err);
         return r < 0 ? r : 0;
 }
 
@@ -41,7 +43,7 @@ static int take_token(void *arg, const struct secret_ref *ref, const char *point
         r = q_secret_by_uri(t->tx, &(struct q_secret_by_uri_in){ .uri = ref->uri }, &row, &n, err);
         if (r < 0 || n == 0 || row->revision != ref->revision)
                 return r < 0 ? r : 0;
-        return secret_take_value(t->tx, t->job->rec, row, value, len, err);
+        return secret_take_value(t->tx, t->job->rec, row, 0, value, len, err);
 }
 
 static int run(struct tx *tx, struct store_call *c, struct err *err) {

@@ -44,6 +44,10 @@ ON CONFLICT (id) DO UPDATE SET spec = excluded.spec, authority_id = excluded.aut
 -- row: certificate
 SELECT * FROM certificate WHERE application_id = :application_id ORDER BY label LIMIT 1000;
 
+-- name: certificate_by_label
+-- row: certificate
+SELECT * FROM certificate WHERE application_id = :application_id AND label = :label LIMIT 1;
+
 -- name: certificate_list
 -- row: certificate
 -- in: after INT

@@ -629,6 +629,8 @@ static void ended(struct operation *o) {
         o->op->warnings = take_ptr(a->warnings);
         if (o->outcome != OUTCOME_DONE)
                 return;
+        if (a->flags & APPLY_COMPARE)
+                return;
         if (a->flags & APPLY_DRY_RUN)
                 o->op->told = told(a);
         if (a->anew && a->flags & APPLY_DRY_RUN)

@@ -5,7 +5,7 @@
  * creationTimestamp: null), the rules of an aggregated ClusterRole too (they are its
  * controller's; declaring them would be drift for ever), stringData of a Secret becomes data
  * (the server does the same, and then no field set names what was sent), and our labels are
- * added.
+ * added, and to a Secret which revisions it holds.
  *
  * Tokens: in stringData a value's text is filled in as it is and made base64 after; in data the
  * value is base64 already, and a token in it uses form base64. No other kind of object may hold
@@ -18,6 +18,7 @@
 #include "identify.h"
 #include "kinds.h"
 #include "project.h"
+#include "secret-stamp.h"
 
 #include <errno.h>
 
@@ -75,6 +76,14 @@ static void mark_pods(json_t *document, const char *pointer, const json_t *marks
         put_marks(own_member(at, "metadata"), marks);
 }
 
+/* What of our secrets is in it. */
+static void put_stamp(json_t *metadata, const json_t *wanted) {
+        cleanup_(freep) char *text = secret_stamp_text(wanted);
+
+        if (text)
+                set_text(own_member(metadata, "annotations"), ANNOTATION_REVISIONS, text);
+}
+
 static void strip_last_applied(json_t *metadata) {
         if (json_get(json_get(metadata, "annotations"), LAST_APPLIED))
                 json_object_del(own_member(metadata, "annotations"), LAST_APPLIED);
@@ -100,6 +109,8 @@ static json_t *marked_copy(const json_t *wanted, const char *type, const char *p
         set_text(json_get(metadata, "labels"), LABEL_MANAGED_BY, MANAGED_BY);
         if (row && row->pod && *row->pod)
                 mark_pods(document, row->pod, marks);
+        if (str_eq(type, "Secret"))
+                put_stamp(metadata, wanted);
         if (str_eq(type, "ClusterRole.rbac.authorization.k8s.io") &&
             json_get(document, "aggregationRule"))
                 json_object_del(document, "rules");

@@ -4,6 +4,7 @@
  * A controller that lost its state makes new passwords, and the databases that they are for
  * still have the old ones. The Secret is then the only place that knows them. Pure. */
 #include "secret-keep.h"
+#include "secret-stamp.h"
 
 #include "digest.h"
 #include "fieldset.h"
@@ -13,8 +14,9 @@
 struct keeping {
         const struct apply_request *request;
         struct secret_values *found;
-        bool compare;            /* what cannot be taken is passed over */
-        struct scan_slice owned; /* compare: our entry of managedFields */
+        bool compare;                    /* what cannot be taken is passed over */
+        struct scan_slice object, owned; /* compare: it, and our entry of managedFields */
+        json_t *revisions;               /* compare: of what is newer; or NULL */
 };
 
 /* The token that is all of TEXT, in the form that is put in as it is. */
@@ -73,6 +75,30 @@ static bool is_made_here(const char *purpose) {
         return str_eq(purpose, "generated") || str_eq(purpose, "certificate");
 }
 
+static bool is_given(const char *purpose) {
+        return str_eq(purpose, "option") || str_eq(purpose, "user");
+}
+
+/* What our last write put there, and it may be newer than what we know. What people gave may also
+ * be older, and only its stamp tells. */
+static bool may_be_newer(struct keeping *k, const char *key, const char *text,
+                         const char *purpose) {
+        struct secret_ref ref;
+        enum secret_age age;
+        int64_t revision;
+
+        if (!purpose || !is_written_by_us(k, key) || !secret_token_next(text, 0, &ref))
+                return false;
+        age = secret_stamp_age(k->object, key, &ref, &revision);
+        if (age == SECRET_AGE_NEWER) {
+                if (!k->revisions)
+                        k->revisions = json_object();
+                json_object_set_new(k->revisions, ref.uri, json_integer(revision));
+                return is_made_here(purpose) || is_given(purpose);
+        }
+        return age != SECRET_AGE_OLDER && is_made_here(purpose);
+}
+
 /* As the server would have it after our apply: without base64. */
 static int fill(const struct keeping *k, const char *text, bool base64, struct buf *ret,
                 struct err *err) {
@@ -96,7 +122,7 @@ static int keep_member(struct keeping *k, struct scan_slice data, const char *ke
         struct secret_ref ref;
         int r;
 
-        if (k->compare && (!purpose || !is_made_here(purpose) || !is_written_by_us(k, key)))
+        if (k->compare && !may_be_newer(k, key, text, purpose))
                 return 0;
         if (!purpose || !scan_text(scan_get(data, key), &coded) || !coded.len ||
             digest_unbase64(buf_str(&coded), coded.len, &there, NULL) < 0 || !there.len)
@@ -106,7 +132,7 @@ static int keep_member(struct keeping *k, struct scan_slice data, const char *ke
                 return r;
         if (there.len == ours.len && memcmp(there.data, ours.data, there.len) == 0)
                 return 0;
-        if (str_eq(purpose, "option"))
+        if (str_eq(purpose, "option") && !k->compare)
                 return refuse(k, key,
                               "give the application's option that value, or delete that key", err);
         if (!stands_alone(text, base64, &ref))
@@ -134,13 +160,16 @@ static int keep_members(struct keeping *k, struct scan_slice data, const char *m
 }
 
 void secret_keep_compare(const struct apply_request *r, struct scan_slice object,
-                         struct secret_values **ret_found) {
+                         struct secret_values **ret_found, json_t **ret_revisions) {
         struct scan_slice data = scan_get(object, "data");
-        struct keeping k = { .request = r, .compare = true, .owned = fieldset_own(object) };
+        struct keeping k = {
+                .request = r, .compare = true, .object = object, .owned = fieldset_own(object)
+        };
 
         if (keep_members(&k, data, "data", true, NULL) >= 0)
                 keep_members(&k, data, "stringData", false, NULL);
         *ret_found = k.found;
+        *ret_revisions = k.revisions;
 }
 
 int secret_keep(const struct apply_request *r, struct scan_slice object,

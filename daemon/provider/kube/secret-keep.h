@@ -11,8 +11,9 @@
  * -EEXIST: they differ and cannot be taken over; ERR says where and why. */
 int secret_keep(const struct apply_request *r, struct scan_slice object,
                 struct secret_values **ret_found, struct err *err);
-/* The same where our own last write put them there (managedFields), of secrets that were made here,
- * passwords and certificates; what is part of a longer text follows from the others. NULL: nothing
- * differs. */
+/* The same where our own last write put them there (managedFields) and their stamp (secret-stamp.h)
+ * does not say that they are older than ours; without one only of secrets that were made here,
+ * passwords and certificates. What is part of a longer text follows from the others. NULL: nothing
+ * differs. *RET_REVISIONS: {URI: revision} of those whose stamp is newer, or NULL. */
 void secret_keep_compare(const struct apply_request *r, struct scan_slice object,
-                         struct secret_values **ret_found);
+                         struct secret_values **ret_found, json_t **ret_revisions);

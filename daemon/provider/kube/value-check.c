@@ -23,7 +23,11 @@ int value_check_keep(struct operation *o, const struct apply_request *request,
 
 int value_check_compare(struct operation *o, const struct apply_request *request,
                         struct scan_slice object, bool ours) {
+        json_t *revisions = NULL;
+
         if (ours && has_values(o))
-                secret_keep_compare(request, object, &o->op->kept);
+                secret_keep_compare(request, object, &o->op->kept, &revisions);
+        if (revisions)
+                o->op->told = json_pack("{s:o}", "revisions", revisions);
         return operation_end(o, OUTCOME_DONE, 0, NULL);
 }

@@ -117,6 +117,10 @@ static void tokens_of_a_secret_are_filled_in_its_two_ways(void **state) {
                             "ZGI6Ly91Omh1bnRlcjJAaA==");
         assert_int_equal(json_object_size(json_get(body, "data")), 2);
         assert_string_equal(json_get_str(body, "type", ""), "Opaque");
+        assert_string_equal(/* of what is one token */
+                            json_get_str(json_get(json_get(body, "metadata"), "annotations"),
+                                         "mooring.dev/revisions", ""),
+                            "{\"pw\":\"" URI ":1\"}");
 }
 
 static void a_token_where_none_may_stand_fails_with_its_place(void **state) {

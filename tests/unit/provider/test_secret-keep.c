@@ -83,31 +83,41 @@ static void test_what_cannot_be_taken_is_refused_by_name(void **state) {
         assert_non_null(strstr(err_text(&err), "option"));
 }
 
-/* What is compared in {"password": "old"}, written by MANAGER, against a wanted TEXT. */
-static bool is_newer(const char *purpose, const char *manager, const char *text) {
+/* What is compared in {"password": "old"}, written by MANAGER with STAMP, against a wanted TEXT. 0:
+ * nothing is newer; 1: it is, as far as is known; else its revision. */
+static int64_t newer(const char *purpose, const char *manager, const char *text,
+                     const char *stamp) {
         cleanup_(json_freep) json_t *wanted = json_pack("{s:{s:s}}", "data", "password", text);
         cleanup_(json_freep) json_t *purposes = json_pack("{s:s}", URI, purpose);
         cleanup_(freep) char *object = str_format(
-                "{\"metadata\":{\"managedFields\":[{\"manager\":\"%s\",\"operation\":\"Apply\","
+                "{\"metadata\":{\"annotations\":{\"mooring.dev/"
+                "revisions\":\"{\\\"password\\\":\\\"%s\\\"}\"},"
+                "\"managedFields\":[{\"manager\":\"%s\",\"operation\":\"Apply\","
                 "\"fieldsV1\":{\"f:data\":{\"f:password\":{}}}}]},\"data\":{\"password\":\"b2xk\"}"
                 "}",
-                manager);
+                stamp, manager);
         struct secret_values *values = secret_values_new();
         struct secret_values *found = NULL;
         struct apply_request r = {
                 .path = "ns/x", .wanted = wanted, .values = values, .own = purposes
         };
-        bool newer;
+        json_t *revisions = NULL;
+        int64_t result;
 
-        secret_values_add(values, URI, 1, "new", 3);
-        secret_keep_compare(&r, scan_of(object, strlen(object)), &found);
-        newer = found != NULL;
+        secret_values_add(values, URI, 5, "new", 3);
+        secret_keep_compare(&r, scan_of(object, strlen(object)), &found, &revisions);
+        result = found ? json_get_int(revisions, URI, 1) : 0;
         secret_values_free(found);
         secret_values_free(values);
-        return newer;
+        json_decref(revisions);
+        return result;
 }
 
-#define CODED "{{secret:" URI ":1:base64}}"
+static bool is_newer(const char *purpose, const char *manager, const char *text) {
+        return newer(purpose, manager, text, "") != 0;
+}
+
+#define CODED "{{secret:" URI ":5:base64}}"
 
 static void test_only_what_we_made_and_wrote_is_newer(void **state) {
         assert_true(is_newer("generated", "mooring", CODED));
@@ -116,7 +126,24 @@ static void test_only_what_we_made_and_wrote_is_newer(void **state) {
         assert_false(is_newer("option", "mooring", CODED));
         assert_false(is_newer("user", "mooring", CODED));
         assert_false(is_newer("authority", "mooring", CODED));
-        assert_false(is_newer("generated", "mooring", "dXNlcjo={{secret:" URI ":1:base64}}"));
+        assert_false(is_newer("generated", "mooring", "dXNlcjo={{secret:" URI ":5:base64}}"));
+}
+
+static void test_a_stamp_says_which_is_newer(void **state) {
+        static const char *const given[] = { "generated", "certificate", "option", "user" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(given); i++) {
+                assert_int_equal(newer(given[i], "mooring", CODED, URI ":7"), 7);
+                assert_int_equal(newer(given[i], "mooring", CODED, URI ":4"),
+                                 0); /* not written yet */
+                assert_int_equal(newer(given[i], "kubectl-edit", CODED, URI ":7"), 0);
+        }
+        assert_int_equal(newer("authority", "mooring", CODED, URI ":7"), 0);
+        assert_int_equal(newer("generated", "mooring", CODED, URI ":5"), 1); /* of another life */
+        assert_int_equal(newer("generated", "mooring", CODED, OTHER ":7"), 1);
+        assert_int_equal(newer("generated", "mooring", CODED, "7"), 1);
+        assert_int_equal(newer("option", "mooring", CODED, URI ":5"), 0);
+        assert_int_equal(newer("option", "mooring", CODED, OTHER ":7"), 0);
 }
 
 int main(void) {
@@ -125,6 +152,7 @@ int main(void) {
                 cmocka_unit_test(test_equal_empty_and_not_ours_is_nothing),
                 cmocka_unit_test(test_what_cannot_be_taken_is_refused_by_name),
                 cmocka_unit_test(test_only_what_we_made_and_wrote_is_newer),
+                cmocka_unit_test(test_a_stamp_says_which_is_newer),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
