@@ -12,7 +12,7 @@
 #define CA_MAX (256u << 10) /* a bundle of a hundred authorities has 200 KiB */
 #define PORT_DEFAULT 9000   /* MinIO's */
 
-static const char *const engine_names[] = { "minio", "s3", NULL };
+static const char *const engine_names[] = { "minio", "s3", "azure", NULL };
 static const char *const tls_names[] = { "verify-full", "verify-ca", "encrypt", "plain", NULL };
 _Static_assert(ARRAY_SIZE(engine_names) == S3_ENGINE_MAX + 1, "an engine without a name");
 _Static_assert(ARRAY_SIZE(tls_names) == S3_TLS_MAX + 1, "a mode without a name");
@@ -119,7 +119,11 @@ int s3_config_parse(const json_t *config, struct s3_config *ret, struct err *err
 int s3_config_check(const json_t *config, const json_t *credential, struct err *err) {
         struct fields f = { .mode = S3_TLS_FULL, .region = "us-east-1" };
 
-        return decode(credential ? credential : config, &f, err);
+        int r = decode(credential ? credential : config, &f, err);
+
+        if (r == 0 && f.engine == S3_AZURE)
+                return err_set(err, -EINVAL, "engine: \"minio\" or \"s3\"");
+        return r;
 }
 
 void s3_config_free(struct s3_config *c) {

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* s3-config.h - which object store an s3 target is
  *
- *   {"engine": "minio"|"s3", "endpoint": "https://host:port", "via": "NAMESPACE/POD", "port": 9000,
+ *   {"engine": "minio"|"s3"|"azure", "endpoint": "https://host:port", "via": "NAMESPACE/POD",
+ *    "port": 9000,
  *    "region": "us-east-1", "access-key": "...", "secret-key": "{{secret:...}}",
  *    "tls": {"mode": "verify-full", "ca": PEM}}
  *
  * Direct: an https endpoint, verified in full. Through the API server (via): plain is plain HTTP
  * inside the pipe, encrypt is TLS without a check, verify-ca checks the authority and no name,
- * verify-full the name of "endpoint" too. */
+ * verify-full the name of "endpoint" too.
+ *
+ * "azure" is Azure's Blob service (s3-azure.h), for objects alone: access-key is the account,
+ * secret-key its key or a shared access signature. No plan may want it. */
 #pragma once
 
 #include "provider.h"
 
-enum s3_engine { S3_MINIO, S3_PLAIN, S3_ENGINE_MAX };
+enum s3_engine { S3_MINIO, S3_PLAIN, S3_AZURE, S3_ENGINE_MAX };
 enum s3_tls { S3_TLS_FULL, S3_TLS_CA, S3_TLS_ENCRYPT, S3_TLS_PLAIN, S3_TLS_MAX };
 
 struct s3_config {

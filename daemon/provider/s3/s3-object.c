@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* s3-object.c - one request a verb; see s3-object.h */
 #include "s3-object.h"
+#include "s3-azure.h"
 #include "s3-xml.h"
 
 #include "digest.h"
@@ -70,6 +71,7 @@ static int ask_put(struct flow *f, struct ask *a, struct err *err) {
                 return s3_fail(s, OUTCOME_REFUSED, "content-type: too long");
         snprintf(s->type_header, sizeof(s->type_header), "Content-Type: %s", type);
         s->headers[0] = s->type_header;
+        s->headers[1] = s3_is_azure(s) ? AZURE_BLOB_TYPE : NULL;
         r = s3_ask(s, a, "PUT", NULL, "%s", s->object.path);
         r->body = buf_str(&s->keys);
         r->body_len = s->keys.len;
@@ -88,7 +90,7 @@ static void tell_header(struct s3_op *s, const struct ask *a, const char *name,
 static int got_put(struct flow *f, struct ask *a, struct err *err) {
         struct s3_op *s = s3_op_of(f);
 
-        if (s3_status(a) != 200)
+        if (!s3_is_made(a))
                 return s3_fail_answer(s, a);
         tell_header(s, a, "etag", "ETag");
         return FLOW_OK;
@@ -176,6 +178,12 @@ static int ask_list(struct flow *f, struct ask *a, struct err *err) {
 
         if (limit < 1 || limit > S3_LIST_MAX)
                 return s3_fail(s, OUTCOME_REFUSED, "limit: from 1 to %d", S3_LIST_MAX);
+        if (s3_is_azure(s)) {
+                cleanup_(freep) char *words = s3_azure_list_query(s->act.ask, limit);
+
+                s3_ask(s, a, "GET", NULL, "%s?%s", s->object.path, words);
+                return 0;
+        }
         buf_puts(&query, "&prefix=");
         http_escape(&query, json_get_str(s->act.ask, "prefix", ""), false);
         if (json_get_str(s->act.ask, "after", NULL)) {
@@ -208,13 +216,18 @@ static json_t *entry(struct s3_xml item) {
 static int got_list(struct flow *f, struct ask *a, struct err *err) {
         struct s3_op *s = s3_op_of(f);
         const struct http_request *r = http_answer(a);
-        json_t *objects = json_array(), *last;
         cleanup_(freep) char *more = NULL;
         struct s3_xml in, item;
+        json_t *objects, *last;
 
-        json_object_set_new(s->told, "objects", objects);
         if (s3_status(a) != 200)
                 return s3_fail_answer(s, a);
+        if (s3_is_azure(s)) {
+                s3_azure_list(s, a);
+                return FLOW_OK;
+        }
+        objects = json_array();
+        json_object_set_new(s->told, "objects", objects);
         in = s3_xml_of(r->reply.data, r->reply.len);
         for (size_t at = 0; s3_xml_next(in, "Contents", &at, &item);)
                 json_array_append_new(objects, entry(item));
@@ -233,8 +246,9 @@ static int ask_delete(struct flow *f, struct ask *a, struct err *err) {
 }
 
 static int got_delete(struct flow *f, struct ask *a, struct err *err) {
-        bool gone = s3_status(a) == 204 || s3_status(a) == 200 ||
-                    (s3_status(a) == 404 && s3_code(a, "NoSuchKey"));
+        bool gone =
+                s3_status(a) == 204 || s3_status(a) == 200 || s3_status(a) == 202 ||
+                (s3_status(a) == 404 && (s3_code(a, "NoSuchKey") || s3_code(a, "BlobNotFound")));
 
         return gone ? FLOW_OK : s3_fail_answer(s3_op_of(f), a);
 }

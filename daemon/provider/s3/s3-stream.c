@@ -9,6 +9,7 @@
  *
  * An upload that is not to be outlives who asked for it, until the store has forgotten it. */
 #include "s3-stream.h"
+#include "s3-azure.h"
 
 #include "s3-object.h"
 #include "s3-xml.h"
@@ -193,6 +194,8 @@ static int ask_stale(struct flow *f, struct ask *a, struct err *err) {
         struct pipe *p = pipe_at(f);
         cleanup_(buf_free) struct buf prefix = BUF_INIT;
 
+        if (s3_is_azure(&p->s3))
+                return FLOW_SKIP; /* it forgets them by itself */
         http_escape(&prefix, p->key, false);
         s3_ask(&p->s3, a, "GET", NULL, "/%.*s?uploads=&encoding-type=url&prefix=%s",
                (int)strcspn(p->s3.object.path + 1, "/"), p->s3.object.path + 1, prefix.data);
@@ -246,6 +249,8 @@ static int got_forget(struct flow *f, struct ask *a, struct err *err) {
 }
 
 static int ask_abort(struct flow *f, struct ask *a, struct err *err) {
+        if (s3_is_azure(&pipe_at(f)->s3))
+                return FLOW_SKIP;
         ask_to_forget(pipe_at(f), a, pipe_at(f)->upload);
         return 0;
 }
@@ -259,6 +264,11 @@ static int got_abort(struct flow *f, struct ask *a, struct err *err) {
 static int ask_create(struct flow *f, struct ask *a, struct err *err) {
         struct pipe *p = pipe_at(f);
 
+        if (s3_is_azure(&p->s3)) {
+                p->upload = mem_alloc(AZURE_UPLOAD_LEN + 1);
+                digest_random_text(DIGEST_BASE32, AZURE_UPLOAD_LEN, p->upload);
+                return FLOW_SKIP;
+        }
         s3_ask(&p->s3, a, "POST", NULL, "%s?uploads=", p->s3.object.path)->headers = p->s3.headers;
         return 0;
 }
@@ -291,23 +301,41 @@ static int ask_part(struct flow *f, struct ask *a, struct err *err) {
                 return s3_fail(&p->s3, OUTCOME_REFUSED,
                                "%s: larger than %d parts of %zu bytes: a larger part-size takes it",
                                p->key, S3_PARTS_MAX, p->part_size);
+        if (s3_is_azure(&p->s3)) {
+                cleanup_(freep) char *block = s3_azure_block(p->upload, p->parts + 1);
+
+                http_escape(&id, block, false);
+                send_part(p, s3_ask(&p->s3, a, "PUT", NULL, "%s?comp=block&blockid=%s",
+                                    p->s3.object.path, id.data));
+                return 0;
+        }
         http_escape(&id, p->upload, false);
         send_part(p, s3_ask(&p->s3, a, "PUT", NULL, "%s?partNumber=%d&uploadId=%s",
                             p->s3.object.path, p->parts + 1, id.data));
         return 0;
 }
 
+static void note_part(struct pipe *p, const char *etag) {
+        if (s3_is_azure(&p->s3)) {
+                cleanup_(freep) char *block = s3_azure_block(p->upload, p->parts);
+
+                buf_printf(&p->list, "<Latest>%s</Latest>", block);
+                return;
+        }
+        buf_printf(&p->list, "<Part><PartNumber>%d</PartNumber><ETag>", p->parts);
+        s3_xml_put(&p->list, etag);
+        buf_puts(&p->list, "</ETag></Part>");
+}
+
 static int got_part(struct flow *f, struct ask *a, struct err *err) {
         struct pipe *p = pipe_at(f);
         const char *etag = http_header(http_answer(a), "ETag");
 
-        if (s3_status(a) != 200 || !etag)
+        if (!s3_is_made(a) || (!etag && !s3_is_azure(&p->s3)))
                 return s3_fail_answer(&p->s3, a);
         p->parts++;
         p->sent += (int64_t)p->part.len;
-        buf_printf(&p->list, "<Part><PartNumber>%d</PartNumber><ETag>", p->parts);
-        s3_xml_put(&p->list, etag);
-        buf_puts(&p->list, "</ETag></Part>");
+        note_part(p, etag);
         buf_clear(&p->part);
         p->hashed = false;
         return FLOW_OK;
@@ -327,7 +355,7 @@ static int got_put(struct flow *f, struct ask *a, struct err *err) {
         struct pipe *p = pipe_at(f);
         const char *etag = http_header(http_answer(a), "ETag");
 
-        if (s3_status(a) != 200)
+        if (!s3_is_made(a))
                 return s3_fail_answer(&p->s3, a);
         str_copy(p->etag, sizeof(p->etag), etag ? etag : "");
         p->completed = true;
@@ -340,10 +368,17 @@ static int ask_complete(struct flow *f, struct ask *a, struct err *err) {
         struct http_request *r;
 
         http_escape(&id, p->upload, false);
-        r = s3_ask(&p->s3, a, "POST",
-                   str_format("<CompleteMultipartUpload>%s</CompleteMultipartUpload>",
-                              buf_str(&p->list)),
-                   "%s?uploadId=%s", p->s3.object.path, id.data);
+        if (s3_is_azure(&p->s3))
+                r = s3_ask(&p->s3, a, "PUT",
+                           str_format("<?xml version=\"1.0\" encoding=\"utf-8\"?>"
+                                      "<BlockList>%s</BlockList>",
+                                      buf_str(&p->list)),
+                           "%s?comp=blocklist", p->s3.object.path);
+        else
+                r = s3_ask(&p->s3, a, "POST",
+                           str_format("<CompleteMultipartUpload>%s</CompleteMultipartUpload>",
+                                      buf_str(&p->list)),
+                           "%s?uploadId=%s", p->s3.object.path, id.data);
         r->first_byte_ms = -1; /* a store joins gigabytes meanwhile */
         r->total_ms = SEND_MS;
         return 0;
@@ -360,7 +395,7 @@ static int got_complete(struct flow *f, struct ask *a, struct err *err) {
 
         if (s3_status(a) == 404 && s3_code(a, "NoSuchUpload"))
                 return FLOW_OK;
-        if (s3_status(a) != 200)
+        if (!s3_is_made(a))
                 return s3_fail_answer(&p->s3, a);
         if (s3_xml_next(s3_xml_of(r->reply.data, r->reply.len), "Error", &at, &failed))
                 return s3_code(a, "InternalError") ? FLOW_AGAIN : s3_fail_answer(&p->s3, a);
@@ -540,7 +575,7 @@ static int fill_headers(struct pipe *p, struct err *err) {
         snprintf(p->s3.type_header, sizeof(p->s3.type_header), "Content-Type: %s", type);
         snprintf(p->match, sizeof(p->match), S3_COPY_OF ": %s", copy_of);
         p->s3.headers[0] = p->s3.type_header;
-        p->s3.headers[1] = *copy_of ? p->match : NULL;
+        p->s3.headers[1] = s3_is_azure(&p->s3) ? AZURE_BLOB_TYPE : *copy_of ? p->match : NULL;
         return 0;
 }
 

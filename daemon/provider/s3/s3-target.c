@@ -3,6 +3,7 @@
  *
  * Everything runs on the loop. Operations of one store run beside each other: each is a few
  * requests, and the reconciler limits how many are out. */
+#include "s3-azure.h"
 #include "s3-stream.h"
 #include "s3-target.h"
 #include "s3-xml.h"
@@ -48,17 +49,21 @@ const struct s3_config *s3_config_of(const struct s3_op *s) {
 struct http_request *s3_ask(struct s3_op *s, struct ask *a, const char *method, char *body,
                             const char *path_fmt, ...) {
         struct target *t = s->target;
-        cleanup_(freep) char *path = NULL;
+        cleanup_(freep) char *path = NULL, *signed_path = NULL;
         struct http_request *r;
         va_list ap;
 
         va_start(ap, path_fmt);
         path = str_vformat(path_fmt, ap);
         va_end(ap);
-        r = http_ask(a, t->http, t->server, method, body, "%s", path);
-        r->aws_sigv4 = t->sigv4;
+        if (s3_is_azure(s))
+                signed_path = s3_azure_path(&t->config, path);
+        r = http_ask(a, t->http, t->server, method, body, "%s", signed_path ? signed_path : path);
         r->reply_max = REPLY_MAX;
         r->total_ms = REQUEST_MS;
+        if (signed_path)
+                return r;
+        r->aws_sigv4 = t->sigv4;
         s3_ask_as(r, t->config.access_key, t->config.secret_key);
         return r;
 }
@@ -74,10 +79,16 @@ long s3_status(const struct ask *a) {
         return r->end == HTTP_OK ? r->status : 0;
 }
 
+bool s3_is_made(const struct ask *a) {
+        return s3_status(a) == 200 || s3_status(a) == 201; /* as Azure says it */
+}
+
 /* S3 answers XML, the admin API JSON; both say Code and Message. */
 static char *error_member(const struct http_request *r, const char *name) {
         cleanup_(json_freep) json_t *j = NULL;
 
+        if (!r->reply.len && str_eq(name, "Code")) /* Azure's answer to HEAD */
+                return str_dup(http_header(r, "x-ms-error-code"));
         if (r->reply.len && r->reply.data[0] == '{' &&
             json_parse(r->reply.data, r->reply.len, &j, NULL) == 0)
                 return str_dup(json_get_str(j, name, NULL));
@@ -125,6 +136,10 @@ int s3_fail_answer(struct s3_op *s, const struct ask *a) {
         s->op->again_at = a->again_at;
         s->away = str_eq(code, "InvalidAccessKeyId") || str_eq(code, "SignatureDoesNotMatch") ||
                   str_eq(code, "XMinioServerNotInitialized");
+        if (s->away && s->target->config.engine != S3_MINIO &&
+            !str_eq(code, "XMinioServerNotInitialized"))
+                return s3_fail(s, OUTCOME_DENIED, "the store does not take the key %s (%s)",
+                               s->target->config.access_key, code);
         if (str_eq(code, "InvalidAccessKeyId") || str_eq(code, "SignatureDoesNotMatch"))
                 return s3_fail(
                         s, OUTCOME_DENIED,
@@ -350,6 +365,9 @@ int s3_target_open(const struct target_config *c, const struct observer *o, stru
                    struct err *err) {
         struct target *t = mem_new(struct target);
         int r = s3_config_parse(c->credential ? c->credential : c->config, &t->config, err);
+
+        if (r == 0 && t->config.engine == S3_AZURE)
+                r = s3_azure_check(&t->config, err);
 
         t->loop = c->loop;
         t->http = c->http;

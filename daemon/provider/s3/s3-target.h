@@ -43,7 +43,7 @@ struct s3_op {
         struct act_request act; /* of an action's; its ask NULL: the reconciler's */
         struct s3_object object;
         json_t *told;           /* what the action is answered */
-        const char *headers[3]; /* of the ask that is out */
+        const char *headers[4]; /* of the ask that is out */
         bool away;              /* no answer came, or none to us: what reach is told */
         bool added;             /* user: its policies are to be set */
 };
@@ -61,6 +61,7 @@ struct http_request *s3_ask(struct s3_op *s, struct ask *a, const char *method, 
                             const char *path_fmt, ...) printf_(5, 6);
 void s3_ask_as(struct http_request *r, const char *user, const char *password);
 long s3_status(const struct ask *a);                 /* 0: no answer came */
+bool s3_is_made(const struct ask *a);                /* a PUT was taken */
 bool s3_code(const struct ask *a, const char *code); /* the store's own word for what is wrong */
 const struct s3_config *s3_config_of(const struct s3_op *s);
 /* Both end a step: what the answer says, or what we say. */
