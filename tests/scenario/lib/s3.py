@@ -22,8 +22,8 @@ def call(address, access, secret, method, path, body=b"", query=""):
     return code, answer.decode(errors="replace")
 
 
-def fetch(address, access, secret, path, method="GET", body=b"", query=""):
-    """(code, bytes)."""
+def fetch(address, access, secret, path, method="GET", body=b"", query="", more=None):
+    """(code, bytes). MORE: headers that are not signed."""
     path = urllib.parse.quote(path)
     now = datetime.datetime.now(datetime.timezone.utc)
     day, stamp, digest = now.strftime("%Y%m%d"), now.strftime("%Y%m%dT%H%M%SZ"), hashlib.sha256(body).hexdigest()
@@ -36,7 +36,7 @@ def fetch(address, access, secret, path, method="GET", body=b"", query=""):
     headers = {"x-amz-date": stamp, "x-amz-content-sha256": digest,
                "Content-MD5": base64.b64encode(hashlib.md5(body).digest()).decode(),
                "Authorization": f"AWS4-HMAC-SHA256 Credential={access}/{scope}, "
-                                f"SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature={signature}"}
+                                f"SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature={signature}"} | (more or {})
     connection = http.client.HTTPConnection(address, timeout=30)
     try:
         connection.request(method, f"{path}?{query}" if query else path, body, headers)
