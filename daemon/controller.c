@@ -19,6 +19,7 @@
 #include "log.h"
 #include "loop.h"
 #include "metrics-server.h"
+#include "offline.h"
 #include "queries.gen.h"
 #include "reconcile.h"
 #include "rekey.h"
@@ -336,21 +337,6 @@ static int open_actions(struct controller *c, struct err *err) {
         return action_new(&o, &c->action, err);
 }
 
-static char *folder_of(const char *path) {
-        const char *slash = strrchr(path, '/');
-
-        return slash ? str_ndup(path, MAX_OF(slash - path, 1)) : str_dup(".");
-}
-
-/* The state folder is made by the start, any other is somebody's. */
-static int check_socket_folder(const struct options *o, struct err *err) {
-        cleanup_(freep) char *folder = folder_of(o->socket);
-
-        if (access(folder, F_OK) == 0 || str_eq(folder, o->state_dir))
-                return 0;
-        return err_set(err, -errno, "the folder of socket %s: %s", o->socket, strerror(errno));
-}
-
 static void open_backups(struct controller *c) {
         c->backups = backup_keeper_new(&(struct backup_keeper_options){
                 .loop = c->loop,
@@ -358,6 +344,8 @@ static void open_backups(struct controller *c) {
                 .seal = { .state_dir = c->options->state_dir, .key_file = c->options->key_file },
                 .key_file = c->options->backup_key_file,
                 .folder = c->options->backup_dir,
+                .http = c->http,
+                .place = offline_places(c->options),
                 .controller = c->uuid,
                 .name = c->options->name,
                 .max_age = c->options->backup_max_age });
@@ -622,7 +610,7 @@ int controller_new(struct options *o, struct controller **ret, struct err *err) 
 
         provider_source = o;
         c->options = o;
-        r = check_socket_folder(o, err);
+        r = options_check_socket(o, err);
         if (r >= 0)
                 r = loop_new(&c->loop, err);
         /* Before the state: a start that cannot be leaves no databases and no key behind. */

@@ -4,15 +4,58 @@
  * The daemon starts the first as a process of its own (backup-keeper.c), mooringctl the second. */
 #include "offline.h"
 
+#include "archive.h"
 #include "backup.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+
+#define FETCHED "backup" /* what came from elsewhere */
+
+struct place_options offline_places(const struct options *o) {
+        return (struct place_options){ .s3_credentials = o->backup_s3,
+                                       .azure_credentials = o->backup_azure,
+                                       .ca = o->backup_ca };
+}
 
 bool offline_wanted(const struct options *o) {
         return o->verify || o->restore;
 }
 
-static int run(const struct options *o, json_t **ret, struct err *err) {
+static int run(const struct options *o, const struct backup_restore *b, json_t **ret,
+               struct err *err) {
+        return o->verify ? backup_verify(b, ret, err) : backup_restore(b, ret, err);
+}
+
+/* The same of a backup that is elsewhere: it comes into a folder aside first. */
+static int run_fetched(const struct options *o, struct backup_restore *b, json_t **ret,
+                       struct err *err) {
+        const char *name = b->path;
+        const struct place_options place = offline_places(o);
+        cleanup_(freep) char *aside =
+                str_format("%s/%s.fetched", o->state_dir, o->verify ? "verify" : "restore");
+        cleanup_(freep) char *path = str_format("%s/" FETCHED, aside);
+        int r = archive_remove_folder(aside, err);
+
+        if (r >= 0 && mkdir(o->state_dir, 0700) < 0 && errno != EEXIST)
+                r = err_set(err, -errno, "state folder %s: %s", o->state_dir, strerror(errno));
+        if (r >= 0 && mkdir(aside, 0700) < 0)
+                r = err_set(err, -errno, "%s: %s", aside, strerror(errno));
+        if (r >= 0)
+                r = place_fetch(&place, name, aside, FETCHED, err);
+        b->path = path;
+        if (r >= 0) {
+                r = run(o, b, ret, err);
+                r = r < 0 ? err_add(err, r, "%s", name) : r;
+        }
+        if (r >= 0)
+                json_object_set_new(*ret, "file", json_words(name));
+        archive_remove_folder(aside, NULL);
+        return r;
+}
+
+static int run_any(const struct options *o, json_t **ret, struct err *err) {
         cleanup_(secret_text_free) struct secret_text key = {};
         struct backup_restore b = { .path = o->verify ? o->verify : o->restore,
                                     .state_dir = o->state_dir,
@@ -23,14 +66,14 @@ static int run(const struct options *o, json_t **ret, struct err *err) {
 
         if (r < 0)
                 return r;
-        return o->verify ? backup_verify(&b, ret, err) : backup_restore(&b, ret, err);
+        return place_named(b.path) ? run_fetched(o, &b, ret, err) : run(o, &b, ret, err);
 }
 
 int offline_run(const struct options *o) {
         cleanup_(json_freep) json_t *found = NULL;
         cleanup_(freep) char *text = NULL;
         struct err err = { 0 };
-        int r = run(o, &found, &err);
+        int r = run_any(o, &found, &err);
 
         if (r < 0)
                 found = json_pack("{s:o, s:i}", "error", json_words(err_text(&err)), "code", r);

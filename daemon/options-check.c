@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static int check_paths(const char *name, char *const *paths, struct err *err) {
@@ -36,6 +37,21 @@ int options_check(const struct options *o, struct err *err) {
         if (r >= 0)
                 r = check_paths("exec-plugin", o->exec_plugins, err);
         return r < 0 ? r : check_logs(o->audit_logs, err);
+}
+
+static char *folder_of(const char *path) {
+        const char *slash = strrchr(path, '/');
+
+        return slash ? str_ndup(path, MAX_OF(slash - path, 1)) : str_dup(".");
+}
+
+/* The state folder is made by the start, any other is somebody's. */
+int options_check_socket(const struct options *o, struct err *err) {
+        cleanup_(freep) char *folder = folder_of(o->socket);
+
+        if (access(folder, F_OK) == 0 || str_eq(folder, o->state_dir))
+                return 0;
+        return err_set(err, -errno, "the folder of socket %s: %s", o->socket, strerror(errno));
 }
 
 /* A group that comes with the package may be missing where nothing was installed. */

@@ -112,8 +112,17 @@ const struct opt options_table[] = {
           "file with a passphrase or random bytes that seals backups, apart from the state folder; "
           "or the systemd credential mooring-backup-key" },
         { "backup-dir", 0, OPT_PATH, AT(backup_dir), NULL, 0, 0, "DIR", 0, NULL,
-          "where backups go when nobody says otherwise; default STATE-DIR/controller-backups, lost "
-          "with it" },
+          "where backups go when nobody says otherwise, also s3://BUCKET/PATH or "
+          "azblob://ACCOUNT/CONTAINER/PATH; default STATE-DIR/controller-backups, lost with it" },
+        { "backup-s3-credentials-file", 0, OPT_PATH, AT(backup_s3), NULL, 0, 0, "FILE", 0, NULL,
+          "for s3://: lines aws_access_key_id, aws_secret_access_key, region and endpoint_url, as "
+          "AWS' tools have them; readable by nobody else" },
+        { "backup-azure-credentials-file", 0, OPT_PATH, AT(backup_azure), NULL, 0, 0, "FILE", 0,
+          NULL,
+          "for azblob://: a connection string with AccountKey or SharedAccessSignature, as the "
+          "portal shows it; readable by nobody else" },
+        { "backup-ca-file", 0, OPT_PATH, AT(backup_ca), NULL, 0, 0, "FILE", 0, NULL,
+          "PEM authorities of those stores, in the place of the system's" },
         { "backup-max-age", 0, OPT_DURATION, AT(backup_max_age), "8d", 3600000, 366 * 86400000ll,
           "TIME", 0, NULL,
           "doctor warns when the newest backup that was verified is older than this" },

@@ -20,7 +20,7 @@ struct options {
                 fight_delay_max;
         int64_t limit_change_free, limit_change_share, limit_delete_free, limit_delete_share,
                 limit_delete_most, limit_window;
-        char *backup_key_file, *backup_dir;
+        char *backup_key_file, *backup_dir, *backup_s3, *backup_azure, *backup_ca;
         int64_t backup_max_age;
         char *verify, *restore; /* offline.h */
         bool force;
@@ -38,6 +38,8 @@ int options_reload(struct options *o, char **ret, struct err *err);
 /* options-check.c: refuses what can never work, and logs what is named and is not there. */
 int options_check(const struct options *o, struct err *err);
 void options_warn(const struct options *o);
+/* The folder of the socket is there, or is the state folder. */
+int options_check_socket(const struct options *o, struct err *err);
 /* As log_set_level takes it. */
 int options_log_level(const struct options *o);
 void options_deinit(struct options *o);

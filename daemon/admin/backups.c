@@ -48,17 +48,6 @@ static bool has_keeper(struct request *q) {
 
 /* ---- what there is */
 
-static int read_list(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
-        return backup_keeper_list(tx, keeper_of(q), ret, err);
-}
-
-void backups_list(struct request *q) {
-        if (has_keeper(q))
-                request_read(q, read_list, NULL);
-}
-
-/* ---- one is made or verified */
-
 static void done(void *arg, int r, json_t *found, const struct err *err) {
         struct request *q = arg;
 
@@ -68,6 +57,23 @@ static void done(void *arg, int r, json_t *found, const struct err *err) {
                 request_reply(q, 200, found);
         request_unref(q);
 }
+
+static int read_list(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
+        return backup_keeper_list(tx, keeper_of(q), request_query(q, "folder"), ret, err);
+}
+
+static void listed(struct request *q, json_t *json) {
+        if (json_get(json, "backups"))
+                return request_reply(q, 200, json);
+        backup_keeper_list_place(keeper_of(q), json, done, request_ref(q));
+}
+
+void backups_list(struct request *q) {
+        if (has_keeper(q))
+                request_read(q, read_list, listed);
+}
+
+/* ---- one is made or verified */
 
 typedef int ask_fn(struct backup_keeper *k, const struct backup_ask *ask, struct err *err);
 
@@ -178,6 +184,15 @@ static int refuse_unread(const json_t *unread, struct err *err) {
                 json_array_size(unread), json_string_value(json_array_get(unread, 0)));
 }
 
+static int refuse_foreign(const json_t *foreign, struct err *err) {
+        return err_set(
+                err, -EBUSY,
+                "the CA was replaced after the backup was made (rotate-ca), and its key is lost: "
+                "%zu values outside are of certificates that it issued: %s. --force puts those of "
+                "the backup's CA back, with its bundle; rotate-ca afterwards",
+                json_array_size(foreign), json_string_value(json_array_get(foreign, 0)));
+}
+
 /* Whoever asks again finds them in the plans, and nothing that differs any more. */
 static int refuse_newer(const struct reconcile_compared *c, struct err *err) {
         return err_set(err, -EBUSY,
@@ -202,6 +217,8 @@ static void compared(void *arg, const struct reconcile_compared *c) {
                 request_fail(q, refuse_newer(c, &err), &err);
         else if (json_array_size(c->unread) && !request_query_bool(q, "force"))
                 request_fail(q, refuse_unread(c->unread, &err), &err);
+        else if (json_array_size(c->foreign) && !request_query_bool(q, "force"))
+                request_fail(q, refuse_foreign(c->foreign, &err), &err);
         else
                 confirm(q);
         request_unref(q);

@@ -13,6 +13,15 @@
 
 #define CREATE "mooringctl backup create, then backup verify FILE"
 
+static void add_key(const struct backup_keeper *keeper, json_t *backup) {
+        struct err err = { 0 };
+        int r = backup_keeper_look_at_key(keeper, &err);
+
+        json_object_set_new(backup, "no-key", json_boolean(r > 0));
+        if (r < 0)
+                json_object_set_new(backup, "key-failed", json_words(err_text(&err)));
+}
+
 int doctor_backups_read(struct tx *tx, struct request *q, json_t *facts, struct err *err) {
         const struct backup_keeper *keeper = q->admin->options.backups;
         struct q_audit_oldest_row *oldest;
@@ -33,6 +42,7 @@ int doctor_backups_read(struct tx *tx, struct request *q, json_t *facts, struct 
         if (r < 0)
                 return r;
         json_object_set_new(backup, "max-age", json_integer(backup_keeper_max_age(keeper)));
+        add_key(keeper, backup);
         json_object_set_new(facts, "backup", backup);
         return 0;
 }
@@ -78,6 +88,36 @@ void doctor_backup(struct doctor *d) {
         else
                 doctor_find(d, DOCTOR_OK, DOCTOR_SUBJECT(file, made),
                             "the newest backup that was verified is %s old", age);
+}
+
+/* What seals the secrets is not in the newest backup, and was replaced since. */
+static void key_replaced(struct doctor *d, const json_t *verified) {
+        const json_t *key = json_get(d->facts, "key");
+        int64_t changed = json_get_int(key, "changed", 0), made = 0;
+
+        if (!json_is_object(verified) || json_get_bool(verified, "key", true) ||
+            !clock_parse_iso(json_get_str(verified, "made", ""), &made) || changed <= made)
+                return;
+        doctor_find(d, DOCTOR_WARNING,
+                    DOCTOR_SUBJECT(json_get_str(key, "path", "key"), changed, CREATE),
+                    "it was changed after the newest backup that was verified was made, and is not "
+                    "in that: restoring it needs the key of then");
+}
+
+void doctor_backup_key(struct doctor *d) {
+        const json_t *backup = json_get(d->facts, "backup");
+        bool scheduled = json_is_object(json_get(backup, "schedule"));
+        const char *failed = json_get_str(backup, "key-failed", NULL);
+
+        if (failed)
+                doctor_find(d, scheduled ? DOCTOR_ERROR : DOCTOR_WARNING,
+                            DOCTOR_SUBJECT("controller", 0, "mooringctl backup create"),
+                            "the key of backups cannot be used, so none is made: %s", failed);
+        else if (scheduled && json_get_bool(backup, "no-key", false))
+                doctor_find(d, DOCTOR_ERROR, DOCTOR_SUBJECT("controller", 0, "set backup-key-file"),
+                            "backups are scheduled, and no key is set to seal them with: none is "
+                            "made");
+        key_replaced(d, json_get(backup, "verified"));
 }
 
 void doctor_restored(struct doctor *d) {

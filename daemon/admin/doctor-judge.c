@@ -16,6 +16,7 @@ const struct doctor_check doctor_checks[] = {
         { "store-read-only", doctor_store_read_only, "the store can be written" },
         { "store-wal", doctor_store_wal, "the write-ahead log is small" },
         { "backup", doctor_backup, "" },
+        { "backup-key", doctor_backup_key, "a backup can be made and opened" },
         { "restored", doctor_restored, "it was not restored from a backup" },
         { "key", doctor_key, "the key is where it should be" },
         { "clock-jump", doctor_clock_jump, "the clock was not set since the start" },

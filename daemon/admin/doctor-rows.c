@@ -225,6 +225,11 @@ static void add_disk(json_t *facts, const char *state_dir) {
                           (json_int_t)fs.f_files, "inodes-free", (json_int_t)fs.f_favail));
 }
 
+static void add_key_facts(json_t *key, const struct stat *st) {
+        json_object_set_new(key, "keys", json_integer(st->st_size / SEAL_KEY_SIZE));
+        json_object_set_new(key, "changed", json_integer(st->st_mtim.tv_sec * 1000ll));
+}
+
 static void add_files(json_t *facts, const struct admin_options *o) {
         struct seal_options seal = { .state_dir = o->state_dir, .key_file = o->key_file };
         cleanup_(freep) char *wal = str_format("%s/model.db-wal", o->state_dir);
@@ -239,7 +244,7 @@ static void add_files(json_t *facts, const struct admin_options *o) {
                 json_object_set_new(facts, "files",
                                     json_pack("{s:I}", "model.db-wal", (json_int_t)st.st_size));
         if (stat(key, &st) == 0)
-                json_object_set_new(key_json, "keys", json_integer(st.st_size / SEAL_KEY_SIZE));
+                add_key_facts(key_json, &st);
         json_object_set_new(key_json, "credential", json_boolean(credential));
         json_object_set_new(facts, "key", key_json);
 }

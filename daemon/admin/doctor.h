@@ -102,6 +102,7 @@ void doctor_charm_upgrade(struct doctor *d);
 /* doctor-backup.c: backups of the controller, and a restore that nobody confirmed */
 int doctor_backups_read(struct tx *tx, struct request *q, json_t *facts, struct err *err);
 void doctor_backup(struct doctor *d);
+void doctor_backup_key(struct doctor *d);
 void doctor_restored(struct doctor *d);
 
 /* doctor-secret.c: what people brought, and have to bring anew */

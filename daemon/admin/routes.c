@@ -44,7 +44,7 @@ const struct route route_table[] = {
           "The key that seals secrets, and how far its rotation is" },
         { "POST", "/v1/key/rotate", ROLE_ADMIN, key_rotate, NO_BODY, NULL,
           "Seal everything with a new key", "rotate-key" },
-        { "GET", "/v1/backups", ROLE_VIEWER, backups_list, NO_BODY, NULL,
+        { "GET", "/v1/backups", ROLE_VIEWER, backups_list, NO_BODY, QUERY("folder"),
           "Backups of the controller in its folder, and which was verified" },
         { "POST", "/v1/backups", ROLE_ADMIN, backups_create, BODY(backups_fields, backups_body),
           NULL, "Make a backup of the controller", "backup-create" },

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "backup-keeper.h"
+#include "clock.h"
 
 #define BACKUP_MADE "backup-made" /* settings */
 #define BACKUP_VERIFIED "backup-verified"
@@ -14,6 +15,9 @@ struct backup_keeper {
         backup_keeper_fn *done; /* of who asked */
         void *arg;
         char *path, *folder; /* FOLDER: made when it is not there; or NULL */
+        char *name;          /* of a backup elsewhere (place.h): PATH is sealed first; or NULL */
+        struct place *place;
+        struct list listings; /* of places, that are out */
         struct secret_text key;
         struct job job;
         struct child *child;
@@ -31,7 +35,18 @@ struct backup_keeper {
         bool schedule_out, schedule_again, stopping;
 };
 
+
+/* ---- backup-name.c */
 char *backup_keeper_folder(const struct backup_keeper *k); /* the default one; free it */
+/* Of a new backup in FOLDER; free it. */
+char *backup_keeper_path(const struct backup_keeper *k, const char *folder);
+/* FILE is one that this controller gave a backup: others may share the folder. */
+bool backup_keeper_made(const struct backup_keeper *k, const char *file);
+/* When that was, as ISO 8601; false: FILE says nothing of it. */
+bool backup_keeper_stamp(const char *file, char ret[CLOCK_TEXT_MAX]);
+
+/* ---- backup-list.c */
+void backup_listings_stop(struct backup_keeper *k);
 
 /* ---- backup-schedule.c */
 void backup_schedule_init(struct backup_keeper *k);

@@ -17,7 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SAID_MAX (64u << 10) /* a verification tells a dozen numbers, or one error */
+#define SEALED_HERE "backup.sealed" /* in the state folder, on its way to a place */
+#define SAID_MAX (64u << 10)        /* a verification tells a dozen numbers, or one error */
 
 static void remember_done(struct store_call *c, int r, const struct err *err);
 
@@ -29,6 +30,7 @@ static void end(struct backup_keeper *k, int r, json_t *found, const struct err 
         k->busy = false;
         secret_text_free(&k->key);
         free(take_ptr(k->path));
+        free(take_ptr(k->name));
         done(k->arg, r, found, err);
 }
 
@@ -81,6 +83,8 @@ static void create_work(void *arg) {
         };
 
         k->result = 0;
+        if (k->name)
+                unlink(k->path); /* a killed daemon's */
         if (!k->key.data)
                 k->result = backup_key_read(o->key_file, o->seal.state_dir, &k->key, &k->err);
         if (k->result >= 0 && k->folder && mkdir(k->folder, 0700) < 0 && errno != EEXIST)
@@ -89,12 +93,40 @@ static void create_work(void *arg) {
                 k->result = backup_create(&source, k->path, &k->key, &k->found, &k->err);
 }
 
+static void uploaded(void *arg, int r, json_t *none, const struct err *err) {
+        struct backup_keeper *k = arg;
+        json_t *found = take_ptr(k->found);
+        struct err why = r < 0 ? *err : (struct err){ 0 };
+
+        unlink(k->path);
+        k->place = place_close(k->place);
+        if (r < 0) {
+                json_decref(found);
+                return end(k, r, NULL, &why);
+        }
+        json_object_set_new(found, "file", json_words(k->name));
+        remember(k, found);
+}
+
+/* What was sealed goes where it belongs. */
+static void upload(struct backup_keeper *k) {
+        const struct backup_keeper_options *o = &k->options;
+        struct err err = { 0 };
+        int r = place_open(o->loop, o->http, &o->place, k->name, &k->place, &err);
+
+        if (r < 0)
+                return uploaded(k, r, NULL, &err);
+        place_put(k->place, o->seal.state_dir, SEALED_HERE, uploaded, k);
+}
+
 static void create_done(void *arg) {
         struct backup_keeper *k = arg;
 
         free(take_ptr(k->folder));
         if (k->result < 0)
                 return end(k, k->result, NULL, &k->err);
+        if (k->name)
+                return upload(k);
         remember(k, take_ptr(k->found));
 }
 
@@ -104,30 +136,25 @@ static void dropped(void *arg) {
         json_decref(take_ptr(k->found));
 }
 
-/* mooring-NAME-20261122T164512Z.backup: by name in the order of their times. */
-static char *new_path(const struct backup_keeper *k, const char *folder) {
-        char stamp[CLOCK_TEXT_MAX], *to = stamp;
-
-        clock_iso(clock_wall(), false, stamp);
-        for (const char *from = stamp; *from; from++)
-                if (*from != '-' && *from != ':')
-                        *to++ = *from;
-        *to = '\0';
-        return str_format("%s/mooring-%s-%s" BACKUP_SUFFIX, folder, k->options.name, stamp);
+static int check_where(const char *what, const char *where, struct err *err) {
+        return !where || where[0] == '/' || place_named(where)
+                       ? 0
+                       : err_set(err, -EINVAL,
+                                 "%s: must be absolute, or s3://BUCKET/PATH or "
+                                 "azblob://ACCOUNT/CONTAINER/PATH, is \"%s\"",
+                                 what, where);
 }
 
 static int begin(struct backup_keeper *k, const struct backup_ask *ask, bool verifying,
                  struct err *err) {
-        int r = 0;
+        int r = check_where("path", ask->path, err);
 
         if (k->busy)
                 return err_set(err, -EBUSY, "a backup is being %s: try again when that is over",
                                k->verifying ? "verified" : "made");
-        if (ask->path && ask->path[0] != '/')
-                return err_set(err, -EINVAL, "path: must be absolute, is \"%s\"", ask->path);
-        if (ask->folder && ask->folder[0] != '/')
-                return err_set(err, -EINVAL, "folder: must be absolute, is \"%s\"", ask->folder);
-        if (ask->key)
+        if (r == 0)
+                r = check_where("folder", ask->folder, err);
+        if (r == 0 && ask->key)
                 r = backup_key_take(ask->key, ask->key_len, &k->key, err);
         if (r < 0)
                 return r;
@@ -139,13 +166,6 @@ static int begin(struct backup_keeper *k, const struct backup_ask *ask, bool ver
         return 0;
 }
 
-char *backup_keeper_folder(const struct backup_keeper *k) {
-        const char *folder = k->options.folder;
-
-        return folder && *folder ? str_dup(folder)
-                                 : str_format("%s/controller-backups", k->options.seal.state_dir);
-}
-
 int backup_keeper_create(struct backup_keeper *k, const struct backup_ask *ask, struct err *err) {
         int r = begin(k, ask, false, err);
 
@@ -153,7 +173,12 @@ int backup_keeper_create(struct backup_keeper *k, const struct backup_ask *ask, 
                 return r;
         if (!ask->path)
                 k->folder = ask->folder ? str_dup(ask->folder) : backup_keeper_folder(k);
-        k->path = ask->path ? str_dup(ask->path) : new_path(k, k->folder);
+        k->path = ask->path ? str_dup(ask->path) : backup_keeper_path(k, k->folder);
+        if (place_named(k->path)) {
+                k->name = k->path;
+                k->path = str_format("%s/" SEALED_HERE, k->options.seal.state_dir);
+                str_set(&k->folder, NULL);
+        }
         k->job = (struct job){ .loop = k->options.loop,
                                .work = create_work,
                                .done = create_done,
@@ -225,6 +250,10 @@ static int memory_file(const char *name, const void *data, size_t len, int *ret,
         return 0;
 }
 
+static const char *text_or_none(const char *text) {
+        return text ? text : "";
+}
+
 static int start_child(struct backup_keeper *k, struct err *err) {
         const struct backup_keeper_options *o = &k->options;
         const char *credentials = getenv("CREDENTIALS_DIRECTORY");
@@ -240,9 +269,13 @@ static int start_child(struct backup_keeper *k, struct err *err) {
                                "--verify",
                                k->path,
                                "--backup-key-file",
-                               k->key.data   ? "-"
-                               : o->key_file ? o->key_file
-                                             : "",
+                               k->key.data ? "-" : text_or_none(o->key_file),
+                               "--backup-s3-credentials-file",
+                               text_or_none(o->place.s3_credentials),
+                               "--backup-azure-credentials-file",
+                               text_or_none(o->place.azure_credentials),
+                               "--backup-ca-file",
+                               text_or_none(o->place.ca),
                                o->seal.key_file ? "--key-file" : NULL,
                                o->seal.key_file,
                                NULL };
@@ -295,15 +328,22 @@ struct backup_keeper *backup_keeper_new(const struct backup_keeper_options *o) {
         k->options = *o;
         k->said = -1;
         timer_init(&k->deadline, o->loop, "backup verify", on_deadline, k);
+        list_init(&k->listings);
         backup_schedule_init(k);
         return k;
 }
 
 void backup_keeper_stop(struct backup_keeper *k) {
+        struct err err = { 0 };
+
         if (!k)
                 return;
         stop_child(k);
         backup_schedule_stop(k);
+        backup_listings_stop(k);
+        if (k->place && k->name)
+                uploaded(k, err_set(&err, -ESHUTDOWN, "the daemon stops"), NULL, &err);
+        k->place = place_close(k->place);
         if (k->job.busy)
                 job_cancel(&k->job);
 }
@@ -313,6 +353,7 @@ struct backup_keeper *backup_keeper_free(struct backup_keeper *k) {
                 return NULL;
         secret_text_free(&k->key);
         free(k->path);
+        free(k->name);
         free(k->folder);
         json_decref(k->found);
         backup_schedule_deinit(k);

@@ -9,6 +9,7 @@
 
 #include "backup.h"
 #include "loop.h"
+#include "place.h"
 
 #define BACKUP_LIST_MAX 1000         /* files told of one folder, the newest */
 #define BACKUP_KEEP_MAX 1000         /* of a schedule */
@@ -20,7 +21,9 @@ struct backup_keeper_options {
         struct store *store;
         struct seal_options seal;
         const char *key_file;   /* of backups; or NULL */
-        const char *folder;     /* where they go when nobody says otherwise; or NULL */
+        const char *folder;     /* where they go when nobody says otherwise (or a place); or NULL */
+        struct http *http;
+        struct place_options place;
         const char *controller; /* uuid */
         const char *name;
         int64_t max_age; /* of the newest that was verified; beyond it, doctor warns */
@@ -33,6 +36,7 @@ struct backup_keeper *backup_keeper_free(struct backup_keeper *k);
 /* On the loop, once. FOUND is the receiver's; NULL while R < 0. */
 typedef void backup_keeper_fn(void *arg, int r, json_t *found, const struct err *err);
 struct backup_ask {
+        /* Both may be names of place.h. */
         const char *path;       /* verify: which; create: NULL, or the file that it becomes */
         const char *folder;     /* create without a path: NULL, or where to */
         const void *key;        /* NULL: that of backup-key-file */
@@ -47,11 +51,17 @@ int backup_keeper_verify(struct backup_keeper *k, const struct backup_ask *ask, 
 
 /* ---- inside a transaction; the folder is read too: on the read thread */
 /* What backup_keeper_facts gives, "max-age" (ms), "folder", "backups": [{"file", "made", "size",
- * "sealed"}], "failed". */
-int backup_keeper_list(struct tx *tx, const struct backup_keeper *k, json_t **ret,
-                       struct err *err);
+ * "sealed"}], "failed". FOLDER: NULL, or another one. Of one that is a place the backups are not
+ * read yet. */
+int backup_keeper_list(struct tx *tx, const struct backup_keeper *k, const char *folder,
+                       json_t **ret, struct err *err);
+/* Adds "backups" to LIST, which it takes over, where its folder is a place; on the loop. */
+void backup_keeper_list_place(struct backup_keeper *k, json_t *list, backup_keeper_fn *done,
+                              void *arg);
 /* {"made", "verified", "schedule"}, each as it is remembered, or null. */
 int backup_keeper_facts(struct tx *tx, json_t **ret, struct err *err);
+/* Whether the key of backups can be read now: 0, 1: none is set, <0. */
+int backup_keeper_look_at_key(const struct backup_keeper *k, struct err *err);
 int64_t backup_keeper_max_age(const struct backup_keeper *k);
 /* {"cron", "zone", "folder", "keep"}; NULL: none from now on. -EINVAL. */
 int backup_keeper_set_schedule(struct tx *tx, const json_t *schedule, struct err *err);

@@ -74,6 +74,13 @@ int64_t backup_keeper_max_age(const struct backup_keeper *k) {
         return k->options.max_age;
 }
 
+int backup_keeper_look_at_key(const struct backup_keeper *k, struct err *err) {
+        cleanup_(secret_text_free) struct secret_text key = {};
+        int r = backup_key_read(k->options.key_file, k->options.seal.state_dir, &key, err);
+
+        return r == -ENOKEY ? 1 : r;
+}
+
 int backup_keeper_facts(struct tx *tx, json_t **ret, struct err *err) {
         json_t *j = json_object();
         int r = add_setting(tx, BACKUP_MADE, "made", j, err);
@@ -89,16 +96,84 @@ int backup_keeper_facts(struct tx *tx, json_t **ret, struct err *err) {
         return r;
 }
 
-int backup_keeper_list(struct tx *tx, const struct backup_keeper *k, json_t **ret,
-                       struct err *err) {
+int backup_keeper_list(struct tx *tx, const struct backup_keeper *k, const char *folder,
+                       json_t **ret, struct err *err) {
         int r = backup_keeper_facts(tx, ret, err);
-        const char *said = r < 0 ? NULL : json_get_str(json_get(*ret, "schedule"), "folder", NULL);
-        cleanup_(freep) char *folder = said ? str_dup(said) : backup_keeper_folder(k);
+        const char *said =
+                r < 0 || folder ? folder : json_get_str(json_get(*ret, "schedule"), "folder", NULL);
+        cleanup_(freep) char *where = said ? str_dup(said) : backup_keeper_folder(k);
 
         if (r < 0)
                 return r;
         json_object_set_new(*ret, "max-age", json_integer(k->options.max_age));
-        json_object_set_new(*ret, "folder", json_words(folder));
-        add_files(*ret, folder);
+        json_object_set_new(*ret, "folder", json_words(where));
+        if (!place_named(where))
+                add_files(*ret, where);
         return 0;
+}
+
+/* ---- a folder elsewhere */
+
+struct listing {
+        struct list link;
+        struct place *place;
+        json_t *list;
+        backup_keeper_fn *done;
+        void *arg;
+};
+
+static void add_object(json_t *into, const char *folder, const json_t *one) {
+        const char *name = json_get_str(one, "file", "");
+        cleanup_(freep) char *file = place_join(folder, name);
+        char stamp[CLOCK_TEXT_MAX];
+        bool known = backup_keeper_stamp(name, stamp);
+
+        if (str_ends(name, BACKUP_SUFFIX) && json_array_size(into) < BACKUP_LIST_MAX)
+                json_array_append_new(into, json_pack("{s:s, s:s*, s:O*}", "file", file, "made",
+                                                      known ? stamp : NULL, "size",
+                                                      json_get(one, "bytes")));
+}
+
+/* A store that cannot be read is told of, as a folder that cannot. */
+static void listed(void *arg, int r, json_t *found, const struct err *err) {
+        struct listing *l = arg;
+        const char *folder = json_get_str(l->list, "folder", "");
+        json_t *backups = json_array();
+
+        for (size_t i = json_array_size(found); i-- > 0;)
+                add_object(backups, folder, json_array_get(found, i));
+        json_object_set_new(l->list, "backups", backups);
+        if (r < 0)
+                json_object_set_new(l->list, "failed", json_words(err_text(err)));
+        json_decref(found);
+        place_close(l->place);
+        list_unlink(&l->link);
+        l->done(l->arg, 0, l->list, NULL);
+        free(l);
+}
+
+void backup_listings_stop(struct backup_keeper *k) {
+        struct err err = { 0 };
+
+        err_set(&err, -ESHUTDOWN, "the daemon stops");
+        list_each(link, &k->listings)
+                listed(list_entry(link, struct listing, link), err.code, NULL, &err);
+}
+
+void backup_keeper_list_place(struct backup_keeper *k, json_t *list, backup_keeper_fn *done,
+                              void *arg) {
+        cleanup_(freep) char *folder = place_join(json_get_str(list, "folder", ""), "");
+        struct listing *l = mem_new(struct listing);
+        struct err err = { 0 };
+        int r;
+
+        list_append(&k->listings, &l->link);
+        l->list = list;
+        l->done = done;
+        l->arg = arg;
+        r = place_open(k->options.loop, k->options.http, &k->options.place, folder, &l->place,
+                       &err);
+        if (r < 0)
+                return listed(l, r, NULL, &err);
+        place_list(l->place, "", listed, l);
 }

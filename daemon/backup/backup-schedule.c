@@ -20,24 +20,24 @@
 #define READ_RETRY_MS 5000 /* the store could not be read */
 #define KEEP 14            /* where nobody says: two weeks of nightly ones */
 
-/* ---- the oldest go */
+/* ---- the oldest go: only those that this controller made, for a folder may be shared */
 
-static int is_ours(const struct dirent *e) {
-        return str_starts(e->d_name, "mooring-") && str_ends(e->d_name, BACKUP_SUFFIX);
+static void pruned(struct backup_keeper *k) {
+        free(take_ptr(k->folder));
+        k->busy = false;
+        backup_keeper_changed(k);
 }
 
-/* Only those of this controller's name: a folder may be shared. */
 static void prune_work(void *arg) {
         struct backup_keeper *k = arg;
-        cleanup_(freep) char *prefix = str_format("mooring-%s-2", k->options.name);
         int64_t keep = json_get_int(k->schedule, "keep", KEEP);
         struct dirent **entries = NULL;
-        int n = scandir(k->folder, &entries, is_ours, alphasort);
+        int n = scandir(k->folder, &entries, NULL, alphasort);
 
         while (n-- > 0) {
                 cleanup_(freep) char *path = str_format("%s/%s", k->folder, entries[n]->d_name);
 
-                if (str_starts(entries[n]->d_name, prefix) && keep-- <= 0)
+                if (backup_keeper_made(k, entries[n]->d_name) && keep-- <= 0)
                         unlink(path);
                 free(entries[n]);
         }
@@ -45,11 +45,47 @@ static void prune_work(void *arg) {
 }
 
 static void prune_done(void *arg) {
+        pruned(arg);
+}
+
+static void place_pruned(void *arg, int r, json_t *none, const struct err *err) {
         struct backup_keeper *k = arg;
 
-        free(take_ptr(k->folder));
-        k->busy = false;
-        backup_keeper_changed(k);
+        json_decref(none);
+        if (r < 0)
+                log_plain(LOG_ERR, "backup", "the oldest backups could not be deleted: %s",
+                          err_text(err));
+        k->place = place_close(k->place);
+        pruned(k);
+}
+
+static void place_listed(void *arg, int r, json_t *found, const struct err *err) {
+        struct backup_keeper *k = arg;
+        int64_t keep = json_get_int(k->schedule, "keep", KEEP);
+        json_t *old;
+
+        if (r < 0)
+                return place_pruned(k, r, found, err);
+        old = json_array();
+        for (size_t i = json_array_size(found); i-- > 0;) {
+                const char *file = json_get_str(json_array_get(found, i), "file", "");
+
+                if (backup_keeper_made(k, file) && keep-- <= 0)
+                        json_array_append_new(old, json_string(file));
+        }
+        json_decref(found);
+        place_remove(k->place, old, place_pruned, k);
+}
+
+static void prune_place(struct backup_keeper *k) {
+        const struct backup_keeper_options *o = &k->options;
+        cleanup_(freep) char *folder = place_join(k->folder, "");
+        struct err err = { 0 };
+        int r = place_open(o->loop, o->http, &o->place, folder, &k->place, &err);
+
+        if (r < 0)
+                return place_pruned(k, r, NULL, &err);
+        place_list(k->place, "mooring-", place_listed, k);
 }
 
 static void prune(struct backup_keeper *k) {
@@ -57,6 +93,8 @@ static void prune(struct backup_keeper *k) {
 
         k->busy = true;
         k->folder = folder ? str_dup(folder) : backup_keeper_folder(k);
+        if (place_named(k->folder))
+                return prune_place(k);
         k->job = (struct job){ .loop = k->options.loop,
                                .work = prune_work,
                                .done = prune_done,
@@ -97,6 +135,8 @@ static void made(void *arg, int r, json_t *found, const struct err *err) {
                                   .arg = k };
         struct err why = { 0 };
 
+        if (r < 0 && k->stopping)
+                return;
         if (r < 0)
                 return not_made(k, err);
         if (!k->stopping && backup_keeper_verify(k, &ask, &why) < 0)
@@ -216,8 +256,11 @@ int backup_keeper_set_schedule(struct tx *tx, const json_t *schedule, struct err
         if (!schedule)
                 return w_setting_delete(
                         tx, &(struct w_setting_delete_in){ .name = BACKUP_SCHEDULE }, err);
-        if (folder && folder[0] != '/')
-                return err_set(err, -EINVAL, "folder: must be absolute, is \"%s\"", folder);
+        if (folder && folder[0] != '/' && !place_named(folder))
+                return err_set(err, -EINVAL,
+                               "folder: must be absolute, or s3://BUCKET/PATH or "
+                               "azblob://ACCOUNT/CONTAINER/PATH, is \"%s\"",
+                               folder);
         *err = (struct err){};
         if (!next_of(schedule, tx_now(tx), err))
                 return err->code ? err->code

@@ -9,6 +9,7 @@ from lib.runner import main, test
 from lib.world import Trouble, remove
 
 PASSPHRASE = "a long passphrase, kept apart"
+ALIKE = "nothing of it depends on the cluster"
 
 
 def sealed(world):
@@ -47,7 +48,7 @@ def doctor(world, check):
     return [f["severity"] + ": " + f["text"] for f in found if f["id"] == check]
 
 
-@test("a backup is made while it runs, verified, listed, and known to doctor", shares=sealed)
+@test("a backup is made while it runs, verified, listed, and known to doctor", shares=sealed, real=ALIKE)
 def _(world):
     if not any("no backup" in text for text in doctor(world, "backup")):
         raise Trouble(f"doctor before the first one: {doctor(world, 'backup')}")
@@ -58,7 +59,7 @@ def _(world):
         raise Trouble(f"doctor after a verification: {doctor(world, 'backup')}")
     (world.folder / "to").mkdir(exist_ok=True)
     other = world.ctl("backup", "create", "--to", world.folder / "to", *key(world)).ok().out.strip()
-    if not other.startswith(f"{world.folder}/to/mooring-mooring-2"):
+    if not other.startswith(f"{world.folder}/to/mooring-mooring-"):
         raise Trouble(f"--to made {other}")
     shown = world.ctl("backup", "list").ok()
     if f"newest that was verified: {path}" not in shown.err:
@@ -68,7 +69,7 @@ def _(world):
         raise Trouble("the passphrase is in the audit or the log")
 
 
-@test("no key, a weak one, and a file that is there are refused with what to do", shares=sealed)
+@test("no key, a weak one, and a file that is there are refused with what to do", shares=sealed, real=ALIKE)
 def _(world):
     path = world.folder / "refused.backup"
     world.ctl("backup", "create", path).refused("backup-key-file", "--passphrase-file", code=1)
@@ -80,7 +81,7 @@ def _(world):
     world.ctl("backup", "mend", path).refused("create, list, verify, restore or schedule", code=2)
 
 
-@test("a wrong passphrase, a file that is cut off or changed: refused, and nothing is touched", shares=sealed)
+@test("a wrong passphrase, a file that is cut off or changed: refused, and nothing is touched", shares=sealed, real=ALIKE)
 def _(world):
     good = backup(world, "good.backup")
     bad, state = world.folder / "bad.backup", world.folder / "other-state"
@@ -104,7 +105,7 @@ def _(world):
     world.ctl("status").ok()
 
 
-@test("over a controller that runs, or that is there, a restore is refused; --force says what is lost and keeps it", fresh=True)
+@test("over a controller that runs, or that is there, a restore is refused; --force says what is lost and keeps it", fresh=True, real=ALIKE)
 def _(world):
     sealed(world)
     world.wait_active()
@@ -121,7 +122,7 @@ def _(world):
     world.wait_active()
 
 
-@test("restored on a fresh machine it watches and plans, and writes nothing before confirm-restore", fresh=True)
+@test("restored on a fresh machine it watches and plans, and writes nothing before confirm-restore", fresh=True, real=ALIKE)
 def _(world):
     model, kube = world.cluster.model, world.cluster.kube
     sealed(world)
@@ -160,7 +161,7 @@ def _(world):
     world.ctl("audit", "verify", "--head", "1:" + "0" * 64).refused(code=7)
 
 
-@test("what was rotated after the backup is taken in before anything is written: no old password goes back", fresh=True)
+@test("what was rotated after the backup is taken in before anything is written: no old password goes back", fresh=True, real=ALIKE)
 def _(world):
     model, kube = world.cluster.model, world.cluster.kube
     world.file("passphrase", PASSPHRASE).chmod(0o600)
@@ -186,6 +187,97 @@ def _(world):
     now = kube.get("secrets", model, "acting")
     if now["data"] != rotated["data"] or now["metadata"]["resourceVersion"] != rotated["metadata"]["resourceVersion"]:
         raise Trouble(f"the Secret was written: {now}")
+
+
+def opened(world, name):
+    return {key: base64.b64decode(value).decode() for key, value in world.cluster.kube.get("secrets", world.cluster.model, name)["data"].items()}
+
+
+def move(world, path):
+    """The machine is lost, and PATH restored on another one; the writes until then."""
+    world.daemon.kill()
+    remove(world.daemon.state)
+    restore(world, path).ok()
+    before = world.cluster.writes()
+    world.daemon.start()
+    return before
+
+
+def confirmed(world, *words):
+    """Until there is nothing newer outside that is not in the plans."""
+    def taken():
+        said = world.ctl("confirm-restore", *words)
+        if said.code and "are newer" not in said.err:
+            said.ok()
+        return said.code == 0
+    world.wait_for("confirm-restore to be taken", taken)
+
+
+@test("a day after the backup: rotated, given, refreshed, scaled and removed; nothing is written before confirm-restore, and no credential goes back", fresh=True)
+def _(world):
+    model, kube = world.cluster.model, world.cluster.kube
+    world.file("passphrase", PASSPHRASE).chmod(0o600)
+    world.ctl("deploy", "minio", "store").ok()
+    world.ctl("deploy", "minio", "given", "--config", "secret-key=given-at-first").ok()
+    world.ctl("deploy", "sealed", "gone", "--config", "count=1").ok()
+    world.wait_active()
+    path = backup(world, "day.backup")
+    old = opened(world, "store-root")["secret-key"]
+    world.ctl("run", "store", "rotate-root-key", "--wait", "2m").ok()
+    world.ctl("config", "given", "secret-key=given-afterwards").ok()
+    service = world.daemon.charms / "minio" / "objects" / "service.yaml"
+    service.write_text(service.read_text().replace("metadata:", "metadata:\n  annotations: {example.org/new: there}", 1))
+    world.ctl("refresh", "given").ok()
+    world.wait_active()
+    world.ctl("scale-application", "store", "0").ok()
+    world.ctl("remove-application", "gone").ok()
+    world.wait_for("it to be removed", lambda: "gone" not in world.ctl("status").out and not kube.get("secrets", model, "gone"))
+    world.wait_for("no pod of the store", lambda: not kube.get("pods", model, "store-0"))
+    now = {name: kube.get("secrets", model, name) for name in ("store-root", "given-root")}
+    key_now = opened(world, "store-root")["secret-key"]
+    if key_now == old or opened(world, "given-root")["secret-key"] != "given-afterwards":
+        raise Trouble("the keys were not replaced")
+    before = move(world, path)
+    world.wait_for("a plan of all that was done since", lambda: said if all(
+        word in (said := world.ctl("plan").out) for word in ("StatefulSet.apps", "store", "gone", "Service")) else None)
+    world.ctl("pause", "gone", "--reason", "it was removed").ok()
+    if world.cluster.writes() != before:
+        raise Trouble(f"{world.cluster.writes() - before} writes before confirm-restore")
+    confirmed(world)
+    world.wait_for("the store to run again", lambda: kube.get("pods", model, "store-0"))
+    world.wait_status("store", "active")
+    world.wait_status("given", "active")
+    for name, was in now.items():
+        found = kube.get("secrets", model, name)
+        if found["data"] != was["data"] or found["metadata"]["annotations"] != was["metadata"]["annotations"]:
+            raise Trouble(f"{name} was written: {found['metadata']} was {was['metadata']}")
+    world.ctl("show-secret", "store/root/secret-key", "--reveal").ok().says(key_now)
+    if kube.get("secrets", model, "gone"):
+        raise Trouble("what is paused came back")
+    world.ctl("remove-application", "gone").ok()
+
+
+@test("a CA that was replaced after the backup is not guessed at: confirm-restore says so, and --force goes back to the one that is known", fresh=True, real=ALIKE)
+def _(world):
+    world.file("passphrase", PASSPHRASE).chmod(0o600)
+    world.ctl("model-config", "ca-overlap=0s").ok()
+    world.ctl("deploy", "certified", "hook").ok()
+    world.wait_active()
+    path, first = backup(world, "day.backup"), opened(world, "hook-0")
+    world.ctl("rotate-ca").ok()
+    world.wait_for("the new CA alone", lambda: opened(world, "hook-0")["ca.crt"].count("BEGIN") == 1 and opened(world, "hook-0")["ca.crt"] != first["ca.crt"])
+    world.wait_active()
+    before = move(world, path)
+    world.wait_for("it to be said", lambda: "the CA was replaced after the backup" in world.ctl("confirm-restore").err)
+    if world.cluster.writes() != before:
+        raise Trouble("it was written")
+    confirmed(world, "--force")
+    world.wait_for("the CA that is known", lambda: opened(world, "hook-0")["ca.crt"] == first["ca.crt"])
+    world.wait_active()
+    if opened(world, "hook-0")["tls.crt"] != first["tls.crt"]:
+        raise Trouble("a certificate that its CA did not issue")
+    world.ctl("rotate-ca").ok()
+    world.wait_for("another CA", lambda: opened(world, "hook-0")["ca.crt"].count("BEGIN") == 1 and opened(world, "hook-0")["ca.crt"] != first["ca.crt"])
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ARGS_MAX 16
+#define ARGS_MAX 24
 #define SAID_MAX (64u << 10)
 
 /* Installed beside each other; in the build tree. */
@@ -48,6 +48,9 @@ static _Noreturn void become(const char *program, const char *file, const struct
         put(args, &n, "--config", o->config);
         put(args, &n, "--state-dir", o->state_dir);
         put(args, &n, "--backup-key-file", o->passphrase);
+        put(args, &n, "--backup-s3-credentials-file", o->s3);
+        put(args, &n, "--backup-azure-credentials-file", o->azure);
+        put(args, &n, "--backup-ca-file", o->ca);
         put(args, &n, "--restore", file);
         if (o->force)
                 args[n++] = (char *)"--force";

@@ -5,7 +5,7 @@
 #include "cli.h"
 
 struct backup_options {
-        char *to, *passphrase, *zone, *state_dir, *config, *mooringd;
+        char *to, *passphrase, *zone, *state_dir, *config, *mooringd, *s3, *azure, *ca;
         int64_t keep;
         bool force;
 };

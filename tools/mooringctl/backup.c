@@ -20,8 +20,8 @@
 #define AT(member) offsetof(struct backup_options, member)
 static const struct opt options[] = {
         { "to", 0, OPT_PATH, AT(to), NULL, 0, 0, "DIR", 0, NULL,
-          "create, schedule: into this folder of the daemon's machine, under a name with the "
-          "time" },
+          "create, schedule, list: this folder of the daemon's machine, or s3://BUCKET/PATH or "
+          "azblob://ACCOUNT/CONTAINER/PATH; a new one has a name with the time" },
         { "passphrase-file", 0, OPT_PATH, AT(passphrase), NULL, 0, 0, "FILE", 0, NULL,
           "sealed with what is in it, in the place of the daemon's backup-key-file; - is stdin" },
         { "zone", 0, OPT_STRING, AT(zone), "UTC", 0, 0, "ZONE", 0, NULL,
@@ -34,14 +34,21 @@ static const struct opt options[] = {
           "restore: mooringd's configuration" },
         { "mooringd", 0, OPT_PATH, AT(mooringd), NULL, 0, 0, "FILE", 0, NULL,
           "restore: the program; else the one that was installed with this" },
+        { "s3-credentials-file", 0, OPT_PATH, AT(s3), NULL, 0, 0, "FILE", 0, NULL,
+          "restore from s3://: else backup-s3-credentials-file of mooringd's configuration" },
+        { "azure-credentials-file", 0, OPT_PATH, AT(azure), NULL, 0, 0, "FILE", 0, NULL,
+          "restore from azblob://: else backup-azure-credentials-file" },
+        { "ca-file", 0, OPT_PATH, AT(ca), NULL, 0, 0, "FILE", 0, NULL,
+          "restore from either: else backup-ca-file" },
         { "force", 0, OPT_BOOL, AT(force), NULL, 0, 0, NULL, 0, NULL,
           "restore: also over a controller, which is moved away; says what is lost" },
         {}
 };
 
-/* The daemon has another working directory. */
+/* The daemon has another working directory. Names of object stores are no paths. */
 static char *absolute(const char *path) {
-        cleanup_(freep) char *here = path[0] == '/' ? NULL : realpath(".", NULL);
+        bool whole = path[0] == '/' || strstr(path, "://");
+        cleanup_(freep) char *here = whole ? NULL : realpath(".", NULL);
 
         return here ? str_format("%s/%s", here, path) : str_dup(path);
 }
@@ -163,13 +170,18 @@ static void say_newest(struct cli *c, const json_t *json) {
 }
 
 static int list(struct cli *c) {
+        const struct backup_options *o = c->options;
         static const char *const head[] = { "File", "Size", "Made", NULL };
+        cleanup_(freep) char *path = str_dup("/v1/backups");
+        cleanup_(freep) char *folder = o->to ? absolute(o->to) : NULL;
         cleanup_(table_deinit) struct table t = { 0 };
         cleanup_(json_freep) json_t *json = NULL;
         const json_t *one;
         size_t i;
-        int r = call_get(c, "/v1/backups", &json);
+        int r;
 
+        call_query(&path, "folder", folder);
+        r = call_get(c, path, &json);
         if (r || cli_print(c, json))
                 return r;
         table_init(&t, head);
@@ -178,7 +190,7 @@ static int list(struct cli *c) {
                 char size[32], stamp[40];
 
                 table_add(&t, json_get_str(one, "file", ""));
-                table_add(&t, json_get_bool(one, "sealed", false)
+                table_add(&t, json_get_bool(one, "sealed", true)
                                       ? text_size(json_get_int(one, "size", 0), size)
                                       : "no backup");
                 table_add(&t, text_time(json_get_str(one, "made", NULL), c->globals->utc, stamp));

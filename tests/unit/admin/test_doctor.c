@@ -113,6 +113,25 @@ static const struct expectation expectations[] = {
           "{'backup': {'max-age': 3600000, 'verified': {'file': '/b/1', 'made': "
           "'2023-11-14T20:00:00Z'}}}",
           "warning", "more than backup-max-age (1h)" },
+        { "backup-key", "{'backup': {'no-key': true}}", NULL },
+        { "backup-key", "{'backup': {'no-key': true, 'schedule': {}}}", "error",
+          "no key is set to seal them with" },
+        { "backup-key", "{'backup': {'key-failed': '/k: Permission denied'}}", "warning",
+          "so none is made: /k: Permission denied" },
+        { "backup-key", "{'backup': {'key-failed': '/k: Permission denied', 'schedule': {}}}",
+          "error", "/k: Permission denied" },
+        { "backup-key",
+          "{'key': {'path': '/k', 'changed': 1699999200000}, 'backup': {'verified': {'key': false, "
+          "'made': '2023-11-14T21:00:00Z'}}}",
+          "warning", "restoring it needs the key of then [mooringctl backup create" },
+        { "backup-key",
+          "{'key': {'path': '/k', 'changed': 1699999200000}, 'backup': {'verified': {'key': true, "
+          "'made': '2023-11-14T21:00:00Z'}}}",
+          NULL },
+        { "backup-key",
+          "{'key': {'path': '/k', 'changed': 1699999200000}, 'backup': {'verified': {'key': false, "
+          "'made': '2023-11-14T22:10:00Z'}}}",
+          NULL },
         { "restored", "{'restored': null}", NULL },
         { "restored", "{'restored': {'made': '2023-11-14T22:00:00Z', 'at': %-60000}}", "error",
           "nothing is written outside" },
