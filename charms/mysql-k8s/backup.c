@@ -11,10 +11,32 @@
 
 /* ---- the target */
 
+static const char *cut(struct charm_plan *p, const char *text, size_t length) {
+        char *out = charm_memory(p, length + 1);
+
+        memcpy(out, text, length);
+        return out;
+}
+
 void backup_plan(const struct charm_view *v, struct charm_plan *p) {
-        s3_endpoint_plan(v, p, ENDPOINT_S3_PARAMETERS,
-                         &(struct s3_endpoint_use){ BACKUP_TARGET, "backup-target.yaml", "backups",
-                                                    "backups" });
+        const struct charm_relation *r = charm_relation(v, ENDPOINT_S3_PARAMETERS, 0);
+        struct s3_endpoint e;
+
+        if (!r)
+                return;
+        charm_tell(p, r, "bucket", charm_text(p, "relation-%lld", (long long)r->id));
+        if (!s3_endpoint_told(r))
+                return charm_status(p, CHARM_ACTIVE,
+                                    "no backups before %s tells a bucket and its keys",
+                                    r->application);
+        s3_endpoint_read(p, r, &e);
+        if (!e.tls && !e.via)
+                return charm_status(p, CHARM_BLOCKED,
+                                    "s3-parameters: %.200s would carry backups and keys in the "
+                                    "open: https://, or a Service of the cluster "
+                                    "(NAME.NAMESPACE.svc.cluster.local)",
+                                    e.url);
+        s3_endpoint_target(p, r, &e, BACKUP_TARGET, "backup-target.yaml");
 }
 
 /* ---- what actions find it by */
@@ -79,7 +101,7 @@ bool backup_listed(const struct charm_world *w, struct charm_ask *a, size_t i, c
         length = strcspn(key, "/");
         if (!length || !key[length] || strchr(key + length + 1, '/'))
                 return false;
-        *ret_id = charm_text(p, "%.*s", (int)length, key);
+        *ret_id = cut(p, key, length);
         *ret_file = key + length + 1;
         return true;
 }
@@ -192,7 +214,7 @@ const char *backup_line(struct charm_ask *a, const char *text, size_t i) {
                 size_t length = strcspn(text, "\n");
 
                 if (!i)
-                        return charm_text(charm_paper(a), "%.*s", (int)length, text);
+                        return cut(charm_paper(a), text, length);
                 text += length + (text[length] == '\n');
         }
         return NULL;
@@ -205,8 +227,8 @@ const char *backup_meta(struct charm_ask *a, const char *text, const char *name,
                 if (strncmp(text, name, length) != 0 || strncmp(text + length, ": ", 2) != 0)
                         continue;
                 if (!i--)
-                        return charm_text(charm_paper(a), "%.*s",
-                                          (int)strcspn(text + length + 2, "\n"), text + length + 2);
+                        return cut(charm_paper(a), text + length + 2,
+                                   strcspn(text + length + 2, "\n"));
         }
         return NULL;
 }
@@ -234,12 +256,10 @@ void backup_ask_checksums(struct charm_ask *a, const char *server, const char *t
                 const char *line = tables, *name = charm_text(p, "d%zu", i);
                 size_t length = strcspn(line, "\t"), rest = strcspn(line, "\n");
 
-                values[2 * i] =
-                        (struct charm_value){ name, charm_text(p, "%.*s", (int)length, line) };
+                values[2 * i] = (struct charm_value){ name, cut(p, line, length) };
                 values[2 * i + 1] =
                         (struct charm_value){ charm_text(p, "t%zu", i),
-                                              charm_text(p, "%.*s", (int)(rest - length - 1),
-                                                         line + length + 1) };
+                                              cut(p, line + length + 1, rest - length - 1) };
                 used += (size_t)snprintf(sql + used, room - used, "%s:\"d%zu\".:\"t%zu\"",
                                          i ? ", " : "", i, i);
                 tables += rest + 1;
