@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Backups of the controller in object stores: MinIO for s3://, Azurite for azblob://."""
 import os
+import sqlite3
+from contextlib import closing
 
 from lib.runner import main, test
 from lib.stores import Azurite, Minio
 from lib.world import Trouble
 
-LARGE = 20 << 20        # more than two parts of an upload
+LARGE = 17 << 20        # more than two parts of an upload
 PASSPHRASE = "a long passphrase, kept apart"
 
 
@@ -67,9 +69,10 @@ def refused(world, store, name):
              (name, "the key is not the one that it was sealed with", ("--passphrase-file", wrong)))
     for which, text, words in cases:
         place = f"{store.place}/{which}"
-        world.ctl("backup", "verify", place, *words).refused(place, text, code=1)
         world.ctl("backup", "restore", place, "--config", "/dev/null", "--state-dir", state, *words, *store.restore_options()).refused(place, text, code=1)
         nothing_stays(world, state)
+    world.ctl("backup", "verify", f"{store.place}/changed", *key(world)).refused("or it was changed", code=1)
+    nothing_stays(world, state)
     world.ctl("backup", "restore", f"{store.place}/{name}", "--config", "/dev/null", "--state-dir", state, *key(world)).refused("no credentials", code=1)
 
 
@@ -92,6 +95,27 @@ def gone_meanwhile(world, store, name):
     world.ctl("status").ok()
 
 
+def scheduled(world, store):
+    """One that was due while the daemon was off is made at its start, and the oldest of ours go: no file of anybody else's."""
+    others = ["mooring-mooring-ffffffff-20200101T000000Z.backup", "mooring-notes.backup", "zebra.backup"]
+    for name in others:
+        store.write(name, b"somebody's")
+    old = world.ctl("backup", "create").ok().out.strip()
+    world.ctl("backup", "schedule", "30 2 * * *", "--keep", "1", "--to", store.place).ok()
+    world.daemon.stop()
+    with closing(sqlite3.connect(world.daemon.state / "model.db")) as db:
+        for name, member in (("backup-made", "at"), ("backup-schedule", "since")):
+            db.execute(f"UPDATE setting SET value = json_set(value, '$.{member}', json_extract(value, '$.{member}') - 172800000) WHERE name = ?", (name,))
+        db.commit()
+    world.daemon.start()
+    world.wait_for("the old one to go", lambda: old.rpartition("/")[2] not in store.names())
+    names = store.names()
+    if [name for name in names if name in others] != others or len(names) != len(others) + 1:
+        raise Trouble(f"there is {names}")
+    world.ctl("backup", "list").ok()
+    world.ctl("backup", "schedule", "off").ok()
+
+
 def restored(world, store):
     """On another machine, from the store alone."""
     made = world.ctl("backup", "create").ok().out.strip()
@@ -109,6 +133,7 @@ def whole(world, kind):
         name = made_and_read(world, store)
         refused(world, store, name)
         gone_meanwhile(world, store, name)
+        scheduled(world, store)
         restored(world, store)
 
 
