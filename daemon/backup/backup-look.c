@@ -37,21 +37,21 @@ struct looking {
 
 typedef int step_fn(struct tx *tx, struct looking *l, struct err *err);
 
-struct step {
+struct look_step {
         struct store_call call;
         struct looking *looking;
         step_fn *fn;
 };
 
 static int run_step(struct tx *tx, struct store_call *call, struct err *err) {
-        struct step *s = call->arg;
+        struct look_step *s = call->arg;
 
         return s->fn(tx, s->looking, err);
 }
 
 /* Until FN says 0: each round is a transaction of its own. */
 static int rounds(struct looking *l, step_fn *fn, struct err *err) {
-        struct step s = { .looking = l, .fn = fn };
+        struct look_step s = { .looking = l, .fn = fn };
         int r;
 
         s.call = (struct store_call){

@@ -106,7 +106,7 @@ def _(world):
     before = pinned(world, "store")
     for change, said in ((other_abi, "built for ABI 99, this is ABI 1: build it again"),
                          (lambda data: data.replace(b"\0charm\0", b"\0chart\0"), 'exports no symbol "charm"'),
-                         (lambda data: data[:4096], "cannot be loaded")):
+                         (lambda data: b"not an ELF file", "cannot be loaded"), (lambda data: data[:4096], "ended without a word")):
         restore = patched(world, "minio", change)
         for words in ((), ("--dry-run",)):
             world.ctl("refresh", "store", *words).refused("the module in", "does not load", said, code=1)
@@ -122,6 +122,8 @@ def _(world):
     world.ctl("deploy", "sealed").ok()
     world.wait_active()
     patched(world, "sealed", lambda data: data.replace(b"admin\0", b"owner\0"))
+    secret = world.daemon.charms / "sealed" / "objects" / "secret.yaml"
+    secret.write_text(secret.read_text().replace("secret.admin.", "secret.owner."))
     said = world.ctl("refresh", "sealed", "--dry-run").ok()
     for part in ("ask for a new secret owner/password", "ask no more for the secret admin/password", "change Secret"):
         if part not in said.out + said.err:
