@@ -11,13 +11,14 @@
 
 struct backup_keeper {
         struct backup_keeper_options options;
-        bool busy, verifying;
+        bool busy, verifying, forgotten;
         backup_keeper_fn *done; /* of who asked */
         void *arg;
         char *path, *folder; /* FOLDER: made when it is not there; or NULL */
         char *name;          /* of a backup elsewhere (place.h): PATH is sealed first; or NULL */
         struct place *place;
         struct list listings; /* of places, that are out */
+        char *program;       /* that verifies; NULL: ours */
         struct secret_text key;
         struct job job;
         struct child *child;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define SEALED_HERE "backup.sealed" /* in the state folder, on its way to a place */
+#define ARGS_MAX 32                 /* of the process that verifies: those below, and verify_args */
 #define SAID_MAX (64u << 10)        /* a verification tells a dozen numbers, or one error */
 
 static void remember_done(struct store_call *c, int r, const struct err *err);
@@ -31,6 +32,7 @@ static void end(struct backup_keeper *k, int r, json_t *found, const struct err 
         secret_text_free(&k->key);
         free(take_ptr(k->path));
         free(take_ptr(k->name));
+        free(take_ptr(k->program));
         done(k->arg, r, found, err);
 }
 
@@ -47,6 +49,8 @@ static int remember_run(struct tx *tx, struct store_call *c, struct err *err) {
 
 /* Both are remembered with when that was. */
 static void remember(struct backup_keeper *k, json_t *found) {
+        if (k->forgotten)
+                return end(k, 0, found, NULL);
         json_object_set_new(found, "at", json_integer(clock_wall()));
         k->found = found;
         k->call = (struct store_call){ .lane = STORE_LOOP,
@@ -160,6 +164,7 @@ static int begin(struct backup_keeper *k, const struct backup_ask *ask, bool ver
                 return r;
         k->busy = true;
         k->verifying = verifying;
+        k->forgotten = ask->forgotten;
         k->done = ask->done;
         k->arg = ask->arg;
         k->err = (struct err){};
@@ -254,35 +259,45 @@ static const char *text_or_none(const char *text) {
         return text ? text : "";
 }
 
+static void add_arguments(const char *argv[ARGS_MAX], const char *const *more) {
+        size_t n = 0;
+
+        while (argv[n])
+                n++;
+        for (size_t i = 0; more && more[i] && n + 1 < ARGS_MAX; i++)
+                argv[n++] = more[i];
+        argv[n] = NULL;
+}
+
 static int start_child(struct backup_keeper *k, struct err *err) {
         const struct backup_keeper_options *o = &k->options;
         const char *credentials = getenv("CREDENTIALS_DIRECTORY");
         cleanup_(freep) char *variable =
                 str_format("CREDENTIALS_DIRECTORY=%s", credentials ? credentials : "");
-        const char *argv[] = { "mooringd",
-                               "--config",
-                               "/dev/null",
-                               "--log-level",
-                               "error",
-                               "--state-dir",
-                               o->seal.state_dir,
-                               "--verify",
-                               k->path,
-                               "--backup-key-file",
-                               k->key.data ? "-" : text_or_none(o->key_file),
-                               "--backup-s3-credentials-file",
-                               text_or_none(o->place.s3_credentials),
-                               "--backup-azure-credentials-file",
-                               text_or_none(o->place.azure_credentials),
-                               "--backup-ca-file",
-                               text_or_none(o->place.ca),
-                               o->seal.key_file ? "--key-file" : NULL,
-                               o->seal.key_file,
-                               NULL };
+        const char *argv[ARGS_MAX] = { "mooringd",
+                                       "--config",
+                                       "/dev/null",
+                                       "--log-level",
+                                       "error",
+                                       "--state-dir",
+                                       o->seal.state_dir,
+                                       "--verify",
+                                       k->path,
+                                       "--backup-key-file",
+                                       k->key.data ? "-" : text_or_none(o->key_file),
+                                       "--backup-s3-credentials-file",
+                                       text_or_none(o->place.s3_credentials),
+                                       "--backup-azure-credentials-file",
+                                       text_or_none(o->place.azure_credentials),
+                                       "--backup-ca-file",
+                                       text_or_none(o->place.ca),
+                                       o->seal.key_file ? "--key-file" : NULL,
+                                       o->seal.key_file,
+                                       NULL };
         const char *env[] = { variable, NULL };
         cleanup_(closep) int in = -1;
         int fds[] = { -1, -1, STDERR_FILENO };
-        struct child_spec spec = { .program = "/proc/self/exe",
+        struct child_spec spec = { .program = k->program ? k->program : "/proc/self/exe",
                                    .argv = argv,
                                    .env = env,
                                    .fds = fds,
@@ -295,6 +310,7 @@ static int start_child(struct backup_keeper *k, struct err *err) {
                                    .arg = k };
         int r = memory_file("backup key", k->key.data, k->key.len, &in, err);
 
+        add_arguments(argv, o->verify_args);
         if (r >= 0)
                 r = memory_file("backup verify", NULL, 0, &k->said, err);
         fds[0] = in;
@@ -308,6 +324,7 @@ int backup_keeper_verify(struct backup_keeper *k, const struct backup_ask *ask, 
         if (r < 0)
                 return r;
         k->path = str_dup(ask->path);
+        k->program = ask->program ? str_dup(ask->program) : NULL;
         r = start_child(k, err);
         if (r >= 0) {
                 timer_after(&k->deadline, BACKUP_VERIFY_MS);
@@ -317,6 +334,7 @@ int backup_keeper_verify(struct backup_keeper *k, const struct backup_ask *ask, 
         k->busy = false;
         secret_text_free(&k->key);
         free(take_ptr(k->path));
+        free(take_ptr(k->program));
         return r;
 }
 
@@ -354,6 +372,7 @@ struct backup_keeper *backup_keeper_free(struct backup_keeper *k) {
         secret_text_free(&k->key);
         free(k->path);
         free(k->name);
+        free(k->program);
         free(k->folder);
         json_decref(k->found);
         backup_schedule_deinit(k);
