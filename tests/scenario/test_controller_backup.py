@@ -178,9 +178,9 @@ def _(world):
     restore(world, path).ok()
     world.cluster.server_down()
     world.daemon.start()
-    world.ctl("confirm-restore").refused("could not be read", "--force", code=1)
+    world.ctl("confirm-restore").refused("not to be read", "--force", code=1)
     world.cluster.server_up()
-    world.wait_for("the newer password to be found", lambda: "are newer than those of the backup" in world.ctl("confirm-restore").err)
+    world.wait_for("the newer password to be found", lambda: "newer outside than in the backup" in world.ctl("confirm-restore").err)
     world.wait_for("it to be in the plans", lambda: world.ctl("confirm-restore").code == 0)
     world.wait_active()
     world.ctl("show-secret", "acting/admin/password", "--reveal").ok().says("rotated-after-it")
@@ -207,7 +207,7 @@ def confirmed(world, *words):
     """Until there is nothing newer outside that is not in the plans."""
     def taken():
         said = world.ctl("confirm-restore", *words)
-        if said.code and "are newer" not in said.err:
+        if said.code and "newer outside" not in said.err:
             said.ok()
         return said.code == 0
     world.wait_for("confirm-restore to be taken", taken)
