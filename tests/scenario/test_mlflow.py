@@ -108,7 +108,7 @@ def harm(world):
     """What people do: the pair is the only copy then."""
     sql(world, "SET FOREIGN_KEY_CHECKS = 0; DELETE FROM mlflow.runs; DROP TABLE mlflow.model_versions; CREATE TABLE mlflow.later (a INT)")
     for key in artifacts(world):
-        must(world, "DELETE", "/mlflow/" + key.replace("+", " ").replace("%2B", "+"))
+        must(world, "DELETE", f"/mlflow/{key}")
 
 
 def schema(world):
@@ -170,7 +170,7 @@ def _(world):
     name = log_run(world, "to be lost")
     made = create(world)["backup-id"]
     key = next(key for key in artifacts(world, BUCKET, name))
-    where, what = f"/{BUCKET}/{key.replace('+', ' ').replace('%2B', '+')}", b"to be lost"
+    where, what = f"/{BUCKET}/{key}", b"to be lost"
     lists = f"/{BUCKET}/{PATH}/{made}/artifacts-0001"
     text = must(world, "GET", lists)
     for damage in (lambda: must(world, "DELETE", where), lambda: must(world, "PUT", where, b"to be LOST"),
@@ -265,7 +265,7 @@ def _(world):
     before, was, name = image(world), schema(world), log_run(world, "through a failure")
     world.cluster.ctl("fail-pods", "migrate-*", "Failed")
     try:
-        operation = run(world, SERVER, "upgrade", image=OTHER)
+        operation = run(world, SERVER, "upgrade", image=NEXT)
         failed(world, operation, "the migration failed")
     finally:
         world.cluster.ctl("clear")
