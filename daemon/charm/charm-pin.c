@@ -9,7 +9,6 @@
 
 #include "charm-dir.h"
 #include "digest.h"
-#include "file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -84,13 +83,19 @@ static int write_file(int dir, const char *name, mode_t mode, const struct buf *
                       struct err *err) {
         cleanup_(closep) int fd =
                 openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        int r;
+        size_t done = 0;
 
         if (fd < 0)
                 return fail(err, -errno, "make", name);
-        r = file_write_all(fd, bytes->data, bytes->len);
-        if (r < 0)
-                return fail(err, r, "write", name);
+        while (done < bytes->len) {
+                ssize_t n = write(fd, bytes->data + done, bytes->len - done);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return fail(err, -errno, "write", name);
+                done += (size_t)n;
+        }
         if (fchmod(fd, mode) < 0 || fsync(fd) < 0)
                 return fail(err, -errno, "sync", name);
         return 0;
