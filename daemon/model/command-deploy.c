@@ -415,15 +415,14 @@ static int stage(struct deploy *d, const struct charm_choice *choice,
         return refresh_begin(d->tx, d->command, row, before, sha256, choice->meta, err);
 }
 
-/* Whether CHOICE would be another content than the application has. */
+/* One refresh at a time: what the next one would go back to is half of this one. */
 static int check_going(struct deploy *d, const struct bundle_application *a,
                        const struct charm_choice *choice, const struct q_application_row *row,
                        struct err *err) {
         bool other = choice->meta && !str_eq(choice->sha256, row->charm_sha256) &&
-                     (d->refresh || wants_other_charm(a, row));
+                     wants_other_charm(a, row);
 
-        return other || (d->refresh && a->resources.count) ? refresh_check_none(d->tx, row, err)
-                                                           : 0;
+        return other || d->refresh ? refresh_check_none(d->tx, row, err) : 0;
 }
 
 static int deploy_again(struct deploy *d, const struct bundle_application *a,
