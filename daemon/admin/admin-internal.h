@@ -60,6 +60,8 @@ bool request_audit_refusal(struct request *q, unsigned status, json_t *json, con
 /* peer.c */
 int peer_identify(struct admin *a, int fd, uid_t *ret_uid, enum role *ret_role);
 void peer_describe(struct request *q); /* names for its uid */
+/* The name of UID, kept by A until it ends or has too many; NULL: it is not known. */
+const char *peer_name(struct admin *a, uid_t uid);
 void peer_init(struct admin *a);
 void peer_deinit(struct admin *a);
 /* Tests: from now on every peer is this one; NULL: as the kernel says. Borrowed. */

@@ -171,19 +171,19 @@ static void confirm(struct request *q) {
 }
 
 static int refuse_unread(const json_t *unread, struct err *err) {
-        return err_set(
-                err, -EBUSY,
-                "%zu objects that hold secrets could not be read, and what is in them may be "
-                "newer than what was restored: %s. --force goes on without them",
-                json_array_size(unread), json_string_value(json_array_get(unread, 0)));
+        return err_set(err, -EBUSY,
+                       "not to be read, of what holds secrets: %zu; what is in them may be newer "
+                       "than what "
+                       "was restored: %s. --force goes on without them",
+                       json_array_size(unread), json_string_value(json_array_get(unread, 0)));
 }
 
 /* Whoever asks again finds them in the plans, and nothing that differs any more. */
 static int refuse_newer(const struct reconcile_compared *c, struct err *err) {
         return err_set(err, -EBUSY,
-                       "%zu secrets outside are newer than those of the backup: they are taken in, "
-                       "and being planned with; confirm again when `mooringctl plan` has them",
-                       c->taken + c->pending);
+                       "newer outside than in the backup: %zu %s. They are taken in, and being "
+                       "planned with; confirm again when `mooringctl plan` has them",
+                       c->taken + c->pending, c->taken + c->pending == 1 ? "secret" : "secrets");
 }
 
 static void compared(void *arg, const struct reconcile_compared *c) {

@@ -34,7 +34,10 @@ const struct doctor_check doctor_checks[] = {
         { "tls-mode", doctor_tls_mode, "" },
         { "volume-reclaim", doctor_volume_reclaim, "volumes stay when their claims go" },
         { "model-foreign", doctor_model_foreign, "every model's namespace is its own" },
+        { "data-leaving", doctor_data_leaving, "nothing that holds data is being deleted" },
         { "data-lost", doctor_data_lost, "nothing that held data is missing" },
+        { "image-pull", doctor_image_pull, "every image was had" },
+        { "pod-failing", doctor_pod_failing, "no pod of ours fails or finds no node" },
         { "conflict", doctor_conflict, "nothing is claimed twice" },
         { "plan-failed", doctor_plan_failed, "every charm gave a plan" },
         { "plan-held", doctor_plan_held, "no plan waits for a person" },
@@ -101,8 +104,8 @@ void doctor_ends(struct doctor *d, struct doctor_subject subject, const char *wh
                             clock_iso(ends, false, day));
         else
                 doctor_find(d, days < ENDS_ERROR_DAYS ? DOCTOR_ERROR : DOCTOR_WARNING, subject,
-                            "%s ends in %lld days, at %s", what, (long long)days,
-                            clock_iso(ends, false, day));
+                            "%s ends in %lld %s, at %s", what, (long long)days,
+                            days == 1 ? "day" : "days", clock_iso(ends, false, day));
 }
 
 json_t *doctor_judge(const json_t *facts, bool all) {

@@ -52,25 +52,6 @@ static void each_with(struct doctor *d, const char *member, enum doctor_severity
         }
 }
 
-static void judge_kept(struct doctor *d) {
-        const json_t *kept;
-        size_t i;
-
-        json_array_foreach(json_dig(d->facts, "loop", "kept", NULL), i, kept) {
-                cleanup_(freep) char *subject = subject_of(kept);
-                cleanup_(freep) char *next = str_format("mooringctl storage --model %s",
-                                                        json_get_str(kept, "model", ""));
-
-                doctor_find(d, DOCTOR_ERROR, DOCTOR_SUBJECT(subject, 0, next), "%s",
-                            json_get_str(kept, "lost", ""));
-        }
-}
-
-void doctor_data_lost(struct doctor *d) {
-        each_with(d, "lost", DOCTOR_ERROR, "why");
-        judge_kept(d);
-}
-
 void doctor_conflict(struct doctor *d) {
         each_with(d, "conflicts", DOCTOR_ERROR, "why");
 }
@@ -201,10 +182,9 @@ void doctor_drift_stands(struct doctor *d) {
                 int64_t n = json_get_int(a, "drifted", 0);
 
                 if (n)
-                        doctor_find(
-                                d, DOCTOR_WARNING, DOCTOR_SUBJECT(subject, 0, next),
-                                "%lld objects are other than they were made, and not put right yet",
-                                (long long)n);
+                        doctor_find(d, DOCTOR_WARNING, DOCTOR_SUBJECT(subject, 0, next),
+                                    "%lld %s other than made, and not put right yet", (long long)n,
+                                    n == 1 ? "object is" : "objects are");
         }
 }
 
@@ -230,7 +210,8 @@ void doctor_leftovers(struct doctor *d) {
         if (n)
                 doctor_find(d, DOCTOR_WARNING,
                             DOCTOR_SUBJECT("leftovers", 0, "mooringctl leftovers"),
-                            "%lld objects were left outside by removals", (long long)n);
+                            "removals left %lld %s outside", (long long)n,
+                            n == 1 ? "object" : "objects");
 }
 
 void doctor_charm_missing(struct doctor *d) {

@@ -331,16 +331,20 @@ static bool is_model(const struct doctor *d, const char *target, const char *sco
         return false;
 }
 
+char *doctor_keep_volume(const char *volume) {
+        return str_format("kubectl patch pv %s -p "
+                          "'{\"spec\":{\"persistentVolumeReclaimPolicy\":\"Retain\"}}'",
+                          volume);
+}
+
 static void judge_volume(struct doctor *d, const char *target, const json_t *v) {
         const char *volume = json_get_str(v, "volume", ""), *scope = json_get_str(v, "scope", "");
         const char *claim = json_get_str(v, "claim", "");
         cleanup_(freep) char *subject = str_format("%s/%s", scope, claim);
-        cleanup_(freep) char *next =
-                str_format("kubectl patch pv %s -p "
-                           "'{\"spec\":{\"persistentVolumeReclaimPolicy\":\"Retain\"}}'",
-                           volume);
+        cleanup_(freep) char *next = doctor_keep_volume(volume);
 
-        if (str_eq(json_get_str(v, "policy", ""), "Delete") && is_model(d, target, scope))
+        if (str_eq(json_get_str(v, "policy", ""), "Delete") && is_model(d, target, scope) &&
+            str_eq(json_get_str(v, "phase", "Bound"), "Bound"))
                 doctor_find(d, DOCTOR_WARNING, DOCTOR_SUBJECT(subject, 0, next),
                             "its volume %s in cluster %s has reclaimPolicy Delete: who deletes the "
                             "claim deletes the data",

@@ -57,6 +57,7 @@ struct doctor_end {
 };
 extern const struct doctor_end doctor_target_ends[]; /* ends with a row whose member is NULL */
 #define DOCTOR_ENDS_DAYS 30                          /* time to ask somebody else for a new one */
+char *doctor_keep_volume(const char *volume); /* what to type so that it outlives its claim; free */
 /* Warns of what ends in DOCTOR_ENDS_DAYS, is an error from 7 days on. ENDS 0: not known. */
 void doctor_ends(struct doctor *d, struct doctor_subject subject, const char *what, int64_t ends);
 
@@ -85,7 +86,6 @@ void doctor_could_not_look(struct doctor *d);
 
 /* doctor-model.c: models and applications */
 void doctor_model_foreign(struct doctor *d);
-void doctor_data_lost(struct doctor *d);
 void doctor_conflict(struct doctor *d);
 void doctor_plan_failed(struct doctor *d);
 void doctor_plan_held(struct doctor *d);
@@ -99,6 +99,14 @@ void doctor_removal_held(struct doctor *d);
 void doctor_leftovers(struct doctor *d);
 void doctor_charm_missing(struct doctor *d);
 void doctor_charm_upgrade(struct doctor *d);
+
+/* doctor-data.c: what holds data, and is gone or will be */
+void doctor_data_leaving(struct doctor *d);
+void doctor_data_lost(struct doctor *d);
+
+/* doctor-pods.c: pods of ours that do not run */
+void doctor_image_pull(struct doctor *d);
+void doctor_pod_failing(struct doctor *d);
 
 /* doctor-backup.c: backups of the controller, and a restore that nobody confirmed */
 int doctor_backups_read(struct tx *tx, struct request *q, json_t *facts, struct err *err);

@@ -181,10 +181,16 @@ static json_t *operation_json(const struct q_operation_row *o) {
         json_object_set_new(j, "cleaning-up", json_boolean(o->live && o->cleanup));
         if (o->approval[0])
                 json_object_set_new(j, "approval", json_string(o->approval));
+        if (o->live && str_eq(o->approval, "wanted"))
+                json_object_set_new(j, "approve-until",
+                                    json_stamp(o->enqueued_at + OPERATIONS_APPROVAL_MS, true));
         json_object_set_new(j, "enqueued", json_stamp(o->enqueued_at, true));
         json_object_set_new(j, "started", json_stamp(o->started_at, true));
         json_object_set_new(j, "completed", json_stamp(o->ended_at, true));
         json_object_set_new(j, "asked-by", json_string(o->asked_by));
+        json_object_set_new(j, "asked-login",
+                            o->asked_login_null ? json_null() : json_integer(o->asked_login));
+        json_object_set_new(j, "approved-by", json_string(o->approved_by));
         json_object_set_new(j, "reason", json_string(o->reason));
         return j;
 }
@@ -193,7 +199,6 @@ static void add_rest(json_t *j, const struct q_operation_row *o) {
         json_object_set_new(j, "params", masked(o->params));
         json_object_set_new(j, "results", masked(o->results));
         json_object_set_new(j, "secret-results", masked(o->secret_results));
-        json_object_set_new(j, "approved-by", json_string(o->approved_by));
         json_object_set_new(j, "cancelled-by", json_string(o->cancelled_by));
         json_object_set_new(j, "during-freeze", json_boolean(o->during_freeze));
         json_object_set_new(j, "steps", masked(o->steps));

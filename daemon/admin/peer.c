@@ -84,8 +84,8 @@ static char *read_name(uid_t uid) {
         return str_dup("");
 }
 
-/* NULL: not known. Kept until the daemon ends: users are few, and names of uids do not change. */
-static const char *name_of(struct admin *a, uid_t uid) {
+/* Users are few, and names of uids do not change. */
+const char *peer_name(struct admin *a, uid_t uid) {
         char *name = map_find_bytes(&a->names, &uid, sizeof(uid));
 
         if (!name) {
@@ -116,7 +116,7 @@ int peer_identify(struct admin *a, int fd, uid_t *ret_uid, enum role *ret_role) 
 }
 
 void peer_describe(struct request *q) {
-        const char *name = name_of(q->admin, q->uid);
+        const char *name = peer_name(q->admin, q->uid);
 
         q->user = name ? str_dup(name) : str_format("%u", q->uid);
         q->actor = str_format("uid %u (%s)", q->uid, name ? name : "?");

@@ -59,6 +59,8 @@ const struct audit_entry *request_audit(struct request *q) {
         if (e->kind)
                 return e;
         connection_process(q, &q->process);
+        if (q->process.has_login)
+                str_set(&q->login_name, peer_name(q->admin, q->process.login));
         q->subject = subject_of(q);
         q->route_text = route_of(q);
         *e = (struct audit_entry){
@@ -67,6 +69,7 @@ const struct audit_entry *request_audit(struct request *q) {
                 .uid = q->uid,
                 .has_login = q->process.has_login,
                 .login = q->process.login,
+                .login_name = q->login_name,
                 .has_pid = q->process.pid > 0,
                 .pid = q->process.pid,
                 .user = q->user,

@@ -56,6 +56,7 @@ struct request *request_unref(struct request *q) {
         free(q->reason);
         free(q->subject);
         free(q->route_text);
+        free(q->login_name);
         free(q->reply);
         server_unref(q->admin);
         free(q);

@@ -66,7 +66,7 @@ struct request {
         const char *action;       /* the route's; a read that shows secrets has its own */
         struct audit_entry entry; /* request_audit's, with what it borrows: */
         struct peer_process process;
-        char *subject, *route_text;
+        char *subject, *route_text, *login_name;
         int refs;  /* the connection, and each call that is out */
         bool gone; /* the connection ended: answers are dropped */
         bool started, replied, suspended, too_big;

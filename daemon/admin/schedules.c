@@ -99,6 +99,20 @@ static json_t *schedule_json(const struct q_schedule_row *s, const json_t *ages)
         return j;
 }
 
+/* How the newest run of S stands. */
+static int add_status(struct tx *tx, const struct q_schedule_row *s, json_t *j, struct err *err) {
+        struct q_operation_row *row;
+        size_t n = 0;
+        int r = 0;
+
+        if (!s->operation_null)
+                r = q_operation_by_id(tx, &(struct q_operation_by_id_in){ .id = s->operation },
+                                      &row, &n, err);
+        json_object_set_new(j, "operation-status",
+                            r >= 0 && n ? json_string(row->status) : json_null());
+        return r < 0 ? r : 0;
+}
+
 static int read_list(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
         struct q_schedule_list_in in = { .after = request_query_int(q, "after", 0),
                                          .max = SCHEDULES_PAGE };
@@ -117,11 +131,17 @@ static int read_list(struct tx *tx, struct request *q, json_t **ret, struct err 
                 r = q_schedule_list(tx, &in, &rows, &n, err);
         if (r < 0)
                 return r;
-        *ret = json_object();
+        *ret = json_object(); /* the caller's, also after an error */
         list = json_array();
         json_object_set_new(*ret, "schedules", list);
-        for (size_t i = 0; i < n; i++)
-                json_array_append_new(list, schedule_json(&rows[i], ages));
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                json_t *line = schedule_json(&rows[i], ages);
+
+                json_array_append_new(list, line);
+                r = add_status(tx, &rows[i], line, err);
+        }
+        if (r < 0)
+                return r;
         if (n == SCHEDULES_PAGE)
                 json_object_set_new(*ret, "next", json_integer(rows[n - 1].id));
         return 0;

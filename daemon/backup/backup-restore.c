@@ -72,8 +72,10 @@ static int read_present(const char *state_dir, struct present *p, struct err *er
 static char *lost_text(const struct present *p) {
         char stamp[CLOCK_TEXT_MAX];
 
-        return str_format("%lld models with %lld applications, and what was written up to %s",
-                          (long long)p->counts.models, (long long)p->counts.applications,
+        return str_format("%lld %s with %lld %s, and what was written up to %s",
+                          (long long)p->counts.models, p->counts.models == 1 ? "model" : "models",
+                          (long long)p->counts.applications,
+                          p->counts.applications == 1 ? "application" : "applications",
                           p->counts.audit_at ? clock_iso(p->counts.audit_at, false, stamp) : "now");
 }
 

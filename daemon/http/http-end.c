@@ -120,6 +120,8 @@ static enum outcome of_status(long status, bool retry_after) {
                 return OUTCOME_THROTTLED;
         case 408:
                 return OUTCOME_UNREACHABLE;
+        case 507: /* a store that is full stays so until a person makes room */
+                return OUTCOME_REFUSED;
         }
         if (status >= 400 && status < 500)
                 return OUTCOME_REFUSED;

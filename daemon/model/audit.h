@@ -43,6 +43,7 @@ struct audit_entry {
         bool has_user, has_login, has_pid;
         int64_t uid, login, pid;
         const char *user, *command, *role;
+        const char *login_name; /* of LOGIN, for texts; the row has the number */
         const char *what, *route, *model, *application, *subject;
         const json_t *was, *became; /* NULL: none */
         const char *why, *outcome, *message;

@@ -131,3 +131,10 @@ int detached_begin_anew(struct tx *tx, struct command *c, int64_t model, const c
 /* Of every application. */
 int detached_destroy_all(struct tx *tx, struct command *c, const struct q_model_row *model,
                          struct err *err);
+
+/* ---- command-operation.c, for schedules too */
+/* "uid 1000 (alice) as uid 0 (root)": who logged in, and whom he became; the transaction's. */
+const char *command_asker(struct tx *tx, const struct command *c);
+/* What a second person has to approve is taken from nobody whom none can be told apart from. */
+int command_operation_check_asker(const struct audit_entry *e, const struct meta_action *action,
+                                  struct err *err);

@@ -33,6 +33,31 @@ static void running_deinit(struct running *u) {
         json_decref(u->params);
 }
 
+/* ---- who asks */
+
+const char *command_asker(struct tx *tx, const struct command *c) {
+        const struct audit_entry *e = c->entry;
+        const char *actor = c->actor ? c->actor : "somebody";
+
+        if (!e || !e->has_login || !str_eq(e->kind, "person") ||
+            (e->has_user && e->uid == e->login))
+                return actor;
+        return tx_format(tx, "uid %lld (%s) as %s", (long long)e->login,
+                         e->login_name ? e->login_name : "?", actor);
+}
+
+int command_operation_check_asker(const struct audit_entry *e, const struct meta_action *action,
+                                  struct err *err) {
+        if (!action->destructive || (e && e->has_login))
+                return 0;
+        return err_set(err, -EPERM,
+                       "%s destroys something, so a second person has to approve it, and nobody "
+                       "could: who asks did not log in as anybody (no login uid: a service, a "
+                       "container's shell). Log in to this machine as yourself (ssh, console) and "
+                       "ask from there; sudo is fine",
+                       action->name);
+}
+
 /* ---- checks */
 
 static int find(struct running *u) {
@@ -190,7 +215,7 @@ static int insert(struct running *u) {
                 .execution_group = u->action->group ? u->action->group : "",
                 .during_freeze = u->run->during_freeze,
                 .approval = u->action->destructive ? "wanted" : "",
-                .asked_by = u->command->actor ? u->command->actor : "somebody",
+                .asked_by = command_asker(u->tx, u->command),
                 .asked_uid = e ? e->uid : 0,
                 .asked_uid_null = !e || !e->has_user,
                 .asked_login = e ? e->login : 0,
@@ -227,6 +252,8 @@ static int queue(struct running *u) {
 
         if (r >= 0)
                 r = check_permission(u);
+        if (r >= 0)
+                r = command_operation_check_asker(u->command->entry, u->action, u->err);
         if (r >= 0)
                 r = check_paused(u);
         if (r >= 0)
@@ -304,7 +331,7 @@ int command_operation_end(struct tx *tx, const struct q_operation_row *o, const 
 
 int command_operation_cancel(struct tx *tx, struct command *c, struct err *err) {
         const struct q_operation_row *o = NULL;
-        const char *actor = c->actor ? c->actor : "somebody";
+        const char *actor = command_asker(tx, c);
         int r = lookup_operation(tx, command_of(c, command_operation), &o, err);
 
         c->is_stop = true; /* it stops something: a freeze is no reason against it */
@@ -313,6 +340,9 @@ int command_operation_cancel(struct tx *tx, struct command *c, struct err *err) 
                             o->status);
         if (r >= 0)
                 tx_mark(tx, MARK_OPERATION, o->id);
+        if (r >= 0 && o->cancelled_by[0])
+                command_note(c, "operation %lld is being cancelled already, by %s",
+                             (long long)o->id, o->cancelled_by);
         if (r < 0 || o->cancelled_by[0])
                 return r;
         r = w_operation_set_cancelled(
@@ -338,8 +368,12 @@ static int check_second(const struct command *c, const struct q_operation_row *o
         if (!e || !e->has_login || o->asked_login_null)
                 return err_set(err, -EPERM,
                                "a second person has to approve this, and who %s did not log in, "
-                               "so that the two cannot be told apart",
-                               !e || !e->has_login ? "approves" : "asked");
+                               "so that the two cannot be told apart%s",
+                               !e || !e->has_login ? "approves" : "asked",
+                               !e || !e->has_login
+                                       ? ": log in to this machine as yourself (ssh, console), and "
+                                         "approve from there"
+                                       : ": `cancel-task` it, and ask for it from a login");
         if (e->login == o->asked_login)
                 return err_set(err, -EPERM,
                                "who asked for operation %lld (%s) may not approve it: a second "
@@ -353,6 +387,9 @@ int command_operation_approve(struct tx *tx, struct command *c, struct err *err)
         int r = lookup_operation(tx, command_of(c, command_operation), &o, err);
 
         c->is_stop = true;
+        if (r >= 0 && str_eq(o->approval, "given"))
+                command_note(c, "operation %lld was approved already, by %s", (long long)o->id,
+                             o->approved_by);
         if (r < 0 || str_eq(o->approval, "given"))
                 return r;
         if (!o->live || !o->approval[0])
@@ -361,10 +398,11 @@ int command_operation_approve(struct tx *tx, struct command *c, struct err *err)
                         o->live ? "needs no approval" : "has ended: ", o->live ? "" : o->status);
         r = check_second(c, o, err);
         if (r >= 0)
-                r = w_operation_set_approved(tx,
-                                             &(struct w_operation_set_approved_in){
-                                                     .id = o->id, .approved_by = c->actor },
-                                             err);
+                r = w_operation_set_approved(
+                        tx,
+                        &(struct w_operation_set_approved_in){
+                                .id = o->id, .approved_by = command_asker(tx, c) },
+                        err);
         command_change(c, "approve", o->application,
                        "approve operation %lld, %s of %s, asked for by %s", (long long)o->id,
                        o->action, o->application, o->asked_by);

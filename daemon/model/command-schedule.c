@@ -99,6 +99,8 @@ static int check_action(struct tx *tx, const struct command_schedule *s,
 
         if (r >= 0 && e)
                 r = command_permission_check(tx, e->user, e->role, a, action, err);
+        if (r >= 0)
+                r = command_operation_check_asker(e, action, err);
         if (r < 0)
                 return r;
         r = command_operation_check(a, action, s->unit, s->params, &made, err);
@@ -154,7 +156,7 @@ static int insert(struct tx *tx, struct command *c, const struct q_application_r
                 .missed = s->missed ? s->missed : "skip",
                 .overlap = s->overlap ? s->overlap : "skip",
                 .during_freeze = s->during_freeze,
-                .asked_by = c->actor ? c->actor : "somebody",
+                .asked_by = command_asker(tx, c),
                 .asked_uid = e ? e->uid : 0,
                 .asked_uid_null = !e || !e->has_user,
                 .asked_login = e ? e->login : 0,

@@ -249,7 +249,8 @@ static int check_min_length(const struct check *c, const json_t *rule) {
 
         if (!text || (long long)letters(text) >= least)
                 return 0;
-        return wrong(c, "must have at least %lld letters, has %zu", least, letters(text));
+        return wrong(c, "must have at least %lld %s, has %zu", least,
+                     least == 1 ? "letter" : "letters", letters(text));
 }
 
 static int check_max_length(const struct check *c, const json_t *rule) {
@@ -258,7 +259,8 @@ static int check_max_length(const struct check *c, const json_t *rule) {
 
         if (!text || (long long)letters(text) <= most)
                 return 0;
-        return wrong(c, "must have at most %lld letters, has %zu", most, letters(text));
+        return wrong(c, "must have at most %lld %s, has %zu", most,
+                     most == 1 ? "letter" : "letters", letters(text));
 }
 
 static int check_pattern(const struct check *c, const json_t *rule) {
@@ -275,8 +277,8 @@ static int check_min_items(const struct check *c, const json_t *rule) {
 
         if (!json_is_array(c->value) || (long long)n >= json_integer_value(rule))
                 return 0;
-        return wrong(c, "must have at least %lld items, has %zu",
-                     (long long)json_integer_value(rule), n);
+        return wrong(c, "must have at least %lld %s, has %zu", (long long)json_integer_value(rule),
+                     json_integer_value(rule) == 1 ? "item" : "items", n);
 }
 
 static int check_max_items(const struct check *c, const json_t *rule) {
@@ -284,8 +286,8 @@ static int check_max_items(const struct check *c, const json_t *rule) {
 
         if (n <= (size_t)json_integer_value(rule))
                 return 0;
-        return wrong(c, "must have at most %lld items, has %zu",
-                     (long long)json_integer_value(rule), n);
+        return wrong(c, "must have at most %lld %s, has %zu", (long long)json_integer_value(rule),
+                     json_integer_value(rule) == 1 ? "item" : "items", n);
 }
 
 static int check_unique(const struct check *c, const json_t *rule) {

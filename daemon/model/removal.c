@@ -181,7 +181,7 @@ static int refuse_wants(struct tx *tx, const struct q_application_row *a, struct
 
         if (r >= 0 && n && count->total > 0)
                 return err_set(err, -EBUSY,
-                               "application %s: %lld things outside are not removed yet", a->name,
+                               "application %s: not all outside is removed yet, %lld left", a->name,
                                (long long)count->total);
         return r < 0 ? r : 0;
 }
@@ -290,7 +290,8 @@ int removal_model(struct tx *tx, int64_t model, struct err *err) {
         r = q_application_count(tx, &(struct q_application_count_in){ .model_id = model }, &count,
                                 &n, err);
         if (r >= 0 && n && count->total > 0)
-                return err_set(err, -EBUSY, "model %s: %lld applications are not removed yet",
+                return err_set(err, -EBUSY,
+                               "model %s: not all applications are removed yet, %lld left",
                                row->name, (long long)count->total);
         if (r >= 0)
                 r = drop_detached(tx, row, err);

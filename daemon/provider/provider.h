@@ -73,6 +73,7 @@ struct observation {
         uint64_t order;   /* rises with version where the provider can compare versions, else 0 */
         int64_t as_of;    /* clock_mono when it was seen */
         int64_t since;    /* clock_wall when it was made, as the outside says; 0: it does not */
+        int64_t leaving_at; /* the same of when its deletion was asked for; 0: it is not leaving */
         int64_t wrote_at; /* the same of our last write, of what is as the baseline says */
         uint8_t digest[DIGEST_SIZE]; /* of the projection to our field set; zero: none */
         /* what `compare` needs, whole; NULL: the digest is the baseline's, or LET_GO */
@@ -101,7 +102,10 @@ struct unit_seen {
         const char *agent; /* idle, executing, allocating, error, lost */
         const char *message, *address, *node, *ports;
         int64_t restarts; /* of what runs in it, since it was made */
+        const char *trouble; /* UNIT_NO_IMAGE, UNIT_DOES_NOT_RUN, or NULL: nothing keeps it back */
 };
+#define UNIT_NO_IMAGE "image"   /* tried again and again: the message changes, the trouble stays */
+#define UNIT_DOES_NOT_RUN "run" /* crashes, has no node, or was never started */
 
 /* A projection is a parsed field set, shared between the resources that have equal ones. */
 struct projection;

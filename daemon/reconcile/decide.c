@@ -310,8 +310,13 @@ static void decide_paused(const struct resource_row *row, const struct observati
 
 /* The last moment in which its data can be saved: nothing takes the deletion back. */
 static void decide_leaving(const struct observation *o, struct decision *d) {
+        char since[CLOCK_TEXT_MAX], head[sizeof(d->why)];
+
         d->drift = DRIFT_LEAVING;
-        conclude_because(d, ACTION_BLOCK, STATE_BLOCKED, o->reason ? o->reason : "being deleted",
+        snprintf(head, sizeof(head), "%s%s%s", o->reason ? o->reason : "it is being deleted",
+                 o->leaving_at ? ", since " : "",
+                 o->leaving_at ? clock_iso(o->leaving_at, false, since) : "");
+        conclude_because(d, ACTION_BLOCK, STATE_BLOCKED, head,
                          ": what it holds is lost when the last pod that uses it ends; copy the "
                          "data, or set its volume to Retain, before any pod restarts");
 }

@@ -133,6 +133,34 @@ static void why_fight(struct why *w, const struct world_resource *r, const char 
                 add_cause(w->list, depth + 1, name, text);
 }
 
+#define DATA_RUNBOOK "docs/runbooks/MooringDataLost.md has each step"
+
+/* Nobody but a person ends these two: what the ways out are. */
+static void why_data(struct why *w, const struct world_resource *r, const struct decision *d,
+                     int depth) {
+        const struct world_application *a = world_application(&w->rec->world, r->owner);
+        const struct world_model *m = a ? world_model(&w->rec->world, a->model) : NULL;
+        cleanup_(freep) char *text = NULL;
+
+        if (m && d->drift == DRIFT_LEAVING)
+                text = str_format("nothing takes the deletion back: make a backup now (mooringctl "
+                                  "actions %s has how), and have its volume kept; then its pod may "
+                                  "end: " DATA_RUNBOOK,
+                                  a->name);
+        else if (m && d->state == STATE_LOST && r->target == m->target)
+                text = str_format("where its volume was kept (mooringctl doctor says so), make one "
+                                  "of that name on it, then accept-data-loss %s takes it as it is; "
+                                  "else that makes an empty one, and a backup is restored into it "
+                                  "(mooringctl actions %s): " DATA_RUNBOOK,
+                                  a->name, a->name);
+        else if (m && d->state == STATE_LOST)
+                text = str_format("restore it under that name (mooringctl actions %s), or "
+                                  "accept-data-loss %s: " DATA_RUNBOOK,
+                                  a->name, a->name);
+        if (text)
+                add_cause(w->list, depth, "what to do", text);
+}
+
 static void why_resource(struct why *w, struct world_resource *r, int depth) {
         cleanup_(freep) char *name = str_format("%s %s", r->type, r->path);
         cleanup_(buf_free) struct buf text = BUF_INIT;
@@ -156,6 +184,7 @@ static void why_resource(struct why *w, struct world_resource *r, int depth) {
                 buf_printf(&text, " (try %d, next in %s)", r->tries,
                            clock_span(next - clock_mono(), span));
         add_cause(w->list, depth, name, text.data);
+        why_data(w, r, &d, depth + 1);
         why_fight(w, r, name, depth);
         for (size_t i = 0; depth < WHY_DEPTH_MAX && i < r->need_count; i++)
                 why_need(w, &r->needs[i], depth + 1);

@@ -63,13 +63,55 @@ static json_t *application_json(struct reconcile *rec, const struct world_applic
         cleanup_(freep) char *refresh =
                 a->refresh && a->refresh->paused ? refreshing_text(rec, a) : NULL;
 
-        return json_pack("{s:s, s:s, s:b, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:I}", "model",
-                         m && m->name ? m->name : "", "name", a->name, "dying", a->dying, "message",
-                         a->message ? a->message : "", "drifted",
-                         (json_int_t)tally_count(a, TALLY_DRIFTED), "held", json_words(a->held),
-                         "conflicts", json_words(a->conflicts), "plan-error",
-                         json_words(a->plan_error), "lost", json_words(lost), "refresh-paused",
-                         json_words(refresh), "since", (json_int_t)a->status_at);
+        return json_pack(
+                "{s:s, s:s, s:b, s:s, s:I, s:o, s:o, s:o, s:o, s:s, s:o, s:I}", "model",
+                m && m->name ? m->name : "", "name", a->name, "dying", a->dying, "message",
+                a->message ? a->message : "", "drifted", (json_int_t)tally_count(a, TALLY_DRIFTED),
+                "held", json_words(a->held), "conflicts", json_words(a->conflicts), "plan-error",
+                json_words(a->plan_error), "lost", json_words(lost), "lost-path", r ? r->path : "",
+                "refresh-paused", json_words(refresh), "since", (json_int_t)a->status_at);
+}
+
+/* Pods that do not run, and why. */
+static void add_pods(struct reconcile *rec, const struct world_application *a, json_t *to) {
+        const struct world_model *m = world_model(&rec->world, a->model);
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&a->units, &i));) {
+                const struct world_unit *u = e->value;
+
+                if (u->trouble)
+                        json_array_append_new(to, json_pack("{s:s, s:s, s:I, s:s, s:s, s:o, s:I}",
+                                                            "model", m && m->name ? m->name : "",
+                                                            "name", a->name, "number",
+                                                            (json_int_t)u->number, "pod", u->name,
+                                                            "trouble", u->trouble, "message",
+                                                            json_words(u->message), "since",
+                                                            (json_int_t)u->since));
+        }
+}
+
+/* Data that somebody has deleted, and that is there until its last user ends. */
+static json_t *leaving_json(struct reconcile *rec) {
+        json_t *list = json_array();
+        struct map_entry *e;
+
+        for (size_t i = 0; (e = map_next(&rec->world.resources, &i));) {
+                const struct world_resource *r = e->value;
+                bool leaves = r->seen.presence == PRESENCE_LEAVING && !r->row.dying &&
+                              decide_is_sacred(&r->row);
+                const struct world_application *a =
+                        leaves ? world_application(&rec->world, r->owner) : NULL;
+                const struct world_model *m = a ? world_model(&rec->world, a->model) : NULL;
+
+                if (m && m->name)
+                        json_array_append_new(
+                                list, json_pack("{s:s, s:s, s:s, s:s, s:o, s:I}", "model", m->name,
+                                                "name", a->name, "type", r->type, "path", r->path,
+                                                "why", json_words(r->seen.reason), "since",
+                                                (json_int_t)r->seen.leaving_at));
+        }
+        return list;
 }
 
 static json_t *queue_json(struct reconcile *rec) {
@@ -113,16 +155,23 @@ static json_t *fights_json(struct reconcile *rec) {
 
 json_t *reconcile_facts(struct reconcile *rec) {
         json_t *targets = json_array(), *models = json_array(), *applications = json_array();
+        json_t *pods = json_array();
         struct map_entry *e;
 
         for (size_t i = 0; (e = map_next(&rec->world.targets, &i));)
                 json_array_append_new(targets, target_json(e->value));
         for (size_t i = 0; (e = map_next(&rec->world.models, &i));)
                 json_array_append_new(models, model_json(rec, e->value));
-        for (size_t i = 0; (e = map_next(&rec->world.applications, &i));)
-                if (((struct world_application *)e->value)->name)
-                        json_array_append_new(applications, application_json(rec, e->value));
-        return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "fights", fights_json(rec), "targets",
-                         targets, "models", models, "applications", applications, "kept",
-                         kept_troubles(rec), "queue", queue_json(rec));
+        for (size_t i = 0; (e = map_next(&rec->world.applications, &i));) {
+                const struct world_application *a = e->value;
+
+                if (!a->name)
+                        continue;
+                json_array_append_new(applications, application_json(rec, a));
+                add_pods(rec, a, pods);
+        }
+        return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "fights", fights_json(rec),
+                         "targets", targets, "models", models, "applications", applications, "pods",
+                         pods, "leaving", leaving_json(rec), "kept", kept_troubles(rec), "queue",
+                         queue_json(rec));
 }

@@ -164,7 +164,7 @@ void unit_seen(struct reconcile *rec, struct world_target *t, const struct unit_
         struct world_application *a =
                 m ? world_application_named(&rec->world, m->id, s->application) : NULL;
         struct world_unit *u;
-        bool status, rest, up;
+        bool status, rest, up, same;
 
         if (!a || m->target != t->id)
                 return;
@@ -182,6 +182,9 @@ void unit_seen(struct reconcile *rec, struct world_target *t, const struct unit_
         }
         u->listed = true;
         up = str_eq(s->status, "active") && !str_eq(u->status, "active");
+        /* A pull fails and is put off in turns: what has lasted is the trouble. */
+        same = s->trouble && u->trouble && str_eq(s->trouble, u->trouble);
+        u->trouble = s->trouble;
         status = set_text(&u->status, s->status);
         status |= set_text(&u->message, s->message);
         rest = set_text(&u->uid, s->uid);
@@ -191,7 +194,7 @@ void unit_seen(struct reconcile *rec, struct world_target *t, const struct unit_
         rest |= set_text(&u->ports, s->ports);
         rest |= u->restarts != s->restarts;
         u->restarts = s->restarts;
-        if (status)
+        if (status && !same)
                 u->since = clock_wall();
         if (!status && !rest)
                 return;

@@ -74,6 +74,7 @@ struct world_wanted { /* a want, by its resource */
 
 struct world_unit {
         char *name, *uid, *status, *agent, *message, *address, *node, *ports;
+        const char *trouble; /* of unit_seen; NULL: none, or not seen since the start */
         int64_t number, since, restarts;
         bool listed; /* seen in the list that is coming in */
 };

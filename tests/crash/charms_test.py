@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Every action of the real charms, with what it stands on killed in the middle: charms_test.py BUILD
+"""Every action of the real charms, with what it stands on killed in the middle: charms_test.py BUILD [ACTION]...
 
 The MLflow bundle with an s3-integrator and a bucket for backups, and another for copies, on real servers behind the simulator's pods. Which actions there are is asked of the daemon, so
 that one that a charm gains is killed too. Each is run once without a kill, which tells what there is in the end, and then with
@@ -49,7 +49,8 @@ class Kills(Deployment):
 
     def __init__(self, build):
         super().__init__(build)
-        self.daemon.options = ["--poll-period", "2s"]
+        # Hundreds of rotations in a few minutes: each lets go of a user and a grant.
+        self.daemon.options = ["--poll-period", "2s", "--limit-delete-most", "100000"]
         self.requests = 0
 
     def start(self, **die):
@@ -321,6 +322,8 @@ def main():
     with Kills(sys.argv[1]) as kills:
         prepare(kills)
         for app, name, action in list(kills.actions()):
+            if sys.argv[2:] and name not in sys.argv[2:]:
+                continue
             try:
                 if action["destructive"] and person.call(kills.world, backups.ASKED, "GET", "/v1/info") is None:
                     raise Skip("nobody can be said to have logged in here")

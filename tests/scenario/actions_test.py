@@ -8,6 +8,7 @@ import contextlib
 import grp
 import json
 import os
+import pwd
 import signal
 import sqlite3
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from mooringd import Daemon, Failed, Sim, until  # noqa: E402
+from lib import person  # noqa: E402
 from operations import LIVE, MODEL, Operations, same  # noqa: E402
 
 GROUP = 1                                       # one that every machine has: of the operators here
@@ -218,19 +220,38 @@ def a_freeze_holds_what_does_not_say_that_it_may(w):
     same(w.end(held)["status"], "completed", "what was held")
 
 
+def called(uid):
+    names = [user.pw_name for user in pwd.getpwall() if user.pw_uid == uid]
+    return f"uid {uid} ({names[0] if names else '?'})"
+
+
+def destroy_by(w, login):
+    """The number of what somebody who logged in asked for; None: nobody can be played here."""
+    answer = person.call(w, login, "POST", f"{MODEL}/applications/a/actions/destroy", {})
+    return answer and json.loads(answer[1])["operation"]
+
+
 def a_second_person_approves_what_destroys(w):
-    operation = w.run("destroy")
-    same(w.show(operation)["approval"], "wanted", "its approval")
+    if Path("/proc/self/loginuid").read_text(encoding="ascii") == "4294967295":
+        w.refused("Log in to this machine as yourself", "POST", f"{MODEL}/applications/a/actions/destroy", {})
+        w.refused("Log in to this machine as yourself", "POST", f"{MODEL}/applications/a/actions/destroy/schedules", {"at": "1h"})
+    operation = destroy_by(w, 1001)
+    if operation is None:
+        return
     w.refused("a second person has to", "POST", f"{MODEL}/operations/{operation}/approve")
     same(w.show(operation)["now"]["waits"], "a second person's approval", "what it waits for")
+    same((w.show(operation)["approval"], w.show(operation)["asked-by"], w.show(operation)["asked-login"]),
+         ("wanted", f"{called(1001)} as {called(os.getuid())}", 1001), "who asked for it")
     same(w.end(w.run("show"))["status"], "completed", "what is parallel passes it")
     same(w.end(w.run("resize", params={"count": 1}))["status"], "completed", "what is not passes it too")
-    w.call("POST", f"{MODEL}/operations/{operation}/cancel")
-    same(w.show(operation)["status"], "cancelled", "in the end")
+    same(person.call(w, 1002, "POST", f"{MODEL}/operations/{operation}/approve", {})[0], 200, "that another login approves")
+    same((w.end(operation)["status"], w.show(operation)["approved-by"]), ("completed", f"{called(1002)} as {called(os.getuid())}"), "in the end")
 
 
 def what_nobody_approves_ends(w):
-    operation = w.run("destroy")
+    operation = destroy_by(w, 1001)
+    if operation is None:
+        return
     w.change("UPDATE operation SET enqueued_at = enqueued_at - 8 * 86400000 WHERE id = ?", operation)
     same((w.end(operation)["status"], w.show(operation)["message"]), ("cancelled", "nobody approved it within 7 days"), "a week later")
 

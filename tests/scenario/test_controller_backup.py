@@ -112,9 +112,9 @@ def _(world):
     restore(world, path).refused("in use by process", "stop it first", code=1)
     restore(world, path, "--force").refused("in use by process", code=1)
     world.daemon.stop()
-    restore(world, path).refused("1 models with 1 applications", "--force", "nothing was changed", code=1)
+    restore(world, path).refused("1 model with 1 application", "--force", "nothing was changed", code=1)
     said = restore(world, path, "--force").ok()
-    if "lost: 1 models with 1 applications" not in said.err or "what was there is in" not in said.err:
+    if "lost: 1 model with 1 application" not in said.err or "what was there is in" not in said.err:
         raise Trouble(f"--force does not say what is lost: {said.err}")
     world.daemon.start()
     confirm(world)

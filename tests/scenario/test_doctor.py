@@ -136,6 +136,28 @@ def _(world):
         raise Trouble(f"found {blind}")
 
 
+@test("an image that cannot be pulled is told with the image, the reason and since when, also while it is tried again", real="the simulator's registry fails at a word")
+def _(world):
+    world.wait_active()
+    since = set()
+    for reason in ("ErrImagePull", "ImagePullBackOff"):
+        world.cluster.ctl("fail-pods", "mlflow-server-*", reason)
+
+        def told(reason=reason):
+            return [f for f in doctor(world)[1] if f["id"] == "image-pull" and f["text"].startswith(reason)]
+        world.wait_for(f"{reason} to be told", told)
+        found = told()[0]
+        if "image" not in found["text"] or "not found" not in found["text"] or "kubectl -n" not in found["next"] or found["severity"] != "warning":
+            raise Trouble(f"it says {found}")
+        since.add(found["since"])
+    world.cluster.ctl("clear")
+    world.wait_active()
+    if len(since) != 1:
+        raise Trouble(f"a pull that is tried again began anew: {since}")
+    if any(f["id"] == "image-pull" for f in doctor(world)[1]):
+        raise Trouble("the pod runs, and doctor does not say so")
+
+
 @test("a right that was taken away is named with its verb and resource", sim="the simulator allows everything")
 def _(world):
     world.wait_active()

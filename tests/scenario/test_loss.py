@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Ways in which data was lost, or taken for lost: each of them by the commands and the mishaps that lead there."""
+import json
 from types import SimpleNamespace
 
 from lib.runner import main, test
@@ -99,6 +100,42 @@ def _(world):
     world.wait_status("mlflow-mysql", "active")
     if uid(world) != restored:
         raise Trouble("the restored claim was not taken as it is")
+
+
+def errors(world):
+    return {f["id"]: f for f in json.loads(world.ctl("doctor", "--format", "json").out)["findings"] if f["severity"] == "error"}
+
+
+@test("a claim that is deleted under a running server is an error with the way out; on its kept volume, or empty, the application goes on", fresh=True,
+      real="pods of the peers end when their helper says so")
+def _(world):
+    kube, model = world.cluster.kube, world.cluster.model
+    deploy_mysql(world)
+    world.wait_status("mlflow-mysql", "active")
+    for kept in (False, True):
+        volume = kube.get(CLAIMS, model, CLAIM)["spec"]["volumeName"]
+        kube.delete(CLAIMS, model, CLAIM)
+        world.wait_status("mlflow-mysql", "blocked", "it is being deleted, waiting for finalizer kubernetes.io/pvc-protection, since", "Retain")
+        found = errors(world)["data-leaving"]
+        if volume not in found["next"] or "Retain" not in found["next"] or not found["since"]:
+            raise Trouble(f"no way to keep the volume: {found}")
+        world.ctl("why", "mlflow-mysql").ok().says("what to do", "make a backup now", "MooringDataLost.md")
+        if kept:
+            kube.edit("persistentvolumes", "", volume, "/spec/persistentVolumeReclaimPolicy", "Retain")
+            if "stays" not in errors(world)["data-leaving"]["text"]:
+                raise Trouble(f"the volume is kept, and doctor says {errors(world)}")
+        kube.delete("pods", model, "mlflow-mysql-0")
+        world.wait_status("mlflow-mysql", "blocked", CLAIM, "is gone, and held data since")
+        world.ctl("why", "mlflow-mysql").ok().says("what to do", "accept-data-loss mlflow-mysql", "MooringDataLost.md")
+        if (f"{volume} is still there" in errors(world)["data-lost"]["text"]) != kept:
+            raise Trouble(f"of the volume doctor says {errors(world)}")
+        if kept:
+            kube.create(CLAIMS, model, {"metadata": {"name": CLAIM}, "spec": SPEC | {"volumeName": volume}})
+            world.wait_status("mlflow-mysql", "blocked", "another one of that name is there since", uid(world))
+        world.ctl("accept-data-loss", "mlflow-mysql").ok()
+        world.wait_status("mlflow-mysql", "active")
+        if (kube.get(CLAIMS, model, CLAIM)["spec"]["volumeName"] == volume) != kept:
+            raise Trouble("another volume is used than was meant")
 
 
 @test("another claim under the name of a detached one is not taken for it", fresh=True)

@@ -243,9 +243,10 @@ static void say_verified(struct cli *c, const json_t *json) {
                 (long long)json_get_int(json, "last", 0), json_get_str(json, "hash", ""));
         if (heads)
                 cli_say(c,
-                        "compared with %lld heads; what came after the newest of them could be "
-                        "missing from the end",
-                        (long long)heads);
+                        "compared with %lld %s; what came after the newest could be missing from "
+                        "the "
+                        "end",
+                        (long long)heads, heads == 1 ? "head" : "heads");
         else
                 say_no_head(c);
 }

@@ -91,7 +91,7 @@ static int create(struct cli *c) {
         if (r || cli_print(c, made))
                 return r;
         fprintf(c->out, "%s\n", json_get_str(made, "file", ""));
-        cli_say(c, "%s; %s", text_size(json_get_int(made, "size", 0), size),
+        cli_say(c, "%s; %s", text_bytes(json_get_int(made, "size", 0), size),
                 json_get_bool(made, "key", false)
                         ? "the key of the secrets is in it"
                         : "the key of the secrets is not in it: it is not the daemon's own file");
@@ -101,19 +101,19 @@ static int create(struct cli *c) {
 
 void backup_print_found(struct cli *c, const json_t *found) {
         int64_t made, missing = json_get_int(found, "charms-missing", 0);
-        char age[CLOCK_TEXT_MAX] = "?";
+        char age[CLOCK_TEXT_MAX] = "?", stamp[40];
 
         if (clock_parse_iso(json_get_str(found, "made", ""), &made))
-                clock_span(clock_wall() - made, age);
+                clock_span(MAX_OF(clock_wall() - made, 0) / 1000 * 1000, age);
         fprintf(c->out, "File         %s\n", json_get_str(found, "file", ""));
         fprintf(c->out, "Made         %s, %s ago, by mooringd %s\n",
-                json_get_str(found, "made", ""), age, json_get_str(found, "version", ""));
+                text_time(json_get_str(found, "made", NULL), c->globals->utc, stamp), age,
+                json_get_str(found, "version", ""));
         fprintf(c->out, "Controller   %s (%s)\n", json_get_str(found, "name", ""),
                 json_get_str(found, "controller", ""));
-        fprintf(c->out, "Models       %lld, with %lld applications, on %lld targets\n",
-                (long long)json_get_int(found, "models", 0),
-                (long long)json_get_int(found, "applications", 0),
-                (long long)json_get_int(found, "clusters", 0));
+        fprintf(c->out, "Models       %lld\n", (long long)json_get_int(found, "models", 0));
+        fprintf(c->out, "Applications %lld\n", (long long)json_get_int(found, "applications", 0));
+        fprintf(c->out, "Targets      %lld\n", (long long)json_get_int(found, "clusters", 0));
         fprintf(c->out, "Secrets      %lld, each opens\n",
                 (long long)json_get_int(found, "secrets", 0));
         fprintf(c->out, "Audit        %lld rows, as they were written\n",
@@ -179,7 +179,7 @@ static int list(struct cli *c) {
 
                 table_add(&t, json_get_str(one, "file", ""));
                 table_add(&t, json_get_bool(one, "sealed", false)
-                                      ? text_size(json_get_int(one, "size", 0), size)
+                                      ? text_bytes(json_get_int(one, "size", 0), size)
                                       : "no backup");
                 table_add(&t, text_time(json_get_str(one, "made", NULL), c->globals->utc, stamp));
         }

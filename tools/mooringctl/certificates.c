@@ -68,14 +68,18 @@ static char *joined(const json_t *list) {
 }
 
 static void add_row(struct cli *c, struct table *t, const json_t *one) {
-        cleanup_(freep) char *used = joined(json_get(one, "used-in"));
+        cleanup_(freep) char *used = joined(json_get(one, "used-in")), *noted = NULL;
+        const char *failed = json_get_str(one, "failed", NULL);
         int64_t left = json_get_int(one, "days-left", 0);
         char days[32], stamp[40];
 
         table_add(t, json_get_str(one, "name", ""));
         table_add(t, json_get_str(one, "subject", ""));
         table_add(t, json_get_str(one, "issuer", ""));
-        snprintf(days, sizeof(days), "%lld", (long long)left);
+        if (left < 0)
+                snprintf(days, sizeof(days), "ended");
+        else
+                snprintf(days, sizeof(days), "%lld", (long long)left);
         if (json_get_str(one, "ends", NULL))
                 table_style(t, days, left < 7 ? STYLE_BAD : left < 30 ? STYLE_WAIT : STYLE_PLAIN);
         else
@@ -83,15 +87,15 @@ static void add_row(struct cli *c, struct table *t, const json_t *one) {
         table_add(t, text_time(json_get_str(one, "issued", NULL), c->globals->utc, stamp));
         table_add(t, text_time(json_get_str(one, "renewal", NULL), c->globals->utc, stamp));
         table_add(t, json_get_str(one, "renewed-by", ""));
-        if (json_get_str(one, "failed", NULL))
-                table_style(t, json_get_str(one, "failed", ""), STYLE_BAD);
-        else
-                table_add(t, used);
+        if (failed)
+                noted = str_format("%s%snot renewed: %s", used, used[0] ? "; " : "", failed);
+        table_style(t, failed ? noted : used, failed ? STYLE_BAD : STYLE_PLAIN);
 }
 
 static int certs(struct cli *c) {
         static const char *const head[] = { "Name",    "Subject",    "Issuer",  "Days", "Issued",
                                             "Renewal", "Renewed by", "Used in", NULL };
+        const struct options *o = c->options;
         cleanup_(table_deinit) struct table t = { 0 };
         cleanup_(freep) char *path = NULL;
         cleanup_(json_freep) json_t *json = NULL;
@@ -116,7 +120,8 @@ static int certs(struct cli *c) {
         if (table_rows(&t))
                 table_print(&t, c->globals->color, c->out);
         else
-                cli_say(c, "no certificates");
+                cli_say(c, "no certificates%s%s", o->expiring ? " that end within " : "",
+                        o->expiring ? o->expiring : "");
         if (json_get_str(json, "ca-waits-for", NULL))
                 cli_say(c, "the CA is being replaced; that waits: %s",
                         json_get_str(json, "ca-waits-for", ""));

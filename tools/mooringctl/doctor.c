@@ -25,15 +25,18 @@ static void print(const struct cli *c, const json_t *f) {
         cleanup_(freep) char *next = text_safe(json_get_str(f, "next", ""));
         const char *severity = json_get_str(f, "severity", "");
         const char *since = json_get_str(f, "since", NULL);
+        cleanup_(freep) char *line = NULL;
         bool color = c->globals->color;
         char stamp[40];
 
-        fprintf(c->out, "%s%s%s %s", color ? table_color(style_of(severity)) : "", severity,
-                color ? "\033[0m" : "", json_get_str(f, "id", ""));
-        fprintf(c->out, "%s%s: %s", subject[0] ? ": " : "", subject, text);
-        if (since)
-                fprintf(c->out, " (since %s)", text_time(since, c->globals->utc, stamp));
-        fprintf(c->out, "\n%s%s%s", next[0] ? "        next: " : "", next, next[0] ? "\n" : "");
+        line = str_format("%s%s%s: %s%s%s%s", json_get_str(f, "id", ""), subject[0] ? ": " : "",
+                          subject, text, since ? " (since " : "",
+                          since ? text_time(since, c->globals->utc, stamp) : "", since ? ")" : "");
+        fprintf(c->out, "%s%s%s ", color ? table_color(style_of(severity)) : "", severity,
+                color ? "\033[0m" : "");
+        text_put(line, strlen(severity) + 1, "        ", text_columns(c->out), c->out);
+        if (next[0]) /* in one piece: it is copied */
+                fprintf(c->out, "        next: %s\n", next);
 }
 
 static int end(struct cli *c, const json_t *json) {

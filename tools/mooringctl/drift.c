@@ -79,8 +79,9 @@ static enum table_style outcome_style(const char *outcome) {
 static void say_none(const struct cli *c) {
         const struct options *o = c->options;
 
-        cli_say(c, o->since || o->type || o->kind || o->app || o->who ? "no drift that fits"
-                                                                      : "no drift");
+        cli_say(c, c->count || o->since || o->type || o->kind || o->app || o->who
+                           ? "no drift that fits"
+                           : "no drift");
 }
 
 static void print_list(struct cli *c, const json_t *list) {
@@ -157,7 +158,8 @@ static int check_type(struct cli *c, const char *type) {
 
 static int check_filters(struct cli *c) {
         const struct options *o = c->options;
-        int r = c->count ? check_application(c, cli_operand(c, 0)) : CLI_DONE;
+        const char *application = c->count ? cli_operand(c, 0) : o->app;
+        int r = application ? check_application(c, application) : CLI_DONE;
 
         return r == CLI_DONE && o->type ? check_type(c, o->type) : r;
 }
@@ -198,8 +200,9 @@ static void print_field(struct cli *c, const json_t *f) {
 
         if (!field) {
                 if (json_get(f, "more"))
-                        fprintf(c->out, "  and %lld more fields\n",
-                                (long long)json_get_int(f, "more", 0));
+                        fprintf(c->out, "  and %lld more %s\n",
+                                (long long)json_get_int(f, "more", 0),
+                                json_get_int(f, "more", 0) == 1 ? "field" : "fields");
                 else
                         fprintf(c->out, "  %s\n", json_get_str(f, "what", ""));
                 return;
@@ -238,8 +241,9 @@ static void print_line(struct cli *c, const json_t *line) {
                 fprintf(c->out, "Detected     %s after it was changed, by the writer's clock\n",
                         clock_span(json_get_int(line, "detected-ms", 0), stamp));
         if (json_get_int(line, "before", 0))
-                fprintf(c->out, "Before       %lld times the same\n",
-                        (long long)json_get_int(line, "before", 0));
+                fprintf(c->out, "Before       %lld %s the same\n",
+                        (long long)json_get_int(line, "before", 0),
+                        json_get_int(line, "before", 0) == 1 ? "time" : "times");
         fputs("What\n", c->out);
         json_array_foreach(json_get(line, "fields"), i, field)
                 print_field(c, field);
@@ -314,7 +318,10 @@ static int history(struct cli *c) {
                 table_style(&t, word, table_status_style(word));
                 table_add(&t, text);
         }
-        table_print(&t, c->globals->color, c->out);
+        if (table_rows(&t))
+                table_print(&t, c->globals->color, c->out);
+        else
+                cli_say(c, "nothing was noted of %s yet", cli_operand(c, 0));
         return CLI_DONE;
 }
 

@@ -33,32 +33,45 @@ static bool has_next(const json_t *list, size_t i, int depth) {
         return false;
 }
 
-static void print_branch(const json_t *list, size_t i, FILE *out) {
+/* What stands before cause I; before its FURTHER lines. The caller frees. */
+static char *branch(const json_t *list, size_t i, bool further) {
+        cleanup_(buf_free) struct buf out = BUF_INIT;
         int depth = depth_at(list, i);
 
-        for (int d = 1; d < depth; d++)
-                fputs(has_next(list, i, d) ? "│  " : "   ", out);
-        if (depth)
-                fputs(has_next(list, i, depth) ? "├─ " : "└─ ", out);
+        for (int d = 1; d < depth + further; d++)
+                buf_puts(&out, d && has_next(list, i, d) ? "│  " : "   ");
+        if (depth && !further)
+                buf_puts(&out, has_next(list, i, depth) ? "├─ " : "└─ ");
+        if (further)
+                buf_puts(&out, depth_at(list, i + 1) > depth && i + 1 < json_array_size(list)
+                                       ? "│ "
+                                       : "  ");
+        return buf_take(&out);
+}
+
+static void print_cause(const struct cli *c, const json_t *list, size_t i) {
+        const json_t *cause = json_array_get(list, i);
+        cleanup_(freep) char *subject = text_safe(json_get_str(cause, "subject", ""));
+        cleanup_(freep) char *text = text_safe(json_get_str(cause, "text", ""));
+        cleanup_(freep) char *before = branch(list, i, false), *below = branch(list, i, true);
+        bool color = c->globals->color;
+
+        fprintf(c->out, "%s%s%s%s: ", before, color ? table_color(STYLE_BOLD) : "", subject,
+                color ? "\033[0m" : "");
+        text_put(text, text_width(before) + text_width(subject) + 2, below, text_columns(c->out),
+                 c->out);
 }
 
 static int why(struct cli *c) {
         cleanup_(freep) char *path = path_of(c, "why", "subject");
         cleanup_(json_freep) json_t *json = NULL;
         int r = path ? call_get(c, path, &json) : CLI_FAILED;
-        const json_t *cause, *list = json_get(json, "why");
-        size_t i;
+        const json_t *list = json_get(json, "why");
 
         if (r || cli_print(c, json))
                 return r;
-        json_array_foreach(list, i, cause) {
-                cleanup_(freep) char *subject = text_safe(json_get_str(cause, "subject", ""));
-                cleanup_(freep) char *text = text_safe(json_get_str(cause, "text", ""));
-
-                print_branch(list, i, c->out);
-                fprintf(c->out, "%s%s%s: %s\n", c->globals->color ? table_color(STYLE_BOLD) : "",
-                        subject, c->globals->color ? "\033[0m" : "", text);
-        }
+        for (size_t i = 0; i < json_array_size(list); i++)
+                print_cause(c, list, i);
         return CLI_DONE;
 }
 
@@ -86,7 +99,10 @@ static int resources(struct cli *c) {
                                                        : STYLE_WAIT);
                 table_add(&t, json_get_str(sorted[i], "reason", ""));
         }
-        table_print(&t, c->globals->color, c->out);
+        if (table_rows(&t))
+                table_print(&t, c->globals->color, c->out);
+        else
+                cli_say(c, "nothing outside is looked after");
         return CLI_DONE;
 }
 

@@ -18,7 +18,7 @@ static void add_file(struct cli *c, struct table *t, const json_t *f) {
                 return;
         table_printf(t, "%.*s", (int)len, file);
         table_add(t, *slash ? slash + 1 : "");
-        table_add(t, text_size(json_get_int(f, "bytes", 0), size));
+        table_add(t, text_bytes(json_get_int(f, "bytes", 0), size));
         table_add(t, text_time(json_get_str(f, "modified", NULL), c->globals->utc, stamp));
 }
 

@@ -314,10 +314,13 @@ static void say_state(struct cli *c, const json_t *o) {
                 cli_say(c, "Step %s did not get: %s: %s%s%s", json_get_str(last, "step", ""), ask,
                         json_get_str(last, "outcome", "no answer yet"), *error ? ": " : "", error);
         }
-        cli_say(c,
-                done ? "What its %zu other steps did stays, but for what its clean-up took back."
-                     : "Before that it had done nothing outside.%.0zu",
-                done);
+        if (done)
+                cli_say(c,
+                        "What was done before (%zu of what it asked for) stays, but for what its "
+                        "clean-up took back.",
+                        done);
+        else
+                cli_say(c, "Before that it had done nothing outside.");
 }
 
 static int tell_failure(struct cli *c, const json_t *o) {
@@ -330,10 +333,16 @@ static int tell_failure(struct cli *c, const json_t *o) {
                  json_get_str(o, "action", ""), app, json_get_str(o, "status", ""), span,
                  *message ? ": " : "", message);
         say_state(c, o);
-        cli_say(c,
-                "Next: mooringctl show-operation %lld has each step; mooringctl why %s how %s is "
-                "now; run it again when the cause is gone.",
-                id, app, app);
+        if (str_eq(json_get_str(o, "status", ""), "failed"))
+                cli_say(c,
+                        "Next: mooringctl show-operation %lld has each step; mooringctl why %s how "
+                        "%s is now; run it again when the cause is gone.",
+                        id, app, app);
+        else
+                cli_say(c,
+                        "Next: mooringctl show-operation %lld has each step; mooringctl why %s "
+                        "how %s is now.",
+                        id, app, app);
         return CLI_FAILED;
 }
 

@@ -53,12 +53,15 @@ static enum table_style status_style(const char *status) {
 
 static char *told(const json_t *o) {
         const char *message = json_get_str(o, "message", ""), *step = json_get_str(o, "step", "");
+        const char *approved = json_get_str(o, "approved-by", "");
 
         if (str_eq(json_get_str(o, "approval", ""), "wanted") && follow_is_live(o))
                 return str_dup("waits for approval");
-        if (*message || !str_eq(json_get_str(o, "status", ""), "running") || !*step)
-                return str_dup(message);
-        return str_format("step %s", step);
+        if (!*message && str_eq(json_get_str(o, "status", ""), "running") && *step)
+                return str_format("step %s", step);
+        if (!*message && *approved)
+                return str_format("approved by %s", approved);
+        return str_dup(message);
 }
 
 static void print_list(struct cli *c, const json_t *list) {
@@ -107,6 +110,16 @@ static int check_status(const char *status) {
                         status, near ? ", did you mean " : "", near ? near : "");
 }
 
+/* Nothing of APPLICATION: it is told when there is none of that name. One that was removed has
+ * operations still. */
+static int check_application(struct cli *c, const char *application) {
+        cleanup_(freep) char *path =
+                call_path("/v1/models/%s/applications/%s", cli_model(c), application);
+        cleanup_(json_freep) json_t *json = NULL;
+
+        return call_get(c, path, &json);
+}
+
 static int operations(struct cli *c) {
         const struct options *o = c->options;
         cleanup_(freep) char *path = NULL;
@@ -121,6 +134,8 @@ static int operations(struct cli *c) {
         call_query(&path, "status", o->status);
         call_query_int(&path, "max", MIN_OF(o->limit, PAGE_MAX));
         r = call_pages(c, path, "operations", "before", (size_t)o->limit, &json);
+        if (!r && o->apps && json_array_size(json_get(json, "operations")) == 0)
+                r = check_application(c, o->apps);
         if (!r && !cli_print(c, json))
                 print_list(c, json_get(json, "operations"));
         return r;
@@ -139,6 +154,8 @@ static int read_id(struct cli *c, int64_t *ret) {
                         text);
 }
 
+#define NAMES 13 /* columns of what is told of one */
+
 static void put(struct cli *c, const char *name, const char *fmt, ...) printf_(3, 4);
 static void put(struct cli *c, const char *name, const char *fmt, ...) {
         cleanup_(freep) char *text = NULL, *safe = NULL;
@@ -148,8 +165,10 @@ static void put(struct cli *c, const char *name, const char *fmt, ...) {
         text = str_vformat(fmt, ap);
         va_end(ap);
         safe = text_safe(text);
-        if (*safe)
-                fprintf(c->out, "%-13s%s\n", name, safe);
+        if (!*safe)
+                return;
+        fprintf(c->out, "%-*s", NAMES, name);
+        text_put(safe, NAMES, "             ", text_columns(c->out), c->out);
 }
 
 static void put_time(struct cli *c, const char *name, const json_t *o, const char *member) {
@@ -163,12 +182,17 @@ static void put_head(struct cli *c, const json_t *o) {
         const char *message = json_get_str(o, "message", "");
         const char *color = c->globals->color ? table_color(status_style(status)) : "";
         cleanup_(freep) char *at = follow_is_live(o) ? follow_at(c, o) : str_dup(message);
+        char stamp[40];
 
         put(c, "Operation", "%lld", (long long)json_get_int(o, "id", 0));
         put(c, "Action", "%s of %s", json_get_str(o, "action", ""),
             json_get_str(o, "unit", json_get_str(o, "application", "")));
-        fprintf(c->out, "%-13s%s%s%s\n", "Status", color, status, *color ? "\033[0m" : "");
+        fprintf(c->out, "%-*s%s%s%s\n", NAMES, "Status", color, status, *color ? "\033[0m" : "");
         put(c, follow_is_live(o) ? "Now" : "Message", "%s", at);
+        if (follow_is_live(o) && str_eq(json_get_str(o, "approval", ""), "wanted"))
+                put(c, "Next", "mooringctl approve %lld, by a second person, or it is cancelled %s",
+                    (long long)json_get_int(o, "id", 0),
+                    text_time(json_get_str(o, "approve-until", NULL), c->globals->utc, stamp));
         put(c, "Asked by", "%s", json_get_str(o, "asked-by", ""));
         put(c, "Reason", "%s", json_get_str(o, "reason", ""));
         put(c, "Approved by", "%s", json_get_str(o, "approved-by", ""));
@@ -238,23 +262,28 @@ static void put_log(struct cli *c, const json_t *list) {
         }
 }
 
+static int code_of(const json_t *o) {
+        if (follow_is_live(o))
+                return CLI_DONE;
+        return str_eq(json_get_str(o, "status", ""), "completed") ? CLI_DONE : CLI_FAILED;
+}
+
 static int reveal(struct cli *c, int64_t id) {
         cleanup_(freep) char *path = follow_path(c, id, "/results");
         cleanup_(buf_wipe) struct buf text = BUF_INIT;
         cleanup_(json_freep) json_t *json = NULL;
         int r = call_send(c, "POST", path, NULL, &json);
 
-        if (r || cli_print(c, json))
+        if (r)
                 return r;
+        if (cli_print(c, json))
+                return code_of(json);
+        if (json_object_size(json_get(json, "results")) == 0)
+                cli_say(c, "operation %lld, which is %s, has told no results", (long long)id,
+                        json_get_str(json, "status", ""));
         yaml_write(json_get(json, "results"), &text);
-        fputs(buf_str(&text), c->out);
-        return CLI_DONE;
-}
-
-static int code_of(const json_t *o) {
-        if (follow_is_live(o))
-                return CLI_DONE;
-        return str_eq(json_get_str(o, "status", ""), "completed") ? CLI_DONE : CLI_FAILED;
+        fputs(json_object_size(json_get(json, "results")) ? buf_str(&text) : "", c->out);
+        return code_of(json);
 }
 
 static int show_operation(struct cli *c) {

@@ -150,10 +150,8 @@ static void say_nothing_to_do(struct cli *c) {
         size_t rules = rules_that_spare(c);
 
         if (rules)
-                cli_say(c,
-                        "nothing to do, but for what %zu rules leave as it is (mooringctl drift "
-                        "policy)",
-                        rules);
+                cli_say(c, "nothing to do, but for what %zu %s as it is (mooringctl drift policy)",
+                        rules, rules == 1 ? "rule leaves" : "rules leave");
         else
                 cli_say(c, "nothing to do: the outside is as the model says");
 }

@@ -15,6 +15,14 @@ static const struct opt remove_options[] = { { "dry-run", 0, OPT_BOOL,
                                                0, NULL, "say what would be done, do nothing" },
                                              {} };
 
+static void add_operation(struct table *t, int64_t operation, const char *status) {
+        cleanup_(freep) char *text = str_format("operation %lld %s", (long long)operation, status);
+
+        table_style(t, text,
+                    str_eq(status, "failed") || str_eq(status, "aborted") ? STYLE_BAD
+                                                                          : STYLE_PLAIN);
+}
+
 static void add_schedule(struct cli *c, struct table *t, const json_t *s) {
         const char *not_run = json_get_str(s, "not-run", "");
         int64_t operation = json_get_int(s, "operation", 0);
@@ -32,7 +40,7 @@ static void add_schedule(struct cli *c, struct table *t, const json_t *s) {
         if (*not_run)
                 table_style(t, not_run, STYLE_BAD);
         else if (operation)
-                table_printf(t, "operation %lld", (long long)operation);
+                add_operation(t, operation, json_get_str(s, "operation-status", ""));
         else
                 table_add(t, "");
         table_add(t, text_time(json_get_str(s, "completed", NULL), c->globals->utc, stamp));

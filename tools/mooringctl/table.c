@@ -5,8 +5,6 @@
 #include "text.h"
 
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 static const char *const colors[] = {
         [STYLE_PLAIN] = "",         [STYLE_GOOD] = "\033[32m", [STYLE_WAIT] = "\033[33m",
@@ -202,11 +200,7 @@ void table_print_width(const struct table *t, bool color, size_t room, FILE *out
 }
 
 void table_print(const struct table *t, bool color, FILE *out) {
-        struct winsize size = { 0 };
-        int fd = fileno(out);
-        bool terminal = fd >= 0 && isatty(fd) && ioctl(fd, TIOCGWINSZ, &size) == 0;
-
-        table_print_width(t, color, terminal ? size.ws_col : 0, out);
+        table_print_width(t, color, text_columns(out), out);
 }
 
 enum table_style table_status_style(const char *status) {

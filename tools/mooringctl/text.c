@@ -120,6 +120,29 @@ size_t text_line(const char *text, size_t width) {
         return blank ? blank : n ? n : letter(text);
 }
 
+size_t text_columns(FILE *out) {
+        struct winsize size = { 0 };
+        int fd = fileno(out);
+
+        return fd >= 0 && isatty(fd) && ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+#define PUT_MIN 24 /* columns for words; in a narrower rest the terminal breaks them itself */
+
+void text_put(const char *text, size_t at, const char *indent, size_t columns, FILE *out) {
+        size_t further = text_width(indent);
+
+        while (columns >= further + PUT_MIN && at + text_width(text) > columns) {
+                size_t n = at + PUT_MIN > columns ? 0 : text_line(text, columns - at);
+
+                fprintf(out, "%.*s\n%s", (int)n, text, indent);
+                text += n;
+                text += strspn(text, " ");
+                at = further;
+        }
+        fprintf(out, "%s\n", text);
+}
+
 char *text_safe(const char *text) {
         struct buf out = BUF_INIT;
 
@@ -203,6 +226,19 @@ const char *text_size(int64_t bytes, char ret[32]) {
                 unit++;
         }
         snprintf(ret, 32, "%lld%s", (long long)n, units[unit]);
+        return ret;
+}
+
+const char *text_bytes(int64_t bytes, char ret[32]) {
+        static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+        double n = (double)bytes;
+        size_t unit = 0;
+
+        while (n >= 1024 && unit + 1 < ARRAY_SIZE(units)) {
+                n /= 1024;
+                unit++;
+        }
+        snprintf(ret, 32, unit ? "%.1f %s" : "%.0f %s", n, units[unit]);
         return ret;
 }
 

@@ -15,6 +15,11 @@ char *text_cut(const char *text, size_t width, bool left);
 /* Bytes of TEXT that fill a line of WIDTH columns: up to a blank, if there is one. At least a
  * letter. */
 size_t text_line(const char *text, size_t width);
+/* Columns of the terminal that OUT is; 0: it is none. */
+size_t text_columns(FILE *out);
+/* TEXT and a newline on OUT, which stands at column AT. In a terminal of COLUMNS it is broken at
+ * blanks, and each further line begins with INDENT; 0: one line. */
+void text_put(const char *text, size_t at, const char *indent, size_t columns, FILE *out);
 #define TEXT_BAR_MAX 30
 /* "###......." of WIDTH letters, at most TEXT_BAR_MAX. Returns RET. */
 const char *text_bar(size_t done, size_t total, size_t width, char ret[TEXT_BAR_MAX + 1]);
@@ -29,6 +34,8 @@ const char *text_time(const char *iso, bool utc, char ret[40]);
 const char *text_clock(const char *iso, bool utc, char ret[40]);
 /* "10 GiB" as Juju writes sizes: "10GiB". */
 const char *text_size(int64_t bytes, char ret[32]);
+/* "1.4 GiB", of what was measured and not asked for. Returns RET. */
+const char *text_bytes(int64_t bytes, char ret[32]);
 /* A JSON value on one line: texts as they are, others as JSON; NULL and null: "". The caller
  * frees. */
 char *text_value(const json_t *j);

@@ -196,16 +196,18 @@ static int ask_volumes(struct flow *f, struct ask *a, struct err *err) {
 
 static void tell_volume(struct examining *e, const json_t *volume) {
         const json_t *spec = json_get(volume, "spec"), *claim = json_get(spec, "claimRef");
-        bool bound = str_eq(json_get_str(json_get(volume, "status"), "phase", ""), "Bound");
+        const char *phase = json_get_str(json_get(volume, "status"), "phase", "");
 
-        if (!claim || !bound)
+        /* Released: its claim is gone, and what was in it is there still. */
+        if (!claim || (!str_eq(phase, "Bound") && !str_eq(phase, "Released")))
                 return;
         json_array_append_new(json_get(e->told, "volumes"),
-                              json_pack("{s:s, s:s, s:s, s:s}", "volume",
+                              json_pack("{s:s, s:s, s:s, s:s, s:s}", "volume",
                                         json_get_str(json_get(volume, "metadata"), "name", ""),
                                         "scope", json_get_str(claim, "namespace", ""), "claim",
                                         json_get_str(claim, "name", ""), "policy",
-                                        json_get_str(spec, "persistentVolumeReclaimPolicy", "")));
+                                        json_get_str(spec, "persistentVolumeReclaimPolicy", ""),
+                                        "phase", phase));
 }
 
 static int got_volumes(struct flow *f, struct ask *a, struct err *err) {

@@ -282,6 +282,7 @@ void observe_object(struct target *t, const struct observe_context *c, struct sc
         if (leaving) {
                 ret->ready = READY_NO;
                 ret->reason = observe_leaving(object);
+                take_time(scan_get(metadata, "deletionTimestamp"), &ret->leaving_at);
                 return;
         }
         if (!has_state(c->type))

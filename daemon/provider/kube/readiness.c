@@ -72,6 +72,10 @@ static bool enough(struct judging *j, const char *what, int64_t have, int64_t wa
         return false;
 }
 
+static void beyond(struct judging *j, int64_t n, const char *what) {
+        verdict(j, READY_NO, "%" PRId64 " %s %s still there", n, n == 1 ? "pod" : "pods", what);
+}
+
 static bool replica_failure(struct judging *j) {
         const json_t *failure = condition(j, "ReplicaFailure");
 
@@ -120,8 +124,8 @@ static void judge_deployment(struct judging *j) {
                  !enough(j, "pods updated", status_int(j, "updatedReplicas"), want))
                 return;
         else if (status_int(j, "replicas") > status_int(j, "updatedReplicas"))
-                verdict(j, READY_NO, "%" PRId64 " pods of an older revision are still there",
-                        status_int(j, "replicas") - status_int(j, "updatedReplicas"));
+                beyond(j, status_int(j, "replicas") - status_int(j, "updatedReplicas"),
+                       "of an older revision");
         else if (!enough(j, "pods available", status_int(j, "availableReplicas"), want))
                 return;
         else if (condition_is(progressing, "False"))
@@ -145,8 +149,7 @@ static void judge_stateful_set(struct judging *j) {
             !enough(j, "pods ready", status_int(j, "readyReplicas"), want))
                 return;
         if (status_int(j, "replicas") > want)
-                verdict(j, READY_NO, "%" PRId64 " pods too many are still there",
-                        status_int(j, "replicas") - want);
+                beyond(j, status_int(j, "replicas") - want, "too many");
         else if (json_integer_value(partition) > 0)
                 enough(j, "pods updated", status_int(j, "updatedReplicas"),
                        want - json_integer_value(partition));

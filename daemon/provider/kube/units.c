@@ -83,25 +83,56 @@ static bool is_starting(const char *reason) {
         return str_eq(reason, "ContainerCreating") || str_eq(reason, "PodInitializing") || !*reason;
 }
 
+/* What kubelets say of an image, as long as there is no other cause to tell from it. */
+static bool is_about_image(const char *reason) {
+        static const char *const reasons[] = { "ErrImagePull",      "ImagePullBackOff",
+                                               "ErrImageNeverPull", "ImageInspectError",
+                                               "InvalidImageName",  "RegistryUnavailable" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+                if (str_eq(reason, reasons[i]))
+                        return true;
+        return false;
+}
+
+/* Which image, also where a registry's answer does not name it. */
+static void no_image(struct units_pod *u, const char *reason, const json_t *container) {
+        const char *image = json_get_str(container, "image", "");
+        const char *message =
+                json_get_str(json_dig(container, "state", "waiting", NULL), "message", "");
+        bool named = !image[0] || strstr(message, image);
+
+        put_message(u, "%s: container %s: %s%s%s%s", reason, json_get_str(container, "name", "?"),
+                    named ? "" : "image ", named ? "" : image, named || !message[0] ? "" : ": ",
+                    message);
+        state(u, str_eq(reason, "ErrImagePull") ? "waiting" : "error", "error", true);
+        u->no_image = true;
+}
+
 /* A container that waits for something else than its turn. */
 static bool waiting_container(struct units_pod *u, const json_t *container) {
         const json_t *waiting = json_dig(container, "state", "waiting", NULL);
         const char *reason = json_get_str(waiting, "reason", "");
         const char *name = json_get_str(container, "name", "?");
+        int64_t restarts = json_get_int(container, "restartCount", 0);
         cleanup_(freep) char *exit = NULL;
 
         if (!waiting || is_starting(reason))
                 return false;
         if (str_eq(reason, "CrashLoopBackOff")) {
                 exit = last_exit(container);
-                put_message(u, "CrashLoopBackOff: container %s %s, %" PRId64 " restarts", name,
-                            exit ? exit : "does not stay up",
-                            json_get_int(container, "restartCount", 0));
+                put_message(u, "CrashLoopBackOff: container %s %s, %" PRId64 " %s", name,
+                            exit ? exit : "does not stay up", restarts,
+                            restarts == 1 ? "restart" : "restarts");
                 state(u, "error", "error", true);
                 return true;
         }
+        if (is_about_image(reason)) {
+                no_image(u, reason, container);
+                return true;
+        }
         put_message(u, "%s: container %s: %s", reason, name, json_get_str(waiting, "message", ""));
-        state(u, str_eq(reason, "ErrImagePull") ? "waiting" : "error", "error", true);
+        state(u, "error", "error", true);
         return true;
 }
 
@@ -309,6 +340,9 @@ void units_tell(const struct units_pod *p, const struct observer *o, bool gone) 
                 .node = p->node,
                 .ports = p->ports,
                 .restarts = p->restarts,
+                .trouble = gone || !p->bad ? NULL
+                           : p->no_image   ? UNIT_NO_IMAGE
+                                           : UNIT_DOES_NOT_RUN,
         };
 
         o->unit(o->arg, &seen);

@@ -11,6 +11,7 @@ struct units_pod {
         int64_t number, restarts;
         const char *status, *agent;
         bool ready, bad; /* BAD: something keeps it from starting; MESSAGE says what */
+        bool no_image;   /* it is BAD because an image cannot be had */
 };
 void units_read(const json_t *pod, struct units_pod *ret);
 void units_clear(struct units_pod *p);

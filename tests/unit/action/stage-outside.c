@@ -91,6 +91,9 @@ static struct step *make_step(const struct stage *s, const json_t *world) {
         struct step *made = NULL;
         struct err err = {};
 
+        if (json_get_int(step, "result", 0))
+                json_object_set_new(json_get(said, "results"), json_get_str(step, "name", ""),
+                                    json_sprintf("%0*d", (int)json_get_int(step, "result", 0), 7));
         for (int64_t i = 0; i < json_get_int(step, "log", 0); i++)
                 json_array_append_new(json_get(said, "log"), json_string("a line"));
         if (after)

@@ -3,7 +3,7 @@
  * ends itself; time is the test's
  *
  *   [{"name": "work", "ask": {...}, "deadline": 60, "goto": name, "fail": text, "log": lines,
- *     "crash": true, "cleanup": true}, ...]
+ *     "result": bytes, "crash": true, "cleanup": true}, ...]
  *
  * are the steps of every action: one with "ask" asks for it and goes on once that is done; else it
  * goes on at once, to "goto" or the next of its sort. Applications a and b of model "lab" have the

@@ -22,6 +22,24 @@ static bool begins(const char *text, const char *with) {
         return strncmp(text, with, strlen(with)) == 0;
 }
 
+/* ---- results */
+
+static void results_that_are_too_large_together_fail_it_and_are_cleaned_up_after(void **state) {
+        static const char steps[] = "[{\"name\": \"one\", \"result\": 40000},"
+                                    " {\"name\": \"two\", \"result\": 40000},"
+                                    " {\"name\": \"tidy\", \"cleanup\": true, \"ask\": " EXEC "}]";
+        struct stage *s = *state;
+        int64_t id;
+
+        stage_steps(s, steps);
+        id = stage_begin(s, "a", "work");
+        assert_int_equal(stage_out(s), 1);
+        stage_did(s, OUTCOME_DONE);
+        assert_string_equal(stage_ended(s, id),
+                            "failed: results of 80019 bytes, at most 65536 are kept");
+        assert_string_equal(stage_value(s, "SELECT length(results) FROM operation"), "40010");
+}
+
 /* ---- cancel */
 
 static void a_cancelled_stream_in_back_off_is_not_begun_again(void **state) {
@@ -389,6 +407,7 @@ static void what_the_other_side_has_not_taken_is_waited_for(void **state) {
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, stage_set_up, stage_tear_down)
         const struct CMUnitTest tests[] = {
+                CASE(results_that_are_too_large_together_fail_it_and_are_cleaned_up_after),
                 CASE(a_cancelled_stream_in_back_off_is_not_begun_again),
                 CASE(a_cancelled_stream_that_is_out_is_broken_off),
                 CASE(what_was_cancelled_is_not_sent_again_by_the_next_process),

@@ -76,6 +76,21 @@ struct expectation {
 #define AGE(more)                                                                                  \
         "{'schedule-ages': [{'id': 3, 'model': 'kf', 'application': 'minio', 'action': "           \
         "'tidy', " more "}]}"
+#define VOLUMES(volume)                                                                            \
+        "'models': [{'name': 'kf', 'target': 'aks'}], 'targets': [{'name': 'aks'}]}, 'asked': "    \
+        "{'aks': {'volumes': [{'volume': 'pv-0', 'scope': 'kf', 'claim': 'data-0', 'phase': "      \
+        "'Failed'}, " volume "]}}}"
+#define LEAVING(volume)                                                                            \
+        "{'loop': {'leaving': [{'model': 'kf', 'name': 'db', 'type': 'PersistentVolumeClaim', "    \
+        "'path': 'kf/data-0', 'why': 'it is being deleted, waiting for finalizer x', 'since': "    \
+        "%-1000}], " VOLUMES(volume)
+#define LOST(members)                                                                              \
+        "{'loop': {'applications': [{'model': 'kf', 'name': 'db', 'lost': 'claim is gone', "       \
+        "'lost-path': 'kf/data-0'}], " VOLUMES(                                                    \
+                "{'volume': 'pv-1', 'scope': 'kf', 'claim': 'data-0', " members "}")
+#define POD(trouble, message, since)                                                               \
+        LOOP("'pods': [{'model': 'kf', 'name': 'web', 'number': 1, 'pod': 'web-ab', 'trouble': "   \
+             "'" trouble "', 'message': '" message "', 'since': %" since "}]")
 #define ROW(members) "{'applications': [{'model': 'kf', 'name': 'minio'" members "}]}"
 
 static const struct expectation expectations[] = {
@@ -359,9 +374,42 @@ static const struct expectation expectations[] = {
           "[mooringctl drift policy --model kf]" },
         { "rule", "{'rules': [{'model': 'kf', 'mode': 'report', 'text': 'mode report'}]}", "ok",
           "told and stays: mode report" },
+        { "data-leaving", LOOP("'leaving': []"), NULL },
+        { "data-leaving",
+          LEAVING("{'volume': 'pv-1', 'scope': 'kf', 'claim': 'data-0', 'phase': 'Bound', "
+                  "'policy': 'Delete'}"),
+          "error",
+          "kf/db: PersistentVolumeClaim kf/data-0: it is being deleted, waiting for finalizer x; "
+          "when the last pod that uses it ends it is gone, with all that is in its volume pv-1: "
+          "restart nothing, make a backup [kubectl patch pv pv-1 -p" },
+        { "data-leaving",
+          LEAVING("{'volume': 'pv-1', 'scope': 'kf', 'claim': 'data-0', 'phase': 'Bound', "
+                  "'policy': 'Retain'}"),
+          "error",
+          "it is gone, and its volume pv-1 stays: restart nothing, make a backup "
+          "[mooringctl why db --model kf]" },
+        { "data-leaving",
+          LEAVING("{'volume': 'pv-1', 'scope': 'other', 'claim': 'data-0', 'phase': 'Bound'}"),
+          "error", "it is gone, with what it holds: restart" },
+        { "data-lost", LOST("'phase': 'Released'"), "error",
+          "kf/db: claim is gone; its volume pv-1 is still there, Released, with what was in it "
+          "[mooringctl why db --model kf]" },
+        { "data-lost", LOST("'phase': 'Bound'"), "error", "claim is gone [" },
+        { "image-pull", LOOP("'pods': []"), NULL },
+        { "image-pull", POD("run", "CrashLoopBackOff", "-600000"), NULL },
+        { "image-pull", POD("image", "ErrImagePull: container c: image x: denied", "-60000"),
+          "warning",
+          "kf/web/1: ErrImagePull: container c: image x: denied [kubectl -n kf describe pod "
+          "web-ab]" },
+        { "image-pull", POD("image", "ErrImagePull: x", "-130000"), "error", "ErrImagePull: x" },
+        { "pod-failing", POD("image", "ErrImagePull", "-600000"), NULL },
+        { "pod-failing", POD("run", "CrashLoopBackOff: x", "-60000"), "warning",
+          "CrashLoopBackOff: x" },
+        { "pod-failing", POD("run", "CrashLoopBackOff: x", "-130000"), "error",
+          "CrashLoopBackOff: x" },
         { "drift-stands", APPLICATION(", 'drifted': 0"), NULL },
         { "drift-stands", APPLICATION(", 'drifted': 2"), "warning",
-          "kf/minio: 2 objects are other than they were made, and not put right yet [mooringctl "
+          "kf/minio: 2 objects are other than made, and not put right yet [mooringctl "
           "drift minio" },
         { "removal-held", APPLICATION(", 'dying': true"), NULL },
         { "removal-held",

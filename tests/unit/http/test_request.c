@@ -222,6 +222,7 @@ static void status_has_an_outcome(void **state) {
                 { 429, OUTCOME_THROTTLED, OUTCOME_THROTTLED },
                 { 500, OUTCOME_UNREACHABLE, OUTCOME_THROTTLED },
                 { 503, OUTCOME_UNREACHABLE, OUTCOME_THROTTLED },
+                { 507, OUTCOME_REFUSED, OUTCOME_REFUSED },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -33,6 +33,7 @@ static struct audit_entry person(int64_t uid, int64_t login) {
                                      .has_user = true,
                                      .uid = uid,
                                      .has_login = login >= 0,
+                                     .login_name = login == 1001 ? "bob" : "alice",
                                      .login = login };
 }
 
@@ -77,7 +78,7 @@ static int one(struct desk *d, int (*fn)(struct tx *, struct command *, struct e
 
 struct wanted {
         int64_t id;
-        char status[20], params[200], approval[10];
+        char status[20], params[200], approval[10], asked_by[80], approved_by[80];
         int64_t secrets;
 };
 
@@ -92,6 +93,8 @@ static int read_row(struct tx *tx, const void *arg, json_t **ret, struct err *er
         str_copy(w->status, sizeof(w->status), row->status);
         str_copy(w->params, sizeof(w->params), row->params);
         str_copy(w->approval, sizeof(w->approval), row->approval);
+        str_copy(w->asked_by, sizeof(w->asked_by), row->asked_by);
+        str_copy(w->approved_by, sizeof(w->approved_by), row->approved_by);
         if (r >= 0)
                 r = q_operation_secrets(
                         tx,
@@ -151,6 +154,7 @@ static void what_is_wrong_is_refused(void **state) {
                 { "back-up", "{}", "back-up: parameter to: is needed" },
                 { "back-up", "{\"too\": 1}",
                   "back-up: there is no parameter too, did you mean \"to\"?" },
+                { "back-up", "{\"to\": 1}", "back-up: parameter to: wants a text, is 1" },
                 { "back-up", "{\"to\": \"{{secret:x\"}",
                   "back-up: parameter /to: a secret's token is not taken here" },
         };
@@ -160,6 +164,16 @@ static void what_is_wrong_is_refused(void **state) {
                 assert_true(run(d, cases[i].action, cases[i].params, NULL) < 0);
                 assert_string_equal(desk_error(d, 0), cases[i].told);
         }
+}
+
+static void an_application_that_is_being_removed_is_not_acted_on(void **state) {
+        struct desk *d = *state;
+
+        assert_int_equal(desk_application(d, command_application_remove,
+                                          (struct command_application){ .application = "a" }),
+                         0);
+        assert_int_equal(run(d, "set-password", "{}", NULL), -EBUSY);
+        assert_string_equal(desk_error(d, 0), "application a is being removed");
 }
 
 static void an_application_that_is_paused_or_frozen_is_not_acted_on(void **state) {
@@ -203,7 +217,7 @@ static void a_second_person_who_logged_in_approves(void **state) {
         struct audit_entry alice = person(1000, 1000), sudo = person(0, 1000),
                            nobody = person(0, -1), bob = person(0, 1001);
         struct desk *d = *state;
-        int64_t id, unknown;
+        int64_t id;
 
         assert_int_equal(run_as(d, &alice, "destroy", "{}", &id), 0);
         assert_true(desk_has_note(d, "somebody else has to approve it"));
@@ -217,9 +231,18 @@ static void a_second_person_who_logged_in_approves(void **state) {
         assert_string_equal(row_of(d, id).approval, "given");
         assert_int_equal(one(d, command_operation_approve, &bob, id), 0);
         assert_int_equal(desk_changes(d), 0);
-        assert_int_equal(run_as(d, &nobody, "destroy", "{}", &unknown), 0);
-        assert_int_equal(one(d, command_operation_approve, &bob, unknown), -EPERM);
-        assert_non_null(strstr(desk_error(d, 0), "who asked did not log in"));
+        assert_true(desk_has_note(d, "was approved already, by uid 1001 (bob)"));
+        assert_string_equal(row_of(d, id).approved_by, "uid 1001 (bob) as uid 1000 (alice)");
+}
+
+static void what_nobody_could_approve_is_refused(void **state) {
+        struct audit_entry nobody = person(0, -1);
+        struct desk *d = *state;
+
+        assert_int_equal(run_as(d, &nobody, "destroy", "{}", NULL), -EPERM);
+        assert_non_null(strstr(desk_error(d, 0), "destroys something, so a second person has to"));
+        assert_non_null(strstr(desk_error(d, 0), "Log in to this machine as yourself"));
+        assert_int_equal(run_as(d, &nobody, "set-password", "{}", NULL), 0);
 }
 
 static void what_has_ended_is_neither_cancelled_nor_approved(void **state) {
@@ -309,8 +332,10 @@ int main(void) {
                 CASE(an_action_is_queued_with_its_parameters),
                 CASE(a_secret_parameter_is_sealed_and_goes_with_its_operation),
                 CASE(what_is_wrong_is_refused),
+                CASE(an_application_that_is_being_removed_is_not_acted_on),
                 CASE(an_application_that_is_paused_or_frozen_is_not_acted_on),
                 CASE(a_second_person_who_logged_in_approves),
+                CASE(what_nobody_could_approve_is_refused),
                 CASE(what_has_ended_is_neither_cancelled_nor_approved),
                 CASE(an_operator_runs_what_the_charm_or_an_admin_allows),
                 CASE(one_application_has_room_for_so_many),

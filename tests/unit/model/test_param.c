@@ -83,7 +83,7 @@ static void what_does_not_fit_is_told_with_its_path(void **state) {
                 { "{user: root, either: true}",
                   "parameter either: wants a whole number or a text, is true" },
                 { "{user: root, tables: []}",
-                  "parameter tables: must have at least 1 items, has 0" },
+                  "parameter tables: must have at least 1 item, has 0" },
                 { "{user: root, tables: [a, b, c]}",
                   "parameter tables: must have at most 2 items, has 3" },
                 { "{user: root, tables: [a, a]}",

@@ -116,7 +116,9 @@ static void schedules_on_offer(struct server_call *c, void *arg) {
                 c, 200, NULL,
                 "{\"schedules\":[{\"id\":3,\"application\":\"a\",\"unit\":null,\"action\":\"x\","
                 "\"cron\":\"30 2 * * *\",\"zone\":\"UTC\",\"next\":\"2036-01-01T02:30:00Z\","
-                "\"last\":null,\"not-run\":\"the model is frozen\",\"operation\":null}]}");
+                "\"last\":null,\"not-run\":\"the model is frozen\",\"operation\":null},{\"id\":4,"
+                "\"application\":\"a\",\"action\":\"y\",\"cron\":\"0 3 * * *\",\"zone\":\"UTC\","
+                "\"not-run\":\"\",\"operation\":12,\"operation-status\":\"failed\"}]}");
 }
 
 static void a_schedule_says_when_it_is_next_and_why_it_was_not_run(void **state) {
@@ -128,6 +130,7 @@ static void a_schedule_says_when_it_is_next_and_why_it_was_not_run(void **state)
         assert_int_equal(bench_run(b, &out, NULL, "schedules", "--utc", NULL), CLI_DONE);
         assert_non_null(strstr(out, "30 2 * * * UTC  2036-01-01 02:30:00"));
         assert_non_null(strstr(out, "the model is frozen"));
+        assert_non_null(strstr(out, "operation 12 failed"));
         assert_int_equal(bench_run(b, NULL, NULL, "remove-schedule", "3", NULL), CLI_DONE);
         assert_string_equal(b->asked, "DELETE /v1/models/m/schedules/3 ");
 }

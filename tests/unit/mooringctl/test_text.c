@@ -143,6 +143,40 @@ static void a_table_that_is_too_wide_loses_what_tells_least(void **state) {
         }
 }
 
+static char *put(const char *text, size_t at, const char *indent, size_t columns) {
+        char *out = NULL;
+        size_t len;
+        FILE *f = open_memstream(&out, &len);
+
+        text_put(text, at, indent, columns, f);
+        fclose(f);
+        return out;
+}
+
+static void a_long_text_is_broken_at_blanks_and_indented(void **state) {
+        static const char text[] = "the claim is being deleted: make a backup now, and keep its "
+                                   "volume";
+        static const char broken[] = "the claim is being\n"
+                                     "│ deleted: make a backup now, and\n"
+                                     "│ keep its volume\n";
+        cleanup_(freep) char *narrow = put(text, 8, "│ ", 34), *pipe = put(text, 8, "│ ", 0),
+                             *tiny = put(text, 8, "│ ", 10), *deep = put("one two", 32, "  ", 34);
+
+        assert_string_equal(narrow, broken);
+        assert_int_equal(strlen(pipe), strlen(text) + 1);
+        assert_string_equal(tiny, pipe);
+        assert_string_equal(deep, "\n  one two\n");
+}
+
+static void measured_bytes_are_round(void **state) {
+        char text[32];
+
+        assert_string_equal(text_bytes(0, text), "0 B");
+        assert_string_equal(text_bytes(1023, text), "1023 B");
+        assert_string_equal(text_bytes(1536, text), "1.5 KiB");
+        assert_string_equal(text_bytes(5368709120, text), "5.0 GiB");
+}
+
 static void an_object_is_named_as_why_takes_it(void **state) {
         static const char *const cases[][3] = {
                 { "Deployment.apps", "mlflow/mlflow-server", "deployment/mlflow-server" },
@@ -169,6 +203,8 @@ int main(void) {
                 cmocka_unit_test(a_text_is_cut_where_it_tells_least),
                 cmocka_unit_test(a_table_that_is_too_wide_loses_what_tells_least),
                 cmocka_unit_test(values_that_are_no_text_are_json),
+                cmocka_unit_test(a_long_text_is_broken_at_blanks_and_indented),
+                cmocka_unit_test(measured_bytes_are_round),
                 cmocka_unit_test(an_object_is_named_as_why_takes_it),
         };
 

@@ -21,9 +21,9 @@
 
 extern const struct provider provider_s3;
 
-enum failure { NONE, RESET, LOST, S403, S409, S429, S500, GARBAGE, STARTING, FAILURE_MAX };
-static const char *const failure_names[] = { "none", "reset", "lost",    "403",     "409",
-                                             "429",  "500",   "garbage", "starting" };
+enum failure { NONE, RESET, LOST, S403, S409, S429, S500, GARBAGE, STARTING, FULL, FAILURE_MAX };
+static const char *const failure_names[] = { "none", "reset", "lost",    "403",      "409",
+                                             "429",  "500",   "garbage", "starting", "full" };
 
 /* The store, as the server's threads see it. */
 static struct {
@@ -162,6 +162,10 @@ static void break_off(struct server_call *c, enum failure f) {
         else if (f == STARTING)
                 server_reply(c, 503, "Retry-After: 120\r\n",
                              "<Error><Code>XMinioServerNotInitialized</Code></Error>");
+        else if (f == FULL)
+                server_reply(c, 507, NULL,
+                             "<Error><Code>XMinioStorageFull</Code><Message>no room</Message>"
+                             "</Error>");
         else
                 server_reply(c, status[f], f == S429 ? "Retry-After: 1\r\n" : NULL,
                              f == GARBAGE ? "]]<{\"" : "");
@@ -405,6 +409,20 @@ static void a_store_that_starts_is_asked_again_soon(void **state) {
         op_clear(&op);
 }
 
+/* A person makes room: an action that writes there has failed, and says so now. */
+static void a_store_that_is_full_is_not_asked_again(void **state) {
+        struct world *w = *state;
+        struct op op;
+        int asked;
+
+        prepare(true, 0, 1, FULL);
+        asked = store.asked;
+        assert_int_equal(do_it(w, provider_s3.look, BUCKET, &op), OUTCOME_REFUSED);
+        assert_string_equal(err_text(&op.err), "XMinioStorageFull: no room (507)");
+        assert_int_equal(store.asked, asked + 1);
+        op_clear(&op);
+}
+
 /* cache.db was lost: whether the key is the wanted one cannot be tried. */
 static void a_user_whose_document_is_lost_compares_with_nothing(void **state) {
         struct world *w = *state;
@@ -429,6 +447,7 @@ int main(void) {
                 T(rules_that_are_as_wanted_are_not_written),
                 T(a_throttled_store_says_until_when),
                 T(a_store_that_starts_is_asked_again_soon),
+                T(a_store_that_is_full_is_not_asked_again),
                 T(a_user_whose_document_is_lost_compares_with_nothing),
         };
 

@@ -56,6 +56,11 @@ static const struct {
               "\"containerStatuses\":[{\"name\":\"main\",\"state\":{\"waiting\":{\"reason\":"
               "\"PodInitializing\"}}}]"),
           "waiting", "error", "ErrImagePull: container init: denied", true },
+        { "image that a registry keeps, without saying which",
+          POD(NOTHING, "\"phase\":\"Pending\",\"containerStatuses\":[{\"name\":\"main\",\"image\":"
+                       "\"r/x:1\",\"state\":{\"waiting\":{\"reason\":\"ErrImagePull\",\"message\":"
+                       "\"unauthorized\"}}}]"),
+          "waiting", "error", "ErrImagePull: container main: image r/x:1: unauthorized", true },
         { "no node takes it",
           POD(NOTHING, "\"phase\":\"Pending\",\"conditions\":[{\"type\":\"PodScheduled\","
                        "\"status\":\"False\",\"reason\":\"Unschedulable\",\"message\":\"0/3 nodes "
@@ -102,7 +107,8 @@ static void each_state_of_a_pod_has_its_word_and_reason(void **state) {
 
                 read_pod(cases[i].pod, &u);
                 if (!str_eq(u.status, cases[i].status) || !str_eq(u.agent, cases[i].agent) ||
-                    !str_eq(u.message, cases[i].says) || u.bad != cases[i].bad)
+                    !str_eq(u.message, cases[i].says) || u.bad != cases[i].bad ||
+                    u.no_image != (strstr(cases[i].says, "Image") != NULL))
                         fail_msg("%s: %s/%s: %s", cases[i].what, u.status, u.agent, u.message);
                 units_clear(&u);
         }

@@ -265,7 +265,8 @@ static void afflict(struct view *v, const char *reason) {
                                 "name", ""),
                         store_name(v->pod), store_namespace(v->pod), store_uid(v->pod));
         } else if (str_eq(reason, "ImagePullBackOff")) {
-                v->message = str_format("Back-off pulling image \"%s\"", first_image(v->pod));
+                v->message = str_format("Back-off pulling image \"%s\": ErrImagePull: not found",
+                                        first_image(v->pod));
         } else if (str_eq(reason, "ErrImagePull")) {
                 v->message = str_format("failed to pull and unpack image \"%s\": not found",
                                         first_image(v->pod));

@@ -59,6 +59,7 @@ static void write_bound(struct sim *sim, struct kind *kind, const json_t *claim)
                            CONTROL_MANAGER);
 }
 
+/* A pod without a node holds nothing: no kubelet starts one on a claim that is being deleted. */
 static bool in_use(struct sim *sim, const json_t *claim) {
         const struct collection *pods = control_kind(sim, "", "pods")->collection;
         cleanup_(freep) char *prefix = str_format("%s/", store_namespace(claim));
@@ -67,7 +68,11 @@ static bool in_use(struct sim *sim, const json_t *claim) {
 
         for (size_t i = store_seek(pods, prefix);
              i < pods->count && str_starts(pods->items[i]->key, prefix); i++) {
-                json_array_foreach(json_dig(pods->items[i]->json, "spec", "volumes", NULL), j, v) {
+                const json_t *spec = json_get(pods->items[i]->json, "spec");
+
+                if (!*json_get_str(spec, "nodeName", ""))
+                        continue;
+                json_array_foreach(json_get(spec, "volumes"), j, v) {
                         if (str_eq(json_get_str(json_get(v, "persistentVolumeClaim"), "claimName",
                                                 ""),
                                    store_name(claim)))
