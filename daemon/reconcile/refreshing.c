@@ -51,7 +51,9 @@ static void see_unit(const struct world_application *a, const struct world_unit 
                 first(s->restarted, "unit %s/%lld (pod %s) was started again %lld times%s%s",
                       a->name, (long long)u->number, u->name, (long long)(u->restarts - before),
                       u->message[0] ? ": " : "", u->message);
-        if (str_eq(u->status, "error") || str_eq(u->status, "blocked"))
+        /* An image that cannot be pulled is an error in turns only. */
+        if (str_eq(u->status, "error") || str_eq(u->status, "blocked") ||
+            str_eq(u->trouble, UNIT_NO_IMAGE))
                 first(s->broken, "unit %s/%lld (pod %s): %s", a->name, (long long)u->number,
                       u->name, u->message);
         if (!str_eq(u->status, "active"))
