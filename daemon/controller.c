@@ -9,6 +9,7 @@
 
 #include "action.h"
 #include "admin.h"
+#include "audit-teller.h"
 #include "audit.h"
 #include "backup-keeper.h"
 #include "charm-host.h"
@@ -22,8 +23,11 @@
 #include "queries.gen.h"
 #include "reconcile.h"
 #include "rekey.h"
+#include "release.h"
 #include "seal.h"
 #include "store.h"
+#include "upgrade.h"
+#include "upgraded.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -32,6 +36,7 @@
 #include <unistd.h>
 
 #define UUID_SIZE 37
+#define VERIFY_ARGS_MAX 6 /* --charm-user USER --worker FILE --no-sandbox, and the end */
 #define SEALED_KEYS_MAX (2 * SEAL_KEYS_MAX) /* told of; a key file holds half as many */
 
 struct controller {
@@ -41,6 +46,8 @@ struct controller {
         struct sealer *sealer;
         struct rekey *rekey;
         struct backup_keeper *backups;
+        struct upgrade *upgrade;
+        const char *verify_args[VERIFY_ARGS_MAX];
         struct charm_host *host;
         struct http *http;
         struct reconcile *reconcile;
@@ -49,11 +56,12 @@ struct controller {
         struct metrics_server *metrics; /* NULL: not asked for */
         struct audit audit;
         int64_t audit_start; /* see struct audit */
-        int64_t head_told;   /* row of the audit whose head is in the log */
-        struct timer watchdog, sweep, charms, head;
+        struct audit_teller teller;
+        struct timer watchdog, sweep, charms;
         struct charm_prune prune;
         int64_t watchdog_ms;
         char uuid[UUID_SIZE];
+        bool replaced; /* by another release, when the loop has ended */
 };
 
 /* Borrowed by the providers through a function without argument: there is one daemon in a
@@ -153,6 +161,8 @@ static int identity_run(struct tx *tx, struct store_call *call, struct err *err)
                         tx, &(struct w_setting_set_in){ .name = "controller", .value = i->fresh },
                         err);
         if (r >= 0)
+                r = upgraded_note_release(tx, err);
+        if (r >= 0)
                 r = q_sealed_keys(tx, &sealed, &n, err);
         if (r < 0)
                 return r;
@@ -239,29 +249,6 @@ static int open_state(struct controller *c, struct err *err) {
 
 /* ---- parts */
 
-static char *find_worker(const struct options *o) {
-        /* Installed into one folder; in the build tree. */
-        static const char *const beside[] = { "mooring-charm", "charm/worker/mooring-charm" };
-        char self[4096];
-        ssize_t n;
-        char *slash, *path;
-
-        if (o->worker)
-                return str_dup(o->worker);
-        n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-        self[n < 0 ? 0 : n] = '\0';
-        slash = strrchr(self, '/');
-        if (slash)
-                *slash = '\0';
-        for (size_t i = 0; i < ARRAY_SIZE(beside); i++) {
-                path = str_format("%s/%s", self, beside[i]);
-                if (access(path, X_OK) == 0)
-                        return path;
-                free(path);
-        }
-        return str_dup(MOORING_BIN "/mooring-charm");
-}
-
 static void on_offers(void *arg) {
         struct controller *c = arg;
 
@@ -271,21 +258,22 @@ static void on_offers(void *arg) {
 
 static int open_charms(struct controller *c, struct err *err) {
         static const char *const installed[] = { MOORING_CHARMS, NULL };
-        cleanup_(freep) char *worker = find_worker(c->options);
         struct charm_host_options host = {
                 .state_dir = c->options->state_dir,
                 .charm_dirs = c->options->charm_dirs && c->options->charm_dirs[0]
                                       ? (const char *const *)c->options->charm_dirs
                                       : installed,
-                .worker = worker,
+                .worker = release_worker(),
                 .user = c->options->charm_user,
                 .dev = c->options->dev,
                 .sandbox = c->options->sandbox,
                 .changed = on_offers,
                 .arg = c,
         };
-        int r = charm_host_new(c->loop, &host, &c->host, err);
+        int r = release_open(c->options, err);
 
+        if (r >= 0)
+                r = charm_host_new(c->loop, &host, &c->host, err);
         return r < 0 ? r : charm_host_scan(c->host, err);
 }
 
@@ -352,7 +340,36 @@ static int check_socket_folder(const struct options *o, struct err *err) {
         return err_set(err, -errno, "the folder of socket %s: %s", o->socket, strerror(errno));
 }
 
+static void on_replace(void *arg) {
+        struct controller *c = arg;
+
+        c->replaced = true;
+        loop_stop(c->loop, 0);
+}
+
+static void open_upgrade(struct controller *c) {
+        c->upgrade = upgrade_new(&(struct upgrade_options){ .store = c->store,
+                                                            .loop = c->loop,
+                                                            .backups = c->backups,
+                                                            .state_dir = c->options->state_dir,
+                                                            .program = release_program(),
+                                                            .failed = release_failed(),
+                                                            .replace = on_replace,
+                                                            .arg = c });
+}
+
 static void open_backups(struct controller *c) {
+        const struct options *o = c->options;
+        size_t n = 0;
+
+        c->verify_args[n++] = "--charm-user";
+        c->verify_args[n++] = o->charm_user;
+        if (o->worker) {
+                c->verify_args[n++] = "--worker";
+                c->verify_args[n++] = o->worker;
+        }
+        if (!o->sandbox)
+                c->verify_args[n++] = "--no-sandbox";
         c->backups = backup_keeper_new(&(struct backup_keeper_options){
                 .loop = c->loop,
                 .store = c->store,
@@ -361,7 +378,8 @@ static void open_backups(struct controller *c) {
                 .folder = c->options->backup_dir,
                 .controller = c->uuid,
                 .name = c->options->name,
-                .max_age = c->options->backup_max_age });
+                .max_age = c->options->backup_max_age,
+                .verify_args = c->verify_args });
 }
 
 static int open_admin(struct controller *c, struct err *err) {
@@ -374,6 +392,7 @@ static int open_admin(struct controller *c, struct err *err) {
                 .sealer = c->sealer,
                 .rekey = c->rekey,
                 .backups = c->backups,
+                .upgrade = c->upgrade,
                 .audit = &c->audit,
                 .socket = c->options->socket,
                 .state_dir = c->options->state_dir,
@@ -498,78 +517,6 @@ static void on_sweep(void *arg) {
         store_submit(c->store, &s->call);
 }
 
-/* ---- the audit's head, told where nobody who writes the state folder can take it back */
-
-struct head_call {
-        struct store_call call;
-        struct controller *controller;
-        struct audit_head head;
-};
-
-static int head_run(struct tx *tx, struct store_call *call, struct err *err) {
-        struct head_call *h = call->arg;
-
-        return audit_last(tx, &h->head, err);
-}
-
-static void tell_head(struct controller *c, const struct audit_head *head) {
-        char number[24], hex[DIGEST_HEX_SIZE];
-
-        if (head->id == c->head_told)
-                return;
-        c->head_told = head->id;
-        snprintf(number, sizeof(number), "%lld", (long long)head->id);
-        digest_hex(head->hash, DIGEST_SIZE, hex);
-        log_event(LOG_NOTICE, "audit-head",
-                  (struct log_field[]){ { "CONTROLLER", c->uuid },
-                                        { "AUDIT_ROW", number },
-                                        { "AUDIT_HASH", hex },
-                                        {} },
-                  "audit up to row %s: %s:%s", number, number, hex);
-}
-
-static void head_done(struct store_call *call, int r, const struct err *err) {
-        struct head_call *h = call->arg;
-
-        if (r < 0)
-                log_plain(LOG_WARNING, "audit-head", "%s", err_text(err));
-        else
-                tell_head(h->controller, &h->head);
-        free(h);
-}
-
-static struct head_call *head_call_new(struct controller *c) {
-        struct head_call *h = mem_new(struct head_call);
-
-        h->controller = c;
-        h->call = (struct store_call){ .lane = STORE_HISTORY,
-                                       .actor = "audit",
-                                       .run = head_run,
-                                       .done = head_done,
-                                       .arg = h };
-        return h;
-}
-
-static void on_head(void *arg) {
-        struct controller *c = arg;
-
-        store_read(c->store, &head_call_new(c)->call);
-        timer_after(&c->head, AUDIT_HEAD_MS);
-}
-
-/* At the end, after all that was submitted: the calls of one lane keep their order, and this is
- * the last of the last lane. */
-static void tell_last_head(struct controller *c) {
-        struct head_call *h = head_call_new(c);
-        struct err err = { 0 };
-        int r;
-
-        do {
-                r = store_now(c->store, &h->call, &err);
-        } while (r >= 0 && store_waiting(c->store) > 0);
-        head_done(&h->call, r, &err);
-}
-
 static int start_run(struct tx *tx, struct store_call *call, struct err *err) {
         return audit_start(tx, call->arg, err);
 }
@@ -586,8 +533,9 @@ static void start_audit(struct controller *c) {
                                    .start = &c->audit_start };
         if (store_now(c->store, &call, &err) < 0) /* it serves what it has on a full disk too */
                 log_plain(LOG_WARNING, "audit", "the start is not kept: %s", err_text(&err));
-        timer_init(&c->head, c->loop, "audit head", on_head, c);
-        on_head(c);
+        c->teller =
+                (struct audit_teller){ .loop = c->loop, .store = c->store, .controller = c->uuid };
+        audit_teller_start(&c->teller);
 }
 
 static int start_housekeeping(struct controller *c, struct err *err) {
@@ -642,6 +590,8 @@ int controller_new(struct options *o, struct controller **ret, struct err *err) 
         if (r >= 0)
                 open_backups(c);
         if (r >= 0)
+                open_upgrade(c);
+        if (r >= 0)
                 r = open_admin(c, err);
         if (r >= 0)
                 r = open_metrics(c, err);
@@ -656,11 +606,34 @@ int controller_new(struct options *o, struct controller **ret, struct err *err) 
         return 0;
 }
 
-int controller_run(struct controller *c) {
+static void tell_start(const struct controller *c) {
+        struct store_schema h;
+
+        store_schema(c->store, &h);
+        if (h.before && h.before < h.number)
+                log_plain(LOG_NOTICE, "upgraded",
+                          "the schema went from %d to %d; the release before can %s until "
+                          "`mooringctl upgrade-controller --confirm`",
+                          h.before, h.number,
+                          h.reader <= h.before ? "be started again on it"
+                                               : "be started again on the copy in " STORE_BEFORE);
+        if (release_failed())
+                log_plain(LOG_ERR, "upgrade-failed",
+                          "the release that was to take our place gave it back: %s",
+                          release_failed());
+}
+
+int controller_run(struct controller *c, bool *ret_replaced) {
+        int r;
+
         sd_notify(0, "READY=1");
+        release_serves();
+        tell_start(c);
         log_plain(LOG_NOTICE, "ready", "mooringd %s serves %s, state in %s", MOORING_VERSION,
                   c->options->socket, c->options->state_dir);
-        return loop_run(c->loop);
+        r = loop_run(c->loop);
+        *ret_replaced = c->replaced;
+        return r;
 }
 
 struct controller *controller_free(struct controller *c) {
@@ -671,7 +644,7 @@ struct controller *controller_free(struct controller *c) {
                 timer_cancel(&c->watchdog);
                 timer_cancel(&c->sweep);
                 timer_cancel(&c->charms);
-                timer_cancel(&c->head);
+                audit_teller_stop(&c->teller);
                 charm_prune_stop(&c->prune);
         }
         c->metrics = metrics_server_free(c->metrics);
@@ -684,7 +657,7 @@ struct controller *controller_free(struct controller *c) {
         if (c->loop)
                 loop_finish_jobs(c->loop);
         if (c->audit.sealer)
-                tell_last_head(c);
+                audit_teller_last(&c->teller);
         c->store = store_close(c->store);
         charm_prune_deinit(&c->prune);
         c->action = action_free(c->action);
@@ -692,6 +665,7 @@ struct controller *controller_free(struct controller *c) {
         c->host = charm_host_free(c->host);
         c->http = http_free(c->http);
         c->rekey = rekey_free(c->rekey);
+        c->upgrade = upgrade_free(c->upgrade);
         c->backups = backup_keeper_free(c->backups);
         c->sealer = seal_free(c->sealer);
         c->loop = loop_free(c->loop);

@@ -9,6 +9,7 @@ struct controller;
 
 /* O is changed by a reload, and outlives the controller. */
 int controller_new(struct options *o, struct controller **ret, struct err *err);
-/* Until SIGTERM or SIGINT. Returns the exit code. */
-int controller_run(struct controller *c);
+/* Until SIGTERM or SIGINT, or until another release is to take our place (*RET_REPLACED:
+ * release.h). Returns the exit code. */
+int controller_run(struct controller *c, bool *ret_replaced);
 struct controller *controller_free(struct controller *c);

@@ -4,6 +4,7 @@
 #include "controller.h"
 #include "log.h"
 #include "offline.h"
+#include "release.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,14 +39,35 @@ static void harden(void) {
         signal(SIGPIPE, SIG_IGN);
 }
 
-int main(int argc, char **argv) {
-        cleanup_(options_deinit) struct options o = { 0 };
+static int serve(struct options *o, char **argv) {
         struct controller *c = NULL;
         struct err err = { 0 };
-        int r = options_read(&o, argv, &err);
+        bool replaced = false;
+        int r = controller_new(o, &c, &err);
 
         if (r < 0) {
+                log_plain(LOG_ERR, "start", "cannot start: %s", err_text(&err));
+                release_hand_back(argv, err_text(&err));
+                return 1;
+        }
+        r = controller_run(c, &replaced);
+        controller_free(c);
+        if (!replaced)
+                return r;
+        release_hand_over(argv);
+        return 1;
+}
+
+int main(int argc, char **argv) {
+        cleanup_(options_deinit) struct options o = { 0 };
+        struct err err = { 0 };
+        int r;
+
+        release_init();
+        r = options_read(&o, argv, &err);
+        if (r < 0) {
                 fprintf(stderr, "mooringd: %s\n", err_text(&err));
+                release_hand_back(argv, err_text(&err));
                 return 2;
         }
         if (o.help) {
@@ -63,12 +85,5 @@ int main(int argc, char **argv) {
         if (offline_wanted(&o))
                 return offline_run(&o);
         options_warn(&o);
-        r = controller_new(&o, &c, &err);
-        if (r < 0) {
-                log_plain(LOG_ERR, "start", "cannot start: %s", err_text(&err));
-                return 1;
-        }
-        r = controller_run(c);
-        controller_free(c);
-        return r;
+        return serve(&o, argv);
 }

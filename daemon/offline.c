@@ -5,11 +5,40 @@
 #include "offline.h"
 
 #include "backup.h"
+#include "charm-host.h"
+#include "release.h"
 
 #include <stdlib.h>
 
 bool offline_wanted(const struct options *o) {
         return o->verify || o->restore;
+}
+
+/* As a start would: where no worker can be had, that is told. The host only says how. */
+static int verify(const struct options *o, struct backup_restore *b, json_t **ret,
+                  struct err *err) {
+        static const char *const none[] = { NULL };
+        struct charm_host_options options = { .state_dir = o->state_dir,
+                                              .charm_dirs = none,
+                                              .worker = release_worker(),
+                                              .user = o->charm_user,
+                                              .sandbox = o->sandbox };
+        struct charm_host *host = NULL;
+        struct loop *loop = NULL;
+        struct err why = { 0 };
+        int r = loop_new(&loop, err);
+
+        if (r < 0)
+                return r;
+        if (release_open(o, &why) >= 0)
+                charm_host_new(loop, &options, &host, &why);
+        b->worker = host ? charm_host_spec(host) : NULL;
+        r = backup_verify(b, ret, err);
+        if (r >= 0 && !host)
+                json_object_set_new(*ret, "no-workers", json_words(err_text(&why)));
+        charm_host_free(host);
+        loop_free(loop);
+        return r;
 }
 
 static int run(const struct options *o, json_t **ret, struct err *err) {
@@ -23,7 +52,7 @@ static int run(const struct options *o, json_t **ret, struct err *err) {
 
         if (r < 0)
                 return r;
-        return o->verify ? backup_verify(&b, ret, err) : backup_restore(&b, ret, err);
+        return o->verify ? verify(o, &b, ret, err) : backup_restore(&b, ret, err);
 }
 
 int offline_run(const struct options *o) {

@@ -36,6 +36,7 @@ struct admin_options {
         struct sealer *sealer;
         struct rekey *rekey;
         struct backup_keeper *backups; /* NULL: none are made (tests) */
+        struct upgrade *upgrade;       /* NULL: none is made (tests) */
         const struct audit *audit; /* NULL: nothing is kept */
         const char *socket;        /* path */
         const char *state_dir;

@@ -323,6 +323,7 @@ static void choose_refresh(struct request *q, json_t *pinned) {
                                     : NULL,
                        revision);
         f->choice.refused |= !f->choice.meta;
+        f->take.load = charm_host_spec(q->admin->options.host);
         f->command =
                 (struct command_refresh){ .head = { .run = command_deploy_refresh,
                                                     .dry_run = request_query_bool(q, "dry-run") },

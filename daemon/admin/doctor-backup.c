@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* doctor-backup.c - backups of the controller, and a restore that waits for a person; see doctor.h
- */
+/* doctor-backup.c - backups of the controller, and what waits for a person: a restore, an upgrade;
+ * see doctor.h */
 #include "doctor.h"
 
 #include "admin-internal.h"
@@ -8,10 +8,27 @@
 #include "clock.h"
 #include "queries.gen.h"
 #include "restored.h"
+#include "upgrade.h"
+#include "upgraded.h"
 
 #include <stdlib.h>
 
+#define UPGRADE_OLD_MS (7 * 86400000ll) /* who has not gone back in a week will not */
+#define UPGRADE "mooringctl upgrade-controller"
 #define CREATE "mooringctl backup create, then backup verify FILE"
+
+static int read_upgrade(struct tx *tx, const struct request *q, json_t *facts, struct err *err) {
+        const struct upgrade *upgrade = q->admin->options.upgrade;
+        json_t *waits;
+        int r = upgraded_read(tx, &waits, err);
+
+        if (r < 0)
+                return r;
+        json_object_set_new(facts, "unconfirmed", waits ? waits : json_null());
+        if (upgrade)
+                json_object_set_new(facts, "upgrade", upgrade_json(upgrade));
+        return 0;
+}
 
 int doctor_backups_read(struct tx *tx, struct request *q, json_t *facts, struct err *err) {
         const struct backup_keeper *keeper = q->admin->options.backups;
@@ -27,8 +44,9 @@ int doctor_backups_read(struct tx *tx, struct request *q, json_t *facts, struct 
         if (r < 0)
                 return r;
         json_object_set_new(facts, "restored", restored ? restored : json_null());
-        if (!keeper)
-                return 0;
+        r = read_upgrade(tx, q, facts, err);
+        if (r < 0 || !keeper)
+                return r;
         r = backup_keeper_facts(tx, &backup, err);
         if (r < 0)
                 return r;
@@ -91,4 +109,37 @@ void doctor_restored(struct doctor *d) {
                     "restored from the backup of %s: nothing is written outside until somebody "
                     "confirms it",
                     json_get_str(restored, "made", "?"));
+}
+
+/* ---- releases */
+
+static void judge_unconfirmed(struct doctor *d, const json_t *waits) {
+        int64_t at = json_get_int(waits, "at", 0);
+        char age[CLOCK_TEXT_MAX];
+
+        clock_span(d->now - at, age);
+        doctor_find(d, d->now - at > UPGRADE_OLD_MS ? DOCTOR_WARNING : DOCTOR_OK,
+                    DOCTOR_SUBJECT("controller", at, UPGRADE " --confirm"),
+                    "upgraded %s ago from %s (schema %lld), and nobody confirmed that it stays",
+                    age, json_get_str(waits, "release", "an earlier release"),
+                    (long long)json_get_int(waits, "from", 0));
+}
+
+void doctor_upgrade(struct doctor *d) {
+        const json_t *waits = json_get(d->facts, "unconfirmed"),
+                     *upgrade = json_get(d->facts, "upgrade");
+        const char *failed = json_get_str(upgrade, "failed", NULL);
+
+        if (failed)
+                doctor_find(d, DOCTOR_WARNING,
+                            DOCTOR_SUBJECT("controller", json_get_int(upgrade, "since", 0),
+                                           UPGRADE " --dry-run"),
+                            "the release that was to take over could not start: %s", failed);
+        if (json_get_bool(upgrade, "installed", false))
+                doctor_find(
+                        d, DOCTOR_WARNING, DOCTOR_SUBJECT("controller", 0, UPGRADE " --dry-run"),
+                        "another release lies at %s than the one that runs (%s)",
+                        json_get_str(upgrade, "program", ""), json_get_str(upgrade, "release", ""));
+        if (json_is_object(waits))
+                judge_unconfirmed(d, waits);
 }

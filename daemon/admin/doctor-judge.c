@@ -17,6 +17,7 @@ const struct doctor_check doctor_checks[] = {
         { "store-wal", doctor_store_wal, "the write-ahead log is small" },
         { "backup", doctor_backup, "" },
         { "restored", doctor_restored, "it was not restored from a backup" },
+        { "upgrade", doctor_upgrade, "no upgrade waits to be confirmed, or to be done" },
         { "key", doctor_key, "the key is where it should be" },
         { "clock-jump", doctor_clock_jump, "the clock was not set since the start" },
         { "queue-stuck", doctor_queue_stuck, "nothing waits for long" },

@@ -7,8 +7,8 @@
  * function of facts, a section, a test in tests/unit/admin/test_doctor.c.
  *
  * Facts: "now": Unix milliseconds; of doctor-rows.c "state", "disk", "files", "key", "counts",
- * "models", "applications", "needed", "backup", "restored", "began" (oldest row of the audit), and
- * "...-failed" for what could not be read; of doctor.c
+ * "models", "applications", "needed", "backup", "restored", "unconfirmed", "upgrade", "began"
+ * (oldest row of the audit), and "...-failed" for what could not be read; of doctor.c
  * "read-only", "clock-moved-ms", "deaths", "metrics-certificate-ends"; "loop": reconcile_facts;
  * "asked": reconcile_examine. Whatever is missing is not known: a check says nothing of it, and
  * could-not-look says that. */
@@ -108,10 +108,11 @@ void doctor_data_lost(struct doctor *d);
 void doctor_image_pull(struct doctor *d);
 void doctor_pod_failing(struct doctor *d);
 
-/* doctor-backup.c: backups of the controller, and a restore that nobody confirmed */
+/* doctor-backup.c: backups of the controller, and a restore or an upgrade that nobody confirmed */
 int doctor_backups_read(struct tx *tx, struct request *q, json_t *facts, struct err *err);
 void doctor_backup(struct doctor *d);
 void doctor_restored(struct doctor *d);
+void doctor_upgrade(struct doctor *d);
 
 /* doctor-secret.c: what people brought, and have to bring anew */
 int doctor_secrets_read(struct tx *tx, int64_t now, json_t *to, struct err *err);

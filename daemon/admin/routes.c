@@ -59,6 +59,12 @@ const struct route route_table[] = {
         { "POST", "/v1/restore/confirm", ROLE_ADMIN, backups_confirm, NO_BODY,
           QUERY("force", "dry-run"), "Let a controller that was restored write again",
           "confirm-restore" },
+        { "GET", "/v1/upgrade", ROLE_VIEWER, upgrade_show, NO_BODY, NULL,
+          "The release that runs, and whether its schema is confirmed" },
+        { "POST", "/v1/upgrade", ROLE_ADMIN, upgrade_begin, BODY(upgrade_fields, upgrade_body),
+          QUERY("force", "dry-run"), "Let the installed release take over", "upgrade-controller" },
+        { "POST", "/v1/upgrade/confirm", ROLE_ADMIN, upgrade_confirm, NO_BODY, QUERY("dry-run"),
+          "Stay with the schema of this release", "upgrade-confirm" },
         { "GET", "/v1/leftovers", ROLE_VIEWER, drift_leftovers, NO_BODY,
           QUERY("model", "after", "max"), "What removals could not or must not take away" },
 

@@ -152,6 +152,13 @@ struct backups_schedule_body {
         int64_t keep;
 };
 
+/* upgrade-release.c */
+request_handler upgrade_show, upgrade_begin, upgrade_confirm;
+extern const struct json_field upgrade_fields[];
+struct upgrade_body {
+        const char *folder, *key;
+};
+
 /* user-secrets.c */
 request_handler user_secrets_add, user_secrets_update, user_secrets_remove, user_secrets_grant,
         user_secrets_revoke;

@@ -10,10 +10,11 @@
 
 struct backup_keeper {
         struct backup_keeper_options options;
-        bool busy, verifying;
+        bool busy, verifying, forgotten;
         backup_keeper_fn *done; /* of who asked */
         void *arg;
         char *path, *folder; /* FOLDER: made when it is not there; or NULL */
+        char *program;       /* that verifies; NULL: ours */
         struct secret_text key;
         struct job job;
         struct child *child;

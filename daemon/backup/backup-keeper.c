@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define ARGS_MAX 24          /* of the process that verifies: those below, and verify_args */
 #define SAID_MAX (64u << 10) /* a verification tells a dozen numbers, or one error */
 
 static void remember_done(struct store_call *c, int r, const struct err *err);
@@ -29,6 +30,7 @@ static void end(struct backup_keeper *k, int r, json_t *found, const struct err 
         k->busy = false;
         secret_text_free(&k->key);
         free(take_ptr(k->path));
+        free(take_ptr(k->program));
         done(k->arg, r, found, err);
 }
 
@@ -45,6 +47,8 @@ static int remember_run(struct tx *tx, struct store_call *c, struct err *err) {
 
 /* Both are remembered with when that was. */
 static void remember(struct backup_keeper *k, json_t *found) {
+        if (k->forgotten)
+                return end(k, 0, found, NULL);
         json_object_set_new(found, "at", json_integer(clock_wall()));
         k->found = found;
         k->call = (struct store_call){ .lane = STORE_LOOP,
@@ -133,6 +137,7 @@ static int begin(struct backup_keeper *k, const struct backup_ask *ask, bool ver
                 return r;
         k->busy = true;
         k->verifying = verifying;
+        k->forgotten = ask->forgotten;
         k->done = ask->done;
         k->arg = ask->arg;
         k->err = (struct err){};
@@ -225,31 +230,41 @@ static int memory_file(const char *name, const void *data, size_t len, int *ret,
         return 0;
 }
 
+static void add_arguments(const char *argv[ARGS_MAX], const char *const *more) {
+        size_t n = 0;
+
+        while (argv[n])
+                n++;
+        for (size_t i = 0; more && more[i] && n + 1 < ARGS_MAX; i++)
+                argv[n++] = more[i];
+        argv[n] = NULL;
+}
+
 static int start_child(struct backup_keeper *k, struct err *err) {
         const struct backup_keeper_options *o = &k->options;
         const char *credentials = getenv("CREDENTIALS_DIRECTORY");
         cleanup_(freep) char *variable =
                 str_format("CREDENTIALS_DIRECTORY=%s", credentials ? credentials : "");
-        const char *argv[] = { "mooringd",
-                               "--config",
-                               "/dev/null",
-                               "--log-level",
-                               "error",
-                               "--state-dir",
-                               o->seal.state_dir,
-                               "--verify",
-                               k->path,
-                               "--backup-key-file",
-                               k->key.data   ? "-"
-                               : o->key_file ? o->key_file
-                                             : "",
-                               o->seal.key_file ? "--key-file" : NULL,
-                               o->seal.key_file,
-                               NULL };
+        const char *argv[ARGS_MAX] = { "mooringd",
+                                       "--config",
+                                       "/dev/null",
+                                       "--log-level",
+                                       "error",
+                                       "--state-dir",
+                                       o->seal.state_dir,
+                                       "--verify",
+                                       k->path,
+                                       "--backup-key-file",
+                                       k->key.data   ? "-"
+                                       : o->key_file ? o->key_file
+                                                     : "",
+                                       o->seal.key_file ? "--key-file" : NULL,
+                                       o->seal.key_file,
+                                       NULL };
         const char *env[] = { variable, NULL };
         cleanup_(closep) int in = -1;
         int fds[] = { -1, -1, STDERR_FILENO };
-        struct child_spec spec = { .program = "/proc/self/exe",
+        struct child_spec spec = { .program = k->program ? k->program : "/proc/self/exe",
                                    .argv = argv,
                                    .env = env,
                                    .fds = fds,
@@ -262,6 +277,7 @@ static int start_child(struct backup_keeper *k, struct err *err) {
                                    .arg = k };
         int r = memory_file("backup key", k->key.data, k->key.len, &in, err);
 
+        add_arguments(argv, o->verify_args);
         if (r >= 0)
                 r = memory_file("backup verify", NULL, 0, &k->said, err);
         fds[0] = in;
@@ -275,6 +291,7 @@ int backup_keeper_verify(struct backup_keeper *k, const struct backup_ask *ask, 
         if (r < 0)
                 return r;
         k->path = str_dup(ask->path);
+        k->program = ask->program ? str_dup(ask->program) : NULL;
         r = start_child(k, err);
         if (r >= 0) {
                 timer_after(&k->deadline, BACKUP_VERIFY_MS);
@@ -284,6 +301,7 @@ int backup_keeper_verify(struct backup_keeper *k, const struct backup_ask *ask, 
         k->busy = false;
         secret_text_free(&k->key);
         free(take_ptr(k->path));
+        free(take_ptr(k->program));
         return r;
 }
 
@@ -313,6 +331,7 @@ struct backup_keeper *backup_keeper_free(struct backup_keeper *k) {
                 return NULL;
         secret_text_free(&k->key);
         free(k->path);
+        free(k->program);
         free(k->folder);
         json_decref(k->found);
         backup_schedule_deinit(k);

@@ -24,6 +24,9 @@ struct backup_keeper_options {
         const char *controller; /* uuid */
         const char *name;
         int64_t max_age; /* of the newest that was verified; beyond it, doctor warns */
+        /* Further arguments of the process that verifies, NULL-terminated: how workers are started.
+         * Or NULL. */
+        const char *const *verify_args;
 };
 /* Borrows the texts; reads the schedule. */
 struct backup_keeper *backup_keeper_new(const struct backup_keeper_options *o);
@@ -37,6 +40,8 @@ struct backup_ask {
         const char *folder;     /* create without a path: NULL, or where to */
         const void *key;        /* NULL: that of backup-key-file */
         size_t key_len;
+        const char *program;    /* verify: by this mooringd; NULL: by our own */
+        bool forgotten;         /* it is not remembered: its file goes at once */
         backup_keeper_fn *done;
         void *arg;
 };

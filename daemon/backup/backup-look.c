@@ -7,6 +7,7 @@
 
 #include "audit.h"
 #include "archive.h"
+#include "charm-load.h"
 #include "charm-pin.h"
 #include "clock.h"
 #include "loop.h"
@@ -31,25 +32,26 @@ struct looking {
         struct audit_check audit;
         char last[DIGEST_HEX_SIZE]; /* charm looked at */
         size_t charms, missing;
+        json_t *refused; /* borrowed from FOUND; NULL: not tried */
 };
 
 typedef int step_fn(struct tx *tx, struct looking *l, struct err *err);
 
-struct step {
+struct look_step {
         struct store_call call;
         struct looking *looking;
         step_fn *fn;
 };
 
 static int run_step(struct tx *tx, struct store_call *call, struct err *err) {
-        struct step *s = call->arg;
+        struct look_step *s = call->arg;
 
         return s->fn(tx, s->looking, err);
 }
 
 /* Until FN says 0: each round is a transaction of its own. */
 static int rounds(struct looking *l, step_fn *fn, struct err *err) {
-        struct step s = { .looking = l, .fn = fn };
+        struct look_step s = { .looking = l, .fn = fn };
         int r;
 
         s.call = (struct store_call){
@@ -102,6 +104,26 @@ static int check_audit(struct tx *tx, struct looking *l, struct err *err) {
         return r;
 }
 
+static void check_charm(struct looking *l, const struct q_application_charms_row *row) {
+        cleanup_(freep) char *folder = charm_pin_folder(l->look->aside, row->charm_sha256);
+        struct worker_spec spec = {};
+        struct err err = {};
+
+        if (charm_pin_check(l->look->aside, row->charm_sha256, NULL) < 0) {
+                l->missing++;
+                return;
+        }
+        if (!l->refused)
+                return;
+        spec = *l->look->worker;
+        spec.folder = folder;
+        spec.sha256 = row->charm_sha256;
+        if (charm_load_try(&spec, &err) < 0)
+                json_array_append_new(l->refused,
+                                      json_pack("{s:s, s:o}", "charm", row->charm_sha256, "why",
+                                                json_words(err_text(&err))));
+}
+
 static int check_charms(struct tx *tx, struct looking *l, struct err *err) {
         struct q_application_charms_in in = { .after = l->last, .max = CHARMS_PAGE };
         struct q_application_charms_row *rows;
@@ -110,7 +132,7 @@ static int check_charms(struct tx *tx, struct looking *l, struct err *err) {
 
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 l->charms++;
-                l->missing += charm_pin_check(l->look->aside, rows[i].charm_sha256, NULL) < 0;
+                check_charm(l, &rows[i]);
                 str_copy(l->last, sizeof(l->last), rows[i].charm_sha256);
         }
         return r < 0 ? r : n == CHARMS_PAGE;
@@ -123,7 +145,7 @@ static int run_also(struct tx *tx, struct looking *l, struct err *err) {
 /* ---- opening */
 
 static int open_all(struct looking *l, struct err *err) {
-        struct store_options store = { .state_dir = l->look->aside };
+        struct store_options store = { .state_dir = l->look->aside, .aside = true };
         struct seal_options seal = { .state_dir = l->look->aside,
                                      .key_file = json_get_bool(l->found, "key", true)
                                                          ? NULL
@@ -140,9 +162,23 @@ static int open_all(struct looking *l, struct err *err) {
         return r;
 }
 
+static void tell_release(struct looking *l) {
+        struct store_schema h;
+
+        store_schema(l->store, &h);
+        l->refused = l->look->worker ? json_array() : NULL;
+        json_object_set_new(l->found, "by", json_string(MOORING_VERSION));
+        json_object_set_new(l->found, "schema",
+                            json_pack("{s:i, s:i, s:i}", "before", h.before, "number", h.number,
+                                      "reader", h.reader));
+        json_object_set_new(l->found, "charms-refused", l->refused ? l->refused : json_null());
+}
+
 static int look_at_all(struct looking *l, struct err *err) {
         int r = rounds(l, read_parts, err);
 
+        tell_release(l);
+        r = rounds(l, read_parts, err);
         if (r >= 0)
                 r = rounds(l, open_secrets, err);
         if (r >= 0)

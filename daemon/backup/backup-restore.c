@@ -25,9 +25,9 @@
 
 /* What a backup brings, and what lies beside it that belongs to what was there. */
 static const char *const brought[] = { "charms", "resources", "key", "model.db" };
-static const char *const old[] = { "model.db", "model.db-wal", "model.db-shm",
-                                   "cache.db", "cache.db-wal", "cache.db-shm",
-                                   "key",      "charms",       "resources" };
+static const char *const old[] = { "model.db",     "model.db-wal", "model.db-shm", "cache.db",
+                                   "cache.db-wal", "cache.db-shm", "key",          "charms",
+                                   "resources",    STORE_BEFORE };
 
 static bool is_there(const char *folder, const char *name) {
         cleanup_(freep) char *path = str_format("%s/%s", folder, name);
@@ -205,6 +205,7 @@ static int unpack(const struct backup_restore *b, const char *aside,
                                     .key = b->key,
                                     .aside = aside,
                                     .key_file = b->key_file,
+                                    .worker = b->worker,
                                     .also = also };
         int r = archive_remove_folder(aside, err);
 

@@ -18,6 +18,8 @@
 #include "seal.h"
 #include "store.h"
 
+struct worker_spec;
+
 #define BACKUP_KEY_MIN 12   /* bytes: a short passphrase is guessed, whatever it is derived by */
 #define BACKUP_KEY_MAX 4096 /* of its file */
 #define BACKUP_SUFFIX ".backup"
@@ -48,17 +50,21 @@ struct backup_look {
         const struct secret_text *key;
         const char *aside;    /* a folder that is made for it, and not there yet */
         const char *key_file; /* of what is sealed in it, where that is not the daemon's own */
+        const struct worker_spec *worker; /* each charm is loaded by it; NULL: not tried */
         /* Inside a transaction, when all is well; or NULL. */
         int (*also)(struct tx *tx, const json_t *found, struct err *err);
 };
 /* Leaves it in ASIDE, closed, when it is well. {"file", "made", "controller", "name", "version",
- * "models", "applications", "clusters", "audit-rows", "secrets", "charms", "charms-missing"} */
+ * "models", "applications", "clusters", "audit-rows", "secrets", "charms", "charms-missing",
+ * "by": our version, "schema": {"before", "number", "reader"}, "charms-refused": [what does not
+ * load, and why], or null where that was not tried} */
 int backup_look(const struct backup_look *l, json_t **ret, struct err *err);
 
 /* ---- backup-restore.c */
 struct backup_restore {
         const char *path, *state_dir, *key_file;
         const struct secret_text *key;
+        const struct worker_spec *worker; /* verify; or NULL */
         bool force; /* also over a folder that holds a controller */
 };
 /* Verifies, and removes what was unpacked. */

@@ -474,6 +474,10 @@ static int start(struct charm_host *h, const struct charm_host_options *o, struc
         return r;
 }
 
+const struct worker_spec *charm_host_spec(const struct charm_host *h) {
+        return &h->spec;
+}
+
 int charm_host_new(struct loop *l, const struct charm_host_options *o, struct charm_host **ret,
                    struct err *err) {
         struct charm_host *h = mem_new(struct charm_host);

@@ -42,6 +42,7 @@
         20 /* beyond that: modules that crash at every call cost a tenth of a core */
 
 struct charm_host;
+struct worker_spec;
 struct charm_host_options {
         const char *state_dir;
         const char *const *charm_dirs; /* NULL-terminated; first match wins */
@@ -97,6 +98,8 @@ struct charm_call {
         struct worker *worker;
         int64_t queued_us, took_us;
 };
+/* How workers are started, without folder and content: for charm_load_try (charm-load.h). */
+const struct worker_spec *charm_host_spec(const struct charm_host *h);
 /* Plans of one application are never made side by side: the caller keeps that. */
 void charm_host_plan(struct charm_host *h, struct charm_call *c);
 void charm_host_cancel(struct charm_call *c);    /* fine when it is done */

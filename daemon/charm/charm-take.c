@@ -2,6 +2,7 @@
 /* charm-take.c - offers taken in by a job; see charm-take.h */
 #include "charm-take.h"
 
+#include "charm-load.h"
 #include "charm-pin.h"
 
 #include <errno.h>
@@ -19,6 +20,18 @@ void charm_take_add(struct charm_take *t, const struct charm_offer *offer, void 
                                   offer->folder, offer->refused);
 }
 
+static void load(const struct charm_take *t, struct charm_take_item *item) {
+        cleanup_(freep) char *folder = charm_pin_folder(t->state_dir, item->sha256);
+        struct worker_spec spec = *t->load;
+        int r;
+
+        spec.folder = folder;
+        spec.sha256 = item->sha256;
+        r = charm_load_try(&spec, &item->err);
+        if (r < 0)
+                item->r = err_add(&item->err, r, "the module in %s does not load", item->folder);
+}
+
 static void work(void *arg) {
         struct charm_take *t = arg;
 
@@ -27,6 +40,8 @@ static void work(void *arg) {
 
                 if (item->r == 0)
                         item->r = charm_pin(t->state_dir, item->folder, item->sha256, &item->err);
+                if (item->r >= 0 && t->load)
+                        load(t, item);
         }
 }
 

@@ -18,6 +18,7 @@ struct charm_take_item {
 struct charm_take {
         struct loop *loop;
         const char *state_dir;              /* borrowed */
+        const struct worker_spec *load;     /* each is loaded once, or fails; NULL: not tried */
         void (*done)(struct charm_take *t); /* on the loop, once; never before start returned */
         void *arg;
         struct charm_take_item *items; /* private from here, but for done to read */

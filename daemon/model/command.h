@@ -68,6 +68,8 @@ struct command {
 int command_run(struct tx *tx, struct store_call *call, struct err *err);
 /* confirm-restore: a controller that was restored (restored.h) works again. */
 int command_restored_confirm(struct tx *tx, struct command *c, struct err *err);
+/* upgrade-controller --confirm (upgraded.h). */
+int command_upgraded_confirm(struct tx *tx, struct command *c, struct err *err);
 /* In `done`: the answer's text, of success, dry run or failure. Lives as long as the call and
  * the command. */
 const char *command_reply(const struct store_call *call);

@@ -9,8 +9,10 @@
  * relation goes into the view of the other side, when that is one of them, and it is asked again,
  * until nobody says anything new. What the plans look like is compared with what is wanted now,
  * document by document; for each that differs the outside is asked what it would answer
- * (trial.c). Of an application that is removed what goes with it is told; what holds data the
- * command itself names. */
+ * (trial.c). Where the command gives an application another content of its charm, the content
+ * before is asked with the same view, in a worker of its own, and what else the two plans differ in
+ * is told (plan-difference.h). Of an application that is removed what goes with it is told; what
+ * holds data the command itself names. */
 #include "application.h"
 #include "tally.h"
 #include "trial.h"
@@ -18,6 +20,7 @@
 #include "clock.h"
 #include "interface.h"
 #include "lookup.h"
+#include "plan-difference.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -37,6 +40,9 @@ struct side { /* one application */
         bool due;   /* to be asked, or again */
         bool again; /* it was given tokens of nothing */
         int turns;
+        bool asked_before;   /* the content of before; no more */
+        struct plan *before; /* its plan, or NULL */
+        size_t anyway;       /* documents that it wants other too */
 };
 
 /* Documents of one turn of the loop: half a millisecond when each is another one. */
@@ -73,8 +79,10 @@ struct preview *preview_new(struct reconcile *rec) {
 }
 
 void preview_forget(struct preview *p) {
-        for (size_t i = 0; i < p->count; i++)
+        for (size_t i = 0; i < p->count; i++) {
+                plan_free(p->sides[i].before);
                 application_work_free(p->sides[i].work);
+        }
         p->count = p->more = 0;
         memset(p->view, 0, sizeof(p->view));
 }
@@ -236,6 +244,7 @@ static void tell_doc(struct side *s, struct prepared *d) {
 
         if (want && memcmp(want->document, d->mark, DIGEST_SIZE) == 0)
                 return;
+        s->anyway += s->before && plan_same_document(s->before, s->work->plan, d->label);
         target = target_of(s, d);
         r = target ? world_resource_at(&s->of->rec->world, target, d->identity.type,
                                        d->identity.path)
@@ -317,6 +326,24 @@ static void tell_all(struct side *s) {
                             json_string(limit_content(w->removal, w->change, content)));
 }
 
+static void tell_contents(struct side *s) {
+        cleanup_(json_freep) json_t *sentences = NULL;
+        cleanup_(freep) char *anyway = NULL;
+        const json_t *sentence;
+        size_t i;
+
+        if (!s->before)
+                return;
+        sentences =
+                plan_differences(s->before, s->work->plan, json_get(s->work->view, "relations"));
+        json_array_foreach(sentences, i, sentence)
+                tell_whole(s, json_string_value(sentence));
+        if (!s->anyway)
+                return;
+        anyway = str_format("change %zu of these objects with the content before, too", s->anyway);
+        tell_whole(s, anyway);
+}
+
 static void on_tried(void *arg) {
         end(arg);
 }
@@ -373,6 +400,8 @@ static void tell_slice(void *arg) {
                 return later_run(&p->slice);
         if (w->plan)
                 tell_all(s);
+        if (w->plan)
+                tell_contents(s);
         p->told = 0;
         p->at++;
         tell_next(p);
@@ -509,6 +538,21 @@ static bool can_be_planned(const struct side *s) {
                !w->err.code;
 }
 
+typedef void plan_done_fn(struct charm_call *c, int r, struct plan *plan, const struct err *err);
+
+static void ask_content(struct side *s, const char *sha256, plan_done_fn *done) {
+        struct application_work *w = s->work;
+
+        str_copy(w->charm.sha256, sizeof(w->charm.sha256), sha256);
+        w->charm.model = w->model;
+        w->charm.application = w->id;
+        w->charm.view = w->view_text;
+        w->charm.view_len = strlen(w->view_text);
+        w->charm.done = done;
+        w->charm.arg = s;
+        charm_host_plan(s->of->rec->options.host, &w->charm);
+}
+
 static void ask_charm(struct side *s) {
         struct world_application *a = application_of(s);
         struct application_work *w = s->work;
@@ -518,14 +562,35 @@ static void ask_charm(struct side *s) {
                             a ? application_seen_json(s->of->rec, a) : json_object());
         free(w->view_text);
         w->view_text = json_text(w->view);
-        str_copy(w->charm.sha256, sizeof(w->charm.sha256), w->charm_sha256);
-        w->charm.model = w->model;
-        w->charm.application = w->id;
-        w->charm.view = w->view_text;
-        w->charm.view_len = strlen(w->view_text);
-        w->charm.done = on_plan;
-        w->charm.arg = s;
-        charm_host_plan(s->of->rec->options.host, &w->charm);
+        ask_content(s, w->charm_sha256, on_plan);
+}
+
+/* ---- the content before */
+
+/* It may not understand the options of the other one, or be gone: then there is nothing to compare
+ * with. */
+static void on_before(struct charm_call *c, int r, struct plan *plan, const struct err *err) {
+        struct side *s = c->arg;
+
+        s->before = r < 0 ? plan_free(plan) : plan;
+        later_run(&s->of->ask);
+}
+
+static struct side *next_before(struct preview *p) {
+        for (size_t i = 0; i < p->count; i++) {
+                struct side *s = &p->sides[i];
+                const struct world_application *a = application_of(s);
+
+                if (!s->asked_before && s->work->plan && !s->work->err.code && a && a->charm &&
+                    !str_eq(a->charm, s->work->charm_sha256))
+                        return s;
+        }
+        return NULL;
+}
+
+static void ask_before(struct side *s) {
+        s->asked_before = true;
+        ask_content(s, application_of(s)->charm, on_before);
 }
 
 /* Whose turn it is; NULL: all have said what they have to say. */
@@ -562,16 +627,19 @@ static bool waits_for_reading(struct preview *p) {
 
 static void ask(void *arg) {
         struct preview *p = arg;
-        struct side *s;
+        struct side *s, *before;
 
         if (p->rec->stopping || !p->count)
                 return end(p);
         if (waits_for_reading(p))
                 return timer_after(&p->wait, READ_AGAIN_MS);
         s = next_due(p);
-        p->at = s ? (size_t)(s - p->sides) : 0;
+        before = s ? NULL : next_before(p);
+        p->at = s ? (size_t)(s - p->sides) : before ? (size_t)(before - p->sides) : 0;
         if (s)
                 ask_charm(s);
+        else if (before)
+                ask_before(before);
         else
                 prepare_next(p);
 }

@@ -35,8 +35,12 @@ static int open_file(struct cache *c, struct err *err) {
         if (r == 0 && version != 0 && version != cache_migrations_count)
                 r = err_set(err, -EUCLEAN, "%s has schema %d", c->path, version);
         if (r == 0)
-                r = migrate_run(&store_engine_sqlite, c->connection, cache_migrations,
-                                cache_migrations_count, err);
+                r = migrate_run(&(struct migration){ .engine = &store_engine_sqlite,
+                                                     .connection = c->connection,
+                                                     .all = cache_migrations,
+                                                     .from = version,
+                                                     .to = cache_migrations_count },
+                                err);
         return r;
 }
 

@@ -42,6 +42,7 @@ struct store_migration {
         int number;
         const char *name;
         const char *const *statements;
+        int reader; /* only programs that know this one work on what it made; 0: any */
 };
 
 struct store_connection;

@@ -42,6 +42,7 @@ struct store {
         const struct store_engine *engine;
         int lock_fd;
         struct store_connection *write, *read;
+        struct store_schema schema;
         struct cache *write_cache, *read_cache;
         pthread_t writer, reader;
         bool running; /* both threads are there */
@@ -112,8 +113,20 @@ int tx_lose(struct tx *tx, int r, const struct err *err); /* returns R */
 bool tx_is_loss(int r);
 
 /* migrate.c */
-int migrate_run(const struct store_engine *e, struct store_connection *c,
-                const struct store_migration *all, int n, struct err *err);
+struct migration {
+        const struct store_engine *engine;
+        struct store_connection *connection;
+        const struct store_migration *all;
+        int from, to; /* numbers: what it has, what it is to have */
+        /* In the same transaction, as the last; or NULL. */
+        int (*also)(void *arg, struct err *err);
+        void *arg;
+};
+/* All of them or none; fine when there is nothing to do. */
+int migrate_run(const struct migration *m, struct err *err);
+
+/* schema.c: model.db to the schema of this program, or as it is where this program may. */
+int schema_open(struct store *s, struct err *err);
 
 /* cache.c */
 int cache_open(const char *state_dir, bool write, struct cache **ret, struct err *err);

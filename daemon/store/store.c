@@ -152,7 +152,7 @@ static int open_files(struct store *s, struct err *err) {
         int r = s->engine->open(s->state_dir, true, &s->write, err);
 
         if (r == 0)
-                r = migrate_run(s->engine, s->write, store_migrations, store_migrations_count, err);
+                r = schema_open(s, err);
         if (r == 0)
                 r = s->engine->open(s->state_dir, false, &s->read, err);
         if (r == 0)
@@ -322,6 +322,10 @@ bool store_is_readonly(struct store *s) {
 
 int store_backup(struct store *s, const char *path, struct err *err) {
         return s->engine->backup(s->state_dir, path, err);
+}
+
+void store_schema(struct store *s, struct store_schema *ret) {
+        *ret = s->schema;
 }
 
 int store_check(struct store *s, struct err *err) {

@@ -100,14 +100,29 @@ struct store_options {
         /* The disk is full or failing (true), or writable again (false): on the loop. */
         void (*readonly)(void *arg, bool readonly, const char *why);
         size_t group_max; /* 0: STORE_GROUP_MAX; 1: a commit for each call (benches) */
+        bool aside;       /* a copy that was unpacked to be looked at: is migrated without a copy */
 };
 
-/* Opens, locks, migrates. -EWOULDBLOCK: another daemon has it (its pid in the message);
- * -EPROTONOSUPPORT: the schema is newer than this program; -EUCLEAN: damaged, with what to do. */
+/* Opens, locks, migrates: in one transaction, after a copy into STORE_BEFORE. Until a person has
+ * confirmed that (upgraded.h) the program before may open it again. -EWOULDBLOCK: another daemon
+ * has it (its pid in the message); -EPROTONOSUPPORT: the schema is newer than what this program can
+ * work on; -EUCLEAN: damaged, with what to do. */
 int store_open(struct loop *l, const struct store_options *o, struct store **ret, struct err *err);
 /* Waits for calls that were submitted; their done runs. What done submits then is refused
  * (-ESHUTDOWN). */
 struct store *store_close(struct store *s);
+
+
+#define STORE_BEFORE "before-upgrade" /* folder with the model.db of before the last migration */
+#define STORE_UPGRADE "upgrade"       /* setting: JSON of a migration that is not confirmed */
+#define STORE_RELEASE "release"       /* setting: version of the program that ran last */
+struct store_schema {
+        int number; /* of what is open: that of its last migration */
+        int known;  /* to this program */
+        int before; /* what it had when it was opened; 0: it was new */
+        int reader; /* programs that know this one can work on it */
+};
+void store_schema(struct store *s, struct store_schema *ret);
 
 void store_submit(struct store *s, struct store_call *c);
 void store_read(struct store *s, struct store_call *c); /* run must not write: -EPERM if it does */

@@ -64,6 +64,76 @@ def _(world):
     world.wait_active()
 
 
+def patched(world, name, change):
+    """Another content of a charm whose module is CHANGEd (bytes in, bytes out); puts the old one back with no CHANGE."""
+    module = world.daemon.charms / name / f"{name}.so"
+    old = module.read_bytes()
+    new = change(old)
+    if new == old:
+        raise Trouble(f"{module} is not changed")
+    fresh = module.with_suffix(".new")
+    fresh.write_bytes(new)
+    fresh.chmod(0o644)
+    os.rename(fresh, module)
+    return lambda: module.write_bytes(old)
+
+
+def symbol_at(data, name):
+    """Where in an ELF file the value of a dynamic symbol lies."""
+    word, half, long = (lambda at, size=size: int.from_bytes(data[at:at + size], "little") for size in (4, 2, 8))
+    sections = [long(0x28) + i * half(0x3a) for i in range(half(0x3c))]
+    dynsym = next(s for s in sections if word(s + 4) == 11)
+    names = long(sections[word(dynsym + 40)] + 24)
+    for entry in range(long(dynsym + 24), long(dynsym + 24) + long(dynsym + 32), 24):
+        at = names + word(entry)
+        if data[at:at + len(name) + 1] == name + b"\0":
+            value = long(entry + 8)
+            loads = [long(0x20) + i * half(0x36) for i in range(half(0x38))]
+            head = next(h for h in loads if word(h) == 1 and long(h + 16) <= value < long(h + 16) + long(h + 32))
+            return long(head + 8) + value - long(head + 16)
+    raise Trouble(f"no symbol {name}")
+
+
+def other_abi(data):
+    at = symbol_at(data, b"charm")
+    return data[:at] + (99).to_bytes(4, "little") + data[at + 4:]
+
+
+@test("refresh refuses a module of another ABI, without its symbol, or that is none, before anything is changed", fresh=True)
+def _(world):
+    world.ctl("deploy", "minio", "store").ok()
+    world.wait_active()
+    before = pinned(world, "store")
+    for change, said in ((other_abi, "built for ABI 99, this is ABI 1: build it again"),
+                         (lambda data: data.replace(b"\0charm\0", b"\0chart\0"), 'exports no symbol "charm"'),
+                         (lambda data: b"not an ELF file", "cannot be loaded"), (lambda data: data[:4096], "ended without a word")):
+        restore = patched(world, "minio", change)
+        for words in ((), ("--dry-run",)):
+            world.ctl("refresh", "store", *words).refused("the module in", "does not load", said, code=1)
+        restore()
+    if pinned(world, "store") != before:
+        raise Trouble("a refused refresh changed the content")
+    world.ctl("config", "store", "port=9002").ok()
+    world.wait_active()
+
+
+@test("refresh --dry-run asks both contents with the same view, and tells what else their plans differ in", fresh=True)
+def _(world):
+    world.ctl("deploy", "sealed").ok()
+    world.wait_active()
+    patched(world, "sealed", lambda data: data.replace(b"admin\0", b"owner\0"))
+    secret = world.daemon.charms / "sealed" / "objects" / "secret.yaml"
+    secret.write_text(secret.read_text().replace("secret.admin.", "secret.owner."))
+    said = world.ctl("refresh", "sealed", "--dry-run").ok()
+    for part in ("ask for a new secret owner/password", "ask no more for the secret admin/password", "change Secret"):
+        if part not in said.out + said.err:
+            raise Trouble(f"it does not say {part!r}: {said.out + said.err}")
+    world.ctl("show-secret", "sealed/admin/password").ok()
+    world.ctl("refresh", "sealed").ok()
+    world.wait_active()
+    world.ctl("show-secret", "sealed/owner/password").ok()
+
+
 @test("copies of charms that no application is pinned to go with the next start, the others stay", fresh=True,
       real="it is the daemon's own folder")
 def _(world):

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The figures of 10,000 objects and of days: a burst, a fight, standing still. As benches.py: one function a figure."""
 import collections
+import json
 import os
+import re
 import signal
+import subprocess
 import threading
 import time
 from datetime import datetime
 from functools import partial
 
 from benches import converge, edit_each, edit_each_floor, in_place, repair, restart, settled
-from world import medians, until, verdict
+from world import Failed, medians, until, verdict
 
 OBJECTS, BURST, OTHERS = 10000, 1000, 100
 FIGHT_SECONDS = STEADY_SECONDS = 600
@@ -127,6 +130,52 @@ def memory_100k(w):
     return verdict(pss <= 150, f"memory with {len(apps) * count} ConfigMaps {pss:.1f} MB (target 150 MB)")
 
 
+# ---- what is not ours
+
+PODS = 20000
+
+
+def pod(name, namespace):
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace},
+            "spec": {"containers": [{"name": "main", "image": "foreign"}]}}
+
+
+def make_pod(w, namespace):
+    """A server that has seen no pod since its start sends no bookmarks for pods; no cluster is like that."""
+    where = f"/api/v1/namespaces/{namespace}"
+    until(lambda: w.kubectl("GET", f"{where}/serviceaccounts/default", check=False).get("kind") == "ServiceAccount", "the service account")
+    w.kubectl("POST", f"{where}/pods", pod("foreign", namespace))
+
+
+def received(w, d):
+    """Bytes that came over the daemon's connections to the server, by the kernel's count."""
+    told = subprocess.run([*w.inside, "ss", "-tniHOp"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    counts = [re.search(r"bytes_received:(\d+)", line) for line in told.splitlines() if f"pid={d.process.pid}," in line]
+    if not counts:
+        raise Failed(f"no connection of process {d.process.pid} in what ss tells")
+    return sum(int(count[1]) for count in counts if count)
+
+
+def foreign_pods(w):
+    """The daemon watches what has its labels; a cluster is full of other pods that come and go."""
+    count, pods = w.number(OBJECTS), w.number(PODS)
+    foreign = w.make_namespace("foreign")
+    make_pod(w, foreign)
+    d, model = in_place(w, count)
+    listing = len(json.dumps(w.kubectl("GET", w.list_url(model)), separators=(",", ":")))
+    settled(d, 5)
+    before, memory = received(w, d), d.memory()[0]
+    path = f"/api/v1/namespaces/{foreign}/pods"
+    w.floor("apply", 16, bodies="".join(f"{path}/p-{i}\t{json.dumps(pod(f'p-{i}', foreign), separators=(',', ':'))}\n" for i in range(pods)))
+    until(lambda: w.kubectl("DELETE", path, check=False) and not w.kubectl("GET", f"{path}?limit=1")["items"], "the end of the pods", pause=1)
+    more, grown = received(w, d) - before, d.memory()[0] - memory
+    w.drop(d, model)
+    w.empty(foreign)
+    print(f"   the daemon's memory: {grown:+.1f} MB", flush=True)
+    return verdict(more < listing / 100, f"{pods} pods of others made and deleted: {more} bytes more, {more / listing:.2%} of the "
+                   f"{listing} that its watches brought of {count} objects (target 1 %)")
+
+
 # ---- nothing to do
 
 LOOK = "GET and LIST"
@@ -146,8 +195,9 @@ def kind_of_read(event):
 def steady(w):
     """Heartbeats of the nodes and ten writes a second by others on what is not ours go on."""
     count, seconds = w.number(OBJECTS), w.number(STEADY_SECONDS)
-    d, model = in_place(w, count)
     foreign = w.make_namespace("foreign")
+    make_pod(w, foreign)
+    d, model = in_place(w, count)
 
     def write(n):
         w.floor("apply", 1, bodies=w.bodies(foreign, 10, lambda item: item["data"].update(salt=f"turn-{n}")))
@@ -170,4 +220,4 @@ def steady(w):
 
 TABLE = {"converge-10k": partial(converge, objects=OBJECTS, least=0.9), "repair-10k": partial(repair, objects=OBJECTS, most=1.5),
          "restart-10k": partial(restart, objects=OBJECTS), "burst": burst, "fight": fight, "steady": steady,
-         "memory-100k": memory_100k}
+         "memory-100k": memory_100k, "foreign-pods": foreign_pods}

@@ -2,6 +2,7 @@
 /* gen-sql.c - named SQL in, typed C out; a build step
  *
  *     gen-sql --schema DIR --queries DIR --symbol NAME --header FILE --source FILE [--depfile FILE]
+ *             [--additive-from NUMBER]
  *
  * Applies DIR/NNNN-*.sql in order to an empty database in memory, reads the named queries (docs
  * of the form in schema/queries/README), prepares each against that database, and writes one
@@ -16,10 +17,19 @@
 #include <getopt.h>
 #include <stdlib.h>
 
-enum { OPT_SCHEMA = 256, OPT_QUERIES, OPT_SYMBOL, OPT_HEADER, OPT_SOURCE, OPT_DEPFILE };
+enum {
+        OPT_SCHEMA = 256,
+        OPT_QUERIES,
+        OPT_SYMBOL,
+        OPT_HEADER,
+        OPT_SOURCE,
+        OPT_DEPFILE,
+        OPT_ADDITIVE
+};
 
 struct arguments {
-        const char *schema, *queries, *symbol, *header, *source, *depfile;
+        const char *schema, *queries, *symbol, *header, *source, *depfile, *additive;
+        int64_t from; /* that one as a number */
 };
 
 void gen_fault(struct gen *g, const char *file, int line, const char *fmt, ...) {
@@ -141,16 +151,17 @@ static int write_files(struct gen *g, const struct arguments *a) {
 
 static bool read_arguments(int argc, char **argv, struct arguments *a) {
         static const struct option options[] = {
-                {"schema",           required_argument, NULL, OPT_SCHEMA },
-                { "queries",              required_argument, NULL, OPT_QUERIES },
-                { "symbol",                 required_argument, NULL, OPT_SYMBOL },
-                { "header",required_argument, NULL, OPT_HEADER },
-                { "source",       required_argument, NULL, OPT_SOURCE },
-                { "depfile",          required_argument, NULL, OPT_DEPFILE },
-                {                },
+                { "schema", required_argument, NULL, OPT_SCHEMA },
+                { "queries", required_argument, NULL, OPT_QUERIES },
+                { "symbol", required_argument, NULL, OPT_SYMBOL },
+                { "header", required_argument, NULL, OPT_HEADER },
+                { "source", required_argument, NULL, OPT_SOURCE },
+                { "depfile", required_argument, NULL, OPT_DEPFILE },
+                { "additive-from", required_argument, NULL, OPT_ADDITIVE },
+                {},
         };
-        const char **places[] = { &a->schema, &a->queries, &a->symbol,
-                                  &a->header, &a->source,  &a->depfile };
+        const char **places[] = { &a->schema, &a->queries, &a->symbol,  &a->header,
+                                  &a->source, &a->depfile, &a->additive };
         int o;
 
         while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -158,7 +169,8 @@ static bool read_arguments(int argc, char **argv, struct arguments *a) {
                         return false;
                 *places[o - OPT_SCHEMA] = optarg;
         }
-        return optind == argc && a->schema && a->queries && a->symbol && a->header && a->source;
+        return optind == argc && a->schema && a->queries && a->symbol && a->header && a->source &&
+               (!a->additive || str_to_int(a->additive, &a->from));
 }
 
 int main(int argc, char **argv) {
@@ -166,13 +178,15 @@ int main(int argc, char **argv) {
         struct arguments a = {};
 
         if (!read_arguments(argc, argv, &a)) {
-                fprintf(stderr, "usage: gen-sql --schema DIR --queries DIR --symbol NAME "
-                                "--header FILE --source FILE [--depfile FILE]\n");
+                fprintf(stderr,
+                        "usage: gen-sql --schema DIR --queries DIR --symbol NAME "
+                        "--header FILE --source FILE [--depfile FILE] [--additive-from NUMBER]\n");
                 return 2;
         }
         g.schema_dir = a.schema;
         g.queries_dir = a.queries;
         g.symbol = a.symbol;
+        g.additive_from = a.from;
         list_files(&g, a.schema, &g.schema_files);
         list_files(&g, a.queries, &g.query_files);
         if (g.faults == 0)

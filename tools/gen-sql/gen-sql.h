@@ -2,7 +2,8 @@
 /* gen-sql.h - what the four parts of gen-sql share: a query, its fields, and how a fault is
  * reported
  *
- * schema.c applies the migrations, queries.c reads the named queries, check.c prepares them and
+ * schema.c applies the migrations, additive.c looks what they do to the release before, queries.c
+ * reads the named queries, check.c prepares them and
  * finds the types of what goes in and comes out, print.c writes the C. Faults are collected, so
  * that one run shows all of them. */
 #pragma once
@@ -44,6 +45,7 @@ struct gen_migration {
         const char *file; /* borrowed from gen_files */
         char **statements;
         size_t n, room;
+        int64_t reader; /* additive.c; 0: any */
 };
 
 struct gen_files { /* the *.sql of a folder, sorted; path as given */
@@ -61,6 +63,7 @@ struct gen {
         size_t n_migrations, migrations_room;
         struct gen_query *queries;
         size_t n_queries, queries_room;
+        int64_t additive_from; /* number; 0: never */
         int faults;
 };
 
@@ -89,6 +92,9 @@ enum gen_type gen_type_named(const char *name); /* INT, INTEGER, TEXT, BLOB, REA
 const char *gen_type_name(enum gen_type type);
 
 void schema_apply(struct gen *g);
+/* Before and after the statements of M are run; TEXT is its file. */
+void additive_begin(struct gen *g);
+void additive_check(struct gen *g, struct gen_migration *m, const char *text);
 void queries_read(struct gen *g);
 void check_all(struct gen *g);
 int print_all(struct gen *g, FILE *h, FILE *c);

@@ -186,8 +186,9 @@ static void print_migrations(struct gen *g, FILE *f) {
         for (size_t i = 0; i < g->n_migrations; i++) {
                 const char *name = strrchr(g->migrations[i].file, '/');
 
-                fprintf(f, "        { %zu, \"%s\", migration_%zu },\n", i + 1,
-                        name ? name + 1 : g->migrations[i].file, i + 1);
+                fprintf(f, "        { %zu, \"%s\", migration_%zu, %lld },\n", i + 1,
+                        name ? name + 1 : g->migrations[i].file, i + 1,
+                        (long long)g->migrations[i].reader);
         }
         fputs("        {}\n};\n", f);
 }

@@ -110,7 +110,9 @@ void schema_apply(struct gen *g) {
                 *m = (struct gen_migration){ .number = i + 1, .file = file };
                 if (gen_forbidden(g, file, 1, text))
                         return;
+                additive_begin(g);
                 apply_file(g, m, text);
+                additive_check(g, m, text);
         }
         check_strict(g);
 }

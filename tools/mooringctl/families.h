@@ -12,6 +12,7 @@ extern const struct command consent_commands[], drift_commands[], explain_comman
 extern const struct command models_commands[], policy_commands[], clusters_commands[],
         secrets_commands[], user_secrets_commands[], key_commands[];
 extern const struct command backup_commands[];
+extern const struct command upgrade_commands[];
 extern const struct command plan_commands[], actions_commands[], operations_commands[],
         schedules_commands[], certificates_commands[], files_commands[];
 extern const struct command log_commands[], about_commands[], audit_commands[], doctor_commands[],

@@ -73,7 +73,7 @@ static int tear_down(void **state) {
 static void run(struct folder *f) {
         cleanup_(freep) char *command = str_format(
                 "%s --schema %s/schema --queries %s/queries --symbol store --header %s/out.h "
-                "--source %s/out.c --depfile %s/out.d 2>%s/said",
+                "--source %s/out.c --depfile %s/out.d --additive-from 3 2>%s/said",
                 program, f->path, f->path, f->path, f->path, f->path, f->path);
 
         f->status = system(command);
@@ -241,6 +241,64 @@ static void a_broken_migration_is_named_with_its_line(void **state) {
                                 ?: strstr(f->said, "no column named nmae"));
 }
 
+#define SECOND "schema/0002-second.sql"
+#define THIRD "schema/0003-third.sql"
+
+static void put_second(struct folder *f) {
+        put(f, SECOND, "DROP TABLE other;\n"); /* from a time when nobody went back */
+}
+
+static void a_migration_that_does_more_than_add_fails(void **state) {
+        struct folder *f = *state;
+        static const char *const more[] = {
+                "DROP TABLE unit;\n",
+                "ALTER TABLE unit DROP COLUMN data;\n",
+                "ALTER TABLE unit RENAME TO units;\n",
+                "UPDATE unit SET size = 1;\n",
+                "CREATE UNIQUE INDEX once ON unit (value);\n",
+        };
+
+        put_second(f);
+        for (size_t i = 0; i < ARRAY_SIZE(more); i++) {
+                put(f, THIRD, more[i]);
+                fails(state, "", "0003-third.sql:1: \"");
+                assert_non_null(strstr(f->said, "the release before cannot work on that"));
+        }
+}
+
+static void a_key_that_keeps_the_release_before_from_deleting_fails(void **state) {
+        struct folder *f = *state;
+
+        put_second(f);
+        put(f, THIRD,
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, unit INTEGER REFERENCES unit (id)) STRICT;\n");
+        fails(state, "", "t.unit keeps the release before from deleting rows of unit");
+        put(f, THIRD, "ALTER TABLE unit ADD COLUMN of INTEGER REFERENCES unit (id);\n");
+        fails(state, "", "unit.of keeps the release before from deleting rows of unit");
+}
+
+static void what_adds_or_says_who_can_work_on_it_is_taken(void **state) {
+        struct folder *f = *state;
+        cleanup_(freep) char *marked = NULL;
+
+        put_second(f);
+        put(f, THIRD,
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, unit INTEGER REFERENCES unit (id) ON DELETE "
+            "CASCADE,\n  other INTEGER UNIQUE REFERENCES t (id)) STRICT;\n"
+            "CREATE INDEX t_unit ON t (unit);\n"
+            "ALTER TABLE unit ADD COLUMN word TEXT NOT NULL DEFAULT '';\n");
+        put(f, "queries/q.sql", "");
+        run(f);
+        assert_int_equal(f->status, 0);
+        put(f, THIRD, "-- Nobody reads it.\n-- reader: 0002\nALTER TABLE unit DROP COLUMN data;\n");
+        run(f);
+        assert_int_equal(f->status, 0);
+        marked = get(f, "out.c");
+        assert_non_null(strstr(marked, "{ 3, \"0003-third.sql\", migration_3, 2 }"));
+        put(f, THIRD, "-- reader: 0004\nALTER TABLE unit DROP COLUMN data;\n");
+        fails(state, "", "0003-third.sql:1: -- reader: NNNN is a schema up to this one");
+}
+
 static void a_table_that_is_not_strict_fails(void **state) {
         struct folder *f = *state;
 
@@ -321,6 +379,9 @@ int main(int argc, char **argv) {
                 TEST(a_gap_in_the_numbering_fails),
                 TEST(a_number_that_is_there_twice_fails),
                 TEST(a_broken_migration_is_named_with_its_line),
+                TEST(a_migration_that_does_more_than_add_fails),
+                TEST(a_key_that_keeps_the_release_before_from_deleting_fails),
+                TEST(what_adds_or_says_who_can_work_on_it_is_taken),
                 TEST(a_table_that_is_not_strict_fails),
                 TEST(all_faults_are_told_in_one_run),
                 TEST(what_it_writes_has_the_types_of_the_columns),
