@@ -1,7 +1,7 @@
 -- 0025: refreshes in stages, and what a rollback goes back to.
 
 CREATE TABLE refresh (              -- the last one of an application
-        application_id INTEGER PRIMARY KEY REFERENCES application (id),
+        application_id INTEGER PRIMARY KEY REFERENCES application (id) ON DELETE CASCADE,
         turn INTEGER NOT NULL,          -- rises with each change: the loop decides by what it has seen of one
         stage TEXT NOT NULL CHECK (stage IN ('canary', 'rest', 'done', 'rollback', 'rolled-back')),
         stage_at INTEGER NOT NULL,
@@ -12,10 +12,10 @@ CREATE TABLE refresh (              -- the last one of an application
         check_operation INTEGER,        -- that was begun of it in this stage
         units TEXT NOT NULL,            -- JSON {uid: restarts}: pods of before, and what a person has seen of newer ones
         was_active INTEGER NOT NULL,    -- when it began
-        from_sha256 TEXT NOT NULL REFERENCES charm (sha256),
+        from_sha256 TEXT NOT NULL,      -- of charm
         from_channel TEXT NOT NULL,
         from_revision INTEGER,          -- asked for by --revision, or NULL
-        to_sha256 TEXT NOT NULL REFERENCES charm (sha256),
+        to_sha256 TEXT NOT NULL,
         options TEXT NOT NULL,          -- JSON {name: value}: those of before
         resources TEXT NOT NULL,        -- the same
         asked_by TEXT NOT NULL,
