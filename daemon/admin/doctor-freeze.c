@@ -48,7 +48,7 @@ void doctor_freeze(struct doctor *d) {
                             "%s for %s by %s%s%s",
                             *json_get_str(f, "type", "") ? "paused" : "frozen",
                             clock_span(d->now - at, span), json_get_str(f, "text", ""),
-                            missed ? "; " : "", missed ? missed : "");
+                            missed && *missed ? "; " : "", missed ? missed : "");
         }
 }
 

@@ -84,6 +84,9 @@ static void made(struct stating *s) {
         struct request *q = s->request;
         const struct plans_body *b = q->data;
 
+        if (json_get(json_array_get(s->lines, 0), "frozen") && command_plan_is_blocked(s->lines))
+                json_object_set_new(s->json, "plan-not-kept",
+                                    json_string("what is in it is frozen: `unfreeze` first"));
         if (command_plan_is_blocked(s->lines) || q->admin->stopping || q->gone)
                 return stating_end(s, take_ptr(s->json));
         plans_keep(q, b->application ? b->application : "", NULL, take_ptr(s->json));

@@ -398,6 +398,9 @@ int command_operation_approve(struct tx *tx, struct command *c, struct err *err)
                         o->live ? "needs no approval" : "has ended: ", o->live ? "" : o->status);
         r = check_second(c, o, err);
         if (r >= 0)
+                command_note(c, "it begins with its turn: mooringctl show-operation %lld --watch",
+                             (long long)o->id);
+        if (r >= 0)
                 r = w_operation_set_approved(
                         tx,
                         &(struct w_operation_set_approved_in){

@@ -119,7 +119,7 @@ bool command_plan_is_blocked(const json_t *lines) {
         size_t i;
 
         json_array_foreach((json_t *)lines, i, line)
-                if (!is_blocked(line))
+                if (!is_blocked(line) && !json_get_bool(line, "frozen", false))
                         return false;
         return true;
 }

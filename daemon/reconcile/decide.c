@@ -298,7 +298,8 @@ static void decide_paused(const struct resource_row *row, const struct observati
         if (what && state == STATE_READY)
                 state = STATE_WAITING; /* it works, and is not what is wanted */
         if (what)
-                snprintf(why, sizeof(why), "%s: put right after the pause", what);
+                snprintf(why, sizeof(why), "%s: put right after the %s", what,
+                         p->frozen ? "freeze" : "pause");
         else if (o->ready != READY_YES && o->reason)
                 str_copy(why, sizeof(why), o->reason);
         else

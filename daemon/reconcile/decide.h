@@ -69,6 +69,7 @@ struct verdict {
 
 struct policy {
         const char *paused;  /* who and why, or NULL: nothing outside is written */
+        bool frozen;         /* PAUSED: by a freeze, which no release passes over */
         const char *blocked; /* the model writes nothing: another cluster, another stamp; or NULL */
         const char *unread;  /* what it lives in was not seen yet by this process; or NULL */
         bool elsewhere;      /* blocked: what was seen is of another outside and says nothing */

@@ -223,6 +223,22 @@ static void why_ending(struct why *w, const struct world_application *a, int dep
         }
 }
 
+/* One that is not as it should be: since when, where that says something. */
+static void why_unit(struct why *w, const struct world_application *a, const struct world_unit *u,
+                     int depth) {
+        cleanup_(freep) char *name = str_format("%s/%lld", a->name, (long long)u->number);
+        cleanup_(freep) char *word = NULL;
+        char since[CLOCK_TEXT_MAX];
+
+        word = str_format("%s%s%s: %s", u->status, u->trouble ? " since " : "",
+                          u->trouble ? clock_iso(u->since, false, since) : "", u->message);
+        add_cause(w->list, depth, name, word);
+        if (str_eq(u->trouble, UNIT_NO_IMAGE))
+                add_cause(w->list, depth + 1, "what to do",
+                          "it is tried again by itself; a wrong name or tag, a pull secret or the "
+                          "registry is for a person: docs/runbooks/doctor.md, image-pull");
+}
+
 static void why_application(struct why *w, struct world_application *a, int depth) {
         cleanup_(freep) char *text =
                 str_format("%s%s%s", a->status, a->message[0] ? ": " : "", a->message);
@@ -238,11 +254,9 @@ static void why_application(struct why *w, struct world_application *a, int dept
                 why_ending(w, a, depth + 1);
         for (size_t i = 0; (e = map_next(&a->units, &i));) {
                 const struct world_unit *u = e->value;
-                cleanup_(freep) char *name = str_format("%s/%lld", a->name, (long long)u->number);
-                cleanup_(freep) char *word = str_format("%s: %s", u->status, u->message);
 
                 if (!str_eq(u->status, "active"))
-                        add_cause(w->list, depth + 1, name, word);
+                        why_unit(w, a, u, depth + 1);
         }
         for (size_t i = 0; i < a->provider_count; i++) {
                 struct world_application *p = world_application(&w->rec->world, a->providers[i]);

@@ -90,7 +90,7 @@ static bool is_unsure(const struct world_resource *r) {
 
 /* What stands for the plan's line: what would be written, and what was seen. */
 static json_t *plan_line(struct reconcile *rec, const struct world_resource *r,
-                         const struct decision *d) {
+                         const struct decision *d, bool frozen) {
         const struct world_application *a = world_application(&rec->world, r->owner);
         cleanup_(freep) char *seen = resource_seen_text(r);
         const char *change = change_word(r, d);
@@ -103,6 +103,8 @@ static json_t *plan_line(struct reconcile *rec, const struct world_resource *r,
 
         if (a)
                 json_object_set_new(line, "application", json_string(a->name));
+        if (frozen)
+                json_object_set_new(line, "frozen", json_true());
         return line;
 }
 
@@ -118,7 +120,7 @@ static void plan_resource(struct reconcile *rec, struct world_resource *r, json_
         if (d.drift != DRIFT_NONE || r->row.dying ||
             (!d.audit && (policy.refill || policy.redeclared ||
                           r->row.wanted_generation != r->row.applied_generation)))
-                json_array_append_new(plan, plan_line(rec, r, &d));
+                json_array_append_new(plan, plan_line(rec, r, &d, policy.frozen));
         else if (is_unsure(r))
                 add_unknown(unknown, name, "%s",
                             r->stale       ? "what is wanted of it changed"

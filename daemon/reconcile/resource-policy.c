@@ -134,6 +134,12 @@ const char *resource_paused(struct reconcile *rec, const struct world_resource *
         return text;
 }
 
+static bool is_frozen(struct reconcile *rec, const struct world_resource *r) {
+        const struct world_application *a = world_application(&rec->world, r->owner);
+
+        return rules_frozen(resource_rules(rec, r), a ? a->name : NULL) != NULL;
+}
+
 /* Rules about the whole of it. */
 static void find_rule(struct reconcile *rec, const struct world_resource *r,
                       struct resource_policy_text *text, struct policy *ret) {
@@ -219,6 +225,7 @@ void resource_policy(struct reconcile *rec, struct world_resource *r,
                                 .untried = !r->tried && !r->row.applied_generation };
         find_blocked(rec, r, text, ret);
         ret->paused = resource_paused(rec, r, text->paused, sizeof(text->paused));
+        ret->frozen = ret->paused && is_frozen(rec, r);
         if (!released)
                 find_rule(rec, r, text, ret);
         if (!released && !ret->spared && !ret->reported && !ret->window) {

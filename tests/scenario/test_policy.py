@@ -226,6 +226,10 @@ def _(world):
     world.ctl("scale-application", "mlflow-server", "2", "--dry-run").ok()
     world.ctl("freeze", "mlflow-server", "--reason", "another").refused("frozen already by", "month-end closing")
     world.ctl("doctor").says("frozen for")
+    world.wait_for("the plan to say so", lambda: "put right after the freeze" in world.ctl("plan").out)
+    plan = world.ctl("plan").ok()
+    if "mooringctl apply" in plan.out or "unfreeze" not in plan.err:
+        raise RuntimeError(f"a plan of what is frozen is offered: {plan.out}{plan.err}")
     before_minio = lines(world)
     kube.delete("services", "mlflow", "mlflow-minio")                   # others are not frozen
     repaired(world, before_minio, "Service mlflow/mlflow-minio")

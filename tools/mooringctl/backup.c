@@ -141,7 +141,7 @@ static int verify(struct cli *c) {
 
 /* ---- list, schedule */
 
-static void say_newest(struct cli *c, const json_t *json) {
+static void say_newest(struct cli *c, const json_t *json, bool some) {
         const json_t *verified = json_get(json, "verified"), *schedule = json_get(json, "schedule");
         const char *failed = json_get_str(json, "failed", NULL);
         char stamp[40];
@@ -152,7 +152,7 @@ static void say_newest(struct cli *c, const json_t *json) {
                 cli_say(c, "newest that was verified: %s, of %s",
                         json_get_str(verified, "file", ""),
                         text_time(json_get_str(verified, "made", NULL), c->globals->utc, stamp));
-        else
+        else if (some)
                 cli_say(c, "none was verified yet: mooringctl backup verify FILE");
         if (json_is_object(schedule))
                 cli_say(c, "schedule: %s %s, the newest %lld are kept",
@@ -186,8 +186,9 @@ static int list(struct cli *c) {
         if (table_rows(&t))
                 table_print(&t, c->globals->color, c->out);
         else
-                cli_say(c, "no backups in %s", json_get_str(json, "folder", ""));
-        say_newest(c, json);
+                cli_say(c, "no backups in %s: mooringctl backup create",
+                        json_get_str(json, "folder", ""));
+        say_newest(c, json, table_rows(&t));
         return CLI_DONE;
 }
 
@@ -209,7 +210,7 @@ static int schedule(struct cli *c) {
                                         "folder", folder, "keep", (json_int_t)o->keep),
                               &json);
         if (!r && !cli_print(c, json))
-                say_newest(c, json);
+                say_newest(c, json, false);
         return r;
 }
 

@@ -95,6 +95,7 @@ static void print_list(struct cli *c, const json_t *list) {
         table_init(&t, head);
         table_right(&t, 0);
         table_spare(&t, 2); /* the object's name says it mostly */
+        table_spare(&t, 6);
         table_cut_left(&t, 3);
         table_cut_left(&t, 4);
         json_array_foreach(list, i, line) {

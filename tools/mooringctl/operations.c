@@ -51,6 +51,27 @@ static enum table_style status_style(const char *status) {
         return str_eq(status, "cancelled") ? STYLE_DIM : STYLE_BAD;
 }
 
+/* "alice as root" of "uid 1000 (alice) as uid 0 (root)": who has no name here keeps the number. */
+static char *by_name(const char *by) {
+        cleanup_(buf_free) struct buf out = BUF_INIT;
+
+        while (*by) {
+                size_t digits = str_starts(by, "uid ") ? strspn(by + 4, "0123456789") : 0;
+                const char *name = by + 4 + digits, *end = strchr(name, ')');
+
+                if (!digits || !str_starts(name, " (") || !end) {
+                        buf_putc(&out, *by++);
+                        continue;
+                }
+                if (str_starts(name, " (?)"))
+                        buf_add(&out, by + 4, digits);
+                else
+                        buf_add(&out, name + 2, (size_t)(end - name - 2));
+                by = end + 1;
+        }
+        return buf_take(&out);
+}
+
 static char *told(const json_t *o) {
         const char *message = json_get_str(o, "message", ""), *step = json_get_str(o, "step", "");
         const char *approved = json_get_str(o, "approved-by", "");
@@ -59,8 +80,11 @@ static char *told(const json_t *o) {
                 return str_dup("waits for approval");
         if (!*message && str_eq(json_get_str(o, "status", ""), "running") && *step)
                 return str_format("step %s", step);
-        if (!*message && *approved)
-                return str_format("approved by %s", approved);
+        if (!*message && *approved) {
+                cleanup_(freep) char *name = by_name(approved);
+
+                return str_format("approved by %s", name);
+        }
         return str_dup(message);
 }
 
@@ -79,6 +103,7 @@ static void print_list(struct cli *c, const json_t *list) {
         json_array_foreach(list, i, line) {
                 const char *status = json_get_str(line, "status", "");
                 cleanup_(freep) char *message = told(line);
+                cleanup_(freep) char *by = by_name(json_get_str(line, "asked-by", ""));
 
                 table_printf(&t, "%lld", (long long)json_get_int(line, "id", 0));
                 table_add(&t,
@@ -86,7 +111,7 @@ static void print_list(struct cli *c, const json_t *list) {
                 table_add(&t, json_get_str(line, "unit", json_get_str(line, "application", "")));
                 table_add(&t, json_get_str(line, "action", ""));
                 table_style(&t, status, status_style(status));
-                table_add(&t, json_get_str(line, "asked-by", ""));
+                table_add(&t, by);
                 table_add(&t, message);
         }
         if (table_rows(&t))
@@ -257,8 +282,9 @@ static void put_log(struct cli *c, const json_t *list) {
         json_array_foreach(list, i, entry) {
                 cleanup_(freep) char *text = text_safe(json_get_str(entry, "text", ""));
 
-                fprintf(c->out, "  %s %s\n",
-                        text_time(json_get_str(entry, "at", NULL), c->globals->utc, stamp), text);
+                text_time(json_get_str(entry, "at", NULL), c->globals->utc, stamp);
+                fprintf(c->out, "  %s ", stamp);
+                text_put(text, strlen(stamp) + 3, "    ", text_columns(c->out), c->out);
         }
 }
 

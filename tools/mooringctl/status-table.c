@@ -295,6 +295,7 @@ static void storage_section(const json_t *status, const struct status_table_opti
 
         table_init(&t, head);
         table_right(&t, 4);
+        table_spare(&t, 3);
         for (i = 0; names[i]; i++)
                 add_storage(&t, names[i], json_get(storage, names[i]));
         for (size_t k = 0; k < ARRAY_SIZE(lists); k++)

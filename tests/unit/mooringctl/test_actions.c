@@ -135,6 +135,26 @@ static void a_schedule_says_when_it_is_next_and_why_it_was_not_run(void **state)
         assert_string_equal(b->asked, "DELETE /v1/models/m/schedules/3 ");
 }
 
+static void operations_on_offer(struct server_call *c, void *arg) {
+        server_reply(c, 200, NULL,
+                     "{\"operations\":[{\"id\":7,\"application\":\"a\",\"action\":\"x\",\"status\":"
+                     "\"completed\",\"message\":\"\",\"asked-by\":\"uid 1000 (alice) as uid 0 "
+                     "(root)\",\"approved-by\":\"uid 1001 (?)\"},{\"id\":6,\"application\":\"a\","
+                     "\"action\":\"y\",\"status\":\"running\",\"step\":\"two\",\"asked-by\":"
+                     "\"schedule 3 of uid 1002 (?)\"}]}");
+}
+
+static void a_list_names_who_asked_and_who_approved(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *out = NULL;
+
+        server_route(b->server, "GET", "/v1/models/m/operations", operations_on_offer, b);
+        assert_int_equal(bench_run(b, &out, NULL, "operations", NULL), CLI_DONE);
+        assert_non_null(strstr(out, "alice as root"));
+        assert_non_null(strstr(out, "approved by 1001"));
+        assert_non_null(strstr(out, "schedule 3 of 1002  step two"));
+}
+
 static void what_waits_for_approval_ends_with_blocked(void **state) {
         cleanup_(freep) char *err = NULL;
 
@@ -273,6 +293,7 @@ int main(void) {
                 CASE(run_prints_the_result_and_each_step),
                 CASE(at_times_it_is_a_schedule),
                 CASE(a_schedule_says_when_it_is_next_and_why_it_was_not_run),
+                CASE(a_list_names_who_asked_and_who_approved),
                 CASE(what_waits_for_approval_ends_with_blocked),
                 CASE(the_end_of_the_wait_says_what_it_is_at),
                 CASE(what_is_tried_again_is_counted),

@@ -194,6 +194,8 @@ static void a_pause_holds_writes_and_still_tells_the_drift(void **state) {
         assert_int_equal(d.action, ACTION_WAIT);
         assert_int_equal(d.drift, DRIFT_DELETED);
         assert_string_equal(d.why, "is deleted: put right after the pause");
+        p.frozen = true;
+        assert_string_equal(run(&row, &o, &p).why, "is deleted: put right after the freeze");
 }
 
 static void what_is_not_ready_in_a_pause_says_why_and_not_who_paused(void **state) {
