@@ -291,6 +291,7 @@ static int open_reconcile(struct controller *c, struct err *err) {
                 .audit_ms = c->options->audit,
                 .in_flight = (size_t)c->options->in_flight,
                 .poll_ms = c->options->poll,
+                .refresh = { c->options->refresh_gate, c->options->refresh_ready },
                 .fight = { .count = c->options->fight_count,
                            .window_ms = c->options->fight_window,
                            .slow_count = c->options->fight_slow_count,

@@ -92,6 +92,14 @@ const struct opt options_table[] = {
         { "limit-window", 0, OPT_DURATION, AT(limit_window), "10m", 1000, 86400000, "TIME", 0, NULL,
           "what plans change and delete within it counts as one change: a bundle's applications "
           "follow each other" },
+        { "refresh-gate-period", 0, OPT_DURATION, AT(refresh_gate), "1m", 0, 86400000, "TIME", 0,
+          NULL,
+          "so long the canary of a refresh is well before the rest follows: what dies of a bad "
+          "content does so within its first minute; longer where load comes in waves; 0: at once" },
+        { "refresh-ready-period", 0, OPT_DURATION, AT(refresh_ready), "30m", 1000, 7 * 86400000ll,
+          "TIME", 0, NULL,
+          "what a refresh waits for is not ready for so long: it pauses; a database that recovers "
+          "from a large log takes half an hour" },
         { "metrics-address", 0, OPT_STRING, AT(metrics_address), NULL, 0, 0, "ADDRESS:PORT", 0,
           NULL,
           "serve metrics for Prometheus at /metrics there, and nothing else; in numbers, as "

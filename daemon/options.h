@@ -16,6 +16,7 @@ struct options {
                 *metrics_client_ca;
         int log_level;
         int64_t audit, audit_keep, audit_rows, in_flight, poll, login;
+        int64_t refresh_gate, refresh_ready;
         int64_t fight_count, fight_window, fight_slow_count, fight_slow_window, fight_delay,
                 fight_delay_max;
         int64_t limit_change_free, limit_change_share, limit_delete_free, limit_delete_share,

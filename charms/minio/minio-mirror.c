@@ -29,24 +29,9 @@ static bool is_own(const struct charm_view *v, struct charm_plan *p, const struc
 }
 
 void minio_mirror_plan(const struct charm_view *v, struct charm_plan *p) {
-        const struct charm_relation *r = other(v);
-        struct s3_endpoint e;
-
-        if (!r)
-                return;
-        charm_tell(p, r, "bucket", charm_text(p, "relation-%lld", (long long)r->id));
-        if (!s3_endpoint_told(r))
-                return charm_status(p, CHARM_ACTIVE,
-                                    "no mirror before %s tells a bucket and its keys",
-                                    r->application);
-        s3_endpoint_read(p, r, &e);
-        if (!e.tls && !e.via)
-                return charm_status(p, CHARM_BLOCKED,
-                                    "s3-parameters: %.200s would carry objects and keys in the "
-                                    "open: https://, or a Service of the cluster "
-                                    "(NAME.NAMESPACE.svc.cluster.local)",
-                                    e.url);
-        s3_endpoint_target(p, r, &e, TARGET, "mirror-target.yaml");
+        s3_endpoint_plan(
+                v, p, ENDPOINT_S3_PARAMETERS,
+                &(struct s3_endpoint_use){ TARGET, "mirror-target.yaml", "mirror", "objects" });
 }
 
 /* ---- mirror-buckets */

@@ -10,28 +10,18 @@
  * kept. The bucket is asked for over the relation, and the object store's charm makes it and
  * keeps it.
  *
- * To the other relations goes what Juju's charm tells: links for the dashboard, a route, what is
- * scraped, and for user namespaces the keys of the bucket (as tokens) and PodDefaults that use
- * them. */
+ * What goes to the other relations is in tell.c; actions about backups are in pair*.c, those about
+ * upgrades in upgrade.c, and the pod that they work in is in client.c. */
 #include "charm.gen.h"
 
+#include "upgrade.h"
+
 #include <stdlib.h>
-#include <string.h>
 
 #define VERSION "2.22.0"
-#define DATABASE_NAME "mlflow"
 #define BUCKET_MIN 3
 #define BUCKET_MAX 63
 #define HOST_MAX 253
-#define PREFIX "/mlflow/"
-
-struct backends {
-        const char *uri;      /* of the database, with tokens */
-        const char *endpoint; /* URL of the object store */
-        const char *access_key, *secret_key;
-        const char *secure; /* "true" or "false" */
-        const char *bucket;
-};
 
 /* ---- texts */
 
@@ -72,7 +62,7 @@ static const char *url_part(struct charm_plan *p, const char *text) {
         return out;
 }
 
-static const char *own_name(const struct charm_view *v, struct charm_plan *p, const char *end) {
+const char *mlflow_own_name(const struct charm_view *v, struct charm_plan *p, const char *end) {
         return charm_text(p, "%s-%s", charm_application(v), end);
 }
 
@@ -114,7 +104,12 @@ static bool read_database(const struct charm_view *v, struct charm_plan *p, stru
         }
         b->uri = charm_text(p, "mysql+pymysql://%s:%s@%s:%s/%s", url_part(p, user),
                             url_part(p, password), host, port,
-                            url_part(p, database ? database : DATABASE_NAME));
+                            url_part(p, database ? database : MLFLOW_DATABASE));
+        b->host = host;
+        b->port = port;
+        b->user = user;
+        b->password = password;
+        b->database = database ? database : MLFLOW_DATABASE;
         return true;
 }
 
@@ -133,6 +128,9 @@ static bool read_storage(const struct charm_view *v, struct charm_plan *p, struc
                 return false;
         }
         b->secure = secure && !strcmp(secure, "true") ? "true" : "false";
+        b->via = charm_text(p, "%s/%s-0", namespace && *namespace ? namespace : charm_model(v),
+                            service);
+        b->store_port = port;
         b->endpoint =
                 charm_text(p, "%s://%s.%s:%s", !strcmp(b->secure, "true") ? "https" : "http",
                            service, namespace && *namespace ? namespace : charm_model(v), port);
@@ -141,7 +139,7 @@ static bool read_storage(const struct charm_view *v, struct charm_plan *p, struc
 
 /* The bucket that is to be there. One that cannot be is not asked for: then it is the one that was
  * told last. */
-static const char *bucket_wanted(const struct charm_view *v) {
+const char *mlflow_bucket_wanted(const struct charm_view *v) {
         const char *option = charm_option(v, OPTION_DEFAULT_ARTIFACT_ROOT);
 
         return is_bucket(option)
@@ -153,7 +151,7 @@ static const char *bucket_wanted(const struct charm_view *v) {
 static bool read_bucket(const struct charm_view *v, struct charm_plan *p, struct backends *b) {
         const char *told = charm_told(charm_relation(v, ENDPOINT_OBJECT_STORAGE, 0), "bucket");
 
-        b->bucket = bucket_wanted(v);
+        b->bucket = mlflow_bucket_wanted(v);
         if (!b->bucket)
                 return false; /* said by check_options */
         if (!charm_option_bool(v, OPTION_CREATE_DEFAULT_ARTIFACT_ROOT_IF_MISSING) ||
@@ -169,7 +167,7 @@ static bool read_bucket(const struct charm_view *v, struct charm_plan *p, struct
 /* ---- the server */
 
 /* What counts requests is on only while somebody scrapes it. */
-static bool is_scraped(const struct charm_view *v) {
+bool mlflow_is_scraped(const struct charm_view *v) {
         return charm_relations(v, ENDPOINT_METRICS_ENDPOINT) > 0;
 }
 
@@ -181,7 +179,7 @@ static void want_service(const struct charm_view *v, struct charm_plan *p) {
         if (open)
                 node = charm_text(p, ",\"nodePort\":%s",
                                   charm_option(v, OPTION_MLFLOW_PROMETHEUS_EXPORTER_NODEPORT));
-        if (is_scraped(v))
+        if (mlflow_is_scraped(v))
                 exporter = charm_text(
                         p, "{\"name\":\"http-exporter\",\"port\":%s,\"targetPort\":%s%s}", port,
                         port, node);
@@ -221,12 +219,23 @@ static void want_credentials(struct charm_plan *p, const struct backends *b, con
                                { "secret-key", CHARM_TEXT, b->secret_key }));
 }
 
+const char *mlflow_image(const struct charm_view *v) {
+        return charm_option_set(v, OPTION_SERVER_IMAGE) ? charm_option(v, OPTION_SERVER_IMAGE)
+                                                        : charm_image(v, RESOURCE_OCI_IMAGE);
+}
+
+/* The image is made for this one. */
+const char *mlflow_arch(const struct charm_view *v) {
+        const char *arch = charm_constraint(v, "arch");
+
+        return *arch ? arch : "amd64";
+}
+
 static void want_server(const struct charm_view *v, struct charm_plan *p,
                         const struct backends *b) {
-        const char *database = own_name(v, p, "database"),
-                   *storage = own_name(v, p, "object-storage");
-        const char *arch = charm_constraint(v, "arch");
-        bool scraped = is_scraped(v);
+        const char *database = mlflow_own_name(v, p, "database"),
+                   *storage = mlflow_own_name(v, p, "object-storage");
+        bool scraped = mlflow_is_scraped(v);
 
         want_credentials(p, b, database, storage);
         charm_want(
@@ -236,8 +245,10 @@ static void want_server(const struct charm_view *v, struct charm_plan *p,
                         { "database-digest", CHARM_TEXT, charm_digest(p, "database") },
                         { "object-storage", CHARM_TEXT, storage },
                         { "object-storage-digest", CHARM_TEXT, charm_digest(p, "object-storage") },
-                        /* The image is made for this one. */
-                        { "arch", CHARM_TEXT, *arch ? arch : "amd64" },
+                        { "replicas", CHARM_INT, NULL,
+                          charm_option_bool(v, OPTION_MAINTENANCE) ? 0 : charm_scale(v) },
+                        { "image", CHARM_TEXT, mlflow_image(v) },
+                        { "arch", CHARM_TEXT, mlflow_arch(v) },
                         { "port", CHARM_TEXT, charm_option(v, OPTION_MLFLOW_PORT) },
                         { "root", CHARM_TEXT, charm_text(p, "s3://%s/", b->bucket) },
                         { "endpoint", CHARM_TEXT, b->endpoint },
@@ -264,209 +275,6 @@ static void keep_server(const struct charm_view *v, struct charm_plan *p) {
                 charm_keep(p, "object-storage");
 }
 
-/* ---- what the user namespaces get */
-
-static void tell_secrets(const struct charm_view *v, struct charm_plan *p,
-                         const struct charm_relation *r, const struct backends *b) {
-        const char *key = charm_quote(p, b->access_key), *secret = charm_quote(p, b->secret_key);
-
-        charm_tell_json(
-                p, r, "kubernetes_manifests",
-                charm_text(
-                        p,
-                        "[{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":%s},"
-                        "\"stringData\":{"
-                        "\"AWS_ACCESS_KEY_ID\":%s,\"AWS_SECRET_ACCESS_KEY\":%s}},"
-                        "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":%s},"
-                        "\"stringData\":{"
-                        "\"RCLONE_CONFIG_S3_TYPE\":\"s3\",\"RCLONE_CONFIG_S3_PROVIDER\":\"minio\","
-                        "\"RCLONE_CONFIG_S3_ENV_AUTH\":\"false\",\"RCLONE_CONFIG_S3_ACCESS_KEY_"
-                        "ID\":%s,"
-                        "\"RCLONE_CONFIG_S3_SECRET_ACCESS_KEY\":%s,\"RCLONE_CONFIG_S3_ENDPOINT\":%"
-                        "s}}]",
-                        charm_quote(p, own_name(v, p, "minio-artifact")), key, secret,
-                        charm_quote(p, own_name(v, p, "seldon-rclone-secret")), key, secret,
-                        charm_quote(p, b->endpoint)));
-}
-
-static const char *pod_default(struct charm_plan *p, const char *name, const char *what,
-                               const char *label, const char *env) {
-        return charm_text(
-                p,
-                "{\"apiVersion\":\"kubeflow.org/"
-                "v1alpha1\",\"kind\":\"PodDefault\",\"metadata\":{\"name\":%s},"
-                "\"spec\":{\"desc\":%s,\"selector\":{\"matchLabels\":{%s:\"true\"}},\"env\":[%s]}}",
-                charm_quote(p, name), charm_quote(p, what), charm_quote(p, label), env);
-}
-
-static const char *env_value(struct charm_plan *p, const char *name, const char *value) {
-        return charm_text(p, "{\"name\":\"%s\",\"value\":%s}", name, charm_quote(p, value));
-}
-
-static const char *env_secret(struct charm_plan *p, const char *name, const char *secret) {
-        return charm_text(p,
-                          "{\"name\":\"%s\",\"valueFrom\":{\"secretKeyRef\":{\"name\":%s,\"key\":"
-                          "\"%s\",\"optional\":false}}}",
-                          name, charm_quote(p, secret), name);
-}
-
-static void tell_pod_defaults(const struct charm_view *v, struct charm_plan *p,
-                              const struct charm_relation *r, const struct backends *b) {
-        const char *secret = own_name(v, p, "minio-artifact"), *minio = own_name(v, p, "minio");
-        const char *server =
-                charm_text(p, "http://%s.%s.svc.cluster.local:%s", charm_application(v),
-                           charm_model(v), charm_option(v, OPTION_MLFLOW_PORT));
-        const char *access = charm_text(p, "%s,%s,%s", env_secret(p, "AWS_ACCESS_KEY_ID", secret),
-                                        env_secret(p, "AWS_SECRET_ACCESS_KEY", secret),
-                                        env_value(p, "MINIO_ENDPOINT_URL", b->endpoint));
-        const char *tracking =
-                charm_text(p, "%s,%s", env_value(p, "MLFLOW_S3_ENDPOINT_URL", b->endpoint),
-                           env_value(p, "MLFLOW_TRACKING_URI", server));
-
-        charm_tell_json(
-                p, r, "kubernetes_manifests",
-                charm_text(p, "[%s,%s]",
-                           pod_default(p, own_name(v, p, "access-minio"), "Allow access to MinIO",
-                                       "access-minio", access),
-                           pod_default(p, minio, "Allow access to MLflow", minio, tracking)));
-}
-
-/* ---- what the others are told */
-
-static void tell_ingress(const struct charm_view *v, struct charm_plan *p,
-                         const struct charm_relation *r) {
-        charm_tell(p, r, "service", charm_application(v));
-        charm_tell_int(p, r, "port", charm_option_int(v, OPTION_MLFLOW_PORT));
-        charm_tell(p, r, "prefix", PREFIX);
-        charm_tell(p, r, "rewrite", "/");
-        charm_tell(p, r, "namespace", charm_model(v));
-}
-
-static void tell_route(const struct charm_view *v, struct charm_plan *p,
-                       const struct charm_relation *r) {
-        charm_tell_json(
-                p, r, "config",
-                charm_text(p,
-                           "{\"model\":%s,\"listeners\":[{\"port\":80,\"protocol\":\"HTTP\"}],"
-                           "\"http_routes\":[{"
-                           "\"name\":\"http-ingress\",\"listener\":{\"port\":80,\"protocol\":"
-                           "\"HTTP\"},"
-                           "\"matches\":[{\"path\":{\"type\":\"PathPrefix\",\"value\":\"" PREFIX
-                           "\"}}],"
-                           "\"filters\":[{\"type\":\"URLRewrite\",\"urlRewrite\":{\"path\":{"
-                           "\"type\":\"ReplacePrefixMatch\",\"value\":\"/\"}}}],"
-                           "\"backends\":[{\"service\":%s,\"port\":%s}]}],\"grpc_routes\":[]}",
-                           charm_quote(p, charm_model(v)), charm_quote(p, charm_application(v)),
-                           charm_option(v, OPTION_MLFLOW_PORT)));
-}
-
-static void tell_link(const struct charm_view *v, struct charm_plan *p,
-                      const struct charm_relation *r) {
-        (void)v;
-        charm_tell_json(p, r, "dashboard_links",
-                        "[{\"text\":\"MLflow\",\"link\":\"" PREFIX
-                        "\",\"type\":\"item\",\"icon\":\"device:data-usage\","
-                        "\"location\":\"external\",\"desc\":\"\"}]");
-}
-
-static const char *topology(const struct charm_view *v, struct charm_plan *p) {
-        return charm_text(p, "{\"model\":%s,\"application\":%s,\"charm_name\":\"mlflow-server\"}",
-                          charm_quote(p, charm_model(v)), charm_quote(p, charm_application(v)));
-}
-
-static const char *job(const struct charm_view *v, struct charm_plan *p, const char *name,
-                       const char *port) {
-        const char *address = charm_text(p, "%s.%s.svc.cluster.local:%s", charm_application(v),
-                                         charm_model(v), port);
-
-        return charm_text(p,
-                          "{\"job_name\":\"%s\",\"metrics_path\":\"/"
-                          "metrics\",\"static_configs\":[{\"targets\":[%s]}]}",
-                          name, charm_quote(p, address));
-}
-
-static void tell_metrics(const struct charm_view *v, struct charm_plan *p,
-                         const struct charm_relation *r) {
-        charm_tell_json(p, r, "scrape_metadata", topology(v, p));
-        charm_tell_json(p, r, "scrape_jobs",
-                        charm_text(p, "[%s,%s]",
-                                   job(v, p, "mlflow", charm_option(v, OPTION_MLFLOW_PORT)),
-                                   job(v, p, "mlflow-exporter",
-                                       charm_option(v, OPTION_MLFLOW_PROMETHEUS_EXPORTER_PORT))));
-}
-
-static void tell_logging(const struct charm_view *v, struct charm_plan *p,
-                         const struct charm_relation *r) {
-        charm_tell_json(p, r, "metadata", topology(v, p));
-        charm_tell_json(p, r, "alert_rules", "{}");
-        charm_status(p, CHARM_ACTIVE, "logging: not served yet, the log is the pod's");
-}
-
-static void tell_model(const struct charm_view *v, struct charm_plan *p,
-                       const struct charm_relation *r) {
-        charm_tell_json(p, r, "cmr_data",
-                        charm_text(p, "{\"app_name\":%s,\"juju_model_name\":%s}",
-                                   charm_quote(p, charm_application(v)),
-                                   charm_quote(p, charm_model(v))));
-}
-
-static void say_dashboard(const struct charm_view *v, struct charm_plan *p,
-                          const struct charm_relation *r) {
-        (void)v;
-        charm_status(p, CHARM_ACTIVE, "%s: not served yet", r->endpoint);
-}
-
-static void say_mesh(const struct charm_view *v, struct charm_plan *p,
-                     const struct charm_relation *r) {
-        (void)v;
-        charm_status(p, CHARM_BLOCKED, "%s: a service mesh is not served yet", r->endpoint);
-}
-
-static void ask_database(const struct charm_view *v, struct charm_plan *p,
-                         const struct charm_relation *r) {
-        (void)v;
-        charm_tell(p, r, "database", DATABASE_NAME);
-        charm_tell_json(p, r, "requested-secrets",
-                        "[\"username\",\"password\",\"tls\",\"tls-ca\",\"uris\"]");
-}
-
-static void ask_bucket(const struct charm_view *v, struct charm_plan *p,
-                       const struct charm_relation *r) {
-        if (charm_option_bool(v, OPTION_CREATE_DEFAULT_ARTIFACT_ROOT_IF_MISSING))
-                charm_tell(p, r, "bucket", bucket_wanted(v));
-}
-
-static const struct {
-        const char *endpoint;
-        void (*tell)(const struct charm_view *v, struct charm_plan *p,
-                     const struct charm_relation *r);
-} tells[] = {
-        { ENDPOINT_RELATIONAL_DB, ask_database },
-        { ENDPOINT_OBJECT_STORAGE, ask_bucket },
-        { ENDPOINT_INGRESS, tell_ingress },
-        { ENDPOINT_ISTIO_INGRESS_ROUTE, tell_route },
-        { ENDPOINT_DASHBOARD_LINKS, tell_link },
-        { ENDPOINT_METRICS_ENDPOINT, tell_metrics },
-        { ENDPOINT_LOGGING, tell_logging },
-        { ENDPOINT_REQUIRE_CMR_MESH, tell_model },
-        { ENDPOINT_GRAFANA_DASHBOARD, say_dashboard },
-        { ENDPOINT_SERVICE_MESH, say_mesh },
-};
-
-static void tell_all(const struct charm_view *v, struct charm_plan *p) {
-        for (size_t i = 0; i < sizeof(tells) / sizeof(*tells); i++)
-                for (size_t n = 0; n < charm_relations(v, tells[i].endpoint); n++)
-                        tells[i].tell(v, p, charm_relation(v, tells[i].endpoint, n));
-}
-
-static void tell_namespaces(const struct charm_view *v, struct charm_plan *p,
-                            const struct backends *b) {
-        for (size_t i = 0; i < charm_relations(v, ENDPOINT_SECRETS); i++)
-                tell_secrets(v, p, charm_relation(v, ENDPOINT_SECRETS, i), b);
-        for (size_t i = 0; i < charm_relations(v, ENDPOINT_POD_DEFAULTS); i++)
-                tell_pod_defaults(v, p, charm_relation(v, ENDPOINT_POD_DEFAULTS, i), b);
-}
-
 /* ---- the whole */
 
 static void check_options(const struct charm_view *v, struct charm_plan *p) {
@@ -484,10 +292,26 @@ static void check_options(const struct charm_view *v, struct charm_plan *p) {
                              "be a valid S3 bucket name",
                              root);
         /* Refused as a whole: the server that runs stays as it is. */
-        if (is_scraped(v) && charm_option_int(v, OPTION_MLFLOW_PORT) ==
-                                     charm_option_int(v, OPTION_MLFLOW_PROMETHEUS_EXPORTER_PORT))
+        if (mlflow_is_scraped(v) &&
+            charm_option_int(v, OPTION_MLFLOW_PORT) ==
+                    charm_option_int(v, OPTION_MLFLOW_PROMETHEUS_EXPORTER_PORT))
                 charm_fail(p, "mlflow_port and mlflow_prometheus_exporter_port are both %s",
                            charm_option(v, OPTION_MLFLOW_PORT));
+}
+
+/* Set by actions, and told for as long as they are. */
+static void say_options(const struct charm_view *v, struct charm_plan *p) {
+        if (charm_option_bool(v, OPTION_MAINTENANCE))
+                charm_status(p, CHARM_MAINTENANCE,
+                             "stopped: an action restores or upgrades it, or one that did has "
+                             "broken off (option maintenance)");
+        if (charm_option_set(v, OPTION_SERVER_IMAGE))
+                charm_status(p, CHARM_ACTIVE, "runs %.200s, which upgrade has set",
+                             charm_option(v, OPTION_SERVER_IMAGE));
+}
+
+bool mlflow_backends(const struct charm_view *v, struct charm_plan *p, struct backends *ret) {
+        return read_storage(v, p, ret) && read_database(v, p, ret) && read_bucket(v, p, ret);
 }
 
 static void plan(const struct charm_view *v, struct charm_plan *p) {
@@ -496,16 +320,21 @@ static void plan(const struct charm_view *v, struct charm_plan *p) {
         check_options(v, p);
         charm_want(p, "service-account", "service-account.yaml", NULL);
         want_service(v, p);
-        tell_all(v, p);
-        if (strstr(charm_image(v, RESOURCE_OCI_IMAGE), ":" VERSION))
+        mlflow_tell(v, p);
+        if (strstr(mlflow_image(v), ":" VERSION))
                 charm_version(p, VERSION);
+        say_options(v, p);
+        backup_plan(v, p);
         if (!read_storage(v, p, &b))
                 return keep_server(v, p);
-        tell_namespaces(v, p, &b);
-        if (read_database(v, p, &b) && read_bucket(v, p, &b))
+        mlflow_tell_namespaces(v, p, &b);
+        if (read_database(v, p, &b) && read_bucket(v, p, &b)) {
                 want_server(v, p, &b);
-        else
+                client_plan(v, p, &b);
+                pair_plan(v, p, &b);
+        } else {
                 keep_server(v, p);
+        }
 }
 
 /* ---- get-minio-credentials */
@@ -527,6 +356,13 @@ static void tell_credentials(const struct charm_world *w, struct charm_ask *a) {
 
 static const struct charm_step credentials_steps[] = { { "tell", tell_credentials, 0, 0 }, {} };
 static const struct charm_action actions[] = { { ACTION_GET_MINIO_CREDENTIALS, credentials_steps },
+                                               { ACTION_CREATE_BACKUP, pair_create_steps },
+                                               { ACTION_LIST_BACKUPS, backup_list_steps },
+                                               { ACTION_VERIFY_BACKUP, pair_verify_steps },
+                                               { ACTION_RESTORE, pair_restore_steps },
+                                               { ACTION_UPGRADE, upgrade_steps },
+                                               { ACTION_CHECK_ROLLBACK, upgrade_check_steps },
+                                               { ACTION_ROLLBACK, upgrade_rollback_steps },
                                                {} };
 
 CHARM(.plan = plan, .actions = actions);

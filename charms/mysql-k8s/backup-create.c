@@ -8,7 +8,9 @@
  * table that has the same both times has that one in the dump too. One that was written to
  * meanwhile has none. The metadata is written last; before it, nothing lists the backup, and
  * when it never comes to it the dump is taken away. */
-#include "backup.h"
+#include "backup-server.h"
+
+#include "mysql-command.h"
 
 #include <stdio.h>
 
@@ -22,39 +24,9 @@ static bool is_sealed(const struct charm_world *w) {
         return backup_passphrase(w) != NULL;
 }
 
-/* The time, and some letters that no other operation has: two applications that are due at the same
- * time may share a bucket and a path. */
-static const char *name_of(const struct charm_world *w, struct charm_ask *a, int64_t ms) {
-        const char *own = strchr(charm_key(w), '-');
-
-        return charm_text(charm_paper(a), "%s-%.8s", backup_time(charm_paper(a), ms),
-                          own ? own + 1 : "");
-}
-
-static void ask_free(const struct charm_world *w, struct charm_ask *a, int64_t ms) {
-        const char *id = name_of(w, a, ms);
-        struct backup_store s;
-
-        if (!backup_store(w, a, &s))
-                return;
-        charm_set(a, "id", id);
-        backup_ask_list(w, a, charm_text(charm_paper(a), "%s/", id), NULL, 1);
-}
-
 static void find_free(const struct charm_world *w, struct charm_ask *a) {
-        const char *outcome = charm_outcome(w);
-
-        if (!backup_server_runs(w, a))
-                return;
-        if (!outcome)
-                return ask_free(w, a, charm_now(w));
-        if (!strcmp(outcome, "gone"))
-                return charm_give_up(a, "the bucket is not there: %s", charm_error(w));
-        if (strcmp(outcome, "done") != 0)
-                return charm_give_up(a, "the bucket: %s: %s", outcome, charm_error(w));
-        if (charm_answer(w, "/objects/0/key")) /* another application's, of this second */
-                return ask_free(w, a, charm_now(w) + 1000);
-        charm_next(a);
+        if (backup_server_runs(w, a))
+                backup_find_free(w, a);
 }
 
 /* ---- survey: what there is */
@@ -207,35 +179,15 @@ static bool lost_server(const struct charm_world *w, struct charm_ask *a) {
         return false;
 }
 
-#define DUMP                                                                                       \
-        "exec \"$(command -v mysqldump || command -v mariadb-dump)\" --no-defaults "               \
-        "--protocol=tcp --host=\"${MYSQL_HOST:-127.0.0.1}\" --user=root "                          \
-        "--loose-set-gtid-purged=OFF --single-transaction --quick --hex-blob --routines "          \
-        "--triggers --events --no-tablespaces --skip-dump-date --max-allowed-packet=1G "           \
-        "--default-character-set=utf8mb4 --databases -- \"$@\""
-
-static void ask_dump(const struct charm_world *w, struct charm_ask *a) {
-        struct charm_plan *p = charm_paper(a);
-        const char *key = backup_passphrase(w),
-                   *to = backup_object(w, a, charm_state(w, "id"), backup_dump_file(is_sealed(w)),
-                                       ",\"target\":\"" BACKUP_TARGET "\"");
-
-        if (!to)
-                return;
-        charm_set(a, "dumping", "1");
-        charm_ask_verb(a, NULL, "stream",
-                       charm_text(p, "{\"from\":%s,\"to\":%s,\"gzip\":true%s%s}",
-                                  backup_command(w, a, backup_pod(w, a), DUMP,
-                                                 charm_state(w, "databases"), ""),
-                                  to, key ? ",\"key\":" : "", key ? charm_quote(p, key) : ""));
-}
+#define DUMP MYSQL_DUMP " --user=root --routines --events --databases -- \"$@\""
 
 static void dump(const struct charm_world *w, struct charm_ask *a) {
-        static const char *const kept[] = { "bytes", "sha256", "plain-bytes", "plain-sha256" };
         const char *outcome = charm_outcome(w);
 
         if (!outcome)
-                return ask_dump(w, a);
+                return backup_ask_dump(w, a,
+                                       backup_command(w, a, backup_pod(w, a), DUMP,
+                                                      charm_state(w, "databases"), ""));
         if (!strcmp(outcome, "refused") && lost_server(w, a)) {
                 charm_log(a, "the server went away in the middle of the dump: it is begun again");
                 return charm_goto(a, "reach");
@@ -243,8 +195,7 @@ static void dump(const struct charm_world *w, struct charm_ask *a) {
         if (strcmp(outcome, "done") != 0)
                 return charm_give_up(a, "the dump broke off, and there is no backup %s: %s: %s",
                                      charm_state(w, "id"), outcome, charm_error(w));
-        for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
-                charm_set(a, kept[i], charm_answer(w, charm_text(charm_paper(a), "/%s", kept[i])));
+        backup_take_dump(w, a);
         charm_log(a, "%s bytes are in the bucket", charm_answer(w, "/bytes"));
         charm_next(a);
 }
@@ -269,26 +220,11 @@ static const char *metadata(const struct charm_world *w, struct charm_ask *a) {
                 charm_state(w, "plain-sha256"), databases, charm_state(w, "tables"));
 }
 
-static void ask_note(const struct charm_world *w, struct charm_ask *a) {
-        if (charm_state(w, "owned"))
-                return backup_ask_put(w, a, charm_state(w, "id"), BACKUP_METADATA, metadata(w, a));
-        charm_set(a, "owned", "1");
-        backup_ask_put(w, a, charm_state(w, "id"), backup_owner_file(w, a), "\n");
-}
-
 static void note(const struct charm_world *w, struct charm_ask *a) {
-        const char *outcome = charm_outcome(w), *same = charm_state(w, "same");
+        const char *same = charm_state(w, "same");
 
-        if (!outcome)
-                return ask_note(w, a);
-        if (strcmp(outcome, "done") != 0)
-                return charm_give_up(a, "Failed to upload metadata to provided S3: %s: %s", outcome,
-                                     charm_error(w));
-        if (!charm_state(w, "noting")) {
-                charm_set(a, "noting", "1");
-                return ask_note(w, a);
-        }
-        charm_set(a, "noted", "1");
+        if (!backup_note(w, a, metadata(w, a)))
+                return;
         charm_result(a, "backup-id", charm_state(w, "id"));
         charm_result(a, "bytes", charm_state(w, "bytes"));
         charm_result(a, "sha256", charm_state(w, "sha256"));
@@ -296,15 +232,6 @@ static void note(const struct charm_world *w, struct charm_ask *a) {
         charm_result(a, "tables", charm_state(w, "count"));
         charm_result(a, "tables-with-checksum", same ? same : "0");
         charm_next(a);
-}
-
-/* ---- tidy: what is no backup is taken away */
-
-static void tidy(const struct charm_world *w, struct charm_ask *a) {
-        bool none = charm_state(w, "noted") || !charm_state(w, "dumping");
-
-        if (none || !backup_ask_delete(w, a, charm_state(w, "id")))
-                charm_next(a);
 }
 
 const struct charm_step backup_create_steps[] = { { "free", find_free, 300, CHARM_ALL },
@@ -316,5 +243,6 @@ const struct charm_step backup_create_steps[] = { { "free", find_free, 300, CHAR
                                                   { "note", note, 3600, CHARM_ALL },
                                                   { "old", backup_find_old, 300, CHARM_ALL },
                                                   { "prune", backup_prune, 300, CHARM_ALL },
-                                                  { "tidy", tidy, 300, CHARM_CLEANUP | CHARM_ALL },
+                                                  { "tidy", backup_tidy, 300,
+                                                    CHARM_CLEANUP | CHARM_ALL },
                                                   {} };

@@ -9,7 +9,7 @@
  * one of a killed daemon ends before the next begins; tables are compared. A restore that breaks
  * off leaves the server read-only: half a database is written to by nobody, and another restore
  * makes it whole. */
-#include "backup.h"
+#include "backup-server.h"
 
 /* ---- find */
 

@@ -8,7 +8,7 @@
  * server is a pod of its own, of the same image, with a volume that goes with it: neither memory
  * nor disk of the one that clients use is spent. The option scratch-server wants it, which the
  * action sets, and resets whatever comes. The verdict is an object beside the backup. */
-#include "backup.h"
+#include "backup-server.h"
 
 #include "charm.gen.h"
 
@@ -36,43 +36,6 @@ void backup_plan_scratch(const struct charm_view *v, struct charm_plan *p) {
 
 static const char *scratch_pod(const struct charm_world *w, struct charm_ask *a) {
         return charm_text(charm_paper(a), "%s-scratch-0", charm_application(charm_world_view(w)));
-}
-
-/* ---- newest: which one, when none is named */
-
-static void take_newest(void *arg, const struct backup_entry *e) {
-        const char **newest = arg;
-
-        if (e->noted && e->own && *e->bytes)
-                *newest = e->id;
-}
-
-static void find_newest(const struct charm_world *w, struct charm_ask *a) {
-        const char *newest = charm_state(w, "id");
-
-        if (charm_param(w, "backup-id"))
-                return charm_next(a);
-        if (!backup_walk(w, a, take_newest, &newest))
-                return charm_set(a, "id", newest);
-        if (!newest)
-                return charm_give_up(a, "there is no backup of this application");
-        charm_set(a, "id", newest);
-        charm_next(a);
-}
-
-/* ---- verify: before a server is started for it */
-
-/* Another reason than bytes that are not what was stored: nothing is known of the backup then. */
-static bool is_verdict(const struct charm_world *w, struct charm_ask *a) {
-        return charm_outcome(w) && !strcmp(charm_outcome(w), "refused") && !backup_is_sealed(w, a);
-}
-
-static void read_through(const struct charm_world *w, struct charm_ask *a) {
-        if (!is_verdict(w, a))
-                return backup_read_through(w, a);
-        charm_set(a, "why",
-                  charm_text(charm_paper(a), "it cannot be read back: %s", charm_error(w)));
-        charm_goto(a, "failed");
 }
 
 /* ---- scratch, start */
@@ -143,28 +106,7 @@ static void check(const struct charm_world *w, struct charm_ask *a) {
         judge(w, a, all, bad, wrong);
 }
 
-/* ---- the verdict, which is noted in the place of the one before */
-
-/* True: asked for something, or gave up. False: both are as they should be. */
-static bool note_verdict(const struct charm_world *w, struct charm_ask *a, const char *file,
-                         const char *other, const char *text) {
-        const char *outcome = charm_outcome(w), *id = backup_wanted(w);
-
-        if (outcome && strcmp(outcome, "done") != 0) {
-                charm_give_up(a, "%s, but that could not be noted beside %s: %s: %s", text, id,
-                              outcome, charm_error(w));
-                return true;
-        }
-        if (outcome && charm_state(w, "noted"))
-                return false;
-        if (outcome) {
-                charm_set(a, "noted", "1");
-                backup_ask_object(w, a, "delete-object", id, other, "");
-        } else {
-                backup_ask_put(w, a, id, file, charm_text(charm_paper(a), "%s\n", text));
-        }
-        return true;
-}
+/* ---- the verdict */
 
 static size_t count_of(const struct charm_world *w, struct charm_ask *a, const char *name) {
         size_t n = 0;
@@ -179,11 +121,12 @@ static void tell_verified(const struct charm_world *w, struct charm_ask *a) {
         const char *compared = charm_state(w, "compared");
         size_t tables = count_of(w, a, "table");
 
-        if (note_verdict(w, a, BACKUP_VERIFIED, BACKUP_FAILED,
-                         charm_text(p,
-                                    "operation %s, server %s: %s tables have the checksums of "
-                                    "the backup",
-                                    charm_operation(w), charm_state(w, "version"), compared)))
+        if (backup_note_verdict(w, a, true,
+                                charm_text(p,
+                                           "operation %s, server %s: %s tables have the checksums "
+                                           "of the backup",
+                                           charm_operation(w), charm_state(w, "version"),
+                                           compared)))
                 return;
         charm_result(a, "backup-id", backup_wanted(w));
         charm_result(a, "verified-at", backup_time(p, charm_now(w)));
@@ -191,13 +134,6 @@ static void tell_verified(const struct charm_world *w, struct charm_ask *a) {
         charm_result(a, "tables-without-checksum",
                      charm_text(p, "%zu", tables - strtoul(compared, NULL, 10)));
         charm_done(a);
-}
-
-static void tell_failed(const struct charm_world *w, struct charm_ask *a) {
-        if (note_verdict(w, a, BACKUP_FAILED, BACKUP_VERIFIED, charm_state(w, "why")))
-                return;
-        charm_give_up(a, "%s is no good: %s; make another one", backup_wanted(w),
-                      charm_state(w, "why"));
 }
 
 /* ---- away: also when it was cancelled, or failed */
@@ -213,16 +149,16 @@ static void drop_scratch(const struct charm_world *w, struct charm_ask *a) {
 }
 
 const struct charm_step backup_verify_steps[] = {
-        { "newest", find_newest, 300, CHARM_ALL },
+        { "newest", backup_find_newest, 300, CHARM_ALL },
         { "find", backup_find, 300, CHARM_ALL },
         { "nearest", backup_offer_nearest, 300, CHARM_ALL },
-        { "verify", read_through, BACKUP_HOURS, CHARM_ALL },
+        { "verify", backup_read_to_judge, BACKUP_HOURS, CHARM_ALL },
         { "scratch", want_scratch, 0, 0 },
         { "start", start, 3600, 0 },
         { "load", load, BACKUP_HOURS, CHARM_ALL },
         { "check", check, BACKUP_HOURS, 0 },
         { "verified", tell_verified, 3600, CHARM_ALL },
-        { "failed", tell_failed, 3600, CHARM_ALL },
+        { "failed", backup_tell_failed, 3600, CHARM_ALL },
         { "away", drop_scratch, 300, CHARM_CLEANUP | CHARM_ALL },
         {}
 };

@@ -11,7 +11,7 @@
  * and say so when related. */
 #include "charm.gen.h"
 
-#include "backup.h"
+#include "backup-server.h"
 #include "serve.h"
 
 #include <string.h>

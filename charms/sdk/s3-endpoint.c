@@ -76,11 +76,11 @@ static const char *authorities(struct charm_plan *p, const struct charm_relation
         return out && *out ? out : NULL;
 }
 
-void s3_endpoint_target(struct charm_plan *p, const struct charm_relation *r,
-                        const struct s3_endpoint *e, const char *label, const char *file) {
+static void want_target(struct charm_plan *p, const struct charm_relation *r,
+                        const struct s3_endpoint *e, const struct s3_endpoint_use *use) {
         const char *region = charm_told(r, "region"), *ca = e->tls ? authorities(p, r) : NULL;
 
-        charm_target(p, label, "s3", file,
+        charm_target(p, use->target, "s3", use->file,
                      CHARM_HOLES({ "endpoint", e->tls ? CHARM_TEXT : CHARM_NONE, e->url },
                                  { "via", e->via ? CHARM_TEXT : CHARM_NONE, e->via },
                                  { "port", e->via ? CHARM_INT : CHARM_NONE, NULL, e->port },
@@ -89,6 +89,26 @@ void s3_endpoint_target(struct charm_plan *p, const struct charm_relation *r,
                                  { "secret-key", CHARM_TEXT, charm_told(r, "secret-key") },
                                  { "mode", CHARM_TEXT, e->tls ? "verify-full" : "plain" },
                                  { "ca", ca ? CHARM_TEXT : CHARM_NONE, ca }));
+}
+
+void s3_endpoint_plan(const struct charm_view *v, struct charm_plan *p, const char *endpoint,
+                      const struct s3_endpoint_use *use) {
+        const struct charm_relation *r = charm_relation(v, endpoint, 0);
+        struct s3_endpoint e;
+
+        if (!r)
+                return;
+        charm_tell(p, r, "bucket", charm_text(p, "relation-%lld", (long long)r->id));
+        if (!s3_endpoint_told(r))
+                return charm_status(p, CHARM_ACTIVE, "no %s before %s tells a bucket and its keys",
+                                    use->thing, r->application);
+        s3_endpoint_read(p, r, &e);
+        if (!e.tls && !e.via)
+                return charm_status(p, CHARM_BLOCKED,
+                                    "%s: %.200s would carry %s and keys in the open: https://, or "
+                                    "a Service of the cluster (NAME.NAMESPACE.svc.cluster.local)",
+                                    endpoint, e.url, use->content);
+        want_target(p, r, &e, use);
 }
 
 bool s3_endpoint_told(const struct charm_relation *r) {

@@ -18,8 +18,14 @@ struct s3_endpoint {
 /* It has told a bucket and both keys. */
 bool s3_endpoint_told(const struct charm_relation *r);
 void s3_endpoint_read(struct charm_plan *p, const struct charm_relation *r, struct s3_endpoint *e);
-/* Declares it as the target LABEL, from FILE. */
-void s3_endpoint_target(struct charm_plan *p, const struct charm_relation *r,
-                        const struct s3_endpoint *e, const char *label, const char *file);
+/* What is kept there: the target's label and file, and two words for messages. */
+struct s3_endpoint_use {
+        const char *target, *file;
+        const char *thing, *content; /* "no THING before ...", "would carry CONTENT and keys" */
+};
+/* Asks the relation of ENDPOINT for a bucket; when it has told one it is USE's target, unless what
+ * goes there would go in the open: a status says that, and what is not told yet. */
+void s3_endpoint_plan(const struct charm_view *v, struct charm_plan *p, const char *endpoint,
+                      const struct s3_endpoint_use *use);
 /* Where in the bucket, "" or "path/". */
 const char *s3_endpoint_prefix(struct charm_plan *p, const struct charm_relation *r);

@@ -252,6 +252,10 @@ const struct json_field deploy_refresh_fields[] = {
           1, 100, NULL },
         { "revision", JSON_FIELD_INT, offsetof(struct deploy_refresh_body, revision), 0, 0, 0,
           NULL },
+        { "resources", JSON_FIELD_OBJECT, offsetof(struct deploy_refresh_body, resources), 0, 0, 0,
+          NULL },
+        { "path", JSON_FIELD_STRING, offsetof(struct deploy_refresh_body, path), JSON_NULL_OK, 1,
+          4000, NULL },
         {}
 };
 
@@ -285,17 +289,39 @@ static int read_pinned(struct tx *tx, struct request *q, json_t **ret, struct er
         return r < 0 ? r : 0;
 }
 
+/* A folder of this machine, as one that is on offer would be taken. */
+static int choose_folder(struct refreshing *f, const char *folder, const char *charm,
+                         struct err *err) {
+        struct charm_offer offer = {};
+        int r = folder[0] == '/' ? charm_host_read(folder, &offer, err)
+                                 : err_set(err, -EINVAL, "--path: \"%s\" is not absolute", folder);
+
+        if (r >= 0 && !str_eq(offer.meta->name, charm))
+                r = err_set(err, -EINVAL, "charm in %s is %s, the application's is %s", folder,
+                            offer.meta->name, charm);
+        if (r >= 0) {
+                charm_choice_found(&f->choice, offer.sha256, offer.meta);
+                charm_take_add(&f->take, &offer, &f->choice);
+        }
+        charm_host_clear(&offer);
+        return r;
+}
+
 static void choose_refresh(struct request *q, json_t *pinned) {
         const struct deploy_refresh_body *b = q->data;
         struct refreshing *f = mem_new(struct refreshing);
+        struct err err = { 0 };
         const char *channel = json_get_str(pinned, "channel", "");
         int64_t revision = json_object_get(q->json, "revision") ? b->revision : -1;
 
-        choose(q, &f->take, &f->choice, json_get_str(pinned, "charm", ""),
-               b->channel   ? b->channel
-               : channel[0] ? channel
-                            : NULL,
-               revision);
+        if (b->path && choose_folder(f, b->path, json_get_str(pinned, "charm", ""), &err) < 0)
+                charm_choice_missing(&f->choice, true, err_text(&err));
+        else if (!b->path)
+                choose(q, &f->take, &f->choice, json_get_str(pinned, "charm", ""),
+                       b->channel   ? b->channel
+                       : channel[0] ? channel
+                                    : NULL,
+                       revision);
         f->choice.refused |= !f->choice.meta;
         f->take.load = charm_host_spec(q->admin->options.host);
         f->command =
@@ -305,6 +331,7 @@ static void choose_refresh(struct request *q, json_t *pinned) {
                                           .application = request_param(q, 1),
                                           .channel = b->channel,
                                           .revision = revision,
+                                          .resources = b->resources,
                                           .choice = &f->choice };
         previewing_attach(q, &f->command.head, f->command.model, f->command.application,
                           release_refresh);

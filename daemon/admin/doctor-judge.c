@@ -43,6 +43,7 @@ const struct doctor_check doctor_checks[] = {
         { "conflict", doctor_conflict, "nothing is claimed twice" },
         { "plan-failed", doctor_plan_failed, "every charm gave a plan" },
         { "plan-held", doctor_plan_held, "no plan waits for a person" },
+        { "refresh-paused", doctor_refresh_paused, "no refresh waits for a person" },
         { "pause-old", doctor_pause_old, "nothing is paused for longer than a day" },
         { "fight", doctor_fight, "nobody changes what is put right again and again" },
         { "fight-guarded", doctor_fight_guarded,

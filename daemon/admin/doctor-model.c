@@ -64,6 +64,10 @@ void doctor_plan_held(struct doctor *d) {
         each_with(d, "held", DOCTOR_WARNING, "plan");
 }
 
+void doctor_refresh_paused(struct doctor *d) {
+        each_with(d, "refresh-paused", DOCTOR_ERROR, "why");
+}
+
 /* ---- what is in the rows */
 
 static void judge_pause(struct doctor *d, const json_t *row, const char *subject,

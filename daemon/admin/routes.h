@@ -32,6 +32,7 @@ struct models_bundle_body {
 
 /* deploy.c */
 request_handler deploy_bundle, deploy_charm, deploy_refresh;
+request_handler refreshes_resume, refreshes_rollback;
 /* The bundle and overlays of a request; pure, any thread. Never fails: see its faults. */
 struct bundle *deploy_parse(const struct models_bundle_body *b);
 extern const struct json_field deploy_charm_fields[];
@@ -43,9 +44,15 @@ struct deploy_charm_body {
 };
 
 extern const struct json_field deploy_refresh_fields[];
+extern const struct json_field refreshes_rollback_fields[];
+struct refreshes_body {
+        bool accept_loss;
+};
 struct deploy_refresh_body {
         const char *channel;
         int64_t revision;
+        json_t *resources;
+        const char *path;
 };
 
 /* applications.c */

@@ -396,6 +396,14 @@ int charm_host_find(const struct charm_host *h, const char *name, const char *ch
         return charm_offer_find(&h->offers, name, channel, revision, ret, err);
 }
 
+int charm_host_read(const char *folder, struct charm_offer *ret, struct err *err) {
+        return charm_offer_read(folder, ret, err);
+}
+
+void charm_host_clear(struct charm_offer *offer) {
+        charm_offer_clear(offer);
+}
+
 int charm_host_pin(struct charm_host *h, const struct charm_offer *offer, struct err *err) {
         if (offer->refused)
                 return err_set(err, -EPERM, "charm in %s cannot be used: %s", offer->folder,

@@ -74,6 +74,9 @@ const struct charm_offer *charm_host_offers(const struct charm_host *h, size_t *
  * names what is there: "no charm module \"dex-auth\" ...", "minio has channels ..., not ...". */
 int charm_host_find(const struct charm_host *h, const char *name, const char *channel,
                     int64_t revision, const struct charm_offer **ret, struct err *err);
+/* The charm in FOLDER (charm-offer.h), which need not be on offer. Cleared by the caller. */
+int charm_host_read(const char *folder, struct charm_offer *ret, struct err *err);
+void charm_host_clear(struct charm_offer *offer);
 /* Copies the offer into the state folder (idempotent, checked by hash, fsynced). Blocks for the
  * disk: where that matters, call charm_pin (charm-pin.h) from a job. */
 int charm_host_pin(struct charm_host *h, const struct charm_offer *offer, struct err *err);

@@ -33,7 +33,7 @@ void charm_offer_init(struct charm_offers *o, const char *const *dirs) {
                 o->dirs[i] = str_dup(dirs[i]);
 }
 
-static void offer_deinit(struct charm_offer *f) {
+void charm_offer_clear(struct charm_offer *f) {
         free(f->folder);
         free(f->refused);
         charm_meta_free(f->meta);
@@ -42,7 +42,7 @@ static void offer_deinit(struct charm_offer *f) {
 
 static void free_list(struct charm_offer *list, size_t count) {
         for (size_t i = 0; i < count; i++)
-                offer_deinit(&list[i]);
+                charm_offer_clear(&list[i]);
         free(list);
 }
 
@@ -159,6 +159,18 @@ static void add_folder(struct charm_offers *o, struct charm_offers *old, const c
                 f->refused = str_dup(err_text(&err));
         if (f->refused)
                 tell_refused(old, f);
+}
+
+int charm_offer_read(const char *folder, struct charm_offer *ret, struct err *err) {
+        int r = charm_dir_trusted(folder, geteuid(), err);
+
+        *ret = (struct charm_offer){ .folder = str_dup(folder) };
+        if (r >= 0)
+                read_folder(ret, err);
+        if (r >= 0 && !ret->refused)
+                return 0;
+        charm_offer_clear(ret);
+        return err_add(err, err->code, "charm in %s", folder);
 }
 
 /* ---- all of them */

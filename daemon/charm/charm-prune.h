@@ -3,7 +3,7 @@
  * in again those that one is pinned to and that went: at the start of the daemon and each
  * CHARM_PRUNE_MS
  *
- * A refresh back takes the charm from its folder, so no copy is kept for it. */
+ * The content before the last refresh of an application stays too: a rollback goes back to it. */
 #pragma once
 
 #include "charm-host.h"

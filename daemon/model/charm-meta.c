@@ -10,6 +10,7 @@
 
 #include "channel.h"
 #include "charm-meta-action.h"
+#include "charm-meta-refresh.h"
 #include "charm-meta-secret.h"
 #include "field-tree.h"
 #include "name.h"
@@ -30,7 +31,7 @@ struct top {
         const char *name, *summary, *title;
         int64_t revision;
         json_t *channels, *scale, *roles[META_ROLE_MAX], *config, *resources, *storage, *actions,
-                *secrets;
+                *secrets, *refresh;
         json_t *runtime_fields, *strict, *defaults_changed, *rest;
         bool subordinate;
 };
@@ -53,6 +54,7 @@ static const struct json_field top_fields[] = {
         { "storage", JSON_FIELD_OBJECT, AT(storage), JSON_NULL_OK, 0, 0, NULL },
         { "actions", JSON_FIELD_OBJECT, AT(actions), JSON_NULL_OK, 0, 0, NULL },
         { "secrets", JSON_FIELD_OBJECT, AT(secrets), JSON_NULL_OK, 0, 0, NULL },
+        { "refresh", JSON_FIELD_OBJECT, AT(refresh), JSON_NULL_OK, 0, 0, NULL },
         { "runtime-fields", JSON_FIELD_LIST, AT(runtime_fields), JSON_NULL_OK, 0, 0, NULL },
         { "strict", JSON_FIELD_LIST, AT(strict), JSON_NULL_OK, 0, 0, NULL },
         { "defaults-changed", JSON_FIELD_ANY, AT(defaults_changed), 0, 0, 0, NULL },
@@ -549,6 +551,8 @@ static int read_lists(struct reader *r, const struct top *top, const json_t *roo
         if (k == 0)
                 k = charm_meta_secrets_read(r->meta, top->secrets, r->file, r->lines, r->err);
         if (k == 0)
+                k = charm_meta_refresh_read(r->meta, top->refresh, r->file, r->lines, r->err);
+        if (k == 0)
                 k = read_fields(r, "strict", top->strict, &r->meta->strict);
         if (k == 0)
                 k = read_fields(r, "runtime-fields", top->runtime_fields, &r->meta->runtime_fields);
@@ -654,7 +658,9 @@ struct charm_meta *charm_meta_free(struct charm_meta *m) {
         free(m->storages);
         free(m->name);
         free(m->summary);
+        free(m->refresh_check);
         json_decref(m->secrets);
+        json_decref(m->one_way);
         json_decref(m->strict);
         json_decref(m->runtime_fields);
         json_decref(m->json);

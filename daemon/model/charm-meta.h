@@ -78,6 +78,8 @@ struct charm_meta {
         struct meta_action *actions;
         size_t action_count;
         json_t *secrets;     /* {"LABEL/FIELD": {"rotate"}}, or NULL */
+        char *refresh_check; /* action that has to complete on a refresh's canary, or NULL */
+        json_t *one_way;     /* list of {"what", "since", "loses-data"}, or NULL: see refresh */
         json_t *strict, *runtime_fields; /* lists of {"kind", "name", "field"}, or NULL */
         json_t *json;                    /* the whole, as stored in table charm */
 };

@@ -11,6 +11,7 @@
 #include "channel.h"
 #include "constraint.h"
 #include "name.h"
+#include "refresh.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -402,9 +403,32 @@ static int update_row(struct deploy *d, const struct bundle_application *a, cons
         return r < 0 ? r : changed;
 }
 
+/* What goes over to another content does so in stages. What was never planned has none to lose. */
+static int stage(struct deploy *d, const struct charm_choice *choice,
+                 const struct q_application_row *row, const struct refresh_before *before,
+                 bool changed, struct err *err) {
+        const char *sha256 = choice->meta ? choice->sha256 : row->charm_sha256;
+
+        if (!row->charm_sha256 || row->plan_digest_len == 0 ||
+            (str_eq(sha256, row->charm_sha256) && !(d->refresh && changed)))
+                return 0;
+        return refresh_begin(d->tx, d->command, row, before, sha256, choice->meta, err);
+}
+
+/* One refresh at a time: what the next one would go back to is half of this one. */
+static int check_going(struct deploy *d, const struct bundle_application *a,
+                       const struct charm_choice *choice, const struct q_application_row *row,
+                       struct err *err) {
+        bool other = choice->meta && !str_eq(choice->sha256, row->charm_sha256) &&
+                     wants_other_charm(a, row);
+
+        return other || d->refresh ? refresh_check_none(d->tx, row, err) : 0;
+}
+
 static int deploy_again(struct deploy *d, const struct bundle_application *a,
                         const struct charm_choice *choice, const struct q_application_row *row,
                         struct placed *p, struct err *err) {
+        struct refresh_before before;
         int pinned, r;
 
         if (d->must_be_new || !str_eq(row->life, "alive")) {
@@ -423,11 +447,19 @@ static int deploy_again(struct deploy *d, const struct bundle_application *a,
                 return 0;
         }
         p->id = row->id;
+        r = check_going(d, a, choice, row, err);
+        if (r >= 0)
+                r = refresh_remember(d->tx, row, &before, err);
+        if (r < 0)
+                return r;
         pinned = choose(d, a, choice, row, p, err);
         if (pinned < 0)
                 return pinned;
         check_scale(d, a, p->meta);
         r = update_row(d, a, p, row, err);
+        if (r >= 0 && (pinned > 0 || r > 0) &&
+            stage(d, choice, row, &before, pinned > 0 || r > 0, err) < 0)
+                return err->code;
         if (r >= 0 && pinned > 0 && settle(d, a, p, err) < 0)
                 return err->code;
         if (r > 0 || pinned > 0)
@@ -595,6 +627,8 @@ int command_deploy_refresh(struct tx *tx, struct command *c, struct err *err) {
         };
         const struct q_application_row *row;
         char channel[CHANNEL_MAX];
+        const char *name;
+        json_t *value;
         int r = lookup_live_model(tx, refresh->model, &d.model, err);
 
         a->revision = a->scale = a->trust = -1;
@@ -607,6 +641,8 @@ int command_deploy_refresh(struct tx *tx, struct command *c, struct err *err) {
         a->charm = str_dup(row->charm_name);
         a->channel = refresh->channel ? str_dup(channel) : NULL;
         keep_revision(a, row, refresh);
+        json_object_foreach(refresh->resources, name, value)
+                bundle_set(&a->resources, name, json_incref(value), a->at);
         r = deploy_all(&d, err);
         if (r < 0 || json_array_size(json_get(c->answer, "changes")) || !refresh->choice->meta)
                 return r;

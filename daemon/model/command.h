@@ -160,9 +160,19 @@ struct command_refresh {
         const char *model, *application;
         const char *channel; /* NULL: stays */
         int64_t revision;    /* -1: not said */
+        json_t *resources;   /* {name: image reference}, or NULL */
         struct charm_choice *choice;
 };
 int command_deploy_refresh(struct tx *tx, struct command *c, struct err *err);
+/* A refresh in stages (refresh.h): one that is paused goes on; all goes back to what it was. */
+struct command_going {
+        struct command head;
+        const char *model, *application;
+        bool accept_loss; /* rollback: of what it cannot bring back */
+};
+int command_refresh_resume(struct tx *tx, struct command *c, struct err *err);
+/* -EPERM: data is lost by it, and nobody accepted that. */
+int command_refresh_rollback(struct tx *tx, struct command *c, struct err *err);
 /* A charm arrived (or the loop looks at the start): pins an application that had none. Not for
  * people. */
 struct command_pin {

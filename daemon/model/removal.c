@@ -165,6 +165,9 @@ static int drop_entries(struct tx *tx, int64_t id, struct err *err) {
                         &(struct w_user_secret_grant_delete_application_in){ .application_id = id },
                         err);
         if (r >= 0)
+                r = w_refresh_delete(tx, &(struct w_refresh_delete_in){ .application_id = id },
+                                     err);
+        if (r >= 0)
                 r = w_unit_delete_all(tx, &(struct w_unit_delete_all_in){ .application_id = id },
                                       err);
         return r < 0 ? r : 0;

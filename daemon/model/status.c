@@ -64,6 +64,20 @@ static bool row_blocked(const struct status_input *in, struct status_output *o) 
         return true;
 }
 
+static bool row_refresh_paused(const struct status_input *in, struct status_output *o) {
+        if (!in->refresh || !in->refresh_paused)
+                return false;
+        say(o, STATUS_BLOCKED, "%s", in->refresh);
+        return true;
+}
+
+static bool row_refresh(const struct status_input *in, struct status_output *o) {
+        if (!in->refresh)
+                return false;
+        say(o, STATUS_MAINTENANCE, "%s", in->refresh);
+        return true;
+}
+
 static bool row_charm_error(const struct status_input *in, struct status_output *o) {
         if (!in->plan_error)
                 return false;
@@ -150,9 +164,10 @@ static bool row_active(const struct status_input *in, struct status_output *o) {
 }
 
 static bool (*const rows[])(const struct status_input *, struct status_output *) = {
-        row_unseen,        row_dying,   row_blocked,     row_charm_error, row_resource_blocked,
-        row_charm_blocked, row_failing, row_charm_waits, row_unplanned,   row_not_ready,
-        row_changing,      row_zero,    row_few_units,   row_active,
+        row_unseen,           row_dying,         row_blocked,  row_refresh_paused, row_charm_error,
+        row_resource_blocked, row_charm_blocked, row_refresh,  row_failing,        row_charm_waits,
+        row_unplanned,        row_not_ready,     row_changing, row_zero,           row_few_units,
+        row_active,
 };
 
 /* Paused: the word stays true, the message says first that nothing will change. */

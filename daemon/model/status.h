@@ -12,9 +12,11 @@
  *   model or application paused or frozen   the status below, message prefixed "paused by ... "
  *   model writes nothing                    blocked      another cluster, another stamp
  *   held plan, data lost                    blocked      how to go on
+ *   a refresh is paused                     blocked      in which stage, why, how to go on
  *   charm crashed or gave a bad plan        error        "charm: <text>"
  *   a resource needs a person               blocked      its reason
  *   the charm says blocked                  blocked      its text
+ *   a refresh is under way                  maintenance  its stage, what it waits for
  *   an operation failed and is tried again  waiting      with what and when
  *   the charm says maintenance, waiting     so           its text
  *   a resource is not ready                 waiting      its reason (a unit's error first)
@@ -51,6 +53,8 @@ struct status_input {
         const char *frozen;   /* "alice: why (until then)", or NULL */
         const char *model_blocked;
         const char *held; /* why the last plan is held */
+        const char *refresh; /* how far it is, or NULL */
+        bool refresh_paused;
         const char *lost; /* which data is lost and what to do */
         /* storage of an earlier application of that name, a secret that is not granted: a person
          * decides before it is planned */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* view-model-status.c - status, units, relations and storage; see view-model.h */
+#include "refresh.h"
 #include "rule.h"
 #include "view-internal.h"
 
@@ -107,6 +108,27 @@ static void put_row(const struct q_application_row *a, json_t *j) {
         view_put_pause(j, a->paused_by, a->paused_why, a->paused_until);
 }
 
+/* The last one, also when it is over. */
+static int put_refresh(struct tx *tx, const struct q_application_row *a, json_t *into,
+                       struct err *err) {
+        struct q_refresh_row *f;
+        json_t *j;
+        int r = refresh_find(tx, a->id, &f, err);
+
+        if (r < 0 || !f)
+                return r;
+        j = json_object();
+        view_put(j, "stage", f->stage);
+        view_put_time(j, "stage-since", f->stage_at);
+        view_put(j, "paused", f->paused);
+        view_put(j, "from-sha256", f->from_sha256);
+        view_put(j, "to-sha256", f->to_sha256);
+        view_put(j, "by", f->asked_by);
+        view_put_time(j, "started", f->started_at);
+        json_object_set_new(into, "refresh", j);
+        return 0;
+}
+
 int view_application_json(struct tx *tx, const struct q_application_row *a,
                           const struct view_filter *f, json_t **ret, struct err *err) {
         cleanup_(json_freep) json_t *j = json_object();
@@ -114,6 +136,8 @@ int view_application_json(struct tx *tx, const struct q_application_row *a,
         int r = put_charm(tx, a, j, err);
 
         put_row(a, j);
+        if (r >= 0)
+                r = put_refresh(tx, a, j, err);
         if (r >= 0 && f->relations)
                 r = put_relations(tx, a, j, err);
         if (r >= 0 && f->units)

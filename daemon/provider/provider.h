@@ -51,6 +51,12 @@ enum presence {
 };
 enum readiness { READY_UNKNOWN, READY_NO, READY_YES, READY_FAILED, READY_MAX };
 
+/* How far the units of a resource that runs some are of what is wanted now. */
+struct rollout {
+        bool known;                   /* its controller has seen what is wanted */
+        int64_t wanted, all, updated; /* units: that there should be, are, are new */
+};
+
 /* What was seen of one resource, newest wins. Owned by who holds it. */
 struct observation {
         enum presence presence;
@@ -61,6 +67,7 @@ struct observation {
         bool counted; /* FILLED was found by looking inside; else it is only taken to be so */
         bool digest_valid;
         bool let_go; /* FOUND was judged, and is looked for when it is needed again */
+        struct rollout rollout; /* of what runs units */
         char incarnation[64]; /* uid: another one is another thing of the same name */
         char version[64];
         uint64_t order;   /* rises with version where the provider can compare versions, else 0 */
@@ -94,6 +101,7 @@ struct unit_seen {
                 *status; /* Juju's word: active, waiting, maintenance, blocked, error, terminated */
         const char *agent; /* idle, executing, allocating, error, lost */
         const char *message, *address, *node, *ports;
+        int64_t restarts; /* of what runs in it, since it was made */
         const char *trouble; /* UNIT_NO_IMAGE, UNIT_DOES_NOT_RUN, or NULL: nothing keeps it back */
 };
 #define UNIT_NO_IMAGE "image"   /* tried again and again: the message changes, the trouble stays */
@@ -324,6 +332,10 @@ struct provider {
          * into WANTED. NULL: they mean nothing here. Pure; any thread. */
         void (*decorate)(json_t *wanted, const json_t *options); /* and "fields": charm.yaml's
                                                                     * "strict", "runtime-fields" */
+        /* What WANTED, of a type that runs units, says anew reaches some of them only: HOLD is
+         * {"stage": "canary"}, one, or {"stage": "stop", "updated": those that are new}, and
+         * "scale". NULL: nothing can be held here. Pure; any thread. */
+        void (*hold)(json_t *wanted, const json_t *hold);
         int (*open)(const struct target_config *c, const struct observer *o, struct target **ret,
                     struct err *err);
         struct target *(*close)(struct target *t); /* operations of it were cancelled before */

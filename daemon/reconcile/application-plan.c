@@ -182,8 +182,8 @@ static bool is_unchanged(const struct application_work *w, struct prepared *d, c
 }
 
 /* Takes over JSON. */
-static int prepare_json(struct application_work *w, struct prepared *d, json_t *json,
-                        struct err *err) {
+static int prepare_json(struct application_work *w, struct prepared *d, const json_t *hold,
+                        json_t *json, struct err *err) {
         cleanup_(json_freep) json_t *wanted = json;
         struct place_check check = { d->provider, wanted, &d->uris };
         struct finding finding = { d, wanted };
@@ -194,6 +194,8 @@ static int prepare_json(struct application_work *w, struct prepared *d, json_t *
                 return err_set(err, -EINVAL, "%s: is no object", d->label);
         if (d->provider->decorate)
                 d->provider->decorate(wanted, w->model_options);
+        if (hold && d->provider->hold)
+                d->provider->hold(wanted, hold);
         r = json_walk(wanted, find_outputs, &finding, err);
         if (r >= 0)
                 r = identify(w, d, wanted, err);
@@ -237,16 +239,18 @@ static int no_provider(const struct application_work *w, const struct plan_doc *
 
 static int prepare_doc(struct application_work *w, const struct plan_doc *p, struct err *err) {
         struct prepared *d = add(w, p->label, p->target);
+        const json_t *hold;
         json_t *json = NULL;
         int r;
 
         if (!d->provider)
                 return no_provider(w, p, err);
         mark_of(w, d->label, p->sha256, d->mark);
+        hold = application_stage_mark(w, d);
         if (is_unchanged(w, d, p->text))
                 return 0;
         r = json_parse(p->text, p->len, &json, err);
-        return r < 0 ? err_add(err, r, "%s", p->label) : prepare_json(w, d, json, err);
+        return r < 0 ? err_add(err, r, "%s", p->label) : prepare_json(w, d, hold, json, err);
 }
 
 /* ---- attached files, split into their objects */
@@ -322,6 +326,7 @@ static int prepare_object(struct application_work *w, const struct plan_file *f,
         cleanup_(json_freep) json_t *copy = json_deep_copy(object);
         cleanup_(buf_free) struct buf text = BUF_INIT;
         uint8_t sha256[DIGEST_SIZE];
+        const json_t *hold;
         struct prepared *d;
         char *label;
 
@@ -335,9 +340,10 @@ static int prepare_object(struct application_work *w, const struct plan_file *f,
         json_canonical(copy, &text);
         digest_sha256(text.data, text.len, sha256);
         mark_of(w, label, sha256, d->mark);
+        hold = application_stage_mark(w, d);
         if (is_unchanged(w, d, buf_str(&text)))
                 return 0;
-        return prepare_json(w, d, take_ptr(copy), err);
+        return prepare_json(w, d, hold, take_ptr(copy), err);
 }
 
 static int prepare_file(struct application_work *w, const struct plan_file *f, struct err *err) {

@@ -380,6 +380,8 @@ int application_view_run(struct tx *tx, struct store_call *c, struct err *err) {
                 r = read_model_options(tx, w, err);
         if (r >= 0)
                 r = read_relations(tx, w, err);
+        if (r >= 0)
+                r = application_stage_read(tx, w, err);
         if (r < 0 || !w->charm_sha256)
                 return r;
         r = read_charm(tx, w, &meta, err);

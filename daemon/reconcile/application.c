@@ -71,6 +71,7 @@ static void release(void *arg) {
         json_decref(w->see);
         json_decref(w->model_options);
         json_decref(w->rotations);
+        application_stage_free(w);
         json_decref(w->needs);
         free(w->providers);
         free(w->peers);
@@ -346,6 +347,7 @@ static void digest_cause(struct application_work *w) {
         buf_puts(&b, w->charm_sha256);
         json_canonical(view, &b);
         json_canonical(w->model_options, &b);
+        application_stage_digest(w, &b);
         digest_sha256(b.data, b.len, w->cause);
 }
 
@@ -373,6 +375,7 @@ static void digest_rest(struct application_work *w) {
         buf_puts(&b, w->charm_sha256);
         json_canonical(view, &b);
         json_canonical(w->model_options, &b);
+        application_stage_digest(w, &b);
         digest_sha256(b.data, b.len, w->rest);
         w->renewal = w->rest_valid && memcmp(w->rest, w->rest_before, DIGEST_SIZE) == 0;
 }
@@ -384,6 +387,7 @@ static void digest_view(struct application_work *w) {
         buf_putc(&b, '\n');
         buf_puts(&b, w->view_text);
         json_canonical(w->model_options, &b);
+        application_stage_digest(w, &b);
         digest_sha256(b.data, b.len, w->digest);
         digest_cause(w);
         digest_rest(w);
@@ -437,6 +441,7 @@ static void on_written(void *arg) {
 
 static void start_plan(struct application_work *w, struct world_application *a) {
         json_object_set_new(w->view, "seen", application_seen_json(w->rec, a));
+        application_stage_hold(w);
         if (a->want_count <= WRITE_HERE_MAX) {
                 write_view(w);
                 return ask_charm(w, a);
@@ -513,6 +518,7 @@ static void take(struct application_work *w, struct world_application *a) {
         a->planned = w->plan_digest_valid;
         a->scale = json_get_int(w->view, "scale", 1);
         a->dying = w->dying;
+        application_stage_take(w, a);
         take_certificates(w, a);
         free(a->providers);
         a->providers = take_ptr(w->providers);

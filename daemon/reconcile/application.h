@@ -80,6 +80,8 @@ struct application_work {
         struct limits limits;
         char *held_list, *held_content;
         json_t *view, *see, *model_options;
+        struct world_refresh *refresh; /* one that is not over, or NULL */
+        json_t *holds; /* {label: hold} of what a refresh reaches in stages; NULL: none */
         json_t *rotations; /* charm.yaml's "secrets", or NULL */
         struct certificate_view certificates;
         uint8_t rest_before[DIGEST_SIZE]; /* of the view of the last plan without certificates */
@@ -133,6 +135,16 @@ struct application_work {
 struct application_work *application_work_free(struct application_work *w);
 /* application-view.c: on the read thread. */
 int application_view_run(struct tx *tx, struct store_call *c, struct err *err);
+/* application-stage.c: the row, on the read thread; on the loop, which of its workloads are held,
+ * before its plan is made ready. */
+int application_stage_read(struct tx *tx, struct application_work *w, struct err *err);
+void application_stage_take(struct application_work *w, struct world_application *a);
+void application_stage_hold(struct application_work *w);
+void application_stage_free(struct application_work *w);
+/* They lead to another plan, though the charm sees nothing of them. */
+void application_stage_digest(const struct application_work *w, struct buf *b);
+/* The hold of D, whose mark becomes that of both; NULL: it is not held. */
+const json_t *application_stage_mark(const struct application_work *w, struct prepared *d);
 /* application-pin.c: a charm may have been installed since. */
 void application_pin(struct application_work *w);
 /* application-secrets.c: of W's plan. */

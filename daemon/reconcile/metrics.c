@@ -30,6 +30,9 @@ GAUGE(converged_at, "model_last_converged_timestamp_seconds",
       "When every application of the model was last active; 0: not since the daemon started",
       { "model", MODELS_TOLD });
 GAUGE(held, "held_plans", "Plans beyond the limits of changes, which wait for a person", { NULL });
+GAUGE(refreshes, "refreshes",
+      "Refreshes that are not over, by stage; paused: a person has to go on",
+      { "model", MODELS_TOLD }, { "stage" });
 GAUGE(paused, "paused",
       "What is paused, by whether it is a model, an application or an object, or frozen",
       { "kind" });
@@ -125,6 +128,13 @@ static void gather_applications(struct reconcile *rec) {
                 held_count += a->held != NULL;
                 if (!m)
                         continue;
+                if (a->refresh)
+                        metric_add(
+                                &refreshes,
+                                LABELS(m->name, a->refresh->paused
+                                                        ? "paused"
+                                                        : refresh_stage_names[a->refresh->stage]),
+                                1);
                 m->inactive += !str_eq(a->status, "active");
                 metric_add(&applications, LABELS(m->name, a->status), 1);
         }

@@ -440,6 +440,7 @@ static void prepare_next(struct preview *p) {
         if (p->at == p->count)
                 return compare(p);
         w = p->sides[p->at].work;
+        application_stage_hold(w);
         w->job = (struct job){ .loop = p->rec->options.loop,
                                .work = prepare,
                                .done = on_prepared,

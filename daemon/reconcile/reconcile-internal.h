@@ -387,6 +387,10 @@ void application_stop(struct reconcile *rec);
 bool application_changing(const struct world_application *a);
 /* Nothing is under way that may change what is wanted of it: neither here nor at who feeds it. */
 bool application_settled(struct reconcile *rec, const struct world_application *a);
+/* ---- refreshing.c: moves A's refresh on, if there is one that may; and what status says of it, or
+ * NULL. The caller frees. */
+void refreshing_consider(struct reconcile *rec, struct world_application *a);
+char *refreshing_text(const struct reconcile *rec, const struct world_application *a);
 /* application-see.c: what its wanters want to see of R, after they changed. */
 void resource_see(struct reconcile *rec, struct world_resource *r);
 

@@ -10,6 +10,7 @@
 #include "audit.h"
 #include "fight.h"
 #include "limit.h"
+#include "refresh.h"
 #include "charm-host.h"
 #include "flow.h"
 #include "http.h"
@@ -39,6 +40,7 @@ struct reconcile_options {
         struct fight_options fight;
         struct limits limits; /* of what changes of ours may do at once */
         int64_t poll_ms; /* how often what tells nothing is looked at; 0: the provider's own */
+        struct refresh_times refresh;
         json_t *(*provider_options)(void);
         /* Something a person may watch changed: application status, a drift line, reachability.
          * On the loop. */

@@ -421,10 +421,12 @@ void status_update(struct reconcile *rec, struct world_application *a) {
         const struct world_model *m = world_model(&rec->world, a->model);
         const struct freeze *f = m && a->name ? rules_frozen(m->rules, a->name) : NULL;
         cleanup_(freep) char *frozen = f ? frozen_text(a, f) : NULL;
-        cleanup_(freep) char *note = NULL;
+        cleanup_(freep) char *note = NULL, *refresh = NULL;
 
         if (!a->name)
                 return;
+        refreshing_consider(rec, a);
+        refresh = refreshing_text(rec, a);
         gather(rec, a, &g);
         if (a->active) /* until now: nothing was told meanwhile */
                 a->last_active = clock_wall();
@@ -443,6 +445,8 @@ void status_update(struct reconcile *rec, struct world_application *a) {
                 .note = note,
                 .model_blocked = none_if_empty(g.model_blocked),
                 .held = a->held,
+                .refresh = refresh,
+                .refresh_paused = a->refresh && a->refresh->paused,
                 .lost = none_if_empty(g.lost),
                 .undecided = a->undecided,
                 .plan_error = a->plan_error,

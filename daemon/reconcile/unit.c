@@ -72,6 +72,7 @@ static int write_run(struct tx *tx, struct store_call *c, struct err *err) {
                                                         .address = w->unit.address,
                                                         .node = w->unit.node,
                                                         .ports = w->unit.ports,
+                                                        .restarts = w->unit.restarts,
                                                         .status_at = w->unit.since },
                                err);
         if (r >= 0)
@@ -104,6 +105,7 @@ static void write_unit(struct reconcile *rec, struct world_application *a,
                 .node = str_dup(u->node),
                 .ports = str_dup(u->ports),
                 .number = u->number,
+                .restarts = u->restarts,
                 .since = u->since,
         };
         if (cause) {
@@ -190,6 +192,8 @@ void unit_seen(struct reconcile *rec, struct world_target *t, const struct unit_
         rest |= set_text(&u->address, s->address);
         rest |= set_text(&u->node, s->node);
         rest |= set_text(&u->ports, s->ports);
+        rest |= u->restarts != s->restarts;
+        u->restarts = s->restarts;
         if (status && !same)
                 u->since = clock_wall();
         if (!status && !rest)
@@ -222,6 +226,7 @@ int unit_load(struct tx *tx, struct world_application *a, struct err *err) {
                                 .node = str_dup(rows[i].node),
                                 .ports = str_dup(rows[i].ports),
                                 .number = rows[i].number,
+                                .restarts = rows[i].restarts,
                                 .since = rows[i].status_at,
                         };
                         map_set(&a->units, u->name, u);

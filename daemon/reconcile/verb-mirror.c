@@ -8,8 +8,14 @@
  * The same is what has its size and its ETag. An object that was uploaded in parts has another
  * ETag where the parts are others, so a copy notes whose it is ("copy-of"), and where sizes are
  * equal and one of the ETags is such a one, that is looked at. So whatever was copied before we
- * were killed is passed over, and nothing is remembered. What is only at the other end stays. */
+ * were killed is passed over, and nothing is remembered. What is only at the other end stays.
+ *
+ * A page may be noted, as an object at the other end: {"objects": [{"key", "bytes", "etag"}]} of
+ * what is there now. Such a list may be what is copied later, in the place of what a bucket has,
+ * or only be looked for. */
 #include "verb.h"
+
+#include "verb-list.h"
 
 #include "clock.h"
 
@@ -20,6 +26,7 @@
 #define LIMIT_MAX 100000         /* of one ask: what a kill costs is that it is listed once more */
 #define SLICE_MS (5 * 60 * 1000) /* after which it answers, for who watches: the next goes on */
 #define LISTS_MAX 1000 /* of the other end, for one page: a million objects that are only there */
+#define NOTE_MAX (1 << 20) /* bytes of a list: what put-object takes */
 #define PART_SIZE ((int64_t)8 << 20)
 #define PART_SIZE_LARGE ((int64_t)12 << 20) /* s3-stream.h's largest */
 #define LARGE ((int64_t)80000 << 20)        /* has more than 10,000 of the smaller parts */
@@ -28,7 +35,12 @@ struct mirror {
         const struct provider *from_provider, *to_provider;
         struct target *from, *to; /* open as long as the verb is out: verb_target_closes */
         const char *bucket, *prefix, *to_bucket, *to_prefix; /* borrowed from the ask */
-        json_t *ask, *ask_to;                                /* of what is out */
+        /* Borrowed too. LIST: key of a list at FROM, of keys below BASE, or NULL. NOTE: key of one
+         * that is written at TO, or NULL. */
+        const char *list, *base, *note;
+        bool look;                      /* and do not copy */
+        json_t *noted;                  /* of the page; NULL without NOTE */
+        json_t *ask, *ask_to;           /* of what is out */
         json_t *page, *there;           /* THERE: key -> what the other end has under it, or null */
         char *begin, *after, *to_after; /* where this page and the next begin; NULL: none */
         size_t at, lists;
@@ -45,6 +57,7 @@ struct mirror *verb_mirror_free(struct mirror *m) {
                 return NULL;
         json_decref(m->ask);
         json_decref(m->ask_to);
+        json_decref(m->noted);
         json_decref(m->page);
         json_decref(m->there);
         free(m->begin);
@@ -98,6 +111,29 @@ static json_t *object_ask(const char *bucket, const char *key) {
         return json_pack("{s:s, s:s}", "bucket", bucket, "key", key);
 }
 
+static json_t *ask_from(const struct mirror *m) {
+        cleanup_(freep) char *key =
+                str_format("%s%s", m->base, json_get_str(object_now(m), "key", ""));
+
+        return object_ask(m->bucket, key);
+}
+
+/* ---- what becomes of an object */
+
+static void is_there(struct mirror *m) {
+        const json_t *o = object_now(m);
+
+        if (m->noted)
+                verb_list_add(m->noted, o);
+        m->at++;
+}
+
+static void is_missed(struct mirror *m, const char *why) {
+        if (!m->missed++)
+                m->first_missed = str_format("%s: %s", json_get_str(object_now(m), "key", ""), why);
+        m->at++;
+}
+
 /* ---- is it the same? */
 
 /* Without the quotes. */
@@ -130,15 +166,14 @@ static void on_copied(struct op *op) {
 
         if (op->outcome == OUTCOME_REFUSED) { /* replaced while it was read, or too large */
                 v->out = false;
-                if (!m->missed++)
-                        m->first_missed = str_format("%s: %s", key, err_text(&op->err));
+                is_missed(m, err_text(&op->err));
         } else if (!is_done(v, key)) {
                 return;
         } else {
                 m->copied++;
                 m->bytes += json_get_int(op->told, "bytes", 0);
+                is_there(m);
         }
-        m->at++;
         next_object(v);
 }
 
@@ -150,7 +185,7 @@ static void copy(struct verb *v, const char *type) {
 
         json_decref(m->ask);
         json_decref(m->ask_to);
-        m->ask = object_ask(m->bucket, key);
+        m->ask = ask_from(m);
         m->ask_to = object_ask(m->to_bucket, other);
         json_object_set_new(m->ask_to, "content-type", json_string(type));
         json_object_set_new(m->ask_to, "copy-of", json_string(tag));
@@ -180,7 +215,10 @@ static void on_head_from(struct op *op) {
 
         if (op->outcome == OUTCOME_GONE) { /* since it was listed */
                 v->out = false;
-                m->at++;
+                if (m->list)
+                        is_missed(m, "it is not there");
+                else
+                        m->at++;
                 return next_object(v);
         }
         if (!is_done(v, m->bucket))
@@ -192,8 +230,10 @@ static void on_head_from(struct op *op) {
 static void ask_head_from(struct verb *v) {
         struct mirror *m = v->mirror;
 
-        ask_for(v, true, "head-object",
-                object_ask(m->bucket, json_get_str(object_now(m), "key", "")), on_head_from);
+        if (!m->look)
+                return ask_for(v, true, "head-object", ask_from(m), on_head_from);
+        is_missed(m, "it is not there, or is another");
+        next_object(v);
 }
 
 static void on_head_to(struct op *op) {
@@ -210,7 +250,7 @@ static void on_head_to(struct op *op) {
         if (!str_eq(json_get_str(op->told, "copy-of", ""), tag))
                 return ask_head_from(v);
         m->same++;
-        m->at++;
+        is_there(m);
         next_object(v);
 }
 
@@ -218,18 +258,39 @@ static void on_head_to(struct op *op) {
 
 static void ask_list_from(struct verb *v);
 
-static void finish(struct verb *v) {
+static void tell(struct verb *v, const char *sha256) {
         struct mirror *m = v->mirror;
 
         op_clear(&v->op);
-        v->op.told =
-                json_pack("{s:I, s:I, s:I, s:I, s:I, s:s*, s:s*}", "looked", (json_int_t)m->looked,
-                          "same", (json_int_t)m->same, "copied", (json_int_t)m->copied, "bytes",
-                          (json_int_t)m->bytes, "missed", (json_int_t)m->missed, "first-missed",
-                          m->first_missed, "after", m->after);
+        v->op.told = json_pack("{s:I, s:I, s:I, s:I, s:I, s:s*, s:s*, s:s*}", "looked",
+                               (json_int_t)m->looked, "same", (json_int_t)m->same, "copied",
+                               (json_int_t)m->copied, "bytes", (json_int_t)m->bytes, "missed",
+                               (json_int_t)m->missed, "first-missed", m->first_missed, "after",
+                               m->after, "sha256", sha256);
         v->op.outcome = OUTCOME_DONE;
         v->op.err = (struct err){ 0 };
         verb_done(&v->op);
+}
+
+static void on_noted(struct op *op) {
+        struct verb *v = op->arg;
+        char sha256[DIGEST_HEX_SIZE];
+
+        verb_list_hash(json_get_str(v->mirror->ask, "body", ""), sha256);
+        if (is_done(v, v->mirror->note))
+                tell(v, sha256);
+}
+
+static void finish(struct verb *v) {
+        struct mirror *m = v->mirror;
+        cleanup_(freep) char *text = m->noted ? verb_list_text(m->noted) : NULL;
+        json_t *ask;
+
+        if (!text)
+                return tell(v, NULL);
+        ask = object_ask(m->to_bucket, m->note);
+        json_object_set_new(ask, "body", json_string(text));
+        ask_for(v, false, "put-object", ask, on_noted);
 }
 
 /* Or as much of it as there was time for. */
@@ -248,7 +309,7 @@ static void end_page(struct verb *v) {
 static void next_object(struct verb *v) {
         struct mirror *m = v->mirror;
 
-        for (; object_now(m); m->at++) {
+        while (object_now(m)) {
                 const char *key = json_get_str(object_now(m), "key", "");
                 enum likeness like = compare(object_now(m), json_get(m->there, key));
                 cleanup_(freep) char *other = key_there(m, key);
@@ -261,6 +322,7 @@ static void next_object(struct verb *v) {
                 if (like == OTHER)
                         return ask_head_from(v);
                 m->same++;
+                is_there(m);
         }
         end_page(v);
 }
@@ -304,20 +366,18 @@ static void ask_list_to(struct verb *v) {
         ask_for(v, false, "list-objects", ask, on_list_to);
 }
 
-static void on_list_from(struct op *op) {
-        struct verb *v = op->arg;
+/* Takes PAGE over. AFTER: where the next begins, or NULL. */
+static void begin_page(struct verb *v, json_t *page, const char *after) {
         struct mirror *m = v->mirror;
         size_t i;
         json_t *one;
 
-        if (!is_done(v, m->bucket))
-                return;
         json_decref(m->page);
         json_decref(m->there);
         m->at = m->lists = 0;
-        m->page = json_incref(json_get(op->told, "objects"));
+        m->page = page;
         m->there = json_object();
-        str_set(&m->after, json_get_str(op->told, "after", NULL));
+        str_set(&m->after, after);
         json_array_foreach(m->page, i, one)
                 json_object_set_new(m->there, json_get_str(one, "key", ""), json_null());
         if (!json_array_size(m->page))
@@ -328,12 +388,39 @@ static void on_list_from(struct op *op) {
         ask_list_to(v);
 }
 
+static void on_list_from(struct op *op) {
+        struct verb *v = op->arg;
+
+        if (is_done(v, v->mirror->bucket))
+                begin_page(v, json_incref(json_get(op->told, "objects")),
+                           json_get_str(op->told, "after", NULL));
+}
+
+static void on_list(struct op *op) {
+        struct verb *v = op->arg;
+        json_t *page;
+
+        if (!is_done(v, v->mirror->list))
+                return;
+        page = verb_list_read(json_get_str(op->told, "body", ""),
+                              json_get_str(v->ask, "sha256", NULL), v->mirror->begin);
+        if (!page)
+                return verb_end(v, OUTCOME_REFUSED, "%s is no list of objects, or was changed",
+                                v->mirror->list);
+        begin_page(v, page, NULL);
+}
+
 static void ask_list_from(struct verb *v) {
         struct mirror *m = v->mirror;
-        json_t *ask = json_pack("{s:s, s:s, s:I, s:s*}", "bucket", m->bucket, "prefix", m->prefix,
-                                "limit", (json_int_t)MIN_OF(m->limit - m->looked, PAGE_MAX),
-                                "after", m->begin);
+        json_t *ask;
 
+        if (m->list) {
+                ask = object_ask(m->bucket, m->list);
+                json_object_set_new(ask, "limit", json_integer(NOTE_MAX));
+                return ask_for(v, true, "get-object", ask, on_list);
+        }
+        ask = json_pack("{s:s, s:s, s:I, s:s*}", "bucket", m->bucket, "prefix", m->prefix, "limit",
+                        (json_int_t)MIN_OF(m->limit - m->looked, PAGE_MAX), "after", m->begin);
         ask_for(v, true, "list-objects", ask, on_list_from);
 }
 
@@ -348,6 +435,14 @@ static bool read_ask(struct verb *v) {
         m->prefix = json_get_str(v->ask, "prefix", "");
         m->to_bucket = json_get_str(to, "bucket", "");
         m->to_prefix = json_get_str(to, "prefix", "");
+        m->list = json_get_str(v->ask, "list", NULL);
+        m->base = json_get_str(v->ask, "base", "");
+        m->note = json_get_str(v->ask, "note", NULL);
+        m->look = json_get_bool(v->ask, "look", false);
+        if (m->note) { /* one page is one list */
+                m->noted = json_array();
+                m->limit = MIN_OF(m->limit, PAGE_MAX);
+        }
         if (*m->bucket && *m->to_bucket && json_get_str(to, "target", NULL) && m->limit >= 1 &&
             m->limit <= LIMIT_MAX)
                 return true;

@@ -67,6 +67,19 @@ static void wants_free(struct world_want *wants, size_t n) {
         free(wants);
 }
 
+struct world_refresh *world_refresh_free(struct world_refresh *f) {
+        if (!f)
+                return NULL;
+        free(f->paused);
+        json_decref(f->units);
+        json_decref(f->holds);
+        free(f->to);
+        free(f->check_text);
+        free(f->waits);
+        free(f);
+        return NULL;
+}
+
 static void application_free(void *p) {
         struct world_application *a = p;
 
@@ -93,6 +106,7 @@ static void application_free(void *p) {
         free(a->conflicts);
         free(a->undecided);
         free(a->pin_error);
+        world_refresh_free(a->refresh);
         free(a->paused);
         free(a->message);
         free(a->saved_message);

@@ -13,6 +13,7 @@
 #include "loop.h"
 #include "map.h"
 #include "provider.h"
+#include "refresh.h"
 
 struct reconcile;
 
@@ -74,9 +75,26 @@ struct world_wanted { /* a want, by its resource */
 struct world_unit {
         char *name, *uid, *status, *agent, *message, *address, *node, *ports;
         const char *trouble; /* of unit_seen; NULL: none, or not seen since the start */
-        int64_t number, since;
+        int64_t number, since, restarts;
         bool listed; /* seen in the list that is coming in */
 };
+
+/* A refresh that is not over. */
+struct world_refresh {
+        enum refresh_stage stage;
+        int64_t turn, stage_at, well_at; /* clock_wall; well_at 0: it is not well */
+        char *paused;                    /* why, or NULL */
+        json_t *units, *holds;           /* as the row has them */
+        bool was_active;
+        enum refresh_check check;
+        char *check_text; /* of one that failed */
+        char *to; /* "revision 2" */
+        /* as this process has seen it; clock_mono */
+        int64_t since, broken_since;
+        char *waits; /* what it waits for now, or NULL */
+        bool moving; /* its next move is with the store */
+};
+struct world_refresh *world_refresh_free(struct world_refresh *f);
 
 struct world_application {
         struct reconcile *reconcile;
@@ -106,6 +124,7 @@ struct world_application {
         size_t tally_words;
         char **see; /* flat: label, pointer, label, pointer, ... */
         size_t see_count;
+        struct world_refresh *refresh; /* or NULL */
         struct map units;   /* pod name -> struct world_unit */
         int64_t *providers; /* applications whose relations feed this one */
         size_t provider_count;

@@ -1,12 +1,12 @@
 -- Units: pods as they were last seen.
 
 -- name: unit_put
-INSERT INTO unit (application_id, name, uid, number, status, agent, message, address, node, ports, status_at)
-VALUES (:application_id, :name, :uid, :number, :status, :agent, :message, :address, :node, :ports, :status_at)
+INSERT INTO unit (application_id, name, uid, number, status, agent, message, address, node, ports, restarts, status_at)
+VALUES (:application_id, :name, :uid, :number, :status, :agent, :message, :address, :node, :ports, :restarts, :status_at)
 ON CONFLICT (application_id, name) DO UPDATE SET
         uid = excluded.uid, number = excluded.number, status = excluded.status, agent = excluded.agent,
         message = excluded.message, address = excluded.address, node = excluded.node, ports = excluded.ports,
-        status_at = excluded.status_at;
+        restarts = excluded.restarts, status_at = excluded.status_at;
 
 -- name: unit_list
 -- Of one application, by the pod's name.

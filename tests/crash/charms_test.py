@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every action of the real charms, with what it stands on killed in the middle: charms_test.py BUILD [ACTION]...
 
-The MLflow bundle with an s3-integrator and a bucket for backups, and another for copies, on real servers behind the simulator's pods. Which actions there are is asked of the daemon, so
+The MLflow bundle with an s3-integrator and a bucket for backups, one for copies and one for pairs, on real servers behind the simulator's pods. Which actions there are is asked of the daemon, so
 that one that a charm gains is killed too. Each is run once without a kill, which tells what there is in the end, and then with
 
 commit      the daemon gone after its Nth commit, and
@@ -27,17 +27,20 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 for folder in ("scenario", "crash"):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / folder))
-from lib import person  # noqa: E402
+from lib import operations, person  # noqa: E402
 from lib.runner import Skip  # noqa: E402
 from lib.services import MINIO, MYSQL, ask, root_password, sql, store  # noqa: E402
 from lib.world import Trouble, until  # noqa: E402
 from mlflow_test import Deployment  # noqa: E402
 import test_backup as backups  # noqa: E402
 import test_minio as copies  # noqa: E402
+import test_mlflow as pairs  # noqa: E402
 
 ALL = bool(os.environ.get("MOORING_CRASH_ALL"))
 SAMPLE = {"MOORING_DIE_AFTER": (3,), "MOORING_DIE_BEFORE": (4,)}       # of an action of two commits or more: the last may be none of it
 GIVEN = {"rotate-relation-credentials": {"quiet": 1, "watch": 0}, "drop-relation-user": {"now": True, "force": True}}    # else it would take a day
+UPGRADED = ("check-rollback", "rollback")                      # these need an upgrade before
+ALIKE = ("check-rollback", "create-backup", "list-backups", "rollback", "verify-backup")       # of mlflow-server: steps of restore and upgrade again
 LOCKED = ("drop-relation-user", "unlock-relation-user")         # these need a user that is locked
 MANY = 100              # commits of one action: more means that it never comes to rest
 LIVE = ("pending", "running")
@@ -98,12 +101,16 @@ class Kills(Deployment):
 
     def actions(self):
         """(application, action, what charm.yaml says of it)"""
-        for app in sorted(set(self.status()) - {copies.S3}):        # of one charm with the other
+        for app in sorted(set(self.status()) - {copies.S3, pairs.S3}):      # of one charm with the other
             for name, action in sorted(self.send("GET", f"applications/{app}/actions")["actions"].items()):
                 yield app, name, action
 
     def made(self):
         return [self.daemon.rows(f"SELECT count(*) FROM {what}")[0][0] for what in MADE]
+
+
+def sums(world):
+    return backups.sums(world).splitlines() + sql(world, "CHECKSUM TABLE mlflow.runs, mlflow.model_versions, mlflow.alembic_version").splitlines()
 
 
 class Run:
@@ -117,10 +124,14 @@ class Run:
     def __str__(self):
         return f"{self.name} of {self.app}"
 
+    def known(self):
+        return {"access-key": lambda: backups.keys(self.world)["access-key"], "secret-key": lambda: backups.keys(self.world)["secret-key"],
+                 "backup-id": lambda: self.kills.pair if self.app == pairs.SERVER else self.kills.backup, "force": lambda: True,
+                 "image": lambda: pairs.NEXT if pairs.image(self.world) == pairs.OTHER else pairs.OTHER}
+
     def params(self):
         """What it cannot be run without."""
-        known = {"access-key": lambda: backups.keys(self.world)["access-key"], "secret-key": lambda: backups.keys(self.world)["secret-key"],
-                 "backup-id": lambda: self.kills.backup, "force": lambda: True}
+        known = self.known()
         needed = self.action["params"].get("required", []) + (["force"] if self.action["destructive"] else [])
         if set(needed) - set(known):
             raise Trouble(f"{self}: this test does not know its parameters {set(needed) - set(known)}")
@@ -128,6 +139,11 @@ class Run:
 
     def prepare(self):
         """What it works on, with a daemon that nobody kills."""
+        if self.name in UPGRADED and not self.world.ctl("config", self.app, "upgraded-from").ok().out.strip():
+            path = f"applications/{self.app}/actions/upgrade"
+            operation = self.kills.send("POST", path, {"params": {"image": self.known()["image"]()}})["operation"]
+            self.world.wait_for("an upgrade", lambda: self.kills.show(operation)["status"] == "completed", 180)
+            self.kills.rest()
         if self.name in LOCKED:
             operation = self.kills.send("POST", f"applications/{self.app}/actions/rotate-relation-credentials", {"params": {"quiet": 0}})["operation"]
             self.world.wait_for("a locked user", lambda: self.kills.show(operation)["status"] == "completed", 180)
@@ -139,8 +155,8 @@ class Run:
         if not self.action["destructive"]:
             self.operation = self.kills.send("POST", path, {"params": self.params()})["operation"]
             return
-        self.operation = self.kills.send("POST", path, {"params": self.params()}, by=backups.ASKED)["operation"]
-        self.kills.send("POST", f"operations/{self.operation}/approve", by=backups.APPROVED)
+        self.operation = self.kills.send("POST", path, {"params": self.params()}, by=operations.ASKED)["operation"]
+        self.kills.send("POST", f"operations/{self.operation}/approve", by=operations.APPROVED)
 
     def turns(self):
         return len(self.kills.show(self.operation)["turns"])
@@ -162,10 +178,10 @@ class Run:
     def outside(self):
         """All that an action may make, where that is counted or compared."""
         listed = self.world.wait_for("the object store", self.listing)
-        copied = self.world.wait_for("the copies", lambda: self.listing(copies.COPIES))
+        copied = "".join(self.world.wait_for("the copies", lambda b=bucket: self.listing(b)) for bucket in (copies.COPIES, pairs.BUCKET))
         users = sql(self.world, "SELECT User, Host FROM mysql.user ORDER BY 1, 2")
         return {"users": re.sub(r"relation-(\d+)-\d+_", r"relation-\1-N_", users).splitlines(),         # each rotation has a user more
-                "databases": sql(self.world, "SHOW DATABASES").splitlines(), "rows": backups.sums(self.world).splitlines(),
+                "databases": sql(self.world, "SHOW DATABASES").splitlines(), "rows": sums(self.world),
                 "writable": backups.writable(self.world), "objects": listed.count("<Key>") + copied.count("<Key>")}
 
     def outcome(self, found, before, password):
@@ -180,7 +196,7 @@ class Run:
     def whole(self, act=None):
         """The outcome; ACT(self) is called once it runs."""
         if self.action["destructive"]:
-            backups.harm(self.world)
+            (pairs if self.app == pairs.SERVER else backups).harm(self.world)
         if self.name == "mirror-buckets":
             copies.forget(self.world)
         before, password = self.outside() | {"made": self.kills.made()}, root_password(self.world)
@@ -193,7 +209,7 @@ class Run:
         if self.action["destructive"]:          # what it is to give back
             result["rows"] = result["rows"] == self.kills.rows
         if self.name == "rotate-root-key":      # which the backups go by
-            for app in (backups.S3, copies.S3):
+            for app in (backups.S3, copies.S3, pairs.S3):
                 keys = {"params": backups.keys(self.world)}
                 backups.done(self.world, self.kills.send("POST", f"applications/{app}/actions/sync-s3-credentials", keys)["operation"])
             self.kills.rest()
@@ -311,7 +327,11 @@ def prepare(kills):
     backups.fill(world)
     copies.relate_copies(world)
     copies.put(world)
-    kills.rows = backups.sums(world).splitlines()
+    pairs.relate(world)
+    pairs.prepare(world)
+    pairs.log_run(world, "kept")
+    kills.rows = sums(world)
+    kills.pair = pairs.create(world)["backup-id"]
     kills.backup = backups.create(world)["backup-id"]
     kills.sorts = itertools.cycle(AT_TURNS.items())
     kills.rest()
@@ -322,10 +342,10 @@ def main():
     with Kills(sys.argv[1]) as kills:
         prepare(kills)
         for app, name, action in list(kills.actions()):
-            if sys.argv[2:] and name not in sys.argv[2:]:
+            if sys.argv[2:] and name not in sys.argv[2:] or not (ALL or sys.argv[2:]) and app == pairs.SERVER and name in ALIKE:
                 continue
             try:
-                if action["destructive"] and person.call(kills.world, backups.ASKED, "GET", "/v1/info") is None:
+                if action["destructive"] and person.call(kills.world, operations.ASKED, "GET", "/v1/info") is None:
                     raise Skip("nobody can be said to have logged in here")
                 one(kills, app, name, action)
                 passed += 1

@@ -112,7 +112,8 @@ def every_action_has_its_runbook():
 
 def said_by(charm):
     """The texts of a charm's C that a person is to act on, the longest piece of each that is the same every time."""
-    for path in sorted(charm.glob("*.c")):
+    shared = (charm.parent / "sdk").glob("backup*.c") if (charm / "objects/backup-target.yaml").exists() else []
+    for path in sorted([*charm.glob("*.c"), *shared]):
         for what, literals in re.findall(r'(CHARM_BLOCKED,|charm_fail\(p,|charm_give_up\(\s*a,)\s*((?:"(?:[^"\\]|\\.)*"\s*)+)', path.read_text()):
             text = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', literals)).replace('\\"', '"')
             pieces = [piece.strip(" .,:;()\"'") for piece in re.split(r"%[-.0-9]*[a-z]+", text)]

@@ -5,15 +5,14 @@ import json
 import re
 import shutil
 
-from lib import data, person
-from lib.operations import call, done, failed, keys, kill, raw_get, run
+from lib import data
+from lib.operations import approved, call, done, failed, keys, kill, raw_get, run
 from lib.runner import BUNDLE, Skip, main, test
 from lib.services import MINIO, MYSQL, must, sql, store
 from lib.world import Trouble, until
 
 S3, BUCKET, PATH = "s3-integrator", "backups", "nightly/mysql"
 TABLES = ("`of mine`.`accounts`", "`of mine`.`odd ``name`", "other.blobs")
-ASKED, APPROVED = 1001, 1002
 GATED = "needs a gate between the dump and the bucket"
 ALIKE = "minutes, and nothing in it is of the peers"
 
@@ -35,18 +34,7 @@ def backup(world):
 
 
 def restore(world, app=MYSQL, **params):
-    """The operation, asked for by one person and approved by another."""
-    base = f"/v1/models/{world.cluster.model}"
-    answer = person.call(world, ASKED, "POST", f"{base}/applications/{app}/actions/restore", {"params": params})
-    if answer is None:
-        raise Skip("nobody can be said to have logged in here")
-    if answer[0] >= 300:
-        raise Trouble(answer[1])
-    operation = json.loads(answer[1])["operation"]
-    code, text = person.call(world, APPROVED, "POST", f"{base}/operations/{operation}/approve")
-    if code >= 300:
-        raise Trouble(text)
-    return operation
+    return approved(world, app, "restore", **params)
 
 
 def fill(world):

@@ -46,7 +46,8 @@ static const struct word {
         { "latency", 1, run_latency, "latency 200ms", "every request waits so long" },
         { "stale-reads", 0, run_stale, "stale-reads", "reads answer what is true now, for ever" },
         { "fail-pods", 2, run_fail_pods, "fail-pods PATTERN REASON",
-          "pods of that name fail: ImagePullBackOff, ErrImagePull, CrashLoopBackOff, OOMKilled, "
+          "pods of that name, or of that image (image=PATTERN), fail: ImagePullBackOff, "
+          "ErrImagePull, CrashLoopBackOff, OOMKilled, "
           "Unschedulable, NotReady, Failed" },
         { "clear", 0, run_clear, "clear", "ends all faults" },
         { "drop-watches", 0, run_drop_watches, "drop-watches", "breaks every watch's connection" },

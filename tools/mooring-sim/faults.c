@@ -3,6 +3,7 @@
 #include "faults.h"
 
 #include "routes.h"
+#include "store.h"
 
 #include <fnmatch.h>
 #include <stdlib.h>
@@ -53,13 +54,20 @@ void faults_add_pods(struct faults *f, const char *pattern, const char *reason) 
         list_prepend(&f->pods, &p->entry);
 }
 
-const char *faults_pod(const struct faults *f, const char *namespace, const char *name) {
-        cleanup_(freep) char *full = str_format("%s/%s", namespace, name);
+static bool is_afflicted(const char *pattern, const char *full, const char *image) {
+        if (str_starts(pattern, FAULTS_IMAGE))
+                return !fnmatch(pattern + strlen(FAULTS_IMAGE), image, 0);
+        return !fnmatch(pattern, strchr(pattern, '/') ? full : strchr(full, '/') + 1, 0);
+}
+
+const char *faults_pod(const struct faults *f, const json_t *pod) {
+        cleanup_(freep) char *full = str_format("%s/%s", store_namespace(pod), store_name(pod));
+        const char *image = json_get_str(json_at(pod, "/spec/containers/0"), "image", "");
 
         list_each(e, (struct list *)&f->pods) {
                 const struct pod_fault *p = list_entry(e, struct pod_fault, entry);
 
-                if (!fnmatch(p->pattern, strchr(p->pattern, '/') ? full : name, 0))
+                if (is_afflicted(p->pattern, full, image))
                         return p->reason;
         }
         return NULL;

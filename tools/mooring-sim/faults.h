@@ -14,5 +14,6 @@ void faults_add(struct faults *f, int code, int64_t count, const char *path, con
 /* Whether this request is hit; counts it down. */
 enum faults_effect faults_hit(struct sim *sim, struct request *q, struct reply *reply);
 void faults_add_pods(struct faults *f, const char *pattern, const char *reason);
-/* The reason why a pod of that name is to fail, or NULL. */
-const char *faults_pod(const struct faults *f, const char *namespace, const char *name);
+#define FAULTS_IMAGE "image=" /* a pattern that begins so is of the first container's image */
+/* The reason why POD is to fail, or NULL. */
+const char *faults_pod(const struct faults *f, const json_t *pod);

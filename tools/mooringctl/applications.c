@@ -14,8 +14,7 @@
 
 struct options {
         bool dry_run, force, destroy_storage, remove, no_prompt;
-        char *channel, *object, *until;
-        int64_t revision;
+        char *object, *until;
 };
 #define AT(member) offsetof(struct options, member)
 #define DRY_RUN                                                                                    \
@@ -27,14 +26,6 @@ struct options {
 static const struct opt dry_run_options[] = { DRY_RUN, {} };
 static const struct opt trust_options[] = {
         { "remove", 0, OPT_BOOL, AT(remove), NULL, 0, 0, NULL, 0, NULL, "trust it no longer" },
-        DRY_RUN,
-        {},
-};
-static const struct opt refresh_options[] = {
-        { "channel", 0, OPT_STRING, AT(channel), NULL, 0, 0, "CHANNEL", 0, NULL,
-          "go over to this channel" },
-        { "revision", 0, OPT_INT, AT(revision), "-1", 0, 0, "N", 0, NULL,
-          "this revision, also an older one; otherwise the newest that the channel has" },
         DRY_RUN,
         {},
 };
@@ -194,17 +185,6 @@ static int scale(struct cli *c) {
         if (!str_to_int(cli_operand(c, 1), &n) || n < 0)
                 return cli_fail(CLI_USAGE, "\"%s\" is no number of units", cli_operand(c, 1));
         return change(c, cli_operand(c, 0), "PUT", "/scale", one("scale", json_integer(n)));
-}
-
-static int refresh(struct cli *c) {
-        const struct options *o = c->options;
-        json_t *body = json_object();
-
-        if (o->channel)
-                json_object_set_new(body, "channel", json_string(o->channel));
-        if (o->revision >= 0)
-                json_object_set_new(body, "revision", json_integer(o->revision));
-        return change(c, cli_operand(c, 0), "POST", "/refresh", body);
 }
 
 static int trust(struct cli *c) {
@@ -408,15 +388,6 @@ const struct command applications_commands[] = {
           COMPLETES_APPLICATION, dry_run_options, SIZE, scale, "Set how many units there should be",
           "0 stops all units and keeps the data. More than the charm can run is refused.",
           .example = "scale-application mlflow-server 2" },
-        { "refresh", "upgrade-charm", GROUP_OPERATE, "APPLICATION", 1, 1,
-          COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_APPLICATION, refresh_options, SIZE, refresh,
-          "Go over to the charm's content that is on offer now",
-          "An application stays with the content that it was deployed with; status says when "
-          "another "
-          "one is on offer. Options that the new charm does not take are refused, and nothing is "
-          "changed. --dry-run asks the new content for its plan and names each object that would "
-          "be other.",
-          .example = "refresh mlflow-server --dry-run" },
         { "trust", NULL, GROUP_OPERATE, "APPLICATION", 1, 1, COMMAND_LIST, COMPLETES_APPLICATION,
           trust_options, SIZE, trust, "Record that an application is trusted with the cluster",
           NULL, .example = "trust mlflow-server" },

@@ -6,7 +6,8 @@
 
 extern const struct command status_commands[], wait_commands[], deploy_commands[],
         bundles_commands[];
-extern const struct command applications_commands[], settings_commands[], relations_commands[];
+extern const struct command applications_commands[], refreshes_commands[], settings_commands[];
+extern const struct command relations_commands[];
 extern const struct command consent_commands[], drift_commands[], explain_commands[];
 extern const struct command models_commands[], policy_commands[], clusters_commands[],
         secrets_commands[], user_secrets_commands[], key_commands[];

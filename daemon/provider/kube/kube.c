@@ -17,6 +17,7 @@
 #include "remove.h"
 #include "rights.h"
 #include "shape.h"
+#include "stage.h"
 #include "target.h"
 #include "tunnel.h"
 
@@ -121,6 +122,7 @@ const struct provider provider_kube = {
         .scope = shape_scope,
         .secret_place = shape_secret_place,
         .decorate = shape_decorate,
+        .hold = stage_hold,
         .open = target_open,
         .close = target_close,
         .follow = target_follow,

@@ -64,6 +64,7 @@ static void judge(struct target *t, const struct observe_context *c, const json_
         readiness_judge(c->type, tree, clock_wall(), &v);
         ret->ready = v.ready;
         ret->reason = v.reason;
+        ret->rollout = v.rollout;
         if (v.ready == READY_YES || v.ready == READY_UNKNOWN)
                 return;
         better = target_pod_reason(t, c->type, c->path);

@@ -89,7 +89,14 @@ static int64_t status_int(const struct judging *j, const char *member) {
         return json_get_int(j->status, member, 0);
 }
 
-/* A field that we never set, and so leave alone. */
+static void note_rollout(struct judging *j, int64_t want) {
+        j->to->rollout = (struct rollout){ .known = true,
+                                           .wanted = want,
+                                           .all = status_int(j, "replicas"),
+                                           .updated = status_int(j, "updatedReplicas") };
+}
+
+/* A field that we set only while a refresh is paused, and status says that. */
 static bool stands_still(const struct judging *j, int64_t want) {
         int64_t updated = status_int(j, "updatedReplicas");
 
@@ -102,6 +109,7 @@ static void judge_deployment(struct judging *j) {
         const json_t *progressing = condition(j, "Progressing");
         const json_t *available = condition(j, "Available");
 
+        note_rollout(j, want);
         j->to->no_pods = status_int(j, "replicas") < want;
         if (replica_failure(j))
                 return;
@@ -135,6 +143,7 @@ static void judge_stateful_set(struct judging *j) {
         const char *strategy =
                 json_get_str(json_get(j->spec, "updateStrategy"), "type", "RollingUpdate");
 
+        note_rollout(j, want);
         j->to->no_pods = status_int(j, "replicas") < want;
         if (!enough(j, "pods created", status_int(j, "replicas"), want) ||
             !enough(j, "pods ready", status_int(j, "readyReplicas"), want))

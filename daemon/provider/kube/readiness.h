@@ -7,6 +7,7 @@
 struct readiness_verdict {
         enum readiness ready;
         char *reason; /* in the object's own words; NULL while ready. Caller frees */
+        struct rollout rollout; /* of a controller that brings new pods */
         bool no_pods; /* a controller that wants pods and has fewer: an event may say why */
 };
 

@@ -268,6 +268,20 @@ static char *ports_of(const json_t *spec) {
         return buf_take(&out);
 }
 
+static int64_t restarts_of(const json_t *status) {
+        static const char *const lists[] = { "initContainerStatuses", "containerStatuses", NULL };
+        int64_t n = 0;
+
+        for (const char *const *list = lists; *list; list++) {
+                const json_t *container;
+                size_t i;
+
+                json_array_foreach(json_get(status, *list), i, container)
+                        n += json_get_int(container, "restartCount", 0);
+        }
+        return n;
+}
+
 static void read_owner(struct units_pod *u, const json_t *metadata) {
         const json_t *owner;
         size_t i;
@@ -295,6 +309,7 @@ void units_read(const json_t *pod, struct units_pod *ret) {
         u.node = str_dup(json_get_str(json_get(pod, "spec"), "nodeName", ""));
         u.ports = ports_of(json_get(pod, "spec"));
         u.message = str_dup("");
+        u.restarts = restarts_of(status);
         read_owner(&u, metadata);
         u.number = ordinal(u.name, u.owner_kind);
         judge(&u, pod);
@@ -324,6 +339,7 @@ void units_tell(const struct units_pod *p, const struct observer *o, bool gone) 
                 .address = p->address,
                 .node = p->node,
                 .ports = p->ports,
+                .restarts = p->restarts,
                 .trouble = gone || !p->bad ? NULL
                            : p->no_image   ? UNIT_NO_IMAGE
                                            : UNIT_DOES_NOT_RUN,

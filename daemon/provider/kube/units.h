@@ -8,7 +8,7 @@
 struct units_pod {
         char *model, *application, *name, *uid, *address, *node, *ports, *message;
         char *owner_kind, *owner; /* its controller */
-        int64_t number;
+        int64_t number, restarts;
         const char *status, *agent;
         bool ready, bad; /* BAD: something keeps it from starting; MESSAGE says what */
         bool no_image;   /* it is BAD because an image cannot be had */

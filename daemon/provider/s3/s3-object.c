@@ -117,8 +117,12 @@ static int fill_body(struct s3_op *s, struct err *err) {
 
 static int ask_get(struct flow *f, struct ask *a, struct err *err) {
         struct s3_op *s = s3_op_of(f);
+        int64_t limit = json_get_int(s->act.ask, "limit", ACT_TEXT_MAX);
 
-        snprintf(s->type_header, sizeof(s->type_header), "Range: bytes=0-%u", ACT_TEXT_MAX - 1);
+        if (limit < 1 || limit > (int64_t)S3_PUT_MAX)
+                return s3_fail(s, OUTCOME_REFUSED, "limit: from 1 to %u", S3_PUT_MAX);
+        snprintf(s->type_header, sizeof(s->type_header), "Range: bytes=0-%lld",
+                 (long long)limit - 1);
         s->headers[0] = s->type_header;
         s3_ask(s, a, "GET", NULL, "%s", s->object.path)->headers = s->headers;
         return 0;

@@ -106,14 +106,15 @@ class DataPlane(threading.Thread):
     def run_in(self, pod, **environment):
         """Commands in POD run on this machine, in an environment that leads its clients to what answers for it."""
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
-        if (namespace, name) in self.programs:
-            return
         program = self.folder / f"{namespace}-{name}.run"
         lines = [f"export {key}='{value}'" for key, value in environment.items()]
-        program.write_text("\n".join(["#!/bin/sh", *lines, 'exec "$@"', ""]), encoding="utf-8")
-        program.chmod(0o700)
-        self.programs[namespace, name] = program
-        self.cluster.ctl("exec", namespace, name, program)
+        part = program.with_suffix(".part")
+        part.write_text("\n".join(["#!/bin/sh", *lines, 'exec "$@"', ""]), encoding="utf-8")
+        part.chmod(0o700)
+        part.rename(program)
+        if (namespace, name) not in self.programs:
+            self.programs[namespace, name] = program
+            self.cluster.ctl("exec", namespace, name, program)
 
     def lead(self):
         """The simulator was started again and has forgotten where pods lead."""
@@ -164,6 +165,17 @@ class DataPlane(threading.Thread):
         if not data.exists():
             self.initialise_mariadb(data, password["root-password"])
         return self.spawn(f"{name}-mariadb", argv)
+
+    def run_client(self, pod):
+        """No server: what is run in the pod gets its environment, and a Service of MySQL's is the pod behind it."""
+        namespace, name, words = pod["metadata"]["namespace"], pod["metadata"]["name"], {}
+        for source in pod["spec"]["containers"][0].get("envFrom", []):
+            words |= self.secret(namespace, source["secretRef"]["name"]) or {}
+        if "MYSQL_HOST" in words:
+            service = words["MYSQL_HOST"].split(".")[0]
+            words["MYSQL_HOST"] = self.address_of(namespace, f"{service.removesuffix('-primary')}-0", 3306)
+        self.run_in(pod, PATH=f"{self.in_the_way}:{self.path}", **words)
+        return self.spawn(name, ["sleep", "infinity"])
 
     def mysql_clients(self):
         """A folder with them; tests ask by the name of MariaDB's."""
@@ -276,6 +288,8 @@ def mariadb_user():
 def maker_of(pod):
     """What runs for a pod of its image; None: nothing."""
     image = pod["spec"]["containers"][0]["image"].split("@")[0].rsplit("/", 1)[-1].split(":")[0]
+    if image == "mysql" and "command" in pod["spec"]["containers"][0]:
+        return DataPlane.run_client
     return {"mysql": DataPlane.run_mysql, "minio": DataPlane.run_minio}.get(image)
 
 

@@ -3,10 +3,12 @@
 import json
 import signal
 
-from . import s3
+from . import person, s3
+from .runner import Skip
 from .services import MINIO, secret
 from .world import Trouble
 
+ASKED, APPROVED = 1001, 1002
 LIVE = ("pending", "running")
 
 
@@ -23,6 +25,21 @@ def call(world, method, path, body=None):
 
 def run(world, app, action, **params):
     return call(world, "POST", f"applications/{app}/actions/{action}", {"params": params})["operation"]
+
+
+def approved(world, app, action, **params):
+    """The operation, asked for by one person and approved by another."""
+    base = f"/v1/models/{world.cluster.model}"
+    answer = person.call(world, ASKED, "POST", f"{base}/applications/{app}/actions/{action}", {"params": params})
+    if answer is None:
+        raise Skip("nobody can be said to have logged in here")
+    if answer[0] >= 300:
+        raise Trouble(answer[1])
+    operation = json.loads(answer[1])["operation"]
+    code, text = person.call(world, APPROVED, "POST", f"{base}/operations/{operation}/approve")
+    if code >= 300:
+        raise Trouble(text)
+    return operation
 
 
 def show(world, operation):

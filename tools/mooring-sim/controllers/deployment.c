@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* deployment.c - Deployment → ReplicaSets, ReplicaSet → pods
  *
- * A rolling update brings the new ReplicaSet to its full size, and takes the old ones down once
- * the new pods are ready; it does not step by maxSurge. Recreate takes the old ones down first. */
+ * A rolling update steps by maxSurge and maxUnavailable, and counts a pod as available after
+ * minReadySeconds. Recreate takes the old ones down first. While it is paused nothing is rolled,
+ * and it is not scaled. */
+#include "clock.h"
 #include "control.h"
 #include "controllers.h"
 #include "store.h"
 
 #define REVISION "deployment.kubernetes.io/revision"
-#define RETRY_MS 200 /* when a pod was refused: the reason may go away */
+#define AVAILABLE_SOON_MS 3600000 /* longer than this is for ever here */
+#define RETRY_MS 200              /* when a pod was refused: the reason may go away */
 
 static int64_t wanted(const json_t *object) {
         return json_get_int(json_get(object, "spec"), "replicas", 1);
@@ -61,6 +64,7 @@ static json_t *find_set(const json_t *sets, const char *hash) {
 
 static void make_set(struct sim *sim, const json_t *deployment, const char *hash, int64_t replicas,
                      int64_t revision) {
+        int64_t least = json_get_int(json_get(deployment, "spec"), "minReadySeconds", 0);
         struct kind *kind = control_kind(sim, "apps", "replicasets");
         json_t *template = labelled_template(deployment, hash);
         json_t *selector = json_deep_copy(json_dig(deployment, "spec", "selector", NULL));
@@ -72,11 +76,25 @@ static void make_set(struct sim *sim, const json_t *deployment, const char *hash
                         json_sprintf("%s-%s", store_name(deployment), hash), "labels", labels,
                         "annotations", REVISION, json_sprintf("%lld", (long long)revision),
                         "deployment.kubernetes.io/desired-replicas",
-                        json_sprintf("%lld", (long long)replicas), "ownerReferences",
+                        json_sprintf("%lld", (long long)wanted(deployment)), "ownerReferences",
                         control_owner(control_kind(sim, "apps", "deployments"), deployment), "spec",
                         "replicas", (json_int_t)replicas, "selector", selector, "template",
                         template);
+        if (least)
+                json_put(set, "/spec/minReadySeconds", json_integer(least));
         control_create(sim, kind, store_namespace(deployment), set, CONTROL_MANAGER, NULL);
+}
+
+/* Those of the sets before keep theirs. */
+static void set_min_ready(struct sim *sim, const json_t *deployment, const json_t *set) {
+        int64_t least = json_get_int(json_get(deployment, "spec"), "minReadySeconds", 0);
+        json_t *object;
+
+        if (least == json_get_int(json_get(set, "spec"), "minReadySeconds", 0))
+                return;
+        object = json_deep_copy(set);
+        json_put(object, "/spec/minReadySeconds", json_integer(least));
+        control_update(sim, control_kind(sim, "apps", "replicasets"), object, CONTROL_MANAGER);
 }
 
 static void set_scale(struct sim *sim, const json_t *set, int64_t replicas) {
@@ -89,8 +107,8 @@ static void set_scale(struct sim *sim, const json_t *set, int64_t replicas) {
         control_update(sim, control_kind(sim, "apps", "replicasets"), object, CONTROL_MANAGER);
 }
 
-/* Old sets go down when the new one can take over. True: none is left. */
-static bool shrink_old(struct sim *sim, const json_t *sets, const char *hash, bool may) {
+/* All pods of the sets before go. True: none is left. */
+static bool shrink_old(struct sim *sim, const json_t *sets, const char *hash) {
         bool none = true;
         json_t *set;
         size_t i;
@@ -101,8 +119,7 @@ static bool shrink_old(struct sim *sim, const json_t *sets, const char *hash, bo
                            hash))
                         continue;
                 none = none && status_of(set, "replicas") == 0 && wanted(set) == 0;
-                if (may)
-                        set_scale(sim, set, 0);
+                set_scale(sim, set, 0);
         }
         return none;
 }
@@ -156,18 +173,32 @@ static int64_t percent_of(const char *text) {
         return n;
 }
 
-/* With 25 % unavailable allowed, rounded down: what must be there to count as available. */
-static int64_t least_available(const json_t *deployment) {
+/* NAME of the rolling update, of N pods: a number, or a share of them. */
+static int64_t rolling(const json_t *deployment, const char *name, bool up) {
+        const json_t *value = json_dig(deployment, "spec", "strategy", "rollingUpdate", name, NULL);
         int64_t n = wanted(deployment);
-        json_t *max =
-                json_dig(deployment, "spec", "strategy", "rollingUpdate", "maxUnavailable", NULL);
-        int64_t percent = 0;
 
-        if (json_is_integer(max))
-                return MAX_OF(n - json_integer_value(max), 0);
-        if (json_is_string(max))
-                percent = percent_of(json_string_value(max));
-        return n - n * percent / 100;
+        if (json_is_integer(value))
+                return json_integer_value(value);
+        if (!json_is_string(value))
+                return 0;
+        return (n * percent_of(json_string_value(value)) + (up ? 99 : 0)) / 100;
+}
+
+static int64_t max_surge(const json_t *deployment) {
+        return rolling(deployment, "maxSurge", true);
+}
+
+/* One, where neither is allowed: else nothing could move. */
+static int64_t max_unavailable(const json_t *deployment) {
+        int64_t n = rolling(deployment, "maxUnavailable", false);
+
+        return n || max_surge(deployment) ? n : 1;
+}
+
+/* What must be there to count as available. */
+static int64_t least_available(const json_t *deployment) {
+        return MAX_OF(wanted(deployment) - max_unavailable(deployment), 0);
 }
 
 static void write_status(struct sim *sim, const json_t *deployment, const json_t *sets,
@@ -204,33 +235,92 @@ static void write_status(struct sim *sim, const json_t *deployment, const json_t
                                  status, CONTROL_MANAGER, REVISION, revision);
 }
 
+/* ---- one step of a rolling update */
+
+static int64_t sum_wanted(const json_t *sets) {
+        int64_t n = 0;
+        json_t *set;
+        size_t i;
+
+        json_array_foreach((json_t *)sets, i, set) {
+                n += wanted(set);
+        }
+        return n;
+}
+
+/* How many pods of HASH there may be now, beside those of the sets before. */
+static int64_t size_of_new(const json_t *deployment, const json_t *sets, const json_t *new_set) {
+        int64_t have = new_set ? wanted(new_set) : 0;
+        int64_t room = wanted(deployment) + max_surge(deployment) - sum_wanted(sets);
+
+        if (json_array_size(sets) == (new_set ? 1u : 0u))
+                return wanted(deployment);
+        return MIN_OF(have + MAX_OF(room, 0), wanted(deployment));
+}
+
+/* Takes N off the sets before; those of SICK pods first. What is left of N. */
+static int64_t take_off(struct sim *sim, const json_t *sets, const json_t *new_set, int64_t n,
+                        bool sick) {
+        json_t *set;
+        size_t i;
+
+        json_array_foreach((json_t *)sets, i, set) {
+                int64_t have = wanted(set);
+                int64_t most = sick ? have - status_of(set, "availableReplicas") : have;
+                int64_t off = MIN_OF(MAX_OF(most, 0), n);
+
+                if (set == new_set || off <= 0)
+                        continue;
+                set_scale(sim, set, have - off);
+                n -= off;
+        }
+        return n;
+}
+
+static void step_down(struct sim *sim, const json_t *deployment, const json_t *sets,
+                      const json_t *new_set) {
+        int64_t coming = wanted(new_set) - status_of(new_set, "availableReplicas");
+        int64_t spare = sum_wanted(sets) - least_available(deployment) - coming;
+
+        if (spare > 0 && take_off(sim, sets, new_set, spare, true) == spare)
+                take_off(
+                        sim, sets, new_set,
+                        MIN_OF(spare, sum(sets, "availableReplicas") - least_available(deployment)),
+                        false);
+}
+
+static void roll(struct sim *sim, const json_t *deployment, const json_t *sets,
+                 const json_t *new_set) {
+        set_min_ready(sim, deployment, new_set);
+        set_scale(sim, new_set, size_of_new(deployment, sets, new_set));
+        step_down(sim, deployment, sets, new_set);
+}
+
 void deployment_sync(struct sim *sim, const char *namespace, const char *name) {
         struct kind *kind = control_kind(sim, "apps", "deployments");
         cleanup_(json_freep) json_t *deployment = json_incref(store_get(kind, namespace, name));
         cleanup_(json_freep) json_t *sets = NULL;
+        bool recreate, paused, old_gone;
         json_t *new_set;
-        bool recreate, old_gone, ready;
         char hash[11];
 
-        if (!deployment || control_leaving(deployment) ||
-            json_get_bool(json_get(deployment, "spec"), "paused", false))
+        if (!deployment || control_leaving(deployment))
                 return;
+        paused = json_get_bool(json_get(deployment, "spec"), "paused", false);
         control_hash(json_dig(deployment, "spec", "template", NULL), hash);
         sets = control_children(sim, control_kind(sim, "apps", "replicasets"), namespace,
                                 store_uid(deployment));
         new_set = find_set(sets, hash);
         recreate = str_eq(json_get_str(json_dig(deployment, "spec", "strategy", NULL), "type", ""),
                           "Recreate");
-        ready = new_set && status_of(new_set, "readyReplicas") >= wanted(deployment);
-        old_gone = shrink_old(sim, sets, hash, recreate || ready);
-        if (!recreate || old_gone) {
-                int64_t revision = highest_revision(sets);
-
+        old_gone = !paused && recreate && shrink_old(sim, sets, hash);
+        if (!paused && (!recreate || old_gone)) {
                 if (!new_set) {
-                        make_set(sim, deployment, hash, wanted(deployment), revision + 1);
+                        make_set(sim, deployment, hash, size_of_new(deployment, sets, NULL),
+                                 highest_revision(sets) + 1);
                         return; /* the set's change brings us back */
                 }
-                set_scale(sim, new_set, wanted(deployment));
+                roll(sim, deployment, sets, new_set);
         }
         write_status(sim, deployment, sets, new_set);
 }
@@ -272,14 +362,18 @@ static void delete_pods(struct sim *sim, const json_t *set, const json_t *pods, 
         }
 }
 
-static void write_set_status(struct sim *sim, const json_t *set, int64_t total, int64_t ready,
+struct pods {
+        int64_t total, ready, available;
+};
+
+static void write_set_status(struct sim *sim, const json_t *set, const struct pods *p,
                              const struct err *refused) {
         json_t *status = json_object();
 
-        json_object_set_new(status, "replicas", json_integer(total));
-        control_count(status, "fullyLabeledReplicas", total);
-        control_count(status, "readyReplicas", ready);
-        control_count(status, "availableReplicas", ready);
+        json_object_set_new(status, "replicas", json_integer(p->total));
+        control_count(status, "fullyLabeledReplicas", p->total);
+        control_count(status, "readyReplicas", p->ready);
+        control_count(status, "availableReplicas", p->available);
         json_object_set_new(status, "observedGeneration",
                             json_integer(json_get_int(store_meta(set), "generation", 0)));
         if (refused->code)
@@ -304,12 +398,36 @@ static void report_refusal(struct sim *sim, const json_t *set, const struct err 
         work_add(sim, replicaset_sync, store_namespace(set), store_name(set), RETRY_MS);
 }
 
+/* It has been ready for minReadySeconds; else its set is looked at again when it will have been. */
+static bool is_available(struct sim *sim, const json_t *set, const json_t *pod) {
+        int64_t least = json_get_int(json_get(set, "spec"), "minReadySeconds", 0) * 1000;
+        json_t *c;
+        size_t i;
+
+        if (!control_pod_ready(pod) || !least)
+                return control_pod_ready(pod);
+        json_array_foreach(json_dig(pod, "status", "conditions", NULL), i, c) {
+                int64_t since = 0, left;
+
+                if (!str_eq(json_get_str(c, "type", ""), "Ready") ||
+                    !clock_parse_iso(json_get_str(c, "lastTransitionTime", ""), &since))
+                        continue;
+                left = since + least - clock_wall();
+                if (left <= 0)
+                        return true;
+                if (left <= AVAILABLE_SOON_MS)
+                        work_add(sim, replicaset_sync, store_namespace(set), store_name(set), left);
+        }
+        return false;
+}
+
 void replicaset_sync(struct sim *sim, const char *namespace, const char *name) {
         struct kind *kind = control_kind(sim, "apps", "replicasets");
         cleanup_(json_freep) json_t *set = json_incref(store_get(kind, namespace, name)),
                                     *pods = NULL;
-        int64_t total = 0, ready = 0, missing;
         struct err refused = { 0 };
+        struct pods n = { 0 };
+        int64_t missing;
         json_t *pod;
         size_t i;
 
@@ -319,17 +437,18 @@ void replicaset_sync(struct sim *sim, const char *namespace, const char *name) {
         json_array_foreach(pods, i, pod) {
                 if (control_leaving(pod) || finished(pod))
                         continue;
-                total++;
-                ready += control_pod_ready(pod);
+                n.total++;
+                n.ready += control_pod_ready(pod);
+                n.available += is_available(sim, set, pod);
         }
-        missing = wanted(set) - total;
+        missing = wanted(set) - n.total;
         if (missing < 0)
                 delete_pods(sim, set, pods, -missing);
-        for (; missing > 0; missing--, total++) {
+        for (; missing > 0; missing--, n.total++) {
                 if (!make_pod(sim, set, &refused)) {
                         report_refusal(sim, set, &refused);
                         break;
                 }
         }
-        write_set_status(sim, set, total, ready, &refused);
+        write_set_status(sim, set, &n, &refused);
 }

@@ -43,9 +43,7 @@ static bool schedule(struct sim *sim, struct kind *kind, const json_t *pod) {
         cleanup_(freep) char *why = pod_needs_claim(sim, pod);
         json_t *object;
 
-        if (!why && faults_pod(&sim->faults, store_namespace(pod), store_name(pod)) &&
-            str_eq(faults_pod(&sim->faults, store_namespace(pod), store_name(pod)),
-                   "Unschedulable"))
+        if (!why && str_eq(faults_pod(&sim->faults, pod), "Unschedulable"))
                 why = str_format("0/%zu nodes are available: %zu Insufficient memory.",
                                  nodes->count, nodes->count);
         for (size_t i = 0; !why && i < nodes->count; i++) {
@@ -282,8 +280,7 @@ static bool has_started(const json_t *pod) {
 }
 
 static void decide(struct view *v) {
-        const char *fault =
-                faults_pod(&v->sim->faults, store_namespace(v->pod), store_name(v->pod));
+        const char *fault = faults_pod(&v->sim->faults, v->pod);
         const char *restart = json_get_str(json_get(v->pod, "spec"), "restartPolicy", "Always");
         bool started = has_started(v->pod);
         cleanup_(freep) char *mount = started ? NULL : pod_needs_volume(v->sim, v->pod);

@@ -130,7 +130,7 @@ static bool failed(const json_t *pod) {
         return str_eq(phase, "Failed") || str_eq(phase, "Succeeded");
 }
 
-/* Makes what is missing, in order. True: all are there and ready. */
+/* Makes what is missing, in order. True: all are there, and ready where that is waited for. */
 static bool fill(struct set *s) {
         bool all = true;
 
@@ -157,7 +157,7 @@ static bool fill(struct set *s) {
                                 return false;
                 }
         }
-        return all;
+        return all || s->parallel;
 }
 
 /* Pods beyond the wanted number go, the highest first. True: none is left. */

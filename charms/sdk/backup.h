@@ -1,32 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backup.h - backups of the server's databases in a bucket of the relation s3-parameters
+/* backup.h - backups in a bucket of the relation s3-parameters, of charms that have that endpoint,
+ * the objects file backup-target.yaml and the options backup-passphrase, backup-retention-count
+ * and backup-retention-days
  *
- *   PATH/ID/dump.sql.gz[.sealed]   what mysqldump wrote, of one moment of all databases
- *   PATH/ID/metadata               lines of "name: value", the last one "end"; written when the
- *                                  dump is there for good: what makes it a backup
+ *   PATH/ID/dump.sql.gz[.sealed]   what mysqldump wrote, of one moment
+ *   PATH/ID/metadata               lines of "name: value", the last one "end"; written when all
+ *                                  of it is there for good: what makes it a backup
  *   PATH/ID/owner.MODEL.APPLICATION  whose it is, to be seen without reading it
- *   PATH/ID/verified               a scratch server had its tables, when this was written; or
- *   PATH/ID/verify-failed          had not
+ *   PATH/ID/verified               it was found good when this was written; or
+ *   PATH/ID/verify-failed          was not
  *
- * ID is the time at which it was begun, as Juju's charm has it: 2026-11-22T10:42:11Z. */
+ * ID is the time at which it was begun, as Juju's charm has it (2026-11-22T10:42:11Z), and some
+ * letters of the operation. What else lies under PATH sorts after all of them, by a letter. */
 #pragma once
 
 #include "charm.h"
 
 #define BACKUP_TARGET "backups"
-#define BACKUP_SCRATCH "scratch" /* target: the server that backups are tried on */
 #define BACKUP_METADATA "metadata"
 #define BACKUP_VERIFIED "verified"
 #define BACKUP_FAILED "verify-failed"
 #define BACKUP_HOURS (6 * 3600) /* of a stream, with all its tries */
-/* Of the list of tables, in letters: the state of an operation and a metadata object are 64 KiB. */
-#define BACKUP_TABLES_MAX 30000
-#define BACKUP_DATABASES_MAX 40 /* they stand in a command line of 64 words */
+
+/* ---- the charm's own */
+extern const char backup_format[]; /* the first line of the metadata */
+/* Files of ID beyond those above: asks for one to be deleted. False: there are no more. */
+bool backup_ask_delete_more(const struct charm_world *w, struct charm_ask *a, const char *id);
 
 /* Declares the bucket as a target, or says why there is none. */
 void backup_plan(const struct charm_view *v, struct charm_plan *p);
-/* The server for verify-backup, while it is wanted. */
-void backup_plan_scratch(const struct charm_view *v, struct charm_plan *p);
 
 struct backup_store {
         const char *bucket, *prefix; /* PREFIX: "" or "path/" */
@@ -49,6 +51,8 @@ void backup_ask_list(const struct charm_world *w, struct charm_ask *a, const cha
  * of a backup. *RET_END: there is none. */
 bool backup_listed(const struct charm_world *w, struct charm_ask *a, size_t i, const char **ret_id,
                    const char **ret_file, bool *ret_end);
+/* KEY is of what sorts behind all ids, which begin with a year. */
+bool backup_is_behind(const struct charm_world *w, struct charm_ask *a, const char *key);
 const char *backup_dump_file(bool sealed);
 const char *backup_owner_file(const struct charm_world *w, struct charm_ask *a);
 /* 2026-11-22T10:42:11Z */
@@ -69,48 +73,49 @@ typedef void backup_entry_fn(void *arg, const struct backup_entry *e);
  * were all; else it has asked for more, or gave up. */
 bool backup_walk(const struct charm_world *w, struct charm_ask *a, backup_entry_fn *fn, void *arg);
 
-/* ---- the server */
-/* False: the action gave up. */
-bool backup_server_runs(const struct charm_world *w, struct charm_ask *a);
-const char *backup_pod(const struct charm_world *w, struct charm_ask *a);
-
-/* A command in POD as one end of a stream, as JSON. SCRIPT has the administrator's
- * password in MYSQL_PWD, and WORDS (names, one a line) as its arguments; what is left of its input
- * begins with FIRST. */
-const char *backup_command(const struct charm_world *w, struct charm_ask *a, const char *pod,
-                           const char *script, const char *words, const char *first);
-
+/* ---- lines and metadata */
 /* The I-th line of TEXT, NULL: there is none. Fields in a line stand between tabs. */
 const char *backup_line(struct charm_ask *a, const char *text, size_t i);
-/* CHECKSUM TABLE of all TABLES (lines of database, tab, table) at the target SERVER. */
-void backup_ask_checksums(struct charm_ask *a, const char *server, const char *tables);
-/* The answer to it: a line for each table, "-" where there is none. */
-const char *backup_checksums(const struct charm_world *w, struct charm_ask *a, const char *tables);
-
-/* ---- the metadata */
+/* The I-th value of NAME. */
 const char *backup_meta(struct charm_ask *a, const char *text, const char *name, size_t i);
 
-/* Steps, after a backup was made. */
+/* ---- making one: steps */
+/* A name that no backup has: "id". */
+void backup_find_free(const struct charm_world *w, struct charm_ask *a);
+/* Whose it is, and then METADATA is written, which makes it a backup. True: both are there. */
+bool backup_note(const struct charm_world *w, struct charm_ask *a, const char *metadata);
+/* Cleans up: with "dumping" and without "noted", what is there of it is taken away. */
+void backup_tidy(const struct charm_world *w, struct charm_ask *a);
+/* {"from": COMMAND, "to": ID's dump}: from a pod, packed, and sealed if there is a passphrase. */
+void backup_ask_dump(const struct charm_world *w, struct charm_ask *a, const char *command);
+/* Notes of the answer: bytes, sha256, plain-bytes, plain-sha256. */
+void backup_take_dump(const struct charm_world *w, struct charm_ask *a);
+/* After it was made. */
 void backup_find_old(const struct charm_world *w, struct charm_ask *a);
 void backup_prune(const struct charm_world *w, struct charm_ask *a);
 
 /* ---- reading one */
-/* The one that is asked for: the parameter backup-id, or "id" in the state. */
+/* The one that is asked for: "id" in the state, or the parameter backup-id. */
 const char *backup_wanted(const struct charm_world *w);
 /* Of its metadata, which backup_find has read: the value of NAME, or "". */
 const char *backup_noted(const struct charm_world *w, struct charm_ask *a, const char *name);
 bool backup_is_sealed(const struct charm_world *w, struct charm_ask *a);
-/* Steps; those that restore and verify-backup have in common. */
+/* Steps, which need others of the names "nearest" and "verify". */
 void backup_find(const struct charm_world *w, struct charm_ask *a);
 void backup_offer_nearest(const struct charm_world *w, struct charm_ask *a);
 void backup_read_through(const struct charm_world *w, struct charm_ask *a);
-/* Reads its databases into the server in POD, in the place of those. */
-void backup_ask_load(const struct charm_world *w, struct charm_ask *a, const char *pod);
-/* Checksums of its tables at SERVER. False: it has none to compare with. */
-bool backup_ask_compare(const struct charm_world *w, struct charm_ask *a, const char *server);
-/* The answer to it: the names of some that are other. */
-const char *backup_compare(const struct charm_world *w, struct charm_ask *a, size_t *ret_all,
-                           size_t *ret_bad);
+/* Its dump goes into COMMAND. */
+void backup_ask_unpack(const struct charm_world *w, struct charm_ask *a, const char *command);
 
-extern const struct charm_step backup_create_steps[], backup_list_steps[], backup_restore_steps[],
-        backup_verify_steps[];
+/* ---- a verdict: steps of verify-backup */
+/* Without the parameter: the newest of this application, "id". */
+void backup_find_newest(const struct charm_world *w, struct charm_ask *a);
+/* As backup_read_through; bytes that are not what was stored go to the step "failed". */
+void backup_read_to_judge(const struct charm_world *w, struct charm_ask *a);
+/* TEXT as FILE beside it, in the place of the verdict before. True: asked for, or gave up. */
+bool backup_note_verdict(const struct charm_world *w, struct charm_ask *a, bool good,
+                         const char *text);
+/* The step "failed": "why" is noted and told. */
+void backup_tell_failed(const struct charm_world *w, struct charm_ask *a);
+
+extern const struct charm_step backup_list_steps[];

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backup-read.c - what reads a backup: its metadata, all of its dump to nowhere, the dump into a
- * server, and whether that has then what was backed up
+/* backup-read.c - what reads a backup: its metadata, all of its dump to nowhere, or into a command
  *
  * For restore and verify-backup, which both have steps of the names "nearest" and "verify". */
 #include "backup.h"
 
-#define TOLD_MAX 5
 #define ID_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:._-"
 
 const char *backup_noted(const struct charm_world *w, struct charm_ask *a, const char *name) {
@@ -19,9 +17,9 @@ bool backup_is_sealed(const struct charm_world *w, struct charm_ask *a) {
 }
 
 const char *backup_wanted(const struct charm_world *w) {
-        const char *given = charm_param(w, "backup-id");
+        const char *chosen = charm_state(w, "id");
 
-        return given ? given : charm_state(w, "id");
+        return chosen ? chosen : charm_param(w, "backup-id");
 }
 
 /* ---- find */
@@ -38,7 +36,7 @@ static bool is_whole(struct charm_ask *a, const char *text) {
         for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
                 if (!backup_meta(a, text, names[i], 0))
                         return false;
-        return format && !strcmp(format, "mooring-mysql 1") && length > 5 &&
+        return format && !strcmp(format, backup_format) && length > 5 &&
                !strcmp(text + length - 5, "\nend\n") &&
                strlen(backup_meta(a, text, "sha256", 0)) == 64;
 }
@@ -127,15 +125,20 @@ static const char *unpacking(const struct charm_world *w, struct charm_ask *a, c
                           sealed ? charm_quote(p, backup_passphrase(w)) : "");
 }
 
-void backup_read_through(const struct charm_world *w, struct charm_ask *a) {
-        const char *outcome = charm_outcome(w), *ask;
+static void ask_unpacking(struct charm_ask *a, const char *ask) {
+        if (ask)
+                charm_ask_verb(a, NULL, "stream", ask);
+}
 
-        if (!outcome) {
-                ask = unpacking(w, a, NULL);
-                if (ask)
-                        charm_ask_verb(a, NULL, "stream", ask);
-                return;
-        }
+void backup_ask_unpack(const struct charm_world *w, struct charm_ask *a, const char *command) {
+        ask_unpacking(a, unpacking(w, a, command));
+}
+
+void backup_read_through(const struct charm_world *w, struct charm_ask *a) {
+        const char *outcome = charm_outcome(w);
+
+        if (!outcome)
+                return ask_unpacking(a, unpacking(w, a, NULL));
         if (strcmp(outcome, "done") != 0)
                 return charm_give_up(a, "%s cannot be restored%s: %s: %s; nothing was touched",
                                      backup_wanted(w),
@@ -143,90 +146,4 @@ void backup_read_through(const struct charm_world *w, struct charm_ask *a) {
                                      outcome, charm_error(w));
         charm_log(a, "its %s bytes have the hash that was noted", charm_answer(w, "/bytes"));
         charm_next(a);
-}
-
-/* ---- load */
-
-#define CLIENT                                                                                     \
-        "exec \"$(command -v mysql || command -v mariadb)\" --no-defaults --protocol=tcp "         \
-        "--host=\"${MYSQL_HOST:-127.0.0.1}\" --user=root --binary-mode --batch "                   \
-        "--max-allowed-packet=1G --default-character-set=utf8mb4"
-/* Whoever has the lock is the only one; the second subquery is an error, which ends the client. A
- * server that was started anew since it was made read-only is so again before it gets anything. */
-#define ALONE                                                                                      \
-        "SET SESSION lock_wait_timeout = 120;\n"                                                   \
-        "SELECT IF(GET_LOCK('mooring-restore', 600) = 1, 1, (SELECT 1 UNION SELECT 2));\n"         \
-        "SET GLOBAL read_only = ON;\n"
-
-static const char *in_backticks(struct charm_ask *a, const char *name) {
-        char *out = charm_memory(charm_paper(a), 2 * strlen(name) + 3), *end = out;
-
-        for (*end++ = '`'; *name; name++) {
-                if (*name == '`')
-                        *end++ = '`';
-                *end++ = *name;
-        }
-        *end = '`';
-        return out;
-}
-
-void backup_ask_load(const struct charm_world *w, struct charm_ask *a, const char *pod) {
-        struct charm_plan *p = charm_paper(a);
-        const char *first = ALONE, *name, *ask;
-
-        for (size_t i = 0; (name = backup_meta(a, charm_state(w, "meta"), "database", i)); i++)
-                first = charm_text(p, "%sDROP DATABASE IF EXISTS %s;\n", first,
-                                   in_backticks(a, name));
-        ask = unpacking(w, a, backup_command(w, a, pod, CLIENT, "", first));
-        if (ask)
-                charm_ask_verb(a, NULL, "stream", ask);
-}
-
-/* ---- compare: every table that the backup has a checksum of */
-
-/* "CHECKSUM\tdatabase\ttable" of the metadata as lines "database\ttable"; those without a checksum
- * are left out. */
-static const char *summed_tables(const struct charm_world *w, struct charm_ask *a,
-                                 const char **ret_sums) {
-        const char *text = charm_state(w, "meta"), *line;
-        char *tables = charm_memory(charm_paper(a), strlen(text) + 1),
-             *sums = charm_memory(charm_paper(a), strlen(text) + 1), *end = tables, *sum = sums;
-
-        for (size_t i = 0; (line = backup_meta(a, text, "table", i)); i++) {
-                size_t length = strcspn(line, "\t"), rest = strlen(line + length);
-
-                if (*line == '-' || !rest)
-                        continue;
-                memcpy(sum, line, length);
-                sum[length] = '\n';
-                sum += length + 1;
-                memcpy(end, line + length + 1, rest - 1);
-                end[rest - 1] = '\n';
-                end += rest;
-        }
-        *ret_sums = sums;
-        return tables;
-}
-
-bool backup_ask_compare(const struct charm_world *w, struct charm_ask *a, const char *server) {
-        const char *sums, *tables = summed_tables(w, a, &sums);
-
-        if (*tables)
-                backup_ask_checksums(a, server, tables);
-        return *tables;
-}
-
-const char *backup_compare(const struct charm_world *w, struct charm_ask *a, size_t *ret_all,
-                           size_t *ret_bad) {
-        const char *sums, *tables = summed_tables(w, a, &sums),
-                          *found = backup_checksums(w, a, tables), *table, *wrong = "";
-
-        *ret_bad = 0;
-        for (*ret_all = 0; (table = backup_line(a, tables, *ret_all)); (*ret_all)++)
-                if (strcmp(backup_line(a, sums, *ret_all), backup_line(a, found, *ret_all)) != 0 &&
-                    (*ret_bad)++ < TOLD_MAX)
-                        wrong = charm_text(charm_paper(a), "%s%s%.*s.%s", wrong, *wrong ? ", " : "",
-                                           (int)strcspn(table, "\t"), table,
-                                           table + strcspn(table, "\t") + 1);
-        return wrong;
 }

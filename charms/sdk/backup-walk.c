@@ -3,7 +3,7 @@
  *
  * Objects come sorted by key, so those of a backup are neighbours. A dump without metadata is no
  * backup: it is being made, or whoever made it was ended. What the end of a page cuts off is noted
- * in the state. */
+ * in the state. What sorts behind all ids is not read. */
 #include "backup.h"
 
 #include <stdlib.h>
@@ -91,7 +91,7 @@ bool backup_walk(const struct charm_world *w, struct charm_ask *a, backup_entry_
         read_open(w, a, &e);
         read_page(w, a, &e, fn, arg);
         after = charm_answer(w, "/after");
-        if (after) {
+        if (after && !backup_is_behind(w, a, after)) {
                 keep_open(a, &e);
                 backup_ask_list(w, a, "", after, PAGE);
                 return false;

@@ -6,37 +6,14 @@
 
 #include "s3-endpoint.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- the target */
 
-static const char *cut(struct charm_plan *p, const char *text, size_t length) {
-        char *out = charm_memory(p, length + 1);
-
-        memcpy(out, text, length);
-        return out;
-}
-
 void backup_plan(const struct charm_view *v, struct charm_plan *p) {
-        const struct charm_relation *r = charm_relation(v, ENDPOINT_S3_PARAMETERS, 0);
-        struct s3_endpoint e;
-
-        if (!r)
-                return;
-        charm_tell(p, r, "bucket", charm_text(p, "relation-%lld", (long long)r->id));
-        if (!s3_endpoint_told(r))
-                return charm_status(p, CHARM_ACTIVE,
-                                    "no backups before %s tells a bucket and its keys",
-                                    r->application);
-        s3_endpoint_read(p, r, &e);
-        if (!e.tls && !e.via)
-                return charm_status(p, CHARM_BLOCKED,
-                                    "s3-parameters: %.200s would carry backups and keys in the "
-                                    "open: https://, or a Service of the cluster "
-                                    "(NAME.NAMESPACE.svc.cluster.local)",
-                                    e.url);
-        s3_endpoint_target(p, r, &e, BACKUP_TARGET, "backup-target.yaml");
+        s3_endpoint_plan(v, p, ENDPOINT_S3_PARAMETERS,
+                         &(struct s3_endpoint_use){ BACKUP_TARGET, "backup-target.yaml", "backups",
+                                                    "backups" });
 }
 
 /* ---- what actions find it by */
@@ -87,6 +64,16 @@ void backup_ask_list(const struct charm_world *w, struct charm_ask *a, const cha
                                   after ? ",\"after\":" : "", after ? charm_quote(p, after) : ""));
 }
 
+bool backup_is_behind(const struct charm_world *w, struct charm_ask *a, const char *key) {
+        struct backup_store s;
+        size_t length;
+
+        if (!backup_store(w, a, &s))
+                return true;
+        length = strlen(s.prefix);
+        return !strncmp(key, s.prefix, length) && key[length] > '9';
+}
+
 bool backup_listed(const struct charm_world *w, struct charm_ask *a, size_t i, const char **ret_id,
                    const char **ret_file, bool *ret_end) {
         struct charm_plan *p = charm_paper(a);
@@ -95,13 +82,14 @@ bool backup_listed(const struct charm_world *w, struct charm_ask *a, size_t i, c
         size_t length;
 
         *ret_end = !key || !backup_store(w, a, &s);
-        if (*ret_end || strncmp(key, s.prefix, strlen(s.prefix)) != 0)
+        if (*ret_end || backup_is_behind(w, a, key) ||
+            strncmp(key, s.prefix, strlen(s.prefix)) != 0)
                 return false;
         key += strlen(s.prefix);
         length = strcspn(key, "/");
         if (!length || !key[length] || strchr(key + length + 1, '/'))
                 return false;
-        *ret_id = cut(p, key, length);
+        *ret_id = charm_text(p, "%.*s", (int)length, key);
         *ret_file = key + length + 1;
         return true;
 }
@@ -131,6 +119,8 @@ bool backup_ask_delete(const struct charm_world *w, struct charm_ask *a, const c
         size_t i = deleted ? strtoul(deleted, NULL, 10) : 0;
 
         if (i == sizeof(files) / sizeof(*files)) {
+                if (backup_ask_delete_more(w, a, id))
+                        return true;
                 charm_set(a, "deleted", NULL);
                 return false;
         }
@@ -162,7 +152,7 @@ const char *backup_time(struct charm_plan *p, int64_t ms) {
                           (long long)(of_day % 60));
 }
 
-/* ---- the server */
+/* ---- the passphrase */
 
 const char *backup_passphrase(const struct charm_world *w) {
         const struct charm_view *v = charm_world_view(w);
@@ -173,40 +163,6 @@ const char *backup_passphrase(const struct charm_world *w) {
         return charm_option(v, OPTION_BACKUP_PASSPHRASE);
 }
 
-bool backup_server_runs(const struct charm_world *w, struct charm_ask *a) {
-        const struct charm_view *v = charm_world_view(w);
-
-        if (charm_owned(w, "root", "password") && charm_ready(v, "statefulset"))
-                return true;
-        charm_give_up(a, "Process mysqld not running: %s", charm_reason(v, "statefulset"));
-        return false;
-}
-
-const char *backup_pod(const struct charm_world *w, struct charm_ask *a) {
-        return charm_text(charm_paper(a), "%s-0", charm_application(charm_world_view(w)));
-}
-
-/* ---- commands in the pod
- *
- * The password goes in by stdin, the first line of it, and from there into the environment of the
- * one command, which only its own user can read. */
-
-#define PASSWORD "IFS= read -r MYSQL_PWD && export MYSQL_PWD && "
-
-const char *backup_command(const struct charm_world *w, struct charm_ask *a, const char *pod,
-                           const char *script, const char *words, const char *first) {
-        struct charm_plan *p = charm_paper(a);
-        const char *password = charm_owned(w, "root", "password"), *line;
-        const char *argv = charm_text(p, "\"sh\",\"-c\",%s,\"sh\"",
-                                      charm_quote(p, charm_text(p, PASSWORD "%s", script)));
-
-        for (size_t i = 0; (line = backup_line(a, words, i)); i++)
-                argv = charm_text(p, "%s,%s", argv, charm_quote(p, line));
-        return charm_text(p, "{\"pod\":%s,\"container\":\"mysql\",\"argv\":[%s],\"stdin\":%s}",
-                          charm_quote(p, pod), argv,
-                          charm_quote(p, charm_text(p, "%s\n%s", password ? password : "", first)));
-}
-
 /* ---- lines */
 
 const char *backup_line(struct charm_ask *a, const char *text, size_t i) {
@@ -214,7 +170,7 @@ const char *backup_line(struct charm_ask *a, const char *text, size_t i) {
                 size_t length = strcspn(text, "\n");
 
                 if (!i)
-                        return cut(charm_paper(a), text, length);
+                        return charm_text(charm_paper(a), "%.*s", (int)length, text);
                 text += length + (text[length] == '\n');
         }
         return NULL;
@@ -227,55 +183,8 @@ const char *backup_meta(struct charm_ask *a, const char *text, const char *name,
                 if (strncmp(text, name, length) != 0 || strncmp(text + length, ": ", 2) != 0)
                         continue;
                 if (!i--)
-                        return cut(charm_paper(a), text + length + 2,
-                                   strcspn(text + length + 2, "\n"));
+                        return charm_text(charm_paper(a), "%.*s",
+                                          (int)strcspn(text + length + 2, "\n"), text + length + 2);
         }
         return NULL;
-}
-
-/* ---- checksums */
-
-static size_t count_lines(const char *text) {
-        size_t n = 0;
-
-        for (; *text; text++)
-                n += *text == '\n';
-        return n;
-}
-
-void backup_ask_checksums(struct charm_ask *a, const char *server, const char *tables) {
-        struct charm_plan *p = charm_paper(a);
-        size_t count = count_lines(tables), room = 64 + count * 48, used;
-        struct charm_value *values = charm_memory(p, (2 * count + 1) * sizeof(*values));
-        /* Of each: :"d123".:"t123",  */
-        char *sql = charm_memory(p, room);
-        const char *const statements[] = { sql, NULL };
-
-        used = (size_t)snprintf(sql, room, "CHECKSUM TABLE ");
-        for (size_t i = 0; i < count; i++) {
-                const char *line = tables, *name = charm_text(p, "d%zu", i);
-                size_t length = strcspn(line, "\t"), rest = strcspn(line, "\n");
-
-                values[2 * i] = (struct charm_value){ name, cut(p, line, length) };
-                values[2 * i + 1] =
-                        (struct charm_value){ charm_text(p, "t%zu", i),
-                                              cut(p, line + length + 1, rest - length - 1) };
-                used += (size_t)snprintf(sql + used, room - used, "%s:\"d%zu\".:\"t%zu\"",
-                                         i ? ", " : "", i, i);
-                tables += rest + 1;
-        }
-        charm_ask_sql(a, server, statements, values);
-}
-
-const char *backup_checksums(const struct charm_world *w, struct charm_ask *a, const char *tables) {
-        struct charm_plan *p = charm_paper(a);
-        size_t count = count_lines(tables), room = count * 24 + 1, used = 0;
-        char *out = charm_memory(p, room);
-
-        for (size_t i = 0; i < count; i++) {
-                const char *sum = charm_answer(w, charm_text(p, "/rows/%zu/1", i));
-
-                used += (size_t)snprintf(out + used, room - used, "%.20s\n", sum ? sum : "-");
-        }
-        return out;
 }

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pair-restore.c - the action restore
+ *
+ *   find ──▶ verify ──▶ look ──▶ client ──▶ reach ──▶ use ──▶ stop ──▶ idle ──▶ copy ──▶ load
+ *     ──▶ check ──▶ start ──▶ run
+ *
+ * Until `stop` nothing is touched: dump and artifacts were read once and are whole, and what is in
+ * the way is told. Then the server is stopped, so that nobody writes; artifacts that are missing or
+ * are others are copied back, which loses nothing; and only then the tables are dropped and read
+ * back by one client, which holds a lock, so that one of a killed daemon ends before the next
+ * begins. One that breaks off from there on leaves the server stopped: half a database is written
+ * to by nobody, and another restore makes it whole. */
+#include "pair.h"
+
+#include "charm.gen.h"
+
+#include <stdlib.h>
+
+#define START_SECONDS 1800
+
+/* A server starts on the schema of its own version only. */
+static bool is_of_version(const struct charm_world *w, struct charm_ask *a,
+                          const struct client_survey *s) {
+        const char *schema = backup_noted(w, a, "schema"), *image = backup_noted(w, a, "image"),
+                   *runs = mlflow_image(charm_world_view(w));
+
+        if (charm_state(w, "image") || !strcmp(image, runs) || !strcmp(s->schema, "-") ||
+            !strcmp(s->schema, schema))
+                return true;
+        charm_give_up(a,
+                      "%s has the schema %s of %.200s, and %.200s with %s would not start on it: "
+                      "rollback, or upgrade to that image, first; nothing was touched",
+                      backup_wanted(w), schema, image, runs, s->schema);
+        return false;
+}
+
+void pair_look_at_use(const struct charm_world *w, struct charm_ask *a) {
+        struct client_survey s;
+        const char *loss;
+
+        if (!client_survey(w, a, pair_moment(w, a), &s) || !is_of_version(w, a, &s))
+                return;
+        loss = pair_loss(w, a, &s);
+        if (strcmp(s.tables, "0") != 0 && !charm_param_bool(w, "force"))
+                return charm_give_up(a,
+                                     "in use: %s; nothing was touched. What was written since %s "
+                                     "is lost with force=true; make another backup first",
+                                     loss, backup_wanted(w));
+        charm_log(a, "in the place of %s", loss);
+        charm_next(a);
+}
+
+void pair_load(const struct charm_world *w, struct charm_ask *a) {
+        const char *outcome = charm_outcome(w);
+
+        if (client_begins(w, a)) {
+                charm_set(a, "begun", "1");
+                return pair_ask_load(w, a);
+        }
+        if (strcmp(outcome, "done") != 0 && client_lost(w, a, charm_error(w)))
+                return client_pause(a);
+        if (strcmp(outcome, "done") != 0)
+                return charm_give_up(a,
+                                     "it broke off: %s: %s. The database is restored in part, and "
+                                     "the server is stopped, so that nobody writes there: restore "
+                                     "again",
+                                     outcome, charm_error(w));
+        charm_log(a, "%s bytes of SQL are read back", charm_answer(w, "/plain-bytes"));
+        charm_next(a);
+}
+
+void pair_check(const struct charm_world *w, struct charm_ask *a) {
+        const char *schema = backup_noted(w, a, "schema"), *runs = backup_noted(w, a, "runs");
+        struct client_survey s;
+
+        if (!client_survey(w, a, 0, &s))
+                return;
+        /* Runs may have begun between the count and the dump. */
+        if (strcmp(s.schema, schema) != 0 || strtoll(s.runs, NULL, 10) < strtoll(runs, NULL, 10))
+                return charm_give_up(a,
+                                     "restored, but schema and runs are %s and %s, and were %s and "
+                                     "%s; the server is stopped",
+                                     s.schema, s.runs, schema, runs);
+        charm_set(a, "whole", "1");
+        charm_result(a, "schema", s.schema);
+        charm_result(a, "runs", s.runs);
+        charm_next(a);
+}
+
+static void start(const struct charm_world *w, struct charm_ask *a) {
+        if (!charm_outcome(w))
+                return charm_ask_config(a, OPTION_MAINTENANCE, NULL);
+        charm_set(a, "stopped", NULL);
+        charm_next(a);
+}
+
+void pair_run(const struct charm_world *w, struct charm_ask *a) {
+        if (!charm_outcome(w))
+                return charm_ask_settled(a);
+        if (!charm_state(w, "running")) {
+                charm_set(a, "running", "1");
+                return charm_ask_ready(a, "deployment");
+        }
+        charm_result(a, "completed", "ok");
+        charm_result(a, "backup-id", backup_wanted(w));
+        charm_result(a, "artifacts-copied",
+                     charm_state(w, "copied") ? charm_state(w, "copied") : "0");
+        charm_done(a);
+}
+
+void pair_reopen(const struct charm_world *w, struct charm_ask *a) {
+        bool half = charm_state(w, "begun") && !charm_state(w, "whole");
+
+        if (!charm_state(w, "stopped") || half || charm_outcome(w))
+                return charm_next(a);
+        charm_ask_config(a, OPTION_MAINTENANCE, NULL);
+}
+
+const struct charm_step pair_restore_steps[] = {
+        { "find", pair_find, 300, CHARM_ALL },
+        { "nearest", backup_offer_nearest, 300, CHARM_ALL },
+        { "verify", backup_read_through, BACKUP_HOURS, CHARM_ALL },
+        { "look", pair_must_be_whole, BACKUP_HOURS, CHARM_ALL },
+        { "client", client_want, 0, 0 },
+        { "reach", client_reach, 3600, 0 },
+        { "use", pair_look_at_use, 300, 0 },
+        { "stop", client_stop, 600, 0 },
+        { "idle", client_idle, 600, 0 },
+        { "copy", pair_copy_back, BACKUP_HOURS, CHARM_ALL },
+        { "load", pair_load, BACKUP_HOURS, CHARM_ALL },
+        { "check", pair_check, 300, 0 },
+        { "start", start, 300, 0 },
+        { "run", pair_run, START_SECONDS, 0 },
+        { "reopen", pair_reopen, 300, CHARM_CLEANUP | CHARM_ALL },
+        { "away", client_away, 300, CHARM_CLEANUP | CHARM_ALL },
+        {}
+};

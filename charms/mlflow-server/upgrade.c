@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* upgrade.c - the actions upgrade, check-rollback and rollback
+ *
+ *   begin ──▶ client ──▶ reach ──▶ ahead ──▶ stop ──▶ idle ──▶ survey ──▶ dump ──▶ copy ──▶ note
+ *     ──▶ migrate ──▶ schema ──▶ switch ──▶ gate ──▶ done
+ *                                            └─▶ halt ──▶ quiet ──▶ written
+ *
+ * Most artifacts are copied while the server runs; then it is stopped, so that the pair has all
+ * that was ever written, and the new image migrates the schema in a Job. The new server is up when
+ * it is ready. One that does not come up is stopped again; if it has written nothing, and whatever
+ * else ends the action before, the dump is read back and the old server starts: nothing is lost.
+ * From then on only rollback goes back, which loses what was written since and says how much. */
+#include "upgrade.h"
+
+#include "charm.gen.h"
+
+#include <stdlib.h>
+
+#define GATE_SECONDS 1800 /* an image of 2 GB on a slow registry, and MLflow's start */
+#define NO_IMAGE "-"
+
+/* ---- the migration */
+
+static void ask_job(const struct charm_world *w, struct charm_ask *a, bool suspend) {
+        struct charm_plan *p = charm_paper(a);
+        const struct charm_view *v = charm_world_view(w);
+        const struct charm_hole holes[] = {
+                { "name", CHARM_TEXT, charm_text(p, "migrate-%s", charm_state(w, "id-of-job")), 0 },
+                { "image", CHARM_TEXT, charm_param(w, "image"), 0 },
+                { "arch", CHARM_TEXT, mlflow_arch(v), 0 },
+                { "secret", CHARM_TEXT, mlflow_own_name(v, p, "database"), 0 },
+                { "suspend", CHARM_BOOL, NULL, suspend },
+                {}
+        };
+
+        if (suspend)
+                charm_ask_apply(a, "migrate.yaml", holes);
+        else
+                charm_ask_job(a, "migrate.yaml", holes);
+}
+
+/* The end of what the Job said. */
+static const char *last_words(const struct charm_world *w, struct charm_ask *a) {
+        const char *log = charm_answer(w, "/log"), *message = charm_answer(w, "/message");
+        size_t length = log ? strlen(log) : 0;
+
+        if (!length)
+                return message ? message : "";
+        return charm_text(charm_paper(a), "%s: %s", message ? message : "",
+                          log + (length > 600 ? length - 600 : 0));
+}
+
+static void begin(const struct charm_world *w, struct charm_ask *a) {
+        const struct charm_view *v = charm_world_view(w);
+
+        if (!strcmp(charm_param(w, "image"), mlflow_image(v)))
+                return charm_give_up(a, "%s is what runs already", mlflow_image(v));
+        if (charm_option_bool(v, OPTION_MAINTENANCE))
+                return charm_give_up(a,
+                                     "the server is stopped (option maintenance): an action broke "
+                                     "off before; restore, or reset the option, first");
+        if (!charm_outcome(w))
+                charm_set(a, "id-of-job", charm_key(w));
+        backup_find_free(w, a);
+}
+
+static void migrate(const struct charm_world *w, struct charm_ask *a) {
+        const char *outcome = charm_outcome(w);
+
+        if (!outcome) {
+                charm_set(a, "migrating", "1");
+                return ask_job(w, a, false);
+        }
+        if (strcmp(outcome, "done") != 0)
+                return charm_give_up(a, "the migration: %s: %s", outcome, charm_error(w));
+        if (strcmp(charm_answer(w, "/succeeded"), "true") != 0)
+                return charm_give_up(a, "the migration failed: %s", last_words(w, a));
+        charm_next(a);
+}
+
+static void schema(const struct charm_world *w, struct charm_ask *a) {
+        struct client_survey s;
+
+        if (!client_survey(w, a, 0, &s))
+                return;
+        if (strcmp(s.runs, charm_state(w, "runs")) != 0)
+                return charm_give_up(a, "after the migration there are %s runs, and were %s",
+                                     s.runs, charm_state(w, "runs"));
+        charm_log(a, "the schema is %s, and was %s", s.schema, charm_state(w, "schema"));
+        charm_result(a, "schema-before", charm_state(w, "schema"));
+        charm_result(a, "schema", s.schema);
+        charm_next(a);
+}
+
+/* ---- the new server */
+
+static void switch_over(const struct charm_world *w, struct charm_ask *a) {
+        const struct charm_view *v = charm_world_view(w);
+        const char *old = charm_option_set(v, OPTION_SERVER_IMAGE)
+                                  ? charm_option(v, OPTION_SERVER_IMAGE)
+                                  : NO_IMAGE;
+
+        if (charm_outcome(w))
+                return charm_next(a);
+        charm_set(a, "old-image", old);
+        charm_set(a, "old-from", charm_option(v, OPTION_UPGRADED_FROM));
+        charm_ask_options(
+                a, CHARM_VALUES({ OPTION_SERVER_IMAGE, charm_param(w, "image") },
+                                { OPTION_UPGRADED_FROM,
+                                  charm_text(charm_paper(a), "%s %s", charm_state(w, "id"), old) },
+                                { OPTION_MAINTENANCE, NULL }));
+}
+
+static void gate(const struct charm_world *w, struct charm_ask *a) {
+        const char *outcome = charm_outcome(w);
+
+        if (!outcome)
+                return charm_ask_settled(a);
+        if (strcmp(outcome, "done") != 0) {
+                charm_set(a, "why", charm_text(charm_paper(a), "%s: %s", outcome, charm_error(w)));
+                return charm_goto(a, "halt");
+        }
+        if (!charm_state(w, "settled")) {
+                charm_set(a, "settled", "1");
+                return charm_ask_ready(a, "deployment");
+        }
+        charm_next(a);
+}
+
+static void tell_done(const struct charm_world *w, struct charm_ask *a) {
+        charm_set(a, "over", "1");
+        charm_result(a, "image", charm_param(w, "image"));
+        charm_result(a, "rollback-to", charm_state(w, "id"));
+        charm_done(a);
+}
+
+/* ---- the new server did not come up */
+
+/* Has it written anything? The pods of a version may answer and still not be ready. */
+static void written(const struct charm_world *w, struct charm_ask *a) {
+        struct client_survey s;
+
+        if (!client_survey(w, a, 0, &s))
+                return;
+        if (!strcmp(s.runs, charm_state(w, "runs")) &&
+            !strcmp(s.newest, charm_state(w, "newest"))) {
+                charm_set(a, "unswitch", "1");
+                return charm_give_up(a,
+                                     "the new server did not come up: %s. It wrote no run; the "
+                                     "schema of before is read back, and the old server starts",
+                                     charm_state(w, "why"));
+        }
+        charm_give_up(
+                a,
+                "the new server did not come up: %s. It wrote runs all the same (%s, and were "
+                "%s), so it goes on: mend it, or rollback, which loses them",
+                charm_state(w, "why"), s.runs, charm_state(w, "runs"));
+}
+
+/* ---- cleaning up: what ends before the new server has its place goes back */
+
+static bool is_switched(const struct charm_world *w) {
+        const struct charm_view *v = charm_world_view(w);
+
+        return !strcmp(charm_option(v, OPTION_SERVER_IMAGE), charm_param(w, "image")) &&
+               !charm_state(w, "unswitch");
+}
+
+/* The Job's pod ends before anything is read back. */
+static void hold(const struct charm_world *w, struct charm_ask *a) {
+        if (!charm_state(w, "migrating") || is_switched(w) || charm_outcome(w))
+                return charm_next(a);
+        charm_set(a, "back", "1");
+        ask_job(w, a, true);
+}
+
+static void await_quiet(const struct charm_world *w, struct charm_ask *a) {
+        const char *outcome = charm_outcome(w);
+
+        if (!charm_state(w, "back"))
+                return charm_next(a);
+        if (outcome && strcmp(outcome, "done") != 0)
+                return charm_next(a); /* who reads back has a lock, and says what fails */
+        client_idle(w, a);
+}
+
+static void read_back(const struct charm_world *w, struct charm_ask *a) {
+        const char *outcome = charm_outcome(w);
+
+        if (!charm_state(w, "back"))
+                return charm_next(a);
+        if (client_begins(w, a))
+                return pair_ask_load(w, a);
+        if (strcmp(outcome, "done") != 0 && client_lost(w, a, charm_error(w)))
+                return client_pause(a);
+        if (!strcmp(outcome, "done")) {
+                charm_log(a, "the schema of before is read back");
+                return charm_next(a);
+        }
+        charm_set(a, "half", "1");
+        charm_log(a,
+                  "%s could not be read back: %s: %.300s. The server stays stopped: restore "
+                  "backup-id=%s force=true",
+                  charm_state(w, "id"), outcome, charm_error(w), charm_state(w, "id"));
+        charm_next(a);
+}
+
+static void restart(const struct charm_world *w, struct charm_ask *a) {
+        const char *old = charm_state(w, "old-image"), *from = charm_state(w, "old-from");
+
+        if (!charm_state(w, "stopped") || charm_state(w, "over") || charm_state(w, "half") ||
+            charm_outcome(w))
+                return charm_next(a);
+        if (!charm_state(w, "unswitch"))
+                return charm_ask_config(a, OPTION_MAINTENANCE, NULL);
+        charm_ask_options(a,
+                          CHARM_VALUES({ OPTION_SERVER_IMAGE, strcmp(old, NO_IMAGE) ? old : NULL },
+                                       { OPTION_UPGRADED_FROM, from && *from ? from : NULL },
+                                       { OPTION_MAINTENANCE, NULL }));
+}
+
+const struct charm_step upgrade_steps[] = {
+        { "begin", begin, 300, CHARM_ALL },
+        { "client", client_want, 0, 0 },
+        { "reach", client_reach, 3600, 0 },
+        { "ahead", pair_copy_ahead, BACKUP_HOURS, 0 },
+        { "stop", client_stop, 600, 0 },
+        { "idle", client_idle, 600, 0 },
+        { "survey", pair_survey, 300, 0 },
+        { "dump", pair_dump, BACKUP_HOURS, CHARM_ALL },
+        { "copy", pair_copy, BACKUP_HOURS, CHARM_ALL },
+        { "note", pair_note, 3600, CHARM_ALL },
+        { "migrate", migrate, BACKUP_HOURS, CHARM_ALL },
+        { "schema", schema, 300, 0 },
+        { "switch", switch_over, 300, 0 },
+        { "gate", gate, GATE_SECONDS, CHARM_ALL },
+        { "done", tell_done, 0, 0 },
+        { "halt", client_stop, 600, 0 },
+        { "quiet", client_idle, 600, 0 },
+        { "written", written, 300, 0 },
+        { "tidy", backup_tidy, 300, CHARM_CLEANUP | CHARM_ALL },
+        { "hold", hold, 300, CHARM_CLEANUP | CHARM_ALL },
+        { "await", await_quiet, 600, CHARM_CLEANUP | CHARM_ALL },
+        { "back", read_back, BACKUP_HOURS, CHARM_CLEANUP | CHARM_ALL },
+        { "restart", restart, 300, CHARM_CLEANUP | CHARM_ALL },
+        { "away", client_away, 300, CHARM_CLEANUP | CHARM_ALL },
+        {}
+};
+
+/* ---- the way back */
+
+static void choose(const struct charm_world *w, struct charm_ask *a) {
+        const struct charm_view *v = charm_world_view(w);
+        const char *from = charm_option(v, OPTION_UPGRADED_FROM);
+        size_t length = strcspn(from, " ");
+
+        if (!from[length])
+                return charm_give_up(a,
+                                     "there is no upgrade to go back from: mlflow-server was not "
+                                     "upgraded by the action upgrade");
+        charm_set(a, "id", charm_text(charm_paper(a), "%.*s", (int)length, from));
+        charm_set(a, "image", from + length + 1);
+        charm_next(a);
+}
+
+static void tell_loss(const struct charm_world *w, struct charm_ask *a) {
+        struct client_survey s;
+
+        if (!client_survey(w, a, pair_moment(w, a), &s))
+                return;
+        charm_result(a, "backup-id", charm_state(w, "id"));
+        charm_result(a, "image", backup_noted(w, a, "image"));
+        charm_result(a, "would-be-lost", pair_loss(w, a, &s));
+        charm_done(a);
+}
+
+static void start_old(const struct charm_world *w, struct charm_ask *a) {
+        const char *image = charm_state(w, "image");
+
+        if (!charm_outcome(w))
+                return charm_ask_options(a, CHARM_VALUES({ OPTION_SERVER_IMAGE,
+                                                           strcmp(image, NO_IMAGE) ? image : NULL },
+                                                         { OPTION_UPGRADED_FROM, NULL },
+                                                         { OPTION_MAINTENANCE, NULL }));
+        charm_set(a, "stopped", NULL);
+        charm_next(a);
+}
+
+const struct charm_step upgrade_check_steps[] = {
+        { "choose", choose, 0, 0 },
+        { "find", pair_find, 300, CHARM_ALL },
+        { "nearest", backup_offer_nearest, 300, CHARM_ALL },
+        { "verify", backup_read_through, BACKUP_HOURS, CHARM_ALL },
+        { "look", pair_must_be_whole, BACKUP_HOURS, CHARM_ALL },
+        { "client", client_want, 0, 0 },
+        { "reach", client_reach, 3600, 0 },
+        { "tell", tell_loss, 300, 0 },
+        { "away", client_away, 300, CHARM_CLEANUP | CHARM_ALL },
+        {}
+};
+
+const struct charm_step upgrade_rollback_steps[] = {
+        { "choose", choose, 0, 0 },
+        { "find", pair_find, 300, CHARM_ALL },
+        { "nearest", backup_offer_nearest, 300, CHARM_ALL },
+        { "verify", backup_read_through, BACKUP_HOURS, CHARM_ALL },
+        { "look", pair_must_be_whole, BACKUP_HOURS, CHARM_ALL },
+        { "client", client_want, 0, 0 },
+        { "reach", client_reach, 3600, 0 },
+        { "use", pair_look_at_use, 300, 0 },
+        { "stop", client_stop, 600, 0 },
+        { "idle", client_idle, 600, 0 },
+        { "copy", pair_copy_back, BACKUP_HOURS, CHARM_ALL },
+        { "load", pair_load, BACKUP_HOURS, CHARM_ALL },
+        { "check", pair_check, 300, 0 },
+        { "start", start_old, 300, 0 },
+        { "run", pair_run, GATE_SECONDS, 0 },
+        { "reopen", pair_reopen, 300, CHARM_CLEANUP | CHARM_ALL },
+        { "away", client_away, 300, CHARM_CLEANUP | CHARM_ALL },
+        {}
+};

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* backup-server.h - the server that backups are of: commands in its pod, checksums of its tables,
+ * and the one that backups are tried on */
+#pragma once
+
+#include "backup.h"
+
+#define BACKUP_SCRATCH "scratch" /* target: the server that backups are tried on */
+/* Of the list of tables, in letters: the state of an operation and a metadata object are 64 KiB. */
+#define BACKUP_TABLES_MAX 30000
+#define BACKUP_DATABASES_MAX 40 /* they stand in a command line of 64 words */
+
+/* The server for verify-backup, while it is wanted. */
+void backup_plan_scratch(const struct charm_view *v, struct charm_plan *p);
+
+/* False: the action gave up. */
+bool backup_server_runs(const struct charm_world *w, struct charm_ask *a);
+const char *backup_pod(const struct charm_world *w, struct charm_ask *a);
+
+/* A command in POD as one end of a stream, as JSON. SCRIPT has the administrator's
+ * password in MYSQL_PWD, and WORDS (names, one a line) as its arguments; what is left of its input
+ * begins with FIRST. */
+const char *backup_command(const struct charm_world *w, struct charm_ask *a, const char *pod,
+                           const char *script, const char *words, const char *first);
+
+/* CHECKSUM TABLE of all TABLES (lines of database, tab, table) at the target SERVER. */
+void backup_ask_checksums(struct charm_ask *a, const char *server, const char *tables);
+/* The answer to it: a line for each table, "-" where there is none. */
+const char *backup_checksums(const struct charm_world *w, struct charm_ask *a, const char *tables);
+
+/* Reads its databases into the server in POD, in the place of those. */
+void backup_ask_load(const struct charm_world *w, struct charm_ask *a, const char *pod);
+/* Checksums of its tables at SERVER. False: it has none to compare with. */
+bool backup_ask_compare(const struct charm_world *w, struct charm_ask *a, const char *server);
+/* The answer to it: the names of some that are other. */
+const char *backup_compare(const struct charm_world *w, struct charm_ask *a, size_t *ret_all,
+                           size_t *ret_bad);
+
+extern const struct charm_step backup_create_steps[], backup_restore_steps[],
+        backup_verify_steps[];
