@@ -4,10 +4,12 @@
  * The worker's sandbox leaves it read and write, so nothing else is called here. */
 #include "frame.h"
 
+#include "file.h"
+
 #include <errno.h>
 #include <unistd.h>
 
-#define HEAD_SIZE 5           /* length and type */
+#define HEAD_SIZE 5 /* length and type */
 /* Of a blocking read: an ordinary view; the buffer stays, in each of forty workers. */
 #define READ_SIZE (8u << 10)
 
@@ -79,31 +81,16 @@ void frame_put(struct buf *out, uint8_t type, const void *body, size_t len) {
         buf_add(out, body, len);
 }
 
-static int write_all(int fd, const void *data, size_t len, struct err *err) {
-        const char *p = data;
-
-        while (len) {
-                ssize_t n = write(fd, p, len);
-                int r = -errno;
-
-                if (n < 0 && r == -EINTR)
-                        continue;
-                if (n < 0)
-                        return err_set(err, r, "cannot write a frame: %s", strerror(-r));
-                p += n;
-                len -= (size_t)n;
-        }
-        return 0;
-}
-
 int frame_write(int fd, uint8_t type, const void *body, size_t len, struct err *err) {
         cleanup_(buf_free) struct buf whole = BUF_INIT;
+        int r;
 
         if (len >= UINT32_MAX)
                 return err_set(err, -E2BIG, "a frame of %zu bytes", len);
         /* One write for head and body: a copy costs less than a second wake of the reader. */
         frame_put(&whole, type, body, len);
-        return write_all(fd, whole.data, whole.len, err);
+        r = file_write_all(fd, whole.data, whole.len);
+        return r < 0 ? err_set(err, r, "cannot write a frame: %s", strerror(-r)) : 0;
 }
 
 /* >0: bytes were taken in. */

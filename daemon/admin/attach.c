@@ -9,6 +9,7 @@
 
 #include "command.h"
 #include "digest.h"
+#include "file.h"
 #include "previewing.h"
 
 #include <errno.h>
@@ -45,26 +46,6 @@ static void release(struct command *c) {
         free(a);
 }
 
-static int write_all(int fd, const char *text, size_t len) {
-        while (len) {
-                ssize_t n = write(fd, text, len);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                text += n;
-                len -= (size_t)n;
-        }
-        return fsync(fd) < 0 ? -errno : 0;
-}
-
-static int sync_folder(const char *folder) {
-        cleanup_(closep) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-        return fd < 0 || fsync(fd) < 0 ? -errno : 0;
-}
-
 static int keep_file(const struct attaching *a, const char *text) {
         cleanup_(freep) char *fresh = str_format("%s.new", a->path);
         cleanup_(closep) int fd = -1;
@@ -77,14 +58,16 @@ static int keep_file(const struct attaching *a, const char *text) {
         fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
                 return -errno;
-        r = write_all(fd, text, strlen(text));
+        r = file_write_all(fd, text, strlen(text));
+        if (r >= 0 && fsync(fd) < 0)
+                r = -errno;
         if (r >= 0 && rename(fresh, a->path) < 0)
                 r = -errno;
         if (r < 0) {
                 unlink(fresh);
                 return r;
         }
-        return sync_folder(a->folder);
+        return file_sync_folder_of(a->path);
 }
 
 static void work(void *arg) {

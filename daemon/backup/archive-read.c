@@ -5,6 +5,7 @@
  * end was: what is written before goes into a folder that nobody uses yet. */
 #include "archive.h"
 
+#include "file.h"
 #include "stream-code.h"
 
 #include <errno.h>
@@ -148,13 +149,9 @@ static int write_bytes(struct reader *r, int fd, const char *path, uint64_t size
 
                 if (k < 0)
                         return k;
-                for (size_t at = 0; at < want;) {
-                        ssize_t n = write(fd, bytes + at, want - at);
-
-                        if (n < 0 && errno != EINTR)
-                                return err_set(err, -errno, "%s: %s", path, strerror(errno));
-                        at += n > 0 ? (size_t)n : 0;
-                }
+                k = file_write_all(fd, bytes, want);
+                if (k < 0)
+                        return err_set(err, k, "%s: %s", path, strerror(-k));
                 size -= want;
         }
         return 0;

@@ -4,6 +4,7 @@
  * Who runs out of room, or is killed, leaves PATH.part only, which the next one writes over. */
 #include "archive.h"
 
+#include "file.h"
 #include "stream-code.h"
 
 #include <errno.h>
@@ -26,27 +27,13 @@ struct archive_writer {
         bool done;
 };
 
-static int write_all(int fd, const char *data, size_t len) {
-        while (len) {
-                ssize_t n = write(fd, data, len);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                data += n;
-                len -= (size_t)n;
-        }
-        return 0;
-}
-
 static int put(struct archive_writer *w, const void *data, size_t len, bool last, struct err *err) {
         int r = stream_code_work(w->code, data, len, last, &w->out, err);
 
         if (r < 0)
                 return r;
         w->written += w->out.len;
-        r = write_all(w->fd, buf_str(&w->out), w->out.len);
+        r = file_write_all(w->fd, buf_str(&w->out), w->out.len);
         buf_clear(&w->out);
         return r < 0 ? err_set(err, r, "%s: %s", w->part, strerror(-r)) : 0;
 }
@@ -180,17 +167,6 @@ int archive_add(struct archive_writer *w, const char *from, const char *name, st
 
 /* ---- the end */
 
-static int sync_folder_of(const char *path) {
-        cleanup_(freep) char *folder = str_dup(path);
-        cleanup_(closep) int fd = -1;
-        char *slash = strrchr(folder, '/');
-
-        if (slash)
-                slash[slash == folder] = '\0';
-        fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return fd < 0 || fsync(fd) < 0 ? -errno : 0;
-}
-
 int archive_end(struct archive_writer *w, struct err *err) {
         int r = put_head(w, json_pack("{s:I}", "end", (json_int_t)w->files), true, err);
 
@@ -201,7 +177,7 @@ int archive_end(struct archive_writer *w, struct err *err) {
         if (renameat2(AT_FDCWD, w->part, AT_FDCWD, w->path, RENAME_NOREPLACE) < 0)
                 return err_set(err, -errno, "%s: %s", w->path, strerror(errno));
         w->done = true;
-        r = sync_folder_of(w->path);
+        r = file_sync_folder_of(w->path);
         return r < 0 ? err_set(err, r, "%s: %s", w->path, strerror(-r)) : 0;
 }
 

@@ -9,6 +9,7 @@
 
 #include "charm-dir.h"
 #include "digest.h"
+#include "file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -83,19 +84,13 @@ static int write_file(int dir, const char *name, mode_t mode, const struct buf *
                       struct err *err) {
         cleanup_(closep) int fd =
                 openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        size_t done = 0;
+        int r;
 
         if (fd < 0)
                 return fail(err, -errno, "make", name);
-        while (done < bytes->len) {
-                ssize_t n = write(fd, bytes->data + done, bytes->len - done);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return fail(err, -errno, "write", name);
-                done += (size_t)n;
-        }
+        r = file_write_all(fd, bytes->data, bytes->len);
+        if (r < 0)
+                return fail(err, r, "write", name);
         if (fchmod(fd, mode) < 0 || fsync(fd) < 0)
                 return fail(err, -errno, "sync", name);
         return 0;

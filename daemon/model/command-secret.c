@@ -250,18 +250,6 @@ static int check_option(struct tx *tx, const struct user_secret_option *o, void 
         return 0;
 }
 
-static int prune_keys(struct tx *tx, int64_t user_secret, struct err *err) {
-        struct q_secret_row *keys;
-        size_t n;
-        int r = q_user_secret_keys(tx,
-                                   &(struct q_user_secret_keys_in){ .user_secret_id = user_secret },
-                                   &keys, &n, err);
-
-        for (size_t i = 0; r >= 0 && i < n; i++)
-                r = secret_prune(tx, keys[i].id, err);
-        return r < 0 ? r : 0;
-}
-
 static int is_same(struct tx *tx, const struct command *c, const struct q_user_secret_row *u,
                    const json_t *content, bool *ret, struct err *err) {
         struct q_secret_row *keys;
@@ -367,7 +355,7 @@ int command_secret_update(struct tx *tx, struct command *c, struct err *err) {
                 r = put_rest(tx, c, u, &in, err);
         if (r >= 0)
                 r = w_user_secret_set(tx, &in, err);
-        return r < 0 ? r : prune_keys(tx, u->id, err);
+        return r < 0 ? r : user_secret_each_key(tx, u->id, secret_prune, err);
 }
 
 /* ---- removing */

@@ -414,8 +414,9 @@ int secret_prune(struct tx *tx, int64_t secret, struct err *err) {
         return r < 0 || s->user_secret_id_null ? (r < 0 ? r : 0) : prune_key(tx, s, err);
 }
 
-int user_secret_forget(struct tx *tx, int64_t user_secret, struct err *err) {
-        struct w_user_secret_grant_delete_all_in grants = { .user_secret_id = user_secret };
+int user_secret_each_key(struct tx *tx, int64_t user_secret,
+                         int (*fn)(struct tx *tx, int64_t secret, struct err *err),
+                         struct err *err) {
         struct q_secret_row *keys;
         size_t n;
         int r = q_user_secret_keys(tx,
@@ -423,7 +424,14 @@ int user_secret_forget(struct tx *tx, int64_t user_secret, struct err *err) {
                                    &keys, &n, err);
 
         for (size_t i = 0; r >= 0 && i < n; i++)
-                r = application_row_forget_secret(tx, keys[i].id, err);
+                r = fn(tx, keys[i].id, err);
+        return r < 0 ? r : 0;
+}
+
+int user_secret_forget(struct tx *tx, int64_t user_secret, struct err *err) {
+        struct w_user_secret_grant_delete_all_in grants = { .user_secret_id = user_secret };
+        int r = user_secret_each_key(tx, user_secret, application_row_forget_secret, err);
+
         if (r >= 0)
                 r = w_user_secret_grant_delete_all(tx, &grants, err);
         if (r >= 0)

@@ -68,5 +68,9 @@ int user_secret_each_option(struct tx *tx, const struct q_user_secret_row *u,
 /* Revisions of a secret that are not the newest and that nobody has any more go; of a key that the
  * newest does not hold the row too. */
 int secret_prune(struct tx *tx, int64_t secret, struct err *err);
+/* FN for each key of a user secret. */
+int user_secret_each_key(struct tx *tx, int64_t user_secret,
+                         int (*fn)(struct tx *tx, int64_t secret, struct err *err),
+                         struct err *err);
 /* U goes, with all that was granted of it. */
 int user_secret_forget(struct tx *tx, int64_t user_secret, struct err *err);

@@ -105,8 +105,6 @@ static void make_ready(struct entry *e, enum queue_priority p) {
                 e->ready_at = clock_mono_us();
         }
         e->priority = p;
-        if (p == QUEUE_DRIFT)
-                q->drift_until[e->key.kind] = clock_mono() + QUEUE_DRIFT_MS;
         list_append(&q->ready[p][e->key.kind], &e->ready);
         q->ready_count++;
         q->ready_of[e->key.kind]++;
@@ -209,6 +207,10 @@ void queue_tell_to(struct queue *q, queue_tell *fn) {
 
 void queue_limit(struct queue *q, int kind, size_t n) {
         q->limit[kind] = n;
+}
+
+void queue_drift(struct queue *q, int kind) {
+        q->drift_until[kind] = clock_mono() + QUEUE_DRIFT_MS;
 }
 
 void queue_add(struct queue *q, int kind, int64_t id, enum queue_priority p) {

@@ -525,6 +525,8 @@ static void act(struct resource_job *j, struct world_resource *r, const struct d
         }
         j->action = d->action;
         j->audit = d->audit;
+        if (d->drift != DRIFT_NONE && d->action == ACTION_APPLY)
+                queue_drift(j->rec->queue, KEY_RESOURCE);
         j->drift_line = r->drift;
         j->standing = r->standing;
         if (ledger_is_news(r, d) && ledger_tells(j, r))

@@ -6,6 +6,8 @@
  * written beside and linked into place, so that a crash leaves none or a whole one. */
 #include "seal-key.h"
 
+#include "file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -68,26 +70,17 @@ int seal_key_read(const char *path, bool credential, struct secret_text *ret, st
         return err_set(err, -EIO, "key file %s cannot be read whole", path);
 }
 
-static int sync_folder_of(const char *path) {
-        cleanup_(freep) char *dir = str_dup(path);
-        cleanup_(closep) int fd = -1;
-        char *slash = strrchr(dir, '/');
-
-        if (slash)
-                slash[slash == dir] = '\0';
-        fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return fd >= 0 && fsync(fd) == 0 ? 0 : -errno;
-}
-
 static int write_part(const char *part, const struct secret_text *key) {
         cleanup_(closep) int fd = -1;
+        int r;
 
         unlink(part);
         fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd < 0)
                 return -errno;
-        if (write(fd, key->data, key->len) != (ssize_t)key->len)
-                return -EIO;
+        r = file_write_all(fd, key->data, key->len);
+        if (r < 0)
+                return r;
         return fsync(fd) < 0 ? -errno : 0;
 }
 
@@ -96,7 +89,7 @@ static int write_new(const char *path, const char *part, const struct secret_tex
 
         if (r < 0)
                 return r;
-        return link(part, path) < 0 ? -errno : sync_folder_of(path);
+        return link(part, path) < 0 ? -errno : file_sync_folder_of(path);
 }
 
 /* A file system that copies on writing, and the disk itself, may have it elsewhere still. */
@@ -112,7 +105,7 @@ int seal_key_replace(const char *path, const struct secret_text *keys, bool wipe
         int r = before < 0 ? -errno : write_part(part, keys);
 
         if (r >= 0)
-                r = rename(part, path) < 0 ? -errno : sync_folder_of(path);
+                r = rename(part, path) < 0 ? -errno : file_sync_folder_of(path);
         if (r >= 0 && wipe)
                 r = wipe_file(before);
         return r < 0 ? err_set(err, r, "key file %s cannot be written: %s", path, strerror(-r)) : 0;

@@ -6,6 +6,8 @@
  * Settings and transaction words are the only SQL here; all else comes from schema/. */
 #include "store-private.h"
 
+#include "file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -470,19 +472,6 @@ static int exec(struct store_connection *c, const struct store_statement *s,
 
 /* ---- backup */
 
-static int sync_folder_of(const char *path, struct err *err) {
-        cleanup_(freep) char *dir = str_dup(path);
-        cleanup_(closep) int fd = -1;
-        char *slash = strrchr(dir, '/');
-
-        if (slash)
-                slash[slash == dir] = '\0';
-        fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0 || fsync(fd) < 0)
-                return err_set(err, -errno, "%s: %s", dir, strerror(errno));
-        return 0;
-}
-
 static void close_dbp(sqlite3 **db) {
         sqlite3_close(*db);
 }
@@ -521,10 +510,12 @@ static int backup(const char *state_dir, const char *path, struct err *err) {
                 r = copy_into(c, part, err);
         if (r == 0 && renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE) < 0)
                 r = err_set(err, -errno, "%s: %s", path, strerror(errno));
-        if (r == 0)
-                return sync_folder_of(path, err);
-        unlink(part);
-        return r;
+        if (r < 0) {
+                unlink(part);
+                return r;
+        }
+        r = file_sync_folder_of(path);
+        return r < 0 ? err_set(err, r, "%s: %s", path, strerror(-r)) : 0;
 }
 
 const struct store_engine store_engine_sqlite = {

@@ -310,12 +310,12 @@ static int run_forward(struct words *w, struct err *err) {
 
         if (!str_to_int(w->item[3], &port) || port < 1 || port > 65535)
                 return err_set(err, -EINVAL, "not a port: %s", w->item[3]);
-        portforward_add(w->sim, w->item[1], w->item[2], (int)port, w->item[4]);
+        sim_lead(&w->sim->forwards, w->item[1], w->item[2], (int)port, w->item[4]);
         return 0;
 }
 
 static int run_exec(struct words *w, struct err *err) {
-        exec_add(w->sim, w->item[1], w->item[2], w->item[3]);
+        sim_lead(&w->sim->execs, w->item[1], w->item[2], 0, w->item[3]);
         return 0;
 }
 

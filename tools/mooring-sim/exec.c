@@ -64,27 +64,6 @@ static char *program_of(const struct sim *sim, const json_t *pod) {
         return NULL;
 }
 
-void exec_add(struct sim *sim, const char *namespace, const char *pattern, const char *program) {
-        struct forward *f = mem_new(struct forward);
-
-        f->namespace = str_dup(namespace);
-        f->pattern = str_dup(pattern);
-        f->address = str_dup(program);
-        list_prepend(&sim->execs, &f->entry);
-}
-
-void exec_forget(struct sim *sim) {
-        list_each(e, &sim->execs) {
-                struct forward *f = list_entry(e, struct forward, entry);
-
-                list_unlink(&f->entry);
-                free(f->namespace);
-                free(f->pattern);
-                free(f->address);
-                free(f);
-        }
-}
-
 /* --- the end */
 
 static void close_poller(struct poller *p) {

@@ -11,7 +11,3 @@ struct MHD_Connection;
 /* False: REPLY says why not. */
 bool exec_start(struct sim *sim, struct MHD_Connection *connection, const struct request *q,
                 struct reply *reply);
-/* Commands in such pods (both patterns as a shell's) run by PROGRAM, which gets them as its
- * arguments, or by themselves ("-"). */
-void exec_add(struct sim *sim, const char *namespace, const char *pattern, const char *program);
-void exec_forget(struct sim *sim);

@@ -48,29 +48,6 @@ static char *target_of(const struct sim *sim, const json_t *pod, int port) {
         return str_dup(address);
 }
 
-void portforward_add(struct sim *sim, const char *namespace, const char *pattern, int port,
-                     const char *address) {
-        struct forward *f = mem_new(struct forward);
-
-        f->namespace = str_dup(namespace);
-        f->pattern = str_dup(pattern);
-        f->address = str_dup(address);
-        f->port = port;
-        list_prepend(&sim->forwards, &f->entry);
-}
-
-void portforward_forget(struct sim *sim) {
-        list_each(e, &sim->forwards) {
-                struct forward *f = list_entry(e, struct forward, entry);
-
-                list_unlink(&f->entry);
-                free(f->namespace);
-                free(f->pattern);
-                free(f->address);
-                free(f);
-        }
-}
-
 /* --- one stream */
 
 static void stream_free(struct upgraded *u) {

@@ -13,6 +13,3 @@ struct MHD_Connection;
 /* False: REPLY says why not. */
 bool portforward_start(struct sim *sim, struct MHD_Connection *connection, const struct request *q,
                        struct reply *reply);
-void portforward_add(struct sim *sim, const char *namespace, const char *pattern, int port,
-                     const char *address);
-void portforward_forget(struct sim *sim);

@@ -63,10 +63,33 @@ int sim_init(struct sim *s, struct err *err) {
         return 0;
 }
 
+void sim_lead(struct list *to, const char *namespace, const char *pattern, int port,
+              const char *address) {
+        struct forward *f = mem_new(struct forward);
+
+        f->namespace = str_dup(namespace);
+        f->pattern = str_dup(pattern);
+        f->address = str_dup(address);
+        f->port = port;
+        list_prepend(to, &f->entry);
+}
+
+static void forget(struct list *leads) {
+        list_each(e, leads) {
+                struct forward *f = list_entry(e, struct forward, entry);
+
+                list_unlink(&f->entry);
+                free(f->namespace);
+                free(f->pattern);
+                free(f->address);
+                free(f);
+        }
+}
+
 void sim_deinit(struct sim *s) {
         work_clear(s);
-        portforward_forget(s);
-        exec_forget(s);
+        forget(&s->forwards);
+        forget(&s->execs);
         faults_clear(&s->faults);
         store_deinit(&s->store);
         kinds_deinit(&s->kinds);

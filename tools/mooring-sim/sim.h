@@ -109,3 +109,8 @@ void sim_changed(struct sim *s, struct kind *kind, const struct store_event *eve
 /* "2026-09-23T14:02:07Z" of now, as a new text value. */
 json_t *sim_now(void);
 json_t *sim_new_uid(struct sim *s);
+/* Pods of a shell's PATTERN lead to ADDRESS. TO is sim.forwards: that port of theirs; sim.execs
+ * (NAMESPACE is a pattern too, no port): their commands run by that program, which gets them as its
+ * arguments, or by themselves ("-"). */
+void sim_lead(struct list *to, const char *namespace, const char *pattern, int port,
+              const char *address);

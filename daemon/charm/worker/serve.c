@@ -8,6 +8,7 @@
 #include "serve.h"
 
 #include "charm-dir.h"
+#include "file.h"
 #include "object.h"
 #include "plan-out.h"
 #include "plan.h"
@@ -222,21 +223,6 @@ static void plan_once(struct serve *s, const struct frame *f) {
         arena_reset(&s->arena);
 }
 
-static int send_out(struct serve *s) {
-        size_t done = 0;
-
-        while (done < s->out.len) {
-                ssize_t n = write(SERVE_CHANNEL, s->out.data + done, s->out.len - done);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -1;
-                done += (size_t)n;
-        }
-        return 0;
-}
-
 static void answer(struct serve *s, const struct frame *f) {
         struct err err;
 
@@ -258,7 +244,7 @@ static int answer_all(struct serve *s) {
                 if (r < 0)
                         return r == -EPIPE ? 0 : 1;
                 answer(s, &f);
-                r = send_out(s);
+                r = file_write_all(SERVE_CHANNEL, s->out.data, s->out.len);
                 if (s->out.len > TRIM_ABOVE) {
                         buf_free(&s->out);
                         malloc_trim(0);

@@ -2,6 +2,7 @@
 /* sql-config.c - the target's document, decoded and checked; see sql-config.h */
 #include "sql-config.h"
 
+#include "file.h"
 #include "polled.h"
 
 #include <errno.h>
@@ -74,18 +75,11 @@ static int decode(const json_t *config, struct fields *f, struct err *err) {
 
 /* Both client libraries take a CA by path only. A memory file leaves nothing on any disk. */
 static int keep_ca(struct sql_config *c, const char *pem, struct err *err) {
-        size_t n = strlen(pem), done = 0;
-
         c->ca_fd = memfd_create("ca", MFD_CLOEXEC);
         if (c->ca_fd < 0)
                 return err_set(err, -errno, "memory for tls.ca: %m");
-        while (done < n) {
-                ssize_t k = write(c->ca_fd, pem + done, n - done);
-
-                if (k <= 0)
-                        return err_set(err, -EIO, "memory for tls.ca: %m");
-                done += (size_t)k;
-        }
+        if (file_write_all(c->ca_fd, pem, strlen(pem)) < 0)
+                return err_set(err, -EIO, "memory for tls.ca: %m");
         snprintf(c->ca_path, sizeof(c->ca_path), "/proc/self/fd/%d", c->ca_fd);
         return 0;
 }

@@ -6,6 +6,8 @@
  * is whole (O_TMPFILE), so that two streams to one name, or a killed daemon, leave nothing. */
 #include "stream-file.h"
 
+#include "file.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -143,13 +145,8 @@ static int open_file(struct file *f) {
 static int write_all(struct file *f) {
         if (f->data.len && check_disk(f, f->data.len) < 0)
                 return -1;
-        for (size_t at = 0; at < f->data.len;) {
-                ssize_t n = write(f->fd, f->data.data + at, f->data.len - at);
-
-                if (n < 0 && errno != EINTR)
-                        return fail(f, "write");
-                at += n > 0 ? (size_t)n : 0;
-        }
+        if (file_write_all(f->fd, f->data.data, f->data.len) < 0)
+                return fail(f, "write");
         buf_clear(&f->data);
         return 0;
 }

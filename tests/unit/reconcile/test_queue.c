@@ -322,6 +322,7 @@ static void beside_drift_the_rest_has_a_share_of_the_places(void **state) {
         for (int i = 1; i <= 8; i++)
                 queue_add(w->queue, 0, i, QUEUE_CHANGE);
         queue_add(w->queue, 0, 9, QUEUE_DRIFT);
+        queue_drift(w->queue, 0);
         settle(w);
         assert_int_equal(w->count, 2); /* of 8 places a quarter, and drift is in it */
         queue_add(w->queue, 0, 10, QUEUE_DRIFT);
@@ -333,6 +334,18 @@ static void beside_drift_the_rest_has_a_share_of_the_places(void **state) {
         settle(w);
         assert_int_equal(w->count, 9); /* the next end gives the rest its places back */
         assert_int_equal(queue_waiting(w->queue), 2);
+}
+
+/* The echo of a write of ours comes as urgently as a drift, before it is compared. */
+static void what_was_only_seen_leaves_the_rest_its_places(void **state) {
+        struct world *w = *state;
+
+        w->keep = true;
+        for (int i = 1; i <= 8; i++)
+                queue_add(w->queue, 0, i, QUEUE_CHANGE);
+        queue_add(w->queue, 0, 9, QUEUE_DRIFT);
+        settle(w);
+        assert_int_equal(w->count, 8);
 }
 
 static int64_t told_wait, told_failures;
@@ -402,6 +415,8 @@ int main(void) {
                         a_change_for_later_is_not_lost_with_the_try_that_fails, up, down),
                 cmocka_unit_test_setup_teardown(a_retry_time_from_outside_is_a_minimum, up, down),
                 cmocka_unit_test_setup_teardown(beside_drift_the_rest_has_a_share_of_the_places, up,
+                                                down),
+                cmocka_unit_test_setup_teardown(what_was_only_seen_leaves_the_rest_its_places, up,
                                                 down),
                 cmocka_unit_test_setup_teardown(figures_say_what_waits_since_when_and_what_fails,
                                                 up, down),
