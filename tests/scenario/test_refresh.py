@@ -74,7 +74,7 @@ def _(world):
         world.ctl("refresh", SERVER).refused("under way", code=1)
         before = len(world.ctl("drift").ok().out)
         world.cluster.kube.edit("deployments", world.cluster.model, SERVER, "/spec/minReadySeconds", 0)
-        world.wait_for("the hold to be put back", lambda: deployment(world, SERVER)["minReadySeconds"] > 1000000)
+        world.wait_for("the hold to be put back", lambda: deployment(world, SERVER).get("minReadySeconds", 0) > 1000000)
         world.wait_for("its line", lambda: len(world.ctl("drift").ok().out) > before)
         world.wait_status(SERVER, "maintenance", "the canary is well")
     world.wait_active()
