@@ -156,27 +156,11 @@ static void sum_after(const struct charm_world *w, struct charm_ask *a) {
 
 /* ---- dump */
 
-#define DUMPS_MAX 5 /* of one backup: a server that ends each time is no matter for a sixth */
-
 /* Until the server answers: also after a dump that it left in the middle. */
 static void reach(const struct charm_world *w, struct charm_ask *a) {
         if (!charm_outcome(w))
                 return charm_ask_sql(a, "server", CHARM_TEXTS("SELECT 1"), NULL);
         charm_next(a);
-}
-
-/* The client says that the server went away; nothing of the dump is in the bucket. */
-static bool lost_server(const struct charm_world *w, struct charm_ask *a) {
-        static const char *const words[] = { "Lost connection", "gone away", "Can't connect" };
-        const char *before = charm_state(w, "lost");
-        int count = before ? before[0] - '0' : 0;
-
-        for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-                if (strstr(charm_error(w), words[i]) && count + 1 < DUMPS_MAX) {
-                        charm_set(a, "lost", charm_text(charm_paper(a), "%d", count + 1));
-                        return true;
-                }
-        return false;
 }
 
 #define DUMP MYSQL_DUMP " --user=root --routines --events --databases -- \"$@\""
@@ -188,7 +172,7 @@ static void dump(const struct charm_world *w, struct charm_ask *a) {
                 return backup_ask_dump(w, a,
                                        backup_command(w, a, backup_pod(w, a), DUMP,
                                                       charm_state(w, "databases"), ""));
-        if (!strcmp(outcome, "refused") && lost_server(w, a)) {
+        if (!strcmp(outcome, "refused") && backup_lost_server(w, a)) {
                 charm_log(a, "the server went away in the middle of the dump: it is begun again");
                 return charm_goto(a, "reach");
         }

@@ -108,6 +108,10 @@ static void restore(const struct charm_world *w, struct charm_ask *a) {
                 charm_set(a, "begun", "1");
                 return backup_ask_load(w, a, backup_pod(w, a));
         }
+        if (!strcmp(outcome, "refused") && backup_lost_server(w, a)) {
+                charm_log(a, "the server went away in the middle of it: it is begun again");
+                return charm_goto(a, "quiet"); /* a server that was started again lets writers in */
+        }
         if (strcmp(outcome, "done") != 0)
                 return charm_give_up(a,
                                      "it broke off: %s: %s. The databases are restored in part, "

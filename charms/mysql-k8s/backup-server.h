@@ -15,6 +15,9 @@ void backup_plan_scratch(const struct charm_view *v, struct charm_plan *p);
 
 /* False: the action gave up. */
 bool backup_server_runs(const struct charm_world *w, struct charm_ask *a);
+/* The client in the pod says that the server went away, and not too often yet: what was refused so
+ * is begun again. */
+bool backup_lost_server(const struct charm_world *w, struct charm_ask *a);
 const char *backup_pod(const struct charm_world *w, struct charm_ask *a);
 
 /* A command in POD as one end of a stream, as JSON. SCRIPT has the administrator's
