@@ -152,6 +152,9 @@ static void print_storage(struct cli *c, const json_t *json) {
 
         table_init(&t, head);
         table_right(&t, 3);
+        table_spare(&t, 4);
+        table_spare(&t, 2);
+        table_spare(&t, 3);
         for (i = 0; names[i]; i++)
                 add_storage(&t, json_get(json_get(json, "storage"), names[i]));
         for (size_t k = 0; k < ARRAY_SIZE(lists); k++)
