@@ -56,7 +56,7 @@ def seen(world):
 # ---- the cluster
 
 def values_of(world):
-    """Generated value → its label."""
+    """Generated value, and the id that a Secret's revisions are told by → its label."""
     names = {}
     for s in json.loads(world.ctl("secrets", "--format", "json").ok().out)["secrets"]:
         value = json.loads(world.ctl("show-secret", s["id"], "--reveal", "--format", "json").ok().out)["value"]
@@ -64,6 +64,7 @@ def values_of(world):
         if value in names:
             raise Trouble(f"{names[value]} and {name} are the same")
         names[value] = name
+        names[s["id"].removeprefix("secret:")] = f"secret {s['owner']}/{s['label']}"
     return names
 
 
