@@ -191,7 +191,7 @@ const struct command models_commands[] = {
           "Remove a model and all that is in it",
           "The namespace goes only when mooringd made it and nothing else is in it.",
           .example = "remove-model mlflow --dry-run" },
-        { "take-over-model", NULL, GROUP_OPERATE, "MODEL", 1, 1, COMMAND_LIST | COMMAND_DRY_RUN,
+        { "take-over-model", NULL, GROUP_CLUSTERS, "MODEL", 1, 1, COMMAND_LIST | COMMAND_DRY_RUN,
           COMPLETES_MODEL, take_over_options, SIZE, take_over,
           "Take a namespace over that carries another controller's stamp",
           "Look at plan, and at --dry-run, first.", .example = "take-over-model mlflow" },
