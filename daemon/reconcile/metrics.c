@@ -146,6 +146,7 @@ static void gather_model(struct world_model *m) {
         if (!m->inactive)
                 m->converged_at = clock_wall();
         metric_set(&converged, LABELS(m->name), !m->inactive);
+        metric_add(&refreshes, LABELS(m->name, "paused"), 0); /* an alert asks for it */
         metric_set(&converged_at, LABELS(m->name), (double)m->converged_at / 1000);
 }
 
