@@ -37,6 +37,17 @@ def free_port():
         return s.getsockname()[1]
 
 
+def send(back, body):
+    """Who answers before it has read a long body hangs up on it, and the answer may be lost with that: so it is asked first."""
+    if not body or isinstance(back, http.client.HTTPSConnection):       # which cannot be looked at without reading
+        return back.endheaders(body)
+    back.putheader("Expect", "100-continue")
+    back.endheaders()
+    if back.sock.recv(12, socket.MSG_PEEK | socket.MSG_WAITALL) == b"HTTP/1.1 100":
+        back.send(body)
+    return None
+
+
 class Front(http.server.BaseHTTPRequestHandler):
     """Hands each request on as it is."""
     protocol_version = "HTTP/1.1"
@@ -51,8 +62,9 @@ class Front(http.server.BaseHTTPRequestHandler):
         try:
             back.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
             for name, value in self.headers.items():
-                back.putheader(name, value)
-            back.endheaders(body)
+                if name.lower() != "expect":
+                    back.putheader(name, value)
+            send(back, body)
             answer = back.getresponse()
             data = answer.read()
         finally:
