@@ -4,6 +4,7 @@
 #pragma once
 
 #include "backup.h"
+#include "mysql-command.h"
 
 #define BACKUP_SCRATCH "scratch" /* target: the server that backups are tried on */
 /* Of the list of tables, in letters: the state of an operation and a metadata object are 64 KiB. */
@@ -26,13 +27,25 @@ const char *backup_pod(const struct charm_world *w, struct charm_ask *a);
 const char *backup_command(const struct charm_world *w, struct charm_ask *a, const char *pod,
                            const char *script, const char *words, const char *first);
 
+/* A client, as such a SCRIPT. */
+#define BACKUP_CLIENT MYSQL_CLIENT " --user=root"
+/* Whoever has the lock is the only one; the second subquery is an error, which ends the client. A
+ * server that was started anew since it was made read-only is so again before it gets anything. */
+#define BACKUP_ALONE                                                                               \
+        "SET SESSION lock_wait_timeout = 120;\n"                                                   \
+        "SELECT IF(GET_LOCK('mooring-restore', 600) = 1, 1, (SELECT 1 UNION SELECT 2));\n"         \
+        "SET GLOBAL read_only = ON;\n"
+
 /* CHECKSUM TABLE of all TABLES (lines of database, tab, table) at the target SERVER. */
 void backup_ask_checksums(struct charm_ask *a, const char *server, const char *tables);
 /* The answer to it: a line for each table, "-" where there is none. */
 const char *backup_checksums(const struct charm_world *w, struct charm_ask *a, const char *tables);
 
-/* Reads its databases into the server in POD, in the place of those. */
+/* Reads its databases into the server in POD, in the place of those, and of those in "here" of the
+ * state. */
 void backup_ask_load(const struct charm_world *w, struct charm_ask *a, const char *pod);
+/* "-log", which some servers say of themselves while they write a binary log, does not count. */
+bool backup_same_version(const char *a, const char *b);
 /* Checksums of its tables at SERVER. False: it has none to compare with. */
 bool backup_ask_compare(const struct charm_world *w, struct charm_ask *a, const char *server);
 /* The answer to it: the names of some that are other. */

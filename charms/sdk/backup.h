@@ -76,6 +76,8 @@ bool backup_walk(const struct charm_world *w, struct charm_ask *a, backup_entry_
 /* ---- lines and metadata */
 /* The I-th line of TEXT, NULL: there is none. Fields in a line stand between tabs. */
 const char *backup_line(struct charm_ask *a, const char *text, size_t i);
+/* The I-th of LINE's fields, "" beyond them. */
+const char *backup_field(struct charm_ask *a, const char *line, size_t i);
 /* The I-th value of NAME. */
 const char *backup_meta(struct charm_ask *a, const char *text, const char *name, size_t i);
 
@@ -90,7 +92,7 @@ void backup_tidy(const struct charm_world *w, struct charm_ask *a);
 void backup_ask_dump(const struct charm_world *w, struct charm_ask *a, const char *command);
 /* Notes of the answer: bytes, sha256, plain-bytes, plain-sha256. */
 void backup_take_dump(const struct charm_world *w, struct charm_ask *a);
-/* After it was made. */
+/* After it was made. Where backups are deleted, "oldest" is the oldest good one that stays. */
 void backup_find_old(const struct charm_world *w, struct charm_ask *a);
 void backup_prune(const struct charm_world *w, struct charm_ask *a);
 
@@ -118,4 +120,8 @@ bool backup_note_verdict(const struct charm_world *w, struct charm_ask *a, bool 
 /* The step "failed": "why" is noted and told. */
 void backup_tell_failed(const struct charm_world *w, struct charm_ask *a);
 
+/* ---- the action list-backups */
+void backup_list_read(const struct charm_world *w, struct charm_ask *a);
+void backup_list_tell(const struct charm_world *w, struct charm_ask *a);
+/* These two; others may stand between them. */
 extern const struct charm_step backup_list_steps[];
