@@ -205,21 +205,13 @@ static void take_position(const struct charm_world *w, struct charm_ask *a) {
 }
 
 static void dump(const struct charm_world *w, struct charm_ask *a) {
-        const char *outcome = charm_outcome(w);
-
-        if (!outcome)
+        if (!charm_outcome(w))
                 return backup_ask_dump(w, a,
                                        backup_command(w, a, backup_pod(w, a),
                                                       charm_state(w, "chain") ? DUMP_AT : DUMP,
                                                       charm_state(w, "databases"), ""));
-        if (!strcmp(outcome, "refused") && backup_lost_server(w, a)) {
-                charm_log(a, "the server went away in the middle of the dump: it is begun again");
-                return charm_goto(a, "reach");
-        }
-        if (strcmp(outcome, "done") != 0)
-                return charm_give_up(a, "the dump broke off, and there is no backup %s: %s: %s",
-                                     charm_state(w, "id"), outcome, charm_error(w));
-        backup_take_dump(w, a);
+        if (!backup_dumped(w, a, BACKUP_LOST_MAX))
+                return;
         charm_log(a, "%s bytes are in the bucket", charm_answer(w, "/bytes"));
         take_position(w, a);
         charm_next(a);

@@ -132,18 +132,15 @@ static void restore(const struct charm_world *w, struct charm_ask *a) {
                 charm_set(a, "begun", "1");
                 return backup_ask_load(w, a, backup_pod(w, a));
         }
-        if (!strcmp(outcome, "refused") && backup_lost_server(w, a)) {
+        if (!strcmp(outcome, "refused") &&
+            backup_lost_server(w, a, charm_error(w), BACKUP_LOST_MAX)) {
                 charm_log(a, "the server went away in the middle of it: it is begun again");
                 return charm_goto(a, "quiet"); /* a server that was started again lets writers in */
         }
-        if (strcmp(outcome, "done") != 0)
-                return charm_give_up(a,
-                                     "it broke off: %s: %s. The databases are restored in part, "
-                                     "and the server is read-only, so that nobody writes there: "
-                                     "restore again",
-                                     outcome, charm_error(w));
-        charm_log(a, "%s bytes of SQL are read back", charm_answer(w, "/plain-bytes"));
-        charm_next(a);
+        backup_loaded(w, a,
+                      "The databases are restored in part, and the server is read-only, so that "
+                      "nobody writes "
+                      "there: restore again");
 }
 
 /* ---- check */

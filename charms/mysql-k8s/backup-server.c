@@ -27,21 +27,6 @@ bool backup_server_runs(const struct charm_world *w, struct charm_ask *a) {
         return false;
 }
 
-#define LOST_MAX 5 /* of one operation: a server that ends each time is no matter for a sixth */
-
-bool backup_lost_server(const struct charm_world *w, struct charm_ask *a) {
-        static const char *const words[] = { "Lost connection", "gone away", "Can't connect" };
-        const char *before = charm_state(w, "lost");
-        int count = before ? before[0] - '0' : 0;
-
-        for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-                if (strstr(charm_error(w), words[i]) && count + 1 < LOST_MAX) {
-                        charm_set(a, "lost", charm_text(charm_paper(a), "%d", count + 1));
-                        return true;
-                }
-        return false;
-}
-
 const char *backup_pod(const struct charm_world *w, struct charm_ask *a) {
         return charm_text(charm_paper(a), "%s-0", charm_application(charm_world_view(w)));
 }

@@ -10,15 +10,13 @@
 /* Of the list of tables, in letters: the state of an operation and a metadata object are 64 KiB. */
 #define BACKUP_TABLES_MAX 30000
 #define BACKUP_DATABASES_MAX 40 /* they stand in a command line of 64 words */
+#define BACKUP_LOST_MAX 4 /* a server that ends in the middle each time is no matter for a fifth */
 
 /* The server for verify-backup, while it is wanted. */
 void backup_plan_scratch(const struct charm_view *v, struct charm_plan *p);
 
 /* False: the action gave up. */
 bool backup_server_runs(const struct charm_world *w, struct charm_ask *a);
-/* The client in the pod says that the server went away, and not too often yet: what was refused so
- * is begun again. */
-bool backup_lost_server(const struct charm_world *w, struct charm_ask *a);
 const char *backup_pod(const struct charm_world *w, struct charm_ask *a);
 
 /* A command in POD as one end of a stream, as JSON. SCRIPT has the administrator's
