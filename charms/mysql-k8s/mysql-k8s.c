@@ -7,8 +7,8 @@
  * Actions: get-password, set-password; those about backups are in backup*.c, those about the users
  * of relations in rotate.c.
  *
- * tls.c has the server's certificate. Not here: replication, exporter; endpoints for those are declared,
- * and say so when related. */
+ * tls.c has the server's certificate. Not here: replication, exporter; endpoints for those are
+ * declared, and say so when related. */
 #include "charm.gen.h"
 
 #include "backup-server.h"

@@ -120,7 +120,7 @@ def _(world):
     replace_ca(world)
 
 
-@test("a client without TLS is refused once tls-required says so, and TLS goes with its certificate", shares=served, real="its clients run in the next test",)
+@test("a client without TLS is refused once tls-required says so, and TLS goes with its certificate", shares=served, real="its clients run in the next test")
 def _(world):
     world.ctl("config", DB, "tls-required=true").ok()
     world.wait_for("the server's configuration", lambda: "require_secure_transport = ON" in json.dumps(

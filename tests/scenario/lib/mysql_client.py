@@ -95,6 +95,8 @@ class Session:
         try:
             self.sequence = 0
             self.send(b"\x01")
+        except OSError:         # it failed before: that is told, not this
+            pass
         finally:
             self.socket.close()
 
