@@ -26,6 +26,7 @@ struct upgrade_options {
         const char *program;        /* where we are installed */
         const char *failed;         /* why the one before gave our place back; or NULL */
         void (*replace)(void *arg); /* end the loop, and let the installed program take over */
+        void (*stays)(void *arg);   /* the release before is not gone back to */
         void *arg;
 };
 /* Borrows the texts. */
@@ -49,6 +50,7 @@ struct upgrade_ask {
 int upgrade_try(struct upgrade *u, const struct upgrade_ask *ask, struct err *err);
 /* After upgrade_try ended well, and whoever asked was told. */
 void upgrade_go(struct upgrade *u);
+void upgrade_stays(struct upgrade *u); /* a person says so; NULL is fine */
 /* {"program", "release", "since" (ms), "schema", "known", "installed": whether another program lies
  * there, "failed"}: the caller's. */
 json_t *upgrade_json(const struct upgrade *u);
