@@ -5,6 +5,7 @@
 #include "file.h"
 #include "log.h"
 #include "store.h"
+#include "upgrade.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* In the folder UPGRADE_KEPT. */
 #define PROGRAM "mooringd"
 #define WORKER "mooring-charm"
 #define STARTS "starts" /* "N PROGRAM": how often which one was started; "-": none yet */
@@ -21,7 +23,7 @@
 #define TEXT_MAX 160
 
 static char *path_of(const char *state_dir, const char *name) {
-        return str_format("%s/" RELEASE_KEPT "/%s", state_dir, name);
+        return str_format("%s/" UPGRADE_KEPT "/%s", state_dir, name);
 }
 
 /* ---- files, whole also after a power cut */

@@ -7,13 +7,13 @@
  *                └─▶ serves so long, or ends as it was told to: counted anew; and where nothing
  *                    waits for a confirmation the copy goes
  *
+ * The folder is UPGRADE_KEPT (upgrade.h): mooringd, mooring-charm and starts.
  * What is counted is the program that took over: another file in its place begins anew. */
 #pragma once
 
 #include "err.h"
 
-#define RELEASE_KEPT "release-before" /* of the state folder: mooringd, mooring-charm, starts */
-#define RELEASE_STARTS_MAX 3          /* of the 10 that systemd allows in five minutes */
+#define RELEASE_STARTS_MAX 3 /* of the 10 that systemd allows in five minutes */
 #define RELEASE_SETTLED_MS 60000
 
 /* Copies both programs, and counts from nothing. <0: nothing is kept. */

@@ -12,7 +12,8 @@
 
 #include "backup-keeper.h"
 
-#define UPGRADE_PART "upgrade.part" /* backup of a dry run, in the state folder */
+#define UPGRADE_PART "upgrade.part"   /* backup of a dry run, in the state folder */
+#define UPGRADE_KEPT "release-before" /* programs of the release before, there too */
 /* Room for the copies that are made: the backup, what is unpacked of it, and that of the
  * migration; and as much again for what is written meanwhile. */
 #define UPGRADE_ROOM 4
