@@ -61,8 +61,7 @@ void pair_load(const struct charm_world *w, struct charm_ask *a) {
                 return client_pause(a);
         backup_loaded(w, a,
                       "The database is restored in part, and the server is stopped, so that nobody "
-                      "writes "
-                      "there: restore again");
+                      "writes there: restore again");
 }
 
 void pair_check(const struct charm_world *w, struct charm_ask *a) {

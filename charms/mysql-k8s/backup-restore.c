@@ -139,8 +139,7 @@ static void restore(const struct charm_world *w, struct charm_ask *a) {
         }
         backup_loaded(w, a,
                       "The databases are restored in part, and the server is read-only, so that "
-                      "nobody writes "
-                      "there: restore again");
+                      "nobody writes there: restore again");
 }
 
 /* ---- check */
