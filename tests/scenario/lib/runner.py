@@ -70,7 +70,7 @@ class Worlds:
         world = World(self.options.build, real.Real if self.options.real else sim.Sim, model=model or f"fresh-{self.count}")
         world.daemon.options = ["--poll-period", POLL, f"--refresh-gate-period={GATE}",
                                 f"--fight-delay={FIGHT}", f"--fight-delay-max={FIGHT}"]
-        world.daemon.test_charms = ["kinds", "acting", "sealed", "certified", "staged"]
+        world.daemon.test_charms = ["kinds", "acting", "sealed", "certified", "staged", "dialling"]
         world.__enter__()
         try:
             if start:
