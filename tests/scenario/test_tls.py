@@ -3,7 +3,8 @@
 """MySQL over TLS: the server's certificate, its renewal and its CA's, with a real database behind the pod.
 
 On real peers the clients are pods too: half have what they were told in their environment and roll with it, half read mounted files. They connect 50 times a second
-while credentials are rotated, the certificate is renewed three times and the CA is replaced, until there were MOORING_TEST_CONNECTIONS (500). None may fail."""
+while credentials are rotated, the certificate is renewed three times and the CA is replaced, again and again until there were MOORING_TEST_CONNECTIONS (500).
+None may fail."""
 import base64
 import json
 import os
@@ -134,6 +135,11 @@ def _(world):
         raise Trouble(f"left: {modes(world)}")
 
 
+def say(out, what):
+    connections, failed = dialler.counted(out)
+    print(f"    {what}: {connections} connections, {len(failed)} failed", flush=True)
+
+
 @test("pods connect all the time while credentials, certificate and CA are replaced: no connection fails", shares=served, sim="the simulator's pods run nothing")
 def _(world):
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="mooring-dialled-") as out:
@@ -143,16 +149,15 @@ def _(world):
         world.ctl("config", CLIENTS, f"program=@{program}", f"out={out}", f"period-ms={PERIOD_MS}").ok()
         world.wait_active()
         world.wait_for("connections", lambda: dialler.counted(out)[0] > 50)
-        print(f"    before: {dialler.counted(out)[0]} connections, {len(dialler.counted(out)[1])} failed", flush=True)
-        operation = run(world, DB, "rotate-relation-credentials", quiet=QUIET, watch=0)
-        done(world, operation)
-        print(f"    credentials rotated: {dialler.counted(out)[0]} connections, {len(dialler.counted(out)[1])} failed", flush=True)
-        for _ in range(3):
-            renew(world)
-        print(f"    renewed three times: {dialler.counted(out)[0]} connections, {len(dialler.counted(out)[1])} failed", flush=True)
-        replace_ca(world)
-        print(f"    CA replaced: {dialler.counted(out)[0]} connections, {len(dialler.counted(out)[1])} failed", flush=True)
-        world.wait_for("enough connections", lambda: dialler.counted(out)[0] >= CONNECTIONS, 1200)
+        say(out, "before")
+        while dialler.counted(out)[0] < CONNECTIONS and not dialler.counted(out)[1]:
+            done(world, run(world, DB, "rotate-relation-credentials", quiet=QUIET, watch=0))
+            say(out, "credentials rotated")
+            for _ in range(3):
+                renew(world)
+            say(out, "renewed three times")
+            replace_ca(world)
+            say(out, "CA replaced")
         connections, failed = dialler.counted(out)
         world.ctl("remove-application", CLIENTS).ok()
     print(f"    {connections} connections, {len(failed)} failed", flush=True)
