@@ -112,7 +112,7 @@ void backup_prune(const struct charm_world *w, struct charm_ask *a) {
         if (id && backup_ask_delete(w, a, id))
                 return;
         if (!id)
-                return charm_done(a);
+                return charm_next(a);
         charm_log(a, "%s is deleted, as backup-retention has it", id);
         charm_set(a, "pruned", charm_text(p, "%zu", at + 1));
         charm_result(a, "pruned", charm_text(p, "%zu", at + 1));
