@@ -131,7 +131,8 @@ static void sweep(const struct charm_world *w, struct charm_ask *a) {
                 return charm_done(a);
         }
         deleted = charm_text(charm_paper(a), "%lld",
-                             (deleted ? atoll(deleted) : 0) + atoll(charm_answer(w, "/deleted")));
+                             (deleted ? strtoll(deleted, NULL, 10) : 0) +
+                                     strtoll(charm_answer(w, "/deleted"), NULL, 10));
         charm_result(a, "copies-deleted", deleted);
         charm_set(a, "copies-deleted", deleted);
         if (after)

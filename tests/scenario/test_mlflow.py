@@ -302,6 +302,7 @@ def _(world):
     world.ctl("refresh", SERVER, "--resource", f"oci-image={NEWER}", "--wait", "5m").refused("paused", f"wants {wanted}", f"upgrade image={NEWER}", code=3)
     if schema(world) != before or read_run(world, first) != "by the older one":
         raise Trouble(f"{schema(world)}: something was touched")
+    failed(world, run(world, SERVER, "upgrade", image=NEWER), "is what is wanted already, and does not run")
     world.ctl("rollback", SERVER, "--wait", "5m").ok()
     world.wait_active()
     made = done(world, run(world, SERVER, "upgrade", image=NEWER))["results"]
