@@ -172,8 +172,8 @@ struct charm_certificate {
         bool rsa;                 /* RSA of 2048 bits, for who cannot ECDSA P-256 */
         int64_t lifetime_s;       /* 0: as the model says (certificate-lifetime) */
         /* A relation of interface tls-certificates: the other side issues it. The request is
-         * told to it, what it answers is taken; until then, charm_certificate_issued, nothing
-         * that holds it may be wanted. NULL: the model's authority. */
+         * told to it, what it answers is taken, whenever that changes; until the first answer
+         * (charm_certificate_issued) nothing that holds it may be wanted. NULL: the model's. */
         const struct charm_relation *by;
 };
 void charm_certificate(struct charm_plan *p, const char *label, const struct charm_certificate *c);

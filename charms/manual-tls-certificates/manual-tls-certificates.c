@@ -5,52 +5,22 @@
  * for them lies in the option `certificates`, which the action provide-certificate writes, and
  * is told to every relation: who asked finds its own by the request. What nobody asks for any
  * more goes with the next one that comes in.
- *
- * JSON here is what the daemon hands over and what this charm wrote, in one canonical form, so
- * that a text in it is found as charm_quote writes it. */
+ */
 #include "charm.gen.h"
 
-#define MEMBER "\"certificate_signing_request\":"
-
-/* The quoted text that begins at TEXT, with its quotes. */
-static const char *quoted(struct charm_plan *p, const char *text) {
-        size_t n = 1;
-        char *copy;
-
-        while (text[n] && text[n] != '"')
-                n += text[n] == '\\' && text[n + 1] ? 2 : 1;
-        if (!text[n])
-                return "";
-        copy = (char *)charm_memory(p, n + 2);
-        memcpy(copy, text, n + 1);
-        return copy;
-}
-
-static const char *asked(const struct charm_relation *r) {
-        const char *list = charm_told(r, "certificate_signing_requests");
-
-        return list ? list : "";
-}
-
-/* The next request at or after AT, or NULL. */
-static const char *next_request(const char *at) {
-        at = strstr(at, MEMBER);
-        return at ? at + strlen(MEMBER) : NULL;
-}
+#include "tls-requests.h"
 
 /* Requests of R that nothing was signed for: a list of JSON objects, added to LIST. */
 static const char *add_outstanding(const struct charm_view *v, struct charm_plan *p,
                                    const struct charm_relation *r, const char *list) {
         const char *have = charm_option(v, OPTION_CERTIFICATES);
+        const char *at = tls_requests(r), *request;
 
-        for (const char *at = next_request(asked(r)); at; at = next_request(at)) {
-                const char *request = quoted(p, at);
-
-                if (*request && !strstr(have, request))
-                        list = charm_text(p, "%s%s{\"application\":%s," MEMBER "%s}", list,
+        while ((request = tls_request_next(p, &at)))
+                if (!strstr(have, request))
+                        list = charm_text(p, "%s%s{\"application\":%s," TLS_REQUEST "%s}", list,
                                           *list ? "," : "", charm_quote(p, r->application),
                                           request);
-        }
         return list;
 }
 
@@ -88,7 +58,7 @@ static const struct charm_step request_steps[] = { { "tell", tell_requests, 0, 0
 
 static bool is_asked(const struct charm_view *v, const char *request) {
         for (size_t i = 0; i < charm_relations(v, ENDPOINT_CERTIFICATES); i++)
-                if (strstr(asked(charm_relation(v, ENDPOINT_CERTIFICATES, i)), request))
+                if (strstr(tls_requests(charm_relation(v, ENDPOINT_CERTIFICATES, i)), request))
                         return true;
         return false;
 }
@@ -100,10 +70,9 @@ static const char *kept(const struct charm_view *v, struct charm_plan *p, const 
         /* Each is an object without others in it, and PEM has no braces. */
         for (; (at = strchr(at, '{')) && (end = strchr(at, '}')); at = end) {
                 const char *one = charm_text(p, "%.*s", (int)(end - at + 1), at);
-                const char *mine = next_request(one);
-                const char *its = mine ? quoted(p, mine) : "";
+                const char *at_its = one, *its = tls_request_next(p, &at_its);
 
-                if (*its && strcmp(its, request) != 0 && is_asked(v, its))
+                if (its && strcmp(its, request) != 0 && is_asked(v, its))
                         list = charm_text(p, "%s%s%s", list, *list ? "," : "", one);
         }
         return list;
@@ -124,12 +93,11 @@ static void provide(const struct charm_world *w, struct charm_ask *a) {
                                         "get-outstanding-certificate-requests has those that are "
                                         "asked for, as they are to be given");
         list = kept(v, p, request);
-        charm_ask_config(
-                a, OPTION_CERTIFICATES,
-                charm_text(p, "[%s%s{\"ca\":%s,\"certificate\":%s," MEMBER "%s,\"chain\":[%s]}]",
-                           list, *list ? "," : "", charm_quote(p, charm_param(w, "ca-certificate")),
-                           charm_quote(p, charm_param(w, "certificate")), request,
-                           chain && *chain ? charm_quote(p, chain) : ""));
+        charm_ask_config(a, OPTION_CERTIFICATES,
+                         charm_text(p, "[%s]",
+                                    tls_issued(p, list, request, charm_param(w, "ca-certificate"),
+                                               charm_param(w, "certificate"),
+                                               chain && *chain ? charm_quote(p, chain) : "")));
 }
 
 static const struct charm_step provide_steps[] = { { "provide", provide, 0, 0 }, {} };

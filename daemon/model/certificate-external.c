@@ -3,7 +3,8 @@
  * a key and a request are made here, what is signed for it is taken when it is of that key
  *
  * The key that a request is for is a revision that nothing uses yet: until the answer comes,
- * what is served stays what it is. */
+ * what is served stays what it is. The request stays told as long as what was issued for it is in
+ * use: another answer to it, by a new authority of the issuer's say, is taken too. */
 #include "certificate-internal.h"
 
 #include "clock.h"
@@ -52,6 +53,14 @@ static int put_row(struct tx *tx, const struct certificate_ask *a,
                                  err);
 }
 
+/* Rows that are due stay so until the answer comes, but for what a person asked for (0): one
+ * request is enough. */
+static int64_t due_since(struct tx *tx, const struct q_certificate_row *row) {
+        if (!row || !row->ends_at)
+                return INT64_MAX;
+        return row->renew_at ? row->renew_at : tx_now(tx);
+}
+
 int certificate_request(struct tx *tx, const struct certificate_ask *a, struct err *err) {
         struct cert_wish wish = { .common_name = json_get_str(a->spec, "common-name", a->label),
                                   .names = json_get(a->spec, "names") };
@@ -75,7 +84,8 @@ int certificate_request(struct tx *tx, const struct certificate_ask *a, struct e
                         &(struct w_certificate_set_request_in){ .id = key.id,
                                                                 .spec = spec,
                                                                 .csr = buf_str(&csr),
-                                                                .csr_revision = key.revision },
+                                                                .csr_revision = key.revision,
+                                                                .renew_at = due_since(tx, row) },
                         err);
         if (r < 0)
                 return err_add(err, r, "certificate %s", a->label);
@@ -84,6 +94,11 @@ int certificate_request(struct tx *tx, const struct certificate_ask *a, struct e
 }
 
 /* ---- the answer */
+
+/* Of the key that the request is for. */
+static int64_t key_revision(const struct q_certificate_row *row) {
+        return row->csr_revision_null ? row->revision : row->csr_revision;
+}
 
 /* It is of the key that was asked for, and valid now. */
 static int check_answer(struct tx *tx, const struct certificate_ask *a,
@@ -97,7 +112,7 @@ static int check_answer(struct tx *tx, const struct certificate_ask *a,
         if (r >= 0 && n == 0)
                 r = err_set(err, -ENOENT, "its key is gone");
         if (r >= 0)
-                r = secret_revision_open(tx, a->sealer, s, row->csr_revision, &key, err);
+                r = secret_revision_open(tx, a->sealer, s, key_revision(row), &key, err);
         if (r >= 0)
                 r = cert_check_key(pem, &key, err);
         if (r >= 0)
@@ -118,14 +133,14 @@ static int take(struct tx *tx, const struct certificate_ask *a, const struct q_c
         if (r >= 0)
                 r = w_secret_set_revision(tx,
                                           &(struct w_secret_set_revision_in){
-                                                  .id = row->id, .revision = row->csr_revision },
+                                                  .id = row->id, .revision = key_revision(row) },
                                           err);
         if (r < 0)
                 return r;
         return w_certificate_set_taken(tx,
                                        &(struct w_certificate_set_taken_in){
                                                .id = row->id,
-                                               .revision = row->csr_revision,
+                                               .revision = key_revision(row),
                                                .subject = f.subject,
                                                .issuer = f.issuer,
                                                .serial_number = f.serial,
@@ -133,7 +148,8 @@ static int take(struct tx *tx, const struct certificate_ask *a, const struct q_c
                                                .ends_at = f.until,
                                                .renew_at = certificate_renewal(tx_now(tx), f.until),
                                                .issued_at = tx_now(tx),
-                                               .ca = answer->ca },
+                                               .ca = answer->ca,
+                                               .taken = answer->digest },
                                        err);
 }
 
@@ -142,8 +158,9 @@ int certificate_take(struct tx *tx, const struct certificate_ask *a,
         const struct q_certificate_row *row;
         int r = certificate_find(tx, a, &row, err);
 
-        if (r < 0 || !row || !row->csr || !str_eq(row->csr, answer->csr))
-                return r; /* answered already */
+        if (r < 0 || !row || !row->csr || !str_eq(row->csr, answer->csr) ||
+            (row->taken && str_eq(row->taken, answer->digest)))
+                return r; /* taken already */
         r = take(tx, a, row, answer, err);
         if (r < 0)
                 return err_add(err, r, "certificate %s", a->label);

@@ -291,6 +291,9 @@ static int show(struct tx *tx, const struct q_certificate_row *row, const char *
                                       "renew", (json_int_t)row->renew_at));
         if (row->csr)
                 json_object_set_new(json_get(v->rows, row->label), "csr", json_string(row->csr));
+        if (row->csr && row->csr_revision_null)
+                json_object_set_new(json_get(v->rows, row->label), "answer",
+                                    json_string(row->taken ? row->taken : ""));
         return 0;
 }
 

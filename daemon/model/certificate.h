@@ -18,6 +18,7 @@
 
 #include "cert.h"
 #include "certificate-spec.h"
+#include "digest.h"
 #include "json.h"
 #include "seal.h"
 #include "store.h"
@@ -52,18 +53,19 @@ int certificate_issue(struct tx *tx, const struct certificate_ask *a, struct err
 struct certificate_answer {
         const char *csr;      /* what it is for */
         const char *pem, *ca; /* with what leads to the root; the root */
+        char digest[2 * DIGEST_SIZE + 1]; /* of both, hex */
 };
 /* A new key, and a request for it in the row; marks the application, whose plan tells it. */
 int certificate_request(struct tx *tx, const struct certificate_ask *a, struct err *err);
-/* The answer to the request that is out: it is in use from now on. -EKEYREJECTED: it is for
- * another key. A's `key` is not read. */
+/* The answer to its request, or another one than that which was taken: it is in use from now on.
+ * -EKEYREJECTED: it is for another key. A's `key` is not read. */
 int certificate_take(struct tx *tx, const struct certificate_ask *a,
                      const struct certificate_answer *answer, struct err *err);
 /* No plan asks for the secret any more, which may be a certificate's key; or it goes. */
 int certificate_forget(struct tx *tx, int64_t secret, struct err *err);
-/* What a plan of APPLICATION is shown: SHOWN {label: {"ca": PEM, "csr": PEM, while it is out}};
- * and of its rows: ROWS {label: {"spec", "due": bool, "ends", "renew": ms, "csr"}}; with which
- * bundle ("3 4"). Free them. */
+/* What a plan of APPLICATION is shown: SHOWN {label: {"ca": PEM, "csr": PEM, its request}}; and of
+ * its rows: ROWS {label: {"spec", "due": bool, "ends", "renew": ms, "csr", "answer": digest, while
+ * none is waited for}}; with which bundle ("3 4"). Free them. */
 struct certificate_view {
         json_t *shown, *rows;
         char *bundle;

@@ -45,6 +45,10 @@ bool limit_override(struct limits *l, const char *option, const json_t *value) {
         return to;
 }
 
+bool limit_is_passing(const char *type) {
+        return str_eq(type, "CertificateRequest.cert-manager.io");
+}
+
 static bool deletes_too_much(const struct limits *l, const struct limit_count *c) {
         if (!c->removed)
                 return false;

@@ -32,6 +32,10 @@ bool limit_override(struct limits *l, const char *option, const json_t *value);
 /* OPTION's value; NULL: it is none of these. */
 json_t *limit_value(const struct limits *l, const char *option);
 
+/* A kind that comes and goes with what others ask for, and holds nothing: no limit counts that it
+ * is deleted, as none counts renewals. */
+bool limit_is_passing(const char *type);
+
 struct limit_count {
         size_t removed, changed;         /* by this plan */
         size_t wants;                    /* that the application has */

@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "command.h"
+#include "digest.h"
 #include "log.h"
 #include "queries.gen.h"
 
@@ -32,6 +33,12 @@ static struct new_certificate *add(struct application_work *w, const char *label
         c = &w->issues[w->issue_count++];
         *c = (struct new_certificate){ .label = str_dup(label), .spec = spec };
         return c;
+}
+
+static void forget(struct new_certificate *c) {
+        free(c->label);
+        secret_text_free(&c->key);
+        buf_free(&c->chain);
 }
 
 /* ---- of another application */
@@ -65,32 +72,48 @@ static void add_chain(struct new_certificate *c, const json_t *answer) {
         }
 }
 
+static void take_answer(struct application_work *w, const char *label, json_t *spec,
+                        const char *csr, const json_t *answer) {
+        struct new_certificate *c = add(w, label, spec);
+        uint8_t digest[DIGEST_SIZE];
+        cleanup_(buf_free) struct buf both = BUF_INIT;
+
+        add_chain(c, answer);
+        c->answer = (struct certificate_answer){ .csr = csr,
+                                                 .pem = buf_str(&c->chain),
+                                                 .ca = json_get_str(answer, "ca", "") };
+        buf_printf(&both, "%s\n%s", c->answer.pem, c->answer.ca);
+        digest_sha256(both.data, both.len, digest);
+        digest_hex(digest, DIGEST_SIZE, c->answer.digest);
+}
+
+/* To the request of ROW, other than the one that was taken. */
 static void find_answer(struct application_work *w, const char *label, json_t *spec,
-                        const char *csr) {
+                        const json_t *row) {
         const json_t *relation = relation_of(w, json_get_int(spec, "issuer", 0)), *answer;
-        struct new_certificate *c;
+        const char *csr = json_get_str(row, "csr", ""), *taken = json_get_str(row, "answer", "");
         size_t i;
 
+        if (!*csr) /* taken before requests stayed told */
+                return;
         json_array_foreach(json_dig(relation, "told", "certificates", NULL), i, answer) {
                 if (!str_eq(json_get_str(answer, "certificate_signing_request", ""), csr))
                         continue;
-                c = add(w, label, spec);
-                add_chain(c, answer);
-                c->answer = (struct certificate_answer){ csr, buf_str(&c->chain),
-                                                         json_get_str(answer, "ca", "") };
+                take_answer(w, label, spec, csr, answer);
+                if (str_eq(w->issues[w->issue_count - 1].answer.digest, taken))
+                        forget(&w->issues[--w->issue_count]);
                 return;
         }
 }
 
 static void ask_other(struct application_work *w, const char *label, json_t *spec, bool fits,
                       const json_t *row) {
-        const char *csr = json_get_str(row, "csr", NULL);
+        bool out = json_get(row, "csr") && !json_get(row, "answer");
+        bool asked = json_get_int(row, "renew", 0) == 0; /* by a person */
         struct new_certificate *c;
 
-        if (fits && csr)
-                return find_answer(w, label, spec, csr);
-        if (fits && !json_get_bool(row, "due", false))
-                return;
+        if (fits && (out ? !asked : !json_get_bool(row, "due", false)))
+                return find_answer(w, label, spec, row);
         c = add(w, label, spec);
         c->request = true;
         c->needed = !fits;
@@ -153,11 +176,8 @@ int application_ask_certificates(struct application_work *w, struct err *err) {
 }
 
 void application_free_certificates(struct application_work *w) {
-        for (size_t i = 0; i < w->issue_count; i++) {
-                free(w->issues[i].label);
-                secret_text_free(&w->issues[i].key);
-                buf_free(&w->issues[i].chain);
-        }
+        for (size_t i = 0; i < w->issue_count; i++)
+                forget(&w->issues[i]);
         free(w->issues);
         json_decref(w->certificates.shown);
         json_decref(w->certificates.rows);

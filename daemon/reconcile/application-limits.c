@@ -63,6 +63,7 @@ struct saving {
         struct q_model_row *model;  /* NULL: there is none */
         int64_t since;              /* changes from then on count with this one */
         size_t counted;             /* of what this plan changes, changed since then already */
+        size_t passing;             /* of what it takes away, under no limit */
         size_t more;
 };
 
@@ -98,6 +99,7 @@ static int tell(void *arg, const struct world_want *want, bool gone, struct err 
 
         if (!row)
                 return r;
+        s->passing += gone && limit_is_passing(row->type);
         s->counted += !gone && !row->changed_at_null && row->changed_at >= s->since;
         if (json_array_size(s->work->taken) == LISTED_MAX) {
                 s->more++;
@@ -141,11 +143,11 @@ static int count(struct tx *tx, struct application_work *w, struct saving *s, st
 
         if (r < 0 || n == 0)
                 s->model = NULL;
-        *c = (struct limit_count){ .removed = w->removed,
+        *c = (struct limit_count){ .removed = w->removed - s->passing,
                                    .changed = w->was_active && !w->renewal ? w->changed : 0,
                                    .wants = w->want_count,
                                    .empty = w->doc_count == 0,
-                                   .removed_all = w->removed };
+                                   .removed_all = w->removed - s->passing };
         if (s->model && s->model->deleted_at >= s->since)
                 c->removed_all += (size_t)s->model->deleted;
         return r < 0 || !c->changed ? r : count_objects(tx, w, s, c, err);
@@ -177,13 +179,13 @@ static int count_deleted(struct tx *tx, struct application_work *w, const struct
 
         if (!m)
                 return 0;
-        return w_model_count_deleted(
-                tx,
-                &(struct w_model_count_deleted_in){
-                        .id = w->model,
-                        .deleted_at = goes_on ? m->deleted_at : tx_now(tx),
-                        .deleted = (int64_t)w->removed + (goes_on ? m->deleted : 0) },
-                err);
+        return w_model_count_deleted(tx,
+                                     &(struct w_model_count_deleted_in){
+                                             .id = w->model,
+                                             .deleted_at = goes_on ? m->deleted_at : tx_now(tx),
+                                             .deleted = (int64_t)(w->removed - s->passing) +
+                                                        (goes_on ? m->deleted : 0) },
+                                     err);
 }
 
 int application_limits(struct tx *tx, struct application_work *w, struct err *err) {
@@ -205,7 +207,7 @@ int application_limits(struct tx *tx, struct application_work *w, struct err *er
         w->over = limit_over(&w->limits, &c);
         if (w->over && !is_released(w, w->over))
                 hold(w, &c);
-        else if (w->removed && !w->over)
+        else if (c.removed && !w->over)
                 r = count_deleted(tx, w, &s, err);
         return r < 0 ? r : 0;
 }

@@ -38,7 +38,7 @@ VALUES (:id, :model_id, :application_id, :label, :spec, :authority_id, :revision
 ON CONFLICT (id) DO UPDATE SET spec = excluded.spec, authority_id = excluded.authority_id, revision = excluded.revision,
        subject = excluded.subject, issuer = excluded.issuer, serial_number = excluded.serial_number,
        begins_at = excluded.begins_at, ends_at = excluded.ends_at, renew_at = excluded.renew_at,
-       issued_at = excluded.issued_at, csr = NULL, csr_revision = NULL, ca = NULL, renewals = renewals + 1, failed = NULL;
+       issued_at = excluded.issued_at, csr = NULL, csr_revision = NULL, taken = NULL, ca = NULL, renewals = renewals + 1, failed = NULL;
 
 -- name: certificate_by_application
 -- row: certificate
@@ -117,11 +117,11 @@ WHERE c.model_id = :model_id AND (c.failed IS NOT NULL OR (c.renew_at > 0 AND c.
 ORDER BY c.id LIMIT 100;
 
 -- name: certificate_set_request
-UPDATE certificate SET csr = :csr, csr_revision = :csr_revision, spec = :spec WHERE id = :id;
+UPDATE certificate SET csr = :csr, csr_revision = :csr_revision, taken = NULL, spec = :spec, renew_at = :renew_at WHERE id = :id;
 
 -- name: certificate_set_taken
--- What was issued elsewhere for its request.
+-- What was issued elsewhere for its request, which stays told: whoever issues may replace the answer.
 UPDATE certificate SET authority_id = NULL, revision = :revision, subject = :subject, issuer = :issuer,
        serial_number = :serial_number, begins_at = :begins_at, ends_at = :ends_at, renew_at = :renew_at, issued_at = :issued_at,
-       ca = :ca, csr = NULL, csr_revision = NULL, renewals = renewals + 1, failed = NULL
+       ca = :ca, csr_revision = NULL, taken = :taken, renewals = renewals + 1, failed = NULL
 WHERE id = :id;

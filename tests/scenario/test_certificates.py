@@ -18,7 +18,8 @@ import urllib.parse
 from contextlib import contextmanager
 from pathlib import Path
 
-from lib.runner import main, test
+from lib import cert_manager
+from lib.runner import main, shared, test
 from lib.world import Trouble
 
 PLATFORM = Path(__file__).parent / "lib" / "platform_stand_in.py"
@@ -38,8 +39,8 @@ def certs(world, *words):
     return json.loads(world.ctl("certs", "--format", "json", *words).ok().out)
 
 
-def secret(world):
-    data = world.cluster.kube.get("secrets", world.cluster.model, "hook-0")["data"]
+def secret(world, name="hook-0"):
+    data = world.cluster.kube.get("secrets", world.cluster.model, name)["data"]
     return {name: base64.b64decode(value).decode() for name, value in data.items()}
 
 
@@ -71,6 +72,82 @@ def _(world):
     if "rotate-certificate" not in world.ctl("audit", "--what", "rotate-certificate").ok().out:
         raise Trouble("it is not in the audit")
     world.wait_active()
+
+
+# ---- issued by somebody else
+
+def served_by(world, name, issuer):
+    """Until the Secret NAME has a certificate of ISSUER; its text."""
+    def there():
+        pem = secret(world, name)["tls.crt"]
+        said = subprocess.run(["openssl", "x509", "-noout", "-issuer"], input=pem, capture_output=True, text=True, check=True).stdout
+        return pem if said.strip() == f"issuer=CN = {issuer}" else None
+    return world.wait_for(f"{name} to be issued by {issuer}", there)
+
+
+def verify(world, name):
+    """Its certificate is of its key, and its bundle verifies it."""
+    data = secret(world, name)
+    for part, text in data.items():
+        (world.folder / part).write_text(text)
+    for words in (["verify", "-purpose", "sslserver", "-CAfile", world.folder / "ca.crt", world.folder / "tls.crt"],
+                  ["x509", "-noout", "-checkhost", f"{name}.{world.cluster.model}.svc", "-in", world.folder / "tls.crt"]):
+        done = subprocess.run(["openssl", *map(str, words)], capture_output=True, text=True, check=False)
+        if done.returncode or "does NOT match" in done.stdout:
+            raise Trouble(f"openssl {words[0]}: {done.stdout}{done.stderr}")
+    keys = {subprocess.run(["openssl", *words], capture_output=True, text=True, check=True).stdout for words in (
+        ["x509", "-noout", "-pubkey", "-in", world.folder / "tls.crt"], ["pkey", "-pubout", "-in", world.folder / "tls.key"])}
+    if len(keys) != 1:
+        raise Trouble("the certificate is of another key")
+
+
+def requests(world):
+    return {r["metadata"]["name"]: r for r in world.cluster.kube.list(cert_manager.PLURAL, world.cluster.model)}
+
+
+def another_request(world, before):
+    """Until there is one beside those of BEFORE, and none of them."""
+    return world.wait_for("another request", lambda: (now := requests(world)) and not before & now.keys() and list(now.values())[0])
+
+
+@test("an issuer of cert-manager's signs what an application asks for; what it denies or cannot sign is told, and is asked for anew", shares=certified)
+def _(world):
+    cert_manager.define(world, Path(shared()) / "upstream" / "cert-manager.yaml")
+    issuer = cert_manager.Issuer(world, "ours")
+    try:
+        world.ctl("deploy", "cert-manager-issuer", "issuer").ok()
+        world.wait_status("issuer", "blocked", "issuer-name")
+        world.ctl("config", "issuer", "issuer-name=ours", "issuer-kind=ClusterIssuer", "duration=720h").ok()
+        world.ctl("deploy", "certified", "web").ok()
+        world.ctl("integrate", "web", "issuer").ok()
+        world.wait_status("issuer", "waiting", "the request of web", "takes its time")
+        (name, first), = requests(world).items()
+        if first["spec"]["issuerRef"] != {"name": "ours", "kind": "ClusterIssuer", "group": "cert-manager.io"} or first["spec"]["duration"] != "720h":
+            raise Trouble(f"it asks for {first['spec']}")
+        issuer.answer = "sign"
+        pem = served_by(world, "web-0", "ours")
+        world.wait_active()
+        verify(world, "web-0")
+        if requests(world).keys() != {name}:
+            raise Trouble("the request did not stay")
+        for answer, said in (("Denied", "denied"), ("InvalidRequest", "cannot sign")):
+            before, issuer.answer = requests(world).keys(), answer
+            world.ctl("rotate-certificate", "web").ok()
+            another_request(world, before)
+            world.wait_status("issuer", "blocked", said, f"the {answer} of a policy", "rotate-certificate web")
+            if secret(world, "web-0")["tls.crt"] != pem:
+                raise Trouble("what is served changed")
+        before, issuer.answer = requests(world).keys(), "sign"
+        world.ctl("rotate-certificate", "web").ok()
+        another_request(world, before)
+        world.wait_for("the next certificate", lambda: secret(world, "web-0")["tls.crt"] != pem)
+        world.wait_active()
+        verify(world, "web-0")
+    finally:
+        for app in ("web", "issuer"):
+            world.ctl("remove-application", app)
+        world.wait_for("the requests to go", lambda: not requests(world))
+        issuer.stop()
 
 
 # ---- a webhook that is asked all the time

@@ -36,7 +36,7 @@ static void ask(struct charm_plan *p, const char *label, const char *part, json_
                                       token ? token : charm_text(p, PLAN_DRAFT, key)));
 }
 
-/* The request that is out, among those that the relation was told of before. */
+/* Its request, which is out or was answered, among those that the relation was told of before. */
 static void tell_request(struct charm_plan *p, const char *label, const struct charm_relation *by) {
         const json_t *own = json_dig(p->view->root, "certificates", label, NULL);
         const char *csr = json_get_str(own, "csr", NULL);
