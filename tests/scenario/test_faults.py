@@ -16,10 +16,7 @@ from proxy import Proxy, garbage, truncated  # noqa: E402
 
 
 def faults(world):
-    """A daemon that reaches its cluster through a proxy. One field is damaged again and again: no fight is to slow that."""
-    world.daemon.stop()
-    world.daemon.options += ["--fight-delay", "100ms", "--fight-delay-max", "100ms"]
-    world.daemon.start()
+    """A daemon that reaches its cluster through a proxy."""
     url = urllib.parse.urlsplit(world.cluster.kube.url)
     world.proxy = Proxy((url.hostname, url.port))
     text = world.cluster.kubeconfig.read_text().replace(f"{url.hostname}:{url.port}", f"{url.hostname}:{world.proxy.port}")

@@ -72,6 +72,7 @@ class DataPlane(threading.Thread):
             end(self.running.pop(uid), seconds=GRACE)
         for uid, pod in pods.items():
             self.named[uid] = pod["metadata"]["name"]
+            self.certify(pod)
             if uid not in self.running:
                 process = maker_of(pod)(self, pod)
                 if process:
@@ -145,6 +146,20 @@ class DataPlane(threading.Thread):
             return subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                     env=os.environ | environment)
 
+    def certify(self, pod):
+        """The server's arguments for the certificate that is mounted into POD, or none. Its files follow their Secret."""
+        volume = next((v for v in pod["spec"].get("volumes", []) if v["name"] == "tls"), None)
+        data = volume and self.secret(pod["metadata"]["namespace"], volume["secret"]["secretName"])
+        if not data:
+            return []
+        folder = self.folder / f"{pod['metadata']['uid']}.tls"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for name in ("tls.crt", "tls.key"):
+            if not (folder / name).exists() or (folder / name).read_text() != data[name]:
+                (folder / f"{name}.part").write_text(data[name])
+                (folder / f"{name}.part").rename(folder / name)
+        return [f"--ssl-cert={folder}/tls.crt", f"--ssl-key={folder}/tls.key"]
+
     # ---- MySQL
 
     def run_mysql(self, pod):
@@ -155,13 +170,14 @@ class DataPlane(threading.Thread):
         if not data or not password:
             return None
         socket = data.with_suffix(".sock")
+        tls = self.certify(pod)
         argv = [find_mariadbd(), "--no-defaults", *mariadb_user(), f"--datadir={data}", "--port=3306", f"--socket={socket}",
                 f"--bind-address={self.address_of(namespace, name, 3306)}", f"--pid-file={data}.pid", "--skip-name-resolve",
-                "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=16M", "--performance-schema=OFF", "--skip-log-bin"]
+                "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=16M", "--performance-schema=OFF", "--skip-log-bin", *tls]
         self.run_in(pod, MYSQL_UNIX_PORT=socket, MYSQL_HOST=self.address_of(namespace, name, 3306),
                     PATH=f"{self.in_the_way}:{self.path}")
         if MYSQL:
-            return self.spawn(f"{name}-mysql", self.mysqld(data, password["root-password"], self.address_of(namespace, name, 3306)))
+            return self.spawn(f"{name}-mysql", [*self.mysqld(data, password["root-password"], self.address_of(namespace, name, 3306)), *tls])
         if not data.exists():
             self.initialise_mariadb(data, password["root-password"])
         return self.spawn(f"{name}-mariadb", argv)

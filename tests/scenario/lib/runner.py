@@ -27,6 +27,7 @@ APPS = ("mlflow-minio", "mlflow-mysql", "mlflow-server")
 TESTS = []
 LOG_LINES = 40          # of the daemon's log that are shown with a failure
 POLL = "2s"             # how often databases and buckets are looked at; 30 s by default
+FIGHT = "100ms"         # how long the repair of a field that is fought over waits: tests damage the same one again and again; 30 s and more by default
 GATE = "500ms"          # how long the canary of a refresh is well before the rest follows; 1m by default
 
 
@@ -66,8 +67,9 @@ class Worlds:
     def fresh(self, start=True, model=None):
         self.count += 1
         world = World(self.options.build, real.Real if self.options.real else sim.Sim, model=model or f"fresh-{self.count}")
-        world.daemon.options = ["--poll-period", POLL, f"--refresh-gate-period={GATE}"]
-        world.daemon.test_charms = ["kinds", "acting", "sealed", "certified", "staged"]
+        world.daemon.options = ["--poll-period", POLL, f"--refresh-gate-period={GATE}",
+                                f"--fight-delay={FIGHT}", f"--fight-delay-max={FIGHT}"]
+        world.daemon.test_charms = ["kinds", "acting", "sealed", "certified", "staged", "dialling"]
         world.__enter__()
         try:
             if start:
