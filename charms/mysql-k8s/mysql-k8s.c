@@ -12,6 +12,7 @@
 #include "charm.gen.h"
 
 #include "backup-server.h"
+#include "binlog.h"
 #include "serve.h"
 #include "tls.h"
 
@@ -371,8 +372,9 @@ static const struct charm_step set_password_steps[] = {
 static const struct charm_action actions[] = { { ACTION_GET_PASSWORD, get_password_steps },
                                                { ACTION_SET_PASSWORD, set_password_steps },
                                                { ACTION_CREATE_BACKUP, backup_create_steps },
-                                               { ACTION_LIST_BACKUPS, backup_list_steps },
+                                               { ACTION_LIST_BACKUPS, binlog_list_steps },
                                                { ACTION_RESTORE, backup_restore_steps },
+                                               { ACTION_SHIP_BINLOGS, binlog_ship_steps },
                                                { ACTION_VERIFY_BACKUP, backup_verify_steps },
                                                { ACTION_ROTATE_RELATION_CREDENTIALS, rotate_steps },
                                                { ACTION_UNLOCK_RELATION_USER, unlock_steps },

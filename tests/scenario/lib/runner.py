@@ -7,7 +7,8 @@
 Tests of a file share a world in which the MLflow bundle is active, and leave it so; those marked shares=deploy share one in which that function has
 deployed something else, whose model has the function's name. One marked fresh=True gets a world of its own, without the bundle,
 in which the model has another name (world.cluster.model), for there is one real cluster. real="why": only the simulator can do this;
-sim="why": only the real peers. TEXT: only tests with that in their title. A test that
+sim="why": only the real peers; seldom="why": on them only with
+MOORING_SCENARIO_ALL=1, for it takes long, and the simulator shows the same. TEXT: only tests with that in their title. A test that
 fails costs the shared world: the next one begins with a new one. The last line is "N passed, N failed, N skipped".
 """
 import argparse
@@ -36,7 +37,7 @@ class Skip(Exception):
 
 
 def test(title, **how):
-    for place in ("real", "sim"):
+    for place in ("real", "sim", "seldom"):
         if not isinstance(how.get(place, ""), str):
             raise TypeError(f"{title}: {place} must be the reason why it is not for there")
 
@@ -119,7 +120,8 @@ def run(worlds, function, how):
 
 
 def why_not(options, how):
-    return how.get("real" if options.real else "sim")
+    why = how.get("real" if options.real else "sim")
+    return why or (how.get("seldom") if options.real and not os.environ.get("MOORING_SCENARIO_ALL") else None)
 
 
 def one(worlds, number, title, function, how):
