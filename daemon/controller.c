@@ -24,6 +24,7 @@
 #include "queries.gen.h"
 #include "reconcile.h"
 #include "rekey.h"
+#include "release-kept.h"
 #include "release.h"
 #include "seal.h"
 #include "store.h"
@@ -58,7 +59,7 @@ struct controller {
         struct audit audit;
         int64_t audit_start; /* see struct audit */
         struct audit_teller teller;
-        struct timer watchdog, sweep, charms;
+        struct timer watchdog, sweep, charms, settled;
         struct charm_prune prune;
         int64_t watchdog_ms;
         char uuid[UUID_SIZE];
@@ -333,6 +334,18 @@ static void on_replace(void *arg) {
         loop_stop(c->loop, 0);
 }
 
+static void on_stays(void *arg) {
+        struct controller *c = arg;
+
+        release_stays(c->options);
+}
+
+static void on_settled(void *arg) {
+        struct controller *c = arg;
+
+        release_settled(c->options);
+}
+
 static void open_upgrade(struct controller *c) {
         c->upgrade = upgrade_new(&(struct upgrade_options){ .store = c->store,
                                                             .loop = c->loop,
@@ -341,6 +354,7 @@ static void open_upgrade(struct controller *c) {
                                                             .program = release_program(),
                                                             .failed = release_failed(),
                                                             .replace = on_replace,
+                                                            .stays = on_stays,
                                                             .arg = c });
 }
 
@@ -539,6 +553,7 @@ static int start_housekeeping(struct controller *c, struct err *err) {
         timer_init(&c->watchdog, c->loop, "watchdog", on_watchdog, c);
         timer_init(&c->sweep, c->loop, "sweep", on_sweep, c);
         timer_init(&c->charms, c->loop, "charms", on_charms, c);
+        timer_init(&c->settled, c->loop, "settled", on_settled, c);
         timer_after(&c->sweep, SWEEP_MS);
         timer_after(&c->charms, CHARMS_MS);
         c->prune = (struct charm_prune){ .loop = c->loop,
@@ -616,6 +631,7 @@ int controller_run(struct controller *c, bool *ret_replaced) {
 
         sd_notify(0, "READY=1");
         release_serves();
+        timer_after(&c->settled, RELEASE_SETTLED_MS);
         tell_start(c);
         log_plain(LOG_NOTICE, "ready", "mooringd %s serves %s, state in %s", MOORING_VERSION,
                   c->options->socket, c->options->state_dir);
@@ -632,6 +648,7 @@ struct controller *controller_free(struct controller *c) {
                 timer_cancel(&c->watchdog);
                 timer_cancel(&c->sweep);
                 timer_cancel(&c->charms);
+                timer_cancel(&c->settled);
                 audit_teller_stop(&c->teller);
                 charm_prune_stop(&c->prune);
         }

@@ -43,18 +43,25 @@ static int serve(struct options *o, char **argv) {
         struct controller *c = NULL;
         struct err err = { 0 };
         bool replaced = false;
-        int r = controller_new(o, &c, &err);
+        int r;
 
+        release_begin(o, argv);
+        r = controller_new(o, &c, &err);
         if (r < 0) {
                 log_plain(LOG_ERR, "start", "cannot start: %s", err_text(&err));
+                if (r == -EWOULDBLOCK) /* another daemon serves: this says nothing of the release */
+                        release_settled(o);
                 release_hand_back(argv, err_text(&err));
                 return 1;
         }
         r = controller_run(c, &replaced);
         controller_free(c);
-        if (!replaced)
+        if (!replaced) {
+                if (r == 0)
+                        release_settled(o);
                 return r;
-        release_hand_over(argv);
+        }
+        release_hand_over(o, argv);
         return 1;
 }
 

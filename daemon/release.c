@@ -3,6 +3,7 @@
 #include "release.h"
 
 #include "log.h"
+#include "release-kept.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #define PREVIOUS "MOORINGD_PREVIOUS" /* "PROGRAM WORKER": two descriptors */
 #define WORKER "MOORINGD_WORKER"     /* "WORKER": ours, from before */
 #define FAILED "MOORINGD_FAILED"     /* why we are here again */
+#define PROGRAM "MOORINGD_PROGRAM"   /* where we are installed, when we run from our copy */
 /* A start copies the store and migrates it before it pings, and nobody waits for it at a boot. */
 #define START_WATCHDOG_USEC "1800000000"
 
@@ -60,11 +62,15 @@ static void take_own(void) {
 /* Of a file that was replaced the kernel says so. */
 static void find_program(void) {
         static const char gone[] = " (deleted)";
+        const char *installed = getenv(PROGRAM);
         ssize_t n = readlink("/proc/self/exe", release.program, sizeof(release.program) - 1);
 
         release.program[n < 0 ? 0 : n] = '\0';
         if (str_ends(release.program, gone))
                 release.program[strlen(release.program) - strlen(gone)] = '\0';
+        if (installed)
+                snprintf(release.program, sizeof(release.program), "%s", installed);
+        unsetenv(PROGRAM);
 }
 
 void release_init(void) {
@@ -141,24 +147,37 @@ static void become(int program, int worker, char *const *argv, const char *why) 
         keep(worker);
         setenv(WORKER, fd, 1);
         setenv(FAILED, why, 1);
+        setenv(PROGRAM, release.program, 1);
         execv(path, argv);
         log_plain(LOG_ERR, "release", "the release before cannot be started: %s", strerror(errno));
 }
 
-void release_hand_over(char *const *argv) {
-        int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+/* Does not return when it could be started. RET_WHY: free it. */
+static void start_installed(const struct options *o, char *const *argv, int self, char **ret_why) {
         cleanup_(freep) char *previous = str_format("%d %d", self, release.worker);
+        struct err err = { 0 };
+
+        if (release_kept_make(o->state_dir, self, release.worker, &err) < 0) {
+                *ret_why = str_dup(err_text(&err));
+                return;
+        }
+        keep(self);
+        keep(release.worker);
+        setenv(PREVIOUS, previous, 1);
+        execv(release.program, argv);
+        *ret_why = str_format("%s: %s", release.program, strerror(errno));
+        unsetenv(PREVIOUS);
+        release_kept_forget(o->state_dir);
+}
+
+void release_hand_over(const struct options *o, char *const *argv) {
+        int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
         cleanup_(freep) char *why = NULL;
 
         log_plain(LOG_NOTICE, "release", "%s takes the place of this release (%s)", release.program,
                   MOORING_VERSION);
         sd_notify(0, "WATCHDOG_USEC=" START_WATCHDOG_USEC);
-        keep(self);
-        keep(release.worker);
-        setenv(PREVIOUS, previous, 1);
-        execv(release.program, argv);
-        why = str_format("%s: %s", release.program, strerror(errno));
-        unsetenv(PREVIOUS);
+        start_installed(o, argv, self, &why);
         become(self, release.worker, argv, why);
 }
 
@@ -167,4 +186,29 @@ void release_hand_back(char *const *argv, const char *why) {
                 return;
         log_plain(LOG_ERR, "release", "the release before starts again: %s", why);
         become(release.previous, release.previous_worker, argv, why);
+}
+
+/* ---- the one that crashes */
+
+void release_begin(const struct options *o, char *const *argv) {
+        cleanup_(freep) char *why = NULL;
+        int program, worker;
+
+        if (release.failed || !release_kept_start(o->state_dir, &program, &worker))
+                return;
+        why = str_format("%s was started %d times and ended each time before it had served for %d "
+                         "s: the journal has why. Install a release that starts (or the one before "
+                         "again), then mooringctl upgrade-controller",
+                         release.program, RELEASE_STARTS_MAX, RELEASE_SETTLED_MS / 1000);
+        log_plain(LOG_ERR, "release", "the release before starts again: %s", why);
+        become(program, worker, argv, why);
+}
+
+void release_settled(const struct options *o) {
+        if (!release.failed)
+                release_kept_settle(o->state_dir);
+}
+
+void release_stays(const struct options *o) {
+        release_kept_forget(o->state_dir);
 }

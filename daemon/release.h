@@ -3,6 +3,8 @@
  *
  *      old: upgrade is asked for ──▶ stops as ever ──▶ exec of what is installed now at its path
  *      new: cannot start ──▶ exec of the old one, from the descriptor that it left open
+ *      new: crashes ──▶ systemd starts it again, and again ──▶ exec of the old one, from the copy
+ *           that it left in the state folder (release-kept.h)
  *
  * The same process goes on, so systemd sees no restart. Who replaces the files (apt) does it while
  * the daemon runs: so the program of the workers is opened once, at the start, and a daemon never
@@ -20,10 +22,16 @@ const char *release_worker(void);  /* path of it, good as long as we live */
 const char *release_program(void); /* where mooringd is installed; "": not known */
 /* Why a release that was to take our place gave it back; NULL: none did. */
 const char *release_failed(void);
+/* A start of a release that took over is counted; failed too often, it does not return: the
+ * release before takes its place. */
+void release_begin(const struct options *o, char *const *argv);
 void release_serves(void); /* the release before is not waited for any more */
+/* It has served for RELEASE_SETTLED_MS, or ended as it was told to. */
+void release_settled(const struct options *o);
+void release_stays(const struct options *o); /* there is no way back to the one before */
 /* The daemon has stopped: what is installed takes its place. Returns when neither it nor we can be
  * started (logged). */
-void release_hand_over(char *const *argv);
+void release_hand_over(const struct options *o, char *const *argv);
 /* The start failed with WHY: the release before takes its place again. Returns when there is none,
  * or it cannot be started. */
 void release_hand_back(char *const *argv, const char *why);

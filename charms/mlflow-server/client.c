@@ -7,13 +7,13 @@
 
 #include "charm.gen.h"
 
+#include "backup.h"
 #include "mysql-command.h"
 
 #include <stdlib.h>
 
 #define OBJECT "backup-client"
-#define PAUSE 2      /* seconds between two looks */
-#define TRIES_MAX 90 /* until the database lets in: three minutes */
+#define PAUSE 2 /* seconds between two looks */
 
 void client_plan(const struct charm_view *v, struct charm_plan *p, const struct backends *b) {
         const char *name = mlflow_own_name(v, p, "backup");
@@ -90,7 +90,7 @@ void client_reach(const struct charm_world *w, struct charm_ask *a) {
                 return charm_next(a);
         if (!exit)
                 return ask_sql(w, a, "SELECT 1;\n");
-        if (count == TRIES_MAX)
+        if (count == CLIENT_TRIES_MAX)
                 return charm_give_up(a,
                                      "the database lets nobody in by the relation's credentials: "
                                      "%.300s",
@@ -136,17 +136,11 @@ static const char *survey(struct charm_plan *p, const char *bucket, int64_t sinc
                 if_table(p, "model_versions", models, "SELECT 0"));
 }
 
-/* Of TEXT line LINE, field FIELD; "" where there is none. */
-static const char *field(struct charm_ask *a, const char *text, int line, int at) {
-        for (; text && line; line--) {
-                text = strchr(text, '\n');
-                text = text ? text + 1 : NULL;
-        }
-        for (; text && at; at--) {
-                text += strcspn(text, "\t\n");
-                text = *text == '\t' ? text + 1 : NULL;
-        }
-        return text ? charm_text(charm_paper(a), "%.*s", (int)strcspn(text, "\t\n"), text) : "";
+/* Of TEXT line LINE, field AT; "" where there is none. */
+static const char *field(struct charm_ask *a, const char *text, size_t line, size_t at) {
+        const char *found = backup_line(a, text, line);
+
+        return found ? backup_field(a, found, at) : "";
 }
 
 static void ask_survey(const struct charm_world *w, struct charm_ask *a, int64_t since) {
@@ -169,17 +163,7 @@ bool client_begins(const struct charm_world *w, struct charm_ask *a) {
 }
 
 bool client_lost(const struct charm_world *w, struct charm_ask *a, const char *text) {
-        static const char *const words[] = { "Lost connection", "gone away", "Can't connect",
-                                             "Server shutdown in progress" };
-        const char *before = charm_state(w, "lost");
-        long count = before ? strtol(before, NULL, 10) : 0;
-
-        for (size_t i = 0; text && i < sizeof(words) / sizeof(*words); i++)
-                if (strstr(text, words[i]) && count < TRIES_MAX) {
-                        charm_set(a, "lost", charm_text(charm_paper(a), "%ld", count + 1));
-                        return true;
-                }
-        return false;
+        return backup_lost_server(w, a, text, CLIENT_TRIES_MAX);
 }
 
 bool client_survey(const struct charm_world *w, struct charm_ask *a, int64_t since,

@@ -8,6 +8,8 @@
 
 #include "mlflow.h"
 
+#define CLIENT_TRIES_MAX 90 /* until the database lets in: three minutes */
+
 void client_plan(const struct charm_view *v, struct charm_plan *p, const struct backends *b);
 
 /* ---- steps: the pod is wanted, and there; in the end it goes (CHARM_CLEANUP) */

@@ -37,20 +37,12 @@ void pair_survey(const struct charm_world *w, struct charm_ask *a) {
 }
 
 void pair_dump(const struct charm_world *w, struct charm_ask *a) {
-        const char *outcome = charm_outcome(w);
-
-        if (!outcome) {
+        if (!charm_outcome(w)) {
                 charm_set(a, "moment", charm_text(charm_paper(a), "%lld", (long long)charm_now(w)));
                 return backup_ask_dump(w, a, client_command(w, a, DUMP, NULL));
         }
-        if (!strcmp(outcome, "refused") && client_lost(w, a, charm_error(w))) {
-                charm_log(a, "the server went away in the middle of the dump: it is begun again");
-                return charm_goto(a, "reach");
-        }
-        if (strcmp(outcome, "done") != 0)
-                return charm_give_up(a, "the dump broke off, and there is no backup %s: %s: %s",
-                                     charm_state(w, "id"), outcome, charm_error(w));
-        backup_take_dump(w, a);
+        if (!backup_dumped(w, a, CLIENT_TRIES_MAX))
+                return;
         charm_log(a, "%s bytes of the database are in the bucket", charm_answer(w, "/bytes"));
         charm_next(a);
 }

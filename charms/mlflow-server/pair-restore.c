@@ -59,14 +59,9 @@ void pair_load(const struct charm_world *w, struct charm_ask *a) {
         }
         if (strcmp(outcome, "done") != 0 && client_lost(w, a, charm_error(w)))
                 return client_pause(a);
-        if (strcmp(outcome, "done") != 0)
-                return charm_give_up(a,
-                                     "it broke off: %s: %s. The database is restored in part, and "
-                                     "the server is stopped, so that nobody writes there: restore "
-                                     "again",
-                                     outcome, charm_error(w));
-        charm_log(a, "%s bytes of SQL are read back", charm_answer(w, "/plain-bytes"));
-        charm_next(a);
+        backup_loaded(w, a,
+                      "The database is restored in part, and the server is stopped, so that nobody "
+                      "writes there: restore again");
 }
 
 void pair_check(const struct charm_world *w, struct charm_ask *a) {

@@ -7,10 +7,13 @@
  * Checksums cannot be asked for in that transaction: they are taken before and after it, and a
  * table that has the same both times has that one in the dump too. One that was written to
  * meanwhile has none. The metadata is written last; before it, nothing lists the backup, and
- * when it never comes to it the dump is taken away. */
+ * when it never comes to it the dump is taken away.
+ *
+ * Where the server writes binary logs, the backup's place in them is noted (read to begin, see
+ * binlog.h): from there on ship-binlogs and restore have any later moment. */
 #include "backup-server.h"
 
-#include "mysql-command.h"
+#include "binlog.h"
 
 #include <stdio.h>
 
@@ -163,24 +166,54 @@ static void reach(const struct charm_world *w, struct charm_ask *a) {
         charm_next(a);
 }
 
-#define DUMP MYSQL_DUMP " --user=root --routines --events --databases -- \"$@\""
+#define OWN_OPTIONS " --user=root --routines --events"
+#define DATABASES " --databases -- \"$@\""
+#define DUMP MYSQL_DUMP OWN_OPTIONS DATABASES
+/* The position of the dump in the binary log is one of its first lines; it goes to the errors too,
+ * with the time by which it was taken. Writers wait while the server is asked for it: at most so
+ * long as lock_wait_timeout has it. */
+#define DUMP_AT                                                                                    \
+        "d=" MYSQL_DUMP_PROGRAM                                                                    \
+        "; case $(\"$d\" --help) in *--source-data*) at=--source-data=2;; "                        \
+        "*) at=--master-data=2;; esac; exec 4>&1; r=$( { { \"$d\"" MYSQL_DUMP_OPTIONS OWN_OPTIONS  \
+        " --loose-init-command='SET SESSION lock_wait_timeout=60' $at" DATABASES " 3>&- 4>&-; "    \
+        "echo $? >&3; } | { n=0; while [ $n -lt 100 ] && IFS= read -r l; do n=$((n + 1)); "        \
+        "printf '%s\\n' \"$l\"; case $l in '-- CHANGE '*) echo \"position: "                       \
+        "$(date -u +%Y-%m-%dT%H:%M:%SZ) $l\" >&2; break;; esac; done; exec cat; } >&4; } 3>&1 ); " \
+        "exit \"${r:-1}\""
+
+/* Of the dump's own line: "position: TIME -- CHANGE MASTER TO MASTER_LOG_FILE='NAME',
+ * MASTER_LOG_POS=4711;", MySQL's with SOURCE. */
+static void take_position(const struct charm_world *w, struct charm_ask *a) {
+        struct charm_plan *p = charm_paper(a);
+        const char *said = charm_answer(w, "/from/stderr");
+        const char *line = said ? backup_meta(a, said, "position", 0) : NULL;
+        const char *name = line ? strstr(line, "LOG_FILE='") : NULL,
+                   *at = line ? strstr(line, "LOG_POS=") : NULL;
+
+        if (!charm_state(w, "chain"))
+                return;
+        if (!name || !at)
+                return charm_log(a, "the dump does not say where in the binary log it is: no "
+                                    "moment after it can be restored from it");
+        name += strlen("LOG_FILE='");
+        at += strlen("LOG_POS=");
+        charm_set(a, "position",
+                  charm_text(p, "binlog: %.*s %.*s\nbinlog-chain: %s\nsnapshot-by: %.20s\n",
+                             (int)strcspn(name, "'"), name, (int)strspn(at, "0123456789"), at,
+                             charm_state(w, "chain"), line));
+}
 
 static void dump(const struct charm_world *w, struct charm_ask *a) {
-        const char *outcome = charm_outcome(w);
-
-        if (!outcome)
+        if (!charm_outcome(w))
                 return backup_ask_dump(w, a,
-                                       backup_command(w, a, backup_pod(w, a), DUMP,
+                                       backup_command(w, a, backup_pod(w, a),
+                                                      charm_state(w, "chain") ? DUMP_AT : DUMP,
                                                       charm_state(w, "databases"), ""));
-        if (!strcmp(outcome, "refused") && backup_lost_server(w, a)) {
-                charm_log(a, "the server went away in the middle of the dump: it is begun again");
-                return charm_goto(a, "reach");
-        }
-        if (strcmp(outcome, "done") != 0)
-                return charm_give_up(a, "the dump broke off, and there is no backup %s: %s: %s",
-                                     charm_state(w, "id"), outcome, charm_error(w));
-        backup_take_dump(w, a);
+        if (!backup_dumped(w, a, BACKUP_LOST_MAX))
+                return;
         charm_log(a, "%s bytes are in the bucket", charm_answer(w, "/bytes"));
+        take_position(w, a);
         charm_next(a);
 }
 
@@ -189,7 +222,7 @@ static void dump(const struct charm_world *w, struct charm_ask *a) {
 static const char *metadata(const struct charm_world *w, struct charm_ask *a) {
         struct charm_plan *p = charm_paper(a);
         const struct charm_view *v = charm_world_view(w);
-        const char *databases = "", *name;
+        const char *databases = "", *name, *position = charm_state(w, "position");
 
         for (size_t i = 0; (name = backup_line(a, charm_state(w, "databases"), i)); i++)
                 databases = charm_text(p, "%sdatabase: %s\n", databases, name);
@@ -197,11 +230,12 @@ static const char *metadata(const struct charm_world *w, struct charm_ask *a) {
                 p,
                 "format: mooring-mysql 1\nid: %s\nmodel: %s\napplication: %s\nserver: %s\n"
                 "sealed: %s\nbytes: %s\nsha256: %s\nplain-bytes: %s\nplain-sha256: %s\n"
-                "%s%send\n",
+                "%s%s%send\n",
                 charm_state(w, "id"), charm_model(v), charm_application(v),
                 charm_state(w, "version"), is_sealed(w) ? "yes" : "no", charm_state(w, "bytes"),
                 charm_state(w, "sha256"), charm_state(w, "plain-bytes"),
-                charm_state(w, "plain-sha256"), databases, charm_state(w, "tables"));
+                charm_state(w, "plain-sha256"), position ? position : "", databases,
+                charm_state(w, "tables"));
 }
 
 static void note(const struct charm_world *w, struct charm_ask *a) {
@@ -220,6 +254,11 @@ static void note(const struct charm_world *w, struct charm_ask *a) {
 
 const struct charm_step backup_create_steps[] = { { "free", find_free, 300, CHARM_ALL },
                                                   { "survey", survey, 300, 0 },
+                                                  { "read", binlog_read, 300, CHARM_ALL },
+                                                  { "look", binlog_look, 300, CHARM_ALL },
+                                                  { "compare", binlog_compare, 300, 0 },
+                                                  { "end", binlog_end, 300, CHARM_ALL },
+                                                  { "begin", binlog_begin, 300, CHARM_ALL },
                                                   { "before", sum_before, BACKUP_HOURS, 0 },
                                                   { "reach", reach, BACKUP_HOURS, 0 },
                                                   { "dump", dump, BACKUP_HOURS, CHARM_ALL },
@@ -227,6 +266,8 @@ const struct charm_step backup_create_steps[] = { { "free", find_free, 300, CHAR
                                                   { "note", note, 3600, CHARM_ALL },
                                                   { "old", backup_find_old, 300, CHARM_ALL },
                                                   { "prune", backup_prune, 300, CHARM_ALL },
+                                                  { "old-logs", binlog_find_old, 300, CHARM_ALL },
+                                                  { "prune-logs", binlog_prune, 300, CHARM_ALL },
                                                   { "tidy", backup_tidy, 300,
                                                     CHARM_CLEANUP | CHARM_ALL },
                                                   {} };

@@ -2,6 +2,10 @@
 /* backup-restore.c - the action restore
  *
  *   find ──▶ verify ──▶ use ──▶ quiet ──▶ restore ──▶ check ──▶ open
+ *                └▶ until ──▶ logs ──▶ scan ──▶ use ...  check ──▶ replay ──▶ open
+ *
+ * The second row is that of restore-to-time (binlog-replay.c). Then all databases are of that
+ * moment: those that came after the backup are dropped too, and made again by what is replayed.
  *
  * Until `quiet` nothing is touched: the metadata is read, then the whole dump, to nowhere,
  * against its hash (and its seal). Then the server takes writes of nobody but the administrator;
@@ -10,6 +14,8 @@
  * off leaves the server read-only: half a database is written to by nobody, and another restore
  * makes it whole. */
 #include "backup-server.h"
+
+#include "binlog.h"
 
 /* ---- find */
 
@@ -44,9 +50,12 @@ static const struct charm_value *databases(const struct charm_world *w, struct c
         return values;
 }
 
+#define SYSTEM "'mysql', 'information_schema', 'performance_schema', 'sys'"
+
 static void ask_use(const struct charm_world *w, struct charm_ask *a) {
         struct charm_plan *p = charm_paper(a);
-        const char *in = list_of(w, a, "'");
+        bool all = binlog_asked(w);
+        const char *in = all ? "NOT IN (" SYSTEM ")" : charm_text(p, "IN (%s)", list_of(w, a, "'"));
 
         charm_ask_sql(
                 a, "server",
@@ -54,14 +63,27 @@ static void ask_use(const struct charm_world *w, struct charm_ask *a) {
                         charm_text(p,
                                    "SELECT COUNT(*), CAST(COALESCE(SUM(data_length), 0) AS "
                                    "UNSIGNED) FROM information_schema.tables WHERE table_type = "
-                                   "'BASE TABLE' AND table_schema IN (%s)",
+                                   "'BASE TABLE' AND table_schema %s",
                                    in),
                         charm_text(p,
                                    "SELECT COUNT(*) FROM information_schema.processlist WHERE db "
-                                   "IN (%s) AND user <> 'root'",
+                                   "%s AND user <> 'root'",
                                    in),
-                        "SELECT VERSION()"),
-                databases(w, a));
+                        "SELECT VERSION()",
+                        all ? "SELECT schema_name FROM information_schema.schemata WHERE "
+                              "schema_name NOT IN (" SYSTEM ") ORDER BY 1"
+                            : NULL),
+                all ? NULL : databases(w, a));
+}
+
+/* Lines of databases, all that there are. */
+static const char *take_all(const struct charm_world *w, struct charm_ask *a) {
+        struct charm_plan *p = charm_paper(a);
+        const char *out = "", *name;
+
+        for (size_t i = 0; (name = charm_answer(w, charm_text(p, "/results/3/rows/%zu/0", i))); i++)
+                out = charm_text(p, "%s%s\n", out, name);
+        return out;
 }
 
 static void look_at_use(const struct charm_world *w, struct charm_ask *a) {
@@ -86,6 +108,8 @@ static void look_at_use(const struct charm_world *w, struct charm_ask *a) {
                           "sessions are open",
                           tables, bytes, charm_param(w, "backup-id"), sessions);
         charm_set(a, "version", charm_answer(w, "/results/2/rows/0/0"));
+        if (binlog_asked(w))
+                charm_set(a, "here", take_all(w, a));
         charm_next(a);
 }
 
@@ -108,18 +132,14 @@ static void restore(const struct charm_world *w, struct charm_ask *a) {
                 charm_set(a, "begun", "1");
                 return backup_ask_load(w, a, backup_pod(w, a));
         }
-        if (!strcmp(outcome, "refused") && backup_lost_server(w, a)) {
+        if (!strcmp(outcome, "refused") &&
+            backup_lost_server(w, a, charm_error(w), BACKUP_LOST_MAX)) {
                 charm_log(a, "the server went away in the middle of it: it is begun again");
                 return charm_goto(a, "quiet"); /* a server that was started again lets writers in */
         }
-        if (strcmp(outcome, "done") != 0)
-                return charm_give_up(a,
-                                     "it broke off: %s: %s. The databases are restored in part, "
-                                     "and the server is read-only, so that nobody writes there: "
-                                     "restore again",
-                                     outcome, charm_error(w));
-        charm_log(a, "%s bytes of SQL are read back", charm_answer(w, "/plain-bytes"));
-        charm_next(a);
+        backup_loaded(w, a,
+                      "The databases are restored in part, and the server is read-only, so that "
+                      "nobody writes there: restore again");
 }
 
 /* ---- check */
@@ -128,7 +148,7 @@ static void check(const struct charm_world *w, struct charm_ask *a) {
         const char *backed_up = backup_noted(w, a, "server"), *wrong;
         size_t all, bad;
 
-        if (strcmp(charm_state(w, "version"), backed_up) != 0) {
+        if (!backup_same_version(charm_state(w, "version"), backed_up)) {
                 charm_log(a, "tables are not compared: the backup is of server %s, this is %s",
                           backed_up, charm_state(w, "version"));
                 return charm_next(a);
@@ -152,7 +172,12 @@ static void check(const struct charm_world *w, struct charm_ask *a) {
 
 static void open_again(const struct charm_world *w, struct charm_ask *a) {
         if (!charm_outcome(w))
-                return charm_ask_sql(a, "server", CHARM_TEXTS("SET GLOBAL read_only = OFF"), NULL);
+                return binlog_asked(w)
+                               ? binlog_ask_open(a)
+                               : charm_ask_sql(a, "server",
+                                               CHARM_TEXTS("SET GLOBAL read_only = OFF"), NULL);
+        if (binlog_asked(w))
+                binlog_tell(w, a);
         charm_set(a, "quiet", NULL);
         charm_result(a, "completed", "ok");
         charm_result(a, "backup-id", charm_param(w, "backup-id"));
@@ -170,10 +195,14 @@ const struct charm_step backup_restore_steps[] = {
         { "find", find, 300, CHARM_ALL },
         { "nearest", backup_offer_nearest, 300, CHARM_ALL },
         { "verify", backup_read_through, BACKUP_HOURS, CHARM_ALL },
+        { "until", binlog_find, 300, CHARM_ALL },
+        { "logs", binlog_list, 300, CHARM_ALL },
+        { "scan", binlog_scan, BACKUP_HOURS, CHARM_ALL },
         { "use", look_at_use, 300, 0 },
         { "quiet", quiet, 300, 0 },
         { "restore", restore, BACKUP_HOURS, CHARM_ALL },
         { "check", check, BACKUP_HOURS, 0 },
+        { "replay", binlog_replay, BACKUP_HOURS, CHARM_ALL },
         { "open", open_again, 300, 0 },
         { "reopen", reopen, 300, CHARM_CLEANUP | CHARM_ALL },
         {}

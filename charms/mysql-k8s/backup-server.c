@@ -3,7 +3,7 @@
  * backup-server.h */
 #include "backup-server.h"
 
-#include "mysql-command.h"
+#include "binlog.h"
 
 #include <stdio.h>
 
@@ -24,21 +24,6 @@ bool backup_server_runs(const struct charm_world *w, struct charm_ask *a) {
         if (charm_owned(w, "root", "password") && charm_ready(v, "statefulset"))
                 return true;
         charm_give_up(a, "Process mysqld not running: %s", charm_reason(v, "statefulset"));
-        return false;
-}
-
-#define LOST_MAX 5 /* of one operation: a server that ends each time is no matter for a sixth */
-
-bool backup_lost_server(const struct charm_world *w, struct charm_ask *a) {
-        static const char *const words[] = { "Lost connection", "gone away", "Can't connect" };
-        const char *before = charm_state(w, "lost");
-        int count = before ? before[0] - '0' : 0;
-
-        for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-                if (strstr(charm_error(w), words[i]) && count + 1 < LOST_MAX) {
-                        charm_set(a, "lost", charm_text(charm_paper(a), "%d", count + 1));
-                        return true;
-                }
         return false;
 }
 
@@ -118,14 +103,6 @@ const char *backup_checksums(const struct charm_world *w, struct charm_ask *a, c
 
 /* ---- load */
 
-#define CLIENT MYSQL_CLIENT " --user=root"
-/* Whoever has the lock is the only one; the second subquery is an error, which ends the client. A
- * server that was started anew since it was made read-only is so again before it gets anything. */
-#define ALONE                                                                                      \
-        "SET SESSION lock_wait_timeout = 120;\n"                                                   \
-        "SELECT IF(GET_LOCK('mooring-restore', 600) = 1, 1, (SELECT 1 UNION SELECT 2));\n"         \
-        "SET GLOBAL read_only = ON;\n"
-
 static const char *in_backticks(struct charm_ask *a, const char *name) {
         char *out = charm_memory(charm_paper(a), 2 * strlen(name) + 3), *end = out;
 
@@ -140,12 +117,28 @@ static const char *in_backticks(struct charm_ask *a, const char *name) {
 
 void backup_ask_load(const struct charm_world *w, struct charm_ask *a, const char *pod) {
         struct charm_plan *p = charm_paper(a);
-        const char *first = ALONE, *name;
+        const char *first = charm_text(p, BACKUP_ALONE "%s", binlog_restart(w)),
+                   *here = charm_state(w, "here"), *name;
 
         for (size_t i = 0; (name = backup_meta(a, charm_state(w, "meta"), "database", i)); i++)
                 first = charm_text(p, "%sDROP DATABASE IF EXISTS %s;\n", first,
                                    in_backticks(a, name));
-        backup_ask_unpack(w, a, backup_command(w, a, pod, CLIENT, "", first));
+        for (size_t i = 0; (name = backup_line(a, here, i)); i++)
+                first = charm_text(p, "%sDROP DATABASE IF EXISTS %s;\n", first,
+                                   in_backticks(a, name));
+        backup_ask_unpack(w, a, backup_command(w, a, pod, BACKUP_CLIENT, "", first));
+}
+
+static size_t version_length(const char *version) {
+        size_t n = strlen(version);
+
+        return n > 4 && !strcmp(version + n - 4, "-log") ? n - 4 : n;
+}
+
+bool backup_same_version(const char *a, const char *b) {
+        size_t n = version_length(a);
+
+        return n == version_length(b) && !memcmp(a, b, n);
 }
 
 /* ---- compare: every table that the backup has a checksum of */

@@ -4,20 +4,19 @@
 #pragma once
 
 #include "backup.h"
+#include "mysql-command.h"
 
 #define BACKUP_SCRATCH "scratch" /* target: the server that backups are tried on */
 /* Of the list of tables, in letters: the state of an operation and a metadata object are 64 KiB. */
 #define BACKUP_TABLES_MAX 30000
 #define BACKUP_DATABASES_MAX 40 /* they stand in a command line of 64 words */
+#define BACKUP_LOST_MAX 4 /* a server that ends in the middle each time is no matter for a fifth */
 
 /* The server for verify-backup, while it is wanted. */
 void backup_plan_scratch(const struct charm_view *v, struct charm_plan *p);
 
 /* False: the action gave up. */
 bool backup_server_runs(const struct charm_world *w, struct charm_ask *a);
-/* The client in the pod says that the server went away, and not too often yet: what was refused so
- * is begun again. */
-bool backup_lost_server(const struct charm_world *w, struct charm_ask *a);
 const char *backup_pod(const struct charm_world *w, struct charm_ask *a);
 
 /* A command in POD as one end of a stream, as JSON. SCRIPT has the administrator's
@@ -26,13 +25,25 @@ const char *backup_pod(const struct charm_world *w, struct charm_ask *a);
 const char *backup_command(const struct charm_world *w, struct charm_ask *a, const char *pod,
                            const char *script, const char *words, const char *first);
 
+/* A client, as such a SCRIPT. */
+#define BACKUP_CLIENT MYSQL_CLIENT " --user=root"
+/* Whoever has the lock is the only one; the second subquery is an error, which ends the client. A
+ * server that was started anew since it was made read-only is so again before it gets anything. */
+#define BACKUP_ALONE                                                                               \
+        "SET SESSION lock_wait_timeout = 120;\n"                                                   \
+        "SELECT IF(GET_LOCK('mooring-restore', 600) = 1, 1, (SELECT 1 UNION SELECT 2));\n"         \
+        "SET GLOBAL read_only = ON;\n"
+
 /* CHECKSUM TABLE of all TABLES (lines of database, tab, table) at the target SERVER. */
 void backup_ask_checksums(struct charm_ask *a, const char *server, const char *tables);
 /* The answer to it: a line for each table, "-" where there is none. */
 const char *backup_checksums(const struct charm_world *w, struct charm_ask *a, const char *tables);
 
-/* Reads its databases into the server in POD, in the place of those. */
+/* Reads its databases into the server in POD, in the place of those, and of those in "here" of the
+ * state. */
 void backup_ask_load(const struct charm_world *w, struct charm_ask *a, const char *pod);
+/* "-log", which some servers say of themselves while they write a binary log, does not count. */
+bool backup_same_version(const char *a, const char *b);
 /* Checksums of its tables at SERVER. False: it has none to compare with. */
 bool backup_ask_compare(const struct charm_world *w, struct charm_ask *a, const char *server);
 /* The answer to it: the names of some that are other. */

@@ -81,7 +81,7 @@ static void judge(const struct charm_world *w, struct charm_ask *a, size_t all, 
         charm_set(a, "compared", charm_text(charm_paper(a), "%zu", all));
         if (!bad)
                 return charm_goto(a, "verified");
-        if (strcmp(version, backed_up) != 0)
+        if (!backup_same_version(version, backed_up))
                 return charm_give_up(a,
                                      "restored, but %zu of %zu tables have other checksums: %s. "
                                      "The backup is of server %s and this is %s, which may count "

@@ -7,12 +7,14 @@
  * Actions: get-password, set-password; those about backups are in backup*.c, those about the users
  * of relations in rotate.c.
  *
- * Not here: replication, TLS certificates, exporter; endpoints for those are declared,
- * and say so when related. */
+ * tls.c has the server's certificate. Not here: replication, exporter; endpoints for those are
+ * declared, and say so when related. */
 #include "charm.gen.h"
 
 #include "backup-server.h"
+#include "binlog.h"
 #include "serve.h"
+#include "tls.h"
 
 #include <string.h>
 
@@ -105,10 +107,11 @@ static const char *my_cnf(const struct charm_view *v, struct charm_plan *p) {
                           "binlog_expire_logs_seconds = %lld\n"
                           "max_connections = %lld\n"
                           "innodb_buffer_pool_size = %lld\n"
-                          "%s%s",
+                          "%s%s%s",
                           (long long)charm_option_int(v, OPTION_BINLOG_RETENTION_DAYS) * 86400,
                           (long long)m.connections, (long long)m.pool, chunk,
-                          m.instruments ? "" : "performance_schema_instrument = 'memory/%=OFF'\n");
+                          m.instruments ? "" : "performance_schema_instrument = 'memory/%=OFF'\n",
+                          tls_my_cnf(v, p));
 }
 
 /* ---- the server */
@@ -132,6 +135,16 @@ static const char *memory_request(const struct charm_view *v, struct charm_plan 
         return *mem || is_testing(v) ? mem : charm_text(p, "%lld", (long long)memory_limit(v));
 }
 
+/* Verified from the moment on at which it shows a certificate of ours. */
+static void want_target(const struct charm_view *v, struct charm_plan *p) {
+        const char *via = charm_text(p, "%s/%s-0", charm_model(v), charm_application(v));
+        const char *ca = tls_ca(v, p);
+
+        charm_target(p, "server", "sql", ca ? "target-verified.yaml" : "target.yaml",
+                     CHARM_HOLES({ "via", CHARM_TEXT, via },
+                                 { "ca", ca ? CHARM_TEXT : CHARM_NONE, ca }));
+}
+
 static void want_server(const struct charm_view *v, struct charm_plan *p) {
         const char *claim = charm_text(p, "data-%s-0", charm_application(v)),
                    *memory = memory_request(v, p);
@@ -151,11 +164,9 @@ static void want_server(const struct charm_view *v, struct charm_plan *p) {
                                { "config-digest", CHARM_TEXT, charm_digest(p, "config") },
                                { "secret", CHARM_TEXT, own_name(v, p, "root") },
                                { "memory", *memory ? CHARM_TEXT : CHARM_NONE, memory },
-                               { "claim", CHARM_TEXT, claim }));
-        charm_target(
-                p, "server", "sql", "target.yaml",
-                CHARM_HOLES({ "via", CHARM_TEXT,
-                              charm_text(p, "%s/%s-0", charm_model(v), charm_application(v)) }));
+                               { "claim", CHARM_TEXT, claim }, tls_volume(v, p), tls_mount(v, p)));
+        tls_want(v, p);
+        want_target(v, p);
         if (strstr(charm_image(v, RESOURCE_MYSQL_IMAGE), ":" SERVE_VERSION))
                 charm_version(p, SERVE_VERSION);
 }
@@ -171,8 +182,6 @@ static const struct {
           "mysql: the old interface hands out root's password; relate to database instead" },
         { ENDPOINT_MYSQL_ROOT, CHARM_BLOCKED,
           "mysql-root: the old interface hands out root's password; relate to database instead" },
-        { ENDPOINT_CERTIFICATES, CHARM_BLOCKED,
-          "certificates: TLS with certificates of others is not served yet" },
         { ENDPOINT_REPLICATION_OFFER, CHARM_BLOCKED,
           "replication-offer: replication is not served yet" },
         { ENDPOINT_REPLICATION, CHARM_BLOCKED, "replication: replication is not served yet" },
@@ -363,8 +372,9 @@ static const struct charm_step set_password_steps[] = {
 static const struct charm_action actions[] = { { ACTION_GET_PASSWORD, get_password_steps },
                                                { ACTION_SET_PASSWORD, set_password_steps },
                                                { ACTION_CREATE_BACKUP, backup_create_steps },
-                                               { ACTION_LIST_BACKUPS, backup_list_steps },
+                                               { ACTION_LIST_BACKUPS, binlog_list_steps },
                                                { ACTION_RESTORE, backup_restore_steps },
+                                               { ACTION_SHIP_BINLOGS, binlog_ship_steps },
                                                { ACTION_VERIFY_BACKUP, backup_verify_steps },
                                                { ACTION_ROTATE_RELATION_CREDENTIALS, rotate_steps },
                                                { ACTION_UNLOCK_RELATION_USER, unlock_steps },

@@ -10,6 +10,7 @@
 
 #include "backup.h"
 #include "charm.gen.h"
+#include "tls.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -292,6 +293,15 @@ static void say_rotation(const struct charm_view *v, struct charm_plan *p, const
                              s->relation->application, old);
 }
 
+static void tell_tls(const struct charm_view *v, struct charm_plan *p, const struct served *s) {
+        const char *ca = tls_ca(v, p);
+
+        if (!ca)
+                return;
+        charm_tell_bool(p, s->relation, "tls", true);
+        charm_tell(p, s->relation, "tls-ca", ca);
+}
+
 static void serve(const struct charm_view *v, struct charm_plan *p, const struct served *s) {
         const struct serve_users *u = &s->users;
         const char *password = want_user(v, p, s, u->current, false);
@@ -315,6 +325,7 @@ static void serve(const struct charm_view *v, struct charm_plan *p, const struct
                               charm_model(v)));
         if (strstr(charm_image(v, RESOURCE_MYSQL_IMAGE), ":" SERVE_VERSION))
                 charm_tell(p, s->relation, "version", SERVE_VERSION);
+        tell_tls(v, p, s);
 }
 
 /* ---- what is kept

@@ -36,7 +36,7 @@ static void add_row(void *arg, const struct backup_entry *e) {
         r->text = charm_text(p, "%.*s", (int)length, all);
 }
 
-static void read_bucket(const struct charm_world *w, struct charm_ask *a) {
+void backup_list_read(const struct charm_world *w, struct charm_ask *a) {
         const char *rows = charm_state(w, "rows");
         struct rows r = { a, rows ? rows : "" };
 
@@ -45,7 +45,7 @@ static void read_bucket(const struct charm_world *w, struct charm_ask *a) {
         charm_set(a, "rows", r.text);
 }
 
-static void tell_rows(const struct charm_world *w, struct charm_ask *a) {
+void backup_list_tell(const struct charm_world *w, struct charm_ask *a) {
         charm_result(a, "backups",
                      charm_text(charm_paper(a),
                                 "%-20s | backup-type  | backup-status | %-27s | bytes\n%s%s",
@@ -54,6 +54,6 @@ static void tell_rows(const struct charm_world *w, struct charm_ask *a) {
         charm_done(a);
 }
 
-const struct charm_step backup_list_steps[] = { { "read", read_bucket, 300, CHARM_ALL },
-                                                { "tell", tell_rows, 0, 0 },
+const struct charm_step backup_list_steps[] = { { "read", backup_list_read, 300, CHARM_ALL },
+                                                { "tell", backup_list_tell, 0, 0 },
                                                 {} };

@@ -46,26 +46,31 @@ static void collect(void *arg, const struct backup_entry *e) {
                                       e->id);
 }
 
-/* IDs, one a line. An upload that broke off has a day to be somebody's who is still at it. */
+/* IDs, one a line; the oldest good one that stays is noted. An upload that broke off has a day to
+ * be somebody's who is still at it. */
 static const char *choose(const struct charm_world *w, struct charm_ask *a, const struct seen *s) {
         const struct charm_view *v = charm_world_view(w);
         struct charm_plan *p = charm_paper(a);
         int64_t days = days_kept(v);
         size_t keep = (size_t)charm_option_int(v, OPTION_BACKUP_RETENTION_COUNT), newer = s->good;
         const char *before = days > 0 ? backup_time(p, charm_now(w) - days * DAY_MS) : "",
-                   *yesterday = backup_time(p, charm_now(w) - DAY_MS), *chosen = "", *line;
+                   *yesterday = backup_time(p, charm_now(w) - DAY_MS), *chosen = "", *oldest = "",
+                   *line;
 
         for (size_t i = 0; (line = backup_line(a, s->lines, i)); i++) {
                 const char *id = line + 1;
-                bool good = *line == '+';
+                bool good = *line == '+', stays;
 
                 newer -= good;
-                if (!strcmp(id, charm_state(w, "id")) || !strcmp(id, s->verified) ||
-                    (!good && strcmp(id, yesterday) >= 0))
-                        continue;
-                if ((keep && newer >= keep) || strcmp(id, before) < 0)
+                stays = !strcmp(id, charm_state(w, "id")) || !strcmp(id, s->verified) ||
+                        (!good && strcmp(id, yesterday) >= 0) ||
+                        !((keep && newer >= keep) || strcmp(id, before) < 0);
+                if (!stays)
                         chosen = charm_text(p, "%s%s\n", chosen, id);
+                else if (good && !*oldest)
+                        oldest = id;
         }
+        charm_set(a, "oldest", oldest);
         return chosen;
 }
 
@@ -112,7 +117,7 @@ void backup_prune(const struct charm_world *w, struct charm_ask *a) {
         if (id && backup_ask_delete(w, a, id))
                 return;
         if (!id)
-                return charm_done(a);
+                return charm_next(a);
         charm_log(a, "%s is deleted, as backup-retention has it", id);
         charm_set(a, "pruned", charm_text(p, "%zu", at + 1));
         charm_result(a, "pruned", charm_text(p, "%zu", at + 1));

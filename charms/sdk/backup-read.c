@@ -147,3 +147,11 @@ void backup_read_through(const struct charm_world *w, struct charm_ask *a) {
         charm_log(a, "its %s bytes have the hash that was noted", charm_answer(w, "/bytes"));
         charm_next(a);
 }
+
+void backup_loaded(const struct charm_world *w, struct charm_ask *a, const char *left) {
+        if (strcmp(charm_outcome(w), "done") != 0)
+                return charm_give_up(a, "it broke off: %s: %s. %s", charm_outcome(w),
+                                     charm_error(w), left);
+        charm_log(a, "%s bytes of SQL are read back", charm_answer(w, "/plain-bytes"));
+        charm_next(a);
+}

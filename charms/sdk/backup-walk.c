@@ -10,22 +10,15 @@
 
 #define PAGE 400 /* objects: 50 KiB of answer */
 
-/* The I-th of LINE's fields, which stand between tabs. */
-static const char *field(struct charm_ask *a, const char *line, size_t i) {
-        for (; i && *line; i--) {
-                line += strcspn(line, "\t");
-                line += *line == '\t';
-        }
-        return charm_text(charm_paper(a), "%.*s", (int)strcspn(line, "\t"), line);
-}
-
 static void read_open(const struct charm_world *w, struct charm_ask *a, struct backup_entry *e) {
         const char *open = charm_state(w, "open");
 
         open = open ? open : "";
-        *e = (struct backup_entry){ field(a, open, 0),         field(a, open, 1),
-                                    field(a, open, 2),         field(a, open, 3),
-                                    *field(a, open, 4) == '1', *field(a, open, 5) == '1' };
+        *e = (struct backup_entry){
+                backup_field(a, open, 0),         backup_field(a, open, 1),
+                backup_field(a, open, 2),         backup_field(a, open, 3),
+                *backup_field(a, open, 4) == '1', *backup_field(a, open, 5) == '1'
+        };
 }
 
 static void keep_open(struct charm_ask *a, const struct backup_entry *e) {

@@ -6,6 +6,8 @@
  * what is there is taken away. */
 #include "backup.h"
 
+#include <stdlib.h>
+
 /* ---- free: a name that no backup has */
 
 /* The time, and some letters that no other operation has: two applications that are due at the same
@@ -57,11 +59,38 @@ void backup_ask_dump(const struct charm_world *w, struct charm_ask *a, const cha
                                   key ? ",\"key\":" : "", key ? charm_quote(p, key) : ""));
 }
 
-void backup_take_dump(const struct charm_world *w, struct charm_ask *a) {
+bool backup_dumped(const struct charm_world *w, struct charm_ask *a, long lost_max) {
         static const char *const kept[] = { "bytes", "sha256", "plain-bytes", "plain-sha256" };
+        const char *outcome = charm_outcome(w);
 
+        if (!strcmp(outcome, "refused") && backup_lost_server(w, a, charm_error(w), lost_max)) {
+                charm_log(a, "the server went away in the middle of the dump: it is begun again");
+                charm_goto(a, "reach");
+                return false;
+        }
+        if (strcmp(outcome, "done") != 0) {
+                charm_give_up(a, "the dump broke off, and there is no backup %s: %s: %s",
+                              charm_state(w, "id"), outcome, charm_error(w));
+                return false;
+        }
         for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
                 charm_set(a, kept[i], charm_answer(w, charm_text(charm_paper(a), "/%s", kept[i])));
+        return true;
+}
+
+bool backup_lost_server(const struct charm_world *w, struct charm_ask *a, const char *text,
+                        long max) {
+        static const char *const words[] = { "Lost connection", "gone away", "Can't connect",
+                                             "Server shutdown in progress" };
+        const char *before = charm_state(w, "lost");
+        long count = before ? strtol(before, NULL, 10) : 0;
+
+        for (size_t i = 0; text && i < sizeof(words) / sizeof(*words); i++)
+                if (strstr(text, words[i]) && count < max) {
+                        charm_set(a, "lost", charm_text(charm_paper(a), "%ld", count + 1));
+                        return true;
+                }
+        return false;
 }
 
 /* ---- note: from now on it is a backup */

@@ -176,6 +176,14 @@ const char *backup_line(struct charm_ask *a, const char *text, size_t i) {
         return NULL;
 }
 
+const char *backup_field(struct charm_ask *a, const char *line, size_t i) {
+        for (; i && *line; i--) {
+                line += strcspn(line, "\t");
+                line += *line == '\t';
+        }
+        return charm_text(charm_paper(a), "%.*s", (int)strcspn(line, "\t"), line);
+}
+
 const char *backup_meta(struct charm_ask *a, const char *text, const char *name, size_t i) {
         size_t length = strlen(name);
 

@@ -76,6 +76,8 @@ bool backup_walk(const struct charm_world *w, struct charm_ask *a, backup_entry_
 /* ---- lines and metadata */
 /* The I-th line of TEXT, NULL: there is none. Fields in a line stand between tabs. */
 const char *backup_line(struct charm_ask *a, const char *text, size_t i);
+/* The I-th of LINE's fields, "" beyond them. */
+const char *backup_field(struct charm_ask *a, const char *line, size_t i);
 /* The I-th value of NAME. */
 const char *backup_meta(struct charm_ask *a, const char *text, const char *name, size_t i);
 
@@ -88,9 +90,14 @@ bool backup_note(const struct charm_world *w, struct charm_ask *a, const char *m
 void backup_tidy(const struct charm_world *w, struct charm_ask *a);
 /* {"from": COMMAND, "to": ID's dump}: from a pod, packed, and sealed if there is a passphrase. */
 void backup_ask_dump(const struct charm_world *w, struct charm_ask *a, const char *command);
-/* Notes of the answer: bytes, sha256, plain-bytes, plain-sha256. */
-void backup_take_dump(const struct charm_world *w, struct charm_ask *a);
-/* After it was made. */
+/* The answer to it. True: it is in the bucket, and noted: bytes, sha256, plain-bytes, plain-sha256.
+ * Else it gave up, or begins again at the step "reach", LOST_MAX times. */
+bool backup_dumped(const struct charm_world *w, struct charm_ask *a, long lost_max);
+/* TEXT, of a client in a pod, says that the server went away, and that for the MAXth time of the
+ * operation at most: what was refused so is asked again. */
+bool backup_lost_server(const struct charm_world *w, struct charm_ask *a, const char *text,
+                        long max);
+/* After it was made. Where backups are deleted, "oldest" is the oldest good one that stays. */
 void backup_find_old(const struct charm_world *w, struct charm_ask *a);
 void backup_prune(const struct charm_world *w, struct charm_ask *a);
 
@@ -106,6 +113,9 @@ void backup_offer_nearest(const struct charm_world *w, struct charm_ask *a);
 void backup_read_through(const struct charm_world *w, struct charm_ask *a);
 /* Its dump goes into COMMAND. */
 void backup_ask_unpack(const struct charm_world *w, struct charm_ask *a, const char *command);
+/* The answer to it, of a restore: on to the next step, or it gives up, and says in LEFT how things
+ * are left. */
+void backup_loaded(const struct charm_world *w, struct charm_ask *a, const char *left);
 
 /* ---- a verdict: steps of verify-backup */
 /* Without the parameter: the newest of this application, "id". */
@@ -118,4 +128,8 @@ bool backup_note_verdict(const struct charm_world *w, struct charm_ask *a, bool 
 /* The step "failed": "why" is noted and told. */
 void backup_tell_failed(const struct charm_world *w, struct charm_ask *a);
 
+/* ---- the action list-backups */
+void backup_list_read(const struct charm_world *w, struct charm_ask *a);
+void backup_list_tell(const struct charm_world *w, struct charm_ask *a);
+/* These two; others may stand between them. */
 extern const struct charm_step backup_list_steps[];

@@ -9,7 +9,8 @@
 #define MYSQL_CLIENT                                                                               \
         "exec \"$(command -v mysql || command -v mariadb)\"" MYSQL_TCP " --binary-mode --batch"
 /* One transaction's view, while others write; without what only an administrator may read. */
-#define MYSQL_DUMP                                                                                 \
-        "exec \"$(command -v mysqldump || command -v mariadb-dump)\"" MYSQL_TCP                    \
-        " --loose-set-gtid-purged=OFF --single-transaction --quick --hex-blob --triggers "         \
-        "--no-tablespaces --skip-dump-date"
+#define MYSQL_DUMP_PROGRAM "\"$(command -v mysqldump || command -v mariadb-dump)\""
+#define MYSQL_DUMP_OPTIONS                                                                         \
+        MYSQL_TCP " --loose-set-gtid-purged=OFF --single-transaction --quick --hex-blob "          \
+                  "--triggers --no-tablespaces --skip-dump-date"
+#define MYSQL_DUMP "exec " MYSQL_DUMP_PROGRAM MYSQL_DUMP_OPTIONS

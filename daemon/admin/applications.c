@@ -24,6 +24,12 @@ const struct json_field applications_trust_fields[] = {
 const struct json_field applications_constraints_fields[] = {
         { "constraints", JSON_FIELD_STRING, AT(constraints), JSON_REQUIRED, 0, 1000, NULL }, {}
 };
+const struct json_field applications_storage_fields[] = {
+        { "storage", JSON_FIELD_STRING, AT(storage), JSON_REQUIRED, 1, 63, NULL },
+        { "size", JSON_FIELD_STRING, AT(size), JSON_REQUIRED, 1, 100, NULL },
+        { "force", JSON_FIELD_BOOL, AT(force), 0, 0, 0, NULL },
+        {}
+};
 const struct json_field applications_adopt_fields[] = {
         { "object", JSON_FIELD_STRING, AT(object), JSON_NULL_OK, 1, 600, NULL }, {}
 };
@@ -192,6 +198,16 @@ void applications_constraints(struct request *q) {
         struct command_application *c = command_new(q, command_application_constraints);
 
         c->constraints = ((const struct applications_body *)q->data)->constraints;
+        submit_previewed(q, c);
+}
+
+void applications_set_storage(struct request *q) {
+        struct command_application *c = command_new(q, command_application_storage);
+        const struct applications_body *b = q->data;
+
+        c->storage = b->storage;
+        c->size = b->size;
+        c->force = b->force;
         submit_previewed(q, c);
 }
 

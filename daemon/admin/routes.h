@@ -62,9 +62,11 @@ request_handler applications_set_config, applications_pause, applications_unpaus
 request_handler applications_accept_loss, applications_adopt, applications_attach_storage;
 request_handler applications_recreate;
 request_handler applications_destroy_storage, applications_constraints, applications_unit;
+request_handler applications_set_storage;
 extern const struct json_field applications_scale_fields[], applications_trust_fields[],
         applications_config_fields[];
 extern const struct json_field applications_adopt_fields[], applications_constraints_fields[];
+extern const struct json_field applications_storage_fields[];
 extern const struct json_field applications_recreate_fields[];
 struct applications_body {
         int64_t scale;
@@ -72,6 +74,8 @@ struct applications_body {
         const char *constraints, *object;
         json_t *set, *reset;
         const char *file, *text;
+        const char *storage, *size;
+        bool force;
 };
 
 /* attach.c: a resource of an application: an image reference, or a file's text that is kept in

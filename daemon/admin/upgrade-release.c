@@ -134,5 +134,8 @@ void upgrade_confirm(struct request *q) {
         c = mem_new(struct command);
         c->run = command_upgraded_confirm;
         c->dry_run = request_query_bool(q, "dry-run");
+        /* Before it is committed: the release before could not open what is confirmed. */
+        if (!c->dry_run)
+                upgrade_stays(upgrade_of(q));
         request_command(q, c, release);
 }

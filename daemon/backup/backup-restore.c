@@ -12,6 +12,7 @@
 #include "loop.h"
 #include "queries.gen.h"
 #include "restored.h"
+#include "upgrade.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,7 @@
 static const char *const brought[] = { "charms", "resources", "key", "model.db" };
 static const char *const old[] = { "model.db",     "model.db-wal", "model.db-shm", "cache.db",
                                    "cache.db-wal", "cache.db-shm", "key",          "charms",
-                                   "resources",    STORE_BEFORE };
+                                   "resources",    STORE_BEFORE,   UPGRADE_KEPT };
 
 static bool is_there(const char *folder, const char *name) {
         cleanup_(freep) char *path = str_format("%s/%s", folder, name);

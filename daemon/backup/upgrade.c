@@ -228,6 +228,11 @@ void upgrade_go(struct upgrade *u) {
         u->options.replace(u->options.arg);
 }
 
+void upgrade_stays(struct upgrade *u) {
+        if (u)
+                u->options.stays(u->options.arg);
+}
+
 /* ---- */
 
 json_t *upgrade_json(const struct upgrade *u) {

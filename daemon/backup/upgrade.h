@@ -12,7 +12,8 @@
 
 #include "backup-keeper.h"
 
-#define UPGRADE_PART "upgrade.part" /* backup of a dry run, in the state folder */
+#define UPGRADE_PART "upgrade.part"   /* backup of a dry run, in the state folder */
+#define UPGRADE_KEPT "release-before" /* programs of the release before, there too */
 /* Room for the copies that are made: the backup, what is unpacked of it, and that of the
  * migration; and as much again for what is written meanwhile. */
 #define UPGRADE_ROOM 4
@@ -26,6 +27,7 @@ struct upgrade_options {
         const char *program;        /* where we are installed */
         const char *failed;         /* why the one before gave our place back; or NULL */
         void (*replace)(void *arg); /* end the loop, and let the installed program take over */
+        void (*stays)(void *arg);   /* the release before is not gone back to */
         void *arg;
 };
 /* Borrows the texts. */
@@ -49,6 +51,7 @@ struct upgrade_ask {
 int upgrade_try(struct upgrade *u, const struct upgrade_ask *ask, struct err *err);
 /* After upgrade_try ended well, and whoever asked was told. */
 void upgrade_go(struct upgrade *u);
+void upgrade_stays(struct upgrade *u); /* a person says so; NULL is fine */
 /* {"program", "release", "since" (ms), "schema", "known", "installed": whether another program lies
  * there, "failed"}: the caller's. */
 json_t *upgrade_json(const struct upgrade *u);

@@ -200,7 +200,8 @@ struct command_application {
         int64_t scale;               /* scale */
         bool trust;                  /* trust */
         const char *constraints;     /* constraints */
-        bool destroy_storage, force; /* remove */
+        bool destroy_storage, force; /* remove; storage: force */
+        const char *storage, *size;  /* storage: its name, and "20G" */
         const char *why, *until;     /* pause: the reason; when it ends by itself, or NULL */
         /* attach-resource: image reference, or SHA-256 of an attached file; value NULL: the
          * charm's own */
@@ -211,6 +212,8 @@ struct command_application {
 int command_application_scale(struct tx *tx, struct command *c, struct err *err);
 int command_application_trust(struct tx *tx, struct command *c, struct err *err);
 int command_application_constraints(struct tx *tx, struct command *c, struct err *err);
+/* Larger; with force also smaller, where the cluster refused to let it grow. */
+int command_application_storage(struct tx *tx, struct command *c, struct err *err);
 int command_application_remove(struct tx *tx, struct command *c, struct err *err);
 /* application NULL: the whole model */
 int command_application_pause(struct tx *tx, struct command *c, struct err *err);

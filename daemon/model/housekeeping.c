@@ -63,6 +63,14 @@ static int cut_shown(struct tx *tx, struct err *err) {
         return r < 0 ? r : r == HOUSEKEEPING_SLICE;
 }
 
+static int cut_scheduled(struct tx *tx, struct err *err) {
+        struct w_operation_prune_scheduled_in in = { .keep = HOUSEKEEPING_SCHEDULED,
+                                                     .max = HOUSEKEEPING_OPERATIONS_SLICE };
+        int r = w_operation_prune_scheduled(tx, &in, err);
+
+        return r < 0 ? r : r == HOUSEKEEPING_OPERATIONS_SLICE;
+}
+
 static int cut_operations(struct tx *tx, struct err *err) {
         struct w_operation_prune_age_in age = { .before_at = tx_now(tx) - HOUSEKEEPING_KEEP_MS,
                                                 .max = HOUSEKEEPING_OPERATIONS_SLICE };
@@ -79,9 +87,10 @@ static int cut_operations(struct tx *tx, struct err *err) {
 }
 
 int housekeeping_run(struct tx *tx, struct store_call *c, struct err *err) {
-        int (*const steps[])(struct tx *,
-                             struct err *) = { cut_drift, cut_history,    cut_leftovers, cut_fights,
-                                               cut_shown, cut_operations, tx_cache_sweep };
+        int (*const steps[])(struct tx *, struct err *) = { cut_drift,      cut_history,
+                                                            cut_leftovers,  cut_fights,
+                                                            cut_shown,      cut_scheduled,
+                                                            cut_operations, tx_cache_sweep };
         int more = c->arg ? audit_cut(tx, c->arg, err) : 0;
 
         if (more < 0)

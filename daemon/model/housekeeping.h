@@ -11,6 +11,7 @@
 #define HOUSEKEEPING_DRIFT 100000
 #define HOUSEKEEPING_HISTORY 100000
 #define HOUSEKEEPING_OPERATIONS 10000   /* that ended, with their journals: some 20 KB each */
+#define HOUSEKEEPING_SCHEDULED 500      /* that completed, of one schedule: of the 10,000 */
 #define HOUSEKEEPING_OPERATIONS_SLICE 5 /* of a journal of 2,000 turns with 64 KiB each, at worst */
 #define HOUSEKEEPING_LEFTOVERS 10000    /* each is for a person to read */
 #define HOUSEKEEPING_FIGHT_MS (int64_t)(8 * 86400000LL) /* longer than any window of fights */

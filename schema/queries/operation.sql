@@ -98,6 +98,16 @@ DELETE FROM operation WHERE id IN (
         WHERE live = 0 AND ended_at <= (SELECT ended_at FROM operation WHERE live = 0 ORDER BY ended_at DESC LIMIT 1 OFFSET :keep)
         ORDER BY ended_at LIMIT :max);
 
+-- name: operation_prune_scheduled
+-- Of what one schedule ran and completed all but the newest KEEP, a few at a time: one that runs each minute would leave no room for the others.
+-- in: keep INT
+-- in: max INT
+-- scan ok: of those that ended, which are bounded, now and then
+DELETE FROM operation WHERE id IN (
+        SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY application_id, action, asked_by ORDER BY ended_at DESC) AS place
+                        FROM operation WHERE live = 0 AND status = 'completed' AND asked_by GLOB 'schedule *')
+        WHERE place > :keep LIMIT :max);
+
 -- name: operation_turn_insert
 INSERT INTO operation_turn (operation_id, seq, step, ask, asked_at, deadline_at)
 VALUES (:operation_id, :seq, :step, :ask, :asked_at, :deadline_at);

@@ -5,74 +5,20 @@ import json
 import re
 import shutil
 
-from lib import data
-from lib.operations import approved, call, done, failed, keys, kill, raw_get, run
-from lib.runner import BUNDLE, Skip, main, test
-from lib.services import MINIO, MYSQL, must, sql, store
-from lib.world import Trouble, until
+from lib.backups import BUCKET, PATH, S3, TABLES, Gate, backup, create, fill, harm, restore, sums, writable
+from lib.operations import call, done, failed, kill, raw_get, run
+from lib.runner import main, test
+from lib.services import MYSQL, must, sql, store
+from lib.world import Trouble
 
-S3, BUCKET, PATH = "s3-integrator", "backups", "nightly/mysql"
-TABLES = ("`of mine`.`accounts`", "`of mine`.`odd ``name`", "other.blobs")
 GATED = "needs a gate between the dump and the bucket"
 ALIKE = "minutes, and nothing in it is of the peers"
-
-
-def backup(world):
-    """The bundle, and a bucket of its MinIO as the place for backups."""
-    if not world.cluster.real and not data.find_minio():
-        raise Skip("no MinIO: tools/peers build")
-    world.ctl("deploy", BUNDLE).ok()
-    world.wait_status(MINIO, "active")
-    must(world, "PUT", f"/{BUCKET}")
-    world.ctl("deploy", S3, "--config", f"endpoint=http://{MINIO}.{world.cluster.model}.svc.cluster.local:9000",
-              "--config", f"bucket={BUCKET}", "--config", f"path=/{PATH}/").ok()
-    world.ctl("integrate", S3, MYSQL).ok()
-    world.wait_status(S3, "blocked", "sync-s3-credentials")
-    done(world, run(world, S3, "sync-s3-credentials", **keys(world)))
-    world.wait_status(S3, "active")
-    world.wait_active()
-
-
-def restore(world, app=MYSQL, **params):
-    return approved(world, app, "restore", **params)
-
-
-def fill(world):
-    sql(world, "DROP DATABASE IF EXISTS `of mine`; DROP DATABASE IF EXISTS other; CREATE DATABASE `of mine`; CREATE DATABASE other")
-    sql(world, "CREATE TABLE `of mine`.accounts (id INT PRIMARY KEY AUTO_INCREMENT, name TEXT, d DOUBLE)")
-    sql(world, "INSERT INTO `of mine`.accounts (name, d) VALUES ('Zoë', 0.1), ('line\\nbreak \\\\ quote \\'', 1e300), (NULL, NULL)")
-    for _ in range(8):
-        sql(world, "INSERT INTO `of mine`.accounts (name, d) SELECT CONCAT(name, id), RAND() FROM `of mine`.accounts")
-    sql(world, "CREATE TABLE `of mine`.`odd ``name` (a INT PRIMARY KEY) SELECT id AS a FROM `of mine`.accounts")
-    sql(world, "CREATE TABLE other.blobs (id INT PRIMARY KEY AUTO_INCREMENT, b LONGBLOB)")
-    for _ in range(4):
-        sql(world, "INSERT INTO other.blobs (b) VALUES (RANDOM_BYTES(1024)), (UNHEX('000A0D1A5C27'))")
-    sql(world, "CREATE VIEW other.seen AS SELECT id FROM other.blobs")
-
-
-def sums(world, app=MYSQL):
-    return sql(world, f"CHECKSUM TABLE {', '.join(TABLES)}", application=app)
-
-
-def create(world, **params):
-    return done(world, run(world, MYSQL, "create-backup", **params))["results"]
 
 
 def listed(world, column=2):
     """ID → status, by what list-backups says; column 3: ID → when it was verified."""
     text = done(world, run(world, MYSQL, "list-backups"))["results"]["backups"]
     return {row.split(" | ")[0].strip(): row.split(" | ")[column].strip() for row in text.splitlines()[1:]}
-
-
-def harm(world):
-    """What people do to databases; the backup is the only copy then."""
-    sql(world, "DELETE FROM `of mine`.accounts WHERE id < 100")
-    sql(world, "DROP TABLE other.blobs")
-    sql(world, "CREATE TABLE other.later (a INT)")
-
-
-def writable(world):
-    return sql(world, "SELECT @@global.read_only") == "0"
 
 
 @test("rows in, a backup, rows dropped, restored: every table has the checksum that it had", shares=backup)
@@ -266,30 +212,6 @@ def _(world):
 
 
 # ---- in the middle
-
-class Gate:
-    """A program in the pod that stops in the middle, until open(): the simulator's only."""
-
-    def __init__(self, world, program, before):
-        real, self.wrapper = shutil.which(program, path=world.cluster.data.path), world.cluster.data.in_the_way / program
-        self.closed, self.reached = (world.cluster.data.folder / name for name in ("closed", "reached"))
-        self.reached.unlink(missing_ok=True)
-        self.closed.touch()
-        wait = f"touch '{self.reached}'; while [ -e '{self.closed}' ]; do sleep 0.05; done"
-        body = f"{{ head -c 3000; {wait}; cat; }} | '{real}' \"$@\"" if before else f"'{real}' \"$@\" | {{ head -c 3000; {wait}; cat; }}"
-        self.wrapper.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
-        self.wrapper.chmod(0o755)
-
-    def wait(self):
-        until(self.reached.exists, "the middle")
-
-    def open(self):
-        self.closed.unlink(missing_ok=True)
-
-    def remove(self):
-        self.open()
-        self.wrapper.unlink(missing_ok=True)
-
 
 @test("the daemon killed in the middle of a backup, and of a restore: both end as without it", shares=backup, real=GATED)
 def _(world):

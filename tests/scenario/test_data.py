@@ -59,6 +59,38 @@ def _(world):
     world.wait_active()
 
 
+def capacity(world):
+    return world.cluster.kube.get("persistentvolumeclaims", "mlflow", CLAIM)["status"]["capacity"]["storage"]
+
+
+@test("set-storage lets a volume grow with its data in it, and back by force only, until its class lets none")
+def _(world):
+    before = uid(world)
+    sql(world, "CREATE TABLE mlflow.kept (a INT)")
+    world.ctl("set-storage", "mlflow-mysql", "database=1G").refused("cannot become smaller")
+    world.ctl("set-storage", "mlflow-mysql", "databse=20G").refused("database")
+    world.ctl("set-storage", "mlflow-mysql", "database").refused("NAME=SIZE")
+    if "20" not in world.ctl("set-storage", "mlflow-mysql", "database=20G", "--dry-run").ok().out or capacity(world) == str(20 << 30):
+        raise Trouble("the dry run")
+    world.ctl("set-storage", "mlflow-mysql", "database=20G").ok()
+    world.wait_for("the volume to grow", lambda: capacity(world) in ("20Gi", str(20 << 30)))
+    world.wait_active()
+    if uid(world) != before or sql(world, "SELECT COUNT(*) FROM mlflow.kept") != "0":
+        raise Trouble("it is not the same volume")
+    name = world.cluster.kube.get("persistentvolumeclaims", "mlflow", CLAIM)["spec"]["storageClassName"]
+    kind = world.cluster.kube.must("GET", f"/apis/storage.k8s.io/v1/storageclasses/{name}")
+    world.cluster.kube.must("PATCH", f"/apis/storage.k8s.io/v1/storageclasses/{name}", {"allowVolumeExpansion": False}, kind="application/merge-patch+json")
+    try:
+        world.ctl("set-storage", "mlflow-mysql", "database=30G").ok()
+        world.wait_status("mlflow-mysql", "blocked", "allowVolumeExpansion")
+        world.ctl("set-storage", "mlflow-mysql", "database=20G").refused("cannot become smaller")
+        world.ctl("set-storage", "mlflow-mysql", "database=20G", "--force").ok()
+        world.wait_active()
+    finally:
+        world.cluster.kube.must("PATCH", f"/apis/storage.k8s.io/v1/storageclasses/{name}",
+                                {"allowVolumeExpansion": kind["allowVolumeExpansion"]}, kind="application/merge-patch+json")
+
+
 @test("the user and the policy of an earlier relation go from a kept object store when it is attached")
 def _(world):
     world.ctl("remove-application", "mlflow-minio").ok()

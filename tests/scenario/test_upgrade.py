@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Another release of the daemon takes the place of the one that runs: tried on a copy, forward in one transaction, back until it
 is confirmed; and the release before goes on where the other cannot."""
+import itertools
 import json
 import os
 import shutil
 import sqlite3
-from contextlib import closing
+import threading
+from contextlib import closing, contextmanager
 
 from lib.runner import main, test
-from lib.world import Trouble
+from lib.world import Trouble, remove, until
 
 ADDS = "CREATE TABLE next_release (id INTEGER PRIMARY KEY) STRICT\nALTER TABLE application ADD COLUMN next_word TEXT NOT NULL DEFAULT ''\n"
 TAKES = "-- reader: {next}\nCREATE TABLE next_release (id INTEGER PRIMARY KEY) STRICT\n"
@@ -33,15 +35,15 @@ class Machine:
         world.wait_active()
         self.schema = self.version()
 
-    def install(self, release, sql=None, fails=False):
+    def install(self, release, sql=None, fails=False, dies=None):
         fresh = self.program.with_suffix(".dpkg-new")
         shutil.copyfile(self.releases[release], fresh)
         fresh.chmod(0o755)
-        for suffix, text in ((".sql", sql), (".fails", "" if fails else None)):
+        for suffix, text in ((".sql", sql), (".fails", "" if fails else None), (".dies", dies)):
             path = self.program.with_name(self.program.name + suffix)
             path.unlink(missing_ok=True)
             if text is not None:
-                path.write_text(text)
+                path.write_text(str(text))
         os.rename(fresh, self.program)
 
     def upgrade(self, *words):
@@ -50,6 +52,12 @@ class Machine:
     def version(self, path="model.db"):
         with closing(sqlite3.connect(f"file:{self.world.daemon.state}/{path}?mode=ro", uri=True)) as db:
             return db.execute("PRAGMA user_version").fetchone()[0]
+
+    def is_whole(self):
+        with closing(sqlite3.connect(f"file:{self.world.daemon.state}/model.db?mode=ro", uri=True)) as db:
+            tables = {name for name, in db.execute("SELECT name FROM sqlite_master")}
+            equal("integrity", db.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
+        equal("the table of the next release", "next_release" in tables, self.version() == self.schema + 1)
 
     def shown(self):
         return json.loads(self.world.daemon.api("GET", "/v1/upgrade")[1])
@@ -121,6 +129,87 @@ def _(world):
     m.upgrade().refused("could not start", "serves again", "what it needs is not on this machine", code=1)
     equal("the release before knows", (m.shown()["known"], m.version()), (m.schema, m.schema + 1))
     world.ctl("config", "sealed", "count=3").ok()       # by workers of its own release
+    world.wait_active()
+
+
+@contextmanager
+def started_again(daemon):
+    """As systemd does it for Restart=on-failure; how each ended."""
+    ends, over = [], threading.Event()
+
+    def watch():
+        while not over.wait(0.05):
+            if daemon.process.poll():
+                ends.append(daemon.process.returncode)
+                daemon.spawn()
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield ends
+    finally:
+        over.set()
+        thread.join()
+
+
+@test("a release that crashes at each start, in its migration or after it, gives the place back by itself, and another one is tried anew",
+      fresh=True, real="it is about the daemon's own programs")
+def _(world):
+    m, kept = Machine(world), world.daemon.state / "release-before"
+    m.install("next")
+    m.upgrade().ok()
+    equal("the release before is kept", sorted(p.name for p in kept.iterdir()), ["mooring-charm", "mooringd", "starts"])
+    world.daemon.stop()             # nothing waits for a confirmation
+    equal("the release before is kept", kept.exists(), False)
+    m.install("this")
+    world.daemon.start()
+    for count, (dies, schema) in enumerate(((2, m.schema), (0, m.schema + 1)), 3):
+        m.install("next", ADDS, dies=dies)
+        with started_again(world.daemon) as ends:
+            m.upgrade().refused("was started 3 times", "serves again", code=1)
+        equal("its starts", ends, [-9] * 3)
+        m.is_whole()
+        for _ in range(2):          # and after a restart, which starts what is installed
+            equal("the release before knows", (m.shown()["known"], m.version(), m.shown()["program"]), (m.schema, schema, str(m.program)))
+            world.ctl("config", "sealed", f"count={count}").ok()        # by workers of its own release
+            world.wait_active()
+            world.ctl("doctor").says("was started 3 times")
+            equal("its end", world.daemon.stop(), 0)
+            world.daemon.start()
+    m.install("next", ADDS)
+    m.upgrade().ok()
+    equal("the schema", (m.shown()["known"], m.shown()["failed"]), (m.schema + 1, None))
+    for _ in range(4):              # who ends it as it should be has not seen it fail
+        world.daemon.stop()
+        world.daemon.start()
+    equal("the release", m.shown()["failed"], None)
+    world.ctl("upgrade-controller", "--confirm").ok()
+    equal("the release before is kept", kept.exists(), False)
+
+
+@test("killed at each step of its migration it leaves the state of before or the new one, whole, and goes on at the next start",
+      fresh=True, real="it is about the daemon's own programs")
+def _(world):
+    m = Machine(world)
+    daemon, old = world.daemon, world.folder / "old-state"
+    daemon.stop()
+    shutil.copytree(daemon.state, old)
+    seen = []
+    for dies in itertools.count(1):
+        remove(daemon.state)
+        shutil.copytree(old, daemon.state)
+        m.install("next", ADDS, dies=dies)
+        daemon.spawn()
+        if not until(lambda: daemon.process.poll() or daemon.answers(), "its death, or an answer") < 0:
+            break
+        seen.append(m.version() - m.schema)
+        m.is_whole()
+        m.install("next", ADDS)
+        daemon.start()
+        equal("the schema", m.version(), m.schema + 1)
+        world.ctl("config", "sealed").ok().says("2")
+        daemon.stop()
+    if len(seen) < len(ADDS.splitlines()) + 2:
+        raise Trouble(f"it died {len(seen)} times: its migration has more steps")
     world.wait_active()
 
 

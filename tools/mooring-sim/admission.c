@@ -3,6 +3,7 @@
 #include "admission.h"
 
 #include "store.h"
+#include "validate.h"
 
 #define DEFAULT_CLASS "storageclass.kubernetes.io/is-default-class"
 
@@ -94,4 +95,29 @@ bool admission_check(struct sim *sim, const struct kind *kind, const json_t *obj
                         "error looking up service account %s/%s: serviceaccount \"%s\" not found",
                         store_namespace(object), account, account);
         return false;
+}
+
+static double asked_for(const json_t *claim) {
+        json_t *requests = json_dig(claim, "spec", "resources", "requests", NULL);
+
+        return validate_quantity(json_get_str(requests, "storage", ""));
+}
+
+bool admission_refuse_growth(struct sim *sim, const struct kind *kind, const json_t *live,
+                             const json_t *object, struct reply *reply) {
+        const struct kind *classes =
+                kinds_find(&sim->kinds, "storage.k8s.io", "v1", "storageclasses");
+        const json_t *class;
+
+        if (*kind->group || !str_eq(kind->kind, "PersistentVolumeClaim") ||
+            asked_for(object) <= asked_for(live))
+                return false;
+        class = store_get(classes, NULL,
+                          json_get_str(json_get(live, "spec"), "storageClassName", ""));
+        if (json_get_bool(class, "allowVolumeExpansion", false))
+                return false;
+        reply_forbidden(reply, kind, store_name(object), NULL,
+                        "only dynamically provisioned pvc can be resized and the storageclass that "
+                        "provisions the pvc must support resize");
+        return true;
 }

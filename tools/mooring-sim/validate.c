@@ -425,7 +425,7 @@ static void check_service(const json_t *live, const json_t *object, struct inval
 /* --- storage, configuration, RBAC */
 
 /* "10Gi" as bytes; 0 when it is not a quantity that is known. */
-static double quantity(const char *text) {
+double validate_quantity(const char *text) {
         static const struct {
                 const char *unit;
                 double factor;
@@ -476,7 +476,7 @@ static void check_claim(const json_t *live, const json_t *object, struct invalid
                 invalid_forbidden(invalid, "spec",
                                   "spec is immutable after creation except resources.requests and "
                                   "volumeAttributesClassName for bound claims");
-        else if (quantity(size) < quantity(was))
+        else if (validate_quantity(size) < validate_quantity(was))
                 invalid_forbidden(invalid, "spec.resources.requests.storage",
                                   "field can not be less than status.capacity");
 }

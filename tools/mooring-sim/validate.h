@@ -11,3 +11,5 @@ bool validate_bytes(const struct kind *kind, const json_t *object);
 /* LIVE is NULL on creation. Problems are added to INVALID. */
 void validate_object(const struct kind *kind, const json_t *live, const json_t *object,
                      struct invalid *invalid);
+/* "10Gi" as a number; 0: it is none. */
+double validate_quantity(const char *text);

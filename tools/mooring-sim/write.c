@@ -327,7 +327,8 @@ static void change(struct write *w, const json_t *live, json_t *object, bool own
                 managed_update(&q, live, object);
         defaults_prepare(w->kind, live, object);
         keep_from_live(w, live, object);
-        if (!check_valid(w, live, object))
+        if (admission_refuse_growth(w->sim, w->kind, live, object, w->reply) ||
+            !check_valid(w, live, object))
                 return;
         if (managed_same(live, object)) {
                 answer(w, 200, live);

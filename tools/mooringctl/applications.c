@@ -29,6 +29,12 @@ static const struct opt trust_options[] = {
         DRY_RUN,
         {},
 };
+static const struct opt storage_options[] = {
+        { "force", 0, OPT_BOOL, AT(force), NULL, 0, 0, NULL, 0, NULL,
+          "also a smaller one: the way back where the cluster refused to let it grow" },
+        DRY_RUN,
+        {},
+};
 static const struct opt remove_options[] = {
         { "destroy-storage", 0, OPT_BOOL, AT(destroy_storage), NULL, 0, 0, NULL, 0, NULL,
           "destroy its volumes, databases and buckets too; otherwise they stay as detached "
@@ -227,6 +233,19 @@ static int constraints(struct cli *c) {
         return r;
 }
 
+static int set_storage(struct cli *c) {
+        const struct options *o = c->options;
+        const char *pair = cli_operand(c, 1), *end = strchr(pair, '=');
+        cleanup_(freep) char *name = NULL;
+
+        if (!end || end == pair || !end[1])
+                return cli_fail(CLI_USAGE, "\"%s\": wants NAME=SIZE, as database=20G", pair);
+        name = str_format("%.*s", (int)(end - pair), pair);
+        return change(c, cli_operand(c, 0), "PUT", "/storage",
+                      json_pack("{s:s, s:s, s:b}", "storage", name, "size", end + 1, "force",
+                                o->force));
+}
+
 /* An operand names an application; none, the whole model. */
 static char *stop_path(struct cli *c, const char *rest) {
         cleanup_(freep) char *head = NULL;
@@ -398,6 +417,11 @@ const struct command applications_commands[] = {
           COMMAND_LIST, COMPLETES_APPLICATION, dry_run_options, SIZE, constraints,
           "Show or set constraints: mem=4G cores=2 arch=amd64", NULL,
           .example = "constraints mlflow-server mem=4G cores=2" },
+        { "set-storage", NULL, GROUP_OPERATE, "APPLICATION NAME=SIZE", 2, 2, COMMAND_LIST,
+          COMPLETES_APPLICATION, storage_options, SIZE, set_storage, "Let a storage grow",
+          "The volume's claim asks for that much; its storage class has to allow it "
+          "(allowVolumeExpansion). No volume becomes smaller.",
+          .example = "set-storage mlflow-mysql database=20G" },
         { "pause", NULL, GROUP_OPERATE, "[APPLICATION] --reason TEXT", 0, 1,
           COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_APPLICATION, pause_options, SIZE, pause_writes,
           "Write nothing outside for the model, an application or an object",

@@ -184,10 +184,20 @@ static void by_rights(struct reading *r) {
                     user ? user : "?");
 }
 
+/* Not a right that is missing: the class, or what made the volume, cannot do it. */
+static bool cannot_grow(const struct reading *r) {
+        return str_eq(r->a->type, "PersistentVolumeClaim") && has(r, "must support resize");
+}
+
 static void read_forbidden(struct reading *r) {
         if (any_cause(r, "reason", "NamespaceTerminating")) {
                 say(r, OUTCOME_NOT_YET, "%s", r->message);
                 r->m->again_at = r->a->now + AGAIN_SOON_MS;
+        } else if (cannot_grow(r)) {
+                say(r, OUTCOME_DENIED,
+                    "the volume cannot grow: its storage class does not allow it "
+                    "(allowVolumeExpansion). Allow it there, where its driver can, or go back: "
+                    "mooringctl set-storage APPLICATION NAME=SIZE --force");
         } else if (has(r, "exceeded quota: ")) {
                 by_quota(r);
         } else {

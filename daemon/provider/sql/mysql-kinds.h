@@ -12,6 +12,10 @@ int mysql_user_look(struct mysql_session *s, struct sql_task *t);
 int mysql_user_apply(struct mysql_session *s, struct sql_task *t);
 int mysql_user_remove(struct mysql_session *s, struct sql_task *t);
 
+int mysql_certificate_look(struct mysql_session *s, struct sql_task *t);
+int mysql_certificate_apply(struct mysql_session *s, struct sql_task *t);
+int mysql_certificate_remove(struct mysql_session *s, struct sql_task *t);
+
 int mysql_grant_look(struct mysql_session *s, struct sql_task *t);
 int mysql_grant_apply(struct mysql_session *s, struct sql_task *t);
 int mysql_grant_remove(struct mysql_session *s, struct sql_task *t);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sql-document.c - databases, users and grants as documents and as paths; see sql-document.h
+/* sql-document.c - what is wanted of a server, as documents and as paths; see sql-document.h
  *
  *   {"type":"database","name":"mlflow","charset":"utf8mb4","collation":"..."}         mlflow
  *   {"type":"user","name":"u1","host":"%","password":"{{secret:...}}"}                u1@%
  *                                      and "locked":true: not let in
  *   {"type":"grant","user":"u1","database":"mlflow","privileges":["ALL PRIVILEGES"]}  u1@%/mlflow
+ *   {"type":"certificate","name":"server","certificate":"{{secret:...}}"}           server
  *
  * Pure. What only one kind of server knows (its privileges, its character sets) is checked by
  * that engine. */
@@ -15,7 +16,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-static const char *const kind_names[] = { "database", "user", "grant", NULL };
+static const char *const kind_names[] = { "database", "user", "grant", "certificate", NULL };
 _Static_assert(ARRAY_SIZE(kind_names) == SQL_KIND_MAX + 1, "a kind without a name");
 
 /* What servers keep for themselves: a plan that names one would break the server. */
@@ -30,7 +31,7 @@ static const char *const server_users[] = { "root",          "mysql.sys",
 
 struct fields {
         int type;
-        const char *name, *user, *host, *database, *charset, *collation, *password;
+        const char *name, *user, *host, *database, *charset, *collation, *password, *certificate;
         json_t *privileges;
         bool locked;
 };
@@ -65,7 +66,21 @@ static const struct json_field grant_fields[] = {
         { "privileges", JSON_FIELD_LIST, offsetof(struct fields, privileges), JSON_REQUIRED },
         {}
 };
-static const struct json_field *const tables[] = { database_fields, user_fields, grant_fields };
+/* Its file is the server's own business: it is only to show that one. */
+static const struct json_field certificate_fields[] = {
+        { "type", JSON_FIELD_ENUM, offsetof(struct fields, type), JSON_REQUIRED,
+          .names = kind_names },
+        TEXT(name, "name", JSON_REQUIRED, SQL_DATABASE_MAX),
+        TEXT(certificate, "certificate", JSON_REQUIRED, SECRET_TOKEN_MAX + SQL_CERTIFICATE_MAX),
+        {}
+};
+static const struct json_field *const tables[] = { database_fields, user_fields, grant_fields,
+                                                   certificate_fields };
+_Static_assert(ARRAY_SIZE(tables) == SQL_KIND_MAX, "a kind without fields");
+
+static bool has_host(enum sql_kind kind) {
+        return kind == SQL_USER || kind == SQL_GRANT;
+}
 
 static int kind_find(const char *name) {
         for (int i = 0; i < SQL_KIND_MAX; i++)
@@ -223,6 +238,8 @@ static int check(const struct fields *f, enum sql_kind kind, struct err *err) {
                 return r < 0 ? r : check_word("collation", f->collation, err);
         case SQL_USER:
                 return check_user(f->name, f->host, err);
+        case SQL_CERTIFICATE:
+                return check_name("certificate", f->name, err);
         default:
                 r = check_user(f->user, f->host, err);
                 return r < 0 ? r : check_database(f->database, err);
@@ -250,11 +267,12 @@ static int take(const struct fields *f, enum sql_kind kind, struct sql_document 
                 json_object_set_new(d.json, "privileges", privileges);
         d.privileges = privileges;
         d.name = keep(&d, "name", kind == SQL_GRANT ? f->user : f->name);
-        d.host = kind == SQL_DATABASE ? NULL : keep(&d, "host", f->host);
+        d.host = has_host(kind) ? keep(&d, "host", f->host) : NULL;
         d.database = keep(&d, "database", f->database);
         d.charset = keep(&d, "charset", f->charset);
         d.collation = keep(&d, "collation", f->collation);
         d.password = keep(&d, "password", f->password);
+        d.certificate = keep(&d, "certificate", f->certificate);
         d.locked = f->locked;
         if (f->locked)
                 json_object_set_new(d.json, "locked", json_true());
@@ -268,7 +286,7 @@ int sql_document_parse(const json_t *wanted, struct sql_document *ret, struct er
         int r;
 
         if (kind < 0)
-                return err_set(err, -EINVAL, "type: one of database, user, grant");
+                return err_set(err, -EINVAL, "type: one of database, user, grant, certificate");
         r = json_decode(wanted, tables[kind], false, &f, &(struct json_where){ .path = "" }, err);
         if (r == 0)
                 r = check(&f, (enum sql_kind)kind, err);
@@ -283,9 +301,9 @@ int sql_document_at(const char *type, const char *path, struct sql_document *ret
         char *at = strchr(copy, '@'), *slash = strrchr(copy, '/');
         struct fields f = { .name = copy, .user = copy };
 
-        if (kind < 0 || (kind != SQL_DATABASE && !at) || (kind == SQL_GRANT && !slash))
+        if (kind < 0 || (has_host((enum sql_kind)kind) && !at) || (kind == SQL_GRANT && !slash))
                 return err_set(err, -EINVAL, "%s %s: no such path", type, path);
-        if (kind != SQL_DATABASE) {
+        if (has_host((enum sql_kind)kind)) {
                 *at = '\0';
                 f.host = at + 1;
         }
@@ -302,7 +320,7 @@ void sql_document_free(struct sql_document *d) {
 }
 
 char *sql_document_path(const struct sql_document *d) {
-        if (d->kind == SQL_DATABASE)
+        if (!has_host(d->kind))
                 return str_dup(d->name);
         if (d->kind == SQL_USER)
                 return str_format("%s@%s", d->name, d->host);

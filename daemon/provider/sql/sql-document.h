@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sql-document.h - what a plan may want of a database server: databases, users, grants
+/* sql-document.h - what a plan may want of a database server: databases, users, grants, the
+ * certificate that it shows
  *
  * Names are narrower than what servers take: "/", "@" and "\" are left out, so that a path can
  * be read back into its parts, and so are the servers' own databases and users. All else
@@ -13,18 +14,20 @@
 #define SQL_HOST_MAX 60     /* MySQL 5.7's and MariaDB's */
 #define SQL_PASSWORD_MAX                                                                           \
         128 /* what caching_sha2_password takes with room; longer is refused by name */
+#define SQL_CERTIFICATE_MAX (64u << 10) /* with what leads to its root */
 #define SQL_PRIVILEGES_MAX 32 /* no server has as many on one database */
 
-enum sql_kind { SQL_DATABASE, SQL_USER, SQL_GRANT, SQL_KIND_MAX };
+enum sql_kind { SQL_DATABASE, SQL_USER, SQL_GRANT, SQL_CERTIFICATE, SQL_KIND_MAX };
 
 struct sql_document {
         enum sql_kind kind;
         json_t *json;                    /* a copy of its own; the texts below are in it */
-        const char *name;                /* of the database, or of the user */
+        const char *name;                /* of the database, the user, the certificate */
         const char *host;                /* "%" where none was given */
         const char *database;            /* grant */
         const char *charset, *collation; /* or NULL: the engine's own default */
-        const char *password;            /* as it stands in the document: a token */
+        const char *password;            /* user; as it stands in the document: a token */
+        const char *certificate;         /* the same, of the certificate that is to be shown */
         bool locked;                     /* user: it is not let in */
         const json_t *privileges; /* list of upper-case texts; {"ALL PRIVILEGES"} stands alone */
 };

@@ -22,7 +22,7 @@ enum sql_verb { SQL_LOOK, SQL_APPLY, SQL_REMOVE };
 struct sql_task {
         enum sql_verb verb;
         struct sql_document doc;
-        char *password; /* filled in; wiped with the task */
+        char *password; /* of a user, or the certificate; filled in, wiped with the task */
         bool first, adopt;
         char mark[128];       /* "MODEL-UUID APPLICATION": whose it is */
         char incarnation[64]; /* as the caller knows it; "": never seen */

@@ -124,20 +124,22 @@ static void line_free(struct line *l) {
         free(l);
 }
 
-static int fill_password(struct sql_task *k, const struct apply_request *r, struct err *err) {
+/* The one thing of a document that is a secret: of a user, or what a server is to show. */
+static int fill_secret(struct sql_task *k, const struct apply_request *r, struct err *err) {
+        const char *token = k->doc.password ? k->doc.password : k->doc.certificate;
         struct buf text = BUF_INIT;
         int rc;
 
-        if (!k->doc.password)
+        if (!token)
                 return 0;
         buf_reserve(&text, 4096); /* so that no growing leaves a piece behind */
-        rc = r->values ? secret_values_fill(r->values, k->doc.password, &text, err) : 0;
+        rc = r->values ? secret_values_fill(r->values, token, &text, err) : 0;
         if (!r->values)
-                buf_puts(&text, k->doc.password);
+                buf_puts(&text, token);
         if (rc == 0)
                 k->password = str_dup(buf_str(&text));
         buf_wipe(&text);
-        if (rc == 0 && strlen(k->password) > SQL_PASSWORD_MAX)
+        if (rc == 0 && k->doc.password && strlen(k->password) > SQL_PASSWORD_MAX)
                 return err_set(err, -EINVAL, "password: longer than %d bytes", SQL_PASSWORD_MAX);
         return rc;
 }
@@ -155,7 +157,7 @@ static int fill_task(struct sql_task *k, enum sql_verb verb, const struct apply_
         str_copy(k->incarnation, sizeof(k->incarnation), r->incarnation);
         snprintf(k->mark, sizeof(k->mark), "%s %s", json_get_str(r->marks, "model-uuid", "-"),
                  json_get_str(r->marks, "application", "-"));
-        return verb == SQL_APPLY ? fill_password(k, r, err) : 0;
+        return verb == SQL_APPLY ? fill_secret(k, r, err) : 0;
 }
 
 /* ---- answers */

@@ -12,7 +12,7 @@ static int projection_parse(const char *fields, struct projection **ret, struct 
 }
 
 static bool secret_place(const json_t *wanted, const char *pointer) {
-        return str_eq(pointer, "/password");
+        return str_eq(pointer, "/password") || str_eq(pointer, "/certificate");
 }
 
 static void look(struct target *t, const struct apply_request *r, struct op *op) {

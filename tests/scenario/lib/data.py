@@ -72,6 +72,7 @@ class DataPlane(threading.Thread):
             end(self.running.pop(uid), seconds=GRACE)
         for uid, pod in pods.items():
             self.named[uid] = pod["metadata"]["name"]
+            self.certify(pod)
             if uid not in self.running:
                 process = maker_of(pod)(self, pod)
                 if process:
@@ -145,6 +146,20 @@ class DataPlane(threading.Thread):
             return subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                     env=os.environ | environment)
 
+    def certify(self, pod):
+        """The server's arguments for the certificate that is mounted into POD, or none. Its files follow their Secret."""
+        volume = next((v for v in pod["spec"].get("volumes", []) if v["name"] == "tls"), None)
+        data = volume and self.secret(pod["metadata"]["namespace"], volume["secret"]["secretName"])
+        if not data:
+            return []
+        folder = self.folder / f"{pod['metadata']['uid']}.tls"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for name in ("tls.crt", "tls.key"):
+            if not (folder / name).exists() or (folder / name).read_text() != data[name]:
+                (folder / f"{name}.part").write_text(data[name])
+                (folder / f"{name}.part").rename(folder / name)
+        return [f"--ssl-cert={folder}/tls.crt", f"--ssl-key={folder}/tls.key"]
+
     # ---- MySQL
 
     def run_mysql(self, pod):
@@ -155,13 +170,15 @@ class DataPlane(threading.Thread):
         if not data or not password:
             return None
         socket = data.with_suffix(".sock")
+        tls = self.certify(pod)
         argv = [find_mariadbd(), "--no-defaults", *mariadb_user(), f"--datadir={data}", "--port=3306", f"--socket={socket}",
                 f"--bind-address={self.address_of(namespace, name, 3306)}", f"--pid-file={data}.pid", "--skip-name-resolve",
-                "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=16M", "--performance-schema=OFF", "--skip-log-bin"]
+                "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=16M", "--performance-schema=OFF",
+                *(["--skip-log-bin"] if scratch_of(pod) else ["--log-bin=binlog", "--binlog-format=ROW"]), *tls]
         self.run_in(pod, MYSQL_UNIX_PORT=socket, MYSQL_HOST=self.address_of(namespace, name, 3306),
                     PATH=f"{self.in_the_way}:{self.path}")
         if MYSQL:
-            return self.spawn(f"{name}-mysql", self.mysqld(data, password["root-password"], self.address_of(namespace, name, 3306)))
+            return self.spawn(f"{name}-mysql", [*self.mysqld(pod, data, password["root-password"]), *tls])
         if not data.exists():
             self.initialise_mariadb(data, password["root-password"])
         return self.spawn(f"{name}-mariadb", argv)
@@ -185,15 +202,20 @@ class DataPlane(threading.Thread):
             program = folder / name
             program.write_text(f"#!/bin/sh\nexec '{paths.program('mysql' if name == 'mariadb' else name)}' \"$@\"\n", encoding="utf-8")
             program.chmod(0o755)
+        reader = folder / "mysqlbinlog"         # of the server's package, where only the server has a script
+        reader.write_text(Path(paths.program("mysqld")).read_text(encoding="utf-8").replace('$(dirname "$0")', str(Path(paths.program("mysqld")).parent))
+                          .replace("usr/sbin/mysqld", "usr/bin/mysqlbinlog").replace("--no-defaults ", "").split(" --basedir")[0] + ' "$@"\n', encoding="utf-8")
+        reader.chmod(0o755)
         return folder
 
-    def mysqld(self, data, password, address):
+    def mysqld(self, pod, data, password):
         """Its command line. Root gets the password of the first start, and keeps what was set since."""
         if not data.exists():
             part = data.with_suffix(".part")
             shutil.rmtree(part, ignore_errors=True)
             shutil.copytree(self.template("mysql-empty", [paths.program("mysqld"), "--initialize-insecure"]), part)
             part.rename(data)
+        address = self.address_of(pod["metadata"]["namespace"], pod["metadata"]["name"], 3306)
         first = data.with_suffix(".sql")
         first.touch(mode=0o600)
         first.write_text(f"CREATE USER IF NOT EXISTS root@'127.%' IDENTIFIED BY '{password}';\n"
@@ -201,7 +223,8 @@ class DataPlane(threading.Thread):
         return [paths.program("mysqld"), *mariadb_user(), f"--datadir={data}", "--port=3306", f"--socket={data.with_suffix('.sock')}",
                 f"--bind-address={address}", f"--pid-file={data}.pid", f"--init-file={first}", "--skip-name-resolve", "--mysqlx=OFF",
                 "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=32M", "--innodb-redo-log-capacity=32M",
-                "--performance-schema=OFF", "--skip-log-bin", "--secure-file-priv=NULL"]
+                "--performance-schema=OFF", "--secure-file-priv=NULL",
+                *(["--skip-log-bin"] if scratch_of(pod) else ["--log-bin=binlog", "--gtid-mode=ON", "--enforce-gtid-consistency=ON"])]
 
     def initialise_mariadb(self, data, password):
         """What the image's entrypoint does with an empty folder; whole or not at all, for a pod may end at any moment."""
@@ -279,6 +302,11 @@ def use_mysql():
         raise Trouble(why)
     MYSQL = not why
     return MYSQL
+
+
+def scratch_of(pod):
+    """The pod asks for a server without binary logs."""
+    return "--skip-log-bin" in pod["spec"]["containers"][0].get("args", [])
 
 
 def mariadb_user():

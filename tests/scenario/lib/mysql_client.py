@@ -25,8 +25,8 @@ def sha2(password, salt):
 
 
 class Session:
-    def __init__(self, address):
-        self.socket, self.sequence = socket.create_connection(address, SECONDS), 0
+    def __init__(self, address, trust=None):
+        self.socket, self.sequence, self.trust = socket.create_connection(address, SECONDS), 0, trust
 
     def read(self, count):
         data = b""
@@ -58,12 +58,15 @@ class Session:
 
     def protect(self, flags):
         self.send(struct.pack("<IIB23x", flags, 1 << 24, 45))
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        self.socket = context.wrap_socket(self.socket)
+        context = ssl.create_default_context(cadata=self.trust[0] if self.trust else None)
+        if not self.trust:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        self.socket = context.wrap_socket(self.socket, server_hostname=self.trust[1] if self.trust else None)
 
     def authenticate(self, user, password, database):
         salt, can = self.greet()
+        if self.trust and not can & SSL:
+            raise ConnectionError("the server offers no TLS")
         flags = LONG | PROTOCOL | SECURE | PLUGINS | WITH_DB | (can & SSL)
         if can & SSL:
             self.protect(flags)
@@ -92,12 +95,15 @@ class Session:
         try:
             self.sequence = 0
             self.send(b"\x01")
+        except OSError:         # it failed before: that is told, not this
+            pass
         finally:
             self.socket.close()
 
 
-def login(address, user, password, database, then=lambda: None):
-    session = Session(address)
+def login(address, user, password, database, then=lambda: None, trust=None):
+    """TRUST: (CA as PEM, the server's name): it must show a certificate of those."""
+    session = Session(address, trust)
     try:
         session.authenticate(user.encode(), password.encode(), database.encode())
         session.ask(b"SELECT 1")

@@ -7,7 +7,8 @@
 Tests of a file share a world in which the MLflow bundle is active, and leave it so; those marked shares=deploy share one in which that function has
 deployed something else, whose model has the function's name. One marked fresh=True gets a world of its own, without the bundle,
 in which the model has another name (world.cluster.model), for there is one real cluster. real="why": only the simulator can do this;
-sim="why": only the real peers. TEXT: only tests with that in their title. A test that
+sim="why": only the real peers; seldom="why": on them only with
+MOORING_SCENARIO_ALL=1, for it takes long, and the simulator shows the same. TEXT: only tests with that in their title. A test that
 fails costs the shared world: the next one begins with a new one. The last line is "N passed, N failed, N skipped".
 """
 import argparse
@@ -27,6 +28,7 @@ APPS = ("mlflow-minio", "mlflow-mysql", "mlflow-server")
 TESTS = []
 LOG_LINES = 40          # of the daemon's log that are shown with a failure
 POLL = "2s"             # how often databases and buckets are looked at; 30 s by default
+FIGHT = "100ms"         # how long the repair of a field that is fought over waits: tests damage the same one again and again; 30 s and more by default
 GATE = "500ms"          # how long the canary of a refresh is well before the rest follows; 1m by default
 
 
@@ -35,7 +37,7 @@ class Skip(Exception):
 
 
 def test(title, **how):
-    for place in ("real", "sim"):
+    for place in ("real", "sim", "seldom"):
         if not isinstance(how.get(place, ""), str):
             raise TypeError(f"{title}: {place} must be the reason why it is not for there")
 
@@ -66,8 +68,9 @@ class Worlds:
     def fresh(self, start=True, model=None):
         self.count += 1
         world = World(self.options.build, real.Real if self.options.real else sim.Sim, model=model or f"fresh-{self.count}")
-        world.daemon.options = ["--poll-period", POLL, f"--refresh-gate-period={GATE}"]
-        world.daemon.test_charms = ["kinds", "acting", "sealed", "certified", "staged"]
+        world.daemon.options = ["--poll-period", POLL, f"--refresh-gate-period={GATE}",
+                                f"--fight-delay={FIGHT}", f"--fight-delay-max={FIGHT}"]
+        world.daemon.test_charms = ["kinds", "acting", "sealed", "certified", "staged", "dialling"]
         world.__enter__()
         try:
             if start:
@@ -117,7 +120,8 @@ def run(worlds, function, how):
 
 
 def why_not(options, how):
-    return how.get("real" if options.real else "sim")
+    why = how.get("real" if options.real else "sim")
+    return why or (how.get("seldom") if options.real and not os.environ.get("MOORING_SCENARIO_ALL") else None)
 
 
 def one(worlds, number, title, function, how):

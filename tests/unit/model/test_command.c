@@ -251,6 +251,32 @@ static void trust_and_constraints_are_kept(void **state) {
         assert_true(json_get_bool(server, "trust", false));
 }
 
+static int set_storage(struct desk *d, const char *name, const char *size, bool force) {
+        return desk_application(
+                d, command_application_storage,
+                (struct command_application){
+                        .application = "store", .storage = name, .size = size, .force = force });
+}
+
+static void a_storage_grows_and_shrinks_by_force_only(void **state) {
+        struct desk *d = *state;
+
+        assert_int_equal(set_storage(d, "minio-data", "50G", false), 0);
+        assert_int_equal(desk_changes(d), 1);
+        assert_int_equal(set_storage(d, "minio-data", "50G", false), 0);
+        assert_int_equal(desk_changes(d), 0);
+        assert_int_equal(set_storage(d, "minio-data", "40G", false), -EINVAL);
+        assert_non_null(strstr(desk_error(d, 0), "is 50G now and cannot become smaller (40G)"));
+        assert_int_equal(set_storage(d, "minio-data", "40G", true), 0);
+        assert_int_equal(desk_changes(d), 1);
+        assert_int_equal(set_storage(d, "minio-data", "1M", true), -EINVAL);
+        assert_non_null(strstr(desk_error(d, 0), "the charm needs at least"));
+        assert_int_equal(set_storage(d, "minio-date", "50G", false), -EINVAL);
+        assert_non_null(strstr(desk_error(d, 0), "has no storage \"minio-date\""));
+        assert_int_equal(set_storage(d, "minio-data", "fast,60G", true), -EINVAL);
+        assert_int_equal(set_storage(d, "minio-data", "much", false), -EINVAL);
+}
+
 static void an_image_can_be_replaced_and_given_back(void **state) {
         struct desk *d = *state;
         struct command_application c = { .application = "store",
@@ -652,6 +678,7 @@ int main(void) {
                 WITH_MODEL(an_option_that_sounds_secret_is_sealed_before_its_charm_comes),
                 WITH_MODEL(scale_keeps_to_what_the_charm_can_run),
                 WITH_MODEL(trust_and_constraints_are_kept),
+                WITH_MODEL(a_storage_grows_and_shrinks_by_force_only),
                 WITH_MODEL(an_image_can_be_replaced_and_given_back),
                 WITH_MODEL(a_pause_may_end_by_itself_and_says_when),
                 WITH_MODEL(a_pause_needs_a_reason_and_says_who),

@@ -71,6 +71,11 @@ static const struct {
           "requested: count/pvc=1, used: count/pvc=1, limited: "
           "count/pvc=1\",\"reason\":\"Forbidden\"}",
           OUTCOME_DENIED, "quota small is exceeded" },
+        { "class that lets no volume grow", 403, ANSWER_APPLY, "PersistentVolumeClaim",
+          "{\"message\":\"persistentvolumeclaims \\\"x\\\" is forbidden: only dynamically "
+          "provisioned pvc can be resized and the storageclass that provisions the pvc must "
+          "support resize\",\"reason\":\"Forbidden\"}",
+          OUTCOME_DENIED, "storage class does not allow it (allowVolumeExpansion)" },
         { "pod security", 403, ANSWER_APPLY, "Pod",
           "{\"message\":\"pods \\\"x\\\" is forbidden: violates PodSecurity "
           "\\\"restricted:latest\\\": allowPrivilegeEscalation != "

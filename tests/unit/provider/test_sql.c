@@ -23,6 +23,8 @@ static void documents_get_canonical_names(void **state) {
                   "u@10.0.0.0/255.0.0.0", false },
                 { "{'type':'grant','user':'u','database':'d','privileges':['SELECT']}", "grant",
                   "u@%/d", false },
+                { "{'type':'certificate','name':'server','certificate':'x'}", "certificate",
+                  "server", false },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
@@ -91,6 +93,8 @@ static void bad_documents_say_what_is_wrong(void **state) {
                   "32" },
                 { "{'type':'user','name':'u','host':'a b','password':'x'}", "host" },
                 { "{'type':'user','name':'u'}", "password" },
+                { "{'type':'certificate','name':'server'}", "certificate" },
+                { "{'type':'certificate','name':'a@b','certificate':'x'}", "character 2" },
                 { "{'type':'grant','user':'u','database':'d','privileges':[]}", "privileges" },
                 { "{'type':'grant','user':'u','database':'d','privileges':[1]}", "privileges" },
                 { "{'type':'grant','user':'u','database':'d','privileges':['SELECT ON *.* TO x; "
@@ -144,8 +148,9 @@ static void all_stands_alone(void **state) {
         assert_int_equal(json_array_size(d.privileges), 1);
 }
 
-static void secrets_stand_at_the_password_only(void **state) {
+static void secrets_stand_at_password_and_certificate_only(void **state) {
         assert_true(provider_sql.secret_place(NULL, "/password"));
+        assert_true(provider_sql.secret_place(NULL, "/certificate"));
         assert_false(provider_sql.secret_place(NULL, "/name"));
         assert_false(provider_sql.secret_place(NULL, "/user"));
         assert_false(provider_sql.secret_place(NULL, "/password/0"));
@@ -295,7 +300,7 @@ int main(void) {
                 cmocka_unit_test(a_message_never_holds_the_password),
                 cmocka_unit_test(equal_privileges_have_one_form),
                 cmocka_unit_test(all_stands_alone),
-                cmocka_unit_test(secrets_stand_at_the_password_only),
+                cmocka_unit_test(secrets_stand_at_password_and_certificate_only),
                 cmocka_unit_test(targets_are_checked),
                 cmocka_unit_test(differences_are_told_field_by_field),
                 cmocka_unit_test(only_our_own_field_set_is_read_back),

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tls.c - the server's certificate; see tls.h */
+#include "tls.h"
+
+#include "charm.gen.h"
+
+#include <string.h>
+
+#define LABEL "server"
+#define SHOWN "certificate" /* the resource */
+#define NOTE "tls"          /* key in the peer relation */
+#define FOLDER "/etc/mysql-tls"
+
+/* A name that clients dial, with and without the cluster's domain. */
+static const char *service(const struct charm_view *v, struct charm_plan *p, const char *name,
+                           const char *domain) {
+        return charm_text(p, "%s%s.%s.svc%s", charm_application(v), name, charm_model(v), domain);
+}
+
+bool tls_is_on(const struct charm_view *v, struct charm_plan *p) {
+        const struct charm_relation *by = charm_relation(v, ENDPOINT_CERTIFICATES, 0);
+        const char *domain = ".cluster.local";
+
+        if (!by && strcmp(charm_option(v, OPTION_TLS), "model") != 0)
+                return false;
+        charm_certificate(
+                p, LABEL,
+                &(struct charm_certificate){
+                        .common_name = charm_application(v),
+                        .names = CHARM_TEXTS(service(v, p, "-primary", domain),
+                                             service(v, p, "-primary", ""),
+                                             service(v, p, "", domain), service(v, p, "", ""),
+                                             service(v, p, "-endpoints", domain),
+                                             charm_text(p, "%s-0.%s", charm_application(v),
+                                                        service(v, p, "-endpoints", domain)),
+                                             "127.0.0.1"),
+                        .by = by });
+        return !by || charm_certificate_issued(p, LABEL);
+}
+
+const char *tls_my_cnf(const struct charm_view *v, struct charm_plan *p) {
+        if (!tls_is_on(v, p))
+                return "";
+        return charm_text(
+                p,
+                "ssl_cert = " FOLDER "/tls.crt\n"
+                "ssl_key = " FOLDER "/tls.key\n"
+                "%s",
+                charm_option_bool(v, OPTION_TLS_REQUIRED) ? "require_secure_transport = ON\n" : "");
+}
+
+static const char *secret_name(const struct charm_view *v, struct charm_plan *p) {
+        return charm_text(p, "%s-tls", charm_application(v));
+}
+
+static void say(const struct charm_view *v, struct charm_plan *p) {
+        const struct charm_relation *by = charm_relation(v, ENDPOINT_CERTIFICATES, 0);
+
+        if (by && !tls_is_on(v, p))
+                charm_status(p, CHARM_ACTIVE, "no TLS before %s has issued a certificate",
+                             by->application);
+        else if (!tls_is_on(v, p) && charm_option_bool(v, OPTION_TLS_REQUIRED))
+                charm_status(p, CHARM_BLOCKED,
+                             "tls-required: there is no TLS; relate certificates, or set "
+                             "tls=model");
+}
+
+void tls_want(const struct charm_view *v, struct charm_plan *p) {
+        const char *via = charm_text(p, "%s/%s-0", charm_model(v), charm_application(v));
+
+        say(v, p);
+        if (!tls_is_on(v, p))
+                return;
+        charm_want(p, "tls-secret", "tls-secret.yaml",
+                   CHARM_HOLES({ "name", CHARM_TEXT, secret_name(v, p) },
+                               { "ca", CHARM_TEXT, charm_certificate_ca(p, LABEL) }));
+        charm_target(p, "tls", "sql", "target.yaml", CHARM_HOLES({ "via", CHARM_TEXT, via }));
+        charm_want_at(p, SHOWN, "tls", "certificate.yaml", NULL);
+        charm_needs(p, SHOWN, "tls-secret", CHARM_EXISTS);
+        charm_needs(p, SHOWN, "statefulset", CHARM_READY);
+        charm_see(p, SHOWN, "/valid-until");
+}
+
+struct charm_hole tls_volume(const struct charm_view *v, struct charm_plan *p) {
+        const char *text = charm_text(p,
+                                      "{\"name\":\"tls\",\"secret\":{\"secretName\":%s,"
+                                      "\"defaultMode\":288}}",
+                                      charm_quote(p, secret_name(v, p)));
+
+        return (struct charm_hole){ "tls-volume", tls_is_on(v, p) ? CHARM_JSON : CHARM_NONE, text };
+}
+
+struct charm_hole tls_mount(const struct charm_view *v, struct charm_plan *p) {
+        return (struct charm_hole){ "tls-mount", tls_is_on(v, p) ? CHARM_JSON : CHARM_NONE,
+                                    "{\"name\":\"tls\",\"mountPath\":\"" FOLDER
+                                    "\",\"readOnly\":true}" };
+}
+
+/* While it is being renewed it is not ready: what clients were told stays. */
+const char *tls_ca(const struct charm_view *v, struct charm_plan *p) {
+        const struct charm_relation *peers = charm_relation(v, ENDPOINT_DATABASE_PEERS, 0);
+        const char *noted = peers ? charm_told(peers, NOTE) : NULL;
+
+        if (!tls_is_on(v, p) || !*charm_certificate_ca(p, LABEL))
+                return NULL;
+        if (!noted && !(charm_exists(v, SHOWN) && charm_ready(v, SHOWN)))
+                return NULL;
+        if (peers)
+                charm_tell(p, peers, NOTE, "shown");
+        return charm_certificate_ca(p, LABEL);
+}
