@@ -23,6 +23,25 @@ int file_write_all(int fd, const void *data, size_t len) {
         return 0;
 }
 
+int file_read_all(int fd, void *data, size_t max, size_t *ret) {
+        size_t at = 0;
+
+        while (at < max) {
+                ssize_t n = read(fd, (char *)data + at, max - at);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0) {
+                        *ret = at;
+                        return 0;
+                }
+                at += (size_t)n;
+        }
+        return -E2BIG;
+}
+
 int file_sync_folder_of(const char *path) {
         cleanup_(freep) char *folder = str_dup(path);
         cleanup_(closep) int fd = -1;

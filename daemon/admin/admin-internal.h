@@ -2,6 +2,7 @@
 /* admin-internal.h - the parts of the admin API that its own files share */
 #pragma once
 
+#include "backup-keeper.h"
 #include "map.h"
 #include "request.h"
 
@@ -57,6 +58,10 @@ void request_audit_deinit(struct admin *a);
 /* Q was refused with MESSAGE: its row is written, and JSON is its answer after. False: no row, and
  * Q is answered by the caller. */
 bool request_audit_refusal(struct request *q, unsigned status, json_t *json, const char *message);
+/* backups.c */
+#define BACKUPS_KEY_MAX (2 * BACKUP_KEY_MAX) /* base64 */
+/* The bytes of TEXT, a body's "key"; none of NULL. -EBADMSG. */
+int backups_key(const char *text, struct buf *ret, struct err *err);
 /* peer.c */
 int peer_identify(struct admin *a, int fd, uid_t *ret_uid, enum role *ret_role);
 void peer_describe(struct request *q); /* names for its uid */

@@ -6,7 +6,6 @@
 #include "admin-internal.h"
 #include "routes.h"
 
-#include "backup-keeper.h"
 #include "command.h"
 #include "log.h"
 #include "restored.h"
@@ -15,11 +14,10 @@
 #include <stdlib.h>
 
 #define AT(member) offsetof(struct backups_body, member)
-#define KEY_TEXT_MAX (2 * BACKUP_KEY_MAX) /* base64 */
 const struct json_field backups_fields[] = {
         { "path", JSON_FIELD_STRING, AT(path), JSON_NULL_OK, 1, 4000, NULL },
         { "folder", JSON_FIELD_STRING, AT(folder), JSON_NULL_OK, 1, 4000, NULL },
-        { "key", JSON_FIELD_STRING, AT(key), JSON_NULL_OK | JSON_SECRET, 1, KEY_TEXT_MAX, NULL },
+        { "key", JSON_FIELD_STRING, AT(key), JSON_NULL_OK | JSON_SECRET, 1, BACKUPS_KEY_MAX, NULL },
         {}
 };
 #undef AT
@@ -75,6 +73,12 @@ void backups_list(struct request *q) {
 
 /* ---- one is made or verified */
 
+int backups_key(const char *text, struct buf *ret, struct err *err) {
+        int r = text ? digest_unbase64(text, strlen(text), ret, err) : 0;
+
+        return r < 0 ? err_add(err, r, "key") : 0;
+}
+
 typedef int ask_fn(struct backup_keeper *k, const struct backup_ask *ask, struct err *err);
 
 static void ask(struct request *q, ask_fn *fn) {
@@ -82,12 +86,10 @@ static void ask(struct request *q, ask_fn *fn) {
         cleanup_(buf_wipe) struct buf key = BUF_INIT;
         struct backup_ask a = { .path = b->path, .folder = b->folder, .done = done, .arg = q };
         struct err err = { 0 };
-        int r = b->key ? digest_unbase64(b->key, strlen(b->key), &key, &err) : 0;
+        int r = backups_key(b->key, &key, &err);
 
-        if (r >= 0 && b->key) {
-                a.key = buf_str(&key);
-                a.key_len = key.len;
-        }
+        a.key = b->key ? buf_str(&key) : NULL;
+        a.key_len = key.len;
         request_ref(q);
         if (r >= 0)
                 r = fn(keeper_of(q), &a, &err);
@@ -97,18 +99,13 @@ static void ask(struct request *q, ask_fn *fn) {
         request_unref(q);
 }
 
-static int read_nothing(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
-        *ret = NULL;
-        return 0;
-}
-
 static void create(struct request *q, json_t *json) {
         ask(q, backup_keeper_create);
 }
 
 void backups_create(struct request *q) {
         if (has_keeper(q))
-                request_read(q, read_nothing, create);
+                request_read(q, request_read_nothing, create);
 }
 
 static void verify(struct request *q, json_t *json) {
@@ -123,7 +120,7 @@ void backups_verify(struct request *q) {
                 return request_fail(q, err_set(&err, -EINVAL, "path: which backup is missing"),
                                     &err);
         if (has_keeper(q))
-                request_read(q, read_nothing, verify);
+                request_read(q, request_read_nothing, verify);
 }
 
 /* ---- at times */
@@ -164,16 +161,12 @@ void backups_unschedule(struct request *q) {
 
 /* ---- after a restore */
 
-static void release(struct command *c) {
-        free(c);
-}
-
 static void confirm(struct request *q) {
         struct command *c = mem_new(struct command);
 
         c->run = command_restored_confirm;
         c->dry_run = request_query_bool(q, "dry-run");
-        request_command(q, c, release);
+        request_command(q, c, NULL);
 }
 
 static int refuse_unread(const json_t *unread, struct err *err) {

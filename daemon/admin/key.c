@@ -11,22 +11,16 @@ void key_show(struct request *q) {
         request_reply(q, 200, rekey_json(q->admin->options.rekey));
 }
 
-static int read_nothing(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
-        *ret = json_object();
-        return 0;
-}
-
 /* Its row in the audit is there. */
 static void start(struct request *q, json_t *json) {
         struct err err = { 0 };
         int r = rekey_start(q->admin->options.rekey, &err);
 
-        json_decref(json);
         if (r < 0)
                 return request_fail(q, r, &err);
         request_reply(q, 200, rekey_json(q->admin->options.rekey));
 }
 
 void key_rotate(struct request *q) {
-        request_read(q, read_nothing, start);
+        request_read(q, request_read_nothing, start);
 }

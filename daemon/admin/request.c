@@ -293,6 +293,11 @@ void request_look(struct request *q, request_read_fn *fn,
         read_rows(q, fn, finish, false);
 }
 
+int request_read_nothing(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
+        *ret = NULL;
+        return 0;
+}
+
 /* ---- commands */
 
 struct commanding {
@@ -345,6 +350,8 @@ static void command_done(struct store_call *c, int r, const struct err *err) {
         command_deinit(k->command);
         if (k->release)
                 k->release(k->command);
+        else
+                free(k->command);
         request_unref(k->request);
         free(k);
 }

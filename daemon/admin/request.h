@@ -129,6 +129,8 @@ const struct audit_entry *request_audit(struct request *q);
 typedef int request_read_fn(struct tx *tx, struct request *q, json_t **ret, struct err *err);
 void request_read(struct request *q, request_read_fn *fn,
                   void (*finish)(struct request *q, json_t *json));
+/* For a request that has its row and reads no other: JSON is NULL. */
+request_read_fn request_read_nothing;
 /* A read that FINISH makes a command of: that one has the row. */
 void request_look(struct request *q, request_read_fn *fn,
                   void (*finish)(struct request *q, json_t *json));
@@ -137,7 +139,7 @@ void request_name(struct request *q);
 /* 1: the write of that name was done before, and *RET is what was answered. */
 int request_recorded(struct tx *tx, const struct request *q, json_t **ret, struct err *err);
 /* Submits COMMAND (a struct whose head is a struct command, filled; owned here and freed after)
- * and answers with what it says. */
+ * and answers with what it says. RELEASE NULL: it is no more than its head. */
 struct command;
 void request_command(struct request *q, struct command *command,
                      void (*release)(struct command *c));

@@ -17,8 +17,7 @@
 #define AT(member) offsetof(struct upgrade_body, member)
 const struct json_field upgrade_fields[] = {
         { "folder", JSON_FIELD_STRING, AT(folder), JSON_NULL_OK, 1, 4000, NULL },
-        { "key", JSON_FIELD_STRING, AT(key), JSON_NULL_OK | JSON_SECRET, 1, 2 * BACKUP_KEY_MAX,
-          NULL },
+        { "key", JSON_FIELD_STRING, AT(key), JSON_NULL_OK | JSON_SECRET, 1, BACKUPS_KEY_MAX, NULL },
         {}
 };
 
@@ -77,12 +76,10 @@ static void try(struct request *q, json_t *json) {
                                    .done = tried,
                                    .arg = q };
         struct err err = { 0 };
-        int r = b->key ? digest_unbase64(b->key, strlen(b->key), &key, &err) : 0;
+        int r = backups_key(b->key, &key, &err);
 
-        if (b->key) {
-                ask.key = buf_str(&key);
-                ask.key_len = key.len;
-        }
+        ask.key = b->key ? buf_str(&key) : NULL;
+        ask.key_len = key.len;
         request_ref(q);
         if (r >= 0)
                 r = upgrade_try(upgrade_of(q), &ask, &err);
@@ -92,25 +89,16 @@ static void try(struct request *q, json_t *json) {
         request_unref(q);
 }
 
-static int read_nothing(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
-        *ret = NULL;
-        return 0;
-}
-
 void upgrade_begin(struct request *q) {
         if (!has_upgrade(q))
                 return;
         if (request_query_bool(q, "dry-run"))
-                request_look(q, read_nothing, try);
+                request_look(q, request_read_nothing, try);
         else
-                request_read(q, read_nothing, try);
+                request_read(q, request_read_nothing, try);
 }
 
 /* ---- it stays */
-
-static void release(struct command *c) {
-        free(c);
-}
 
 /* A release that does not know all of the store would lock itself out. */
 static int check_known(const struct request *q, struct err *err) {
@@ -137,5 +125,5 @@ void upgrade_confirm(struct request *q) {
         /* Before it is committed: the release before could not open what is confirmed. */
         if (!c->dry_run)
                 upgrade_stays(upgrade_of(q));
-        request_command(q, c, release);
+        request_command(q, c, NULL);
 }

@@ -2,6 +2,8 @@
 /* backup-key.c - the key of backups: a passphrase or random bytes in a file apart; see backup.h */
 #include "backup.h"
 
+#include "file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -66,6 +68,7 @@ int backup_key_read(const char *file, const char *state_dir, struct secret_text 
                 standard ? str_dup("standard input") : backup_key_path(file, &credential);
         cleanup_(closep) int fd = -1;
         cleanup_(secret_text_free) struct secret_text text = {};
+        size_t n;
         int r = 0;
 
         if (!path)
@@ -82,19 +85,11 @@ int backup_key_read(const char *file, const char *state_dir, struct secret_text 
                 return r;
         text.data = arena_alloc(BACKUP_KEY_MAX + 1);
         text.len = BACKUP_KEY_MAX;
-        for (size_t at = 0;;) {
-                ssize_t n = read(fd, text.data + at, BACKUP_KEY_MAX - at);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return err_set(err, -errno, "%s, the key of backups: %s", path,
-                                       strerror(errno));
-                at += (size_t)n;
-                if (n == 0)
-                        return backup_key_take(text.data, at, ret, err);
-                if (at == BACKUP_KEY_MAX)
-                        return err_set(err, -E2BIG, "%s, the key of backups, has %d bytes or more",
-                                       path, BACKUP_KEY_MAX);
-        }
+        r = file_read_all(fd, text.data, BACKUP_KEY_MAX, &n);
+        if (r == -E2BIG)
+                return err_set(err, r, "%s, the key of backups, has %d bytes or more", path,
+                               BACKUP_KEY_MAX);
+        if (r < 0)
+                return err_set(err, r, "%s, the key of backups: %s", path, strerror(-r));
+        return backup_key_take(text.data, n, ret, err);
 }

@@ -8,6 +8,7 @@
 #include "place.h"
 
 #include "arena.h"
+#include "file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,22 +23,6 @@
 #define AZURE_SUFFIX "core.windows.net"
 
 /* ---- files */
-
-static int read_all(int fd, char *data, size_t max, size_t *ret) {
-        *ret = 0;
-        while (*ret < max) {
-                ssize_t n = read(fd, data + *ret, max - *ret);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                if (n == 0)
-                        return 0;
-                *ret += (size_t)n;
-        }
-        return -E2BIG;
-}
 
 /* SECRET: nobody else may read it. RET's LEN is what was read. */
 static int read_file(const char *path, bool secret, size_t max, struct secret_text *ret,
@@ -55,7 +40,7 @@ static int read_file(const char *path, bool secret, size_t max, struct secret_te
                                "%s holds credentials and can be read by others: "
                                "chmod 600 %s",
                                path, path);
-        r = read_all(fd, text.data, max, &n);
+        r = file_read_all(fd, text.data, max, &n);
         if (r < 0)
                 return err_set(err, r, "%s: %s", path, strerror(-r));
         secret_text_set(ret, text.data, n);

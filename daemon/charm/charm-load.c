@@ -6,21 +6,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHANNEL_FD 3 /* as serve.h of the worker has them */
-#define FOLDER_FD 4
-#define PROGRAM_FD 5
 #define ABOVE 16 /* where descriptors lie that are on their way to those numbers */
 
 struct loading {
         const struct worker_spec *spec;
         int channel, folder, program;
-        char parent[32], path[32];
+        struct worker_words words;
 };
 
 static bool place(const struct loading *l) {
@@ -31,31 +27,21 @@ static bool place(const struct loading *l) {
 
         if (null < 0 || channel < 0 || folder < 0 || program < 0)
                 return false;
-        for (int i = 0; i < CHANNEL_FD; i++)
+        for (int i = 0; i < WORKER_CHANNEL_FD; i++)
                 if (dup2(null, i) < 0)
                         return false;
-        return dup2(channel, CHANNEL_FD) >= 0 && dup2(folder, FOLDER_FD) >= 0 &&
-               dup2(program, PROGRAM_FD) >= 0 && close_range(PROGRAM_FD + 1, ~0u, 0) == 0;
+        return dup2(channel, WORKER_CHANNEL_FD) >= 0 && dup2(folder, WORKER_FOLDER_FD) >= 0 &&
+               dup2(program, WORKER_PROGRAM_FD) >= 0 &&
+               close_range(WORKER_PROGRAM_FD + 1, ~0u, 0) == 0;
 }
 
 /* After fork in a program with threads: system calls and nothing else. */
 static _Noreturn void become(const struct loading *l) {
-        const struct worker_spec *s = l->spec;
-        const char *argv[] = { "mooring-charm [load]",
-                               "--worker",
-                               s->sha256,
-                               l->parent,
-                               s->sandbox ? NULL : "--no-sandbox",
-                               NULL };
         const char *env[] = { NULL };
 
-        if (!place(l))
+        if (!place(l) || !worker_become_user(l->spec))
                 _exit(126);
-        if (s->uid != (uid_t)-1 &&
-            (setgroups(0, NULL) < 0 || setresgid(s->gid, s->gid, s->gid) < 0 ||
-             setresuid(s->uid, s->uid, s->uid) < 0))
-                _exit(126);
-        execve(l->path, (char *const *)argv, (char *const *)env);
+        execve(l->words.path, (char *const *)l->words.argv, (char *const *)env);
         _exit(127);
 }
 
@@ -110,8 +96,7 @@ int charm_load_try(const struct worker_spec *spec, struct err *err) {
                                strerror(errno));
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
                 return err_set(err, -errno, "no channel to a charm worker: %s", strerror(errno));
-        snprintf(l.parent, sizeof(l.parent), "--parent=%d", (int)getpid());
-        snprintf(l.path, sizeof(l.path), "/proc/self/fd/%d", PROGRAM_FD);
+        worker_words(spec, "mooring-charm [load]", &l.words);
         r = run(&l, pair, err);
         closep(&pair[0]);
         closep(&pair[1]);

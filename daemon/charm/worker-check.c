@@ -13,14 +13,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+bool worker_become_user(const struct worker_spec *spec) {
+        return spec->uid == (uid_t)-1 ||
+               (setgroups(0, NULL) == 0 && setresgid(spec->gid, spec->gid, spec->gid) == 0 &&
+                setresuid(spec->uid, spec->uid, spec->uid) == 0);
+}
+
 static _Noreturn void become_check(const struct worker_spec *spec, int program, int words) {
         char path[32];
 
         snprintf(path, sizeof(path), "/proc/self/fd/%d", program);
-        if (dup2(words, 2) < 0 ||
-            (spec->uid != (uid_t)-1 &&
-             (setgroups(0, NULL) < 0 || setresgid(spec->gid, spec->gid, spec->gid) < 0 ||
-              setresuid(spec->uid, spec->uid, spec->uid) < 0))) {
+        if (dup2(words, 2) < 0 || !worker_become_user(spec)) {
                 /* So it is in a user namespace that has no other users. */
                 dprintf(2, "they cannot run as the user of --charm-user (%s)\n", strerror(errno));
                 _exit(126);

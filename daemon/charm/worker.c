@@ -34,7 +34,6 @@
 #define LOOK_EVERY 64
 #define LOOK_US 1000000
 #define OUT_MAX CHARM_VIEW_MAX /* of views that the worker has not read: no more is given */
-#define PROGRAM_FD 5
 
 struct worker {
         struct loop *loop;
@@ -309,19 +308,27 @@ static int open_here(const char *path, int flags, int *ret, struct err *err) {
         return *ret < 0 ? err_set(err, -errno, "%s: %s", path, strerror(errno)) : 0;
 }
 
+void worker_words(const struct worker_spec *spec, const char *shown, struct worker_words *ret) {
+        snprintf(ret->path, sizeof(ret->path), "/proc/self/fd/%d", WORKER_PROGRAM_FD);
+        snprintf(ret->parent, sizeof(ret->parent), "--parent=%d", (int)getpid());
+        ret->argv[0] = shown;
+        ret->argv[1] = "--worker";
+        ret->argv[2] = spec->sha256;
+        ret->argv[3] = ret->parent;
+        ret->argv[4] = spec->sandbox ? NULL : "--no-sandbox";
+        ret->argv[5] = NULL;
+}
+
 /* The program is started from a descriptor: the other user may not reach it by its path (a clone
  * below /root). */
 static int start_child(struct worker *w, const struct worker_spec *spec, int channel, int folder,
                        struct err *err) {
         cleanup_(closep) int program = -1, output = -1;
         cleanup_(freep) char *shown = str_format("mooring-charm [%s]", w->charm);
-        char parent[32], path[32];
+        struct worker_words words;
         int fds[] = { -1, -1, -1, channel, folder, -1 };
-        const char *argv[] = {
-                shown, "--worker", spec->sha256, parent, spec->sandbox ? NULL : "--no-sandbox", NULL
-        };
-        struct child_spec child = { .program = path,
-                                    .argv = argv,
+        struct child_spec child = { .program = words.path,
+                                    .argv = words.argv,
                                     .fds = fds,
                                     .nfds = ARRAY_SIZE(fds),
                                     .uid = spec->uid,
@@ -337,9 +344,8 @@ static int start_child(struct worker *w, const struct worker_spec *spec, int cha
         if (r < 0)
                 return r;
         fds[1] = fds[2] = output;
-        fds[PROGRAM_FD] = program;
-        snprintf(path, sizeof(path), "/proc/self/fd/%d", PROGRAM_FD);
-        snprintf(parent, sizeof(parent), "--parent=%d", (int)getpid());
+        fds[WORKER_PROGRAM_FD] = program;
+        worker_words(spec, shown, &words);
         return child_start(w->loop, &child, &w->child, err);
 }
 

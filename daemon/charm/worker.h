@@ -39,6 +39,20 @@ struct worker_spec {
         void *arg;
 };
 
+/* What mooring-charm has open when it begins: serve.h has the first two as well. */
+#define WORKER_CHANNEL_FD 3
+#define WORKER_FOLDER_FD 4
+#define WORKER_PROGRAM_FD 5
+/* How it is started, in one place for who starts it. */
+#define WORKER_WORDS 6
+struct worker_words {
+        char path[32], parent[32];
+        const char *argv[WORKER_WORDS]; /* NULL at its end; borrows from here, SPEC and SHOWN */
+};
+void worker_words(const struct worker_spec *spec, const char *shown, struct worker_words *ret);
+/* In a child after fork: its user from now on, where SPEC has one. False: errno says why. */
+bool worker_become_user(const struct worker_spec *spec);
+
 int worker_start(struct loop *l, const struct worker_spec *spec, struct worker **ret,
                  struct err *err);
 struct worker *worker_free(struct worker *w);

@@ -94,8 +94,7 @@ int command_refresh_resume(struct tx *tx, struct command *c, struct err *err) {
         command_change(c, "resume", s.row->name,
                        "go on with the refresh of %s, which paused in "
                        "its %s: %s",
-                       s.row->name, s.stage == REFRESH_CANARY ? "canary" : "rest",
-                       s.refresh->paused);
+                       s.row->name, refresh_stage_names[s.stage], s.refresh->paused);
         r = forgive_restarts(tx, &s, err);
         return r < 0 ? r : to_stage(tx, c, &s, s.stage, err);
 }

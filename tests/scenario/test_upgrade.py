@@ -11,6 +11,7 @@ import threading
 from contextlib import closing, contextmanager
 
 from lib.runner import main, test
+from lib.stores import Minio
 from lib.world import Trouble, remove, until
 
 ADDS = "CREATE TABLE next_release (id INTEGER PRIMARY KEY) STRICT\nALTER TABLE application ADD COLUMN next_word TEXT NOT NULL DEFAULT ''\n"
@@ -119,6 +120,12 @@ def _(world):
 @test("what cannot be migrated is refused before it begins, and where the next release cannot start the one before serves again",
       fresh=True, real="it is about the daemon's own programs")
 def _(world):
+    with Minio(world.folder / "store") as store:
+        world.daemon.options += map(str, store.options())
+        refused(world, store)
+
+
+def refused(world, store):
     m = Machine(world)
     m.install("next", BREAKS)
     m.upgrade().refused("cannot take over, and nothing was changed", "migration next-release.sql", code=1)
@@ -126,7 +133,9 @@ def _(world):
     m.upgrade("--dry-run").refused("cannot work any more on what", "--force", code=1)
     equal("the schema", m.version(), m.schema)
     m.install("next", ADDS, fails=True)
-    m.upgrade().refused("could not start", "serves again", "what it needs is not on this machine", code=1)
+    m.upgrade("--to", "azblob://account/backups").refused("azblob://account/backups/mooring-", "backup-azure-credentials-file", code=1)
+    m.upgrade("--to", store.place).refused("could not start", "serves again", "what it needs is not on this machine", code=1)
+    equal("backups made before", [name.startswith("mooring-mooring-") for name in store.names()], [True])
     equal("the release before knows", (m.shown()["known"], m.version()), (m.schema, m.schema + 1))
     world.ctl("config", "sealed", "count=3").ok()       # by workers of its own release
     world.wait_active()

@@ -46,16 +46,6 @@ static const struct opt remove_options[] = {
         {},
 };
 
-/* "/v1/models/MODEL/applications/APPLICATION" and REST; NULL: an error was printed. */
-static char *path_of(struct cli *c, const char *application, const char *rest) {
-        cleanup_(freep) char *head = NULL;
-
-        if (!cli_model(c))
-                return NULL;
-        head = call_path("/v1/models/%s/applications/%s", cli_model(c), application);
-        return str_format("%s%s", head, rest);
-}
-
 static json_t *one(const char *name, json_t *value) {
         json_t *body = json_object();
 
@@ -66,7 +56,7 @@ static json_t *one(const char *name, json_t *value) {
 static int change(struct cli *c, const char *application, const char *method, const char *rest,
                   json_t *body) {
         const struct options *o = c->options;
-        cleanup_(freep) char *path = path_of(c, application, rest);
+        cleanup_(freep) char *path = call_application(c, application, rest);
 
         if (!path) {
                 json_decref(body);
@@ -108,7 +98,7 @@ static int add_objects(struct cli *c, json_t *application) {
 }
 
 static int show_application(struct cli *c) {
-        cleanup_(freep) char *path = path_of(c, cli_operand(c, 0), "");
+        cleanup_(freep) char *path = call_application(c, cli_operand(c, 0), "");
         cleanup_(json_freep) json_t *json = NULL;
         int r = path ? call_get(c, path, &json) : CLI_FAILED;
 
@@ -225,7 +215,7 @@ static int constraints(struct cli *c) {
         if (c->count > 1)
                 return change(c, cli_operand(c, 0), "PUT", "/constraints",
                               one("constraints", json_string(buf_str(&text))));
-        path = path_of(c, cli_operand(c, 0), "");
+        path = call_application(c, cli_operand(c, 0), "");
         r = path ? call_get(c, path, &json) : CLI_FAILED;
         if (r == CLI_DONE)
                 print_constraints(
@@ -251,7 +241,7 @@ static char *stop_path(struct cli *c, const char *rest) {
         cleanup_(freep) char *head = NULL;
 
         if (c->count || !cli_model(c))
-                return c->count ? path_of(c, cli_operand(c, 0), rest) : NULL;
+                return c->count ? call_application(c, cli_operand(c, 0), rest) : NULL;
         head = call_path("/v1/models/%s", cli_model(c));
         return str_format("%s%s", head, rest);
 }
@@ -384,7 +374,7 @@ static int remove_application(struct cli *c) {
         int worst = CLI_DONE;
 
         for (int i = 0; i < c->count; i++) {
-                cleanup_(freep) char *path = path_of(c, c->operands[i], "");
+                cleanup_(freep) char *path = call_application(c, c->operands[i], "");
                 int r;
 
                 if (!path)

@@ -5,8 +5,8 @@
 #include "backup-restore.h"
 #include "call.h"
 #include "clock.h"
-#include "digest.h"
 #include "families.h"
+#include "parts.h"
 #include "table.h"
 #include "text.h"
 
@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define KEY_FILE_MAX 4096   /* as the daemon takes */
 #define PATIENCE_MS 7300000 /* above what the daemon gives a verification */
 
 #define AT(member) offsetof(struct backup_options, member)
@@ -45,35 +44,11 @@ static const struct opt options[] = {
         {}
 };
 
-/* The daemon has another working directory. Names of object stores are no paths. */
-static char *absolute(const char *path) {
-        bool whole = path[0] == '/' || strstr(path, "://");
-        cleanup_(freep) char *here = whole ? NULL : realpath(".", NULL);
-
-        return here ? str_format("%s/%s", here, path) : str_dup(path);
-}
-
-static int add_key(const struct cli *c, json_t *body) {
-        const struct backup_options *o = c->options;
-        cleanup_(buf_wipe) struct buf key = BUF_INIT;
-        cleanup_(buf_wipe) struct buf text = BUF_INIT;
-        struct err err = { 0 };
-
-        if (!o->passphrase)
-                return CLI_DONE;
-        if (cli_read_file(o->passphrase, KEY_FILE_MAX, &key, &err) < 0)
-                return cli_fail_err(&err);
-        if (!key.len)
-                return cli_fail(CLI_FAILED, "%s is empty", o->passphrase);
-        digest_base64(key.data, key.len, &text);
-        json_object_set_new(body, "key", json_string(buf_str(&text)));
-        return CLI_DONE;
-}
-
 /* ---- create, verify */
 
 static int send(struct cli *c, const char *path, json_t *body, json_t **ret) {
-        int r = add_key(c, body);
+        const struct backup_options *o = c->options;
+        int r = parts_key(o->passphrase, body);
 
         if (r) {
                 json_decref(body);
@@ -86,8 +61,8 @@ static int send(struct cli *c, const char *path, json_t *body, json_t **ret) {
 static int create(struct cli *c) {
         const struct backup_options *o = c->options;
         cleanup_(json_freep) json_t *made = NULL;
-        cleanup_(freep) char *path = cli_operand(c, 1) ? absolute(cli_operand(c, 1)) : NULL;
-        cleanup_(freep) char *folder = o->to ? absolute(o->to) : NULL;
+        cleanup_(freep) char *path = parts_place(cli_operand(c, 1));
+        cleanup_(freep) char *folder = parts_place(o->to);
         char size[32];
         int r;
 
@@ -139,7 +114,7 @@ static int verify(struct cli *c) {
 
         if (!cli_operand(c, 1))
                 return cli_fail(CLI_USAGE, "backup verify FILE: which one is missing");
-        path = absolute(cli_operand(c, 1));
+        path = parts_place(cli_operand(c, 1));
         r = send(c, "/v1/backups/verify", json_pack("{s:s}", "path", path), &found);
         if (!r && !cli_print(c, found))
                 backup_print_found(c, found);
@@ -173,7 +148,7 @@ static int list(struct cli *c) {
         const struct backup_options *o = c->options;
         static const char *const head[] = { "File", "Size", "Made", NULL };
         cleanup_(freep) char *path = str_dup("/v1/backups");
-        cleanup_(freep) char *folder = o->to ? absolute(o->to) : NULL;
+        cleanup_(freep) char *folder = parts_place(o->to);
         cleanup_(table_deinit) struct table t = { 0 };
         cleanup_(json_freep) json_t *json = NULL;
         const json_t *one;
@@ -207,7 +182,7 @@ static int list(struct cli *c) {
 static int schedule(struct cli *c) {
         const struct backup_options *o = c->options;
         const char *cron = cli_operand(c, 1);
-        cleanup_(freep) char *folder = o->to ? absolute(o->to) : NULL;
+        cleanup_(freep) char *folder = parts_place(o->to);
         cleanup_(json_freep) json_t *json = NULL;
         int r;
 

@@ -31,6 +31,15 @@ char *call_path(const char *fmt, ...) {
         return buf_take(&out);
 }
 
+char *call_application(struct cli *c, const char *application, const char *rest) {
+        cleanup_(freep) char *head = NULL;
+
+        if (!cli_model(c))
+                return NULL;
+        head = call_path("/v1/models/%s/applications/%s", cli_model(c), application);
+        return str_format("%s%s", head, rest);
+}
+
 void call_query(char **path, const char *name, const char *value) {
         struct buf out = BUF_INIT;
 

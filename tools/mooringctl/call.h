@@ -7,6 +7,8 @@
 
 #define CALL_TOTAL_MS 120000 /* a large bundle on a busy disk takes seconds */
 
+/* "/v1/models/MODEL/applications/APPLICATION", and REST as it is. NULL: no model; it was said. */
+char *call_application(struct cli *c, const char *application, const char *rest);
 /* A path: each %s is percent-encoded, also its slashes. Then query parameters; VALUE NULL: left
  * out. */
 char *call_path(const char *fmt, ...) printf_(1, 2);

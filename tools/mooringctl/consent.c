@@ -20,18 +20,9 @@ static const struct opt destroy_options[] = {
         {},
 };
 
-static char *path_of(struct cli *c, const char *application, const char *rest) {
-        cleanup_(freep) char *head = NULL;
-
-        if (!cli_model(c))
-                return NULL;
-        head = call_path("/v1/models/%s/applications/%s", cli_model(c), application);
-        return str_format("%s%s", head, rest);
-}
-
 static int post(struct cli *c, const char *application, const char *rest, json_t *body) {
         const struct options *o = c->options;
-        cleanup_(freep) char *path = path_of(c, application, rest);
+        cleanup_(freep) char *path = call_application(c, application, rest);
 
         if (!path) {
                 json_decref(body);
@@ -48,7 +39,7 @@ static int post_sure(struct cli *c, const char *rest) {
         int r = CLI_DONE;
 
         for (int i = 0; r == CLI_DONE && i < c->count; i++) {
-                cleanup_(freep) char *path = path_of(c, cli_operand(c, i), rest);
+                cleanup_(freep) char *path = call_application(c, cli_operand(c, i), rest);
 
                 if (!path)
                         return CLI_FAILED;
@@ -81,7 +72,7 @@ static int adopt(struct cli *c) {
 
 static int recreate(struct cli *c) {
         const struct options *o = c->options;
-        cleanup_(freep) char *path = path_of(c, cli_operand(c, 0), "/recreate");
+        cleanup_(freep) char *path = call_application(c, cli_operand(c, 0), "/recreate");
         cleanup_(json_freep) json_t *body = json_pack("{s:s}", "object", cli_operand(c, 1));
 
         if (!path)

@@ -2,9 +2,11 @@
 /* parts.c - pieces of request bodies; see parts.h */
 #include "parts.h"
 
+#include "digest.h"
 #include "text.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 static size_t lines(const char *text, const char *end) {
         size_t n = 0;
@@ -72,6 +74,33 @@ int parts_pairs(char *const *list, const char *what, json_t **ret, struct err *e
         }
         *ret = take_ptr(pairs);
         return 0;
+}
+
+/* ---- backups */
+
+char *parts_place(const char *path) {
+        bool whole = !path || path[0] == '/' || strstr(path, "://");
+        cleanup_(freep) char *here = whole ? NULL : realpath(".", NULL);
+
+        if (here)
+                return str_format("%s/%s", here, path);
+        return path ? str_dup(path) : NULL;
+}
+
+int parts_key(const char *file, json_t *body) {
+        cleanup_(buf_wipe) struct buf key = BUF_INIT;
+        cleanup_(buf_wipe) struct buf text = BUF_INIT;
+        struct err err = { 0 };
+
+        if (!file)
+                return CLI_DONE;
+        if (cli_read_file(file, PARTS_KEY_MAX, &key, &err) < 0)
+                return cli_fail_err(&err);
+        if (!key.len)
+                return cli_fail(CLI_FAILED, "%s is empty", file);
+        digest_base64(key.data, key.len, &text);
+        json_object_set_new(body, "key", json_string(buf_str(&text)));
+        return CLI_DONE;
 }
 
 /* ---- lists of objects */

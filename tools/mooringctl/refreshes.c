@@ -66,15 +66,6 @@ static const struct opt rollback_options[] = {
         {},
 };
 
-static char *path_of(struct cli *c, const char *application, const char *rest) {
-        cleanup_(freep) char *head = NULL;
-
-        if (!cli_model(c))
-                return NULL;
-        head = call_path("/v1/models/%s/applications/%s", cli_model(c), application);
-        return str_format("%s%s", head, rest);
-}
-
 /* ---- watching */
 
 struct watching {
@@ -134,7 +125,7 @@ static int watch(struct cli *c, const char *application, int64_t ms) {
         struct watching w = { .c = c,
                               .application = application,
                               .until = ms ? clock_mono() + ms : INT64_MAX };
-        cleanup_(freep) char *path = path_of(c, application, "");
+        cleanup_(freep) char *path = call_application(c, application, "");
         int r = path ? look(&w, path) : CLI_FAILED;
 
         while (r < 0 && clock_mono() < w.until) {
@@ -187,7 +178,7 @@ static int body_of(const struct options *o, json_t **ret, struct err *err) {
 
 static int refresh_one(struct cli *c, const char *application) {
         const struct options *o = c->options;
-        cleanup_(freep) char *path = path_of(c, application, "/refresh");
+        cleanup_(freep) char *path = call_application(c, application, "/refresh");
         cleanup_(json_freep) json_t *body = NULL;
         struct err err = { 0 };
 
@@ -280,7 +271,7 @@ static int refresh(struct cli *c) {
 
 static int resume(struct cli *c) {
         const struct options *o = c->options;
-        cleanup_(freep) char *path = path_of(c, cli_operand(c, 0), "/resume");
+        cleanup_(freep) char *path = call_application(c, cli_operand(c, 0), "/resume");
 
         if (!path)
                 return CLI_FAILED;
@@ -290,7 +281,7 @@ static int resume(struct cli *c) {
 
 static int rollback(struct cli *c) {
         const struct options *o = c->options;
-        cleanup_(freep) char *path = path_of(c, cli_operand(c, 0), "/rollback");
+        cleanup_(freep) char *path = call_application(c, cli_operand(c, 0), "/rollback");
         cleanup_(json_freep) json_t *body = json_pack("{s:b}", "accept-data-loss", o->accept_loss);
 
         if (!path)

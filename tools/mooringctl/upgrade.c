@@ -6,15 +6,13 @@
  * as another release, and who asked looks until one of the two serves again. */
 #include "call.h"
 #include "clock.h"
-#include "digest.h"
 #include "families.h"
+#include "parts.h"
 #include "text.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-#define KEY_FILE_MAX 4096   /* as the daemon takes */
 #define PATIENCE_MS 7300000 /* above what the daemon gives the trial, which is a verification */
 #define SERVES_MS 1800000   /* as long as a start may migrate */
 #define PAUSE_US 100000
@@ -30,7 +28,8 @@ static const struct opt options[] = {
         { "dry-run", 0, OPT_BOOL, AT(dry_run), NULL, 0, 0, NULL, 0, NULL,
           "try it on a copy, say what would be done, do nothing" },
         { "to", 0, OPT_PATH, AT(to), NULL, 0, 0, "DIR", 0, NULL,
-          "put the backup that is made before into this folder of the daemon's machine" },
+          "put the backup that is made before into this folder of the daemon's machine, or "
+          "s3://BUCKET/PATH or azblob://ACCOUNT/CONTAINER/PATH" },
         { "passphrase-file", 0, OPT_PATH, AT(passphrase), NULL, 0, 0, "FILE", 0, NULL,
           "seal it with what is in it, in the place of the daemon's backup-key-file; - is stdin" },
         { "force", 0, OPT_BOOL, AT(force), NULL, 0, 0, NULL, 0, NULL,
@@ -38,12 +37,6 @@ static const struct opt options[] = {
         {}
 };
 #undef AT
-
-static char *absolute(const char *path) {
-        cleanup_(freep) char *here = path[0] == '/' ? NULL : realpath(".", NULL);
-
-        return here ? str_format("%s/%s", here, path) : str_dup(path);
-}
 
 /* ---- what is there */
 
@@ -99,28 +92,12 @@ static void print_plan(struct cli *c, const json_t *plan) {
 
 /* ---- doing it */
 
-static int add_key(const struct options *o, json_t *body) {
-        cleanup_(buf_wipe) struct buf key = BUF_INIT;
-        cleanup_(buf_wipe) struct buf text = BUF_INIT;
-        struct err err = { 0 };
-
-        if (!o->passphrase || o->dry_run)
-                return CLI_DONE;
-        if (cli_read_file(o->passphrase, KEY_FILE_MAX, &key, &err) < 0)
-                return cli_fail_err(&err);
-        if (!key.len)
-                return cli_fail(CLI_FAILED, "%s is empty", o->passphrase);
-        digest_base64(key.data, key.len, &text);
-        json_object_set_new(body, "key", json_string(buf_str(&text)));
-        return CLI_DONE;
-}
-
 static int try_it(struct cli *c, json_t **ret) {
         const struct options *o = c->options;
-        cleanup_(freep) char *folder = o->to ? absolute(o->to) : NULL;
+        cleanup_(freep) char *folder = parts_place(o->to);
         cleanup_(freep) char *path = str_dup("/v1/upgrade");
         json_t *body = json_pack("{s:s*}", "folder", folder);
-        int r = add_key(o, body);
+        int r = o->dry_run ? CLI_DONE : parts_key(o->passphrase, body);
 
         if (r) {
                 json_decref(body);

@@ -9,6 +9,10 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 
+const char stage_two_verbs[] = "[{\"name\": \"one\", \"ask\": " STAGE_EXEC ", \"deadline\": 1200},"
+                               " {\"name\": \"two\", \"ask\": " STAGE_EXEC "},"
+                               " {\"name\": \"tidy\", \"cleanup\": true, \"ask\": " STAGE_EXEC "}]";
+
 #define STEPS_MAX 50000 /* of 20 ms at most: only a hang comes so far */
 #define TICK_MS 50
 #define TICKS_MAX 400 /* of a long time */

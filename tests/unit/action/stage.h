@@ -18,6 +18,10 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#define STAGE_EXEC "{\"kind\": \"verb\", \"verb\": \"exec\", \"ask\": {}}"
+/* Steps: two commands, and one that cleans up after them. */
+extern const char stage_two_verbs[];
+
 struct stage {
         char *dir;
         struct loop *loop;

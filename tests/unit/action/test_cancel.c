@@ -3,12 +3,8 @@
  * waited for and not sent again, and what cleans up is called once */
 #include "stage.h"
 
-#define EXEC "{\"kind\": \"verb\", \"verb\": \"exec\", \"ask\": {}}"
 #define CANCELLED "cancelled: cancelled by uid 1000 (alice)"
 #define BEFORE CANCELLED " before it began"
-static const char two_verbs[] = "[{\"name\": \"one\", \"ask\": " EXEC ", \"deadline\": 1200},"
-                                " {\"name\": \"two\", \"ask\": " EXEC "},"
-                                " {\"name\": \"tidy\", \"cleanup\": true, \"ask\": " EXEC "}]";
 
 static void cancel(struct stage *s, int64_t id) {
         stage_cancel(s, id);
@@ -19,7 +15,7 @@ static void one_that_waits_for_a_second_person_has_ended_at_once(void **state) {
         struct stage *s = *state;
         int64_t id;
 
-        stage_steps(s, two_verbs);
+        stage_steps(s, stage_two_verbs);
         id = stage_begin(s, "a", "destroy");
         cancel(s, id);
         assert_string_equal(stage_ended(s, id), BEFORE);
@@ -30,7 +26,7 @@ static void one_that_waits_for_another_has_ended_at_once_and_the_other_goes_on(v
         struct stage *s = *state;
         int64_t first, second;
 
-        stage_steps(s, two_verbs);
+        stage_steps(s, stage_two_verbs);
         first = stage_begin(s, "a", "work");
         second = stage_begin(s, "a", "work");
         cancel(s, second);
@@ -43,7 +39,7 @@ static void one_that_a_pause_holds_has_ended_at_once(void **state) {
         struct stage *s = *state;
         int64_t id;
 
-        stage_steps(s, two_verbs);
+        stage_steps(s, stage_two_verbs);
         id = stage_begin(s, "a", "destroy");
         stage_pause(s, NULL, true);
         stage_approve(s, id);
@@ -56,7 +52,7 @@ static void what_a_command_does_is_waited_for_and_then_cleaned_up_after(void **s
         struct stage *s = *state;
         int64_t id;
 
-        stage_steps(s, two_verbs);
+        stage_steps(s, stage_two_verbs);
         id = stage_begin(s, "a", "work");
         cancel(s, id);
         cancel(s, id); /* again: the same */
@@ -74,7 +70,7 @@ static void what_is_to_be_tried_again_is_not(void **state) {
         struct stage *s = *state;
         int64_t id;
 
-        stage_steps(s, two_verbs);
+        stage_steps(s, stage_two_verbs);
         id = stage_begin(s, "a", "work");
         stage_did(s, OUTCOME_UNREACHABLE);
         cancel(s, id);
@@ -90,7 +86,7 @@ static void one_that_a_pause_holds_between_steps_cleans_up_after_the_pause(void 
         struct stage *s = *state;
         int64_t id;
 
-        stage_steps(s, two_verbs);
+        stage_steps(s, stage_two_verbs);
         id = stage_begin(s, "a", "work");
         stage_pause(s, NULL, true);
         stage_did(s, OUTCOME_DONE);
@@ -109,7 +105,7 @@ static void one_that_cleans_up_goes_on_with_that_and_ends_as_it_would_have(void 
         struct stage *s = *state;
         int64_t id;
 
-        stage_steps(s, two_verbs);
+        stage_steps(s, stage_two_verbs);
         id = stage_begin(s, "a", "work");
         stage_did(s, OUTCOME_REFUSED);
         assert_string_equal(stage_value(s, "SELECT step FROM operation"), "tidy");

@@ -2,9 +2,8 @@
 /* test_hold.c - what holds operations back, before they begin and while they run */
 #include "stage.h"
 
-#define VERB "{\"kind\": \"verb\", \"verb\": \"exec\", \"ask\": {}}"
-static const char two_verbs[] =
-        "[{\"name\": \"one\", \"ask\": " VERB "}, {\"name\": \"two\", \"ask\": " VERB "}]";
+static const char two_verbs[] = "[{\"name\": \"one\", \"ask\": " STAGE_EXEC
+                                "}, {\"name\": \"two\", \"ask\": " STAGE_EXEC "}]";
 
 static void a_pause_of_its_model_holds_what_runs(void **state) {
         struct stage *s = *state;

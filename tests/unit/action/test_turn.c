@@ -4,14 +4,10 @@
 
 #include "engine-gate.h"
 
-#define EXEC "{\"kind\": \"verb\", \"verb\": \"exec\", \"ask\": {}}"
 #define STREAM "{\"kind\": \"verb\", \"verb\": \"stream\", \"ask\": {}}"
 #define MINUTE 60000ll
 
 static const char one_stream[] = "[{\"name\": \"copy\", \"ask\": " STREAM ", \"deadline\": 21600}]";
-static const char two_verbs[] = "[{\"name\": \"one\", \"ask\": " EXEC ", \"deadline\": 1200},"
-                                " {\"name\": \"two\", \"ask\": " EXEC "},"
-                                " {\"name\": \"tidy\", \"cleanup\": true, \"ask\": " EXEC "}]";
 static const char one_ready[] =
         "[{\"name\": \"up\", \"ask\": {\"kind\": \"ready\", \"label\": \"server\"}}]";
 static const char one_wait[] =
@@ -25,9 +21,10 @@ static bool begins(const char *text, const char *with) {
 /* ---- results */
 
 static void results_that_are_too_large_together_fail_it_and_are_cleaned_up_after(void **state) {
-        static const char steps[] = "[{\"name\": \"one\", \"result\": 40000},"
-                                    " {\"name\": \"two\", \"result\": 40000},"
-                                    " {\"name\": \"tidy\", \"cleanup\": true, \"ask\": " EXEC "}]";
+        static const char steps[] =
+                "[{\"name\": \"one\", \"result\": 40000},"
+                " {\"name\": \"two\", \"result\": 40000},"
+                " {\"name\": \"tidy\", \"cleanup\": true, \"ask\": " STAGE_EXEC "}]";
         struct stage *s = *state;
         int64_t id;
 
@@ -73,7 +70,7 @@ static void what_was_cancelled_is_not_sent_again_by_the_next_process(void **stat
         struct stage *s = *state;
         int64_t id;
 
-        stage_steps(s, two_verbs);
+        stage_steps(s, stage_two_verbs);
         id = stage_begin(s, "a", "work");
         stage_cancel(s, id);
         stage_settle(s);
@@ -110,7 +107,7 @@ static void a_freeze_holds_what_is_to_be_sent_again(void **state) {
         struct stage *s = *state;
         int64_t id;
 
-        stage_steps(s, two_verbs);
+        stage_steps(s, stage_two_verbs);
         id = stage_begin(s, "a", "work");
         stage_did(s, OUTCOME_UNREACHABLE);
         stage_freeze(s, true);
@@ -128,7 +125,7 @@ static void a_freeze_that_is_longer_than_the_deadline_fails_nothing(void **state
         struct stage *s = *state;
         int64_t id;
 
-        stage_steps(s, two_verbs);
+        stage_steps(s, stage_two_verbs);
         id = stage_begin(s, "a", "work");
         stage_run(s, 9 * MINUTE);
         stage_freeze(s, true);
@@ -212,7 +209,7 @@ static void a_clean_up_that_crashes_keeps_the_next_from_nothing(void **state) {
         stage_steps(s, "[{\"name\": \"work\"},"
                        " {\"name\": \"first\", \"cleanup\": true, \"crash\": true},"
                        " {\"name\": \"second\", \"cleanup\": true, \"crash\": true},"
-                       " {\"name\": \"third\", \"cleanup\": true, \"ask\": " EXEC "}]");
+                       " {\"name\": \"third\", \"cleanup\": true, \"ask\": " STAGE_EXEC "}]");
         id = stage_begin(s, "a", "work");
         stage_run(s, 10000);
         assert_int_equal(stage_out(s), 1);
@@ -263,7 +260,7 @@ static void what_cannot_be_written_is_written_later(void **state) {
         struct stage *s = *state;
         int64_t id;
 
-        stage_steps(s, two_verbs);
+        stage_steps(s, stage_two_verbs);
         id = stage_begin(s, "a", "work");
         stage_full(s, true);
         stage_did(s, OUTCOME_DONE);
