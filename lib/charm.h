@@ -183,6 +183,29 @@ const char *charm_certificate_key(struct charm_plan *p, const char *label);
 const char *charm_certificate_crt(struct charm_plan *p, const char *label);
 const char *charm_certificate_ca(struct charm_plan *p, const char *label);
 
+/* ---- authorities
+ *
+ * For a charm that issues to others: a certificate LABEL, signed by itself, with a key of its own.
+ * The daemon keeps and renews it as other certificates, and signs with it what charm_sign asks for:
+ * no charm sees a key. charm_certificate_ca is what others are to trust: while another one takes
+ * its place (it is due, or was asked for with another subject or generation) both, for as long as
+ * it takes those who are told it to have it, and then what was signed anew. */
+struct charm_value;
+struct charm_authority {
+        const char *common_name;           /* at most 64 bytes */
+        const struct charm_value *subject; /* C, ST, L, O, OU, emailAddress; empty ones are left
+                                            * out; or NULL */
+        int64_t lifetime_s;                /* 0: as the model says (ca-lifetime) */
+        int64_t generation;                /* another number: another key */
+};
+void charm_authority(struct charm_plan *p, const char *label, const struct charm_authority *a);
+/* What LABEL, which this plan has asked for, signed for REQUEST (PEM), for as long as each plan
+ * asks for it: PEM, for servers and clients, with the names of the request; not of another
+ * namespace's Service. NULL: it is not signed yet, or, with *RET_REFUSED, will not be. LIFETIME_S
+ * 0: as the model says. At most 80. */
+const char *charm_sign(struct charm_plan *p, const char *label, const char *request,
+                       int64_t lifetime_s, const char **ret_refused);
+
 /* ---- what was seen of what this charm wanted, by label: at the last look; after a restart, as it
  * was left until it is read again */
 bool charm_exists(const struct charm_view *v, const char *label);

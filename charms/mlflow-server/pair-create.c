@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pair-create.c - the action create-backup
  *
- *   free ──▶ client ──▶ reach ──▶ survey ──▶ dump ──▶ copy ──▶ note ──▶ old ──▶ prune
+ *   free ──▶ client ──▶ reach ──▶ survey ──▶ dump ──▶ copy ──▶ note ──▶ old ──▶ prune ──▶ sweep
  *
  * The dump comes first, and is of one moment: what it names was in the bucket by then, for MLflow
  * writes an artifact once, and before it tells the database. So the artifacts that are there after
  * the dump are those, and some newer ones that nobody asks for. Nothing is stopped. What MLflow
- * deletes for good between the two (`mlflow gc`) is not in the pair. */
+ * deletes for good between the two (`mlflow gc`) is not in the pair.
+ *
+ * Where old pairs are deleted, the copies go that no list names any more: of no pair below PATH,
+ * whosesoever it is and whether it was finished or not, so that nothing is deleted that might be
+ * wanted. */
 #include "pair.h"
 
 #include "mysql-command.h"
+
+#include <stdlib.h>
 
 #define DUMP MYSQL_DUMP " --user=\"$DB_USER\" -- \"$DB_NAME\""
 
@@ -85,6 +91,47 @@ void pair_note(const struct charm_world *w, struct charm_ask *a) {
         charm_next(a);
 }
 
+/* ---- sweep */
+
+static void ask_sweep(const struct charm_world *w, struct charm_ask *a, const char *after) {
+        struct charm_plan *p = charm_paper(a);
+        struct backup_store s;
+
+        if (!backup_store(w, a, &s))
+                return;
+        charm_ask_verb(
+                a, BACKUP_TARGET, "sweep",
+                charm_text(p,
+                           "{\"bucket\":%s,\"prefix\":%s,\"folders\":true,\"lists\":%s,"
+                           "\"infix\":\"/artifacts-\"%s%s}",
+                           charm_quote(p, s.bucket),
+                           charm_quote(p, charm_text(p, "%s%s", s.prefix, pair_copies(w, a, ""))),
+                           charm_quote(p, s.prefix), after ? ",\"after\":" : "",
+                           after ? charm_quote(p, after) : ""));
+}
+
+/* What cannot be deleted is told, as by backup_prune: the pair is none the worse for it. */
+static void sweep(const struct charm_world *w, struct charm_ask *a) {
+        const char *outcome = charm_outcome(w), *after = charm_answer(w, "/after"),
+                   *deleted = charm_state(w, "copies-deleted");
+
+        if (!outcome)
+                return ask_sweep(w, a, NULL);
+        if (strcmp(outcome, "done") != 0) {
+                charm_result(a, "not-pruned",
+                             charm_text(charm_paper(a), "copies: %s: %s", outcome, charm_error(w)));
+                return charm_done(a);
+        }
+        deleted = charm_text(charm_paper(a), "%lld",
+                             (deleted ? strtoll(deleted, NULL, 10) : 0) +
+                                     strtoll(charm_answer(w, "/deleted"), NULL, 10));
+        charm_result(a, "copies-deleted", deleted);
+        charm_set(a, "copies-deleted", deleted);
+        if (after)
+                return ask_sweep(w, a, after);
+        charm_done(a);
+}
+
 const struct charm_step pair_create_steps[] = {
         { "free", backup_find_free, 300, CHARM_ALL },
         { "client", client_want, 0, 0 },
@@ -95,6 +142,7 @@ const struct charm_step pair_create_steps[] = {
         { "note", pair_note, 3600, CHARM_ALL },
         { "old", backup_find_old, 300, CHARM_ALL },
         { "prune", backup_prune, 300, CHARM_ALL },
+        { "sweep", sweep, BACKUP_HOURS, CHARM_ALL },
         { "tidy", backup_tidy, 300, CHARM_CLEANUP | CHARM_ALL },
         { "away", client_away, 300, CHARM_CLEANUP | CHARM_ALL },
         {}

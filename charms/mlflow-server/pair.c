@@ -73,8 +73,8 @@ bool backup_ask_delete_more(const struct charm_world *w, struct charm_ask *a, co
 const char *pair_copies(const struct charm_world *w, struct charm_ask *a, const char *bucket) {
         const struct charm_view *v = charm_world_view(w);
 
-        return charm_text(charm_paper(a), "artifacts/%s.%s/%s/", charm_model(v),
-                          charm_application(v), bucket);
+        return charm_text(charm_paper(a), "artifacts/%s.%s/%s%s", charm_model(v),
+                          charm_application(v), bucket, *bucket ? "/" : "");
 }
 
 /* One page from AFTER on; NOTE: its list is to be written, MORE than that. */

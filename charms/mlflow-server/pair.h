@@ -18,7 +18,7 @@
 /* Declares the buckets as targets. */
 void pair_plan(const struct charm_view *v, struct charm_plan *p, const struct backends *b);
 
-/* Where copies of BUCKET are, below PATH. */
+/* Where copies of BUCKET are, below PATH; "": those of all buckets. */
 const char *pair_copies(const struct charm_world *w, struct charm_ask *a, const char *bucket);
 
 /* ---- steps of making one, in this order; those of upgrade too. After the last "meta" is its

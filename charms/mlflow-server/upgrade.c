@@ -54,7 +54,13 @@ static void begin(const struct charm_world *w, struct charm_ask *a) {
         const struct charm_view *v = charm_world_view(w);
 
         if (!strcmp(charm_param(w, "image"), mlflow_image(v)))
-                return charm_give_up(a, "%s is what runs already", mlflow_image(v));
+                return charm_give_up(a,
+                                     charm_ready(v, "deployment")
+                                             ? "%s is what runs already"
+                                             : "%s is what is wanted already, and does not run: "
+                                               "after a refresh mooringctl rollback %s, else "
+                                               "attach-resource of the image of before; then this",
+                                     mlflow_image(v), charm_application(v));
         if (charm_option_bool(v, OPTION_MAINTENANCE))
                 return charm_give_up(a,
                                      "the server is stopped (option maintenance): an action broke "

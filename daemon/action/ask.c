@@ -217,7 +217,8 @@ static void on_did(void *arg, const struct reconcile_did *did) {
 void ask_break_off(struct turn *t) {
         const char *verb = json_get_str(t->rows.ask, "verb", "");
 
-        if (!t->verb || (!str_eq(verb, "stream") && !str_eq(verb, "mirror")))
+        if (!t->verb ||
+            (!str_eq(verb, "stream") && !str_eq(verb, "mirror") && !str_eq(verb, "sweep")))
                 return;
         reconcile_verb_cancel(take_ptr(t->verb));
         end_as(t, OUTCOME_UNREACHABLE, "broken off: it was cancelled");

@@ -13,7 +13,7 @@
  *   { "application": name, "model": name, "scale": n, "config": {name: value},
  *     "images": {resource: reference}, "files": {resource: sha256}, "constraints": {name: text},
  *     "storage": {name: {"class": text|null, "size": bytes}}, "secrets": {"label/field": token},
- *     "certificates": {label: {"ca": PEM}},
+ *     "certificates": {label: {"ca": PEM, "csr", "signed"}}, (certificate.h)
  *     "relations": [{"id", "endpoint", "interface", "role", "application", "told": {key: value}}],
  *     "seen": {label: {"exists", "ready", "reason", "incarnation", "fields": {pointer: value}}},
  *     "ready": [label, ...] }

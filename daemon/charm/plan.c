@@ -42,6 +42,7 @@ struct plan *plan_free(struct plan *p) {
         json_decref(p->see);
         json_decref(p->needs);
         json_decref(p->keep);
+        json_decref(p->sign);
         free_docs(p);
         free_files(p);
         free(p);
@@ -83,7 +84,7 @@ bool plan_label_valid(const char *label) {
 
 struct head {
         const char *status, *message, *version;
-        json_t *tell, *secrets, *targets, *see, *needs, *keep;
+        json_t *tell, *secrets, *targets, *see, *needs, *keep, *sign;
 };
 
 static const struct json_field head_fields[] = {
@@ -97,6 +98,7 @@ static const struct json_field head_fields[] = {
         { "see", JSON_FIELD_OBJECT, offsetof(struct head, see), 0, 0, 0, NULL },
         { "needs", JSON_FIELD_LIST, offsetof(struct head, needs), 0, 0, 0, NULL },
         { "keep", JSON_FIELD_LIST, offsetof(struct head, keep), 0, 0, 0, NULL },
+        { "sign", JSON_FIELD_LIST, offsetof(struct head, sign), 0, 0, 0, NULL },
         {},
 };
 
@@ -202,6 +204,21 @@ static int check_keep(json_t *keep, struct err *err) {
         return 0;
 }
 
+static int check_sign(json_t *sign, struct err *err) {
+        json_t *s, *request;
+        size_t i;
+
+        json_array_foreach(sign, i, s) {
+                request = json_get(s, "request");
+                if (!plan_label_valid(json_get_str(s, "label", "")) || !json_is_string(request) ||
+                    json_string_length(request) > CHARM_REQUEST_MAX ||
+                    json_get_int(s, "lifetime", -1) < 0)
+                        return err_set(err, -EBADMSG,
+                                       "what is to be signed is no label, request and lifetime");
+        }
+        return 0;
+}
+
 static int check_head(const struct head *h, struct err *err) {
         int r = check_status(h, err);
 
@@ -215,6 +232,8 @@ static int check_head(const struct head *h, struct err *err) {
                 r = check_see(h->see, err);
         if (r >= 0)
                 r = check_keep(h->keep, err);
+        if (r >= 0)
+                r = check_sign(h->sign, err);
         return r < 0 ? r : check_needs(h->needs, err);
 }
 
@@ -252,6 +271,7 @@ static int take_head(struct plan_reader *r, const struct frame *f, struct err *e
         p->see = keep(h.see, json_object());
         p->needs = keep(h.needs, json_array());
         p->keep = keep(h.keep, json_array());
+        p->sign = keep(h.sign, json_array());
         return 0;
 }
 

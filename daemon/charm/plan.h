@@ -5,7 +5,8 @@
  *
  *   R   ready: the module is loaded, its hashes were right, the sandbox is closed. Once, first.
  *   H   head of a plan: canonical JSON, members as in struct plan ("status", "message", "version",
- *       "tell", "secrets", "targets", "see", "needs", "keep")
+ *       "tell", "secrets", "targets", "see", "needs", "keep",
+ *       "sign")
  *   D   a document: label NUL target NUL SHA-256 (32 bytes) canonical JSON text; the target may be
  *       empty
  *   F   a file want: canonical JSON {"label", "resource", "edits"}
@@ -34,6 +35,7 @@
 #define CHARM_LABEL_MAX 200 /* fits a name of Kubernetes (253) with room for what the daemon adds */
 #define CHARM_SEE_MAX 256   /* fields asked for, in all */
 #define CHARM_POINTER_MAX 512 /* of one such field */
+#define CHARM_REQUEST_MAX 30000 /* bytes of a request that is to be signed */
 #define CHARM_REFUSED_MAX 480 /* of a refusal's text; an err holds it with some words before */
 
 enum plan_frame {
@@ -70,6 +72,7 @@ struct plan {
         json_t *see;     /* {label: [pointer, ...]} */
         json_t *needs;   /* [{"label", "on", "kind": "exists" | "ready" | "value"}] */
         json_t *keep;    /* [label, ...]: wanted as it was, when it was */
+        json_t *sign;    /* [{"label" of an authority, "request": PEM, "lifetime": seconds}] */
         struct plan_doc *docs; /* in the order in which they were wanted */
         size_t doc_count, doc_room;
         struct plan_file *files;

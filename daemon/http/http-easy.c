@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* 16 KiB for streams, because a hundred watches have one each; more where few lists run fast. */
 #define BUFFER_STREAM 16384L
@@ -25,7 +26,13 @@ static int set_socket(void *arg, curl_socket_t fd, curlsocktype purpose) {
 
         /* Fails on a unix socket, which needs none. */
         setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+        http_lane_opened(arg, fd);
         return CURL_SOCKOPT_OK;
+}
+
+static int close_socket(void *arg, curl_socket_t fd) {
+        http_lane_closed(arg, fd);
+        return close(fd);
 }
 
 static void set_blob(CURL *easy, CURLoption option, char *pem) {
@@ -83,6 +90,9 @@ void http_easy_server(struct transfer *t) {
         curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, HTTP_KEEPALIVE_S);
         curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, HTTP_KEEPALIVE_S);
         curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, set_socket);
+        curl_easy_setopt(e, CURLOPT_SOCKOPTDATA, t->lane);
+        curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+        curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, t->lane);
         if (t->server->user_agent)
                 curl_easy_setopt(e, CURLOPT_USERAGENT, t->server->user_agent);
         set_trust(e, t->server);

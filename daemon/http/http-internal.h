@@ -27,6 +27,9 @@
 /* Sent bytes that nobody acknowledges: the kernel ends the connection, so that requests on it are
  * not one by one found dead by their first-byte deadline. */
 #define HTTP_UNACKED_MS 15000
+/* Connections of an HTTP/2 lane whose first bytes of a turn go out together; others send as curl
+ * writes. */
+#define HTTP_HELD_MAX 32
 /* What streams hand on in one turn of the loop; curl brings a whole page of a list in one. */
 #define HTTP_SLICE_US 2000
 #define HTTP_BACKLOG_MAX (8u << 20) /* beyond, memory counts for more than the turn */
@@ -45,6 +48,9 @@ struct lane {
         int64_t inside_us; /* since when */
         /* a server turned out to speak HTTP/1.1: its unstarted transfers change lanes */
         bool move;
+        bool fresh;              /* transfers were added that send in the next turn */
+        int held[HTTP_HELD_MAX]; /* HTTP/2: descriptors of its connections */
+        size_t held_n;
         struct list running; /* transfers in CURL */
         struct list waiting; /* to be added once curl has returned */
         struct list dropped; /* cancelled within curl, to be removed */
@@ -122,6 +128,9 @@ struct exchange {
 /* http.c */
 struct lane *http_lane(struct http *h, enum http_pool pool, const struct http_server *s);
 void http_lane_add(struct transfer *t);
+/* A descriptor of one of its connections, from opening it to closing it. */
+void http_lane_opened(struct lane *l, int fd);
+void http_lane_closed(struct lane *l, int fd);
 void http_lane_drop(struct transfer *t);  /* takes it out and releases it, as soon as curl allows */
 void http_lane_again(struct transfer *t); /* starts it anew on a fresh connection */
 CURL *http_easy_get(struct http *h);

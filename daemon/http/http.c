@@ -20,8 +20,11 @@
 #include <openssl/ssl.h>
 #include <errno.h>
 #include <malloc.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 /* ---- memory: out of it, curl fails in places that nobody tests; we abort and start again */
 
@@ -180,8 +183,38 @@ static void on_socket(void *arg, int fd, int events) {
         enter(arg, fd, flags);
 }
 
+/* ---- one packet for a request: curl writes its head and its body one after the other, and the
+ * server would begin with the head alone, on the processor that we need for the body */
+
+void http_lane_opened(struct lane *l, int fd) {
+        if (!l->one && l->held_n < HTTP_HELD_MAX)
+                l->held[l->held_n++] = fd;
+}
+
+void http_lane_closed(struct lane *l, int fd) {
+        for (size_t i = 0; i < l->held_n; i++)
+                if (l->held[i] == fd) {
+                        l->held[i] = l->held[--l->held_n];
+                        return;
+                }
+}
+
+/* Nothing that depends on it: where it fails, curl's writes go out as they are. */
+static void hold(const struct lane *l, int on) {
+        for (size_t i = 0; i < l->held_n; i++)
+                setsockopt(l->held[i], IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+}
+
 static void on_time(void *arg) {
-        enter(arg, CURL_SOCKET_TIMEOUT, 0);
+        struct lane *l = arg;
+        bool fresh = l->fresh;
+
+        l->fresh = false;
+        if (fresh)
+                hold(l, 1);
+        enter(l, CURL_SOCKET_TIMEOUT, 0);
+        if (fresh)
+                hold(l, 0);
 }
 
 static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg) {
@@ -271,6 +304,7 @@ void http_lane_add(struct transfer *t) {
                 list_append(&l->waiting, &t->link);
                 return;
         }
+        l->fresh = true;
         list_append(&l->running, &t->link);
         r = curl_multi_add_handle(l->curl, t->easy);
         assert(r == CURLM_OK); /* only fails for a handle that is in one, or within a callback */

@@ -9,6 +9,11 @@ struct q_certificate_row;
 /* The row of what A asks for; *RET NULL: there is none yet. -E2BIG: one more would be too many. */
 int certificate_find(struct tx *tx, const struct certificate_ask *a,
                      const struct q_certificate_row **ret, struct err *err);
+/* ---- certificate-signer.c */
+int certificate_signer_issue(struct tx *tx, const struct certificate_ask *a, struct err *err);
+/* Adds to what plans are shown of it, and of its row. */
+int certificate_signer_view(struct tx *tx, const struct q_certificate_row *row, json_t *shown,
+                            json_t *of_row, struct err *err);
 /* -EPERM: a name of another namespace. */
 int certificate_check_names(struct tx *tx, int64_t model, const json_t *names, struct err *err);
 /* The secret LABEL/FIELD gets VALUE as its next revision; BEHIND: of so many no plan knows yet. */

@@ -8,6 +8,8 @@
 
 /* -EINVAL says why it is not right. */
 int certificate_check(const char *label, const json_t *spec, struct err *err);
+/* Not one for a server or a client, but one that signs others, itself signed by itself. */
+bool certificate_is_authority(const json_t *spec);
 enum cert_key certificate_key_of(const json_t *spec);
 unsigned certificate_use_of(const json_t *spec); /* CERT_SERVER, CERT_CLIENT */
 /* Where in NAME the namespace stands that it would be of in a cluster, NAME.NAMESPACE with .svc

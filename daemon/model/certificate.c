@@ -246,8 +246,14 @@ int certificate_issue(struct tx *tx, const struct certificate_ask *a, struct err
         cleanup_(issuing_free) struct issuing i = { .tx = tx, .ask = a };
         struct secret_revision key, crt;
         int64_t behind;
-        int r = certificate_find(tx, a, &i.row, err);
+        int r;
 
+        if (certificate_is_authority(a->spec)) {
+                r = certificate_signer_issue(tx, a, err);
+                tx_mark(tx, MARK_APPLICATION, a->application);
+                return r < 0 ? err_add(err, r, "certificate %s", a->label) : 0;
+        }
+        r = certificate_find(tx, a, &i.row, err);
         if (r >= 0)
                 r = certificate_check_names(tx, a->model, json_get(a->spec, "names"), err);
         if (r >= 0)
@@ -270,6 +276,9 @@ int certificate_issue(struct tx *tx, const struct certificate_ask *a, struct err
 int certificate_forget(struct tx *tx, int64_t secret, struct err *err) {
         int r = w_certificate_delete(tx, &(struct w_certificate_delete_in){ .id = secret }, err);
 
+        if (r >= 0)
+                r = w_signed_delete_all(
+                        tx, &(struct w_signed_delete_all_in){ .certificate_id = secret }, err);
         return r < 0 ? r : 0;
 }
 
@@ -294,6 +303,9 @@ static int show(struct tx *tx, const struct q_certificate_row *row, const char *
         if (row->csr && row->csr_revision_null)
                 json_object_set_new(json_get(v->rows, row->label), "answer",
                                     json_string(row->taken ? row->taken : ""));
+        if (!row->signs_revision_null)
+                return certificate_signer_view(tx, row, json_get(v->shown, row->label),
+                                               json_get(v->rows, row->label), err);
         return 0;
 }
 

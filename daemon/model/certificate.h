@@ -4,7 +4,10 @@
  * A plan asks with the two secrets LABEL/key and LABEL/crt, whose policy is {"certificate": spec}:
  *   {"common-name": text, "names": [text, ...], "use": ["server", "client"],
  *    "key": "ecdsa-p256" | "rsa-2048", "lifetime": seconds (0: the model's),
- *    "issuer": id of a relation (without: the model's authority)}
+ *    "issuer": id of a relation (without: the model's authority),
+ *    "authority": {"O": text, ...}: an authority of the application's own, which signs what others
+ *      ask for (certificate_sign), "names" and "use" are not read, "generation": another one is
+ *      another authority}
  * Both get a new revision each time it is issued, so that what holds their tokens changes.
  *
  * An authority is made with a model's first certificate. While another takes its place it is:
@@ -26,6 +29,7 @@
 #define CERTIFICATES_MAX 64        /* of one application: their bundles are in its view */
 #define CERTIFICATE_JITTER_PART 20 /* of its life: so much later than two thirds, at most */
 #define CERTIFICATE_RETRY_MS 60000
+#define CERTIFICATE_SIGNED_MAX 80 /* by one authority: they are in its application's view, told */
 
 /* ---- options of a model: certificate-lifetime, ca-lifetime, ca-overlap, ca-subject */
 struct certificate_options {
@@ -61,11 +65,27 @@ int certificate_request(struct tx *tx, const struct certificate_ask *a, struct e
  * -EKEYREJECTED: it is for another key. A's `key` is not read. */
 int certificate_take(struct tx *tx, const struct certificate_ask *a,
                      const struct certificate_answer *answer, struct err *err);
+/* ---- by an authority of the application's own (spec: "authority"): certificate-signer.c */
+struct certificate_signing {
+        const char *request; /* PEM, borrowed */
+        int64_t lifetime_s;  /* 0: the model's */
+};
+/* With the authority of A's label; A's `spec` and `key` are not read. What cannot be signed (no
+ * request, a foreign name, the clock) is a row that says why, and no error. Nothing happens while
+ * there is no such authority. */
+int certificate_sign(struct tx *tx, const struct certificate_ask *a,
+                     const struct certificate_signing *of, struct err *err);
+/* What is not in SIGN ([{"label", "request"}], of the plan) is forgotten. */
+int certificate_unsign(struct tx *tx, int64_t application, const json_t *sign, struct err *err);
+/* As authority_turn, of the certificate of such an authority. */
+int certificate_turn(struct tx *tx, int64_t certificate, bool quiet, char **ret, struct err *err);
 /* No plan asks for the secret any more, which may be a certificate's key; or it goes. */
 int certificate_forget(struct tx *tx, int64_t secret, struct err *err);
 /* What a plan of APPLICATION is shown: SHOWN {label: {"ca": PEM, "csr": PEM, its request}}; and of
  * its rows: ROWS {label: {"spec", "due": bool, "ends", "renew": ms, "csr", "answer": digest, while
- * none is waited for}}; with which bundle ("3 4"). Free them. */
+ * none is waited for}}; with which bundle ("3 4"). Of an authority SHOWN has "signed" {SHA-256 of
+ * a request: {"certificate"} or {"refused"}} too, and ROWS "turning": bool, "signed" {the same:
+ * {"lifetime", "valid": bool}}, and "behind": true when one is not. Free them. */
 struct certificate_view {
         json_t *shown, *rows;
         char *bundle;

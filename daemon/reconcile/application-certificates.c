@@ -21,7 +21,7 @@ bool application_certificates_due(const struct application_work *w) {
         json_t *row;
 
         json_object_foreach(w->certificates.rows, label, row)
-                if (json_get_bool(row, "due", false))
+                if (json_get_bool(row, "due", false) || json_get_bool(row, "behind", false))
                         return true;
         return false;
 }
@@ -148,10 +148,42 @@ static int ask(struct application_work *w, const char *label, json_t *spec, stru
                 return json_get(json_get(w->view, "secrets"), crt) ? 0
                                                                    : check_drafts(w, label, err);
         }
-        if (fits && !json_get_bool(row, "due", false))
+        if (json_get_bool(row, "turning", false) || (fits && !json_get_bool(row, "due", false)))
                 return 0;
         c = add(w, label, spec);
         c->needed = !fits || json_get_int(row, "ends", 0) <= clock_wall();
+        return 0;
+}
+
+/* ---- what an authority of its own signs */
+
+static bool is_signed(const struct application_work *w, const json_t *s) {
+        const char *request = json_get_str(s, "request", "");
+        char digest[2 * DIGEST_SIZE + 1];
+        uint8_t hash[DIGEST_SIZE];
+        const json_t *have;
+
+        digest_sha256(request, strlen(request), hash);
+        have = json_dig(w->certificates.rows, json_get_str(s, "label", ""), "signed",
+                        digest_hex(hash, DIGEST_SIZE, digest), NULL);
+        return json_get_bool(have, "valid", false) &&
+               json_get_int(have, "lifetime", 0) == json_get_int(s, "lifetime", 0);
+}
+
+/* Once the authority is there. */
+static int ask_signed(struct application_work *w, struct err *err) {
+        const json_t *s;
+        size_t i;
+
+        if (json_array_size(w->plan->sign) > CERTIFICATE_SIGNED_MAX)
+                return err_set(err, -E2BIG, "%zu requests to sign, at most %d are allowed",
+                               json_array_size(w->plan->sign), CERTIFICATE_SIGNED_MAX);
+        json_array_foreach(w->plan->sign, i, s) {
+                const char *label = json_get_str(s, "label", "");
+
+                if (json_dig(w->certificates.rows, label, "signed", NULL) && !is_signed(w, s))
+                        add(w, label, NULL)->sign = s;
+        }
         return 0;
 }
 
@@ -172,7 +204,7 @@ int application_ask_certificates(struct application_work *w, struct err *err) {
                 if (r < 0)
                         return r;
         }
-        return 0;
+        return ask_signed(w, err);
 }
 
 void application_free_certificates(struct application_work *w) {
@@ -196,7 +228,7 @@ void application_make_keys(void *arg) {
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < w->issue_count; i++)
-                if (!w->issues[i].answer.csr)
+                if (!w->issues[i].answer.csr && !w->issues[i].sign)
                         r = cert_key_make(certificate_key_of(w->issues[i].spec), &w->issues[i].key,
                                           &w->err);
 }
@@ -210,6 +242,13 @@ static int issue_one(struct tx *tx, struct application_work *w, const struct new
                                      .spec = c->spec,
                                      .key = &c->key };
 
+        if (c->sign)
+                return certificate_sign(
+                        tx, &a,
+                        &(struct certificate_signing){
+                                .request = json_get_str(c->sign, "request", ""),
+                                .lifetime_s = json_get_int(c->sign, "lifetime", 0) },
+                        err);
         if (c->answer.csr)
                 return certificate_take(tx, &a, &c->answer, err);
         return c->request ? certificate_request(tx, &a, err) : certificate_issue(tx, &a, err);

@@ -592,6 +592,8 @@ int application_save_run(struct tx *tx, struct store_call *c, struct err *err) {
                 if (r >= 0)
                         r = secret_unask(tx, w->id, w->plan->secrets, err);
                 if (r >= 0 && w->certified)
+                        r = certificate_unsign(tx, w->id, w->plan->sign, err);
+                if (r >= 0 && w->certified)
                         r = w_certificate_set_planned(
                                 tx,
                                 &(struct w_certificate_set_planned_in){

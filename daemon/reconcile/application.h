@@ -54,6 +54,7 @@ struct new_certificate { /* asked for, or due: its key is made in a thread */
         json_t *spec;                     /* borrowed from the plan */
         bool needed;                      /* there is none that is right and has not ended */
         bool request;                     /* another application issues it: it is asked */
+        const json_t *sign;               /* of the plan: no certificate of ours, or NULL */
         struct certificate_answer answer; /* its answer, borrowed from the view; csr NULL: none */
         struct secret_text key;
         struct buf chain;

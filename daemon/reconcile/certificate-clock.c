@@ -17,13 +17,15 @@
 
 #define LOOK_MS 60000 /* the wall clock may jump */
 #define TURN_MS 1000
-#define TURNS_MAX 100 /* models in one look */
+#define TURNS_MAX 100 /* authorities in one look */
+#define AGAIN_MAX 1000
 
 struct clock_turn {
         int64_t model;
-        bool quiet;    /* nothing is under way in the world */
-        char *what;    /* that is, or what the rows wait for; or NULL */
-        bool advanced; /* a step was made */
+        int64_t certificate; /* of an application's own authority; 0: the model's */
+        bool quiet;          /* nothing is under way in the world */
+        char *what;          /* that is, or what the rows wait for; or NULL */
+        bool advanced;       /* a step was made */
 };
 
 struct certificate_clock {
@@ -33,7 +35,7 @@ struct certificate_clock {
         bool out, again;
         int64_t next_at;
         int64_t *due; /* applications */
-        size_t due_count;
+        size_t due_count, due_room;
         struct clock_turn turns[TURNS_MAX];
         size_t turn_count;
 };
@@ -47,6 +49,18 @@ static void forget(struct certificate_clock *c) {
 
 /* ---- what is due, on the read thread */
 
+/* What was not signed because of the clock. */
+static int add_again(struct tx *tx, struct certificate_clock *c, struct err *err) {
+        struct q_signed_again_row *rows;
+        size_t n;
+        int r = q_signed_again(tx, &(struct q_signed_again_in){ .now = tx_now(tx) }, &rows, &n,
+                               err);
+
+        for (size_t i = 0; r >= 0 && i < n && c->due_count < c->due_room; i++)
+                c->due[c->due_count++] = rows[i].application_id;
+        return r < 0 ? r : 0;
+}
+
 static int read_due(struct tx *tx, struct certificate_clock *c, struct err *err) {
         struct q_certificate_due_row *due;
         struct q_certificate_next_row *next;
@@ -56,21 +70,36 @@ static int read_due(struct tx *tx, struct certificate_clock *c, struct err *err)
 
         if (r < 0)
                 return r;
-        c->due = mem_array(int64_t, n);
+        c->due_room = n + AGAIN_MAX;
+        c->due = mem_array(int64_t, c->due_room);
         for (size_t i = 0; i < n; i++)
                 c->due[c->due_count++] = due[i].application_id;
+        r = add_again(tx, c, err);
+        if (r < 0)
+                return r;
         r = q_certificate_next(tx, &(struct q_certificate_next_in){ .now = tx_now(tx) }, &next, &n,
                                err);
         c->next_at = r >= 0 && n ? next->renew_at : 0;
         return r;
 }
 
-static void add_turn(struct certificate_clock *c, int64_t model) {
+static void add_turn(struct certificate_clock *c, int64_t model, int64_t certificate) {
         for (size_t i = 0; i < c->turn_count; i++)
-                if (c->turns[i].model == model)
+                if (c->turns[i].model == model && c->turns[i].certificate == certificate)
                         return;
         if (c->turn_count < TURNS_MAX)
-                c->turns[c->turn_count++] = (struct clock_turn){ .model = model };
+                c->turns[c->turn_count++] =
+                        (struct clock_turn){ .model = model, .certificate = certificate };
+}
+
+static int add_own_turns(struct tx *tx, struct certificate_clock *c, struct err *err) {
+        struct q_certificate_turning_row *rows;
+        size_t n;
+        int r = q_certificate_turning(tx, &rows, &n, err);
+
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                add_turn(c, rows[i].model_id, rows[i].id);
+        return r < 0 ? r : 0;
 }
 
 static int look_run(struct tx *tx, struct store_call *call, struct err *err) {
@@ -86,16 +115,23 @@ static int look_run(struct tx *tx, struct store_call *call, struct err *err) {
                 r = q_authority_turning(tx, &(struct q_authority_turning_in){ .after = 0 },
                                         &turning, &n, err);
         for (size_t i = 0; r >= 0 && i < n; i++)
-                add_turn(c, turning[i].model_id);
+                add_turn(c, turning[i].model_id, 0);
         if (r >= 0)
                 r = q_authority_due(tx, &(struct q_authority_due_in){ .now = tx_now(tx) }, &due, &n,
                                     err);
         for (size_t i = 0; r >= 0 && i < n; i++)
-                add_turn(c, due[i].model_id);
-        return r < 0 ? r : 0;
+                add_turn(c, due[i].model_id, 0);
+        return r < 0 ? r : add_own_turns(tx, c, err);
 }
 
 /* ---- the turn of authorities, on the store thread */
+
+static int turn_model(struct tx *tx, const struct sealer *sealer, const struct clock_turn *t,
+                      char **waits, struct err *err) {
+        int r = authority_renew(tx, sealer, t->model, err);
+
+        return r < 0 ? r : authority_turn(tx, sealer, t->model, t->quiet, waits, err);
+}
 
 static int turn_run(struct tx *tx, struct store_call *call, struct err *err) {
         struct certificate_clock *c = call->arg;
@@ -106,9 +142,8 @@ static int turn_run(struct tx *tx, struct store_call *call, struct err *err) {
                 struct clock_turn *t = &c->turns[i];
                 cleanup_(freep) char *waits = NULL;
 
-                r = authority_renew(tx, sealer, t->model, err);
-                if (r >= 0)
-                        r = authority_turn(tx, sealer, t->model, t->quiet, &waits, err);
+                r = t->certificate ? certificate_turn(tx, t->certificate, t->quiet, &waits, err)
+                                   : turn_model(tx, sealer, t, &waits, err);
                 t->advanced = r > 0;
                 if (waits && !t->what)
                         t->what = take_ptr(waits);
@@ -132,7 +167,7 @@ static void tell(struct certificate_clock *c) {
                 if (m && t->advanced)
                         log_event(LOG_NOTICE, "certificate",
                                   (struct log_field[]){ { "MODEL", m->name }, {} },
-                                  "model %s: the replacement of its CA goes one step on", m->name);
+                                  "model %s: the replacement of a CA goes one step on", m->name);
         }
 }
 

@@ -17,6 +17,7 @@ static void verb_free(struct verb *v) {
         list_unlink(&v->link);
         op_clear(&v->op);
         verb_mirror_free(v->mirror);
+        verb_sweep_free(v->sweep);
         secret_values_free(v->values);
         json_decref(v->ask);
         buf_wipe(&v->key);
@@ -158,6 +159,8 @@ static void start(struct verb *v) {
                 return verb_end(v, OUTCOME_REFUSED, "%s: nothing can be asked of it", t->name);
         if (str_eq(v->verb, "mirror"))
                 return verb_mirror_start(v, m, t);
+        if (str_eq(v->verb, "sweep"))
+                return verb_sweep_start(v, t);
         if (makes_objects(v))
                 own_objects(v, a, m);
         else if ((!v->target_label || json_get(v->ask, "pod")) && !verb_pod(v, v->ask, a, m))

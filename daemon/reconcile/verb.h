@@ -23,6 +23,7 @@ struct verb {
         char *from_file, *to_file;
         struct buf key;
         struct mirror *mirror;
+        struct sweep *sweep;
         reconcile_did_fn *done; /* NULL: nobody waits any more */
         void *arg;
 };
@@ -44,3 +45,6 @@ void verb_stream_start(struct verb *v, const struct world_application *a,
  * "prefix"}}. */
 void verb_mirror_start(struct verb *v, const struct world_model *model, struct world_target *from);
 struct mirror *verb_mirror_free(struct mirror *m);
+/* verb-sweep.c: at a store, {"bucket", "prefix", "lists", "infix", "folders", "after"}. */
+void verb_sweep_start(struct verb *v, struct world_target *at);
+struct sweep *verb_sweep_free(struct sweep *s);

@@ -100,6 +100,18 @@ static int set_common_name(X509_NAME *name, const char *text, struct err *err) {
         return 0;
 }
 
+static int set_subject(X509_NAME *name, const json_t *parts, struct err *err) {
+        const char *part;
+        json_t *text;
+
+        json_object_foreach((json_t *)parts, part, text)
+                if (X509_NAME_add_entry_by_txt(name, part, MBSTRING_UTF8,
+                                               (const unsigned char *)json_string_value(text), -1,
+                                               -1, 0) != 1)
+                        return cert_fail(err, -EINVAL, part);
+        return 0;
+}
+
 /* ---- certificates */
 
 static int add(X509 *x, X509 *by, int nid, const char *value, struct err *err) {
@@ -210,9 +222,12 @@ int cert_issue(const struct cert_wish *w, const struct secret_text *key,
         if (r < 0)
                 return r;
         X509_set_pubkey(x, own);
+        r = set_subject(X509_get_subject_name(x), w->subject, err);
         if (names)
                 X509_add_ext(x, names, -1);
         X509_EXTENSION_free(names);
+        if (r < 0)
+                return r;
         return finish(x, w, by ? signer.by : x, by ? signer.key : own, ret, err);
 }
 

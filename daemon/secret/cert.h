@@ -19,6 +19,7 @@ int cert_key_make(enum cert_key kind, struct secret_text *ret, struct err *err);
 
 struct cert_wish {
         const char *common_name; /* at most 64 bytes, as X.520 has it */
+        const json_t *subject;   /* more of it, {"O": text}; or NULL */
         const json_t *names;     /* texts: DNS names and IP addresses; NULL: none */
         unsigned use;            /* CERT_SERVER, CERT_CLIENT */
         bool authority;          /* it may issue others; USE is 0 */

@@ -125,3 +125,54 @@ UPDATE certificate SET authority_id = NULL, revision = :revision, subject = :sub
        serial_number = :serial_number, begins_at = :begins_at, ends_at = :ends_at, renew_at = :renew_at, issued_at = :issued_at,
        ca = :ca, csr_revision = NULL, taken = :taken, renewals = renewals + 1, failed = NULL
 WHERE id = :id;
+
+-- name: certificate_by_id
+-- row: certificate
+SELECT * FROM certificate WHERE id = :id LIMIT 1;
+
+-- name: certificate_set_signs
+UPDATE certificate SET signs_revision = :signs_revision, turning = :turning, settled_at = NULL, ca = :ca WHERE id = :id;
+
+-- name: certificate_set_settled
+UPDATE certificate SET settled_at = :settled_at WHERE id = :id;
+
+-- name: certificate_turning
+-- Authorities of applications' own that are being replaced.
+-- scan ok: the partial index has those only
+SELECT id, model_id FROM certificate WHERE turning > 0 ORDER BY id LIMIT 100;
+
+-- name: signed_put
+INSERT INTO signed (id, certificate_id, csr_digest, csr, lifetime, revision, certificate, serial_number, refused, again_at)
+VALUES (:id, :certificate_id, :csr_digest, :csr, :lifetime, :revision, :certificate, :serial_number, :refused, :again_at)
+ON CONFLICT (certificate_id, csr_digest) DO UPDATE SET lifetime = excluded.lifetime, revision = excluded.revision,
+       certificate = excluded.certificate, serial_number = excluded.serial_number, refused = excluded.refused, again_at = excluded.again_at;
+
+-- name: signed_list
+-- row: signed
+SELECT * FROM signed WHERE certificate_id = :certificate_id ORDER BY csr_digest LIMIT 1000;
+
+-- name: signed_delete
+DELETE FROM signed WHERE id = :id;
+
+-- name: signed_delete_all
+DELETE FROM signed WHERE certificate_id = :certificate_id;
+
+-- name: signed_again
+-- Applications whose authority did not sign because of the clock.
+-- in: now INT
+SELECT c.application_id FROM signed s JOIN certificate c ON c.id = s.certificate_id WHERE s.again_at <= :now LIMIT 1000;
+
+-- name: signed_waits_for_bundle
+-- Who uses what the authority signed, and does not trust the next one yet.
+-- in: bundle TEXT
+SELECT c.application_id, c.label FROM signed s JOIN certificate c ON c.csr = s.csr
+WHERE s.certificate_id = :certificate_id AND s.refused IS NULL AND c.ca IS NOT NULL AND c.ca <> :bundle ORDER BY s.id LIMIT 1;
+
+-- name: signed_waits_for_signer
+-- What the next one has to sign anew.
+SELECT id FROM signed WHERE certificate_id = :certificate_id AND refused IS NULL AND revision <> :revision ORDER BY id LIMIT 1;
+
+-- name: signed_waits_for_taker
+-- Who has not taken what was signed.
+SELECT c.application_id, c.label FROM signed s JOIN certificate c ON c.csr = s.csr
+WHERE s.certificate_id = :certificate_id AND s.refused IS NULL AND c.serial_number <> s.serial_number ORDER BY s.id LIMIT 1;

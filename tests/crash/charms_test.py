@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Every action of the real charms, with what it stands on killed in the middle: charms_test.py BUILD [ACTION]...
+"""Every action of the real charms, with what it stands on killed in the middle: charms_test.py BUILD [ACTION or APPLICATION:ACTION]...
 
 The MLflow bundle with an s3-integrator and a bucket for backups, one for copies and one for pairs, on real servers behind the simulator's pods. Which actions there are is asked of the daemon, so
 that one that a charm gains is killed too. Each is run once without a kill, which tells what there is in the end, and then with
@@ -343,7 +343,7 @@ def main():
     with Kills(sys.argv[1]) as kills:
         prepare(kills)
         for app, name, action in list(kills.actions()):
-            if sys.argv[2:] and name not in sys.argv[2:] or not (ALL or sys.argv[2:]) and app == pairs.SERVER and name in ALIKE:
+            if sys.argv[2:] and not {name, f"{app}:{name}"} & set(sys.argv[2:]) or not (ALL or sys.argv[2:]) and app == pairs.SERVER and name in ALIKE:
                 continue
             try:
                 if action["destructive"] and person.call(kills.world, operations.ASKED, "GET", "/v1/info") is None:

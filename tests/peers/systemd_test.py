@@ -4,7 +4,7 @@
 
 Makes a release build beside BUILD (the unit's filters and sanitizers exclude each other), installs it into a machine of
 machine.py as docs/operating.md says, and does there what that page says: start, groups and roles, reload, the key as a credential,
-backup and restore, a full disk, a cluster that is gone for good. Where no such machine can be made it is skipped with the reason, which
+backup and restore, another release, a full disk, a cluster that is gone for good. Where no such machine can be made it is skipped with the reason, which
 CI calls a failure."""
 import itertools
 import json
@@ -43,7 +43,7 @@ def release(build):
         output("meson", "setup", folder, ROOT, "--buildtype=release", "--prefix=/usr", "--sysconfdir=/etc")
     output("ninja", "-C", folder, "build.ninja")        # an older folder knows older targets
     targets = json.loads(output("meson", "introspect", "--targets", folder))
-    wanted = [path for t in targets if t["installed"] or t["name"] == "mooring-sim" for path in t["filename"]]
+    wanted = [path for t in targets if t["installed"] or t["name"] in ("mooring-sim", "mooringd-next") for path in t["filename"]]
     output("ninja", "-C", folder, *(os.path.relpath(path, folder) for path in wanted))
     return folder
 
@@ -60,6 +60,8 @@ def install(folder, machine):
         shutil.rmtree(machine.root / path, ignore_errors=True)
     output("meson", "install", "-C", folder, "--no-rebuild", "--destdir", machine.root)
     shutil.copy(folder / "tools/mooring-sim/mooring-sim", machine.root / "usr/bin")
+    shutil.copy(folder / "tests/scenario/mooringd-next", machine.root / "root/next")
+    shutil.copy(machine.root / "usr/sbin/mooringd", machine.root / "root/this")
     shutil.copy(ROOT / "examples/bundle-mlflow.yaml", machine.root / "root/bundle.yaml")
     for command in ("systemd-sysusers", "systemd-tmpfiles --create", "systemctl daemon-reload", "systemctl enable --now mooringd"):
         machine.run(*command.split()).ok()
@@ -322,6 +324,65 @@ def _(m):
     if (port(), revealed(m)) != (before, value):
         raise Trouble(f"the port is {port()}, was {before}; or the secret has another value")
     nothing_to_do(m, "mlflow-server")
+
+
+def replace(m, release, dies=None):
+    """As a package does it: the daemon runs on. The next release has one migration more (tests/scenario/next-release.c)."""
+    program = m.root / "usr/sbin/mooringd"
+    (m.root / "usr/sbin/mooringd.sql").write_text("CREATE TABLE next_release (id INTEGER PRIMARY KEY) STRICT\n")
+    (m.root / "usr/sbin/mooringd.dies").unlink(missing_ok=True)
+    if dies is not None:
+        (m.root / "usr/sbin/mooringd.dies").write_text(str(dies))
+    fresh = program.with_suffix(".dpkg-new")
+    shutil.copy(m.root / "root" / release, fresh)
+    fresh.chmod(0o755)
+    os.rename(fresh, program)
+
+
+def upgrade(m):
+    return m.run("mooringctl", "upgrade-controller", "--passphrase-file", "/root/passphrase")
+
+
+def upgrade_json(m):
+    return json.loads(m.run("curl", "--silent", "--unix-socket", "/run/mooring/admin.sock", "http://mooring/v1/upgrade").ok().out)
+
+
+@test("another release takes over under the unit: the same process, watched as before; one that crashes gives its place back")
+def _(m):
+    m.run("systemctl", "stop", "mooringd").ok()
+    m.run("cp", "--archive", "/var/lib/mooring", "/root/before").ok()
+    drop_in(m, "LoadCredentialEncrypted=mooring-key\nWatchdogSec=5\nTimeoutAbortSec=1")
+    m.run("systemctl", "reset-failed", "mooringd")
+    m.run("systemctl", "start", "mooringd").ok()
+    (m.root / "root/passphrase").write_text("a long passphrase, kept apart\n")
+    (m.root / "root/passphrase").chmod(0o600)
+    value, before, watchdog = revealed(m), pid(m), show(m, "WatchdogUSec")
+    replace(m, "next")
+    upgrade(m).ok()
+    taken = upgrade_json(m)
+    if (pid(m), show(m, "NRestarts"), show(m, "ActiveState"), revealed(m)) != (before, "0", "active", value) or taken["known"] != taken["schema"]:
+        raise Trouble(f"it is another process, or not the next release: {pid(m)}, was {before}; {taken}")
+    status = m.run("cat", f"/proc/{before}/status").ok().out
+    if "NoNewPrivs:\t1" not in status or "CapEff:\t0000000000000000" not in status or "Seccomp:\t2" not in status:
+        raise Trouble(f"it runs without the unit's filters:\n{status}")
+    until(lambda: show(m, "WatchdogUSec") == watchdog, "the watchdog to be as before")
+    m.run("kill", "-STOP", before).ok()
+    restarted(m, before)
+    m.run("systemctl", "reset-failed", "mooringd")
+
+    replace(m, "next", dies=0)
+    upgrade(m).refused("was started 3 times", "serves again")
+    given = m.run("readlink", f"/proc/{pid(m)}/exe").ok().out.strip()
+    if given != "/var/lib/mooring/release-before/mooringd" or show(m, "ActiveState") != "active" or revealed(m) != value:
+        raise Trouble(f"{given} runs, {show(m, 'ActiveState')}")
+    nothing_to_do(m, "mlflow-server")               # which its workers plan
+    m.run("systemctl", "stop", "mooringd").ok()
+    replace(m, "this")
+    m.run("rm", "--recursive", "/var/lib/mooring").ok()
+    m.run("mv", "/root/before", "/var/lib/mooring").ok()
+    drop_in(m, "LoadCredentialEncrypted=mooring-key")
+    m.run("systemctl", "reset-failed", "mooringd")
+    m.run("systemctl", "start", "mooringd").ok()
 
 
 @test("a full disk: commands are refused with the reason, watching goes on; with room it writes again by itself")

@@ -245,6 +245,37 @@ def another_application_issues_it(w):
     until(lambda: w.daemon.query("SELECT name FROM application") == [("hook",)], "their end")
 
 
+def an_application_signs_with_an_authority_of_its_own(w):
+    w.daemon.deploy("m", "self-signed-certificates", "signer", **{"ca-organization": "Ours", "ca-common-name": "our CA"})
+    w.daemon.deploy("m", "certified", "other")
+    until(lambda: len(w.certs()) >= 2, "one of the model's CA")
+    w.daemon.wait_in_place(4)
+    w.daemon.call("POST", f"{MODEL}/relations", {"a": "other:certificates", "b": "signer:certificates"})
+    until(lambda: "Issuer: CN = our CA, O = Ours" in w.text(w.secret("other-0")), "one of its own CA")
+    w.daemon.wait_in_place(3)
+    before = w.secret("other-0")
+    w.verify(before, before["ca.crt"])
+    issued, = json.loads(run(w, "signer", "get-issued-certificates")["results"]["certificates"])
+    same((issued["certificate"], issued["ca"]), (before["tls.crt"], before["ca.crt"]), "what it issued")
+    same(run(w, "signer", "get-ca-certificate")["results"]["ca-certificate"], before["ca.crt"], "its CA")
+    w.config(**{"ca-overlap": "1h"})
+    same(run(w, "signer", "rotate-private-key")["status"], "completed", "rotate-private-key")
+    until(lambda: w.secret("other-0")["ca.crt"].count(BEGIN) == 2, "both in the bundle")
+    same(w.secret("other-0")["tls.crt"], before["tls.crt"], "signed by the new one before it is known")
+    until(lambda: "ca-overlap" in (w.daemon.call("GET", f"{MODEL}/certificates")["ca-waits-for"] or ""), "the wait for programs")
+    w.verify(w.secret("other-0"), w.secret("other-0")["ca.crt"])
+    w.config(**{"ca-overlap": "0s"})
+    until(lambda: (ca := w.secret("other-0")["ca.crt"]).count(BEGIN) == 1 and ca != before["ca.crt"], "the new one alone")
+    after = w.secret("other-0")
+    same((after["tls.key"], after["tls.crt"] == before["tls.crt"]), (before["tls.key"], False), "the key of the request, and what was signed anew")
+    w.verify(after, after["ca.crt"])
+    same(w.daemon.query("SELECT turning, revision, signs_revision FROM certificate WHERE signs_revision IS NOT NULL"), [(0, 2, 2)], "its CA")
+    for app in ("other", "signer"):
+        w.daemon.call("DELETE", f"{MODEL}/applications/{app}")
+    until(lambda: w.daemon.query("SELECT name FROM application") == [("hook",)], "their end")
+    same(w.daemon.query("SELECT count(*) FROM signed"), [(0,)], "what it signed")
+
+
 def what_no_plan_asks_for_goes(w):
     w.daemon.set_config("m", "hook", count=3)
     until(lambda: len(w.certs()) == 3, "three")
@@ -262,7 +293,7 @@ def what_no_plan_asks_for_goes(w):
 TESTS = (a_charm_gets_a_certificate_that_its_bundle_verifies, a_list_says_all_of_it, nobody_sees_the_key_of_the_ca, a_restart_issues_nothing,
          rotate_certificate_renews_it_and_what_mounts_it, what_was_due_while_the_daemon_was_off_comes_first_thing,
          the_ca_is_replaced_and_everyone_knows_both_meanwhile, a_ca_that_the_operator_signs, names_of_others_are_refused_and_the_rest_goes_on,
-         another_application_issues_it, what_no_plan_asks_for_goes)
+         another_application_issues_it, an_application_signs_with_an_authority_of_its_own, what_no_plan_asks_for_goes)
 
 
 def main():

@@ -4,12 +4,14 @@
 peers MLflow's own server and client."""
 import re
 import subprocess
+from pathlib import Path
 
 from lib import data
 from lib.operations import approved, done, failed, keys, kill, run, show
 from lib.runner import BUNDLE, Skip, main, test
-from lib.services import MINIO, endpoint, must, secret, sql
+from lib.services import MINIO, MYSQL, endpoint, must, secret, sql
 from lib.world import Trouble
+from lib.real import paths
 
 SERVER, S3, BUCKET, PATH = "mlflow-server", "s3-of-pairs", "pairs", "nightly/mlflow"
 OTHER, NEXT = "docker.io/charmedkubeflow/mlflow:2.22.1-of-a-test", "docker.io/charmedkubeflow/mlflow:2.22.2-of-a-test"
@@ -220,7 +222,103 @@ def _(world):
     world.wait_active()
 
 
+@test("retention: copies that no pair names any more go with the pairs; a list that cannot be read keeps them all", shares=pairs, real=ALIKE)
+def _(world):
+    gone, kept = log_run(world, "in the old pair only"), log_run(world, "in both")
+    old = create(world)["backup-id"]
+    for key in artifacts(world, within=gone):
+        must(world, "DELETE", f"/mlflow/{key}")
+    world.ctl("config", SERVER, "backup-retention-count=1").ok()
+    odd = f"/{BUCKET}/{PATH}/2020-01-01T00:00:00Z-aaaaaaaa/artifacts-0001"
+    must(world, "PUT", odd, b"no list")
+    told = create(world)
+    if "is no list of objects" not in told["not-pruned"] or old in listed(world) or not artifacts(world, BUCKET, gone):
+        raise Trouble(f"{told}, {listed(world)}")
+    must(world, "DELETE", odd)
+    told = create(world)
+    if int(told["copies-deleted"]) < 1 or "not-pruned" in told or artifacts(world, BUCKET, gone) or not artifacts(world, BUCKET, kept):
+        raise Trouble(f"{told}: {artifacts(world, BUCKET)}")
+    done(world, run(world, SERVER, "verify-backup", **{"backup-id": told["backup-id"]}))
+    if create(world)["copies-deleted"] != "0":
+        raise Trouble("copies that are needed were deleted")
+    world.ctl("config", SERVER, "--reset", "backup-retention-count").ok()
+
+
 # ---- upgrade
+
+def begin_server(world, **changes):
+    """(exit code, last words) of what a pod of the server runs, with MLflow of the peers and a server that only says so."""
+    python, folder = paths.mlflow_python(), world.folder / "begin"
+    if not Path(python).exists():
+        raise Skip("no MLflow: tools/peers build")
+    folder.mkdir(exist_ok=True)
+    (folder / "mlflow").write_text("#!/bin/sh\necho it runs: $*\n")
+    (folder / "mlflow").chmod(0o755)
+    words = folder / "last-words"
+    words.write_text("")
+    _, option, script, *rest = world.cluster.kube.get("deployments", world.cluster.model, SERVER)["spec"]["template"]["spec"]["containers"][0]["command"]
+    for was, now in {"/dev/termination-log": str(words), **changes}.items():
+        script = script.replace(was, now)
+    uri = secret(world, f"{SERVER}-database")["MLFLOW_BACKEND_STORE_URI"]
+    uri = re.sub("@[^/]*/", f"@{world.cluster.address(f'{MYSQL}-0', 3306)}:3306/", uri)
+    ended = subprocess.run([python, option, script, *rest], capture_output=True, text=True, check=False, timeout=120,
+                           env={"PATH": f"{folder}:/usr/bin:/bin", "MLFLOW_BACKEND_STORE_URI": uri})
+    return ended.returncode, words.read_text() or ended.stdout
+
+
+@test("a pod of the server begins on a schema of its own version, and on none; on another it ends and says what to run", shares=pairs,
+      real="its pods do it there")
+def _(world):
+    sql(world, f"UPDATE mlflow.alembic_version SET version_num = '{HEAD}'")
+    if begin_server(world) != (0, "it runs: server\n"):
+        raise Trouble(f"{begin_server(world)}")
+    sql(world, f"UPDATE mlflow.alembic_version SET version_num = '{OLD_SCHEMA}'")
+    code, words = begin_server(world)
+    if code != 1 or words != f"the database has the schema {OLD_SCHEMA}, and this MLflow wants {HEAD}: mooringctl run {SERVER} upgrade image={image(world)}":
+        raise Trouble(f"{code}: {words}")
+    code, words = begin_server(world, **{"TRIES = 30": "TRIES = 1", "port=uri.port": "port=1 + 0 * uri.port"})
+    if code != 1 or "the database does not answer" not in words:
+        raise Trouble(f"{code}: {words}")
+    sql(world, "RENAME TABLE mlflow.alembic_version TO mlflow.aside")
+    try:
+        if begin_server(world) != (0, "it runs: server\n"):
+            raise Trouble(f"{begin_server(world)}")
+    finally:
+        sql(world, "RENAME TABLE mlflow.aside TO mlflow.alembic_version")
+
+
+NEWER = "docker.io/charmedkubeflow/mlflow:3.17.2-of-a-test"
+
+
+@test("a refresh to a newer MLflow pauses at its canary and says what to run; upgrade migrates to it, and rollback goes back", shares=pairs,
+      sim="what a server does with a schema is its own")
+def _(world):
+    python = paths.mlflow_python(NEWER)
+    if not Path(python).exists():
+        raise Skip("no newer MLflow: tools/peers build --later")
+    first, before, was = log_run(world, "by the older one"), schema(world), image(world)
+    wanted = subprocess.run([python, "-c", "from mlflow.store.db.utils import _get_latest_schema_revision as r; print(r())"], capture_output=True,
+                            text=True, check=True).stdout.strip()
+    world.ctl("refresh", SERVER, "--resource", f"oci-image={NEWER}", "--wait", "5m").refused("paused", f"wants {wanted}", f"upgrade image={NEWER}", code=3)
+    if schema(world) != before or read_run(world, first) != "by the older one":
+        raise Trouble(f"{schema(world)}: something was touched")
+    failed(world, run(world, SERVER, "upgrade", image=NEWER), "is what is wanted already, and does not run")
+    world.ctl("rollback", SERVER, "--wait", "5m").ok()
+    world.wait_active()
+    made = done(world, run(world, SERVER, "upgrade", image=NEWER))["results"]
+    if (made["schema-before"], made["schema"], schema(world), image(world)) != (before, wanted, wanted, NEWER):
+        raise Trouble(f"{made} {schema(world)} {image(world)}")
+    second = log_run(world, "by the newer one")
+    if (read_run(world, first), read_run(world, second)) != ("by the older one", "by the newer one"):
+        raise Trouble("its runs are not those of before")
+    done(world, approved(world, SERVER, "rollback", force=True))
+    if (image(world), schema(world), read_run(world, first)) != (was, before, "by the older one"):
+        raise Trouble(f"{image(world)} {schema(world)}")
+    if sql(world, f"SELECT COUNT(*) FROM mlflow.runs WHERE run_uuid = '{second}'") != "0":
+        raise Trouble("what came after is still there")
+    nothing_aside(world)
+    world.wait_active()
+
 
 def set_back(world):
     """The schema of a version before; real MLflow migrates it again."""

@@ -71,6 +71,28 @@ static bool make(struct round *r, const json_t *wanted) {
         return made;
 }
 
+/* As make, of what P asks to have signed. */
+static bool sign(struct round *r, const struct plan *p) {
+        char digest[2 * DIGEST_SIZE + 1];
+        uint8_t hash[DIGEST_SIZE];
+        bool made = false;
+        json_t *s;
+        size_t i;
+
+        json_array_foreach(p->sign, i, s) {
+                const char *request = json_get_str(s, "request", "");
+                json_t *shown =
+                        map_of(map_of(r->view, "certificates"), json_get_str(s, "label", ""));
+                json_t *all = map_of(shown, "signed");
+
+                digest_sha256(request, strlen(request), hash);
+                digest_hex(hash, DIGEST_SIZE, digest);
+                made = made || !json_get(all, digest);
+                json_object_set_new(all, digest, json_pack("{s:s}", "certificate", CA));
+        }
+        return made;
+}
+
 static void renew(struct round *r) {
         json_t *secrets = map_of(r->view, "secrets"), *value;
         char token[SECRET_TOKEN_MAX];
@@ -123,7 +145,7 @@ static int plan_again(struct round *r, const char *when, struct harness_answer *
 
 static int go_round(struct round *r, const struct plan *first, struct err *err) {
         struct harness_answer a = {};
-        bool more = make(r, first->secrets);
+        bool more = make(r, first->secrets) + sign(r, first);
         int k = check_drafts(r, first, err);
 
         for (int n = 0; k >= 0 && more; n++) {
@@ -131,7 +153,7 @@ static int go_round(struct round *r, const struct plan *first, struct err *err) 
                 k = n < ROUNDS_MAX
                             ? plan_again(r, "when the secrets that it asks for are made", &a, err)
                             : err_set(err, -ELOOP, "it asks for ever more secrets");
-                more = k >= 0 && make(r, a.plan->secrets);
+                more = k >= 0 && make(r, a.plan->secrets) + sign(r, a.plan);
         }
         harness_answer_deinit(&a);
         if (k < 0 || !json_object_size(json_get(r->view, "secrets")))

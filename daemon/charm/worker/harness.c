@@ -148,6 +148,7 @@ static json_t *answer_json(const struct harness_answer *a) {
         set_part(j, "see", json_incref(p->see));
         set_part(j, "needs", json_incref(p->needs));
         set_part(j, "keep", json_incref(p->keep));
+        set_part(j, "sign", json_incref(p->sign));
         set_part(j, "documents", documents_json(p));
         set_part(j, "files", files_json(p));
         return j;

@@ -61,16 +61,37 @@ bool charm_certificate_issued(struct charm_plan *p, const char *label) {
         return crt && str_starts(crt, "{{secret:");
 }
 
-void charm_certificate(struct charm_plan *p, const char *label, const struct charm_certificate *c) {
-        cleanup_(json_freep) json_t *spec = NULL;
-        const json_t *before;
-        json_t *names;
+static bool is_label(struct charm_plan *p, const char *label) {
+        bool valid = label && plan_label_valid(label) && !strpbrk(label, "./");
 
-        if (!label || !plan_label_valid(label) || strpbrk(label, "./")) {
+        if (!valid)
                 plan_out_mistake(p, "charm_certificate: \"%.60s\" is no label without . and /",
                                  label ? label : "(null)");
+        return valid;
+}
+
+/* False: it was asked for before, or is a mistake. */
+static bool ask_both(struct charm_plan *p, const char *label, json_t *spec) {
+        const json_t *before =
+                json_get(json_get(p->secrets, charm_text(p, "%s/key", label)), "certificate");
+
+        if (!spec)
+                plan_out_mistake(p, "charm_certificate: %s: a text that is not UTF-8", label);
+        else if (before && !json_equal(before, spec))
+                plan_out_mistake(p, "charm_certificate: %s was asked for in other words", label);
+        if (*p->mistake || before)
+                return false;
+        ask(p, label, "key", spec);
+        ask(p, label, "crt", spec);
+        return true;
+}
+
+void charm_certificate(struct charm_plan *p, const char *label, const struct charm_certificate *c) {
+        cleanup_(json_freep) json_t *spec = NULL;
+        json_t *names;
+
+        if (!is_label(p, label))
                 return;
-        }
         names = names_of(p, label, c->names);
         spec = json_pack("{s:s, s:o, s:o, s:s, s:I}", "common-name",
                          c->common_name ? c->common_name
@@ -79,17 +100,57 @@ void charm_certificate(struct charm_plan *p, const char *label, const struct cha
                          c->rsa ? "rsa-2048" : "ecdsa-p256", "lifetime", (json_int_t)c->lifetime_s);
         if (spec && c->by)
                 json_object_set_new(spec, "issuer", json_integer(c->by->id));
-        before = json_get(json_get(p->secrets, charm_text(p, "%s/key", label)), "certificate");
-        if (!spec)
-                plan_out_mistake(p, "charm_certificate: %s: a text that is not UTF-8", label);
-        else if (before && !json_equal(before, spec))
-                plan_out_mistake(p, "charm_certificate: %s was asked for in other words", label);
-        if (*p->mistake || before)
-                return;
-        ask(p, label, "key", spec);
-        ask(p, label, "crt", spec);
-        if (c->by)
+        if (ask_both(p, label, spec) && c->by)
                 tell_request(p, label, c->by);
+}
+
+/* ---- authorities */
+
+void charm_authority(struct charm_plan *p, const char *label, const struct charm_authority *a) {
+        cleanup_(json_freep) json_t *spec = NULL;
+        json_t *subject = json_object();
+
+        for (const struct charm_value *v = a->subject; v && v->name; v++)
+                if (v->text && *v->text)
+                        json_object_set_new(subject, v->name, json_string(v->text));
+        spec = json_pack("{s:s, s:o, s:[], s:[], s:s, s:I, s:I}", "common-name",
+                         a->common_name ? a->common_name : "", "authority", subject, "names", "use",
+                         "key", "ecdsa-p256", "lifetime", (json_int_t)a->lifetime_s, "generation",
+                         (json_int_t)a->generation);
+        if (is_label(p, label))
+                ask_both(p, label, spec);
+}
+
+static const json_t *signed_for(struct charm_plan *p, const char *label, const char *request) {
+        char digest[2 * DIGEST_SIZE + 1];
+        uint8_t hash[DIGEST_SIZE];
+
+        digest_sha256(request, strlen(request), hash);
+        return json_dig(p->view->root, "certificates", label, "signed",
+                        digest_hex(hash, DIGEST_SIZE, digest), NULL);
+}
+
+const char *charm_sign(struct charm_plan *p, const char *label, const char *request,
+                       int64_t lifetime_s, const char **ret_refused) {
+        json_t *asked = label && request ? json_pack("{s:s, s:s, s:I}", "label", label, "request",
+                                                     request, "lifetime", (json_int_t)lifetime_s)
+                                         : NULL;
+        const json_t *found;
+
+        *ret_refused = NULL;
+        if (!asked || strlen(request) > CHARM_REQUEST_MAX || lifetime_s < 0 ||
+            !plan_certificate_token(p, label, "key")) {
+                json_decref(asked);
+                plan_out_mistake(p,
+                                 "charm_sign: \"%.60s\" is no authority of this plan, or the "
+                                 "request no text of at most %d bytes",
+                                 label ? label : "(null)", CHARM_REQUEST_MAX);
+                return NULL;
+        }
+        json_array_append_new(p->sign, asked);
+        found = signed_for(p, label, request);
+        *ret_refused = json_get_str(found, "refused", NULL);
+        return json_get_str(found, "certificate", NULL);
 }
 
 const char *plan_certificate_token(const struct charm_plan *p, const char *label,

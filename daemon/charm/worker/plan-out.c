@@ -30,6 +30,7 @@ void plan_out_begin(struct charm_plan *p, const struct charm_view *v,
         p->see = json_object();
         p->needs = json_array();
         p->keep = json_array();
+        p->sign = json_array();
 }
 
 void plan_out_deinit(struct charm_plan *p) {
@@ -42,6 +43,7 @@ void plan_out_deinit(struct charm_plan *p) {
         json_decref(p->see);
         json_decref(p->needs);
         json_decref(p->keep);
+        json_decref(p->sign);
 }
 
 /* ---- mistakes, text, memory */
@@ -484,6 +486,7 @@ static json_t *make_head(struct charm_plan *p) {
         add_member(head, "see", p->see);
         add_member(head, "needs", p->needs);
         add_member(head, "keep", p->keep);
+        add_member(head, "sign", p->sign);
         return head;
 }
 

@@ -27,7 +27,7 @@ struct charm_plan {
         struct map
                 labels; /* label -> hash of its document as hex text, in the arena; "" for others */
         struct plan_output *outputs; /* that charm_output gave, to find their edges */
-        json_t *tell, *secrets, *targets, *see, *needs, *keep;
+        json_t *tell, *secrets, *targets, *see, *needs, *keep, *sign;
         size_t see_count;
         bool said; /* a status was */
         enum charm_status status;

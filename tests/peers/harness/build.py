@@ -191,7 +191,8 @@ class Build:
         shutil.rmtree(made, ignore_errors=True)
         self.run(["/usr/bin/python3", "-m", "venv", made])
         pins = self.work / f"pins-{pin.name}"
-        pins.write_text("\n".join(self.pins["pin"]) + "\n")
+        own = {package.split("==")[0] for package in pin.packages}
+        pins.write_text("".join(f"{held}\n" for held in self.pins["pin"] if held.split("==")[0] not in own))
         self.run([made / "bin/python", "-m", "pip", "install", "--no-cache-dir", "-q", "-c",
                   pins, *pin.packages])
         if more:
@@ -307,10 +308,11 @@ exec "$loader" --library-path "$libraries" "$here/{path}" {SERVER_WORDS if name 
         if not self.failures:
             shutil.rmtree(self.work)
 
-    def everything(self):
-        """Go in one thread, the others beside it: the one computes, they mostly download."""
+    def everything(self, later):
+        """Go in one thread, the others beside it: the one computes, they mostly download. LATER: what only tests by hand need, too."""
         self.work.mkdir(parents=True, exist_ok=True)
-        others = ((self.venv, "mlflow"), (self.npm, "azurite"), (self.debian, "mysql"), (self.debian, "mysql-client"), (self.package, "prometheus"))
+        others = ((self.venv, "mlflow"), (self.npm, "azurite"), (self.debian, "mysql"), (self.debian, "mysql-client"), (self.package, "prometheus"),
+                  *([(self.venv, "mlflow-next")] if later else []))
         beside = [threading.Thread(target=self.guard, args=(function, name)) for function, name in others if self.missing(name)]
         for thread in beside:
             thread.start()
@@ -365,12 +367,12 @@ def build_more(pins):
     return run.failures
 
 
-def build():
+def build(later=False):
     """The command: 0 when everything is there, at once when it already was."""
     progress = Progress()
     with alone(progress):
         run = Build(progress)
-        run.everything()
+        run.everything(later)
     if run.failures:
         print(f"not built: {', '.join(run.failures)}; the log is {run.log}", file=sys.stderr)
         return 1

@@ -273,8 +273,8 @@ def command_kill_pod(args):
     return 0
 
 
-def command_build(_):
-    return build.build()
+def command_build(args):
+    return build.build(args.later)
 
 
 def command_check(args):
@@ -314,7 +314,9 @@ def add_up(commands):
 def parser():
     top = argparse.ArgumentParser(prog="tools/peers", description="Real peers on one machine.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    commands.add_parser("build", help="build and install them, once").set_defaults(run=command_build)
+    command = commands.add_parser("build", help="build and install them, once")
+    command.add_argument("--later", action="store_true", help="also what only tests by hand need: a newer MLflow")
+    command.set_defaults(run=command_build)
     check = commands.add_parser("check", help="whether they can be started here; if not, says why and ends with 77, in CI with 1")
     check.add_argument("--mysql", action="store_true", help="MySQL too")
     check.set_defaults(run=command_check)

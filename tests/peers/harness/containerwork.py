@@ -119,7 +119,7 @@ class ContainerWorker:
         sources = podspec.Sources(self.pod.podd.api, self.pod.namespace)
         podspec.refused(self.pod.pod_now(), self.container)
         env = await podspec.environment(self.pod.pod_now(), self.container, sources,
-                                        runtime.images.image_env(self.image), self.pod.podd.services.items)
+                                        runtime.images.image_env(self.image, self.container.get("image", "")), self.pod.podd.services.items)
         spec = runtime.container_spec(self.pod.pod_now(), self.container, self.image, env, self.pod.volumes,
                                       self.pod.sandbox, self.pod.podd.run_folder,
                                       self.pod.podd.hosts.for_namespace(self.pod.namespace))

