@@ -35,14 +35,16 @@ bool tls_is_on(const struct charm_view *v, struct charm_plan *p) {
                                                         service(v, p, "-endpoints", domain)),
                                              "127.0.0.1"),
                         .by = by });
-        return !by || charm_certificate_issued(p, LABEL);
+        return charm_certificate_issued(p, LABEL) && *charm_certificate_ca(p, LABEL);
 }
 
+/* MySQL reads no certificate anew that ssl_ca does not lead to (3888). */
 const char *tls_my_cnf(const struct charm_view *v, struct charm_plan *p) {
         if (!tls_is_on(v, p))
                 return "";
         return charm_text(
                 p,
+                "ssl_ca = " FOLDER "/ca.crt\n"
                 "ssl_cert = " FOLDER "/tls.crt\n"
                 "ssl_key = " FOLDER "/tls.key\n"
                 "%s",
@@ -55,11 +57,12 @@ static const char *secret_name(const struct charm_view *v, struct charm_plan *p)
 
 static void say(const struct charm_view *v, struct charm_plan *p) {
         const struct charm_relation *by = charm_relation(v, ENDPOINT_CERTIFICATES, 0);
+        bool model = !strcmp(charm_option(v, OPTION_TLS), "model");
 
         if (by && !tls_is_on(v, p))
                 charm_status(p, CHARM_ACTIVE, "no TLS before %s has issued a certificate",
                              by->application);
-        else if (!tls_is_on(v, p) && charm_option_bool(v, OPTION_TLS_REQUIRED))
+        else if (!model && !tls_is_on(v, p) && charm_option_bool(v, OPTION_TLS_REQUIRED))
                 charm_status(p, CHARM_BLOCKED,
                              "tls-required: there is no TLS; relate certificates, or set "
                              "tls=model");

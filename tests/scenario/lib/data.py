@@ -154,11 +154,11 @@ class DataPlane(threading.Thread):
             return []
         folder = self.folder / f"{pod['metadata']['uid']}.tls"
         folder.mkdir(mode=0o700, exist_ok=True)
-        for name in ("tls.crt", "tls.key"):
+        for name in ("ca.crt", "tls.crt", "tls.key"):
             if not (folder / name).exists() or (folder / name).read_text() != data[name]:
                 (folder / f"{name}.part").write_text(data[name])
                 (folder / f"{name}.part").rename(folder / name)
-        return [f"--ssl-cert={folder}/tls.crt", f"--ssl-key={folder}/tls.key"]
+        return [f"--ssl-ca={folder}/ca.crt", f"--ssl-cert={folder}/tls.crt", f"--ssl-key={folder}/tls.key"]
 
     # ---- MySQL
 
