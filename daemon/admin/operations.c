@@ -377,11 +377,13 @@ static int read_one(struct tx *tx, struct request *q, json_t **ret, struct err *
         return 0;
 }
 
-/* What it is at now is not in the rows. */
+/* What it is at now is not in the rows; what has ended is at nothing, also while its turn is still
+ * being put away. */
 static void finish_one(struct request *q, json_t *json) {
         struct action *a = q->admin->options.action;
+        bool ended = json_get_str(json, "completed", NULL);
 
-        if (!json_get(json, "now"))
+        if (!ended && !json_get(json, "now"))
                 json_object_set_new(json, "now",
                                     a ? action_at(a, json_get_int(json, "id", 0)) : NULL);
         if (!json_get(json, "now"))
