@@ -447,13 +447,13 @@ static void on_drift_written(struct store_call *c, int k, const struct err *err)
 /* ---- one step */
 
 static const char *action_word(const struct decision *d) {
-        if (d->action == ACTION_APPLY)
-                return d->anew ? "repair, with a change of ours" : "repair";
-        if (d->again_at)
-                return "wait";
-        if (d->paused)
-                return "pause";
-        return d->action == ACTION_BLOCK ? "hold" : "report";
+        bool now = d->action == ACTION_APPLY;
+
+        if (d->anew)
+                return now ? "repair, with a change of ours" : "wait, with a change of ours";
+        if (now || d->again_at)
+                return now ? "repair" : "wait";
+        return d->paused ? "pause" : d->action == ACTION_BLOCK ? "hold" : "report";
 }
 
 static void rest(struct reconcile *rec, struct world_resource *r, const struct decision *d) {

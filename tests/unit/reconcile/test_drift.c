@@ -335,6 +335,28 @@ static void what_was_let_be_is_told_when_a_change_of_ours_writes_over_it(void **
         assert_int_equal(lines(s, "1"), 1);
 }
 
+static void what_a_change_of_ours_will_write_over_waits_with_it(void **state) {
+        struct stage *s = *state;
+
+        begin(s, two);
+        rule(s, "a", "off");
+        change(s, "a", "theirs");
+        s->fail = "role";
+        s->failure = OUTCOME_NOT_YET;
+        stage_plan(s, "base", "{\"docs\": {\"role\": {\"name\": \"role\"}}}");
+        stage_deploy(s, "base");
+        stage_run(s, 500);
+        want(s, "{\"docs\": {\"one\": {\"name\": \"one\", \"a\": \"1\", \"b\": \"9\", \"needs\":"
+                " [{\"type\": \"Thing\", \"name\": \"role\"}]}}}");
+        assert_string_equal(stage_member(s, "one", "a"), "theirs");
+        assert_int_equal(lines(s, "repaired_at IS NULL AND action = 'wait, with a change of ours'"),
+                         1);
+        s->fail = NULL;
+        stage_run(s, 5000);
+        assert_string_equal(stage_member(s, "one", "a"), "1");
+        assert_int_equal(lines(s, "outcome = 'repaired'"), 1);
+}
+
 static void what_is_ignored_is_not_told_when_a_change_of_ours_leaves_it(void **state) {
         struct stage *s = *state;
 
@@ -477,6 +499,7 @@ int main(void) {
                 TEST(a_field_that_is_let_be_stays_when_cache_db_was_lost),
                 TEST(what_is_not_known_is_told_where_rules_are_about_fields),
                 TEST(what_was_let_be_is_told_when_a_change_of_ours_writes_over_it),
+                TEST(what_a_change_of_ours_will_write_over_waits_with_it),
                 TEST(what_is_ignored_is_not_told_when_a_change_of_ours_leaves_it),
                 TEST(in_a_pause_the_line_tells_what_it_is_by_now),
                 TEST(what_a_pause_held_up_stands_after_it_where_a_rule_says_so),
