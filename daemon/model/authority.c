@@ -6,10 +6,9 @@
  * which revision the last plan saw) and from the world (nothing of the applications is under way);
  * that programs have read it by then is what ca-overlap is for: a kubelet brings a changed Secret
  * into a pod's volume within a minute or two. */
-#include "certificate.h"
+#include "certificate-internal.h"
 
 #include "clock.h"
-#include "command-internal.h"
 #include "digest.h"
 #include "secret-token.h"
 
@@ -425,18 +424,6 @@ int authority_renew(struct tx *tx, const struct sealer *sealer, int64_t model, s
         return authority_rotate(tx, sealer, model, err);
 }
 
-static int say_waits(struct turn *t, int64_t application, const char *label, const char *what,
-                     struct err *err) {
-        struct q_application_row *a;
-        size_t n;
-        int r = q_application_by_id(t->tx, &(struct q_application_by_id_in){ .id = application },
-                                    &a, &n, err);
-
-        if (r >= 0)
-                *t->wait = str_format("%s/%s %s", n ? a->name : "?", label, what);
-        return r < 0 ? r : 0;
-}
-
 static int rows_wait(struct turn *t, struct err *err) {
         cleanup_(buf_free) struct buf pem = BUF_INIT, ids = BUF_INIT;
         struct q_certificate_waits_for_bundle_row *rows;
@@ -450,9 +437,10 @@ static int rows_wait(struct turn *t, struct err *err) {
                         &(struct q_certificate_waits_for_issuer_in){ .model_id = t->model,
                                                                      .issuer_id = t->current->id },
                         &leaves, &n, err);
-                return r < 0 || !n ? r
-                                   : say_waits(t, leaves->application_id, leaves->label,
-                                               "is to be issued by the new CA", err);
+                return r < 0 || !n
+                               ? r
+                               : certificate_waits(t->tx, leaves->application_id, leaves->label,
+                                                   "is to be issued by the new CA", t->wait, err);
         }
         r = authority_bundle(t->tx, t->model, &pem, &ids, err);
         if (r >= 0)
@@ -461,9 +449,10 @@ static int rows_wait(struct turn *t, struct err *err) {
                         &(struct q_certificate_waits_for_bundle_in){ .model_id = t->model,
                                                                      .bundle = buf_str(&ids) },
                         &rows, &n, err);
-        return r < 0 || !n ? r
-                           : say_waits(t, rows->application_id, rows->label,
-                                       "is to get the CA bundle with the new CA", err);
+        return r < 0 || !n
+                       ? r
+                       : certificate_waits(t->tx, rows->application_id, rows->label,
+                                           "is to get the CA bundle with the new CA", t->wait, err);
 }
 
 /* The next one issues from now on. */

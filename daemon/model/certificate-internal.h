@@ -9,6 +9,13 @@ struct q_certificate_row;
 /* The row of what A asks for; *RET NULL: there is none yet. -E2BIG: one more would be too many. */
 int certificate_find(struct tx *tx, const struct certificate_ask *a,
                      const struct q_certificate_row **ret, struct err *err);
+/* The row of what was issued for A as PEM; AUTHORITY 0: it is signed by itself. */
+int certificate_put_row(struct tx *tx, const struct certificate_ask *a,
+                        const struct secret_revision *key, int64_t authority, const char *pem,
+                        struct err *err);
+/* What a turn of authorities waits for: *RET "APPLICATION/LABEL WHAT", the caller frees. */
+int certificate_waits(struct tx *tx, int64_t application, const char *label, const char *what,
+                      char **ret, struct err *err);
 /* ---- certificate-signer.c */
 int certificate_signer_issue(struct tx *tx, const struct certificate_ask *a, struct err *err);
 /* Adds to what plans are shown of it, and of its row. */

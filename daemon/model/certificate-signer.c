@@ -21,33 +21,6 @@ enum { TURN_NONE, TURN_TRUSTED, TURN_SIGNS };
 
 /* ---- its own certificate */
 
-static int put_row(struct tx *tx, const struct certificate_ask *a,
-                   const struct secret_revision *key, const char *pem, struct err *err) {
-        cleanup_(cert_facts_free) struct cert_facts f = { .names = NULL };
-        cleanup_(freep) char *spec = json_text(a->spec);
-        int r = cert_read(pem, &f, err);
-
-        if (r < 0)
-                return r;
-        return w_certificate_put(tx,
-                                 &(struct w_certificate_put_in){
-                                         .id = key->id,
-                                         .model_id = a->model,
-                                         .application_id = a->application,
-                                         .label = a->label,
-                                         .spec = spec,
-                                         .authority_id_null = true,
-                                         .revision = key->revision,
-                                         .subject = f.subject,
-                                         .issuer = f.issuer,
-                                         .serial_number = f.serial,
-                                         .begins_at = f.from,
-                                         .ends_at = f.until,
-                                         .renew_at = certificate_renewal(tx_now(tx), f.until),
-                                         .issued_at = tx_now(tx) },
-                                 err);
-}
-
 static int make(struct tx *tx, const struct certificate_ask *a, struct buf *ret, struct err *err) {
         int64_t lifetime = json_get_int(a->spec, "lifetime", 0) * 1000;
         struct cert_wish wish = { .common_name = json_get_str(a->spec, "common-name", a->label),
@@ -76,7 +49,7 @@ int certificate_signer_issue(struct tx *tx, const struct certificate_ask *a, str
         if (r >= 0)
                 r = certificate_put(tx, a, "crt", buf_str(&pem), pem.len, 0, &crt, err);
         if (r >= 0)
-                r = put_row(tx, a, &key, buf_str(&pem), err);
+                r = certificate_put_row(tx, a, &key, 0, buf_str(&pem), err);
         if (r < 0)
                 return r;
         if (before)
@@ -291,18 +264,6 @@ struct turn {
         char **wait;
 };
 
-static int say_waits(struct turn *t, int64_t application, const char *label, const char *what,
-                     struct err *err) {
-        struct q_application_row *a;
-        size_t n;
-        int r = q_application_by_id(t->tx, &(struct q_application_by_id_in){ .id = application },
-                                    &a, &n, err);
-
-        if (r >= 0)
-                *t->wait = str_format("%s/%s %s", n ? a->name : "?", label, what);
-        return r < 0 ? r : 0;
-}
-
 static int bundle_waits(struct turn *t, struct err *err) {
         struct q_signed_waits_for_bundle_row *rows;
         size_t n;
@@ -312,9 +273,10 @@ static int bundle_waits(struct turn *t, struct err *err) {
                                                         .bundle = t->row->ca },
                 &rows, &n, err);
 
-        return r < 0 || !n ? r
-                           : say_waits(t, rows->application_id, rows->label,
-                                       "is to get the CA bundle with the new CA", err);
+        return r < 0 || !n
+                       ? r
+                       : certificate_waits(t->tx, rows->application_id, rows->label,
+                                           "is to get the CA bundle with the new CA", t->wait, err);
 }
 
 static int signed_waits(struct turn *t, struct err *err) {
@@ -328,16 +290,16 @@ static int signed_waits(struct turn *t, struct err *err) {
                 &behind, &n, err);
 
         if (r >= 0 && n)
-                return say_waits(t, t->row->application_id, t->row->label,
-                                 "is to sign requests anew", err);
+                return certificate_waits(t->tx, t->row->application_id, t->row->label,
+                                         "is to sign requests anew", t->wait, err);
         if (r >= 0)
                 r = q_signed_waits_for_taker(
                         t->tx,
                         &(struct q_signed_waits_for_taker_in){ .certificate_id = t->row->id },
                         &rows, &n, err);
         return r < 0 || !n ? r
-                           : say_waits(t, rows->application_id, rows->label,
-                                       "is to take what the new CA signed", err);
+                           : certificate_waits(t->tx, rows->application_id, rows->label,
+                                               "is to take what the new CA signed", t->wait, err);
 }
 
 /* Since when all is delivered; 0: it is not. */

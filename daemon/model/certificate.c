@@ -196,30 +196,32 @@ int64_t certificate_renewal(int64_t now, int64_t until) {
         return now + life / 3 * 2 + (jitter ? (int64_t)(n % (uint64_t)jitter) : 0);
 }
 
-static int put_row(const struct issuing *i, const struct secret_revision *key, struct err *err) {
-        const struct certificate_ask *a = i->ask;
+int certificate_put_row(struct tx *tx, const struct certificate_ask *a,
+                        const struct secret_revision *key, int64_t authority, const char *pem,
+                        struct err *err) {
         cleanup_(cert_facts_free) struct cert_facts f = { .names = NULL };
         cleanup_(freep) char *spec = json_text(a->spec);
-        int r = cert_read(buf_str(&i->pem), &f, err);
+        int r = cert_read(pem, &f, err);
 
         if (r < 0)
                 return r;
-        return w_certificate_put(i->tx,
+        return w_certificate_put(tx,
                                  &(struct w_certificate_put_in){
                                          .id = key->id,
                                          .model_id = a->model,
                                          .application_id = a->application,
                                          .label = a->label,
                                          .spec = spec,
-                                         .authority_id = i->authority->id,
+                                         .authority_id = authority,
+                                         .authority_id_null = !authority,
                                          .revision = key->revision,
                                          .subject = f.subject,
                                          .issuer = f.issuer,
                                          .serial_number = f.serial,
                                          .begins_at = f.from,
                                          .ends_at = f.until,
-                                         .renew_at = certificate_renewal(tx_now(i->tx), f.until),
-                                         .issued_at = tx_now(i->tx) },
+                                         .renew_at = certificate_renewal(tx_now(tx), f.until),
+                                         .issued_at = tx_now(tx) },
                                  err);
 }
 
@@ -240,6 +242,18 @@ int certificate_find(struct tx *tx, const struct certificate_ask *a,
         return *ret || n < CERTIFICATES_MAX
                        ? 0
                        : err_set(err, -E2BIG, "more than %d certificates", CERTIFICATES_MAX);
+}
+
+int certificate_waits(struct tx *tx, int64_t application, const char *label, const char *what,
+                      char **ret, struct err *err) {
+        struct q_application_row *a;
+        size_t n;
+        int r = q_application_by_id(tx, &(struct q_application_by_id_in){ .id = application }, &a,
+                                    &n, err);
+
+        if (r >= 0)
+                *ret = str_format("%s/%s %s", n ? a->name : "?", label, what);
+        return r < 0 ? r : 0;
 }
 
 int certificate_issue(struct tx *tx, const struct certificate_ask *a, struct err *err) {
@@ -266,7 +280,7 @@ int certificate_issue(struct tx *tx, const struct certificate_ask *a, struct err
         if (r >= 0)
                 r = certificate_put(tx, a, "crt", buf_str(&i.pem), i.pem.len, behind, &crt, err);
         if (r >= 0)
-                r = put_row(&i, &key, err);
+                r = certificate_put_row(tx, a, &key, i.authority->id, buf_str(&i.pem), err);
         if (r < 0)
                 return err_add(err, r, "certificate %s", a->label);
         tx_mark(tx, MARK_APPLICATION, a->application);
