@@ -2,6 +2,7 @@
 /* desk.c - see desk.h */
 #include "desk.h"
 
+#include "clock.h"
 #include "yaml.h"
 
 static void add_cluster(struct desk *d) {
@@ -40,6 +41,14 @@ int desk_set_up(void **state) {
         add_model(d);
         *state = d;
         return 0;
+}
+
+int64_t desk_midnight(void) {
+        int64_t at;
+
+        assert_true(clock_parse_iso("2026-03-02T00:00:00Z", &at));
+        clock_fake(1000, at);
+        return at;
 }
 
 int desk_tear_down(void **state) {
@@ -170,6 +179,11 @@ int desk_deploy(struct desk *d, const char *text, bool dry_run) {
                 charm_choice_deinit(&choices[i]);
         command_deinit(&c.head);
         return r;
+}
+
+void desk_deployed(struct desk *d, const char *text) {
+        if (desk_deploy(d, text, false) < 0)
+                fail_msg("%s", desk_error(d, 0));
 }
 
 size_t desk_changes(const struct desk *d) {

@@ -22,6 +22,8 @@ int desk_set_up(void **state); /* with cluster "aks" and model "lab" */
 /* And with applications store (minio), db (mysql-k8s) and server (mlflow-server). */
 int desk_small_set_up(void **state);
 int desk_tear_down(void **state);
+/* The clock stands at a midnight, which it returns, until clock_real. */
+int64_t desk_midnight(void);
 
 /* Adds a charm that choices find from now on. */
 void desk_charm(struct desk *d, const char *yaml);
@@ -35,6 +37,7 @@ void desk_choose(struct desk *d, const char *charm, struct charm_choice *ret);
 int desk_run(struct desk *d, struct command *c);
 /* Parses and deploys TEXT into "lab". */
 int desk_deploy(struct desk *d, const char *text, bool dry_run);
+void desk_deployed(struct desk *d, const char *text); /* the test fails where it is refused */
 /* C on an application of "lab"; head and model are filled in. */
 int desk_application(struct desk *d, int (*run)(struct tx *, struct command *, struct err *),
                      struct command_application c);

@@ -12,20 +12,15 @@
 #define HOUR_MS 3600000ll
 
 static int set_up(void **state) {
-        int64_t midnight;
         struct desk *d;
         int r;
 
-        assert_true(clock_parse_iso("2026-03-02T00:00:00Z", &midnight));
-        clock_fake(1000, midnight);
+        desk_midnight();
         r = desk_set_up(state);
         d = *state;
         desk_charm(d, "name: hook\n");
-        if (desk_deploy(d,
-                        "bundle: kubernetes\napplications:\n  a: {charm: hook, scale: 1}\n"
-                        "  b: {charm: hook, scale: 1}\n",
-                        false) < 0)
-                fail_msg("%s", desk_error(d, 0));
+        desk_deployed(d, "bundle: kubernetes\napplications:\n  a: {charm: hook, scale: 1}\n"
+                         "  b: {charm: hook, scale: 1}\n");
         return r;
 }
 

@@ -18,13 +18,10 @@ static int set_up(void **state) {
         struct desk *d = *state;
 
         desk_charm(d, charm);
-        if (desk_deploy(d,
-                        "bundle: kubernetes\n"
-                        "applications:\n"
-                        "  a: {charm: acting, scale: 1}\n"
-                        "  b: {charm: acting, scale: 1}\n",
-                        false) < 0)
-                fail_msg("%s", desk_error(d, 0));
+        desk_deployed(d, "bundle: kubernetes\n"
+                         "applications:\n"
+                         "  a: {charm: acting, scale: 1}\n"
+                         "  b: {charm: acting, scale: 1}\n");
         return r;
 }
 

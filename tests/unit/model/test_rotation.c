@@ -43,11 +43,10 @@ static int note_nothing(struct tx *tx, int64_t application, struct err *err) {
 }
 
 static int set_up(void **state) {
-        int64_t midnight, store;
+        int64_t store;
         int r;
 
-        assert_true(clock_parse_iso("2026-03-02T00:00:00Z", &midnight));
-        clock_fake(1000, midnight);
+        desk_midnight();
         r = desk_small_set_up(state);
         desk = *state;
         due = (struct rotation_run){ .sealer = desk->sealer };

@@ -15,18 +15,14 @@
 static struct schedule_run due;
 
 static int set_up(void **state) {
-        int64_t midnight;
         struct desk *d;
         int r;
 
-        assert_true(clock_parse_iso("2026-03-02T00:00:00Z", &midnight));
-        clock_fake(1000, midnight);
+        desk_midnight();
         r = desk_set_up(state);
         d = *state;
         desk_charm(d, "name: acting\nactions:\n  back-up: {params: {to: {type: string}}}\n");
-        if (desk_deploy(d, "bundle: kubernetes\napplications:\n  a: {charm: acting, scale: 1}\n",
-                        false) < 0)
-                fail_msg("%s", desk_error(d, 0));
+        desk_deployed(d, "bundle: kubernetes\napplications:\n  a: {charm: acting, scale: 1}\n");
         return r;
 }
 
