@@ -264,6 +264,8 @@ static int got_abort(struct flow *f, struct ask *a, struct err *err) {
 static int ask_create(struct flow *f, struct ask *a, struct err *err) {
         struct pipe *p = pipe_at(f);
 
+        if (p->freed)
+                return FLOW_END;
         if (s3_is_azure(&p->s3)) {
                 p->upload = mem_alloc(AZURE_UPLOAD_LEN + 1);
                 digest_random_text(DIGEST_BASE32, AZURE_UPLOAD_LEN, p->upload);
@@ -535,13 +537,15 @@ static void pipe_finish(struct bytes *b) {
         later_run(&p->soon);
 }
 
+/* The beginning goes on to its end: what came of a create that was sent is only known by its answer,
+ * and has to be forgotten. */
 static struct bytes *pipe_free(struct bytes *b) {
         struct pipe *p = b ? pipe_of(b) : NULL;
 
         if (!p)
                 return NULL;
         p->freed = true;
-        if (!p->job.busy)
+        if (!p->job.busy && p->s3.flow.steps != begin_steps)
                 flow_cancel(&p->s3.flow);
         if (p->told && !p->upload && !p->job.busy)
                 destroy(p);
