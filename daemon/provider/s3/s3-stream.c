@@ -537,8 +537,8 @@ static void pipe_finish(struct bytes *b) {
         later_run(&p->soon);
 }
 
-/* The beginning goes on to its end: what came of a create that was sent is only known by its answer,
- * and has to be forgotten. */
+/* The beginning goes on to its end: what came of a create that was sent is only known by its
+ * answer, and has to be forgotten. */
 static struct bytes *pipe_free(struct bytes *b) {
         struct pipe *p = b ? pipe_of(b) : NULL;
 
