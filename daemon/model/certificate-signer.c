@@ -147,8 +147,7 @@ static int sign(struct signing *s, struct err *err) {
 
 static int put_signed(struct signing *s, int refused, const struct err *why, struct err *err) {
         cleanup_(cert_facts_free) struct cert_facts f = { .names = NULL };
-        char digest[2 * DIGEST_SIZE + 1];
-        uint8_t hash[DIGEST_SIZE];
+        char digest[DIGEST_HEX_SIZE];
         struct w_signed_put_in in = { .id = tx_id(s->tx, "signed"),
                                       .certificate_id = s->row->id,
                                       .csr_digest = digest,
@@ -161,8 +160,7 @@ static int put_signed(struct signing *s, int refused, const struct err *why, str
                                       .again_at = tx_now(s->tx) + CERTIFICATE_RETRY_MS,
                                       .again_at_null = refused != -ETIME };
 
-        digest_sha256(s->of->request, strlen(s->of->request), hash);
-        digest_hex(hash, DIGEST_SIZE, digest);
+        digest_sha256_hex(s->of->request, strlen(s->of->request), digest);
         if (!refused && cert_read(buf_str(&s->pem), &f, err) < 0)
                 return err->code;
         if (!refused)
