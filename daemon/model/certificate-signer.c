@@ -115,6 +115,24 @@ static int check_clock(const struct signing *s, struct err *err) {
                        now, early ? "before the CA began" : "after the CA ended", end);
 }
 
+/* Hosts are named by what the model's own CA would name them by, and its subject too has nobody
+ * else's: those who read no other name take that for one. */
+static int check_asked(const struct signing *s, struct err *err) {
+        size_t i, count = json_array_size(s->asked.names);
+        json_t *name;
+        int r = 0;
+
+        if (count > CERT_NAMES_MAX)
+                return err_set(err, -EPERM, "it has %zu names, at most %d are signed", count,
+                               CERT_NAMES_MAX);
+        json_array_foreach(s->asked.names, i, name)
+                if (r >= 0 && cert_check_name(json_string_value(name), err) < 0)
+                        r = err_add(err, -EPERM, "it asks for more than names of hosts");
+        if (r >= 0)
+                r = certificate_check_names(s->tx, s->ask->model, s->asked.names, err);
+        return r < 0 ? r : certificate_check_names(s->tx, s->ask->model, s->asked.common, err);
+}
+
 /* -EBADMSG, -EPERM: it never will be; -ETIME: not now. */
 static int sign(struct signing *s, struct err *err) {
         struct cert_issuer by = { .key = &s->key };
@@ -124,7 +142,7 @@ static int sign(struct signing *s, struct err *err) {
         int r = cert_read_request(s->of->request, &s->asked, err);
 
         if (r >= 0)
-                r = certificate_check_names(s->tx, s->ask->model, s->asked.names, err);
+                r = check_asked(s, err);
         if (r >= 0)
                 r = open_part(s, "key", &s->key, err);
         if (r >= 0)
