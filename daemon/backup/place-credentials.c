@@ -80,12 +80,6 @@ static char *word(const struct secret_text *text, const char *name, char between
         return NULL;
 }
 
-static void wipep(char **p) {
-        if (*p)
-                explicit_bzero(*p, strlen(*p));
-        free(*p);
-}
-
 /* ---- S3 */
 
 static int s3_target(const char *file, json_t *config, struct err *err) {

@@ -131,11 +131,9 @@ static bool has_header(const struct http_request *r, const char *name) {
 }
 
 static void add_header(struct transfer *t, const char *name, const char *value) {
-        char *line = str_format("%s: %s", name, value);
+        cleanup_(wipep) char *line = str_format("%s: %s", name, value);
 
         t->headers = curl_slist_append(t->headers, line);
-        explicit_bzero(line, strlen(line));
-        free(line);
 }
 
 /* Asked for each try: a token may have been renewed meanwhile. */

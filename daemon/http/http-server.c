@@ -96,18 +96,12 @@ struct http_server *http_server_ref(struct http_server *s) {
         return s;
 }
 
-static void wipe(char *secret) {
-        if (secret)
-                explicit_bzero(secret, strlen(secret));
-        free(secret);
-}
-
 struct http_server *http_server_unref(struct http_server *s) {
         if (!s || --s->refs)
                 return NULL;
-        wipe(s->key_pem);
-        wipe(s->cert_pem);
-        wipe(s->proxy); /* may hold a password */
+        wipep(&s->key_pem);
+        wipep(&s->cert_pem);
+        wipep(&s->proxy); /* may hold a password */
         free(s->ca_pem);
         free(s->url);
         free(s->authority);

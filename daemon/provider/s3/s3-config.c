@@ -6,7 +6,6 @@
 #include "polled.h"
 
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <stdlib.h>
 
 #define CA_MAX (256u << 10) /* a bundle of a hundred authorities has 200 KiB */
@@ -127,9 +126,7 @@ int s3_config_check(const json_t *config, const json_t *credential, struct err *
 }
 
 void s3_config_free(struct s3_config *c) {
-        if (c->secret_key)
-                OPENSSL_cleanse(c->secret_key, strlen(c->secret_key));
-        free(c->secret_key);
+        wipep(&c->secret_key);
         free(c->access_key);
         free(c->endpoint);
         free(c->via);

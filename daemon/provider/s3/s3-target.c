@@ -12,7 +12,6 @@
 #include "forward.h"
 
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <stdlib.h>
 
 #define REPLY_MAX (4u << 20) /* a page of 1,000 keys of 1,024 bytes, percent-encoded, is 3.2 MB */
@@ -188,9 +187,7 @@ static void fill_observation(const struct s3_op *s, struct observation *o) {
 static void op_free(struct s3_op *s) {
         flow_cancel(&s->flow);
         s3_document_free(&s->doc);
-        if (s->secret_key)
-                OPENSSL_cleanse(s->secret_key, strlen(s->secret_key));
-        free(s->secret_key);
+        wipep(&s->secret_key);
         json_decref(s->seen);
         json_decref(s->told);
         free(s->object.path);
