@@ -161,6 +161,8 @@ static void set_headers(struct transfer *t, const struct http_request *r) {
                         t->headers = curl_slist_append(t->headers, r->headers[i]);
                 }
         }
+        if (t->server->header)
+                t->headers = curl_slist_append(t->headers, t->server->header);
         if (t->server->host && !has_header(r, "Host"))
                 add_header(t, "Host", t->server->host);
         /* curl would say that a body is a form. */

@@ -80,6 +80,7 @@ int http_server_new(const struct http_server_config *c, struct http_server **ret
         s->unix_socket = str_dup(c->unix_socket);
         s->proxy = str_dup(c->proxy);
         s->user_agent = str_dup(c->user_agent);
+        s->header = str_dup(c->header);
         s->ca_pem = str_dup(c->ca_pem);
         s->cert_pem = str_dup(c->cert_pem);
         s->key_pem = str_dup(c->key_pem);
@@ -109,6 +110,7 @@ struct http_server *http_server_unref(struct http_server *s) {
         free(s->connect_to);
         free(s->unix_socket);
         free(s->user_agent);
+        free(s->header);
         free(s);
         return NULL;
 }
