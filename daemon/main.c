@@ -50,7 +50,7 @@ static int serve(struct options *o, char **argv) {
         if (r < 0) {
                 log_plain(LOG_ERR, "start", "cannot start: %s", err_text(&err));
                 if (r == -EWOULDBLOCK) /* another daemon serves: this says nothing of the release */
-                        release_settled(o);
+                        release_not_served(o);
                 release_hand_back(argv, err_text(&err));
                 return 1;
         }

@@ -100,11 +100,23 @@ static void identify(char text[static TEXT_MAX]) {
                          (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
 }
 
+/* In the room that it has already: a release that crashes because the disk is full counts too. */
+static int rewrite_count(const char *state_dir, const char *text) {
+        cleanup_(freep) char *path = path_of(state_dir, STARTS);
+        cleanup_(closep) int fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd < 0 || pwrite(fd, text, strlen(text), 0) < 0 || fsync(fd) < 0)
+                return -errno;
+        return 0;
+}
+
 static int put_count(const char *state_dir, int n, const char *who) {
         char text[2 * TEXT_MAX];
+        int r;
 
         snprintf(text, sizeof(text), "%d %s\n", n, who);
-        return put(state_dir, STARTS, -1, text);
+        r = put(state_dir, STARTS, -1, text);
+        return r < 0 && n > 0 ? rewrite_count(state_dir, text) : r;
 }
 
 /* -1: no release is kept. */
@@ -124,9 +136,11 @@ static int read_count(const char *state_dir, const char *who) {
 /* ---- */
 
 int release_kept_make(const char *state_dir, int program, int worker, struct err *err) {
-        cleanup_(freep) char *folder = path_of(state_dir, "");
+        cleanup_(freep) char *folder = str_format("%s/" UPGRADE_KEPT, state_dir);
         int r = mkdir(folder, 0700) < 0 && errno != EEXIST ? -errno : 0;
 
+        if (r == 0)
+                r = file_sync_folder_of(folder);
         if (r == 0)
                 r = put(state_dir, PROGRAM, program, NULL);
         if (r == 0)
@@ -164,14 +178,35 @@ bool release_kept_start(const char *state_dir, int *ret_program, int *ret_worker
         return true;
 }
 
-void release_kept_settle(const char *state_dir) {
+/* The store of before the migration lies there until somebody confirms. */
+static bool waits_for_confirmation(const char *state_dir) {
         cleanup_(freep) char *copy = str_format("%s/" STORE_BEFORE, state_dir);
+
+        return access(copy, F_OK) == 0;
+}
+
+void release_kept_uncount(const char *state_dir) {
+        char who[TEXT_MAX];
+        int n;
+
+        identify(who);
+        n = read_count(state_dir, who);
+        if (n > 0 && put_count(state_dir, n - 1, who) < 0)
+                log_plain(LOG_WARNING, "release", "this start counts, though another one serves");
+}
+
+void release_kept_confirm(const char *state_dir) {
+        if (waits_for_confirmation(state_dir))
+                release_kept_forget(state_dir);
+}
+
+void release_kept_settle(const char *state_dir) {
         char who[TEXT_MAX];
 
         identify(who);
         if (read_count(state_dir, who) < 0)
                 return;
-        if (access(copy, F_OK) < 0)
+        if (!waits_for_confirmation(state_dir))
                 release_kept_forget(state_dir);
         else if (put_count(state_dir, 0, who) < 0)
                 log_plain(LOG_WARNING, "release", "that this release serves is not noted");

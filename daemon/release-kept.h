@@ -22,5 +22,10 @@ int release_kept_make(const char *state_dir, int program, int worker, struct err
 bool release_kept_start(const char *state_dir, int *ret_program, int *ret_worker);
 /* It served long enough, or ended as it was told to. */
 void release_kept_settle(const char *state_dir);
+/* This start says nothing of the release: another daemon serves on the folder. */
+void release_kept_uncount(const char *state_dir);
+/* Somebody says that what was migrated stays: the one before could not open it. Nothing happens
+ * where nothing waits for that. */
+void release_kept_confirm(const char *state_dir);
 /* There is no way back any more. */
 void release_kept_forget(const char *state_dir);

@@ -209,6 +209,11 @@ void release_settled(const struct options *o) {
                 release_kept_settle(o->state_dir);
 }
 
+void release_not_served(const struct options *o) {
+        if (!release.failed)
+                release_kept_uncount(o->state_dir);
+}
+
 void release_stays(const struct options *o) {
-        release_kept_forget(o->state_dir);
+        release_kept_confirm(o->state_dir);
 }

@@ -28,7 +28,10 @@ void release_begin(const struct options *o, char *const *argv);
 void release_serves(void); /* the release before is not waited for any more */
 /* It has served for RELEASE_SETTLED_MS, or ended as it was told to. */
 void release_settled(const struct options *o);
-void release_stays(const struct options *o); /* there is no way back to the one before */
+/* It could not serve, as another daemon does. */
+void release_not_served(const struct options *o);
+/* What was migrated is confirmed: there is no way back to the one before. */
+void release_stays(const struct options *o);
 /* The daemon has stopped: what is installed takes its place. Returns when neither it nor we can be
  * started (logged). */
 void release_hand_over(const struct options *o, char *const *argv);

@@ -100,10 +100,17 @@ void upgrade_begin(struct request *q) {
 
 /* ---- it stays */
 
-/* A release that does not know all of the store would lock itself out. */
+/* A release that does not know all of the store would lock itself out; and what gave its place back
+ * is not there to stay. */
 static int check_known(const struct request *q, struct err *err) {
+        const char *failed = upgrade_failed(upgrade_of(q));
         struct store_schema h;
 
+        if (failed)
+                return err_set(err, -EBUSY,
+                               "the release that was to take over does not run, there is nothing "
+                               "to stay with: %s",
+                               failed);
         store_schema(q->admin->options.store, &h);
         if (h.number <= h.known)
                 return 0;

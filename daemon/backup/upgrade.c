@@ -238,6 +238,10 @@ void upgrade_stays(struct upgrade *u) {
                 u->options.stays(u->options.arg);
 }
 
+const char *upgrade_failed(const struct upgrade *u) {
+        return u ? u->options.failed : NULL;
+}
+
 /* ---- */
 
 json_t *upgrade_json(const struct upgrade *u) {

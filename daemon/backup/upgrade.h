@@ -52,6 +52,8 @@ int upgrade_try(struct upgrade *u, const struct upgrade_ask *ask, struct err *er
 /* After upgrade_try ended well, and whoever asked was told. */
 void upgrade_go(struct upgrade *u);
 void upgrade_stays(struct upgrade *u); /* a person says so; NULL is fine */
+/* Why the one that was to take our place gave it back; NULL: none did. U may be NULL. */
+const char *upgrade_failed(const struct upgrade *u);
 /* {"program", "release", "since" (ms), "schema", "known", "installed": whether another program lies
  * there, "failed"}: the caller's. */
 json_t *upgrade_json(const struct upgrade *u);

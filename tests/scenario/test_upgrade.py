@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
 import threading
 from contextlib import closing, contextmanager
 
@@ -182,11 +183,17 @@ def _(world):
             world.ctl("config", "sealed", f"count={count}").ok()        # by workers of its own release
             world.wait_active()
             world.ctl("doctor").says("was started 3 times")
+            world.ctl("upgrade-controller", "--confirm").refused("nothing to stay with", code=1)
             equal("its end", world.daemon.stop(), 0)
             world.daemon.start()
     m.install("next", ADDS)
     m.upgrade().ok()
     equal("the schema", (m.shown()["known"], m.shown()["failed"]), (m.schema + 1, None))
+    before = (kept / "starts").read_text()
+    another = subprocess.run(world.daemon.argv(), capture_output=True, text=True, env=os.environ | world.daemon.environment)
+    equal("a second daemon beside it", another.returncode, 1)
+    equal("what is kept, and counted", (sorted(p.name for p in kept.iterdir()), (kept / "starts").read_text()),
+          (["mooring-charm", "mooringd", "starts"], before))
     for _ in range(4):              # who ends it as it should be has not seen it fail
         world.daemon.stop()
         world.daemon.start()
