@@ -232,6 +232,10 @@ void reconcile_verb_cancel(struct verb *v) {
         verb_free(v);
 }
 
+bool reconcile_verb_trouble(const struct verb *v, char *text, size_t size) {
+        return v->out && v->streams && stream_trouble(&v->op, text, size);
+}
+
 uint64_t reconcile_verb_moved(const struct verb *v) {
         return v->out && v->streams ? stream_moved(&v->op) : 0;
 }
