@@ -440,10 +440,8 @@ static int got_look(struct flow *f, struct ask *a, struct err *err) {
 
 static void hash(void *arg) {
         struct pipe *p = arg;
-        uint8_t digest[DIGEST_SIZE];
 
-        digest_sha256(p->part.data, p->part.len, digest);
-        digest_hex(digest, sizeof(digest), p->sha256);
+        digest_sha256_hex(p->part.data, p->part.len, p->sha256);
         p->hashed = true;
 }
 
