@@ -40,8 +40,15 @@ static const char *place_of(const struct charm_world *w, struct charm_ask *a, co
 }
 
 static bool has_place(const struct charm_world *w, struct charm_ask *a) {
-        const char *at = moment(w, a), *by = backup_noted(w, a, "snapshot-by");
+        const char *text = charm_param(w, "restore-to-time"),
+                   *by = backup_noted(w, a, "snapshot-by"), *at;
 
+        if (strcmp(text, "latest") != 0 && strlen(text) < strlen("2026-11-22 10:42:11")) {
+                charm_give_up(a, "%s is no moment: as 2026-11-22T10:42:11Z, or latest" NOTHING,
+                              text);
+                return false;
+        }
+        at = moment(w, a);
         if (!*backup_noted(w, a, "binlog-chain") || !*backup_noted(w, a, "binlog")) {
                 charm_give_up(a,
                               "%s has no place in the binary logs: it was made before "
@@ -297,6 +304,9 @@ static void take_scan(const struct charm_world *w, struct charm_ask *a, size_t a
                 return charm_give_up(a, "%s can be read to %s of its %s bytes" NOTHING,
                                      backup_field(a, line, 0), end, all);
         }
+        /* It may grow before it is replayed, by what the restore itself does. */
+        if (!backup_line(a, charm_state(w, "logs"), at + 1))
+                charm_set(a, "stop", all);
         set_number(a, "at", at + 1);
         charm_goto(a, "scan");
 }
