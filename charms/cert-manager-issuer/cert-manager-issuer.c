@@ -8,9 +8,8 @@
  * that is a person's to decide, and the status says how. */
 #include "charm.gen.h"
 
+#include "pem.h"
 #include "tls-requests.h"
-
-#define BEGIN "-----BEGIN CERTIFICATE-----"
 
 struct request {
         const struct charm_relation *by;
@@ -68,10 +67,10 @@ static const char *seen_pem(const struct charm_view *v, struct charm_plan *p, co
 
 /* The certificates of PEM behind the first, as a JSON list without brackets. */
 static const char *chain_of(struct charm_plan *p, const char *pem) {
-        const char *list = "", *at = strstr(pem, BEGIN), *next;
+        const char *list = "", *at = strstr(pem, PEM_CERTIFICATE), *next;
 
-        while (at && (at = strstr(at + 1, BEGIN))) {
-                next = strstr(at + 1, BEGIN);
+        while (at && (at = pem_next(at))) {
+                next = pem_next(at);
                 list = charm_text(
                         p, "%s%s%s", list, *list ? "," : "",
                         charm_quote(p, next ? charm_text(p, "%.*s", (int)(next - at), at) : at));
@@ -80,7 +79,7 @@ static const char *chain_of(struct charm_plan *p, const char *pem) {
 }
 
 static const char *leaf_of(struct charm_plan *p, const char *pem) {
-        const char *second = strstr(pem + 1, BEGIN);
+        const char *second = pem_next(pem);
 
         return second ? charm_text(p, "%.*s", (int)(second - pem), pem) : pem;
 }

@@ -2,12 +2,13 @@
 /* cert-read.c - what a certificate or a request says; see cert.h */
 #include "cert-internal.h"
 
+#include "pem.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/x509v3.h>
 #include <time.h>
 
-#define CERTIFICATE_HEAD "-----BEGIN CERTIFICATE-----"
 #define NAMES_NONE -1 /* X509V3_get_d2i: no extension; -2: more than one */
 
 /* No prompt for a passphrase, ever. */
@@ -181,14 +182,14 @@ int cert_check_key(const char *pem, const struct secret_text *key, struct err *e
 }
 
 int cert_check_chain(const char *pem, size_t *ret_end, struct err *err) {
-        const char *at = strstr(pem, CERTIFICATE_HEAD), *next;
+        const char *at = strstr(pem, PEM_CERTIFICATE), *next;
         cleanup_(cert_x509_free) X509 *x = NULL;
         int r = at ? cert_parse(at, &x, err)
                    : err_set(err, -EBADMSG, "this is no certificate in PEM");
 
         if (r < 0)
                 return r;
-        while ((next = strstr(at + 1, CERTIFICATE_HEAD))) {
+        while ((next = pem_next(at))) {
                 cleanup_(cert_x509_free) X509 *above = NULL;
                 X509 *below = x;
 

@@ -203,31 +203,37 @@ static int signer_read(const struct cert_issuer *by, struct signer *ret, struct 
         return r < 0 ? r : cert_key_read(by->key, &ret->key, err);
 }
 
+static int add_names(X509 *x, const json_t *list, struct err *err) {
+        X509_EXTENSION *names;
+
+        if (!json_array_size(list))
+                return 0;
+        names = names_of(list, err);
+        if (!names)
+                return -EINVAL;
+        X509_add_ext(x, names, -1);
+        X509_EXTENSION_free(names);
+        return 0;
+}
+
 int cert_issue(const struct cert_wish *w, const struct secret_text *key,
                const struct cert_issuer *by, struct buf *ret, struct err *err) {
         cleanup_(signer_free) struct signer signer = { NULL, NULL };
         cleanup_(cert_x509_free) X509 *x = X509_new();
         cleanup_(cert_pkey_free) EVP_PKEY *own = NULL;
-        X509_EXTENSION *names = NULL;
         int r = cert_key_read(key, &own, err);
 
         if (r >= 0 && by)
                 r = signer_read(by, &signer, err);
         if (r >= 0)
                 r = set_common_name(X509_get_subject_name(x), w->common_name, err);
-        if (r >= 0 && json_array_size(w->names)) {
-                names = names_of(w->names, err);
-                r = names ? 0 : -EINVAL;
-        }
+        if (r >= 0)
+                r = set_subject(X509_get_subject_name(x), w->subject, err);
+        if (r >= 0)
+                r = add_names(x, w->names, err);
         if (r < 0)
                 return r;
         X509_set_pubkey(x, own);
-        r = set_subject(X509_get_subject_name(x), w->subject, err);
-        if (names)
-                X509_add_ext(x, names, -1);
-        X509_EXTENSION_free(names);
-        if (r < 0)
-                return r;
         return finish(x, w, by ? signer.by : x, by ? signer.key : own, ret, err);
 }
 
@@ -276,19 +282,15 @@ int cert_issue_requested(const struct cert_wish *w, const char *request,
         cleanup_(signer_free) struct signer signer = { NULL, NULL };
         cleanup_(cert_req_free) X509_REQ *req = NULL;
         cleanup_(cert_x509_free) X509 *x = X509_new();
-        STACK_OF(X509_EXTENSION) * extensions;
-        int r = cert_parse_request(request, &req, err), at;
+        int r = cert_parse_request(request, &req, err);
 
         if (r >= 0)
                 r = signer_read(by, &signer, err);
+        if (r >= 0)
+                r = add_names(x, w->names, err);
         if (r < 0)
                 return r;
         X509_set_subject_name(x, X509_REQ_get_subject_name(req));
         X509_set_pubkey(x, X509_REQ_get0_pubkey(req));
-        extensions = X509_REQ_get_extensions(req);
-        at = X509v3_get_ext_by_NID(extensions, NID_subject_alt_name, -1);
-        if (at >= 0)
-                X509_add_ext(x, X509v3_get_ext(extensions, at), -1);
-        sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
         return finish(x, w, signer.by, signer.key, ret, err);
 }

@@ -35,8 +35,9 @@ int cert_issue(const struct cert_wish *w, const struct secret_text *key,
 /* A request (PKCS#10) for what W says, to be signed elsewhere. */
 int cert_request(const struct cert_wish *w, const struct secret_text *key, struct buf *ret,
                  struct err *err);
-/* Signs such a request: names and subject are the request's, the rest is W's, whose `names` and
- * `common_name` are not read. -EBADMSG: it is no request, or not signed by its own key. */
+/* Signs such a request: key and subject are the request's, the rest is W's, whose `common_name` is
+ * not read. Nothing of its extensions is copied: whoever checked its names (cert_read_request)
+ * wishes for just those. -EBADMSG: it is no request, or not signed by its own key. */
 int cert_issue_requested(const struct cert_wish *w, const char *request,
                          const struct cert_issuer *by, struct buf *ret, struct err *err);
 

@@ -117,6 +117,12 @@ static void test_requests(void **state) {
         w.use = CERT_SERVER;
         assert_int_equal(cert_issue_requested(&w, buf_str(&request), &by, &signed_pem, &err), 0);
         assert_int_equal(cert_read(buf_str(&signed_pem), &f, &err), 0);
+        assert_int_equal(json_array_size(f.names), 0); /* none that were not wished for */
+        cert_facts_free(&f);
+        buf_clear(&signed_pem);
+        w.names = names;
+        assert_int_equal(cert_issue_requested(&w, buf_str(&request), &by, &signed_pem, &err), 0);
+        assert_int_equal(cert_read(buf_str(&signed_pem), &f, &err), 0);
         assert_string_equal(f.subject, "CN=a");
         assert_true(json_equal(f.names, names));
         assert_int_equal(cert_check_key(buf_str(&signed_pem), &asked.key, &err), 0);
