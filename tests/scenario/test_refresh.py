@@ -190,6 +190,12 @@ def _(world):
     world.ctl("config", "staged").ok().says("false")        # as it was before the refresh
 
 
+def tells(said, part):
+    """Beside its output: what people read."""
+    if part not in said.err:
+        raise Trouble(f"it does not say {part!r}: {said.err}")
+
+
 def three(world):
     """web needs store and db; another content of each charm is on offer."""
     for words in (("minio", "store"), ("mysql-k8s", "db"), ("mlflow-server", "web")):
@@ -197,7 +203,7 @@ def three(world):
     world.ctl("integrate", "web:object-storage", "store:object-storage").ok()
     world.ctl("integrate", "web:relational-db", "db:database").ok()
     world.wait_active()
-    world.ctl("refresh", "--all").ok().says("nothing to change")
+    tells(world.ctl("refresh", "--all").ok(), "nothing to change")
     for name in ("minio", "mysql-k8s", "mlflow-server"):
         file = next(f for f in (world.daemon.charms / name / "objects").glob("*.yaml") if f.name in ("statefulset.yaml", "deployment.yaml"))
         file.write_text(file.read_text().replace("      annotations:\n", "      annotations:\n        example.org/new: there\n", 1))
@@ -259,10 +265,10 @@ def _(world):
         world.ctl("refresh", "--all").ok()
         world.wait_status("db", "maintenance", "the canary is well")
         world.ctl("rollback", "db", "--wait", "1m").ok()
-        world.ctl("show-refresh").ok().says("db was brought back by a person")
+        tells(world.ctl("show-refresh").ok(), "db was brought back by a person")
         world.ctl("resume", "--all").ok()
         world.wait_status("store", "maintenance", "the canary is well")
-        world.ctl("cancel-refresh").ok().says("none of the 1 applications")
+        tells(world.ctl("cancel-refresh").ok(), "none of the 1 applications")
         world.ctl("resume", "--all").refused("is over: cancelled", code=1)
         equal(order(world), {"db": "rolled-back", "store": "going", "web": "cancelled"}, "the order")
     world.wait_active()
