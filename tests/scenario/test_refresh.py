@@ -227,7 +227,7 @@ def _(world):
     world.ctl("show-refresh").refused("no refresh --all was ordered", code=1)
     three(world)
     said = world.ctl("refresh", "--all", "--dry-run").ok()
-    equal([line.split(" for ")[-1] for line in said.err.splitlines() if line.startswith("use charm")], ["db", "store", "web"], "order")
+    equal([line.split(" for ")[-1] for line in said.out.splitlines() if "use charm" in line], ["db", "store", "web"], "order")
     world.ctl("freeze", "web", "--reason", "month-end").ok()
     world.ctl("refresh", "--all").refused("web is frozen", "month-end", code=1)
     world.ctl("unfreeze", "web").ok()
