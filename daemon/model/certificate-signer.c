@@ -10,12 +10,12 @@
 #include "certificate-internal.h"
 
 #include "clock.h"
+#include "pem.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #define SKEW_MS 60000 /* others' clocks may be so much behind */
-#define BEGIN "-----BEGIN"
 
 enum { TURN_NONE, TURN_TRUSTED, TURN_SIGNS };
 
@@ -110,9 +110,15 @@ static int check_clock(const struct signing *s, struct err *err) {
                 return 0;
         clock_iso(tx_now(s->tx), false, now);
         clock_iso(early ? s->own.from : s->own.until, false, end);
+        if (early)
+                return err_set(err, -ETIME,
+                               "it is %s by this machine's clock, before the CA began (%s): set "
+                               "the clock right (timedatectl)",
+                               now, end);
         return err_set(err, -ETIME,
-                       "it is %s by this machine's clock, %s %s: set the clock right (timedatectl)",
-                       now, early ? "before the CA began" : "after the CA ended", end);
+                       "the CA ended at %s, and it is %s: another one takes its place by itself, "
+                       "or the clock is wrong (timedatectl)",
+                       end, now);
 }
 
 /* Hosts are named by what the model's own CA would name them by, and its subject too has nobody
@@ -160,6 +166,7 @@ static int sign(struct signing *s, struct err *err) {
         wish.from = MAX_OF(tx_now(s->tx) - SKEW_MS, s->own.from);
         wish.until = tx_now(s->tx) + (s->of->lifetime_s ? s->of->lifetime_s * 1000 : o.lifetime_ms);
         wish.until = MIN_OF(wish.until, s->own.until);
+        wish.names = s->asked.names; /* as they were checked, in an extension made anew */
         return cert_issue_requested(&wish, s->of->request, &by, &s->pem, err);
 }
 
@@ -337,7 +344,7 @@ static int settle(struct turn *t, bool quiet, int64_t *ret, struct err *err) {
 static int step_on(struct turn *t, struct err *err) {
         const struct q_certificate_row *c = t->row;
         bool last = c->turning == TURN_SIGNS;
-        const char *second = strstr(c->ca + 1, BEGIN);
+        const char *second = pem_next(c->ca);
         size_t len = last && second ? (size_t)(second - c->ca) : strlen(c->ca);
         int r = w_certificate_set_signs(t->tx,
                                         &(struct w_certificate_set_signs_in){
@@ -351,12 +358,29 @@ static int step_on(struct turn *t, struct err *err) {
         return r < 0 ? r : 1;
 }
 
+/* The one before, which signs while its successor is only trusted: it stands behind it in the
+ * bundle. What it signs nobody believes any more, so there is nothing to wait for. */
+static int has_ended(const struct turn *t, bool *ret, struct err *err) {
+        cleanup_(cert_facts_free) struct cert_facts f = { .names = NULL };
+        const char *before = pem_next(t->row->ca);
+        int r = 0;
+
+        *ret = false;
+        if (t->row->turning != TURN_TRUSTED || !before)
+                return 0;
+        r = cert_read(before, &f, err);
+        if (r >= 0)
+                *ret = tx_now(t->tx) >= f.until && tx_now(t->tx) < t->row->ends_at;
+        return r < 0 ? r : 0;
+}
+
 int certificate_turn(struct tx *tx, int64_t certificate, bool quiet, char **ret, struct err *err) {
         struct turn t = { .tx = tx, .wait = ret };
         struct q_certificate_row *row;
         struct certificate_options o;
         char span[CLOCK_TEXT_MAX];
         int64_t since = 0;
+        bool ended;
         size_t n;
         int r = q_certificate_by_id(tx, &(struct q_certificate_by_id_in){ .id = certificate }, &row,
                                     &n, err);
@@ -365,6 +389,9 @@ int certificate_turn(struct tx *tx, int64_t certificate, bool quiet, char **ret,
         if (r < 0 || !n || !row->turning)
                 return r < 0 ? r : 0;
         t.row = row;
+        r = has_ended(&t, &ended, err);
+        if (r < 0 || ended)
+                return r < 0 ? r : step_on(&t, err);
         r = certificate_options_read(tx, row->model_id, &o, err);
         if (r >= 0)
                 r = settle(&t, quiet, &since, err);

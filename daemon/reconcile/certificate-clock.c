@@ -23,6 +23,7 @@
 struct clock_turn {
         int64_t model;
         int64_t certificate; /* of an application's own authority; 0: the model's */
+        int64_t application; /* whose that is */
         bool quiet;          /* nothing is under way in the world */
         char *what;          /* that is, or what the rows wait for; or NULL */
         bool advanced;       /* a step was made */
@@ -83,13 +84,15 @@ static int read_due(struct tx *tx, struct certificate_clock *c, struct err *err)
         return r;
 }
 
-static void add_turn(struct certificate_clock *c, int64_t model, int64_t certificate) {
+static void add_turn(struct certificate_clock *c, int64_t model, int64_t certificate,
+                     int64_t application) {
         for (size_t i = 0; i < c->turn_count; i++)
                 if (c->turns[i].model == model && c->turns[i].certificate == certificate)
                         return;
         if (c->turn_count < TURNS_MAX)
-                c->turns[c->turn_count++] =
-                        (struct clock_turn){ .model = model, .certificate = certificate };
+                c->turns[c->turn_count++] = (struct clock_turn){ .model = model,
+                                                                 .certificate = certificate,
+                                                                 .application = application };
 }
 
 static int add_own_turns(struct tx *tx, struct certificate_clock *c, struct err *err) {
@@ -98,7 +101,7 @@ static int add_own_turns(struct tx *tx, struct certificate_clock *c, struct err 
         int r = q_certificate_turning(tx, &rows, &n, err);
 
         for (size_t i = 0; r >= 0 && i < n; i++)
-                add_turn(c, rows[i].model_id, rows[i].id);
+                add_turn(c, rows[i].model_id, rows[i].id, rows[i].application_id);
         return r < 0 ? r : 0;
 }
 
@@ -115,12 +118,12 @@ static int look_run(struct tx *tx, struct store_call *call, struct err *err) {
                 r = q_authority_turning(tx, &(struct q_authority_turning_in){ .after = 0 },
                                         &turning, &n, err);
         for (size_t i = 0; r >= 0 && i < n; i++)
-                add_turn(c, turning[i].model_id, 0);
+                add_turn(c, turning[i].model_id, 0, 0);
         if (r >= 0)
                 r = q_authority_due(tx, &(struct q_authority_due_in){ .now = tx_now(tx) }, &due, &n,
                                     err);
         for (size_t i = 0; r >= 0 && i < n; i++)
-                add_turn(c, due[i].model_id, 0);
+                add_turn(c, due[i].model_id, 0, 0);
         return r < 0 ? r : add_own_turns(tx, c, err);
 }
 
@@ -198,18 +201,19 @@ static bool is_concerned(struct reconcile *rec, const struct world_application *
                has_certified(rec, a->peers, a->peer_count);
 }
 
-/* What is under way in MODEL: a plan, an apply, a rollout of what holds certificates. */
-static char *find_busy(struct reconcile *rec, int64_t model) {
+/* What is under way in T's model: a plan, an apply, a rollout of what holds certificates. Whose
+ * authority it is says by its status what it does not sign; what it is to sign is in the rows. */
+static char *find_busy(struct reconcile *rec, const struct clock_turn *t) {
         struct map_entry *e;
 
         for (size_t i = 0; (e = map_next(&rec->world.applications, &i));) {
                 const struct world_application *a = e->value;
 
-                if (a->model != model || !is_concerned(rec, a))
+                if (a->model != t->model || !is_concerned(rec, a))
                         continue;
                 if (!application_settled(rec, a))
                         return str_format("%s is being planned or applied", a->name);
-                if (!str_eq(a->status, "active"))
+                if (a->id != t->application && !str_eq(a->status, "active"))
                         return str_format("%s is %s, not active", a->name,
                                           a->status[0] ? a->status : "unknown");
         }
@@ -242,7 +246,7 @@ static void on_looked(struct store_call *call, int r, const struct err *err) {
         if (!c->turn_count)
                 return wait(c, c->next_at ? MIN_OF(clock_sleep_ms(c->next_at), LOOK_MS) : LOOK_MS);
         for (size_t i = 0; i < c->turn_count; i++) {
-                c->turns[i].what = find_busy(rec, c->turns[i].model);
+                c->turns[i].what = find_busy(rec, &c->turns[i]);
                 c->turns[i].quiet = !c->turns[i].what;
         }
         submit(c, turn_run, on_turned);

@@ -139,7 +139,7 @@ UPDATE certificate SET settled_at = :settled_at WHERE id = :id;
 -- name: certificate_turning
 -- Authorities of applications' own that are being replaced.
 -- scan ok: the partial index has those only
-SELECT id, model_id FROM certificate WHERE turning > 0 ORDER BY id LIMIT 100;
+SELECT id, model_id, application_id FROM certificate WHERE turning > 0 ORDER BY id LIMIT 100;
 
 -- name: signed_put
 INSERT INTO signed (id, certificate_id, csr_digest, csr, lifetime, revision, certificate, serial_number, refused, again_at)

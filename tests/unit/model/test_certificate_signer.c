@@ -41,6 +41,7 @@ static struct {
         json_t *signed_one; /* what the plan is shown of it, or NULL */
         char ca[8192], serial[64], waits[200];
         int64_t turning, signs, revision;
+        bool busy; /* something is under way in the world */
 } now;
 
 static int authority_run(struct tx *tx, int64_t application, struct err *err) {
@@ -111,7 +112,7 @@ static int turn_run(struct tx *tx, int64_t application, struct err *err) {
                 &rows, &n, err);
 
         if (r >= 0)
-                r = certificate_turn(tx, rows->id, true, &waits, err);
+                r = certificate_turn(tx, rows->id, !now.busy, &waits, err);
         str_copy(now.waits, sizeof(now.waits), waits ? waits : "");
         free(waits);
         return r < 0 ? r : 0;
@@ -189,6 +190,16 @@ static const char *turn(struct desk *d, int64_t later_ms) {
         run(d, "a", turn_run);
         run(d, "a", view_run);
         return now.waits;
+}
+
+/* While something is under way that does not come to an end. */
+static const char *busy_turn(struct desk *d) {
+        const char *waits;
+
+        now.busy = true;
+        waits = turn(d, 0);
+        now.busy = false;
+        return waits;
 }
 
 static void forget(void) {
@@ -393,7 +404,7 @@ static void test_a_clock_before_the_authority_signs_nothing(void **state) {
         assert_null(json_get(now.signed_one, "refused"));
         clock_fake_advance(101 * 24 * HOUR_MS);
         sign(d);
-        assert_true(is_refused("after the CA ended"));
+        assert_true(is_refused("the CA ended at"));
         forget();
 }
 
@@ -444,6 +455,28 @@ static void test_another_authority_takes_its_place(void **state) {
         forget();
 }
 
+/* Nobody believes what the one that ended signed: there is nothing to wait for. */
+static void test_one_that_ended_is_followed_at_once(void **state) {
+        struct desk *d = *state;
+
+        ask_for("b.lab.svc");
+        run(d, "a", authority_run);
+        sign(d);
+        clock_fake_advance(101 * 24 * HOUR_MS);
+        run(d, "a", authority_run);
+        sign(d);
+        assert_true(is_refused("the CA ended at"));
+        assert_int_equal(now.signs, 1);
+        assert_string_equal(busy_turn(d), "");
+        assert_int_equal(now.signs, 2);
+        assert_int_equal(now.turning, 2);
+        sign(d);
+        assert_non_null(json_get(now.signed_one, "certificate"));
+        busy_turn(d);
+        assert_int_equal(now.turning, 2); /* the last step waits, as ever */
+        forget();
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_a_request_is_signed, set_up, tear_down),
@@ -462,6 +495,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_no_request_goes_out_for_a_foreign_name, set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(test_another_authority_takes_its_place, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(test_one_that_ended_is_followed_at_once, set_up,
                                                 tear_down),
         };
 
