@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 #define KEYS_MAX (1 << 20) /* that all lists name, each once: 16 MiB of memory while it runs */
-#define SLICE_MS (5 * 60 * 1000) /* after which it answers, for who watches: the next goes on */
+#define SLICE_MS (5 * 60 * 1000) /* of objects: then it answers, and the next one goes on */
 #define NOTE_MAX (1 << 20)       /* bytes of a list: what put-object takes */
 
 struct sweep {
@@ -204,7 +204,10 @@ static void next_object(struct verb *v) {
         ask_page(v, s->prefix, on_objects);
 }
 
+/* The lists are read anew by each slice, so their time is not of it: where it takes longer, each
+ * answer would come but one object further. */
 static void begin_objects(struct verb *v) {
+        v->sweep->slice = clock_mono() + SLICE_MS;
         str_set(&v->sweep->after, json_get_str(v->ask, "after", NULL));
         ask_page(v, v->sweep->prefix, on_objects);
 }
@@ -278,6 +281,5 @@ void verb_sweep_start(struct verb *v, struct world_target *at) {
         v->target = at->id;
         v->provider = at->provider;
         s->at_store = at->open;
-        s->slice = clock_mono() + SLICE_MS;
         ask_page(v, s->lists, on_lists);
 }
