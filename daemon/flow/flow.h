@@ -11,14 +11,16 @@
  * A step fills one struct ask and reads one answer. ask: 0 = asked, FLOW_SKIP = nothing to ask,
  * go on with the next step, FLOW_AGAIN = nothing to ask yet, FLOW_END = done, FLOW_GOTO(n), <0 =
  * the flow failed. got: 0 = next step, FLOW_AGAIN = this step once more after its pause (and not
- * before again_at), FLOW_END, FLOW_GOTO(n) = step n, <0 = the flow failed. A flow does not roll
- * back: each step looks before it acts; cancel is drop, crash is run again from the top.
+ * before again_at), FLOW_RETRY = as an answer that is worth another try (below), FLOW_END,
+ * FLOW_GOTO(n) = step n, <0 = the flow failed. A flow does not roll back: each step looks before
+ * it acts; cancel is drop, crash is run again from the top.
  *
  * Answers whose outcome is worth another try (OUTCOME_UNREACHABLE, THROTTLED, NOT_YET) never
  * reach got unless the step has FLOW_ALL: flow asks again, after again_at or with back-off and
  * jitter, until the step's deadline; then the flow fails with "step patch: gave up after 30s:
  * <last error>". All other outcomes reach got, which looks at them. The last try is one pause
- * before the deadline; an again_at behind the deadline ends the flow at once.
+ * before the deadline; an again_at behind the deadline ends the flow at once. A step that names
+ * how many tries ends the flow earlier, at the last of them.
  *
  * Flow knows no kind of ask: the layer that owns one gives its struct ask_kind. */
 #pragma once
@@ -68,7 +70,14 @@ struct ask {
 /* For kinds: the answer is in A; got runs later, from the loop. */
 void flow_answer(struct ask *a);
 
-enum { FLOW_OK = 0, FLOW_SKIP = 1, FLOW_AGAIN = 2, FLOW_END = 3, FLOW_GOTO_BASE = 16 };
+enum {
+        FLOW_OK = 0,
+        FLOW_SKIP = 1,
+        FLOW_AGAIN = 2,
+        FLOW_END = 3,
+        FLOW_RETRY = 4,
+        FLOW_GOTO_BASE = 16
+};
 #define FLOW_GOTO(step) (FLOW_GOTO_BASE + (step))
 enum { FLOW_ALL = 1 }; /* step flag: got sees every outcome */
 
@@ -84,6 +93,7 @@ struct flow_step {
         int64_t deadline_ms;
         int64_t pause_ms; /* FLOW_AGAIN's pause, and the first back-off */
         unsigned flags;
+        int tries_max; /* that one after the other did not do; 0: what the deadline is enough for */
 };
 
 /* As client-go: a server that was away is met again within half a minute. */
@@ -116,6 +126,8 @@ struct flow {
 void flow_start(struct flow *f);
 void flow_cancel(struct flow *f); /* fine when not running */
 bool flow_running(const struct flow *f);
+/* Why the newest tries of its step did not do, and how many; NULL: none failed so far. */
+const struct err *flow_trouble(const struct flow *f, int *ret_tries);
 /* The running flows of a loop, for `mooringctl debug flows`: calls FN for each. */
 void flow_each(struct loop *l, void (*fn)(void *arg, const struct flow *f, const char *step),
                void *arg);

@@ -7,6 +7,7 @@
 #include "digest.h"
 #include "secret-token.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -15,12 +16,15 @@
 
 /* ---- what is asked for */
 
-/* The namespace that NAME would be of, or NULL. */
+/* The namespace that NAME would be of, as namespaces are written, or NULL. */
 static const char *namespace_of(struct tx *tx, const char *name, bool *ret_service) {
         size_t len;
         const char *at = certificate_namespace(name, &len, ret_service);
+        char *text = at ? tx_format(tx, "%.*s", (int)len, at) : NULL;
 
-        return at ? tx_format(tx, "%.*s", (int)len, at) : NULL;
+        for (char *p = text; p && *p; p++)
+                *p = (char)tolower((unsigned char)*p);
+        return text;
 }
 
 /* A charm gets no certificate for a Service of another namespace, the API server's say. */
@@ -53,6 +57,13 @@ int certificate_check_names(struct tx *tx, int64_t model, const json_t *names, s
                 if (r >= 0 && n)
                         r = check_foreign(tx, m, json_string_value(name), err);
         return r < 0 ? r : 0;
+}
+
+int certificate_check_spec(struct tx *tx, int64_t model, const json_t *spec, struct err *err) {
+        cleanup_(json_freep) json_t *common = json_pack("[O*]", json_get(spec, "common-name"));
+        int r = certificate_check_names(tx, model, json_get(spec, "names"), err);
+
+        return r < 0 ? r : certificate_check_names(tx, model, common, err);
 }
 
 /* ---- issuing */
@@ -269,7 +280,7 @@ int certificate_issue(struct tx *tx, const struct certificate_ask *a, struct err
         }
         r = certificate_find(tx, a, &i.row, err);
         if (r >= 0)
-                r = certificate_check_names(tx, a->model, json_get(a->spec, "names"), err);
+                r = certificate_check_spec(tx, a->model, a->spec, err);
         if (r >= 0)
                 r = authority_get(tx, a->sealer, a->model, &i.authority, &i.authority_key, err);
         if (r >= 0)

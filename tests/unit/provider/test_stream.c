@@ -64,6 +64,11 @@ static void give(void *arg) {
         w.from.on_data(w.from.arg, piece, n);
 }
 
+static bool source_trouble(const struct bytes *b, char *text, size_t size) {
+        snprintf(text, size, "the pod is slow");
+        return true;
+}
+
 static void source_pause(struct bytes *b, bool paused) {
         w.paused = paused;
         later_run(&w.give);
@@ -185,15 +190,13 @@ static void assert_got_all(void) {
 }
 
 static void bytes_arrive_and_are_counted(void **state) {
-        uint8_t digest[DIGEST_SIZE];
         char hex[DIGEST_HEX_SIZE];
         struct op op = stream((struct stream_request){ .from = end, .to = end });
 
         must(&op, OUTCOME_DONE, NULL);
         assert_got_all();
         assert_true(w.source_freed && w.sink_freed && w.finished);
-        digest_sha256(w.got.data, w.got.len, digest);
-        digest_hex(digest, sizeof(digest), hex);
+        digest_sha256_hex(w.got.data, w.got.len, hex);
         assert_string_equal(json_get_str(op.told, "sha256", ""), hex);
         assert_string_equal(json_get_str(op.told, "plain-sha256", ""), hex);
         assert_int_equal(json_get_int(op.told, "bytes", 0), w.size);
@@ -217,6 +220,7 @@ static void a_slow_sink_holds_the_source(void **state) {
         bool done = false;
         struct op op = { .loop = w.loop, .done = on_done, .arg = &done };
         struct stream_request r = { .loop = w.loop, .from = end, .to = end };
+        char text[ERR_TEXT_MAX];
 
         w.size = SIZE_MAX / 2;
         w.slow = 1;
@@ -232,6 +236,10 @@ static void a_slow_sink_holds_the_source(void **state) {
         assert_true(w.paused);
         assert_true(w.given <= 6 * STREAM_PIECE);
         assert_true(stream_moved(&op) > 0);
+        assert_false(stream_trouble(&op, text, sizeof(text)));
+        w.source.trouble = source_trouble;
+        assert_true(stream_trouble(&op, text, sizeof(text)));
+        assert_string_equal(text, "where the bytes come from: the pod is slow");
         stream_cancel(&op);
         assert_true(w.source_freed && w.sink_freed);
         assert_false(done || w.finished);
