@@ -17,6 +17,7 @@
 
 void client_plan(const struct charm_view *v, struct charm_plan *p, const struct backends *b) {
         const char *name = mlflow_own_name(v, p, "backup");
+        const struct charm_hole volume = mlflow_ca_volume(v, p, b), mount = mlflow_ca_mount(b);
 
         if (!charm_option_bool(v, OPTION_BACKUP_CLIENT))
                 return;
@@ -24,10 +25,13 @@ void client_plan(const struct charm_view *v, struct charm_plan *p, const struct 
                    CHARM_HOLES({ "name", CHARM_TEXT, name }, { "host", CHARM_TEXT, b->host },
                                { "port", CHARM_TEXT, b->port }, { "user", CHARM_TEXT, b->user },
                                { "password", CHARM_TEXT, b->password },
-                               { "database", CHARM_TEXT, b->database }));
+                               { "database", CHARM_TEXT, b->database },
+                               { "ca", b->ca ? CHARM_TEXT : CHARM_NONE, MLFLOW_CA_FILE }));
         charm_want(p, OBJECT, "backup-client.yaml",
                    CHARM_HOLES({ "name", CHARM_TEXT, name },
-                               { "digest", CHARM_TEXT, charm_digest(p, "backup-client-secret") }));
+                               { "digest", CHARM_TEXT, charm_digest(p, "backup-client-secret") },
+                               { "ca-volumes", volume.type, charm_text(p, "[%s]", volume.text) },
+                               { "ca-mounts", mount.type, charm_text(p, "[%s]", mount.text) }));
 }
 
 /* ---- the pod */
@@ -68,15 +72,15 @@ const char *client_command(const struct charm_world *w, struct charm_ask *a, con
 }
 
 static void ask_sql(const struct charm_world *w, struct charm_ask *a, const char *sql) {
-        charm_ask_exec(a,
-                       &(struct charm_exec){
-                               .pod = pod(w, a),
-                               .container = "mysql",
-                               .argv = CHARM_TEXTS("sh", "-c",
-                                                   MYSQL_CLIENT " --skip-column-names "
-                                                                "--user=\"$DB_USER\" \"$DB_NAME\""),
-                               .input = sql,
-                       });
+        charm_ask_exec(a, &(struct charm_exec){
+                                  .pod = pod(w, a),
+                                  .container = "mysql",
+                                  .argv = CHARM_TEXTS("sh", "-c",
+                                                      MYSQL_CLIENT CLIENT_TLS
+                                                      " --skip-column-names "
+                                                      "--user=\"$DB_USER\" \"$DB_NAME\""),
+                                  .input = sql,
+                          });
 }
 
 /* Until the database lets in: it may just be starting, and so may the pod's network. */

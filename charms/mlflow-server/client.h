@@ -8,6 +8,10 @@
 
 #include "mlflow.h"
 
+/* Words of a command in the pod, of MySQL's client or MariaDB's: each passes over the other's. */
+#define CLIENT_TLS                                                                                 \
+        " ${MYSQL_CA:+--ssl-ca=\"$MYSQL_CA\" --loose-ssl-mode=VERIFY_IDENTITY "                    \
+        "--loose-ssl-verify-server-cert}"
 #define CLIENT_TRIES_MAX 90 /* until the database lets in: three minutes */
 
 void client_plan(const struct charm_view *v, struct charm_plan *p, const struct backends *b);

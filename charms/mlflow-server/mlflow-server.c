@@ -84,6 +84,42 @@ static bool split_endpoint(struct charm_plan *p, const char *endpoints, const ch
                only(*ret_port, DIGITS, 1, 5);
 }
 
+static bool wants_tls(const struct charm_view *v) {
+        const char *tls = charm_told(charm_relation(v, ENDPOINT_RELATIONAL_DB, 0), "tls");
+
+        return tls && !strcmp(tls, "true");
+}
+
+const char *mlflow_ca(const struct charm_view *v) {
+        const char *ca = charm_told(charm_relation(v, ENDPOINT_RELATIONAL_DB, 0), "tls-ca");
+
+        return wants_tls(v) && ca && *ca ? ca : NULL;
+}
+
+/* With a CA the server is verified, by its name too; "tls" alone keeps others from listening. */
+static const char *tls_query(const struct charm_view *v) {
+        if (mlflow_ca(v))
+                return "?ssl_ca=" MLFLOW_CA_FILE;
+        return wants_tls(v) ? "?ssl_check_hostname=false" : "";
+}
+
+struct charm_hole mlflow_ca_volume(const struct charm_view *v, struct charm_plan *p,
+                                   const struct backends *b) {
+        const char *name = charm_quote(p, mlflow_own_name(v, p, "database-ca"));
+
+        return (struct charm_hole){ "ca-volume", b->ca ? CHARM_JSON : CHARM_NONE,
+                                    charm_text(p,
+                                               "{\"name\":\"database-ca\",\"configMap\":{\"name\":"
+                                               "%s}}",
+                                               name) };
+}
+
+struct charm_hole mlflow_ca_mount(const struct backends *b) {
+        return (struct charm_hole){ "ca-mount", b->ca ? CHARM_JSON : CHARM_NONE,
+                                    "{\"name\":\"database-ca\",\"mountPath\":\"" MLFLOW_CA_FOLDER
+                                    "\",\"readOnly\":true}" };
+}
+
 static bool read_database(const struct charm_view *v, struct charm_plan *p, struct backends *b) {
         const struct charm_relation *r = charm_relation(v, ENDPOINT_RELATIONAL_DB, 0);
         const char *endpoints = charm_told(r, "endpoints"), *database = charm_told(r, "database");
@@ -102,9 +138,10 @@ static bool read_database(const struct charm_view *v, struct charm_plan *p, stru
                 charm_status(p, CHARM_WAITING, "Incorrect data found in relation relational-db");
                 return false;
         }
-        b->uri = charm_text(p, "mysql+pymysql://%s:%s@%s:%s/%s", url_part(p, user),
+        b->ca = mlflow_ca(v);
+        b->uri = charm_text(p, "mysql+pymysql://%s:%s@%s:%s/%s%s", url_part(p, user),
                             url_part(p, password), host, port,
-                            url_part(p, database ? database : MLFLOW_DATABASE));
+                            url_part(p, database ? database : MLFLOW_DATABASE), tls_query(v));
         b->host = host;
         b->port = port;
         b->user = user;
@@ -209,8 +246,12 @@ static const char *exporter(const struct charm_view *v, struct charm_plan *p) {
                           charm_option(v, OPTION_MLFLOW_PORT), port);
 }
 
-static void want_credentials(struct charm_plan *p, const struct backends *b, const char *database,
-                             const char *storage) {
+static void want_credentials(const struct charm_view *v, struct charm_plan *p,
+                             const struct backends *b, const char *database, const char *storage) {
+        if (b->ca)
+                charm_want(p, "database-ca", "database-ca.yaml",
+                           CHARM_HOLES({ "name", CHARM_TEXT, mlflow_own_name(v, p, "database-ca") },
+                                       { "ca", CHARM_TEXT, b->ca }));
         charm_want(p, "database", "database.yaml",
                    CHARM_HOLES({ "name", CHARM_TEXT, database }, { "uri", CHARM_TEXT, b->uri }));
         charm_want(p, "object-storage", "object-storage.yaml",
@@ -236,7 +277,7 @@ static void want_server(const struct charm_view *v, struct charm_plan *p,
                    *storage = mlflow_own_name(v, p, "object-storage");
         bool scraped = mlflow_is_scraped(v);
 
-        want_credentials(p, b, database, storage);
+        want_credentials(v, p, b, database, storage);
         charm_want(
                 p, "deployment", "deployment.yaml",
                 CHARM_HOLES(
@@ -255,7 +296,8 @@ static void want_server(const struct charm_view *v, struct charm_plan *p,
                         { "metrics", scraped ? CHARM_JSON : CHARM_NONE,
                           "{\"name\":\"MLFLOW_EXPOSE_PROMETHEUS\",\"value\":\"/tmp/metrics\"}" },
                         { "exporter", scraped ? CHARM_JSON : CHARM_NONE,
-                          scraped ? exporter(v, p) : "" }));
+                          scraped ? exporter(v, p) : "" },
+                        mlflow_ca_volume(v, p, b), mlflow_ca_mount(b)));
         /* With one pod it would mean nothing. */
         if (charm_scale(v) > 1)
                 charm_want(p, "disruption-budget", "disruption-budget.yaml", NULL);
@@ -268,8 +310,10 @@ static void keep_server(const struct charm_view *v, struct charm_plan *p) {
                 return;
         charm_keep(p, "deployment");
         charm_keep(p, "disruption-budget");
-        if (charm_relations(v, ENDPOINT_RELATIONAL_DB))
+        if (charm_relations(v, ENDPOINT_RELATIONAL_DB)) {
                 charm_keep(p, "database");
+                charm_keep(p, "database-ca");
+        }
         if (charm_relations(v, ENDPOINT_OBJECT_STORAGE))
                 charm_keep(p, "object-storage");
 }

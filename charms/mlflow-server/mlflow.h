@@ -9,6 +9,7 @@
 struct backends {
         const char *uri; /* of the database, with tokens; and its parts */
         const char *host, *port, *user, *password, *database;
+        const char *ca; /* PEM that verifies it; NULL: none was told */
         const char *endpoint; /* URL of the object store */
         const char *via, *store_port; /* its pod: "NAMESPACE/POD" */
         const char *access_key, *secret_key;
@@ -19,6 +20,15 @@ struct backends {
 /* False: one of the relations has not told enough. The status says which; in an action nobody
  * sees that. */
 bool mlflow_backends(const struct charm_view *v, struct charm_plan *p, struct backends *ret);
+/* ---- the database's authority: a volume "database-ca" and where it is mounted, in the pods of the
+ * server, of the client and of a migration. What changes in it is seen there without a restart. */
+#define MLFLOW_CA_FOLDER "/etc/mlflow-database"
+#define MLFLOW_CA_FILE MLFLOW_CA_FOLDER "/ca.pem"
+/* PEM; NULL: none was told. */
+const char *mlflow_ca(const struct charm_view *v);
+struct charm_hole mlflow_ca_volume(const struct charm_view *v, struct charm_plan *p,
+                                   const struct backends *b);
+struct charm_hole mlflow_ca_mount(const struct backends *b);
 /* "APPLICATION-END" */
 const char *mlflow_own_name(const struct charm_view *v, struct charm_plan *p, const char *end);
 /* Of the server: the one that upgrade has set, or the resource. */

@@ -17,7 +17,7 @@
 
 #include <stdlib.h>
 
-#define DUMP MYSQL_DUMP " --user=\"$DB_USER\" -- \"$DB_NAME\""
+#define DUMP MYSQL_DUMP CLIENT_TLS " --user=\"$DB_USER\" -- \"$DB_NAME\""
 
 /* ---- what it is made of */
 

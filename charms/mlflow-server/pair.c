@@ -322,5 +322,6 @@ const char *pair_loss(const struct charm_world *w, struct charm_ask *a,
 void pair_ask_load(const struct charm_world *w, struct charm_ask *a) {
         backup_ask_unpack(
                 w, a,
-                client_command(w, a, MYSQL_CLIENT " --user=\"$DB_USER\" \"$DB_NAME\"", ALONE));
+                client_command(w, a, MYSQL_CLIENT CLIENT_TLS " --user=\"$DB_USER\" \"$DB_NAME\"",
+                               ALONE));
 }

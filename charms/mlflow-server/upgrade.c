@@ -23,12 +23,15 @@
 static void ask_job(const struct charm_world *w, struct charm_ask *a, bool suspend) {
         struct charm_plan *p = charm_paper(a);
         const struct charm_view *v = charm_world_view(w);
+        const struct backends b = { .ca = mlflow_ca(v) };
         const struct charm_hole holes[] = {
                 { "name", CHARM_TEXT, charm_text(p, "migrate-%s", charm_state(w, "id-of-job")), 0 },
                 { "image", CHARM_TEXT, charm_param(w, "image"), 0 },
                 { "arch", CHARM_TEXT, mlflow_arch(v), 0 },
                 { "secret", CHARM_TEXT, mlflow_own_name(v, p, "database"), 0 },
                 { "suspend", CHARM_BOOL, NULL, suspend },
+                mlflow_ca_volume(v, p, &b),
+                mlflow_ca_mount(&b),
                 {}
         };
 

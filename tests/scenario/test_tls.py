@@ -12,8 +12,9 @@ import os
 import ssl
 import tempfile
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
-from lib import dialler
+from lib import dialler, services
 from lib.mysql_client import Refused, Session, login
 from lib.operations import done, run
 from lib.runner import main, test
@@ -21,6 +22,7 @@ from lib.services import sql
 from lib.world import Trouble
 
 DB, CLIENTS, ISSUER = "db", "dial", "authority"
+SERVER, CA_FOLDER = "mlflow-server", "/etc/mlflow-database"
 CONNECTIONS = int(os.environ.get("MOORING_TEST_CONNECTIONS", "500"))
 OVERLAP = "20s"         # longer than the kubelet's delay and a rollout; 10 minutes by default
 QUIET = 10              # seconds; longer than the kubelet's delay
@@ -210,6 +212,30 @@ def _(world):
     world.wait_active()
     if modes(world) != {"server": "plain"} or world.cluster.kube.get("secrets", world.cluster.model, f"{DB}-tls"):
         raise Trouble(f"left: {modes(world)}")
+
+
+def mlflow_by(world):
+    """What MLflow connects by."""
+    return urlsplit(services.secret(world, f"{SERVER}-database")["MLFLOW_BACKEND_STORE_URI"])
+
+
+@test("MLflow connects over TLS and believes only the CA that its relation tells, and without TLS when there is none")
+def _(world):
+    world.ctl("config", services.MYSQL, "tls=model", "tls-required=true").ok()
+    world.wait_for("TLS at MLflow", lambda: mlflow_by(world).query == f"ssl_ca={CA_FOLDER}/ca.pem")
+    world.wait_active()         # on real peers it has reached a server that refuses others
+    authority = world.cluster.kube.get("configmaps", world.cluster.model, f"{SERVER}-database-ca")["data"]["ca.pem"]
+    pod = world.cluster.kube.get("deployments", world.cluster.model, SERVER)["spec"]["template"]["spec"]
+    if not any(m["mountPath"] == CA_FOLDER for m in pod["containers"][0]["volumeMounts"]) or f"{SERVER}-database-ca" not in json.dumps(pod["volumes"]):
+        raise Trouble(f"the CA is not mounted: {pod['volumes']}")
+    by, place = mlflow_by(world), (world.cluster.address(f"{services.MYSQL}-0", 3306), 3306)
+    credentials = unquote(by.username), unquote(by.password), by.path[1:]
+    login(place, *credentials, trust=(authority, by.hostname))
+    world.ctl("config", services.MYSQL, "--reset", "tls,tls-required").ok()
+    world.wait_for("MLflow without TLS", lambda: not mlflow_by(world).query)
+    world.wait_active()
+    if world.cluster.kube.get("configmaps", world.cluster.model, f"{SERVER}-database-ca"):
+        raise Trouble("the CA is left")
 
 
 def say(out, what):
