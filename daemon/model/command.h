@@ -321,7 +321,9 @@ struct command_operation {
 /* One that waits ends at once; one that runs, when what it has asked for is over and all has been
  * cleaned up. */
 int command_operation_cancel(struct tx *tx, struct command *c, struct err *err);
-/* -EPERM: who asked for it may not approve it, nor who did not log in. */
+/* TEXT (JSON) of an operation's row, with AUDIT_SECRET for each token of a secret. */
+json_t *command_operation_masked(const char *text);
+/* -EPERM: who asked for it may not approve it, nor who did not log in. What it destroys is told. */
 int command_operation_approve(struct tx *tx, struct command *c, struct err *err);
 /* Who has ROLE may run ACTION of A; WHO is for the message. NULL: the daemon itself, which may.
  * -EPERM. */

@@ -225,6 +225,8 @@ static void a_second_person_who_logged_in_approves(void **state) {
         assert_int_equal(one(d, command_operation_approve, &nobody, id), -EPERM);
         assert_non_null(strstr(desk_error(d, 0), "who approves did not log in"));
         assert_int_equal(one(d, command_operation_approve, &bob, id), 0);
+        assert_true(desk_has_note(d, "parameters {"));
+        assert_true(desk_has_note(d, "reason: "));
         assert_string_equal(row_of(d, id).approval, "given");
         assert_int_equal(one(d, command_operation_approve, &bob, id), 0);
         assert_int_equal(desk_changes(d), 0);
