@@ -255,12 +255,12 @@ static json_t *turn_json(const struct q_operation_turn_row *t) {
 
         json_object_set_new(j, "seq", json_integer(t->seq));
         json_object_set_new(j, "step", json_string(t->step));
-        json_object_set_new(j, "ask", masked(t->ask));
+        json_object_set_new(j, "ask", command_operation_masked(t->ask));
         json_object_set_new(j, "asked", json_stamp(t->asked_at, true));
         json_object_set_new(j, "until", json_stamp(t->deadline_at, true));
         json_object_set_new(j, "outcome", t->outcome[0] ? json_string(t->outcome) : json_null());
         json_object_set_new(j, "error", json_string(t->error));
-        json_object_set_new(j, "answer", masked(t->told));
+        json_object_set_new(j, "answer", command_operation_masked(t->told));
         json_object_set_new(j, "ended", json_stamp(t->ended_at, true));
         return j;
 }
