@@ -419,12 +419,6 @@ void binlog_replay(const struct charm_world *w, struct charm_ask *a) {
                 return ask_replay(w, a, at, line);
         if (strstr(charm_error(w), MARK) && strcmp(outcome, "done") != 0)
                 return begin_anew(w, a, name);
-        if (!strcmp(outcome, "refused") &&
-            backup_lost_server(w, a, charm_error(w), BACKUP_LOST_MAX)) {
-                charm_log(a, "the server went away: the restore begins anew, with the dump");
-                charm_set(a, "at", NULL);
-                return charm_goto(a, "quiet"); /* it lets writers in now */
-        }
         if (strcmp(outcome, "done") != 0)
                 return charm_give_up(a,
                                      "%s broke off: %s: %s. The databases are restored in part, "
