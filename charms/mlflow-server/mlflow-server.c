@@ -261,8 +261,7 @@ static void want_credentials(const struct charm_view *v, struct charm_plan *p,
 }
 
 const char *mlflow_image(const struct charm_view *v) {
-        return charm_option_set(v, OPTION_SERVER_IMAGE) ? charm_option(v, OPTION_SERVER_IMAGE)
-                                                        : charm_image(v, RESOURCE_OCI_IMAGE);
+        return upgraded_image(v, RESOURCE_OCI_IMAGE);
 }
 
 /* The image is made for this one. */

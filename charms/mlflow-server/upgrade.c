@@ -17,7 +17,6 @@
 #include <stdlib.h>
 
 #define GATE_SECONDS 1800 /* an image of 2 GB on a slow registry, and MLflow's start */
-#define NO_IMAGE "-"
 
 /* ---- the migration */
 
@@ -56,18 +55,8 @@ static const char *last_words(const struct charm_world *w, struct charm_ask *a) 
 static void begin(const struct charm_world *w, struct charm_ask *a) {
         const struct charm_view *v = charm_world_view(w);
 
-        if (!strcmp(charm_param(w, "image"), mlflow_image(v)))
-                return charm_give_up(a,
-                                     charm_ready(v, "deployment")
-                                             ? "%s is what runs already"
-                                             : "%s is what is wanted already, and does not run: "
-                                               "after a refresh mooringctl rollback %s, else "
-                                               "attach-resource of the image of before; then this",
-                                     mlflow_image(v), charm_application(v));
-        if (charm_option_bool(v, OPTION_MAINTENANCE))
-                return charm_give_up(a,
-                                     "the server is stopped (option maintenance): an action broke "
-                                     "off before; restore, or reset the option, first");
+        if (!upgraded_may_begin(w, a, mlflow_image(v), charm_ready(v, "deployment"), "stopped"))
+                return;
         if (!charm_outcome(w))
                 charm_set(a, "id-of-job", charm_key(w));
         backup_find_free(w, a);
@@ -104,15 +93,11 @@ static void schema(const struct charm_world *w, struct charm_ask *a) {
 /* ---- the new server */
 
 static void switch_over(const struct charm_world *w, struct charm_ask *a) {
-        const struct charm_view *v = charm_world_view(w);
-        const char *old = charm_option_set(v, OPTION_SERVER_IMAGE)
-                                  ? charm_option(v, OPTION_SERVER_IMAGE)
-                                  : NO_IMAGE;
+        const char *old;
 
         if (charm_outcome(w))
                 return charm_next(a);
-        charm_set(a, "old-image", old);
-        charm_set(a, "old-from", charm_option(v, OPTION_UPGRADED_FROM));
+        old = upgraded_note_old(w, a);
         charm_ask_options(
                 a, CHARM_VALUES({ OPTION_SERVER_IMAGE, charm_param(w, "image") },
                                 { OPTION_UPGRADED_FROM,
@@ -169,10 +154,7 @@ static void written(const struct charm_world *w, struct charm_ask *a) {
 /* ---- cleaning up: what ends before the new server has its place goes back */
 
 static bool is_switched(const struct charm_world *w) {
-        const struct charm_view *v = charm_world_view(w);
-
-        return !strcmp(charm_option(v, OPTION_SERVER_IMAGE), charm_param(w, "image")) &&
-               !charm_state(w, "unswitch");
+        return upgraded_is_switched(w) && !charm_state(w, "unswitch");
 }
 
 /* The Job's pod ends before anything is read back. */
@@ -215,17 +197,15 @@ static void read_back(const struct charm_world *w, struct charm_ask *a) {
 }
 
 static void restart(const struct charm_world *w, struct charm_ask *a) {
-        const char *old = charm_state(w, "old-image"), *from = charm_state(w, "old-from");
-
         if (!charm_state(w, "stopped") || charm_state(w, "over") || charm_state(w, "half") ||
             charm_outcome(w))
                 return charm_next(a);
         if (!charm_state(w, "unswitch"))
                 return charm_ask_config(a, OPTION_MAINTENANCE, NULL);
-        charm_ask_options(a,
-                          CHARM_VALUES({ OPTION_SERVER_IMAGE, strcmp(old, NO_IMAGE) ? old : NULL },
-                                       { OPTION_UPGRADED_FROM, from && *from ? from : NULL },
-                                       { OPTION_MAINTENANCE, NULL }));
+        charm_ask_options(a, CHARM_VALUES({ OPTION_SERVER_IMAGE,
+                                            upgraded_option(charm_state(w, "old-image")) },
+                                          { OPTION_UPGRADED_FROM, upgraded_old_from(w) },
+                                          { OPTION_MAINTENANCE, NULL }));
 }
 
 const struct charm_step upgrade_steps[] = {
@@ -258,20 +238,6 @@ const struct charm_step upgrade_steps[] = {
 
 /* ---- the way back */
 
-static void choose(const struct charm_world *w, struct charm_ask *a) {
-        const struct charm_view *v = charm_world_view(w);
-        const char *from = charm_option(v, OPTION_UPGRADED_FROM);
-        size_t length = strcspn(from, " ");
-
-        if (!from[length])
-                return charm_give_up(a,
-                                     "there is no upgrade to go back from: mlflow-server was not "
-                                     "upgraded by the action upgrade");
-        charm_set(a, "id", charm_text(charm_paper(a), "%.*s", (int)length, from));
-        charm_set(a, "image", from + length + 1);
-        charm_next(a);
-}
-
 static void tell_loss(const struct charm_world *w, struct charm_ask *a) {
         struct client_survey s;
 
@@ -284,19 +250,18 @@ static void tell_loss(const struct charm_world *w, struct charm_ask *a) {
 }
 
 static void start_old(const struct charm_world *w, struct charm_ask *a) {
-        const char *image = charm_state(w, "image");
-
         if (!charm_outcome(w))
-                return charm_ask_options(a, CHARM_VALUES({ OPTION_SERVER_IMAGE,
-                                                           strcmp(image, NO_IMAGE) ? image : NULL },
-                                                         { OPTION_UPGRADED_FROM, NULL },
-                                                         { OPTION_MAINTENANCE, NULL }));
+                return charm_ask_options(a,
+                                         CHARM_VALUES({ OPTION_SERVER_IMAGE,
+                                                        upgraded_option(charm_state(w, "image")) },
+                                                      { OPTION_UPGRADED_FROM, NULL },
+                                                      { OPTION_MAINTENANCE, NULL }));
         charm_set(a, "stopped", NULL);
         charm_next(a);
 }
 
 const struct charm_step upgrade_check_steps[] = {
-        { "choose", choose, 0, 0 },
+        { "choose", upgraded_choose, 0, 0 },
         { "find", pair_find, 300, CHARM_ALL },
         { "nearest", backup_offer_nearest, 300, CHARM_ALL },
         { "verify", backup_read_through, BACKUP_HOURS, CHARM_ALL },
@@ -309,7 +274,7 @@ const struct charm_step upgrade_check_steps[] = {
 };
 
 const struct charm_step upgrade_rollback_steps[] = {
-        { "choose", choose, 0, 0 },
+        { "choose", upgraded_choose, 0, 0 },
         { "find", pair_find, 300, CHARM_ALL },
         { "nearest", backup_offer_nearest, 300, CHARM_ALL },
         { "verify", backup_read_through, BACKUP_HOURS, CHARM_ALL },

@@ -36,8 +36,8 @@ static void find_free(const struct charm_world *w, struct charm_ask *a) {
 /* ---- survey: what there is */
 
 /* Column 0 of rows, or columns 0 and 1, one a line. */
-static const char *lines_of(const struct charm_world *w, struct charm_ask *a, int result,
-                            bool pairs, size_t max) {
+const char *backup_lines(const struct charm_world *w, struct charm_ask *a, int result, bool pairs,
+                         size_t max) {
         struct charm_plan *p = charm_paper(a);
         char *out = charm_memory(p, max + 1);
         const char *one;
@@ -76,9 +76,9 @@ static void ask_survey(struct charm_ask *a) {
 
 /* Tables that no transaction covers: their rows may be of any moment of the dump. */
 static bool refuse_uncovered(const struct charm_world *w, struct charm_ask *a) {
-        const char *names = lines_of(w, a, 3, false, 400), *first = backup_line(a, names, 0);
+        const char *names = backup_lines(w, a, 3, false, 400), *first = backup_line(a, names, 0);
 
-        if (!first || charm_param_bool(w, "force"))
+        if (!first || charm_state(w, "fenced") || charm_param_bool(w, "force"))
                 return false;
         charm_give_up(a,
                       "not InnoDB, and so not of one moment with the rest: %s%s; force=true takes "
@@ -87,12 +87,12 @@ static bool refuse_uncovered(const struct charm_world *w, struct charm_ask *a) {
         return true;
 }
 
-static void survey(const struct charm_world *w, struct charm_ask *a) {
+void backup_survey(const struct charm_world *w, struct charm_ask *a) {
         const char *databases;
 
         if (!charm_outcome(w))
                 return ask_survey(a);
-        databases = lines_of(w, a, 1, false, 4000);
+        databases = backup_lines(w, a, 1, false, 4000);
         if (!*databases)
                 return charm_give_up(a, "there is no database to back up");
         if (backup_line(a, databases, BACKUP_DATABASES_MAX))
@@ -102,13 +102,13 @@ static void survey(const struct charm_world *w, struct charm_ask *a) {
         charm_set(a, "version", charm_answer(w, "/results/0/rows/0/0"));
         charm_set(a, "count", charm_answer(w, "/results/0/rows/0/1"));
         charm_set(a, "databases", databases);
-        charm_set(a, "tables", lines_of(w, a, 2, true, BACKUP_TABLES_MAX));
+        charm_set(a, "tables", backup_lines(w, a, 2, true, BACKUP_TABLES_MAX));
         charm_next(a);
 }
 
 /* ---- before, after: checksums */
 
-static void sum_before(const struct charm_world *w, struct charm_ask *a) {
+void backup_sum_before(const struct charm_world *w, struct charm_ask *a) {
         const char *tables = charm_state(w, "tables");
 
         if (!*tables)
@@ -139,7 +139,7 @@ static const char *keep_same(const struct charm_world *w, struct charm_ask *a, c
         return out;
 }
 
-static void sum_after(const struct charm_world *w, struct charm_ask *a) {
+void backup_sum_after(const struct charm_world *w, struct charm_ask *a) {
         const char *tables = charm_state(w, "tables");
         size_t same = 0, all = 0;
 
@@ -161,7 +161,7 @@ static void sum_after(const struct charm_world *w, struct charm_ask *a) {
 /* ---- dump */
 
 /* Until the server answers: also after a dump that it left in the middle. */
-static void reach(const struct charm_world *w, struct charm_ask *a) {
+void backup_reach(const struct charm_world *w, struct charm_ask *a) {
         if (!charm_outcome(w))
                 return charm_ask_sql(a, "server", CHARM_TEXTS("SELECT 1"), NULL);
         charm_next(a);
@@ -205,7 +205,7 @@ static void take_position(const struct charm_world *w, struct charm_ask *a) {
                              charm_state(w, "chain"), line));
 }
 
-static void dump(const struct charm_world *w, struct charm_ask *a) {
+void backup_dump(const struct charm_world *w, struct charm_ask *a) {
         if (!charm_outcome(w))
                 return backup_ask_dump(w, a,
                                        backup_command(w, a, backup_pod(w, a),
@@ -220,7 +220,7 @@ static void dump(const struct charm_world *w, struct charm_ask *a) {
 
 /* ---- note: from now on it is a backup */
 
-static const char *metadata(const struct charm_world *w, struct charm_ask *a) {
+const char *backup_metadata(const struct charm_world *w, struct charm_ask *a) {
         struct charm_plan *p = charm_paper(a);
         const struct charm_view *v = charm_world_view(w);
         const char *databases = "", *name, *position = charm_state(w, "position");
@@ -242,7 +242,7 @@ static const char *metadata(const struct charm_world *w, struct charm_ask *a) {
 static void note(const struct charm_world *w, struct charm_ask *a) {
         const char *same = charm_state(w, "same");
 
-        if (!backup_note(w, a, metadata(w, a)))
+        if (!backup_note(w, a, backup_metadata(w, a)))
                 return;
         charm_result(a, "backup-id", charm_state(w, "id"));
         charm_result(a, "bytes", charm_state(w, "bytes"));
@@ -254,16 +254,16 @@ static void note(const struct charm_world *w, struct charm_ask *a) {
 }
 
 const struct charm_step backup_create_steps[] = { { "free", find_free, 300, CHARM_ALL },
-                                                  { "survey", survey, 300, 0 },
+                                                  { "survey", backup_survey, 300, 0 },
                                                   { "read", binlog_read, 300, CHARM_ALL },
                                                   { "look", binlog_look, 300, CHARM_ALL },
                                                   { "compare", binlog_compare, 300, 0 },
                                                   { "end", binlog_end, 300, CHARM_ALL },
                                                   { "begin", binlog_begin, 300, CHARM_ALL },
-                                                  { "before", sum_before, BACKUP_HOURS, 0 },
-                                                  { "reach", reach, BACKUP_HOURS, 0 },
-                                                  { "dump", dump, BACKUP_HOURS, CHARM_ALL },
-                                                  { "after", sum_after, BACKUP_HOURS, 0 },
+                                                  { "before", backup_sum_before, BACKUP_HOURS, 0 },
+                                                  { "reach", backup_reach, BACKUP_HOURS, 0 },
+                                                  { "dump", backup_dump, BACKUP_HOURS, CHARM_ALL },
+                                                  { "after", backup_sum_after, BACKUP_HOURS, 0 },
                                                   { "note", note, 3600, CHARM_ALL },
                                                   { "old", backup_find_old, 300, CHARM_ALL },
                                                   { "prune", backup_prune, 300, CHARM_ALL },

@@ -15,6 +15,8 @@
  * makes it whole; until then that is what the application's status says (restore-part.h). */
 #include "backup-server.h"
 
+#include "charm.gen.h"
+
 #include "binlog.h"
 #include "restore-part.h"
 
@@ -172,7 +174,15 @@ static void check(const struct charm_world *w, struct charm_ask *a) {
 /* ---- open */
 
 static void open_again(const struct charm_world *w, struct charm_ask *a) {
-        if (!charm_outcome(w))
+        const struct charm_view *v = charm_world_view(w);
+
+        /* An upgrade that broke off has left it: the server is whole now. */
+        if (charm_option_bool(v, OPTION_MAINTENANCE)) {
+                charm_set(a, "reset", "1");
+                return charm_ask_config(a, OPTION_MAINTENANCE, NULL);
+        }
+        charm_set(a, "reset", NULL);
+        if (!charm_outcome(w) || charm_state(w, "reset"))
                 return binlog_asked(w)
                                ? binlog_ask_open(a)
                                : charm_ask_sql(a, "server",

@@ -36,14 +36,12 @@ const char *backup_pod(const struct charm_world *w, struct charm_ask *a) {
  * The password goes in by stdin, the first line of it, and from there into the environment of the
  * one command, which only its own user can read. */
 
-#define PASSWORD "IFS= read -r MYSQL_PWD && export MYSQL_PWD && "
-
 const char *backup_command(const struct charm_world *w, struct charm_ask *a, const char *pod,
                            const char *script, const char *words, const char *first) {
         struct charm_plan *p = charm_paper(a);
         const char *password = charm_owned(w, "root", "password"), *line;
         const char *argv = charm_text(p, "\"sh\",\"-c\",%s,\"sh\"",
-                                      charm_quote(p, charm_text(p, PASSWORD "%s", script)));
+                                      charm_quote(p, charm_text(p, BACKUP_PASSWORD "%s", script)));
 
         for (size_t i = 0; (line = backup_line(a, words, i)); i++)
                 argv = charm_text(p, "%s,%s", argv, charm_quote(p, line));
@@ -62,7 +60,8 @@ static size_t count_lines(const char *text) {
         return n;
 }
 
-void backup_ask_checksums(struct charm_ask *a, const char *server, const char *tables) {
+void backup_ask_of_tables(struct charm_ask *a, const char *server, const char *verb,
+                          const char *tables, const char *end) {
         struct charm_plan *p = charm_paper(a);
         size_t count = count_lines(tables), room = 64 + count * 48, used;
         struct charm_value *values = charm_memory(p, (2 * count + 1) * sizeof(*values));
@@ -70,7 +69,7 @@ void backup_ask_checksums(struct charm_ask *a, const char *server, const char *t
         char *sql = charm_memory(p, room);
         const char *const statements[] = { sql, NULL };
 
-        used = (size_t)snprintf(sql, room, "CHECKSUM TABLE ");
+        used = (size_t)snprintf(sql, room, "%s", verb);
         for (size_t i = 0; i < count; i++) {
                 const char *line = tables, *name = charm_text(p, "d%zu", i);
                 size_t length = strcspn(line, "\t"), rest = strcspn(line, "\n");
@@ -85,7 +84,12 @@ void backup_ask_checksums(struct charm_ask *a, const char *server, const char *t
                                          i ? ", " : "", i, i);
                 tables += rest + 1;
         }
+        snprintf(sql + used, room - used, "%s", end);
         charm_ask_sql(a, server, statements, values);
+}
+
+void backup_ask_checksums(struct charm_ask *a, const char *server, const char *tables) {
+        backup_ask_of_tables(a, server, "CHECKSUM TABLE ", tables, "");
 }
 
 const char *backup_checksums(const struct charm_world *w, struct charm_ask *a, const char *tables) {

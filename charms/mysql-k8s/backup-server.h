@@ -25,6 +25,8 @@ const char *backup_pod(const struct charm_world *w, struct charm_ask *a);
 const char *backup_command(const struct charm_world *w, struct charm_ask *a, const char *pod,
                            const char *script, const char *words, const char *first);
 
+/* What a command begins with whose input begins with the password. */
+#define BACKUP_PASSWORD "IFS= read -r MYSQL_PWD && export MYSQL_PWD && "
 /* A client, as such a SCRIPT. */
 #define BACKUP_CLIENT MYSQL_CLIENT " --user=root"
 /* Whoever has the lock is the only one; the second subquery is an error, which ends the client. A
@@ -34,7 +36,10 @@ const char *backup_command(const struct charm_world *w, struct charm_ask *a, con
         "SELECT IF(GET_LOCK('mooring-restore', 600) = 1, 1, (SELECT 1 UNION SELECT 2));\n"         \
         "SET GLOBAL read_only = ON;\n"
 
-/* CHECKSUM TABLE of all TABLES (lines of database, tab, table) at the target SERVER. */
+/* VERB, all TABLES (lines of database, tab, table), END, as one statement at the target SERVER. */
+void backup_ask_of_tables(struct charm_ask *a, const char *server, const char *verb,
+                          const char *tables, const char *end);
+/* CHECKSUM TABLE of them. */
 void backup_ask_checksums(struct charm_ask *a, const char *server, const char *tables);
 /* The answer to it: a line for each table, "-" where there is none. */
 const char *backup_checksums(const struct charm_world *w, struct charm_ask *a, const char *tables);
@@ -49,6 +54,19 @@ bool backup_ask_compare(const struct charm_world *w, struct charm_ask *a, const 
 /* The answer to it: the names of some that are other. */
 const char *backup_compare(const struct charm_world *w, struct charm_ask *a, size_t *ret_all,
                            size_t *ret_bad);
+
+/* ---- steps of create-backup, in this order, with those of binlog.h behind the first; those of
+ * upgrade too */
+void backup_survey(const struct charm_world *w, struct charm_ask *a);
+void backup_sum_before(const struct charm_world *w, struct charm_ask *a);
+void backup_reach(const struct charm_world *w, struct charm_ask *a);
+void backup_dump(const struct charm_world *w, struct charm_ask *a);
+void backup_sum_after(const struct charm_world *w, struct charm_ask *a);
+/* Its metadata, after all of them but the note. */
+const char *backup_metadata(const struct charm_world *w, struct charm_ask *a);
+/* Columns 0, and with PAIRS 1, of a result's rows, as lines; at most MAX letters. */
+const char *backup_lines(const struct charm_world *w, struct charm_ask *a, int result, bool pairs,
+                         size_t max);
 
 extern const struct charm_step backup_create_steps[], backup_restore_steps[],
         backup_verify_steps[];

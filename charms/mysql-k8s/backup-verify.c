@@ -8,7 +8,7 @@
  * server is a pod of its own, of the same image, with a volume that goes with it: neither memory
  * nor disk of the one that clients use is spent. The option scratch-server wants it, which the
  * action sets, and resets whatever comes. The verdict is an object beside the backup. */
-#include "backup-server.h"
+#include "upgrade.h"
 
 #include "charm.gen.h"
 
@@ -25,6 +25,7 @@ void backup_plan_scratch(const struct charm_view *v, struct charm_plan *p) {
                 return;
         charm_want(p, SCRATCH_OBJECT, "scratch.yaml",
                    CHARM_HOLES({ "name", CHARM_TEXT, name },
+                               { "image", CHARM_TEXT, upgrade_image(v) },
                                { "service", CHARM_TEXT,
                                  charm_text(p, "%s-endpoints", charm_application(v)) },
                                { "secret", CHARM_TEXT,

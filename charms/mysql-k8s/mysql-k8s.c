@@ -5,7 +5,7 @@
  * target of provider sql. serve.c wants there what relations asked for.
  *
  * Actions: get-password, set-password; those about backups are in backup*.c, those about the users
- * of relations in rotate.c.
+ * of relations in rotate.c, those about other versions in upgrade*.c.
  *
  * tls.c has the server's certificate. Not here: replication, exporter; endpoints for those are
  * declared, and say so when related. */
@@ -16,6 +16,7 @@
 #include "restore-part.h"
 #include "serve.h"
 #include "tls.h"
+#include "upgrade.h"
 
 #include <string.h>
 
@@ -108,11 +109,21 @@ static const char *my_cnf(const struct charm_view *v, struct charm_plan *p) {
                           "binlog_expire_logs_seconds = %lld\n"
                           "max_connections = %lld\n"
                           "innodb_buffer_pool_size = %lld\n"
-                          "%s%s%s",
+                          "%s%s%s%s",
                           (long long)charm_option_int(v, OPTION_BINLOG_RETENTION_DAYS) * 86400,
                           (long long)m.connections, (long long)m.pool, chunk,
                           m.instruments ? "" : "performance_schema_instrument = 'memory/%=OFF'\n",
-                          tls_my_cnf(v, p));
+                          tls_my_cnf(v, p), upgrade_data_folder(v, p));
+}
+
+/* FNV-1a. Not of the whole ConfigMap: what maintenance adds to it is for the next start of the
+ * server, and is the reason for none. */
+static const char *digest(struct charm_plan *p, const char *text) {
+        uint64_t hash = 0xcbf29ce484222325;
+
+        for (; *text; text++)
+                hash = (hash ^ (unsigned char)*text) * 0x100000001b3;
+        return charm_text(p, "%016llx", (unsigned long long)hash);
 }
 
 /* ---- the server */
@@ -148,7 +159,7 @@ static void want_target(const struct charm_view *v, struct charm_plan *p) {
 
 static void want_server(const struct charm_view *v, struct charm_plan *p) {
         const char *claim = charm_text(p, "data-%s-0", charm_application(v)),
-                   *memory = memory_request(v, p);
+                   *memory = memory_request(v, p), *cnf = my_cnf(v, p);
 
         charm_secret(p, "root", "password", ROOT_PASSWORD_LENGTH, NULL);
         charm_want(p, "service-account", "service-account.yaml", NULL);
@@ -156,19 +167,20 @@ static void want_server(const struct charm_view *v, struct charm_plan *p) {
                    CHARM_HOLES({ "name", CHARM_TEXT, own_name(v, p, "root") }));
         charm_want(p, "config", "config.yaml",
                    CHARM_HOLES({ "name", CHARM_TEXT, own_name(v, p, "config") },
-                               { "my-cnf", CHARM_TEXT, my_cnf(v, p) }));
+                               { "my-cnf", CHARM_TEXT, cnf }, upgrade_maintenance(v)));
         charm_want(p, "data", "volume.yaml", CHARM_HOLES({ "name", CHARM_TEXT, claim }));
         want_services(v, p);
         charm_want(p, "statefulset", "statefulset.yaml",
                    CHARM_HOLES({ "service", CHARM_TEXT, own_name(v, p, "endpoints") },
                                { "config", CHARM_TEXT, own_name(v, p, "config") },
-                               { "config-digest", CHARM_TEXT, charm_digest(p, "config") },
+                               { "config-digest", CHARM_TEXT, digest(p, cnf) },
+                               { "image", CHARM_TEXT, upgrade_image(v) },
                                { "secret", CHARM_TEXT, own_name(v, p, "root") },
                                { "memory", *memory ? CHARM_TEXT : CHARM_NONE, memory },
                                { "claim", CHARM_TEXT, claim }, tls_volume(v, p), tls_mount(v, p)));
         tls_want(v, p);
         want_target(v, p);
-        if (strstr(charm_image(v, RESOURCE_MYSQL_IMAGE), ":" SERVE_VERSION))
+        if (strstr(upgrade_image(v), ":" SERVE_VERSION))
                 charm_version(p, SERVE_VERSION);
 }
 
@@ -211,6 +223,7 @@ static void plan(const struct charm_view *v, struct charm_plan *p) {
         backup_plan(v, p);
         backup_plan_scratch(v, p);
         check_options(v, p);
+        upgrade_say(v, p);
         restore_part_say(v, p);
 }
 
@@ -381,6 +394,11 @@ static const struct charm_action actions[] = { { ACTION_GET_PASSWORD, get_passwo
                                                { ACTION_ROTATE_RELATION_CREDENTIALS, rotate_steps },
                                                { ACTION_UNLOCK_RELATION_USER, unlock_steps },
                                                { ACTION_DROP_RELATION_USER, drop_steps },
+                                               { ACTION_PRE_UPGRADE_CHECK,
+                                                 upgrade_pre_check_steps },
+                                               { ACTION_UPGRADE, upgrade_steps },
+                                               { ACTION_CHECK_ROLLBACK, upgrade_check_steps },
+                                               { ACTION_ROLLBACK, upgrade_rollback_steps },
                                                {} };
 
 CHARM(.plan = plan, .actions = actions);

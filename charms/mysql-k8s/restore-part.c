@@ -70,8 +70,8 @@ void restore_part_say(const struct charm_view *v, struct charm_plan *p) {
                 return charm_status(p, CHARM_MAINTENANCE, "operation %s restores %s: %s",
                                     part.operation, part.backup, part.databases);
         charm_status(p, CHARM_BLOCKED,
-                     "restored in part: %s of %s (operation %s has not ended well); clients cannot "
-                     "write. Run restore again: %s",
+                     "restored in part: %s of %s (operation %s has not ended well); the server "
+                     "was left read-only. Run restore again: %s",
                      part.databases, part.backup, part.operation, what_to_do(v, p, part.backup));
 }
 

@@ -11,6 +11,7 @@
 #include "backup.h"
 #include "charm.gen.h"
 #include "tls.h"
+#include "upgrade.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -323,7 +324,7 @@ static void serve(const struct charm_view *v, struct charm_plan *p, const struct
         charm_tell(p, s->relation, "endpoints",
                    charm_text(p, "%s-primary.%s.svc.cluster.local:3306", charm_application(v),
                               charm_model(v)));
-        if (strstr(charm_image(v, RESOURCE_MYSQL_IMAGE), ":" SERVE_VERSION))
+        if (strstr(upgrade_image(v), ":" SERVE_VERSION))
                 charm_tell(p, s->relation, "version", SERVE_VERSION);
         tell_tls(v, p, s);
 }

@@ -38,16 +38,15 @@ bool tls_is_on(const struct charm_view *v, struct charm_plan *p) {
         return charm_certificate_issued(p, LABEL) && *charm_certificate_ca(p, LABEL);
 }
 
-/* MySQL reads no certificate anew that ssl_ca does not lead to (3888). */
+/* MySQL reads no certificate anew that ssl_ca does not lead to (3888). What is required does not
+ * depend on there being one: nobody is let in then, rather than everybody. */
 const char *tls_my_cnf(const struct charm_view *v, struct charm_plan *p) {
-        if (!tls_is_on(v, p))
-                return "";
         return charm_text(
-                p,
-                "ssl_ca = " FOLDER "/ca.crt\n"
-                "ssl_cert = " FOLDER "/tls.crt\n"
-                "ssl_key = " FOLDER "/tls.key\n"
-                "%s",
+                p, "%s%s",
+                tls_is_on(v, p) ? "ssl_ca = " FOLDER "/ca.crt\n"
+                                  "ssl_cert = " FOLDER "/tls.crt\n"
+                                  "ssl_key = " FOLDER "/tls.key\n"
+                                : "",
                 charm_option_bool(v, OPTION_TLS_REQUIRED) ? "require_secure_transport = ON\n" : "");
 }
 
@@ -57,15 +56,22 @@ static const char *secret_name(const struct charm_view *v, struct charm_plan *p)
 
 static void say(const struct charm_view *v, struct charm_plan *p) {
         const struct charm_relation *by = charm_relation(v, ENDPOINT_CERTIFICATES, 0);
-        bool model = !strcmp(charm_option(v, OPTION_TLS), "model");
+        bool required = charm_option_bool(v, OPTION_TLS_REQUIRED);
 
-        if (by && !tls_is_on(v, p))
+        if (tls_is_on(v, p))
+                return;
+        if (by && required)
+                charm_status(p, CHARM_BLOCKED,
+                             "tls-required: clients without TLS are refused, and %s has not issued "
+                             "a certificate yet",
+                             by->application);
+        else if (by)
                 charm_status(p, CHARM_ACTIVE, "no TLS before %s has issued a certificate",
                              by->application);
-        else if (!model && !tls_is_on(v, p) && charm_option_bool(v, OPTION_TLS_REQUIRED))
+        else if (required && strcmp(charm_option(v, OPTION_TLS), "model") != 0)
                 charm_status(p, CHARM_BLOCKED,
-                             "tls-required: there is no TLS; relate certificates, or set "
-                             "tls=model");
+                             "tls-required: clients without TLS are refused, and there is no "
+                             "certificate; relate certificates, or set tls=model");
 }
 
 void tls_want(const struct charm_view *v, struct charm_plan *p) {

@@ -11,7 +11,7 @@
 
 /* Asks for it. True: the server has it, or gets it with this plan. */
 bool tls_is_on(const struct charm_view *v, struct charm_plan *p);
-/* Lines of my.cnf, or "". */
+/* Lines of my.cnf, or ""; what tls-required demands also while there is no certificate. */
 const char *tls_my_cnf(const struct charm_view *v, struct charm_plan *p);
 /* What holds it, and its being shown. */
 void tls_want(const struct charm_view *v, struct charm_plan *p);

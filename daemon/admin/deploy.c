@@ -346,3 +346,93 @@ void deploy_refresh(struct request *q) {
                 return request_fail(q, -EIO, &err);
         request_look(q, read_pinned, choose_refresh);
 }
+
+/* ---- of all applications */
+
+struct refreshing_all {
+        struct command_refresh_all command;
+        struct charm_take take;
+};
+
+static void release_all(struct command *c) {
+        struct refreshing_all *f = container_of(container_of(c, struct command_refresh_all, head),
+                                                struct refreshing_all, command);
+
+        for (size_t i = 0; i < f->command.count; i++) {
+                free(f->command.items[i].application);
+                charm_choice_deinit(&f->command.items[i].choice);
+        }
+        free(f->command.items);
+        free(f);
+}
+
+static void all_taken(struct charm_take *take) {
+        struct refreshing_all *f = container_of(take, struct refreshing_all, take);
+
+        taken_in(take, &f->command.head);
+}
+
+static int add_pinned(struct tx *tx, const struct q_application_row *a, void *arg,
+                      struct err *err) {
+        struct q_charm_row *charm;
+        size_t n = 0;
+        int r = 0;
+
+        if (a->charm_sha256 && str_eq(a->life, "alive"))
+                r = q_charm_by_sha256(tx,
+                                      &(struct q_charm_by_sha256_in){ .sha256 = a->charm_sha256 },
+                                      &charm, &n, err);
+        if (r >= 0 && n)
+                json_array_append_new(arg, json_pack("{s:s, s:s, s:s, s:s, s:I}", "name", a->name,
+                                                     "charm-name", a->charm_name, "charm-channel",
+                                                     a->channel, "charm-sha256", a->charm_sha256,
+                                                     "charm-rev", (json_int_t)charm->revision));
+        return r < 0 ? r : 0;
+}
+
+static int read_all_pinned(struct tx *tx, struct request *q, json_t **ret, struct err *err) {
+        cleanup_(json_freep) json_t *all = json_array();
+        const struct q_model_row *m;
+        int r = lookup_model(tx, request_param(q, 0), &m, err);
+
+        if (r >= 0)
+                r = lookup_each_application(tx, m->id, add_pinned, all, err);
+        if (r >= 0)
+                *ret = take_ptr(all);
+        return r < 0 ? r : 0;
+}
+
+/* What status calls "upgrade available". */
+static void choose_all(struct request *q, json_t *pinned) {
+        struct charm_host *host = q->admin->options.host;
+        struct refreshing_all *f = mem_new(struct refreshing_all);
+        struct command_refresh_all *c = &f->command;
+        json_t *a;
+        size_t i;
+
+        c->items = mem_array(struct refresh_all_item, json_array_size(pinned) + 1);
+        json_array_foreach(pinned, i, a) {
+                const struct charm_offer *offer = models_upgrade(host, a);
+
+                if (!offer)
+                        continue;
+                c->items[c->count].application = str_dup(json_get_str(a, "name", ""));
+                charm_choice_found(&c->items[c->count].choice, offer->sha256, offer->meta);
+                charm_take_add(&f->take, offer, &c->items[c->count++].choice);
+        }
+        f->take.load = charm_host_spec(host);
+        c->head = (struct command){ .run = command_refresh_all,
+                                    .dry_run = request_query_bool(q, "dry-run") };
+        c->model = request_param(q, 0);
+        previewing_attach(q, &c->head, c->model, NULL, release_all);
+        take_in(q, &f->take, all_taken);
+        json_decref(pinned);
+}
+
+void deploy_refresh_all(struct request *q) {
+        struct err err = { 0 };
+
+        if (charm_host_scan(q->admin->options.host, &err) < 0)
+                return request_fail(q, -EIO, &err);
+        request_look(q, read_all_pinned, choose_all);
+}

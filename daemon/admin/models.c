@@ -205,8 +205,7 @@ void models_add_live(json_t *application, const json_t *live) {
                 mark_unseen(application, json_get_str(live, "seen-until", NULL));
 }
 
-/* What refresh would bring. */
-void models_add_upgrade(const struct charm_host *host, json_t *application) {
+const struct charm_offer *models_upgrade(const struct charm_host *host, const json_t *application) {
         const char *channel = json_get_str(application, "charm-channel", "");
         const char *pinned = json_get_str(application, "charm-sha256", NULL);
         const struct charm_offer *offer;
@@ -217,10 +216,17 @@ void models_add_upgrade(const struct charm_host *host, json_t *application) {
                             channel[0] ? channel : NULL, -1, &offer, &err) < 0 ||
             str_eq(offer->sha256, pinned) ||
             offer->meta->revision < json_get_int(application, "charm-rev", 0))
-                return;
-        json_object_set_new(application, "can-upgrade-to",
-                            json_sprintf("revision %lld, content %.12s",
-                                         (long long)offer->meta->revision, offer->sha256));
+                return NULL;
+        return offer;
+}
+
+void models_add_upgrade(const struct charm_host *host, json_t *application) {
+        const struct charm_offer *offer = models_upgrade(host, application);
+
+        if (offer)
+                json_object_set_new(application, "can-upgrade-to",
+                                    json_sprintf("revision %lld, content %.12s",
+                                                 (long long)offer->meta->revision, offer->sha256));
 }
 
 static void add_live(const struct charm_host *host, json_t *shown, const json_t *live) {

@@ -143,30 +143,6 @@ void operations_approve(struct request *q) {
 
 /* ---- as JSON */
 
-static int mask_text(void *arg, const char *text, struct buf *out, struct err *err) {
-        struct secret_ref ref;
-        size_t from = 0;
-
-        while (secret_token_next(text, from, &ref)) {
-                buf_add(out, text + from, ref.start - from);
-                buf_puts(out, AUDIT_SECRET);
-                from = ref.end;
-        }
-        buf_puts(out, text + from);
-        return 0;
-}
-
-/* TEXT of a row, with "(secret)" for each token. */
-static json_t *masked(const char *text) {
-        cleanup_(json_freep) json_t *j = NULL;
-        json_t *shown = NULL;
-
-        if (!*text || json_parse(text, strlen(text), &j, NULL) < 0 ||
-            json_fill(j, mask_text, NULL, &shown, NULL) < 0)
-                return json_null();
-        return shown;
-}
-
 /* What a line of the list has too. */
 static json_t *operation_json(const struct q_operation_row *o) {
         json_t *j = json_object();
@@ -196,17 +172,17 @@ static json_t *operation_json(const struct q_operation_row *o) {
 }
 
 static void add_rest(json_t *j, const struct q_operation_row *o) {
-        cleanup_(json_freep) json_t *state = masked(o->state);
+        cleanup_(json_freep) json_t *state = command_operation_masked(o->state);
         const char *leaves = json_get_str(state, "leaves", NULL);
 
         if (leaves)
                 json_object_set_new(j, "leaves", json_string(leaves));
-        json_object_set_new(j, "params", masked(o->params));
-        json_object_set_new(j, "results", masked(o->results));
-        json_object_set_new(j, "secret-results", masked(o->secret_results));
+        json_object_set_new(j, "params", command_operation_masked(o->params));
+        json_object_set_new(j, "results", command_operation_masked(o->results));
+        json_object_set_new(j, "secret-results", command_operation_masked(o->secret_results));
         json_object_set_new(j, "cancelled-by", json_string(o->cancelled_by));
         json_object_set_new(j, "during-freeze", json_boolean(o->during_freeze));
-        json_object_set_new(j, "steps", masked(o->steps));
+        json_object_set_new(j, "steps", command_operation_masked(o->steps));
         json_object_set_new(j, "step-since", json_stamp(o->step_at, true));
         json_object_set_new(j, "deadline", json_stamp(o->deadline_at, true));
 }
@@ -284,12 +260,12 @@ static json_t *turn_json(const struct q_operation_turn_row *t) {
 
         json_object_set_new(j, "seq", json_integer(t->seq));
         json_object_set_new(j, "step", json_string(t->step));
-        json_object_set_new(j, "ask", masked(t->ask));
+        json_object_set_new(j, "ask", command_operation_masked(t->ask));
         json_object_set_new(j, "asked", json_stamp(t->asked_at, true));
         json_object_set_new(j, "until", json_stamp(t->deadline_at, true));
         json_object_set_new(j, "outcome", t->outcome[0] ? json_string(t->outcome) : json_null());
         json_object_set_new(j, "error", json_string(t->error));
-        json_object_set_new(j, "answer", masked(t->told));
+        json_object_set_new(j, "answer", command_operation_masked(t->told));
         json_object_set_new(j, "ended", json_stamp(t->ended_at, true));
         return j;
 }

@@ -31,8 +31,10 @@ struct models_bundle_body {
 };
 
 /* deploy.c */
-request_handler deploy_bundle, deploy_charm, deploy_refresh;
+request_handler deploy_bundle, deploy_charm, deploy_refresh, deploy_refresh_all;
 request_handler refreshes_resume, refreshes_rollback;
+request_handler refreshes_resume_all, refreshes_rollback_all, refreshes_cancel_all;
+request_handler refreshes_show_all;
 /* The bundle and overlays of a request; pure, any thread. Never fails: see its faults. */
 struct bundle *deploy_parse(const struct models_bundle_body *b);
 extern const struct json_field deploy_charm_fields[];
@@ -221,4 +223,6 @@ void models_add_live(json_t *application, const json_t *live);
 /* MODEL's, as the loop sees it. APPLICATION: only its, or NULL. */
 void storage_add_live(struct reconcile *r, const char *model, json_t *shown,
                       const char *application);
+/* What refresh would bring; NULL: nothing. And the same as "can-upgrade-to". */
+const struct charm_offer *models_upgrade(const struct charm_host *host, const json_t *application);
 void models_add_upgrade(const struct charm_host *host, json_t *application);

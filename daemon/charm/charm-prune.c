@@ -44,6 +44,23 @@ static int read_refreshes(struct tx *tx, struct charm_prune *p, struct err *err)
         return r < 0 ? r : 0;
 }
 
+/* What waits in a refresh --all. */
+static int read_orders(struct tx *tx, struct charm_prune *p, struct err *err) {
+        struct q_refresh_all_charms_in in = { .after = "", .max = PAGE };
+        struct q_refresh_all_charms_row *rows;
+        size_t n;
+        int r;
+
+        do {
+                r = q_refresh_all_charms(tx, &in, &rows, &n, err);
+                for (size_t i = 0; r >= 0 && i < n; i++) {
+                        in.after = rows[i].to_sha256;
+                        map_set(&p->kept, rows[i].to_sha256, p);
+                }
+        } while (r >= 0 && n == PAGE);
+        return r < 0 ? r : 0;
+}
+
 static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
         struct charm_prune *p = c->arg;
         struct q_application_charms_in in = { .after = "", .max = PAGE };
@@ -60,6 +77,8 @@ static int read_run(struct tx *tx, struct store_call *c, struct err *err) {
         } while (r >= 0 && n == PAGE);
         if (r >= 0)
                 r = read_refreshes(tx, p, err);
+        if (r >= 0)
+                r = read_orders(tx, p, err);
         return r < 0 ? r : read_operations(tx, p, err);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* charm-choice.c - what will serve an application, as resolved on the loop; see command.h */
 #include "command.h"
+#include "queries.gen.h"
 
 #include <stdlib.h>
 
@@ -24,4 +25,16 @@ void charm_choice_deinit(struct charm_choice *c) {
         charm_meta_free(c->meta);
         free(c->missing);
         *c = (struct charm_choice){};
+}
+
+int charm_choice_put(struct tx *tx, const struct charm_choice *choice, struct err *err) {
+        cleanup_(freep) char *metadata = json_text(choice->meta->json);
+        struct w_charm_put_in in = { .sha256 = choice->sha256,
+                                     .name = choice->meta->name,
+                                     .revision = choice->meta->revision,
+                                     .metadata = metadata,
+                                     .added_at = tx_now(tx) };
+        int r = w_charm_put(tx, &in, err);
+
+        return r < 0 ? r : 0;
 }

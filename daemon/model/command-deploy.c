@@ -40,18 +40,6 @@ struct deploy {
 
 /* ---- the charm */
 
-static int put_charm(struct tx *tx, const struct charm_choice *choice, struct err *err) {
-        cleanup_(freep) char *metadata = json_text(choice->meta->json);
-        struct w_charm_put_in in = { .sha256 = choice->sha256,
-                                     .name = choice->meta->name,
-                                     .revision = choice->meta->revision,
-                                     .metadata = metadata,
-                                     .added_at = tx_now(tx) };
-        int r = w_charm_put(tx, &in, err);
-
-        return r < 0 ? r : 0;
-}
-
 /* Whether the bundle asks for another charm than the application is pinned to. */
 static bool wants_other_charm(const struct bundle_application *a,
                               const struct q_application_row *row) {
@@ -119,7 +107,7 @@ static int set_charm(struct deploy *d, const struct bundle_application *a,
                 .revision = a->revision >= 0 ? a->revision : row->revision,
                 .revision_null = a->revision < 0 && row->revision_null,
         };
-        int r = choice->meta ? put_charm(d->tx, choice, err) : 0;
+        int r = choice->meta ? charm_choice_put(d->tx, choice, err) : 0;
 
         if (r >= 0)
                 r = w_application_set_charm(d->tx, &in, err);
@@ -312,7 +300,7 @@ static int insert_new(struct deploy *d, const struct bundle_application *a,
                 .status_at = tx_now(d->tx),
                 .created_at = tx_now(d->tx),
         };
-        int r = choice->meta ? put_charm(d->tx, choice, err) : 0;
+        int r = choice->meta ? charm_choice_put(d->tx, choice, err) : 0;
 
         if (r >= 0)
                 r = w_application_insert(d->tx, &in, err);
@@ -617,8 +605,8 @@ static void keep_revision(struct bundle_application *a, const struct q_applicati
                 a->revision = r->choice->meta->revision;
 }
 
-int command_deploy_refresh(struct tx *tx, struct command *c, struct err *err) {
-        struct command_refresh *refresh = command_of(c, command_refresh);
+int command_refresh_one(struct tx *tx, struct command *c, const struct command_refresh *refresh,
+                        struct err *err) {
         cleanup_(bundle_freep) struct bundle *b = bundle_new();
         struct bundle_application *a =
                 bundle_append(b, refresh->application, (struct bundle_place){});
@@ -658,6 +646,10 @@ int command_deploy_refresh(struct tx *tx, struct command *c, struct err *err) {
         return r;
 }
 
+int command_deploy_refresh(struct tx *tx, struct command *c, struct err *err) {
+        return command_refresh_one(tx, c, command_of(c, command_refresh), err);
+}
+
 /* ---- a charm that came */
 
 int command_deploy_pin(struct tx *tx, struct command *c, struct err *err) {
@@ -671,7 +663,7 @@ int command_deploy_pin(struct tx *tx, struct command *c, struct err *err) {
         if (r < 0 || n == 0 || row->charm_sha256 || !pin->choice->meta)
                 return r < 0 ? r : 0;
         a = (struct application_row){ tx, c, row->id, row->model_id, row->name, pin->choice->meta };
-        r = put_charm(tx, pin->choice, err);
+        r = charm_choice_put(tx, pin->choice, err);
         if (r >= 0)
                 r = w_application_set_charm(
                         tx,

@@ -132,6 +132,14 @@ int detached_begin_anew(struct tx *tx, struct command *c, int64_t model, const c
 int detached_destroy_all(struct tx *tx, struct command *c, const struct q_model_row *model,
                          struct err *err);
 
+/* ---- as parts of a refresh --all: what the commands of one do, told in C */
+int command_refresh_one(struct tx *tx, struct command *c, const struct command_refresh *what,
+                        struct err *err);
+int command_resume_one(struct tx *tx, struct command *c, const struct command_going *what,
+                       struct err *err);
+int command_rollback_one(struct tx *tx, struct command *c, const struct command_going *what,
+                         struct err *err);
+
 /* ---- command-operation.c, for schedules too */
 /* "uid 1000 (alice) as uid 0 (root)": who logged in, and whom he became; the transaction's. */
 const char *command_asker(struct tx *tx, const struct command *c);

@@ -395,6 +395,37 @@ static int check_second(const struct command *c, const struct q_operation_row *o
         return 0;
 }
 
+static int mask_token(void *arg, const char *text, struct buf *out, struct err *err) {
+        struct secret_ref ref;
+        size_t from = 0;
+
+        while (secret_token_next(text, from, &ref)) {
+                buf_add(out, text + from, ref.start - from);
+                buf_puts(out, AUDIT_SECRET);
+                from = ref.end;
+        }
+        buf_puts(out, text + from);
+        return 0;
+}
+
+json_t *command_operation_masked(const char *text) {
+        cleanup_(json_freep) json_t *j = NULL;
+        json_t *shown = NULL;
+
+        if (!*text || json_parse(text, strlen(text), &j, NULL) < 0 ||
+            json_fill(j, mask_token, NULL, &shown, NULL) < 0)
+                return json_null();
+        return shown;
+}
+
+/* What the second person answers for. */
+static void note_what(struct command *c, const struct q_operation_row *o) {
+        cleanup_(json_freep) json_t *params = command_operation_masked(o->params);
+        cleanup_(freep) char *text = json_text(params);
+
+        command_note(c, "parameters %s; reason: %s", text, o->reason[0] ? o->reason : "none given");
+}
+
 int command_operation_approve(struct tx *tx, struct command *c, struct err *err) {
         const struct q_operation_row *o = NULL;
         int r = lookup_operation(tx, command_of(c, command_operation), &o, err);
@@ -410,15 +441,16 @@ int command_operation_approve(struct tx *tx, struct command *c, struct err *err)
                         err, -EINVAL, "operation %lld %s%s", (long long)o->id,
                         o->live ? "needs no approval" : "has ended: ", o->live ? "" : o->status);
         r = check_second(c, o, err);
-        if (r >= 0)
+        if (r >= 0) {
+                note_what(c, o);
                 command_note(c, "it begins with its turn: mooringctl show-operation %lld --watch",
                              (long long)o->id);
-        if (r >= 0)
                 r = w_operation_set_approved(
                         tx,
                         &(struct w_operation_set_approved_in){
                                 .id = o->id, .approved_by = command_asker(tx, c) },
                         err);
+        }
         command_change(c, "approve", o->application,
                        "approve operation %lld, %s of %s, asked for by %s", (long long)o->id,
                        o->action, o->application, o->asked_by);

@@ -82,9 +82,10 @@ static int forgive_restarts(struct tx *tx, const struct subject *s, struct err *
         return r < 0 ? r : 0;
 }
 
-int command_refresh_resume(struct tx *tx, struct command *c, struct err *err) {
+int command_resume_one(struct tx *tx, struct command *c, const struct command_going *what,
+                       struct err *err) {
         struct subject s;
-        int r = find(tx, command_of(c, command_going), &s, err);
+        int r = find(tx, what, &s, err);
 
         if (r < 0)
                 return r;
@@ -97,6 +98,10 @@ int command_refresh_resume(struct tx *tx, struct command *c, struct err *err) {
                        s.row->name, refresh_stage_names[s.stage], s.refresh->paused);
         r = forgive_restarts(tx, &s, err);
         return r < 0 ? r : to_stage(tx, c, &s, s.stage, err);
+}
+
+int command_refresh_resume(struct tx *tx, struct command *c, struct err *err) {
+        return command_resume_one(tx, c, command_of(c, command_going), err);
 }
 
 /* ---- rollback */
@@ -209,15 +214,15 @@ static int check_may(const struct subject *s, struct err *err) {
         return 0;
 }
 
-static int check_loss(struct tx *tx, struct command *c, const struct subject *s, struct err *err) {
-        const struct command_going *g = command_of(c, command_going);
+static int check_loss(struct tx *tx, struct command *c, const struct subject *s, bool accept_loss,
+                      struct err *err) {
         cleanup_(charm_meta_freep) struct charm_meta *to = NULL;
         bool loses = false;
         int r = lookup_charm(tx, s->refresh->to_sha256, &to, err);
 
         if (r >= 0)
                 r = refresh_note_one_way(tx, c, s->refresh->from_sha256, to, &loses, err);
-        if (r < 0 || !loses || g->accept_loss || c->dry_run)
+        if (r < 0 || !loses || accept_loss || c->dry_run)
                 return r < 0 ? r : 0;
         return err_set(err, -EPERM,
                        "application %s: data is lost by that: look at mooringctl rollback %s "
@@ -225,15 +230,16 @@ static int check_loss(struct tx *tx, struct command *c, const struct subject *s,
                        s->row->name, s->row->name);
 }
 
-int command_refresh_rollback(struct tx *tx, struct command *c, struct err *err) {
+int command_rollback_one(struct tx *tx, struct command *c, const struct command_going *what,
+                         struct err *err) {
         cleanup_(charm_meta_freep) struct charm_meta *meta = NULL;
         struct subject s;
-        int r = find(tx, command_of(c, command_going), &s, err);
+        int r = find(tx, what, &s, err);
 
         if (r >= 0)
                 r = check_may(&s, err);
         if (r >= 0)
-                r = check_loss(tx, c, &s, err);
+                r = check_loss(tx, c, &s, what->accept_loss, err);
         if (r >= 0)
                 r = lookup_charm(tx, s.refresh->from_sha256, &meta, err);
         if (r < 0)
@@ -246,4 +252,8 @@ int command_refresh_rollback(struct tx *tx, struct command *c, struct err *err) 
         if (r >= 0)
                 r = set_entries_back(tx, c, &s, meta, err);
         return r < 0 ? r : to_stage(tx, c, &s, REFRESH_ROLLBACK, err);
+}
+
+int command_refresh_rollback(struct tx *tx, struct command *c, struct err *err) {
+        return command_rollback_one(tx, c, command_of(c, command_going), err);
 }

@@ -22,6 +22,7 @@ static void forget(struct command *c) {
         faults_deinit(&c->faults);
         faults_deinit(&c->notes);
         c->more = 0;
+        c->looked = false;
 }
 
 void command_deinit(struct command *c) {
@@ -175,7 +176,7 @@ int command_run(struct tx *tx, struct store_call *call, struct err *err) {
         mark_from(c);
         if (r >= 0 && c->expect)
                 r = check_expected(c, err);
-        if (r >= 0 && c->look)
+        if (r >= 0 && c->look && !c->looked)
                 r = c->look(tx, c, err);
         if (r >= 0 && c->release)
                 r = release_plans(tx, c, err);

@@ -53,6 +53,7 @@ struct command {
         /* private: made anew by each run */
         json_t *was, *became; /* what it changed, for the audit */
         size_t values, values_more;
+        bool looked;   /* by RUN itself, which took back what was to be looked at */
         json_t *also;  /* applications that it changes too, as members; NULL: none */
         bool is_stop;  /* it stops or starts the loop's work: no change of the model */
         bool is_apply; /* it goes on with what limits froze, or sets other limits */
@@ -90,6 +91,7 @@ struct charm_choice {
 void charm_choice_found(struct charm_choice *c, const char *sha256, const struct charm_meta *meta);
 void charm_choice_missing(struct charm_choice *c, bool refused, const char *why);
 void charm_choice_deinit(struct charm_choice *c);
+int charm_choice_put(struct tx *tx, const struct charm_choice *c, struct err *err); /* its row */
 
 /* ---- clusters (targets that an operator made) */
 struct command_cluster_add {
@@ -164,6 +166,17 @@ struct command_refresh {
         struct charm_choice *choice;
 };
 int command_deploy_refresh(struct tx *tx, struct command *c, struct err *err);
+/* All that another content is on offer for, one after the other (refresh-all.h). */
+struct command_refresh_all {
+        struct command head;
+        const char *model;
+        struct refresh_all_item {
+                char *application; /* owned by whoever fills this in */
+                struct charm_choice choice;
+        } *items; /* by name */
+        size_t count;
+};
+int command_refresh_all(struct tx *tx, struct command *c, struct err *err);
 /* A refresh in stages (refresh.h): one that is paused goes on; all goes back to what it was. */
 struct command_going {
         struct command head;
@@ -173,6 +186,11 @@ struct command_going {
 int command_refresh_resume(struct tx *tx, struct command *c, struct err *err);
 /* -EPERM: data is lost by it, and nobody accepted that. */
 int command_refresh_rollback(struct tx *tx, struct command *c, struct err *err);
+/* The same of a refresh --all; struct command_going, without an application. Cancel: those that
+ * wait are not begun. */
+int command_refresh_all_resume(struct tx *tx, struct command *c, struct err *err);
+int command_refresh_all_rollback(struct tx *tx, struct command *c, struct err *err);
+int command_refresh_all_cancel(struct tx *tx, struct command *c, struct err *err);
 /* A charm arrived (or the loop looks at the start): pins an application that had none. Not for
  * people. */
 struct command_pin {
@@ -303,7 +321,9 @@ struct command_operation {
 /* One that waits ends at once; one that runs, when what it has asked for is over and all has been
  * cleaned up. */
 int command_operation_cancel(struct tx *tx, struct command *c, struct err *err);
-/* -EPERM: who asked for it may not approve it, nor who did not log in. */
+/* TEXT (JSON) of an operation's row, with AUDIT_SECRET for each token of a secret. */
+json_t *command_operation_masked(const char *text);
+/* -EPERM: who asked for it may not approve it, nor who did not log in. What it destroys is told. */
 int command_operation_approve(struct tx *tx, struct command *c, struct err *err);
 /* Who has ROLE may run ACTION of A; WHO is for the message. NULL: the daemon itself, which may.
  * -EPERM. */

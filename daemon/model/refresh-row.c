@@ -3,6 +3,7 @@
 #include "refresh.h"
 
 #include "command-internal.h"
+#include "refresh-all.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -218,6 +219,9 @@ int refresh_move(struct tx *tx, const struct refresh_move *m, struct err *err) {
                 break;
         case REFRESH_NEXT:
                 r = set_stage(tx, m->application, m->decision->next, err);
+                if (r >= 0 && refresh_is_over(m->decision->next))
+                        r = refresh_all_ended(tx, &(struct refresh_all_turn){ m->sealer, m->audit },
+                                              m->application, m->ret_stopped, err);
                 break;
         case REFRESH_PAUSE:
                 r = w_refresh_set_paused(

@@ -114,6 +114,8 @@ struct refresh_move {
         int64_t application, turn;
         const struct refresh_decision *decision;
         const char *holds;
+        /* Filled in: why what follows it in a refresh --all cannot; or NULL. TX's. */
+        const char **ret_stopped;
 };
 int refresh_move(struct tx *tx, const struct refresh_move *m, struct err *err);
 /* refresh-check.c: begins the action; where that is refused the refresh pauses. */

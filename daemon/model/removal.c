@@ -7,6 +7,7 @@
 #include "command-internal.h"
 
 #include "certificate.h"
+#include "refresh-all.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -216,6 +217,8 @@ int removal_application(struct tx *tx, int64_t application, struct err *err) {
         if (r >= 0)
                 r = drop_entries(tx, application, err);
         if (r >= 0)
+                r = refresh_all_leave(tx, row, err);
+        if (r >= 0)
                 r = drop_rules(tx, row, err);
         if (r >= 0)
                 r = w_schedule_delete_application(
@@ -312,6 +315,8 @@ int removal_model(struct tx *tx, int64_t model, struct err *err) {
         if (r >= 0)
                 r = w_shown_delete_model(tx, &(struct w_shown_delete_model_in){ .model_id = model },
                                          err);
+        if (r >= 0)
+                r = refresh_all_forget(tx, model, err);
         if (r >= 0)
                 r = w_model_option_delete_all(
                         tx, &(struct w_model_option_delete_all_in){ .model_id = model }, err);

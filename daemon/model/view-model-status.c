@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* view-model-status.c - status, units, relations and storage; see view-model.h */
 #include "refresh.h"
+#include "refresh-all.h"
 #include "rule.h"
 #include "view-internal.h"
 
@@ -417,6 +418,31 @@ static int put_model(struct tx *tx, const struct q_model_row *m, json_t *into, s
         return r;
 }
 
+/* What is over is shown by show-refresh alone. */
+static int put_refresh_all(struct tx *tx, const struct q_model_row *m, json_t *into,
+                           struct err *err) {
+        struct q_refresh_all_row *o;
+        json_t *j = NULL;
+        int r = refresh_all_find(tx, m->id, &o, err);
+
+        if (r >= 0 && o && !refresh_all_is_over(o))
+                r = refresh_all_json(tx, m->id, false, &j, err);
+        if (j)
+                json_object_set_new(into, "refresh-all", j);
+        return r;
+}
+
+int view_model_refresh(struct tx *tx, const char *model, json_t **ret, struct err *err) {
+        const struct q_model_row *m;
+        int r = lookup_model(tx, model, &m, err);
+
+        if (r >= 0)
+                r = refresh_all_json(tx, m->id, true, ret, err);
+        if (r >= 0 && !*ret)
+                return err_set(err, -ENOENT, "model %s: no refresh --all was ordered", m->name);
+        return r < 0 ? r : 0;
+}
+
 int view_model_status(struct tx *tx, const char *model, const struct view_filter *f, json_t **ret,
                       struct err *err) {
         cleanup_(json_freep) json_t *j = json_object();
@@ -425,6 +451,8 @@ int view_model_status(struct tx *tx, const char *model, const struct view_filter
 
         if (r >= 0)
                 r = put_model(tx, m, j, err);
+        if (r >= 0)
+                r = put_refresh_all(tx, m, j, err);
         if (r >= 0)
                 r = f->application ? put_one(tx, m, f, j, err) : put_applications(tx, m, f, j, err);
         if (r >= 0 && f->relations)

@@ -27,6 +27,8 @@ struct view_filter {
 /* -ENOENT with the nearest name. */
 int view_model_status(struct tx *tx, const char *model, const struct view_filter *f, json_t **ret,
                       struct err *err);
+/* The last refresh --all with its applications. -ENOENT: none was ordered. */
+int view_model_refresh(struct tx *tx, const char *model, json_t **ret, struct err *err);
 int view_model_list(struct tx *tx, int64_t after, json_t **ret, struct err *err);
 int view_model_clusters(struct tx *tx, int64_t after, json_t **ret, struct err *err);
 /* model-config; DEFAULTS are the daemon's. */

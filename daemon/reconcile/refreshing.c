@@ -20,6 +20,7 @@ struct moving {
         struct refresh_decision decision;
         int64_t application, turn, at;
         char *name, *model, *holds, *to;
+        char *stopped; /* why what follows it in a refresh --all cannot; or NULL */
         enum refresh_stage stage;
 };
 
@@ -146,9 +147,14 @@ static bool is_stage(const struct refresh_decision *d) {
 
 static int move_run(struct tx *tx, struct store_call *c, struct err *err) {
         struct moving *m = c->arg;
-        struct refresh_move move = { m->rec->options.sealer, m->rec->options.audit,
-                                     m->application,         m->turn,
-                                     &m->decision,           m->holds };
+        const char *stopped = NULL;
+        struct refresh_move move = { m->rec->options.sealer,
+                                     m->rec->options.audit,
+                                     m->application,
+                                     m->turn,
+                                     &m->decision,
+                                     m->holds,
+                                     &stopped };
         struct audit_entry row = { .kind = "loop",
                                    .what = "refresh",
                                    .model = m->model,
@@ -161,6 +167,7 @@ static int move_run(struct tx *tx, struct store_call *c, struct err *err) {
         int r = refresh_move(tx, &move, err);
 
         m->at = tx_now(tx);
+        str_set(&m->stopped, stopped);
         if (r <= 0 || !is_stage(&m->decision) || !m->rec->options.audit)
                 return r;
         r = audit_append(tx, m->rec->options.audit, &row, err);
@@ -180,6 +187,11 @@ static void tell(const struct moving *m) {
         else if (m->decision.step == REFRESH_NEXT)
                 log_event(LOG_NOTICE, "refresh", fields, "the refresh of %s to %s: %s is over, %s",
                           m->name, m->to, stage, refresh_stage_names[m->decision.next]);
+        if (m->stopped)
+                log_event(LOG_ERR, "refresh", fields,
+                          "refresh --all of model %s is stopped: %s; mooringctl resume --all, or "
+                          "rollback --all",
+                          m->model, m->stopped);
         reconcile_event(m->rec, "refresh", m->model, m->name, name_of(m->stage, &m->decision));
 }
 
@@ -188,6 +200,7 @@ static void move_free(struct moving *m) {
         free(m->model);
         free(m->holds);
         free(m->to);
+        free(m->stopped);
         free(m);
 }
 

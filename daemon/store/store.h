@@ -153,6 +153,11 @@ void tx_answer(struct store_call *c, const void *data, size_t len); /* copies */
  * generated write is -EEXIST or -ENOENT, of a CHECK or NOT NULL -EINVAL; an engine may show it
  * at commit only, so look before you insert. */
 
+/* Runs FN as a call in the call: below 0 all that it wrote and marked is taken back (-ECANCELED: it
+ * only wanted to see), and the call goes on. */
+int tx_try(struct tx *tx, int (*fn)(struct tx *tx, void *arg, struct err *err), void *arg,
+           struct err *err);
+
 /* cache.db: documents by SHA-256; may forget. Only inside run. */
 int tx_cache_put(struct tx *tx, const void *data, size_t len, uint8_t ret_sha256[DIGEST_SIZE],
                  struct err *err);

@@ -275,6 +275,31 @@ int tx_write(struct tx *tx, const struct store_statement *s, const void *in, str
         return MIN_OF(changes, INT32_MAX);
 }
 
+/* ---- a call in the call */
+
+int tx_try(struct tx *tx, int (*fn)(struct tx *tx, void *arg, struct err *err), void *arg,
+           struct err *err) {
+        struct err lost = {};
+        size_t marks;
+        int r;
+
+        if (tx->lost)
+                return lost_already(tx, err);
+        if (!tx->group)
+                return tx_lose(tx, err_set(&lost, -EPERM, "a read may not try a write"), &lost);
+        marks = tx->group->batch->n_marks;
+        if (tx->engine->savepoint(tx->connection, &lost) < 0)
+                return tx_lose(tx, lost.code, &lost);
+        r = fn(tx, arg, err);
+        if (tx->lost)
+                return tx->lost;
+        if (r < 0)
+                tx->group->batch->n_marks = marks;
+        if (tx->engine->release(tx->connection, r >= 0, &lost) < 0)
+                return tx_lose(tx, lost.code, &lost);
+        return r;
+}
+
 /* ---- ids and marks */
 
 static struct tx_counter *find_counter(struct tx *tx, const char *name) {

@@ -73,6 +73,9 @@ typedef void call(struct target *t, const struct apply_request *r, struct op *op
 
 int world_setup(void **state);
 int world_teardown(void **state);
+/* For main's return: a failed test lets go of nothing, and the report of its leaks would be all
+ * that the end of a log shows. Does not come back then. */
+int world_exit(int failed);
 struct thing *world_thing(const char *type, const char *path);
 void world_done(struct op *op); /* sets the bool that arg points at */
 json_t *world_parse(const char *text);

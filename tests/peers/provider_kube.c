@@ -457,5 +457,5 @@ int main(void) {
         r = cmocka_run_group_tests(tests, world_setup, world_teardown);
         if (getenv("PEERS_DIR")) /* tools/peers says where it runs */
                 r += cmocka_run_group_tests(real, world_setup, world_teardown);
-        return r;
+        return world_exit(r);
 }

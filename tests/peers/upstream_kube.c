@@ -164,5 +164,5 @@ int main(int argc, char **argv) {
         for (size_t s = 0; s < stream_count; s++)
                 yaml_stream_free(&streams[s]);
         free(streams);
-        return r;
+        return world_exit(r);
 }

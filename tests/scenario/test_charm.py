@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 
-from lib.runner import main, test
+from lib.runner import SIMULATED, main, test
 from lib.world import Trouble, until
 
 
@@ -14,7 +14,7 @@ def pinned(world, app):
     return json.loads(world.ctl("show-application", app, "--format", "json").ok().out)[app]["charm-sha256"]
 
 
-@test("an application whose charm is installed later runs by itself", fresh=True)
+@test("an application whose charm is installed later runs by itself", seldom=SIMULATED, fresh=True)
 def _(world):
     away = world.folder / "away"
     os.rename(world.daemon.charms / "minio", away)

@@ -5,7 +5,7 @@ import base64
 import json
 import shutil
 
-from lib.runner import APPS, BUNDLE, main, test
+from lib.runner import APPS, BUNDLE, SIMULATED, main, test
 from lib.services import ask, seen_filled, sql
 from lib.world import Trouble
 
@@ -214,7 +214,7 @@ def mark_of(world):
 
 
 @test("what its users build in a lost database does not end the loss, a person does; the very one that is back ends it by itself; "
-      "a pause hides none, a missing mark is none, and one consent is enough", fresh=True)
+      "a pause hides none, a missing mark is none, and one consent is enough", seldom=SIMULATED, fresh=True)
 def _(world):
     world.ctl("deploy", BUNDLE).ok()
     world.wait_active()
@@ -264,7 +264,7 @@ def adopt_all(world):
     return world.ctl("wait", "--timeout", "2s").code == 0
 
 
-@test("a controller that lost its state adopts what runs: the only copy of a root password is kept and used", fresh=True)
+@test("a controller that lost its state adopts what runs: the only copy of a root password is kept and used", seldom=SIMULATED, fresh=True)
 def _(world):
     world.ctl("deploy", BUNDLE).ok()
     world.wait_active()

@@ -3,7 +3,7 @@
 """What an operator changes: scale, options, relations."""
 import base64
 
-from lib.runner import main, test
+from lib.runner import SIMULATED, main, test
 from lib.world import Trouble, remove
 
 
@@ -57,7 +57,7 @@ def _(world):
         raise Trouble("a dry run set the option")
 
 
-@test("a wait right after a change ends when the change is there, and plan does not say that nothing is to do before")
+@test("a wait right after a change ends when the change is there, and plan does not say that nothing is to do before", seldom=SIMULATED)
 def _(world):
     def env_from():
         return world.cluster.kube.get("deployments", "mlflow", "mlflow-server")["spec"]["template"]["spec"]["containers"][0]

@@ -5,7 +5,7 @@ import contextlib
 import json
 
 from lib.drift import lines
-from lib.runner import main, test
+from lib.runner import SIMULATED, main, test
 from lib.world import Trouble
 
 DEPLOYMENT = "Deployment.apps mlflow/mlflow-server"
@@ -140,7 +140,7 @@ def _(world):
     world.wait_active()
 
 
-@test("apply refuses when the model moved, and says who moved it")
+@test("apply refuses when the model moved, and says who moved it", seldom=SIMULATED)
 def _(world):
     name, _ = plan_of(world, "scale-application", "mlflow-server", "2")
     world.ctl("config", "mlflow-server", "mlflow_port=5072").ok()

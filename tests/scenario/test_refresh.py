@@ -4,6 +4,7 @@
 import json
 from contextlib import contextmanager
 
+from lib.operations import kill
 from lib.runner import main, test
 from lib.world import Trouble
 
@@ -189,24 +190,89 @@ def _(world):
     world.ctl("config", "staged").ok().says("false")        # as it was before the refresh
 
 
-@test("refresh --all goes from who provides to who requires, and ends with the first that pauses", fresh=True,
-      real="the order is the same, and takes minutes there")
-def _(world):
+def tells(said, part):
+    """Beside its output: what people read."""
+    if part not in said.err:
+        raise Trouble(f"it does not say {part!r}: {said.err}")
+
+
+def three(world):
+    """web needs store and db; another content of each charm is on offer."""
     for words in (("minio", "store"), ("mysql-k8s", "db"), ("mlflow-server", "web")):
         world.ctl("deploy", *words).ok()
     world.ctl("integrate", "web:object-storage", "store:object-storage").ok()
     world.ctl("integrate", "web:relational-db", "db:database").ok()
     world.wait_active()
-    world.ctl("refresh", "--all").ok()
+    tells(world.ctl("refresh", "--all").ok(), "nothing to change")
     for name in ("minio", "mysql-k8s", "mlflow-server"):
         file = next(f for f in (world.daemon.charms / name / "objects").glob("*.yaml") if f.name in ("statefulset.yaml", "deployment.yaml"))
         file.write_text(file.read_text().replace("      annotations:\n", "      annotations:\n        example.org/new: there\n", 1))
     world.wait_status("web", "active", "upgrade available")
-    world.cluster.ctl("fail-pods", "web-*", "CrashLoopBackOff")
-    world.wait_for("web to fail", lambda: not any(ready for _, ready in pods(world, "web-").values()))
-    said = world.ctl("refresh", "--all", seconds=300).refused("web: paused", code=3)
-    order = [line.split(" for ")[-1] for line in said.err.splitlines() if line.startswith("use charm")]
-    equal(order, ["db", "store", "web"], "order")
+
+
+def order(world):
+    shown = json.loads(world.ctl("show-refresh", "--format", "json").ok().out)
+    return {a["application"]: a["state"] for a in shown["applications"]}
+
+
+def renewed(world):
+    """The applications whose pods are of the other content."""
+    return sorted({pod["metadata"]["name"].split("-")[0] for pod in world.cluster.kube.list("pods", world.cluster.model)
+                   if "deletionTimestamp" not in pod["metadata"] and "example.org/new" in pod["metadata"].get("annotations", {})})
+
+
+@test("refresh --all goes from who provides to who requires, also over kill -9, waits with the first that pauses, and goes back the other way",
+      fresh=True, real="the order is the same, and takes minutes there")
+def _(world):
+    world.ctl("show-refresh").refused("no refresh --all was ordered", code=1)
+    three(world)
+    said = world.ctl("refresh", "--all", "--dry-run").ok()
+    equal([line.split(" for ")[-1] for line in said.out.splitlines() if "use charm" in line], ["db", "store", "web"], "order")
+    world.ctl("freeze", "web", "--reason", "month-end").ok()
+    world.ctl("refresh", "--all").refused("web is frozen", "month-end", code=1)
+    world.ctl("unfreeze", "web").ok()
+    equal(renewed(world), [], "refreshed after a refusal")
+    with gate(world, "1h"):
+        world.ctl("refresh", "--all").ok()
+        world.wait_status("db", "maintenance", "the canary is well")
+        equal(order(world), {"db": "going", "store": "waiting", "web": "waiting"}, "the order")
+        world.ctl("refresh", "--all").refused("a refresh --all is under way", code=1)
+        world.ctl("status").ok().says("refresh --all: 0 of 3 are over, at db")
+        equal(renewed(world), ["db"], "refreshed")
+        world.cluster.ctl("fail-pods", "web-*", "CrashLoopBackOff")
+        world.wait_for("web to fail", lambda: not any(ready for _, ready in pods(world, "web-").values()))
+        kill(world)
+        world.daemon.options = [o for o in world.daemon.options if not o.startswith("--refresh-gate-period")] + ["--refresh-gate-period=0s"]
+        world.daemon.start()
+        world.wait_for("web's turn", lambda: order(world)["web"] == "going")
+        equal(order(world), {"db": "done", "store": "done", "web": "going"}, "the order")
+        world.wait_status("web", "blocked", "is paused in its canary")
+    world.ctl("status").ok().says("at web, waits for a person")
+    world.ctl("audit", "--what", "refresh").ok().says("refresh --all")
+    world.cluster.ctl("clear")
+    world.ctl("resume", "--all", "--wait", "2m").ok()
+    equal((order(world), renewed(world)), ({"db": "done", "store": "done", "web": "done"}, ["db", "store", "web"]), "in the end")
+    said = world.ctl("rollback", "--all", "--wait", "2m").ok()
+    equal([line.split()[1] for line in said.err.splitlines() if line.startswith("bring ")], ["web", "store", "db"], "the way back")
+    equal((set(order(world).values()), renewed(world)), ({"rolled-back"}, []), "after it")
+
+
+@test("cancel-refresh ends an order after what is under way, and what is brought back by hand stops it", fresh=True,
+      real="rows only")
+def _(world):
+    three(world)
+    with gate(world, "1h"):
+        world.ctl("refresh", "--all").ok()
+        world.wait_status("db", "maintenance", "the canary is well")
+        world.ctl("rollback", "db", "--wait", "1m").ok()
+        tells(world.ctl("show-refresh").ok(), "db was brought back by a person")
+        world.ctl("resume", "--all").ok()
+        world.wait_status("store", "maintenance", "the canary is well")
+        tells(world.ctl("cancel-refresh").ok(), "none of the 1 applications")
+        world.ctl("resume", "--all").refused("is over: cancelled", code=1)
+        equal(order(world), {"db": "rolled-back", "store": "going", "web": "cancelled"}, "the order")
+    world.wait_active()
+    equal(renewed(world), ["store"], "refreshed")
 
 
 if __name__ == "__main__":

@@ -200,13 +200,17 @@ def _(world):
     world.wait_active()
 
 
-@test("a client without TLS is refused once tls-required says so, and TLS goes with its certificate", shares=served, real="its clients run in the next test")
+@test("a client without TLS is refused once tls-required says so, also when its certificate is gone", shares=served, real="its clients run in the next test")
 def _(world):
+    def required():
+        return "require_secure_transport = ON" in json.dumps(world.cluster.kube.get("configmaps", world.cluster.model, f"{DB}-config")["data"])
+
     world.ctl("config", DB, "tls-required=true").ok()
-    world.wait_for("the server's configuration", lambda: "require_secure_transport = ON" in json.dumps(
-        world.cluster.kube.get("configmaps", world.cluster.model, f"{DB}-config")["data"]))
+    world.wait_for("the server's configuration", required)
     world.ctl("config", DB, "tls=relation").ok()
     world.wait_status(DB, "blocked", "tls-required")
+    if not required():
+        raise Trouble("without a certificate all are let in again")
     world.ctl("config", DB, "tls-required=false").ok()
     world.wait_for("the end of TLS", lambda: not told(world)[1][0])
     world.wait_active()

@@ -6,7 +6,7 @@
 #include "confirm.h"
 #include "families.h"
 #include "parts.h"
-#include "status.h"
+#include "refreshes-all.h"
 #include "text.h"
 
 #include "clock.h"
@@ -39,8 +39,7 @@ struct options {
 static const struct opt refresh_options[] = {
         { "all", 0, OPT_BOOL, AT(all), NULL, 0, 0, NULL, 0, NULL,
           "all applications for which another content is on offer, one after the other, what "
-          "others "
-          "need before them; ends with the first that pauses" },
+          "others need before them; waits with the first that pauses" },
         { "channel", 0, OPT_STRING, AT(channel), NULL, 0, 0, "CHANNEL", 0, NULL,
           "go over to this channel" },
         { "revision", 0, OPT_INT, AT(revision), "-1", 0, 0, "N", 0, NULL,
@@ -56,8 +55,11 @@ static const struct opt refresh_options[] = {
         DRY_RUN,
         {},
 };
-static const struct opt resume_options[] = { WAIT, DRY_RUN, {} };
+#define ALL                                                                                        \
+        { "all", 0, OPT_BOOL, AT(all), NULL, 0, 0, NULL, 0, NULL, "what refresh --all ordered" }
+static const struct opt resume_options[] = { ALL, WAIT, DRY_RUN, {} };
 static const struct opt rollback_options[] = {
+        ALL,
         { "accept-data-loss", 0, OPT_BOOL, AT(accept_loss), NULL, 0, 0, NULL, 0, NULL,
           "also where the charm says that data is lost by it" },
         WAIT,
@@ -192,73 +194,39 @@ static int refresh_one(struct cli *c, const char *application) {
                                                          .body = body });
 }
 
-/* ---- all of them */
+/* ---- all of them: refreshes-all.c */
 
-static bool is_end(const json_t *relation, const char *member, const char *application) {
-        const char *text = json_get_str(relation, member, "");
-        size_t n = strcspn(text, ":");
+static int end_all(struct cli *c, int r) {
+        const struct options *o = c->options;
 
-        return strlen(application) == n && strncmp(text, application, n) == 0;
-}
-
-/* One of LEFT provides something to APPLICATION. */
-static bool needs_one(const json_t *relations, const json_t *left, const char *application) {
-        const json_t *r;
-        size_t i;
-
-        json_array_foreach((json_t *)relations, i, r) {
-                const char *name;
-                json_t *one;
-
-                if (!is_end(r, "requirer", application) || is_end(r, "provider", application))
-                        continue;
-                json_object_foreach((json_t *)left, name, one)
-                        if (is_end(r, "provider", name))
-                                return true;
-        }
-        return false;
-}
-
-/* The first of LEFT that needs none of the others; in a circle the first by name. */
-static const char *next_of(const json_t *relations, const json_t *left) {
-        cleanup_(freep) const char **names = text_members(left);
-
-        for (size_t i = 0; names[i]; i++)
-                if (!needs_one(relations, left, names[i]))
-                        return names[i];
-        return names[0];
+        return r || !o->wait || o->dry_run ? r : refreshes_all_watch(c, o->wait);
 }
 
 static int refresh_all(struct cli *c) {
         const struct options *o = c->options;
-        cleanup_(json_freep) json_t *status = NULL, *left = json_object();
-        int r = status_get(c, true, false, &status);
-        json_t *application;
-        const char *name;
+        cleanup_(freep) char *path = refreshes_all_path(c, "");
 
-        json_object_foreach(json_get(status, "applications"), name, application)
-                if (json_get(application, "can-upgrade-to"))
-                        json_object_set(left, name, application);
-        if (r == CLI_DONE && !json_object_size(left))
-                cli_say(c, "nothing to change: each application has what is on offer");
-        while (r == CLI_DONE && json_object_size(left)) {
-                cleanup_(freep) char *one = str_dup(next_of(json_get(status, "relations"), left));
+        if (!path)
+                return CLI_FAILED;
+        return end_all(c, confirm_change(c, "POST", path,
+                                         &(struct confirm_options){ .dry_run = o->dry_run,
+                                                                    .no_prompt = o->no_prompt }));
+}
 
-                r = refresh_one(c, one);
-                if (r == CLI_DONE && !o->dry_run)
-                        r = watch(c, one, o->wait);
-                json_object_del(left, one);
-                if (r != CLI_DONE && json_object_size(left))
-                        cli_say(c, "%zu more are not refreshed", json_object_size(left));
-        }
-        return r;
+static int check_one(struct cli *c, const char *command) {
+        const struct options *o = c->options;
+
+        return o->all == (c->count == 1)
+                       ? cli_fail(CLI_USAGE, "%s: name an application, or say --all", command)
+                       : CLI_DONE;
 }
 
 static int refresh(struct cli *c) {
         const struct options *o = c->options;
+        int r = check_one(c, "refresh");
 
-        if (o->all == (c->count == 1))
-                return cli_fail(CLI_USAGE, "refresh: name an application, or say --all");
+        if (r)
+                return r;
         if (o->all && (o->channel || o->revision >= 0 || o->resources || o->path))
                 return cli_fail(CLI_USAGE,
                                 "refresh --all: --channel, --revision, --resource and --path are "
@@ -269,31 +237,55 @@ static int refresh(struct cli *c) {
 
 /* ---- on and back */
 
+static char *path_of(struct cli *c, const char *rest) {
+        const struct options *o = c->options;
+
+        return o->all ? refreshes_all_path(c, rest) : call_application(c, cli_operand(c, 0), rest);
+}
+
+static int end_either(struct cli *c, int r) {
+        const struct options *o = c->options;
+
+        return o->all ? end_all(c, r) : end(c, cli_operand(c, 0), r);
+}
+
 static int resume(struct cli *c) {
         const struct options *o = c->options;
-        cleanup_(freep) char *path = call_application(c, cli_operand(c, 0), "/resume");
+        cleanup_(freep) char *path = NULL;
+        int r = check_one(c, "resume");
 
-        if (!path)
-                return CLI_FAILED;
+        if (r || !(path = path_of(c, "/resume")))
+                return r ? r : CLI_FAILED;
         call_query_flag(&path, "dry-run", o->dry_run);
-        return end(c, cli_operand(c, 0), call_change(c, "POST", path, NULL));
+        return end_either(c, call_change(c, "POST", path, NULL));
 }
 
 static int rollback(struct cli *c) {
         const struct options *o = c->options;
-        cleanup_(freep) char *path = call_application(c, cli_operand(c, 0), "/rollback");
+        cleanup_(freep) char *path = NULL;
         cleanup_(json_freep) json_t *body = json_pack("{s:b}", "accept-data-loss", o->accept_loss);
+        int r = check_one(c, "rollback");
+
+        if (r || !(path = path_of(c, "/rollback")))
+                return r ? r : CLI_FAILED;
+        return end_either(c, confirm_change(c, "POST", path,
+                                            &(struct confirm_options){ .dry_run = o->dry_run,
+                                                                       .no_prompt = o->no_prompt,
+                                                                       .body = body }));
+}
+
+static int cancel(struct cli *c) {
+        const struct options *o = c->options;
+        cleanup_(freep) char *path = refreshes_all_path(c, "/cancel");
 
         if (!path)
                 return CLI_FAILED;
-        return end(c, cli_operand(c, 0),
-                   confirm_change(c, "POST", path,
-                                  &(struct confirm_options){ .dry_run = o->dry_run,
-                                                             .no_prompt = o->no_prompt,
-                                                             .body = body }));
+        call_query_flag(&path, "dry-run", o->dry_run);
+        return call_change(c, "POST", path, NULL);
 }
 
 #define SIZE sizeof(struct options)
+static const struct opt cancel_options[] = { DRY_RUN, {} };
 const struct command refreshes_commands[] = {
         { "refresh", "upgrade-charm", GROUP_OPERATE, "APPLICATION | --all", 0, 1,
           COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_APPLICATION, refresh_options, SIZE, refresh,
@@ -305,19 +297,35 @@ const struct command refreshes_commands[] = {
           "status says why: resume, or rollback. On a terminal what would be other, and what "
           "cannot be brought back, is shown and asked for first. Options that the new charm does "
           "not take are refused, and nothing is changed. Without --wait it does not wait; with it "
-          "it ends with 3 when the refresh pauses.",
+          "it ends with 3 when the refresh pauses. --all is an order that the daemon keeps: it "
+          "goes "
+          "on when the terminal is gone and after a restart; show-refresh says how it stands, "
+          "cancel-refresh ends it.",
           .example = "refresh mlflow-server --dry-run" },
-        { "resume", NULL, GROUP_OPERATE, "APPLICATION", 1, 1, COMMAND_LIST | COMMAND_DRY_RUN,
-          COMPLETES_APPLICATION, resume_options, SIZE, resume, "Go on with a refresh that paused",
+        { "resume", NULL, GROUP_OPERATE, "APPLICATION | --all", 0, 1,
+          COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_APPLICATION, resume_options, SIZE, resume,
+          "Go on with a refresh that paused",
           "It goes on in the stage in which it paused, and pauses again when what was wrong still "
-          "is.",
+          "is. With --all: what refresh --all ordered, also where its next application could not "
+          "be "
+          "begun.",
           .example = "resume mlflow-server --wait 10m" },
-        { "rollback", NULL, GROUP_OPERATE, "APPLICATION", 1, 1, COMMAND_LIST | COMMAND_DRY_RUN,
-          COMPLETES_APPLICATION, rollback_options, SIZE, rollback,
+        { "rollback", NULL, GROUP_OPERATE, "APPLICATION | --all", 0, 1,
+          COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_APPLICATION, rollback_options, SIZE, rollback,
           "Bring an application back to what it was before its last refresh",
           "Its charm, options and images become what they were, also when the refresh is over. "
           "Options that are secrets stay. What the charm says cannot be brought back is "
-          "named; where data is lost it needs --accept-data-loss, and the role admin.",
+          "named; where data is lost it needs --accept-data-loss, and the role admin. With --all: "
+          "all "
+          "that refresh --all has refreshed, the last first.",
           .example = "rollback mlflow-server --dry-run" },
+        { "show-refresh", NULL, GROUP_OPERATE, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0,
+          refreshes_all_show, "How the last refresh --all stands",
+          "Each application with its place, and why it waits.", .example = "show-refresh" },
+        { "cancel-refresh", NULL, GROUP_OPERATE, "", 0, 0, COMMAND_LIST | COMMAND_DRY_RUN,
+          COMPLETES_NOTHING, cancel_options, SIZE, cancel, "End a refresh --all",
+          "Applications that wait are not refreshed. What is under way of one goes on: rollback "
+          "brings that one back.",
+          .example = "cancel-refresh" },
         {},
 };

@@ -67,6 +67,19 @@ static void add_stops(const json_t *status, const struct status_table_options *o
         }
 }
 
+static void add_refresh(const json_t *order, struct buf *notes) {
+        const char *at = json_get_str(order, "application", NULL),
+                   *why = json_get_str(order, "stopped", json_get_str(order, "paused", NULL));
+        cleanup_(freep) char *text =
+                str_format("refresh --all%s: %lld of %lld are over%s%s%s%s",
+                           str_eq(json_get_str(order, "state", ""), "back") ? ", going back" : "",
+                           (long long)json_get_int(order, "over", 0),
+                           (long long)json_get_int(order, "total", 0), at ? ", at " : "",
+                           at ? at : "", why ? ", waits for a person: " : "", why ? why : "");
+
+        add_note(notes, text);
+}
+
 static void find_notes(const json_t *status, const struct status_table_options *o,
                        struct buf *notes) {
         const json_t *model = json_get(status, "model"), *paused = json_get(model, "paused");
@@ -97,6 +110,8 @@ static void find_notes(const json_t *status, const struct status_table_options *
         if (paused)
                 add_stop("", "paused", paused, o, notes);
         add_stops(status, o, notes);
+        if (json_get(status, "refresh-all"))
+                add_refresh(json_get(status, "refresh-all"), notes);
         if (said[0] && !str_eq(word, "unreachable")) /* the cluster's own line says it */
                 add_note(notes, said);
 }

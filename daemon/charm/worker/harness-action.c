@@ -3,6 +3,7 @@
  * harness-action.h */
 #include "harness-action.h"
 
+#include "digest.h"
 #include "harness-check.h"
 #include "harness-file.h"
 #include "harness.h"
@@ -148,30 +149,58 @@ static int call(struct harness_action *h, const char *world, struct harness_answ
         return r;
 }
 
-static int call_fresh(struct harness_action *h, const char *world, struct harness_answer *ret,
-                      struct err *err) {
-        struct harness_worker w;
-        int r = harness_worker_start(&w, h->options, err);
+/* ---- the same, the other way round */
 
-        if (r < 0)
-                return r;
-        r = harness_worker_step(&w, world, strlen(world), ret, err);
-        if (harness_worker_stop(&w, r < 0 ? NULL : err) < 0)
-                r = -EFAULT;
+struct harness_call {
+        char *test, *step, *world;
+        uint8_t said[DIGEST_SIZE];
+};
+
+static void keep_call(struct harness_action *h, const char *world, const struct step *said,
+                      const uint8_t digest[DIGEST_SIZE]) {
+        struct harness_call *c;
+
+        h->calls = mem_grow(h->calls, &h->call_room, h->call_count + 1, sizeof(*h->calls));
+        c = &h->calls[h->call_count++];
+        c->test = str_dup(h->test);
+        c->step = str_dup(said->name);
+        c->world = str_dup(world);
+        memcpy(c->said, digest, DIGEST_SIZE);
+}
+
+static int call_again(struct harness_worker *w, const struct harness_call *c, struct err *err) {
+        struct harness_answer a = {};
+        int r = harness_worker_step(w, c->world, strlen(c->world), &a, err);
+
+        if (r >= 0 && memcmp(a.digest, c->said, DIGEST_SIZE) != 0)
+                r = err_set(err, -EINVAL, "what step %s says depends on what ran before it",
+                            c->step);
+        harness_answer_deinit(&a);
         return r;
 }
 
-static int call_both(struct harness_action *h, const char *world, struct harness_answer *ret,
-                     struct err *err) {
-        struct harness_answer again = {};
-        int r = call_fresh(h, world, ret, err);
+void harness_action_again(struct harness_action *h) {
+        struct harness_worker w;
+        struct err err = {};
+        size_t i = h->call_count;
+        int r = i ? harness_worker_start(&w, h->options, &err) : 0;
+        bool up = i && r >= 0;
 
-        if (r >= 0)
-                r = call(h, world, &again, err);
-        if (r >= 0 && memcmp(again.digest, ret->digest, DIGEST_SIZE) != 0)
-                r = err_set(err, -EINVAL, "what the step says depends on what ran before it");
-        harness_answer_deinit(&again);
-        return r;
+        while (r >= 0 && i) {
+                r = call_again(&w, &h->calls[--i], &err);
+                if (r < 0)
+                        harness_action_fail(h, h->calls[i].test, &err);
+        }
+        if (up && harness_worker_stop(&w, r < 0 ? NULL : &err) < 0 && r >= 0)
+                harness_action_fail(h, h->calls[0].test, &err);
+        for (i = 0; i < h->call_count; i++) {
+                free(h->calls[i].test);
+                free(h->calls[i].step);
+                free(h->calls[i].world);
+        }
+        free(h->calls);
+        h->calls = NULL;
+        h->call_count = h->call_room = 0;
 }
 
 /* ---- how else it may end */
@@ -288,15 +317,21 @@ static void check_called(struct harness_action *h, const char *action) {
 int harness_action_call(struct harness_action *h, const struct meta_action *action,
                         const json_t *world, struct harness_answer *ret, struct err *err) {
         cleanup_(freep) char *text = json_text(world);
+        uint8_t digest[DIGEST_SIZE];
+        bool again;
         int r;
 
         if (strlen(text) > CHARM_WORLD_MAX)
                 return err_set(err, -E2BIG, "a world has at most %u bytes", CHARM_WORLD_MAX);
-        r = call_both(h, text, ret, err);
+        digest_sha256(text, strlen(text), digest);
+        again = map_set_bytes(&h->tried, digest, sizeof(digest), h) != NULL;
+        r = call(h, text, ret, err);
         if (r < 0 || !ret->step)
                 return r;
+        if (!again)
+                keep_call(h, text, ret->step, ret->digest);
         note(h, action->name, ret->step);
-        if (!ret->step->ask)
+        if (again || !ret->step->ask)
                 return 0;
         r = harness_check_ask(h->meta, action, ret->step->ask, err);
         return r < 0 ? err_add(err, r, "step %s", ret->step->name)
@@ -337,8 +372,11 @@ static size_t test_each(struct harness_action *h, const char *end,
         size_t i;
         json_t *name;
 
-        json_array_foreach(names, i, name)
-                test(h, json_string_value(name));
+        json_array_foreach(names, i, name) {
+                h->test = json_string_value(name);
+                test(h, h->test);
+        }
+        harness_action_again(h);
         return json_array_size(names);
 }
 
@@ -355,4 +393,5 @@ void harness_action_test(struct harness_action *h) {
                 check_called(h, h->meta->actions[i].name);
         json_decref(h->called);
         json_decref(h->known);
+        map_free(&h->tried);
 }

@@ -389,6 +389,7 @@ void harness_run_test(struct harness_action *h, const char *name) {
         else
                 printf("ok %s: %s %s after %zu calls%s%s\n", name, run.action->name, run.ending,
                        json_array_size(run.said), *run.message ? ": " : "", run.message);
+        harness_action_again(h);
         json_decref(run.world);
         json_decref(run.said);
         json_decref(run.results);

@@ -164,7 +164,9 @@ class DataPlane(threading.Thread):
 
     def run_mysql(self, pod):
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
-        data = self.volume_of(pod)
+        data, more = self.volume_of(pod), self.settings(pod)
+        if data and "datadir" in more:
+            data = data.with_name(f"{data.name}-{Path(more['datadir']).name}")
         names = [volume["secret"]["secretName"] for volume in pod["spec"]["volumes"] if "secret" in volume]
         password = self.secret(namespace, names[0]) if names else None
         if not data or not password:
@@ -175,13 +177,21 @@ class DataPlane(threading.Thread):
                 f"--bind-address={self.address_of(namespace, name, 3306)}", f"--pid-file={data}.pid", "--skip-name-resolve",
                 "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=16M", "--performance-schema=OFF",
                 *(["--skip-log-bin"] if scratch_of(pod) else ["--log-bin=binlog", "--binlog-format=ROW"]), *tls]
+        closed = ["--read-only=ON"] if more.get("read_only") == "ON" else []
         self.run_in(pod, MYSQL_UNIX_PORT=socket, MYSQL_HOST=self.address_of(namespace, name, 3306),
                     PATH=f"{self.in_the_way}:{self.path}")
         if MYSQL:
-            return self.spawn(f"{name}-mysql", [*self.mysqld(pod, data, password["root-password"]), *tls])
+            return self.spawn(f"{name}-mysql", [*self.mysqld(pod, data, password["root-password"]), *tls, *closed])
         if not data.exists():
             self.initialise_mariadb(data, password["root-password"])
-        return self.spawn(f"{name}-mariadb", argv)
+        return self.spawn(f"{name}-mariadb", [*argv, *closed])
+
+    def settings(self, pod):
+        """Options of the configuration files that are mounted into POD."""
+        names = [volume["configMap"]["name"] for volume in pod["spec"]["volumes"] if "configMap" in volume]
+        found = self.cluster.kube.get("configmaps", pod["metadata"]["namespace"], names[0]) if names else None
+        lines = "\n".join((found or {}).get("data", {}).values()).splitlines()
+        return dict((word.strip() for word in line.split("=", 1)) for line in lines if "=" in line)
 
     def run_client(self, pod):
         """No server: what is run in the pod gets its environment, and a Service of MySQL's is the pod behind it."""

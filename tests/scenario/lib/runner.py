@@ -25,6 +25,7 @@ from .world import ROOT, Trouble, World
 
 BUNDLE = ROOT / "examples" / "bundle-mlflow.yaml"
 APPS = ("mlflow-minio", "mlflow-mysql", "mlflow-server")
+SIMULATED = "half a minute, and the simulator shows the same each time"      # why a test is seldom
 TESTS = []
 LOG_LINES = 40          # of the daemon's log that are shown with a failure
 POLL = "2s"             # how often databases and buckets are looked at; 30 s by default

@@ -143,7 +143,7 @@ static void a_secret_parameter_is_sealed_and_goes_with_its_operation(void **stat
 }
 
 static int set_state(struct tx *tx, int64_t id, struct err *err) {
-        return w_operation_set_turn(
+        int r = w_operation_set_turn(
                 tx,
                 &(struct w_operation_set_turn_in){ .id = id,
                                                    .step = "restore",
@@ -153,6 +153,8 @@ static int set_state(struct tx *tx, int64_t id, struct err *err) {
                                                    .message = "",
                                                    .steps = "[]" },
                 err);
+
+        return r < 0 ? r : 0;
 }
 
 static void who_cancels_is_told_what_is_half_done(void **state) {
@@ -252,6 +254,8 @@ static void a_second_person_who_logged_in_approves(void **state) {
         assert_int_equal(one(d, command_operation_approve, &nobody, id), -EPERM);
         assert_non_null(strstr(desk_error(d, 0), "who approves did not log in"));
         assert_int_equal(one(d, command_operation_approve, &bob, id), 0);
+        assert_true(desk_has_note(d, "parameters {"));
+        assert_true(desk_has_note(d, "reason: "));
         assert_string_equal(row_of(d, id).approval, "given");
         assert_int_equal(one(d, command_operation_approve, &bob, id), 0);
         assert_int_equal(desk_changes(d), 0);

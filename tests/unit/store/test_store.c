@@ -51,6 +51,34 @@ static int run_marking(struct tx *tx, struct store_call *c, struct err *err) {
         return run_count(tx, c, err);
 }
 
+static int try_failing(struct tx *tx, void *arg, struct err *err) {
+        return run_failing(tx, arg, err);
+}
+
+static int try_good(struct tx *tx, void *arg, struct err *err) {
+        struct w_setting_set_in in = { .name = "tried", .value = "yes" };
+
+        tx_mark(tx, MARK_MODEL, 777);
+        return w_setting_set(tx, &in, err);
+}
+
+/* A try in a try is taken back with the outer one. */
+static int try_both(struct tx *tx, void *arg, struct err *err) {
+        int r = tx_try(tx, try_good, arg, err);
+
+        return r < 0 ? r : err_set(err, -ECANCELED, "only looked");
+}
+
+static int run_trying(struct tx *tx, struct store_call *c, struct err *err) {
+        struct err why = {};
+
+        if (tx_try(tx, try_failing, c, &why) != -EPERM || !str_eq(err_text(&why), "not like this"))
+                return err_set(err, -EPROTO, "what failed says something else");
+        if (tx_try(tx, try_both, c, &why) != -ECANCELED)
+                return err_set(err, -EPROTO, "what only looked says something else");
+        return tx_try(tx, try_good, c, err);
+}
+
 /* Holds the store thread until the test has queued what it wants in one group. */
 static void assert_setting(struct fixture *f, const char *name, const char *value) {
         cleanup_(freep) char *found = fixture_get(f, name);
@@ -99,6 +127,19 @@ static void a_failed_call_leaves_nothing_and_its_group_stays(void **state) {
         assert_string_not_equal(found, "");
         waited_free(bad);
         waited_free(good);
+}
+
+static void what_was_tried_and_failed_is_taken_back_alone(void **state) {
+        struct fixture *f = *state;
+        struct waited *w = waited_new(f, "trying", run_trying, NULL);
+
+        waited_submit(w);
+        assert_int_equal(waited_wait(w), 1);
+        assert_setting(f, "failed", "");
+        assert_setting(f, "tried", "yes");
+        assert_int_equal(fixture_event(f, "mark 0 666"), -1);
+        assert_true(fixture_event(f, "mark 0 777") >= 0);
+        waited_free(w);
 }
 
 static void request(struct fixture *f, const char *id, const char *want, int runs) {
@@ -625,6 +666,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 BOTH(a_write_is_there_after_the_store_was_opened_again),
                 BOTH(a_failed_call_leaves_nothing_and_its_group_stays),
+                BOTH(what_was_tried_and_failed_is_taken_back_alone),
                 BOTH(the_same_request_gets_the_recorded_answer),
                 SQLITE(the_same_request_twice_in_one_group_runs_once),
                 BOTH(an_answer_too_big_to_record_fails_its_call),

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* upgrade.h - another version of the server, what is looked at before, and the way back: upgraded.h
+ * with dumps
+ *
+ * The option maintenance makes the server start read-only, by a file that no restart of the pod
+ * comes from; upgraded-from has two words more, of when clients were let in to the new server and
+ * what it had written until then (GTIDs, "-": it tells none); data-folder is where on the volume
+ * the server's data are: a way back begins with an empty one, and leaves the other as it is. */
+#pragma once
+
+#include "backup-server.h"
+#include "upgraded.h"
+
+#define UPGRADE_NO_GTID "-"
+
+/* The image that runs, or is to. */
+const char *upgrade_image(const struct charm_view *v);
+/* A line of my.cnf, or "". */
+const char *upgrade_data_folder(const struct charm_view *v, struct charm_plan *p);
+/* The file that makes it read-only; CHARM_NONE: it takes writes. */
+struct charm_hole upgrade_maintenance(const struct charm_view *v);
+/* What is said of an upgrade that is there, or broke off. */
+void upgrade_say(const struct charm_view *v, struct charm_plan *p);
+
+/* ---- upgrade-path.c: versions */
+struct upgrade_version {
+        int major, minor, patch;
+        bool mariadb;
+};
+/* Of VERSION(), and of what a program says with --version. */
+bool upgrade_version_of(const char *text, struct upgrade_version *ret);
+/* Of an image's tag. */
+bool upgrade_version_of_tag(struct charm_plan *p, const char *image, struct upgrade_version *ret);
+/* Why data of FROM cannot be taken on by TO; NULL: they can. */
+const char *upgrade_path_wrong(struct charm_plan *p, const struct upgrade_version *from,
+                               const struct upgrade_version *to);
+/* MAJOR * 100 + MINOR, to compare by. */
+int upgrade_series(const struct upgrade_version *v);
+
+/* ---- upgrade-check.c: steps that find what stands in the way; none touches anything. They leave
+ * "server" (VERSION()), "target" (of the image, if it is known), findings and their number */
+#define UPGRADE_CHECKS                                                                             \
+        { "start", upgrade_start, 300, CHARM_ALL }, { "probe", upgrade_probe, 600, CHARM_ALL },   \
+                { "server", upgrade_look_at_server, 300, 0 },                                      \
+                { "objects", upgrade_look_at_objects, 600, 0 },                                    \
+                { "tables", upgrade_look_at_tables, 3600, CHARM_ALL },                             \
+                { "disk", upgrade_look_at_disk, 300, CHARM_ALL },                                  \
+                { "backups", upgrade_look_at_backups, 300, CHARM_ALL }
+void upgrade_start(const struct charm_world *w, struct charm_ask *a);
+void upgrade_probe(const struct charm_world *w, struct charm_ask *a);
+void upgrade_look_at_server(const struct charm_world *w, struct charm_ask *a);
+void upgrade_look_at_objects(const struct charm_world *w, struct charm_ask *a);
+void upgrade_look_at_tables(const struct charm_world *w, struct charm_ask *a);
+void upgrade_look_at_disk(const struct charm_world *w, struct charm_ask *a);
+void upgrade_look_at_backups(const struct charm_world *w, struct charm_ask *a);
+/* The next step of upgrade: goes on, or gives up. */
+void upgrade_judge(const struct charm_world *w, struct charm_ask *a);
+
+/* ---- upgrade-server.c: the server with its writers kept out, and one that comes up */
+/* Steps: maintenance is wanted, that is written, and the server that runs is read-only: "started",
+ * in seconds since 1970, is of that one. */
+void upgrade_maintain(const struct charm_world *w, struct charm_ask *a);
+void upgrade_settle(const struct charm_world *w, struct charm_ask *a);
+void upgrade_fence(const struct charm_world *w, struct charm_ask *a);
+
+struct upgrade_seen {
+        const char *version, *read_only, *folder, *started;
+};
+enum upgrade_came { UPGRADE_WAITS, UPGRADE_CAME, UPGRADE_CAME_NOT };
+/* Until a server (ANOTHER: one that was started after "started") answers, is ready, and has its
+ * data in FOLDER (NULL: anywhere), or the parameter "wait" is over. WAITS: it has asked for
+ * something. */
+enum upgrade_came upgrade_await(const struct charm_world *w, struct charm_ask *a, bool another,
+                                const char *folder, struct upgrade_seen *ret);
+/* Two statements that tell what upgrade_seen_of reads, and what asks for them alone. */
+#define UPGRADE_SEEN                                                                               \
+        "SELECT VERSION(), @@global.read_only, @@datadir, UNIX_TIMESTAMP()",                       \
+                "SHOW GLOBAL STATUS LIKE 'Uptime'"
+void upgrade_ask_seen(struct charm_ask *a);
+struct upgrade_seen upgrade_seen_of(const struct charm_world *w, struct charm_ask *a);
+/* Steps: it takes writes; and its file says so too, so that it does after a restart. */
+void upgrade_let_write(const struct charm_world *w, struct charm_ask *a);
+void upgrade_await_file(const struct charm_world *w, struct charm_ask *a);
+
+/* ---- upgrade-back.c: steps that begin "image" on an empty folder, "folder", with what the backup
+ * "id" has. What goes wrong is noted as "half", and the next ones do nothing; else "whole" */
+void upgrade_anew(const struct charm_world *w, struct charm_ask *a);
+void upgrade_empty(const struct charm_world *w, struct charm_ask *a);
+void upgrade_load(const struct charm_world *w, struct charm_ask *a);
+void upgrade_compare(const struct charm_world *w, struct charm_ask *a);
+/* Until what relations log in with is there again. */
+void upgrade_account(const struct charm_world *w, struct charm_ask *a);
+/* A name for such a folder, of what this call asks for. */
+const char *upgrade_new_folder(const struct charm_world *w, struct charm_ask *a);
+/* The server's GTIDs, without spaces. SQL that tells them, of a server of that VERSION(). */
+const char *upgrade_gtids(struct charm_ask *a, const char *text);
+const char *upgrade_gtid_query(const char *version);
+
+extern const struct charm_step upgrade_pre_check_steps[], upgrade_steps[], upgrade_check_steps[],
+        upgrade_rollback_steps[];
