@@ -308,6 +308,10 @@ void charm_done(struct charm_ask *a);
 void charm_give_up(struct charm_ask *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Noted for later steps, with what is asked; NULL: forgotten. All of it at most 64 KiB. */
 void charm_set(struct charm_ask *a, const char *key, const char *value);
+/* A key of the state that the daemon reads: what is half done should the action end here. Who
+ * cancels it is told, and who looks at one that did not end well. Taken out again when it is
+ * whole. No secret is in it. */
+#define CHARM_LEAVES "leaves"
 /* A line for who watches. No secret is in it. */
 void charm_log(struct charm_ask *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* What the action is for. A token (only under "secret-results" of charm.yaml) is shown as its

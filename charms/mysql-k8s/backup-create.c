@@ -15,6 +15,7 @@
 #include "backup-server.h"
 
 #include "binlog.h"
+#include "restore-part.h"
 
 #include <stdio.h>
 
@@ -28,7 +29,7 @@ static bool is_sealed(const struct charm_world *w) {
 }
 
 static void find_free(const struct charm_world *w, struct charm_ask *a) {
-        if (backup_server_runs(w, a))
+        if (!restore_part_refuses(w, a) && backup_server_runs(w, a))
                 backup_find_free(w, a);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* backup-restore.c - the action restore
  *
- *   find ──▶ verify ──▶ use ──▶ quiet ──▶ here ──▶ restore ──▶ check ──▶ open
+ *   find ──▶ verify ──▶ use ──▶ quiet ──▶ note ──▶ here ──▶ restore ──▶ check ──▶ open ──▶ forget
  *                └▶ until ──▶ logs ──▶ scan ──▶ use ...  check ──▶ replay ──▶ open
  *
  * The second row is that of restore-to-time (binlog-replay.c). Then all databases are of that
@@ -12,12 +12,13 @@
  * databases of the backup are dropped and read back by one client, which holds a lock, so that
  * one of a killed daemon ends before the next begins; tables are compared. A restore that breaks
  * off leaves the server read-only: half a database is written to by nobody, and another restore
- * makes it whole. */
+ * makes it whole; until then that is what the application's status says (restore-part.h). */
 #include "backup-server.h"
 
 #include "charm.gen.h"
 
 #include "binlog.h"
+#include "restore-part.h"
 
 /* ---- find */
 
@@ -198,9 +199,7 @@ static void open_again(const struct charm_world *w, struct charm_ask *a) {
         if (binlog_asked(w))
                 binlog_tell(w, a);
         charm_set(a, "quiet", NULL);
-        charm_result(a, "completed", "ok");
-        charm_result(a, "backup-id", charm_param(w, "backup-id"));
-        charm_done(a);
+        charm_next(a);
 }
 
 /* It ended between being quiet and touching anything; or later, and a server that was started
@@ -232,11 +231,14 @@ const struct charm_step backup_restore_steps[] = {
         { "scan", binlog_scan, BACKUP_HOURS, CHARM_ALL },
         { "use", look_at_use, 300, 0 },
         { "quiet", quiet, 300, 0 },
+        { "note", restore_part_note, 300, 0 },
         { "here", look_here, 300, 0 },
         { "restore", restore, BACKUP_HOURS, CHARM_ALL },
         { "check", check, BACKUP_HOURS, 0 },
         { "replay", binlog_replay, BACKUP_HOURS, CHARM_ALL },
         { "open", open_again, 300, 0 },
+        { "forget", restore_part_forget, 300, 0 },
+        { "left", restore_part_left, 300, CHARM_CLEANUP | CHARM_ALL },
         { "reopen", reopen, 300, CHARM_CLEANUP | CHARM_ALL },
         {}
 };

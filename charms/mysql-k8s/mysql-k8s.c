@@ -13,6 +13,7 @@
 
 #include "backup-server.h"
 #include "binlog.h"
+#include "restore-part.h"
 #include "serve.h"
 #include "tls.h"
 #include "upgrade.h"
@@ -223,6 +224,7 @@ static void plan(const struct charm_view *v, struct charm_plan *p) {
         backup_plan_scratch(v, p);
         check_options(v, p);
         upgrade_say(v, p);
+        restore_part_say(v, p);
 }
 
 /* ---- get-password */

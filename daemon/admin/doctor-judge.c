@@ -42,6 +42,7 @@ const struct doctor_check doctor_checks[] = {
         { "pod-failing", doctor_pod_failing, "no pod of ours fails or finds no node" },
         { "conflict", doctor_conflict, "nothing is claimed twice" },
         { "plan-failed", doctor_plan_failed, "every charm gave a plan" },
+        { "blocked", doctor_blocked, "no charm waits for a person" },
         { "plan-held", doctor_plan_held, "no plan waits for a person" },
         { "refresh-paused", doctor_refresh_paused, "no refresh waits for a person" },
         { "pause-old", doctor_pause_old, "nothing is paused for longer than a day" },

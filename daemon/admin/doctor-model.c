@@ -64,6 +64,32 @@ void doctor_plan_held(struct doctor *d) {
         each_with(d, "held", DOCTOR_WARNING, "plan");
 }
 
+/* The command between backticks of what a charm says is the one to run. */
+static char *next_said(const json_t *a, const char *text) {
+        const char *from = strstr(text, "`mooringctl "), *to = from ? strchr(from + 1, '`') : NULL;
+
+        if (!to)
+                return next_of(a, "why", "");
+        return str_format("%.*s --model %s", (int)(to - from - 1), from + 1,
+                          json_get_str(a, "model", ""));
+}
+
+void doctor_blocked(struct doctor *d) {
+        const json_t *a;
+        size_t i;
+
+        json_array_foreach(json_dig(d->facts, "loop", "applications", NULL), i, a) {
+                const char *text = json_get_str(a, "blocked", "");
+                cleanup_(freep) char *subject = subject_of(a);
+                cleanup_(freep) char *next = next_said(a, text);
+
+                if (text[0] && !json_get_bool(a, "dying", false))
+                        doctor_find(d, DOCTOR_ERROR,
+                                    DOCTOR_SUBJECT(subject, json_get_int(a, "since", 0), next),
+                                    "%s", text);
+        }
+}
+
 void doctor_refresh_paused(struct doctor *d) {
         each_with(d, "refresh-paused", DOCTOR_ERROR, "why");
 }

@@ -89,6 +89,7 @@ void doctor_model_foreign(struct doctor *d);
 void doctor_conflict(struct doctor *d);
 void doctor_plan_failed(struct doctor *d);
 void doctor_plan_held(struct doctor *d);
+void doctor_blocked(struct doctor *d);
 void doctor_refresh_paused(struct doctor *d);
 void doctor_pause_old(struct doctor *d);
 void doctor_fight(struct doctor *d);

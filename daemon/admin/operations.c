@@ -172,6 +172,11 @@ static json_t *operation_json(const struct q_operation_row *o) {
 }
 
 static void add_rest(json_t *j, const struct q_operation_row *o) {
+        cleanup_(json_freep) json_t *state = command_operation_masked(o->state);
+        const char *leaves = json_get_str(state, "leaves", NULL);
+
+        if (leaves)
+                json_object_set_new(j, "leaves", json_string(leaves));
         json_object_set_new(j, "params", command_operation_masked(o->params));
         json_object_set_new(j, "results", command_operation_masked(o->results));
         json_object_set_new(j, "secret-results", command_operation_masked(o->secret_results));

@@ -338,6 +338,18 @@ int command_operation_end(struct tx *tx, const struct q_operation_row *o, const 
         return r < 0 ? r : 0;
 }
 
+/* What its charm says is half done (CHARM_LEAVES, charm.h): said before it is known whether what is
+ * out still ends well, for nobody is asked again then. */
+static void tell_leaves(struct command *c, const struct q_operation_row *o) {
+        cleanup_(json_freep) json_t *state = NULL;
+        const char *leaves = "";
+
+        if (o->state[0] && json_parse(o->state, strlen(o->state), &state, NULL) >= 0)
+                leaves = json_get_str(state, "leaves", "");
+        if (*leaves)
+                command_note(c, "cancelled now it leaves something half done: %s", leaves);
+}
+
 int command_operation_cancel(struct tx *tx, struct command *c, struct err *err) {
         const struct q_operation_row *o = NULL;
         const char *actor = command_asker(tx, c);
@@ -366,6 +378,7 @@ int command_operation_cancel(struct tx *tx, struct command *c, struct err *err) 
         if (str_eq(o->status, "running"))
                 command_note(c, "it ends when what its step has asked for is over and has been "
                                 "cleaned up after");
+        tell_leaves(c, o);
         tx_mark(tx, MARK_OPERATION, o->id);
         return r < 0 ? r : 0;
 }

@@ -314,6 +314,45 @@ def _(world):
         raise Trouble(f"{known}: {listed(world)}")
 
 
+def cancelled_in_the_middle(world, made):
+    """A restore of which the first databases are dropped, cancelled by a person who is told what that leaves."""
+    gate = Gate(world, "mysql", before=True)
+    try:
+        operation = restore(world, **{"backup-id": made["backup-id"], "force": True})
+        gate.wait()
+        world.ctl("show-operation", str(operation)).ok().says("Half done")
+        told = world.ctl("cancel-task", str(operation)).ok()
+        if "leaves something half done: the databases" not in told.out + told.err:
+            raise Trouble(f"nothing is told of it: {told}")
+        gate.open()
+        done(world, operation, "cancelled")
+    finally:
+        gate.remove()
+    return operation
+
+
+@test("a restore cancelled after its first drop is seen until another has ended well, over a restart too", shares=backup, real=GATED)
+def _(world):
+    fill(world)
+    before, made = sums(world), create(world)
+    harm(world)
+    operation = cancelled_in_the_middle(world, made)
+    world.wait_status(MYSQL, "blocked", "restored in part: ")
+    world.ctl("show-operation", str(operation)).refused("Leaves", "only another restore makes them whole", code=1)
+    kill(world)
+    world.daemon.start()
+    world.wait_status(MYSQL, "blocked", "restored in part: ")
+    again = f"run {MYSQL} restore backup-id={made['backup-id']} force=true"
+    world.ctl("doctor").refused("restored in part: ", f"next: mooringctl {again}")
+    failed(world, run(world, MYSQL, "create-backup"), "no backup is made of that")
+    if writable(world):
+        raise Trouble("clients write into half a database")
+    done(world, restore(world, **{"backup-id": made["backup-id"], "force": True}))
+    world.wait_active()
+    if sums(world) != before or not writable(world) or "restored in part" in world.ctl("doctor").out:
+        raise Trouble("not as it was")
+
+
 @test("without a relation it is said what is missing", real=ALIKE)
 def _(world):
     failed(world, run(world, MYSQL, "create-backup"), "Missing relation with S3 integrator charm")

@@ -321,6 +321,8 @@ static void say_state(struct cli *c, const json_t *o) {
                         done);
         else
                 cli_say(c, "Before that it had done nothing outside.");
+        if (json_get(o, "leaves"))
+                cli_say(c, "It leaves this half done: %s", json_get_str(o, "leaves", ""));
 }
 
 static int tell_failure(struct cli *c, const json_t *o) {

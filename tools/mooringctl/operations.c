@@ -218,6 +218,7 @@ static void put_head(struct cli *c, const json_t *o) {
                 put(c, "Next", "mooringctl approve %lld, by a second person, or it is cancelled %s",
                     (long long)json_get_int(o, "id", 0),
                     text_time(json_get_str(o, "approve-until", NULL), c->globals->utc, stamp));
+        put(c, follow_is_live(o) ? "Half done" : "Leaves", "%s", json_get_str(o, "leaves", ""));
         put(c, "Asked by", "%s", json_get_str(o, "asked-by", ""));
         put(c, "Reason", "%s", json_get_str(o, "reason", ""));
         put(c, "Approved by", "%s", json_get_str(o, "approved-by", ""));
@@ -373,7 +374,9 @@ const struct command operations_commands[] = {
         { "cancel-task", "cancel-operation", GROUP_ACTIONS, "ID", 1, 1, COMMAND_LIST,
           COMPLETES_OPERATION, NULL, 0, cancel_task, "Cancel an action that waits or runs",
           "One that runs ends when what its step has asked for is over, and after the steps of its "
-          "charm that clean up.",
+          "charm that clean up. What it leaves half done is told; with --dry-run before anything "
+          "is "
+          "cancelled.",
           .example = "cancel-task 7" },
         { "approve", NULL, GROUP_ACTIONS, "ID", 1, 1, COMMAND_LIST, COMPLETES_OPERATION, NULL, 0,
           approve, "Approve an action that somebody else asked for",

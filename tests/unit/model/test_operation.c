@@ -142,6 +142,35 @@ static void a_secret_parameter_is_sealed_and_goes_with_its_operation(void **stat
         assert_int_equal(w.secrets, 0);
 }
 
+static int set_state(struct tx *tx, int64_t id, struct err *err) {
+        int r = w_operation_set_turn(
+                tx,
+                &(struct w_operation_set_turn_in){ .id = id,
+                                                   .step = "restore",
+                                                   .state = "{\"leaves\":\"half a table\"}",
+                                                   .results = "{}",
+                                                   .ending = "",
+                                                   .message = "",
+                                                   .steps = "[]" },
+                err);
+
+        return r < 0 ? r : 0;
+}
+
+static void who_cancels_is_told_what_is_half_done(void **state) {
+        static const char told[] = "cancelled now it leaves something half done: half a table";
+        struct desk *d = *state;
+        int64_t id;
+
+        assert_int_equal(run(d, "back-up", "{\"to\": \"s3\"}", &id), 0);
+        assert_int_equal(desk_write(d, set_state, id), 0);
+        assert_int_equal(one(d, command_operation_cancel, NULL, id), 0);
+        assert_true(desk_has_note(d, told));
+        assert_int_equal(run(d, "back-up", "{\"to\": \"s3\"}", &id), 0);
+        assert_int_equal(one(d, command_operation_cancel, NULL, id), 0);
+        assert_false(desk_has_note(d, told));
+}
+
 static void what_is_wrong_is_refused(void **state) {
         static const struct {
                 const char *action, *params, *told;
@@ -330,6 +359,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 CASE(an_action_is_queued_with_its_parameters),
                 CASE(a_secret_parameter_is_sealed_and_goes_with_its_operation),
+                CASE(who_cancels_is_told_what_is_half_done),
                 CASE(what_is_wrong_is_refused),
                 CASE(an_application_that_is_being_removed_is_not_acted_on),
                 CASE(an_application_that_is_paused_or_frozen_is_not_acted_on),
