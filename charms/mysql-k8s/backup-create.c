@@ -9,8 +9,9 @@
  * meanwhile has none. The metadata is written last; before it, nothing lists the backup, and
  * when it never comes to it the dump is taken away.
  *
- * Where the server writes binary logs, the backup's place in them is noted (read to begin, see
- * binlog.h): from there on ship-binlogs and restore have any later moment. */
+ * Where ship-binlogs has run, the backup's place in the binary logs is noted (read to chain, see
+ * binlog.h): from there on ship-binlogs and restore have any later moment. Where it cannot be,
+ * the backup is made all the same, and tells why. */
 #include "backup-server.h"
 
 #include "binlog.h"
@@ -18,8 +19,7 @@
 
 #include <stdio.h>
 
-#define SYSTEM "'mysql','information_schema','performance_schema','sys'"
-#define OWN_TABLES "table_type = 'BASE TABLE' AND table_schema NOT IN (" SYSTEM ")"
+#define OWN_TABLES "table_type = 'BASE TABLE' AND table_schema NOT IN (" BACKUP_SYSTEM ")"
 #define TOLD_MAX 5
 
 /* ---- free: a name that no backup has */
@@ -64,7 +64,7 @@ static void ask_survey(struct charm_ask *a) {
                 CHARM_TEXTS("SELECT VERSION(), (SELECT COUNT(*) FROM information_schema.tables "
                             "WHERE " OWN_TABLES ")",
                             "SELECT schema_name FROM information_schema.schemata WHERE schema_name "
-                            "NOT IN (" SYSTEM ") ORDER BY 1",
+                            "NOT IN (" BACKUP_SYSTEM ") ORDER BY 1",
                             "SELECT table_schema, table_name FROM information_schema.tables "
                             "WHERE " OWN_TABLES " AND table_name NOT LIKE '%\\t%' AND table_name "
                             "NOT LIKE '%\\n%' ORDER BY 1, 2 LIMIT 1000",
@@ -103,6 +103,27 @@ void backup_survey(const struct charm_world *w, struct charm_ask *a) {
         charm_set(a, "count", charm_answer(w, "/results/0/rows/0/1"));
         charm_set(a, "databases", databases);
         charm_set(a, "tables", backup_lines(w, a, 2, true, BACKUP_TABLES_MAX));
+        charm_set(a, "spare", "1");
+        charm_next(a);
+}
+
+/* ---- read, chain: its place in the binary logs, where ship-binlogs has run */
+
+void backup_find_chain(const struct charm_world *w, struct charm_ask *a) {
+        if (charm_param(w, "passphrase") && !charm_outcome(w))
+                return binlog_fail(w, a,
+                                   "it has a passphrase of its own, and the binary logs are "
+                                   "sealed with the option's or not at all");
+        binlog_read(w, a);
+}
+
+void backup_take_chain(const struct charm_world *w, struct charm_ask *a) {
+        if (!charm_state(w, "chain"))
+                return binlog_fail(w, a,
+                                   "the server's binary logs do not go on from what was shipped, "
+                                   "or the passphrase is another: run ship-binlogs");
+        charm_set(a, "note", NULL);
+        charm_set(a, "logs", NULL);
         charm_next(a);
 }
 
@@ -194,9 +215,11 @@ static void take_position(const struct charm_world *w, struct charm_ask *a) {
 
         if (!charm_state(w, "chain"))
                 return;
-        if (!name || !at)
+        if (!name || !at) {
+                charm_set(a, "no-moment", "the dump does not say where in the binary log it is");
                 return charm_log(a, "the dump does not say where in the binary log it is: no "
                                     "moment after it can be restored from it");
+        }
         name += strlen("LOG_FILE='");
         at += strlen("LOG_POS=");
         charm_set(a, "position",
@@ -205,12 +228,24 @@ static void take_position(const struct charm_world *w, struct charm_ask *a) {
                              charm_state(w, "chain"), line));
 }
 
+static void dump_without_place(struct charm_ask *a) {
+        const char *why = "no moment at which nobody writes was to be had for 60 s";
+
+        charm_log(a, "%s: the dump is begun again, and no moment after it can be restored", why);
+        charm_set(a, "chain", NULL);
+        charm_set(a, "no-moment", why);
+        charm_goto(a, "reach");
+}
+
 void backup_dump(const struct charm_world *w, struct charm_ask *a) {
         if (!charm_outcome(w))
                 return backup_ask_dump(w, a,
                                        backup_command(w, a, backup_pod(w, a),
                                                       charm_state(w, "chain") ? DUMP_AT : DUMP,
                                                       charm_state(w, "databases"), ""));
+        if (charm_state(w, "chain") && strcmp(charm_outcome(w), "done") != 0 &&
+            strstr(charm_error(w), "Lock wait timeout"))
+                return dump_without_place(a);
         if (!backup_dumped(w, a, BACKUP_LOST_MAX))
                 return;
         charm_log(a, "%s bytes are in the bucket", charm_answer(w, "/bytes"));
@@ -248,6 +283,10 @@ static void note(const struct charm_world *w, struct charm_ask *a) {
         charm_result(a, "bytes", charm_state(w, "bytes"));
         charm_result(a, "sha256", charm_state(w, "sha256"));
         charm_result(a, "encrypted", is_sealed(w) ? "yes" : "no");
+        charm_result(a, "moments",
+                     charm_state(w, "position")
+                             ? "yes"
+                             : charm_text(charm_paper(a), "no: %s", charm_state(w, "no-moment")));
         charm_result(a, "tables", charm_state(w, "count"));
         charm_result(a, "tables-with-checksum", same ? same : "0");
         charm_next(a);
@@ -255,11 +294,10 @@ static void note(const struct charm_world *w, struct charm_ask *a) {
 
 const struct charm_step backup_create_steps[] = { { "free", find_free, 300, CHARM_ALL },
                                                   { "survey", backup_survey, 300, 0 },
-                                                  { "read", binlog_read, 300, CHARM_ALL },
+                                                  { "read", backup_find_chain, 300, CHARM_ALL },
                                                   { "look", binlog_look, 300, CHARM_ALL },
-                                                  { "compare", binlog_compare, 300, 0 },
-                                                  { "end", binlog_end, 300, CHARM_ALL },
-                                                  { "begin", binlog_begin, 300, CHARM_ALL },
+                                                  { "compare", binlog_compare, 300, CHARM_ALL },
+                                                  { "chain", backup_take_chain, 0, 0 },
                                                   { "before", backup_sum_before, BACKUP_HOURS, 0 },
                                                   { "reach", backup_reach, BACKUP_HOURS, 0 },
                                                   { "dump", backup_dump, BACKUP_HOURS, CHARM_ALL },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* backup-restore.c - the action restore
  *
- *   find ──▶ verify ──▶ use ──▶ quiet ──▶ note ──▶ restore ──▶ check ──▶ open ──▶ forget
+ *   find ──▶ verify ──▶ use ──▶ quiet ──▶ note ──▶ here ──▶ restore ──▶ check ──▶ open ──▶ forget
  *                └▶ until ──▶ logs ──▶ scan ──▶ use ...  check ──▶ replay ──▶ open
  *
  * The second row is that of restore-to-time (binlog-replay.c). Then all databases are of that
@@ -53,12 +53,11 @@ static const struct charm_value *databases(const struct charm_world *w, struct c
         return values;
 }
 
-#define SYSTEM "'mysql', 'information_schema', 'performance_schema', 'sys'"
-
 static void ask_use(const struct charm_world *w, struct charm_ask *a) {
         struct charm_plan *p = charm_paper(a);
         bool all = binlog_asked(w);
-        const char *in = all ? "NOT IN (" SYSTEM ")" : charm_text(p, "IN (%s)", list_of(w, a, "'"));
+        const char *in =
+                all ? "NOT IN (" BACKUP_SYSTEM ")" : charm_text(p, "IN (%s)", list_of(w, a, "'"));
 
         charm_ask_sql(
                 a, "server",
@@ -72,21 +71,8 @@ static void ask_use(const struct charm_world *w, struct charm_ask *a) {
                                    "SELECT COUNT(*) FROM information_schema.processlist WHERE db "
                                    "%s AND user <> 'root'",
                                    in),
-                        "SELECT VERSION()",
-                        all ? "SELECT schema_name FROM information_schema.schemata WHERE "
-                              "schema_name NOT IN (" SYSTEM ") ORDER BY 1"
-                            : NULL),
+                        "SELECT VERSION()"),
                 all ? NULL : databases(w, a));
-}
-
-/* Lines of databases, all that there are. */
-static const char *take_all(const struct charm_world *w, struct charm_ask *a) {
-        struct charm_plan *p = charm_paper(a);
-        const char *out = "", *name;
-
-        for (size_t i = 0; (name = charm_answer(w, charm_text(p, "/results/3/rows/%zu/0", i))); i++)
-                out = charm_text(p, "%s%s\n", out, name);
-        return out;
 }
 
 static void look_at_use(const struct charm_world *w, struct charm_ask *a) {
@@ -111,8 +97,6 @@ static void look_at_use(const struct charm_world *w, struct charm_ask *a) {
                           "sessions are open",
                           tables, bytes, charm_param(w, "backup-id"), sessions);
         charm_set(a, "version", charm_answer(w, "/results/2/rows/0/0"));
-        if (binlog_asked(w))
-                charm_set(a, "here", take_all(w, a));
         charm_next(a);
 }
 
@@ -123,6 +107,31 @@ static void quiet(const struct charm_world *w, struct charm_ask *a) {
                 charm_set(a, "quiet", "1");
                 return charm_ask_sql(a, "server", CHARM_TEXTS("SET GLOBAL read_only = ON"), NULL);
         }
+        charm_next(a);
+}
+
+/* ---- here: all databases go; after a replay that broke off there may be others than before it */
+
+/* Lines of databases, all that there are. */
+static const char *take_all(const struct charm_world *w, struct charm_ask *a) {
+        struct charm_plan *p = charm_paper(a);
+        const char *out = "", *name;
+
+        for (size_t i = 0; (name = charm_answer(w, charm_text(p, "/rows/%zu/0", i))); i++)
+                out = charm_text(p, "%s%s\n", out, name);
+        return out;
+}
+
+static void look_here(const struct charm_world *w, struct charm_ask *a) {
+        if (!binlog_asked(w))
+                return charm_next(a);
+        if (!charm_outcome(w))
+                return charm_ask_sql(a, "server",
+                                     CHARM_TEXTS("SELECT schema_name FROM "
+                                                 "information_schema.schemata WHERE schema_name "
+                                                 "NOT IN (" BACKUP_SYSTEM ") ORDER BY 1"),
+                                     NULL);
+        charm_set(a, "here", take_all(w, a));
         charm_next(a);
 }
 
@@ -193,11 +202,24 @@ static void open_again(const struct charm_world *w, struct charm_ask *a) {
         charm_next(a);
 }
 
-/* It ended between being quiet and touching anything. */
+/* It ended between being quiet and touching anything; or later, and a server that was started
+ * again in the middle of it would let writers into half a database. */
 static void reopen(const struct charm_world *w, struct charm_ask *a) {
-        if (!charm_state(w, "quiet") || charm_state(w, "begun") || charm_outcome(w))
+        const char *outcome = charm_outcome(w), *begun = charm_state(w, "begun");
+
+        if (!charm_state(w, "quiet"))
                 return charm_next(a);
-        charm_ask_sql(a, "server", CHARM_TEXTS("SET GLOBAL read_only = OFF"), NULL);
+        if (!outcome)
+                return charm_ask_sql(a, "server",
+                                     CHARM_TEXTS(begun ? "SET GLOBAL read_only = ON"
+                                                       : "SET GLOBAL read_only = OFF"),
+                                     NULL);
+        if (begun && strcmp(outcome, "done") != 0)
+                charm_log(a,
+                          "the server could not be made read-only again: if it was started anew, "
+                          "it takes writes into what is half restored: %s",
+                          charm_error(w));
+        charm_next(a);
 }
 
 const struct charm_step backup_restore_steps[] = {
@@ -210,6 +232,7 @@ const struct charm_step backup_restore_steps[] = {
         { "use", look_at_use, 300, 0 },
         { "quiet", quiet, 300, 0 },
         { "note", restore_part_note, 300, 0 },
+        { "here", look_here, 300, 0 },
         { "restore", restore, BACKUP_HOURS, CHARM_ALL },
         { "check", check, BACKUP_HOURS, 0 },
         { "replay", binlog_replay, BACKUP_HOURS, CHARM_ALL },

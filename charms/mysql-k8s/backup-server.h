@@ -9,6 +9,7 @@
 #define BACKUP_SCRATCH "scratch" /* target: the server that backups are tried on */
 /* Of the list of tables, in letters: the state of an operation and a metadata object are 64 KiB. */
 #define BACKUP_TABLES_MAX 30000
+#define BACKUP_SYSTEM "'mysql','information_schema','performance_schema','sys'"
 #define BACKUP_DATABASES_MAX 40 /* they stand in a command line of 64 words */
 #define BACKUP_LOST_MAX 4 /* a server that ends in the middle each time is no matter for a fifth */
 
@@ -55,9 +56,11 @@ bool backup_ask_compare(const struct charm_world *w, struct charm_ask *a, const 
 const char *backup_compare(const struct charm_world *w, struct charm_ask *a, size_t *ret_all,
                            size_t *ret_bad);
 
-/* ---- steps of create-backup, in this order, with those of binlog.h behind the first; those of
+/* ---- steps of create-backup, in this order, with those of binlog.h after find_chain; those of
  * upgrade too */
 void backup_survey(const struct charm_world *w, struct charm_ask *a);
+void backup_find_chain(const struct charm_world *w, struct charm_ask *a);
+void backup_take_chain(const struct charm_world *w, struct charm_ask *a);
 void backup_sum_before(const struct charm_world *w, struct charm_ask *a);
 void backup_reach(const struct charm_world *w, struct charm_ask *a);
 void backup_dump(const struct charm_world *w, struct charm_ask *a);

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* binlog-replay.c - steps of restore with restore-to-time: from the backup on to a moment
  *
- *   (the dump is read through) ──▶ until ──▶ logs ──▶ scan ──▶ (restored) ──▶ replay
+ *   (until, logs, binlog-find.c) ──▶ scan ──▶ (restored) ──▶ replay
  *
- * Before anything is touched: the logs are there without a gap, from the backup's place to the
- * moment; each was read through by mysqlbinlog, checksums and all; and the place to stop at was
- * found, the end of what comes before the first event of that second or of a later one. Then they
- * are replayed, one client after the other, each log once: a client that begins notes it in
- * mysql.mooring_replayed, in the server itself, so that what a killed daemon, pod or server has
- * left half done is seen, and all begins anew with the dump.
+ * Before anything is touched each log was read through by mysqlbinlog, checksums and all, and the
+ * place to stop at was found: the end of what comes before the first event of that second or of a
+ * later one. Then they are replayed, one client after the other, each log once: a client that
+ * begins notes it in mysql.mooring_replayed, in the server itself, so that what a killed daemon,
+ * pod or server has left half done is seen, and all begins anew with the dump.
  *
  * Left out: statements about users, roles and their rights, which the plan makes, and which would
  * bring old passwords back. */
@@ -16,190 +15,7 @@
 
 #include <stdlib.h>
 
-#define NOTHING "; nothing was touched"
 #define RESTARTS_MAX 5
-
-bool binlog_asked(const struct charm_world *w) {
-        return charm_param(w, "restore-to-time") != NULL;
-}
-
-/* As backup_time has it; NULL: all that there is. */
-static const char *moment(const struct charm_world *w, struct charm_ask *a) {
-        const char *text = charm_param(w, "restore-to-time");
-
-        if (!strcmp(text, "latest"))
-                return NULL;
-        return charm_text(charm_paper(a), "%.10sT%.8sZ", text, text + 11);
-}
-
-/* ---- until: how far the backup's chain goes */
-
-static const char *place_of(const struct charm_world *w, struct charm_ask *a, const char *chain) {
-        return binlog_place(a, backup_noted(w, a, "model"), backup_noted(w, a, "application"),
-                            chain);
-}
-
-static bool has_place(const struct charm_world *w, struct charm_ask *a) {
-        const char *text = charm_param(w, "restore-to-time"),
-                   *by = backup_noted(w, a, "snapshot-by"), *at;
-
-        if (strcmp(text, "latest") != 0 && strlen(text) < strlen("2026-11-22 10:42:11")) {
-                charm_give_up(a, "%s is no moment: as 2026-11-22T10:42:11Z, or latest" NOTHING,
-                              text);
-                return false;
-        }
-        at = moment(w, a);
-        if (!*backup_noted(w, a, "binlog-chain") || !*backup_noted(w, a, "binlog")) {
-                charm_give_up(a,
-                              "%s has no place in the binary logs: it was made before "
-                              "ship-binlogs was there, or of a server without them" NOTHING,
-                              backup_wanted(w));
-                return false;
-        }
-        if (at && strcmp(at, by) <= 0) {
-                charm_give_up(a,
-                              "%s is of %s, which is not before %s: take an older backup" NOTHING,
-                              backup_wanted(w), by, at);
-                return false;
-        }
-        return true;
-}
-
-static void take_note(const struct charm_world *w, struct charm_ask *a) {
-        const char *text = charm_answer(w, "/body"), *at = moment(w, a), *until;
-        const char *chain = backup_noted(w, a, "binlog-chain");
-
-        if (binlog_note_broken(a, text))
-                return charm_give_up(a, "the note of what was shipped is cut off, or was "
-                                        "changed" NOTHING);
-        if (strcmp(backup_meta(a, text, "chain", 0), chain) != 0 && !charm_state(w, "ended")) {
-                charm_set(a, "ended", "1");
-                return backup_ask_object(w, a, "get-object", place_of(w, a, chain), BINLOG_ENDED,
-                                         "");
-        }
-        until = backup_meta(a, text, "until", 0);
-        if (*until == '-' || (at && strcmp(at, until) > 0))
-                return charm_give_up(a,
-                                     "the binary logs were shipped until %s, and %s is later: "
-                                     "ship-binlogs first, or take that moment" NOTHING,
-                                     until, at ? at : "what is asked for");
-        charm_set(a, "last", backup_meta(a, text, "last", 0));
-        charm_set(a, "until", until);
-        charm_next(a);
-}
-
-void binlog_find(const struct charm_world *w, struct charm_ask *a) {
-        const char *outcome = charm_outcome(w);
-
-        if (!binlog_asked(w))
-                return charm_goto(a, "use");
-        if (!outcome) {
-                if (has_place(w, a))
-                        backup_ask_object(w, a, "get-object", place_of(w, a, NULL), BINLOG_NOTE,
-                                          "");
-                return;
-        }
-        if (!strcmp(outcome, "gone"))
-                return charm_give_up(a, "no binary logs of its server were shipped" NOTHING);
-        if (strcmp(outcome, "done") != 0)
-                return charm_give_up(a, "the bucket: %s: %s" NOTHING, outcome, charm_error(w));
-        take_note(w, a);
-}
-
-/* ---- logs: without a gap */
-
-#define PAGE 400 /* objects: 50 KiB of answer */
-
-static const char *backup_log(const struct charm_world *w, struct charm_ask *a) {
-        const char *text = backup_noted(w, a, "binlog");
-
-        return charm_text(charm_paper(a), "%.*s", (int)strcspn(text, " "), text);
-}
-
-static const char *backup_position(const struct charm_world *w, struct charm_ask *a) {
-        const char *text = backup_noted(w, a, "binlog");
-
-        text += strcspn(text, " ");
-        return text + (*text == ' ');
-}
-
-static unsigned long log_number(const char *name) {
-        const char *dot = strrchr(name, '.');
-
-        return dot ? strtoul(dot + 1, NULL, 10) : 0;
-}
-
-static void ask_list(const struct charm_world *w, struct charm_ask *a, const char *after) {
-        const char *place = place_of(w, a, backup_noted(w, a, "binlog-chain"));
-
-        backup_ask_list(w, a, charm_text(charm_paper(a), "%s/", place), after, PAGE);
-}
-
-/* Those of the answer that are needed, after those of the pages before. */
-static const char *take_page(const struct charm_world *w, struct charm_ask *a) {
-        struct charm_plan *p = charm_paper(a);
-        const char *known = charm_state(w, "logs"), *key, *name;
-        bool sealed;
-
-        known = known ? known : "";
-        for (size_t i = 0; (key = charm_answer(w, charm_text(p, "/objects/%zu/key", i))); i++) {
-                const char *file = strrchr(key, '/') ? strrchr(key, '/') + 1 : key;
-
-                name = binlog_name(a, file, &sealed);
-                if (name && binlog_order(name, backup_log(w, a)) >= 0 &&
-                    binlog_order(name, charm_state(w, "last")) <= 0)
-                        known = charm_text(p, "%s%s\t%s\n", known, name, file);
-        }
-        return known;
-}
-
-/* The first that is missing, by name or by the one that it follows; NULL: none is. */
-static const char *find_gap(const struct charm_world *w, struct charm_ask *a, const char *logs,
-                            size_t *ret_count) {
-        const char *line, *before = NULL;
-
-        for (*ret_count = 0; (line = backup_line(a, logs, *ret_count)); (*ret_count)++) {
-                const char *name = backup_field(a, line, 0);
-
-                if (!before && strcmp(name, backup_log(w, a)) != 0)
-                        break;
-                if (before && log_number(name) != log_number(before) + 1)
-                        break;
-                before = name;
-        }
-        if (!before)
-                return backup_log(w, a);
-        if (line || strcmp(before, charm_state(w, "last")) != 0)
-                return charm_text(charm_paper(a), "the one after %s", before);
-        return NULL;
-}
-
-void binlog_list(const struct charm_world *w, struct charm_ask *a) {
-        const char *outcome = charm_outcome(w), *after, *logs, *gap;
-        size_t count;
-
-        if (!outcome)
-                return ask_list(w, a, NULL);
-        if (strcmp(outcome, "done") != 0)
-                return charm_give_up(a, "the bucket: %s: %s" NOTHING, outcome, charm_error(w));
-        logs = take_page(w, a);
-        charm_set(a, "logs", logs);
-        after = charm_answer(w, "/after");
-        if (after)
-                return ask_list(w, a, after);
-        gap = find_gap(w, a, logs, &count);
-        if (gap)
-                return charm_give_up(a,
-                                     "a gap in the binary logs: %s is not in the bucket; no "
-                                     "moment after it can be restored from %s" NOTHING,
-                                     gap, backup_wanted(w));
-        if (count > BINLOG_LOGS_MAX)
-                return charm_give_up(a,
-                                     "%zu binary logs, and at most %d are replayed: take a "
-                                     "newer backup" NOTHING,
-                                     count, BINLOG_LOGS_MAX);
-        charm_next(a);
-}
 
 /* ---- what reads a log in the pod */
 
@@ -209,30 +25,22 @@ void binlog_list(const struct charm_world *w, struct charm_ask *a) {
 /* $2: the place to begin at, "-": none. From a pipe, where MySQL's takes no place to stop at. */
 #define RANGE "--verify-binlog-checksum $([ \"$2\" = - ] || echo --start-position=$2) -"
 
-static size_t number(const struct charm_world *w, const char *key) {
-        const char *text = charm_state(w, key);
-
-        return text ? strtoul(text, NULL, 10) : 0;
-}
-
 static void set_number(struct charm_ask *a, const char *key, size_t n) {
         charm_set(a, key, charm_text(charm_paper(a), "%zu", n));
 }
 
 static void ask_read(const struct charm_world *w, struct charm_ask *a, const char *line,
                      const char *to) {
-        const char *file = backup_field(a, line, 1);
-        bool sealed = false;
-        const char *from;
+        const char *file = binlog_file(w, a, backup_field(a, line, 0)), *from;
+        bool sealed = !strcmp(charm_state(w, "logs-sealed"), "yes");
 
-        binlog_name(a, file, &sealed);
-        from = backup_object(w, a, place_of(w, a, backup_noted(w, a, "binlog-chain")), file,
+        from = backup_object(w, a, binlog_noted_place(w, a), file,
                              ",\"target\":\"" BACKUP_TARGET "\"");
         if (!from)
                 return;
         if (sealed && !backup_passphrase(w))
                 return charm_give_up(a, "the binary logs are encrypted: their passphrase is "
-                                        "needed" NOTHING);
+                                        "needed" BINLOG_NOTHING);
         charm_ask_stream(a, &(struct charm_stream){ .from = from,
                                                     .to = to,
                                                     .undo = true,
@@ -240,30 +48,37 @@ static void ask_read(const struct charm_world *w, struct charm_ask *a, const cha
                                                     .key = sealed ? backup_passphrase(w) : NULL });
 }
 
+/* So much of it, $3, as was shipped, or as is to be replayed; either ends with an event. */
+#define CUT "{ head -c \"$3\"; cat >/dev/null; }"
+
 /* ---- scan: all of them, to nowhere, and the place to stop at
  *
+ * A place is taken only of the line after "# at", for a statement's text may look like one.
  * MariaDB's tells some logs that it cannot read by its words only, and ends with 0. */
 
+#define POSITION_MAX 4294967295ull /* of a binary log: it has 32 bits */
 #define SCAN                                                                                       \
-        READER "at=$({ if [ \"$4\" = - ]; then TZ=UTC \"$b\" --no-defaults "                       \
-               "--base64-output=decode-rows " RANGE                                                \
-               "; else TZ=UTC \"$b\" --no-defaults --base64-output=decode-rows "                   \
-               "--stop-datetime=\"$4\" " RANGE                                                     \
-               "; fi; c=$?; cat >/dev/null; [ $c = 0 ] || echo broken; } 2>&1 | sed -n -e "        \
-               "'/^ERROR\\|^mysqlbinlog: .ERROR/{w /dev/stderr' -e 's/.*/broken/p;q' -e '}' -e "   \
-               "'s/^#[0-9 ]*"                                                                      \
-               "[0-9:]* server id .* end_log_pos \\([0-9]*\\) .*/\\1/p' -e '/^broken$/p' | tail "  \
-               "-n 1); [ \"$at\" != broken ] || exit 1; echo \"end: ${at:-0}\" >&2"
+        READER "if [ \"$4\" = - ]; then set -- \"$1\" \"$2\" \"$3\"; else set -- \"$1\" \"$2\" "   \
+               "\"$3\" --stop-datetime=\"$4\"; fi; from=$2; "                                      \
+               "said=$({ { " CUT " | { shift 3; TZ=UTC \"$b\" --no-defaults "                      \
+               "--base64-output=decode-rows \"$@\" --verify-binlog-checksum "                      \
+               "$([ \"$from\" = - ] || echo \"--start-position=$from\") -; c=$?; "                 \
+               "cat >/dev/null; [ $c = 0 ] || echo ERROR: it ended with $c >&2; }; } 2>&3 | "      \
+               "sed -n '/^# at [0-9]*$/{n;s/^#[0-9 ]*[0-9:]* server id .* end_log_pos "            \
+               "\\([0-9]*\\) .*/at: \\1/p;}' | tail -n 1; } 3>&1); "                               \
+               "printf '%s\n' \"$said\" | sed -n '/^ERROR\\|^mysqlbinlog: .ERROR/p' >&2; "         \
+               "case \"$said\" in *ERROR*) exit 1;; esac; "                                        \
+               "end=$(printf '%s\n' \"$said\" | sed -n 's/^at: //p'); echo \"end: ${end:-0}\" >&2"
 
 /* mysqlbinlog's words for the moment: "2026-11-22 10:42:11". */
 static const char *stop_time(const struct charm_world *w, struct charm_ask *a) {
-        const char *at = moment(w, a);
+        const char *at = binlog_moment(w, a);
 
         return at ? charm_text(charm_paper(a), "%.10s %.8s", at, at + 11) : "-";
 }
 
 static const char *start_of(const struct charm_world *w, struct charm_ask *a, size_t at) {
-        return at ? "-" : backup_position(w, a);
+        return at ? "-" : binlog_noted_position(w, a);
 }
 
 static void ask_scan(const struct charm_world *w, struct charm_ask *a, size_t at,
@@ -273,19 +88,21 @@ static void ask_scan(const struct charm_world *w, struct charm_ask *a, size_t at
         ask_read(w, a, line,
                  charm_text(p,
                             "{\"pod\":%s,\"container\":\"mysql\",\"argv\":[\"sh\",\"-c\",%s,\"sh\","
-                            "\"\",%s,\"-\",%s]}",
+                            "\"\",%s,%s,%s]}",
                             charm_quote(p, backup_pod(w, a)), charm_quote(p, SCAN),
-                            charm_quote(p, start_of(w, a, at)), charm_quote(p, stop_time(w, a))));
+                            charm_quote(p, start_of(w, a, at)),
+                            charm_quote(p, backup_field(a, line, 1)),
+                            charm_quote(p, stop_time(w, a))));
 }
 
 static void stop_at(const struct charm_world *w, struct charm_ask *a, size_t at, const char *end) {
-        const char *from = at ? "0" : backup_position(w, a);
+        const char *from = at ? "0" : binlog_noted_position(w, a);
         bool nothing = strtoll(end, NULL, 10) <= strtoll(from, NULL, 10);
 
         set_number(a, "upto", nothing ? at : at + 1);
         charm_set(a, "stop", nothing ? NULL : end);
         charm_set(a, "at", NULL);
-        charm_log(a, "the last event before %s ends at %s of %s", moment(w, a), end,
+        charm_log(a, "the last event before %s ends at %s of %s", binlog_moment(w, a), end,
                   backup_field(a, backup_line(a, charm_state(w, "logs"), at), 0));
         charm_goto(a, "use");
 }
@@ -294,25 +111,26 @@ static void take_scan(const struct charm_world *w, struct charm_ask *a, size_t a
                       const char *line) {
         const char *said = charm_answer(w, "/to/stderr"), *all = charm_answer(w, "/plain-bytes");
         const char *end = said ? backup_meta(a, said, "end", 0) : NULL;
+        const char *name = backup_field(a, line, 0), *bytes = backup_field(a, line, 1);
 
-        if (!end || !all)
-                return charm_give_up(a, "mysqlbinlog does not say where %s ends" NOTHING,
-                                     backup_field(a, line, 0));
-        if (strcmp(end, all) != 0 && (at || strcmp(all, backup_position(w, a)) != 0)) {
-                if (moment(w, a))
+        if (!end)
+                return charm_give_up(a, "mysqlbinlog does not say where %s ends" BINLOG_NOTHING,
+                                     name);
+        if (!all || strtoull(all, NULL, 10) < strtoull(bytes, NULL, 10))
+                return charm_give_up(a, "%s has %s bytes, and %s were shipped" BINLOG_NOTHING, name,
+                                     all ? all : "no", bytes);
+        if (strcmp(end, bytes) != 0 && (at || strcmp(bytes, binlog_noted_position(w, a)) != 0)) {
+                if (binlog_moment(w, a))
                         return stop_at(w, a, at, end);
-                return charm_give_up(a, "%s can be read to %s of its %s bytes" NOTHING,
-                                     backup_field(a, line, 0), end, all);
+                return charm_give_up(a, "%s can be read to %s of its %s bytes" BINLOG_NOTHING, name,
+                                     end, bytes);
         }
-        /* It may grow before it is replayed, by what the restore itself does. */
-        if (!backup_line(a, charm_state(w, "logs"), at + 1))
-                charm_set(a, "stop", all);
         set_number(a, "at", at + 1);
         charm_goto(a, "scan");
 }
 
 void binlog_scan(const struct charm_world *w, struct charm_ask *a) {
-        size_t at = number(w, "at");
+        size_t at = binlog_number(w, "at");
         const char *outcome = charm_outcome(w), *line = backup_line(a, charm_state(w, "logs"), at);
 
         if (!line) {
@@ -320,10 +138,15 @@ void binlog_scan(const struct charm_world *w, struct charm_ask *a) {
                 charm_set(a, "at", NULL);
                 return charm_next(a);
         }
+        if (strtoull(backup_field(a, line, 1), NULL, 10) > POSITION_MAX)
+                return charm_give_up(a,
+                                     "%s has more than %llu bytes, and mysqlbinlog knows no place "
+                                     "behind that: take a newer backup" BINLOG_NOTHING,
+                                     backup_field(a, line, 0), POSITION_MAX);
         if (!outcome)
                 return ask_scan(w, a, at, line);
         if (strcmp(outcome, "done") != 0)
-                return charm_give_up(a, "%s cannot be replayed: %s: %s" NOTHING,
+                return charm_give_up(a, "%s cannot be replayed: %s: %s" BINLOG_NOTHING,
                                      backup_field(a, line, 0), outcome, charm_error(w));
         take_scan(w, a, at, line);
 }
@@ -350,17 +173,23 @@ const char *binlog_restart(const struct charm_world *w) {
         "grant\\|"                                                                                 \
         "revoke\\|set[[:space:]]\\{1,\\}\\(password\\|default[[:space:]]\\{1,\\}role\\)\\)"        \
         "[[:space:]]"
+/* What stands before them does not count: lines of comment, which go through, comments between
+ * slashes, and what only servers of a version do; the statement itself is in sed's hold space. */
 #define FILTER                                                                                     \
         "sed -e :top -e '/^\\/\\*M\\{0,1\\}!100[0-9]* SET @@session\\.gtid_/d' -e "                \
         "'/\\/\\*!\\*\\/;$/!b' "                                                                   \
         "-e n -e '/^create database if not/I!s/^create \\(database\\|schema\\) /&IF NOT EXISTS "   \
         "/I' "                                                                                     \
-        "-e '/^" ACCOUNTS "/I!b top' -e :drop -e N -e 's/.*\\n//' "                                \
+        "-e :start -e '/^[[:space:]]*\\(\\(#\\|--[[:space:]]\\).*\\)\\{0,1\\}$/{' -e n -e "        \
+        "'b start' -e '}' -e :more -e h -e :lead "                                                 \
+        "-e 's/^[[:space:]]*\\/\\*M\\{0,1\\}![0-9]*//;t lead' "                                    \
+        "-e 's/^[[:space:]]*\\/\\*\\([^*!][^*]*\\)\\{0,1\\}\\*\\{1,\\}\\([^*\\/][^*]*\\*"          \
+        "\\{1,\\}\\)*\\///;t lead' "                                                               \
+        "-e '/^[[:space:]]*\\/\\*/{' -e g -e N -e 'b more' -e '}' "                                \
+        "-e '/^" ACCOUNTS "/I!{' -e g -e 'b top' -e '}' -e :drop -e N -e 's/.*\\n//' "             \
         "-e '/^\\/\\*!\\*\\/;$/!b drop' -e d"
-/* As much of it as is to be replayed, $3, which ends with an event; a transaction that has no end
- * then goes with its client. What cannot be read makes the client fail, whichever delimiter it
- * has. */
-#define CUT "{ if [ \"$3\" = - ]; then cat; else head -c \"$3\"; fi; cat >/dev/null; }"
+/* A transaction that has no end then goes with its client. What cannot be read makes the client
+ * fail, whichever delimiter it has. */
 #define REPLAY                                                                                     \
         READER "case $(\"$b\" --help) in *skip-gtids*) g=--skip-gtids;; *) g=;; esac; "            \
                "{ printf '%s\\n' \"$1\"; " CUT " | { TZ=UTC \"$b\" --no-defaults $g " RANGE        \
@@ -384,41 +213,58 @@ static const char *in_one_line(struct charm_ask *a, const char *text) {
         return out;
 }
 
+/* No more than the scan has read: the object may have grown since. */
 static void ask_replay(const struct charm_world *w, struct charm_ask *a, size_t at,
                        const char *line) {
-        bool last = at + 1 == number(w, "upto") && charm_state(w, "stop");
+        bool last = at + 1 == binlog_number(w, "upto") && charm_state(w, "stop");
+        const char *end = last ? charm_state(w, "stop") : backup_field(a, line, 1);
         const char *words = charm_text(charm_paper(a), "%s\n%s\n%s\n",
                                        in_one_line(a, preamble(a, backup_field(a, line, 0))),
-                                       start_of(w, a, at), last ? charm_state(w, "stop") : "-");
+                                       start_of(w, a, at), end);
 
         ask_read(w, a, line, backup_command(w, a, backup_pod(w, a), REPLAY, words, ""));
 }
 
 /* A client had begun with it, and did not end: nobody knows how far it came. */
 static void begin_anew(const struct charm_world *w, struct charm_ask *a, const char *name) {
-        if (number(w, "anew") + 1 > RESTARTS_MAX)
+        if (binlog_number(w, "anew") + 1 > RESTARTS_MAX)
                 return charm_give_up(a,
                                      "%s broke off %d times. The databases are restored in "
-                                     "part, and the server is read-only: restore again",
+                                     "part, and the server is read-only, so that nobody writes "
+                                     "there: restore again",
                                      name, RESTARTS_MAX);
         charm_log(a, "%s was begun and broke off: the restore begins anew, with the dump", name);
-        set_number(a, "anew", number(w, "anew") + 1);
+        set_number(a, "anew", binlog_number(w, "anew") + 1);
         charm_set(a, "at", NULL);
-        charm_goto(a, "restore");
+        charm_goto(a, "quiet"); /* a server that was started again lets writers in */
+}
+
+static bool was_shortened(const struct charm_world *w, const char *line) {
+        const char *all = charm_answer(w, "/plain-bytes"), *bytes = strchr(line, '\t');
+
+        return !all || !bytes || strtoull(all, NULL, 10) < strtoull(bytes + 1, NULL, 10);
 }
 
 void binlog_replay(const struct charm_world *w, struct charm_ask *a) {
-        size_t at = number(w, "at");
+        size_t at = binlog_number(w, "at");
         const char *outcome = charm_outcome(w), *line = backup_line(a, charm_state(w, "logs"), at),
                    *name;
 
-        if (!binlog_asked(w) || at >= number(w, "upto"))
+        if (!binlog_asked(w) || at >= binlog_number(w, "upto"))
                 return charm_next(a);
         name = backup_field(a, line, 0);
         if (!outcome)
                 return ask_replay(w, a, at, line);
-        if (strstr(charm_error(w), MARK) && strcmp(outcome, "done") != 0)
+        if (strcmp(outcome, "done") != 0 &&
+            (strstr(charm_error(w), MARK) ||
+             backup_lost_server(w, a, charm_error(w), BACKUP_LOST_MAX)))
                 return begin_anew(w, a, name);
+        if (!strcmp(outcome, "done") && was_shortened(w, line))
+                return charm_give_up(a,
+                                     "%s was put there anew, and shorter, meanwhile. The databases "
+                                     "are restored in part, and the server is read-only: restore "
+                                     "again",
+                                     name);
         if (strcmp(outcome, "done") != 0)
                 return charm_give_up(a,
                                      "%s broke off: %s: %s. The databases are restored in part, "
@@ -439,8 +285,8 @@ void binlog_ask_open(struct charm_ask *a) {
 }
 
 void binlog_tell(const struct charm_world *w, struct charm_ask *a) {
-        const char *stop = charm_state(w, "stop"), *at = moment(w, a), *line;
-        size_t upto = number(w, "upto");
+        const char *stop = charm_state(w, "stop"), *at = binlog_moment(w, a), *line;
+        size_t upto = binlog_number(w, "upto");
 
         charm_result(a, "restored-to", at ? at : charm_state(w, "until"));
         charm_result(a, "logs-replayed", charm_text(charm_paper(a), "%zu", upto));

@@ -207,7 +207,7 @@ static void on_did(void *arg, const struct reconcile_did *did) {
         t->verb = NULL;
         if (t->of->stopping)
                 return; /* turn_stop has cancelled it */
-        if (may_be_over(did->outcome) && !t->rows.cancelled_by[0])
+        if (may_be_over(did->outcome) && (!t->rows.cancelled_by[0] || t->rows.cleanup))
                 return retry(t, did->outcome, back_off(t, did->again_at), err_text(did->err));
         t->outcome = did->outcome;
         t->told = json_deep_copy(did->told);

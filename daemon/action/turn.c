@@ -406,7 +406,7 @@ static int look_run(struct tx *tx, struct store_call *c, struct err *err) {
         size_t n;
         int r = q_operation_by_id(tx, &(struct q_operation_by_id_in){ .id = l->id }, &row, &n, err);
 
-        l->cancelled = r >= 0 && n && row->cancelled_by[0];
+        l->cancelled = r >= 0 && n && row->cancelled_by[0] && !row->cleanup;
         return r < 0 ? r : 0;
 }
 

@@ -9,6 +9,7 @@
  *       additionalProperties: false   # so it is when nothing is said
  *       parallel: true                # beside other actions of the application
  *       execution-group: maintenance  # one at a time of this group, whatever the application
+ *                                     # (own/NAME: of this application)
  *       destructive: true             # ours: a second person has to approve it
  *       role: operator                # ours: the least that may run it; admin when nothing is said
  *       deadline: 10m                 # ours: of the whole

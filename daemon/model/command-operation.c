@@ -193,6 +193,15 @@ static json_t *mask_param(void *arg, const char *path, const json_t *value) {
 
 /* ---- queueing */
 
+/* "own/NAME" is the application's alone. */
+static const char *group_of(const struct running *u) {
+        const char *group = u->action->group;
+
+        if (!group || strncmp(group, "own/", 4) != 0)
+                return group ? group : "";
+        return tx_format(u->tx, "%s %lld", group, (long long)u->application->id);
+}
+
 static int insert(struct running *u) {
         const struct audit_entry *e = u->command->entry;
         cleanup_(freep) char *params = json_text(u->params);
@@ -212,7 +221,7 @@ static int insert(struct running *u) {
                 .charm_sha256 = u->application->charm_sha256,
                 .key = uri,
                 .parallel = u->action->parallel,
-                .execution_group = u->action->group ? u->action->group : "",
+                .execution_group = group_of(u),
                 .during_freeze = u->run->during_freeze,
                 .approval = u->action->destructive ? "wanted" : "",
                 .asked_by = command_asker(u->tx, u->command),

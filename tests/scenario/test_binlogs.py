@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """MySQL's binary logs in the bucket of backups, and databases as they were at a moment between two. Real servers behind the pods."""
 from lib.backups import BUCKET, PATH, Gate, backup, create, fill, restore, sums, writable
-from lib.operations import done, failed, kill, raw_get, run
+from lib.operations import call, done, failed, kill, raw_get, run, show
 from lib.runner import main, test
 from lib.services import MYSQL, ask, must, sql
 from lib.world import Trouble, until
@@ -81,6 +81,7 @@ def base(world, chain):
 @test("a moment that was not shipped, or is behind a gap, is refused before anything is touched", shares=backup, real=ALIKE)
 def _(world):
     fill(world)
+    ship(world)
     made = create(world)
     moment = later(world)
     shipped = ship(world)
@@ -115,6 +116,7 @@ def _(world):
 @test("the daemon killed in the middle of a replay: nothing is there twice, and it ends as without it", shares=backup, real=GATED)
 def _(world):
     fill(world)
+    ship(world)
     made, before = create(world), sums(world)
     moment = later(world)
     expected = until_then(world, moment)
@@ -137,9 +139,84 @@ def _(world):
     world.wait_active()
 
 
+@test("the server killed in the middle of a replay: all begins anew; what was cancelled then leaves it read-only", shares=backup, real=GATED)
+def _(world):
+    fill(world)
+    ship(world)
+    made, before = create(world), sums(world)
+    moment = later(world)
+    expected = until_then(world, moment)
+    ship(world)
+    harm(world)
+
+    def killed(cancel):
+        gate = Gate(world, "mysql", before=True, first="mooring-replayed")
+        try:
+            operation = restore(world, **{"backup-id": made["backup-id"], "force": True, "restore-to-time": moment})
+            gate.wait()
+            until(lambda: sql(world, "SELECT COUNT(*) FROM mysql.mooring_replayed") == "1", "the replay's beginning")
+            if cancel:
+                call(world, "POST", f"operations/{operation}/cancel")
+            world.cluster.data.kill(f"{MYSQL}-0")
+            gate.open()
+            return done(world, operation, "cancelled" if cancel else "completed")
+        finally:
+            gate.remove()
+    killed(cancel=True)
+    if writable(world):
+        raise Trouble("what is half restored can be written to")
+    found = killed(cancel=False)
+    if not any("begins anew" in line["text"] for line in found["log"]):
+        raise Trouble(f"it was not in the middle: {found['log']}")
+    check(world, expected, before)
+    world.wait_active()
+
+
+@test("two ship-binlogs at once: the second waits for the first, and goes on from where that ended", shares=backup, real=GATED)
+def _(world):
+    fill(world)
+    ship(world)
+    sql(world, "FLUSH BINARY LOGS; INSERT INTO other.blobs (b) VALUES ('more')")
+    gate = Gate(world, "cksum", before=True)
+    try:
+        first = run(world, MYSQL, "ship-binlogs")
+        gate.wait()
+        second = run(world, MYSQL, "ship-binlogs")
+        waits = world.wait_for("what the second waits for", lambda: show(world, second).get("now"))["waits"]
+        if waits != f"operation {first} of {MYSQL}, which runs":
+            raise Trouble(waits)
+        gate.open()
+        one, two = done(world, first)["results"], done(world, second)["results"]
+    finally:
+        gate.remove()
+    if one["shipped"] != "2" or (one["chain"], one["last"]) != (two["chain"], two["last"]) or two["until"] < one["until"]:
+        raise Trouble(f"{one}, and then {two}")
+
+
+@test("a passphrase begins another chain, and a moment of the one before is still to be had", shares=backup, real=ALIKE)
+def _(world):
+    fill(world)
+    first = ship(world)
+    made, before = create(world), sums(world)
+    moment = later(world)
+    expected, shipped = until_then(world, moment), ship(world)
+    world.ctl("config", MYSQL, "backup-passphrase=of the night shift").ok()
+    second = ship(world)
+    world.ctl("config", MYSQL, "--reset", "backup-passphrase").ok()
+    lost = create(world)
+    if shipped["chain"] != first["chain"] or second["chain"] == first["chain"] or (shipped["encrypted"], second["encrypted"]) != ("no", "yes"):
+        raise Trouble(f"{first}, {shipped} and then {second}")
+    if made["moments"] != "yes" or "or the passphrase is another" not in lost["moments"]:
+        raise Trouble(f"{made}, and then {lost}")
+    harm(world)
+    done(world, restore(world, **{"backup-id": made["backup-id"], "force": True, "restore-to-time": moment}))
+    check(world, expected, before)
+
+
 @test("a server whose logs are set back begins another chain, and a moment of the one before is still to be had", shares=backup, real=ALIKE)
 def _(world):
     fill(world)
+    ship(world)
     made, before = create(world), sums(world)
     moment = later(world)
     expected, first = until_then(world, moment), ship(world)

@@ -72,6 +72,8 @@ static void deploy(struct stage *s, const char *application) {
                                    "  work: {deadline: 10m, asks: [apply, exec, stream]}\n"
                                    "  look: {parallel: true, asks: [exec]}\n"
                                    "  shared: {execution-group: all, asks: [exec]}\n"
+                                   "  alone: {parallel: true, execution-group: own/logs, asks: "
+                                   "[exec]}\n"
                                    "  destroy: {destructive: true, asks: [exec]}\n";
         cleanup_(charm_meta_freep) struct charm_meta *meta = NULL;
         struct charm_choice choice = {};

@@ -81,6 +81,23 @@ static void what_is_to_be_tried_again_is_not(void **state) {
         assert_string_equal(stage_ended(s, id), CANCELLED);
 }
 
+/* It may be what a server that was half changed needs. */
+static void what_cleans_up_is_tried_again(void **state) {
+        struct stage *s = *state;
+        int64_t id;
+
+        stage_steps(s, stage_two_verbs);
+        id = stage_begin(s, "a", "work");
+        cancel(s, id);
+        stage_did(s, OUTCOME_DONE);
+        stage_did(s, OUTCOME_UNREACHABLE);
+        assert_string_equal(stage_ended(s, id), "running: cancelled by uid 1000 (alice)");
+        stage_run(s, 5000);
+        assert_int_equal(s->sent, 3);
+        stage_did(s, OUTCOME_DONE);
+        assert_string_equal(stage_ended(s, id), CANCELLED);
+}
+
 /* Nothing is written under a pause, by what cleans up either. */
 static void one_that_a_pause_holds_between_steps_cleans_up_after_the_pause(void **state) {
         struct stage *s = *state;
@@ -136,6 +153,7 @@ int main(void) {
                 CASE(one_that_a_pause_holds_has_ended_at_once),
                 CASE(what_a_command_does_is_waited_for_and_then_cleaned_up_after),
                 CASE(what_is_to_be_tried_again_is_not),
+                CASE(what_cleans_up_is_tried_again),
                 CASE(one_that_a_pause_holds_between_steps_cleans_up_after_the_pause),
                 CASE(one_that_cleans_up_goes_on_with_that_and_ends_as_it_would_have),
                 CASE(one_whose_daemon_died_ends_in_the_next),

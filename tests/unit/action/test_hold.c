@@ -52,12 +52,31 @@ static void what_may_run_during_a_freeze_passes_what_is_frozen(void **state) {
         assert_string_equal(stage_ended(s, held), "pending: "); /* one at a time */
 }
 
+static void a_group_of_its_own_holds_the_same_application_and_no_other(void **state) {
+        struct stage *s = *state;
+        int64_t first, second, other;
+
+        stage_steps(s, two_verbs);
+        first = stage_begin(s, "a", "alone");
+        second = stage_begin(s, "a", "alone");
+        other = stage_begin(s, "b", "alone");
+        assert_string_equal(stage_ended(s, first), "running: ");
+        assert_string_equal(stage_ended(s, second), "pending: ");
+        assert_string_equal(stage_ended(s, other), "running: ");
+        stage_cancel(s, first);
+        stage_did(s, OUTCOME_DONE);
+        stage_did(s, OUTCOME_DONE);
+        stage_settle(s);
+        assert_string_equal(stage_ended(s, second), "running: ");
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, stage_set_up, stage_tear_down)
         const struct CMUnitTest tests[] = {
                 CASE(a_pause_of_its_model_holds_what_runs),
                 CASE(a_pause_of_its_model_holds_what_waits),
                 CASE(what_may_run_during_a_freeze_passes_what_is_frozen),
+                CASE(a_group_of_its_own_holds_the_same_application_and_no_other),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
