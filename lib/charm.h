@@ -333,6 +333,10 @@ void charm_ask_new_secret(struct charm_ask *a, const char *label, const char *fi
                           const char *value);
 /* TOKEN's revision is the one that plans get from now on. */
 void charm_ask_use_secret(struct charm_ask *a, const char *token);
+/* Who else was given the value of TOKEN, a secret of the application: options of others, and
+ * secrets that people added. Answer: /holders/I/who, in words, and /holders/I/do, the command that
+ * gives it another one. */
+void charm_ask_holders(struct charm_ask *a, const char *token);
 /* Anything that a provider can be asked for, at the target of that label (NULL: the model's
  * cluster), as JSON: docs/asks.md lists it. */
 void charm_ask_verb(struct charm_ask *a, const char *target, const char *verb, const char *json);

@@ -109,6 +109,27 @@ const char *minio_user_label(struct charm_plan *p, int64_t relation, int64_t gen
 
 /* ---- rotate-root-key */
 
+/* Before it is another: whoever was given it by hand has to be given the new one so. */
+static void root_holders(const struct charm_world *w, struct charm_ask *a) {
+        const char *given = charm_option(charm_world_view(w), OPTION_SECRET_KEY),
+                   *own = charm_owned(w, "root", MINIO_SECRET), *who, *held = "";
+        struct charm_plan *p = charm_paper(a);
+
+        if (!charm_outcome(w))
+                return *given || own ? charm_ask_holders(a, *given ? given : own) : charm_next(a);
+        for (int i = 0; (who = charm_answer(w, charm_text(p, "/holders/%d/who", i))); i++)
+                held = charm_text(p, "%s%s%s: %s", held, *held ? "; " : "", who,
+                                  charm_answer(w, charm_text(p, "/holders/%d/do", i)));
+        charm_set(a, "held", *held ? held : NULL);
+        charm_next(a);
+}
+
+/* It is in use from now on, whatever becomes of the server. */
+static void tell_holders(const struct charm_world *w, struct charm_ask *a) {
+        if (charm_state(w, "held"))
+                charm_result(a, "still-have-the-old-key", charm_state(w, "held"));
+}
+
 static void root_make(const struct charm_world *w, struct charm_ask *a) {
         if (!charm_outcome(w))
                 return charm_ask_new_secret(a, "root", MINIO_SECRET, charm_param(w, "secret-key"));
@@ -119,6 +140,7 @@ static void root_make(const struct charm_world *w, struct charm_ask *a) {
 static void root_use(const struct charm_world *w, struct charm_ask *a) {
         if (!charm_outcome(w))
                 return charm_ask_use_secret(a, charm_state(w, "new"));
+        tell_holders(w, a);
         charm_next(a);
 }
 
@@ -167,7 +189,8 @@ static void root_check(const struct charm_world *w, struct charm_ask *a) {
         charm_done(a);
 }
 
-const struct charm_step minio_root_steps[] = { { "make", root_make, 0, 0 },
+const struct charm_step minio_root_steps[] = { { "holders", root_holders, 0, 0 },
+                                               { "make", root_make, 0, 0 },
                                                { "use", root_use, 0, 0 },
                                                { "reset", root_reset, 0, 0 },
                                                { "settle", root_settle, 600, 0 },

@@ -97,6 +97,7 @@ static const struct kind kinds[] = {
         { .name = "taken", .look = look_taken, .store = ask_taken },
         { .name = "new-secret", .store = ask_new_secret },
         { .name = "use-secret", .store = ask_use_secret },
+        { .name = "holders", .store = ask_holders },
         { .name = "config", .store = ask_config },
         { .name = "run-at", .store = ask_run_at },
         { .name = "verb", .start = start_verb },

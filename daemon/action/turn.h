@@ -141,3 +141,5 @@ int64_t ask_least_ms(const json_t *ask);
 typedef int ask_store_fn(struct tx *tx, struct turn *t, const json_t *ask, json_t **told,
                          struct err *err);
 ask_store_fn ask_new_secret, ask_use_secret, ask_config, ask_run_at, ask_taken;
+/* ---- ask-holders.c */
+ask_store_fn ask_holders;

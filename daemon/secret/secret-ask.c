@@ -22,6 +22,7 @@ static const struct place {
         { "new-secret", "/value", NULL },
         { "taken", "/token", NULL },
         { "use-secret", "/token", NULL },
+        { "holders", "/token", NULL },
         { "config", "/options", NULL },
         {},
 };

@@ -33,6 +33,13 @@ ORDER BY label, field LIMIT :max;
 -- in: max INT
 SELECT * FROM secret WHERE model_id = :model_id AND id > :after ORDER BY id LIMIT :max;
 
+-- name: secret_given
+-- What people gave: of options, and of secrets that they added; of all models.
+-- row: secret
+-- in: after INT
+-- in: max INT
+SELECT * FROM secret WHERE id > :after AND purpose IN ('option', 'user') ORDER BY id LIMIT :max;
+
 -- name: secret_set_revision
 UPDATE secret SET revision = :revision WHERE id = :id;
 

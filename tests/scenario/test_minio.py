@@ -48,7 +48,13 @@ def quiet(world, before):
 def _(world):
     real_store(world)
     before, old, consumer = lines(world), secret(world, f"{MINIO}-root"), told(world)
+    world.ctl("deploy", "s3-integrator", "holder", "--config", "bucket=mlflow").ok()
+    operations.done(world, operations.run(world, "holder", "sync-s3-credentials", **operations.keys(world)))
     found = operations.done(world, run(world, "rotate-root-key"))
+    if found["results"].get("still-have-the-old-key") != "holder (option secret-key): mooringctl run holder sync-s3-credentials":
+        raise Trouble(f"{found['results']}")
+    operations.done(world, operations.run(world, "holder", "sync-s3-credentials", **operations.keys(world)))
+    world.ctl("remove-application", "holder").ok()
     new = secret(world, f"{MINIO}-root")
     if new["secret-key"] == old["secret-key"] or found["results"]["access-key"] != old["access-key"]:
         raise Trouble(f"{found}")

@@ -130,6 +130,13 @@ void charm_ask_use_secret(struct charm_ask *a, const char *token) {
         step_run_ask(a, ask);
 }
 
+void charm_ask_holders(struct charm_ask *a, const char *token) {
+        json_t *ask = ask_of("holders");
+
+        set_text(a, ask, "token", token);
+        step_run_ask(a, ask);
+}
+
 static json_t *options_json(struct charm_ask *a, const struct charm_value *options) {
         json_t *values = json_object();
 
