@@ -171,6 +171,14 @@ void freep(void *p) {
         *q = NULL;
 }
 
+void wipep(void *p) {
+        char **q = p;
+
+        if (*q)
+                explicit_bzero(*q, strlen(*q));
+        freep(q);
+}
+
 void closep(int *fd) {
         if (*fd >= 0)
                 close(*fd);

@@ -63,5 +63,6 @@ bool str_to_int(const char *s, int64_t *ret);
 
 /* Cleanup attributes: `cleanup_(freep) char *x = NULL;` */
 void freep(void *p);   /* p points at the pointer */
+void wipep(void *p);   /* freep of a text that is a secret: it is overwritten first */
 void closep(int *fd);  /* closes an fd that is >= 0 */
 void fclosep(FILE **f);

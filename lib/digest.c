@@ -91,6 +91,13 @@ const char *digest_hex(const uint8_t *data, size_t len, char *ret) {
         return ret;
 }
 
+const char *digest_sha256_hex(const void *data, size_t len, char ret[DIGEST_HEX_SIZE]) {
+        uint8_t digest[DIGEST_SIZE];
+
+        digest_sha256(data, len, digest);
+        return digest_hex(digest, DIGEST_SIZE, ret);
+}
+
 void digest_text(const uint8_t digest[DIGEST_SIZE], const char *alphabet, size_t len, char *ret) {
         size_t n = strlen(alphabet);
 

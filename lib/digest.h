@@ -20,6 +20,8 @@ void digest_hmac(const void *key, size_t key_len, const void *data, size_t len,
                  uint8_t ret[DIGEST_SIZE]);
 /* Lower-case hex with NUL; RET holds 2*LEN+1. Returns RET. */
 const char *digest_hex(const uint8_t *data, size_t len, char *ret);
+/* Of the SHA-256 of DATA. Returns RET. */
+const char *digest_sha256_hex(const void *data, size_t len, char ret[DIGEST_HEX_SIZE]);
 bool digest_unhex(const char *hex, uint8_t *ret, size_t len); /* exactly LEN bytes */
 void digest_base64(const void *data, size_t len, struct buf *out);
 /* -EBADMSG: not base64. Blanks and newlines are skipped. */

@@ -382,8 +382,8 @@ void opt_deinit(const struct opt *table, void *target) {
                 } else if (row->type == OPT_STRING || row->type == OPT_PATH) {
                         char **text = field(row, target);
 
-                        if (*text && row->flags & OPT_SECRET)
-                                explicit_bzero(*text, strlen(*text));
+                        if (row->flags & OPT_SECRET)
+                                wipep(text);
                         freep(text);
                 }
         }

@@ -73,10 +73,8 @@ static int keep_file(const struct attaching *a, const char *text) {
 static void work(void *arg) {
         struct attaching *a = arg;
         const struct attach_body *b = a->request->data;
-        uint8_t digest[DIGEST_SIZE];
 
-        digest_sha256(b->text, strlen(b->text), digest);
-        a->command.value = digest_hex(digest, DIGEST_SIZE, a->sha256);
+        a->command.value = digest_sha256_hex(b->text, strlen(b->text), a->sha256);
         a->path = str_format("%s/%s", a->folder, a->sha256);
         a->result = keep_file(a, b->text);
         if (a->result < 0)

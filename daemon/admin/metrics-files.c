@@ -14,14 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void free_text(char *text) {
-        if (text)
-                explicit_bzero(text, strlen(text));
-        free(text);
-}
-
 void metrics_files_deinit(struct metrics_files *f) {
-        free_text(f->key);
+        wipep(&f->key);
         free(f->certificate);
         free(f->client_ca);
         *f = (struct metrics_files){ 0 };
@@ -71,7 +65,7 @@ static int read_token(const char *path, struct metrics_files *f, struct err *err
                 r = err_set(err, -EINVAL, "%s holds more than one word", path);
         digest_sha256(text, n, f->token);
         f->token_valid = r == 0;
-        free_text(text);
+        wipep(&text);
         return r;
 }
 

@@ -114,8 +114,8 @@ int request_query_since(const struct request *q, int64_t now, int64_t *ret, stru
 
 /* An answer that nobody gets. */
 static void drop_text(const struct request *q, char *text) {
-        if (q->secret && text)
-                explicit_bzero(text, strlen(text));
+        if (q->secret)
+                wipep(&text);
         free(text);
 }
 

@@ -20,6 +20,7 @@
 #define CA_MAX (256u << 10) /* as s3-config.c takes */
 #define S3_SCHEME "s3://"
 #define AZURE_SCHEME "azblob://"
+#define AZURE_IDENTITY "ManagedIdentity"
 #define AZURE_SUFFIX "core.windows.net"
 
 /* ---- files */
@@ -80,12 +81,6 @@ static char *word(const struct secret_text *text, const char *name, char between
         return NULL;
 }
 
-static void wipep(char **p) {
-        if (*p)
-                explicit_bzero(*p, strlen(*p));
-        free(*p);
-}
-
 /* ---- S3 */
 
 static int s3_target(const char *file, json_t *config, struct err *err) {
@@ -124,12 +119,39 @@ static int s3_target(const char *file, json_t *config, struct err *err) {
 
 /* ---- Azure */
 
+/* What lets in: one of three. */
+static int azure_way_in(const char *file, const struct secret_text *text, json_t *config,
+                        struct err *err) {
+        cleanup_(wipep) char *key = word(text, "AccountKey", ';');
+        cleanup_(wipep) char *signature = word(text, "SharedAccessSignature", ';');
+        cleanup_(freep) char *manner = word(text, "Authentication", ';');
+        cleanup_(freep) char *client = word(text, "ClientId", ';');
+        cleanup_(freep) char *address = word(text, "IdentityEndpoint", ';');
+
+        if (manner && !str_eq(manner, AZURE_IDENTITY))
+                return err_set(err, -EINVAL, "%s: Authentication=%s: only " AZURE_IDENTITY, file,
+                               manner);
+        if (!key + !signature + !manner != 2)
+                return err_set(
+                        err, -EINVAL,
+                        "%s: needs AccountKey=… or SharedAccessSignature=…, parted by \";\", "
+                        "as the portal's connection string has it, or "
+                        "Authentication=" AZURE_IDENTITY,
+                        file);
+        if (manner)
+                json_object_set_new(
+                        config, "identity",
+                        json_pack("{s:s*, s:s*}", "client-id", client, "address", address));
+        else
+                json_object_set_new(config, "secret-key", json_words(key ? key : signature));
+        return 0;
+}
+
 /* ACCOUNT: as the name has it, *REST from there on. */
 static int azure_target(const char *file, const char **rest, json_t *config, struct err *err) {
         cleanup_(secret_text_free) struct secret_text text = {};
         cleanup_(freep) char *account = str_ndup(*rest, strcspn(*rest, "/"));
         cleanup_(freep) char *known = NULL, *suffix = NULL, *endpoint = NULL, *usual = NULL;
-        cleanup_(wipep) char *key = NULL, *signature = NULL;
         int r = read_file(file, true, FILE_MAX, &text, err);
 
         if (r < 0)
@@ -137,16 +159,8 @@ static int azure_target(const char *file, const char **rest, json_t *config, str
         *rest += strlen(account);
         *rest += **rest == '/';
         known = word(&text, "AccountName", ';');
-        key = word(&text, "AccountKey", ';');
-        signature = word(&text, "SharedAccessSignature", ';');
         suffix = word(&text, "EndpointSuffix", ';');
         endpoint = word(&text, "BlobEndpoint", ';');
-        if (!key && !signature)
-                return err_set(
-                        err, -EINVAL,
-                        "%s: needs AccountKey=… or SharedAccessSignature=…, parted by \";\", "
-                        "as the portal's connection string has it",
-                        file);
         if (known && !str_eq(known, account))
                 return err_set(err, -EINVAL, "%s is of the account %s, not of %s", file, known,
                                account);
@@ -154,8 +168,7 @@ static int azure_target(const char *file, const char **rest, json_t *config, str
         json_object_set_new(config, "engine", json_string("azure"));
         json_object_set_new(config, "endpoint", json_words(endpoint ? endpoint : usual));
         json_object_set_new(config, "access-key", json_words(account));
-        json_object_set_new(config, "secret-key", json_words(key ? key : signature));
-        return 0;
+        return azure_way_in(file, &text, config, err);
 }
 
 /* ---- */

@@ -19,7 +19,8 @@ struct place_options {
         /* As AWS' own tools keep them: aws_access_key_id, aws_secret_access_key, region,
          * endpoint_url. NULL: none. */
         const char *s3_credentials;
-        /* A connection string: AccountKey or SharedAccessSignature, AccountName, BlobEndpoint. */
+        /* A connection string: AccountKey, SharedAccessSignature or Authentication=ManagedIdentity
+         * (with ClientId, and IdentityEndpoint for tests), AccountName, BlobEndpoint. */
         const char *azure_credentials;
         const char *ca; /* PEM authorities of both, in the place of the system's; or NULL */
 };

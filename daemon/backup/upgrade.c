@@ -22,14 +22,18 @@ struct upgrade {
         void *given;                 /* copy of the ask's key */
 };
 
-static void end(struct upgrade *u, int r, json_t *plan, const struct err *err) {
-        if (u->ask.try_only && u->backup)
-                unlink(u->backup);
-        free(take_ptr(u->backup));
+static void forget_key(struct upgrade *u) {
         if (u->given)
                 explicit_bzero(u->given, u->ask.key_len);
         free(take_ptr(u->given));
         explicit_bzero(u->key, sizeof(u->key));
+}
+
+static void end(struct upgrade *u, int r, json_t *plan, const struct err *err) {
+        if (u->ask.try_only && u->backup)
+                unlink(u->backup);
+        free(take_ptr(u->backup));
+        forget_key(u);
         u->busy = false;
         u->ask.done(u->ask.arg, r, plan, err);
 }
@@ -196,6 +200,7 @@ static void take_key(struct upgrade *u) {
         if (u->ask.try_only) {
                 digest_random(random, sizeof(random));
                 digest_hex(random, sizeof(random), u->key);
+                explicit_bzero(random, sizeof(random));
                 u->ask.key = u->key;
                 u->ask.key_len = strlen(u->key);
         } else if (u->ask.key) {
@@ -220,7 +225,7 @@ int upgrade_try(struct upgrade *u, const struct upgrade_ask *ask, struct err *er
         r = begin(u, err);
         u->busy = r >= 0;
         if (r < 0)
-                free(take_ptr(u->given));
+                forget_key(u);
         return r;
 }
 
@@ -260,7 +265,7 @@ struct upgrade *upgrade_free(struct upgrade *u) {
         if (!u)
                 return NULL;
         free(u->backup);
-        free(u->given);
+        forget_key(u);
         free(u);
         return NULL;
 }

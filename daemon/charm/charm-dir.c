@@ -213,11 +213,9 @@ void charm_dir_manifest(const struct charm_dir *d, struct buf *out) {
 
 static void set_identity(struct charm_dir *d) {
         cleanup_(buf_free) struct buf text = BUF_INIT;
-        uint8_t digest[DIGEST_SIZE];
 
         charm_dir_manifest(d, &text);
-        digest_sha256(text.data, text.len, digest);
-        digest_hex(digest, DIGEST_SIZE, d->sha256);
+        digest_sha256_hex(text.data, text.len, d->sha256);
 }
 
 /* A module from elsewhere counts as if it lay in the folder. */

@@ -242,7 +242,7 @@ static void read_answer(struct flow *f) {
         struct err err = { 0 };
         bool dropped = false;
         int64_t not_before = f->ask.again_at;
-        int r;
+        int tries = f->tries, r;
 
         timer_cancel(&f->timer);
         f->asking = false;
@@ -259,6 +259,11 @@ static void read_answer(struct flow *f) {
         f->dropped = NULL;
         if (r < 0) {
                 fail(f, r, &err);
+                return;
+        }
+        if (r == FLOW_RETRY) {
+                f->tries = tries;
+                retry(f);
                 return;
         }
         clear_ask(f);

@@ -11,8 +11,9 @@
  * A step fills one struct ask and reads one answer. ask: 0 = asked, FLOW_SKIP = nothing to ask,
  * go on with the next step, FLOW_AGAIN = nothing to ask yet, FLOW_END = done, FLOW_GOTO(n), <0 =
  * the flow failed. got: 0 = next step, FLOW_AGAIN = this step once more after its pause (and not
- * before again_at), FLOW_END, FLOW_GOTO(n) = step n, <0 = the flow failed. A flow does not roll
- * back: each step looks before it acts; cancel is drop, crash is run again from the top.
+ * before again_at), FLOW_RETRY = as an answer that is worth another try (below), FLOW_END,
+ * FLOW_GOTO(n) = step n, <0 = the flow failed. A flow does not roll back: each step looks before
+ * it acts; cancel is drop, crash is run again from the top.
  *
  * Answers whose outcome is worth another try (OUTCOME_UNREACHABLE, THROTTLED, NOT_YET) never
  * reach got unless the step has FLOW_ALL: flow asks again, after again_at or with back-off and
@@ -68,7 +69,14 @@ struct ask {
 /* For kinds: the answer is in A; got runs later, from the loop. */
 void flow_answer(struct ask *a);
 
-enum { FLOW_OK = 0, FLOW_SKIP = 1, FLOW_AGAIN = 2, FLOW_END = 3, FLOW_GOTO_BASE = 16 };
+enum {
+        FLOW_OK = 0,
+        FLOW_SKIP = 1,
+        FLOW_AGAIN = 2,
+        FLOW_END = 3,
+        FLOW_RETRY = 4,
+        FLOW_GOTO_BASE = 16
+};
 #define FLOW_GOTO(step) (FLOW_GOTO_BASE + (step))
 enum { FLOW_ALL = 1 }; /* step flag: got sees every outcome */
 

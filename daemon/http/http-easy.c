@@ -131,11 +131,9 @@ static bool has_header(const struct http_request *r, const char *name) {
 }
 
 static void add_header(struct transfer *t, const char *name, const char *value) {
-        char *line = str_format("%s: %s", name, value);
+        cleanup_(wipep) char *line = str_format("%s: %s", name, value);
 
         t->headers = curl_slist_append(t->headers, line);
-        explicit_bzero(line, strlen(line));
-        free(line);
 }
 
 /* Asked for each try: a token may have been renewed meanwhile. */
@@ -163,6 +161,8 @@ static void set_headers(struct transfer *t, const struct http_request *r) {
                         t->headers = curl_slist_append(t->headers, r->headers[i]);
                 }
         }
+        if (t->server->header)
+                t->headers = curl_slist_append(t->headers, t->server->header);
         if (t->server->host && !has_header(r, "Host"))
                 add_header(t, "Host", t->server->host);
         /* curl would say that a body is a form. */

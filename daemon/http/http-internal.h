@@ -73,7 +73,7 @@ struct http_server {
         char *authority; /* host:port or the socket's path: for messages */
         char *host;      /* value of a Host header, when tls_name hides the real one */
         char *connect_to;
-        char *unix_socket, *proxy, *user_agent;
+        char *unix_socket, *proxy, *user_agent, *header;
         char *ca_pem, *cert_pem, *key_pem;
         bool any_name, insecure, tls;
         bool one; /* learned: speaks HTTP/1.1 only */

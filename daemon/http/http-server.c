@@ -80,6 +80,7 @@ int http_server_new(const struct http_server_config *c, struct http_server **ret
         s->unix_socket = str_dup(c->unix_socket);
         s->proxy = str_dup(c->proxy);
         s->user_agent = str_dup(c->user_agent);
+        s->header = str_dup(c->header);
         s->ca_pem = str_dup(c->ca_pem);
         s->cert_pem = str_dup(c->cert_pem);
         s->key_pem = str_dup(c->key_pem);
@@ -96,18 +97,12 @@ struct http_server *http_server_ref(struct http_server *s) {
         return s;
 }
 
-static void wipe(char *secret) {
-        if (secret)
-                explicit_bzero(secret, strlen(secret));
-        free(secret);
-}
-
 struct http_server *http_server_unref(struct http_server *s) {
         if (!s || --s->refs)
                 return NULL;
-        wipe(s->key_pem);
-        wipe(s->cert_pem);
-        wipe(s->proxy); /* may hold a password */
+        wipep(&s->key_pem);
+        wipep(&s->cert_pem);
+        wipep(&s->proxy); /* may hold a password */
         free(s->ca_pem);
         free(s->url);
         free(s->authority);
@@ -115,6 +110,7 @@ struct http_server *http_server_unref(struct http_server *s) {
         free(s->connect_to);
         free(s->unix_socket);
         free(s->user_agent);
+        free(s->header);
         free(s);
         return NULL;
 }

@@ -45,6 +45,7 @@ struct http_server_config {
         bool any_name;               /* the authority is verified, the name is not */
         bool insecure;               /* no verification: refused unless the operator said so */
         const char *user_agent;
+        const char *header;          /* "Name: value" that each request has too, or NULL */
         /* Asked for each request when set: fills the value of Authorization ("Bearer ..."), or
          * leaves BUF empty. */
         void (*authorize)(void *arg, struct buf *ret_value);

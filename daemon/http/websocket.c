@@ -168,10 +168,9 @@ static void let_go(struct websocket *w) {
 
 /* During the opening it holds a token. */
 static void wipe_flight(struct websocket *w) {
-        if (w->flight && !w->frames)
-                explicit_bzero(w->flight, strlen(w->flight));
-        free(w->flight);
-        w->flight = NULL;
+        if (!w->frames)
+                wipep(&w->flight);
+        freep(&w->flight);
 }
 
 /* Until the connection takes no more: 1, all is out. */

@@ -221,14 +221,12 @@ static bool is_short(const json_t *value) {
 json_t *audit_value(const json_t *value) {
         cleanup_(freep) char *text = is_short(value) ? NULL : json_text(value);
         size_t len = text ? strlen(text) : 0;
-        uint8_t digest[DIGEST_SIZE];
         char hex[DIGEST_HEX_SIZE];
         cleanup_(freep) char *shown = NULL;
 
         if (len <= AUDIT_VALUE_MAX)
                 return json_incref((json_t *)value);
-        digest_sha256(text, len, digest);
-        shown = str_format("(%zu bytes, sha256 %s)", len, digest_hex(digest, DIGEST_SIZE, hex));
+        shown = str_format("(%zu bytes, sha256 %s)", len, digest_sha256_hex(text, len, hex));
         return json_string(shown);
 }
 

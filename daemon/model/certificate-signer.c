@@ -115,6 +115,24 @@ static int check_clock(const struct signing *s, struct err *err) {
                        now, early ? "before the CA began" : "after the CA ended", end);
 }
 
+/* Hosts are named by what the model's own CA would name them by, and its subject too has nobody
+ * else's: those who read no other name take that for one. */
+static int check_asked(const struct signing *s, struct err *err) {
+        size_t i, count = json_array_size(s->asked.names);
+        json_t *name;
+        int r = 0;
+
+        if (count > CERT_NAMES_MAX)
+                return err_set(err, -EPERM, "it has %zu names, at most %d are signed", count,
+                               CERT_NAMES_MAX);
+        json_array_foreach(s->asked.names, i, name)
+                if (r >= 0 && cert_check_name(json_string_value(name), err) < 0)
+                        r = err_add(err, -EPERM, "it asks for more than names of hosts");
+        if (r >= 0)
+                r = certificate_check_names(s->tx, s->ask->model, s->asked.names, err);
+        return r < 0 ? r : certificate_check_names(s->tx, s->ask->model, s->asked.common, err);
+}
+
 /* -EBADMSG, -EPERM: it never will be; -ETIME: not now. */
 static int sign(struct signing *s, struct err *err) {
         struct cert_issuer by = { .key = &s->key };
@@ -124,7 +142,7 @@ static int sign(struct signing *s, struct err *err) {
         int r = cert_read_request(s->of->request, &s->asked, err);
 
         if (r >= 0)
-                r = certificate_check_names(s->tx, s->ask->model, s->asked.names, err);
+                r = check_asked(s, err);
         if (r >= 0)
                 r = open_part(s, "key", &s->key, err);
         if (r >= 0)
@@ -147,8 +165,7 @@ static int sign(struct signing *s, struct err *err) {
 
 static int put_signed(struct signing *s, int refused, const struct err *why, struct err *err) {
         cleanup_(cert_facts_free) struct cert_facts f = { .names = NULL };
-        char digest[2 * DIGEST_SIZE + 1];
-        uint8_t hash[DIGEST_SIZE];
+        char digest[DIGEST_HEX_SIZE];
         struct w_signed_put_in in = { .id = tx_id(s->tx, "signed"),
                                       .certificate_id = s->row->id,
                                       .csr_digest = digest,
@@ -161,8 +178,7 @@ static int put_signed(struct signing *s, int refused, const struct err *why, str
                                       .again_at = tx_now(s->tx) + CERTIFICATE_RETRY_MS,
                                       .again_at_null = refused != -ETIME };
 
-        digest_sha256(s->of->request, strlen(s->of->request), hash);
-        digest_hex(hash, DIGEST_SIZE, digest);
+        digest_sha256_hex(s->of->request, strlen(s->of->request), digest);
         if (!refused && cert_read(buf_str(&s->pem), &f, err) < 0)
                 return err->code;
         if (!refused)

@@ -5,6 +5,7 @@
 #include "base.h"
 
 #include <errno.h>
+#include <strings.h>
 
 #define LIFETIME_MAX_S (50ll * 365 * 86400)
 #define SUBJECT_MAX 64 /* bytes of one part, as X.520 has most of them */
@@ -86,12 +87,28 @@ int certificate_check(const char *label, const json_t *spec, struct err *err) {
                                               : check_names(label, spec, err);
 }
 
-const char *certificate_namespace(const char *name, size_t *ret_len, bool *ret_service) {
-        const char *dot = strchr(name, '.'), *end = dot ? strchrnul(dot + 1, '.') : NULL;
+static bool is_svc(const char *label) {
+        return strncasecmp(label, "svc", 3) == 0 && (label[3] == '.' || !label[3]);
+}
 
-        *ret_service = end && (str_eq(end, ".svc") || str_starts(end, ".svc."));
-        if (!dot || (!*ret_service && *end))
-                return NULL;
-        *ret_len = (size_t)(end - dot - 1);
-        return dot + 1;
+/* In NAME.NAMESPACE, with or without the dot that ends a whole name. */
+static const char *second_of_two(const char *name) {
+        const char *dot = strchr(name, '.'), *next = dot ? strchr(dot + 1, '.') : NULL;
+
+        return dot && (!next || !next[1]) ? dot + 1 : NULL;
+}
+
+/* The last .svc counts: before it may stand a Service of that name, and a pod's. *.svc would be of
+ * every namespace, and X.svc of none. */
+const char *certificate_namespace(const char *name, size_t *ret_len, bool *ret_service) {
+        const char *found = NULL;
+
+        for (const char *at = name, *dot; (dot = strchr(at, '.')); at = dot + 1)
+                if (is_svc(dot + 1) && (at > name || *at == '*'))
+                        found = at;
+        *ret_service = found;
+        if (!found)
+                found = second_of_two(name);
+        *ret_len = found ? strcspn(found, ".") : 0;
+        return found;
 }

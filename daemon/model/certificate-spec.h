@@ -12,6 +12,6 @@ int certificate_check(const char *label, const json_t *spec, struct err *err);
 bool certificate_is_authority(const json_t *spec);
 enum cert_key certificate_key_of(const json_t *spec);
 unsigned certificate_use_of(const json_t *spec); /* CERT_SERVER, CERT_CLIENT */
-/* Where in NAME the namespace stands that it would be of in a cluster, NAME.NAMESPACE with .svc
- * and more behind it (*RET_SERVICE) or not; NULL: nowhere. */
+/* Where in NAME the namespace stands that it would be of in a cluster: before .svc, whatever comes
+ * before and behind it (*RET_SERVICE), or behind the one dot of NAME.NAMESPACE; NULL: nowhere. */
 const char *certificate_namespace(const char *name, size_t *ret_len, bool *ret_service);

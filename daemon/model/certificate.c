@@ -7,6 +7,7 @@
 #include "digest.h"
 #include "secret-token.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -15,12 +16,15 @@
 
 /* ---- what is asked for */
 
-/* The namespace that NAME would be of, or NULL. */
+/* The namespace that NAME would be of, as namespaces are written, or NULL. */
 static const char *namespace_of(struct tx *tx, const char *name, bool *ret_service) {
         size_t len;
         const char *at = certificate_namespace(name, &len, ret_service);
+        char *text = at ? tx_format(tx, "%.*s", (int)len, at) : NULL;
 
-        return at ? tx_format(tx, "%.*s", (int)len, at) : NULL;
+        for (char *p = text; p && *p; p++)
+                *p = (char)tolower((unsigned char)*p);
+        return text;
 }
 
 /* A charm gets no certificate for a Service of another namespace, the API server's say. */

@@ -57,7 +57,7 @@ int certificate_issue(struct tx *tx, const struct certificate_ask *a, struct err
 struct certificate_answer {
         const char *csr;      /* what it is for */
         const char *pem, *ca; /* with what leads to the root; the root */
-        char digest[2 * DIGEST_SIZE + 1]; /* of both, hex */
+        char digest[DIGEST_HEX_SIZE]; /* of both, hex */
 };
 /* A new key, and a request for it in the row; marks the application, whose plan tells it. */
 int certificate_request(struct tx *tx, const struct certificate_ask *a, struct err *err);

@@ -116,14 +116,13 @@ static int keep(struct tx *tx, const struct command *c, struct err *err) {
 static void mark_from(struct command *c) {
         json_t *first = json_array_get(json_get(c->answer, "changes"), 0);
         cleanup_(buf_free) struct buf text = BUF_INIT;
-        uint8_t digest[DIGEST_SIZE];
-        char hex[DIGEST_SIZE * 2 + 1];
+        char hex[DIGEST_HEX_SIZE];
 
         if (!first || !c->was || !(c->dry_run || c->expect))
                 return;
         json_canonical(c->was, &text);
-        digest_sha256(text.data, text.len, digest);
-        json_object_set_new(first, "from", json_string(digest_hex(digest, DIGEST_SIZE, hex)));
+        json_object_set_new(first, "from",
+                            json_string(digest_sha256_hex(text.data, text.len, hex)));
 }
 
 /* In the transaction that does it: nothing came between what was shown and this. */

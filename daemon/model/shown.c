@@ -137,9 +137,7 @@ int shown_keep(struct tx *tx, const struct sealer *sealer, const struct shown_ne
                 name_of(digest, tx_now(tx), ret);
                 r = insert(tx, sealer, in, model->id, request, text, digest, ret, err);
         }
-        if (request)
-                explicit_bzero(request, strlen(request));
-        free(request);
+        wipep(&request);
         return r < 0 ? r : 0;
 }
 

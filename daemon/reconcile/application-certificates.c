@@ -75,7 +75,6 @@ static void add_chain(struct new_certificate *c, const json_t *answer) {
 static void take_answer(struct application_work *w, const char *label, json_t *spec,
                         const char *csr, const json_t *answer) {
         struct new_certificate *c = add(w, label, spec);
-        uint8_t digest[DIGEST_SIZE];
         cleanup_(buf_free) struct buf both = BUF_INIT;
 
         add_chain(c, answer);
@@ -83,8 +82,7 @@ static void take_answer(struct application_work *w, const char *label, json_t *s
                                                  .pem = buf_str(&c->chain),
                                                  .ca = json_get_str(answer, "ca", "") };
         buf_printf(&both, "%s\n%s", c->answer.pem, c->answer.ca);
-        digest_sha256(both.data, both.len, digest);
-        digest_hex(digest, DIGEST_SIZE, c->answer.digest);
+        digest_sha256_hex(both.data, both.len, c->answer.digest);
 }
 
 /* To the request of ROW, other than the one that was taken. */
@@ -159,13 +157,11 @@ static int ask(struct application_work *w, const char *label, json_t *spec, stru
 
 static bool is_signed(const struct application_work *w, const json_t *s) {
         const char *request = json_get_str(s, "request", "");
-        char digest[2 * DIGEST_SIZE + 1];
-        uint8_t hash[DIGEST_SIZE];
+        char digest[DIGEST_HEX_SIZE];
         const json_t *have;
 
-        digest_sha256(request, strlen(request), hash);
-        have = json_dig(w->certificates.rows, json_get_str(s, "label", ""), "signed",
-                        digest_hex(hash, DIGEST_SIZE, digest), NULL);
+        digest_sha256_hex(request, strlen(request), digest);
+        have = json_dig(w->certificates.rows, json_get_str(s, "label", ""), "signed", digest, NULL);
         return json_get_bool(have, "valid", false) &&
                json_get_int(have, "lifetime", 0) == json_get_int(s, "lifetime", 0);
 }

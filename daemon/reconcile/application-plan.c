@@ -351,7 +351,6 @@ static int prepare_file(struct application_work *w, const struct plan_file *f, s
         cleanup_(yaml_stream_free) struct yaml_stream s = { 0 };
         cleanup_(buf_free) struct buf text = BUF_INIT;
         cleanup_(freep) char *path = NULL;
-        uint8_t digest[DIGEST_SIZE];
         char hex[DIGEST_HEX_SIZE];
         int r;
 
@@ -363,8 +362,7 @@ static int prepare_file(struct application_work *w, const struct plan_file *f, s
                 return err_add(err, r,
                                "resource %s is not here: mooringctl attach-resource %s %s=FILE",
                                f->resource, w->name, f->resource);
-        digest_sha256(buf_str(&text), text.len, digest);
-        if (!str_eq(digest_hex(digest, DIGEST_SIZE, hex), sha256))
+        if (!str_eq(digest_sha256_hex(buf_str(&text), text.len, hex), sha256))
                 return err_set(err, -EBADMSG, "%s: is damaged: its SHA-256 is %s", path, hex);
         r = yaml_parse(buf_str(&text), text.len, f->resource, YAML_KUBERNETES, &s, err);
         for (size_t i = 0; r >= 0 && i < s.count; i++)

@@ -6,25 +6,53 @@
 
 #include <stdlib.h>
 
+int64_t fight_time(const struct fight *f, size_t i) {
+        return f->since + f->times[i];
+}
+
+int64_t fight_last(const struct fight *f) {
+        return f->count ? fight_time(f, f->count - 1) : 0;
+}
+
 /* How many of the newest came since FROM. */
 static int64_t count_since(const struct fight *f, int64_t from) {
         int64_t n = 0;
 
-        for (size_t i = f->count; i-- > 0 && f->times[i] >= from;)
+        for (size_t i = f->count; i-- > 0 && fight_time(f, i) >= from;)
                 n++;
         return n;
 }
 
-static void remember(struct fight *f, const struct fight_options *o, int64_t now) {
-        size_t old = 0;
+static void forget_first(struct fight *f, uint32_t n) {
+        uint32_t shift = n < f->count ? f->times[n] : 0;
 
-        while (old < f->count && f->times[old] < now - o->slow_window_ms)
+        f->count -= n;
+        f->since += shift;
+        for (uint32_t i = 0; i < f->count; i++)
+                f->times[i] = f->times[i + n] - shift;
+}
+
+void fight_add(struct fight *f, int64_t at) {
+        if (f->count == FIGHT_TIMES_MAX)
+                forget_first(f, 1);
+        /* What is to come yet was noted by a wrong clock; what is older than this counts for
+         * nothing any more. */
+        while (f->count && fight_last(f) > at)
+                f->count--;
+        if (f->count && at - f->since > UINT32_MAX)
+                f->count = 0;
+        if (!f->count)
+                f->since = at;
+        f->times[f->count++] = (uint32_t)(at - f->since);
+}
+
+static void remember(struct fight *f, const struct fight_options *o, int64_t now) {
+        uint32_t old = 0;
+
+        while (old < f->count && fight_time(f, old) < now - o->slow_window_ms)
                 old++;
-        if (!old && f->count == FIGHT_TIMES_MAX)
-                old = 1;
-        memmove(f->times, f->times + old, (f->count - old) * sizeof(*f->times));
-        f->count -= old;
-        f->times[f->count++] = now;
+        forget_first(f, old);
+        fight_add(f, now);
 }
 
 bool fight_note(struct fight *f, const struct fight_options *o, int64_t now) {
@@ -52,7 +80,7 @@ bool fight_is_open(const struct fight *f) {
 }
 
 int64_t fight_quiet_at(const struct fight *f, const struct fight_options *o) {
-        int64_t last = f->count ? f->times[f->count - 1] : 0;
+        int64_t last = fight_last(f);
         int64_t quiet = MAX_OF(o->window_ms, f->delay_ms * 2);
 
         /* Twice as long as what comes so seldom takes to come again. */
@@ -87,10 +115,6 @@ struct fights *fights_free(struct fights *l) {
         return NULL;
 }
 
-static int64_t last_of(const struct fight *f) {
-        return f->count ? f->times[f->count - 1] : 0;
-}
-
 static struct fight *find_exact(const struct fights *l, const char *field) {
         for (size_t i = 0; i < l->count; i++)
                 if (str_eq(l->items[i].field, field))
@@ -108,7 +132,7 @@ static void make_room(struct fights *l) {
         size_t oldest = 0;
 
         for (size_t i = 1; i < l->count; i++)
-                if (last_of(&l->items[i]) < last_of(&l->items[oldest]))
+                if (fight_last(&l->items[i]) < fight_last(&l->items[oldest]))
                         oldest = i;
         fights_drop(l, oldest);
 }
@@ -156,7 +180,7 @@ const char *fight_who(const struct fight *f) {
 char *fight_text(const struct fight *f) {
         char span[CLOCK_TEXT_MAX];
 
-        return str_format("%s %s%s %zu times in %s", fight_who(f),
+        return str_format("%s %s%s %u times in %s", fight_who(f),
                           f->field[0] ? "changed " : "deleted it", fight_what(f), f->count,
-                          clock_span(last_of(f) - f->times[0], span));
+                          clock_span(fight_last(f) - fight_time(f, 0), span));
 }

@@ -25,8 +25,11 @@ struct fight_options {
 struct fight {
         char *field; /* "": the object itself, FIGHT_MANY: many of its fields */
         char *who;   /* the one who changes it, FIGHT_SEVERAL, or "": nobody gave a name */
-        int64_t times[FIGHT_TIMES_MAX]; /* clock_wall, oldest first */
-        size_t count;
+        /* Of the changes: ms after SINCE (clock_wall), oldest first; by fight_time. Each field that
+         * ever drifted has one: half the room of full times. */
+        int64_t since;
+        uint32_t times[FIGHT_TIMES_MAX];
+        uint32_t count;
         int64_t delay_ms, opened_at, next_at; /* delay_ms 0: no breaker is open */
         bool slow;                            /* it opened for many in a long time */
         bool dirty;                           /* its row is not so yet */
@@ -38,6 +41,11 @@ struct fights {
         size_t count, room;
 };
 
+/* When change I was, 0 <= I < count; the newest, or 0: there is none. */
+int64_t fight_time(const struct fight *f, size_t i);
+int64_t fight_last(const struct fight *f);
+/* It was changed at AT too, as its row has it: not before the newest. */
+void fight_add(struct fight *f, int64_t at);
 /* It was changed at NOW, after it was put right. True: the breaker opened with this. */
 bool fight_note(struct fight *f, const struct fight_options *o, int64_t now);
 /* The breaker is open; it closes at fight_quiet_at when nothing more happens. */

@@ -110,8 +110,8 @@ char *resource_fight_text(struct reconcile *rec, const struct world_resource *r)
 static char *times_text(const struct fight *f) {
         cleanup_(json_freep) json_t *list = json_array();
 
-        for (size_t i = 0; i < f->count; i++)
-                json_array_append_new(list, json_integer(f->times[i]));
+        for (uint32_t i = 0; i < f->count; i++)
+                json_array_append_new(list, json_integer(fight_time(f, i)));
         return json_text(list);
 }
 
@@ -135,7 +135,7 @@ void resource_fights_saved(struct world_resource *r, const struct fights *l) {
                 struct fight *f = fights_find(r->fights, saved->field);
 
                 if (f && str_eq(f->field, saved->field) && f->count == saved->count &&
-                    f->times[f->count - 1] == saved->times[saved->count - 1])
+                    fight_last(f) == fight_last(saved))
                         f->dirty = false; /* and nothing was noted meanwhile */
         }
 }
@@ -153,7 +153,7 @@ int resource_save_fights(struct tx *tx, int64_t resource, const struct fights *l
                                                           .field = f->field,
                                                           .who = f->who,
                                                           .times = times,
-                                                          .last_at = f->times[f->count - 1],
+                                                          .last_at = fight_last(f),
                                                           .delay_ms = f->delay_ms,
                                                           .opened_at = f->opened_at,
                                                           .slow = f->slow,
@@ -166,9 +166,8 @@ int resource_save_fights(struct tx *tx, int64_t resource, const struct fights *l
 /* Whether it was put right since it was noted is in no row. Not before its time, if it waits. */
 static bool was_told(struct reconcile *rec, const struct world_resource *r, const struct fight *f) {
         bool waits = fight_is_open(f) && !resource_fight_guarded(rec, r);
-        int64_t last = f->count ? f->times[f->count - 1] : 0;
 
-        return MAX_OF(last, waits ? f->next_at : 0) >= r->row.applied_at;
+        return MAX_OF(fight_last(f), waits ? f->next_at : 0) >= r->row.applied_at;
 }
 
 void resource_load_fight(struct reconcile *rec, const struct q_fight_row *row) {
@@ -188,8 +187,7 @@ void resource_load_fight(struct reconcile *rec, const struct q_fight_row *row) {
         f = fights_get(r->fights, row->field);
         fight_by(f, row->who);
         json_array_foreach(times, i, at)
-                if (f->count < FIGHT_TIMES_MAX)
-                        f->times[f->count++] = json_integer_value(at);
+                fight_add(f, json_integer_value(at));
         f->delay_ms = row->delay_ms;
         f->opened_at = row->opened_at;
         f->slow = row->slow;
@@ -262,7 +260,7 @@ int64_t resource_settle_fights(struct reconcile *rec, struct world_resource *r) 
                 int64_t at = fight_quiet_at(f, &rec->options.fight);
 
                 if (!fight_is_open(f)) /* few, and long ago */
-                        at = f->times[f->count - 1] + rec->options.fight.slow_window_ms;
+                        at = fight_last(f) + rec->options.fight.slow_window_ms;
                 if (at <= now || is_given_up(rec, r, f)) {
                         forget(rec, r, i);
                         continue;

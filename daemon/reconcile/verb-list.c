@@ -15,10 +15,7 @@ char *verb_list_text(const json_t *objects) {
 }
 
 void verb_list_hash(const char *text, char ret[DIGEST_HEX_SIZE]) {
-        uint8_t digest[DIGEST_SIZE];
-
-        digest_sha256(text, strlen(text), digest);
-        digest_hex(digest, sizeof(digest), ret);
+        digest_sha256_hex(text, strlen(text), ret);
 }
 
 json_t *verb_list_read(const char *text, const char *sha256, const char *after) {

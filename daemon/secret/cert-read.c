@@ -8,6 +8,7 @@
 #include <time.h>
 
 #define CERTIFICATE_HEAD "-----BEGIN CERTIFICATE-----"
+#define NAMES_NONE -1 /* X509V3_get_d2i: no extension; -2: more than one */
 
 /* No prompt for a passphrase, ever. */
 static int no_password(char *buf, int size, int rwflag, void *arg) {
@@ -55,17 +56,30 @@ static int64_t wall_of(const ASN1_TIME *t) {
         return t && ASN1_TIME_to_tm(t, &tm) ? (int64_t)timegm(&tm) * 1000 : 0;
 }
 
+/* NULL: it would read as another than it is, or is none. */
+static json_t *plain_text(const unsigned char *data, int len) {
+        if (len <= 0 || memchr(data, '\0', (size_t)len))
+                return NULL;
+        return json_stringn((const char *)data, (size_t)len);
+}
+
+static json_t *address_text(const unsigned char *data, int len) {
+        int family = len == 4 ? AF_INET : len == 16 ? AF_INET6 : AF_UNSPEC;
+        char text[INET6_ADDRSTRLEN];
+
+        if (family == AF_UNSPEC || !inet_ntop(family, data, text, sizeof(text)))
+                return NULL;
+        return json_string(text);
+}
+
 static json_t *name_text(const GENERAL_NAME *name) {
         int type;
         const ASN1_STRING *value = GENERAL_NAME_get0_value(name, &type);
-        char text[INET6_ADDRSTRLEN];
 
         if (type == GEN_DNS || type == GEN_URI || type == GEN_EMAIL)
-                return json_stringn((const char *)ASN1_STRING_get0_data(value),
-                                    (size_t)ASN1_STRING_length(value));
-        if (type == GEN_IPADD && inet_ntop(ASN1_STRING_length(value) == 4 ? AF_INET : AF_INET6,
-                                           ASN1_STRING_get0_data(value), text, sizeof(text)))
-                return json_string(text);
+                return plain_text(ASN1_STRING_get0_data(value), ASN1_STRING_length(value));
+        if (type == GEN_IPADD)
+                return address_text(ASN1_STRING_get0_data(value), ASN1_STRING_length(value));
         return NULL;
 }
 
@@ -81,9 +95,25 @@ static json_t *names_list(const GENERAL_NAMES *names) {
         return list;
 }
 
+static int read_common(const X509_NAME *subject, json_t **ret, struct err *err) {
+        *ret = json_array();
+        for (int i = -1; (i = X509_NAME_get_index_by_NID(subject, NID_commonName, i)) >= 0;) {
+                unsigned char *data = NULL;
+                int len = ASN1_STRING_to_UTF8(
+                        &data, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, i)));
+                json_t *text = plain_text(data, len);
+
+                OPENSSL_free(data);
+                if (!text)
+                        return cert_fail(err, -EBADMSG, "a common name of it is no text");
+                json_array_append_new(*ret, text);
+        }
+        return 0;
+}
+
 void cert_facts_free(struct cert_facts *f) {
-        json_decref(f->names);
-        f->names = NULL;
+        json_decref(take_ptr(f->names));
+        json_decref(take_ptr(f->common));
 }
 
 int cert_read(const char *pem, struct cert_facts *ret, struct err *err) {
@@ -117,21 +147,25 @@ int cert_read_request(const char *pem, struct cert_facts *ret, struct err *err) 
         STACK_OF(X509_EXTENSION) * extensions;
         GENERAL_NAMES *names;
         BASIC_CONSTRAINTS *basic;
-        int r = cert_parse_request(pem, &request, err);
+        int r = cert_parse_request(pem, &request, err), found;
+        bool readable;
 
         if (r < 0)
                 return r;
         *ret = (struct cert_facts){ .self_signed = true };
         write_name(X509_REQ_get_subject_name(request), ret->subject);
         extensions = X509_REQ_get_extensions(request);
-        names = X509V3_get_d2i(extensions, NID_subject_alt_name, NULL, NULL);
+        names = X509V3_get_d2i(extensions, NID_subject_alt_name, &found, NULL);
         basic = X509V3_get_d2i(extensions, NID_basic_constraints, NULL, NULL);
+        readable = names || found == NAMES_NONE;
         ret->names = names_list(names);
         ret->authority = basic && basic->ca;
         GENERAL_NAMES_free(names);
         BASIC_CONSTRAINTS_free(basic);
         sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
-        return 0;
+        if (!readable)
+                return cert_fail(err, -EBADMSG, "the names of the request cannot be read");
+        return read_common(X509_REQ_get_subject_name(request), &ret->common, err);
 }
 
 int cert_check_key(const char *pem, const struct secret_text *key, struct err *err) {

@@ -45,11 +45,13 @@ struct cert_facts {
         char serial[64];                                    /* hex; "" of a request */
         int64_t from, until;                                /* ms; 0 of a request */
         bool authority, self_signed;
-        json_t *names; /* list of texts */
+        json_t *names;  /* list of texts; what is no text is "(other)" */
+        json_t *common; /* of a request: list of its common names */
 };
 void cert_facts_free(struct cert_facts *f); /* also a cleanup function */
 /* The first certificate of PEM. -EBADMSG: there is none. */
 int cert_read(const char *pem, struct cert_facts *ret, struct err *err);
+/* -EBADMSG: it is no request, or one whose names cannot be read. */
 int cert_read_request(const char *pem, struct cert_facts *ret, struct err *err);
 /* -EKEYREJECTED: the first certificate of PEM is not for this key. */
 int cert_check_key(const char *pem, const struct secret_text *key, struct err *err);

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Backups of the controller in object stores: MinIO for s3://, Azurite for azblob://."""
+import json
 import os
 import sqlite3
+import time
 from contextlib import closing
 
 from lib.runner import main, test
-from lib.stores import Azurite, Minio
+from lib.stores import Azurite, Minio, metadata
 from lib.world import Trouble
 
 LARGE = 17 << 20        # more than two parts of an upload
@@ -166,6 +168,41 @@ def _(world):
         text = world.ctl("audit", "--format", "json").out + world.daemon.log.read_text(errors="replace")
         if store.key in text or "sig=" in text:
             raise Trouble("a credential is in the audit or the log")
+
+
+def by_identity(world, store, service):
+    """All that is done with backups, let in by tokens alone."""
+    store.credentials().write_text(store.words(f"Authentication=ManagedIdentity;IdentityEndpoint={service.address}"))
+    made = world.ctl("backup", "create").ok().out.strip()
+    if len(service.asked) != 2 or "resource=https%3A%2F%2Fstorage.azure.com%2F" not in service.asked[0]:
+        raise Trouble(f"the metadata service was asked {service.asked}")
+    world.ctl("backup", "verify", made).ok()
+    world.ctl("backup", "list").ok().says(made)
+    world.ctl("backup", "schedule", "30 2 * * *", "--keep", "1", "--to", store.place).ok()
+    world.ctl("backup", "schedule", "off").ok()
+    make_large(world)
+    return world.ctl("backup", "create").ok().out.strip()
+
+
+@test("a managed identity is enough for Azure, and its token is in no file", fresh="bare", real="the cluster does not matter")
+def _(world):
+    with Azurite(world.folder / "store") as store:
+        begin(world, store)
+        token, wrong = ({"access_token": store.token(*audience), "expires_on": str(int(time.time()) + 3600), "token_type": "Bearer"}
+                        for audience in ((), ("https://management.azure.com/",)))
+        with metadata((410, "{}"), (200, json.dumps(token))) as service:
+            made = by_identity(world, store, service)
+            service.answers = [(200, json.dumps(wrong))]
+            world.ctl("backup", "create").refused(store.place, code=1)
+            service.answers = [(400, '{"error": "invalid_request", "error_description": "Identity not found"}')]
+            world.ctl("backup", "create").refused("Identity not found", "assign an identity", code=1)
+            service.answers = [(200, json.dumps(token))]
+            state = world.folder / "restored-state"
+            world.ctl("backup", "restore", made, "--config", "/dev/null", "--state-dir", state, *key(world), "--azure-credentials-file", store.folder / "credentials",
+                      "--ca-file", store.authority.certificate).ok().says(made)
+        text = world.ctl("audit", "--format", "json").out + world.daemon.log.read_text(errors="replace")
+        if token["access_token"] in text or "Bearer" in text:
+            raise Trouble("a token is in the audit or the log")
 
 
 if __name__ == "__main__":

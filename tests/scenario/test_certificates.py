@@ -18,7 +18,7 @@ import urllib.parse
 from contextlib import contextmanager
 from pathlib import Path
 
-from lib import cert_manager
+from lib import cert_manager, operations
 from lib.runner import main, shared, test
 from lib.world import Trouble
 
@@ -155,11 +155,12 @@ def _(world):
 class Kubelet(threading.Thread):
     """Writes the Secret into a folder, late, both files at once as a kubelet does."""
 
-    def __init__(self, world, folder):
+    def __init__(self, world, folder, app):
         super().__init__(daemon=True)
         self.world, self.folder, self.end, self.turn = world, Path(folder), threading.Event(), itertools.count()
+        self.name = f"{app}-0"
         self.folder.mkdir()
-        self.write(secret(world))
+        self.write(secret(world, self.name))
 
     def write(self, data):
         new = self.folder / f"..{next(self.turn)}"
@@ -173,7 +174,7 @@ class Kubelet(threading.Thread):
 
     def run(self):
         while not self.end.wait(DELAY_S):
-            data = secret(self.world)
+            data = secret(self.world, self.name)
             if data["tls.crt"] != self.written:
                 self.write(data)
 
@@ -200,25 +201,38 @@ class Writer(threading.Thread):
 
 
 @contextmanager
-def webhook(world, folder):
+def webhook(world, app="hook"):
+    folder = world.folder / f"kubelet-{app}"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    kubelet = Kubelet(world, folder)
+    kubelet = Kubelet(world, folder, app)
     process = subprocess.Popen([sys.executable, PLATFORM, "certified", str(port), str(folder / "data")], stdout=subprocess.PIPE)
     try:
         process.stdout.readline()
         kubelet.start()
-        world.ctl("config", "hook", f"webhook=https://127.0.0.1:{port}/").ok()
-        name = f"{world.cluster.model}-hook"
-        world.wait_for("the webhook's configuration", lambda: world.cluster.kube.get("mutatingwebhookconfigurations", "", name))
+        world.ctl("config", app, f"webhook=https://127.0.0.1:{port}/").ok()
+        world.wait_for("the webhook's configuration", lambda: configuration(world, app))
         world.wait_active()
+        world.wait_for("the webhook to be asked", lambda: admitted(world))
         yield port
     finally:
         kubelet.end.set()
         process.kill()
         process.wait()
-        world.ctl("config", "hook", "--reset", "webhook")
+        world.ctl("config", app, "--reset", "webhook")
+        world.wait_for("the end of the webhook's configuration", lambda: not configuration(world, app))
+
+
+def configuration(world, app):
+    return world.cluster.kube.get("mutatingwebhookconfigurations", "", f"{world.cluster.model}-{app}")
+
+
+def admitted(world):
+    """The API server asked the webhook, and believed it."""
+    code, answer = world.cluster.kube.call("POST", f"/api/v1/namespaces/{world.cluster.model}/configmaps?dryRun=All",
+                                           {"metadata": {"generateName": "one-", "labels": {"certified": "yes"}}})
+    return code == 201 and "example.org/injected" in json.dumps(answer)
 
 
 def served(port):
@@ -239,10 +253,7 @@ def renew(world, port):
       sim="the simulator calls no webhooks")
 def _(world):
     count = itertools.count()
-    with webhook(world, world.folder / "kubelet") as port:
-        world.wait_for("the webhook to be asked", lambda: "example.org/injected" in json.dumps(world.cluster.kube.call(
-            "POST", f"/api/v1/namespaces/{world.cluster.model}/configmaps?dryRun=All",
-            {"metadata": {"generateName": "first-", "labels": {"certified": "yes"}}})[1]))
+    with webhook(world) as port:
         writers = [Writer(world, count) for _ in range(WRITERS)]
         for writer in writers:
             writer.start()
@@ -260,7 +271,7 @@ def _(world):
                 writer.end.set()
             for writer in writers:
                 writer.join(60)
-        hook = world.cluster.kube.get("mutatingwebhookconfigurations", "", f"{world.cluster.model}-hook")
+        hook = configuration(world, "hook")
     bundle = base64.b64decode(hook["webhooks"][0]["clientConfig"]["caBundle"]).decode()
     if bundle.count(BEGIN) != 1 or bundle != secret(world)["ca.crt"]:
         raise Trouble("the webhook's caBundle is not the new CA alone")
@@ -268,6 +279,38 @@ def _(world):
     print(f"    {asked} admissions, {len(refused)} refused", flush=True)
     if refused or any(writer.is_alive() for writer in writers):
         raise Trouble("\n".join(refused[:5]) or "a writer hangs")
+
+
+@test("self-signed-certificates issues what a webhook serves: the API server believes it before, while and after its authority is replaced", shares=certified,
+      sim="the simulator calls no webhooks")
+def _(world):
+    def believed_until(what, condition):
+        def there():
+            if not admitted(world):
+                raise Trouble(f"refused while waiting for {what}")
+            return condition()
+        return world.wait_for(what, there, 180)
+
+    world.ctl("deploy", "self-signed-certificates", "signer", "--config", "ca-common-name=our CA").ok()
+    world.ctl("deploy", "certified", "web").ok()
+    world.ctl("integrate", "web", "signer").ok()
+    try:
+        pem = served_by(world, "web-0", "our CA")
+        world.wait_active()
+        verify(world, "web-0")
+        with webhook(world, "web") as port:
+            old = secret(world, "web-0")["ca.crt"]
+            operations.done(world, operations.run(world, "signer", "rotate-private-key"))
+            believed_until("both authorities in the bundle", lambda: secret(world, "web-0")["ca.crt"].count(BEGIN) == 2)
+            if secret(world, "web-0")["tls.crt"] != pem:
+                raise Trouble("signed by the new one before it is known")
+            believed_until("what the new one signed", lambda: served(port).split() != pem.split())
+            believed_until("the new one alone", lambda: (ca := secret(world, "web-0")["ca.crt"]).count(BEGIN) == 1 and ca != old)
+            world.wait_active()
+            verify(world, "web-0")
+    finally:
+        for app in ("web", "signer"):
+            world.ctl("remove-application", app)
 
 
 if __name__ == "__main__":

@@ -186,11 +186,7 @@ def mirrored(world):
 
 
 def relate_copies(world):
-    must(world, "PUT", f"/{COPIES}")
-    world.ctl("deploy", "s3-integrator", S3, "--config", f"endpoint=http://{MINIO}.{world.cluster.model}.svc.cluster.local:9000",
-              "--config", f"bucket={COPIES}", "--config", f"path=/{PATH}/").ok()
-    world.ctl("integrate", f"{S3}:s3-credentials", f"{MINIO}:s3-parameters").ok()
-    operations.done(world, operations.run(world, S3, "sync-s3-credentials", **operations.keys(world)))
+    operations.keep_in(world, f"{MINIO}:s3-parameters", S3, COPIES, PATH)
 
 
 OBJECTS = {"notes/first.txt": b"kept for good", "empty": b"", "of parts": bytes(range(256)) * 40000,

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from lib import data
-from lib.operations import approved, done, failed, keys, kill, run, show
+from lib.operations import approved, done, failed, keep_in, kill, run, show
 from lib.runner import BUNDLE, Skip, main, test
 from lib.services import MINIO, MYSQL, endpoint, must, secret, sql
 from lib.world import Trouble
@@ -31,11 +31,7 @@ def pairs(world):
 
 
 def relate(world):
-    must(world, "PUT", f"/{BUCKET}")
-    world.ctl("deploy", "s3-integrator", S3, "--config", f"endpoint=http://{MINIO}.{world.cluster.model}.svc.cluster.local:9000",
-              "--config", f"bucket={BUCKET}", "--config", f"path=/{PATH}/").ok()
-    world.ctl("integrate", f"{S3}:s3-credentials", f"{SERVER}:s3-parameters").ok()
-    done(world, run(world, S3, "sync-s3-credentials", **keys(world)))
+    keep_in(world, f"{SERVER}:s3-parameters", S3, BUCKET, PATH)
     world.wait_active()
 
 
@@ -287,6 +283,17 @@ def _(world):
         sql(world, "RENAME TABLE mlflow.aside TO mlflow.alembic_version")
 
 
+def roll_back(world, was, kept, lost):
+    """All of before is given back, and nothing else: the image and schema of WAS, the run of KEPT with its text, not the run LOST."""
+    done(world, approved(world, SERVER, "rollback", force=True))
+    if (image(world), schema(world), read_run(world, kept[0])) != (*was, kept[1]):
+        raise Trouble(f"{image(world)} {schema(world)} {read_run(world, kept[0])}, not {was} {kept}")
+    if sql(world, f"SELECT COUNT(*) FROM mlflow.runs WHERE run_uuid = '{lost}'") != "0":
+        raise Trouble("what came after is still there")
+    nothing_aside(world)
+    world.wait_active()
+
+
 NEWER = "docker.io/charmedkubeflow/mlflow:3.17.2-of-a-test"
 
 
@@ -311,13 +318,7 @@ def _(world):
     second = log_run(world, "by the newer one")
     if (read_run(world, first), read_run(world, second)) != ("by the older one", "by the newer one"):
         raise Trouble("its runs are not those of before")
-    done(world, approved(world, SERVER, "rollback", force=True))
-    if (image(world), schema(world), read_run(world, first)) != (was, before, "by the older one"):
-        raise Trouble(f"{image(world)} {schema(world)}")
-    if sql(world, f"SELECT COUNT(*) FROM mlflow.runs WHERE run_uuid = '{second}'") != "0":
-        raise Trouble("what came after is still there")
-    nothing_aside(world)
-    world.wait_active()
+    roll_back(world, (was, before), (first, "by the older one"), second)
 
 
 def set_back(world):
@@ -349,13 +350,7 @@ def _(world):
         raise Trouble(f"{told}")
     if not world.cluster.real:
         failed(world, approved(world, SERVER, "rollback"), "1 runs and 0 model versions are of after", "nothing was touched")
-    done(world, approved(world, SERVER, "rollback", force=True))
-    if (image(world), schema(world), read_run(world, kept)) != (OTHER, before, "before the upgrade"):
-        raise Trouble(f"{image(world)} {schema(world)}")
-    if sql(world, f"SELECT COUNT(*) FROM mlflow.runs WHERE run_uuid = '{lost}'") != "0":
-        raise Trouble("what came after is still there")
-    nothing_aside(world)
-    world.wait_active()
+    roll_back(world, (OTHER, before), (kept, "before the upgrade"), lost)
 
 
 @test("a migration that fails: the schema of before is read back, and the old server starts", shares=pairs, real="the simulator's Jobs fail when they are told to")

@@ -137,7 +137,7 @@ static int check_certificate(const char *label, const json_t *spec, const char *
                         r < 0 ? NULL
                               : certificate_namespace(json_string_value(name), &len, &service);
 
-                if (at && service && (strlen(model) != len || strncmp(at, model, len) != 0))
+                if (at && service && (strlen(model) != len || strncasecmp(at, model, len) != 0))
                         r = err_set(err, -EPERM,
                                     "certificate %s: %s is a name of another namespace than %s: "
                                     "the daemon refuses it",

@@ -73,8 +73,7 @@ static bool make(struct round *r, const json_t *wanted) {
 
 /* As make, of what P asks to have signed. */
 static bool sign(struct round *r, const struct plan *p) {
-        char digest[2 * DIGEST_SIZE + 1];
-        uint8_t hash[DIGEST_SIZE];
+        char digest[DIGEST_HEX_SIZE];
         bool made = false;
         json_t *s;
         size_t i;
@@ -85,8 +84,7 @@ static bool sign(struct round *r, const struct plan *p) {
                         map_of(map_of(r->view, "certificates"), json_get_str(s, "label", ""));
                 json_t *all = map_of(shown, "signed");
 
-                digest_sha256(request, strlen(request), hash);
-                digest_hex(hash, DIGEST_SIZE, digest);
+                digest_sha256_hex(request, strlen(request), digest);
                 made = made || !json_get(all, digest);
                 json_object_set_new(all, digest, json_pack("{s:s}", "certificate", CA));
         }

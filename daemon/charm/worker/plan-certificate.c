@@ -122,12 +122,10 @@ void charm_authority(struct charm_plan *p, const char *label, const struct charm
 }
 
 static const json_t *signed_for(struct charm_plan *p, const char *label, const char *request) {
-        char digest[2 * DIGEST_SIZE + 1];
-        uint8_t hash[DIGEST_SIZE];
+        char digest[DIGEST_HEX_SIZE];
 
-        digest_sha256(request, strlen(request), hash);
-        return json_dig(p->view->root, "certificates", label, "signed",
-                        digest_hex(hash, DIGEST_SIZE, digest), NULL);
+        digest_sha256_hex(request, strlen(request), digest);
+        return json_dig(p->view->root, "certificates", label, "signed", digest, NULL);
 }
 
 const char *charm_sign(struct charm_plan *p, const char *label, const char *request,

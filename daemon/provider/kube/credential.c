@@ -54,15 +54,8 @@ struct credential {
 
 static void run_plugin(struct credential *c);
 
-static void wipe_text(char **text) {
-        if (*text)
-                explicit_bzero(*text, strlen(*text));
-        free(*text);
-        *text = NULL;
-}
-
 static void set_authorization(struct credential *c, const char *scheme, const char *value) {
-        wipe_text(&c->authorization);
+        wipep(&c->authorization);
         c->authorization = str_format("%s %s", scheme, value);
 }
 
@@ -245,8 +238,8 @@ static int take_status(struct credential *c, const json_t *answer, struct err *e
         if (!token && !json_get(status, "clientCertificateData"))
                 return err_set(err, -EBADMSG, "exec: %s gave neither a token nor a certificate",
                                c->command);
-        wipe_text(&c->certificate);
-        wipe_text(&c->key);
+        wipep(&c->certificate);
+        wipep(&c->key);
         c->certificate = str_dup(json_get_str(status, "clientCertificateData", NULL));
         c->key = str_dup(json_get_str(status, "clientKeyData", NULL));
         if (token)
@@ -507,7 +500,7 @@ int credential_new(const struct credential_config *config, struct credential **r
 
 static void free_list(char **list) {
         for (char **p = list; p && *p; p++)
-                wipe_text(p);
+                wipep(p);
         free(list);
 }
 
@@ -517,9 +510,9 @@ struct credential *credential_free(struct credential *c) {
         stop_plugin(c);
         timer_cancel(&c->deadline);
         buf_wipe(&c->output);
-        wipe_text(&c->authorization);
-        wipe_text(&c->certificate);
-        wipe_text(&c->key);
+        wipep(&c->authorization);
+        wipep(&c->certificate);
+        wipep(&c->key);
         free_list(c->args);
         free_list(c->env);
         free(c->token_file);

@@ -32,10 +32,8 @@ static void drop(struct operation *o) {
         http_server_unref(c->server);
         forward_close(c->forward);
         buf_wipe(&c->body);
-        for (char **h = c->headers; *h; h++) {
-                explicit_bzero(*h, strlen(*h));
-                free(*h);
-        }
+        for (char **h = c->headers; *h; h++)
+                wipep(h);
         operation_deinit(o);
         free(c);
 }

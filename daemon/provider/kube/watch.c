@@ -355,13 +355,23 @@ static void on_head(struct http_request *r) {
                 tell_good(w);
 }
 
+/* Silence alone is in order: a real server sends no bookmark of the version that a stream began
+ * with, so one of a kind that nobody writes is silent until etcd tells of its progress. Who is away
+ * does not answer others either, and that is doubted. */
+static bool ended_in_order(const struct watch *w, const struct http_request *r) {
+        if (r->status != 200)
+                return false;
+        return r->end == HTTP_TIMEOUT ||
+               (r->end == HTTP_OK && !w->gone && clock_mono() >= w->until);
+}
+
 static void watch_done(struct http_request *r) {
         struct watch *w = r->arg;
         bool lived = w->events || clock_mono() - w->began >= SHORT_LIFE_MS;
 
         w->asked = w->checked = false;
         w->lost_at = clock_mono();
-        w->anew |= r->end != HTTP_OK || r->status != 200 || w->gone || clock_mono() < w->until;
+        w->anew |= !ended_in_order(w, r);
         if (w->gone || was_gone(r)) {
                 list_again(w);
                 return;

@@ -13,7 +13,7 @@
  * backwards), and when nobody answered for a while. The server's own time may have gone back then
  * (an etcd restored from a snapshot): that is told, where its versions show it, and all is listed
  * as it is now. One small request looks for it after each stream that did not end in order, or
- * sooner than was asked for. */
+ * sooner than was asked for; one that was only silent is asked for again. */
 #pragma once
 
 #include "http.h"
@@ -21,7 +21,8 @@
 #include "scan.h"
 
 #define WATCH_PAGE 500         /* as client-go: a page of pods is 2 MB */
-#define WATCH_SILENCE_MS 70000 /* bookmarks come each minute: a stream silent for longer is dead */
+/* Bookmarks come each minute: a stream that is silent for longer may be dead. */
+#define WATCH_SILENCE_MS 70000
 #define WATCH_BACKOFF_MS 800
 #define WATCH_BACKOFF_MAX_MS 30000
 #define WATCH_HEALTHY_MS 120000 /* after so long without an error the back-off starts anew */

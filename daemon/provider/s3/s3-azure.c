@@ -28,7 +28,7 @@ static bool is_signature(const char *key) {
 int s3_azure_check(const struct s3_config *c, struct err *err) {
         cleanup_(buf_wipe) struct buf key = BUF_INIT;
 
-        if (is_signature(c->secret_key))
+        if (c->identity || is_signature(c->secret_key))
                 return 0;
         if (digest_unbase64(c->secret_key, strlen(c->secret_key), &key, NULL) < 0 || !key.len)
                 return err_set(err, -EINVAL, "the key of account %s is not base64", c->access_key);
@@ -70,6 +70,8 @@ char *s3_azure_path(const struct s3_config *c, const char *path) {
         struct buf out = BUF_INIT;
 
         buf_puts(&out, path);
+        if (c->identity)
+                return buf_take(&out);
         buf_putc(&out, strchr(path, '?') ? '&' : '?');
         if (is_signature(c->secret_key))
                 buf_puts(&out, c->secret_key + (c->secret_key[0] == '?'));

@@ -3,13 +3,15 @@
  * lists, streams of them
  *
  * Each request carries a shared access signature in its query: the one that the target was given,
- * or one of an hour that the account's key makes for the container. Blocks that were sent and never
+ * or one of an hour that the account's key makes for the container; or the token of the machine's
+ * managed identity (s3-identity.h). Blocks that were sent and never
  * put together are forgotten by the service itself, within a week. */
 #pragma once
 
 #include "s3-target.h"
 
 #define AZURE_BLOB_TYPE "x-ms-blob-type: BlockBlob" /* a header that each new blob needs */
+#define AZURE_VERSION_HEADER "x-ms-version: 2021-12-02" /* what a token wants said */
 #define AZURE_UPLOAD_LEN 18 /* letters that the blocks of one upload have in common */
 
 bool s3_is_azure(const struct s3_op *s);

@@ -6,11 +6,11 @@
 #include "polled.h"
 
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <stdlib.h>
 
 #define CA_MAX (256u << 10) /* a bundle of a hundred authorities has 200 KiB */
 #define PORT_DEFAULT 9000   /* MinIO's */
+#define LOOPBACK "http://127.0.0.1:"
 
 static const char *const engine_names[] = { "minio", "s3", "azure", NULL };
 static const char *const tls_names[] = { "verify-full", "verify-ca", "encrypt", "plain", NULL };
@@ -19,9 +19,9 @@ _Static_assert(ARRAY_SIZE(tls_names) == S3_TLS_MAX + 1, "a mode without a name")
 
 struct fields {
         int engine, mode;
-        const char *endpoint, *via, *region, *access_key, *secret_key, *ca;
+        const char *endpoint, *via, *region, *access_key, *secret_key, *ca, *client_id, *address;
         int64_t port;
-        json_t *tls;
+        json_t *tls, *identity;
 };
 
 static const struct json_field config_fields[] = {
@@ -33,14 +33,20 @@ static const struct json_field config_fields[] = {
         { "region", JSON_FIELD_STRING, offsetof(struct fields, region), 0, 1, 64 },
         { "access-key", JSON_FIELD_STRING, offsetof(struct fields, access_key), JSON_REQUIRED, 1,
           256 },
-        { "secret-key", JSON_FIELD_STRING, offsetof(struct fields, secret_key),
-          JSON_REQUIRED | JSON_SECRET, 1, 4096 },
+        { "secret-key", JSON_FIELD_STRING, offsetof(struct fields, secret_key), JSON_SECRET, 1,
+          4096 },
+        { "identity", JSON_FIELD_OBJECT, offsetof(struct fields, identity), 0 },
         { "tls", JSON_FIELD_OBJECT, offsetof(struct fields, tls), 0 },
         {}
 };
 static const struct json_field tls_fields[] = {
         { "mode", JSON_FIELD_ENUM, offsetof(struct fields, mode), 0, .names = tls_names },
         { "ca", JSON_FIELD_STRING, offsetof(struct fields, ca), 0, 1, CA_MAX },
+        {}
+};
+static const struct json_field identity_fields[] = {
+        { "client-id", JSON_FIELD_STRING, offsetof(struct fields, client_id), 0, 1, 64 },
+        { "address", JSON_FIELD_STRING, offsetof(struct fields, address), 0, 1, 64 },
         {}
 };
 
@@ -60,6 +66,28 @@ static int check_endpoint(const char *s, struct err *err) {
                 return err_set(err, -EINVAL, "endpoint \"%s\": https://HOST[:PORT]", s);
         if (strchr(s + strlen("https://"), '/') && strchr(s + strlen("https://"), '/')[1])
                 return err_set(err, -EINVAL, "endpoint \"%s\": without a path", s);
+        return 0;
+}
+
+/* A client id becomes part of a path. */
+static int check_identity(const struct fields *f, struct err *err) {
+        if (!f->identity && !f->secret_key)
+                return err_set(err, -EINVAL, "secret-key: is missing");
+        if (!f->identity)
+                return 0;
+        if (f->engine != S3_AZURE || f->secret_key)
+                return err_set(err, -EINVAL,
+                               "identity: of \"azure\" alone, and without secret-key");
+        for (const char *p = f->client_id; p && *p; p++)
+                if (!isxdigit((unsigned char)*p) && *p != '-')
+                        return err_set(err, -EINVAL,
+                                       "client id \"%s\" of an identity: digits a to f and \"-\"",
+                                       f->client_id);
+        if (f->address && !str_starts(f->address, LOOPBACK))
+                return err_set(err, -EINVAL,
+                               "the metadata service \"%s\": another one is for tests, at " LOOPBACK
+                               "PORT",
+                               f->address);
         return 0;
 }
 
@@ -90,6 +118,11 @@ static int decode(const json_t *config, struct fields *f, struct err *err) {
         if (r == 0 && f->tls)
                 r = json_decode(f->tls, tls_fields, false, f, &(struct json_where){ .path = "tls" },
                                 err);
+        if (r == 0 && f->identity)
+                r = json_decode(f->identity, identity_fields, false, f,
+                                &(struct json_where){ .path = "identity" }, err);
+        if (r == 0)
+                r = check_identity(f, err);
         if (r == 0)
                 r = check(f, err);
         return r < 0 ? err_add(err, r, "s3 target") : 0;
@@ -109,6 +142,9 @@ int s3_config_parse(const json_t *config, struct s3_config *ret, struct err *err
                                    .region = str_dup(f.region),
                                    .access_key = str_dup(f.access_key),
                                    .secret_key = str_dup(f.secret_key),
+                                   .identity = f.identity != NULL,
+                                   .client_id = str_dup(f.client_id),
+                                   .identity_address = str_dup(f.address),
                                    .ca = str_dup(f.ca) };
         /* One "/" at the end is common and means nothing. */
         if (ret->endpoint && str_ends(ret->endpoint, "/"))
@@ -127,13 +163,13 @@ int s3_config_check(const json_t *config, const json_t *credential, struct err *
 }
 
 void s3_config_free(struct s3_config *c) {
-        if (c->secret_key)
-                OPENSSL_cleanse(c->secret_key, strlen(c->secret_key));
-        free(c->secret_key);
+        wipep(&c->secret_key);
         free(c->access_key);
         free(c->endpoint);
         free(c->via);
         free(c->region);
+        free(c->client_id);
+        free(c->identity_address);
         free(c->ca);
         *c = (struct s3_config){ 0 };
 }

@@ -11,7 +11,9 @@
  * verify-full the name of "endpoint" too.
  *
  * "azure" is Azure's Blob service (s3-azure.h), for objects alone: access-key is the account,
- * secret-key its key or a shared access signature. No plan may want it. */
+ * secret-key its key or a shared access signature. No plan may want it. In the place of secret-key
+ * it may have "identity": {"client-id": which of the machine's, "address": of the metadata service,
+ * another one on 127.0.0.1 for tests}: the machine's managed identity (s3-identity.h). */
 #pragma once
 
 #include "provider.h"
@@ -24,6 +26,8 @@ struct s3_config {
         enum s3_tls tls;
         char *endpoint, *via, *region, *access_key, *secret_key, *ca;
         int port;
+        bool identity;
+        char *client_id, *identity_address;
 };
 
 int s3_config_parse(const json_t *config, struct s3_config *ret,

@@ -22,9 +22,8 @@ static void derivation_free(void *arg) {
 
         if (!d)
                 return;
-        OPENSSL_cleanse(d->secret_key, strlen(d->secret_key));
+        wipep(&d->secret_key);
         OPENSSL_cleanse(&d->key, sizeof(d->key));
-        free(d->secret_key);
         free(d);
 }
 

@@ -2,6 +2,7 @@
 /* s3-object.c - one request a verb; see s3-object.h */
 #include "s3-object.h"
 #include "s3-azure.h"
+#include "s3-identity.h"
 #include "s3-xml.h"
 
 #include "digest.h"
@@ -14,20 +15,21 @@ static flow_ask ask_put, ask_get, ask_head, ask_list, ask_delete, ask_buckets;
 static flow_got got_put, got_get, got_head, got_list, got_delete, got_buckets;
 
 static const struct flow_step put_steps[] = {
-        { "put-object", ask_put, got_put, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL }, {}
+        S3_LET_IN, { "put-object", ask_put, got_put, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL }, {}
 };
 static const struct flow_step get_steps[] = {
-        { "get-object", ask_get, got_get, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL }, {}
+        S3_LET_IN, { "get-object", ask_get, got_get, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL }, {}
 };
 static const struct flow_step head_steps[] = {
-        { "head-object", ask_head, got_head, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL }, {}
+        S3_LET_IN, { "head-object", ask_head, got_head, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL }, {}
 };
 static const struct flow_step list_steps[] = {
-        { "list-objects", ask_list, got_list, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL }, {}
+        S3_LET_IN, { "list-objects", ask_list, got_list, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL }, {}
 };
-static const struct flow_step delete_steps[] = {
-        { "delete-object", ask_delete, got_delete, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL }, {}
-};
+static const struct flow_step delete_steps[] = { S3_LET_IN,
+                                                 { "delete-object", ask_delete, got_delete,
+                                                   S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL },
+                                                 {} };
 
 static const struct flow_step buckets_steps[] = {
         { "list-buckets", ask_buckets, got_buckets, S3_DEADLINE_MS, S3_PAUSE_MS, FLOW_ALL }, {}

@@ -10,6 +10,7 @@
  * An upload that is not to be outlives who asked for it, until the store has forgotten it. */
 #include "s3-stream.h"
 #include "s3-azure.h"
+#include "s3-identity.h"
 
 #include "s3-object.h"
 #include "s3-xml.h"
@@ -57,7 +58,7 @@ static flow_got got_piece, got_stale, got_forget, got_create, got_part, got_put,
         got_look, got_abort;
 
 static const struct flow_step piece_steps[] = {
-        { "piece", ask_piece, got_piece, PART_MS, S3_PAUSE_MS, 0 }, {}
+        S3_LET_IN, { "piece", ask_piece, got_piece, PART_MS, S3_PAUSE_MS, 0 }, {}
 };
 enum { STEP_STALE };
 static const struct flow_step begin_steps[] = {
@@ -67,11 +68,13 @@ static const struct flow_step begin_steps[] = {
         {}
 };
 static const struct flow_step part_steps[] = {
-        { "part", ask_part, got_part, PART_MS, S3_PAUSE_MS, 0 }, {}
+        S3_LET_IN, { "part", ask_part, got_part, PART_MS, S3_PAUSE_MS, 0 }, {}
 };
-static const struct flow_step put_steps[] = { { "put", ask_put, got_put, PART_MS, S3_PAUSE_MS, 0 },
+static const struct flow_step put_steps[] = { S3_LET_IN,
+                                              { "put", ask_put, got_put, PART_MS, S3_PAUSE_MS, 0 },
                                               {} };
 static const struct flow_step complete_steps[] = {
+        S3_LET_IN,
         { "complete", ask_complete, got_complete, PART_MS, S3_PAUSE_MS, 0 },
         { "look", ask_look, got_look, S3_DEADLINE_MS, S3_PAUSE_MS, 0 },
         {}
@@ -90,6 +93,7 @@ static struct pipe *pipe_at(struct flow *f) {
 
 static void run(struct pipe *p, const struct flow_step *steps) {
         p->s3.flow.steps = steps;
+        p->s3.let_in = false;
         flow_start(&p->s3.flow);
 }
 
@@ -434,10 +438,8 @@ static int got_look(struct flow *f, struct ask *a, struct err *err) {
 
 static void hash(void *arg) {
         struct pipe *p = arg;
-        uint8_t digest[DIGEST_SIZE];
 
-        digest_sha256(p->part.data, p->part.len, digest);
-        digest_hex(digest, sizeof(digest), p->sha256);
+        digest_sha256_hex(p->part.data, p->part.len, p->sha256);
         p->hashed = true;
 }
 

@@ -4,6 +4,7 @@
  * Everything runs on the loop. Operations of one store run beside each other: each is a few
  * requests, and the reconciler limits how many are out. */
 #include "s3-azure.h"
+#include "s3-identity.h"
 #include "s3-stream.h"
 #include "s3-target.h"
 #include "s3-xml.h"
@@ -12,7 +13,6 @@
 #include "forward.h"
 
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <stdlib.h>
 
 #define REPLY_MAX (4u << 20) /* a page of 1,000 keys of 1,024 bytes, percent-encoded, is 3.2 MB */
@@ -24,6 +24,7 @@ struct target {
         struct http *http;
         struct http_server *server;
         struct forward *forward;
+        struct s3_identity identity;
         const struct observer *observer;
         struct list pipes;
         char sigv4[96];
@@ -131,11 +132,19 @@ int s3_fail_answer(struct s3_op *s, const struct ask *a) {
 
         if (r->end != HTTP_OK)
                 return fail_unanswered(s, a);
+        if (r->status == 401 && s3_identity_renew(s))
+                return FLOW_GOTO(0);
         code = error_member(r, "Code");
         message = error_member(r, "Message");
         s->op->again_at = a->again_at;
         s->away = str_eq(code, "InvalidAccessKeyId") || str_eq(code, "SignatureDoesNotMatch") ||
                   str_eq(code, "XMinioServerNotInitialized");
+        if (r->status == 403 && s->target->config.identity)
+                return s3_fail(s, OUTCOME_DENIED,
+                               "account %s does not let this machine's managed identity do that "
+                               "(%s): it needs the role Storage Blob Data Contributor there, and "
+                               "up to ten minutes pass until one that was given counts",
+                               s->target->config.access_key, code ? code : "no reason given");
         if (s->away && s->target->config.engine != S3_MINIO &&
             !str_eq(code, "XMinioServerNotInitialized"))
                 return s3_fail(s, OUTCOME_DENIED, "the store does not take the key %s (%s)",
@@ -188,9 +197,7 @@ static void fill_observation(const struct s3_op *s, struct observation *o) {
 static void op_free(struct s3_op *s) {
         flow_cancel(&s->flow);
         s3_document_free(&s->doc);
-        if (s->secret_key)
-                OPENSSL_cleanse(s->secret_key, strlen(s->secret_key));
-        free(s->secret_key);
+        wipep(&s->secret_key);
         json_decref(s->seen);
         json_decref(s->told);
         free(s->object.path);
@@ -333,6 +340,14 @@ struct list *s3_target_pipes(struct target *t) {
         return &t->pipes;
 }
 
+struct http *s3_target_http(struct target *t) {
+        return t->http;
+}
+
+struct s3_identity *s3_target_identity(struct target *t) {
+        return &t->identity;
+}
+
 void s3_target_cancel(struct op *op) {
         struct s3_op *s = take_ptr(op->private);
 
@@ -358,6 +373,11 @@ static int open_server(struct target *t, struct err *err) {
         config.tls_name = name;
         config.any_name = c->tls == S3_TLS_CA;
         config.insecure = c->tls == S3_TLS_ENCRYPT;
+        if (c->identity) {
+                config.header = AZURE_VERSION_HEADER;
+                config.authorize = s3_identity_authorize;
+                config.arg = &t->identity;
+        }
         return http_server_new(&config, &t->server, err);
 }
 
@@ -368,7 +388,8 @@ int s3_target_open(const struct target_config *c, const struct observer *o, stru
 
         if (r == 0 && t->config.engine == S3_AZURE)
                 r = s3_azure_check(&t->config, err);
-
+        if (r == 0)
+                r = s3_identity_init(&t->identity, &t->config, err);
         t->loop = c->loop;
         t->http = c->http;
         t->observer = o;
@@ -394,6 +415,7 @@ struct target *s3_target_close(struct target *t) {
         s3_stream_end_all(t);
         forward_close(t->forward);
         http_server_unref(t->server);
+        s3_identity_deinit(&t->identity);
         s3_config_free(&t->config);
         free(t);
         return NULL;

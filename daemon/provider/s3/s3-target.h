@@ -46,6 +46,7 @@ struct s3_op {
         const char *headers[4]; /* of the ask that is out */
         bool away;              /* no answer came, or none to us: what reach is told */
         bool added;             /* user: its policies are to be set */
+        bool let_in;            /* by a token that this very flow got (s3-identity.h) */
 };
 
 enum { S3_DEADLINE_MS = 30000, S3_PAUSE_MS = 500 };
@@ -56,6 +57,8 @@ struct s3_op *s3_target_new(struct target *t, struct op *op, const struct flow_s
 void s3_target_run(struct s3_op *s, const struct err *why);
 struct loop *s3_target_loop(struct target *t);
 struct list *s3_target_pipes(struct target *t); /* the streams', which close ends */
+struct http *s3_target_http(struct target *t);
+struct s3_identity *s3_target_identity(struct target *t);
 /* An ask signed by the target's own key, or by another. BODY is taken over when not NULL. */
 struct http_request *s3_ask(struct s3_op *s, struct ask *a, const char *method, char *body,
                             const char *path_fmt, ...) printf_(5, 6);

@@ -7,7 +7,6 @@
 #include "s3-key.h"
 #include "s3-target.h"
 
-#include <openssl/crypto.h>
 #include <stdlib.h>
 
 static flow_ask ask_info, ask_try, ask_drop, ask_key, ask_add, ask_attach, ask_remove;
@@ -150,14 +149,12 @@ static int got_key(struct flow *f, struct ask *a, struct err *err) {
         struct s3_op *s = s3_op_of(f);
         cleanup_(json_freep) json_t *user =
                 json_pack("{s:s, s:s}", "secretKey", s->secret_key, "status", "enabled");
-        char *text = json_text(user);
+        cleanup_(wipep) char *text = json_text(user);
         uint8_t nonce[S3_SEAL_NONCE];
 
         digest_random(nonce, sizeof(nonce));
         buf_clear(&s->sealed);
         s3_seal(s3_key_answer(a), nonce, text, &s->sealed);
-        OPENSSL_cleanse(text, strlen(text));
-        free(text);
         return FLOW_OK;
 }
 

@@ -6,7 +6,6 @@
 #include "polled.h"
 
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -116,9 +115,7 @@ int sql_config_check(const json_t *config, const json_t *credential, struct err 
 }
 
 void sql_config_free(struct sql_config *c) {
-        if (c->password)
-                OPENSSL_cleanse(c->password, strlen(c->password));
-        free(c->password);
+        wipep(&c->password);
         free(c->host);
         free(c->via);
         free(c->user);

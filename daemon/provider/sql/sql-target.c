@@ -14,7 +14,6 @@
 #include "forward.h"
 
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -116,9 +115,7 @@ static void line_free(struct line *l) {
         list_unlink(&l->link);
         later_cancel(&l->soon);
         sql_document_free(&l->task.doc);
-        if (l->task.password)
-                OPENSSL_cleanse(l->task.password, strlen(l->task.password));
-        free(l->task.password);
+        wipep(&l->task.password);
         json_decref(l->task.seen);
         json_decref(l->task.warnings);
         free(l);

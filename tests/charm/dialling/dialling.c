@@ -13,10 +13,11 @@ static void want_pods(const struct charm_view *v, struct charm_plan *p, const ch
         const char *name = charm_text(p, "%s-%s", charm_application(v), way);
         const char *period =
                 charm_text(p, "%lld", (long long)charm_option_int(v, OPTION_PERIOD_MS));
+        const char *late = charm_text(p, "%lld", (long long)charm_option_int(v, OPTION_LATE_MS));
 
         charm_want(p, way, files ? "files.yaml" : "environment.yaml",
                    CHARM_HOLES({ "name", CHARM_TEXT, name }, { "secret", CHARM_TEXT, secret },
-                               { "period", CHARM_TEXT, period },
+                               { "period", CHARM_TEXT, period }, { "late", CHARM_TEXT, late },
                                { "digest", CHARM_TEXT, charm_digest(p, "database") }));
 }
 

@@ -3,9 +3,9 @@
 import shutil
 
 from . import data
-from .operations import approved, done, keys, run
+from .operations import approved, done, keep_in, run
 from .runner import BUNDLE, Skip
-from .services import MINIO, MYSQL, must, sql
+from .services import MINIO, MYSQL, sql
 from .world import until
 
 S3, BUCKET, PATH = "s3-integrator", "backups", "nightly/mysql"
@@ -18,13 +18,7 @@ def backup(world):
         raise Skip("no MinIO: tools/peers build")
     world.ctl("deploy", BUNDLE).ok()
     world.wait_status(MINIO, "active")
-    must(world, "PUT", f"/{BUCKET}")
-    world.ctl("deploy", S3, "--config", f"endpoint=http://{MINIO}.{world.cluster.model}.svc.cluster.local:9000",
-              "--config", f"bucket={BUCKET}", "--config", f"path=/{PATH}/").ok()
-    world.ctl("integrate", S3, MYSQL).ok()
-    world.wait_status(S3, "blocked", "sync-s3-credentials")
-    done(world, run(world, S3, "sync-s3-credentials", **keys(world)))
-    world.wait_status(S3, "active")
+    keep_in(world, MYSQL, S3, BUCKET, PATH)
     world.wait_active()
 
 

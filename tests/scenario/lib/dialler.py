@@ -8,7 +8,8 @@ PROGRAM = """
 import json, os, signal, sys, time
 KEYS = ("ENDPOINT", "USERNAME", "PASSWORD", "DATABASE", "CA")
 ended, count, failed = [], 0, []
-period, name = int(sys.argv[1]) / 1000, f"/out/{os.uname().nodename}-{os.getpid()}-{time.time_ns()}"
+period, late = (int(ms) / 1000 for ms in sys.argv[1:3])
+name, seen = f"/out/{os.uname().nodename}-{os.getpid()}-{time.time_ns()}", []
 signal.signal(signal.SIGTERM, lambda *_: ended.append(1))
 
 def read():
@@ -16,10 +17,18 @@ def read():
     while os.path.exists("/etc/database"):
         try:
             folder = os.path.realpath("/etc/database/..data")
-            return [open(f"{folder}/{key}").read() for key in KEYS]
+            return as_late([open(f"{folder}/{key}").read() for key in KEYS])
         except FileNotFoundError:
             pass
     return [os.environ[key] for key in KEYS]
+
+def as_late(now):
+    # What was there so long ago; the oldest, if it was none yet.
+    if not seen or seen[-1][1] != now:
+        seen.append((time.monotonic(), now))
+    while len(seen) > 1 and seen[1][0] <= time.monotonic() - late:
+        seen.pop(0)
+    return seen[0][1]
 
 def tell():
     with open(f"{name}.part", "w") as file:

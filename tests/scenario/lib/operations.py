@@ -5,7 +5,7 @@ import signal
 
 from . import person, s3
 from .runner import Skip
-from .services import MINIO, secret
+from .services import MINIO, must, secret
 from .world import Trouble
 
 ASKED, APPROVED = 1001, 1002
@@ -69,6 +69,17 @@ def raw_get(world, path):
     """As store(), with the body as it is."""
     pair, address = keys(world), f"{world.cluster.address(f'{MINIO}-0', 9000)}:9000"
     return s3.fetch(address, pair["access-key"], pair["secret-key"], path)
+
+
+def keep_in(world, consumer, app, bucket, path):
+    """A bucket of the bundle's MinIO is the place for what CONSUMER keeps elsewhere, told by the s3-integrator APP."""
+    must(world, "PUT", f"/{bucket}")
+    world.ctl("deploy", "s3-integrator", app, "--config", f"endpoint=http://{MINIO}.{world.cluster.model}.svc.cluster.local:9000",
+              "--config", f"bucket={bucket}", "--config", f"path=/{path}/").ok()
+    world.ctl("integrate", f"{app}:s3-credentials", consumer).ok()
+    world.wait_status(app, "blocked", "sync-s3-credentials")
+    done(world, run(world, app, "sync-s3-credentials", **keys(world)))
+    world.wait_status(app, "active")
 
 
 def kill(world):

@@ -273,6 +273,22 @@ static void again_pauses_exactly_and_obeys_again_at(void **state) {
         assert_int_equal(done_n, 2);
 }
 
+static void retry_pauses_as_after_an_answer_that_did_not_do(void **state) {
+        for (int i = 0; i < 2; i++)
+                script[i].outcome = OUTCOME_UNREACHABLE;
+        got_result = FLOW_RETRY;
+        begin(says_steps);
+        loop_advance(loop, 29000);
+        assert_int_equal(done_n, 1);
+        assert_int_equal(done_r, 0);
+        assert_int_equal(gots[2], 2);
+        for (int i = 0; i < 3; i++) {
+                int64_t pause = started_at[i + 1] - started_at[i];
+
+                assert_in_range(pause, 1000 * (1 << i) / 2, 1000 * (1 << i));
+        }
+}
+
 static void end_and_goto(void **state) {
         got_result = FLOW_END;
         begin(says_steps);
@@ -401,6 +417,7 @@ int main(void) {
                 T(flow_all_sees_every_outcome),
                 T(other_outcomes_reach_got),
                 T(again_pauses_exactly_and_obeys_again_at),
+                T(retry_pauses_as_after_an_answer_that_did_not_do),
                 T(end_and_goto),
                 T(ask_may_skip_end_wait_and_fail),
                 T(endless_skips_are_an_error),

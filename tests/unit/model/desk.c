@@ -126,15 +126,13 @@ struct charm_meta *desk_find_charm(struct desk *d, const char *name) {
 void desk_choose(struct desk *d, const char *charm, struct charm_choice *ret) {
         const struct charm_meta *m = charm ? desk_find_charm(d, charm) : NULL;
         cleanup_(freep) char *why = str_format("no charm module \"%s\"", charm ? charm : "");
-        uint8_t digest[DIGEST_SIZE];
         char hex[DIGEST_HEX_SIZE];
 
         if (!m) {
                 charm_choice_missing(ret, false, why);
                 return;
         }
-        digest_sha256(charm, strlen(charm), digest);
-        charm_choice_found(ret, digest_hex(digest, DIGEST_SIZE, hex), m);
+        charm_choice_found(ret, digest_sha256_hex(charm, strlen(charm), hex), m);
 }
 
 /* ---- commands */

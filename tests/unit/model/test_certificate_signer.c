@@ -8,6 +8,8 @@
 #include "clock.h"
 
 #include <errno.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
 #define HOUR_MS 3600000ll
 
@@ -119,7 +121,6 @@ static int turn_run(struct tx *tx, int64_t application, struct err *err) {
 static int external(struct tx *tx, int64_t application, bool take, struct err *err) {
         cleanup_(json_freep) json_t *names = NULL, *spec = NULL;
         cleanup_(buf_free) struct buf both = BUF_INIT;
-        uint8_t hash[DIGEST_SIZE];
         struct certificate_answer answer = { .csr = buf_str(&now.request),
                                              .pem = json_get_str(now.signed_one, "certificate", ""),
                                              .ca = now.ca };
@@ -134,8 +135,7 @@ static int external(struct tx *tx, int64_t application, bool take, struct err *e
                 json_pack("{s:s, s:O, s:[s], s:s, s:i, s:i}", "common-name", "b", "names", names,
                           "use", "server", "key", "ecdsa-p256", "lifetime", 0, "issuer", 1);
         buf_printf(&both, "%s%s", answer.pem, answer.ca);
-        digest_sha256(both.data, both.len, hash);
-        digest_hex(hash, DIGEST_SIZE, answer.digest);
+        digest_sha256_hex(both.data, both.len, answer.digest);
         return take ? certificate_take(tx, &a, &answer, err) : certificate_request(tx, &a, err);
 }
 
@@ -208,6 +208,43 @@ static void ask_for(const char *name) {
         assert_int_equal(cert_request(&w, &now.key, &now.request, NULL), 0);
 }
 
+static void add_names(STACK_OF(X509_EXTENSION) * list, const char *names) {
+        X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, names);
+
+        if (!extension)
+                fail_msg("no such names: %s", names);
+        sk_X509_EXTENSION_push(list, extension);
+}
+
+/* As others make them: COMMON of LEN bytes is its common name, NAMES and MORE are alternative
+ * names as openssl.cnf has them, or NULL. */
+static void ask_as(const char *common, int len, const char *names, const char *more) {
+        X509_REQ *request = X509_REQ_new();
+        STACK_OF(X509_EXTENSION) *extensions = sk_X509_EXTENSION_new_null();
+        EVP_PKEY *key = EVP_EC_gen("P-256");
+        BIO *bio = BIO_new(BIO_s_mem());
+        char *data;
+        long size;
+
+        forget();
+        X509_NAME_add_entry_by_NID(X509_REQ_get_subject_name(request), NID_commonName,
+                                   V_ASN1_UTF8STRING, (const unsigned char *)common, len, -1, 0);
+        if (names)
+                add_names(extensions, names);
+        if (more)
+                add_names(extensions, more);
+        X509_REQ_add_extensions(request, extensions);
+        X509_REQ_set_pubkey(request, key);
+        X509_REQ_sign(request, key, EVP_sha256());
+        PEM_write_bio_X509_REQ(bio, request);
+        size = BIO_get_mem_data(bio, &data);
+        buf_add(&now.request, data, (size_t)size);
+        BIO_free(bio);
+        sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
+        X509_REQ_free(request);
+        EVP_PKEY_free(key);
+}
+
 static bool is_refused(const char *part) {
         return strstr(json_get_str(now.signed_one, "refused", ""), part);
 }
@@ -247,6 +284,87 @@ static void test_a_foreign_name_is_not_signed(void **state) {
                 set_up(state);
                 d = *state;
         }
+        forget();
+}
+
+/* An authority that was asked for it, beside a model "other", and what it said to it. */
+static void ask_anew(void **state, const char *common, int len, const char *names,
+                     const char *more) {
+        struct command_model other = { .head.run = command_model_add,
+                                       .model = "other",
+                                       .cluster = "aks" };
+
+        desk_tear_down(state);
+        set_up(state);
+        assert_int_equal(desk_run(*state, &other.head), 0);
+        command_deinit(&other.head);
+        ask_as(common, len, names, more);
+        run(*state, "a", authority_run);
+        sign(*state);
+}
+
+static void test_a_foreign_name_is_found_wherever_it_stands(void **state) {
+        static const struct {
+                const char *common, *names, *more, *said;
+        } asked[] = {
+                { "kubernetes.default.svc", "DNS:b.lab.svc", NULL, "namespace default" },
+                { "kubernetes.default.svc.", NULL, NULL, "namespace default" },
+                { "Kubernetes.Default.SVC", NULL, NULL, "namespace default" },
+                { "b.Other", NULL, NULL, "namespace other" },
+                { "b.other.", NULL, NULL, "namespace other" },
+                { "b", "DNS:b.lab.svc,DNS:KUBERNETES.default.Svc", NULL, "namespace default" },
+                { "b", "DNS:*.default.svc", NULL, "namespace default" },
+                { "b", "DNS:*.svc.cluster.local", NULL, "namespace *" },
+                { "b", "DNS:*.Other", NULL, "namespace other" },
+                { "b", "DNS:a-0.a.default.svc.cluster.local", NULL, "namespace default" },
+                { "b", "DNS:b.lab.svc.default.svc", NULL, "namespace default" },
+                { "b", "DNS:*.*.svc", NULL, "neither a DNS name" },
+                { "b", "DNS:b.lab.svc.", NULL, "neither a DNS name" },
+                { "b", "DNS:b.lab.svc,URI:spiffe://cluster.local/ns/other/sa/b", NULL, "spiffe" },
+                { "b", "email:root@default.svc", NULL, "neither a DNS name" },
+                { "b", "RID:1.2.3.4", NULL, "(other)" },
+                { "b", "otherName:1.3.6.1.4.1.311.20.2.3;UTF8:admin", NULL, "(other)" },
+                { "b", "DER:30:05:87:03:0a:00:01", NULL, "(other)" }, /* an address of 3 bytes */
+                { "b", "DER:30:05:82:03:61:00:62", NULL, "(other)" }, /* "a", NUL, "b" */
+                { "b", "DNS:kubernetes.default.svc", "DNS:b.lab.svc", "cannot be read" },
+                { "b", "DER:61", NULL, "cannot be read" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(asked); i++) {
+                ask_anew(state, asked[i].common, -1, asked[i].names, asked[i].more);
+                if (!is_refused(asked[i].said) || json_get(now.signed_one, "certificate"))
+                        fail_msg("%s, %s: %s", asked[i].common, asked[i].names,
+                                 json_get_str(now.signed_one, "refused", "signed"));
+        }
+        ask_anew(state, "b\0.lab.svc", 10, NULL, NULL);
+        assert_true(is_refused("no text"));
+        forget();
+}
+
+static void test_names_of_nobody_else_are_signed(void **state) {
+        static const char *const asked[][2] = {
+                { "b.lab.svc", NULL },
+                { "signer of b", "DNS:B.LAB.svc,DNS:*.b.lab.svc.cluster.local,DNS:b.lab" },
+                { "b", "DNS:b-0.b.lab.svc,DNS:b.default.svc.lab.svc,DNS:b.example.org,DNS:x.svc" },
+                { "10.0.0.1", "IP:10.0.0.1,IP:::1" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(asked); i++) {
+                ask_anew(state, asked[i][0], -1, asked[i][1], NULL);
+                if (!json_get(now.signed_one, "certificate"))
+                        fail_msg("%s, %s: %s", asked[i][0], asked[i][1],
+                                 json_get_str(now.signed_one, "refused", "nothing"));
+        }
+        forget();
+}
+
+static void test_more_names_than_allowed_are_not_signed(void **state) {
+        cleanup_(buf_free) struct buf names = BUF_INIT;
+
+        for (int i = 0; i <= CERT_NAMES_MAX; i++)
+                buf_printf(&names, "%sDNS:b%d.lab.svc", i ? "," : "", i);
+        ask_anew(state, "b", -1, buf_str(&names), NULL);
+        assert_true(is_refused("at most"));
         forget();
 }
 
@@ -330,6 +448,12 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_a_request_is_signed, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_a_foreign_name_is_not_signed, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(test_a_foreign_name_is_found_wherever_it_stands,
+                                                set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_names_of_nobody_else_are_signed, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(test_more_names_than_allowed_are_not_signed, set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(test_what_is_no_request_is_not_signed, set_up,
                                                 tear_down),

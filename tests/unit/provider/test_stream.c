@@ -185,15 +185,13 @@ static void assert_got_all(void) {
 }
 
 static void bytes_arrive_and_are_counted(void **state) {
-        uint8_t digest[DIGEST_SIZE];
         char hex[DIGEST_HEX_SIZE];
         struct op op = stream((struct stream_request){ .from = end, .to = end });
 
         must(&op, OUTCOME_DONE, NULL);
         assert_got_all();
         assert_true(w.source_freed && w.sink_freed && w.finished);
-        digest_sha256(w.got.data, w.got.len, digest);
-        digest_hex(digest, sizeof(digest), hex);
+        digest_sha256_hex(w.got.data, w.got.len, hex);
         assert_string_equal(json_get_str(op.told, "sha256", ""), hex);
         assert_string_equal(json_get_str(op.told, "plain-sha256", ""), hex);
         assert_int_equal(json_get_int(op.told, "bytes", 0), w.size);

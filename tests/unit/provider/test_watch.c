@@ -128,6 +128,10 @@ static void serve_watch(struct world *w, struct server_call *c) {
                         server_end(c);
                         return;
                 }
+                if (plays(w, "mute")) {
+                        server_hold(c);
+                        return;
+                }
         }
         send_text(c, "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":\"a\","
                      "\"resourceVersion\":\"20\"}}}\n"
@@ -181,6 +185,7 @@ static struct world *play(const char *script, const char *version) {
                                   .selector = "a=b,c",
                                   .version = version,
                                   .metadata_only = str_eq(script, "metadata"),
+                                  .silence_ms = str_eq(script, "mute") ? 500 : 0,
                                   .item = on_item,
                                   .listed = on_listed,
                                   .went_back = on_went_back,
@@ -279,6 +284,16 @@ static void a_stream_that_ends_goes_on_from_its_bookmark(void **state) {
         assert_int_equal(w->lists, 2);
         assert_int_equal(w->checks, 1); /* it ended sooner than was asked for */
         finish(w, "[ a b ] good c good ~a -b ");
+}
+
+static void a_stream_that_is_silent_is_asked_for_again_without_a_list(void **state) {
+        struct world *w = play("mute", NULL);
+
+        until(w, "-b ");
+        assert_non_null(strstr(buf_str(&w->asked), "resourceVersion=15&"));
+        assert_int_equal(w->lists, 2);
+        assert_int_equal(w->checks, 0);
+        finish(w, NULL);
 }
 
 static void a_stream_that_is_reset_goes_on_from_its_bookmark(void **state) {
@@ -388,6 +403,7 @@ int main(void) {
                 cmocka_unit_test(gone_in_the_stream_lists_again),
                 cmocka_unit_test(gone_between_pages_begins_the_list_anew),
                 cmocka_unit_test(a_stream_that_ends_goes_on_from_its_bookmark),
+                cmocka_unit_test(a_stream_that_is_silent_is_asked_for_again_without_a_list),
                 cmocka_unit_test(a_stream_that_is_reset_goes_on_from_its_bookmark),
                 cmocka_unit_test(a_server_that_was_put_back_is_listed_as_it_is),
                 cmocka_unit_test(a_server_that_was_away_is_listed_as_it_is),

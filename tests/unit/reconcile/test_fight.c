@@ -35,7 +35,7 @@ static void the_repair_is_slowed_to_the_ceiling_and_never_ended(void **state) {
 
         writes(&f, 5, 600 * MINUTE);
         assert_int_equal(f.delay_ms, usual.delay_max_ms);
-        assert_int_equal(f.next_at, f.times[f.count - 1] + usual.delay_max_ms);
+        assert_int_equal(f.next_at, fight_last(&f) + usual.delay_max_ms);
 }
 
 static void three_times_are_no_fight(void **state) {
@@ -74,6 +74,31 @@ static void who_is_quiet_for_long_enough_has_stopped(void **state) {
         assert_int_equal(quiet, 4000 + 30000 + 10 * MINUTE);
         fight_note(&f, &usual, quiet + 1);
         assert_false(fight_is_open(&f));
+}
+
+/* Set back by a day, the clock makes nothing of what was noted before; and nothing lasts. */
+static void a_clock_that_was_wrong_leaves_no_fight(void **state) {
+        struct fight f = { 0 };
+
+        fight_note(&f, &usual, 1440 * MINUTE);
+        fight_note(&f, &usual, 1441 * MINUTE);
+        fight_note(&f, &usual, 1442 * MINUTE);
+        assert_false(fight_note(&f, &usual, 2 * MINUTE));
+        assert_int_equal(f.count, 1);
+        assert_int_equal(fight_last(&f), 2 * MINUTE);
+        assert_false(fight_note(&f, &usual, 100000 * MINUTE));
+        assert_int_equal(f.count, 1);
+        assert_int_equal(fight_time(&f, 0), 100000 * MINUTE);
+}
+
+static void the_newest_times_are_kept(void **state) {
+        struct fight f = { 0 };
+
+        for (int64_t i = 0; i < FIGHT_TIMES_MAX + 3; i++)
+                fight_add(&f, 1000 + i * MINUTE);
+        assert_int_equal(f.count, FIGHT_TIMES_MAX);
+        assert_int_equal(fight_time(&f, 0), 1000 + 3 * MINUTE);
+        assert_int_equal(fight_last(&f), 1000 + (FIGHT_TIMES_MAX + 2) * MINUTE);
 }
 
 static void each_field_fights_alone(void **state) {
@@ -122,6 +147,8 @@ int main(void) {
                 cmocka_unit_test(three_times_are_no_fight),
                 cmocka_unit_test(once_in_twenty_minutes_is_found_in_two_hours),
                 cmocka_unit_test(who_is_quiet_for_long_enough_has_stopped),
+                cmocka_unit_test(a_clock_that_was_wrong_leaves_no_fight),
+                cmocka_unit_test(the_newest_times_are_kept),
                 cmocka_unit_test(each_field_fights_alone),
                 cmocka_unit_test(
                         who_fights_is_one_or_several_and_is_known_once_somebody_gave_a_name),
