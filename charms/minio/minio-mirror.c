@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* minio-mirror.c - the action mirror-buckets: objects copied to the store of s3-parameters
+/* minio-mirror.c - the action mirror-buckets: objects copied to the store of s3-parameters, or to
+ * the one that its parameters name
  *
  *   BUCKET/PATH/NAME-OF-OURS/KEY   at the other store
  *
@@ -13,13 +14,49 @@
 
 #include <stdlib.h>
 
-#define TARGET "mirror"
+#define TARGET "mirror"         /* the store of s3-parameters */
+#define ASKED "mirror-asked"    /* the one that the action's parameters name */
 #define PAGE 20000              /* objects of one ask: an operation may ask for a thousand things */
 #define PAGE_SECONDS (6 * 3600) /* with all tries; one object may have 100 GB */
 #define BUCKETS_MAX 1000        /* list-buckets' */
 
-static const struct charm_relation *other(const struct charm_view *v) {
-        return charm_relation(v, ENDPOINT_S3_PARAMETERS, 0);
+/* ---- the other store */
+
+/* The action's parameters are options meanwhile, so that a plan declares the target. */
+static struct s3_store asked(const struct charm_view *v) {
+        return (struct s3_store){ .endpoint = charm_option(v, OPTION_MIRROR_ENDPOINT),
+                                  .region = charm_option(v, OPTION_MIRROR_REGION),
+                                  .bucket = charm_option(v, OPTION_MIRROR_BUCKET),
+                                  .path = charm_option(v, OPTION_MIRROR_PATH),
+                                  .access_key = charm_option(v, OPTION_MIRROR_ACCESS_KEY),
+                                  .secret_key = charm_option(v, OPTION_MIRROR_SECRET_KEY),
+                                  .ca = charm_option(v, OPTION_MIRROR_CA) };
+}
+
+void minio_mirror_plan(const struct charm_view *v, struct charm_plan *p) {
+        struct s3_store s = asked(v);
+
+        s3_endpoint_plan(
+                v, p, ENDPOINT_S3_PARAMETERS,
+                &(struct s3_endpoint_use){ TARGET, "mirror-target.yaml", "mirror", "objects" });
+        if (s3_endpoint_whole(&s))
+                s3_endpoint_want(p, OPTION_MIRROR_ENDPOINT, &s,
+                                 &(struct s3_endpoint_use){ ASKED, "mirror-target.yaml", "mirror",
+                                                            "objects" });
+}
+
+static bool is_asked(const struct charm_world *w) {
+        return charm_param(w, "endpoint") != NULL;
+}
+
+/* False: it has told nothing (yet). */
+static bool other(const struct charm_world *w, struct charm_ask *a, struct s3_store *ret) {
+        const struct charm_view *v = charm_world_view(w);
+
+        *ret = is_asked(w) ? asked(v)
+                           : s3_endpoint_store(charm_paper(a),
+                                               charm_relation(v, ENDPOINT_S3_PARAMETERS, 0));
+        return s3_endpoint_whole(ret);
 }
 
 /* A Service's first pod: our own? Then it would copy its copies. */
@@ -28,46 +65,103 @@ static bool is_own(const struct charm_view *v, struct charm_plan *p, const struc
                !strcmp(e->via, charm_text(p, "%s/%s-0", charm_model(v), charm_application(v)));
 }
 
-void minio_mirror_plan(const struct charm_view *v, struct charm_plan *p) {
-        s3_endpoint_plan(
-                v, p, ENDPOINT_S3_PARAMETERS,
-                &(struct s3_endpoint_use){ TARGET, "mirror-target.yaml", "mirror", "objects" });
+/* ---- want, and away: for as long as the action runs */
+
+/* What is wrong with the parameters; NULL: nothing. */
+static const char *wrong(const struct charm_world *w, struct charm_ask *a) {
+        struct s3_store s = { .endpoint = charm_param(w, "endpoint") };
+        struct s3_endpoint e;
+
+        if (!s.endpoint || !charm_param(w, "bucket") || !charm_param(w, "secret"))
+                return "endpoint, bucket and secret name another store together; without any of "
+                       "them, and of path, region and ca, it is that of s3-parameters";
+        s3_endpoint_read(charm_paper(a), &s, &e);
+        return e.tls || e.via ? NULL
+                              : "endpoint: objects and keys would go in the open: https://, or a "
+                                "Service of the cluster (NAME.NAMESPACE.svc.cluster.local)";
 }
 
-/* ---- mirror-buckets */
+static const char *key_of(const struct charm_world *w, struct charm_ask *a, const char *key) {
+        return charm_text(charm_paper(a), "%s#%s", charm_param(w, "secret"), key);
+}
 
-static void add_bucket(const struct charm_world *w, struct charm_ask *a, const char *bucket,
-                       const char **list) {
-        const struct charm_view *v = charm_world_view(w);
+static void want(const struct charm_world *w, struct charm_ask *a) {
+        static const char *const names[] = {
+                "endpoint", "bucket", "secret", "path", "region", "ca"
+        };
+        bool any = false;
+
+        for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+                any = any || charm_param(w, names[i]);
+        if (!any || charm_state(w, "wanted"))
+                return charm_next(a);
+        if (wrong(w, a))
+                return charm_give_up(a, "%s", wrong(w, a));
+        if (charm_outcome(w)) {
+                charm_set(a, "wanted", "1");
+                return charm_ask_settled(a);
+        }
+        charm_ask_options(a, CHARM_VALUES({ OPTION_MIRROR_ENDPOINT, charm_param(w, "endpoint") },
+                                          { OPTION_MIRROR_BUCKET, charm_param(w, "bucket") },
+                                          { OPTION_MIRROR_ACCESS_KEY, key_of(w, a, "access-key") },
+                                          { OPTION_MIRROR_SECRET_KEY, key_of(w, a, "secret-key") },
+                                          { OPTION_MIRROR_PATH, charm_param(w, "path") },
+                                          { OPTION_MIRROR_REGION, charm_param(w, "region") },
+                                          { OPTION_MIRROR_CA, charm_param(w, "ca") }));
+}
+
+static void away(const struct charm_world *w, struct charm_ask *a) {
+        if (!is_asked(w) || charm_outcome(w))
+                return charm_next(a);
+        charm_ask_options(
+                a, CHARM_VALUES({ OPTION_MIRROR_ENDPOINT, NULL }, { OPTION_MIRROR_BUCKET, NULL },
+                                { OPTION_MIRROR_ACCESS_KEY, NULL },
+                                { OPTION_MIRROR_SECRET_KEY, NULL }, { OPTION_MIRROR_PATH, NULL },
+                                { OPTION_MIRROR_REGION, NULL }, { OPTION_MIRROR_CA, NULL }));
+}
+
+/* ---- choose: of which buckets */
+
+static void add_bucket(const struct charm_world *w, struct charm_ask *a, const struct s3_store *s,
+                       const char *bucket, const char **list) {
         struct charm_plan *p = charm_paper(a);
         struct s3_endpoint e;
 
-        s3_endpoint_read(p, other(v), &e);
-        if (is_own(v, p, &e) && !strcmp(bucket, charm_told(other(v), "bucket")))
+        s3_endpoint_read(p, s, &e);
+        if (is_own(charm_world_view(w), p, &e) && !strcmp(bucket, s->bucket))
                 return charm_log(a, "%.64s is left out: the copies are in it", bucket);
         if (!charm_list_has(*list, bucket))
                 *list = charm_text(p, "%s%s%s", *list, **list ? "," : "", bucket);
 }
 
+static void give_up_untold(const struct charm_world *w, struct charm_ask *a) {
+        bool related = charm_relations(charm_world_view(w), ENDPOINT_S3_PARAMETERS) > 0;
+
+        if (is_asked(w))
+                return charm_give_up(a,
+                                     "the options mirror-… were changed meanwhile: run it again");
+        charm_give_up(a,
+                      "s3-parameters: %s: mooringctl deploy s3-integrator, and integrate it with "
+                      "s3-parameters; or name another store: endpoint, bucket and secret",
+                      related ? "no bucket and keys were told yet" : "not related");
+}
+
 static void choose(const struct charm_world *w, struct charm_ask *a) {
         const char *given = charm_param(w, "buckets"), *list = "", *bucket;
-        const struct charm_relation *r = other(charm_world_view(w));
         struct charm_plan *p = charm_paper(a);
+        struct s3_store s;
 
-        if (!r || !s3_endpoint_told(r))
-                return charm_give_up(a,
-                                     "s3-parameters: %s: mooringctl deploy s3-integrator, and "
-                                     "integrate it with s3-parameters",
-                                     r ? "no bucket and keys were told yet" : "not related");
+        if (!other(w, a, &s))
+                return give_up_untold(w, a);
         if (!given && !charm_outcome(w))
                 return charm_ask_verb(a, MINIO_SERVER, "list-buckets", "{}");
         for (; given && *given; given = charm_list_rest(given))
-                add_bucket(w, a, charm_list_first(p, given), &list);
+                add_bucket(w, a, &s, charm_list_first(p, given), &list);
         for (size_t i = 0; charm_outcome(w) && i < BUCKETS_MAX; i++) {
                 bucket = charm_answer(w, charm_text(p, "/buckets/%zu", i));
                 if (!bucket)
                         break;
-                add_bucket(w, a, bucket, &list);
+                add_bucket(w, a, &s, bucket, &list);
         }
         charm_set(a, "buckets", list);
         charm_next(a);
@@ -104,19 +198,20 @@ static void count(const struct charm_world *w, struct charm_ask *a) {
 
 static void ask_page(const struct charm_world *w, struct charm_ask *a, const char *bucket,
                      const char *after) {
-        const struct charm_relation *r = other(charm_world_view(w));
         struct charm_plan *p = charm_paper(a);
+        struct s3_store s;
 
-        if (!r || !s3_endpoint_told(r))
-                return charm_give_up(a, "s3-parameters went away meanwhile; what was copied stays");
+        if (!other(w, a, &s))
+                return charm_give_up(a, "%s went away meanwhile; what was copied stays",
+                                     is_asked(w) ? "the store" : "s3-parameters");
         charm_ask_verb(a, MINIO_SERVER, "mirror",
                        charm_text(p,
-                                  "{\"bucket\":%s%s%s,\"limit\":%d,\"to\":{\"target\":\"" TARGET
-                                  "\",\"bucket\":%s,\"prefix\":%s}}",
+                                  "{\"bucket\":%s%s%s,\"limit\":%d,\"to\":{\"target\":\"%s\","
+                                  "\"bucket\":%s,\"prefix\":%s}}",
                                   charm_quote(p, bucket), after ? ",\"after\":" : "",
                                   after ? charm_quote(p, after) : "", PAGE,
-                                  charm_quote(p, charm_told(r, "bucket")),
-                                  charm_quote(p, charm_text(p, "%s%s/", s3_endpoint_prefix(p, r),
+                                  is_asked(w) ? ASKED : TARGET, charm_quote(p, s.bucket),
+                                  charm_quote(p, charm_text(p, "%s%s/", s3_endpoint_prefix(p, &s),
                                                             bucket))));
 }
 
@@ -152,5 +247,10 @@ static void tell(const struct charm_world *w, struct charm_ask *a) {
 }
 
 const struct charm_step minio_mirror_steps[] = {
-        { "choose", choose, 0, 0 }, { "page", page, PAGE_SECONDS, 0 }, { "tell", tell, 0, 0 }, {}
+        { "want", want, 0, 0 },
+        { "choose", choose, 0, 0 },
+        { "page", page, PAGE_SECONDS, 0 },
+        { "tell", tell, 0, 0 },
+        { "away", away, 0, CHARM_CLEANUP },
+        {},
 };

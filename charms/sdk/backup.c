@@ -22,6 +22,7 @@ bool backup_store(const struct charm_world *w, struct charm_ask *a, struct backu
         const struct charm_relation *r =
                 charm_relation(charm_world_view(w), ENDPOINT_S3_PARAMETERS, 0);
         struct charm_plan *p = charm_paper(a);
+        struct s3_store told;
 
         if (!r)
                 charm_give_up(a, "Missing relation with S3 integrator charm: mooringctl deploy "
@@ -31,7 +32,8 @@ bool backup_store(const struct charm_world *w, struct charm_ask *a, struct backu
                               r->application);
         if (!r || !s3_endpoint_told(r))
                 return false;
-        *ret = (struct backup_store){ charm_told(r, "bucket"), s3_endpoint_prefix(p, r) };
+        told = s3_endpoint_store(p, r);
+        *ret = (struct backup_store){ told.bucket, s3_endpoint_prefix(p, &told) };
         return true;
 }
 

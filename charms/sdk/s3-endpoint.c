@@ -7,6 +7,10 @@
 #define AMAZON "https://s3.amazonaws.com"
 #define IN_CLUSTER ".svc"
 
+static bool said(const char *text) {
+        return text && *text;
+}
+
 static const char *cut(struct charm_plan *p, const char *text, size_t length) {
         char *out = charm_memory(p, length + 1);
 
@@ -27,13 +31,12 @@ static const char *pod_of(struct charm_plan *p, const char *host) {
         return charm_text(p, "%.*s/%.*s-0", (int)space, rest, (int)name, host);
 }
 
-void s3_endpoint_read(struct charm_plan *p, const struct charm_relation *r, struct s3_endpoint *e) {
-        const char *url = charm_told(r, "endpoint"), *region = charm_told(r, "region"), *host,
-                   *colon;
+void s3_endpoint_read(struct charm_plan *p, const struct s3_store *s, struct s3_endpoint *e) {
+        const char *url = s->endpoint, *host, *colon;
 
-        if (!url || !*url)
-                url = region && *region ? charm_text(p, "https://s3.%s.amazonaws.com", region)
-                                        : AMAZON;
+        if (!said(url))
+                url = said(s->region) ? charm_text(p, "https://s3.%s.amazonaws.com", s->region)
+                                      : AMAZON;
         e->tls = strncmp(url, "http://", 7) != 0;
         host = strstr(url, "://") ? strstr(url, "://") + 3 : url;
         e->url = cut(p, url, (size_t)(host - url) + strcspn(host, "/"));
@@ -76,25 +79,49 @@ static const char *authorities(struct charm_plan *p, const struct charm_relation
         return out && *out ? out : NULL;
 }
 
-static void want_target(struct charm_plan *p, const struct charm_relation *r,
-                        const struct s3_endpoint *e, const struct s3_endpoint_use *use) {
-        const char *region = charm_told(r, "region"), *ca = e->tls ? authorities(p, r) : NULL;
+struct s3_store s3_endpoint_store(struct charm_plan *p, const struct charm_relation *r) {
+        return (struct s3_store){ .endpoint = charm_told(r, "endpoint"),
+                                  .region = charm_told(r, "region"),
+                                  .bucket = charm_told(r, "bucket"),
+                                  .path = charm_told(r, "path"),
+                                  .access_key = charm_told(r, "access-key"),
+                                  .secret_key = charm_told(r, "secret-key"),
+                                  .ca = authorities(p, r) };
+}
+
+static void want_target(struct charm_plan *p, const struct s3_store *s, const struct s3_endpoint *e,
+                        const struct s3_endpoint_use *use) {
+        bool ca = e->tls && said(s->ca);
 
         charm_target(p, use->target, "s3", use->file,
                      CHARM_HOLES({ "endpoint", e->tls ? CHARM_TEXT : CHARM_NONE, e->url },
                                  { "via", e->via ? CHARM_TEXT : CHARM_NONE, e->via },
                                  { "port", e->via ? CHARM_INT : CHARM_NONE, NULL, e->port },
-                                 { "region", region && *region ? CHARM_TEXT : CHARM_NONE, region },
-                                 { "access-key", CHARM_TEXT, charm_told(r, "access-key") },
-                                 { "secret-key", CHARM_TEXT, charm_told(r, "secret-key") },
+                                 { "region", said(s->region) ? CHARM_TEXT : CHARM_NONE, s->region },
+                                 { "access-key", CHARM_TEXT, s->access_key },
+                                 { "secret-key", CHARM_TEXT, s->secret_key },
                                  { "mode", CHARM_TEXT, e->tls ? "verify-full" : "plain" },
-                                 { "ca", ca ? CHARM_TEXT : CHARM_NONE, ca }));
+                                 { "ca", ca ? CHARM_TEXT : CHARM_NONE, s->ca }));
+}
+
+void s3_endpoint_want(struct charm_plan *p, const char *where, const struct s3_store *s,
+                      const struct s3_endpoint_use *use) {
+        struct s3_endpoint e;
+
+        s3_endpoint_read(p, s, &e);
+        if (e.tls || e.via)
+                want_target(p, s, &e, use);
+        else
+                charm_status(p, CHARM_BLOCKED,
+                             "%s: %.200s would carry %s and keys in the open: https://, or a "
+                             "Service of the cluster (NAME.NAMESPACE.svc.cluster.local)",
+                             where, e.url, use->content);
 }
 
 void s3_endpoint_plan(const struct charm_view *v, struct charm_plan *p, const char *endpoint,
                       const struct s3_endpoint_use *use) {
         const struct charm_relation *r = charm_relation(v, endpoint, 0);
-        struct s3_endpoint e;
+        struct s3_store s;
 
         if (!r)
                 return;
@@ -102,13 +129,12 @@ void s3_endpoint_plan(const struct charm_view *v, struct charm_plan *p, const ch
         if (!s3_endpoint_told(r))
                 return charm_status(p, CHARM_ACTIVE, "no %s before %s tells a bucket and its keys",
                                     use->thing, r->application);
-        s3_endpoint_read(p, r, &e);
-        if (!e.tls && !e.via)
-                return charm_status(p, CHARM_BLOCKED,
-                                    "%s: %.200s would carry %s and keys in the open: https://, or "
-                                    "a Service of the cluster (NAME.NAMESPACE.svc.cluster.local)",
-                                    endpoint, e.url, use->content);
-        want_target(p, r, &e, use);
+        s = s3_endpoint_store(p, r);
+        s3_endpoint_want(p, endpoint, &s, use);
+}
+
+bool s3_endpoint_whole(const struct s3_store *s) {
+        return said(s->bucket) && said(s->access_key) && said(s->secret_key);
 }
 
 bool s3_endpoint_told(const struct charm_relation *r) {
@@ -116,8 +142,8 @@ bool s3_endpoint_told(const struct charm_relation *r) {
                charm_told(r, "secret-key");
 }
 
-const char *s3_endpoint_prefix(struct charm_plan *p, const struct charm_relation *r) {
-        const char *path = charm_told(r, "path");
+const char *s3_endpoint_prefix(struct charm_plan *p, const struct s3_store *s) {
+        const char *path = s->path;
         size_t length;
 
         path = path ? path + strspn(path, "/") : "";

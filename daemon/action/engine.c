@@ -282,14 +282,24 @@ struct action *action_free(struct action *a) {
 
 /* ---- looking */
 
+/* A stream that is in trouble says so beside what it is. The caller's. */
+static char *waits_now(const struct turn *t) {
+        char trouble[ERR_TEXT_MAX];
+
+        if (t->waits && t->verb && reconcile_verb_trouble(t->verb, trouble, sizeof(trouble)))
+                return str_format("%s: %s", t->waits, trouble);
+        return str_dup(t->waits);
+}
+
 json_t *action_at(struct action *a, int64_t id) {
         const struct turn *t = turn_find(a, id);
         uint64_t moved = t && t->verb ? reconcile_verb_moved(t->verb) : 0;
+        cleanup_(freep) char *waits = t ? waits_now(t) : NULL;
         json_t *j;
 
         if (!t)
                 return NULL;
-        j = json_pack("{s:s?, s:o, s:i, s:o}", "waits", t->waits, "since",
+        j = json_pack("{s:s?, s:o, s:i, s:o}", "waits", waits, "since",
                       json_stamp(t->waits ? t->waits_since : 0, true), "tries", t->tries,
                       "next-try", json_stamp(t->waits ? t->next_try : 0, true));
         if (moved)

@@ -110,11 +110,13 @@ static void fail(struct flow *f, int r, struct err *err) {
 
 static void give_up(struct flow *f) {
         struct err err = { 0 };
-        char span[CLOCK_TEXT_MAX];
+        char span[CLOCK_TEXT_MAX], times[32] = "";
         int64_t took = clock_mono() - f->step_since;
         const char *why = f->last.code || f->last.text[0] ? err_text(&f->last) : "no answer";
 
-        err_set(&err, -ETIMEDOUT, "step %s: gave up after %s: %s", step_of(f)->name,
+        if (step_of(f)->tries_max)
+                snprintf(times, sizeof(times), "%d tries in ", f->tries);
+        err_set(&err, -ETIMEDOUT, "step %s: gave up after %s%s: %s", step_of(f)->name, times,
                 clock_span(took, span), why);
         finish(f, -ETIMEDOUT, &err);
 }
@@ -168,6 +170,8 @@ static void retry(struct flow *f) {
         if (!f->last.text[0])
                 err_set(&f->last, -EAGAIN, "%s", outcome_name(f->ask.outcome));
         clear_ask(f);
+        if (step_of(f)->tries_max && f->tries >= step_of(f)->tries_max)
+                return give_up(f);
         pause_until(f, clock_mono() + back_off(f), not_before);
 }
 
@@ -321,6 +325,11 @@ void flow_cancel(struct flow *f) {
 
 bool flow_running(const struct flow *f) {
         return list_linked(&f->link);
+}
+
+const struct err *flow_trouble(const struct flow *f, int *ret_tries) {
+        *ret_tries = f->tries;
+        return flow_running(f) && f->tries ? &f->last : NULL;
 }
 
 void flow_each(struct loop *l, void (*fn)(void *arg, const struct flow *f, const char *step),

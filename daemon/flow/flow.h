@@ -19,7 +19,8 @@
  * reach got unless the step has FLOW_ALL: flow asks again, after again_at or with back-off and
  * jitter, until the step's deadline; then the flow fails with "step patch: gave up after 30s:
  * <last error>". All other outcomes reach got, which looks at them. The last try is one pause
- * before the deadline; an again_at behind the deadline ends the flow at once.
+ * before the deadline; an again_at behind the deadline ends the flow at once. A step that names
+ * how many tries ends the flow earlier, at the last of them.
  *
  * Flow knows no kind of ask: the layer that owns one gives its struct ask_kind. */
 #pragma once
@@ -92,6 +93,7 @@ struct flow_step {
         int64_t deadline_ms;
         int64_t pause_ms; /* FLOW_AGAIN's pause, and the first back-off */
         unsigned flags;
+        int tries_max; /* that one after the other did not do; 0: what the deadline is enough for */
 };
 
 /* As client-go: a server that was away is met again within half a minute. */
@@ -124,6 +126,8 @@ struct flow {
 void flow_start(struct flow *f);
 void flow_cancel(struct flow *f); /* fine when not running */
 bool flow_running(const struct flow *f);
+/* Why the newest tries of its step did not do, and how many; NULL: none failed so far. */
+const struct err *flow_trouble(const struct flow *f, int *ret_tries);
 /* The running flows of a loop, for `mooringctl debug flows`: calls FN for each. */
 void flow_each(struct loop *l, void (*fn)(void *arg, const struct flow *f, const char *step),
                void *arg);

@@ -71,7 +71,7 @@ int certificate_request(struct tx *tx, const struct certificate_ask *a, struct e
         int r = certificate_find(tx, a, &row, err);
 
         if (r >= 0)
-                r = certificate_check_names(tx, a->model, wish.names, err);
+                r = certificate_check_spec(tx, a->model, a->spec, err);
         if (r >= 0)
                 r = cert_request(&wish, a->key, &csr, err);
         if (r >= 0)

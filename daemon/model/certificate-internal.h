@@ -23,6 +23,8 @@ int certificate_signer_view(struct tx *tx, const struct q_certificate_row *row, 
                             json_t *of_row, struct err *err);
 /* -EPERM: a name of another namespace. */
 int certificate_check_names(struct tx *tx, int64_t model, const json_t *names, struct err *err);
+/* The same of what SPEC asks for, with its common name. */
+int certificate_check_spec(struct tx *tx, int64_t model, const json_t *spec, struct err *err);
 /* The secret LABEL/FIELD gets VALUE as its next revision; BEHIND: of so many no plan knows yet. */
 int certificate_put(struct tx *tx, const struct certificate_ask *a, const char *field,
                     const void *value, size_t len, int64_t behind, struct secret_revision *ret,

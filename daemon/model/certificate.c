@@ -59,6 +59,13 @@ int certificate_check_names(struct tx *tx, int64_t model, const json_t *names, s
         return r < 0 ? r : 0;
 }
 
+int certificate_check_spec(struct tx *tx, int64_t model, const json_t *spec, struct err *err) {
+        cleanup_(json_freep) json_t *common = json_pack("[O*]", json_get(spec, "common-name"));
+        int r = certificate_check_names(tx, model, json_get(spec, "names"), err);
+
+        return r < 0 ? r : certificate_check_names(tx, model, common, err);
+}
+
 /* ---- issuing */
 
 struct issuing {
@@ -273,7 +280,7 @@ int certificate_issue(struct tx *tx, const struct certificate_ask *a, struct err
         }
         r = certificate_find(tx, a, &i.row, err);
         if (r >= 0)
-                r = certificate_check_names(tx, a->model, json_get(a->spec, "names"), err);
+                r = certificate_check_spec(tx, a->model, a->spec, err);
         if (r >= 0)
                 r = authority_get(tx, a->sealer, a->model, &i.authority, &i.authority_key, err);
         if (r >= 0)

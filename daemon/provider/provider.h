@@ -286,6 +286,8 @@ struct bytes_request {     /* what it points to stays until on_end or free */
         void *arg;
 };
 struct bytes {
+        /* Why it does not move now, TEXT of SIZE; false: nothing is wrong. NULL: it cannot tell. */
+        bool (*trouble)(const struct bytes *b, char *text, size_t size);
         void (*pause)(struct bytes *b, bool paused); /* out */
         /* Into: takes all of it. False: no more until on_room. */
         bool (*write)(struct bytes *b, const void *data, size_t len);

@@ -203,6 +203,8 @@ struct verb;
 struct verb *reconcile_verb(struct reconcile *r, const struct reconcile_verb *what,
                             reconcile_did_fn *done, void *arg);
 void reconcile_verb_cancel(struct verb *v); /* DONE is then never called */
+/* Why a stream does not move now; false: it does, or it is no stream. */
+bool reconcile_verb_trouble(const struct verb *v, char *text, size_t size);
 uint64_t reconcile_verb_moved(const struct verb *v); /* bytes of a stream so far */
 /* Actions that run on APPLICATION, shown in its status. */
 void reconcile_acting(struct reconcile *r, int64_t application, const char *action, bool begins);

@@ -232,7 +232,15 @@ void reconcile_verb_cancel(struct verb *v) {
         verb_free(v);
 }
 
+bool reconcile_verb_trouble(const struct verb *v, char *text, size_t size) {
+        if (v->mirror)
+                return verb_mirror_trouble(v->mirror, text, size);
+        return v->out && v->streams && stream_trouble(&v->op, text, size);
+}
+
 uint64_t reconcile_verb_moved(const struct verb *v) {
+        if (v->mirror)
+                return verb_mirror_moved(v->mirror);
         return v->out && v->streams ? stream_moved(&v->op) : 0;
 }
 

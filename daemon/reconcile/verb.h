@@ -45,6 +45,8 @@ void verb_stream_start(struct verb *v, const struct world_application *a,
  * "prefix"}}. */
 void verb_mirror_start(struct verb *v, const struct world_model *model, struct world_target *from);
 struct mirror *verb_mirror_free(struct mirror *m);
+bool verb_mirror_trouble(const struct mirror *m, char *text, size_t size);
+uint64_t verb_mirror_moved(const struct mirror *m);
 /* verb-sweep.c: at a store, {"bucket", "prefix", "lists", "infix", "folders", "after"}. */
 void verb_sweep_start(struct verb *v, struct world_target *at);
 struct sweep *verb_sweep_free(struct sweep *s);

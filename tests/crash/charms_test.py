@@ -212,7 +212,8 @@ class Run:
         if self.name == "rotate-root-key":      # which the backups go by
             for app in (backups.S3, copies.S3, pairs.S3):
                 keys = {"params": operations.keys(self.world)}
-                operations.done(self.world, self.kills.send("POST", f"applications/{app}/actions/sync-s3-credentials", keys)["operation"])
+                operation = self.kills.send("POST", f"applications/{app}/actions/sync-s3-credentials", keys)["operation"]
+                self.world.wait_for(f"the keys of {app}", lambda o=operation: self.kills.show(o)["status"] == "completed", 180)
             self.kills.rest()
         return result
 

@@ -208,9 +208,9 @@ def mirror(world, **params):
     return {name: int(value) for name, value in operations.done(world, run(world, "mirror-buckets", **params))["results"].items()}
 
 
-def is_mirrored(world):
+def is_mirrored(world, path=PATH):
     for key, body in OBJECTS.items():
-        code, found = operations.raw_get(world, f"/{COPIES}/{PATH}/mlflow/{key}")
+        code, found = operations.raw_get(world, f"/{COPIES}/{path}/mlflow/{key}")
         if code != 200 or found != body:
             raise Trouble(f"{key}: {code}, {len(found)} bytes and not {len(body)}")
     if "<Upload>" in must(world, "GET", f"/{COPIES}", query="uploads="):
@@ -252,6 +252,25 @@ def _(world):
     is_mirrored(world)
     if int(found["looked"]) != 45 or int(found["missed"]) or must(world, "GET", f"/{COPIES}").count("/mlflow/many/") != 40:
         raise Trouble(f"{found}")
+
+
+@test("a bucket is mirrored to a store that parameters name, with the keys of a secret that was granted; nothing of them stays", shares=mirrored, real=ALIKE)
+def _(world):
+    put(world)
+    keys, before = operations.keys(world), world.ctl("config", MINIO).ok().out
+    place = {"endpoint": f"http://{MINIO}.{world.cluster.model}.svc.cluster.local:9000", "bucket": COPIES, "path": "asked", "secret": "secret:far"}
+    operations.failed(world, run(world, "mirror-buckets", endpoint=place["endpoint"]), "endpoint, bucket and secret")
+    operations.failed(world, run(world, "mirror-buckets", **place), "far")
+    world.ctl("add-secret", "far", *(f"{name}={keys[name]}" for name in ("access-key", "secret-key"))).ok()
+    world.ctl("grant-secret", "far", MINIO).ok()
+    first, second = mirror(world, **place), mirror(world, **place)
+    if first["copied"] < 5 or first["copied"] != first["looked"] or second["same"] != first["looked"]:
+        raise Trouble(f"{first} {second}")
+    is_mirrored(world, "asked")
+    world.wait_active()
+    if world.ctl("config", MINIO).ok().out != before:
+        raise Trouble(f"options are left: {world.ctl('config', MINIO).out}")
+    world.ctl("remove-secret", "far").ok()
 
 
 @test("a mirror without keys, with wrong ones, and of a bucket that is not there: each is told", shares=mirrored, real=ALIKE)

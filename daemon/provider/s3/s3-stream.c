@@ -21,8 +21,10 @@
 #include <stdlib.h>
 
 #define PART_MS (10 * 60 * 1000) /* for all tries of one */
-#define SEND_MS (5 * 60 * 1000)  /* for one: 8 MiB at 30 kB/s */
-#define STALE_MAX 100            /* uploads of one key that were left: each was a killed daemon */
+/* Of one, one after the other: some three minutes, in which a store's pod is made anew. */
+#define TRIES_MAX 12
+#define SEND_MS (5 * 60 * 1000) /* for one: 8 MiB at 30 kB/s */
+#define STALE_MAX 100           /* uploads of one key that were left: each was a killed daemon */
 /* What may come beyond a part before who writes has stopped: a piece, and what a source brings in
  * one go. The room is made at once: one that grows by doubling comes to twice a part. */
 #define OVER_MAX (2u << 20)
@@ -58,7 +60,7 @@ static flow_got got_piece, got_stale, got_forget, got_create, got_part, got_put,
         got_look, got_abort;
 
 static const struct flow_step piece_steps[] = {
-        S3_LET_IN, { "piece", ask_piece, got_piece, PART_MS, S3_PAUSE_MS, 0 }, {}
+        S3_LET_IN, { "piece", ask_piece, got_piece, PART_MS, S3_PAUSE_MS, 0, TRIES_MAX }, {}
 };
 enum { STEP_STALE };
 static const struct flow_step begin_steps[] = {
@@ -68,14 +70,14 @@ static const struct flow_step begin_steps[] = {
         {}
 };
 static const struct flow_step part_steps[] = {
-        S3_LET_IN, { "part", ask_part, got_part, PART_MS, S3_PAUSE_MS, 0 }, {}
+        S3_LET_IN, { "part", ask_part, got_part, PART_MS, S3_PAUSE_MS, 0, TRIES_MAX }, {}
 };
-static const struct flow_step put_steps[] = { S3_LET_IN,
-                                              { "put", ask_put, got_put, PART_MS, S3_PAUSE_MS, 0 },
-                                              {} };
+static const struct flow_step put_steps[] = {
+        S3_LET_IN, { "put", ask_put, got_put, PART_MS, S3_PAUSE_MS, 0, TRIES_MAX }, {}
+};
 static const struct flow_step complete_steps[] = {
         S3_LET_IN,
-        { "complete", ask_complete, got_complete, PART_MS, S3_PAUSE_MS, 0 },
+        { "complete", ask_complete, got_complete, PART_MS, S3_PAUSE_MS, 0, TRIES_MAX },
         { "look", ask_look, got_look, S3_DEADLINE_MS, S3_PAUSE_MS, 0 },
         {}
 };
@@ -532,6 +534,16 @@ static bool pipe_write(struct bytes *b, const void *data, size_t len) {
         return !p->full;
 }
 
+static bool pipe_trouble(const struct bytes *b, char *text, size_t size) {
+        const struct pipe *p = container_of(b, const struct pipe, bytes);
+        int tries;
+        const struct err *why = flow_trouble(&p->s3.flow, &tries);
+
+        if (why)
+                snprintf(text, size, "tried %d times: %s", tries, err_text(why));
+        return why != NULL;
+}
+
 static void pipe_finish(struct bytes *b) {
         struct pipe *p = pipe_of(b);
 
@@ -605,9 +617,11 @@ static int read_ask(struct pipe *p, struct err *err) {
 struct bytes *s3_stream_open(struct target *t, const struct bytes_request *r, struct err *err) {
         struct pipe *p = mem_new(struct pipe);
 
-        p->bytes = (struct bytes){
-                .pause = pipe_pause, .write = pipe_write, .finish = pipe_finish, .free = pipe_free
-        };
+        p->bytes = (struct bytes){ .trouble = pipe_trouble,
+                                   .pause = pipe_pause,
+                                   .write = pipe_write,
+                                   .finish = pipe_finish,
+                                   .free = pipe_free };
         p->request = *r;
         p->s3.target = t;
         p->s3.op = &p->op;

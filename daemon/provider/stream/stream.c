@@ -15,6 +15,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define FROM_END "where the bytes come from"
+#define TO_END "where the bytes go to"
+
 struct stream {
         struct stream_request request;
         struct op *op; /* NULL: cancelled */
@@ -129,7 +132,7 @@ static void on_source_end(void *arg, enum outcome outcome, const struct err *err
         s->from = j;
         s->drained = true;
         if (outcome != OUTCOME_DONE)
-                end_as(s, outcome, err, "where the bytes come from");
+                end_as(s, outcome, err, FROM_END);
         later_run(&s->soon);
 }
 
@@ -163,7 +166,7 @@ static void on_sink_end(void *arg, enum outcome outcome, const struct err *err, 
         if (outcome == OUTCOME_DONE)
                 err_set(&early, -EPIPE, "it ended before it had all of them");
         end_as(s, outcome == OUTCOME_DONE ? OUTCOME_REFUSED : outcome,
-               outcome == OUTCOME_DONE ? &early : err, "where the bytes go to");
+               outcome == OUTCOME_DONE ? &early : err, TO_END);
 }
 
 static struct bytes *open_end(struct stream *s, const struct stream_end *e, bool into,
@@ -196,7 +199,7 @@ static bool open_sink(struct stream *s) {
                 return true;
         s->sink = open_end(s, &s->request.to, true, &err);
         if (!s->sink)
-                end_as(s, OUTCOME_REFUSED, &err, "where the bytes go to");
+                end_as(s, OUTCOME_REFUSED, &err, TO_END);
         return s->sink != NULL;
 }
 
@@ -309,7 +312,7 @@ void stream_start(const struct stream_request *r, struct op *op) {
                 timer_after(&s->deadline, r->within_ms);
         s->source = open_end(s, &r->from, false, &err);
         if (!s->source)
-                end_as(s, OUTCOME_REFUSED, &err, "where the bytes come from");
+                end_as(s, OUTCOME_REFUSED, &err, FROM_END);
 }
 
 void stream_cancel(struct op *op) {
@@ -326,6 +329,23 @@ void stream_cancel(struct op *op) {
         later_cancel(&s->soon);
         if (!s->job.busy)
                 stream_free(s);
+}
+
+static bool in_trouble(const struct bytes *b, char *text, size_t size) {
+        return b && b->trouble && b->trouble(b, text, size);
+}
+
+bool stream_trouble(const struct op *op, char *text, size_t size) {
+        const struct stream *s = op->private;
+        char why[ERR_TEXT_MAX];
+
+        if (s && in_trouble(s->source, why, sizeof(why)))
+                snprintf(text, size, FROM_END ": %s", why);
+        else if (s && in_trouble(s->sink, why, sizeof(why)))
+                snprintf(text, size, TO_END ": %s", why);
+        else
+                return false;
+        return true;
 }
 
 uint64_t stream_moved(const struct op *op) {

@@ -37,4 +37,6 @@ struct stream_request { /* what it points to stays until the operation is done o
  * what the ends say}. OP->err says which end broke. */
 void stream_start(const struct stream_request *r, struct op *op);
 void stream_cancel(struct op *op);
+/* Why it does not move now, and which end that is; false: nothing is wrong. */
+bool stream_trouble(const struct op *op, char *text, size_t size);
 uint64_t stream_moved(const struct op *op); /* plain bytes so far; 0 when it is over */

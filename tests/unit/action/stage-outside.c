@@ -207,6 +207,10 @@ void reconcile_verb_cancel(struct verb *v) {
         free(v);
 }
 
+bool reconcile_verb_trouble(const struct verb *v, char *text, size_t size) {
+        return false;
+}
+
 uint64_t reconcile_verb_moved(const struct verb *v) {
         return 0;
 }

@@ -196,6 +196,29 @@ static void gives_up_at_the_deadline_with_the_last_error(void **state) {
         assert_string_equal(done_text, "step first: gave up after 30s: server says not yet");
 }
 
+static void gives_up_after_as_many_tries_as_the_step_names(void **state) {
+        static const struct flow_step steps[] = {
+                { "first", ask_plain, got_first, 300000, 1000, 0, 4 }, {}
+        };
+        const struct err *why;
+        int tries;
+
+        for (int i = 0; i < ANSWERS_MAX; i++)
+                script[i].outcome = OUTCOME_UNREACHABLE;
+        begin(steps);
+        assert_null(flow_trouble(flow, &tries));
+        loop_advance(loop, 0);
+        why = flow_trouble(flow, &tries);
+        assert_non_null(why);
+        assert_int_equal(tries, 1);
+        assert_string_equal(err_text(why), "server says unreachable");
+        loop_advance(loop, 10000);
+        assert_int_equal(done_r, -ETIMEDOUT);
+        assert_int_equal(started, 4);
+        assert_non_null(strstr(done_text, "step first: gave up after 4 tries in "));
+        assert_non_null(strstr(done_text, ": server says unreachable"));
+}
+
 static void again_at_is_a_minimum(void **state) {
         script[0] = (struct answer){ OUTCOME_THROTTLED, 20000, false };
         begin(two_steps);
@@ -410,6 +433,7 @@ int main(void) {
                 T(steps_run_in_order_and_never_within_the_start),
                 T(unreachable_is_tried_again_with_growing_pauses),
                 T(gives_up_at_the_deadline_with_the_last_error),
+                T(gives_up_after_as_many_tries_as_the_step_names),
                 T(again_at_is_a_minimum),
                 T(again_at_behind_the_deadline_ends_the_flow_at_once),
                 T(no_answer_is_cancelled_at_the_deadline),

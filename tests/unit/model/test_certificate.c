@@ -34,7 +34,7 @@ static int tear_down(void **state) {
 
 static struct {
         struct desk *desk;
-        const char *label, *names;
+        const char *label, *names, *common;
         struct q_certificate_row row;
         char bundle[40], waits[200], states[60], issuer[100];
         size_t trusted; /* certificates in the bundle */
@@ -44,9 +44,9 @@ static struct {
 
 static int issue_run(struct tx *tx, int64_t application, struct err *err) {
         cleanup_(json_freep) json_t *names = json_pack("[s]", now.names ? now.names : "a.lab.svc");
-        cleanup_(json_freep) json_t *spec =
-                json_pack("{s:s, s:O, s:[s], s:s, s:i}", "common-name", "a", "names", names, "use",
-                          "server", "key", "ecdsa-p256", "lifetime", 0);
+        cleanup_(json_freep) json_t *spec = json_pack(
+                "{s:s, s:O, s:[s], s:s, s:i}", "common-name", now.common ? now.common : "a",
+                "names", names, "use", "server", "key", "ecdsa-p256", "lifetime", 0);
         cleanup_(secret_text_free) struct secret_text key = { NULL, 0 };
         int r = certificate_check(now.label, spec, err);
 
@@ -217,6 +217,9 @@ static void test_names_of_another_namespace_are_refused(void **state) {
         assert_int_equal(issue(d, "tls", "a.lab.svc.cluster.local"), 0);
         assert_int_equal(issue(d, "tls", "www.example.org"), 0);
         assert_int_equal(issue(d, "tls", "no name"), -EINVAL);
+        now.common = "kubernetes.default.svc";
+        assert_int_equal(issue(d, "tls", "a.lab.svc"), -EPERM);
+        now.common = NULL;
 }
 
 static void test_the_ca_is_replaced_with_overlap(void **state) {

@@ -35,7 +35,8 @@ static int tear_down(void **state) {
 
 static struct {
         struct desk *desk;
-        const char *names; /* of the request, JSON */
+        const char *names;  /* of the request, JSON */
+        const char *common; /* NULL: b */
         struct secret_text key;
         struct buf request;
         json_t *signed_one; /* what the plan is shown of it, or NULL */
@@ -131,9 +132,9 @@ static int external(struct tx *tx, int64_t application, bool take, struct err *e
                                      .key = &now.key };
 
         assert_int_equal(json_parse(now.names, strlen(now.names), &names, NULL), 0);
-        a.spec = spec =
-                json_pack("{s:s, s:O, s:[s], s:s, s:i, s:i}", "common-name", "b", "names", names,
-                          "use", "server", "key", "ecdsa-p256", "lifetime", 0, "issuer", 1);
+        a.spec = spec = json_pack("{s:s, s:O, s:[s], s:s, s:i, s:i}", "common-name",
+                                  now.common ? now.common : "b", "names", names, "use", "server",
+                                  "key", "ecdsa-p256", "lifetime", 0, "issuer", 1);
         buf_printf(&both, "%s%s", answer.pem, answer.ca);
         digest_sha256_hex(both.data, both.len, answer.digest);
         return take ? certificate_take(tx, &a, &answer, err) : certificate_request(tx, &a, err);
@@ -405,6 +406,9 @@ static void test_no_request_goes_out_for_a_foreign_name(void **state) {
         now.names = "[\"kubernetes.default.svc\"]";
         assert_int_equal(desk_write(d, request_run, desk_application_id(d, "b")), -EPERM);
         now.names = "[\"b.lab.svc\"]";
+        now.common = "kubernetes.default.svc";
+        assert_int_equal(desk_write(d, request_run, desk_application_id(d, "b")), -EPERM);
+        now.common = NULL;
         run(d, "b", request_run);
         forget();
 }

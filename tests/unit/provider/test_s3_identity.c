@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_s3_identity.c - the machine's managed identity: how its token is asked for, kept, renewed
- * and sent, against a metadata service and a store of a few lines
+ * and sent, and how long a store that fails is waited for, against a metadata service and a
+ * store of a few lines
  *
  * The clock stands; it is moved to the next timer while the operation pauses, and never while a
  * request is out. */
@@ -305,6 +306,55 @@ static void a_missing_right_says_which_role_is_wanted(void **state) {
         op_clear(&op);
 }
 
+/* ---- a stream, for which the store is away */
+
+struct ended {
+        bool over;
+        enum outcome outcome;
+        struct err err;
+};
+
+static void on_data(void *arg, const void *data, size_t len) {
+}
+
+static void on_end(void *arg, enum outcome outcome, const struct err *err, json_t *told) {
+        struct ended *e = arg;
+
+        json_decref(told);
+        e->over = true;
+        e->outcome = outcome;
+        e->err = *err;
+}
+
+static void a_stream_says_its_trouble_and_gives_up_after_some_tries(void **state) {
+        cleanup_(json_freep) json_t *ask = json_pack("{s:s, s:s}", "bucket", "b", "key", "k");
+        struct world *w = *state;
+        struct ended e = {};
+        struct bytes_request r = {
+                .verb = "object", .ask = ask, .on_data = on_data, .on_end = on_end, .arg = &e
+        };
+        char text[ERR_TEXT_MAX] = "", newest[ERR_TEXT_MAX];
+        struct err err = {};
+        struct bytes *b = provider_s3.bytes(w->target, &r, &err);
+
+        outside.store[0] = 500;
+        assert_non_null(b);
+        assert_false(b->trouble(b, text, sizeof(text)));
+        for (int i = 0; !e.over && i < STEPS_MAX; i++) {
+                if (!loop_step(w->loop, 5))
+                        pass(w);
+                if (!e.over && b->trouble(b, newest, sizeof(newest)))
+                        str_copy(text, sizeof(text), newest);
+        }
+        assert_true(e.over);
+        assert_int_equal(e.outcome, OUTCOME_UNREACHABLE);
+        assert_int_equal(outside.stored, 12);
+        assert_non_null(strstr(e.err.text, "step piece: gave up after 12 tries in "));
+        assert_non_null(strstr(text, "tried 11 times: "));
+        assert_non_null(strstr(text, "answered 500"));
+        b->free(b);
+}
+
 static void bad_targets_say_what_is_wrong(void **state) {
         static const struct {
                 const char *rest, *text;
@@ -343,6 +393,7 @@ int main(void) {
                 T(an_answer_without_a_token_that_is_valid_is_none),
                 T(a_token_that_the_store_refuses_is_replaced_once),
                 T(a_missing_right_says_which_role_is_wanted),
+                T(a_stream_says_its_trouble_and_gives_up_after_some_tries),
                 cmocka_unit_test(bad_targets_say_what_is_wrong),
         };
 

@@ -64,6 +64,11 @@ static void give(void *arg) {
         w.from.on_data(w.from.arg, piece, n);
 }
 
+static bool source_trouble(const struct bytes *b, char *text, size_t size) {
+        snprintf(text, size, "the pod is slow");
+        return true;
+}
+
 static void source_pause(struct bytes *b, bool paused) {
         w.paused = paused;
         later_run(&w.give);
@@ -215,6 +220,7 @@ static void a_slow_sink_holds_the_source(void **state) {
         bool done = false;
         struct op op = { .loop = w.loop, .done = on_done, .arg = &done };
         struct stream_request r = { .loop = w.loop, .from = end, .to = end };
+        char text[ERR_TEXT_MAX];
 
         w.size = SIZE_MAX / 2;
         w.slow = 1;
@@ -230,6 +236,10 @@ static void a_slow_sink_holds_the_source(void **state) {
         assert_true(w.paused);
         assert_true(w.given <= 6 * STREAM_PIECE);
         assert_true(stream_moved(&op) > 0);
+        assert_false(stream_trouble(&op, text, sizeof(text)));
+        w.source.trouble = source_trouble;
+        assert_true(stream_trouble(&op, text, sizeof(text)));
+        assert_string_equal(text, "where the bytes come from: the pod is slow");
         stream_cancel(&op);
         assert_true(w.source_freed && w.sink_freed);
         assert_false(done || w.finished);
