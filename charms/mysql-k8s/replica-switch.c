@@ -4,7 +4,7 @@
  *   promote-to-primary  look ──▶ fence ──▶ stopped ──▶ reach ──▶ switch ──▶ check ──▶ moved
  *                                             │          │                              └▶ leave
  *                                             └──────────┴─ ends otherwise: unfence
- *   fail-over           dead ──▶ received ──▶ apply ──▶ compare ──▶ switch ──▶ check ──▶ moved
+ *   fail-over           dead ──▶ received ──▶ apply ──▶ compare ──▶ switch ──▶ check
  *
  * Steps change options and look at servers; what a server then is the loop makes it
  * (replica.h). So there is one place that makes a server writable, and it does it to the unit that
@@ -20,6 +20,7 @@
 
 #define REACH_SECONDS 20 /* of one look; the server waits so long */
 #define REACH_MAX 60     /* looks */
+#define DEAD_SECONDS 10  /* for which it does not answer; that it is dead persons have said */
 #define LOOKS_MAX 90     /* for what the loop does meanwhile */
 #define LOOK_SECONDS 2
 #define GTIDS_MAX 60000 /* a set of them, in letters: the state of an operation is 64 KiB */
@@ -403,12 +404,11 @@ static void take_over(const struct charm_world *w, struct charm_ask *a) {
         charm_next(a);
 }
 
-const struct charm_step replica_fail_over_steps[] = { { "dead", see_dead, 15, CHARM_ALL },
+const struct charm_step replica_fail_over_steps[] = { { "dead", see_dead, DEAD_SECONDS, CHARM_ALL },
                                                       { "received", see_received, 60, 0 },
                                                       { "apply", apply_received, 120, 0 },
                                                       { "compare", compare, 20, CHARM_ALL },
                                                       { "switch", take_over, 60, 0 },
                                                       { "check", check, 60, CHARM_ALL },
-                                                      { "moved", see_moved, 20, CHARM_ALL },
                                                       { "end", end, 0, 0 },
                                                       {} };

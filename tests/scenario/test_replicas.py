@@ -143,8 +143,9 @@ def _(world):
     if on(world, 1, "promote-to-primary").code == 0:
         raise Trouble("it was promoted, and the primary is dead")
     found = done(world, approved(world, MYSQL, "fail-over", unit=f"{MYSQL}/1"))["results"]
-    if found["set-aside"] != f"{MYSQL}/0" or not writable(world, 1) or leads_to(world) != SECOND:
+    if found["set-aside"] != f"{MYSQL}/0" or not writable(world, 1):
         raise Trouble(f"{found}")
+    world.wait_for("the Service to move", lambda: leads_to(world) == SECOND)
     write(world, 1, "alive")
     world.cluster.data.held.clear()
     world.wait_for("the one before", lambda: ask(world, 0, "SELECT 1")[0] == 0)
@@ -163,6 +164,7 @@ def _(world):
     world.cluster.data.held.clear()
     world.wait_for("the one before", lambda: ask(world, 1, "SELECT 1")[0] == 0)
     on(world, 1, "rejoin-replica").ok()
+    world.wait_for("the Service to move", lambda: leads_to(world) == MYSQL)
     primary_is(world, 0)
 
 
