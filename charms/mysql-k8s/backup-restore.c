@@ -18,12 +18,16 @@
 #include "charm.gen.h"
 
 #include "binlog.h"
+#include "replica.h"
 
 /* ---- find */
 
 static void find(const struct charm_world *w, struct charm_ask *a) {
         if (!backup_server_runs(w, a))
                 return;
+        if (replica_units(charm_world_view(w)) > 1)
+                return charm_give_up(a, "more than one unit: scale to 1, restore, and scale out "
+                                        "again");
         backup_find(w, a);
 }
 
